@@ -1,0 +1,80 @@
+/**
+ * The contract between where instances are listed (Consul, a file, code) and everything above it. A source delivers
+ * whole, immutable states; it never throws at its listener's caller and never delivers less than it knows because
+ * something failed: failure is data beside the last good answer.
+ */
+export interface Source {
+  /**
+   * Starts to watch a service. `listener` is called asynchronously, with a complete state each time something changed.
+   * Calls for the same (service, tags) share the work underneath. Called by `resolver/` when the first channel of a
+   * service wants addresses; closed when the last one goes idle or is closed, and may then be started afresh.
+   */
+  watch(request: WatchRequest, listener: (state: SourceState) => void): SourceWatch;
+  /** Ends everything. Idempotent. */
+  close(): void;
+}
+
+export interface WatchRequest {
+  readonly service: string;
+  /** Instances must carry all of them. Usually empty. */
+  readonly tags: readonly string[];
+  /** Overrides the source's own list, first is local. */
+  readonly datacenters?: readonly string[];
+}
+
+export interface SourceWatch {
+  /**
+   * The Consul filter expressions whose membership is wanted. Replaces the former list. Until an expression's first
+   * answer is in, it is missing from `DatacenterState.filters`.
+   */
+  setFilters(expressions: readonly string[]): void;
+  /** Idempotent. The listener is not called afterwards. */
+  close(): void;
+}
+
+export interface SourceState {
+  /** Local first, then in the configured order. */
+  readonly datacenters: readonly DatacenterState[];
+}
+
+export interface DatacenterState {
+  readonly datacenter: string;
+  readonly local: boolean;
+  /** False until the first answer (or last known good) is in: `instances` is then empty and means nothing. */
+  readonly known: boolean;
+  /** Includes critical ones: they are known, and bad. */
+  readonly instances: readonly Instance[];
+  /** Instances of the last answer that were refused as malformed. */
+  readonly rejected: number;
+  /** True when the service exists here only behind Connect proxies. */
+  readonly connectOnly: boolean;
+  /** For each filter expression, the keys (`Instance.key`) that Consul says match. */
+  readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly freshness: Freshness;
+}
+
+export type Freshness =
+  /** The last contact succeeded. */
+  | { readonly kind: 'fresh' }
+  /** Nothing has succeeded yet; `reason` after the first failure. */
+  | { readonly kind: 'pending'; readonly reason?: string }
+  /** Serving the last known good answer. `sinceMs` is monotonic time of the last success. */
+  | { readonly kind: 'stale'; readonly sinceMs: number; readonly reason: string };
+
+/** One service entry. Immutable; an unchanged entry keeps its object across states. */
+export interface Instance {
+  /** Unique in the lane, stable across states: `datacenter/node/id`. */
+  readonly key: string;
+  /** Consul service ID. */
+  readonly id: string;
+  readonly node: string;
+  readonly datacenter: string;
+  readonly zone: string | undefined;
+  readonly address: string;
+  readonly port: number;
+  readonly tags: readonly string[];
+  readonly meta: Readonly<Record<string, string>>;
+  readonly status: 'passing' | 'warning' | 'critical';
+  /** Already the one for its status; > 0, except that 0 means: no new calls. */
+  readonly weight: number;
+}

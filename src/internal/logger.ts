@@ -1,0 +1,43 @@
+/**
+ * Where the library says what an operator should know. Called rarely (changes of state, never per call) and with plain,
+ * secret-free fields. A logger that throws is ignored.
+ */
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Warnings and errors to standard error, one line each; the rest is dropped. */
+export const consoleLogger: Logger = {
+  debug() {},
+  info() {},
+  warn: (message, fields) => console.warn(line('warn', message, fields)),
+  error: (message, fields) => console.error(line('error', message, fields)),
+};
+
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** Wraps a user's logger so that a fault in it never reaches a call or a watch. */
+export function safeLogger(logger: Logger): Logger {
+  const guard =
+    (level: keyof Logger) =>
+    (message: string, fields?: LogFields): void => {
+      try {
+        logger[level](message, fields);
+      } catch {
+        // A log line is worth less than the call that it would break.
+      }
+    };
+  return { debug: guard('debug'), info: guard('info'), warn: guard('warn'), error: guard('error') };
+}
+
+function line(level: string, message: string, fields?: LogFields): string {
+  const pairs = Object.entries(fields ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
+  return `graylane ${level}: ${message}${pairs.join('')}`;
+}

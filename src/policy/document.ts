@@ -1,0 +1,197 @@
+/**
+ * The policy document as people write it: JSON in Consul KV, JSON or YAML in files, an object in code. `S` is the union
+ * of subset names, so that {@link definePolicy} can refuse `to: 'canray'` at compile time.
+ */
+export interface PolicyDocument<S extends string = string> {
+  /** Version of this format. Always 1; a document with a higher number is refused whole. */
+  readonly schema: 1;
+  /** Consul service name. Must equal the service that the policy is read for. */
+  readonly service: string;
+  /** Oldest version of this library that understands the document, `major.minor.patch`. */
+  readonly minSdk?: string;
+  readonly subsets?: Readonly<Record<S, SubsetDocument<NoInfer<S>>>>;
+  /** Where calls go that no route matches. Required from two subsets on. */
+  readonly default?: NoInfer<S>;
+  /** First match wins. At most 1,000. */
+  readonly routes?: readonly RouteDocument<NoInfer<S>>[];
+  /** Applies to every call whose route has none. `off` means one attempt. */
+  readonly retry?: RetryDocument | 'off';
+  /** Shortens the caller's deadline, never lengthens it. Milliseconds, > 0. */
+  readonly timeoutMs?: number;
+  readonly retryBudget?: RetryBudgetDocument;
+  readonly balancing?: BalancingDocument;
+  readonly locality?: LocalityDocument;
+  readonly breaker?: BreakerDocument;
+  readonly subsetBreaker?: SubsetBreakerDocument;
+  readonly override?: OverrideDocument<NoInfer<S>>;
+}
+
+export interface SubsetDocument<S extends string = string> {
+  /** All of them must be on the instance. */
+  readonly tags?: readonly string[];
+  /** Exact values, all of them. */
+  readonly meta?: Readonly<Record<string, string>>;
+  /** A Consul filter expression, evaluated by Consul in a query of its own. */
+  readonly filter?: string;
+  /** Who serves when this subset cannot. Default: nobody (strict isolation). */
+  readonly fallback?: S;
+  /** Overrides the policy's breaker for this subset's endpoints. */
+  readonly breaker?: BreakerDocument;
+  readonly subsetBreaker?: SubsetBreakerDocument;
+}
+
+export interface RouteDocument<S extends string = string> {
+  /** Unique in the policy; also the salt of its split unless `stickySalt` is given. */
+  readonly name: string;
+  /** Default: matches every call. */
+  readonly match?: MatchDocument;
+  /** Exactly one of `to` and `split`. */
+  readonly to?: S;
+  readonly split?: readonly SplitEntryDocument<S>[];
+  /** Label whose value decides the split, so that the same caller always goes the same way. */
+  readonly stickBy?: string;
+  readonly stickySalt?: string;
+  /** True: no fallback subset for calls of this route. Default false. */
+  readonly strict?: boolean;
+  readonly timeoutMs?: number;
+  readonly retry?: RetryDocument | 'off';
+}
+
+export interface SplitEntryDocument<S extends string = string> {
+  readonly to: S;
+  /** Relative share of calls, finite, >= 0; not all of a split may be 0. */
+  readonly weight: number;
+}
+
+/** Everything inside is AND; lists are OR. */
+export interface MatchDocument {
+  /** `/package.Service/Method` exactly, or a prefix that ends in `/`. */
+  readonly methods?: readonly string[];
+  readonly labels?: Readonly<Record<string, LabelMatcherDocument>>;
+  /** Any of these label groups. */
+  readonly any?: readonly { readonly labels: Readonly<Record<string, LabelMatcherDocument>> }[];
+  readonly sample?: SampleDocument;
+}
+
+/** A string means `exact`. In an object every key given must hold; `not` negates a whole matcher. */
+export type LabelMatcherDocument =
+  | string
+  | {
+      readonly exact?: string;
+      readonly prefix?: string;
+      readonly suffix?: string;
+      readonly contains?: string;
+      readonly in?: readonly string[];
+      readonly notIn?: readonly string[];
+      /** RE2 syntax, at most 256 characters, matches the whole value. */
+      readonly regex?: string;
+      /** Half-open: [from, to), on values that are whole decimal numbers. */
+      readonly range?: readonly [number, number];
+      /** IPv4 or IPv6 blocks; one or several. */
+      readonly cidr?: string | readonly string[];
+      readonly present?: boolean;
+      readonly not?: LabelMatcherDocument;
+      readonly ignoreCase?: boolean;
+    };
+
+export interface SampleDocument {
+  readonly by: string;
+  /** 0..100, with fractions down to 0.01. */
+  readonly percent: number;
+}
+
+export interface RetryDocument {
+  /** Counts the first try. 2..5. */
+  readonly maxAttempts?: number;
+  /** gRPC status names. Default [UNAVAILABLE]. */
+  readonly retryableStatusCodes?: readonly StatusName[];
+  readonly initialBackoffMs?: number;
+  readonly maxBackoffMs?: number;
+  readonly backoffMultiplier?: number;
+}
+
+export interface RetryBudgetDocument {
+  /** Retries as a share of calls in the last 10 s, 0..100. Default 20. */
+  readonly percent?: number;
+  /** Retries a second that are always allowed. Default 10. */
+  readonly minPerSecond?: number;
+}
+
+export type Algorithm = 'peak_ewma' | 'least_request' | 'round_robin' | 'random' | 'ring_hash';
+
+export interface BalancingDocument {
+  /** Default `peak_ewma`. */
+  readonly algorithm?: Algorithm;
+  /** Time over which a new endpoint's weight grows to its full value. 0 turns it off. Default 0. */
+  readonly slowStartMs?: number;
+  /** Label that places a call on the ring; required by, and only allowed with, `ring_hash`. */
+  readonly hashBy?: string;
+  /** Each client uses this many endpoints of a pool, chosen deterministically. Default: all. */
+  readonly subsetSize?: number;
+}
+
+export interface LocalityDocument {
+  /** Datacenters to try after the local one, in order. Default: the lane's other datacenters, in their order. */
+  readonly failover?: readonly string[];
+  /** `subset` (default): the same subset elsewhere before the fallback here. `datacenter`: the other way round. */
+  readonly prefer?: 'subset' | 'datacenter';
+}
+
+export interface BreakerDocument {
+  readonly enabled?: boolean;
+  /** Opens at or above this share of failures. 1..100, default 50. */
+  readonly errorThresholdPercentage?: number;
+  /** Outcomes in the window before the percentage counts. Default 5. */
+  readonly volumeThreshold?: number;
+  /** Failures in a row that open it. Default 5. 0 turns it off. */
+  readonly consecutiveFailures?: number;
+  /** Deadlines in a row with nothing received that open it. Default 2. 0 turns it off. */
+  readonly silentFailures?: number;
+  /** A call slower than this counts as a failure. Default: none. */
+  readonly slowCallMs?: number;
+  readonly rollingCountTimeoutMs?: number;
+  /** Before the first probe. Default 5000. Grows on each failed probe, with jitter. */
+  readonly resetTimeoutMs?: number;
+  readonly maxResetTimeoutMs?: number;
+  /** Share of a pool that may be held out at once. 0..100, default 50. */
+  readonly maxEjectionPercentage?: number;
+  /** Status names that count as failures. */
+  readonly failureStatusCodes?: readonly StatusName[];
+}
+
+export interface SubsetBreakerDocument {
+  readonly enabled?: boolean;
+  readonly errorThresholdPercentage?: number;
+  readonly volumeThreshold?: number;
+  readonly resetTimeoutMs?: number;
+  readonly maxResetTimeoutMs?: number;
+  readonly rollingCountTimeoutMs?: number;
+}
+
+/** The emergency switch. Beats every route and ends by itself. Needs `to` or `datacenter`, or both. */
+export interface OverrideDocument<S extends string = string> {
+  readonly to?: S;
+  readonly datacenter?: string;
+  /** RFC 3339. */
+  readonly until: string;
+  readonly by?: string;
+  readonly reason?: string;
+}
+
+export type StatusName =
+  | 'CANCELLED'
+  | 'UNKNOWN'
+  | 'INVALID_ARGUMENT'
+  | 'DEADLINE_EXCEEDED'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'PERMISSION_DENIED'
+  | 'RESOURCE_EXHAUSTED'
+  | 'FAILED_PRECONDITION'
+  | 'ABORTED'
+  | 'OUT_OF_RANGE'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE'
+  | 'DATA_LOSS'
+  | 'UNAUTHENTICATED';

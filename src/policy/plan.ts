@@ -1,0 +1,205 @@
+import type { Algorithm, PolicyDocument, StatusName } from './document';
+
+/**
+ * A policy compiled: immutable, shared by every call that was decided under it, replaced as a whole. Built by
+ * `compilePolicy()`; read by `routing/` (one Decision a call) and by `balancer/` (tiers for each destination).
+ */
+export interface Plan {
+  readonly service: string;
+  readonly origin: PolicyOrigin;
+  /** First 12 hexadecimal digits of the SHA-256 of the canonical document; `none` without a policy. */
+  readonly revision: string;
+  /** Consul ModifyIndex as text, where the policy came from Consul. */
+  readonly index: string | undefined;
+  readonly subsets: ReadonlyMap<string, SubsetPlan>;
+  readonly routes: readonly RoutePlan[];
+  /** What no route matches. */
+  readonly fallthrough: Decision;
+  readonly override: OverridePlan | undefined;
+  /** Every (subset, strict) pair that a decision of this plan can name; `destination.index` is the position in here. */
+  readonly destinations: readonly Destination[];
+  /** Label keys, lower-cased, that any route, split, sample or hash of this plan reads. */
+  readonly labelKeys: readonly string[];
+  readonly balancing: BalancingPlan;
+  readonly locality: LocalityPlan;
+  readonly retryBudget: { readonly percent: number; readonly minPerSecond: number };
+  readonly breaker: BreakerPlan;
+  readonly subsetBreaker: SubsetBreakerPlan;
+  /** The document that this was compiled from, deeply frozen; undefined without a policy. */
+  readonly document: PolicyDocument | undefined;
+  readonly warnings: readonly PolicyProblem[];
+}
+
+export type PolicyOrigin = 'none' | 'inline' | 'file' | 'kv' | 'chain';
+
+/** Name of the one subset that a plan without subsets has: all instances. */
+export const ALL_INSTANCES = '*';
+
+export interface SubsetPlan {
+  readonly name: string;
+  readonly tags: readonly string[];
+  readonly meta: Readonly<Record<string, string>>;
+  /** A Consul expression; when set, membership also needs Consul's own answer to it. */
+  readonly filter: string | undefined;
+  readonly fallback: string | undefined;
+  readonly breaker: BreakerPlan;
+  readonly subsetBreaker: SubsetBreakerPlan;
+}
+
+/** Where a decision sends a call: a subset, and who may stand in for it. The balancer turns it into tiers. */
+export interface Destination {
+  readonly index: number;
+  readonly subset: string;
+  readonly strict: boolean;
+  /** The subset, then its fallbacks in order; just the subset when strict. Never empty, no repeats. */
+  readonly chain: readonly string[];
+}
+
+/**
+ * What the plan says of one call. Built when the plan is compiled, one for each outcome that a route can have, so that
+ * deciding allocates nothing. `force` makes decisions of its own at call time.
+ */
+export interface Decision {
+  readonly plan: Plan;
+  readonly by: 'route' | 'default' | 'override' | 'force';
+  /** The route's name; `default`, `override` or `force` otherwise. */
+  readonly route: string;
+  readonly destination: Destination;
+  readonly timeoutMs: number | undefined;
+  /** `undefined`: nothing said anywhere, the library's default applies. */
+  readonly retry: RetryPlan | 'off' | undefined;
+  /** Only these datacenters may serve (override and force); undefined: all. */
+  readonly datacenters: readonly string[] | undefined;
+  readonly force: ForceSelector | undefined;
+}
+
+/** What `lane.with({ force })` may ask for: one or several keys, all of which must hold. */
+export interface ForceSelector {
+  /** `host:port`. */
+  readonly endpoint?: string;
+  /** Consul service ID. */
+  readonly instance?: string;
+  readonly subset?: string;
+  readonly datacenter?: string;
+  /** Default true: fail, naming the force, when it cannot be had. False: go on as if it had not been asked for. */
+  readonly strict?: boolean;
+}
+
+export interface RoutePlan {
+  readonly name: string;
+  readonly index: number;
+  /** Undefined: every call. */
+  readonly match: MatchPlan | undefined;
+  readonly split: SplitPlan;
+}
+
+export interface MatchPlan {
+  readonly exactMethods: ReadonlySet<string>;
+  readonly methodPrefixes: readonly string[];
+  /** ANDed. */
+  readonly labels: readonly LabelCondition[];
+  /** Empty: no `any`. Otherwise one group must hold whole. */
+  readonly any: readonly (readonly LabelCondition[])[];
+  readonly sample: SamplePlan | undefined;
+}
+
+export interface LabelCondition {
+  readonly key: string;
+  /** `undefined`: the call has no such label. Never throws; costs at most 2 ms whatever the value. */
+  test(value: string | undefined): boolean;
+  /** For explain: `in [vip, staff]`. */
+  readonly describe: string;
+}
+
+export interface SamplePlan {
+  readonly by: string;
+  readonly percent: number;
+  /** True when the value falls into the sample. */
+  admits(value: string): boolean;
+}
+
+/** Always at least one entry; one entry means that no dice are thrown. */
+export interface SplitPlan {
+  readonly stickBy: string | undefined;
+  readonly entries: readonly SplitEntryPlan[];
+  /** Bucket 0..9999 of a sticky value. */
+  bucketOf(value: string): number;
+  /** Entry index of a bucket, for random draws and for splits of up to three entries. */
+  entryOf(bucket: number): number;
+  /** Entry index of a sticky value (buckets up to three entries, rendezvous hashing from four on). */
+  entryOfValue(value: string): number;
+}
+
+export interface SplitEntryPlan {
+  readonly subset: string;
+  readonly weight: number;
+  /** Buckets of 10,000. */
+  readonly buckets: number;
+  readonly decision: Decision;
+}
+
+export interface OverridePlan {
+  readonly decision: Decision;
+  /** Wall-clock milliseconds; `Infinity` for one that comes from the environment. */
+  readonly untilMs: number;
+  readonly by: string | undefined;
+  readonly reason: string | undefined;
+  readonly origin: 'policy' | 'environment';
+  /** Set when the override names only a datacenter: the route's decision is kept and held to it. */
+  readonly datacenterOnly: boolean;
+}
+
+export interface RetryPlan {
+  readonly maxAttempts: number;
+  readonly retryableStatusCodes: readonly StatusName[];
+  readonly initialBackoffMs: number;
+  readonly maxBackoffMs: number;
+  readonly backoffMultiplier: number;
+}
+
+export interface BalancingPlan {
+  readonly algorithm: Algorithm;
+  readonly slowStartMs: number;
+  readonly hashBy: string | undefined;
+  readonly subsetSize: number | undefined;
+}
+
+export interface LocalityPlan {
+  /** Undefined: the lane's own order. */
+  readonly failover: readonly string[] | undefined;
+  readonly prefer: 'subset' | 'datacenter';
+}
+
+export interface BreakerPlan {
+  readonly enabled: boolean;
+  readonly errorThresholdPercentage: number;
+  readonly volumeThreshold: number;
+  readonly consecutiveFailures: number;
+  readonly silentFailures: number;
+  readonly slowCallMs: number | undefined;
+  readonly rollingCountTimeoutMs: number;
+  readonly resetTimeoutMs: number;
+  readonly maxResetTimeoutMs: number;
+  readonly maxEjectionPercentage: number;
+  readonly failureStatusCodes: ReadonlySet<StatusName>;
+}
+
+export interface SubsetBreakerPlan {
+  readonly enabled: boolean;
+  readonly errorThresholdPercentage: number;
+  readonly volumeThreshold: number;
+  readonly resetTimeoutMs: number;
+  readonly maxResetTimeoutMs: number;
+  readonly rollingCountTimeoutMs: number;
+}
+
+/** One thing wrong, or worth a warning, in a policy document. */
+export interface PolicyProblem {
+  /** `routes[1].split[0].weight`; the empty string for the document as a whole. */
+  readonly path: string;
+  /** `routes[1].split[0].weight: -1 (expected: >= 0)`, path included. */
+  readonly message: string;
+  /** 1-based, where the document was text. */
+  readonly line?: number;
+  readonly column?: number;
+}

@@ -1,0 +1,36 @@
+import type { Clock } from '../internal/clock';
+import type { Random } from '../internal/random';
+import type { ForceSelector } from '../policy/plan';
+
+/**
+ * The labels of one call: the call's metadata, then ambient, then static; the nearest wins. A key that was sent twice
+ * counts as absent. Keys are lower-case.
+ */
+export interface Labels {
+  get(key: string): string | undefined;
+}
+
+/** What routing may know of one call. */
+export interface RoutingInput {
+  /** `/package.Service/Method`. */
+  readonly method: string;
+  readonly labels: Labels;
+  readonly force: ForceSelector | undefined;
+  /** Replaces the value of whatever label the route sticks by. */
+  readonly stickyKey: string | undefined;
+}
+
+/** What deciding left behind besides the Decision; written by `decide()` into an object that the caller owns. */
+export interface RoutingOutcome {
+  /** The call went by a sticky value rather than by chance. */
+  sticky: boolean;
+  /** 0..9999 where a split was drawn by bucket; -1 otherwise. */
+  bucket: number;
+  /** 32-bit hash of the `hashBy` label for ring_hash; -1 without one. */
+  hash: number;
+}
+
+export interface RoutingEnvironment {
+  readonly random: Random;
+  readonly clock: Clock;
+}
