@@ -7,13 +7,13 @@ import type { Connection, Endpoint } from './endpoint';
  * they change, on the cold path; `pick` runs once an attempt, synchronously, and allocates nothing.
  */
 export interface PoolPicker {
-  /** Undefined only when every connection of the pool is in `context.tried`. */
+  /** Undefined only when every connection of the pool is in `context.tried`. Avoids suspects while there is anyone else. */
   pick(context: PickContext): Connection | undefined;
 }
 
 export interface PickContext {
   readonly random: Random;
-  /** Hash of the call's `hashBy` label; -1 without one. */
+  /** 32-bit unsigned hash of the call's `hashBy` label; -1 without one. */
   readonly hash: number;
   /** Endpoints that this call has already tried, oldest first; undefined on a first attempt. */
   readonly tried: readonly Endpoint[] | undefined;
@@ -21,3 +21,44 @@ export interface PickContext {
 
 /** `ready` is never empty and never changes afterwards; weights are read from the endpoints when the picker is built. */
 export type CreatePoolPicker = (ready: readonly Connection[], balancing: BalancingPlan, random: Random) => PoolPicker;
+
+/** The part of an algorithm that names the next candidate, whether it may be used or not. */
+export interface Drawing {
+  /** An index into the pool. */
+  draw(context: PickContext): number;
+}
+
+const REDRAWS = 8;
+const SCAN_LIMIT = 32;
+
+/**
+ * The cold path of a pick: the call has tried somebody already, or the first draw hit a suspect. Draws again a few times,
+ * which keeps to the algorithm's own shares, then walks the pool from a random place. A suspect is taken when nobody
+ * better was found among the first 32, so that a pool of 10,000 suspects costs no walk through all of it.
+ */
+export function pickElsewhere(
+  ready: readonly Connection[],
+  drawing: Drawing,
+  context: PickContext,
+): Connection | undefined {
+  let suspect: Connection | undefined;
+  for (let round = 0; round < REDRAWS; round += 1) {
+    const candidate = ready[drawing.draw(context)];
+    if (candidate === undefined || wasTried(candidate, context.tried)) continue;
+    if (!candidate.endpoint.load.isSuspect) return candidate;
+    suspect = candidate;
+  }
+  const start = Math.floor(context.random() * ready.length);
+  for (let step = 0; step < ready.length; step += 1) {
+    if (step >= SCAN_LIMIT && suspect !== undefined) break;
+    const candidate = ready[(start + step) % ready.length];
+    if (candidate === undefined || wasTried(candidate, context.tried)) continue;
+    if (!candidate.endpoint.load.isSuspect) return candidate;
+    suspect ??= candidate;
+  }
+  return suspect;
+}
+
+export function wasTried(candidate: Connection, tried: readonly Endpoint[] | undefined): boolean {
+  return tried?.includes(candidate.endpoint) ?? false;
+}

@@ -1,0 +1,28 @@
+import type { Connection } from './endpoint';
+import { TwoChoicesPicker } from './least-request';
+import type { EndpointLoad } from './load';
+import type { PoolPicker } from './pool-picker';
+
+/** Up to this factor, two latencies count as the same: nobody is called less because of noise. */
+const TOLERATED_FACTOR = 2;
+/** Below this, differences are those of our own event loop. */
+const TOLERATED_MS = 1;
+
+/**
+ * `peak_ewma` (default): of two endpoints drawn by weight, the one with the lower product of attempts in flight and recent
+ * latency. Shuns a slow endpoint within one response, also when there is little traffic, and tries it again as the memory
+ * of it fades.
+ */
+export function createPeakEwmaPicker(ready: readonly Connection[]): PoolPicker {
+  return new TwoChoicesPicker(ready, latencySlowness);
+}
+
+/**
+ * An endpoint without samples is neither slow nor a measure for others: it competes on its attempts in flight alone, so
+ * that many new endpoints do not attract all calls.
+ */
+export function latencySlowness(load: EndpointLoad, other: EndpointLoad): number {
+  if (other.ewmaMs === 0) return 1;
+  const toleratedMs = Math.max(TOLERATED_FACTOR * other.ewmaMs, TOLERATED_MS);
+  return load.fadedMs > toleratedMs ? load.fadedMs / toleratedMs : 1;
+}

@@ -1,0 +1,111 @@
+import type { Connection } from './endpoint';
+import { type PickContext, type PoolPicker, wasTried } from './pool-picker';
+import { DRAW_RANGE, nextDraw } from './weighted-index';
+
+/** Most points that a ring of equal weights gets; endpoints have fewer each as the pool grows. */
+const RING_TARGET = 65_536;
+const MAX_POINTS_AT_MEAN_WEIGHT = 512;
+const MIN_POINTS_AT_MEAN_WEIGHT = 16;
+const MAX_POINTS = 4096;
+/** Points that are looked at for somebody better once a suspect was found. */
+const WALK_LIMIT = 64;
+/** Room for the member's index beside a 32-bit point in the 53 bits of a number. */
+const INDEX_RANGE = 2 ** 21;
+
+/**
+ * `ring_hash`: a call goes to the endpoint that owns the next point on a ring after the hash of its label; without the label,
+ * to a random place. An endpoint's points depend on its key and its weight, so that another one's coming or going
+ * moves only the calls that are its own. A retry, and a call whose endpoint is suspect, goes on along the ring.
+ */
+export function createRingHashPicker(ready: readonly Connection[]): PoolPicker {
+  return new RingHashPicker(ready);
+}
+
+class RingHashPicker implements PoolPicker {
+  private readonly ready: readonly Connection[];
+  private readonly points: Uint32Array;
+  private readonly owners: Uint32Array;
+
+  constructor(ready: readonly Connection[]) {
+    this.ready = ready;
+    const ring = buildRing(ready);
+    this.points = Uint32Array.from(ring, (entry) => Math.floor(entry / INDEX_RANGE));
+    this.owners = Uint32Array.from(ring, (entry) => entry % INDEX_RANGE);
+  }
+
+  pick(context: PickContext): Connection | undefined {
+    const hash = context.hash >= 0 ? context.hash : Math.floor(context.random() * DRAW_RANGE);
+    const position = this.positionAfter(hash);
+    if (context.tried === undefined) {
+      const owner = this.ready[this.owners[position] as number];
+      if (owner !== undefined && !owner.endpoint.load.isSuspect) return owner;
+    }
+    return this.walkFrom(position, context);
+  }
+
+  private positionAfter(hash: number): number {
+    const { points } = this;
+    let low = 0;
+    let high = points.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((points[middle] as number) < hash) low = middle + 1;
+      else high = middle;
+    }
+    return low === points.length ? 0 : low;
+  }
+
+  private walkFrom(position: number, context: PickContext): Connection | undefined {
+    let suspect: Connection | undefined;
+    for (let step = 0; step < this.owners.length; step += 1) {
+      if (step >= WALK_LIMIT && suspect !== undefined) break;
+      const owner = this.ready[this.owners[(position + step) % this.owners.length] as number];
+      if (owner === undefined || wasTried(owner, context.tried)) continue;
+      if (!owner.endpoint.load.isSuspect) return owner;
+      suspect ??= owner;
+    }
+    return suspect;
+  }
+}
+
+/** Sorted; each entry is a point and, in its low bits, who owns it. */
+function buildRing(ready: readonly Connection[]): Float64Array {
+  const pointsPerWeight = pointsFor(ready);
+  const counts = ready.map(({ endpoint }) =>
+    Math.min(MAX_POINTS, Math.max(1, Math.round(endpoint.weight * pointsPerWeight))),
+  );
+  const ring = new Float64Array(counts.reduce((sum, count) => sum + count, 0));
+  let filled = 0;
+  ready.forEach(({ endpoint }, index) => {
+    const start = hashKey(endpoint.key, 0);
+    // Odd, and from a hash of its own: two keys that share one of the hashes still have different points.
+    const stride = hashKey(endpoint.key, 1) | 1;
+    for (let point = 0; point < (counts[index] as number); point += 1) {
+      ring[filled] = nextDraw((start + Math.imul(point, stride)) >>> 0) * INDEX_RANGE + index;
+      filled += 1;
+    }
+  });
+  return ring.sort();
+}
+
+/**
+ * Both the mean weight and the points at it are rounded to powers of two: they then stay the same, and with them the points
+ * of everyone else, when one endpoint comes or goes.
+ */
+function pointsFor(ready: readonly Connection[]): number {
+  const mean = ready.reduce((sum, { endpoint }) => sum + endpoint.weight, 0) / ready.length;
+  const atMean = powerOfTwoUpTo(RING_TARGET / ready.length);
+  const points = Math.min(MAX_POINTS_AT_MEAN_WEIGHT, Math.max(MIN_POINTS_AT_MEAN_WEIGHT, atMean));
+  return points / powerOfTwoUpTo(mean);
+}
+
+function powerOfTwoUpTo(value: number): number {
+  return 2 ** Math.floor(Math.log2(value));
+}
+
+/** 32-bit hash of a key (FNV-1a over UTF-16 units, then mixed). Stable across processes: clients agree on it. */
+export function hashKey(key: string, seed: number): number {
+  let hash = 0x811c9dc5 ^ nextDraw(seed);
+  for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  return nextDraw(hash >>> 0);
+}
