@@ -1,0 +1,2 @@
+// Registers the `consul:` scheme as a side effect of being loaded; nothing to import from here.
+export {};
