@@ -1,0 +1,131 @@
+import type { Clock, Timer } from '../../internal/clock';
+import type { Random } from '../../internal/random';
+import { backoffMs } from './backoff';
+import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client';
+import { createTokenBucket } from './token-bucket';
+
+/** One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself. */
+export interface BlockingQuery {
+  /** Idempotent; ends the request under way and its connection. Nothing of the spec is called afterwards. */
+  close(): void;
+}
+
+export interface BlockingQuerySpec {
+  /** Called before each request. The loop adds index, wait and consistency. */
+  request(): Pick<ConsulRequest, 'path' | 'params' | 'query'>;
+  /** Judges an answer and takes over what is new in it. */
+  accept(answer: ConsulAnswer & { readonly kind: 'answer' }): Verdict;
+  /** Nothing usable came. Called for each failure and for each answer that was refused. */
+  failed(reason: string): void;
+}
+
+export type Verdict =
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'unchanged' }
+  /** Well formed, but not believed: wait for the next change all the same. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Not from a Consul in its senses: as if it had not answered. */
+  | { readonly kind: 'garbage'; readonly reason: string }
+  /** The next `request()` asks something else: from the beginning, at once. */
+  | { readonly kind: 'again' };
+
+export interface BlockingQueryDeps {
+  readonly client: ConsulClient;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A read without an index answers at once, or something is wrong. */
+const PLAIN_TIME_LIMIT_MS = 10_000;
+const INDEXLESS_POLL_MS = 1000;
+/** What reads may cost: a wake-up that brought nothing costs double, so at most 5 of those a second. */
+const READ_BURST = 6;
+const READS_PER_SECOND = 10;
+
+/** Starts at once. https://developer.hashicorp.com/consul/api-docs/features/blocking */
+export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryDeps): BlockingQuery {
+  const { client, clock, random } = deps;
+  const { waitMs, consistency } = client.options;
+  const abort = new AbortController();
+  const pace = createTokenBucket(clock, READ_BURST, READS_PER_SECOND);
+  let index: bigint | undefined;
+  let failures = 0;
+  let indexless = 0;
+  let timer: Timer | undefined;
+
+  const ask = (): void => {
+    timer = undefined;
+    const { query, ...rest } = spec.request();
+    // Different for each request, so that the clients of a service do not come in step.
+    const wait = Math.round(waitMs * (0.9 + 0.1 * random()));
+    const blocking = index === undefined ? {} : { index: String(index), wait: `${wait}ms` };
+    client
+      .get({
+        ...rest,
+        query: { ...query, ...(consistency === 'default' ? {} : { [consistency]: '1' }), ...blocking },
+        // Consul itself adds up to a sixteenth to the wait.
+        timeLimitMs: index === undefined ? PLAIN_TIME_LIMIT_MS : Math.ceil((wait * 17) / 16 + PLAIN_TIME_LIMIT_MS),
+        signal: abort.signal,
+      })
+      .then((answer) => {
+        if (!abort.signal.aborted) askAfter(settle(answer));
+      });
+  };
+
+  const askAfter = (delayMs: number): void => {
+    if (delayMs <= 0) ask();
+    else timer = clock.setTimer(delayMs, ask);
+  };
+
+  /** Milliseconds until the next request. */
+  const settle = (answer: ConsulAnswer): number => {
+    if (answer.kind === 'failure') return retreat(answer.reason);
+    const verdict = accept(answer);
+    if (verdict.kind === 'garbage') return retreat(verdict.reason);
+    failures = 0;
+    if (verdict.kind === 'refused') spec.failed(verdict.reason);
+    const pauseMs = pace.take(verdict.kind === 'changed' ? 1 : 2);
+    return Math.max(pauseMs, verdict.kind === 'again' ? startOver() : follow(answer.index));
+  };
+
+  const accept = (answer: ConsulAnswer & { kind: 'answer' }): Verdict => {
+    try {
+      return spec.accept(answer);
+    } catch (error) {
+      return { kind: 'garbage', reason: `the answer could not be taken in: ${String(error)}` };
+    }
+  };
+
+  const retreat = (reason: string): number => {
+    failures += 1;
+    // A server that lost its state would let the old, higher index wait in vain.
+    startOver();
+    spec.failed(reason);
+    return backoffMs(failures, random);
+  };
+
+  const startOver = (): number => {
+    index = undefined;
+    return 0;
+  };
+
+  const follow = (next: bigint | undefined): number => {
+    if (next === undefined) {
+      indexless += 1;
+      startOver();
+      return indexless === 1 ? 0 : INDEXLESS_POLL_MS * (0.5 + 0.5 * random());
+    }
+    indexless = 0;
+    // Backwards: the server's state is another one now, and only a plain read tells what it is.
+    index = index !== undefined && next < index ? undefined : next;
+    return 0;
+  };
+
+  ask();
+  return {
+    close() {
+      abort.abort();
+      timer?.cancel();
+    },
+  };
+}

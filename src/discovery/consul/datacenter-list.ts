@@ -1,0 +1,93 @@
+import type { Timer } from '../../internal/clock';
+import { backoffMs } from './backoff';
+import type { ConsulDeps } from './health-query';
+import { parseJsonArray } from './parse-answer';
+
+/** Which datacenters a watch covers. Undefined stands for the agent's own, whatever its name. */
+export interface DatacenterList {
+  readonly names: readonly (string | undefined)[];
+  /** `listener` runs when `names` changed. Returns how to end it. */
+  subscribe(listener: () => void): () => void;
+  close(): void;
+}
+
+const POLL_MS = 60_000;
+const TIME_LIMIT_MS = 10_000;
+/** A server that has just restarted does not see the others yet. */
+const MISSES_BEFORE_DROPPED = 3;
+
+export function fixedDatacenters(names: readonly (string | undefined)[]): DatacenterList {
+  return { names, subscribe: () => () => {}, close() {} };
+}
+
+/**
+ * Every datacenter that the agent's servers know, asked for once a minute: the agent's own first, then as Consul orders
+ * them (nearest first) when they are first seen. One that left is dropped after three minutes. As long as the agent's own
+ * name cannot be learned (no permission to ask, no instance there) its datacenter is covered twice, without and by name.
+ */
+export function watchAllDatacenters(deps: ConsulDeps): DatacenterList {
+  const { client, clock, random, logger, agent } = deps;
+  const listeners = new Set<() => void>();
+  const abort = new AbortController();
+  /** Name to how many polls in a row missed it, in the order of appearance. */
+  const seen = new Map<string, number>();
+  let names: readonly (string | undefined)[] = [undefined];
+  let failures = 0;
+  let timer: Timer | undefined;
+
+  const publish = (): void => {
+    const others = [...seen.keys()].filter((name) => name !== agent.name);
+    const next = [undefined, ...others];
+    if (next.length === names.length && next.every((name, index) => name === names[index])) return;
+    names = next;
+    for (const listener of [...listeners]) listener();
+  };
+
+  const poll = async (): Promise<void> => {
+    const answer = await client.get({
+      path: '/catalog/datacenters',
+      timeLimitMs: TIME_LIMIT_MS,
+      signal: abort.signal,
+    });
+    const list = answer.kind === 'answer' ? parseJsonArray(answer.body.toString('utf8')) : answer.reason;
+    if (typeof list !== 'string' && agent.name === undefined) await agent.probe();
+    if (abort.signal.aborted) return;
+    if (typeof list === 'string') {
+      failures += 1;
+      if (failures === 1) logger.warn('the list of datacenters could not be read', { reason: list });
+      timer = clock.setTimer(backoffMs(failures, random), () => void poll());
+      return;
+    }
+    failures = 0;
+    take(list.filter((name) => typeof name === 'string' && name !== '').map(String));
+    timer = clock.setTimer(POLL_MS * (0.9 + 0.2 * random()), () => void poll());
+  };
+
+  const take = (list: readonly string[]): void => {
+    for (const [name, misses] of seen) {
+      if (list.includes(name)) continue;
+      if (misses + 1 >= MISSES_BEFORE_DROPPED) seen.delete(name);
+      else seen.set(name, misses + 1);
+    }
+    for (const name of list) seen.set(name, 0);
+    publish();
+  };
+
+  const forget = agent.subscribe(publish);
+  void poll();
+  return {
+    get names() {
+      return names;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      abort.abort();
+      timer?.cancel();
+      forget();
+      listeners.clear();
+    },
+  };
+}

@@ -1,0 +1,89 @@
+import type { DatacenterState } from '../source';
+import type { AgentDatacenter } from './agent-datacenter';
+import type { FilterQuery } from './filter-query';
+import type { HealthQuery, HealthView } from './health-query';
+import type { Lease } from './shared';
+
+/** One datacenter of one service watch: its share of the loops, and the state that they add up to. */
+export interface DatacenterSlot {
+  /** The same object as long as nothing changed. */
+  state(): DatacenterState;
+  /** Something, good or bad, has been heard. */
+  readonly hasNews: boolean;
+  setFilters(expressions: ReadonlySet<string>): void;
+  close(): void;
+}
+
+export interface SlotLoops {
+  health(): Lease<HealthQuery>;
+  filter(expression: string): Lease<FilterQuery>;
+}
+
+interface HeldFilter {
+  readonly lease: Lease<FilterQuery>;
+  readonly unsubscribe: () => void;
+}
+
+export function createDatacenterSlot(
+  datacenter: string | undefined,
+  local: boolean,
+  agent: AgentDatacenter,
+  loops: SlotLoops,
+  onChange: (urgent: boolean) => void,
+): DatacenterSlot {
+  const health = loops.health();
+  const unsubscribe = health.value.subscribe(onChange);
+  const held = new Map<string, HeldFilter>();
+  let filters: DatacenterState['filters'] = new Map();
+  let built: { readonly view: HealthView; readonly state: DatacenterState } | undefined;
+
+  const rebuildFilters = (): void => {
+    const next = new Map<string, ReadonlySet<string>>();
+    for (const [expression, { lease }] of held) {
+      if (lease.value.keys !== undefined) next.set(expression, lease.value.keys);
+    }
+    filters = next;
+  };
+
+  return {
+    get hasNews() {
+      const { known, freshness } = health.value.view;
+      return known || freshness.kind !== 'pending' || freshness.reason !== undefined;
+    },
+    state() {
+      const { view } = health.value;
+      const name = datacenter ?? agent.name ?? 'local';
+      if (built?.view !== view || built.state.filters !== filters || built.state.datacenter !== name) {
+        built = { view, state: { ...view, datacenter: name, local, filters } };
+      }
+      return built.state;
+    },
+    setFilters(expressions) {
+      for (const [expression, { lease, unsubscribe: stop }] of held) {
+        if (expressions.has(expression)) continue;
+        held.delete(expression);
+        stop();
+        lease.release();
+      }
+      for (const expression of expressions) {
+        if (held.has(expression)) continue;
+        const lease = loops.filter(expression);
+        const stop = lease.value.subscribe((urgent) => {
+          rebuildFilters();
+          onChange(urgent);
+        });
+        held.set(expression, { lease, unsubscribe: stop });
+      }
+      rebuildFilters();
+    },
+    close() {
+      unsubscribe();
+      health.release();
+      for (const { lease, unsubscribe: stop } of held.values()) {
+        stop();
+        lease.release();
+      }
+      held.clear();
+    },
+  };
+}

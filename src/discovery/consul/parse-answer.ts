@@ -1,0 +1,95 @@
+import type { Instance } from '../source';
+import { parseEntry } from './parse-entry';
+
+/** A whole health answer, understood. */
+export type ParsedHealth =
+  | {
+      readonly kind: 'health';
+      /** Ordered by key; entries that did not change are the objects of `before`. */
+      readonly instances: readonly Instance[];
+      readonly rejected: number;
+      /** Same instances in every respect as `before`. */
+      readonly same: boolean;
+    }
+  /** The right shape, but more than half of it unusable: no base to act on. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'garbage'; readonly reason: string };
+
+/** Pure; never throws, whatever the text. `before` are the instances of the last good answer. */
+export function parseHealth(text: string, datacenter: string, before: readonly Instance[]): ParsedHealth {
+  const entries = parseJsonArray(text);
+  if (typeof entries === 'string') return { kind: 'garbage', reason: entries };
+  const parsed = entries
+    .map((entry) => parseEntry(entry, datacenter))
+    .filter((instance) => instance !== undefined)
+    .sort(byHealthThenKey);
+  const kept = dropDuplicates(parsed).sort(byKey);
+  const rejected = entries.length - kept.length;
+  if (rejected * 2 > entries.length) {
+    return { kind: 'refused', reason: `${rejected} of ${entries.length} instances are malformed` };
+  }
+  const known = new Map(before.map((instance) => [instance.key, instance]));
+  const instances = kept.map((instance) => {
+    const old = known.get(instance.key);
+    return old !== undefined && isSame(old, instance) ? old : instance;
+  });
+  const same = instances.length === before.length && instances.every((instance, index) => instance === before[index]);
+  return { kind: 'health', instances: same ? before : instances, rejected, same };
+}
+
+/** The keys of the instances in a filtered health answer. */
+export function parseKeys(text: string, datacenter: string): ReadonlySet<string> | string {
+  const entries = parseJsonArray(text);
+  if (typeof entries === 'string') return entries;
+  const keys = entries.map((entry) => parseEntry(entry, datacenter)?.key).filter((key) => key !== undefined);
+  return new Set(keys.sort());
+}
+
+/** An array, or why it is none. */
+export function parseJsonArray(text: string): readonly unknown[] | string {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) ? value : 'the answer is not a JSON array';
+  } catch {
+    return 'the answer is not JSON';
+  }
+}
+
+/** One of each key and of each address: the healthiest, then the first by key, whatever order Consul gave. */
+function dropDuplicates(ordered: readonly Instance[]): Instance[] {
+  const seen = new Set<string>();
+  return ordered.filter((instance) => {
+    const address = `${instance.address} ${instance.port}`;
+    if (seen.has(instance.key) || seen.has(address)) return false;
+    seen.add(instance.key).add(address);
+    return true;
+  });
+}
+
+const RANK = { passing: 0, warning: 1, critical: 2 } as const;
+
+function byHealthThenKey(a: Instance, b: Instance): number {
+  return RANK[a.status] - RANK[b.status] || byKey(a, b);
+}
+
+function byKey(a: Instance, b: Instance): number {
+  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+}
+
+function isSame(a: Instance, b: Instance): boolean {
+  return (
+    a.address === b.address &&
+    a.port === b.port &&
+    a.status === b.status &&
+    a.weight === b.weight &&
+    a.zone === b.zone &&
+    a.tags.length === b.tags.length &&
+    a.tags.every((tag, index) => tag === b.tags[index]) &&
+    sameMeta(a.meta, b.meta)
+  );
+}
+
+function sameMeta(a: Instance['meta'], b: Instance['meta']): boolean {
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);
+}

@@ -1,0 +1,106 @@
+import { GraylaneError } from '../../errors';
+import type { Clock } from '../../internal/clock';
+import { type Logger, safeLogger } from '../../internal/logger';
+import type { Random } from '../../internal/random';
+import type { Source, WatchRequest } from '../source';
+import { createAgentDatacenter } from './agent-datacenter';
+import type { ConsulClient } from './client';
+import { type DatacenterList, fixedDatacenters, watchAllDatacenters } from './datacenter-list';
+import type { SlotLoops } from './datacenter-slot';
+import { type FilterQuery, startFilterQuery } from './filter-query';
+import { type ConsulDeps, type HealthQuery, startHealthQuery } from './health-query';
+import { createServiceWatch, type ServiceWatch } from './service-watch';
+import { createShared } from './shared';
+
+export interface ConsulSourceOptions {
+  /** Stays open when the source is closed: others may use it. */
+  readonly client: ConsulClient;
+  /**
+   * Where instances are looked for, the local datacenter first; or `all` that Consul knows. Default: the one that the
+   * agent is in.
+   */
+  readonly datacenters?: readonly string[] | 'all';
+}
+
+export interface ConsulSourceDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * Instances from Consul's health endpoint: one blocking query for each (service, datacenter, tags) and for each filter,
+ * shared by all watches of this source, running only while somebody watches. Throws INVALID_OPTION for a bad list of
+ * datacenters; makes no request before the first watch.
+ */
+export function createConsulSource(options: ConsulSourceOptions, given: ConsulSourceDeps): Source {
+  checkDatacenters(options.datacenters);
+  const { client } = options;
+  const agent = createAgentDatacenter(client);
+  const deps: ConsulDeps = { ...given, logger: safeLogger(given.logger), client, agent };
+  const healths = createShared<HealthQuery>();
+  const filters = createShared<FilterQuery>();
+  const lists = createShared<DatacenterList>();
+  const services = createShared<ServiceWatch>();
+  let closed = false;
+
+  const listFor = (wanted: readonly string[] | 'all' | undefined) => {
+    if (wanted === 'all') return lists.acquire('all', () => watchAllDatacenters(deps));
+    return lists.acquire(JSON.stringify(wanted ?? []), () => fixedDatacenters(wanted ?? [undefined]));
+  };
+
+  const loopsFor =
+    (service: string, tags: readonly string[]) =>
+    (datacenter: string | undefined, local: boolean): SlotLoops => {
+      const target = { service, tags, datacenter, local };
+      const key = [service, datacenter, tags];
+      return {
+        health: () => healths.acquire(JSON.stringify(key), () => startHealthQuery(target, deps)),
+        filter: (expression) =>
+          filters.acquire(JSON.stringify([...key, expression]), () => startFilterQuery(target, expression, deps)),
+      };
+    };
+
+  return {
+    watch(request, listener) {
+      if (closed) throw new GraylaneError('LANE_CLOSED', 'this source of instances is closed');
+      const wanted = datacentersOf(request, options);
+      if (wanted === undefined) void agent.probe();
+      const tags = [...new Set(request.tags)].sort();
+      const lease = services.acquire(JSON.stringify([request.service, tags, wanted ?? null]), () =>
+        createServiceWatch(listFor(wanted), loopsFor(request.service, tags), deps),
+      );
+      const watch = lease.value.watch(listener);
+      return {
+        setFilters: (expressions) => watch.setFilters(expressions),
+        close() {
+          watch.close();
+          lease.release();
+        },
+      };
+    },
+    close() {
+      closed = true;
+      services.closeAll();
+      for (const shared of [healths, filters, lists]) shared.closeAll();
+    },
+  };
+}
+
+function datacentersOf(request: WatchRequest, options: ConsulSourceOptions): readonly string[] | 'all' | undefined {
+  const { datacenters } = request;
+  return datacenters !== undefined && datacenters.length > 0 ? [...new Set(datacenters)] : options.datacenters;
+}
+
+function checkDatacenters(datacenters: unknown): void {
+  if (datacenters === undefined || datacenters === 'all') return;
+  const expected = "(expected: 'all' or a list of different datacenter names)";
+  if (!Array.isArray(datacenters) || datacenters.length === 0) {
+    throw new GraylaneError('INVALID_OPTION', `datacenters: ${JSON.stringify(datacenters)} ${expected}`);
+  }
+  datacenters.forEach((name: unknown, index) => {
+    const isName = typeof name === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(name);
+    if (isName && datacenters.indexOf(name) === index) return;
+    throw new GraylaneError('INVALID_OPTION', `datacenters[${index}]: ${JSON.stringify(name)} ${expected}`);
+  });
+}

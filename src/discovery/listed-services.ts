@@ -1,0 +1,132 @@
+import { type Logger, safeLogger } from '../internal/logger';
+import type { DatacenterState, Freshness, Instance, SourceState, SourceWatch, WatchRequest } from './source';
+
+/** Instances that are known whole, by service; the part that static and file sources share. */
+export interface ListedServices {
+  watch(request: WatchRequest, listener: (state: SourceState) => void): SourceWatch;
+  /** Watchers of services that changed hear of it. `known: false` means that nothing could be read yet. */
+  update(services: ReadonlyMap<string, readonly Instance[]>, freshness: Freshness, known: boolean): void;
+  close(): void;
+}
+
+interface Watcher {
+  readonly request: WatchRequest;
+  readonly listener: (state: SourceState) => void;
+  filters: readonly string[];
+  last: SourceState | undefined;
+  isQueued: boolean;
+  isOpen: boolean;
+}
+
+export const DEFAULT_DATACENTER = 'local';
+
+/** `order`: datacenters, the local one first; those that it does not name follow by name. */
+export function createListedServices(order: readonly string[], logger: Logger): ListedServices {
+  const log = safeLogger(logger);
+  const watchers = new Set<Watcher>();
+  let services: ReadonlyMap<string, readonly Instance[]> = new Map();
+  let freshness: Freshness = { kind: 'pending' };
+  let known = false;
+  let filterReported = false;
+
+  const stateFor = (watcher: Watcher): SourceState => {
+    const { service, tags, datacenters } = watcher.request;
+    const all = (services.get(service) ?? []).filter((one) => tags.every((tag) => one.tags.includes(tag)));
+    const rest = [...new Set(all.map((one) => one.datacenter))].filter((name) => !order.includes(name)).sort();
+    const listed = [...order, ...rest];
+    const names = datacenters ?? (listed.length === 0 ? [DEFAULT_DATACENTER] : listed);
+    const filters = new Map(watcher.filters.map((expression) => [expression, new Set<string>()]));
+    return {
+      datacenters: names.map((datacenter, at) => {
+        const instances = all.filter((one) => one.datacenter === datacenter);
+        return { datacenter, local: at === 0, known, instances, rejected: 0, connectOnly: false, filters, freshness };
+      }),
+    };
+  };
+
+  const queue = (watcher: Watcher): void => {
+    if (watcher.isQueued) return;
+    watcher.isQueued = true;
+    queueMicrotask(() => {
+      watcher.isQueued = false;
+      const state = stateFor(watcher);
+      if (!watcher.isOpen || (watcher.last !== undefined && isSameState(watcher.last, state))) return;
+      watcher.last = state;
+      try {
+        watcher.listener(state);
+      } catch (error) {
+        log.error('a listener of discovery threw', { error: String(error) });
+      }
+    });
+  };
+
+  return {
+    watch(request, listener) {
+      const watcher: Watcher = { request, listener, filters: [], last: undefined, isQueued: false, isOpen: true };
+      watchers.add(watcher);
+      if (freshness.kind !== 'pending' || freshness.reason !== undefined) queue(watcher);
+      return {
+        setFilters(expressions) {
+          if (!watcher.isOpen) return;
+          if (expressions.length > 0 && !filterReported) {
+            filterReported = true;
+            log.warn('filter expressions need Consul; without, they match nothing', { service: request.service });
+          }
+          watcher.filters = [...expressions];
+          if (watcher.last !== undefined) queue(watcher);
+        },
+        close() {
+          watcher.isOpen = false;
+          watchers.delete(watcher);
+        },
+      };
+    },
+    update(nextServices, nextFreshness, nextKnown) {
+      services = reuse(services, nextServices);
+      freshness = nextFreshness;
+      known = nextKnown;
+      for (const watcher of watchers) queue(watcher);
+    },
+    close() {
+      for (const watcher of watchers) watcher.isOpen = false;
+      watchers.clear();
+    },
+  };
+}
+
+/** `next`, with the objects of `before` for what did not change. */
+function reuse(
+  before: ReadonlyMap<string, readonly Instance[]>,
+  next: ReadonlyMap<string, readonly Instance[]>,
+): ReadonlyMap<string, readonly Instance[]> {
+  return new Map(
+    [...next].map(([service, instances]) => {
+      const old = new Map((before.get(service) ?? []).map((one) => [one.key, one]));
+      return [service, instances.map((one) => (isSame(old.get(one.key), one) ? (old.get(one.key) ?? one) : one))];
+    }),
+  );
+}
+
+function isSameState(a: SourceState, b: SourceState): boolean {
+  return (
+    a.datacenters.length === b.datacenters.length &&
+    a.datacenters.every((one, at) => isSameDatacenter(one, b.datacenters[at]))
+  );
+}
+
+function isSameDatacenter(a: DatacenterState, b: DatacenterState | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.datacenter === b.datacenter &&
+    a.known === b.known &&
+    isSame(a.freshness, b.freshness) &&
+    isSame([...a.filters.keys()], [...b.filters.keys()]) &&
+    a.instances.length === b.instances.length &&
+    a.instances.every((instance, at) => instance === b.instances[at])
+  );
+}
+
+/** Both are plain data that this room built, keys in one order. */
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
