@@ -3,6 +3,8 @@
  * of subset names, so that {@link definePolicy} can refuse `to: 'canray'` at compile time.
  */
 export interface PolicyDocument<S extends string = string> {
+  /** Address of the JSON Schema, for editors. Not read. */
+  readonly $schema?: string;
   /** Version of this format. Always 1; a document with a higher number is refused whole. */
   readonly schema: 1;
   /** Consul service name. Must equal the service that the policy is read for. */

@@ -16,7 +16,7 @@ export interface Plan {
   /** What no route matches. */
   readonly fallthrough: Decision;
   readonly override: OverridePlan | undefined;
-  /** Every (subset, strict) pair that a decision of this plan can name; `destination.index` is the position in here. */
+  /** Every subset twice, open and strict, so that `force` finds its own here too; `destination.index` is the position in here. */
   readonly destinations: readonly Destination[];
   /** Label keys, lower-cased, that any route, split, sample or hash of this plan reads. */
   readonly labelKeys: readonly string[];
@@ -48,6 +48,7 @@ export interface SubsetPlan {
 
 /** Where a decision sends a call: a subset, and who may stand in for it. The balancer turns it into tiers. */
 export interface Destination {
+  /** -1 for a subset that a strict `force` names and the plan does not know: the call fails, naming the force. */
   readonly index: number;
   readonly subset: string;
   readonly strict: boolean;
@@ -68,8 +69,12 @@ export interface Decision {
   readonly timeoutMs: number | undefined;
   /** `undefined`: nothing said anywhere, the library's default applies. */
   readonly retry: RetryPlan | 'off' | undefined;
-  /** Only these datacenters may serve (override and force); undefined: all. */
+  /** Only these datacenters may serve (override and strict force); undefined: all. */
   readonly datacenters: readonly string[] | undefined;
+  /**
+   * Set when `by` is `force`. With `endpoint` or `instance` the balancer looks among all instances, not only those of
+   * `destination`, which is what routing would have said; it serves when `strict` is false and the force cannot be had.
+   */
   readonly force: ForceSelector | undefined;
 }
 
@@ -105,7 +110,10 @@ export interface MatchPlan {
 
 export interface LabelCondition {
   readonly key: string;
-  /** `undefined`: the call has no such label. Never throws; costs at most 2 ms whatever the value. */
+  /**
+   * `undefined`: the call has no such label. Never throws. Linear in the value's length: values beyond 1,024 characters
+   * never reach the regular expression engine.
+   */
   test(value: string | undefined): boolean;
   /** For explain: `in [vip, staff]`. */
   readonly describe: string;
@@ -122,6 +130,8 @@ export interface SamplePlan {
 export interface SplitPlan {
   readonly stickBy: string | undefined;
   readonly entries: readonly SplitEntryPlan[];
+  /** True up to three entries: sticky values go by their bucket. False: by rendezvous hashing. */
+  readonly isBucketed: boolean;
   /** Bucket 0..9999 of a sticky value. */
   bucketOf(value: string): number;
   /** Entry index of a bucket, for random draws and for splits of up to three entries. */

@@ -1,0 +1,191 @@
+import { createHash } from 'node:crypto';
+import {
+  resolveBalancing,
+  resolveBreaker,
+  resolveLocality,
+  resolveRetry,
+  resolveRetryBudget,
+  resolveSubsetBreaker,
+} from './defaults';
+import { compileDestinations, findDestination } from './destinations';
+import type { PolicyDocument, RouteDocument, SubsetDocument } from './document';
+import { compileMatch } from './match';
+import { compileOverride, type EnvironmentOverride } from './override';
+import { parsePolicyText } from './parse-text';
+import { canonicalJson, deepFreeze } from './plain-data';
+import {
+  ALL_INSTANCES,
+  type Decision,
+  type Destination,
+  type Plan,
+  type PolicyOrigin,
+  type PolicyProblem,
+  type RoutePlan,
+  type SubsetPlan,
+} from './plan';
+import { PolicyError } from './policy-error';
+import type { PolicyReading } from './source';
+import { compileSplit } from './split';
+import { judgeDocument } from './validate';
+
+export interface CompileOptions {
+  /** Consul service that the policy is for; the document must name the same. */
+  readonly service: string;
+  readonly origin: PolicyOrigin;
+  /** From `GRAYLANE_OVERRIDE`: beats the document's override and never expires. */
+  readonly override?: EnvironmentOverride;
+}
+
+/**
+ * Turns what a policy source read into a plan: text is parsed, the document validated, defaults applied, and every
+ * decision that a call can meet built in advance. Pure but for reading its arguments; the plan shares nothing with them
+ * and is frozen. Throws a {@link PolicyError} with every problem.
+ */
+export function compilePolicy(
+  reading: Omit<PolicyReading & { readonly kind: 'present' }, 'kind'>,
+  options: CompileOptions,
+): Plan {
+  const { content, format, index } = reading;
+  const isText = typeof content === 'string' || content instanceof Uint8Array;
+  const parsed = isText ? parsePolicyText(content, format === 'yaml' ? 'yaml' : 'json') : undefined;
+  if (parsed !== undefined && parsed.value === undefined) throw new PolicyError(options.service, parsed.problems);
+  const judged = judgeDocument(
+    parsed === undefined ? content : parsed.value,
+    parsed === undefined ? { service: options.service } : { service: options.service, positions: parsed.positions },
+  );
+  const problems = [...(parsed?.problems ?? []), ...judged.problems];
+  if (problems.length > 0 || judged.document === undefined) throw new PolicyError(options.service, problems);
+  return buildPlan(judged.document, index, judged.warnings, options);
+}
+
+/** The plan of a service without a policy: one subset that all instances are in, defaults throughout. */
+export function emptyPlan(service: string, options: { readonly override?: EnvironmentOverride } = {}): Plan {
+  return buildPlan({ schema: 1, service }, undefined, [], { ...options, service, origin: 'none' });
+}
+
+function buildPlan(
+  document: PolicyDocument,
+  index: string | undefined,
+  warnings: readonly PolicyProblem[],
+  options: CompileOptions,
+): Plan {
+  const subsets = compileSubsets(document);
+  const destinations = compileDestinations(new Map([...subsets].map(([name, subset]) => [name, subset.fallback])));
+  const defaultSubset = document.default ?? [...subsets.keys()][0] ?? ALL_INSTANCES;
+  const base = {
+    timeoutMs: document.timeoutMs,
+    retry: resolveRetry(document.retry),
+    datacenters: undefined,
+    force: undefined,
+  } as const;
+  // Decisions and plan refer to each other, so the plan's object comes first and is filled below.
+  const plan = {} as Plan;
+  const destinationOf = (subset: string, strict: boolean): Destination => {
+    const found = findDestination(destinations, subset, strict);
+    if (found === undefined) throw new Error(`subset ${subset} passed validation and does not exist`);
+    return found;
+  };
+  const fallthrough: Decision = {
+    ...base,
+    plan,
+    by: 'default',
+    route: 'default',
+    destination: destinationOf(defaultSubset, false),
+  };
+  const routes = (document.routes ?? []).map((route, position) => {
+    const decide = (subset: string): Decision => ({
+      plan,
+      by: 'route',
+      route: route.name,
+      destination: destinationOf(subset, route.strict === true),
+      timeoutMs: route.timeoutMs ?? base.timeoutMs,
+      retry: route.retry === undefined ? base.retry : resolveRetry(route.retry),
+      datacenters: undefined,
+      force: undefined,
+    });
+    return compileRoute(route, position, defaultSubset, decide);
+  });
+  const balancing = resolveBalancing(document.balancing);
+  const { override, warnings: overrideWarnings } = compileOverride(document.override, options.override, (subset) =>
+    subset === undefined ? fallthrough : findDecision(fallthrough, findDestination(destinations, subset, false)),
+  );
+  Object.assign(plan, {
+    service: options.service,
+    origin: options.origin,
+    revision: options.origin === 'none' ? 'none' : revisionOf(document),
+    index,
+    subsets,
+    routes,
+    fallthrough,
+    override,
+    destinations,
+    labelKeys: labelKeysOf(routes, balancing.hashBy),
+    balancing,
+    locality: resolveLocality(document.locality),
+    retryBudget: resolveRetryBudget(document.retryBudget),
+    breaker: resolveBreaker(document.breaker),
+    subsetBreaker: resolveSubsetBreaker(document.subsetBreaker),
+    document: options.origin === 'none' ? undefined : document,
+    warnings: [...warnings, ...overrideWarnings],
+  } satisfies Plan);
+  for (const subset of subsets.values()) deepFreeze(subset);
+  return deepFreeze(plan);
+}
+
+function findDecision(like: Decision, destination: Destination | undefined): Decision | undefined {
+  return destination === undefined ? undefined : { ...like, destination };
+}
+
+function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPlan> {
+  const entries: [string, SubsetDocument][] = Object.entries(document.subsets ?? {});
+  if (entries.length === 0) entries.push([ALL_INSTANCES, {}]);
+  return new Map(
+    entries.map(([name, subset]) => [
+      name,
+      {
+        name,
+        tags: subset.tags ?? [],
+        meta: subset.meta ?? {},
+        filter: subset.filter,
+        fallback: subset.fallback,
+        breaker: resolveBreaker(document.breaker, subset.breaker),
+        subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),
+      },
+    ]),
+  );
+}
+
+function compileRoute(
+  route: RouteDocument,
+  index: number,
+  base: string,
+  decide: (subset: string) => Decision,
+): RoutePlan {
+  const salt = route.stickySalt ?? route.name;
+  const entries = route.split ?? [{ to: route.to ?? base, weight: 1 }];
+  return {
+    name: route.name,
+    index,
+    match: compileMatch(route, salt),
+    split: compileSplit(
+      entries.map((entry) => ({ subset: entry.to, weight: entry.weight, decision: decide(entry.to) })),
+      { salt, stickBy: route.stickBy?.toLowerCase(), base },
+    ),
+  };
+}
+
+function labelKeysOf(routes: readonly RoutePlan[], hashBy: string | undefined): readonly string[] {
+  const keys = new Set<string>();
+  for (const { match, split } of routes) {
+    for (const condition of match?.labels ?? []) keys.add(condition.key);
+    for (const group of match?.any ?? []) for (const condition of group) keys.add(condition.key);
+    if (match?.sample !== undefined) keys.add(match.sample.by);
+    if (split.stickBy !== undefined) keys.add(split.stickBy);
+  }
+  if (hashBy !== undefined) keys.add(hashBy);
+  return [...keys];
+}
+
+function revisionOf(document: PolicyDocument): string {
+  return createHash('sha256').update(canonicalJson(document)).digest('hex').slice(0, 12);
+}

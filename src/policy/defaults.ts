@@ -1,0 +1,110 @@
+import type {
+  BalancingDocument,
+  BreakerDocument,
+  LocalityDocument,
+  RetryBudgetDocument,
+  RetryDocument,
+  StatusName,
+  SubsetBreakerDocument,
+} from './document';
+import type { BalancingPlan, BreakerPlan, LocalityPlan, Plan, RetryPlan, SubsetBreakerPlan } from './plan';
+
+/** What a policy that says `retry: {}` gets; a policy that says nothing of retries leaves them to the library. */
+export const DEFAULT_RETRY: RetryPlan = {
+  maxAttempts: 3,
+  retryableStatusCodes: ['UNAVAILABLE'],
+  initialBackoffMs: 20,
+  maxBackoffMs: 200,
+  backoffMultiplier: 2,
+};
+
+export const DEFAULT_RETRY_BUDGET: Plan['retryBudget'] = { percent: 20, minPerSecond: 10 };
+
+export const DEFAULT_BALANCING: BalancingPlan = {
+  algorithm: 'peak_ewma',
+  slowStartMs: 0,
+  hashBy: undefined,
+  subsetSize: undefined,
+};
+
+export const DEFAULT_FAILURE_STATUS_CODES: readonly StatusName[] = [
+  'UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+  'INTERNAL',
+  'UNKNOWN',
+  'RESOURCE_EXHAUSTED',
+  'DATA_LOSS',
+];
+
+export const DEFAULT_SUBSET_BREAKER: SubsetBreakerPlan = {
+  enabled: true,
+  errorThresholdPercentage: 50,
+  volumeThreshold: 10,
+  resetTimeoutMs: 5_000,
+  maxResetTimeoutMs: 60_000,
+  rollingCountTimeoutMs: 10_000,
+};
+
+export const DEFAULT_BREAKER: BreakerPlan = {
+  enabled: true,
+  errorThresholdPercentage: 50,
+  volumeThreshold: 5,
+  consecutiveFailures: 5,
+  silentFailures: 2,
+  slowCallMs: undefined,
+  rollingCountTimeoutMs: 10_000,
+  resetTimeoutMs: 5_000,
+  maxResetTimeoutMs: 60_000,
+  maxEjectionPercentage: 50,
+  failureStatusCodes: new Set(DEFAULT_FAILURE_STATUS_CODES),
+};
+
+/** Of two bounds the one that was left out gives way to the one that was written. */
+export function resolveRetry(retry: RetryDocument | 'off' | undefined): RetryPlan | 'off' | undefined {
+  if (retry === undefined || retry === 'off') return retry;
+  const merged = { ...DEFAULT_RETRY, ...retry };
+  if (retry.maxBackoffMs === undefined) merged.maxBackoffMs = Math.max(merged.maxBackoffMs, merged.initialBackoffMs);
+  if (retry.initialBackoffMs === undefined) {
+    merged.initialBackoffMs = Math.min(merged.initialBackoffMs, merged.maxBackoffMs);
+  }
+  return merged;
+}
+
+export function resolveRetryBudget(budget: RetryBudgetDocument | undefined): Plan['retryBudget'] {
+  return { ...DEFAULT_RETRY_BUDGET, ...budget };
+}
+
+export function resolveBalancing(balancing: BalancingDocument | undefined): BalancingPlan {
+  return { ...DEFAULT_BALANCING, ...balancing, hashBy: balancing?.hashBy?.toLowerCase() };
+}
+
+export function resolveLocality(locality: LocalityDocument | undefined): LocalityPlan {
+  return { failover: locality?.failover, prefer: locality?.prefer ?? 'subset' };
+}
+
+/** Later documents win key by key: the subset's over the policy's over the defaults. */
+export function resolveBreaker(...documents: readonly (BreakerDocument | undefined)[]): BreakerPlan {
+  const merged: BreakerDocument = Object.assign({}, ...documents);
+  const { failureStatusCodes, ...rest } = merged;
+  return {
+    ...DEFAULT_BREAKER,
+    ...rest,
+    ...resetBounds(merged, DEFAULT_BREAKER),
+    failureStatusCodes: new Set(failureStatusCodes ?? DEFAULT_FAILURE_STATUS_CODES),
+  };
+}
+
+export function resolveSubsetBreaker(...documents: readonly (SubsetBreakerDocument | undefined)[]): SubsetBreakerPlan {
+  const merged: SubsetBreakerDocument = Object.assign({}, ...documents);
+  return { ...DEFAULT_SUBSET_BREAKER, ...merged, ...resetBounds(merged, DEFAULT_SUBSET_BREAKER) };
+}
+
+function resetBounds(
+  written: SubsetBreakerDocument,
+  defaults: SubsetBreakerPlan,
+): Pick<SubsetBreakerPlan, 'resetTimeoutMs' | 'maxResetTimeoutMs'> {
+  const most = written.maxResetTimeoutMs ?? Math.max(defaults.maxResetTimeoutMs, written.resetTimeoutMs ?? 0);
+  const least = written.resetTimeoutMs ?? Math.min(defaults.resetTimeoutMs, most);
+  // Bounds that come from different documents may contradict one another.
+  return { resetTimeoutMs: least, maxResetTimeoutMs: Math.max(most, least) };
+}

@@ -1,0 +1,18 @@
+/** Bytes of a document's text, and of the same document written as compact JSON. */
+export const MAX_DOCUMENT_BYTES: number = 256 * 1024;
+
+/** Objects and lists inside one another; the document itself is the first. */
+export const MAX_DEPTH: number = 16;
+
+export const MAX_ROUTES: number = 1_000;
+
+/** Entries of one split. */
+export const MAX_SPLIT_ENTRIES: number = 100;
+
+export const MAX_REGEX_CHARACTERS: number = 256;
+
+/** Instructions that one regular expression may compile to; a counted repetition multiplies them. */
+export const MAX_REGEX_INSTRUCTIONS: number = 500;
+
+/** Longer label values match no regular expression. */
+export const MAX_REGEX_VALUE_CHARACTERS: number = 1_024;

@@ -1,0 +1,27 @@
+import type { LabelMatcherDocument, RouteDocument } from './document';
+import { compileMatcher, describeMatcher } from './matchers/matcher';
+import type { LabelCondition, MatchPlan } from './plan';
+import { compileSample } from './sample';
+
+/** Undefined for a route that every call matches. */
+export function compileMatch(route: RouteDocument, salt: string): MatchPlan | undefined {
+  const { methods = [], labels = {}, any = [], sample } = route.match ?? {};
+  if (methods.length === 0 && Object.keys(labels).length === 0 && any.length === 0 && sample === undefined) {
+    return undefined;
+  }
+  return {
+    exactMethods: new Set(methods.filter((method) => !method.endsWith('/'))),
+    methodPrefixes: methods.filter((method) => method.endsWith('/')),
+    labels: compileConditions(labels),
+    any: any.map((group) => compileConditions(group.labels)),
+    sample: sample === undefined ? undefined : compileSample(sample.by.toLowerCase(), sample.percent, salt),
+  };
+}
+
+function compileConditions(labels: Readonly<Record<string, LabelMatcherDocument>>): readonly LabelCondition[] {
+  return Object.entries(labels).map(([key, matcher]) => ({
+    key: key.toLowerCase(),
+    test: compileMatcher(matcher),
+    describe: describeMatcher(matcher),
+  }));
+}

@@ -1,0 +1,63 @@
+import type { OverrideDocument } from './document';
+import type { Decision, OverridePlan, PolicyProblem } from './plan';
+import { createProblemList } from './problems';
+import { parseTimestamp } from './validation/tuning';
+
+/** What `GRAYLANE_OVERRIDE` asks of one service; at least one of the two. */
+export interface EnvironmentOverride {
+  readonly to?: string;
+  readonly datacenter?: string;
+}
+
+/**
+ * The override in force: the environment's where there is one, else the document's. One from the environment that names
+ * an unknown subset is left out with a warning: better the policy as written than no subset at all.
+ * `decisionTo(undefined)` is the plan's default decision.
+ */
+export function compileOverride(
+  written: OverrideDocument | undefined,
+  environment: EnvironmentOverride | undefined,
+  decisionTo: (subset: string | undefined) => Decision | undefined,
+): { readonly override: OverridePlan | undefined; readonly warnings: readonly PolicyProblem[] } {
+  const warnings = createProblemList(undefined);
+  const asked = environment?.to !== undefined || environment?.datacenter !== undefined;
+  if (environment !== undefined && asked) {
+    const decision = decisionTo(environment.to);
+    if (decision !== undefined) {
+      const override = { decision: overriding(decision, environment), datacenterOnly: environment.to === undefined };
+      return {
+        override: {
+          ...override,
+          untilMs: Number.POSITIVE_INFINITY,
+          by: undefined,
+          reason: undefined,
+          origin: 'environment',
+        },
+        warnings: [],
+      };
+    }
+    warnings.report(['override', 'to'], environment.to, 'a subset of the policy; GRAYLANE_OVERRIDE is not applied');
+  }
+  const decision = written === undefined ? undefined : decisionTo(written.to);
+  if (written === undefined || decision === undefined) return { override: undefined, warnings: warnings.problems };
+  return {
+    override: {
+      decision: overriding(decision, written),
+      untilMs: parseTimestamp(written.until) ?? Number.NEGATIVE_INFINITY,
+      by: written.by,
+      reason: written.reason,
+      origin: 'policy',
+      datacenterOnly: written.to === undefined,
+    },
+    warnings: warnings.problems,
+  };
+}
+
+function overriding(decision: Decision, { datacenter }: EnvironmentOverride): Decision {
+  return {
+    ...decision,
+    by: 'override',
+    route: 'override',
+    datacenters: datacenter === undefined ? undefined : [datacenter],
+  };
+}

@@ -1,0 +1,48 @@
+import { MAX_DOCUMENT_BYTES } from './limits';
+import { parseJson } from './parse-json';
+import { parseYaml } from './parse-yaml';
+import type { PolicyProblem } from './plan';
+import { createPositionIndex, type Positions } from './positions';
+import { createProblemList, note } from './problems';
+
+export interface ParsedText {
+  /** Undefined when the text could not be parsed; `problems` says why. */
+  readonly value: unknown;
+  readonly positions: Positions;
+  /** Syntax, encoding, size, keys given twice. Empty when the text is sound. */
+  readonly problems: readonly PolicyProblem[];
+}
+
+/**
+ * Parses a document's text and says where in it everything stands. A byte-order mark is ignored; bytes must be valid
+ * UTF-8. Never throws.
+ */
+export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yaml'): ParsedText {
+  const size = typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength;
+  if (size > MAX_DOCUMENT_BYTES) {
+    return refuse(`${size} bytes`, `at most ${MAX_DOCUMENT_BYTES} bytes`);
+  }
+  const decoded = decode(text);
+  if (decoded === undefined) return refuse('bytes that are not UTF-8', 'UTF-8');
+  const source = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
+  if (source.trim() === '') return refuse('blank', 'a policy document');
+  const positions = createPositionIndex(source);
+  const list = createProblemList(positions);
+  const value = format === 'json' ? parseJson(source, positions, list) : parseYaml(source, positions, list);
+  return { value, positions, problems: list.problems };
+}
+
+function decode(text: string | Uint8Array): string | undefined {
+  if (typeof text === 'string') return text;
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(value: string, expected: string): ParsedText {
+  const list = createProblemList(undefined);
+  list.report([], note(value), expected);
+  return { value: undefined, positions: { locate: () => undefined }, problems: list.problems };
+}

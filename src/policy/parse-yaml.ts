@@ -1,0 +1,67 @@
+import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
+import { MAX_DEPTH } from './limits';
+import type { PositionIndex } from './positions';
+import { type DocumentPath, note, type ProblemList } from './problems';
+
+/** Nodes that aliases may stand for in all; beyond it a document is taken for one that explodes. */
+const MAX_ALIASED_NODES = 100;
+
+/** One slip makes many: those that follow the first few help nobody. */
+const FAULTS_TOLD = 5;
+
+/** Reads YAML 1.2 (core schema: `off` and dates stay text). Undefined after a syntax error, which is reported. */
+export function parseYaml(text: string, positions: PositionIndex, problems: ProblemList): unknown {
+  try {
+    const document = parseDocument(text, {
+      version: '1.2',
+      schema: 'core',
+      merge: false,
+      stringKeys: true,
+      // Found below, in linear time and with the path.
+      uniqueKeys: false,
+      prettyErrors: false,
+      logLevel: 'silent',
+    });
+    const faults = [...document.errors, ...document.warnings];
+    for (const fault of faults.slice(0, FAULTS_TOLD)) {
+      positions.add([], fault.pos[0]);
+      problems.report([], note('not YAML'), `YAML 1.2; ${fault.message}`);
+    }
+    if (faults.length > 0) return undefined;
+    indexNode(document.contents, [], positions, problems);
+    return document.toJS({ maxAliasCount: MAX_ALIASED_NODES });
+  } catch (error) {
+    // The parser recurses, so what is nested without end ends its stack; aliases that explode throw here too.
+    problems.report([], note('not YAML'), `YAML 1.2; ${error instanceof Error ? error.message : 'syntax error'}`);
+    return undefined;
+  }
+}
+
+function indexNode(node: unknown, path: DocumentPath, positions: PositionIndex, problems: ProblemList): void {
+  if (path.length > MAX_DEPTH || isAlias(node)) return;
+  if (path.length === 0) positions.add(path, startOf(node) ?? 0);
+  if (isMap(node)) {
+    const keys = new Set<string>();
+    for (const pair of node.items) {
+      const key = isScalar(pair.key) ? String(pair.key.value) : '';
+      const entryPath = [...path, key];
+      const start = startOf(pair.key);
+      if (start !== undefined) positions.add(entryPath, start);
+      if (keys.has(key)) problems.report(entryPath, note('given twice'), 'each key once');
+      keys.add(key);
+      indexNode(pair.value, entryPath, positions, problems);
+    }
+  }
+  if (isSeq(node)) {
+    for (const [index, item] of node.items.entries()) {
+      const itemPath = [...path, index];
+      const start = startOf(item);
+      if (start !== undefined) positions.add(itemPath, start);
+      indexNode(item, itemPath, positions, problems);
+    }
+  }
+}
+
+function startOf(node: unknown): number | undefined {
+  return (node as Partial<Node> | null | undefined)?.range?.[0];
+}

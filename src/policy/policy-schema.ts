@@ -1,0 +1,205 @@
+import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES } from './limits';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const positive: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647 };
+const notNegative: Schema = { type: 'number', minimum: 0, maximum: 2_147_483_647 };
+const count = (minimum: number, maximum = 1_000_000): Schema => ({ type: 'integer', minimum, maximum });
+const percentage = (minimum: number): Schema => ({ type: 'number', minimum, maximum: 100 });
+const text: Schema = { type: 'string' };
+const nonEmptyText: Schema = { type: 'string', minLength: 1 };
+const listOf = (items: Schema, limits: Schema = {}): Schema => ({ type: 'array', items, ...limits });
+const closed = (properties: Schema, more: Schema = {}): Schema => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+  ...more,
+});
+const ref = (name: string): Schema => ({ $ref: `#/definitions/${name}` });
+
+const subsetName: Schema = {
+  type: 'string',
+  title: 'a name of 1 to 64 letters, digits, _ . -',
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$',
+};
+
+const datacenter: Schema = {
+  type: 'string',
+  title: 'the name of a datacenter: letters, digits, _ and -',
+  pattern: '^[A-Za-z0-9_-]{1,128}$',
+};
+
+const method: Schema = {
+  type: 'string',
+  title: '/package.Service/Method, or a prefix that ends in /',
+  pattern: '^/([^/\\s]+/[^/\\s]*)?$',
+};
+
+const labels: Schema = { type: 'object', minProperties: 1, additionalProperties: ref('matcher') };
+
+const matcher: Schema = {
+  title: 'a text that must be equal, or conditions that must all hold',
+  type: ['string', 'object'],
+  additionalProperties: false,
+  properties: {
+    exact: text,
+    prefix: text,
+    suffix: text,
+    contains: text,
+    in: listOf(text, { minItems: 1 }),
+    notIn: listOf(text, { minItems: 1 }),
+    regex: { type: 'string', maxLength: MAX_REGEX_CHARACTERS, description: 'RE2 syntax; matches the whole value' },
+    range: listOf({ type: 'integer' }, { minItems: 2, maxItems: 2, description: 'half-open: [from, to)' }),
+    cidr: { type: ['string', 'array'], items: text, minItems: 1 },
+    present: { type: 'boolean' },
+    not: ref('matcher'),
+    ignoreCase: { type: 'boolean' },
+  },
+};
+
+const match: Schema = closed({
+  methods: listOf(method, { minItems: 1 }),
+  labels: ref('labels'),
+  any: listOf(closed({ labels: ref('labels') }, { required: ['labels'] }), { minItems: 1 }),
+  sample: closed(
+    { by: nonEmptyText, percent: { ...percentage(0), description: 'in steps of 0.01' } },
+    { required: ['by', 'percent'] },
+  ),
+});
+
+const statusName: Schema = {
+  enum: [
+    'CANCELLED',
+    'UNKNOWN',
+    'INVALID_ARGUMENT',
+    'DEADLINE_EXCEEDED',
+    'NOT_FOUND',
+    'ALREADY_EXISTS',
+    'PERMISSION_DENIED',
+    'RESOURCE_EXHAUSTED',
+    'FAILED_PRECONDITION',
+    'ABORTED',
+    'OUT_OF_RANGE',
+    'UNIMPLEMENTED',
+    'INTERNAL',
+    'UNAVAILABLE',
+    'DATA_LOSS',
+    'UNAUTHENTICATED',
+  ],
+};
+
+const retry: Schema = closed({
+  maxAttempts: { ...count(2, 5), description: 'counts the first try' },
+  retryableStatusCodes: listOf(ref('statusName'), { minItems: 1, uniqueItems: true }),
+  initialBackoffMs: positive,
+  maxBackoffMs: positive,
+  backoffMultiplier: { type: 'number', minimum: 1, maximum: 100 },
+});
+
+const retryOrOff: Schema = {
+  title: 'off or an object',
+  type: ['string', 'object'],
+  if: { type: 'string' },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { const: 'off' },
+  else: ref('retry'),
+};
+
+const subsetBreakerKeys: Schema = {
+  enabled: { type: 'boolean' },
+  errorThresholdPercentage: percentage(1),
+  volumeThreshold: count(1),
+  resetTimeoutMs: positive,
+  maxResetTimeoutMs: positive,
+  rollingCountTimeoutMs: { type: 'number', minimum: 100, maximum: 3_600_000 },
+};
+
+const breaker: Schema = closed({
+  ...subsetBreakerKeys,
+  consecutiveFailures: count(0),
+  silentFailures: count(0),
+  slowCallMs: positive,
+  maxEjectionPercentage: percentage(0),
+  failureStatusCodes: listOf(ref('statusName'), { minItems: 1, uniqueItems: true }),
+});
+
+const subset: Schema = closed({
+  tags: listOf(nonEmptyText, { description: 'an instance must have all of them' }),
+  meta: { type: 'object', additionalProperties: text },
+  filter: { ...nonEmptyText, description: 'a Consul filter expression' },
+  fallback: text,
+  breaker: ref('breaker'),
+  subsetBreaker: ref('subsetBreaker'),
+});
+
+const route: Schema = closed(
+  {
+    name: { type: 'string', minLength: 1, maxLength: 128 },
+    match: ref('match'),
+    to: text,
+    split: listOf(closed({ to: text, weight: { type: 'number', minimum: 0 } }, { required: ['to', 'weight'] }), {
+      minItems: 1,
+      maxItems: MAX_SPLIT_ENTRIES,
+    }),
+    stickBy: nonEmptyText,
+    stickySalt: nonEmptyText,
+    strict: { type: 'boolean' },
+    timeoutMs: positive,
+    retry: ref('retryOrOff'),
+  },
+  { required: ['name'], oneOf: [{ required: ['to'] }, { required: ['split'] }] },
+);
+
+/**
+ * The published JSON Schema of a policy document, and what its structure is checked against: the one place that says
+ * which keys there are. What a schema cannot say (names that must exist, cycles) is checked in `validation/`. `title`
+ * says in a few words what a text must look like; refusals quote it. `policy.schema.json` is this object, written out
+ * by its test.
+ */
+export const policySchema: Schema = {
+  $schema: 'http://json-schema.org/draft-07/schema#',
+  title: 'Graylane policy',
+  ...closed(
+    {
+      $schema: { type: 'string', description: 'for editors; not read' },
+      schema: { const: 1 },
+      service: nonEmptyText,
+      minSdk: { type: 'string', title: 'a version as major.minor.patch', pattern: '^\\d{1,9}\\.\\d{1,9}\\.\\d{1,9}$' },
+      subsets: { type: 'object', propertyNames: subsetName, additionalProperties: ref('subset') },
+      default: text,
+      routes: listOf(ref('route'), { maxItems: MAX_ROUTES }),
+      retry: ref('retryOrOff'),
+      timeoutMs: positive,
+      retryBudget: closed({ percent: percentage(0), minPerSecond: notNegative }),
+      balancing: closed({
+        algorithm: { enum: ['peak_ewma', 'least_request', 'round_robin', 'random', 'ring_hash'] },
+        slowStartMs: notNegative,
+        hashBy: nonEmptyText,
+        subsetSize: count(1),
+      }),
+      locality: closed({
+        failover: listOf(datacenter, { uniqueItems: true }),
+        prefer: { enum: ['subset', 'datacenter'] },
+      }),
+      breaker: ref('breaker'),
+      subsetBreaker: ref('subsetBreaker'),
+      override: closed(
+        { to: text, datacenter, until: nonEmptyText, by: text, reason: text },
+        { required: ['until'], anyOf: [{ required: ['to'] }, { required: ['datacenter'] }] },
+      ),
+    },
+    { required: ['schema', 'service'] },
+  ),
+  definitions: {
+    labels,
+    matcher,
+    match,
+    statusName,
+    retry,
+    retryOrOff,
+    breaker,
+    subsetBreaker: closed(subsetBreakerKeys),
+    subset,
+    route,
+  },
+};

@@ -1,0 +1,42 @@
+/**
+ * The one of `known` that was most likely meant by `word`: at most two slips away (a letter more, less, other, or two
+ * swapped), fewer in short words, whatever the case. Undefined when none is near.
+ */
+export function nearest(word: string, known: Iterable<string>): string | undefined {
+  // Longer words are no slips of the pen, and the work grows with the square.
+  if (word.length > 64) return undefined;
+  let best: string | undefined;
+  let bestSlips = word.length <= 4 ? 1 : 2;
+  for (const candidate of known) {
+    if (Math.abs(candidate.length - word.length) > bestSlips) continue;
+    const slips = slipsBetween(word.toLowerCase(), candidate.toLowerCase());
+    if (slips < bestSlips || (slips === bestSlips && best === undefined)) {
+      best = candidate;
+      bestSlips = slips;
+    }
+  }
+  return best;
+}
+
+/** Damerau-Levenshtein distance, where a swapped pair is not touched again. */
+function slipsBetween(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row += 1) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column += 1) {
+      const same = a[row - 1] === b[column - 1] ? 0 : 1;
+      let slips = Math.min(at(last, column) + 1, at(current, column - 1) + 1, at(last, column - 1) + same);
+      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      if (swapped) slips = Math.min(slips, at(beforeLast, column - 2) + 1);
+      current.push(slips);
+    }
+    beforeLast = last;
+    last = current;
+  }
+  return at(last, b.length);
+}
+
+function at(row: readonly number[], column: number): number {
+  return row[column] ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,128 @@
+import type { PolicyDocument } from './document';
+import { MAX_DOCUMENT_BYTES } from './limits';
+import { canonicalJson, copyPlainData, isRecord, ownValue } from './plain-data';
+import type { PolicyProblem } from './plan';
+import type { Positions } from './positions';
+import { createProblemList, note, type ProblemList } from './problems';
+import { isLaterVersion, SDK_VERSION } from './sdk-version';
+import { warnOfUnreachable } from './validation/reachability';
+import { checkReferences } from './validation/references';
+import { checkRoutes } from './validation/routes';
+import { checkStructure } from './validation/structure';
+import { checkTuning } from './validation/tuning';
+
+export interface ValidateOptions {
+  /** Consul service that the policy is for; the document must name the same. */
+  readonly service: string;
+  /** Where the document's parts stand in its text. */
+  readonly positions?: Positions;
+}
+
+export interface Validation {
+  /** Empty: the document may be compiled. */
+  readonly problems: readonly PolicyProblem[];
+  /** Worth telling, no reason to refuse. */
+  readonly warnings: readonly PolicyProblem[];
+}
+
+/** A validation that also hands over what it judged: a plain copy that shares nothing with the caller's object. */
+export interface JudgedDocument extends Validation {
+  /** Undefined when there are problems. */
+  readonly document: PolicyDocument | undefined;
+}
+
+/**
+ * Finds everything that is wrong with a policy document, whatever it is. Never throws. Structure and meaning are both
+ * checked on every document, so that one reading tells all; only a document of a later format, or for a later library,
+ * is refused with that one reason, since the rest of it cannot be judged.
+ */
+export function validatePolicy(value: unknown, options: ValidateOptions): Validation {
+  const { problems, warnings } = judgeDocument(value, options);
+  return { problems, warnings };
+}
+
+export function judgeDocument(value: unknown, options: ValidateOptions): JudgedDocument {
+  const problems = createProblemList(options.positions);
+  const warnings = createProblemList(options.positions);
+  const document = copyDocument(value, problems);
+  if (document !== undefined && !isFromTheFuture(document, problems)) {
+    checkStructure(document, problems);
+    checkService(document, options.service, problems);
+    checkReferences(document, problems);
+    checkRoutes(ownValue(document, 'routes'), problems);
+    checkTuning(document, problems);
+    warnOfUnreachable(ownValue(document, 'routes'), warnings);
+    warnOfOpenSubsets(ownValue(document, 'subsets'), warnings);
+  }
+  const sound = problems.problems.length === 0;
+  return {
+    problems: problems.problems,
+    warnings: warnings.problems,
+    document: sound ? (document as unknown as PolicyDocument) : undefined,
+  };
+}
+
+function copyDocument(value: unknown, problems: ProblemList): Readonly<Record<string, unknown>> | undefined {
+  if (value === null || value === undefined || value === '') {
+    problems.report([], value === '' ? note('blank') : value, 'a policy document');
+    return undefined;
+  }
+  let document: unknown;
+  try {
+    document = copyPlainData(value, problems);
+  } catch (error) {
+    // Getters and proxies of an inline object may do as they like.
+    problems.report([], note('unreadable'), `plain data; ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+  if (problems.problems.length > 0) return undefined;
+  if (!isRecord(document)) {
+    problems.report([], document, 'an object');
+    return undefined;
+  }
+  const size = Buffer.byteLength(canonicalJson(document));
+  if (size > MAX_DOCUMENT_BYTES) {
+    problems.report([], note(`${size} bytes as JSON`), `at most ${MAX_DOCUMENT_BYTES} bytes`);
+    return undefined;
+  }
+  return document;
+}
+
+function isFromTheFuture(document: unknown, problems: ProblemList): boolean {
+  const schema = ownValue(document, 'schema');
+  if (typeof schema === 'number' && schema > 1) {
+    problems.report(['schema'], schema, '1; this one is written for a newer version of graylane');
+    return true;
+  }
+  const minSdk = ownValue(document, 'minSdk');
+  if (typeof minSdk === 'string' && /^\d{1,9}\.\d{1,9}\.\d{1,9}$/.test(minSdk) && isLaterVersion(minSdk, SDK_VERSION)) {
+    problems.report(
+      ['minSdk'],
+      minSdk,
+      `at most ${SDK_VERSION}, which this is; written for a newer version of graylane`,
+    );
+    return true;
+  }
+  return false;
+}
+
+function checkService(document: unknown, expected: string, problems: ProblemList): void {
+  const service = ownValue(document, 'service');
+  if (typeof service === 'string' && service !== '' && service !== expected) {
+    problems.report(['service'], service, `${expected}, whose policy this is read as`);
+  }
+}
+
+/** Beside other subsets, one that takes every instance is most likely a slip: it includes the canaries. */
+function warnOfOpenSubsets(subsets: unknown, warnings: ProblemList): void {
+  if (!isRecord(subsets) || Object.keys(subsets).length < 2) return;
+  for (const [name, subset] of Object.entries(subsets)) {
+    const tags = ownValue(subset, 'tags');
+    const meta = ownValue(subset, 'meta');
+    const isOpen =
+      (!Array.isArray(tags) || tags.length === 0) &&
+      (!isRecord(meta) || Object.keys(meta).length === 0) &&
+      ownValue(subset, 'filter') === undefined;
+    if (isOpen) warnings.report(['subsets', name], note('every instance'), 'tags, meta or a filter that tell it apart');
+  }
+}

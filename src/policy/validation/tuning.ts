@@ -1,0 +1,62 @@
+import { isRecord, ownValue } from '../plain-data';
+import { type DocumentPath, MISSING, type ProblemList } from '../problems';
+import { checkLabelKey } from './matches';
+
+/** What a schema cannot say of balancing, retries, breakers and the override. */
+export function checkTuning(document: unknown, problems: ProblemList): void {
+  checkRetry(ownValue(document, 'retry'), ['retry'], problems);
+  checkBalancing(ownValue(document, 'balancing'), problems);
+  checkBreakers(document, [], problems);
+  const subsets = ownValue(document, 'subsets');
+  for (const [name, subset] of isRecord(subsets) ? Object.entries(subsets) : []) {
+    checkBreakers(subset, ['subsets', name], problems);
+  }
+  const until = ownValue(ownValue(document, 'override'), 'until');
+  if (typeof until === 'string' && until !== '' && parseTimestamp(until) === undefined) {
+    problems.report(['override', 'until'], until, 'a time as RFC 3339, such as 2026-12-01T10:00:00Z');
+  }
+}
+
+export function checkRetry(retry: unknown, path: DocumentPath, problems: ProblemList): void {
+  checkOrder(retry, 'initialBackoffMs', 'maxBackoffMs', path, problems);
+}
+
+/** Milliseconds since the epoch; undefined unless it is RFC 3339 and a day that exists. */
+export function parseTimestamp(text: string): number | undefined {
+  const parts = /^(\d{4})-(\d\d)-(\d\d)[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/.exec(text);
+  if (parts === null) return undefined;
+  const [year, month, day] = parts.slice(1).map(Number);
+  const daysInMonth = new Date(Date.UTC(year ?? 0, month ?? 0, 0)).getUTCDate();
+  if (day === undefined || day < 1 || day > daysInMonth) return undefined;
+  const time = Date.parse(text.toUpperCase().replace(' ', 'T'));
+  return Number.isNaN(time) ? undefined : time;
+}
+
+function checkBalancing(balancing: unknown, problems: ProblemList): void {
+  const hashBy = ownValue(balancing, 'hashBy');
+  const isRing = ownValue(balancing, 'algorithm') === 'ring_hash';
+  if (isRing && hashBy === undefined) {
+    problems.report(['balancing', 'hashBy'], MISSING, 'the label that places a call on the ring');
+  }
+  if (!isRing && hashBy !== undefined) {
+    problems.report(['balancing', 'hashBy'], hashBy, 'nothing, or algorithm: ring_hash');
+  }
+  checkLabelKey(hashBy, ['balancing', 'hashBy'], problems);
+}
+
+function checkBreakers(holder: unknown, path: DocumentPath, problems: ProblemList): void {
+  const least = 'resetTimeoutMs';
+  const most = 'maxResetTimeoutMs';
+  checkOrder(ownValue(holder, 'breaker'), least, most, [...path, 'breaker'], problems);
+  const subsetBreaker = ownValue(holder, 'subsetBreaker');
+  checkOrder(subsetBreaker, least, most, [...path, 'subsetBreaker'], problems);
+}
+
+/** Only where both are written: a bound that was left out gives way to the one that was not. */
+function checkOrder(holder: unknown, least: string, most: string, path: DocumentPath, problems: ProblemList): void {
+  const from = ownValue(holder, least);
+  const to = ownValue(holder, most);
+  if (typeof from === 'number' && typeof to === 'number' && from > to) {
+    problems.report([...path, most], to, `>= ${least}, which is ${from}`);
+  }
+}

@@ -1,0 +1,149 @@
+import { BUCKETS, hash32 } from '../policy/hash';
+import type { Decision, OverridePlan, Plan } from '../policy/plan';
+import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
+import { applyForce } from './force';
+import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } from './program';
+import type { RouteMiss, RoutingRecorder } from './recorder';
+
+/** Seed of the ring's hash. As fixed as the hash itself. */
+const RING_SEED = 0;
+
+/**
+ * Decides where one call goes: `force`, then an override that is in force, then the first route that matches, then the
+ * plan's default. Called once a call, by the ConfigSelector; the call's attempts share the decision. Synchronous, and
+ * allocates nothing unless `force` is given. `outcome` is overwritten.
+ */
+export function decide(
+  plan: Plan,
+  input: RoutingInput,
+  outcome: RoutingOutcome,
+  env: RoutingEnvironment,
+  recorder?: RoutingRecorder,
+): Decision {
+  const program = programOf(plan);
+  const generation = program.begin();
+  outcome.sticky = false;
+  outcome.bucket = -1;
+  const hashed = program.read(program.hashSlot, input.labels, generation);
+  outcome.hash = hashed === undefined ? -1 : hash32(hashed, RING_SEED);
+
+  const override = overrideInForce(plan, env, recorder);
+  let decision: Decision;
+  if (override !== undefined && !override.datacenterOnly) {
+    decision = override.decision;
+  } else {
+    decision = decideByRoutes(program, plan, input, outcome, env, generation, recorder);
+    if (override !== undefined) decision = heldToDatacenter(decision, override);
+  }
+  return input.force === undefined ? decision : applyForce(input.force, decision, outcome);
+}
+
+function overrideInForce(
+  plan: Plan,
+  env: RoutingEnvironment,
+  recorder: RoutingRecorder | undefined,
+): OverridePlan | undefined {
+  const { override } = plan;
+  if (override === undefined) return undefined;
+  const isInForce = override.untilMs === Number.POSITIVE_INFINITY || env.clock.wallNow() < override.untilMs;
+  recorder?.overrideSeen(override, isInForce);
+  return isInForce ? override : undefined;
+}
+
+function decideByRoutes(
+  program: RoutingProgram,
+  plan: Plan,
+  input: RoutingInput,
+  outcome: RoutingOutcome,
+  env: RoutingEnvironment,
+  generation: number,
+  recorder: RoutingRecorder | undefined,
+): Decision {
+  const steps = program.candidates(input.method);
+  for (let index = 0; index < steps.length; index += 1) {
+    const step = steps[index];
+    if (step === undefined) break;
+    const miss = missOf(step, program, input.labels, generation);
+    recorder?.routeSeen(step.route, miss);
+    if (miss === undefined) return chooseEntry(step, program, plan, input, outcome, env, generation);
+  }
+  return plan.fallthrough;
+}
+
+/** The first thing about a route that the call does not meet. Methods have been looked at before. */
+function missOf(step: RouteStep, program: RoutingProgram, labels: Labels, generation: number): RouteMiss | undefined {
+  const failed = firstFailed(step.labels, program, labels, generation);
+  if (failed !== undefined) return failed;
+  if (step.any.length > 0 && !holdsAny(step.any, program, labels, generation)) return 'any';
+  const sample = step.route.match?.sample;
+  if (sample === undefined) return undefined;
+  const value = program.read(step.sampleSlot, labels, generation);
+  return value !== undefined && sample.admits(value) ? undefined : sample;
+}
+
+function holdsAny(
+  groups: readonly (readonly ConditionStep[])[],
+  program: RoutingProgram,
+  labels: Labels,
+  generation: number,
+): boolean {
+  for (let index = 0; index < groups.length; index += 1) {
+    const group = groups[index];
+    if (group !== undefined && firstFailed(group, program, labels, generation) === undefined) return true;
+  }
+  return false;
+}
+
+function firstFailed(
+  conditions: readonly ConditionStep[],
+  program: RoutingProgram,
+  labels: Labels,
+  generation: number,
+): ConditionStep['condition'] | undefined {
+  for (let index = 0; index < conditions.length; index += 1) {
+    const step = conditions[index];
+    if (step === undefined) break;
+    if (!step.condition.test(program.read(step.slot, labels, generation))) return step.condition;
+  }
+  return undefined;
+}
+
+function chooseEntry(
+  step: RouteStep,
+  program: RoutingProgram,
+  plan: Plan,
+  input: RoutingInput,
+  outcome: RoutingOutcome,
+  env: RoutingEnvironment,
+  generation: number,
+): Decision {
+  const { split } = step.route;
+  const { entries } = split;
+  const only = entries[0];
+  if (entries.length === 1 && only !== undefined) return only.decision;
+  let sticky: string | undefined;
+  if (split.stickBy !== undefined) sticky = input.stickyKey ?? program.read(step.stickSlot, input.labels, generation);
+  let entry: number;
+  if (sticky === undefined) {
+    outcome.bucket = Math.floor(env.random() * BUCKETS);
+    entry = split.entryOf(outcome.bucket);
+  } else {
+    outcome.sticky = true;
+    if (split.isBucketed) {
+      outcome.bucket = split.bucketOf(sticky);
+      entry = split.entryOf(outcome.bucket);
+    } else entry = split.entryOfValue(sticky);
+  }
+  return entries[entry]?.decision ?? plan.fallthrough;
+}
+
+const held = new WeakMap<Decision, Decision>();
+
+/** The same decision within the override's datacenter; made once, since a decision belongs to one plan. */
+function heldToDatacenter(decision: Decision, override: OverridePlan): Decision {
+  const known = held.get(decision);
+  if (known !== undefined) return known;
+  const made: Decision = Object.freeze({ ...decision, datacenters: override.decision.datacenters });
+  held.set(decision, made);
+  return made;
+}

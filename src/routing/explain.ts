@@ -1,0 +1,156 @@
+import type { ForceSelector, OverridePlan, Plan, RetryPlan, RoutePlan } from '../policy/plan';
+import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
+import { decide } from './decide';
+import type { RouteMiss, RoutingRecorder } from './recorder';
+
+/** Why a call would go where it would go, as plain JSON. Shows label values: for whoever asks, not for logs. */
+export interface RoutingExplanation {
+  readonly service: string;
+  readonly revision: string;
+  readonly method: string;
+  readonly decision: ExplainedDecision;
+  /** It went by a sticky value; false with a split means by chance, so that asking again may answer otherwise. */
+  readonly sticky: boolean;
+  /** 0..9999 where the split was drawn by bucket. */
+  readonly bucket?: number;
+  /** Where `hashBy` places the call on the ring. */
+  readonly hash?: number;
+  /** Labels that were looked at; null for one that the call does not have. */
+  readonly labels: Readonly<Record<string, string | null>>;
+  readonly override?: ExplainedOverride;
+  /** All routes of the policy, in order. */
+  readonly routes: readonly ExplainedRoute[];
+}
+
+export interface ExplainedDecision {
+  readonly by: 'route' | 'default' | 'override' | 'force';
+  readonly route: string;
+  readonly subset: string;
+  readonly strict: boolean;
+  /** The subset, then who may stand in for it. */
+  readonly chain: readonly string[];
+  readonly timeoutMs?: number;
+  readonly retry?: RetryPlan | 'off';
+  readonly datacenters?: readonly string[];
+  readonly force?: ForceSelector;
+}
+
+export interface ExplainedOverride {
+  readonly inForce: boolean;
+  readonly origin: 'policy' | 'environment';
+  /** RFC 3339; missing for one that does not end by itself. */
+  readonly until?: string;
+  readonly by?: string;
+  readonly reason?: string;
+}
+
+export interface ExplainedRoute {
+  readonly name: string;
+  /** `skipped`: not looked at, since the call had been decided before it. */
+  readonly result: 'matched' | 'missed' | 'skipped';
+  /** Of a route that missed: `x-tier: bronze (expected: in [vip, staff])`. */
+  readonly reason?: string;
+  /** Of the route that matched: its shares of calls, in percent. */
+  readonly split?: readonly { readonly to: string; readonly percent: number }[];
+}
+
+/** Decides as a call would be decided, by the same code, and tells what was looked at on the way. */
+export function explainRouting(plan: Plan, input: RoutingInput, env: RoutingEnvironment): RoutingExplanation {
+  const seenLabels = new Map<string, string | null>();
+  const labels: Labels = {
+    get(key) {
+      const value = input.labels.get(key);
+      seenLabels.set(key, value ?? null);
+      return value;
+    },
+  };
+  const seenRoutes = new Map<RoutePlan, RouteMiss | undefined>();
+  let override: ExplainedOverride | undefined;
+  let isOverridden = false;
+  const recorder: RoutingRecorder = {
+    overrideSeen: (seen, isInForce) => {
+      override = explainOverride(seen, isInForce);
+      isOverridden = isInForce && !seen.datacenterOnly;
+    },
+    routeSeen: (route, miss) => {
+      seenRoutes.set(route, miss);
+    },
+  };
+  const outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
+  const decision = decide(plan, { ...input, labels }, outcome, env, recorder);
+  const { timeoutMs, retry, datacenters, force, destination } = decision;
+  return {
+    service: plan.service,
+    revision: plan.revision,
+    method: input.method,
+    decision: {
+      by: decision.by,
+      route: decision.route,
+      subset: destination.subset,
+      strict: destination.strict,
+      chain: destination.chain,
+      ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(retry !== undefined && { retry }),
+      ...(datacenters !== undefined && { datacenters }),
+      ...(force !== undefined && { force }),
+    },
+    sticky: outcome.sticky,
+    ...(outcome.bucket >= 0 && { bucket: outcome.bucket }),
+    ...(outcome.hash >= 0 && { hash: outcome.hash }),
+    labels: Object.fromEntries(seenLabels),
+    ...(override !== undefined && { override }),
+    routes: explainRoutes(plan, isOverridden, seenRoutes, (key) => seenLabels.get(key) ?? undefined),
+  };
+}
+
+function explainRoutes(
+  plan: Plan,
+  isOverridden: boolean,
+  seen: ReadonlyMap<RoutePlan, RouteMiss | undefined>,
+  labelValue: (key: string) => string | undefined,
+): readonly ExplainedRoute[] {
+  const matched = plan.routes.find((route) => seen.has(route) && seen.get(route) === undefined);
+  return plan.routes.map((route) => {
+    const { name, index } = route;
+    if (route === matched) {
+      const split = route.split.entries.map((entry) => ({ to: entry.subset, percent: entry.buckets / 100 }));
+      return { name, result: 'matched', split };
+    }
+    const miss = seen.get(route);
+    if (miss !== undefined) return { name, result: 'missed', reason: explainMiss(route, miss, labelValue) };
+    if (isOverridden || (matched !== undefined && index > matched.index)) return { name, result: 'skipped' };
+    // The routes that a method does not lead to are not even looked at.
+    return { name, result: 'missed', reason: `method (expected: ${methodsOf(route).join(', ')})` };
+  });
+}
+
+function explainMiss(route: RoutePlan, miss: RouteMiss, labelValue: (key: string) => string | undefined): string {
+  if (miss === 'any') {
+    const groups = route.match?.any.map((group) =>
+      group.map(({ key, describe }) => `${key} ${describe}`).join(' and '),
+    );
+    return `any (expected: ${groups?.join('; or ') ?? ''})`;
+  }
+  if ('admits' in miss) {
+    const value = labelValue(miss.by);
+    return value === undefined
+      ? `sample by ${miss.by}: missing (expected: a value; without one a call is not sampled)`
+      : `sample by ${miss.by}: ${value} (expected: one of the ${miss.percent} % of values that are sampled)`;
+  }
+  return `${miss.key}: ${labelValue(miss.key) ?? 'missing'} (expected: ${miss.describe})`;
+}
+
+function explainOverride(override: OverridePlan, inForce: boolean): ExplainedOverride {
+  const { origin, untilMs, by, reason } = override;
+  return {
+    inForce,
+    origin,
+    ...(Number.isFinite(untilMs) && { until: new Date(untilMs).toISOString() }),
+    ...(by !== undefined && { by }),
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+function methodsOf({ match }: RoutePlan): readonly string[] {
+  return match === undefined ? [] : [...match.exactMethods, ...match.methodPrefixes];
+}
