@@ -1,2 +1,21 @@
+export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
+export type { CallScope } from './channel/call-scope';
+export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
+export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';
-export { consoleLogger, type LogFields, type Logger, silentLogger } from './internal/logger';
+export { createGraylane, type Graylane, type LaneInspection, registerWith, type TargetOptions } from './graylane';
+export type { LogFields, Logger } from './internal/logger';
+export type { FileReference, GraylaneOptions } from './options';
+export { definePolicy } from './policy/define-policy';
+export type * from './policy/document';
+export type { ForceSelector, PolicyOrigin, PolicyProblem } from './policy/plan';
+export { PolicyError } from './policy/policy-error';
+export type { ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
+export type {
+  DatacenterInspection,
+  EndpointInspection,
+  PolicyInspection,
+  ServiceInspection,
+} from './resolver/inspect';
+export type { PolicyMode } from './resolver/target';
+export type { RoutingExplanation } from './routing/explain';

@@ -100,7 +100,7 @@ const cases: readonly Case[] = [
   ...forms('../discovery/source').map((line) => ({ file: 'src/telemetry/forms.ts', line, refused: true })),
   ...['plan', 'document'].map((file) => allowed('src/balancer/narrow.ts', `../policy/${file}`)),
   allowed('src/balancer/narrow.ts', '../discovery/source'),
-  allowed('src/balancer/narrow.ts', '../resolver/snapshot'),
+  allowed('src/balancer/narrow.ts', '../snapshot/snapshot'),
   allowed('src/balancer/pickers/narrow.ts', '../../discovery/source'),
   refused('src/balancer/narrow.ts', '../discovery/consul/loop'),
   refused('src/balancer/narrow.ts', '../resolver/resolver'),

@@ -1,0 +1,212 @@
+import type { Clock } from '../internal/clock';
+import {
+  type CallCredentials,
+  type Metadata,
+  type PickResult,
+  pickKind,
+  type RealSubchannel,
+  type Status,
+  type StatusObject,
+  type SubchannelCall,
+  type SubchannelCallListener,
+  type SubchannelInterface,
+} from '../internal/grpc';
+import type { ChannelConnection } from './connection';
+import type { Endpoint } from './endpoint';
+import type { EndpointRegistry } from './endpoint-registry';
+import type { AttemptLink, LoadOutcome } from './load';
+import type { AttemptView, RoutedCall } from './routed-call';
+
+type Phase =
+  /** In the pool, or picked and not (yet) started: nothing counts. */
+  | 'picked'
+  | 'started'
+  /** Outcome recorded; waiting for the other of grpc-js' two endings before it may be used again. */
+  | 'ended';
+
+/**
+ * One attempt of a call at one endpoint. It is three things to grpc-js, so that a pick allocates nothing in steady state:
+ * the pick result, the subchannel of that result (so that `createCall` can be seen), and the listener of the transport's
+ * call (so that the first response and the end are seen before the retry logic looks at them).
+ *
+ * An attempt ends twice: when the transport reports its status and when grpc-js calls `onCallEnded`, in either order (a
+ * cancelled call's transport reports a turn later). The first records; the second gives the object back. One that never
+ * starts, or never hears the second, is left to the garbage collector.
+ */
+export class Attempt implements AttemptLink, AttemptView {
+  // AttemptLink
+  startedAtMs = 0;
+  responded = false;
+  previous: AttemptLink | undefined;
+  next: AttemptLink | undefined;
+
+  // PickResult
+  readonly pickResultType: number = pickKind.COMPLETE;
+  readonly status: null = null;
+  readonly onCallStarted: () => void;
+  readonly onCallEnded: (code: Status, details: string, metadata: Metadata) => void;
+
+  tier = 0;
+  subset = '';
+  #phase: Phase = 'picked';
+  #isTransportDone = false;
+  #isCallDone = false;
+  #call: RoutedCall | undefined;
+  #connection: ChannelConnection | undefined;
+  #listener: SubchannelCallListener | undefined;
+  readonly #pool: AttemptPool;
+
+  constructor(pool: AttemptPool) {
+    this.#pool = pool;
+    this.onCallStarted = () => this.#start();
+    this.onCallEnded = (code, details) => {
+      this.#isCallDone = true;
+      this.#end(code, details);
+    };
+  }
+
+  /** Prepares the attempt for a pick and returns it as grpc-js' pick result. */
+  picked(call: RoutedCall, connection: ChannelConnection, subset: string, tier: number): PickResult {
+    this.#call = call;
+    this.#connection = connection;
+    this.subset = subset;
+    this.tier = tier;
+    return this as unknown as PickResult;
+  }
+
+  get call(): RoutedCall {
+    return present(this.#call);
+  }
+
+  get endpoint(): Endpoint {
+    return present(this.#connection).endpoint;
+  }
+
+  /** grpc-js reads the subchannel of a pick result; the attempt stands in for it. */
+  get subchannel(): SubchannelInterface {
+    return this as unknown as SubchannelInterface;
+  }
+
+  getConnectivityState(): number {
+    return present(this.#connection).subchannel.getConnectivityState();
+  }
+
+  getCallCredentials(): CallCredentials {
+    return present(this.#connection).subchannel.getCallCredentials();
+  }
+
+  getChannelzRef(): ReturnType<SubchannelInterface['getChannelzRef']> {
+    return present(this.#connection).subchannel.getChannelzRef();
+  }
+
+  getAddress(): string {
+    return present(this.#connection).subchannel.getAddress();
+  }
+
+  getRealSubchannel(): RealSubchannel {
+    return this as unknown as RealSubchannel;
+  }
+
+  createCall(
+    metadata: Metadata,
+    host: string,
+    method: string,
+    listener: SubchannelCallListener,
+    callId?: number,
+  ): SubchannelCall {
+    this.#listener = listener;
+    const real = present(this.#connection).subchannel.getRealSubchannel();
+    return real.createCall(metadata, host, method, this as unknown as SubchannelCallListener, callId);
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    this.#respond();
+    this.#listener?.onReceiveMetadata(metadata);
+  }
+
+  onReceiveMessage(message: Buffer): void {
+    this.#respond();
+    this.#listener?.onReceiveMessage(message);
+  }
+
+  onReceiveStatus(status: StatusObject): void {
+    this.#isTransportDone = true;
+    const listener = this.#listener;
+    this.#end(status.code, status.details);
+    listener?.onReceiveStatus(status);
+  }
+
+  #start(): void {
+    this.#phase = 'started';
+    this.startedAtMs = this.#pool.clock.now();
+    const { call, endpoint } = this;
+    if (call.tried === undefined) call.tried = [endpoint];
+    else call.tried.push(endpoint);
+    endpoint.load.attemptStarted(this, this.startedAtMs);
+    this.#pool.registry.wake();
+  }
+
+  #respond(): void {
+    if (this.responded || this.#phase !== 'started') return;
+    this.responded = true;
+    this.endpoint.load.attemptResponded(this, this.#pool.clock.now());
+  }
+
+  #end(code: number, details: string): void {
+    if (this.#phase === 'started') {
+      this.#phase = 'ended';
+      this.endpoint.load.attemptEnded(this, this.#pool.clock.now(), outcomeOf(code));
+      this.call.observer?.attemptEnded?.(this, code, details);
+    }
+    if (this.#phase === 'ended' && this.#isTransportDone && this.#isCallDone) this.#release();
+  }
+
+  #release(): void {
+    this.#phase = 'picked';
+    this.#isTransportDone = false;
+    this.#isCallDone = false;
+    this.responded = false;
+    this.#call = undefined;
+    this.#connection = undefined;
+    this.#listener = undefined;
+    this.#pool.give(this);
+  }
+}
+
+const OK = 0;
+const CANCELLED = 1;
+const FAILURES = new Set([
+  2 /* UNKNOWN */, 4 /* DEADLINE_EXCEEDED */, 8 /* RESOURCE_EXHAUSTED */, 13 /* INTERNAL */, 14 /* UNAVAILABLE */,
+  15 /* DATA_LOSS */,
+]);
+
+function outcomeOf(code: number): LoadOutcome {
+  if (code === OK) return 'success';
+  if (code === CANCELLED) return 'neutral';
+  return FAILURES.has(code) ? 'failure' : 'success';
+}
+
+/** Free attempts of one balancer. */
+export class AttemptPool {
+  readonly clock: Clock;
+  readonly registry: EndpointRegistry;
+  readonly #free: Attempt[] = [];
+
+  constructor(clock: Clock, registry: EndpointRegistry) {
+    this.clock = clock;
+    this.registry = registry;
+  }
+
+  take(): Attempt {
+    return this.#free.pop() ?? new Attempt(this);
+  }
+
+  give(attempt: Attempt): void {
+    if (this.#free.length < 1024) this.#free.push(attempt);
+  }
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the attempt is not in use');
+  return value;
+}

@@ -1,0 +1,239 @@
+import type { Instance } from '../discovery/source';
+import type { Timer } from '../internal/clock';
+import {
+  type ChannelControlHelper,
+  type ChannelOptions,
+  connectivity,
+  LB_POLICY_NAME,
+  LINK_ATTRIBUTE,
+  type LoadBalancer,
+  type LoadBalancerConstructor,
+  type Metadata,
+  SNAPSHOT_ATTRIBUTE,
+  subchannelOptions,
+} from '../internal/grpc';
+import type { Decision } from '../policy/plan';
+import { membershipOf } from '../snapshot/membership';
+import type { Snapshot } from '../snapshot/snapshot';
+import { AttemptPool } from './attempt';
+import { ConnectionSet } from './connection-set';
+import { createPoolPicker } from './create-pool-picker';
+import type { ChannelLink } from './host';
+import { SnapshotPicker, waitingPicker } from './picker';
+import { Pool } from './pool';
+import { chooseSubset } from './subsetting';
+import { Topology } from './topology';
+
+/** Above this size a pool that already serves is refreshed at most every `REFRESH_MS`, so that n connects do not cost n^2. */
+const LARGE_POOL = 256;
+const REFRESH_MS = 50;
+
+/**
+ * The load-balancing policy of this library, one object for each channel that is not idle. Takes a snapshot from the
+ * resolver, keeps a connection to each endpoint that the snapshot's plan can send calls to, and publishes a picker
+ * whenever something that picks depend on has changed. Statistics live in the host and survive it.
+ */
+export function createBalancerClass(createMetadata: () => Metadata): LoadBalancerConstructor {
+  return class GraylaneLoadBalancer implements LoadBalancer {
+    readonly #helper: ChannelControlHelper;
+    #active: ActiveBalancer | undefined;
+
+    constructor(helper: ChannelControlHelper) {
+      this.#helper = helper;
+    }
+
+    updateAddressList(_endpoints: unknown, _config: unknown, options: ChannelOptions): boolean {
+      const link = options[LINK_ATTRIBUTE] as ChannelLink | undefined;
+      if (link === undefined) return false;
+      this.#active ??= new ActiveBalancer(this.#helper, link, subchannelOptions(options), createMetadata);
+      this.#active.update(options[SNAPSHOT_ATTRIBUTE] as Snapshot | undefined);
+      return true;
+    }
+
+    exitIdle(): void {
+      this.#active?.reconnect();
+    }
+
+    resetBackoff(): void {
+      this.#active?.reconnect();
+    }
+
+    destroy(): void {
+      this.#active?.close();
+      this.#active = undefined;
+    }
+
+    getTypeName(): string {
+      return LB_POLICY_NAME;
+    }
+  };
+}
+
+class ActiveBalancer {
+  readonly #helper: ChannelControlHelper;
+  readonly #link: ChannelLink;
+  readonly #connections: ConnectionSet;
+  readonly #attempts: AttemptPool;
+  readonly #createMetadata: () => Metadata;
+  readonly #unsubscribe: () => void;
+  #snapshot: Snapshot | undefined;
+  #topology: Topology | undefined;
+  #older = new WeakMap<Snapshot['plan'], Topology>();
+  /** By the list they were chosen from, which belongs to one plan and one instance set. */
+  readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
+  #flush: NodeJS.Immediate | undefined;
+  #lateFlush: Timer | undefined;
+  #flushedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    helper: ChannelControlHelper,
+    link: ChannelLink,
+    options: ChannelOptions,
+    createMetadata: () => Metadata,
+  ) {
+    this.#helper = helper;
+    this.#link = link;
+    this.#createMetadata = createMetadata;
+    const { host } = link;
+    this.#attempts = new AttemptPool(host.clock, host.endpoints);
+    this.#connections = new ConnectionSet(helper, host, options, {
+      stateChanged: () => this.#scheduleFlush(),
+      setGrew: () => this.#rebuild(),
+    });
+    this.#unsubscribe = host.endpoints.subscribe(() => this.#scheduleFlush());
+  }
+
+  update(snapshot: Snapshot | undefined): void {
+    if (snapshot !== undefined) {
+      this.#snapshot = snapshot;
+      this.#connections.want(this.#wanted(snapshot));
+    }
+    this.#rebuild();
+  }
+
+  reconnect(): void {
+    this.#connections.reconnect();
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    if (this.#flush !== undefined) clearImmediate(this.#flush);
+    this.#lateFlush?.cancel();
+    this.#connections.close();
+    this.#link.isReady = false;
+    this.#link.waitingReason = undefined;
+  }
+
+  /** Every instance that some destination of the plan can reach, nearest datacenter first, each once. */
+  #wanted(snapshot: Snapshot): Iterable<Instance> {
+    const membership = membershipOf(snapshot.plan, snapshot.instances);
+    const wanted = new Set<Instance>();
+    for (const datacenter of membership.datacenters) {
+      for (const group of membership.groups) {
+        if (group.datacenter !== datacenter) continue;
+        for (const instance of this.#share(group.usable, snapshot.plan)) wanted.add(instance);
+      }
+    }
+    return wanted;
+  }
+
+  /** This client's share of a group under deterministic subsetting. */
+  #share(instances: readonly Instance[], plan: Snapshot['plan']): readonly Instance[] {
+    const size = plan.balancing.subsetSize;
+    if (size === undefined || instances.length <= size) return instances;
+    let share = this.#shares.get(instances);
+    if (share === undefined) {
+      share = chooseSubset(instances, (instance) => instance.key, size, this.#link.host.clientId);
+      this.#shares.set(instances, share);
+    }
+    return share;
+  }
+
+  #rebuild(): void {
+    const snapshot = this.#snapshot;
+    if (snapshot !== undefined) {
+      this.#older = new WeakMap();
+      this.#topology = this.#build(snapshot.plan, snapshot, this.#topology);
+    }
+    this.#publish();
+  }
+
+  #build(plan: Snapshot['plan'], snapshot: Snapshot, former: Topology | undefined): Topology {
+    const { host } = this.#link;
+    const membership = membershipOf(plan, snapshot.instances);
+    return new Topology(plan, membership, (subset, datacenter) => {
+      const usable = membership.group(subset, datacenter)?.usable ?? [];
+      if (usable.length === 0) return undefined;
+      const { members, missing } = this.#connections.to(this.#share(usable, plan));
+      const kept = former?.pools.find((pool) => pool.subset === subset && pool.datacenter === datacenter);
+      if (kept?.holds(members, missing, plan.balancing)) {
+        kept.refresh();
+        return kept;
+      }
+      return new Pool(subset, datacenter, members, missing, plan.balancing, createPoolPicker, host.random);
+    });
+  }
+
+  #topologyUnder(decision: Decision): Topology {
+    let topology = this.#older.get(decision.plan);
+    if (topology === undefined) {
+      topology = this.#build(decision.plan, this.#snapshot as Snapshot, undefined);
+      this.#older.set(decision.plan, topology);
+    }
+    return topology;
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flush !== undefined || this.#lateFlush !== undefined) return;
+    const { clock } = this.#link.host;
+    const isLarge = this.#topology?.pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
+    const dueInMs = isLarge === true ? this.#flushedAtMs + REFRESH_MS - clock.now() : 0;
+    const run = (): void => {
+      this.#flush = undefined;
+      this.#lateFlush = undefined;
+      this.#flushedAtMs = clock.now();
+      for (const pool of this.#topology?.pools ?? []) pool.refresh();
+      this.#older = new WeakMap();
+      this.#publish();
+    };
+    if (dueInMs > 0) this.#lateFlush = clock.setTimer(dueInMs, run);
+    else this.#flush = setImmediate(run);
+  }
+
+  #publish(): void {
+    const snapshot = this.#snapshot;
+    const topology = this.#topology;
+    const { host } = this.#link;
+    if (snapshot === undefined || topology === undefined) {
+      this.#link.isReady = false;
+      this.#link.waitingReason = () => host.pendingReason();
+      this.#helper.updateState(connectivity.CONNECTING, waitingPicker, null);
+      return;
+    }
+    const isReady = topology.pools.some((pool) => pool.picker !== undefined);
+    const isPending = topology.pools.some((pool) => pool.isPending);
+    this.#link.isReady = isReady;
+    this.#link.waitingReason = () => describeWaiting(host.service, topology);
+    const picker = new SnapshotPicker(
+      {
+        host,
+        attempts: this.#attempts,
+        createMetadata: this.#createMetadata,
+        topologyUnder: (decision) => this.#topologyUnder(decision),
+      },
+      snapshot,
+      topology,
+    );
+    const state = isReady ? connectivity.READY : isPending ? connectivity.CONNECTING : connectivity.TRANSIENT_FAILURE;
+    this.#helper.updateState(state, picker, isReady ? null : describeWaiting(host.service, topology));
+  }
+}
+
+function describeWaiting(service: string, topology: Topology): string {
+  const pools = topology.pools.map((pool) => {
+    const connected = pool.members.filter((member) => member.isReady).length;
+    const failure = pool.lastFailure === undefined ? '' : ` (last failure: ${pool.lastFailure})`;
+    return `${pool.subset} in ${pool.datacenter}: ${connected} of ${pool.members.length + pool.missing} connected${failure}`;
+  });
+  return `${service}: ${pools.length === 0 ? 'no usable instance is known' : pools.join(', ')}`;
+}

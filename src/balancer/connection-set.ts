@@ -1,0 +1,148 @@
+import type { Instance } from '../discovery/source';
+import type { Timer } from '../internal/clock';
+import type { ChannelControlHelper, ChannelOptions } from '../internal/grpc';
+import { ChannelConnection } from './connection';
+import type { Endpoint } from './endpoint';
+import type { BalancerHost } from './host';
+
+/** Subchannels cost 50 us and more each: they are made in slices of this length, so that calls go on in between. */
+const SLICE_MS = 10;
+
+export interface ConnectionSetListener {
+  /** A connection changed its state. */
+  stateChanged(): void;
+  /** More of the wanted connections exist now. */
+  setGrew(): void;
+}
+
+/**
+ * The connections of one channel, by endpoint. A wanted endpoint that was wanted before keeps its connection; new ones
+ * are opened before old ones are let go.
+ */
+export class ConnectionSet {
+  readonly #helper: ChannelControlHelper;
+  readonly #host: BalancerHost;
+  readonly #options: ChannelOptions;
+  readonly #listener: ConnectionSetListener;
+  readonly #connections = new Map<Endpoint, ChannelConnection>();
+  readonly #detach = new Map<Endpoint, () => void>();
+  #toOpen: Endpoint[] = [];
+  #slice: NodeJS.Immediate | undefined;
+  #deadline: Timer | undefined;
+
+  constructor(
+    helper: ChannelControlHelper,
+    host: BalancerHost,
+    options: ChannelOptions,
+    listener: ConnectionSetListener,
+  ) {
+    this.#helper = helper;
+    this.#host = host;
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  /** Replaces the wanted instances, in the order in which they are to be connected. Opens the first slice at once. */
+  want(instances: Iterable<Instance>): void {
+    const wanted = new Set<Endpoint>();
+    for (const instance of instances) {
+      const endpoint = this.#host.endpoints.of(instance);
+      if (endpoint !== undefined) wanted.add(endpoint);
+    }
+    this.#toOpen = [...wanted].filter((endpoint) => !this.#connections.has(endpoint)).reverse();
+    this.#openSlice();
+    for (const [endpoint, connection] of this.#connections) {
+      if (wanted.has(endpoint)) continue;
+      this.#connections.delete(endpoint);
+      this.#detach.get(endpoint)?.();
+      this.#detach.delete(endpoint);
+      connection.close();
+    }
+  }
+
+  /** The connections to these instances that exist, and how many are still to be opened. */
+  to(instances: readonly Instance[]): { readonly members: readonly ChannelConnection[]; readonly missing: number } {
+    const members: ChannelConnection[] = [];
+    for (const instance of instances) {
+      const endpoint = this.#host.endpoints.of(instance);
+      const connection = endpoint === undefined ? undefined : this.#connections.get(endpoint);
+      if (connection !== undefined) members.push(connection);
+    }
+    return { members, missing: this.#toOpen.length === 0 ? 0 : instances.length - members.length };
+  }
+
+  reconnect(): void {
+    for (const connection of this.#connections.values()) connection.reconnect();
+  }
+
+  close(): void {
+    if (this.#slice !== undefined) clearImmediate(this.#slice);
+    this.#deadline?.cancel();
+    this.#toOpen = [];
+    for (const detach of this.#detach.values()) detach();
+    this.#detach.clear();
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+  }
+
+  #openSlice(): void {
+    const { clock } = this.#host;
+    const started = clock.now();
+    while (this.#toOpen.length > 0) {
+      const endpoint = this.#toOpen.pop() as Endpoint;
+      const connection = new ChannelConnection(
+        endpoint,
+        this.#helper,
+        this.#options,
+        () => clock.now(),
+        (changed) => this.#changed(changed),
+      );
+      if (connection.isReady) this.#host.endpoints.connected(endpoint);
+      this.#connections.set(endpoint, connection);
+      this.#detach.set(endpoint, this.#host.endpoints.attach(endpoint, connection));
+      if (clock.now() - started >= SLICE_MS) break;
+    }
+    this.#watchDeadline();
+    if (this.#toOpen.length === 0 || this.#slice !== undefined) return;
+    this.#slice = setImmediate(() => {
+      this.#slice = undefined;
+      this.#openSlice();
+      this.#listener.setGrew();
+    });
+  }
+
+  #changed(connection: ChannelConnection): void {
+    if (connection.isReady) this.#host.endpoints.connected(connection.endpoint);
+    this.#watchDeadline();
+    this.#listener.stateChanged();
+  }
+
+  /** One timer for all: set for the connection that has been pending longest. */
+  #watchDeadline(): void {
+    if (this.#deadline !== undefined) return;
+    const since = this.#longestPending();
+    if (since === undefined) return;
+    const { clock, connectDeadlineMs } = this.#host;
+    const inMs = Math.max(0, since + connectDeadlineMs - clock.now());
+    this.#deadline = clock.setTimer(inMs, () => {
+      this.#deadline = undefined;
+      const limit = clock.now() - connectDeadlineMs;
+      for (const connection of this.#connections.values()) {
+        if (connection.isPending && connection.pendingSinceMs <= limit) {
+          connection.giveUp(`not connected within ${connectDeadlineMs} ms`);
+        }
+      }
+      this.#watchDeadline();
+    });
+  }
+
+  #longestPending(): number | undefined {
+    let earliest: number | undefined;
+    for (const connection of this.#connections.values()) {
+      if (connection.isPending && (earliest === undefined || connection.pendingSinceMs < earliest)) {
+        earliest = connection.pendingSinceMs;
+      }
+    }
+    return earliest;
+  }
+}

@@ -1,0 +1,110 @@
+import {
+  type ChannelControlHelper,
+  type ChannelOptions,
+  type ConnectivityStateListener,
+  connectivity,
+  type SubchannelInterface,
+} from '../internal/grpc';
+import type { Connection, Endpoint } from './endpoint';
+
+/**
+ * One channel's connection to an endpoint: the subchannel, what state it is in, and whether that state is bad. Connects
+ * as soon as it is opened and again whenever grpc-js lets go, so a cured endpoint comes back without a call.
+ */
+export class ChannelConnection implements Connection {
+  readonly endpoint: Endpoint;
+  readonly subchannel: SubchannelInterface;
+  readonly #onChange: (connection: ChannelConnection) => void;
+  readonly #listener: ConnectivityStateListener;
+  #state: number;
+  #wasReady: boolean;
+  #failure: string | undefined;
+  #isClosed = false;
+  #pendingSinceMs: number;
+  readonly #now: () => number;
+
+  constructor(
+    endpoint: Endpoint,
+    helper: ChannelControlHelper,
+    options: ChannelOptions,
+    now: () => number,
+    onChange: (connection: ChannelConnection) => void,
+  ) {
+    this.endpoint = endpoint;
+    this.#now = now;
+    this.#pendingSinceMs = now();
+    this.#onChange = onChange;
+    this.subchannel = helper.createSubchannel({ host: endpoint.address, port: endpoint.port }, options);
+    this.subchannel.ref();
+    this.#state = this.subchannel.getConnectivityState();
+    this.#wasReady = this.isReady;
+    this.#listener = (_subchannel, _previous, state, _keepalive, error) => this.#changed(state, error);
+    this.subchannel.addConnectivityStateListener(this.#listener);
+    if (!this.isReady) this.subchannel.startConnecting();
+  }
+
+  get isReady(): boolean {
+    return this.#state === connectivity.READY;
+  }
+
+  /** Neither connected nor failed since: worth waiting for. */
+  get isPending(): boolean {
+    return !this.isReady && this.#failure === undefined;
+  }
+
+  /** Pending for the first time, so that nothing is known against it. */
+  get isFirstTry(): boolean {
+    return this.isPending && !this.#wasReady;
+  }
+
+  /** Why it is not connected, after a failure. */
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  get stateName(): 'idle' | 'connecting' | 'ready' | 'transient-failure' {
+    if (this.isReady) return 'ready';
+    if (this.#failure !== undefined) return 'transient-failure';
+    return this.#state === connectivity.CONNECTING ? 'connecting' : 'idle';
+  }
+
+  /** Monotonic time since when calls could have been waiting for it. */
+  get pendingSinceMs(): number {
+    return this.#pendingSinceMs;
+  }
+
+  /** The connect deadline has passed: no longer worth waiting for, though grpc-js goes on trying. */
+  giveUp(reason: string): void {
+    if (!this.isPending || this.#isClosed) return;
+    this.#failure = reason;
+    this.#onChange(this);
+  }
+
+  /** Live streams run to their end; grpc-js closes the transport when nobody holds it. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.subchannel.removeConnectivityStateListener(this.#listener);
+    this.subchannel.unref();
+  }
+
+  reconnect(): void {
+    if (!this.#isClosed && !this.isReady) this.subchannel.startConnecting();
+  }
+
+  #changed(state: number, error: string | undefined): void {
+    if (this.#isClosed) return;
+    if (this.isReady) this.#pendingSinceMs = this.#now();
+    this.#state = state;
+    if (state === connectivity.READY) {
+      this.#failure = undefined;
+      this.#wasReady = true;
+    } else if (state === connectivity.TRANSIENT_FAILURE) {
+      this.#failure = error ?? 'connection failed';
+      this.subchannel.startConnecting();
+    } else if (state === connectivity.IDLE) {
+      this.subchannel.startConnecting();
+    }
+    this.#onChange(this);
+  }
+}

@@ -1,0 +1,36 @@
+import type { Clock } from '../internal/clock';
+import type { Metadata } from '../internal/grpc';
+import type { Random } from '../internal/random';
+import type { Decision } from '../policy/plan';
+import type { Snapshot } from '../snapshot/snapshot';
+import type { EndpointRegistry } from './endpoint-registry';
+import type { RoutedCall } from './routed-call';
+
+/**
+ * What a balancer needs from the service it balances. One service of one lane, shared by its channels; outlives the
+ * balancers, which grpc-js destroys when a channel goes idle.
+ */
+export interface BalancerHost {
+  readonly service: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Stable for the process; spreads deterministic subsetting over clients. */
+  readonly clientId: string;
+  readonly connectDeadlineMs: number;
+  readonly endpoints: EndpointRegistry;
+  /** Decides a call that began before anything was known. */
+  decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision;
+  /** Why nothing is known yet, for a final status. */
+  pendingReason(): string;
+}
+
+/** How a channel's resolver, selector and balancer find each other. Travels as a resolver attribute. */
+export interface ChannelLink {
+  readonly host: BalancerHost;
+  /** Set by the balancer: false means that calls may have to wait, so the selector adds a reason to their status. */
+  isReady: boolean;
+  /** Set by the balancer: what stands in the way of a call that waits. */
+  waitingReason: (() => string) | undefined;
+  /** grpc-js may print channel options when tracing is on. */
+  toJSON(): string;
+}

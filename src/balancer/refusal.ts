@@ -1,0 +1,56 @@
+import type { Decision } from '../policy/plan';
+import type { Membership } from '../snapshot/membership';
+import { datacenterOrder } from '../snapshot/tiers';
+import type { Pool } from './pool';
+
+/**
+ * Says in one line why no tier can serve: for each subset of the decision's chain what there is and why it is not
+ * reachable, ending with `fallback none` where nobody may stand in.
+ */
+export function describeRefusal(
+  service: string,
+  decision: Decision,
+  membership: Membership,
+  tiers: readonly Pool[],
+): string {
+  const all = datacenterOrder(decision.plan, membership.datacenters);
+  const datacenters = all.filter((name) => decision.datacenters?.includes(name) ?? true);
+  const parts = decision.destination.chain.map((subset, position) => {
+    const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
+    return `${prefix}: ${describeSubset(subset, datacenters, membership, tiers)}`;
+  });
+  const isLast = decision.destination.chain.length === 1;
+  const suffix = isLast ? ['fallback none'] : [];
+  const forced = decision.force === undefined ? [] : [`forced by the caller to ${describeForce(decision)}`];
+  return [...forced, ...parts, ...suffix].join('; ');
+}
+
+export function describeForce(decision: Decision): string {
+  return Object.entries(decision.force ?? {})
+    .filter(([key]) => key !== 'strict')
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(', ');
+}
+
+function describeSubset(
+  subset: string,
+  datacenters: readonly string[],
+  membership: Membership,
+  tiers: readonly Pool[],
+): string {
+  const pools = tiers.filter((pool) => pool.subset === subset);
+  const where = datacenters.length === 0 ? 'no datacenter' : datacenters.join(', ');
+  if (pools.length === 0) {
+    const unusable = datacenters.reduce(
+      (sum, datacenter) => sum + (membership.group(subset, datacenter)?.unusable.length ?? 0),
+      0,
+    );
+    return unusable === 0 ? `0 instances in ${where}` : `0 usable of ${unusable} instances in ${where}`;
+  }
+  return pools
+    .map((pool) => {
+      const failure = pool.lastFailure === undefined ? '' : ` (last failure: ${pool.lastFailure})`;
+      return `0 of ${pool.members.length + pool.missing} connected in ${pool.datacenter}${failure}`;
+    })
+    .join(', ');
+}

@@ -1,0 +1,37 @@
+import type { Metadata } from '../internal/grpc';
+import type { Decision } from '../policy/plan';
+import type { RoutingOutcome } from '../routing/call';
+import type { Endpoint } from './endpoint';
+
+/**
+ * One call on its way through resolver and balancer. grpc-js hands the very same object to the config selector and to
+ * the pick of each attempt, so it carries the decision and what was tried.
+ */
+export interface RoutedCall extends RoutingOutcome {
+  readonly method: string;
+  /** Undefined while no snapshot is known; then taken at the first pick that has one. Never changes afterwards. */
+  decision: Decision | undefined;
+  /** Endpoints of attempts that started, oldest first. */
+  tried: Endpoint[] | undefined;
+  /** Set by the picker when waiting or trying again cannot help (nothing exists that could serve): no retry then. */
+  isRefused: boolean;
+  /** Told about each attempt, when somebody wants to know (observers, spans). */
+  readonly observer: AttemptObserver | undefined;
+}
+
+/** Called synchronously from grpc-js' callbacks; must not throw. */
+export interface AttemptObserver {
+  /** `metadata` is the attempt's own clone: what is set here is sent. */
+  attemptPicked?(attempt: AttemptView, metadata: Metadata): void;
+  attemptEnded?(attempt: AttemptView, code: number, details: string): void;
+}
+
+/** What an observer may read of an attempt, during the callback only: attempts are reused. */
+export interface AttemptView {
+  readonly call: RoutedCall;
+  readonly endpoint: Endpoint;
+  readonly subset: string;
+  /** Position in the failover order; 0 is where the decision wanted it. */
+  readonly tier: number;
+  readonly startedAtMs: number;
+}

@@ -1,0 +1,75 @@
+import type { Decision, Plan } from '../policy/plan';
+import type { Membership } from '../snapshot/membership';
+import { tierOrder } from '../snapshot/tiers';
+import type { ChannelConnection } from './connection';
+import type { Pool } from './pool';
+
+/** Makes, or finds again, the pool of one group. `undefined`: the group has no usable instance. */
+export type PoolOf = (subset: string, datacenter: string) => Pool | undefined;
+
+/**
+ * A plan's destinations as tiers of pools, for one channel and one instance set. Immutable, except that its pools
+ * refresh themselves.
+ */
+export class Topology {
+  readonly plan: Plan;
+  readonly membership: Membership;
+  readonly pools: readonly Pool[];
+  readonly #tiers: readonly (readonly Pool[])[];
+  readonly #narrowed = new WeakMap<Decision, readonly Pool[]>();
+
+  constructor(plan: Plan, membership: Membership, poolOf: PoolOf) {
+    this.plan = plan;
+    this.membership = membership;
+    const pools = new Map<string, Pool>();
+    this.#tiers = plan.destinations.map((destination) =>
+      tierOrder(plan, destination, membership.datacenters).flatMap(({ subset, datacenter }) => {
+        const key = `${datacenter}\n${subset}`;
+        const pool = pools.get(key) ?? poolOf(subset, datacenter);
+        if (pool === undefined) return [];
+        pools.set(key, pool);
+        return [pool];
+      }),
+    );
+    this.pools = [...pools.values()];
+  }
+
+  /** In the order to be tried; empty when no tier has a usable instance. */
+  tiersOf(decision: Decision): readonly Pool[] {
+    const tiers = this.#tiers[decision.destination.index] ?? [];
+    if (decision.datacenters === undefined && decision.force?.datacenter === undefined) return tiers;
+    let narrowed = this.#narrowed.get(decision);
+    if (narrowed === undefined) {
+      narrowed = narrow(tiers, decision);
+      this.#narrowed.set(decision, narrowed);
+    }
+    return narrowed;
+  }
+
+  /** The connections that a forced endpoint or instance means, wherever they are. */
+  forced(decision: Decision): readonly ChannelConnection[] {
+    const { force } = decision;
+    const found = new Set<ChannelConnection>();
+    for (const pool of this.pools) {
+      if (force?.subset !== undefined && pool.subset !== force.subset) continue;
+      if (force?.datacenter !== undefined && pool.datacenter !== force.datacenter) continue;
+      for (const member of pool.members) {
+        const { instance } = member.endpoint;
+        const isEndpoint = force?.endpoint === undefined || member.endpoint.key.endsWith(`/${force.endpoint}`);
+        if (isEndpoint && (force?.instance === undefined || force.instance === instance.id)) found.add(member);
+      }
+    }
+    return [...found];
+  }
+}
+
+/** Only the datacenters that the decision allows; the one that the caller would rather have comes first. */
+function narrow(tiers: readonly Pool[], decision: Decision): readonly Pool[] {
+  const allowed = tiers.filter((pool) => decision.datacenters?.includes(pool.datacenter) ?? true);
+  const wanted = decision.force?.datacenter;
+  if (wanted === undefined) return allowed;
+  return [
+    ...allowed.filter((pool) => pool.datacenter === wanted),
+    ...allowed.filter((pool) => pool.datacenter !== wanted),
+  ];
+}

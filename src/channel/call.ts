@@ -1,0 +1,192 @@
+import type { AttemptObserver, AttemptView } from '../balancer/routed-call';
+import type { Clock, Timer } from '../internal/clock';
+import {
+  attachToMetadata,
+  type Call,
+  type InterceptingListener,
+  type Metadata,
+  type StatusObject,
+} from '../internal/grpc';
+import type { Decision, ForceSelector } from '../policy/plan';
+import { CALL_CONTEXT, type CallContext } from '../resolver/call-context';
+import type { CallReport, CallReportAttempt } from './call-report';
+import type { CallScope } from './call-scope';
+
+const DEADLINE_EXCEEDED = 4;
+
+/** What the calls of one channel have in common. */
+export interface CallHome {
+  readonly service: string;
+  readonly clock: Clock;
+  readonly staticLabels: Readonly<Record<string, string>>;
+  callStarted(): void;
+  callEnded(): void;
+}
+
+/**
+ * A call as seen from the caller's side: what its async context said is captured when it is made, and labels go on a
+ * clone of its metadata when it starts, since callers share Metadata objects between calls.
+ */
+export class GraylaneCall implements Call, InterceptingListener, CallContext, AttemptObserver {
+  readonly #inner: Call;
+  readonly #home: CallHome;
+  readonly #method: string;
+  readonly #scope: CallScope | undefined;
+  readonly #attempts: CallReportAttempt[] = [];
+  #listener: InterceptingListener | undefined;
+  #decision: Decision | undefined;
+  #timeout: Timer | undefined;
+  #startedAtMs = 0;
+  #isOpen = false;
+
+  constructor(inner: Call, home: CallHome, method: string, scope: CallScope | undefined) {
+    this.#inner = inner;
+    this.#home = home;
+    this.#method = method;
+    this.#scope = scope;
+  }
+
+  // CallContext
+
+  get force(): ForceSelector | undefined {
+    return this.#scope?.force;
+  }
+
+  get stickyKey(): string | undefined {
+    return this.#scope?.stickyKey;
+  }
+
+  get noRetry(): boolean {
+    return this.#scope?.retry === false;
+  }
+
+  get observer(): AttemptObserver | undefined {
+    return this.#scope?.observe === undefined ? undefined : this;
+  }
+
+  decided(decision: Decision, late: boolean): void {
+    this.#decision = decision;
+    const { timeoutMs } = decision;
+    if (!late || timeoutMs === undefined || !this.#isOpen) return;
+    this.#timeout = this.#home.clock.setTimer(timeoutMs, () => {
+      const details = `Deadline exceeded after ${(timeoutMs / 1000).toFixed(3)}s (timeoutMs of ${decision.by} ${decision.route})`;
+      this.#inner.cancelWithStatus(DEADLINE_EXCEEDED, details);
+    });
+  }
+
+  // AttemptObserver
+
+  attemptEnded(attempt: AttemptView, code: number, details: string): void {
+    const { endpoint, subset, tier, startedAtMs } = attempt;
+    this.#attempts.push({
+      endpoint: endpoint.key.slice(endpoint.datacenter.length + 1),
+      instance: endpoint.instance.id,
+      datacenter: endpoint.datacenter,
+      subset,
+      tier,
+      code,
+      details,
+      durationMs: this.#home.clock.now() - startedAtMs,
+    });
+  }
+
+  // Call
+
+  start(metadata: Metadata, listener: InterceptingListener): void {
+    const own = metadata.clone();
+    addLabels(own, this.#scope?.labels);
+    addLabels(own, this.#home.staticLabels);
+    attachToMetadata(own, CALL_CONTEXT, this);
+    this.#listener = listener;
+    this.#isOpen = true;
+    this.#startedAtMs = this.#home.clock.now();
+    this.#home.callStarted();
+    this.#inner.start(own, this);
+  }
+
+  cancelWithStatus(status: number, details: string): void {
+    this.#inner.cancelWithStatus(status, details);
+  }
+
+  getPeer(): string {
+    return this.#inner.getPeer();
+  }
+
+  sendMessageWithContext(...args: Parameters<Call['sendMessageWithContext']>): void {
+    this.#inner.sendMessageWithContext(...args);
+  }
+
+  startRead(): void {
+    this.#inner.startRead();
+  }
+
+  halfClose(): void {
+    this.#inner.halfClose();
+  }
+
+  getCallNumber(): number {
+    return this.#inner.getCallNumber();
+  }
+
+  setCredentials(...args: Parameters<Call['setCredentials']>): void {
+    this.#inner.setCredentials(...args);
+  }
+
+  getAuthContext(): ReturnType<Call['getAuthContext']> {
+    return this.#inner.getAuthContext();
+  }
+
+  // InterceptingListener
+
+  onReceiveMetadata(metadata: Metadata): void {
+    this.#listener?.onReceiveMetadata(metadata);
+  }
+
+  onReceiveMessage(message: unknown): void {
+    this.#listener?.onReceiveMessage(message);
+  }
+
+  onReceiveStatus(status: StatusObject): void {
+    if (this.#isOpen) {
+      this.#isOpen = false;
+      this.#timeout?.cancel();
+      this.#home.callEnded();
+      if (this.#scope?.observe !== undefined) this.#report(status);
+    }
+    this.#listener?.onReceiveStatus(status);
+  }
+
+  #report(status: StatusObject): void {
+    const decision = this.#decision;
+    const report: CallReport = {
+      service: this.#home.service,
+      method: this.#method,
+      decision:
+        decision === undefined
+          ? undefined
+          : {
+              by: decision.by,
+              route: decision.route,
+              subset: decision.destination.subset,
+              revision: decision.plan.revision,
+            },
+      attempts: this.#attempts,
+      code: status.code,
+      details: status.details,
+      durationMs: this.#home.clock.now() - this.#startedAtMs,
+    };
+    try {
+      this.#scope?.observe?.(report);
+    } catch {
+      // An observer never breaks the call that it observes.
+    }
+  }
+}
+
+function addLabels(metadata: Metadata, labels: Readonly<Record<string, string>> | undefined): void {
+  if (labels === undefined) return;
+  for (const key of Object.keys(labels)) {
+    const value = labels[key];
+    if (value !== undefined && metadata.get(key).length === 0) metadata.set(key, value);
+  }
+}

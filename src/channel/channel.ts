@@ -1,0 +1,56 @@
+import type { Call, Channel, Deadline, ParentCall } from '../internal/grpc';
+import { type CallHome, GraylaneCall } from './call';
+import type { CallScopes } from './call-scope';
+
+/** What a lane wants to know of its channels. */
+export interface ChannelHome extends CallHome {
+  channelClosed(channel: GraylaneChannel): void;
+}
+
+/**
+ * The Channel that clients of a lane use: grpc-js' own, wrapped so that each call is made with what the caller's async
+ * context says. `createCall` runs in that context, whatever interceptors or frameworks stand in between.
+ */
+export class GraylaneChannel implements Channel {
+  readonly #inner: Channel;
+  readonly #home: ChannelHome;
+  readonly #scopes: CallScopes;
+
+  constructor(inner: Channel, home: ChannelHome, scopes: CallScopes) {
+    this.#inner = inner;
+    this.#home = home;
+    this.#scopes = scopes;
+  }
+
+  close(): void {
+    this.#inner.close();
+    this.#home.channelClosed(this);
+  }
+
+  getTarget(): string {
+    return this.#inner.getTarget();
+  }
+
+  getConnectivityState(tryToConnect: boolean): ReturnType<Channel['getConnectivityState']> {
+    return this.#inner.getConnectivityState(tryToConnect);
+  }
+
+  watchConnectivityState(...args: Parameters<Channel['watchConnectivityState']>): void {
+    this.#inner.watchConnectivityState(...args);
+  }
+
+  getChannelzRef(): ReturnType<Channel['getChannelzRef']> {
+    return this.#inner.getChannelzRef();
+  }
+
+  createCall(
+    method: string,
+    deadline: Deadline,
+    host: string | null | undefined,
+    parentCall: ParentCall,
+    propagateFlags: number | null | undefined,
+  ): Call {
+    const inner = this.#inner.createCall(method, deadline, host, parentCall, propagateFlags);
+    return new GraylaneCall(inner, this.#home, method, this.#scopes.current());
+  }
+}

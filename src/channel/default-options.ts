@@ -1,0 +1,15 @@
+import type { ChannelOptions } from '../internal/grpc';
+
+/**
+ * Channel options that a lane sets unless the user does. Backoff is capped so that a cured endpoint is back in seconds
+ * (grpc-js waits up to two minutes); keepalive is as fast as servers of every language put up with.
+ */
+export const DEFAULT_CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc.initial_reconnect_backoff_ms': 200,
+  'grpc.max_reconnect_backoff_ms': 5_000,
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 3_000,
+};
+
+/** Not for the user to change: grpc-js would send a target of ours to the proxy named in the environment. */
+export const FIXED_CHANNEL_OPTIONS: ChannelOptions = { 'grpc.enable_http_proxy': 0 };

@@ -1,0 +1,33 @@
+import { GraylaneError } from '../errors';
+
+const KEY = /^[0-9a-z_.-]+$/;
+const VALUE = /^[ -~]*$/;
+const MAX_VALUE = 4096;
+
+/** Keys that carry something else than a label. */
+export function isReservedKey(key: string): boolean {
+  return key.endsWith('-bin') || key.startsWith('grpc-') || key === 'authorization' || key === 'cookie';
+}
+
+/**
+ * Lower-cases the keys of labels that a program hands in and refuses what cannot be sent as metadata. Values are data
+ * and never quoted.
+ */
+export function checkLabels(labels: Readonly<Record<string, string>>, path: string): Record<string, string> {
+  const checked: Record<string, string> = {};
+  for (const [name, value] of Object.entries(labels)) {
+    const key = name.toLowerCase();
+    if (!KEY.test(key)) throw invalid(path, name, 'a key of a-z, 0-9, "-", "_" and "."');
+    if (isReservedKey(key))
+      throw invalid(path, name, 'not a key ending in -bin, starting with grpc-, authorization or cookie');
+    if (typeof value !== 'string' || !VALUE.test(value) || value.length > MAX_VALUE) {
+      throw invalid(path, name, `a value of printable ASCII, at most ${MAX_VALUE} characters`);
+    }
+    Object.defineProperty(checked, key, { value, enumerable: true, writable: true, configurable: true });
+  }
+  return checked;
+}
+
+function invalid(path: string, key: string, expected: string): GraylaneError {
+  return new GraylaneError('INVALID_LABEL', `${path}[${JSON.stringify(key.slice(0, 80))}] (expected: ${expected})`);
+}

@@ -1,0 +1,333 @@
+import { randomUUID } from 'node:crypto';
+import * as bundledGrpc from '@grpc/grpc-js';
+import { createBalancerClass } from './balancer/balancer';
+import { type CallScope, CallScopes } from './channel/call-scope';
+import { GraylaneChannel } from './channel/channel';
+import { DEFAULT_CHANNEL_OPTIONS, FIXED_CHANNEL_OPTIONS } from './channel/default-options';
+import { checkLabels } from './channel/label-rules';
+import type { StaticInstance } from './discovery/static-instance';
+import { GraylaneError } from './errors';
+import { systemClock } from './internal/clock';
+import {
+  type Channel,
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ClientOptions,
+  type GrpcModule,
+  LANE_OPTION,
+  type Metadata,
+  registerLoadBalancer,
+  registerResolver,
+} from './internal/grpc';
+import { consoleLogger, type Logger, safeLogger } from './internal/logger';
+import { systemRandom } from './internal/random';
+import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
+import type { PolicyDocument } from './policy/document';
+import { type ExplainRequest, type Explanation, explainCall } from './resolver/explain';
+import { inspectService, type ServiceInspection } from './resolver/inspect';
+import { addLane, type LaneHandle, registerLane, removeLane } from './resolver/lanes';
+import { createResolverClass } from './resolver/resolver';
+import { Service, type ServiceOptions } from './resolver/service';
+import { formatTarget, type PolicyMode, parseTarget, type Target } from './resolver/target';
+import { waitUntilReady } from './resolver/wait-ready';
+import { Wiring } from './wiring';
+
+/** Query of a target, see `Graylane.target()`. */
+export interface TargetOptions {
+  /** Overrides the lane's datacenters, first is local. */
+  readonly datacenters?: readonly string[];
+  /** Only instances that carry all of these Consul tags. */
+  readonly tags?: readonly string[];
+  readonly policy?: PolicyMode;
+}
+
+/** `lane.inspect()`: plain JSON. */
+export interface LaneInspection {
+  readonly lane: string;
+  readonly services: readonly ServiceInspection[];
+}
+
+/**
+ * A lane: one set of discovery watches, policies, load statistics and breakers, and the channels that share them. Two
+ * lanes share nothing. Made by {@link createGraylane}; lives until `close()`.
+ */
+export interface Graylane {
+  readonly name: string;
+  /** `consul:///payments` (or `static:///payments`), to be given to a generated client with `clientOptions()`. */
+  target(service: string, options?: TargetOptions): string;
+  /** Options for a grpc-js client, a fresh object each time. Throws INVALID_OPTION if `channelFactoryOverride` is given. */
+  clientOptions(options?: ClientOptions): ClientOptions;
+  /** The same for frameworks that take channel options, such as NestJS' `channelOptions`. */
+  channelOptions(options?: ClientOptions): ClientOptions;
+  /** The Channel itself, for clients that take one, such as nice-grpc. `service` is a name or a whole target. */
+  channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): Channel;
+  /** grpc-js Metadata holding these labels. Throws INVALID_LABEL. */
+  metadata(labels: Readonly<Record<string, string>>): Metadata;
+  /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */
+  labels(labels: Readonly<Record<string, string>>): Record<string, string>;
+  /** Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL before `fn` runs. */
+  with<T>(scope: CallScope, fn: () => T): T;
+  /**
+   * Resolves when policy and instances of a service are known, some usable instance exists, and every open channel to it
+   * has a connection. Rejects with NOT_READY and what is missing after `timeoutMs` (default 5000).
+   */
+  ready(service: string, options?: { readonly timeoutMs?: number }): Promise<void>;
+  /** Puts a policy document in force over what Consul or a file says; `undefined` takes it back. Throws PolicyError. */
+  setPolicy(service: string, document: PolicyDocument | undefined): void;
+  /** Replaces the instances of a `static:` service. Throws INVALID_INSTANCE. */
+  setInstances(service: string, instances: readonly StaticInstance[]): void;
+  /** Why a call with these labels would go where it would go now. Throws NOT_READY when nothing is known yet. */
+  explain(service: string, request: ExplainRequest): Explanation;
+  inspect(): LaneInspection;
+  /** Makes this lane the one that bare targets find, for clients that were given no options. */
+  register(): void;
+  /** Waits for calls in flight (at most `closeTimeoutMs`), closes the channels, stops every watch. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
+export function createGraylane(options: GraylaneOptions = {}): Graylane {
+  return createLane(options, {});
+}
+
+/** @internal With the world handed in, for tests. */
+export function createLane(options: GraylaneOptions, seams: Seams, hooks: LaneHooks = {}): Graylane {
+  return new Lane(parseOptions(options), seams, hooks);
+}
+
+/** @internal */
+export interface LaneHooks {
+  readonly onDecision?: ServiceOptions['onDecision'];
+}
+
+const prepared = new WeakSet<GrpcModule>();
+
+/** Teaches a copy of grpc-js the schemes and the balancer of this library. Done by `createGraylane()` for its own. */
+export function registerWith(grpc: GrpcModule): void {
+  if (prepared.has(grpc)) return;
+  prepared.add(grpc);
+  const resolver = createResolverClass();
+  registerResolver(grpc, 'consul', resolver);
+  registerResolver(grpc, 'static', resolver);
+  registerLoadBalancer(
+    grpc,
+    createBalancerClass(() => new grpc.Metadata()),
+  );
+}
+
+class Lane implements Graylane {
+  readonly name: string;
+  readonly #options: ParsedOptions;
+  readonly #seams: Required<Seams>;
+  readonly #logger: Logger;
+  readonly #grpc: GrpcModule;
+  readonly #wiring: Wiring;
+  readonly #hooks: LaneHooks;
+  readonly #scopes = new CallScopes();
+  readonly #services = new Map<string, Service>();
+  readonly #channels = new Map<GraylaneChannel, string>();
+  readonly #warm = new Map<Service, () => void>();
+  readonly #handle: LaneHandle;
+  #callsInFlight = 0;
+  #whenIdle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ParsedOptions, seams: Seams, hooks: LaneHooks) {
+    this.name = options.name;
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), ...seams };
+    this.#logger = safeLogger(options.logger ?? consoleLogger);
+    this.#grpc = options.grpc ?? bundledGrpc;
+    registerWith(this.#grpc);
+    this.#wiring = new Wiring(options, { ...this.#seams, logger: this.#logger });
+    this.#handle = {
+      name: this.name,
+      service: (target) => this.#service(target),
+      toJSON: () => `lane ${this.name}`,
+    };
+    addLane(this.#handle);
+  }
+
+  target(service: string, options: TargetOptions = {}): string {
+    const { scheme } = this.#wiring;
+    const target: Target = {
+      scheme,
+      authority: undefined,
+      service,
+      datacenters: options.datacenters,
+      tags: options.tags ?? [],
+      policy: options.policy,
+    };
+    return formatTarget(parseTarget(formatTarget(target)));
+  }
+
+  clientOptions(options: ClientOptions = {}): ClientOptions {
+    for (const key of ['channelOverride', 'channelFactoryOverride'] as const) {
+      if (options[key] !== undefined) {
+        throw new GraylaneError('INVALID_OPTION', `${key}: given (expected: none, the lane brings its own channel)`);
+      }
+    }
+    return {
+      ...options,
+      channelFactoryOverride: (address, credentials, rest) => this.#channel(address, credentials, rest),
+    };
+  }
+
+  channelOptions(options: ClientOptions = {}): ClientOptions {
+    return this.clientOptions(options);
+  }
+
+  channel(service: string, credentials: ChannelCredentials, options: ChannelOptions = {}): Channel {
+    const address = service.includes('://') ? service : this.target(service);
+    return this.#channel(address, credentials, options);
+  }
+
+  metadata(labels: Readonly<Record<string, string>>): Metadata {
+    const metadata = new this.#grpc.Metadata();
+    for (const [key, value] of Object.entries(this.labels(labels))) metadata.set(key, value);
+    return metadata;
+  }
+
+  labels(labels: Readonly<Record<string, string>>): Record<string, string> {
+    return checkLabels(labels, 'labels');
+  }
+
+  with<T>(scope: CallScope, fn: () => T): T {
+    const checked = scope.labels === undefined ? scope : { ...scope, labels: checkLabels(scope.labels, 'labels') };
+    return this.#scopes.run(checked, fn);
+  }
+
+  async ready(service: string, options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const target = this.#parse(service);
+    const key = formatTarget(target);
+    const channels = [...this.#channels].filter(([, of]) => of === key).map(([channel]) => channel);
+    const watched = this.#service(target);
+    // Whoever asks for readiness wants the service kept warm, also before the first channel.
+    if (!this.#warm.has(watched))
+      this.#warm.set(
+        watched,
+        watched.subscribe(() => {}),
+      );
+    await waitUntilReady(watched, channels, options.timeoutMs ?? 5_000);
+  }
+
+  setPolicy(service: string, document: PolicyDocument | undefined): void {
+    this.#wiring.setPolicy(service, document);
+  }
+
+  setInstances(service: string, instances: readonly StaticInstance[]): void {
+    this.#wiring.setInstances(service, instances);
+  }
+
+  explain(service: string, request: ExplainRequest): Explanation {
+    return explainCall(this.#service(this.#parse(service)), request, this.#options.labels);
+  }
+
+  inspect(): LaneInspection {
+    return { lane: this.name, services: [...this.#services.values()].map((service) => inspectService(service)) };
+  }
+
+  register(): void {
+    this.#assertOpen();
+    registerLane(this.#handle);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    removeLane(this.#handle);
+    if (this.#callsInFlight > 0 && this.#options.closeTimeoutMs > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#seams.clock.setTimer(this.#options.closeTimeoutMs, resolve);
+        this.#whenIdle = () => {
+          timer.cancel();
+          resolve();
+        };
+      });
+    }
+    for (const channel of [...this.#channels.keys()]) channel.close();
+    for (const service of this.#services.values()) service.close();
+    this.#wiring.close();
+  }
+
+  #channel(address: string, credentials: ChannelCredentials, options: ChannelOptions): GraylaneChannel {
+    this.#assertOpen();
+    const target = this.#parse(address);
+    // Before grpc-js sees the target: what is wrong with it, or with its policy mode, is told in our words.
+    this.#service(target);
+    if (!(credentials instanceof this.#grpc.ChannelCredentials)) {
+      throw new GraylaneError(
+        'GRPC_MISMATCH',
+        'credentials: made by another copy of @grpc/grpc-js (expected: the copy that graylane uses). ' +
+          'Run "npm ls @grpc/grpc-js"; then dedupe, or hand your copy in: createGraylane({ grpc })',
+      );
+    }
+    const inner = new this.#grpc.Channel(formatTarget(target), credentials, {
+      ...DEFAULT_CHANNEL_OPTIONS,
+      ...options,
+      ...FIXED_CHANNEL_OPTIONS,
+      [LANE_OPTION]: this.#handle,
+    });
+    const channel: GraylaneChannel = new GraylaneChannel(
+      inner,
+      {
+        service: target.service,
+        clock: this.#seams.clock,
+        staticLabels: this.#options.labels,
+        callStarted: () => {
+          this.#callsInFlight += 1;
+        },
+        callEnded: () => {
+          this.#callsInFlight -= 1;
+          if (this.#callsInFlight === 0) this.#whenIdle?.();
+        },
+        channelClosed: (closed) => this.#channels.delete(closed),
+      },
+      this.#scopes,
+    );
+    this.#channels.set(channel, formatTarget(target));
+    return channel;
+  }
+
+  #parse(serviceOrTarget: string): Target {
+    return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
+  }
+
+  #service(target: Target): Service {
+    this.#assertOpen();
+    const key = formatTarget(target);
+    let service = this.#services.get(key);
+    if (service === undefined) {
+      const { datacenters } = this.#options;
+      service = new Service({
+        target,
+        source: this.#wiring.source(target),
+        policies: this.#wiring.policies(target),
+        rules: this.#wiring.rules(target.service),
+        datacenters: datacenters === 'all' ? undefined : datacenters,
+        staticLabels: this.#options.labels,
+        clock: this.#seams.clock,
+        random: this.#seams.random,
+        clientId: this.#seams.clientId,
+        connectDeadlineMs: this.#options.connectTimeoutMs,
+        logger: this.#logger,
+        onDecision: this.#hooks.onDecision,
+      });
+      this.#services.set(key, service);
+    }
+    return service;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new GraylaneError('LANE_CLOSED', `${this.name} is closed`);
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * The only door to grpc-js' `experimental` exports and to anything of it that is not public. They carry no promise of
+ * stability, so the peer dependency is held to `~1.14` and everything else in this library asks here.
+ *
+ * Values are always taken from a module that is handed in, since the user's grpc-js may be another copy than ours.
+ */
+import type * as grpc from '@grpc/grpc-js';
+
+export type GrpcModule = typeof grpc;
+export type Metadata = grpc.Metadata;
+export type Status = grpc.status;
+export type StatusObject = grpc.StatusObject;
+export type ChannelCredentials = grpc.ChannelCredentials;
+export type CallCredentials = grpc.CallCredentials;
+export type ChannelOptions = grpc.ChannelOptions;
+export type ClientOptions = grpc.ClientOptions;
+export type Channel = grpc.ChannelInterface;
+export type Deadline = grpc.Deadline;
+export type InterceptingListener = grpc.InterceptingListener;
+export type ParentCall = Parameters<Channel['createCall']>[3];
+export type Call = grpc.experimental.CallStream;
+
+export type GrpcUri = grpc.experimental.GrpcUri;
+export type Resolver = grpc.experimental.Resolver;
+export type ResolverListener = grpc.experimental.ResolverListener;
+export type ConfigSelector = grpc.experimental.ConfigSelector;
+export type CallConfig = ReturnType<ConfigSelector['invoke']>;
+export type LoadBalancer = grpc.experimental.LoadBalancer;
+export type ChannelControlHelper = grpc.experimental.ChannelControlHelper;
+export type TypedLoadBalancingConfig = grpc.experimental.TypedLoadBalancingConfig;
+export type Picker = grpc.experimental.Picker;
+export type PickArgs = grpc.experimental.PickArgs;
+export type PickResult = grpc.experimental.PickResult;
+export type SubchannelInterface = grpc.experimental.SubchannelInterface;
+export type ConnectivityStateListener = grpc.experimental.ConnectivityStateListener;
+export type Filter = grpc.experimental.Filter;
+export type FilterFactory = grpc.experimental.FilterFactory<Filter>;
+export type RealSubchannel = ReturnType<SubchannelInterface['getRealSubchannel']>;
+export type SubchannelCall = ReturnType<RealSubchannel['createCall']>;
+export type SubchannelCallListener = Parameters<RealSubchannel['createCall']>[3];
+
+/** grpc-js' connectivity states by name; the numbers are those of its public enum. */
+export const connectivity = { IDLE: 0, CONNECTING: 1, READY: 2, TRANSIENT_FAILURE: 3, SHUTDOWN: 4 } as const;
+
+/** Kinds of pick results; the numbers are those of grpc-js' enum. */
+export const pickKind = { COMPLETE: 0, QUEUE: 1, TRANSIENT_FAILURE: 2, DROP: 3 } as const;
+
+export const LB_POLICY_NAME = 'graylane';
+
+/**
+ * grpc-js compares subchannel arguments by identity and reconnects everything when one differs, except for keys under
+ * this prefix. Every object of ours that travels in channel options or resolver attributes is named under it.
+ */
+export const UNCOMPARED_PREFIX = 'grpc.internal.no_subchannel';
+
+/** The resolver attribute under which grpc-js looks for the config selector. It lacks the prefix above. */
+export const CONFIG_SELECTOR_KEY = 'grpc.internal.config_selector';
+
+export const LANE_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.lane`;
+export const LINK_ATTRIBUTE: string = `${UNCOMPARED_PREFIX}.graylane.link`;
+export const SNAPSHOT_ATTRIBUTE: string = `${UNCOMPARED_PREFIX}.graylane.snapshot`;
+
+/** The one service config that resolvers of this library hand over. */
+export const serviceConfig: grpc.ServiceConfig = {
+  loadBalancingConfig: [{ [LB_POLICY_NAME]: {} }],
+  methodConfig: [],
+};
+
+class GraylaneLoadBalancingConfig implements TypedLoadBalancingConfig {
+  static createFromJson(): GraylaneLoadBalancingConfig {
+    return new GraylaneLoadBalancingConfig();
+  }
+  getLoadBalancerName(): string {
+    return LB_POLICY_NAME;
+  }
+  toJsonObject(): object {
+    return { [LB_POLICY_NAME]: {} };
+  }
+}
+
+export type ResolverConstructor = (new (
+  target: GrpcUri,
+  listener: ResolverListener,
+  options: ChannelOptions,
+) => Resolver) & { getDefaultAuthority(target: GrpcUri): string };
+
+export type LoadBalancerConstructor = new (helper: ChannelControlHelper) => LoadBalancer;
+
+/** Registers scheme and policy with one copy of grpc-js. Registering twice replaces, which is harmless. */
+export function registerResolver(module: GrpcModule, scheme: string, resolver: ResolverConstructor): void {
+  module.experimental.registerResolver(scheme, resolver);
+}
+
+export function registerLoadBalancer(module: GrpcModule, balancer: LoadBalancerConstructor): void {
+  module.experimental.registerLoadBalancerType(LB_POLICY_NAME, balancer, GraylaneLoadBalancingConfig);
+}
+
+/** Options for subchannels: what came from the channel, without what must not be compared. */
+export function subchannelOptions(options: ChannelOptions): ChannelOptions {
+  const kept: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) {
+    if (key !== CONFIG_SELECTOR_KEY && !key.startsWith(UNCOMPARED_PREFIX)) kept[key] = value;
+  }
+  return kept as ChannelOptions;
+}
+
+/** Hands `extra` to everything that later sees this metadata in the process; nothing of it goes on the wire. */
+export function attachToMetadata(metadata: Metadata, key: symbol, extra: object): void {
+  metadata.setOptions({ ...metadata.getOptions(), [key]: extra } as ReturnType<Metadata['getOptions']>);
+}
+
+export function attachedToMetadata(metadata: Metadata, key: symbol): unknown {
+  return (metadata.getOptions() as Record<symbol, unknown>)[key];
+}

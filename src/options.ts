@@ -1,0 +1,182 @@
+import { checkLabels } from './channel/label-rules';
+import type { ConsulOptions } from './discovery/consul/options';
+import type { StaticInstance } from './discovery/static-instance';
+import { GraylaneError } from './errors';
+import type { Clock } from './internal/clock';
+import type { GrpcModule } from './internal/grpc';
+import type { Logger } from './internal/logger';
+import type { Random } from './internal/random';
+import type { PolicyDocument } from './policy/document';
+import type { PolicyMode } from './resolver/target';
+
+/** Options of `createGraylane()`. All are optional; an empty object uses Consul as the environment names it. */
+export interface GraylaneOptions {
+  /** For messages and `inspect()`. Default `lane-1`, `lane-2`, ... */
+  readonly name?: string;
+  /** How to reach Consul. Defaults from `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN` and their kin. */
+  readonly consul?: ConsulOptions;
+  /** First is local. Default: only the agent's own. `all`: every datacenter that the agent knows. */
+  readonly datacenters?: readonly string[] | 'all';
+  /**
+   * Instances without Consul: a list for each service, or a JSON or YAML file that is watched. `target()` then gives
+   * `static:` targets unless `consul` is set too.
+   */
+  readonly instances?: Readonly<Record<string, readonly StaticInstance[]>> | FileReference;
+  /** Policies by service: a document, or a JSON or YAML file that is watched. They win over Consul's. */
+  readonly policies?: Readonly<Record<string, PolicyDocument | FileReference>>;
+  /** Where policies come from when the target does not say. Default `auto`: the ones given here, else Consul KV. */
+  readonly policy?: PolicyMode;
+  /** Datacenter whose KV holds the policies. Default: the agent's own. */
+  readonly policyDatacenter?: string;
+  /** Refuse the calls of a service that has no policy. Default false: spread them over all instances. */
+  readonly requirePolicy?: boolean;
+  /** Labels of every call; a call's own and ambient ones win. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Default: warnings and errors to standard error. */
+  readonly logger?: Logger;
+  /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
+  readonly grpc?: GrpcModule;
+  /** How long a call may wait for a connection before other endpoints and tiers serve it. 1..60000 ms, default 2000. */
+  readonly connectTimeoutMs?: number;
+  /** How long `close()` waits for calls in flight. 0..600000 ms, default 10000. */
+  readonly closeTimeoutMs?: number;
+}
+
+/** A file that is read and watched instead of a value given in code. */
+export interface FileReference {
+  readonly file: string;
+}
+
+/** What tests hand in instead of the real world. Not public. */
+export interface Seams {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly clientId?: string;
+}
+
+export interface EnvironmentOverride {
+  readonly to?: string;
+  readonly datacenter?: string;
+}
+
+export interface ParsedOptions {
+  readonly name: string;
+  readonly consul: ConsulOptions | undefined;
+  readonly datacenters: readonly string[] | 'all' | undefined;
+  readonly instances: GraylaneOptions['instances'];
+  readonly policies: NonNullable<GraylaneOptions['policies']>;
+  readonly policy: PolicyMode;
+  readonly policyDatacenter: string | undefined;
+  readonly requirePolicy: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly logger: Logger | undefined;
+  readonly grpc: GrpcModule | undefined;
+  readonly connectTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  /** By service, from `GRAYLANE_OVERRIDE`. */
+  readonly overrides: ReadonlyMap<string, EnvironmentOverride>;
+}
+
+const KEYS: readonly (keyof GraylaneOptions)[] = [
+  'name',
+  'consul',
+  'datacenters',
+  'instances',
+  'policies',
+  'policy',
+  'policyDatacenter',
+  'requirePolicy',
+  'labels',
+  'logger',
+  'grpc',
+  'connectTimeoutMs',
+  'closeTimeoutMs',
+];
+const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
+
+let lanes = 0;
+
+/** Checks the options and applies every default. Throws INVALID_OPTION with all problems at once. */
+export function parseOptions(
+  options: GraylaneOptions,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): ParsedOptions {
+  const problems: string[] = [];
+  for (const key of Object.keys(options)) {
+    if (!KEYS.some((known) => known === key)) problems.push(`${key}: unknown (expected: one of ${KEYS.join(', ')})`);
+  }
+  const { datacenters } = options;
+  if (datacenters !== undefined && datacenters !== 'all') {
+    const isList = Array.isArray(datacenters) && datacenters.every((name) => typeof name === 'string' && name !== '');
+    if (!isList || datacenters.length === 0 || new Set(datacenters).size !== datacenters.length) {
+      problems.push(`datacenters: ${JSON.stringify(datacenters)} (expected: a list of distinct names, or "all")`);
+    }
+  }
+  const policy = options.policy ?? 'auto';
+  if (!POLICY_MODES.includes(policy)) problems.push(`policy: ${String(policy)} (expected: ${POLICY_MODES.join(', ')})`);
+  const parsed = {
+    name: options.name ?? `lane-${lanes + 1}`,
+    consul: options.consul,
+    datacenters,
+    instances: options.instances,
+    policies: options.policies ?? {},
+    policy,
+    policyDatacenter: options.policyDatacenter,
+    requirePolicy: options.requirePolicy ?? false,
+    labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
+    logger: options.logger,
+    grpc: options.grpc,
+    connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),
+    closeTimeoutMs: milliseconds(problems, 'closeTimeoutMs', options.closeTimeoutMs, 0, 600_000, 10_000),
+    overrides: collect(problems, () => parseOverrides(env['GRAYLANE_OVERRIDE'] ?? '')) ?? new Map(),
+  };
+  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  lanes += 1;
+  return parsed;
+}
+
+/** `payments:stable,orders:datacenter=dc2`: the emergency switch of one process. */
+function parseOverrides(text: string): Map<string, EnvironmentOverride> {
+  const overrides = new Map<string, EnvironmentOverride>();
+  for (const part of text.split(',').map((each) => each.trim())) {
+    if (part === '') continue;
+    const match = /^(?<service>[^:=\s]+):(?:datacenter=(?<datacenter>[^:=\s]+)|(?<to>[^:=\s]+))$/.exec(part)?.groups;
+    const service = match?.['service'];
+    if (match === undefined || service === undefined) {
+      const shown = JSON.stringify(part.slice(0, 80));
+      throw new GraylaneError(
+        'INVALID_OPTION',
+        `GRAYLANE_OVERRIDE: ${shown} (expected: service:subset or service:datacenter=name, separated by commas)`,
+      );
+    }
+    const { to, datacenter } = match;
+    overrides.set(service, {
+      ...(to === undefined ? {} : { to }),
+      ...(datacenter === undefined ? {} : { datacenter }),
+    });
+  }
+  return overrides;
+}
+
+function milliseconds(
+  problems: string[],
+  path: string,
+  value: number | undefined,
+  least: number,
+  most: number,
+  fallback: number,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && value >= least && value <= most) return value;
+  problems.push(`${path}: ${String(value)} (expected: ${least}..${most})`);
+  return fallback;
+}
+
+function collect<T>(problems: string[], parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    problems.push(error instanceof GraylaneError ? error.message : String(error));
+    return undefined;
+  }
+}

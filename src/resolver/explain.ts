@@ -1,0 +1,66 @@
+import { GraylaneError } from '../errors';
+import type { ForceSelector } from '../policy/plan';
+import { explainRouting, type RoutingExplanation } from '../routing/explain';
+import { labelsOf } from '../routing/labels';
+import { membershipOf } from '../snapshot/membership';
+import { tierOrder } from '../snapshot/tiers';
+import { type EndpointInspection, inspectEndpoints } from './inspect';
+import type { Service } from './service';
+
+/** A call to be explained; it is not made. */
+export interface ExplainRequest {
+  /** `/package.Service/Method`. */
+  readonly method: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly force?: ForceSelector;
+  readonly stickyKey?: string;
+}
+
+/** Why a call would go where it would go: decided by the code that decides real calls. Plain JSON. */
+export interface Explanation {
+  readonly service: string;
+  readonly revision: string;
+  readonly routing: RoutingExplanation;
+  /** The failover order, with who is there now. */
+  readonly tiers: readonly ExplainedTier[];
+  /** Why calls are refused at present. */
+  readonly refusal: string | undefined;
+}
+
+export interface ExplainedTier {
+  readonly subset: string;
+  readonly datacenter: string;
+  readonly endpoints: readonly EndpointInspection[];
+}
+
+export function explainCall(
+  service: Service,
+  request: ExplainRequest,
+  staticLabels: Readonly<Record<string, string>>,
+): Explanation {
+  const { snapshot } = service;
+  if (snapshot === undefined) throw new GraylaneError('NOT_READY', service.pendingReason());
+  const { plan } = snapshot;
+  const input = {
+    method: request.method,
+    labels: labelsOf({ ...staticLabels, ...lowerCased(request.labels ?? {}) }),
+    force: request.force,
+    stickyKey: request.stickyKey,
+  };
+  const routing = explainRouting(plan, input, service);
+  const membership = membershipOf(plan, snapshot.instances);
+  const { decision } = routing;
+  const endpoints = inspectEndpoints(service);
+  const tiers = tierOrder(plan, decision, membership.datacenters)
+    .filter(({ datacenter }) => decision.datacenters?.includes(datacenter) ?? true)
+    .map(({ subset, datacenter }) => ({
+      subset,
+      datacenter,
+      endpoints: endpoints.filter((each) => each.datacenter === datacenter && each.subsets.includes(subset)),
+    }));
+  return { service: service.service, revision: plan.revision, routing, tiers, refusal: snapshot.refusal };
+}
+
+function lowerCased(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).map(([key, value]) => [key.toLowerCase(), value]));
+}

@@ -1,0 +1,140 @@
+import { type ConnectionView, endpointKey } from '../balancer/endpoint-registry';
+import type { Instance } from '../discovery/source';
+import type { PolicyDocument } from '../policy/document';
+import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
+import { membershipOf } from '../snapshot/membership';
+import type { Service } from './service';
+import { formatTarget } from './target';
+
+/** One service of a lane as plain JSON. */
+export interface ServiceInspection {
+  readonly service: string;
+  readonly target: string;
+  /** Version of the snapshot in force; 0 while nothing is known. */
+  readonly snapshot: number;
+  /** Why there is none, or why calls are refused. */
+  readonly pending: string | undefined;
+  readonly policy: PolicyInspection;
+  readonly datacenters: readonly DatacenterInspection[];
+  readonly endpoints: readonly EndpointInspection[];
+  /** Instance IDs that no subset takes: they get no calls. */
+  readonly unassigned: readonly string[];
+  /** Instance IDs that several subsets take. */
+  readonly shared: readonly string[];
+}
+
+export interface PolicyInspection {
+  readonly revision: string | undefined;
+  readonly origin: PolicyOrigin | undefined;
+  readonly index: string | undefined;
+  readonly document: PolicyDocument | undefined;
+  readonly warnings: readonly PolicyProblem[];
+  /** The newest revision was refused: what is wrong with it. The policy above is still in force. */
+  readonly rejected: { readonly index: string | undefined; readonly problems: readonly PolicyProblem[] } | undefined;
+  /** The last attempt to read it failed. */
+  readonly failure: string | undefined;
+  /** It was deleted where it came from, and goes on. */
+  readonly isOrphaned: boolean;
+}
+
+export interface DatacenterInspection {
+  readonly datacenter: string;
+  readonly local: boolean;
+  readonly known: boolean;
+  readonly instances: number;
+  readonly critical: number;
+  /** Malformed entries of the last answer. */
+  readonly rejected: number;
+  /** Only reachable through Connect proxies, which this library does not do. */
+  readonly connectOnly: boolean;
+  readonly freshness: 'fresh' | 'pending' | 'stale';
+  readonly reason: string | undefined;
+  /** Milliseconds since the last good answer, when stale. */
+  readonly staleForMs: number | undefined;
+}
+
+export interface EndpointInspection {
+  /** `host:port`. */
+  readonly endpoint: string;
+  readonly instance: string;
+  readonly datacenter: string;
+  readonly zone: string | undefined;
+  readonly subsets: readonly string[];
+  readonly status: Instance['status'];
+  readonly weight: number;
+  readonly inFlight: number;
+  readonly latencyMs: number;
+  readonly isSuspect: boolean;
+  /** One for each channel that wants it. */
+  readonly connections: readonly ConnectionView['stateName'][];
+  readonly failure: string | undefined;
+}
+
+export function inspectService(service: Service): ServiceInspection {
+  const { snapshot, policyState } = service;
+  const membership = snapshot === undefined ? undefined : membershipOf(snapshot.plan, snapshot.instances);
+  const { plan } = policyState;
+  return {
+    service: service.service,
+    target: formatTarget(service.target),
+    snapshot: snapshot?.version ?? 0,
+    pending: snapshot === undefined ? service.pendingReason() : snapshot.refusal,
+    policy: {
+      revision: plan?.revision,
+      origin: plan?.origin,
+      index: plan?.index,
+      document: plan?.document,
+      warnings: plan?.warnings ?? [],
+      rejected: policyState.rejected,
+      failure: policyState.failure,
+      isOrphaned: policyState.isOrphaned,
+    },
+    datacenters: inspectDatacenters(service),
+    endpoints: inspectEndpoints(service),
+    unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],
+    shared: membership?.shared.map((instance) => instance.id) ?? [],
+  };
+}
+
+function inspectDatacenters(service: Service): DatacenterInspection[] {
+  return (service.sourceState?.datacenters ?? []).map((state) => ({
+    datacenter: state.datacenter,
+    local: state.local,
+    known: state.known,
+    instances: state.instances.length,
+    critical: state.instances.filter((instance) => instance.status === 'critical').length,
+    rejected: state.rejected,
+    connectOnly: state.connectOnly,
+    freshness: state.freshness.kind,
+    reason: state.freshness.kind === 'fresh' ? undefined : state.freshness.reason,
+    staleForMs: state.freshness.kind === 'stale' ? service.clock.now() - state.freshness.sinceMs : undefined,
+  }));
+}
+
+export function inspectEndpoints(service: Service): EndpointInspection[] {
+  const subsets = new Map<string, string[]>();
+  const { snapshot } = service;
+  for (const group of snapshot === undefined ? [] : membershipOf(snapshot.plan, snapshot.instances).groups) {
+    for (const instance of [...group.usable, ...group.unusable]) {
+      const key = endpointKey(instance);
+      subsets.set(key, [...(subsets.get(key) ?? []), group.subset]);
+    }
+  }
+  return service.endpoints.present().map((endpoint) => {
+    const connections = service.endpoints.connectionsTo(endpoint);
+    return {
+      endpoint: endpoint.key.slice(endpoint.datacenter.length + 1),
+      instance: endpoint.instance.id,
+      datacenter: endpoint.datacenter,
+      zone: endpoint.instance.zone,
+      subsets: subsets.get(endpoint.key) ?? [],
+      status: endpoint.instance.status,
+      weight: endpoint.weight,
+      inFlight: endpoint.load.inFlight,
+      latencyMs: endpoint.load.ewmaMs,
+      isSuspect: endpoint.load.isSuspect,
+      connections: connections.map((connection) => connection.stateName),
+      failure: connections.find((connection) => connection.failure !== undefined)?.failure,
+    };
+  });
+}

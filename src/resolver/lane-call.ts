@@ -1,0 +1,23 @@
+import type { Endpoint } from '../balancer/endpoint';
+import type { AttemptObserver, RoutedCall } from '../balancer/routed-call';
+import type { Decision } from '../policy/plan';
+import type { CallContext } from './call-context';
+
+/** One call, as made by the config selector and carried through every pick. */
+export class LaneCall implements RoutedCall {
+  readonly method: string;
+  readonly context: CallContext | undefined;
+  readonly observer: AttemptObserver | undefined;
+  decision: Decision | undefined = undefined;
+  tried: Endpoint[] | undefined = undefined;
+  sticky = false;
+  bucket = -1;
+  hash = -1;
+  isRefused = false;
+
+  constructor(method: string, context: CallContext | undefined) {
+    this.method = method;
+    this.context = context;
+    this.observer = context?.observer;
+  }
+}

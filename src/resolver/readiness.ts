@@ -1,0 +1,74 @@
+import type { DatacenterState, SourceState } from '../discovery/source';
+import type { InstanceSet } from '../snapshot/snapshot';
+
+/**
+ * Whether enough is known of the instances to send calls: the local datacenter answered with somebody usable, or every
+ * datacenter has answered or failed and at least one answered. A datacenter that stays silent counts as failed after a
+ * while, as its source says.
+ */
+export function isInstanceSetKnown(state: SourceState): boolean {
+  const [local] = state.datacenters;
+  if (local === undefined) return false;
+  if (local.known && local.instances.some((instance) => instance.status !== 'critical')) return true;
+  return (
+    state.datacenters.some((each) => each.known) && state.datacenters.every((each) => each.known || hasFailed(each))
+  );
+}
+
+/** Why `isInstanceSetKnown` is false. */
+export function describeUnknown(service: string, state: SourceState | undefined): string {
+  if (state === undefined || state.datacenters.length === 0) return `${service}: discovery has not answered yet`;
+  const unknown = state.datacenters.filter((each) => !each.known);
+  const parts = unknown.map((each) =>
+    each.freshness.kind !== 'fresh' && each.freshness.reason !== undefined
+      ? `${each.datacenter}: ${each.freshness.reason}`
+      : `${each.datacenter}: no answer yet`,
+  );
+  return `${service}: instances not known (${parts.join('; ')})`;
+}
+
+/** A datacenter that has failed since a restart is served from what was remembered of it. */
+export function withRemembered(state: SourceState, remembered: InstanceSet | undefined): SourceState {
+  if (remembered === undefined) return state;
+  const datacenters = state.datacenters.map((each) => {
+    if (each.known || !hasFailed(each)) return each;
+    const former = remembered.datacenters.find((one) => one.datacenter === each.datacenter && one.known);
+    return former === undefined ? each : { ...former, local: each.local, freshness: each.freshness };
+  });
+  return { datacenters };
+}
+
+/** True when two states say the same of the instances, whatever they say of freshness. */
+export function sameInstances(a: InstanceSet | undefined, b: SourceState): boolean {
+  if (a === undefined || a.datacenters.length !== b.datacenters.length) return false;
+  return a.datacenters.every((state, index) => {
+    const other = b.datacenters[index];
+    return (
+      other !== undefined &&
+      state.datacenter === other.datacenter &&
+      state.known === other.known &&
+      state.connectOnly === other.connectOnly &&
+      sameList(state.instances, other.instances) &&
+      sameFilters(state.filters, other.filters)
+    );
+  });
+}
+
+function hasFailed(state: DatacenterState): boolean {
+  return state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
+}
+
+function sameList<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a === b || (a.length === b.length && a.every((item, index) => item === b[index]));
+}
+
+function sameFilters(a: DatacenterState['filters'], b: DatacenterState['filters']): boolean {
+  if (a === b) return true;
+  if (a.size !== b.size) return false;
+  for (const [expression, members] of a) {
+    const other = b.get(expression);
+    if (other === undefined || other.size !== members.size) return false;
+    for (const key of members) if (!other.has(key)) return false;
+  }
+  return true;
+}

@@ -1,0 +1,117 @@
+import type { ChannelLink } from '../balancer/host';
+import {
+  attachedToMetadata,
+  type CallConfig,
+  type ChannelOptions,
+  CONFIG_SELECTOR_KEY,
+  type ConfigSelector,
+  type GrpcUri,
+  LANE_OPTION,
+  LINK_ATTRIBUTE,
+  type Metadata,
+  type Resolver,
+  type ResolverConstructor,
+  type ResolverListener,
+  SNAPSHOT_ATTRIBUTE,
+  serviceConfig,
+} from '../internal/grpc';
+import type { Snapshot } from '../snapshot/snapshot';
+import { createCallConfig } from './call-config';
+import { CALL_CONTEXT, type CallContext } from './call-context';
+import { LaneCall } from './lane-call';
+import { type LaneHandle, soleLane } from './lanes';
+import { reasonFilters } from './reason-filter';
+import type { Service } from './service';
+import { targetFromUri } from './target';
+
+/**
+ * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service and hands each snapshot
+ * on to the balancer. Created by grpc-js with the channel, so that a bad target or an unknown lane throws there.
+ */
+export function createResolverClass(): ResolverConstructor {
+  return class GraylaneResolver implements Resolver {
+    static getDefaultAuthority(target: GrpcUri): string {
+      return targetFromUri(target).service;
+    }
+
+    readonly #service: Service;
+    readonly #listener: ResolverListener;
+    readonly #link: ChannelLink;
+    readonly #selector: ConfigSelector;
+    #unsubscribe: (() => void) | undefined;
+    #generation = 0;
+
+    constructor(target: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
+      const lane = (options[LANE_OPTION] as LaneHandle | undefined) ?? soleLane();
+      this.#service = lane.service(targetFromUri(target));
+      this.#listener = listener;
+      this.#link = createLink(this.#service);
+      this.#selector = new StableSelector(this.#service, this.#link);
+    }
+
+    /** Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves. */
+    updateResolution(): void {
+      if (this.#unsubscribe !== undefined) return;
+      this.#generation += 1;
+      const generation = this.#generation;
+      this.#unsubscribe = this.#service.subscribe((snapshot) => this.#deliver(snapshot));
+      // Never synchronously: grpc-js is not ready for an answer inside the question.
+      setImmediate(() => {
+        if (this.#generation === generation && this.#unsubscribe !== undefined) this.#deliver(this.#service.snapshot);
+      });
+    }
+
+    destroy(): void {
+      this.#unsubscribe?.();
+      this.#unsubscribe = undefined;
+    }
+
+    #deliver(snapshot: Snapshot | undefined): void {
+      this.#listener(
+        { ok: true, value: [] },
+        {
+          [CONFIG_SELECTOR_KEY]: this.#selector,
+          [LINK_ATTRIBUTE]: this.#link,
+          [SNAPSHOT_ATTRIBUTE]: snapshot,
+        },
+        { ok: true, value: serviceConfig },
+        '',
+      );
+    }
+  };
+}
+
+function createLink(service: Service): ChannelLink {
+  return { host: service, isReady: false, waitingReason: undefined, toJSON: () => `link to ${service.service}` };
+}
+
+/**
+ * One selector for the life of a channel, delegating to whatever snapshot is current. A fresh one for each update would
+ * make grpc-js reconnect every endpoint.
+ */
+class StableSelector implements ConfigSelector {
+  readonly #service: Service;
+  readonly #link: ChannelLink;
+
+  constructor(service: Service, link: ChannelLink) {
+    this.#service = service;
+    this.#link = link;
+  }
+
+  invoke(method: string, metadata: Metadata): CallConfig {
+    const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
+    const call = new LaneCall(method, context);
+    const { snapshot } = this.#service;
+    if (snapshot !== undefined) {
+      const decision = this.#service.decide(call, snapshot, metadata);
+      context?.decided(decision, false);
+    }
+    return this.#link.isReady ? createCallConfig(call) : createCallConfig(call, reasonFilters(call, this.#link));
+  }
+
+  unref(): void {}
+
+  toJSON(): string {
+    return `selector of ${this.#service.service}`;
+  }
+}

@@ -1,0 +1,96 @@
+import type { Instance } from '../discovery/source';
+import { ALL_INSTANCES, type Plan, type SubsetPlan } from '../policy/plan';
+import type { InstanceSet } from './snapshot';
+
+/** The instances of one subset in one datacenter. */
+export interface Group {
+  readonly subset: string;
+  readonly datacenter: string;
+  /** Those that may take calls: not critical, weight above 0. */
+  readonly usable: readonly Instance[];
+  /** Known, and out of service. */
+  readonly unusable: readonly Instance[];
+}
+
+/** A plan's subsets filled with the instances of an instance set. */
+export interface Membership {
+  readonly datacenters: readonly string[];
+  /** `undefined` when the subset has nobody there. */
+  group(subset: string, datacenter: string): Group | undefined;
+  readonly groups: readonly Group[];
+  /** In no subset: gets no calls while the policy is in force. */
+  readonly unassigned: readonly Instance[];
+  /** In more than one subset. */
+  readonly shared: readonly Instance[];
+}
+
+const cache = new WeakMap<InstanceSet, WeakMap<Plan, Membership>>();
+
+/**
+ * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a lane share one join
+ * and a call that began under an older plan finds that plan's subsets over today's instances.
+ */
+export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
+  let plans = cache.get(instances);
+  if (plans === undefined) {
+    plans = new WeakMap();
+    cache.set(instances, plans);
+  }
+  let membership = plans.get(plan);
+  if (membership === undefined) {
+    membership = join(plan, instances);
+    plans.set(plan, membership);
+  }
+  return membership;
+}
+
+function join(plan: Plan, instances: InstanceSet): Membership {
+  const groups = new Map<string, Group>();
+  const unassigned: Instance[] = [];
+  const shared: Instance[] = [];
+  for (const { datacenter, instances: listed, filters } of instances.datacenters) {
+    const usable = new Map<string, Instance[]>();
+    const unusable = new Map<string, Instance[]>();
+    for (const instance of listed) {
+      let memberships = 0;
+      for (const subset of plan.subsets.values()) {
+        if (!isMember(subset, instance, filters)) continue;
+        memberships += 1;
+        const side = instance.status === 'critical' || instance.weight <= 0 ? unusable : usable;
+        const members = side.get(subset.name);
+        if (members === undefined) side.set(subset.name, [instance]);
+        else members.push(instance);
+      }
+      if (memberships === 0) unassigned.push(instance);
+      else if (memberships > 1) shared.push(instance);
+    }
+    for (const subset of new Set([...usable.keys(), ...unusable.keys()])) {
+      groups.set(groupKey(subset, datacenter), {
+        subset,
+        datacenter,
+        usable: usable.get(subset) ?? [],
+        unusable: unusable.get(subset) ?? [],
+      });
+    }
+  }
+  return {
+    datacenters: instances.datacenters.map((state) => state.datacenter),
+    group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
+    groups: [...groups.values()],
+    unassigned,
+    shared,
+  };
+}
+
+function isMember(subset: SubsetPlan, instance: Instance, filters: ReadonlyMap<string, ReadonlySet<string>>): boolean {
+  if (subset.name === ALL_INSTANCES) return true;
+  for (const tag of subset.tags) if (!instance.tags.includes(tag)) return false;
+  for (const [key, value] of Object.entries(subset.meta)) {
+    if (!Object.hasOwn(instance.meta, key) || instance.meta[key] !== value) return false;
+  }
+  return subset.filter === undefined || filters.get(subset.filter)?.has(instance.key) === true;
+}
+
+function groupKey(subset: string, datacenter: string): string {
+  return `${datacenter}\n${subset}`;
+}

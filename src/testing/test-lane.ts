@@ -1,0 +1,89 @@
+import type { StaticInstance } from '../discovery/static-instance';
+import { createLane, type Graylane } from '../graylane';
+import { silentLogger } from '../internal/logger';
+import { seededRandom } from '../internal/random';
+import type { PolicyDocument } from '../policy/document';
+import type { Decision } from '../policy/plan';
+import type { LaneCall } from '../resolver/lane-call';
+import { FakeClock } from './fake-clock';
+
+export interface TestLaneOptions {
+  /** Default: the policy's `service`, else `test`. */
+  readonly service?: string;
+  readonly policy?: PolicyDocument;
+  readonly instances?: readonly StaticInstance[];
+  /** Labels of every call. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Seeds every choice that chance makes. Default 1. */
+  readonly seed?: number;
+}
+
+/** What the lane decided of one call. */
+export interface TestDecision {
+  readonly method: string;
+  readonly by: Decision['by'];
+  readonly route: string;
+  readonly subset: string;
+  readonly sticky: boolean;
+}
+
+/** A lane for tests: no Consul, no clock of its own, every draw seeded, nothing shared with another lane. */
+export interface TestLane extends Omit<Graylane, 'setPolicy' | 'setInstances'> {
+  readonly service: string;
+  /** Of every call made through the lane so far, in order. */
+  readonly decisions: readonly TestDecision[];
+  /** Throws PolicyError when it is invalid; the former one then stays. */
+  setPolicy(policy: PolicyDocument | undefined): void;
+  setInstances(instances: readonly StaticInstance[]): void;
+  /** Moves the lane's clock, running the timers that fall due. */
+  advance(milliseconds: number): void;
+}
+
+/** Opens a lane for a test. `close()` it afterwards; it leaves no timers and no sockets. */
+export function createTestLane(options: TestLaneOptions = {}): TestLane {
+  const service = options.service ?? options.policy?.service ?? 'test';
+  const clock = new FakeClock();
+  const decisions: TestDecision[] = [];
+  const lane = createLane(
+    {
+      name: `test-lane-${service}`,
+      instances: { [service]: options.instances ?? [] },
+      ...(options.policy === undefined ? {} : { policies: { [service]: options.policy } }),
+      ...(options.labels === undefined ? {} : { labels: options.labels }),
+      logger: silentLogger,
+      closeTimeoutMs: 0,
+    },
+    { clock, random: seededRandom(options.seed ?? 1), clientId: 'test' },
+    {
+      onDecision: (decision: Decision, call: LaneCall) =>
+        decisions.push({
+          method: call.method,
+          by: decision.by,
+          route: decision.route,
+          subset: decision.destination.subset,
+          sticky: call.sticky,
+        }),
+    },
+  );
+  return {
+    name: lane.name,
+    service,
+    decisions,
+    target: (name, query) => lane.target(name, query),
+    clientOptions: (given) => lane.clientOptions(given),
+    channelOptions: (given) => lane.channelOptions(given),
+    channel: (name, credentials, given) => lane.channel(name, credentials, given),
+    metadata: (labels) => lane.metadata(labels),
+    labels: (labels) => lane.labels(labels),
+    with: (scope, fn) => lane.with(scope, fn),
+    ready: (name, given) => lane.ready(name, given),
+    explain: (name, request) => lane.explain(name, request),
+    inspect: () => lane.inspect(),
+    register: () => lane.register(),
+    close: () => lane.close(),
+    [Symbol.asyncDispose]: () => lane.close(),
+    setPolicy: (policy) => lane.setPolicy(service, policy),
+    setInstances: (instances) => lane.setInstances(service, instances),
+    advance: (milliseconds) => clock.advance(milliseconds),
+  };
+}

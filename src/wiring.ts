@@ -1,0 +1,172 @@
+import { type ConsulClient, createConsulClient } from './discovery/consul/client';
+import { parseConsulOptions } from './discovery/consul/options';
+import { createConsulSource } from './discovery/consul/source';
+import { createFileSource } from './discovery/file';
+import type { Source } from './discovery/source';
+import { createStaticSource, type StaticSource } from './discovery/static';
+import { GraylaneError } from './errors';
+import type { Clock } from './internal/clock';
+import type { Logger } from './internal/logger';
+import type { Random } from './internal/random';
+import type { FileReference, ParsedOptions } from './options';
+import { compilePolicy, emptyPlan } from './policy/compile';
+import type { PolicyDocument } from './policy/document';
+import type { PolicyOrigin } from './policy/plan';
+import type { PolicySource } from './policy/source';
+import { createFilePolicySource } from './policy/sources/file';
+import { createInlinePolicySource, type InlinePolicySource } from './policy/sources/inline';
+import { createKvPolicySource } from './policy/sources/kv';
+import { createLayeredPolicySource } from './policy/sources/layered';
+import type { PolicyRules } from './resolver/policy-state';
+import type { PolicyMode, Target } from './resolver/target';
+
+export interface Deps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/**
+ * Chooses and shares the sources of one lane: which discovery and which policy source a target gets. Nothing is opened
+ * before a source is watched.
+ */
+export class Wiring {
+  readonly inline: InlinePolicySource;
+  readonly #options: ParsedOptions;
+  readonly #deps: Deps;
+  readonly #clients = new Map<string, ConsulClient>();
+  readonly #sources = new Map<string, Source>();
+  readonly #policyFiles = new Map<string, PolicySource>();
+  #staticSource: StaticSource | undefined;
+
+  constructor(options: ParsedOptions, deps: Deps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.inline = createInlinePolicySource();
+    this.#readPolicies();
+    if (options.instances !== undefined && !isFile(options.instances)) this.#static();
+    if (this.scheme === 'consul') this.#client(undefined);
+  }
+
+  /** Scheme of `lane.target()`: static when instances were given and Consul was not. */
+  get scheme(): 'consul' | 'static' {
+    return this.#options.instances !== undefined && this.#options.consul === undefined ? 'static' : 'consul';
+  }
+
+  source(target: Target): Source {
+    const key = target.scheme === 'static' ? 'static' : `consul ${target.authority ?? ''}`;
+    let source = this.#sources.get(key);
+    if (source === undefined) {
+      source = target.scheme === 'static' ? this.#staticOrFile() : this.#consul(target.authority);
+      this.#sources.set(key, source);
+    }
+    return source;
+  }
+
+  /** Replaces the instances of a service given in code. */
+  setInstances(service: string, instances: Parameters<StaticSource['set']>[1]): void {
+    this.#static().set(service, instances);
+  }
+
+  policies(target: Target): PolicySource | undefined {
+    const mode: PolicyMode = target.policy ?? this.#options.policy;
+    const file = this.#policyFiles.get(target.service);
+    switch (mode) {
+      case 'none':
+        return undefined;
+      case 'inline':
+        return file === undefined ? this.inline : createLayeredPolicySource(this.inline, file);
+      case 'chain':
+        throw new GraylaneError(
+          'INVALID_TARGET',
+          'policy: chain (expected: auto, inline, kv or none; config entries are not executed by this version)',
+        );
+      case 'kv':
+        return this.#kv(target);
+      case 'auto': {
+        if (file !== undefined) return createLayeredPolicySource(this.inline, file);
+        return target.scheme === 'static' ? this.inline : createLayeredPolicySource(this.inline, this.#kv(target));
+      }
+    }
+  }
+
+  rules(service: string): PolicyRules {
+    const override = this.#options.overrides.get(service);
+    const overridden = override === undefined ? {} : { override };
+    return {
+      compile: (reading) => {
+        const origin = reading.origin ?? originOf(reading.format);
+        return compilePolicy(reading, { service, origin, ...overridden });
+      },
+      withoutPolicy: emptyPlan(service, overridden),
+      requirePolicy: this.#options.requirePolicy,
+    };
+  }
+
+  /** Takes a document for a service, or takes it back. Throws a PolicyError and changes nothing when it is invalid. */
+  setPolicy(service: string, document: PolicyDocument | undefined): void {
+    if (document !== undefined) this.rules(service).compile({ kind: 'present', content: document, format: 'object' });
+    this.inline.set(service, document);
+  }
+
+  close(): void {
+    for (const source of this.#sources.values()) source.close();
+    for (const client of this.#clients.values()) client.close();
+  }
+
+  #readPolicies(): void {
+    const { clock } = this.#deps;
+    for (const [service, policy] of Object.entries(this.#options.policies)) {
+      if (isFile(policy))
+        this.#policyFiles.set(service, createFilePolicySource({ files: { [service]: policy.file }, clock }));
+      else this.setPolicy(service, policy);
+    }
+  }
+
+  #kv(target: Target): PolicySource {
+    const datacenter = this.#options.policyDatacenter;
+    const options = { client: this.#client(target.authority), ...(datacenter === undefined ? {} : { datacenter }) };
+    return createKvPolicySource(options, this.#deps);
+  }
+
+  #consul(authority: string | undefined): Source {
+    const { datacenters } = this.#options;
+    const options = { client: this.#client(authority), ...(datacenters === undefined ? {} : { datacenters }) };
+    return createConsulSource(options, this.#deps);
+  }
+
+  #client(authority: string | undefined): ConsulClient {
+    const key = authority ?? '';
+    let client = this.#clients.get(key);
+    if (client === undefined) {
+      const { consul } = this.#options;
+      const options = authority === undefined ? consul : { ...consul, address: authority };
+      client = createConsulClient(parseConsulOptions(options), this.#deps);
+      this.#clients.set(key, client);
+    }
+    return client;
+  }
+
+  #staticOrFile(): Source {
+    const { instances } = this.#options;
+    return instances !== undefined && isFile(instances) ? createFileSource(instances.file, this.#deps) : this.#static();
+  }
+
+  #static(): StaticSource {
+    if (this.#staticSource === undefined) {
+      const { instances, datacenters } = this.#options;
+      const given = instances === undefined || isFile(instances) ? {} : instances;
+      const order = datacenters === undefined || datacenters === 'all' ? {} : { datacenters };
+      this.#staticSource = createStaticSource(given, { ...this.#deps, ...order });
+    }
+    return this.#staticSource;
+  }
+}
+
+function isFile(value: object): value is FileReference {
+  return 'file' in value && typeof value.file === 'string';
+}
+
+function originOf(format: 'json' | 'yaml' | 'object'): PolicyOrigin {
+  return format === 'object' ? 'inline' : format === 'yaml' ? 'file' : 'kv';
+}
