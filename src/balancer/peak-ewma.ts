@@ -4,7 +4,7 @@ import type { EndpointLoad } from './load';
 import type { PoolPicker } from './pool-picker';
 
 /** Up to this factor, two latencies count as the same: nobody is called less because of noise. */
-const TOLERATED_FACTOR = 2;
+const TOLERATED_FACTOR = 3;
 /** Below this, differences are those of our own event loop. */
 const TOLERATED_MS = 1;
 

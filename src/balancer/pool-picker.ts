@@ -48,11 +48,21 @@ export function pickElsewhere(
     if (!candidate.endpoint.load.isSuspect) return candidate;
     suspect = candidate;
   }
-  const start = Math.floor(context.random() * ready.length);
+  return scanFrom(Math.floor(context.random() * ready.length), ready, context.tried, suspect);
+}
+
+/** The first in the order of the pool that is neither tried nor suspect; else a suspect, else undefined: all were tried. */
+export function scanFrom(
+  start: number,
+  ready: readonly Connection[],
+  tried: readonly Endpoint[] | undefined,
+  knownSuspect: Connection | undefined,
+): Connection | undefined {
+  let suspect = knownSuspect;
   for (let step = 0; step < ready.length; step += 1) {
     if (step >= SCAN_LIMIT && suspect !== undefined) break;
     const candidate = ready[(start + step) % ready.length];
-    if (candidate === undefined || wasTried(candidate, context.tried)) continue;
+    if (candidate === undefined || wasTried(candidate, tried)) continue;
     if (!candidate.endpoint.load.isSuspect) return candidate;
     suspect ??= candidate;
   }

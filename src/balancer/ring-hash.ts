@@ -1,5 +1,5 @@
 import type { Connection } from './endpoint';
-import { type PickContext, type PoolPicker, wasTried } from './pool-picker';
+import { type PickContext, type PoolPicker, scanFrom, wasTried } from './pool-picker';
 import { DRAW_RANGE, nextDraw } from './weighted-index';
 
 /** Most points that a ring of equal weights gets; endpoints have fewer each as the pool grows. */
@@ -7,8 +7,8 @@ const RING_TARGET = 65_536;
 const MAX_POINTS_AT_MEAN_WEIGHT = 512;
 const MIN_POINTS_AT_MEAN_WEIGHT = 16;
 const MAX_POINTS = 4096;
-/** Points that are looked at for somebody better once a suspect was found. */
-const WALK_LIMIT = 64;
+/** Points that a call goes on along the ring before it takes whoever is there. */
+const WALK_LIMIT = 256;
 /** Room for the member's index beside a 32-bit point in the 53 bits of a number. */
 const INDEX_RANGE = 2 ** 21;
 
@@ -56,15 +56,15 @@ class RingHashPicker implements PoolPicker {
   }
 
   private walkFrom(position: number, context: PickContext): Connection | undefined {
+    const { owners, ready } = this;
     let suspect: Connection | undefined;
-    for (let step = 0; step < this.owners.length; step += 1) {
-      if (step >= WALK_LIMIT && suspect !== undefined) break;
-      const owner = this.ready[this.owners[(position + step) % this.owners.length] as number];
+    for (let step = 0; step < WALK_LIMIT && step < owners.length; step += 1) {
+      const owner = ready[owners[(position + step) % owners.length] as number];
       if (owner === undefined || wasTried(owner, context.tried)) continue;
       if (!owner.endpoint.load.isSuspect) return owner;
       suspect ??= owner;
     }
-    return suspect;
+    return scanFrom(owners[position] as number, ready, context.tried, suspect);
   }
 }
 
