@@ -12,6 +12,7 @@ export interface PoolPicker {
 }
 
 export interface PickContext {
+  /** For the rare cases; what a picker draws in every pick comes from its own generator, seeded when it is built. */
   readonly random: Random;
   /** 32-bit unsigned hash of the call's `hashBy` label; -1 without one. */
   readonly hash: number;
@@ -25,7 +26,7 @@ export type CreatePoolPicker = (ready: readonly Connection[], balancing: Balanci
 /** The part of an algorithm that names the next candidate, whether it may be used or not. */
 export interface Drawing {
   /** An index into the pool. */
-  draw(context: PickContext): number;
+  draw(): number;
 }
 
 const REDRAWS = 8;
@@ -43,7 +44,7 @@ export function pickElsewhere(
 ): Connection | undefined {
   let suspect: Connection | undefined;
   for (let round = 0; round < REDRAWS; round += 1) {
-    const candidate = ready[drawing.draw(context)];
+    const candidate = ready[drawing.draw()];
     if (candidate === undefined || wasTried(candidate, context.tried)) continue;
     if (!candidate.endpoint.load.isSuspect) return candidate;
     suspect = candidate;

@@ -1,6 +1,7 @@
 import type { Connection } from './endpoint';
+import type { EndpointLoad } from './load';
 import { type PickContext, type PoolPicker, scanFrom, wasTried } from './pool-picker';
-import { DRAW_RANGE, nextDraw } from './weighted-index';
+import { DRAW_RANGE, scatter } from './weighted-index';
 
 /** Most points that a ring of equal weights gets; endpoints have fewer each as the pool grows. */
 const RING_TARGET = 65_536;
@@ -23,36 +24,43 @@ export function createRingHashPicker(ready: readonly Connection[]): PoolPicker {
 
 class RingHashPicker implements PoolPicker {
   private readonly ready: readonly Connection[];
+  private readonly loads: readonly EndpointLoad[];
   private readonly points: Uint32Array;
   private readonly owners: Uint32Array;
+  /** First point of each equal slice of the ring, by the leading bits of a hash: a slice has one point on average. */
+  private readonly slices: Uint32Array;
+  private readonly sliceShift: number;
 
   constructor(ready: readonly Connection[]) {
     this.ready = ready;
+    this.loads = ready.map(({ endpoint }) => endpoint.load);
     const ring = buildRing(ready);
     this.points = Uint32Array.from(ring, (entry) => Math.floor(entry / INDEX_RANGE));
     this.owners = Uint32Array.from(ring, (entry) => entry % INDEX_RANGE);
+    this.sliceShift = Math.clz32(ring.length);
+    this.slices = new Uint32Array(2 ** (32 - this.sliceShift));
+    let point = 0;
+    for (let slice = 0; slice < this.slices.length; slice += 1) {
+      while (point < ring.length && (this.points[point] as number) >>> this.sliceShift < slice) point += 1;
+      this.slices[slice] = point;
+    }
   }
 
   pick(context: PickContext): Connection | undefined {
     const hash = context.hash >= 0 ? context.hash : Math.floor(context.random() * DRAW_RANGE);
     const position = this.positionAfter(hash);
     if (context.tried === undefined) {
-      const owner = this.ready[this.owners[position] as number];
-      if (owner !== undefined && !owner.endpoint.load.isSuspect) return owner;
+      const owner = this.owners[position] as number;
+      if (this.loads[owner]?.isSuspect === false) return this.ready[owner];
     }
     return this.walkFrom(position, context);
   }
 
   private positionAfter(hash: number): number {
     const { points } = this;
-    let low = 0;
-    let high = points.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((points[middle] as number) < hash) low = middle + 1;
-      else high = middle;
-    }
-    return low === points.length ? 0 : low;
+    let position = this.slices[hash >>> this.sliceShift] as number;
+    while (position < points.length && (points[position] as number) < hash) position += 1;
+    return position === points.length ? 0 : position;
   }
 
   private walkFrom(position: number, context: PickContext): Connection | undefined {
@@ -81,7 +89,7 @@ function buildRing(ready: readonly Connection[]): Float64Array {
     // Odd, and from a hash of its own: two keys that share one of the hashes still have different points.
     const stride = hashKey(endpoint.key, 1) | 1;
     for (let point = 0; point < (counts[index] as number); point += 1) {
-      ring[filled] = nextDraw((start + Math.imul(point, stride)) >>> 0) * INDEX_RANGE + index;
+      ring[filled] = (scatter((start + Math.imul(point, stride)) | 0) >>> 0) * INDEX_RANGE + index;
       filled += 1;
     }
   });
@@ -105,7 +113,7 @@ function powerOfTwoUpTo(value: number): number {
 
 /** 32-bit hash of a key (FNV-1a over UTF-16 units, then mixed). Stable across processes: clients agree on it. */
 export function hashKey(key: string, seed: number): number {
-  let hash = 0x811c9dc5 ^ nextDraw(seed);
+  let hash = 0x811c9dc5 ^ scatter(seed);
   for (let index = 0; index < key.length; index += 1) hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
-  return nextDraw(hash >>> 0);
+  return scatter(hash) >>> 0;
 }

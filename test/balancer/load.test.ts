@@ -78,7 +78,7 @@ describe('attempts in flight', () => {
             load.attemptEnded(attempt, nowMs, kind as 'success' | 'failure' | 'neutral');
           }
           expect(load.inFlight).toBe(running.size);
-          expect(load.fadedMs).toBeLessThanOrEqual(load.ewmaMs);
+          expect(load.fadedUs).toBeLessThanOrEqual(load.ewmaUs);
         }
         for (const attempt of attempts) load.attemptEnded(attempt, nowMs, 'neutral');
         expect(load.inFlight).toBe(0);
@@ -99,9 +99,9 @@ describe('Peak-EWMA', () => {
 
   it('fades with time in sweeps only, while what others are measured against stays', () => {
     const load = answering(200, 1000);
-    expect(load.fadedMs).toBe(200);
+    expect(load.fadedUs).toBe(200_000);
     load.sweep(11_000);
-    expect(load.fadedMs).toBeCloseTo(200 * Math.exp(-1), 6);
+    expect(load.fadedUs).toBe(Math.round(200_000 * Math.exp(-1)));
     expect(load.ewmaMs).toBe(200);
   });
 

@@ -18,9 +18,10 @@ describe('peak_ewma keeps to the weights while latencies are alike', () => {
   describe.each(Object.entries(POOLS))('%s', (_, weights) => {
     it.each([
       { name: 'hardly any load', inFlightEach: 0.02, bound: 0.07 },
-      { name: 'low load', inFlightEach: 0.1, bound: 0.05 },
-      { name: 'middling load', inFlightEach: 1, bound: 0.05 },
-      { name: 'high load', inFlightEach: 30, bound: 0.04 },
+      // The lightest of one to ten gets 1,800 of 100,000 calls: 2.4 % of its share is chance.
+      { name: 'low load', inFlightEach: 0.1, bound: 0.07 },
+      { name: 'middling load', inFlightEach: 1, bound: 0.07 },
+      { name: 'high load', inFlightEach: 30, bound: 0.05 },
     ])('$name', ({ inFlightEach, bound }) => {
       const random = seededRandom(3);
       const ready = connectionsOf(weights);
@@ -124,7 +125,7 @@ describe('an endpoint that nobody called for a while', () => {
       load.attemptEnded(attempt, startMs + 20, 'success');
     }
     idle.sweep(60_100);
-    expect(idle.fadedMs).toBeLessThan(1);
+    expect(idle.fadedUs).toBeLessThan(1000);
     expect(latencySlowness(called, idle)).toBe(1);
   });
 });

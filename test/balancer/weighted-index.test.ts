@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DRAW_RANGE, nextDraw, WeightedIndex } from '../../src/balancer/weighted-index';
+import { DRAW_RANGE, Draws, WeightedIndex } from '../../src/balancer/weighted-index';
 import { seededRandom } from '../../src/internal/random';
 
 /** Exact up to the grain: draws spread evenly over the whole range. */
@@ -46,22 +46,29 @@ describe('WeightedIndex', () => {
   });
 });
 
-describe('nextDraw', () => {
-  it('makes second indexes that are independent of the first', () => {
-    const random = seededRandom(11);
+describe('Draws', () => {
+  it('are even, and independent of the one before', () => {
+    const draws = new Draws(seededRandom(11));
     const size = 50;
     const cells = new Float64Array(size * size);
-    const draws = 500_000;
-    for (let round = 0; round < draws; round += 1) {
-      const draw = (random() * DRAW_RANGE) >>> 0;
-      const first = Math.floor((draw / DRAW_RANGE) * size);
-      const second = Math.floor((nextDraw(draw) / DRAW_RANGE) * size);
+    const rounds = 500_000;
+    for (let round = 0; round < rounds; round += 1) {
+      const first = draws.below(size);
+      const second = draws.below(size);
       cells[first * size + second] = (cells[first * size + second] ?? 0) + 1;
     }
-    const expected = draws / (size * size);
+    const expected = rounds / (size * size);
     const chiSquare = cells.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
     // Mean 2,499, standard deviation 71.
     expect(chiSquare).toBeGreaterThan(2_499 - 5 * 71);
     expect(chiSquare).toBeLessThan(2_499 + 5 * 71);
+  });
+
+  it('are the same for the same seed', () => {
+    const [one, other] = [1, 2].map(() => {
+      const draws = new Draws(seededRandom(5));
+      return Array.from({ length: 10 }, () => draws.next());
+    });
+    expect(one).toEqual(other);
   });
 });
