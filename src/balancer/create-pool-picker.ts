@@ -18,13 +18,13 @@ export const createPoolPicker: CreatePoolPicker = (ready, balancing, random) => 
 function pickerOf(ready: readonly Connection[], balancing: BalancingPlan, random: Random): PoolPicker {
   switch (balancing.algorithm) {
     case 'peak_ewma':
-      return createPeakEwmaPicker(ready);
+      return createPeakEwmaPicker(ready, random);
     case 'least_request':
-      return createLeastRequestPicker(ready);
+      return createLeastRequestPicker(ready, random);
     case 'round_robin':
       return createRoundRobinPicker(ready, random);
     case 'random':
-      return createRandomPicker(ready);
+      return createRandomPicker(ready, random);
     case 'ring_hash':
       return createRingHashPicker(ready);
   }

@@ -1,22 +1,13 @@
+import type { Random } from '../internal/random';
 import type { Connection } from './endpoint';
 import type { EndpointLoad } from './load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
-import { DRAW_RANGE, nextDraw, WeightedIndex } from './weighted-index';
+import { DRAW_RANGE, Draws, WeightedIndex } from './weighted-index';
 
 /** `least_request`: of two endpoints drawn by weight, the one with fewer attempts in flight for its weight. */
-export function createLeastRequestPicker(ready: readonly Connection[]): PoolPicker {
-  return new TwoChoicesPicker(ready, neverSlow);
+export function createLeastRequestPicker(ready: readonly Connection[], random: Random): PoolPicker {
+  return new TwoChoicesPicker(ready, random);
 }
-
-function neverSlow(): number {
-  return 1;
-}
-
-/**
- * How much slower `load` is than `other`: a factor >= 1 that its cost is multiplied with; 1 when the difference is not worth
- * acting on.
- */
-export type Slowness = (load: EndpointLoad, other: EndpointLoad) => number;
 
 /**
  * Power of two choices over weighted endpoints. Why it draws and compares as it does, with figures:
@@ -24,53 +15,56 @@ export type Slowness = (load: EndpointLoad, other: EndpointLoad) => number;
  */
 export class TwoChoicesPicker implements PoolPicker, Drawing {
   private readonly ready: readonly Connection[];
-  private readonly slowness: Slowness;
   private readonly index: WeightedIndex;
   private readonly loads: readonly EndpointLoad[];
   private readonly weights: Float64Array;
+  private readonly draws: Draws;
 
-  constructor(ready: readonly Connection[], slowness: Slowness) {
+  constructor(ready: readonly Connection[], random: Random) {
     this.ready = ready;
-    this.slowness = slowness;
     this.weights = Float64Array.from(ready, ({ endpoint }) => endpoint.weight);
     this.index = new WeightedIndex([...this.weights]);
     this.loads = ready.map(({ endpoint }) => endpoint.load);
+    this.draws = new Draws(random);
   }
 
   pick(context: PickContext): Connection | undefined {
     if (context.tried === undefined) {
-      const drawn = this.ready[this.draw(context)];
-      if (drawn !== undefined && !drawn.endpoint.load.isSuspect) return drawn;
+      const drawn = this.draw();
+      if (this.loads[drawn]?.isSuspect === false) return this.ready[drawn];
     }
     return pickElsewhere(this.ready, this, context);
   }
 
-  draw(context: PickContext): number {
-    const draw = (context.random() * DRAW_RANGE) >>> 0;
-    const first = this.index.at(draw);
+  draw(): number {
+    const first = this.index.at(this.draws.next());
     if (this.index.isUniform) {
-      const second = this.anotherThan(first, nextDraw(draw));
-      return this.isSecondBetter(first, second, 0) ? second : first;
+      const second = this.anotherThan(first);
+      return this.isSecondBetter(first, second) ? second : first;
     }
-    return this.drawByWeight(first, nextDraw(draw));
+    return this.drawByWeight(first);
   }
 
-  private drawByWeight(first: number, draw: number): number {
-    let second = this.index.at(draw);
-    let further = nextDraw(draw);
-    if (second !== first) return this.isSecondBetter(first, second, further / DRAW_RANGE) ? second : first;
+  /**
+   * How much slower `load` is than `other`: a factor >= 1 that its cost is multiplied with; 1 when the difference is not
+   * worth acting on.
+   */
+  protected slowness(_load: EndpointLoad, _other: EndpointLoad): number {
+    return 1;
+  }
+
+  private drawByWeight(first: number): number {
+    let second = this.index.at(this.draws.next());
+    if (second !== first) return this.isSecondBetter(first, second) ? second : first;
     // Drawn twice: its weight says that it need not compete, so only a clear fault takes the call away from it.
-    for (let redraw = 0; redraw < 3 && second === first; redraw += 1) {
-      second = this.index.at(further);
-      further = nextDraw(further);
-    }
-    if (second === first) second = this.anotherThan(first, further);
+    for (let redraw = 0; redraw < 3 && second === first; redraw += 1) second = this.index.at(this.draws.next());
+    if (second === first) second = this.anotherThan(first);
     return this.isFirstAtFault(first, second) ? second : first;
   }
 
   /** Any index but `index`, all equally likely. */
-  private anotherThan(index: number, draw: number): number {
-    const other = (draw * ((this.ready.length - 1) / DRAW_RANGE)) | 0;
+  private anotherThan(index: number): number {
+    const other = this.draws.below(this.ready.length - 1);
     return other >= index ? other + 1 : other;
   }
 
@@ -78,10 +72,8 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
    * Costs are (in flight + 1) x slowness. With unequal weights the heavier one's attempts are scaled down to the weight of
    * the lighter and rounded up or down by chance, so that it looks like one of the lighter kind: 3 attempts at ten
    * times the weight are 0 in seven cases of ten and 1 in three.
-   *
-   * @param dither In [0, 1).
    */
-  private isSecondBetter(first: number, second: number, dither: number): boolean {
+  private isSecondBetter(first: number, second: number): boolean {
     const a = this.loads[first] as EndpointLoad;
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return false;
@@ -91,6 +83,7 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     if (!this.index.isUniform) {
       const weightA = this.weights[first] as number;
       const weightB = this.weights[second] as number;
+      const dither = (this.draws.next() >>> 0) / DRAW_RANGE;
       if (weightA > weightB) inFlightA = Math.floor((inFlightA * weightB) / weightA + dither);
       else if (weightB > weightA) inFlightB = Math.floor((inFlightB * weightA) / weightB + dither);
     }
@@ -102,6 +95,6 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return false;
     if (a.isSuspect) return true;
-    return this.slowness(a, b) > 1 && this.isSecondBetter(first, second, 0.5);
+    return this.slowness(a, b) > 1 && this.isSecondBetter(first, second);
   }
 }

@@ -15,12 +15,14 @@ export interface EndpointLoad {
   readonly inFlight: number;
   /** Peak-EWMA of the time to the first response as of the last sample, in milliseconds; 0 without a sample. */
   readonly ewmaMs: number;
+  /** `ewmaMs` in whole microseconds: pickers compare these, small integers being part of the object where doubles are not. */
+  readonly ewmaUs: number;
   /**
-   * `ewmaMs` faded with the time that has passed since the last sample; never above it. What an endpoint is *blamed* for
-   * fades, so that a slow one is tried again; what others are *measured against* (`ewmaMs`) does not, else an
+   * `ewmaUs` faded with the time that has passed since the last sample; never above it. What an endpoint is *blamed* for
+   * fades, so that a slow one is tried again; what others are *measured against* (`ewmaUs`) does not, else an
    * endpoint that nobody called for a while would look like the fastest of all.
    */
-  readonly fadedMs: number;
+  readonly fadedUs: number;
   /** Its oldest attempt is overdue and nothing has come back since. Set by `sweep`, cleared by a response too. */
   readonly isSuspect: boolean;
   /** Without effect on an attempt that is already running. */
@@ -40,7 +42,7 @@ export interface EndpointLoad {
 /** Time constant of the moving average. */
 const EWMA_TAU_MS = 10_000;
 /** 0 stands for "no sample", so no sample is 0. */
-const MIN_SAMPLE_MS = 0.01;
+const MIN_SAMPLE_MS = 0.001;
 /** The first event of a watch stream may come after an hour, and must not bar the endpoint for long. */
 const MAX_SAMPLE_MS = 10_000;
 /** One failure makes an endpoint look this much slower at most. */
@@ -59,10 +61,12 @@ export function createAttemptLink(): AttemptLink {
 }
 
 class TrackedLoad implements EndpointLoad {
+  // What a pick reads comes first, to lie in one cache line.
   inFlight = 0;
-  ewmaMs = 0;
-  fadedMs = 0;
+  ewmaUs = 0;
+  fadedUs = 0;
   isSuspect = false;
+  ewmaMs = 0;
 
   /** Head and tail of the circular list of running attempts; a link outside the list has no neighbours. */
   private readonly ends: AttemptLink = createAttemptLink();
@@ -117,7 +121,7 @@ class TrackedLoad implements EndpointLoad {
     const stalled = this.isStalled(nowMs);
     if (stalled) this.trustedSinceMs = nowMs;
     this.sweptAtMs = nowMs;
-    if (this.ewmaMs > 0) this.fadedMs = this.ewmaMs * Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS);
+    if (this.ewmaMs > 0) this.fadedUs = Math.round(this.ewmaUs * Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS));
     const was = this.isSuspect;
     // After a stall the answers may well lie unread in the sockets: whoever was not suspect before is not now.
     this.isSuspect = this.isOverdue(nowMs) && (was || !stalled);
@@ -148,7 +152,8 @@ class TrackedLoad implements EndpointLoad {
 
   private learn(ewmaMs: number, nowMs: number): void {
     this.ewmaMs = ewmaMs;
-    this.fadedMs = ewmaMs;
+    this.ewmaUs = Math.max(1, Math.round(ewmaMs * 1000));
+    this.fadedUs = this.ewmaUs;
     this.sampledAtMs = nowMs;
   }
 

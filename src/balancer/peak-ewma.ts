@@ -1,20 +1,27 @@
+import type { Random } from '../internal/random';
 import type { Connection } from './endpoint';
 import { TwoChoicesPicker } from './least-request';
 import type { EndpointLoad } from './load';
 import type { PoolPicker } from './pool-picker';
 
 /** Up to this factor, two latencies count as the same: nobody is called less because of noise. */
-const TOLERATED_FACTOR = 2;
+const TOLERATED_FACTOR = 3;
 /** Below this, differences are those of our own event loop. */
-const TOLERATED_MS = 1;
+const TOLERATED_US = 1000;
 
 /**
  * `peak_ewma` (default): of two endpoints drawn by weight, the one with the lower product of attempts in flight and recent
  * latency. Shuns a slow endpoint within one response, also when there is little traffic, and tries it again as the memory
  * of it fades.
  */
-export function createPeakEwmaPicker(ready: readonly Connection[]): PoolPicker {
-  return new TwoChoicesPicker(ready, latencySlowness);
+export function createPeakEwmaPicker(ready: readonly Connection[], random: Random): PoolPicker {
+  return new PeakEwmaPicker(ready, random);
+}
+
+class PeakEwmaPicker extends TwoChoicesPicker {
+  protected override slowness(load: EndpointLoad, other: EndpointLoad): number {
+    return latencySlowness(load, other);
+  }
 }
 
 /**
@@ -22,7 +29,8 @@ export function createPeakEwmaPicker(ready: readonly Connection[]): PoolPicker {
  * that many new endpoints do not attract all calls.
  */
 export function latencySlowness(load: EndpointLoad, other: EndpointLoad): number {
-  if (other.ewmaMs === 0) return 1;
-  const toleratedMs = Math.max(TOLERATED_FACTOR * other.ewmaMs, TOLERATED_MS);
-  return load.fadedMs > toleratedMs ? load.fadedMs / toleratedMs : 1;
+  const toleratedUs = TOLERATED_FACTOR * other.ewmaUs;
+  const fadedUs = load.fadedUs;
+  if (fadedUs <= toleratedUs || fadedUs <= TOLERATED_US || toleratedUs === 0) return 1;
+  return fadedUs / Math.max(toleratedUs, TOLERATED_US);
 }

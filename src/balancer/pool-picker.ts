@@ -12,6 +12,7 @@ export interface PoolPicker {
 }
 
 export interface PickContext {
+  /** For the rare cases; what a picker draws in every pick comes from its own generator, seeded when it is built. */
   readonly random: Random;
   /** 32-bit unsigned hash of the call's `hashBy` label; -1 without one. */
   readonly hash: number;
@@ -25,7 +26,7 @@ export type CreatePoolPicker = (ready: readonly Connection[], balancing: Balanci
 /** The part of an algorithm that names the next candidate, whether it may be used or not. */
 export interface Drawing {
   /** An index into the pool. */
-  draw(context: PickContext): number;
+  draw(): number;
 }
 
 const REDRAWS = 8;
@@ -43,16 +44,26 @@ export function pickElsewhere(
 ): Connection | undefined {
   let suspect: Connection | undefined;
   for (let round = 0; round < REDRAWS; round += 1) {
-    const candidate = ready[drawing.draw(context)];
+    const candidate = ready[drawing.draw()];
     if (candidate === undefined || wasTried(candidate, context.tried)) continue;
     if (!candidate.endpoint.load.isSuspect) return candidate;
     suspect = candidate;
   }
-  const start = Math.floor(context.random() * ready.length);
+  return scanFrom(Math.floor(context.random() * ready.length), ready, context.tried, suspect);
+}
+
+/** The first in the order of the pool that is neither tried nor suspect; else a suspect, else undefined: all were tried. */
+export function scanFrom(
+  start: number,
+  ready: readonly Connection[],
+  tried: readonly Endpoint[] | undefined,
+  knownSuspect: Connection | undefined,
+): Connection | undefined {
+  let suspect = knownSuspect;
   for (let step = 0; step < ready.length; step += 1) {
     if (step >= SCAN_LIMIT && suspect !== undefined) break;
     const candidate = ready[(start + step) % ready.length];
-    if (candidate === undefined || wasTried(candidate, context.tried)) continue;
+    if (candidate === undefined || wasTried(candidate, tried)) continue;
     if (!candidate.endpoint.load.isSuspect) return candidate;
     suspect ??= candidate;
   }

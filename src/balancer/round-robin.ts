@@ -1,5 +1,6 @@
 import type { Random } from '../internal/random';
 import type { Connection } from './endpoint';
+import type { EndpointLoad } from './load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
 
 /**
@@ -12,10 +13,12 @@ export function createRoundRobinPicker(ready: readonly Connection[], random: Ran
 
 class RoundRobinPicker implements PoolPicker, Drawing {
   private readonly ready: readonly Connection[];
+  private readonly loads: readonly EndpointLoad[];
   private readonly order: Order;
 
   constructor(ready: readonly Connection[], random: Random) {
     this.ready = ready;
+    this.loads = ready.map(({ endpoint }) => endpoint.load);
     const weights = ready.map(({ endpoint }) => endpoint.weight);
     const isUniform = weights.every((weight) => weight === weights[0]);
     this.order = isUniform ? new Circle(ready.length, random) : new Deadlines(weights, random);
@@ -23,8 +26,8 @@ class RoundRobinPicker implements PoolPicker, Drawing {
 
   pick(context: PickContext): Connection | undefined {
     if (context.tried === undefined) {
-      const drawn = this.ready[this.order.next()];
-      if (drawn !== undefined && !drawn.endpoint.load.isSuspect) return drawn;
+      const next = this.order.next();
+      if (this.loads[next]?.isSuspect === false) return this.ready[next];
     }
     return pickElsewhere(this.ready, this, context);
   }

@@ -1,0 +1,90 @@
+import { type experimental, Metadata } from '@grpc/grpc-js';
+import { createPoolPicker } from '../src/balancer/create-pool-picker';
+import type { Connection } from '../src/balancer/endpoint';
+import { createAttemptLink, createEndpointLoad } from '../src/balancer/load';
+import type { PickContext, PoolPicker } from '../src/balancer/pool-picker';
+import { systemRandom } from '../src/internal/random';
+import type { Algorithm } from '../src/policy/document';
+import { grpcPicker } from './grpc-pickers';
+import type { BenchmarkCase } from './harness';
+
+type Weights = 'equal' | 'unequal';
+
+const OURS: readonly (readonly [Algorithm, Weights])[] = [
+  ['peak_ewma', 'equal'],
+  ['peak_ewma', 'unequal'],
+  ['least_request', 'equal'],
+  ['least_request', 'unequal'],
+  ['round_robin', 'equal'],
+  ['round_robin', 'unequal'],
+  ['random', 'equal'],
+  ['random', 'unequal'],
+  ['ring_hash', 'equal'],
+];
+
+/** One pick, by each algorithm, beside the pickers of grpc-js itself; the first of them is what ratios refer to. */
+export function pickCases(sizes: readonly number[]): BenchmarkCase[] {
+  return sizes.flatMap((size) => {
+    const group = `one pick of ${size.toLocaleString('en')} endpoints`;
+    return [
+      { group, name: 'grpc-js round_robin', run: grpcRunner(grpcPicker('round_robin', size)) },
+      { group, name: 'grpc-js weighted_round_robin', run: grpcRunner(grpcPicker('weighted_round_robin', size)) },
+      ...OURS.map(([algorithm, weights]) => ({
+        group,
+        name: `${algorithm}${weights === 'unequal' ? ', unequal weights' : ''}`,
+        run: ourRunner(pickerOf(algorithm, weights, size), algorithm === 'ring_hash'),
+      })),
+    ];
+  });
+}
+
+function pickerOf(algorithm: Algorithm, weights: Weights, size: number): PoolPicker {
+  const ready = Array.from({ length: size }, (_, index) => busyConnection(index, weights));
+  const hashBy = algorithm === 'ring_hash' ? 'x-user' : undefined;
+  return createPoolPicker(ready, { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined }, systemRandom);
+}
+
+/** With a few attempts in flight and a latency of its own, as in traffic. */
+function busyConnection(index: number, weights: Weights): Connection {
+  const address = `10.${(index >>> 16) & 255}.${(index >>> 8) & 255}.${index & 255}`;
+  const weight = weights === 'equal' ? 1 : 1 + (index % 10);
+  const load = createEndpointLoad();
+  const answered = createAttemptLink();
+  load.attemptStarted(answered, 0);
+  load.attemptEnded(answered, 5 + (index % 7), 'success');
+  for (let attempt = index % 4; attempt > 0; attempt -= 1) load.attemptStarted(createAttemptLink(), 20);
+  const instance = {
+    key: `dc1/node/${index}`,
+    id: `${index}`,
+    node: 'node',
+    datacenter: 'dc1',
+    zone: undefined,
+    address,
+    port: 9000,
+    tags: [],
+    meta: {},
+    status: 'passing',
+    weight,
+  } as const;
+  const key = `dc1/${address}:9000`;
+  return { endpoint: { key, address, port: 9000, datacenter: 'dc1', instance, weight, load } };
+}
+
+/** Each case gets a loop of its own, as each process has one algorithm: a shared one would learn all of them. */
+function loop<T extends unknown[]>(parameters: string, body: string): (...values: T) => (count: number) => unknown {
+  return new Function(
+    parameters,
+    `return (count) => { let last; for (let i = 0; i < count; i += 1) ${body} return last; };`,
+  ) as (...values: T) => (count: number) => unknown;
+}
+
+function ourRunner(picker: PoolPicker, hashed: boolean): (count: number) => unknown {
+  const context: PickContext & { hash: number } = { random: systemRandom, hash: -1, tried: undefined };
+  const next = hashed ? 'context.hash = Math.imul(i, 0x9e3779b1) >>> 0; ' : '';
+  return loop<[PoolPicker, PickContext]>('picker, context', `{ ${next}last = picker.pick(context); }`)(picker, context);
+}
+
+function grpcRunner(picker: experimental.Picker): (count: number) => unknown {
+  const args = { metadata: new Metadata(), extraPickInfo: {} };
+  return loop<[experimental.Picker, typeof args]>('picker, args', '{ last = picker.pick(args); }')(picker, args);
+}

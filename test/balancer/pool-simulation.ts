@@ -1,0 +1,122 @@
+import type { Connection } from '../../src/balancer/endpoint';
+import { type AttemptLink, createAttemptLink } from '../../src/balancer/load';
+import type { PoolPicker } from '../../src/balancer/pool-picker';
+import type { Random } from '../../src/internal/random';
+import { firstTry } from './connections';
+
+export interface Simulation {
+  readonly picker: PoolPicker;
+  readonly ready: readonly Connection[];
+  readonly random: Random;
+  readonly callsPerSecond: number;
+  /** Time to the first response of a call that endpoint `index` begins at `nowMs`. */
+  readonly latencyMs: (index: number, nowMs: number, inFlight: number) => number;
+}
+
+export interface SimulationWindow {
+  /** Calls of each connection in the window. */
+  readonly calls: readonly number[];
+  /** In flight of each connection, averaged over the sweeps of the window. */
+  readonly inFlight: readonly number[];
+}
+
+interface Running {
+  readonly endsAtMs: number;
+  readonly index: number;
+  readonly attempt: AttemptLink;
+}
+
+/**
+ * Calls with random gaps on real pickers and real loads, in simulated time, with the shared 100 ms tick. Yields what
+ * happened in each stretch of time between the given limits.
+ */
+export function simulate(simulation: Simulation, limitsMs: readonly number[]): SimulationWindow[] {
+  const { picker, ready, random, callsPerSecond, latencyMs } = simulation;
+  const indexes = new Map(ready.map((connection, index) => [connection, index]));
+  const context = firstTry(random);
+  const running = new EventQueue();
+  const windows: SimulationWindow[] = [];
+  let nowMs = 0;
+  let sweepAtMs = 100;
+  for (const limitMs of limitsMs) {
+    const calls = ready.map(() => 0);
+    const inFlight = ready.map(() => 0);
+    let sweeps = 0;
+    while (nowMs < limitMs) {
+      nowMs += (-Math.log(1 - random()) * 1000) / callsPerSecond;
+      for (;;) {
+        const next = running.peek();
+        const eventAtMs = Math.min(next?.endsAtMs ?? Number.POSITIVE_INFINITY, sweepAtMs);
+        if (eventAtMs > nowMs) break;
+        if (next !== undefined && next.endsAtMs <= sweepAtMs) {
+          running.pop();
+          const load = ready[next.index]?.endpoint.load;
+          load?.attemptResponded(next.attempt, next.endsAtMs);
+          load?.attemptEnded(next.attempt, next.endsAtMs, 'success');
+        } else {
+          sweeps += 1;
+          ready.forEach(({ endpoint }, index) => {
+            endpoint.load.sweep(sweepAtMs);
+            inFlight[index] = (inFlight[index] ?? 0) + endpoint.load.inFlight;
+          });
+          sweepAtMs += 100;
+        }
+      }
+      const picked = picker.pick(context);
+      const index = picked === undefined ? undefined : indexes.get(picked);
+      if (picked === undefined || index === undefined) throw new Error('picked nobody, or somebody else');
+      const attempt = createAttemptLink();
+      picked.endpoint.load.attemptStarted(attempt, nowMs);
+      calls[index] = (calls[index] ?? 0) + 1;
+      running.push({ endsAtMs: nowMs + latencyMs(index, nowMs, picked.endpoint.load.inFlight), index, attempt });
+    }
+    windows.push({ calls, inFlight: inFlight.map((sum) => sum / Math.max(1, sweeps)) });
+  }
+  return windows;
+}
+
+/** How far the worst connection is from its share by weight: 0.05 is 5 %. */
+export function worstDeviation(counts: readonly number[], weights: readonly number[]): number {
+  const total = counts.reduce((a, b) => a + b, 0);
+  const weightSum = weights.reduce((a, b) => a + b, 0);
+  const deviations = counts.map((count, index) => Math.abs((count * weightSum) / (total * (weights[index] ?? 0)) - 1));
+  return Math.max(...deviations);
+}
+
+class EventQueue {
+  private readonly heap: Running[] = [];
+
+  peek(): Running | undefined {
+    return this.heap[0];
+  }
+
+  push(event: Running): void {
+    const { heap } = this;
+    let hole = heap.length;
+    heap.push(event);
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      const above = heap[parent];
+      if (above === undefined || above.endsAtMs <= event.endsAtMs) break;
+      heap[hole] = above;
+      hole = parent;
+    }
+    heap[hole] = event;
+  }
+
+  pop(): void {
+    const { heap } = this;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return;
+    let hole = 0;
+    for (let child = 1; child < heap.length; child = 2 * hole + 1) {
+      const right = heap[child + 1];
+      if (right !== undefined && right.endsAtMs < (heap[child]?.endsAtMs ?? 0)) child += 1;
+      const candidate = heap[child];
+      if (candidate === undefined || candidate.endsAtMs >= last.endsAtMs) break;
+      heap[hole] = candidate;
+      hole = child;
+    }
+    heap[hole] = last;
+  }
+}
