@@ -33,7 +33,6 @@ export class BodyCollector extends Writable {
   }
 
   #watch(source: IncomingMessage): void {
-    source.on('error', () => this.#fault('the answer was cut short'));
     source.once('close', () => {
       if (!source.complete) this.#fault('the answer was cut short');
     });

@@ -47,10 +47,10 @@ export type ConsulAnswer =
 
 /** What papi offers beyond the declared types of npm `consul`. */
 interface RawConsul {
-  _get(request: object, ...stack: ((request: { res?: IncomingMessage }, next: Next) => void)[]): Promise<unknown>;
+  _get(request: object, then: (state: { res?: IncomingMessage; err?: Error }, next: Next) => void): Promise<unknown>;
   destroy(): void;
 }
-type Next = (error: false, failure: undefined, value: unknown) => void;
+type Next = (ended: false, failure: Error | undefined, value?: unknown) => void;
 
 const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
 
@@ -90,7 +90,8 @@ export function createConsulClient(options: ParsedConsulOptions, deps: { readonl
           ctx: cancel,
           pipe: collector,
         },
-        (state, next) => next(false, undefined, state.res),
+        // A response of any status is an answer; without one there is an error.
+        (state, next) => (state.res === undefined ? next(false, state.err) : next(false, undefined, state.res)),
       );
       if (fault !== undefined) return failed(fault);
       return answer(response as IncomingMessage, collector.body(), token);

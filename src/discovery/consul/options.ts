@@ -71,7 +71,9 @@ function parseAddresses(options: ConsulOptions, env: Environment, problems: stri
   const given = options.address;
   const fromEnv = nonEmpty(env['CONSUL_HTTP_ADDR']);
   const path = given !== undefined ? 'consul.address' : 'CONSUL_HTTP_ADDR';
-  const texts: readonly unknown[] = Array.isArray(given) ? given : [given ?? fromEnv ?? DEFAULT_ADDRESS];
+  const texts: readonly unknown[] = Array.isArray(given)
+    ? given
+    : [given !== undefined ? given : (fromEnv ?? DEFAULT_ADDRESS)];
   if (texts.length === 0) problems.push(`${path}: [] (expected: at least one address)`);
   const addresses: AgentAddress[] = [];
   texts.forEach((text, index) => {

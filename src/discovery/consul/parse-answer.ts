@@ -69,11 +69,15 @@ function dropDuplicates(ordered: readonly Instance[]): Instance[] {
 const RANK = { passing: 0, warning: 1, critical: 2 } as const;
 
 function byHealthThenKey(a: Instance, b: Instance): number {
-  return RANK[a.status] - RANK[b.status] || byKey(a, b);
+  return RANK[a.status] - RANK[b.status] || byKey(a, b) || compare(a.address, b.address) || a.port - b.port;
 }
 
 function byKey(a: Instance, b: Instance): number {
-  return a.key < b.key ? -1 : a.key > b.key ? 1 : 0;
+  return compare(a.key, b.key);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function isSame(a: Instance, b: Instance): boolean {

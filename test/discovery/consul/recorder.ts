@@ -3,7 +3,7 @@ import { type ConsulClient, createConsulClient } from '../../../src/discovery/co
 import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
 import { createConsulSource } from '../../../src/discovery/consul/source';
 import type { DatacenterState, Source, SourceState, SourceWatch } from '../../../src/discovery/source';
-import { systemClock } from '../../../src/internal/clock';
+import { type Clock, systemClock } from '../../../src/internal/clock';
 import type { Logger } from '../../../src/internal/logger';
 import { seededRandom } from '../../../src/internal/random';
 
@@ -22,12 +22,16 @@ export interface Bench {
   close(): void;
 }
 
-export function openSource(options: ConsulOptions, datacenters?: readonly string[] | 'all'): Bench {
+export function openSource(
+  options: ConsulOptions,
+  datacenters?: readonly string[] | 'all',
+  clock: Clock = systemClock,
+): Bench {
   const logger = recordingLogger();
-  const client = createConsulClient(parseConsulOptions(options, {}), { clock: systemClock });
+  const client = createConsulClient(parseConsulOptions(options, {}), { clock });
   const source = createConsulSource(
     { client, ...(datacenters === undefined ? {} : { datacenters }) },
-    { clock: systemClock, random: seededRandom(7), logger },
+    { clock, random: seededRandom(7), logger },
   );
   return {
     client,

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';
+import { createManualClock } from '../manual-clock';
 import { type Bench, ids, openSource, record } from './recorder';
 
 let consul: ConsulCluster;
@@ -145,7 +146,7 @@ describe('instances from Consul', () => {
     });
     bench = openSource({ address: dc1.address }, ['dc1', 'dc2']);
     const seen = record(bench.source, name);
-    await seen.until((one) => one.datacenters[1]?.connectOnly === true);
+    await seen.until((one) => one.datacenters[1]?.connectOnly === true && one.datacenters[0]?.known === true);
     expect(seen.dc('dc1')).toMatchObject({ known: true, connectOnly: false, instances: [] });
     await dc2.register({ name, port: 7005, address: '10.0.0.1' });
     await seen.until((one) => ids(one, 'dc2').length === 1 && one.datacenters[1]?.connectOnly === false);
@@ -176,18 +177,29 @@ describe('instances from Consul', () => {
     await dc2.deregister('f3');
   });
 
-  it('hands on the first two changes at once and no more than five a second after that', async () => {
+  it('hands on the first word of each datacenter and then two changes at once, the next when 200 ms have passed', async () => {
     const name = fresh();
     await dc1.register({ name, port: 7001, address: '10.0.0.1' });
-    bench = openSource({ address: dc1.address });
+    const clock = createManualClock();
+    // Three of them, one unknown to Consul: more first words than the two changes that pass at once.
+    bench = openSource({ address: dc1.address }, ['dc1', 'dc2', 'dc9'], clock);
     const seen = record(bench.source, name);
-    await seen.until((one) => ids(one, 'dc1').length === 1);
+    await seen.until((one) =>
+      one.datacenters.every((dc) => dc.known || JSON.stringify(dc.freshness).includes('HTTP 500')),
+    );
+    for (const status of ['critical', 'passing'] as const) {
+      await dc1.setStatus(name, status);
+      await seen.until((one) => one.datacenters[0]?.instances[0]?.status === status);
+    }
     const before = seen.states.length;
-    const began = performance.now();
-    for (let flip = 0; flip < 200; flip += 1) await dc1.setStatus(name, flip % 2 === 0 ? 'critical' : 'passing');
-    const seconds = (performance.now() - began) / 1000;
-    await seen.until((one) => ids(one, 'dc1')[0] === name);
-    expect(seen.states.length - before).toBeLessThanOrEqual(4 + Math.ceil(seconds * 5));
-    expect(seen.states.length - before).toBeGreaterThanOrEqual(2);
+    await dc1.setStatus(name, 'critical');
+    await dc1.setStatus(name, 'warning');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(seen.states).toHaveLength(before);
+    clock.advance(199);
+    expect(seen.states).toHaveLength(before);
+    clock.advance(1);
+    expect(seen.states).toHaveLength(before + 1);
+    expect(ids(seen.last(), 'dc1')).toEqual([`${name} warning`]);
   });
 });

@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { ListenOptions } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { createConsulClient } from '../../../src/discovery/consul/client';
+import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
+import { systemClock } from '../../../src/internal/clock';
+
+async function serve(where: ListenOptions): Promise<{ readonly server: Server; readonly asked: string[] }> {
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.writeHead(200, { 'x-consul-index': '7' }).end('[]');
+  });
+  await new Promise<void>((resolve) => server.listen(where, resolve));
+  return { server, asked };
+}
+
+const open = (options: ConsulOptions) => createConsulClient(parseConsulOptions(options, {}), { clock: systemClock });
+const ask = {
+  path: '/health/service/{service}',
+  params: { service: 'a b/c' },
+  query: { tag: ['x', 'y'] },
+  timeLimitMs: 2000,
+};
+
+describe('consul client', () => {
+  it('reaches an agent through a unix socket, and escapes what goes into the path', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'graylane-unix-'));
+    const { server, asked } = await serve({ path: join(folder, 'consul.sock') });
+    const client = open({ address: `unix://${join(folder, 'consul.sock')}` });
+    expect(await client.get(ask)).toMatchObject({ kind: 'answer', status: 200, index: 7n });
+    expect(asked).toEqual(['/v1/health/service/a%20b%2Fc?tag=x&tag=y']);
+    client.close();
+    server.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('takes an IPv6 address for one, not for a name to look up', async () => {
+    const client = open({ address: 'http://[::1]:9' });
+    // Refused where there is IPv6, impossible where there is none; ENOTFOUND would be the brackets.
+    expect(await client.get(ask)).toMatchObject({
+      kind: 'failure',
+      reason: expect.stringMatching(/^(ECONNREFUSED|EADDRNOTAVAIL|ENETUNREACH|EAFNOSUPPORT) /),
+    });
+    client.close();
+  });
+
+  it('leaves an address that cannot be reached for the next one, and stays there', async () => {
+    const { server, asked } = await serve({ port: 0, host: '127.0.0.1' });
+    const bound = server.address();
+    const client = open({
+      address: ['http://127.0.0.1:9', `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}`],
+    });
+    expect(await client.get(ask)).toEqual({
+      kind: 'failure',
+      status: undefined,
+      reason: 'ECONNREFUSED http://127.0.0.1:9',
+    });
+    expect(await client.get(ask)).toMatchObject({ kind: 'answer' });
+    expect(await client.get(ask)).toMatchObject({ kind: 'answer' });
+    expect(asked).toHaveLength(2);
+    client.close();
+    server.close();
+  });
+
+  it('fails what is under way and what comes after when it is closed', async () => {
+    const server = createServer(() => {});
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const bound = server.address();
+    const client = open({ address: `http://127.0.0.1:${typeof bound === 'object' ? bound?.port : ''}` });
+    const under = client.get(ask);
+    await new Promise((resolve) => server.once('request', resolve));
+    client.close();
+    client.close();
+    expect(await under).toMatchObject({ kind: 'failure' });
+    expect(await client.get(ask)).toEqual({ kind: 'failure', status: undefined, reason: 'closed' });
+    server.close();
+  });
+});

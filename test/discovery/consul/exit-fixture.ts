@@ -1,0 +1,25 @@
+import { createConsulClient } from '../../../src/discovery/consul/client';
+import { parseConsulOptions } from '../../../src/discovery/consul/options';
+import { createConsulSource } from '../../../src/discovery/consul/source';
+import { systemClock } from '../../../src/internal/clock';
+import { silentLogger } from '../../../src/internal/logger';
+import { systemRandom } from '../../../src/internal/random';
+
+// Run as a process of its own: watches, closes with the queries in flight, and must then end without being told to.
+const client = createConsulClient(parseConsulOptions({ address: process.argv[2] ?? '' }, {}), { clock: systemClock });
+const source = createConsulSource(
+  { client, datacenters: ['dc1', 'dc2'] },
+  { clock: systemClock, random: systemRandom, logger: silentLogger },
+);
+let isClosing = false;
+source.watch({ service: 'pay', tags: [] }, (state) => {
+  if (isClosing || state.datacenters.some((one) => !one.known)) return;
+  isClosing = true;
+  console.log(`instances ${state.datacenters[1]?.instances.length}`);
+  setTimeout(() => {
+    source.close();
+    client.close();
+    console.log('closed');
+    setTimeout(() => process.exit(9), 3000).unref();
+  }, 100);
+});
