@@ -6,11 +6,11 @@ describe('hash32', () => {
   it.each([
     ['', 0, 0],
     ['a', 0, 1867108634],
-    ['u-42', 0, 3787084631],
+    ['u-42', 0, -507882665],
     ['u-42', 1, 1956913127],
-    ['käse', 7, 4074864714],
+    ['käse', 7, -220102582],
     ['😀', 7, 1506039755],
-    ['a longer value, of an odd length', 12345, 3409636992],
+    ['a longer value, of an odd length', 12345, -885330304],
   ])('of %j with seed %i stays %i', (text, seed, expected) => {
     expect(hash32(text, seed)).toBe(expected);
   });
@@ -50,7 +50,7 @@ describe('hash32', () => {
 
   it('puts the ends of the range into the first and the last bucket', () => {
     expect(bucketOfHash(0)).toBe(0);
-    expect(bucketOfHash(0xffffffff)).toBe(BUCKETS - 1);
+    expect(bucketOfHash(-1)).toBe(BUCKETS - 1);
   });
 });
 
@@ -65,5 +65,5 @@ function murmur3(bytes: Buffer, seed: number): number {
   hash ^= mix(tail) ^ bytes.length;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return (hash ^ (hash >>> 16)) >>> 0;
+  return hash ^ (hash >>> 16);
 }
