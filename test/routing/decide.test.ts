@@ -304,6 +304,11 @@ describe('override', () => {
     ]);
   });
 
+  it('from the environment may name only a datacenter, and leaves the routes be', () => {
+    const plan = planOf({ ...TWO_SUBSETS, routes }, { datacenter: 'dc2' });
+    expect(route(plan)).toMatchObject({ by: 'route', route: 'canaries', datacenters: ['dc2'] });
+  });
+
   it('holds a service without a policy to a datacenter', () => {
     const plan = emptyPlan('payments', { override: { datacenter: 'dc2' } });
     expect(route(plan)).toMatchObject({ destination: { subset: ALL_INSTANCES }, datacenters: ['dc2'] });

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { PolicyReading, PolicyWatch } from '../../../src/policy/source';
 import { createFilePolicySource, type FilePolicyOptions } from '../../../src/policy/sources/file';
+import { readPolicyFile } from '../../../src/policy/sources/read-file';
+import { manualClock } from './manual-clock';
 
 let directory = '';
 let watches: PolicyWatch[] = [];
@@ -95,11 +97,16 @@ describe('createFilePolicySource', () => {
   it('does not repeat what has not changed', async () => {
     const path = join(directory, 'payments.yaml');
     writeFileSync(path, 'a: 1');
-    const { content, readings } = watchService();
+    const clock = manualClock();
+    const { content, readings } = watchService({ clock });
     await content('a: 1');
-    writeFileSync(path, 'a: 1');
-    writeFileSync(join(directory, 'other.yaml'), 'x');
-    writeFileSync(path, 'a: 2');
+    for (const text of ['a: 1', 'a: 1', 'a: 2']) {
+      writeFileSync(path, text);
+      clock.runAll();
+      // The source reads just as this does, and began earlier.
+      for (let round = 0; round < 5; round += 1) await readPolicyFile([path]);
+      clock.runAll();
+    }
     await content('a: 2');
     expect(readings).toHaveLength(2);
   });
