@@ -1,7 +1,7 @@
 import type { OverrideDocument } from './document';
 import type { Decision, OverridePlan, PolicyProblem } from './plan';
 import { createProblemList } from './problems';
-import { parseTimestamp } from './validation/tuning';
+import { parseTimestamp } from './timestamp';
 
 /** What `GRAYLANE_OVERRIDE` asks of one service; at least one of the two. */
 export interface EnvironmentOverride {

@@ -20,7 +20,8 @@ export function parseYaml(text: string, positions: PositionIndex, problems: Prob
       // Found below, in linear time and with the path.
       uniqueKeys: false,
       prettyErrors: false,
-      logLevel: 'silent',
+      // Not 'silent', which would also pass over a second document.
+      logLevel: 'error',
     });
     const faults = [...document.errors, ...document.warnings];
     for (const fault of faults.slice(0, FAULTS_TOLD)) {

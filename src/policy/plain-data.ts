@@ -4,16 +4,25 @@ import { type DocumentPath, note, type ProblemList } from './problems';
 /** No document within the size limit has more: each value takes at least two characters of JSON. */
 const MAX_VALUES = MAX_DOCUMENT_BYTES / 2;
 
+const PLAIN_TAGS: ReadonlySet<string> = new Set(['Object', 'Array', 'String', 'Number', 'Boolean', 'Null']);
+
 /**
  * A copy that is plain data: own enumerable keys only, undefined left out, nothing shared with the caller. Keys such as
- * `__proto__` become ordinary properties of the copy. Undefined when the value is too deep (a cycle is) or too large;
- * that is then reported.
+ * `__proto__` become ordinary properties of the copy; dates, functions and the like are reported and left out. Undefined
+ * when the value is too deep (a cycle is) or too large, which is reported too.
  */
 export function copyPlainData(value: unknown, problems: ProblemList): unknown {
   let values = 0;
   let refused = false;
   const copy = (source: unknown, path: DocumentPath): unknown => {
-    if (typeof source !== 'object' || source === null || refused) return source;
+    if (refused || source === undefined) return undefined;
+    // By tag, since objects may come from another realm (Jest). A Date or a Map must not pass for an empty object.
+    const tag = Object.prototype.toString.call(source).slice('[object '.length, -1);
+    if (!PLAIN_TAGS.has(tag)) {
+      problems.report(path, note(`a ${tag}`), 'plain data');
+      return undefined;
+    }
+    if (typeof source !== 'object' || source === null) return source;
     if (path.length >= MAX_DEPTH) {
       problems.report(path, note('nested deeper'), `at most ${MAX_DEPTH} levels`);
       refused = true;
@@ -27,12 +36,10 @@ export function copyPlainData(value: unknown, problems: ProblemList): unknown {
       return undefined;
     }
     if (Array.isArray(source)) return source.map((item, index) => copy(item, [...path, index]));
-    // A Date or a Map must not pass for an empty object. By tag, since objects may come from another realm (Jest).
-    const tag = Object.prototype.toString.call(source);
-    if (tag !== '[object Object]') return tag;
     const target = {};
     for (const [key, item] of entries) {
-      if (item !== undefined) setOwn(target, String(key), copy(item, [...path, String(key)]));
+      const copied = copy(item, [...path, String(key)]);
+      if (copied !== undefined) setOwn(target, String(key), copied);
     }
     return target;
   };

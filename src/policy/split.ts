@@ -61,7 +61,7 @@ function rendezvous(entries: readonly SplitEntryPlan[], seed: number): (value: s
     let best = 0;
     let bestScore = -1;
     for (let index = 0; index < entries.length; index += 1) {
-      const number = (finalize(hash ^ (seeds[index] ?? 0)) + 0.5) / 4_294_967_296;
+      const number = ((finalize(hash ^ (seeds[index] ?? 0)) >>> 0) + 0.5) / 4_294_967_296;
       const score = -(entries[index]?.weight ?? 0) / Math.log(number);
       if (score > bestScore) {
         best = index;

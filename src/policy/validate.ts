@@ -75,9 +75,8 @@ function copyDocument(value: unknown, problems: ProblemList): Readonly<Record<st
     problems.report([], note('unreadable'), `plain data; ${error instanceof Error ? error.message : String(error)}`);
     return undefined;
   }
-  if (problems.problems.length > 0) return undefined;
   if (!isRecord(document)) {
-    problems.report([], document, 'an object');
+    if (problems.problems.length === 0) problems.report([], document, 'an object');
     return undefined;
   }
   const size = Buffer.byteLength(canonicalJson(document));

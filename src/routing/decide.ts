@@ -25,7 +25,7 @@ export function decide(
   outcome.sticky = false;
   outcome.bucket = -1;
   const hashed = program.read(program.hashSlot, input.labels, generation);
-  outcome.hash = hashed === undefined ? -1 : hash32(hashed, RING_SEED);
+  outcome.hash = hashed === undefined ? -1 : hash32(hashed, RING_SEED) >>> 0;
 
   const override = overrideInForce(plan, env, recorder);
   let decision: Decision;

@@ -64,8 +64,11 @@ export class RoutingProgram {
 
   /** Routes whose methods include `method`, in order. */
   candidates(method: string): readonly RouteStep[] {
-    const known = this.#byMethod.get(method);
-    if (known !== undefined) return known;
+    return this.#byMethod.get(method) ?? this.#findCandidates(method);
+  }
+
+  /** Apart, since its closure would otherwise cost an object at every call. */
+  #findCandidates(method: string): readonly RouteStep[] {
     const found = this.#steps.filter((step) => matchesMethod(step.route, method));
     if (this.#byMethod.size >= MAX_METHODS) this.#byMethod.clear();
     this.#byMethod.set(method, found);

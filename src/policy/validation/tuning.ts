@@ -1,5 +1,6 @@
 import { isRecord, ownValue } from '../plain-data';
 import { type DocumentPath, MISSING, type ProblemList } from '../problems';
+import { parseTimestamp } from '../timestamp';
 import { checkLabelKey } from './matches';
 
 /** What a schema cannot say of balancing, retries, breakers and the override. */
@@ -19,17 +20,6 @@ export function checkTuning(document: unknown, problems: ProblemList): void {
 
 export function checkRetry(retry: unknown, path: DocumentPath, problems: ProblemList): void {
   checkOrder(retry, 'initialBackoffMs', 'maxBackoffMs', path, problems);
-}
-
-/** Milliseconds since the epoch; undefined unless it is RFC 3339 and a day that exists. */
-export function parseTimestamp(text: string): number | undefined {
-  const parts = /^(\d{4})-(\d\d)-(\d\d)[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/.exec(text);
-  if (parts === null) return undefined;
-  const [year, month, day] = parts.slice(1).map(Number);
-  const daysInMonth = new Date(Date.UTC(year ?? 0, month ?? 0, 0)).getUTCDate();
-  if (day === undefined || day < 1 || day > daysInMonth) return undefined;
-  const time = Date.parse(text.toUpperCase().replace(' ', 'T'));
-  return Number.isNaN(time) ? undefined : time;
 }
 
 function checkBalancing(balancing: unknown, problems: ProblemList): void {

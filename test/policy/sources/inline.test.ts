@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import type { PolicyReading } from '../../../src/policy/source';
+import { createInlinePolicySource } from '../../../src/policy/sources/inline';
+
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('createInlinePolicySource', () => {
+  it('tells the first reading asynchronously, then every change', async () => {
+    const first = { schema: 1 };
+    const source = createInlinePolicySource({ payments: first });
+    const readings: PolicyReading[] = [];
+    source.watch('payments', (reading) => readings.push(reading));
+    expect(readings).toEqual([]);
+    await settled();
+    source.set('payments', { schema: 2 });
+    await settled();
+    source.set('payments', undefined);
+    await settled();
+    expect(readings).toEqual([
+      { kind: 'present', content: first, format: 'object' },
+      { kind: 'present', content: { schema: 2 }, format: 'object' },
+      { kind: 'absent' },
+    ]);
+  });
+
+  it('tells only the latest of several changes at once, and only who asked for the service', async () => {
+    const source = createInlinePolicySource();
+    const readings: PolicyReading[] = [];
+    source.watch('payments', (reading) => readings.push(reading));
+    source.watch('constructor', (reading) => readings.push(reading));
+    await settled();
+    source.set('payments', { a: 1 });
+    source.set('payments', { a: 2 });
+    await settled();
+    expect(readings).toEqual([
+      { kind: 'absent' },
+      { kind: 'absent' },
+      { kind: 'present', content: { a: 2 }, format: 'object' },
+    ]);
+  });
+
+  it('is silent once closed, even about what was under way', async () => {
+    const source = createInlinePolicySource({ payments: {} });
+    let calls = 0;
+    const watch = source.watch('payments', () => {
+      calls += 1;
+    });
+    watch.close();
+    watch.close();
+    source.set('payments', { a: 1 });
+    await settled();
+    expect(calls).toBe(0);
+  });
+});
