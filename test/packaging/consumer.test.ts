@@ -53,7 +53,6 @@ describe('the tarball in a user’s project', () => {
     it.each([
       { module: 'nodenext', moduleResolution: 'nodenext', extensions: ['ts', 'mts', 'cts'] },
       { module: 'node16', moduleResolution: 'node16', extensions: ['ts', 'mts', 'cts'] },
-      { module: 'preserve', moduleResolution: 'bundler', extensions: ['ts', 'mts'] },
       { module: 'esnext', moduleResolution: 'bundler', extensions: ['ts', 'mts'] },
     ])('type-checks with module $module, resolution $moduleResolution', ({ extensions, ...options }) => {
       expect(ours(compile(version, extensions, { ...options, types: ['node'], skipLibCheck: false }))).toEqual([]);
