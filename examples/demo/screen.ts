@@ -18,7 +18,7 @@ const SHOW_CURSOR = '\u001b[?25h';
 const CLEAR_LINE_END = '\u001b[K';
 /** Needed by the table. */
 const LEAST_COLUMNS = 80;
-const LEAST_ROWS = 26;
+const LEAST_ROWS = 24;
 
 /** A table that is redrawn in place in a terminal that has room for it, plain lines elsewhere. */
 export function createScreen(output: NodeJS.WriteStream, heading: () => string): Screen {
