@@ -18,6 +18,8 @@ export interface Membership {
   /** `undefined` when the subset has nobody there. */
   group(subset: string, datacenter: string): Group | undefined;
   readonly groups: readonly Group[];
+  /** Where the service is there only behind Connect proxies, which nothing here speaks to. */
+  readonly connectOnly: readonly string[];
   /** In no subset: gets no calls while the policy is in force. */
   readonly unassigned: readonly Instance[];
   /** In more than one subset. */
@@ -77,6 +79,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     datacenters: instances.datacenters.map((state) => state.datacenter),
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
+    connectOnly: instances.datacenters.filter((state) => state.connectOnly).map((state) => state.datacenter),
     unassigned,
     shared,
   };
