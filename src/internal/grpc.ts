@@ -15,6 +15,8 @@ export type CallCredentials = grpc.CallCredentials;
 export type ChannelOptions = grpc.ChannelOptions;
 export type ClientOptions = grpc.ClientOptions;
 export type Channel = grpc.ChannelInterface;
+/** The class, which has private members: libraries that take a channel ask for it by this type. */
+export type ClientChannel = grpc.Channel;
 export type Deadline = grpc.Deadline;
 export type InterceptingListener = grpc.InterceptingListener;
 export type ParentCall = Parameters<Channel['createCall']>[3];
