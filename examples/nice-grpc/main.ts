@@ -13,9 +13,9 @@ const policy = definePolicy({
   routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary', strict: true }],
 });
 
-/** What a generated definition would type. */
+/** What a generated definition would type; one that is loaded at run time keeps the names of the proto file. */
 interface NicePayments {
-  charge(request: ChargeRequest, options?: { metadata?: Metadata; signal?: AbortSignal }): Promise<ChargeReply>;
+  Charge(request: ChargeRequest, options?: { metadata?: Metadata; signal?: AbortSignal }): Promise<ChargeReply>;
 }
 
 async function main(): Promise<void> {
@@ -36,19 +36,19 @@ async function main(): Promise<void> {
   const client = createClientFactory().create(definition, channel) as unknown as NicePayments;
   await lane.ready('payments');
 
-  const plain = await client.charge({ order: 'o-1' });
+  const plain = await client.Charge({ order: 'o-1' });
   expectThat(plain.version === 'stable', `without labels: ${plain.version}`);
 
-  const gray = await client.charge({ order: 'o-2' }, { metadata: new Metadata(lane.labels({ 'x-gray': 'canary' })) });
+  const gray = await client.Charge({ order: 'o-2' }, { metadata: Metadata(lane.labels({ 'x-gray': 'canary' })) });
   expectThat(gray.version === 'canary', `metadata from lane.labels(): ${gray.version}`);
 
-  const ambient = await lane.with({ labels: { 'x-gray': 'canary' } }, () => client.charge({ order: 'o-3' }));
+  const ambient = await lane.with({ labels: { 'x-gray': 'canary' } }, () => client.Charge({ order: 'o-3' }));
   expectThat(ambient.version === 'canary', `lane.with(): ${ambient.version}`);
 
   // Concurrent calls under different labels never see one another's.
   const tags = Array.from({ length: 1_000 }, (_, index) => `tag-${index}`);
   const replies = await Promise.all(
-    tags.map((tag) => lane.with({ labels: { 'x-tag': tag } }, () => client.charge({ order: tag }))),
+    tags.map((tag) => lane.with({ labels: { 'x-tag': tag } }, () => client.Charge({ order: tag }))),
   );
   const mixed = replies.filter((reply, index) => reply.tag !== tags[index]).length;
   expectThat(mixed === 0, `1,000 concurrent calls with labels of their own: ${mixed} mixed up`);
