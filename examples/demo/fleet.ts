@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 
-export type Version = 'stable' | 'canary';
+type Version = 'stable' | 'canary';
 
 /** One payments server, in a process of its own. */
 export interface Instance {
