@@ -54,7 +54,7 @@ export interface Seams {
   readonly clientId?: string;
 }
 
-export interface EnvironmentOverride {
+interface EnvironmentOverride {
   readonly to?: string;
   readonly datacenter?: string;
 }

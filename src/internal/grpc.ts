@@ -27,7 +27,7 @@ export type ConfigSelector = grpc.experimental.ConfigSelector;
 export type CallConfig = ReturnType<ConfigSelector['invoke']>;
 export type LoadBalancer = grpc.experimental.LoadBalancer;
 export type ChannelControlHelper = grpc.experimental.ChannelControlHelper;
-export type TypedLoadBalancingConfig = grpc.experimental.TypedLoadBalancingConfig;
+type TypedLoadBalancingConfig = grpc.experimental.TypedLoadBalancingConfig;
 export type Picker = grpc.experimental.Picker;
 export type PickArgs = grpc.experimental.PickArgs;
 export type PickResult = grpc.experimental.PickResult;
@@ -51,7 +51,7 @@ export const LB_POLICY_NAME = 'graylane';
  * grpc-js compares subchannel arguments by identity and reconnects everything when one differs, except for keys under
  * this prefix. Every object of ours that travels in channel options or resolver attributes is named under it.
  */
-export const UNCOMPARED_PREFIX = 'grpc.internal.no_subchannel';
+const UNCOMPARED_PREFIX = 'grpc.internal.no_subchannel';
 
 /** The resolver attribute under which grpc-js looks for the config selector. It lacks the prefix above. */
 export const CONFIG_SELECTOR_KEY = 'grpc.internal.config_selector';
