@@ -1,3 +1,5 @@
+// `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { randomUUID } from 'node:crypto';
 import * as bundledGrpc from '@grpc/grpc-js';
 import { createBalancerClass } from './balancer/balancer';
