@@ -53,6 +53,7 @@ export interface Seams {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly clientId?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface ParsedOptions {
