@@ -1,4 +1,4 @@
-import { type DocumentPath, formatPath } from './problems';
+import { type DocumentPath, formatPath } from './document-path';
 
 /** 1-based. */
 interface Position {

@@ -70,7 +70,8 @@ function afterRevision(
 ): PolicyState {
   try {
     const plan = rules.compile(reading);
-    return { plan, rejected: undefined, failure: undefined, isOrphaned: false, isMissing: false };
+    const isMissing = plan.origin === 'none' && rules.requirePolicy;
+    return { plan, rejected: undefined, failure: undefined, isOrphaned: false, isMissing };
   } catch (error) {
     const problems =
       error instanceof PolicyError

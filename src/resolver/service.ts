@@ -52,6 +52,9 @@ export class Service implements BalancerHost {
   readonly connectDeadlineMs: number;
   readonly endpoints: EndpointRegistry;
   readonly #options: ServiceOptions;
+  readonly #onRepeatedLabel = (): void => {
+    this.#repeatedLabels += 1;
+  };
   readonly #subscribers = new Set<SnapshotListener>();
   #sourceWatch: SourceWatch | undefined;
   #policyWatch: PolicyWatch | undefined;
@@ -62,6 +65,7 @@ export class Service implements BalancerHost {
   #remembered: { readonly instances: InstanceSet; readonly policy: PolicyState } | undefined;
   #instances: InstanceSet | undefined;
   #filters: readonly string[] = [];
+  #repeatedLabels = 0;
   #versions = 0;
 
   constructor(options: ServiceOptions) {
@@ -81,6 +85,11 @@ export class Service implements BalancerHost {
 
   get sourceState(): SourceState | undefined {
     return this.#sourceState;
+  }
+
+  /** Labels that calls carried twice, and that counted as absent. */
+  get repeatedLabels(): number {
+    return this.#repeatedLabels;
   }
 
   get policyState(): PolicyState {
@@ -115,7 +124,7 @@ export class Service implements BalancerHost {
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const input = {
       method: call.method,
-      labels: createCallLabels(metadata, undefined, staticLabels),
+      labels: createCallLabels(metadata, undefined, staticLabels, this.#onRepeatedLabel),
       force: context?.force,
       stickyKey: context?.stickyKey,
     };

@@ -1,7 +1,8 @@
 import type { StaticInstance } from '../discovery/static-instance';
-import { createLane, type Graylane } from '../graylane';
+import { createLane } from '../graylane';
 import { silentLogger } from '../internal/logger';
 import { seededRandom } from '../internal/random';
+import type { Graylane } from '../lane';
 import type { PolicyDocument } from '../policy/document';
 import type { Decision } from '../policy/plan';
 import type { LaneCall } from '../resolver/lane-call';
