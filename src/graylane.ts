@@ -1,5 +1,3 @@
-// `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
-/// <reference lib="esnext.disposable" preserve="true" />
 import { randomUUID } from 'node:crypto';
 import * as bundledGrpc from '@grpc/grpc-js';
 import { createBalancerClass } from './balancer/balancer';
@@ -11,9 +9,9 @@ import type { StaticInstance } from './discovery/static-instance';
 import { GraylaneError } from './errors';
 import { systemClock } from './internal/clock';
 import {
-  type Channel,
   type ChannelCredentials,
   type ChannelOptions,
+  type ClientChannel,
   type ClientOptions,
   type GrpcModule,
   LANE_OPTION,
@@ -128,9 +126,9 @@ class Lane implements Graylane {
     return this.clientOptions(options);
   }
 
-  channel(service: string, credentials: ChannelCredentials, options: ChannelOptions = {}): Channel {
+  channel(service: string, credentials: ChannelCredentials, options: ChannelOptions = {}): ClientChannel {
     const address = service.includes('://') ? service : this.target(service);
-    return this.#channel(address, credentials, options);
+    return this.#channel(address, credentials, options) as unknown as ClientChannel;
   }
 
   metadata(labels: Readonly<Record<string, string>>): Metadata {

@@ -1,6 +1,8 @@
+// `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { CallScope } from './channel/call-scope';
 import type { StaticInstance } from './discovery/static-instance';
-import type { Channel, ChannelCredentials, ChannelOptions, ClientOptions, Metadata } from './internal/grpc';
+import type { ChannelCredentials, ChannelOptions, ClientChannel, ClientOptions, Metadata } from './internal/grpc';
 import type { PolicyDocument } from './policy/document';
 import type { ExplainRequest, Explanation } from './resolver/explain';
 import type { ServiceInspection } from './resolver/inspect';
@@ -34,7 +36,7 @@ export interface Graylane {
   /** The same for frameworks that take channel options, such as NestJS' `channelOptions`. */
   channelOptions(options?: ClientOptions): ClientOptions;
   /** The Channel itself, for clients that take one, such as nice-grpc. `service` is a name or a whole target. */
-  channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): Channel;
+  channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): ClientChannel;
   /** grpc-js Metadata holding these labels. Throws INVALID_LABEL. */
   metadata(labels: Readonly<Record<string, string>>): Metadata;
   /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */

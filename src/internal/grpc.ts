@@ -15,6 +15,8 @@ export type CallCredentials = grpc.CallCredentials;
 export type ChannelOptions = grpc.ChannelOptions;
 export type ClientOptions = grpc.ClientOptions;
 export type Channel = grpc.ChannelInterface;
+/** The class by type: what libraries ask for that take a Channel, though they use no more of it than the interface. */
+export type ClientChannel = grpc.Channel;
 export type Deadline = grpc.Deadline;
 export type InterceptingListener = grpc.InterceptingListener;
 export type ParentCall = Parameters<Channel['createCall']>[3];

@@ -71,7 +71,7 @@ describe('with a second copy of grpc-js in the tree', () => {
 
   it('their client works over a channel of a lane that knows nothing of the copy', async () => {
     const lane = open();
-    const channelOverride = lane.channel('payments', ours.credentials.createInsecure()) as ours.Channel;
+    const channelOverride = lane.channel('payments', ours.credentials.createInsecure());
     const client = theirClient('unused', { channelOverride });
     const metadata = new copy.grpc.Metadata();
     metadata.set('x-gray', 'canary');
