@@ -63,6 +63,7 @@ export class Service implements BalancerHost {
   #instances: InstanceSet | undefined;
   #filters: readonly string[] = [];
   #versions = 0;
+  #isClosed = false;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -73,6 +74,11 @@ export class Service implements BalancerHost {
     this.clientId = options.clientId;
     this.connectDeadlineMs = options.connectDeadlineMs;
     this.endpoints = new EndpointRegistry(options.clock, createEndpointLoad);
+  }
+
+  /** The lane is closed: nothing will become known any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get snapshot(): Snapshot | undefined {
@@ -97,6 +103,7 @@ export class Service implements BalancerHost {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#subscribers.clear();
     this.#suspend();
     this.endpoints.close();
