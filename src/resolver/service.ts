@@ -135,7 +135,8 @@ export class Service implements BalancerHost {
   pendingReason(): string {
     const parts: string[] = [];
     if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
-      parts.push(describeUnknown(this.service, this.#sourceState));
+      const from = this.target.scheme === 'consul' ? 'Consul' : 'the instances given';
+      parts.push(describeUnknown(this.service, from, this.#sourceState));
     }
     const { plan, failure, rejected } = this.#policy;
     if (plan === undefined) {

@@ -211,7 +211,7 @@ describe('a process that has closed its lane', () => {
     const ended = await run('not-ready', 'http://127.0.0.1:1');
     expect(ended.code).toBe(0);
     expect(ended.stdout).toMatch(/not ready after 300 ms: .*127\.0\.0\.1:1/);
-    expect(ended.stdout).toMatch(/DEADLINE_EXCEEDED.*payments: instances not known/);
+    expect(ended.stdout).toMatch(/DEADLINE_EXCEEDED.*payments: instances not known from Consul/);
     expect(ended.stdout).toMatch(/ended after \d{1,3} ms/);
   });
 
