@@ -40,7 +40,7 @@ export function createGraylane(options: GraylaneOptions = {}): Graylane {
 
 /** @internal With the world handed in, for tests. */
 export function createLane(options: GraylaneOptions, seams: Seams, hooks: LaneHooks = {}): Graylane {
-  return new Lane(parseOptions(options), seams, hooks);
+  return new Lane(parseOptions(options, seams.env), seams, hooks);
 }
 
 /** @internal */
@@ -84,7 +84,7 @@ class Lane implements Graylane {
     this.name = options.name;
     this.#options = options;
     this.#hooks = hooks;
-    this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), ...seams };
+    this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     this.#logger = safeLogger(options.logger ?? consoleLogger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);

@@ -19,4 +19,9 @@ export type {
   ServiceInspection,
 } from './resolver/inspect';
 export type { PolicyMode } from './resolver/target';
-export type { RoutingExplanation } from './routing/explain';
+export type {
+  ExplainedDecision,
+  ExplainedOverride,
+  ExplainedRoute,
+  RoutingExplanation,
+} from './routing/explain';

@@ -1,3 +1,5 @@
+// `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
+/// <reference lib="esnext.disposable" preserve="true" />
 import type { CallScope } from './channel/call-scope';
 import type { StaticInstance } from './discovery/static-instance';
 import type { ChannelCredentials, ChannelOptions, ClientChannel, ClientOptions, Metadata } from './internal/grpc';

@@ -3,7 +3,7 @@ import { PolicyError } from '../policy/policy-error';
 import type { PolicyCompiler, PolicyReading } from '../policy/source';
 
 /** A revision that was refused; the plan in force stays. */
-export interface RejectedPolicy {
+interface RejectedPolicy {
   readonly problems: readonly PolicyProblem[];
   readonly index: string | undefined;
 }

@@ -3,7 +3,7 @@ import type { Plan, SubsetPlan } from '../policy/plan';
 import type { InstanceSet } from './snapshot';
 
 /** The instances of one subset in one datacenter. */
-export interface Group {
+interface Group {
   readonly subset: string;
   readonly datacenter: string;
   /** Those that may take calls: not critical, weight above 0. */

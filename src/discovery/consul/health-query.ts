@@ -22,7 +22,7 @@ export interface HealthQuery {
 }
 
 /** Nothing heard for so long after the start: others need not wait for this datacenter. */
-export const FIRST_ANSWER_MS = 1500;
+const FIRST_ANSWER_MS = 1500;
 
 export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): HealthQuery {
   const { clock, logger, agent } = deps;
