@@ -83,7 +83,10 @@ export class SnapshotPicker implements Picker {
     tiers: readonly Pool[],
     metadata: Metadata,
   ): PickResult {
-    for (const endpoint of call.tried ?? []) {
+    const tried = call.tried ?? [];
+    for (const [at, endpoint] of tried.entries()) {
+      // Tried again since: its turn is that of its latest try.
+      if (tried.lastIndexOf(endpoint) > at) continue;
       for (let tier = 0; tier < tiers.length; tier += 1) {
         const pool = tiers[tier] as Pool;
         const connection = pool.members.find((member) => member.endpoint === endpoint && member.isReady);

@@ -15,6 +15,7 @@ export class GraylaneChannel implements Channel {
   readonly #inner: Channel;
   readonly #home: ChannelHome;
   readonly #scopes: CallScopes;
+  #isClosed = false;
 
   constructor(inner: Channel, home: ChannelHome, scopes: CallScopes) {
     this.#inner = inner;
@@ -23,6 +24,7 @@ export class GraylaneChannel implements Channel {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#inner.close();
     this.#home.channelClosed(this);
   }
@@ -32,7 +34,8 @@ export class GraylaneChannel implements Channel {
   }
 
   getConnectivityState(tryToConnect: boolean): ReturnType<Channel['getConnectivityState']> {
-    return this.#inner.getConnectivityState(tryToConnect);
+    // grpc-js would start resolver and connections again under a channel that has been shut down.
+    return this.#inner.getConnectivityState(tryToConnect && !this.#isClosed);
   }
 
   watchConnectivityState(...args: Parameters<Channel['watchConnectivityState']>): void {

@@ -15,16 +15,17 @@ export function isInstanceSetKnown(state: SourceState): boolean {
   );
 }
 
-/** Why `isInstanceSetKnown` is false. */
-export function describeUnknown(service: string, state: SourceState | undefined): string {
-  if (state === undefined || state.datacenters.length === 0) return `${service}: discovery has not answered yet`;
+/** Why `isInstanceSetKnown` is false. `from`: who was asked, in words. */
+export function describeUnknown(service: string, from: string, state: SourceState | undefined): string {
+  if (state === undefined || state.datacenters.length === 0)
+    return `${service}: instances not known (${from} has not answered yet)`;
   const unknown = state.datacenters.filter((each) => !each.known);
   const parts = unknown.map((each) =>
     each.freshness.kind !== 'fresh' && each.freshness.reason !== undefined
       ? `${each.datacenter}: ${each.freshness.reason}`
       : `${each.datacenter}: no answer yet`,
   );
-  return `${service}: instances not known (${parts.join('; ')})`;
+  return `${service}: instances not known from ${from} (${parts.join('; ')})`;
 }
 
 /** A datacenter that has failed since a restart is served from what was remembered of it. */

@@ -67,6 +67,7 @@ export class Service implements BalancerHost {
   #filters: readonly string[] = [];
   #repeatedLabels = 0;
   #versions = 0;
+  #isClosed = false;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -77,6 +78,11 @@ export class Service implements BalancerHost {
     this.clientId = options.clientId;
     this.connectDeadlineMs = options.connectDeadlineMs;
     this.endpoints = new EndpointRegistry(options.clock, createEndpointLoad);
+  }
+
+  /** The lane is closed: nothing will become known any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get snapshot(): Snapshot | undefined {
@@ -106,6 +112,7 @@ export class Service implements BalancerHost {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#subscribers.clear();
     this.#suspend();
     this.endpoints.close();
@@ -137,7 +144,8 @@ export class Service implements BalancerHost {
   pendingReason(): string {
     const parts: string[] = [];
     if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
-      parts.push(describeUnknown(this.service, this.#sourceState));
+      const from = this.target.scheme === 'consul' ? 'Consul' : 'the instances given';
+      parts.push(describeUnknown(this.service, from, this.#sourceState));
     }
     const { plan, failure, rejected } = this.#policy;
     if (plan === undefined) {
