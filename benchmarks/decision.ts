@@ -1,6 +1,81 @@
+import { type experimental, Metadata } from '@grpc/grpc-js';
+import { systemClock } from '../src/internal/clock';
+import { systemRandom } from '../src/internal/random';
+import { compilePolicy } from '../src/policy/compile';
+import type { Plan } from '../src/policy/plan';
+import type { RoutingOutcome } from '../src/routing/call';
+import { decide } from '../src/routing/decide';
+import { createCallLabels } from '../src/routing/labels';
+import { grpcPicker } from './grpc-pickers';
 import type { BenchmarkCase } from './harness';
 
-/** What one routing decision costs, by kind of policy. Empty until the policy room has its compiler. */
-export function decisionCases(): BenchmarkCase[] {
-  return [];
+const METHOD = '/shop.v1.Payments/Charge';
+const CALLERS = 1_024;
+const ENVIRONMENT = { random: systemRandom, clock: systemClock };
+
+/**
+ * One decision by the last of so many routes, so that all are looked at: labels out of grpc-js' own Metadata, then a split
+ * that sticks by the user. What ratios refer to is one pick of grpc-js, which is what a call costs there.
+ */
+export function decisionCases(routeCounts: readonly number[]): BenchmarkCase[] {
+  const group = 'one decision, sticky split in the last route';
+  const metadata = Array.from({ length: CALLERS }, (_, index) => metadataOf(index));
+  return [
+    { group, name: 'grpc-js round_robin, one pick', run: pickRunner(grpcPicker('round_robin', 10)) },
+    ...routeCounts.map((count) => ({
+      group,
+      name: `${count.toLocaleString('en')} route${count === 1 ? '' : 's'}`,
+      run: decisionRunner(planOf(count), metadata),
+    })),
+  ];
+}
+
+function metadataOf(index: number): Metadata {
+  const metadata = new Metadata();
+  metadata.set('x-user-id', `u-${index}`);
+  metadata.set('x-tier', 'standard');
+  metadata.set('user-agent', 'benchmark');
+  return metadata;
+}
+
+function planOf(routes: number): Plan {
+  const testers = Array.from({ length: routes - 1 }, (_, index) => ({
+    name: `tier-${index}`,
+    match: { labels: { 'x-tier': `tier-${index}` } },
+    to: 'canary',
+  }));
+  const split = [
+    { to: 'stable', weight: 95 },
+    { to: 'canary', weight: 5 },
+  ];
+  const content = {
+    schema: 1,
+    service: 'payments',
+    subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
+    default: 'stable',
+    routes: [...testers, { name: 'everyone', split, stickBy: 'x-user-id' }],
+  };
+  return compilePolicy({ content, format: 'object' }, { service: 'payments', origin: 'inline' });
+}
+
+function decisionRunner(plan: Plan, metadata: readonly Metadata[]): (count: number) => unknown {
+  return (count) => {
+    let last: unknown;
+    for (let index = 0; index < count; index += 1) {
+      // As in a call: labels and outcome are made for it, the decision is not.
+      const labels = createCallLabels(metadata[index % CALLERS] as Metadata, undefined, undefined);
+      const outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
+      last = decide(plan, { method: METHOD, labels, force: undefined, stickyKey: undefined }, outcome, ENVIRONMENT);
+    }
+    return last;
+  };
+}
+
+function pickRunner(picker: experimental.Picker): (count: number) => unknown {
+  const args = { metadata: new Metadata(), extraPickInfo: {} };
+  return (count) => {
+    let last: unknown;
+    for (let index = 0; index < count; index += 1) last = picker.pick(args);
+    return last;
+  };
 }

@@ -1,20 +1,24 @@
 /**
- * What one pick costs beside grpc-js' own pickers, in one run.
+ * What a pick, a decision and a call's whole way to its endpoint cost, beside grpc-js' own pickers, in one run.
  *
- *     node --expose-gc --import tsx benchmarks/pick.ts [--short] [--json]
+ *     npm run bench [-- --short] [-- --json]
  *
- * `--short` takes a few seconds and is meant for guards in CI; `--json` prints one JSON object instead of tables.
+ * `--short` takes a few seconds; `--json` prints one JSON object instead of tables.
  */
 import { parseArgs } from 'node:util';
-import { decisionCases } from './decision';
-import { type MeasureOptions, measure } from './harness';
-import { pickCases } from './pick-cases';
 import { describeMachine, formatReport } from './report';
+import { FULL, runSuite, SHORT } from './suite';
 
-const { values } = parseArgs({ options: { short: { type: 'boolean' }, json: { type: 'boolean' } } });
-const options: MeasureOptions = values.short === true ? { rounds: 15, batchMs: 2 } : { rounds: 41, batchMs: 10 };
-const machine = describeMachine();
-const measurements = measure([...pickCases([10, 1_000, 10_000]), ...decisionCases()], options);
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: { short: { type: 'boolean' }, json: { type: 'boolean' } } });
+  const options = values.short === true ? SHORT : FULL;
+  const machine = describeMachine();
+  const measurements = await runSuite(options);
+  if (values.json === true) console.log(JSON.stringify({ machine, ...options, measurements }));
+  else console.log(formatReport(machine, options.rounds, measurements));
+}
 
-if (values.json === true) console.log(JSON.stringify({ machine, ...options, measurements }));
-else console.log(formatReport(machine, options.rounds, measurements));
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

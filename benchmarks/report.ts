@@ -35,5 +35,5 @@ export function formatReport(machine: Machine, rounds: number, measurements: rea
 function formatLine({ name, ns, nsLow, nsHigh, ratio, bytes }: Measurement): string {
   const spread = `[${nsLow.toFixed(1)} .. ${nsHigh.toFixed(1)}]`;
   const heap = bytes === undefined ? '' : `${bytes.toFixed(0).padStart(6)} B/op`;
-  return `  ${name.padEnd(34)}${ns.toFixed(1).padStart(9)} ns ${spread.padEnd(20)}${ratio.toFixed(2).padStart(7)} x${heap}`;
+  return `  ${name.padEnd(34)}${ns.toFixed(1).padStart(9)} ns ${spread.padEnd(20)}${ratio.toFixed(2).padStart(9)} x${heap}`;
 }

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -32,21 +32,45 @@ describe('the tarball in a user’s project', () => {
 
   afterAll(() => rmSync(project, { recursive: true, force: true }));
 
-  it('can be required, imported, and offers the same names both ways', () => {
+  it('routes real calls when required and when imported, and offers the same names both ways', () => {
     const required = JSON.parse(node('required.cjs')) as Loaded;
     const imported = JSON.parse(node('imported.mjs')) as Loaded;
-    expect(required.done).toContain('error');
+    expect(required.done).toEqual(['stable', 'canary', 'canary']);
     expect(imported.done).toEqual(required.done);
     expect(imported.names.toSorted()).toEqual(required.names.toSorted());
     expect(imported.testing.toSorted()).toEqual(required.testing.toSorted());
   });
 
   it('keeps one copy of its state when it is imported and required at once', () => {
-    expect(JSON.parse(node('both.mjs'))).toEqual({ differing: [], copies: 1 });
+    expect(JSON.parse(node('both.mjs'))).toEqual({
+      differing: [],
+      copies: 1,
+      found: expect.stringContaining('several lanes are open (register, imported)'),
+    });
   });
 
-  it('works in a default Jest project', () => {
-    run(join(project, 'node_modules', '.bin', 'jest'), ['--ci', '--rootDir', project], project);
+  it('offers the schema of policies, imported and required', () => {
+    expect(JSON.parse(node('schema.mjs'))).toEqual({ title: 'Graylane policy', required: 'Graylane policy' });
+  });
+
+  it('works in a default Jest project, and lets it end', () => {
+    const jest = join(project, 'node_modules', '.bin', 'jest');
+    run(jest, ['--ci', '--rootDir', project, '--testPathPatterns', 'lane\\.test\\.js$'], project);
+  });
+
+  it('works under node:test', () => {
+    run(process.execPath, ['--test', 'kit.node-test.cjs'], project);
+  });
+
+  it('does in the snippets of docs/testing.md what they say', () => {
+    const page = readFileSync(join(repository, 'docs', 'testing.md'), 'utf8');
+    const snippets = [...page.matchAll(/^```js\n(.*?)^```/gms)].map((match) => match[1] ?? '');
+    expect(snippets).toHaveLength(2);
+    const files = snippets.map((snippet, index) => {
+      writeFileSync(join(project, `snippet-${index}.mjs`), snippet);
+      return `snippet-${index}.mjs`;
+    });
+    expect(run(process.execPath, ['--test', '--test-reporter=tap', ...files], project)).toMatch(/^# pass 2$/m);
   });
 
   describe.each(['5.4', '5.9', '7'])('under TypeScript %s', (version) => {

@@ -1,0 +1,80 @@
+/**
+ * A short run that fails when a cost has changed its kind: a pick that looks at every endpoint, one that allocates, a decision
+ * that is quadratic in its routes. Only ratios within the run, with room for a busy machine; figures are for `npm run bench`.
+ *
+ *     node --expose-gc --import tsx benchmarks/guard.ts
+ */
+import type { Measurement } from './harness';
+import { runSuite, SHORT } from './suite';
+
+interface Bar {
+  readonly what: string;
+  readonly value: number;
+  readonly below: number;
+}
+
+function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
+  const at = (group: string, name: string): Measurement => {
+    const found = measurements.find((one) => one.group.includes(group) && one.name === name);
+    if (found === undefined) throw new Error(`${group}, ${name}: not measured`);
+    return found;
+  };
+  const ten = 'pick of 10 endpoints';
+  const thousand = 'pick of 1,000 endpoints';
+  const most = 'pick of 10,000 endpoints';
+  // The tenth percentile: what it costs when nobody disturbs.
+  const ratio = (a: Measurement, b: Measurement): number => a.nsLow / b.nsLow;
+  const weighted = at(thousand, 'grpc-js weighted_round_robin');
+  const oneRoute = at('decision', '1 route');
+  const path = "call's way";
+  return [
+    {
+      what: 'peak_ewma by weighted_round_robin of grpc-js, 1,000 endpoints',
+      value: ratio(at(thousand, 'peak_ewma'), weighted),
+      below: 0.5,
+    },
+    {
+      what: 'round_robin by weighted_round_robin of grpc-js, unequal weights, 1,000 endpoints',
+      value: ratio(at(thousand, 'round_robin, unequal weights'), weighted),
+      below: 1,
+    },
+    // Linear would be 1,000.
+    {
+      what: 'peak_ewma, 10,000 endpoints by 10',
+      value: ratio(at(most, 'peak_ewma'), at(ten, 'peak_ewma')),
+      below: 60,
+    },
+    { what: 'ring_hash, 10,000 endpoints by 10', value: ratio(at(most, 'ring_hash'), at(ten, 'ring_hash')), below: 60 },
+    // Linear is about 130 here, quadratic would be more than 10,000.
+    { what: 'decision, 1,000 routes by 1', value: ratio(at('decision', '1,000 routes'), oneRoute), below: 1_000 },
+    {
+      what: 'decision over 20 routes by one pick of grpc-js round_robin',
+      value: ratio(at('decision', '20 routes'), at('decision', 'grpc-js round_robin, one pick')),
+      below: 300,
+    },
+    {
+      what: "a call's way by that of grpc-js round_robin",
+      value: ratio(at(path, 'graylane: decide, pick, account'), at(path, 'grpc-js round_robin')),
+      below: 500,
+    },
+    { what: 'bytes a pick, peak_ewma', value: at(thousand, 'peak_ewma').bytes ?? Number.NaN, below: 8 },
+    { what: 'bytes a pick, round_robin', value: at(thousand, 'round_robin').bytes ?? Number.NaN, below: 8 },
+    { what: 'bytes a decision over 20 routes', value: at('decision', '20 routes').bytes ?? Number.NaN, below: 600 },
+  ];
+}
+
+async function main(): Promise<void> {
+  const bars = barsOf(await runSuite(SHORT));
+  // NaN is no measurement, and passes no bar.
+  const failed = bars.filter(({ value, below }) => !(value < below));
+  for (const bar of bars) {
+    const verdict = failed.includes(bar) ? 'FAILED' : 'ok';
+    console.log(`${verdict.padEnd(7)}${bar.what}: ${bar.value.toFixed(2)} (expected: < ${bar.below})`);
+  }
+  if (failed.length > 0) process.exitCode = 1;
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
