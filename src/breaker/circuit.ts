@@ -130,6 +130,8 @@ export class Circuit extends OpossumBreaker {
     this.emit('fire', NO_ARGUMENTS);
     this.emit('success', undefined, latencyMs);
     this.#isHeld = false;
+    // opossum's own listener has closed it, unless somebody took its listeners away.
+    if (closes && this.#isHalfOpen) this.close();
   }
 
   /** Counts only: whether it opens is for the caller to say. */
