@@ -1,0 +1,279 @@
+import type { Clock, Timer } from '../internal/clock';
+import type { Random } from '../internal/random';
+import { Circuit } from './circuit';
+import type { Outcome } from './outcome';
+import { BYPASS, closedPermit, isProbePermit, type Permit, probePermit, ticketOf } from './permit';
+import type { ProbeGate } from './probe-gate';
+import { longestResetDelayMs, resetDelayMs } from './reset-delay';
+import { type BreakerRules, causeToOpen } from './rules';
+import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './view';
+
+/**
+ * A pick that was promised the probe and never became an attempt keeps others waiting no longer than this. Above the 100 ms
+ * by which a picker's idea of the time may lag.
+ */
+const OFFER_MS = 200;
+
+export interface BreakerDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** After each change of state, before listeners on the opossum object. Must not throw. */
+  readonly changed: (breaker: Breaker, event: BreakerEvent, from: BreakerState) => void;
+  /** The window was empty and now holds something. */
+  readonly counted: (breaker: Breaker) => void;
+  readonly listenerFailed: (error: unknown) => void;
+}
+
+export interface BreakerIdentity {
+  readonly key: string;
+  readonly level: BreakerLevel;
+  /** opossum's name and group. */
+  readonly name: string;
+  readonly group: string;
+}
+
+/**
+ * A breaker asked before and told after: `admits` in the pick, `begin` when the attempt starts, `record` or `release`
+ * when it ends. All synchronous. Times are monotonic milliseconds of the breaker's clock. After `dispose` it admits everything
+ * and counts nothing.
+ */
+export class Breaker {
+  readonly key: string;
+  readonly level: BreakerLevel;
+  readonly circuit: Circuit;
+  readonly #deps: BreakerDeps;
+  readonly #gate: ProbeGate;
+  #rules: BreakerRules;
+  #state: BreakerState = 'closed';
+  /** Which closed period this is, or the next one will be; an outcome is believed only in the period it began in. */
+  #period = 0;
+  #offeredUntilMs = Number.NEGATIVE_INFINITY;
+  #probeSuccesses = 0;
+  #failedProbes = 0;
+  #consecutiveFailures = 0;
+  #silentFailures = 0;
+  #badSinceMs: number | undefined;
+  #openedAtMs = 0;
+  #probeAtMs = 0;
+  #reset: Timer | undefined;
+  #openedBecause: string | undefined;
+  /** Set while `open` runs. */
+  #cause: string | undefined;
+  #lastFailure: { readonly reason: string; readonly atMs: number } | undefined;
+  #isCounting = false;
+
+  constructor(identity: BreakerIdentity, rules: BreakerRules, gate: ProbeGate, deps: BreakerDeps) {
+    this.key = identity.key;
+    this.level = identity.level;
+    this.#deps = deps;
+    this.#gate = gate;
+    this.#rules = rules;
+    this.circuit = new Circuit(
+      identity.name,
+      identity.group,
+      rules,
+      {
+        opened: () => this.#opened(),
+        halfOpened: () => this.#change('halfOpen', 'halfOpen'),
+        closed: () => this.#closed(),
+        listenerFailed: deps.listenerFailed,
+      },
+      deps.clock.now(),
+    );
+  }
+
+  get state(): BreakerState {
+    return this.#state;
+  }
+
+  /** When it last left `closed`; a reopening does not move it. Undefined while closed. */
+  get badSinceMs(): number | undefined {
+    return this.#badSinceMs;
+  }
+
+  /** May an attempt go here? Called in the pick; allocates nothing. `nowMs` may lag by a tick. */
+  admits(nowMs: number): boolean {
+    if (this.#state === 'closed') return true;
+    if (!this.circuit.enabled) return true;
+    return this.#state === 'halfOpen' && nowMs >= this.#offeredUntilMs && this.#gate.admits(nowMs);
+  }
+
+  /**
+   * The pick chose this one while it was half-open: nobody else is admitted until the attempt starts, or does not. Without it,
+   * all picks of one turn would be admitted before the first of their attempts starts.
+   */
+  offer(nowMs: number): void {
+    if (this.#state === 'halfOpen') this.#offeredUntilMs = nowMs + OFFER_MS;
+  }
+
+  /** An attempt starts. While half-open the first one takes the probe; what begins beside it says nothing. */
+  begin(nowMs: number): Permit {
+    if (this.#state === 'closed') return closedPermit(this.#period);
+    if (this.#state === 'open' || !this.circuit.enabled) return BYPASS;
+    const ticket = this.#gate.begin(nowMs);
+    if (ticket === 0) return BYPASS;
+    this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
+    return probePermit(ticket);
+  }
+
+  isProbe(permit: Permit): boolean {
+    return isProbePermit(permit);
+  }
+
+  /** The attempt ended without a verdict. */
+  release(permit: Permit): void {
+    if (isProbePermit(permit)) this.#gate.release(ticketOf(permit));
+  }
+
+  /**
+   * The attempt ended; for a long stream also: it answered well so far. At most once for each permit. `latencyMs` and
+   * `reason` are for those who look at statistics and views.
+   */
+  record(permit: Permit, outcome: Outcome, nowMs: number, latencyMs: number = 0, reason: string = outcome): void {
+    if (outcome === 'neutral' || !this.circuit.enabled) {
+      this.release(permit);
+      return;
+    }
+    if (isProbePermit(permit)) {
+      if (this.#state === 'halfOpen' && this.#gate.settle(ticketOf(permit)))
+        this.#probed(outcome, nowMs, latencyMs, reason);
+    } else if (this.#state === 'closed' && permit === closedPermit(this.#period)) {
+      this.#count(outcome, nowMs, latencyMs, reason);
+    }
+  }
+
+  /** Opens it whatever was counted, as when the whole of a subset is shed. */
+  open(because: string): void {
+    this.#cause = because;
+    this.circuit.open();
+    this.#cause = undefined;
+  }
+
+  /** Takes new numbers; state, counts and permits stay. An open breaker never waits longer than the new numbers say. */
+  configure(rules: BreakerRules): void {
+    if (rules === this.#rules) return;
+    const was = this.#rules;
+    this.#rules = rules;
+    const nowMs = this.#deps.clock.now();
+    this.circuit.configure(rules, nowMs);
+    if (rules.enabled !== was.enabled) {
+      if (rules.enabled) this.circuit.enable();
+      else this.circuit.disable();
+    }
+    if (this.#state !== 'open') return;
+    const latestMs = this.#openedAtMs + longestResetDelayMs(this.#failedProbes, rules);
+    if (latestMs < this.#probeAtMs) this.#resetAt(latestMs);
+  }
+
+  /** Lets go of what has left the window. False: nothing is left in it. Called from the registry's loop. */
+  rotate(nowMs: number): boolean {
+    this.circuit.rotate(nowMs);
+    this.circuit.tellSnapshot();
+    const { successes, failures } = this.circuit.tally();
+    this.#isCounting = successes + failures > 0;
+    return this.#isCounting;
+  }
+
+  get failuresInWindow(): number {
+    return this.circuit.tally().failures;
+  }
+
+  view(nowMs: number): BreakerView {
+    this.circuit.rotate(nowMs);
+    const last = this.#lastFailure;
+    return {
+      key: this.key,
+      level: this.level,
+      state: this.#state,
+      isEnabled: this.circuit.enabled,
+      counts: this.circuit.tally(),
+      consecutiveFailures: this.#consecutiveFailures,
+      silentFailures: this.#silentFailures,
+      probesInMs: this.#state === 'open' ? Math.max(0, this.#probeAtMs - nowMs) : undefined,
+      openedBecause: this.#state === 'closed' ? undefined : this.#openedBecause,
+      lastFailure: last === undefined ? undefined : { reason: last.reason, agoMs: nowMs - last.atMs },
+    };
+  }
+
+  dispose(): void {
+    this.#reset?.cancel();
+    this.#reset = undefined;
+    this.circuit.shutdown();
+  }
+
+  #count(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
+    if (!this.#isCounting) {
+      this.#isCounting = true;
+      this.#deps.counted(this);
+    }
+    if (outcome === 'success') {
+      this.#consecutiveFailures = 0;
+      this.#silentFailures = 0;
+      this.circuit.countSuccess(latencyMs, nowMs, false);
+      return;
+    }
+    this.#fail(outcome, nowMs, latencyMs, reason);
+    const streaks = { consecutiveFailures: this.#consecutiveFailures, silentFailures: this.#silentFailures };
+    const because = causeToOpen(this.#rules, streaks, () => this.circuit.tally());
+    if (because !== undefined) this.open(because);
+  }
+
+  #probed(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
+    if (outcome === 'success') {
+      this.#probeSuccesses += 1;
+      this.circuit.countSuccess(latencyMs, nowMs, this.#probeSuccesses >= this.#gate.successesToClose);
+      return;
+    }
+    this.#fail(outcome, nowMs, latencyMs, reason);
+    this.open('the probe failed');
+  }
+
+  #fail(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
+    this.#consecutiveFailures += 1;
+    this.#silentFailures = outcome === 'silent' ? this.#silentFailures + 1 : 0;
+    this.#lastFailure = { reason, atMs: nowMs };
+    this.circuit.countFailure(reason, latencyMs, nowMs);
+  }
+
+  #opened(): void {
+    const { clock, random } = this.#deps;
+    const nowMs = clock.now();
+    this.#failedProbes = this.#state === 'halfOpen' ? this.#failedProbes + 1 : 0;
+    this.#badSinceMs ??= nowMs;
+    this.#openedAtMs = nowMs;
+    this.#openedBecause = this.#cause ?? 'opened by hand';
+    this.#resetAt(nowMs + resetDelayMs(this.#failedProbes, this.#rules, random));
+    this.#change('open', 'open');
+  }
+
+  #closed(): void {
+    this.#reset?.cancel();
+    this.#reset = undefined;
+    this.#period += 1;
+    this.#failedProbes = 0;
+    this.#consecutiveFailures = 0;
+    this.#silentFailures = 0;
+    this.#badSinceMs = undefined;
+    this.#openedBecause = undefined;
+    this.#change('closed', 'close');
+  }
+
+  #change(state: BreakerState, event: BreakerEvent): void {
+    const from = this.#state;
+    this.#state = state;
+    this.#gate.reset();
+    this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
+    this.#probeSuccesses = 0;
+    this.#deps.changed(this, event, from);
+  }
+
+  #resetAt(atMs: number): void {
+    const { clock } = this.#deps;
+    this.#reset?.cancel();
+    this.#probeAtMs = atMs;
+    this.#reset = clock.setTimer(Math.max(0, atMs - clock.now()), () => {
+      this.#reset = undefined;
+      this.circuit.probe(clock.now() - this.#openedAtMs);
+    });
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Who may probe while a breaker is half-open. One object for each breaker. Times are monotonic milliseconds; tickets are
+ * positive and never repeat.
+ */
+export interface ProbeGate {
+  /** This many probes must succeed before the breaker closes. */
+  readonly successesToClose: number;
+  /** Asked by pickers. */
+  admits(nowMs: number): boolean;
+  /** An attempt starts: its ticket, or 0 when it may not be a probe. */
+  begin(nowMs: number): number;
+  /** A probe ends with a verdict. False: it is not one of ours any more, and its verdict counts for nothing. */
+  settle(ticket: number): boolean;
+  /** A probe ends without one. */
+  release(ticket: number): void;
+  /** The breaker changed its state: whatever is out belongs to the past. */
+  reset(): void;
+}
+
+/**
+ * One probe at a time. A probe that never ends (nobody hears of its end when a listener of the caller throws) loses its place
+ * after `leaseMs`; until somebody takes that place its verdict is still welcome.
+ */
+export class SingleProbe implements ProbeGate {
+  readonly successesToClose = 1;
+  readonly #leaseMs: number;
+  #leasedUntilMs = Number.NEGATIVE_INFINITY;
+  #current = 0;
+  #issued = 0;
+
+  constructor(leaseMs: number) {
+    this.#leaseMs = leaseMs;
+  }
+
+  admits(nowMs: number): boolean {
+    return nowMs >= this.#leasedUntilMs;
+  }
+
+  begin(nowMs: number): number {
+    if (nowMs < this.#leasedUntilMs) return 0;
+    this.#leasedUntilMs = nowMs + this.#leaseMs;
+    this.#issued += 1;
+    this.#current = this.#issued;
+    return this.#current;
+  }
+
+  settle(ticket: number): boolean {
+    if (ticket !== this.#current) return false;
+    this.reset();
+    return true;
+  }
+
+  release(ticket: number): void {
+    if (ticket === this.#current) this.reset();
+  }
+
+  reset(): void {
+    this.#current = 0;
+    this.#leasedUntilMs = Number.NEGATIVE_INFINITY;
+  }
+}
+
+/** One probe in `everyMs`, however many are out; no lease is needed, as none keeps the next one waiting. */
+export class ProbeTrickle implements ProbeGate {
+  readonly successesToClose: number;
+  readonly #everyMs: number;
+  #nextAtMs = Number.NEGATIVE_INFINITY;
+  #issued = 0;
+  /** Tickets up to this one are of an earlier half-open period. */
+  #stale = 0;
+
+  constructor(everyMs: number, successesToClose: number) {
+    this.#everyMs = everyMs;
+    this.successesToClose = successesToClose;
+  }
+
+  admits(nowMs: number): boolean {
+    return nowMs >= this.#nextAtMs;
+  }
+
+  begin(nowMs: number): number {
+    if (nowMs < this.#nextAtMs) return 0;
+    this.#nextAtMs = nowMs + this.#everyMs;
+    this.#issued += 1;
+    return this.#issued;
+  }
+
+  settle(ticket: number): boolean {
+    return ticket > this.#stale;
+  }
+
+  release(_ticket: number): void {}
+
+  reset(): void {
+    this.#stale = this.#issued;
+    this.#nextAtMs = Number.NEGATIVE_INFINITY;
+  }
+}

@@ -1,0 +1,101 @@
+const BUCKETS = 10;
+const BUCKET_MS = 1000;
+
+export interface RetryBudgetRules {
+  /** Retries per hundred calls of the last ten seconds. */
+  readonly percent: number;
+  /** Allowed however few the calls, for each second of the last ten in which there was a call. */
+  readonly minPerSecond: number;
+}
+
+/** One service's allowance of retries in one lane. Times are monotonic milliseconds and do not go back. */
+export interface RetryBudget {
+  /** Calls and retries of the last ten seconds. */
+  readonly calls: number;
+  readonly retries: number;
+  /** A call begins (not: an attempt). */
+  callStarted(nowMs: number): void;
+  /** Draws one retry. False: the budget is spent and the call gets its real status. */
+  tryRetry(nowMs: number): boolean;
+  /** A retry that was drawn reached nobody: it cost no server anything. */
+  giveBack(nowMs: number): void;
+  /** Takes new rules without forgetting what was counted. */
+  configure(rules: RetryBudgetRules): void;
+}
+
+/** Ring of one-second buckets; no timers, nothing allocated after construction. */
+export function createRetryBudget(rules: RetryBudgetRules): RetryBudget {
+  return new RingBudget(rules);
+}
+
+class RingBudget implements RetryBudget {
+  calls = 0;
+  retries = 0;
+  #percent = 0;
+  #minPerSecond = 0;
+  #activeSeconds = 0;
+  /** Seconds since the clock's zero of the newest bucket. */
+  #second = Number.NEGATIVE_INFINITY;
+  readonly #calls: number[] = new Array<number>(BUCKETS).fill(0);
+  readonly #retries: number[] = new Array<number>(BUCKETS).fill(0);
+
+  constructor(rules: RetryBudgetRules) {
+    this.configure(rules);
+  }
+
+  configure(rules: RetryBudgetRules): void {
+    this.#percent = rules.percent;
+    this.#minPerSecond = rules.minPerSecond;
+  }
+
+  callStarted(nowMs: number): void {
+    const slot = this.#advance(nowMs);
+    const before = this.#calls[slot] ?? 0;
+    if (before === 0) this.#activeSeconds += 1;
+    this.#calls[slot] = before + 1;
+    this.calls += 1;
+  }
+
+  tryRetry(nowMs: number): boolean {
+    const slot = this.#advance(nowMs);
+    // The larger of the two, not their sum: otherwise a service that fails altogether would get both.
+    const allowed = Math.max((this.calls * this.#percent) / 100, this.#activeSeconds * this.#minPerSecond);
+    if (this.retries + 1 > allowed) return false;
+    this.#retries[slot] = (this.#retries[slot] ?? 0) + 1;
+    this.retries += 1;
+    return true;
+  }
+
+  giveBack(nowMs: number): void {
+    const newest = this.#advance(nowMs);
+    // From the newest bucket that has one: the draw itself is rarely older than a second.
+    for (let age = 0; age < BUCKETS; age += 1) {
+      const slot = (newest + BUCKETS - age) % BUCKETS;
+      const drawn = this.#retries[slot] ?? 0;
+      if (drawn === 0) continue;
+      this.#retries[slot] = drawn - 1;
+      this.retries -= 1;
+      return;
+    }
+  }
+
+  /** Drops what is older than the window and returns the bucket of this second. */
+  #advance(nowMs: number): number {
+    const second = Math.floor(nowMs / BUCKET_MS);
+    if (second > this.#second) {
+      const first = Math.max(this.#second + 1, second - BUCKETS + 1);
+      for (let next = first; next <= second; next += 1) this.#clear(next % BUCKETS);
+      this.#second = second;
+    }
+    return this.#second % BUCKETS;
+  }
+
+  #clear(slot: number): void {
+    const calls = this.#calls[slot] ?? 0;
+    if (calls > 0) this.#activeSeconds -= 1;
+    this.calls -= calls;
+    this.retries -= this.#retries[slot] ?? 0;
+    this.#calls[slot] = 0;
+    this.#retries[slot] = 0;
+  }
+}

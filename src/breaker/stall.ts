@@ -1,0 +1,73 @@
+/** A gap between two ticks (of 100 ms each) beyond which the loop was stalled; the endpoints' load uses the same. */
+const STALL_MS = 300;
+
+/**
+ * Tells whether our own event loop was stalled, in which case deadlines and latencies say nothing of the endpoints: timers run
+ * before sockets are read, so answered calls end as deadlines. Fed by the shared tick of whoever runs it.
+ */
+export interface StallDetector {
+  /** An attempt starts, so the tick runs from now on. Without effect while it runs already. */
+  wake(nowMs: number): void;
+  /** From the shared 100 ms tick. A late one begins a time of distrust that lasts until the sockets were read. */
+  tick(nowMs: number): void;
+  /** The tick stopped, as nothing is in flight. */
+  rest(): void;
+  /** Asked when an attempt ends: true between the moment a tick is overdue and the end of the turn after it ran. */
+  isStalled(nowMs: number): boolean;
+}
+
+export interface StallDetectorDeps {
+  /** Runs `callback` once, after the poll phase of the event loop, in which sockets are read. */
+  readonly setImmediate: (callback: () => void) => unknown;
+}
+
+const systemDeps: StallDetectorDeps = { setImmediate };
+
+export function createStallDetector(deps: StallDetectorDeps = systemDeps): StallDetector {
+  return new TickDetector(deps);
+}
+
+class TickDetector implements StallDetector {
+  readonly #setImmediate: StallDetectorDeps['setImmediate'];
+  /** Infinity while the tick rests: nothing can be late then. */
+  #tickedAtMs = Number.POSITIVE_INFINITY;
+  #isRecovering = false;
+  /** The latest stall; an older one's end must not end it. */
+  #stalls = 0;
+
+  constructor(deps: StallDetectorDeps) {
+    this.#setImmediate = deps.setImmediate;
+  }
+
+  wake(nowMs: number): void {
+    if (this.#tickedAtMs === Number.POSITIVE_INFINITY) this.#tickedAtMs = nowMs;
+  }
+
+  tick(nowMs: number): void {
+    if (nowMs - this.#tickedAtMs > STALL_MS) this.#recover();
+    this.#tickedAtMs = nowMs;
+  }
+
+  rest(): void {
+    this.#tickedAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  isStalled(nowMs: number): boolean {
+    return this.#isRecovering || nowMs - this.#tickedAtMs > STALL_MS;
+  }
+
+  /**
+   * The first immediate runs after this turn's sockets were read, the second after those of the turn that follows, by which
+   * time what they caused has ended too.
+   */
+  #recover(): void {
+    this.#isRecovering = true;
+    this.#stalls += 1;
+    const stall = this.#stalls;
+    this.#setImmediate(() => {
+      this.#setImmediate(() => {
+        if (stall === this.#stalls) this.#isRecovering = false;
+      });
+    });
+  }
+}

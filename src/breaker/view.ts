@@ -1,0 +1,36 @@
+/** opossum's words. */
+export type BreakerState = 'closed' | 'open' | 'halfOpen';
+
+/** opossum's names of what happens to a breaker. */
+export type BreakerEvent = 'open' | 'halfOpen' | 'close';
+
+/** `endpoint`: one address. `subset`: one subset in one datacenter. */
+export type BreakerLevel = 'endpoint' | 'subset';
+
+/** A breaker as it stood when it was asked for; plain data, never changed afterwards. */
+export interface BreakerView {
+  /** `datacenter/host:port` of an endpoint, `subset@datacenter` of a subset. */
+  readonly key: string;
+  readonly level: BreakerLevel;
+  readonly state: BreakerState;
+  /** False: the policy, or the holder of the opossum object, turned it off; it admits everything and counts nothing. */
+  readonly isEnabled: boolean;
+  /** Outcomes in the rolling window. */
+  readonly counts: { readonly successes: number; readonly failures: number };
+  readonly consecutiveFailures: number;
+  /** Deadlines in a row with nothing received. */
+  readonly silentFailures: number;
+  /** While open: milliseconds until it turns half-open. */
+  readonly probesInMs: number | undefined;
+  /** While not closed: what opened it last. */
+  readonly openedBecause: string | undefined;
+  readonly lastFailure: { readonly reason: string; readonly agoMs: number } | undefined;
+}
+
+export interface BreakerChange {
+  readonly key: string;
+  readonly level: BreakerLevel;
+  readonly event: BreakerEvent;
+  readonly from: BreakerState;
+  readonly state: BreakerState;
+}

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createRetryBudget, type RetryBudget } from '../../src/breaker/retry-budget';
+
+function calls(budget: RetryBudget, count: number, nowMs: number): void {
+  for (let call = 0; call < count; call += 1) budget.callStarted(nowMs);
+}
+
+function retries(budget: RetryBudget, nowMs: number): number {
+  let granted = 0;
+  while (granted < 10_000 && budget.tryRetry(nowMs)) granted += 1;
+  return granted;
+}
+
+describe('the retry budget', () => {
+  it('is a share of the calls', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    calls(budget, 1000, 0);
+    expect(retries(budget, 0)).toBe(200);
+    calls(budget, 5, 0);
+    expect(retries(budget, 0)).toBe(1);
+  });
+
+  it('has a floor for each second in which there was a call, which is not on top of the share', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    expect(retries(budget, 0)).toBe(0);
+    calls(budget, 1, 0);
+    expect(retries(budget, 0)).toBe(10);
+    calls(budget, 1, 1000);
+    expect(retries(budget, 1000)).toBe(10);
+    expect(retries(budget, 5000)).toBe(0);
+  });
+
+  it('keeps attempts per call within its share when every call fails', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    let attempts = 0;
+    for (let call = 0; call < 6000; call += 1) {
+      const nowMs = call * 10;
+      budget.callStarted(nowMs);
+      attempts += 1;
+      if (budget.tryRetry(nowMs)) attempts += 1;
+    }
+    expect(attempts / 6000).toBeLessThanOrEqual(1.2);
+    expect(attempts / 6000).toBeGreaterThan(1.19);
+  });
+
+  it('forgets after ten seconds', () => {
+    const budget = createRetryBudget({ percent: 50, minPerSecond: 0 });
+    calls(budget, 10, 0);
+    expect(retries(budget, 0)).toBe(5);
+    expect(retries(budget, 9_999)).toBe(0);
+    calls(budget, 2, 10_000);
+    expect(budget.retries).toBe(0);
+    expect(retries(budget, 10_000)).toBe(1);
+  });
+
+  it('takes back what reached nobody, once', () => {
+    const budget = createRetryBudget({ percent: 50, minPerSecond: 0 });
+    calls(budget, 4, 0);
+    expect(retries(budget, 0)).toBe(2);
+    budget.giveBack(3000);
+    expect(retries(budget, 3000)).toBe(1);
+    for (let time = 0; time < 5; time += 1) budget.giveBack(3000);
+    expect(budget.retries).toBe(0);
+    expect(retries(budget, 3000)).toBe(2);
+  });
+
+  it('takes new rules and keeps what it counted', () => {
+    const budget = createRetryBudget({ percent: 0, minPerSecond: 0 });
+    calls(budget, 10, 0);
+    expect(retries(budget, 0)).toBe(0);
+    budget.configure({ percent: 100, minPerSecond: 0 });
+    expect(retries(budget, 0)).toBe(10);
+  });
+
+  it('agrees with a plain list of what happened', () => {
+    const step = fc.record({
+      waitMs: fc.oneof(fc.nat(300), fc.nat(30_000)),
+      kind: fc.constantFrom('call' as const, 'call' as const, 'retry' as const, 'back' as const),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 150 }), fc.nat(100), fc.nat(3), (steps, percent, minPerSecond) => {
+        const budget = createRetryBudget({ percent, minPerSecond });
+        let log: { second: number; kind: 'call' | 'retry' }[] = [];
+        let nowMs = 12_345;
+        for (const { waitMs, kind } of steps) {
+          nowMs += waitMs;
+          const second = Math.floor(nowMs / 1000);
+          log = log.filter((entry) => entry.second > second - 10);
+          const called = log.filter((entry) => entry.kind === 'call');
+          const retried = log.filter((entry) => entry.kind === 'retry');
+          if (kind === 'call') {
+            budget.callStarted(nowMs);
+            log.push({ second, kind });
+          } else if (kind === 'retry') {
+            const seconds = new Set(called.map((entry) => entry.second)).size;
+            const allowed = Math.max((called.length * percent) / 100, seconds * minPerSecond);
+            const expected = retried.length + 1 <= allowed;
+            expect(budget.tryRetry(nowMs)).toBe(expected);
+            if (expected) log.push({ second, kind });
+          } else {
+            budget.giveBack(nowMs);
+            const latest = retried.at(-1);
+            log = log.filter((entry) => entry !== latest);
+          }
+        }
+        budget.giveBack(nowMs + 20_000);
+        expect([budget.calls, budget.retries]).toEqual([0, 0]);
+      }),
+    );
+  });
+});
