@@ -1,4 +1,3 @@
-import type { Clock } from '../internal/clock';
 import {
   type CallCredentials,
   type Metadata,
@@ -11,10 +10,12 @@ import {
   type SubchannelCallListener,
   type SubchannelInterface,
 } from '../internal/grpc';
+import { beginAttempt, type Permits, settleAttempt } from './attempt-outcome';
 import type { ChannelConnection } from './connection';
 import type { Endpoint } from './endpoint';
-import type { EndpointRegistry } from './endpoint-registry';
-import type { AttemptLink, LoadOutcome } from './load';
+import type { BalancerHost } from './host';
+import type { AttemptLink } from './load';
+import type { Pool } from './pool';
 import type { AttemptView, RoutedCall } from './routed-call';
 
 type Phase =
@@ -47,7 +48,12 @@ export class Attempt implements AttemptLink, AttemptView {
   readonly onCallEnded: (code: Status, details: string, metadata: Metadata) => void;
 
   tier = 0;
-  subset = '';
+  code = 0;
+  details = '';
+  respondedAtMs = 0;
+  readonly #permits: Permits = { endpoint: 0, subset: 0 };
+  #isProbe = false;
+  #from: Pool | undefined;
   #phase: Phase = 'picked';
   #isTransportDone = false;
   #isCallDone = false;
@@ -66,10 +72,10 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   /** Prepares the attempt for a pick and returns it as grpc-js' pick result. */
-  picked(call: RoutedCall, connection: ChannelConnection, subset: string, tier: number): PickResult {
+  picked(call: RoutedCall, connection: ChannelConnection, pool: Pool, tier: number): PickResult {
     this.#call = call;
     this.#connection = connection;
-    this.subset = subset;
+    this.#from = pool;
     this.tier = tier;
     return this as unknown as PickResult;
   }
@@ -80,6 +86,10 @@ export class Attempt implements AttemptLink, AttemptView {
 
   get endpoint(): Endpoint {
     return present(this.#connection).endpoint;
+  }
+
+  get subset(): string {
+    return present(this.#from).subset;
   }
 
   /** grpc-js reads the subchannel of a pick result; the attempt stands in for it. */
@@ -137,28 +147,45 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   #start(): void {
-    this.#phase = 'started';
-    this.startedAtMs = this.#pool.clock.now();
+    const { host } = this.#pool;
     const { call, endpoint } = this;
+    const now = host.clock.now();
+    this.#phase = 'started';
+    this.startedAtMs = now;
     if (call.tried === undefined) call.tried = [endpoint];
     else call.tried.push(endpoint);
-    endpoint.load.attemptStarted(this, this.startedAtMs);
-    this.#pool.registry.wake();
+    host.endpoints.wake(now);
+    endpoint.load.attemptStarted(this, now);
+    this.#isProbe = beginAttempt(this.#permits, endpoint, present(this.#from), now);
   }
 
   #respond(): void {
     if (this.responded || this.#phase !== 'started') return;
     this.responded = true;
-    this.endpoint.load.attemptResponded(this, this.#pool.clock.now());
+    this.respondedAtMs = this.#pool.host.clock.now();
+    this.endpoint.load.attemptResponded(this, this.respondedAtMs);
   }
 
   #end(code: number, details: string): void {
     if (this.#phase === 'started') {
       this.#phase = 'ended';
-      this.endpoint.load.attemptEnded(this, this.#pool.clock.now(), outcomeOf(code));
-      this.call.observer?.attemptEnded?.(this, code, details);
+      this.#settle(code, details);
     }
     if (this.#phase === 'ended' && this.#isTransportDone && this.#isCallDone) this.#release();
+  }
+
+  #settle(code: number, details: string): void {
+    const { host } = this.#pool;
+    const { call, endpoint } = this;
+    const now = host.clock.now();
+    this.code = code;
+    this.details = details;
+    host.endpoints.nowMs = now;
+    const outcome = settleAttempt(host, this.#permits, endpoint, present(this.#from), this, now);
+    endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
+    call.lastCode = code;
+    call.wasProbe = this.#isProbe;
+    call.observer?.attemptEnded?.(this, code, details);
   }
 
   #release(): void {
@@ -168,33 +195,19 @@ export class Attempt implements AttemptLink, AttemptView {
     this.responded = false;
     this.#call = undefined;
     this.#connection = undefined;
+    this.#from = undefined;
     this.#listener = undefined;
     this.#pool.give(this);
   }
 }
 
-const OK = 0;
-const CANCELLED = 1;
-const FAILURES = new Set([
-  2 /* UNKNOWN */, 4 /* DEADLINE_EXCEEDED */, 8 /* RESOURCE_EXHAUSTED */, 13 /* INTERNAL */, 14 /* UNAVAILABLE */,
-  15 /* DATA_LOSS */,
-]);
-
-function outcomeOf(code: number): LoadOutcome {
-  if (code === OK) return 'success';
-  if (code === CANCELLED) return 'neutral';
-  return FAILURES.has(code) ? 'failure' : 'success';
-}
-
 /** Free attempts of one balancer. */
 export class AttemptPool {
-  readonly clock: Clock;
-  readonly registry: EndpointRegistry;
+  readonly host: BalancerHost;
   readonly #free: Attempt[] = [];
 
-  constructor(clock: Clock, registry: EndpointRegistry) {
-    this.clock = clock;
-    this.registry = registry;
+  constructor(host: BalancerHost) {
+    this.host = host;
   }
 
   take(): Attempt {

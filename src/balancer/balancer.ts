@@ -20,7 +20,8 @@ import { ConnectionSet } from './connection-set';
 import { createPoolPicker } from './create-pool-picker';
 import type { ChannelLink } from './host';
 import { SnapshotPicker, waitingPicker } from './picker';
-import { Pool } from './pool';
+import { Pool, type PoolParts } from './pool';
+import { Spill } from './spill';
 import { chooseSubset } from './subsetting';
 import { Topology } from './topology';
 
@@ -79,6 +80,8 @@ class ActiveBalancer {
   #snapshot: Snapshot | undefined;
   #topology: Topology | undefined;
   #older = new WeakMap<Snapshot['plan'], Topology>();
+  /** By datacenter and subset. */
+  readonly #spills = new Map<string, Spill>();
   /** By the list they were chosen from, which belongs to one plan and one instance set. */
   readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
   #flush: NodeJS.Immediate | undefined;
@@ -95,7 +98,7 @@ class ActiveBalancer {
     this.#link = link;
     this.#createMetadata = createMetadata;
     const { host } = link;
-    this.#attempts = new AttemptPool(host.clock, host.endpoints);
+    this.#attempts = new AttemptPool(host);
     this.#connections = new ConnectionSet(helper, host, options, {
       stateChanged: () => this.#scheduleFlush(),
       setGrew: () => this.#rebuild(),
@@ -161,16 +164,38 @@ class ActiveBalancer {
   #build(plan: Snapshot['plan'], snapshot: Snapshot, former: Topology | undefined): Topology {
     const { host } = this.#link;
     const membership = membershipOf(plan, snapshot.instances);
+    const lost = host.endpoints.lost();
     return new Topology(plan, membership, (subset, datacenter) => {
-      const usable = membership.group(subset, datacenter)?.usable ?? [];
-      if (usable.length === 0) return undefined;
-      const { members, missing } = this.#connections.to(this.#share(usable, plan));
-      const kept = former?.pools.find((pool) => pool.subset === subset && pool.datacenter === datacenter);
-      if (kept?.holds(members, missing, plan.balancing)) {
-        kept.refresh();
-        return kept;
+      const group = membership.group(subset, datacenter);
+      const subsetPlan = plan.subsets.get(subset);
+      const key = `${datacenter}\n${subset}`;
+      const now = host.clock.now();
+      if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
+        this.#spills.get(key)?.update(0, 1, now);
+        return undefined;
       }
-      return new Pool(subset, datacenter, members, missing, plan.balancing, createPoolPicker, host.random);
+      const spill = this.#spills.get(key) ?? new Spill();
+      this.#spills.set(key, spill);
+      const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
+      const gone = lost.filter((each) => each.datacenter === datacenter && membership.wouldTake(subset, each));
+      const sheds = subsetPlan.fallback !== undefined && subsetPlan.subsetBreaker.enabled;
+      const parts: PoolParts = {
+        subset,
+        datacenter,
+        members,
+        missing,
+        absent: group.unusable.length + gone.length,
+        balancing: plan.balancing,
+        breakerPlan: subsetPlan.breaker,
+        subsetBreaker: sheds ? host.breakers.forSubset(subsetPlan, datacenter) : undefined,
+        spill,
+      };
+      const kept = former?.pools.find((pool) => pool.subset === subset && pool.datacenter === datacenter);
+      if (kept?.isMadeOf(parts) !== true) {
+        return new Pool(parts, { create: createPoolPicker, random: host.random }, now);
+      }
+      kept.refresh(now);
+      return kept;
     });
   }
 
@@ -192,7 +217,7 @@ class ActiveBalancer {
       this.#flush = undefined;
       this.#lateFlush = undefined;
       this.#flushedAtMs = clock.now();
-      for (const pool of this.#topology?.pools ?? []) pool.refresh();
+      for (const pool of this.#topology?.pools ?? []) pool.refresh(clock.now());
       this.#older = new WeakMap();
       this.#publish();
     };

@@ -1,5 +1,8 @@
+import type { BreakerRegistry } from '../breaker/registry';
+import type { StallDetector } from '../breaker/stall';
 import type { Instance } from '../discovery/source';
 import type { Clock, Timer } from '../internal/clock';
+import type { BreakerPlan } from '../policy/plan';
 import type { Endpoint } from './endpoint';
 import type { EndpointLoad } from './load';
 import { nextSlowStartStepMs, slowStartShare } from './slow-start';
@@ -23,8 +26,16 @@ export interface ConnectionView {
   readonly failure: string | undefined;
 }
 
-/** Told after a tick in which some endpoints changed how they should be treated. */
-export type EndpointsChanged = (changed: readonly Endpoint[]) => void;
+/** Told when some endpoints or subsets should be treated otherwise than before: suspicion, weight, breaker. */
+export type EndpointsChanged = () => void;
+
+/** What the statistics of a service are kept with. */
+export interface RegistryDeps {
+  readonly clock: Clock;
+  readonly createLoad: () => EndpointLoad;
+  readonly breakers: BreakerRegistry;
+  readonly stall: StallDetector;
+}
 
 /**
  * The endpoints of one service in one lane: identity and statistics, shared by all of its channels. Runs the one shared
@@ -32,7 +43,7 @@ export type EndpointsChanged = (changed: readonly Endpoint[]) => void;
  */
 export class EndpointRegistry {
   readonly #clock: Clock;
-  readonly #createLoad: () => EndpointLoad;
+  readonly #deps: RegistryDeps;
   readonly #entries = new Map<string, Entry>();
   /** Discovery keeps the object of an unchanged instance, which saves building its key again. */
   readonly #byInstance = new WeakMap<Instance, Endpoint>();
@@ -43,10 +54,14 @@ export class EndpointRegistry {
   #slowStartMs = 0;
   #slowStart: Timer | undefined;
 
-  constructor(clock: Clock, createLoad: () => EndpointLoad) {
-    this.#clock = clock;
-    this.#createLoad = createLoad;
+  constructor(deps: RegistryDeps) {
+    this.#clock = deps.clock;
+    this.#deps = deps;
+    deps.breakers.subscribe(() => this.#tell());
   }
+
+  /** The time as of the last attempt's start or end, or of the last tick: what picks go by, since they read no clock. */
+  nowMs = 0;
 
   /** Takes over the instances of a new snapshot. Called by the service before its balancers hear of the snapshot. */
   sync(instances: Iterable<Instance>, slowStartMs: number): void {
@@ -72,7 +87,10 @@ export class EndpointRegistry {
       if (present.has(key)) continue;
       entry.leftAtMs ??= now;
       entry.readySinceMs = undefined;
-      if (now - entry.leftAtMs > RETENTION_MS && entry.endpoint.load.inFlight === 0) this.#entries.delete(key);
+      if (now - entry.leftAtMs > RETENTION_MS && entry.endpoint.load.inFlight === 0) {
+        this.#entries.delete(key);
+        this.#deps.breakers.forget(key);
+      }
     }
   }
 
@@ -83,6 +101,21 @@ export class EndpointRegistry {
 
   present(): Endpoint[] {
     return [...this.#entries.values()].filter((entry) => entry.leftAtMs === undefined).map((entry) => entry.endpoint);
+  }
+
+  /** Instances that were there within the last 60 s and are not any more: still counted as known, and bad. */
+  lost(): Instance[] {
+    const now = this.#clock.now();
+    const lost: Instance[] = [];
+    for (const { endpoint, leftAtMs } of this.#entries.values()) {
+      if (leftAtMs !== undefined && now - leftAtMs <= RETENTION_MS) lost.push(endpoint.instance);
+    }
+    return lost;
+  }
+
+  /** The endpoint's breaker, made now if this is its first failure. */
+  failed(endpoint: Endpoint, plan: BreakerPlan): void {
+    endpoint.breaker ??= this.#deps.breakers.failed(endpoint.key, plan);
   }
 
   subscribe(listener: EndpointsChanged): () => void {
@@ -113,8 +146,10 @@ export class EndpointRegistry {
   }
 
   /** Called when an attempt starts: keeps the tick going. */
-  wake(): void {
+  wake(nowMs: number): void {
+    this.nowMs = nowMs;
     this.#idleTicks = 0;
+    this.#deps.stall.wake(nowMs);
     this.#tick ??= this.#clock.setRepeating(TICK_MS, () => this.#sweep());
   }
 
@@ -129,21 +164,21 @@ export class EndpointRegistry {
   /** Sets every weight in force, and comes back when a slow start takes its next step. */
   #weigh(): void {
     const now = this.#clock.now();
-    const changed: Endpoint[] = [];
+    let isChanged = false;
     let nextMs: number | undefined;
     for (const { endpoint, readySinceMs } of this.#entries.values()) {
       const ageMs = readySinceMs === undefined ? 0 : now - readySinceMs;
       const weight = endpoint.instance.weight * slowStartShare(ageMs, this.#slowStartMs);
       if (weight !== endpoint.weight) {
         endpoint.weight = weight;
-        changed.push(endpoint);
+        isChanged = true;
       }
       const stepMs = readySinceMs === undefined ? undefined : nextSlowStartStepMs(ageMs, this.#slowStartMs);
       if (stepMs !== undefined && (nextMs === undefined || stepMs < nextMs)) nextMs = stepMs;
     }
     this.#slowStart?.cancel();
     this.#slowStart = nextMs === undefined ? undefined : this.#clock.setTimer(nextMs, () => this.#weigh());
-    this.#tell(changed);
+    if (isChanged) this.#tell();
   }
 
   #create(key: string, instance: Instance): Endpoint {
@@ -154,27 +189,31 @@ export class EndpointRegistry {
       datacenter: instance.datacenter,
       instance,
       weight: instance.weight,
-      load: this.#createLoad(),
+      load: this.#deps.createLoad(),
+      breaker: undefined,
     };
   }
 
-  #tell(changed: readonly Endpoint[]): void {
-    if (changed.length > 0) for (const listener of [...this.#listeners]) listener(changed);
+  #tell(): void {
+    for (const listener of [...this.#listeners]) listener();
   }
 
   #sweep(): void {
     const now = this.#clock.now();
-    const changed: Endpoint[] = [];
+    this.nowMs = now;
+    this.#deps.stall.tick(now);
+    let isChanged = false;
     let inFlight = 0;
     for (const { endpoint } of this.#entries.values()) {
       inFlight += endpoint.load.inFlight;
-      if (endpoint.load.sweep(now)) changed.push(endpoint);
+      if (endpoint.load.sweep(now)) isChanged = true;
     }
-    this.#tell(changed);
+    if (isChanged) this.#tell();
     this.#idleTicks = inFlight === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks >= IDLE_TICKS) {
       this.#tick?.cancel();
       this.#tick = undefined;
+      this.#deps.stall.rest();
     }
   }
 }

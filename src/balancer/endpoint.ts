@@ -1,3 +1,4 @@
+import type { Breaker } from '../breaker/breaker';
 import type { Instance } from '../discovery/source';
 import type { EndpointLoad } from './load';
 
@@ -17,6 +18,8 @@ export interface Endpoint {
   /** Weight in force: the instance's, reduced during slow start. > 0. */
   weight: number;
   readonly load: EndpointLoad;
+  /** Undefined until its first failure. */
+  breaker: Breaker | undefined;
 }
 
 /** An endpoint as one channel reaches it. Only READY ones are ever handed to a pool picker. */

@@ -1,3 +1,5 @@
+import type { BreakerRegistry } from '../breaker/registry';
+import type { StallDetector } from '../breaker/stall';
 import type { Clock } from '../internal/clock';
 import type { Metadata } from '../internal/grpc';
 import type { Random } from '../internal/random';
@@ -18,6 +20,8 @@ export interface BalancerHost {
   readonly clientId: string;
   readonly connectDeadlineMs: number;
   readonly endpoints: EndpointRegistry;
+  readonly breakers: BreakerRegistry;
+  readonly stall: StallDetector;
   /** Decides a call that began before anything was known. */
   decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision;
   /** Why nothing is known yet, for a final status. */

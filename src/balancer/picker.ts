@@ -61,28 +61,121 @@ export class SnapshotPicker implements Picker {
       if (forced !== undefined) return forced;
     }
     const tiers = topology.tiersOf(decision);
-    const pick = this.#pick;
-    pick.hash = call.hash;
-    pick.tried = call.tried;
+    this.#pick.hash = call.hash;
+    this.#pick.tried = call.tried;
+    return (
+      this.#pickInOrder(call, tiers, true, args.metadata) ??
+      this.#pickInOrder(call, tiers, false, args.metadata) ??
+      this.#pickAnyway(call, decision, topology, tiers, args.metadata)
+    );
+  }
+
+  /**
+   * The first tier that can serve. With `isChoosy` a tier passes on what it spills, all of it when nobody in it is well or
+   * its subset is shed, as long as a later one can take it; without, only a shed subset is passed over.
+   */
+  #pickInOrder(
+    call: RoutedCall,
+    tiers: readonly Pool[],
+    isChoosy: boolean,
+    metadata: Metadata,
+  ): PickResult | undefined {
     for (let tier = 0; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
-      const connection = choose(pool, pick);
-      if (connection !== undefined) return this.#complete(call, connection, pool.subset, tier, args.metadata);
+      if (pool.subsetBreaker !== undefined && this.#isShed(pool, tiers, tier)) continue;
+      if (isChoosy && pool.spill.isPartial && this.#spills(call, pool, tiers, tier)) continue;
+      if (!isChoosy && pool.isAllBad && pool.picker !== undefined) continue;
+      const connection = (pool.probes.length > 0 ? this.#probe(call, pool) : undefined) ?? choose(pool, this.#pick);
+      if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would
       // land on its fallback whenever that one connects a millisecond earlier. Not so for a retry.
       if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return QUEUE;
     }
-    return this.#pickAgain(call, decision, topology, tiers, args.metadata);
+    return undefined;
   }
 
-  /** Everything was tried, or nothing is connected: the least recently tried, else wait or refuse. */
-  #pickAgain(
+  /** A subset whose breaker is open goes to its fallback, except for the trickle that a half-open one lets through. */
+  #isShed(pool: Pool, tiers: readonly Pool[], tier: number): boolean {
+    const { breakers, endpoints } = this.#context.host;
+    if (!breakers.isShed(pool.subset, pool.datacenter, endpoints.nowMs)) {
+      pool.subsetBreaker?.offer(endpoints.nowMs);
+      return false;
+    }
+    // Shedding needs somebody to shed to: a strict route, or the last subset of its chain, has nobody.
+    for (let later = tier + 1; later < tiers.length; later += 1) {
+      if ((tiers[later] as Pool).subset !== pool.subset) return true;
+    }
+    return false;
+  }
+
+  #spills(call: RoutedCall, pool: Pool, tiers: readonly Pool[], tier: number): boolean {
+    // A retry goes to whoever has not been tried yet, here first.
+    if (call.tried !== undefined && !pool.isAllBad) return false;
+    const { random, endpoints } = this.#context.host;
+    const share = pool.spill.share(endpoints.nowMs);
+    if (share >= 1 || random() < share) return false;
+    for (let later = tier + 1; later < tiers.length; later += 1) {
+      const next = tiers[later] as Pool;
+      if (next.picker !== undefined && !next.isAllBad && !this.#isOpen(next)) return true;
+    }
+    return false;
+  }
+
+  #isOpen(pool: Pool): boolean {
+    return pool.subsetBreaker !== undefined && pool.subsetBreaker.state !== 'closed';
+  }
+
+  /** A held-out endpoint that is due, for a call that can be tried again elsewhere; for any call if none such comes. */
+  #probe(call: RoutedCall, pool: Pool): ChannelConnection | undefined {
+    if (!call.mayRetry && !pool.isProbeOverdue()) return undefined;
+    const { nowMs } = this.#context.host.endpoints;
+    for (const candidate of pool.probes) {
+      const { breaker } = candidate.endpoint;
+      if (!candidate.isReady || breaker === undefined || !breaker.admits(nowMs)) continue;
+      if (call.tried?.includes(candidate.endpoint) === true) continue;
+      breaker.offer(nowMs);
+      return candidate;
+    }
+    return undefined;
+  }
+
+  /** No tier is fit to serve: the least recently tried, else anybody who is connected, else wait or refuse. */
+  #pickAnyway(
     call: RoutedCall,
     decision: Decision,
     topology: Topology,
     tiers: readonly Pool[],
     metadata: Metadata,
   ): PickResult {
+    return (
+      this.#panic(call, tiers, metadata) ??
+      this.#pickAgain(call, tiers, metadata) ??
+      (tiers.some((pool) => pool.isPending) ? QUEUE : this.#refuseAll(call, decision, topology, tiers))
+    );
+  }
+
+  /** The whole list is bad: breakers are ignored and calls spread evenly over everyone connected. */
+  #panic(call: RoutedCall, tiers: readonly Pool[], metadata: Metadata): PickResult | undefined {
+    let count = 0;
+    for (const pool of tiers) count += pool.connected.length;
+    const start = Math.floor(this.#context.host.random() * count);
+    for (let step = 0; step < count; step += 1) {
+      let at = (start + step) % count;
+      for (let tier = 0; tier < tiers.length; tier += 1) {
+        const pool = tiers[tier] as Pool;
+        const connection = pool.connected[at];
+        if (connection === undefined) {
+          at -= pool.connected.length;
+          continue;
+        }
+        if (!connection.isReady || call.tried?.includes(connection.endpoint) === true) break;
+        return this.#complete(call, connection, pool, tier, metadata);
+      }
+    }
+    return undefined;
+  }
+
+  #pickAgain(call: RoutedCall, tiers: readonly Pool[], metadata: Metadata): PickResult | undefined {
     const tried = call.tried ?? [];
     for (const [at, endpoint] of tried.entries()) {
       // Tried again since: its turn is that of its latest try.
@@ -90,10 +183,13 @@ export class SnapshotPicker implements Picker {
       for (let tier = 0; tier < tiers.length; tier += 1) {
         const pool = tiers[tier] as Pool;
         const connection = pool.members.find((member) => member.endpoint === endpoint && member.isReady);
-        if (connection !== undefined) return this.#complete(call, connection, pool.subset, tier, metadata);
+        if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
       }
     }
-    if (tiers.some((pool) => pool.isPending)) return QUEUE;
+    return undefined;
+  }
+
+  #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
     const why = describeRefusal(this.#context.host.service, decision, topology.membership, tiers);
     return this.#refuse(call, tiers.length === 0, why);
   }
@@ -101,36 +197,30 @@ export class SnapshotPicker implements Picker {
   /** Undefined: it cannot be had, and the caller would rather go on without it. */
   #pickForced(call: RoutedCall, decision: Decision, topology: Topology, metadata: Metadata): PickResult | undefined {
     const candidates = topology.forced(decision);
-    const subset = decision.destination.subset;
-    const ready = candidates.filter((candidate) => candidate.isReady);
-    const untried = ready.find((candidate) => call.tried?.includes(candidate.endpoint) !== true) ?? ready[0];
-    if (untried !== undefined) return this.#complete(call, untried, subset, 0, metadata);
+    const ready = candidates.filter(({ connection }) => connection.isReady);
+    const chosen = ready.find(({ connection }) => call.tried?.includes(connection.endpoint) !== true) ?? ready[0];
+    if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, 0, metadata);
     if (decision.force?.strict === false) return undefined;
-    if (candidates.some((candidate) => candidate.isPending)) return QUEUE;
+    if (candidates.some(({ connection }) => connection.isPending)) return QUEUE;
+    const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
     const why =
-      candidates.length === 0
-        ? 'no usable instance is known by that name'
-        : `not connected (${candidates.find((candidate) => candidate.failure !== undefined)?.failure ?? 'unknown'})`;
+      candidates.length === 0 ? 'no usable instance is known by that name' : `not connected (${failure ?? 'unknown'})`;
     const details = `${this.#context.host.service}: forced by the caller to ${describeForce(decision)}: ${why}`;
     return this.#refuse(call, true, details);
   }
 
-  #complete(
-    call: RoutedCall,
-    connection: ChannelConnection,
-    subset: string,
-    tier: number,
-    metadata: Metadata,
-  ): PickResult {
+  #complete(call: RoutedCall, connection: ChannelConnection, pool: Pool, tier: number, metadata: Metadata): PickResult {
     call.isRefused = false;
     const attempt = this.#context.attempts.take();
-    const result = attempt.picked(call, connection, subset, tier);
+    const result = attempt.picked(call, connection, pool, tier);
     call.observer?.attemptPicked?.(attempt, metadata);
     return result;
   }
 
   #refuse(call: RoutedCall, isFinal: boolean, details: string): PickResult {
     call.isRefused = isFinal;
+    call.lastCode = -1;
+    call.wasProbe = false;
     return {
       pickResultType: pickKind.TRANSIENT_FAILURE,
       subchannel: null,

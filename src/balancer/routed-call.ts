@@ -13,6 +13,12 @@ export interface RoutedCall extends RoutingOutcome {
   decision: Decision | undefined;
   /** Endpoints of attempts that started, oldest first. */
   tried: Endpoint[] | undefined;
+  /** gRPC code of the attempt that ended last; -1 when none did, or the last one reached nobody. */
+  lastCode: number;
+  /** The attempt that ended last was a breaker's probe: its failure is retried elsewhere whatever it was. */
+  wasProbe: boolean;
+  /** May this call be tried again? One that may not makes a poor probe. */
+  readonly mayRetry: boolean;
   /** Set by the picker when waiting or trying again cannot help (nothing exists that could serve): no retry then. */
   isRefused: boolean;
   /** Told about each attempt, when somebody wants to know (observers, spans). */

@@ -46,21 +46,27 @@ export class Topology {
     return narrowed;
   }
 
-  /** The connections that a forced endpoint or instance means, wherever they are. */
-  forced(decision: Decision): readonly ChannelConnection[] {
+  /** The connections that a forced endpoint or instance means, wherever they are, each with a pool that it is in. */
+  forced(decision: Decision): readonly ForcedConnection[] {
     const { force } = decision;
-    const found = new Set<ChannelConnection>();
+    const found = new Map<ChannelConnection, ForcedConnection>();
     for (const pool of this.pools) {
       if (force?.subset !== undefined && pool.subset !== force.subset) continue;
       if (force?.datacenter !== undefined && pool.datacenter !== force.datacenter) continue;
-      for (const member of pool.members) {
-        const { instance } = member.endpoint;
-        const isEndpoint = force?.endpoint === undefined || member.endpoint.key.endsWith(`/${force.endpoint}`);
-        if (isEndpoint && (force?.instance === undefined || force.instance === instance.id)) found.add(member);
+      for (const connection of pool.members) {
+        const { instance } = connection.endpoint;
+        const isEndpoint = force?.endpoint === undefined || connection.endpoint.key.endsWith(`/${force.endpoint}`);
+        const isInstance = force?.instance === undefined || force.instance === instance.id;
+        if (isEndpoint && isInstance) found.set(connection, { pool, connection });
       }
     }
-    return [...found];
+    return [...found.values()];
   }
+}
+
+export interface ForcedConnection {
+  readonly pool: Pool;
+  readonly connection: ChannelConnection;
 }
 
 /** Only the datacenters that the decision allows; the one that the caller would rather have comes first. */

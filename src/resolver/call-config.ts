@@ -1,34 +1,28 @@
 import type { CallConfig, FilterFactory } from '../internal/grpc';
 import { DEFAULT_RETRY } from '../policy/defaults';
 import type { RetryPlan } from '../policy/plan';
+import { retryOf } from './call-retry';
 import type { LaneCall } from './lane-call';
+import type { RetryGate } from './retry-gate';
 
 /** grpc-js' own limit on attempts, which a call that is not decided yet starts with. */
 const MOST_ATTEMPTS = 5;
-const NONE: string[] = [];
 const NO_FILTERS: FilterFactory[] = [];
 
 /** Turns a call (decided or not) into grpc-js' config for it. */
-export function createCallConfig(call: LaneCall, filters: FilterFactory[] = NO_FILTERS): CallConfig {
+export function createCallConfig(call: LaneCall, gate: RetryGate, filters: FilterFactory[] = NO_FILTERS): CallConfig {
   const { decision } = call;
   const mayRetry = decision === undefined || retryOf(call) !== undefined;
   return {
     methodConfig: {
       name: [],
       ...(decision?.timeoutMs === undefined ? {} : { timeout: duration(decision.timeoutMs) }),
-      ...(mayRetry ? { retryPolicy: new CallRetryPolicy(call) } : {}),
+      ...(mayRetry ? { retryPolicy: new CallRetryPolicy(call, gate) } : {}),
     },
     pickInformation: call as unknown as CallConfig['pickInformation'],
     status: 0,
     dynamicFilterFactories: filters,
   };
-}
-
-/** Undefined: one attempt and no more. */
-function retryOf(call: LaneCall): RetryPlan | undefined {
-  if (call.context?.noRetry === true) return undefined;
-  const retry = call.decision?.retry ?? DEFAULT_RETRY;
-  return retry === 'off' || retry.maxAttempts < 2 ? undefined : retry;
 }
 
 /**
@@ -38,9 +32,11 @@ function retryOf(call: LaneCall): RetryPlan | undefined {
  */
 class CallRetryPolicy {
   readonly #call: LaneCall;
+  readonly #gate: RetryGate;
 
-  constructor(call: LaneCall) {
+  constructor(call: LaneCall, gate: RetryGate) {
     this.#call = call;
+    this.#gate = gate;
   }
 
   get maxAttempts(): number {
@@ -60,10 +56,7 @@ class CallRetryPolicy {
   }
 
   get retryableStatusCodes(): string[] {
-    const retry = retryOf(this.#call);
-    if (retry === undefined || this.#call.isRefused) return NONE;
-    if ((this.#call.tried?.length ?? 0) >= retry.maxAttempts) return NONE;
-    return retry.retryableStatusCodes as string[];
+    return this.#gate.retryableCodes(this.#call, retryOf(this.#call));
   }
 
   get #plan(): RetryPlan {

@@ -2,6 +2,7 @@ import type { Endpoint } from '../balancer/endpoint';
 import type { AttemptObserver, RoutedCall } from '../balancer/routed-call';
 import type { Decision } from '../policy/plan';
 import type { CallContext } from './call-context';
+import { retryOf } from './call-retry';
 
 /** One call, as made by the config selector and carried through every pick. */
 export class LaneCall implements RoutedCall {
@@ -14,6 +15,12 @@ export class LaneCall implements RoutedCall {
   bucket = -1;
   hash = -1;
   isRefused = false;
+  lastCode = -1;
+  wasProbe = false;
+
+  get mayRetry(): boolean {
+    return retryOf(this) !== undefined;
+  }
 
   constructor(method: string, context: CallContext | undefined) {
     this.method = method;

@@ -106,7 +106,11 @@ class StableSelector implements ConfigSelector {
       const decision = this.#service.decide(call, snapshot, metadata);
       context?.decided(decision, false);
     }
-    return this.#link.isReady ? createCallConfig(call) : createCallConfig(call, reasonFilters(call, this.#link));
+    this.#service.callStarted();
+    const gate = this.#service.retries;
+    return this.#link.isReady
+      ? createCallConfig(call, gate)
+      : createCallConfig(call, gate, reasonFilters(call, this.#link));
   }
 
   unref(): void {}

@@ -2,6 +2,9 @@ import { EndpointRegistry } from '../balancer/endpoint-registry';
 import type { BalancerHost } from '../balancer/host';
 import { createEndpointLoad } from '../balancer/load';
 import type { RoutedCall } from '../balancer/routed-call';
+import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
+import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
+import { createStallDetector, type StallDetector } from '../breaker/stall';
 import type { Source, SourceState, SourceWatch } from '../discovery/source';
 import type { Clock } from '../internal/clock';
 import { attachedToMetadata, type Metadata } from '../internal/grpc';
@@ -16,6 +19,7 @@ import { CALL_CONTEXT, type CallContext } from './call-context';
 import type { LaneCall } from './lane-call';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered } from './readiness';
+import { RetryGate } from './retry-gate';
 import type { Target } from './target';
 
 export interface ServiceOptions {
@@ -51,6 +55,11 @@ export class Service implements BalancerHost {
   readonly clientId: string;
   readonly connectDeadlineMs: number;
   readonly endpoints: EndpointRegistry;
+  readonly breakers: BreakerRegistry;
+  readonly stall: StallDetector = createStallDetector();
+  /** Whether a failed call is tried again. */
+  readonly retries: RetryGate;
+  readonly #budget: RetryBudget;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
     this.#repeatedLabels += 1;
@@ -77,7 +86,21 @@ export class Service implements BalancerHost {
     this.random = options.random;
     this.clientId = options.clientId;
     this.connectDeadlineMs = options.connectDeadlineMs;
-    this.endpoints = new EndpointRegistry(options.clock, createEndpointLoad);
+    const { clock, random, logger } = options;
+    this.breakers = createBreakerRegistry({
+      clock,
+      random,
+      service: this.service,
+      onListenerError: (error) => logger.error('a breaker listener threw', { error: String(error) }),
+    });
+    this.endpoints = new EndpointRegistry({
+      clock,
+      createLoad: createEndpointLoad,
+      breakers: this.breakers,
+      stall: this.stall,
+    });
+    this.#budget = createRetryBudget(options.rules.withoutPolicy.retryBudget);
+    this.retries = new RetryGate(this.#budget, clock);
   }
 
   /** The lane is closed: nothing will become known any more. */
@@ -116,11 +139,17 @@ export class Service implements BalancerHost {
     this.#subscribers.clear();
     this.#suspend();
     this.endpoints.close();
+    this.breakers.close();
+  }
+
+  /** A call begins: the retry budget is a share of these. */
+  callStarted(): void {
+    this.#budget.callStarted(this.clock.now());
   }
 
   /** A call that was handed to grpc-js before anything was known is decided at its first pick. */
   decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision {
-    const laneCall = call as LaneCall;
+    const laneCall = call as RoutedCall & LaneCall;
     const decision = this.decide(laneCall, snapshot, metadata);
     laneCall.context?.decided(decision, true);
     return decision;
@@ -210,6 +239,7 @@ export class Service implements BalancerHost {
       state.datacenters.flatMap((each) => each.instances),
       plan.balancing.slowStartMs,
     );
+    this.#configure(plan);
     this.#snapshot = {
       version: this.#versions,
       service: this.service,
@@ -218,6 +248,13 @@ export class Service implements BalancerHost {
       refusal: this.#refusal(),
     };
     for (const listener of [...this.#subscribers]) listener(this.#snapshot);
+  }
+
+  /** Breakers and budget take the plan's numbers and keep what they have counted. */
+  #configure(plan: Plan): void {
+    if (this.#snapshot?.plan === plan) return;
+    this.#budget.configure(plan.retryBudget);
+    this.breakers.configure({ endpoint: () => plan.breaker, subsets: plan.subsets });
   }
 
   /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */

@@ -18,6 +18,8 @@ export interface Membership {
   /** `undefined` when the subset has nobody there. */
   group(subset: string, datacenter: string): Group | undefined;
   readonly groups: readonly Group[];
+  /** Whether an instance that is not listed any more belonged to the subset, as far as its tags and meta tell. */
+  wouldTake(subset: string, instance: Instance): boolean;
   /** Where the service is there only behind Connect proxies, which nothing here speaks to. */
   readonly connectOnly: readonly string[];
   /** In no subset: gets no calls while the policy is in force. */
@@ -26,6 +28,7 @@ export interface Membership {
   readonly shared: readonly Instance[];
 }
 
+const NO_FILTERS: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 const cache = new WeakMap<InstanceSet, WeakMap<Plan, Membership>>();
 
 /**
@@ -80,6 +83,10 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     datacenters: instances.datacenters.map((state) => state.datacenter),
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
+    wouldTake: (subset, instance) => {
+      const rule = rules.find((each) => each.name === subset);
+      return rule !== undefined && isMember({ ...rule, filter: undefined }, instance, NO_FILTERS);
+    },
     connectOnly: instances.datacenters.filter((state) => state.connectOnly).map((state) => state.datacenter),
     unassigned,
     shared,

@@ -1,0 +1,46 @@
+/** A tier that lost less than this share of its members keeps all of its calls: 1 / 1.4. */
+const OVERPROVISIONING = 1.4;
+/** A share that comes back does so after a pause and then at this pace, so that a tier that flaps does not swing all traffic. */
+const RETURN_PAUSE_MS = 1_000;
+const RETURN_PER_SECOND = 0.1;
+
+/**
+ * How much of its calls a tier keeps; the rest goes to the next one. Follows the healthy share of its known members
+ * downwards at once and upwards gradually. A tier that was never bad keeps everything.
+ */
+export class Spill {
+  #target = 1;
+  /** The share at `#risingFromMs`, while it is on its way up. */
+  #base = 1;
+  #risingFromMs = Number.NEGATIVE_INFINITY;
+
+  /** `healthy` of `known` members are well. Times are monotonic milliseconds. */
+  update(healthy: number, known: number, nowMs: number): void {
+    const target = known === 0 ? 1 : Math.min(1, (healthy / known) * OVERPROVISIONING);
+    if (target === this.#target) return;
+    const share = this.share(nowMs);
+    this.#target = target;
+    if (target <= share) {
+      this.#base = target;
+      this.#risingFromMs = Number.NEGATIVE_INFINITY;
+    } else if (this.#risingFromMs === Number.NEGATIVE_INFINITY || share !== this.#base) {
+      this.#base = share;
+      this.#risingFromMs = nowMs + RETURN_PAUSE_MS;
+    }
+  }
+
+  /** False in normal times: no dice need be thrown. */
+  get isPartial(): boolean {
+    return this.#target < 1 || this.#base < 1;
+  }
+
+  /** In [0, 1]. */
+  share(nowMs: number): number {
+    if (this.#base >= this.#target) return this.#target;
+    const risenFor = Math.max(0, nowMs - this.#risingFromMs);
+    const share = this.#base + (risenFor / 1000) * RETURN_PER_SECOND;
+    if (share < this.#target) return share;
+    this.#base = this.#target;
+    return this.#target;
+  }
+}

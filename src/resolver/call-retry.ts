@@ -1,0 +1,13 @@
+import { DEFAULT_RETRY } from '../policy/defaults';
+import type { Decision, RetryPlan } from '../policy/plan';
+import type { CallContext } from './call-context';
+
+/** How a call is retried. Undefined: one attempt and no more. */
+export function retryOf(call: {
+  readonly context: CallContext | undefined;
+  readonly decision: Decision | undefined;
+}): RetryPlan | undefined {
+  if (call.context?.noRetry === true) return undefined;
+  const retry = call.decision?.retry ?? DEFAULT_RETRY;
+  return retry === 'off' || retry.maxAttempts < 2 ? undefined : retry;
+}

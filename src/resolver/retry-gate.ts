@@ -1,0 +1,54 @@
+import type { RetryBudget } from '../breaker/retry-budget';
+import type { Clock } from '../internal/clock';
+import type { RetryPlan } from '../policy/plan';
+import type { LaneCall } from './lane-call';
+
+const NONE: string[] = [];
+/** Every code but OK, by gRPC's names in the order of their numbers. */
+const CODES: readonly string[] = [
+  'OK',
+  'CANCELLED',
+  'UNKNOWN',
+  'INVALID_ARGUMENT',
+  'DEADLINE_EXCEEDED',
+  'NOT_FOUND',
+  'ALREADY_EXISTS',
+  'PERMISSION_DENIED',
+  'RESOURCE_EXHAUSTED',
+  'FAILED_PRECONDITION',
+  'ABORTED',
+  'OUT_OF_RANGE',
+  'UNIMPLEMENTED',
+  'INTERNAL',
+  'UNAVAILABLE',
+  'DATA_LOSS',
+  'UNAUTHENTICATED',
+];
+/** What a failed probe may be retried after: not what the caller did, nor what has cost him all his time. */
+const AFTER_PROBE: string[] = CODES.filter((code) => !['OK', 'CANCELLED', 'DEADLINE_EXCEEDED'].includes(code));
+
+/**
+ * Says at each failure whether the call is tried again, in the form that grpc-js asks for: the codes that may be retried
+ * just now. One for each service and lane. Saying no here gives the caller the real status at once.
+ */
+export class RetryGate {
+  readonly #budget: RetryBudget;
+  readonly #clock: Clock;
+
+  constructor(budget: RetryBudget, clock: Clock) {
+    this.#budget = budget;
+    this.#clock = clock;
+  }
+
+  retryableCodes(call: LaneCall, retry: RetryPlan | undefined): string[] {
+    if (retry === undefined || call.isRefused) return NONE;
+    if ((call.tried?.length ?? 0) >= retry.maxAttempts) return NONE;
+    // It was sent to an endpoint under suspicion for our sake, so its failure is ours to mend, at no cost to the budget.
+    if (call.wasProbe) return AFTER_PROBE;
+    const codes = retry.retryableStatusCodes as string[];
+    // What reached nobody cost no server anything.
+    if (call.lastCode < 0) return codes;
+    if (!codes.includes(CODES[call.lastCode] ?? '')) return NONE;
+    return this.#budget.tryRetry(this.#clock.now()) ? codes : NONE;
+  }
+}
