@@ -11,7 +11,7 @@ import type { BalancingPlan, BreakerPlan, LocalityPlan, Plan, RetryPlan, SubsetB
 
 /** What a policy that says `retry: {}` gets, and every call whose policy says nothing of retries. */
 export const DEFAULT_RETRY: RetryPlan = {
-  maxAttempts: 3,
+  maxAttempts: 2,
   retryableStatusCodes: ['UNAVAILABLE'],
   initialBackoffMs: 20,
   maxBackoffMs: 200,
