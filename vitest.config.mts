@@ -1,12 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests that hold a reaction time to a bar: they run last and alone, since the others would take their processor time. */
+const timed = ['test/lane/reaction.test.ts', 'test/discovery/consul/latency.test.ts'];
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Two cores: more workers only make the timing-sensitive suites fight each other.
     maxWorkers: 2,
     passWithNoTests: false,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'all', include: ['test/**/*.test.ts'], exclude: timed, sequence: { groupOrder: 0 } },
+      },
+      { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+    ],
   },
 });

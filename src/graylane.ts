@@ -9,9 +9,9 @@ import type { StaticInstance } from './discovery/static-instance';
 import { GraylaneError } from './errors';
 import { systemClock } from './internal/clock';
 import {
-  type Channel,
   type ChannelCredentials,
   type ChannelOptions,
+  type ClientChannel,
   type ClientOptions,
   type GrpcModule,
   LANE_OPTION,
@@ -21,70 +21,17 @@ import {
 } from './internal/grpc';
 import { consoleLogger, type Logger, safeLogger } from './internal/logger';
 import { systemRandom } from './internal/random';
+import type { Graylane, LaneInspection, TargetOptions } from './lane';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { PolicyDocument } from './policy/document';
 import { type ExplainRequest, type Explanation, explainCall } from './resolver/explain';
-import { inspectService, type ServiceInspection } from './resolver/inspect';
+import { inspectService } from './resolver/inspect';
 import { addLane, type LaneHandle, registerLane, removeLane } from './resolver/lanes';
 import { createResolverClass } from './resolver/resolver';
 import { Service, type ServiceOptions } from './resolver/service';
-import { formatTarget, type PolicyMode, parseTarget, type Target } from './resolver/target';
+import { formatTarget, parseTarget, type Target } from './resolver/target';
 import { waitUntilReady } from './resolver/wait-ready';
 import { Wiring } from './wiring';
-
-/** Query of a target, see `Graylane.target()`. */
-export interface TargetOptions {
-  /** Overrides the lane's datacenters, first is local. */
-  readonly datacenters?: readonly string[];
-  /** Only instances that carry all of these Consul tags. */
-  readonly tags?: readonly string[];
-  readonly policy?: PolicyMode;
-}
-
-/** `lane.inspect()`: plain JSON. */
-export interface LaneInspection {
-  readonly lane: string;
-  readonly services: readonly ServiceInspection[];
-}
-
-/**
- * A lane: one set of discovery watches, policies, load statistics and breakers, and the channels that share them. Two
- * lanes share nothing. Made by {@link createGraylane}; lives until `close()`.
- */
-export interface Graylane {
-  readonly name: string;
-  /** `consul:///payments` (or `static:///payments`), to be given to a generated client with `clientOptions()`. */
-  target(service: string, options?: TargetOptions): string;
-  /** Options for a grpc-js client, a fresh object each time. Throws INVALID_OPTION if `channelFactoryOverride` is given. */
-  clientOptions(options?: ClientOptions): ClientOptions;
-  /** The same for frameworks that take channel options, such as NestJS' `channelOptions`. */
-  channelOptions(options?: ClientOptions): ClientOptions;
-  /** The Channel itself, for clients that take one, such as nice-grpc. `service` is a name or a whole target. */
-  channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): Channel;
-  /** grpc-js Metadata holding these labels. Throws INVALID_LABEL. */
-  metadata(labels: Readonly<Record<string, string>>): Metadata;
-  /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */
-  labels(labels: Readonly<Record<string, string>>): Record<string, string>;
-  /** Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL before `fn` runs. */
-  with<T>(scope: CallScope, fn: () => T): T;
-  /**
-   * Resolves when policy and instances of a service are known, some usable instance exists, and every open channel to it
-   * has a connection. Rejects with NOT_READY and what is missing after `timeoutMs` (default 5000).
-   */
-  ready(service: string, options?: { readonly timeoutMs?: number }): Promise<void>;
-  /** Puts a policy document in force over what Consul or a file says; `undefined` takes it back. Throws PolicyError. */
-  setPolicy(service: string, document: PolicyDocument | undefined): void;
-  /** Replaces the instances of a `static:` service. Throws INVALID_INSTANCE. */
-  setInstances(service: string, instances: readonly StaticInstance[]): void;
-  /** Why a call with these labels would go where it would go now. Throws NOT_READY when nothing is known yet. */
-  explain(service: string, request: ExplainRequest): Explanation;
-  inspect(): LaneInspection;
-  /** Makes this lane the one that bare targets find, for clients that were given no options. */
-  register(): void;
-  /** Waits for calls in flight (at most `closeTimeoutMs`), closes the channels, stops every watch. Idempotent. */
-  close(): Promise<void>;
-  [Symbol.asyncDispose](): Promise<void>;
-}
 
 /** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
 export function createGraylane(options: GraylaneOptions = {}): Graylane {
@@ -93,7 +40,7 @@ export function createGraylane(options: GraylaneOptions = {}): Graylane {
 
 /** @internal With the world handed in, for tests. */
 export function createLane(options: GraylaneOptions, seams: Seams, hooks: LaneHooks = {}): Graylane {
-  return new Lane(parseOptions(options), seams, hooks);
+  return new Lane(parseOptions(options, seams.env), seams, hooks);
 }
 
 /** @internal */
@@ -137,7 +84,7 @@ class Lane implements Graylane {
     this.name = options.name;
     this.#options = options;
     this.#hooks = hooks;
-    this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), ...seams };
+    this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     this.#logger = safeLogger(options.logger ?? consoleLogger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
@@ -179,9 +126,9 @@ class Lane implements Graylane {
     return this.clientOptions(options);
   }
 
-  channel(service: string, credentials: ChannelCredentials, options: ChannelOptions = {}): Channel {
+  channel(service: string, credentials: ChannelCredentials, options: ChannelOptions = {}): ClientChannel {
     const address = service.includes('://') ? service : this.target(service);
-    return this.#channel(address, credentials, options);
+    return this.#channel(address, credentials, options) as unknown as ClientChannel;
   }
 
   metadata(labels: Readonly<Record<string, string>>): Metadata {

@@ -3,8 +3,9 @@ export type { CallScope } from './channel/call-scope';
 export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
 export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';
-export { createGraylane, type Graylane, type LaneInspection, registerWith, type TargetOptions } from './graylane';
+export { createGraylane, registerWith } from './graylane';
 export type { LogFields, Logger } from './internal/logger';
+export type { Graylane, LaneInspection, TargetOptions } from './lane';
 export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
@@ -18,4 +19,9 @@ export type {
   ServiceInspection,
 } from './resolver/inspect';
 export type { PolicyMode } from './resolver/target';
-export type { RoutingExplanation } from './routing/explain';
+export type {
+  ExplainedDecision,
+  ExplainedOverride,
+  ExplainedRoute,
+  RoutingExplanation,
+} from './routing/explain';

@@ -7,6 +7,7 @@ import type { GrpcModule } from './internal/grpc';
 import type { Logger } from './internal/logger';
 import type { Random } from './internal/random';
 import type { PolicyDocument } from './policy/document';
+import type { EnvironmentOverride } from './policy/override';
 import type { PolicyMode } from './resolver/target';
 
 /** Options of `createGraylane()`. All are optional; an empty object uses Consul as the environment names it. */
@@ -52,11 +53,7 @@ export interface Seams {
   readonly clock?: Clock;
   readonly random?: Random;
   readonly clientId?: string;
-}
-
-export interface EnvironmentOverride {
-  readonly to?: string;
-  readonly datacenter?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 export interface ParsedOptions {

@@ -36,6 +36,7 @@ export class Wiring {
   readonly #deps: Deps;
   readonly #clients = new Map<string, ConsulClient>();
   readonly #sources = new Map<string, Source>();
+  readonly #kvSources = new Map<string, PolicySource>();
   readonly #policyFiles = new Map<string, PolicySource>();
   #staticSource: StaticSource | undefined;
 
@@ -124,9 +125,15 @@ export class Wiring {
   }
 
   #kv(target: Target): PolicySource {
-    const datacenter = this.#options.policyDatacenter;
-    const options = { client: this.#client(target.authority), ...(datacenter === undefined ? {} : { datacenter }) };
-    return createKvPolicySource(options, this.#deps);
+    const key = target.authority ?? '';
+    let source = this.#kvSources.get(key);
+    if (source === undefined) {
+      const datacenter = this.#options.policyDatacenter;
+      const options = { client: this.#client(target.authority), ...(datacenter === undefined ? {} : { datacenter }) };
+      source = createKvPolicySource(options, this.#deps);
+      this.#kvSources.set(key, source);
+    }
+    return source;
   }
 
   #consul(authority: string | undefined): Source {

@@ -34,6 +34,8 @@ export class EndpointRegistry {
   readonly #clock: Clock;
   readonly #createLoad: () => EndpointLoad;
   readonly #entries = new Map<string, Entry>();
+  /** Discovery keeps the object of an unchanged instance, which saves building its key again. */
+  readonly #byInstance = new WeakMap<Instance, Endpoint>();
   readonly #listeners = new Set<EndpointsChanged>();
   readonly #connections = new Map<Endpoint, Set<ConnectionView>>();
   #tick: Timer | undefined;
@@ -51,16 +53,15 @@ export class EndpointRegistry {
     this.#slowStartMs = slowStartMs;
     const present = new Set<string>();
     for (const instance of instances) {
-      const key = endpointKey(instance);
+      const key = this.#byInstance.get(instance)?.key ?? endpointKey(instance);
       present.add(key);
       const entry = this.#entries.get(key);
       if (entry === undefined) {
-        this.#entries.set(key, {
-          endpoint: this.#create(key, instance),
-          leftAtMs: undefined,
-          readySinceMs: undefined,
-        });
+        const endpoint = this.#create(key, instance);
+        this.#entries.set(key, { endpoint, leftAtMs: undefined, readySinceMs: undefined });
+        this.#byInstance.set(instance, endpoint);
       } else {
+        this.#byInstance.set(instance, entry.endpoint);
         entry.leftAtMs = undefined;
         entry.endpoint.instance = instance;
       }
@@ -77,7 +78,7 @@ export class EndpointRegistry {
 
   /** The endpoint of an instance that was part of the last `sync`. */
   of(instance: Instance): Endpoint | undefined {
-    return this.#entries.get(endpointKey(instance))?.endpoint;
+    return this.#byInstance.get(instance);
   }
 
   present(): Endpoint[] {

@@ -21,8 +21,12 @@ export function describeRefusal(
   });
   const isLast = decision.destination.chain.length === 1;
   const suffix = isLast ? ['fallback none'] : [];
+  const connect =
+    membership.connectOnly.length === 0
+      ? []
+      : [`CONNECT_ONLY: only Connect proxies are registered in ${membership.connectOnly.join(', ')}`];
   const forced = decision.force === undefined ? [] : [`forced by the caller to ${describeForce(decision)}`];
-  return [...forced, ...parts, ...suffix].join('; ');
+  return [...forced, ...parts, ...suffix, ...connect].join('; ');
 }
 
 export function describeForce(decision: Decision): string {

@@ -1,13 +1,8 @@
 import { GraylaneError } from '../errors';
+import { labelKeyFault } from '../policy/label-key';
 
-const KEY = /^[0-9a-z_.-]+$/;
 const VALUE = /^[ -~]*$/;
 const MAX_VALUE = 4096;
-
-/** Keys that carry something else than a label. */
-export function isReservedKey(key: string): boolean {
-  return key.endsWith('-bin') || key.startsWith('grpc-') || key === 'authorization' || key === 'cookie';
-}
 
 /**
  * Lower-cases the keys of labels that a program hands in and refuses what cannot be sent as metadata. Values are data
@@ -17,9 +12,8 @@ export function checkLabels(labels: Readonly<Record<string, string>>, path: stri
   const checked: Record<string, string> = {};
   for (const [name, value] of Object.entries(labels)) {
     const key = name.toLowerCase();
-    if (!KEY.test(key)) throw invalid(path, name, 'a key of a-z, 0-9, "-", "_" and "."');
-    if (isReservedKey(key))
-      throw invalid(path, name, 'not a key ending in -bin, starting with grpc-, authorization or cookie');
+    const fault = labelKeyFault(key);
+    if (fault !== undefined) throw invalid(path, name, fault);
     if (typeof value !== 'string' || !VALUE.test(value) || value.length > MAX_VALUE) {
       throw invalid(path, name, `a value of printable ASCII, at most ${MAX_VALUE} characters`);
     }

@@ -15,6 +15,8 @@ export type CallCredentials = grpc.CallCredentials;
 export type ChannelOptions = grpc.ChannelOptions;
 export type ClientOptions = grpc.ClientOptions;
 export type Channel = grpc.ChannelInterface;
+/** The class by type: what libraries ask for that take a Channel, though they use no more of it than the interface. */
+export type ClientChannel = grpc.Channel;
 export type Deadline = grpc.Deadline;
 export type InterceptingListener = grpc.InterceptingListener;
 export type ParentCall = Parameters<Channel['createCall']>[3];
@@ -27,7 +29,7 @@ export type ConfigSelector = grpc.experimental.ConfigSelector;
 export type CallConfig = ReturnType<ConfigSelector['invoke']>;
 export type LoadBalancer = grpc.experimental.LoadBalancer;
 export type ChannelControlHelper = grpc.experimental.ChannelControlHelper;
-export type TypedLoadBalancingConfig = grpc.experimental.TypedLoadBalancingConfig;
+type TypedLoadBalancingConfig = grpc.experimental.TypedLoadBalancingConfig;
 export type Picker = grpc.experimental.Picker;
 export type PickArgs = grpc.experimental.PickArgs;
 export type PickResult = grpc.experimental.PickResult;
@@ -51,7 +53,7 @@ export const LB_POLICY_NAME = 'graylane';
  * grpc-js compares subchannel arguments by identity and reconnects everything when one differs, except for keys under
  * this prefix. Every object of ours that travels in channel options or resolver attributes is named under it.
  */
-export const UNCOMPARED_PREFIX = 'grpc.internal.no_subchannel';
+const UNCOMPARED_PREFIX = 'grpc.internal.no_subchannel';
 
 /** The resolver attribute under which grpc-js looks for the config selector. It lacks the prefix above. */
 export const CONFIG_SELECTOR_KEY = 'grpc.internal.config_selector';

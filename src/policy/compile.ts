@@ -55,6 +55,9 @@ export function compilePolicy(
   );
   const problems = [...(parsed?.problems ?? []), ...judged.problems];
   if (problems.length > 0 || judged.document === undefined) throw new PolicyError(options.service, problems);
+  if (judged.document.tombstone === true) {
+    return buildPlan({ schema: 1, service: options.service }, index, judged.warnings, { ...options, origin: 'none' });
+  }
   return buildPlan(judged.document, index, judged.warnings, options);
 }
 

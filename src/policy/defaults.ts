@@ -9,7 +9,7 @@ import type {
 } from './document';
 import type { BalancingPlan, BreakerPlan, LocalityPlan, Plan, RetryPlan, SubsetBreakerPlan } from './plan';
 
-/** What a policy that says `retry: {}` gets; a policy that says nothing of retries leaves them to the library. */
+/** What a policy that says `retry: {}` gets, and every call whose policy says nothing of retries. */
 export const DEFAULT_RETRY: RetryPlan = {
   maxAttempts: 3,
   retryableStatusCodes: ['UNAVAILABLE'],
@@ -18,16 +18,16 @@ export const DEFAULT_RETRY: RetryPlan = {
   backoffMultiplier: 2,
 };
 
-export const DEFAULT_RETRY_BUDGET: Plan['retryBudget'] = { percent: 20, minPerSecond: 10 };
+const DEFAULT_RETRY_BUDGET: Plan['retryBudget'] = { percent: 20, minPerSecond: 10 };
 
-export const DEFAULT_BALANCING: BalancingPlan = {
+const DEFAULT_BALANCING: BalancingPlan = {
   algorithm: 'peak_ewma',
   slowStartMs: 0,
   hashBy: undefined,
   subsetSize: undefined,
 };
 
-export const DEFAULT_FAILURE_STATUS_CODES: readonly StatusName[] = [
+const DEFAULT_FAILURE_STATUS_CODES: readonly StatusName[] = [
   'UNAVAILABLE',
   'DEADLINE_EXCEEDED',
   'INTERNAL',
@@ -36,7 +36,7 @@ export const DEFAULT_FAILURE_STATUS_CODES: readonly StatusName[] = [
   'DATA_LOSS',
 ];
 
-export const DEFAULT_SUBSET_BREAKER: SubsetBreakerPlan = {
+const DEFAULT_SUBSET_BREAKER: SubsetBreakerPlan = {
   enabled: true,
   errorThresholdPercentage: 50,
   volumeThreshold: 10,
@@ -45,7 +45,7 @@ export const DEFAULT_SUBSET_BREAKER: SubsetBreakerPlan = {
   rollingCountTimeoutMs: 10_000,
 };
 
-export const DEFAULT_BREAKER: BreakerPlan = {
+const DEFAULT_BREAKER: BreakerPlan = {
   enabled: true,
   errorThresholdPercentage: 50,
   volumeThreshold: 5,

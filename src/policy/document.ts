@@ -11,6 +11,11 @@ export interface PolicyDocument<S extends string = string> {
   readonly service: string;
   /** Oldest version of this library that understands the document, `major.minor.patch`. */
   readonly minSdk?: string;
+  /**
+   * Says that the service has no policy any more, so that one deleted by accident and one given up are not the same: a
+   * key that merely vanishes leaves the last policy in force. Stands alone beside `schema`, `service` and `minSdk`.
+   */
+  readonly tombstone?: true;
   readonly subsets?: Readonly<Record<S, SubsetDocument<NoInfer<S>>>>;
   /** Where calls go that no route matches. Required from two subsets on. */
   readonly default?: NoInfer<S>;

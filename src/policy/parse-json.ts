@@ -1,6 +1,7 @@
+import type { DocumentPath } from './document-path';
 import { MAX_DEPTH } from './limits';
 import type { PositionIndex } from './positions';
-import { type DocumentPath, note, type ProblemList } from './problems';
+import { note, type ProblemList } from './problems';
 
 /**
  * Reads strict JSON. `JSON.parse` gives the value; a second, simple pass over text that is then known to be valid finds

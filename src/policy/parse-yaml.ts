@@ -1,7 +1,8 @@
 import { isAlias, isMap, isScalar, isSeq, type Node, parseDocument } from 'yaml';
+import type { DocumentPath } from './document-path';
 import { MAX_DEPTH } from './limits';
 import type { PositionIndex } from './positions';
-import { type DocumentPath, note, type ProblemList } from './problems';
+import { note, type ProblemList } from './problems';
 
 /** Nodes that aliases may stand for in all; beyond it a document is taken for one that explodes. */
 const MAX_ALIASED_NODES = 100;

@@ -1,5 +1,6 @@
+import type { DocumentPath } from './document-path';
 import { MAX_DEPTH, MAX_DOCUMENT_BYTES } from './limits';
-import { type DocumentPath, note, type ProblemList } from './problems';
+import { note, type ProblemList } from './problems';
 
 /** No document within the size limit has more: each value takes at least two characters of JSON. */
 const MAX_VALUES = MAX_DOCUMENT_BYTES / 2;

@@ -23,6 +23,6 @@ function describe(service: string, problems: readonly PolicyProblem[]): string {
 }
 
 /** One line: `12:5 routes[1].split[0].weight: -1 (expected: >= 0)`, the position only where it is known. */
-export function describeProblem(problem: PolicyProblem): string {
+function describeProblem(problem: PolicyProblem): string {
   return problem.line === undefined ? problem.message : `${problem.line}:${problem.column ?? 1} ${problem.message}`;
 }

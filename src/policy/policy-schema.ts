@@ -165,6 +165,7 @@ export const policySchema: Schema = {
       schema: { const: 1 },
       service: nonEmptyText,
       minSdk: { type: 'string', title: 'a version as major.minor.patch', pattern: '^\\d{1,9}\\.\\d{1,9}\\.\\d{1,9}$' },
+      tombstone: { const: true },
       subsets: { type: 'object', propertyNames: subsetName, additionalProperties: ref('subset') },
       default: text,
       routes: listOf(ref('route'), { maxItems: MAX_ROUTES }),

@@ -1,7 +1,7 @@
-import { type DocumentPath, formatPath } from './problems';
+import { type DocumentPath, formatPath } from './document-path';
 
 /** 1-based. */
-export interface Position {
+interface Position {
   readonly line: number;
   readonly column: number;
 }

@@ -1,8 +1,6 @@
+import { type DocumentPath, formatPath, shorten } from './document-path';
 import type { PolicyProblem } from './plan';
 import type { Positions } from './positions';
-
-/** Where something stands in a document: keys of objects, indexes of lists. */
-export type DocumentPath = readonly (string | number)[];
 
 /** Gathers what is wrong with a document, so that its author is told everything at once. */
 export interface ProblemList {
@@ -25,8 +23,6 @@ export function note(text: string): Note {
 
 export const MISSING: Note = note('missing');
 
-const SHOWN_CHARACTERS = 60;
-
 export function createProblemList(positions: Positions | undefined): ProblemList {
   const problems: PolicyProblem[] = [];
   return {
@@ -40,17 +36,6 @@ export function createProblemList(positions: Positions | undefined): ProblemList
   };
 }
 
-/** `routes[1].split[0].weight`, with keys that are not plain words quoted: `labels["a b"]`. */
-export function formatPath(path: DocumentPath): string {
-  let text = '';
-  for (const part of path) {
-    if (typeof part === 'number') text += `[${part}]`;
-    else if (/^[A-Za-z_][\w-]*$/.test(part)) text += text === '' ? part : `.${part}`;
-    else text += `[${shorten(JSON.stringify(part))}]`;
-  }
-  return text;
-}
-
 /** A value as a message shows it: at most 60 characters, control characters escaped. Never throws. */
 export function showValue(value: unknown): string {
   if (value === undefined) return 'missing';
@@ -62,8 +47,4 @@ export function showValue(value: unknown): string {
   } catch {
     return 'an object that is no plain data';
   }
-}
-
-function shorten(text: string): string {
-  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}...`;
 }

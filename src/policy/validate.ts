@@ -11,6 +11,8 @@ import { checkRoutes } from './validation/routes';
 import { checkStructure } from './validation/structure';
 import { checkTuning } from './validation/tuning';
 
+const TOMBSTONE_KEYS: readonly string[] = ['schema', 'service', 'minSdk', '$schema', 'tombstone'];
+
 export interface ValidateOptions {
   /** Consul service that the policy is for; the document must name the same. */
   readonly service: string;
@@ -48,6 +50,7 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
   if (document !== undefined && !isFromTheFuture(document, problems)) {
     checkStructure(document, problems);
     checkService(document, options.service, problems);
+    checkTombstone(document, problems);
     checkReferences(document, problems);
     checkRoutes(ownValue(document, 'routes'), problems);
     checkTuning(document, problems);
@@ -103,6 +106,15 @@ function isFromTheFuture(document: unknown, problems: ProblemList): boolean {
     return true;
   }
   return false;
+}
+
+/** A tombstone that also says something else was most likely not meant as one. */
+function checkTombstone(document: unknown, problems: ProblemList): void {
+  if (!isRecord(document) || ownValue(document, 'tombstone') !== true) return;
+  const others = Object.keys(document).filter((key) => !TOMBSTONE_KEYS.includes(key));
+  if (others.length > 0) {
+    problems.report(['tombstone'], note(`beside ${others.join(', ')}`), 'alone with schema, service and minSdk');
+  }
 }
 
 function checkService(document: unknown, expected: string, problems: ProblemList): void {

@@ -1,15 +1,7 @@
 import type { CallConfig, FilterFactory } from '../internal/grpc';
+import { DEFAULT_RETRY } from '../policy/defaults';
 import type { RetryPlan } from '../policy/plan';
 import type { LaneCall } from './lane-call';
-
-/** What calls get whose policy says nothing of retries. */
-export const DEFAULT_RETRY: RetryPlan = {
-  maxAttempts: 2,
-  retryableStatusCodes: ['UNAVAILABLE'],
-  initialBackoffMs: 20,
-  maxBackoffMs: 200,
-  backoffMultiplier: 2,
-};
 
 /** grpc-js' own limit on attempts, which a call that is not decided yet starts with. */
 const MOST_ATTEMPTS = 5;

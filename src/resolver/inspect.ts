@@ -17,6 +17,8 @@ export interface ServiceInspection {
   readonly policy: PolicyInspection;
   readonly datacenters: readonly DatacenterInspection[];
   readonly endpoints: readonly EndpointInspection[];
+  /** Labels that calls carried twice since the lane was opened; each counted as absent. */
+  readonly repeatedLabels: number;
   /** Instance IDs that no subset takes: they get no calls. */
   readonly unassigned: readonly string[];
   /** Instance IDs that several subsets take. */
@@ -91,6 +93,7 @@ export function inspectService(service: Service): ServiceInspection {
     },
     datacenters: inspectDatacenters(service),
     endpoints: inspectEndpoints(service),
+    repeatedLabels: service.repeatedLabels,
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],
     shared: membership?.shared.map((instance) => instance.id) ?? [],
   };

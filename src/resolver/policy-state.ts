@@ -3,7 +3,7 @@ import { PolicyError } from '../policy/policy-error';
 import type { PolicyCompiler, PolicyReading } from '../policy/source';
 
 /** A revision that was refused; the plan in force stays. */
-export interface RejectedPolicy {
+interface RejectedPolicy {
   readonly problems: readonly PolicyProblem[];
   readonly index: string | undefined;
 }
@@ -70,7 +70,8 @@ function afterRevision(
 ): PolicyState {
   try {
     const plan = rules.compile(reading);
-    return { plan, rejected: undefined, failure: undefined, isOrphaned: false, isMissing: false };
+    const isMissing = plan.origin === 'none' && rules.requirePolicy;
+    return { plan, rejected: undefined, failure: undefined, isOrphaned: false, isMissing };
   } catch (error) {
     const problems =
       error instanceof PolicyError

@@ -52,6 +52,9 @@ export class Service implements BalancerHost {
   readonly connectDeadlineMs: number;
   readonly endpoints: EndpointRegistry;
   readonly #options: ServiceOptions;
+  readonly #onRepeatedLabel = (): void => {
+    this.#repeatedLabels += 1;
+  };
   readonly #subscribers = new Set<SnapshotListener>();
   #sourceWatch: SourceWatch | undefined;
   #policyWatch: PolicyWatch | undefined;
@@ -62,6 +65,7 @@ export class Service implements BalancerHost {
   #remembered: { readonly instances: InstanceSet; readonly policy: PolicyState } | undefined;
   #instances: InstanceSet | undefined;
   #filters: readonly string[] = [];
+  #repeatedLabels = 0;
   #versions = 0;
   #isClosed = false;
 
@@ -87,6 +91,11 @@ export class Service implements BalancerHost {
 
   get sourceState(): SourceState | undefined {
     return this.#sourceState;
+  }
+
+  /** Labels that calls carried twice, and that counted as absent. */
+  get repeatedLabels(): number {
+    return this.#repeatedLabels;
   }
 
   get policyState(): PolicyState {
@@ -122,7 +131,7 @@ export class Service implements BalancerHost {
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const input = {
       method: call.method,
-      labels: createCallLabels(metadata, undefined, staticLabels),
+      labels: createCallLabels(metadata, undefined, staticLabels, this.#onRepeatedLabel),
       force: context?.force,
       stickyKey: context?.stickyKey,
     };

@@ -1,6 +1,6 @@
 import { GraylaneError } from '../errors';
 
-export type Scheme = 'consul' | 'static';
+type Scheme = 'consul' | 'static';
 export type PolicyMode = 'auto' | 'inline' | 'kv' | 'chain' | 'none';
 
 /** A parsed channel target: `consul://[host:port]/service[?dc=dc1,dc2&tag=a&policy=kv]` or `static:///service`. */

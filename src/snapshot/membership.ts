@@ -1,9 +1,9 @@
 import type { Instance } from '../discovery/source';
-import { ALL_INSTANCES, type Plan, type SubsetPlan } from '../policy/plan';
+import type { Plan, SubsetPlan } from '../policy/plan';
 import type { InstanceSet } from './snapshot';
 
 /** The instances of one subset in one datacenter. */
-export interface Group {
+interface Group {
   readonly subset: string;
   readonly datacenter: string;
   /** Those that may take calls: not critical, weight above 0. */
@@ -18,6 +18,8 @@ export interface Membership {
   /** `undefined` when the subset has nobody there. */
   group(subset: string, datacenter: string): Group | undefined;
   readonly groups: readonly Group[];
+  /** Where the service is there only behind Connect proxies, which nothing here speaks to. */
+  readonly connectOnly: readonly string[];
   /** In no subset: gets no calls while the policy is in force. */
   readonly unassigned: readonly Instance[];
   /** In more than one subset. */
@@ -45,6 +47,7 @@ export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
 }
 
 function join(plan: Plan, instances: InstanceSet): Membership {
+  const rules = [...plan.subsets.values()].map(ruleOf);
   const groups = new Map<string, Group>();
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
@@ -53,12 +56,12 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     const unusable = new Map<string, Instance[]>();
     for (const instance of listed) {
       let memberships = 0;
-      for (const subset of plan.subsets.values()) {
-        if (!isMember(subset, instance, filters)) continue;
+      for (const rule of rules) {
+        if (!isMember(rule, instance, filters)) continue;
         memberships += 1;
         const side = instance.status === 'critical' || instance.weight <= 0 ? unusable : usable;
-        const members = side.get(subset.name);
-        if (members === undefined) side.set(subset.name, [instance]);
+        const members = side.get(rule.name);
+        if (members === undefined) side.set(rule.name, [instance]);
         else members.push(instance);
       }
       if (memberships === 0) unassigned.push(instance);
@@ -77,18 +80,29 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     datacenters: instances.datacenters.map((state) => state.datacenter),
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
+    connectOnly: instances.datacenters.filter((state) => state.connectOnly).map((state) => state.datacenter),
     unassigned,
     shared,
   };
 }
 
-function isMember(subset: SubsetPlan, instance: Instance, filters: ReadonlyMap<string, ReadonlySet<string>>): boolean {
-  if (subset.name === ALL_INSTANCES) return true;
-  for (const tag of subset.tags) if (!instance.tags.includes(tag)) return false;
-  for (const [key, value] of Object.entries(subset.meta)) {
+interface Rule {
+  readonly name: string;
+  readonly tags: readonly string[];
+  readonly meta: readonly (readonly [string, string])[];
+  readonly filter: string | undefined;
+}
+
+function ruleOf({ name, tags, meta, filter }: SubsetPlan): Rule {
+  return { name, tags, meta: Object.entries(meta), filter };
+}
+
+function isMember(rule: Rule, instance: Instance, filters: ReadonlyMap<string, ReadonlySet<string>>): boolean {
+  for (const tag of rule.tags) if (!instance.tags.includes(tag)) return false;
+  for (const [key, value] of rule.meta) {
     if (!Object.hasOwn(instance.meta, key) || instance.meta[key] !== value) return false;
   }
-  return subset.filter === undefined || filters.get(subset.filter)?.has(instance.key) === true;
+  return rule.filter === undefined || filters.get(rule.filter)?.has(instance.key) === true;
 }
 
 function groupKey(subset: string, datacenter: string): string {

@@ -1,7 +1,8 @@
 import type { StaticInstance } from '../discovery/static-instance';
-import { createLane, type Graylane } from '../graylane';
+import { createLane } from '../graylane';
 import { silentLogger } from '../internal/logger';
 import { seededRandom } from '../internal/random';
+import type { Graylane } from '../lane';
 import type { PolicyDocument } from '../policy/document';
 import type { Decision } from '../policy/plan';
 import type { LaneCall } from '../resolver/lane-call';
@@ -12,10 +13,14 @@ export interface TestLaneOptions {
   readonly service?: string;
   readonly policy?: PolicyDocument;
   readonly instances?: readonly StaticInstance[];
+  /** First is local. Default: `local`, then those that instances name, by name. */
+  readonly datacenters?: readonly string[];
   /** Labels of every call. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Seeds every choice that chance makes. Default 1. */
   readonly seed?: number;
+  /** What the lane's wall clock shows at first, which is what a policy's `until` is held against. Default 2026-01-01. */
+  readonly startsAt?: Date;
 }
 
 /** What the lane decided of one call. */
@@ -27,7 +32,10 @@ export interface TestDecision {
   readonly sticky: boolean;
 }
 
-/** A lane for tests: no Consul, no clock of its own, every draw seeded, nothing shared with another lane. */
+/**
+ * A lane for tests: no Consul, nothing from the environment, time that stands still, every draw seeded, nothing shared with
+ * another lane. Connections and deadlines are grpc-js' own and real.
+ */
 export interface TestLane extends Omit<Graylane, 'setPolicy' | 'setInstances'> {
   readonly service: string;
   /** Of every call made through the lane so far, in order. */
@@ -35,25 +43,29 @@ export interface TestLane extends Omit<Graylane, 'setPolicy' | 'setInstances'> {
   /** Throws PolicyError when it is invalid; the former one then stays. */
   setPolicy(policy: PolicyDocument | undefined): void;
   setInstances(instances: readonly StaticInstance[]): void;
-  /** Moves the lane's clock, running the timers that fall due. */
-  advance(milliseconds: number): void;
+  /**
+   * Moves the lane's clock at once, running the timers that fall due. Resolves when the next pick knows of what followed,
+   * such as the weights of a slow start.
+   */
+  advance(milliseconds: number): Promise<void>;
 }
 
 /** Opens a lane for a test. `close()` it afterwards; it leaves no timers and no sockets. */
 export function createTestLane(options: TestLaneOptions = {}): TestLane {
   const service = options.service ?? options.policy?.service ?? 'test';
-  const clock = new FakeClock();
+  const clock = new FakeClock(options.startsAt?.getTime());
   const decisions: TestDecision[] = [];
   const lane = createLane(
     {
       name: `test-lane-${service}`,
       instances: { [service]: options.instances ?? [] },
       ...(options.policy === undefined ? {} : { policies: { [service]: options.policy } }),
+      ...(options.datacenters === undefined ? {} : { datacenters: options.datacenters }),
       ...(options.labels === undefined ? {} : { labels: options.labels }),
       logger: silentLogger,
       closeTimeoutMs: 0,
     },
-    { clock, random: seededRandom(options.seed ?? 1), clientId: 'test' },
+    { clock, random: seededRandom(options.seed ?? 1), clientId: 'test', env: {} },
     {
       onDecision: (decision: Decision, call: LaneCall) =>
         decisions.push({
@@ -84,6 +96,10 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
     [Symbol.asyncDispose]: () => lane.close(),
     setPolicy: (policy) => lane.setPolicy(service, policy),
     setInstances: (instances) => lane.setInstances(service, instances),
-    advance: (milliseconds) => clock.advance(milliseconds),
+    advance: (milliseconds) => {
+      clock.advance(milliseconds);
+      // Balancers gather changes until the end of the turn.
+      return new Promise((resolve) => setImmediate(resolve));
+    },
   };
 }

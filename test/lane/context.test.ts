@@ -67,7 +67,7 @@ describe('labels of the async context, with one Metadata object shared by all ca
 
   it('are never mixed up through nice-grpc', async () => {
     const channel = lane.channel('payments', grpc.credentials.createInsecure());
-    const client = createClientFactory().create(Payments.service as never, channel as never) as unknown as {
+    const client = createClientFactory().create(Payments.service as never, channel) as unknown as {
       Charge(request: object, options?: CallOptions): Promise<ChargeReply>;
     };
     expect(await mixedUp(() => client.Charge({ order: 'o' }))).toBe(0);

@@ -6,7 +6,7 @@ export interface Figure {
   readonly most: number;
 }
 
-export function figureOf(samples: readonly number[]): Figure {
+function figureOf(samples: readonly number[]): Figure {
   const sorted = [...samples].sort((a, b) => a - b);
   const at = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
   return { count: sorted.length, p50: at(0.5), p99: at(0.99), most: at(1) };

@@ -12,7 +12,7 @@ export interface ChargeReply {
   tag: string;
 }
 
-export interface ChargeRequest {
+interface ChargeRequest {
   order?: string;
   amountCents?: number;
 }
@@ -80,7 +80,7 @@ export interface PaymentsServer extends ServerIdentity {
   kill(): void;
 }
 
-export type Behaviour = { readonly code: grpc.status; readonly details?: string } | { readonly delayMs: number };
+type Behaviour = { readonly code: grpc.status; readonly details?: string } | { readonly delayMs: number };
 
 /** A real grpc-js server on a free port that says in each answer who it is. */
 export async function startPaymentsServer(

@@ -9,7 +9,7 @@ export interface ScriptedConsul {
   stop(): Promise<void>;
 }
 
-export interface ScriptedRequest {
+interface ScriptedRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly token: string | undefined;

@@ -1,4 +1,4 @@
-import type { ConsulDeps, HealthTarget } from './health-query';
+import type { ConsulDeps, HealthTarget } from './health-target';
 import { parseJsonArray } from './parse-answer';
 
 /** Tells an absent service from one that exists only behind Connect proxies. */

@@ -1,6 +1,6 @@
 import type { Timer } from '../../internal/clock';
 import { backoffMs } from './backoff';
-import type { ConsulDeps } from './health-query';
+import type { ConsulDeps } from './health-target';
 import { parseJsonArray } from './parse-answer';
 
 /** Which datacenters a watch covers. Undefined stands for the agent's own, whatever its name. */

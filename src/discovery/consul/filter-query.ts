@@ -1,5 +1,5 @@
 import { startBlockingQuery, type Verdict } from './blocking-query';
-import type { ConsulDeps, HealthTarget } from './health-query';
+import type { ConsulDeps, HealthTarget } from './health-target';
 import { parseKeys } from './parse-answer';
 
 /** Which instances a Consul filter expression matches, as Consul says. Its failure leaves the last answer in force. */

@@ -1,11 +1,7 @@
-import type { Clock } from '../../internal/clock';
-import type { Logger } from '../../internal/logger';
-import type { Random } from '../../internal/random';
 import type { Freshness, Instance } from '../source';
-import type { AgentDatacenter } from './agent-datacenter';
 import { startBlockingQuery, type Verdict } from './blocking-query';
-import type { ConsulClient } from './client';
 import { createConnectCheck } from './connect-check';
+import type { ConsulDeps, HealthTarget } from './health-target';
 import { parseHealth } from './parse-answer';
 
 /** What is known of one service in one datacenter. Immutable; a new object with each change. */
@@ -25,25 +21,8 @@ export interface HealthQuery {
   close(): void;
 }
 
-export interface HealthTarget {
-  readonly service: string;
-  readonly tags: readonly string[];
-  /** Undefined: the agent's own, whatever its name. */
-  readonly datacenter: string | undefined;
-  /** Listed as the local one: asked for without `dc` as long as that proves right. */
-  readonly local: boolean;
-}
-
-export interface ConsulDeps {
-  readonly client: ConsulClient;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-  readonly agent: AgentDatacenter;
-}
-
 /** Nothing heard for so long after the start: others need not wait for this datacenter. */
-export const FIRST_ANSWER_MS = 1500;
+const FIRST_ANSWER_MS = 1500;
 
 export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): HealthQuery {
   const { clock, logger, agent } = deps;

@@ -2,7 +2,7 @@ import type { Timer } from '../../internal/clock';
 import type { SourceState, SourceWatch } from '../source';
 import type { DatacenterList } from './datacenter-list';
 import { createDatacenterSlot, type DatacenterSlot, type SlotLoops } from './datacenter-slot';
-import type { ConsulDeps } from './health-query';
+import type { ConsulDeps } from './health-target';
 import type { Lease } from './shared';
 import { createTokenBucket } from './token-bucket';
 

@@ -8,7 +8,8 @@ import type { ConsulClient } from './client';
 import { type DatacenterList, fixedDatacenters, watchAllDatacenters } from './datacenter-list';
 import type { SlotLoops } from './datacenter-slot';
 import { type FilterQuery, startFilterQuery } from './filter-query';
-import { type ConsulDeps, type HealthQuery, startHealthQuery } from './health-query';
+import { type HealthQuery, startHealthQuery } from './health-query';
+import type { ConsulDeps } from './health-target';
 import { createServiceWatch, type ServiceWatch } from './service-watch';
 import { createShared } from './shared';
 

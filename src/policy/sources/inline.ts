@@ -2,7 +2,7 @@ import type { PolicyReading, PolicySource } from '../source';
 
 /** Policies that the program itself holds: `createGraylane({ policies })`, `lane.setPolicy()`, tests. */
 export interface InlinePolicySource extends PolicySource {
-  /** Replaces the policy of a service; undefined takes it away. Watches hear of it asynchronously, once, with the latest. */
+  /** Replaces the policy of a service; undefined takes it away. Watches hear of it before this returns. */
   set(service: string, document: object | undefined): void;
 }
 
@@ -15,26 +15,24 @@ export function createInlinePolicySource(initial: Readonly<Record<string, object
     set(service, document) {
       if (document === undefined) documents.delete(service);
       else documents.set(service, document);
-      for (const schedule of watches.get(service) ?? []) schedule();
+      for (const tell of [...(watches.get(service) ?? [])]) tell();
     },
     watch(service, listener) {
       let isClosed = false;
-      let isScheduled = false;
-      const schedule = (): void => {
-        if (isScheduled) return;
-        isScheduled = true;
-        queueMicrotask(() => {
-          isScheduled = false;
-          if (!isClosed) listener(readingOf(documents.get(service)));
-        });
+      let hasBegun = false;
+      const tell = (): void => {
+        if (hasBegun && !isClosed) listener(readingOf(documents.get(service)));
       };
       const others = watches.get(service) ?? new Set();
-      watches.set(service, others.add(schedule));
-      schedule();
+      watches.set(service, others.add(tell));
+      queueMicrotask(() => {
+        hasBegun = true;
+        tell();
+      });
       return {
         close() {
           isClosed = true;
-          others.delete(schedule);
+          others.delete(tell);
           if (others.size === 0 && watches.get(service) === others) watches.delete(service);
         },
       };

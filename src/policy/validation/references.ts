@@ -1,6 +1,7 @@
+import type { DocumentPath } from '../document-path';
 import { isRecord, ownValue } from '../plain-data';
 import { ALL_INSTANCES } from '../plan';
-import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
+import { MISSING, note, type ProblemList } from '../problems';
 import { nearest } from '../spelling';
 
 /** A message names no more, and looks for slips of the pen among no more. */

@@ -1,5 +1,6 @@
+import type { DocumentPath } from '../document-path';
 import { isRecord, ownValue } from '../plain-data';
-import { type DocumentPath, note, type ProblemList } from '../problems';
+import { note, type ProblemList } from '../problems';
 import { checkLabelKey, checkMatch } from './matches';
 import { listOf } from './references';
 import { checkRetry } from './tuning';

@@ -1,7 +1,8 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
+import type { DocumentPath } from '../document-path';
 import { ownValue } from '../plain-data';
 import { policySchema } from '../policy-schema';
-import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
+import { MISSING, note, type ProblemList } from '../problems';
 import { describeSchema, expectationOf } from './expectation';
 import { propertiesOf } from './schema-lookup';
 import { adviseOnKey } from './unknown-key';

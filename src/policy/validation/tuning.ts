@@ -1,5 +1,6 @@
+import type { DocumentPath } from '../document-path';
 import { isRecord, ownValue } from '../plain-data';
-import { type DocumentPath, MISSING, type ProblemList } from '../problems';
+import { MISSING, type ProblemList } from '../problems';
 import { parseTimestamp } from '../timestamp';
 import { checkLabelKey } from './matches';
 

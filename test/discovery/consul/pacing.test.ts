@@ -3,11 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { backoffMs } from '../../../src/discovery/consul/backoff';
 import { createShared } from '../../../src/discovery/consul/shared';
 import { createTokenBucket } from '../../../src/discovery/consul/token-bucket';
-import { createManualClock } from '../manual-clock';
+import { FakeClock } from '../../../src/testing/fake-clock';
 
 describe('token bucket', () => {
   it('lets a burst through at once, then one for each refill, on credit', () => {
-    const clock = createManualClock();
+    const clock = new FakeClock();
     const bucket = createTokenBucket(clock, 2, 5);
     expect([bucket.take(), bucket.take(), bucket.take(), bucket.take()]).toEqual([0, 0, 200, 400]);
     clock.advance(400);

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { FakeClock } from '../../../src/testing/fake-clock';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';
-import { createManualClock } from '../manual-clock';
 import { type Bench, ids, openSource, record } from './recorder';
 
 let consul: ConsulCluster;
@@ -180,7 +180,7 @@ describe('instances from Consul', () => {
   it('hands on the first word of each datacenter and then two changes at once, the next when 200 ms have passed', async () => {
     const name = fresh();
     await dc1.register({ name, port: 7001, address: '10.0.0.1' });
-    const clock = createManualClock();
+    const clock = new FakeClock();
     // Three of them, one unknown to Consul: more first words than the two changes that pass at once.
     bench = openSource({ address: dc1.address }, ['dc1', 'dc2', 'dc9'], clock);
     const seen = record(bench.source, name);

@@ -15,9 +15,9 @@ export interface ConsulApi {
   request(method: string, path: string, body?: unknown): Promise<Response>;
 }
 
-export type CheckStatus = 'passing' | 'warning' | 'critical';
+type CheckStatus = 'passing' | 'warning' | 'critical';
 
-export interface ServiceRegistration {
+interface ServiceRegistration {
   readonly name: string;
   /** Default: the name. */
   readonly id?: string;

@@ -1,0 +1,23 @@
+import { definePolicy, type PolicyDocument } from 'graylane';
+
+/** What the demo's calls follow; `canaryPercent` is the one number that it changes. */
+export function createPolicy(canaryPercent: number): PolicyDocument<'stable' | 'canary'> {
+  return definePolicy({
+    schema: 1,
+    service: 'payments',
+    subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
+    default: 'stable',
+    routes: [
+      { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary', strict: true },
+      {
+        name: 'everyone',
+        split: [
+          { to: 'stable', weight: 100 - canaryPercent },
+          { to: 'canary', weight: canaryPercent },
+        ],
+        stickBy: 'x-user-id',
+      },
+    ],
+    retry: { maxAttempts: 4, retryableStatusCodes: ['UNAVAILABLE'], initialBackoffMs: 20, maxBackoffMs: 200 },
+  });
+}

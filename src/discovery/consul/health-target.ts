@@ -1,0 +1,24 @@
+import type { Clock } from '../../internal/clock';
+import type { Logger } from '../../internal/logger';
+import type { Random } from '../../internal/random';
+import type { AgentDatacenter } from './agent-datacenter';
+import type { ConsulClient } from './client';
+
+/** What one loop asks about. */
+export interface HealthTarget {
+  readonly service: string;
+  readonly tags: readonly string[];
+  /** Undefined: the agent's own, whatever its name. */
+  readonly datacenter: string | undefined;
+  /** Listed as the local one: asked for without `dc` as long as that proves right. */
+  readonly local: boolean;
+}
+
+/** What every loop of a source works with. */
+export interface ConsulDeps {
+  readonly client: ConsulClient;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly agent: AgentDatacenter;
+}

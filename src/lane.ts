@@ -1,0 +1,63 @@
+// `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { CallScope } from './channel/call-scope';
+import type { StaticInstance } from './discovery/static-instance';
+import type { ChannelCredentials, ChannelOptions, ClientChannel, ClientOptions, Metadata } from './internal/grpc';
+import type { PolicyDocument } from './policy/document';
+import type { ExplainRequest, Explanation } from './resolver/explain';
+import type { ServiceInspection } from './resolver/inspect';
+import type { PolicyMode } from './resolver/target';
+
+/** Query of a target, see `Graylane.target()`. */
+export interface TargetOptions {
+  /** Overrides the lane's datacenters, first is local. */
+  readonly datacenters?: readonly string[];
+  /** Only instances that carry all of these Consul tags. */
+  readonly tags?: readonly string[];
+  readonly policy?: PolicyMode;
+}
+
+/** `lane.inspect()`: plain JSON. */
+export interface LaneInspection {
+  readonly lane: string;
+  readonly services: readonly ServiceInspection[];
+}
+
+/**
+ * A lane: one set of discovery watches, policies, load statistics and breakers, and the channels that share them. Two
+ * lanes share nothing. Made by `createGraylane()`; lives until `close()`.
+ */
+export interface Graylane {
+  readonly name: string;
+  /** `consul:///payments` (or `static:///payments`), to be given to a generated client with `clientOptions()`. */
+  target(service: string, options?: TargetOptions): string;
+  /** Options for a grpc-js client, a fresh object each time. Throws INVALID_OPTION if `channelFactoryOverride` is given. */
+  clientOptions(options?: ClientOptions): ClientOptions;
+  /** The same for frameworks that take channel options, such as NestJS' `channelOptions`. */
+  channelOptions(options?: ClientOptions): ClientOptions;
+  /** The Channel itself, for clients that take one, such as nice-grpc. `service` is a name or a whole target. */
+  channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): ClientChannel;
+  /** grpc-js Metadata holding these labels. Throws INVALID_LABEL. */
+  metadata(labels: Readonly<Record<string, string>>): Metadata;
+  /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */
+  labels(labels: Readonly<Record<string, string>>): Record<string, string>;
+  /** Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL before `fn` runs. */
+  with<T>(scope: CallScope, fn: () => T): T;
+  /**
+   * Resolves when policy and instances of a service are known, some usable instance exists, and every open channel to it
+   * has a connection. Rejects with NOT_READY and what is missing after `timeoutMs` (default 5000).
+   */
+  ready(service: string, options?: { readonly timeoutMs?: number }): Promise<void>;
+  /** Puts a policy document in force over what Consul or a file says; `undefined` takes it back. Throws PolicyError. */
+  setPolicy(service: string, document: PolicyDocument | undefined): void;
+  /** Replaces the instances of a `static:` service. Throws INVALID_INSTANCE. */
+  setInstances(service: string, instances: readonly StaticInstance[]): void;
+  /** Why a call with these labels would go where it would go now. Throws NOT_READY when nothing is known yet. */
+  explain(service: string, request: ExplainRequest): Explanation;
+  inspect(): LaneInspection;
+  /** Makes this lane the one that bare targets find, for clients that were given no options. */
+  register(): void;
+  /** Waits for calls in flight (at most `closeTimeoutMs`), closes the channels, stops every watch. Idempotent. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
