@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkLabels, isReservedKey } from '../../src/channel/label-rules';
+import { checkLabels } from '../../src/channel/label-rules';
 import { GraylaneError } from '../../src/errors';
 
 describe('labels that a program hands in', () => {
@@ -62,7 +62,7 @@ describe('labels that a program hands in', () => {
         }
         const metadata = new grpc.Metadata();
         for (const [one, text] of Object.entries(checked)) {
-          expect(isReservedKey(one)).toBe(false);
+          expect(one).not.toMatch(/-bin$|^grpc-|^authorization$|^cookie$/);
           metadata.set(one, text);
           expect(metadata.get(one)).toEqual([content]);
         }
