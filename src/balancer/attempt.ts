@@ -148,7 +148,6 @@ export class Attempt implements AttemptLink, AttemptView {
 
   #respond(): void {
     if (this.responded || this.#phase !== 'started') return;
-    this.responded = true;
     this.endpoint.load.attemptResponded(this, this.#pool.clock.now());
   }
 
