@@ -161,8 +161,8 @@ export class Attempt implements AttemptLink, AttemptView {
 
   #respond(): void {
     if (this.responded || this.#phase !== 'started') return;
-    this.responded = true;
     this.respondedAtMs = this.#pool.host.clock.now();
+    // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this, this.respondedAtMs);
   }
 

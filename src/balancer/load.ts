@@ -34,7 +34,7 @@ export interface EndpointLoad {
   /**
    * Called from the lane's shared tick: every 100 ms for as long as anything is in flight. A gap of more than
    * 300 ms is taken for a stalled event loop, and what was measured across it is not believed. True when `isSuspect`
-   * changed.
+   * is another than after the last sweep, also when a response has cleared it in between.
    */
   sweep(nowMs: number): boolean;
 }
@@ -74,6 +74,7 @@ class TrackedLoad implements EndpointLoad {
   private unanswered: AttemptLink | undefined = undefined;
   private sampledAtMs = 0;
   private sweptAtMs = Number.NEGATIVE_INFINITY;
+  private wasSuspectAtSweep = false;
   private busySinceMs = 0;
   /** Attempts begun before this lived through a stall of our own event loop. */
   private trustedSinceMs = Number.NEGATIVE_INFINITY;
@@ -123,9 +124,11 @@ class TrackedLoad implements EndpointLoad {
     this.sweptAtMs = nowMs;
     if (this.ewmaMs > 0) this.fadedUs = Math.round(this.ewmaUs * Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS));
     const was = this.isSuspect;
+    const toldBefore = this.wasSuspectAtSweep;
     // After a stall the answers may well lie unread in the sockets: whoever was not suspect before is not now.
     this.isSuspect = this.isOverdue(nowMs) && (was || !stalled);
-    return this.isSuspect !== was;
+    this.wasSuspectAtSweep = this.isSuspect;
+    return this.isSuspect !== toldBefore;
   }
 
   private isOverdue(nowMs: number): boolean {

@@ -91,6 +91,8 @@ function parseQuery(text: string, scheme: Scheme, query: string): Pick<Target, '
 }
 
 function invalid(text: string, expected: string): GraylaneError {
-  const shown = JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}...` : text);
+  // Whoever wrote credentials into a target should not meet them again in a log.
+  const safe = text.replace(/\/\/[^/]*@/, '//[...]@');
+  const shown = JSON.stringify(safe.length > 80 ? `${safe.slice(0, 80)}...` : safe);
   return new GraylaneError('INVALID_TARGET', `target: ${shown} (expected: ${expected})`);
 }

@@ -53,7 +53,7 @@ describe('labels of the async context, with one Metadata object shared by all ca
     const client = paymentsClient(lane.target('payments'), lane.clientOptions());
     const shared = new grpc.Metadata();
     const interceptors = [passThrough];
-    expect(await mixedUp(() => charge(client, shared, { interceptors, deadline: Date.now() + 5_000 }))).toBe(0);
+    expect(await mixedUp(() => charge(client, shared, { interceptors, deadline: Date.now() + 20_000 }))).toBe(0);
   });
 
   it('are never mixed up through interceptor_providers of the client', async () => {

@@ -7,6 +7,8 @@ import { type PaymentsServer, paymentsClient, startPaymentsServer } from '../sup
 import { startTraffic } from './traffic';
 
 const FLIPS = 50;
+/** Fits in the time that the flips take; of fewer, one stall of the machine would be the whole 99th percentile. */
+const POLICY_CHANGES = 100;
 const APART_MS = 400;
 
 let consul: ConsulCluster;
@@ -60,7 +62,7 @@ async function policyChanges(): Promise<number[]> {
   await lane.ready('kv-payments');
   const traffic = startTraffic(client);
   const samples: number[] = [];
-  for (let flip = 0; flip < FLIPS; flip += 1) {
+  for (let flip = 0; flip < POLICY_CHANGES; flip += 1) {
     const to = flip % 2 === 0 ? 'stable' : 'canary';
     const writtenAtMs = performance.now();
     const first = traffic.next((call) => call.reply.version === to);
@@ -108,7 +110,7 @@ async function instanceFlips(service: string, datacenter: string): Promise<{ joi
 describe('how soon calls follow Consul', { timeout: 120_000 }, () => {
   it.concurrent('a policy written to KV: p99 <= 100 ms until the first call by it has its answer', async () => {
     const figure = printFigure('kv write -> first call by the new policy', await policyChanges());
-    expect(figure.count).toBe(FLIPS);
+    expect(figure.count).toBe(POLICY_CHANGES);
     expect(figure.p99).toBeLessThanOrEqual(100);
   });
 

@@ -46,7 +46,7 @@ describe('compilePolicy', () => {
       warnings: [],
     });
     expect(compile({ ...MINIMAL, retry: {} }).fallthrough.retry).toEqual({
-      maxAttempts: 3,
+      maxAttempts: 2,
       retryableStatusCodes: ['UNAVAILABLE'],
       initialBackoffMs: 20,
       maxBackoffMs: 200,

@@ -181,7 +181,7 @@ function countSessions(server: grpc.Server, sessions: { opened: number; open: nu
 export function charge(
   client: PaymentsClient,
   labels: Readonly<Record<string, string>> | grpc.Metadata = {},
-  options: grpc.CallOptions = { deadline: Date.now() + 5_000 },
+  options: grpc.CallOptions = { deadline: Date.now() + 20_000 },
 ): Promise<ChargeReply> {
   const metadata = labels instanceof grpc.Metadata ? labels : new grpc.Metadata();
   if (!(labels instanceof grpc.Metadata)) for (const [key, value] of Object.entries(labels)) metadata.set(key, value);
