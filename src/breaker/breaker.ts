@@ -250,7 +250,6 @@ export class Breaker {
     this.#reset?.cancel();
     this.#reset = undefined;
     this.#period += 1;
-    this.#failedProbes = 0;
     this.#consecutiveFailures = 0;
     this.#silentFailures = 0;
     this.#badSinceMs = undefined;

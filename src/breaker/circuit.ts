@@ -70,7 +70,7 @@ export class Circuit extends OpossumBreaker {
     this.#rotateAtMs = nowMs + this.#bucketMs;
     this.#ownFailureListeners = this.listenerCount('failure');
     dropResetTimer(this);
-    this.clear();
+    for (const bucket of this.status.window) bucket.latencyTimes = DROPPED;
   }
 
   override get halfOpen(): boolean {
@@ -86,24 +86,18 @@ export class Circuit extends OpossumBreaker {
     return this.#isHalfOpen;
   }
 
-  /** A listener is worth less than the call that it would break. */
-  override emit(event: string | symbol, ...args: unknown[]): boolean {
-    try {
-      return super.emit(event, ...args);
-    } catch (error) {
-      this.#observer.listenerFailed(error);
-      return true;
-    }
-  }
-
   override open(): void {
     if (this.opened) return;
     const isReopened = this.#isHalfOpen;
     this.#isHalfOpen = false;
     this.#observer.opened();
     // To opossum a half-open circuit of ours never left `open`.
-    if (isReopened) this.emit('open');
-    else super.open();
+    try {
+      if (isReopened) this.emit('open');
+      else super.open();
+    } catch (error) {
+      this.#observer.listenerFailed(error);
+    }
   }
 
   override close(): void {
@@ -112,7 +106,11 @@ export class Circuit extends OpossumBreaker {
     // Else what was counted before it opened would open it again at the next failure.
     this.clear();
     this.#observer.closed();
-    super.close();
+    try {
+      super.close();
+    } catch (error) {
+      this.#observer.listenerFailed(error);
+    }
   }
 
   /** Open turns half-open. `openForMs` is what opossum tells its listeners. */
@@ -120,15 +118,15 @@ export class Circuit extends OpossumBreaker {
     if (!this.opened) return;
     this.#isHalfOpen = true;
     this.#observer.halfOpened();
-    this.emit('halfOpen', openForMs);
+    this.#tell('halfOpen', openForMs);
   }
 
   /** `closes`: when half-open, this success is the one that closes it. */
   countSuccess(latencyMs: number, nowMs: number, closes: boolean): void {
     this.rotate(nowMs);
     this.#isHeld = !closes;
-    this.emit('fire', NO_ARGUMENTS);
-    this.emit('success', undefined, latencyMs);
+    this.#tell('fire', NO_ARGUMENTS);
+    this.#tell('success', undefined, latencyMs);
     this.#isHeld = false;
     // opossum's own listener has closed it, unless somebody took its listeners away.
     if (closes && this.#isHalfOpen) this.close();
@@ -137,10 +135,10 @@ export class Circuit extends OpossumBreaker {
   /** Counts only: whether it opens is for the caller to say. */
   countFailure(reason: string, latencyMs: number, nowMs: number): void {
     this.rotate(nowMs);
-    this.emit('fire', NO_ARGUMENTS);
+    this.#tell('fire', NO_ARGUMENTS);
     // An Error costs microseconds for its stack; opossum's own listener does not look at it.
     const isHeard = this.listenerCount('failure') > this.#ownFailureListeners;
-    this.emit('failure', isHeard ? new Error(reason) : undefined, latencyMs, NO_ARGUMENTS);
+    this.#tell('failure', isHeard ? new Error(reason) : undefined, latencyMs, NO_ARGUMENTS);
   }
 
   /** What the window holds, as of the last rotation. */
@@ -187,6 +185,15 @@ export class Circuit extends OpossumBreaker {
     if (bucketMs === this.#bucketMs) return;
     this.#bucketMs = bucketMs;
     this.#rotateAtMs = nowMs + bucketMs;
+  }
+
+  /** A listener is worth less than the call that it would break. */
+  #tell(event: string, first: unknown, second?: unknown, third?: unknown): void {
+    try {
+      this.emit(event, first, second, third);
+    } catch (error) {
+      this.#observer.listenerFailed(error);
+    }
   }
 
   #turn(): void {

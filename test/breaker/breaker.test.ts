@@ -164,6 +164,20 @@ describe('how long it stays open', () => {
     expect(breaker.view(clock.now()).probesInMs).toBe(1000);
   });
 
+  it('does not move since when it is bad, which is until it closes', () => {
+    const { breaker, clock, failure, success } = rig();
+    expect(breaker.badSinceMs).toBeUndefined();
+    clock.advance(7);
+    for (let time = 0; time < 5; time += 1) failure();
+    clock.advance(5_000);
+    failure();
+    expect([breaker.state, breaker.badSinceMs]).toEqual(['open', 7]);
+    clock.advance(10_000);
+    expect(breaker.badSinceMs).toBe(7);
+    success();
+    expect(breaker.badSinceMs).toBeUndefined();
+  });
+
   it('is shortened by chance, never lengthened', () => {
     const delays = [0, 0.5, 0.999].map((draw) => opened(plan(), { random: () => draw }).breaker.view(0).probesInMs);
     expect(delays).toEqual([5000, 4500, expect.closeTo(4001)]);
@@ -206,7 +220,10 @@ describe('the probe', () => {
     clock.advance(1);
     expect(breaker.admits(clock.now())).toBe(true);
     breaker.offer(clock.now());
-    expect(breaker.isProbe(begin())).toBe(true);
+    const probe = begin();
+    expect(breaker.isProbe(probe)).toBe(true);
+    breaker.release(probe);
+    expect(breaker.admits(clock.now())).toBe(true);
   });
 
   it('that never settles gives way when its lease is over; then its verdict is not heard', () => {

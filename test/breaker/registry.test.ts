@@ -146,6 +146,22 @@ describe('a subset everywhere', () => {
     expect(isShed('canary', 'dc3')).toBe(false);
   });
 
+  it('is not shed again by a probe that fails while the old failures are still in the window', () => {
+    const { registry, record, clock } = setUp();
+    const subsetBreaker = { ...DEFAULT_SUBSET_BREAKER, resetTimeoutMs: 500 };
+    const quick = subset('canary', { fallback: 'stable', subsetBreaker });
+    const [dead, healthy] = [registry.forSubset(quick, 'dc1'), registry.forSubset(quick, 'dc2')];
+    record(dead, 'failure', 10);
+    clock.advance(500);
+    for (let second = 0; second < 3; second += 1) {
+      record(healthy, 'success');
+      clock.advance(1000);
+    }
+    record(dead, 'failure');
+    expect(dead.failuresInWindow).toBe(11);
+    expect([dead.state, healthy.state]).toEqual(['open', 'closed']);
+  });
+
   it('gets its first call in a datacenter that nobody called before, while another stays dead', () => {
     const { registry, record, isShed, clock } = setUp();
     record(registry.forSubset(canary, 'dc1'), 'failure', 10);

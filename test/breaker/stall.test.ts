@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createStallDetector, type StallDetector } from '../../src/breaker/stall';
 
 const TICK_MS = 100;
+const DEADLINES_MS = [50, 99, 100, 101, 150, 300];
 const cleanups: (() => void)[] = [];
 
 afterEach(() => {
@@ -62,37 +63,30 @@ describe('in a real event loop', () => {
     it.each([500, 1000])('for %i ms: nothing that ends for it counts, and soon all does again', async (blockMs) => {
       const detector = createStallDetector();
       const ticking = tick(detector);
-      const peer = await echo();
+      const [peer, other] = [await echo(), await echo()];
       await sleep(250);
-      expect(detector.isStalled(performance.now())).toBe(false);
+      await calm(detector);
 
-      const endings: { ending: string; isStalled: boolean }[] = [];
+      const endings: { readonly ending: string; readonly isStalled: boolean }[] = [];
       const ended = (ending: string): void => {
         endings.push({ ending, isStalled: detector.isStalled(performance.now()) });
       };
-      // Deadlines of several lengths lie in different timer lists of Node, before and after the tick's.
-      for (const deadlineMs of [50, 99, 100, 101, 150, 300])
-        setTimeout(() => ended(`deadline ${deadlineMs}`), deadlineMs);
+      const blocks = (): void => {
+        // Deadlines of several lengths lie in different timer lists of Node, before and after the tick's.
+        for (const deadlineMs of DEADLINES_MS) setTimeout(() => ended(`deadline ${deadlineMs}`), deadlineMs);
+        peer.write('a request');
+        block(blockMs);
+      };
       peer.once('data', () => ended('answer'));
       if (where === 'socket') {
-        const other = await echo();
-        other.once('data', () => {
-          peer.write('x');
-          block(blockMs);
-        });
-        other.write('x');
+        other.once('data', blocks);
+        other.write('go');
       } else {
-        later(where, () => {
-          peer.write('x');
-          block(blockMs);
-        });
+        later(where, blocks);
       }
-      await sleep(blockMs + 300);
-      expect(endings.map(({ ending }) => ending).sort()).toEqual(
-        ['answer', ...[50, 99, 100, 101, 150, 300].map((ms) => `deadline ${ms}`)].sort(),
-      );
+      await until(() => endings.length === DEADLINES_MS.length + 1);
       expect(endings.filter(({ isStalled }) => !isStalled)).toEqual([]);
-      expect(detector.isStalled(performance.now())).toBe(false);
+      await calm(detector);
       ticking();
     });
   });
@@ -100,12 +94,13 @@ describe('in a real event loop', () => {
   it('a deadline in a loop that runs freely is believed', async () => {
     const detector = createStallDetector();
     const ticking = tick(detector);
-    let isStalled: boolean | undefined;
-    setTimeout(() => {
-      isStalled = detector.isStalled(performance.now());
-    }, 350);
-    await sleep(500);
-    expect(isStalled).toBe(false);
+    const judged: boolean[] = [];
+    // Another process may take the core for a while, which is a stall as well; but not each time.
+    while (judged.length < 20 && !judged.includes(false)) {
+      await sleep(350);
+      judged.push(detector.isStalled(performance.now()));
+    }
+    expect(judged).toContain(false);
     ticking();
   });
 });
@@ -119,9 +114,13 @@ function tick(detector: StallDetector): () => void {
 }
 
 async function echo(): Promise<Socket> {
-  const server = createServer((socket) => socket.pipe(socket));
+  const server = createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    socket.pipe(socket);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  socket.on('error', () => undefined);
   cleanups.push(() => {
     socket.destroy();
     server.close();
@@ -139,6 +138,18 @@ function later(where: 'timer' | 'immediate' | 'microtask', callback: () => void)
 function block(milliseconds: number): void {
   const end = performance.now() + milliseconds;
   while (performance.now() < end);
+}
+
+function calm(detector: StallDetector): Promise<void> {
+  return until(() => !detector.isStalled(performance.now()));
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + 10_000;
+  while (!holds()) {
+    if (performance.now() > deadlineMs) throw new Error('it does not come true');
+    await sleep(20);
+  }
 }
 
 function sleep(milliseconds: number): Promise<void> {
