@@ -67,7 +67,7 @@ function busyConnection(index: number, weights: Weights): Connection {
     weight,
   } as const;
   const key = `dc1/${address}:9000`;
-  return { endpoint: { key, address, port: 9000, datacenter: 'dc1', instance, weight, load } };
+  return { endpoint: { key, address, port: 9000, datacenter: 'dc1', instance, weight, load, breaker: undefined } };
 }
 
 /** Each case gets a loop of its own, as each process has one algorithm: a shared one would learn all of them. */

@@ -26,6 +26,7 @@ import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } fr
 import type { PolicyDocument } from './policy/document';
 import { type ExplainRequest, type Explanation, explainCall } from './resolver/explain';
 import { inspectService } from './resolver/inspect';
+import { BreakerHub, type LaneBreakers } from './resolver/lane-breakers';
 import { addLane, type LaneHandle, registerLane, removeLane } from './resolver/lanes';
 import { createResolverClass } from './resolver/resolver';
 import { Service, type ServiceOptions } from './resolver/service';
@@ -72,6 +73,7 @@ class Lane implements Graylane {
   readonly #wiring: Wiring;
   readonly #hooks: LaneHooks;
   readonly #scopes = new CallScopes();
+  readonly #breakers = new BreakerHub();
   readonly #services = new Map<string, Service>();
   readonly #channels = new Map<GraylaneChannel, string>();
   readonly #warm = new Map<Service, () => void>();
@@ -172,6 +174,10 @@ class Lane implements Graylane {
     return explainCall(this.#service(this.#parse(service)), request, this.#options.labels);
   }
 
+  get breakers(): LaneBreakers {
+    return this.#breakers;
+  }
+
   inspect(): LaneInspection {
     return { lane: this.name, services: [...this.#services.values()].map((service) => inspectService(service)) };
   }
@@ -270,6 +276,7 @@ class Lane implements Graylane {
         onDecision: this.#hooks.onDecision,
       });
       this.#services.set(key, service);
+      this.#breakers.add(service);
     }
     return service;
   }

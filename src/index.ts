@@ -1,3 +1,4 @@
+export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
 export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
 export type { CallScope } from './channel/call-scope';
 export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
@@ -11,13 +12,14 @@ export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
 export type { ForceSelector, PolicyOrigin, PolicyProblem } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
-export type { ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
+export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
 export type {
   DatacenterInspection,
   EndpointInspection,
   PolicyInspection,
   ServiceInspection,
 } from './resolver/inspect';
+export type { LaneBreakerChange, LaneBreakers, LaneBreakerView } from './resolver/lane-breakers';
 export type { PolicyMode } from './resolver/target';
 export type {
   ExplainedDecision,

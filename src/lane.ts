@@ -6,6 +6,7 @@ import type { ChannelCredentials, ChannelOptions, ClientChannel, ClientOptions, 
 import type { PolicyDocument } from './policy/document';
 import type { ExplainRequest, Explanation } from './resolver/explain';
 import type { ServiceInspection } from './resolver/inspect';
+import type { LaneBreakers } from './resolver/lane-breakers';
 import type { PolicyMode } from './resolver/target';
 
 /** Query of a target, see `Graylane.target()`. */
@@ -54,6 +55,8 @@ export interface Graylane {
   setInstances(service: string, instances: readonly StaticInstance[]): void;
   /** Why a call with these labels would go where it would go now. Throws NOT_READY when nothing is known yet. */
   explain(service: string, request: ExplainRequest): Explanation;
+  /** Circuit breakers of endpoints, and of subsets in their datacenters. */
+  readonly breakers: LaneBreakers;
   inspect(): LaneInspection;
   /** Makes this lane the one that bare targets find, for clients that were given no options. */
   register(): void;

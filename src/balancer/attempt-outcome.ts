@@ -29,10 +29,7 @@ export function beginAttempt(permits: Permits, endpoint: Endpoint, pool: Pool, n
   const subset = pool.subsetBreaker;
   permits.endpoint = breaker?.begin(nowMs) ?? NO_PERMIT;
   permits.subset = subset?.begin(nowMs) ?? NO_PERMIT;
-  return (
-    (breaker !== undefined && breaker.isProbe(permits.endpoint)) ||
-    (subset !== undefined && subset.isProbe(permits.subset))
-  );
+  return breaker?.isProbe(permits.endpoint) === true || subset?.isProbe(permits.subset) === true;
 }
 
 /** How an attempt ended, as grpc-js tells it. */

@@ -28,6 +28,8 @@ import { Topology } from './topology';
 /** Above this size a pool that already serves is refreshed at most every `REFRESH_MS`, so that n connects do not cost n^2. */
 const LARGE_POOL = 256;
 const REFRESH_MS = 50;
+/** After this, instances that were lost no longer count as known. A little longer than the registry counts them. */
+const LOST_MS = 60_500;
 
 /**
  * The load-balancing policy of this library, one object for each channel that is not idle. Takes a snapshot from the
@@ -86,6 +88,7 @@ class ActiveBalancer {
   readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
   #flush: NodeJS.Immediate | undefined;
   #lateFlush: Timer | undefined;
+  #forgetLost: Timer | undefined;
   #flushedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
@@ -122,6 +125,7 @@ class ActiveBalancer {
     this.#unsubscribe();
     if (this.#flush !== undefined) clearImmediate(this.#flush);
     this.#lateFlush?.cancel();
+    this.#forgetLost?.cancel();
     this.#connections.close();
     this.#link.isReady = false;
     this.#link.waitingReason = undefined;
@@ -165,6 +169,8 @@ class ActiveBalancer {
     const { host } = this.#link;
     const membership = membershipOf(plan, snapshot.instances);
     const lost = host.endpoints.lost();
+    this.#forgetLost?.cancel();
+    this.#forgetLost = lost.length === 0 ? undefined : host.clock.setTimer(LOST_MS, () => this.#rebuild());
     return new Topology(plan, membership, (subset, datacenter) => {
       const group = membership.group(subset, datacenter);
       const subsetPlan = plan.subsets.get(subset);

@@ -7,6 +7,8 @@ import type { BalancerHost } from './host';
 
 /** Subchannels cost 50 us and more each: they are made in slices of this length, so that calls go on in between. */
 const SLICE_MS = 10;
+/** How often a connection whose first packet was lost is tried again. */
+const AFRESH_MS = 5_000;
 
 export interface ConnectionSetListener {
   /** A connection changed its state. */
@@ -29,6 +31,7 @@ export class ConnectionSet {
   #toOpen: Endpoint[] = [];
   #slice: NodeJS.Immediate | undefined;
   #deadline: Timer | undefined;
+  #afresh: Timer | undefined;
 
   constructor(
     helper: ChannelControlHelper,
@@ -78,6 +81,7 @@ export class ConnectionSet {
   close(): void {
     if (this.#slice !== undefined) clearImmediate(this.#slice);
     this.#deadline?.cancel();
+    this.#afresh?.cancel();
     this.#toOpen = [];
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
@@ -133,6 +137,17 @@ export class ConnectionSet {
         }
       }
       this.#watchDeadline();
+      this.#watchHanging();
+    });
+  }
+
+  /** Those that were given up and still hang are tried afresh now and then, for as long as there are any. */
+  #watchHanging(): void {
+    if (this.#afresh !== undefined || ![...this.#connections.values()].some((each) => each.isHanging)) return;
+    this.#afresh = this.#host.clock.setTimer(AFRESH_MS, () => {
+      this.#afresh = undefined;
+      for (const connection of this.#connections.values()) connection.connectAfresh();
+      this.#watchHanging();
     });
   }
 

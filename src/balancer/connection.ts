@@ -13,9 +13,13 @@ import type { Connection, Endpoint } from './endpoint';
  */
 export class ChannelConnection implements Connection {
   readonly endpoint: Endpoint;
-  readonly subchannel: SubchannelInterface;
+  readonly #helper: ChannelControlHelper;
+  readonly #options: ChannelOptions;
   readonly #onChange: (connection: ChannelConnection) => void;
   readonly #listener: ConnectivityStateListener;
+  #subchannel: SubchannelInterface;
+  /** How often connecting was begun afresh. */
+  #afresh = 0;
   #state: number;
   #wasReady: boolean;
   #failure: string | undefined;
@@ -33,14 +37,48 @@ export class ChannelConnection implements Connection {
     this.endpoint = endpoint;
     this.#now = now;
     this.#pendingSinceMs = now();
+    this.#helper = helper;
+    this.#options = options;
     this.#onChange = onChange;
-    this.subchannel = helper.createSubchannel({ host: endpoint.address, port: endpoint.port }, options);
-    this.subchannel.ref();
-    this.#state = this.subchannel.getConnectivityState();
-    this.#wasReady = this.isReady;
     this.#listener = (_subchannel, _previous, state, _keepalive, error) => this.#changed(state, error);
-    this.subchannel.addConnectivityStateListener(this.#listener);
-    if (!this.isReady) this.subchannel.startConnecting();
+    this.#subchannel = this.#open();
+    this.#state = this.#subchannel.getConnectivityState();
+    this.#wasReady = this.isReady;
+    if (!this.isReady) this.#subchannel.startConnecting();
+  }
+
+  get subchannel(): SubchannelInterface {
+    return this.#subchannel;
+  }
+
+  /** It has been connecting since before it was given up: the first packet went lost, and nobody will send another. */
+  get isHanging(): boolean {
+    return this.#failure !== undefined && this.#state === connectivity.CONNECTING;
+  }
+
+  /** Begins another connection in place of one that hangs. grpc-js pools subchannels, so it must differ in an argument. */
+  connectAfresh(): void {
+    if (this.#isClosed || !this.isHanging) return;
+    const hanging = this.#subchannel;
+    this.#afresh += 1;
+    this.#subchannel = this.#open();
+    this.#drop(hanging);
+    this.#state = this.#subchannel.getConnectivityState();
+    this.#subchannel.startConnecting();
+  }
+
+  #open(): SubchannelInterface {
+    const { address, port } = this.endpoint;
+    const options = this.#afresh === 0 ? this.#options : { ...this.#options, 'graylane.connect_afresh': this.#afresh };
+    const subchannel = this.#helper.createSubchannel({ host: address, port }, options);
+    subchannel.ref();
+    subchannel.addConnectivityStateListener(this.#listener);
+    return subchannel;
+  }
+
+  #drop(subchannel: SubchannelInterface): void {
+    subchannel.removeConnectivityStateListener(this.#listener);
+    subchannel.unref();
   }
 
   get isReady(): boolean {
@@ -84,12 +122,11 @@ export class ChannelConnection implements Connection {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.subchannel.removeConnectivityStateListener(this.#listener);
-    this.subchannel.unref();
+    this.#drop(this.#subchannel);
   }
 
   reconnect(): void {
-    if (!this.#isClosed && !this.isReady) this.subchannel.startConnecting();
+    if (!this.#isClosed && !this.isReady) this.#subchannel.startConnecting();
   }
 
   #changed(state: number, error: string | undefined): void {
@@ -101,9 +138,9 @@ export class ChannelConnection implements Connection {
       this.#wasReady = true;
     } else if (state === connectivity.TRANSIENT_FAILURE) {
       this.#failure = error ?? 'connection failed';
-      this.subchannel.startConnecting();
+      this.#subchannel.startConnecting();
     } else if (state === connectivity.IDLE) {
-      this.subchannel.startConnecting();
+      this.#subchannel.startConnecting();
     }
     this.#onChange(this);
   }

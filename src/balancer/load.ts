@@ -7,7 +7,7 @@ export interface AttemptLink {
   next: AttemptLink | undefined;
 }
 
-export type LoadOutcome = 'success' | 'failure' | 'neutral';
+type LoadOutcome = 'success' | 'failure' | 'neutral';
 
 /** What one endpoint carries now and how fast it answered lately. Times are monotonic milliseconds. */
 export interface EndpointLoad {

@@ -80,18 +80,36 @@ export class SnapshotPicker implements Picker {
     isChoosy: boolean,
     metadata: Metadata,
   ): PickResult | undefined {
-    for (let tier = 0; tier < tiers.length; tier += 1) {
+    const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? this.#fallbackFrom(tiers) : 0;
+    for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
       if (pool.subsetBreaker !== undefined && this.#isShed(pool, tiers, tier)) continue;
+      if (pool.probes.length > 0) {
+        const probe = this.#probe(call, pool);
+        if (probe !== undefined) return this.#complete(call, probe, pool, tier, metadata);
+      }
       if (isChoosy && pool.spill.isPartial && this.#spills(call, pool, tiers, tier)) continue;
       if (!isChoosy && pool.isAllBad && pool.picker !== undefined) continue;
-      const connection = (pool.probes.length > 0 ? this.#probe(call, pool) : undefined) ?? choose(pool, this.#pick);
+      const connection = choose(pool, this.#pick);
       if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would
       // land on its fallback whenever that one connects a millisecond earlier. Not so for a retry.
       if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return QUEUE;
     }
     return undefined;
+  }
+
+  /**
+   * Where a call's last attempt begins: with the fallback, since a version that fails every call would fail this one too
+   * whoever of it is asked.
+   */
+  #fallbackFrom(tiers: readonly Pool[]): number {
+    const wanted = tiers[0]?.subset;
+    for (let tier = 1; tier < tiers.length; tier += 1) {
+      const pool = tiers[tier] as Pool;
+      if (pool.subset !== wanted && pool.picker !== undefined && !pool.isAllBad && !this.#isOpen(pool)) return tier;
+    }
+    return 0;
   }
 
   /** A subset whose breaker is open goes to its fallback, except for the trickle that a half-open one lets through. */

@@ -84,7 +84,7 @@ export class Pool {
     return this.#heldOut;
   }
 
-  /** Held out, and due for a probe. */
+  /** Due for a probe, held out or not. */
   get probes(): readonly ChannelConnection[] {
     return this.#probes;
   }
@@ -121,7 +121,7 @@ export class Pool {
     this.#connected = members.filter((member) => member.isReady);
     const bad = members.filter((member) => isBroken(member));
     this.#heldOut = this.#holdOut(bad);
-    this.#probes = this.#heldOut.filter((member) => member.isReady && member.endpoint.breaker?.state === 'halfOpen');
+    this.#probes = bad.filter((member) => member.isReady && member.endpoint.breaker?.state === 'halfOpen');
     // Idle and first-time connecting members are not bad: nothing is known against them.
     this.#healthy = members.filter((member) => member.failure === undefined && !isBroken(member)).length + missing;
     this.spill.update(this.#healthy, members.length + missing + absent, nowMs);

@@ -17,6 +17,8 @@ export interface RoutedCall extends RoutingOutcome {
   lastCode: number;
   /** The attempt that ended last was a breaker's probe: its failure is retried elsewhere whatever it was. */
   wasProbe: boolean;
+  /** No attempt follows the next one. */
+  readonly isLastAttempt: boolean;
   /** May this call be tried again? One that may not makes a poor probe. */
   readonly mayRetry: boolean;
   /** Set by the picker when waiting or trying again cannot help (nothing exists that could serve): no retry then. */

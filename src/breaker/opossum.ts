@@ -24,7 +24,7 @@ export interface OpossumBreaker extends EventEmitter {
   shutdown(): void;
 }
 
-export interface OpossumStatus extends EventEmitter {
+interface OpossumStatus extends EventEmitter {
   /** Totals of the window; summed at each reading. */
   readonly stats: OpossumBucket;
   /** The live buckets, newest first, in an array made for this reading. */
@@ -33,7 +33,7 @@ export interface OpossumStatus extends EventEmitter {
   rotateBucket(): void;
 }
 
-export interface OpossumBucket {
+interface OpossumBucket {
   readonly fires: number;
   readonly successes: number;
   readonly failures: number;

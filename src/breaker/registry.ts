@@ -25,7 +25,7 @@ export interface BreakerRegistryDeps {
 }
 
 /** The numbers of a new plan. Endpoints are looked up one by one, as it depends on the subset that they are in. */
-export interface BreakerPlans {
+interface BreakerPlans {
   /** Undefined: keep what it has. */
   readonly endpoint: (key: string) => BreakerPlan | undefined;
   readonly subsets: ReadonlyMap<string, SubsetPlan>;

@@ -36,7 +36,7 @@ const DEFAULT_FAILURE_STATUS_CODES: readonly StatusName[] = [
   'DATA_LOSS',
 ];
 
-const DEFAULT_SUBSET_BREAKER: SubsetBreakerPlan = {
+export const DEFAULT_SUBSET_BREAKER: SubsetBreakerPlan = {
   enabled: true,
   errorThresholdPercentage: 50,
   volumeThreshold: 10,
@@ -45,7 +45,7 @@ const DEFAULT_SUBSET_BREAKER: SubsetBreakerPlan = {
   rollingCountTimeoutMs: 10_000,
 };
 
-const DEFAULT_BREAKER: BreakerPlan = {
+export const DEFAULT_BREAKER: BreakerPlan = {
   enabled: true,
   errorThresholdPercentage: 50,
   volumeThreshold: 5,

@@ -1,3 +1,4 @@
+import type { BreakerView } from '../breaker/view';
 import { GraylaneError } from '../errors';
 import type { ForceSelector } from '../policy/plan';
 import { explainRouting, type RoutingExplanation } from '../routing/explain';
@@ -30,7 +31,14 @@ export interface Explanation {
 export interface ExplainedTier {
   readonly subset: string;
   readonly datacenter: string;
-  readonly endpoints: readonly EndpointInspection[];
+  /** The subset's breaker here is not closed: its calls go to the fallback, where there is one. */
+  readonly shed: BreakerView | undefined;
+  readonly endpoints: readonly ExplainedEndpoint[];
+}
+
+export interface ExplainedEndpoint extends EndpointInspection {
+  /** Why it takes no calls, or only probes; undefined when nothing speaks against it. */
+  readonly heldOut: string | undefined;
 }
 
 export function explainCall(
@@ -50,12 +58,14 @@ export function explainCall(
   const routing = explainRouting(plan, input, service);
   const membership = membershipOf(plan, snapshot.instances);
   const { decision } = routing;
-  const endpoints = inspectEndpoints(service);
+  const endpoints = inspectEndpoints(service).map((each) => ({ ...each, heldOut: heldOut(each) }));
+  const views = service.breakers.views().filter(({ level, state }) => level === 'subset' && state !== 'closed');
   const tiers = tierOrder(plan, decision, membership.datacenters)
     .filter(({ datacenter }) => decision.datacenters?.includes(datacenter) ?? true)
     .map(({ subset, datacenter }) => ({
       subset,
       datacenter,
+      shed: views.find(({ key }) => key === `${subset}@${datacenter}`),
       endpoints: endpoints.filter((each) => each.datacenter === datacenter && each.subsets.includes(subset)),
     }));
   return { service: service.service, revision: plan.revision, routing, tiers, refusal: snapshot.refusal };
@@ -63,4 +73,15 @@ export function explainCall(
 
 function lowerCased(labels: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).map(([key, value]) => [key.toLowerCase(), value]));
+}
+
+function heldOut({ status, weight, breaker, connections, failure }: EndpointInspection): string | undefined {
+  if (status === 'critical') return 'critical in Consul';
+  if (weight <= 0) return 'weight 0';
+  if (breaker?.isEnabled === true && breaker.state !== 'closed') {
+    const when = breaker.probesInMs === undefined ? 'due for a probe' : `probe in ${Math.round(breaker.probesInMs)} ms`;
+    return `breaker ${breaker.state}: ${breaker.openedBecause ?? 'opened by hand'}, ${when}`;
+  }
+  if (connections.length > 0 && !connections.includes('ready')) return failure ?? 'not connected yet';
+  return undefined;
 }

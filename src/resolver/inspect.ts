@@ -1,4 +1,5 @@
 import { type ConnectionView, endpointKey } from '../balancer/endpoint-registry';
+import type { BreakerView } from '../breaker/view';
 import type { Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
 import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
@@ -17,6 +18,10 @@ export interface ServiceInspection {
   readonly policy: PolicyInspection;
   readonly datacenters: readonly DatacenterInspection[];
   readonly endpoints: readonly EndpointInspection[];
+  /** Of subsets in their datacenters, then of endpoints; only those that exist. */
+  readonly breakers: readonly BreakerView[];
+  /** Calls and retries of the last ten seconds. */
+  readonly retryBudget: { readonly calls: number; readonly retries: number };
   /** Labels that calls carried twice since the lane was opened; each counted as absent. */
   readonly repeatedLabels: number;
   /** Instance IDs that no subset takes: they get no calls. */
@@ -67,6 +72,8 @@ export interface EndpointInspection {
   readonly inFlight: number;
   readonly latencyMs: number;
   readonly isSuspect: boolean;
+  /** Undefined until its first failure. */
+  readonly breaker: BreakerView | undefined;
   /** One for each channel that wants it. */
   readonly connections: readonly ConnectionView['stateName'][];
   readonly failure: string | undefined;
@@ -93,6 +100,8 @@ export function inspectService(service: Service): ServiceInspection {
     },
     datacenters: inspectDatacenters(service),
     endpoints: inspectEndpoints(service),
+    breakers: service.breakers.views(),
+    retryBudget: service.budget,
     repeatedLabels: service.repeatedLabels,
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],
     shared: membership?.shared.map((instance) => instance.id) ?? [],
@@ -136,6 +145,7 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       inFlight: endpoint.load.inFlight,
       latencyMs: endpoint.load.ewmaMs,
       isSuspect: endpoint.load.isSuspect,
+      breaker: endpoint.breaker?.view(service.clock.now()),
       connections: connections.map((connection) => connection.stateName),
       failure: connections.find((connection) => connection.failure !== undefined)?.failure,
     };

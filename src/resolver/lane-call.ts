@@ -18,6 +18,10 @@ export class LaneCall implements RoutedCall {
   lastCode = -1;
   wasProbe = false;
 
+  get isLastAttempt(): boolean {
+    return (this.tried?.length ?? 0) + 1 >= (retryOf(this)?.maxAttempts ?? 1);
+  }
+
   get mayRetry(): boolean {
     return retryOf(this) !== undefined;
   }

@@ -17,6 +17,7 @@ import { createCallLabels } from '../routing/labels';
 import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import type { LaneCall } from './lane-call';
+import { reportPolicyChange } from './policy-report';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered } from './readiness';
 import { RetryGate } from './retry-gate';
@@ -142,6 +143,10 @@ export class Service implements BalancerHost {
     this.breakers.close();
   }
 
+  get budget(): { readonly calls: number; readonly retries: number } {
+    return { calls: this.#budget.calls, retries: this.#budget.retries };
+  }
+
   /** A call begins: the retry budget is a share of these. */
   callStarted(): void {
     this.#budget.callStarted(this.clock.now());
@@ -205,7 +210,7 @@ export class Service implements BalancerHost {
       // What was in force before an idle spell is still the last good policy when it can't be read again.
       const known = former.plan === undefined && reading.kind !== 'present' ? this.#remembered?.policy : undefined;
       this.#policy = nextPolicyState(known ?? former, reading, this.#options.rules);
-      this.#report(former);
+      reportPolicyChange(this.#options.logger, this.service, former, this.#policy);
       this.#join();
     });
   }
@@ -275,25 +280,6 @@ export class Service implements BalancerHost {
     return this.#policy.isMissing
       ? `${this.service}: no policy was found, and this lane requires one (requirePolicy)`
       : undefined;
-  }
-
-  #report(former: PolicyState): void {
-    const { logger } = this.#options;
-    const { plan, rejected, failure, isOrphaned } = this.#policy;
-    const service = this.service;
-    if (plan !== undefined && plan !== former.plan) {
-      logger.info('policy applied', { service, revision: plan.revision, index: plan.index });
-    }
-    if (rejected !== undefined && rejected !== former.rejected) {
-      const problems = rejected.problems.map((problem) => problem.message).join(' | ');
-      logger.error('policy rejected, the running one stays', { service, index: rejected.index, problems });
-    }
-    if (failure !== undefined && former.failure === undefined) {
-      logger.warn('policy cannot be read, the last known stays', { service, reason: failure });
-    }
-    if (isOrphaned && !former.isOrphaned) {
-      logger.warn('policy was deleted, the last one stays in force until a tombstone is written', { service });
-    }
   }
 }
 

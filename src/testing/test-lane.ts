@@ -90,6 +90,7 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
     with: (scope, fn) => lane.with(scope, fn),
     ready: (name, given) => lane.ready(name, given),
     explain: (name, request) => lane.explain(name, request),
+    breakers: lane.breakers,
     inspect: () => lane.inspect(),
     register: () => lane.register(),
     close: () => lane.close(),

@@ -26,7 +26,16 @@ export function endpointAt(index: number, weight = 1): Endpoint {
     weight,
   } as const;
   const key = `dc1/${address}:9000`;
-  return { key, address, port: 9000, datacenter: 'dc1', instance, weight, load: createEndpointLoad() };
+  return {
+    key,
+    address,
+    port: 9000,
+    datacenter: 'dc1',
+    instance,
+    weight,
+    load: createEndpointLoad(),
+    breaker: undefined,
+  };
 }
 
 export const ALGORITHMS: readonly Algorithm[] = ['peak_ewma', 'least_request', 'round_robin', 'random', 'ring_hash'];
