@@ -154,6 +154,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.startedAtMs = now;
     if (call.tried === undefined) call.tried = [endpoint];
     else call.tried.push(endpoint);
+    call.inFlight += 1;
     host.endpoints.wake(now);
     endpoint.load.attemptStarted(this, now);
     this.#isProbe = beginAttempt(this.#permits, endpoint, present(this.#from), now);
@@ -183,6 +184,7 @@ export class Attempt implements AttemptLink, AttemptView {
     host.endpoints.nowMs = now;
     const outcome = settleAttempt(host, this.#permits, endpoint, present(this.#from), this, now);
     endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
+    call.inFlight -= 1;
     call.lastCode = code;
     call.wasProbe = this.#isProbe;
     call.observer?.attemptEnded?.(this, code, details);

@@ -60,6 +60,8 @@ export class SnapshotPicker implements Picker {
       const forced = this.#pickForced(call, decision, topology, args.metadata);
       if (forced !== undefined) return forced;
     }
+    // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
+    if (call.inFlight > 0 && !this.#context.host.mayHedge()) return QUEUE;
     const tiers = topology.tiersOf(decision);
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;

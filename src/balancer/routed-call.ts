@@ -13,6 +13,8 @@ export interface RoutedCall extends RoutingOutcome {
   decision: Decision | undefined;
   /** Endpoints of attempts that started, oldest first. */
   tried: Endpoint[] | undefined;
+  /** Attempts that are out now. */
+  inFlight: number;
   /** gRPC code of the attempt that ended last; -1 when none did, or the last one reached nobody. */
   lastCode: number;
   /** The attempt that ended last was a breaker's probe: its failure is retried elsewhere whatever it was. */

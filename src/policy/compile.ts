@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   resolveBalancing,
   resolveBreaker,
+  resolveHedging,
   resolveLocality,
   resolveRetry,
   resolveRetryBudget,
@@ -78,6 +79,7 @@ function buildPlan(
   const base = {
     timeoutMs: document.timeoutMs,
     retry: resolveRetry(document.retry),
+    hedging: undefined,
     datacenters: undefined,
     force: undefined,
   } as const;
@@ -103,6 +105,7 @@ function buildPlan(
       destination: destinationOf(subset, route.strict === true),
       timeoutMs: route.timeoutMs ?? base.timeoutMs,
       retry: route.retry === undefined ? base.retry : resolveRetry(route.retry),
+      hedging: resolveHedging(route.hedging),
       datacenters: undefined,
       force: undefined,
     });

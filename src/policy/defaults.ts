@@ -1,13 +1,14 @@
 import type {
   BalancingDocument,
   BreakerDocument,
+  HedgingDocument,
   LocalityDocument,
   RetryBudgetDocument,
   RetryDocument,
   StatusName,
   SubsetBreakerDocument,
 } from './document';
-import type { BalancingPlan, BreakerPlan, LocalityPlan, Plan, RetryPlan, SubsetBreakerPlan } from './plan';
+import type { BalancingPlan, BreakerPlan, HedgingPlan, LocalityPlan, Plan, RetryPlan, SubsetBreakerPlan } from './plan';
 
 /** What a policy that says `retry: {}` gets, and every call whose policy says nothing of retries. */
 export const DEFAULT_RETRY: RetryPlan = {
@@ -68,6 +69,10 @@ export function resolveRetry(retry: RetryDocument | 'off' | undefined): RetryPla
     merged.initialBackoffMs = Math.min(merged.initialBackoffMs, merged.maxBackoffMs);
   }
   return merged;
+}
+
+export function resolveHedging(hedging: HedgingDocument | undefined): HedgingPlan | undefined {
+  return hedging === undefined ? undefined : { maxAttempts: 2, nonFatalStatusCodes: ['UNAVAILABLE'], ...hedging };
 }
 
 export function resolveRetryBudget(budget: RetryBudgetDocument | undefined): Plan['retryBudget'] {

@@ -62,6 +62,8 @@ export interface RouteDocument<S extends string = string> {
   readonly strict?: boolean;
   readonly timeoutMs?: number;
   readonly retry?: RetryDocument | 'off';
+  /** Instead of `retry`: a second attempt while the first is still out. Only for calls that may be made twice. */
+  readonly hedging?: HedgingDocument;
 }
 
 export interface SplitEntryDocument<S extends string = string> {
@@ -115,6 +117,16 @@ export interface RetryDocument {
   readonly initialBackoffMs?: number;
   readonly maxBackoffMs?: number;
   readonly backoffMultiplier?: number;
+}
+
+/** gRFC A6: attempts side by side, of which the first good answer wins. They draw on the retry budget. */
+export interface HedgingDocument {
+  /** Counts the first try. 2..5, default 2. */
+  readonly maxAttempts?: number;
+  /** Time after which the next attempt is sent. Milliseconds, >= 0. */
+  readonly delayMs: number;
+  /** After these the next attempt is sent at once; any other failure ends the call. Default [UNAVAILABLE]. */
+  readonly nonFatalStatusCodes?: readonly StatusName[];
 }
 
 export interface RetryBudgetDocument {

@@ -69,6 +69,8 @@ export interface Decision {
   readonly timeoutMs: number | undefined;
   /** `undefined`: nothing said anywhere, the library's default applies. */
   readonly retry: RetryPlan | 'off' | undefined;
+  /** When set, `retry` plays no part. */
+  readonly hedging: HedgingPlan | undefined;
   /** Only these datacenters may serve (override and strict force); undefined: all. */
   readonly datacenters: readonly string[] | undefined;
   /**
@@ -165,6 +167,12 @@ export interface RetryPlan {
   readonly initialBackoffMs: number;
   readonly maxBackoffMs: number;
   readonly backoffMultiplier: number;
+}
+
+export interface HedgingPlan {
+  readonly maxAttempts: number;
+  readonly delayMs: number;
+  readonly nonFatalStatusCodes: readonly StatusName[];
 }
 
 export interface BalancingPlan {

@@ -146,6 +146,14 @@ const route: Schema = closed(
     strict: { type: 'boolean' },
     timeoutMs: positive,
     retry: ref('retryOrOff'),
+    hedging: closed(
+      {
+        maxAttempts: { ...count(2, 5), description: 'counts the first try' },
+        delayMs: notNegative,
+        nonFatalStatusCodes: listOf(ref('statusName'), { uniqueItems: true }),
+      },
+      { required: ['delayMs'] },
+    ),
   },
   { required: ['name'], oneOf: [{ required: ['to'] }, { required: ['split'] }] },
 );

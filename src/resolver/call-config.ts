@@ -1,6 +1,6 @@
 import type { CallConfig, FilterFactory } from '../internal/grpc';
 import { DEFAULT_RETRY } from '../policy/defaults';
-import type { RetryPlan } from '../policy/plan';
+import type { HedgingPlan, RetryPlan } from '../policy/plan';
 import { retryOf } from './call-retry';
 import type { LaneCall } from './lane-call';
 import type { RetryGate } from './retry-gate';
@@ -12,12 +12,14 @@ const NO_FILTERS: FilterFactory[] = [];
 /** Turns a call (decided or not) into grpc-js' config for it. */
 export function createCallConfig(call: LaneCall, gate: RetryGate, filters: FilterFactory[] = NO_FILTERS): CallConfig {
   const { decision } = call;
+  const hedging = call.context?.noRetry === true ? undefined : decision?.hedging;
   const mayRetry = decision === undefined || retryOf(call) !== undefined;
   return {
     methodConfig: {
       name: [],
       ...(decision?.timeoutMs === undefined ? {} : { timeout: duration(decision.timeoutMs) }),
-      ...(mayRetry ? { retryPolicy: new CallRetryPolicy(call, gate) } : {}),
+      ...(hedging === undefined ? {} : { hedgingPolicy: hedgingPolicy(hedging) }),
+      ...(mayRetry && hedging === undefined ? { retryPolicy: new CallRetryPolicy(call, gate) } : {}),
     },
     pickInformation: call as unknown as CallConfig['pickInformation'],
     status: 0,
@@ -62,6 +64,14 @@ class CallRetryPolicy {
   get #plan(): RetryPlan {
     return retryOf(this.#call) ?? DEFAULT_RETRY;
   }
+}
+
+function hedgingPolicy(hedging: HedgingPlan): NonNullable<CallConfig['methodConfig']['hedgingPolicy']> {
+  return {
+    maxAttempts: hedging.maxAttempts,
+    hedgingDelay: seconds(hedging.delayMs),
+    nonFatalStatusCodes: [...hedging.nonFatalStatusCodes],
+  };
 }
 
 function seconds(milliseconds: number): string {

@@ -8,6 +8,7 @@ export function retryOf(call: {
   readonly decision: Decision | undefined;
 }): RetryPlan | undefined {
   if (call.context?.noRetry === true) return undefined;
+  if (call.decision?.hedging !== undefined) return undefined;
   const retry = call.decision?.retry ?? DEFAULT_RETRY;
   return retry === 'off' || retry.maxAttempts < 2 ? undefined : retry;
 }

@@ -15,11 +15,13 @@ export class LaneCall implements RoutedCall {
   bucket = -1;
   hash = -1;
   isRefused = false;
+  inFlight = 0;
   lastCode = -1;
   wasProbe = false;
 
   get isLastAttempt(): boolean {
-    return (this.tried?.length ?? 0) + 1 >= (retryOf(this)?.maxAttempts ?? 1);
+    const retry = retryOf(this);
+    return retry !== undefined && (this.tried?.length ?? 0) + 1 >= retry.maxAttempts;
   }
 
   get mayRetry(): boolean {

@@ -15,6 +15,7 @@ import type { PolicySource, PolicyWatch } from '../policy/source';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
 import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
+import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import type { LaneCall } from './lane-call';
 import { reportPolicyChange } from './policy-report';
@@ -175,6 +176,10 @@ export class Service implements BalancerHost {
     return decision;
   }
 
+  mayHedge(): boolean {
+    return this.#budget.tryRetry(this.clock.now());
+  }
+
   pendingReason(): string {
     const parts: string[] = [];
     if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
@@ -244,7 +249,7 @@ export class Service implements BalancerHost {
       state.datacenters.flatMap((each) => each.instances),
       plan.balancing.slowStartMs,
     );
-    this.#configure(plan);
+    this.#configure(plan, this.#instances);
     this.#snapshot = {
       version: this.#versions,
       service: this.service,
@@ -256,10 +261,11 @@ export class Service implements BalancerHost {
   }
 
   /** Breakers and budget take the plan's numbers and keep what they have counted. */
-  #configure(plan: Plan): void {
+  #configure(plan: Plan, instances: InstanceSet): void {
     if (this.#snapshot?.plan === plan) return;
     this.#budget.configure(plan.retryBudget);
-    this.breakers.configure({ endpoint: () => plan.breaker, subsets: plan.subsets });
+    const endpoint = endpointRules(plan, instances, this.endpoints);
+    this.breakers.configure({ endpoint, subsets: plan.subsets });
   }
 
   /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */

@@ -19,6 +19,9 @@ export function checkRoutes(routes: unknown, problems: ProblemList): void {
     checkMatch(ownValue(route, 'match'), [...path, 'match'], problems);
     checkLabelKey(ownValue(route, 'stickBy'), [...path, 'stickBy'], problems);
     checkRetry(ownValue(route, 'retry'), [...path, 'retry'], problems);
+    if (ownValue(route, 'hedging') !== undefined && ownValue(route, 'retry') !== undefined) {
+      problems.report([...path, 'hedging'], note('beside retry'), 'one of hedging and retry');
+    }
     checkSplit(ownValue(route, 'split'), [...path, 'split'], problems);
   }
 }
