@@ -41,7 +41,11 @@ export function pickCases(sizes: readonly number[]): BenchmarkCase[] {
 function pickerOf(algorithm: Algorithm, weights: Weights, size: number): PoolPicker {
   const ready = Array.from({ length: size }, (_, index) => busyConnection(index, weights));
   const hashBy = algorithm === 'ring_hash' ? 'x-user' : undefined;
-  return createPoolPicker(ready, { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined }, systemRandom);
+  return createPoolPicker(
+    ready,
+    { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined, drainMs: undefined },
+    systemRandom,
+  );
 }
 
 /** With a few attempts in flight and a latency of its own, as in traffic. */

@@ -60,6 +60,7 @@ export class Attempt implements AttemptLink, AttemptView {
   #call: RoutedCall | undefined;
   #connection: ChannelConnection | undefined;
   #listener: SubchannelCallListener | undefined;
+  #transport: SubchannelCall | undefined;
   readonly #pool: AttemptPool;
 
   constructor(pool: AttemptPool) {
@@ -126,7 +127,14 @@ export class Attempt implements AttemptLink, AttemptView {
   ): SubchannelCall {
     this.#listener = listener;
     const real = present(this.#connection).subchannel.getRealSubchannel();
-    return real.createCall(metadata, host, method, this as unknown as SubchannelCallListener, callId);
+    const transport = real.createCall(metadata, host, method, this as unknown as SubchannelCallListener, callId);
+    this.#transport = transport;
+    return transport;
+  }
+
+  /** Ends the attempt from our side, if it goes over `connection`. */
+  abandon(connection: ChannelConnection, code: number, details: string): void {
+    if (this.#connection === connection) this.#transport?.cancelWithStatus(code, details);
   }
 
   onReceiveMetadata(metadata: Metadata): void {
@@ -199,6 +207,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#connection = undefined;
     this.#from = undefined;
     this.#listener = undefined;
+    this.#transport = undefined;
     this.#pool.give(this);
   }
 }

@@ -112,7 +112,7 @@ class ActiveBalancer {
   update(snapshot: Snapshot | undefined): void {
     if (snapshot !== undefined) {
       this.#snapshot = snapshot;
-      this.#connections.want(this.#wanted(snapshot));
+      this.#connections.want(this.#wanted(snapshot), snapshot.plan.balancing.drainMs);
     }
     this.#rebuild();
   }

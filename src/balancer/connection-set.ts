@@ -1,12 +1,15 @@
 import type { Instance } from '../discovery/source';
 import type { Timer } from '../internal/clock';
 import type { ChannelControlHelper, ChannelOptions } from '../internal/grpc';
+import { Attempt } from './attempt';
 import { ChannelConnection } from './connection';
 import type { Endpoint } from './endpoint';
 import type { BalancerHost } from './host';
 
 /** Subchannels cost 50 us and more each: they are made in slices of this length, so that calls go on in between. */
 const SLICE_MS = 10;
+const UNAVAILABLE = 14;
+const DRAINED = 'the endpoint has left discovery, and its time to drain is over (balancing.drainMs)';
 /** How often a connection whose first packet was lost is tried again. */
 const AFRESH_MS = 5_000;
 
@@ -30,6 +33,7 @@ export class ConnectionSet {
   readonly #detach = new Map<Endpoint, () => void>();
   #toOpen: Endpoint[] = [];
   #slice: NodeJS.Immediate | undefined;
+  readonly #draining = new Set<Timer>();
   #deadline: Timer | undefined;
   #afresh: Timer | undefined;
 
@@ -46,7 +50,7 @@ export class ConnectionSet {
   }
 
   /** Replaces the wanted instances, in the order in which they are to be connected. Opens the first slice at once. */
-  want(instances: Iterable<Instance>): void {
+  want(instances: Iterable<Instance>, drainMs: number | undefined): void {
     const wanted = new Set<Endpoint>();
     for (const instance of instances) {
       const endpoint = this.#host.endpoints.of(instance);
@@ -60,7 +64,19 @@ export class ConnectionSet {
       this.#detach.get(endpoint)?.();
       this.#detach.delete(endpoint);
       connection.close();
+      if (drainMs !== undefined) this.#drain(connection, drainMs);
     }
+  }
+
+  /** Calls at an endpoint that left go on for a while and are then ended. */
+  #drain(connection: ChannelConnection, drainMs: number): void {
+    const timer = this.#host.clock.setTimer(drainMs, () => {
+      this.#draining.delete(timer);
+      for (const attempt of connection.endpoint.load.running()) {
+        if (attempt instanceof Attempt) attempt.abandon(connection, UNAVAILABLE, DRAINED);
+      }
+    });
+    this.#draining.add(timer);
   }
 
   /** The connections to these instances that exist, and how many are still to be opened. */
@@ -82,6 +98,7 @@ export class ConnectionSet {
     if (this.#slice !== undefined) clearImmediate(this.#slice);
     this.#deadline?.cancel();
     this.#afresh?.cancel();
+    for (const timer of this.#draining) timer.cancel();
     this.#toOpen = [];
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();

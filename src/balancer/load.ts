@@ -25,6 +25,8 @@ export interface EndpointLoad {
   readonly fadedUs: number;
   /** Its oldest attempt is overdue and nothing has come back since. Set by `sweep`, cleared by a response too. */
   readonly isSuspect: boolean;
+  /** The attempts begun and not ended, oldest first, as of now. */
+  running(): readonly AttemptLink[];
   /** Without effect on an attempt that is already running. */
   attemptStarted(attempt: AttemptLink, nowMs: number): void;
   /** First headers or message of the attempt. Calls after the first, and after the end, have no effect. */
@@ -82,6 +84,12 @@ class TrackedLoad implements EndpointLoad {
   constructor() {
     this.ends.previous = this.ends;
     this.ends.next = this.ends;
+  }
+
+  running(): readonly AttemptLink[] {
+    const running: AttemptLink[] = [];
+    for (let link = this.ends.next; link !== undefined && link !== this.ends; link = link.next) running.push(link);
+    return running;
   }
 
   attemptStarted(attempt: AttemptLink, nowMs: number): void {

@@ -125,7 +125,8 @@ export class Pool {
     // Idle and first-time connecting members are not bad: nothing is known against them.
     this.#healthy = members.filter((member) => member.failure === undefined && !isBroken(member)).length + missing;
     this.spill.update(this.#healthy, members.length + missing + absent, nowMs);
-    const admitted = this.#connected.filter((member) => !this.#heldOut.includes(member));
+    const heldOut = new Set(this.#heldOut);
+    const admitted = this.#connected.filter((member) => !heldOut.has(member));
     const trusted = admitted.filter((member) => !member.endpoint.load.isSuspect);
     const preferred = trusted.length > 0 ? trusted : admitted;
     const weights = preferred.map((member) => member.endpoint.weight);

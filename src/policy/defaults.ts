@@ -26,6 +26,7 @@ const DEFAULT_BALANCING: BalancingPlan = {
   slowStartMs: 0,
   hashBy: undefined,
   subsetSize: undefined,
+  drainMs: undefined,
 };
 
 const DEFAULT_FAILURE_STATUS_CODES: readonly StatusName[] = [

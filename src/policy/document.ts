@@ -145,6 +145,11 @@ export interface BalancingDocument {
   readonly slowStartMs?: number;
   /** Label that places a call on the ring; required by, and only allowed with, `ring_hash`. */
   readonly hashBy?: string;
+  /**
+   * How long calls may go on at an endpoint that has left discovery; then they end UNAVAILABLE. Milliseconds, >= 0.
+   * Default: to their end.
+   */
+  readonly drainMs?: number;
   /** Each client uses this many endpoints of a pool, chosen deterministically. Default: all. */
   readonly subsetSize?: number;
 }

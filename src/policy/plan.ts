@@ -180,6 +180,7 @@ export interface BalancingPlan {
   readonly slowStartMs: number;
   readonly hashBy: string | undefined;
   readonly subsetSize: number | undefined;
+  readonly drainMs: number | undefined;
 }
 
 export interface LocalityPlan {

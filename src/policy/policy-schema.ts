@@ -185,6 +185,7 @@ export const policySchema: Schema = {
         slowStartMs: notNegative,
         hashBy: nonEmptyText,
         subsetSize: count(1),
+        drainMs: notNegative,
       }),
       locality: closed({
         failover: listOf(datacenter, { uniqueItems: true }),

@@ -37,7 +37,10 @@ export interface ExplainedTier {
 }
 
 export interface ExplainedEndpoint extends EndpointInspection {
-  /** Why it takes no calls, or only probes; undefined when nothing speaks against it. */
+  /**
+   * What speaks against it; undefined when nothing does. One whose breaker is not closed takes only probes, unless so many are
+   * in that state that not all may be held out.
+   */
   readonly heldOut: string | undefined;
 }
 

@@ -42,7 +42,11 @@ export const ALGORITHMS: readonly Algorithm[] = ['peak_ewma', 'least_request', '
 
 export function pickerFor(algorithm: Algorithm, ready: readonly Connection[], random: Random): PoolPicker {
   const hashBy = algorithm === 'ring_hash' ? 'x-user' : undefined;
-  return createPoolPicker(ready, { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined }, random);
+  return createPoolPicker(
+    ready,
+    { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined, drainMs: undefined },
+    random,
+  );
 }
 
 export function firstTry(random: Random, hash = -1): PickContext {
