@@ -1,4 +1,5 @@
 import type { StatusName } from '../policy/document';
+import { statusNameOf } from '../policy/status-names';
 
 /**
  * What an attempt says of the endpoint that had it. `silent`: a failure that brought nothing back at all. `neutral`:
@@ -47,26 +48,6 @@ const DISCARDED = 'Discarded in favor of';
 /** How grpc-js ends a call whose connection broke while it wrote ("... triggered by internal client error: write EPIPE"). */
 const BROKEN_WRITE = 'triggered by internal client error';
 
-const STATUS_NAMES: readonly (StatusName | undefined)[] = [
-  undefined,
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
-
 /** Called when an attempt ends. Pure, allocates nothing. */
 export function classifyAttempt(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (facts.isStalled) return 'neutral';
@@ -102,7 +83,7 @@ function classifyDeadline(facts: AttemptFacts, rules: OutcomeRules): Outcome {
 }
 
 function isFailure(facts: AttemptFacts, rules: OutcomeRules): boolean {
-  const name = STATUS_NAMES[facts.code];
+  const name = statusNameOf(facts.code);
   if (name === undefined) return false;
   if (rules.failureStatusCodes.has(name)) return true;
   // The connection broke; grpc-js says UNAVAILABLE or INTERNAL for it, as the write or the read noticed first.

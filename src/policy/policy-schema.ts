@@ -1,4 +1,5 @@
 import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES } from './limits';
+import { STATUS_NAMES } from './status-names';
 
 type Schema = Readonly<Record<string, unknown>>;
 
@@ -67,26 +68,7 @@ const match: Schema = closed({
   ),
 });
 
-const statusName: Schema = {
-  enum: [
-    'CANCELLED',
-    'UNKNOWN',
-    'INVALID_ARGUMENT',
-    'DEADLINE_EXCEEDED',
-    'NOT_FOUND',
-    'ALREADY_EXISTS',
-    'PERMISSION_DENIED',
-    'RESOURCE_EXHAUSTED',
-    'FAILED_PRECONDITION',
-    'ABORTED',
-    'OUT_OF_RANGE',
-    'UNIMPLEMENTED',
-    'INTERNAL',
-    'UNAVAILABLE',
-    'DATA_LOSS',
-    'UNAUTHENTICATED',
-  ],
-};
+const statusName: Schema = { enum: STATUS_NAMES };
 
 const retry: Schema = closed({
   maxAttempts: { ...count(2, 5), description: 'counts the first try' },

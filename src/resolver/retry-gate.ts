@@ -1,31 +1,12 @@
 import type { RetryBudget } from '../breaker/retry-budget';
 import type { Clock } from '../internal/clock';
 import type { RetryPlan } from '../policy/plan';
+import { STATUS_NAMES, statusNameOf } from '../policy/status-names';
 import type { LaneCall } from './lane-call';
 
 const NONE: string[] = [];
-/** Every code but OK, by gRPC's names in the order of their numbers. */
-const CODES: readonly string[] = [
-  'OK',
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 /** What a failed probe may be retried after: not what the caller did, nor what has cost him all his time. */
-const AFTER_PROBE: string[] = CODES.filter((code) => !['OK', 'CANCELLED', 'DEADLINE_EXCEEDED'].includes(code));
+const AFTER_PROBE: string[] = STATUS_NAMES.filter((name) => name !== 'CANCELLED' && name !== 'DEADLINE_EXCEEDED');
 
 /**
  * Says at each failure whether the call is tried again, in the form that grpc-js asks for: the codes that may be retried
@@ -48,7 +29,8 @@ export class RetryGate {
     const codes = retry.retryableStatusCodes as string[];
     // What reached nobody cost no server anything.
     if (call.lastCode < 0) return codes;
-    if (!codes.includes(CODES[call.lastCode] ?? '')) return NONE;
+    const name = statusNameOf(call.lastCode);
+    if (name === undefined || !codes.includes(name)) return NONE;
     return this.#budget.tryRetry(this.#clock.now()) ? codes : NONE;
   }
 }
