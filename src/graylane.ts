@@ -210,6 +210,7 @@ class Lane implements Graylane {
     for (const channel of [...this.#channels.keys()]) channel.close();
     for (const service of this.#services.values()) service.close();
     this.#wiring.close();
+    await this.#wiring.flush();
   }
 
   #channel(address: string, credentials: ChannelCredentials, options: ChannelOptions): GraylaneChannel {
@@ -265,6 +266,7 @@ class Lane implements Graylane {
         target,
         source: this.#wiring.source(target),
         policies: this.#wiring.policies(target),
+        store: this.#wiring.store(target),
         rules: this.#wiring.rules(target.service),
         datacenters: datacenters === 'all' ? undefined : datacenters,
         staticLabels: this.#options.labels,

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { checkLabels } from './channel/label-rules';
 import type { ConsulOptions } from './discovery/consul/options';
 import type { StaticInstance } from './discovery/static-instance';
@@ -37,6 +38,11 @@ export interface GraylaneOptions {
   readonly logger?: Logger;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
   readonly grpc?: GrpcModule;
+  /**
+   * Where instances and policies are remembered, so that a process can start while Consul is down. `false`: nowhere.
+   * Default: `$XDG_STATE_HOME/graylane` where that variable is set, else nowhere. Holds no token; files have mode 0600.
+   */
+  readonly stateDirectory?: string | false;
   /** How long a call may wait for a connection before other endpoints and tiers serve it. 1..60000 ms, default 2000. */
   readonly connectTimeoutMs?: number;
   /** How long `close()` waits for calls in flight. 0..600000 ms, default 10000. */
@@ -68,6 +74,7 @@ export interface ParsedOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly logger: Logger | undefined;
   readonly grpc: GrpcModule | undefined;
+  readonly stateDirectory: string | undefined;
   readonly connectTimeoutMs: number;
   readonly closeTimeoutMs: number;
   /** By service, from `GRAYLANE_OVERRIDE`. */
@@ -86,6 +93,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'labels',
   'logger',
   'grpc',
+  'stateDirectory',
   'connectTimeoutMs',
   'closeTimeoutMs',
 ];
@@ -123,6 +131,7 @@ export function parseOptions(
     labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
     logger: options.logger,
     grpc: options.grpc,
+    stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
     connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),
     closeTimeoutMs: milliseconds(problems, 'closeTimeoutMs', options.closeTimeoutMs, 0, 600_000, 10_000),
     overrides: collect(problems, () => parseOverrides(env['GRAYLANE_OVERRIDE'] ?? '')) ?? new Map(),
@@ -153,6 +162,18 @@ function parseOverrides(text: string): Map<string, EnvironmentOverride> {
     });
   }
   return overrides;
+}
+
+function stateDirectory(
+  problems: string[],
+  given: string | false | undefined,
+  stateHome: string | undefined,
+): string | undefined {
+  if (given === false) return undefined;
+  if (given === undefined) return stateHome === undefined || stateHome === '' ? undefined : join(stateHome, 'graylane');
+  if (typeof given === 'string' && given !== '') return given;
+  problems.push(`stateDirectory: ${JSON.stringify(given)} (expected: a path, or false)`);
+  return undefined;
 }
 
 function milliseconds(

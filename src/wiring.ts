@@ -3,6 +3,7 @@ import { parseConsulOptions } from './discovery/consul/options';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';
 import type { Source } from './discovery/source';
+import { createStateStore, type StateStore } from './discovery/state-store';
 import { createStaticSource, type StaticSource } from './discovery/static';
 import { GraylaneError } from './errors';
 import type { Clock } from './internal/clock';
@@ -38,12 +39,14 @@ export class Wiring {
   readonly #sources = new Map<string, Source>();
   readonly #kvSources = new Map<string, PolicySource>();
   readonly #policyFiles = new Map<string, PolicySource>();
+  readonly #store: StateStore | undefined;
   #staticSource: StaticSource | undefined;
 
   constructor(options: ParsedOptions, deps: Deps) {
     this.#options = options;
     this.#deps = deps;
     this.inline = createInlinePolicySource();
+    this.#store = options.stateDirectory === undefined ? undefined : createStateStore(options.stateDirectory, deps);
     this.#readPolicies();
     if (options.instances !== undefined && !isFile(options.instances)) this.#static();
     if (this.scheme === 'consul') this.#client(undefined);
@@ -108,6 +111,16 @@ export class Wiring {
   setPolicy(service: string, document: PolicyDocument | undefined): void {
     if (document !== undefined) this.rules(service).compile({ kind: 'present', content: document, format: 'object' });
     this.inline.set(service, document);
+  }
+
+  /** Only what comes from Consul need be remembered: the rest is there at the start. */
+  store(target: Target): StateStore | undefined {
+    return target.scheme === 'consul' ? this.#store : undefined;
+  }
+
+  /** Resolves when what is to be remembered is on disk. */
+  async flush(): Promise<void> {
+    await this.#store?.flush();
   }
 
   close(): void {

@@ -33,10 +33,19 @@ export function withRemembered(state: SourceState, remembered: InstanceSet | und
   if (remembered === undefined) return state;
   const datacenters = state.datacenters.map((each) => {
     if (each.known || !hasFailed(each)) return each;
-    const former = remembered.datacenters.find((one) => one.datacenter === each.datacenter && one.known);
-    return former === undefined ? each : { ...former, local: each.local, freshness: each.freshness };
+    // Until Consul has answered once, the agent's own datacenter may go by another name than it had.
+    const former = remembered.datacenters.find(
+      (one) => one.known && (one.datacenter === each.datacenter || (one.local && each.local)),
+    );
+    return former === undefined ? each : { ...former, local: each.local, freshness: staleness(former, each) };
   });
   return { datacenters };
+}
+
+/** As old as what is served, for the reason that there is nothing newer. */
+function staleness(former: DatacenterState, now: DatacenterState): DatacenterState['freshness'] {
+  if (former.freshness.kind !== 'stale' || now.freshness.kind === 'fresh') return now.freshness;
+  return { ...former.freshness, reason: now.freshness.reason ?? former.freshness.reason };
 }
 
 /** True when two states say the same of the instances, whatever they say of freshness. */

@@ -5,36 +5,25 @@ import type { RoutedCall } from '../balancer/routed-call';
 import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
 import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
 import { createStallDetector, type StallDetector } from '../breaker/stall';
-import type { Source, SourceState, SourceWatch } from '../discovery/source';
+import type { SourceState } from '../discovery/source';
 import type { Clock } from '../internal/clock';
 import { attachedToMetadata, type Metadata } from '../internal/grpc';
-import type { Logger } from '../internal/logger';
 import type { Random } from '../internal/random';
 import type { Decision, Plan } from '../policy/plan';
-import type { PolicySource, PolicyWatch } from '../policy/source';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
-import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
+import type { Snapshot } from '../snapshot/snapshot';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
+import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { LaneCall } from './lane-call';
-import { reportPolicyChange } from './policy-report';
-import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
-import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered } from './readiness';
+import type { PolicyState } from './policy-state';
 import { RetryGate } from './retry-gate';
 import type { Target } from './target';
 
-export interface ServiceOptions {
-  readonly target: Target;
-  readonly source: Source;
-  /** Undefined: this service is used without a policy, as the target or the lane says. */
-  readonly policies: PolicySource | undefined;
-  readonly rules: PolicyRules;
-  readonly datacenters: readonly string[] | undefined;
+export interface ServiceOptions extends KnowledgeOptions {
   readonly staticLabels: Readonly<Record<string, string>>;
-  readonly clock: Clock;
   readonly random: Random;
-  readonly logger: Logger;
   readonly clientId: string;
   readonly connectDeadlineMs: number;
   /** Sees every decision. Must not throw. */
@@ -67,17 +56,10 @@ export class Service implements BalancerHost {
     this.#repeatedLabels += 1;
   };
   readonly #subscribers = new Set<SnapshotListener>();
-  #sourceWatch: SourceWatch | undefined;
-  #policyWatch: PolicyWatch | undefined;
-  #sourceState: SourceState | undefined;
-  #policy: PolicyState = UNREAD;
-  #snapshot: Snapshot | undefined;
-  /** From before the last time nobody was subscribed. */
-  #remembered: { readonly instances: InstanceSet; readonly policy: PolicyState } | undefined;
-  #instances: InstanceSet | undefined;
-  #filters: readonly string[] = [];
+  readonly #knowledge: Knowledge;
+  /** Whose numbers are in force. */
+  #plan: Plan | undefined;
   #repeatedLabels = 0;
-  #versions = 0;
   #isClosed = false;
 
   constructor(options: ServiceOptions) {
@@ -103,6 +85,7 @@ export class Service implements BalancerHost {
     });
     this.#budget = createRetryBudget(options.rules.withoutPolicy.retryBudget);
     this.retries = new RetryGate(this.#budget, clock);
+    this.#knowledge = new Knowledge(options, (snapshot) => this.#takeOver(snapshot));
   }
 
   /** The lane is closed: nothing will become known any more. */
@@ -111,11 +94,11 @@ export class Service implements BalancerHost {
   }
 
   get snapshot(): Snapshot | undefined {
-    return this.#snapshot;
+    return this.#knowledge.snapshot;
   }
 
   get sourceState(): SourceState | undefined {
-    return this.#sourceState;
+    return this.#knowledge.sourceState;
   }
 
   /** Labels that calls carried twice, and that counted as absent. */
@@ -124,22 +107,22 @@ export class Service implements BalancerHost {
   }
 
   get policyState(): PolicyState {
-    return this.#policy;
+    return this.#knowledge.policyState;
   }
 
   /** Starts the watches with the first subscriber and stops them after the last. The listener hears of changes only. */
   subscribe(listener: SnapshotListener): () => void {
     this.#subscribers.add(listener);
-    if (this.#sourceWatch === undefined) this.#open();
+    if (!this.#knowledge.isOpen) this.#knowledge.open();
     return () => {
-      if (this.#subscribers.delete(listener) && this.#subscribers.size === 0) this.#suspend();
+      if (this.#subscribers.delete(listener) && this.#subscribers.size === 0) this.#knowledge.close();
     };
   }
 
   close(): void {
     this.#isClosed = true;
     this.#subscribers.clear();
-    this.#suspend();
+    this.#knowledge.close();
     this.endpoints.close();
     this.breakers.close();
   }
@@ -181,114 +164,21 @@ export class Service implements BalancerHost {
   }
 
   pendingReason(): string {
-    const parts: string[] = [];
-    if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
-      const from = this.target.scheme === 'consul' ? 'Consul' : 'the instances given';
-      parts.push(describeUnknown(this.service, from, this.#sourceState));
-    }
-    const { plan, failure, rejected } = this.#policy;
-    if (plan === undefined) {
-      const [problem] = rejected?.problems ?? [];
-      const why = problem === undefined ? (failure ?? 'no answer yet') : `refused: ${problem.message}`;
-      parts.push(`${this.service}: policy not known (${why})`);
-    }
-    if (parts.length === 0) parts.push(`${this.service}: waiting for Consul to evaluate the policy's subset filters`);
-    return parts.join('; ');
+    return this.#knowledge.pendingReason();
   }
 
-  #open(): void {
-    const { source, policies, target, datacenters } = this.#options;
-    const wanted = target.datacenters ?? datacenters;
-    this.#sourceWatch = source.watch(
-      { service: this.service, tags: target.tags, ...(wanted === undefined ? {} : { datacenters: wanted }) },
-      (state) => {
-        this.#sourceState = withRemembered(state, this.#remembered?.instances);
-        this.#join();
-      },
-    );
-    if (policies === undefined) {
-      this.#policy = { ...UNREAD, plan: this.#options.rules.withoutPolicy };
-      return;
-    }
-    this.#policyWatch = policies.watch(this.service, (reading) => {
-      const former = this.#policy;
-      // What was in force before an idle spell is still the last good policy when it can't be read again.
-      const known = former.plan === undefined && reading.kind !== 'present' ? this.#remembered?.policy : undefined;
-      this.#policy = nextPolicyState(known ?? former, reading, this.#options.rules);
-      reportPolicyChange(this.#options.logger, this.service, former, this.#policy);
-      this.#join();
-    });
-  }
-
-  #suspend(): void {
-    this.#sourceWatch?.close();
-    this.#policyWatch?.close();
-    this.#sourceWatch = undefined;
-    this.#policyWatch = undefined;
-    if (this.#snapshot !== undefined) {
-      this.#remembered = { instances: this.#snapshot.instances, policy: this.#policy };
-    }
-    this.#sourceState = undefined;
-    this.#filters = [];
-    this.#policy = UNREAD;
-    this.#snapshot = undefined;
-  }
-
-  #join(): void {
-    const state = this.#sourceState;
-    const { plan } = this.#policy;
-    if (plan === undefined || state === undefined || !isInstanceSetKnown(state)) return;
-    if (!this.#areFiltersAnswered(plan, state)) return;
-    const instances = sameInstances(this.#instances, state) ? this.#instances : undefined;
-    if (instances !== undefined && this.#snapshot?.instances === instances && this.#snapshot.plan === plan) {
-      if (this.#snapshot.refusal === this.#refusal()) return;
-    }
-    this.#versions += 1;
-    this.#instances = instances ?? { version: this.#versions, datacenters: state.datacenters };
+  /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
+  #takeOver(snapshot: Snapshot): void {
+    const { plan, instances } = snapshot;
     this.endpoints.sync(
-      state.datacenters.flatMap((each) => each.instances),
+      instances.datacenters.flatMap((each) => each.instances),
       plan.balancing.slowStartMs,
     );
-    this.#configure(plan, this.#instances);
-    this.#snapshot = {
-      version: this.#versions,
-      service: this.service,
-      plan,
-      instances: this.#instances,
-      refusal: this.#refusal(),
-    };
-    for (const listener of [...this.#subscribers]) listener(this.#snapshot);
+    if (plan !== this.#plan) {
+      this.#plan = plan;
+      this.#budget.configure(plan.retryBudget);
+      this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
+    }
+    for (const listener of [...this.#subscribers]) listener(snapshot);
   }
-
-  /** Breakers and budget take the plan's numbers and keep what they have counted. */
-  #configure(plan: Plan, instances: InstanceSet): void {
-    if (this.#snapshot?.plan === plan) return;
-    this.#budget.configure(plan.retryBudget);
-    const endpoint = endpointRules(plan, instances, this.endpoints);
-    this.breakers.configure({ endpoint, subsets: plan.subsets });
-  }
-
-  /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */
-  #areFiltersAnswered(plan: Plan, state: SourceState): boolean {
-    const wanted = filtersOf(plan);
-    const inForce = this.#snapshot === undefined ? [] : filtersOf(this.#snapshot.plan);
-    this.#wantFilters([...new Set([...wanted, ...inForce])]);
-    return state.datacenters.every((each) => !each.known || wanted.every((filter) => each.filters.has(filter)));
-  }
-
-  #wantFilters(filters: readonly string[]): void {
-    if (filters.length === this.#filters.length && filters.every((filter) => this.#filters.includes(filter))) return;
-    this.#filters = filters;
-    this.#sourceWatch?.setFilters(filters);
-  }
-
-  #refusal(): string | undefined {
-    return this.#policy.isMissing
-      ? `${this.service}: no policy was found, and this lane requires one (requirePolicy)`
-      : undefined;
-  }
-}
-
-function filtersOf(plan: Plan): readonly string[] {
-  return [...plan.subsets.values()].flatMap((subset) => (subset.filter === undefined ? [] : [subset.filter]));
 }

@@ -1,0 +1,200 @@
+import type { Source, SourceState, SourceWatch } from '../discovery/source';
+import type { StateStore } from '../discovery/state-store';
+import type { Clock } from '../internal/clock';
+import type { Logger } from '../internal/logger';
+import type { Plan } from '../policy/plan';
+import type { PolicySource, PolicyWatch } from '../policy/source';
+import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
+import { reportPolicyChange } from './policy-report';
+import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
+import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered } from './readiness';
+import { fromStored, type Remembered, toStored } from './remembered';
+import { formatTarget, type Target } from './target';
+
+export interface KnowledgeOptions {
+  readonly target: Target;
+  readonly source: Source;
+  /** Undefined: this service is used without a policy, as the target or the lane says. */
+  readonly policies: PolicySource | undefined;
+  readonly rules: PolicyRules;
+  readonly datacenters: readonly string[] | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Where what is known survives the process; undefined: nowhere. */
+  readonly store: StateStore | undefined;
+}
+
+/**
+ * What is known of one service: watches its instances and its policy between `open()` and `close()`, joins the two into
+ * snapshots, and remembers the last good one for the next time, when the registry may be gone.
+ */
+export class Knowledge {
+  readonly #options: KnowledgeOptions;
+  readonly #onSnapshot: (snapshot: Snapshot) => void;
+  #sourceWatch: SourceWatch | undefined;
+  #policyWatch: PolicyWatch | undefined;
+  #sourceState: SourceState | undefined;
+  #policy: PolicyState = UNREAD;
+  #snapshot: Snapshot | undefined;
+  #remembered: Remembered | undefined;
+  /** As discovery delivered it, without what was remembered. */
+  #delivered: SourceState | undefined;
+  #instances: InstanceSet | undefined;
+  #filters: readonly string[] = [];
+  #versions = 0;
+
+  /** `onSnapshot` is called with each new snapshot, never inside `open()`. */
+  constructor(options: KnowledgeOptions, onSnapshot: (snapshot: Snapshot) => void) {
+    this.#options = options;
+    this.#onSnapshot = onSnapshot;
+  }
+
+  get isOpen(): boolean {
+    return this.#sourceWatch !== undefined;
+  }
+
+  get snapshot(): Snapshot | undefined {
+    return this.#snapshot;
+  }
+
+  get sourceState(): SourceState | undefined {
+    return this.#sourceState;
+  }
+
+  get policyState(): PolicyState {
+    return this.#policy;
+  }
+
+  /** Starts the watches. */
+  open(): void {
+    const { source, policies, target, datacenters } = this.#options;
+    const wanted = target.datacenters ?? datacenters;
+    this.#sourceWatch = source.watch(
+      {
+        service: this.#options.target.service,
+        tags: target.tags,
+        ...(wanted === undefined ? {} : { datacenters: wanted }),
+      },
+      (state) => {
+        this.#delivered = state;
+        this.#sourceState = withRemembered(state, this.#remembered?.instances);
+        this.#join();
+      },
+    );
+    this.#recall();
+    if (policies === undefined) {
+      this.#policy = { ...UNREAD, plan: this.#options.rules.withoutPolicy };
+      return;
+    }
+    this.#policyWatch = policies.watch(this.#options.target.service, (reading) => {
+      const former = this.#policy;
+      // What was in force before an idle spell is still the last good policy when it can't be read again.
+      const known = former.plan === undefined && reading.kind !== 'present' ? this.#remembered?.policy : undefined;
+      this.#policy = nextPolicyState(known ?? former, reading, this.#options.rules);
+      reportPolicyChange(this.#options.logger, this.#options.target.service, former, this.#policy);
+      this.#join();
+    });
+  }
+
+  /** Ends the watches; what was known is remembered for the next time. */
+  close(): void {
+    this.#sourceWatch?.close();
+    this.#policyWatch?.close();
+    this.#sourceWatch = undefined;
+    this.#policyWatch = undefined;
+    if (this.#snapshot !== undefined) {
+      this.#remembered = { instances: this.#snapshot.instances, policy: this.#policy };
+    }
+    this.#sourceState = undefined;
+    this.#delivered = undefined;
+    this.#filters = [];
+    this.#policy = UNREAD;
+    this.#snapshot = undefined;
+  }
+
+  /** Why there is no snapshot. */
+  pendingReason(): string {
+    const parts: string[] = [];
+    if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
+      const from = this.#options.target.scheme === 'consul' ? 'Consul' : 'the instances given';
+      parts.push(describeUnknown(this.#options.target.service, from, this.#sourceState));
+    }
+    const { plan, failure, rejected } = this.#policy;
+    if (plan === undefined) {
+      const [problem] = rejected?.problems ?? [];
+      const why = problem === undefined ? (failure ?? 'no answer yet') : `refused: ${problem.message}`;
+      parts.push(`${this.#options.target.service}: policy not known (${why})`);
+    }
+    if (parts.length === 0)
+      parts.push(`${this.#options.target.service}: waiting for Consul to evaluate the policy's subset filters`);
+    return parts.join('; ');
+  }
+
+  /** Brings back what an earlier process knew, for the case that Consul cannot be reached. */
+  #recall(): void {
+    const { store, rules } = this.#options;
+    if (store === undefined || this.#remembered !== undefined) return;
+    store.load(this.#storeKey).then((stored) => {
+      if (stored === undefined || this.#remembered !== undefined || this.#snapshot !== undefined) return;
+      const ageMs = this.#options.clock.wallNow() - stored.savedAtMs;
+      this.#remembered = fromStored(stored, rules, ageMs, this.#options.clock.now());
+      if (this.#remembered === undefined || this.#sourceWatch === undefined) return;
+      if (this.#delivered !== undefined) {
+        this.#sourceState = withRemembered(this.#delivered, this.#remembered.instances);
+      }
+      const { plan, failure } = this.#policy;
+      if (plan === undefined && failure !== undefined) this.#policy = { ...this.#remembered.policy, failure };
+      this.#join();
+    });
+  }
+
+  get #storeKey(): string {
+    return formatTarget(this.#options.target);
+  }
+
+  #join(): void {
+    const state = this.#sourceState;
+    const { plan } = this.#policy;
+    if (plan === undefined || state === undefined || !isInstanceSetKnown(state)) return;
+    if (!this.#areFiltersAnswered(plan, state)) return;
+    const instances = sameInstances(this.#instances, state) ? this.#instances : undefined;
+    if (instances !== undefined && this.#snapshot?.instances === instances && this.#snapshot.plan === plan) {
+      if (this.#snapshot.refusal === this.#refusal()) return;
+    }
+    this.#versions += 1;
+    this.#instances = instances ?? { version: this.#versions, datacenters: state.datacenters };
+    this.#snapshot = {
+      version: this.#versions,
+      service: this.#options.target.service,
+      plan,
+      instances: this.#instances,
+      refusal: this.#refusal(),
+    };
+    if (this.#refusal() === undefined) this.#options.store?.save(this.#storeKey, toStored(this.#snapshot));
+    this.#onSnapshot(this.#snapshot);
+  }
+
+  /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */
+  #areFiltersAnswered(plan: Plan, state: SourceState): boolean {
+    const wanted = filtersOf(plan);
+    const inForce = this.#snapshot === undefined ? [] : filtersOf(this.#snapshot.plan);
+    this.#wantFilters([...new Set([...wanted, ...inForce])]);
+    return state.datacenters.every((each) => !each.known || wanted.every((filter) => each.filters.has(filter)));
+  }
+
+  #wantFilters(filters: readonly string[]): void {
+    if (filters.length === this.#filters.length && filters.every((filter) => this.#filters.includes(filter))) return;
+    this.#filters = filters;
+    this.#sourceWatch?.setFilters(filters);
+  }
+
+  #refusal(): string | undefined {
+    return this.#policy.isMissing
+      ? `${this.#options.target.service}: no policy was found, and this lane requires one (requirePolicy)`
+      : undefined;
+  }
+}
+
+function filtersOf(plan: Plan): readonly string[] {
+  return [...plan.subsets.values()].flatMap((subset) => (subset.filter === undefined ? [] : [subset.filter]));
+}
