@@ -220,6 +220,7 @@ export class SnapshotPicker implements Picker {
     const ready = candidates.filter(({ connection }) => connection.isReady);
     const chosen = ready.find(({ connection }) => call.tried?.includes(connection.endpoint) !== true) ?? ready[0];
     if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, 0, metadata);
+    if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return QUEUE;
     if (decision.force?.strict === false) return undefined;
     if (candidates.some(({ connection }) => connection.isPending)) return QUEUE;
     const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
