@@ -10,10 +10,11 @@ import type { Clock } from '../internal/clock';
 import { attachedToMetadata, type Metadata } from '../internal/grpc';
 import type { Logger } from '../internal/logger';
 import type { Random } from '../internal/random';
-import type { Decision, Plan } from '../policy/plan';
+import type { BreakerPlan, Decision, Plan } from '../policy/plan';
 import type { PolicySource, PolicyWatch } from '../policy/source';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
+import { membershipOf } from '../snapshot/membership';
 import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import type { LaneCall } from './lane-call';
@@ -259,7 +260,15 @@ export class Service implements BalancerHost {
   #configure(plan: Plan): void {
     if (this.#snapshot?.plan === plan) return;
     this.#budget.configure(plan.retryBudget);
-    this.breakers.configure({ endpoint: () => plan.breaker, subsets: plan.subsets });
+    const endpoints = new Map(this.endpoints.present().map(({ key, instance }) => [key, instance]));
+    const groups = this.#instances === undefined ? [] : membershipOf(plan, this.#instances).groups;
+    const breakerOf = (key: string): BreakerPlan | undefined => {
+      const instance = endpoints.get(key);
+      if (instance === undefined) return undefined;
+      const group = groups.find(({ usable, unusable }) => usable.includes(instance) || unusable.includes(instance));
+      return group === undefined ? undefined : plan.subsets.get(group.subset)?.breaker;
+    };
+    this.breakers.configure({ endpoint: breakerOf, subsets: plan.subsets });
   }
 
   /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */
