@@ -65,11 +65,17 @@ describe('the codes that may be retried just now', () => {
   });
 
   it('are all that a failed probe can end with, whatever the budget and the policy say', () => {
-    const { ask, drawn } = setUp(0);
+    const { ask } = setUp(0);
     const codes = ask({ wasProbe: true, lastCode: INTERNAL });
     expect(codes).toEqual(expect.arrayContaining(['INTERNAL', 'UNKNOWN', 'UNAVAILABLE', 'NOT_FOUND']));
     for (const never of ['OK', 'CANCELLED', 'DEADLINE_EXCEEDED']) expect(codes).not.toContain(never);
-    expect(drawn()).toBe(0);
+  });
+
+  it('of a probe count in the budget, so that others wait for them', () => {
+    const { ask, drawn } = setUp(1);
+    expect(ask({ wasProbe: true })).not.toEqual([]);
+    expect(drawn()).toBe(1);
+    expect(ask({})).toEqual([]);
   });
 
   it('cost nothing when the attempt reached nobody', () => {
