@@ -17,6 +17,8 @@ export interface RetryBudget {
   callStarted(nowMs: number): void;
   /** Draws one retry. False: the budget is spent and the call gets its real status. */
   tryRetry(nowMs: number): boolean;
+  /** Draws one that is made in any case; others wait for it when the budget is spent. */
+  takeRetry(nowMs: number): void;
   /** A retry that was drawn reached nobody: it cost no server anything. */
   giveBack(nowMs: number): void;
   /** Takes new rules without forgetting what was counted. */
@@ -61,9 +63,12 @@ class RingBudget implements RetryBudget {
     // The larger of the two, not their sum: otherwise a service that fails altogether would get both.
     const allowed = Math.max((this.calls * this.#percent) / 100, this.#activeSeconds * this.#minPerSecond);
     if (this.retries + 1 > allowed) return false;
-    this.#retries[slot] = (this.#retries[slot] ?? 0) + 1;
-    this.retries += 1;
+    this.#draw(slot);
     return true;
+  }
+
+  takeRetry(nowMs: number): void {
+    this.#draw(this.#advance(nowMs));
   }
 
   giveBack(nowMs: number): void {
@@ -77,6 +82,11 @@ class RingBudget implements RetryBudget {
       this.retries -= 1;
       return;
     }
+  }
+
+  #draw(slot: number): void {
+    this.#retries[slot] = (this.#retries[slot] ?? 0) + 1;
+    this.retries += 1;
   }
 
   /** Drops what is older than the window and returns the bucket of this second. */

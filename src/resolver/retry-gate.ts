@@ -24,8 +24,12 @@ export class RetryGate {
   retryableCodes(call: LaneCall, retry: RetryPlan | undefined): string[] {
     if (retry === undefined || call.isRefused) return NONE;
     if ((call.tried?.length ?? 0) >= retry.maxAttempts) return NONE;
-    // It was sent to an endpoint under suspicion for our sake, so its failure is ours to mend, at no cost to the budget.
-    if (call.wasProbe) return AFTER_PROBE;
+    // It was sent to an endpoint under suspicion for our sake, so its failure is ours to mend, whatever is left of the
+    // budget. It counts all the same: with everything failing, probes would come on top of it.
+    if (call.wasProbe) {
+      this.#budget.takeRetry(this.#clock.now());
+      return AFTER_PROBE;
+    }
     const codes = retry.retryableStatusCodes as string[];
     // What reached nobody cost no server anything.
     if (call.lastCode < 0) return codes;

@@ -1,0 +1,100 @@
+import { connect, createServer, type Server } from 'node:net';
+import { afterEach, expect, it, vi } from 'vitest';
+import { createGraylane, type Graylane } from '../../src/index';
+import { closeAfterEach, pause } from '../support/closers';
+import { printFact } from '../support/figure';
+import { charge, paymentsClient } from '../support/payments';
+import { startDatacenter } from './fixtures/datacenter-process';
+import { lostOf, type SteadyCalls, startCalls } from './fixtures/steady-calls';
+
+const BLOCK_MS = 2_000;
+const opened = closeAfterEach();
+afterEach(() => vi.unstubAllGlobals());
+
+interface World {
+  readonly lane: Graylane;
+  readonly calls: SteadyCalls;
+  readonly events: string[];
+  /** Calls that are all out when the loop stops. */
+  burst(): Promise<unknown>;
+}
+
+async function world(): Promise<World> {
+  const place = opened(await startDatacenter('local', 3), (each) => each.kill());
+  const lane = createGraylane({ instances: { payments: place.instances } });
+  opened(lane, () => lane.close());
+  const events: string[] = [];
+  lane.breakers.subscribe(({ key, event }) => events.push(`${key} ${event}`));
+  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  await lane.ready('payments');
+  const calls = startCalls(client, 200, 500);
+  opened(calls, () => calls.stop());
+  await pause(500);
+  const burst = (): Promise<unknown> =>
+    Promise.allSettled(Array.from({ length: 30 }, () => charge(client, {}, { deadline: Date.now() + 500 })));
+  return { lane, calls, events, burst };
+}
+
+function block(): void {
+  const until = performance.now() + BLOCK_MS;
+  while (performance.now() < until);
+}
+
+const blockedIn: Record<string, () => void> = {
+  'a timer': () => void setTimeout(block, 1),
+  setImmediate: () => void setImmediate(block),
+  'a socket callback': () => {
+    const server: Server = createServer((socket) => socket.end('now'));
+    opened(server, (each) => each.close());
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number };
+      connect(port, '127.0.0.1').on('data', block);
+    });
+  },
+};
+
+for (const [where, begin] of Object.entries(blockedIn)) {
+  it(`an event loop blocked in ${where} moves no breaker`, async () => {
+    const { lane, calls, events, burst } = await world();
+    for (let round = 0; round < 2; round += 1) {
+      begin();
+      const out = burst();
+      await pause(BLOCK_MS + 600);
+      await out;
+    }
+    await calls.stop();
+    printFact(
+      `event loop blocked ${BLOCK_MS} ms twice in ${where}`,
+      `${lostOf(calls)}, ${events.length} breaker events`,
+    );
+    expect(events).toEqual([]);
+    expect(lane.breakers.list().filter(({ counts }) => counts.failures > 0)).toEqual([]);
+  });
+}
+
+for (const hours of [1, -1]) {
+  it(`a wall clock moved by ${hours} h moves no breaker`, async () => {
+    const { lane, calls, events } = await world();
+    const RealDate = Date;
+    const shiftMs = hours * 3_600_000;
+    vi.stubGlobal(
+      'Date',
+      class extends RealDate {
+        constructor(...given: [] | [number]) {
+          super(given.length === 0 ? RealDate.now() + shiftMs : given[0]);
+        }
+        static override now(): number {
+          return RealDate.now() + shiftMs;
+        }
+      },
+    );
+    await pause(1_500);
+    vi.unstubAllGlobals();
+    await pause(700);
+    await calls.stop();
+    printFact(`wall clock moved by ${hours} h and back`, `${lostOf(calls)}, ${events.length} breaker events`);
+    expect(events).toEqual([]);
+    expect(lane.breakers.list()).toEqual([]);
+    expect(calls.answers.length).toBeGreaterThan(300);
+  });
+}
