@@ -7,7 +7,6 @@ export interface Instance {
   readonly id: string;
   readonly version: Version;
   readonly datacenter: string;
-  /** A new one each time it is started. */
   readonly port: number;
   readonly isAlive: boolean;
 }
@@ -19,7 +18,9 @@ export interface Fleet {
   get(id: string): Instance;
   /** SIGKILL: no goodbye, sockets torn down by the kernel. */
   kill(id: string): void;
-  /** Starts it again, at another port. */
+  /** From now on every call to it fails, or none any more. */
+  setFailing(id: string, isFailing: boolean): void;
+  /** Starts it again, at the same port. */
   revive(id: string): Promise<Instance>;
   stop(): Promise<void>;
 }
@@ -45,7 +46,7 @@ export async function startFleet(datacenters: readonly string[]): Promise<Fleet>
       })),
     ),
   );
-  const members = await Promise.all(wanted.map(start));
+  const members = await Promise.all(wanted.map((identity) => start(identity)));
   const get = (id: string): Member => {
     const found = members.find((member) => member.id === id);
     if (found === undefined) throw new Error(`${id}: no such instance`);
@@ -60,9 +61,12 @@ export async function startFleet(datacenters: readonly string[]): Promise<Fleet>
       member.isAlive = false;
       member.child.kill('SIGKILL');
     },
+    setFailing(id, isFailing) {
+      get(id).child.send(isFailing ? 'fail' : 'cure');
+    },
     async revive(id) {
       const member = get(id);
-      const { child, port } = await start(member);
+      const { child, port } = await start(member, member.port);
       Object.assign(member, { child, port, isAlive: true });
       return member;
     },
@@ -72,9 +76,11 @@ export async function startFleet(datacenters: readonly string[]): Promise<Fleet>
   };
 }
 
-async function start(identity: Pick<Instance, 'id' | 'version' | 'datacenter'>): Promise<Member> {
+async function start(identity: Pick<Instance, 'id' | 'version' | 'datacenter'>, wantedPort = 0): Promise<Member> {
   const { id, version, datacenter } = identity;
-  const child = fork(require.resolve('./instance.cjs'), [id, version, datacenter], { execArgv: [] });
+  const child = fork(require.resolve('./instance.cjs'), [id, version, datacenter, String(wantedPort)], {
+    execArgv: [],
+  });
   const port = await new Promise<number>((resolve, reject) => {
     child.once('message', (message) => resolve(Number(message)));
     child.once('error', reject);

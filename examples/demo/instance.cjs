@@ -3,13 +3,19 @@ const { join } = require('node:path');
 const grpc = require('@grpc/grpc-js');
 const { loadSync } = require('@grpc/proto-loader');
 
-const [name, version, datacenter] = process.argv.slice(2);
+const [name, version, datacenter, wantedPort = '0'] = process.argv.slice(2);
 const definition = loadSync(join(__dirname, '..', '..', 'proto', 'payments.proto'), { longs: Number, defaults: true });
 const { Payments } = grpc.loadPackageDefinition(definition).shop.v1;
+
+let isFailing = false;
 
 const server = new grpc.Server();
 server.addService(Payments.service, {
   charge(call, callback) {
+    if (isFailing) {
+      callback({ code: grpc.status.INTERNAL, details: 'a bug in this version' });
+      return;
+    }
     const gray = String(call.metadata.get('x-gray')[0] ?? '');
     // As long as a quick database query takes.
     setTimeout(
@@ -18,9 +24,13 @@ server.addService(Payments.service, {
     );
   },
 });
-server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) => {
+server.bindAsync(`127.0.0.1:${wantedPort}`, grpc.ServerCredentials.createInsecure(), (error, port) => {
   if (error !== null) throw error;
   process.send(port);
+});
+
+process.on('message', (message) => {
+  isFailing = message === 'fail';
 });
 
 // The demo decides when this ends; and when the demo is gone, whatever ended it, so is this.

@@ -18,6 +18,15 @@ export function createPolicy(canaryPercent: number): PolicyDocument<'stable' | '
         stickBy: 'x-user-id',
       },
     ],
-    retry: { maxAttempts: 4, retryableStatusCodes: ['UNAVAILABLE'], initialBackoffMs: 20, maxBackoffMs: 200 },
+    retry: {
+      maxAttempts: 4,
+      retryableStatusCodes: ['UNAVAILABLE', 'INTERNAL'],
+      initialBackoffMs: 20,
+      maxBackoffMs: 200,
+    },
+    // Sooner than the defaults, and a larger budget: the demo breaks half of its calls at once.
+    retryBudget: { percent: 100 },
+    breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: 1_000 },
+    subsetBreaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: 1_000 },
   });
 }

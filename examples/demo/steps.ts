@@ -35,6 +35,7 @@ export const STEPS: readonly Step[] = [
   { name: 'gray', title: 'calls with x-gray: canary land on the canary', run: showGray },
   { name: 'split', title: 'the canary goes from 5 to 50 % while calls run', run: moveSplit },
   { name: 'kill', title: `an instance is killed (${VICTIM})`, run: killInstance },
+  { name: 'canary-failing', title: 'every canary fails its calls, and is cured', run: failCanary },
   { name: 'datacenter-lost', title: `everything in ${LOCAL} is killed`, run: loseDatacenter },
   { name: 'datacenter-back', title: `${LOCAL} comes back`, run: bringBack },
 ];
@@ -87,6 +88,28 @@ async function killInstance({ traffic, fleet }: Stage): Promise<StepFinding> {
   };
 }
 
+async function failCanary({ traffic, fleet, world }: Stage): Promise<StepFinding> {
+  const canaries = fleet.instances.filter(({ version }) => version === 'canary');
+  traffic.setTesting(false);
+  // Calls of testers that are out have no fallback.
+  await sleep(200);
+  const failedAtMs = performance.now();
+  for (const { id } of canaries) fleet.setFailing(id, true);
+  await sleep(3_000);
+  const open = world.lane.breakers.list().filter(({ state }) => state !== 'closed').length;
+  const served = traffic.since(failedAtMs).filter((record) => record.reply?.version === 'stable').length;
+  const curedAtMs = performance.now();
+  for (const { id } of canaries) fleet.setFailing(id, false);
+  const first = await until(() => traffic.since(curedAtMs).find(isCanary));
+  await sleep(1_500);
+  traffic.setTesting(true);
+  return {
+    holds: open > 0 && served > 100 && first !== undefined,
+    detail: `${open} breakers opened, stable served ${served} calls; the canary is back`,
+    settleMs: (first?.endedAtMs ?? Number.NaN) - curedAtMs,
+  };
+}
+
 async function loseDatacenter({ traffic, fleet }: Stage): Promise<StepFinding> {
   const killedAtMs = performance.now();
   for (const { id, isAlive } of fleet.in(LOCAL)) if (isAlive) fleet.kill(id);
@@ -108,7 +131,8 @@ async function bringBack({ traffic, fleet, world }: Stage): Promise<StepFinding>
   for (const instance of revived) await world.announce(instance);
   const isLocal = (record: CallRecord): boolean => record.reply?.datacenter === LOCAL;
   const first = await until(() => traffic.since(announcedAtMs).find(isLocal));
-  await sleep(1_000);
+  // The share of a datacenter that comes back grows by a tenth a second.
+  await sleep(11_500);
   const lastSecondAtMs = performance.now();
   await sleep(1_000);
   const calls = traffic.since(lastSecondAtMs);
