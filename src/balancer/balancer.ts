@@ -168,9 +168,9 @@ class ActiveBalancer {
   #build(plan: Snapshot['plan'], snapshot: Snapshot, former: Topology | undefined): Topology {
     const { host } = this.#link;
     const membership = membershipOf(plan, snapshot.instances);
-    const lost = host.endpoints.lost();
+    const turnover = host.endpoints.turnover();
     this.#forgetLost?.cancel();
-    this.#forgetLost = lost.length === 0 ? undefined : host.clock.setTimer(LOST_MS, () => this.#rebuild());
+    this.#forgetLost = turnover.lost.length === 0 ? undefined : host.clock.setTimer(LOST_MS, () => this.#rebuild());
     return new Topology(plan, membership, (subset, datacenter) => {
       const group = membership.group(subset, datacenter);
       const subsetPlan = plan.subsets.get(subset);
@@ -183,14 +183,17 @@ class ActiveBalancer {
       const spill = this.#spills.get(key) ?? new Spill();
       this.#spills.set(key, spill);
       const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
-      const gone = lost.filter((each) => each.datacenter === datacenter && membership.wouldTake(subset, each));
+      const isOfGroup = (each: Instance): boolean =>
+        each.datacenter === datacenter && membership.wouldTake(subset, each);
+      // Lost and not replaced: a rolling restart under new addresses loses nothing.
+      const gone = turnover.lost.filter(isOfGroup).length - turnover.joined.filter(isOfGroup).length;
       const sheds = subsetPlan.fallback !== undefined && subsetPlan.subsetBreaker.enabled;
       const parts: PoolParts = {
         subset,
         datacenter,
         members,
         missing,
-        absent: group.unusable.length + gone.length,
+        absent: group.unusable.length + Math.max(0, gone),
         balancing: plan.balancing,
         breakerPlan: subsetPlan.breaker,
         subsetBreaker: sheds ? host.breakers.forSubset(subsetPlan, datacenter) : undefined,

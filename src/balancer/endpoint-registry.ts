@@ -16,6 +16,8 @@ const RETENTION_MS = 60_000;
 interface Entry {
   readonly endpoint: Endpoint;
   leftAtMs: number | undefined;
+  /** When it was first listed; long ago for those of the first answer. */
+  joinedAtMs: number;
   /** When a channel first connected to it: the beginning of its slow start. */
   readySinceMs: number | undefined;
 }
@@ -28,6 +30,11 @@ export interface ConnectionView {
 
 /** Told when some endpoints or subsets should be treated otherwise than before: suspicion, weight, breaker. */
 export type EndpointsChanged = () => void;
+
+export interface Turnover {
+  readonly lost: readonly Instance[];
+  readonly joined: readonly Instance[];
+}
 
 /** What the statistics of a service are kept with. */
 export interface RegistryDeps {
@@ -67,13 +74,14 @@ export class EndpointRegistry {
   sync(instances: Iterable<Instance>, slowStartMs: number): void {
     this.#slowStartMs = slowStartMs;
     const present = new Set<string>();
+    const joinedAtMs = this.#entries.size === 0 ? Number.NEGATIVE_INFINITY : this.#clock.now();
     for (const instance of instances) {
       const key = this.#byInstance.get(instance)?.key ?? endpointKey(instance);
       present.add(key);
       const entry = this.#entries.get(key);
       if (entry === undefined) {
         const endpoint = this.#create(key, instance);
-        this.#entries.set(key, { endpoint, leftAtMs: undefined, readySinceMs: undefined });
+        this.#entries.set(key, { endpoint, leftAtMs: undefined, joinedAtMs, readySinceMs: undefined });
         this.#byInstance.set(instance, endpoint);
       } else {
         this.#byInstance.set(instance, entry.endpoint);
@@ -103,14 +111,17 @@ export class EndpointRegistry {
     return [...this.#entries.values()].filter((entry) => entry.leftAtMs === undefined).map((entry) => entry.endpoint);
   }
 
-  /** Instances that were there within the last 60 s and are not any more: still counted as known, and bad. */
-  lost(): Instance[] {
-    const now = this.#clock.now();
+  /** Instances that left within the last 60 s, and those that came. */
+  turnover(): Turnover {
+    const since = this.#clock.now() - RETENTION_MS;
     const lost: Instance[] = [];
-    for (const { endpoint, leftAtMs } of this.#entries.values()) {
-      if (leftAtMs !== undefined && now - leftAtMs <= RETENTION_MS) lost.push(endpoint.instance);
+    const joined: Instance[] = [];
+    for (const { endpoint, leftAtMs, joinedAtMs } of this.#entries.values()) {
+      if (leftAtMs === undefined) {
+        if (joinedAtMs >= since) joined.push(endpoint.instance);
+      } else if (leftAtMs >= since) lost.push(endpoint.instance);
     }
-    return lost;
+    return { lost, joined };
   }
 
   /** The endpoint's breaker, made now if this is its first failure. */

@@ -24,6 +24,8 @@ export interface BalancerHost {
   readonly stall: StallDetector;
   /** Decides a call that began before anything was known. */
   decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision;
+  /** A retry that was drawn from the budget reached nobody. */
+  retryUnused(): void;
   /** Draws one hedge from the retry budget. */
   mayHedge(): boolean;
   /** Why nothing is known yet, for a final status. */

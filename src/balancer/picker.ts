@@ -239,6 +239,7 @@ export class SnapshotPicker implements Picker {
   }
 
   #refuse(call: RoutedCall, isFinal: boolean, details: string): PickResult {
+    if (call.tried !== undefined && call.lastCode >= 0) this.#context.host.retryUnused();
     call.isRefused = isFinal;
     call.lastCode = -1;
     call.wasProbe = false;

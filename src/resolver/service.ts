@@ -159,6 +159,10 @@ export class Service implements BalancerHost {
     return decision;
   }
 
+  retryUnused(): void {
+    this.#budget.giveBack(this.clock.now());
+  }
+
   mayHedge(): boolean {
     return this.#budget.tryRetry(this.clock.now());
   }
