@@ -91,7 +91,7 @@ export class SnapshotPicker implements Picker {
         if (probe !== undefined) return this.#complete(call, probe, pool, tier, metadata);
       }
       if (isChoosy && pool.spill.isPartial && this.#spills(call, pool, tiers, tier)) continue;
-      if (!isChoosy && pool.isAllBad && pool.picker !== undefined) continue;
+      if (pool.isAllBad && pool.picker !== undefined) continue;
       const connection = choose(pool, this.#pick);
       if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would

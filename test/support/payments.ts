@@ -80,7 +80,7 @@ export interface PaymentsServer extends ServerIdentity {
   kill(): void;
 }
 
-type Behaviour = { readonly code: grpc.status; readonly details?: string } | { readonly delayMs: number };
+export type Behaviour = { readonly code: grpc.status; readonly details?: string } | { readonly delayMs: number };
 
 /** A real grpc-js server on a free port that says in each answer who it is. */
 export async function startPaymentsServer(
