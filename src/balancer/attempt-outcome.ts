@@ -55,7 +55,7 @@ export function settleAttempt(
   facts.received = end.responded;
   facts.elapsedMs = nowMs - end.startedAtMs;
   facts.latencyMs = end.responded ? end.respondedAtMs - end.startedAtMs : facts.elapsedMs;
-  facts.usualMs = endpoint.load.ewmaMs;
+  facts.usualMs = endpoint.load.usualMs;
   facts.isStalled = host.stall.isStalled(nowMs);
   const outcome = classifyAttempt(facts, pool.breakerPlan);
   const isFailure = outcome === 'failure' || outcome === 'silent';

@@ -1,3 +1,4 @@
+import type { Timer } from '../internal/clock';
 import {
   type CallCredentials,
   type Metadata,
@@ -17,6 +18,11 @@ import type { BalancerHost } from './host';
 import type { AttemptLink } from './load';
 import type { Pool } from './pool';
 import type { AttemptView, RoutedCall } from './routed-call';
+
+const UNAVAILABLE = 14;
+const PROBE_FLOOR_MS = 100;
+const PROBE_FACTOR = 10;
+const PROBE_CEILING_MS = 1_000;
 
 type Phase =
   /** In the pool, or picked and not (yet) started: nothing counts. */
@@ -53,6 +59,7 @@ export class Attempt implements AttemptLink, AttemptView {
   respondedAtMs = 0;
   readonly #permits: Permits = { endpoint: 0, subset: 0 };
   #isProbe = false;
+  #probeTimeout: Timer | undefined;
   #from: Pool | undefined;
   #phase: Phase = 'picked';
   #isTransportDone = false;
@@ -166,10 +173,27 @@ export class Attempt implements AttemptLink, AttemptView {
     host.endpoints.wake(now);
     endpoint.load.attemptStarted(this, now);
     this.#isProbe = beginAttempt(this.#permits, endpoint, present(this.#from), now);
+    if (this.#isProbe && call.canTryAgain) this.#limitProbe();
+  }
+
+  /** A probe that is not answered soon must leave its call the time to be answered by somebody else. */
+  #limitProbe(): void {
+    const connection = present(this.#connection);
+    const limitMs = Math.min(Math.max(PROBE_FLOOR_MS, PROBE_FACTOR * this.endpoint.load.usualMs), PROBE_CEILING_MS);
+    this.#probeTimeout = this.#pool.host.clock.setTimer(limitMs, () => {
+      this.#probeTimeout = undefined;
+      this.abandon(connection, UNAVAILABLE, `the breaker's probe got no answer within ${Math.round(limitMs)} ms`);
+    });
+  }
+
+  #stopProbeTimeout(): void {
+    this.#probeTimeout?.cancel();
+    this.#probeTimeout = undefined;
   }
 
   #respond(): void {
     if (this.responded || this.#phase !== 'started') return;
+    this.#stopProbeTimeout();
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this, this.respondedAtMs);
@@ -187,6 +211,7 @@ export class Attempt implements AttemptLink, AttemptView {
     const { host } = this.#pool;
     const { call, endpoint } = this;
     const now = host.clock.now();
+    this.#stopProbeTimeout();
     this.code = code;
     this.details = details;
     host.endpoints.nowMs = now;

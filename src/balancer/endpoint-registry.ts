@@ -64,7 +64,10 @@ export class EndpointRegistry {
   constructor(deps: RegistryDeps) {
     this.#clock = deps.clock;
     this.#deps = deps;
-    deps.breakers.subscribe(() => this.#tell());
+    deps.breakers.subscribe(({ event, key, level }) => {
+      if (event === 'close' && level === 'endpoint') this.#entries.get(key)?.endpoint.load.forgive(this.#clock.now());
+      this.#tell();
+    });
   }
 
   /** The time as of the last attempt's start or end, or of the last tick: what picks go by, since they read no clock. */

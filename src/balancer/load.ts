@@ -25,6 +25,13 @@ export interface EndpointLoad {
   readonly fadedUs: number;
   /** Its oldest attempt is overdue and nothing has come back since. Set by `sweep`, cleared by a response too. */
   readonly isSuspect: boolean;
+  /**
+   * The same of answers alone, whatever failed in between: what a deadline or a silence is measured against. Milliseconds; 0
+   * without an answer.
+   */
+  readonly usualMs: number;
+  /** Its breaker has closed: what it was blamed for is over. */
+  forgive(nowMs: number): void;
   /** The attempts begun and not ended, oldest first, as of now. */
   running(): readonly AttemptLink[];
   /** Without effect on an attempt that is already running. */
@@ -69,6 +76,7 @@ class TrackedLoad implements EndpointLoad {
   fadedUs = 0;
   isSuspect = false;
   ewmaMs = 0;
+  usualMs = 0;
 
   /** Head and tail of the circular list of running attempts; a link outside the list has no neighbours. */
   private readonly ends: AttemptLink = createAttemptLink();
@@ -141,7 +149,11 @@ class TrackedLoad implements EndpointLoad {
 
   private isOverdue(nowMs: number): boolean {
     if (this.unanswered === undefined) return false;
-    return nowMs - this.unanswered.startedAtMs > Math.max(SUSPECT_FLOOR_MS, SUSPECT_FACTOR * this.ewmaMs);
+    return nowMs - this.unanswered.startedAtMs > Math.max(SUSPECT_FLOOR_MS, SUSPECT_FACTOR * this.usualMs);
+  }
+
+  forgive(nowMs: number): void {
+    if (this.usualMs > 0 && this.usualMs < this.ewmaMs) this.learn(this.usualMs, nowMs);
   }
 
   /** Whatever runs now began before this response, so none of it is evidence of silence any more. */
@@ -150,8 +162,9 @@ class TrackedLoad implements EndpointLoad {
     this.isSuspect = false;
     if (this.isDistorted(attempt, nowMs)) return;
     const sampleMs = Math.min(Math.max(nowMs - attempt.startedAtMs, MIN_SAMPLE_MS), MAX_SAMPLE_MS);
-    const kept = sampleMs < this.ewmaMs ? Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS) : 0;
-    this.learn(sampleMs + (this.ewmaMs - sampleMs) * kept, nowMs);
+    const kept = Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS);
+    this.usualMs = peak(this.usualMs, sampleMs, kept);
+    this.learn(peak(this.ewmaMs, sampleMs, kept), nowMs);
   }
 
   /** A failure never makes an endpoint look fast, however quickly it came; one that took long makes it look slow. */
@@ -175,4 +188,9 @@ class TrackedLoad implements EndpointLoad {
   private isStalled(nowMs: number): boolean {
     return nowMs - Math.max(this.sweptAtMs, this.busySinceMs) > STALL_MS;
   }
+}
+
+/** A sample above the average is taken at once, one below draws it down as far as time has passed. */
+function peak(averageMs: number, sampleMs: number, kept: number): number {
+  return sampleMs < averageMs ? sampleMs + (averageMs - sampleMs) * kept : sampleMs;
 }

@@ -19,6 +19,8 @@ export interface RoutedCall extends RoutingOutcome {
   lastCode: number;
   /** The attempt that ended last was a breaker's probe: its failure is retried elsewhere whatever it was. */
   wasProbe: boolean;
+  /** A failure of the attempt that is out now would be followed by another. */
+  readonly canTryAgain: boolean;
   /** No attempt follows the next one. */
   readonly isLastAttempt: boolean;
   /** May this call be tried again? One that may not makes a poor probe. */

@@ -19,6 +19,11 @@ export class LaneCall implements RoutedCall {
   lastCode = -1;
   wasProbe = false;
 
+  get canTryAgain(): boolean {
+    const retry = retryOf(this);
+    return retry !== undefined && (this.tried?.length ?? 0) < retry.maxAttempts;
+  }
+
   get isLastAttempt(): boolean {
     const retry = retryOf(this);
     return retry !== undefined && (this.tried?.length ?? 0) + 1 >= retry.maxAttempts;
