@@ -1,0 +1,53 @@
+import { connect, type Socket } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { closeAfterEach, pause } from '../support/closers';
+import { printFact } from '../support/figure';
+import { paymentsClient } from '../support/payments';
+import { startServerProcess } from '../support/server-process';
+import { openLane, startedBetween, startLoad } from './fixtures/load';
+
+const closing = closeAfterEach();
+
+describe('an endpoint whose connection hangs, its first packet being dropped', () => {
+  it('keeps nobody waiting, and is tried afresh once it can be reached', { timeout: 60_000 }, async () => {
+    const [victim, others] = await Promise.all([
+      startServerProcess({ names: ['victim'], backlog: 1 }),
+      startServerProcess({ names: ['a', 'b'] }),
+    ]);
+    for (const each of [victim, others]) closing(each, (one) => one.kill());
+    victim.freeze();
+    const [target] = victim.instances;
+    // They fill the kernel's queue of connections that nobody accepts; the next one's first packet is dropped.
+    const fillers: Socket[] = Array.from({ length: 2 }, () => connect(target?.port ?? 0, target?.host));
+    for (const filler of fillers)
+      closing(
+        filler.on('error', () => {}),
+        (one) => one.destroy(),
+      );
+    await pause(200);
+
+    const lane = closing(openLane([...victim.instances, ...others.instances]), (opened) => opened.close());
+    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const begunAtMs = performance.now();
+    const load = startLoad(client, 100, 2_000);
+    await pause(8_000);
+    const hanging = lane.inspect().services[0]?.endpoints.find(({ instance }) => instance === 'victim');
+    const firstMs = (load.calls[0]?.endedAtMs ?? Number.POSITIVE_INFINITY) - begunAtMs;
+    victim.thaw();
+    const thawedAtMs = performance.now();
+    await pause(12_000);
+    await load.stop();
+    const back = startedBetween(load.calls, thawedAtMs, Number.POSITIVE_INFINITY).find(
+      ({ servedBy }) => servedBy === 'victim',
+    );
+    const backMs = (back?.endedAtMs ?? Number.POSITIVE_INFINITY) - thawedAtMs;
+    printFact(
+      '1 of 3 drops the first packet of connections',
+      `${load.lost.length} / ${load.calls.length} lost, first answer after ${Math.round(firstMs)} ms, in use ${Math.round(backMs)} ms after it could be reached`,
+    );
+    expect(hanging).toMatchObject({ connections: ['transient-failure'], failure: 'not connected within 2000 ms' });
+    expect(load.lost).toEqual([]);
+    expect(firstMs).toBeLessThan(1_000);
+    expect(backMs).toBeLessThan(10_000);
+  });
+});
