@@ -160,28 +160,40 @@ class ActiveBalancer {
     const snapshot = this.#snapshot;
     if (snapshot !== undefined) {
       this.#older = new WeakMap();
-      this.#topology = this.#build(snapshot.plan, snapshot, this.#topology);
+      this.#topology = this.#build(snapshot.plan, snapshot, this.#topology, this.#spills);
+      this.#watchLost();
     }
     this.#publish();
   }
 
-  #build(plan: Snapshot['plan'], snapshot: Snapshot, former: Topology | undefined): Topology {
+  /** Looks again when the instances that were lost no longer count. */
+  #watchLost(): void {
+    const { clock, endpoints } = this.#link.host;
+    this.#forgetLost?.cancel();
+    const isAnyLost = endpoints.turnover().lost.length > 0;
+    this.#forgetLost = isAnyLost ? clock.setTimer(LOST_MS, () => this.#rebuild()) : undefined;
+  }
+
+  #build(
+    plan: Snapshot['plan'],
+    snapshot: Snapshot,
+    former: Topology | undefined,
+    spills: Map<string, Spill>,
+  ): Topology {
     const { host } = this.#link;
     const membership = membershipOf(plan, snapshot.instances);
     const turnover = host.endpoints.turnover();
-    this.#forgetLost?.cancel();
-    this.#forgetLost = turnover.lost.length === 0 ? undefined : host.clock.setTimer(LOST_MS, () => this.#rebuild());
     return new Topology(plan, membership, (subset, datacenter) => {
       const group = membership.group(subset, datacenter);
       const subsetPlan = plan.subsets.get(subset);
       const key = `${datacenter}\n${subset}`;
       const now = host.clock.now();
       if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
-        this.#spills.get(key)?.update(0, 1, now);
+        spills.get(key)?.update(0, 1, now);
         return undefined;
       }
-      const spill = this.#spills.get(key) ?? new Spill();
-      this.#spills.set(key, spill);
+      const spill = spills.get(key) ?? new Spill();
+      spills.set(key, spill);
       const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
       const isOfGroup = (each: Instance): boolean =>
         each.datacenter === datacenter && membership.wouldTake(subset, each);
@@ -211,7 +223,8 @@ class ActiveBalancer {
   #topologyUnder(decision: Decision): Topology {
     let topology = this.#older.get(decision.plan);
     if (topology === undefined) {
-      topology = this.#build(decision.plan, this.#snapshot as Snapshot, undefined);
+      // What an older plan makes of the tiers must not sway how much of their calls they keep under the current one.
+      topology = this.#build(decision.plan, this.#snapshot as Snapshot, undefined, new Map());
       this.#older.set(decision.plan, topology);
     }
     return topology;
