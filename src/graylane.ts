@@ -76,7 +76,7 @@ class Lane implements Graylane {
   readonly #breakers = new BreakerHub();
   readonly #services = new Map<string, Service>();
   readonly #channels = new Map<GraylaneChannel, string>();
-  readonly #warm = new Map<Service, () => void>();
+  readonly #warm = new Set<Service>();
   readonly #handle: LaneHandle;
   #callsInFlight = 0;
   #whenIdle: (() => void) | undefined;
@@ -154,11 +154,10 @@ class Lane implements Graylane {
     const channels = [...this.#channels].filter(([, of]) => of === key).map(([channel]) => channel);
     const watched = this.#service(target);
     // Whoever asks for readiness wants the service kept warm, also before the first channel.
-    if (!this.#warm.has(watched))
-      this.#warm.set(
-        watched,
-        watched.subscribe(() => {}),
-      );
+    if (!this.#warm.has(watched)) {
+      this.#warm.add(watched);
+      watched.subscribe(() => {});
+    }
     await waitUntilReady(watched, channels, options.timeoutMs ?? 5_000);
   }
 

@@ -1,6 +1,7 @@
 import type { Breaker } from '../breaker/breaker';
 import { chooseHeldOut } from '../breaker/ejection';
 import type { Random } from '../internal/random';
+import { sameItems } from '../internal/same-items';
 import type { BalancingPlan, BreakerPlan } from '../policy/plan';
 import type { ChannelConnection } from './connection';
 import type { Connection } from './endpoint';
@@ -51,7 +52,6 @@ export class Pool {
   #preferred: readonly ChannelConnection[] = [];
   #weights: readonly number[] = [];
   #connected: readonly ChannelConnection[] = [];
-  #heldOut: readonly ChannelConnection[] = [];
   #probes: readonly ChannelConnection[] = [];
   #healthy = 0;
   #passedBy = 0;
@@ -77,11 +77,6 @@ export class Pool {
   /** Every connected member, whatever its breaker says: who serves in a panic. */
   get connected(): readonly ChannelConnection[] {
     return this.#connected;
-  }
-
-  /** Held out by their breakers. */
-  get heldOut(): readonly ChannelConnection[] {
-    return this.#heldOut;
   }
 
   /** Due for a probe, held out or not. */
@@ -120,12 +115,11 @@ export class Pool {
     const { members, missing, absent, balancing } = this.#parts;
     this.#connected = members.filter((member) => member.isReady);
     const bad = members.filter((member) => isBroken(member));
-    this.#heldOut = this.#holdOut(bad);
     this.#probes = bad.filter((member) => member.isReady && member.endpoint.breaker?.state === 'halfOpen');
     // Idle and first-time connecting members are not bad: nothing is known against them.
     this.#healthy = members.filter((member) => member.failure === undefined && !isBroken(member)).length + missing;
     this.spill.update(this.#healthy, members.length + missing + absent, nowMs);
-    const heldOut = new Set(this.#heldOut);
+    const heldOut = new Set(this.#holdOut(bad));
     const admitted = this.#connected.filter((member) => !heldOut.has(member));
     const trusted = admitted.filter((member) => !member.endpoint.load.isSuspect);
     const preferred = trusted.length > 0 ? trusted : admitted;
@@ -186,8 +180,4 @@ function isBroken({ endpoint: { breaker } }: ChannelConnection): boolean {
 
 function sameBalancing(a: BalancingPlan, b: BalancingPlan): boolean {
   return a === b || (a.algorithm === b.algorithm && a.hashBy === b.hashBy && a.slowStartMs === b.slowStartMs);
-}
-
-function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
-  return a.length === b.length && a.every((item, index) => item === b[index]);
 }

@@ -1,3 +1,4 @@
+import { isRecord } from '../internal/is-record';
 import type { Instance } from './source';
 
 /** An instance written down by hand: in code or in a file. */
@@ -23,8 +24,6 @@ export type StaticServices = Readonly<Record<string, readonly StaticInstance[]>>
 
 const KEYS = ['address', 'port', 'tags', 'meta', 'weight', 'datacenter', 'zone', 'id', 'status'];
 const STATUSES = ['passing', 'warning', 'critical'];
-
-type Json = Readonly<Record<string, unknown>>;
 
 /**
  * The instances of one service, or what is wrong with them: every problem, as `path: value (expected: ...)`. Pure.
@@ -76,7 +75,7 @@ function build(given: StaticInstance, defaultDatacenter: string): Instance {
 }
 
 function problemsOf(given: unknown, where: string): readonly string[] {
-  if (!isObject(given)) return [`${where}: ${show(given)} (expected: an instance such as {address, port})`];
+  if (!isRecord(given)) return [`${where}: ${show(given)} (expected: an instance such as {address, port})`];
   const problems: string[] = [];
   const check = (key: string, isRight: boolean, expected: string): void => {
     if (!isRight) problems.push(`${where}.${key}: ${show(given[key])} (expected: ${expected})`);
@@ -89,7 +88,7 @@ function problemsOf(given: unknown, where: string): readonly string[] {
   optional('tags', (tags) => Array.isArray(tags) && tags.every(isText), 'a list of strings');
   optional(
     'meta',
-    (meta) => isObject(meta) && Object.values(meta).every((one) => typeof one === 'string'),
+    (meta) => isRecord(meta) && Object.values(meta).every((one) => typeof one === 'string'),
     'strings by name',
   );
   optional('weight', (weight) => weight !== 0 && isWithin(weight, 0, 65_535), '> 0, <= 65535');
@@ -104,10 +103,6 @@ function isWithin(value: unknown, low: number, high: number): boolean {
 
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '' && !/\p{Cc}/u.test(value);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function show(value: unknown): string {

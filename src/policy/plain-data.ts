@@ -72,10 +72,6 @@ export function ownValue(record: unknown, key: string): unknown {
   return (record as Readonly<Record<string, unknown>>)[key];
 }
 
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /** Assigning to `__proto__` would set the prototype instead. */
 function setOwn(target: object, key: string, value: unknown): void {
   Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });

@@ -1,6 +1,7 @@
+import { isRecord } from '../internal/is-record';
 import type { PolicyDocument } from './document';
 import { MAX_DOCUMENT_BYTES } from './limits';
-import { canonicalJson, copyPlainData, isRecord, ownValue } from './plain-data';
+import { canonicalJson, copyPlainData, ownValue } from './plain-data';
 import type { PolicyProblem } from './plan';
 import type { Positions } from './positions';
 import { createProblemList, note, type ProblemList } from './problems';

@@ -1,4 +1,5 @@
 import type { DatacenterState, SourceState } from '../discovery/source';
+import { sameItems } from '../internal/same-items';
 import type { InstanceSet } from '../snapshot/snapshot';
 
 /**
@@ -58,7 +59,7 @@ export function sameInstances(a: InstanceSet | undefined, b: SourceState): boole
       state.datacenter === other.datacenter &&
       state.known === other.known &&
       state.connectOnly === other.connectOnly &&
-      sameList(state.instances, other.instances) &&
+      sameItems(state.instances, other.instances) &&
       sameFilters(state.filters, other.filters)
     );
   });
@@ -66,10 +67,6 @@ export function sameInstances(a: InstanceSet | undefined, b: SourceState): boole
 
 function hasFailed(state: DatacenterState): boolean {
   return state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
-}
-
-function sameList<T>(a: readonly T[], b: readonly T[]): boolean {
-  return a === b || (a.length === b.length && a.every((item, index) => item === b[index]));
 }
 
 function sameFilters(a: DatacenterState['filters'], b: DatacenterState['filters']): boolean {

@@ -1,5 +1,6 @@
 import type { DatacenterState, Instance } from '../discovery/source';
 import type { StoredState } from '../discovery/state-store';
+import { isRecord } from '../internal/is-record';
 import type { Plan } from '../policy/plan';
 import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
@@ -46,9 +47,9 @@ export function fromStored(
   nowMs: number,
 ): Remembered | undefined {
   const { value } = stored;
-  if (!isObject(value) || !Array.isArray(value['datacenters'])) return undefined;
+  if (!isRecord(value) || !Array.isArray(value['datacenters'])) return undefined;
   const datacenters = value['datacenters'].flatMap((each: unknown): DatacenterState[] => {
-    if (!isObject(each) || typeof each['datacenter'] !== 'string' || !Array.isArray(each['instances'])) return [];
+    if (!isRecord(each) || typeof each['datacenter'] !== 'string' || !Array.isArray(each['instances'])) return [];
     const instances = each['instances'].filter(isInstance);
     return [
       {
@@ -69,7 +70,7 @@ export function fromStored(
 
 function readPolicy(saved: unknown, rules: PolicyRules): PolicyState {
   if (saved === null) return nextPolicyState(UNREAD, { kind: 'absent' }, rules);
-  if (!isObject(saved) || !isObject(saved['document'])) return UNREAD;
+  if (!isRecord(saved) || !isRecord(saved['document'])) return UNREAD;
   const { document: content, index, origin } = saved;
   return nextPolicyState(
     UNREAD,
@@ -94,22 +95,18 @@ function readFilters(saved: unknown): ReadonlyMap<string, ReadonlySet<string>> {
 }
 
 function isInstance(value: unknown): value is Instance {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   const { key, id, node, datacenter, zone, address, port, tags, meta, status, weight } = value;
   const areNames = [key, id, node, datacenter, address].every((name) => typeof name === 'string' && name !== '');
   const isPort = typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535;
   const isStatus = status === 'passing' || status === 'warning' || status === 'critical';
   const isWeight = typeof weight === 'number' && weight >= 0 && Number.isFinite(weight);
   const areTags = Array.isArray(tags) && tags.every((tag) => typeof tag === 'string');
-  const isMeta = isObject(meta) && Object.values(meta).every((one) => typeof one === 'string');
+  const isMeta = isRecord(meta) && Object.values(meta).every((one) => typeof one === 'string');
   const isZone = zone === undefined || typeof zone === 'string';
   return areNames && isPort && isStatus && isWeight && areTags && isMeta && isZone;
 }
 
 function isOrigin(value: unknown): value is Plan['origin'] {
   return value === 'inline' || value === 'file' || value === 'kv';
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

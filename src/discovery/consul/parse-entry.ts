@@ -1,3 +1,4 @@
+import { isRecord } from '../../internal/is-record';
 import type { Instance } from '../source';
 
 /** The largest weight that Consul itself accepts. */
@@ -11,7 +12,7 @@ type Json = Readonly<Record<string, unknown>>;
  * that newer servers are understood. `datacenter` stands in where the node names none.
  */
 export function parseEntry(entry: unknown, datacenter: string): Instance | undefined {
-  if (!isObject(entry) || !isObject(entry['Node']) || !isObject(entry['Service'])) return undefined;
+  if (!isRecord(entry) || !isRecord(entry['Node']) || !isRecord(entry['Service'])) return undefined;
   const { Node: node, Service: service } = entry as { readonly Node: Json; readonly Service: Json };
   const status = statusOf(entry['Checks']);
   const id = service['ID'];
@@ -46,7 +47,7 @@ function statusOf(checks: unknown): Instance['status'] | undefined {
   if (!Array.isArray(checks)) return undefined;
   let worst: Instance['status'] = 'passing';
   for (const check of checks) {
-    const status = isObject(check) ? check['Status'] : undefined;
+    const status = isRecord(check) ? check['Status'] : undefined;
     if (status === 'critical') worst = 'critical';
     else if (status === 'warning') worst = worst === 'critical' ? worst : 'warning';
     else if (status !== 'passing') return undefined;
@@ -59,8 +60,8 @@ function weightOf(
   meta: Readonly<Record<string, string>>,
   status: Instance['status'],
 ): number | undefined {
-  if (weights !== undefined && weights !== null && !isObject(weights)) return undefined;
-  const given = isObject(weights) ? weights : {};
+  if (weights !== undefined && weights !== null && !isRecord(weights)) return undefined;
+  const given = isRecord(weights) ? weights : {};
   const passing = numberIn(meta) ?? given['Passing'] ?? 1;
   const warning = given['Warning'] ?? 1;
   if (!isWeight(passing) || passing === 0 || !isWeight(warning)) return undefined;
@@ -76,15 +77,11 @@ function numberIn(meta: Readonly<Record<string, string>>): number | undefined {
 }
 
 function zoneOf(meta: Readonly<Record<string, string>>, service: Json, node: Json): string | undefined {
-  const locality = [service['Locality'], node['Locality']].map((one) => (isObject(one) ? one['Zone'] : undefined));
+  const locality = [service['Locality'], node['Locality']].map((one) => (isRecord(one) ? one['Zone'] : undefined));
   for (const zone of [meta['zone'], meta['availability_zone'], ...locality]) {
     if (typeof zone === 'string' && zone !== '') return zone;
   }
   return undefined;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isName(value: unknown): value is string {
@@ -108,7 +105,7 @@ function isTags(value: unknown): value is readonly string[] {
 }
 
 function isMeta(value: unknown): value is Readonly<Record<string, string>> {
-  return isObject(value) && Object.values(value).every((one) => typeof one === 'string');
+  return isRecord(value) && Object.values(value).every((one) => typeof one === 'string');
 }
 
 function hasControl(text: string): boolean {

@@ -1,9 +1,10 @@
+import { isRecord } from '../../internal/is-record';
 import type { DocumentPath } from '../document-path';
 import { labelKeyFault } from '../label-key';
 import { MAX_REGEX_CHARACTERS } from '../limits';
 import { isCidr } from '../matchers/cidr';
 import { regexFault } from '../matchers/regex';
-import { isRecord, ownValue } from '../plain-data';
+import { ownValue } from '../plain-data';
 import { note, type ProblemList } from '../problems';
 import { listOf } from './references';
 

@@ -1,4 +1,5 @@
-import { canonicalJson, isRecord, ownValue } from '../plain-data';
+import { isRecord } from '../../internal/is-record';
+import { canonicalJson, ownValue } from '../plain-data';
 import { note, type ProblemList } from '../problems';
 import { listOf } from './references';
 

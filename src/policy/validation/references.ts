@@ -1,5 +1,6 @@
+import { isRecord } from '../../internal/is-record';
 import type { DocumentPath } from '../document-path';
-import { isRecord, ownValue } from '../plain-data';
+import { ownValue } from '../plain-data';
 import { ALL_INSTANCES } from '../plan';
 import { MISSING, note, type ProblemList } from '../problems';
 import { nearest } from '../spelling';

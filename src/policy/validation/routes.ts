@@ -1,5 +1,6 @@
+import { isRecord } from '../../internal/is-record';
 import type { DocumentPath } from '../document-path';
-import { isRecord, ownValue } from '../plain-data';
+import { ownValue } from '../plain-data';
 import { note, type ProblemList } from '../problems';
 import { checkLabelKey, checkMatch } from './matches';
 import { listOf } from './references';

@@ -1,4 +1,5 @@
-import { isRecord, ownValue } from '../plain-data';
+import { isRecord } from '../../internal/is-record';
+import { ownValue } from '../plain-data';
 import { policySchema } from '../policy-schema';
 
 /** The object schema that `schema` stands for: references followed, and of `off or an object` the object. */

@@ -1,5 +1,6 @@
+import { isRecord } from '../../internal/is-record';
 import type { DocumentPath } from '../document-path';
-import { isRecord, ownValue } from '../plain-data';
+import { ownValue } from '../plain-data';
 import { MISSING, type ProblemList } from '../problems';
 import { parseTimestamp } from '../timestamp';
 import { checkLabelKey } from './matches';
