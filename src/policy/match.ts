@@ -23,5 +23,13 @@ function compileConditions(labels: Readonly<Record<string, LabelMatcherDocument>
     key: key.toLowerCase(),
     test: compileMatcher(matcher),
     describe: describeMatcher(matcher),
+    ...exactValues(matcher),
   }));
+}
+
+function exactValues(matcher: LabelMatcherDocument): { readonly exact?: readonly string[] } {
+  if (typeof matcher === 'string') return { exact: [matcher] };
+  if (matcher.ignoreCase === true) return {};
+  if (matcher.exact !== undefined) return { exact: [matcher.exact] };
+  return matcher.in === undefined ? {} : { exact: matcher.in };
 }

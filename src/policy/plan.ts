@@ -119,6 +119,8 @@ export interface LabelCondition {
   test(value: string | undefined): boolean;
   /** For explain: `in [vip, staff]`. */
   readonly describe: string;
+  /** Nothing but these values, as they are, can pass `test`: routes are found by them. Undefined: others can. */
+  readonly exact?: readonly string[];
 }
 
 export interface SamplePlan {

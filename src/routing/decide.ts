@@ -59,13 +59,21 @@ function decideByRoutes(
   generation: number,
   recorder: RoutingRecorder | undefined,
 ): Decision {
-  const steps = program.candidates(input.method);
-  for (let index = 0; index < steps.length; index += 1) {
-    const step = steps[index];
-    if (step === undefined) break;
-    const miss = missOf(step, program, input.labels, generation);
-    recorder?.routeSeen(step.route, miss);
-    if (miss === undefined) return chooseEntry(step, program, plan, input, outcome, env, generation);
+  const candidates = program.candidates(input.method);
+  // Who records wants to hear of every route, also of those that the index passes over.
+  if (recorder !== undefined) {
+    for (const step of candidates.all) {
+      const miss = missOf(step, program, input.labels, generation);
+      recorder.routeSeen(step.route, miss);
+      if (miss === undefined) return chooseEntry(step, program, plan, input, outcome, env, generation);
+    }
+    return plan.fallthrough;
+  }
+  candidates.start(program, input.labels, generation);
+  for (let step = candidates.next(); step !== undefined; step = candidates.next()) {
+    if (missOf(step, program, input.labels, generation) === undefined) {
+      return chooseEntry(step, program, plan, input, outcome, env, generation);
+    }
   }
   return plan.fallthrough;
 }

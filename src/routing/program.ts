@@ -1,5 +1,6 @@
 import type { LabelCondition, Plan, RoutePlan } from '../policy/plan';
 import type { Labels } from './call';
+import { RouteIndex } from './route-index';
 
 /** Methods remembered for each plan. A client has as many as its stubs; beyond this something makes names up. */
 const MAX_METHODS = 1_000;
@@ -38,7 +39,7 @@ export class RoutingProgram {
   readonly hashSlot: number;
   readonly #keys: readonly string[];
   readonly #steps: readonly RouteStep[];
-  readonly #byMethod = new Map<string, readonly RouteStep[]>();
+  readonly #byMethod = new Map<string, RouteIndex>();
   readonly #values: (string | undefined)[];
   /** Which decision each value was looked up for: cheaper than clearing, and safe should one decision ask for another. */
   readonly #stamps: number[];
@@ -63,13 +64,13 @@ export class RoutingProgram {
   }
 
   /** Routes whose methods include `method`, in order. */
-  candidates(method: string): readonly RouteStep[] {
+  candidates(method: string): RouteIndex {
     return this.#byMethod.get(method) ?? this.#findCandidates(method);
   }
 
   /** Apart, since its closure would otherwise cost an object at every call. */
-  #findCandidates(method: string): readonly RouteStep[] {
-    const found = this.#steps.filter((step) => matchesMethod(step.route, method));
+  #findCandidates(method: string): RouteIndex {
+    const found = new RouteIndex(this.#steps.filter((step) => matchesMethod(step.route, method)));
     if (this.#byMethod.size >= MAX_METHODS) this.#byMethod.clear();
     this.#byMethod.set(method, found);
     return found;
