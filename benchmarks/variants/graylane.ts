@@ -1,0 +1,61 @@
+import { createGraylane, type GraylaneOptions, type PolicyDocument } from '../../src/index';
+import { paymentsClient } from '../peers/payments';
+import { connected } from './plain';
+import type { Variant } from './variant';
+
+/** Twenty routes of which the last one matches, with a split that sticks: what a team with a busy policy has. */
+const ROUTED: PolicyDocument = {
+  schema: 1,
+  service: 'payments',
+  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
+  default: 'stable',
+  routes: [
+    ...Array.from({ length: 19 }, (_, index) => ({
+      name: `tier-${index}`,
+      match: { labels: { 'x-tier': `tier-${index}` } },
+      to: 'canary',
+    })),
+    {
+      name: 'everyone',
+      split: [
+        { to: 'stable', weight: 90 },
+        { to: 'canary', weight: 10 },
+      ],
+      stickBy: 'x-user-id',
+    },
+  ],
+};
+
+const UNBROKEN = { breaker: { enabled: false }, subsetBreaker: { enabled: false } };
+
+export function bare(): Variant {
+  return open({ policy: 'none' });
+}
+
+export function routed(): Variant {
+  return open({ policies: { payments: { ...ROUTED, ...UNBROKEN } } });
+}
+
+/** As it comes: policy and breakers on. */
+export function full(options: GraylaneOptions = {}): Variant {
+  return open({ policies: { payments: ROUTED }, ...options });
+}
+
+function open(options: GraylaneOptions): Variant {
+  return async (addresses) => {
+    const instances = addresses.map((address, index) => {
+      const [host = '', port = ''] = address.split(':');
+      return { address: host, port: Number(port), tags: [index % 10 === 9 ? 'canary' : 'stable'] };
+    });
+    const lane = createGraylane({ instances: { payments: instances }, ...options });
+    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    await connected(client);
+    return {
+      client,
+      async close() {
+        client.close();
+        await lane.close();
+      },
+    };
+  };
+}

@@ -1,0 +1,14 @@
+import { byHand } from './by-hand';
+import { bare, full, routed } from './graylane';
+import { plain } from './plain';
+import type { Variant } from './variant';
+
+/** By the name that tables show. The reference of every ratio is `round_robin`. */
+export const VARIANTS: Readonly<Record<string, () => Variant>> = {
+  round_robin: () => plain('round_robin'),
+  pick_first: () => plain('pick_first'),
+  'opossum by hand': byHand,
+  graylane: bare,
+  'graylane + policy': routed,
+  'graylane + policy + breakers': full,
+};
