@@ -12,6 +12,8 @@ export interface FleetOptions {
   readonly instances: number;
   /** Endpoints that each client uses; undefined: all. */
   readonly subsetSize: number | undefined;
+  /** `orders-17`, as orchestrators number them, or names without an order. */
+  readonly clientIds: 'numbered' | 'random';
   readonly algorithm: Algorithm;
   /** Of all clients together. */
   readonly callsPerSecond: number;
@@ -125,7 +127,12 @@ function openClient(index: number, options: FleetOptions, random: Random): Clien
   const used =
     options.subsetSize === undefined
       ? all
-      : chooseSubset(all, (instance) => `dc1/node-${instance}/payments`, options.subsetSize, `client-${index}`);
+      : chooseSubset(
+          all,
+          (instance) => `dc1/node-${instance}/payments`,
+          options.subsetSize,
+          idOf(index, options, random),
+        );
   const connections = used.map(connectionTo);
   const balancing = {
     algorithm: options.algorithm,
@@ -135,6 +142,10 @@ function openClient(index: number, options: FleetOptions, random: Random): Clien
     drainMs: undefined,
   };
   return { picker: createPoolPicker(connections, balancing, random), connections };
+}
+
+function idOf(index: number, { clientIds }: FleetOptions, random: Random): string {
+  return clientIds === 'numbered' ? `client-${index}` : `client-${Math.floor(random() * 2 ** 48).toString(36)}x`;
 }
 
 function connectionTo(index: number): Connection {
