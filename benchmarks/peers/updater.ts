@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import * as grpc from '@grpc/grpc-js';
-import { createGraylane, type Graylane, type PolicyDocument } from '../../src/index';
+import type { Graylane, PolicyDocument } from '../../src/index';
+import { loadPackage } from '../variants/package';
 import { paymentsClient } from './payments';
 import { answerParent, argumentOf } from './peer';
 
@@ -77,7 +78,10 @@ function openRoundRobin(): Target {
 }
 
 function openGraylane(): Target {
-  const lane: Graylane = createGraylane({ instances: { payments: [] }, policies: { payments: policyOf(1) } });
+  const lane: Graylane = loadPackage().createGraylane({
+    instances: { payments: [] },
+    policies: { payments: policyOf(1) },
+  });
   const client = paymentsClient(lane.target('payments'), lane.clientOptions());
   client.getChannel().getConnectivityState(true);
   return {

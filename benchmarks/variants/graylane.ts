@@ -1,5 +1,6 @@
-import { createGraylane, type GraylaneOptions, type PolicyDocument } from '../../src/index';
+import type { GraylaneOptions, PolicyDocument } from '../../src/index';
 import { paymentsClient } from '../peers/payments';
+import { loadPackage } from './package';
 import { connected } from './plain';
 import type { Variant } from './variant';
 
@@ -47,7 +48,7 @@ function open(options: GraylaneOptions): Variant {
       const [host = '', port = ''] = address.split(':');
       return { address: host, port: Number(port), tags: [index % 10 === 9 ? 'canary' : 'stable'] };
     });
-    const lane = createGraylane({ instances: { payments: instances }, ...options });
+    const lane = loadPackage().createGraylane({ instances: { payments: instances }, ...options });
     const client = paymentsClient(lane.target('payments'), lane.clientOptions());
     await connected(client);
     return {
