@@ -22,5 +22,6 @@ export const STATUS_NAMES: readonly StatusName[] = [
 
 /** Undefined for OK and for what is not a code. */
 export function statusNameOf(code: number): StatusName | undefined {
-  return STATUS_NAMES[code - 1];
+  // An index below 0 would be looked up as a name, which is slow, and most calls end with code 0.
+  return code > 0 ? STATUS_NAMES[code - 1] : undefined;
 }

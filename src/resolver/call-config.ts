@@ -14,13 +14,12 @@ export function createCallConfig(call: LaneCall, gate: RetryGate, filters: Filte
   const { decision } = call;
   const hedging = call.context?.noRetry === true ? undefined : decision?.hedging;
   const mayRetry = decision === undefined || retryOf(call) !== undefined;
+  const methodConfig: CallConfig['methodConfig'] = { name: [] };
+  if (decision?.timeoutMs !== undefined) methodConfig.timeout = duration(decision.timeoutMs);
+  if (hedging !== undefined) methodConfig.hedgingPolicy = hedgingPolicy(hedging);
+  else if (mayRetry) methodConfig.retryPolicy = new CallRetryPolicy(call, gate);
   return {
-    methodConfig: {
-      name: [],
-      ...(decision?.timeoutMs === undefined ? {} : { timeout: duration(decision.timeoutMs) }),
-      ...(hedging === undefined ? {} : { hedgingPolicy: hedgingPolicy(hedging) }),
-      ...(mayRetry && hedging === undefined ? { retryPolicy: new CallRetryPolicy(call, gate) } : {}),
-    },
+    methodConfig,
     pickInformation: call as unknown as CallConfig['pickInformation'],
     status: 0,
     dynamicFilterFactories: filters,
@@ -74,8 +73,15 @@ function hedgingPolicy(hedging: HedgingPlan): NonNullable<CallConfig['methodConf
   };
 }
 
+const texts = new Map<number, string>();
+
+/** As grpc-js wants it. Each call asks for the same few. */
 function seconds(milliseconds: number): string {
-  return `${milliseconds / 1000}s`;
+  const known = texts.get(milliseconds);
+  if (known !== undefined) return known;
+  const text = `${milliseconds / 1000}s`;
+  if (texts.size < 1_000) texts.set(milliseconds, text);
+  return text;
 }
 
 function duration(milliseconds: number): { seconds: number; nanos: number } {
