@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { VARIANTS } from '../variants';
+import { PROXIED, VARIANTS } from '../variants';
 import { charge } from '../variants/by-hand';
 import type { OpenVariant } from '../variants/variant';
 import { answerParent, argumentOf } from './peer';
@@ -29,7 +29,7 @@ const STREAMED = 10;
 
 async function main(): Promise<void> {
   const { variant, addresses } = argumentOf<ClientOptions>();
-  const open = await VARIANTS[variant]?.()(addresses);
+  const open = await { ...VARIANTS, ...PROXIED }[variant]?.()(addresses);
   if (open === undefined)
     throw new Error(`${variant}: no such variant (expected: ${Object.keys(VARIANTS).join(', ')})`);
   answerParent((batch: Batch) => run(open, batch));

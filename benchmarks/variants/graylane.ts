@@ -42,11 +42,23 @@ export function full(options: GraylaneOptions = {}): Variant {
   return open({ policies: { payments: ROUTED }, ...options });
 }
 
-function open(options: GraylaneOptions): Variant {
+/** The first half of the endpoints takes 90 % of the calls, the rest 10 %: what a proxy with weights does. */
+export function split(): Variant {
+  const everyone = {
+    name: 'everyone',
+    split: [
+      { to: 'stable', weight: 90 },
+      { to: 'canary', weight: 10 },
+    ],
+  };
+  return open({ policies: { payments: { ...ROUTED, routes: [everyone] } } }, (at, count) => at >= count / 2);
+}
+
+function open(options: GraylaneOptions, isCanary = (at: number, _count: number): boolean => at % 10 === 9): Variant {
   return async (addresses) => {
     const instances = addresses.map((address, index) => {
       const [host = '', port = ''] = address.split(':');
-      return { address: host, port: Number(port), tags: [index % 10 === 9 ? 'canary' : 'stable'] };
+      return { address: host, port: Number(port), tags: [isCanary(index, addresses.length) ? 'canary' : 'stable'] };
     });
     const lane = loadPackage().createGraylane({ instances: { payments: instances }, ...options });
     const client = paymentsClient(lane.target('payments'), lane.clientOptions());

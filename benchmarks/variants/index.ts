@@ -1,5 +1,5 @@
 import { byHand } from './by-hand';
-import { bare, full, routed } from './graylane';
+import { bare, full, routed, split } from './graylane';
 import { plain } from './plain';
 import type { Variant } from './variant';
 
@@ -12,3 +12,6 @@ export const VARIANTS: Readonly<Record<string, () => Variant>> = {
   'graylane + policy': routed,
   'graylane + policy + breakers': full,
 };
+
+/** What a proxy is compared with. */
+export const PROXIED: Readonly<Record<string, () => Variant>> = { 'graylane 90/10': split };
