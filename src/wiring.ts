@@ -25,6 +25,7 @@ export interface Deps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -159,9 +160,7 @@ export class Wiring {
     const key = authority ?? '';
     let client = this.#clients.get(key);
     if (client === undefined) {
-      const { consul } = this.#options;
-      const options = authority === undefined ? consul : { ...consul, address: authority };
-      client = createConsulClient(parseConsulOptions(options), this.#deps);
+      client = createConsulClient(parseConsulOptions(this.#options.consul, this.#deps.env, authority), this.#deps);
       this.#clients.set(key, client);
     }
     return client;
