@@ -178,7 +178,11 @@ class Lane implements Graylane {
   }
 
   inspect(): LaneInspection {
-    return { lane: this.name, services: [...this.#services.values()].map((service) => inspectService(service)) };
+    return {
+      lane: this.name,
+      consul: this.#wiring.load,
+      services: [...this.#services.values()].map((service) => inspectService(service)),
+    };
   }
 
   register(): void {

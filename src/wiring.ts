@@ -1,4 +1,4 @@
-import { type ConsulClient, createConsulClient } from './discovery/consul/client';
+import { type AgentLoad, type ConsulClient, createConsulClient } from './discovery/consul/client';
 import { parseConsulOptions } from './discovery/consul/options';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';
@@ -117,6 +117,11 @@ export class Wiring {
   /** Only what comes from Consul need be remembered: the rest is there at the start. */
   store(target: Target): StateStore | undefined {
     return target.scheme === 'consul' ? this.#store : undefined;
+  }
+
+  /** Requests open at the agents that this lane has asked. */
+  get load(): readonly AgentLoad[] {
+    return [...this.#clients.values()].flatMap((client) => client.load);
   }
 
   /** Resolves when what is to be remembered is on disk. */

@@ -13,6 +13,7 @@ interface ScriptedRequest {
   readonly path: string;
   readonly query: URLSearchParams;
   readonly token: string | undefined;
+  readonly authorization: string | undefined;
   readonly atMs: number;
 }
 
@@ -34,6 +35,7 @@ export async function startScriptedConsul(): Promise<ScriptedConsul> {
       path: url.pathname,
       query: url.searchParams,
       token: typeof token === 'string' ? token : undefined,
+      authorization: incoming.headers.authorization,
       atMs: performance.now(),
     };
     requests.push(request);
