@@ -277,6 +277,7 @@ class Lane implements Graylane {
         random: this.#seams.random,
         clientId: this.#seams.clientId,
         connectDeadlineMs: this.#options.connectTimeoutMs,
+        authorityMetaKey: this.#options.authorityMetaKey,
         logger: this.#logger,
         onDecision: this.#hooks.onDecision,
       });
