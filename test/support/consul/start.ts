@@ -40,6 +40,8 @@ export interface ConsulDatacenter extends ConsulApi {
   readonly secureAddress: string;
   /** The management token, with `acl: true`. */
   readonly token: string | undefined;
+  /** Of the process that runs now. */
+  readonly pid: number;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** SIGSTOP; sockets stay open and nothing answers. */
@@ -119,6 +121,9 @@ async function launch(seat: Seat, seats: readonly Seat[], context: LaunchContext
     name: seat.name,
     secureAddress: `https://${seat.host}:${seat.ports[4]}`,
     token,
+    get pid() {
+      return agent.pid;
+    },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
     freeze: () => agent.signal('SIGSTOP'),
