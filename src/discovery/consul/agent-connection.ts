@@ -9,9 +9,14 @@ import type { ParsedTlsOptions } from './tls-options';
 
 /** What papi offers beyond the declared types of npm `consul`. */
 export interface RawConsul {
-  _get(request: object, then: (state: { res?: IncomingMessage; err?: Error }, next: Next) => void): Promise<unknown>;
+  _get: RawCall;
+  _put: RawCall;
   destroy(): void;
 }
+type RawCall = (
+  request: object,
+  then: (state: { res?: IncomingMessage; err?: Error }, next: Next) => void,
+) => Promise<unknown>;
 type Next = (ended: false, failure: Error | undefined, value?: unknown) => void;
 
 /** Requests to one agent; its connections are kept between them. Opens nothing yet. */

@@ -4,6 +4,7 @@ import type { Clock } from '../../internal/clock';
 import { type Logger, safeLogger, silentLogger } from '../../internal/logger';
 import { connectAgent } from './agent-connection';
 import { BodyCollector } from './body-collector';
+import { credentialsOf } from './credentials';
 import { countOpenRequests } from './open-requests';
 import type { ParsedConsulOptions } from './options';
 import { failureReason, httpReason } from './reason';
@@ -18,6 +19,8 @@ export interface ConsulClient {
   readonly options: ParsedConsulOptions;
   /** Never rejects, and nothing of the underlying library's errors (they hold the token) gets out. */
   get(request: ConsulRequest): Promise<ConsulAnswer>;
+  /** Writes. Status 409 is an answer: so Consul says that a transaction did not hold. Never tried twice. */
+  put(request: ConsulRequest & { readonly body: string }): Promise<ConsulAnswer>;
   /** For each address, in the order given. */
   readonly load: readonly AgentLoad[];
   /** Drops all connections; requests under way and later ones fail. Idempotent. */
@@ -37,6 +40,8 @@ export interface ConsulRequest {
   readonly path: string;
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | readonly string[]>>;
+  /** Of a `put`. */
+  readonly body?: string;
   /** From asking to the last byte. */
   readonly timeLimitMs: number;
   /** Aborting ends the request and its connection. */
@@ -46,7 +51,7 @@ export interface ConsulRequest {
 export type ConsulAnswer =
   | {
       readonly kind: 'answer';
-      /** 200..299, or 404 with an index (Consul's way to say that a key is absent). */
+      /** 200..299, 404 with an index (Consul's way to say that a key is absent), or 409 of a transaction. */
       readonly status: number;
       /** Undefined when missing, malformed or 0: no blocking query may use such a one. */
       readonly index: bigint | undefined;
@@ -74,6 +79,10 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
     consul: connectAgent(address, options.tls, material),
     requests: countOpenRequests(address.text, logger),
   }));
+  const unverified = options.tls.rejectUnauthorized
+    ? undefined
+    : options.addresses.find(({ baseUrl }) => baseUrl.startsWith('https:'));
+  let isSaid = false;
   let preferred = 0;
   let closed = false;
 
@@ -81,6 +90,12 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
     const position = preferred;
     const agent = agents[position];
     if (closed || agent === undefined) return closedAnswer;
+    if (unverified !== undefined && !isSaid) {
+      isSaid = true;
+      logger.warn('certificates of Consul are not verified: anybody may answer in its place', {
+        address: unverified.text,
+      });
+    }
     const cancel = new EventEmitter();
     let fault: string | undefined;
     const abort = (reason: string): void => {
@@ -98,12 +113,13 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
       if (request.signal?.aborted === true) return closedAnswer;
       const credentials = credentialsOf(reading.token, options.httpAuth?.());
       const collector = new BodyCollector(BODY_LIMIT_BYTES, abort);
-      const response = await agent.consul._get(
+      const response = await agent.consul[request.body === undefined ? '_get' : '_put'](
         {
           path: request.path,
           params: request.params ?? {},
           query: { ...request.query, ...options.tenancy },
           headers: credentials.headers,
+          ...(request.body === undefined ? {} : { body: Buffer.from(request.body) }),
           ctx: cancel,
           pipe: collector,
         },
@@ -125,6 +141,7 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
   return {
     options,
     get,
+    put: get,
     get load() {
       return agents.map(({ address, requests }) => ({
         address: address.text,
@@ -145,28 +162,11 @@ function untilCancelled(reading: Promise<TokenReading>, cancel: EventEmitter): P
   return Promise.race([reading, new Promise<undefined>((resolve) => cancel.once('cancel', () => resolve(undefined)))]);
 }
 
-interface Credentials {
-  readonly headers: Readonly<Record<string, string>>;
-  /** What must not be repeated of an answer that echoes them. */
-  readonly secrets: readonly string[];
-}
-
-function credentialsOf(token: string, httpAuth: string | undefined): Credentials {
-  const password = httpAuth?.slice(httpAuth.indexOf(':') + 1) ?? '';
-  return {
-    headers: {
-      ...(token === '' ? {} : { 'x-consul-token': token }),
-      ...(httpAuth === undefined ? {} : { authorization: `Basic ${Buffer.from(httpAuth).toString('base64')}` }),
-    },
-    secrets: [token, httpAuth ?? '', password],
-  };
-}
-
 function answer(response: IncomingMessage, body: Buffer, secrets: readonly string[]): ConsulAnswer {
   const status = response.statusCode ?? 0;
   const index = parseIndex(response.headers['x-consul-index']);
   const isAbsence = status === 404 && index !== undefined;
-  if (!isAbsence && (status < 200 || status > 299)) {
+  if (!isAbsence && status !== 409 && (status < 200 || status > 299)) {
     return { kind: 'failure', status, reason: httpReason(response, body, secrets) };
   }
   const filteredByAcl = response.headers['x-consul-results-filtered-by-acls'] === 'true';

@@ -10,7 +10,7 @@ export interface OpenRequests {
 }
 
 /** `limits.http_max_conns_per_client` of a Consul agent, by default; for each client address, all processes together. */
-export const CONNECTION_LIMIT = 200;
+const CONNECTION_LIMIT = 200;
 const WARN_FROM = 160;
 
 /** Says once when the limit comes near, and again only after the number has been down to half. */

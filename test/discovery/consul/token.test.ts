@@ -182,6 +182,15 @@ describe('the token', () => {
 });
 
 describe('what else a request carries', () => {
+  it('a body where it writes, with the same credentials; that a transaction did not hold is an answer', async () => {
+    scripted.answer((_request, response) => reply(response, { status: 409, body: '{"Errors":[]}' }));
+    const client = open({ token: 'secret', namespace: 'team-a' });
+    const answer = await client.put({ path: '/txn', body: '[{"KV":{}}]', timeLimitMs: 2000 });
+    expect(answer).toMatchObject({ kind: 'answer', status: 409 });
+    expect(scripted.requests).toMatchObject([{ method: 'PUT', path: '/v1/txn', token: 'secret', body: '[{"KV":{}}]' }]);
+    expect(scripted.requests[0]?.query.toString()).toBe('ns=team-a');
+  });
+
   it('namespace and partition, from options or the environment, in every read', async () => {
     const client = open({ namespace: 'team-a', partition: 'part-1' }, { CONSUL_NAMESPACE: 'else' });
     await client.get(question);
@@ -237,6 +246,13 @@ describe('options of TLS', () => {
     expect(problemsOf({}, { CONSUL_HTTP_SSL: 'yes' })).toBe('CONSUL_HTTP_SSL: "yes" (expected: true or false)');
     expect(addressOf({ address: 'https://a:1' }, {}, 'd:4')).toBe('https://d:4');
     expect(addressOf({ address: 'http://a:1' }, {}, 'd:4')).toBe('http://d:4');
+  });
+
+  it('that switch verification off are warned of, once', async () => {
+    const client = open({ address: scripted.address.replace('http:', 'https:'), tls: { rejectUnauthorized: false } });
+    await client.get(question);
+    await client.get(question);
+    expect(lines).toEqual([expect.stringContaining('certificates of Consul are not verified')]);
   });
 
   it('that contradict each other or are half given are refused, keys not shown', () => {
