@@ -7,6 +7,7 @@ import { createLane } from '../../src/graylane';
 import type { ConsulOptions } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
 import { charge, paymentsClient } from '../support/payments';
+import { runScript } from '../support/run-script';
 import { healthEntry, reply, type ScriptedConsul, startScriptedConsul } from '../support/scripted-consul';
 
 const TOKEN = 'b1gsecret-4f3e-planted-token-9c21';
@@ -138,6 +139,24 @@ describe('a planted token is nowhere to be found', () => {
       expectNothing();
     });
   }
+
+  it('by a program that shows everything, with all tracing of grpc-js on, and dies of it', async () => {
+    const consul = await script((_, response) => reply(response, { status: 500, body: echo }));
+    const ended = await runScript(join(__dirname, 'fixtures', 'planted.ts'), {
+      CONSUL_HTTP_ADDR: consul.address,
+      CONSUL_HTTP_TOKEN: TOKEN,
+      CONSUL_HTTP_AUTH: `user:${PASSWORD}`,
+      GRPC_TRACE: 'all',
+      GRPC_VERBOSITY: 'DEBUG',
+    });
+    expect(consul.requests[0]?.token).toBe(TOKEN);
+    expect(ended.code).toBe(1);
+    expect(ended.stdout).toContain('HTTP 500: request with');
+    expect(ended.stderr).toContain('DEADLINE_EXCEEDED');
+    expect(ended.stderr).toContain('| channel |');
+    seen.push(ended.stdout, ended.stderr);
+    expectNothing();
+  });
 
   it('while all is well, and in what is remembered on disk', async () => {
     const consul = await script((request, response) => {
