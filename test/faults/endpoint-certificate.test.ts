@@ -9,11 +9,11 @@ import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from
 const opened = closeAfterEach();
 const authority = createAuthority();
 
-async function serve(name: string, options: Partial<IssueOptions> = {}): Promise<PaymentsServer> {
+async function serve(name: string, options: Partial<IssueOptions> = {}, port = 0): Promise<PaymentsServer> {
   const { cert, key } = authority.issue({ names: ['payments'], ...options });
   const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
   const credentials = grpc.ServerCredentials.createSsl(null, [pair]);
-  return opened(await startPaymentsServer({ name }, '127.0.0.1', 0, credentials), (server) => server.kill());
+  return opened(await startPaymentsServer({ name }, '127.0.0.1', port, credentials), (server) => server.kill());
 }
 
 it('one instance whose certificate expired is left out, with the reason, and the others serve everything', async () => {
@@ -46,5 +46,12 @@ it('one instance whose certificate expired is left out, with the reason, and the
     code: grpc.status.UNAVAILABLE,
     details: expect.stringContaining('certificate has expired'),
   });
+
+  expired.kill();
+  const renewedAtMs = performance.now();
+  await serve('renewed', {}, expired.port);
+  await expect.poll(async () => (await charge(client)).servedBy, { timeout: 20_000, interval: 5 }).toBe('renewed');
+  const backAfterMs = performance.now() - renewedAtMs;
+  printFact('certificate renewed', `serves again after ${(backAfterMs / 1000).toFixed(1)} s`);
   printFact('one of four certificates expired, one instance in plaintext', '0 of 200 calls lost, 0 sent to either');
 });

@@ -50,6 +50,29 @@ async function servedBy(client: PaymentsClient, calls = 40): Promise<readonly st
 const failureOf = (lane: Graylane, id: string): string | undefined =>
   lane.inspect().services[0]?.endpoints.find((each) => each.instance === id)?.failure;
 
+describe('mutual TLS', () => {
+  it('is what the credentials of the client say, at every instance', async () => {
+    const own = authority.issue({ names: ['orders'] });
+    const serving = async (name: string): Promise<PaymentsServer> => {
+      const { cert, key } = authority.issue({ names: ['payments'] });
+      const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
+      const ssl = grpc.ServerCredentials.createSsl(Buffer.from(authority.ca), [pair], true);
+      return opened(await startPaymentsServer({ name }, '127.0.0.1', 0, ssl), (server) => server.kill());
+    };
+    const servers = [await serving('p1'), await serving('p2')];
+    const lane = open(servers, {});
+    const [ca, key, cert] = [authority.ca, own.key, own.cert].map((pem) => Buffer.from(pem));
+    const mutual = grpc.credentials.createSsl(ca, key, cert);
+    const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions(), mutual), (one) => one.close());
+    await lane.ready('payments');
+    expect(await servedBy(client)).toEqual(['p1', 'p2']);
+    const without = connect(lane);
+    await expect(charge(without, {}, { deadline: Date.now() + 1000 })).rejects.toThrow(
+      /certificate required|ECONNRESET/i,
+    );
+  });
+});
+
 describe('the name that an instance must prove to have', () => {
   it('is the one of the service, whatever its meta says', async () => {
     const servers = [await serve('payments'), await serve('one.example'), await serve('two.example')];
