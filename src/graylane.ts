@@ -178,7 +178,11 @@ class Lane implements Graylane {
   }
 
   inspect(): LaneInspection {
-    return { lane: this.name, services: [...this.#services.values()].map((service) => inspectService(service)) };
+    return {
+      lane: this.name,
+      consul: this.#wiring.load,
+      services: [...this.#services.values()].map((service) => inspectService(service)),
+    };
   }
 
   register(): void {
@@ -273,6 +277,7 @@ class Lane implements Graylane {
         random: this.#seams.random,
         clientId: this.#seams.clientId,
         connectDeadlineMs: this.#options.connectTimeoutMs,
+        authorityMetaKey: this.#options.authorityMetaKey,
         logger: this.#logger,
         onDecision: this.#hooks.onDecision,
       });

@@ -1,6 +1,7 @@
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
 export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
 export type { CallScope } from './channel/call-scope';
+export type { AgentLoad } from './discovery/consul/client';
 export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
 export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';

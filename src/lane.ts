@@ -1,6 +1,7 @@
 // `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CallScope } from './channel/call-scope';
+import type { AgentLoad } from './discovery/consul/client';
 import type { StaticInstance } from './discovery/static-instance';
 import type { ChannelCredentials, ChannelOptions, ClientChannel, ClientOptions, Metadata } from './internal/grpc';
 import type { PolicyDocument } from './policy/document';
@@ -21,6 +22,8 @@ export interface TargetOptions {
 /** `lane.inspect()`: plain JSON. */
 export interface LaneInspection {
   readonly lane: string;
+  /** Requests open at each Consul agent: see `docs/consul-load.md` for what an agent takes. */
+  readonly consul: readonly AgentLoad[];
   readonly services: readonly ServiceInspection[];
 }
 

@@ -45,6 +45,13 @@ export interface GraylaneOptions {
   readonly stateDirectory?: string | false;
   /** How long a call may wait for a connection before other endpoints and tiers serve it. 1..60000 ms, default 2000. */
   readonly connectTimeoutMs?: number;
+  /**
+   * Ask for each instance under the name that its meta holds at this key: TLS server name, certificate and `:authority`.
+   * Only where whoever may register in Consul is trusted to say so; without, every instance must prove to be the service
+   * itself, by name. Instances without such meta, and channels with `grpc.ssl_target_name_override` or
+   * `grpc.default_authority`, are as without.
+   */
+  readonly authority?: { readonly fromMeta: string };
   /** How long `close()` waits for calls in flight. 0..600000 ms, default 10000. */
   readonly closeTimeoutMs?: number;
 }
@@ -77,6 +84,7 @@ export interface ParsedOptions {
   readonly stateDirectory: string | undefined;
   readonly connectTimeoutMs: number;
   readonly closeTimeoutMs: number;
+  readonly authorityMetaKey: string | undefined;
   /** By service, from `GRAYLANE_OVERRIDE`. */
   readonly overrides: ReadonlyMap<string, EnvironmentOverride>;
 }
@@ -95,6 +103,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'grpc',
   'stateDirectory',
   'connectTimeoutMs',
+  'authority',
   'closeTimeoutMs',
 ];
 const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
@@ -134,6 +143,7 @@ export function parseOptions(
     stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
     connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),
     closeTimeoutMs: milliseconds(problems, 'closeTimeoutMs', options.closeTimeoutMs, 0, 600_000, 10_000),
+    authorityMetaKey: authorityMetaKey(problems, options.authority),
     overrides: collect(problems, () => parseOverrides(env['GRAYLANE_OVERRIDE'] ?? '')) ?? new Map(),
   };
   if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
@@ -173,6 +183,16 @@ function stateDirectory(
   if (given === undefined) return stateHome === undefined || stateHome === '' ? undefined : join(stateHome, 'graylane');
   if (typeof given === 'string' && given !== '') return given;
   problems.push(`stateDirectory: ${JSON.stringify(given)} (expected: a path, or false)`);
+  return undefined;
+}
+
+function authorityMetaKey(problems: string[], given: unknown): string | undefined {
+  if (given === undefined) return undefined;
+  const { fromMeta, ...rest } = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : {};
+  if (typeof fromMeta === 'string' && /^[A-Za-z0-9_-]{1,128}$/.test(fromMeta) && Object.keys(rest).length === 0) {
+    return fromMeta;
+  }
+  problems.push(`authority: ${JSON.stringify(given)} (expected: { fromMeta: a key of Consul service meta })`);
   return undefined;
 }
 

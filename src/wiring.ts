@@ -1,4 +1,4 @@
-import { type ConsulClient, createConsulClient } from './discovery/consul/client';
+import { type AgentLoad, type ConsulClient, createConsulClient } from './discovery/consul/client';
 import { parseConsulOptions } from './discovery/consul/options';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';
@@ -25,6 +25,7 @@ export interface Deps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
@@ -118,6 +119,11 @@ export class Wiring {
     return target.scheme === 'consul' ? this.#store : undefined;
   }
 
+  /** Requests open at the agents that this lane has asked. */
+  get load(): readonly AgentLoad[] {
+    return [...this.#clients.values()].flatMap((client) => client.load);
+  }
+
   /** Resolves when what is to be remembered is on disk. */
   async flush(): Promise<void> {
     await this.#store?.flush();
@@ -159,9 +165,7 @@ export class Wiring {
     const key = authority ?? '';
     let client = this.#clients.get(key);
     if (client === undefined) {
-      const { consul } = this.#options;
-      const options = authority === undefined ? consul : { ...consul, address: authority };
-      client = createConsulClient(parseConsulOptions(options), this.#deps);
+      client = createConsulClient(parseConsulOptions(this.#options.consul, this.#deps.env, authority), this.#deps);
       this.#clients.set(key, client);
     }
     return client;

@@ -133,8 +133,10 @@ export class Attempt implements AttemptLink, AttemptView {
     callId?: number,
   ): SubchannelCall {
     this.#listener = listener;
-    const real = present(this.#connection).subchannel.getRealSubchannel();
-    const transport = real.createCall(metadata, host, method, this as unknown as SubchannelCallListener, callId);
+    const connection = present(this.#connection);
+    const transport = connection.subchannel
+      .getRealSubchannel()
+      .createCall(metadata, connection.authority(host), method, this as unknown as SubchannelCallListener, callId);
     this.#transport = transport;
     return transport;
   }

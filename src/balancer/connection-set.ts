@@ -5,6 +5,7 @@ import { Attempt } from './attempt';
 import { ChannelConnection } from './connection';
 import type { Endpoint } from './endpoint';
 import type { BalancerHost } from './host';
+import { createServerNames, type ServerNames } from './server-name';
 
 /** Subchannels cost 50 us and more each: they are made in slices of this length, so that calls go on in between. */
 const SLICE_MS = 10;
@@ -28,6 +29,7 @@ export class ConnectionSet {
   readonly #helper: ChannelControlHelper;
   readonly #host: BalancerHost;
   readonly #options: ChannelOptions;
+  readonly #names: ServerNames;
   readonly #listener: ConnectionSetListener;
   readonly #connections = new Map<Endpoint, ChannelConnection>();
   readonly #detach = new Map<Endpoint, () => void>();
@@ -46,6 +48,7 @@ export class ConnectionSet {
     this.#helper = helper;
     this.#host = host;
     this.#options = options;
+    this.#names = createServerNames(host.service, host.authorityMetaKey, options);
     this.#listener = listener;
   }
 
@@ -59,7 +62,10 @@ export class ConnectionSet {
     this.#toOpen = [...wanted].filter((endpoint) => !this.#connections.has(endpoint)).reverse();
     this.#openSlice();
     for (const [endpoint, connection] of this.#connections) {
-      if (wanted.has(endpoint)) continue;
+      if (wanted.has(endpoint)) {
+        connection.followName();
+        continue;
+      }
       this.#connections.delete(endpoint);
       this.#detach.get(endpoint)?.();
       this.#detach.delete(endpoint);
@@ -115,6 +121,7 @@ export class ConnectionSet {
         endpoint,
         this.#helper,
         this.#options,
+        this.#names,
         () => clock.now(),
         (changed) => this.#changed(changed),
       );

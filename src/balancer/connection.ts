@@ -6,6 +6,7 @@ import {
   type SubchannelInterface,
 } from '../internal/grpc';
 import type { Connection, Endpoint } from './endpoint';
+import { type ServerNames, underName } from './server-name';
 
 /**
  * One channel's connection to an endpoint: the subchannel, what state it is in, and whether that state is bad. Connects
@@ -18,6 +19,9 @@ export class ChannelConnection implements Connection {
   readonly #onChange: (connection: ChannelConnection) => void;
   readonly #listener: ConnectivityStateListener;
   #subchannel: SubchannelInterface;
+  readonly #names: ServerNames;
+  /** Undefined: the channel's own. */
+  #serverName: string | undefined;
   /** How often connecting was begun afresh. */
   #afresh = 0;
   #state: number;
@@ -31,6 +35,7 @@ export class ChannelConnection implements Connection {
     endpoint: Endpoint,
     helper: ChannelControlHelper,
     options: ChannelOptions,
+    names: ServerNames,
     now: () => number,
     onChange: (connection: ChannelConnection) => void,
   ) {
@@ -39,6 +44,8 @@ export class ChannelConnection implements Connection {
     this.#pendingSinceMs = now();
     this.#helper = helper;
     this.#options = options;
+    this.#names = names;
+    this.#serverName = names.of(endpoint.instance);
     this.#onChange = onChange;
     this.#listener = (_subchannel, _previous, state, _keepalive, error) => this.#changed(state, error);
     this.#subchannel = this.#open();
@@ -59,17 +66,37 @@ export class ChannelConnection implements Connection {
   /** Begins another connection in place of one that hangs. grpc-js pools subchannels, so it must differ in an argument. */
   connectAfresh(): void {
     if (this.#isClosed || !this.isHanging) return;
-    const hanging = this.#subchannel;
     this.#afresh += 1;
+    this.#replace();
+  }
+
+  /** Connects under the name that the instance bears now, where it is another one. Calls under way end where they are. */
+  followName(): void {
+    const name = this.#names.of(this.endpoint.instance);
+    if (this.#isClosed || name === this.#serverName) return;
+    this.#serverName = name;
+    this.#failure = undefined;
+    this.#pendingSinceMs = this.#now();
+    this.#replace();
+  }
+
+  /** The `:authority` of a call for which grpc-js would send `given`. */
+  authority(given: string): string {
+    return given === this.#names.channelAuthority ? (this.#serverName ?? given) : given;
+  }
+
+  #replace(): void {
+    const former = this.#subchannel;
     this.#subchannel = this.#open();
-    this.#drop(hanging);
+    this.#drop(former);
     this.#state = this.#subchannel.getConnectivityState();
-    this.#subchannel.startConnecting();
+    if (!this.isReady) this.#subchannel.startConnecting();
   }
 
   #open(): SubchannelInterface {
     const { address, port } = this.endpoint;
-    const options = this.#afresh === 0 ? this.#options : { ...this.#options, 'graylane.connect_afresh': this.#afresh };
+    const named = underName(this.#options, this.#serverName);
+    const options = this.#afresh === 0 ? named : { ...named, 'graylane.connect_afresh': this.#afresh };
     const subchannel = this.#helper.createSubchannel({ host: address, port }, options);
     subchannel.ref();
     subchannel.addConnectivityStateListener(this.#listener);

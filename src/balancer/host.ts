@@ -19,6 +19,8 @@ export interface BalancerHost {
   /** Stable for the process; spreads deterministic subsetting over clients. */
   readonly clientId: string;
   readonly connectDeadlineMs: number;
+  /** Which key of an instance's meta holds the name that it is asked for under. Undefined: meta is not believed in that. */
+  readonly authorityMetaKey: string | undefined;
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector;

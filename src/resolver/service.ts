@@ -26,6 +26,7 @@ export interface ServiceOptions extends KnowledgeOptions {
   readonly random: Random;
   readonly clientId: string;
   readonly connectDeadlineMs: number;
+  readonly authorityMetaKey: string | undefined;
   /** Sees every decision. Must not throw. */
   readonly onDecision: ((decision: Decision, call: LaneCall) => void) | undefined;
 }
@@ -45,6 +46,7 @@ export class Service implements BalancerHost {
   readonly random: Random;
   readonly clientId: string;
   readonly connectDeadlineMs: number;
+  readonly authorityMetaKey: string | undefined;
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector = createStallDetector();
@@ -70,6 +72,7 @@ export class Service implements BalancerHost {
     this.random = options.random;
     this.clientId = options.clientId;
     this.connectDeadlineMs = options.connectDeadlineMs;
+    this.authorityMetaKey = options.authorityMetaKey;
     const { clock, random, logger } = options;
     this.breakers = createBreakerRegistry({
       clock,

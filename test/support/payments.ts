@@ -70,6 +70,8 @@ export interface PaymentsServer extends ServerIdentity {
   readonly port: number;
   /** Calls begun. */
   readonly calls: number;
+  /** The `:authority` of the last unary call. */
+  readonly authority: string | undefined;
   /** Connections that were ever opened to it, and those open now. */
   readonly sessions: { opened: number; open: number };
   /** What unary calls do instead of answering. */
@@ -87,10 +89,12 @@ export async function startPaymentsServer(
   identity: Partial<ServerIdentity> = {},
   host = '127.0.0.1',
   port = 0,
+  credentials = grpc.ServerCredentials.createInsecure(),
 ): Promise<PaymentsServer> {
   const { name = 'p1', version = 'stable', datacenter = 'dc1' } = identity;
   let behaviour: Behaviour | undefined;
   let calls = 0;
+  let authority: string | undefined;
   const sessions = { opened: 0, open: 0 };
   const reply = (order: string | undefined, metadata: grpc.Metadata): ChargeReply => ({
     order: order ?? '',
@@ -104,6 +108,7 @@ export async function startPaymentsServer(
   server.addService(Payments.service, {
     charge(call: grpc.ServerUnaryCall<ChargeRequest, ChargeReply>, callback: grpc.sendUnaryData<ChargeReply>) {
       calls += 1;
+      authority = call.getHost();
       const answer = reply(call.request.order, call.metadata);
       if (behaviour === undefined) callback(null, answer);
       else if ('code' in behaviour) callback({ code: behaviour.code, details: behaviour.details ?? 'as told' });
@@ -141,7 +146,7 @@ export async function startPaymentsServer(
     },
   });
   const bound = await new Promise<number>((resolve, reject) =>
-    server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), (error, boundPort) =>
+    server.bindAsync(`${host}:${port}`, credentials, (error, boundPort) =>
       error === null ? resolve(boundPort) : reject(error),
     ),
   );
@@ -154,6 +159,9 @@ export async function startPaymentsServer(
     port: bound,
     get calls() {
       return calls;
+    },
+    get authority() {
+      return authority;
     },
     sessions,
     behave: (next) => {

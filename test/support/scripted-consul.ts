@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { text } from 'node:stream/consumers';
 
 /** Answers like a Consul that cannot be had: what a real one refuses to do wrong. */
 export interface ScriptedConsul {
@@ -10,9 +11,13 @@ export interface ScriptedConsul {
 }
 
 interface ScriptedRequest {
+  readonly method: string;
   readonly path: string;
   readonly query: URLSearchParams;
   readonly token: string | undefined;
+  readonly authorization: string | undefined;
+  /** Of a request that writes; whole when `how` is called. */
+  readonly body: string;
   readonly atMs: number;
 }
 
@@ -27,13 +32,17 @@ export interface ScriptedAnswer {
 export async function startScriptedConsul(): Promise<ScriptedConsul> {
   const requests: ScriptedRequest[] = [];
   let how: (request: ScriptedRequest, response: ServerResponse) => void = () => {};
-  const server = createServer((incoming: IncomingMessage, response) => {
+  const server = createServer(async (incoming: IncomingMessage, response) => {
+    const body = incoming.method === 'GET' ? '' : await text(incoming);
     const url = new URL(incoming.url ?? '/', 'http://scripted');
     const token = incoming.headers['x-consul-token'];
     const request: ScriptedRequest = {
+      method: incoming.method ?? '',
+      body,
       path: url.pathname,
       query: url.searchParams,
       token: typeof token === 'string' ? token : undefined,
+      authorization: incoming.headers.authorization,
       atMs: performance.now(),
     };
     requests.push(request);

@@ -1,13 +1,15 @@
-import { lookup } from 'node:dns';
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { LookupFunction } from 'node:net';
-import Consul from 'consul';
 import type { Clock } from '../../internal/clock';
-import type { AgentAddress } from './agent-address';
+import { type Logger, safeLogger, silentLogger } from '../../internal/logger';
+import { connectAgent } from './agent-connection';
 import { BodyCollector } from './body-collector';
-import { isHeaderSafe, type ParsedConsulOptions } from './options';
+import { credentialsOf } from './credentials';
+import { countOpenRequests } from './open-requests';
+import type { ParsedConsulOptions } from './options';
 import { failureReason, httpReason } from './reason';
+import { createTlsMaterial } from './tls-material';
+import { createTokenSource, type TokenReading } from './token-source';
 
 /**
  * One-shot reads from Consul over npm `consul`. Its connections are kept between requests; an idle one does not keep the
@@ -17,8 +19,20 @@ export interface ConsulClient {
   readonly options: ParsedConsulOptions;
   /** Never rejects, and nothing of the underlying library's errors (they hold the token) gets out. */
   get(request: ConsulRequest): Promise<ConsulAnswer>;
+  /** Writes. Status 409 is an answer: so Consul says that a transaction did not hold. Never tried twice. */
+  put(request: ConsulRequest & { readonly body: string }): Promise<ConsulAnswer>;
+  /** For each address, in the order given. */
+  readonly load: readonly AgentLoad[];
   /** Drops all connections; requests under way and later ones fail. Idempotent. */
   close(): void;
+}
+
+export interface AgentLoad {
+  readonly address: string;
+  /** Requests under way; each holds a connection. */
+  readonly openRequests: number;
+  /** The most that were under way at once. */
+  readonly mostOpenRequests: number;
 }
 
 export interface ConsulRequest {
@@ -26,6 +40,8 @@ export interface ConsulRequest {
   readonly path: string;
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | readonly string[]>>;
+  /** Of a `put`. */
+  readonly body?: string;
   /** From asking to the last byte. */
   readonly timeLimitMs: number;
   /** Aborting ends the request and its connection. */
@@ -35,7 +51,7 @@ export interface ConsulRequest {
 export type ConsulAnswer =
   | {
       readonly kind: 'answer';
-      /** 200..299, or 404 with an index (Consul's way to say that a key is absent). */
+      /** 200..299, 404 with an index (Consul's way to say that a key is absent), or 409 of a transaction. */
       readonly status: number;
       /** Undefined when missing, malformed or 0: no blocking query may use such a one. */
       readonly index: bigint | undefined;
@@ -45,17 +61,28 @@ export type ConsulAnswer =
     }
   | { readonly kind: 'failure'; readonly status: number | undefined; readonly reason: string };
 
-/** What papi offers beyond the declared types of npm `consul`. */
-interface RawConsul {
-  _get(request: object, then: (state: { res?: IncomingMessage; err?: Error }, next: Next) => void): Promise<unknown>;
-  destroy(): void;
-}
-type Next = (ended: false, failure: Error | undefined, value?: unknown) => void;
-
 const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
 
-export function createConsulClient(options: ParsedConsulOptions, deps: { readonly clock: Clock }): ConsulClient {
-  const agents = options.addresses.map((address) => ({ address, consul: connect(address, options) }));
+export interface ConsulClientDeps {
+  readonly clock: Clock;
+  /** Default: silent. */
+  readonly logger?: Logger;
+}
+
+export function createConsulClient(options: ParsedConsulOptions, deps: ConsulClientDeps): ConsulClient {
+  const { clock } = deps;
+  const logger = safeLogger(deps.logger ?? silentLogger);
+  const tokens = createTokenSource(options.token, { clock, logger });
+  const material = createTlsMaterial(options.tls);
+  const agents = options.addresses.map((address) => ({
+    address,
+    consul: connectAgent(address, options.tls, material),
+    requests: countOpenRequests(address.text, logger),
+  }));
+  const unverified = options.tls.rejectUnauthorized
+    ? undefined
+    : options.addresses.find(({ baseUrl }) => baseUrl.startsWith('https:'));
+  let isSaid = false;
   let preferred = 0;
   let closed = false;
 
@@ -63,6 +90,12 @@ export function createConsulClient(options: ParsedConsulOptions, deps: { readonl
     const position = preferred;
     const agent = agents[position];
     if (closed || agent === undefined) return closedAnswer;
+    if (unverified !== undefined && !isSaid) {
+      isSaid = true;
+      logger.warn('certificates of Consul are not verified: anybody may answer in its place', {
+        address: unverified.text,
+      });
+    }
     const cancel = new EventEmitter();
     let fault: string | undefined;
     const abort = (reason: string): void => {
@@ -70,23 +103,23 @@ export function createConsulClient(options: ParsedConsulOptions, deps: { readonl
       cancel.emit('cancel');
     };
     const onAbort = (): void => abort('closed');
-    const timer = deps.clock.setTimer(request.timeLimitMs, () => abort(`no answer within ${request.timeLimitMs} ms`));
+    const timer = clock.setTimer(request.timeLimitMs, () => abort(`no answer within ${request.timeLimitMs} ms`));
     request.signal?.addEventListener('abort', onAbort, { once: true });
-    let token: string | undefined;
+    agent.requests.began();
     try {
-      if (options.token !== undefined) {
-        token = await ask(options.token, cancel);
-        if (token === undefined || closed || fault !== undefined) return failed(fault ?? 'the token could not be had');
-        if (token !== '' && !isHeaderSafe(token)) return failed('the token is not printable ASCII');
-      }
+      const reading = await untilCancelled(tokens.read(), cancel);
+      if (reading === undefined || closed || fault !== undefined) return failed(fault ?? 'closed');
+      if (reading.kind === 'failure') return failed(reading.reason);
       if (request.signal?.aborted === true) return closedAnswer;
+      const credentials = credentialsOf(reading.token, options.httpAuth?.());
       const collector = new BodyCollector(BODY_LIMIT_BYTES, abort);
-      const response = await agent.consul._get(
+      const response = await agent.consul[request.body === undefined ? '_get' : '_put'](
         {
           path: request.path,
           params: request.params ?? {},
-          query: request.query ?? {},
-          headers: token === undefined || token === '' ? {} : { 'x-consul-token': token },
+          query: { ...request.query, ...options.tenancy },
+          headers: credentials.headers,
+          ...(request.body === undefined ? {} : { body: Buffer.from(request.body) }),
           ctx: cancel,
           pipe: collector,
         },
@@ -94,11 +127,12 @@ export function createConsulClient(options: ParsedConsulOptions, deps: { readonl
         (state, next) => (state.res === undefined ? next(false, state.err) : next(false, undefined, state.res)),
       );
       if (fault !== undefined) return failed(fault);
-      return answer(response as IncomingMessage, collector.body(), token);
+      return answer(response as IncomingMessage, collector.body(), credentials.secrets);
     } catch (error) {
       if (fault !== 'closed' && preferred === position) preferred = (position + 1) % agents.length;
       return failed(fault ?? failureReason(error, agent.address.text));
     } finally {
+      agent.requests.ended();
       timer.cancel();
       request.signal?.removeEventListener('abort', onAbort);
     }
@@ -107,6 +141,14 @@ export function createConsulClient(options: ParsedConsulOptions, deps: { readonl
   return {
     options,
     get,
+    put: get,
+    get load() {
+      return agents.map(({ address, requests }) => ({
+        address: address.text,
+        openRequests: requests.open,
+        mostOpenRequests: requests.most,
+      }));
+    },
     close() {
       if (closed) return;
       closed = true;
@@ -115,43 +157,17 @@ export function createConsulClient(options: ParsedConsulOptions, deps: { readonl
   };
 }
 
-function connect(address: AgentAddress, options: ParsedConsulOptions): RawConsul {
-  const { baseUrl, socketPath } = address;
-  // `baseUrl`, `socketPath`, `lookup` and TLS settings are understood but not declared.
-  const given = {
-    baseUrl,
-    lookup: withoutBrackets,
-    ...(socketPath === undefined ? {} : { socketPath }),
-    ...options.tls,
-  };
-  return new Consul(given as ConstructorParameters<typeof Consul>[0]) as unknown as RawConsul;
+/** Undefined when the request is cancelled first. */
+function untilCancelled(reading: Promise<TokenReading>, cancel: EventEmitter): Promise<TokenReading | undefined> {
+  return Promise.race([reading, new Promise<undefined>((resolve) => cancel.once('cancel', () => resolve(undefined)))]);
 }
 
-/** papi hands the host of `http://[::1]:8500` on as it is written, brackets and all. */
-const withoutBrackets: LookupFunction = (host, options, done) => {
-  const bare = host.startsWith('[') ? host.slice(1, -1) : host;
-  lookup(bare, options, done);
-};
-
-/** Undefined when it throws, rejects, gives no string, or the request is cancelled first. */
-function ask(token: () => string | Promise<string>, cancel: EventEmitter): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    cancel.once('cancel', () => resolve(undefined));
-    Promise.resolve()
-      .then(token)
-      .then(
-        (value) => resolve(typeof value === 'string' ? value : undefined),
-        () => resolve(undefined),
-      );
-  });
-}
-
-function answer(response: IncomingMessage, body: Buffer, token: string | undefined): ConsulAnswer {
+function answer(response: IncomingMessage, body: Buffer, secrets: readonly string[]): ConsulAnswer {
   const status = response.statusCode ?? 0;
   const index = parseIndex(response.headers['x-consul-index']);
   const isAbsence = status === 404 && index !== undefined;
-  if (!isAbsence && (status < 200 || status > 299)) {
-    return { kind: 'failure', status, reason: httpReason(status, body, token) };
+  if (!isAbsence && status !== 409 && (status < 200 || status > 299)) {
+    return { kind: 'failure', status, reason: httpReason(response, body, secrets) };
   }
   const filteredByAcl = response.headers['x-consul-results-filtered-by-acls'] === 'true';
   return { kind: 'answer', status, index, filteredByAcl, body };

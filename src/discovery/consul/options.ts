@@ -1,59 +1,86 @@
 import { GraylaneError } from '../../errors';
 import { type AgentAddress, parseAgentAddress } from './agent-address';
+import { type Environment, flagIn, textIn } from './environment';
+import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls-options';
+import { parseTokenOption, type TokenOption } from './token-option';
+
+export type { ConsulTlsOptions } from './tls-options';
 
 /** How to reach Consul. Every part has a default; the usual environment variables fill what is left out. */
 export interface ConsulOptions {
   /**
    * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`; several are tried in turn when one cannot be
-   * reached. Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `CONSUL_HTTP_SSL=true` makes https the default
-   * scheme.
+   * reached. Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `https` is the default scheme where `tls` is given
+   * or `CONSUL_HTTP_SSL=true`.
    */
   readonly address?: string | readonly string[];
-  /** ACL token, or what gives one for each request. Sent in the header only. Default: `CONSUL_HTTP_TOKEN`, else none. */
+  /**
+   * ACL token, or what gives one for each request (within 5 s). Sent in the header only. Default: `CONSUL_HTTP_TOKEN`, else
+   * none. Not together with `tokenFile`.
+   */
   readonly token?: string | (() => string | Promise<string>);
+  /**
+   * A file that holds the token, read for each request, so that it may be rotated at any time; while it cannot be used the
+   * last token stays. Default: `CONSUL_HTTP_TOKEN_FILE`.
+   */
+  readonly tokenFile?: string;
+  /** `user:password` for a proxy before Consul that asks for one. Default: `CONSUL_HTTP_AUTH`, else none. */
+  readonly httpAuth?: string;
+  /** Consul Enterprise: named in every read. Default: `CONSUL_NAMESPACE`, else the token's own. */
+  readonly namespace?: string;
+  /** Consul Enterprise: the admin partition. Default: `CONSUL_PARTITION`, else the agent's own. */
+  readonly partition?: string;
   /** Which servers may answer. Default: `stale`, any of them, so that many clients do not all burden the leader. */
   readonly consistency?: 'stale' | 'default' | 'consistent';
   /** How long a blocking query waits for a change: 10,000..60,000 ms. Default: 55,000. */
   readonly waitMs?: number;
-  /** Given to Node's TLS as they are; certificates are verified by default. */
+  /** For `https:` addresses, whose certificates are verified by default. Refused beside an `http:` address. */
   readonly tls?: ConsulTlsOptions;
 }
 
-export interface ConsulTlsOptions {
-  readonly ca?: string | Buffer | readonly (string | Buffer)[];
-  readonly cert?: string | Buffer;
-  readonly key?: string | Buffer;
-  readonly passphrase?: string;
-  readonly servername?: string;
-  readonly rejectUnauthorized?: boolean;
-}
-
-/** {@link ConsulOptions} with all defaults applied. */
+/** {@link ConsulOptions} with all defaults applied. Secrets are behind functions, so that printing it shows none. */
 export interface ParsedConsulOptions {
   readonly addresses: readonly AgentAddress[];
-  readonly token: (() => string | Promise<string>) | undefined;
+  readonly token: TokenOption | undefined;
+  readonly httpAuth: (() => string) | undefined;
+  /** Query parameters of every read. */
+  readonly tenancy: { readonly ns?: string; readonly partition?: string };
   readonly consistency: 'stale' | 'default' | 'consistent';
   readonly waitMs: number;
-  readonly tls: ConsulTlsOptions;
+  readonly tls: ParsedTlsOptions;
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 const DEFAULT_ADDRESS = '127.0.0.1:8500';
-const KEYS: readonly (keyof ConsulOptions)[] = ['address', 'token', 'consistency', 'waitMs', 'tls'];
+const KEYS: readonly (keyof ConsulOptions)[] = [
+  'address',
+  'token',
+  'tokenFile',
+  'httpAuth',
+  'namespace',
+  'partition',
+  'consistency',
+  'waitMs',
+  'tls',
+];
 const CONSISTENCIES = ['stale', 'default', 'consistent'] as const;
 
 /**
  * Checks the options and applies the defaults. Throws a `GraylaneError` INVALID_OPTION that lists every problem, as
- * `consul.address: ... (expected: ...)`; a token's value is never in it.
+ * `consul.address: ... (expected: ...)`; a token's value is never in it. `elsewhere` is an agent that a target names: asked
+ * in place of the addresses, with the same trust, so over TLS where they are.
  */
-export function parseConsulOptions(options: ConsulOptions = {}, env: Environment = process.env): ParsedConsulOptions {
+export function parseConsulOptions(
+  options: ConsulOptions = {},
+  env: Environment = process.env,
+  elsewhere?: string,
+): ParsedConsulOptions {
   const problems: string[] = [];
   for (const key of Object.keys(options)) {
     if (!KEYS.some((known) => known === key)) problems.push(`consul.${key}: unknown (expected: ${KEYS.join(', ')})`);
   }
   const addresses = parseAddresses(options, env, problems);
-  const token = parseToken(options, env, problems);
+  const token = parseTokenOption(options, env, problems);
+  const tls = parseTlsOptions(options.tls, env, problems);
   const consistency = options.consistency ?? 'stale';
   if (!CONSISTENCIES.includes(consistency)) {
     problems.push(`consul.consistency: ${String(consistency)} (expected: ${CONSISTENCIES.join(', ')})`);
@@ -62,14 +89,30 @@ export function parseConsulOptions(options: ConsulOptions = {}, env: Environment
   if (!(typeof waitMs === 'number' && waitMs >= 10_000 && waitMs <= 60_000)) {
     problems.push(`consul.waitMs: ${String(waitMs)} (expected: 10000..60000)`);
   }
+  const httpAuth = parseHttpAuth(options, env, problems);
+  const tenancy = {
+    ...parseName('ns', 'namespace', 'CONSUL_NAMESPACE', options, env, problems),
+    ...parseName('partition', 'partition', 'CONSUL_PARTITION', options, env, problems),
+  };
+  let asked = addresses;
+  if (elsewhere !== undefined && problems.length === 0) {
+    const parsed = parseAgentAddress(elsewhere, addresses.some(isSecure) ? 'https' : 'http');
+    if (typeof parsed === 'string') problems.push(`consul address of the target: ${parsed}`);
+    else asked = [parsed];
+  }
   if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
-  return { addresses, token, consistency, waitMs, tls: options.tls ?? {} };
+  return { addresses: asked, token, httpAuth, tenancy, consistency, waitMs, tls };
 }
 
 function parseAddresses(options: ConsulOptions, env: Environment, problems: string[]): readonly AgentAddress[] {
-  const scheme = isTrue(env['CONSUL_HTTP_SSL']) ? 'https' : 'http';
+  const isSslAsked = flagIn(env, 'CONSUL_HTTP_SSL', problems) === true;
+  const isTlsGiven = typeof options.tls === 'object' && options.tls !== null && Object.keys(options.tls).length > 0;
+  const scheme = isSslAsked || isTlsGiven ? 'https' : 'http';
   const given = options.address;
-  const fromEnv = nonEmpty(env['CONSUL_HTTP_ADDR']);
+  // As Consul's own clients do: TLS that the environment asks for is not undone by the scheme of its address.
+  const fromEnv = isSslAsked
+    ? textIn(env, 'CONSUL_HTTP_ADDR')?.replace(/^http:/i, 'https:')
+    : textIn(env, 'CONSUL_HTTP_ADDR');
   const path = given !== undefined ? 'consul.address' : 'CONSUL_HTTP_ADDR';
   const texts: readonly unknown[] = Array.isArray(given)
     ? given
@@ -80,34 +123,38 @@ function parseAddresses(options: ConsulOptions, env: Environment, problems: stri
     const where = Array.isArray(given) ? `${path}[${index}]` : path;
     const parsed = parseAgentAddress(text, scheme);
     if (typeof parsed === 'string') problems.push(`${where}: ${parsed}`);
-    else addresses.push(parsed);
+    else if (isTlsGiven && !isSecure(parsed) && parsed.socketPath === undefined) {
+      problems.push(`${where}: ${parsed.text} (expected: an https:// address, since consul.tls is given)`);
+    } else addresses.push(parsed);
   });
   return addresses;
 }
 
-function parseToken(
+function isSecure(address: AgentAddress): boolean {
+  return address.baseUrl.startsWith('https:');
+}
+
+function parseHttpAuth(options: ConsulOptions, env: Environment, problems: string[]): (() => string) | undefined {
+  const given: unknown = options.httpAuth ?? textIn(env, 'CONSUL_HTTP_AUTH');
+  if (given === undefined || given === '') return undefined;
+  if (typeof given === 'string' && !/\p{Cc}/u.test(given)) return () => given;
+  const path = options.httpAuth === undefined ? 'CONSUL_HTTP_AUTH' : 'consul.httpAuth';
+  problems.push(`${path}: (not shown) (expected: user:password)`);
+  return undefined;
+}
+
+function parseName(
+  parameter: 'ns' | 'partition',
+  key: 'namespace' | 'partition',
+  variable: string,
   options: ConsulOptions,
   env: Environment,
   problems: string[],
-): (() => string | Promise<string>) | undefined {
-  const given = options.token ?? nonEmpty(env['CONSUL_HTTP_TOKEN']);
-  if (given === undefined || given === '') return undefined;
-  if (typeof given === 'function') return given;
-  const path = options.token === undefined ? 'CONSUL_HTTP_TOKEN' : 'consul.token';
-  if (typeof given !== 'string') problems.push(`${path}: ${typeof given} (expected: a string or a function)`);
-  else if (!isHeaderSafe(given)) problems.push(`${path}: (not shown) (expected: printable ASCII without spaces)`);
-  return () => given;
-}
-
-/** What may stand in a header as it is; anything else would split or break the request. */
-export function isHeaderSafe(token: string): boolean {
-  return /^[\x21-\x7e]+$/.test(token);
-}
-
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === '' ? undefined : text;
-}
-
-function isTrue(text: string | undefined): boolean {
-  return text !== undefined && /^(1|t|true)$/i.test(text);
+): { readonly [name: string]: string } {
+  const given: unknown = options[key] ?? textIn(env, variable);
+  if (given === undefined || given === '') return {};
+  if (typeof given === 'string' && /^[A-Za-z0-9_-]{1,64}$/.test(given)) return { [parameter]: given };
+  const path = options[key] === undefined ? variable : `consul.${key}`;
+  problems.push(`${path}: ${JSON.stringify(given) ?? String(given)} (expected: a name of letters, digits, - and _)`);
+  return {};
 }

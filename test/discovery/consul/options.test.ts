@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createConsulClient } from '../../../src/discovery/consul/client';
-import { parseConsulOptions } from '../../../src/discovery/consul/options';
+import { type ParsedConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
 import { createConsulSource } from '../../../src/discovery/consul/source';
 import { GraylaneError } from '../../../src/errors';
 import { systemClock } from '../../../src/internal/clock';
@@ -9,6 +9,9 @@ import { systemRandom } from '../../../src/internal/random';
 
 const urls = (options: Parameters<typeof parseConsulOptions>[0], env = {}): readonly string[] =>
   parseConsulOptions(options, env).addresses.map((one) => one.socketPath ?? one.baseUrl);
+
+const tokenOf = (parsed: ParsedConsulOptions): string | Promise<string> | undefined =>
+  parsed.token?.kind === 'function' ? parsed.token.get() : parsed.token?.path;
 
 function problemOf(work: () => unknown): string {
   try {
@@ -26,7 +29,9 @@ describe('consul options', () => {
       consistency: 'stale',
       waitMs: 55_000,
       token: undefined,
-      tls: {},
+      httpAuth: undefined,
+      tenancy: {},
+      tls: { ca: undefined, cert: undefined, key: undefined, servername: undefined, rejectUnauthorized: true },
     });
     expect(urls({})).toEqual(['http://127.0.0.1:8500/v1']);
   });
@@ -42,8 +47,8 @@ describe('consul options', () => {
   });
 
   it('take the token from the option before the environment', async () => {
-    expect(await parseConsulOptions({}, { CONSUL_HTTP_TOKEN: 'e' }).token?.()).toBe('e');
-    expect(await parseConsulOptions({ token: () => Promise.resolve('f') }, { CONSUL_HTTP_TOKEN: 'e' }).token?.()).toBe(
+    expect(await tokenOf(parseConsulOptions({}, { CONSUL_HTTP_TOKEN: 'e' }))).toBe('e');
+    expect(await tokenOf(parseConsulOptions({ token: () => Promise.resolve('f') }, { CONSUL_HTTP_TOKEN: 'e' }))).toBe(
       'f',
     );
     expect(parseConsulOptions({}, { CONSUL_HTTP_TOKEN: '' }).token).toBeUndefined();

@@ -14,6 +14,14 @@ export interface StartConsulOptions {
   readonly mode?: 'dev' | 'server';
   /** ACLs on, default deny; the handles' own requests use the management token. Default: off. */
   readonly acl?: boolean;
+  /** Every agent answers over HTTPS too, at `secureAddress`, with these files. */
+  readonly tls?: {
+    readonly caFile: string;
+    readonly certFile: string;
+    readonly keyFile: string;
+    /** Only for clients with a certificate of that authority. Default: false. */
+    readonly verifyIncoming?: boolean;
+  };
   /** Merged into every agent's configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -28,8 +36,12 @@ export interface ConsulCluster {
 
 export interface ConsulDatacenter extends ConsulApi {
   readonly name: string;
+  /** `https://host:port`, with `tls`. */
+  readonly secureAddress: string;
   /** The management token, with `acl: true`. */
   readonly token: string | undefined;
+  /** Of the process that runs now. */
+  readonly pid: number;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** SIGSTOP; sockets stay open and nothing answers. */
@@ -57,7 +69,7 @@ export async function startConsul(options: StartConsulOptions = {}): Promise<Con
   const seats = await Promise.all(
     (options.datacenters ?? ['dc1']).map(async (name): Promise<Seat> => {
       const host = loopbackAddress();
-      return { name, host, ports: await freePorts(host, 4) };
+      return { name, host, ports: await freePorts(host, 5) };
     }),
   );
   const launched = await Promise.all(seats.map((seat) => launch(seat, seats, { binary, folder, token, options })));
@@ -107,7 +119,11 @@ async function launch(seat: Seat, seats: readonly Seat[], context: LaunchContext
   const handle: Launched = {
     ...createConsulApi(`http://${seat.host}:${seat.ports[0]}`, token),
     name: seat.name,
+    secureAddress: `https://${seat.host}:${seat.ports[4]}`,
     token,
+    get pid() {
+      return agent.pid;
+    },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
     freeze: () => agent.signal('SIGSTOP'),
@@ -123,7 +139,8 @@ async function launch(seat: Seat, seats: readonly Seat[], context: LaunchContext
 }
 
 function configuration(seat: Seat, seats: readonly Seat[], context: LaunchContext): Record<string, unknown> {
-  const [http, serfLan, serfWan, server] = seat.ports;
+  const [http, serfLan, serfWan, server, https] = seat.ports;
+  const { tls } = context.options;
   const others = seats.filter((one) => one !== seat).map((one) => `${one.host}:${one.ports[2]}`);
   return {
     datacenter: seat.name,
@@ -131,7 +148,23 @@ function configuration(seat: Seat, seats: readonly Seat[], context: LaunchContex
     bind_addr: seat.host,
     client_addr: seat.host,
     disable_update_check: true,
-    ports: { http, dns: -1, serf_lan: serfLan, serf_wan: serfWan, server, grpc: -1 },
+    ports: {
+      http,
+      dns: -1,
+      serf_lan: serfLan,
+      serf_wan: serfWan,
+      server,
+      grpc: -1,
+      https: tls === undefined ? -1 : https,
+    },
+    ...(tls === undefined
+      ? {}
+      : {
+          ca_file: tls.caFile,
+          cert_file: tls.certFile,
+          key_file: tls.keyFile,
+          verify_incoming_https: tls.verifyIncoming === true,
+        }),
     ...(others.length === 0 ? {} : { retry_join_wan: others, retry_interval_wan: '200ms' }),
     ...(context.options.mode === 'server'
       ? { data_dir: join(context.folder, seat.name), performance: { raft_multiplier: 1 } }
