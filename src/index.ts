@@ -2,6 +2,7 @@ export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerVi
 export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
 export type { CallScope } from './channel/call-scope';
 export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
+export type { ProtectionOptions } from './discovery/protection';
 export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';
 export { createGraylane, registerWith } from './graylane';

@@ -60,6 +60,7 @@ export function sameInstances(a: InstanceSet | undefined, b: SourceState): boole
       state.known === other.known &&
       state.connectOnly === other.connectOnly &&
       sameItems(state.instances, other.instances) &&
+      sameItems(state.absent ?? [], other.absent ?? []) &&
       sameFilters(state.filters, other.filters)
     );
   });
