@@ -301,7 +301,10 @@ class ActiveBalancer {
     const isReady = topology.pools.some((pool) => pool.picker !== undefined);
     const isPending = topology.pools.some((pool) => pool.isPending);
     this.#link.isReady = isReady;
-    this.#link.waitingReason = () => describeWaiting(host.service, topology);
+    this.#link.waitingReason = () => {
+      const staleness = host.staleness?.();
+      return `${describeWaiting(host.service, topology)}${staleness === undefined ? '' : `; ${staleness}`}`;
+    };
     const picker = new SnapshotPicker(
       {
         host,

@@ -101,3 +101,27 @@ it('down at the start with nothing remembered: calls end at their own deadline a
     `${tookMs.toFixed(0)} ms: ${(error as Error & { details: string }).details}`,
   );
 });
+
+it('a call that fails while Consul is down says how old is what it went by, and why', { timeout: 40_000 }, async () => {
+  const consul = opened(await startConsul(), (each) => each.stop());
+  const servers = opened(await startServerProcess({ names: ['p1'] }), (each) => each.kill());
+  await registerOutside(consul.dc('dc1'), servers.instances);
+  const running = await loadLane({ consul: { address: consul.dc('dc1').address }, datacenters: ['dc1'] });
+  opened(running, () => running.close());
+  await consul.dc('dc1').kill();
+  await expect.poll(() => running.datacenter()?.freshness).toBe('stale');
+  await running.load.stop();
+  await servers.kill();
+  const client = paymentsClient(running.lane.target('payments'), running.lane.clientOptions());
+  const failure = async (): Promise<string> => {
+    try {
+      await charge(client, {}, { deadline: Date.now() + 1_000 });
+      return 'none';
+    } catch (error) {
+      return (error as { details: string }).details;
+    }
+  };
+  await expect
+    .poll(failure, { timeout: 10_000 })
+    .toMatch(/0 of 1 connected in dc1 .*discovery is stale: dc1 as of \d+ s ago \(ECONNREFUSED/);
+});
