@@ -1,12 +1,13 @@
 import type { Timer } from '../../internal/clock';
 import { NO_PROTECTION } from '../protection';
 import type { Freshness, Instance } from '../source';
+import { createAnswerReader } from './answer-reader';
 import { startBlockingQuery, type Verdict } from './blocking-query';
 import type { ConsulAnswer } from './client';
 import { createConnectCheck } from './connect-check';
 import type { ConsulDeps, HealthTarget } from './health-target';
 import { createLossGuard } from './loss-guard';
-import { type ParsedHealth, parseHealth } from './parse-answer';
+import type { ParsedHealth } from './parse-answer';
 import { isForbidden } from './permission';
 
 /** What is known of one service in one datacenter. Immutable; a new object with each change. */
@@ -43,6 +44,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   const listeners = new Set<(urgent: boolean) => void>();
   const fields = { service, datacenter: datacenter ?? 'local' };
   const protection = deps.protection.except.includes(service) ? NO_PROTECTION : deps.protection;
+  const reader = createAnswerReader();
   const guard = createLossGuard(protection);
   const abort = new AbortController();
   let view: HealthView = {
@@ -91,11 +93,12 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   let asked: string | undefined;
 
   const accept = (answer: Answer): Verdict | Promise<Verdict> => {
-    const parsed = parseHealth(
-      answer.body.toString('utf8'),
-      asked ?? datacenter ?? agent.name ?? 'local',
-      view.instances,
-    );
+    const parsed = reader.read(answer.body, asked ?? datacenter ?? agent.name ?? 'local', view.instances);
+    if (!(parsed instanceof Promise)) return consider(answer, parsed);
+    return parsed.then((later) => (abort.signal.aborted ? { kind: 'unchanged' } : consider(answer, later)));
+  };
+
+  const consider = (answer: Answer, parsed: ParsedHealth): Verdict | Promise<Verdict> => {
     if (parsed.kind !== 'health') return parsed;
     const isEmpty = parsed.instances.length === 0;
     if (isEmpty && answer.filteredByAcl) return forbidden();

@@ -19,10 +19,15 @@ export type ParsedHealth =
 export function parseHealth(text: string, datacenter: string, before: readonly Instance[]): ParsedHealth {
   const entries = parseJsonArray(text);
   if (typeof entries === 'string') return { kind: 'garbage', reason: entries };
-  const parsed = entries
-    .map((entry) => parseEntry(entry, datacenter))
-    .filter((instance) => instance !== undefined)
-    .sort(byHealthThenKey);
+  return joinEntries(
+    entries.map((entry) => parseEntry(entry, datacenter)),
+    before,
+  );
+}
+
+/** What the entries of an answer amount to; undefined is a malformed one. */
+export function joinEntries(entries: readonly (Instance | undefined)[], before: readonly Instance[]): ParsedHealth {
+  const parsed = entries.filter((instance) => instance !== undefined).sort(byHealthThenKey);
   const kept = dropDuplicates(parsed).sort(byKey);
   const rejected = entries.length - kept.length;
   if (rejected * 2 > entries.length) {
@@ -31,7 +36,7 @@ export function parseHealth(text: string, datacenter: string, before: readonly I
   const known = new Map(before.map((instance) => [instance.key, instance]));
   const instances = kept.map((instance) => {
     const old = known.get(instance.key);
-    return old !== undefined && isSame(old, instance) ? old : instance;
+    return old !== undefined && (old === instance || isSame(old, instance)) ? old : instance;
   });
   const same = instances.length === before.length && instances.every((instance, index) => instance === before[index]);
   return { kind: 'health', instances: same ? before : instances, rejected, same };
