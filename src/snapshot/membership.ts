@@ -55,6 +55,7 @@ export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
 
 function join(plan: Plan, instances: InstanceSet): Membership {
   const rules = [...plan.subsets.values()].map(ruleOf);
+  const unfiltered = new Map(rules.map((rule) => [rule.name, { ...rule, filter: undefined }]));
   const groups = new Map<string, Group>();
   const absences = new Map<string, Instance[]>();
   const unassigned: Instance[] = [];
@@ -95,8 +96,8 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     isAnyAbsent: absences.size > 0,
     absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NOBODY,
     wouldTake: (subset, instance) => {
-      const rule = rules.find((each) => each.name === subset);
-      return rule !== undefined && isMember({ ...rule, filter: undefined }, instance, NO_FILTERS);
+      const rule = unfiltered.get(subset);
+      return rule !== undefined && isMember(rule, instance, NO_FILTERS);
     },
     connectOnly: instances.datacenters.filter((state) => state.connectOnly).map((state) => state.datacenter),
     unassigned,
