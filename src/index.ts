@@ -3,6 +3,7 @@ export type { CallReport, CallReportAttempt, CallReportDecision } from './channe
 export type { CallScope } from './channel/call-scope';
 export type { AgentLoad } from './discovery/consul/client';
 export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
+export type { ProtectionOptions } from './discovery/protection';
 export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';
 export { createGraylane, registerWith } from './graylane';

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { checkLabels } from './channel/label-rules';
 import type { ConsulOptions } from './discovery/consul/options';
+import { type Protection, type ProtectionOptions, parseProtection } from './discovery/protection';
 import type { StaticInstance } from './discovery/static-instance';
 import { GraylaneError } from './errors';
 import type { Clock } from './internal/clock';
@@ -32,6 +33,8 @@ export interface GraylaneOptions {
   readonly policyDatacenter?: string;
   /** Refuse the calls of a service that has no policy. Default false: spread them over all instances. */
   readonly requirePolicy?: boolean;
+  /** What is made of a Consul that suddenly lists far fewer instances. `false`: it is believed as it comes. */
+  readonly protection?: ProtectionOptions | false;
   /** Labels of every call; a call's own and ambient ones win. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Default: warnings and errors to standard error. */
@@ -78,6 +81,7 @@ export interface ParsedOptions {
   readonly policy: PolicyMode;
   readonly policyDatacenter: string | undefined;
   readonly requirePolicy: boolean;
+  readonly protection: Protection;
   readonly labels: Readonly<Record<string, string>>;
   readonly logger: Logger | undefined;
   readonly grpc: GrpcModule | undefined;
@@ -98,6 +102,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'policy',
   'policyDatacenter',
   'requirePolicy',
+  'protection',
   'labels',
   'logger',
   'grpc',
@@ -137,6 +142,7 @@ export function parseOptions(
     policy,
     policyDatacenter: options.policyDatacenter,
     requirePolicy: options.requirePolicy ?? false,
+    protection: parseProtection(problems, options.protection),
     labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
     logger: options.logger,
     grpc: options.grpc,

@@ -156,8 +156,9 @@ export class Wiring {
   }
 
   #consul(authority: string | undefined): Source {
-    const { datacenters } = this.#options;
-    const options = { client: this.#client(authority), ...(datacenters === undefined ? {} : { datacenters }) };
+    const { datacenters, protection } = this.#options;
+    const client = this.#client(authority);
+    const options = { client, protection, ...(datacenters === undefined ? {} : { datacenters }) };
     return createConsulSource(options, this.#deps);
   }
 

@@ -13,7 +13,7 @@ import {
   subchannelOptions,
 } from '../internal/grpc';
 import type { Decision } from '../policy/plan';
-import { membershipOf } from '../snapshot/membership';
+import { type Membership, membershipOf } from '../snapshot/membership';
 import type { Snapshot } from '../snapshot/snapshot';
 import { AttemptPool } from './attempt';
 import { ConnectionSet } from './connection-set';
@@ -141,6 +141,14 @@ class ActiveBalancer {
         for (const instance of this.#share(group.usable, snapshot.plan)) wanted.add(instance);
       }
     }
+    // Only those that there is a connection to anyhow: nobody connects afresh to what has vanished.
+    if (membership.isAnyAbsent) {
+      for (const subset of snapshot.plan.subsets.keys()) {
+        for (const datacenter of membership.datacenters) {
+          for (const instance of this.#connections.among(membership.absent(subset, datacenter))) wanted.add(instance);
+        }
+      }
+    }
     return wanted;
   }
 
@@ -183,7 +191,8 @@ class ActiveBalancer {
     const { host } = this.#link;
     const membership = membershipOf(plan, snapshot.instances);
     const turnover = host.endpoints.turnover();
-    return new Topology(plan, membership, (subset, datacenter) => {
+    return new Topology(plan, membership, (subset, datacenter, isAbsent) => {
+      if (isAbsent) return this.#absentPool(plan, membership, subset, datacenter, former);
       const group = membership.group(subset, datacenter);
       const subsetPlan = plan.subsets.get(subset);
       const key = `${datacenter}\n${subset}`;
@@ -203,6 +212,7 @@ class ActiveBalancer {
       const parts: PoolParts = {
         subset,
         datacenter,
+        isAbsent: false,
         members,
         missing,
         absent: group.unusable.length + Math.max(0, gone),
@@ -211,13 +221,44 @@ class ActiveBalancer {
         subsetBreaker: sheds ? host.breakers.forSubset(subsetPlan, datacenter) : undefined,
         spill,
       };
-      const kept = former?.pools.find((pool) => pool.subset === subset && pool.datacenter === datacenter);
-      if (kept?.isMadeOf(parts) !== true) {
-        return new Pool(parts, { create: createPoolPicker, random: host.random }, now);
-      }
-      kept.refresh(now);
-      return kept;
+      return this.#keepOrMake(parts, former, now);
     });
+  }
+
+  /** Those that vanished with many others, as far as they are still connected. */
+  #absentPool(
+    plan: Snapshot['plan'],
+    membership: Membership,
+    subset: string,
+    datacenter: string,
+    former: Topology | undefined,
+  ): Pool | undefined {
+    const subsetPlan = plan.subsets.get(subset);
+    const { members } = this.#connections.to(membership.absent(subset, datacenter));
+    if (subsetPlan === undefined || members.length === 0) return undefined;
+    const parts: PoolParts = {
+      subset,
+      datacenter,
+      isAbsent: true,
+      members,
+      missing: 0,
+      absent: 0,
+      balancing: plan.balancing,
+      breakerPlan: subsetPlan.breaker,
+      subsetBreaker: undefined,
+      spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, true))?.spill ?? new Spill(),
+    };
+    return this.#keepOrMake(parts, former, this.#link.host.clock.now());
+  }
+
+  #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
+    const { subset, datacenter, isAbsent } = parts;
+    const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, isAbsent));
+    if (kept?.isMadeOf(parts) !== true) {
+      return new Pool(parts, { create: createPoolPicker, random: this.#link.host.random }, now);
+    }
+    kept.refresh(now);
+    return kept;
   }
 
   #topologyUnder(decision: Decision): Topology {
@@ -260,7 +301,10 @@ class ActiveBalancer {
     const isReady = topology.pools.some((pool) => pool.picker !== undefined);
     const isPending = topology.pools.some((pool) => pool.isPending);
     this.#link.isReady = isReady;
-    this.#link.waitingReason = () => describeWaiting(host.service, topology);
+    this.#link.waitingReason = () => {
+      const staleness = host.staleness?.();
+      return `${describeWaiting(host.service, topology)}${staleness === undefined ? '' : `; ${staleness}`}`;
+    };
     const picker = new SnapshotPicker(
       {
         host,
@@ -274,6 +318,10 @@ class ActiveBalancer {
     const state = isReady ? connectivity.READY : isPending ? connectivity.CONNECTING : connectivity.TRANSIENT_FAILURE;
     this.#helper.updateState(state, picker, isReady ? null : describeWaiting(host.service, topology));
   }
+}
+
+function isPoolOf(pool: Pool, subset: string, datacenter: string, isAbsent: boolean): boolean {
+  return pool.subset === subset && pool.datacenter === datacenter && pool.isAbsent === isAbsent;
 }
 
 function describeWaiting(service: string, topology: Topology): string {

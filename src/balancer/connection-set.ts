@@ -96,6 +96,14 @@ export class ConnectionSet {
     return { members, missing: this.#toOpen.length === 0 ? 0 : instances.length - members.length };
   }
 
+  /** Those of the instances that there is a connection to. */
+  among(instances: readonly Instance[]): readonly Instance[] {
+    return instances.filter((instance) => {
+      const endpoint = this.#host.endpoints.of(instance);
+      return endpoint !== undefined && this.#connections.has(endpoint);
+    });
+  }
+
   reconnect(): void {
     for (const connection of this.#connections.values()) connection.reconnect();
   }

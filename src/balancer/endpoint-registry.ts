@@ -16,6 +16,8 @@ const RETENTION_MS = 60_000;
 interface Entry {
   readonly endpoint: Endpoint;
   leftAtMs: number | undefined;
+  /** The last `sync` that listed it. */
+  listedIn: number;
   /** When it was first listed; long ago for those of the first answer. */
   joinedAtMs: number;
   /** When a channel first connected to it: the beginning of its slow start. */
@@ -58,6 +60,7 @@ export class EndpointRegistry {
   readonly #connections = new Map<Endpoint, Set<ConnectionView>>();
   #tick: Timer | undefined;
   #idleTicks = 0;
+  #syncs = 0;
   #slowStartMs = 0;
   #slowStart: Timer | undefined;
 
@@ -76,18 +79,20 @@ export class EndpointRegistry {
   /** Takes over the instances of a new snapshot. Called by the service before its balancers hear of the snapshot. */
   sync(instances: Iterable<Instance>, slowStartMs: number): void {
     this.#slowStartMs = slowStartMs;
-    const present = new Set<string>();
+    this.#syncs += 1;
     const joinedAtMs = this.#entries.size === 0 ? Number.NEGATIVE_INFINITY : this.#clock.now();
     for (const instance of instances) {
-      const key = this.#byInstance.get(instance)?.key ?? endpointKey(instance);
-      present.add(key);
+      const known = this.#byInstance.get(instance);
+      const key = known?.key ?? endpointKey(instance);
       const entry = this.#entries.get(key);
       if (entry === undefined) {
         const endpoint = this.#create(key, instance);
-        this.#entries.set(key, { endpoint, leftAtMs: undefined, joinedAtMs, readySinceMs: undefined });
+        const listedIn = this.#syncs;
+        this.#entries.set(key, { endpoint, leftAtMs: undefined, listedIn, joinedAtMs, readySinceMs: undefined });
         this.#byInstance.set(instance, endpoint);
       } else {
-        this.#byInstance.set(instance, entry.endpoint);
+        if (known !== entry.endpoint) this.#byInstance.set(instance, entry.endpoint);
+        entry.listedIn = this.#syncs;
         entry.leftAtMs = undefined;
         entry.endpoint.instance = instance;
       }
@@ -95,7 +100,7 @@ export class EndpointRegistry {
     this.#weigh();
     const now = this.#clock.now();
     for (const [key, entry] of this.#entries) {
-      if (present.has(key)) continue;
+      if (entry.listedIn === this.#syncs) continue;
       entry.leftAtMs ??= now;
       entry.readySinceMs = undefined;
       if (now - entry.leftAtMs > RETENTION_MS && entry.endpoint.load.inFlight === 0) {

@@ -32,6 +32,8 @@ export interface BalancerHost {
   mayHedge(): boolean;
   /** Why nothing is known yet, for a final status. */
   pendingReason(): string;
+  /** What is known is old, since when and why, for the status of a call that finds nobody; undefined: it is fresh. */
+  staleness?(): string | undefined;
 }
 
 /** How a channel's resolver, selector and balancer find each other. Travels as a resolver attribute. */

@@ -211,7 +211,8 @@ export class SnapshotPicker implements Picker {
 
   #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
     const why = describeRefusal(this.#context.host.service, decision, topology.membership, tiers);
-    return this.#refuse(call, tiers.length === 0, why);
+    const staleness = this.#context.host.staleness?.();
+    return this.#refuse(call, tiers.length === 0, staleness === undefined ? why : `${why}; ${staleness}`);
   }
 
   /** Undefined: it cannot be had, and the caller would rather go on without it. */

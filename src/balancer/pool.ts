@@ -15,6 +15,8 @@ const PASS_BY = 20;
 export interface PoolParts {
   readonly subset: string;
   readonly datacenter: string;
+  /** Its members vanished from discovery and are kept as a last resort. */
+  readonly isAbsent: boolean;
   readonly members: readonly ChannelConnection[];
   /** Members whose connections are still to be created. */
   readonly missing: number;
@@ -40,6 +42,7 @@ export interface PoolDeps {
 export class Pool {
   readonly subset: string;
   readonly datacenter: string;
+  readonly isAbsent: boolean;
   readonly members: readonly ChannelConnection[];
   readonly missing: number;
   readonly breakerPlan: BreakerPlan;
@@ -59,6 +62,7 @@ export class Pool {
   constructor(parts: PoolParts, deps: PoolDeps, nowMs: number) {
     this.subset = parts.subset;
     this.datacenter = parts.datacenter;
+    this.isAbsent = parts.isAbsent;
     this.members = parts.members;
     this.missing = parts.missing;
     this.breakerPlan = parts.breakerPlan;

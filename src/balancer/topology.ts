@@ -4,8 +4,11 @@ import { tierOrder } from '../snapshot/tiers';
 import type { ChannelConnection } from './connection';
 import type { Pool } from './pool';
 
-/** Makes, or finds again, the pool of one group. `undefined`: the group has no usable instance. */
-export type PoolOf = (subset: string, datacenter: string) => Pool | undefined;
+/**
+ * Makes, or finds again, the pool of one group: of its listed instances, or of those that vanished and are kept as a last
+ * resort. `undefined`: it has none that are usable.
+ */
+export type PoolOf = (subset: string, datacenter: string, isAbsent: boolean) => Pool | undefined;
 
 /**
  * A plan's destinations as tiers of pools, for one channel and one instance set. Immutable, except that its pools
@@ -22,15 +25,19 @@ export class Topology {
     this.plan = plan;
     this.membership = membership;
     const pools = new Map<string, Pool>();
-    this.#tiers = plan.destinations.map((destination) =>
-      tierOrder(plan, destination, membership.datacenters).flatMap(({ subset, datacenter }) => {
-        const key = `${datacenter}\n${subset}`;
-        const pool = pools.get(key) ?? poolOf(subset, datacenter);
-        if (pool === undefined) return [];
-        pools.set(key, pool);
-        return [pool];
-      }),
-    );
+    const isAnyAbsent = membership.isAnyAbsent;
+    this.#tiers = plan.destinations.map((destination) => {
+      const order = tierOrder(plan, destination, membership.datacenters);
+      const tiersOf = (isAbsent: boolean): Pool[] =>
+        order.flatMap(({ subset, datacenter }) => {
+          const key = `${datacenter}\n${subset}\n${isAbsent}`;
+          const pool = pools.get(key) ?? poolOf(subset, datacenter, isAbsent);
+          if (pool === undefined) return [];
+          pools.set(key, pool);
+          return [pool];
+        });
+      return isAnyAbsent ? [...tiersOf(false), ...tiersOf(true)] : tiersOf(false);
+    });
     this.pools = [...pools.values()];
   }
 

@@ -44,6 +44,13 @@ export interface DatacenterState {
   readonly known: boolean;
   /** Includes critical ones: they are known, and bad. */
   readonly instances: readonly Instance[];
+  /**
+   * Vanished with many others in one answer, and kept for a while: they take calls only where nobody who is listed can. None
+   * where left out.
+   */
+  readonly absent?: readonly Instance[];
+  /** The registry lists nobody any more, which is not believed yet: `instances` are those known before. */
+  readonly isHeld?: boolean;
   /** Instances of the last answer that were refused as malformed. */
   readonly rejected: number;
   /** True when the service exists here only behind Connect proxies. */

@@ -50,6 +50,10 @@ export interface DatacenterInspection {
   readonly known: boolean;
   readonly instances: number;
   readonly critical: number;
+  /** Vanished with many others and kept as a last resort for a while. */
+  readonly absent: number;
+  /** The registry lists nobody any more, which is not believed yet. */
+  readonly isHeld: boolean;
   /** Malformed entries of the last answer. */
   readonly rejected: number;
   /** Only reachable through Connect proxies, which this library does not do. */
@@ -115,6 +119,8 @@ function inspectDatacenters(service: Service): DatacenterInspection[] {
     known: state.known,
     instances: state.instances.length,
     critical: state.instances.filter((instance) => instance.status === 'critical').length,
+    absent: state.absent?.length ?? 0,
+    isHeld: state.isHeld === true,
     rejected: state.rejected,
     connectOnly: state.connectOnly,
     freshness: state.freshness.kind,

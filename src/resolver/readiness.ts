@@ -29,6 +29,16 @@ export function describeUnknown(service: string, from: string, state: SourceStat
   return `${service}: instances not known from ${from} (${parts.join('; ')})`;
 }
 
+/** Which datacenters are served from what was known before, since when and why. Undefined: none is. */
+export function describeStaleness(state: SourceState | undefined, nowMs: number): string | undefined {
+  const parts = (state?.datacenters ?? []).flatMap(({ datacenter, freshness }) =>
+    freshness.kind === 'stale'
+      ? [`${datacenter} as of ${Math.round((nowMs - freshness.sinceMs) / 1000)} s ago (${freshness.reason})`]
+      : [],
+  );
+  return parts.length === 0 ? undefined : `discovery is stale: ${parts.join('; ')}`;
+}
+
 /** A datacenter that has failed since a restart is served from what was remembered of it. */
 export function withRemembered(state: SourceState, remembered: InstanceSet | undefined): SourceState {
   if (remembered === undefined) return state;
@@ -60,6 +70,7 @@ export function sameInstances(a: InstanceSet | undefined, b: SourceState): boole
       state.known === other.known &&
       state.connectOnly === other.connectOnly &&
       sameItems(state.instances, other.instances) &&
+      sameItems(state.absent ?? [], other.absent ?? []) &&
       sameFilters(state.filters, other.filters)
     );
   });

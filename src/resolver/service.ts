@@ -18,6 +18,7 @@ import { CALL_CONTEXT, type CallContext } from './call-context';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { LaneCall } from './lane-call';
 import type { PolicyState } from './policy-state';
+import { describeStaleness } from './readiness';
 import { RetryGate } from './retry-gate';
 import type { Target } from './target';
 
@@ -172,6 +173,10 @@ export class Service implements BalancerHost {
 
   pendingReason(): string {
     return this.#knowledge.pendingReason();
+  }
+
+  staleness(): string | undefined {
+    return describeStaleness(this.#knowledge.sourceState, this.clock.now());
   }
 
   /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */

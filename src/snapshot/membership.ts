@@ -18,6 +18,9 @@ export interface Membership {
   /** `undefined` when the subset has nobody there. */
   group(subset: string, datacenter: string): Group | undefined;
   readonly groups: readonly Group[];
+  /** Kept as the last resort of the subset there, see `DatacenterState.absent`. */
+  absent(subset: string, datacenter: string): readonly Instance[];
+  readonly isAnyAbsent: boolean;
   /** Whether an instance that is not listed any more belonged to the subset, as far as its tags and meta tell. */
   wouldTake(subset: string, instance: Instance): boolean;
   /** Where the service is there only behind Connect proxies, which nothing here speaks to. */
@@ -29,6 +32,7 @@ export interface Membership {
 }
 
 const NO_FILTERS: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+const NOBODY: readonly Instance[] = [];
 const cache = new WeakMap<InstanceSet, WeakMap<Plan, Membership>>();
 
 /**
@@ -51,10 +55,16 @@ export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
 
 function join(plan: Plan, instances: InstanceSet): Membership {
   const rules = [...plan.subsets.values()].map(ruleOf);
+  const unfiltered = new Map(rules.map((rule) => [rule.name, { ...rule, filter: undefined }]));
   const groups = new Map<string, Group>();
+  const absences = new Map<string, Instance[]>();
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
-  for (const { datacenter, instances: listed, filters } of instances.datacenters) {
+  for (const { datacenter, instances: listed, absent = [], filters } of instances.datacenters) {
+    for (const rule of rules) {
+      const members = absent.filter((instance) => isMember(rule, instance, filters));
+      if (members.length > 0) absences.set(groupKey(rule.name, datacenter), members);
+    }
     const usable = new Map<string, Instance[]>();
     const unusable = new Map<string, Instance[]>();
     for (const instance of listed) {
@@ -83,9 +93,11 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     datacenters: instances.datacenters.map((state) => state.datacenter),
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
+    isAnyAbsent: absences.size > 0,
+    absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NOBODY,
     wouldTake: (subset, instance) => {
-      const rule = rules.find((each) => each.name === subset);
-      return rule !== undefined && isMember({ ...rule, filter: undefined }, instance, NO_FILTERS);
+      const rule = unfiltered.get(subset);
+      return rule !== undefined && isMember(rule, instance, NO_FILTERS);
     },
     connectOnly: instances.datacenters.filter((state) => state.connectOnly).map((state) => state.datacenter),
     unassigned,

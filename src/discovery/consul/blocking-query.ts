@@ -13,8 +13,8 @@ export interface BlockingQuery {
 export interface BlockingQuerySpec {
   /** Called before each request. The loop adds index, wait and consistency. */
   request(): Pick<ConsulRequest, 'path' | 'params' | 'query'>;
-  /** Judges an answer and takes over what is new in it. */
-  accept(answer: ConsulAnswer & { readonly kind: 'answer' }): Verdict;
+  /** Judges an answer and takes over what is new in it. The next request waits for a verdict that takes time. */
+  accept(answer: ConsulAnswer & { readonly kind: 'answer' }): Verdict | Promise<Verdict>;
   /** Nothing usable came. Called for each failure and for each answer that was refused. */
   failed(reason: string): void;
 }
@@ -24,6 +24,8 @@ export type Verdict =
   | { readonly kind: 'unchanged' }
   /** Well formed, but not believed: wait for the next change all the same. */
   | { readonly kind: 'refused'; readonly reason: string }
+  /** Not believed yet: look again at the next change, or after `againInMs` if nothing changes. */
+  | { readonly kind: 'doubted'; readonly againInMs: number }
   /** Not from a Consul in its senses: as if it had not answered. */
   | { readonly kind: 'garbage'; readonly reason: string }
   /** The next `request()` asks something else: from the beginning, at once. */
@@ -38,9 +40,9 @@ export interface BlockingQueryDeps {
 /** A read without an index answers at once, or something is wrong. */
 const PLAIN_TIME_LIMIT_MS = 10_000;
 const INDEXLESS_POLL_MS = 1000;
-/** What reads may cost: a wake-up that brought nothing costs double, so at most 5 of those a second. */
-const READ_BURST = 6;
-const READS_PER_SECOND = 10;
+/** However fast a service changes, and whatever a server answers. */
+const READ_BURST = 4;
+const READS_PER_SECOND = 5;
 
 /** Starts at once. https://developer.hashicorp.com/consul/api-docs/features/blocking */
 export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryDeps): BlockingQuery {
@@ -52,12 +54,14 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   let failures = 0;
   let indexless = 0;
   let timer: Timer | undefined;
+  /** The longest that the next request may wait for a change. */
+  let waitLimitMs = waitMs;
 
   const ask = (): void => {
     timer = undefined;
     const { query, ...rest } = spec.request();
     // Different for each request, so that the clients of a service do not come in step.
-    const wait = Math.round(waitMs * (0.9 + 0.1 * random()));
+    const wait = Math.round(Math.min(waitMs, waitLimitMs) * (0.9 + 0.1 * random()));
     const blocking = index === undefined ? {} : { index: String(index), wait: `${wait}ms` };
     client
       .get({
@@ -67,8 +71,10 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
         timeLimitMs: index === undefined ? PLAIN_TIME_LIMIT_MS : Math.ceil((wait * 17) / 16 + PLAIN_TIME_LIMIT_MS),
         signal: abort.signal,
       })
-      .then((answer) => {
-        if (!abort.signal.aborted) askAfter(settle(answer));
+      .then(async (answer) => {
+        if (abort.signal.aborted) return;
+        const delayMs = await settle(answer);
+        if (!abort.signal.aborted) askAfter(delayMs);
       });
   };
 
@@ -78,19 +84,22 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   };
 
   /** Milliseconds until the next request. */
-  const settle = (answer: ConsulAnswer): number => {
+  const settle = async (answer: ConsulAnswer): Promise<number> => {
+    waitLimitMs = waitMs;
     if (answer.kind === 'failure') return retreat(answer.reason);
-    const verdict = accept(answer);
+    const verdict = await accept(answer);
+    if (abort.signal.aborted) return 0;
     if (verdict.kind === 'garbage') return retreat(verdict.reason);
     failures = 0;
     if (verdict.kind === 'refused') spec.failed(verdict.reason);
-    const pauseMs = pace.take(verdict.kind === 'changed' ? 1 : 2);
+    if (verdict.kind === 'doubted') waitLimitMs = verdict.againInMs;
+    const pauseMs = pace.take();
     return Math.max(pauseMs, verdict.kind === 'again' ? startOver() : follow(answer.index));
   };
 
-  const accept = (answer: ConsulAnswer & { kind: 'answer' }): Verdict => {
+  const accept = async (answer: ConsulAnswer & { kind: 'answer' }): Promise<Verdict> => {
     try {
-      return spec.accept(answer);
+      return await spec.accept(answer);
     } catch (error) {
       return { kind: 'garbage', reason: `the answer could not be taken in: ${String(error)}` };
     }

@@ -32,7 +32,10 @@ export function createDatacenterSlot(
   onChange: (urgent: boolean) => void,
 ): DatacenterSlot {
   const health = loops.health();
-  const unsubscribe = health.value.subscribe(onChange);
+  const unsubscribe = health.value.subscribe((urgent) => {
+    if (held.size > 0) rebuildFilters();
+    onChange(urgent);
+  });
   const held = new Map<string, HeldFilter>();
   let filters: DatacenterState['filters'] = new Map();
   let built: { readonly view: HealthView; readonly state: DatacenterState } | undefined;
@@ -40,9 +43,23 @@ export function createDatacenterSlot(
   const rebuildFilters = (): void => {
     const next = new Map<string, ReadonlySet<string>>();
     for (const [expression, { lease }] of held) {
-      if (lease.value.keys !== undefined) next.set(expression, lease.value.keys);
+      const { keys } = lease.value;
+      if (keys !== undefined) next.set(expression, withKept(keys, filters.get(expression)));
     }
-    filters = next;
+    const isSame =
+      next.size === filters.size && [...next].every(([expression, keys]) => filters.get(expression) === keys);
+    if (!isSame) filters = next;
+  };
+
+  /** Instances that are in force though Consul lists them no more stay in the subsets that they were in. */
+  const withKept = (keys: ReadonlySet<string>, former: ReadonlySet<string> | undefined): ReadonlySet<string> => {
+    const { isHeld, instances, absent } = health.value.view;
+    const kept = [...(isHeld ? instances : []), ...absent].flatMap(({ key }) =>
+      former?.has(key) === true && !keys.has(key) ? [key] : [],
+    );
+    if (kept.length === 0) return keys;
+    const all = new Set([...keys, ...kept]);
+    return former !== undefined && former.size === all.size && isSubset(former, all) ? former : all;
   };
 
   return {
@@ -86,4 +103,9 @@ export function createDatacenterSlot(
       held.clear();
     },
   };
+}
+
+function isSubset(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
+  for (const item of a) if (!b.has(item)) return false;
+  return true;
 }

@@ -10,11 +10,14 @@ export interface FilterQuery {
   close(): void;
 }
 
+const EMPTY_RECHECK_MS = 1_000;
+
 export function startFilterQuery(target: HealthTarget, expression: string, deps: ConsulDeps): FilterQuery {
   const { service, tags, datacenter } = target;
   const listeners = new Set<(urgent: boolean) => void>();
   let keys: ReadonlySet<string> | undefined;
   let reported: string | undefined;
+  let isDoubted = false;
   const query = startBlockingQuery(
     {
       request: () => ({
@@ -34,7 +37,16 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         }
         reported = undefined;
         // A filtered query wakes at every change of the service.
-        if (keys !== undefined && isSameSet(keys, found)) return { kind: 'unchanged' };
+        if (keys !== undefined && isSameSet(keys, found)) {
+          isDoubted = false;
+          return { kind: 'unchanged' };
+        }
+        // Where the service itself vanished, its own query says so soon, and whether that is believed.
+        if (found.size === 0 && keys !== undefined && !isDoubted) {
+          isDoubted = true;
+          return { kind: 'doubted', againInMs: EMPTY_RECHECK_MS };
+        }
+        isDoubted = false;
         const urgent = keys === undefined;
         keys = found;
         for (const listener of [...listeners]) listener(urgent);

@@ -1,13 +1,21 @@
+import type { Timer } from '../../internal/clock';
+import { NO_PROTECTION } from '../protection';
 import type { Freshness, Instance } from '../source';
+import { createAnswerReader } from './answer-reader';
 import { startBlockingQuery, type Verdict } from './blocking-query';
+import type { ConsulAnswer } from './client';
 import { createConnectCheck } from './connect-check';
 import type { ConsulDeps, HealthTarget } from './health-target';
-import { parseHealth } from './parse-answer';
+import { createLossGuard } from './loss-guard';
+import type { ParsedHealth } from './parse-answer';
+import { isForbidden } from './permission';
 
 /** What is known of one service in one datacenter. Immutable; a new object with each change. */
 export interface HealthView {
   readonly known: boolean;
   readonly instances: readonly Instance[];
+  readonly absent: readonly Instance[];
+  readonly isHeld: boolean;
   readonly rejected: number;
   readonly connectOnly: boolean;
   readonly freshness: Freshness;
@@ -23,21 +31,34 @@ export interface HealthQuery {
 
 /** Nothing heard for so long after the start: others need not wait for this datacenter. */
 const FIRST_ANSWER_MS = 1500;
+/** An answer that is empty for want of permission is looked at again after this: a grant wakes no query. */
+const FORBIDDEN_RECHECK_MS = 15_000;
+const FORBIDDEN = 'empty for want of permission (ACL)';
+
+type Parsed = Extract<ParsedHealth, { readonly kind: 'health' }>;
+type Answer = ConsulAnswer & { readonly kind: 'answer' };
 
 export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): HealthQuery {
   const { clock, logger, agent } = deps;
   const { service, tags, datacenter } = target;
   const listeners = new Set<(urgent: boolean) => void>();
   const fields = { service, datacenter: datacenter ?? 'local' };
+  const protection = deps.protection.except.includes(service) ? NO_PROTECTION : deps.protection;
+  const reader = createAnswerReader();
+  const guard = createLossGuard(protection);
+  const abort = new AbortController();
   let view: HealthView = {
     known: false,
     instances: [],
+    absent: [],
+    isHeld: false,
     rejected: 0,
     connectOnly: false,
     freshness: { kind: 'pending' },
   };
   let lastSuccessMs = 0;
   let byName = false;
+  let expiry: Timer | undefined;
 
   const update = (next: HealthView, urgent: boolean): void => {
     view = next;
@@ -70,54 +91,108 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   };
 
   let asked: string | undefined;
-  const query = startBlockingQuery(
-    {
-      request: () => {
-        asked = dcParameter();
-        return {
-          path: '/health/service/{service}',
-          params: { service },
-          query: { ...(asked === undefined ? {} : { dc: asked }), ...(tags.length === 0 ? {} : { tag: tags }) },
-        };
-      },
-      accept: (answer): Verdict => {
-        const parsed = parseHealth(
-          answer.body.toString('utf8'),
-          asked ?? datacenter ?? agent.name ?? 'local',
-          view.instances,
-        );
-        if (parsed.kind !== 'health') return parsed;
-        const { instances, rejected } = parsed;
-        if (instances.length === 0 && answer.filteredByAcl) {
-          return { kind: 'refused', reason: 'empty for want of permission (ACL)' };
-        }
-        if (asked === undefined && !isOwn(instances)) {
-          byName = true;
-          return { kind: 'again' };
-        }
-        silence.cancel();
-        lastSuccessMs = clock.now();
-        if (view.freshness.kind === 'stale') logger.info('Consul answers again', fields);
-        connect.consider(instances.length === 0);
-        const changed = !view.known || !parsed.same || rejected !== view.rejected;
-        if (changed || view.freshness.kind !== 'fresh') {
-          if (rejected > 0) logger.warn('malformed instances are left out', { ...fields, rejected });
-          const connectOnly = view.connectOnly && instances.length === 0;
-          update({ known: true, instances, rejected, connectOnly, freshness: { kind: 'fresh' } }, !view.known);
-        }
-        return { kind: changed ? 'changed' : 'unchanged' };
-      },
-      failed: (reason) => fail(reason),
-    },
-    deps,
-  );
+
+  const accept = (answer: Answer): Verdict | Promise<Verdict> => {
+    const parsed = reader.read(answer.body, asked ?? datacenter ?? agent.name ?? 'local', view.instances);
+    if (!(parsed instanceof Promise)) return consider(answer, parsed);
+    return parsed.then((later) => (abort.signal.aborted ? { kind: 'unchanged' } : consider(answer, later)));
+  };
+
+  const consider = (answer: Answer, parsed: ParsedHealth): Verdict | Promise<Verdict> => {
+    if (parsed.kind !== 'health') return parsed;
+    const isEmpty = parsed.instances.length === 0;
+    if (isEmpty && answer.filteredByAcl) return forbidden();
+    if (asked === undefined && !isOwn(parsed.instances)) {
+      byName = true;
+      return { kind: 'again' };
+    }
+    // Only where it matters: nothing is known yet, or what is known would be given up.
+    if (!isEmpty || (view.known && view.instances.length === 0)) return judge(parsed);
+    return isForbidden(target, asked, deps, abort.signal).then((isBlind) => {
+      if (abort.signal.aborted) return { kind: 'unchanged' };
+      return isBlind ? forbidden() : judge(parsed);
+    });
+  };
+
+  const forbidden = (): Verdict => {
+    fail(FORBIDDEN);
+    return { kind: 'doubted', againInMs: FORBIDDEN_RECHECK_MS };
+  };
+
+  const judge = (parsed: Parsed): Verdict => {
+    const judgement = guard.judge(view.instances, parsed.instances, clock.now());
+    if (judgement.kind === 'held') {
+      hold();
+      return { kind: 'doubted', againInMs: judgement.againInMs };
+    }
+    if (judgement.isConfirmed) logger.warn('no instance is listed any more, and that is confirmed', fields);
+    if (judgement.massLoss !== undefined) {
+      logger.error('many instances vanished at once; those that still answer are kept as a last resort', {
+        ...fields,
+        vanished: judgement.massLoss,
+        left: parsed.instances.length,
+      });
+    }
+    return believe(parsed);
+  };
+
+  const hold = (): void => {
+    const { confirmations, windowMs } = protection;
+    const count = view.instances.length;
+    if (!view.isHeld) {
+      logger.error('Consul suddenly lists no instance; the known ones stay until that is confirmed', {
+        ...fields,
+        known: count,
+      });
+    }
+    silence.cancel();
+    const reason = `Consul lists 0 instances; the ${count} known ones are kept until ${confirmations} reads over ${windowMs} ms agree`;
+    if (view.isHeld && view.freshness.kind === 'stale' && view.freshness.reason === reason) return;
+    update({ ...view, isHeld: true, freshness: { kind: 'stale', sinceMs: lastSuccessMs, reason } }, false);
+  };
+
+  const believe = ({ instances, rejected, same }: Parsed): Verdict => {
+    silence.cancel();
+    lastSuccessMs = clock.now();
+    if (view.isHeld && instances.length > 0) logger.info('Consul lists instances again', fields);
+    else if (view.freshness.kind === 'stale') logger.info('Consul answers again', fields);
+    connect.consider(instances.length === 0);
+    const absent = guard.absent(clock.now());
+    const isChanged = !view.known || !same || rejected !== view.rejected || absent !== view.absent;
+    if (isChanged || view.freshness.kind !== 'fresh') {
+      if (rejected > 0) logger.warn('malformed instances are left out', { ...fields, rejected });
+      const connectOnly = view.connectOnly && instances.length === 0;
+      const next = { instances, absent, rejected, connectOnly };
+      update({ ...next, known: true, isHeld: false, freshness: { kind: 'fresh' } }, !view.known);
+    }
+    watchAbsent();
+    return { kind: isChanged ? 'changed' : 'unchanged' };
+  };
+
+  const watchAbsent = (): void => {
+    expiry?.cancel();
+    const dueMs = guard.nextExpiryMs;
+    if (dueMs === undefined) return;
+    expiry = clock.setTimer(dueMs - clock.now(), () => {
+      const absent = guard.absent(clock.now());
+      if (absent !== view.absent) update({ ...view, absent }, false);
+      watchAbsent();
+    });
+  };
 
   const fail = (reason: string): void => {
     silence.cancel();
+    guard.interrupt();
     const { freshness } = view;
     const heard = freshness.kind !== 'fresh' && freshness.reason !== undefined;
     if (heard && freshness.reason === reason) return;
-    if (!heard) logger.warn('Consul does not answer; what is known stays in force', { ...fields, reason });
+    if (!heard) {
+      const message =
+        reason === FORBIDDEN
+          ? 'the token may not read the service; what is known stays in force'
+          : 'Consul does not answer; what is known stays in force';
+      logger.warn(message, { ...fields, reason });
+    }
     const next: Freshness = view.known
       ? { kind: 'stale', sinceMs: lastSuccessMs, reason }
       : { kind: 'pending', reason };
@@ -128,6 +203,22 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     if (!view.known && view.freshness.kind === 'pending') fail(`no answer within ${FIRST_ANSWER_MS} ms`);
   });
 
+  const query = startBlockingQuery(
+    {
+      request: () => {
+        asked = dcParameter();
+        return {
+          path: '/health/service/{service}',
+          params: { service },
+          query: { ...(asked === undefined ? {} : { dc: asked }), ...(tags.length === 0 ? {} : { tag: tags }) },
+        };
+      },
+      accept,
+      failed: fail,
+    },
+    deps,
+  );
+
   return {
     get view() {
       return view;
@@ -137,7 +228,9 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
       return () => listeners.delete(listener);
     },
     close() {
+      abort.abort();
       silence.cancel();
+      expiry?.cancel();
       connect.close();
       query.close();
       listeners.clear();

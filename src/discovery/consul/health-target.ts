@@ -1,6 +1,7 @@
 import type { Clock } from '../../internal/clock';
 import type { Logger } from '../../internal/logger';
 import type { Random } from '../../internal/random';
+import type { Protection } from '../protection';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { ConsulClient } from './client';
 
@@ -21,4 +22,5 @@ export interface ConsulDeps {
   readonly random: Random;
   readonly logger: Logger;
   readonly agent: AgentDatacenter;
+  readonly protection: Protection;
 }

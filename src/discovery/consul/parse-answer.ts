@@ -19,19 +19,26 @@ export type ParsedHealth =
 export function parseHealth(text: string, datacenter: string, before: readonly Instance[]): ParsedHealth {
   const entries = parseJsonArray(text);
   if (typeof entries === 'string') return { kind: 'garbage', reason: entries };
-  const parsed = entries
-    .map((entry) => parseEntry(entry, datacenter))
-    .filter((instance) => instance !== undefined)
-    .sort(byHealthThenKey);
-  const kept = dropDuplicates(parsed).sort(byKey);
+  return joinEntries(
+    entries.map((entry) => parseEntry(entry, datacenter)),
+    before,
+  );
+}
+
+/** What the entries of an answer amount to; undefined is a malformed one. */
+export function joinEntries(entries: readonly (Instance | undefined)[], before: readonly Instance[]): ParsedHealth {
+  const parsed = entries.filter((instance) => instance !== undefined);
+  const kept = areInOrder(parsed) ? parsed : dropDuplicates(parsed.sort(byHealthThenKey)).sort(byKey);
   const rejected = entries.length - kept.length;
   if (rejected * 2 > entries.length) {
     return { kind: 'refused', reason: `${rejected} of ${entries.length} instances are malformed` };
   }
-  const known = new Map(before.map((instance) => [instance.key, instance]));
+  let at = 0;
   const instances = kept.map((instance) => {
-    const old = known.get(instance.key);
-    return old !== undefined && isSame(old, instance) ? old : instance;
+    // Both are in the order of their keys.
+    while (at < before.length && (before[at] as Instance).key < instance.key) at += 1;
+    const old = before[at];
+    return old?.key === instance.key && (old === instance || isSame(old, instance)) ? old : instance;
   });
   const same = instances.length === before.length && instances.every((instance, index) => instance === before[index]);
   return { kind: 'health', instances: same ? before : instances, rejected, same };
@@ -53,6 +60,16 @@ export function parseJsonArray(text: string): readonly unknown[] | string {
   } catch {
     return 'the answer is not JSON';
   }
+}
+
+/** As Consul lists them as a rule: by key, each once, and each address once. */
+function areInOrder(instances: readonly Instance[]): boolean {
+  const seen = new Set<string>();
+  for (const [at, instance] of instances.entries()) {
+    if (at > 0 && (instances[at - 1] as Instance).key >= instance.key) return false;
+    seen.add(`${instance.address} ${instance.port}`);
+  }
+  return seen.size === instances.length;
 }
 
 /** One of each key and of each address: the healthiest, then the first by key, whatever order Consul gave. */

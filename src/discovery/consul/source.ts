@@ -2,6 +2,7 @@ import { GraylaneError } from '../../errors';
 import type { Clock } from '../../internal/clock';
 import { type Logger, safeLogger } from '../../internal/logger';
 import type { Random } from '../../internal/random';
+import { DEFAULT_PROTECTION, type Protection } from '../protection';
 import type { Source, WatchRequest } from '../source';
 import { createAgentDatacenter } from './agent-datacenter';
 import type { ConsulClient } from './client';
@@ -21,6 +22,8 @@ export interface ConsulSourceOptions {
    * agent is in.
    */
   readonly datacenters?: readonly string[] | 'all';
+  /** Default: {@link DEFAULT_PROTECTION}. */
+  readonly protection?: Protection;
 }
 
 export interface ConsulSourceDeps {
@@ -38,7 +41,8 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
   checkDatacenters(options.datacenters);
   const { client } = options;
   const agent = createAgentDatacenter(client);
-  const deps: ConsulDeps = { ...given, logger: safeLogger(given.logger), client, agent };
+  const protection = options.protection ?? DEFAULT_PROTECTION;
+  const deps: ConsulDeps = { ...given, logger: safeLogger(given.logger), client, agent, protection };
   const healths = createShared<HealthQuery>();
   const filters = createShared<FilterQuery>();
   const lists = createShared<DatacenterList>();

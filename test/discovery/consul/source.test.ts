@@ -82,6 +82,8 @@ describe('instances from Consul', () => {
     await seen.until((one) => ids(one, 'dc1')[0] === `${name} critical`);
     await dc1.setMaintenance(name, false);
     await seen.until((one) => ids(one, 'dc1')[0] === name);
+    // Believed at once only because it was out of service before.
+    await dc1.setStatus(name, 'critical');
     await dc1.deregister(name);
     await seen.until((one) => ids(one, 'dc1').length === 0);
     expect(seen.dc('dc1').known).toBe(true);
