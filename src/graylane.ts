@@ -18,12 +18,16 @@ import {
   type Metadata,
   registerLoadBalancer,
   registerResolver,
+  type ServerInterceptor,
 } from './internal/grpc';
 import { consoleLogger, type Logger, safeLogger } from './internal/logger';
 import { systemRandom } from './internal/random';
 import type { Graylane, LaneInspection, TargetOptions } from './lane';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { PolicyDocument } from './policy/document';
+import type { AcceptOptions } from './propagation/accept';
+import type { HttpMiddleware } from './propagation/http-middleware';
+import { Propagation } from './propagation/propagation';
 import { type ExplainRequest, type Explanation, explainCall } from './resolver/explain';
 import { inspectService } from './resolver/inspect';
 import { BreakerHub, type LaneBreakers } from './resolver/lane-breakers';
@@ -72,7 +76,8 @@ class Lane implements Graylane {
   readonly #grpc: GrpcModule;
   readonly #wiring: Wiring;
   readonly #hooks: LaneHooks;
-  readonly #scopes = new CallScopes();
+  readonly #scopes: CallScopes;
+  readonly #propagation: Propagation;
   readonly #breakers = new BreakerHub();
   readonly #services = new Map<string, Service>();
   readonly #channels = new Map<GraylaneChannel, string>();
@@ -90,6 +95,8 @@ class Lane implements Graylane {
     this.#logger = safeLogger(options.logger ?? consoleLogger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
+    this.#scopes = new CallScopes(options.baggage);
+    this.#propagation = new Propagation(this.#grpc, this.#scopes);
     this.#wiring = new Wiring(options, { ...this.#seams, logger: this.#logger });
     this.#handle = {
       name: this.name,
@@ -148,6 +155,18 @@ class Lane implements Graylane {
     return this.#scopes.run(checked, fn);
   }
 
+  ambientLabels(): Record<string, string> {
+    return { ...this.#scopes.current()?.labels };
+  }
+
+  serverInterceptor(options: AcceptOptions): ServerInterceptor {
+    return this.#propagation.serverInterceptor(options);
+  }
+
+  httpMiddleware(options: AcceptOptions): HttpMiddleware {
+    return this.#propagation.httpMiddleware(options);
+  }
+
   async ready(service: string, options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const target = this.#parse(service);
     const key = formatTarget(target);
@@ -178,7 +197,8 @@ class Lane implements Graylane {
   }
 
   inspect(): LaneInspection {
-    return { lane: this.name, services: [...this.#services.values()].map((service) => inspectService(service)) };
+    const services = [...this.#services.values()].map((service) => inspectService(service));
+    return { lane: this.name, services, refusedLabels: this.#propagation.refused };
   }
 
   register(): void {

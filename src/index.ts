@@ -12,6 +12,8 @@ export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
 export type { ForceSelector, PolicyOrigin, PolicyProblem } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
+export type { AcceptOptions } from './propagation/accept';
+export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
 export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
 export type {
   DatacenterInspection,

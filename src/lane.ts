@@ -2,8 +2,17 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CallScope } from './channel/call-scope';
 import type { StaticInstance } from './discovery/static-instance';
-import type { ChannelCredentials, ChannelOptions, ClientChannel, ClientOptions, Metadata } from './internal/grpc';
+import type {
+  ChannelCredentials,
+  ChannelOptions,
+  ClientChannel,
+  ClientOptions,
+  Metadata,
+  ServerInterceptor,
+} from './internal/grpc';
 import type { PolicyDocument } from './policy/document';
+import type { AcceptOptions } from './propagation/accept';
+import type { HttpMiddleware } from './propagation/http-middleware';
 import type { ExplainRequest, Explanation } from './resolver/explain';
 import type { ServiceInspection } from './resolver/inspect';
 import type { LaneBreakers } from './resolver/lane-breakers';
@@ -22,6 +31,8 @@ export interface TargetOptions {
 export interface LaneInspection {
   readonly lane: string;
   readonly services: readonly ServiceInspection[];
+  /** By key, how often the value of an accepted label was refused: sent twice, no plain text, or too long. */
+  readonly refusedLabels: Readonly<Record<string, number>>;
 }
 
 /**
@@ -44,6 +55,16 @@ export interface Graylane {
   labels(labels: Readonly<Record<string, string>>): Record<string, string>;
   /** Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL before `fn` runs. */
   with<T>(scope: CallScope, fn: () => T): T;
+  /** The labels that calls begun here carry from their async context, without static ones: for HTTP clients and logs. */
+  ambientLabels(): Record<string, string>;
+  /**
+   * For `new grpc.Server({ interceptors: [...] })`: handlers of all four kinds, and all that they start, run with the
+   * labels that their caller sent, as far as they are accepted. In place of those of a `with()` around the server, and
+   * nothing else of the caller's metadata becomes a label. Throws INVALID_OPTION.
+   */
+  serverInterceptor(options: AcceptOptions): ServerInterceptor;
+  /** The same for HTTP, as `(req, res, next)`: plain `http`, Express, and Fastify's `onRequest` hook. */
+  httpMiddleware(options: AcceptOptions): HttpMiddleware;
   /**
    * Resolves when policy and instances of a service are known, some usable instance exists, and every open channel to it
    * has a connection. Rejects with NOT_READY and what is missing after `timeoutMs` (default 5000).

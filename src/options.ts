@@ -34,6 +34,11 @@ export interface GraylaneOptions {
   readonly requirePolicy?: boolean;
   /** Labels of every call; a call's own and ambient ones win. */
   readonly labels?: Readonly<Record<string, string>>;
+  /**
+   * Labels travel as W3C baggage too, beside metadata: read by `serverInterceptor()` and `httpMiddleware()` (which then
+   * let no other baggage through), put into OpenTelemetry's active baggage, and sent by its propagator. Default false.
+   */
+  readonly baggage?: boolean;
   /** Default: warnings and errors to standard error. */
   readonly logger?: Logger;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
@@ -72,6 +77,7 @@ export interface ParsedOptions {
   readonly policyDatacenter: string | undefined;
   readonly requirePolicy: boolean;
   readonly labels: Readonly<Record<string, string>>;
+  readonly baggage: boolean;
   readonly logger: Logger | undefined;
   readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;
@@ -91,6 +97,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'policyDatacenter',
   'requirePolicy',
   'labels',
+  'baggage',
   'logger',
   'grpc',
   'stateDirectory',
@@ -129,6 +136,7 @@ export function parseOptions(
     policyDatacenter: options.policyDatacenter,
     requirePolicy: options.requirePolicy ?? false,
     labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
+    baggage: flag(problems, 'baggage', options.baggage),
     logger: options.logger,
     grpc: options.grpc,
     stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
@@ -188,6 +196,12 @@ function milliseconds(
   if (typeof value === 'number' && value >= least && value <= most) return value;
   problems.push(`${path}: ${String(value)} (expected: ${least}..${most})`);
   return fallback;
+}
+
+function flag(problems: string[], path: string, value: unknown): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false;
+  problems.push(`${path}: ${typeof value} (expected: true or false)`);
+  return false;
 }
 
 function collect<T>(problems: string[], parse: () => T): T | undefined {
