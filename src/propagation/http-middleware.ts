@@ -48,25 +48,28 @@ function sentIn(request: HttpRequest): Sent {
 
 function strip(request: HttpRequest, rules: AcceptRules): void {
   if (rules.stripsNothing) return;
-  removeHeaders(request, (key) => rules.isStripped(key));
+  for (const key of Object.keys(request.headers)) if (rules.isStripped(key)) setHeader(request, key, undefined);
 }
 
 function filterBaggage(request: HttpRequest, rules: AcceptRules): void {
-  const kept = keepBaggage(sentIn(request).values('baggage'), rules.keys);
-  removeHeaders(request, (key) => key === 'baggage');
-  if (kept === undefined) return;
-  (request.headers as Record<string, string>)['baggage'] = kept;
-  (request.rawHeaders as string[] | undefined)?.push('baggage', kept);
+  const sent = sentIn(request).values('baggage');
+  if (sent.length > 0) setHeader(request, 'baggage', keepBaggage(sent, rules.keys));
 }
 
-function removeHeaders(request: HttpRequest, isRemoved: (key: string) => boolean): void {
+/** In all the forms in which Node offers headers. It makes two of them out of the raw ones when they are asked for. */
+function setHeader(request: HttpRequest, key: string, value: string | undefined): void {
   const headers = request.headers as Record<string, unknown>;
-  for (const key of Object.keys(headers)) if (isRemoved(key)) delete headers[key];
+  const { headersDistinct } = request as { readonly headersDistinct?: Record<string, unknown> };
+  delete headers[key];
+  if (headersDistinct !== undefined) delete headersDistinct[key];
   const raw = request.rawHeaders as string[] | undefined;
-  if (raw === undefined) return;
-  for (let index = raw.length - 2; index >= 0; index -= 2) {
-    if (isRemoved(raw[index]?.toLowerCase() ?? '')) raw.splice(index, 2);
+  for (let index = (raw?.length ?? 0) - 2; index >= 0; index -= 2) {
+    if (raw?.[index]?.toLowerCase() === key) raw.splice(index, 2);
   }
+  if (value === undefined) return;
+  headers[key] = value;
+  if (headersDistinct !== undefined) headersDistinct[key] = [value];
+  raw?.push(key, value);
 }
 
 /** Runs every listener of this emitter in the context, whoever emits and whenever. */

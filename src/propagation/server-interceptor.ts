@@ -28,10 +28,6 @@ export function createServerInterceptor(grpc: GrpcModule, entrance: Entrance): S
     override start(listener: ServerListener): void {
       this.#next.start(this.#way.listener(listener));
     }
-
-    override sendMessage(message: unknown, sent: () => void): void {
-      super.sendMessage(message, () => this.#way.run(sent));
-    }
   }
   return (_method, call) => new ScopedCall(call);
 }
