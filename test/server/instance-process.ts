@@ -14,7 +14,7 @@ export interface InstanceSettings {
 
 export type FromInstance =
   | { readonly kind: 'registered'; readonly port: number }
-  | { readonly kind: 'stopped'; readonly calls: number; readonly afterSettling: number };
+  | { readonly kind: 'stopped'; readonly calls: readonly number[] };
 
 /** A server in a process of its own that registers itself and leaves on SIGTERM. */
 export interface InstanceProcess {
@@ -29,13 +29,10 @@ export interface InstanceProcess {
 
 export interface InstanceEnd {
   readonly code: number | null;
-  readonly calls: number;
-  /** Calls begun at it after its clients had had `settleMs`. */
-  readonly afterSettling: number;
+  /** When each call began at it, ms after SIGTERM. */
+  readonly calls: readonly number[];
   /** From SIGTERM, ms. */
   readonly tookMs: number;
-  /** On `performance.now()` of the test. */
-  readonly goneAtMs: number;
 }
 
 const FIXTURE = join(__dirname, 'fixtures', 'registered-process.ts');
@@ -70,8 +67,7 @@ export async function startInstance(
       const signalledAtMs = performance.now();
       child.kill('SIGTERM');
       const { code, atMs } = await gone;
-      const { calls = -1, afterSettling = -1 } = last ?? {};
-      return { code, calls, afterSettling, tookMs: atMs - signalledAtMs, goneAtMs: atMs };
+      return { code, calls: last?.calls ?? [], tookMs: atMs - signalledAtMs };
     },
     kill: async () => {
       killNow();

@@ -9,6 +9,8 @@ import { type InstanceEnd, type InstanceProcess, startInstance } from './instanc
 
 const INSTANCES = 6;
 const CALLS_PER_SECOND = 300;
+/** By then a lane has seen that an instance went: 0.1 s as a rule, more on a machine that is busy. */
+const SEEN_MS = 600;
 
 const closing = closeAfterEach();
 
@@ -22,7 +24,7 @@ afterAll(() => cluster.stop());
 
 it('a rolling restart of registered servers under load loses no call, and none is called after it went', async () => {
   const start = async (name: string): Promise<InstanceProcess> =>
-    closing(await startInstance({ name, consul: consul.address, delayMs: 5 }), (one) => one.kill());
+    closing(await startInstance({ name, consul: consul.address, delayMs: 5, settleMs: 1_000 }), (one) => one.kill());
   const names = Array.from({ length: INSTANCES }, (_, index) => `p${index + 1}`);
   const running = await Promise.all(names.map(start));
   const lane = closing(createGraylane({ consul: { address: consul.address } }), (one) => one.close());
@@ -38,15 +40,17 @@ it('a rolling restart of registered servers under load loses no call, and none i
   }
   await pause(500);
   await load.stop();
-  const afterSettling = ends.reduce((sum, end) => sum + (end?.afterSettling ?? 0), 0);
+  const begun = ends.flatMap((end) => end?.calls ?? []);
+  const lastMs = Math.max(...begun);
   const slowest = Math.max(...load.calls.map(({ startedAtMs, endedAtMs }) => endedAtMs - startedAtMs));
   printFact(
     `rolling restart of ${INSTANCES} registered servers, ${CALLS_PER_SECOND} calls/s`,
-    `lost ${load.lost.length} of ${load.calls.length}, called after they went ${afterSettling}, ` +
+    `lost ${load.lost.length} of ${load.calls.length}, last call at one that goes ${lastMs.toFixed(0)} ms after its SIGTERM, ` +
       `slowest call ${slowest.toFixed(0)} ms`,
   );
   expect(describeLosses(load.calls)).toBe('');
-  expect(afterSettling).toBe(0);
+  // They answer for a second more, so a client that still calls them would be seen.
+  expect(begun.filter((atMs) => atMs > SEEN_MS)).toEqual([]);
   expect(ends.map((end) => end?.code)).toEqual(names.map(() => 0));
   expect(load.calls.length).toBeGreaterThan(1_000);
 }, 120_000);
