@@ -28,10 +28,12 @@ import { type ExplainRequest, type Explanation, explainCall } from './resolver/e
 import { inspectService } from './resolver/inspect';
 import { BreakerHub, type LaneBreakers } from './resolver/lane-breakers';
 import { addLane, type LaneHandle, registerLane, removeLane } from './resolver/lanes';
+import { readService } from './resolver/read-service';
 import { createResolverClass } from './resolver/resolver';
 import { Service, type ServiceOptions } from './resolver/service';
 import { formatTarget, parseTarget, type Target } from './resolver/target';
 import { waitUntilReady } from './resolver/wait-ready';
+import { LaneTelemetry } from './telemetry/lane-telemetry';
 import { Wiring } from './wiring';
 
 /** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
@@ -74,6 +76,7 @@ class Lane implements Graylane {
   readonly #hooks: LaneHooks;
   readonly #scopes = new CallScopes();
   readonly #breakers = new BreakerHub();
+  readonly #telemetry: LaneTelemetry;
   readonly #services = new Map<string, Service>();
   readonly #channels = new Map<GraylaneChannel, string>();
   readonly #warm = new Set<Service>();
@@ -86,6 +89,7 @@ class Lane implements Graylane {
     this.name = options.name;
     this.#options = options;
     this.#hooks = hooks;
+    this.#telemetry = new LaneTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     this.#logger = safeLogger(options.logger ?? consoleLogger);
     this.#grpc = options.grpc ?? bundledGrpc;
@@ -207,6 +211,7 @@ class Lane implements Graylane {
       });
     }
     for (const channel of [...this.#channels.keys()]) channel.close();
+    this.#telemetry.close();
     for (const service of this.#services.values()) service.close();
     this.#wiring.close();
     await this.#wiring.flush();
@@ -236,6 +241,7 @@ class Lane implements Graylane {
         service: target.service,
         clock: this.#seams.clock,
         staticLabels: this.#options.labels,
+        telemetry: this.#service(target).telemetry,
         callStarted: () => {
           this.#callsInFlight += 1;
         },
@@ -261,8 +267,10 @@ class Lane implements Graylane {
     let service = this.#services.get(key);
     if (service === undefined) {
       const { datacenters } = this.#options;
-      service = new Service({
+      const created: Service = new Service({
         target,
+        // `payments`, or `payments?dc=dc2` where a target says more than the name.
+        telemetry: this.#telemetry.service(key.slice(key.lastIndexOf('/') + 1), () => readService(created)),
         source: this.#wiring.source(target),
         policies: this.#wiring.policies(target),
         store: this.#wiring.store(target),
@@ -276,6 +284,7 @@ class Lane implements Graylane {
         logger: this.#logger,
         onDecision: this.#hooks.onDecision,
       });
+      service = created;
       this.#services.set(key, service);
       this.#breakers.add(service);
     }

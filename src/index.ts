@@ -27,3 +27,4 @@ export type {
   ExplainedRoute,
   RoutingExplanation,
 } from './routing/explain';
+export type { TelemetryOptions } from './telemetry/lane-telemetry';
