@@ -6,15 +6,14 @@ import type { Service } from './service';
 /** What the gauges show of a service. Called at each collection: cheap beside `inspectService`, and without names of endpoints. */
 export function readService(service: Service): ServiceReading {
   const { policyState, clock } = service;
-  const { plan, rejected } = policyState;
+  const { plan } = policyState;
   return {
     datacenters: readDatacenters(service),
     endpoints: readEndpoints(service),
     breakers: service.breakers.views(),
     policy: {
       index: plan?.index,
-      rejectedIndex: rejected?.index,
-      isRejected: rejected !== undefined,
+      rejectedIndex: service.rejectedIndex,
       revision: plan?.revision,
     },
     retryBudget: service.budgetLeft,

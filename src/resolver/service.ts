@@ -206,7 +206,11 @@ export class Service implements BalancerHost {
     return this.#knowledge.pendingReason();
   }
 
+  /** Consul index of the last policy that was refused. */
+  rejectedIndex: string | undefined;
+
   #countPolicy(former: PolicyState, next: PolicyState): void {
+    if (next.rejected !== undefined) this.rejectedIndex = next.rejected.index;
     if (this.telemetry === undefined) return;
     const { counts } = this.telemetry;
     if (next.plan !== undefined && next.plan !== former.plan && next.plan.origin !== 'none')

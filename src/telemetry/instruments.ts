@@ -31,7 +31,11 @@ const GAUGES = {
   endpoints: ['graylane.endpoints', '{endpoint}', 'Endpoints in each state'],
   staleness: ['graylane.discovery.staleness', 's', 'Age of what is known of the instances; 0 while fresh'],
   watch: ['graylane.discovery.watch', '{watch}', '1 for the state that the watch of a datacenter is in'],
-  policyIndex: ['graylane.policy.index', '1', 'Consul index of the policy in force, and of the last rejected'],
+  policyIndex: [
+    'graylane.policy.index',
+    '1',
+    'Consul index of the policy in force, and of the last one rejected; 0: none',
+  ],
   policyRevision: ['graylane.policy.revision', '1', 'The revision in force as a number: its 12 hexadecimal digits'],
   retryBudget: ['graylane.retry.budget', '1', 'Share of the retry budget that is left'],
   override: ['graylane.override', '1', '1 while an override is in force'],

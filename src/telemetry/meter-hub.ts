@@ -2,6 +2,7 @@ import type { BatchObservableResult, Meter } from '@opentelemetry/api';
 import { SDK_VERSION } from '../policy/sdk-version';
 import { SERVICE } from './attributes';
 import { Counts } from './counts';
+import { GaugeBook } from './gauge-book';
 import { createInstruments, type Instruments } from './instruments';
 import { observeCounts, observeReading } from './observe';
 import type { ServiceReading } from './reading';
@@ -19,6 +20,7 @@ const BUILD_INFO = { 'graylane.version': SDK_VERSION, 'process.runtime.version':
 /** What lanes hand to the meter that they share: instruments of one name exist once in it. */
 export class MeterHub {
   readonly instruments: Instruments;
+  readonly #book = new GaugeBook();
   readonly #services = new Set<Collected>();
   /** Counters never go back: what closed lanes have counted stays, by service. */
   readonly #closed = new Map<string, Counts>();
@@ -58,6 +60,8 @@ export class MeterHub {
   }
 
   #collect(result: BatchObservableResult): void {
+    const book = this.#book;
+    book.begin(result);
     const totals = new Map<string, Total>();
     for (const [service, counts] of this.#closed) {
       const total = totalOf(totals, service);
@@ -71,13 +75,14 @@ export class MeterHub {
       total.refused += reading.retryBudget.refused;
       const local = reading.datacenters.find((datacenter) => datacenter.local);
       if (local !== undefined) this.#local.set(each.service, local.datacenter);
-      observeReading(result, this.instruments.gauges, each, reading);
+      observeReading(book, this.instruments.gauges, each, reading);
     }
     for (const [service, { counts, refused }] of totals) {
       observeCounts(result, this.instruments.counters, service, counts, this.#local.get(service));
       result.observe(this.instruments.counters.retriesRefused, refused, { [SERVICE]: service });
     }
-    result.observe(this.instruments.gauges.buildInfo, 1, BUILD_INFO);
+    book.observe(this.instruments.gauges.buildInfo, 1, BUILD_INFO);
+    book.end();
   }
 }
 

@@ -2,6 +2,7 @@ import type { BatchObservableResult, ObservableCounter } from '@opentelemetry/ap
 import type { BreakerState } from '../breaker/view';
 import * as names from './attributes';
 import type { Counts } from './counts';
+import type { GaugeBook, Labels } from './gauge-book';
 import type { Instruments } from './instruments';
 import { ENDPOINT_STATES, type ServiceReading } from './reading';
 import { statusText } from './status';
@@ -54,7 +55,7 @@ export function observeCounts(
 
 /** Writes how a service of one lane stands now. */
 export function observeReading(
-  result: BatchObservableResult,
+  book: GaugeBook,
   gauges: Instruments['gauges'],
   of: { readonly lane: string; readonly service: string },
   reading: ServiceReading,
@@ -62,14 +63,14 @@ export function observeReading(
   const base = { [names.LANE]: of.lane, [names.SERVICE]: of.service };
   for (const { datacenter, freshness, staleForS } of reading.datacenters) {
     const at = { ...base, [names.DATACENTER]: datacenter };
-    result.observe(gauges.staleness, staleForS, at);
+    book.observe(gauges.staleness, staleForS, at);
     for (const state of WATCH_STATES) {
-      result.observe(gauges.watch, state === freshness ? 1 : 0, { ...at, [names.STATE]: state });
+      book.observe(gauges.watch, state === freshness ? 1 : 0, { ...at, [names.STATE]: state });
     }
   }
   for (const { subset, datacenter, isDefault, states } of reading.endpoints) {
     for (const state of ENDPOINT_STATES) {
-      result.observe(gauges.endpoints, states[state], {
+      book.observe(gauges.endpoints, states[state], {
         ...base,
         [names.SUBSET]: subset,
         [names.DATACENTER]: datacenter,
@@ -78,13 +79,13 @@ export function observeReading(
       });
     }
   }
-  observeBreakers(result, gauges, base, reading);
-  observePolicy(result, gauges, base, reading);
-  result.observe(gauges.retryBudget, reading.retryBudget.left, base);
+  observeBreakers(book, gauges, base, reading);
+  observePolicy(book, gauges, base, reading);
+  book.observe(gauges.retryBudget, reading.retryBudget.left, base);
 }
 
 function observeBreakers(
-  result: BatchObservableResult,
+  book: GaugeBook,
   gauges: Instruments['gauges'],
   base: Readonly<Record<string, string>>,
   { breakers }: ServiceReading,
@@ -97,7 +98,7 @@ function observeBreakers(
     }
     const at = key.lastIndexOf('@');
     for (const each of BREAKER_STATES) {
-      result.observe(gauges.breakerState, each === state ? 1 : 0, {
+      book.observe(gauges.breakerState, each === state ? 1 : 0, {
         ...base,
         [names.LEVEL]: level,
         [names.SUBSET]: key.slice(0, at),
@@ -107,28 +108,23 @@ function observeBreakers(
     }
   }
   for (const state of BREAKER_STATES) {
-    result.observe(gauges.breakerState, endpoints[state], { ...base, [names.LEVEL]: 'endpoint', [names.STATE]: state });
+    book.observe(gauges.breakerState, endpoints[state], { ...base, [names.LEVEL]: 'endpoint', [names.STATE]: state });
   }
 }
 
 function observePolicy(
-  result: BatchObservableResult,
+  book: GaugeBook,
   gauges: Instruments['gauges'],
   base: Readonly<Record<string, string>>,
   { policy, override }: ServiceReading,
 ): void {
-  if (policy.index !== undefined) {
-    result.observe(gauges.policyIndex, Number(policy.index), { ...base, [names.STATE]: 'applied' });
-  }
-  if (policy.rejectedIndex !== undefined) {
-    result.observe(gauges.policyIndex, Number(policy.rejectedIndex), { ...base, [names.STATE]: 'rejected' });
-  }
+  // Always both, 0 where there is none, so that an alert may compare them.
+  book.observe(gauges.policyIndex, Number(policy.index ?? 0), { ...base, [names.STATE]: 'applied' });
+  book.observe(gauges.policyIndex, Number(policy.rejectedIndex ?? 0), { ...base, [names.STATE]: 'rejected' });
   const revision = Number.parseInt(policy.revision ?? '', 16);
-  if (!Number.isNaN(revision)) result.observe(gauges.policyRevision, revision, base);
-  result.observe(gauges.override, override === undefined ? 0 : 1, base);
+  if (!Number.isNaN(revision)) book.observe(gauges.policyRevision, revision, base);
+  book.observe(gauges.override, override === undefined ? 0 : 1, base);
 }
-
-type Labels = Readonly<Record<string, string | number | boolean>>;
 
 /** Rows that have the same labels are added up: an instrument takes one value for each set of labels. */
 class Sums {

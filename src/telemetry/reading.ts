@@ -22,11 +22,10 @@ export interface ServiceReading {
   }[];
   readonly breakers: readonly BreakerView[];
   readonly policy: {
-    /** Consul indices; undefined where the policy did not come from Consul, or none was rejected. */
+    /** Consul index; undefined where the policy did not come from Consul. */
     readonly index: string | undefined;
+    /** Consul index of the last revision that was refused, even if a good one has come since. */
     readonly rejectedIndex: string | undefined;
-    /** The newest revision read was refused. */
-    readonly isRejected: boolean;
     readonly revision: string | undefined;
   };
   readonly retryBudget: {
