@@ -32,10 +32,12 @@ import { type ExplainRequest, type Explanation, explainCall } from './resolver/e
 import { inspectService } from './resolver/inspect';
 import { BreakerHub, type LaneBreakers } from './resolver/lane-breakers';
 import { addLane, type LaneHandle, registerLane, removeLane } from './resolver/lanes';
+import { readService } from './resolver/read-service';
 import { createResolverClass } from './resolver/resolver';
 import { Service, type ServiceOptions } from './resolver/service';
 import { formatTarget, parseTarget, type Target } from './resolver/target';
 import { waitUntilReady } from './resolver/wait-ready';
+import { LaneTelemetry } from './telemetry/lane-telemetry';
 import { Wiring } from './wiring';
 
 /** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
@@ -79,6 +81,7 @@ class Lane implements Graylane {
   readonly #scopes: CallScopes;
   readonly #propagation: Propagation;
   readonly #breakers = new BreakerHub();
+  readonly #telemetry: LaneTelemetry;
   readonly #services = new Map<string, Service>();
   readonly #channels = new Map<GraylaneChannel, string>();
   readonly #warm = new Set<Service>();
@@ -91,6 +94,7 @@ class Lane implements Graylane {
     this.name = options.name;
     this.#options = options;
     this.#hooks = hooks;
+    this.#telemetry = new LaneTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     this.#logger = safeLogger(options.logger ?? consoleLogger);
     this.#grpc = options.grpc ?? bundledGrpc;
@@ -227,6 +231,7 @@ class Lane implements Graylane {
       });
     }
     for (const channel of [...this.#channels.keys()]) channel.close();
+    this.#telemetry.close();
     for (const service of this.#services.values()) service.close();
     this.#wiring.close();
     await this.#wiring.flush();
@@ -256,6 +261,7 @@ class Lane implements Graylane {
         service: target.service,
         clock: this.#seams.clock,
         staticLabels: this.#options.labels,
+        telemetry: this.#service(target).telemetry,
         callStarted: () => {
           this.#callsInFlight += 1;
         },
@@ -281,8 +287,10 @@ class Lane implements Graylane {
     let service = this.#services.get(key);
     if (service === undefined) {
       const { datacenters } = this.#options;
-      service = new Service({
+      const created: Service = new Service({
         target,
+        // `payments`, or `payments?dc=dc2` where a target says more than the name.
+        telemetry: this.#telemetry.service(key.slice(key.lastIndexOf('/') + 1), () => readService(created)),
         source: this.#wiring.source(target),
         policies: this.#wiring.policies(target),
         store: this.#wiring.store(target),
@@ -296,6 +304,7 @@ class Lane implements Graylane {
         logger: this.#logger,
         onDecision: this.#hooks.onDecision,
       });
+      service = created;
       this.#services.set(key, service);
       this.#breakers.add(service);
     }

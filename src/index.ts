@@ -36,3 +36,4 @@ export type { InstanceOptions } from './server/instance-options';
 export { registerInstance } from './server/register-instance';
 export type { Registration, RegistrationState, StopReport } from './server/registration';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';
+export type { TelemetryOptions } from './telemetry/lane-telemetry';

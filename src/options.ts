@@ -10,6 +10,7 @@ import type { Random } from './internal/random';
 import type { PolicyDocument } from './policy/document';
 import type { EnvironmentOverride } from './policy/override';
 import type { PolicyMode } from './resolver/target';
+import type { TelemetryOptions } from './telemetry/lane-telemetry';
 
 /** Options of `createGraylane()`. All are optional; an empty object uses Consul as the environment names it. */
 export interface GraylaneOptions {
@@ -41,6 +42,8 @@ export interface GraylaneOptions {
   readonly baggage?: boolean;
   /** Default: warnings and errors to standard error. */
   readonly logger?: Logger;
+  /** What is reported to OpenTelemetry; `false`: nothing. Default: spans and metrics, to whatever SDK is registered. */
+  readonly telemetry?: false | TelemetryOptions;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
   readonly grpc?: GrpcModule;
   /**
@@ -79,6 +82,7 @@ export interface ParsedOptions {
   readonly labels: Readonly<Record<string, string>>;
   readonly baggage: boolean;
   readonly logger: Logger | undefined;
+  readonly telemetry: TelemetryOptions;
   readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;
   readonly connectTimeoutMs: number;
@@ -99,6 +103,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'labels',
   'baggage',
   'logger',
+  'telemetry',
   'grpc',
   'stateDirectory',
   'connectTimeoutMs',
@@ -138,6 +143,7 @@ export function parseOptions(
     labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
     baggage: flag(problems, 'baggage', options.baggage),
     logger: options.logger,
+    telemetry: telemetryOptions(problems, options.telemetry),
     grpc: options.grpc,
     stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
     connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),
@@ -182,6 +188,27 @@ function stateDirectory(
   if (typeof given === 'string' && given !== '') return given;
   problems.push(`stateDirectory: ${JSON.stringify(given)} (expected: a path, or false)`);
   return undefined;
+}
+
+function telemetryOptions(problems: string[], given: GraylaneOptions['telemetry']): TelemetryOptions {
+  if (given === false) return { traces: false, metrics: false };
+  if (given === undefined) return {};
+  if (typeof given !== 'object' || given === null) {
+    problems.push(`telemetry: ${JSON.stringify(given)} (expected: an object, or false)`);
+    return {};
+  }
+  for (const [key, value] of Object.entries(given)) {
+    const isSwitch = key === 'traces' || key === 'metrics';
+    const method = key === 'tracerProvider' ? 'getTracer' : key === 'meterProvider' ? 'getMeter' : undefined;
+    if (isSwitch && value !== undefined && typeof value !== 'boolean') {
+      problems.push(`telemetry.${key}: ${JSON.stringify(value)} (expected: true or false)`);
+    } else if (method !== undefined && value !== undefined && typeof value?.[method] !== 'function') {
+      problems.push(`telemetry.${key}: no ${method}() (expected: a provider of OpenTelemetry)`);
+    } else if (!isSwitch && method === undefined) {
+      problems.push(`telemetry.${key}: unknown (expected: one of traces, metrics, tracerProvider, meterProvider)`);
+    }
+  }
+  return given;
 }
 
 function milliseconds(

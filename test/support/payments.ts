@@ -74,6 +74,8 @@ export interface PaymentsServer extends ServerIdentity {
   readonly sessions: { opened: number; open: number };
   /** What unary calls do instead of answering. */
   behave(behaviour: Behaviour | undefined): void;
+  /** What the last call came with. */
+  lastMetadata(): grpc.Metadata | undefined;
   /** Graceful. */
   stop(): Promise<void>;
   /** At once. */
@@ -91,6 +93,7 @@ export async function startPaymentsServer(
   const { name = 'p1', version = 'stable', datacenter = 'dc1' } = identity;
   let behaviour: Behaviour | undefined;
   let calls = 0;
+  let lastMetadata: grpc.Metadata | undefined;
   const sessions = { opened: 0, open: 0 };
   const reply = (order: string | undefined, metadata: grpc.Metadata): ChargeReply => ({
     order: order ?? '',
@@ -104,6 +107,7 @@ export async function startPaymentsServer(
   server.addService(Payments.service, {
     charge(call: grpc.ServerUnaryCall<ChargeRequest, ChargeReply>, callback: grpc.sendUnaryData<ChargeReply>) {
       calls += 1;
+      lastMetadata = call.metadata;
       const answer = reply(call.request.order, call.metadata);
       if (behaviour === undefined) callback(null, answer);
       else if ('code' in behaviour) callback({ code: behaviour.code, details: behaviour.details ?? 'as told' });
@@ -111,6 +115,7 @@ export async function startPaymentsServer(
     },
     watch(call: grpc.ServerWritableStream<{ count: number; intervalMs: number }, ChargeReply>) {
       calls += 1;
+      lastMetadata = call.metadata;
       const { count, intervalMs } = call.request;
       let sent = 0;
       const next = (): void => {
@@ -128,6 +133,7 @@ export async function startPaymentsServer(
     },
     upload(call: grpc.ServerReadableStream<ChargeRequest, unknown>, callback: grpc.sendUnaryData<unknown>) {
       calls += 1;
+      lastMetadata = call.metadata;
       let count = 0;
       call.on('data', () => {
         count += 1;
@@ -136,6 +142,7 @@ export async function startPaymentsServer(
     },
     converse(call: grpc.ServerDuplexStream<ChargeRequest, ChargeReply>) {
       calls += 1;
+      lastMetadata = call.metadata;
       call.on('data', (request: ChargeRequest) => call.write(reply(request.order, call.metadata)));
       call.on('end', () => call.end());
     },
@@ -156,6 +163,7 @@ export async function startPaymentsServer(
       return calls;
     },
     sessions,
+    lastMetadata: () => lastMetadata,
     behave: (next) => {
       behaviour = next;
     },
