@@ -9,6 +9,7 @@ interface ChargeRequest {
 /** A server in the middle: each of its handlers calls the next one, as late and as indirectly as its kind allows. */
 export interface Hop {
   readonly address: string;
+  readonly port: number;
   /** What the handlers found in their `call.metadata`, newest last. */
   readonly seen: readonly grpc.Metadata[];
   /** Labels that were ambient when a call was cancelled. */
@@ -20,6 +21,10 @@ export interface HopOptions {
   readonly lane: Graylane;
   readonly next: PaymentsClient;
   readonly accept: AcceptOptions;
+  /** Answers name it as their `order`. Default: they are passed on as they are. */
+  readonly name?: string;
+  /** Runs a unary handler, as a tracer would. Default: as it is. */
+  readonly around?: <T>(metadata: grpc.Metadata, handler: () => Promise<T>) => Promise<T>;
   /** Around the lane's own interceptor. */
   readonly before?: readonly grpc.ServerInterceptor[];
   readonly after?: readonly grpc.ServerInterceptor[];
@@ -28,7 +33,7 @@ export interface HopOptions {
 }
 
 export async function startHop(options: HopOptions): Promise<Hop> {
-  const { lane, next, accept, before = [], after = [] } = options;
+  const { lane, next, accept, name, before = [], after = [], around = (_, handler) => handler() } = options;
   const seen: grpc.Metadata[] = [];
   const cancelled: Readonly<Record<string, string>>[] = [];
   const onward = async (call: { readonly metadata: grpc.Metadata }): Promise<ChargeReply> => {
@@ -47,7 +52,8 @@ export async function startHop(options: HopOptions): Promise<Hop> {
     async charge(call: grpc.ServerUnaryCall<ChargeRequest, ChargeReply>, callback: grpc.sendUnaryData<ChargeReply>) {
       begin(call);
       if (call.request.order === 'never') return;
-      callback(null, await onward(call));
+      const reply = await around(call.metadata, () => onward(call));
+      callback(null, name === undefined ? reply : { ...reply, order: name });
     },
     async watch(call: grpc.ServerWritableStream<{ count: number }, ChargeReply>) {
       begin(call);
@@ -82,5 +88,5 @@ export async function startHop(options: HopOptions): Promise<Hop> {
       error === null ? resolve(bound) : reject(error),
     ),
   );
-  return { address: `127.0.0.1:${port}`, seen, cancelled, stop: () => server.forceShutdown() };
+  return { address: `127.0.0.1:${port}`, port, seen, cancelled, stop: () => server.forceShutdown() };
 }
