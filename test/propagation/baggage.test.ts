@@ -4,6 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane } from '../../src/index';
 import { keepBaggage, readBaggage } from '../../src/propagation/baggage';
 import { closeAfterEach } from '../support/closers';
+import { charge, paymentsClient, startPaymentsServer } from '../support/payments';
+import { type Hop, startHop } from './hop';
 
 describe('a baggage header', () => {
   it.each<[string, readonly string[], Readonly<Record<string, string | null>>]>([
@@ -82,5 +84,22 @@ describe('a lane with baggage', () => {
     lane.with({ labels: { 'x-gray': 'canary' } }, () => expect(active()).toEqual({}));
     expect(headers.baggage).toBe('x-gray=bag,evil=1');
     expect(() => createGraylane({ baggage: 'yes' as never })).toThrow('baggage: string (expected: true or false)');
+  });
+
+  it('hands them on from server to server in the header that the propagator writes', async () => {
+    const payments = closing(await startPaymentsServer(), ({ kill }) => kill());
+    const hopTo = async (port: number): Promise<Hop> => {
+      const lane = open(true);
+      lane.setInstances('payments', [{ address: '127.0.0.1', port }]);
+      const next = paymentsClient(lane.target('payments'), lane.clientOptions());
+      return closing(await startHop({ lane, next, accept: { accept: ['x-gray'] } }), (hop) => hop.stop());
+    };
+    const second = await hopTo(payments.port);
+    const first = await hopTo(second.port);
+    const caller = closing(paymentsClient(first.address), (client) => client.close());
+    expect(await charge(caller, { baggage: 'x-gray=can%61ry,evil=1' })).toMatchObject({ gray: 'canary' });
+    expect(first.seen[0]?.get('baggage')).toEqual(['x-gray=can%61ry']);
+    expect(second.seen[0]?.get('baggage')).toEqual(['x-gray=canary']);
+    expect(second.seen[0]?.get('x-gray')).toEqual(['canary']);
   });
 });
