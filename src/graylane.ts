@@ -18,20 +18,26 @@ import {
   type Metadata,
   registerLoadBalancer,
   registerResolver,
+  type ServerInterceptor,
 } from './internal/grpc';
 import { consoleLogger, type Logger, safeLogger } from './internal/logger';
 import { systemRandom } from './internal/random';
 import type { Graylane, LaneInspection, TargetOptions } from './lane';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { PolicyDocument } from './policy/document';
+import type { AcceptOptions } from './propagation/accept';
+import type { HttpMiddleware } from './propagation/http-middleware';
+import { Propagation } from './propagation/propagation';
 import { type ExplainRequest, type Explanation, explainCall } from './resolver/explain';
 import { inspectService } from './resolver/inspect';
 import { BreakerHub, type LaneBreakers } from './resolver/lane-breakers';
 import { addLane, type LaneHandle, registerLane, removeLane } from './resolver/lanes';
+import { readService } from './resolver/read-service';
 import { createResolverClass } from './resolver/resolver';
 import { Service, type ServiceOptions } from './resolver/service';
 import { formatTarget, parseTarget, type Target } from './resolver/target';
 import { waitUntilReady } from './resolver/wait-ready';
+import { LaneTelemetry } from './telemetry/lane-telemetry';
 import { Wiring } from './wiring';
 
 /** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
@@ -72,8 +78,10 @@ class Lane implements Graylane {
   readonly #grpc: GrpcModule;
   readonly #wiring: Wiring;
   readonly #hooks: LaneHooks;
-  readonly #scopes = new CallScopes();
+  readonly #scopes: CallScopes;
+  readonly #propagation: Propagation;
   readonly #breakers = new BreakerHub();
+  readonly #telemetry: LaneTelemetry;
   readonly #services = new Map<string, Service>();
   readonly #channels = new Map<GraylaneChannel, string>();
   readonly #warm = new Set<Service>();
@@ -86,10 +94,13 @@ class Lane implements Graylane {
     this.name = options.name;
     this.#options = options;
     this.#hooks = hooks;
+    this.#telemetry = new LaneTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     this.#logger = safeLogger(options.logger ?? consoleLogger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
+    this.#scopes = new CallScopes(options.baggage);
+    this.#propagation = new Propagation(this.#grpc, this.#scopes);
     this.#wiring = new Wiring(options, { ...this.#seams, logger: this.#logger });
     this.#handle = {
       name: this.name,
@@ -148,6 +159,18 @@ class Lane implements Graylane {
     return this.#scopes.run(checked, fn);
   }
 
+  ambientLabels(): Record<string, string> {
+    return { ...this.#scopes.current()?.labels };
+  }
+
+  serverInterceptor(options: AcceptOptions): ServerInterceptor {
+    return this.#propagation.serverInterceptor(options);
+  }
+
+  httpMiddleware(options: AcceptOptions): HttpMiddleware {
+    return this.#propagation.httpMiddleware(options);
+  }
+
   async ready(service: string, options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const target = this.#parse(service);
     const key = formatTarget(target);
@@ -182,6 +205,7 @@ class Lane implements Graylane {
       lane: this.name,
       consul: this.#wiring.load,
       services: [...this.#services.values()].map((service) => inspectService(service)),
+      refusedLabels: this.#propagation.refused,
     };
   }
 
@@ -211,6 +235,7 @@ class Lane implements Graylane {
       });
     }
     for (const channel of [...this.#channels.keys()]) channel.close();
+    this.#telemetry.close();
     for (const service of this.#services.values()) service.close();
     this.#wiring.close();
     await this.#wiring.flush();
@@ -240,6 +265,7 @@ class Lane implements Graylane {
         service: target.service,
         clock: this.#seams.clock,
         staticLabels: this.#options.labels,
+        telemetry: this.#service(target).telemetry,
         callStarted: () => {
           this.#callsInFlight += 1;
         },
@@ -265,8 +291,10 @@ class Lane implements Graylane {
     let service = this.#services.get(key);
     if (service === undefined) {
       const { datacenters } = this.#options;
-      service = new Service({
+      const created: Service = new Service({
         target,
+        // `payments`, or `payments?dc=dc2` where a target says more than the name.
+        telemetry: this.#telemetry.service(key.slice(key.lastIndexOf('/') + 1), () => readService(created)),
         source: this.#wiring.source(target),
         policies: this.#wiring.policies(target),
         store: this.#wiring.store(target),
@@ -281,6 +309,7 @@ class Lane implements Graylane {
         logger: this.#logger,
         onDecision: this.#hooks.onDecision,
       });
+      service = created;
       this.#services.set(key, service);
       this.#breakers.add(service);
     }

@@ -14,6 +14,8 @@ export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
 export type { ForceSelector, PolicyOrigin, PolicyProblem } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
+export type { AcceptOptions } from './propagation/accept';
+export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
 export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
 export type {
   DatacenterInspection,
@@ -29,3 +31,11 @@ export type {
   ExplainedRoute,
   RoutingExplanation,
 } from './routing/explain';
+export { type DrainReport, drainServer } from './server/drain';
+export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain-options';
+export type { CheckKind, InstanceCheck } from './server/instance-check';
+export type { InstanceOptions } from './server/instance-options';
+export { registerInstance } from './server/register-instance';
+export type { Registration, RegistrationState, StopReport } from './server/registration';
+export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';
+export type { TelemetryOptions } from './telemetry/lane-telemetry';

@@ -3,8 +3,17 @@
 import type { CallScope } from './channel/call-scope';
 import type { AgentLoad } from './discovery/consul/client';
 import type { StaticInstance } from './discovery/static-instance';
-import type { ChannelCredentials, ChannelOptions, ClientChannel, ClientOptions, Metadata } from './internal/grpc';
+import type {
+  ChannelCredentials,
+  ChannelOptions,
+  ClientChannel,
+  ClientOptions,
+  Metadata,
+  ServerInterceptor,
+} from './internal/grpc';
 import type { PolicyDocument } from './policy/document';
+import type { AcceptOptions } from './propagation/accept';
+import type { HttpMiddleware } from './propagation/http-middleware';
 import type { ExplainRequest, Explanation } from './resolver/explain';
 import type { ServiceInspection } from './resolver/inspect';
 import type { LaneBreakers } from './resolver/lane-breakers';
@@ -25,6 +34,8 @@ export interface LaneInspection {
   /** Requests open at each Consul agent: see `docs/consul-load.md` for what an agent takes. */
   readonly consul: readonly AgentLoad[];
   readonly services: readonly ServiceInspection[];
+  /** By key, how often the value of an accepted label was refused: sent twice, no plain text, or too long. */
+  readonly refusedLabels: Readonly<Record<string, number>>;
 }
 
 /**
@@ -47,6 +58,16 @@ export interface Graylane {
   labels(labels: Readonly<Record<string, string>>): Record<string, string>;
   /** Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL before `fn` runs. */
   with<T>(scope: CallScope, fn: () => T): T;
+  /** The labels that calls begun here carry from their async context, without static ones: for HTTP clients and logs. */
+  ambientLabels(): Record<string, string>;
+  /**
+   * For `new grpc.Server({ interceptors: [...] })`: handlers of all four kinds, and all that they start, run with the
+   * labels that their caller sent, as far as they are accepted. In place of those of a `with()` around the server, and
+   * nothing else of the caller's metadata becomes a label. Throws INVALID_OPTION.
+   */
+  serverInterceptor(options: AcceptOptions): ServerInterceptor;
+  /** The same for HTTP, as `(req, res, next)`: plain `http`, Express, and Fastify's `onRequest` hook. */
+  httpMiddleware(options: AcceptOptions): HttpMiddleware;
   /**
    * Resolves when policy and instances of a service are known, some usable instance exists, and every open channel to it
    * has a connection. Rejects with NOT_READY and what is missing after `timeoutMs` (default 5000).

@@ -11,6 +11,7 @@ import type { Random } from './internal/random';
 import type { PolicyDocument } from './policy/document';
 import type { EnvironmentOverride } from './policy/override';
 import type { PolicyMode } from './resolver/target';
+import type { TelemetryOptions } from './telemetry/lane-telemetry';
 
 /** Options of `createGraylane()`. All are optional; an empty object uses Consul as the environment names it. */
 export interface GraylaneOptions {
@@ -37,8 +38,15 @@ export interface GraylaneOptions {
   readonly protection?: ProtectionOptions | false;
   /** Labels of every call; a call's own and ambient ones win. */
   readonly labels?: Readonly<Record<string, string>>;
+  /**
+   * Labels travel as W3C baggage too, beside metadata: read by `serverInterceptor()` and `httpMiddleware()` (which then
+   * let no other baggage through), put into OpenTelemetry's active baggage, and sent by its propagator. Default false.
+   */
+  readonly baggage?: boolean;
   /** Default: warnings and errors to standard error. */
   readonly logger?: Logger;
+  /** What is reported to OpenTelemetry; `false`: nothing. Default: spans and metrics, to whatever SDK is registered. */
+  readonly telemetry?: false | TelemetryOptions;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
   readonly grpc?: GrpcModule;
   /**
@@ -83,7 +91,9 @@ export interface ParsedOptions {
   readonly requirePolicy: boolean;
   readonly protection: Protection;
   readonly labels: Readonly<Record<string, string>>;
+  readonly baggage: boolean;
   readonly logger: Logger | undefined;
+  readonly telemetry: TelemetryOptions;
   readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;
   readonly connectTimeoutMs: number;
@@ -104,7 +114,9 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'requirePolicy',
   'protection',
   'labels',
+  'baggage',
   'logger',
+  'telemetry',
   'grpc',
   'stateDirectory',
   'connectTimeoutMs',
@@ -144,7 +156,9 @@ export function parseOptions(
     requirePolicy: options.requirePolicy ?? false,
     protection: parseProtection(problems, options.protection),
     labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
+    baggage: flag(problems, 'baggage', options.baggage),
     logger: options.logger,
+    telemetry: telemetryOptions(problems, options.telemetry),
     grpc: options.grpc,
     stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
     connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),
@@ -202,6 +216,27 @@ function authorityMetaKey(problems: string[], given: unknown): string | undefine
   return undefined;
 }
 
+function telemetryOptions(problems: string[], given: GraylaneOptions['telemetry']): TelemetryOptions {
+  if (given === false) return { traces: false, metrics: false };
+  if (given === undefined) return {};
+  if (typeof given !== 'object' || given === null) {
+    problems.push(`telemetry: ${JSON.stringify(given)} (expected: an object, or false)`);
+    return {};
+  }
+  for (const [key, value] of Object.entries(given)) {
+    const isSwitch = key === 'traces' || key === 'metrics';
+    const method = key === 'tracerProvider' ? 'getTracer' : key === 'meterProvider' ? 'getMeter' : undefined;
+    if (isSwitch && value !== undefined && typeof value !== 'boolean') {
+      problems.push(`telemetry.${key}: ${JSON.stringify(value)} (expected: true or false)`);
+    } else if (method !== undefined && value !== undefined && typeof value?.[method] !== 'function') {
+      problems.push(`telemetry.${key}: no ${method}() (expected: a provider of OpenTelemetry)`);
+    } else if (!isSwitch && method === undefined) {
+      problems.push(`telemetry.${key}: unknown (expected: one of traces, metrics, tracerProvider, meterProvider)`);
+    }
+  }
+  return given;
+}
+
 function milliseconds(
   problems: string[],
   path: string,
@@ -214,6 +249,12 @@ function milliseconds(
   if (typeof value === 'number' && value >= least && value <= most) return value;
   problems.push(`${path}: ${String(value)} (expected: ${least}..${most})`);
   return fallback;
+}
+
+function flag(problems: string[], path: string, value: unknown): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false;
+  problems.push(`${path}: ${typeof value} (expected: true or false)`);
+  return false;
 }
 
 function collect<T>(problems: string[], parse: () => T): T | undefined {

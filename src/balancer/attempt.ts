@@ -54,6 +54,7 @@ export class Attempt implements AttemptLink, AttemptView {
   readonly onCallEnded: (code: Status, details: string, metadata: Metadata) => void;
 
   tier = 0;
+  isPanic = false;
   code = 0;
   details = '';
   respondedAtMs = 0;
@@ -80,11 +81,12 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   /** Prepares the attempt for a pick and returns it as grpc-js' pick result. */
-  picked(call: RoutedCall, connection: ChannelConnection, pool: Pool, tier: number): PickResult {
+  picked(call: RoutedCall, connection: ChannelConnection, pool: Pool, tier: number, isPanic: boolean): PickResult {
     this.#call = call;
     this.#connection = connection;
     this.#from = pool;
     this.tier = tier;
+    this.isPanic = isPanic;
     return this as unknown as PickResult;
   }
 

@@ -5,6 +5,7 @@ import type { Metadata } from '../internal/grpc';
 import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
+import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { EndpointRegistry } from './endpoint-registry';
 import type { RoutedCall } from './routed-call';
 
@@ -24,6 +25,8 @@ export interface BalancerHost {
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector;
+  /** Undefined where nothing is observed, as in tests. */
+  readonly telemetry: ServiceTelemetry | undefined;
   /** Decides a call that began before anything was known. */
   decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision;
   /** A retry that was drawn from the budget reached nobody. */

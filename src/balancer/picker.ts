@@ -51,6 +51,15 @@ export class SnapshotPicker implements Picker {
   }
 
   pick(args: PickArgs): PickResult {
+    const { telemetry, clock } = this.#context.host;
+    if (telemetry?.picks.isDue() !== true) return this.#pickFor(args);
+    const beganAtMs = clock.now();
+    const result = this.#pickFor(args);
+    telemetry.picks.took(clock.now() - beganAtMs);
+    return result;
+  }
+
+  #pickFor(args: PickArgs): PickResult {
     const call = args.extraPickInfo as unknown as RoutedCall;
     const { refusal } = this.#snapshot;
     if (refusal !== undefined) return this.#refuse(call, true, refusal);
@@ -60,6 +69,7 @@ export class SnapshotPicker implements Picker {
       const forced = this.#pickForced(call, decision, topology, args.metadata);
       if (forced !== undefined) return forced;
     }
+    call.rejectedAt = undefined;
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
     if (call.inFlight > 0 && !this.#context.host.mayHedge()) return QUEUE;
     const tiers = topology.tiersOf(decision);
@@ -85,13 +95,22 @@ export class SnapshotPicker implements Picker {
     const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? this.#fallbackFrom(tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
-      if (pool.subsetBreaker !== undefined && this.#isShed(pool, tiers, tier)) continue;
+      if (pool.subsetBreaker !== undefined && this.#isShed(pool, tiers, tier)) {
+        call.rejectedAt ??= pool;
+        continue;
+      }
       if (pool.probes.length > 0) {
         const probe = this.#probe(call, pool);
         if (probe !== undefined) return this.#complete(call, probe, pool, tier, metadata);
       }
-      if (isChoosy && pool.spill.isPartial && this.#spills(call, pool, tiers, tier)) continue;
-      if (pool.isAllBad && pool.picker !== undefined) continue;
+      if (isChoosy && pool.spill.isPartial && this.#spills(call, pool, tiers, tier)) {
+        if (pool.isAllBad && pool.connected.length > 0) call.rejectedAt ??= pool;
+        continue;
+      }
+      if (pool.isAllBad && pool.picker !== undefined) {
+        call.rejectedAt ??= pool;
+        continue;
+      }
       const connection = choose(pool, this.#pick);
       if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would
@@ -189,7 +208,7 @@ export class SnapshotPicker implements Picker {
           continue;
         }
         if (!connection.isReady || call.tried?.includes(connection.endpoint) === true) break;
-        return this.#complete(call, connection, pool, tier, metadata);
+        return this.#complete(call, connection, pool, tier, metadata, true);
       }
     }
     return undefined;
@@ -231,10 +250,17 @@ export class SnapshotPicker implements Picker {
     return this.#refuse(call, true, details);
   }
 
-  #complete(call: RoutedCall, connection: ChannelConnection, pool: Pool, tier: number, metadata: Metadata): PickResult {
+  #complete(
+    call: RoutedCall,
+    connection: ChannelConnection,
+    pool: Pool,
+    tier: number,
+    metadata: Metadata,
+    isPanic = false,
+  ): PickResult {
     call.isRefused = false;
     const attempt = this.#context.attempts.take();
-    const result = attempt.picked(call, connection, pool, tier);
+    const result = attempt.picked(call, connection, pool, tier, isPanic);
     call.observer?.attemptPicked?.(attempt, metadata);
     return result;
   }

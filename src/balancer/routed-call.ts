@@ -27,6 +27,8 @@ export interface RoutedCall extends RoutingOutcome {
   readonly mayRetry: boolean;
   /** Set by the picker when waiting or trying again cannot help (nothing exists that could serve): no retry then. */
   isRefused: boolean;
+  /** The first pool that breakers closed to the last pick: its subset's, or those of all its endpoints. For observers. */
+  rejectedAt: { readonly subset: string; readonly datacenter: string } | undefined;
   /** Told about each attempt, when somebody wants to know (observers, spans). */
   readonly observer: AttemptObserver | undefined;
 }
@@ -45,5 +47,7 @@ export interface AttemptView {
   readonly subset: string;
   /** Position in the failover order; 0 is where the decision wanted it. */
   readonly tier: number;
+  /** Nobody was fit to serve, so anybody connected does. */
+  readonly isPanic: boolean;
   readonly startedAtMs: number;
 }

@@ -13,6 +13,10 @@ export interface RetryBudget {
   /** Calls and retries of the last ten seconds. */
   readonly calls: number;
   readonly retries: number;
+  /** Retries that `tryRetry` has refused so far. */
+  readonly refused: number;
+  /** Share of what is allowed now that was not drawn, in [0, 1]; 1 while there are no calls. */
+  left(nowMs: number): number;
   /** A call begins (not: an attempt). */
   callStarted(nowMs: number): void;
   /** Draws one retry. False: the budget is spent and the call gets its real status. */
@@ -33,6 +37,7 @@ export function createRetryBudget(rules: RetryBudgetRules): RetryBudget {
 class RingBudget implements RetryBudget {
   calls = 0;
   retries = 0;
+  refused = 0;
   #percent = 0;
   #minPerSecond = 0;
   #activeSeconds = 0;
@@ -60,11 +65,18 @@ class RingBudget implements RetryBudget {
 
   tryRetry(nowMs: number): boolean {
     const slot = this.#advance(nowMs);
-    // The larger of the two, not their sum: otherwise a service that fails altogether would get both.
-    const allowed = Math.max((this.calls * this.#percent) / 100, this.#activeSeconds * this.#minPerSecond);
-    if (this.retries + 1 > allowed) return false;
+    if (this.retries + 1 > this.#allowed()) {
+      this.refused += 1;
+      return false;
+    }
     this.#draw(slot);
     return true;
+  }
+
+  left(nowMs: number): number {
+    this.#advance(nowMs);
+    const allowed = this.#allowed();
+    return allowed > 0 ? Math.max(0, 1 - this.retries / allowed) : this.calls > 0 ? 0 : 1;
   }
 
   takeRetry(nowMs: number): void {
@@ -82,6 +94,11 @@ class RingBudget implements RetryBudget {
       this.retries -= 1;
       return;
     }
+  }
+
+  /** The larger of the two, not their sum: otherwise a service that fails altogether would get both. */
+  #allowed(): number {
+    return Math.max((this.calls * this.#percent) / 100, this.#activeSeconds * this.#minPerSecond);
   }
 
   #draw(slot: number): void {

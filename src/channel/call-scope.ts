@@ -1,5 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { context } from '@opentelemetry/api';
 import type { ForceSelector } from '../policy/plan';
+import type { Ambient, Runner } from '../propagation/ambient';
+import { withBaggage } from '../propagation/baggage';
 import type { CallReport } from './call-report';
 
 /** What `lane.with(scope, fn)` says of the calls made in `fn`. */
@@ -17,14 +20,29 @@ export interface CallScope {
 }
 
 /** The scope of each lane is its own, so that two lanes never mix. */
-export class CallScopes {
+export class CallScopes implements Ambient {
+  readonly usesBaggage: boolean;
   readonly #storage = new AsyncLocalStorage<CallScope>();
+
+  constructor(usesBaggage: boolean = false) {
+    this.usesBaggage = usesBaggage;
+  }
 
   /** Runs `fn` with `scope` laid over the one around it: labels are merged, the rest is replaced where given. */
   run<T>(scope: CallScope, fn: () => T): T {
     const outer = this.#storage.getStore();
     const merged = outer === undefined ? scope : { ...outer, ...scope, labels: { ...outer.labels, ...scope.labels } };
-    return this.#storage.run(merged, fn);
+    if (!this.usesBaggage || scope.labels === undefined) return this.#storage.run(merged, fn);
+    return context.with(withBaggage(scope.labels, true), () => this.#storage.run(merged, fn));
+  }
+
+  /** For a call that came in: it begins anew, whatever scope the server was started in. */
+  prepare(labels: Readonly<Record<string, string>>): Runner {
+    const scope = { labels };
+    const run: Runner = (fn) => this.#storage.run(scope, fn);
+    if (!this.usesBaggage) return run;
+    const arrived = withBaggage(labels, false);
+    return (fn) => context.with(arrived, () => run(fn));
   }
 
   current(): CallScope | undefined {

@@ -1,3 +1,4 @@
+import type { Context } from '@opentelemetry/api';
 import type { AttemptObserver, AttemptView } from '../balancer/routed-call';
 import type { Clock, Timer } from '../internal/clock';
 import {
@@ -9,6 +10,8 @@ import {
 } from '../internal/grpc';
 import type { Decision, ForceSelector } from '../policy/plan';
 import { CALL_CONTEXT, type CallContext } from '../resolver/call-context';
+import type { ObservedCall } from '../telemetry/observed-call';
+import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { CallReport, CallReportAttempt } from './call-report';
 import type { CallScope } from './call-scope';
 
@@ -19,6 +22,7 @@ export interface CallHome {
   readonly service: string;
   readonly clock: Clock;
   readonly staticLabels: Readonly<Record<string, string>>;
+  readonly telemetry: ServiceTelemetry | undefined;
   callStarted(): void;
   callEnded(): void;
 }
@@ -32,18 +36,22 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   readonly #home: CallHome;
   readonly #method: string;
   readonly #scope: CallScope | undefined;
-  readonly #attempts: CallReportAttempt[] = [];
+  readonly #around: Context | undefined;
+  #attempts: CallReportAttempt[] | undefined;
+  #observed: ObservedCall | undefined;
   #listener: InterceptingListener | undefined;
   #decision: Decision | undefined;
   #timeout: Timer | undefined;
   #startedAtMs = 0;
   #isOpen = false;
 
-  constructor(inner: Call, home: CallHome, method: string, scope: CallScope | undefined) {
+  /** `around`: the OpenTelemetry context of the caller; undefined when no spans are wanted. */
+  constructor(inner: Call, home: CallHome, method: string, scope: CallScope | undefined, around: Context | undefined) {
     this.#inner = inner;
     this.#home = home;
     this.#method = method;
     this.#scope = scope;
+    this.#around = around;
   }
 
   // CallContext
@@ -61,7 +69,7 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   }
 
   get observer(): AttemptObserver | undefined {
-    return this.#scope?.observe === undefined ? undefined : this;
+    return this.#observed === undefined && this.#scope?.observe === undefined ? undefined : this;
   }
 
   decided(decision: Decision, late: boolean): void {
@@ -76,8 +84,15 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
 
   // AttemptObserver
 
+  attemptPicked(attempt: AttemptView, metadata: Metadata): void {
+    this.#observed?.attemptPicked(attempt, metadata);
+  }
+
   attemptEnded(attempt: AttemptView, code: number, details: string): void {
+    this.#observed?.attemptEnded(attempt, code, details);
+    if (this.#scope?.observe === undefined) return;
     const { endpoint, subset, tier, startedAtMs } = attempt;
+    this.#attempts ??= [];
     this.#attempts.push({
       endpoint: endpoint.key.slice(endpoint.datacenter.length + 1),
       instance: endpoint.instance.id,
@@ -97,6 +112,7 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
     addLabels(own, this.#scope?.labels);
     addLabels(own, this.#home.staticLabels);
     attachToMetadata(own, CALL_CONTEXT, this);
+    this.#observed = this.#home.telemetry?.begin(this.#method, this.#around, own);
     this.#listener = listener;
     this.#isOpen = true;
     this.#startedAtMs = this.#home.clock.now();
@@ -151,6 +167,10 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
       this.#isOpen = false;
       this.#timeout?.cancel();
       this.#home.callEnded();
+      if (this.#observed !== undefined) {
+        const durationMs = this.#home.clock.now() - this.#startedAtMs;
+        this.#observed.ended(status.code, status.details, durationMs, this.#decision);
+      }
       if (this.#scope?.observe !== undefined) this.#report(status);
     }
     this.#listener?.onReceiveStatus(status);
@@ -170,7 +190,7 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
               subset: decision.destination.subset,
               revision: decision.plan.revision,
             },
-      attempts: this.#attempts,
+      attempts: this.#attempts ?? [],
       code: status.code,
       details: status.details,
       durationMs: this.#home.clock.now() - this.#startedAtMs,

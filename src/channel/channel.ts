@@ -54,6 +54,7 @@ export class GraylaneChannel implements Channel {
     propagateFlags: number | null | undefined,
   ): Call {
     const inner = this.#inner.createCall(method, deadline, host, parentCall, propagateFlags);
-    return new GraylaneCall(inner, this.#home, method, this.#scopes.current());
+    const around = this.#home.telemetry?.callerContext();
+    return new GraylaneCall(inner, this.#home, method, this.#scopes.current(), around);
   }
 }

@@ -19,6 +19,10 @@ export type Channel = grpc.ChannelInterface;
 export type ClientChannel = grpc.Channel;
 export type Deadline = grpc.Deadline;
 export type InterceptingListener = grpc.InterceptingListener;
+export type ServerInterceptor = grpc.ServerInterceptor;
+export type ServerInterceptingCall = grpc.ServerInterceptingCallInterface;
+/** What grpc-js calls at the server's end of a call. */
+export type ServerListener = Parameters<ServerInterceptingCall['start']>[0];
 export type ParentCall = Parameters<Channel['createCall']>[3];
 export type Call = grpc.experimental.CallStream;
 

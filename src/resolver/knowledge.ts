@@ -22,6 +22,8 @@ export interface KnowledgeOptions {
   readonly logger: Logger;
   /** Where what is known survives the process; undefined: nowhere. */
   readonly store: StateStore | undefined;
+  /** Told of each reading of the policy, before what follows from it. Must not throw. */
+  readonly onPolicyState?: (former: PolicyState, next: PolicyState) => void;
 }
 
 /**
@@ -91,6 +93,7 @@ export class Knowledge {
       // What was in force before an idle spell is still the last good policy when it can't be read again.
       const known = former.plan === undefined && reading.kind !== 'present' ? this.#remembered?.policy : undefined;
       this.#policy = nextPolicyState(known ?? former, reading, this.#options.rules);
+      this.#options.onPolicyState?.(former, this.#policy);
       reportPolicyChange(this.#options.logger, this.#options.target.service, former, this.#policy);
       this.#join();
     });

@@ -18,6 +18,7 @@ export class LaneCall implements RoutedCall {
   inFlight = 0;
   lastCode = -1;
   wasProbe = false;
+  rejectedAt: RoutedCall['rejectedAt'] = undefined;
 
   get canTryAgain(): boolean {
     const retry = retryOf(this);
@@ -33,9 +34,10 @@ export class LaneCall implements RoutedCall {
     return retryOf(this) !== undefined;
   }
 
-  constructor(method: string, context: CallContext | undefined) {
+  /** `bare`: who hears of the attempts of a call that has no context. */
+  constructor(method: string, context: CallContext | undefined, bare?: AttemptObserver) {
     this.method = method;
     this.context = context;
-    this.observer = context?.observer;
+    this.observer = context === undefined ? bare : context.observer;
   }
 }

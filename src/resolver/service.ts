@@ -1,7 +1,7 @@
 import { EndpointRegistry } from '../balancer/endpoint-registry';
 import type { BalancerHost } from '../balancer/host';
 import { createEndpointLoad } from '../balancer/load';
-import type { RoutedCall } from '../balancer/routed-call';
+import type { AttemptObserver, RoutedCall } from '../balancer/routed-call';
 import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
 import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
 import { createStallDetector, type StallDetector } from '../breaker/stall';
@@ -13,6 +13,7 @@ import type { Decision, Plan } from '../policy/plan';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
 import type { Snapshot } from '../snapshot/snapshot';
+import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
@@ -28,6 +29,8 @@ export interface ServiceOptions extends KnowledgeOptions {
   readonly clientId: string;
   readonly connectDeadlineMs: number;
   readonly authorityMetaKey: string | undefined;
+  /** Undefined where nothing is observed, as in tests. */
+  readonly telemetry: ServiceTelemetry | undefined;
   /** Sees every decision. Must not throw. */
   readonly onDecision: ((decision: Decision, call: LaneCall) => void) | undefined;
 }
@@ -53,6 +56,7 @@ export class Service implements BalancerHost {
   readonly stall: StallDetector = createStallDetector();
   /** Whether a failed call is tried again. */
   readonly retries: RetryGate;
+  readonly telemetry: ServiceTelemetry | undefined;
   readonly #budget: RetryBudget;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
@@ -74,6 +78,7 @@ export class Service implements BalancerHost {
     this.clientId = options.clientId;
     this.connectDeadlineMs = options.connectDeadlineMs;
     this.authorityMetaKey = options.authorityMetaKey;
+    this.telemetry = options.telemetry;
     const { clock, random, logger } = options;
     this.breakers = createBreakerRegistry({
       clock,
@@ -89,7 +94,13 @@ export class Service implements BalancerHost {
     });
     this.#budget = createRetryBudget(options.rules.withoutPolicy.retryBudget);
     this.retries = new RetryGate(this.#budget, clock);
-    this.#knowledge = new Knowledge(options, (snapshot) => this.#takeOver(snapshot));
+    this.breakers.subscribe(({ event, level, key, from }) => {
+      if (event === 'open' && from === 'closed') this.telemetry?.counts.opened(level, key);
+    });
+    this.#knowledge = new Knowledge(
+      { ...options, onPolicyState: (former, next) => this.#countPolicy(former, next) },
+      (snapshot) => this.#takeOver(snapshot),
+    );
   }
 
   /** The lane is closed: nothing will become known any more. */
@@ -114,10 +125,16 @@ export class Service implements BalancerHost {
     return this.#knowledge.policyState;
   }
 
+  /** When the present watches began, in monotonic milliseconds. */
+  watchedSinceMs: number | undefined;
+
   /** Starts the watches with the first subscriber and stops them after the last. The listener hears of changes only. */
   subscribe(listener: SnapshotListener): () => void {
     this.#subscribers.add(listener);
-    if (!this.#knowledge.isOpen) this.#knowledge.open();
+    if (!this.#knowledge.isOpen) {
+      this.watchedSinceMs = this.clock.now();
+      this.#knowledge.open();
+    }
     return () => {
       if (this.#subscribers.delete(listener) && this.#subscribers.size === 0) this.#knowledge.close();
     };
@@ -135,6 +152,11 @@ export class Service implements BalancerHost {
     return { calls: this.#budget.calls, retries: this.#budget.retries };
   }
 
+  /** Share of the retry budget that is left now, and how often it was spent. */
+  get budgetLeft(): { readonly left: number; readonly refused: number } {
+    return { left: this.#budget.left(this.clock.now()), refused: this.#budget.refused };
+  }
+
   /** A call begins: the retry budget is a share of these. */
   callStarted(): void {
     this.#budget.callStarted(this.clock.now());
@@ -148,7 +170,20 @@ export class Service implements BalancerHost {
     return decision;
   }
 
+  /** Hears of the attempts of calls that came through no channel of the lane. */
+  get bareObserver(): AttemptObserver | undefined {
+    return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
+  }
+
   decide(call: LaneCall, snapshot: Snapshot, metadata: Metadata): Decision {
+    if (this.telemetry?.decisions.isDue() !== true) return this.#decide(call, snapshot, metadata);
+    const beganAtMs = this.clock.now();
+    const decision = this.#decide(call, snapshot, metadata);
+    this.telemetry.decisions.took(this.clock.now() - beganAtMs);
+    return decision;
+  }
+
+  #decide(call: LaneCall, snapshot: Snapshot, metadata: Metadata): Decision {
     const { staticLabels, onDecision } = this.#options;
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const input = {
@@ -179,6 +214,18 @@ export class Service implements BalancerHost {
     return describeStaleness(this.#knowledge.sourceState, this.clock.now());
   }
 
+  /** Consul index of the last policy that was refused. */
+  rejectedIndex: string | undefined;
+
+  #countPolicy(former: PolicyState, next: PolicyState): void {
+    if (next.rejected !== undefined) this.rejectedIndex = next.rejected.index;
+    if (this.telemetry === undefined) return;
+    const { counts } = this.telemetry;
+    if (next.plan !== undefined && next.plan !== former.plan && next.plan.origin !== 'none')
+      counts.policiesApplied += 1;
+    if (next.rejected !== undefined && next.rejected !== former.rejected) counts.policiesRejected += 1;
+  }
+
   /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
   #takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
@@ -188,6 +235,7 @@ export class Service implements BalancerHost {
     );
     if (plan !== this.#plan) {
       this.#plan = plan;
+      if (this.telemetry !== undefined) this.telemetry.revision = plan.revision;
       this.#budget.configure(plan.retryBudget);
       this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
     }

@@ -76,6 +76,8 @@ export interface PaymentsServer extends ServerIdentity {
   readonly sessions: { opened: number; open: number };
   /** What unary calls do instead of answering. */
   behave(behaviour: Behaviour | undefined): void;
+  /** What the last call came with. */
+  lastMetadata(): grpc.Metadata | undefined;
   /** Graceful. */
   stop(): Promise<void>;
   /** At once. */
@@ -95,6 +97,7 @@ export async function startPaymentsServer(
   let behaviour: Behaviour | undefined;
   let calls = 0;
   let authority: string | undefined;
+  let lastMetadata: grpc.Metadata | undefined;
   const sessions = { opened: 0, open: 0 };
   const reply = (order: string | undefined, metadata: grpc.Metadata): ChargeReply => ({
     order: order ?? '',
@@ -109,6 +112,7 @@ export async function startPaymentsServer(
     charge(call: grpc.ServerUnaryCall<ChargeRequest, ChargeReply>, callback: grpc.sendUnaryData<ChargeReply>) {
       calls += 1;
       authority = call.getHost();
+      lastMetadata = call.metadata;
       const answer = reply(call.request.order, call.metadata);
       if (behaviour === undefined) callback(null, answer);
       else if ('code' in behaviour) callback({ code: behaviour.code, details: behaviour.details ?? 'as told' });
@@ -116,6 +120,7 @@ export async function startPaymentsServer(
     },
     watch(call: grpc.ServerWritableStream<{ count: number; intervalMs: number }, ChargeReply>) {
       calls += 1;
+      lastMetadata = call.metadata;
       const { count, intervalMs } = call.request;
       let sent = 0;
       const next = (): void => {
@@ -133,6 +138,7 @@ export async function startPaymentsServer(
     },
     upload(call: grpc.ServerReadableStream<ChargeRequest, unknown>, callback: grpc.sendUnaryData<unknown>) {
       calls += 1;
+      lastMetadata = call.metadata;
       let count = 0;
       call.on('data', () => {
         count += 1;
@@ -141,6 +147,7 @@ export async function startPaymentsServer(
     },
     converse(call: grpc.ServerDuplexStream<ChargeRequest, ChargeReply>) {
       calls += 1;
+      lastMetadata = call.metadata;
       call.on('data', (request: ChargeRequest) => call.write(reply(request.order, call.metadata)));
       call.on('end', () => call.end());
     },
@@ -164,6 +171,7 @@ export async function startPaymentsServer(
       return authority;
     },
     sessions,
+    lastMetadata: () => lastMetadata,
     behave: (next) => {
       behaviour = next;
     },

@@ -1,0 +1,97 @@
+import { GraylaneError } from '../errors';
+import { labelKeyFault } from '../policy/label-key';
+
+/** What a server believes of those who call it. */
+export interface AcceptOptions {
+  /**
+   * Keys of the labels that callers may set, at most 32. Nothing else that they send becomes a label here or travels on;
+   * `[]` accepts none.
+   */
+  readonly accept: readonly string[];
+  /**
+   * What handlers shall not even see unless it is accepted: keys, or prefixes ending in `*`. Taken out of the metadata or
+   * headers, for servers that hand those on as they are. Default: nothing.
+   */
+  readonly strip?: readonly string[];
+}
+
+/** {@link AcceptOptions}, checked. Keys are in lower case. */
+export interface AcceptRules {
+  readonly keys: readonly string[];
+  isStripped(key: string): boolean;
+  readonly stripsNothing: boolean;
+}
+
+const MOST_KEYS = 32;
+const OPTIONS: readonly string[] = ['accept', 'strip'];
+
+/** Headers that mean something to HTTP, gRPC or tracing: sent on as labels they would break the next call. */
+const SPOKEN_FOR: ReadonlySet<string> = new Set([
+  'accept',
+  'accept-encoding',
+  'baggage',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'content-type',
+  'host',
+  'keep-alive',
+  'proxy-authorization',
+  'set-cookie',
+  'te',
+  'traceparent',
+  'tracestate',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'user-agent',
+]);
+
+/** Throws INVALID_OPTION with every problem, as `serverInterceptor.accept[0]: ... (expected: ...)`. */
+export function parseAcceptOptions(options: AcceptOptions, path: string): AcceptRules {
+  const problems: string[] = [];
+  const given: Partial<Record<string, unknown>> = typeof options === 'object' && options !== null ? { ...options } : {};
+  for (const key of Object.keys(given)) {
+    if (!OPTIONS.includes(key)) problems.push(`${path}.${key}: unknown (expected: ${OPTIONS.join(', ')})`);
+  }
+  const keys = strings(given['accept'], `${path}.accept`, problems);
+  for (const [index, key] of keys.entries()) {
+    const fault = labelKeyFault(key) ?? (SPOKEN_FOR.has(key) ? 'a key of your own; this one has a meaning' : undefined);
+    if (fault !== undefined) problems.push(`${path}.accept[${index}]: ${shown(key)} (expected: ${fault})`);
+  }
+  if (keys.length > MOST_KEYS) problems.push(`${path}.accept: ${keys.length} keys (expected: at most ${MOST_KEYS})`);
+  const strip = given['strip'] === undefined ? [] : strings(given['strip'], `${path}.strip`, problems);
+  for (const [index, pattern] of strip.entries()) {
+    if (!/^[0-9a-z_.-]+\*?$/.test(pattern)) {
+      problems.push(`${path}.strip[${index}]: ${shown(pattern)} (expected: a key, or a prefix ending in *)`);
+    }
+  }
+  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  return rules([...new Set(keys)], strip);
+}
+
+function rules(keys: readonly string[], strip: readonly string[]): AcceptRules {
+  const prefixes = strip.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));
+  const exact = new Set(strip);
+  return {
+    keys,
+    isStripped: (key) => !keys.includes(key) && (exact.has(key) || prefixes.some((prefix) => key.startsWith(prefix))),
+    stripsNothing: strip.length === 0,
+  };
+}
+
+function strings(value: unknown, path: string, problems: string[]): readonly string[] {
+  if (!Array.isArray(value)) {
+    problems.push(`${path}: ${value === undefined ? 'missing' : typeof value} (expected: a list of keys)`);
+    return [];
+  }
+  return value.map((each: unknown, index) => {
+    if (typeof each === 'string') return each.toLowerCase();
+    problems.push(`${path}[${index}]: ${typeof each} (expected: a key)`);
+    return 'x';
+  });
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.slice(0, 80));
+}

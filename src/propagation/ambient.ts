@@ -1,0 +1,13 @@
+/** Runs a function in what was prepared, as often as the call has something to run. */
+export type Runner = <T>(fn: () => T) => T;
+
+/** What a lane hands to its interceptors and middleware. */
+export interface Ambient {
+  /** Labels also travel as W3C baggage. */
+  readonly usesBaggage: boolean;
+  /**
+   * Prepares the async context of one incoming call: these labels and nothing that stood around the server. Called in
+   * the context in which the call arrived.
+   */
+  prepare(labels: Readonly<Record<string, string>>): Runner;
+}

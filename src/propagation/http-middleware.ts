@@ -1,0 +1,82 @@
+import type { EventEmitter } from 'node:events';
+import type { AcceptRules } from './accept';
+import type { Runner } from './ambient';
+import { keepBaggage } from './baggage';
+import type { Sent } from './intake';
+import type { Entrance } from './server-interceptor';
+
+/** The part of a request that is read: Node's own, Express', or Fastify's with the one of Node in `raw`. */
+export interface HttpRequest {
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly rawHeaders?: readonly string[];
+  readonly raw?: HttpRequest;
+}
+
+/** `(req, res, next)`, as plain `http`, Express' `app.use` and Fastify's `onRequest` hook take it. */
+export type HttpMiddleware = (request: HttpRequest, response: object, next: () => void) => void;
+
+export function createHttpMiddleware({ rules, intake, ambient }: Entrance): HttpMiddleware {
+  return (request, response, next) => {
+    const incoming = request.raw ?? request;
+    const labels = intake.take(rules, sentIn(incoming), ambient.usesBaggage);
+    strip(incoming, rules);
+    if (ambient.usesBaggage) filterBaggage(incoming, rules);
+    const runner = ambient.prepare(labels);
+    // Node emits the events of a body in the context of the connection, and whoever parses it goes on from there.
+    keepContext(incoming, runner);
+    keepContext(nodesOwn(response), runner);
+    runner(next);
+  };
+}
+
+/** Fastify's reply has Node's response in `raw`. */
+function nodesOwn(response: object): object {
+  const raw = 'raw' in response ? response.raw : undefined;
+  return typeof raw === 'object' && raw !== null ? raw : response;
+}
+
+/** `rawHeaders` shows what came twice; `headers` has it joined, or the first alone. */
+function sentIn(request: HttpRequest): Sent {
+  const { rawHeaders, headers } = request;
+  return {
+    values: (key) => {
+      if (rawHeaders === undefined) return [headers[key] ?? []].flat();
+      return rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === key);
+    },
+  };
+}
+
+function strip(request: HttpRequest, rules: AcceptRules): void {
+  if (rules.stripsNothing) return;
+  for (const key of Object.keys(request.headers)) if (rules.isStripped(key)) setHeader(request, key, undefined);
+}
+
+function filterBaggage(request: HttpRequest, rules: AcceptRules): void {
+  const sent = sentIn(request).values('baggage');
+  if (sent.length > 0) setHeader(request, 'baggage', keepBaggage(sent, rules.keys));
+}
+
+/** In all the forms in which Node offers headers. It makes two of them out of the raw ones when they are asked for. */
+function setHeader(request: HttpRequest, key: string, value: string | undefined): void {
+  const headers = request.headers as Record<string, unknown>;
+  const { headersDistinct } = request as { readonly headersDistinct?: Record<string, unknown> };
+  delete headers[key];
+  if (headersDistinct !== undefined) delete headersDistinct[key];
+  const raw = request.rawHeaders as string[] | undefined;
+  for (let index = (raw?.length ?? 0) - 2; index >= 0; index -= 2) {
+    if (raw?.[index]?.toLowerCase() === key) raw.splice(index, 2);
+  }
+  if (value === undefined) return;
+  headers[key] = value;
+  if (headersDistinct !== undefined) headersDistinct[key] = [value];
+  raw?.push(key, value);
+}
+
+/** Runs every listener of this emitter in the context, whoever emits and whenever. */
+function keepContext(target: object, runner: Runner): void {
+  const emitter = target as Partial<EventEmitter>;
+  const { emit } = emitter;
+  if (typeof emit !== 'function') return;
+  const value = (...event: Parameters<EventEmitter['emit']>): boolean => runner(() => emit.apply(target, event));
+  Object.defineProperty(target, 'emit', { value, configurable: true, writable: true });
+}

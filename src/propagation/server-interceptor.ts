@@ -1,0 +1,80 @@
+import type { GrpcModule, Metadata, ServerInterceptingCall, ServerInterceptor, ServerListener } from '../internal/grpc';
+import type { AcceptRules } from './accept';
+import type { Ambient, Runner } from './ambient';
+import { keepBaggage } from './baggage';
+import type { LabelIntake } from './intake';
+
+export interface Entrance {
+  readonly rules: AcceptRules;
+  readonly intake: LabelIntake;
+  readonly ambient: Ambient;
+}
+
+/**
+ * An interceptor for `new grpc.Server({ interceptors })`: whatever grpc-js calls for a call runs in the async context of
+ * that call's accepted labels, be it the handler or an event of its stream.
+ */
+export function createServerInterceptor(grpc: GrpcModule, entrance: Entrance): ServerInterceptor {
+  class ScopedCall extends grpc.ServerInterceptingCall {
+    readonly #next: ServerInterceptingCall;
+    readonly #way = new CallEntrance(entrance);
+
+    constructor(next: ServerInterceptingCall) {
+      super(next);
+      this.#next = next;
+    }
+
+    // What grpc-js offers instead of this leaves `onCancel` no way to run the rest in a context.
+    override start(listener: ServerListener): void {
+      this.#next.start(this.#way.listener(listener));
+    }
+  }
+  return (_method, call) => new ScopedCall(call);
+}
+
+/** The way in of one call. Until its metadata has come there is nothing to accept, and nobody to run. */
+class CallEntrance {
+  readonly #entrance: Entrance;
+  #runner: Runner | undefined;
+
+  constructor(entrance: Entrance) {
+    this.#entrance = entrance;
+  }
+
+  run(fn: () => void): void {
+    if (this.#runner === undefined) fn();
+    else this.#runner(fn);
+  }
+
+  listener(inner: ServerListener): ServerListener {
+    return {
+      onReceiveMetadata: (metadata) => {
+        this.#accept(metadata);
+        this.run(() => inner.onReceiveMetadata(metadata));
+      },
+      onReceiveMessage: (message) => this.run(() => inner.onReceiveMessage(message)),
+      onReceiveHalfClose: () => this.run(() => inner.onReceiveHalfClose()),
+      onCancel: () => this.run(() => inner.onCancel()),
+    };
+  }
+
+  #accept(metadata: Metadata): void {
+    const { rules, intake, ambient } = this.#entrance;
+    const labels = intake.take(rules, { values: (key) => metadata.get(key) }, ambient.usesBaggage);
+    strip(metadata, rules);
+    if (ambient.usesBaggage) filterBaggage(metadata, rules);
+    this.#runner = ambient.prepare(labels);
+  }
+}
+
+function strip(metadata: Metadata, rules: AcceptRules): void {
+  if (rules.stripsNothing) return;
+  for (const key of Object.keys(metadata.getMap())) if (rules.isStripped(key)) metadata.remove(key);
+}
+
+/** OpenTelemetry passes baggage on whole: what was not accepted would come back as a label at the next server. */
+function filterBaggage(metadata: Metadata, rules: AcceptRules): void {
+  const kept = keepBaggage(metadata.get('baggage'), rules.keys);
+  if (kept === undefined) metadata.remove('baggage');
+  else metadata.set('baggage', kept);
+}

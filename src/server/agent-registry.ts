@@ -1,0 +1,93 @@
+import type { ConsulAnswer, ConsulClient } from '../discovery/consul/client';
+import type { ParsedInstance } from './instance-options';
+
+/** What became of a request to the agent. */
+export type AgentReply = { readonly kind: 'done' | 'unknown' } | { readonly kind: 'failed'; readonly reason: string };
+
+/** The agent is on this machine: what it has not answered by then, it will not. */
+const TIME_LIMIT_MS = 2_000;
+
+/** One instance at its Consul agent. Raw calls, since npm `consul` drops `Weights` and `EnableTagOverride`. */
+export class AgentRegistry {
+  readonly #client: ConsulClient;
+  readonly #instance: ParsedInstance;
+  readonly #body: string;
+
+  constructor(client: ConsulClient, instance: ParsedInstance) {
+    this.#client = client;
+    this.#instance = instance;
+    this.#body = JSON.stringify(registrationOf(instance));
+  }
+
+  /** Doing it twice changes nothing. */
+  async register(): Promise<AgentReply> {
+    const { check } = this.#instance;
+    const reply = reading(await this.#put('/agent/service/register', this.#body));
+    // A check that was critical before a restart stays so until it reports.
+    return reply.kind === 'done' && check.type === 'ttl' ? this.confirm() : reply;
+  }
+
+  /** Reports the instance as well, or asks whether the agent knows it; `unknown` when it does not. */
+  async confirm(): Promise<AgentReply> {
+    const { id, check } = this.#instance;
+    if (check.type === 'ttl') {
+      const answer = await this.#put('/agent/check/pass/{id}', '', `service:${id}`);
+      // 500 in older versions, 404 in newer ones.
+      return isStatus(answer, 404, 500) ? { kind: 'unknown' } : reading(answer);
+    }
+    const answer = await this.#client.get({ path: '/agent/service/{id}', params: { id }, timeLimitMs: TIME_LIMIT_MS });
+    return isStatus(answer, 404) ? { kind: 'unknown' } : reading(answer);
+  }
+
+  async deregister(): Promise<AgentReply> {
+    const answer = await this.#put('/agent/service/deregister/{id}', '', this.#instance.id);
+    const isGone = isStatus(answer, 404) || (answer.kind === 'failure' && /unknown service/i.test(answer.reason));
+    return isGone ? { kind: 'unknown' } : reading(answer);
+  }
+
+  #put(path: string, body: string, id?: string): Promise<ConsulAnswer> {
+    const params = id === undefined ? {} : { params: { id } };
+    return this.#client.put({ path, body, ...params, timeLimitMs: TIME_LIMIT_MS });
+  }
+}
+
+function reading(answer: ConsulAnswer): AgentReply {
+  return answer.kind === 'answer' ? { kind: 'done' } : { kind: 'failed', reason: answer.reason };
+}
+
+function isStatus(answer: ConsulAnswer, ...statuses: readonly number[]): boolean {
+  return answer.status !== undefined && statuses.includes(answer.status);
+}
+
+/** https://developer.hashicorp.com/consul/api-docs/agent/service#register-service */
+function registrationOf(instance: ParsedInstance): object {
+  const { id, name, address, port, tags, meta, weights, enableTagOverride } = instance;
+  return {
+    ID: id,
+    Name: name,
+    Port: port,
+    Tags: tags,
+    Meta: meta,
+    Weights: { Passing: weights.passing, Warning: weights.warning },
+    EnableTagOverride: enableTagOverride,
+    ...(address === undefined ? {} : { Address: address }),
+    ...checkOf(instance),
+  };
+}
+
+function checkOf({ id, check, deregisterCriticalAfterMs }: ParsedInstance): object {
+  if (check.type === 'none') return {};
+  const common = {
+    CheckID: `service:${id}`,
+    Name: `graylane ${check.type}`,
+    // Who registers itself is up; without this it would be critical until the first check.
+    Status: 'passing',
+    ...(deregisterCriticalAfterMs === undefined
+      ? {}
+      : { DeregisterCriticalServiceAfter: `${deregisterCriticalAfterMs}ms` }),
+  };
+  if (check.type === 'ttl') return { Check: { ...common, TTL: `${check.ttlMs}ms` } };
+  const { target, service, useTls, intervalMs, timeoutMs } = check;
+  const GRPC = service === '' ? target : `${target}/${service}`;
+  return { Check: { ...common, GRPC, GRPCUseTLS: useTls, Interval: `${intervalMs}ms`, Timeout: `${timeoutMs}ms` } };
+}

@@ -1,0 +1,178 @@
+import { hostname } from 'node:os';
+import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../discovery/consul/options';
+import { GraylaneError } from '../errors';
+import { isRecord } from '../internal/is-record';
+import type { Logger } from '../internal/logger';
+import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
+import type { CheckKind, InstanceCheck, ParsedCheck } from './instance-check';
+import { OptionReader } from './option-reader';
+
+/** What `registerInstance()` tells Consul, and how the server leaves again. */
+export interface InstanceOptions extends DrainOptions {
+  /** Of the service, as clients write it in their target: letters, digits, `-`, `_`, `.`. */
+  readonly name: string;
+  /** 1..65535: the one that the server was bound to. */
+  readonly port: number;
+  /** Where clients reach it. Default: the address of the Consul node. */
+  readonly address?: string;
+  /**
+   * Unique at the Consul agent, and the same after a restart, so that the successor replaces its predecessor. Default:
+   * `name-hostname-port`.
+   */
+  readonly id?: string;
+  readonly tags?: readonly string[];
+  /** Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. */
+  readonly meta?: Readonly<Record<string, string>>;
+  /** Share of the calls, 1..65535, and what is left of it while a check warns. Default 1 and 1. */
+  readonly weights?: { readonly passing: number; readonly warning?: number };
+  /** Default: `grpc` where `health` is given, else `ttl`. */
+  readonly check?: CheckKind | InstanceCheck;
+  /** Others may change the tags in the catalogue, and Consul keeps that. Default false. */
+  readonly enableTagOverride?: boolean;
+  /** Consul forgets the instance when it was critical for so long: 60,000 ms or more, or false. Default 600,000. */
+  readonly deregisterCriticalAfterMs?: number | false;
+  /** How often it is looked whether the agent still knows the instance: 500..600,000 ms. Default 5,000. */
+  readonly verifyEveryMs?: number;
+  /** How to reach the agent of this machine. Of several addresses only the first: an instance belongs to one agent. */
+  readonly consul?: ConsulOptions;
+  /** Default: warnings and errors to standard error. */
+  readonly logger?: Logger;
+}
+
+/** {@link InstanceOptions} with all defaults applied. */
+export interface ParsedInstance {
+  readonly name: string;
+  readonly id: string;
+  readonly port: number;
+  readonly address: string | undefined;
+  readonly tags: readonly string[];
+  readonly meta: Readonly<Record<string, string>>;
+  readonly weights: { readonly passing: number; readonly warning: number };
+  readonly check: ParsedCheck;
+  readonly enableTagOverride: boolean;
+  readonly deregisterCriticalAfterMs: number | undefined;
+  readonly verifyEveryMs: number;
+  readonly consul: ParsedConsulOptions;
+  readonly drain: ParsedDrain;
+}
+
+const KEYS: Readonly<Record<keyof InstanceOptions, true>> = {
+  name: true,
+  port: true,
+  address: true,
+  id: true,
+  tags: true,
+  meta: true,
+  weights: true,
+  check: true,
+  enableTagOverride: true,
+  deregisterCriticalAfterMs: true,
+  verifyEveryMs: true,
+  consul: true,
+  logger: true,
+  server: true,
+  health: true,
+  settleMs: true,
+  graceMs: true,
+};
+const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
+const CHECKS: readonly CheckKind[] = ['grpc', 'ttl', 'none'];
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Throws INVALID_OPTION with every problem, as `instance.port: 0 (expected: 1..65535)`. */
+export function parseInstanceOptions(options: InstanceOptions, env: Environment = process.env): ParsedInstance {
+  const read = new OptionReader(options, 'instance', Object.keys(KEYS));
+  const given: Partial<InstanceOptions> = isRecord(options) ? options : {};
+  const name = read.text('name', SERVICE, 'a service name of letters, digits, "-", "_" and "."') ?? 'x';
+  const port = read.number('port', { low: 1, high: 65_535, isInteger: true }) ?? 1;
+  const address = read.optional('address', () =>
+    read.text('address', /^[^\s/\p{Cc}]{1,255}$/u, 'a host name or IP address'),
+  );
+  const id = read.optional('id', () => read.text('id', /^[^\s/?#\p{Cc}]{1,255}$/u, 'text without spaces and slashes'));
+  const after = given.deregisterCriticalAfterMs ?? 600_000;
+  const instance = {
+    name,
+    port,
+    address,
+    id: id ?? `${name}-${hostname()}-${port}`,
+    tags: read.texts('tags'),
+    meta: readMeta(read),
+    weights: readWeights(read),
+    check: readCheck(read, {
+      // Null is not "left out".
+      check: given.check === undefined ? defaultCheck(given) : given.check,
+      host: address,
+      port,
+    }),
+    enableTagOverride: read.flag('enableTagOverride'),
+    deregisterCriticalAfterMs:
+      after === false
+        ? undefined
+        : read.number('deregisterCriticalAfterMs', { low: 60_000, high: 2 ** 31, fallback: 600_000 }),
+    verifyEveryMs: read.number('verifyEveryMs', { low: 500, high: 600_000, fallback: 5_000 }) ?? 5_000,
+    drain: parseDrainOptions(read),
+  };
+  const consul = read.collect(() => parseConsulOptions(given.consul ?? {}, env));
+  read.throwProblems();
+  if (consul === undefined) throw new GraylaneError('INVALID_OPTION', 'consul: not usable');
+  return { ...instance, consul: { ...consul, addresses: consul.addresses.slice(0, 1) } };
+}
+
+function readMeta(read: OptionReader): Readonly<Record<string, string>> {
+  const meta = read.record('meta');
+  if (Object.keys(meta).length > 64) read.problem('meta', `${Object.keys(meta).length} keys`, 'at most 64');
+  const checked: Record<string, string> = {};
+  for (const [key, value] of Object.entries(meta)) {
+    const isKey = /^[A-Za-z0-9_-]{1,128}$/.test(key) && !key.startsWith('consul-');
+    if (!isKey)
+      read.problem(`meta[${JSON.stringify(key.slice(0, 80))}]`, 'key', 'letters, digits, "-", "_", not consul-');
+    else if (typeof value !== 'string' || value.length > 512) {
+      read.problem(`meta.${key}`, typeof value, 'a string of at most 512 characters');
+    } else checked[key] = value;
+  }
+  return checked;
+}
+
+function readWeights(read: OptionReader): { readonly passing: number; readonly warning: number } {
+  const inner = read.inner('weights', ['passing', 'warning']);
+  if (inner === undefined) return { passing: 1, warning: 1 };
+  const passing = inner.number('passing', { low: 1, high: 65_535, isInteger: true }) ?? 1;
+  const warning = inner.number('warning', { low: 0, high: 65_535, isInteger: true, fallback: 1 }) ?? 1;
+  return { passing, warning };
+}
+
+function defaultCheck({ health }: Partial<InstanceOptions>): CheckKind {
+  return health === undefined ? 'ttl' : 'grpc';
+}
+
+interface CheckContext {
+  readonly check: CheckKind | InstanceCheck;
+  readonly host: string | undefined;
+  readonly port: number;
+}
+
+function readCheck(read: OptionReader, context: CheckContext): ParsedCheck {
+  const { check: asked, host = '127.0.0.1', port } = context;
+  const options: Partial<InstanceCheck> | null = typeof asked === 'string' ? { type: asked } : asked;
+  if (options === null || !CHECKS.some((known) => known === options.type)) {
+    read.problem('check', String(typeof asked === 'string' ? asked : options?.type), CHECKS.join(', '));
+    return { type: 'none' };
+  }
+  if (options.type === 'none') return { type: 'none' };
+  const keys =
+    options.type === 'ttl' ? ['type', 'ttlMs'] : ['type', 'service', 'target', 'useTls', 'intervalMs', 'timeoutMs'];
+  const inner = new OptionReader(options, 'instance.check', keys, read);
+  if (options.type === 'ttl') {
+    return { type: 'ttl', ttlMs: inner.number('ttlMs', { low: 1_000, high: 600_000, fallback: 15_000 }) ?? 15_000 };
+  }
+  const target = inner.optional('target', () => inner.text('target', /^[^\s/\p{Cc}]+:\d{1,5}$/u, 'host:port'));
+  return {
+    type: 'grpc',
+    service: inner.optional('service', () => inner.text('service', /^[^\s\p{Cc}]*$/u, 'a name')) ?? '',
+    target: target ?? `${host.includes(':') ? `[${host}]` : host}:${port}`,
+    useTls: inner.flag('useTls'),
+    intervalMs: inner.number('intervalMs', { low: 1_000, high: 600_000, fallback: 5_000 }) ?? 5_000,
+    timeoutMs: inner.number('timeoutMs', { low: 100, high: 60_000, fallback: 2_000 }) ?? 2_000,
+  };
+}

@@ -1,0 +1,31 @@
+/** OpenTelemetry's conventions for RPC (release candidate of 2026), as far as they are used here. */
+export const RPC_SYSTEM = 'rpc.system.name';
+export const RPC_METHOD = 'rpc.method';
+export const RPC_STATUS = 'rpc.response.status_code';
+export const SERVER_ADDRESS = 'server.address';
+export const SERVER_PORT = 'server.port';
+export const ERROR_TYPE = 'error.type';
+
+/** Ours. What each means stands in docs/observability.md. */
+export const SERVICE = 'graylane.service';
+export const ROUTE = 'graylane.route';
+/** On a call: the subset decided on. On an attempt: the one that its endpoint was picked from. */
+export const SUBSET = 'graylane.subset';
+export const SERVED_BY = 'graylane.served_by';
+export const INSTANCE = 'graylane.instance';
+export const DATACENTER = 'graylane.datacenter';
+export const LOCALITY = 'graylane.locality';
+export const TIER = 'graylane.tier';
+export const REVISION = 'graylane.policy.revision';
+export const STICKY = 'graylane.sticky';
+export const FORCED = 'graylane.forced';
+export const FALLBACK = 'graylane.fallback';
+export const PANIC = 'graylane.panic';
+export const BREAKER = 'graylane.breaker';
+export const ATTEMPTS = 'graylane.attempts';
+/** Beside `rpc.method`, `grpc.previous_rpc_attempts` of gRFC A72 by our own name. */
+export const PREVIOUS_ATTEMPTS = 'graylane.previous_attempts';
+export const LANE = 'graylane.lane';
+export const STATE = 'graylane.state';
+export const LEVEL = 'graylane.level';
+export const ORIGIN = 'graylane.origin';

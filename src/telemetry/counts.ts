@@ -1,0 +1,107 @@
+import type { BreakerLevel } from '../breaker/view';
+
+const CODES = 17;
+const MOST_TIERS = 10;
+/** Subsets and datacenters are few; a process that has seen more names than this puts the rest together. */
+const MOST_ROWS = 1_000;
+const OTHER = '_other';
+
+/** What went to one subset in one datacenter as one step of the failover order. Grows for ever; read at collection. */
+export interface Row {
+  /** The subset that the decision wanted. */
+  readonly wanted: string;
+  readonly subset: string;
+  readonly datacenter: string;
+  readonly tier: number;
+  picks: number;
+  panics: number;
+  /** Attempts that ended, by status code. */
+  readonly ended: Float64Array;
+}
+
+/** Times that a breaker opened. Endpoints are never named: their number is not bounded by anything. */
+export interface Openings {
+  readonly level: BreakerLevel;
+  readonly subset: string;
+  readonly datacenter: string;
+  count: number;
+}
+
+/**
+ * What is counted of one service in plain numbers, since adding to an instrument of an SDK costs a microsecond and there are
+ * several for each attempt. Finding a row allocates nothing once it is there.
+ */
+export class Counts {
+  readonly #byDatacenter = new Map<string, Map<string, Map<string, Row[]>>>();
+  readonly #openings = new Map<string, Openings>();
+  readonly #rows: Row[] = [];
+  policiesApplied = 0;
+  policiesRejected = 0;
+
+  get rows(): readonly Row[] {
+    return this.#rows;
+  }
+
+  get openings(): Iterable<Openings> {
+    return this.#openings.values();
+  }
+
+  row(wanted: string, subset: string, datacenter: string, tier: number): Row {
+    const found = this.#byDatacenter.get(datacenter)?.get(subset)?.get(wanted)?.[tier];
+    return found ?? this.#add(wanted, subset, datacenter, Math.min(tier, MOST_TIERS));
+  }
+
+  opened(level: BreakerLevel, key: string): void {
+    // `subset@datacenter`; a datacenter has no @ in it, a subset may.
+    const at = level === 'subset' ? key.lastIndexOf('@') : -1;
+    const subset = at < 0 ? '' : key.slice(0, at);
+    const datacenter = level === 'subset' ? key.slice(at + 1) : key.slice(0, key.indexOf('/'));
+    const name = `${level} ${subset} ${datacenter}`;
+    const openings = this.#openings.get(name);
+    if (openings !== undefined) openings.count += 1;
+    else if (this.#openings.size < MOST_ROWS) this.#openings.set(name, { level, subset, datacenter, count: 1 });
+  }
+
+  /** Adds what another has counted, which is over. */
+  take(other: Counts): void {
+    for (const row of other.rows) {
+      const own = this.row(row.wanted, row.subset, row.datacenter, row.tier);
+      own.picks += row.picks;
+      own.panics += row.panics;
+      for (let code = 0; code < CODES; code += 1) own.ended[code] = (own.ended[code] ?? 0) + (row.ended[code] ?? 0);
+    }
+    for (const { level, subset, datacenter, count } of other.openings) {
+      const name = `${level} ${subset} ${datacenter}`;
+      const own = this.#openings.get(name);
+      if (own === undefined) this.#openings.set(name, { level, subset, datacenter, count });
+      else own.count += count;
+    }
+    this.policiesApplied += other.policiesApplied;
+    this.policiesRejected += other.policiesRejected;
+  }
+
+  #add(wanted: string, subset: string, datacenter: string, tier: number): Row {
+    if (this.#rows.length >= MOST_ROWS && datacenter !== OTHER) return this.row(OTHER, OTHER, OTHER, 0);
+    const subsets = ofKey(this.#byDatacenter, datacenter, () => new Map<string, Map<string, Row[]>>());
+    const tiers = ofKey(
+      ofKey(subsets, subset, () => new Map<string, Row[]>()),
+      wanted,
+      () => [],
+    );
+    const former = tiers[tier];
+    if (former !== undefined) return former;
+    const row = { wanted, subset, datacenter, tier, picks: 0, panics: 0, ended: new Float64Array(CODES) };
+    tiers[tier] = row;
+    this.#rows.push(row);
+    return row;
+  }
+}
+
+function ofKey<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = create();
+    map.set(key, value);
+  }
+  return value;
+}

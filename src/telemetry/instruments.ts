@@ -1,0 +1,66 @@
+import type { Histogram, Meter, ObservableCounter, ObservableGauge } from '@opentelemetry/api';
+
+/** Seconds; as OpenTelemetry advises for RPC durations. */
+const CALL_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+/** Seconds, from a tenth of a microsecond on. */
+const WORK_BOUNDARIES = [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3];
+
+/** Every instrument of this library. Names, units and labels are described in docs/observability.md. */
+export interface Instruments {
+  readonly callDuration: Histogram;
+  readonly decisionDuration: Histogram;
+  readonly pickDuration: Histogram;
+  readonly counters: Readonly<Record<CounterName, ObservableCounter>>;
+  readonly gauges: Readonly<Record<GaugeName, ObservableGauge>>;
+}
+
+const COUNTERS = {
+  picks: ['graylane.picks', '{pick}', 'Endpoints picked for an attempt'],
+  attempts: ['graylane.attempts', '{attempt}', 'Attempts that ended, by status'],
+  failovers: ['graylane.failovers', '{attempt}', 'Attempts sent to a later tier than the wanted one'],
+  fallbacks: ['graylane.fallbacks', '{attempt}', 'Attempts sent to the fallback of the wanted subset'],
+  panic: ['graylane.panic', '{attempt}', 'Attempts sent to anybody connected, since nobody was fit to serve'],
+  openings: ['graylane.breaker.openings', '{opening}', 'Times that a breaker opened'],
+  policyApplied: ['graylane.policy.applied', '{revision}', 'Policy revisions put in force'],
+  policyRejected: ['graylane.policy.rejected', '{revision}', 'Policy revisions refused'],
+  retriesRefused: ['graylane.retry.refused', '{retry}', 'Retries and hedges not made because the budget was spent'],
+} as const satisfies Readonly<Record<string, readonly [string, string, string]>>;
+
+const GAUGES = {
+  breakerState: ['graylane.breaker.state', '{breaker}', 'Breakers in each state'],
+  endpoints: ['graylane.endpoints', '{endpoint}', 'Endpoints in each state'],
+  staleness: ['graylane.discovery.staleness', 's', 'Age of what is known of the instances; 0 while fresh'],
+  watch: ['graylane.discovery.watch', '{watch}', '1 for the state that the watch of a datacenter is in'],
+  policyIndex: [
+    'graylane.policy.index',
+    '1',
+    'Consul index of the policy in force, and of the last one rejected; 0: none',
+  ],
+  policyRevision: ['graylane.policy.revision', '1', 'The revision in force as a number: its 12 hexadecimal digits'],
+  retryBudget: ['graylane.retry.budget', '1', 'Share of the retry budget that is left'],
+  override: ['graylane.override', '1', '1 while an override is in force'],
+  buildInfo: ['graylane.build_info', '1', '1, with the versions as labels'],
+} as const satisfies Readonly<Record<string, readonly [string, string, string]>>;
+
+export type CounterName = keyof typeof COUNTERS;
+export type GaugeName = keyof typeof GAUGES;
+
+export function createInstruments(meter: Meter): Instruments {
+  const histogram = (name: string, description: string, explicitBucketBoundaries: number[]): Histogram =>
+    meter.createHistogram(name, { unit: 's', description, advice: { explicitBucketBoundaries } });
+  const counters: Partial<Record<CounterName, ObservableCounter>> = {};
+  for (const [key, [name, unit, description]] of Object.entries(COUNTERS)) {
+    counters[key as CounterName] = meter.createObservableCounter(name, { unit, description });
+  }
+  const gauges: Partial<Record<GaugeName, ObservableGauge>> = {};
+  for (const [key, [name, unit, description]] of Object.entries(GAUGES)) {
+    gauges[key as GaugeName] = meter.createObservableGauge(name, { unit, description });
+  }
+  return {
+    callDuration: histogram('rpc.client.call.duration', 'Duration of calls, retries included', CALL_BOUNDARIES),
+    decisionDuration: histogram('graylane.decision.duration', 'Time to decide a call; a sample', WORK_BOUNDARIES),
+    pickDuration: histogram('graylane.pick.duration', 'Time to pick an endpoint; a sample', WORK_BOUNDARIES),
+    counters: counters as Record<CounterName, ObservableCounter>,
+    gauges: gauges as Record<GaugeName, ObservableGauge>,
+  };
+}
