@@ -14,6 +14,7 @@ export interface Instruments {
   readonly gauges: Readonly<Record<GaugeName, ObservableGauge>>;
 }
 
+// Units in braces, so that no exporter puts one into the name.
 const COUNTERS = {
   picks: ['graylane.picks', '{pick}', 'Endpoints picked for an attempt'],
   attempts: ['graylane.attempts', '{attempt}', 'Attempts that ended, by status'],
@@ -33,13 +34,17 @@ const GAUGES = {
   watch: ['graylane.discovery.watch', '{watch}', '1 for the state that the watch of a datacenter is in'],
   policyIndex: [
     'graylane.policy.index',
-    '1',
+    '{index}',
     'Consul index of the policy in force, and of the last one rejected; 0: none',
   ],
-  policyRevision: ['graylane.policy.revision', '1', 'The revision in force as a number: its 12 hexadecimal digits'],
-  retryBudget: ['graylane.retry.budget', '1', 'Share of the retry budget that is left'],
-  override: ['graylane.override', '1', '1 while an override is in force'],
-  buildInfo: ['graylane.build_info', '1', '1, with the versions as labels'],
+  policyRevision: [
+    'graylane.policy.revision',
+    '{revision}',
+    'The revision in force as a number: its 12 hexadecimal digits',
+  ],
+  retryBudget: ['graylane.retry.budget', '{share}', 'Share of the retry budget that is left'],
+  override: ['graylane.override', '{override}', '1 while an override is in force'],
+  buildInfo: ['graylane.build_info', '{build}', '1, with the versions as labels'],
 } as const satisfies Readonly<Record<string, readonly [string, string, string]>>;
 
 export type CounterName = keyof typeof COUNTERS;
