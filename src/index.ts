@@ -5,7 +5,7 @@ export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options
 export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';
 export { createGraylane, registerWith } from './graylane';
-export type { LogFields, Logger } from './internal/logger';
+export type { LogFields, Logger, PinoLogger } from './internal/logger';
 export type { Graylane, LaneInspection, TargetOptions } from './lane';
 export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
@@ -27,4 +27,6 @@ export type {
   ExplainedRoute,
   RoutingExplanation,
 } from './routing/explain';
+export type { AdminHandler } from './telemetry/admin-handler';
 export type { TelemetryOptions } from './telemetry/lane-telemetry';
+export type { CallLogFields } from './telemetry/log-fields';
