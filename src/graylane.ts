@@ -20,7 +20,7 @@ import {
   registerResolver,
   type ServerInterceptor,
 } from './internal/grpc';
-import { consoleLogger, type Logger, safeLogger } from './internal/logger';
+import { consoleLogger, type Logger, safeLogger, toLogger } from './internal/logger';
 import { systemRandom } from './internal/random';
 import type { Graylane, LaneInspection, TargetOptions } from './lane';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
@@ -37,7 +37,10 @@ import { createResolverClass } from './resolver/resolver';
 import { Service, type ServiceOptions } from './resolver/service';
 import { formatTarget, parseTarget, type Target } from './resolver/target';
 import { waitUntilReady } from './resolver/wait-ready';
+import { type AdminHandler, createAdminHandler } from './telemetry/admin-handler';
 import { LaneTelemetry } from './telemetry/lane-telemetry';
+import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
+import { RecentDecisions } from './telemetry/recent-decisions';
 import { Wiring } from './wiring';
 
 /** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
@@ -82,6 +85,8 @@ class Lane implements Graylane {
   readonly #propagation: Propagation;
   readonly #breakers = new BreakerHub();
   readonly #telemetry: LaneTelemetry;
+  /** Kept from the first `adminHandler()` on. */
+  #recent: RecentDecisions | undefined;
   readonly #services = new Map<string, Service>();
   readonly #channels = new Map<GraylaneChannel, string>();
   readonly #warm = new Set<Service>();
@@ -96,7 +101,7 @@ class Lane implements Graylane {
     this.#hooks = hooks;
     this.#telemetry = new LaneTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
-    this.#logger = safeLogger(options.logger ?? consoleLogger);
+    this.#logger = safeLogger(toLogger(options.logger ?? consoleLogger));
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
@@ -209,6 +214,20 @@ class Lane implements Graylane {
     };
   }
 
+  logFields(): CallLogFields {
+    return currentLogFields({ ...this.#options.labels, ...this.#scopes.current()?.labels });
+  }
+
+  adminHandler(): AdminHandler {
+    this.#recent ??= new RecentDecisions();
+    const recent = this.#recent;
+    return createAdminHandler({
+      inspect: () => this.inspect(),
+      explain: (service, request) => this.explain(service, request),
+      decisions: () => recent.list(),
+    });
+  }
+
   register(): void {
     this.#assertOpen();
     registerLane(this.#handle);
@@ -307,7 +326,10 @@ class Lane implements Graylane {
         connectDeadlineMs: this.#options.connectTimeoutMs,
         authorityMetaKey: this.#options.authorityMetaKey,
         logger: this.#logger,
-        onDecision: this.#hooks.onDecision,
+        onDecision: (decision, call) => {
+          this.#hooks.onDecision?.(decision, call);
+          this.#recent?.add(this.#seams.clock.wallNow(), decision, call);
+        },
       });
       service = created;
       this.#services.set(key, service);

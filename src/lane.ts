@@ -19,6 +19,9 @@ import type { ServiceInspection } from './resolver/inspect';
 import type { LaneBreakers } from './resolver/lane-breakers';
 import type { PolicyMode } from './resolver/target';
 
+import type { AdminHandler } from './telemetry/admin-handler';
+import type { CallLogFields } from './telemetry/log-fields';
+
 /** Query of a target, see `Graylane.target()`. */
 export interface TargetOptions {
   /** Overrides the lane's datacenters, first is local. */
@@ -82,6 +85,16 @@ export interface Graylane {
   /** Circuit breakers of endpoints, and of subsets in their datacenters. */
   readonly breakers: LaneBreakers;
   inspect(): LaneInspection;
+  /**
+   * Fields for a log line written here: trace and span of the current OpenTelemetry context, and the labels that calls begun
+   * here carry.
+   */
+  logFields(): CallLogFields;
+  /**
+   * `inspect()`, `explain()`, the last decisions and the policies as JSON, for a port that only operators reach. Nothing is
+   * served until it is mounted, and nothing of it can change anything. Takes `(req, res)` of `http`, Express and Fastify.
+   */
+  adminHandler(): AdminHandler;
   /** Makes this lane the one that bare targets find, for clients that were given no options. */
   register(): void;
   /** Waits for calls in flight (at most `closeTimeoutMs`), closes the channels, stops every watch. Idempotent. */

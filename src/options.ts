@@ -6,7 +6,7 @@ import type { StaticInstance } from './discovery/static-instance';
 import { GraylaneError } from './errors';
 import type { Clock } from './internal/clock';
 import type { GrpcModule } from './internal/grpc';
-import type { Logger } from './internal/logger';
+import type { Logger, PinoLogger } from './internal/logger';
 import type { Random } from './internal/random';
 import type { PolicyDocument } from './policy/document';
 import type { EnvironmentOverride } from './policy/override';
@@ -43,8 +43,8 @@ export interface GraylaneOptions {
    * let no other baggage through), put into OpenTelemetry's active baggage, and sent by its propagator. Default false.
    */
   readonly baggage?: boolean;
-  /** Default: warnings and errors to standard error. */
-  readonly logger?: Logger;
+  /** A pino, `console`, or what has its shape: `(message, fields)`. Default: warnings and errors to standard error. */
+  readonly logger?: Logger | PinoLogger;
   /** What is reported to OpenTelemetry; `false`: nothing. Default: spans and metrics, to whatever SDK is registered. */
   readonly telemetry?: false | TelemetryOptions;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
@@ -92,7 +92,7 @@ export interface ParsedOptions {
   readonly protection: Protection;
   readonly labels: Readonly<Record<string, string>>;
   readonly baggage: boolean;
-  readonly logger: Logger | undefined;
+  readonly logger: Logger | PinoLogger | undefined;
   readonly telemetry: TelemetryOptions;
   readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;

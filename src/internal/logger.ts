@@ -9,6 +9,17 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
+/** Pino's shape, and that of what is derived from it (Fastify's `request.log`): fields come first. */
+export interface PinoLogger {
+  debug(fields: object, message?: string): void;
+  info(fields: object, message?: string): void;
+  warn(fields: object, message?: string): void;
+  error(fields: object, message?: string): void;
+  /** By these two a pino is told apart from loggers that take the message first. */
+  child(bindings: object): unknown;
+  bindings(): object;
+}
+
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Warnings and errors to standard error, one line each; the rest is dropped. */
@@ -20,6 +31,20 @@ export const consoleLogger: Logger = {
 };
 
 export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };
+
+/** A logger of either shape as one that takes the message first. */
+export function toLogger(given: Logger | PinoLogger): Logger {
+  if (!isPino(given)) return given;
+  const at =
+    (level: keyof Logger) =>
+    (message: string, fields: LogFields = {}): void =>
+      given[level](fields, message);
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+function isPino(given: Logger | PinoLogger): given is PinoLogger {
+  return 'bindings' in given && typeof given.bindings === 'function' && typeof given.child === 'function';
+}
 
 /** Wraps a user's logger so that a fault in it never reaches a call or a watch. */
 export function safeLogger(logger: Logger): Logger {

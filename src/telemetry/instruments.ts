@@ -5,6 +5,30 @@ const CALL_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 
 /** Seconds, from a tenth of a microsecond on. */
 const WORK_BOUNDARIES = [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3];
 
+export type CounterName =
+  | 'picks'
+  | 'attempts'
+  | 'failovers'
+  | 'fallbacks'
+  | 'panic'
+  | 'openings'
+  | 'policyApplied'
+  | 'policyRejected'
+  | 'retriesRefused';
+
+export type GaugeName =
+  | 'breakerState'
+  | 'endpoints'
+  | 'staleness'
+  | 'watch'
+  | 'policyIndex'
+  | 'policyRevision'
+  | 'retryBudget'
+  | 'override'
+  | 'buildInfo';
+
+type Described = readonly [name: string, unit: string, description: string];
+
 /** Every instrument of this library. Names, units and labels are described in docs/observability.md. */
 export interface Instruments {
   readonly callDuration: Histogram;
@@ -14,7 +38,8 @@ export interface Instruments {
   readonly gauges: Readonly<Record<GaugeName, ObservableGauge>>;
 }
 
-const COUNTERS = {
+// Units in braces, so that no exporter puts one into the name.
+const COUNTERS: Readonly<Record<CounterName, Described>> = {
   picks: ['graylane.picks', '{pick}', 'Endpoints picked for an attempt'],
   attempts: ['graylane.attempts', '{attempt}', 'Attempts that ended, by status'],
   failovers: ['graylane.failovers', '{attempt}', 'Attempts sent to a later tier than the wanted one'],
@@ -24,26 +49,27 @@ const COUNTERS = {
   policyApplied: ['graylane.policy.applied', '{revision}', 'Policy revisions put in force'],
   policyRejected: ['graylane.policy.rejected', '{revision}', 'Policy revisions refused'],
   retriesRefused: ['graylane.retry.refused', '{retry}', 'Retries and hedges not made because the budget was spent'],
-} as const satisfies Readonly<Record<string, readonly [string, string, string]>>;
+};
 
-const GAUGES = {
+const GAUGES: Readonly<Record<GaugeName, Described>> = {
   breakerState: ['graylane.breaker.state', '{breaker}', 'Breakers in each state'],
   endpoints: ['graylane.endpoints', '{endpoint}', 'Endpoints in each state'],
   staleness: ['graylane.discovery.staleness', 's', 'Age of what is known of the instances; 0 while fresh'],
   watch: ['graylane.discovery.watch', '{watch}', '1 for the state that the watch of a datacenter is in'],
   policyIndex: [
     'graylane.policy.index',
-    '1',
+    '{index}',
     'Consul index of the policy in force, and of the last one rejected; 0: none',
   ],
-  policyRevision: ['graylane.policy.revision', '1', 'The revision in force as a number: its 12 hexadecimal digits'],
-  retryBudget: ['graylane.retry.budget', '1', 'Share of the retry budget that is left'],
-  override: ['graylane.override', '1', '1 while an override is in force'],
-  buildInfo: ['graylane.build_info', '1', '1, with the versions as labels'],
-} as const satisfies Readonly<Record<string, readonly [string, string, string]>>;
-
-export type CounterName = keyof typeof COUNTERS;
-export type GaugeName = keyof typeof GAUGES;
+  policyRevision: [
+    'graylane.policy.revision',
+    '{revision}',
+    'The revision in force as a number: its 12 hexadecimal digits',
+  ],
+  retryBudget: ['graylane.retry.budget', '{share}', 'Share of the retry budget that is left'],
+  override: ['graylane.override', '{override}', '1 while an override is in force'],
+  buildInfo: ['graylane.build_info', '{build}', '1, with the versions as labels'],
+};
 
 export function createInstruments(meter: Meter): Instruments {
   const histogram = (name: string, description: string, explicitBucketBoundaries: number[]): Histogram =>

@@ -23,7 +23,7 @@ export function observeCounts(
     const locality = datacenter === local ? 'local' : 'remote';
     const to = { [names.SERVICE]: service, [names.SUBSET]: subset, [names.DATACENTER]: datacenter };
     sums.add(counters.picks, { ...to, [names.TIER]: tier, [names.LOCALITY]: locality }, picks);
-    if (tier > 0) sums.add(counters.failovers, { ...to, [names.LOCALITY]: locality }, picks);
+    sums.add(counters.failovers, { ...to, [names.LOCALITY]: locality }, tier > 0 ? picks : 0);
     if (subset !== wanted) {
       sums.add(
         counters.fallbacks,

@@ -95,6 +95,8 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
     explain: (name, request) => lane.explain(name, request),
     breakers: lane.breakers,
     inspect: () => lane.inspect(),
+    logFields: () => lane.logFields(),
+    adminHandler: () => lane.adminHandler(),
     register: () => lane.register(),
     close: () => lane.close(),
     [Symbol.asyncDispose]: () => lane.close(),

@@ -1,0 +1,92 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const HOW = 'not found (expected: Debian package prometheus, or the download of the same name, on PATH)';
+
+/** A Prometheus that scrapes one target five times a second. */
+export interface PrometheusProcess {
+  /** Values of an instant query, by the labels of each. */
+  query(expression: string): Promise<readonly { readonly labels: Record<string, string>; readonly value: number }[]>;
+  stop(): Promise<void>;
+}
+
+export async function startPrometheus(target: string): Promise<PrometheusProcess> {
+  if (spawnSync('prometheus', ['--version']).error !== undefined) throw new Error(`prometheus: ${HOW}`);
+  const folder = await mkdtemp(join(tmpdir(), 'graylane-prometheus-'));
+  const config = {
+    global: { scrape_interval: '200ms', scrape_timeout: '200ms' },
+    scrape_configs: [{ job_name: 'graylane', static_configs: [{ targets: [target] }] }],
+  };
+  // YAML takes JSON as it is.
+  await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
+  const port = await freePort();
+  const child = spawn(
+    'prometheus',
+    [
+      `--config.file=${join(folder, 'prometheus.yml')}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+      '--log.level=error',
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  );
+  const killNow = (): void => void child.kill('SIGKILL');
+  process.once('exit', killNow);
+  const gone = once(child, 'exit').then(() => process.off('exit', killNow));
+  const url = `http://127.0.0.1:${port}`;
+  await untilReady(`${url}/-/ready`);
+  return {
+    async query(expression) {
+      const response = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query: expression })}`);
+      const { status, error, data } = (await response.json()) as Answer;
+      if (status !== 'success') throw new Error(`${expression}: ${error}`);
+      return data.result.map(({ metric, value }) => ({ labels: metric, value: Number(value[1]) }));
+    },
+    async stop() {
+      child.kill('SIGTERM');
+      await gone;
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Runs promtool; what it says when it is not content. */
+export function promtool(...args: readonly string[]): string {
+  const { error, status, stdout, stderr } = spawnSync('promtool', args, { encoding: 'utf8' });
+  if (error !== undefined) throw new Error(`promtool: ${HOW}`);
+  return status === 0 ? '' : `${stdout}${stderr}`;
+}
+
+interface Answer {
+  readonly status: string;
+  readonly error?: string;
+  readonly data: { readonly result: { metric: Record<string, string>; value: [number, string] }[] };
+}
+
+async function untilReady(url: string): Promise<void> {
+  const until = performance.now() + 20_000;
+  while (performance.now() < until) {
+    const isReady = await fetch(url).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    if (isReady) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('prometheus is not ready after 20 s');
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}

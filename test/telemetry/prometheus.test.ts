@@ -1,0 +1,146 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import * as grpc from '@grpc/grpc-js';
+import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
+import { MeterProvider } from '@opentelemetry/sdk-metrics';
+import { describe, expect, it, vi } from 'vitest';
+import { parse as parseYaml } from 'yaml';
+import { createGraylane } from '../../src/index';
+import { closeAfterEach, pause } from '../support/closers';
+import { printFact } from '../support/figure';
+import { charge, paymentsClient, startPaymentsServer } from '../support/payments';
+import { promtool, startPrometheus } from './prometheus-process';
+
+const afterTest = closeAfterEach();
+const example = join(__dirname, '..', '..', 'examples', 'telemetry');
+/** Not a lane's: whatever drives a rollout reports it. */
+const FROM_ELSEWHERE = ['graylane_rollout_paused'];
+
+const POLICY = {
+  schema: 1,
+  service: 'payments',
+  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
+  default: 'stable',
+  routes: [
+    {
+      name: 'everyone',
+      split: [
+        { to: 'stable', weight: 3 },
+        { to: 'canary', weight: 1 },
+      ],
+    },
+  ],
+} as const;
+
+async function start() {
+  const exporter = new PrometheusExporter({ preventServerStart: true });
+  const meterProvider = new MeterProvider({ readers: [exporter] });
+  const scraped = createServer((request, response) => exporter.getMetricsRequestHandler(request, response));
+  await new Promise<void>((resolve) => scraped.listen(0, '127.0.0.1', resolve));
+  afterTest(scraped, (server) => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const servers = await Promise.all(
+    (['stable', 'canary'] as const).map(async (version) =>
+      afterTest(await startPaymentsServer({ name: version, version }), (server) => server.kill()),
+    ),
+  );
+  const lane = afterTest(
+    createGraylane({
+      instances: { payments: servers.map(({ host, port, version }) => ({ address: host, port, tags: [version] })) },
+      policies: { payments: POLICY },
+      telemetry: { meterProvider },
+    }),
+    (each) => each.close(),
+  );
+  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  await lane.ready('payments');
+  return { target: `127.0.0.1:${(scraped.address() as AddressInfo).port}`, client, canary: servers[1] };
+}
+
+describe('a real Prometheus', () => {
+  it("is told the canary's error rate that the canary had", async () => {
+    const { target, client, canary } = await start();
+    const prometheus = afterTest(await startPrometheus(target), (each) => each.stop());
+    let failed = 0;
+    for (let call = 0; call < 1_240; call += 1) {
+      // Prometheus' rate() knows nothing of what a series counted before it first saw it.
+      if (call === 40) await pause(500);
+      // 30 % of the canary's answers; not a code that a breaker or a retry would take up.
+      const isToFail = (canary?.calls ?? 0) % 10 < 3;
+      canary?.behave(isToFail ? { code: grpc.status.NOT_FOUND } : undefined);
+      await charge(client).catch(() => {
+        failed += 1;
+      });
+      if (call % 4 === 0) await pause(10);
+    }
+    const caused = failed / (canary?.calls ?? 0);
+    expect(caused).toBeGreaterThan(0.28);
+    const errors = 'graylane_attempts_total{graylane_subset="canary",rpc_response_status_code!="OK"}';
+    const all = 'graylane_attempts_total{graylane_subset="canary"}';
+    await vi.waitFor(async () => expect((await prometheus.query(`sum(${all})`))[0]?.value).toBe(canary?.calls), {
+      timeout: 3_000,
+      interval: 100,
+    });
+    const [exact] = await prometheus.query(`sum(${errors}) / sum(${all})`);
+    expect(exact?.value).toBeCloseTo(caused, 10);
+    const [rate] = await prometheus.query(`sum(rate(${errors}[30s])) / sum(rate(${all}[30s]))`);
+    expect(Math.abs((rate?.value ?? 0) - caused)).toBeLessThanOrEqual(0.01);
+    const percent = (share: number | undefined): string => `${(100 * (share ?? Number.NaN)).toFixed(2)} %`;
+    printFact(
+      "the canary's error rate",
+      `caused ${percent(caused)}, Prometheus: ${percent(exact?.value)} of all, ${percent(rate?.value)} as a rate`,
+    );
+  });
+
+  it('finds nothing wrong with the alert rules, nor do their tests', () => {
+    expect(promtool('check', 'rules', join(example, 'alerts.yml'))).toBe('');
+    expect(promtool('check', 'config', join(example, 'prometheus.yml'))).toBe('');
+    expect(promtool('test', 'rules', join(example, 'alerts.test.yml'))).toBe('');
+  });
+
+  it('is asked by alerts and dashboard for metrics and labels that are there', async () => {
+    const { target, client } = await start();
+    for (let call = 0; call < 1_100; call += 1) await charge(client);
+    const text = await (await fetch(`http://${target}/metrics`)).text();
+    const names = new Set([...text.matchAll(/^([a-z_]+)(?=[{ ])/gm)].map(([, name]) => name));
+    const labels = new Set([...text.matchAll(/[{,]([a-z_]+)="/g)].map(([, label]) => label));
+    const queries = [...alertQueries(), ...dashboardQueries()];
+    expect(queries.length).toBeGreaterThan(25);
+    const asked = queries.flatMap((query) => query.match(/\b(graylane|rpc)_[a-z_]+/g) ?? []);
+    const unknown = [...new Set(asked)].filter(
+      (word) => !names.has(word) && !labels.has(word) && !FROM_ELSEWHERE.includes(word) && !RARE.includes(word),
+    );
+    expect(unknown).toEqual([]);
+  });
+
+  it('has every alert tested', () => {
+    const { groups } = parseYaml(readFileSync(join(example, 'alerts.yml'), 'utf8')) as Rules;
+    const { tests } = parseYaml(readFileSync(join(example, 'alerts.test.yml'), 'utf8')) as {
+      tests: { name: string }[];
+    };
+    expect(tests.map(({ name }) => name)).toEqual(groups.flatMap(({ rules }) => rules.map(({ alert }) => alert)));
+  });
+});
+
+/** Only there once it has happened, which other tests see to. */
+const RARE = ['graylane_fallbacks_total', 'graylane_served_by', 'graylane_breaker_openings_total'];
+
+interface Rules {
+  readonly groups: readonly { readonly rules: readonly { readonly alert: string; readonly expr: string }[] }[];
+}
+
+function alertQueries(): readonly string[] {
+  const { groups } = parseYaml(readFileSync(join(example, 'alerts.yml'), 'utf8')) as Rules;
+  return groups.flatMap(({ rules }) => rules.map(({ expr }) => expr));
+}
+
+function dashboardQueries(): readonly string[] {
+  const { panels } = JSON.parse(readFileSync(join(example, 'dashboard.json'), 'utf8')) as {
+    panels: { targets: { expr: string }[] }[];
+  };
+  return panels.flatMap(({ targets }) => targets.map(({ expr }) => expr));
+}
