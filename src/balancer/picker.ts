@@ -90,6 +90,10 @@ export class SnapshotPicker implements Picker {
         const probe = this.#probe(call, pool);
         if (probe !== undefined) return this.#complete(call, probe, pool, tier, metadata);
       }
+      if (pool.shunned.length > 0 && call.tried === undefined) {
+        const measured = pool.toMeasure(this.#context.host.endpoints.nowMs);
+        if (measured !== undefined) return this.#complete(call, measured, pool, tier, metadata);
+      }
       if (isChoosy && pool.spill.isPartial && this.#spills(call, pool, tiers, tier)) continue;
       if (pool.isAllBad && pool.picker !== undefined) continue;
       const connection = choose(pool, this.#pick);
