@@ -70,7 +70,7 @@ export class EndpointRegistry {
     this.#deps = deps;
     deps.breakers.subscribe(({ event, key, level }) => {
       if (event === 'close' && level === 'endpoint') this.#entries.get(key)?.endpoint.load.forgive(this.#clock.now());
-      this.#tell();
+      this.changed();
     });
   }
 
@@ -201,7 +201,7 @@ export class EndpointRegistry {
     }
     this.#slowStart?.cancel();
     this.#slowStart = nextMs === undefined ? undefined : this.#clock.setTimer(nextMs, () => this.#weigh());
-    if (isChanged) this.#tell();
+    if (isChanged) this.changed();
   }
 
   #create(key: string, instance: Instance): Endpoint {
@@ -217,7 +217,8 @@ export class EndpointRegistry {
     };
   }
 
-  #tell(): void {
+  /** Some endpoints, or subsets, should be treated otherwise than before. */
+  changed(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -232,7 +233,7 @@ export class EndpointRegistry {
       if (endpoint.load.sweep(now)) isChanged = true;
     }
     for (const judge of this.#judges) if (judge(now)) isChanged = true;
-    if (isChanged) this.#tell();
+    if (isChanged) this.changed();
     this.#idleTicks = inFlight === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks >= IDLE_TICKS) {
       this.#tick?.cancel();

@@ -149,13 +149,13 @@ export class SnapshotPicker implements Picker {
     return pool.subsetBreaker !== undefined && pool.subsetBreaker.state !== 'closed';
   }
 
-  /** A held-out endpoint that is due, for a call that can be tried again elsewhere; for any call if none such comes. */
+  /** A held-out or doubtful endpoint that is due, for a call that can be tried again elsewhere; for any call if none such comes. */
   #probe(call: RoutedCall, pool: Pool): ChannelConnection | undefined {
     if (!call.mayRetry && !pool.isProbeOverdue()) return undefined;
     const { nowMs } = this.#context.host.endpoints;
     for (const candidate of pool.probes) {
       const { breaker } = candidate.endpoint;
-      if (!candidate.isReady || breaker === undefined || !breaker.admits(nowMs)) continue;
+      if (!candidate.isReady || breaker === undefined || !breaker.isDue(nowMs)) continue;
       if (call.tried?.includes(candidate.endpoint) === true) continue;
       breaker.offer(nowMs);
       return candidate;

@@ -39,7 +39,7 @@ export interface PoolDeps {
 
 /**
  * The connections of one channel to one subset in one datacenter. Its picker covers those that should take calls now:
- * connected, not held out by their breaker, and neither suspect nor shunned as long as somebody is neither.
+ * connected, not held out by their breaker, and neither suspect, doubtful nor shunned as long as somebody is not.
  */
 export class Pool {
   readonly subset: string;
@@ -85,7 +85,7 @@ export class Pool {
     return this.#connected;
   }
 
-  /** Due for a probe, held out or not. */
+  /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
   get probes(): readonly ChannelConnection[] {
     return this.#probes;
   }
@@ -154,13 +154,15 @@ export class Pool {
     const { members, missing, absent, balancing } = this.#parts;
     this.#connected = members.filter((member) => member.isReady);
     const bad = members.filter((member) => isBroken(member));
-    this.#probes = bad.filter((member) => member.isReady && member.endpoint.breaker?.state === 'halfOpen');
+    this.#probes = this.#connected.filter((member) => isToBeProbed(member));
     // Idle and first-time connecting members are not bad: nothing is known against them.
     this.#healthy = members.filter((member) => member.failure === undefined && !isBroken(member)).length + missing;
     this.spill.update(this.#healthy, members.length + missing + absent, nowMs);
     const heldOut = new Set(this.#holdOut(bad));
     const admitted = this.#connected.filter((member) => !heldOut.has(member));
-    const trusted = admitted.filter((member) => !member.endpoint.load.isSuspect);
+    const trusted = admitted.filter(
+      ({ endpoint: { load, breaker } }) => !load.isSuspect && breaker?.isDoubtful !== true,
+    );
     const usable = trusted.length > 0 ? trusted : admitted;
     const brisk = this.#mayShun ? usable.filter((member) => !member.endpoint.load.pace.isShunned) : usable;
     const preferred = brisk.length > 0 ? brisk : usable;
@@ -218,6 +220,11 @@ export function asChannelConnection(connection: Connection): ChannelConnection {
 
 function isBroken({ endpoint: { breaker } }: ChannelConnection): boolean {
   return breaker !== undefined && breaker.state !== 'closed' && breaker.circuit.enabled;
+}
+
+function isToBeProbed({ endpoint: { breaker } }: ChannelConnection): boolean {
+  if (breaker === undefined || !breaker.circuit.enabled) return false;
+  return breaker.state === 'halfOpen' || breaker.isDoubtful;
 }
 
 function sameBalancing(a: BalancingPlan, b: BalancingPlan): boolean {

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../internal/clock';
 import type { Random } from '../internal/random';
 import type { BreakerPlan, SubsetPlan } from '../policy/plan';
-import { Breaker, type BreakerDeps } from './breaker';
+import { Breaker } from './breaker';
+import type { BreakerDeps } from './breaker-deps';
 import { ProbeTrickle, SingleProbe } from './probe-gate';
 import type { BreakerRules } from './rules';
 import { SubsetBreakers } from './subset-breakers';

@@ -87,6 +87,7 @@ function heldOut(endpoint: EndpointInspection): string | undefined {
     return `breaker ${breaker.state}: ${breaker.openedBecause ?? 'opened by hand'}, ${when}`;
   }
   if (connections.length > 0 && !connections.includes('ready')) return failure ?? 'not connected yet';
+  if (breaker?.isDoubtful === true) return 'nothing came back from its last attempt: gets one verifying call at a time';
   if (isShunned) return 'far slower than its peers: gets a measuring call now and then';
   return undefined;
 }
