@@ -5,6 +5,7 @@ import type { Snapshot } from '../snapshot/snapshot';
 import type { AttemptPool } from './attempt';
 import type { ChannelConnection } from './connection';
 import type { Endpoint } from './endpoint';
+import { countForCap, mayUse, ownTiers } from './fallback-use';
 import type { BalancerHost } from './host';
 import { asChannelConnection, type Pool } from './pool';
 import { describeForce, describeRefusal } from './refusal';
@@ -62,13 +63,15 @@ export class SnapshotPicker implements Picker {
     }
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
     if (call.inFlight > 0 && !this.#context.host.mayHedge()) return QUEUE;
+    const { fallbackCaps } = this.#context.host.breakers;
+    if (!fallbackCaps.isEmpty) countForCap(call, fallbackCaps);
     const tiers = topology.tiersOf(decision);
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
     return (
       this.#pickInOrder(call, tiers, true, args.metadata) ??
       this.#pickInOrder(call, tiers, false, args.metadata) ??
-      this.#pickAnyway(call, decision, topology, tiers, args.metadata)
+      this.#pickAnyway(call, decision, topology, ownTiers(call, tiers), args.metadata)
     );
   }
 
@@ -85,6 +88,7 @@ export class SnapshotPicker implements Picker {
     const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? this.#fallbackFrom(tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
+      if (!mayUse(call, pool, this.#context.host.breakers.fallbackCaps)) continue;
       if (pool.subsetBreaker !== undefined && this.#isShed(pool, tiers, tier)) continue;
       if (pool.probes.length > 0) {
         const probe = this.#probe(call, pool);
@@ -214,7 +218,13 @@ export class SnapshotPicker implements Picker {
   }
 
   #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
-    const why = describeRefusal(this.#context.host.service, decision, topology.membership, tiers);
+    const why = describeRefusal(
+      this.#context.host.service,
+      decision,
+      topology.membership,
+      tiers,
+      call.fallbackUse === 'denied',
+    );
     return this.#refuse(call, tiers.length === 0, why);
   }
 

@@ -12,7 +12,7 @@ const ENDPOINT = 'dc1/10.0.0.1:80';
 function subset(name: string, changes: Partial<SubsetPlan> = {}): SubsetPlan {
   const nothing = { tags: [], meta: {}, filter: undefined };
   const breakers = { breaker: DEFAULT_BREAKER, subsetBreaker: DEFAULT_SUBSET_BREAKER };
-  return { name, ...nothing, fallback: undefined, ...breakers, ...changes };
+  return { name, ...nothing, fallback: undefined, fallbackMaxPercentage: 100, ...breakers, ...changes };
 }
 
 const canary = subset('canary', { fallback: 'stable' });
@@ -55,6 +55,7 @@ describe('an endpoint', () => {
         counts: { successes: 0, failures: 5 },
         consecutiveFailures: 5,
         silentFailures: 0,
+        isDoubtful: false,
         probesInMs: 4000,
         openedBecause: '5 failures in a row',
         lastFailure: { reason: 'UNAVAILABLE: connect refused', agoMs: 1000 },
