@@ -17,7 +17,10 @@ export interface RetryBudget {
   callStarted(nowMs: number): void;
   /** Draws one retry. False: the budget is spent and the call gets its real status. */
   tryRetry(nowMs: number): boolean;
-  /** Draws one that is made in any case; others wait for it when the budget is spent. */
+  /**
+   * Draws one that is made in any case. Others make room for it, and for the next of its kind: without that room a budget that is
+   * spent anyway would be exceeded by as many.
+   */
   takeRetry(nowMs: number): void;
   /** A retry that was drawn reached nobody: it cost no server anything. */
   giveBack(nowMs: number): void;
@@ -40,6 +43,9 @@ class RingBudget implements RetryBudget {
   #second = Number.NEGATIVE_INFINITY;
   readonly #calls: number[] = new Array<number>(BUCKETS).fill(0);
   readonly #retries: number[] = new Array<number>(BUCKETS).fill(0);
+  /** Of these, those that were made in any case. */
+  readonly #forced: number[] = new Array<number>(BUCKETS).fill(0);
+  #allForced = 0;
 
   constructor(rules: RetryBudgetRules) {
     this.configure(rules);
@@ -62,13 +68,16 @@ class RingBudget implements RetryBudget {
     const slot = this.#advance(nowMs);
     // The larger of the two, not their sum: otherwise a service that fails altogether would get both.
     const allowed = Math.max((this.calls * this.#percent) / 100, this.#activeSeconds * this.#minPerSecond);
-    if (this.retries + 1 > allowed) return false;
+    if (this.retries + this.#allForced + 1 > allowed) return false;
     this.#draw(slot);
     return true;
   }
 
   takeRetry(nowMs: number): void {
-    this.#draw(this.#advance(nowMs));
+    const slot = this.#advance(nowMs);
+    this.#draw(slot);
+    this.#forced[slot] = (this.#forced[slot] ?? 0) + 1;
+    this.#allForced += 1;
   }
 
   giveBack(nowMs: number): void {
@@ -105,7 +114,9 @@ class RingBudget implements RetryBudget {
     if (calls > 0) this.#activeSeconds -= 1;
     this.calls -= calls;
     this.retries -= this.#retries[slot] ?? 0;
+    this.#allForced -= this.#forced[slot] ?? 0;
     this.#calls[slot] = 0;
     this.#retries[slot] = 0;
+    this.#forced[slot] = 0;
   }
 }

@@ -111,6 +111,22 @@ describe('a subset in one datacenter', () => {
   });
 });
 
+describe('a subset that did well until a moment ago', () => {
+  it('is shed at its tenth failure in a row, and not for ten among others', () => {
+    const { registry, record, isShed } = setUp();
+    const breaker = registry.forSubset(canary, 'dc1');
+    record(breaker, 'success', 500);
+    for (let round = 0; round < 4; round += 1) {
+      record(breaker, 'failure', 9);
+      record(breaker, 'success');
+    }
+    expect(isShed('canary', 'dc1')).toBe(false);
+    record(breaker, 'failure', 10);
+    expect(isShed('canary', 'dc1')).toBe(true);
+    expect(registry.views()[0]?.openedBecause).toBe('10 failures in a row');
+  });
+});
+
 describe('a subset everywhere', () => {
   it('is shed on ten failures in one datacenter, also where it was not called before', () => {
     const { registry, record, isShed } = setUp();
