@@ -1,7 +1,9 @@
+export type { ConnectionView } from './balancer/endpoint-registry';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
 export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
 export type { CallScope } from './channel/call-scope';
 export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
+export type { Instance } from './discovery/source';
 export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';
 export { createGraylane, registerWith } from './graylane';
@@ -10,7 +12,7 @@ export type { Graylane, LaneInspection, TargetOptions } from './lane';
 export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
-export type { ForceSelector, PolicyOrigin, PolicyProblem } from './policy/plan';
+export type { ForceSelector, PolicyOrigin, PolicyProblem, RetryPlan } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
 export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
 export type {
