@@ -18,9 +18,9 @@ const policy = definePolicy({
       ],
     },
   ],
-  // Sooner and stricter than the defaults, so that the example is short. INTERNAL is retried because charging twice does no harm here.
+  // Sooner than the defaults, so that the example is short. INTERNAL is retried because charging twice does no harm here.
   retry: { maxAttempts: 3, retryableStatusCodes: ['UNAVAILABLE', 'INTERNAL'] },
-  breaker: { silentFailures: 1, resetTimeoutMs: 1_000, maxResetTimeoutMs: 2_000 },
+  breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: 2_000 },
   subsetBreaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: 2_000 },
 });
 

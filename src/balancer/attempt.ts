@@ -11,7 +11,7 @@ import {
   type SubchannelCallListener,
   type SubchannelInterface,
 } from '../internal/grpc';
-import { beginAttempt, type Permits, settleAttempt } from './attempt-outcome';
+import { beginAttempt, noteResponse, type Permits, settleAttempt } from './attempt-outcome';
 import type { ChannelConnection } from './connection';
 import type { Endpoint } from './endpoint';
 import type { BalancerHost } from './host';
@@ -58,6 +58,7 @@ export class Attempt implements AttemptLink, AttemptView {
   code = 0;
   details = '';
   respondedAtMs = 0;
+  isGivenUp = false;
   readonly #permits: Permits = { endpoint: 0, subset: 0 };
   #isProbe = false;
   #probeTimeout: Timer | undefined;
@@ -171,6 +172,7 @@ export class Attempt implements AttemptLink, AttemptView {
     const now = host.clock.now();
     this.#phase = 'started';
     this.startedAtMs = now;
+    this.isGivenUp = false;
     if (call.tried === undefined) call.tried = [endpoint];
     else call.tried.push(endpoint);
     call.inFlight += 1;
@@ -186,6 +188,7 @@ export class Attempt implements AttemptLink, AttemptView {
     const limitMs = Math.min(Math.max(PROBE_FLOOR_MS, PROBE_FACTOR * this.endpoint.load.usualMs), PROBE_CEILING_MS);
     this.#probeTimeout = this.#pool.host.clock.setTimer(limitMs, () => {
       this.#probeTimeout = undefined;
+      this.isGivenUp = true;
       this.abandon(connection, UNAVAILABLE, `the breaker's probe got no answer within ${Math.round(limitMs)} ms`);
     });
   }
@@ -201,6 +204,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this, this.respondedAtMs);
+    noteResponse(this.#pool.host, this.endpoint);
   }
 
   #end(code: number, details: string): void {

@@ -106,7 +106,10 @@ class ActiveBalancer {
       stateChanged: () => this.#scheduleFlush(),
       setGrew: () => this.#rebuild(),
     });
-    this.#unsubscribe = host.endpoints.subscribe(() => this.#scheduleFlush());
+    this.#unsubscribe = host.endpoints.subscribe(
+      () => this.#scheduleFlush(),
+      (nowMs) => this.#judge(nowMs),
+    );
   }
 
   update(snapshot: Snapshot | undefined): void {
@@ -269,6 +272,12 @@ class ActiveBalancer {
       this.#older.set(decision.plan, topology);
     }
     return topology;
+  }
+
+  #judge(nowMs: number): boolean {
+    let isChanged = false;
+    for (const pool of this.#topology?.pools ?? []) if (pool.judge(nowMs)) isChanged = true;
+    return isChanged;
   }
 
   #scheduleFlush(): void {

@@ -33,6 +33,9 @@ export interface ConnectionView {
 /** Told when some endpoints or subsets should be treated otherwise than before: suspicion, weight, breaker. */
 export type EndpointsChanged = () => void;
 
+/** Asked on each tick while attempts are out: true when it has changed how some endpoints should be treated. */
+export type EndpointsJudge = (nowMs: number) => boolean;
+
 export interface Turnover {
   readonly lost: readonly Instance[];
   readonly joined: readonly Instance[];
@@ -57,6 +60,7 @@ export class EndpointRegistry {
   /** Discovery keeps the object of an unchanged instance, which saves building its key again. */
   readonly #byInstance = new WeakMap<Instance, Endpoint>();
   readonly #listeners = new Set<EndpointsChanged>();
+  readonly #judges = new Set<EndpointsJudge>();
   readonly #connections = new Map<Endpoint, Set<ConnectionView>>();
   #tick: Timer | undefined;
   #idleTicks = 0;
@@ -69,7 +73,7 @@ export class EndpointRegistry {
     this.#deps = deps;
     deps.breakers.subscribe(({ event, key, level }) => {
       if (event === 'close' && level === 'endpoint') this.#entries.get(key)?.endpoint.load.forgive(this.#clock.now());
-      this.#tell();
+      this.changed();
     });
   }
 
@@ -137,9 +141,13 @@ export class EndpointRegistry {
     endpoint.breaker ??= this.#deps.breakers.failed(endpoint.key, plan);
   }
 
-  subscribe(listener: EndpointsChanged): () => void {
+  subscribe(listener: EndpointsChanged, judge: EndpointsJudge): () => void {
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    this.#judges.add(judge);
+    return () => {
+      this.#listeners.delete(listener);
+      this.#judges.delete(judge);
+    };
   }
 
   /** A channel has opened a connection to the endpoint; the returned function tells that it let go. */
@@ -178,6 +186,7 @@ export class EndpointRegistry {
     this.#slowStart?.cancel();
     this.#slowStart = undefined;
     this.#listeners.clear();
+    this.#judges.clear();
   }
 
   /** Sets every weight in force, and comes back when a slow start takes its next step. */
@@ -197,7 +206,7 @@ export class EndpointRegistry {
     }
     this.#slowStart?.cancel();
     this.#slowStart = nextMs === undefined ? undefined : this.#clock.setTimer(nextMs, () => this.#weigh());
-    if (isChanged) this.#tell();
+    if (isChanged) this.changed();
   }
 
   #create(key: string, instance: Instance): Endpoint {
@@ -213,7 +222,8 @@ export class EndpointRegistry {
     };
   }
 
-  #tell(): void {
+  /** Some endpoints, or subsets, should be treated otherwise than before. */
+  changed(): void {
     for (const listener of [...this.#listeners]) listener();
   }
 
@@ -227,7 +237,8 @@ export class EndpointRegistry {
       inFlight += endpoint.load.inFlight;
       if (endpoint.load.sweep(now)) isChanged = true;
     }
-    if (isChanged) this.#tell();
+    for (const judge of this.#judges) if (judge(now)) isChanged = true;
+    if (isChanged) this.changed();
     this.#idleTicks = inFlight === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks >= IDLE_TICKS) {
       this.#tick?.cancel();

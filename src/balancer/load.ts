@@ -1,3 +1,5 @@
+import { Pace } from './pace';
+
 /** A running attempt, as the load of its endpoint keeps it: a link in a list ordered by start. Owned by the caller. */
 export interface AttemptLink {
   startedAtMs: number;
@@ -30,6 +32,8 @@ export interface EndpointLoad {
    * without an answer.
    */
   readonly usualMs: number;
+  /** How it compares with its peers. */
+  readonly pace: Pace;
   /** Its breaker has closed: what it was blamed for is over. */
   forgive(nowMs: number): void;
   /** The attempts begun and not ended, oldest first, as of now. */
@@ -77,6 +81,7 @@ class TrackedLoad implements EndpointLoad {
   isSuspect = false;
   ewmaMs = 0;
   usualMs = 0;
+  readonly pace = new Pace();
 
   /** Head and tail of the circular list of running attempts; a link outside the list has no neighbours. */
   private readonly ends: AttemptLink = createAttemptLink();
@@ -162,6 +167,11 @@ class TrackedLoad implements EndpointLoad {
     this.isSuspect = false;
     if (this.isDistorted(attempt, nowMs)) return;
     const sampleMs = Math.min(Math.max(nowMs - attempt.startedAtMs, MIN_SAMPLE_MS), MAX_SAMPLE_MS);
+    if (this.pace.sampled(sampleMs, attempt.startedAtMs, nowMs)) {
+      this.usualMs = sampleMs;
+      this.learn(sampleMs, nowMs);
+      return;
+    }
     const kept = Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS);
     this.usualMs = peak(this.usualMs, sampleMs, kept);
     this.learn(peak(this.ewmaMs, sampleMs, kept), nowMs);

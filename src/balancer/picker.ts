@@ -5,6 +5,7 @@ import type { Snapshot } from '../snapshot/snapshot';
 import type { AttemptPool } from './attempt';
 import type { ChannelConnection } from './connection';
 import type { Endpoint } from './endpoint';
+import { countForCap, mayUse, ownTiers } from './fallback-use';
 import type { BalancerHost } from './host';
 import { asChannelConnection, type Pool } from './pool';
 import { describeForce, describeRefusal } from './refusal';
@@ -72,13 +73,15 @@ export class SnapshotPicker implements Picker {
     call.rejectedAt = undefined;
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
     if (call.inFlight > 0 && !this.#context.host.mayHedge()) return QUEUE;
+    const { fallbackCaps } = this.#context.host.breakers;
+    if (!fallbackCaps.isEmpty) countForCap(call, fallbackCaps);
     const tiers = topology.tiersOf(decision);
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
     return (
       this.#pickInOrder(call, tiers, true, args.metadata) ??
       this.#pickInOrder(call, tiers, false, args.metadata) ??
-      this.#pickAnyway(call, decision, topology, tiers, args.metadata)
+      this.#pickAnyway(call, decision, topology, ownTiers(call, tiers), args.metadata)
     );
   }
 
@@ -95,6 +98,7 @@ export class SnapshotPicker implements Picker {
     const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? this.#fallbackFrom(tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
+      if (!mayUse(call, pool, this.#context.host.breakers.fallbackCaps)) continue;
       if (pool.subsetBreaker !== undefined && this.#isShed(pool, tiers, tier)) {
         call.rejectedAt ??= pool;
         continue;
@@ -102,6 +106,10 @@ export class SnapshotPicker implements Picker {
       if (pool.probes.length > 0) {
         const probe = this.#probe(call, pool);
         if (probe !== undefined) return this.#complete(call, probe, pool, tier, metadata);
+      }
+      if (pool.shunned.length > 0 && call.tried === undefined) {
+        const measured = pool.toMeasure(this.#context.host.endpoints.nowMs);
+        if (measured !== undefined) return this.#complete(call, measured, pool, tier, metadata);
       }
       if (isChoosy && pool.spill.isPartial && this.#spills(call, pool, tiers, tier)) {
         if (pool.isAllBad && pool.connected.length > 0) call.rejectedAt ??= pool;
@@ -164,13 +172,13 @@ export class SnapshotPicker implements Picker {
     return pool.subsetBreaker !== undefined && pool.subsetBreaker.state !== 'closed';
   }
 
-  /** A held-out endpoint that is due, for a call that can be tried again elsewhere; for any call if none such comes. */
+  /** A held-out or doubtful endpoint that is due, for a call that can be tried again elsewhere; for any call if none such comes. */
   #probe(call: RoutedCall, pool: Pool): ChannelConnection | undefined {
     if (!call.mayRetry && !pool.isProbeOverdue()) return undefined;
     const { nowMs } = this.#context.host.endpoints;
     for (const candidate of pool.probes) {
       const { breaker } = candidate.endpoint;
-      if (!candidate.isReady || breaker === undefined || !breaker.admits(nowMs)) continue;
+      if (!candidate.isReady || breaker === undefined || !breaker.isDue(nowMs)) continue;
       if (call.tried?.includes(candidate.endpoint) === true) continue;
       breaker.offer(nowMs);
       return candidate;
@@ -229,7 +237,13 @@ export class SnapshotPicker implements Picker {
   }
 
   #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
-    const why = describeRefusal(this.#context.host.service, decision, topology.membership, tiers);
+    const why = describeRefusal(
+      this.#context.host.service,
+      decision,
+      topology.membership,
+      tiers,
+      call.fallbackUse === 'denied',
+    );
     const staleness = this.#context.host.staleness?.();
     return this.#refuse(call, tiers.length === 0, staleness === undefined ? why : `${why}; ${staleness}`);
   }

@@ -5,11 +5,15 @@ import { sameItems } from '../internal/same-items';
 import type { BalancingPlan, BreakerPlan } from '../policy/plan';
 import type { ChannelConnection } from './connection';
 import type { Connection } from './endpoint';
+import { judgePaces } from './laggards';
 import type { CreatePoolPicker, PickContext, PoolPicker } from './pool-picker';
 import type { Spill } from './spill';
 
 /** Calls that cannot be retried make poor probes; after so many of them in a row one is taken all the same. */
 const PASS_BY = 20;
+/** Above this size endpoints are compared with one another at most every `JUDGE_MS`, else on each tick. */
+const LARGE_POOL = 256;
+const JUDGE_MS = 1_000;
 
 /** What a pool is made of. */
 export interface PoolParts {
@@ -37,7 +41,7 @@ export interface PoolDeps {
 
 /**
  * The connections of one channel to one subset in one datacenter. Its picker covers those that should take calls now:
- * connected, not held out by their breaker, and not suspect unless all of them are.
+ * connected, not held out by their breaker, and neither suspect, doubtful nor shunned as long as somebody is not.
  */
 export class Pool {
   readonly subset: string;
@@ -56,6 +60,8 @@ export class Pool {
   #weights: readonly number[] = [];
   #connected: readonly ChannelConnection[] = [];
   #probes: readonly ChannelConnection[] = [];
+  #shunned: readonly ChannelConnection[] = [];
+  #judgedAtMs = Number.NEGATIVE_INFINITY;
   #healthy = 0;
   #passedBy = 0;
 
@@ -83,9 +89,14 @@ export class Pool {
     return this.#connected;
   }
 
-  /** Due for a probe, held out or not. */
+  /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
   get probes(): readonly ChannelConnection[] {
     return this.#probes;
+  }
+
+  /** Left out for being slow; each gets a measuring call now and then. */
+  get shunned(): readonly ChannelConnection[] {
+    return this.#shunned;
   }
 
   /** Nobody in it is well: it serves only in a panic. */
@@ -114,19 +125,52 @@ export class Pool {
     return true;
   }
 
+  /** One of the shunned that is to be measured now. Asked in a pick; whoever is returned gets the call. */
+  toMeasure(nowMs: number): ChannelConnection | undefined {
+    for (const member of this.#shunned) {
+      const { pace } = member.endpoint.load;
+      if (!member.isReady || !pace.isDue(nowMs)) continue;
+      pace.offered(nowMs);
+      return member;
+    }
+    return undefined;
+  }
+
+  /** Compares the members with one another. Called on each tick; true when one is shunned, or restored, that was not before. */
+  judge(nowMs: number): boolean {
+    if (!this.#mayShun) return false;
+    if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return false;
+    this.#judgedAtMs = nowMs;
+    const admitted = this.#connected.filter((member) => !isBroken(member));
+    return judgePaces(
+      admitted.map(({ endpoint }) => endpoint.load.pace),
+      nowMs,
+    );
+  }
+
+  /** Who chose another algorithm wants its shares; `peak_ewma` is the one that goes by latency. */
+  get #mayShun(): boolean {
+    return this.#parts.balancing.algorithm === 'peak_ewma';
+  }
+
   /** Looks at connectivity, breakers, suspicion and weights afresh; a picker is made anew only when one of them differs. */
   refresh(nowMs: number): void {
     const { members, missing, absent, balancing } = this.#parts;
     this.#connected = members.filter((member) => member.isReady);
     const bad = members.filter((member) => isBroken(member));
-    this.#probes = bad.filter((member) => member.isReady && member.endpoint.breaker?.state === 'halfOpen');
+    this.#probes = this.#connected.filter((member) => isToBeProbed(member));
     // Idle and first-time connecting members are not bad: nothing is known against them.
     this.#healthy = members.filter((member) => member.failure === undefined && !isBroken(member)).length + missing;
     this.spill.update(this.#healthy, members.length + missing + absent, nowMs);
     const heldOut = new Set(this.#holdOut(bad));
     const admitted = this.#connected.filter((member) => !heldOut.has(member));
-    const trusted = admitted.filter((member) => !member.endpoint.load.isSuspect);
-    const preferred = trusted.length > 0 ? trusted : admitted;
+    const trusted = admitted.filter(
+      ({ endpoint: { load, breaker } }) => !load.isSuspect && breaker?.isDoubtful !== true,
+    );
+    const usable = trusted.length > 0 ? trusted : admitted;
+    const brisk = this.#mayShun ? usable.filter((member) => !member.endpoint.load.pace.isShunned) : usable;
+    const preferred = brisk.length > 0 ? brisk : usable;
+    this.#shunned = preferred === usable ? [] : usable.filter((member) => member.endpoint.load.pace.isShunned);
     const weights = preferred.map((member) => member.endpoint.weight);
     if (sameItems(preferred, this.#preferred) && sameItems(weights, this.#weights)) return;
     this.#preferred = preferred;
@@ -180,6 +224,11 @@ export function asChannelConnection(connection: Connection): ChannelConnection {
 
 function isBroken({ endpoint: { breaker } }: ChannelConnection): boolean {
   return breaker !== undefined && breaker.state !== 'closed' && breaker.circuit.enabled;
+}
+
+function isToBeProbed({ endpoint: { breaker } }: ChannelConnection): boolean {
+  if (breaker === undefined || !breaker.circuit.enabled) return false;
+  return breaker.state === 'halfOpen' || breaker.isDoubtful;
 }
 
 function sameBalancing(a: BalancingPlan, b: BalancingPlan): boolean {

@@ -5,22 +5,25 @@ import type { Pool } from './pool';
 
 /**
  * Says in one line why no tier can serve: for each subset of the decision's chain what there is and why it is not
- * reachable, ending with `fallback none` where nobody may stand in.
+ * reachable, ending with `fallback none` where nobody may stand in. `isDenied`: somebody might, and has his share already.
  */
 export function describeRefusal(
   service: string,
   decision: Decision,
   membership: Membership,
   tiers: readonly Pool[],
+  isDenied = false,
 ): string {
   const all = datacenterOrder(decision.plan, membership.datacenters);
   const datacenters = all.filter((name) => decision.datacenters?.includes(name) ?? true);
-  const parts = decision.destination.chain.map((subset, position) => {
+  const { chain, subset: own } = decision.destination;
+  const parts = (isDenied ? chain.slice(0, 1) : chain).map((subset, position) => {
     const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
     return `${prefix}: ${describeSubset(subset, datacenters, membership, tiers)}`;
   });
-  const isLast = decision.destination.chain.length === 1;
-  const suffix = isLast ? ['fallback none'] : [];
+  const most = decision.plan.subsets.get(own)?.fallbackMaxPercentage ?? 100;
+  const denied = `fallback ${chain[1] ?? 'none'}: takes at most ${most} % of these calls (fallbackMaxPercentage)`;
+  const suffix = isDenied ? [denied] : chain.length === 1 ? ['fallback none'] : [];
   const connect =
     membership.connectOnly.length === 0
       ? []

@@ -2,6 +2,7 @@ import type { Metadata } from '../internal/grpc';
 import type { Decision } from '../policy/plan';
 import type { RoutingOutcome } from '../routing/call';
 import type { Endpoint } from './endpoint';
+import type { FallbackUse } from './fallback-use';
 
 /**
  * One call on its way through resolver and balancer. grpc-js hands the very same object to the config selector and to
@@ -15,6 +16,8 @@ export interface RoutedCall extends RoutingOutcome {
   tried: Endpoint[] | undefined;
   /** Attempts that are out now. */
   inFlight: number;
+  /** Whether its subset's fallback may have it, where that is capped. */
+  fallbackUse: FallbackUse;
   /** gRPC code of the attempt that ended last; -1 when none did, or the last one reached nobody. */
   lastCode: number;
   /** The attempt that ended last was a breaker's probe: its failure is retried elsewhere whatever it was. */

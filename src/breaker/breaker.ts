@@ -1,11 +1,12 @@
-import type { Clock, Timer } from '../internal/clock';
-import type { Random } from '../internal/random';
+import type { Timer } from '../internal/clock';
+import type { BreakerDeps, BreakerIdentity } from './breaker-deps';
 import { Circuit } from './circuit';
 import type { Outcome } from './outcome';
 import { BYPASS, closedPermit, isProbePermit, type Permit, probePermit, ticketOf } from './permit';
 import type { ProbeGate } from './probe-gate';
 import { longestResetDelayMs, resetDelayMs } from './reset-delay';
 import { type BreakerRules, causeToOpen } from './rules';
+import { Silence } from './silence';
 import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './view';
 
 /**
@@ -13,24 +14,6 @@ import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './vi
  * by which a picker's idea of the time may lag.
  */
 const OFFER_MS = 200;
-
-export interface BreakerDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  /** After each change of state, before listeners on the opossum object. Must not throw. */
-  readonly changed: (breaker: Breaker, event: BreakerEvent, from: BreakerState) => void;
-  /** The window was empty and now holds something. */
-  readonly counted: (breaker: Breaker) => void;
-  readonly listenerFailed: (error: unknown) => void;
-}
-
-export interface BreakerIdentity {
-  readonly key: string;
-  readonly level: BreakerLevel;
-  /** opossum's name and group. */
-  readonly name: string;
-  readonly group: string;
-}
 
 /**
  * A breaker asked before and told after: `admits` in the pick, `begin` when the attempt starts, `record` or `release`
@@ -51,7 +34,7 @@ export class Breaker {
   #probeSuccesses = 0;
   #failedProbes = 0;
   #consecutiveFailures = 0;
-  #silentFailures = 0;
+  readonly #silence = new Silence();
   #badSinceMs: number | undefined;
   #openedAtMs = 0;
   #probeAtMs = 0;
@@ -91,6 +74,21 @@ export class Breaker {
     return this.#badSinceMs;
   }
 
+  /**
+   * Closed, but the last that was heard of it is nothing: one or more silent attempts, and not yet as many as open it. It is
+   * asked by one verifying attempt at a time, so that the verdict does not wait for callers' deadlines.
+   */
+  get isDoubtful(): boolean {
+    if (this.#state !== 'closed' || this.#silence.inARow === 0) return false;
+    return (this.#rules.silentFailures ?? 0) > 0 && this.circuit.enabled;
+  }
+
+  /** Is a probe, or a verifying attempt, due? Called in the pick, as `admits`. */
+  isDue(nowMs: number): boolean {
+    if (!this.isDoubtful) return this.#state === 'halfOpen' && this.admits(nowMs);
+    return nowMs >= this.#offeredUntilMs && this.#silence.isDue(nowMs);
+  }
+
   /** May an attempt go here? Called in the pick; allocates nothing. `nowMs` may lag by a tick. */
   admits(nowMs: number): boolean {
     if (this.#state === 'closed') return true;
@@ -99,11 +97,11 @@ export class Breaker {
   }
 
   /**
-   * The pick chose this one while it was half-open: nobody else is admitted until the attempt starts, or does not. Without it,
+   * The pick chose this one while it was half-open or doubtful: nobody else is admitted until the attempt starts, or does not. Without it,
    * all picks of one turn would be admitted before the first of their attempts starts.
    */
   offer(nowMs: number): void {
-    if (this.#state === 'halfOpen') this.#offeredUntilMs = nowMs + OFFER_MS;
+    if (this.#state === 'halfOpen' || this.isDoubtful) this.#offeredUntilMs = nowMs + OFFER_MS;
   }
 
   /** An attempt starts. While half-open the first one takes the probe; what begins beside it says nothing. */
@@ -116,6 +114,19 @@ export class Breaker {
     return probePermit(ticket);
   }
 
+  /** An attempt starts, before `begin`: true when it is the one that verifies a doubtful endpoint. */
+  beginVerifying(nowMs: number): boolean {
+    if (!this.isDoubtful || !this.#silence.isDue(nowMs)) return false;
+    this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
+    this.#silence.verifying(nowMs);
+    return true;
+  }
+
+  /** Something was received from the endpoint, be it the first message of a stream that goes on: it is not silent. */
+  heard(): void {
+    this.#silence.broken();
+  }
+
   isProbe(permit: Permit): boolean {
     return isProbePermit(permit);
   }
@@ -123,6 +134,7 @@ export class Breaker {
   /** The attempt ended without a verdict. */
   release(permit: Permit): void {
     if (isProbePermit(permit)) this.#gate.release(ticketOf(permit));
+    else this.#silence.released();
   }
 
   /**
@@ -188,7 +200,8 @@ export class Breaker {
       isEnabled: this.circuit.enabled,
       counts: this.circuit.tally(),
       consecutiveFailures: this.#consecutiveFailures,
-      silentFailures: this.#silentFailures,
+      silentFailures: this.#silence.inARow,
+      isDoubtful: this.isDoubtful,
       probesInMs: this.#state === 'open' ? Math.max(0, this.#probeAtMs - nowMs) : undefined,
       openedBecause: this.#state === 'closed' ? undefined : this.#openedBecause,
       lastFailure: last === undefined ? undefined : { reason: last.reason, agoMs: nowMs - last.atMs },
@@ -202,18 +215,19 @@ export class Breaker {
   }
 
   #count(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
+    this.#silence.released();
     if (!this.#isCounting) {
       this.#isCounting = true;
       this.#deps.counted(this);
     }
     if (outcome === 'success') {
       this.#consecutiveFailures = 0;
-      this.#silentFailures = 0;
+      this.#silence.broken();
       this.circuit.countSuccess(latencyMs, nowMs, false);
       return;
     }
     this.#fail(outcome, nowMs, latencyMs, reason);
-    const streaks = { consecutiveFailures: this.#consecutiveFailures, silentFailures: this.#silentFailures };
+    const streaks = { consecutiveFailures: this.#consecutiveFailures, silentFailures: this.#silence.inARow };
     const because = causeToOpen(this.#rules, streaks, () => this.circuit.tally());
     if (because !== undefined) this.open(because);
   }
@@ -230,7 +244,7 @@ export class Breaker {
 
   #fail(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
     this.#consecutiveFailures += 1;
-    this.#silentFailures = outcome === 'silent' ? this.#silentFailures + 1 : 0;
+    this.#silence.inARow = outcome === 'silent' ? this.#silence.inARow + 1 : 0;
     this.#lastFailure = { reason, atMs: nowMs };
     this.circuit.countFailure(reason, latencyMs, nowMs);
   }
@@ -251,7 +265,7 @@ export class Breaker {
     this.#reset = undefined;
     this.#period += 1;
     this.#consecutiveFailures = 0;
-    this.#silentFailures = 0;
+    this.#silence.broken();
     this.#badSinceMs = undefined;
     this.#openedBecause = undefined;
     this.#change('closed', 'close');
@@ -262,6 +276,7 @@ export class Breaker {
     this.#state = state;
     this.#gate.reset();
     this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
+    this.#silence.released();
     this.#probeSuccesses = 0;
     this.#deps.changed(this, event, from);
   }

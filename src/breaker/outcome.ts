@@ -25,6 +25,8 @@ export interface AttemptFacts {
   readonly usualMs: number;
   /** Our own event loop was stalled when the attempt ended. */
   readonly isStalled: boolean;
+  /** We ended it ourselves: a probe that nothing had come back from in its time. */
+  readonly isGivenUp: boolean;
   /** For a hedge that lost: how long the winner took, in milliseconds. Undefined when unknown, and for everything else. */
   readonly winnerMs: number | undefined;
 }
@@ -51,6 +53,7 @@ const BROKEN_WRITE = 'triggered by internal client error';
 /** Called when an attempt ends. Pure, allocates nothing. */
 export function classifyAttempt(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (facts.isStalled) return 'neutral';
+  if (facts.isGivenUp) return 'silent';
   switch (facts.code) {
     case CANCELLED:
       return classifyCancelled(facts, rules);

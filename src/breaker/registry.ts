@@ -1,7 +1,9 @@
 import type { Clock, Timer } from '../internal/clock';
 import type { Random } from '../internal/random';
 import type { BreakerPlan, SubsetPlan } from '../policy/plan';
-import { Breaker, type BreakerDeps } from './breaker';
+import { Breaker } from './breaker';
+import type { BreakerDeps } from './breaker-deps';
+import { FallbackCaps } from './fallback-caps';
 import { ProbeTrickle, SingleProbe } from './probe-gate';
 import type { BreakerRules } from './rules';
 import { SubsetBreakers } from './subset-breakers';
@@ -33,6 +35,8 @@ interface BreakerPlans {
 
 /** The breakers of one service in one lane, shared by its channels. Synchronous; nothing here throws. */
 export interface BreakerRegistry {
+  /** How much of a subset's calls its fallback may be given. */
+  readonly fallbackCaps: FallbackCaps;
   /** Undefined until the endpoint's first failure: it admits everything, and its permits are `NO_PERMIT`. */
   forEndpoint(key: string): Breaker | undefined;
   /** An attempt at the endpoint failed; the caller records the failure in what this returns. */
@@ -59,6 +63,7 @@ export function createBreakerRegistry(deps: BreakerRegistryDeps): BreakerRegistr
 }
 
 class Registry implements BreakerRegistry {
+  readonly fallbackCaps = new FallbackCaps();
   readonly #deps: BreakerRegistryDeps;
   readonly #breakerDeps: BreakerDeps;
   readonly #endpoints = new Map<string, Breaker>();
@@ -110,6 +115,7 @@ class Registry implements BreakerRegistry {
       const plan = plans.endpoint(key);
       if (plan !== undefined) breaker.configure(plan);
     }
+    this.fallbackCaps.configure(plans.subsets);
     for (const breaker of this.#subsets.configure(plans.subsets)) this.#dispose(breaker);
   }
 

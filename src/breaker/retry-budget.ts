@@ -21,7 +21,10 @@ export interface RetryBudget {
   callStarted(nowMs: number): void;
   /** Draws one retry. False: the budget is spent and the call gets its real status. */
   tryRetry(nowMs: number): boolean;
-  /** Draws one that is made in any case; others wait for it when the budget is spent. */
+  /**
+   * Draws one that is made in any case. Others make room for it, and for the next of its kind: without that room a budget that is
+   * spent anyway would be exceeded by as many.
+   */
   takeRetry(nowMs: number): void;
   /** A retry that was drawn reached nobody: it cost no server anything. */
   giveBack(nowMs: number): void;
@@ -45,6 +48,9 @@ class RingBudget implements RetryBudget {
   #second = Number.NEGATIVE_INFINITY;
   readonly #calls: number[] = new Array<number>(BUCKETS).fill(0);
   readonly #retries: number[] = new Array<number>(BUCKETS).fill(0);
+  /** Of these, those that were made in any case. */
+  readonly #forced: number[] = new Array<number>(BUCKETS).fill(0);
+  #allForced = 0;
 
   constructor(rules: RetryBudgetRules) {
     this.configure(rules);
@@ -65,7 +71,7 @@ class RingBudget implements RetryBudget {
 
   tryRetry(nowMs: number): boolean {
     const slot = this.#advance(nowMs);
-    if (this.retries + 1 > this.#allowed()) {
+    if (this.retries + this.#allForced + 1 > this.#allowed()) {
       this.refused += 1;
       return false;
     }
@@ -76,11 +82,14 @@ class RingBudget implements RetryBudget {
   left(nowMs: number): number {
     this.#advance(nowMs);
     const allowed = this.#allowed();
-    return allowed > 0 ? Math.max(0, 1 - this.retries / allowed) : this.calls > 0 ? 0 : 1;
+    return allowed > 0 ? Math.max(0, 1 - (this.retries + this.#allForced) / allowed) : this.calls > 0 ? 0 : 1;
   }
 
   takeRetry(nowMs: number): void {
-    this.#draw(this.#advance(nowMs));
+    const slot = this.#advance(nowMs);
+    this.#draw(slot);
+    this.#forced[slot] = (this.#forced[slot] ?? 0) + 1;
+    this.#allForced += 1;
   }
 
   giveBack(nowMs: number): void {
@@ -122,7 +131,9 @@ class RingBudget implements RetryBudget {
     if (calls > 0) this.#activeSeconds -= 1;
     this.calls -= calls;
     this.retries -= this.#retries[slot] ?? 0;
+    this.#allForced -= this.#forced[slot] ?? 0;
     this.#calls[slot] = 0;
     this.#retries[slot] = 0;
+    this.#forced[slot] = 0;
   }
 }

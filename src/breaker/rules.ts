@@ -9,6 +9,9 @@ export interface Streaks {
   readonly silentFailures: number;
 }
 
+/** So many open the breaker of a subset, whatever went well before; more where its volume threshold is higher. */
+const SUBSET_FAILURES_IN_A_ROW = 10;
+
 /**
  * Why a closed breaker that has just counted a failure opens; undefined when it does not. opossum opens strictly above its
  * threshold; the policy says at or above.
@@ -22,8 +25,16 @@ export function causeToOpen(rules: BreakerRules, streaks: Streaks, tally: () => 
   }
   const { successes, failures } = tally();
   const volume = successes + failures;
-  if (volume < rules.volumeThreshold || failures * 100 < rules.errorThresholdPercentage * volume) return undefined;
-  return `${failures} of ${volume} attempts failed`;
+  if (volume >= rules.volumeThreshold && failures * 100 >= rules.errorThresholdPercentage * volume) {
+    return `${failures} of ${volume} attempts failed`;
+  }
+  // A whole subset has no such number. What it did well until a moment ago, which may be a lot, is no reason to go on sending it
+  // calls that all fail.
+  if (rules.consecutiveFailures === undefined) {
+    const most = Math.max(SUBSET_FAILURES_IN_A_ROW, rules.volumeThreshold);
+    if (streaks.consecutiveFailures >= most) return `${streaks.consecutiveFailures} failures in a row`;
+  }
+  return undefined;
 }
 
 /** A limit of 0 is off. */

@@ -20,6 +20,8 @@ export interface BreakerView {
   readonly consecutiveFailures: number;
   /** Deadlines in a row with nothing received. */
   readonly silentFailures: number;
+  /** Closed, yet its last attempts were silent, if not enough of them to open it: it gets one verifying call at a time. */
+  readonly isDoubtful: boolean;
   /** While open: milliseconds until it turns half-open. */
   readonly probesInMs: number | undefined;
   /** While not closed: what opened it last. */

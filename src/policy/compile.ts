@@ -154,6 +154,7 @@ function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPla
         meta: subset.meta ?? {},
         filter: subset.filter,
         fallback: subset.fallback,
+        fallbackMaxPercentage: subset.fallbackMaxPercentage ?? 100,
         breaker: resolveBreaker(document.breaker, subset.breaker),
         subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),
       },

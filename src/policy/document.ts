@@ -42,6 +42,11 @@ export interface SubsetDocument<S extends string = string> {
   readonly filter?: string;
   /** Who serves when this subset cannot. Default: nobody (strict isolation). */
   readonly fallback?: S;
+  /**
+   * At most this share of the subset's calls goes to its fallback, in percent; the others stay with the subset and fare as its
+   * instances do. Default 100: all of them may.
+   */
+  readonly fallbackMaxPercentage?: number;
   /** Overrides the policy's breaker for this subset's endpoints. */
   readonly breaker?: BreakerDocument;
   readonly subsetBreaker?: SubsetBreakerDocument;

@@ -42,6 +42,8 @@ export interface SubsetPlan {
   /** A Consul expression; when set, membership also needs Consul's own answer to it. */
   readonly filter: string | undefined;
   readonly fallback: string | undefined;
+  /** In (0, 100]. */
+  readonly fallbackMaxPercentage: number;
   readonly breaker: BreakerPlan;
   readonly subsetBreaker: SubsetBreakerPlan;
 }

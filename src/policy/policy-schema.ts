@@ -110,6 +110,10 @@ const subset: Schema = closed({
   meta: { type: 'object', additionalProperties: text },
   filter: { ...nonEmptyText, description: 'a Consul filter expression' },
   fallback: text,
+  fallbackMaxPercentage: {
+    ...percentage(1),
+    description: 'share of the calls of this subset that the fallback may get',
+  },
   breaker: ref('breaker'),
   subsetBreaker: ref('subsetBreaker'),
 });

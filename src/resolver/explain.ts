@@ -38,8 +38,8 @@ export interface ExplainedTier {
 
 export interface ExplainedEndpoint extends EndpointInspection {
   /**
-   * What speaks against it; undefined when nothing does. One whose breaker is not closed takes only probes, unless so many are
-   * in that state that not all may be held out.
+   * What speaks against it; undefined when nothing does. One whose breaker is not closed takes only probes, and one that is slow
+   * only measuring calls, unless so many are in that state that not all may be held out.
    */
   readonly heldOut: string | undefined;
 }
@@ -78,7 +78,8 @@ function lowerCased(labels: Readonly<Record<string, string>>): Record<string, st
   return Object.fromEntries(Object.entries(labels).map(([key, value]) => [key.toLowerCase(), value]));
 }
 
-function heldOut({ status, weight, breaker, connections, failure }: EndpointInspection): string | undefined {
+function heldOut(endpoint: EndpointInspection): string | undefined {
+  const { status, weight, breaker, connections, failure, isShunned } = endpoint;
   if (status === 'critical') return 'critical in Consul';
   if (weight <= 0) return 'weight 0';
   if (breaker?.isEnabled === true && breaker.state !== 'closed') {
@@ -86,5 +87,7 @@ function heldOut({ status, weight, breaker, connections, failure }: EndpointInsp
     return `breaker ${breaker.state}: ${breaker.openedBecause ?? 'opened by hand'}, ${when}`;
   }
   if (connections.length > 0 && !connections.includes('ready')) return failure ?? 'not connected yet';
+  if (breaker?.isDoubtful === true) return 'nothing came back from its last attempt: gets one verifying call at a time';
+  if (isShunned) return 'far slower than its peers: gets a measuring call now and then';
   return undefined;
 }

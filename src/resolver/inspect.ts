@@ -76,6 +76,8 @@ export interface EndpointInspection {
   readonly inFlight: number;
   readonly latencyMs: number;
   readonly isSuspect: boolean;
+  /** It answers far more slowly than its peers, and gets hardly more than a measuring call now and then. */
+  readonly isShunned: boolean;
   /** Undefined until its first failure. */
   readonly breaker: BreakerView | undefined;
   /** One for each channel that wants it. */
@@ -151,6 +153,7 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       inFlight: endpoint.load.inFlight,
       latencyMs: endpoint.load.ewmaMs,
       isSuspect: endpoint.load.isSuspect,
+      isShunned: endpoint.load.pace.isShunned,
       breaker: endpoint.breaker?.view(service.clock.now()),
       connections: connections.map((connection) => connection.stateName),
       failure: connections.find((connection) => connection.failure !== undefined)?.failure,

@@ -1,4 +1,5 @@
 import type { Endpoint } from '../balancer/endpoint';
+import type { FallbackUse } from '../balancer/fallback-use';
 import type { AttemptObserver, RoutedCall } from '../balancer/routed-call';
 import type { Decision } from '../policy/plan';
 import type { CallContext } from './call-context';
@@ -16,6 +17,7 @@ export class LaneCall implements RoutedCall {
   hash = -1;
   isRefused = false;
   inFlight = 0;
+  fallbackUse: FallbackUse = 'unasked';
   lastCode = -1;
   wasProbe = false;
   rejectedAt: RoutedCall['rejectedAt'] = undefined;

@@ -5,7 +5,9 @@ import type { Random } from '../../src/internal/random';
 import { firstTry } from './connections';
 
 export interface Simulation {
-  readonly picker: PoolPicker;
+  readonly picker: Pick<PoolPicker, 'pick'>;
+  /** On each sweep of the loads. */
+  readonly ticked?: (nowMs: number) => void;
   readonly ready: readonly Connection[];
   readonly random: Random;
   readonly callsPerSecond: number;
@@ -18,6 +20,8 @@ export interface SimulationWindow {
   readonly calls: readonly number[];
   /** In flight of each connection, averaged over the sweeps of the window. */
   readonly inFlight: readonly number[];
+  /** Of the calls that began in the window. */
+  readonly latenciesMs: readonly number[];
 }
 
 interface Running {
@@ -41,6 +45,7 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
   for (const limitMs of limitsMs) {
     const calls = ready.map(() => 0);
     const inFlight = ready.map(() => 0);
+    const latenciesMs: number[] = [];
     let sweeps = 0;
     while (nowMs < limitMs) {
       nowMs += (-Math.log(1 - random()) * 1000) / callsPerSecond;
@@ -59,6 +64,7 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
             endpoint.load.sweep(sweepAtMs);
             inFlight[index] = (inFlight[index] ?? 0) + endpoint.load.inFlight;
           });
+          simulation.ticked?.(sweepAtMs);
           sweepAtMs += 100;
         }
       }
@@ -68,9 +74,11 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
       const attempt = createAttemptLink();
       picked.endpoint.load.attemptStarted(attempt, nowMs);
       calls[index] = (calls[index] ?? 0) + 1;
-      running.push({ endsAtMs: nowMs + latencyMs(index, nowMs, picked.endpoint.load.inFlight), index, attempt });
+      const tookMs = latencyMs(index, nowMs, picked.endpoint.load.inFlight);
+      latenciesMs.push(tookMs);
+      running.push({ endsAtMs: nowMs + tookMs, index, attempt });
     }
-    windows.push({ calls, inFlight: inFlight.map((sum) => sum / Math.max(1, sweeps)) });
+    windows.push({ calls, inFlight: inFlight.map((sum) => sum / Math.max(1, sweeps)), latenciesMs });
   }
   return windows;
 }

@@ -1,4 +1,5 @@
-import { Breaker, type BreakerDeps } from '../../src/breaker/breaker';
+import { Breaker } from '../../src/breaker/breaker';
+import type { BreakerDeps } from '../../src/breaker/breaker-deps';
 import type { Permit } from '../../src/breaker/permit';
 import { type ProbeGate, SingleProbe } from '../../src/breaker/probe-gate';
 import type { BreakerRules } from '../../src/breaker/rules';

@@ -16,10 +16,21 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
   const { elapsedMs = 5, ...rest } = facts;
   const whole = { code: OK, details: '', received: false, elapsedMs, latencyMs: elapsedMs, usualMs: 0 };
   return classifyAttempt(
-    { ...whole, isStalled: false, winnerMs: undefined, ...rest },
+    { ...whole, isStalled: false, isGivenUp: false, winnerMs: undefined, ...rest },
     { failureStatusCodes: DEFAULT_BREAKER.failureStatusCodes, slowCallMs: undefined, ...rules },
   );
 }
+
+describe('a probe that we gave up', () => {
+  it('was silent, whatever counts as a failure', () => {
+    expect(outcome({ code: UNAVAILABLE, isGivenUp: true })).toBe('silent');
+    expect(outcome({ code: UNAVAILABLE, isGivenUp: true }, { failureStatusCodes: new Set() })).toBe('silent');
+  });
+
+  it('says nothing when it was our own event loop that stalled', () => {
+    expect(outcome({ code: UNAVAILABLE, isGivenUp: true, isStalled: true })).toBe('neutral');
+  });
+});
 
 describe('what a status says of the endpoint', () => {
   it.each<[string, number, Outcome]>([

@@ -12,7 +12,7 @@ const ENDPOINT = 'dc1/10.0.0.1:80';
 function subset(name: string, changes: Partial<SubsetPlan> = {}): SubsetPlan {
   const nothing = { tags: [], meta: {}, filter: undefined };
   const breakers = { breaker: DEFAULT_BREAKER, subsetBreaker: DEFAULT_SUBSET_BREAKER };
-  return { name, ...nothing, fallback: undefined, ...breakers, ...changes };
+  return { name, ...nothing, fallback: undefined, fallbackMaxPercentage: 100, ...breakers, ...changes };
 }
 
 const canary = subset('canary', { fallback: 'stable' });
@@ -55,6 +55,7 @@ describe('an endpoint', () => {
         counts: { successes: 0, failures: 5 },
         consecutiveFailures: 5,
         silentFailures: 0,
+        isDoubtful: false,
         probesInMs: 4000,
         openedBecause: '5 failures in a row',
         lastFailure: { reason: 'UNAVAILABLE: connect refused', agoMs: 1000 },
@@ -107,6 +108,22 @@ describe('a subset in one datacenter', () => {
     expect(shed).toEqual([false, true, true, true, false, true, true, true, false]);
     expect(changes).toEqual(['canary@dc1 open open', 'canary@dc1 halfOpen halfOpen', 'canary@dc1 close closed']);
     expect(isShed('canary', 'dc1')).toBe(false);
+  });
+});
+
+describe('a subset that did well until a moment ago', () => {
+  it('is shed at its tenth failure in a row, and not for ten among others', () => {
+    const { registry, record, isShed } = setUp();
+    const breaker = registry.forSubset(canary, 'dc1');
+    record(breaker, 'success', 500);
+    for (let round = 0; round < 4; round += 1) {
+      record(breaker, 'failure', 9);
+      record(breaker, 'success');
+    }
+    expect(isShed('canary', 'dc1')).toBe(false);
+    record(breaker, 'failure', 10);
+    expect(isShed('canary', 'dc1')).toBe(true);
+    expect(registry.views()[0]?.openedBecause).toBe('10 failures in a row');
   });
 });
 

@@ -44,6 +44,30 @@ describe('the retry budget', () => {
     expect(attempts / 6000).toBeGreaterThan(1.19);
   });
 
+  it('keeps within its share with retries that are made in any case, such as those of failed probes', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    let attempts = 0;
+    for (let call = 0; call < 6000; call += 1) {
+      const nowMs = call * 10;
+      budget.callStarted(nowMs);
+      attempts += 1;
+      if (call > 500 && call % 100 === 0) {
+        budget.takeRetry(nowMs);
+        attempts += 1;
+      } else if (budget.tryRetry(nowMs)) attempts += 1;
+    }
+    expect(attempts / 6000).toBeLessThan(1.199);
+    expect(attempts / 6000).toBeGreaterThan(1.18);
+  });
+
+  it('has room for others again when those have left the window', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0 });
+    for (let time = 0; time < 5; time += 1) budget.takeRetry(0);
+    calls(budget, 100, 9_000);
+    expect(retries(budget, 9_000)).toBe(10);
+    expect(retries(budget, 10_000)).toBe(10);
+  });
+
   it('forgets after ten seconds', () => {
     const budget = createRetryBudget({ percent: 50, minPerSecond: 0 });
     calls(budget, 10, 0);

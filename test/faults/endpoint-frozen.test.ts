@@ -17,8 +17,7 @@ describe('an instance that freezes', () => {
       ]);
       for (const each of [victim, others]) closing(each, (one) => one.kill());
       const instances = [...victim.instances, ...others.instances];
-      // The default of two would wait for a second call to be kept waiting, which a suspect hardly gets.
-      const policy = { breaker: { silentFailures: 1, resetTimeoutMs: 1_000, maxResetTimeoutMs: RESET_MS } };
+      const policy = { breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: RESET_MS } };
       const lane = closing(openLane(instances, policy), (opened) => opened.close());
       const changes: { readonly event: string; readonly atMs: number }[] = [];
       lane.breakers.subscribe(({ event }) => changes.push({ event, atMs: performance.now() }));
@@ -55,4 +54,32 @@ describe('an instance that freezes', () => {
       expect(backAfterMs).toBeLessThanOrEqual(RESET_MS + 1_000);
     });
   }
+
+  it('is out in time too when no call may be retried, though one more is lost for it', async () => {
+    const [victim, others] = await Promise.all([
+      startServerProcess({ names: ['victim'] }),
+      startServerProcess({ names: ['s0', 's1'] }),
+    ]);
+    for (const each of [victim, others]) closing(each, (one) => one.kill());
+    const lane = closing(openLane([...victim.instances, ...others.instances], { retry: 'off' }), (opened) =>
+      opened.close(),
+    );
+    let outAtMs = Number.POSITIVE_INFINITY;
+    lane.breakers.subscribe(({ event }) => {
+      if (event === 'open') outAtMs = Math.min(outAtMs, performance.now());
+    });
+    const load = startLoad(await connectAll(lane), 100, DEADLINE_MS);
+    await pause(1_000);
+    victim.freeze();
+    const frozenAtMs = performance.now();
+    await pause(2_500);
+    await load.stop();
+    victim.thaw();
+    printFact(
+      `1 of 3 frozen, deadline ${DEADLINE_MS} ms, retries off`,
+      `${load.lost.length} lost until out after ${Math.round(outAtMs - frozenAtMs)} ms / ${load.calls.length} calls`,
+    );
+    expect(load.lost.length).toBeLessThanOrEqual(5);
+    expect(outAtMs - frozenAtMs).toBeLessThanOrEqual(2_000);
+  });
 });

@@ -257,6 +257,16 @@ describe('validatePolicy', () => {
       'balancing.hashBy: "x-u" (expected: nothing, or algorithm: ring_hash)',
     ],
     [
+      'a cap on a fallback of 0 %',
+      { ...SOUND, subsets: { stable: { fallback: 'canary', fallbackMaxPercentage: 0 }, canary: {} } },
+      'subsets.stable.fallbackMaxPercentage: 0 (expected: >= 1)',
+    ],
+    [
+      'a cap on a fallback that is not there',
+      { ...SOUND, subsets: { stable: {}, canary: { fallbackMaxPercentage: 25 } } },
+      'subsets.canary.fallbackMaxPercentage: 25 (expected: nothing, or a fallback beside it)',
+    ],
+    [
       'a threshold of 0 %',
       { ...SOUND, breaker: { errorThresholdPercentage: 0 } },
       'breaker.errorThresholdPercentage: 0 (expected: >= 1)',

@@ -13,6 +13,7 @@ export function checkTuning(document: unknown, problems: ProblemList): void {
   const subsets = ownValue(document, 'subsets');
   for (const [name, subset] of isRecord(subsets) ? Object.entries(subsets) : []) {
     checkBreakers(subset, ['subsets', name], problems);
+    checkFallbackCap(subset, ['subsets', name], problems);
   }
   const until = ownValue(ownValue(document, 'override'), 'until');
   if (typeof until === 'string' && until !== '' && parseTimestamp(until) === undefined) {
@@ -34,6 +35,12 @@ function checkBalancing(balancing: unknown, problems: ProblemList): void {
     problems.report(['balancing', 'hashBy'], hashBy, 'nothing, or algorithm: ring_hash');
   }
   checkLabelKey(hashBy, ['balancing', 'hashBy'], problems);
+}
+
+function checkFallbackCap(subset: unknown, path: DocumentPath, problems: ProblemList): void {
+  const most = ownValue(subset, 'fallbackMaxPercentage');
+  if (most === undefined || ownValue(subset, 'fallback') !== undefined) return;
+  problems.report([...path, 'fallbackMaxPercentage'], most, 'nothing, or a fallback beside it');
 }
 
 function checkBreakers(holder: unknown, path: DocumentPath, problems: ProblemList): void {

@@ -1,0 +1,101 @@
+/** So many slow answers, less a quarter for each that is not, and an endpoint is shunned. */
+const STRIKES = 3;
+const RELIEF = 0.25;
+/** Slow answers within this count as one: a pause of ours, or of its garbage collector, makes many at once. */
+const STRIKE_SPACING_MS = 100;
+/** So many measuring calls in a row must be answered well before it is an endpoint like others again. */
+const WELL_IN_A_ROW = 3;
+const WELL_EVERY_MS = 500;
+const FIRST_INTERVAL_MS = 1_000;
+const MAX_INTERVAL_MS = 8_000;
+/** Shunned again within this, it is not asked more often than it was at last. */
+const RELAPSE_MS = 60_000;
+/** Weight of a new sample in the mean. */
+const ALPHA = 1 / 16;
+
+/**
+ * How fast an endpoint answers beside its peers. One that keeps answering slowly is *shunned*: left out of the picks, except
+ * for a measuring call now and then, rarer the longer it lasts. A fading memory alone cannot keep such an endpoint away: each
+ * time it has faded, or the others have had a bad moment, somebody pays for finding out again.
+ *
+ * Fed with samples by the endpoint's load; judged by its pools on each tick. Times are monotonic milliseconds.
+ */
+export class Pace {
+  /** Changed by the judge only. */
+  isShunned = false;
+  /** Of the last answers or so, each counting alike; 0 without any. Unlike a peak it does not jump. */
+  meanMs = 0;
+  /** What is slow, as the judge sees it; nothing is until it has said. */
+  limitMs: number = Number.POSITIVE_INFINITY;
+  #samples = 0;
+  #strikes = 0;
+  #struckAtMs = Number.NEGATIVE_INFINITY;
+  #wellInARow = 0;
+  #intervalMs = FIRST_INTERVAL_MS;
+  #dueAtMs = 0;
+  #shunnedAtMs = 0;
+  #restoredAtMs = Number.NEGATIVE_INFINITY;
+
+  /** An answer came after `latencyMs`. True: it was a measuring call's, and good; earlier slow ones are over. */
+  sampled(latencyMs: number, startedAtMs: number, nowMs: number): boolean {
+    this.#samples += 1;
+    this.meanMs += (latencyMs - this.meanMs) * Math.max(ALPHA, 1 / this.#samples);
+    const isSlow = latencyMs > this.limitMs;
+    if (!this.isShunned) {
+      this.#strike(isSlow, nowMs);
+      return false;
+    }
+    // What began before says what is known already.
+    if (startedAtMs < this.#shunnedAtMs) return false;
+    this.#wellInARow = isSlow ? 0 : this.#wellInARow + 1;
+    if (isSlow) this.#intervalMs = Math.min(2 * this.#intervalMs, MAX_INTERVAL_MS);
+    this.#dueAtMs = nowMs + (isSlow ? this.#intervalMs : WELL_EVERY_MS);
+    if (!isSlow) this.meanMs = latencyMs;
+    return !isSlow;
+  }
+
+  /** Enough slow answers to be shunned for. */
+  get isLagging(): boolean {
+    return !this.isShunned && this.#strikes >= STRIKES;
+  }
+
+  /** Shunned, and enough good answers since. */
+  get isCured(): boolean {
+    return this.isShunned && this.#wellInARow >= WELL_IN_A_ROW;
+  }
+
+  /** Shunned, and due for a measuring call. Asked in a pick; `nowMs` may lag by a tick. */
+  isDue(nowMs: number): boolean {
+    return this.isShunned && nowMs >= this.#dueAtMs;
+  }
+
+  /** A pick has chosen it for a measuring call. Should that never start, the next one does. */
+  offered(nowMs: number): void {
+    this.#dueAtMs = nowMs + this.#intervalMs;
+  }
+
+  /** Called by the judge. */
+  shun(nowMs: number): void {
+    if (nowMs - this.#restoredAtMs > RELAPSE_MS) this.#intervalMs = FIRST_INTERVAL_MS;
+    this.isShunned = true;
+    this.#shunnedAtMs = nowMs;
+    this.#dueAtMs = nowMs + this.#intervalMs;
+    this.#wellInARow = 0;
+  }
+
+  /** Called by the judge. */
+  restore(nowMs: number): void {
+    this.isShunned = false;
+    this.#restoredAtMs = nowMs;
+    this.#strikes = 0;
+  }
+
+  #strike(isSlow: boolean, nowMs: number): void {
+    if (!isSlow) {
+      this.#strikes = Math.max(0, this.#strikes - RELIEF);
+    } else if (nowMs - this.#struckAtMs >= STRIKE_SPACING_MS) {
+      this.#struckAtMs = nowMs;
+      this.#strikes = Math.min(STRIKES, this.#strikes + 1);
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import { ChannelConnection } from '../../src/balancer/connection';
+import { createPoolPicker } from '../../src/balancer/create-pool-picker';
+import type { Endpoint } from '../../src/balancer/endpoint';
+import { Pool } from '../../src/balancer/pool';
+import { createServerNames } from '../../src/balancer/server-name';
+import { Spill } from '../../src/balancer/spill';
+import { type ChannelControlHelper, connectivity, type SubchannelInterface } from '../../src/internal/grpc';
+import type { Random } from '../../src/internal/random';
+import type { Algorithm } from '../../src/policy/document';
+import type { BreakerPlan } from '../../src/policy/plan';
+
+/** What grpc-js gives, as far as a connection asks: subchannels that are always READY. */
+const helper = {
+  createSubchannel: () =>
+    ({
+      ref() {},
+      unref() {},
+      addConnectivityStateListener() {},
+      removeConnectivityStateListener() {},
+      getConnectivityState: () => connectivity.READY,
+    }) as unknown as SubchannelInterface,
+} as unknown as ChannelControlHelper;
+
+export const BREAKER_PLAN: BreakerPlan = {
+  enabled: true,
+  errorThresholdPercentage: 50,
+  volumeThreshold: 5,
+  consecutiveFailures: 5,
+  silentFailures: 2,
+  slowCallMs: undefined,
+  resetTimeoutMs: 5_000,
+  maxResetTimeoutMs: 60_000,
+  rollingCountTimeoutMs: 10_000,
+  maxEjectionPercentage: 50,
+  failureStatusCodes: new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED']),
+};
+
+/** A real pool of endpoints that are all connected. */
+export function openPool(
+  endpoints: readonly Endpoint[],
+  random: Random,
+  algorithm: Algorithm = 'peak_ewma',
+): { readonly pool: Pool; readonly members: readonly ChannelConnection[] } {
+  const members = endpoints.map(
+    (endpoint) =>
+      new ChannelConnection(
+        endpoint,
+        helper,
+        {},
+        createServerNames('payments', undefined, {}),
+        () => 0,
+        () => {},
+      ),
+  );
+  const parts = {
+    subset: 'all',
+    datacenter: 'dc1',
+    isAbsent: false,
+    members,
+    missing: 0,
+    absent: 0,
+    balancing: { algorithm, slowStartMs: 0, hashBy: undefined, subsetSize: undefined, drainMs: undefined },
+    breakerPlan: BREAKER_PLAN,
+    subsetBreaker: undefined,
+    spill: new Spill(),
+  };
+  return { pool: new Pool(parts, { create: createPoolPicker, random }, 0), members };
+}
