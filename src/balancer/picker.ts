@@ -5,6 +5,7 @@ import type { Snapshot } from '../snapshot/snapshot';
 import type { AttemptPool } from './attempt';
 import type { ChannelConnection } from './connection';
 import type { Endpoint } from './endpoint';
+import { changeHeaders } from './header-changes';
 import type { BalancerHost } from './host';
 import { asChannelConnection, type Pool } from './pool';
 import { describeForce, describeRefusal } from './refusal';
@@ -234,6 +235,8 @@ export class SnapshotPicker implements Picker {
     call.isRefused = false;
     const attempt = this.#context.attempts.take();
     const result = attempt.picked(call, connection, pool, tier);
+    const changes = call.decision?.requestHeaders;
+    if (changes !== undefined) changeHeaders(metadata, changes);
     call.observer?.attemptPicked?.(attempt, metadata);
     return result;
   }

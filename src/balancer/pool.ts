@@ -179,5 +179,11 @@ function isBroken({ endpoint: { breaker } }: ChannelConnection): boolean {
 }
 
 function sameBalancing(a: BalancingPlan, b: BalancingPlan): boolean {
-  return a === b || (a.algorithm === b.algorithm && a.hashBy === b.hashBy && a.slowStartMs === b.slowStartMs);
+  return (
+    a === b ||
+    (a.algorithm === b.algorithm &&
+      a.hashBy === b.hashBy &&
+      a.slowStartMs === b.slowStartMs &&
+      a.choiceCount === b.choiceCount)
+  );
 }

@@ -51,18 +51,19 @@ export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
 
 function join(plan: Plan, instances: InstanceSet): Membership {
   const rules = [...plan.subsets.values()].map(ruleOf);
+  const places = placesOf(plan, rules, instances);
   const groups = new Map<string, Group>();
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
-  for (const { datacenter, instances: listed, filters } of instances.datacenters) {
+  for (const { datacenter, instances: listed, filters, rules: applied } of places) {
     const usable = new Map<string, Instance[]>();
     const unusable = new Map<string, Instance[]>();
     for (const instance of listed) {
       let memberships = 0;
-      for (const rule of rules) {
+      for (const rule of applied) {
         if (!isMember(rule, instance, filters)) continue;
         memberships += 1;
-        const side = instance.status === 'critical' || instance.weight <= 0 ? unusable : usable;
+        const side = isUsable(instance, rule) ? usable : unusable;
         const members = side.get(rule.name);
         if (members === undefined) side.set(rule.name, [instance]);
         else members.push(instance);
@@ -80,11 +81,13 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     }
   }
   return {
-    datacenters: instances.datacenters.map((state) => state.datacenter),
+    datacenters: [...new Set(places.map((place) => place.datacenter))],
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
     wouldTake: (subset, instance) => {
       const rule = rules.find((each) => each.name === subset);
+      // Of a lookup only the answer tells, and it is gone: better not to count one as lost that belonged elsewhere.
+      if (rule?.lookups !== undefined) return false;
       return rule !== undefined && isMember({ ...rule, filter: undefined }, instance, NO_FILTERS);
     },
     connectOnly: instances.datacenters.filter((state) => state.connectOnly).map((state) => state.datacenter),
@@ -98,10 +101,41 @@ interface Rule {
   readonly tags: readonly string[];
   readonly meta: readonly (readonly [string, string])[];
   readonly filter: string | undefined;
+  readonly onlyPassing: boolean;
+  readonly lookups: ReadonlySet<string> | undefined;
 }
 
-function ruleOf({ name, tags, meta, filter }: SubsetPlan): Rule {
-  return { name, tags, meta: Object.entries(meta), filter };
+function ruleOf({ name, tags, meta, filter, onlyPassing, lookups }: SubsetPlan): Rule {
+  return {
+    name,
+    tags,
+    meta: Object.entries(meta),
+    filter,
+    onlyPassing: onlyPassing === true,
+    lookups: lookups === undefined ? undefined : new Set(lookups.map(({ key }) => key)),
+  };
+}
+
+/** Instances that were found in one place, and the subsets that look for theirs there. */
+interface Place {
+  readonly datacenter: string;
+  readonly instances: readonly Instance[];
+  readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly rules: readonly Rule[];
+}
+
+function placesOf(plan: Plan, rules: readonly Rule[], set: InstanceSet): readonly Place[] {
+  if (plan.lookups === undefined) return set.datacenters.map((state) => ({ ...state, rules }));
+  return plan.lookups.flatMap(({ key, datacenter }) => {
+    const state = set.lookups?.get(key);
+    if (state === undefined) return [];
+    return [{ ...state, datacenter, rules: rules.filter((rule) => rule.lookups?.has(key)) }];
+  });
+}
+
+function isUsable({ status, weight }: Instance, rule: Rule): boolean {
+  if (status === 'critical' || weight <= 0) return false;
+  return !(rule.onlyPassing && status !== 'passing');
 }
 
 function isMember(rule: Rule, instance: Instance, filters: ReadonlyMap<string, ReadonlySet<string>>): boolean {
