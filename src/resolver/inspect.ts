@@ -35,6 +35,8 @@ export interface PolicyInspection {
   readonly origin: PolicyOrigin | undefined;
   readonly index: string | undefined;
   readonly document: PolicyDocument | undefined;
+  /** The compiled discovery chain, when the policy comes from Consul's config entries. */
+  readonly chain: object | undefined;
   readonly warnings: readonly PolicyProblem[];
   /** The newest revision was refused: what is wrong with it. The policy above is still in force. */
   readonly rejected: { readonly index: string | undefined; readonly problems: readonly PolicyProblem[] } | undefined;
@@ -93,6 +95,7 @@ export function inspectService(service: Service): ServiceInspection {
       origin: plan?.origin,
       index: plan?.index,
       document: plan?.document,
+      chain: plan?.chain,
       warnings: plan?.warnings ?? [],
       rejected: policyState.rejected,
       failure: policyState.failure,

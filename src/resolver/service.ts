@@ -12,7 +12,7 @@ import type { Random } from '../internal/random';
 import type { Decision, Plan } from '../policy/plan';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
-import type { Snapshot } from '../snapshot/snapshot';
+import { instancesOf, type Snapshot } from '../snapshot/snapshot';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
@@ -44,7 +44,6 @@ export class Service implements BalancerHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly clientId: string;
-  readonly connectDeadlineMs: number;
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector = createStallDetector();
@@ -69,7 +68,6 @@ export class Service implements BalancerHost {
     this.clock = options.clock;
     this.random = options.random;
     this.clientId = options.clientId;
-    this.connectDeadlineMs = options.connectDeadlineMs;
     const { clock, random, logger } = options;
     this.breakers = createBreakerRegistry({
       clock,
@@ -99,6 +97,11 @@ export class Service implements BalancerHost {
 
   get sourceState(): SourceState | undefined {
     return this.#knowledge.sourceState;
+  }
+
+  /** The lane's, unless the plan has a shorter one. */
+  get connectDeadlineMs(): number {
+    return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Labels that calls carried twice, and that counted as absent. */
@@ -174,10 +177,7 @@ export class Service implements BalancerHost {
   /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
   #takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
-    this.endpoints.sync(
-      instances.datacenters.flatMap((each) => each.instances),
-      plan.balancing.slowStartMs,
-    );
+    this.endpoints.sync(instancesOf(instances), plan.balancing.slowStartMs);
     if (plan !== this.#plan) {
       this.#plan = plan;
       this.#budget.configure(plan.retryBudget);
