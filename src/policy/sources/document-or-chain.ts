@@ -7,6 +7,8 @@ import type { PolicyReading, PolicySource, PolicyWatch } from '../source';
 /** So long a first snapshot waits for the chain where there is no document. It answers in milliseconds, or not at all. */
 const CHAIN_LIMIT_MS = 1_000;
 
+const WITHOUT_CONNECT = 'Connect must be enabled';
+
 export interface DocumentOrChainDeps {
   readonly clock: Clock;
   readonly logger: Logger;
@@ -39,6 +41,8 @@ class DocumentOrChainWatch implements PolicyWatch {
   /** A document was in force, so that its absence is a deletion: the last plan stays, as without chains. */
   #hadDocument = false;
   #hadChain = false;
+  /** What the chain came to last. */
+  #verdict: PolicyReading | undefined;
   #isTold = false;
 
   constructor(
@@ -72,7 +76,11 @@ class DocumentOrChainWatch implements PolicyWatch {
   }
 
   #openChain(): void {
-    if (this.#chainWatch !== undefined) return;
+    if (this.#chainWatch !== undefined) {
+      // The document could not be read for a while, and still there is none.
+      if (this.#verdict !== undefined) this.#listener(this.#verdict);
+      return;
+    }
     this.#patience = this.#deps.clock.setTimer(CHAIN_LIMIT_MS, () => {
       this.#withoutChain(`discovery chain of ${this.#service}: no answer within ${CHAIN_LIMIT_MS} ms`);
     });
@@ -83,33 +91,41 @@ class DocumentOrChainWatch implements PolicyWatch {
     this.#patience?.cancel();
     this.#chainWatch?.close();
     this.#chainWatch = undefined;
+    this.#verdict = undefined;
   }
 
   #takeChain(reading: PolicyReading): void {
     this.#patience?.cancel();
     if (reading.kind !== 'present') {
       const reason = reading.kind === 'error' ? reading.reason : `discovery chain of ${this.#service}: none`;
-      if (this.#hadChain) this.#listener({ kind: 'error', reason });
+      if (this.#hadChain) this.#deliver({ kind: 'error', reason });
       else this.#withoutChain(reason);
       return;
     }
     if (!isDefaultChain(reading.content)) {
       this.#hadChain = true;
-      this.#listener(reading);
+      this.#deliver(reading);
       return;
     }
     // The entries were deleted, which Consul says outright: unlike a vanished document this leaves nothing to guess.
-    if (this.#hadChain) this.#listener({ kind: 'present', content: withdrawal(this.#service), format: 'object' });
-    else this.#listener({ kind: 'absent' });
+    if (this.#hadChain) this.#deliver({ kind: 'present', content: withdrawal(this.#service), format: 'object' });
+    else this.#deliver({ kind: 'absent' });
     this.#hadChain = false;
   }
 
   #withoutChain(reason: string): void {
     if (!this.#isTold) {
       this.#isTold = true;
-      this.#deps.logger.warn('config entries cannot be read and are left out', { service: this.#service, reason });
+      // Servers without Connect have no config entries of this kind: nothing that anybody has to see to.
+      const level = reason.includes(WITHOUT_CONNECT) ? 'info' : 'warn';
+      this.#deps.logger[level]('config entries cannot be read and are left out', { service: this.#service, reason });
     }
-    this.#listener({ kind: 'absent' });
+    this.#deliver({ kind: 'absent' });
+  }
+
+  #deliver(verdict: PolicyReading): void {
+    this.#verdict = verdict;
+    this.#listener(verdict);
   }
 }
 
