@@ -5,7 +5,7 @@ import type { Logger } from '../internal/logger';
 import type { Plan } from '../policy/plan';
 import type { PolicySource, PolicyWatch } from '../policy/source';
 import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
-import { areLookupsKnown, LookupWatches } from './lookup-watches';
+import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from './lookup-watches';
 import { reportPolicyChange } from './policy-report';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered, withRememberedLookups } from './readiness';
@@ -120,11 +120,14 @@ export class Knowledge {
   /** Why there is no snapshot. */
   pendingReason(): string {
     const parts: string[] = [];
-    if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
+    const { plan, failure, rejected } = this.#policy;
+    if (plan?.lookups !== undefined && this.#sourceState !== undefined) {
+      const states = this.#lookups?.states([plan], this.#sourceState) ?? new Map();
+      parts.push(...describeUnansweredLookups(plan, states));
+    } else if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
       const from = this.#options.target.scheme === 'consul' ? 'Consul' : 'the instances given';
       parts.push(describeUnknown(this.#options.target.service, from, this.#sourceState));
     }
-    const { plan, failure, rejected } = this.#policy;
     if (plan === undefined) {
       const [problem] = rejected?.problems ?? [];
       const why = problem === undefined ? (failure ?? 'no answer yet') : `refused: ${problem.message}`;

@@ -113,6 +113,17 @@ export function areLookupsKnown(plan: Plan, states: ReadonlyMap<string, Datacent
   return lookups.some(isAnswered) && lookups.every((lookup) => isAnswered(lookup) || hasFailed(states.get(lookup.key)));
 }
 
+/** Why {@link areLookupsKnown} is false: `orders: instances not known from Consul (dc2: HTTP 500...)`. */
+export function describeUnansweredLookups(plan: Plan, states: ReadonlyMap<string, DatacenterState>): readonly string[] {
+  return (plan.lookups ?? [])
+    .filter(({ key }) => states.get(key)?.known !== true)
+    .map(({ key, service, datacenter }) => {
+      const freshness = states.get(key)?.freshness;
+      const reason = freshness === undefined || freshness.kind === 'fresh' ? undefined : freshness.reason;
+      return `${service}: instances not known from Consul (${datacenter}: ${reason ?? 'no answer yet'})`;
+    });
+}
+
 function filtersAt(plan: Plan, key: string): readonly string[] {
   const subsets = [...plan.subsets.values()].filter(({ lookups }) => lookups?.some((lookup) => lookup.key === key));
   return subsets.flatMap(({ filter }) => (filter === undefined ? [] : [filter]));

@@ -90,7 +90,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       if (rule?.lookups !== undefined) return false;
       return rule !== undefined && isMember({ ...rule, filter: undefined }, instance, NO_FILTERS);
     },
-    connectOnly: instances.datacenters.filter((state) => state.connectOnly).map((state) => state.datacenter),
+    connectOnly: places.filter((place) => place.connectOnly).map((place) => place.datacenter),
     unassigned,
     shared,
   };
@@ -121,6 +121,7 @@ interface Place {
   readonly datacenter: string;
   readonly instances: readonly Instance[];
   readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly connectOnly: boolean;
   readonly rules: readonly Rule[];
 }
 

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/internal/logger';
 import { type ChargeReply, charge, tally } from '../support/payments';
 import { type EntryWorld, grpcService, startEntryWorld, versions } from './config-entries';
 
@@ -58,6 +59,12 @@ describe('config entries of a real Consul, 1,000 calls each', () => {
     const plain = await tally(CALLS / 2, byVersion, () => charge(client));
     expect(Object.fromEntries(gray)).toEqual({ v2: CALLS / 2 });
     expect(Object.fromEntries(plain)).toEqual({ v1: CALLS / 2 });
+    const { routing, tiers } = lane.explain(lane.target('routed', { policy: 'chain' }), {
+      method: '/shop.v1.Payments/Charge',
+      labels: { 'x-gray': 'canary' },
+    });
+    expect(routing.routes.map(({ result }) => result)).toEqual(['missed', 'missed', 'matched', 'skipped']);
+    expect(tiers).toMatchObject([{ subset: 'v2', datacenter: 'dc1', endpoints: [{ instance: 'routed-two' }] }]);
     const { warnings, origin } = await world.until(lane, 'routed', () => true);
     expect(origin).toBe('chain');
     expect(warnings.map(({ path }) => path)).toEqual([
@@ -181,5 +188,29 @@ describe('config entries of a real Consul, 1,000 calls each', () => {
     });
     const counts = await tally(CALLS, byServer, await caller('careful'));
     expect(counts.get('ailing')).toBeGreaterThan(0);
+  });
+
+  it('a datacenter that is named as the local one has entries of its own', async () => {
+    await world.serve('regional', 'near-dc1');
+    await world.serve('regional', 'near-dc2', { datacenter: 'dc2' });
+    const entry = { Kind: 'service-resolver', Name: 'regional', ConnectTimeout: '1s' };
+    await (await world.consul.dc('dc2').request('PUT', '/v1/config', entry)).text();
+    const lane = world.open({ datacenters: ['dc2', 'dc1'] });
+    const client = await world.client(lane, 'regional');
+    expect(await world.until(lane, 'regional', () => true)).toMatchObject({ chain: { Datacenter: 'dc2' } });
+    expect(Object.fromEntries(await tally(CALLS, byServer, () => charge(client)))).toEqual({ 'near-dc2': CALLS });
+    expect(lane.inspect().services[0]?.lookups).toMatchObject([
+      { service: 'regional', datacenter: 'dc2', instances: 1 },
+    ]);
+  });
+
+  it('says whom it waits for when a target cannot be looked up', async () => {
+    await world.serve('lost', 'anybody');
+    await world.write({ Kind: 'service-resolver', Name: 'lost', Redirect: { Service: 'lost', Datacenter: 'dc9' } });
+    const lane = world.open({ logger: silentLogger });
+    const target = lane.target('lost', { policy: 'chain' });
+    await expect(lane.ready(target, { timeoutMs: 500 })).rejects.toThrow(
+      /lost: instances not known from Consul \(dc9: HTTP 500: No path to datacenter/,
+    );
   });
 });
