@@ -3,6 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** Tests that hold a reaction time to a bar: they run last and alone, since the others would take their processor time. */
 const timed = [
   'test/lane/reaction.test.ts',
+  'test/lane/chain-reaction.test.ts',
   'test/discovery/consul/latency.test.ts',
   'test/faults/endpoint-slow.test.ts',
 ];

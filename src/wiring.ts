@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os';
 import { type AgentLoad, type ConsulClient, createConsulClient } from './discovery/consul/client';
 import { parseConsulOptions } from './discovery/consul/options';
 import { createConsulSource } from './discovery/consul/source';
@@ -10,10 +11,13 @@ import type { Clock } from './internal/clock';
 import type { Logger } from './internal/logger';
 import type { Random } from './internal/random';
 import type { FileReference, ParsedOptions } from './options';
+import { compileChain } from './policy/chain/compile';
 import { compilePolicy, emptyPlan } from './policy/compile';
 import type { PolicyDocument } from './policy/document';
 import type { PolicyOrigin } from './policy/plan';
 import type { PolicySource } from './policy/source';
+import { createChainPolicySource } from './policy/sources/chain';
+import { createDocumentOrChainSource } from './policy/sources/document-or-chain';
 import { createFilePolicySource } from './policy/sources/file';
 import { createInlinePolicySource, type InlinePolicySource } from './policy/sources/inline';
 import { createKvPolicySource } from './policy/sources/kv';
@@ -39,6 +43,7 @@ export class Wiring {
   readonly #clients = new Map<string, ConsulClient>();
   readonly #sources = new Map<string, Source>();
   readonly #kvSources = new Map<string, PolicySource>();
+  readonly #chainSources = new Map<string, PolicySource>();
   readonly #policyFiles = new Map<string, PolicySource>();
   readonly #store: StateStore | undefined;
   #staticSource: StaticSource | undefined;
@@ -82,15 +87,20 @@ export class Wiring {
       case 'inline':
         return file === undefined ? this.inline : createLayeredPolicySource(this.inline, file);
       case 'chain':
+        if (target.scheme === 'consul') return this.#chain(target);
         throw new GraylaneError(
           'INVALID_TARGET',
-          'policy: chain (expected: auto, inline, kv or none; config entries are not executed by this version)',
+          'policy: chain (expected: auto, inline, kv or none for static targets)',
         );
       case 'kv':
         return this.#kv(target);
       case 'auto': {
         if (file !== undefined) return createLayeredPolicySource(this.inline, file);
-        return target.scheme === 'static' ? this.inline : createLayeredPolicySource(this.inline, this.#kv(target));
+        if (target.scheme === 'static') return this.inline;
+        return createLayeredPolicySource(
+          this.inline,
+          createDocumentOrChainSource(this.#kv(target), this.#chain(target), this.#deps),
+        );
       }
     }
   }
@@ -101,6 +111,11 @@ export class Wiring {
     return {
       compile: (reading) => {
         const origin = reading.origin ?? originOf(reading.format);
+        if (origin === 'chain') {
+          const { content, index } = reading;
+          const facts = { service, sourceAddress: sourceAddress(), ...(index === undefined ? {} : { index }) };
+          return compileChain(content, { ...facts, ...overridden });
+        }
         return compilePolicy(reading, { service, origin, ...overridden });
       },
       withoutPolicy: emptyPlan(service, overridden),
@@ -155,6 +170,24 @@ export class Wiring {
     return source;
   }
 
+  #chain(target: Target): PolicySource {
+    const { datacenters, policyDatacenter } = this.#options;
+    const [local] = target.datacenters ?? (datacenters === 'all' ? [] : (datacenters ?? []));
+    const datacenter = policyDatacenter ?? local;
+    const key = JSON.stringify([target.authority, datacenter, local]);
+    let source = this.#chainSources.get(key);
+    if (source === undefined) {
+      const asked = datacenter === undefined ? {} : { datacenter };
+      const compiledFor = local === undefined || local === datacenter ? {} : { compiledFor: local };
+      source = createChainPolicySource(
+        { client: this.#client(target.authority), ...asked, ...compiledFor },
+        this.#deps,
+      );
+      this.#chainSources.set(key, source);
+    }
+    return source;
+  }
+
   #consul(authority: string | undefined): Source {
     const { datacenters, protection } = this.#options;
     const client = this.#client(authority);
@@ -186,6 +219,12 @@ export class Wiring {
     }
     return this.#staticSource;
   }
+}
+
+/** The address that this host's calls come from, as far as it can tell: the first that is not its own loopback. */
+function sourceAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.find(({ internal }) => !internal)?.address ?? '127.0.0.1';
 }
 
 function isFile(value: object): value is FileReference {

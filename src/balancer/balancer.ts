@@ -219,7 +219,7 @@ class ActiveBalancer {
         members,
         missing,
         absent: group.unusable.length + Math.max(0, gone),
-        balancing: plan.balancing,
+        balancing: subsetPlan.balancing ?? plan.balancing,
         breakerPlan: subsetPlan.breaker,
         subsetBreaker: sheds ? host.breakers.forSubset(subsetPlan, datacenter) : undefined,
         spill,

@@ -20,7 +20,7 @@ function pickerOf(ready: readonly Connection[], balancing: BalancingPlan, random
     case 'peak_ewma':
       return createPeakEwmaPicker(ready, random);
     case 'least_request':
-      return createLeastRequestPicker(ready, random);
+      return createLeastRequestPicker(ready, random, balancing.choiceCount);
     case 'round_robin':
       return createRoundRobinPicker(ready, random);
     case 'random':

@@ -4,9 +4,12 @@ import type { EndpointLoad } from './load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
 import { DRAW_RANGE, Draws, WeightedIndex } from './weighted-index';
 
-/** `least_request`: of two endpoints drawn by weight, the one with fewer attempts in flight for its weight. */
-export function createLeastRequestPicker(ready: readonly Connection[], random: Random): PoolPicker {
-  return new TwoChoicesPicker(ready, random);
+/**
+ * `least_request`: of two endpoints drawn by weight, the one with fewer attempts in flight for its weight; of more when
+ * `choices` says so.
+ */
+export function createLeastRequestPicker(ready: readonly Connection[], random: Random, choices = 2): PoolPicker {
+  return choices > 2 ? new ManyChoicesPicker(ready, random, choices) : new TwoChoicesPicker(ready, random);
 }
 
 /**
@@ -53,6 +56,10 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     return 1;
   }
 
+  protected drawOne(): number {
+    return this.index.at(this.draws.next());
+  }
+
   private drawByWeight(first: number): number {
     let second = this.index.at(this.draws.next());
     if (second !== first) return this.isSecondBetter(first, second) ? second : first;
@@ -73,7 +80,7 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
    * the lighter and rounded up or down by chance, so that it looks like one of the lighter kind: 3 attempts at ten
    * times the weight are 0 in seven cases of ten and 1 in three.
    */
-  private isSecondBetter(first: number, second: number): boolean {
+  protected isSecondBetter(first: number, second: number): boolean {
     const a = this.loads[first] as EndpointLoad;
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return false;
@@ -96,5 +103,24 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     if (b.isSuspect) return false;
     if (a.isSuspect) return true;
     return this.slowness(a, b) > 1 && this.isSecondBetter(first, second);
+  }
+}
+
+/** The winner of two goes on against the next that is drawn, as often as it takes. */
+class ManyChoicesPicker extends TwoChoicesPicker {
+  private readonly further: number;
+
+  constructor(ready: readonly Connection[], random: Random, choices: number) {
+    super(ready, random);
+    this.further = Math.min(choices, ready.length) - 2;
+  }
+
+  override draw(): number {
+    let best = super.draw();
+    for (let round = 0; round < this.further; round += 1) {
+      const next = this.drawOne();
+      if (next !== best && this.isSecondBetter(best, next)) best = next;
+    }
+    return best;
   }
 }

@@ -6,6 +6,7 @@ import type { AttemptPool } from './attempt';
 import type { ChannelConnection } from './connection';
 import type { Endpoint } from './endpoint';
 import { countForCap, mayUse, ownTiers } from './fallback-use';
+import { changeHeaders } from './header-changes';
 import type { BalancerHost } from './host';
 import { asChannelConnection, type Pool } from './pool';
 import { describeForce, describeRefusal } from './refusal';
@@ -275,6 +276,8 @@ export class SnapshotPicker implements Picker {
     call.isRefused = false;
     const attempt = this.#context.attempts.take();
     const result = attempt.picked(call, connection, pool, tier, isPanic);
+    const changes = call.decision?.requestHeaders;
+    if (changes !== undefined) changeHeaders(metadata, changes);
     call.observer?.attemptPicked?.(attempt, metadata);
     return result;
   }

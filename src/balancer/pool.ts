@@ -232,5 +232,11 @@ function isToBeProbed({ endpoint: { breaker } }: ChannelConnection): boolean {
 }
 
 function sameBalancing(a: BalancingPlan, b: BalancingPlan): boolean {
-  return a === b || (a.algorithm === b.algorithm && a.hashBy === b.hashBy && a.slowStartMs === b.slowStartMs);
+  return (
+    a === b ||
+    (a.algorithm === b.algorithm &&
+      a.hashBy === b.hashBy &&
+      a.slowStartMs === b.slowStartMs &&
+      a.choiceCount === b.choiceCount)
+  );
 }

@@ -20,6 +20,8 @@ export interface WatchRequest {
   readonly tags: readonly string[];
   /** Overrides the source's own list, first is local. */
   readonly datacenters?: readonly string[];
+  /** Namespace, partition or peer, by the names of Consul's query parameters. Other sources take no notice. */
+  readonly scope?: Readonly<Record<string, string>>;
 }
 
 export interface SourceWatch {

@@ -21,7 +21,7 @@ export const DEFAULT_RETRY: RetryPlan = {
 
 const DEFAULT_RETRY_BUDGET: Plan['retryBudget'] = { percent: 20, minPerSecond: 10 };
 
-const DEFAULT_BALANCING: BalancingPlan = {
+export const DEFAULT_BALANCING: BalancingPlan = {
   algorithm: 'peak_ewma',
   slowStartMs: 0,
   hashBy: undefined,

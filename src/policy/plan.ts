@@ -27,6 +27,12 @@ export interface Plan {
   readonly subsetBreaker: SubsetBreakerPlan;
   /** The document that this was compiled from, deeply frozen; undefined without a policy. */
   readonly document: PolicyDocument | undefined;
+  /** Consul's compiled discovery chain, where this was compiled from one. */
+  readonly chain?: object;
+  /** Every lookup of the subsets, each once; undefined where all subsets are of the service itself. */
+  readonly lookups?: readonly Lookup[];
+  /** Upper bound of how long a connection may take; undefined: the lane's own. Milliseconds. */
+  readonly connectTimeoutMs?: number;
   readonly warnings: readonly PolicyProblem[];
 }
 
@@ -46,6 +52,24 @@ export interface SubsetPlan {
   readonly fallbackMaxPercentage: number;
   readonly breaker: BreakerPlan;
   readonly subsetBreaker: SubsetBreakerPlan;
+  /** Where its instances are looked for; undefined: the plan's service, in every datacenter of the lane. */
+  readonly lookups?: readonly Lookup[];
+  /** Instances with a warning do not count as usable. */
+  readonly onlyPassing?: boolean;
+  /** Undefined: the plan's. */
+  readonly balancing?: BalancingPlan;
+}
+
+/** One service in one place: what one health query of Consul answers. Equal lookups have equal keys. */
+export interface Lookup {
+  readonly key: string;
+  readonly service: string;
+  /** As tiers, decisions and refusals name the place: a datacenter, or `peer name`. */
+  readonly datacenter: string;
+  /** Datacenter that is asked. */
+  readonly askedDatacenter: string;
+  /** Namespace, partition and peer, by the names of Consul's query parameters; usually empty. */
+  readonly scope: Readonly<Record<string, string>>;
 }
 
 /** Where a decision sends a call: a subset, and who may stand in for it. The balancer turns it into tiers. */
@@ -56,6 +80,14 @@ export interface Destination {
   readonly strict: boolean;
   /** The subset, then its fallbacks in order; just the subset when strict. Never empty, no repeats. */
   readonly chain: readonly string[];
+  /** The failover order, where it does not follow from `chain` and the lane's datacenters. */
+  readonly tiers?: readonly PlannedTier[];
+}
+
+/** One step of a failover order. */
+export interface PlannedTier {
+  readonly subset: string;
+  readonly datacenter: string;
 }
 
 /**
@@ -80,6 +112,28 @@ export interface Decision {
    * `destination`, which is what routing would have said; it serves when `strict` is false and the force cannot be had.
    */
   readonly force: ForceSelector | undefined;
+  /** What ring_hash goes by, in order; undefined: the plan's `balancing.hashBy`. */
+  readonly hashPolicies?: readonly HashPolicy[];
+  /** What is changed in the metadata of each attempt. */
+  readonly requestHeaders?: readonly HeaderChanges[];
+}
+
+/** One source of the hash that places a call on the ring. Those that yield something are combined. */
+export interface HashPolicy {
+  /** Label that is read; undefined: `constant` is hashed. */
+  readonly key: string | undefined;
+  /** The part of the label's value that counts; undefined: nothing of it does. */
+  extract(value: string): string | undefined;
+  readonly constant: string | undefined;
+  /** Once a hash exists here, the ones below play no part. */
+  readonly isTerminal: boolean;
+}
+
+/** Changes of metadata, in this order: remove, append, overwrite. Keys are lower-case, values legal. */
+export interface HeaderChanges {
+  readonly remove: readonly string[];
+  readonly add: readonly (readonly [string, string])[];
+  readonly set: readonly (readonly [string, string])[];
 }
 
 /** What `lane.with({ force })` may ask for: one or several keys, all of which must hold. */
@@ -103,6 +157,8 @@ export interface RoutePlan {
 }
 
 export interface MatchPlan {
+  /** Must hold besides the two lists below. */
+  readonly path?: PathCondition;
   readonly exactMethods: ReadonlySet<string>;
   readonly methodPrefixes: readonly string[];
   /** ANDed. */
@@ -110,6 +166,13 @@ export interface MatchPlan {
   /** Empty: no `any`. Otherwise one group must hold whole. */
   readonly any: readonly (readonly LabelCondition[])[];
   readonly sample: SamplePlan | undefined;
+}
+
+/** A condition on the method's path that a name or a prefix does not express. */
+export interface PathCondition {
+  test(path: string): boolean;
+  /** For explain: `regex /shop\\..*`, `never (QueryParam)`. */
+  readonly describe: string;
 }
 
 export interface LabelCondition {
@@ -183,6 +246,8 @@ export interface BalancingPlan {
   readonly algorithm: Algorithm;
   readonly slowStartMs: number;
   readonly hashBy: string | undefined;
+  /** How many endpoints `least_request` compares; undefined: two. */
+  readonly choiceCount?: number;
   readonly subsetSize: number | undefined;
   readonly drainMs: number | undefined;
 }

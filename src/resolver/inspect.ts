@@ -1,6 +1,6 @@
 import { type ConnectionView, endpointKey } from '../balancer/endpoint-registry';
 import type { BreakerView } from '../breaker/view';
-import type { Instance } from '../discovery/source';
+import type { DatacenterState, Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
 import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { membershipOf } from '../snapshot/membership';
@@ -17,6 +17,8 @@ export interface ServiceInspection {
   readonly pending: string | undefined;
   readonly policy: PolicyInspection;
   readonly datacenters: readonly DatacenterInspection[];
+  /** What the targets of a discovery chain are looked up by; empty without one. */
+  readonly lookups: readonly LookupInspection[];
   readonly endpoints: readonly EndpointInspection[];
   /** Of subsets in their datacenters, then of endpoints; only those that exist. */
   readonly breakers: readonly BreakerView[];
@@ -35,6 +37,8 @@ export interface PolicyInspection {
   readonly origin: PolicyOrigin | undefined;
   readonly index: string | undefined;
   readonly document: PolicyDocument | undefined;
+  /** The compiled discovery chain, when the policy comes from Consul's config entries. */
+  readonly chain: object | undefined;
   readonly warnings: readonly PolicyProblem[];
   /** The newest revision was refused: what is wrong with it. The policy above is still in force. */
   readonly rejected: { readonly index: string | undefined; readonly problems: readonly PolicyProblem[] } | undefined;
@@ -62,6 +66,11 @@ export interface DatacenterInspection {
   readonly reason: string | undefined;
   /** Milliseconds since the last good answer, when stale. */
   readonly staleForMs: number | undefined;
+}
+
+/** A service in one place that a discovery chain leads to. */
+export interface LookupInspection extends DatacenterInspection {
+  readonly service: string;
 }
 
 export interface EndpointInspection {
@@ -99,12 +108,14 @@ export function inspectService(service: Service): ServiceInspection {
       origin: plan?.origin,
       index: plan?.index,
       document: plan?.document,
+      chain: plan?.chain,
       warnings: plan?.warnings ?? [],
       rejected: policyState.rejected,
       failure: policyState.failure,
       isOrphaned: policyState.isOrphaned,
     },
-    datacenters: inspectDatacenters(service),
+    datacenters: (service.sourceState?.datacenters ?? []).map((state) => inspectDatacenter(service, state)),
+    lookups: inspectLookups(service),
     endpoints: inspectEndpoints(service),
     breakers: service.breakers.views(),
     retryBudget: service.budget,
@@ -114,8 +125,17 @@ export function inspectService(service: Service): ServiceInspection {
   };
 }
 
-function inspectDatacenters(service: Service): DatacenterInspection[] {
-  return (service.sourceState?.datacenters ?? []).map((state) => ({
+function inspectLookups(service: Service): LookupInspection[] {
+  const states = service.snapshot?.instances.lookups;
+  return (service.snapshot?.plan.lookups ?? []).flatMap((lookup) => {
+    const state = states?.get(lookup.key);
+    const { service: name, datacenter } = lookup;
+    return state === undefined ? [] : [{ ...inspectDatacenter(service, state), datacenter, service: name }];
+  });
+}
+
+function inspectDatacenter(service: Service, state: DatacenterState): DatacenterInspection {
+  return {
     datacenter: state.datacenter,
     local: state.local,
     known: state.known,
@@ -128,7 +148,7 @@ function inspectDatacenters(service: Service): DatacenterInspection[] {
     freshness: state.freshness.kind,
     reason: state.freshness.kind === 'fresh' ? undefined : state.freshness.reason,
     staleForMs: state.freshness.kind === 'stale' ? service.clock.now() - state.freshness.sinceMs : undefined,
-  }));
+  };
 }
 
 export function inspectEndpoints(service: Service): EndpointInspection[] {

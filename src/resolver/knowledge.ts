@@ -1,13 +1,14 @@
-import type { Source, SourceState, SourceWatch } from '../discovery/source';
+import type { DatacenterState, Source, SourceState, SourceWatch } from '../discovery/source';
 import type { StateStore } from '../discovery/state-store';
 import type { Clock } from '../internal/clock';
 import type { Logger } from '../internal/logger';
 import type { Plan } from '../policy/plan';
 import type { PolicySource, PolicyWatch } from '../policy/source';
 import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
+import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from './lookup-watches';
 import { reportPolicyChange } from './policy-report';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
-import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered } from './readiness';
+import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered, withRememberedLookups } from './readiness';
 import { fromStored, type Remembered, toStored } from './remembered';
 import { formatTarget, type Target } from './target';
 
@@ -34,6 +35,7 @@ export class Knowledge {
   readonly #options: KnowledgeOptions;
   readonly #onSnapshot: (snapshot: Snapshot) => void;
   #sourceWatch: SourceWatch | undefined;
+  #lookups: LookupWatches | undefined;
   #policyWatch: PolicyWatch | undefined;
   #sourceState: SourceState | undefined;
   #policy: PolicyState = UNREAD;
@@ -83,6 +85,7 @@ export class Knowledge {
         this.#join();
       },
     );
+    this.#lookups = new LookupWatches(source, this.#options.target.service, target.tags, () => this.#join());
     this.#recall();
     if (policies === undefined) {
       this.#policy = { ...UNREAD, plan: this.#options.rules.withoutPolicy };
@@ -103,6 +106,8 @@ export class Knowledge {
   close(): void {
     this.#sourceWatch?.close();
     this.#policyWatch?.close();
+    this.#lookups?.close();
+    this.#lookups = undefined;
     this.#sourceWatch = undefined;
     this.#policyWatch = undefined;
     if (this.#snapshot !== undefined) {
@@ -118,11 +123,14 @@ export class Knowledge {
   /** Why there is no snapshot. */
   pendingReason(): string {
     const parts: string[] = [];
-    if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
+    const { plan, failure, rejected } = this.#policy;
+    if (plan?.lookups !== undefined && this.#sourceState !== undefined) {
+      const states = this.#lookups?.states([plan], this.#sourceState) ?? new Map();
+      parts.push(...describeUnansweredLookups(plan, states));
+    } else if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
       const from = this.#options.target.scheme === 'consul' ? 'Consul' : 'the instances given';
       parts.push(describeUnknown(this.#options.target.service, from, this.#sourceState));
     }
-    const { plan, failure, rejected } = this.#policy;
     if (plan === undefined) {
       const [problem] = rejected?.problems ?? [];
       const why = problem === undefined ? (failure ?? 'no answer yet') : `refused: ${problem.message}`;
@@ -158,14 +166,20 @@ export class Knowledge {
   #join(): void {
     const state = this.#sourceState;
     const { plan } = this.#policy;
-    if (plan === undefined || state === undefined || !isInstanceSetKnown(state)) return;
-    if (!this.#areFiltersAnswered(plan, state)) return;
-    const instances = sameInstances(this.#instances, state) ? this.#instances : undefined;
+    if (plan === undefined || state === undefined) return;
+    const lookups = this.#lookUp(plan, state);
+    const isKnown = plan.lookups === undefined ? isInstanceSetKnown(state) : areLookupsKnown(plan, lookups);
+    if (!isKnown || !this.#areFiltersAnswered(plan, state)) return;
+    const instances = sameInstances(this.#instances, state, lookups) ? this.#instances : undefined;
     if (instances !== undefined && this.#snapshot?.instances === instances && this.#snapshot.plan === plan) {
       if (this.#snapshot.refusal === this.#refusal()) return;
     }
     this.#versions += 1;
-    this.#instances = instances ?? { version: this.#versions, datacenters: state.datacenters };
+    this.#instances = instances ?? {
+      version: this.#versions,
+      datacenters: state.datacenters,
+      ...(lookups.size === 0 ? {} : { lookups }),
+    };
     this.#snapshot = {
       version: this.#versions,
       service: this.#options.target.service,
@@ -177,11 +191,19 @@ export class Knowledge {
     this.#onSnapshot(this.#snapshot);
   }
 
+  /** What the plan looks up beside the service itself, and the plan in force until this one has its answers. */
+  #lookUp(plan: Plan, state: SourceState): ReadonlyMap<string, DatacenterState> {
+    const plans = this.#snapshot === undefined ? [plan] : [plan, this.#snapshot.plan];
+    const filters = this.#lookups?.want(plans, state) ?? [];
+    const own = plans.flatMap(filtersOf);
+    this.#wantFilters([...new Set([...own, ...filters])]);
+    const states = this.#lookups?.states(plans, state) ?? new Map();
+    return withRememberedLookups(states, this.#remembered?.instances);
+  }
+
   /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */
   #areFiltersAnswered(plan: Plan, state: SourceState): boolean {
     const wanted = filtersOf(plan);
-    const inForce = this.#snapshot === undefined ? [] : filtersOf(this.#snapshot.plan);
-    this.#wantFilters([...new Set([...wanted, ...inForce])]);
     return state.datacenters.every((each) => !each.known || wanted.every((filter) => each.filters.has(filter)));
   }
 
@@ -198,6 +220,8 @@ export class Knowledge {
   }
 }
 
+/** Of the subsets that are the service's own; the others are asked for where they are looked up. */
 function filtersOf(plan: Plan): readonly string[] {
+  if (plan.lookups !== undefined) return [];
   return [...plan.subsets.values()].flatMap((subset) => (subset.filter === undefined ? [] : [subset.filter]));
 }

@@ -6,6 +6,12 @@ export function reportPolicyChange(logger: Logger, service: string, former: Poli
   const { plan, rejected, failure, isOrphaned } = next;
   if (plan !== undefined && plan !== former.plan) {
     logger.info('policy applied', { service, revision: plan.revision, index: plan.index });
+    const told = new Set(former.plan?.warnings.map((warning) => warning.message));
+    const news = plan.warnings.filter(({ message }) => !told.has(message));
+    if (plan.origin === 'chain' && news.length > 0) {
+      const fields = news.map((warning) => warning.message).join(' | ');
+      logger.warn('config entries hold what cannot be honoured', { service, fields });
+    }
   }
   if (rejected !== undefined && rejected !== former.rejected) {
     const problems = rejected.problems.map((problem) => problem.message).join(' | ');

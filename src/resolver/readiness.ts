@@ -53,6 +53,21 @@ export function withRemembered(state: SourceState, remembered: InstanceSet | und
   return { datacenters };
 }
 
+/** The same for what a plan looks up elsewhere. */
+export function withRememberedLookups(
+  states: ReadonlyMap<string, DatacenterState>,
+  remembered: InstanceSet | undefined,
+): ReadonlyMap<string, DatacenterState> {
+  if (remembered?.lookups === undefined) return states;
+  const former = remembered.lookups;
+  return new Map(
+    [...states].map(([key, state]) => {
+      const known = state.known || !hasFailed(state) ? undefined : former.get(key);
+      return [key, known === undefined ? state : { ...known, freshness: staleness(known, state) }];
+    }),
+  );
+}
+
 /** As old as what is served, for the reason that there is nothing newer. */
 function staleness(former: DatacenterState, now: DatacenterState): DatacenterState['freshness'] {
   if (former.freshness.kind !== 'stale' || now.freshness.kind === 'fresh') return now.freshness;
@@ -60,20 +75,28 @@ function staleness(former: DatacenterState, now: DatacenterState): DatacenterSta
 }
 
 /** True when two states say the same of the instances, whatever they say of freshness. */
-export function sameInstances(a: InstanceSet | undefined, b: SourceState): boolean {
+export function sameInstances(
+  a: InstanceSet | undefined,
+  b: SourceState,
+  lookups: ReadonlyMap<string, DatacenterState>,
+): boolean {
   if (a === undefined || a.datacenters.length !== b.datacenters.length) return false;
-  return a.datacenters.every((state, index) => {
-    const other = b.datacenters[index];
-    return (
-      other !== undefined &&
-      state.datacenter === other.datacenter &&
-      state.known === other.known &&
-      state.connectOnly === other.connectOnly &&
-      sameItems(state.instances, other.instances) &&
-      sameItems(state.absent ?? [], other.absent ?? []) &&
-      sameFilters(state.filters, other.filters)
-    );
-  });
+  if ((a.lookups?.size ?? 0) !== lookups.size) return false;
+  for (const [key, state] of a.lookups ?? []) if (!isSameState(state, lookups.get(key))) return false;
+  return a.datacenters.every((state, index) => isSameState(state, b.datacenters[index]));
+}
+
+function isSameState(state: DatacenterState, other: DatacenterState | undefined): boolean {
+  if (state === other) return true;
+  return (
+    other !== undefined &&
+    state.datacenter === other.datacenter &&
+    state.known === other.known &&
+    state.connectOnly === other.connectOnly &&
+    sameItems(state.instances, other.instances) &&
+    sameItems(state.absent ?? [], other.absent ?? []) &&
+    sameFilters(state.filters, other.filters)
+  );
 }
 
 function hasFailed(state: DatacenterState): boolean {

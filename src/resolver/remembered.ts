@@ -22,18 +22,24 @@ interface SavedDatacenter {
 /** What goes to disk of a snapshot: what discovery and the policy source delivered, nothing else. */
 export function toStored(snapshot: Snapshot): object {
   const { plan, instances } = snapshot;
-  const datacenters: SavedDatacenter[] = instances.datacenters
-    .filter((state) => state.known)
-    .map((state) => ({
-      datacenter: state.datacenter,
-      local: state.local,
-      connectOnly: state.connectOnly,
-      instances: state.instances,
-      filters: [...state.filters].map(([expression, members]) => [expression, [...members]] as const),
-    }));
-  const policy =
-    plan.document === undefined ? null : { document: plan.document, origin: plan.origin, index: plan.index };
-  return { datacenters, policy };
+  const datacenters = instances.datacenters.filter((state) => state.known).map(savedState);
+  const lookups = [...(instances.lookups ?? [])].filter(([, state]) => state.known);
+  const document = plan.document ?? plan.chain;
+  return {
+    datacenters,
+    ...(lookups.length === 0 ? {} : { lookups: lookups.map(([key, state]) => [key, savedState(state)] as const) }),
+    policy: document === undefined ? null : { document, origin: plan.origin, index: plan.index },
+  };
+}
+
+function savedState(state: DatacenterState): SavedDatacenter {
+  return {
+    datacenter: state.datacenter,
+    local: state.local,
+    connectOnly: state.connectOnly,
+    instances: state.instances,
+    filters: [...state.filters].map(([expression, members]) => [expression, [...members]] as const),
+  };
 }
 
 /**
@@ -48,24 +54,35 @@ export function fromStored(
 ): Remembered | undefined {
   const { value } = stored;
   if (!isRecord(value) || !Array.isArray(value['datacenters'])) return undefined;
-  const datacenters = value['datacenters'].flatMap((each: unknown): DatacenterState[] => {
-    if (!isRecord(each) || typeof each['datacenter'] !== 'string' || !Array.isArray(each['instances'])) return [];
-    const instances = each['instances'].filter(isInstance);
-    return [
-      {
-        datacenter: each['datacenter'],
-        local: each['local'] === true,
-        known: true,
-        instances,
-        rejected: each['instances'].length - instances.length,
-        connectOnly: each['connectOnly'] === true,
-        filters: readFilters(each['filters']),
-        freshness: { kind: 'stale', sinceMs: nowMs - Math.max(0, ageMs), reason: 'remembered from before the start' },
-      },
-    ];
-  });
+  const read = (saved: unknown): DatacenterState[] => readState(saved, nowMs - Math.max(0, ageMs));
+  const datacenters = value['datacenters'].flatMap(read);
   if (datacenters.length === 0) return undefined;
-  return { instances: { version: 0, datacenters }, policy: readPolicy(value['policy'], rules) };
+  const lookups = new Map<string, DatacenterState>();
+  for (const entry of Array.isArray(value['lookups']) ? value['lookups'] : []) {
+    const [state] = Array.isArray(entry) ? read(entry[1]) : [];
+    if (state !== undefined && typeof entry[0] === 'string') lookups.set(entry[0], state);
+  }
+  return {
+    instances: { version: 0, datacenters, ...(lookups.size === 0 ? {} : { lookups }) },
+    policy: readPolicy(value['policy'], rules),
+  };
+}
+
+function readState(saved: unknown, sinceMs: number): DatacenterState[] {
+  if (!isRecord(saved) || typeof saved['datacenter'] !== 'string' || !Array.isArray(saved['instances'])) return [];
+  const instances = saved['instances'].filter(isInstance);
+  return [
+    {
+      datacenter: saved['datacenter'],
+      local: saved['local'] === true,
+      known: true,
+      instances,
+      rejected: saved['instances'].length - instances.length,
+      connectOnly: saved['connectOnly'] === true,
+      filters: readFilters(saved['filters']),
+      freshness: { kind: 'stale', sinceMs, reason: 'remembered from before the start' },
+    },
+  ];
 }
 
 function readPolicy(saved: unknown, rules: PolicyRules): PolicyState {
@@ -108,5 +125,5 @@ function isInstance(value: unknown): value is Instance {
 }
 
 function isOrigin(value: unknown): value is Plan['origin'] {
-  return value === 'inline' || value === 'file' || value === 'kv';
+  return value === 'inline' || value === 'file' || value === 'kv' || value === 'chain';
 }

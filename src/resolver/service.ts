@@ -12,7 +12,7 @@ import type { Random } from '../internal/random';
 import type { Decision, Plan } from '../policy/plan';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
-import type { Snapshot } from '../snapshot/snapshot';
+import { instancesOf, type Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
@@ -49,7 +49,6 @@ export class Service implements BalancerHost {
   readonly clock: Clock;
   readonly random: Random;
   readonly clientId: string;
-  readonly connectDeadlineMs: number;
   readonly authorityMetaKey: string | undefined;
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
@@ -76,7 +75,6 @@ export class Service implements BalancerHost {
     this.clock = options.clock;
     this.random = options.random;
     this.clientId = options.clientId;
-    this.connectDeadlineMs = options.connectDeadlineMs;
     this.authorityMetaKey = options.authorityMetaKey;
     this.telemetry = options.telemetry;
     const { clock, random, logger } = options;
@@ -114,6 +112,11 @@ export class Service implements BalancerHost {
 
   get sourceState(): SourceState | undefined {
     return this.#knowledge.sourceState;
+  }
+
+  /** The lane's, unless the plan has a shorter one. */
+  get connectDeadlineMs(): number {
+    return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Labels that calls carried twice, and that counted as absent. */
@@ -229,10 +232,7 @@ export class Service implements BalancerHost {
   /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
   #takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
-    this.endpoints.sync(
-      instances.datacenters.flatMap((each) => each.instances),
-      plan.balancing.slowStartMs,
-    );
+    this.endpoints.sync(instancesOf(instances), plan.balancing.slowStartMs);
     if (plan !== this.#plan) {
       this.#plan = plan;
       if (this.telemetry !== undefined) this.telemetry.revision = plan.revision;

@@ -1,5 +1,5 @@
 import { BUCKETS, hash32 } from '../policy/hash';
-import type { Decision, OverridePlan, Plan } from '../policy/plan';
+import type { Decision, HashPolicy, OverridePlan, Plan } from '../policy/plan';
 import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { applyForce } from './force';
 import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } from './program';
@@ -34,6 +34,9 @@ export function decide(
   } else {
     decision = decideByRoutes(program, plan, input, outcome, env, generation, recorder);
     if (override !== undefined) decision = heldToDatacenter(decision, override);
+  }
+  if (decision.hashPolicies !== undefined) {
+    outcome.hash = hashByPolicies(decision.hashPolicies, program, input.labels, generation);
   }
   return input.force === undefined ? decision : applyForce(input.force, decision, outcome);
 }
@@ -143,6 +146,28 @@ function chooseEntry(
     } else entry = split.entryOfValue(sticky);
   }
   return entries[entry]?.decision ?? plan.fallthrough;
+}
+
+/** Each policy that yields something turns the hash so far and mixes its own in, as Envoy does. -1: none did. */
+function hashByPolicies(
+  policies: readonly HashPolicy[],
+  program: RoutingProgram,
+  labels: Labels,
+  generation: number,
+): number {
+  let hash = -1;
+  for (let index = 0; index < policies.length; index += 1) {
+    const policy = policies[index];
+    if (policy === undefined) break;
+    const read = program.read(program.slotOf(policy.key), labels, generation);
+    const value = policy.key === undefined ? policy.constant : read === undefined ? undefined : policy.extract(read);
+    if (value !== undefined) {
+      const own = hash32(value, RING_SEED) >>> 0;
+      hash = hash < 0 ? own : (((hash << 1) | (hash >>> 31)) ^ own) >>> 0;
+    }
+    if (hash >= 0 && policy.isTerminal) break;
+  }
+  return hash;
 }
 
 const held = new WeakMap<Decision, Decision>();

@@ -1,4 +1,4 @@
-import type { ForceSelector, OverridePlan, Plan, RetryPlan, RoutePlan } from '../policy/plan';
+import type { ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../policy/plan';
 import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { decide } from './decide';
 import type { RouteMiss, RoutingRecorder } from './recorder';
@@ -29,6 +29,8 @@ export interface ExplainedDecision {
   readonly strict: boolean;
   /** The subset, then who may stand in for it. */
   readonly chain: readonly string[];
+  /** The failover order, where the policy writes it out. */
+  readonly tiers?: readonly PlannedTier[];
   readonly timeoutMs?: number;
   readonly retry?: RetryPlan | 'off';
   readonly datacenters?: readonly string[];
@@ -89,6 +91,7 @@ export function explainRouting(plan: Plan, input: RoutingInput, env: RoutingEnvi
       subset: destination.subset,
       strict: destination.strict,
       chain: destination.chain,
+      ...(destination.tiers !== undefined && { tiers: destination.tiers }),
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(retry !== undefined && { retry }),
       ...(datacenters !== undefined && { datacenters }),
@@ -152,5 +155,6 @@ function explainOverride(override: OverridePlan, inForce: boolean): ExplainedOve
 }
 
 function methodsOf({ match }: RoutePlan): readonly string[] {
-  return match === undefined ? [] : [...match.exactMethods, ...match.methodPrefixes];
+  if (match === undefined) return [];
+  return [...match.exactMethods, ...match.methodPrefixes, ...(match.path === undefined ? [] : [match.path.describe])];
 }

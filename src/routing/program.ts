@@ -38,6 +38,7 @@ export function programOf(plan: Plan): RoutingProgram {
 export class RoutingProgram {
   readonly hashSlot: number;
   readonly #keys: readonly string[];
+  readonly #slots: ReadonlyMap<string, number>;
   readonly #steps: readonly RouteStep[];
   readonly #byMethod = new Map<string, RouteIndex>();
   readonly #values: (string | undefined)[];
@@ -47,8 +48,8 @@ export class RoutingProgram {
 
   constructor(plan: Plan) {
     this.#keys = plan.labelKeys;
-    const slots = new Map(plan.labelKeys.map((key, slot) => [key, slot]));
-    const slotOf = (key: string | undefined): number => (key === undefined ? -1 : (slots.get(key) ?? -1));
+    this.#slots = new Map(plan.labelKeys.map((key, slot) => [key, slot]));
+    const slotOf = (key: string | undefined): number => this.slotOf(key);
     const steps = (conditions: readonly LabelCondition[]): readonly ConditionStep[] =>
       conditions.map((condition) => ({ condition, slot: slotOf(condition.key) }));
     this.hashSlot = slotOf(plan.balancing.hashBy);
@@ -61,6 +62,11 @@ export class RoutingProgram {
     }));
     this.#values = plan.labelKeys.map(() => undefined);
     this.#stamps = plan.labelKeys.map(() => 0);
+  }
+
+  /** Where the label's value is kept; -1 for one that the plan does not read. */
+  slotOf(key: string | undefined): number {
+    return key === undefined ? -1 : (this.#slots.get(key) ?? -1);
   }
 
   /** Routes whose methods include `method`, in order. */
@@ -94,6 +100,8 @@ export class RoutingProgram {
 }
 
 function matchesMethod({ match }: RoutePlan, method: string): boolean {
-  if (match === undefined || (match.exactMethods.size === 0 && match.methodPrefixes.length === 0)) return true;
+  if (match === undefined) return true;
+  if (match.path?.test(method) === false) return false;
+  if (match.exactMethods.size === 0 && match.methodPrefixes.length === 0) return true;
   return match.exactMethods.has(method) || match.methodPrefixes.some((prefix) => method.startsWith(prefix));
 }

@@ -56,12 +56,13 @@ export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
 function join(plan: Plan, instances: InstanceSet): Membership {
   const rules = [...plan.subsets.values()].map(ruleOf);
   const unfiltered = new Map(rules.map((rule) => [rule.name, { ...rule, filter: undefined }]));
+  const places = placesOf(plan, rules, instances);
   const groups = new Map<string, Group>();
   const absences = new Map<string, Instance[]>();
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
-  for (const { datacenter, instances: listed, absent = [], filters } of instances.datacenters) {
-    for (const rule of rules) {
+  for (const { datacenter, instances: listed, absent = [], filters, rules: applied } of places) {
+    for (const rule of applied) {
       const members = absent.filter((instance) => isMember(rule, instance, filters));
       if (members.length > 0) absences.set(groupKey(rule.name, datacenter), members);
     }
@@ -69,10 +70,10 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     const unusable = new Map<string, Instance[]>();
     for (const instance of listed) {
       let memberships = 0;
-      for (const rule of rules) {
+      for (const rule of applied) {
         if (!isMember(rule, instance, filters)) continue;
         memberships += 1;
-        const side = instance.status === 'critical' || instance.weight <= 0 ? unusable : usable;
+        const side = isUsable(instance, rule) ? usable : unusable;
         const members = side.get(rule.name);
         if (members === undefined) side.set(rule.name, [instance]);
         else members.push(instance);
@@ -90,16 +91,18 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     }
   }
   return {
-    datacenters: instances.datacenters.map((state) => state.datacenter),
+    datacenters: [...new Set(places.map((place) => place.datacenter))],
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
     isAnyAbsent: absences.size > 0,
     absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NOBODY,
     wouldTake: (subset, instance) => {
       const rule = unfiltered.get(subset);
-      return rule !== undefined && isMember(rule, instance, NO_FILTERS);
+      // Of a lookup only the answer tells, and it is gone: better not to count one as lost that belonged elsewhere.
+      if (rule === undefined || rule.lookups !== undefined) return false;
+      return isMember(rule, instance, NO_FILTERS);
     },
-    connectOnly: instances.datacenters.filter((state) => state.connectOnly).map((state) => state.datacenter),
+    connectOnly: places.filter((place) => place.connectOnly).map((place) => place.datacenter),
     unassigned,
     shared,
   };
@@ -110,10 +113,43 @@ interface Rule {
   readonly tags: readonly string[];
   readonly meta: readonly (readonly [string, string])[];
   readonly filter: string | undefined;
+  readonly onlyPassing: boolean;
+  readonly lookups: ReadonlySet<string> | undefined;
 }
 
-function ruleOf({ name, tags, meta, filter }: SubsetPlan): Rule {
-  return { name, tags, meta: Object.entries(meta), filter };
+function ruleOf({ name, tags, meta, filter, onlyPassing, lookups }: SubsetPlan): Rule {
+  return {
+    name,
+    tags,
+    meta: Object.entries(meta),
+    filter,
+    onlyPassing: onlyPassing === true,
+    lookups: lookups === undefined ? undefined : new Set(lookups.map(({ key }) => key)),
+  };
+}
+
+/** Instances that were found in one place, and the subsets that look for theirs there. */
+interface Place {
+  readonly datacenter: string;
+  readonly instances: readonly Instance[];
+  readonly absent?: readonly Instance[];
+  readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly connectOnly: boolean;
+  readonly rules: readonly Rule[];
+}
+
+function placesOf(plan: Plan, rules: readonly Rule[], set: InstanceSet): readonly Place[] {
+  if (plan.lookups === undefined) return set.datacenters.map((state) => ({ ...state, rules }));
+  return plan.lookups.flatMap(({ key, datacenter }) => {
+    const state = set.lookups?.get(key);
+    if (state === undefined) return [];
+    return [{ ...state, datacenter, rules: rules.filter((rule) => rule.lookups?.has(key)) }];
+  });
+}
+
+function isUsable({ status, weight }: Instance, rule: Rule): boolean {
+  if (status === 'critical' || weight <= 0) return false;
+  return !(rule.onlyPassing && status !== 'passing');
 }
 
 function isMember(rule: Rule, instance: Instance, filters: ReadonlyMap<string, ReadonlySet<string>>): boolean {

@@ -1,4 +1,4 @@
-import type { DatacenterState } from '../discovery/source';
+import type { DatacenterState, Instance } from '../discovery/source';
 import type { Plan } from '../policy/plan';
 
 /**
@@ -20,4 +20,12 @@ export interface InstanceSet {
   readonly version: number;
   /** Local first. */
   readonly datacenters: readonly DatacenterState[];
+  /** What the plan's lookups found, by their keys; undefined for a plan without lookups. */
+  readonly lookups?: ReadonlyMap<string, DatacenterState>;
+}
+
+/** Every instance of a set. One that two lookups found comes twice. */
+export function instancesOf(set: InstanceSet): readonly Instance[] {
+  const states = set.lookups === undefined ? set.datacenters : new Set([...set.datacenters, ...set.lookups.values()]);
+  return [...states].flatMap((state) => state.instances);
 }

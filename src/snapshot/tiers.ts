@@ -1,21 +1,20 @@
-import type { Destination, Plan } from '../policy/plan';
+import type { Destination, Plan, PlannedTier } from '../policy/plan';
 
 /** One step of the failover order. */
-export interface TierSpec {
-  readonly subset: string;
-  readonly datacenter: string;
-}
+export type TierSpec = PlannedTier;
 
 /**
  * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
  * `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the lane's order, local
- * first; the policy's `locality.failover`, where given, says which of the others take part and in what order.
+ * first; the policy's `locality.failover`, where given, says which of the others take part and in what order. A destination
+ * that names its tiers is taken at its word.
  */
 export function tierOrder(
   plan: Plan,
-  destination: Pick<Destination, 'chain'>,
+  destination: Pick<Destination, 'chain' | 'tiers'>,
   datacenters: readonly string[],
 ): readonly TierSpec[] {
+  if (destination.tiers !== undefined) return destination.tiers;
   const order = datacenterOrder(plan, datacenters);
   const tiers: TierSpec[] = [];
   if (plan.locality.prefer === 'datacenter') {

@@ -26,7 +26,7 @@ export function createConnectCheck(
     const answer = await deps.client.get({
       path: '/health/connect/{service}',
       params: { service: target.service },
-      query: { ...(dc === undefined ? {} : { dc }), stale: '1' },
+      query: { ...target.scope, ...(dc === undefined ? {} : { dc }), stale: '1' },
       timeLimitMs: TIME_LIMIT_MS,
       signal: abort.signal,
     });

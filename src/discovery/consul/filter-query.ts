@@ -25,6 +25,7 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         params: { service },
         query: {
           filter: expression,
+          ...target.scope,
           ...(datacenter === undefined ? {} : { dc: datacenter }),
           ...(tags.length === 0 ? {} : { tag: tags }),
         },

@@ -77,6 +77,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
 
   /** Whether an answer to a question without `dc` is of the datacenter that was meant. */
   const isOwn = (instances: readonly Instance[]): boolean => {
+    // A peer's instances bear the names of its own datacenters.
+    if (target.scope?.['peer'] !== undefined) return true;
     const found = instances[0]?.datacenter;
     if (found !== undefined) agent.learn(found);
     if (datacenter === undefined || found === datacenter) return true;
@@ -210,7 +212,11 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
         return {
           path: '/health/service/{service}',
           params: { service },
-          query: { ...(asked === undefined ? {} : { dc: asked }), ...(tags.length === 0 ? {} : { tag: tags }) },
+          query: {
+            ...target.scope,
+            ...(asked === undefined ? {} : { dc: asked }),
+            ...(tags.length === 0 ? {} : { tag: tags }),
+          },
         };
       },
       accept,

@@ -13,6 +13,8 @@ export interface HealthTarget {
   readonly datacenter: string | undefined;
   /** Listed as the local one: asked for without `dc` as long as that proves right. */
   readonly local: boolean;
+  /** Namespace, partition or peer, as query parameters. */
+  readonly scope?: Readonly<Record<string, string>>;
 }
 
 /** What every loop of a source works with. */

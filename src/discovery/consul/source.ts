@@ -55,10 +55,10 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
   };
 
   const loopsFor =
-    (service: string, tags: readonly string[]) =>
+    (service: string, tags: readonly string[], scope: WatchRequest['scope']) =>
     (datacenter: string | undefined, local: boolean): SlotLoops => {
-      const target = { service, tags, datacenter, local };
-      const key = [service, datacenter, tags];
+      const target = { service, tags, datacenter, local, ...(scope === undefined ? {} : { scope }) };
+      const key = [service, datacenter, tags, scope ?? {}];
       return {
         health: () => healths.acquire(JSON.stringify(key), () => startHealthQuery(target, deps)),
         filter: (expression) =>
@@ -72,8 +72,8 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
       const wanted = datacentersOf(request, options);
       if (wanted === undefined) void agent.probe();
       const tags = [...new Set(request.tags)].sort();
-      const lease = services.acquire(JSON.stringify([request.service, tags, wanted ?? null]), () =>
-        createServiceWatch(listFor(wanted), loopsFor(request.service, tags), deps),
+      const lease = services.acquire(JSON.stringify([request.service, tags, wanted ?? null, request.scope ?? {}]), () =>
+        createServiceWatch(listFor(wanted), loopsFor(request.service, tags, request.scope), deps),
       );
       const watch = lease.value.watch(listener);
       return {

@@ -1,0 +1,166 @@
+import { isRecord } from '../../internal/is-record';
+import { labelKeyFault } from '../label-key';
+import { MAX_REGEX_VALUE_CHARACTERS } from '../limits';
+import { regexFault, regexTest } from '../matchers/regex';
+import type { LabelCondition, MatchPlan, PathCondition } from '../plan';
+import { type ChainReport, type Fields, fieldsOf, isSet, listOf, textOf } from './report';
+
+const MATCH_FIELDS: readonly string[] = ['HTTP'];
+const HTTP_FIELDS: readonly string[] = [
+  'PathExact',
+  'PathPrefix',
+  'PathRegex',
+  'CaseInsensitive',
+  'Header',
+  'QueryParam',
+  'Methods',
+];
+const HEADER_FIELDS: readonly string[] = [
+  'Name',
+  'Present',
+  'Exact',
+  'Prefix',
+  'Suffix',
+  'Contains',
+  'Regex',
+  'Invert',
+  'IgnoreCase',
+];
+const NEVER_MATCHES = 'the route never matches';
+/** Of every gRPC call. */
+const HTTP_METHOD = 'POST';
+/** Set by the transport, after the decision. */
+const UNSEEN_HEADERS: readonly string[] = ['content-type', 'host', 'te', 'user-agent'];
+
+/**
+ * The match of a route as a plan has it; undefined for one that every call meets. A condition that cannot be evaluated makes
+ * the route match nothing, and is reported: sending calls the wrong way would be worse.
+ */
+export function compileChainMatch(definition: Fields, path: string, report: ChainReport): MatchPlan | undefined {
+  const match = fieldsOf(definition['Match']);
+  const http = fieldsOf(match['HTTP']);
+  const at = `${path}.Match.HTTP`;
+  let impossible: string | undefined;
+  const never = (field: string, why: string): void => {
+    impossible ??= field;
+    report.cannot(`${at}.${field}`, `${why}; ${NEVER_MATCHES}`);
+  };
+  if (report.unknown(`${path}.Match`, match, MATCH_FIELDS, NEVER_MATCHES)) impossible = 'Match';
+  if (report.unknown(at, http, HTTP_FIELDS, NEVER_MATCHES)) impossible = 'HTTP';
+  if (isSet(http['QueryParam'])) never('QueryParam', 'a gRPC call has no query parameters');
+  const methods = listOf(http['Methods']);
+  if (methods.length > 0 && !methods.some((each) => String(each).toUpperCase() === HTTP_METHOD)) {
+    never('Methods', 'gRPC calls are all POST');
+  }
+  const place = compilePath(http, never, (field, instead) => report.cannot(`${at}.${field}`, instead));
+  const labels = listOf(http['Header']).flatMap((each, index) =>
+    compileHeader(fieldsOf(each), (field, why) => never(`Header[${index}]${field}`, why)),
+  );
+  if (impossible !== undefined) return matchNothing(impossible);
+  if (place === undefined && labels.length === 0) return undefined;
+  return { exactMethods: new Set(), methodPrefixes: [], ...place, labels, any: [], sample: undefined };
+}
+
+function matchNothing(field: string): MatchPlan {
+  const path: PathCondition = { test: () => false, describe: `never, for want of ${field}` };
+  return { path, exactMethods: new Set(), methodPrefixes: [], labels: [], any: [], sample: undefined };
+}
+
+type PathPart = Partial<Pick<MatchPlan, 'path' | 'exactMethods' | 'methodPrefixes'>>;
+type Tell = (field: string, what: string) => void;
+
+/** Consul allows one of the three. Undefined: any path. */
+function compilePath(http: Fields, never: Tell, cannot: Tell): PathPart | undefined {
+  const ignoreCase = http['CaseInsensitive'] === true;
+  const [exact, prefix, regex] = [http['PathExact'], http['PathPrefix'], http['PathRegex']].map(textOf);
+  if (exact !== undefined) {
+    const wanted = exact.toLowerCase();
+    if (!ignoreCase) return { exactMethods: new Set([exact]) };
+    return { path: { test: (path) => path.toLowerCase() === wanted, describe: `${exact} (ignoring case)` } };
+  }
+  if (prefix !== undefined) {
+    const wanted = prefix.toLowerCase();
+    if (prefix === '/') return undefined;
+    if (!ignoreCase) return { methodPrefixes: [prefix] };
+    return { path: { test: (path) => path.toLowerCase().startsWith(wanted), describe: `${prefix} (ignoring case)` } };
+  }
+  if (regex === undefined) return undefined;
+  if (ignoreCase) cannot('CaseInsensitive', 'has no bearing on PathRegex, as in Envoy; write (?i) into the expression');
+  const fault = regexFault(regex);
+  if (fault !== undefined) {
+    never('PathRegex', `cannot be evaluated (expected: ${fault})`);
+    return undefined;
+  }
+  return { path: { test: regexTest(regex, false), describe: `regex ${regex}` } };
+}
+
+function compileHeader(header: Fields, never: Tell): readonly LabelCondition[] {
+  const name = textOf(header['Name'])?.toLowerCase() ?? '';
+  const fault = UNSEEN_HEADERS.includes(name)
+    ? 'a header of your own; this one belongs to the transport'
+    : labelKeyFault(name);
+  if (fault !== undefined) {
+    never('.Name', `${JSON.stringify(name.slice(0, 60))} is not routed by (expected: ${fault})`);
+    return [];
+  }
+  for (const field of Object.keys(header)) {
+    if (!HEADER_FIELDS.includes(field) && isSet(header[field])) never(`.${field}`, 'not known to this version');
+  }
+  const isInverted = header['Invert'] === true;
+  const test = compileValue(header, isInverted, never);
+  if (test === undefined) return [];
+  const describe = isInverted ? `not (${test.describe})` : test.describe;
+  return [{ key: name, test: test.test, describe }];
+}
+
+interface ValueTest {
+  readonly test: (value: string | undefined) => boolean;
+  readonly describe: string;
+}
+
+/**
+ * Envoy's rules: an absent header meets no condition, inverted or not, except `Present`.
+ * https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-headermatcher
+ */
+function compileValue(header: Fields, isInverted: boolean, never: Tell): ValueTest | undefined {
+  const ignoreCase = header['IgnoreCase'] === true;
+  const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text);
+  const comparing = (name: string, wanted: string, holds: (value: string, wanted: string) => boolean): ValueTest => ({
+    test: (value) => value !== undefined && holds(fold(value), fold(wanted)) !== isInverted,
+    describe: `${name} ${wanted}`,
+  });
+  const [exact, regex, prefix, suffix, contains] = ['Exact', 'Regex', 'Prefix', 'Suffix', 'Contains'].map((name) =>
+    textOf(header[name]),
+  );
+  if (exact !== undefined) return comparing('=', exact, (value, wanted) => value === wanted);
+  if (regex !== undefined) {
+    const fault = regexFault(regex);
+    if (fault !== undefined) {
+      never('.Regex', `cannot be evaluated (expected: ${fault})`);
+      return undefined;
+    }
+    const matches = regexTest(regex, ignoreCase);
+    // A value that is too long is not looked at, so that nothing can be said of it, inverted or not.
+    const isReadable = (value: string): boolean => value.length <= MAX_REGEX_VALUE_CHARACTERS;
+    return {
+      test: (value) => value !== undefined && isReadable(value) && matches(value) !== isInverted,
+      describe: `regex ${regex}`,
+    };
+  }
+  if (prefix !== undefined) return comparing('prefix', prefix, (value, wanted) => value.startsWith(wanted));
+  if (suffix !== undefined) return comparing('suffix', suffix, (value, wanted) => value.endsWith(wanted));
+  if (contains !== undefined) return comparing('contains', contains, (value, wanted) => value.includes(wanted));
+  if (header['Present'] === true) {
+    return { test: (value) => (value !== undefined) !== isInverted, describe: 'present' };
+  }
+  never('', 'says nothing to compare with');
+  return undefined;
+}
+
+/** True for a route that Consul appends to every router: all paths, no further condition. */
+export function isCatchAll(definition: Fields): boolean {
+  const http = fieldsOf(definition['Match'])['HTTP'];
+  if (!isRecord(http)) return !isSet(definition['Match']);
+  const { PathPrefix: prefix, CaseInsensitive: _, ...rest } = http;
+  return (prefix === undefined || prefix === '' || prefix === '/') && !isSet(rest);
+}

@@ -1,0 +1,61 @@
+import { isRecord } from '../../internal/is-record';
+import type { PolicyProblem } from '../plan';
+import { showValue } from '../problems';
+
+/** What a compiled chain is read from: JSON as Consul wrote it. */
+export type Fields = Readonly<Record<string, unknown>>;
+
+/**
+ * Gathers what is wrong with a chain, which is then refused whole, and what of a sound one cannot be honoured: a policy
+ * warning that begins with the field's path.
+ */
+export class ChainReport {
+  readonly #problems: PolicyProblem[] = [];
+  readonly #warnings = new Map<string, PolicyProblem>();
+
+  get problems(): readonly PolicyProblem[] {
+    return this.#problems;
+  }
+
+  get warnings(): readonly PolicyProblem[] {
+    return [...this.#warnings.values()];
+  }
+
+  /** The chain is no sound one. */
+  refuse(path: string, value: unknown, expected: string): void {
+    this.#problems.push({ path, message: `${path}: ${showValue(value)} (expected: ${expected})` });
+  }
+
+  /** A field that is not honoured, and what happens instead. Each path once. */
+  cannot(path: string, instead: string): void {
+    if (!this.#warnings.has(path)) this.#warnings.set(path, { path, message: `${path}: ${instead}` });
+  }
+
+  /** Reports each field that is set and that nobody here knows: newer servers have more. True when there are any. */
+  unknown(path: string, fields: Fields, known: readonly string[], instead: string): boolean {
+    const others = Object.keys(fields).filter((name) => !known.includes(name) && isSet(fields[name]));
+    for (const name of others) this.cannot(`${path}.${name}`, `not known to this version; ${instead}`);
+    return others.length > 0;
+  }
+}
+
+/** Consul leaves empty fields out, but not all of them at every version. */
+export function isSet(value: unknown): boolean {
+  if (value === undefined || value === null || value === '' || value === false || value === 0) return false;
+  if (Array.isArray(value)) return value.length > 0;
+  return isRecord(value) ? Object.values(value).some(isSet) : true;
+}
+
+/** An object, or one without fields. */
+export function fieldsOf(value: unknown): Fields {
+  return isRecord(value) ? value : {};
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** A text that is not empty. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

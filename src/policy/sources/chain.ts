@@ -1,0 +1,143 @@
+import { type BlockingQuery, startBlockingQuery, type Verdict } from '../../discovery/consul/blocking-query';
+import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
+import { createShared } from '../../discovery/consul/shared';
+import type { Clock } from '../../internal/clock';
+import { isRecord } from '../../internal/is-record';
+import { type Logger, safeLogger } from '../../internal/logger';
+import type { Random } from '../../internal/random';
+import { canonicalJson } from '../plain-data';
+import type { PolicyReading, PolicySource } from '../source';
+
+export interface ChainPolicySourceOptions {
+  /** Stays open when the source is closed: others may use it. */
+  readonly client: ConsulClient;
+  /** Whose config entries. Default: those of the agent's own datacenter. */
+  readonly datacenter?: string;
+  /** In which datacenter the chain is to hold. Default: the one that is asked. */
+  readonly compiledFor?: string;
+}
+
+export interface ChainPolicySourceDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+interface ChainLoop {
+  readonly reading: PolicyReading | undefined;
+  subscribe(listener: (reading: PolicyReading) => void): () => void;
+  close(): void;
+}
+
+/**
+ * Discovery chains, as Consul compiles them from its config entries: one blocking query a service, shared by its watches,
+ * running only while somebody watches. A service without entries has a chain too, so a reading is `present` or an `error`
+ * (Connect disabled, forbidden, unreachable, unreadable), never `absent`.
+ * https://developer.hashicorp.com/consul/api-docs/discovery-chain
+ */
+export function createChainPolicySource(options: ChainPolicySourceOptions, given: ChainPolicySourceDeps): PolicySource {
+  const deps = { ...given, client: options.client, logger: safeLogger(given.logger) };
+  const loops = createShared<ChainLoop>();
+  return {
+    origin: 'chain',
+    watch(service, listener) {
+      const lease = loops.acquire(service, () => startChainLoop(service, options, deps));
+      let isOpen = true;
+      const deliver = (reading: PolicyReading): void => {
+        if (!isOpen) return;
+        try {
+          listener(reading);
+        } catch (error) {
+          deps.logger.error('a listener of discovery chains threw', { service, error: String(error) });
+        }
+      };
+      const known = lease.value.reading;
+      const unsubscribe = lease.value.subscribe(deliver);
+      if (known !== undefined) {
+        queueMicrotask(() => {
+          if (lease.value.reading === known) deliver(known);
+        });
+      }
+      return {
+        close() {
+          isOpen = false;
+          unsubscribe();
+          lease.release();
+        },
+      };
+    },
+  };
+}
+
+function startChainLoop(
+  service: string,
+  { datacenter, compiledFor }: ChainPolicySourceOptions,
+  deps: ChainPolicySourceDeps & { readonly client: ConsulClient },
+): ChainLoop {
+  const listeners = new Set<(reading: PolicyReading) => void>();
+  let reading: PolicyReading | undefined;
+  let content: string | undefined;
+
+  const tell = (next: PolicyReading): void => {
+    reading = next;
+    for (const listener of [...listeners]) listener(next);
+  };
+
+  const accept = (answer: ConsulAnswer & { readonly kind: 'answer' }): Verdict => {
+    const chain = parseChain(answer);
+    if (typeof chain === 'string') return { kind: 'garbage', reason: chain };
+    // Every write of any config entry wakes every such query.
+    const next = canonicalJson(chain);
+    if (reading?.kind === 'present' && next === content) return { kind: 'unchanged' };
+    content = next;
+    const index = answer.index === undefined ? {} : { index: String(answer.index) };
+    tell({ kind: 'present', content: chain, format: 'object', origin: 'chain', ...index });
+    return { kind: 'changed' };
+  };
+
+  const query: BlockingQuery = startBlockingQuery(
+    {
+      request: () => ({
+        path: '/discovery-chain/{service}',
+        params: { service },
+        query: {
+          ...(datacenter === undefined ? {} : { dc: datacenter }),
+          ...(compiledFor === undefined ? {} : { 'compile-dc': compiledFor }),
+        },
+      }),
+      accept,
+      failed: (why) => {
+        const reason = `discovery chain of ${service}: ${why}`;
+        // Said once for each reason, however often it is tried again.
+        if (reading?.kind !== 'error' || reading.reason !== reason) tell({ kind: 'error', reason });
+      },
+    },
+    deps,
+  );
+  return {
+    get reading() {
+      return reading;
+    },
+    subscribe(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      query.close();
+      listeners.clear();
+    },
+  };
+}
+
+/** The chain, or what is wrong with the answer. */
+function parseChain(answer: ConsulAnswer & { readonly kind: 'answer' }): object | string {
+  if (answer.status === 404) return 'not found';
+  try {
+    const body: unknown = JSON.parse(answer.body.toString('utf8'));
+    const chain = isRecord(body) ? body['Chain'] : undefined;
+    if (!isRecord(chain) || !isRecord(chain['Nodes'])) return 'the answer is not a discovery chain';
+    return chain;
+  } catch {
+    return 'the answer is not JSON';
+  }
+}
