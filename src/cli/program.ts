@@ -3,6 +3,7 @@ import { GraylaneError } from '../errors';
 import { SDK_VERSION } from '../policy/sdk-version';
 import { CommandError, type ExitCode } from './command-error';
 import type { CommandIo } from './io';
+import { overrideClearCommand, overrideListCommand, overrideSetCommand } from './override-commands';
 import { policyApplyCommand } from './policy-apply';
 import { policyDiffCommand } from './policy-diff';
 import { policyGetCommand } from './policy-get';
@@ -20,10 +21,15 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(policyLogCommand(io))
     .addCommand(policyShowCommand(io))
     .addCommand(policyRollbackCommand(io));
+  const override = group('override', 'the emergency switch: beats every route, ends by itself')
+    .addCommand(overrideSetCommand(io))
+    .addCommand(overrideClearCommand(io))
+    .addCommand(overrideListCommand(io));
   const program = new Command('graylane')
     .description('Policies, instances and decisions of graylane, the gRPC client-side balancer over Consul.')
     .version(SDK_VERSION)
     .addCommand(policy)
+    .addCommand(override)
     .addHelpText(
       'after',
       `
