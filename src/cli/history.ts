@@ -78,7 +78,7 @@ async function printLog(
   io: CommandIo,
 ): Promise<void> {
   if (history.length === 0) {
-    io.note(`${service} has no history in ${nameOf(datacenter)}`);
+    io.note(`${service} has no history in ${nameOf(datacenter)} that this token may read`);
     return;
   }
   const rows = newestFirst(history, limit).map(({ number, entry }) =>
