@@ -5,6 +5,7 @@ const timed = [
   'test/lane/reaction.test.ts',
   'test/discovery/consul/latency.test.ts',
   'test/cli/policy-reaction.test.ts',
+  'test/cli/start-up.test.ts',
 ];
 
 export default defineConfig({
