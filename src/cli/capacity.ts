@@ -12,6 +12,9 @@ export interface Judgement {
   readonly remarks: readonly string[];
 }
 
+/** Times its fair share of the calls that an instance may get unless told otherwise. */
+export const MAX_LOAD_FACTOR: number = 2;
+
 export interface CapacityOptions {
   /** As messages name it. */
   readonly datacenter: string;

@@ -82,8 +82,9 @@ async function changeOne(
   datacenter: string | undefined,
   wish: OverrideWish | undefined,
   settings: ChangeSettings,
-  { store, author }: StoreSession,
+  session: StoreSession,
 ): Promise<Result> {
+  const { store } = session;
   const named = { service, datacenter: nameOf(datacenter) };
   const refused = (reason: string): Result => ({ ...named, outcome: 'refused', reason });
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
@@ -98,6 +99,7 @@ async function changeOne(
     if (typeof current === 'string') return refused(current);
     const { override: old, ...rest } = current;
     if (wish === undefined && old === undefined) return { ...named, outcome: 'unchanged' };
+    const author = await session.author();
     const time = new Date();
     const override = wish === undefined ? undefined : overrideOf(wish, author, time);
     const next: PolicyDocument = override === undefined ? rest : { ...rest, override };

@@ -41,7 +41,7 @@ export async function writeChanges(
       before,
       text,
       kind,
-      author: session.author,
+      author: await session.author(),
       message,
       time: new Date(),
     });
