@@ -7,7 +7,7 @@ export interface Capacity {
   judge(before: Plan | undefined, after: Plan): Promise<Judgement>;
 }
 
-export interface Judgement {
+interface Judgement {
   readonly overloads: readonly string[];
   readonly remarks: readonly string[];
 }

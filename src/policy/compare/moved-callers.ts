@@ -16,7 +16,7 @@ export interface MovedCallers {
 }
 
 /** Values tried for each sticky split; what is found is within some 0.5 % of what all callers would meet. */
-export const SAMPLED_VALUES: number = 10_000;
+const SAMPLED_VALUES = 10_000;
 /** A bucket is 0.01 %, and rounding may shift one or two. */
 const TOLERANCE = 0.002;
 
