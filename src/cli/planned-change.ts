@@ -1,10 +1,14 @@
+import { isRecord } from '../internal/is-record';
 import type { Difference } from '../policy/compare/differences';
 import { findDifferences } from '../policy/compare/differences';
 import { findMovedCallers, type MovedCallers } from '../policy/compare/moved-callers';
 import { compilePolicy } from '../policy/compile';
+import type { OverrideDocument, PolicyDocument } from '../policy/document';
+import { ownValue } from '../policy/plain-data';
 import type { Plan } from '../policy/plan';
 import { PolicyError } from '../policy/policy-error';
-import { parseStored, type StoredPolicy } from '../policy/store/policy-store';
+import { documentText, parseStored, type StoredPolicy } from '../policy/store/policy-store';
+import { parseTimestamp } from '../policy/timestamp';
 import type { Capacity } from './capacity';
 
 /** What a new text would change in one datacenter, and what speaks against it. */
@@ -24,13 +28,18 @@ export interface PlannedChange {
   readonly remarks: readonly string[];
 }
 
-/** Throws a PolicyError when the text is no valid policy of the service. */
+/**
+ * An override that is in force stays, unless the new text has one of its own: it was set by somebody for an incident, and
+ * a file knows nothing of it. Throws a PolicyError when the text is no valid policy of the service.
+ */
 export async function planChange(
   stored: StoredPolicy,
-  text: string,
+  newText: string,
   capacity: Capacity | undefined,
 ): Promise<PlannedChange> {
   const { service, policy } = stored;
+  const kept = overrideInForce(policy?.text);
+  const text = kept === undefined ? newText : withOverride(newText, kept);
   const after = compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
   const { plan: before, remark } = compileStored(service, policy?.text);
   const moved = before === undefined ? [] : findMovedCallers(before, after);
@@ -45,7 +54,11 @@ export async function planChange(
     moved,
     reshuffles: moved.flatMap((each) => describeReshuffle(each)),
     overloads: judged.overloads,
-    remarks: [...(remark === undefined ? [] : [remark]), ...judged.remarks],
+    remarks: [
+      ...(remark === undefined ? [] : [remark]),
+      ...(kept !== undefined && text !== newText ? [overrideStays(service, kept)] : []),
+      ...judged.remarks,
+    ],
   };
 }
 
@@ -56,6 +69,23 @@ export function isUnchanged({ differences, stored }: PlannedChange): boolean {
 
 export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
+}
+
+function overrideInForce(text: string | undefined): OverrideDocument | undefined {
+  const override = text === undefined ? undefined : ownValue(parseStored(text), 'override');
+  const until = parseTimestamp(String(ownValue(override, 'until')));
+  return until === undefined || until <= Date.now() ? undefined : (override as OverrideDocument);
+}
+
+/** The text as it is when it has an override of its own, or is a tombstone, which stands alone. */
+function withOverride(text: string, override: OverrideDocument): string {
+  const document = parseStored(text);
+  if (!isRecord(document) || 'override' in document || 'tombstone' in document) return text;
+  return documentText({ ...document, override } as unknown as PolicyDocument);
+}
+
+function overrideStays(service: string, { until }: OverrideDocument): string {
+  return `the override until ${until} stays in force; graylane override clear ${service} ends it`;
 }
 
 function describeReshuffle({ route, of, moved, needed, reshuffled }: MovedCallers): readonly string[] {

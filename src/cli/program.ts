@@ -53,7 +53,8 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitC
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     io.note(`graylane: ${describe(error, io)}`);
-    return error instanceof CommandError ? error.exitCode : 2;
+    if (error instanceof CommandError) return error.exitCode;
+    return GraylaneError.is(error) && error.code === 'INVALID_POLICY' ? 1 : 2;
   }
 }
 

@@ -92,6 +92,40 @@ describe('graylane override', () => {
     expect(await overrideOf('one', 'dc1')).toBeUndefined();
   });
 
+  it('outlives apply and rollback, which say so, until it is cleared', async () => {
+    await apply('incident');
+    await world.run(['override', 'set', '--to', 'stable', 'incident', '--ttl', '30m', '-m', 'incident 42']);
+    const override = await overrideOf('incident');
+    const file = world.file('incident.json', policyOf('incident', 6));
+    const applied = await world.run(['policy', 'apply', file, '-m', 'by CI']);
+    expect([applied.code, applied.stderr]).toEqual([
+      0,
+      expect.stringContaining('graylane override clear incident ends it'),
+    ]);
+    expect(JSON.parse((await world.kv('graylane/policies/incident')) ?? '')).toEqual({
+      ...policyOf('incident', 6),
+      override,
+    });
+    expect((await world.run(['policy', 'diff', file])).code).toBe(0);
+    await world.run(['policy', 'rollback', '1', 'incident']);
+    expect(JSON.parse((await world.kv('graylane/policies/incident')) ?? '')).toEqual({
+      ...policyOf('incident', 5),
+      override,
+    });
+
+    const without = world.file(
+      'incident.json',
+      policyOf('incident', 5, { subsets: { canary: {} }, default: 'canary', routes: [] }),
+    );
+    const refused = await world.run(['policy', 'apply', without, '-m', 'no stable any more']);
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      expect.stringContaining('override.to: "stable" (expected: one of canary)'),
+    ]);
+    await world.run(['override', 'clear', 'incident']);
+    expect(JSON.parse((await world.kv('graylane/policies/incident')) ?? '')).toEqual(policyOf('incident', 5));
+  });
+
   it('loses to nobody: twelve changes at once are twelve entries, and the other commands are all still there', async () => {
     await apply('busy');
     const reasons = Array.from({ length: 12 }, (_, index) => `reason ${index}`);
