@@ -6,6 +6,8 @@ const timed = [
   'test/lane/chain-reaction.test.ts',
   'test/discovery/consul/latency.test.ts',
   'test/faults/endpoint-slow.test.ts',
+  'test/cli/policy-reaction.test.ts',
+  'test/cli/start-up.test.ts',
 ];
 
 export default defineConfig({
