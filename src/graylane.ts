@@ -24,6 +24,12 @@ import { systemRandom } from './internal/random';
 import type { Graylane, LaneInspection, TargetOptions } from './lane';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { PolicyDocument } from './policy/document';
+import {
+  DecisionFeed,
+  type DecisionListener,
+  type DecisionListenerOptions,
+  type Subscription,
+} from './resolver/decision-feed';
 import { type ExplainRequest, type Explanation, explainCall } from './resolver/explain';
 import { inspectService } from './resolver/inspect';
 import { BreakerHub, type LaneBreakers } from './resolver/lane-breakers';
@@ -73,6 +79,7 @@ class Lane implements Graylane {
   readonly #wiring: Wiring;
   readonly #hooks: LaneHooks;
   readonly #scopes = new CallScopes();
+  readonly #decisions: DecisionFeed;
   readonly #breakers = new BreakerHub();
   readonly #services = new Map<string, Service>();
   readonly #channels = new Map<GraylaneChannel, string>();
@@ -88,6 +95,7 @@ class Lane implements Graylane {
     this.#hooks = hooks;
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     this.#logger = safeLogger(options.logger ?? consoleLogger);
+    this.#decisions = new DecisionFeed(this.#seams.clock, this.#seams.clientId, this.#logger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#wiring = new Wiring(options, { ...this.#seams, logger: this.#logger });
@@ -171,6 +179,10 @@ class Lane implements Graylane {
 
   explain(service: string, request: ExplainRequest): Explanation {
     return explainCall(this.#service(this.#parse(service)), request, this.#options.labels);
+  }
+
+  on(_event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription {
+    return this.#decisions.on(listener, options);
   }
 
   get breakers(): LaneBreakers {
@@ -274,7 +286,10 @@ class Lane implements Graylane {
         clientId: this.#seams.clientId,
         connectDeadlineMs: this.#options.connectTimeoutMs,
         logger: this.#logger,
-        onDecision: this.#hooks.onDecision,
+        onDecision: (decision, call, input) => {
+          this.#hooks.onDecision?.(decision, call, input);
+          this.#decisions.decided(decision, call, input, this.#options.mode);
+        },
       });
       this.#services.set(key, service);
       this.#breakers.add(service);

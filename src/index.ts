@@ -1,4 +1,5 @@
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
+export { type CallRecorder, type CallRecorderOptions, recordCalls } from './call-recorder';
 export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
 export type { CallScope } from './channel/call-scope';
 export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
@@ -12,6 +13,12 @@ export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
 export type { ForceSelector, PolicyOrigin, PolicyProblem } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
+export type {
+  DecisionEvent,
+  DecisionListener,
+  DecisionListenerOptions,
+  Subscription,
+} from './resolver/decision-feed';
 export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
 export type {
   DatacenterInspection,
@@ -20,7 +27,9 @@ export type {
   ServiceInspection,
 } from './resolver/inspect';
 export type { LaneBreakerChange, LaneBreakers, LaneBreakerView } from './resolver/lane-breakers';
+export type { LaneMode } from './resolver/policy-state';
 export type { PolicyMode } from './resolver/target';
+export type { CallRecord } from './routing/call-record';
 export type {
   ExplainedDecision,
   ExplainedOverride,

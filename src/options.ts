@@ -9,6 +9,7 @@ import type { Logger } from './internal/logger';
 import type { Random } from './internal/random';
 import type { PolicyDocument } from './policy/document';
 import type { EnvironmentOverride } from './policy/override';
+import type { LaneMode } from './resolver/policy-state';
 import type { PolicyMode } from './resolver/target';
 
 /** Options of `createGraylane()`. All are optional; an empty object uses Consul as the environment names it. */
@@ -32,6 +33,11 @@ export interface GraylaneOptions {
   readonly policyDatacenter?: string;
   /** Refuse the calls of a service that has no policy. Default false: spread them over all instances. */
   readonly requirePolicy?: boolean;
+  /**
+   * `observe`: policies decide and their decisions are told, recorded and explained, but calls are balanced over all instances as
+   * if there were no policy: the safe first day. A `force` is obeyed, except for its subset. Default `route`.
+   */
+  readonly mode?: LaneMode;
   /** Labels of every call; a call's own and ambient ones win. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Default: warnings and errors to standard error. */
@@ -71,6 +77,7 @@ export interface ParsedOptions {
   readonly policy: PolicyMode;
   readonly policyDatacenter: string | undefined;
   readonly requirePolicy: boolean;
+  readonly mode: LaneMode;
   readonly labels: Readonly<Record<string, string>>;
   readonly logger: Logger | undefined;
   readonly grpc: GrpcModule | undefined;
@@ -90,6 +97,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'policy',
   'policyDatacenter',
   'requirePolicy',
+  'mode',
   'labels',
   'logger',
   'grpc',
@@ -97,6 +105,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'connectTimeoutMs',
   'closeTimeoutMs',
 ];
+const LANE_MODES: readonly LaneMode[] = ['route', 'observe'];
 const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
 let lanes = 0;
@@ -119,6 +128,8 @@ export function parseOptions(
   }
   const policy = options.policy ?? 'auto';
   if (!POLICY_MODES.includes(policy)) problems.push(`policy: ${String(policy)} (expected: ${POLICY_MODES.join(', ')})`);
+  const mode = options.mode ?? 'route';
+  if (!LANE_MODES.includes(mode)) problems.push(`mode: ${String(mode)} (expected: ${LANE_MODES.join(', ')})`);
   const parsed = {
     name: options.name ?? `lane-${lanes + 1}`,
     consul: options.consul,
@@ -128,6 +139,7 @@ export function parseOptions(
     policy,
     policyDatacenter: options.policyDatacenter,
     requirePolicy: options.requirePolicy ?? false,
+    mode,
     labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
     logger: options.logger,
     grpc: options.grpc,

@@ -104,6 +104,7 @@ export class Wiring {
       },
       withoutPolicy: emptyPlan(service, overridden),
       requirePolicy: this.#options.requirePolicy,
+      isObserving: this.#options.mode === 'observe',
     };
   }
 

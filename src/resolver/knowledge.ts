@@ -4,7 +4,7 @@ import type { Clock } from '../internal/clock';
 import type { Logger } from '../internal/logger';
 import type { Plan } from '../policy/plan';
 import type { PolicySource, PolicyWatch } from '../policy/source';
-import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
+import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snapshot';
 import { reportPolicyChange } from './policy-report';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered } from './readiness';
@@ -154,11 +154,11 @@ export class Knowledge {
 
   #join(): void {
     const state = this.#sourceState;
-    const { plan } = this.#policy;
+    const plan = this.#decidingPlan();
     if (plan === undefined || state === undefined || !isInstanceSetKnown(state)) return;
     if (!this.#areFiltersAnswered(plan, state)) return;
     const instances = sameInstances(this.#instances, state) ? this.#instances : undefined;
-    if (instances !== undefined && this.#snapshot?.instances === instances && this.#snapshot.plan === plan) {
+    if (instances !== undefined && this.#snapshot?.instances === instances && decidingPlan(this.#snapshot) === plan) {
       if (this.#snapshot.refusal === this.#refusal()) return;
     }
     this.#versions += 1;
@@ -166,7 +166,8 @@ export class Knowledge {
     this.#snapshot = {
       version: this.#versions,
       service: this.#options.target.service,
-      plan,
+      plan: this.#options.rules.isObserving ? this.#options.rules.withoutPolicy : plan,
+      observed: this.#options.rules.isObserving ? plan : undefined,
       instances: this.#instances,
       refusal: this.#refusal(),
     };
@@ -174,11 +175,20 @@ export class Knowledge {
     this.#onSnapshot(this.#snapshot);
   }
 
+  /** What a policy says is only watched in observe mode, so that one which cannot be had holds no calls up. */
+  #decidingPlan(): Plan | undefined {
+    const { plan, failure, rejected } = this.#policy;
+    const { isObserving, withoutPolicy } = this.#options.rules;
+    return plan ?? (isObserving && (failure ?? rejected) !== undefined ? withoutPolicy : undefined);
+  }
+
   /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */
   #areFiltersAnswered(plan: Plan, state: SourceState): boolean {
     const wanted = filtersOf(plan);
-    const inForce = this.#snapshot === undefined ? [] : filtersOf(this.#snapshot.plan);
+    const inForce = this.#snapshot === undefined ? [] : filtersOf(decidingPlan(this.#snapshot));
     this.#wantFilters([...new Set([...wanted, ...inForce])]);
+    // What only watches decides without a filter's answer for a moment rather than hold calls up.
+    if (this.#options.rules.isObserving) return true;
     return state.datacenters.every((each) => !each.known || wanted.every((filter) => each.filters.has(filter)));
   }
 
@@ -189,7 +199,7 @@ export class Knowledge {
   }
 
   #refusal(): string | undefined {
-    return this.#policy.isMissing
+    return this.#policy.isMissing && !this.#options.rules.isObserving
       ? `${this.#options.target.service}: no policy was found, and this lane requires one (requirePolicy)`
       : undefined;
   }

@@ -10,14 +10,15 @@ import type { Clock } from '../internal/clock';
 import { attachedToMetadata, type Metadata } from '../internal/grpc';
 import type { Random } from '../internal/random';
 import type { Decision, Plan } from '../policy/plan';
+import type { RoutingInput, RoutingOutcome } from '../routing/call';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
-import type { Snapshot } from '../snapshot/snapshot';
+import { decidingPlan, type Snapshot } from '../snapshot/snapshot';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { LaneCall } from './lane-call';
-import type { PolicyState } from './policy-state';
+import type { LaneMode, PolicyState } from './policy-state';
 import { RetryGate } from './retry-gate';
 import type { Target } from './target';
 
@@ -26,9 +27,11 @@ export interface ServiceOptions extends KnowledgeOptions {
   readonly random: Random;
   readonly clientId: string;
   readonly connectDeadlineMs: number;
-  /** Sees every decision. Must not throw. */
-  readonly onDecision: ((decision: Decision, call: LaneCall) => void) | undefined;
+  /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
+  readonly onDecision: ((decision: Decision, call: LaneCall, input: RoutingInput) => void) | undefined;
 }
+
+const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
 
 /** `undefined`: nothing is known yet. Called synchronously with the change; must not throw. */
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
@@ -53,13 +56,15 @@ export class Service implements BalancerHost {
   readonly #budget: RetryBudget;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
-    this.#repeatedLabels += 1;
+    // Who is told of a decision reads its labels once more.
+    if (!this.#isTelling) this.#repeatedLabels += 1;
   };
   readonly #subscribers = new Set<SnapshotListener>();
   readonly #knowledge: Knowledge;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
   #repeatedLabels = 0;
+  #isTelling = false;
   #isClosed = false;
 
   constructor(options: ServiceOptions) {
@@ -91,6 +96,10 @@ export class Service implements BalancerHost {
   /** The lane is closed: nothing will become known any more. */
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  get mode(): LaneMode {
+    return this.#options.rules.isObserving ? 'observe' : 'route';
   }
 
   get snapshot(): Snapshot | undefined {
@@ -145,7 +154,7 @@ export class Service implements BalancerHost {
   }
 
   decide(call: LaneCall, snapshot: Snapshot, metadata: Metadata): Decision {
-    const { staticLabels, onDecision } = this.#options;
+    const { staticLabels } = this.#options;
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const input = {
       method: call.method,
@@ -153,10 +162,21 @@ export class Service implements BalancerHost {
       force: context?.force,
       stickyKey: context?.stickyKey,
     };
-    const decision = decide(snapshot.plan, input, call, this);
-    call.decision = decision;
-    onDecision?.(decision, call);
-    return decision;
+    const decision = decide(decidingPlan(snapshot), input, call, this);
+    call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, input);
+    if (this.#options.onDecision !== undefined) {
+      this.#isTelling = true;
+      this.#options.onDecision(decision, call, input);
+      this.#isTelling = false;
+    }
+    return call.decision;
+  }
+
+  /** As without a policy. What the caller forces holds, but for a subset: nobody else is kept out of it either. */
+  #decidePlainly(snapshot: Snapshot, input: RoutingInput): Decision {
+    const { subset: _, ...force } = input.force ?? {};
+    const plain = { ...input, force: input.force === undefined ? undefined : force };
+    return decide(snapshot.plan, plain, { ...UNTOLD }, this);
   }
 
   retryUnused(): void {

@@ -6,9 +6,12 @@ import type { Graylane } from '../lane';
 import type { PolicyDocument } from '../policy/document';
 import type { Decision } from '../policy/plan';
 import type { LaneCall } from '../resolver/lane-call';
+import type { LaneMode } from '../resolver/policy-state';
 import { FakeClock } from './fake-clock';
 
 export interface TestLaneOptions {
+  /** As of `createGraylane()`. Default `route`. */
+  readonly mode?: LaneMode;
   /** Default: the policy's `service`, else `test`. */
   readonly service?: string;
   readonly policy?: PolicyDocument;
@@ -61,6 +64,7 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
       instances: { [service]: options.instances ?? [] },
       ...(options.policy === undefined ? {} : { policies: { [service]: options.policy } }),
       ...(options.datacenters === undefined ? {} : { datacenters: options.datacenters }),
+      ...(options.mode === undefined ? {} : { mode: options.mode }),
       ...(options.labels === undefined ? {} : { labels: options.labels }),
       logger: silentLogger,
       closeTimeoutMs: 0,
@@ -90,6 +94,7 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
     with: (scope, fn) => lane.with(scope, fn),
     ready: (name, given) => lane.ready(name, given),
     explain: (name, request) => lane.explain(name, request),
+    on: (event, listener, given) => lane.on(event, listener, given),
     breakers: lane.breakers,
     inspect: () => lane.inspect(),
     register: () => lane.register(),
