@@ -1,0 +1,132 @@
+import { readFile } from 'node:fs/promises';
+import type { Command } from 'commander';
+import type { ConsulClient } from '../discovery/consul/client';
+import type { ConsulTlsOptions } from '../discovery/consul/options';
+import { CommandError } from './command-error';
+import type { CommandIo } from './io';
+
+/** What {@link withConsul} adds to a command's options. */
+export interface ConsulFlags {
+  readonly consul?: string;
+  readonly tokenFile?: string;
+  /** A datacenter, several with commas, or `all`. */
+  readonly dc?: string;
+}
+
+/** One Consul, asked through the library's own client. Close it when the command is done. */
+export interface ConsulConnection {
+  readonly client: ConsulClient;
+  /** Addresses as shown in messages; never with credentials. */
+  readonly address: string;
+  /**
+   * The datacenters that `--dc` names, as `dc=` parameters; `undefined` is the agent's own, which is asked without one.
+   * Throws a CommandError when `all` cannot be found out.
+   */
+  datacenters(): Promise<readonly (string | undefined)[]>;
+  close(): void;
+}
+
+const TIME_LIMIT_MS = 10_000;
+
+/** Adds `--consul`, `--token-file` and `--dc`. */
+export function withConsul(command: Command, dc = 'datacenter to ask; default: the one of the agent'): Command {
+  return command
+    .option('--consul <address>', 'http://host:port, https://host:port or unix:///path; default: CONSUL_HTTP_ADDR')
+    .option('--token-file <file>', 'file with the ACL token; default: CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN')
+    .option('--dc <name>', dc);
+}
+
+/** Opens the connection; asks nothing yet. Throws a CommandError or INVALID_OPTION; a token is never in them. */
+export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<ConsulConnection> {
+  const [{ createConsulClient }, { parseConsulOptions }, { systemClock }] = await Promise.all([
+    import('../discovery/consul/client.js'),
+    import('../discovery/consul/options.js'),
+    import('../internal/clock.js'),
+  ]);
+  const token = await readToken(flags, io);
+  const tls = await readTls(io.env);
+  const options = parseConsulOptions(
+    {
+      ...(flags.consul === undefined ? {} : { address: flags.consul }),
+      ...(token === undefined ? {} : { token }),
+      ...(tls === undefined ? {} : { tls }),
+    },
+    io.env,
+  );
+  const client = createConsulClient(options, { clock: systemClock });
+  const address = options.addresses.map(({ text }) => text).join(', ');
+  return {
+    client,
+    address,
+    datacenters: () => datacentersOf(flags.dc, client, address),
+    close: () => client.close(),
+  };
+}
+
+async function readToken(flags: ConsulFlags, io: CommandIo): Promise<string | undefined> {
+  const file = flags.tokenFile ?? nonEmpty(io.env['CONSUL_HTTP_TOKEN_FILE']);
+  if (file === undefined) return undefined;
+  const path = flags.tokenFile === undefined ? 'CONSUL_HTTP_TOKEN_FILE' : '--token-file';
+  const token = (await read(file, path)).toString('utf8').trim();
+  if (token === '') throw new CommandError(2, `${path}: ${file} is empty (expected: a file with the token)`);
+  return token;
+}
+
+/** The variables of Consul's own command, which say files where the library's options say contents. */
+async function readTls(env: CommandIo['env']): Promise<ConsulTlsOptions | undefined> {
+  const file = async (name: string): Promise<Buffer | undefined> => {
+    const path = nonEmpty(env[name]);
+    return path === undefined ? undefined : read(path, name);
+  };
+  const [ca, cert, key] = [
+    await file('CONSUL_CACERT'),
+    await file('CONSUL_CLIENT_CERT'),
+    await file('CONSUL_CLIENT_KEY'),
+  ];
+  const servername = nonEmpty(env['CONSUL_TLS_SERVER_NAME']);
+  const unverified = /^(0|f|false)$/i.test(env['CONSUL_HTTP_SSL_VERIFY'] ?? '');
+  if (ca === undefined && cert === undefined && key === undefined && servername === undefined && !unverified) {
+    return undefined;
+  }
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(servername === undefined ? {} : { servername }),
+    ...(unverified ? { rejectUnauthorized: false } : {}),
+  };
+}
+
+async function read(file: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'cannot be read';
+    throw new CommandError(2, `${path}: ${file}: ${code} (expected: a file that can be read)`);
+  }
+}
+
+async function datacentersOf(
+  dc: string | undefined,
+  client: ConsulClient,
+  address: string,
+): Promise<readonly (string | undefined)[]> {
+  if (dc === undefined || dc === '') return [undefined];
+  if (dc !== 'all') return [...new Set(dc.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  const answer = await client.get({ path: '/catalog/datacenters', timeLimitMs: TIME_LIMIT_MS });
+  if (answer.kind === 'failure') throw unreachable(address, answer.reason);
+  const names: unknown = JSON.parse(answer.body.toString('utf8'));
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
+    throw unreachable(address, 'the answer is no list of datacenters');
+  }
+  return [...names].sort();
+}
+
+/** Consul did not answer, or not usefully: nothing can be said or done without it. */
+export function unreachable(address: string, reason: string): CommandError {
+  return new CommandError(2, `Consul at ${address}: ${reason}`, 'check --consul, CONSUL_HTTP_ADDR and the ACL token');
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}

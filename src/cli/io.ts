@@ -1,0 +1,72 @@
+import picocolors from 'picocolors';
+import type { ExitCode } from './command-error';
+
+type Colors = ReturnType<typeof picocolors.createColors>;
+
+/**
+ * What a command sees of the world. Made once a process by `main.ts`; handed to every command. Results go to standard
+ * output, everything else to standard error, so that a pipe gets results alone.
+ */
+export interface CommandIo {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Standard output is a terminal: progress and live views make sense. */
+  readonly isTerminal: boolean;
+  /** Characters in a line of the terminal; 80 where that is unknown. */
+  readonly columns: number;
+  /** Each leaves the text as it is when output is piped or `NO_COLOR` is set. `FORCE_COLOR` turns colour on in a pipe. */
+  readonly colors: Colors;
+  /** What the process ends with unless an error is thrown. Starts as 0; a command sets 1 for a problem it has shown. */
+  exitCode: ExitCode;
+  /** One line of a result. */
+  line(text?: string): void;
+  /** A piece of a result as it is: progress bars, live views. */
+  write(text: string): void;
+  /** The whole result of a command under `--json`: one document, indented. */
+  json(value: unknown): void;
+  /** A result as columns. Without rows, only the head. */
+  table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void>;
+  /** One line for the person, not part of the result: warnings, what was lost, what comes next. */
+  note(text: string): void;
+  /** Aborts at SIGINT and SIGTERM; from the first reading on, these no longer end the process by themselves. */
+  readonly interrupted: AbortSignal;
+}
+
+/** The real one. A reader that goes away (`graylane ... | head`) ends the process quietly. */
+export function createProcessIo(of: NodeJS.Process): CommandIo {
+  const { env, stdout, stderr } = of;
+  const isTerminal = stdout.isTTY === true;
+  const colors = picocolors.createColors(usesColor(env, isTerminal));
+  let interrupted: AbortController | undefined;
+  stdout.on('error', (error: NodeJS.ErrnoException) => of.exit(error.code === 'EPIPE' ? 0 : 2));
+  return {
+    env,
+    isTerminal,
+    columns: stdout.columns ?? 80,
+    colors,
+    exitCode: 0,
+    line: (text = '') => void stdout.write(`${text}\n`),
+    write: (text) => void stdout.write(text),
+    json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    async table(head, rows) {
+      const { renderTable } = await import('./table.js');
+      stdout.write(`${renderTable(head.map(colors.bold), rows)}\n`);
+    },
+    note: (text) => void stderr.write(`${text}\n`),
+    get interrupted() {
+      if (interrupted === undefined) {
+        const controller = new AbortController();
+        for (const name of ['SIGINT', 'SIGTERM'] as const) of.once(name, () => controller.abort());
+        interrupted = controller;
+      }
+      return interrupted.signal;
+    },
+  };
+}
+
+/** https://no-color.org: set and not empty. */
+function usesColor(env: CommandIo['env'], isTerminal: boolean): boolean {
+  if ((env['NO_COLOR'] ?? '') !== '') return false;
+  const forced = env['FORCE_COLOR'];
+  if (forced !== undefined && forced !== '') return forced !== '0';
+  return isTerminal && env['TERM'] !== 'dumb';
+}

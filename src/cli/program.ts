@@ -1,0 +1,87 @@
+import { Command, CommanderError } from 'commander';
+import { GraylaneError } from '../errors';
+import { SDK_VERSION } from '../policy/sdk-version';
+import { CommandError, type ExitCode } from './command-error';
+import type { CommandIo } from './io';
+import { policyValidateCommand } from './policy-validate';
+
+/** Every command of `graylane`. Each is a light file that loads what it works with only when it runs. */
+export function createProgram(io: CommandIo): Command {
+  const policy = group('policy', 'check policies, write them to Consul, and see who changed what').addCommand(
+    policyValidateCommand(io),
+  );
+  const program = new Command('graylane')
+    .description('Policies, instances and decisions of graylane, the gRPC client-side balancer over Consul.')
+    .version(SDK_VERSION)
+    .addCommand(policy)
+    .addHelpText(
+      'after',
+      `
+Consul is found as its own command finds it: --consul, else CONSUL_HTTP_ADDR, else 127.0.0.1:8500; --token-file,
+else CONSUL_HTTP_TOKEN_FILE, else CONSUL_HTTP_TOKEN.
+
+Ends with 0: done; 1: a problem was found; 2: used wrongly, or could not run.`,
+    );
+  settle(program, io);
+  return program;
+}
+
+/**
+ * Runs one command line (without `node` and the script) and says what the process should end with. Never rejects: what
+ * goes wrong is one line on standard error, with the next step.
+ */
+export async function run(args: readonly string[], io: CommandIo): Promise<ExitCode> {
+  try {
+    await createProgram(io).parseAsync([...args], { from: 'user' });
+    return io.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    io.note(`graylane: ${describe(error, io)}`);
+    return error instanceof CommandError ? error.exitCode : 2;
+  }
+}
+
+function describe(error: unknown, io: CommandIo): string {
+  if (error instanceof CommandError) {
+    return oneLine(error.nextStep === undefined ? error.message : `${error.message}; ${error.nextStep}`);
+  }
+  if (GraylaneError.is(error)) return oneLine(error.message);
+  const debug = (io.env['GRAYLANE_DEBUG'] ?? '') !== '';
+  if (debug && error instanceof Error) return error.stack ?? error.message;
+  const text = error instanceof Error ? error.message : String(error);
+  return oneLine(`${text}; run it again with GRAYLANE_DEBUG=1 for where it happened`);
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*\n\s*/g, '; ');
+}
+
+function group(name: string, summary: string): Command {
+  return new Command(name).description(summary);
+}
+
+/** Commander's own messages in our form, in every command: added ones inherit nothing. */
+function settle(command: Command, io: CommandIo): void {
+  command
+    .exitOverride()
+    .helpOption('-h, --help', 'show this')
+    .helpCommand(false)
+    .configureOutput({
+      writeOut: (text) => io.write(text),
+      writeErr: (text) => io.note(text.trimEnd()),
+      outputError: (text, write) => {
+        const message = text
+          .trim()
+          .replace(/^error: /, '')
+          .replace(/\s*\n\s*/g, ' ');
+        write(`graylane: ${message}; run ${pathOf(command)} --help`);
+      },
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    });
+  for (const nested of command.commands) settle(nested, io);
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
