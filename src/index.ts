@@ -36,3 +36,11 @@ export type {
   ExplainedRoute,
   RoutingExplanation,
 } from './routing/explain';
+export { type SimulateOptions, simulatePolicy } from './routing/simulate';
+export type {
+  SimulatedChange,
+  SimulatedMove,
+  SimulatedRoute,
+  SimulatedShare,
+  SimulationReport,
+} from './routing/simulation-report';
