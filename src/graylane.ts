@@ -53,6 +53,7 @@ export function createLane(options: GraylaneOptions, seams: Seams, hooks: LaneHo
 /** @internal */
 export interface LaneHooks {
   readonly onDecision?: ServiceOptions['onDecision'];
+  readonly intercept?: ServiceOptions['intercept'];
 }
 
 const prepared = new WeakSet<GrpcModule>();
@@ -286,6 +287,7 @@ class Lane implements Graylane {
         clientId: this.#seams.clientId,
         connectDeadlineMs: this.#options.connectTimeoutMs,
         logger: this.#logger,
+        intercept: this.#hooks.intercept,
         onDecision: (decision, call, input) => {
           this.#hooks.onDecision?.(decision, call, input);
           this.#decisions.decided(decision, call, input, this.#options.mode);

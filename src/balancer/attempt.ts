@@ -133,8 +133,9 @@ export class Attempt implements AttemptLink, AttemptView {
     callId?: number,
   ): SubchannelCall {
     this.#listener = listener;
+    const own = this as unknown as SubchannelCallListener;
     const real = present(this.#connection).subchannel.getRealSubchannel();
-    const transport = real.createCall(metadata, host, method, this as unknown as SubchannelCallListener, callId);
+    const transport = this.#pool.host.intercept?.(this, own) ?? real.createCall(metadata, host, method, own, callId);
     this.#transport = transport;
     return transport;
   }

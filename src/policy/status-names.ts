@@ -24,3 +24,9 @@ export const STATUS_NAMES: readonly StatusName[] = [
 export function statusNameOf(code: number): StatusName | undefined {
   return STATUS_NAMES[code - 1];
 }
+
+/** Undefined for what is no name of a failure. */
+export function statusCodeOf(name: string): number | undefined {
+  const at = (STATUS_NAMES as readonly string[]).indexOf(name);
+  return at === -1 ? undefined : at + 1;
+}

@@ -29,6 +29,7 @@ export interface ServiceOptions extends KnowledgeOptions {
   readonly connectDeadlineMs: number;
   /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
   readonly onDecision: ((decision: Decision, call: LaneCall, input: RoutingInput) => void) | undefined;
+  readonly intercept?: BalancerHost['intercept'];
 }
 
 const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
@@ -48,6 +49,7 @@ export class Service implements BalancerHost {
   readonly random: Random;
   readonly clientId: string;
   readonly connectDeadlineMs: number;
+  readonly intercept: BalancerHost['intercept'];
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector = createStallDetector();
@@ -75,6 +77,7 @@ export class Service implements BalancerHost {
     this.random = options.random;
     this.clientId = options.clientId;
     this.connectDeadlineMs = options.connectDeadlineMs;
+    this.intercept = options.intercept;
     const { clock, random, logger } = options;
     this.breakers = createBreakerRegistry({
       clock,
