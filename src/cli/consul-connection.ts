@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ConsulClient } from '../discovery/consul/client';
-import type { ConsulTlsOptions } from '../discovery/consul/options';
 import { CommandError } from './command-error';
 import type { CommandIo } from './io';
 
@@ -23,6 +22,8 @@ export interface ConsulConnection {
    * Throws a CommandError when `all` cannot be found out.
    */
   datacenters(): Promise<readonly (string | undefined)[]>;
+  /** All that Consul knows, by name. Throws a CommandError. */
+  everywhere(): Promise<readonly string[]>;
   close(): void;
 }
 
@@ -44,12 +45,10 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
     import('../internal/clock.js'),
   ]);
   const token = await readToken(flags, io);
-  const tls = await readTls(io.env);
   const options = parseConsulOptions(
     {
       ...(flags.consul === undefined ? {} : { address: flags.consul }),
       ...(token === undefined ? {} : { token }),
-      ...(tls === undefined ? {} : { tls }),
     },
     io.env,
   );
@@ -58,7 +57,8 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
   return {
     client,
     address,
-    datacenters: () => datacentersOf(flags.dc, client, address),
+    datacenters: async () => namedDatacenters(flags.dc) ?? everyDatacenter(client, address),
+    everywhere: () => everyDatacenter(client, address),
     close: () => client.close(),
   };
 }
@@ -72,31 +72,6 @@ async function readToken(flags: ConsulFlags, io: CommandIo): Promise<string | un
   return token;
 }
 
-/** The variables of Consul's own command, which say files where the library's options say contents. */
-async function readTls(env: CommandIo['env']): Promise<ConsulTlsOptions | undefined> {
-  const file = async (name: string): Promise<Buffer | undefined> => {
-    const path = nonEmpty(env[name]);
-    return path === undefined ? undefined : read(path, name);
-  };
-  const [ca, cert, key] = [
-    await file('CONSUL_CACERT'),
-    await file('CONSUL_CLIENT_CERT'),
-    await file('CONSUL_CLIENT_KEY'),
-  ];
-  const servername = nonEmpty(env['CONSUL_TLS_SERVER_NAME']);
-  const unverified = /^(0|f|false)$/i.test(env['CONSUL_HTTP_SSL_VERIFY'] ?? '');
-  if (ca === undefined && cert === undefined && key === undefined && servername === undefined && !unverified) {
-    return undefined;
-  }
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(servername === undefined ? {} : { servername }),
-    ...(unverified ? { rejectUnauthorized: false } : {}),
-  };
-}
-
 async function read(file: string, path: string): Promise<Buffer> {
   try {
     return await readFile(file);
@@ -106,13 +81,14 @@ async function read(file: string, path: string): Promise<Buffer> {
   }
 }
 
-async function datacentersOf(
-  dc: string | undefined,
-  client: ConsulClient,
-  address: string,
-): Promise<readonly (string | undefined)[]> {
+/** Undefined: `all`, which Consul has to say. */
+function namedDatacenters(dc: string | undefined): readonly (string | undefined)[] | undefined {
   if (dc === undefined || dc === '') return [undefined];
-  if (dc !== 'all') return [...new Set(dc.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+  if (dc === 'all') return undefined;
+  return [...new Set(dc.split(',').map((name) => name.trim()))].filter((name) => name !== '');
+}
+
+async function everyDatacenter(client: ConsulClient, address: string): Promise<readonly string[]> {
   const answer = await client.get({ path: '/catalog/datacenters', timeLimitMs: TIME_LIMIT_MS });
   if (answer.kind === 'failure') throw unreachable(address, answer.reason);
   const names: unknown = JSON.parse(answer.body.toString('utf8'));

@@ -3,13 +3,23 @@ import { GraylaneError } from '../errors';
 import { SDK_VERSION } from '../policy/sdk-version';
 import { CommandError, type ExitCode } from './command-error';
 import type { CommandIo } from './io';
+import { policyApplyCommand } from './policy-apply';
+import { policyDiffCommand } from './policy-diff';
+import { policyGetCommand } from './policy-get';
+import { policyLogCommand, policyShowCommand } from './policy-log';
+import { policyRollbackCommand } from './policy-rollback';
 import { policyValidateCommand } from './policy-validate';
 
 /** Every command of `graylane`. Each is a light file that loads what it works with only when it runs. */
 export function createProgram(io: CommandIo): Command {
-  const policy = group('policy', 'check policies, write them to Consul, and see who changed what').addCommand(
-    policyValidateCommand(io),
-  );
+  const policy = group('policy', 'check policies, write them to Consul, and see who changed what')
+    .addCommand(policyValidateCommand(io))
+    .addCommand(policyGetCommand(io))
+    .addCommand(policyDiffCommand(io))
+    .addCommand(policyApplyCommand(io))
+    .addCommand(policyLogCommand(io))
+    .addCommand(policyShowCommand(io))
+    .addCommand(policyRollbackCommand(io));
   const program = new Command('graylane')
     .description('Policies, instances and decisions of graylane, the gRPC client-side balancer over Consul.')
     .version(SDK_VERSION)

@@ -30,10 +30,11 @@ const rooms = [
 type Room = (typeof rooms)[number];
 
 /** The rooms that a room may look into, whole. What is missing here must be refused. */
-const openTo: Readonly<Record<Room | 'internal' | 'policy/sources', readonly Room[]>> = {
+const openTo: Readonly<Record<Room | 'internal' | 'policy/sources' | 'policy/store', readonly Room[]>> = {
   internal: [],
   policy: [],
   'policy/sources': ['policy'],
+  'policy/store': ['policy'],
   discovery: [],
   snapshot: [],
   resolver: ['policy', 'discovery', 'snapshot', 'routing', 'balancer', 'breaker', 'telemetry'],
@@ -113,6 +114,7 @@ const cases: readonly Case[] = [
   refused('src/balancer/narrow.ts', '../policy/compile'),
   allowed('src/policy/sources/kv.ts', '../../discovery/consul/loop'),
   refused('src/policy/sources/kv.ts', '../../discovery/static'),
+  allowed('src/policy/store/policy-store.ts', '../../discovery/consul/client'),
   refused('src/policy/compile.ts', '../discovery/consul/loop'),
   ...['../graylane', '../index', '../register', '..', 'graylane', 'graylane/testing'].map((source) =>
     refused('src/channel/root.ts', source),

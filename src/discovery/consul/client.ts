@@ -17,6 +17,8 @@ export interface ConsulClient {
   readonly options: ParsedConsulOptions;
   /** Never rejects, and nothing of the underlying library's errors (they hold the token) gets out. */
   get(request: ConsulRequest): Promise<ConsulAnswer>;
+  /** Writes. Status 409 is an answer: so Consul says that a transaction did not hold. Never tried twice. */
+  put(request: ConsulRequest & { readonly body: string }): Promise<ConsulAnswer>;
   /** Drops all connections; requests under way and later ones fail. Idempotent. */
   close(): void;
 }
@@ -26,6 +28,8 @@ export interface ConsulRequest {
   readonly path: string;
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | readonly string[]>>;
+  /** Of a `put`. */
+  readonly body?: string;
   /** From asking to the last byte. */
   readonly timeLimitMs: number;
   /** Aborting ends the request and its connection. */
@@ -35,7 +39,7 @@ export interface ConsulRequest {
 export type ConsulAnswer =
   | {
       readonly kind: 'answer';
-      /** 200..299, or 404 with an index (Consul's way to say that a key is absent). */
+      /** 200..299, 404 with an index (Consul's way to say that a key is absent), or 409 of a transaction. */
       readonly status: number;
       /** Undefined when missing, malformed or 0: no blocking query may use such a one. */
       readonly index: bigint | undefined;
@@ -47,9 +51,14 @@ export type ConsulAnswer =
 
 /** What papi offers beyond the declared types of npm `consul`. */
 interface RawConsul {
-  _get(request: object, then: (state: { res?: IncomingMessage; err?: Error }, next: Next) => void): Promise<unknown>;
+  _get: RawCall;
+  _put: RawCall;
   destroy(): void;
 }
+type RawCall = (
+  request: object,
+  then: (state: { res?: IncomingMessage; err?: Error }, next: Next) => void,
+) => Promise<unknown>;
 type Next = (ended: false, failure: Error | undefined, value?: unknown) => void;
 
 const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
@@ -81,12 +90,13 @@ export function createConsulClient(options: ParsedConsulOptions, deps: { readonl
       }
       if (request.signal?.aborted === true) return closedAnswer;
       const collector = new BodyCollector(BODY_LIMIT_BYTES, abort);
-      const response = await agent.consul._get(
+      const response = await agent.consul[request.body === undefined ? '_get' : '_put'](
         {
           path: request.path,
           params: request.params ?? {},
           query: request.query ?? {},
           headers: token === undefined || token === '' ? {} : { 'x-consul-token': token },
+          ...(request.body === undefined ? {} : { body: Buffer.from(request.body) }),
           ctx: cancel,
           pipe: collector,
         },
@@ -107,6 +117,7 @@ export function createConsulClient(options: ParsedConsulOptions, deps: { readonl
   return {
     options,
     get,
+    put: get,
     close() {
       if (closed) return;
       closed = true;
@@ -150,7 +161,7 @@ function answer(response: IncomingMessage, body: Buffer, token: string | undefin
   const status = response.statusCode ?? 0;
   const index = parseIndex(response.headers['x-consul-index']);
   const isAbsence = status === 404 && index !== undefined;
-  if (!isAbsence && (status < 200 || status > 299)) {
+  if (!isAbsence && status !== 409 && (status < 200 || status > 299)) {
     return { kind: 'failure', status, reason: httpReason(status, body, token) };
   }
   const filteredByAcl = response.headers['x-consul-results-filtered-by-acls'] === 'true';

@@ -1,0 +1,63 @@
+import { PolicyError } from '../policy/policy-error';
+import { CommandError } from './command-error';
+import type { ConsulFlags } from './consul-connection';
+import type { CommandIo } from './io';
+import { type PlannedChange, planChange } from './planned-change';
+import { changeAsData, showChange } from './show-change';
+import { findRevision, nameOf, type Reading, readAll, withStore } from './store-session';
+import { writeChanges } from './write-change';
+
+interface RollbackSettings extends ConsulFlags {
+  readonly json: boolean;
+  readonly message?: string;
+  readonly dryRun?: boolean;
+}
+
+/** `policy rollback`: an emergency tool, so it warns where `apply` refuses. */
+export async function rollBack(
+  revision: string,
+  service: string,
+  settings: RollbackSettings,
+  io: CommandIo,
+): Promise<void> {
+  await withStore(settings, io, async (session) => {
+    const readings = await readAll(session, service);
+    const failures: { datacenter: string | undefined; failure: string }[] = [];
+    const changes: PlannedChange[] = [];
+    for (const reading of readings) {
+      if ('failure' in reading) failures.push(reading);
+      else changes.push(await planBack(reading, revision));
+    }
+    if (!settings.json) for (const change of changes) showChange(change, io);
+    for (const { reshuffles } of changes) for (const text of reshuffles) io.note(`${io.colors.yellow('note')} ${text}`);
+    if (settings.dryRun === true) {
+      if (settings.json) io.json(changes.map((change) => ({ ...changeAsData(change), outcome: 'planned' })));
+      for (const { datacenter, failure } of failures) io.note(`graylane: ${nameOf(datacenter)}: ${failure}`);
+      if (failures.length > 0) io.exitCode = 1;
+      return;
+    }
+    const message = settings.message ?? `back to ${revision}`;
+    const again = `run graylane policy log ${service}, then roll back again`;
+    await writeChanges(changes, failures, { kind: 'rollback', message, again }, session, io, settings.json);
+  });
+}
+
+async function planBack(
+  { stored }: Reading & { readonly stored: PlannedChange['stored'] },
+  revision: string,
+): Promise<PlannedChange> {
+  const found = findRevision(stored, revision);
+  const wrong = (why: string): CommandError =>
+    new CommandError(
+      1,
+      `number ${found.number} of ${stored.service} ${why}`,
+      `choose another from graylane policy log ${stored.service}`,
+    );
+  if (found.entry === undefined) throw wrong('is no history entry');
+  try {
+    return await planChange(stored, found.entry.document, undefined);
+  } catch (error) {
+    if (error instanceof PolicyError) throw wrong(`is not valid: ${error.problems[0]?.message ?? error.message}`);
+    throw error;
+  }
+}

@@ -1,0 +1,96 @@
+import type { ConsulClient } from '../../discovery/consul/client';
+import { parseJsonRecord } from './parse-answer';
+
+/** An operation on one key within a transaction. Indexes are decimal text: they may lie beyond 2^53. */
+export type KvOperation =
+  /** Holds only while the key is as it was read; index 0: while there is none. */
+  | { readonly verb: 'cas'; readonly key: string; readonly index: string; readonly value: string }
+  | { readonly verb: 'check-index'; readonly key: string; readonly index: string }
+  | { readonly verb: 'delete'; readonly key: string }
+  | { readonly verb: 'get-tree'; readonly key: string };
+
+export interface KvPair {
+  readonly key: string;
+  readonly value: Buffer;
+  readonly createIndex: string;
+  readonly modifyIndex: string;
+}
+
+export type TransactionOutcome =
+  | { readonly kind: 'done'; readonly pairs: readonly KvPair[] }
+  /** A key was not as it was read: nothing was written. */
+  | { readonly kind: 'conflict'; readonly reason: string }
+  /** Consul will not have it (permission, size): nothing was written. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** No answer: it may have been written, or not. */
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+/** Consul refuses bodies above its `txn_max_req_len`, 512 KiB unless configured otherwise. */
+export const TRANSACTION_BYTES: number = 512 * 1024;
+const TIME_LIMIT_MS = 10_000;
+
+/** All of it or nothing, in one datacenter. Never rejects. */
+export async function transact(
+  client: ConsulClient,
+  datacenter: string | undefined,
+  operations: readonly KvOperation[],
+): Promise<TransactionOutcome> {
+  const body = `[${operations.map(encode).join(',')}]`;
+  if (Buffer.byteLength(body) > TRANSACTION_BYTES) {
+    const reason = `a transaction of ${Buffer.byteLength(body)} bytes (expected: at most ${TRANSACTION_BYTES})`;
+    return { kind: 'refused', reason };
+  }
+  const query = datacenter === undefined ? {} : { dc: datacenter };
+  const answer = await client.put({ path: '/txn', query, body, timeLimitMs: TIME_LIMIT_MS });
+  if (answer.kind === 'failure') {
+    const isRefusal = answer.status !== undefined && answer.status >= 400 && answer.status < 500;
+    return { kind: isRefusal ? 'refused' : 'unknown', reason: answer.reason };
+  }
+  const text = answer.body.toString('utf8');
+  if (answer.status === 409) {
+    const reason = errorsOf(text).join(', ');
+    return { kind: /permission denied|acl not found/i.test(reason) ? 'refused' : 'conflict', reason };
+  }
+  const pairs = pairsOf(text);
+  return pairs === undefined
+    ? { kind: 'unknown', reason: 'the answer is not of a transaction' }
+    : { kind: 'done', pairs };
+}
+
+function encode(operation: KvOperation): string {
+  const { verb, key } = operation;
+  // By hand for the index, which as a number might be another one.
+  const index = 'index' in operation ? `,"Index":${/^\d+$/.test(operation.index) ? operation.index : '0'}` : '';
+  const value = 'value' in operation ? `,"Value":"${Buffer.from(operation.value).toString('base64')}"` : '';
+  return `{"KV":{"Verb":"${verb}","Key":${JSON.stringify(key)}${index}${value}}}`;
+}
+
+function errorsOf(text: string): readonly string[] {
+  const errors = parseJsonRecord(text)?.['Errors'];
+  if (!Array.isArray(errors)) return ['the transaction did not hold'];
+  return errors.map((error: { readonly What?: unknown }) => String(error?.What ?? 'an operation did not hold'));
+}
+
+interface RawPair {
+  readonly Key: string;
+  readonly Value: string | null;
+  readonly CreateIndex: unknown;
+  readonly ModifyIndex: unknown;
+}
+
+function pairsOf(text: string): readonly KvPair[] | undefined {
+  // Indexes become text before a parser can round them.
+  const exact = text.replace(/("(?:Create|Modify)Index":\s*)(\d+)/g, '$1"$2"');
+  const results = parseJsonRecord(exact)?.['Results'];
+  if (results === null) return [];
+  if (!Array.isArray(results)) return undefined;
+  return results
+    .map((result: { readonly KV?: RawPair }) => result?.KV)
+    .filter((pair) => pair !== undefined)
+    .map((pair) => ({
+      key: pair.Key,
+      value: Buffer.from(pair.Value ?? '', 'base64'),
+      createIndex: String(pair.CreateIndex),
+      modifyIndex: String(pair.ModifyIndex),
+    }));
+}
