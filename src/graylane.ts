@@ -54,6 +54,7 @@ export function createLane(options: GraylaneOptions, seams: Seams, hooks: LaneHo
 export interface LaneHooks {
   readonly onDecision?: ServiceOptions['onDecision'];
   readonly intercept?: ServiceOptions['intercept'];
+  readonly onSnapshot?: ServiceOptions['onSnapshot'];
 }
 
 const prepared = new WeakSet<GrpcModule>();
@@ -288,6 +289,7 @@ class Lane implements Graylane {
         connectDeadlineMs: this.#options.connectTimeoutMs,
         logger: this.#logger,
         intercept: this.#hooks.intercept,
+        onSnapshot: this.#hooks.onSnapshot,
         onDecision: (decision, call, input) => {
           this.#hooks.onDecision?.(decision, call, input);
           this.#decisions.decided(decision, call, input, this.#options.mode);

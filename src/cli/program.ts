@@ -2,13 +2,19 @@ import { Command, CommanderError } from 'commander';
 import { GraylaneError } from '../errors';
 import { SDK_VERSION } from '../policy/sdk-version';
 import { CommandError, type ExitCode } from './command-error';
+import { doctorCommand } from './doctor';
+import { explainCommand } from './explain';
+import { instancesCommand } from './instances';
 import type { CommandIo } from './io';
 import { policyApplyCommand } from './policy-apply';
 import { policyDiffCommand } from './policy-diff';
 import { policyGetCommand } from './policy-get';
 import { policyLogCommand, policyShowCommand } from './policy-log';
 import { policyRollbackCommand } from './policy-rollback';
+import { policyTestCommand } from './policy-test';
 import { policyValidateCommand } from './policy-validate';
+import { simulateCommand } from './simulate';
+import { watchCommand } from './watch';
 
 /** Every command of `graylane`. Each is a light file that loads what it works with only when it runs. */
 export function createProgram(io: CommandIo): Command {
@@ -19,11 +25,17 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(policyApplyCommand(io))
     .addCommand(policyLogCommand(io))
     .addCommand(policyShowCommand(io))
-    .addCommand(policyRollbackCommand(io));
+    .addCommand(policyRollbackCommand(io))
+    .addCommand(policyTestCommand(io));
   const program = new Command('graylane')
     .description('Policies, instances and decisions of graylane, the gRPC client-side balancer over Consul.')
     .version(SDK_VERSION)
     .addCommand(policy)
+    .addCommand(explainCommand(io))
+    .addCommand(simulateCommand(io))
+    .addCommand(instancesCommand(io))
+    .addCommand(watchCommand(io))
+    .addCommand(doctorCommand(io))
     .addHelpText(
       'after',
       `

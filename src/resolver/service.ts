@@ -30,6 +30,8 @@ export interface ServiceOptions extends KnowledgeOptions {
   /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
   readonly onDecision: ((decision: Decision, call: LaneCall, input: RoutingInput) => void) | undefined;
   readonly intercept?: BalancerHost['intercept'];
+  /** Hears of each snapshot. Must not throw. */
+  readonly onSnapshot?: ((snapshot: Snapshot) => void) | undefined;
 }
 
 const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
@@ -206,6 +208,7 @@ export class Service implements BalancerHost {
       this.#budget.configure(plan.retryBudget);
       this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
     }
+    this.#options.onSnapshot?.(snapshot);
     for (const listener of [...this.#subscribers]) listener(snapshot);
   }
 }

@@ -31,7 +31,7 @@ export function parseCallRecord(line: string): CallRecord | string {
     return `${shown(line)} (expected: a JSON object)`;
   }
   if (!isRecord(value)) return `${shown(line)} (expected: a JSON object)`;
-  const { method, labels = {}, stickyKey, force } = value;
+  const { service, method, labels = {}, stickyKey, force } = value;
   if (typeof method !== 'string' || !method.startsWith('/')) {
     return `method: ${shown(method)} (expected: /package.Service/Method)`;
   }
@@ -45,6 +45,7 @@ export function parseCallRecord(line: string): CallRecord | string {
     return `force: ${shown(force)} (expected: ${FORCE_KEYS.join(', ')} as strings, strict)`;
   }
   return {
+    ...(typeof service === 'string' ? { service } : {}),
     method,
     labels: labels as Readonly<Record<string, string>>,
     ...(stickyKey === undefined ? {} : { stickyKey }),

@@ -146,8 +146,8 @@ describe('recordCalls()', () => {
     const lines = text.trimEnd().split('\n');
     expect(recorder).toMatchObject({ recorded: 2, dropped: 0, failure: undefined });
     expect(lines.map(parseCallRecord)).toEqual([
-      { method: CHARGE, labels: { 'x-user-id': 'u-1' } },
-      { method: CHARGE, labels: { 'x-gray': 'canary' } },
+      { service: 'payments', method: CHARGE, labels: { 'x-user-id': 'u-1' } },
+      { service: 'payments', method: CHARGE, labels: { 'x-gray': 'canary' } },
     ]);
     expect(JSON.parse(lines[1] ?? '')).toMatchObject({
       at: '2026-01-01T00:00:00.000Z',
