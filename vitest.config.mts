@@ -1,7 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
 /** Tests that hold a reaction time to a bar: they run last and alone, since the others would take their processor time. */
-const timed = ['test/lane/reaction.test.ts', 'test/discovery/consul/latency.test.ts'];
+const timed = [
+  'test/lane/reaction.test.ts',
+  'test/discovery/consul/latency.test.ts',
+  'test/cli/policy-reaction.test.ts',
+  'test/cli/start-up.test.ts',
+];
 
 export default defineConfig({
   test: {

@@ -1,12 +1,11 @@
 import { documentText } from '../policy/store/policy-store';
-import { type Capacity, createCapacity } from './capacity';
 import { CommandError } from './command-error';
 import type { ConsulFlags } from './consul-connection';
-import { readInstancesNow } from './instances-now';
 import type { CommandIo } from './io';
 import { isUnchanged, type PlannedChange, planChange } from './planned-change';
 import { describeInFile, type PolicyFile, readPolicyFile } from './policy-file';
 import { changeAsData, showChange } from './show-change';
+import { capacityIn } from './store-capacity';
 import { nameOf, type Reading, readAll, type StoreSession, withStore } from './store-session';
 import { writeChanges } from './write-change';
 
@@ -104,26 +103,10 @@ async function planAll(
   const changes: PlannedChange[] = [];
   for (const reading of readings) {
     if ('failure' in reading) continue;
-    const capacity = settings === undefined ? undefined : capacityOf(reading, session, settings);
+    const capacity = settings === undefined ? undefined : capacityIn(session, reading.stored, settings.maxLoadFactor);
     changes.push(await planChange(reading.stored, text, capacity));
   }
   return changes;
-}
-
-function capacityOf(
-  { datacenter, stored }: Reading & { readonly stored: object },
-  session: StoreSession,
-  settings: ApplySettings,
-): Capacity {
-  const { client, everywhere } = session.connection;
-  const { service } = stored as { readonly service: string };
-  return createCapacity({
-    datacenter: nameOf(datacenter),
-    maxLoadFactor: settings.maxLoadFactor,
-    readHere: (filters) => readInstancesNow(client, service, [datacenter], filters),
-    readElsewhere: async (filters) =>
-      readInstancesNow(client, service, await everywhere(), filters, { tolerant: true }),
-  });
 }
 
 function refusalsOf(

@@ -7,10 +7,13 @@ export interface Capacity {
   judge(before: Plan | undefined, after: Plan): Promise<Judgement>;
 }
 
-export interface Judgement {
+interface Judgement {
   readonly overloads: readonly string[];
   readonly remarks: readonly string[];
 }
+
+/** Times its fair share of the calls that an instance may get unless told otherwise. */
+export const MAX_LOAD_FACTOR: number = 2;
 
 export interface CapacityOptions {
   /** As messages name it. */

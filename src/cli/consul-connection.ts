@@ -102,7 +102,7 @@ async function everyDatacenter(client: ConsulClient, address: string): Promise<r
 }
 
 /** Consul did not answer, or not usefully: nothing can be said or done without it. */
-export function unreachable(address: string, reason: string): CommandError {
+function unreachable(address: string, reason: string): CommandError {
   return new CommandError(2, `Consul at ${address}: ${reason}`, 'check --consul, CONSUL_HTTP_ADDR and the ACL token');
 }
 

@@ -78,13 +78,13 @@ async function printLog(
   io: CommandIo,
 ): Promise<void> {
   if (history.length === 0) {
-    io.note(`${service} has no history in ${nameOf(datacenter)}`);
+    io.note(`${service} has no history in ${nameOf(datacenter)} that this token may read`);
     return;
   }
   const rows = newestFirst(history, limit).map(({ number, entry }) =>
     entry === undefined
       ? [`${number}`, 'unreadable', '', '', '', '']
-      : [`${number}`, entry.revision ?? '-', entry.time, entry.author, entry.kind, printable(entry.message)],
+      : [`${number}`, entry.revision ?? '-', entry.time, entry.author, entry.kind, entry.message],
   );
   await io.table(['number', 'revision', 'time', 'author', 'by', 'message'], rows);
 }
@@ -118,9 +118,4 @@ function logAsData(
 function newestFirst<T>(history: readonly T[], limit: number | undefined): readonly T[] {
   const newest = [...history].reverse();
   return limit === undefined ? newest : newest.slice(0, limit);
-}
-
-/** A message must not move the terminal's cursor. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ');
 }

@@ -44,14 +44,14 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
     columns: stdout.columns ?? 80,
     colors,
     exitCode: 0,
-    line: (text = '') => void stdout.write(`${text}\n`),
+    line: (text = '') => void stdout.write(`${printable(text)}\n`),
     write: (text) => void stdout.write(text),
     json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
     async table(head, rows) {
       const { renderTable } = await import('./table.js');
-      stdout.write(`${renderTable(head.map(colors.bold), rows)}\n`);
+      stdout.write(`${printable(renderTable(head.map(colors.bold), rows))}\n`);
     },
-    note: (text) => void stderr.write(`${text}\n`),
+    note: (text) => void stderr.write(`${printable(text)}\n`),
     get interrupted() {
       if (interrupted === undefined) {
         const controller = new AbortController();
@@ -61,6 +61,11 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
       return interrupted.signal;
     },
   };
+}
+
+/** What comes from Consul or a file must not move the cursor or rename the window. Colours and line breaks stay. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}\[[\d;]*m|\n|\p{Cc}/gu, (found) => (found.length > 1 || found === '\n' ? found : ' '));
 }
 
 /** https://no-color.org: set and not empty. */

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { MAX_LOAD_FACTOR } from './capacity';
 import { CommandError } from './command-error';
 import { type ConsulFlags, withConsul } from './consul-connection';
 import { defineCommand } from './define-command';
@@ -36,7 +37,7 @@ export function policyApplyCommand(io: CommandIo): Command {
       '--max-load-factor <number>',
       'times its fair share of calls that a healthy instance may get',
       parsePositive,
-      2,
+      MAX_LOAD_FACTOR,
     )
     .option('--force', 'write it even if the healthy instances of a subset cannot carry its share')
     .option('--if-revision <revision>', 'only if this revision is in force: what a review was made against')

@@ -4,6 +4,7 @@ import type { PolicyDocument } from '../policy/document';
 import { parsePolicyText } from '../policy/parse-text';
 import { ownValue } from '../policy/plain-data';
 import type { PolicyProblem } from '../policy/plan';
+import type { Positions } from '../policy/positions';
 import { judgeDocument } from '../policy/validate';
 import { CommandError } from './command-error';
 
@@ -16,6 +17,8 @@ export interface PolicyFile {
   readonly document: PolicyDocument | undefined;
   readonly problems: readonly PolicyProblem[];
   readonly warnings: readonly PolicyProblem[];
+  /** Where its parts stand; undefined when it could not be read as a document. */
+  readonly positions: Positions | undefined;
 }
 
 /**
@@ -26,7 +29,14 @@ export async function readPolicyFile(file: string, expectedService?: string): Pr
   const bytes = await readBytes(file);
   const parsed = parsePolicyText(bytes, file.toLowerCase().endsWith('.json') ? 'json' : 'yaml');
   if (parsed.value === undefined) {
-    return { file, service: undefined, document: undefined, problems: parsed.problems, warnings: [] };
+    return {
+      file,
+      service: undefined,
+      document: undefined,
+      problems: parsed.problems,
+      warnings: [],
+      positions: undefined,
+    };
   }
   const named = isRecord(parsed.value) ? ownValue(parsed.value, 'service') : undefined;
   const service = typeof named === 'string' && named !== '' ? named : undefined;
@@ -41,6 +51,7 @@ export async function readPolicyFile(file: string, expectedService?: string): Pr
     document: problems.length === 0 ? judged.document : undefined,
     problems,
     warnings: judged.warnings,
+    positions: parsed.positions,
   };
 }
 

@@ -6,6 +6,7 @@ import { doctorCommand } from './doctor';
 import { explainCommand } from './explain';
 import { instancesCommand } from './instances';
 import type { CommandIo } from './io';
+import { overrideClearCommand, overrideListCommand, overrideSetCommand } from './override-commands';
 import { policyApplyCommand } from './policy-apply';
 import { policyDiffCommand } from './policy-diff';
 import { policyGetCommand } from './policy-get';
@@ -27,10 +28,15 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(policyShowCommand(io))
     .addCommand(policyRollbackCommand(io))
     .addCommand(policyTestCommand(io));
+  const override = group('override', 'the emergency switch: beats every route, ends by itself')
+    .addCommand(overrideSetCommand(io))
+    .addCommand(overrideClearCommand(io))
+    .addCommand(overrideListCommand(io));
   const program = new Command('graylane')
     .description('Policies, instances and decisions of graylane, the gRPC client-side balancer over Consul.')
     .version(SDK_VERSION)
     .addCommand(policy)
+    .addCommand(override)
     .addCommand(explainCommand(io))
     .addCommand(simulateCommand(io))
     .addCommand(instancesCommand(io))

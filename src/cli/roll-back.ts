@@ -1,10 +1,13 @@
 import { PolicyError } from '../policy/policy-error';
+import type { StoredPolicy } from '../policy/store/policy-store';
+import { type Capacity, MAX_LOAD_FACTOR } from './capacity';
 import { CommandError } from './command-error';
 import type { ConsulFlags } from './consul-connection';
 import type { CommandIo } from './io';
 import { type PlannedChange, planChange } from './planned-change';
 import { changeAsData, showChange } from './show-change';
-import { findRevision, nameOf, type Reading, readAll, withStore } from './store-session';
+import { capacityIn } from './store-capacity';
+import { findRevision, nameOf, readAll, type StoreSession, withStore } from './store-session';
 import { writeChanges } from './write-change';
 
 interface RollbackSettings extends ConsulFlags {
@@ -26,10 +29,11 @@ export async function rollBack(
     const changes: PlannedChange[] = [];
     for (const reading of readings) {
       if ('failure' in reading) failures.push(reading);
-      else changes.push(await planBack(reading, revision));
+      else changes.push(await planBack(reading.stored, revision, session));
     }
     if (!settings.json) for (const change of changes) showChange(change, io);
-    for (const { reshuffles } of changes) for (const text of reshuffles) io.note(`${io.colors.yellow('note')} ${text}`);
+    for (const { reshuffles, overloads } of changes)
+      for (const text of [...reshuffles, ...overloads]) io.note(`${io.colors.yellow('note')} ${text}`);
     if (settings.dryRun === true) {
       if (settings.json) io.json(changes.map((change) => ({ ...changeAsData(change), outcome: 'planned' })));
       for (const { datacenter, failure } of failures) io.note(`graylane: ${nameOf(datacenter)}: ${failure}`);
@@ -42,22 +46,19 @@ export async function rollBack(
   });
 }
 
-async function planBack(
-  { stored }: Reading & { readonly stored: PlannedChange['stored'] },
-  revision: string,
-): Promise<PlannedChange> {
-  const found = findRevision(stored, revision);
+async function planBack(stored: StoredPolicy, revision: string, session: StoreSession): Promise<PlannedChange> {
+  const { service } = stored;
+  const { entry, number } = findRevision(stored, revision);
   const wrong = (why: string): CommandError =>
-    new CommandError(
-      1,
-      `number ${found.number} of ${stored.service} ${why}`,
-      `choose another from graylane policy log ${stored.service}`,
-    );
-  if (found.entry === undefined) throw wrong('is no history entry');
+    new CommandError(1, `number ${number} of ${service} ${why}`, `choose another from graylane policy log ${service}`);
+  if (entry === undefined) throw wrong('is no history entry');
+  const plan = (capacity: Capacity | undefined): Promise<PlannedChange> => planChange(stored, entry.document, capacity);
   try {
-    return await planChange(stored, found.entry.document, undefined);
+    return await plan(capacityIn(session, stored, MAX_LOAD_FACTOR));
   } catch (error) {
     if (error instanceof PolicyError) throw wrong(`is not valid: ${error.problems[0]?.message ?? error.message}`);
+    // Instances that cannot be listed are no reason to stay with a bad policy.
+    if (error instanceof CommandError) return plan(undefined);
     throw error;
   }
 }

@@ -20,7 +20,11 @@ export function simulateCommand(io: CommandIo): Command {
     .argument('<file>', 'YAML or JSON; - is standard input')
     .option('--against <file>', 'a second policy for the same service, which gets the same calls')
     .option('--calls <n>', 'calls to make up; default: 100000', parseWhole)
-    .option('--callers <n>', 'different callers among them; default: a quarter of the calls', parseWhole)
+    .option(
+      '--callers <n>',
+      'different callers among them; default: a quarter of the calls, at most 100000',
+      parseWhole,
+    )
     .option('--from <file>', 'recorded calls, a JSON object a line; - is standard input')
     .option('--seed <n>', 'seeds what goes by chance; default: 1', parseWhole)
     .action(async (file: string, flags: SimulateFlags) => {

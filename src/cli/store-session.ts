@@ -11,7 +11,8 @@ export interface StoreSession {
   readonly store: PolicyStore;
   /** What `--dc` names. */
   readonly datacenters: readonly (string | undefined)[];
-  readonly author: string;
+  /** Who the token is; asked for when there is something to write. */
+  author(): Promise<string>;
 }
 
 /** What one datacenter said. */
@@ -28,8 +29,17 @@ export async function withStore<T>(
   const connection = await connectConsul(flags, io);
   try {
     const { client } = connection;
-    const [datacenters, author] = await Promise.all([connection.datacenters(), findAuthor(client)]);
-    return await work({ connection, store: createPolicyStore({ client }), datacenters, author });
+    const datacenters = await connection.datacenters();
+    let author: Promise<string> | undefined;
+    return await work({
+      connection,
+      store: createPolicyStore({ client }),
+      datacenters,
+      author: () => {
+        author ??= findAuthor(client);
+        return author;
+      },
+    });
   } finally {
     connection.close();
   }

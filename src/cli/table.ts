@@ -25,7 +25,7 @@ export function renderTable(head: readonly string[], rows: readonly (readonly st
     chars: NO_LINES,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  for (const row of rows) table.push([...row]);
+  for (const row of rows) table.push(row.map((cell) => cell.replaceAll('\n', ' ')));
   return table
     .toString()
     .split('\n')

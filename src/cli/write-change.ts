@@ -12,7 +12,7 @@ export interface ChangeTold {
   readonly again: string;
 }
 
-export interface Written {
+interface Written {
   readonly datacenter: string;
   readonly outcome: 'written' | 'unchanged' | 'lost' | 'refused' | 'unknown' | 'failed';
   readonly entry?: HistoryEntry;
@@ -41,7 +41,7 @@ export async function writeChanges(
       before,
       text,
       kind,
-      author: session.author,
+      author: await session.author(),
       message,
       time: new Date(),
     });

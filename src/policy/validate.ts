@@ -9,6 +9,7 @@ import { isLaterVersion, SDK_VERSION } from './sdk-version';
 import { warnOfUnreachable } from './validation/reachability';
 import { checkReferences } from './validation/references';
 import { checkRoutes } from './validation/routes';
+import { warnOfUnseenStickiness } from './validation/stickiness';
 import { checkStructure } from './validation/structure';
 import { checkTuning } from './validation/tuning';
 
@@ -56,6 +57,7 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
     checkRoutes(ownValue(document, 'routes'), problems);
     checkTuning(document, problems);
     warnOfUnreachable(ownValue(document, 'routes'), warnings);
+    warnOfUnseenStickiness(ownValue(document, 'routes'), warnings);
     warnOfOpenSubsets(ownValue(document, 'subsets'), warnings);
   }
   const sound = problems.problems.length === 0;

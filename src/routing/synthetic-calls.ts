@@ -48,11 +48,18 @@ export function createSyntheticCalls(plans: readonly Plan[], { random, callers }
   );
   const ordinary = methods.map((method): Template => ({ method, labels: new Map() }));
   const call = new SyntheticCall(plans.flatMap(callerKeysOf));
+  const names = new Map<number, string>();
   return {
     unreached,
     next() {
       call.template = templates.length === 0 || random() < 0.5 ? pick(ordinary) : pick(templates);
-      call.caller = `caller-${Math.floor(random() * callers)}`;
+      const number = Math.floor(random() * callers);
+      let caller = names.get(number);
+      if (caller === undefined) {
+        caller = `caller-${number}`;
+        names.set(number, caller);
+      }
+      call.caller = caller;
       return call;
     },
   };

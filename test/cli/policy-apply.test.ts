@@ -163,6 +163,36 @@ describe('graylane policy apply', () => {
     expect((await apply(0)).code).toBe(0);
   });
 
+  it('rolls back over what apply would refuse, and says so', async () => {
+    const dc1 = world.consul.dc('dc1');
+    for (const [id, tag] of [
+      ['bold-1', 'stable'],
+      ['bold-2', 'stable'],
+      ['bold-3', 'stable'],
+      ['bold-c', 'canary'],
+    ] as const) {
+      await dc1.register({
+        name: 'bold',
+        id,
+        address: '127.0.0.1',
+        port: 7200 + Number(id.at(-1)) || 7299,
+        tags: [tag],
+      });
+    }
+    await world.run(['policy', 'apply', world.file('bold.json', policyOf('bold', 80)), '-m', 'bold', '--force']);
+    await world.run(['policy', 'apply', world.file('bold.json', policyOf('bold', 5)), '-m', 'shy']);
+    const back = await world.run(['policy', 'rollback', '1', 'bold']);
+    expect([back.code, back.stderr]).toEqual([0, expect.stringContaining('canary would get 3.2 times its fair share')]);
+  });
+
+  it('lets nothing that stands in Consul move the cursor', async () => {
+    const file = world.file('esc.json', policyOf('escaped', 5));
+    await world.run(['policy', 'apply', file, '-m', '\u001b]0;owned\u0007\u001b[2Jwhy\nnot']);
+    const { stdout } = await world.run(['policy', 'log', 'escaped']);
+    expect(stdout).toContain('why not');
+    expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
+  });
+
   it('applies only to what was reviewed, with --if-revision', async () => {
     const file = world.file('g.json', policyOf('reviewed', 5));
     const [first] = (await world.runJson<readonly Result[]>(['policy', 'apply', file, '-m', 'begin'])).json;
@@ -191,6 +221,30 @@ describe('graylane policy apply', () => {
     expect(drift.stdout).toContain('wide in dc1: unchanged');
     expect(drift.stdout).toContain('wide in dc2: ');
     expect((await world.run(['policy', 'diff', file])).code).toBe(0);
+  });
+
+  it('writes where it can when a datacenter is gone, says so, and ends with 1', async () => {
+    await world.consul.dc('dc2').kill();
+    const file = world.file('gone.json', policyOf('gone', 5));
+    const { code, json, stderr } = await world.runJson<readonly Result[]>([
+      'policy',
+      'apply',
+      file,
+      '-m',
+      'x',
+      '--dc',
+      'dc1,dc2',
+    ]);
+    expect([code, json.map(({ datacenter, outcome }) => [datacenter, outcome])]).toEqual([
+      1,
+      [
+        ['dc1', 'written'],
+        ['dc2', 'failed'],
+      ],
+    ]);
+    expect(stderr).toMatch(/^graylane: dc2: not written: graylane\/policies\/gone: .*; check/m);
+    const all = await world.run(['policy', 'get', 'gone', '--dc', 'dc2']);
+    expect([all.code, all.stdout]).toEqual([2, '']);
   });
 });
 

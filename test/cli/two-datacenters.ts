@@ -11,7 +11,7 @@ export interface CommandWorld {
   /** Runs the built command against dc1, as `settings.env` may override. */
   run(args: readonly string[], settings?: CommandSettings): Promise<CommandEnded>;
   runJson<T>(args: readonly string[], settings?: CommandSettings): Promise<CommandEnded & { readonly json: T }>;
-  /** Writes a file and returns its path. A value other than text is written as JSON. */
+  /** Writes a file and returns its path. A value other than text and bytes is written as JSON. */
   file(name: string, content: unknown): string;
   /** What stands under a key in a datacenter. */
   kv(key: string, datacenter?: string): Promise<string | undefined>;
@@ -45,7 +45,8 @@ export function commandWorld(options: StartConsulOptions = {}): CommandWorld {
     runJson: (args, settings) => graylaneJson(args, withAddress(settings)),
     file(name, content) {
       const path = join(folder, name);
-      writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+      const isRaw = typeof content === 'string' || Buffer.isBuffer(content);
+      writeFileSync(path, isRaw ? content : JSON.stringify(content));
       return path;
     },
     async kv(key, datacenter = 'dc1') {

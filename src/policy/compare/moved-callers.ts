@@ -16,7 +16,7 @@ export interface MovedCallers {
 }
 
 /** Values tried for each sticky split; what is found is within some 0.5 % of what all callers would meet. */
-export const SAMPLED_VALUES: number = 10_000;
+const SAMPLED_VALUES = 10_000;
 /** A bucket is 0.01 %, and rounding may shift one or two. */
 const TOLERANCE = 0.002;
 
@@ -62,7 +62,9 @@ function movedBySplit(
   }
   const needed = neededMoves(route, partner, before);
   const share = moved / SAMPLED_VALUES;
-  const isReshuffle = share > needed + TOLERANCE + sampleError(needed);
+  // Rendezvous hashing looks at weights alone; several changed at once may move a few more than they differ by.
+  const isRendezvous = !split.isBucketed && !next.isBucketed && !relabelled && seedProbe(route) === seedProbe(partner);
+  const isReshuffle = !isRendezvous && share > needed + TOLERANCE + sampleError(needed);
   const reshuffled = isReshuffle ? reasonOf(route, partner, before, after, relabelled) : undefined;
   return { ...named, moved: share, needed: Math.min(needed, share), reshuffled };
 }

@@ -26,7 +26,7 @@ export type TransactionOutcome =
   | { readonly kind: 'unknown'; readonly reason: string };
 
 /** Consul refuses bodies above its `txn_max_req_len`, 512 KiB unless configured otherwise. */
-export const TRANSACTION_BYTES: number = 512 * 1024;
+const TRANSACTION_BYTES = 512 * 1024;
 const TIME_LIMIT_MS = 10_000;
 
 /** All of it or nothing, in one datacenter. Never rejects. */

@@ -41,7 +41,7 @@ export interface StoredEntry {
   readonly entry: HistoryEntry | undefined;
 }
 
-export interface PolicyChange {
+interface PolicyChange {
   /** What the change is made to, as it was read. */
   readonly before: StoredPolicy;
   /** The new policy's text, JSON. */
@@ -68,8 +68,8 @@ export interface PolicyStoreOptions {
   readonly retention?: RetentionRule;
 }
 
-export const POLICY_PREFIX = 'graylane/policies';
-export const HISTORY_PREFIX = 'graylane/history';
+const POLICY_PREFIX = 'graylane/policies';
+const HISTORY_PREFIX = 'graylane/history';
 const NUMBER_DIGITS = 10;
 const TIME_LIMIT_MS = 10_000;
 /** Larger documents are written without line breaks, to stay within what a policy may have. */

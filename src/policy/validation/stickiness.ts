@@ -1,0 +1,63 @@
+import { isRecord } from '../../internal/is-record';
+import { ownValue } from '../plain-data';
+import type { ProblemList } from '../problems';
+import { nearest } from '../spelling';
+import { listOf } from './references';
+
+/** Warns of `stickBy` labels that no call of their route bears: the split then goes by chance, and nobody notices. */
+export function warnOfUnseenStickiness(routes: unknown, warnings: ProblemList): void {
+  const list = listOf(routes);
+  const takers = new Map<string, string>();
+  for (const [index, route] of list.entries()) {
+    const stickBy = ownValue(route, 'stickBy');
+    if (typeof stickBy === 'string') {
+      const advice = adviceOn(stickBy.toLowerCase(), route, takers, list);
+      if (advice !== undefined) warnings.report(['routes', index, 'stickBy'], stickBy, advice);
+    }
+    const taken = takesAllWith(route);
+    if (taken !== undefined && !takers.has(taken)) takers.set(taken, String(ownValue(route, 'name')));
+  }
+}
+
+function adviceOn(
+  label: string,
+  route: unknown,
+  takers: ReadonlyMap<string, string>,
+  routes: readonly unknown[],
+): string | undefined {
+  const wanted = 'a label that calls of this route bear';
+  if (ownValue(matcherOf(route, label), 'present') === false) return `${wanted}; its match asks that it be absent`;
+  const taker = takers.get(label);
+  if (taker !== undefined) return `${wanted}; the route ${taker} takes all that do`;
+  const others = new Set(routes.flatMap((other) => labelsOf(other, other === route)));
+  if (others.has(label)) return undefined;
+  const meant = nearest(label, [...others]);
+  return meant === undefined ? undefined : `${wanted}; no other part of the policy reads it, did you mean ${meant}?`;
+}
+
+/** The label whose bearers never get beyond this route, whatever else they are. */
+function takesAllWith(route: unknown): string | undefined {
+  const match = ownValue(route, 'match');
+  const labels = ownValue(match, 'labels');
+  if (!isRecord(match) || !isRecord(labels) || Object.keys(match).length !== 1) return undefined;
+  const [entry, ...more] = Object.entries(labels);
+  if (entry === undefined || more.length > 0) return undefined;
+  const [key, matcher] = entry;
+  const isPresence = isRecord(matcher) && Object.keys(matcher).length === 1 && matcher['present'] === true;
+  return isPresence ? key.toLowerCase() : undefined;
+}
+
+function matcherOf(route: unknown, label: string): unknown {
+  const labels = ownValue(ownValue(route, 'match'), 'labels');
+  if (!isRecord(labels)) return undefined;
+  return Object.entries(labels).find(([key]) => key.toLowerCase() === label)?.[1];
+}
+
+/** Every label that a route reads; of the route in question, all but its `stickBy`. */
+function labelsOf(route: unknown, isItself: boolean): readonly string[] {
+  const match = ownValue(route, 'match');
+  const groups = [match, ...listOf(ownValue(match, 'any'))].map((group) => ownValue(group, 'labels'));
+  const keys = groups.flatMap((group) => (isRecord(group) ? Object.keys(group) : []));
+  const single = [ownValue(ownValue(match, 'sample'), 'by'), isItself ? undefined : ownValue(route, 'stickBy')];
+  return [...keys, ...single.filter((key) => typeof key === 'string')].map((key) => key.toLowerCase());
+}

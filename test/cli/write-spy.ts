@@ -1,0 +1,40 @@
+import { createServer, request as httpRequest } from 'node:http';
+
+/** Stands before an agent, passes everything on, and tells when a transaction that writes is on its way. */
+export interface WriteSpy {
+  /** `http://host:port` */
+  readonly address: string;
+  /** Called when the whole request has arrived here, just before it is passed on. */
+  onWrite: () => void;
+  stop(): Promise<void>;
+}
+
+export async function startWriteSpy(target: string): Promise<WriteSpy> {
+  const server = createServer((incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      const body = Buffer.concat(chunks);
+      const { method, headers, url } = incoming;
+      const onward = httpRequest(target + (url ?? ''), { method: method ?? 'GET', headers }, (answer) => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      });
+      onward.on('error', () => outgoing.destroy());
+      if (body.includes('"Verb":"cas"')) spy.onWrite();
+      onward.end(body);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') throw new Error('not a TCP port');
+  const spy: WriteSpy = {
+    address: `http://127.0.0.1:${bound.port}`,
+    onWrite: () => {},
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+  return spy;
+}
