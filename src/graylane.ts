@@ -28,6 +28,12 @@ import type { PolicyDocument } from './policy/document';
 import type { AcceptOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
 import { Propagation } from './propagation/propagation';
+import {
+  DecisionFeed,
+  type DecisionListener,
+  type DecisionListenerOptions,
+  type Subscription,
+} from './resolver/decision-feed';
 import { type ExplainRequest, type Explanation, explainCall } from './resolver/explain';
 import { inspectService } from './resolver/inspect';
 import { BreakerHub, type LaneBreakers } from './resolver/lane-breakers';
@@ -56,6 +62,8 @@ export function createLane(options: GraylaneOptions, seams: Seams, hooks: LaneHo
 /** @internal */
 export interface LaneHooks {
   readonly onDecision?: ServiceOptions['onDecision'];
+  readonly intercept?: ServiceOptions['intercept'];
+  readonly onSnapshot?: ServiceOptions['onSnapshot'];
 }
 
 const prepared = new WeakSet<GrpcModule>();
@@ -83,6 +91,7 @@ class Lane implements Graylane {
   readonly #hooks: LaneHooks;
   readonly #scopes: CallScopes;
   readonly #propagation: Propagation;
+  readonly #decisions: DecisionFeed;
   readonly #breakers = new BreakerHub();
   readonly #telemetry: LaneTelemetry;
   /** Kept from the first `adminHandler()` on. */
@@ -102,6 +111,7 @@ class Lane implements Graylane {
     this.#telemetry = new LaneTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     this.#logger = safeLogger(toLogger(options.logger ?? consoleLogger));
+    this.#decisions = new DecisionFeed(this.#seams.clock, this.#seams.clientId, this.#logger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
@@ -199,6 +209,10 @@ class Lane implements Graylane {
 
   explain(service: string, request: ExplainRequest): Explanation {
     return explainCall(this.#service(this.#parse(service)), request, this.#options.labels);
+  }
+
+  on(_event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription {
+    return this.#decisions.on(listener, options);
   }
 
   get breakers(): LaneBreakers {
@@ -326,9 +340,12 @@ class Lane implements Graylane {
         connectDeadlineMs: this.#options.connectTimeoutMs,
         authorityMetaKey: this.#options.authorityMetaKey,
         logger: this.#logger,
-        onDecision: (decision, call) => {
-          this.#hooks.onDecision?.(decision, call);
+        intercept: this.#hooks.intercept,
+        onSnapshot: this.#hooks.onSnapshot,
+        onDecision: (decision, call, input) => {
+          this.#hooks.onDecision?.(decision, call, input);
           this.#recent?.add(this.#seams.clock.wallNow(), decision, call);
+          this.#decisions.decided(decision, call, input, this.#options.mode);
         },
       });
       service = created;

@@ -1,5 +1,6 @@
 export type { ConnectionView } from './balancer/endpoint-registry';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
+export { type CallRecorder, type CallRecorderOptions, recordCalls } from './call-recorder';
 export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
 export type { CallScope } from './channel/call-scope';
 export type { AgentLoad } from './discovery/consul/client';
@@ -16,8 +17,17 @@ export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
 export type { ForceSelector, PolicyOrigin, PolicyProblem, RetryPlan } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
+
 export type { AcceptOptions } from './propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
+
+export type {
+  DecisionEvent,
+  DecisionListener,
+  DecisionListenerOptions,
+  Subscription,
+} from './resolver/decision-feed';
+
 export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
 export type {
   DatacenterInspection,
@@ -26,13 +36,23 @@ export type {
   ServiceInspection,
 } from './resolver/inspect';
 export type { LaneBreakerChange, LaneBreakers, LaneBreakerView } from './resolver/lane-breakers';
+export type { LaneMode } from './resolver/policy-state';
 export type { PolicyMode } from './resolver/target';
+export type { CallRecord } from './routing/call-record';
 export type {
   ExplainedDecision,
   ExplainedOverride,
   ExplainedRoute,
   RoutingExplanation,
 } from './routing/explain';
+export { type SimulateOptions, simulatePolicy } from './routing/simulate';
+export type {
+  SimulatedChange,
+  SimulatedMove,
+  SimulatedRoute,
+  SimulatedShare,
+  SimulationReport,
+} from './routing/simulation-report';
 export { type DrainReport, drainServer } from './server/drain';
 export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain-options';
 export type { CheckKind, InstanceCheck } from './server/instance-check';

@@ -12,8 +12,12 @@ import type {
   ServerInterceptor,
 } from './internal/grpc';
 import type { PolicyDocument } from './policy/document';
+
 import type { AcceptOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
+
+import type { DecisionListener, DecisionListenerOptions, Subscription } from './resolver/decision-feed';
+
 import type { ExplainRequest, Explanation } from './resolver/explain';
 import type { ServiceInspection } from './resolver/inspect';
 import type { LaneBreakers } from './resolver/lane-breakers';
@@ -82,6 +86,11 @@ export interface Graylane {
   setInstances(service: string, instances: readonly StaticInstance[]): void;
   /** Why a call with these labels would go where it would go now. Throws NOT_READY when nothing is known yet. */
   explain(service: string, request: ExplainRequest): Explanation;
+  /**
+   * Tells of each decision, or of a sample of them. Gives what ends it. Throws INVALID_OPTION for a bad `sample`. See
+   * `recordCalls()` for what is to be replayed.
+   */
+  on(event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription;
   /** Circuit breakers of endpoints, and of subsets in their datacenters. */
   readonly breakers: LaneBreakers;
   inspect(): LaneInspection;

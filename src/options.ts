@@ -10,6 +10,7 @@ import type { Logger, PinoLogger } from './internal/logger';
 import type { Random } from './internal/random';
 import type { PolicyDocument } from './policy/document';
 import type { EnvironmentOverride } from './policy/override';
+import type { LaneMode } from './resolver/policy-state';
 import type { PolicyMode } from './resolver/target';
 import type { TelemetryOptions } from './telemetry/lane-telemetry';
 
@@ -36,6 +37,11 @@ export interface GraylaneOptions {
   readonly requirePolicy?: boolean;
   /** What is made of a Consul that suddenly lists far fewer instances. `false`: it is believed as it comes. */
   readonly protection?: ProtectionOptions | false;
+  /**
+   * `observe`: policies decide and their decisions are told, recorded and explained, but calls are balanced over all instances as
+   * if there were no policy: the safe first day. A `force` is obeyed, except for its subset. Default `route`.
+   */
+  readonly mode?: LaneMode;
   /** Labels of every call; a call's own and ambient ones win. */
   readonly labels?: Readonly<Record<string, string>>;
   /**
@@ -90,6 +96,7 @@ export interface ParsedOptions {
   readonly policyDatacenter: string | undefined;
   readonly requirePolicy: boolean;
   readonly protection: Protection;
+  readonly mode: LaneMode;
   readonly labels: Readonly<Record<string, string>>;
   readonly baggage: boolean;
   readonly logger: Logger | PinoLogger | undefined;
@@ -113,6 +120,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'policyDatacenter',
   'requirePolicy',
   'protection',
+  'mode',
   'labels',
   'baggage',
   'logger',
@@ -123,6 +131,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'authority',
   'closeTimeoutMs',
 ];
+const LANE_MODES: readonly LaneMode[] = ['route', 'observe'];
 const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
 let lanes = 0;
@@ -145,6 +154,8 @@ export function parseOptions(
   }
   const policy = options.policy ?? 'auto';
   if (!POLICY_MODES.includes(policy)) problems.push(`policy: ${String(policy)} (expected: ${POLICY_MODES.join(', ')})`);
+  const mode = options.mode ?? 'route';
+  if (!LANE_MODES.includes(mode)) problems.push(`mode: ${String(mode)} (expected: ${LANE_MODES.join(', ')})`);
   const parsed = {
     name: options.name ?? `lane-${lanes + 1}`,
     consul: options.consul,
@@ -155,6 +166,7 @@ export function parseOptions(
     policyDatacenter: options.policyDatacenter,
     requirePolicy: options.requirePolicy ?? false,
     protection: parseProtection(problems, options.protection),
+    mode,
     labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
     baggage: flag(problems, 'baggage', options.baggage),
     logger: options.logger,

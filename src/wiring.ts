@@ -120,6 +120,7 @@ export class Wiring {
       },
       withoutPolicy: emptyPlan(service, overridden),
       requirePolicy: this.#options.requirePolicy,
+      isObserving: this.#options.mode === 'observe',
     };
   }
 

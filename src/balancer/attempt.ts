@@ -136,10 +136,12 @@ export class Attempt implements AttemptLink, AttemptView {
     callId?: number,
   ): SubchannelCall {
     this.#listener = listener;
+    const own = this as unknown as SubchannelCallListener;
     const connection = present(this.#connection);
-    const transport = connection.subchannel
-      .getRealSubchannel()
-      .createCall(metadata, connection.authority(host), method, this as unknown as SubchannelCallListener, callId);
+    const real = connection.subchannel.getRealSubchannel();
+    const transport =
+      this.#pool.host.intercept?.(this, own) ??
+      real.createCall(metadata, connection.authority(host), method, own, callId);
     this.#transport = transport;
     return transport;
   }

@@ -1,13 +1,13 @@
 import type { BreakerRegistry } from '../breaker/registry';
 import type { StallDetector } from '../breaker/stall';
 import type { Clock } from '../internal/clock';
-import type { Metadata } from '../internal/grpc';
+import type { Metadata, SubchannelCall, SubchannelCallListener } from '../internal/grpc';
 import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { EndpointRegistry } from './endpoint-registry';
-import type { RoutedCall } from './routed-call';
+import type { AttemptView, RoutedCall } from './routed-call';
 
 /**
  * What a balancer needs from the service it balances. One service of one lane, shared by its channels; outlives the
@@ -31,6 +31,10 @@ export interface BalancerHost {
   decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision;
   /** A retry that was drawn from the budget reached nobody. */
   retryUnused(): void;
+  /** Stands in for an attempt's transport, where it gives one: faults that a test asks for. Must not throw. */
+  readonly intercept?:
+    | ((attempt: AttemptView, listener: SubchannelCallListener) => SubchannelCall | undefined)
+    | undefined;
   /** Draws one hedge from the retry budget. */
   mayHedge(): boolean;
   /** Why nothing is known yet, for a final status. */

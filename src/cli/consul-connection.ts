@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ConsulClient } from '../discovery/consul/client';
+import type { ConsulOptions } from '../discovery/consul/options';
 import { CommandError } from './command-error';
 import type { CommandIo } from './io';
 
@@ -44,14 +45,7 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
     import('../discovery/consul/options.js'),
     import('../internal/clock.js'),
   ]);
-  const token = await readToken(flags, io);
-  const options = parseConsulOptions(
-    {
-      ...(flags.consul === undefined ? {} : { address: flags.consul }),
-      ...(token === undefined ? {} : { token }),
-    },
-    io.env,
-  );
+  const options = parseConsulOptions(await consulOptions(flags, io), io.env);
   const client = createConsulClient(options, { clock: systemClock });
   const address = options.addresses.map(({ text }) => text).join(', ');
   return {
@@ -60,6 +54,15 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
     datacenters: async () => namedDatacenters(flags.dc) ?? everyDatacenter(client, address),
     everywhere: () => everyDatacenter(client, address),
     close: () => client.close(),
+  };
+}
+
+/** The library's options for what flags and files say; its own variables fill the rest. Throws a CommandError. */
+export async function consulOptions(flags: ConsulFlags, io: CommandIo): Promise<ConsulOptions> {
+  const token = await readToken(flags, io);
+  return {
+    ...(flags.consul === undefined ? {} : { address: flags.consul }),
+    ...(token === undefined ? {} : { token }),
   };
 }
 

@@ -2,6 +2,9 @@ import { Command, CommanderError } from 'commander';
 import { GraylaneError } from '../errors';
 import { SDK_VERSION } from '../policy/sdk-version';
 import { CommandError, type ExitCode } from './command-error';
+import { doctorCommand } from './doctor';
+import { explainCommand } from './explain';
+import { instancesCommand } from './instances';
 import type { CommandIo } from './io';
 import { overrideClearCommand, overrideListCommand, overrideSetCommand } from './override-commands';
 import { policyApplyCommand } from './policy-apply';
@@ -9,7 +12,10 @@ import { policyDiffCommand } from './policy-diff';
 import { policyGetCommand } from './policy-get';
 import { policyLogCommand, policyShowCommand } from './policy-log';
 import { policyRollbackCommand } from './policy-rollback';
+import { policyTestCommand } from './policy-test';
 import { policyValidateCommand } from './policy-validate';
+import { simulateCommand } from './simulate';
+import { watchCommand } from './watch';
 
 /** Every command of `graylane`. Each is a light file that loads what it works with only when it runs. */
 export function createProgram(io: CommandIo): Command {
@@ -20,7 +26,8 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(policyApplyCommand(io))
     .addCommand(policyLogCommand(io))
     .addCommand(policyShowCommand(io))
-    .addCommand(policyRollbackCommand(io));
+    .addCommand(policyRollbackCommand(io))
+    .addCommand(policyTestCommand(io));
   const override = group('override', 'the emergency switch: beats every route, ends by itself')
     .addCommand(overrideSetCommand(io))
     .addCommand(overrideClearCommand(io))
@@ -30,6 +37,11 @@ export function createProgram(io: CommandIo): Command {
     .version(SDK_VERSION)
     .addCommand(policy)
     .addCommand(override)
+    .addCommand(explainCommand(io))
+    .addCommand(simulateCommand(io))
+    .addCommand(instancesCommand(io))
+    .addCommand(watchCommand(io))
+    .addCommand(doctorCommand(io))
     .addHelpText(
       'after',
       `

@@ -25,3 +25,9 @@ export function statusNameOf(code: number): StatusName | undefined {
   // An index below 0 would be looked up as a name, which is slow, and most calls end with code 0.
   return code > 0 ? STATUS_NAMES[code - 1] : undefined;
 }
+
+/** Undefined for what is no name of a failure. */
+export function statusCodeOf(name: string): number | undefined {
+  const at = (STATUS_NAMES as readonly string[]).indexOf(name);
+  return at === -1 ? undefined : at + 1;
+}

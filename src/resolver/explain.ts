@@ -4,8 +4,10 @@ import type { ForceSelector } from '../policy/plan';
 import { explainRouting, type RoutingExplanation } from '../routing/explain';
 import { labelsOf } from '../routing/labels';
 import { membershipOf } from '../snapshot/membership';
+import { decidingPlan } from '../snapshot/snapshot';
 import { tierOrder } from '../snapshot/tiers';
 import { type EndpointInspection, inspectEndpoints } from './inspect';
+import type { LaneMode } from './policy-state';
 import type { Service } from './service';
 
 /** A call to be explained; it is not made. */
@@ -21,6 +23,8 @@ export interface ExplainRequest {
 export interface Explanation {
   readonly service: string;
   readonly revision: string;
+  /** `observe`: below is what the policy would do; the call itself is balanced over all instances. */
+  readonly mode: LaneMode;
   readonly routing: RoutingExplanation;
   /** The failover order, with who is there now. */
   readonly tiers: readonly ExplainedTier[];
@@ -51,7 +55,7 @@ export function explainCall(
 ): Explanation {
   const { snapshot } = service;
   if (snapshot === undefined) throw new GraylaneError('NOT_READY', service.pendingReason());
-  const { plan } = snapshot;
+  const plan = decidingPlan(snapshot);
   const input = {
     method: request.method,
     labels: labelsOf({ ...staticLabels, ...lowerCased(request.labels ?? {}) }),
@@ -71,7 +75,14 @@ export function explainCall(
       shed: views.find(({ key }) => key === `${subset}@${datacenter}`),
       endpoints: endpoints.filter((each) => each.datacenter === datacenter && each.subsets.includes(subset)),
     }));
-  return { service: service.service, revision: plan.revision, routing, tiers, refusal: snapshot.refusal };
+  return {
+    service: service.service,
+    revision: plan.revision,
+    mode: service.mode,
+    routing,
+    tiers,
+    refusal: snapshot.refusal,
+  };
 }
 
 function lowerCased(labels: Readonly<Record<string, string>>): Record<string, string> {

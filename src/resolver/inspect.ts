@@ -4,6 +4,8 @@ import type { DatacenterState, Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
 import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { membershipOf } from '../snapshot/membership';
+import { decidingPlan } from '../snapshot/snapshot';
+import type { LaneMode } from './policy-state';
 import type { Service } from './service';
 import { formatTarget } from './target';
 
@@ -11,6 +13,8 @@ import { formatTarget } from './target';
 export interface ServiceInspection {
   readonly service: string;
   readonly target: string;
+  /** `observe`: policies are only watched deciding; calls are balanced over all instances. */
+  readonly mode: LaneMode;
   /** Version of the snapshot in force; 0 while nothing is known. */
   readonly snapshot: number;
   /** Why there is none, or why calls are refused. */
@@ -96,11 +100,12 @@ export interface EndpointInspection {
 
 export function inspectService(service: Service): ServiceInspection {
   const { snapshot, policyState } = service;
-  const membership = snapshot === undefined ? undefined : membershipOf(snapshot.plan, snapshot.instances);
+  const membership = snapshot === undefined ? undefined : membershipOf(decidingPlan(snapshot), snapshot.instances);
   const { plan } = policyState;
   return {
     service: service.service,
     target: formatTarget(service.target),
+    mode: service.mode,
     snapshot: snapshot?.version ?? 0,
     pending: snapshot === undefined ? service.pendingReason() : snapshot.refusal,
     policy: {
@@ -154,7 +159,7 @@ function inspectDatacenter(service: Service, state: DatacenterState): Datacenter
 export function inspectEndpoints(service: Service): EndpointInspection[] {
   const subsets = new Map<string, string[]>();
   const { snapshot } = service;
-  for (const group of snapshot === undefined ? [] : membershipOf(snapshot.plan, snapshot.instances).groups) {
+  for (const group of snapshot === undefined ? [] : membershipOf(decidingPlan(snapshot), snapshot.instances).groups) {
     for (const instance of [...group.usable, ...group.unusable]) {
       const key = endpointKey(instance);
       subsets.set(key, [...(subsets.get(key) ?? []), group.subset]);

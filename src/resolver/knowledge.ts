@@ -4,7 +4,7 @@ import type { Clock } from '../internal/clock';
 import type { Logger } from '../internal/logger';
 import type { Plan } from '../policy/plan';
 import type { PolicySource, PolicyWatch } from '../policy/source';
-import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
+import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snapshot';
 import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from './lookup-watches';
 import { reportPolicyChange } from './policy-report';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
@@ -165,13 +165,13 @@ export class Knowledge {
 
   #join(): void {
     const state = this.#sourceState;
-    const { plan } = this.#policy;
+    const plan = this.#decidingPlan();
     if (plan === undefined || state === undefined) return;
     const lookups = this.#lookUp(plan, state);
-    const isKnown = plan.lookups === undefined ? isInstanceSetKnown(state) : areLookupsKnown(plan, lookups);
+    const isKnown = this.#needsLookups(plan) ? areLookupsKnown(plan, lookups) : isInstanceSetKnown(state);
     if (!isKnown || !this.#areFiltersAnswered(plan, state)) return;
     const instances = sameInstances(this.#instances, state, lookups) ? this.#instances : undefined;
-    if (instances !== undefined && this.#snapshot?.instances === instances && this.#snapshot.plan === plan) {
+    if (instances !== undefined && this.#snapshot?.instances === instances && decidingPlan(this.#snapshot) === plan) {
       if (this.#snapshot.refusal === this.#refusal()) return;
     }
     this.#versions += 1;
@@ -183,7 +183,8 @@ export class Knowledge {
     this.#snapshot = {
       version: this.#versions,
       service: this.#options.target.service,
-      plan,
+      plan: this.#options.rules.isObserving ? this.#options.rules.withoutPolicy : plan,
+      observed: this.#options.rules.isObserving ? plan : undefined,
       instances: this.#instances,
       refusal: this.#refusal(),
     };
@@ -193,7 +194,7 @@ export class Knowledge {
 
   /** What the plan looks up beside the service itself, and the plan in force until this one has its answers. */
   #lookUp(plan: Plan, state: SourceState): ReadonlyMap<string, DatacenterState> {
-    const plans = this.#snapshot === undefined ? [plan] : [plan, this.#snapshot.plan];
+    const plans = this.#snapshot === undefined ? [plan] : [plan, decidingPlan(this.#snapshot)];
     const filters = this.#lookups?.want(plans, state) ?? [];
     const own = plans.flatMap(filtersOf);
     this.#wantFilters([...new Set([...own, ...filters])]);
@@ -201,9 +202,23 @@ export class Knowledge {
     return withRememberedLookups(states, this.#remembered?.instances);
   }
 
+  /** Whether its calls go to what it looks up: not where it is only watched. */
+  #needsLookups(plan: Plan): boolean {
+    return plan.lookups !== undefined && !this.#options.rules.isObserving;
+  }
+
+  /** What a policy says is only watched in observe mode, so that one which cannot be had holds no calls up. */
+  #decidingPlan(): Plan | undefined {
+    const { plan, failure, rejected } = this.#policy;
+    const { isObserving, withoutPolicy } = this.#options.rules;
+    return plan ?? (isObserving && (failure ?? rejected) !== undefined ? withoutPolicy : undefined);
+  }
+
   /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */
   #areFiltersAnswered(plan: Plan, state: SourceState): boolean {
     const wanted = filtersOf(plan);
+    // What only watches decides without a filter's answer for a moment rather than hold calls up.
+    if (this.#options.rules.isObserving) return true;
     return state.datacenters.every((each) => !each.known || wanted.every((filter) => each.filters.has(filter)));
   }
 
@@ -214,7 +229,7 @@ export class Knowledge {
   }
 
   #refusal(): string | undefined {
-    return this.#policy.isMissing
+    return this.#policy.isMissing && !this.#options.rules.isObserving
       ? `${this.#options.target.service}: no policy was found, and this lane requires one (requirePolicy)`
       : undefined;
   }

@@ -2,6 +2,9 @@ import type { Plan, PolicyProblem } from '../policy/plan';
 import { PolicyError } from '../policy/policy-error';
 import type { PolicyCompiler, PolicyReading } from '../policy/source';
 
+/** Whether policies carry calls, or are only watched deciding. */
+export type LaneMode = 'route' | 'observe';
+
 /** A revision that was refused; the plan in force stays. */
 interface RejectedPolicy {
   readonly problems: readonly PolicyProblem[];
@@ -37,6 +40,8 @@ export interface PolicyRules {
   /** The plan of a service that has no policy. */
   readonly withoutPolicy: Plan;
   readonly requirePolicy: boolean;
+  /** Policies are watched deciding; calls go as under `withoutPolicy`. */
+  readonly isObserving: boolean;
 }
 
 /** The next state after a reading. Pure; a bad revision or a failed read never changes the plan in force. */

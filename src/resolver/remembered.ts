@@ -2,7 +2,7 @@ import type { DatacenterState, Instance } from '../discovery/source';
 import type { StoredState } from '../discovery/state-store';
 import { isRecord } from '../internal/is-record';
 import type { Plan } from '../policy/plan';
-import type { InstanceSet, Snapshot } from '../snapshot/snapshot';
+import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snapshot';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 
 /** What was known of a service before it was let go of, or before the process started. */
@@ -21,7 +21,8 @@ interface SavedDatacenter {
 
 /** What goes to disk of a snapshot: what discovery and the policy source delivered, nothing else. */
 export function toStored(snapshot: Snapshot): object {
-  const { plan, instances } = snapshot;
+  const { instances } = snapshot;
+  const plan = decidingPlan(snapshot);
   const datacenters = instances.datacenters.filter((state) => state.known).map(savedState);
   const lookups = [...(instances.lookups ?? [])].filter(([, state]) => state.known);
   const document = plan.document ?? plan.chain;

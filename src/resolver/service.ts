@@ -10,16 +10,22 @@ import type { Clock } from '../internal/clock';
 import { attachedToMetadata, type Metadata } from '../internal/grpc';
 import type { Random } from '../internal/random';
 import type { Decision, Plan } from '../policy/plan';
+import type { RoutingInput, RoutingOutcome } from '../routing/call';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
-import { instancesOf, type Snapshot } from '../snapshot/snapshot';
+
+import { decidingPlan, instancesOf, type Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
+
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { LaneCall } from './lane-call';
-import type { PolicyState } from './policy-state';
+
+import type { LaneMode, PolicyState } from './policy-state';
+
 import { describeStaleness } from './readiness';
+
 import { RetryGate } from './retry-gate';
 import type { Target } from './target';
 
@@ -31,9 +37,14 @@ export interface ServiceOptions extends KnowledgeOptions {
   readonly authorityMetaKey: string | undefined;
   /** Undefined where nothing is observed, as in tests. */
   readonly telemetry: ServiceTelemetry | undefined;
-  /** Sees every decision. Must not throw. */
-  readonly onDecision: ((decision: Decision, call: LaneCall) => void) | undefined;
+  /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
+  readonly onDecision: ((decision: Decision, call: LaneCall, input: RoutingInput) => void) | undefined;
+  readonly intercept?: BalancerHost['intercept'];
+  /** Hears of each snapshot. Must not throw. */
+  readonly onSnapshot?: ((snapshot: Snapshot) => void) | undefined;
 }
+
+const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
 
 /** `undefined`: nothing is known yet. Called synchronously with the change; must not throw. */
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
@@ -50,6 +61,7 @@ export class Service implements BalancerHost {
   readonly random: Random;
   readonly clientId: string;
   readonly authorityMetaKey: string | undefined;
+  readonly intercept: BalancerHost['intercept'];
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector = createStallDetector();
@@ -59,13 +71,15 @@ export class Service implements BalancerHost {
   readonly #budget: RetryBudget;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
-    this.#repeatedLabels += 1;
+    // Who is told of a decision reads its labels once more.
+    if (!this.#isTelling) this.#repeatedLabels += 1;
   };
   readonly #subscribers = new Set<SnapshotListener>();
   readonly #knowledge: Knowledge;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
   #repeatedLabels = 0;
+  #isTelling = false;
   #isClosed = false;
 
   constructor(options: ServiceOptions) {
@@ -77,6 +91,7 @@ export class Service implements BalancerHost {
     this.clientId = options.clientId;
     this.authorityMetaKey = options.authorityMetaKey;
     this.telemetry = options.telemetry;
+    this.intercept = options.intercept;
     const { clock, random, logger } = options;
     this.breakers = createBreakerRegistry({
       clock,
@@ -104,6 +119,10 @@ export class Service implements BalancerHost {
   /** The lane is closed: nothing will become known any more. */
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  get mode(): LaneMode {
+    return this.#options.rules.isObserving ? 'observe' : 'route';
   }
 
   get snapshot(): Snapshot | undefined {
@@ -187,7 +206,7 @@ export class Service implements BalancerHost {
   }
 
   #decide(call: LaneCall, snapshot: Snapshot, metadata: Metadata): Decision {
-    const { staticLabels, onDecision } = this.#options;
+    const { staticLabels } = this.#options;
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const input = {
       method: call.method,
@@ -195,10 +214,21 @@ export class Service implements BalancerHost {
       force: context?.force,
       stickyKey: context?.stickyKey,
     };
-    const decision = decide(snapshot.plan, input, call, this);
-    call.decision = decision;
-    onDecision?.(decision, call);
-    return decision;
+    const decision = decide(decidingPlan(snapshot), input, call, this);
+    call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, input);
+    if (this.#options.onDecision !== undefined) {
+      this.#isTelling = true;
+      this.#options.onDecision(decision, call, input);
+      this.#isTelling = false;
+    }
+    return call.decision;
+  }
+
+  /** As without a policy. What the caller forces holds, but for a subset: nobody else is kept out of it either. */
+  #decidePlainly(snapshot: Snapshot, input: RoutingInput): Decision {
+    const { subset: _, ...force } = input.force ?? {};
+    const plain = { ...input, force: input.force === undefined ? undefined : force };
+    return decide(snapshot.plan, plain, { ...UNTOLD }, this);
   }
 
   retryUnused(): void {
@@ -239,6 +269,7 @@ export class Service implements BalancerHost {
       this.#budget.configure(plan.retryBudget);
       this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
     }
+    this.#options.onSnapshot?.(snapshot);
     for (const listener of [...this.#subscribers]) listener(snapshot);
   }
 }

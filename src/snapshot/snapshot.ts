@@ -9,7 +9,10 @@ export interface Snapshot {
   /** Grows by one with each snapshot of a service in this process. */
   readonly version: number;
   readonly service: string;
+  /** Carries the calls. */
   readonly plan: Plan;
+  /** Under `mode: 'observe'`: decides what is recorded, while `plan` is the one of a service without a policy. */
+  readonly observed: Plan | undefined;
   readonly instances: InstanceSet;
   /** Set when calls must be refused although the registry answered (`requirePolicy` and no policy). */
   readonly refusal: string | undefined;
@@ -28,4 +31,9 @@ export interface InstanceSet {
 export function instancesOf(set: InstanceSet): readonly Instance[] {
   const states = set.lookups === undefined ? set.datacenters : new Set([...set.datacenters, ...set.lookups.values()]);
   return [...states].flatMap((state) => state.instances);
+}
+
+/** The plan that decides: in observe mode that is not the one that carries the calls. */
+export function decidingPlan({ plan, observed }: Pick<Snapshot, 'plan' | 'observed'>): Plan {
+  return observed ?? plan;
 }

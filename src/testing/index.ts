@@ -1,5 +1,9 @@
 export type { StaticInstance } from '../discovery/static-instance';
 export type { Clock, Timer } from '../internal/clock';
 export { type Random, seededRandom } from '../internal/random';
+export type { ExpectedDecision, PolicyCase } from '../routing/policy-case';
 export { FakeClock } from './fake-clock';
+export { type FakeHandler, type FakeService, type FakeServiceOptions, fakeService } from './fake-service';
+export type { EndFailure, InjectedFailure } from './injected-faults';
+export { assertDecision, type PolicyCasesOptions, type PolicyTest, policyCases } from './policy-cases';
 export { createTestLane, type TestDecision, type TestLane, type TestLaneOptions } from './test-lane';

@@ -1,14 +1,19 @@
 import type { StaticInstance } from '../discovery/static-instance';
+import { GraylaneError } from '../errors';
 import { createLane } from '../graylane';
 import { silentLogger } from '../internal/logger';
 import { seededRandom } from '../internal/random';
 import type { Graylane } from '../lane';
 import type { PolicyDocument } from '../policy/document';
-import type { Decision } from '../policy/plan';
+import { ALL_INSTANCES, type Decision } from '../policy/plan';
 import type { LaneCall } from '../resolver/lane-call';
+import type { LaneMode } from '../resolver/policy-state';
 import { FakeClock } from './fake-clock';
+import { type EndFailure, type InjectedFailure, InjectedFaults } from './injected-faults';
 
 export interface TestLaneOptions {
+  /** As of `createGraylane()`. Default `route`. */
+  readonly mode?: LaneMode;
   /** Default: the policy's `service`, else `test`. */
   readonly service?: string;
   readonly policy?: PolicyDocument;
@@ -44,6 +49,11 @@ export interface TestLane extends Omit<Graylane, 'setPolicy' | 'setInstances'> {
   setPolicy(policy: PolicyDocument | undefined): void;
   setInstances(instances: readonly StaticInstance[]): void;
   /**
+   * Lets attempts at a subset end with a status instead of reaching it, as if its instances answered so: breakers, retries and
+   * failover see it. Gives what ends it early. Throws INVALID_OPTION.
+   */
+  fail(subset: string, failure?: InjectedFailure): EndFailure;
+  /**
    * Moves the lane's clock at once, running the timers that fall due. Resolves when the next pick knows of what followed,
    * such as the weights of a slow start.
    */
@@ -55,12 +65,15 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
   const service = options.service ?? options.policy?.service ?? 'test';
   const clock = new FakeClock(options.startsAt?.getTime());
   const decisions: TestDecision[] = [];
+  const faults = new InjectedFaults();
+  let { policy } = options;
   const lane = createLane(
     {
       name: `test-lane-${service}`,
       instances: { [service]: options.instances ?? [] },
       ...(options.policy === undefined ? {} : { policies: { [service]: options.policy } }),
       ...(options.datacenters === undefined ? {} : { datacenters: options.datacenters }),
+      ...(options.mode === undefined ? {} : { mode: options.mode }),
       ...(options.labels === undefined ? {} : { labels: options.labels }),
       logger: silentLogger,
       closeTimeoutMs: 0,
@@ -75,6 +88,7 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
           subset: decision.destination.subset,
           sticky: call.sticky,
         }),
+      intercept: (attempt, listener) => faults.intercept(attempt, listener),
     },
   );
   return {
@@ -93,6 +107,7 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
     httpMiddleware: (given) => lane.httpMiddleware(given),
     ready: (name, given) => lane.ready(name, given),
     explain: (name, request) => lane.explain(name, request),
+    on: (event, listener, given) => lane.on(event, listener, given),
     breakers: lane.breakers,
     inspect: () => lane.inspect(),
     logFields: () => lane.logFields(),
@@ -100,7 +115,17 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
     register: () => lane.register(),
     close: () => lane.close(),
     [Symbol.asyncDispose]: () => lane.close(),
-    setPolicy: (policy) => lane.setPolicy(service, policy),
+    setPolicy: (next) => {
+      lane.setPolicy(service, next);
+      policy = next;
+    },
+    fail: (subset, failure) => {
+      const known = Object.keys(policy?.subsets ?? { [ALL_INSTANCES]: {} });
+      if (!known.includes(subset)) {
+        throw new GraylaneError('INVALID_OPTION', `subset: ${subset} (expected: ${known.join(', ')})`);
+      }
+      return faults.add(subset, failure ?? {});
+    },
     setInstances: (instances) => lane.setInstances(service, instances),
     advance: (milliseconds) => {
       clock.advance(milliseconds);

@@ -9,6 +9,7 @@ function rules(requirePolicy = false): PolicyRules {
     compile: (reading) => compilePolicy(reading, { service, origin: 'kv' }),
     withoutPolicy: emptyPlan(service),
     requirePolicy,
+    isObserving: false,
   };
 }
 

@@ -57,6 +57,8 @@ export type ConsulAnswer =
       readonly index: bigint | undefined;
       /** Consul left something out for want of permission. */
       readonly filteredByAcl: boolean;
+      /** What the agent's clock showed, epoch milliseconds, to the second; undefined when it does not say. */
+      readonly dateMs: number | undefined;
       readonly body: Buffer;
     }
   | { readonly kind: 'failure'; readonly status: number | undefined; readonly reason: string };
@@ -170,7 +172,8 @@ function answer(response: IncomingMessage, body: Buffer, secrets: readonly strin
     return { kind: 'failure', status, reason: httpReason(response, body, secrets) };
   }
   const filteredByAcl = response.headers['x-consul-results-filtered-by-acls'] === 'true';
-  return { kind: 'answer', status, index, filteredByAcl, body };
+  const dateMs = Date.parse(response.headers.date ?? '');
+  return { kind: 'answer', status, index, filteredByAcl, dateMs: Number.isNaN(dateMs) ? undefined : dateMs, body };
 }
 
 function parseIndex(header: string | string[] | undefined): bigint | undefined {

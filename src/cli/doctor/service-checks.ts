@@ -1,0 +1,158 @@
+import { parseHealth } from '../../discovery/consul/parse-answer';
+import { compilePolicy } from '../../policy/compile';
+import { PolicyError } from '../../policy/policy-error';
+import { parseKvAnswer } from '../../policy/sources/kv-answer';
+import type { ConsulConnection } from '../consul-connection';
+import type { Finding } from './finding';
+
+const TIME_LIMIT_MS = 5_000;
+const POLICIES = 'graylane/policies/';
+
+interface Question {
+  readonly service: string;
+  readonly dc: string | undefined;
+  readonly client: ConsulConnection['client'];
+}
+
+/** Services that have a policy; a finding when these cannot be listed. */
+export async function servicesWithPolicy(
+  client: ConsulConnection['client'],
+  dc: string | undefined,
+): Promise<readonly string[] | Finding> {
+  const answer = await client.get({
+    path: '/kv/{prefix}',
+    params: { prefix: POLICIES },
+    query: { keys: 'true', ...inDatacenter(dc) },
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  if (answer.kind === 'answer') {
+    if (answer.status === 404) return [];
+    const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
+    return keys.map((key) => key.slice(POLICIES.length)).filter((name) => name !== '' && !name.includes('/'));
+  }
+  // Without a match, Consul says 404 both with and without the right to list.
+  if (answer.status === 404) return [];
+  const finding = `policies cannot be listed: ${answer.reason}`;
+  return { check: 'policies', state: 'warning', finding, next: 'name the services: graylane doctor payments' };
+}
+
+export async function checkService(question: Question): Promise<readonly Finding[]> {
+  return [await policyFinding(question), await instancesFinding(question)];
+}
+
+async function policyFinding({ service, dc, client }: Question): Promise<Finding> {
+  const check = `policy of ${service}`;
+  const key = `${POLICIES}${service}`;
+  const answer = await client.get({
+    path: '/kv/{key}',
+    params: { key },
+    query: inDatacenter(dc),
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  if (answer.kind === 'failure') {
+    if (answer.status === 403) {
+      const finding = `the token may not read it: key_prefix "${POLICIES}" lacks read (${answer.reason})`;
+      return {
+        check,
+        state: 'problem',
+        finding,
+        next: `give its ACL policy key_prefix "${POLICIES}" { policy = "read" }`,
+      };
+    }
+    return { check, state: 'problem', finding: answer.reason, next: 'try again, and look at the log of the agent' };
+  }
+  const reading = parseKvAnswer(answer, key);
+  if (reading.kind === 'absent') {
+    return { check, state: 'info', finding: 'there is none; calls are spread over all instances' };
+  }
+  const next = `correct it and run graylane policy apply FILE`;
+  if (reading.kind === 'error') return { check, state: 'problem', finding: reason(reading.reason), next };
+  try {
+    const plan = compilePolicy(reading, { service, origin: 'kv' });
+    const [warning] = plan.warnings;
+    const named = plan.origin === 'none' ? 'a tombstone: the service has no policy' : `revision ${plan.revision}`;
+    if (warning === undefined) return { check, state: 'ok', finding: named };
+    return {
+      check,
+      state: 'warning',
+      finding: `${named}; ${warning.message}`,
+      next: 'run graylane policy validate FILE',
+    };
+  } catch (error) {
+    const [problem] = error instanceof PolicyError ? error.problems : [];
+    return { check, state: 'problem', finding: `clients refuse it: ${problem?.message ?? String(error)}`, next };
+  }
+}
+
+function reason(text: string): string {
+  return `it cannot be read: ${text}`;
+}
+
+async function instancesFinding(question: Question): Promise<Finding> {
+  const { service, dc, client } = question;
+  const check = `instances of ${service}`;
+  const answer = await client.get({
+    path: '/health/service/{service}',
+    params: { service },
+    query: inDatacenter(dc),
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  if (answer.kind === 'failure') {
+    const next = answer.status === 403 ? 'give a token that exists' : 'look at the log of the agent';
+    return { check, state: 'problem', finding: answer.reason, next };
+  }
+  const parsed = parseHealth(answer.body.toString('utf8'), dc ?? 'local', []);
+  if (parsed.kind !== 'health') return { check, state: 'problem', finding: parsed.reason, next: 'look at the agent' };
+  const { instances, rejected } = parsed;
+  const usable = instances.filter(({ status, weight }) => status !== 'critical' && weight > 0).length;
+  if (instances.length === 0 && rejected === 0) return whyEmpty(question, check, answer.filteredByAcl);
+  const malformed = rejected === 0 ? '' : `, ${rejected} malformed and left out`;
+  const finding = `${usable} of ${instances.length} usable${malformed}`;
+  if (usable > 0) return { check, state: rejected === 0 ? 'ok' : 'warning', finding };
+  return {
+    check,
+    state: 'problem',
+    finding,
+    next: `run graylane instances ${service}, and look at their health checks`,
+  };
+}
+
+/**
+ * Consul answers an empty list to who may not look. The compiled discovery chain of the same service is refused instead, which
+ * tells the two apart; the list of nodes shows whether it is those that may not be read.
+ */
+async function whyEmpty({ service, dc, client }: Question, check: string, filtered: boolean): Promise<Finding> {
+  const serviceRight = `service "${service}" { policy = "read" }`;
+  const missing = (right: string, rule: string): Finding => ({
+    check,
+    state: 'problem',
+    finding: `the token lacks ${right}: Consul answers an empty list where it leaves out what may not be seen`,
+    next: `give its ACL policy ${rule}`,
+  });
+  const chain = await client.get({
+    path: '/discovery-chain/{service}',
+    params: { service },
+    query: inDatacenter(dc),
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  if (chain.kind === 'failure' && chain.status === 403) return missing(`service:read on ${service}`, serviceRight);
+  const nodes = await client.get({ path: '/catalog/nodes', query: inDatacenter(dc), timeLimitMs: TIME_LIMIT_MS });
+  // Consul itself runs on a node: whoever may see nodes sees one.
+  const seesNodes = nodes.kind === 'answer' && nodes.body.toString('utf8').trim() !== '[]';
+  if (!seesNodes) return missing('node:read', 'node_prefix "" { policy = "read" }');
+  if (filtered) return missing(`service:read on ${service}, or node:read on its nodes`, serviceRight);
+  const finding = 'none is registered';
+  if (chain.kind === 'failure') {
+    return {
+      check,
+      state: 'warning',
+      finding: `${finding}, or the token lacks service:read (it cannot be told: ${chain.reason})`,
+      next: `see that ${service} is registered, and that the token has ${serviceRight}`,
+    };
+  }
+  return { check, state: 'warning', finding, next: `check the name, the datacenter (--dc) and the registration` };
+}
+
+function inDatacenter(dc: string | undefined): Readonly<Record<string, string>> {
+  return dc === undefined ? {} : { dc };
+}

@@ -1,0 +1,65 @@
+import { isRecord } from '../internal/is-record';
+import type { ForceSelector } from '../policy/plan';
+
+/**
+ * One call in the recorded form: a line of NDJSON. `method`, `labels`, `stickyKey` and `force` are what a replay decides by; the
+ * rest says what was decided then, and a replay ignores it. `labels` holds only those that the policy reads.
+ */
+export interface CallRecord {
+  /** RFC 3339. */
+  readonly at?: string;
+  readonly service?: string;
+  /** `/package.Service/Method`. */
+  readonly method: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly stickyKey?: string;
+  readonly force?: ForceSelector;
+  readonly by?: string;
+  readonly route?: string;
+  readonly subset?: string;
+  readonly revision?: string;
+}
+
+const FORCE_KEYS = ['endpoint', 'instance', 'subset', 'datacenter'];
+
+/** Reads one line; a string says what is wrong with it, as `path: value (expected: ...)`. Unknown keys are let pass. */
+export function parseCallRecord(line: string): CallRecord | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return `${shown(line)} (expected: a JSON object)`;
+  }
+  if (!isRecord(value)) return `${shown(line)} (expected: a JSON object)`;
+  const { service, method, labels = {}, stickyKey, force } = value;
+  if (typeof method !== 'string' || !method.startsWith('/')) {
+    return `method: ${shown(method)} (expected: /package.Service/Method)`;
+  }
+  if (!isRecord(labels)) return `labels: ${shown(labels)} (expected: strings by key)`;
+  const wrong = Object.entries(labels).find(([, label]) => typeof label !== 'string');
+  if (wrong !== undefined) return `labels.${wrong[0]}: ${shown(wrong[1])} (expected: a string)`;
+  if (stickyKey !== undefined && typeof stickyKey !== 'string') {
+    return `stickyKey: ${shown(stickyKey)} (expected: a string)`;
+  }
+  if (force !== undefined && !isForce(force)) {
+    return `force: ${shown(force)} (expected: ${FORCE_KEYS.join(', ')} as strings, strict)`;
+  }
+  return {
+    ...(typeof service === 'string' ? { service } : {}),
+    method,
+    labels: labels as Readonly<Record<string, string>>,
+    ...(stickyKey === undefined ? {} : { stickyKey }),
+    ...(force === undefined ? {} : { force }),
+  };
+}
+
+function isForce(value: unknown): value is ForceSelector {
+  if (!isRecord(value)) return false;
+  return Object.entries(value).every(([key, one]) =>
+    key === 'strict' ? typeof one === 'boolean' : FORCE_KEYS.includes(key) && typeof one === 'string',
+  );
+}
+
+function shown(value: unknown): string {
+  return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+}

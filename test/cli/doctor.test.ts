@@ -1,0 +1,159 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { closeAfterEach } from '../support/closers';
+import { graylane } from './built-command';
+import { commandWorld, policyOf } from './two-datacenters';
+
+interface Report {
+  readonly findings: readonly {
+    readonly check: string;
+    readonly state: string;
+    readonly finding: string;
+    readonly next?: string;
+  }[];
+}
+
+const world = commandWorld({ datacenters: ['dc1'], acl: true });
+const closing = closeAfterEach();
+
+const finding = ({ findings }: Report, check: string): string => {
+  const found = findings.find((one) => one.check === check);
+  return `${found?.state}: ${found?.finding}; ${found?.next ?? ''}`;
+};
+
+/** A folder with copies of grpc-js, by the path of the node_modules that each is in. */
+function tree(copies: Readonly<Record<string, string>>): string {
+  const folder = closing(mkdtempSync(join(tmpdir(), 'graylane-tree-')), (path) => rmSync(path, { recursive: true }));
+  for (const [modules, version] of Object.entries(copies)) {
+    const home = join(folder, modules, '@grpc', 'grpc-js');
+    mkdirSync(home, { recursive: true });
+    writeFileSync(join(home, 'package.json'), JSON.stringify({ version }));
+  }
+  return folder;
+}
+
+async function doctor(
+  rules: string | undefined,
+  ...services: readonly string[]
+): Promise<Report & { code: number | null }> {
+  const dc1 = world.consul.dc('dc1');
+  const env = rules === undefined ? {} : { CONSUL_HTTP_TOKEN: (await dc1.createToken(rules)).secret };
+  const { json, code } = await world.runJson<Report>(
+    ['doctor', ...services, '--tree', tree({ node_modules: '1.14.3' })],
+    { env },
+  );
+  return { ...json, code };
+}
+
+const KEYS = 'key_prefix "graylane/policies/" { policy = "read" }';
+const NODES = 'node_prefix "" { policy = "read" }';
+const SERVICES = 'service_prefix "" { policy = "read" }';
+
+describe('graylane doctor', () => {
+  it('finds nothing wrong where nothing is, and needs only the rights of a reader', async () => {
+    const dc1 = world.consul.dc('dc1');
+    await dc1.register({ name: 'well', id: 'i1', port: 9001, tags: ['stable'] });
+    await dc1.putKv('graylane/policies/well', JSON.stringify(policyOf('well')));
+    const report = await doctor(`${KEYS} ${NODES} ${SERVICES}`, 'well');
+    expect(report.findings.map(({ check, state }) => `${check}: ${state}`)).toEqual([
+      'consul: ok',
+      'clock: ok',
+      'policy of well: ok',
+      'instances of well: ok',
+      'grpc-js: ok',
+    ]);
+    expect(report.code).toBe(0);
+    // Without names: those that have a policy.
+    expect(finding(await doctor(undefined), 'instances of well')).toBe('ok: 1 of 1 usable; ');
+  });
+
+  it.each([
+    [
+      'service:read',
+      `${KEYS} ${NODES}`,
+      'instances of well',
+      /problem: the token lacks service:read on well.*service "well"/,
+    ],
+    ['node:read', `${KEYS} ${SERVICES}`, 'instances of well', /problem: the token lacks node:read.*node_prefix ""/],
+    ['key:read', `${NODES} ${SERVICES}`, 'policy of well', /problem: the token may not read it.*key_prefix/],
+  ])('tells that %s is missing where Consul answers an empty list', async (_, rules, check, expected) => {
+    await world.consul.dc('dc1').register({ name: 'well', id: 'i1', port: 9001 });
+    const report = await doctor(rules, 'well');
+    expect(report.code).toBe(1);
+    expect(finding(report, check)).toMatch(expected);
+    expect(report.findings.filter(({ state }) => state === 'problem')).toHaveLength(1);
+  });
+
+  it('tells none registered from not allowed', async () => {
+    expect(finding(await doctor(`${KEYS} ${NODES} ${SERVICES}`, 'nobody'), 'instances of nobody')).toMatch(
+      /^warning: none is registered; check the name/,
+    );
+  });
+
+  it('says that a token does not exist, and never shows it', async () => {
+    const secret = '11111111-2222-3333-4444-555555555555';
+    const { code, stdout, stderr } = await world.run(['doctor', 'well'], { env: { CONSUL_HTTP_TOKEN: secret } });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/ACL not found/);
+    expect(stdout + stderr).not.toContain(secret);
+  });
+
+  it('reads the policy as clients do', async () => {
+    const dc1 = world.consul.dc('dc1');
+    await dc1.putKv('graylane/policies/ill', JSON.stringify(policyOf('ill', 5, { default: 'nobody' })));
+    await dc1.register({ name: 'ill', id: 'ill1', port: 9001, status: 'critical' });
+    const report = await doctor(undefined, 'ill', 'none');
+    expect(finding(report, 'policy of ill')).toMatch(/^problem: clients refuse it: default.*nobody/);
+    expect(finding(report, 'instances of ill')).toMatch(/^problem: 0 of 1 usable/);
+    expect(finding(report, 'policy of none')).toMatch(/^info: there is none/);
+  });
+
+  it('compares the clocks', async () => {
+    const target = new URL(world.consul.dc('dc1').address);
+    const late = closing(
+      createServer((incoming, answer) => {
+        request(
+          { host: target.hostname, port: target.port, path: incoming.url, headers: incoming.headers },
+          (response) => {
+            const date = new Date(Date.now() - 3_600_000).toUTCString();
+            answer.writeHead(response.statusCode ?? 500, { ...response.headers, date });
+            response.pipe(answer);
+          },
+        ).end();
+      }),
+      (server) => server.close(),
+    );
+    await new Promise<void>((resolve) => late.listen(0, '127.0.0.1', resolve));
+    const address = `http://127.0.0.1:${(late.address() as AddressInfo).port}`;
+    const { json, code } = await world.runJson<Report>(['doctor', 'well', '--consul', address]);
+    expect(finding(json, 'clock')).toMatch(/^problem: this machine's is at least (3599|3600) s ahead of Consul's/);
+    expect(code).toBe(1);
+  });
+
+  it('says what cannot be reached, and looks at the rest', async () => {
+    const { code, stdout } = await graylane(['doctor', 'a', '--consul', '127.0.0.1:1', '--tree', tree({})]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^problem {2}consul: http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED.*\n {9}-> check --consul/m);
+    expect(stdout).toMatch(/^info {5}grpc-js: no copy below/m);
+  });
+
+  it.each([
+    [
+      { node_modules: '1.14.3', 'node_modules/nice/node_modules': '1.13.0' },
+      /^problem: 2 copies, which cannot be mixed: .*1\.14\.3.*1\.13\.0/,
+    ],
+    [{ node_modules: '1.13.4' }, /^problem: 1\.13\.4 in .* \(expected: ~1\.14\.0\); npm install/],
+    [
+      { 'node_modules/.pnpm/a@1/node_modules': '1.14.1', 'node_modules/.pnpm/b@1/node_modules': '1.14.2' },
+      /^problem: 2 copies/,
+    ],
+    [{ 'node_modules/@scope/a/node_modules': '1.14.1' }, /^ok: one copy, 1\.14\.1/],
+  ])('finds copies of grpc-js: %j', async (copies, expected) => {
+    const { stdout } = await graylane(['doctor', 'a', '--consul', '127.0.0.1:1', '--json', '--tree', tree(copies)]);
+    expect(finding(JSON.parse(stdout) as Report, 'grpc-js')).toMatch(expected);
+  });
+});
