@@ -27,7 +27,7 @@ export function judgePaces(paces: readonly Pace[], nowMs: number): boolean {
   const surplus = shunned.slice(limit);
   for (const pace of surplus) pace.restore(nowMs);
   const room = Math.max(0, limit - shunned.length);
-  const lagging = room === 0 ? [] : known.filter((pace) => pace.isLagging).sort(slowestFirst);
+  const lagging = room === 0 ? [] : known.filter((pace) => pace.isLagging(nowMs)).sort(slowestFirst);
   for (const pace of lagging.slice(0, room)) pace.shun(nowMs);
   return cured.length > 0 || surplus.length > 0 || lagging.length > 0;
 }

@@ -1,12 +1,17 @@
-/** So many slow answers, less a quarter for each that is not, and an endpoint is shunned. */
-const STRIKES = 3;
-const RELIEF = 0.25;
+/**
+ * So many slow answers, less those that are not, and an endpoint is shunned. That adds up only where more than half of the answers
+ * are slow; of answers that vary alike everywhere, less than a fifth can be slower than five times their mean.
+ */
+const STRIKES = 4;
+/** Or so many, when it was not asked for a while after: others are preferred as it is, and measuring brings it back sooner. */
+const STRIKES_UNASKED = 2;
+const UNASKED_MS = 2_000;
 /** Slow answers within this count as one: a pause of ours, or of its garbage collector, makes many at once. */
 const STRIKE_SPACING_MS = 100;
 /** So many measuring calls in a row must be answered well before it is an endpoint like others again. */
 const WELL_IN_A_ROW = 3;
 const WELL_EVERY_MS = 500;
-const FIRST_INTERVAL_MS = 1_000;
+const FIRST_INTERVAL_MS = 2_000;
 const MAX_INTERVAL_MS = 8_000;
 /** Shunned again within this, it is not asked more often than it was at last. */
 const RELAPSE_MS = 60_000;
@@ -28,6 +33,7 @@ export class Pace {
   /** What is slow, as the judge sees it; nothing is until it has said. */
   limitMs: number = Number.POSITIVE_INFINITY;
   #samples = 0;
+  #sampledAtMs = 0;
   #strikes = 0;
   #struckAtMs = Number.NEGATIVE_INFINITY;
   #wellInARow = 0;
@@ -39,6 +45,7 @@ export class Pace {
   /** An answer came after `latencyMs`. True: it was a measuring call's, and good; earlier slow ones are over. */
   sampled(latencyMs: number, startedAtMs: number, nowMs: number): boolean {
     this.#samples += 1;
+    this.#sampledAtMs = nowMs;
     this.meanMs += (latencyMs - this.meanMs) * Math.max(ALPHA, 1 / this.#samples);
     const isSlow = latencyMs > this.limitMs;
     if (!this.isShunned) {
@@ -55,8 +62,9 @@ export class Pace {
   }
 
   /** Enough slow answers to be shunned for. */
-  get isLagging(): boolean {
-    return !this.isShunned && this.#strikes >= STRIKES;
+  isLagging(nowMs: number): boolean {
+    if (this.isShunned || this.#strikes < STRIKES_UNASKED) return false;
+    return this.#strikes >= STRIKES || nowMs - this.#sampledAtMs >= UNASKED_MS;
   }
 
   /** Shunned, and enough good answers since. */
@@ -92,7 +100,7 @@ export class Pace {
 
   #strike(isSlow: boolean, nowMs: number): void {
     if (!isSlow) {
-      this.#strikes = Math.max(0, this.#strikes - RELIEF);
+      this.#strikes = Math.max(0, this.#strikes - 1);
     } else if (nowMs - this.#struckAtMs >= STRIKE_SPACING_MS) {
       this.#struckAtMs = nowMs;
       this.#strikes = Math.min(STRIKES, this.#strikes + 1);
