@@ -42,6 +42,42 @@ describe('a Consul that lists nobody any more', () => {
     expect(running.log.filter((line) => line.startsWith('error Consul suddenly lists no instance'))).toHaveLength(1);
   });
 
+  it('with subsets that Consul evaluates: they keep the members that they had', { timeout: 60_000 }, async () => {
+    const dc1 = await start();
+    const servers = await serve('p1', 'p2');
+    const registerAll = async (): Promise<void> => {
+      for (const { name, host, port } of servers.instances) {
+        await dc1.register({ name: 'payments', id: name, address: host, port, meta: { version: 'v2' } });
+      }
+    };
+    await registerAll();
+    const running = await loadLane({
+      consul: { address: dc1.address },
+      datacenters: ['dc1'],
+      policy: 'auto',
+      policies: {
+        payments: {
+          schema: 1,
+          service: 'payments',
+          subsets: { v2: { filter: 'Service.Meta.version == v2' } },
+          default: 'v2',
+        },
+      },
+    });
+    opened(running, () => running.close());
+    for (const { name } of servers.instances) await dc1.deregister(name);
+    await expect.poll(() => running.datacenter()?.isHeld).toBe(true);
+    // Longer than the filter's own empty answer is doubted.
+    await pause(2_500);
+    expect(running.datacenter()).toMatchObject({ instances: 1, isHeld: true });
+    await registerAll();
+    await expect.poll(() => running.datacenter()).toMatchObject({ instances: 2, isHeld: false, freshness: 'fresh' });
+    await pause(300);
+    await running.load.stop();
+    printFact('every instance deregistered for 2.5 s, subsets by filter', running.losses());
+    expect(running.load.lost).toEqual([]);
+  });
+
   it('is believed when 3 reads over the window agree, which is told before and after', {
     timeout: 60_000,
   }, async () => {

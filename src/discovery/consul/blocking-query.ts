@@ -1,7 +1,9 @@
 import type { Clock, Timer } from '../../internal/clock';
+import type { Logger } from '../../internal/logger';
 import type { Random } from '../../internal/random';
 import { backoffMs } from './backoff';
 import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client';
+import { takeSocket } from './socket-budget';
 import { createTokenBucket } from './token-bucket';
 
 /** One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself. */
@@ -35,6 +37,7 @@ export interface BlockingQueryDeps {
   readonly client: ConsulClient;
   readonly clock: Clock;
   readonly random: Random;
+  readonly logger?: Logger;
 }
 
 /** A read without an index answers at once, or something is wrong. */
@@ -49,6 +52,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   const { client, clock, random } = deps;
   const { waitMs, consistency } = client.options;
   const abort = new AbortController();
+  const giveSocketBack = takeSocket(client, deps.logger);
   const pace = createTokenBucket(clock, READ_BURST, READS_PER_SECOND);
   let index: bigint | undefined;
   let failures = 0;
@@ -135,6 +139,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     close() {
       abort.abort();
       timer?.cancel();
+      giveSocketBack();
     },
   };
 }
