@@ -331,6 +331,7 @@ class Lane implements Graylane {
         source: this.#wiring.source(target),
         policies: this.#wiring.policies(target),
         store: this.#wiring.store(target),
+        holdEmptyMs: this.#wiring.holdEmptyMs(target),
         rules: this.#wiring.rules(target.service),
         datacenters: datacenters === 'all' ? undefined : datacenters,
         staticLabels: this.#options.labels,

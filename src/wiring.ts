@@ -140,6 +140,13 @@ export class Wiring {
     return [...this.#clients.values()].flatMap((client) => client.load);
   }
 
+  /** How long an empty answer is not believed where instances are remembered. */
+  holdEmptyMs(target: Target): number {
+    const { confirmations, windowMs, except } = this.#options.protection;
+    const isProtected = target.scheme === 'consul' && confirmations > 1 && !except.includes(target.service);
+    return isProtected ? windowMs : 0;
+  }
+
   /** Resolves when what is to be remembered is on disk. */
   async flush(): Promise<void> {
     await this.#store?.flush();

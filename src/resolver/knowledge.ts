@@ -8,8 +8,9 @@ import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snaps
 import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from './lookup-watches';
 import { reportPolicyChange } from './policy-report';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
-import { describeUnknown, isInstanceSetKnown, sameInstances, withRemembered, withRememberedLookups } from './readiness';
+import { describeUnknown, isInstanceSetKnown, sameInstances, withRememberedLookups } from './readiness';
 import { fromStored, type Remembered, toStored } from './remembered';
+import { RememberedHold } from './remembered-hold';
 import { formatTarget, type Target } from './target';
 
 export interface KnowledgeOptions {
@@ -25,7 +26,11 @@ export interface KnowledgeOptions {
   readonly store: StateStore | undefined;
   /** Told of each reading of the policy, before what follows from it. Must not throw. */
   readonly onPolicyState?: (former: PolicyState, next: PolicyState) => void;
+  /** See `RememberedHoldOptions`. Default 0. */
+  readonly holdEmptyMs?: number;
 }
+
+const RECALL_LIMIT_MS = 1_000;
 
 /**
  * What is known of one service: watches its instances and its policy between `open()` and `close()`, joins the two into
@@ -34,6 +39,7 @@ export interface KnowledgeOptions {
 export class Knowledge {
   readonly #options: KnowledgeOptions;
   readonly #onSnapshot: (snapshot: Snapshot) => void;
+  readonly #hold: RememberedHold;
   #sourceWatch: SourceWatch | undefined;
   #lookups: LookupWatches | undefined;
   #policyWatch: PolicyWatch | undefined;
@@ -46,11 +52,24 @@ export class Knowledge {
   #instances: InstanceSet | undefined;
   #filters: readonly string[] = [];
   #versions = 0;
+  /** What an earlier process knew has been read, or there is nothing to read. */
+  #isRecalled = true;
 
   /** `onSnapshot` is called with each new snapshot, never inside `open()`. */
   constructor(options: KnowledgeOptions, onSnapshot: (snapshot: Snapshot) => void) {
     this.#options = options;
     this.#onSnapshot = onSnapshot;
+    const { clock, logger, holdEmptyMs = 0 } = options;
+    this.#hold = new RememberedHold({
+      service: options.target.service,
+      holdMs: holdEmptyMs,
+      clock,
+      logger,
+      onOver: () => {
+        this.#applyRemembered();
+        this.#join();
+      },
+    });
   }
 
   get isOpen(): boolean {
@@ -81,7 +100,7 @@ export class Knowledge {
       },
       (state) => {
         this.#delivered = state;
-        this.#sourceState = withRemembered(state, this.#remembered?.instances);
+        this.#applyRemembered();
         this.#join();
       },
     );
@@ -113,6 +132,7 @@ export class Knowledge {
     if (this.#snapshot !== undefined) {
       this.#remembered = { instances: this.#snapshot.instances, policy: this.#policy };
     }
+    this.#hold.reset();
     this.#sourceState = undefined;
     this.#delivered = undefined;
     this.#filters = [];
@@ -141,22 +161,36 @@ export class Knowledge {
     return parts.join('; ');
   }
 
-  /** Brings back what an earlier process knew, for the case that Consul cannot be reached. */
+  /** Brings back what an earlier process knew, for the case that Consul cannot be reached or has forgotten. */
   #recall(): void {
-    const { store, rules } = this.#options;
-    if (store === undefined || this.#remembered !== undefined) return;
-    store.load(this.#storeKey).then((stored) => {
-      if (stored === undefined || this.#remembered !== undefined || this.#snapshot !== undefined) return;
-      const ageMs = this.#options.clock.wallNow() - stored.savedAtMs;
-      this.#remembered = fromStored(stored, rules, ageMs, this.#options.clock.now());
-      if (this.#remembered === undefined || this.#sourceWatch === undefined) return;
-      if (this.#delivered !== undefined) {
-        this.#sourceState = withRemembered(this.#delivered, this.#remembered.instances);
-      }
-      const { plan, failure } = this.#policy;
-      if (plan === undefined && failure !== undefined) this.#policy = { ...this.#remembered.policy, failure };
+    const { store, rules, clock } = this.#options;
+    this.#isRecalled = store === undefined || this.#remembered !== undefined;
+    if (store === undefined || this.#isRecalled) return;
+    const done = (): void => {
+      this.#isRecalled = true;
+      this.#applyRemembered();
       this.#join();
+    };
+    // A disk that hangs must not hold up what Consul says.
+    const limit = clock.setTimer(RECALL_LIMIT_MS, done);
+    store.load(this.#storeKey).then((stored) => {
+      limit.cancel();
+      if (stored !== undefined && this.#remembered === undefined && this.#snapshot === undefined) {
+        this.#remembered = fromStored(stored, rules, clock.wallNow() - stored.savedAtMs, clock.now());
+      }
+      if (this.#sourceWatch === undefined) return;
+      const { plan, failure } = this.#policy;
+      if (this.#remembered !== undefined && plan === undefined && failure !== undefined) {
+        this.#policy = { ...this.#remembered.policy, failure };
+      }
+      done();
     });
+  }
+
+  #applyRemembered(): void {
+    if (this.#delivered !== undefined) {
+      this.#sourceState = this.#hold.apply(this.#delivered, this.#remembered?.instances);
+    }
   }
 
   get #storeKey(): string {
@@ -166,7 +200,7 @@ export class Knowledge {
   #join(): void {
     const state = this.#sourceState;
     const plan = this.#decidingPlan();
-    if (plan === undefined || state === undefined) return;
+    if (plan === undefined || state === undefined || !this.#isRecalled) return;
     const lookups = this.#lookUp(plan, state);
     const isKnown = this.#needsLookups(plan) ? areLookupsKnown(plan, lookups) : isInstanceSetKnown(state);
     if (!isKnown || !this.#areFiltersAnswered(plan, state)) return;

@@ -1,4 +1,4 @@
-import type { DatacenterState, SourceState } from '../discovery/source';
+import type { DatacenterState, Freshness, SourceState } from '../discovery/source';
 import { sameItems } from '../internal/same-items';
 import type { InstanceSet } from '../snapshot/snapshot';
 
@@ -39,21 +39,7 @@ export function describeStaleness(state: SourceState | undefined, nowMs: number)
   return parts.length === 0 ? undefined : `discovery is stale: ${parts.join('; ')}`;
 }
 
-/** A datacenter that has failed since a restart is served from what was remembered of it. */
-export function withRemembered(state: SourceState, remembered: InstanceSet | undefined): SourceState {
-  if (remembered === undefined) return state;
-  const datacenters = state.datacenters.map((each) => {
-    if (each.known || !hasFailed(each)) return each;
-    // Until Consul has answered once, the agent's own datacenter may go by another name than it had.
-    const former = remembered.datacenters.find(
-      (one) => one.known && (one.datacenter === each.datacenter || (one.local && each.local)),
-    );
-    return former === undefined ? each : { ...former, local: each.local, freshness: staleness(former, each) };
-  });
-  return { datacenters };
-}
-
-/** The same for what a plan looks up elsewhere. */
+/** What a plan looks up elsewhere, and that has failed since a restart, is served from what was remembered of it. */
 export function withRememberedLookups(
   states: ReadonlyMap<string, DatacenterState>,
   remembered: InstanceSet | undefined,
@@ -63,15 +49,15 @@ export function withRememberedLookups(
   return new Map(
     [...states].map(([key, state]) => {
       const known = state.known || !hasFailed(state) ? undefined : former.get(key);
-      return [key, known === undefined ? state : { ...known, freshness: staleness(known, state) }];
+      return [key, known === undefined ? state : { ...known, freshness: staleness(known, state.freshness) }];
     }),
   );
 }
 
 /** As old as what is served, for the reason that there is nothing newer. */
-function staleness(former: DatacenterState, now: DatacenterState): DatacenterState['freshness'] {
-  if (former.freshness.kind !== 'stale' || now.freshness.kind === 'fresh') return now.freshness;
-  return { ...former.freshness, reason: now.freshness.reason ?? former.freshness.reason };
+export function staleness(former: DatacenterState, now: Freshness): Freshness {
+  if (former.freshness.kind !== 'stale' || now.kind === 'fresh') return now;
+  return { ...former.freshness, reason: now.reason ?? former.freshness.reason };
 }
 
 /** True when two states say the same of the instances, whatever they say of freshness. */

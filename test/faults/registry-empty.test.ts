@@ -42,6 +42,49 @@ describe('a Consul that lists nobody any more', () => {
     expect(running.log.filter((line) => line.startsWith('error Consul suddenly lists no instance'))).toHaveLength(1);
   });
 
+  it('with subsets that Consul evaluates: they keep the members that they had', { timeout: 60_000 }, async () => {
+    const dc1 = await start();
+    const servers = await serve('p1', 'p2', 'p3');
+    const registerAll = async (): Promise<void> => {
+      for (const { name, port } of servers.instances) {
+        await dc1.request('PUT', '/v1/catalog/register', {
+          Node: 'far',
+          Address: '127.0.0.1',
+          Service: { ID: name, Service: 'payments', Port: port, Meta: { version: 'v2' } },
+        });
+        await pause(100);
+      }
+    };
+    await registerAll();
+    const running = await loadLane({
+      consul: { address: dc1.address },
+      datacenters: ['dc1'],
+      policy: 'auto',
+      policies: {
+        payments: {
+          schema: 1,
+          service: 'payments',
+          subsets: { v2: { filter: 'Service.Meta.version == v2' } },
+          default: 'v2',
+        },
+      },
+    });
+    opened(running, () => running.close());
+    await dc1.request('PUT', '/v1/catalog/deregister', { Node: 'far' });
+    await expect.poll(() => running.datacenter()?.isHeld).toBe(true);
+    // Longer than the filter's own empty answer is doubted.
+    await pause(2_500);
+    expect(running.datacenter()).toMatchObject({ instances: 3, isHeld: true });
+    await registerAll();
+    await expect
+      .poll(() => running.datacenter())
+      .toMatchObject({ instances: 3, absent: 0, isHeld: false, freshness: 'fresh' });
+    await pause(300);
+    await running.load.stop();
+    printFact('every instance gone for 2.5 s, subsets by filter', running.losses());
+    expect(running.load.lost).toEqual([]);
+  });
+
   it('is believed when 3 reads over the window agree, which is told before and after', {
     timeout: 60_000,
   }, async () => {
@@ -63,6 +106,7 @@ describe('a Consul that lists nobody any more', () => {
     const heldLosses = running.load.lost.length;
     await expect.poll(() => running.datacenter()?.instances, { timeout: 10_000, interval: 20 }).toBe(0);
     const heldMs = performance.now() - began;
+    await pause(200);
     for (const each of [running, unprotected]) await each.load.stop();
     printFact(
       'deregistered one and all',

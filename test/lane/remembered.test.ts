@@ -78,21 +78,55 @@ describe('what is remembered on disk', () => {
     }
   });
 
+  it('stands in for a Consul that has forgotten every instance, until that is confirmed', async () => {
+    const { address } = consul.dc('dc1');
+    const entries = [stable, canary].map(({ name, host, port, version }) => ({
+      name: 'forgotten',
+      id: `forgotten-${name}`,
+      address: host,
+      port,
+      tags: [version],
+    }));
+    for (const entry of entries) await consul.dc('dc1').register(entry);
+    const silent = { debug() {}, info() {}, warn() {}, error() {} };
+    const openForgotten = (): Graylane => {
+      const protection = { windowMs: 1_500 };
+      const lane = createGraylane({ consul: { address }, stateDirectory: directory, protection, logger: silent });
+      lanes.push(lane);
+      return lane;
+    };
+    const first = openForgotten();
+    await first.ready('forgotten');
+    await first.close();
+    for (const { id } of entries) await consul.dc('dc1').deregister(id);
+    const lane = openForgotten();
+    const client = paymentsClient(lane.target('forgotten'), lane.clientOptions());
+    expect(['s', 'c']).toContain((await charge(client)).servedBy);
+    const state = () => lane.inspect().services[0]?.datacenters[0];
+    expect(state()).toMatchObject({ instances: 2, isHeld: true, freshness: 'stale' });
+    expect(state()?.reason).toBe('Consul lists 0 instances; the 2 remembered ones are kept for 1500 ms');
+    await expect.poll(state, { timeout: 3_000 }).toMatchObject({ instances: 0, isHeld: false, freshness: 'fresh' });
+    await expect(charge(client)).rejects.toThrow(/0 instances in dc1/);
+  });
+
   it('has mode 0600 and no token in it', async () => {
-    const [file, ...others] = await readdir(directory);
-    expect(others).toEqual([]);
-    const path = join(directory, file ?? '');
-    expect((await stat(path)).mode & 0o777).toBe(0o600);
-    expect(await readFile(path, 'utf8')).not.toContain(TOKEN);
+    const files = await readdir(directory);
+    expect(files).not.toEqual([]);
+    for (const file of files) {
+      const path = join(directory, file);
+      expect((await stat(path)).mode & 0o777).toBe(0o600);
+      expect(await readFile(path, 'utf8')).not.toContain(TOKEN);
+    }
   });
 
   it('is not used when it is damaged, nor where no directory is given', async () => {
     await consul.dc('dc1').kill();
     try {
-      const [file] = await readdir(directory);
-      const path = join(directory, file ?? '');
-      const text = await readFile(path, 'utf8');
-      await writeFile(path, text.replace('127.0.0', '127.9.9'));
+      for (const file of await readdir(directory)) {
+        const path = join(directory, file);
+        const text = await readFile(path, 'utf8');
+        await writeFile(path, text.replace(/127\.0\.0|payments/, '127.9.9'));
+      }
       await expect(open().ready('payments', { timeoutMs: 800 })).rejects.toThrow(/policy not known/);
       await expect(open(false).ready('payments', { timeoutMs: 800 })).rejects.toThrow(/not known from Consul/);
     } finally {

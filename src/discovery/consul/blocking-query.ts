@@ -1,7 +1,9 @@
 import type { Clock, Timer } from '../../internal/clock';
+import type { Logger } from '../../internal/logger';
 import type { Random } from '../../internal/random';
 import { backoffMs } from './backoff';
 import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client';
+import { takeSocket } from './socket-budget';
 import { createTokenBucket } from './token-bucket';
 
 /** One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself. */
@@ -35,8 +37,11 @@ export interface BlockingQueryDeps {
   readonly client: ConsulClient;
   readonly clock: Clock;
   readonly random: Random;
+  readonly logger?: Logger;
 }
 
+/** Waits differ between this share of the time given and all of it. */
+const LEAST_OF_WAIT = 0.9;
 /** A read without an index answers at once, or something is wrong. */
 const PLAIN_TIME_LIMIT_MS = 10_000;
 const INDEXLESS_POLL_MS = 1000;
@@ -49,6 +54,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   const { client, clock, random } = deps;
   const { waitMs, consistency } = client.options;
   const abort = new AbortController();
+  const giveSocketBack = takeSocket(client, deps.logger);
   const pace = createTokenBucket(clock, READ_BURST, READS_PER_SECOND);
   let index: bigint | undefined;
   let failures = 0;
@@ -61,7 +67,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     timer = undefined;
     const { query, ...rest } = spec.request();
     // Different for each request, so that the clients of a service do not come in step.
-    const wait = Math.round(Math.min(waitMs, waitLimitMs) * (0.9 + 0.1 * random()));
+    const wait = Math.round(Math.min(waitMs, waitLimitMs) * (LEAST_OF_WAIT + (1 - LEAST_OF_WAIT) * random()));
     const blocking = index === undefined ? {} : { index: String(index), wait: `${wait}ms` };
     client
       .get({
@@ -92,7 +98,8 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     if (verdict.kind === 'garbage') return retreat(verdict.reason);
     failures = 0;
     if (verdict.kind === 'refused') spec.failed(verdict.reason);
-    if (verdict.kind === 'doubted') waitLimitMs = verdict.againInMs;
+    // The wait is shortened at random; what is to be confirmed should not be looked at too early.
+    if (verdict.kind === 'doubted') waitLimitMs = verdict.againInMs / LEAST_OF_WAIT;
     const pauseMs = pace.take();
     return Math.max(pauseMs, verdict.kind === 'again' ? startOver() : follow(answer.index));
   };
@@ -135,6 +142,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     close() {
       abort.abort();
       timer?.cancel();
+      giveSocketBack();
     },
   };
 }

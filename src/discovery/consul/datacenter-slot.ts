@@ -38,23 +38,34 @@ export function createDatacenterSlot(
   });
   const held = new Map<string, HeldFilter>();
   let filters: DatacenterState['filters'] = new Map();
+  /** The filters' last answers as they were taken over. */
+  const answered = new Map<string, ReadonlySet<string>>();
   let built: { readonly view: HealthView; readonly state: DatacenterState } | undefined;
 
   const rebuildFilters = (): void => {
     const next = new Map<string, ReadonlySet<string>>();
     for (const [expression, { lease }] of held) {
       const { keys } = lease.value;
-      if (keys !== undefined) next.set(expression, withKept(keys, filters.get(expression)));
+      if (keys === undefined) continue;
+      next.set(expression, withKept(keys, filters.get(expression), answered.get(expression) === keys));
+      answered.set(expression, keys);
     }
     const isSame =
       next.size === filters.size && [...next].every(([expression, keys]) => filters.get(expression) === keys);
     if (!isSame) filters = next;
   };
 
-  /** Instances that are in force though Consul lists them no more stay in the subsets that they were in. */
-  const withKept = (keys: ReadonlySet<string>, former: ReadonlySet<string> | undefined): ReadonlySet<string> => {
+  /**
+   * Instances that are in force though Consul lists them no more stay in the subsets that they were in; also when they are
+   * listed again, until Consul's next word on the filter.
+   */
+  const withKept = (
+    keys: ReadonlySet<string>,
+    former: ReadonlySet<string> | undefined,
+    isSameAnswer: boolean,
+  ): ReadonlySet<string> => {
     const { isHeld, instances, absent } = health.value.view;
-    const kept = [...(isHeld ? instances : []), ...absent].flatMap(({ key }) =>
+    const kept = [...(isHeld || isSameAnswer ? instances : []), ...absent].flatMap(({ key }) =>
       former?.has(key) === true && !keys.has(key) ? [key] : [],
     );
     if (kept.length === 0) return keys;

@@ -16,7 +16,7 @@ export interface LossGuard {
   readonly nextExpiryMs: number | undefined;
 }
 
-export type Judgement =
+type Judgement =
   /** Nobody is listed any more: what was known stays until further reads, `againInMs` apart, say the same. */
   | { readonly kind: 'held'; readonly againInMs: number }
   | {
