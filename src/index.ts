@@ -16,6 +16,7 @@ export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } fr
 export type {
   DatacenterInspection,
   EndpointInspection,
+  LookupInspection,
   PolicyInspection,
   ServiceInspection,
 } from './resolver/inspect';
