@@ -10,7 +10,7 @@ export type { Graylane, LaneInspection, TargetOptions } from './lane';
 export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
-export type { ForceSelector, PolicyOrigin, PolicyProblem } from './policy/plan';
+export type { ForceSelector, PlannedTier, PolicyOrigin, PolicyProblem } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
 export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
 export type {
