@@ -169,7 +169,7 @@ it('a ring by header keeps each caller with one instance', async () => {
   const endpoints = () => lane.inspect().services[0]?.endpoints ?? [];
   await until(() => endpoints().every(({ connections }) => connections.includes('ready')));
   const used = new Set<string>();
-  for (let user = 0; user < 40; user += 1) {
+  for (let user = 0; user < 60; user += 1) {
     const counts = await tally(
       5,
       ({ servedBy }) => servedBy,
