@@ -15,23 +15,21 @@ export type { Graylane, LaneInspection, TargetOptions } from './lane';
 export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
-export type { ForceSelector, PolicyOrigin, PolicyProblem, RetryPlan } from './policy/plan';
+export type { ForceSelector, PlannedTier, PolicyOrigin, PolicyProblem, RetryPlan } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
-
 export type { AcceptOptions } from './propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
-
 export type {
   DecisionEvent,
   DecisionListener,
   DecisionListenerOptions,
   Subscription,
 } from './resolver/decision-feed';
-
 export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
 export type {
   DatacenterInspection,
   EndpointInspection,
+  LookupInspection,
   PolicyInspection,
   ServiceInspection,
 } from './resolver/inspect';

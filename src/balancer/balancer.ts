@@ -198,13 +198,14 @@ class ActiveBalancer {
       if (isAbsent) return this.#absentPool(plan, membership, subset, datacenter, former);
       const group = membership.group(subset, datacenter);
       const subsetPlan = plan.subsets.get(subset);
-      const key = `${datacenter}\n${subset}`;
+      const { overprovisioning } = plan.locality;
+      const key = `${datacenter}\n${subset}${overprovisioning === undefined ? '' : `\n${overprovisioning}`}`;
       const now = host.clock.now();
       if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
         spills.get(key)?.update(0, 1, now);
         return undefined;
       }
-      const spill = spills.get(key) ?? new Spill();
+      const spill = spills.get(key) ?? new Spill(overprovisioning);
       spills.set(key, spill);
       const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
       const isOfGroup = (each: Instance): boolean =>

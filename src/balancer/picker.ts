@@ -96,7 +96,7 @@ export class SnapshotPicker implements Picker {
     isChoosy: boolean,
     metadata: Metadata,
   ): PickResult | undefined {
-    const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? this.#fallbackFrom(tiers) : 0;
+    const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? this.#fallbackFrom(call, tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
       if (!mayUse(call, pool, this.#context.host.breakers.fallbackCaps)) continue;
@@ -122,6 +122,10 @@ export class SnapshotPicker implements Picker {
       }
       const connection = choose(pool, this.#pick);
       if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
+      if (call.tried !== undefined && hasWrittenOrder(call)) {
+        const again = this.#pickAgain(call, tiers.slice(0, tier + 1), metadata, tier);
+        if (again !== undefined) return again;
+      }
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would
       // land on its fallback whenever that one connects a millisecond earlier. Not so for a retry.
       if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return QUEUE;
@@ -133,7 +137,8 @@ export class SnapshotPicker implements Picker {
    * Where a call's last attempt begins: with the fallback, since a version that fails every call would fail this one too
    * whoever of it is asked.
    */
-  #fallbackFrom(tiers: readonly Pool[]): number {
+  #fallbackFrom(call: RoutedCall, tiers: readonly Pool[]): number {
+    if (hasWrittenOrder(call)) return 0;
     const wanted = tiers[0]?.subset;
     for (let tier = 1; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
@@ -223,12 +228,13 @@ export class SnapshotPicker implements Picker {
     return undefined;
   }
 
-  #pickAgain(call: RoutedCall, tiers: readonly Pool[], metadata: Metadata): PickResult | undefined {
+  /** The least recently tried, in the tiers from `first` on. */
+  #pickAgain(call: RoutedCall, tiers: readonly Pool[], metadata: Metadata, first = 0): PickResult | undefined {
     const tried = call.tried ?? [];
     for (const [at, endpoint] of tried.entries()) {
       // Tried again since: its turn is that of its latest try.
       if (tried.lastIndexOf(endpoint) > at) continue;
-      for (let tier = 0; tier < tiers.length; tier += 1) {
+      for (let tier = first; tier < tiers.length; tier += 1) {
         const pool = tiers[tier] as Pool;
         const connection = pool.members.find((member) => member.endpoint === endpoint && member.isReady);
         if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
@@ -295,6 +301,11 @@ export class SnapshotPicker implements Picker {
       onCallEnded: null,
     };
   }
+}
+
+/** Of a discovery chain: the next tier is for when nobody in this one is well, and neither a fallback nor a second try. */
+function hasWrittenOrder(call: RoutedCall): boolean {
+  return call.decision?.destination.tiers !== undefined;
 }
 
 function choose(

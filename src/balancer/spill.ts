@@ -9,14 +9,24 @@ const RETURN_PER_SECOND = 0.1;
  * downwards at once and upwards gradually. A tier that was never bad keeps everything.
  */
 export class Spill {
+  readonly #overprovisioning: number;
   #target = 1;
   /** The share at `#risingFromMs`, while it is on its way up. */
   #base = 1;
   #risingFromMs = Number.NEGATIVE_INFINITY;
 
+  /** `overprovisioning`: how many times its share the healthy part takes on. Infinite: all of it, while there is anybody. */
+  constructor(overprovisioning: number = OVERPROVISIONING) {
+    this.#overprovisioning = overprovisioning;
+  }
+
   /** `healthy` of `known` members are well. Times are monotonic milliseconds. */
   update(healthy: number, known: number, nowMs: number): void {
-    const target = known === 0 ? 1 : Math.min(1, (healthy / known) * OVERPROVISIONING);
+    const share = known === 0 ? 1 : healthy / known;
+    this.#aim(share === 0 ? 0 : Math.min(1, share * this.#overprovisioning), nowMs);
+  }
+
+  #aim(target: number, nowMs: number): void {
     if (target === this.#target) return;
     const share = this.share(nowMs);
     this.#target = target;

@@ -256,6 +256,11 @@ export interface LocalityPlan {
   /** Undefined: the lane's own order. */
   readonly failover: readonly string[] | undefined;
   readonly prefer: 'subset' | 'datacenter';
+  /**
+   * How many times its share the healthy part of a tier takes on before the rest goes to the next tier. Undefined: the
+   * library's own. Infinity: a tier passes nothing on while anybody in it is well.
+   */
+  readonly overprovisioning?: number;
 }
 
 export interface BreakerPlan {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createLeastRequestPicker } from '../../src/balancer/least-request';
 import { createAttemptLink } from '../../src/balancer/load';
 import { seededRandom } from '../../src/internal/random';
 import { connectionsOf, countPicks, firstTry, pickerFor } from './connections';
@@ -26,5 +27,21 @@ describe('least_request', () => {
     const lengthMs = (60_000 / callsPerSecond) * 1000;
     const [window] = simulate({ picker, ready, random, callsPerSecond, latencyMs }, [lengthMs]);
     expect(worstDeviation(window?.calls ?? [], weights)).toBeLessThan(0.05);
+  });
+
+  it('with more choices finds the idle one more often, and still picks only members', () => {
+    const weights = Array.from({ length: 8 }, () => 1);
+    const idleShare = (choices: number): number => {
+      const random = seededRandom(3);
+      const ready = connectionsOf(weights);
+      for (const { endpoint } of ready.slice(1)) endpoint.load.attemptStarted(createAttemptLink(), 0);
+      const counts = countPicks(createLeastRequestPicker(ready, random, choices), ready, firstTry(random), 4_000);
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(4_000);
+      return (counts[0] ?? 0) / 4_000;
+    };
+    // Two of eight see the idle one a quarter of the time; six draws more than half of it; one of two, always.
+    expect(idleShare(2)).toBeCloseTo(0.25, 1);
+    expect(idleShare(6)).toBeGreaterThan(0.5);
+    expect(idleShare(100)).toBeGreaterThan(0.6);
   });
 });

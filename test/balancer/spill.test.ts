@@ -61,3 +61,18 @@ describe('the share of its calls that a tier keeps', () => {
     }
   });
 });
+
+describe('a tier that passes nothing on before it has to', () => {
+  it('keeps all while anybody in it is well, and comes back gradually', () => {
+    const spill = new Spill(Number.POSITIVE_INFINITY);
+    spill.update(1, 100, 0);
+    expect(spill.share(0)).toBe(1);
+    expect(spill.isPartial).toBe(false);
+    spill.update(0, 100, 10);
+    expect(spill.share(10)).toBe(0);
+    spill.update(1, 100, 20);
+    expect(spill.share(20)).toBe(0);
+    expect(spill.share(6_020)).toBeCloseTo(0.5);
+    expect(spill.share(20_000)).toBe(1);
+  });
+});

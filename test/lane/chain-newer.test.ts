@@ -181,6 +181,56 @@ it('a ring by header keeps each caller with one instance', async () => {
   expect(used.size).toBe(3);
 });
 
+it('a failover serves when nobody in the target is well, and neither for retries nor for a share before that', async () => {
+  const consul = await startNewerConsul();
+  const bad = [];
+  for (const name of ['bad-1', 'bad-2', 'bad-3']) bad.push(await serve(consul, 'payments', name));
+  const good = await serve(consul, 'payments', 'good');
+  await serve(consul, 'backup', 'backup');
+  for (const server of bad) server.behave({ code: grpc.status.UNAVAILABLE });
+  consul.setChain(
+    chainOf(
+      'r',
+      { r: resolver('t', { Failover: { Targets: ['b'] } }, { Policy: 'round_robin' }) },
+      { t: target('payments'), b: target('backup') },
+    ),
+  );
+  const lane = open(consul);
+  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
+  await lane.ready('payments');
+  const by = ({ servedBy }: { servedBy: string }): string => servedBy;
+  const attempt = () => charge(client).then(by, () => 'failed');
+  const answers = new Set<string>();
+  for (let call = 0; call < 300; call += 1) answers.add(await attempt());
+  expect(answers).not.toContain('backup');
+  expect(answers).toContain('good');
+  good.kill();
+  await until(() => lane.inspect().services[0]?.endpoints.some((each) => each.failure !== undefined) === true);
+  const after = [];
+  for (let call = 0; call < 50; call += 1) after.push(await attempt());
+  expect(after.filter((name) => name === 'backup').length).toBeGreaterThan(40);
+});
+
+it('a retry stays with the target while anybody there is well, even if it is the same one', async () => {
+  const consul = await startNewerConsul();
+  const only = await serve(consul, 'payments', 'only');
+  await serve(consul, 'backup', 'backup');
+  consul.setChain(
+    chainOf(
+      'r',
+      { r: resolver('t', { Failover: { Targets: ['b'] } }) },
+      { t: target('payments'), b: target('backup') },
+    ),
+  );
+  const lane = open(consul);
+  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
+  await lane.ready('payments');
+  only.behave({ code: grpc.status.UNAVAILABLE, details: 'for once' });
+  const failed = charge(client);
+  await expect(failed).rejects.toMatchObject({ details: expect.stringContaining('for once') });
+  expect(only.calls).toBe(2);
+});
+
 it('a request that takes too long ends at the time that the route gives it', async () => {
   const consul = await startNewerConsul();
   const server = await serve(consul, 'payments', 'one');

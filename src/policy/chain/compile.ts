@@ -78,7 +78,8 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
     destinations: decisions.destinations,
     labelKeys: labelKeysOf(routes, [fallthrough]),
     balancing: DEFAULT_BALANCING,
-    locality: resolveLocality(undefined),
+    // Consul has Envoy fail over when nobody in the target is well, and not before.
+    locality: { ...resolveLocality(undefined), overprovisioning: Number.POSITIVE_INFINITY },
     retryBudget: resolveRetryBudget(undefined),
     breaker: resolveBreaker(),
     subsetBreaker: resolveSubsetBreaker(),

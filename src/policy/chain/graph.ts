@@ -29,7 +29,7 @@ export interface SplitterNode extends NodeBase {
   readonly splits: readonly SplitLeg[];
 }
 
-export interface SplitLeg {
+interface SplitLeg {
   readonly definition: Fields;
   readonly weight: number;
   readonly next: SplitterNode | ResolverNode;

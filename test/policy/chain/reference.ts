@@ -23,7 +23,7 @@ export interface ExpectedLeg {
   readonly headers: Readonly<Record<string, readonly string[]>>;
 }
 
-export interface ExpectedPlace {
+interface ExpectedPlace {
   readonly service: string;
   readonly datacenter: string;
   readonly filter: string | undefined;
