@@ -18,6 +18,7 @@ export function drawTrace(chain: readonly ReadableSpan[], title: string): string
   const rows = chain.map((span, depth) => row(span, depth));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="sans-serif">`,
+    `  <title>${escaped(title)}</title>`,
     `  <rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
     `  <text x="${LEFT}" y="26" font-size="15" fill="#222222">${escaped(title)}</text>`,
     ...rows,

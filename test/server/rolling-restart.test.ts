@@ -10,7 +10,7 @@ import { type InstanceEnd, type InstanceProcess, startInstance } from './instanc
 const INSTANCES = 6;
 const CALLS_PER_SECOND = 300;
 /** By then a lane has seen that an instance went: 0.1 s as a rule, more on a machine that is busy. */
-const SEEN_MS = 600;
+const SEEN_MS = 1_000;
 
 const closing = closeAfterEach();
 
@@ -24,7 +24,7 @@ afterAll(() => cluster.stop());
 
 it('a rolling restart of registered servers under load loses no call, and none is called after it went', async () => {
   const start = async (name: string): Promise<InstanceProcess> =>
-    closing(await startInstance({ name, consul: consul.address, delayMs: 5, settleMs: 1_000 }), (one) => one.kill());
+    closing(await startInstance({ name, consul: consul.address, delayMs: 5, settleMs: 1_500 }), (one) => one.kill());
   const names = Array.from({ length: INSTANCES }, (_, index) => `p${index + 1}`);
   const running = await Promise.all(names.map(start));
   const lane = closing(createGraylane({ consul: { address: consul.address } }), (one) => one.close());
@@ -41,7 +41,7 @@ it('a rolling restart of registered servers under load loses no call, and none i
   await pause(500);
   await load.stop();
   const begun = ends.flatMap((end) => end?.calls ?? []);
-  const lastMs = Math.max(...begun);
+  const lastMs = Math.max(0, ...begun);
   const slowest = Math.max(...load.calls.map(({ startedAtMs, endedAtMs }) => endedAtMs - startedAtMs));
   printFact(
     `rolling restart of ${INSTANCES} registered servers, ${CALLS_PER_SECOND} calls/s`,
@@ -49,7 +49,7 @@ it('a rolling restart of registered servers under load loses no call, and none i
       `slowest call ${slowest.toFixed(0)} ms`,
   );
   expect(describeLosses(load.calls)).toBe('');
-  // They answer for a second more, so a client that still calls them would be seen.
+  // They answer for a good second, so a client that still calls them would be seen.
   expect(begun.filter((atMs) => atMs > SEEN_MS)).toEqual([]);
   expect(ends.map((end) => end?.code)).toEqual(names.map(() => 0));
   expect(load.calls.length).toBeGreaterThan(1_000);
