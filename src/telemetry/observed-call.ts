@@ -35,14 +35,6 @@ export class ObservedCall {
   ended(code: number, details: string, durationMs: number, decision: Decision | undefined): void {
     const last = this.#last;
     this.#trace?.ended({ code, details, decision, revisionNow: this.#service.revision }, last);
-    if (!this.#isMeasured) return;
-    this.#service.callEnded(
-      this.#method,
-      code,
-      durationMs,
-      decision?.route,
-      decision?.destination.subset,
-      last?.subset,
-    );
+    if (this.#isMeasured) this.#service.callEnded(this.#method, code, durationMs, decision, last?.subset);
   }
 }
