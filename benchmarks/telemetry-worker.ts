@@ -45,7 +45,8 @@ async function call(port: number): Promise<void> {
   if (ROLE === 'graylane with spans') traced();
   const meterProvider = ROLE === 'graylane with metrics' ? new MeterProvider({ readers: [reader] }) : undefined;
   const { charge, paymentsClient } = require('../test/support/payments') as typeof import('../test/support/payments');
-  const { createGraylane } = require('../src/index') as typeof import('../src/index');
+  // As it ships: what runs TypeScript puts a getter before every import.
+  const { createGraylane } = require('../dist/index.js') as typeof import('../src/index');
   const lane = createGraylane({
     instances: { payments: [{ address: '127.0.0.1', port, tags: ['stable'] }] },
     policies: {
