@@ -23,9 +23,8 @@ export const FALLBACK = 'graylane.fallback';
 export const PANIC = 'graylane.panic';
 export const BREAKER = 'graylane.breaker';
 export const ATTEMPTS = 'graylane.attempts';
-/** Beside `rpc.method`, `grpc.previous_rpc_attempts` of gRFC A72 by our own name. */
+/** What gRFC A72 calls `previous-rpc-attempts`. */
 export const PREVIOUS_ATTEMPTS = 'graylane.previous_attempts';
 export const LANE = 'graylane.lane';
 export const STATE = 'graylane.state';
 export const LEVEL = 'graylane.level';
-export const ORIGIN = 'graylane.origin';

@@ -35,7 +35,8 @@ export interface CallEnd {
 
 /**
  * The spans of one call, after gRFC A72: one for the call, as its caller waits for it, and one below it for each attempt,
- * whose context goes out with that attempt. Nothing here throws, whatever an exporter or a propagator does.
+ * whose context goes out with that attempt. A
+ * processor of the user's may throw in any of them: whoever calls sees to that.
  */
 export class CallTrace {
   readonly #tracer: Tracer;

@@ -5,7 +5,7 @@ const CALL_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 
 /** Seconds, from a tenth of a microsecond on. */
 const WORK_BOUNDARIES = [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3];
 
-export type CounterName =
+type CounterName =
   | 'picks'
   | 'attempts'
   | 'failovers'
@@ -16,7 +16,7 @@ export type CounterName =
   | 'policyRejected'
   | 'retriesRefused';
 
-export type GaugeName =
+type GaugeName =
   | 'breakerState'
   | 'endpoints'
   | 'staleness'

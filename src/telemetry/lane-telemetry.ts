@@ -2,6 +2,7 @@ import {
   createNoopMeter,
   type MeterProvider,
   metrics,
+  type ProxyTracerProvider,
   type Tracer,
   type TracerProvider,
   trace,
@@ -29,18 +30,28 @@ const NOOP_METER = createNoopMeter();
 
 /** The telemetry of one lane: which tracer and which meter, and the services that report to them. */
 export class LaneTelemetry {
-  readonly tracer: Tracer | undefined;
   readonly #lane: string;
   readonly #options: TelemetryOptions;
   readonly #services: Collected[] = [];
+  #tracer: Tracer | undefined;
   #hub: MeterHub | undefined;
   #isClosed = false;
 
   constructor(lane: string, options: TelemetryOptions) {
     this.#lane = lane;
     this.#options = options;
-    // Through the API's proxy, which finds an SDK that is registered later.
-    this.tracer = options.traces === false ? undefined : (options.tracerProvider ?? trace).getTracer(NAME, SDK_VERSION);
+  }
+
+  /** Undefined while spans would go nowhere. Looks for an SDK until there is one, which is cheaper than spans of nobody's. */
+  get tracer(): Tracer | undefined {
+    if (this.#tracer !== undefined || this.#options.traces === false) return this.#tracer;
+    const provider: TracerProvider & Partial<ProxyTracerProvider> =
+      this.#options.tracerProvider ?? trace.getTracerProvider();
+    this.#tracer =
+      provider.getDelegateTracer === undefined
+        ? provider.getTracer(NAME, SDK_VERSION)
+        : provider.getDelegateTracer(NAME, SDK_VERSION);
+    return this.#tracer;
   }
 
   get instruments(): Instruments | undefined {
@@ -62,7 +73,13 @@ export class LaneTelemetry {
   /** `name` tells the services of a lane apart. `read` is called at each collection. */
   service(name: string, read: () => ServiceReading): ServiceTelemetry {
     const telemetry = new ServiceTelemetry(this, name);
-    const collected: Collected = { lane: this.#lane, service: name, counts: telemetry.counts, read };
+    const collected: Collected = {
+      lane: this.#lane,
+      service: name,
+      counts: telemetry.counts,
+      read,
+      flush: () => telemetry.durations.flush(),
+    };
     this.#services.push(collected);
     if (this.isMeasuring()) this.#hub?.add(collected);
     return telemetry;

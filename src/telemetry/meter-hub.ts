@@ -12,6 +12,8 @@ export interface Collected {
   readonly lane: string;
   readonly service: string;
   readonly counts: Counts;
+  /** Hands over what is still on its way to an instrument. */
+  flush(): void;
   read(): ServiceReading;
 }
 
@@ -44,6 +46,7 @@ export class MeterHub {
   /** The lane is closed: its gauges end, its counts stay. */
   remove(service: Collected): void {
     if (!this.#services.has(service)) return;
+    service.flush();
     const refused = service.read().retryBudget.refused;
     this.#services.delete(service);
     this.#closedCounts(service.service).take(service.counts);
@@ -69,6 +72,8 @@ export class MeterHub {
       total.refused += this.#refused.get(service) ?? 0;
     }
     for (const each of this.#services) {
+      // Instruments of the other kind are collected after these.
+      each.flush();
       const total = totalOf(totals, each.service);
       total.counts.take(each.counts);
       const reading = each.read();

@@ -21,28 +21,36 @@ export class ObservedCall {
 
   attemptPicked(attempt: AttemptFacts, metadata: Metadata): void {
     if (this.#isMeasured) this.#service.attemptPicked(attempt);
-    this.#trace?.noticeRevision(decisionOf(attempt.call), this.#service.revision);
-    this.#trace?.attemptPicked(attempt, metadata);
+    const trace = this.#trace;
+    if (trace === undefined) return;
+    safely(() => {
+      trace.noticeRevision(decisionOf(attempt.call), this.#service.revision);
+      trace.attemptPicked(attempt, metadata);
+    });
   }
 
   attemptEnded(attempt: AttemptFacts, code: number, details: string): void {
     if (this.#isMeasured) this.#service.attemptEnded(attempt, code);
-    this.#trace?.attemptEnded(attempt, code, details);
+    const trace = this.#trace;
+    if (trace !== undefined) safely(() => trace.attemptEnded(attempt, code, details));
     const { subset, tier, endpoint } = attempt;
     this.#last = { subset, tier, datacenter: endpoint.datacenter, breaker: endpoint.breaker?.state ?? 'closed', code };
   }
 
   ended(code: number, details: string, durationMs: number, decision: Decision | undefined): void {
     const last = this.#last;
-    this.#trace?.ended({ code, details, decision, revisionNow: this.#service.revision }, last);
-    if (!this.#isMeasured) return;
-    this.#service.callEnded(
-      this.#method,
-      code,
-      durationMs,
-      decision?.route,
-      decision?.destination.subset,
-      last?.subset,
-    );
+    const trace = this.#trace;
+    const revisionNow = this.#service.revision;
+    if (trace !== undefined) safely(() => trace.ended({ code, details, decision, revisionNow }, last));
+    if (this.#isMeasured) this.#service.callEnded(this.#method, code, durationMs, decision, last?.subset);
+  }
+}
+
+/** What a span processor of the user throws breaks no call. */
+function safely(tell: () => void): void {
+  try {
+    tell();
+  } catch {
+    // The span is lost; there is nobody to tell.
   }
 }

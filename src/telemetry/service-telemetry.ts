@@ -1,9 +1,11 @@
 import { type Attributes, type Context, context } from '@opentelemetry/api';
 import type { Metadata } from '../internal/grpc';
+import type { Decision } from '../policy/plan';
 import { type AttemptFacts, decisionOf } from './attempt-facts';
 import * as names from './attributes';
 import { CallTrace } from './call-trace';
 import { Counts } from './counts';
+import { type DurationKey, Durations } from './durations';
 import type { LaneTelemetry } from './lane-telemetry';
 import { ObservedCall } from './observed-call';
 import { Sampler } from './sampler';
@@ -23,6 +25,10 @@ export class ServiceTelemetry {
   /** As callers know it: `payments`. */
   readonly address: string;
   readonly counts: Counts = new Counts();
+  readonly durations: Durations = new Durations(
+    () => this.#lane.instruments,
+    (key) => this.#labelsOf(key),
+  );
   /** Revision of the plan in force. Set by the service. */
   revision: string | undefined;
   readonly #lane: LaneTelemetry;
@@ -70,27 +76,17 @@ export class ServiceTelemetry {
     ended[known] = (ended[known] ?? 0) + 1;
   }
 
-  /** `servedBy`: the subset that the last attempt went to. */
-  callEnded(
-    method: string,
-    code: number,
-    durationMs: number,
-    route: string | undefined,
-    subset: string | undefined,
-    servedBy: string | undefined,
-  ): void {
-    const status = statusText(code);
-    const labels: Attributes = {
-      [names.RPC_SYSTEM]: 'grpc',
-      [names.RPC_METHOD]: this.#methodLabel(method),
-      [names.RPC_STATUS]: status,
-      [names.SERVER_ADDRESS]: this.address,
-    };
-    if (code !== 0) labels[names.ERROR_TYPE] = status;
-    if (route !== undefined) labels[names.ROUTE] = route;
-    if (subset !== undefined) labels[names.SUBSET] = subset;
-    if (servedBy !== undefined) labels[names.SERVED_BY] = servedBy;
-    this.#lane.instruments?.callDuration.record(durationMs / 1000, labels);
+  callEnded(method: string, code: number, durationMs: number, decision: Decision | undefined, servedBy?: string): void {
+    this.durations.record(
+      {
+        method: this.#methodLabel(method),
+        code,
+        route: decision?.route,
+        subset: decision?.destination.subset,
+        servedBy,
+      },
+      durationMs / 1000,
+    );
   }
 
   /** One in so many decisions and picks is measured; both are far below a microsecond's noise otherwise. */
@@ -100,6 +96,20 @@ export class ServiceTelemetry {
   readonly picks: Sampler = new Sampler((ms) =>
     this.#lane.instruments?.pickDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
   );
+
+  #labelsOf({ method, code, route, subset, servedBy }: DurationKey): Attributes {
+    const status = statusText(code);
+    return {
+      [names.RPC_SYSTEM]: 'grpc',
+      [names.RPC_METHOD]: method,
+      [names.RPC_STATUS]: status,
+      [names.SERVER_ADDRESS]: this.address,
+      ...(code === 0 ? {} : { [names.ERROR_TYPE]: status }),
+      ...(route === undefined ? {} : { [names.ROUTE]: route }),
+      ...(subset === undefined ? {} : { [names.SUBSET]: subset }),
+      ...(servedBy === undefined ? {} : { [names.SERVED_BY]: servedBy }),
+    };
+  }
 
   #rowOf({ call, endpoint, subset, tier }: AttemptFacts): ReturnType<Counts['row']> {
     return this.counts.row(decisionOf(call).destination.subset, subset, endpoint.datacenter, tier);

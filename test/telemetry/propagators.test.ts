@@ -1,5 +1,6 @@
 import { context, propagation, TraceFlags, trace } from '@opentelemetry/api';
 import { B3Propagator } from '@opentelemetry/propagator-b3';
+import { NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createGraylane } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
@@ -69,4 +70,18 @@ it('a propagator that throws breaks no call', async () => {
     fields: () => [],
   });
   expect((await charge(client)).servedBy).toBe('p1');
+});
+
+it.each(['onStart', 'onEnd'] as const)('a span processor that throws in %s breaks no call', async (where) => {
+  const broken: SpanProcessor = {
+    onStart: () => {},
+    onEnd: () => {},
+    forceFlush: () => Promise.resolve(),
+    shutdown: () => Promise.resolve(),
+    [where]: () => {
+      throw new Error('processor');
+    },
+  };
+  new NodeTracerProvider({ spanProcessors: [broken] }).register();
+  for (let call = 0; call < 3; call += 1) expect((await charge(client)).servedBy).toBe('p1');
 });
