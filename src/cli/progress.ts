@@ -10,7 +10,7 @@ export interface Progress {
 const WIDTH = 40;
 const SHOWN_AFTER_MS = 300;
 
-export function createProgress(of: number, io: CommandIo): Progress {
+export function createProgress(of: number, io: Pick<CommandIo, 'isTerminal' | 'write'>): Progress {
   if (!io.isTerminal) return { reached() {}, end() {} };
   const started = performance.now();
   let shown = -1;

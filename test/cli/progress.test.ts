@@ -1,18 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { createProcessIo } from '../../src/cli/io';
+import type { CommandIo } from '../../src/cli/io';
 import { createProgress } from '../../src/cli/progress';
 
 function shown(isTerminal: boolean, steps: (progress: ReturnType<typeof createProgress>) => void): string {
-  let text = '';
-  const io = {
-    ...createProcessIo(process),
-    isTerminal,
-    write: (piece: string) => {
-      text += piece;
-    },
-  };
+  const pieces: string[] = [];
+  const io: Pick<CommandIo, 'isTerminal' | 'write'> = { isTerminal, write: (piece) => void pieces.push(piece) };
   steps(createProgress(100, io));
-  return text;
+  return pieces.join('');
 }
 
 describe('the progress bar', () => {

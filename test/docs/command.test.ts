@@ -4,9 +4,7 @@ import { createProcessIo } from '../../src/cli/io';
 import { createProgram } from '../../src/cli/program';
 import { readPage } from './fences';
 
-const groups = createProgram(createProcessIo(process)).commands.filter((command) =>
-  ['policy', 'override'].includes(command.name()),
-);
+const { commands } = createProgram(createProcessIo(process));
 const page = readPage('docs/command.md');
 
 /** From a heading of the page to the next one. */
@@ -16,8 +14,10 @@ function section(heading: string): string | undefined {
 
 describe('docs/command.md', () => {
   it.each(
-    groups.flatMap((group) =>
-      group.commands.map((command) => [`graylane ${group.name()} ${command.name()}`, command] as const),
+    commands.flatMap((command): (readonly [string, Command])[] =>
+      command.commands.length === 0
+        ? [[`graylane ${command.name()}`, command]]
+        : command.commands.map((inner) => [`graylane ${command.name()} ${inner.name()}`, inner]),
     ),
   )('has a section on %s that names each of its options', (name: string, command: Command) => {
     const text = section(name);
