@@ -5,7 +5,7 @@ import type { OpenVariant } from '../variants/variant';
 import { answerParent, argumentOf } from './peer';
 
 /** Makes calls in one way, as many at a time as asked, and says what they cost. */
-export interface ClientOptions {
+interface ClientOptions {
   readonly variant: string;
   readonly addresses: readonly string[];
 }

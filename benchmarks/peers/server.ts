@@ -3,12 +3,12 @@ import { Payments } from './payments';
 import { answerParent, argumentOf } from './peer';
 
 /** A payments server. With `host` 0.0.0.0 it answers at every address of 127.0.0.0/8, for clients with many endpoints. */
-export interface ServerOptions {
+interface ServerOptions {
   readonly host: string;
   readonly ports: number;
 }
 
-export type ServerQuestion = 'ports' | 'cpu' | 'sessions' | { readonly failing: boolean };
+type ServerQuestion = 'ports' | 'cpu' | 'sessions' | { readonly failing: boolean };
 
 export interface Sessions {
   readonly opened: number;

@@ -10,7 +10,7 @@ export interface UpdaterOptions {
   readonly kind: 'round_robin' | 'graylane';
 }
 
-export type UpdaterQuestion =
+type UpdaterQuestion =
   /** Replaces the list; `connected` says how many connections end the waiting. */
   | { readonly list: readonly string[]; readonly settleMs: number }
   /** Puts a policy with so many routes in force. Graylane only. */

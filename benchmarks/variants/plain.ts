@@ -27,7 +27,7 @@ export function plain(policy: 'pick_first' | 'round_robin'): Variant {
   };
 }
 
-export function closing(client: PaymentsClient): OpenVariant {
+function closing(client: PaymentsClient): OpenVariant {
   return {
     client,
     async close() {
