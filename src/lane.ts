@@ -1,7 +1,7 @@
 // `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { CallScope } from './channel/call-scope';
-import type { AgentLoad } from './discovery/consul/client';
+import type { AgentLoad } from './discovery/consul/agent-load';
 import type { StaticInstance } from './discovery/static-instance';
 import type {
   ChannelCredentials,

@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
-import { type AgentLoad, type ConsulClient, createConsulClient } from './discovery/consul/client';
+import type { AgentLoad } from './discovery/consul/agent-load';
+import { type ConsulClient, createConsulClient } from './discovery/consul/client';
 import { parseConsulOptions } from './discovery/consul/options';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';

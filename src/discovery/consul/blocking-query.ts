@@ -3,7 +3,6 @@ import type { Logger } from '../../internal/logger';
 import type { Random } from '../../internal/random';
 import { backoffMs } from './backoff';
 import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client';
-import { takeSocket } from './socket-budget';
 import { createTokenBucket } from './token-bucket';
 
 /** One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself. */
@@ -54,7 +53,6 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   const { client, clock, random } = deps;
   const { waitMs, consistency } = client.options;
   const abort = new AbortController();
-  const giveSocketBack = takeSocket(client, deps.logger);
   const pace = createTokenBucket(clock, READ_BURST, READS_PER_SECOND);
   let index: bigint | undefined;
   let failures = 0;
@@ -142,7 +140,6 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     close() {
       abort.abort();
       timer?.cancel();
-      giveSocketBack();
     },
   };
 }

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../internal/clock';
 import { type Logger, safeLogger, silentLogger } from '../../internal/logger';
 import { connectAgent } from './agent-connection';
+import type { AgentLoad } from './agent-load';
 import { BodyCollector } from './body-collector';
 import { credentialsOf } from './credentials';
 import { countOpenRequests } from './open-requests';
@@ -25,14 +26,6 @@ export interface ConsulClient {
   readonly load: readonly AgentLoad[];
   /** Drops all connections; requests under way and later ones fail. Idempotent. */
   close(): void;
-}
-
-export interface AgentLoad {
-  readonly address: string;
-  /** Requests under way; each holds a connection. */
-  readonly openRequests: number;
-  /** The most that were under way at once. */
-  readonly mostOpenRequests: number;
 }
 
 export interface ConsulRequest {
