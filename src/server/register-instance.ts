@@ -4,7 +4,8 @@ import { consoleLogger, safeLogger } from '../internal/logger';
 import { systemRandom } from '../internal/random';
 import { AgentRegistry } from './agent-registry';
 import { type InstanceOptions, parseInstanceOptions } from './instance-options';
-import { InstanceRegistration, type Registration } from './registration';
+import { InstanceRegistration } from './instance-registration';
+import type { Registration } from './registration';
 
 /**
  * Registers a server that has been bound with the Consul agent of its machine, and keeps it registered: while the agent

@@ -1,0 +1,175 @@
+import { backoffMs } from '../discovery/consul/backoff';
+import { GraylaneError } from '../errors';
+import type { Clock } from '../internal/clock';
+import type { Logger } from '../internal/logger';
+import type { Random } from '../internal/random';
+import type { AgentRegistry } from './agent-registry';
+import { drain } from './drain';
+import type { ParsedInstance } from './instance-options';
+import type { Registration, RegistrationState, StopReport } from './registration';
+
+export interface RegistrationDeps {
+  readonly registry: AgentRegistry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Nothing more is asked of the agent. */
+  readonly close: () => void;
+}
+
+const LEAVE_ATTEMPTS = 3;
+const LEAVE_PAUSE_MS = 200;
+
+/** Keeps one instance registered: a loop that registers, and then looks whether that still holds. */
+export class InstanceRegistration implements Registration {
+  readonly id: string;
+  readonly #instance: ParsedInstance;
+  readonly #deps: RegistrationDeps;
+  readonly #loop: Promise<void>;
+  readonly #waiting = new Set<() => void>();
+  #state: RegistrationState = 'registering';
+  #reason = 'not answered yet';
+  #failures = 0;
+  #wake: () => void = () => {};
+  #stopping: Promise<StopReport> | undefined;
+
+  constructor(instance: ParsedInstance, deps: RegistrationDeps) {
+    this.id = instance.id;
+    this.#instance = instance;
+    this.#deps = deps;
+    for (const service of this.#healthServices) instance.drain.health?.setStatus(service, 'SERVING');
+    this.#loop = this.#keep();
+  }
+
+  get state(): RegistrationState {
+    return this.#state;
+  }
+
+  registered(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const timeoutMs = options.timeoutMs ?? 10_000;
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        if (this.#state === 'registering') return;
+        end();
+        if (this.#state === 'registered') resolve();
+        else reject(this.#notReady('stopped'));
+      };
+      const end = (): void => {
+        timer.cancel();
+        this.#waiting.delete(settle);
+      };
+      const timer = this.#deps.clock.setTimer(timeoutMs, () => {
+        end();
+        reject(this.#notReady(this.#reason));
+      });
+      this.#waiting.add(settle);
+      settle();
+    });
+  }
+
+  stop(): Promise<StopReport> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #keep(): Promise<void> {
+    while (this.#stopping === undefined) {
+      const reply = this.#state === 'registered' ? await this.#confirm() : await this.#register();
+      if (this.#stopping !== undefined) return;
+      if (reply) await this.#pause(this.#untilNextMs());
+    }
+  }
+
+  /** False: to be registered again, at once. */
+  async #confirm(): Promise<boolean> {
+    const reply = await this.#deps.registry.confirm();
+    if (reply.kind === 'unknown') {
+      this.#deps.logger.warn('the Consul agent has lost the instance; registering it again', { instance: this.id });
+      if (this.#stopping === undefined) this.#state = 'registering';
+      return false;
+    }
+    this.#note(reply.kind === 'failed' ? reply.reason : undefined);
+    return true;
+  }
+
+  async #register(): Promise<boolean> {
+    const reply = await this.#deps.registry.register();
+    this.#note(reply.kind === 'failed' ? reply.reason : reply.kind === 'unknown' ? 'lost at once' : undefined);
+    if (reply.kind !== 'done' || this.#stopping !== undefined) return true;
+    this.#become('registered');
+    this.#deps.logger.info('instance registered', { instance: this.id, service: this.#instance.name });
+    return true;
+  }
+
+  /** Each outage is told once for each reason. */
+  #note(reason: string | undefined): void {
+    if (reason === undefined) {
+      this.#failures = 0;
+      this.#reason = '';
+      return;
+    }
+    this.#failures += 1;
+    if (reason === this.#reason) return;
+    this.#reason = reason;
+    this.#deps.logger.warn('the instance cannot be kept in Consul; trying again', { instance: this.id, reason });
+  }
+
+  #untilNextMs(): number {
+    const { check, verifyEveryMs } = this.#instance;
+    const everyMs = check.type === 'ttl' ? check.ttlMs / 3 : verifyEveryMs;
+    if (this.#failures > 0) return Math.min(everyMs, backoffMs(this.#failures, this.#deps.random));
+    // Instances that were started together do not ask together.
+    return everyMs * (0.9 + 0.1 * this.#deps.random());
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = this.#deps.clock.setTimer(milliseconds, resolve);
+      this.#wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #stop(): Promise<StopReport> {
+    // Whoever waits must find it out, and the loop must see that it is over, before anything is awaited.
+    await Promise.resolve();
+    this.#become('stopping');
+    this.#wake();
+    // A registration under way would come after the deregistration.
+    await this.#loop;
+    const deregistered = await this.#leave();
+    const { drained } = await drain(this.#instance.drain, this.#healthServices);
+    this.#deps.close();
+    this.#become('stopped');
+    return { deregistered, drained };
+  }
+
+  async #leave(): Promise<boolean> {
+    for (let attempt = 1; ; attempt += 1) {
+      const reply = await this.#deps.registry.deregister();
+      if (reply.kind !== 'failed') return true;
+      if (attempt === LEAVE_ATTEMPTS) {
+        const { reason } = reply;
+        this.#deps.logger.warn('the instance could not be taken out of Consul', { instance: this.id, reason });
+        return false;
+      }
+      await this.#pause(LEAVE_PAUSE_MS);
+    }
+  }
+
+  get #healthServices(): readonly string[] {
+    const { check } = this.#instance;
+    return check.type === 'grpc' && check.service !== '' ? ['', check.service] : [''];
+  }
+
+  #become(state: RegistrationState): void {
+    this.#state = state;
+    for (const settle of [...this.#waiting]) settle();
+  }
+
+  #notReady(reason: string): GraylaneError {
+    return new GraylaneError('NOT_READY', `${this.id}: ${reason} (expected: registered at the Consul agent)`);
+  }
+}
