@@ -90,6 +90,7 @@ class ActiveBalancer {
   #lateFlush: Timer | undefined;
   #forgetLost: Timer | undefined;
   #flushedAtMs = Number.NEGATIVE_INFINITY;
+  #rebuiltAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(
     helper: ChannelControlHelper,
@@ -104,7 +105,7 @@ class ActiveBalancer {
     this.#attempts = new AttemptPool(host);
     this.#connections = new ConnectionSet(helper, host, options, {
       stateChanged: () => this.#scheduleFlush(),
-      setGrew: () => this.#rebuild(),
+      setGrew: (isComplete) => this.#grew(isComplete),
     });
     this.#unsubscribe = host.endpoints.subscribe(
       () => this.#scheduleFlush(),
@@ -167,7 +168,15 @@ class ActiveBalancer {
     return share;
   }
 
+  /** While many connections are opened, those that exist serve; looking at all of them after each slice would cost n^2. */
+  #grew(isComplete: boolean): void {
+    const isLarge = this.#topology?.pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
+    const isEarly = this.#link.host.clock.now() - this.#rebuiltAtMs < REFRESH_MS;
+    if (isComplete || isLarge !== true || !isEarly) this.#rebuild();
+  }
+
   #rebuild(): void {
+    this.#rebuiltAtMs = this.#link.host.clock.now();
     const snapshot = this.#snapshot;
     if (snapshot !== undefined) {
       this.#older = new WeakMap();

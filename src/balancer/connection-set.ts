@@ -9,6 +9,13 @@ import { createServerNames, type ServerNames } from './server-name';
 
 /** Subchannels cost 50 us and more each: they are made in slices of this length, so that calls go on in between. */
 const SLICE_MS = 10;
+/**
+ * The event loop handles everything that a slice led to (handshakes above all) in one turn: where that took longer than this,
+ * the next slice is half as large.
+ */
+const TURN_MS = 20;
+const LEAST_IN_SLICE = 16;
+const MOST_IN_SLICE = 512;
 const UNAVAILABLE = 14;
 const DRAINED = 'the endpoint has left discovery, and its time to drain is over (balancing.drainMs)';
 /** How often a connection whose first packet was lost is tried again. */
@@ -17,8 +24,8 @@ const AFRESH_MS = 5_000;
 export interface ConnectionSetListener {
   /** A connection changed its state. */
   stateChanged(): void;
-  /** More of the wanted connections exist now. */
-  setGrew(): void;
+  /** More of the wanted connections exist now; with `isComplete` all of them. */
+  setGrew(isComplete: boolean): void;
 }
 
 /**
@@ -35,6 +42,8 @@ export class ConnectionSet {
   readonly #detach = new Map<Endpoint, () => void>();
   #toOpen: Endpoint[] = [];
   #slice: NodeJS.Immediate | undefined;
+  #sliceSize = 64;
+  #slicedAtMs = Number.POSITIVE_INFINITY;
   readonly #draining = new Set<Timer>();
   #deadline: Timer | undefined;
   #afresh: Timer | undefined;
@@ -123,7 +132,11 @@ export class ConnectionSet {
   #openSlice(): void {
     const { clock } = this.#host;
     const started = clock.now();
-    while (this.#toOpen.length > 0) {
+    this.#sliceSize =
+      started - this.#slicedAtMs > TURN_MS
+        ? Math.max(LEAST_IN_SLICE, this.#sliceSize >> 1)
+        : Math.min(MOST_IN_SLICE, this.#sliceSize + LEAST_IN_SLICE);
+    for (let opened = 0; opened < this.#sliceSize && this.#toOpen.length > 0; opened += 1) {
       const endpoint = this.#toOpen.pop() as Endpoint;
       const connection = new ChannelConnection(
         endpoint,
@@ -139,11 +152,13 @@ export class ConnectionSet {
       if (clock.now() - started >= SLICE_MS) break;
     }
     this.#watchDeadline();
-    if (this.#toOpen.length === 0 || this.#slice !== undefined) return;
+    const isDone = this.#toOpen.length === 0;
+    this.#slicedAtMs = isDone ? Number.POSITIVE_INFINITY : clock.now();
+    if (isDone || this.#slice !== undefined) return;
     this.#slice = setImmediate(() => {
       this.#slice = undefined;
       this.#openSlice();
-      this.#listener.setGrew();
+      this.#listener.setGrew(this.#toOpen.length === 0);
     });
   }
 

@@ -1,4 +1,5 @@
 import { type Logger, safeLogger } from '../internal/logger';
+import { isSameInstance } from './same-instance';
 import type { DatacenterState, Freshness, Instance, SourceState, SourceWatch, WatchRequest } from './source';
 
 /** Instances that are known whole, by service; the part that static and file sources share. */
@@ -102,9 +103,13 @@ function reuse(
   return new Map(
     [...next].map(([service, instances]) => {
       const old = new Map((before.get(service) ?? []).map((one) => [one.key, one]));
-      return [service, instances.map((one) => (isSame(old.get(one.key), one) ? (old.get(one.key) ?? one) : one))];
+      return [service, instances.map((one) => keep(old.get(one.key), one))];
     }),
   );
+}
+
+function keep(former: Instance | undefined, now: Instance): Instance {
+  return former !== undefined && isSameInstance(former, now) ? former : now;
 }
 
 function isSameState(a: SourceState, b: SourceState): boolean {

@@ -1,3 +1,4 @@
+import { isSameInstance } from '../same-instance';
 import type { Instance } from '../source';
 import { parseEntry } from './parse-entry';
 
@@ -38,7 +39,7 @@ export function joinEntries(entries: readonly (Instance | undefined)[], before: 
     // Both are in the order of their keys.
     while (at < before.length && (before[at] as Instance).key < instance.key) at += 1;
     const old = before[at];
-    return old?.key === instance.key && (old === instance || isSame(old, instance)) ? old : instance;
+    return old?.key === instance.key && (old === instance || isSameInstance(old, instance)) ? old : instance;
   });
   const same = instances.length === before.length && instances.every((instance, index) => instance === before[index]);
   return { kind: 'health', instances: same ? before : instances, rejected, same };
@@ -95,22 +96,4 @@ function byKey(a: Instance, b: Instance): number {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function isSame(a: Instance, b: Instance): boolean {
-  return (
-    a.address === b.address &&
-    a.port === b.port &&
-    a.status === b.status &&
-    a.weight === b.weight &&
-    a.zone === b.zone &&
-    a.tags.length === b.tags.length &&
-    a.tags.every((tag, index) => tag === b.tags[index]) &&
-    sameMeta(a.meta, b.meta)
-  );
-}
-
-function sameMeta(a: Instance['meta'], b: Instance['meta']): boolean {
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);
 }
