@@ -4,6 +4,7 @@ import { SDK_VERSION } from '../policy/sdk-version';
 import { CommandError, type ExitCode } from './command-error';
 import { doctorCommand } from './doctor';
 import { explainCommand } from './explain';
+import { fleetCommand } from './fleet';
 import { inspectCommand } from './inspect';
 import { instancesCommand } from './instances';
 import type { CommandIo } from './io';
@@ -43,6 +44,7 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(instancesCommand(io))
     .addCommand(watchCommand(io))
     .addCommand(inspectCommand(io))
+    .addCommand(fleetCommand(io))
     .addCommand(doctorCommand(io))
     .addHelpText(
       'after',
