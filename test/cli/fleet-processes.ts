@@ -21,6 +21,9 @@ export interface LaneProcess {
   /** `host:port`, which serves `/metrics` and what `lane.adminHandler()` does. */
   readonly host: string;
   readonly url: string;
+  /** SIGSTOP: nothing of it answers. */
+  freeze(): void;
+  thaw(): void;
   kill(): Promise<void>;
 }
 
@@ -43,6 +46,8 @@ export async function startLane(settings: LaneSettings): Promise<LaneProcess> {
   return {
     host,
     url: `http://${host}`,
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
     kill: async () => {
       killNow();
       await gone;
