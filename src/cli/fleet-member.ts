@@ -1,4 +1,5 @@
 import type { Standing } from './fleet-standing';
+import { nameOf } from './store-session';
 
 /** A lane in a process, as Prometheus or the process itself tells of it. */
 export interface Sighting {
@@ -17,6 +18,8 @@ export interface Sighting {
   readonly refusal?: string;
   /** Why it may not have heard of the newest. */
   readonly trouble?: { readonly reason: 'stale' | 'silent' | 'unreachable'; readonly details: string };
+  /** Whose instances it watches; empty where that is not told. */
+  readonly watches: readonly string[];
   /** Of what is said above. Milliseconds; 0 when it was asked just now. */
   readonly ageMs: number;
 }
@@ -25,7 +28,7 @@ export interface Sighting {
  * `rejected`: it refused the newest. `stale`: what it knows is old. `silent`: it has never heard from Consul. `unreachable`:
  * it cannot be asked. `late`: nothing speaks against it, and yet it has another one; mostly it was looked at too early.
  */
-export type BehindReason = 'rejected' | 'stale' | 'silent' | 'unreachable' | 'late';
+type BehindReason = 'rejected' | 'stale' | 'silent' | 'unreachable' | 'late';
 
 export interface Member extends Sighting {
   /** `own`: its policy is not from Consul's KV store but from code, a file or config entries. */
@@ -38,13 +41,18 @@ export interface Member extends Sighting {
   readonly why?: string;
 }
 
+/** A datacenter that was not named is the one of the agent, and asked about. */
+const OWN = nameOf(undefined);
+
 /** Undefined: it goes by the policy of a datacenter that was not asked about. Pure. */
 export function judge(sighting: Sighting, standings: readonly Standing[]): Member | undefined {
   const { index, revision } = sighting;
   if (sighting.trouble?.reason === 'unreachable') return behind(sighting, standings, sighting.trouble.reason);
   if (index === 0 && revision !== 'none') return own(sighting, 'a policy of its own, not from the KV store');
   const current = standings.find((standing) => isCurrent(sighting, standing));
-  if (current !== undefined && sighting.trouble?.reason !== 'silent') {
+  // To have heard nothing is not to have heard that there is none.
+  const isHeard = revision !== 'none' || sighting.trouble?.reason !== 'silent';
+  if (current !== undefined && isHeard) {
     const { datacenter, number, isWanted } = current;
     return isWanted ? { ...sighting, state: 'follows', datacenter, number } : undefined;
   }
@@ -53,9 +61,13 @@ export function judge(sighting: Sighting, standings: readonly Standing[]): Membe
   return behind(sighting, standings, undefined);
 }
 
-function isCurrent({ index, revision }: Sighting, standing: Standing): boolean {
-  // A tombstone is a policy in Consul and none to a process.
-  if (revision === 'none') return standing.revision === 'none';
+function isCurrent({ index, revision, watches }: Sighting, standing: Standing): boolean {
+  if (revision === 'none') {
+    // No index tells whose policy it has none of.
+    const isItsOwn = watches.length === 0 || standing.datacenter === OWN || watches.includes(standing.datacenter);
+    // A tombstone is a policy in Consul and none to a process.
+    return standing.revision === 'none' && isItsOwn;
+  }
   return index === standing.index && revision === standing.revision;
 }
 

@@ -83,6 +83,7 @@ function sightings({ indices, revisions, times, up, watches, ages }: Samples): r
           index: sample.value,
           rejectedIndex: rejected.get(lane)?.value ?? 0,
           revision,
+          watches: watched.map(({ labels }) => labels['graylane_datacenter'] ?? ''),
           ageMs: time === undefined ? 0 : Math.max(0, Math.round((time.at - time.value) * 1000)),
           ...(trouble === undefined ? {} : { trouble }),
         },

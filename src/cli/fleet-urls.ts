@@ -12,7 +12,7 @@ export async function sightByUrls(urls: readonly URL[], service: string): Promis
       const answer = await inspectProcess(url);
       if ('failure' in answer) {
         const trouble = { reason: 'unreachable', details: answer.failure } as const;
-        const nothing = { lane: undefined, index: 0, rejectedIndex: 0, revision: 'none', ageMs: 0 };
+        const nothing = { lane: undefined, index: 0, rejectedIndex: 0, revision: 'none', watches: [], ageMs: 0 };
         return [{ process, service, ...nothing, trouble }];
       }
       const { lane, services } = answer.body;
@@ -36,6 +36,7 @@ function sightingOf(process: string, lane: string, inspection: ServiceInspection
     index: origin === 'kv' ? Number(policy.index ?? 0) : 0,
     rejectedIndex: Number(rejected?.index ?? 0),
     revision: policy.revision ?? 'none',
+    watches: inspection.datacenters.map(({ datacenter }) => datacenter),
     ageMs: 0,
     ...(problem === undefined ? {} : { refusal: problem.message }),
     ...(trouble === undefined ? {} : { trouble }),

@@ -12,6 +12,8 @@ export interface LaneSettings {
   readonly service: string;
   /** Given in code. */
   readonly policy?: PolicyDocument;
+  /** A lane of this name was used in it before, and is closed. */
+  readonly formerly?: string;
   /** Makes one call with this metadata. */
   readonly chargeWith?: Readonly<Record<string, string>>;
 }

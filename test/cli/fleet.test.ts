@@ -34,7 +34,7 @@ beforeAll(async () => {
   await apply(5, 'dc2');
   link = await startHoldingProxy(dc1.address, () => false);
   const started = await Promise.all([
-    startLane({ name: 'direct', consul: dc1.address, service: SERVICE }),
+    startLane({ name: 'direct', consul: dc1.address, service: SERVICE, formerly: 'closed' }),
     startLane({ name: 'linked', consul: link.address, service: SERVICE }),
     startLane({ name: 'coded', consul: dc1.address, service: SERVICE, policy: { schema: 1, service: SERVICE } }),
     startLane({ name: 'second', consul: dc2.address, service: SERVICE }),
