@@ -82,7 +82,7 @@ function urls(...names: readonly string[]): readonly string[] {
 describe('graylane fleet', () => {
   it('finds in Prometheus that all follow, each its own datacenter', async () => {
     await expect
-      .poll(() => byLane(), { timeout: 10_000 })
+      .poll(() => byLane(), { timeout: 20_000 })
       .toEqual({ direct: 'follows', linked: 'follows', coded: 'own', second: 'follows' });
     const { code, json } = await fleet();
     expect(code).toBe(0);
@@ -107,7 +107,7 @@ describe('graylane fleet', () => {
     await link.stop();
     await apply(25, 'dc1');
     await expect
-      .poll(() => byLane(), { timeout: 10_000 })
+      .poll(() => byLane(), { timeout: 20_000 })
       .toEqual({ direct: 'follows', linked: 'stale', coded: 'own', second: 'follows' });
     const { code, json } = await fleet();
     expect(code).toBe(1);
@@ -128,18 +128,18 @@ describe('graylane fleet', () => {
     const dc2 = world.consul.dc('dc2');
     const good = (await world.kv(KEY, 'dc2')) ?? '';
     await dc2.putKv(KEY, JSON.stringify(policyOf(SERVICE, 5, { default: 'nobody' })));
-    await expect.poll(async () => (await byLane())['second'], { timeout: 10_000 }).toBe('rejected');
+    await expect.poll(async () => (await byLane())['second'], { timeout: 20_000 }).toBe('rejected');
     const { code, json } = await fleet(...urls('second'), '--dc', 'dc2');
     expect(code).toBe(1);
     expect(json.processes[0]?.why).toMatch(/^refused index \d+: default: .*nobody/);
     await dc2.putKv(KEY, good);
-    await expect.poll(async () => (await byLane())['second'], { timeout: 10_000 }).toBe('follows');
+    await expect.poll(async () => (await byLane())['second'], { timeout: 20_000 }).toBe('follows');
   });
 
   it('says who cannot be asked, and when there is nobody', async () => {
     const gone = lanes.get('second');
     await gone?.kill();
-    await expect.poll(async () => (await byLane())['second'], { timeout: 10_000 }).toBe('unreachable');
+    await expect.poll(async () => (await byLane())['second'], { timeout: 20_000 }).toBe('unreachable');
     const { stdout } = await world.run(['fleet', SERVICE, ...urls('second', 'direct')]);
     expect(stdout).toMatch(/^http:\/\/127\.0\.0\.1:\d+ .* unreachable .*ECONNREFUSED/m);
     const { code, stderr } = await world.run(['fleet', 'nobody-uses-it', '--prometheus', prometheus.url]);
