@@ -1,13 +1,14 @@
 import { documentText } from '../policy/store/policy-store';
 import { CommandError } from './command-error';
 import type { ConsulFlags } from './consul-connection';
+import type { WaitSettings } from './fleet-wait';
 import type { CommandIo } from './io';
 import { isUnchanged, type PlannedChange, planChange } from './planned-change';
 import { describeInFile, type PolicyFile, readPolicyFile } from './policy-file';
 import { changeAsData, showChange } from './show-change';
 import { capacityIn } from './store-capacity';
 import { nameOf, type Reading, readAll, type StoreSession, withStore } from './store-session';
-import { writeChanges } from './write-change';
+import { type AfterWriting, writeChanges } from './write-change';
 
 export interface ApplySettings extends ConsulFlags {
   readonly json: boolean;
@@ -17,6 +18,8 @@ export interface ApplySettings extends ConsulFlags {
   readonly force?: boolean;
   readonly maxLoadFactor: number;
   readonly ifRevision?: string;
+  /** Until everybody follows. */
+  readonly wait?: WaitSettings;
 }
 
 /** `policy apply`: everything is judged in every datacenter before anything is written in one. */
@@ -46,8 +49,21 @@ export async function applyFile(file: string, settings: ApplySettings, io: Comma
       session,
       io,
       settings.json,
+      await waiting(service, session, settings, io),
     );
   });
+}
+
+/** Loaded only where it is asked for. */
+async function waiting(
+  service: string,
+  { connection }: StoreSession,
+  { wait, json }: ApplySettings,
+  io: CommandIo,
+): Promise<AfterWriting | undefined> {
+  if (wait === undefined) return undefined;
+  const { waitForFleet } = await import('./fleet-wait.js');
+  return (datacenters) => waitForFleet(service, datacenters, wait, connection, io, json);
 }
 
 /** `policy diff`: ends with 1 when something differs, as diff does. */

@@ -27,11 +27,15 @@ export async function explainCall(service: string, flags: ExplainFlags, io: Comm
   try {
     const request = { method, labels: label, ...(stickyKey === undefined ? {} : { stickyKey }) };
     const explanation = watched.lane.explain(service, request);
-    const canServe = explanation.refusal === undefined && explanation.tiers.some(isServed);
+    const canServe = isServable(explanation);
     if (!canServe) io.exitCode = 1;
     const policy = watched.lane.inspect().services[0]?.policy;
     if (flags.json === true) io.json({ ...explanation, canServe, rejected: policy?.rejected ?? null });
-    else await show(explanation, canServe, io);
+    else {
+      await showExplanation(explanation, io);
+      io.note('breakers are those of this command, which makes no calls; graylane inspect shows those of a process');
+    }
+    if (!canServe) noteRefusal(explanation, io);
     const [problem] = policy?.rejected?.problems ?? [];
     if (problem !== undefined) io.note(`a newer policy was refused and is not in force: ${problem.message}`);
   } finally {
@@ -52,7 +56,8 @@ function isServed({ endpoints }: ExplainedTier): boolean {
   return endpoints.some(({ heldOut }) => heldOut === undefined);
 }
 
-async function show({ routing, tiers, refusal }: Explanation, canServe: boolean, io: CommandIo): Promise<void> {
+/** As text: the decision, each route, and who could serve. */
+export async function showExplanation({ routing, tiers }: Explanation, io: CommandIo): Promise<void> {
   const { colors } = io;
   const { decision, sticky, bucket, routes, override } = routing;
   const matched = decision.by === 'route' ? routes.find(({ result }) => result === 'matched') : undefined;
@@ -88,9 +93,16 @@ async function show({ routing, tiers, refusal }: Explanation, canServe: boolean,
     ['tier', 'subset', 'datacenter', 'endpoint', 'instance', 'health', 'weight', 'breaker', 'held out'],
     tiers.flatMap(rowsOf),
   );
-  io.note('breakers are those of this command, which makes no calls; those of a client are in its lane.inspect()');
+}
+
+/** Whether anybody could serve the call. */
+export function isServable({ refusal, tiers }: Explanation): boolean {
+  return refusal === undefined && tiers.some(isServed);
+}
+
+export function noteRefusal({ refusal }: Explanation, io: CommandIo): void {
   if (refusal !== undefined) io.note(`calls are refused: ${refusal}`);
-  else if (!canServe) io.note('nobody could serve this call; run graylane instances to see who is there');
+  else io.note('nobody could serve this call; run graylane instances to see who is there');
 }
 
 function rowsOf({ subset, datacenter, endpoints, shed }: ExplainedTier, position: number): readonly string[][] {

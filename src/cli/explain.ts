@@ -37,13 +37,14 @@ export function explainCommand(io: CommandIo): Command {
     });
 }
 
-function parseLabel(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+/** `--label`, given several times. */
+export function parseLabel(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError('(expected: key=value)');
   return { ...before, [text.slice(0, at).toLowerCase()]: text.slice(at + 1) };
 }
 
-function parseMethod(text: string): string {
+export function parseMethod(text: string): string {
   if (!/^\/[^/\s]+\/[^/\s]+$/.test(text)) throw new InvalidArgumentError('(expected: /package.Service/Method)');
   return text;
 }

@@ -3,6 +3,7 @@ import { membershipOf } from '../snapshot/membership';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { ConsulFlags } from './consul-connection';
 import type { CommandIo } from './io';
+import { spellDuration } from './spell-duration';
 import { watchService } from './watched-service';
 
 export interface InstancesFlags extends ConsulFlags {
@@ -143,7 +144,7 @@ async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<v
       row.zone ?? '',
       health[row.health](row.health),
       String(row.weight),
-      row.ageMs === undefined ? '' : spell(row.ageMs),
+      row.ageMs === undefined ? '' : spellDuration(row.ageMs),
     ]),
   );
   for (const { datacenter, freshness, instances } of listing.datacenters) {
@@ -151,21 +152,4 @@ async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<v
     else if (instances === 0)
       io.note(`${datacenter}: no instances; run graylane doctor ${listing.service} if there should be`);
   }
-}
-
-/** `4d 3h`, `17m 5s`: the two largest units. */
-function spell(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  const units = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3_600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'm'],
-    [seconds % 60, 's'],
-  ] as const;
-  const first = units.findIndex(([count]) => count > 0);
-  if (first === -1) return '0s';
-  return units
-    .slice(first, first + 2)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join(' ');
 }

@@ -4,6 +4,8 @@ import { SDK_VERSION } from '../policy/sdk-version';
 import { CommandError, type ExitCode } from './command-error';
 import { doctorCommand } from './doctor';
 import { explainCommand } from './explain';
+import { fleetCommand } from './fleet';
+import { inspectCommand } from './inspect';
 import { instancesCommand } from './instances';
 import type { CommandIo } from './io';
 import { overrideClearCommand, overrideListCommand, overrideSetCommand } from './override-commands';
@@ -41,6 +43,8 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(simulateCommand(io))
     .addCommand(instancesCommand(io))
     .addCommand(watchCommand(io))
+    .addCommand(inspectCommand(io))
+    .addCommand(fleetCommand(io))
     .addCommand(doctorCommand(io))
     .addHelpText(
       'after',

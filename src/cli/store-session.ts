@@ -46,7 +46,10 @@ export async function withStore<T>(
 }
 
 /** Reads a service's policy in every datacenter asked for. Throws a CommandError when none of them answers. */
-export async function readAll({ store, datacenters, connection }: StoreSession, service: string): Promise<Reading[]> {
+export async function readAll(
+  { store, datacenters, connection }: Pick<StoreSession, 'store' | 'datacenters' | 'connection'>,
+  service: string,
+): Promise<Reading[]> {
   const readings = await Promise.all(
     datacenters.map(async (datacenter): Promise<Reading> => {
       try {

@@ -12,6 +12,9 @@ export interface ChangeTold {
   readonly again: string;
 }
 
+/** Waits for what comes of it where everything was written; what it gives is shown beside the results under `--json`. */
+export type AfterWriting = (datacenters: readonly (string | undefined)[]) => Promise<object>;
+
 interface Written {
   readonly datacenter: string;
   readonly outcome: 'written' | 'unchanged' | 'lost' | 'refused' | 'unknown' | 'failed';
@@ -27,6 +30,7 @@ export async function writeChanges(
   session: StoreSession,
   io: CommandIo,
   json: boolean,
+  afterwards?: AfterWriting,
 ): Promise<void> {
   const results: Written[] = [];
   for (const change of changes) {
@@ -50,11 +54,13 @@ export async function writeChanges(
   for (const { datacenter, failure } of failures) {
     results.push({ datacenter: nameOf(datacenter), outcome: 'failed', reason: failure });
   }
-  if (results.some(({ outcome }) => outcome !== 'written' && outcome !== 'unchanged')) io.exitCode = 1;
-  if (json) {
-    io.json(results.map((result) => ({ ...asData(result), ...planOf(result, changes) })));
-  }
+  const isDone = results.every(({ outcome }) => outcome === 'written' || outcome === 'unchanged');
+  if (!isDone) io.exitCode = 1;
   for (const result of results) tell(result, told, io, json);
+  const fleet = isDone ? await afterwards?.(changes.map(({ stored }) => stored.datacenter)) : undefined;
+  if (!json) return;
+  const shown = results.map((result) => ({ ...asData(result), ...planOf(result, changes) }));
+  io.json(afterwards === undefined ? shown : { results: shown, fleet: fleet ?? null });
 }
 
 function resultOf(datacenter: string, outcome: WriteOutcome): Written {

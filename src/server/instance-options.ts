@@ -21,7 +21,10 @@ export interface InstanceOptions extends DrainOptions {
    */
   readonly id?: string;
   readonly tags?: readonly string[];
-  /** Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. */
+  /**
+   * Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. `started-at` is
+   * added where it is not given and there is room: when it was registered first, RFC 3339, for `graylane instances`.
+   */
   readonly meta?: Readonly<Record<string, string>>;
   /** Share of the calls, 1..65535, and what is left of it while a check warns. Default 1 and 1. */
   readonly weights?: { readonly passing: number; readonly warning?: number };
@@ -78,10 +81,17 @@ const KEYS: Readonly<Record<keyof InstanceOptions, true>> = {
 const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 const CHECKS: readonly CheckKind[] = ['grpc', 'ttl', 'none'];
 
+const MOST_META_KEYS = 64;
+const STARTED_AT = 'started-at';
+
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Throws INVALID_OPTION with every problem, as `instance.port: 0 (expected: 1..65535)`. */
-export function parseInstanceOptions(options: InstanceOptions, env: Environment = process.env): ParsedInstance {
+export function parseInstanceOptions(
+  options: InstanceOptions,
+  env: Environment = process.env,
+  startedAt: Date = new Date(),
+): ParsedInstance {
   const read = new OptionReader(options, 'instance', Object.keys(KEYS));
   const given: Partial<InstanceOptions> = isRecord(options) ? options : {};
   const name = read.text('name', SERVICE, 'a service name of letters, digits, "-", "_" and "."') ?? 'x';
@@ -97,7 +107,7 @@ export function parseInstanceOptions(options: InstanceOptions, env: Environment 
     address,
     id: id ?? `${name}-${hostname()}-${port}`,
     tags: read.texts('tags'),
-    meta: readMeta(read),
+    meta: withStart(readMeta(read), startedAt),
     weights: readWeights(read),
     check: readCheck(read, {
       // Null is not "left out".
@@ -121,7 +131,8 @@ export function parseInstanceOptions(options: InstanceOptions, env: Environment 
 
 function readMeta(read: OptionReader): Readonly<Record<string, string>> {
   const meta = read.record('meta');
-  if (Object.keys(meta).length > 64) read.problem('meta', `${Object.keys(meta).length} keys`, 'at most 64');
+  if (Object.keys(meta).length > MOST_META_KEYS)
+    read.problem('meta', `${Object.keys(meta).length} keys`, `at most ${MOST_META_KEYS}`);
   const checked: Record<string, string> = {};
   for (const [key, value] of Object.entries(meta)) {
     const isKey = /^[A-Za-z0-9_-]{1,128}$/.test(key) && !key.startsWith('consul-');
@@ -132,6 +143,12 @@ function readMeta(read: OptionReader): Readonly<Record<string, string>> {
     } else checked[key] = value;
   }
   return checked;
+}
+
+/** Consul does not tell how old an instance is. The same for every later registration, which then changes nothing. */
+function withStart(meta: Readonly<Record<string, string>>, startedAt: Date): Readonly<Record<string, string>> {
+  if (STARTED_AT in meta || Object.keys(meta).length >= MOST_META_KEYS) return meta;
+  return { ...meta, [STARTED_AT]: startedAt.toISOString() };
 }
 
 function readWeights(read: OptionReader): { readonly passing: number; readonly warning: number } {

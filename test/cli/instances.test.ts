@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { registerInstance } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
 import { startLive } from './live-command';
 import { commandWorld, policyOf } from './two-datacenters';
@@ -40,6 +41,19 @@ describe('graylane instances', () => {
     const { json } = await world.runJson<{ instances: readonly object[] }>(['instances', 'a']);
     expect(json.instances).toHaveLength(3);
     expect(json).toMatchObject({ service: 'a', datacenters: [{ instances: 3, freshness: 'fresh' }] });
+  });
+
+  it('tells the age of an instance that registered itself', async () => {
+    const { address } = world.consul.dc('dc1');
+    const own = { name: 'self', id: 'self-1', port: 9010, check: 'none', settleMs: 0, graceMs: 0 } as const;
+    const registration = closing(registerInstance({ ...own, consul: { address } }), (one) => one.stop());
+    const before = Date.now();
+    await registration.registered();
+    const { json } = await world.runJson<{ instances: readonly { ageMs?: number }[] }>(['instances', 'self']);
+    expect(json.instances).toHaveLength(1);
+    expect(json.instances[0]?.ageMs).toBeGreaterThan(0);
+    expect(json.instances[0]?.ageMs).toBeLessThan(Date.now() - before + 5_000);
+    expect((await world.run(['instances', 'self'])).stdout).toMatch(/self-1 .*passing +1 +\d+s$/m);
   });
 
   it('ends with 1 when nobody is there, and says what to run', async () => {

@@ -2,18 +2,22 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLane } from '../../src/graylane';
-import type { ConsulOptions } from '../../src/index';
+import type { AdminHandler, ConsulOptions } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
-import { charge, paymentsClient } from '../support/payments';
+import { CHARGE, charge, paymentsClient } from '../support/payments';
 import { runScript } from '../support/run-script';
 import { healthEntry, reply, type ScriptedConsul, startScriptedConsul } from '../support/scripted-consul';
+import { startMetering } from '../telemetry/metering';
+import { startTracing } from '../telemetry/tracing';
 
 const TOKEN = 'b1gsecret-4f3e-planted-token-9c21';
 const PASSWORD = 'planted-password-77';
 
 const opened = closeAfterEach();
+const tracing = startTracing();
 let folder: string;
 /** Everything that a user could come to see, as text. */
 let seen: string[];
@@ -60,10 +64,17 @@ async function drive(consul: ConsulOptions, env: Readonly<Record<string, string>
   const own: string[] = [];
   const see = (where: string, value: unknown): void => note(where, value, own);
   const log = (message: string, fields?: object): void => see('log', `${message} ${inspect(fields)}`);
+  const metering = startMetering();
   const lane = createLane(
-    { consul, stateDirectory: join(folder, 'state'), logger: { debug: log, info: log, warn: log, error: log } },
+    {
+      consul,
+      stateDirectory: join(folder, 'state'),
+      logger: { debug: log, info: log, warn: log, error: log },
+      telemetry: { meterProvider: metering.provider },
+    },
     { env: { CONSUL_HTTP_AUTH: `user:${PASSWORD}`, ...env } },
   );
+  const admin = lane.adminHandler();
   const client = paymentsClient(lane.target('payments'), lane.clientOptions());
   await lane.ready('payments', { timeoutMs: 700 }).catch((error) => see('ready', error));
   await charge(client, {}, { deadline: Date.now() + 300 }).catch((error) => see('call', error));
@@ -76,11 +87,39 @@ async function drive(consul: ConsulOptions, env: Readonly<Record<string, string>
   } catch (error) {
     see('explain()', error);
   }
+  for (const path of ADMIN_PATHS) see(`admin ${path}`, ask(admin, path));
+  const { names, points } = await metering.collect();
+  expect(names).toContain('graylane.policy.index');
+  for (const name of names) see(`metric ${name}`, points(name));
   client.close();
   await lane.close();
   see('closed lane', lane);
   await charge(client).catch((error) => see('late call', error));
   return own.join('\n');
+}
+
+const ADMIN_PATHS = ['/inspect', `/explain?service=payments&method=${CHARGE}`, '/decisions', '/policy', '/nothing'];
+
+/** What the handler answers, head and body. */
+function ask(admin: AdminHandler, url: string): string {
+  const said: string[] = [];
+  const response = {
+    statusCode: 0,
+    setHeader: (name: string, value: string) => said.push(`${name}: ${value}`),
+    end: (text: string) => said.push(text),
+  };
+  admin({ method: 'GET', url }, response);
+  expect(said.length).toBeGreaterThan(1);
+  return `${response.statusCode} ${said.join('\n')}`;
+}
+
+/** Spans whole: names, attributes, events, status. */
+function noteSpans(): readonly ReadableSpan[] {
+  const spans = tracing.take();
+  for (const { name, attributes, events, status, links, resource } of spans) {
+    note(`span ${name}`, { attributes, events, status, links, resource: resource.attributes });
+  }
+  return spans;
 }
 
 async function stateFiles(): Promise<readonly string[]> {
@@ -134,8 +173,15 @@ describe('a planted token is nowhere to be found', () => {
           // It was in play, and the fault was the one that is meant.
           if (typeof fault === 'function') expect(consul.requests[0]?.token, what).toBe(TOKEN);
           expect(shown, what).toMatch(reason);
+          // So does whoever asks the running process.
+          expect(shown, what).toMatch(/admin \/inspect: 200 /);
         }),
       );
+      // One call each, told with the reason why it was not served; none was begun after the lane was closed.
+      const spans = noteSpans();
+      const calls = spans.filter(({ name }) => name === CHARGE.slice(1));
+      expect(calls.length).toBeGreaterThanOrEqual(faults.length);
+      expect(calls.filter(({ status }) => status.message !== undefined).length).toBeGreaterThanOrEqual(faults.length);
       expectNothing();
     });
   }
@@ -165,6 +211,7 @@ describe('a planted token is nowhere to be found', () => {
       else reply(response, { index: '5', body: [healthEntry('p1', 9)] });
     });
     await drive({ address: consul.address, token: TOKEN }, {});
+    expect(noteSpans().map(({ name }) => name)).toContain(`Attempt.${CHARGE.slice(1)}`);
     const files = await stateFiles();
     expect(files.join()).toContain('p1');
     seen.push(...files);

@@ -76,6 +76,28 @@ describe('an instance that registers itself', () => {
     expect(await entries()).toEqual([]);
   });
 
+  it('says when it began, once and for all, unless it is told otherwise', async () => {
+    const before = Date.now();
+    const registration = open({ check: 'none', verifyEveryMs: 500 });
+    await registration.registered();
+    const startOf = async (): Promise<string | undefined> => (await entries())[0]?.Service.Meta['started-at'];
+    const told = await startOf();
+    expect(told).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(Date.parse(told ?? '')).toBeGreaterThanOrEqual(before);
+    expect(Date.parse(told ?? '')).toBeLessThanOrEqual(Date.now());
+    await consul.deregister('p1');
+    await expect.poll(startOf, { timeout: 5_000 }).toBe(told);
+    await registration.stop();
+
+    const own = { 'started-at': '2026-01-02T03:04:05Z' };
+    await open({ check: 'none', meta: own }).registered();
+    expect(await startOf()).toBe(own['started-at']);
+    // Consul takes 64 keys and no more.
+    const full = Object.fromEntries(Array.from({ length: 64 }, (_, key) => [`k${key}`, 'v']));
+    await open({ check: 'none', meta: full }).registered();
+    expect((await entries())[0]?.Service.Meta).toEqual(full);
+  });
+
   it('is found and called by a lane, and judged by its gRPC health', async () => {
     const { server, health, port } = await startHealthyServer();
     const registration = open({ port, server, health, check: { type: 'grpc', intervalMs: 1_000 }, graceMs: 0 });

@@ -7,19 +7,20 @@ import { join } from 'node:path';
 
 const HOW = 'not found (expected: Debian package prometheus, or the download of the same name, on PATH)';
 
-/** A Prometheus that scrapes one target five times a second. */
+/** A Prometheus that scrapes its targets five times a second. */
 export interface PrometheusProcess {
+  readonly url: string;
   /** Values of an instant query, by the labels of each. */
   query(expression: string): Promise<readonly { readonly labels: Record<string, string>; readonly value: number }[]>;
   stop(): Promise<void>;
 }
 
-export async function startPrometheus(target: string): Promise<PrometheusProcess> {
+export async function startPrometheus(...targets: readonly string[]): Promise<PrometheusProcess> {
   if (spawnSync('prometheus', ['--version']).error !== undefined) throw new Error(`prometheus: ${HOW}`);
   const folder = await mkdtemp(join(tmpdir(), 'graylane-prometheus-'));
   const config = {
     global: { scrape_interval: '200ms', scrape_timeout: '200ms' },
-    scrape_configs: [{ job_name: 'graylane', static_configs: [{ targets: [target] }] }],
+    scrape_configs: [{ job_name: 'graylane', static_configs: [{ targets }] }],
   };
   // YAML takes JSON as it is.
   await writeFile(join(folder, 'prometheus.yml'), JSON.stringify(config));
@@ -40,6 +41,7 @@ export async function startPrometheus(target: string): Promise<PrometheusProcess
   const url = `http://127.0.0.1:${port}`;
   await untilReady(`${url}/-/ready`);
   return {
+    url,
     async query(expression) {
       const response = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query: expression })}`);
       const { status, error, data } = (await response.json()) as Answer;
