@@ -14,7 +14,6 @@ type Kind = UpdaterOptions['kind'];
 interface Reading {
   readonly heapBytes: number;
   readonly cpuShare: number;
-  readonly delayP99Ms: number;
 }
 
 interface Result {
@@ -78,7 +77,7 @@ async function main(): Promise<void> {
     for (const [state, reading] of Object.entries({ 'never failed': result.connected, 'failed once': result.failed })) {
       console.log(
         `${name.padEnd(22)}${state.padEnd(15)}heap ${kib(reading.heapBytes - result.empty).toFixed(2)} KiB an endpoint, ` +
-          `${(reading.cpuShare * 100).toFixed(2)} % of a core, event-loop delay p99 ${reading.delayP99Ms.toFixed(1)} ms`,
+          `${(reading.cpuShare * 100).toFixed(2)} % of a core`,
       );
     }
   }
