@@ -9,16 +9,18 @@ export type { ProtectionOptions } from './discovery/protection';
 export type { Instance } from './discovery/source';
 export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';
-export { createGraylane, registerWith } from './graylane';
+export { createGraylane } from './graylane';
+export type { GrpcModule } from './internal/grpc';
 export type { LogFields, Logger, PinoLogger } from './internal/logger';
 export type { Graylane, LaneInspection, TargetOptions } from './lane';
 export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
-export type { ForceSelector, PlannedTier, PolicyOrigin, PolicyProblem, RetryPlan } from './policy/plan';
+export type { DecidedBy, ForceSelector, PlannedTier, PolicyOrigin, PolicyProblem, RetryPlan } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
 export type { AcceptOptions } from './propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
+export { registerWith } from './register-with';
 export type {
   DecisionEvent,
   DecisionListener,

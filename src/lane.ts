@@ -1,28 +1,24 @@
 // `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { CallScope } from './channel/call-scope';
-import type { AgentLoad } from './discovery/consul/agent-load';
-import type { StaticInstance } from './discovery/static-instance';
 import type {
+  Channel,
   ChannelCredentials,
   ChannelOptions,
-  ClientChannel,
   ClientOptions,
   Metadata,
   ServerInterceptor,
-} from './internal/grpc';
+} from '@grpc/grpc-js';
+import type { CallScope } from './channel/call-scope';
+import type { AgentLoad } from './discovery/consul/agent-load';
+import type { StaticInstance } from './discovery/static-instance';
 import type { PolicyDocument } from './policy/document';
-
 import type { AcceptOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
-
 import type { DecisionListener, DecisionListenerOptions, Subscription } from './resolver/decision-feed';
-
 import type { ExplainRequest, Explanation } from './resolver/explain';
 import type { ServiceInspection } from './resolver/inspect';
 import type { LaneBreakers } from './resolver/lane-breakers';
 import type { PolicyMode } from './resolver/target';
-
 import type { AdminHandler } from './telemetry/admin-handler';
 import type { CallLogFields } from './telemetry/log-fields';
 
@@ -58,7 +54,7 @@ export interface Graylane {
   /** The same for frameworks that take channel options, such as NestJS' `channelOptions`. */
   channelOptions(options?: ClientOptions): ClientOptions;
   /** The Channel itself, for clients that take one, such as nice-grpc. `service` is a name or a whole target. */
-  channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): ClientChannel;
+  channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): Channel;
   /** grpc-js Metadata holding these labels. Throws INVALID_LABEL. */
   metadata(labels: Readonly<Record<string, string>>): Metadata;
   /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */

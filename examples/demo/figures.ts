@@ -1,3 +1,4 @@
+import type { BreakerState } from 'graylane';
 import type { Instance } from './fleet';
 import type { Stage, Step, StepFinding } from './steps';
 
@@ -22,6 +23,8 @@ export interface Figures {
   /** Calls that each instance answered in the last second. */
   readonly rates: ReadonlyMap<string, number>;
   readonly instances: readonly Instance[];
+  /** The breaker of the whole canary in each datacenter, by its name; missing where it never counted a call. */
+  readonly canaryBreakers: ReadonlyMap<string, BreakerState>;
   readonly steps: readonly StepView[];
 }
 
@@ -35,6 +38,9 @@ export function takeFigures(stage: Stage, steps: readonly StepView[], startedAtM
   for (const { reply } of recent) {
     if (reply !== undefined) rates.set(reply.servedBy, (rates.get(reply.servedBy) ?? 0) + 1);
   }
+  const breakers = stage.world.lane.breakers
+    .list()
+    .filter(({ level, key }) => level === 'subset' && key.startsWith('canary@'));
   const durations = recent.map((record) => record.endedAtMs - record.startedAtMs).sort((a, b) => a - b);
   const canary = ordinary.filter((record) => record.reply?.version === 'canary').length;
   return {
@@ -47,6 +53,7 @@ export function takeFigures(stage: Stage, steps: readonly StepView[], startedAtM
     medianMs: durations[Math.floor(durations.length / 2)] ?? 0,
     rates,
     instances: stage.fleet.instances,
+    canaryBreakers: new Map(breakers.map(({ key, state }) => [key.slice(key.lastIndexOf('@') + 1), state])),
     steps,
   };
 }

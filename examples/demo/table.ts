@@ -1,4 +1,5 @@
 import { stripVTControlCharacters, styleText } from 'node:util';
+import type { BreakerState } from 'graylane';
 import type { Figures, StepView } from './figures';
 import type { Instance } from './fleet';
 
@@ -33,19 +34,25 @@ function drawSplit({ canaryPercent, weightPercent }: Figures): readonly string[]
 }
 
 /** Two datacenters beside one another. */
-function drawDatacenters({ instances, rates }: Figures): readonly string[] {
+function drawDatacenters({ instances, rates, canaryBreakers }: Figures): readonly string[] {
   const names = [...new Set(instances.map((instance) => instance.datacenter))];
   const columns = names.map((name, index) => {
     const own = instances.filter((instance) => instance.datacenter === name);
     const total = own.reduce((sum, instance) => sum + (rates.get(instance.id) ?? 0), 0);
     const title = `${paint('bold', name)}${index === 0 ? paint('dim', ' local') : ''}`;
     return [
-      ` ${title}${paint('dim', `  ${total} calls/s`)}`,
+      ` ${title}${paint('dim', `  ${total}/s`)}${drawBreaker(canaryBreakers.get(name))}`,
       ...own.map((instance) => drawInstance(instance, rates.get(instance.id) ?? 0)),
     ];
   });
   const height = Math.max(...columns.map((column) => column.length));
   return Array.from({ length: height }, (_, row) => columns.map((column) => pad(column[row] ?? '', COLUMN)).join('  '));
+}
+
+/** Of the whole canary: nothing while it is closed. */
+function drawBreaker(state: BreakerState | undefined): string {
+  if (state === undefined || state === 'closed') return '';
+  return `  ${paint(state === 'open' ? 'red' : CANARY, `canary ${state}`)}`;
 }
 
 function drawInstance({ id, version, datacenter, isAlive }: Instance, rate: number): string {

@@ -1,4 +1,3 @@
-import type { Instance } from '../discovery/source';
 import type { Timer } from '../internal/clock';
 import {
   type ChannelControlHelper,
@@ -13,17 +12,14 @@ import {
   subchannelOptions,
 } from '../internal/grpc';
 import type { Decision } from '../policy/plan';
-import { type Membership, membershipOf } from '../snapshot/membership';
 import type { Snapshot } from '../snapshot/snapshot';
 import { AttemptPool } from './attempt';
 import { ConnectionSet } from './connection-set';
-import { createPoolPicker } from './create-pool-picker';
 import type { ChannelLink } from './host';
 import { SnapshotPicker, waitingPicker } from './picker';
-import { Pool, type PoolParts } from './pool';
-import { Spill } from './spill';
-import { chooseSubset } from './subsetting';
-import { Topology } from './topology';
+import { describeWaiting } from './refusal';
+import type { Topology } from './topology';
+import { TopologyBuilder } from './topology-builder';
 
 /** Above this size a pool that already serves is refreshed at most every `REFRESH_MS`, so that n connects do not cost n^2. */
 const LARGE_POOL = 256;
@@ -76,16 +72,13 @@ class ActiveBalancer {
   readonly #helper: ChannelControlHelper;
   readonly #link: ChannelLink;
   readonly #connections: ConnectionSet;
+  readonly #builder: TopologyBuilder;
   readonly #attempts: AttemptPool;
   readonly #createMetadata: () => Metadata;
   readonly #unsubscribe: () => void;
   #snapshot: Snapshot | undefined;
   #topology: Topology | undefined;
   #older = new WeakMap<Snapshot['plan'], Topology>();
-  /** By datacenter and subset. */
-  readonly #spills = new Map<string, Spill>();
-  /** By the list they were chosen from, which belongs to one plan and one instance set. */
-  readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
   #flush: NodeJS.Immediate | undefined;
   #lateFlush: Timer | undefined;
   #forgetLost: Timer | undefined;
@@ -107,6 +100,7 @@ class ActiveBalancer {
       stateChanged: () => this.#scheduleFlush(),
       setGrew: (isComplete) => this.#grew(isComplete),
     });
+    this.#builder = new TopologyBuilder(host, this.#connections);
     this.#unsubscribe = host.endpoints.subscribe(
       () => this.#scheduleFlush(),
       (nowMs) => this.#judge(nowMs),
@@ -116,7 +110,7 @@ class ActiveBalancer {
   update(snapshot: Snapshot | undefined): void {
     if (snapshot !== undefined) {
       this.#snapshot = snapshot;
-      this.#connections.want(this.#wanted(snapshot), snapshot.plan.balancing.drainMs);
+      this.#connections.want(this.#builder.wanted(snapshot), snapshot.plan.balancing.drainMs);
     }
     this.#rebuild();
   }
@@ -135,39 +129,6 @@ class ActiveBalancer {
     this.#link.waitingReason = undefined;
   }
 
-  /** Every instance that some destination of the plan can reach, nearest datacenter first, each once. */
-  #wanted(snapshot: Snapshot): Iterable<Instance> {
-    const membership = membershipOf(snapshot.plan, snapshot.instances);
-    const wanted = new Set<Instance>();
-    for (const datacenter of membership.datacenters) {
-      for (const group of membership.groups) {
-        if (group.datacenter !== datacenter) continue;
-        for (const instance of this.#share(group.usable, snapshot.plan)) wanted.add(instance);
-      }
-    }
-    // Only those that there is a connection to anyhow: nobody connects afresh to what has vanished.
-    if (membership.isAnyAbsent) {
-      for (const subset of snapshot.plan.subsets.keys()) {
-        for (const datacenter of membership.datacenters) {
-          for (const instance of this.#connections.among(membership.absent(subset, datacenter))) wanted.add(instance);
-        }
-      }
-    }
-    return wanted;
-  }
-
-  /** This client's share of a group under deterministic subsetting. */
-  #share(instances: readonly Instance[], plan: Snapshot['plan']): readonly Instance[] {
-    const size = plan.balancing.subsetSize;
-    if (size === undefined || instances.length <= size) return instances;
-    let share = this.#shares.get(instances);
-    if (share === undefined) {
-      share = chooseSubset(instances, (instance) => instance.key, size, this.#link.host.clientId);
-      this.#shares.set(instances, share);
-    }
-    return share;
-  }
-
   /** While many connections are opened, those that exist serve; looking at all of them after each slice would cost n^2. */
   #grew(isComplete: boolean): void {
     const isLarge = this.#topology?.pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
@@ -180,7 +141,7 @@ class ActiveBalancer {
     const snapshot = this.#snapshot;
     if (snapshot !== undefined) {
       this.#older = new WeakMap();
-      this.#topology = this.#build(snapshot.plan, snapshot, this.#topology, this.#spills);
+      this.#topology = this.#builder.build(snapshot, this.#topology);
       this.#watchLost();
     }
     this.#publish();
@@ -194,91 +155,10 @@ class ActiveBalancer {
     this.#forgetLost = isAnyLost ? clock.setTimer(LOST_MS, () => this.#rebuild()) : undefined;
   }
 
-  #build(
-    plan: Snapshot['plan'],
-    snapshot: Snapshot,
-    former: Topology | undefined,
-    spills: Map<string, Spill>,
-  ): Topology {
-    const { host } = this.#link;
-    const membership = membershipOf(plan, snapshot.instances);
-    const turnover = host.endpoints.turnover();
-    return new Topology(plan, membership, (subset, datacenter, isAbsent) => {
-      if (isAbsent) return this.#absentPool(plan, membership, subset, datacenter, former);
-      const group = membership.group(subset, datacenter);
-      const subsetPlan = plan.subsets.get(subset);
-      const { overprovisioning } = plan.locality;
-      const key = `${datacenter}\n${subset}${overprovisioning === undefined ? '' : `\n${overprovisioning}`}`;
-      const now = host.clock.now();
-      if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
-        spills.get(key)?.update(0, 1, now);
-        return undefined;
-      }
-      const spill = spills.get(key) ?? new Spill(overprovisioning);
-      spills.set(key, spill);
-      const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
-      const isOfGroup = (each: Instance): boolean =>
-        each.datacenter === datacenter && membership.wouldTake(subset, each);
-      // Lost and not replaced: a rolling restart under new addresses loses nothing.
-      const gone = turnover.lost.filter(isOfGroup).length - turnover.joined.filter(isOfGroup).length;
-      const sheds = subsetPlan.fallback !== undefined && subsetPlan.subsetBreaker.enabled;
-      const parts: PoolParts = {
-        subset,
-        datacenter,
-        isAbsent: false,
-        members,
-        missing,
-        absent: group.unusable.length + Math.max(0, gone),
-        balancing: subsetPlan.balancing ?? plan.balancing,
-        breakerPlan: subsetPlan.breaker,
-        subsetBreaker: sheds ? host.breakers.forSubset(subsetPlan, datacenter) : undefined,
-        spill,
-      };
-      return this.#keepOrMake(parts, former, now);
-    });
-  }
-
-  /** Those that vanished with many others, as far as they are still connected. */
-  #absentPool(
-    plan: Snapshot['plan'],
-    membership: Membership,
-    subset: string,
-    datacenter: string,
-    former: Topology | undefined,
-  ): Pool | undefined {
-    const subsetPlan = plan.subsets.get(subset);
-    const { members } = this.#connections.to(membership.absent(subset, datacenter));
-    if (subsetPlan === undefined || members.length === 0) return undefined;
-    const parts: PoolParts = {
-      subset,
-      datacenter,
-      isAbsent: true,
-      members,
-      missing: 0,
-      absent: 0,
-      balancing: plan.balancing,
-      breakerPlan: subsetPlan.breaker,
-      subsetBreaker: undefined,
-      spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, true))?.spill ?? new Spill(),
-    };
-    return this.#keepOrMake(parts, former, this.#link.host.clock.now());
-  }
-
-  #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
-    const { subset, datacenter, isAbsent } = parts;
-    const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, isAbsent));
-    if (kept?.isMadeOf(parts) !== true) {
-      return new Pool(parts, { create: createPoolPicker, random: this.#link.host.random }, now);
-    }
-    kept.refresh(now);
-    return kept;
-  }
-
   #topologyUnder(decision: Decision): Topology {
     let topology = this.#older.get(decision.plan);
     if (topology === undefined) {
-      // What an older plan makes of the tiers must not sway how much of their calls they keep under the current one.
-      topology = this.#build(decision.plan, this.#snapshot as Snapshot, undefined, new Map());
+      topology = this.#builder.buildUnder(decision.plan, this.#snapshot as Snapshot);
       this.#older.set(decision.plan, topology);
     }
     return topology;
@@ -337,17 +217,4 @@ class ActiveBalancer {
     const state = isReady ? connectivity.READY : isPending ? connectivity.CONNECTING : connectivity.TRANSIENT_FAILURE;
     this.#helper.updateState(state, picker, isReady ? null : describeWaiting(host.service, topology));
   }
-}
-
-function isPoolOf(pool: Pool, subset: string, datacenter: string, isAbsent: boolean): boolean {
-  return pool.subset === subset && pool.datacenter === datacenter && pool.isAbsent === isAbsent;
-}
-
-function describeWaiting(service: string, topology: Topology): string {
-  const pools = topology.pools.map((pool) => {
-    const connected = pool.members.filter((member) => member.isReady).length;
-    const failure = pool.lastFailure === undefined ? '' : ` (last failure: ${pool.lastFailure})`;
-    return `${pool.subset} in ${pool.datacenter}: ${connected} of ${pool.members.length + pool.missing} connected${failure}`;
-  });
-  return `${service}: ${pools.length === 0 ? 'no usable instance is known' : pools.join(', ')}`;
 }

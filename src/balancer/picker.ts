@@ -8,9 +8,11 @@ import type { Endpoint } from './endpoint';
 import { countForCap, mayUse, ownTiers } from './fallback-use';
 import { changeHeaders } from './header-changes';
 import type { BalancerHost } from './host';
+import { anybodyConnected, leastRecentlyTried } from './last-resort';
 import { asChannelConnection, type Pool } from './pool';
 import { describeForce, describeRefusal } from './refusal';
 import type { RoutedCall } from './routed-call';
+import { fallbackFrom, hasWrittenOrder, isShed, spills } from './shed-and-spill';
 import type { Topology } from './topology';
 
 const QUEUE: PickResult = {
@@ -96,11 +98,12 @@ export class SnapshotPicker implements Picker {
     isChoosy: boolean,
     metadata: Metadata,
   ): PickResult | undefined {
-    const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? this.#fallbackFrom(call, tiers) : 0;
+    const { host } = this.#context;
+    const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? fallbackFrom(call, tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
-      if (!mayUse(call, pool, this.#context.host.breakers.fallbackCaps)) continue;
-      if (pool.subsetBreaker !== undefined && this.#isShed(pool, tiers, tier)) {
+      if (!mayUse(call, pool, host.breakers.fallbackCaps)) continue;
+      if (isShed(host, tiers, tier)) {
         call.rejectedAt ??= pool;
         continue;
       }
@@ -109,10 +112,10 @@ export class SnapshotPicker implements Picker {
         if (probe !== undefined) return this.#complete(call, probe, pool, tier, metadata);
       }
       if (pool.shunned.length > 0 && call.tried === undefined) {
-        const measured = pool.toMeasure(this.#context.host.endpoints.nowMs);
+        const measured = pool.toMeasure(host.endpoints.nowMs);
         if (measured !== undefined) return this.#complete(call, measured, pool, tier, metadata);
       }
-      if (isChoosy && pool.spill.isPartial && this.#spills(call, pool, tiers, tier)) {
+      if (isChoosy && spills(host, call, tiers, tier)) {
         if (pool.isAllBad && pool.connected.length > 0) call.rejectedAt ??= pool;
         continue;
       }
@@ -123,59 +126,14 @@ export class SnapshotPicker implements Picker {
       const connection = choose(pool, this.#pick);
       if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
       if (call.tried !== undefined && hasWrittenOrder(call)) {
-        const again = this.#pickAgain(call, tiers.slice(0, tier + 1), metadata, tier);
-        if (again !== undefined) return again;
+        const again = leastRecentlyTried(call, tiers.slice(0, tier + 1), tier);
+        if (again !== undefined) return this.#complete(call, again.connection, again.pool, again.tier, metadata);
       }
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would
       // land on its fallback whenever that one connects a millisecond earlier. Not so for a retry.
       if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return QUEUE;
     }
     return undefined;
-  }
-
-  /**
-   * Where a call's last attempt begins: with the fallback, since a version that fails every call would fail this one too
-   * whoever of it is asked.
-   */
-  #fallbackFrom(call: RoutedCall, tiers: readonly Pool[]): number {
-    if (hasWrittenOrder(call)) return 0;
-    const wanted = tiers[0]?.subset;
-    for (let tier = 1; tier < tiers.length; tier += 1) {
-      const pool = tiers[tier] as Pool;
-      if (pool.subset !== wanted && pool.picker !== undefined && !pool.isAllBad && !this.#isOpen(pool)) return tier;
-    }
-    return 0;
-  }
-
-  /** A subset whose breaker is open goes to its fallback, except for the trickle that a half-open one lets through. */
-  #isShed(pool: Pool, tiers: readonly Pool[], tier: number): boolean {
-    const { breakers, endpoints } = this.#context.host;
-    if (!breakers.isShed(pool.subset, pool.datacenter, endpoints.nowMs)) {
-      pool.subsetBreaker?.offer(endpoints.nowMs);
-      return false;
-    }
-    // Shedding needs somebody to shed to: a strict route, or the last subset of its chain, has nobody.
-    for (let later = tier + 1; later < tiers.length; later += 1) {
-      if ((tiers[later] as Pool).subset !== pool.subset) return true;
-    }
-    return false;
-  }
-
-  #spills(call: RoutedCall, pool: Pool, tiers: readonly Pool[], tier: number): boolean {
-    // A retry goes to whoever has not been tried yet, here first.
-    if (call.tried !== undefined && !pool.isAllBad) return false;
-    const { random, endpoints } = this.#context.host;
-    const share = pool.spill.share(endpoints.nowMs);
-    if (share >= 1 || random() < share) return false;
-    for (let later = tier + 1; later < tiers.length; later += 1) {
-      const next = tiers[later] as Pool;
-      if (next.picker !== undefined && !next.isAllBad && !this.#isOpen(next)) return true;
-    }
-    return false;
-  }
-
-  #isOpen(pool: Pool): boolean {
-    return pool.subsetBreaker !== undefined && pool.subsetBreaker.state !== 'closed';
   }
 
   /** A held-out or doubtful endpoint that is due, for a call that can be tried again elsewhere; for any call if none such comes. */
@@ -192,7 +150,7 @@ export class SnapshotPicker implements Picker {
     return undefined;
   }
 
-  /** No tier is fit to serve: the least recently tried, else anybody who is connected, else wait or refuse. */
+  /** No tier is fit to serve: anybody untried who is connected, else the least recently tried, else wait or refuse. */
   #pickAnyway(
     call: RoutedCall,
     decision: Decision,
@@ -200,47 +158,11 @@ export class SnapshotPicker implements Picker {
     tiers: readonly Pool[],
     metadata: Metadata,
   ): PickResult {
-    return (
-      this.#panic(call, tiers, metadata) ??
-      this.#pickAgain(call, tiers, metadata) ??
-      (tiers.some((pool) => pool.isPending) ? QUEUE : this.#refuseAll(call, decision, topology, tiers))
-    );
-  }
-
-  /** The whole list is bad: breakers are ignored and calls spread evenly over everyone connected. */
-  #panic(call: RoutedCall, tiers: readonly Pool[], metadata: Metadata): PickResult | undefined {
-    let count = 0;
-    for (const pool of tiers) count += pool.connected.length;
-    const start = Math.floor(this.#context.host.random() * count);
-    for (let step = 0; step < count; step += 1) {
-      let at = (start + step) % count;
-      for (let tier = 0; tier < tiers.length; tier += 1) {
-        const pool = tiers[tier] as Pool;
-        const connection = pool.connected[at];
-        if (connection === undefined) {
-          at -= pool.connected.length;
-          continue;
-        }
-        if (!connection.isReady || call.tried?.includes(connection.endpoint) === true) break;
-        return this.#complete(call, connection, pool, tier, metadata, true);
-      }
-    }
-    return undefined;
-  }
-
-  /** The least recently tried, in the tiers from `first` on. */
-  #pickAgain(call: RoutedCall, tiers: readonly Pool[], metadata: Metadata, first = 0): PickResult | undefined {
-    const tried = call.tried ?? [];
-    for (const [at, endpoint] of tried.entries()) {
-      // Tried again since: its turn is that of its latest try.
-      if (tried.lastIndexOf(endpoint) > at) continue;
-      for (let tier = first; tier < tiers.length; tier += 1) {
-        const pool = tiers[tier] as Pool;
-        const connection = pool.members.find((member) => member.endpoint === endpoint && member.isReady);
-        if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
-      }
-    }
-    return undefined;
+    const panic = anybodyConnected(call, tiers, this.#context.host.random);
+    if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, panic.tier, metadata, true);
+    const again = leastRecentlyTried(call, tiers, 0);
+    if (again !== undefined) return this.#complete(call, again.connection, again.pool, again.tier, metadata);
+    return tiers.some((pool) => pool.isPending) ? QUEUE : this.#refuseAll(call, decision, topology, tiers);
   }
 
   #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
@@ -301,11 +223,6 @@ export class SnapshotPicker implements Picker {
       onCallEnded: null,
     };
   }
-}
-
-/** Of a discovery chain: the next tier is for when nobody in this one is well, and neither a fallback nor a second try. */
-function hasWrittenOrder(call: RoutedCall): boolean {
-  return call.decision?.destination.tiers !== undefined;
 }
 
 function choose(

@@ -2,6 +2,7 @@ import type { Decision } from '../policy/plan';
 import type { Membership } from '../snapshot/membership';
 import { datacenterOrder } from '../snapshot/tiers';
 import type { Pool } from './pool';
+import type { Topology } from './topology';
 
 /**
  * Says in one line why no tier can serve: for each subset of the decision's chain what there is and why it is not
@@ -30,6 +31,16 @@ export function describeRefusal(
       : [`CONNECT_ONLY: only Connect proxies are registered in ${membership.connectOnly.join(', ')}`];
   const forced = decision.force === undefined ? [] : [`forced by the caller to ${describeForce(decision)}`];
   return [...forced, ...parts, ...suffix, ...connect].join('; ');
+}
+
+/** Says in one line what stands in the way of calls that wait: of each pool, how many are connected and the last failure. */
+export function describeWaiting(service: string, topology: Topology): string {
+  const pools = topology.pools.map((pool) => {
+    const connected = pool.members.filter((member) => member.isReady).length;
+    const failure = pool.lastFailure === undefined ? '' : ` (last failure: ${pool.lastFailure})`;
+    return `${pool.subset} in ${pool.datacenter}: ${connected} of ${pool.members.length + pool.missing} connected${failure}`;
+  });
+  return `${service}: ${pools.length === 0 ? 'no usable instance is known' : pools.join(', ')}`;
 }
 
 export function describeForce(decision: Decision): string {

@@ -1,10 +1,9 @@
-import type { Timer } from '../internal/clock';
 import type { BreakerDeps, BreakerIdentity } from './breaker-deps';
 import { Circuit } from './circuit';
 import type { Outcome } from './outcome';
 import { BYPASS, closedPermit, isProbePermit, type Permit, probePermit, ticketOf } from './permit';
 import type { ProbeGate } from './probe-gate';
-import { longestResetDelayMs, resetDelayMs } from './reset-delay';
+import { ResetSchedule } from './reset-schedule';
 import { type BreakerRules, causeToOpen } from './rules';
 import { Silence } from './silence';
 import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './view';
@@ -32,13 +31,10 @@ export class Breaker {
   #period = 0;
   #offeredUntilMs = Number.NEGATIVE_INFINITY;
   #probeSuccesses = 0;
-  #failedProbes = 0;
   #consecutiveFailures = 0;
   readonly #silence = new Silence();
+  readonly #reset: ResetSchedule;
   #badSinceMs: number | undefined;
-  #openedAtMs = 0;
-  #probeAtMs = 0;
-  #reset: Timer | undefined;
   #openedBecause: string | undefined;
   /** Set while `open` runs. */
   #cause: string | undefined;
@@ -51,6 +47,7 @@ export class Breaker {
     this.#deps = deps;
     this.#gate = gate;
     this.#rules = rules;
+    this.#reset = new ResetSchedule(deps.clock, deps.random, (openForMs) => this.circuit.probe(openForMs));
     this.circuit = new Circuit(
       identity.name,
       identity.group,
@@ -172,9 +169,7 @@ export class Breaker {
       if (rules.enabled) this.circuit.enable();
       else this.circuit.disable();
     }
-    if (this.#state !== 'open') return;
-    const latestMs = this.#openedAtMs + longestResetDelayMs(this.#failedProbes, rules);
-    if (latestMs < this.#probeAtMs) this.#resetAt(latestMs);
+    if (this.#state === 'open') this.#reset.configure(rules);
   }
 
   /** Lets go of what has left the window. False: nothing is left in it. Called from the registry's loop. */
@@ -202,15 +197,14 @@ export class Breaker {
       consecutiveFailures: this.#consecutiveFailures,
       silentFailures: this.#silence.inARow,
       isDoubtful: this.isDoubtful,
-      probesInMs: this.#state === 'open' ? Math.max(0, this.#probeAtMs - nowMs) : undefined,
+      probesInMs: this.#state === 'open' ? this.#reset.dueInMs(nowMs) : undefined,
       openedBecause: this.#state === 'closed' ? undefined : this.#openedBecause,
       lastFailure: last === undefined ? undefined : { reason: last.reason, agoMs: nowMs - last.atMs },
     };
   }
 
   dispose(): void {
-    this.#reset?.cancel();
-    this.#reset = undefined;
+    this.#reset.cancel();
     this.circuit.shutdown();
   }
 
@@ -250,19 +244,15 @@ export class Breaker {
   }
 
   #opened(): void {
-    const { clock, random } = this.#deps;
-    const nowMs = clock.now();
-    this.#failedProbes = this.#state === 'halfOpen' ? this.#failedProbes + 1 : 0;
+    const nowMs = this.#deps.clock.now();
     this.#badSinceMs ??= nowMs;
-    this.#openedAtMs = nowMs;
     this.#openedBecause = this.#cause ?? 'opened by hand';
-    this.#resetAt(nowMs + resetDelayMs(this.#failedProbes, this.#rules, random));
+    this.#reset.opened(nowMs, this.#state === 'halfOpen', this.#rules);
     this.#change('open', 'open');
   }
 
   #closed(): void {
-    this.#reset?.cancel();
-    this.#reset = undefined;
+    this.#reset.cancel();
     this.#period += 1;
     this.#consecutiveFailures = 0;
     this.#silence.broken();
@@ -279,15 +269,5 @@ export class Breaker {
     this.#silence.released();
     this.#probeSuccesses = 0;
     this.#deps.changed(this, event, from);
-  }
-
-  #resetAt(atMs: number): void {
-    const { clock } = this.#deps;
-    this.#reset?.cancel();
-    this.#probeAtMs = atMs;
-    this.#reset = clock.setTimer(Math.max(0, atMs - clock.now()), () => {
-      this.#reset = undefined;
-      this.circuit.probe(clock.now() - this.#openedAtMs);
-    });
   }
 }

@@ -1,4 +1,7 @@
 import type { Algorithm, PolicyDocument, StatusName } from './document';
+import type { RoutePlan } from './route-plan';
+
+export type * from './route-plan';
 
 /**
  * A policy compiled: immutable, shared by every call that was decided under it, replaced as a whole. Built by
@@ -90,13 +93,16 @@ export interface PlannedTier {
   readonly datacenter: string;
 }
 
+/** A route, nothing but the policy's `default`, an override in force, or the caller's `force`. */
+export type DecidedBy = 'route' | 'default' | 'override' | 'force';
+
 /**
  * What the plan says of one call. Built when the plan is compiled, one for each outcome that a route can have, so that
  * deciding allocates nothing. `force` makes decisions of its own at call time.
  */
 export interface Decision {
   readonly plan: Plan;
-  readonly by: 'route' | 'default' | 'override' | 'force';
+  readonly by: DecidedBy;
   /** The route's name; `default`, `override` or `force` otherwise. */
   readonly route: string;
   readonly destination: Destination;
@@ -146,75 +152,6 @@ export interface ForceSelector {
   readonly datacenter?: string;
   /** Default true: fail, naming the force, when it cannot be had. False: go on as if it had not been asked for. */
   readonly strict?: boolean;
-}
-
-export interface RoutePlan {
-  readonly name: string;
-  readonly index: number;
-  /** Undefined: every call. */
-  readonly match: MatchPlan | undefined;
-  readonly split: SplitPlan;
-}
-
-export interface MatchPlan {
-  /** Must hold besides the two lists below. */
-  readonly path?: PathCondition;
-  readonly exactMethods: ReadonlySet<string>;
-  readonly methodPrefixes: readonly string[];
-  /** ANDed. */
-  readonly labels: readonly LabelCondition[];
-  /** Empty: no `any`. Otherwise one group must hold whole. */
-  readonly any: readonly (readonly LabelCondition[])[];
-  readonly sample: SamplePlan | undefined;
-}
-
-/** A condition on the method's path that a name or a prefix does not express. */
-export interface PathCondition {
-  test(path: string): boolean;
-  /** For explain: `regex /shop\\..*`, `never (QueryParam)`. */
-  readonly describe: string;
-}
-
-export interface LabelCondition {
-  readonly key: string;
-  /**
-   * `undefined`: the call has no such label. Never throws. Linear in the value's length: values beyond 1,024 characters
-   * never reach the regular expression engine.
-   */
-  test(value: string | undefined): boolean;
-  /** For explain: `in [vip, staff]`. */
-  readonly describe: string;
-  /** Nothing but these values, as they are, can pass `test`: routes are found by them. Undefined: others can. */
-  readonly exact?: readonly string[];
-}
-
-export interface SamplePlan {
-  readonly by: string;
-  readonly percent: number;
-  /** True when the value falls into the sample. */
-  admits(value: string): boolean;
-}
-
-/** Always at least one entry; one entry means that no dice are thrown. */
-export interface SplitPlan {
-  readonly stickBy: string | undefined;
-  readonly entries: readonly SplitEntryPlan[];
-  /** True up to three entries: sticky values go by their bucket. False: by rendezvous hashing. */
-  readonly isBucketed: boolean;
-  /** Bucket 0..9999 of a sticky value. */
-  bucketOf(value: string): number;
-  /** Entry index of a bucket, for random draws and for splits of up to three entries. */
-  entryOf(bucket: number): number;
-  /** Entry index of a sticky value (buckets up to three entries, rendezvous hashing from four on). */
-  entryOfValue(value: string): number;
-}
-
-export interface SplitEntryPlan {
-  readonly subset: string;
-  readonly weight: number;
-  /** Buckets of 10,000. */
-  readonly buckets: number;
-  readonly decision: Decision;
 }
 
 export interface OverridePlan {

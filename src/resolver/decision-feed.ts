@@ -3,7 +3,7 @@ import type { Clock } from '../internal/clock';
 import type { Logger } from '../internal/logger';
 import { seededRandom } from '../internal/random';
 import { hash32 } from '../policy/hash';
-import type { Decision, ForceSelector } from '../policy/plan';
+import type { DecidedBy, Decision, ForceSelector } from '../policy/plan';
 import type { RoutingInput } from '../routing/call';
 import type { LaneCall } from './lane-call';
 import type { LaneMode } from './policy-state';
@@ -18,7 +18,7 @@ export interface DecisionEvent {
   readonly labels: Readonly<Record<string, string>>;
   readonly stickyKey?: string;
   readonly force?: ForceSelector;
-  readonly by: Decision['by'];
+  readonly by: DecidedBy;
   readonly route: string;
   readonly subset: string;
   readonly revision: string;

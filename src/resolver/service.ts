@@ -13,19 +13,14 @@ import type { Decision, Plan } from '../policy/plan';
 import type { RoutingInput, RoutingOutcome } from '../routing/call';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
-
 import { decidingPlan, instancesOf, type Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
-
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { LaneCall } from './lane-call';
-
 import type { LaneMode, PolicyState } from './policy-state';
-
 import { describeStaleness } from './readiness';
-
 import { RetryGate } from './retry-gate';
 import type { Target } from './target';
 

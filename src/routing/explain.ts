@@ -1,4 +1,4 @@
-import type { ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../policy/plan';
+import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../policy/plan';
 import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { decide } from './decide';
 import type { RouteMiss, RoutingRecorder } from './recorder';
@@ -23,7 +23,7 @@ export interface RoutingExplanation {
 }
 
 export interface ExplainedDecision {
-  readonly by: 'route' | 'default' | 'override' | 'force';
+  readonly by: DecidedBy;
   readonly route: string;
   readonly subset: string;
   readonly strict: boolean;

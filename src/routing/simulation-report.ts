@@ -1,3 +1,5 @@
+import type { DecidedBy } from '../policy/plan';
+
 /** What a policy did with many calls. Plain JSON; lists are in the policy's order. */
 export interface SimulationReport {
   readonly service: string;
@@ -21,7 +23,7 @@ export interface SimulatedShare {
 export interface SimulatedRoute {
   /** `default`, `override` and `force` stand for themselves. */
   readonly route: string;
-  readonly by: 'route' | 'default' | 'override' | 'force';
+  readonly by: DecidedBy;
   readonly calls: number;
   readonly percent: number;
   /** `percent` is of this route's calls; `weighed` is what its split says. */

@@ -1,6 +1,6 @@
 import type { Clock } from '../internal/clock';
 import type { Random } from '../internal/random';
-import type { Decision, Plan, RoutePlan } from '../policy/plan';
+import type { DecidedBy, Decision, Plan, RoutePlan } from '../policy/plan';
 import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { decide } from './decide';
 import type { SimulatedMove, SimulatedRoute, SimulatedShare, SimulationReport } from './simulation-report';
@@ -125,7 +125,7 @@ class Tally {
     readonly routes: readonly SimulatedRoute[];
   } {
     const bySubset = new Map([...this.#plan.subsets.keys()].map((subset) => [subset, 0]));
-    const byRoute = new Map<string, { by: Decision['by']; calls: number; subsets: Map<string, number> }>();
+    const byRoute = new Map<string, { by: DecidedBy; calls: number; subsets: Map<string, number> }>();
     for (const { name, split } of this.#plan.routes) {
       const subsets = new Map(split.entries.map((entry) => [entry.subset, 0]));
       byRoute.set(`route ${name}`, { by: 'route', calls: 0, subsets });

@@ -1,4 +1,4 @@
-import type { Decision } from '../policy/plan';
+import type { DecidedBy, Decision } from '../policy/plan';
 
 const MOST = 200;
 
@@ -8,7 +8,7 @@ export interface RecentDecision {
   readonly at: string;
   readonly service: string;
   readonly method: string;
-  readonly by: Decision['by'];
+  readonly by: DecidedBy;
   readonly route: string;
   readonly subset: string;
   readonly revision: string;

@@ -5,7 +5,7 @@ import { silentLogger } from '../internal/logger';
 import { seededRandom } from '../internal/random';
 import type { Graylane } from '../lane';
 import type { PolicyDocument } from '../policy/document';
-import { ALL_INSTANCES, type Decision } from '../policy/plan';
+import { ALL_INSTANCES, type DecidedBy, type Decision } from '../policy/plan';
 import type { LaneCall } from '../resolver/lane-call';
 import type { LaneMode } from '../resolver/policy-state';
 import { FakeClock } from './fake-clock';
@@ -31,7 +31,7 @@ export interface TestLaneOptions {
 /** What the lane decided of one call. */
 export interface TestDecision {
   readonly method: string;
-  readonly by: Decision['by'];
+  readonly by: DecidedBy;
   readonly route: string;
   readonly subset: string;
   readonly sticky: boolean;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const root: string = join(__dirname, '..', '..');
@@ -9,6 +9,17 @@ export const pages: readonly string[] = [
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+];
+
+/** Those, and what is read beside the code: decisions, examples, benchmarks. */
+export const everyPage: readonly string[] = [
+  ...pages,
+  'CHANGELOG.md',
+  'benchmarks/README.md',
+  ...readdirSync(join(root, 'docs', 'decisions')).map((name) => `docs/decisions/${name}`),
+  ...readdirSync(join(root, 'examples'))
+    .map((name) => `examples/${name}/README.md`)
+    .filter((page) => existsSync(join(root, page))),
 ];
 
 /** A fenced block of a page. */

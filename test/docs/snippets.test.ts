@@ -8,7 +8,7 @@ import { parse as parseYaml } from 'yaml';
 import { parsePolicyText } from '../../src/policy/parse-text';
 import schema from '../../src/policy/policy.schema.json';
 import { validatePolicy } from '../../src/policy/validate';
-import { type Fence, fencesOf, pages, readPage, root } from './fences';
+import { everyPage, type Fence, fencesOf, pages, readPage, root } from './fences';
 
 const fences = pages.flatMap(fencesOf);
 
@@ -108,10 +108,19 @@ describe('examples', () => {
 });
 
 describe('pages', () => {
-  it.each(pages)('%s links to what is there', (page) => {
+  it.each(everyPage)('%s links to what is there', (page) => {
     const targets = [...readPage(page).matchAll(/\]\((?!https?:)([^)#\s]*)(?:#[^)\s]*)?\)/g)].map((match) => match[1]);
     const missing = targets.filter((target) => target !== '' && !existsSync(join(root, dirname(page), target ?? '')));
     expect(missing).toEqual([]);
+  });
+
+  it.each(everyPage)('%s links to headings that are there', (page) => {
+    const links = [...readPage(page).matchAll(/\]\((?!https?:)([^)#\s]*)#([^)\s]*)\)/g)];
+    const missing = links.filter(([, file, anchor]) => {
+      const target = file === '' ? page : join(dirname(page), file ?? '');
+      return target.endsWith('.md') && !anchorsOf(target).has(anchor ?? '');
+    });
+    expect(missing.map(([link]) => link)).toEqual([]);
   });
 
   it('name every field of a policy', () => {
@@ -120,6 +129,19 @@ describe('pages', () => {
     expect(missing).toEqual([]);
   });
 });
+
+/** What a page's headings can be linked to by, as GitHub makes it of them. */
+function anchorsOf(page: string): ReadonlySet<string> {
+  const headings = [...readPage(page).matchAll(/^#+ (.+)$/gm)].map(([, text]) => text ?? '');
+  return new Set(
+    headings.map((text) =>
+      text
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
 
 function propertiesOf(value: unknown, names: Set<string> = new Set()): ReadonlySet<string> {
   if (typeof value !== 'object' || value === null) return names;
