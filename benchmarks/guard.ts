@@ -1,6 +1,6 @@
 /**
  * A short run that fails when a cost has changed its kind: a pick that looks at every endpoint, one that allocates, a decision
- * that is quadratic in its routes. Only ratios within the run, with room for a busy machine; figures are for `npm run bench`.
+ * that is linear in its routes. Only ratios within the run, with room for a busy machine; figures are for `npm run bench`.
  *
  *     node --expose-gc --import tsx benchmarks/guard.ts
  */
@@ -45,8 +45,8 @@ function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
       below: 60,
     },
     { what: 'ring_hash, 10,000 endpoints by 10', value: ratio(at(most, 'ring_hash'), at(ten, 'ring_hash')), below: 60 },
-    // Linear is about 130 here, quadratic would be more than 10,000.
-    { what: 'decision, 1,000 routes by 1', value: ratio(at('decision', '1,000 routes'), oneRoute), below: 1_000 },
+    // Found by their values it is about 1.3; looked at one by one it would be 130.
+    { what: 'decision, 1,000 routes by 1', value: ratio(at('decision', '1,000 routes'), oneRoute), below: 5 },
     {
       what: 'decision over 20 routes by one pick of grpc-js round_robin',
       value: ratio(at('decision', '20 routes'), at('decision', 'grpc-js round_robin, one pick')),
