@@ -91,7 +91,12 @@ async function whenKnown(read: () => Snapshot | undefined, io: CommandIo): Promi
 }
 
 function isComplete(snapshot: Snapshot | undefined): boolean {
-  return snapshot?.instances.datacenters.every(isHeardOf) === true;
+  if (snapshot?.instances.datacenters.every(isHeardOf) !== true) return false;
+  const { lookups } = snapshot.instances;
+  return (snapshot.plan.lookups ?? []).every(({ key }) => {
+    const state = lookups?.get(key);
+    return state !== undefined && isHeardOf(state);
+  });
 }
 
 /** It has answered, or there is a reason why not. */

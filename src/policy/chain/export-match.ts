@@ -2,7 +2,7 @@ import type { LabelMatcherDocument, MatchDocument } from '../document';
 import { methodPattern } from '../method-pattern';
 import { type ChainReport, type Fields, fieldsOf, listOf, textOf } from './report';
 
-export type MatcherObject = Exclude<LabelMatcherDocument, string>;
+type MatcherObject = Exclude<LabelMatcherDocument, string>;
 
 /** Values of any length that expressions are held against; longer ones match none. */
 const ANY_READABLE_VALUE = '(?s).*';
@@ -80,6 +80,19 @@ export function headerMatcher(header: Fields): { readonly key: string; readonly 
   // Of a value that is too long for the engine nothing can be said, inverted or not.
   if (regex !== undefined && exact === undefined) return { key, matcher: { regex: ANY_READABLE_VALUE, not: matcher } };
   return { key, matcher: { present: true, not: matcher } };
+}
+
+/** Every header condition of a chain's router, for whoever makes calls up that meet them. */
+export function headerMatchers(chain: object): readonly (readonly [key: string, matcher: LabelMatcherDocument])[] {
+  const nodes = Object.values(fieldsOf(fieldsOf(chain)['Nodes'])).map(fieldsOf);
+  const routes = nodes.flatMap((node) => listOf(node['Routes'])).map(fieldsOf);
+  return routes.flatMap((route) => {
+    const http = fieldsOf(fieldsOf(fieldsOf(route['Definition'])['Match'])['HTTP']);
+    return listOf(http['Header']).map((each) => {
+      const { key, matcher } = headerMatcher(fieldsOf(each));
+      return [key, matcher] as const;
+    });
+  });
 }
 
 /** A label has one matcher in `labels` and one in the only group of `any`, and all of them must hold. */
