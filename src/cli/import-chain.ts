@@ -1,4 +1,5 @@
 import { compileChain } from '../policy/chain/compile';
+import { isDefaultChain } from '../policy/chain/default-chain';
 import { exportChain } from '../policy/chain/export';
 import { readChainNow } from './chain-now';
 import { CommandError } from './command-error';
@@ -21,8 +22,11 @@ export async function importChain(service: string, flags: ImportChainFlags, io: 
     // What the chain itself cannot have here is news to whoever comes from a proxy.
     const paths = new Set(exported.unsaid.map(({ path }) => path));
     const unsaid = [...exported.unsaid, ...warnings.filter(({ path }) => !paths.has(path))];
+    const notes = isDefaultChain(chain)
+      ? [...exported.notes, 'no config entry shapes this chain: without a document clients would do the same']
+      : exported.notes;
     await presentImport(
-      { service, document: exported.document, unsaid, notes: exported.notes },
+      { service, document: exported.document, unsaid, notes },
       {
         ...(flags.json === undefined ? {} : { json: flags.json }),
         ...(flags.output === undefined ? {} : { out: flags.output }),

@@ -11,8 +11,9 @@ const METHOD = /^\/[^/\s]+\/[^/\s]+$/;
 const SERVICE_PREFIX = /^\/[^/\s]+\/$/;
 const SERVICE_NAME = /^\/[^/\s]+$/;
 const MOST_ALTERNATIVES = 64;
-/** What an expression may end in for a whole service. */
-const ANY_METHOD = /(?:\.[*+]|\[\^\/\][*+])$/;
+/** What an alternative may end in for a whole service, and what stands for it then. */
+const ANY_METHOD = /^(?:\.[*+]|\[\^\/\][*+])(?=\||$)/;
+const REST = '*';
 
 /** How a policy document says a condition on the path, if it can: by names and by prefixes that end in `/`. */
 export function methodPattern(kind: 'exact' | 'prefix' | 'regex', text: string): MethodPattern {
@@ -31,25 +32,21 @@ function prefixPattern(prefix: string): MethodPattern {
 }
 
 function regexPattern(regex: string): MethodPattern {
-  const body = regex.replace(/^\^/, '').replace(/(?<!\\)\$$/, '');
-  if (body === '.*' || body === '/.*') return { kind: 'any' };
-  const isPrefix = ANY_METHOD.test(body);
-  const texts = alternativesOf(isPrefix ? body.replace(ANY_METHOD, '') : body);
-  if (texts === undefined) return { kind: 'unsayable', why: 'an expression that is no list of names and prefixes' };
-  const patterns = texts.alternatives.map((text) => methodPattern(isPrefix ? 'prefix' : 'exact', text));
-  const methods: string[] = [];
-  // Of an expression `/shop.*` nobody knows whether it was meant for a service.
-  for (const pattern of patterns) {
+  const found = alternativesOf(regex.replace(/^\^/, '').replace(/(?<!\\)\$$/, ''));
+  if (found === undefined) return { kind: 'unsayable', why: 'an expression that is no list of names and prefixes' };
+  const methods = new Set<string>();
+  for (const text of found.alternatives) {
+    const pattern = text.endsWith(REST) ? prefixPattern(text.slice(0, -1)) : methodPattern('exact', text);
     if (pattern.kind === 'any') return pattern;
+    // Of an expression `/shop.*` nobody knows whether it was meant for a service.
     if (pattern.kind === 'unsayable' || (pattern.kind === 'methods' && pattern.instead !== undefined)) {
       return { kind: 'unsayable', why: 'an expression that ends within a name' };
     }
-    if (pattern.kind === 'methods') methods.push(...pattern.methods);
+    if (pattern.kind === 'methods') for (const method of pattern.methods) methods.add(method);
   }
-  if (methods.length === 0) return { kind: 'never' };
-  const distinct = [...new Set(methods)];
-  if (!texts.hasBareDot) return { kind: 'methods', methods: distinct };
-  return { kind: 'methods', methods: distinct, instead: 'a dot without a backslash is taken for a dot' };
+  if (methods.size === 0) return { kind: 'never' };
+  const listed = { kind: 'methods', methods: [...methods] } as const;
+  return found.hasBareDot ? { ...listed, instead: 'a dot without a backslash is taken for a dot' } : listed;
 }
 
 interface Alternatives {
@@ -57,23 +54,30 @@ interface Alternatives {
   readonly hasBareDot: boolean;
 }
 
-/** All texts that an expression of literals and groups `(a|b)` matches; undefined for any other. */
+/** All texts that an expression of literals and groups `(a|b)` matches, with a {@link REST} at the end; undefined for any other. */
 function alternativesOf(expression: string): Alternatives | undefined {
   let at = 0;
   let hasBareDot = false;
-  const sequence = (): string[] | undefined => {
+  const sequence = (isTop: boolean): string[] | undefined => {
     let texts = [''];
     while (at < expression.length && expression[at] !== '|' && expression[at] !== ')') {
+      const [rest] = isTop ? (ANY_METHOD.exec(expression.slice(at)) ?? []) : [];
+      if (rest !== undefined) {
+        at += rest.length;
+        // `[^/]` goes no further than a name.
+        const isWhole = rest.startsWith('.') || texts.every((text) => SERVICE_PREFIX.test(text));
+        return isWhole ? texts.map((text) => text + REST) : undefined;
+      }
       const parts = expression[at] === '(' ? group() : literal();
       if (parts === undefined || texts.length * parts.length > MOST_ALTERNATIVES) return undefined;
       texts = texts.flatMap((text) => parts.map((part) => text + part));
     }
     return texts;
   };
-  const choice = (): string[] | undefined => {
+  const choice = (isTop: boolean): string[] | undefined => {
     const texts: string[] = [];
     for (;;) {
-      const next = sequence();
+      const next = sequence(isTop);
       if (next === undefined) return undefined;
       texts.push(...next);
       if (expression[at] !== '|') return texts;
@@ -82,7 +86,7 @@ function alternativesOf(expression: string): Alternatives | undefined {
   };
   const group = (): string[] | undefined => {
     at += expression.startsWith('(?:', at) ? 3 : 1;
-    const texts = choice();
+    const texts = choice(false);
     if (expression[at] !== ')') return undefined;
     at += 1;
     return texts;
@@ -95,7 +99,7 @@ function alternativesOf(expression: string): Alternatives | undefined {
     if (found === '.') hasBareDot = true;
     return [escaped ?? found];
   };
-  const alternatives = choice();
+  const alternatives = choice(true);
   if (alternatives === undefined || at < expression.length) return undefined;
   return { alternatives, hasBareDot };
 }

@@ -62,7 +62,7 @@ function exportPath(http: Fields, at: string, report: ChainReport): readonly str
  * A header condition as a matcher. Consul's compiler follows Envoy, where an absent header meets no condition, inverted
  * or not, except `Present`.
  */
-export function headerMatcher(header: Fields): { readonly key: string; readonly matcher: MatcherObject } {
+function headerMatcher(header: Fields): { readonly key: string; readonly matcher: MatcherObject } {
   const key = (textOf(header['Name']) ?? '').toLowerCase();
   const isInverted = header['Invert'] === true;
   const folding = header['IgnoreCase'] === true ? { ignoreCase: true } : {};

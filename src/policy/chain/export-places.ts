@@ -1,6 +1,7 @@
 import type { LocalityDocument, SubsetDocument } from '../document';
 import { ALL_INSTANCES, type Decision, type Destination, type Plan, type PlannedTier } from '../plan';
 import type { ChainGraph, ResolverNode } from './graph';
+import { matchesNothing } from './match';
 import { type ChainReport, fieldsOf } from './report';
 
 /** The resolvers of a chain as the subsets and the one failover order of a document. */
@@ -75,10 +76,7 @@ export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, repor
 
 /** Of the resolvers that decisions lead to, those that begin within the service. The rest is reported. */
 function usedPlaces(plan: Plan, graph: ChainGraph, report: ChainReport): readonly Place[] {
-  const decisions = [
-    plan.fallthrough,
-    ...plan.routes.flatMap(({ split }) => split.entries.map((each) => each.decision)),
-  ];
+  const decisions = decisionsOf(plan);
   const used = new Set(decisions.map(({ destination }) => destination));
   return graph.resolvers.flatMap((resolver, position): readonly Place[] => {
     // Each resolver has an open and a strict destination, in the order of the graph.
@@ -105,6 +103,12 @@ function usedPlaces(plan: Plan, graph: ChainGraph, report: ChainReport): readonl
     }
     return [{ resolver, destination, tiers }];
   });
+}
+
+/** What calls can meet: routes that never match lead nowhere. */
+export function decisionsOf(plan: Plan): readonly Decision[] {
+  const routes = plan.routes.filter(({ match }) => !matchesNothing(match));
+  return [plan.fallthrough, ...routes.flatMap(({ split }) => split.entries.map((each) => each.decision))];
 }
 
 function isOwn(plan: Plan, { subset, datacenter }: PlannedTier): boolean {

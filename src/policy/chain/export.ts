@@ -4,7 +4,7 @@ import type { Plan, PolicyProblem, RoutePlan } from '../plan';
 import { compileChain } from './compile';
 import { exportBalancing } from './export-balancing';
 import { exportMatch } from './export-match';
-import { type ExportedPlaces, exportPlaces } from './export-places';
+import { decisionsOf, type ExportedPlaces, exportPlaces } from './export-places';
 import { type ChainGraph, type ChainNode, readGraph } from './graph';
 import { compileHeaders } from './headers';
 import { matchesNothing } from './match';
@@ -21,6 +21,8 @@ export interface ExportedChain {
 
 /** Buckets of a split for one percent. */
 const PERCENT = 100;
+/** The longest that a document takes: 24 days. */
+const LONGEST_TIMEOUT_MS = 2_147_483_647;
 /** A lane's own, which no chain lengthens. */
 const USUAL_CONNECT_TIMEOUT_MS = 2_000;
 
@@ -43,15 +45,11 @@ export function exportChain(content: unknown, { service }: { readonly service: s
   if (base === undefined) {
     return { document: undefined, unsaid: report.warnings, notes: [] };
   }
-  const decisions = [
-    plan.fallthrough,
-    ...plan.routes.flatMap(({ split }) => split.entries.map((each) => each.decision)),
-  ];
-  const own = decisions.filter((decision) => places.nameOf(decision) !== undefined);
+  const own = decisionsOf(plan).filter((decision) => places.nameOf(decision) !== undefined);
   const balancing = exportBalancing(plan, graph, own, report);
   reportConnectTimeout(plan, graph, report);
   const kept = last !== undefined && saysNothing(last) ? routes.slice(0, -1) : routes;
-  const { timeoutMs } = plan.routes.length === 0 ? plan.fallthrough : { timeoutMs: undefined };
+  const timeoutMs = plan.routes.length === 0 ? shortened(plan.fallthrough.timeoutMs) : undefined;
   const subsets = Object.keys(places.subsets).length === 0 ? {} : { subsets: places.subsets, default: base };
   return {
     document: {
@@ -120,11 +118,15 @@ function exportSplit(
 function timeoutOf({ split }: RoutePlan, path: string, report: ChainReport): number | undefined {
   const served = split.entries.filter(({ buckets }) => buckets > 0);
   const all = new Set(served.map(({ decision }) => decision.timeoutMs));
-  if (all.size <= 1) return [...all][0];
+  if (all.size <= 1) return shortened([...all][0]);
   const longest = all.has(undefined) ? undefined : Math.max(...[...all].map(Number));
   const spelled = [...all].map((each) => (each === undefined ? 'none' : `${each} ms`)).join(', ');
   report.cannot(`${path}.RequestTimeout`, `${spelled}, by resolver; a route has one: ${longest ?? 'none'}`);
-  return longest;
+  return shortened(longest);
+}
+
+function shortened(timeoutMs: number | undefined): number | undefined {
+  return timeoutMs === undefined ? undefined : Math.min(timeoutMs, LONGEST_TIMEOUT_MS);
 }
 
 function retryOf({ split }: RoutePlan): RetryDocument | 'off' | undefined {

@@ -86,7 +86,10 @@ class Rules {
         }
         const { breaker } = importTraffic(fields['trafficPolicy'], `${at}.trafficPolicy`, report, true);
         const labels = entriesOf(fields['labels']).map(([key, value]) => [key, String(value)] as const);
-        const tags = [...new Set(labels.map(([, value]) => value))];
+        const tags = [...new Set(labels.map(([, value]) => value).filter((value) => value !== ''))];
+        if (labelsAs === 'tags' && labels.some(([, value]) => value === '')) {
+          report.cannot(`${at}.labels`, 'an empty value is no tag; left out');
+        }
         const members =
           labels.length === 0 ? {} : labelsAs === 'tags' ? { tags } : { meta: Object.fromEntries(labels) };
         this.subsets.set(name, { ...members, ...(breaker === undefined ? {} : { breaker }) });

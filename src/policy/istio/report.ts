@@ -5,6 +5,9 @@ import { showValue } from '../problems';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
+/** The longest that a document takes: 24 days. */
+const LONGEST_MS = 2_147_483_647;
+
 /** Gathers what of Istio's resources a policy document does not say, by path: `VirtualService/payments.http[0].mirror`. */
 export class IstioReport {
   readonly #unmapped = new Map<string, PolicyProblem>();
@@ -30,7 +33,7 @@ export class IstioReport {
   duration(value: unknown, path: string): number | undefined {
     if (value === undefined || value === null) return undefined;
     const ms = typeof value === 'string' ? parseDuration(value) : undefined;
-    if (ms !== undefined && ms > 0) return ms;
+    if (ms !== undefined && ms > 0) return Math.min(ms, LONGEST_MS);
     // Istio's way to say that there is no limit.
     if (ms !== 0) this.cannot(path, `${showValue(value)} (expected: a duration such as 1.5s)`);
     return undefined;

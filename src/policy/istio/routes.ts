@@ -24,6 +24,8 @@ const ROUTE_REASONS: Readonly<Record<string, string>> = {
 /** Where `attempts` stands alone. https://istio.io/latest/docs/concepts/traffic-management/#retries */
 const USUAL_CONDITIONS = 'connect-failure,refused-stream,unavailable,cancelled';
 const MOST_ATTEMPTS = 5;
+/** Leaves room for a number. */
+const MOST_NAME_CHARACTERS = 120;
 
 /** The routes of a VirtualService, in order. What cannot be said is reported, and a route that leads nowhere left out. */
 export function importRoutes(
@@ -62,7 +64,7 @@ export function importRoutes(
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
       ...(retry === undefined ? {} : { retry }),
     };
-    const name = textOf(fields['name']) ?? `http[${index}]`;
+    const name = textOf(fields['name'])?.slice(0, MOST_NAME_CHARACTERS) ?? `http[${index}]`;
     const entries = listOf(fields['match']);
     if (entries.length === 0) return [{ name: unique(name, names), ...rest }];
     // Alternatives of one route are routes that follow one another.
@@ -105,7 +107,8 @@ function importDestinations(
       continue;
     }
     const name = nameOf(textOf(destination['subset']), `${path}.destination.subset`);
-    const weight = each['weight'] ?? (destinations.length === 1 ? 100 : 0);
+    // One alone receives all calls, whatever its weight.
+    const weight = destinations.length === 1 ? 100 : (each['weight'] ?? 0);
     if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {
       report.cannot(`${path}.weight`, `${JSON.stringify(weight)} (expected: a number >= 0); left out`);
     } else if (name !== undefined) weights.set(name, (weights.get(name) ?? 0) + weight);

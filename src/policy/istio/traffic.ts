@@ -103,10 +103,13 @@ function importOutlierDetection(value: unknown, path: string, report: IstioRepor
   return entriesOf(breaker).length === 0 ? undefined : breaker;
 }
 
+/** The most that a document counts to. */
+const MOST = 1_000_000;
+
 /** None, or one. */
 function whole(value: unknown, path: string, report: IstioReport): readonly number[] {
   if (value === undefined || value === null) return [];
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return [value];
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return [Math.min(value, MOST)];
   report.cannot(path, `${JSON.stringify(value)} (expected: a whole number >= 0)`);
   return [];
 }

@@ -194,3 +194,51 @@ describe('what a document cannot say', () => {
     expect(notes[0]).toBe('the lane needs datacenters: [dc1, dc2], the local one first');
   });
 });
+
+describe('balancing and timeouts', () => {
+  const balanced = (v1: object, v2: object): ExportedChain =>
+    routed(http({ PathExact: '/a.B/C' }), 'v2', {
+      v1: { ...resolver('v1'), LoadBalancer: v1 },
+      v2: { ...resolver('v2'), LoadBalancer: v2 },
+    });
+  const header = (name: string): object => ({
+    Policy: 'ring_hash',
+    HashPolicies: [{ Field: 'header', FieldValue: name }],
+  });
+
+  it('are those of the resolvers, where they all say the same', () => {
+    expect(balanced({ Policy: 'random' }, { Policy: 'random' }).document?.balancing).toEqual({ algorithm: 'random' });
+    expect(balanced(header('X-User'), header('X-User')).document?.balancing).toEqual({
+      algorithm: 'ring_hash',
+      hashBy: 'x-user',
+    });
+  });
+
+  it.each<[string, object, object]>([
+    ['', { Policy: 'random' }, { Policy: 'round_robin' }],
+    ['.HashPolicies', header('x-a'), header('x-b')],
+    ['.HashPolicies', header('x-a'), { ...header('x-a'), HashPolicies: [{ SourceIP: true }] }],
+  ])('are left at their default and reported where they differ: LoadBalancer%s', (field, v1, v2) => {
+    const { document, unsaid } = balanced(v1, v2);
+    expect(document?.balancing).toBeUndefined();
+    expect(unsaid.map(({ path }) => path)).toContain(`resolver(v2).LoadBalancer${field}`);
+  });
+
+  it("is the longest of a split, and the limit on connections is the lane's", () => {
+    const splits = ['v1', 'v2'].map((NextNode) => ({ NextNode, Weight: 50 }));
+    const { document, unsaid } = exported(
+      {
+        s: { Type: 'splitter', Name: 's', Splits: splits },
+        v1: resolver('v1', { RequestTimeout: '1s', ConnectTimeout: '300ms' }),
+        v2: resolver('v2', { RequestTimeout: '5000h' }),
+      },
+      's',
+    );
+    expect(document?.routes).toMatchObject([{ name: 'split', timeoutMs: 2_147_483_647 }]);
+    expect(unsaid.map(({ path }) => path)).toEqual([
+      'target(v2).Subset.OnlyPassing',
+      'splitter(s).RequestTimeout',
+      'resolver(v1).ConnectTimeout',
+    ]);
+  });
+});
