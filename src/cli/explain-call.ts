@@ -1,10 +1,12 @@
 import type { GraylaneOptions } from '../options';
 import type { ExplainedTier, Explanation } from '../resolver/explain';
 import { CASE_METHOD } from '../routing/policy-case';
+import { CommandError } from './command-error';
 import type { ConsulFlags } from './consul-connection';
 import { readInstancesFile } from './instances-file';
 import type { CommandIo } from './io';
 import { loadPolicy } from './load-policy';
+import { policySourceOf } from './policy-source';
 import { watchService } from './watched-service';
 
 export interface ExplainFlags extends ConsulFlags {
@@ -44,9 +46,15 @@ export async function explainCall(service: string, flags: ExplainFlags, io: Comm
 }
 
 async function optionsOf(service: string, flags: ExplainFlags, io: CommandIo): Promise<GraylaneOptions> {
-  const policy = flags.policy === undefined ? undefined : (await loadPolicy(flags.policy, io, service)).document;
+  const source = policySourceOf(flags.policy);
+  if (source !== undefined && flags.instances !== undefined) {
+    throw new CommandError(2, `--policy: ${source} beside --instances (expected: a file, as no Consul is asked)`);
+  }
+  const file = source === undefined ? flags.policy : undefined;
+  const policy = file === undefined ? undefined : (await loadPolicy(file, io, service)).document;
   const instances = flags.instances === undefined ? undefined : await readInstancesFile(flags.instances);
   return {
+    ...(source === undefined ? {} : { policy: source }),
     ...(policy === undefined ? {} : { policies: { [service]: policy } }),
     ...(instances === undefined ? {} : { instances }),
   };

@@ -17,6 +17,7 @@ export function explainCommand(io: CommandIo): Command {
         'graylane explain payments --policy next.yaml --label x-user-id=u-42',
         "a file's policy over Consul's instances",
       ],
+      ['graylane explain payments --policy chain --label x-gray=canary', "by Consul's config entries"],
       ['graylane explain payments --policy p.yaml --instances i.yaml --json', 'offline, for a script'],
     ],
   });
@@ -25,7 +26,10 @@ export function explainCommand(io: CommandIo): Command {
     .option('--method <path>', '/package.Service/Method', parseMethod)
     .option('--label <key=value>', 'a label of the call; may be given several times', parseLabel, {})
     .option('--sticky-key <value>', 'takes the place of the label that a route sticks by')
-    .option('--policy <file>', "a policy instead of Consul's")
+    .option(
+      '--policy <source>',
+      "chain (Consul's config entries), kv (its document), auto (what clients take), or a file instead of Consul's",
+    )
     .option(
       '--instances <file>',
       "instances instead of Consul's, lists by service name in YAML or JSON; asks no Consul",

@@ -3,6 +3,7 @@ import { withConsul } from './consul-connection';
 import { defineCommand } from './define-command';
 import type { CommandIo } from './io';
 import type { InstancesFlags } from './list-instances';
+import { policySourceOption } from './policy-source';
 
 export function instancesCommand(io: CommandIo): Command {
   const command = defineCommand('instances', {
@@ -13,11 +14,13 @@ export function instancesCommand(io: CommandIo): Command {
     examples: [
       ['graylane instances payments', 'in the datacenter of the agent'],
       ['graylane instances payments --dc dc1,dc2 --watch', 'in two, live, until interrupted'],
+      ['graylane instances payments --policy chain', "by the subsets of Consul's config entries"],
     ],
   });
   return withConsul(command, 'datacenters, with commas, or all; default: the one of the agent')
     .argument('<service>', 'name in Consul')
     .option('--watch', 'go on, and show each change')
+    .addOption(policySourceOption())
     .action(async (service: string, flags: InstancesFlags) => {
       const { listInstances } = await import('./list-instances.js');
       await listInstances(service, flags, io);

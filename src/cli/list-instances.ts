@@ -3,11 +3,13 @@ import { membershipOf } from '../snapshot/membership';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { ConsulFlags } from './consul-connection';
 import type { CommandIo } from './io';
+import type { PolicySourceName } from './policy-source';
 import { spellDuration } from './spell-duration';
 import { watchService } from './watched-service';
 
 export interface InstancesFlags extends ConsulFlags {
   readonly watch?: boolean;
+  readonly policy?: PolicySourceName;
   readonly json?: boolean;
 }
 
@@ -49,7 +51,15 @@ export async function listInstances(service: string, flags: InstancesFlags, io: 
   const onSnapshot = (snapshot: Snapshot): void => {
     queue = queue.then(() => print(snapshot));
   };
-  const watched = await watchService({ service, ...(flags.watch === true ? { onSnapshot } : {}) }, flags, io);
+  const watched = await watchService(
+    {
+      service,
+      ...(flags.policy === undefined ? {} : { options: { policy: flags.policy } }),
+      ...(flags.watch === true ? { onSnapshot } : {}),
+    },
+    flags,
+    io,
+  );
   try {
     if (flags.watch !== true) await print(watched.snapshot);
     else await untilInterrupted(io.interrupted);
@@ -78,7 +88,8 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number>, watchedSi
   const { plan, instances } = snapshot;
   const { groups } = membershipOf(plan, instances);
   const now = Date.now();
-  const rows = instances.datacenters.flatMap(({ datacenter, instances: listed }) =>
+  const states = statesOf(snapshot);
+  const rows = states.flatMap(({ datacenter, instances: listed }) =>
     listed.map((instance): Row => {
       if (!firstSeen.has(instance.key)) firstSeen.set(instance.key, now);
       const started = startOf(instance, watchedSince === undefined ? undefined : firstSeen.get(instance.key));
@@ -100,7 +111,7 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number>, watchedSi
   return {
     service: snapshot.service,
     revision: plan.revision,
-    datacenters: instances.datacenters.map((state) => ({
+    datacenters: states.map((state) => ({
       datacenter: state.datacenter,
       freshness: freshnessOf(state),
       instances: state.instances.length,
@@ -115,9 +126,14 @@ function startOf({ meta }: Instance, seen: number | undefined): number | undefin
 }
 
 /** Datacenters in the lane's order, the local one first. */
-function compare(a: string, b: string, { instances }: Snapshot): number {
-  const order = instances.datacenters.map(({ datacenter }) => datacenter);
+function compare(a: string, b: string, snapshot: Snapshot): number {
+  const order = statesOf(snapshot).map(({ datacenter }) => datacenter);
   return order.indexOf(a) - order.indexOf(b);
+}
+
+/** The service's own, and what a chain looks up elsewhere: other services, other datacenters. */
+function statesOf({ instances }: Snapshot): readonly DatacenterState[] {
+  return [...new Set([...instances.datacenters, ...(instances.lookups?.values() ?? [])])];
 }
 
 function byName(a: string, b: string): number {

@@ -61,7 +61,8 @@ export function describeInFile(file: string, problem: PolicyProblem): string {
   return `${place} ${problem.message}`;
 }
 
-async function readBytes(file: string): Promise<Uint8Array> {
+/** `-` is standard input. Throws a CommandError. */
+export async function readBytes(file: string): Promise<Uint8Array> {
   try {
     if (file !== '-') return await readFile(file);
     const chunks: Buffer[] = [];

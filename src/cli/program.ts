@@ -12,6 +12,9 @@ import { overrideClearCommand, overrideListCommand, overrideSetCommand } from '.
 import { policyApplyCommand } from './policy-apply';
 import { policyDiffCommand } from './policy-diff';
 import { policyGetCommand } from './policy-get';
+import { policyImportChainCommand } from './policy-import-chain';
+import { policyImportIstioCommand } from './policy-import-istio';
+import { policyLintChainCommand } from './policy-lint-chain';
 import { policyLogCommand, policyShowCommand } from './policy-log';
 import { policyRollbackCommand } from './policy-rollback';
 import { policyTestCommand } from './policy-test';
@@ -29,7 +32,10 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(policyLogCommand(io))
     .addCommand(policyShowCommand(io))
     .addCommand(policyRollbackCommand(io))
-    .addCommand(policyTestCommand(io));
+    .addCommand(policyTestCommand(io))
+    .addCommand(policyLintChainCommand(io))
+    .addCommand(policyImportChainCommand(io))
+    .addCommand(policyImportIstioCommand(io));
   const override = group('override', 'the emergency switch: beats every route, ends by itself')
     .addCommand(overrideSetCommand(io))
     .addCommand(overrideClearCommand(io))

@@ -1,17 +1,21 @@
 import { systemClock } from '../internal/clock';
 import { seededRandom } from '../internal/random';
+import type { Plan } from '../policy/plan';
 import type { RoutingInput } from '../routing/call';
 import { usualCallers } from '../routing/simulate';
 import { createSimulation } from '../routing/simulation';
 import { createSyntheticCalls } from '../routing/synthetic-calls';
 import { CommandError } from './command-error';
+import type { ConsulFlags } from './consul-connection';
 import type { CommandIo } from './io';
 import { loadPolicy } from './load-policy';
+import type { PolicySourceName } from './policy-source';
 import { createProgress } from './progress';
 import { readRecordedCalls } from './recorded-calls';
 import { showSimulation } from './show-simulation';
 
-export interface SimulateFlags {
+export interface SimulateFlags extends ConsulFlags {
+  readonly policy?: PolicySourceName;
   readonly against?: string;
   readonly calls?: number;
   readonly callers?: number;
@@ -27,7 +31,7 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   if (from !== undefined && (flags.calls ?? flags.callers) !== undefined) {
     throw new CommandError(2, '--from: given with --calls or --callers (expected: one or the other)', 'leave one out');
   }
-  const { plan } = await loadPolicy(file, io);
+  const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
   const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
   const simulation = createSimulation({
     plan,
@@ -64,6 +68,16 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   const source = { from: from ?? 'synthetic', skipped, unreached };
   if (flags.json === true) io.json({ ...report, source });
   else await showSimulation(report, source, io);
+}
+
+/** The plan that a client of the service would decide by. */
+async function planInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Plan> {
+  const { watchService } = await import('./watched-service.js');
+  const { policy } = flags;
+  const watched = await watchService({ service, options: policy === undefined ? {} : { policy } }, flags, io);
+  const { plan } = watched.snapshot;
+  await watched.close();
+  return plan;
 }
 
 /** In slices, so that the bar moves and an interrupt is heard. */

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
+import { withConsul } from './consul-connection';
 import { defineCommand } from './define-command';
 import type { CommandIo } from './io';
 import { parseWhole } from './parse-flag';
+import { policySourceOption } from './policy-source';
 import type { SimulateFlags } from './simulate-file';
 
 export function simulateCommand(io: CommandIo): Command {
-  return defineCommand('simulate', {
+  const command = defineCommand('simulate', {
     summary: 'send many calls through a policy file, and see where they go',
     description:
       'Sends calls through a policy by the code that decides real ones: made up to meet every route, or recorded. With ' +
@@ -15,9 +17,12 @@ export function simulateCommand(io: CommandIo): Command {
       ['graylane simulate payments.yaml', '100,000 calls that are made up'],
       ['graylane simulate now.yaml --against next.yaml --calls 1000000', 'what next.yaml would change'],
       ['graylane simulate payments.yaml --from calls.ndjson', 'calls that recordCalls() wrote'],
+      ['graylane simulate payments --policy chain', "the rules of Consul's config entries"],
     ],
-  })
-    .argument('<file>', 'YAML or JSON; - is standard input')
+  });
+  return withConsul(command, 'with --policy: the datacenter whose rules are meant; default: the one of the agent')
+    .argument('<file>', 'YAML or JSON; - is standard input; with --policy the name of a service in Consul')
+    .addOption(policySourceOption())
     .option('--against <file>', 'a second policy for the same service, which gets the same calls')
     .option('--calls <n>', 'calls to make up; default: 100000', parseWhole)
     .option(

@@ -1,12 +1,14 @@
 import type { Instance } from '../discovery/source';
 import type { LogFields, Logger } from '../internal/logger';
-import type { Snapshot } from '../snapshot/snapshot';
+import { instancesOf as everyInstance, type Snapshot } from '../snapshot/snapshot';
 import type { ConsulFlags } from './consul-connection';
 import type { CommandIo } from './io';
 import { untilInterrupted } from './list-instances';
+import type { PolicySourceName } from './policy-source';
 import { watchService } from './watched-service';
 
 export interface WatchFlags extends ConsulFlags {
+  readonly policy?: PolicySourceName;
   readonly json?: boolean;
 }
 
@@ -28,7 +30,7 @@ export async function watchChanges(service: string, flags: WatchFlags, io: Comma
   const watched = await watchService(
     {
       service,
-      options: { logger: relay(print) },
+      options: { logger: relay(print), ...(flags.policy === undefined ? {} : { policy: flags.policy }) },
       onSnapshot: (snapshot) => {
         for (const change of changesBetween(former, snapshot)) print(change);
         former = snapshot;
@@ -98,7 +100,7 @@ function sourceChanges(former: Snapshot | undefined, next: Snapshot): readonly C
 }
 
 function instancesOf(snapshot: Snapshot | undefined): ReadonlyMap<string, Instance> {
-  const all = snapshot?.instances.datacenters.flatMap(({ instances }) => instances) ?? [];
+  const all = snapshot === undefined ? [] : everyInstance(snapshot.instances);
   return new Map(all.map((instance) => [instance.key, instance]));
 }
 

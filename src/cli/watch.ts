@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { withConsul } from './consul-connection';
 import { defineCommand } from './define-command';
 import type { CommandIo } from './io';
+import { policySourceOption } from './policy-source';
 import type { WatchFlags } from './watch-changes';
 
 export function watchCommand(io: CommandIo): Command {
@@ -17,6 +18,7 @@ export function watchCommand(io: CommandIo): Command {
   });
   return withConsul(command, 'datacenters, with commas, or all; default: the one of the agent')
     .argument('<service>', 'name in Consul')
+    .addOption(policySourceOption())
     .action(async (service: string, flags: WatchFlags) => {
       const { watchChanges } = await import('./watch-changes.js');
       await watchChanges(service, flags, io);

@@ -91,7 +91,18 @@ async function whenKnown(read: () => Snapshot | undefined, io: CommandIo): Promi
 }
 
 function isComplete(snapshot: Snapshot | undefined): boolean {
-  return snapshot?.instances.datacenters.every(isHeardOf) === true;
+  if (snapshot?.instances.datacenters.every(isHeardOf) !== true) return false;
+  const { lookups } = snapshot.instances;
+  return [...snapshot.plan.subsets.values()].every((subset) =>
+    (subset.lookups ?? []).every(({ key }) => {
+      const state = lookups?.get(key);
+      return state !== undefined && isHeardOf(state) && isFiltered(state, subset.filter);
+    }),
+  );
+}
+
+function isFiltered({ filters, freshness }: DatacenterState, filter: string | undefined): boolean {
+  return filter === undefined || filters.has(filter) || freshness.kind !== 'fresh';
 }
 
 /** It has answered, or there is a reason why not. */

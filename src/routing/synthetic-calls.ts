@@ -1,4 +1,5 @@
 import type { Random } from '../internal/random';
+import { headerMatchers } from '../policy/chain/export-match';
 import type { LabelMatcherDocument } from '../policy/document';
 import type { LabelCondition, Plan, RoutePlan } from '../policy/plan';
 import type { RoutingInput } from './call';
@@ -106,7 +107,8 @@ function templateOf(
     if (fitting.length === 0) return undefined;
     labels.set(key, pick(fitting));
   }
-  const methods = methodsOf(route);
+  const methods = methodsOf(route).filter((method) => match?.path?.test(method) !== false);
+  if (methods.length === 0 && match?.path?.test(ORDINARY_METHOD) === false) return undefined;
   return { method: methods.length === 0 ? ORDINARY_METHOD : pick(methods), labels };
 }
 
@@ -143,6 +145,7 @@ function poolsOf(plans: readonly Plan[]): ReadonlyMap<string, readonly string[]>
       take(match?.labels);
       for (const group of match?.any ?? []) take(group.labels);
     }
+    for (const [key, matcher] of plan.chain === undefined ? [] : headerMatchers(plan.chain)) take({ [key]: matcher });
   }
   return new Map([...pools].map(([key, pool]) => [key, [...pool]]));
 }

@@ -61,8 +61,15 @@ export function compileChainMatch(definition: Fields, path: string, report: Chai
   return { exactMethods: new Set(), methodPrefixes: [], ...place, labels, any: [], sample: undefined };
 }
 
+const NEVER: PathCondition['test'] = () => false;
+
+/** True for a match that {@link compileChainMatch} gave up: one that could not be evaluated. */
+export function matchesNothing(match: MatchPlan | undefined): boolean {
+  return match?.path?.test === NEVER;
+}
+
 function matchNothing(field: string): MatchPlan {
-  const path: PathCondition = { test: () => false, describe: `never, for want of ${field}` };
+  const path: PathCondition = { test: NEVER, describe: `never, for want of ${field}` };
   return { path, exactMethods: new Set(), methodPrefixes: [], labels: [], any: [], sample: undefined };
 }
 

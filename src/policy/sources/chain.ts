@@ -130,7 +130,7 @@ function startChainLoop(
 }
 
 /** The chain, or what is wrong with the answer. */
-function parseChain(answer: ConsulAnswer & { readonly kind: 'answer' }): object | string {
+export function parseChain(answer: ConsulAnswer & { readonly kind: 'answer' }): object | string {
   if (answer.status === 404) return 'not found';
   try {
     const body: unknown = JSON.parse(answer.body.toString('utf8'));
