@@ -72,7 +72,7 @@ function sightings({ indices, revisions, times, up, watches, ages }: Samples): r
       // Neither seen now nor to be scraped: the process has ended, or its lane goes by another name.
       if (time === undefined && isUp !== 0) return [];
       const revision = revisionOf(revisions.get(lane)?.value);
-      // A closed lane reports zeros for as long as its process lives.
+      // A closed lane, or one that has made no calls for long and watches nothing, reports zeros.
       if (sample.value === 0 && revision === 'none' && watched.length === 0) return [];
       const trouble = troubleOf(time !== undefined, watched, ages, lane);
       return [

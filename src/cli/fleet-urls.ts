@@ -1,10 +1,10 @@
 import type { ServiceInspection } from '../resolver/inspect';
 import { shownUrl } from './fetch-json';
 import type { Sighting } from './fleet-member';
-import { inspectProcess } from './running-process';
+import { inspectProcess, isIdle } from './running-process';
 import { spellDuration } from './spell-duration';
 
-/** Asks each process itself. One that does not answer is told as such; one that does not use the service is left out. */
+/** Asks each process itself. One that does not answer is told as such; one that does not use the service, or not now, is left out. */
 export async function sightByUrls(urls: readonly URL[], service: string): Promise<readonly Sighting[]> {
   const sighted = await Promise.all(
     urls.map(async (url): Promise<readonly Sighting[]> => {
@@ -16,7 +16,9 @@ export async function sightByUrls(urls: readonly URL[], service: string): Promis
         return [{ process, service, ...nothing, trouble }];
       }
       const { lane, services } = answer.body;
-      return services.filter((one) => one.service === service).map((one) => sightingOf(process, lane, one));
+      return services
+        .filter((one) => one.service === service && !isIdle(one))
+        .map((one) => sightingOf(process, lane, one));
     }),
   );
   return sighted.flat();

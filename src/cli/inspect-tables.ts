@@ -2,6 +2,7 @@ import type { BreakerView } from '../breaker/view';
 import type { LaneInspection } from '../lane';
 import type { DatacenterInspection, EndpointInspection, ServiceInspection } from '../resolver/inspect';
 import type { CommandIo } from './io';
+import { isIdle } from './running-process';
 import { spellDuration } from './spell-duration';
 
 /** The whole of `lane.inspect()` but for the policies' documents. */
@@ -16,6 +17,10 @@ export async function showInspection({ lane, services }: LaneInspection, io: Com
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
   const { colors } = io;
   const { datacenters, endpoints, breakers, unassigned, retryBudget, mode } = service;
+  if (isIdle(service)) {
+    io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
+    return;
+  }
   const observed = mode === 'observe' ? ', only observed' : '';
   io.line(`${colors.bold(service.service)}  ${service.target}  ${describePolicy(service, io)}${observed}`);
   io.line(`calls ${retryBudget.calls}, retries ${retryBudget.retries} in the last 10 s`);

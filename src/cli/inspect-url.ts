@@ -7,7 +7,7 @@ import { isServable, noteRefusal, showExplanation } from './explain-call';
 import { shownUrl } from './fetch-json';
 import { showInspection } from './inspect-tables';
 import type { CommandIo } from './io';
-import { askProcess } from './running-process';
+import { askProcess, isIdle } from './running-process';
 
 export interface InspectFlags {
   readonly url: URL;
@@ -32,7 +32,7 @@ async function inspectThere({ url, service, json }: InspectFlags, io: CommandIo)
     const known = inspection.services.map((one) => one.service).join(', ') || 'none yet';
     throw new CommandError(2, `--service: ${service} (expected: one that the process uses: ${known})`, 'choose one');
   }
-  const problems = services.flatMap(problemsOf);
+  const problems = services.filter((one) => !isIdle(one)).flatMap(problemsOf);
   if (problems.length > 0) io.exitCode = 1;
   if (json === true) io.json({ ...inspection, services, problems });
   else await showInspection({ ...inspection, services }, io);

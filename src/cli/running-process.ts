@@ -1,5 +1,6 @@
 import { isRecord } from '../internal/is-record';
 import type { LaneInspection } from '../lane';
+import type { ServiceInspection } from '../resolver/inspect';
 import { below, fetchJson, shownUrl } from './fetch-json';
 
 const PATH = /\/(?:inspect|explain|decisions|policy)\/?$/;
@@ -36,4 +37,10 @@ function isExpected(name: string, body: unknown): boolean {
 function isService(value: unknown): boolean {
   if (!isRecord(value) || typeof value['service'] !== 'string' || !isRecord(value['policy'])) return false;
   return ['datacenters', 'endpoints', 'breakers'].every((key) => Array.isArray(value[key]));
+}
+
+/** No channel to it has been used for a while, so nothing of it is watched; the next call begins by reading all anew. */
+export function isIdle({ policy, datacenters }: ServiceInspection): boolean {
+  const isKnown = policy.revision !== undefined || policy.failure !== undefined || policy.rejected !== undefined;
+  return !isKnown && datacenters.length === 0;
 }

@@ -12,6 +12,8 @@ export interface LaneSettings {
   readonly service: string;
   /** Given in code. */
   readonly policy?: PolicyDocument;
+  /** Its client lets go of the service after so long without a call; at least 1,000. */
+  readonly idleAfterMs?: number;
   /** A lane of this name was used in it before, and is closed. */
   readonly formerly?: string;
   /** Makes one call with this metadata. */

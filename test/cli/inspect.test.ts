@@ -96,6 +96,19 @@ describe('graylane inspect', () => {
     expect(nothing.stderr).toContain('ECONNREFUSED');
   });
 
+  it('finds nothing wrong with a service that is not called any more; nor is it behind', async () => {
+    const { address } = world.consul.dc('dc1');
+    const settings = { name: 'quiet', consul: address, service: 'payments', chargeWith: {}, idleAfterMs: 1_000 };
+    const quiet = closing(await startLane(settings), (one) => one.kill());
+    const look = async () => (await world.run(['inspect', '--url', quiet.url])).stdout;
+    await expect.poll(look, { timeout: 10_000 }).toMatch(/^payments {2}consul:\/\/\/payments {2}idle: not called/m);
+    expect(await world.run(['inspect', '--url', quiet.url])).toMatchObject({ code: 0, stderr: '' });
+    const asked = ['fleet', 'payments', '--url', quiet.url, '--url', running.url];
+    const { code, json } = await world.runJson<{ processes: readonly { lane: string }[] }>(asked);
+    expect(code).toBe(0);
+    expect(json.processes.map(({ lane }) => lane)).toEqual(['checkout']);
+  });
+
   it('says what is wrong with the command line, the address or what answers there', async () => {
     const foreign = createServer((_, response) => response.end('<h1>It works</h1>'));
     closing(foreign, (one) => one.close());
