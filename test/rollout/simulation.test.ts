@@ -52,6 +52,18 @@ describe('200 seeded rollouts in virtual time, 300 calls a second', () => {
     for (const { weights } of whole) expect(weights).toEqual([5, 25, 50, 100]);
   });
 
+  it('rolls back no more than it says of those that fail just as much as is allowed', () => {
+    const brief: RolloutDocument = { ...DOCUMENT, analysis: { ...DOCUMENT.analysis, inconclusiveLimit: 20 } };
+    const ends = simulate({ ...HEALTHY, failing: HEALTHY.failing + 0.01 }, 300, brief);
+    const back = ended(ends, 'aborted').length;
+    printFact(
+      'canaries just at the limit',
+      `${back} of ${ROLLOUTS} rolled back (stated: 1 %), ${ended(ends, 'completed').length} completed, ${ended(ends, 'inconclusive').length} inconclusive`,
+    );
+    expect(back).toBeLessThanOrEqual(ROLLOUTS * 0.01);
+    expect(ended(ends, 'completed').length).toBeLessThanOrEqual(ROLLOUTS * 0.01);
+  });
+
   it('rolls back every canary that fails twice as much as is allowed', () => {
     const ends = simulate({ ...HEALTHY, failing: HEALTHY.failing + 0.02 });
     const back = ended(ends, 'aborted');
