@@ -22,8 +22,8 @@ const DEFAULTS: Required<AnalysisDocument> = {
   checks: DEFAULT_CHECKS,
 };
 
-export const DEFAULT_FALSE_ALARM_RATE = 0.01;
-export const DEFAULT_MISS_RATE = 0.01;
+const DEFAULT_FALSE_ALARM_RATE = 0.01;
+const DEFAULT_MISS_RATE = 0.01;
 export const DEFAULT_THRESHOLD = 1;
 export const DEFAULT_QUANTILE = 'p99';
 export const DEFAULT_FACTOR = 1.5;
