@@ -1,0 +1,59 @@
+/**
+ * Where the figures of an analysis come from. Called by the controller when `wantedMeasurement()` says so, never twice at a
+ * time. Rejects when it has no figures (unreachable, refused, unreadable): the controller hands `advance()` the message as a
+ * {@link FailedMeasurement}. Must end within its own timeout, and at once when `signal` aborts. Its errors hold no secrets.
+ */
+export interface MetricsProvider {
+  /** For messages: `prometheus http://127.0.0.1:9090`. */
+  readonly name: string;
+  measure(request: MeasureRequest): Promise<Measurement>;
+  /** Releases what it holds; nothing is measured after it. */
+  close?(): Promise<void>;
+}
+
+export interface MeasureRequest {
+  readonly service: string;
+  readonly canary: string;
+  readonly stable: string;
+  /** Figures are those of (sinceMs, nowMs], wall clock, milliseconds since 1970. */
+  readonly sinceMs: number;
+  readonly nowMs: number;
+  readonly signal?: AbortSignal;
+}
+
+/** Figures of one window, counted from its start: the next measurement of the same window holds these calls too. */
+export interface Measurement {
+  /** Undefined: this provider knows nothing of calls, only {@link values}. */
+  readonly canary?: SubsetFigures;
+  readonly stable?: SubsetFigures;
+  /** Of `value` checks, by their names. */
+  readonly values?: Readonly<Record<string, MeasuredValue>>;
+}
+
+export interface SubsetFigures {
+  /** Attempts that ended. Whole, >= 0. */
+  readonly calls: number;
+  /** Those that failed, <= calls. */
+  readonly failures: number;
+  /** Undefined: unknown. */
+  readonly durations?: DurationHistogram;
+  /** Clients that hold the breaker of this subset open now, in any datacenter. Undefined: unknown. */
+  readonly openBreakers?: number;
+}
+
+export interface DurationHistogram {
+  /** Upper bounds in milliseconds, rising, finite. */
+  readonly boundsMs: readonly number[];
+  /** Calls in each bucket, not cumulative: one more than bounds, the last for those beyond all. */
+  readonly counts: readonly number[];
+}
+
+/** What the conditions of a `value` check may name; or why there is nothing. */
+export type MeasuredValue =
+  | { readonly result?: number; readonly canary?: number; readonly stable?: number }
+  | { readonly error: string };
+
+/** In place of a measurement: why there is none. */
+export interface FailedMeasurement {
+  readonly error: string;
+}

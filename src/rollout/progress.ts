@@ -1,0 +1,121 @@
+import type { AnalysisResult } from './analysis/verdict';
+import type { RolloutDocument, SetRouteDocument } from './document';
+
+/**
+ * All that a controller must remember of a rollout: plain JSON, replaced and never changed. Written before any action is
+ * done, so that another controller goes on from it.
+ */
+export interface RolloutProgress {
+  readonly id: string;
+  /** As validated; a rollout goes by the document that it was started with. */
+  readonly document: RolloutDocument;
+  readonly state: RolloutState;
+  /** The step it is at, or `steps.length` when all are done. */
+  readonly step: number;
+  /** When the step began, or began again; undefined: not yet. Wall clock, milliseconds since 1970, as all times here. */
+  readonly stepSinceMs?: number;
+  /** Share of the canary, percent, that the last `setWeight` asked for. */
+  readonly weight: number;
+  /** When that weight was confirmed. */
+  readonly weightSinceMs?: number;
+  /** The analysis that runs: of the step, or in the background. */
+  readonly window?: AnalysisWindow;
+  /** Number of the next action. */
+  readonly nextAction: number;
+  /** Told to do and not confirmed, in order. While there are any, no step begins. */
+  readonly pending: readonly RolloutAction[];
+  /** What a pending action waits for, such as capacity; for people. */
+  readonly waitingFor?: string;
+  readonly startedAtMs: number;
+  /** The latest measurements, oldest first, at most 20: for `status`. */
+  readonly results: readonly AnalysisResult[];
+}
+
+export type RolloutState =
+  | { readonly kind: 'running' }
+  | {
+      readonly kind: 'paused';
+      readonly why: PauseReason;
+      readonly message: string;
+      readonly sinceMs: number;
+      /** Of a pause step with a duration: goes on by itself then. */
+      readonly untilMs?: number;
+    }
+  /** Waits for `resume` (measures afresh), `promote` (takes the step as passed) or `abort`. */
+  | {
+      readonly kind: 'inconclusive';
+      readonly message: string;
+      readonly result?: AnalysisResult;
+      readonly sinceMs: number;
+    }
+  | {
+      readonly kind: 'aborted';
+      readonly why: 'analysis' | 'operator';
+      readonly message: string;
+      readonly result?: AnalysisResult;
+      readonly atMs: number;
+    }
+  | { readonly kind: 'completed'; readonly atMs: number };
+
+/** `step`: the document says so. The others are told to `pauseRollout()`. */
+export type PauseReason = 'step' | 'operator' | 'manual-change' | 'invalid-policy';
+
+export interface AnalysisWindow {
+  readonly kind: 'step' | 'background';
+  /** Figures count from here: initial delay included. */
+  readonly sinceMs: number;
+  /** When the next measurement is due. */
+  readonly dueMs: number;
+  /** Measurements with figures so far. */
+  readonly measured: number;
+  /** Errors in a row. */
+  readonly errors: number;
+  /** Undecided ones after the first `count`. */
+  readonly undecided: number;
+  /** Failed measurements of checks with a `failureLimit`, by name. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** Limits of `request-duration` checks, by name: fixed once stable has calls enough. Milliseconds. */
+  readonly durationLimits: Readonly<Record<string, number>>;
+}
+
+/**
+ * What the controller has to do, in order of `number` and each until it is confirmed. Absolute and idempotent: doing one
+ * again after a crash changes nothing.
+ */
+export type RolloutAction = { readonly number: number } & (
+  | { readonly kind: 'setWeight'; readonly weight: number; readonly step: number }
+  | { readonly kind: 'setRoute'; readonly route: SetRouteDocument; readonly step: number }
+  /** stable := canary, split and testers' route taken out. */
+  | { readonly kind: 'promote' }
+  /** Weight 0 and testers' route out, in one write; message and result go to the history entry. */
+  | { readonly kind: 'rollback'; readonly message: string; readonly result?: AnalysisResult }
+  /** After `keep`: the testers' routes out, the weight left at 100. */
+  | { readonly kind: 'finish' }
+  | { readonly kind: 'notify'; readonly notice: RolloutNotice }
+);
+
+/** At least once: `rollout` and the action's number tell repetitions. */
+export interface RolloutNotice {
+  readonly rollout: string;
+  readonly service: string;
+  readonly event: 'inconclusive' | 'aborted' | 'completed' | 'paused';
+  readonly message: string;
+  readonly weight: number;
+  readonly result?: AnalysisResult;
+  readonly atMs: number;
+}
+
+export interface Advanced {
+  readonly progress: RolloutProgress;
+  /** `progress.pending`. */
+  readonly actions: readonly RolloutAction[];
+}
+
+/*
+ * The controller's loop, see `advance.ts` and `operate.ts`:
+ *   1. `wantedMeasurement(progress, nowMs)`: what to measure now, if anything.
+ *   2. `advance(progress, measurement | undefined, nowMs)`: save its progress (compare-and-set) BEFORE doing its actions.
+ *   3. Do each action, `confirmAction(progress, number, nowMs)`, save. Not possible yet (capacity): `waitFor(progress, why)`, try later.
+ *   4. `nextWakeMs(progress)`: when to come back at the latest.
+ * People: `pauseRollout`, `resumeRollout`, `promoteRollout(full)`, `abortRollout`, each `(progress, ..., nowMs) => Advanced`.
+ */
