@@ -1,11 +1,11 @@
-import type { PolicyDocument, RouteDocument, SplitEntryDocument, SubsetDocument } from '../policy/document';
+import type { MatchDocument, PolicyDocument, RouteDocument, SplitEntryDocument, SubsetDocument } from '../policy/document';
 
 /** Which calls a rollout moves, and between whom. */
 export interface MovedSplit {
   readonly canary: string;
   readonly stable: string;
   /** Undefined: the last route that splits between both. */
-  readonly route: string | undefined;
+  readonly route?: string | undefined;
 }
 
 /** Made when the policy has no route with a split between both: it matches every call that no other route does. */
@@ -61,19 +61,19 @@ export function withWeight(document: PolicyDocument, of: MovedSplit, weight: num
 export function withTesters(
   document: PolicyDocument,
   { canary }: MovedSplit,
-  { name, match }: { readonly name: string; readonly match: NonNullable<RouteDocument['match']> },
+  { name, match }: { readonly name: string; readonly match: MatchDocument },
 ): Edited {
-  const route: RouteDocument = { name, match, to: canary };
+  const route: RouteDocument = { name, match, to: canary, strict: true };
   const isKnown = document.routes?.some((each) => each.name === name) === true;
   if (isKnown) return { document: withRoute(document, route) };
   return { document: { ...document, routes: [route, ...(document.routes ?? [])] } };
 }
 
-/** The document without that route. Pure. */
-export function withoutRoute(document: PolicyDocument, name: string): PolicyDocument {
-  return document.routes === undefined
-    ? document
-    : { ...document, routes: document.routes.filter((route) => route.name !== name) };
+/** The document without these routes. Pure. */
+export function withoutRoutes(document: PolicyDocument, names: readonly string[]): PolicyDocument {
+  const { routes } = document;
+  if (routes?.some(({ name }) => names.includes(name)) !== true) return document;
+  return { ...document, routes: routes.filter(({ name }) => !names.includes(name)) };
 }
 
 /**
