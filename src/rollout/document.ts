@@ -26,7 +26,7 @@ export interface RolloutDocument {
   readonly maxLoadFactor?: number;
   /** After the last step: `keep` leaves the weight at 100 (default), `promote` makes stable what canary is and takes the split back. */
   readonly onSuccess?: 'keep' | 'promote';
-  /** What every `analysis` step goes by unless it says otherwise; required by the first of them that leaves out `checks`. */
+  /** What every `analysis` step goes by unless it says otherwise, and what watches during pauses. */
   readonly analysis?: RolloutAnalysisDocument;
   /** Told of a pause that needs a human, of a rollback and of the end. */
   readonly notify?: NotifyDocument;
@@ -71,13 +71,13 @@ export interface AnalysisDocument {
    * allowed. `unrefuted`: it was not shown to be worse; quicker, and blind where calls are few.
    */
   readonly acceptance?: 'proven' | 'unrefuted';
-  /** At least one. Default: those of the document. */
+  /** At least one. Default: those of the document; all three built-in ones if it names none. */
   readonly checks?: readonly CheckDocument[];
 }
 
 /** What only the rollout as a whole can say. */
 export interface RolloutAnalysisDocument extends AnalysisDocument {
-  /** True (default): the built-in checks also watch between the steps with a weight, and roll back. */
+  /** True (default): the built-in checks also watch during pause steps, and roll back; they pause nothing. */
   readonly background?: boolean;
   /** Chance that a canary as good as stable is rolled back by built-in checks in the whole rollout. (0, 0.5], default 0.01. */
   readonly falseAlarmRate?: number;

@@ -1,3 +1,4 @@
+import type { SubsetFigures } from './analysis/metrics-provider';
 import type { AnalysisResult } from './analysis/verdict';
 import type { RolloutDocument, SetRouteDocument } from './document';
 
@@ -20,6 +21,10 @@ export interface RolloutProgress {
   readonly weightSinceMs?: number;
   /** The analysis that runs: of the step, or in the background. */
   readonly window?: AnalysisWindow;
+  /** Windows opened so far. */
+  readonly windows: number;
+  /** Stable's figures from when it had calls enough: what the canary is held against once all calls are its own. */
+  readonly baseline?: SubsetFigures;
   /** Number of the next action. */
   readonly nextAction: number;
   /** Told to do and not confirmed, in order. While there are any, no step begins. */
@@ -64,6 +69,8 @@ export interface AnalysisWindow {
   readonly kind: 'step' | 'background';
   /** Figures count from here: initial delay included. */
   readonly sinceMs: number;
+  /** Part of the rollout's false alarms that this window may raise. */
+  readonly falseAlarmRate: number;
   /** When the next measurement is due. */
   readonly dueMs: number;
   /** Measurements with figures so far. */
@@ -107,15 +114,15 @@ export interface RolloutNotice {
 
 export interface Advanced {
   readonly progress: RolloutProgress;
-  /** `progress.pending`. */
+  /** `progress.pending`; of a rollout paused by a person or a foreign change its notices only. */
   readonly actions: readonly RolloutAction[];
 }
 
 /*
- * The controller's loop, see `advance.ts` and `operate.ts`:
+ * The controller's loop, see `advance.ts`, `take-measurement.ts` and `operate.ts`:
  *   1. `wantedMeasurement(progress, nowMs)`: what to measure now, if anything.
- *   2. `advance(progress, measurement | undefined, nowMs)`: save its progress (compare-and-set) BEFORE doing its actions.
- *   3. Do each action, `confirmAction(progress, number, nowMs)`, save. Not possible yet (capacity): `waitFor(progress, why)`, try later.
+ *   2. `advance(progress, measurement | undefined, nowMs)`: save its progress (compare-and-set) before doing its actions.
+ *   3. Do each action, `confirmAction(progress, number, nowMs)`, save. Not possible yet: `waitFor(progress, why)`, and again later.
+ *      Actions wait while somebody has paused the rollout.
  *   4. `nextWakeMs(progress)`: when to come back at the latest.
- * People: `pauseRollout`, `resumeRollout`, `promoteRollout(full)`, `abortRollout`, each `(progress, ..., nowMs) => Advanced`.
  */

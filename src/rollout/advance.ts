@@ -1,0 +1,133 @@
+import type { FailedMeasurement, Measurement } from './analysis/metrics-provider';
+import { resolveAnalysis, resolveBackground } from './analysis/settings';
+import { openWindow } from './analysis-window';
+import type { PauseDocument, RolloutDocument } from './document';
+import { addAction, addNotice, advanced, doable, without } from './pending-actions';
+import type { Advanced, RolloutProgress } from './progress';
+import { isWatching, takeMeasurement } from './take-measurement';
+
+export interface RolloutStart {
+  /** Unique among the rollouts of the service; stands in history entries. */
+  readonly id: string;
+  /** As `validateRollout()` let it pass. */
+  readonly document: RolloutDocument;
+  /** Share of the canary, percent, that the policy has now. */
+  readonly weight: number;
+}
+
+export function startRollout({ id, document, weight }: RolloutStart, nowMs: number): RolloutProgress {
+  return {
+    id,
+    document,
+    state: { kind: 'running' },
+    step: 0,
+    weight,
+    windows: 0,
+    nextAction: 1,
+    pending: [],
+    startedAtMs: nowMs,
+    results: [],
+  };
+}
+
+/**
+ * One turn of the rollout: takes a measurement, if there is one, and goes on as far as it may without anybody doing or confirming
+ * anything. Pure. The controller saves what comes back before it does any of the actions; a controller that takes over calls it
+ * again and gets the same actions under the same numbers. After `aborted` and `completed` it only repeats what is not confirmed.
+ */
+export function advance(
+  progress: RolloutProgress,
+  measurement: Measurement | FailedMeasurement | undefined,
+  nowMs: number,
+): Advanced {
+  let current = measurement === undefined ? progress : takeMeasurement(progress, measurement, nowMs);
+  for (let next = stepOn(current, nowMs); next !== current; next = stepOn(current, nowMs)) current = next;
+  return advanced(current);
+}
+
+/** The action was done: never offered again. Unknown numbers change nothing, so that confirming twice is harmless. */
+export function confirmAction(progress: RolloutProgress, number: number, nowMs: number): RolloutProgress {
+  const action = progress.pending.find((each) => each.number === number);
+  if (action === undefined) return progress;
+  const rest: RolloutProgress = {
+    ...without(progress, 'waitingFor'),
+    pending: progress.pending.filter((each) => each !== action),
+  };
+  const after = ({ step }: { readonly step: number }): number => Math.min(step + 1, progress.document.steps.length);
+  switch (action.kind) {
+    case 'setWeight':
+      return { ...without(rest, 'stepSinceMs'), weight: action.weight, weightSinceMs: nowMs, step: after(action) };
+    case 'setRoute':
+      return { ...without(rest, 'stepSinceMs'), step: after(action) };
+    case 'rollback':
+      return { ...rest, weight: 0, weightSinceMs: nowMs };
+    case 'promote':
+    case 'finish': {
+      const message = action.kind === 'promote' ? 'stable is now what the canary was' : 'the canary has all calls';
+      return addNotice({ ...rest, state: { kind: 'completed', atMs: nowMs } }, 'completed', message, nowMs);
+    }
+    case 'notify':
+      return rest;
+  }
+}
+
+/** What a pending action waits for, in words; goes away when it is confirmed. */
+export function waitFor(progress: RolloutProgress, what: string): RolloutProgress {
+  return progress.waitingFor === what ? progress : { ...progress, waitingFor: what };
+}
+
+/** When `advance()` has something to do by itself: 0 at once, undefined never (a person, or confirming, is waited for). */
+export function nextWakeMs(progress: RolloutProgress): number | undefined {
+  if (doable(progress).length > 0) return 0;
+  if (progress.pending.length > 0) return undefined;
+  const { state, window } = progress;
+  const times: number[] = [];
+  if (state.kind === 'paused' && state.untilMs !== undefined) times.push(state.untilMs);
+  if (window !== undefined && isWatching(progress)) times.push(window.dueMs);
+  if (times.length > 0) return Math.min(...times);
+  return state.kind === 'running' ? 0 : undefined;
+}
+
+/** One move; the very same progress when there is none to make. */
+function stepOn(progress: RolloutProgress, nowMs: number): RolloutProgress {
+  const { state, document, step, pending } = progress;
+  if (pending.length > 0) return progress;
+  if (state.kind === 'paused' && state.why === 'step' && state.untilMs !== undefined && state.untilMs <= nowMs) {
+    return { ...without(progress, 'window', 'stepSinceMs'), state: { kind: 'running' }, step: step + 1 };
+  }
+  if (state.kind !== 'running') return progress;
+  const at = document.steps[step];
+  if (at === undefined) return finish(progress);
+  if ('setWeight' in at) return begin(addAction(progress, { kind: 'setWeight', weight: at.setWeight, step }), nowMs);
+  if ('setRoute' in at) return begin(addAction(progress, { kind: 'setRoute', route: at.setRoute, step }), nowMs);
+  if ('pause' in at) return pause(progress, at.pause, nowMs);
+  if (progress.window !== undefined) return progress;
+  return begin(openWindow(progress, 'step', resolveAnalysis(document, at.analysis), nowMs), nowMs);
+}
+
+function begin(progress: RolloutProgress, nowMs: number): RolloutProgress {
+  return { ...progress, stepSinceMs: progress.stepSinceMs ?? nowMs };
+}
+
+function pause(progress: RolloutProgress, { durationMs }: PauseDocument, nowMs: number): RolloutProgress {
+  const sinceMs = progress.stepSinceMs ?? nowMs;
+  const until = durationMs === undefined ? {} : { untilMs: sinceMs + durationMs };
+  const message = durationMs === undefined ? 'until resumed' : `for ${durationMs / 1_000} s`;
+  const paused: RolloutProgress = {
+    ...progress,
+    stepSinceMs: sinceMs,
+    state: { kind: 'paused', why: 'step', message, sinceMs, ...until },
+  };
+  const background = resolveBackground(progress.document);
+  const watched =
+    background === undefined || progress.weight === 0 ? paused : openWindow(paused, 'background', background, nowMs);
+  return durationMs === undefined ? addNotice(watched, 'paused', message, nowMs) : watched;
+}
+
+/** Weights end at 100 whatever the last step said, unless stable takes the canary's place. */
+function finish(progress: RolloutProgress): RolloutProgress {
+  const { document, weight, step } = progress;
+  if (document.onSuccess === 'promote') return addAction(progress, { kind: 'promote' });
+  if (weight !== 100) return addAction(progress, { kind: 'setWeight', weight: 100, step });
+  return addAction(progress, { kind: 'finish' });
+}

@@ -1,0 +1,53 @@
+import type { DurationCheck } from '../../document';
+import type { CheckContext, Judged } from '../judge';
+import { boundFor, callsOf, quantileMs, slowerThan } from '../quantile';
+import { evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../sequential-test';
+import { DEFAULT_FACTOR, DEFAULT_QUANTILE } from '../settings';
+import { describeLack } from './lack-of-calls';
+import { formatCount, formatMs, formatPercent } from './wording';
+
+const SHARES: Readonly<Record<'p50' | 'p95' | 'p99', number>> = { p50: 0.5, p95: 0.95, p99: 0.99 };
+
+/**
+ * A quantile above a limit means that more than the rest of the calls are slower than it, which is a share and can be tested as
+ * one. The limit is the factor times stable's quantile, up to the next bound of a bucket, fixed by the first measurement that has
+ * calls enough: one that followed the figures would be no limit. Fails only if canary's share is shown to be above both what the
+ * quantile leaves and stable's own share of now, so that a load which slows both is not held against the canary.
+ */
+export function judgeDuration(
+  { quantile = DEFAULT_QUANTILE, factor = DEFAULT_FACTOR }: DurationCheck,
+  context: CheckContext,
+): Judged {
+  const canary = context.canary?.durations;
+  const stable = context.stable?.durations;
+  if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of durations' };
+  const share = SHARES[quantile];
+  const ofCanary = quantileMs(canary, share);
+  const ofStable = quantileMs(stable, share);
+  const lack = describeLack(callsOf(canary), callsOf(stable), context.settings.minimumCalls);
+  if (lack !== undefined) return { verdict: 'undecided', message: lack };
+  const limit = context.durationLimitMs ?? boundFor(stable, factor * ofStable);
+  const slowCanary = slowerThan(canary, limit);
+  const slowStable = slowerThan(stable, limit);
+  const evidence = Math.min(evidenceAbove(slowCanary, 1 - share), evidenceOfExcess(slowCanary, slowStable, 0));
+  const alarmAt = evidenceNeeded(context.falseAlarmRate);
+  const message =
+    `canary ${quantile} ${formatMs(ofCanary)}, stable ${formatMs(ofStable)}; ` +
+    `${formatCount(slowCanary.bad)} of ${formatCount(slowCanary.calls)} canary calls (${formatPercent(slowCanary.bad / slowCanary.calls)}) ` +
+    `took longer than ${formatMs(limit)}, allowed ${formatPercent(1 - share)}`;
+  return {
+    verdict: evidence >= alarmAt ? 'fail' : 'pass',
+    message,
+    figures: {
+      // What lies beyond all buckets has no figure, and JSON no infinity.
+      ...(Number.isFinite(ofCanary) ? { canary: ofCanary } : {}),
+      ...(Number.isFinite(ofStable) ? { stable: ofStable } : {}),
+      limit,
+      canaryCalls: slowCanary.calls,
+      stableCalls: slowStable.calls,
+      evidence: Math.exp(Math.min(evidence, 700)),
+      alarmAt: Math.exp(alarmAt),
+    },
+    durationLimitMs: limit,
+  };
+}

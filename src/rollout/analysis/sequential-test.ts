@@ -1,0 +1,82 @@
+import { logBeta } from './log-beta';
+
+/** Outcomes of one side: how many calls, and how many of them were bad. */
+export interface Counts {
+  readonly calls: number;
+  readonly bad: number;
+}
+
+/**
+ * Shares of bad calls thought likely beforehand: about 2 %, most often less. Only what evidence costs depends on it, never
+ * how often it errs.
+ */
+const PRIOR: { readonly bad: number; readonly good: number } = { bad: 0.5, good: 20 };
+
+/**
+ * Evidence, as a natural logarithm, that canary's share of bad calls exceeds that of stable by more than `margin` (0..1).
+ *
+ * A mixture sequential probability ratio test whose null hypothesis is a set: the likelihood of the figures averaged over the
+ * prior, divided by the best that any pair of shares with canary <= stable + margin can do. Under every such pair the quotient is at
+ * most a martingale that starts at 1, so by Ville's inequality it ever reaches 1 / rate with a chance of at most `rate`, however often
+ * and whenever one looks. For calls that fail independently of each other.
+ */
+export function evidenceOfExcess(canary: Counts, stable: Counts, margin: number): number {
+  const isInside = shareOf(canary) <= shareOf(stable) + margin;
+  return (
+    marginal(canary) + marginal(stable) - (isInside ? best(canary) + best(stable) : bestAt(canary, stable, margin))
+  );
+}
+
+/** The other way round: evidence that the excess is less than `margin`. Same guarantee. */
+export function evidenceOfNoExcess(canary: Counts, stable: Counts, margin: number): number {
+  const isInside = shareOf(canary) >= shareOf(stable) + margin;
+  return (
+    marginal(canary) + marginal(stable) - (isInside ? best(canary) + best(stable) : bestAt(canary, stable, margin))
+  );
+}
+
+/** Evidence that the share of bad calls is above `limit` (0..1, exclusive). Same guarantee. */
+export function evidenceAbove(counts: Counts, limit: number): number {
+  const share = Math.min(limit, shareOf(counts));
+  return marginal(counts) - likelihood(counts, share);
+}
+
+/** What evidence must reach so that it errs with a chance of at most `rate`. */
+export function evidenceNeeded(rate: number): number {
+  return -Math.log(rate);
+}
+
+function shareOf({ calls, bad }: Counts): number {
+  return calls === 0 ? 0 : bad / calls;
+}
+
+function marginal({ calls, bad }: Counts): number {
+  return logBeta(PRIOR.bad + bad, PRIOR.good + calls - bad) - logBeta(PRIOR.bad, PRIOR.good);
+}
+
+function best(counts: Counts): number {
+  return likelihood(counts, shareOf(counts));
+}
+
+function likelihood({ calls, bad }: Counts, share: number): number {
+  return times(bad, Math.log(share)) + times(calls - bad, Math.log1p(-share));
+}
+
+/** What did not happen needs no chance: 0 x log 0 is 0. */
+function times(count: number, logarithm: number): number {
+  return count === 0 ? 0 : count * logarithm;
+}
+
+/** The best likelihood with canary's share exactly `margin` above that of stable; concave, so a golden section finds it. */
+function bestAt(canary: Counts, stable: Counts, margin: number): number {
+  const at = (share: number): number => likelihood(stable, share) + likelihood(canary, Math.min(1, share + margin));
+  const ratio = (Math.sqrt(5) - 1) / 2;
+  let low = 0;
+  let high = 1 - margin;
+  for (let round = 0; round < 80; round += 1) {
+    const width = ratio * (high - low);
+    if (at(high - width) < at(low + width)) low = high - width;
+    else high = low + width;
+  }
+  return Math.max(at(low), at(high), at((low + high) / 2));
+}

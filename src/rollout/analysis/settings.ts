@@ -1,0 +1,65 @@
+import type { AnalysisDocument, CheckDocument, RolloutDocument } from '../document';
+
+/** An analysis with all defaults applied. */
+export interface AnalysisSettings extends Required<AnalysisDocument> {
+  readonly missRate: number;
+}
+
+const DEFAULT_CHECKS: readonly CheckDocument[] = [
+  { check: 'request-success-rate' },
+  { check: 'request-duration' },
+  { check: 'breaker-open' },
+];
+
+const DEFAULTS: Required<AnalysisDocument> = {
+  intervalMs: 30_000,
+  count: 5,
+  initialDelayMs: 0,
+  minimumCalls: 100,
+  consecutiveErrorLimit: 4,
+  inconclusiveLimit: 10,
+  acceptance: 'proven',
+  checks: DEFAULT_CHECKS,
+};
+
+export const DEFAULT_FALSE_ALARM_RATE = 0.01;
+export const DEFAULT_MISS_RATE = 0.01;
+export const DEFAULT_THRESHOLD = 1;
+export const DEFAULT_QUANTILE = 'p99';
+export const DEFAULT_FACTOR = 1.5;
+
+/** What an analysis goes by: its own words over those of the document over the defaults. */
+export function resolveAnalysis(document: RolloutDocument, step: AnalysisDocument = {}): AnalysisSettings {
+  const { background, falseAlarmRate, missRate, provider, ...common } = document.analysis ?? {};
+  return { ...DEFAULTS, ...common, ...step, missRate: missRate ?? DEFAULT_MISS_RATE };
+}
+
+/** What watches between the steps: built-in checks only, since others have limits that count measurements. */
+export function resolveBackground(document: RolloutDocument): AnalysisSettings | undefined {
+  if (document.analysis?.background === false) return undefined;
+  const settings = resolveAnalysis(document);
+  const checks = settings.checks.filter(({ check }) => check !== 'value');
+  return checks.length === 0 ? undefined : { ...settings, checks };
+}
+
+/** Checks that err by chance, each of which needs its part of the false alarms. */
+export function chanceChecks(settings: AnalysisSettings): number {
+  return settings.checks.filter(({ check }) => check === 'request-success-rate' || check === 'request-duration').length;
+}
+
+/**
+ * False alarms that the analysis with this ordinal (from 0) may raise: an equal part for each one that the document plans, and one
+ * part more that those share which a `resume` adds, each half of what is left. Together they never exceed the stated rate.
+ */
+export function falseAlarmPart(document: RolloutDocument, ordinal: number): number {
+  const hasBackground = resolveBackground(document) !== undefined;
+  const planned = document.steps.filter((step) => 'analysis' in step || (hasBackground && 'pause' in step)).length;
+  const part = (document.analysis?.falseAlarmRate ?? DEFAULT_FALSE_ALARM_RATE) / (planned + 1);
+  return ordinal < planned ? part : part / 2 ** Math.min(60, ordinal - planned + 1);
+}
+
+export function nameOfCheck(check: CheckDocument): string {
+  if (check.check === 'value') return check.name;
+  if (check.check === 'request-duration') return `request-duration ${check.quantile ?? DEFAULT_QUANTILE}`;
+  return check.check;
+}
