@@ -3,14 +3,22 @@ import type { PolicyDocument } from '../policy/document';
 import { PolicyError } from '../policy/policy-error';
 import { sha256 } from '../policy/store/history-entry';
 import { documentText, type PolicyStore, type StoredPolicy } from '../policy/store/policy-store';
+import { startRollout } from './advance';
 import type { RolloutDocument } from './document';
 import { canaryWeight, withWeight } from './edit-policy';
-import { startRollout } from './advance';
 import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout } from './operate';
 import { testersOf } from './policy-change';
 import { overrideInForce, standingOf } from './policy-standing';
 import type { RolloutProgress } from './progress';
-import { hasEnded, MAX_PAST, MAX_RECORD_BYTES, newStamp, nextRecord, type PastRollout, type RolloutRecord } from './record';
+import {
+  hasEnded,
+  MAX_PAST,
+  MAX_RECORD_BYTES,
+  newStamp,
+  nextRecord,
+  type PastRollout,
+  type RolloutRecord,
+} from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 import { messageOf, transitionsBetween } from './transitions';
 
@@ -29,6 +37,8 @@ export interface ControlDeps {
   now(): number;
   /** Who asks, for the history. */
   readonly by: string;
+  /** Why, of an abort. */
+  readonly reason?: string;
 }
 
 /** A controller writes now and then; what a person asks for is then asked of what it left. */
@@ -66,7 +76,9 @@ export async function beginRollout(document: RolloutDocument, deps: ControlDeps)
     past: former === undefined ? [] : [...former.past, pastOf(former)].slice(-MAX_PAST),
   };
   const message = `${document.steps.length} steps, ${document.canary} against ${document.stable}`;
-  const record = nextRecord(blank, {}, [{ at, by: deps.by, event: 'started', step: 0, weight: progress.weight, message }]);
+  const record = nextRecord(blank, {}, [
+    { at, by: deps.by, event: 'started', step: 0, weight: progress.weight, message },
+  ]);
   if (Buffer.byteLength(JSON.stringify({ ...record, past: [] })) > MAX_RECORD_BYTES / 2) {
     const reason = `the rollout: ${Buffer.byteLength(JSON.stringify(document))} bytes as JSON (expected: at most ${MAX_RECORD_BYTES / 2})`;
     return { kind: 'refused', reason, nextStep: 'shorten it' };
@@ -92,7 +104,11 @@ export async function controlRollout(service: string, wish: RolloutWish, deps: C
 }
 
 /** Undefined: somebody was faster. */
-async function controlOnce(stored: StoredRollout, wish: RolloutWish, deps: ControlDeps): Promise<Controlled | undefined> {
+async function controlOnce(
+  stored: StoredRollout,
+  wish: RolloutWish,
+  deps: ControlDeps,
+): Promise<Controlled | undefined> {
   const { record, service } = stored;
   if (record === undefined) {
     return { kind: 'refused', reason: `${service} has no rollout`, nextStep: `run graylane rollout start ${service}` };
@@ -125,7 +141,11 @@ async function controlOnce(stored: StoredRollout, wish: RolloutWish, deps: Contr
 }
 
 /** Undefined: not in this state. */
-function fulfil(progress: RolloutProgress, wish: RolloutWish, { by, now }: ControlDeps): RolloutProgress | undefined {
+function fulfil(
+  progress: RolloutProgress,
+  wish: RolloutWish,
+  { by, now, reason }: ControlDeps,
+): RolloutProgress | undefined {
   const next = (): RolloutProgress => {
     switch (wish) {
       case 'pause':
@@ -136,7 +156,7 @@ function fulfil(progress: RolloutProgress, wish: RolloutWish, { by, now }: Contr
       case 'promote-full':
         return promoteRollout(progress, { full: wish === 'promote-full' }).progress;
       case 'abort':
-        return abortRollout(progress, `aborted by ${by}`, now()).progress;
+        return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now()).progress;
     }
   };
   try {
@@ -196,5 +216,8 @@ function notWritten({ reason }: Exclude<RecordOutcome, { readonly kind: 'written
 /** `20261121-070305-x7k2`: sorts by time, and two of the same second differ. */
 function newId(nowMs: number): string {
   const [day, time] = new Date(nowMs).toISOString().slice(0, 19).replace(/[-:]/g, '').split('T');
-  return `${day}-${time}-${newStamp().replace(/[^a-zA-Z0-9]/g, '').slice(0, 4).toLowerCase()}`;
+  return `${day}-${time}-${newStamp()
+    .replace(/[^a-zA-Z0-9]/g, '')
+    .slice(0, 4)
+    .toLowerCase()}`;
 }

@@ -5,14 +5,14 @@ import { PolicyError } from '../policy/policy-error';
 import { sha256 } from '../policy/store/history-entry';
 import { documentText, type PolicyStore, type StoredPolicy, type WriteOutcome } from '../policy/store/policy-store';
 import { advance, confirmAction, nextWakeMs, waitFor } from './advance';
-import type { FailedMeasurement, Measurement } from './analysis/metrics-provider';
+import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
 import type { NotifyDocument } from './document';
 import type { NotificationMessage } from './notify';
 import { pauseRollout } from './operate';
 import { applyAction, describeAction, type PolicyAction, raisesWeight } from './policy-change';
 import { type PolicyStanding, standingOf } from './policy-standing';
 import type { RolloutAction, RolloutProgress } from './progress';
-import { hasEnded, nextRecord, type RolloutRecord, type Transition } from './record';
+import { hasEnded, MAX_MESSAGE, nextRecord, type RolloutRecord, type Transition } from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 import { wantedMeasurement } from './take-measurement';
 import { type Actor, transitionOf, transitionsBetween } from './transitions';
@@ -24,7 +24,7 @@ export interface DriveDeps {
   /** Whether the canary's healthy instances can carry what a policy would send them. May reject. */
   capacity(stored: StoredPolicy, maxLoadFactor: number | undefined): CapacityCheck;
   /** Figures for what `wantedMeasurement()` says, or why there are none. Never rejects. */
-  measure(progress: RolloutProgress, wanted: WantedMeasurement): Promise<Measurement | FailedMeasurement>;
+  measure(progress: RolloutProgress, wanted: MeasureRequest): Promise<Measurement | FailedMeasurement>;
   /** Resolves to what failed; undefined when the notice was taken. Never rejects. */
   notify(hook: NotifyDocument, message: NotificationMessage): Promise<string | undefined>;
   /** Wall clock, milliseconds since 1970. */
@@ -97,7 +97,8 @@ interface Turn {
 
 /** A rollout that runs into somebody else's change stops, and does not fight it. */
 function interruption({ record: { progress }, standing, deps }: Turn): RolloutProgress | undefined {
-  if (standing.kind === 'own' || progress.state.kind === 'aborted' || progress.state.kind === 'completed') return undefined;
+  if (standing.kind === 'own' || progress.state.kind === 'aborted' || progress.state.kind === 'completed')
+    return undefined;
   const why = standing.kind === 'invalid' ? 'invalid-policy' : 'manual-change';
   const { state } = progress;
   if (state.kind === 'paused' && (state.why === why || state.why === 'manual-change')) return undefined;
@@ -151,7 +152,7 @@ async function writePolicy(
     text,
     kind: 'rollout',
     author: `rollout/${confirmed.id}`,
-    message: describeAction(action, confirmed.document),
+    message: describeAction(action, confirmed.document).slice(0, MAX_MESSAGE),
     time,
     also: deps.rollouts.operations(stored, next, session),
   });

@@ -1,4 +1,10 @@
-import type { MatchDocument, PolicyDocument, RouteDocument, SplitEntryDocument, SubsetDocument } from '../policy/document';
+import type {
+  MatchDocument,
+  PolicyDocument,
+  RouteDocument,
+  SplitEntryDocument,
+  SubsetDocument,
+} from '../policy/document';
 
 /** Which calls a rollout moves, and between whom. */
 export interface MovedSplit {

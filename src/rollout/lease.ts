@@ -53,7 +53,12 @@ export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
     problem = made === undefined ? `no session: ${answer.kind === 'failure' ? answer.reason : 'no ID'}` : undefined;
   };
   const renew = async (id: string): Promise<void> => {
-    const answer = await client.put({ path: '/session/renew/{id}', params: { id }, body: '', timeLimitMs: everyMs * 2 });
+    const answer = await client.put({
+      path: '/session/renew/{id}',
+      params: { id },
+      body: '',
+      timeLimitMs: everyMs * 2,
+    });
     if (answer.kind === 'answer') return;
     problem = `the session was not renewed: ${answer.reason}`;
     // Only Consul ends a session. While it does not answer, the transactions find out whether it has.

@@ -1,61 +1,67 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { CommandDocument, NotifyDocument, WebhookDocument } from './document';
+import type { RolloutNotice } from './progress';
 
-/** Where word goes when a rollout ends or stops by itself. */
-export interface NotificationHook {
-  /** Gets a POST with the message as JSON; 2xx means taken. */
-  readonly webhook?: string | undefined;
-  /** Program and arguments, no shell; the message is its standard input, as JSON. Exit code 0 means taken. */
-  readonly command?: readonly string[] | undefined;
-}
-
-export interface NotificationMessage {
+/** What a hook gets, as JSON. */
+export interface NotificationMessage extends RolloutNotice {
   /** The same for every attempt to deliver it, so that a receiver can drop a second one. */
   readonly id: string;
-  readonly service: string;
-  readonly rollout: string;
-  readonly event: string;
-  readonly reason: string;
-  /** Percent. */
-  readonly weight: number;
-  /** RFC 3339. */
-  readonly at: string;
 }
 
 const TIME_LIMIT_MS = 10_000;
 
-/** Resolves to what failed, undefined when everybody took it. Never rejects; shows neither the URL nor what it answered. */
-export async function notify(hook: NotificationHook, message: NotificationMessage): Promise<string | undefined> {
+/**
+ * Tells everybody whom the document names. Resolves to what failed, undefined when all took it (2xx, exit code 0). Never
+ * rejects; what it says holds neither the URL nor what was answered.
+ */
+export async function notify(
+  { webhook, command }: NotifyDocument,
+  message: NotificationMessage,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
   const body = JSON.stringify(message);
   const failures = await Promise.all([
-    hook.webhook === undefined ? undefined : post(hook.webhook, body),
-    hook.command === undefined ? undefined : run(hook.command, body),
+    webhook === undefined ? undefined : post(webhook, body, env),
+    command === undefined ? undefined : run(command, body),
   ]);
   const told = failures.filter((failure) => failure !== undefined);
   return told.length === 0 ? undefined : told.join(', ');
 }
 
-async function post(url: string, body: string): Promise<string | undefined> {
+async function post(
+  { url, tokenEnv, timeoutMs = TIME_LIMIT_MS }: WebhookDocument,
+  body: string,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<string | undefined> {
+  const token = tokenEnv === undefined ? undefined : env[tokenEnv];
   try {
     const response = await fetch(url, {
       method: 'POST',
-      headers: { 'content-type': 'application/json' },
+      headers: {
+        'content-type': 'application/json',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
       body,
       redirect: 'manual',
-      signal: AbortSignal.timeout(TIME_LIMIT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     await response.body?.cancel();
     return response.ok ? undefined : `notify.webhook: HTTP ${response.status}`;
   } catch (error) {
     const isLate = error instanceof Error && error.name === 'TimeoutError';
-    return `notify.webhook: ${isLate ? `no answer within ${TIME_LIMIT_MS} ms` : 'not reached'}`;
+    return `notify.webhook: ${isLate ? `no answer within ${timeoutMs} ms` : 'not reached'}`;
   }
 }
 
-async function run([program, ...args]: readonly string[], body: string): Promise<string | undefined> {
+async function run(
+  { run: line, timeoutMs = TIME_LIMIT_MS }: CommandDocument,
+  body: string,
+): Promise<string | undefined> {
+  const [program, ...args] = line;
   if (program === undefined) return undefined;
   try {
-    const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'], timeout: TIME_LIMIT_MS });
+    const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'ignore'], timeout: timeoutMs });
     child.stdin.on('error', () => {});
     child.stdin.end(body);
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];

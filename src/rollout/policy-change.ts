@@ -1,6 +1,6 @@
 import type { PolicyDocument } from '../policy/document';
-import { type Edited, canaryWeight, withCanaryAsStable, withoutRoutes, withTesters, withWeight } from './edit-policy';
 import type { RolloutDocument } from './document';
+import { canaryWeight, type Edited, withCanaryAsStable, withoutRoutes, withTesters, withWeight } from './edit-policy';
 import type { RolloutAction } from './progress';
 
 /** An action whose doing is a change to the policy. */

@@ -21,7 +21,8 @@ export function standingOf(stored: StoredPolicy, known: WrittenPolicy | undefine
   if (document === undefined) {
     return { kind: 'invalid', message: `the policy in Consul is not valid: ${problems[0]?.message ?? 'not JSON'}` };
   }
-  if (document.tombstone === true) return { kind: 'invalid', message: `${service} has no policy any more (a tombstone)` };
+  if (document.tombstone === true)
+    return { kind: 'invalid', message: `${service} has no policy any more (a tombstone)` };
   const digest = sha256(policy.text);
   if (known === undefined || digest === known.digest) return { kind: 'own', document };
   const override = overrideInForce(document, wallNowMs);

@@ -60,7 +60,8 @@ export const MAX_TRANSITIONS = 100;
 export const MAX_PAST = 20;
 /** With the policy and its history entry it has to fit into a transaction of 512 KB. */
 export const MAX_RECORD_BYTES: number = 64 * 1024;
-const MAX_MESSAGE = 600;
+/** Characters of what is said in a transition and in the policy's history. */
+export const MAX_MESSAGE = 600;
 
 /** The next record to write, `change` made to it and `happened` added to its transitions. Pure but for the stamp. */
 export function nextRecord(

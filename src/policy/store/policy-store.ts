@@ -113,7 +113,8 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
     // An answer that got lost: the entry says whether the write was not.
     if (now.history.some((stored) => stored.entry?.digest === entry.digest)) return { kind: 'written', entry, removed };
     if (outcome.kind === 'unknown') return { kind: 'refused', reason: outcome.reason };
-    if (also.length === 0 && isSameState(now, change.before)) return { kind: 'refused', reason: withoutRight(service, outcome.reason) };
+    if (also.length === 0 && isSameState(now, change.before))
+      return { kind: 'refused', reason: withoutRight(service, outcome.reason) };
     return { kind: 'lost', now };
   };
 
