@@ -15,19 +15,19 @@ export interface ParsedText {
 
 /**
  * Parses a document's text and says where in it everything stands. A byte-order mark is ignored; bytes must be valid
- * UTF-8. Never throws.
+ * UTF-8. Never throws. `document` is what messages call it.
  */
-export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yaml'): ParsedText {
+export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yaml', document = 'policy'): ParsedText {
   const size = typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength;
   if (size > MAX_DOCUMENT_BYTES) {
-    return refuse(`${size} bytes`, `at most ${MAX_DOCUMENT_BYTES} bytes`);
+    return refuse(document, `${size} bytes`, `at most ${MAX_DOCUMENT_BYTES} bytes`);
   }
   const decoded = decode(text);
-  if (decoded === undefined) return refuse('bytes that are not UTF-8', 'UTF-8');
+  if (decoded === undefined) return refuse(document, 'bytes that are not UTF-8', 'UTF-8');
   const source = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
-  if (source.trim() === '') return refuse('blank', 'a policy document');
+  if (source.trim() === '') return refuse(document, 'blank', `a ${document} document`);
   const positions = createPositionIndex(source);
-  const list = createProblemList(positions);
+  const list = createProblemList(positions, document);
   const value = format === 'json' ? parseJson(source, positions, list) : parseYaml(source, positions, list);
   return { value, positions, problems: list.problems };
 }
@@ -41,8 +41,8 @@ function decode(text: string | Uint8Array): string | undefined {
   }
 }
 
-function refuse(value: string, expected: string): ParsedText {
-  const list = createProblemList(undefined);
+function refuse(document: string, value: string, expected: string): ParsedText {
+  const list = createProblemList(undefined, document);
   list.report([], note(value), expected);
   return { value: undefined, positions: { locate: () => undefined }, problems: list.problems };
 }

@@ -23,13 +23,14 @@ export function note(text: string): Note {
 
 export const MISSING: Note = note('missing');
 
-export function createProblemList(positions: Positions | undefined): ProblemList {
+/** `document`: what a problem of the whole document is told of. */
+export function createProblemList(positions: Positions | undefined, document = 'policy'): ProblemList {
   const problems: PolicyProblem[] = [];
   return {
     problems,
     report(path, value, expected) {
       const where = formatPath(path);
-      const message = `${where === '' ? 'policy' : where}: ${showValue(value)} (expected: ${expected})`;
+      const message = `${where === '' ? document : where}: ${showValue(value)} (expected: ${expected})`;
       const position = positions?.locate(path);
       problems.push(position === undefined ? { path: where, message } : { path: where, message, ...position });
     },

@@ -25,17 +25,18 @@ export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: nu
   return Number.POSITIVE_INFINITY;
 }
 
-/** The first bound at or above `ms`, since nothing is known between bounds; the last where all are below. */
-export function boundFor({ boundsMs }: DurationHistogram, ms: number): number {
-  return boundsMs.find((bound) => bound >= ms) ?? boundsMs.at(-1) ?? Number.POSITIVE_INFINITY;
-}
-
-/** Calls slower than a bound of the histogram; of another value, those of buckets wholly above it. */
-export function slowerThan(histogram: DurationHistogram, boundMs: number): Counts {
+/**
+ * Calls slower than `ms`, those of its own bucket shared out as {@link quantileMs} does it, so that the two agree; beyond all bounds
+ * the last bound is what can be told. Not whole, which a test of shares bears: each call counts for 0 to 1.
+ */
+export function slowerThan(histogram: DurationHistogram, ms: number): Counts {
+  const { boundsMs, counts } = histogram;
   let bad = 0;
-  for (const [index, count] of histogram.counts.entries()) {
-    const lower = index === 0 ? 0 : (histogram.boundsMs[index - 1] ?? 0);
-    if (lower >= boundMs) bad += count;
+  for (const [index, count] of counts.entries()) {
+    const lower = boundsMs[index - 1] ?? 0;
+    const upper = boundsMs[index];
+    if (upper === undefined || lower >= ms) bad += count;
+    else if (upper > ms) bad += (count * (upper - ms)) / (upper - lower);
   }
   return { calls: callsOf(histogram), bad };
 }

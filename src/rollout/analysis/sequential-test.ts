@@ -1,6 +1,9 @@
 import { logBeta } from './log-beta';
 
-/** Outcomes of one side: how many calls, and how many of them were bad. */
+/**
+ * Outcomes of one side: how many calls, and how many of them were bad. A call may count as bad in part, 0 to 1: the likelihood of a
+ * share is convex in that part, so what holds for whole outcomes of the same mean holds for these all the more.
+ */
 export interface Counts {
   readonly calls: number;
   readonly bad: number;

@@ -1,6 +1,6 @@
 import type { DurationCheck } from '../../document';
 import type { CheckContext, Judged } from '../judge';
-import { boundFor, callsOf, quantileMs, slowerThan } from '../quantile';
+import { callsOf, quantileMs, slowerThan } from '../quantile';
 import { evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../sequential-test';
 import { DEFAULT_FACTOR, DEFAULT_QUANTILE } from '../settings';
 import { describeLack } from './lack-of-calls';
@@ -10,8 +10,8 @@ const SHARES: Readonly<Record<'p50' | 'p95' | 'p99', number>> = { p50: 0.5, p95:
 
 /**
  * A quantile above a limit means that more than the rest of the calls are slower than it, which is a share and can be tested as
- * one. The limit is the factor times stable's quantile, up to the next bound of a bucket, fixed by the first measurement that has
- * calls enough: one that followed the figures would be no limit. Fails only if canary's share is shown to be above both what the
+ * one. The limit is the factor times stable's quantile, fixed by the first measurement that has calls enough: one that followed the
+ * figures would be no limit. Fails only if canary's share is shown to be above both what the
  * quantile leaves and stable's own share of now, so that a load which slows both is not held against the canary.
  */
 export function judgeDuration(
@@ -26,14 +26,14 @@ export function judgeDuration(
   const ofStable = quantileMs(stable, share);
   const lack = describeLack(callsOf(canary), callsOf(stable), context.settings.minimumCalls);
   if (lack !== undefined) return { verdict: 'undecided', message: lack };
-  const limit = context.durationLimitMs ?? boundFor(stable, factor * ofStable);
+  const limit = context.durationLimitMs ?? Math.min(factor * ofStable, stable.boundsMs.at(-1) ?? 0);
   const slowCanary = slowerThan(canary, limit);
   const slowStable = slowerThan(stable, limit);
   const evidence = Math.min(evidenceAbove(slowCanary, 1 - share), evidenceOfExcess(slowCanary, slowStable, 0));
   const alarmAt = evidenceNeeded(context.falseAlarmRate);
   const message =
     `canary ${quantile} ${formatMs(ofCanary)}, stable ${formatMs(ofStable)}; ` +
-    `${formatCount(slowCanary.bad)} of ${formatCount(slowCanary.calls)} canary calls (${formatPercent(slowCanary.bad / slowCanary.calls)}) ` +
+    `about ${formatCount(slowCanary.bad)} of ${formatCount(slowCanary.calls)} canary calls (${formatPercent(slowCanary.bad / slowCanary.calls)}) ` +
     `took longer than ${formatMs(limit)}, allowed ${formatPercent(1 - share)}`;
   return {
     verdict: evidence >= alarmAt ? 'fail' : 'pass',
