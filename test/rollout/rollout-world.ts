@@ -15,7 +15,7 @@ import type { RolloutDocument } from '../../src/rollout/document';
 import { type DriveDeps, type Driven, driveOnce } from '../../src/rollout/drive';
 import type { RolloutRecord } from '../../src/rollout/record';
 import { createRolloutStore, type RolloutStore } from '../../src/rollout/store';
-import { type ConsulCluster, startConsul } from '../support/consul/start';
+import { type ConsulCluster, type StartConsulOptions, startConsul } from '../support/consul/start';
 
 /** One Consul and both stores, for all tests of a file. */
 export interface RolloutWorld {
@@ -35,11 +35,11 @@ export interface RolloutWorld {
   written(service: string): Promise<readonly number[]>;
 }
 
-export function rolloutWorld(): RolloutWorld {
+export function rolloutWorld(options: StartConsulOptions = {}): RolloutWorld {
   let consul: ConsulCluster | undefined;
   let client: ConsulClient | undefined;
   beforeAll(async () => {
-    consul = await startConsul();
+    consul = await startConsul(options);
     client = clientOf(consul.dc('dc1').address);
   });
   afterAll(async () => {
