@@ -15,7 +15,8 @@ export function wantedMeasurement(progress: RolloutProgress, nowMs: number): Mea
   const { window, document } = progress;
   if (window === undefined || !isWatching(progress) || nowMs < window.dueMs) return undefined;
   const { service, canary, stable } = document;
-  return { service, canary, stable, sinceMs: window.sinceMs, nowMs };
+  const checks = settingsOf(progress, window).checks.filter((check) => check.check === 'value');
+  return { service, canary, stable, sinceMs: window.sinceMs, nowMs, ...(checks.length === 0 ? {} : { checks }) };
 }
 
 export function isWatching({ state, pending, window }: RolloutProgress): boolean {

@@ -1,3 +1,5 @@
+import type { ValueCheck } from '../document';
+
 /**
  * Where the figures of an analysis come from. Called by the controller when `wantedMeasurement()` says so, never twice at a
  * time. Rejects when it has no figures (unreachable, refused, unreadable): the controller hands `advance()` the message as a
@@ -18,6 +20,8 @@ export interface MeasureRequest {
   /** Figures are those of (sinceMs, nowMs], wall clock, milliseconds since 1970. */
   readonly sinceMs: number;
   readonly nowMs: number;
+  /** Value checks to answer in {@link Measurement.values}; others need not be asked. Default: none. */
+  readonly checks?: readonly ValueCheck[];
   readonly signal?: AbortSignal;
 }
 
