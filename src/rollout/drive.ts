@@ -39,8 +39,8 @@ export interface CapacityCheck {
 }
 
 export type Driven =
-  /** Wrote something: look again at once. */
-  | { readonly kind: 'acted' }
+  /** Wrote something: look again at once. The record is the one before it. */
+  | { readonly kind: 'acted'; readonly record: RolloutRecord }
   /** Record, policy or lock were no longer as they were read: nothing was written, look again. */
   | { readonly kind: 'lost' }
   /** Nothing to do before `wakeMs` (wall clock), if nobody changes anything. */
@@ -212,7 +212,7 @@ function happened(
 function drivenBy(outcome: WriteOutcome | RecordOutcome, record: RolloutRecord): Driven {
   switch (outcome.kind) {
     case 'written':
-      return { kind: 'acted' };
+      return { kind: 'acted', record };
     case 'lost':
       return { kind: 'lost' };
     case 'refused':

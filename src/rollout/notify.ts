@@ -9,7 +9,15 @@ export interface NotificationMessage extends RolloutNotice {
   readonly id: string;
 }
 
+export interface NotifyDeps {
+  /** Where tokens named by `tokenEnv` are looked up. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Whether a program that the document names may be run here. */
+  readonly allowCommands: boolean;
+}
+
 const TIME_LIMIT_MS = 10_000;
+const NOT_ALLOWED = 'notify.command: programs are not allowed here (--allow-commands)';
 
 /**
  * Tells everybody whom the document names. Resolves to what failed, undefined when all took it (2xx, exit code 0). Never
@@ -18,12 +26,12 @@ const TIME_LIMIT_MS = 10_000;
 export async function notify(
   { webhook, command }: NotifyDocument,
   message: NotificationMessage,
-  env: Readonly<Record<string, string | undefined>>,
+  { env, allowCommands }: NotifyDeps,
 ): Promise<string | undefined> {
   const body = JSON.stringify(message);
   const failures = await Promise.all([
     webhook === undefined ? undefined : post(webhook, body, env),
-    command === undefined ? undefined : run(command, body),
+    command === undefined ? undefined : allowCommands ? run(command, body) : NOT_ALLOWED,
   ]);
   const told = failures.filter((failure) => failure !== undefined);
   return told.length === 0 ? undefined : told.join(', ');

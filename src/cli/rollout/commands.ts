@@ -140,6 +140,7 @@ function run(io: CommandIo): Command {
   });
   return withAgent(command)
     .argument('[service...]', `${SERVICE}; default: all`)
+    .option('--allow-commands', 'run programs that rollouts in Consul name: whoever may write there runs them here')
     .option('--once', 'until the rollout of the one service named has ended')
     .option(
       '--session-ttl <seconds>',

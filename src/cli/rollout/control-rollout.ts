@@ -5,7 +5,7 @@ import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { driveDeps } from './drive-deps';
 import { recordAsData } from './record-as-data';
-import { type RolloutFlags, type RolloutSession, withRollouts } from './rollout-session';
+import { type RolloutFlags, type RolloutSession, readRollout, withRollouts } from './rollout-session';
 import { describePlace } from './rollout-view';
 
 export interface ControlSettings extends RolloutFlags {
@@ -41,9 +41,12 @@ export async function controlFromFlags(service: string, settings: ControlSetting
 
 /** Writes weight 0 without waiting for a controller: there may be none. Throws a CommandError when it could not. */
 async function takeBack(service: string, session: RolloutSession, by: string, io: CommandIo): Promise<RolloutRecord> {
-  const deps = driveDeps(session, by, io);
+  const deps = driveDeps(session, { name: by, env: io.env, allowCommands: false });
   let driven: Driven | undefined;
   for (let turn = 0; turn < ROLLBACK_TURNS; turn += 1) {
+    const { record: now, holder } = await readRollout(session, service);
+    // The weight is gone; the controller that there is tells whom it has to.
+    if (holder !== undefined && now.progress.pending.every(({ kind }) => kind === 'notify')) return now;
     driven = await driveOnce(service, undefined, deps);
     if (driven.kind === 'ended') return driven.record;
     if (driven.kind === 'refused' || driven.kind === 'none') break;

@@ -11,6 +11,7 @@ import { describePlace } from './rollout-view';
 export interface RunFlags extends RolloutFlags {
   readonly once?: boolean;
   readonly sessionTtl?: number;
+  readonly allowCommands?: boolean;
 }
 
 /** `rollout run`. */
@@ -28,8 +29,9 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
     const name = `${await session.author()} (pid ${process.pid} on ${hostname()})`;
     const { client } = session.connection;
     const lease = openLease({ client, name: 'graylane rollout', ttlSeconds });
-    const options = { deps: driveDeps(session, name, io), lease, watch: printing(flags, io), signal: io.interrupted };
-    // Nothing else keeps the process alive between two looks that wait for Consul.
+    const { env, interrupted: signal } = io;
+    const deps = driveDeps(session, { name, env, signal, allowCommands: flags.allowCommands === true });
+    const options = { deps, lease, watch: printing(flags, io), signal };
     try {
       if (flags.once === true && only !== undefined) {
         finish(only, await driveService(only, options, true), io);

@@ -46,6 +46,9 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     }
     io.line(`${io.colors.green('started')} ${service}: rollout ${id}`);
     tellSteps(document, io);
+    if (JSON.stringify(document).includes('"command":{')) {
+      io.note('it names programs: a controller runs them only with --allow-commands');
+    }
     io.note(`a controller takes it from here: graylane rollout run, or graylane rollout run --once ${service}`);
   });
 }
