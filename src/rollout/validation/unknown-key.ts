@@ -49,8 +49,8 @@ export function adviseOnRolloutKey(key: string, objectSchema: unknown): string {
   const names = Object.keys(known).filter((name) => name !== '$schema');
   const home = names.find((name) => Object.hasOwn(propertiesOf(known[name]), key));
   if (home !== undefined) return `a known key; ${key} stands inside ${home}`;
-  const meant = nearest(key, names);
-  if (meant !== undefined) return `a known key; did you mean ${meant}?`;
   const synonym = SYNONYMS.get(key.toLowerCase());
-  return synonym === undefined ? `a known key: ${names.join(', ')}` : `a known key; ${synonym}`;
+  if (synonym !== undefined) return `a known key; ${synonym}`;
+  const meant = nearest(key, names);
+  return meant === undefined ? `a known key: ${names.join(', ')}` : `a known key; did you mean ${meant}?`;
 }
