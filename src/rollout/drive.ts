@@ -34,7 +34,7 @@ export interface DriveDeps {
 }
 
 /** As `policy apply` judges it. */
-export interface CapacityCheck {
+interface CapacityCheck {
   judge(before: Plan | undefined, after: Plan): Promise<{ readonly overloads: readonly string[] }>;
 }
 

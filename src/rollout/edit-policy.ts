@@ -15,7 +15,7 @@ export interface MovedSplit {
 }
 
 /** Made when the policy has no route with a split between both: it matches every call that no other route does. */
-export const OWN_ROUTE = 'rollout';
+const OWN_ROUTE = 'rollout';
 
 /** A change to a policy, or why the policy does not allow it. */
 export type Edited = { readonly document: PolicyDocument } | { readonly refusal: string };

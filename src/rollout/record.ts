@@ -56,7 +56,7 @@ export interface PastRollout {
   readonly message: string;
 }
 
-export const MAX_TRANSITIONS = 100;
+const MAX_TRANSITIONS = 100;
 export const MAX_PAST = 20;
 /** With the policy and its history entry it has to fit into a transaction of 512 KB. */
 export const MAX_RECORD_BYTES: number = 64 * 1024;

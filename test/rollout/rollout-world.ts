@@ -114,7 +114,7 @@ export function rolloutWorld(options: StartConsulOptions = {}): RolloutWorld {
   return world;
 }
 
-export function clientOf(address: string): ConsulClient {
+function clientOf(address: string): ConsulClient {
   return createConsulClient(parseConsulOptions({ address }, {}), { clock: systemClock });
 }
 

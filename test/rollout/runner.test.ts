@@ -37,6 +37,8 @@ describe('a rollout', () => {
       'step 8 of 8: canary to 100 %',
       'promoted: stable is what canary was',
     ]);
+    const { transitions } = await world.record('promoted');
+    expect(transitions.flatMap(({ policy: number }) => number ?? [])).toEqual([2, 3, 4, 5, 6, 7]);
     const document = JSON.parse(policy?.text ?? '');
     expect(document.subsets).toEqual({
       stable: { tags: ['canary'] },

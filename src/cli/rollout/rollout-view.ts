@@ -100,7 +100,7 @@ function colored(kind: RolloutProgress['state']['kind'], text: string, colors: C
 }
 
 /** `90 s`, `12 min`, `3 h` */
-export function seconds(milliseconds: number): string {
+function seconds(milliseconds: number): string {
   const whole = Math.max(0, Math.round(milliseconds / 1000));
   if (whole < 120) return `${whole} s`;
   return whole < 7200 ? `${Math.round(whole / 60)} min` : `${Math.round(whole / 3600)} h`;

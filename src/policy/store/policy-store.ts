@@ -41,7 +41,7 @@ export interface StoredEntry {
   readonly entry: HistoryEntry | undefined;
 }
 
-export interface PolicyChange {
+interface PolicyChange {
   /** What the change is made to, as it was read. */
   readonly before: StoredPolicy;
   /** The new policy's text, JSON. */
