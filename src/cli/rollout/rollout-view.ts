@@ -99,9 +99,10 @@ function colored(kind: RolloutProgress['state']['kind'], text: string, colors: C
   return kind === 'running' ? colors.cyan(text) : colors.yellow(text);
 }
 
-/** `90 s`, `12 min`, `3 h` */
+/** `50 ms`, `90 s`, `12 min`, `3 h` */
 function seconds(milliseconds: number): string {
-  const whole = Math.max(0, Math.round(milliseconds / 1000));
+  if (milliseconds < 1000) return `${Math.max(0, Math.round(milliseconds))} ms`;
+  const whole = Math.round(milliseconds / 1000);
   if (whole < 120) return `${whole} s`;
   return whole < 7200 ? `${Math.round(whole / 60)} min` : `${Math.round(whole / 3600)} h`;
 }
