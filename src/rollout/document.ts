@@ -105,7 +105,7 @@ export interface DurationCheck {
   readonly factor?: number;
 }
 
-/** Fails while a client holds the canary's subset breaker open. */
+/** Fails while a client holds the canary's subset breaker open, or when its fallback serves more of its calls than it does. */
 export interface BreakerCheck {
   readonly check: 'breaker-open';
   /** Measurements in one analysis that may fail. >= 0, default 0. */

@@ -9,6 +9,7 @@ const HOW = 'not found (expected: Debian package prometheus, or the download of 
 
 /** A Prometheus that scrapes one target five times a second. */
 export interface PrometheusProcess {
+  readonly url: string;
   /** Values of an instant query, by the labels of each. */
   query(expression: string): Promise<readonly { readonly labels: Record<string, string>; readonly value: number }[]>;
   stop(): Promise<void>;
@@ -40,6 +41,7 @@ export async function startPrometheus(target: string): Promise<PrometheusProcess
   const url = `http://127.0.0.1:${port}`;
   await untilReady(`${url}/-/ready`);
   return {
+    url,
     async query(expression) {
       const response = await fetch(`${url}/api/v1/query?${new URLSearchParams({ query: expression })}`);
       const { status, error, data } = (await response.json()) as Answer;

@@ -43,6 +43,8 @@ export interface SubsetFigures {
   readonly durations?: DurationHistogram;
   /** Clients that hold the breaker of this subset open now, in any datacenter. Undefined: unknown. */
   readonly openBreakers?: number;
+  /** Attempts meant for this subset that went to its fallback, not among `calls`. Undefined: unknown. */
+  readonly fallbacks?: number;
 }
 
 export interface DurationHistogram {

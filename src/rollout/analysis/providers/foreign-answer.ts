@@ -30,11 +30,13 @@ function readSubset(answer: unknown, name: 'canary' | 'stable'): SubsetFigures {
   if (failures > calls) refuse(`${name}.failures`, failures, `at most ${name}.calls`);
   const durations = figures['durations'];
   const open = figures['openBreakers'];
+  const fallbacks = figures['fallbacks'];
   return {
     calls,
     failures,
     ...(durations === undefined ? {} : { durations: readHistogram(durations, `${name}.durations`) }),
     ...(open === undefined ? {} : { openBreakers: readCount(open, `${name}.openBreakers`) }),
+    ...(fallbacks === undefined ? {} : { fallbacks: readCount(fallbacks, `${name}.fallbacks`) }),
   };
 }
 

@@ -20,16 +20,19 @@ export async function measureFigures(
   const api = createPrometheusApi(document, token);
   const { canary, stable, sinceMs, nowMs, signal } = request;
   // A target with a query is a service of its own in the metrics.
-  const service = `graylane_service=~"${regexOf(request.service)}([?].*)?"`;
+  const named = `=~"${regexOf(request.service)}([?].*)?"`;
+  const service = `graylane_service${named}`;
   const narrowed = Object.entries(document.labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
   const subsets = `"${regexOf(canary)}|${regexOf(stable)}"`;
   const attempts = `sum without (${SUMMED}, graylane_datacenter) (graylane_attempts_total{${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
   // Some exporters write the unit into the name.
-  const durations = `sum without (${SUMMED}, graylane_subset, rpc_response_status_code) ({__name__=~"rpc_client_call_duration(_seconds)?_bucket",${service},graylane_served_by=~${subsets}${narrowed.join('')}})`;
+  const durations = `sum without (${SUMMED}, graylane_subset, rpc_response_status_code) ({__name__=~"rpc_client_call_duration(_seconds)?_bucket",server_address${named},graylane_served_by=~${subsets}${narrowed.join('')}})`;
+  const fallbacks = `sum without (graylane_served_by) (graylane_fallbacks_total{${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
   const breakers = `sum by (graylane_subset) (graylane_breaker_state{${service},graylane_level="subset",graylane_state=~"open|halfOpen",graylane_subset=~${subsets}${narrowed.join('')}})`;
-  const [ended, took, open] = await Promise.all([
+  const [ended, took, shed, open] = await Promise.all([
     grown(api, attempts, sinceMs, nowMs, signal),
     grown(api, durations, sinceMs, nowMs, signal),
+    grown(api, fallbacks, sinceMs, nowMs, signal),
     api.query(breakers, nowMs, signal),
   ]);
   const failureCodes = new Set<string>(document.failureStatusCodes ?? DEFAULT_BREAKER.failureStatusCodes);
@@ -42,6 +45,7 @@ export async function measureFigures(
       failures: sum(failed),
       ...(histogram === undefined ? {} : { durations: histogram }),
       openBreakers: sum(open.filter(({ labels }) => labels['graylane_subset'] === subset)),
+      fallbacks: sum(shed.filter(({ labels }) => labels['graylane_subset'] === subset)),
     };
   };
   return { canary: figuresOf(canary), stable: figuresOf(stable) };
