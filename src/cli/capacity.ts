@@ -20,6 +20,8 @@ export interface CapacityOptions {
   readonly datacenter: string;
   /** How many times its fair share of calls an instance may get, by weight. */
   readonly maxLoadFactor: number;
+  /** What sets `maxLoadFactor`, as messages name it. Default `--max-load-factor`. */
+  readonly limitName?: string;
   /** The service's instances here, with what Consul says of these filter expressions. Called once for each plan. */
   readonly readHere: (filters: readonly string[]) => Promise<InstanceSet>;
   /** The same of the other datacenters; called only when a subset has nobody here. */
@@ -32,7 +34,7 @@ export interface CapacityOptions {
  * many calls they get; for those, somebody healthy must be there. Only what a change makes worse counts against it.
  */
 export function createCapacity(options: CapacityOptions): Capacity {
-  const { datacenter, maxLoadFactor } = options;
+  const { datacenter, maxLoadFactor, limitName = '--max-load-factor' } = options;
   return {
     async judge(before, after) {
       const filters = filtersOf(after);
@@ -68,7 +70,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
             `route ${route.name}: ${subset} would get ${factor.toFixed(1)} times its fair share in ${datacenter} ` +
               `(${(share * 100).toFixed(1)} % of the calls on ${countOf(now, subset)} of ` +
               `${countOf(now, ...sharesOf(route).map((entry) => entry.subset))} healthy instances; ` +
-              `expected: at most ${maxLoadFactor}, --max-load-factor)`,
+              `expected: at most ${maxLoadFactor}, ${limitName})`,
           );
         }
       }

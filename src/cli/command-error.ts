@@ -1,5 +1,8 @@
-/** 0: done. 1: a problem was found (invalid, refused, diverging, lost the race). 2: used wrongly, or could not run. */
-export type ExitCode = 0 | 1 | 2;
+/**
+ * 0: done. 1: a problem was found (invalid, refused, diverging, lost the race). 2: used wrongly, or could not run. 3: the
+ * rollout was taken back.
+ */
+export type ExitCode = 0 | 1 | 2 | 3;
 
 /**
  * Ends a command with one line on standard error: what is wrong, and what to do next. Thrown by commands, caught by

@@ -32,10 +32,14 @@ const TIME_LIMIT_MS = 10_000;
 
 /** Adds `--consul`, `--token-file` and `--dc`. */
 export function withConsul(command: Command, dc = 'datacenter to ask; default: the one of the agent'): Command {
+  return withAgent(command).option('--dc <name>', dc);
+}
+
+/** Adds `--consul` and `--token-file`: for what only the agent's own datacenter can do. */
+export function withAgent(command: Command): Command {
   return command
     .option('--consul <address>', 'http://host:port, https://host:port or unix:///path; default: CONSUL_HTTP_ADDR')
-    .option('--token-file <file>', 'file with the ACL token; default: CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN')
-    .option('--dc <name>', dc);
+    .option('--token-file <file>', 'file with the ACL token; default: CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN');
 }
 
 /** Opens the connection; asks nothing yet. Throws a CommandError or INVALID_OPTION; a token is never in them. */

@@ -19,6 +19,7 @@ import { policyLogCommand, policyShowCommand } from './policy-log';
 import { policyRollbackCommand } from './policy-rollback';
 import { policyTestCommand } from './policy-test';
 import { policyValidateCommand } from './policy-validate';
+import { rolloutCommands } from './rollout/commands';
 import { simulateCommand } from './simulate';
 import { watchCommand } from './watch';
 
@@ -40,11 +41,14 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(overrideSetCommand(io))
     .addCommand(overrideClearCommand(io))
     .addCommand(overrideListCommand(io));
+  const rollout = group('rollout', 'raise a canary step by step, compare it with stable, take it back by itself');
+  for (const command of rolloutCommands(io)) rollout.addCommand(command);
   const program = new Command('graylane')
     .description('Policies, instances and decisions of graylane, the gRPC client-side balancer over Consul.')
     .version(SDK_VERSION)
     .addCommand(policy)
     .addCommand(override)
+    .addCommand(rollout)
     .addCommand(explainCommand(io))
     .addCommand(simulateCommand(io))
     .addCommand(instancesCommand(io))
@@ -58,7 +62,7 @@ export function createProgram(io: CommandIo): Command {
 Consul is found as its own command finds it: --consul, else CONSUL_HTTP_ADDR, else 127.0.0.1:8500; --token-file,
 else CONSUL_HTTP_TOKEN_FILE, else CONSUL_HTTP_TOKEN.
 
-Ends with 0: done; 1: a problem was found; 2: used wrongly, or could not run.`,
+Ends with 0: done; 1: a problem was found; 2: used wrongly, or could not run; 3: a rollout was taken back.`,
     );
   settle(program, io);
   return program;

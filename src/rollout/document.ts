@@ -20,8 +20,8 @@ export interface RolloutDocument {
   /** In order; 1 to 100 of them. */
   readonly steps: readonly RolloutStep[];
   /**
-   * A weight rises only while the canary's healthy instances of each datacenter would carry at most this many times the load
-   * that an instance of stable carries now. > 0, default 1.5.
+   * A weight rises only while the canary's healthy instances would get at most this many times their fair share of the calls, as
+   * `policy apply` judges it. > 0, default 2.
    */
   readonly maxLoadFactor?: number;
   /** After the last step: `keep` leaves the weight at 100 (default), `promote` makes stable what canary is and takes the split back. */

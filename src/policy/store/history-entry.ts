@@ -4,8 +4,8 @@ import { isRecord } from '../../internal/is-record';
 import { parsePolicyText } from '../parse-text';
 import { canonicalJson } from '../plain-data';
 
-/** What a change was made by: a command, or `found`, which keeps a policy that somebody had put in Consul by hand. */
-export type ChangeKind = 'apply' | 'rollback' | 'override' | 'found';
+/** What a change was made by: a command, a rollout, or `found`, which keeps a policy that somebody had put in Consul by hand. */
+export type ChangeKind = 'apply' | 'rollback' | 'override' | 'rollout' | 'found';
 
 /**
  * One line of a policy's history, as it stands in Consul: who put which document in force, when and why. Never changed

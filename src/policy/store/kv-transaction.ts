@@ -6,12 +6,20 @@ export type KvOperation =
   /** Holds only while the key is as it was read; index 0: while there is none. */
   | { readonly verb: 'cas'; readonly key: string; readonly index: string; readonly value: string }
   | { readonly verb: 'check-index'; readonly key: string; readonly index: string }
+  /** Holds only while this session has the key's lock, which fences a writer that has lost it. */
+  | { readonly verb: 'check-session'; readonly key: string; readonly session: string }
+  /** Takes the key's lock; does not hold while another session has it. */
+  | { readonly verb: 'lock'; readonly key: string; readonly session: string; readonly value: string }
+  /** Gives the lock back; does not hold when this session does not have it. */
+  | { readonly verb: 'unlock'; readonly key: string; readonly session: string; readonly value: string }
   | { readonly verb: 'delete'; readonly key: string }
   | { readonly verb: 'get-tree'; readonly key: string };
 
 export interface KvPair {
   readonly key: string;
   readonly value: Buffer;
+  /** That has its lock. */
+  readonly session: string | undefined;
   readonly createIndex: string;
   readonly modifyIndex: string;
 }
@@ -62,7 +70,8 @@ function encode(operation: KvOperation): string {
   // By hand for the index, which as a number might be another one.
   const index = 'index' in operation ? `,"Index":${/^\d+$/.test(operation.index) ? operation.index : '0'}` : '';
   const value = 'value' in operation ? `,"Value":"${Buffer.from(operation.value).toString('base64')}"` : '';
-  return `{"KV":{"Verb":"${verb}","Key":${JSON.stringify(key)}${index}${value}}}`;
+  const session = 'session' in operation ? `,"Session":${JSON.stringify(operation.session)}` : '';
+  return `{"KV":{"Verb":"${verb}","Key":${JSON.stringify(key)}${index}${value}${session}}}`;
 }
 
 function errorsOf(text: string): readonly string[] {
@@ -74,6 +83,7 @@ function errorsOf(text: string): readonly string[] {
 interface RawPair {
   readonly Key: string;
   readonly Value: string | null;
+  readonly Session?: string;
   readonly CreateIndex: unknown;
   readonly ModifyIndex: unknown;
 }
@@ -90,6 +100,7 @@ function pairsOf(text: string): readonly KvPair[] | undefined {
     .map((pair) => ({
       key: pair.Key,
       value: Buffer.from(pair.Value ?? '', 'base64'),
+      session: pair.Session === '' ? undefined : pair.Session,
       createIndex: String(pair.CreateIndex),
       modifyIndex: String(pair.ModifyIndex),
     }));

@@ -51,11 +51,13 @@ interface PolicyChange {
   readonly message: string;
   /** Wall clock of the writer. */
   readonly time: Date;
+  /** What else has to hold, or is written, in the same transaction. At most 15: a transaction has 64 operations. */
+  readonly also?: readonly KvOperation[];
 }
 
 export type WriteOutcome =
   | { readonly kind: 'written'; readonly entry: HistoryEntry; readonly removed: number }
-  /** Somebody was faster; `now` is what stands there. Nothing was written. */
+  /** Somebody was faster, or an operation of `also` did not hold; `now` is what stands there. Nothing was written. */
   | { readonly kind: 'lost'; readonly now: StoredPolicy }
   /** Nothing was written. */
   | { readonly kind: 'refused'; readonly reason: string }
@@ -98,7 +100,8 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
   const write = async (change: PolicyChange): Promise<WriteOutcome> => {
     const { operations, entry, removed } = planWrite(change, retention);
     const { service, datacenter } = change.before;
-    const outcome = await transact(client, datacenter, operations);
+    const also = change.also ?? [];
+    const outcome = await transact(client, datacenter, [...operations, ...also]);
     if (outcome.kind === 'done') return { kind: 'written', entry, removed };
     if (outcome.kind === 'refused') return { kind: 'refused', reason: outcome.reason };
     let now: StoredPolicy;
@@ -110,7 +113,8 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
     // An answer that got lost: the entry says whether the write was not.
     if (now.history.some((stored) => stored.entry?.digest === entry.digest)) return { kind: 'written', entry, removed };
     if (outcome.kind === 'unknown') return { kind: 'refused', reason: outcome.reason };
-    if (isSameState(now, change.before)) return { kind: 'refused', reason: withoutRight(service, outcome.reason) };
+    if (also.length === 0 && isSameState(now, change.before))
+      return { kind: 'refused', reason: withoutRight(service, outcome.reason) };
     return { kind: 'lost', now };
   };
 

@@ -1,0 +1,95 @@
+import { hostname } from 'node:os';
+import { type ControllerWatch, driveAll, driveService } from '../../rollout/controller';
+import { openLease, SESSION_TTL_SECONDS } from '../../rollout/lease';
+import type { RolloutRecord, Transition } from '../../rollout/record';
+import { CommandError } from '../command-error';
+import type { CommandIo } from '../io';
+import { driveDeps } from './drive-deps';
+import { noRollout, type RolloutFlags, withRollouts } from './rollout-session';
+import { describePlace } from './rollout-view';
+
+export interface RunFlags extends RolloutFlags {
+  readonly once?: boolean;
+  readonly sessionTtl?: number;
+  readonly allowCommands?: boolean;
+}
+
+/** `rollout run`. */
+export async function runFromFlags(services: readonly string[], flags: RunFlags, io: CommandIo): Promise<void> {
+  const ttlSeconds = flags.sessionTtl ?? SESSION_TTL_SECONDS.default;
+  const { min, max } = SESSION_TTL_SECONDS;
+  if (ttlSeconds < min || ttlSeconds > max) {
+    throw new CommandError(2, `--session-ttl: ${ttlSeconds} (expected: ${min} to ${max} seconds)`, 'leave it out');
+  }
+  const [only] = services;
+  if (flags.once === true && (only === undefined || services.length > 1)) {
+    throw new CommandError(2, `--once: ${services.length} services (expected: one)`, 'name the service');
+  }
+  await withRollouts(flags, io, async (session) => {
+    const name = `${await session.author()} (pid ${process.pid} on ${hostname()})`;
+    const { client } = session.connection;
+    const lease = openLease({ client, name: 'graylane rollout', ttlSeconds });
+    const { env, interrupted: signal } = io;
+    const deps = driveDeps(session, { name, env, signal, allowCommands: flags.allowCommands === true });
+    const options = { deps, lease, watch: printing(flags, io), signal };
+    try {
+      if (flags.once === true && only !== undefined) {
+        finish(only, await driveService(only, options, true), io);
+      } else if (services.length === 0) await driveAll(options);
+      else await Promise.all(services.map((service) => driveService(service, options, false)));
+    } finally {
+      await lease.close();
+    }
+  });
+}
+
+function finish(service: string, record: RolloutRecord | undefined, io: CommandIo): void {
+  if (io.interrupted.aborted) {
+    io.note(`graylane: interrupted; the rollout of ${service} goes on with the next controller`);
+    io.exitCode = 1;
+    return;
+  }
+  if (record === undefined) throw noRollout(service);
+  if (record.progress.state.kind === 'aborted') io.exitCode = 3;
+}
+
+/** What happens, a line each; what is only about this controller goes to standard error. */
+function printing({ json }: RunFlags, io: CommandIo): ControllerWatch {
+  const printed = new Map<string, number>();
+  return {
+    onRecord(service, { progress, transitions }) {
+      const key = `${service} ${progress.id}`;
+      const from = printed.get(key);
+      printed.set(key, transitions.at(-1)?.number ?? 0);
+      if (from === undefined && json !== true) io.line(describeRecord(service, progress, io));
+      for (const each of transitions) {
+        // What was there before this controller looked is in the history.
+        if (from === undefined || each.number <= from) continue;
+        if (json === true) io.line(JSON.stringify({ service, rollout: progress.id, ...each }));
+        else io.line(describe(service, each, io));
+      }
+    },
+    onRole(service, role, holder) {
+      if (role === 'leader') io.note(`graylane: ${service}: this controller drives the rollout`);
+      else io.note(`graylane: ${service}: ${holder} drives the rollout; this controller stands by`);
+    },
+    onProblem(service, problem) {
+      const about = service === '*' ? 'rollouts' : service;
+      if (problem === undefined) io.note(`graylane: ${about}: goes on`);
+      else io.note(`graylane: ${about}: nothing moves: ${problem}; goes on trying`);
+    },
+  };
+}
+
+function describeRecord(service: string, progress: RolloutRecord['progress'], io: CommandIo): string {
+  return `${io.colors.dim(new Date().toISOString())} ${io.colors.bold(service)} ${progress.id}: ${describePlace(progress)}`;
+}
+
+function describe(service: string, { at, event, step, weight, message, policy }: Transition, io: CommandIo): string {
+  const { colors } = io;
+  const color =
+    event === 'rollback' || event === 'aborted' ? colors.red : event === 'completed' ? colors.green : colors.cyan;
+  const number = policy === undefined ? '' : `  policy number ${policy}`;
+  const said = message === '' ? '' : `  ${message}`;
+  return `${colors.dim(at)} ${service} step ${step + 1} ${color(event.padEnd(10))} ${weight} %${said}${number}`;
+}

@@ -1,0 +1,89 @@
+import { GraylaneError } from '../../errors';
+import { hasEnded } from '../../rollout/record';
+import type { StoredRollout } from '../../rollout/store';
+import { CommandError } from '../command-error';
+import type { CommandIo } from '../io';
+import { recordAsData } from './record-as-data';
+import { noRollout, type RolloutFlags, type RolloutSession, withRollouts } from './rollout-session';
+import { describePlace, viewRollout } from './rollout-view';
+
+const LOOK_MS = 1000;
+/** Back to the top left, and everything below away. */
+const REDRAW = '\u001b[H\u001b[J';
+
+/** `rollout status`. */
+export async function showStatus(
+  service: string | undefined,
+  flags: RolloutFlags & { readonly watch?: boolean },
+  io: CommandIo,
+): Promise<void> {
+  await withRollouts(flags, io, async (session) => {
+    if (flags.watch === true) return watch(service, flags, session, io);
+    const found = await readAll(service, session);
+    if (flags.json === true) io.json(found.map(({ record, holder }) => record && recordAsData(record, holder)));
+    else for (const stored of found) for (const line of view(stored, io)) io.line(line);
+  });
+}
+
+async function readAll(service: string | undefined, { rollouts }: RolloutSession): Promise<readonly StoredRollout[]> {
+  const names = service === undefined ? await rollouts.services() : [service];
+  const found = (await Promise.all(names.map((name) => rollouts.read(name)))).filter(
+    ({ record }) => record !== undefined,
+  );
+  if (found.length > 0) return found;
+  throw service === undefined
+    ? new CommandError(1, 'no service has a rollout', 'run graylane rollout start SERVICE --file rollout.yaml')
+    : noRollout(service);
+}
+
+/** Drawn anew on a terminal, a line for each change in a pipe. Ends with the last rollout, or when interrupted. */
+async function watch(
+  service: string | undefined,
+  flags: RolloutFlags,
+  session: RolloutSession,
+  io: CommandIo,
+): Promise<void> {
+  const { interrupted } = io;
+  const stamps = new Map<string, string>();
+  let problem: string | undefined;
+  let found = await readAll(service, session);
+  while (!interrupted.aborted) {
+    const isLive = io.isTerminal && flags.json !== true;
+    if (isLive) io.write(REDRAW);
+    for (const { record, holder } of found) {
+      if (record === undefined) continue;
+      const isNew = stamps.get(record.service) !== `${record.stamp} ${holder}`;
+      stamps.set(record.service, `${record.stamp} ${holder}`);
+      if (isLive) for (const line of viewRollout(record, holder, io.colors, Date.now())) io.line(line);
+      else if (isNew && flags.json === true) io.line(JSON.stringify(recordAsData(record, holder)));
+      else if (isNew) io.line(`${new Date().toISOString()} ${record.service} ${describePlace(record.progress)}`);
+    }
+    if (isLive && problem !== undefined) io.line(io.colors.yellow(problem));
+    if (found.every(({ record }) => record === undefined || hasEnded(record.progress))) return;
+    await sleep(LOOK_MS, interrupted);
+    try {
+      found = await readAll(service, session);
+      problem = undefined;
+    } catch (error) {
+      if (!GraylaneError.is(error)) throw error;
+      if (!isLive && problem === undefined) io.note(`graylane: ${error.message}; goes on looking`);
+      problem = error.message;
+    }
+  }
+}
+
+function view({ record, holder }: StoredRollout, io: CommandIo): readonly string[] {
+  return record === undefined ? [] : viewRollout(record, holder, io.colors, Date.now());
+}
+
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,107 @@
+import type { ConsulClient } from '../discovery/consul/client';
+import { isRecord } from '../internal/is-record';
+
+/** What Consul allows for a session's TTL. It may keep a session for twice its TTL after the last renewal. */
+export const SESSION_TTL_SECONDS: { readonly min: number; readonly max: number; readonly default: number } = {
+  min: 10,
+  max: 86_400,
+  default: 10,
+};
+
+/**
+ * A Consul session that is kept alive from here. Locks are taken in its name; whoever writes under such a lock has the
+ * transaction check that the session still has it, so a process that was frozen past its session cannot write. Used by
+ * the controller alone.
+ */
+export interface Lease {
+  /** Undefined while there is none: Consul does not answer, or has ended it. Another is asked for all along. */
+  readonly session: string | undefined;
+  /** Why there is none. */
+  readonly problem: string | undefined;
+  /** Resolves when the first attempt to get a session has ended. Never rejects. */
+  readonly tried: Promise<void>;
+  /** Ends the session, which gives back every lock at once. Idempotent, never rejects. */
+  close(): Promise<void>;
+}
+
+export interface LeaseOptions {
+  readonly client: ConsulClient;
+  /** Shown in Consul's list of sessions. */
+  readonly name: string;
+  /** Whole seconds, {@link SESSION_TTL_SECONDS}. */
+  readonly ttlSeconds: number;
+}
+
+/** Renewals in a TTL. */
+const RENEWALS = 4;
+const RETRY_MS = 500;
+
+export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
+  const everyMs = (ttlSeconds * 1000) / RENEWALS;
+  let session: string | undefined;
+  let problem: string | undefined = 'no session yet';
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+
+  const create = async (): Promise<void> => {
+    // No lock delay: a writer whose session has ended is fenced off by the transactions themselves.
+    const wanted = { Name: name, TTL: `${ttlSeconds}s`, Behavior: 'release', LockDelay: '0s' };
+    const body = JSON.stringify(wanted);
+    const answer = await client.put({ path: '/session/create', body, timeLimitMs: everyMs * 2 });
+    const made = answer.kind === 'answer' ? idOf(answer.body.toString('utf8')) : undefined;
+    session = made;
+    problem = made === undefined ? `no session: ${answer.kind === 'failure' ? answer.reason : 'no ID'}` : undefined;
+  };
+  const renew = async (id: string): Promise<void> => {
+    const answer = await client.put({
+      path: '/session/renew/{id}',
+      params: { id },
+      body: '',
+      timeLimitMs: everyMs * 2,
+    });
+    if (answer.kind === 'answer') return;
+    problem = `the session was not renewed: ${answer.reason}`;
+    // Only Consul ends a session. While it does not answer, the transactions find out whether it has.
+    if (answer.status === 404 || answer.status === 403) session = undefined;
+  };
+  const beat = async (): Promise<void> => {
+    await (session === undefined ? create() : renew(session));
+    if (isClosed) return;
+    const next = (): void => {
+      beating = beat();
+    };
+    timer = setTimeout(next, session === undefined ? RETRY_MS : everyMs);
+    timer.unref();
+  };
+  const tried = beat();
+  let beating = tried;
+
+  return {
+    get session() {
+      return session;
+    },
+    get problem() {
+      return session === undefined ? problem : undefined;
+    },
+    tried,
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      clearTimeout(timer);
+      await beating;
+      const id = session;
+      session = undefined;
+      if (id === undefined) return;
+      await client.put({ path: '/session/destroy/{id}', params: { id }, body: '', timeLimitMs: 2000 });
+    },
+  };
+}
+
+function idOf(text: string): string | undefined {
+  try {
+    const made: unknown = JSON.parse(text);
+    return isRecord(made) && typeof made['ID'] === 'string' ? made['ID'] : undefined;
+  } catch {
+    return undefined;
+  }
+}

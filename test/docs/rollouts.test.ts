@@ -1,0 +1,49 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseRollout } from '../../src/rollout/validate';
+import type { CommandEnded } from '../cli/built-command';
+import { commandWorld, policyOf } from '../cli/two-datacenters';
+import { fencesOf } from './fences';
+
+const fences = fencesOf('docs/rollouts.md');
+const world = commandWorld({ datacenters: ['dc1'], acl: true });
+const tokens = new Map<string, string>();
+
+function as(role: string, args: readonly string[]): Promise<CommandEnded> {
+  return world.run(['rollout', ...args], { env: { CONSUL_HTTP_TOKEN: tokens.get(role) ?? '' } });
+}
+
+describe('docs/rollouts.md', () => {
+  beforeAll(async () => {
+    for (const { language, text } of fences) {
+      const role = /^# (.+)/.exec(text)?.[1] ?? '';
+      if (language === 'hcl') tokens.set(role, (await world.consul.dc('dc1').createToken(text)).secret);
+    }
+    for (const service of ['payments', 'orders']) {
+      await world.consul.dc('dc1').putKv(`graylane/policies/${service}`, JSON.stringify(policyOf(service, 0)));
+    }
+  });
+
+  it('shows a rollout without a fault', () => {
+    const shown = fences.filter(({ text }) => text.startsWith('# rollout.yaml'));
+    expect(shown).toHaveLength(1);
+    for (const { text } of shown) expect(parseRollout(text, 'yaml').problems).toEqual([]);
+  });
+
+  it('gives the controller and the operator the rights that they need, in a Consul that denies by default', async () => {
+    expect([...tokens.keys()]).toEqual(['rollout controller', 'rollout operator of payments']);
+    const start = (service: string): Promise<CommandEnded> =>
+      as('rollout operator of payments', ['start', service, '--weights', '5,50', '--pause', '1']);
+    expect((await start('payments')).code).toBe(0);
+    expect((await start('orders')).stderr).toMatch(/HTTP 403|Permission denied/);
+    expect(await as('rollout controller', ['run', '--once', 'payments'])).toMatchObject({ code: 0 });
+    expect((await start('payments')).code).toBe(0);
+    expect((await as('rollout operator of payments', ['abort', 'payments'])).code).toBe(0);
+    // The operator is not the controller: it may hold no session.
+    const { stderr } = await world.run(['rollout', 'run', 'payments'], {
+      env: { CONSUL_HTTP_TOKEN: tokens.get('rollout operator of payments') ?? '' },
+      limitMs: 3000,
+    });
+    expect(stderr).toMatch(/payments: nothing moves: no session: HTTP 403.*; goes on trying/);
+    for (const secret of tokens.values()) expect(stderr).not.toContain(secret);
+  });
+});
