@@ -15,6 +15,7 @@ export interface PrometheusProcess {
   stop(): Promise<void>;
 }
 
+/** Resolves when each target has been scraped. */
 export async function startPrometheus(...targets: readonly string[]): Promise<PrometheusProcess> {
   if (spawnSync('prometheus', ['--version']).error !== undefined) throw new Error(`prometheus: ${HOW}`);
   const folder = await mkdtemp(join(tmpdir(), 'graylane-prometheus-'));
@@ -39,7 +40,10 @@ export async function startPrometheus(...targets: readonly string[]): Promise<Pr
   process.once('exit', killNow);
   const gone = once(child, 'exit').then(() => process.off('exit', killNow));
   const url = `http://127.0.0.1:${port}`;
-  await untilReady(`${url}/-/ready`);
+  await until(() => fetch(`${url}/-/ready`).then(({ ok }) => ok));
+  // It takes up to 5 s to begin, and rate() knows nothing of what was counted before.
+  const up = `${url}/api/v1/query?query=${encodeURIComponent('up')}`;
+  await until(async () => ((await (await fetch(up)).json()) as Answer).data.result.length >= targets.length);
   return {
     url,
     async query(expression) {
@@ -69,14 +73,10 @@ interface Answer {
   readonly data: { readonly result: { metric: Record<string, string>; value: [number, string] }[] };
 }
 
-async function untilReady(url: string): Promise<void> {
-  const until = performance.now() + 20_000;
-  while (performance.now() < until) {
-    const isReady = await fetch(url).then(
-      ({ ok }) => ok,
-      () => false,
-    );
-    if (isReady) return;
+async function until(check: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + 20_000;
+  while (performance.now() < end) {
+    if (await check().catch(() => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('prometheus is not ready after 20 s');
