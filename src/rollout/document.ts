@@ -76,7 +76,7 @@ export interface AnalysisDocument {
 }
 
 /** What only the rollout as a whole can say. */
-export interface RolloutAnalysisDocument extends AnalysisDocument {
+interface RolloutAnalysisDocument extends AnalysisDocument {
   /** True (default): the built-in checks also watch during pause steps, and roll back; they pause nothing. */
   readonly background?: boolean;
   /** Chance that a canary as good as stable is rolled back by built-in checks in the whole rollout. (0, 0.5], default 0.01. */
