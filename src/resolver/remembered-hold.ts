@@ -60,17 +60,23 @@ export class RememberedHold {
   #isDoubted(datacenter: string, former: DatacenterState): boolean {
     const { clock, holdMs, logger, service, onOver } = this.#options;
     if (holdMs === 0 || !former.instances.some((each) => each.status !== 'critical' && each.weight > 0)) return false;
-    const since = this.#emptySinceMs.get(datacenter);
-    if (since !== undefined) return clock.now() - since < holdMs;
-    this.#emptySinceMs.set(datacenter, clock.now());
-    this.#timer ??= clock.setTimer(holdMs, () => {
+    const nowMs = clock.now();
+    let sinceMs = this.#emptySinceMs.get(datacenter);
+    if (sinceMs === undefined) {
+      sinceMs = nowMs;
+      this.#emptySinceMs.set(datacenter, sinceMs);
+      logger.error('Consul lists no instance, but some are remembered; they stay until that is confirmed', {
+        service,
+        datacenter,
+        remembered: former.instances.length,
+      });
+    }
+    const leftMs = sinceMs + holdMs - nowMs;
+    if (leftMs <= 0) return false;
+    // Also where the timer came a fraction of a millisecond early, as Node's may, or was another datacenter's.
+    this.#timer ??= clock.setTimer(leftMs, () => {
       this.#timer = undefined;
       onOver();
-    });
-    logger.error('Consul lists no instance, but some are remembered; they stay until that is confirmed', {
-      service,
-      datacenter,
-      remembered: former.instances.length,
     });
     return true;
   }

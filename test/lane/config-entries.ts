@@ -70,7 +70,7 @@ export async function startEntryWorld(datacenters: readonly string[] = ['dc1', '
       const deadline = performance.now() + 5_000;
       for (;;) {
         const policy = policyOf(lane, service);
-        if (policy !== undefined && fits(policy)) return policy;
+        if (policy !== undefined && fits(policy) && isInForce(lane, service, policy)) return policy;
         if (performance.now() > deadline) throw new Error(`the policy is ${JSON.stringify(policy)}`);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
@@ -83,6 +83,15 @@ export async function startEntryWorld(datacenters: readonly string[] = ['dc1', '
     },
   };
   return world;
+}
+
+/** A plan that looks others up is known a moment before calls go by it. */
+function isInForce(lane: Graylane, service: string, policy: ServicePolicy): boolean {
+  try {
+    return lane.explain(service, { method: '/any/Method', labels: {} }).routing.revision === policy.revision;
+  } catch {
+    return false;
+  }
 }
 
 /** Routers and splitters need a protocol that has requests. */
