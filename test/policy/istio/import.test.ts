@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compilePolicy } from '../../../src/policy/compile';
 import { type ImportedIstio, importIstio } from '../../../src/policy/istio/import';
@@ -283,5 +284,75 @@ items:
     }
     expect(readResources('a: [').fault).toBeDefined();
     expect(readResources('x'.repeat(2_000_000)).fault).toMatch(/^more than/);
+  });
+
+  it('makes a sound document of whatever it can read', () => {
+    const scrap = fc.oneof(
+      fc.constantFrom<unknown>(
+        null,
+        0,
+        -1,
+        3,
+        1e12,
+        '',
+        'payments',
+        'v1',
+        '1s',
+        '9999h',
+        'x'.repeat(300),
+        true,
+        [],
+        {},
+      ),
+      fc.constantFrom<unknown>({ exact: 'a' }, { prefix: '/a.B' }, { regex: '(' }, { __proto__x: 1 }, ['mesh'], [{}]),
+    );
+    const keys = (...names: string[]): fc.Arbitrary<unknown> =>
+      fc.oneof(
+        scrap,
+        fc.dictionary(fc.constantFrom(...names), scrap),
+        fc.array(fc.dictionary(fc.constantFrom(...names), scrap)),
+      );
+    const destination = fc.record({
+      host: fc.constantFrom('payments', 'orders'),
+      subset: fc.constantFrom('v1', 'v2', ''),
+    });
+    const http = fc.record(
+      {
+        name: fc.constantFrom('a', 'x'.repeat(300)),
+        match: keys('uri', 'headers', 'withoutHeaders', 'method', 'gateways', 'port', 'queryParams'),
+        route: fc.array(fc.record({ destination, weight: scrap }, { requiredKeys: ['destination'] }), { maxLength: 3 }),
+        timeout: scrap,
+        retries: keys('attempts', 'retryOn', 'backoff', 'perTryTimeout'),
+      },
+      { requiredKeys: ['route'] },
+    );
+    const traffic = fc.record({
+      loadBalancer: keys('simple', 'consistentHash', 'warmup', 'warmupDurationSecs'),
+      outlierDetection: keys('consecutive5xxErrors', 'interval', 'baseEjectionTime', 'maxEjectionPercent'),
+    });
+    const subset = fc.record({
+      name: fc.constantFrom('v1', 'v2', 'all', ''),
+      labels: keys('a', 'b'),
+      trafficPolicy: traffic,
+    });
+    const file = fc.record({
+      http: fc.array(http, { maxLength: 4 }),
+      subsets: fc.array(subset, { maxLength: 3 }),
+      trafficPolicy: traffic,
+      labelsAs: fc.constantFrom('meta' as const, 'tags' as const),
+    });
+    let routed = 0;
+    fc.assert(
+      fc.property(file, ({ labelsAs, http: routes, ...rule }) => {
+        const documents = [
+          { kind: 'VirtualService', spec: { hosts: ['payments'], http: routes } },
+          { kind: 'DestinationRule', spec: { host: 'payments', ...rule } },
+        ];
+        const { document } = imported(documents.map((each) => JSON.stringify(each)).join('\n---\n'), labelsAs);
+        routed += document.routes?.length ?? 0;
+      }),
+      { numRuns: 500 },
+    );
+    expect(routed).toBeGreaterThan(50);
   });
 });
