@@ -86,9 +86,10 @@ export async function startEntryWorld(datacenters: readonly string[] = ['dc1', '
 }
 
 /** A plan that looks others up is known a moment before calls go by it. */
-function isInForce(lane: Graylane, service: string, policy: ServicePolicy): boolean {
+function isInForce(lane: Graylane, service: string, { revision }: ServicePolicy): boolean {
+  const target = lane.inspect().services.find((each) => each.service === service)?.target ?? service;
   try {
-    return lane.explain(service, { method: '/any/Method', labels: {} }).routing.revision === policy.revision;
+    return lane.explain(target, { method: '/any/Method', labels: {} }).revision === revision;
   } catch {
     return false;
   }
