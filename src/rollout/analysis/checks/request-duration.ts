@@ -20,6 +20,11 @@ export function judgeDuration(
 ): Judged {
   const canary = context.canary?.durations;
   const stable = context.stable?.durations;
+  // A side that was never called has no histogram yet.
+  const calls = describeLack(context.canary?.calls ?? 0, context.stable?.calls ?? 0, context.settings.minimumCalls);
+  if (context.canary !== undefined && context.stable !== undefined && calls !== undefined) {
+    return { verdict: 'undecided', message: calls };
+  }
   if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of durations' };
   const share = SHARES[quantile];
   const ofCanary = quantileMs(canary, share);
