@@ -1,12 +1,12 @@
 import { type BlockingQuery, startBlockingQuery, type Verdict } from '../../discovery/consul/blocking-query';
 import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
-import { createShared } from '../../discovery/consul/shared';
 import type { Clock } from '../../internal/clock';
 import { isRecord } from '../../internal/is-record';
 import { type Logger, safeLogger } from '../../internal/logger';
 import type { Random } from '../../internal/random';
 import { canonicalJson } from '../plain-data';
-import type { PolicyReading, PolicySource } from '../source';
+import type { PolicySource } from '../source';
+import { createSharedReadings, type Readings } from './shared-readings';
 
 export interface ChainPolicySourceOptions {
   /** Stays open when the source is closed: others may use it. */
@@ -23,12 +23,6 @@ export interface ChainPolicySourceDeps {
   readonly logger: Logger;
 }
 
-interface ChainLoop {
-  readonly reading: PolicyReading | undefined;
-  subscribe(listener: (reading: PolicyReading) => void): () => void;
-  close(): void;
-}
-
 /**
  * Discovery chains, as Consul compiles them from its config entries: one blocking query a service, shared by its watches,
  * running only while somebody watches. A service without entries has a chain too, so a reading is `present` or an `error`
@@ -37,65 +31,37 @@ interface ChainLoop {
  */
 export function createChainPolicySource(options: ChainPolicySourceOptions, given: ChainPolicySourceDeps): PolicySource {
   const deps = { ...given, client: options.client, logger: safeLogger(given.logger) };
-  const loops = createShared<ChainLoop>();
+  const shared = createSharedReadings((service, error) => {
+    deps.logger.error('a listener of discovery chains threw', { service, error: String(error) });
+  });
   return {
     origin: 'chain',
-    watch(service, listener) {
-      const lease = loops.acquire(service, () => startChainLoop(service, options, deps));
-      let isOpen = true;
-      const deliver = (reading: PolicyReading): void => {
-        if (!isOpen) return;
-        try {
-          listener(reading);
-        } catch (error) {
-          deps.logger.error('a listener of discovery chains threw', { service, error: String(error) });
-        }
-      };
-      const known = lease.value.reading;
-      const unsubscribe = lease.value.subscribe(deliver);
-      if (known !== undefined) {
-        queueMicrotask(() => {
-          if (lease.value.reading === known) deliver(known);
-        });
-      }
-      return {
-        close() {
-          isOpen = false;
-          unsubscribe();
-          lease.release();
-        },
-      };
-    },
+    watch: (service, listener) =>
+      shared.watch(service, (readings) => queryChain(service, options, deps, readings), listener),
   };
 }
 
-function startChainLoop(
+function queryChain(
   service: string,
   { datacenter, compiledFor }: ChainPolicySourceOptions,
   deps: ChainPolicySourceDeps & { readonly client: ConsulClient },
-): ChainLoop {
-  const listeners = new Set<(reading: PolicyReading) => void>();
-  let reading: PolicyReading | undefined;
+  readings: Readings,
+): BlockingQuery {
   let content: string | undefined;
-
-  const tell = (next: PolicyReading): void => {
-    reading = next;
-    for (const listener of [...listeners]) listener(next);
-  };
 
   const accept = (answer: ConsulAnswer & { readonly kind: 'answer' }): Verdict => {
     const chain = parseChain(answer);
     if (typeof chain === 'string') return { kind: 'garbage', reason: chain };
     // Every write of any config entry wakes every such query.
     const next = canonicalJson(chain);
-    if (reading?.kind === 'present' && next === content) return { kind: 'unchanged' };
+    if (readings.latest?.kind === 'present' && next === content) return { kind: 'unchanged' };
     content = next;
     const index = answer.index === undefined ? {} : { index: String(answer.index) };
-    tell({ kind: 'present', content: chain, format: 'object', origin: 'chain', ...index });
+    readings.tell({ kind: 'present', content: chain, format: 'object', origin: 'chain', ...index });
     return { kind: 'changed' };
   };
 
-  const query: BlockingQuery = startBlockingQuery(
+  return startBlockingQuery(
     {
       request: () => ({
         path: '/discovery-chain/{service}',
@@ -109,24 +75,12 @@ function startChainLoop(
       failed: (why) => {
         const reason = `discovery chain of ${service}: ${why}`;
         // Said once for each reason, however often it is tried again.
-        if (reading?.kind !== 'error' || reading.reason !== reason) tell({ kind: 'error', reason });
+        const { latest } = readings;
+        if (latest?.kind !== 'error' || latest.reason !== reason) readings.tell({ kind: 'error', reason });
       },
     },
     deps,
   );
-  return {
-    get reading() {
-      return reading;
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    close() {
-      query.close();
-      listeners.clear();
-    },
-  };
 }
 
 /** The chain, or what is wrong with the answer. */

@@ -1,12 +1,12 @@
 import { type BlockingQuery, startBlockingQuery, type Verdict } from '../../discovery/consul/blocking-query';
 import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
-import { createShared } from '../../discovery/consul/shared';
 import { GraylaneError } from '../../errors';
 import type { Clock } from '../../internal/clock';
 import { type Logger, safeLogger } from '../../internal/logger';
 import type { Random } from '../../internal/random';
 import type { PolicyReading, PolicySource } from '../source';
 import { isSameReading, parseKvAnswer } from './kv-answer';
+import { createSharedReadings, type Readings } from './shared-readings';
 
 export interface KvPolicySourceOptions {
   /** Stays open when the source is closed: others may use it. */
@@ -26,12 +26,6 @@ export interface KvPolicySourceDeps {
 const DEFAULT_PREFIX = 'graylane/policies';
 const MAX_KEY_LENGTH = 512;
 
-interface KvLoop {
-  readonly reading: PolicyReading | undefined;
-  subscribe(listener: (reading: PolicyReading) => void): () => void;
-  close(): void;
-}
-
 /**
  * Policies from Consul's KV store, as text in JSON. One blocking query a key, shared by its watches, running only while
  * somebody watches. A key that is gone reads `absent`; forbidden, unreachable or unreadable is an `error`, never
@@ -40,52 +34,28 @@ interface KvLoop {
 export function createKvPolicySource(options: KvPolicySourceOptions, given: KvPolicySourceDeps): PolicySource {
   const prefix = parsePrefix(options.prefix);
   const deps = { ...given, client: options.client, logger: safeLogger(given.logger) };
-  const loops = createShared<KvLoop>();
+  const shared = createSharedReadings((key, error) => {
+    deps.logger.error('a listener of policies threw', { key, error: String(error) });
+  });
   return {
     origin: 'kv',
     watch(service, listener) {
       const key = `${prefix}/${service}`;
-      const lease = loops.acquire(key, () => startKvLoop(key, options.datacenter, deps));
-      let isOpen = true;
-      const deliver = (reading: PolicyReading): void => {
-        if (!isOpen) return;
-        try {
-          listener(reading);
-        } catch (error) {
-          deps.logger.error('a listener of policies threw', { key, error: String(error) });
-        }
-      };
-      const known = lease.value.reading;
-      const unsubscribe = lease.value.subscribe(deliver);
-      if (known !== undefined) {
-        queueMicrotask(() => {
-          if (lease.value.reading === known) deliver(known);
-        });
-      }
-      return {
-        close() {
-          isOpen = false;
-          unsubscribe();
-          lease.release();
-        },
-      };
+      return shared.watch(key, (readings) => queryKey(key, options.datacenter, deps, readings), listener);
     },
   };
 }
 
-function startKvLoop(
+function queryKey(
   key: string,
   datacenter: string | undefined,
   deps: KvPolicySourceDeps & { readonly client: ConsulClient },
-): KvLoop {
-  const listeners = new Set<(reading: PolicyReading) => void>();
-  let reading: PolicyReading | undefined;
-
+  readings: Readings,
+): BlockingQuery {
   const take = (next: PolicyReading): Verdict => {
     // An absent key wakes its query at every write anywhere in the store.
-    if (reading !== undefined && isSameReading(reading, next)) return { kind: 'unchanged' };
-    reading = next;
-    for (const listener of [...listeners]) listener(next);
+    if (readings.latest !== undefined && isSameReading(readings.latest, next)) return { kind: 'unchanged' };
+    readings.tell(next);
     return { kind: 'changed' };
   };
 
@@ -96,7 +66,7 @@ function startKvLoop(
     return { kind: answer.index === undefined ? 'garbage' : 'refused', reason: next.reason };
   };
 
-  const query: BlockingQuery = startBlockingQuery(
+  return startBlockingQuery(
     {
       request: () => ({
         path: '/kv/{key}',
@@ -108,19 +78,6 @@ function startKvLoop(
     },
     deps,
   );
-  return {
-    get reading() {
-      return reading;
-    },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    close() {
-      query.close();
-      listeners.clear();
-    },
-  };
 }
 
 function parsePrefix(text: string | undefined): string {
