@@ -1,3 +1,5 @@
+import { quantile } from './sample';
+
 /** Something to measure. */
 export interface BenchmarkCase {
   readonly name: string;
@@ -101,9 +103,4 @@ function bytesEach(benchmark: BenchmarkCase): number | undefined {
     return (after - before - (before - unmeasured)) / HEAP_OPERATIONS;
   });
   return Math.max(0, quantile(deltas, 0.5));
-}
-
-function quantile(values: readonly number[], at: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(at * sorted.length))] ?? Number.NaN;
 }
