@@ -225,7 +225,12 @@ export class Attempt implements AttemptLink, AttemptView {
     this.code = code;
     this.details = details;
     host.endpoints.nowMs = now;
-    const outcome = settleAttempt(host, this.#permits, endpoint, present(this.#from), this, now);
+    const pool = present(this.#from);
+    const outcome = settleAttempt(host, this.#permits, endpoint, pool, this, now);
+    if (!host.taps.isEmpty) {
+      const latencyMs = (this.responded ? this.respondedAtMs : now) - this.startedAtMs;
+      host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
+    }
     endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
     call.inFlight -= 1;
     call.lastCode = code;

@@ -6,6 +6,7 @@ import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
+import type { AttemptTaps } from './attempt-taps';
 import type { EndpointRegistry } from './endpoint-registry';
 import type { AttemptView, RoutedCall } from './routed-call';
 
@@ -25,6 +26,7 @@ export interface BalancerHost {
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector;
+  readonly taps: AttemptTaps;
   /** Undefined where nothing is observed, as in tests. */
   readonly telemetry: ServiceTelemetry | undefined;
   /** Decides a call that began before anything was known. */

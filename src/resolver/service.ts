@@ -1,3 +1,4 @@
+import { AttemptTaps } from '../balancer/attempt-taps';
 import { EndpointRegistry } from '../balancer/endpoint-registry';
 import type { BalancerHost } from '../balancer/host';
 import { createEndpointLoad } from '../balancer/load';
@@ -60,6 +61,7 @@ export class Service implements BalancerHost {
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector = createStallDetector();
+  readonly taps: AttemptTaps = new AttemptTaps();
   /** Whether a failed call is tried again. */
   readonly retries: RetryGate;
   readonly telemetry: ServiceTelemetry | undefined;
