@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { judge, type Member, type Sighting } from '../../src/cli/fleet-member';
-import type { Standing } from '../../src/cli/fleet-standing';
+import { judge, type Member, type Sighting } from '../../src/cli/fleet/member';
+import type { Standing } from '../../src/cli/fleet/standing';
 
 const NEWEST = 'aaaaaaaaaaaa';
 const FORMER = 'bbbbbbbbbbbb';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CommandIo } from '../../src/cli/io';
-import { createProgress } from '../../src/cli/progress';
+import { createProgress } from '../../src/cli/simulate/progress';
 
 function shown(isTerminal: boolean, steps: (progress: ReturnType<typeof createProgress>) => void): string {
   const pieces: string[] = [];

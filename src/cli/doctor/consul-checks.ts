@@ -1,4 +1,4 @@
-import type { ConsulConnection } from '../consul-connection';
+import type { ConsulConnection } from '../consul/consul-connection';
 import type { Finding } from './finding';
 
 const TIME_LIMIT_MS = 5_000;

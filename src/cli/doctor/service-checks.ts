@@ -2,7 +2,7 @@ import { parseHealth } from '../../discovery/consul/parse-answer';
 import { compilePolicy } from '../../policy/compile';
 import { PolicyError } from '../../policy/policy-error';
 import { parseKvAnswer } from '../../policy/sources/kv-answer';
-import type { ConsulConnection } from '../consul-connection';
+import type { ConsulConnection } from '../consul/consul-connection';
 import type { Finding } from './finding';
 
 const TIME_LIMIT_MS = 5_000;

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { withAgent } from '../consul-connection';
+import { withAgent } from '../consul/consul-connection';
 import { defineCommand } from '../define-command';
 import type { CommandIo } from '../io';
 import { parsePositive, parseWhole } from '../parse-flag';

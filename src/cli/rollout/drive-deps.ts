@@ -2,8 +2,8 @@ import type { StoredPolicy } from '../../policy/store/policy-store';
 import type { DriveDeps } from '../../rollout/drive';
 import { measureRollout } from '../../rollout/measure';
 import { notify } from '../../rollout/notify';
-import { MAX_LOAD_FACTOR } from '../capacity';
-import { capacityIn } from '../store-capacity';
+import { MAX_LOAD_FACTOR } from '../consul/capacity';
+import { capacityIn } from '../consul/store-capacity';
 import type { RolloutSession } from './rollout-session';
 
 interface DriveSettings {

@@ -2,7 +2,7 @@ import { findAuthor } from '../../policy/store/author';
 import { createPolicyStore, type PolicyStore } from '../../policy/store/policy-store';
 import { createRolloutStore, type RolloutStore, type StoredRollout } from '../../rollout/store';
 import { CommandError } from '../command-error';
-import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul-connection';
+import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 
 /** What rollout commands take besides their own. */

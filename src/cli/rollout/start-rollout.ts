@@ -4,8 +4,8 @@ import { beginRollout } from '../../rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../rollout/document';
 import { type JudgedRollout, parseRollout, validateRollout } from '../../rollout/validate';
 import { CommandError } from '../command-error';
+import { describeInFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
-import { describeInFile } from '../policy-file';
 import { type RolloutFlags, withRollouts } from './rollout-session';
 import { describeStep } from './rollout-view';
 

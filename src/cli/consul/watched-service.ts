@@ -1,0 +1,116 @@
+import type { DatacenterState } from '../../discovery/source';
+import { createLane } from '../../graylane';
+import { silentLogger } from '../../internal/logger';
+import { seededRandom } from '../../internal/random';
+import type { Graylane } from '../../lane';
+import type { GraylaneOptions } from '../../options';
+import type { Snapshot } from '../../snapshot/snapshot';
+import { CommandError } from '../command-error';
+import type { CommandIo } from '../io';
+import { type ConsulFlags, connectConsul, consulOptions } from './consul-connection';
+
+export interface WatchedService {
+  readonly lane: Graylane;
+  /** As it is now. */
+  readonly snapshot: Snapshot;
+  close(): Promise<void>;
+}
+
+export interface WatchRequest {
+  readonly service: string;
+  /** What the lane opens with, besides where Consul is. With `instances`, none is asked. */
+  readonly options?: GraylaneOptions;
+  readonly seed?: number;
+  /** Called with each snapshot, the first one included. */
+  readonly onSnapshot?: (snapshot: Snapshot) => void;
+}
+
+const KNOWN_WITHIN_MS = 5_000;
+const LOOK_EVERY_MS = 5;
+
+/**
+ * Opens a lane of our own and waits until it knows the service, as any client of the library would. Makes no calls and no
+ * connections. Throws a CommandError with what is missing; the lane is then closed.
+ */
+export async function watchService(request: WatchRequest, flags: ConsulFlags, io: CommandIo): Promise<WatchedService> {
+  const { service, options = {}, seed } = request;
+  const isOffline = options.instances !== undefined;
+  let snapshot: Snapshot | undefined;
+  const lane = createLane(
+    {
+      ...(isOffline ? {} : { consul: await consulOptions(flags, io) }),
+      ...(isOffline ? {} : await datacenters(flags, io)),
+      logger: silentLogger,
+      stateDirectory: false,
+      closeTimeoutMs: 0,
+      name: 'graylane command',
+      ...options,
+    },
+    seed === undefined ? {} : { random: seededRandom(seed) },
+    {
+      onSnapshot: (next) => {
+        snapshot = next;
+        request.onSnapshot?.(next);
+      },
+    },
+  );
+  try {
+    // Its own wish, a connected and usable service, is not ours; what it watches for is.
+    lane.ready(service, { timeoutMs: 1 }).catch(() => {});
+    const known = await whenKnown(() => snapshot, io);
+    if (known === undefined) throw unknown(lane, service);
+  } catch (error) {
+    await lane.close();
+    throw error;
+  }
+  return {
+    lane,
+    get snapshot() {
+      return snapshot as Snapshot;
+    },
+    close: () => lane.close(),
+  };
+}
+
+async function datacenters(flags: ConsulFlags, io: CommandIo): Promise<Pick<GraylaneOptions, 'datacenters'>> {
+  if (flags.dc === undefined || flags.dc === '') return {};
+  if (flags.dc === 'all') return { datacenters: 'all' };
+  const connection = await connectConsul(flags, io);
+  connection.close();
+  const named = (await connection.datacenters()).filter((name) => name !== undefined);
+  return named.length === 0 ? {} : { datacenters: named };
+}
+
+async function whenKnown(read: () => Snapshot | undefined, io: CommandIo): Promise<Snapshot | undefined> {
+  const deadline = performance.now() + KNOWN_WITHIN_MS;
+  // A client goes to work with the first datacenter that answers; who looks once wants to see all of them.
+  while (!isComplete(read()) && performance.now() < deadline && !io.interrupted.aborted) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  }
+  return read();
+}
+
+function isComplete(snapshot: Snapshot | undefined): boolean {
+  if (snapshot?.instances.datacenters.every(isHeardOf) !== true) return false;
+  const { lookups } = snapshot.instances;
+  return [...snapshot.plan.subsets.values()].every((subset) =>
+    (subset.lookups ?? []).every(({ key }) => {
+      const state = lookups?.get(key);
+      return state !== undefined && isHeardOf(state) && isFiltered(state, subset.filter);
+    }),
+  );
+}
+
+function isFiltered({ filters, freshness }: DatacenterState, filter: string | undefined): boolean {
+  return filter === undefined || filters.has(filter) || freshness.kind !== 'fresh';
+}
+
+/** It has answered, or there is a reason why not. */
+function isHeardOf({ known, freshness }: DatacenterState): boolean {
+  return known || freshness.kind !== 'pending' || freshness.reason !== undefined;
+}
+
+function unknown(lane: Graylane, service: string): CommandError {
+  const pending = lane.inspect().services.find((one) => one.service === service)?.pending ?? 'nothing is known';
+  return new CommandError(2, `${pending}`, `run graylane doctor ${service}`);
+}

@@ -1,0 +1,128 @@
+import type { GraylaneOptions } from '../../options';
+import type { ExplainedTier, Explanation } from '../../resolver/explain';
+import { CASE_METHOD } from '../../routing/policy-case';
+import { CommandError } from '../command-error';
+import type { ConsulFlags } from '../consul/consul-connection';
+import { watchService } from '../consul/watched-service';
+import { readInstancesFile } from '../input/instances-file';
+import { loadPolicy } from '../input/load-policy';
+import { policySourceOf } from '../input/policy-source';
+import type { CommandIo } from '../io';
+
+export interface ExplainFlags extends ConsulFlags {
+  readonly method?: string;
+  readonly label: Readonly<Record<string, string>>;
+  readonly stickyKey?: string;
+  readonly policy?: string;
+  readonly instances?: string;
+  readonly seed?: number;
+  readonly json?: boolean;
+}
+
+export async function explainCall(service: string, flags: ExplainFlags, io: CommandIo): Promise<void> {
+  const { method = CASE_METHOD, label, stickyKey, seed } = flags;
+  const watched = await watchService(
+    { service, options: await optionsOf(service, flags, io), ...(seed === undefined ? {} : { seed }) },
+    flags,
+    io,
+  );
+  try {
+    const request = { method, labels: label, ...(stickyKey === undefined ? {} : { stickyKey }) };
+    const explanation = watched.lane.explain(service, request);
+    const canServe = isServable(explanation);
+    if (!canServe) io.exitCode = 1;
+    const policy = watched.lane.inspect().services[0]?.policy;
+    if (flags.json === true) io.json({ ...explanation, canServe, rejected: policy?.rejected ?? null });
+    else {
+      await showExplanation(explanation, io);
+      io.note('breakers are those of this command, which makes no calls; graylane inspect shows those of a process');
+    }
+    if (!canServe) noteRefusal(explanation, io);
+    const [problem] = policy?.rejected?.problems ?? [];
+    if (problem !== undefined) io.note(`a newer policy was refused and is not in force: ${problem.message}`);
+  } finally {
+    await watched.close();
+  }
+}
+
+async function optionsOf(service: string, flags: ExplainFlags, io: CommandIo): Promise<GraylaneOptions> {
+  const source = policySourceOf(flags.policy);
+  if (source !== undefined && flags.instances !== undefined) {
+    throw new CommandError(2, `--policy: ${source} beside --instances (expected: a file, as no Consul is asked)`);
+  }
+  const file = source === undefined ? flags.policy : undefined;
+  const policy = file === undefined ? undefined : (await loadPolicy(file, io, service)).document;
+  const instances = flags.instances === undefined ? undefined : await readInstancesFile(flags.instances);
+  return {
+    ...(source === undefined ? {} : { policy: source }),
+    ...(policy === undefined ? {} : { policies: { [service]: policy } }),
+    ...(instances === undefined ? {} : { instances }),
+  };
+}
+
+function isServed({ endpoints }: ExplainedTier): boolean {
+  return endpoints.some(({ heldOut }) => heldOut === undefined);
+}
+
+/** As text: the decision, each route, and who could serve. */
+export async function showExplanation({ routing, tiers }: Explanation, io: CommandIo): Promise<void> {
+  const { colors } = io;
+  const { decision, sticky, bucket, routes, override } = routing;
+  const matched = decision.by === 'route' ? routes.find(({ result }) => result === 'matched') : undefined;
+  const split = matched?.split ?? [];
+  const revision = routing.revision === 'none' ? 'no policy' : `revision ${routing.revision}`;
+  io.line(`${colors.bold(routing.service)} ${routing.method}  ${revision}`);
+  io.line(
+    `-> ${colors.bold(colors.green(decision.subset))} by ${decision.by} ${decision.route}${decision.strict ? ', strict' : ''}`,
+  );
+  if (split.length > 1) {
+    const shares = split.map(({ to, percent }) => `${to} ${percent} %`).join(', ');
+    const how = sticky ? 'by a sticky value' : 'by chance: the next call may go elsewhere';
+    io.line(`   ${how}${bucket === undefined ? '' : `, bucket ${bucket} of 10000`}: ${shares}`);
+  }
+  if (decision.chain.length > 1) io.line(`   falls back to ${decision.chain.slice(1).join(', then ')}`);
+  if (override !== undefined) {
+    const until = override.until === undefined ? '' : ` until ${override.until}`;
+    io.line(
+      `   override ${override.inForce ? `in force${until}` : 'has ended'}: ${override.reason ?? 'no reason given'}`,
+    );
+  }
+  const seen = Object.entries(routing.labels).map(([key, value]) => `${key}=${value ?? '(missing)'}`);
+  if (seen.length > 0) io.line(`   labels looked at: ${seen.join(' ')}`);
+  if (routes.length > 0) {
+    io.line();
+    await io.table(
+      ['route', 'result', 'why'],
+      routes.map(({ name, result, reason }) => [name, result, reason ?? '']),
+    );
+  }
+  io.line();
+  await io.table(
+    ['tier', 'subset', 'datacenter', 'endpoint', 'instance', 'health', 'weight', 'breaker', 'held out'],
+    tiers.flatMap(rowsOf),
+  );
+}
+
+/** Whether anybody could serve the call. */
+export function isServable({ refusal, tiers }: Explanation): boolean {
+  return refusal === undefined && tiers.some(isServed);
+}
+
+export function noteRefusal({ refusal }: Explanation, io: CommandIo): void {
+  if (refusal !== undefined) io.note(`calls are refused: ${refusal}`);
+  else io.note('nobody could serve this call; run graylane instances to see who is there');
+}
+
+function rowsOf({ subset, datacenter, endpoints, shed }: ExplainedTier, position: number): readonly string[][] {
+  const place = [String(position), subset, datacenter];
+  if (endpoints.length === 0) return [[...place, '(none)', '', '', '', '', '']];
+  return endpoints.map(({ endpoint, instance, status, weight, breaker, heldOut }) => [
+    ...place,
+    endpoint,
+    instance,
+    status,
+    String(weight),
+    shed === undefined ? (breaker?.state ?? 'closed') : `subset ${shed.state}`,
+    heldOut ?? '',
+  ]);
+}

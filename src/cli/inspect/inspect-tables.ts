@@ -1,0 +1,110 @@
+import type { BreakerView } from '../../breaker/view';
+import type { LaneInspection } from '../../lane';
+import type { DatacenterInspection, EndpointInspection, ServiceInspection } from '../../resolver/inspect';
+import type { CommandIo } from '../io';
+import { spellDuration } from '../spell-duration';
+import { isIdle } from './running-process';
+
+/** The whole of `lane.inspect()` but for the policies' documents. */
+export async function showInspection({ lane, services }: LaneInspection, io: CommandIo): Promise<void> {
+  io.line(`lane ${io.colors.bold(lane)}, ${services.length === 1 ? '1 service' : `${services.length} services`}`);
+  for (const service of services) {
+    io.line();
+    await showService(service, io);
+  }
+}
+
+async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
+  const { colors } = io;
+  const { datacenters, endpoints, breakers, unassigned, retryBudget, mode } = service;
+  if (isIdle(service)) {
+    io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
+    return;
+  }
+  const observed = mode === 'observe' ? ', only observed' : '';
+  io.line(`${colors.bold(service.service)}  ${service.target}  ${describePolicy(service, io)}${observed}`);
+  io.line(`calls ${retryBudget.calls}, retries ${retryBudget.retries} in the last 10 s`);
+  if (unassigned.length > 0) io.line(`in no subset, so without calls: ${unassigned.join(', ')}`);
+  await io.table(
+    ['datacenter', 'instances', 'critical', 'absent', 'freshness'],
+    datacenters.map((each) => [
+      each.local ? `${each.datacenter} (local)` : each.datacenter,
+      String(each.instances),
+      String(each.critical),
+      String(each.absent),
+      freshnessOf(each, io),
+    ]),
+  );
+  await io.table(
+    [
+      'endpoint',
+      'instance',
+      'datacenter',
+      'subset',
+      'health',
+      'weight',
+      'in flight',
+      'latency',
+      'breaker',
+      'connection',
+    ],
+    endpoints.map((endpoint) => rowOf(endpoint, io)),
+  );
+  const subsets = breakers.filter(({ level }) => level === 'subset');
+  if (subsets.length > 0) {
+    await io.table(
+      ['breaker of', 'state', 'successes', 'failures', 'because'],
+      subsets.map((breaker) => [
+        breaker.key,
+        stateOf(breaker, io),
+        String(breaker.counts.successes),
+        String(breaker.counts.failures),
+        breaker.openedBecause ?? '',
+      ]),
+    );
+  }
+}
+
+function describePolicy({ policy }: ServiceInspection, { colors }: CommandIo): string {
+  const { revision, origin, index, rejected } = policy;
+  const refused = rejected === undefined ? '' : `  ${colors.red('a newer one was refused')}`;
+  if (revision === undefined || revision === 'none') return `no policy${refused}`;
+  const at = index === undefined ? '' : `, index ${index}`;
+  return `revision ${revision} (${origin}${at})${refused}`;
+}
+
+function freshnessOf({ freshness, staleForMs, isHeld, connectOnly }: DatacenterInspection, io: CommandIo): string {
+  const since = staleForMs === undefined ? '' : ` for ${spellDuration(staleForMs)}`;
+  const parts = [
+    freshness === 'fresh' ? io.colors.green(freshness) : io.colors.red(`${freshness}${since}`),
+    ...(isHeld ? ['empty, not believed yet'] : []),
+    ...(connectOnly ? ['Connect only'] : []),
+  ];
+  return parts.join(', ');
+}
+
+function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
+  const { subsets, status, inFlight, latencyMs, breaker, connections, failure } = endpoint;
+  const doubts = [...(endpoint.isSuspect ? ['suspect'] : []), ...(endpoint.isShunned ? ['shunned'] : [])];
+  const connection = connections.length === 0 ? 'none' : [...new Set(connections)].join(', ');
+  return [
+    endpoint.endpoint,
+    endpoint.instance,
+    endpoint.datacenter,
+    subsets.length === 0 ? '(unassigned)' : subsets.join(','),
+    status,
+    String(endpoint.weight),
+    String(inFlight),
+    latencyMs > 0 ? `${latencyMs.toFixed(1)} ms` : '',
+    [breaker === undefined ? 'closed' : stateOf(breaker, io), ...doubts].join(', '),
+    failure === undefined ? connection : `${connection}: ${failure}`,
+  ];
+}
+
+function stateOf({ state, isEnabled, probesInMs }: BreakerView, { colors }: CommandIo): string {
+  if (!isEnabled) return 'off';
+  if (state === 'closed') return state;
+  return probesInMs === undefined
+    ? colors.yellow(state)
+    : colors.red(`${state}, probes in ${spellDuration(probesInMs)}`);
+}

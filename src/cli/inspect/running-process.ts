@@ -1,0 +1,46 @@
+import { isRecord } from '../../internal/is-record';
+import type { LaneInspection } from '../../lane';
+import type { ServiceInspection } from '../../resolver/inspect';
+import { below, fetchJson, shownUrl } from '../fetch-json';
+
+const PATH = /\/(?:inspect|explain|decisions|policy)\/?$/;
+
+/** Asks the `lane.adminHandler()` of a running process, mounted at `base`. Never rejects. */
+export async function askProcess<T>(
+  base: URL,
+  name: 'inspect' | 'explain' | 'decisions',
+  query: Readonly<Record<string, string>> = {},
+): Promise<{ readonly body: T } | { readonly failure: string }> {
+  const mounted = new URL(base);
+  // The address of one of its answers, as copied from a browser.
+  mounted.pathname = base.pathname.replace(PATH, '') || '/';
+  mounted.search = '';
+  const answer = await fetchJson(below(mounted, name, query));
+  if (answer.kind === 'failure') return { failure: answer.reason };
+  if (isExpected(name, answer.body)) return { body: answer.body as T };
+  return { failure: `${shownUrl(mounted)}/${name} is not an answer of lane.adminHandler()` };
+}
+
+/** What a process says of its lane. */
+export function inspectProcess(base: URL): Promise<{ readonly body: LaneInspection } | { readonly failure: string }> {
+  return askProcess<LaneInspection>(base, 'inspect');
+}
+
+function isExpected(name: string, body: unknown): boolean {
+  if (name === 'decisions') return Array.isArray(body);
+  if (!isRecord(body)) return false;
+  if (name === 'explain') return isRecord(body['routing']) && Array.isArray(body['tiers']);
+  const { lane, services } = body;
+  return typeof lane === 'string' && Array.isArray(services) && services.every(isService);
+}
+
+function isService(value: unknown): boolean {
+  if (!isRecord(value) || typeof value['service'] !== 'string' || !isRecord(value['policy'])) return false;
+  return ['datacenters', 'endpoints', 'breakers'].every((key) => Array.isArray(value[key]));
+}
+
+/** No channel to it has been used for a while, so nothing of it is watched; the next call begins by reading all anew. */
+export function isIdle({ policy, datacenters }: ServiceInspection): boolean {
+  const isKnown = policy.revision !== undefined || policy.failure !== undefined || policy.rejected !== undefined;
+  return !isKnown && datacenters.length === 0;
+}

@@ -1,0 +1,171 @@
+import type { DatacenterState, Instance } from '../../discovery/source';
+import { membershipOf } from '../../snapshot/membership';
+import type { Snapshot } from '../../snapshot/snapshot';
+import type { ConsulFlags } from '../consul/consul-connection';
+import { watchService } from '../consul/watched-service';
+import type { PolicySourceName } from '../input/policy-source';
+import type { CommandIo } from '../io';
+import { spellDuration } from '../spell-duration';
+
+export interface InstancesFlags extends ConsulFlags {
+  readonly watch?: boolean;
+  readonly policy?: PolicySourceName;
+  readonly json?: boolean;
+}
+
+interface Row {
+  readonly datacenter: string;
+  readonly subsets: readonly string[];
+  readonly instance: string;
+  readonly endpoint: string;
+  readonly zone: string | undefined;
+  readonly health: Instance['status'];
+  readonly weight: number;
+  /** Undefined where nothing tells. */
+  readonly ageMs: number | undefined;
+}
+
+interface Listing {
+  readonly service: string;
+  readonly revision: string;
+  readonly datacenters: readonly {
+    readonly datacenter: string;
+    readonly freshness: string;
+    readonly instances: number;
+  }[];
+  readonly instances: readonly Row[];
+}
+
+/** With `--watch` and `--json`: a document a line. */
+export async function listInstances(service: string, flags: InstancesFlags, io: CommandIo): Promise<void> {
+  const firstSeen = new Map<string, number>();
+  const started = Date.now();
+  const print = async (snapshot: Snapshot): Promise<void> => {
+    const listing = listingOf(snapshot, firstSeen, flags.watch === true ? started : undefined);
+    io.exitCode = listing.instances.some(({ health, weight }) => health !== 'critical' && weight > 0) ? 0 : 1;
+    if (flags.json !== true) await show(listing, flags.watch === true, io);
+    else if (flags.watch === true) io.line(JSON.stringify(listing));
+    else io.json(listing);
+  };
+  let queue: Promise<void> = Promise.resolve();
+  const onSnapshot = (snapshot: Snapshot): void => {
+    queue = queue.then(() => print(snapshot));
+  };
+  const watched = await watchService(
+    {
+      service,
+      ...(flags.policy === undefined ? {} : { options: { policy: flags.policy } }),
+      ...(flags.watch === true ? { onSnapshot } : {}),
+    },
+    flags,
+    io,
+  );
+  try {
+    if (flags.watch !== true) await print(watched.snapshot);
+    else await untilInterrupted(io.interrupted);
+    await queue;
+  } finally {
+    await watched.close();
+  }
+  // An interrupt is how a watch is meant to end.
+  if (flags.watch === true) io.exitCode = 0;
+}
+
+export function untilInterrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // Nothing of a lane keeps a process alive.
+    const awake = setInterval(() => {}, 60_000);
+    const end = (): void => {
+      clearInterval(awake);
+      resolve();
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+function listingOf(snapshot: Snapshot, firstSeen: Map<string, number>, watchedSince: number | undefined): Listing {
+  const { plan, instances } = snapshot;
+  const { groups } = membershipOf(plan, instances);
+  const now = Date.now();
+  const states = statesOf(snapshot);
+  const rows = states.flatMap(({ datacenter, instances: listed }) =>
+    listed.map((instance): Row => {
+      if (!firstSeen.has(instance.key)) firstSeen.set(instance.key, now);
+      const started = startOf(instance, watchedSince === undefined ? undefined : firstSeen.get(instance.key));
+      return {
+        datacenter,
+        subsets: groups
+          .filter((group) => [...group.usable, ...group.unusable].includes(instance))
+          .map(({ subset }) => subset),
+        instance: instance.id,
+        endpoint: `${instance.address}:${instance.port}`,
+        zone: instance.zone,
+        health: instance.status,
+        weight: instance.weight,
+        ageMs: started === undefined ? undefined : Math.max(0, now - started),
+      };
+    }),
+  );
+  rows.sort((a, b) => compare(a.datacenter, b.datacenter, snapshot) || byName(a.subsets.join(), b.subsets.join()));
+  return {
+    service: snapshot.service,
+    revision: plan.revision,
+    datacenters: states.map((state) => ({
+      datacenter: state.datacenter,
+      freshness: freshnessOf(state),
+      instances: state.instances.length,
+    })),
+    instances: rows,
+  };
+}
+
+function startOf({ meta }: Instance, seen: number | undefined): number | undefined {
+  const told = Object.hasOwn(meta, 'started-at') ? Date.parse(meta['started-at'] ?? '') : Number.NaN;
+  return Number.isNaN(told) ? seen : told;
+}
+
+/** Datacenters in the lane's order, the local one first. */
+function compare(a: string, b: string, snapshot: Snapshot): number {
+  const order = statesOf(snapshot).map(({ datacenter }) => datacenter);
+  return order.indexOf(a) - order.indexOf(b);
+}
+
+/** The service's own, and what a chain looks up elsewhere: other services, other datacenters. */
+function statesOf({ instances }: Snapshot): readonly DatacenterState[] {
+  return [...new Set([...instances.datacenters, ...(instances.lookups?.values() ?? [])])];
+}
+
+function byName(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+function freshnessOf({ freshness }: DatacenterState): string {
+  return freshness.kind === 'fresh' ? 'fresh' : `${freshness.kind}: ${freshness.reason ?? 'no answer yet'}`;
+}
+
+async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<void> {
+  const { colors } = io;
+  if (isLive && io.isTerminal) io.write('\u001b[2J\u001b[H');
+  const revision = listing.revision === 'none' ? 'no policy' : `revision ${listing.revision}`;
+  io.line(`${colors.bold(listing.service)}  ${revision}${isLive ? `  ${new Date().toISOString()}` : ''}`);
+  const health = { passing: colors.green, warning: colors.yellow, critical: colors.red };
+  await io.table(
+    ['datacenter', 'subset', 'instance', 'endpoint', 'zone', 'health', 'weight', 'age'],
+    listing.instances.map((row) => [
+      row.datacenter,
+      row.subsets.length === 0 ? '(unassigned)' : row.subsets.join(','),
+      row.instance,
+      row.endpoint,
+      row.zone ?? '',
+      health[row.health](row.health),
+      String(row.weight),
+      row.ageMs === undefined ? '' : spellDuration(row.ageMs),
+    ]),
+  );
+  for (const { datacenter, freshness, instances } of listing.datacenters) {
+    if (freshness !== 'fresh') io.note(`${datacenter}: ${freshness}`);
+    else if (instances === 0)
+      io.note(`${datacenter}: no instances; run graylane doctor ${listing.service} if there should be`);
+  }
+}

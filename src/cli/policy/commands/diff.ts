@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { type ConsulFlags, withConsul } from '../../consul/consul-connection';
+import { defineCommand } from '../../define-command';
+import type { CommandIo } from '../../io';
+
+export function policyDiffCommand(io: CommandIo): Command {
+  const command = defineCommand('diff', {
+    summary: 'show what a policy file would change, and how many sticky callers move',
+    description:
+      'Shows what a policy file would change against Consul: in meaning, in sticky callers that move, and in text. Ends ' +
+      'with 1 when something differs.',
+    examples: [
+      ['graylane policy diff payments.yaml', 'before applying it'],
+      ['graylane policy diff payments.yaml --dc all', 'against every datacenter, to find drift'],
+    ],
+  });
+  return withConsul(command, 'datacenters to compare with, with commas, or all; default: the one of the agent')
+    .argument('<file>', 'YAML or JSON; - is standard input')
+    .action(async (file: string, flags: ConsulFlags & { readonly json?: boolean }) => {
+      const { diffFile } = await import('../apply-file.js');
+      await diffFile(file, { ...flags, json: flags.json === true }, io);
+    });
+}

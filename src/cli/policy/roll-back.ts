@@ -1,0 +1,64 @@
+import { PolicyError } from '../../policy/policy-error';
+import type { StoredPolicy } from '../../policy/store/policy-store';
+import { CommandError } from '../command-error';
+import { type Capacity, MAX_LOAD_FACTOR } from '../consul/capacity';
+import type { ConsulFlags } from '../consul/consul-connection';
+import { capacityIn } from '../consul/store-capacity';
+import { findRevision, nameOf, readAll, type StoreSession, withStore } from '../consul/store-session';
+import type { CommandIo } from '../io';
+import { type PlannedChange, planChange } from './planned-change';
+import { changeAsData, showChange } from './show-change';
+import { writeChanges } from './write-change';
+
+interface RollbackSettings extends ConsulFlags {
+  readonly json: boolean;
+  readonly message?: string;
+  readonly dryRun?: boolean;
+}
+
+/** `policy rollback`: an emergency tool, so it warns where `apply` refuses. */
+export async function rollBack(
+  revision: string,
+  service: string,
+  settings: RollbackSettings,
+  io: CommandIo,
+): Promise<void> {
+  await withStore(settings, io, async (session) => {
+    const readings = await readAll(session, service);
+    const failures: { datacenter: string | undefined; failure: string }[] = [];
+    const changes: PlannedChange[] = [];
+    for (const reading of readings) {
+      if ('failure' in reading) failures.push(reading);
+      else changes.push(await planBack(reading.stored, revision, session));
+    }
+    if (!settings.json) for (const change of changes) showChange(change, io);
+    for (const { reshuffles, overloads } of changes)
+      for (const text of [...reshuffles, ...overloads]) io.note(`${io.colors.yellow('note')} ${text}`);
+    if (settings.dryRun === true) {
+      if (settings.json) io.json(changes.map((change) => ({ ...changeAsData(change), outcome: 'planned' })));
+      for (const { datacenter, failure } of failures) io.note(`graylane: ${nameOf(datacenter)}: ${failure}`);
+      if (failures.length > 0) io.exitCode = 1;
+      return;
+    }
+    const message = settings.message ?? `back to ${revision}`;
+    const again = `run graylane policy log ${service}, then roll back again`;
+    await writeChanges(changes, failures, { kind: 'rollback', message, again }, session, io, settings.json);
+  });
+}
+
+async function planBack(stored: StoredPolicy, revision: string, session: StoreSession): Promise<PlannedChange> {
+  const { service } = stored;
+  const { entry, number } = findRevision(stored, revision);
+  const wrong = (why: string): CommandError =>
+    new CommandError(1, `number ${number} of ${service} ${why}`, `choose another from graylane policy log ${service}`);
+  if (entry === undefined) throw wrong('is no history entry');
+  const plan = (capacity: Capacity | undefined): Promise<PlannedChange> => planChange(stored, entry.document, capacity);
+  try {
+    return await plan(capacityIn(session, stored, MAX_LOAD_FACTOR));
+  } catch (error) {
+    if (error instanceof PolicyError) throw wrong(`is not valid: ${error.problems[0]?.message ?? error.message}`);
+    // Instances that cannot be listed are no reason to stay with a bad policy.
+    if (error instanceof CommandError) return plan(undefined);
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+import { createTwoFilesPatch } from 'diff';
+import { stringify } from 'yaml';
+import type { Difference } from '../../policy/compare/differences';
+import { parseStored } from '../../policy/store/policy-store';
+import { nameOf } from '../consul/store-session';
+import type { CommandIo } from '../io';
+import { isUnchanged, type PlannedChange, percent } from './planned-change';
+
+const SHOWN_CHARACTERS = 100;
+
+/** Shows what a change means, then how its text differs. */
+export function showChange(change: PlannedChange, io: CommandIo): void {
+  const { stored, text, after, differences, moved, remarks } = change;
+  const { colors } = io;
+  const place = `${stored.service} in ${nameOf(stored.datacenter)}`;
+  for (const remark of remarks) io.note(`${colors.yellow('note')} ${remark}`);
+  if (isUnchanged(change)) {
+    io.line(`${place}: unchanged, ${after.revision}`);
+    return;
+  }
+  io.line(colors.bold(`${place}: ${change.before?.revision ?? 'no policy'} -> ${after.revision}`));
+  for (const difference of differences) io.line(`  ${describeDifference(difference, io)}`);
+  for (const { route, of, moved: share, needed } of moved) {
+    const who = of === 'split' ? 'sticky callers move' : 'sampled callers change';
+    io.line(`  route ${route}: ${percent(share)} of its ${who} (${percent(needed)} has to)`);
+  }
+  const patch = createTwoFilesPatch('in Consul', 'new', readable(stored.policy?.text), readable(text), '', '', {
+    context: 3,
+  });
+  for (const line of patch.split('\n').slice(1)) {
+    if (line.startsWith('-')) io.line(colors.red(line));
+    else if (line.startsWith('+')) io.line(colors.green(line));
+    else if (line !== '') io.line(line.startsWith('@@') ? colors.dim(line) : line);
+  }
+}
+
+/** The same for `--json`. */
+export function changeAsData(change: PlannedChange): Record<string, unknown> {
+  const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
+  return {
+    datacenter: nameOf(stored.datacenter),
+    from: before?.revision ?? null,
+    to: after.revision,
+    differences,
+    movedCallers: moved,
+    refusals: [...reshuffles, ...overloads],
+    remarks,
+  };
+}
+
+function describeDifference({ path, kind, before, after }: Difference, io: CommandIo): string {
+  const { colors } = io;
+  const name = path === '' ? 'policy' : path;
+  switch (kind) {
+    case 'added':
+      return colors.green(`+ ${name}: ${show(after)}`);
+    case 'removed':
+      return colors.red(`- ${name}: ${show(before)}`);
+    case 'changed':
+      return colors.yellow(`~ ${name}: ${show(before)} -> ${show(after)}`);
+    case 'moved':
+      return colors.yellow(`~ ${name}: order ${show(before)} -> ${show(after)}`);
+  }
+}
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}...`;
+}
+
+/** YAML compares best by eye. Text that is no JSON is compared as it is. */
+function readable(text: string | undefined): string {
+  if (text === undefined) return '';
+  const value = parseStored(text);
+  return value === undefined ? text : stringify(value, { aliasDuplicateObjects: false });
+}
