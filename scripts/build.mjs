@@ -12,7 +12,10 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const require = createRequire(import.meta.url);
 
 /** Files that ship as they are: source, and the package.json export that offers them. */
-const copied = [['src/policy/policy.schema.json', './policy.schema.json']];
+const copied = [
+  ['src/policy/policy.schema.json', './policy.schema.json'],
+  ['src/rollout/rollout.schema.json', './rollout.schema.json'],
+];
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 compile();

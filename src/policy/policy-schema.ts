@@ -58,7 +58,8 @@ const matcher: Schema = {
   },
 };
 
-const match: Schema = closed({
+/** Stands in rollouts, too. */
+export const matchSchema: Schema = closed({
   methods: listOf(method, { minItems: 1 }),
   labels: ref('labels'),
   any: listOf(closed({ labels: ref('labels') }, { required: ['labels'] }), { minItems: 1 }),
@@ -144,6 +145,9 @@ const route: Schema = closed(
   { required: ['name'], oneOf: [{ required: ['to'] }, { required: ['split'] }] },
 );
 
+/** What {@link matchSchema} refers to. */
+export const matchDefinitions: Schema = { labels, matcher };
+
 /**
  * The published JSON Schema of a policy document, and what its structure is checked against: the one place that says
  * which keys there are. What a schema cannot say (names that must exist, cycles) is checked in `validation/`. `title`
@@ -187,9 +191,8 @@ export const policySchema: Schema = {
     { required: ['schema', 'service'] },
   ),
   definitions: {
-    labels,
-    matcher,
-    match,
+    ...matchDefinitions,
+    match: matchSchema,
     statusName,
     retry,
     retryOrOff,

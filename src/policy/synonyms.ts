@@ -1,8 +1,7 @@
-/**
- * Keys that people bring along from Istio, Envoy, Consul and gRPC, and what stands for them here. Looked up without
- * regard to case and underscores, so that `num_retries` and `numRetries` are one.
- */
-const SYNONYMS: Readonly<Record<string, string>> = {
+import { createSynonyms, type Synonyms } from './validation/unknown-key';
+
+/** Keys that people bring along from Istio, Envoy, Consul and gRPC, and what stands for them here. */
+export const synonymOf: Synonyms = createSynonyms({
   // Retries and timeouts
   numRetries: 'here maxAttempts, which counts the first try',
   attempts: 'here maxAttempts, which counts the first try',
@@ -150,17 +149,4 @@ const SYNONYMS: Readonly<Record<string, string>> = {
   spec: 'its contents stand on the policy itself',
   expires: 'here until, RFC 3339',
   expiresAt: 'here until, RFC 3339',
-};
-
-const byFoldedKey: ReadonlyMap<string, string> = new Map(
-  Object.entries(SYNONYMS).map(([key, answer]) => [fold(key), answer]),
-);
-
-/** What to write instead of a key that this format does not have; undefined when nobody's. */
-export function synonymOf(key: string): string | undefined {
-  return byFoldedKey.get(fold(key));
-}
-
-function fold(key: string): string {
-  return key.toLowerCase().replace(/[_-]/g, '');
-}
+});

@@ -1,11 +1,11 @@
 import { isRecord } from '../internal/is-record';
 import type { PolicyDocument } from './document';
-import { MAX_DOCUMENT_BYTES } from './limits';
-import { canonicalJson, copyPlainData, ownValue } from './plain-data';
+import { ownValue } from './plain-data';
 import type { PolicyProblem } from './plan';
 import type { Positions } from './positions';
 import { createProblemList, note, type ProblemList } from './problems';
 import { isLaterVersion, SDK_VERSION } from './sdk-version';
+import { copyDocument, isOfLaterFormat } from './validation/copy-document';
 import { warnOfUnreachable } from './validation/reachability';
 import { checkReferences } from './validation/references';
 import { checkRoutes } from './validation/routes';
@@ -48,8 +48,8 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
 export function judgeDocument(value: unknown, options: ValidateOptions): JudgedDocument {
   const problems = createProblemList(options.positions);
   const warnings = createProblemList(options.positions);
-  const document = copyDocument(value, problems);
-  if (document !== undefined && !isFromTheFuture(document, problems)) {
+  const document = copyDocument(value, 'policy', problems);
+  if (document !== undefined && !isOfLaterFormat(document, problems) && !isForLaterSdk(document, problems)) {
     checkStructure(document, problems);
     checkService(document, options.service, problems);
     checkTombstone(document, problems);
@@ -68,47 +68,12 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
   };
 }
 
-function copyDocument(value: unknown, problems: ProblemList): Readonly<Record<string, unknown>> | undefined {
-  if (value === null || value === undefined || value === '') {
-    problems.report([], value === '' ? note('blank') : value, 'a policy document');
-    return undefined;
-  }
-  let document: unknown;
-  try {
-    document = copyPlainData(value, problems);
-  } catch (error) {
-    // Getters and proxies of an inline object may do as they like.
-    problems.report([], note('unreadable'), `plain data; ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  }
-  if (!isRecord(document)) {
-    if (problems.problems.length === 0) problems.report([], document, 'an object');
-    return undefined;
-  }
-  const size = Buffer.byteLength(canonicalJson(document));
-  if (size > MAX_DOCUMENT_BYTES) {
-    problems.report([], note(`${size} bytes as JSON`), `at most ${MAX_DOCUMENT_BYTES} bytes`);
-    return undefined;
-  }
-  return document;
-}
-
-function isFromTheFuture(document: unknown, problems: ProblemList): boolean {
-  const schema = ownValue(document, 'schema');
-  if (typeof schema === 'number' && schema > 1) {
-    problems.report(['schema'], schema, '1; this one is written for a newer version of graylane');
-    return true;
-  }
+function isForLaterSdk(document: unknown, problems: ProblemList): boolean {
   const minSdk = ownValue(document, 'minSdk');
-  if (typeof minSdk === 'string' && /^\d{1,9}\.\d{1,9}\.\d{1,9}$/.test(minSdk) && isLaterVersion(minSdk, SDK_VERSION)) {
-    problems.report(
-      ['minSdk'],
-      minSdk,
-      `at most ${SDK_VERSION}, which this is; written for a newer version of graylane`,
-    );
-    return true;
-  }
-  return false;
+  if (typeof minSdk !== 'string' || !/^\d{1,9}\.\d{1,9}\.\d{1,9}$/.test(minSdk)) return false;
+  if (!isLaterVersion(minSdk, SDK_VERSION)) return false;
+  problems.report(['minSdk'], minSdk, `at most ${SDK_VERSION}, which this is; written for a newer version of graylane`);
+  return true;
 }
 
 /** A tombstone that also says something else was most likely not meant as one. */

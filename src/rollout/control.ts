@@ -92,7 +92,7 @@ export async function beginRollout(document: RolloutDocument, deps: ControlDeps)
   return notWritten(outcome);
 }
 
-/** Does what a person asks for; a controller hears of it within a second. Rejects with POLICY_UNAVAILABLE. */
+/** Does what a person asks for; a controller hears of it at once. Rejects with POLICY_UNAVAILABLE. */
 export async function controlRollout(service: string, wish: RolloutWish, deps: ControlDeps): Promise<Controlled> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const stored = await deps.rollouts.read(service);

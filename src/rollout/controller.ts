@@ -1,6 +1,8 @@
 import { type DriveDeps, type Driven, driveOnce } from './drive';
 import type { Lease } from './lease';
 import { hasEnded, type RolloutRecord } from './record';
+import { createRest } from './rest';
+import type { RolloutWatch } from './rollout-watch';
 
 /** What a controller says to whoever runs it. Each is called when something changed, never for every look. */
 export interface ControllerWatch {
@@ -16,34 +18,38 @@ export interface ControllerOptions {
   readonly deps: DriveDeps;
   readonly lease: Lease;
   readonly watch: ControllerWatch;
+  /** Tells of changes to a rollout while it is under way, so that they are heard of at once. */
+  readonly listen: (service: string, onChange: () => void) => RolloutWatch;
   /** Ends the controller; what is being written is written to its end. */
   readonly signal: AbortSignal;
 }
 
-/** Between two looks: a controller hears within this time of what people ask for. */
+/** Between two looks: a controller hears within this time of a policy that somebody has changed. */
 const LOOK_MS = 1000;
-/** The same where there is no rollout under way. */
+/** The same where there is nothing to do, or nothing that would not be heard of. */
 const REST_MS = 5000;
 const LOST_MS = 50;
 /** So many writes in a row that do not hold are no race any more. */
 const LOST_OFTEN = 10;
 
 /** Drives every rollout that there is, or comes to be, until `signal` aborts. Never rejects. */
-export async function driveAll({ deps, lease, watch, signal }: ControllerOptions): Promise<void> {
+export async function driveAll(options: ControllerOptions): Promise<void> {
+  const { deps, watch, signal } = options;
   const loops = new Map<string, Promise<unknown>>();
+  const rest = createRest(signal);
   let problem: string | undefined;
   while (!signal.aborted) {
     let failure: string | undefined;
     try {
       for (const service of await deps.rollouts.services()) {
-        if (!loops.has(service)) loops.set(service, driveService(service, { deps, lease, watch, signal }, false));
+        if (!loops.has(service)) loops.set(service, driveService(service, options, false));
       }
     } catch (error) {
       failure = textOf(error);
     }
     if (failure !== problem) watch.onProblem('*', failure);
     problem = failure;
-    await sleep(LOOK_MS, signal);
+    await rest.take(LOOK_MS);
   }
   await Promise.all(loops.values());
 }
@@ -54,57 +60,92 @@ export async function driveAll({ deps, lease, watch, signal }: ControllerOptions
  */
 export async function driveService(
   service: string,
-  { deps, lease, watch, signal }: ControllerOptions,
+  options: ControllerOptions,
   untilEnded: boolean,
 ): Promise<RolloutRecord | undefined> {
-  let shown: string | undefined;
-  let role: string | undefined;
-  let problem: string | undefined;
+  const { deps, lease, signal } = options;
+  const teller = createTeller(service, options.watch);
+  const rest = createRest(signal);
+  let changes: RolloutWatch | undefined;
   let lost = 0;
-  const show = (record: RolloutRecord): void => {
-    if (shown !== record.stamp) watch.onRecord(service, record);
-    shown = record.stamp;
-  };
-  const tell = (text: string | undefined): void => {
-    if (problem !== text) watch.onProblem(service, text);
-    problem = text;
-  };
-  while (!signal.aborted) {
-    const { session } = lease;
-    if (session === undefined) {
-      await lease.tried;
-      if (lease.session === undefined) tell(lease.problem);
-      await sleep(LOST_MS, signal);
-      continue;
-    }
-    let driven: Driven;
-    try {
-      driven = await driveOnce(service, session, deps);
-    } catch (error) {
-      tell(textOf(error));
-      await sleep(LOOK_MS, signal);
-      continue;
-    }
-    lost = driven.kind === 'lost' ? lost + 1 : 0;
-    if ('record' in driven) {
-      const next = driven.kind === 'standby' ? driven.holder : 'this';
-      if (next !== role && !hasEnded(driven.record.progress)) {
-        watch.onRole(service, driven.kind === 'standby' ? 'standby' : 'leader', next);
+  try {
+    while (!signal.aborted) {
+      rest.forget();
+      if (lease.session === undefined) {
+        await lease.tried;
+        if (lease.session === undefined) teller.problem(lease.problem);
+        await rest.take(LOST_MS);
+        continue;
       }
-      role = next;
-      show(driven.record);
+      let driven: Driven;
+      try {
+        driven = await driveOnce(service, lease.session, deps);
+      } catch (error) {
+        teller.problem(textOf(error));
+        await rest.take(LOOK_MS);
+        continue;
+      }
+      lost = driven.kind === 'lost' ? lost + 1 : 0;
+      teller.driven(driven, lost);
+      const isOver = driven.kind === 'ended' || driven.kind === 'none';
+      if (untilEnded && isOver) return driven.kind === 'ended' ? driven.record : undefined;
+      if (!isOver) changes ??= options.listen(service, rest.end);
+      else if (changes !== undefined) {
+        // Each takes a connection to Consul, and there are more services than rollouts under way.
+        changes.close();
+        changes = undefined;
+      }
+      await rest.take(delayAfter(driven, { nowMs: deps.now(), lost, isListening: changes?.isListening === true }));
     }
-    if (driven.kind === 'refused') tell(driven.reason);
-    else if (lost >= LOST_OFTEN) tell('writes do not hold; the token may lack key:read or session:read');
-    else if (driven.kind !== 'lost') tell(undefined);
-    if (untilEnded && driven.kind === 'ended') return driven.record;
-    if (untilEnded && driven.kind === 'none') return undefined;
-    await sleep(delayAfter(driven, deps.now(), lost), signal);
+    return undefined;
+  } finally {
+    changes?.close();
   }
-  return undefined;
 }
 
-function delayAfter(driven: Driven, nowMs: number, lost: number): number {
+interface Teller {
+  problem(text: string | undefined): void;
+  driven(driven: Driven, lost: number): void;
+}
+
+/** Says each thing once. */
+function createTeller(service: string, watch: ControllerWatch): Teller {
+  let shown: string | undefined;
+  let role: string | undefined;
+  let told: string | undefined;
+  const problem = (text: string | undefined): void => {
+    if (told !== text) watch.onProblem(service, text);
+    told = text;
+  };
+  return {
+    problem,
+    driven(driven, lost) {
+      if ('record' in driven) {
+        const { record } = driven;
+        const holder = driven.kind === 'standby' ? driven.holder : 'this';
+        if (holder !== role && !hasEnded(record.progress)) {
+          watch.onRole(service, driven.kind === 'standby' ? 'standby' : 'leader', holder);
+        }
+        role = holder;
+        if (shown !== record.stamp) watch.onRecord(service, record);
+        shown = record.stamp;
+      }
+      if (driven.kind === 'refused') problem(driven.reason);
+      else if (lost >= LOST_OFTEN) problem('writes do not hold; the token may lack key:read or session:read');
+      else if (driven.kind !== 'lost') problem(undefined);
+    },
+  };
+}
+
+interface Standing {
+  /** Wall clock. */
+  readonly nowMs: number;
+  /** Writes in a row that did not hold. */
+  readonly lost: number;
+  readonly isListening: boolean;
+}
+
+function delayAfter(driven: Driven, { nowMs, lost, isListening }: Standing): number {
   switch (driven.kind) {
     case 'acted':
       return 0;
@@ -113,6 +154,7 @@ function delayAfter(driven: Driven, nowMs: number, lost: number): number {
     case 'idle':
       return Math.max(0, Math.min(LOOK_MS, (driven.wakeMs ?? Number.POSITIVE_INFINITY) - nowMs));
     case 'standby':
+      return isListening ? REST_MS : LOOK_MS;
     case 'refused':
       return LOOK_MS;
     case 'ended':
@@ -123,17 +165,4 @@ function delayAfter(driven: Driven, nowMs: number, lost: number): number {
 
 function textOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted || milliseconds <= 0) return void setImmediate(resolve);
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -67,8 +67,9 @@ export async function driveOnce(service: string, session: string | undefined, de
   if (record === undefined) return { kind: 'none' };
   if (hasEnded(record.progress)) return { kind: 'ended', record };
   if (session !== undefined && stored.session !== session) {
-    const isOurs = stored.session === undefined && (await deps.rollouts.lock(service, session, deps.name));
-    if (!isOurs) return { kind: 'standby', holder: stored.holder ?? 'another controller', record };
+    if (stored.session !== undefined) return { kind: 'standby', holder: stored.holder ?? 'another controller', record };
+    // Another controller was faster, which the next look tells, or Consul will not have it.
+    if (!(await deps.rollouts.lock(service, session, deps.name))) return { kind: 'lost' };
   }
   // Read after the record: should another controller have written both meanwhile, the record no longer holds.
   const policy = await deps.policies.read(service, undefined);

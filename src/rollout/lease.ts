@@ -32,45 +32,47 @@ export interface LeaseOptions {
   readonly ttlSeconds: number;
 }
 
-/** Renewals in a TTL. */
-const RENEWALS = 4;
+/**
+ * Renewals in a TTL. Consul counts twice the TTL from the last one, so fewer let another take over sooner after a death; these
+ * leave time for four more attempts when one fails.
+ */
+const RENEWALS = 2;
 const RETRY_MS = 500;
+const MAX_TIME_LIMIT_MS = 10_000;
 
 export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
   const everyMs = (ttlSeconds * 1000) / RENEWALS;
+  const timeLimitMs = Math.min(everyMs / 2, MAX_TIME_LIMIT_MS);
   let session: string | undefined;
   let problem: string | undefined = 'no session yet';
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
 
-  const create = async (): Promise<void> => {
+  const create = async (): Promise<boolean> => {
     // No lock delay: a writer whose session has ended is fenced off by the transactions themselves.
     const wanted = { Name: name, TTL: `${ttlSeconds}s`, Behavior: 'release', LockDelay: '0s' };
     const body = JSON.stringify(wanted);
-    const answer = await client.put({ path: '/session/create', body, timeLimitMs: everyMs * 2 });
+    const answer = await client.put({ path: '/session/create', body, timeLimitMs: timeLimitMs * 2 });
     const made = answer.kind === 'answer' ? idOf(answer.body.toString('utf8')) : undefined;
     session = made;
     problem = made === undefined ? `no session: ${answer.kind === 'failure' ? answer.reason : 'no ID'}` : undefined;
+    return made !== undefined;
   };
-  const renew = async (id: string): Promise<void> => {
-    const answer = await client.put({
-      path: '/session/renew/{id}',
-      params: { id },
-      body: '',
-      timeLimitMs: everyMs * 2,
-    });
-    if (answer.kind === 'answer') return;
+  const renew = async (id: string): Promise<boolean> => {
+    const answer = await client.put({ path: '/session/renew/{id}', params: { id }, body: '', timeLimitMs });
+    if (answer.kind === 'answer') return true;
     problem = `the session was not renewed: ${answer.reason}`;
     // Only Consul ends a session. While it does not answer, the transactions find out whether it has.
     if (answer.status === 404 || answer.status === 403) session = undefined;
+    return false;
   };
   const beat = async (): Promise<void> => {
-    await (session === undefined ? create() : renew(session));
+    const isAlive = await (session === undefined ? create() : renew(session));
     if (isClosed) return;
     const next = (): void => {
       beating = beat();
     };
-    timer = setTimeout(next, session === undefined ? RETRY_MS : everyMs);
+    timer = setTimeout(next, isAlive ? everyMs : RETRY_MS);
     timer.unref();
   };
   const tried = beat();

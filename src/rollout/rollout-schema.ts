@@ -1,4 +1,4 @@
-import { policySchema } from '../policy/policy-schema';
+import { matchDefinitions, matchSchema } from '../policy/policy-schema';
 import { STATUS_NAMES } from '../policy/status-names';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -11,7 +11,12 @@ const closed = (properties: Schema, more: Schema = {}): Schema => ({
 });
 const listOf = (items: Schema, limits: Schema = {}): Schema => ({ type: 'array', items, ...limits });
 const count = (minimum: number, maximum = 1_000_000): Schema => ({ type: 'integer', minimum, maximum });
-const duration = (minimum: number): Schema => ({ type: 'number', minimum, maximum: 2_147_483_647 });
+const duration = (minimum: number): Schema => ({
+  type: 'number',
+  minimum,
+  maximum: 2_147_483_647,
+  description: 'milliseconds',
+});
 const exactlyOne: Schema = { minProperties: 1, maxProperties: 1 };
 const rate: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 0.5 };
 
@@ -31,7 +36,7 @@ const tokenEnv: Schema = {
   title: 'the name of an environment variable',
   pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$',
 };
-const timeoutMs: Schema = { type: 'number', minimum: 1, maximum: 600_000 };
+const timeoutMs: Schema = { type: 'number', minimum: 1, maximum: 600_000, description: 'milliseconds' };
 const text: Schema = { type: 'string', minLength: 1, maxLength: 4_096 };
 
 const webhook: Schema = closed({ url: text, tokenEnv, timeoutMs }, { required: ['url'] });
@@ -105,15 +110,16 @@ const step: Schema = closed(
     setWeight: { type: 'number', minimum: 0, maximum: 100, description: 'percent of the calls of the route' },
     pause: closed({ durationMs: duration(1) }),
     analysis: closed(analysisKeys),
-    setRoute: closed(
-      { name: routeName, match: { $ref: '#/definitions/match', minProperties: 1 } },
-      { required: ['name', 'match'] },
-    ),
+    setRoute: closed({ name: routeName, match: { ...matchSchema, minProperties: 1 } }, { required: ['name', 'match'] }),
   },
   exactlyOne,
 );
 
-/** What the structure of a rollout document is checked against: the one place that says which keys there are. */
+/**
+ * The published JSON Schema of a rollout document, and what its structure is checked against: the one place that says which
+ * keys there are. What a schema cannot say (names given twice, conditions) is checked in `validation/`. `rollout.schema.json` is
+ * this object, written out by its test.
+ */
 export const rolloutSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
   title: 'Graylane rollout',
@@ -139,5 +145,5 @@ export const rolloutSchema: Schema = {
     },
     { required: ['schema', 'service', 'canary', 'stable', 'steps'] },
   ),
-  definitions: policySchema['definitions'],
+  definitions: matchDefinitions,
 };

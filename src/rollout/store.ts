@@ -101,8 +101,13 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
   };
 }
 
-function keyOf(service: string): string {
+/** Under which all keys of a service are; also those of services whose names begin with its own. */
+export function treeOf(service: string): string {
   return `${PREFIX}/${service}`;
+}
+
+function keyOf(service: string): string {
+  return treeOf(service);
 }
 
 function lockOf(service: string): string {

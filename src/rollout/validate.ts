@@ -1,11 +1,10 @@
-import { isRecord } from '../internal/is-record';
 import type { DocumentPath } from '../policy/document-path';
-import { MAX_DOCUMENT_BYTES } from '../policy/limits';
 import { parsePolicyText } from '../policy/parse-text';
-import { canonicalJson, copyPlainData, deepFreeze, ownValue } from '../policy/plain-data';
+import { deepFreeze, ownValue } from '../policy/plain-data';
 import type { PolicyProblem } from '../policy/plan';
 import type { Positions } from '../policy/positions';
 import { createProblemList, note, type ProblemList } from '../policy/problems';
+import { copyDocument, isOfLaterFormat } from '../policy/validation/copy-document';
 import { checkMatch } from '../policy/validation/matches';
 import { listOf } from '../policy/validation/references';
 import type { RolloutDocument } from './document';
@@ -35,8 +34,8 @@ export function parseRollout(text: string | Uint8Array, format: 'json' | 'yaml')
  */
 export function validateRollout(value: unknown, positions?: Positions): JudgedRollout {
   const problems = createProblemList(positions, 'rollout');
-  const document = copyDocument(value, problems);
-  if (document !== undefined && !isFromTheFuture(document, problems)) {
+  const document = copyDocument(value, 'rollout', problems);
+  if (document !== undefined && !isOfLaterFormat(document, problems)) {
     checkRolloutStructure(document, problems);
     checkSubsets(document, problems);
     checkSteps(document, problems);
@@ -49,38 +48,6 @@ export function validateRollout(value: unknown, positions?: Positions): JudgedRo
     problems: problems.problems,
     document: isSound ? deepFreeze(document as unknown as RolloutDocument) : undefined,
   };
-}
-
-function copyDocument(value: unknown, problems: ProblemList): Readonly<Record<string, unknown>> | undefined {
-  if (value === null || value === undefined || value === '') {
-    problems.report([], value === '' ? note('blank') : value, 'a rollout document');
-    return undefined;
-  }
-  let copy: unknown;
-  try {
-    copy = copyPlainData(value, problems);
-  } catch (error) {
-    // Getters and proxies of an inline object may do as they like.
-    problems.report([], note('unreadable'), `plain data; ${error instanceof Error ? error.message : String(error)}`);
-    return undefined;
-  }
-  if (!isRecord(copy)) {
-    if (problems.problems.length === 0) problems.report([], copy, 'an object');
-    return undefined;
-  }
-  const size = Buffer.byteLength(canonicalJson(copy));
-  if (size > MAX_DOCUMENT_BYTES) {
-    problems.report([], note(`${size} bytes as JSON`), `at most ${MAX_DOCUMENT_BYTES} bytes`);
-    return undefined;
-  }
-  return copy;
-}
-
-function isFromTheFuture(document: unknown, problems: ProblemList): boolean {
-  const schema = ownValue(document, 'schema');
-  if (typeof schema !== 'number' || !(schema > 1)) return false;
-  problems.report(['schema'], schema, '1; this one is written for a newer version of graylane');
-  return true;
 }
 
 function checkSubsets(document: unknown, problems: ProblemList): void {

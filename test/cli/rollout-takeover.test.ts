@@ -11,7 +11,7 @@ import { builtCommand, cleanEnv } from './built-command';
 import { startWriteSpy } from './write-spy';
 
 const TTL_MS = 10_000;
-/** A controller looks once a second, and two busy cores are not always there. */
+/** Eight controllers start and die here at once, and two busy cores are not always there. */
 const SLACK_MS = 3000;
 const KILLED_AT_WRITES = [1, 3, 4, 5, 7, 8, 10, 13];
 

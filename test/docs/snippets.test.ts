@@ -8,6 +8,7 @@ import { parse as parseYaml } from 'yaml';
 import { parsePolicyText } from '../../src/policy/parse-text';
 import schema from '../../src/policy/policy.schema.json';
 import { validatePolicy } from '../../src/policy/validate';
+import rolloutSchema from '../../src/rollout/rollout.schema.json';
 import { everyPage, type Fence, fencesOf, pages, readPage, root } from './fences';
 
 const fences = pages.flatMap(fencesOf);
@@ -123,9 +124,13 @@ describe('pages', () => {
     expect(missing.map(([link]) => link)).toEqual([]);
   });
 
-  it('name every field of a policy', () => {
-    const text = readPage('docs/policies.md');
-    const missing = [...propertiesOf(schema)].filter((name) => !text.includes(`\`${name}\``));
+  it.each([
+    ['policy', 'docs/policies.md', schema],
+    // What conditions of a match there are is said of policies.
+    ['rollout', 'docs/rollouts.md', { ...rolloutSchema, definitions: {} }],
+  ])('name every field of a %s', (_, page, published) => {
+    const text = readPage(page);
+    const missing = [...propertiesOf(published)].filter((name) => !text.includes(`\`${name}\``));
     expect(missing).toEqual([]);
   });
 });

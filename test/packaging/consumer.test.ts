@@ -49,8 +49,9 @@ describe('the tarball in a user’s project', () => {
     });
   });
 
-  it('offers the schema of policies, imported and required', () => {
-    expect(JSON.parse(node('schema.mjs'))).toEqual({ title: 'Graylane policy', required: 'Graylane policy' });
+  it('offers the schemas of policies and rollouts, imported and required', () => {
+    const titles = ['Graylane policy', 'Graylane rollout'];
+    expect(JSON.parse(node('schema.mjs'))).toEqual({ imported: titles, required: titles });
   });
 
   it('works in a default Jest project, and lets it end', () => {

@@ -31,8 +31,9 @@ describe('editors', () => {
     ]);
   });
 
-  it('find the schema of the installed package where the docs say it is', () => {
+  it('find the schemas of the installed package where the docs say they are', () => {
     const named = pages.flatMap(fencesOf).flatMap((fence) => MODELINE.exec(fence.text)?.[1] ?? []);
-    expect(new Set(named)).toEqual(new Set([join('node_modules/graylane', manifest.exports['./policy.schema.json'])]));
+    const shipped = [manifest.exports['./policy.schema.json'], manifest.exports['./rollout.schema.json']];
+    expect(new Set(named)).toEqual(new Set(shipped.map((file) => join('node_modules/graylane', file))));
   });
 });

@@ -1,15 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { validateRollout } from '../../src/rollout/validate';
-import { change, WHOLE } from './whole-rollout';
-
-/** Every place of a value, the value itself included. */
-function placesOf(value: unknown, path: readonly (string | number)[] = []): readonly (readonly (string | number)[])[] {
-  if (typeof value !== 'object' || value === null) return [path];
-  const keys = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
-  const inner = keys.flatMap((key) => placesOf((value as Record<string | number, unknown>)[key], [...path, key]));
-  return path.length === 0 ? inner : [path, ...inner];
-}
+import { change, placesOf, WHOLE } from './whole-rollout';
 
 describe('validateRollout', () => {
   const places = placesOf(WHOLE);

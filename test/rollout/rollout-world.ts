@@ -114,7 +114,7 @@ export function rolloutWorld(options: StartConsulOptions = {}): RolloutWorld {
   return world;
 }
 
-function clientOf(address: string): ConsulClient {
+export function clientOf(address: string): ConsulClient {
   return createConsulClient(parseConsulOptions({ address }, {}), { clock: systemClock });
 }
 

@@ -72,3 +72,14 @@ export function change(path: readonly (string | number)[], value: unknown): unkn
   else holder[last] = value;
   return copy;
 }
+
+/** Every place of a value, the value itself included. */
+export function placesOf(
+  value: unknown,
+  path: readonly (string | number)[] = [],
+): readonly (readonly (string | number)[])[] {
+  if (typeof value !== 'object' || value === null) return [path];
+  const keys = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
+  const inner = keys.flatMap((key) => placesOf((value as Record<string | number, unknown>)[key], [...path, key]));
+  return path.length === 0 ? inner : [path, ...inner];
+}

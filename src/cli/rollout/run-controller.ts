@@ -1,7 +1,10 @@
 import { hostname } from 'node:os';
+import { systemClock } from '../../internal/clock';
+import { systemRandom } from '../../internal/random';
 import { type ControllerWatch, driveAll, driveService } from '../../rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../rollout/lease';
 import type { RolloutRecord, Transition } from '../../rollout/record';
+import { type RolloutWatch, watchRollout } from '../../rollout/rollout-watch';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { driveDeps } from './drive-deps';
@@ -31,7 +34,9 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
     const lease = openLease({ client, name: 'graylane rollout', ttlSeconds });
     const { env, interrupted: signal } = io;
     const deps = driveDeps(session, { name, env, signal, allowCommands: flags.allowCommands === true });
-    const options = { deps, lease, watch: printing(flags, io), signal };
+    const listen = (service: string, onChange: () => void): RolloutWatch =>
+      watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom });
+    const options = { deps, lease, watch: printing(flags, io), listen, signal };
     try {
       if (flags.once === true && only !== undefined) {
         finish(only, await driveService(only, options, true), io);

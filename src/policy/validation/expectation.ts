@@ -25,6 +25,8 @@ export function expectationOf(error: ErrorObject): string {
       return `<= ${limit}`;
     case 'exclusiveMinimum':
       return `> ${limit}`;
+    case 'exclusiveMaximum':
+      return `< ${limit}`;
     case 'const':
       return String(error.schema);
     case 'enum':
@@ -52,6 +54,8 @@ export function describeSchema(schema: unknown): string {
   const resolved = resolveSchema(schema);
   if (typeof resolved['title'] === 'string') return resolved['title'];
   if ('const' in resolved) return String(resolved['const']);
+  // A choice has no type of its own to be described by.
+  if (Array.isArray(resolved['enum'])) return `one of ${resolved['enum'].join(', ')}`;
   return describeTypes(resolved['type']);
 }
 

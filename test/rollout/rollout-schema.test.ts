@@ -1,0 +1,66 @@
+import { Ajv } from 'ajv';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import published from '../../src/rollout/rollout.schema.json';
+import { rolloutSchema } from '../../src/rollout/rollout-schema';
+import { validateRollout } from '../../src/rollout/validate';
+import { fencesOf } from '../docs/fences';
+import { change, placesOf, WHOLE } from './whole-rollout';
+
+describe('the published schema', () => {
+  it('is the one that documents are held against', async () => {
+    // `vitest -u` writes the file anew.
+    await expect(`${JSON.stringify(rolloutSchema, null, 2)}\n`).toMatchFileSnapshot(
+      '../../src/rollout/rollout.schema.json',
+    );
+  });
+
+  const editor = new Ajv({ allErrors: true, allowUnionTypes: true, strictRequired: false, strictTypes: false });
+  const accepts = editor.compile(published);
+
+  it('is a valid draft-07 schema that accepts what people are shown', () => {
+    expect(editor.validateSchema(published)).toBe(true);
+    expect(accepts(WHOLE)).toBe(true);
+    const shown = fencesOf('docs/rollouts.md').filter(({ text }) => text.startsWith('# rollout.yaml'));
+    for (const { text } of shown) expect(accepts(parse(text))).toBe(true);
+    expect(shown).toHaveLength(1);
+  });
+
+  it('agrees with the validator: what one refuses by its structure the other does, at the same place', () => {
+    const foreign = fc.constantFrom<unknown>(null, { wobble: 1 }, [[]], [], {}, -7.5, 0, 101, 'a b', '', 1e300, true);
+    fc.assert(
+      fc.property(fc.constantFrom(...placesOf(WHOLE)), foreign, (path, value) => {
+        const document = change(path, value);
+        const { problems } = validateRollout(document);
+        if (accepts(document)) {
+          // Left over is what no schema says.
+          for (const { message } of problems) expect(message).toMatch(BEYOND_SCHEMAS);
+        } else {
+          const places = problems.map(({ path: at }) => at.replaceAll(/\[(\d+)\]|\["?([^"\]]+)"?\]/g, '.$1$2'));
+          for (const { instancePath } of accepts.errors ?? []) {
+            const at = instancePath.slice(1).replaceAll('/', '.');
+            expect(places.some((place) => place === at || place.startsWith(at === '' ? '' : `${at}.`))).toBe(true);
+          }
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+const BEYOND_SCHEMAS = new RegExp(
+  [
+    'another subset than stable',
+    'at least one\\)$',
+    'http://host:port',
+    'a query in PromQL',
+    'none; built-in checks',
+    'each check once',
+    'a name that no',
+    'successCondition, failureCondition or both',
+    'successCondition: |failureCondition: ',
+    'steps\\[\\d+\\]\\.setRoute\\.match',
+    'a program',
+  ].join('|'),
+);
