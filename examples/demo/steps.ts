@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from './fleet';
+import type { TakenBack } from './rollout-step';
 import type { CallRecord, Traffic } from './traffic';
 import { DATACENTERS, type World } from './world';
 
@@ -10,6 +11,8 @@ export interface Stage {
   readonly traffic: Traffic;
   /** The canary's weight now, for the table. */
   weightPercent: number;
+  /** Set by the rollout. */
+  takenBack: TakenBack | undefined;
   readonly splits: { readonly weightPercent: number; readonly observedPercent: number }[];
 }
 
@@ -94,12 +97,12 @@ async function failCanary({ traffic, fleet, world }: Stage): Promise<StepFinding
   // Calls of testers that are out have no fallback.
   await sleep(200);
   const failedAtMs = performance.now();
-  for (const { id } of canaries) fleet.setFailing(id, true);
+  for (const { id } of canaries) fleet.setFailing(id, 1);
   await sleep(3_000);
   const open = world.lane.breakers.list().filter(({ state }) => state !== 'closed').length;
   const served = traffic.since(failedAtMs).filter((record) => record.reply?.version === 'stable').length;
   const curedAtMs = performance.now();
-  for (const { id } of canaries) fleet.setFailing(id, false);
+  for (const { id } of canaries) fleet.setFailing(id, 0);
   const first = await until(() => traffic.since(curedAtMs).find(isCanary));
   await sleep(1_500);
   traffic.setTesting(true);

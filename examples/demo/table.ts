@@ -11,17 +11,15 @@ const RATE_BAR = 12;
 const STABLE: Style = 'cyan';
 const CANARY: Style = 'yellow';
 
-/** The whole picture as lines of at most 80 columns; always the same number of them. */
+/** The whole picture as lines of at most 80 columns; always the same number of them, 24 with all steps. */
 export function drawTable(figures: Figures, heading: string): readonly string[] {
   const { calls, lost, gray, medianMs, seconds } = figures;
   return [
     spread(paint('bold', ' graylane') + paint('dim', `  ${heading}`), paint('dim', `${seconds.toFixed(1)} s`)),
     ...drawSplit(figures),
-    '',
     ...drawDatacenters(figures),
     ` ${paint('bold', String(calls))} calls   ${paint(lost === 0 ? ['green', 'bold'] : ['red', 'bold'], `${lost} lost`)}   ` +
       `${gray.canary} of ${gray.sent} gray calls on the canary   median ${medianMs.toFixed(1)} ms`,
-    '',
     ...figures.steps.flatMap(drawStep),
   ];
 }
