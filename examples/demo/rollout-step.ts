@@ -34,11 +34,12 @@ function documentOf(figuresUrl: string): object {
       { setWeight: 10 },
       { analysis: { count: 2, acceptance: 'unrefuted' } },
       { setWeight: RAISED_TO },
-      { analysis: { count: 4, inconclusiveLimit: 100 } },
+      { analysis: { count: 4 } },
       { setWeight: 100 },
     ],
     analysis: {
-      ...{ intervalMs: 500, minimumCalls: 10, checks: [{ check: 'request-success-rate', threshold: 1 }] },
+      ...{ intervalMs: 500, minimumCalls: 10, inconclusiveLimit: 100 },
+      checks: [{ check: 'request-success-rate', threshold: 1 }],
       provider: { webhook: { url: figuresUrl } },
     },
   };
@@ -76,10 +77,13 @@ async function runRollout(stage: Stage): Promise<StepFinding> {
     if (started.code !== 0) throw new Error(`graylane rollout start: ${started.notes}`);
     const { code } = await graylane(['rollout', 'run', '--once', 'payments', '--json'], { consul, onLine });
     const { author, reason } = await lastChange(consul);
+    // Time enough to see that nobody is sent there any more.
+    await sleep(1_200);
+    const late = traffic.since(backAtMs + 500).filter((record) => record.reply?.version === 'canary').length;
     stage.takenBack = { author, reason, weights };
     const [, said = reason] = /(?:canary )(failed .*?)(?:, stable|$)/.exec(reason) ?? [];
     return {
-      holds: code === 3 && weights.at(-1) === 0 && author.startsWith('rollout/') && reason.startsWith('rolled back'),
+      holds: code === 3 && late === 0 && author.startsWith('rollout/') && reason.startsWith('rolled back'),
       detail: `${weights.join(' -> ')} %: ${said}`,
       settleMs: backAtMs - failingSinceMs,
     };

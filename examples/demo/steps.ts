@@ -71,7 +71,7 @@ async function moveSplit(stage: Stage): Promise<StepFinding> {
   const back = after.calls.filter((record) => converts.has(record.user) && !isCanary(record)).length;
   return {
     holds: first !== undefined && isNear(before) && isNear(after) && back === 0,
-    detail: `${before.percent} % -> ${after.percent} %; of ${converts.size} users on the canary ${back === 0 ? 'none' : back} left it`,
+    detail: `${before.percent} % -> ${after.percent} %; ${back === 0 ? 'none' : back} of ${converts.size} canary users left it`,
     settleMs: (first?.startedAtMs ?? Number.NaN) - writtenAtMs,
   };
 }
@@ -108,7 +108,7 @@ async function failCanary({ traffic, fleet, world }: Stage): Promise<StepFinding
   traffic.setTesting(true);
   return {
     holds: open > 0 && served > 100 && first !== undefined,
-    detail: `${open} breakers opened, stable served ${served} calls; the canary is back`,
+    detail: `${open} breakers opened, stable served ${served} calls`,
     settleMs: (first?.endedAtMs ?? Number.NaN) - curedAtMs,
   };
 }
@@ -143,7 +143,7 @@ async function bringBack({ traffic, fleet, world }: Stage): Promise<StepFinding>
   const servers = new Set(local.map((record) => record.reply?.servedBy));
   return {
     holds: first !== undefined && calls.length > 50 && local.length === calls.length && servers.size === revived.length,
-    detail: `${local.length} of ${calls.length} calls at home again, on all ${servers.size} instances`,
+    detail: `${local.length} of ${calls.length} calls at home again, on all ${servers.size}`,
     settleMs: (first?.startedAtMs ?? Number.NaN) - announcedAtMs,
   };
 }

@@ -70,7 +70,8 @@ function drawStep({ step, state, finding, lost }: StepView): readonly string[] {
   };
   const title = state === 'waiting' ? paint('dim', step.title) : step.title;
   const detail = finding === undefined ? '' : `${finding.detail}${describeSettling(finding.settleMs)}; ${lost} lost`;
-  return [` ${mark[state]} ${title}`, `   ${paint('dim', detail)}`];
+  // A line that wraps would spoil what is drawn above it.
+  return [` ${mark[state]} ${title}`, `   ${paint('dim', detail.slice(0, 2 * COLUMN + 1))}`];
 }
 
 /** `; settled in 14 ms`, or nothing for what needed no time. */

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
+const LIMIT_MS = 90_000;
 const COMMAND = join(__dirname, '..', '..', 'dist', 'cli', 'main.js');
 
 export interface CommandSettings {
@@ -15,12 +16,13 @@ export interface CommandSettings {
   readonly onLine?: (line: string) => void;
 }
 
-/** Runs the command to its end. Its notes go to standard error of this process unless `onLine` is left out. */
+/** Runs the command to its end; one that has not ended after a minute and a half is killed, with code -1. */
 export async function graylane(
   args: readonly string[],
   { consul, input = '', onLine }: CommandSettings,
 ): Promise<{ readonly code: number; readonly lines: readonly string[]; readonly notes: string }> {
-  const child = spawn(process.execPath, [COMMAND, ...args], { env: { ...process.env, CONSUL_HTTP_ADDR: consul } });
+  const env = { ...process.env, CONSUL_HTTP_ADDR: consul };
+  const child = spawn(process.execPath, [COMMAND, ...args], { env, timeout: LIMIT_MS, killSignal: 'SIGKILL' });
   const endNow = (): void => void child.kill('SIGKILL');
   process.once('exit', endNow);
   const lines: string[] = [];
