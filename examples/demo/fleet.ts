@@ -18,8 +18,8 @@ export interface Fleet {
   get(id: string): Instance;
   /** SIGKILL: no goodbye, sockets torn down by the kernel. */
   kill(id: string): void;
-  /** From now on every call to it fails, or none any more. */
-  setFailing(id: string, isFailing: boolean): void;
+  /** From now on one of so many calls to it fails: 1 is every call, 0 none. */
+  setFailing(id: string, every: number): void;
   /** Starts it again, at the same port. */
   revive(id: string): Promise<Instance>;
   stop(): Promise<void>;
@@ -61,8 +61,8 @@ export async function startFleet(datacenters: readonly string[]): Promise<Fleet>
       member.isAlive = false;
       member.child.kill('SIGKILL');
     },
-    setFailing(id, isFailing) {
-      get(id).child.send(isFailing ? 'fail' : 'cure');
+    setFailing(id, every) {
+      get(id).child.send(every);
     },
     async revive(id) {
       const member = get(id);

@@ -7,12 +7,15 @@ const [name, version, datacenter, wantedPort = '0'] = process.argv.slice(2);
 const definition = loadSync(join(__dirname, '..', '..', 'proto', 'payments.proto'), { longs: Number, defaults: true });
 const { Payments } = grpc.loadPackageDefinition(definition).shop.v1;
 
-let isFailing = false;
+/** One call of so many fails; 0: none does. */
+let failing = 0;
+let calls = 0;
 
 const server = new grpc.Server();
 server.addService(Payments.service, {
   charge(call, callback) {
-    if (isFailing) {
+    calls += 1;
+    if (failing > 0 && calls % failing === 0) {
       callback({ code: grpc.status.INTERNAL, details: 'a bug in this version' });
       return;
     }
@@ -30,7 +33,7 @@ server.bindAsync(`127.0.0.1:${wantedPort}`, grpc.ServerCredentials.createInsecur
 });
 
 process.on('message', (message) => {
-  isFailing = message === 'fail';
+  failing = Number(message);
 });
 
 // The demo decides when this ends; and when the demo is gone, whatever ended it, so is this.

@@ -1,7 +1,9 @@
-// `npm run demo`: a canary takes its share, instances die, a datacenter goes and comes back, and no call is lost.
+// `npm run demo`: a canary takes its share, instances die, a datacenter goes and comes back, a rollout raises the canary and
+// takes it back; and no call is lost.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type StepView, takeFigures } from './figures';
 import { type Fleet, startFleet } from './fleet';
+import { ROLLOUT_STEP } from './rollout-step';
 import { createScreen, type Screen } from './screen';
 import { STEPS, type Stage } from './steps';
 import { startTraffic } from './traffic';
@@ -32,8 +34,9 @@ async function main(): Promise<boolean> {
   closers.push(() => traffic.stop());
   screen.say(`source: ${world.source}\n`);
 
-  const stage: Stage = { world, fleet, traffic, weightPercent: FIRST_WEIGHT_PERCENT, splits: [] };
-  const views: StepView[] = STEPS.map((step) => ({ step, state: 'waiting', finding: undefined, lost: 0 }));
+  const stage: Stage = { world, fleet, traffic, weightPercent: FIRST_WEIGHT_PERCENT, splits: [], takenBack: undefined };
+  const wanted = world.source === 'consul' ? [...STEPS, ROLLOUT_STEP] : STEPS;
+  const views: StepView[] = wanted.map((step) => ({ step, state: 'waiting', finding: undefined, lost: 0 }));
   const startedAtMs = performance.now();
   const show = (): void => screen.show(takeFigures(stage, views, startedAtMs));
   const frames = setInterval(show, FRAME_MS);
@@ -41,7 +44,7 @@ async function main(): Promise<boolean> {
 
   // The first calls after a start connect; what follows is the steady state.
   await sleep(1_000);
-  for (const [index, step] of STEPS.entries()) await run(step, index, stage, views);
+  for (const [index, step] of wanted.entries()) await run(step, index, stage, views);
   clearInterval(frames);
   await traffic.stop();
   show();
@@ -51,8 +54,10 @@ async function main(): Promise<boolean> {
     const settleMs = finding === undefined || Number.isNaN(finding.settleMs) ? null : Math.round(finding.settleMs);
     return { name: step.name, lost: own, settleMs };
   });
+  const { splits: split, takenBack: rollout = null } = stage;
   screen.say(`\n${calls} calls, ${lost} lost.`);
-  if (asJson) console.log(JSON.stringify({ source: world.source, calls, lost, gray, split: stage.splits, steps }));
+  if (rollout !== null) screen.say(`graylane policy log payments: ${rollout.author}: ${rollout.reason}`);
+  if (asJson) console.log(JSON.stringify({ source: world.source, calls, lost, gray, split, steps, rollout }));
   return lost === 0 && gray.sent === gray.canary && views.every((view) => view.state === 'held');
 }
 

@@ -33,13 +33,14 @@ function createRedrawnScreen(output: NodeJS.WriteStream, heading: () => string):
   const draw = (figures: Figures): void => {
     last = figures;
     const lines = drawTable(figures, heading());
-    const up = height === 0 ? HIDE_CURSOR : `\u001b[${height}A`;
-    output.write(up + lines.map((line) => `${line}${CLEAR_LINE_END}\n`).join(''));
+    // No line break after the last: in a terminal that is just as high the first would leave it.
+    const up = height === 0 ? HIDE_CURSOR : `\r\u001b[${height - 1}A`;
+    output.write(up + lines.map((line) => `${line}${CLEAR_LINE_END}`).join('\n'));
     height = lines.length;
   };
   return {
     say: (text) => {
-      output.write(`${text}\n`);
+      output.write(`${height === 0 ? '' : '\n'}${text}\n`);
       // What follows is drawn below it.
       height = 0;
     },
@@ -48,7 +49,7 @@ function createRedrawnScreen(output: NodeJS.WriteStream, heading: () => string):
       if (last !== undefined) draw(last);
     },
     close: () => {
-      output.write(SHOW_CURSOR);
+      output.write(`${height === 0 ? '' : '\n'}${SHOW_CURSOR}`);
     },
   };
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from './fleet';
+import type { TakenBack } from './rollout-step';
 import type { CallRecord, Traffic } from './traffic';
 import { DATACENTERS, type World } from './world';
 
@@ -10,6 +11,8 @@ export interface Stage {
   readonly traffic: Traffic;
   /** The canary's weight now, for the table. */
   weightPercent: number;
+  /** Set by the rollout. */
+  takenBack: TakenBack | undefined;
   readonly splits: { readonly weightPercent: number; readonly observedPercent: number }[];
 }
 
@@ -68,7 +71,7 @@ async function moveSplit(stage: Stage): Promise<StepFinding> {
   const back = after.calls.filter((record) => converts.has(record.user) && !isCanary(record)).length;
   return {
     holds: first !== undefined && isNear(before) && isNear(after) && back === 0,
-    detail: `${before.percent} % -> ${after.percent} %; of ${converts.size} users on the canary ${back === 0 ? 'none' : back} left it`,
+    detail: `${before.percent} % -> ${after.percent} %; ${back === 0 ? 'none' : back} of ${converts.size} canary users left it`,
     settleMs: (first?.startedAtMs ?? Number.NaN) - writtenAtMs,
   };
 }
@@ -94,18 +97,18 @@ async function failCanary({ traffic, fleet, world }: Stage): Promise<StepFinding
   // Calls of testers that are out have no fallback.
   await sleep(200);
   const failedAtMs = performance.now();
-  for (const { id } of canaries) fleet.setFailing(id, true);
+  for (const { id } of canaries) fleet.setFailing(id, 1);
   await sleep(3_000);
   const open = world.lane.breakers.list().filter(({ state }) => state !== 'closed').length;
   const served = traffic.since(failedAtMs).filter((record) => record.reply?.version === 'stable').length;
   const curedAtMs = performance.now();
-  for (const { id } of canaries) fleet.setFailing(id, false);
+  for (const { id } of canaries) fleet.setFailing(id, 0);
   const first = await until(() => traffic.since(curedAtMs).find(isCanary));
   await sleep(1_500);
   traffic.setTesting(true);
   return {
     holds: open > 0 && served > 100 && first !== undefined,
-    detail: `${open} breakers opened, stable served ${served} calls; the canary is back`,
+    detail: `${open} breakers opened, stable served ${served} calls`,
     settleMs: (first?.endedAtMs ?? Number.NaN) - curedAtMs,
   };
 }
@@ -140,7 +143,7 @@ async function bringBack({ traffic, fleet, world }: Stage): Promise<StepFinding>
   const servers = new Set(local.map((record) => record.reply?.servedBy));
   return {
     holds: first !== undefined && calls.length > 50 && local.length === calls.length && servers.size === revived.length,
-    detail: `${local.length} of ${calls.length} calls at home again, on all ${servers.size} instances`,
+    detail: `${local.length} of ${calls.length} calls at home again, on all ${servers.size}`,
     settleMs: (first?.startedAtMs ?? Number.NaN) - announcedAtMs,
   };
 }

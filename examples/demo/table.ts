@@ -11,17 +11,15 @@ const RATE_BAR = 12;
 const STABLE: Style = 'cyan';
 const CANARY: Style = 'yellow';
 
-/** The whole picture as lines of at most 80 columns; always the same number of them. */
+/** The whole picture as lines of at most 80 columns; always the same number of them, 24 with all steps. */
 export function drawTable(figures: Figures, heading: string): readonly string[] {
   const { calls, lost, gray, medianMs, seconds } = figures;
   return [
     spread(paint('bold', ' graylane') + paint('dim', `  ${heading}`), paint('dim', `${seconds.toFixed(1)} s`)),
     ...drawSplit(figures),
-    '',
     ...drawDatacenters(figures),
     ` ${paint('bold', String(calls))} calls   ${paint(lost === 0 ? ['green', 'bold'] : ['red', 'bold'], `${lost} lost`)}   ` +
       `${gray.canary} of ${gray.sent} gray calls on the canary   median ${medianMs.toFixed(1)} ms`,
-    '',
     ...figures.steps.flatMap(drawStep),
   ];
 }
@@ -72,7 +70,8 @@ function drawStep({ step, state, finding, lost }: StepView): readonly string[] {
   };
   const title = state === 'waiting' ? paint('dim', step.title) : step.title;
   const detail = finding === undefined ? '' : `${finding.detail}${describeSettling(finding.settleMs)}; ${lost} lost`;
-  return [` ${mark[state]} ${title}`, `   ${paint('dim', detail)}`];
+  // A line that wraps would spoil what is drawn above it.
+  return [` ${mark[state]} ${title}`, `   ${paint('dim', detail.slice(0, 2 * COLUMN + 1))}`];
 }
 
 /** `; settled in 14 ms`, or nothing for what needed no time. */

@@ -9,6 +9,8 @@ export const DATACENTERS = ['dc1', 'dc2'] as const;
 export interface World {
   readonly source: 'consul' | 'static';
   readonly lane: Graylane;
+  /** The agent at home, for the `graylane` command; undefined without Consul. */
+  readonly consul: string | undefined;
   /** Tells of an instance, or of its new port. */
   announce(instance: Instance): Promise<void>;
   writePolicy(canaryPercent: number): Promise<void>;
@@ -44,6 +46,7 @@ async function createConsulWorld(): Promise<World> {
   return {
     source: 'consul',
     lane,
+    consul: local.address,
     announce: ({ id, version, datacenter, port }) =>
       consul.dc(datacenter).register({
         name: 'payments',
@@ -68,6 +71,7 @@ function createStaticWorld(fleet: Fleet): World {
   return {
     source: 'static',
     lane,
+    consul: undefined,
     async announce() {
       // The list keeps whoever was killed: that it is dead shows in its connection.
       lane.setInstances(

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { parseRollout } from '../../src/rollout/validate';
 import type { CommandEnded } from '../cli/built-command';
 import { commandWorld, policyOf } from '../cli/two-datacenters';
@@ -18,9 +19,9 @@ describe('docs/rollouts.md', () => {
       const role = /^# (.+)/.exec(text)?.[1] ?? '';
       if (language === 'hcl') tokens.set(role, (await world.consul.dc('dc1').createToken(text)).secret);
     }
-    for (const service of ['payments', 'orders']) {
-      await world.consul.dc('dc1').putKv(`graylane/policies/${service}`, JSON.stringify(policyOf(service, 0)));
-    }
+    const shown = fences.find(({ text }) => text.startsWith('schema: 1'))?.text ?? '';
+    await world.consul.dc('dc1').putKv('graylane/policies/payments', JSON.stringify(parse(shown)));
+    await world.consul.dc('dc1').putKv('graylane/policies/orders', JSON.stringify(policyOf('orders', 0)));
   });
 
   it('shows a rollout without a fault', () => {
@@ -45,5 +46,12 @@ describe('docs/rollouts.md', () => {
     });
     expect(stderr).toMatch(/payments: nothing moves: no session: HTTP 403.*; goes on trying/);
     for (const secret of tokens.values()) expect(stderr).not.toContain(secret);
+  });
+
+  it('shows a rollout that can be started as it stands, of the policy that it shows', async () => {
+    const file = world.file('rollout.yaml', fences.find(({ text }) => text.startsWith('# rollout.yaml'))?.text ?? '');
+    const { code, stdout } = await world.run(['rollout', 'start', 'payments', '--file', file]);
+    expect(code).toBe(0);
+    expect(stdout.match(/canary to \d+ %/g)).toEqual([5, 25, 50, 100].map((weight) => `canary to ${weight} %`));
   });
 });

@@ -84,7 +84,14 @@ export interface PaymentsServer extends ServerIdentity {
   kill(): void;
 }
 
-export type Behaviour = { readonly code: grpc.status; readonly details?: string } | { readonly delayMs: number };
+export type Behaviour =
+  | {
+      readonly code: grpc.status;
+      readonly details?: string;
+      /** One call of so many is refused, the others are answered. Default 1. */
+      readonly every?: number;
+    }
+  | { readonly delayMs: number };
 
 /** A real grpc-js server on a free port that says in each answer who it is. */
 export async function startPaymentsServer(
@@ -115,6 +122,7 @@ export async function startPaymentsServer(
       lastMetadata = call.metadata;
       const answer = reply(call.request.order, call.metadata);
       if (behaviour === undefined) callback(null, answer);
+      else if ('code' in behaviour && calls % (behaviour.every ?? 1) > 0) callback(null, answer);
       else if ('code' in behaviour) callback({ code: behaviour.code, details: behaviour.details ?? 'as told' });
       else setTimeout(() => callback(null, answer), behaviour.delayMs);
     },

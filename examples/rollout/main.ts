@@ -1,0 +1,79 @@
+// A canary is raised step by step and becomes stable; the next one fails and is taken back. The controller does both by itself.
+import { readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createGraylane } from 'graylane';
+import { startConsul } from '../../test/support/consul/start';
+import { serveFigures } from '../shared/attempt-figures';
+import { graylane } from '../shared/graylane-command';
+import { expectThat } from '../shared/payments';
+import { startVersion } from './fleet';
+import { startTraffic } from './traffic';
+
+async function main(): Promise<void> {
+  // Your own Consul is running already; this one is started for the example.
+  const consul = await startConsul();
+  const agent = consul.dc('dc1');
+  const run = async (...args: readonly string[]): Promise<number> => {
+    console.log(`\n$ graylane ${args.join(' ')}`);
+    const onLine = (line: string): void => console.log(`  ${line}`);
+    const input = args.includes('-') ? rollout : '';
+    const { code, notes } = await graylane(args, { consul: agent.address, input, onLine });
+    if (code !== 0 && code !== 3) console.error(notes);
+    return code;
+  };
+  const policyFile = (name: string): string => relative(process.cwd(), join(__dirname, name));
+
+  const servers = [...(await startVersion('v1', 0, agent)), ...(await startVersion('v2', 0, agent))];
+  expectThat(
+    (await run('policy', 'apply', policyFile('policy-v2.yaml'), '-m', 'v2 is there')) === 0,
+    'v1 has all calls',
+  );
+  const lane = createGraylane({ consul: { address: agent.address }, stateDirectory: false });
+  await lane.ready('payments');
+  const traffic = startTraffic(lane);
+  const figures = await serveFigures(
+    () => traffic.ended,
+    (subset) =>
+      lane.breakers.list().filter(({ level, key, state }) => {
+        return level === 'subset' && state !== 'closed' && key.startsWith(`${subset}@`);
+      }).length,
+  );
+  const rollout = readFileSync(join(__dirname, 'rollout.yaml'), 'utf8').replace(
+    'http://127.0.0.1:1/figures',
+    figures.url,
+  );
+
+  await run('rollout', 'start', 'payments', '--file', '-');
+  expectThat(
+    (await run('rollout', 'run', '--once', 'payments')) === 0,
+    'v2 reached 100 %: the controller ended with 0',
+  );
+  await sleep(500);
+  const served = [...traffic.versions()].join(' ').replaceAll(',', ': ');
+  expectThat(traffic.versions().get('v2') === 100, `of the last 100 calls ${served}`);
+  expectThat(traffic.lost === 0, `${traffic.lost} of ${traffic.ended.length} calls lost`);
+
+  const before = traffic.ended.length;
+  servers.push(...(await startVersion('v3', 10, agent)));
+  await run('policy', 'apply', policyFile('policy-v3.yaml'), '-m', 'v3 is there');
+  await run('rollout', 'start', 'payments', '--file', '-');
+  const code = await run('rollout', 'run', '--once', 'payments');
+  expectThat(code === 3, `v3 fails one call in ten: it was taken back, the controller ended with ${code}`);
+  await sleep(500);
+  expectThat(traffic.versions().get('v2') === 100, 'v2 has all calls again');
+  const { lost, ended } = traffic;
+  expectThat(lost > 0 && lost < 100, `${lost} of ${ended.length - before} calls lost until then`);
+  await run('policy', 'log', 'payments', '--limit', '1');
+
+  traffic.stop();
+  await lane.close();
+  figures.close();
+  for (const server of servers) server.forceShutdown();
+  await consul.stop();
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exit(1);
+});
