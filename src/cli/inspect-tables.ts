@@ -17,7 +17,8 @@ export async function showInspection({ lane, services }: LaneInspection, io: Com
 
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
   const { colors } = io;
-  const { datacenters, endpoints, breakers, guards, unassigned, retryBudget, mode } = service;
+  // A process with a version that has no guards tells of none.
+  const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode } = service;
   if (isIdle(service)) {
     io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
     return;
