@@ -8,8 +8,10 @@ import { RollingCounts } from './rolling-counts';
 import { tooManyFailures, tooSlow } from './verdict';
 import type { GuardChange, GuardCounts, GuardView } from './view';
 
-/** Slowness shows in attempts that go well, of which there are many: each so manieth is a reason to look. */
+/** Slowness shows in attempts that go well, of which there are many: each sixteenth is a reason to look. */
 const LOOK_EVERY = 16;
+/** Weighing costs up to 0.1 ms: a failure is a reason to look when a sixteenth of those counted has not been looked at. */
+const LOOK_SHARE = 1 / 16;
 
 export interface GuardDeps {
   readonly clock: Clock;
@@ -39,7 +41,8 @@ export class SubsetGuard {
   /** A trip before this comes soon after the last one. */
   #inARowUntilMs = Number.NEGATIVE_INFINITY;
   #trips = 0;
-  #unseen = 0;
+  #unseenSuccesses = 0;
+  #unseenFailures = 0;
 
   constructor(subset: SubsetPlan, plan: GuardPlan, against: SubsetPlan | undefined, deps: GuardDeps) {
     const nowMs = deps.clock.now();
@@ -65,13 +68,16 @@ export class SubsetGuard {
     if (outcome === 'success') {
       this.#own.succeeded(nowMs, latencyMs);
       if (this.#plan.maxLatencyFactor === undefined) return;
-      this.#unseen += 1;
-      if (this.#unseen < LOOK_EVERY) return;
-      this.#unseen = 0;
+      this.#unseenSuccesses += 1;
+      if (this.#unseenSuccesses < LOOK_EVERY) return;
+      this.#unseenSuccesses = 0;
       this.#other.turn(nowMs);
       this.#judge(tooSlow(this.#own, this.#other, this.#plan), nowMs);
     } else {
       this.#own.failed(nowMs);
+      this.#unseenFailures += 1;
+      if (this.#unseenFailures < LOOK_SHARE * this.#own.failures) return;
+      this.#unseenFailures = 0;
       this.#other.turn(nowMs);
       this.#judge(tooManyFailures(this.#own, this.#other, this.#plan), nowMs);
     }
@@ -94,6 +100,8 @@ export class SubsetGuard {
     this.#ownSelection = ownSelection;
     this.#otherSelection = otherSelection;
     this.#configureCounts(this.#deps.clock.now());
+    // By the new numbers it may be too bad already.
+    this.#unseenFailures = this.#own.failures;
     if (this.#hold === undefined) return;
     if (plan.dryRun !== was.dryRun) this.#restore();
     else this.#schedule.configure(boundsOf(plan));
@@ -147,7 +155,6 @@ export class SubsetGuard {
     this.#schedule.cancel();
     this.#hold = undefined;
     this.#own.clear();
-    this.#unseen = 0;
     this.#inARowUntilMs = nowMs + Math.max(heldForMs, this.#plan.windowMs);
     if (!hold.isDryRun) this.#deps.breakers.letGo(this.#subset);
     this.#deps.changed({
