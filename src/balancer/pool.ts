@@ -28,7 +28,7 @@ export interface PoolParts {
   readonly absent: number;
   readonly balancing: BalancingPlan;
   readonly breakerPlan: BreakerPlan;
-  /** Undefined: the subset has no fallback to shed to, or its breaker is off. */
+  /** Undefined: the subset has no fallback to shed to, or neither breaker nor guard. */
   readonly subsetBreaker: Breaker | undefined;
   /** Kept from pool to pool, so that a tier that vanished comes back gradually. */
   readonly spill: Spill;

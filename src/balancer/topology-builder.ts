@@ -79,7 +79,8 @@ export class TopologyBuilder {
         each.datacenter === datacenter && membership.wouldTake(subset, each);
       // Lost and not replaced: a rolling restart under new addresses loses nothing.
       const gone = turnover.lost.filter(isOfGroup).length - turnover.joined.filter(isOfGroup).length;
-      const sheds = subsetPlan.fallback !== undefined && subsetPlan.subsetBreaker.enabled;
+      const isWatched = subsetPlan.subsetBreaker.enabled || subsetPlan.guard !== undefined;
+      const sheds = subsetPlan.fallback !== undefined && isWatched;
       const parts: PoolParts = {
         subset,
         datacenter,

@@ -1,5 +1,6 @@
 import type { BreakerDeps, BreakerIdentity } from './breaker-deps';
 import { Circuit } from './circuit';
+import type { Hold } from './hold';
 import type { Outcome } from './outcome';
 import { BYPASS, closedPermit, isProbePermit, type Permit, probePermit, ticketOf } from './permit';
 import type { ProbeGate } from './probe-gate';
@@ -34,6 +35,8 @@ export class Breaker {
   #consecutiveFailures = 0;
   readonly #silence = new Silence();
   readonly #reset: ResetSchedule;
+  /** Set while somebody else keeps it open. */
+  #hold: Hold | undefined;
   #badSinceMs: number | undefined;
   #openedBecause: string | undefined;
   /** Set while `open` runs. */
@@ -89,6 +92,7 @@ export class Breaker {
   /** May an attempt go here? Called in the pick; allocates nothing. `nowMs` may lag by a tick. */
   admits(nowMs: number): boolean {
     if (this.#state === 'closed') return true;
+    if (this.#hold !== undefined) return false;
     if (!this.circuit.enabled) return true;
     return this.#state === 'halfOpen' && nowMs >= this.#offeredUntilMs && this.#gate.admits(nowMs);
   }
@@ -158,6 +162,20 @@ export class Breaker {
     this.#cause = undefined;
   }
 
+  /** Keeps it open until `letGo()`, or until it is closed by hand: no probes, whatever its own numbers say. */
+  hold(hold: Hold): void {
+    this.#hold = hold;
+    this.open(hold.because);
+    // It may have been open before.
+    this.#reset.cancel();
+    this.#openedBecause = hold.because;
+  }
+
+  /** Closes it, with an empty window. */
+  letGo(): void {
+    if (this.#hold !== undefined) this.circuit.close();
+  }
+
   /** Takes new numbers; state, counts and permits stay. An open breaker never waits longer than the new numbers say. */
   configure(rules: BreakerRules): void {
     if (rules === this.#rules) return;
@@ -169,7 +187,7 @@ export class Breaker {
       if (rules.enabled) this.circuit.enable();
       else this.circuit.disable();
     }
-    if (this.#state === 'open') this.#reset.configure(rules);
+    if (this.#state === 'open' && this.#hold === undefined) this.#reset.configure(rules);
   }
 
   /** Lets go of what has left the window. False: nothing is left in it. Called from the registry's loop. */
@@ -192,18 +210,20 @@ export class Breaker {
       key: this.key,
       level: this.level,
       state: this.#state,
-      isEnabled: this.circuit.enabled,
+      isEnabled: this.circuit.enabled || this.#hold !== undefined,
       counts: this.circuit.tally(),
       consecutiveFailures: this.#consecutiveFailures,
       silentFailures: this.#silence.inARow,
       isDoubtful: this.isDoubtful,
-      probesInMs: this.#state === 'open' ? this.#reset.dueInMs(nowMs) : undefined,
+      probesInMs: this.#state === 'open' && this.#hold === undefined ? this.#reset.dueInMs(nowMs) : undefined,
+      heldForMs: this.#hold?.dueInMs(nowMs),
       openedBecause: this.#state === 'closed' ? undefined : this.#openedBecause,
       lastFailure: last === undefined ? undefined : { reason: last.reason, agoMs: nowMs - last.atMs },
     };
   }
 
   dispose(): void {
+    this.#hold = undefined;
     this.#reset.cancel();
     this.circuit.shutdown();
   }
@@ -247,11 +267,12 @@ export class Breaker {
     const nowMs = this.#deps.clock.now();
     this.#badSinceMs ??= nowMs;
     this.#openedBecause = this.#cause ?? 'opened by hand';
-    this.#reset.opened(nowMs, this.#state === 'halfOpen', this.#rules);
+    if (this.#hold === undefined) this.#reset.opened(nowMs, this.#state === 'halfOpen', this.#rules);
     this.#change('open', 'open');
   }
 
   #closed(): void {
+    this.#hold = undefined;
     this.#reset.cancel();
     this.#period += 1;
     this.#consecutiveFailures = 0;

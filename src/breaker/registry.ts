@@ -4,6 +4,7 @@ import type { BreakerPlan, SubsetPlan } from '../policy/plan';
 import { Breaker } from './breaker';
 import type { BreakerDeps } from './breaker-deps';
 import { FallbackCaps } from './fallback-caps';
+import type { Hold } from './hold';
 import { ProbeTrickle, SingleProbe } from './probe-gate';
 import type { BreakerRules } from './rules';
 import { SubsetBreakers } from './subset-breakers';
@@ -45,6 +46,10 @@ export interface BreakerRegistry {
   forSubset(subset: SubsetPlan, datacenter: string): Breaker;
   /** Calls of this subset go to its fallback. Not to be asked for calls that have none: shedding needs somebody to shed to. */
   isShed(subset: string, datacenter: string, nowMs: number): boolean;
+  /** Keeps a subset shed in every datacenter until `letGo`; without effect for one that was never asked for. */
+  hold(subset: string, hold: Hold): void;
+  /** Its breakers close, in every datacenter, with empty windows. */
+  letGo(subset: string): void;
   /** Breakers keep their state and their counts. Those of subsets that are gone are forgotten. */
   configure(plans: BreakerPlans): void;
   /** Called synchronously at each change; must not change breakers. Returns the way to stop. */
@@ -108,6 +113,14 @@ class Registry implements BreakerRegistry {
 
   isShed(subset: string, datacenter: string, nowMs: number): boolean {
     return this.#subsets.isShed(subset, datacenter, nowMs);
+  }
+
+  hold(subset: string, hold: Hold): void {
+    this.#subsets.hold(subset, hold);
+  }
+
+  letGo(subset: string): void {
+    this.#subsets.letGo(subset);
   }
 
   configure(plans: BreakerPlans): void {

@@ -1,5 +1,6 @@
 import type { SubsetPlan } from '../policy/plan';
 import type { Breaker } from './breaker';
+import type { Hold } from './hold';
 import type { BreakerEvent, BreakerState } from './view';
 
 /** From so many failures in one datacenter on, the subset itself is to blame, not the place. */
@@ -10,6 +11,8 @@ interface Subset {
   readonly breakers: Map<string, Breaker>;
   /** A datacenter that is met for the first time begins open. Until one of the breakers closes. */
   isShedEverywhere: boolean;
+  /** Its guard's, in every datacenter, also in those that are met later. */
+  hold: Hold | undefined;
 }
 
 /**
@@ -28,7 +31,7 @@ export class SubsetBreakers {
   of(plan: SubsetPlan, datacenter: string): Breaker {
     let subset = this.#subsets.get(plan.name);
     if (subset === undefined) {
-      subset = { plan, breakers: new Map(), isShedEverywhere: false };
+      subset = { plan, breakers: new Map(), isShedEverywhere: false, hold: undefined };
       this.#subsets.set(plan.name, subset);
     }
     return subset.breakers.get(datacenter) ?? this.#add(subset, datacenter);
@@ -40,7 +43,24 @@ export class SubsetBreakers {
     const breaker = subset.breakers.get(datacenter);
     if (breaker !== undefined) return !breaker.admits(nowMs);
     // It gets a breaker now, so that its time until the first probe begins.
-    return subset.isShedEverywhere && !this.#add(subset, datacenter).admits(nowMs);
+    return (subset.isShedEverywhere || subset.hold !== undefined) && !this.#add(subset, datacenter).admits(nowMs);
+  }
+
+  /** Keeps the subset shed in every datacenter, whatever its breakers say. */
+  hold(name: string, hold: Hold): void {
+    const subset = this.#subsets.get(name);
+    if (subset === undefined) return;
+    subset.hold = hold;
+    for (const breaker of subset.breakers.values()) breaker.hold(hold);
+  }
+
+  /** All of them begin anew, also those that were open for reasons of their own. */
+  letGo(name: string): void {
+    const subset = this.#subsets.get(name);
+    if (subset?.hold === undefined) return;
+    subset.hold = undefined;
+    subset.isShedEverywhere = false;
+    for (const breaker of subset.breakers.values()) breaker.letGo();
   }
 
   /** Called after each change of state of one of these. */
@@ -48,7 +68,7 @@ export class SubsetBreakers {
     const subset = this.#subsetOf(breaker);
     if (subset === undefined) return;
     if (event === 'close') subset.isShedEverywhere = false;
-    if (event !== 'open' || from !== 'closed' || subset.isShedEverywhere) return;
+    if (event !== 'open' || from !== 'closed' || subset.isShedEverywhere || subset.hold !== undefined) return;
     if (subset.plan.fallback === undefined) return;
     const breakers = [...subset.breakers.values()];
     const bad = breakers.filter((other) => other.state !== 'closed');
@@ -84,7 +104,8 @@ export class SubsetBreakers {
   #add(subset: Subset, datacenter: string): Breaker {
     const breaker = this.#create(`${subset.plan.name}@${datacenter}`, subset.plan);
     subset.breakers.set(datacenter, breaker);
-    if (subset.isShedEverywhere) breaker.open('the subset is shed in every datacenter');
+    if (subset.hold !== undefined) breaker.hold(subset.hold);
+    else if (subset.isShedEverywhere) breaker.open('the subset is shed in every datacenter');
     return breaker;
   }
 

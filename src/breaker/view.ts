@@ -13,7 +13,7 @@ export interface BreakerView {
   readonly key: string;
   readonly level: BreakerLevel;
   readonly state: BreakerState;
-  /** False: the policy, or the holder of the opossum object, turned it off; it admits everything and counts nothing. */
+  /** False: the policy, or the holder of the opossum object, turned it off, and no guard keeps it open; it admits everything. */
   readonly isEnabled: boolean;
   /** Outcomes in the rolling window. */
   readonly counts: { readonly successes: number; readonly failures: number };
@@ -22,8 +22,10 @@ export interface BreakerView {
   readonly silentFailures: number;
   /** Closed, yet its last attempts were silent, if not enough of them to open it: it gets one verifying call at a time. */
   readonly isDoubtful: boolean;
-  /** While open: milliseconds until it turns half-open. */
+  /** While open: milliseconds until it turns half-open; undefined while its subset's guard keeps it open. */
   readonly probesInMs: number | undefined;
+  /** While its subset's guard keeps it open: milliseconds until that lets go, and it closes. */
+  readonly heldForMs: number | undefined;
   /** While not closed: what opened it last. */
   readonly openedBecause: string | undefined;
   readonly lastFailure: { readonly reason: string; readonly agoMs: number } | undefined;

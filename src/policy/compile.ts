@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import {
   resolveBalancing,
   resolveBreaker,
+  resolveGuard,
   resolveHedging,
   resolveLocality,
   resolveRetry,
@@ -157,6 +158,9 @@ function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPla
         fallbackMaxPercentage: subset.fallbackMaxPercentage ?? 100,
         breaker: resolveBreaker(document.breaker, subset.breaker),
         subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),
+        ...(subset.guard === undefined || subset.fallback === undefined
+          ? {}
+          : { guard: resolveGuard(subset.guard, subset.fallback) }),
       },
     ]),
   );

@@ -1,6 +1,7 @@
 import type {
   BalancingDocument,
   BreakerDocument,
+  GuardDocument,
   HedgingDocument,
   LocalityDocument,
   RetryBudgetDocument,
@@ -8,7 +9,16 @@ import type {
   StatusName,
   SubsetBreakerDocument,
 } from './document';
-import type { BalancingPlan, BreakerPlan, HedgingPlan, LocalityPlan, Plan, RetryPlan, SubsetBreakerPlan } from './plan';
+import type {
+  BalancingPlan,
+  BreakerPlan,
+  GuardPlan,
+  HedgingPlan,
+  LocalityPlan,
+  Plan,
+  RetryPlan,
+  SubsetBreakerPlan,
+} from './plan';
 
 /** What a policy that says `retry: {}` gets, and every call whose policy says nothing of retries. */
 export const DEFAULT_RETRY: RetryPlan = {
@@ -61,6 +71,16 @@ export const DEFAULT_BREAKER: BreakerPlan = {
   failureStatusCodes: new Set(DEFAULT_FAILURE_STATUS_CODES),
 };
 
+const DEFAULT_GUARD: Omit<GuardPlan, 'against'> = {
+  minimumCalls: 20,
+  maxExcessFailurePercentage: 5,
+  maxLatencyFactor: undefined,
+  windowMs: 60_000,
+  holdMs: 60_000,
+  maxHoldMs: 600_000,
+  dryRun: false,
+};
+
 /** Of two bounds the one that was left out gives way to the one that was written. */
 export function resolveRetry(retry: RetryDocument | 'off' | undefined): RetryPlan | 'off' | undefined {
   if (retry === undefined || retry === 'off') return retry;
@@ -103,6 +123,12 @@ export function resolveBreaker(...documents: readonly (BreakerDocument | undefin
 export function resolveSubsetBreaker(...documents: readonly (SubsetBreakerDocument | undefined)[]): SubsetBreakerPlan {
   const merged: SubsetBreakerDocument = Object.assign({}, ...documents);
   return { ...DEFAULT_SUBSET_BREAKER, ...merged, ...resetBounds(merged, DEFAULT_SUBSET_BREAKER) };
+}
+
+export function resolveGuard(guard: GuardDocument, fallback: string): GuardPlan {
+  const holdMs = guard.holdMs ?? Math.min(DEFAULT_GUARD.holdMs, guard.maxHoldMs ?? DEFAULT_GUARD.holdMs);
+  const maxHoldMs = Math.max(DEFAULT_GUARD.maxHoldMs, holdMs);
+  return { ...DEFAULT_GUARD, against: fallback, maxHoldMs, ...guard, holdMs };
 }
 
 function resetBounds(

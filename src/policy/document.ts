@@ -50,6 +50,31 @@ export interface SubsetDocument<S extends string = string> {
   /** Overrides the policy's breaker for this subset's endpoints. */
   readonly breaker?: BreakerDocument;
   readonly subsetBreaker?: SubsetBreakerDocument;
+  /** How much worse than another subset it may be in this client. Needs a `fallback`. Default: nobody compares. */
+  readonly guard?: GuardDocument<S>;
+}
+
+/**
+ * Sheds a subset to its fallback for a while when this client sees it do worse than another one: fail more often, or answer
+ * more slowly. Each client judges by its own attempts. `{}` is one with all defaults.
+ */
+export interface GuardDocument<S extends string = string> {
+  /** Which subset it is compared with. Default: its `fallback`. */
+  readonly against?: S;
+  /** Attempts at the guarded subset within the window before it is judged. >= 1, default 20. */
+  readonly minimumCalls?: number;
+  /** By so many percentage points its share of failures may exceed the other's. 0..100, default 5. */
+  readonly maxExcessFailurePercentage?: number;
+  /** Its median time to the first response may be so many times the other's. > 1. Default: times are not compared. */
+  readonly maxLatencyFactor?: number;
+  /** How far back is counted. 1,000..3,600,000 milliseconds, default 60,000. */
+  readonly windowMs?: number;
+  /** How long it is shed; doubles each time that it happens again soon after. >= 1,000 milliseconds, default 60,000. */
+  readonly holdMs?: number;
+  /** The longest that it is shed at a time. >= `holdMs`, default 600,000. */
+  readonly maxHoldMs?: number;
+  /** True: only says, in logs and `inspect()`, when it would shed. Default false. */
+  readonly dryRun?: boolean;
 }
 
 export interface RouteDocument<S extends string = string> {

@@ -55,6 +55,8 @@ export interface SubsetPlan {
   readonly fallbackMaxPercentage: number;
   readonly breaker: BreakerPlan;
   readonly subsetBreaker: SubsetBreakerPlan;
+  /** Only beside a fallback. */
+  readonly guard?: GuardPlan;
   /** Where its instances are looked for; undefined: the plan's service, in every datacenter of the lane. */
   readonly lookups?: readonly Lookup[];
   /** Instances with a warning do not count as usable. */
@@ -221,6 +223,19 @@ export interface SubsetBreakerPlan {
   readonly resetTimeoutMs: number;
   readonly maxResetTimeoutMs: number;
   readonly rollingCountTimeoutMs: number;
+}
+
+export interface GuardPlan {
+  /** Another subset of the plan. */
+  readonly against: string;
+  readonly minimumCalls: number;
+  readonly maxExcessFailurePercentage: number;
+  /** Undefined: times are not compared. */
+  readonly maxLatencyFactor: number | undefined;
+  readonly windowMs: number;
+  readonly holdMs: number;
+  readonly maxHoldMs: number;
+  readonly dryRun: boolean;
 }
 
 /** One thing wrong, or worth a warning, in a policy document. */

@@ -106,6 +106,20 @@ const breaker: Schema = closed({
   failureStatusCodes: listOf(ref('statusName'), { minItems: 1, uniqueItems: true }),
 });
 
+const guard: Schema = closed({
+  against: { ...text, description: 'the subset that it is compared with; default: the fallback' },
+  minimumCalls: count(1),
+  maxExcessFailurePercentage: {
+    ...percentage(0),
+    description: 'percentage points that more of its attempts may fail than of the other subset',
+  },
+  maxLatencyFactor: { type: 'number', exclusiveMinimum: 1, maximum: 1_000 },
+  windowMs: { type: 'number', minimum: 1_000, maximum: 3_600_000 },
+  holdMs: { type: 'number', minimum: 1_000, maximum: 86_400_000 },
+  maxHoldMs: { type: 'number', minimum: 1_000, maximum: 86_400_000 },
+  dryRun: { type: 'boolean' },
+});
+
 const subset: Schema = closed({
   tags: listOf(nonEmptyText, { description: 'an instance must have all of them' }),
   meta: { type: 'object', additionalProperties: text },
@@ -117,6 +131,7 @@ const subset: Schema = closed({
   },
   breaker: ref('breaker'),
   subsetBreaker: ref('subsetBreaker'),
+  guard: ref('guard'),
 });
 
 const route: Schema = closed(
@@ -198,6 +213,7 @@ export const policySchema: Schema = {
     retryOrOff,
     breaker,
     subsetBreaker: closed(subsetBreakerKeys),
+    guard,
     subset,
     route,
   },

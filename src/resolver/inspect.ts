@@ -1,4 +1,5 @@
 import { type ConnectionView, endpointKey } from '../balancer/endpoint-registry';
+import type { GuardView } from '../breaker/guard/view';
 import type { BreakerView } from '../breaker/view';
 import type { DatacenterState, Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
@@ -26,6 +27,8 @@ export interface ServiceInspection {
   readonly endpoints: readonly EndpointInspection[];
   /** Of subsets in their datacenters, then of endpoints; only those that exist. */
   readonly breakers: readonly BreakerView[];
+  /** Those of the policy in force, by subset; none in observe mode, where no call goes by a subset. */
+  readonly guards: readonly GuardView[];
   /** Calls and retries of the last ten seconds. */
   readonly retryBudget: { readonly calls: number; readonly retries: number };
   /** Labels that calls carried twice since the lane was opened; each counted as absent. */
@@ -123,6 +126,7 @@ export function inspectService(service: Service): ServiceInspection {
     lookups: inspectLookups(service),
     endpoints: inspectEndpoints(service),
     breakers: service.breakers.views(),
+    guards: service.guards.views(),
     retryBudget: service.budget,
     repeatedLabels: service.repeatedLabels,
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],

@@ -18,6 +18,7 @@ import { decidingPlan, instancesOf, type Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
+import { Guarding } from './guarding';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { LaneCall } from './lane-call';
 import type { LaneMode, PolicyState } from './policy-state';
@@ -62,6 +63,8 @@ export class Service implements BalancerHost {
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector = createStallDetector();
   readonly taps: AttemptTaps = new AttemptTaps();
+  /** Compare subsets by what this lane sees of them, and shed the worse. */
+  readonly guards: Guarding;
   /** Whether a failed call is tried again. */
   readonly retries: RetryGate;
   readonly telemetry: ServiceTelemetry | undefined;
@@ -101,6 +104,15 @@ export class Service implements BalancerHost {
       createLoad: createEndpointLoad,
       breakers: this.breakers,
       stall: this.stall,
+    });
+    this.guards = new Guarding({
+      service: this.service,
+      clock,
+      random,
+      breakers: this.breakers,
+      taps: this.taps,
+      attemptNow: () => this.endpoints.nowMs,
+      logger,
     });
     this.#budget = createRetryBudget(options.rules.withoutPolicy.retryBudget);
     this.retries = new RetryGate(this.#budget, clock);
@@ -164,6 +176,7 @@ export class Service implements BalancerHost {
     this.#subscribers.clear();
     this.#knowledge.close();
     this.endpoints.close();
+    this.guards.close();
     this.breakers.close();
   }
 
@@ -265,6 +278,7 @@ export class Service implements BalancerHost {
       if (this.telemetry !== undefined) this.telemetry.revision = plan.revision;
       this.#budget.configure(plan.retryBudget);
       this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
+      this.guards.configure(plan.subsets);
     }
     this.#options.onSnapshot?.(snapshot);
     for (const listener of [...this.#subscribers]) listener(snapshot);

@@ -1,9 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PolicyDocument } from '../../src/index';
+import { createTestLane } from '../../src/testing';
 import { closeAfterEach } from '../support/closers';
 import { freePorts } from '../support/consul/ports';
-import { CHARGE, type PaymentsServer, startPaymentsServer } from '../support/payments';
+import { CHARGE, charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';
 import { type LaneProcess, startLane } from './fleet-processes';
 import { commandWorld, policyOf } from './two-datacenters';
 
@@ -56,6 +58,42 @@ describe('graylane inspect', () => {
     ]);
     expect(json).toMatchObject({ lane: 'checkout', services: [{ service: 'payments', policy: { origin: 'kv' } }] });
     expect(json.problems).toEqual([]);
+  });
+
+  it('says what a guard sees, and why it sheds', async () => {
+    const breakers = { breaker: { enabled: false }, subsetBreaker: { enabled: false } };
+    const guarded = { tags: ['canary'], fallback: 'stable', guard: {}, ...breakers };
+    const canary = closing(await startPaymentsServer(), (one) => one.kill());
+    const instances = [server, canary].map(({ host, port }, n) => ({
+      address: host,
+      port,
+      tags: [n === 0 ? 'stable' : 'canary'],
+    }));
+    const lane = closing(
+      createTestLane({
+        policy: {
+          ...(policyOf('payments', 50) as unknown as PolicyDocument),
+          subsets: { stable: { tags: ['stable'] }, canary: guarded },
+        },
+        instances,
+      }),
+      (one) => one.close(),
+    );
+    const admin = closing(createServer(lane.adminHandler()), (one) => one.close());
+    await new Promise<void>((resolve) => admin.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(admin.address() as AddressInfo).port}`;
+    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    for (let call = 0; call < 10; call += 1) await charge(client);
+    const look = async (): Promise<string> => (await world.run(['inspect', '--url', url])).stdout;
+    expect(await look()).toMatch(/^canary +stable +0 of \d+ +0 of \d+ +watches$/m);
+    lane.fail('canary', { code: 'INTERNAL' });
+    for (let call = 0; call < 100; call += 1) await charge(client).catch(() => {});
+    const because = 'guard: \\d+ of \\d+ failed, stable 0 of \\d+';
+    const shed = await look();
+    expect(shed).toMatch(new RegExp(`^canary@local +open, held for \\d+s +\\d+ +\\d+ +${because}$`, 'm'));
+    expect(shed).toMatch(
+      new RegExp(`^canary +stable +\\d+ of \\d+ +0 of \\d+ +sheds for another \\d+s: ${because}$`, 'm'),
+    );
   });
 
   it('lists decisions, and explains a call as the process would decide it', async () => {

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GraylaneError } from '../../src/errors';
 import { compilePolicy, emptyPlan } from '../../src/policy/compile';
-import { ALL_INSTANCES, type Plan } from '../../src/policy/plan';
+import type { GuardDocument } from '../../src/policy/document';
+import { ALL_INSTANCES, type GuardPlan, type Plan } from '../../src/policy/plan';
 import { PolicyError } from '../../src/policy/policy-error';
 import { soundPolicy } from './arbitrary-policy';
 
@@ -95,6 +96,29 @@ describe('compilePolicy', () => {
       timeoutMs: 9,
       destination: { subset: ALL_INSTANCES },
     });
+  });
+
+  it('gives a guard its defaults, its fallback to be held against, and bounds that agree', () => {
+    const guardOf = (guard: GuardDocument): GuardPlan | undefined =>
+      compile({
+        schema: 1,
+        service: 'payments',
+        default: 'stable',
+        subsets: { stable: {}, other: { tags: ['o'] }, canary: { tags: ['c'], fallback: 'stable', guard } },
+      }).subsets.get('canary')?.guard;
+    expect(guardOf({})).toEqual({
+      against: 'stable',
+      minimumCalls: 20,
+      maxExcessFailurePercentage: 5,
+      maxLatencyFactor: undefined,
+      windowMs: 60_000,
+      holdMs: 60_000,
+      maxHoldMs: 600_000,
+      dryRun: false,
+    });
+    expect(guardOf({ against: 'other', maxLatencyFactor: 2 })).toMatchObject({ against: 'other', maxLatencyFactor: 2 });
+    expect(guardOf({ holdMs: 900_000 })).toMatchObject({ holdMs: 900_000, maxHoldMs: 900_000 });
+    expect(guardOf({ maxHoldMs: 5_000 })).toMatchObject({ holdMs: 5_000, maxHoldMs: 5_000 });
   });
 
   it('follows fallbacks to their end', () => {

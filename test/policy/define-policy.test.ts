@@ -6,7 +6,10 @@ describe('definePolicy', () => {
     const policy = definePolicy({
       schema: 1,
       service: 'payments',
-      subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
+      subsets: {
+        stable: { tags: ['stable'] },
+        canary: { tags: ['canary'], fallback: 'stable', guard: { against: 'stable' } },
+      },
       default: 'stable',
       routes: [
         { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
@@ -37,6 +40,8 @@ describe('definePolicy', () => {
     definePolicy({ ...base, default: 'canray' });
     // @ts-expect-error canray is no subset
     definePolicy({ schema: 1, service: 'payments', subsets: { stable: { fallback: 'canray' } } });
+    // @ts-expect-error stabel is no subset
+    definePolicy({ ...base, subsets: { ...subsets, canary: { fallback: 'stable', guard: { against: 'stabel' } } } });
     // @ts-expect-error canray is no subset
     definePolicy({ ...base, override: { to: 'canray', until: '' } });
     // @ts-expect-error an unknown key

@@ -24,6 +24,10 @@ const warningsOf = (document: unknown): readonly string[] =>
   validatePolicy(document, { service: 'payments' }).warnings.map((problem) => problem.message);
 const withRoute = (route: object): object => ({ ...SOUND, routes: [{ name: 'r', to: 'stable', ...route }] });
 const withMatcher = (matcher: unknown): object => withRoute({ match: { labels: { 'x-a': matcher } } });
+const guarded = (guard: unknown): object => ({
+  ...SOUND,
+  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable', guard } },
+});
 const withSplit = (...split: unknown[]): object => ({ ...SOUND, routes: [{ name: 'r', split }] });
 
 describe('validatePolicy', () => {
@@ -265,6 +269,46 @@ describe('validatePolicy', () => {
       'a cap on a fallback that is not there',
       { ...SOUND, subsets: { stable: {}, canary: { fallbackMaxPercentage: 25 } } },
       'subsets.canary.fallbackMaxPercentage: 25 (expected: nothing, or a fallback beside it)',
+    ],
+    [
+      'a guard without a fallback',
+      { ...SOUND, subsets: { stable: {}, canary: { guard: { against: 'stable' } } } },
+      'subsets.canary.guard: without a fallback (expected: nothing, or a fallback beside it that takes the calls)',
+    ],
+    [
+      'a guard against a subset that is not there',
+      guarded({ against: 'stabel' }),
+      'subsets.canary.guard.against: "stabel" (expected: one of stable, canary; did you mean stable?)',
+    ],
+    [
+      'a guard against itself',
+      guarded({ against: 'canary' }),
+      'subsets.canary.guard.against: "canary" (expected: another subset)',
+    ],
+    ['a guard that judges by nothing', guarded({ minimumCalls: 0 }), 'guard.minimumCalls: 0 (expected: >= 1)'],
+    [
+      'a guard that allows more than all',
+      guarded({ maxExcessFailurePercentage: 101 }),
+      'guard.maxExcessFailurePercentage: 101 (expected: <= 100)',
+    ],
+    ['a guard that wants it faster', guarded({ maxLatencyFactor: 1 }), 'guard.maxLatencyFactor: 1 (expected: > 1)'],
+    ['a guard of half a second', guarded({ windowMs: 500 }), 'guard.windowMs: 500 (expected: >= 1000)'],
+    ['a guard that flaps', guarded({ holdMs: 10 }), 'guard.holdMs: 10 (expected: >= 1000)'],
+    [
+      'a guard whose bounds are upside down',
+      guarded({ holdMs: 9_000, maxHoldMs: 8_000 }),
+      'subsets.canary.guard.maxHoldMs: 8000 (expected: >= holdMs, which is 9000)',
+    ],
+    ['a guard that is no object', guarded('on'), 'subsets.canary.guard: "on" (expected: an object)'],
+    [
+      "Envoy's success rate",
+      guarded({ successRateStdevFactor: 1900 }),
+      'here guard on a subset: { maxExcessFailurePercentage }, against another subset',
+    ],
+    [
+      "a guard's key beside it",
+      { ...SOUND, subsets: { stable: {}, canary: { fallback: 'stable', maxLatencyFactor: 2 } } },
+      'maxLatencyFactor stands inside guard',
     ],
     [
       'a threshold of 0 %',

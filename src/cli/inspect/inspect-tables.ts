@@ -1,3 +1,4 @@
+import type { GuardCounts, GuardView } from '../../breaker/guard/view';
 import type { BreakerView } from '../../breaker/view';
 import type { LaneInspection } from '../../lane';
 import type { DatacenterInspection, EndpointInspection, ServiceInspection } from '../../resolver/inspect';
@@ -16,7 +17,8 @@ export async function showInspection({ lane, services }: LaneInspection, io: Com
 
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
   const { colors } = io;
-  const { datacenters, endpoints, breakers, unassigned, retryBudget, mode } = service;
+  // A process with a version that has no guards tells of none.
+  const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode } = service;
   if (isIdle(service)) {
     io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
     return;
@@ -63,6 +65,28 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
       ]),
     );
   }
+  if (guards.length > 0) {
+    await io.table(
+      ['guard of', 'against', 'failed', 'its failed', 'state'],
+      guards.map((guard) => [
+        guard.subset,
+        guard.against,
+        describeCounts(guard.counts),
+        describeCounts(guard.againstCounts),
+        describeGuard(guard, io),
+      ]),
+    );
+  }
+}
+
+function describeCounts({ calls, failures, medianMs }: GuardCounts): string {
+  return `${failures} of ${calls}${medianMs === undefined ? '' : `, median ${medianMs.toFixed(1)} ms`}`;
+}
+
+function describeGuard({ heldForMs, because, isDryRun }: GuardView, { colors }: CommandIo): string {
+  if (heldForMs === undefined) return isDryRun ? 'watches, dry run' : 'watches';
+  const says = isDryRun ? 'would shed' : 'sheds';
+  return colors.red(`${says} for another ${spellDuration(heldForMs)}: ${because ?? ''}`);
 }
 
 function describePolicy({ policy }: ServiceInspection, { colors }: CommandIo): string {
@@ -101,9 +125,10 @@ function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
   ];
 }
 
-function stateOf({ state, isEnabled, probesInMs }: BreakerView, { colors }: CommandIo): string {
+function stateOf({ state, isEnabled, probesInMs, heldForMs }: BreakerView, { colors }: CommandIo): string {
   if (!isEnabled) return 'off';
   if (state === 'closed') return state;
+  if (heldForMs !== undefined) return colors.red(`${state}, held for ${spellDuration(heldForMs)}`);
   return probesInMs === undefined
     ? colors.yellow(state)
     : colors.red(`${state}, probes in ${spellDuration(probesInMs)}`);

@@ -30,7 +30,11 @@ export function checkReferences(document: unknown, problems: ProblemList): void 
     problems.report(['default'], MISSING, `${expected}: where calls go that no route matches`);
   }
   check(ownValue(document, 'override'), 'to', ['override']);
-  for (const name of names) check(ownValue(subsets, name), 'fallback', ['subsets', name]);
+  for (const name of names) {
+    const subset = ownValue(subsets, name);
+    check(subset, 'fallback', ['subsets', name]);
+    check(ownValue(subset, 'guard'), 'against', ['subsets', name, 'guard']);
+  }
   checkFallbackCycles(subsets, known, problems);
 
   const routes = ownValue(document, 'routes');

@@ -1,11 +1,11 @@
 import { isRecord } from '../../internal/is-record';
 import type { DocumentPath } from '../document-path';
 import { ownValue } from '../plain-data';
-import { MISSING, type ProblemList } from '../problems';
+import { MISSING, note, type ProblemList } from '../problems';
 import { parseTimestamp } from '../timestamp';
 import { checkLabelKey } from './matches';
 
-/** What a schema cannot say of balancing, retries, breakers and the override. */
+/** What a schema cannot say of balancing, retries, breakers, guards and the override. */
 export function checkTuning(document: unknown, problems: ProblemList): void {
   checkRetry(ownValue(document, 'retry'), ['retry'], problems);
   checkBalancing(ownValue(document, 'balancing'), problems);
@@ -14,6 +14,7 @@ export function checkTuning(document: unknown, problems: ProblemList): void {
   for (const [name, subset] of isRecord(subsets) ? Object.entries(subsets) : []) {
     checkBreakers(subset, ['subsets', name], problems);
     checkFallbackCap(subset, ['subsets', name], problems);
+    checkGuard(name, subset, problems);
   }
   const until = ownValue(ownValue(document, 'override'), 'until');
   if (typeof until === 'string' && until !== '' && parseTimestamp(until) === undefined) {
@@ -41,6 +42,18 @@ function checkFallbackCap(subset: unknown, path: DocumentPath, problems: Problem
   const most = ownValue(subset, 'fallbackMaxPercentage');
   if (most === undefined || ownValue(subset, 'fallback') !== undefined) return;
   problems.report([...path, 'fallbackMaxPercentage'], most, 'nothing, or a fallback beside it');
+}
+
+/** It sheds, so there must be somebody to shed to; and nobody is worse than himself. */
+function checkGuard(name: string, subset: unknown, problems: ProblemList): void {
+  const guard = ownValue(subset, 'guard');
+  if (!isRecord(guard)) return;
+  const path = ['subsets', name, 'guard'];
+  if (ownValue(subset, 'fallback') === undefined) {
+    problems.report(path, note('without a fallback'), 'nothing, or a fallback beside it that takes the calls');
+  }
+  if (ownValue(guard, 'against') === name) problems.report([...path, 'against'], name, 'another subset');
+  checkOrder(guard, 'holdMs', 'maxHoldMs', path, problems);
 }
 
 function checkBreakers(holder: unknown, path: DocumentPath, problems: ProblemList): void {

@@ -1,5 +1,5 @@
+import type { Counts } from '../../internal/sequential-test';
 import type { DurationHistogram } from './metrics-provider';
-import type { Counts } from './sequential-test';
 
 export function callsOf(histogram: DurationHistogram): number {
   return histogram.counts.reduce((sum, count) => sum + count, 0);

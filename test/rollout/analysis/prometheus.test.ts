@@ -181,16 +181,24 @@ describe('built-in queries, asked of a real Prometheus', () => {
       'its breaker has shed the canary',
       { breaker: { enabled: false } },
       'the canary is shed by its breaker in 1 place',
+      {},
+    ],
+    [
+      'its guard has shed the canary',
+      { breaker: { enabled: false }, subsetBreaker: { enabled: false } },
+      'the canary is shed by its breaker in 1 place',
+      { guard: {} },
     ],
     [
       'its fallback serves for its only instance',
       {},
       /^the fallback served \d+ of the canary's calls, the canary \d+$/,
+      {},
     ],
-  ])('tell that %s', async (_, more, expected) => {
+  ])('tell that %s', async (_, more, expected, ofCanary) => {
     const { canary, client, document, measure } = await start({
       ...more,
-      subsets: { ...POLICY.subsets, canary: { ...POLICY.subsets.canary, fallback: 'stable' } },
+      subsets: { ...POLICY.subsets, canary: { ...POLICY.subsets.canary, fallback: 'stable', ...ofCanary } },
     });
     canary.behave({ code: grpc.status.UNAVAILABLE });
     for (let call = 0; call < 300; call += 1) await charge(client).catch(() => {});

@@ -1,7 +1,7 @@
+import { evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../../internal/sequential-test';
 import type { DurationCheck } from '../../document';
 import type { CheckContext, Judged } from '../judge';
 import { callsOf, quantileMs, slowerThan } from '../quantile';
-import { evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../sequential-test';
 import { DEFAULT_FACTOR, DEFAULT_QUANTILE } from '../settings';
 import { describeLack } from './lack-of-calls';
 import { formatCount, formatMs, formatPercent } from './wording';

@@ -1,6 +1,6 @@
+import { evidenceNeeded, evidenceOfExcess, evidenceOfNoExcess } from '../../../internal/sequential-test';
 import type { SuccessRateCheck } from '../../document';
 import type { CheckContext, Judged } from '../judge';
-import { evidenceNeeded, evidenceOfExcess, evidenceOfNoExcess } from '../sequential-test';
 import { DEFAULT_THRESHOLD } from '../settings';
 import { describeLack } from './lack-of-calls';
 import { formatCount, formatPercent } from './wording';

@@ -9,11 +9,16 @@ export interface Counts {
   readonly bad: number;
 }
 
-/**
- * Shares of bad calls thought likely beforehand: about 2 %, most often less. Only what evidence costs depends on it, never
- * how often it errs.
- */
-const PRIOR: { readonly bad: number; readonly good: number } = { bad: 0.5, good: 20 };
+/** Which shares of bad calls are thought likely beforehand. Only what evidence costs depends on it, never how often it errs. */
+export interface Prior {
+  readonly bad: number;
+  readonly good: number;
+}
+
+/** About 2 %, most often less: calls that fail. */
+const FEW: Prior = { bad: 0.5, good: 20 };
+/** Any share alike: calls above a median. */
+export const ANY: Prior = { bad: 0.5, good: 0.5 };
 
 /**
  * Evidence, as a natural logarithm, that canary's share of bad calls exceeds that of stable by more than `margin` (0..1).
@@ -23,10 +28,12 @@ const PRIOR: { readonly bad: number; readonly good: number } = { bad: 0.5, good:
  * most a martingale that starts at 1, so by Ville's inequality it ever reaches 1 / rate with a chance of at most `rate`, however often
  * and whenever one looks. For calls that fail independently of each other.
  */
-export function evidenceOfExcess(canary: Counts, stable: Counts, margin: number): number {
+export function evidenceOfExcess(canary: Counts, stable: Counts, margin: number, prior: Prior = FEW): number {
   const isInside = shareOf(canary) <= shareOf(stable) + margin;
   return (
-    marginal(canary) + marginal(stable) - (isInside ? best(canary) + best(stable) : bestAt(canary, stable, margin))
+    marginal(canary, prior) +
+    marginal(stable, prior) -
+    (isInside ? best(canary) + best(stable) : bestAt(canary, stable, margin))
   );
 }
 
@@ -34,14 +41,16 @@ export function evidenceOfExcess(canary: Counts, stable: Counts, margin: number)
 export function evidenceOfNoExcess(canary: Counts, stable: Counts, margin: number): number {
   const isInside = shareOf(canary) >= shareOf(stable) + margin;
   return (
-    marginal(canary) + marginal(stable) - (isInside ? best(canary) + best(stable) : bestAt(canary, stable, margin))
+    marginal(canary, FEW) +
+    marginal(stable, FEW) -
+    (isInside ? best(canary) + best(stable) : bestAt(canary, stable, margin))
   );
 }
 
 /** Evidence that the share of bad calls is above `limit` (0..1, exclusive). Same guarantee. */
-export function evidenceAbove(counts: Counts, limit: number): number {
+export function evidenceAbove(counts: Counts, limit: number, prior: Prior = FEW): number {
   const share = Math.min(limit, shareOf(counts));
-  return marginal(counts) - likelihood(counts, share);
+  return marginal(counts, prior) - likelihood(counts, share);
 }
 
 /** What evidence must reach so that it errs with a chance of at most `rate`. */
@@ -53,8 +62,8 @@ function shareOf({ calls, bad }: Counts): number {
   return calls === 0 ? 0 : bad / calls;
 }
 
-function marginal({ calls, bad }: Counts): number {
-  return logBeta(PRIOR.bad + bad, PRIOR.good + calls - bad) - logBeta(PRIOR.bad, PRIOR.good);
+function marginal({ calls, bad }: Counts, prior: Prior): number {
+  return logBeta(prior.bad + bad, prior.good + calls - bad) - logBeta(prior.bad, prior.good);
 }
 
 function best(counts: Counts): number {

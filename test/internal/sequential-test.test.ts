@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../src/internal/random';
 import {
   type Counts,
   evidenceAbove,
   evidenceNeeded,
   evidenceOfExcess,
   evidenceOfNoExcess,
-} from '../../../src/rollout/analysis/sequential-test';
-import { printFact } from '../../support/figure';
+} from '../../src/internal/sequential-test';
+import { printFact } from '../support/figure';
 
 const RATE = 0.05;
 const RUNS = 600;
