@@ -29,6 +29,8 @@ const LOOK_MS = 1000;
 /** The same where there is nothing to do, or nothing that would not be heard of. */
 const REST_MS = 5000;
 const LOST_MS = 50;
+/** So many writes in a row that do not hold may be for a session that Consul has ended. */
+const LOST_TWICE = 2;
 /** So many writes in a row that do not hold are no race any more. */
 const LOST_OFTEN = 10;
 
@@ -71,7 +73,8 @@ export async function driveService(
   try {
     while (!signal.aborted) {
       rest.forget();
-      if (lease.session === undefined) {
+      const { session } = lease;
+      if (session === undefined) {
         await lease.tried;
         if (lease.session === undefined) teller.problem(lease.problem);
         await rest.take(LOST_MS);
@@ -79,13 +82,14 @@ export async function driveService(
       }
       let driven: Driven;
       try {
-        driven = await driveOnce(service, lease.session, deps);
+        driven = await driveOnce(service, session, deps);
       } catch (error) {
         teller.problem(textOf(error));
         await rest.take(LOOK_MS);
         continue;
       }
       lost = driven.kind === 'lost' ? lost + 1 : 0;
+      if (lost === LOST_TWICE) lease.check();
       teller.driven(driven, lost);
       const isOver = driven.kind === 'ended' || driven.kind === 'none';
       if (untilEnded && isOver) return driven.kind === 'ended' ? driven.record : undefined;

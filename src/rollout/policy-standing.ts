@@ -16,7 +16,10 @@ export type PolicyStanding =
 /** Pure but for the wall clock that is handed in. */
 export function standingOf(stored: StoredPolicy, known: WrittenPolicy | undefined, wallNowMs: number): PolicyStanding {
   const { service, policy, history } = stored;
-  if (policy === undefined) return { kind: 'invalid', message: `the policy of ${service} is gone` };
+  if (policy === undefined) {
+    const message = history.length === 0 ? `${service} has no policy` : `the policy of ${service} is gone`;
+    return { kind: 'invalid', message };
+  }
   const { document, problems } = judgeDocument(parseStored(policy.text), { service });
   if (document === undefined) {
     return { kind: 'invalid', message: `the policy in Consul is not valid: ${problems[0]?.message ?? 'not JSON'}` };

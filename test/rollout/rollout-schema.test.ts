@@ -1,5 +1,4 @@
 import { Ajv } from 'ajv';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import published from '../../src/rollout/rollout.schema.json';
@@ -28,26 +27,32 @@ describe('the published schema', () => {
   });
 
   it('agrees with the validator: what one refuses by its structure the other does, at the same place', () => {
-    const foreign = fc.constantFrom<unknown>(null, { wobble: 1 }, [[]], [], {}, -7.5, 0, 101, 'a b', '', 1e300, true);
-    fc.assert(
-      fc.property(fc.constantFrom(...placesOf(WHOLE)), foreign, (path, value) => {
+    for (const path of placesOf(WHOLE)) {
+      for (const value of FOREIGN) {
         const document = change(path, value);
         const { problems } = validateRollout(document);
         if (accepts(document)) {
           // Left over is what no schema says.
           for (const { message } of problems) expect(message).toMatch(BEYOND_SCHEMAS);
-        } else {
-          const places = problems.map(({ path: at }) => at.replaceAll(/\[(\d+)\]|\["?([^"\]]+)"?\]/g, '.$1$2'));
-          for (const { instancePath } of accepts.errors ?? []) {
-            const at = instancePath.slice(1).replaceAll('/', '.');
-            expect(places.some((place) => place === at || place.startsWith(at === '' ? '' : `${at}.`))).toBe(true);
-          }
+          continue;
         }
-      }),
-      { numRuns: 1000 },
-    );
+        const places = problems.map((problem) => partsOf(problem.path));
+        for (const { instancePath } of accepts.errors ?? []) {
+          const at = partsOf(instancePath);
+          expect(places.some((place) => at === '' || `${place}.`.startsWith(`${at}.`))).toBe(true);
+        }
+      }
+    }
   });
 });
+
+const FOREIGN = [null, { wobble: 1 }, [[]], [], {}, -7.5, 0, 101, 'a b', '', 1e300, true];
+
+/** The same of a JSON pointer and of a path as messages have it. */
+function partsOf(path: string): string {
+  const parts = path.split(/[^\w$-]+/).filter((part) => part !== '');
+  return parts.join('.');
+}
 
 const BEYOND_SCHEMAS = new RegExp(
   [

@@ -132,6 +132,19 @@ describe('a controller that stands by', { timeout: 60_000 }, () => {
 });
 
 describe('a controller that drives', () => {
+  it('goes on with another session when Consul has ended its own', async () => {
+    await world.begin('ended', { steps: STEPS });
+    void driveService('ended', controller({}), false);
+    const holder = async (): Promise<string | undefined> => (await world.rollouts.read('ended')).session;
+    await expect.poll(holder).toBeDefined();
+    const session = await holder();
+    const destroyed = await world.consul.dc('dc1').request('PUT', `/v1/session/destroy/${session}`);
+    await destroyed.arrayBuffer();
+    // Its next renewal, which would tell, is five seconds after the first.
+    const isAnother = async (): Promise<boolean> => ![undefined, session].includes(await holder());
+    await expect.poll(isAnother, { timeout: 3000 }).toBe(true);
+  });
+
   it('hears at once of what people ask for', async () => {
     await world.begin('asked', { steps: STEPS });
     let heardAt = Number.NaN;

@@ -1,7 +1,8 @@
 import type { RolloutDocument } from '../../src/rollout/document';
 
-/** Says everything that can be said. */
+/** Says everything that can be said, but for `provider` in one of its three ways each time. */
 export const WHOLE: RolloutDocument = {
+  $schema: 'node_modules/graylane/dist/rollout.schema.json',
   schema: 1,
   service: 'payments',
   canary: 'canary',
@@ -10,13 +11,65 @@ export const WHOLE: RolloutDocument = {
   maxLoadFactor: 2,
   onSuccess: 'promote',
   steps: [
-    { setRoute: { name: 'testers', match: { labels: { 'x-gray': 'canary' } } } },
+    {
+      setRoute: {
+        name: 'testers',
+        match: {
+          methods: ['/shop.v1.Payments/Charge'],
+          labels: { 'x-gray': 'canary' },
+          any: [{ labels: { 'x-region': 'eu' } }],
+          sample: { by: 'x-user-id', percent: 10 },
+        },
+      },
+    },
     { setWeight: 5 },
     { pause: { durationMs: 60_000 } },
     { analysis: { count: 3 } },
     { setWeight: 50 },
     { pause: {} },
     { analysis: { checks: [{ check: 'request-success-rate', threshold: 0.5 }], acceptance: 'unrefuted' } },
+    {
+      analysis: {
+        intervalMs: 200,
+        initialDelayMs: 0,
+        minimumCalls: 10,
+        consecutiveErrorLimit: 1,
+        inconclusiveLimit: 1,
+        checks: [
+          { check: 'request-duration', quantile: 'p50', factor: 3 },
+          { check: 'breaker-open', failureLimit: 0 },
+          {
+            check: 'value',
+            name: 'queue',
+            provider: {
+              prometheus: {
+                address: 'http://127.0.0.1:9090',
+                query: 'max(queue_length)',
+                labels: { job: 'orders' },
+                failureStatusCodes: ['UNAVAILABLE'],
+                tokenEnv: 'PROMETHEUS_TOKEN',
+                timeoutMs: 5_000,
+              },
+            },
+            successCondition: 'result < 100',
+            failureCondition: 'result > 500',
+            failureLimit: 2,
+          },
+          {
+            check: 'value',
+            name: 'hook',
+            provider: { webhook: { url: 'https://hooks.example/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 } },
+            successCondition: '== 0',
+          },
+          {
+            check: 'value',
+            name: 'script',
+            provider: { command: { run: ['./check', '-v'], timeoutMs: 100 } },
+            failureCondition: '> 1',
+          },
+        ],
+      },
+    },
   ],
   analysis: {
     intervalMs: 10_000,
@@ -39,13 +92,22 @@ export const WHOLE: RolloutDocument = {
       },
     },
     checks: [
-      { check: 'request-success-rate' },
+      { check: 'request-success-rate', threshold: 2 },
       { check: 'request-duration', quantile: 'p95', factor: 1.2 },
       { check: 'breaker-open', failureLimit: 1 },
       {
         check: 'value',
         name: 'queue',
-        provider: { prometheus: { address: 'http://127.0.0.1:9090', query: 'max(queue_length)' } },
+        provider: {
+          prometheus: {
+            address: 'http://127.0.0.1:9090',
+            query: 'max(queue_length)',
+            labels: { job: 'orders' },
+            failureStatusCodes: ['UNAVAILABLE'],
+            tokenEnv: 'PROMETHEUS_TOKEN',
+            timeoutMs: 5_000,
+          },
+        },
         successCondition: 'result < 100',
         failureCondition: 'result > 500',
         failureLimit: 2,
@@ -53,18 +115,35 @@ export const WHOLE: RolloutDocument = {
       {
         check: 'value',
         name: 'hook',
-        provider: { webhook: { url: 'https://hooks.example/x' } },
+        provider: { webhook: { url: 'https://hooks.example/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 } },
         successCondition: '== 0',
       },
-      { check: 'value', name: 'script', provider: { command: { run: ['./check', '-v'] } }, failureCondition: '> 1' },
+      {
+        check: 'value',
+        name: 'script',
+        provider: { command: { run: ['./check', '-v'], timeoutMs: 100 } },
+        failureCondition: '> 1',
+      },
     ],
   },
-  notify: { webhook: { url: 'http://127.0.0.1:1/x', timeoutMs: 100 }, command: { run: ['logger'] } },
+  notify: {
+    webhook: { url: 'http://127.0.0.1:1/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 },
+    command: { run: ['logger'], timeoutMs: 100 },
+  },
 };
 
+/** The same with the figures of built-in checks from each kind of provider. */
+export const WHOLES: readonly RolloutDocument[] = [
+  WHOLE,
+  ...[
+    { webhook: { url: 'https://hooks.example/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 } },
+    { command: { run: ['./figures'], timeoutMs: 100 } },
+  ].map((provider) => ({ ...WHOLE, analysis: { ...WHOLE.analysis, provider } })),
+];
+
 /** A sound document with one place changed; `undefined` takes it out. */
-export function change(path: readonly (string | number)[], value: unknown): unknown {
-  const copy = structuredClone(WHOLE) as unknown;
+export function change(path: readonly (string | number)[], value: unknown, sound: RolloutDocument = WHOLE): unknown {
+  const copy = structuredClone(sound) as unknown;
   let holder = copy as Record<string | number, unknown>;
   for (const key of path.slice(0, -1)) holder = holder[key] as Record<string | number, unknown>;
   const last = path.at(-1) ?? '';

@@ -1,5 +1,6 @@
 import { GraylaneError } from '../../errors';
 import { hasEnded } from '../../rollout/record';
+import { createRest } from '../../rollout/rest';
 import type { StoredRollout } from '../../rollout/store';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
@@ -44,6 +45,7 @@ async function watch(
   io: CommandIo,
 ): Promise<void> {
   const { interrupted } = io;
+  const rest = createRest(interrupted);
   const stamps = new Map<string, string>();
   let problem: string | undefined;
   let found = await readAll(service, session);
@@ -60,7 +62,7 @@ async function watch(
     }
     if (isLive && problem !== undefined) io.line(io.colors.yellow(problem));
     if (found.every(({ record }) => record === undefined || hasEnded(record.progress))) return;
-    await sleep(LOOK_MS, interrupted);
+    await rest.take(LOOK_MS);
     try {
       found = await readAll(service, session);
       problem = undefined;
@@ -74,16 +76,4 @@ async function watch(
 
 function view({ record, holder }: StoredRollout, io: CommandIo): readonly string[] {
   return record === undefined ? [] : viewRollout(record, holder, io.colors, Date.now());
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -3,18 +3,7 @@ import { judge } from '../../../src/rollout/analysis/judge';
 import type { Measurement } from '../../../src/rollout/analysis/metrics-provider';
 import { resolveAnalysis } from '../../../src/rollout/analysis/settings';
 import type { CheckDocument } from '../../../src/rollout/document';
-
-const WINDOW = {
-  kind: 'step',
-  sinceMs: 0,
-  dueMs: 0,
-  falseAlarmRate: 0.01,
-  measured: 0,
-  errors: 0,
-  undecided: 0,
-  failures: {},
-  durationLimits: {},
-} as const;
+import { WINDOW } from './window';
 
 function verdict(check: CheckDocument, measurement: Measurement, failures: Readonly<Record<string, number>> = {}) {
   const document = {

@@ -16,6 +16,7 @@ import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
 import { charge, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { startPrometheus } from '../../telemetry/prometheus-process';
+import { WINDOW } from './window';
 
 const afterTest = closeAfterEach();
 
@@ -34,18 +35,6 @@ const POLICY = {
     },
   ],
   retry: 'off',
-} as const;
-
-const WINDOW = {
-  kind: 'step',
-  sinceMs: 0,
-  dueMs: 0,
-  falseAlarmRate: 0.01,
-  measured: 0,
-  errors: 0,
-  undecided: 0,
-  failures: {},
-  durationLimits: {},
 } as const;
 
 async function start(more: Partial<PolicyDocument> = {}) {
