@@ -84,7 +84,9 @@ export interface PaymentsServer extends ServerIdentity {
   kill(): void;
 }
 
-export type Behaviour = { readonly code: grpc.status; readonly details?: string } | { readonly delayMs: number };
+export type Behaviour =
+  /** `every: 5` fails one call in five; default 1, all. */
+  { readonly code: grpc.status; readonly details?: string; readonly every?: number } | { readonly delayMs: number };
 
 /** A real grpc-js server on a free port that says in each answer who it is. */
 export async function startPaymentsServer(
@@ -114,7 +116,8 @@ export async function startPaymentsServer(
       authority = call.getHost();
       lastMetadata = call.metadata;
       const answer = reply(call.request.order, call.metadata);
-      if (behaviour === undefined) callback(null, answer);
+      const isSpared = behaviour !== undefined && 'code' in behaviour && calls % (behaviour.every ?? 1) !== 0;
+      if (behaviour === undefined || isSpared) callback(null, answer);
       else if ('code' in behaviour) callback({ code: behaviour.code, details: behaviour.details ?? 'as told' });
       else setTimeout(() => callback(null, answer), behaviour.delayMs);
     },
