@@ -38,6 +38,7 @@ function start(io: CommandIo): Command {
     .addOption(new Option('--weights <list>', 'in place of a file: percent, with commas').argParser(parseWeights))
     .option('--pause <seconds>', 'with --weights: stays so long at each', parsePositive)
     .option('--prometheus <address>', 'with --weights: an analysis at each')
+    .option('--clients', 'the same, by the figures that clients report to the controller')
     .option('--canary <subset>', 'with --weights: what is raised', 'canary')
     .option('--stable <subset>', 'with --weights: what it is held against', 'stable')
     .option('--dry-run', 'write nothing')
