@@ -6,6 +6,7 @@ import { ChannelSet } from './channel/channel-set';
 import { checkLabels } from './channel/label-rules';
 import type { StaticInstance } from './discovery/static-instance';
 import { GraylaneError } from './errors';
+import { LaneFigures } from './figures/lane-figures';
 import { systemClock } from './internal/clock';
 import type {
   ChannelCredentials,
@@ -66,6 +67,7 @@ class Lane implements Graylane {
   readonly #decisions: DecisionFeed;
   readonly #breakers = new BreakerHub();
   readonly #telemetry: LaneTelemetry;
+  readonly #figures: LaneFigures | undefined;
   /** Kept from the first `adminHandler()` on. */
   #recent: RecentDecisions | undefined;
   readonly #services: LaneServices;
@@ -85,6 +87,7 @@ class Lane implements Graylane {
     this.#scopes = new CallScopes(options.baggage);
     this.#propagation = new Propagation(this.#grpc, this.#scopes);
     this.#wiring = new Wiring(options, { ...this.#seams, logger });
+    this.#figures = options.reportFigures ? new LaneFigures({ ...this.#seams, logger }) : undefined;
     this.#services = new LaneServices({
       options,
       seams: this.#seams,
@@ -94,6 +97,7 @@ class Lane implements Graylane {
       hooks: {
         intercept: hooks.intercept,
         onSnapshot: hooks.onSnapshot,
+        onUse: (service) => this.#reportFigures(service),
         onDecision: (decision, call, input) => {
           hooks.onDecision?.(decision, call, input);
           this.#recent?.add(this.#seams.clock.wallNow(), decision, call);
@@ -246,6 +250,7 @@ class Lane implements Graylane {
     removeLane(this.#handle);
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
+    await this.#figures?.close();
     this.#telemetry.close();
     this.#services.close();
     this.#wiring.close();
@@ -259,6 +264,16 @@ class Lane implements Graylane {
 
   #parse(serviceOrTarget: string): Target {
     return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
+  }
+
+  #reportFigures({ target, taps, breakers }: Service): () => void {
+    const place = this.#figures === undefined ? undefined : this.#wiring.figuresPlace(target);
+    if (this.#figures === undefined || place === undefined) return () => {};
+    const isShed = (subset: string): boolean =>
+      breakers
+        .views()
+        .some(({ level, key, state }) => level === 'subset' && state !== 'closed' && key.startsWith(`${subset}@`));
+    return this.#figures.use(place, { taps, isShed });
   }
 
   #service(target: Target): Service {

@@ -7,7 +7,7 @@ import type { LaneTelemetry } from './telemetry/lane-telemetry';
 import type { Wiring } from './wiring';
 
 /** What every service of a lane is told of. */
-export type ServiceHooks = Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot'>;
+export type ServiceHooks = Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot' | 'onUse'>;
 
 export interface LaneServicesDeps {
   readonly options: ParsedOptions;
@@ -79,6 +79,7 @@ export class LaneServices {
       intercept: hooks.intercept,
       onSnapshot: hooks.onSnapshot,
       onDecision: hooks.onDecision,
+      onUse: hooks.onUse,
     });
     return made;
   }

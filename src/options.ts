@@ -53,6 +53,12 @@ export interface GraylaneOptions {
   readonly logger?: Logger | PinoLogger;
   /** What is reported to OpenTelemetry; `false`: nothing. Default: spans and metrics, to whatever SDK is registered. */
   readonly telemetry?: false | TelemetryOptions;
+  /**
+   * While a rollout of a service is judged by its clients' figures, count its attempts and report the counts to the
+   * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Default false: nothing is asked and
+   * nothing is sent.
+   */
+  readonly reportFigures?: boolean;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
   readonly grpc?: GrpcModule;
   /**
@@ -101,6 +107,7 @@ export interface ParsedOptions {
   readonly baggage: boolean;
   readonly logger: Logger | PinoLogger | undefined;
   readonly telemetry: TelemetryOptions;
+  readonly reportFigures: boolean;
   readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;
   readonly connectTimeoutMs: number;
@@ -125,6 +132,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'baggage',
   'logger',
   'telemetry',
+  'reportFigures',
   'grpc',
   'stateDirectory',
   'connectTimeoutMs',
@@ -171,6 +179,7 @@ export function parseOptions(
     baggage: flag(problems, 'baggage', options.baggage),
     logger: options.logger,
     telemetry: telemetryOptions(problems, options.telemetry),
+    reportFigures: flag(problems, 'reportFigures', options.reportFigures),
     grpc: options.grpc,
     stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
     connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),

@@ -8,6 +8,7 @@ import type { Source } from './discovery/source';
 import { createStateStore, type StateStore } from './discovery/state-store';
 import { createStaticSource, type StaticSource } from './discovery/static';
 import { GraylaneError } from './errors';
+import type { FiguresPlace } from './figures/lane-figures';
 import type { Clock } from './internal/clock';
 import type { Logger } from './internal/logger';
 import type { Random } from './internal/random';
@@ -139,6 +140,12 @@ export class Wiring {
   /** Requests open at the agents that this lane has asked. */
   get load(): readonly AgentLoad[] {
     return [...this.#clients.values()].flatMap((client) => client.load);
+  }
+
+  /** Where what drives a service's rollouts stands in Consul: beside the policy. Undefined: not in Consul. */
+  figuresPlace({ scheme, authority, service }: Target): FiguresPlace | undefined {
+    if (scheme !== 'consul') return undefined;
+    return { service, client: this.#client(authority), datacenter: this.#options.policyDatacenter };
   }
 
   /** How long an empty answer is not believed where instances are remembered. */

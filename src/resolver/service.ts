@@ -39,6 +39,8 @@ export interface ServiceOptions extends KnowledgeOptions {
   readonly intercept?: BalancerHost['intercept'];
   /** Hears of each snapshot. Must not throw. */
   readonly onSnapshot?: ((snapshot: Snapshot) => void) | undefined;
+  /** The service is in use from now on: somebody is subscribed. Returns what is called when it is no more. Must not throw. */
+  readonly onUse?: ((service: Service) => () => void) | undefined;
 }
 
 const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
@@ -81,6 +83,7 @@ export class Service implements BalancerHost {
   #repeatedLabels = 0;
   #isTelling = false;
   #isClosed = false;
+  #endUse: (() => void) | undefined;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
@@ -165,9 +168,12 @@ export class Service implements BalancerHost {
     if (!this.#knowledge.isOpen) {
       this.watchedSinceMs = this.clock.now();
       this.#knowledge.open();
+      this.#endUse = this.#options.onUse?.(this);
     }
     return () => {
-      if (this.#subscribers.delete(listener) && this.#subscribers.size === 0) this.#knowledge.close();
+      if (!this.#subscribers.delete(listener) || this.#subscribers.size > 0) return;
+      this.#knowledge.close();
+      this.#endUse?.();
     };
   }
 
@@ -175,6 +181,7 @@ export class Service implements BalancerHost {
     this.#isClosed = true;
     this.#subscribers.clear();
     this.#knowledge.close();
+    this.#endUse?.();
     this.endpoints.close();
     this.guards.close();
     this.breakers.close();

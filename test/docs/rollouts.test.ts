@@ -31,7 +31,11 @@ describe('docs/rollouts.md', () => {
   });
 
   it('gives the controller and the operator the rights that they need, in a Consul that denies by default', async () => {
-    expect([...tokens.keys()]).toEqual(['rollout controller', 'rollout operator of payments']);
+    expect([...tokens.keys()]).toEqual([
+      'rollout controller',
+      'rollout operator of payments',
+      'reporting client of payments',
+    ]);
     const start = (service: string): Promise<CommandEnded> =>
       as('rollout operator of payments', ['start', service, '--weights', '5,50', '--pause', '1']);
     expect((await start('payments')).code).toBe(0);

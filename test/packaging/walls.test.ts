@@ -22,6 +22,7 @@ const rooms = [
   'breaker',
   'propagation',
   'telemetry',
+  'figures',
   'server',
   'rollout',
   'cli',
@@ -44,8 +45,9 @@ const openTo: Readonly<Record<Room | 'internal' | 'policy/sources' | 'policy/sto
   breaker: ['policy'],
   propagation: ['policy', 'routing'],
   telemetry: ['policy', 'routing', 'breaker'],
+  figures: ['discovery', 'balancer', 'breaker'],
   server: ['policy', 'discovery', 'propagation', 'telemetry'],
-  rollout: ['policy', 'discovery', 'routing', 'telemetry'],
+  rollout: ['policy', 'discovery', 'routing', 'telemetry', 'figures'],
   cli: rooms.filter((room) => room !== 'testing'),
   testing: rooms.filter((room) => room !== 'cli'),
 };

@@ -4,6 +4,7 @@ import { defineCommand } from '../define-command';
 import type { CommandIo } from '../io';
 import { parsePositive, parseWhole } from '../parse-flag';
 import type { ControlSettings } from './control-rollout';
+import { parseAdvertise, parseListen } from './listen-address';
 import { parseWeights } from './parse-weights';
 import type { RolloutFlags } from './rollout-session';
 import type { RunFlags } from './run-controller';
@@ -37,6 +38,7 @@ function start(io: CommandIo): Command {
     .addOption(new Option('--weights <list>', 'in place of a file: percent, with commas').argParser(parseWeights))
     .option('--pause <seconds>', 'with --weights: stays so long at each', parsePositive)
     .option('--prometheus <address>', 'with --weights: an analysis at each')
+    .option('--clients', 'the same, by the figures that clients report to the controller')
     .option('--canary <subset>', 'with --weights: what is raised', 'canary')
     .option('--stable <subset>', 'with --weights: what it is held against', 'stable')
     .option('--dry-run', 'write nothing')
@@ -136,11 +138,21 @@ function run(io: CommandIo): Command {
         'graylane rollout run --once payments',
         'in CI: until this one has ended; 0 when it reached its end, 3 when taken back',
       ],
+      [
+        'graylane rollout run --listen 0.0.0.0:9464 --advertise http://10.0.0.7:9464',
+        'rollouts without a provider are judged by what their clients report',
+      ],
     ],
   });
   return withAgent(command)
     .argument('[service...]', `${SERVICE}; default: all`)
     .option('--allow-commands', 'run programs that rollouts in Consul name: whoever may write there runs them here')
+    .addOption(
+      new Option('--listen <host:port>', 'take the figures of clients, and show /metrics and /healthz').argParser(
+        parseListen,
+      ),
+    )
+    .addOption(new Option('--advertise <url>', 'with --listen: where clients reach it').argParser(parseAdvertise))
     .option('--once', 'until the rollout of the one service named has ended')
     .option(
       '--session-ttl <seconds>',

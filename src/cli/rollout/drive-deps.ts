@@ -1,4 +1,8 @@
 import type { StoredPolicy } from '../../policy/store/policy-store';
+import type { MetricsProvider } from '../../rollout/analysis/metrics-provider';
+import { MeasureError } from '../../rollout/analysis/providers/measure-error';
+import type { Collecting } from '../../rollout/collector/collecting';
+import { isJudgedByClients, needsFigures } from '../../rollout/collector/counted-window';
 import type { DriveDeps } from '../../rollout/drive';
 import { measureRollout } from '../../rollout/measure';
 import { notify } from '../../rollout/notify';
@@ -14,12 +18,24 @@ interface DriveSettings {
   readonly allowCommands: boolean;
   /** Ends a measurement that is under way. */
   readonly signal?: AbortSignal;
+  /** Whom clients report to. Undefined: this controller gathers no figures itself. */
+  readonly collecting?: Pick<Collecting, 'provider'> | undefined;
 }
+
+/** For a rollout that names no provider, where clients have nowhere to report. */
+const NOBODY: MetricsProvider = {
+  name: 'none',
+  measure: async () => {
+    throw new MeasureError(
+      'no figures: the rollout names no provider, and clients cannot report to this controller (expected: analysis.provider, or graylane rollout run --listen)',
+    );
+  },
+};
 
 /** What drives rollouts, with the capacity check of `policy apply`. */
 export function driveDeps(
   { connection, policies, rollouts }: RolloutSession,
-  { name, env, allowCommands, signal }: DriveSettings,
+  { name, env, allowCommands, signal, collecting }: DriveSettings,
 ): DriveDeps {
   return {
     policies,
@@ -28,9 +44,11 @@ export function driveDeps(
     now: Date.now,
     capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) =>
       capacityIn({ connection }, stored, maxLoadFactor, 'maxLoadFactor'),
-    measure: ({ document }, wanted) => {
+    measure: (progress, wanted) => {
       const request = signal === undefined ? wanted : { ...wanted, signal };
-      return measureRollout(document, request, { environment: env, allowCommands });
+      const isOwn = isJudgedByClients(progress) && needsFigures(progress);
+      const own = isOwn ? { fallback: collecting?.provider(progress) ?? NOBODY } : {};
+      return measureRollout(progress.document, request, { environment: env, allowCommands, ...own });
     },
     notify: (hook, message) => notify(hook, message, { env, allowCommands }),
   };

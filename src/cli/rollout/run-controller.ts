@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { systemClock } from '../../internal/clock';
 import { systemRandom } from '../../internal/random';
+import type { Collecting } from '../../rollout/collector/collecting';
 import { type ControllerWatch, driveAll, driveService } from '../../rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../rollout/lease';
 import type { RolloutRecord, Transition } from '../../rollout/record';
@@ -8,10 +9,11 @@ import { type RolloutWatch, watchRollout } from '../../rollout/rollout-watch';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { driveDeps } from './drive-deps';
+import { checkListen, type ListenFlags, listenForFigures } from './listen';
 import { noRollout, type RolloutFlags, withRollouts } from './rollout-session';
 import { describePlace } from './rollout-view';
 
-export interface RunFlags extends RolloutFlags {
+export interface RunFlags extends RolloutFlags, ListenFlags {
   readonly once?: boolean;
   readonly sessionTtl?: number;
   readonly allowCommands?: boolean;
@@ -28,21 +30,27 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
   if (flags.once === true && (only === undefined || services.length > 1)) {
     throw new CommandError(2, `--once: ${services.length} services (expected: one)`, 'name the service');
   }
+  checkListen(flags);
   await withRollouts(flags, io, async (session) => {
     const name = `${await session.author()} (pid ${process.pid} on ${hostname()})`;
     const { client } = session.connection;
     const lease = openLease({ client, name: 'graylane rollout', ttlSeconds });
     const { env, interrupted: signal } = io;
-    const deps = driveDeps(session, { name, env, signal, allowCommands: flags.allowCommands === true });
-    const listen = (service: string, onChange: () => void): RolloutWatch =>
-      watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom });
-    const options = { deps, lease, watch: printing(flags, io), listen, signal };
+    let collecting: Collecting | undefined;
     try {
+      collecting = await listenForFigures(flags, session, lease, io);
+      const allowCommands = flags.allowCommands === true;
+      const deps = driveDeps(session, { name, env, signal, allowCommands, collecting });
+      const printed = printing(flags, io);
+      const listen = (service: string, onChange: () => void): RolloutWatch =>
+        watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom });
+      const options = { deps, lease, watch: collecting?.watch(printed) ?? printed, listen, signal };
       if (flags.once === true && only !== undefined) {
         finish(only, await driveService(only, options, true), io);
       } else if (services.length === 0) await driveAll(options);
       else await Promise.all(services.map((service) => driveService(service, options, false)));
     } finally {
+      await collecting?.close();
       await lease.close();
     }
   });

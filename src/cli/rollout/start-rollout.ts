@@ -14,6 +14,7 @@ export interface StartFlags extends RolloutFlags {
   readonly weights?: readonly number[];
   readonly pause?: number;
   readonly prometheus?: string;
+  readonly clients?: boolean;
   readonly canary: string;
   readonly stable: string;
   readonly dryRun?: boolean;
@@ -49,8 +50,17 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     if (JSON.stringify(document).includes('"command":{')) {
       io.note('it names programs: a controller runs them only with --allow-commands');
     }
+    if (isJudgedByClients(document)) {
+      io.note('clients with reportFigures judge it, through a controller with --listen: it names no provider');
+    }
     io.note(`a controller takes it from here: graylane rollout run, or graylane rollout run --once ${service}`);
   });
+}
+
+/** Something in it is judged by figures of calls, and no provider is named for them. */
+function isJudgedByClients({ steps, analysis }: RolloutDocument): boolean {
+  const isWatched = analysis?.background !== false && steps.some((step) => 'pause' in step);
+  return analysis?.provider === undefined && (isWatched || steps.some((step) => 'analysis' in step));
 }
 
 function tellSteps(document: RolloutDocument, io: CommandIo): void {
@@ -62,6 +72,9 @@ async function readDocument(service: string, flags: StartFlags, io: CommandIo): 
   if ((file === undefined) === (weights === undefined)) {
     const given = file === undefined ? 'neither given' : 'both given';
     throw new CommandError(2, `--file, --weights: ${given} (expected: one of them)`, 'add --file rollout.yaml');
+  }
+  if (flags.clients === true && flags.prometheus !== undefined) {
+    throw new CommandError(2, '--prometheus, --clients: both given (expected: one of them)', 'leave one out');
   }
   const judged = file === undefined ? validateRollout(fromFlags(service, flags)) : await fromFile(file);
   if (judged.document !== undefined) return judged.document;
@@ -92,13 +105,15 @@ async function readBytes(file: string): Promise<Uint8Array> {
   return Buffer.concat(chunks);
 }
 
-function fromFlags(service: string, { weights = [], pause, prometheus, canary, stable }: StartFlags): unknown {
+function fromFlags(service: string, flags: StartFlags): unknown {
+  const { weights = [], pause, prometheus, clients = false, canary, stable } = flags;
+  const isJudged = clients || prometheus !== undefined;
   const steps = weights.flatMap((setWeight): RolloutStep[] => [
     { setWeight },
-    ...(prometheus === undefined ? [] : [{ analysis: {} }]),
+    ...(isJudged ? [{ analysis: {} }] : []),
     ...(pause === undefined ? [] : [{ pause: { durationMs: pause * 1000 } }]),
   ]);
-  const analysis =
-    prometheus === undefined ? { background: false } : { provider: { prometheus: { address: prometheus } } };
+  const provider = prometheus === undefined ? {} : { provider: { prometheus: { address: prometheus } } };
+  const analysis = isJudged ? provider : { background: false };
   return { schema: 1, service, canary, stable, steps, analysis };
 }

@@ -6,6 +6,8 @@ export interface RecordingProxy {
   readonly address: string;
   /** Path and query of every request, oldest first. */
   readonly paths: readonly string[];
+  /** Those of them that were no GET, with their method: `PUT /v1/txn`. */
+  readonly writes: readonly string[];
   /** Requests that have not been answered yet, by path and query. */
   openPaths(): readonly string[];
   /** Connections from clients that are open now. */
@@ -15,9 +17,11 @@ export interface RecordingProxy {
 
 export async function startRecordingProxy(target: string): Promise<RecordingProxy> {
   const paths: string[] = [];
+  const writes: string[] = [];
   const open = new Set<IncomingMessage>();
   const server = createServer((incoming, outgoing) => {
     paths.push(incoming.url ?? '');
+    if (incoming.method !== 'GET') writes.push(`${incoming.method} ${incoming.url}`);
     open.add(incoming);
     const onward = httpRequest(
       target + (incoming.url ?? ''),
@@ -40,6 +44,7 @@ export async function startRecordingProxy(target: string): Promise<RecordingProx
   return {
     address: `http://127.0.0.1:${bound.port}`,
     paths,
+    writes,
     openPaths: () => [...open].map((one) => one.url ?? ''),
     connections: () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count))),
     stop: async () => {

@@ -1,0 +1,34 @@
+import type { AnnouncedWindow } from '../../figures/announcement';
+import { settingsOf } from '../analysis-window';
+import type { RolloutProgress } from '../progress';
+import { hasEnded } from '../record';
+import { isWatching } from '../take-measurement';
+
+/** Clients report so often at the least: an analysis that measures more rarely does not need them oftener. */
+const EVERY_MS = { min: 1_000, max: 5_000 } as const;
+
+/** Whether clients' figures are what a rollout is judged by. */
+export function isJudgedByClients({ document }: RolloutProgress): boolean {
+  return document.analysis?.provider === undefined;
+}
+
+/** Whether the open window has checks that need figures of calls. */
+export function needsFigures(progress: RolloutProgress): boolean {
+  const { window } = progress;
+  return window !== undefined && settingsOf(progress, window).checks.some(({ check }) => check !== 'value');
+}
+
+/** What clients are to count now. Undefined: nothing, or not yet. */
+export function countedWindow(progress: RolloutProgress, nowMs: number): AnnouncedWindow | undefined {
+  const { window, document } = progress;
+  if (window === undefined || nowMs < window.sinceMs || hasEnded(progress) || !isWatching(progress)) return undefined;
+  if (!isJudgedByClients(progress) || !needsFigures(progress)) return undefined;
+  const { intervalMs } = settingsOf(progress, window);
+  const everyMs = Math.round(Math.min(EVERY_MS.max, Math.max(EVERY_MS.min, intervalMs / 2)));
+  return { id: windowId(progress), canary: document.canary, stable: document.stable, everyMs };
+}
+
+/** The same for every controller that drives the rollout. */
+export function windowId({ id, windows }: RolloutProgress): string {
+  return `${id}/${windows}`;
+}
