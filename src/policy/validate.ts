@@ -1,7 +1,7 @@
 import { isRecord } from '../internal/is-record';
 import type { PolicyDocument } from './document';
 import { MAX_DOCUMENT_BYTES } from './limits';
-import { canonicalJson, copyPlainData, ownValue } from './plain-data';
+import { copyPlainData, ownValue } from './plain-data';
 import type { PolicyProblem } from './plan';
 import type { Positions } from './positions';
 import { createProblemList, note, type ProblemList } from './problems';
@@ -85,7 +85,7 @@ function copyDocument(value: unknown, problems: ProblemList): Readonly<Record<st
     if (problems.problems.length === 0) problems.report([], document, 'an object');
     return undefined;
   }
-  const size = Buffer.byteLength(canonicalJson(document));
+  const size = Buffer.byteLength(JSON.stringify(document));
   if (size > MAX_DOCUMENT_BYTES) {
     problems.report([], note(`${size} bytes as JSON`), `at most ${MAX_DOCUMENT_BYTES} bytes`);
     return undefined;
