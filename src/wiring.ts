@@ -16,7 +16,7 @@ import type { FileReference, ParsedOptions } from './options';
 import { compileChain } from './policy/chain/compile';
 import { compilePolicy, emptyPlan } from './policy/compile';
 import type { PolicyDocument } from './policy/document';
-import type { PolicyOrigin } from './policy/plan';
+import type { Plan, PolicyOrigin } from './policy/plan';
 import type { PolicySource } from './policy/source';
 import { createChainPolicySource } from './policy/sources/chain';
 import { createDocumentOrChainSource } from './policy/sources/document-or-chain';
@@ -47,6 +47,8 @@ export class Wiring {
   readonly #kvSources = new Map<string, PolicySource>();
   readonly #chainSources = new Map<string, PolicySource>();
   readonly #policyFiles = new Map<string, PolicySource>();
+  /** Plans of inline documents, so that one is not compiled again when its source delivers it. */
+  readonly #compiled = new WeakMap<object, Plan>();
   readonly #store: StateStore | undefined;
   #staticSource: StaticSource | undefined;
 
@@ -112,6 +114,8 @@ export class Wiring {
     const overridden = override === undefined ? {} : { override };
     return {
       compile: (reading) => {
+        const known = typeof reading.content === 'object' ? this.#compiled.get(reading.content) : undefined;
+        if (known !== undefined) return known;
         const origin = reading.origin ?? originOf(reading.format);
         if (origin === 'chain') {
           const { content, index } = reading;
@@ -128,8 +132,15 @@ export class Wiring {
 
   /** Takes a document for a service, or takes it back. Throws a PolicyError and changes nothing when it is invalid. */
   setPolicy(service: string, document: PolicyDocument | undefined): void {
-    if (document !== undefined) this.rules(service).compile({ kind: 'present', content: document, format: 'object' });
-    this.inline.set(service, document);
+    if (document === undefined) {
+      this.inline.set(service, undefined);
+      return;
+    }
+    const plan = this.rules(service).compile({ kind: 'present', content: document, format: 'object' });
+    // The plan's own copy: what the caller does to his object from now on changes nothing.
+    const copy = plan.document ?? structuredClone(document);
+    this.#compiled.set(copy, plan);
+    this.inline.set(service, copy);
   }
 
   /** Only what comes from Consul need be remembered: the rest is there at the start. */

@@ -39,10 +39,13 @@ export class ConnectionSet {
   readonly #names: ServerNames;
   readonly #listener: ConnectionSetListener;
   readonly #connections = new Map<Endpoint, ChannelConnection>();
+  /** Those of them that are worth waiting for. */
+  readonly #pending = new Set<ChannelConnection>();
+  #lists = 0;
   readonly #detach = new Map<Endpoint, () => void>();
   #toOpen: Endpoint[] = [];
   #slice: NodeJS.Immediate | undefined;
-  #sliceSize = 64;
+  #sliceSize = LEAST_IN_SLICE;
   #slicedAtMs = Number.POSITIVE_INFINITY;
   readonly #draining = new Set<Timer>();
   #deadline: Timer | undefined;
@@ -63,19 +66,27 @@ export class ConnectionSet {
 
   /** Replaces the wanted instances, in the order in which they are to be connected. Opens the first slice at once. */
   want(instances: Iterable<Instance>, drainMs: number | undefined): void {
-    const wanted = new Set<Endpoint>();
+    this.#lists += 1;
+    const toOpen = new Set<Endpoint>();
     for (const instance of instances) {
       const endpoint = this.#host.endpoints.of(instance);
-      if (endpoint !== undefined) wanted.add(endpoint);
+      if (endpoint === undefined) continue;
+      const connection = this.#connections.get(endpoint);
+      if (connection === undefined) toOpen.add(endpoint);
+      else connection.wantedIn = this.#lists;
     }
-    this.#toOpen = [...wanted].filter((endpoint) => !this.#connections.has(endpoint)).reverse();
-    this.#openSlice();
+    this.#toOpen = [...toOpen].reverse();
+    // Finding out who is wanted among thousands was work enough for one turn, where nobody serves yet.
+    if (this.#connections.size === 0 && toOpen.size > MOST_IN_SLICE) this.#scheduleSlice();
+    else this.#openSlice();
     for (const [endpoint, connection] of this.#connections) {
-      if (wanted.has(endpoint)) {
+      if (connection.wantedIn === this.#lists) {
         connection.followName();
+        this.#note(connection);
         continue;
       }
       this.#connections.delete(endpoint);
+      this.#pending.delete(connection);
       this.#detach.get(endpoint)?.();
       this.#detach.delete(endpoint);
       connection.close();
@@ -127,6 +138,7 @@ export class ConnectionSet {
     this.#detach.clear();
     for (const connection of this.#connections.values()) connection.close();
     this.#connections.clear();
+    this.#pending.clear();
   }
 
   #openSlice(): void {
@@ -147,15 +159,20 @@ export class ConnectionSet {
         (changed) => this.#changed(changed),
       );
       if (connection.isReady) this.#host.endpoints.connected(endpoint);
+      connection.wantedIn = this.#lists;
       this.#connections.set(endpoint, connection);
+      this.#note(connection);
       this.#detach.set(endpoint, this.#host.endpoints.attach(endpoint, connection));
       if (clock.now() - started >= SLICE_MS) break;
     }
     this.#watchDeadline();
     const isDone = this.#toOpen.length === 0;
     this.#slicedAtMs = isDone ? Number.POSITIVE_INFINITY : clock.now();
-    if (isDone || this.#slice !== undefined) return;
-    this.#slice = setImmediate(() => {
+    if (!isDone) this.#scheduleSlice();
+  }
+
+  #scheduleSlice(): void {
+    this.#slice ??= setImmediate(() => {
       this.#slice = undefined;
       this.#openSlice();
       this.#listener.setGrew(this.#toOpen.length === 0);
@@ -164,8 +181,14 @@ export class ConnectionSet {
 
   #changed(connection: ChannelConnection): void {
     if (connection.isReady) this.#host.endpoints.connected(connection.endpoint);
+    this.#note(connection);
     this.#watchDeadline();
     this.#listener.stateChanged();
+  }
+
+  #note(connection: ChannelConnection): void {
+    if (connection.isPending) this.#pending.add(connection);
+    else this.#pending.delete(connection);
   }
 
   /** One timer for all: set for the connection that has been pending longest. */
@@ -178,10 +201,8 @@ export class ConnectionSet {
     this.#deadline = clock.setTimer(inMs, () => {
       this.#deadline = undefined;
       const limit = clock.now() - connectDeadlineMs;
-      for (const connection of this.#connections.values()) {
-        if (connection.isPending && connection.pendingSinceMs <= limit) {
-          connection.giveUp(`not connected within ${connectDeadlineMs} ms`);
-        }
+      for (const connection of [...this.#pending]) {
+        if (connection.pendingSinceMs <= limit) connection.giveUp(`not connected within ${connectDeadlineMs} ms`);
       }
       this.#watchDeadline();
       this.#watchHanging();
@@ -200,10 +221,8 @@ export class ConnectionSet {
 
   #longestPending(): number | undefined {
     let earliest: number | undefined;
-    for (const connection of this.#connections.values()) {
-      if (connection.isPending && (earliest === undefined || connection.pendingSinceMs < earliest)) {
-        earliest = connection.pendingSinceMs;
-      }
+    for (const { pendingSinceMs } of this.#pending) {
+      if (earliest === undefined || pendingSinceMs < earliest) earliest = pendingSinceMs;
     }
     return earliest;
   }

@@ -14,6 +14,8 @@ import { type ServerNames, underName } from './server-name';
  */
 export class ChannelConnection implements Connection {
   readonly endpoint: Endpoint;
+  /** Number of the last list of wanted endpoints that it was in. */
+  wantedIn = 0;
   readonly #helper: ChannelControlHelper;
   readonly #options: ChannelOptions;
   readonly #onChange: (connection: ChannelConnection) => void;

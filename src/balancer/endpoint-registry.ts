@@ -22,6 +22,8 @@ interface Entry {
   joinedAtMs: number;
   /** When a channel first connected to it: the beginning of its slow start. */
   readySinceMs: number | undefined;
+  /** It left for good; should it return, it is another one. */
+  isForgotten: boolean;
 }
 
 /** A channel's connection to an endpoint, as `inspect()` and `explain()` show it. */
@@ -58,7 +60,9 @@ export class EndpointRegistry {
   readonly #deps: RegistryDeps;
   readonly #entries = new Map<string, Entry>();
   /** Discovery keeps the object of an unchanged instance, which saves building its key again. */
-  readonly #byInstance = new WeakMap<Instance, Endpoint>();
+  readonly #byInstance = new WeakMap<Instance, Entry>();
+  /** Those that came or left lately, and some for which that is long ago. */
+  readonly #recent = new Set<Entry>();
   readonly #listeners = new Set<EndpointsChanged>();
   readonly #judges = new Set<EndpointsJudge>();
   readonly #connections = new Map<Endpoint, Set<ConnectionView>>();
@@ -86,28 +90,24 @@ export class EndpointRegistry {
     this.#syncs += 1;
     const joinedAtMs = this.#entries.size === 0 ? Number.NEGATIVE_INFINITY : this.#clock.now();
     for (const instance of instances) {
-      const known = this.#byInstance.get(instance);
-      const key = known?.key ?? endpointKey(instance);
-      const entry = this.#entries.get(key);
-      if (entry === undefined) {
-        const endpoint = this.#create(key, instance);
-        const listedIn = this.#syncs;
-        this.#entries.set(key, { endpoint, leftAtMs: undefined, listedIn, joinedAtMs, readySinceMs: undefined });
-        this.#byInstance.set(instance, endpoint);
-      } else {
-        if (known !== entry.endpoint) this.#byInstance.set(instance, entry.endpoint);
-        entry.listedIn = this.#syncs;
-        entry.leftAtMs = undefined;
-        entry.endpoint.instance = instance;
+      let entry = this.#byInstance.get(instance);
+      if (entry === undefined || entry.isForgotten) {
+        entry = this.#entryOf(instance, joinedAtMs);
+        this.#byInstance.set(instance, entry);
       }
+      entry.listedIn = this.#syncs;
+      entry.leftAtMs = undefined;
+      entry.endpoint.instance = instance;
     }
     this.#weigh();
     const now = this.#clock.now();
     for (const [key, entry] of this.#entries) {
       if (entry.listedIn === this.#syncs) continue;
+      if (entry.leftAtMs === undefined) this.#recent.add(entry);
       entry.leftAtMs ??= now;
       entry.readySinceMs = undefined;
       if (now - entry.leftAtMs > RETENTION_MS && entry.endpoint.load.inFlight === 0) {
+        entry.isForgotten = true;
         this.#entries.delete(key);
         this.#deps.breakers.forget(key);
       }
@@ -116,7 +116,7 @@ export class EndpointRegistry {
 
   /** The endpoint of an instance that was part of the last `sync`. */
   of(instance: Instance): Endpoint | undefined {
-    return this.#byInstance.get(instance);
+    return this.#byInstance.get(instance)?.endpoint;
   }
 
   present(): Endpoint[] {
@@ -128,10 +128,11 @@ export class EndpointRegistry {
     const since = this.#clock.now() - RETENTION_MS;
     const lost: Instance[] = [];
     const joined: Instance[] = [];
-    for (const { endpoint, leftAtMs, joinedAtMs } of this.#entries.values()) {
-      if (leftAtMs === undefined) {
-        if (joinedAtMs >= since) joined.push(endpoint.instance);
-      } else if (leftAtMs >= since) lost.push(endpoint.instance);
+    for (const entry of this.#recent) {
+      const { endpoint, leftAtMs, joinedAtMs } = entry;
+      if ((leftAtMs ?? joinedAtMs) < since) this.#recent.delete(entry);
+      else if (leftAtMs === undefined) joined.push(endpoint.instance);
+      else lost.push(endpoint.instance);
     }
     return { lost, joined };
   }
@@ -207,6 +208,23 @@ export class EndpointRegistry {
     this.#slowStart?.cancel();
     this.#slowStart = nextMs === undefined ? undefined : this.#clock.setTimer(nextMs, () => this.#weigh());
     if (isChanged) this.changed();
+  }
+
+  #entryOf(instance: Instance, joinedAtMs: number): Entry {
+    const key = endpointKey(instance);
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    const entry: Entry = {
+      endpoint: this.#create(key, instance),
+      leftAtMs: undefined,
+      listedIn: this.#syncs,
+      joinedAtMs,
+      readySinceMs: undefined,
+      isForgotten: false,
+    };
+    this.#entries.set(key, entry);
+    if (joinedAtMs > Number.NEGATIVE_INFINITY) this.#recent.add(entry);
+    return entry;
   }
 
   #create(key: string, instance: Instance): Endpoint {

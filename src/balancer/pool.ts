@@ -156,26 +156,38 @@ export class Pool {
   /** Looks at connectivity, breakers, suspicion and weights afresh; a picker is made anew only when one of them differs. */
   refresh(nowMs: number): void {
     const { members, missing, absent, balancing } = this.#parts;
-    this.#connected = members.filter((member) => member.isReady);
-    const bad = members.filter((member) => isBroken(member));
-    this.#probes = this.#connected.filter((member) => isToBeProbed(member));
+    // One pass: a pool may have thousands of members, and while they connect it is refreshed many times.
+    const connected: ChannelConnection[] = [];
+    const bad: ChannelConnection[] = [];
+    const probes: ChannelConnection[] = [];
     // Idle and first-time connecting members are not bad: nothing is known against them.
-    this.#healthy = members.filter((member) => member.failure === undefined && !isBroken(member)).length + missing;
-    this.spill.update(this.#healthy, members.length + missing + absent, nowMs);
+    let healthy = missing;
+    for (const member of members) {
+      if (isBroken(member)) bad.push(member);
+      else if (member.failure === undefined) healthy += 1;
+      if (!member.isReady) continue;
+      connected.push(member);
+      if (isToBeProbed(member)) probes.push(member);
+    }
+    this.#connected = connected;
+    this.#probes = probes;
+    this.#healthy = healthy;
+    this.spill.update(healthy, members.length + missing + absent, nowMs);
     const heldOut = new Set(this.#holdOut(bad));
-    const admitted = this.#connected.filter((member) => !heldOut.has(member));
-    const trusted = admitted.filter(
-      ({ endpoint: { load, breaker } }) => !load.isSuspect && breaker?.isDoubtful !== true,
-    );
+    const admitted = only(connected, (member) => !heldOut.has(member));
+    const trusted = only(admitted, isTrusted);
     const usable = trusted.length > 0 ? trusted : admitted;
-    const brisk = this.#mayShun ? usable.filter((member) => !member.endpoint.load.pace.isShunned) : usable;
+    const brisk = this.#mayShun ? only(usable, (member) => !isShunned(member)) : usable;
     const preferred = brisk.length > 0 ? brisk : usable;
-    this.#shunned = preferred === usable ? [] : usable.filter((member) => member.endpoint.load.pace.isShunned);
-    const weights = preferred.map((member) => member.endpoint.weight);
-    if (sameItems(preferred, this.#preferred) && sameItems(weights, this.#weights)) return;
+    this.#shunned = preferred === usable ? [] : usable.filter(isShunned);
+    if (sameItems(preferred, this.#preferred) && this.#areWeights(preferred)) return;
     this.#preferred = preferred;
-    this.#weights = weights;
+    this.#weights = preferred.map((member) => member.endpoint.weight);
     this.#picker = preferred.length === 0 ? undefined : this.#deps.create(preferred, balancing, this.#deps.random);
+  }
+
+  #areWeights(members: readonly ChannelConnection[]): boolean {
+    return members.every((member, index) => member.endpoint.weight === this.#weights[index]);
   }
 
   /**
@@ -220,6 +232,22 @@ export class Pool {
 /** What a pool picker returns is one of the connections that it was made of. */
 export function asChannelConnection(connection: Connection): ChannelConnection {
   return connection as ChannelConnection;
+}
+
+/** The list itself where all of it may stay. */
+function only(
+  members: readonly ChannelConnection[],
+  mayStay: (member: ChannelConnection) => boolean,
+): readonly ChannelConnection[] {
+  return members.every(mayStay) ? members : members.filter(mayStay);
+}
+
+function isTrusted({ endpoint: { load, breaker } }: ChannelConnection): boolean {
+  return !load.isSuspect && breaker?.isDoubtful !== true;
+}
+
+function isShunned({ endpoint }: ChannelConnection): boolean {
+  return endpoint.load.pace.isShunned;
 }
 
 function isBroken({ endpoint: { breaker } }: ChannelConnection): boolean {

@@ -30,6 +30,8 @@ export class TopologyBuilder {
   /** Every instance that some destination of the plan can reach, nearest datacenter first, each once. */
   wanted({ plan, instances }: Snapshot): Iterable<Instance> {
     const membership = membershipOf(plan, instances);
+    const [sole, ...others] = membership.groups;
+    if (sole !== undefined && others.length === 0 && !membership.isAnyAbsent) return this.#share(sole.usable, plan);
     const wanted = new Set<Instance>();
     for (const datacenter of membership.datacenters) {
       for (const group of membership.groups) {

@@ -4,7 +4,7 @@ import { type Clock, systemClock } from '../internal/clock';
 import { consoleLogger, type Logger, safeLogger } from '../internal/logger';
 import { createListedServices } from './listed-services';
 import type { Instance, Source } from './source';
-import { parseStaticServices } from './static';
+import { createServicesParser } from './static';
 import { type WatchedFile, watchFile } from './watched-file';
 
 export interface FileSourceOptions {
@@ -23,6 +23,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
   const { datacenters = [], clock = systemClock } = options;
   const logger = safeLogger(options.logger ?? consoleLogger);
   const listed = createListedServices(datacenters, logger);
+  const parse = createServicesParser(datacenters);
   let good: ReadonlyMap<string, readonly Instance[]> | undefined;
   let lastSuccessMs = 0;
   let file: WatchedFile | undefined;
@@ -37,7 +38,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
 
   const read = (text: string): void => {
     try {
-      good = parseStaticServices(path.endsWith('.json') ? JSON.parse(text) : parseYaml(text), datacenters);
+      good = parse(path.endsWith('.json') ? JSON.parse(text) : parseYaml(text));
     } catch (error) {
       failed(error instanceof Error ? error.message : String(error));
       return;

@@ -1,11 +1,13 @@
 import { type Logger, safeLogger } from '../internal/logger';
-import { isSameInstance } from './same-instance';
 import type { DatacenterState, Freshness, Instance, SourceState, SourceWatch, WatchRequest } from './source';
 
 /** Instances that are known whole, by service; the part that static and file sources share. */
 export interface ListedServices {
   watch(request: WatchRequest, listener: (state: SourceState) => void): SourceWatch;
-  /** Watchers of services that changed hear of it. `known: false` means that nothing could be read yet. */
+  /**
+   * Watchers of services that changed hear of it: where an instance is not the object that it was before. `known: false`
+   * means that nothing could be read yet.
+   */
   update(services: ReadonlyMap<string, readonly Instance[]>, freshness: Freshness, known: boolean): void;
   close(): void;
 }
@@ -32,14 +34,19 @@ export function createListedServices(order: readonly string[], logger: Logger): 
 
   const stateFor = (watcher: Watcher): SourceState => {
     const { service, tags, datacenters } = watcher.request;
-    const all = (services.get(service) ?? []).filter((one) => tags.every((tag) => one.tags.includes(tag)));
-    const rest = [...new Set(all.map((one) => one.datacenter))].filter((name) => !order.includes(name)).sort();
-    const listed = [...order, ...rest];
+    const byDatacenter = new Map<string, Instance[]>();
+    for (const instance of services.get(service) ?? []) {
+      if (!tags.every((tag) => instance.tags.includes(tag))) continue;
+      const there = byDatacenter.get(instance.datacenter);
+      if (there === undefined) byDatacenter.set(instance.datacenter, [instance]);
+      else there.push(instance);
+    }
+    const listed = [...order, ...[...byDatacenter.keys()].filter((name) => !order.includes(name)).sort()];
     const names = datacenters ?? (listed.length === 0 ? [DEFAULT_DATACENTER] : listed);
     const filters = new Map(watcher.filters.map((expression) => [expression, new Set<string>()]));
     return {
       datacenters: names.map((datacenter, at) => {
-        const instances = all.filter((one) => one.datacenter === datacenter);
+        const instances = byDatacenter.get(datacenter) ?? [];
         return { datacenter, local: at === 0, known, instances, rejected: 0, connectOnly: false, filters, freshness };
       }),
     };
@@ -83,7 +90,7 @@ export function createListedServices(order: readonly string[], logger: Logger): 
       };
     },
     update(nextServices, nextFreshness, nextKnown) {
-      services = reuse(services, nextServices);
+      services = nextServices;
       freshness = nextFreshness;
       known = nextKnown;
       for (const watcher of watchers) queue(watcher);
@@ -93,23 +100,6 @@ export function createListedServices(order: readonly string[], logger: Logger): 
       watchers.clear();
     },
   };
-}
-
-/** `next`, with the objects of `before` for what did not change. */
-function reuse(
-  before: ReadonlyMap<string, readonly Instance[]>,
-  next: ReadonlyMap<string, readonly Instance[]>,
-): ReadonlyMap<string, readonly Instance[]> {
-  return new Map(
-    [...next].map(([service, instances]) => {
-      const old = new Map((before.get(service) ?? []).map((one) => [one.key, one]));
-      return [service, instances.map((one) => keep(old.get(one.key), one))];
-    }),
-  );
-}
-
-function keep(former: Instance | undefined, now: Instance): Instance {
-  return former !== undefined && isSameInstance(former, now) ? former : now;
 }
 
 function isSameState(a: SourceState, b: SourceState): boolean {

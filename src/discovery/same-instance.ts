@@ -1,3 +1,4 @@
+import { sameItems } from '../internal/same-items';
 import type { Instance } from './source';
 
 /** Whether two entries of one key say the same, so that the former object can be kept. */
@@ -8,13 +9,14 @@ export function isSameInstance(a: Instance, b: Instance): boolean {
     a.status === b.status &&
     a.weight === b.weight &&
     a.zone === b.zone &&
-    a.tags.length === b.tags.length &&
-    a.tags.every((tag, index) => tag === b.tags[index]) &&
+    sameItems(a.tags, b.tags) &&
     sameMeta(a.meta, b.meta)
   );
 }
 
-function sameMeta(a: Instance['meta'], b: Instance['meta']): boolean {
+/** `a` may hold anything. */
+export function sameMeta(a: Readonly<Record<string, unknown>>, b: Instance['meta']): boolean {
+  if (a === b) return true;
   const keys = Object.keys(a);
   return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);
 }

@@ -2,7 +2,8 @@ import { GraylaneError } from '../errors';
 import { type Logger, silentLogger } from '../internal/logger';
 import { createListedServices, DEFAULT_DATACENTER } from './listed-services';
 import type { Instance, Source } from './source';
-import { parseStaticInstances, type StaticInstance, type StaticServices } from './static-instance';
+import type { StaticInstance, StaticServices } from './static-instance';
+import { parseStaticList, type StaticList } from './static-list';
 
 export interface StaticSourceOptions {
   /** The local one first. Default: `local`; others that instances name follow by name. */
@@ -20,13 +21,13 @@ export interface StaticSource extends Source {
 export function createStaticSource(initial: StaticServices = {}, options: StaticSourceOptions = {}): StaticSource {
   const order = options.datacenters ?? [];
   const listed = createListedServices(order, options.logger ?? silentLogger);
-  let services = parseStaticServices(initial, order);
+  const parse = createServicesParser(order);
+  let services = parse(initial);
   let closed = false;
   listed.update(services, { kind: 'fresh' }, true);
   return {
     set(service, instances) {
-      const parsed = parseStaticServices({ [service]: instances }, order);
-      services = new Map([...services, ...parsed]);
+      services = new Map([...services, ...parse({ [service]: instances })]);
       if (!closed) listed.update(services, { kind: 'fresh' }, true);
     },
     watch(request, listener) {
@@ -40,21 +41,28 @@ export function createStaticSource(initial: StaticServices = {}, options: Static
   };
 }
 
-/** Checked and complete. Throws INVALID_INSTANCE with every problem. */
-export function parseStaticServices(
-  given: unknown,
+/**
+ * Reads instances by service: checked and complete, or INVALID_INSTANCE with every problem. What it read before it hands over
+ * again where nothing changed.
+ */
+export function createServicesParser(
   order: readonly string[],
-): ReadonlyMap<string, readonly Instance[]> {
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new GraylaneError('INVALID_INSTANCE', 'instances: expected: lists of instances by service name');
-  }
-  const problems: string[] = [];
-  const services = new Map<string, readonly Instance[]>();
-  for (const [service, list] of Object.entries(given)) {
-    const parsed = parseStaticInstances(list, `instances.${service}`, order[0] ?? DEFAULT_DATACENTER);
-    problems.push(...parsed.problems);
-    services.set(service, parsed.instances);
-  }
-  if (problems.length > 0) throw new GraylaneError('INVALID_INSTANCE', problems.join('\n'));
-  return services;
+): (given: unknown) => ReadonlyMap<string, readonly Instance[]> {
+  const former = new Map<string, StaticList>();
+  return (given) => {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+      throw new GraylaneError('INVALID_INSTANCE', 'instances: expected: lists of instances by service name');
+    }
+    const problems: string[] = [];
+    const read = new Map<string, StaticList>();
+    for (const [service, list] of Object.entries(given)) {
+      const known = former.get(service);
+      const parsed = parseStaticList(list, `instances.${service}`, order[0] ?? DEFAULT_DATACENTER, known);
+      problems.push(...parsed.problems);
+      read.set(service, parsed.list);
+    }
+    if (problems.length > 0) throw new GraylaneError('INVALID_INSTANCE', problems.join('\n'));
+    for (const [service, list] of read) former.set(service, list);
+    return new Map([...read].map(([service, { instances }]) => [service, instances]));
+  };
 }

@@ -4,6 +4,7 @@ import { note, type ProblemList } from '../problems';
 import { listOf } from './references';
 
 interface Reach {
+  readonly index: number;
   readonly name: string;
   /** Undefined: every method. */
   readonly methods: readonly string[] | undefined;
@@ -13,16 +14,78 @@ interface Reach {
 
 /** Warns of routes that no call ever gets to, because an earlier route takes all that they match. */
 export function warnOfUnreachable(routes: unknown, warnings: ProblemList): void {
-  const earlier: Reach[] = [];
+  const earlier = new EarlierRoutes();
   for (const [index, route] of listOf(routes).entries()) {
-    const reach = reachOf(route);
-    const taker = earlier.find((candidate) => takesAllOf(candidate, reach));
-    if (taker === undefined) earlier.push(reach);
+    const reach = reachOf(route, index);
+    const taker = earlier.takerOf(reach);
+    if (taker === undefined) earlier.add(reach);
     else warnings.report(['routes', index], note('never reached'), `calls that the route ${taker.name} leaves over`);
   }
 }
 
-function reachOf(route: unknown): Reach {
+/**
+ * The routes so far, by a method and a condition that a later route must share to be taken by them: a thousand routes are
+ * not compared each with each.
+ */
+class EarlierRoutes {
+  /** By method, then by the condition that fewest others have; `/` and the empty text where a route has none. */
+  readonly #byMethod = new Map<string, Map<string, Reach[]>>();
+  readonly #uses = new Map<string, number>();
+
+  add(reach: Reach): void {
+    const key = this.#rarest(reach.conditions);
+    for (const method of reach.methods ?? [EVERY_METHOD]) {
+      const byCondition = this.#byMethod.get(method) ?? new Map<string, Reach[]>();
+      this.#byMethod.set(method, byCondition);
+      const same = byCondition.get(key);
+      if (same === undefined) byCondition.set(key, [reach]);
+      else same.push(reach);
+    }
+  }
+
+  /** The first of them that leaves nothing over of what the route matches. */
+  takerOf(reach: Reach): Reach | undefined {
+    let taker: Reach | undefined;
+    for (const method of prefixesOf(reach.methods?.[0])) {
+      const byCondition = this.#byMethod.get(method);
+      if (byCondition === undefined) continue;
+      for (const key of [NO_CONDITION, ...reach.conditions]) {
+        const found = byCondition.get(key)?.find((candidate) => takesAllOf(candidate, reach));
+        if (found !== undefined && (taker === undefined || found.index < taker.index)) taker = found;
+      }
+    }
+    return taker;
+  }
+
+  #rarest(conditions: ReadonlySet<string>): string {
+    let rarest = NO_CONDITION;
+    let fewest = Number.POSITIVE_INFINITY;
+    for (const condition of conditions) {
+      const uses = this.#uses.get(condition) ?? 0;
+      this.#uses.set(condition, uses + 1);
+      if (uses >= fewest) continue;
+      rarest = condition;
+      fewest = uses;
+    }
+    return rarest;
+  }
+}
+
+const EVERY_METHOD = '/';
+const NO_CONDITION = '';
+
+/** What a route may name that takes the method: itself, and each part of it that ends in a slash. */
+function prefixesOf(method: string | undefined): readonly string[] {
+  if (method === undefined) return [EVERY_METHOD];
+  const prefixes = [EVERY_METHOD];
+  for (let slash = method.indexOf('/', 1); slash !== -1; slash = method.indexOf('/', slash + 1)) {
+    prefixes.push(method.slice(0, slash + 1));
+  }
+  if (!method.endsWith('/')) prefixes.push(method);
+  return prefixes;
+}
+
+function reachOf(route: unknown, index: number): Reach {
   const match = ownValue(route, 'match');
   const methods = ownValue(match, 'methods');
   const conditions = new Set<string>();
@@ -36,8 +99,9 @@ function reachOf(route: unknown): Reach {
     if (part !== undefined) conditions.add(`${key} ${canonicalJson([part, key === 'sample' ? saltOf(route) : ''])}`);
   }
   return {
+    index,
     name: String(ownValue(route, 'name')),
-    methods: Array.isArray(methods) ? methods.map(String) : undefined,
+    methods: Array.isArray(methods) && methods.length > 0 ? methods.map(String) : undefined,
     conditions,
   };
 }
@@ -50,7 +114,7 @@ function takesAllOf(earlier: Reach, later: Reach): boolean {
   if (earlier.conditions.size > later.conditions.size) return false;
   for (const condition of earlier.conditions) if (!later.conditions.has(condition)) return false;
   const taken = earlier.methods;
-  if (taken === undefined || taken.includes('/')) return true;
+  if (taken === undefined || taken.includes(EVERY_METHOD)) return true;
   if (later.methods === undefined) return false;
   return later.methods.every((method) =>
     taken.some((other) => other === method || (other.endsWith('/') && method.startsWith(other))),

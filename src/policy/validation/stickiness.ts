@@ -8,10 +8,12 @@ import { listOf } from './references';
 export function warnOfUnseenStickiness(routes: unknown, warnings: ProblemList): void {
   const list = listOf(routes);
   const takers = new Map<string, string>();
+  let readers: Readers | undefined;
   for (const [index, route] of list.entries()) {
     const stickBy = ownValue(route, 'stickBy');
     if (typeof stickBy === 'string') {
-      const advice = adviceOn(stickBy.toLowerCase(), route, takers, list);
+      readers ??= readersOf(list);
+      const advice = adviceOn(stickBy.toLowerCase(), route, takers, readers);
       if (advice !== undefined) warnings.report(['routes', index, 'stickBy'], stickBy, advice);
     }
     const taken = takesAllWith(route);
@@ -23,15 +25,16 @@ function adviceOn(
   label: string,
   route: unknown,
   takers: ReadonlyMap<string, string>,
-  routes: readonly unknown[],
+  readers: Readers,
 ): string | undefined {
   const wanted = 'a label that calls of this route bear';
   if (ownValue(matcherOf(route, label), 'present') === false) return `${wanted}; its match asks that it be absent`;
   const taker = takers.get(label);
   if (taker !== undefined) return `${wanted}; the route ${taker} takes all that do`;
-  const others = new Set(routes.flatMap((other) => labelsOf(other, other === route)));
-  if (others.has(label)) return undefined;
-  const meant = nearest(label, [...others]);
+  // Once by the `stickBy` in question.
+  if (readers.get(label) !== 1) return undefined;
+  const others = [...readers.keys()].filter((other) => other !== label);
+  const meant = nearest(label, others);
   return meant === undefined ? undefined : `${wanted}; no other part of the policy reads it, did you mean ${meant}?`;
 }
 
@@ -53,11 +56,19 @@ function matcherOf(route: unknown, label: string): unknown {
   return Object.entries(labels).find(([key]) => key.toLowerCase() === label)?.[1];
 }
 
-/** Every label that a route reads; of the route in question, all but its `stickBy`. */
-function labelsOf(route: unknown, isItself: boolean): readonly string[] {
+/** How often the routes read each label, in the order in which they first do. */
+type Readers = ReadonlyMap<string, number>;
+
+function readersOf(routes: readonly unknown[]): Readers {
+  const readers = new Map<string, number>();
+  for (const label of routes.flatMap(labelsOf)) readers.set(label, (readers.get(label) ?? 0) + 1);
+  return readers;
+}
+
+function labelsOf(route: unknown): readonly string[] {
   const match = ownValue(route, 'match');
   const groups = [match, ...listOf(ownValue(match, 'any'))].map((group) => ownValue(group, 'labels'));
   const keys = groups.flatMap((group) => (isRecord(group) ? Object.keys(group) : []));
-  const single = [ownValue(ownValue(match, 'sample'), 'by'), isItself ? undefined : ownValue(route, 'stickBy')];
+  const single = [ownValue(ownValue(match, 'sample'), 'by'), ownValue(route, 'stickBy')];
   return [...keys, ...single.filter((key) => typeof key === 'string')].map((key) => key.toLowerCase());
 }
