@@ -6,13 +6,15 @@ export interface Bar {
   readonly isOurs?: boolean;
 }
 
-/** Bars of one unit, on a scale of their own. */
+/** Bars of one unit, on one scale. */
 export interface BarGroup {
   /** Over the bars; left out where the chart's title says it all. */
   readonly title?: string;
   readonly bars: readonly Bar[];
   /** Of the numbers beside the bars. */
   readonly decimals: number;
+  /** The value that fills the width; default: the longest bar's. */
+  readonly most?: number;
 }
 
 const ROW = 26;
@@ -36,7 +38,7 @@ export function barChart(title: string, groups: readonly BarGroup[], legend: rea
       lines.push(`<text x="8" y="${y + 16}" font-weight="600">${escapeText(group.title)}</text>`);
       y += ROW;
     }
-    const most = Math.max(...group.bars.map(lengthOf));
+    const most = group.most ?? Math.max(...group.bars.map(lengthOf));
     for (const bar of group.bars) {
       lines.push(barLine(bar, y, most > 0 ? WIDTH / most : 0, group.decimals));
       y += ROW;

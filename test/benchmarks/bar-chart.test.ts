@@ -32,6 +32,11 @@ describe('bar chart', () => {
     expect(widthsOf(svg)).toEqual([180, 360, 360]);
   });
 
+  it('takes another scale where it is given', () => {
+    const svg = barChart('Cost', [{ bars: [{ name: 'a', parts: [1] }], decimals: 0, most: 4 }]);
+    expect(widthsOf(svg)).toEqual([90]);
+  });
+
   it('lays parts end to end and says what they are', () => {
     const bars = [{ name: 'proxied', parts: [30, 10] }];
     const svg = barChart('Cost', [{ bars, decimals: 0 }], ['client', 'proxy']);
