@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import type { PaymentsClient } from '../peers/payments';
 
 /** One call, times on `performance.now()`. */
-export interface SeenCall {
+interface SeenCall {
   readonly startedAtMs: number;
   readonly endedAtMs: number;
   /** Name of the instance that answered; undefined when the call failed. */
