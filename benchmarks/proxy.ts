@@ -43,10 +43,11 @@ function show({ median, low, high }: Spread): string {
   return `${median.toFixed(1)} [${low.toFixed(1)} .. ${high.toFixed(1)}]`.padEnd(25);
 }
 
-function format({ way, clientUs, proxyUs, addedCpuUs, addedP50Us }: WayLine): string {
+function format({ way, isOurs, clientUs, proxyUs, addedCpuUs, addedP50Us, moreThanOursUs }: WayLine): string {
+  const beside = isOurs ? '' : `processor beside graylane ${show(moreThanOursUs)}`;
   return (
     `  ${way.padEnd(24)}client ${clientUs.toFixed(1).padStart(6)}  proxy ${proxyUs.toFixed(1).padStart(6)}  ` +
-    `added: processor ${show(addedCpuUs)}p50 ${show(addedP50Us)}`
+    `added: processor ${show(addedCpuUs)}p50 ${show(addedP50Us)}${beside}`
   );
 }
 
@@ -94,9 +95,10 @@ async function main(): Promise<void> {
   for (const concurrency of (values.concurrency ?? '1,32').split(',').map(Number)) {
     const batch: Batch = { kind: 'unary', calls: concurrency === 1 ? 500 : 2_000, concurrency };
     const rounds = await interleaved(ways, { kept, warmUp: 3 }, (way) => measure(way, batch));
-    const direct = rounds.get(ways[0] as Way) ?? [];
+    const of = (wanted: (way: Way) => boolean): readonly Cost[] => rounds.get(ways.find(wanted) as Way) ?? [];
+    const references = { direct: of(({ name }) => name === DIRECT), ours: of(({ isOurs }) => isOurs) };
     const here = ways.map((way) =>
-      lineOf({ concurrency, way: way.name, isOurs: way.isOurs }, rounds.get(way) ?? [], direct),
+      lineOf({ concurrency, way: way.name, isOurs: way.isOurs }, rounds.get(way) ?? [], references),
     );
     lines.push(...here);
     print(`\nunary, ${concurrency} at a time: microseconds a call`);

@@ -15,6 +15,8 @@ export interface WayLine {
   readonly proxyUs: number;
   readonly addedCpuUs: Spread;
   readonly addedP50Us: Spread;
+  /** Processor time of client and proxy, less that of a client with the library. */
+  readonly moreThanOursUs: Spread;
 }
 
 type Added = 'addedCpuUs' | 'addedP50Us';
@@ -22,7 +24,7 @@ type Added = 'addedCpuUs' | 'addedP50Us';
 export function lineOf(
   about: Pick<WayLine, 'concurrency' | 'way' | 'isOurs'>,
   costs: readonly Cost[],
-  direct: readonly Cost[],
+  { direct, ours }: { readonly direct: readonly Cost[]; readonly ours: readonly Cost[] },
 ): WayLine {
   const both = (list: readonly Cost[]): readonly number[] =>
     list.map(({ cpuUsPerCall, proxyUsPerCall }) => cpuUsPerCall + proxyUsPerCall);
@@ -34,6 +36,7 @@ export function lineOf(
     proxyUs: median(({ proxyUsPerCall }) => proxyUsPerCall),
     addedCpuUs: pairedDifference(both(costs), both(direct)),
     addedP50Us: pairedDifference(p50(costs), p50(direct)),
+    moreThanOursUs: pairedDifference(both(costs), both(ours)),
   };
 }
 

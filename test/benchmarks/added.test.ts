@@ -14,16 +14,18 @@ function costs(us: number, spread: number, proxyUs = 0): readonly Cost[] {
 }
 
 const direct = costs(200, 0);
-const nginx = lineOf({ ...ABOUT, way: 'nginx' }, costs(205, 1, 60), direct);
-const envoy = lineOf({ ...ABOUT, way: 'Envoy' }, costs(210, 1, 90), direct);
-const straight = lineOf({ ...ABOUT, way: 'straight' }, direct, direct);
+const references = { direct, ours: costs(205, 0) };
+const nginx = lineOf({ ...ABOUT, way: 'nginx' }, costs(205, 1, 60), references);
+const envoy = lineOf({ ...ABOUT, way: 'Envoy' }, costs(210, 1, 90), references);
+const straight = lineOf({ ...ABOUT, way: 'straight' }, direct, references);
 const ours = (us: number, spread: number) =>
-  lineOf({ ...ABOUT, way: 'graylane', isOurs: true }, costs(us, spread), direct);
+  lineOf({ ...ABOUT, way: 'graylane', isOurs: true }, costs(us, spread), references);
 
 describe('what the best proxy adds beside what the library adds', () => {
   it('adds the processor time of the proxy to that of its client', () => {
     expect(nginx.addedCpuUs.median).toBe(65);
     expect(nginx.addedP50Us.median).toBe(5);
+    expect(nginx.moreThanOursUs.median).toBe(60);
   });
 
   it('is a ratio where both can be told from nothing', () => {
