@@ -2,12 +2,12 @@
  * A seeded simulation of a whole fleet, without a network: how evenly instances are loaded, and how many connections they hold,
  * with and without subsetting, by each algorithm, with one slow instance. Writes a chart beside the table.
  *
- *     node --import tsx benchmarks/fleet.ts [--clients 10000] [--seed 1] [--json] [--chart docs/fleet.svg]
+ *     node --import tsx benchmarks/fleet.ts [--clients 10000] [--seed 1] [--json] [--svg docs/fleet.svg]
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Algorithm } from '../src/policy/document';
-import { barChart } from './fleet/bar-chart';
+import { barChart } from './bar-chart';
 import { type FleetOptions, type FleetResult, simulateFleet } from './fleet/simulation';
 
 interface Row {
@@ -60,7 +60,7 @@ function main(): void {
       clients: { type: 'string' },
       seed: { type: 'string' },
       json: { type: 'boolean' },
-      chart: { type: 'string' },
+      svg: { type: 'string' },
     },
   });
   const rows: Row[] = [];
@@ -70,9 +70,9 @@ function main(): void {
     if (values.json !== true) console.log(format(row));
   }
   if (values.json === true) console.log(JSON.stringify(rows));
-  if (values.chart !== undefined) {
-    const bars = rows.map(({ name, result }) => ({ name, value: result.maxToMean }));
-    writeFileSync(values.chart, barChart('Busiest instance by the average one', bars));
+  if (values.svg !== undefined) {
+    const bars = rows.map(({ name, result }) => ({ name, parts: [result.maxToMean] }));
+    writeFileSync(values.svg, barChart('Busiest instance by the average one', [{ bars, decimals: 2 }]));
   }
 }
 

@@ -15,7 +15,7 @@ export interface PaymentsClient extends grpc.Client {
     request: object,
     metadata: grpc.Metadata,
     options: grpc.CallOptions,
-    callback: (error: grpc.ServiceError | null) => void,
+    callback: (error: grpc.ServiceError | null, reply?: { readonly servedBy: string }) => void,
   ): grpc.ClientUnaryCall;
   watch(request: object, metadata: grpc.Metadata, options: grpc.CallOptions): grpc.ClientReadableStream<unknown>;
 }

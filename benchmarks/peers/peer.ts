@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 
@@ -21,6 +21,11 @@ interface Answer {
   readonly error?: string;
 }
 
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** Starts `peers/<script>` with `argument` and waits until it is ready to be asked. */
 export async function startPeer(script: string, argument: unknown, flags: readonly string[] = []): Promise<Peer> {
   const child = fork(join(__dirname, script), [JSON.stringify(argument)], {
@@ -29,11 +34,10 @@ export async function startPeer(script: string, argument: unknown, flags: readon
   });
   const waiting = new Map<number, (answer: Answer) => void>();
   let isGone = false;
-  const killNow = (): void => void child.kill('SIGKILL');
-  process.once('exit', killNow);
+  running.add(child);
   const gone = once(child, 'exit').then(() => {
     isGone = true;
-    process.off('exit', killNow);
+    running.delete(child);
     for (const [id, settle] of waiting) settle({ id, error: `${script} ended` });
   });
   const ready = new Promise<void>((resolve, reject) => {
@@ -61,7 +65,7 @@ export async function startPeer(script: string, argument: unknown, flags: readon
       });
     },
     async stop() {
-      killNow();
+      child.kill('SIGKILL');
       await gone;
     },
   };

@@ -15,12 +15,13 @@ const RETRY = {
 };
 
 /** grpc-js as it comes, with the same retry and without its proxy lookup. */
-export function plain(policy: 'pick_first' | 'round_robin'): Variant {
+export function plain(policy: 'pick_first' | 'round_robin', options: grpc.ClientOptions = {}): Variant {
   return async (addresses) => {
     const list = policy === 'pick_first' ? addresses.slice(0, 1) : addresses;
     const client = paymentsClient(`ipv4:${list.join(',')}`, {
       'grpc.enable_http_proxy': 0,
       'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ [policy]: {} }], methodConfig: [RETRY] }),
+      ...options,
     });
     await connected(client);
     return closing(client);

@@ -6,6 +6,8 @@ export interface OpenVariant {
   readonly client: PaymentsClient;
   /** Around each unary call; the default makes it. */
   readonly charge?: (metadata: grpc.Metadata) => Promise<void>;
+  /** Reads its metrics, as a scrape would; the default has none. */
+  readonly collect?: () => Promise<void>;
   close(): Promise<void>;
 }
 

@@ -100,7 +100,8 @@ class StableSelector implements ConfigSelector {
 
   invoke(method: string, metadata: Metadata): CallConfig {
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
-    const call = new LaneCall(method, context, this.#service.bareObserver);
+    const bare = context === undefined ? this.#service.bareObserver : undefined;
+    const call = new LaneCall(method, context, bare);
     const { snapshot } = this.#service;
     if (snapshot !== undefined) {
       const decision = this.#service.decide(call, snapshot, metadata);

@@ -11,6 +11,7 @@ import { SDK_VERSION } from '../policy/sdk-version';
 import type { Instruments } from './instruments';
 import { type Collected, hubOf, type MeterHub } from './meter-hub';
 import type { ServiceReading } from './reading';
+import { isRegistered } from './registered';
 import { ServiceTelemetry } from './service-telemetry';
 
 /** What a lane reports to OpenTelemetry. All of it goes nowhere, at next to no cost, while no SDK is registered. */
@@ -44,9 +45,10 @@ export class LaneTelemetry {
 
   /** Undefined while spans would go nowhere. Looks for an SDK until there is one, which is cheaper than spans of nobody's. */
   get tracer(): Tracer | undefined {
-    if (this.#tracer !== undefined || this.#options.traces === false) return this.#tracer;
-    const provider: TracerProvider & Partial<ProxyTracerProvider> =
-      this.#options.tracerProvider ?? trace.getTracerProvider();
+    const { traces, tracerProvider } = this.#options;
+    if (this.#tracer !== undefined || traces === false) return this.#tracer;
+    if (tracerProvider === undefined && !isRegistered('trace')) return undefined;
+    const provider: TracerProvider & Partial<ProxyTracerProvider> = tracerProvider ?? trace.getTracerProvider();
     this.#tracer =
       provider.getDelegateTracer === undefined
         ? provider.getTracer(NAME, SDK_VERSION)
@@ -61,8 +63,10 @@ export class LaneTelemetry {
   /** Whether metrics go anywhere. Looks for an SDK until there is one: the API has no proxy for meters. */
   isMeasuring(): boolean {
     if (this.#hub !== undefined) return true;
-    if (this.#options.metrics === false || this.#isClosed) return false;
-    const provider = this.#options.meterProvider ?? metrics.getMeterProvider();
+    const { metrics: isWanted, meterProvider } = this.#options;
+    if (isWanted === false || this.#isClosed) return false;
+    if (meterProvider === undefined && !isRegistered('metrics')) return false;
+    const provider = meterProvider ?? metrics.getMeterProvider();
     const meter = provider.getMeter(NAME, SDK_VERSION);
     if (meter === NOOP_METER) return false;
     this.#hub = hubOf(meter);

@@ -22,6 +22,8 @@ export interface StartConsulOptions {
     /** Only for clients with a certificate of that authority. Default: false. */
     readonly verifyIncoming?: boolean;
   };
+  /** Every agent answers DNS too, at `dnsAddress`. Default: false. */
+  readonly dns?: boolean;
   /** Merged into every agent's configuration. */
   readonly config?: Readonly<Record<string, unknown>>;
 }
@@ -38,6 +40,8 @@ export interface ConsulDatacenter extends ConsulApi {
   readonly name: string;
   /** `https://host:port`, with `tls`. */
   readonly secureAddress: string;
+  /** `host:port`, with `dns: true`. */
+  readonly dnsAddress: string;
   /** The management token, with `acl: true`. */
   readonly token: string | undefined;
   /** Of the process that runs now. */
@@ -69,7 +73,7 @@ export async function startConsul(options: StartConsulOptions = {}): Promise<Con
   const seats = await Promise.all(
     (options.datacenters ?? ['dc1']).map(async (name): Promise<Seat> => {
       const host = loopbackAddress();
-      return { name, host, ports: await freePorts(host, 5) };
+      return { name, host, ports: await freePorts(host, 6) };
     }),
   );
   const launched = await Promise.all(seats.map((seat) => launch(seat, seats, { binary, folder, token, options })));
@@ -120,6 +124,7 @@ async function launch(seat: Seat, seats: readonly Seat[], context: LaunchContext
     ...createConsulApi(`http://${seat.host}:${seat.ports[0]}`, token),
     name: seat.name,
     secureAddress: `https://${seat.host}:${seat.ports[4]}`,
+    dnsAddress: `${seat.host}:${seat.ports[5]}`,
     token,
     get pid() {
       return agent.pid;
@@ -139,7 +144,7 @@ async function launch(seat: Seat, seats: readonly Seat[], context: LaunchContext
 }
 
 function configuration(seat: Seat, seats: readonly Seat[], context: LaunchContext): Record<string, unknown> {
-  const [http, serfLan, serfWan, server, https] = seat.ports;
+  const [http, serfLan, serfWan, server, https, dns] = seat.ports;
   const { tls } = context.options;
   const others = seats.filter((one) => one !== seat).map((one) => `${one.host}:${one.ports[2]}`);
   return {
@@ -150,7 +155,7 @@ function configuration(seat: Seat, seats: readonly Seat[], context: LaunchContex
     disable_update_check: true,
     ports: {
       http,
-      dns: -1,
+      dns: context.options.dns === true ? dns : -1,
       serf_lan: serfLan,
       serf_wan: serfWan,
       server,
