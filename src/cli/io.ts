@@ -13,6 +13,8 @@ export interface CommandIo {
   readonly isTerminal: boolean;
   /** Characters in a line of the terminal; 80 where that is unknown. */
   readonly columns: number;
+  /** Lines of the terminal; 24 where that is unknown. */
+  readonly rows: number;
   /** Each leaves the text as it is when output is piped or `NO_COLOR` is set. `FORCE_COLOR` turns colour on in a pipe. */
   readonly colors: Colors;
   /** What the process ends with unless an error is thrown. Starts as 0; a command sets 1 for a problem it has shown. */
@@ -41,7 +43,13 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
   return {
     env,
     isTerminal,
-    columns: stdout.columns ?? 80,
+    // Undefined in a pipe, 0 in a terminal that does not say; another after the window was resized.
+    get columns() {
+      return stdout.columns || 80;
+    },
+    get rows() {
+      return stdout.rows || 24;
+    },
     colors,
     exitCode: 0,
     line: (text = '') => void stdout.write(`${printable(text)}\n`),

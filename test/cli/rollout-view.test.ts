@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
 import { describe, expect, it } from 'vitest';
 import { viewRollout } from '../../src/cli/rollout/rollout-view';
@@ -47,6 +48,26 @@ describe('the view of a rollout', () => {
       '    canary 20.0 ms ▁█▅   stable 12.0 ms ▁▁▁',
     ]);
     expect(viewRollout(record, undefined, picocolors.createColors(false), 0)[1]).toContain('run graylane rollout run');
+  });
+
+  it('shows the steps about the present one where there is no room for all, and never more than fits', () => {
+    const colors = picocolors.createColors(true);
+    const at = (step: number, rows: number): readonly string[] => {
+      const there = { ...record, progress: { ...progress, step, waitingFor: 'x'.repeat(200) } };
+      return viewRollout(there, 'me', colors, 0, { rows, columns: 80 }).map(stripVTControlCharacters);
+    };
+    // The first line wraps into four.
+    expect(at(3, 15).slice(2, 7)).toEqual([
+      '    … 2 before',
+      '  ✓ 3  pause 50 ms',
+      '  ▶ 4  canary to 25 %',
+      '    5  pause 50 ms',
+      '    … 3 after',
+    ]);
+    expect(at(0, 13).slice(2, 4)).toEqual(['  ▶ 1  route testers to canary', '    … 7 after']);
+    expect(at(7, 13).slice(2, 4)).toEqual(['    … 7 before', '  ▶ 8  canary to 100 %']);
+    expect(at(3, 18)).toHaveLength(15);
+    expect(at(3, 6)).toHaveLength(3);
   });
 
   it('leaves a gap where there was no figure', () => {

@@ -23,7 +23,7 @@ const address = (): { readonly CONSUL_HTTP_ADDR: string } => ({
 });
 
 /** A rollout that measures five times a second until it is promoted, and a controller that drives it. */
-async function begin(service: string): Promise<void> {
+async function begin(service: string, weights: readonly number[] = [50]): Promise<void> {
   await world.consul.dc('dc1').putKv(`graylane/policies/${service}`, JSON.stringify(policyOf(service, 0)));
   for (const [at, tag] of ['stable', 'canary'].entries()) {
     await world.consul.dc('dc1').register({ name: service, id: `${service}-${tag}`, port: 4300 + at, tags: [tag] });
@@ -31,7 +31,7 @@ async function begin(service: string): Promise<void> {
   const run = [process.execPath, '-e', `process.stdout.write(fs.readFileSync(${JSON.stringify(figures)}))`];
   const document = {
     ...{ schema: 1, service, canary: 'canary', stable: 'stable' },
-    steps: [{ setWeight: 5 }, { analysis: { count: 1000 } }, { setWeight: 50 }],
+    steps: [{ setWeight: 5 }, { analysis: { count: 1000 } }, ...weights.map((setWeight) => ({ setWeight }))],
     analysis: { intervalMs: 200, provider: { command: { run } } },
   };
   const started = await world.run(['rollout', 'start', service, '--file', world.file(`${service}.json`, document)]);
@@ -58,7 +58,7 @@ describe('graylane rollout status --watch', { timeout: 60_000 }, () => {
 
   it('is redrawn in a terminal, with the trends of canary and stable, until the rollout has ended', async () => {
     await begin('shown');
-    const watching = startInTerminal(['rollout', 'status', 'shown', '--watch'], address());
+    const watching = startInTerminal(['rollout', 'status', 'shown', '--watch'], address(), { columns: 100, rows: 40 });
     onTestFinished(() => watching.kill());
     const last = (): string => watching.frames().at(-1) ?? '';
     await until(last, (frame) => frame.includes('canary 99.80 % '));
@@ -80,17 +80,22 @@ describe('graylane rollout status --watch', { timeout: 60_000 }, () => {
     for (const each of watching.frames()) expect(each.startsWith('shown ')).toBe(true);
   });
 
-  it('goes away at Ctrl-C and leaves the rollout alone', async () => {
-    await begin('left');
-    const watching = startInTerminal(['rollout', 'status', 'left', '--watch'], address());
+  it('fits a small screen, goes away at Ctrl-C and leaves the rollout alone', async () => {
+    measure(7, 30);
+    await begin('left', [10, 20, 30, 40, 50]);
+    const size = { columns: 80, rows: 15 };
+    const watching = startInTerminal(['rollout', 'status', 'left', '--watch'], address(), size);
     onTestFinished(() => watching.kill());
-    await until(
+    const frame = await until(
       () => watching.frames().at(-1) ?? '',
-      (frame) => frame.includes('canary at 5 %'),
+      (shown) => shown.includes('canary 33.3 ms'),
     );
+    expect(frame).toMatch(/ {2}▶ 2 {2}analysis\r\n {4}… 5 after/);
+    const height = frame.split('\r\n').reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 80)), 0);
+    expect(height).toBeLessThanOrEqual(size.rows);
     watching.type('\u0003');
     expect(await watching.ended).toBe(0);
-    expect((await world.run(['rollout', 'status', 'left'])).stdout).toContain('running, step 2 of 3');
+    expect((await world.run(['rollout', 'status', 'left'])).stdout).toContain('running, step 2 of 7');
   });
 
   it('is a line for each change in a pipe, and with --json an object a line', async () => {

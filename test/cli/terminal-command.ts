@@ -17,10 +17,14 @@ export interface TerminalCommand {
 
 const CLEARED = '\u001b[H\u001b[J';
 
-/** Runs the built command in a pseudo-terminal of 100 x 40, which is `script`'s (util-linux; in every Debian). */
-export function startInTerminal(args: readonly string[], env: Readonly<Record<string, string>>): TerminalCommand {
+/** Runs the built command in a pseudo-terminal, which is `script`'s (util-linux; in every Debian). */
+export function startInTerminal(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+  { columns, rows }: { readonly columns: number; readonly rows: number },
+): TerminalCommand {
   const words = [process.execPath, builtCommand, ...args].map((word) => `'${word}'`);
-  const child = spawn('script', ['-qefc', `stty cols 100 rows 40; exec ${words.join(' ')}`, '/dev/null'], {
+  const child = spawn('script', ['-qefc', `stty cols ${columns} rows ${rows}; exec ${words.join(' ')}`, '/dev/null'], {
     env: { ...cleanEnv(), TERM: 'xterm', ...env },
     stdio: ['pipe', 'pipe', 'inherit'],
   });

@@ -3,6 +3,7 @@ import type { RolloutDocument, RolloutStep } from '../../rollout/document';
 import type { RolloutProgress } from '../../rollout/progress';
 import type { RolloutRecord } from '../../rollout/record';
 import type { CommandIo } from '../io';
+import { linesAround, linesThatFit, type Room, rowsOf } from './fit-screen';
 import { sparkline } from './sparkline';
 
 type Colors = CommandIo['colors'];
@@ -24,13 +25,14 @@ export function describePlace({ state, step, weight, document, waitingFor }: Rol
   return `${state.kind}${why}, ${place}, ${canary} at ${weight} %${waiting}`;
 }
 
-/** The whole of a rollout, a line each. */
+/** A rollout, a line each: the whole of it, or the steps about the present one where there is no room for more. */
 export function viewRollout(
   record: RolloutRecord,
   holder: string | undefined,
   colors: Colors,
   nowMs: number,
-): string[] {
+  room?: Room,
+): readonly string[] {
   const { service, progress, startedBy } = record;
   const { document, step, state } = progress;
   const hasEndedWell = state.kind === 'completed';
@@ -42,12 +44,14 @@ export function viewRollout(
   const steps = document.steps.map((each, at) => `  ${mark(at)} ${at + 1}  ${describeStep(each, document)}`);
   const driver = holder === undefined ? 'no controller drives it: run graylane rollout run' : `driven by ${holder}`;
   const isOver = state.kind === 'completed' || state.kind === 'aborted';
-  return [
+  const head = [
     `${colors.bold(service)} ${progress.id}  ${colored(state.kind, describePlace(progress), colors)}`,
     `  started ${seconds(nowMs - progress.startedAtMs)} ago by ${startedBy}${isOver ? '' : `; ${driver}`}`,
-    ...steps,
-    ...viewFigures(progress.results, document, colors),
   ];
+  const figures = viewFigures(progress.results, document, colors);
+  if (room === undefined) return [...head, ...steps, ...figures];
+  const left = room.rows - rowsOf([...head, ...figures], room.columns);
+  return linesThatFit([...head, ...linesAround(steps, step, Math.max(3, left)), ...figures], room);
 }
 
 /** Canary against stable over the latest measurements, and what the last of them says. */

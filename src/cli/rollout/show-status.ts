@@ -52,11 +52,13 @@ async function watch(
   while (!interrupted.aborted) {
     const isLive = io.isTerminal && flags.json !== true;
     if (isLive) io.write(REDRAW);
+    // The last row stays free for the cursor.
+    const room = { rows: Math.floor((io.rows - 1) / found.length), columns: io.columns };
     for (const { record, holder } of found) {
       if (record === undefined) continue;
       const isNew = stamps.get(record.service) !== `${record.stamp} ${holder}`;
       stamps.set(record.service, `${record.stamp} ${holder}`);
-      if (isLive) for (const line of viewRollout(record, holder, io.colors, Date.now())) io.line(line);
+      if (isLive) for (const line of viewRollout(record, holder, io.colors, Date.now(), room)) io.line(line);
       else if (isNew && flags.json === true) io.line(JSON.stringify(recordAsData(record, holder)));
       else if (isNew) io.line(`${new Date().toISOString()} ${record.service} ${describePlace(record.progress)}`);
     }
