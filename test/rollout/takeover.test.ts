@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, it, type TestContext } from 'vitest';
 import { systemClock } from '../../src/internal/clock';
 import { systemRandom } from '../../src/internal/random';
 import { controlRollout } from '../../src/rollout/control';
-import { type ControllerOptions, driveAll, driveService } from '../../src/rollout/controller';
+import { type ControllerOptions, driveService } from '../../src/rollout/controller';
 import { openLease } from '../../src/rollout/lease';
 import { type RolloutWatch, watchRollout } from '../../src/rollout/rollout-watch';
 import { pause } from '../support/closers';
@@ -22,7 +22,11 @@ const STEPS = [{ setWeight: 5 }, { pause: {} }];
 const world = rolloutWorld();
 
 /** A controller in this process, until the test has ended. `client`: what it hears of changes by. */
-function controller(watch: Partial<ControllerOptions['watch']>, client = world.client): ControllerOptions {
+function controller(
+  { onTestFinished }: Pick<TestContext, 'onTestFinished'>,
+  watch: Partial<ControllerOptions['watch']>,
+  client = world.client,
+): ControllerOptions {
   const abort = new AbortController();
   const lease = openLease({ client: world.client, name: 'second', ttlSeconds: TTL_MS / 1000 });
   onTestFinished(async () => {
@@ -50,8 +54,12 @@ async function endOf(session: string): Promise<number> {
   }
 }
 
-describe('a controller that stands by', { timeout: 60_000 }, () => {
-  it('takes over within two session TTLs of a SIGKILL, as soon as Consul has ended the session', async () => {
+// Side by side: most of it is waiting for Consul.
+describe.concurrent('a controller that stands by', { timeout: 60_000 }, () => {
+  it('takes over within two session TTLs of a SIGKILL, as soon as Consul has ended the session', async ({
+    expect,
+    onTestFinished,
+  }) => {
     const services = Array.from({ length: TAKEOVERS }, (_, at) => `left-${at}`);
     for (const service of services) await world.begin(service, { steps: STEPS });
     const warnings: string[] = [];
@@ -77,14 +85,16 @@ describe('a controller that stands by', { timeout: 60_000 }, () => {
     await led;
     const tookOver = new Map<string, number>();
     const standing = new Set<string>();
-    void driveAll(
-      controller({
+    const second = controller(
+      { onTestFinished },
+      {
         onRole(service, role) {
           if (role === 'standby') standing.add(service);
           else tookOver.set(service, performance.now());
         },
-      }),
+      },
     );
+    for (const service of services) void driveService(service, second, false);
     const sessions = await Promise.all(services.map(async (service) => (await world.rollouts.read(service)).session));
     const ends = sessions.map((session) => endOf(session ?? ''));
     await expect.poll(() => standing.size, { timeout: 10_000 }).toBe(TAKEOVERS);
@@ -111,7 +121,7 @@ describe('a controller that stands by', { timeout: 60_000 }, () => {
     expect(warnings).toEqual([]);
   });
 
-  it('looks by itself when it cannot hear of changes', async () => {
+  it('looks by itself when it cannot hear of changes', async ({ expect, onTestFinished }) => {
     const scripted = await startScriptedConsul();
     onTestFinished(() => scripted.stop());
     scripted.answer((_, response) => reply(response, { status: 500, body: 'No cluster leader' }));
@@ -122,7 +132,7 @@ describe('a controller that stands by', { timeout: 60_000 }, () => {
     expect(await world.rollouts.lock('unheard', first.id, 'first')).toBe(true);
     const roles: string[] = [];
     const onRole = (_: string, role: string): void => void roles.push(role);
-    void driveService('unheard', controller({ onRole }, deaf), false);
+    void driveService('unheard', controller({ onTestFinished }, { onRole }, deaf), false);
     await expect.poll(() => roles).toEqual(['standby']);
     await first.end();
     // A look that could be relied upon to be called would be five seconds away.
@@ -131,10 +141,10 @@ describe('a controller that stands by', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a controller that drives', () => {
-  it('goes on with another session when Consul has ended its own', async () => {
+describe.concurrent('a controller that drives', () => {
+  it('goes on with another session when Consul has ended its own', async ({ expect, onTestFinished }) => {
     await world.begin('ended', { steps: STEPS });
-    void driveService('ended', controller({}), false);
+    void driveService('ended', controller({ onTestFinished }, {}), false);
     const holder = async (): Promise<string | undefined> => (await world.rollouts.read('ended')).session;
     await expect.poll(holder).toBeDefined();
     const session = await holder();
@@ -145,18 +155,21 @@ describe('a controller that drives', () => {
     await expect.poll(isAnother, { timeout: 3000 }).toBe(true);
   });
 
-  it('hears at once of what people ask for', async () => {
+  it('hears at once of what people ask for', async ({ expect, onTestFinished }) => {
     await world.begin('asked', { steps: STEPS });
     let heardAt = Number.NaN;
     let why: string | undefined;
     void driveService(
       'asked',
-      controller({
-        onRecord(_, { progress: { state } }) {
-          heardAt = performance.now();
-          why = state.kind === 'paused' ? state.why : undefined;
+      controller(
+        { onTestFinished },
+        {
+          onRecord(_, { progress: { state } }) {
+            heardAt = performance.now();
+            why = state.kind === 'paused' ? state.why : undefined;
+          },
         },
-      }),
+      ),
       false,
     );
     await expect.poll(() => why).toBe('step');
