@@ -9,7 +9,7 @@ export interface ReportSender {
   close(): void;
 }
 
-export interface OutgoingReport {
+interface OutgoingReport {
   readonly url: string;
   /** Goes into the header and nowhere else. */
   readonly key: string;

@@ -3,6 +3,7 @@ import { parse } from 'yaml';
 import { parseRollout } from '../../src/rollout/validate';
 import type { CommandEnded } from '../cli/built-command';
 import { commandWorld, policyOf } from '../cli/two-datacenters';
+import { createConsulApi } from '../support/consul/http-api';
 import { fencesOf } from './fences';
 
 const fences = fencesOf('docs/rollouts.md');
@@ -49,6 +50,12 @@ describe('docs/rollouts.md', () => {
       limitMs: 3000,
     });
     expect(stderr).toMatch(/payments: nothing moves: no session: HTTP 403.*; goes on trying/);
+    // A client that reports reads where to, and no more.
+    const client = createConsulApi(world.consul.dc('dc1').address, tokens.get('reporting client of payments'));
+    const key = 'graylane/rollouts/payments/collector';
+    await expect(client.request('GET', `/v1/kv/${key}`)).rejects.toThrow(': 404');
+    await expect(client.request('GET', '/v1/kv/graylane/rollouts/payments')).rejects.toThrow(': 403');
+    await expect(client.putKv(key, '{}')).rejects.toThrow(': 403');
     for (const secret of tokens.values()) expect(stderr).not.toContain(secret);
   });
 

@@ -45,6 +45,8 @@ export interface SubsetFigures {
   readonly openBreakers?: number;
   /** Attempts meant for this subset that went to its fallback, not among `calls`. Undefined: unknown. */
   readonly fallbacks?: number;
+  /** Attempts that ended and said nothing of the subset, not among `calls`. Undefined: unknown. */
+  readonly neutral?: number;
 }
 
 export interface DurationHistogram {

@@ -22,7 +22,7 @@ export interface Announcer {
   close(): Promise<void>;
 }
 
-export interface AnnouncementStanding {
+interface AnnouncementStanding {
   /** What Consul has. */
   readonly window: AnnouncedWindow | undefined;
   /** When it was written, monotonic milliseconds. */

@@ -23,7 +23,7 @@ export interface Collector {
 /** `repeated`: an equal or a later one is here already, which is as good. `closed`: no window is counted. */
 export type TakenReport = 'taken' | 'repeated' | 'full' | 'other-window' | 'closed';
 
-export interface CollectedFigures {
+interface CollectedFigures {
   /** That have reported so far, those included that are gone by now. */
   readonly clients: number;
   readonly canary: SubsetFigures;
@@ -117,11 +117,13 @@ function sumCounts(all: readonly ReportedCounts[]): SubsetFigures {
   let calls = 0;
   let failures = 0;
   let fallbacks = 0;
+  let neutral = 0;
   for (const each of all) {
     calls += each.calls;
     failures += each.failures;
     fallbacks += each.fallbacks;
+    neutral += each.neutral;
     for (const [index, count] of each.durations.entries()) counts[index] = (counts[index] ?? 0) + count;
   }
-  return { calls, failures, fallbacks, durations: { boundsMs: DURATION_BOUNDS_MS, counts } };
+  return { calls, failures, fallbacks, neutral, durations: { boundsMs: DURATION_BOUNDS_MS, counts } };
 }

@@ -1,11 +1,11 @@
-import type { AnnouncedWindow } from '../../figures/announcement';
+import { type AnnouncedWindow, REPORT_EVERY_MS } from '../../figures/announcement';
 import { settingsOf } from '../analysis-window';
 import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
 import { isWatching } from '../take-measurement';
 
-/** Clients report so often at the least: an analysis that measures more rarely does not need them oftener. */
-const EVERY_MS = { min: 1_000, max: 5_000 } as const;
+/** Unless the analysis measures oftener than twice this. */
+const EVERY_MS = 5_000;
 
 /** Whether clients' figures are what a rollout is judged by. */
 export function isJudgedByClients({ document }: RolloutProgress): boolean {
@@ -24,7 +24,7 @@ export function countedWindow(progress: RolloutProgress, nowMs: number): Announc
   if (window === undefined || nowMs < window.sinceMs || hasEnded(progress) || !isWatching(progress)) return undefined;
   if (!isJudgedByClients(progress) || !needsFigures(progress)) return undefined;
   const { intervalMs } = settingsOf(progress, window);
-  const everyMs = Math.round(Math.min(EVERY_MS.max, Math.max(EVERY_MS.min, intervalMs / 2)));
+  const everyMs = Math.round(Math.min(EVERY_MS, Math.max(REPORT_EVERY_MS.min, intervalMs / 2)));
   return { id: windowId(progress), canary: document.canary, stable: document.stable, everyMs };
 }
 

@@ -44,7 +44,7 @@ export function rolloutMetrics(
 type Series = readonly [service: string, value: number];
 
 /** A pause that ends by itself is none of a person's business. */
-export function waitsForPerson({ state }: RolloutProgress): boolean {
+function waitsForPerson({ state }: RolloutProgress): boolean {
   if (state.kind === 'inconclusive') return true;
   return state.kind === 'paused' && (state.why !== 'step' || state.untilMs === undefined);
 }
