@@ -21,7 +21,7 @@ export function openWindow(
       errors: 0,
       undecided: 0,
       failures: {},
-      durationLimits: {},
+      slowCalls: {},
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { SubsetFigures } from './analysis/metrics-provider';
+import type { SlowCalls } from './analysis/slow-calls';
 import type { AnalysisResult } from './analysis/verdict';
 import type { RolloutDocument, SetRouteDocument } from './document';
 
@@ -81,8 +82,8 @@ export interface AnalysisWindow {
   readonly undecided: number;
   /** Failed measurements of checks with a `failureLimit`, by name. */
   readonly failures: Readonly<Record<string, number>>;
-  /** Limits of `request-duration` checks, by name: fixed once stable has calls enough. Milliseconds. */
-  readonly durationLimits: Readonly<Record<string, number>>;
+  /** Of `request-duration` checks, by name. */
+  readonly slowCalls: Readonly<Record<string, SlowCalls>>;
 }
 
 /**

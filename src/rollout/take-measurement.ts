@@ -45,7 +45,7 @@ export function takeMeasurement(
     window: {
       ...counted,
       failures: judged.failures,
-      durationLimits: judged.durationLimits,
+      slowCalls: judged.slowCalls,
       dueMs: nowMs + settings.intervalMs,
     },
   };

@@ -96,7 +96,7 @@ describe('calls that are not for testers, under a policy whose only route is for
     );
     const opened = client({ consul: { address: proxy.address } });
     const calls = Array.from({ length: CALLS }, () => charge(opened, {}, { deadline: Date.now() + 30_000 }));
-    await expect.poll(() => proxy.held).toBeGreaterThan(0);
+    await expect.poll(() => proxy.held, { timeout: 10_000 }).toBeGreaterThan(0);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(stable.calls + canary.calls).toBe(0);
     proxy.release();

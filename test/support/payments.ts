@@ -85,13 +85,8 @@ export interface PaymentsServer extends ServerIdentity {
 }
 
 export type Behaviour =
-  | {
-      readonly code: grpc.status;
-      readonly details?: string;
-      /** One call of so many is refused, the others are answered. Default 1. */
-      readonly every?: number;
-    }
-  | { readonly delayMs: number };
+  /** `every: 5` fails one call in five; default 1, all. */
+  { readonly code: grpc.status; readonly details?: string; readonly every?: number } | { readonly delayMs: number };
 
 /** A real grpc-js server on a free port that says in each answer who it is. */
 export async function startPaymentsServer(
@@ -121,8 +116,8 @@ export async function startPaymentsServer(
       authority = call.getHost();
       lastMetadata = call.metadata;
       const answer = reply(call.request.order, call.metadata);
-      if (behaviour === undefined) callback(null, answer);
-      else if ('code' in behaviour && calls % (behaviour.every ?? 1) > 0) callback(null, answer);
+      const isSpared = behaviour !== undefined && 'code' in behaviour && calls % (behaviour.every ?? 1) !== 0;
+      if (behaviour === undefined || isSpared) callback(null, answer);
       else if ('code' in behaviour) callback({ code: behaviour.code, details: behaviour.details ?? 'as told' });
       else setTimeout(() => callback(null, answer), behaviour.delayMs);
     },

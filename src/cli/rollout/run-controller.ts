@@ -79,7 +79,7 @@ function printing({ json }: RunFlags, io: CommandIo): ControllerWatch {
         // What was there before this controller looked is in the history.
         if (from === undefined || each.number <= from) continue;
         if (json === true) io.line(JSON.stringify({ service, rollout: progress.id, ...each }));
-        else io.line(describe(service, each, io));
+        else io.line(describe(service, each, progress.document.steps.length, io));
       }
     },
     onRole(service, role, holder) {
@@ -98,11 +98,17 @@ function describeRecord(service: string, progress: RolloutRecord['progress'], io
   return `${io.colors.dim(new Date().toISOString())} ${io.colors.bold(service)} ${progress.id}: ${describePlace(progress)}`;
 }
 
-function describe(service: string, { at, event, step, weight, message, policy }: Transition, io: CommandIo): string {
+function describe(
+  service: string,
+  { at, event, step, weight, message, policy }: Transition,
+  steps: number,
+  io: CommandIo,
+): string {
   const { colors } = io;
   const color =
     event === 'rollback' || event === 'aborted' ? colors.red : event === 'completed' ? colors.green : colors.cyan;
   const number = policy === undefined ? '' : `  policy number ${policy}`;
   const said = message === '' ? '' : `  ${message}`;
-  return `${colors.dim(at)} ${service} step ${step + 1} ${color(event.padEnd(10))} ${weight} %${said}${number}`;
+  const place = step < steps ? `step ${step + 1}` : 'all steps';
+  return `${colors.dim(at)} ${service} ${place} ${color(event.padEnd(10))} ${weight} %${said}${number}`;
 }

@@ -6,6 +6,7 @@ import { judgeSuccessRate } from './checks/request-success-rate';
 import { judgeValue } from './checks/value';
 import type { FailedMeasurement, Measurement, SubsetFigures } from './metrics-provider';
 import { type AnalysisSettings, chanceChecks, nameOfCheck } from './settings';
+import type { SlowCalls } from './slow-calls';
 import { type AnalysisResult, type CheckResult, joinVerdicts } from './verdict';
 
 /** What a check judges by, beside its own words. */
@@ -21,20 +22,20 @@ export interface CheckContext {
   readonly falseAlarmRate: number;
   /** Measurements of this check that failed so far in this window. */
   readonly failures: number;
-  /** Fixed limit of a duration, once there is one. */
-  readonly durationLimitMs: number | undefined;
+  /** Of a duration check, once it has been measured in this window. */
+  readonly slowCalls: SlowCalls | undefined;
 }
 
 /** A verdict, and what of it has to be remembered for the next. */
 export interface Judged extends Omit<CheckResult, 'check'> {
   readonly failures?: number;
-  readonly durationLimitMs?: number;
+  readonly slowCalls?: SlowCalls;
 }
 
 export interface JudgedMeasurement {
   readonly result: AnalysisResult;
   readonly failures: Readonly<Record<string, number>>;
-  readonly durationLimits: Readonly<Record<string, number>>;
+  readonly slowCalls: Readonly<Record<string, SlowCalls>>;
 }
 
 /**
@@ -49,14 +50,14 @@ export function judge(
   nowMs: number,
 ): JudgedMeasurement {
   const failures: Record<string, number> = { ...window.failures };
-  const durationLimits: Record<string, number> = { ...window.durationLimits };
+  const slowCalls: Record<string, SlowCalls> = { ...window.slowCalls };
   const falseAlarmRate = window.falseAlarmRate / Math.max(1, chanceChecks(settings));
   const checks = settings.checks.map((check): CheckResult => {
     const name = nameOfCheck(check);
     if ('error' in measurement) return { check: name, verdict: 'error', message: measurement.error };
     const {
       failures: failed,
-      durationLimitMs,
+      slowCalls: slow,
       ...result
     } = judgeOne(check, {
       name,
@@ -66,14 +67,14 @@ export function judge(
       stable: baseline ?? measurement.stable,
       falseAlarmRate,
       failures: failures[name] ?? 0,
-      durationLimitMs: durationLimits[name],
+      slowCalls: slowCalls[name],
     });
     if (failed !== undefined) failures[name] = failed;
-    if (durationLimitMs !== undefined) durationLimits[name] = durationLimitMs;
+    if (slow !== undefined) slowCalls[name] = slow;
     return { check: name, ...result };
   });
   const verdict = joinVerdicts(checks.map((check) => check.verdict));
-  return { result: { atMs: nowMs, verdict, checks }, failures, durationLimits };
+  return { result: { atMs: nowMs, verdict, checks }, failures, slowCalls };
 }
 
 function judgeOne(check: CheckDocument, context: CheckContext): Judged {

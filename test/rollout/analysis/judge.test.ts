@@ -1,20 +1,18 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../src/rollout/analysis/judge';
-import type { Measurement } from '../../../src/rollout/analysis/metrics-provider';
-import { resolveAnalysis } from '../../../src/rollout/analysis/settings';
+import type { Measurement, SubsetFigures } from '../../../src/rollout/analysis/metrics-provider';
+import { type AnalysisSettings, resolveAnalysis } from '../../../src/rollout/analysis/settings';
+import type { AnalysisResult } from '../../../src/rollout/analysis/verdict';
 import type { CheckDocument } from '../../../src/rollout/document';
 import { WINDOW } from './window';
 
 function verdict(check: CheckDocument, measurement: Measurement, failures: Readonly<Record<string, number>> = {}) {
-  const document = {
-    schema: 1,
-    service: 'payments',
-    canary: 'canary',
-    stable: 'stable',
-    steps: [],
-    analysis: { checks: [check] },
-  } as const;
-  return judge(resolveAnalysis(document), measurement, { ...WINDOW, failures }, undefined, 0);
+  return judge(settingsOf(check), measurement, { ...WINDOW, failures }, undefined, 0);
+}
+
+function settingsOf(check: CheckDocument): AnalysisSettings {
+  const document = { schema: 1, service: 'payments', canary: 'canary', stable: 'stable', steps: [] } as const;
+  return resolveAnalysis({ ...document, analysis: { checks: [check] } });
 }
 
 describe('judge', () => {
@@ -40,23 +38,57 @@ describe('judge', () => {
       canary: { calls: 1_000, failures: 0, durations: slow },
       stable: { calls: 1_000, failures: 0, durations: slow },
     };
-    const document = {
-      schema: 1,
-      service: 'p',
-      canary: 'c',
-      stable: 's',
-      steps: [],
-      analysis: { checks: [{ check: 'request-duration' }] },
-    } as const;
-    const limits = { 'request-duration p99': 10 };
+    const seen = { calls: 0, bad: 0 };
+    const slowCalls = { 'request-duration p99': { limitMs: 10, seen, worst: seen } };
     const { result } = judge(
-      resolveAnalysis(document),
+      settingsOf({ check: 'request-duration' }),
       measurement,
-      { ...WINDOW, durationLimits: limits },
+      { ...WINDOW, slowCalls },
       undefined,
       0,
     );
     expect(result.verdict).toBe('pass');
+  });
+
+  describe('a canary some of whose calls are slow', () => {
+    /** Of 1,000 canary calls in each measurement so many are slow; stable has none. */
+    function verdicts(slow: readonly number[]): readonly AnalysisResult[] {
+      const settings = settingsOf({ check: 'request-duration' });
+      let window = WINDOW;
+      return slow.map((_, at) => {
+        const calls = 1_000 * (at + 1);
+        const bad = slow.slice(0, at + 1).reduce((sum, each) => sum + each, 0);
+        const side = (late: number): SubsetFigures => ({
+          ...{ calls, failures: 0 },
+          durations: { boundsMs: [10, 100], counts: [calls - late, late, 0] },
+        });
+        const judged = judge(settings, { canary: side(bad), stable: side(0) }, window, undefined, 0);
+        window = { ...window, slowCalls: judged.slowCalls };
+        return judged.result;
+      });
+    }
+    const last = (slow: readonly number[]): string | undefined => verdicts(slow).at(-1)?.verdict;
+
+    it('is slow where they are so in every measurement', () => {
+      expect(verdicts([60, 60, 60]).map((each) => each.verdict)).toEqual(['undecided', 'fail', 'fail']);
+    });
+
+    it('has hiccuped where one measurement had them all, whichever', () => {
+      for (const slow of [
+        [200, 0, 0],
+        [0, 200, 0],
+        [0, 0, 200],
+      ]) {
+        expect(last(slow)).toBe('pass');
+      }
+      expect(verdicts([0, 0, 200]).at(-1)?.checks[0]?.message).toMatch(
+        /allowed 1\.00 %; all of them in one measurement$/,
+      );
+    });
+
+    it('is told from one that hiccuped by the second burst', () => {
+      expect(last([0, 200, 0, 200])).toBe('fail');
+    });
   });
 
   it.each([

@@ -159,7 +159,8 @@ describe('built-in queries, asked of a real Prometheus', () => {
     );
     expect(result.checks.map(({ check, verdict }) => [check, verdict])).toEqual([
       ['request-success-rate', 'fail'],
-      ['request-duration p99', 'fail'],
+      // All of it in one measurement: the next one has to say the same.
+      ['request-duration p99', 'undecided'],
       ['breaker-open', 'pass'],
       ['ratio', 'pass'],
     ]);

@@ -10,5 +10,5 @@ export const WINDOW: AnalysisWindow = {
   errors: 0,
   undecided: 0,
   failures: {},
-  durationLimits: {},
+  slowCalls: {},
 };

@@ -29,7 +29,7 @@ function progressOf(
 
 const open: AnalysisWindow = {
   ...{ kind: 'step', sinceMs: WALL_MS, dueMs: WALL_MS + 30_000, falseAlarmRate: 0.01, measured: 0, errors: 0 },
-  ...{ undecided: 0, failures: {}, durationLimits: {} },
+  ...{ undecided: 0, failures: {}, slowCalls: {} },
 };
 
 describe('what clients are to count', () => {
