@@ -59,7 +59,6 @@ export class SubsetBreakers {
     const subset = this.#subsets.get(name);
     if (subset?.hold === undefined) return;
     subset.hold = undefined;
-    subset.isShedEverywhere = false;
     for (const breaker of subset.breakers.values()) breaker.letGo();
   }
 

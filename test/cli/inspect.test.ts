@@ -90,6 +90,16 @@ describe('graylane inspect', () => {
     for (let call = 0; call < 100; call += 1) await charge(client).catch(() => {});
     const because = 'guard: \\d+ of \\d+ failed, stable 0 of \\d+';
     const shed = await look();
+    const user = Array.from({ length: 100 }, (_, n) => `u-${n}`).find((id) => {
+      const { routing } = lane.explain('payments', { method: CHARGE, labels: { 'x-user-id': id } });
+      return routing.decision.subset === 'canary';
+    });
+    const ask = ['--service', 'payments', '--explain', '--method', CHARGE, '--label', `x-user-id=${user}`];
+    const explained = await world.run(['inspect', '--url', url, ...ask]);
+    expect(explained).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(new RegExp(` subset open +${because}$`, 'm')),
+    });
     expect(shed).toMatch(new RegExp(`^canary@local +open, held for \\d+s +\\d+ +\\d+ +${because}$`, 'm'));
     expect(shed).toMatch(
       new RegExp(`^canary +stable +\\d+ of \\d+ +0 of \\d+ +sheds for another \\d+s: ${because}$`, 'm'),

@@ -1,5 +1,12 @@
 import fc from 'fast-check';
-import type { LabelMatcherDocument, MatchDocument, PolicyDocument, RouteDocument } from '../../src/policy/document';
+import type {
+  GuardDocument,
+  LabelMatcherDocument,
+  MatchDocument,
+  PolicyDocument,
+  RouteDocument,
+  SubsetDocument,
+} from '../../src/policy/document';
 
 /** Few keys, values and methods, so that routes and calls meet often. */
 export const KEYS = ['x-a', 'x-b', 'x-c'] as const;
@@ -86,6 +93,26 @@ const route: fc.Arbitrary<Omit<RouteDocument, 'name'>> = fc
   )
   .map(([where, rest]) => ({ ...where, ...rest }));
 
+const guard: fc.Arbitrary<GuardDocument> = fc.record(
+  {
+    against: fc.constantFrom(...SUBSETS),
+    minimumCalls: fc.integer({ min: 1, max: 1_000 }),
+    maxExcessFailurePercentage: fc.double({ min: 0, max: 100, noNaN: true }),
+    maxLatencyFactor: fc.double({ min: 1, max: 1_000, minExcluded: true, noNaN: true }),
+    windowMs: fc.integer({ min: 1_000, max: 3_600_000 }),
+    holdMs: fc.integer({ min: 1_000, max: 50_000 }),
+    maxHoldMs: fc.integer({ min: 50_000, max: 86_400_000 }),
+    dryRun: fc.boolean(),
+  },
+  { requiredKeys: [] },
+);
+
+/** A subset with a fallback may have a guard, against any other. */
+function fallenBack(name: string, fallback: string, guarded: GuardDocument | undefined): SubsetDocument {
+  if (guarded === undefined || guarded.against === name) return { tags: [name], fallback };
+  return { tags: [name], fallback, guard: guarded };
+}
+
 /** Policies that must be accepted. */
 export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
   .tuple(
@@ -93,14 +120,16 @@ export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
     fc.array(route, { maxLength: 6 }),
     // Each subset may only fall back to an earlier one, so that there are no cycles.
     fc.tuple(...SUBSETS.map((_, index) => fc.option(fc.nat(index), { nil: undefined }))),
+    fc.option(guard, { nil: undefined }),
   )
-  .map(([fallthrough, routes, fallbacks]) => ({
+  .map(([fallthrough, routes, fallbacks, guarded]) => ({
     schema: 1,
     service: 'payments',
     subsets: Object.fromEntries(
       SUBSETS.map((name, index) => {
         const fallback = SUBSETS[fallbacks[index] ?? index];
-        return [name, fallback === undefined || fallback === name ? { tags: [name] } : { tags: [name], fallback }];
+        const isAlone = fallback === undefined || fallback === name;
+        return [name, isAlone ? { tags: [name] } : fallenBack(name, fallback, guarded)];
       }),
     ),
     default: fallthrough,

@@ -123,6 +123,6 @@ function rowsOf({ subset, datacenter, endpoints, shed }: ExplainedTier, position
     status,
     String(weight),
     shed === undefined ? (breaker?.state ?? 'closed') : `subset ${shed.state}`,
-    heldOut ?? '',
+    heldOut ?? shed?.openedBecause ?? '',
   ]);
 }

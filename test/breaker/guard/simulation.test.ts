@@ -112,6 +112,24 @@ describe('false alarms', () => {
     expect(alarms).toBe(0);
   });
 
+  it('that a bare threshold would have raised', () => {
+    const random = seededRandom(7);
+    let alarms = 0;
+    for (let window = 0; window < 10_000; window += 1) {
+      let failed = 0;
+      let stableFailed = 0;
+      for (let calls = 1; calls <= 100; calls += 1) {
+        for (let n = 0; n < 3; n += 1) if (random() < 0.01) stableFailed += 1;
+        if (random() < 0.01) failed += 1;
+        if (calls < 20 || failed / calls <= stableFailed / (3 * calls) + 0.05) continue;
+        alarms += 1;
+        break;
+      }
+    }
+    printFact('a bare threshold of 5 points, canary and stable fail 1 %', `${alarms} false alarms in 10,000 windows`);
+    expect(alarms).toBeGreaterThan(100);
+  });
+
   it.each([
     [0.2, 0.2, 100],
     [0.06, 0.01, 100],
