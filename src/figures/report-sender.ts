@@ -39,10 +39,12 @@ export function createReportSender(): ReportSender {
         authorization: `Bearer ${key}`,
       };
       const options = { method: 'POST', headers };
+      // The last one does not queue behind one that may be hanging: a connection of its own.
+      const agentOf = <T>(shared: T): T | false => (isLast ? false : shared);
       return new Promise((resolve) => {
         const request = isSecure
-          ? httpsRequest(url, { ...options, agent: agents.https })
-          : httpRequest(url, { ...options, agent: agents.http });
+          ? httpsRequest(url, { ...options, agent: agentOf(agents.https) })
+          : httpRequest(url, { ...options, agent: agentOf(agents.http) });
         const limit = setTimeout(
           () => finish(request, { kind: 'failed', reason: `no answer within ${limitMs} ms` }),
           limitMs,

@@ -178,6 +178,17 @@ describe('a reporter', () => {
     await reporter.close();
     expect(reports()).toHaveLength(1);
   });
+
+  it('that is closed does not wait for a report that hangs', async () => {
+    const { taps, reporter, heard, until, server, reports } = await bench();
+    server.answer(() => {});
+    reporter.hear(heard('w1'));
+    await until(1, 2500);
+    taps.attemptEnded('stable', 'stable', 'success', 5);
+    server.answer((_, response) => response.writeHead(204).end());
+    await reporter.close();
+    expect(reports()).toMatchObject([{ number: 1 }, { number: 2, stable: { calls: 1 } }]);
+  });
 });
 
 describe('a report on its way', () => {

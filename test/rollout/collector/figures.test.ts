@@ -26,14 +26,15 @@ async function metrics(address: string): Promise<string> {
 describe('a rollout without a provider', { timeout: 30_000 }, () => {
   it('reaches 100 % on what its clients report', async () => {
     await serve(world, 'healthy');
-    await world.begin('healthy', { steps, analysis: quickly() });
+    const checks = [...(quickly().checks ?? []), { check: 'request-duration', quantile: 'p50', factor: 10 } as const];
+    await world.begin('healthy', { steps, analysis: quickly({ checks }) });
     await startCaller(world, 'healthy');
     const { ended } = await startController(world, 'healthy');
     expect((await ended)?.progress).toMatchObject({ state: { kind: 'completed' }, weight: 100 });
     expect(await world.written('healthy')).toEqual([30, 60, 100]);
     const { transitions } = await world.record('healthy');
     expect(transitions.find(({ event }) => event === 'passed')?.message).toMatch(
-      /canary failed 0 of \d+ .*; closed in every client$/,
+      /canary failed 0 of \d+ .*; closed in every client; canary p50 /,
     );
   });
 
@@ -48,6 +49,19 @@ describe('a rollout without a provider', { timeout: 30_000 }, () => {
       message: expect.stringMatching(/^request-success-rate: canary failed \d+ of \d+ \(.* %\), stable 0 of \d/),
     });
     expect(await world.written('failing')).toEqual([30, 0]);
+  });
+
+  it('whose canary is slow is taken back on what they report', async () => {
+    const { canary } = await serve(world, 'slow');
+    const checks = [{ check: 'request-duration', quantile: 'p50', factor: 3 }] as const;
+    await world.begin('slow', { steps, analysis: quickly({ checks }) });
+    await startCaller(world, 'slow');
+    canary.behave({ delayMs: 150 });
+    const { ended } = await startController(world, 'slow');
+    expect((await ended)?.progress.state).toMatchObject({
+      ...{ kind: 'aborted', why: 'analysis' },
+      message: expect.stringMatching(/^request-duration p50: canary p50 1[3-9]\d ms, stable [\d.]+ ms; /),
+    });
   });
 
   it('says so when no client reports, and waits for a person after the errors that it may have', async () => {
