@@ -11,6 +11,8 @@ import type { BenchmarkCase } from './harness';
 
 const METHOD = '/shop.v1.Payments/Charge';
 const CALLERS = 1_024;
+/** Another value for each caller; it has to be looked at, and does not match. */
+const REGEX = { 'x-user-id': { regex: 'u-[0-9]+x|test-.*' } };
 const ENVIRONMENT = { random: systemRandom, clock: systemClock };
 
 /**
@@ -27,6 +29,7 @@ export function decisionCases(routeCounts: readonly number[]): BenchmarkCase[] {
       name: `${count.toLocaleString('en')} route${count === 1 ? '' : 's'}`,
       run: decisionRunner(planOf(count), metadata),
     })),
+    { group, name: '20 routes, one by a regular expression', run: decisionRunner(planOf(20, REGEX), metadata) },
   ];
 }
 
@@ -38,10 +41,10 @@ function metadataOf(index: number): Metadata {
   return metadata;
 }
 
-function planOf(routes: number): Plan {
+function planOf(routes: number, first: object = { 'x-tier': 'tier-0' }): Plan {
   const testers = Array.from({ length: routes - 1 }, (_, index) => ({
     name: `tier-${index}`,
-    match: { labels: { 'x-tier': `tier-${index}` } },
+    match: { labels: index === 0 ? first : { 'x-tier': `tier-${index}` } },
     to: 'canary',
   }));
   const split = [

@@ -5,6 +5,7 @@
  *     node --expose-gc --import tsx benchmarks/guard.ts
  */
 import type { Measurement } from './harness';
+import { CALIBRATION } from './record-cases';
 import { runSuite, SHORT } from './suite';
 
 interface Bar {
@@ -27,6 +28,8 @@ function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
   const weighted = at(thousand, 'grpc-js weighted_round_robin');
   const oneRoute = at('decision', '1 route');
   const path = "call's way";
+  const record = 'record of one attempt';
+  const steps = at(record, CALIBRATION);
   return [
     {
       what: 'peak_ewma by weighted_round_robin of grpc-js, 1,000 endpoints',
@@ -57,6 +60,9 @@ function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
       value: ratio(at(path, 'graylane: decide, pick, account'), at(path, 'grpc-js round_robin')),
       below: 500,
     },
+    // About 4 and 50; what they grow by if each attempt makes an Error, or sums all windows, is more than that.
+    { what: 'record of a success by 100 steps of xorshift', value: ratio(at(record, 'success'), steps), below: 30 },
+    { what: 'record of a failure by 100 steps of xorshift', value: ratio(at(record, 'failure'), steps), below: 300 },
     { what: 'bytes a pick, peak_ewma', value: at(thousand, 'peak_ewma').bytes ?? Number.NaN, below: 8 },
     { what: 'bytes a pick, round_robin', value: at(thousand, 'round_robin').bytes ?? Number.NaN, below: 8 },
     { what: 'bytes a decision over 20 routes', value: at('decision', '20 routes').bytes ?? Number.NaN, below: 600 },

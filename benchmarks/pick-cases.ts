@@ -1,9 +1,15 @@
 import { type experimental, Metadata } from '@grpc/grpc-js';
+import type { ChannelConnection } from '../src/balancer/connection';
 import { createPoolPicker } from '../src/balancer/create-pool-picker';
 import type { Connection } from '../src/balancer/endpoint';
 import { createAttemptLink, createEndpointLoad } from '../src/balancer/load';
+import { Pool } from '../src/balancer/pool';
 import type { PickContext, PoolPicker } from '../src/balancer/pool-picker';
+import { Spill } from '../src/balancer/spill';
+import { createBreakerRegistry } from '../src/breaker/registry';
+import { systemClock } from '../src/internal/clock';
 import { systemRandom } from '../src/internal/random';
+import { resolveBreaker } from '../src/policy/defaults';
 import type { Algorithm } from '../src/policy/document';
 import { grpcPicker } from './grpc-pickers';
 import type { BenchmarkCase } from './harness';
@@ -22,34 +28,70 @@ const OURS: readonly (readonly [Algorithm, Weights])[] = [
   ['ring_hash', 'equal'],
 ];
 
+/** The group that one pick of so many is in. */
+export function pickGroup(size: number): string {
+  return `one pick of ${size.toLocaleString('en')} endpoints`;
+}
+
 /** One pick, by each algorithm, beside the pickers of grpc-js itself; the first of them is what ratios refer to. */
 export function pickCases(sizes: readonly number[]): BenchmarkCase[] {
   return sizes.flatMap((size) => {
-    const group = `one pick of ${size.toLocaleString('en')} endpoints`;
+    const group = pickGroup(size);
+    const connections = { equal: connectionsOf(size, 'equal'), unequal: connectionsOf(size, 'unequal') };
     return [
       { group, name: 'grpc-js round_robin', run: grpcRunner(grpcPicker('round_robin', size)) },
       { group, name: 'grpc-js weighted_round_robin', run: grpcRunner(grpcPicker('weighted_round_robin', size)) },
       ...OURS.map(([algorithm, weights]) => ({
         group,
         name: `${algorithm}${weights === 'unequal' ? ', unequal weights' : ''}`,
-        run: ourRunner(pickerOf(algorithm, weights, size), algorithm === 'ring_hash'),
+        run: ourRunner(pickerOf(algorithm, connections[weights]), algorithm === 'ring_hash'),
       })),
     ];
   });
 }
 
-function pickerOf(algorithm: Algorithm, weights: Weights, size: number): PoolPicker {
-  const ready = Array.from({ length: size }, (_, index) => busyConnection(index, weights));
+/** What a pool of a real channel makes of these connections: those whose breaker is open are left out. */
+function pickerOf(algorithm: Algorithm, members: readonly ChannelConnection[]): PoolPicker {
   const hashBy = algorithm === 'ring_hash' ? 'x-user' : undefined;
-  return createPoolPicker(
-    ready,
-    { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined, drainMs: undefined },
-    systemRandom,
-  );
+  const parts = {
+    subset: 'stable',
+    datacenter: 'dc1',
+    isAbsent: false,
+    members,
+    missing: 0,
+    absent: 0,
+    balancing: { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined, drainMs: undefined },
+    breakerPlan: BREAKER,
+    subsetBreaker: undefined,
+    spill: new Spill(),
+  };
+  const { picker } = new Pool(parts, { create: createPoolPicker, random: systemRandom }, systemClock.now());
+  if (picker === undefined) throw new Error('nobody in the pool can be picked');
+  return picker;
 }
 
-/** With a few attempts in flight and a latency of its own, as in traffic. */
-function busyConnection(index: number, weights: Weights): Connection {
+/** A pool by `peak_ewma`, as it is picked from in the other cases. */
+export function peakEwmaPicker(size: number): PoolPicker {
+  return pickerOf('peak_ewma', connectionsOf(size, 'equal'));
+}
+
+const BREAKER = resolveBreaker();
+const breakers = createBreakerRegistry({ clock: systemClock, random: systemRandom });
+let made = 0;
+
+/** Each has a breaker, made after them all as in traffic, where the first failure makes it. One in twenty is open. */
+function connectionsOf(size: number, weights: Weights): readonly ChannelConnection[] {
+  const connections = Array.from({ length: size }, (_, index) => busyConnection(index, weights));
+  for (const [index, { endpoint }] of connections.entries()) {
+    made += 1;
+    endpoint.breaker = breakers.failed(`${endpoint.key} ${made}`, BREAKER);
+    if (index % 20 === 7) endpoint.breaker.open('for the benchmark');
+  }
+  return connections;
+}
+
+/** With a few attempts in flight and a latency of its own. */
+function busyConnection(index: number, weights: Weights): ChannelConnection {
   const address = `10.${(index >>> 16) & 255}.${(index >>> 8) & 255}.${index & 255}`;
   const weight = weights === 'equal' ? 1 : 1 + (index % 10);
   const load = createEndpointLoad();
@@ -71,7 +113,10 @@ function busyConnection(index: number, weights: Weights): Connection {
     weight,
   } as const;
   const key = `dc1/${address}:9000`;
-  return { endpoint: { key, address, port: 9000, datacenter: 'dc1', instance, weight, load, breaker: undefined } };
+  const endpoint = { key, address, port: 9000, datacenter: 'dc1', instance, weight, load, breaker: undefined };
+  // What a pool asks of a connection.
+  const connection: Connection & Partial<ChannelConnection> = { endpoint, isReady: true, failure: undefined };
+  return connection as ChannelConnection;
 }
 
 /** Each case gets a loop of its own, as each process has one algorithm: a shared one would learn all of them. */

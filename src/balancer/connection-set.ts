@@ -7,15 +7,18 @@ import type { Endpoint } from './endpoint';
 import type { BalancerHost } from './host';
 import { createServerNames, type ServerNames } from './server-name';
 
-/** Subchannels cost 50 us and more each: they are made in slices of this length, so that calls go on in between. */
-const SLICE_MS = 10;
 /**
- * The event loop handles everything that a slice led to (handshakes above all) in one turn: where that took longer than this,
- * the next slice is half as large.
+ * Subchannels cost 50 us and more each, and as much again in the same turn, when Node begins to connect: they are made in slices
+ * of this length, so that calls go on in between.
  */
-const TURN_MS = 20;
-const LEAST_IN_SLICE = 16;
-const MOST_IN_SLICE = 512;
+const SLICE_MS = 5;
+/**
+ * The event loop handles everything that earlier slices led to (handshakes above all) in one turn: where that took longer than
+ * this, the next slice is half as large.
+ */
+const TURN_MS = 12;
+const LEAST_IN_SLICE = 8;
+const MOST_IN_SLICE = 128;
 const UNAVAILABLE = 14;
 const DRAINED = 'the endpoint has left discovery, and its time to drain is over (balancing.drainMs)';
 /** How often a connection whose first packet was lost is tried again. */
@@ -39,8 +42,8 @@ export class ConnectionSet {
   readonly #names: ServerNames;
   readonly #listener: ConnectionSetListener;
   readonly #connections = new Map<Endpoint, ChannelConnection>();
-  /** Those of them that are worth waiting for. */
-  readonly #pending = new Set<ChannelConnection>();
+  /** Those of them that are not READY. */
+  readonly #unready = new Set<ChannelConnection>();
   #lists = 0;
   readonly #detach = new Map<Endpoint, () => void>();
   #toOpen: Endpoint[] = [];
@@ -86,7 +89,7 @@ export class ConnectionSet {
         continue;
       }
       this.#connections.delete(endpoint);
-      this.#pending.delete(connection);
+      this.#unready.delete(connection);
       this.#detach.get(endpoint)?.();
       this.#detach.delete(endpoint);
       connection.close();
@@ -125,7 +128,7 @@ export class ConnectionSet {
   }
 
   reconnect(): void {
-    for (const connection of this.#connections.values()) connection.reconnect();
+    for (const connection of [...this.#unready]) connection.reconnect();
   }
 
   close(): void {
@@ -138,7 +141,7 @@ export class ConnectionSet {
     this.#detach.clear();
     for (const connection of this.#connections.values()) connection.close();
     this.#connections.clear();
-    this.#pending.clear();
+    this.#unready.clear();
   }
 
   #openSlice(): void {
@@ -187,8 +190,8 @@ export class ConnectionSet {
   }
 
   #note(connection: ChannelConnection): void {
-    if (connection.isPending) this.#pending.add(connection);
-    else this.#pending.delete(connection);
+    if (connection.isReady) this.#unready.delete(connection);
+    else this.#unready.add(connection);
   }
 
   /** One timer for all: set for the connection that has been pending longest. */
@@ -201,8 +204,10 @@ export class ConnectionSet {
     this.#deadline = clock.setTimer(inMs, () => {
       this.#deadline = undefined;
       const limit = clock.now() - connectDeadlineMs;
-      for (const connection of [...this.#pending]) {
-        if (connection.pendingSinceMs <= limit) connection.giveUp(`not connected within ${connectDeadlineMs} ms`);
+      for (const connection of [...this.#unready]) {
+        if (connection.isPending && connection.pendingSinceMs <= limit) {
+          connection.giveUp(`not connected within ${connectDeadlineMs} ms`);
+        }
       }
       this.#watchDeadline();
       this.#watchHanging();
@@ -211,18 +216,21 @@ export class ConnectionSet {
 
   /** Those that were given up and still hang are tried afresh now and then, for as long as there are any. */
   #watchHanging(): void {
-    if (this.#afresh !== undefined || ![...this.#connections.values()].some((each) => each.isHanging)) return;
+    if (this.#afresh !== undefined || ![...this.#unready].some((each) => each.isHanging)) return;
     this.#afresh = this.#host.clock.setTimer(AFRESH_MS, () => {
       this.#afresh = undefined;
-      for (const connection of this.#connections.values()) connection.connectAfresh();
+      for (const connection of [...this.#unready]) {
+        connection.connectAfresh();
+        this.#note(connection);
+      }
       this.#watchHanging();
     });
   }
 
   #longestPending(): number | undefined {
     let earliest: number | undefined;
-    for (const { pendingSinceMs } of this.#pending) {
-      if (earliest === undefined || pendingSinceMs < earliest) earliest = pendingSinceMs;
+    for (const { isPending, pendingSinceMs } of this.#unready) {
+      if (isPending && (earliest === undefined || pendingSinceMs < earliest)) earliest = pendingSinceMs;
     }
     return earliest;
   }

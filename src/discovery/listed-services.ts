@@ -21,6 +21,9 @@ interface Watcher {
   isOpen: boolean;
 }
 
+/** So many instances are not worked off in the turn that read them: that was work enough for one. */
+const LARGE = 1_000;
+
 export const DEFAULT_DATACENTER = 'local';
 
 /** `order`: datacenters, the local one first; those that it does not name follow by name. */
@@ -52,20 +55,25 @@ export function createListedServices(order: readonly string[], logger: Logger): 
     };
   };
 
+  const deliver = (watcher: Watcher): void => {
+    watcher.isQueued = false;
+    const state = stateFor(watcher);
+    if (!watcher.isOpen || (watcher.last !== undefined && isSameState(watcher.last, state))) return;
+    watcher.last = state;
+    try {
+      watcher.listener(state);
+    } catch (error) {
+      log.error('a listener of discovery threw', { error: String(error) });
+    }
+  };
+
   const queue = (watcher: Watcher): void => {
     if (watcher.isQueued) return;
     watcher.isQueued = true;
-    queueMicrotask(() => {
-      watcher.isQueued = false;
-      const state = stateFor(watcher);
-      if (!watcher.isOpen || (watcher.last !== undefined && isSameState(watcher.last, state))) return;
-      watcher.last = state;
-      try {
-        watcher.listener(state);
-      } catch (error) {
-        log.error('a listener of discovery threw', { error: String(error) });
-      }
-    });
+    const count = services.get(watcher.request.service)?.length ?? 0;
+    // The one within: an immediate that is set while sockets are read comes before timers and sockets have their turn.
+    if (count > LARGE) setImmediate(() => setImmediate(deliver, watcher));
+    else queueMicrotask(() => deliver(watcher));
   };
 
   return {

@@ -9,6 +9,8 @@ export interface StaticList {
   readonly instances: readonly Instance[];
   /** As they were listed. */
   readonly listed: readonly Instance[];
+  /** Whether one was given an ID of its own; else the keys tell endpoints apart, too. */
+  readonly areNamed: boolean;
 }
 
 /**
@@ -26,29 +28,38 @@ export function parseStaticList(
   }
   const problems: string[] = [];
   const parsed: (Instance | undefined)[] = [];
+  const fresh: Instance[] = [];
   const before = new FormerInstances(former ?? EMPTY, defaultDatacenter);
   for (const [at, given] of (list as readonly unknown[]).entries()) {
     let instance = before.unchanged(given);
     if (instance === undefined) {
       const found = problemsOf(given, path, at);
-      if (found.length === 0) instance = before.sameAs(buildInstance(given as StaticInstance, defaultDatacenter));
-      else problems.push(...found);
+      problems.push(...found);
+      if (found.length === 0) {
+        instance = before.sameAs(buildInstance(given as StaticInstance, defaultDatacenter));
+        fresh.push(instance);
+      }
     }
     parsed.push(instance);
   }
-  if (former !== undefined && before.isAll(parsed)) return { list: former, problems };
-  const places = placesOf(parsed, path, list.some(hasId), problems);
   const listed = parsed.filter((instance) => instance !== undefined);
-  return { list: { instances: inOrder(parsed, former ?? EMPTY, places), listed }, problems };
+  const areNamed = list.some(hasId);
+  if (problems.length === 0 && !areNamed && former?.areNamed === false) {
+    const instances = before.with(fresh);
+    if (instances !== undefined) return { list: { instances, listed, areNamed }, problems };
+  }
+  tellRepeated(parsed, path, areNamed, problems);
+  return { list: { instances: listed.toSorted(byKey), listed, areNamed }, problems };
 }
 
-const EMPTY: StaticList = { instances: [], listed: [] };
+const EMPTY: StaticList = { instances: [], listed: [], areNamed: false };
 
 /** Finds the instances of the list before, at little cost as long as the order is much the same. */
 class FormerInstances {
   readonly #former: StaticList;
   readonly #defaultDatacenter: string;
-  #byKey: ReadonlyMap<string, Instance> | undefined;
+  /** Those of the list before that were passed over. */
+  readonly #gone = new Set<Instance>();
   /** The first of the list before that nothing has been compared with successfully. */
   #next = 0;
   /** Entries since then that were not found. */
@@ -67,6 +78,7 @@ class FormerInstances {
     for (const step of [0, this.#missed, 1]) {
       const instance = listed[this.#next + step];
       if (instance === undefined || !isMadeOf(instance, given, this.#defaultDatacenter)) continue;
+      for (let passed = 0; passed < step; passed += 1) this.#gone.add(listed[this.#next + passed] as Instance);
       this.#next += step + 1;
       this.#missed = 0;
       return instance;
@@ -77,25 +89,42 @@ class FormerInstances {
 
   /** The former instance where it says the same, else the one given. */
   sameAs(instance: Instance): Instance {
-    this.#byKey ??= new Map(this.#former.instances.map((each) => [each.key, each]));
-    const former = this.#byKey.get(instance.key);
+    const former = find(this.#former.instances, instance.key);
     return former !== undefined && isSameInstance(former, instance) ? former : instance;
   }
 
-  /** Whether these are all of them, in the same order. */
-  isAll(parsed: readonly (Instance | undefined)[]): boolean {
-    const { listed } = this.#former;
-    return parsed.length === listed.length && parsed.every((instance, at) => instance === listed[at]);
+  /** Those that were found unchanged and these, by key. Undefined where that would be one twice. */
+  with(fresh: readonly Instance[]): readonly Instance[] | undefined {
+    const { instances, listed } = this.#former;
+    for (const instance of listed.slice(this.#next)) this.#gone.add(instance);
+    const kept = this.#gone.size === 0 ? instances : instances.filter((instance) => !this.#gone.has(instance));
+    if (fresh.length === 0) return kept;
+    const keys = new Set(fresh.map(({ key }) => key));
+    if (keys.size < fresh.length || fresh.some(({ key }) => find(kept, key) !== undefined)) return undefined;
+    // To sort what is sorted but for its end costs little.
+    return [...kept, ...fresh].sort(byKey);
   }
 }
 
-/** Where in the list each key stands. Tells of instances that are given twice. */
-function placesOf(
+/** In a list that is ordered by key. */
+function find(instances: readonly Instance[], key: string): Instance | undefined {
+  let low = 0;
+  let high = instances.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((instances[middle] as Instance).key < key) low = middle + 1;
+    else high = middle;
+  }
+  return instances[low]?.key === key ? instances[low] : undefined;
+}
+
+/** Tells of instances that are given twice. */
+function tellRepeated(
   parsed: readonly (Instance | undefined)[],
   path: string,
   areNamed: boolean,
   problems: string[],
-): ReadonlyMap<string, number> {
+): void {
   const places = new Map<string, number>();
   const endpoints = new Map<string, number>();
   for (const [at, instance] of parsed.entries()) {
@@ -105,13 +134,11 @@ function placesOf(
     };
     const first = put(places, instance.key, at);
     if (first !== undefined) tell(instance.key, first);
-    // Where none has an ID of its own, the keys tell endpoints apart, too.
     if (first === undefined && !areNamed) continue;
     const endpoint = `${instance.datacenter}/${instance.address}:${instance.port}`;
     const firstThere = areNamed ? put(endpoints, endpoint, at) : first;
     if (firstThere !== undefined) tell(endpoint, firstThere);
   }
-  return places;
 }
 
 function put(places: Map<string, number>, key: string, at: number): number | undefined {
@@ -120,24 +147,8 @@ function put(places: Map<string, number>, key: string, at: number): number | und
   return first;
 }
 
-/** By key. What was there before was sorted then, and to sort what is sorted but for its end costs little. */
-function inOrder(
-  parsed: (Instance | undefined)[],
-  former: StaticList,
-  places: ReadonlyMap<string, number>,
-): readonly Instance[] {
-  const sorted: Instance[] = [];
-  const take = (at: number): void => {
-    const instance = parsed[at];
-    if (instance !== undefined) sorted.push(instance);
-    parsed[at] = undefined;
-  };
-  for (const { key } of former.instances) {
-    const at = places.get(key);
-    if (at !== undefined) take(at);
-  }
-  for (let at = 0; at < parsed.length; at += 1) take(at);
-  return sorted.sort((a, b) => (a.key < b.key ? -1 : 1));
+function byKey(a: Instance, b: Instance): number {
+  return a.key < b.key ? -1 : 1;
 }
 
 function hasId(given: unknown): boolean {

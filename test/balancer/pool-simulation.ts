@@ -1,3 +1,4 @@
+import { EventHeap } from '../../benchmarks/fleet/event-heap';
 import type { Connection } from '../../src/balancer/endpoint';
 import { type AttemptLink, createAttemptLink } from '../../src/balancer/load';
 import type { PoolPicker } from '../../src/balancer/pool-picker';
@@ -25,7 +26,6 @@ export interface SimulationWindow {
 }
 
 interface Running {
-  readonly endsAtMs: number;
   readonly index: number;
   readonly attempt: AttemptLink;
 }
@@ -38,7 +38,7 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
   const { picker, ready, random, callsPerSecond, latencyMs } = simulation;
   const indexes = new Map(ready.map((connection, index) => [connection, index]));
   const context = firstTry(random);
-  const running = new EventQueue();
+  const running = new EventHeap<Running>();
   const windows: SimulationWindow[] = [];
   let nowMs = 0;
   let sweepAtMs = 100;
@@ -50,14 +50,14 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
     while (nowMs < limitMs) {
       nowMs += (-Math.log(1 - random()) * 1000) / callsPerSecond;
       for (;;) {
-        const next = running.peek();
-        const eventAtMs = Math.min(next?.endsAtMs ?? Number.POSITIVE_INFINITY, sweepAtMs);
-        if (eventAtMs > nowMs) break;
-        if (next !== undefined && next.endsAtMs <= sweepAtMs) {
-          running.pop();
-          const load = ready[next.index]?.endpoint.load;
-          load?.attemptResponded(next.attempt, next.endsAtMs);
-          load?.attemptEnded(next.attempt, next.endsAtMs, 'success');
+        const due = running.dueBefore(Math.min(nowMs, sweepAtMs));
+        if (due !== undefined) {
+          const { index, attempt } = due.value;
+          const load = ready[index]?.endpoint.load;
+          load?.attemptResponded(attempt, due.atMs);
+          load?.attemptEnded(attempt, due.atMs, 'success');
+        } else if (sweepAtMs > nowMs) {
+          break;
         } else {
           sweeps += 1;
           ready.forEach(({ endpoint }, index) => {
@@ -76,7 +76,7 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
       calls[index] = (calls[index] ?? 0) + 1;
       const tookMs = latencyMs(index, nowMs, picked.endpoint.load.inFlight);
       latenciesMs.push(tookMs);
-      running.push({ endsAtMs: nowMs + tookMs, index, attempt });
+      running.push(nowMs + tookMs, { index, attempt });
     }
     windows.push({ calls, inFlight: inFlight.map((sum) => sum / Math.max(1, sweeps)), latenciesMs });
   }
@@ -89,42 +89,4 @@ export function worstDeviation(counts: readonly number[], weights: readonly numb
   const weightSum = weights.reduce((a, b) => a + b, 0);
   const deviations = counts.map((count, index) => Math.abs((count * weightSum) / (total * (weights[index] ?? 0)) - 1));
   return Math.max(...deviations);
-}
-
-class EventQueue {
-  private readonly heap: Running[] = [];
-
-  peek(): Running | undefined {
-    return this.heap[0];
-  }
-
-  push(event: Running): void {
-    const { heap } = this;
-    let hole = heap.length;
-    heap.push(event);
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      const above = heap[parent];
-      if (above === undefined || above.endsAtMs <= event.endsAtMs) break;
-      heap[hole] = above;
-      hole = parent;
-    }
-    heap[hole] = event;
-  }
-
-  pop(): void {
-    const { heap } = this;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let hole = 0;
-    for (let child = 1; child < heap.length; child = 2 * hole + 1) {
-      const right = heap[child + 1];
-      if (right !== undefined && right.endsAtMs < (heap[child]?.endsAtMs ?? 0)) child += 1;
-      const candidate = heap[child];
-      if (candidate === undefined || candidate.endsAtMs >= last.endsAtMs) break;
-      heap[hole] = candidate;
-      hole = child;
-    }
-    heap[hole] = last;
-  }
 }
