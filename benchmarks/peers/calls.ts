@@ -2,8 +2,8 @@ import * as grpc from '@grpc/grpc-js';
 import { PROXIED, VARIANTS } from '../variants';
 import { charge } from '../variants/by-hand';
 import type { OpenVariant } from '../variants/variant';
+import type { ClientOptions } from './client';
 import { answerParent, argumentOf } from './peer';
-import type { ClientOptions } from './start-client';
 
 export interface Batch {
   readonly kind: 'unary' | 'stream';

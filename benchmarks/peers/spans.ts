@@ -1,7 +1,7 @@
 import { GrpcInstrumentation } from '@opentelemetry/instrumentation-grpc';
 import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace-node';
+import type { ClientOptions } from './client';
 import { argumentOf } from './peer';
-import type { ClientOptions } from './start-client';
 
 /** Takes spans and does nothing with them: what an exporter costs is the same for everybody. */
 class DroppingExporter implements SpanExporter {

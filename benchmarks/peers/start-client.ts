@@ -1,12 +1,5 @@
-import type { SpansOf } from '../variants';
+import type { ClientOptions } from './client';
 import { type Peer, startPeer } from './peer';
-
-export interface ClientOptions {
-  /** A key of VARIANTS or of PROXIED. */
-  readonly variant: string;
-  readonly addresses: readonly string[];
-  readonly spans: SpansOf | undefined;
-}
 
 /**
  * How large the young generation grows depends on what a process happened to load before. Left to itself it made garbage
