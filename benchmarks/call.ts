@@ -13,8 +13,8 @@ import { type CallLine, type Comparison, comparisonsOf, linesOf } from './call/c
 import { planCalls, type Scenario } from './call/plan';
 import { chartOf, formatComparison, formatLine } from './call/report';
 import type { BatchCost } from './peers/calls';
-import type { ClientOptions } from './peers/client';
 import { type Peer, startPeer } from './peers/peer';
+import { startClient } from './peers/start-client';
 import { describeMachine } from './report';
 import { interleaved } from './sample';
 import { VARIANTS } from './variants';
@@ -25,8 +25,7 @@ const WARM_UP_ROUNDS = 3;
 async function openClients(variants: readonly string[], addresses: readonly string[]): Promise<Map<string, Peer>> {
   const clients = new Map<string, Peer>();
   for (const variant of variants) {
-    const argument: ClientOptions = { variant, addresses, spans: VARIANTS[variant]?.spans };
-    clients.set(variant, await startPeer('client.ts', argument));
+    clients.set(variant, await startClient({ variant, addresses, spans: VARIANTS[variant]?.spans }));
   }
   return clients;
 }

@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Batch, BatchCost } from './peers/calls';
-import type { ClientOptions } from './peers/client';
 import { type Peer, startPeer } from './peers/peer';
+import { startClient } from './peers/start-client';
 import { type Cost, comparedWithBest, lineOf, type WayLine } from './proxies/added';
 import { proxyChart } from './proxies/chart';
 import { startEnvoy } from './proxies/envoy';
@@ -54,7 +54,7 @@ function format({ way, isOurs, clientUs, proxyUs, addedCpuUs, addedP50Us, moreTh
 async function openWays(addresses: readonly string[], directory: string, missing: string[]): Promise<readonly Way[]> {
   const upstreams: Upstream[] = addresses.map((address, index) => ({ address, weight: index < STABLE ? 18 : 2 }));
   const client = (variant: string, to: readonly string[]): Promise<Peer> =>
-    startPeer('client.ts', { variant, addresses: to, spans: undefined } satisfies ClientOptions);
+    startClient({ variant, addresses: to, spans: undefined });
   const ways: Way[] = [
     { name: DIRECT, isOurs: false, client: await client('round_robin', addresses), proxy: undefined },
     { name: 'graylane', isOurs: true, client: await client('split', addresses), proxy: undefined },

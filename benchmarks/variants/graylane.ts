@@ -33,6 +33,12 @@ export function bare(): Variant {
   return open({ policy: 'none' });
 }
 
+/** Endpoints in turn: what differs from grpc-js' round_robin is then the library, and not over which connections calls go. */
+export function inTurn(): Variant {
+  const balancing = { algorithm: 'round_robin' as const };
+  return open({ policies: { payments: { schema: 1, service: 'payments', balancing, ...UNBROKEN } } });
+}
+
 export function routed(): Variant {
   return open({ policies: { payments: { ...ROUTED, ...UNBROKEN } } });
 }

@@ -1,5 +1,5 @@
 import { byHand } from './by-hand';
-import { bare, full, routed, split } from './graylane';
+import { bare, full, inTurn, routed, split } from './graylane';
 import { metered } from './metered';
 import { plain } from './plain';
 import type { Variant } from './variant';
@@ -29,6 +29,7 @@ export const VARIANTS: Readonly<Record<string, VariantEntry>> = {
     open: () => plain('round_robin'),
   },
   graylane: { title: 'graylane', open: bare },
+  in_turn: { title: 'graylane, round_robin', open: inTurn },
   policy: { title: 'graylane + policy', open: routed },
   breakers: { title: 'graylane + policy + breakers', open: full },
   metrics: { title: '... + metrics', open: () => metered() },

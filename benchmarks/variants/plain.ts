@@ -14,12 +14,14 @@ const RETRY = {
   },
 };
 
-/** grpc-js as it comes, with the same retry and without its proxy lookup. */
+/** grpc-js as it comes, with the same retry and the same authority, and without its proxy lookup. */
 export function plain(policy: 'pick_first' | 'round_robin', options: grpc.ClientOptions = {}): Variant {
   return async (addresses) => {
     const list = policy === 'pick_first' ? addresses.slice(0, 1) : addresses;
     const client = paymentsClient(`ipv4:${list.join(',')}`, {
       'grpc.enable_http_proxy': 0,
+      // Else the whole list of addresses is sent as the authority of every call.
+      'grpc.default_authority': 'payments',
       'grpc.service_config': JSON.stringify({ loadBalancingConfig: [{ [policy]: {} }], methodConfig: [RETRY] }),
       ...options,
     });
