@@ -1,11 +1,11 @@
 import { type experimental, Metadata } from '@grpc/grpc-js';
-import type { ChannelConnection } from '../src/balancer/connection';
-import { createPoolPicker } from '../src/balancer/create-pool-picker';
-import type { Connection } from '../src/balancer/endpoint';
-import { createAttemptLink, createEndpointLoad } from '../src/balancer/load';
-import { Pool } from '../src/balancer/pool';
-import type { PickContext, PoolPicker } from '../src/balancer/pool-picker';
-import { Spill } from '../src/balancer/spill';
+import type { ChannelConnection } from '../src/balancer/endpoints/connection';
+import type { Connection } from '../src/balancer/endpoints/endpoint';
+import { createAttemptLink, createEndpointLoad } from '../src/balancer/endpoints/load';
+import { createPoolPicker } from '../src/balancer/pickers/create-pool-picker';
+import type { PickContext, PoolPicker } from '../src/balancer/pickers/pool-picker';
+import { Pool } from '../src/balancer/tiers/pool';
+import { Spill } from '../src/balancer/tiers/spill';
 import { createBreakerRegistry } from '../src/breaker/registry';
 import { systemClock } from '../src/internal/clock';
 import { systemRandom } from '../src/internal/random';

@@ -1,6 +1,6 @@
-import type { Connection } from '../src/balancer/endpoint';
-import { createAttemptLink } from '../src/balancer/load';
-import type { PickContext, PoolPicker } from '../src/balancer/pool-picker';
+import type { Connection } from '../src/balancer/endpoints/endpoint';
+import { createAttemptLink } from '../src/balancer/endpoints/load';
+import type { PickContext, PoolPicker } from '../src/balancer/pickers/pool-picker';
 import type { Breaker } from '../src/breaker/breaker';
 import type { Outcome } from '../src/breaker/outcome';
 import { createBreakerRegistry } from '../src/breaker/registry';

@@ -1,4 +1,4 @@
-export type { ConnectionView } from './balancer/endpoint-registry';
+export type { ConnectionView } from './balancer/endpoints/endpoint-registry';
 export type { GuardCounts, GuardView } from './breaker/guard/view';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
 export { type CallRecorder, type CallRecorderOptions, recordCalls } from './call-recorder';

@@ -1,8 +1,8 @@
-import { createPoolPicker } from '../../src/balancer/create-pool-picker';
-import type { Connection } from '../../src/balancer/endpoint';
-import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/balancer/load';
-import type { PickContext, PoolPicker } from '../../src/balancer/pool-picker';
-import { chooseSubset } from '../../src/balancer/subsetting';
+import type { Connection } from '../../src/balancer/endpoints/endpoint';
+import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/balancer/endpoints/load';
+import { chooseSubset } from '../../src/balancer/endpoints/subsetting';
+import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
+import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
 import { type Random, seededRandom } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';
 import { EventHeap } from './event-heap';

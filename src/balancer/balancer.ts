@@ -13,13 +13,13 @@ import {
 } from '../internal/grpc';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
-import { AttemptPool } from './attempt';
-import { ConnectionSet } from './connection-set';
+import { AttemptPool } from './attempts/attempt';
+import { ConnectionSet } from './endpoints/connection-set';
 import type { ChannelLink } from './host';
 import { SnapshotPicker, waitingPicker } from './picker';
-import { describeWaiting } from './refusal';
-import type { Topology } from './topology';
-import { TopologyBuilder } from './topology-builder';
+import { describeWaiting } from './tiers/refusal';
+import type { Topology } from './tiers/topology';
+import { TopologyBuilder } from './tiers/topology-builder';
 
 /** Above this size a pool that already serves is refreshed at most every `REFRESH_MS`, so that n connects do not cost n^2. */
 const LARGE_POOL = 256;

@@ -6,9 +6,9 @@ import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
-import type { AttemptTaps } from './attempt-taps';
-import type { EndpointRegistry } from './endpoint-registry';
-import type { AttemptView, RoutedCall } from './routed-call';
+import type { AttemptTaps } from './attempts/attempt-taps';
+import type { AttemptView, RoutedCall } from './attempts/routed-call';
+import type { EndpointRegistry } from './endpoints/endpoint-registry';
 
 /**
  * What a balancer needs from the service it balances. One service of one lane, shared by its channels; outlives the

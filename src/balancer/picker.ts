@@ -2,18 +2,18 @@ import { type Metadata, type PickArgs, type Picker, type PickResult, pickKind } 
 import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
-import type { AttemptPool } from './attempt';
-import type { ChannelConnection } from './connection';
-import type { Endpoint } from './endpoint';
-import { countForCap, mayUse, ownTiers } from './fallback-use';
-import { changeHeaders } from './header-changes';
+import type { AttemptPool } from './attempts/attempt';
+import { changeHeaders } from './attempts/header-changes';
+import type { RoutedCall } from './attempts/routed-call';
+import type { ChannelConnection } from './endpoints/connection';
+import type { Endpoint } from './endpoints/endpoint';
 import type { BalancerHost } from './host';
-import { anybodyConnected, leastRecentlyTried } from './last-resort';
-import { asChannelConnection, type Pool } from './pool';
-import { describeForce, describeRefusal } from './refusal';
-import type { RoutedCall } from './routed-call';
-import { fallbackFrom, hasWrittenOrder, isShed, spills } from './shed-and-spill';
-import type { Topology } from './topology';
+import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
+import { anybodyConnected, leastRecentlyTried } from './tiers/last-resort';
+import { asChannelConnection, type Pool } from './tiers/pool';
+import { describeForce, describeRefusal } from './tiers/refusal';
+import { fallbackFrom, hasWrittenOrder, isShed, spills } from './tiers/shed-and-spill';
+import type { Topology } from './tiers/topology';
 
 const QUEUE: PickResult = {
   pickResultType: pickKind.QUEUE,

@@ -1,5 +1,5 @@
 import type { Context } from '@opentelemetry/api';
-import type { AttemptObserver, AttemptView } from '../balancer/routed-call';
+import type { AttemptObserver, AttemptView } from '../balancer/attempts/routed-call';
 import type { Clock, Timer } from '../internal/clock';
 import {
   attachToMetadata,

@@ -1,4 +1,4 @@
-import type { AttemptTap } from '../balancer/attempt-taps';
+import type { AttemptTap } from '../balancer/attempts/attempt-taps';
 import type { Clock, Timer } from '../internal/clock';
 import type { Logger } from '../internal/logger';
 import type { Random } from '../internal/random';

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { AttemptTap } from '../balancer/attempt-taps';
+import type { AttemptTap } from '../balancer/attempts/attempt-taps';
 import type { Outcome } from '../breaker/outcome';
 import type { AnnouncedWindow } from './announcement';
 import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from './report';

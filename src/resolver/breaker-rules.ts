@@ -1,4 +1,4 @@
-import type { EndpointRegistry } from '../balancer/endpoint-registry';
+import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import type { BreakerPlan, Plan } from '../policy/plan';
 import { membershipOf } from '../snapshot/membership';
 import type { InstanceSet } from '../snapshot/snapshot';

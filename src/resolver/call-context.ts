@@ -1,4 +1,4 @@
-import type { AttemptObserver } from '../balancer/routed-call';
+import type { AttemptObserver } from '../balancer/attempts/routed-call';
 import type { Decision, ForceSelector } from '../policy/plan';
 
 /** Under this symbol a call's context travels in its metadata options; nothing of it goes on the wire. */

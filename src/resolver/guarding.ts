@@ -1,4 +1,4 @@
-import type { AttemptTaps } from '../balancer/attempt-taps';
+import type { AttemptTaps } from '../balancer/attempts/attempt-taps';
 import { Guards, type GuardsDeps } from '../breaker/guard/guards';
 import type { GuardChange, GuardView } from '../breaker/guard/view';
 import type { Logger } from '../internal/logger';

@@ -1,4 +1,4 @@
-import { type ConnectionView, endpointKey } from '../balancer/endpoint-registry';
+import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
 import type { GuardView } from '../breaker/guard/view';
 import type { BreakerView } from '../breaker/view';
 import type { DatacenterState, Instance } from '../discovery/source';

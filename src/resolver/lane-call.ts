@@ -1,6 +1,6 @@
-import type { Endpoint } from '../balancer/endpoint';
-import type { FallbackUse } from '../balancer/fallback-use';
-import type { AttemptObserver, RoutedCall } from '../balancer/routed-call';
+import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
+import type { Endpoint } from '../balancer/endpoints/endpoint';
+import type { FallbackUse } from '../balancer/tiers/fallback-use';
 import type { Decision } from '../policy/plan';
 import type { CallContext } from './call-context';
 import { retryOf } from './call-retry';

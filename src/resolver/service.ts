@@ -1,8 +1,8 @@
-import { AttemptTaps } from '../balancer/attempt-taps';
-import { EndpointRegistry } from '../balancer/endpoint-registry';
+import { AttemptTaps } from '../balancer/attempts/attempt-taps';
+import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
+import { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
+import { createEndpointLoad } from '../balancer/endpoints/load';
 import type { BalancerHost } from '../balancer/host';
-import { createEndpointLoad } from '../balancer/load';
-import type { AttemptObserver, RoutedCall } from '../balancer/routed-call';
 import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
 import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
 import { createStallDetector, type StallDetector } from '../breaker/stall';

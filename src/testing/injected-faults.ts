@@ -1,5 +1,5 @@
 import { Metadata } from '@grpc/grpc-js';
-import type { AttemptView } from '../balancer/routed-call';
+import type { AttemptView } from '../balancer/attempts/routed-call';
 import { GraylaneError } from '../errors';
 import type { SubchannelCall, SubchannelCallListener } from '../internal/grpc';
 import type { StatusName } from '../policy/document';

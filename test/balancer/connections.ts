@@ -1,7 +1,7 @@
-import { createPoolPicker } from '../../src/balancer/create-pool-picker';
-import type { Connection, Endpoint } from '../../src/balancer/endpoint';
-import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/balancer/load';
-import type { PickContext, PoolPicker } from '../../src/balancer/pool-picker';
+import type { Connection, Endpoint } from '../../src/balancer/endpoints/endpoint';
+import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/balancer/endpoints/load';
+import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
+import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
 import type { Random } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';
 

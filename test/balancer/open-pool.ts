@@ -1,9 +1,9 @@
-import { ChannelConnection } from '../../src/balancer/connection';
-import { createPoolPicker } from '../../src/balancer/create-pool-picker';
-import type { Endpoint } from '../../src/balancer/endpoint';
-import { Pool } from '../../src/balancer/pool';
-import { createServerNames } from '../../src/balancer/server-name';
-import { Spill } from '../../src/balancer/spill';
+import { ChannelConnection } from '../../src/balancer/endpoints/connection';
+import type { Endpoint } from '../../src/balancer/endpoints/endpoint';
+import { createServerNames } from '../../src/balancer/endpoints/server-name';
+import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
+import { Pool } from '../../src/balancer/tiers/pool';
+import { Spill } from '../../src/balancer/tiers/spill';
 import { type ChannelControlHelper, connectivity, type SubchannelInterface } from '../../src/internal/grpc';
 import type { Random } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';

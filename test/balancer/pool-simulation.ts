@@ -1,7 +1,7 @@
 import { EventHeap } from '../../benchmarks/fleet/event-heap';
-import type { Connection } from '../../src/balancer/endpoint';
-import { type AttemptLink, createAttemptLink } from '../../src/balancer/load';
-import type { PoolPicker } from '../../src/balancer/pool-picker';
+import type { Connection } from '../../src/balancer/endpoints/endpoint';
+import { type AttemptLink, createAttemptLink } from '../../src/balancer/endpoints/load';
+import type { PoolPicker } from '../../src/balancer/pickers/pool-picker';
 import type { Random } from '../../src/internal/random';
 import { firstTry } from './connections';
 

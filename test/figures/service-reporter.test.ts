@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AttemptTaps } from '../../src/balancer/attempt-taps';
+import { AttemptTaps } from '../../src/balancer/attempts/attempt-taps';
 import type { HeardAnnouncement } from '../../src/figures/announcement-watch';
 import type { FiguresReport } from '../../src/figures/report';
 import { createReportSender } from '../../src/figures/report-sender';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../src/balancer/endpoint';
+import type { Endpoint } from '../../src/balancer/endpoints/endpoint';
 import { createRetryBudget } from '../../src/breaker/retry-budget';
 import { DEFAULT_RETRY } from '../../src/policy/defaults';
 import type { RetryPlan } from '../../src/policy/plan';

@@ -1,0 +1,276 @@
+import type { Timer } from '../../internal/clock';
+import {
+  type CallCredentials,
+  type Metadata,
+  type PickResult,
+  pickKind,
+  type RealSubchannel,
+  type Status,
+  type StatusObject,
+  type SubchannelCall,
+  type SubchannelCallListener,
+  type SubchannelInterface,
+} from '../../internal/grpc';
+import type { ChannelConnection } from '../endpoints/connection';
+import type { Endpoint } from '../endpoints/endpoint';
+import type { AttemptLink } from '../endpoints/load';
+import type { BalancerHost } from '../host';
+import type { Pool } from '../tiers/pool';
+import { beginAttempt, noteResponse, type Permits, settleAttempt } from './attempt-outcome';
+import type { AttemptView, RoutedCall } from './routed-call';
+
+const UNAVAILABLE = 14;
+const PROBE_FLOOR_MS = 100;
+const PROBE_FACTOR = 10;
+const PROBE_CEILING_MS = 1_000;
+
+type Phase =
+  /** In the pool, or picked and not (yet) started: nothing counts. */
+  | 'picked'
+  | 'started'
+  /** Outcome recorded; waiting for the other of grpc-js' two endings before it may be used again. */
+  | 'ended';
+
+/**
+ * One attempt of a call at one endpoint. It is three things to grpc-js, so that a pick allocates nothing in steady state:
+ * the pick result, the subchannel of that result (so that `createCall` can be seen), and the listener of the transport's
+ * call (so that the first response and the end are seen before the retry logic looks at them).
+ *
+ * An attempt ends twice: when the transport reports its status and when grpc-js calls `onCallEnded`, in either order (a
+ * cancelled call's transport reports a turn later). The first records; the second gives the object back. One that never
+ * starts, or never hears the second, is left to the garbage collector.
+ */
+export class Attempt implements AttemptLink, AttemptView {
+  // AttemptLink
+  startedAtMs = 0;
+  responded = false;
+  previous: AttemptLink | undefined;
+  next: AttemptLink | undefined;
+
+  // PickResult
+  readonly pickResultType: number = pickKind.COMPLETE;
+  readonly status: null = null;
+  readonly onCallStarted: () => void;
+  readonly onCallEnded: (code: Status, details: string, metadata: Metadata) => void;
+
+  tier = 0;
+  isPanic = false;
+  code = 0;
+  details = '';
+  respondedAtMs = 0;
+  isGivenUp = false;
+  readonly #permits: Permits = { endpoint: 0, subset: 0 };
+  #isProbe = false;
+  #probeTimeout: Timer | undefined;
+  #from: Pool | undefined;
+  #phase: Phase = 'picked';
+  #isTransportDone = false;
+  #isCallDone = false;
+  #call: RoutedCall | undefined;
+  #connection: ChannelConnection | undefined;
+  #listener: SubchannelCallListener | undefined;
+  #transport: SubchannelCall | undefined;
+  readonly #pool: AttemptPool;
+
+  constructor(pool: AttemptPool) {
+    this.#pool = pool;
+    this.onCallStarted = () => this.#start();
+    this.onCallEnded = (code, details) => {
+      this.#isCallDone = true;
+      this.#end(code, details);
+    };
+  }
+
+  /** Prepares the attempt for a pick and returns it as grpc-js' pick result. */
+  picked(call: RoutedCall, connection: ChannelConnection, pool: Pool, tier: number, isPanic: boolean): PickResult {
+    this.#call = call;
+    this.#connection = connection;
+    this.#from = pool;
+    this.tier = tier;
+    this.isPanic = isPanic;
+    return this as unknown as PickResult;
+  }
+
+  get call(): RoutedCall {
+    return present(this.#call);
+  }
+
+  get endpoint(): Endpoint {
+    return present(this.#connection).endpoint;
+  }
+
+  get subset(): string {
+    return present(this.#from).subset;
+  }
+
+  /** grpc-js reads the subchannel of a pick result; the attempt stands in for it. */
+  get subchannel(): SubchannelInterface {
+    return this as unknown as SubchannelInterface;
+  }
+
+  getConnectivityState(): number {
+    return present(this.#connection).subchannel.getConnectivityState();
+  }
+
+  getCallCredentials(): CallCredentials {
+    return present(this.#connection).subchannel.getCallCredentials();
+  }
+
+  getChannelzRef(): ReturnType<SubchannelInterface['getChannelzRef']> {
+    return present(this.#connection).subchannel.getChannelzRef();
+  }
+
+  getAddress(): string {
+    return present(this.#connection).subchannel.getAddress();
+  }
+
+  getRealSubchannel(): RealSubchannel {
+    return this as unknown as RealSubchannel;
+  }
+
+  createCall(
+    metadata: Metadata,
+    host: string,
+    method: string,
+    listener: SubchannelCallListener,
+    callId?: number,
+  ): SubchannelCall {
+    this.#listener = listener;
+    const own = this as unknown as SubchannelCallListener;
+    const connection = present(this.#connection);
+    const real = connection.subchannel.getRealSubchannel();
+    const transport =
+      this.#pool.host.intercept?.(this, own) ??
+      real.createCall(metadata, connection.authority(host), method, own, callId);
+    this.#transport = transport;
+    return transport;
+  }
+
+  /** Ends the attempt from our side, if it goes over `connection`. */
+  abandon(connection: ChannelConnection, code: number, details: string): void {
+    if (this.#connection === connection) this.#transport?.cancelWithStatus(code, details);
+  }
+
+  onReceiveMetadata(metadata: Metadata): void {
+    this.#respond();
+    this.#listener?.onReceiveMetadata(metadata);
+  }
+
+  onReceiveMessage(message: Buffer): void {
+    this.#respond();
+    this.#listener?.onReceiveMessage(message);
+  }
+
+  onReceiveStatus(status: StatusObject): void {
+    this.#isTransportDone = true;
+    const listener = this.#listener;
+    this.#end(status.code, status.details);
+    listener?.onReceiveStatus(status);
+  }
+
+  #start(): void {
+    const { host } = this.#pool;
+    const { call, endpoint } = this;
+    const now = host.clock.now();
+    this.#phase = 'started';
+    this.startedAtMs = now;
+    this.isGivenUp = false;
+    if (call.tried === undefined) call.tried = [endpoint];
+    else call.tried.push(endpoint);
+    call.inFlight += 1;
+    host.endpoints.wake(now);
+    endpoint.load.attemptStarted(this, now);
+    this.#isProbe = beginAttempt(this.#permits, endpoint, present(this.#from), now);
+    if (this.#isProbe && call.canTryAgain) this.#limitProbe();
+  }
+
+  /** A probe that is not answered soon must leave its call the time to be answered by somebody else. */
+  #limitProbe(): void {
+    const connection = present(this.#connection);
+    const limitMs = Math.min(Math.max(PROBE_FLOOR_MS, PROBE_FACTOR * this.endpoint.load.usualMs), PROBE_CEILING_MS);
+    this.#probeTimeout = this.#pool.host.clock.setTimer(limitMs, () => {
+      this.#probeTimeout = undefined;
+      this.isGivenUp = true;
+      this.abandon(connection, UNAVAILABLE, `the breaker's probe got no answer within ${Math.round(limitMs)} ms`);
+    });
+  }
+
+  #stopProbeTimeout(): void {
+    this.#probeTimeout?.cancel();
+    this.#probeTimeout = undefined;
+  }
+
+  #respond(): void {
+    if (this.responded || this.#phase !== 'started') return;
+    this.#stopProbeTimeout();
+    this.respondedAtMs = this.#pool.host.clock.now();
+    // Marks the attempt as responded.
+    this.endpoint.load.attemptResponded(this, this.respondedAtMs);
+    noteResponse(this.#pool.host, this.endpoint);
+  }
+
+  #end(code: number, details: string): void {
+    if (this.#phase === 'started') {
+      this.#phase = 'ended';
+      this.#settle(code, details);
+    }
+    if (this.#phase === 'ended' && this.#isTransportDone && this.#isCallDone) this.#release();
+  }
+
+  #settle(code: number, details: string): void {
+    const { host } = this.#pool;
+    const { call, endpoint } = this;
+    const now = host.clock.now();
+    this.#stopProbeTimeout();
+    this.code = code;
+    this.details = details;
+    host.endpoints.nowMs = now;
+    const pool = present(this.#from);
+    const outcome = settleAttempt(host, this.#permits, endpoint, pool, this, now);
+    if (!host.taps.isEmpty) {
+      const latencyMs = (this.responded ? this.respondedAtMs : now) - this.startedAtMs;
+      host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
+    }
+    endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
+    call.inFlight -= 1;
+    call.lastCode = code;
+    call.wasProbe = this.#isProbe;
+    call.observer?.attemptEnded?.(this, code, details);
+  }
+
+  #release(): void {
+    this.#phase = 'picked';
+    this.#isTransportDone = false;
+    this.#isCallDone = false;
+    this.responded = false;
+    this.#call = undefined;
+    this.#connection = undefined;
+    this.#from = undefined;
+    this.#listener = undefined;
+    this.#transport = undefined;
+    this.#pool.give(this);
+  }
+}
+
+/** Free attempts of one balancer. */
+export class AttemptPool {
+  readonly host: BalancerHost;
+  readonly #free: Attempt[] = [];
+
+  constructor(host: BalancerHost) {
+    this.host = host;
+  }
+
+  take(): Attempt {
+    return this.#free.pop() ?? new Attempt(this);
+  }
+
+  give(attempt: Attempt): void {
+    if (this.#free.length < 1024) this.#free.push(attempt);
+  }
+}
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('the attempt is not in use');
+  return value;
+}

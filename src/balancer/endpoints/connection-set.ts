@@ -1,0 +1,237 @@
+import type { Instance } from '../../discovery/source';
+import type { Timer } from '../../internal/clock';
+import type { ChannelControlHelper, ChannelOptions } from '../../internal/grpc';
+import { Attempt } from '../attempts/attempt';
+import type { BalancerHost } from '../host';
+import { ChannelConnection } from './connection';
+import type { Endpoint } from './endpoint';
+import { createServerNames, type ServerNames } from './server-name';
+
+/**
+ * Subchannels cost 50 us and more each, and as much again in the same turn, when Node begins to connect: they are made in slices
+ * of this length, so that calls go on in between.
+ */
+const SLICE_MS = 5;
+/**
+ * The event loop handles everything that earlier slices led to (handshakes above all) in one turn: where that took longer than
+ * this, the next slice is half as large.
+ */
+const TURN_MS = 12;
+const LEAST_IN_SLICE = 8;
+const MOST_IN_SLICE = 128;
+const UNAVAILABLE = 14;
+const DRAINED = 'the endpoint has left discovery, and its time to drain is over (balancing.drainMs)';
+/** How often a connection whose first packet was lost is tried again. */
+const AFRESH_MS = 5_000;
+
+export interface ConnectionSetListener {
+  /** A connection changed its state. */
+  stateChanged(): void;
+  /** More of the wanted connections exist now; with `isComplete` all of them. */
+  setGrew(isComplete: boolean): void;
+}
+
+/**
+ * The connections of one channel, by endpoint. A wanted endpoint that was wanted before keeps its connection; new ones
+ * are opened before old ones are let go.
+ */
+export class ConnectionSet {
+  readonly #helper: ChannelControlHelper;
+  readonly #host: BalancerHost;
+  readonly #options: ChannelOptions;
+  readonly #names: ServerNames;
+  readonly #listener: ConnectionSetListener;
+  readonly #connections = new Map<Endpoint, ChannelConnection>();
+  /** Those of them that are not READY. */
+  readonly #unready = new Set<ChannelConnection>();
+  #lists = 0;
+  readonly #detach = new Map<Endpoint, () => void>();
+  #toOpen: Endpoint[] = [];
+  #slice: NodeJS.Immediate | undefined;
+  #sliceSize = LEAST_IN_SLICE;
+  #slicedAtMs = Number.POSITIVE_INFINITY;
+  readonly #draining = new Set<Timer>();
+  #deadline: Timer | undefined;
+  #afresh: Timer | undefined;
+
+  constructor(
+    helper: ChannelControlHelper,
+    host: BalancerHost,
+    options: ChannelOptions,
+    listener: ConnectionSetListener,
+  ) {
+    this.#helper = helper;
+    this.#host = host;
+    this.#options = options;
+    this.#names = createServerNames(host.service, host.authorityMetaKey, options);
+    this.#listener = listener;
+  }
+
+  /** Replaces the wanted instances, in the order in which they are to be connected. Opens the first slice at once. */
+  want(instances: Iterable<Instance>, drainMs: number | undefined): void {
+    this.#lists += 1;
+    const toOpen = new Set<Endpoint>();
+    for (const instance of instances) {
+      const endpoint = this.#host.endpoints.of(instance);
+      if (endpoint === undefined) continue;
+      const connection = this.#connections.get(endpoint);
+      if (connection === undefined) toOpen.add(endpoint);
+      else connection.wantedIn = this.#lists;
+    }
+    this.#toOpen = [...toOpen].reverse();
+    // Finding out who is wanted among thousands was work enough for one turn, where nobody serves yet.
+    if (this.#connections.size === 0 && toOpen.size > MOST_IN_SLICE) this.#scheduleSlice();
+    else this.#openSlice();
+    for (const [endpoint, connection] of this.#connections) {
+      if (connection.wantedIn === this.#lists) {
+        connection.followName();
+        this.#note(connection);
+        continue;
+      }
+      this.#connections.delete(endpoint);
+      this.#unready.delete(connection);
+      this.#detach.get(endpoint)?.();
+      this.#detach.delete(endpoint);
+      connection.close();
+      if (drainMs !== undefined) this.#drain(connection, drainMs);
+    }
+  }
+
+  /** Calls at an endpoint that left go on for a while and are then ended. */
+  #drain(connection: ChannelConnection, drainMs: number): void {
+    const timer = this.#host.clock.setTimer(drainMs, () => {
+      this.#draining.delete(timer);
+      for (const attempt of connection.endpoint.load.running()) {
+        if (attempt instanceof Attempt) attempt.abandon(connection, UNAVAILABLE, DRAINED);
+      }
+    });
+    this.#draining.add(timer);
+  }
+
+  /** The connections to these instances that exist, and how many are still to be opened. */
+  to(instances: readonly Instance[]): { readonly members: readonly ChannelConnection[]; readonly missing: number } {
+    const members: ChannelConnection[] = [];
+    for (const instance of instances) {
+      const endpoint = this.#host.endpoints.of(instance);
+      const connection = endpoint === undefined ? undefined : this.#connections.get(endpoint);
+      if (connection !== undefined) members.push(connection);
+    }
+    return { members, missing: this.#toOpen.length === 0 ? 0 : instances.length - members.length };
+  }
+
+  /** Those of the instances that there is a connection to. */
+  among(instances: readonly Instance[]): readonly Instance[] {
+    return instances.filter((instance) => {
+      const endpoint = this.#host.endpoints.of(instance);
+      return endpoint !== undefined && this.#connections.has(endpoint);
+    });
+  }
+
+  reconnect(): void {
+    for (const connection of [...this.#unready]) connection.reconnect();
+  }
+
+  close(): void {
+    if (this.#slice !== undefined) clearImmediate(this.#slice);
+    this.#deadline?.cancel();
+    this.#afresh?.cancel();
+    for (const timer of this.#draining) timer.cancel();
+    this.#toOpen = [];
+    for (const detach of this.#detach.values()) detach();
+    this.#detach.clear();
+    for (const connection of this.#connections.values()) connection.close();
+    this.#connections.clear();
+    this.#unready.clear();
+  }
+
+  #openSlice(): void {
+    const { clock } = this.#host;
+    const started = clock.now();
+    this.#sliceSize =
+      started - this.#slicedAtMs > TURN_MS
+        ? Math.max(LEAST_IN_SLICE, this.#sliceSize >> 1)
+        : Math.min(MOST_IN_SLICE, this.#sliceSize + LEAST_IN_SLICE);
+    for (let opened = 0; opened < this.#sliceSize && this.#toOpen.length > 0; opened += 1) {
+      const endpoint = this.#toOpen.pop() as Endpoint;
+      const connection = new ChannelConnection(
+        endpoint,
+        this.#helper,
+        this.#options,
+        this.#names,
+        () => clock.now(),
+        (changed) => this.#changed(changed),
+      );
+      if (connection.isReady) this.#host.endpoints.connected(endpoint);
+      connection.wantedIn = this.#lists;
+      this.#connections.set(endpoint, connection);
+      this.#note(connection);
+      this.#detach.set(endpoint, this.#host.endpoints.attach(endpoint, connection));
+      if (clock.now() - started >= SLICE_MS) break;
+    }
+    this.#watchDeadline();
+    const isDone = this.#toOpen.length === 0;
+    this.#slicedAtMs = isDone ? Number.POSITIVE_INFINITY : clock.now();
+    if (!isDone) this.#scheduleSlice();
+  }
+
+  #scheduleSlice(): void {
+    this.#slice ??= setImmediate(() => {
+      this.#slice = undefined;
+      this.#openSlice();
+      this.#listener.setGrew(this.#toOpen.length === 0);
+    });
+  }
+
+  #changed(connection: ChannelConnection): void {
+    if (connection.isReady) this.#host.endpoints.connected(connection.endpoint);
+    this.#note(connection);
+    this.#watchDeadline();
+    this.#listener.stateChanged();
+  }
+
+  #note(connection: ChannelConnection): void {
+    if (connection.isReady) this.#unready.delete(connection);
+    else this.#unready.add(connection);
+  }
+
+  /** One timer for all: set for the connection that has been pending longest. */
+  #watchDeadline(): void {
+    if (this.#deadline !== undefined) return;
+    const since = this.#longestPending();
+    if (since === undefined) return;
+    const { clock, connectDeadlineMs } = this.#host;
+    const inMs = Math.max(0, since + connectDeadlineMs - clock.now());
+    this.#deadline = clock.setTimer(inMs, () => {
+      this.#deadline = undefined;
+      const limit = clock.now() - connectDeadlineMs;
+      for (const connection of [...this.#unready]) {
+        if (connection.isPending && connection.pendingSinceMs <= limit) {
+          connection.giveUp(`not connected within ${connectDeadlineMs} ms`);
+        }
+      }
+      this.#watchDeadline();
+      this.#watchHanging();
+    });
+  }
+
+  /** Those that were given up and still hang are tried afresh now and then, for as long as there are any. */
+  #watchHanging(): void {
+    if (this.#afresh !== undefined || ![...this.#unready].some((each) => each.isHanging)) return;
+    this.#afresh = this.#host.clock.setTimer(AFRESH_MS, () => {
+      this.#afresh = undefined;
+      for (const connection of [...this.#unready]) {
+        connection.connectAfresh();
+        this.#note(connection);
+      }
+      this.#watchHanging();
+    });
+  }
+
+  #longestPending(): number | undefined {
+    let earliest: number | undefined;
+    for (const { isPending, pendingSinceMs } of this.#unready) {
+      if (isPending && (earliest === undefined || pendingSinceMs < earliest)) earliest = pendingSinceMs;
+    }
+    return earliest;
+  }
+}

@@ -1,0 +1,28 @@
+import type { Breaker } from '../../breaker/breaker';
+import type { Instance } from '../../discovery/source';
+import type { EndpointLoad } from './load';
+
+/**
+ * An address that calls can go to, as one lane knows it: shared by all channels of the lane, so that its load and its
+ * latency are those of the whole process. Kept as long as its identity (datacenter and address) is known; everything
+ * that changes about its instance is written into it.
+ */
+export interface Endpoint {
+  /** `datacenter/host:port`. */
+  readonly key: string;
+  readonly address: string;
+  readonly port: number;
+  readonly datacenter: string;
+  /** The latest entry that discovery gave for this address. */
+  instance: Instance;
+  /** Weight in force: the instance's, reduced during slow start. > 0. */
+  weight: number;
+  readonly load: EndpointLoad;
+  /** Undefined until its first failure. */
+  breaker: Breaker | undefined;
+}
+
+/** An endpoint as one channel reaches it. Only READY ones are ever handed to a pool picker. */
+export interface Connection {
+  readonly endpoint: Endpoint;
+}

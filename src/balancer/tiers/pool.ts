@@ -1,0 +1,270 @@
+import type { Breaker } from '../../breaker/breaker';
+import { chooseHeldOut } from '../../breaker/ejection';
+import type { Random } from '../../internal/random';
+import { sameItems } from '../../internal/same-items';
+import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
+import type { ChannelConnection } from '../endpoints/connection';
+import type { Connection } from '../endpoints/endpoint';
+import { judgePaces } from '../pickers/laggards';
+import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
+import type { Spill } from './spill';
+
+/** Calls that cannot be retried make poor probes; after so many of them in a row one is taken all the same. */
+const PASS_BY = 20;
+/** Above this size endpoints are compared with one another at most every `JUDGE_MS`, else on each tick. */
+const LARGE_POOL = 256;
+const JUDGE_MS = 1_000;
+
+/** What a pool is made of. */
+export interface PoolParts {
+  readonly subset: string;
+  readonly datacenter: string;
+  /** Its members vanished from discovery and are kept as a last resort. */
+  readonly isAbsent: boolean;
+  readonly members: readonly ChannelConnection[];
+  /** Members whose connections are still to be created. */
+  readonly missing: number;
+  /** Instances that are known and out of service, or were lost within the last minute. */
+  readonly absent: number;
+  readonly balancing: BalancingPlan;
+  readonly breakerPlan: BreakerPlan;
+  /** Undefined: the subset has no fallback to shed to, or neither breaker nor guard. */
+  readonly subsetBreaker: Breaker | undefined;
+  /** Kept from pool to pool, so that a tier that vanished comes back gradually. */
+  readonly spill: Spill;
+}
+
+export interface PoolDeps {
+  readonly create: CreatePoolPicker;
+  readonly random: Random;
+}
+
+/**
+ * The connections of one channel to one subset in one datacenter. Its picker covers those that should take calls now:
+ * connected, not held out by their breaker, and neither suspect, doubtful nor shunned as long as somebody is not.
+ */
+export class Pool {
+  readonly subset: string;
+  readonly datacenter: string;
+  readonly isAbsent: boolean;
+  readonly members: readonly ChannelConnection[];
+  readonly missing: number;
+  readonly breakerPlan: BreakerPlan;
+  readonly subsetBreaker: Breaker | undefined;
+  /** How much of its calls it keeps. */
+  readonly spill: Spill;
+  readonly #parts: PoolParts;
+  readonly #deps: PoolDeps;
+  #picker: PoolPicker | undefined;
+  #preferred: readonly ChannelConnection[] = [];
+  #weights: readonly number[] = [];
+  #connected: readonly ChannelConnection[] = [];
+  #probes: readonly ChannelConnection[] = [];
+  #shunned: readonly ChannelConnection[] = [];
+  #judgedAtMs = Number.NEGATIVE_INFINITY;
+  #healthy = 0;
+  #passedBy = 0;
+
+  constructor(parts: PoolParts, deps: PoolDeps, nowMs: number) {
+    this.subset = parts.subset;
+    this.datacenter = parts.datacenter;
+    this.isAbsent = parts.isAbsent;
+    this.members = parts.members;
+    this.missing = parts.missing;
+    this.breakerPlan = parts.breakerPlan;
+    this.subsetBreaker = parts.subsetBreaker;
+    this.spill = parts.spill;
+    this.#parts = parts;
+    this.#deps = deps;
+    this.refresh(nowMs);
+  }
+
+  /** Undefined when nobody is connected and admitted. */
+  get picker(): PoolPicker | undefined {
+    return this.#picker;
+  }
+
+  /** Every connected member, whatever its breaker says: who serves in a panic. */
+  get connected(): readonly ChannelConnection[] {
+    return this.#connected;
+  }
+
+  /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
+  get probes(): readonly ChannelConnection[] {
+    return this.#probes;
+  }
+
+  /** Left out for being slow; each gets a measuring call now and then. */
+  get shunned(): readonly ChannelConnection[] {
+    return this.#shunned;
+  }
+
+  /** Nobody in it is well: it serves only in a panic. */
+  get isAllBad(): boolean {
+    return this.#healthy === 0;
+  }
+
+  /** Someone may connect any moment, and nothing speaks against it yet. */
+  get isFirstTry(): boolean {
+    return this.missing > 0 || this.members.some((member) => member.isFirstTry);
+  }
+
+  get isPending(): boolean {
+    return this.missing > 0 || this.members.some((member) => member.isPending);
+  }
+
+  get lastFailure(): string | undefined {
+    return this.members.find((member) => member.failure !== undefined)?.failure;
+  }
+
+  /** Whether so many calls that are no good as a probe have passed that the next one has to do. */
+  isProbeOverdue(): boolean {
+    this.#passedBy += 1;
+    if (this.#passedBy <= PASS_BY) return false;
+    this.#passedBy = 0;
+    return true;
+  }
+
+  /** One of the shunned that is to be measured now. Asked in a pick; whoever is returned gets the call. */
+  toMeasure(nowMs: number): ChannelConnection | undefined {
+    for (const member of this.#shunned) {
+      const { pace } = member.endpoint.load;
+      if (!member.isReady || !pace.isDue(nowMs)) continue;
+      pace.offered(nowMs);
+      return member;
+    }
+    return undefined;
+  }
+
+  /** Compares the members with one another. Called on each tick; true when one is shunned, or restored, that was not before. */
+  judge(nowMs: number): boolean {
+    if (!this.#mayShun) return false;
+    if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return false;
+    this.#judgedAtMs = nowMs;
+    const admitted = this.#connected.filter((member) => !isBroken(member));
+    return judgePaces(
+      admitted.map(({ endpoint }) => endpoint.load.pace),
+      nowMs,
+    );
+  }
+
+  /** Who chose another algorithm wants its shares; `peak_ewma` is the one that goes by latency. */
+  get #mayShun(): boolean {
+    return this.#parts.balancing.algorithm === 'peak_ewma';
+  }
+
+  /** Looks at connectivity, breakers, suspicion and weights afresh; a picker is made anew only when one of them differs. */
+  refresh(nowMs: number): void {
+    const { members, missing, absent, balancing } = this.#parts;
+    // One pass: a pool may have thousands of members, and while they connect it is refreshed many times.
+    const connected: ChannelConnection[] = [];
+    const bad: ChannelConnection[] = [];
+    const probes: ChannelConnection[] = [];
+    // Idle and first-time connecting members are not bad: nothing is known against them.
+    let healthy = missing;
+    for (const member of members) {
+      if (isBroken(member)) bad.push(member);
+      else if (member.failure === undefined) healthy += 1;
+      if (!member.isReady) continue;
+      connected.push(member);
+      if (isToBeProbed(member)) probes.push(member);
+    }
+    this.#connected = connected;
+    this.#probes = probes;
+    this.#healthy = healthy;
+    this.spill.update(healthy, members.length + missing + absent, nowMs);
+    const heldOut = new Set(this.#holdOut(bad));
+    const admitted = only(connected, (member) => !heldOut.has(member));
+    const trusted = only(admitted, isTrusted);
+    const usable = trusted.length > 0 ? trusted : admitted;
+    const brisk = this.#mayShun ? only(usable, (member) => !isShunned(member)) : usable;
+    const preferred = brisk.length > 0 ? brisk : usable;
+    this.#shunned = preferred === usable ? [] : usable.filter(isShunned);
+    if (sameItems(preferred, this.#preferred) && this.#areWeights(preferred)) return;
+    this.#preferred = preferred;
+    this.#weights = preferred.map((member) => member.endpoint.weight);
+    this.#picker = preferred.length === 0 ? undefined : this.#deps.create(preferred, balancing, this.#deps.random);
+  }
+
+  #areWeights(members: readonly ChannelConnection[]): boolean {
+    return members.every((member, index) => member.endpoint.weight === this.#weights[index]);
+  }
+
+  /**
+   * The slow way, for when the picker's choice is gone since the last refresh: any admitted member that is connected and
+   * that the call has not tried, starting anywhere.
+   */
+  scan(context: PickContext): ChannelConnection | undefined {
+    const preferred = this.#preferred;
+    const start = Math.floor(context.random() * preferred.length);
+    for (let step = 0; step < preferred.length; step += 1) {
+      const member = preferred[(start + step) % preferred.length];
+      if (member?.isReady === true && context.tried?.includes(member.endpoint) !== true) return member;
+    }
+    return undefined;
+  }
+
+  /** True when a pool made of `parts` would be this one. */
+  isMadeOf(parts: PoolParts): boolean {
+    const own = this.#parts;
+    return (
+      own.missing === parts.missing &&
+      own.absent === parts.absent &&
+      own.breakerPlan === parts.breakerPlan &&
+      own.subsetBreaker === parts.subsetBreaker &&
+      sameBalancing(own.balancing, parts.balancing) &&
+      sameItems(own.members, parts.members)
+    );
+  }
+
+  #holdOut(bad: readonly ChannelConnection[]): readonly ChannelConnection[] {
+    if (bad.length === 0) return [];
+    const candidates = bad.map((member) => ({
+      member,
+      key: member.endpoint.key,
+      badSinceMs: member.endpoint.breaker?.badSinceMs ?? 0,
+    }));
+    const { maxEjectionPercentage } = this.breakerPlan;
+    return chooseHeldOut(this.members.length, candidates, maxEjectionPercentage).map(({ member }) => member);
+  }
+}
+
+/** What a pool picker returns is one of the connections that it was made of. */
+export function asChannelConnection(connection: Connection): ChannelConnection {
+  return connection as ChannelConnection;
+}
+
+/** The list itself where all of it may stay. */
+function only(
+  members: readonly ChannelConnection[],
+  mayStay: (member: ChannelConnection) => boolean,
+): readonly ChannelConnection[] {
+  return members.every(mayStay) ? members : members.filter(mayStay);
+}
+
+function isTrusted({ endpoint: { load, breaker } }: ChannelConnection): boolean {
+  return !load.isSuspect && breaker?.isDoubtful !== true;
+}
+
+function isShunned({ endpoint }: ChannelConnection): boolean {
+  return endpoint.load.pace.isShunned;
+}
+
+function isBroken({ endpoint: { breaker } }: ChannelConnection): boolean {
+  return breaker !== undefined && breaker.state !== 'closed' && breaker.circuit.enabled;
+}
+
+function isToBeProbed({ endpoint: { breaker } }: ChannelConnection): boolean {
+  if (breaker === undefined || !breaker.circuit.enabled) return false;
+  return breaker.state === 'halfOpen' || breaker.isDoubtful;
+}
+
+function sameBalancing(a: BalancingPlan, b: BalancingPlan): boolean {
+  return (
+    a === b ||
+    (a.algorithm === b.algorithm &&
+      a.hashBy === b.hashBy &&
+      a.slowStartMs === b.slowStartMs &&
+      a.choiceCount === b.choiceCount)
+  );
+}

@@ -1,0 +1,74 @@
+import type { Decision } from '../../policy/plan';
+import type { Membership } from '../../snapshot/membership';
+import { datacenterOrder } from '../../snapshot/tiers';
+import type { Pool } from './pool';
+import type { Topology } from './topology';
+
+/**
+ * Says in one line why no tier can serve: for each subset of the decision's chain what there is and why it is not
+ * reachable, ending with `fallback none` where nobody may stand in. `isDenied`: somebody might, and has his share already.
+ */
+export function describeRefusal(
+  service: string,
+  decision: Decision,
+  membership: Membership,
+  tiers: readonly Pool[],
+  isDenied = false,
+): string {
+  const all = datacenterOrder(decision.plan, membership.datacenters);
+  const datacenters = all.filter((name) => decision.datacenters?.includes(name) ?? true);
+  const { chain, subset: own } = decision.destination;
+  const parts = (isDenied ? chain.slice(0, 1) : chain).map((subset, position) => {
+    const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
+    return `${prefix}: ${describeSubset(subset, datacenters, membership, tiers)}`;
+  });
+  const most = decision.plan.subsets.get(own)?.fallbackMaxPercentage ?? 100;
+  const denied = `fallback ${chain[1] ?? 'none'}: takes at most ${most} % of these calls (fallbackMaxPercentage)`;
+  const suffix = isDenied ? [denied] : chain.length === 1 ? ['fallback none'] : [];
+  const connect =
+    membership.connectOnly.length === 0
+      ? []
+      : [`CONNECT_ONLY: only Connect proxies are registered in ${membership.connectOnly.join(', ')}`];
+  const forced = decision.force === undefined ? [] : [`forced by the caller to ${describeForce(decision)}`];
+  return [...forced, ...parts, ...suffix, ...connect].join('; ');
+}
+
+/** Says in one line what stands in the way of calls that wait: of each pool, how many are connected and the last failure. */
+export function describeWaiting(service: string, topology: Topology): string {
+  const pools = topology.pools.map((pool) => {
+    const connected = pool.members.filter((member) => member.isReady).length;
+    const failure = pool.lastFailure === undefined ? '' : ` (last failure: ${pool.lastFailure})`;
+    return `${pool.subset} in ${pool.datacenter}: ${connected} of ${pool.members.length + pool.missing} connected${failure}`;
+  });
+  return `${service}: ${pools.length === 0 ? 'no usable instance is known' : pools.join(', ')}`;
+}
+
+export function describeForce(decision: Decision): string {
+  return Object.entries(decision.force ?? {})
+    .filter(([key]) => key !== 'strict')
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(', ');
+}
+
+function describeSubset(
+  subset: string,
+  datacenters: readonly string[],
+  membership: Membership,
+  tiers: readonly Pool[],
+): string {
+  const pools = tiers.filter((pool) => pool.subset === subset);
+  const where = datacenters.length === 0 ? 'no datacenter' : datacenters.join(', ');
+  if (pools.length === 0) {
+    const unusable = datacenters.reduce(
+      (sum, datacenter) => sum + (membership.group(subset, datacenter)?.unusable.length ?? 0),
+      0,
+    );
+    return unusable === 0 ? `0 instances in ${where}` : `0 usable of ${unusable} instances in ${where}`;
+  }
+  return pools
+    .map((pool) => {
+      const failure = pool.lastFailure === undefined ? '' : ` (last failure: ${pool.lastFailure})`;
+      return `0 of ${pool.members.length + pool.missing} connected in ${pool.datacenter}${failure}`;
+    })
+    .join(', ');
+}

@@ -1,0 +1,153 @@
+import type { Instance } from '../../discovery/source';
+import type { Plan } from '../../policy/plan';
+import { type Membership, membershipOf } from '../../snapshot/membership';
+import type { Snapshot } from '../../snapshot/snapshot';
+import type { ConnectionSet } from '../endpoints/connection-set';
+import { chooseSubset } from '../endpoints/subsetting';
+import type { BalancerHost } from '../host';
+import { createPoolPicker } from '../pickers/create-pool-picker';
+import { Pool, type PoolParts } from './pool';
+import { Spill } from './spill';
+import { Topology } from './topology';
+
+/**
+ * Says which instances of a snapshot one channel should be connected to, and makes topologies of those connections. What
+ * has not changed is kept: pools with their pickers, and how much of its calls each tier kept.
+ */
+export class TopologyBuilder {
+  readonly #host: BalancerHost;
+  readonly #connections: ConnectionSet;
+  /** By datacenter and subset. */
+  readonly #spills = new Map<string, Spill>();
+  /** By the list they were chosen from, which belongs to one plan and one instance set. */
+  readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
+
+  constructor(host: BalancerHost, connections: ConnectionSet) {
+    this.#host = host;
+    this.#connections = connections;
+  }
+
+  /** Every instance that some destination of the plan can reach, nearest datacenter first, each once. */
+  wanted({ plan, instances }: Snapshot): Iterable<Instance> {
+    const membership = membershipOf(plan, instances);
+    const [sole, ...others] = membership.groups;
+    if (sole !== undefined && others.length === 0 && !membership.isAnyAbsent) return this.#share(sole.usable, plan);
+    const wanted = new Set<Instance>();
+    for (const datacenter of membership.datacenters) {
+      for (const group of membership.groups) {
+        if (group.datacenter !== datacenter) continue;
+        for (const instance of this.#share(group.usable, plan)) wanted.add(instance);
+      }
+    }
+    // Only those that there is a connection to anyhow: nobody connects afresh to what has vanished.
+    if (membership.isAnyAbsent) {
+      for (const subset of plan.subsets.keys()) {
+        for (const datacenter of membership.datacenters) {
+          for (const instance of this.#connections.among(membership.absent(subset, datacenter))) wanted.add(instance);
+        }
+      }
+    }
+    return wanted;
+  }
+
+  /** Of the snapshot's own plan; `former` is the topology that this one replaces. */
+  build(snapshot: Snapshot, former: Topology | undefined): Topology {
+    return this.#build(snapshot.plan, snapshot, former, this.#spills);
+  }
+
+  /** Of another plan, for calls that were decided under it: it must not sway how much of their calls tiers keep now. */
+  buildUnder(plan: Plan, snapshot: Snapshot): Topology {
+    return this.#build(plan, snapshot, undefined, new Map());
+  }
+
+  #build(plan: Plan, snapshot: Snapshot, former: Topology | undefined, spills: Map<string, Spill>): Topology {
+    const membership = membershipOf(plan, snapshot.instances);
+    const turnover = this.#host.endpoints.turnover();
+    return new Topology(plan, membership, (subset, datacenter, isAbsent) => {
+      if (isAbsent) return this.#absentPool(plan, membership, subset, datacenter, former);
+      const group = membership.group(subset, datacenter);
+      const subsetPlan = plan.subsets.get(subset);
+      const { overprovisioning } = plan.locality;
+      const key = `${datacenter}\n${subset}${overprovisioning === undefined ? '' : `\n${overprovisioning}`}`;
+      const now = this.#host.clock.now();
+      if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
+        spills.get(key)?.update(0, 1, now);
+        return undefined;
+      }
+      const spill = spills.get(key) ?? new Spill(overprovisioning);
+      spills.set(key, spill);
+      const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
+      const isOfGroup = (each: Instance): boolean =>
+        each.datacenter === datacenter && membership.wouldTake(subset, each);
+      // Lost and not replaced: a rolling restart under new addresses loses nothing.
+      const gone = turnover.lost.filter(isOfGroup).length - turnover.joined.filter(isOfGroup).length;
+      const isWatched = subsetPlan.subsetBreaker.enabled || subsetPlan.guard !== undefined;
+      const sheds = subsetPlan.fallback !== undefined && isWatched;
+      const parts: PoolParts = {
+        subset,
+        datacenter,
+        isAbsent: false,
+        members,
+        missing,
+        absent: group.unusable.length + Math.max(0, gone),
+        balancing: subsetPlan.balancing ?? plan.balancing,
+        breakerPlan: subsetPlan.breaker,
+        subsetBreaker: sheds ? this.#host.breakers.forSubset(subsetPlan, datacenter) : undefined,
+        spill,
+      };
+      return this.#keepOrMake(parts, former, now);
+    });
+  }
+
+  /** Those that vanished with many others, as far as they are still connected. */
+  #absentPool(
+    plan: Plan,
+    membership: Membership,
+    subset: string,
+    datacenter: string,
+    former: Topology | undefined,
+  ): Pool | undefined {
+    const subsetPlan = plan.subsets.get(subset);
+    const { members } = this.#connections.to(membership.absent(subset, datacenter));
+    if (subsetPlan === undefined || members.length === 0) return undefined;
+    const parts: PoolParts = {
+      subset,
+      datacenter,
+      isAbsent: true,
+      members,
+      missing: 0,
+      absent: 0,
+      balancing: plan.balancing,
+      breakerPlan: subsetPlan.breaker,
+      subsetBreaker: undefined,
+      spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, true))?.spill ?? new Spill(),
+    };
+    return this.#keepOrMake(parts, former, this.#host.clock.now());
+  }
+
+  #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
+    const { subset, datacenter, isAbsent } = parts;
+    const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, isAbsent));
+    if (kept?.isMadeOf(parts) !== true) {
+      return new Pool(parts, { create: createPoolPicker, random: this.#host.random }, now);
+    }
+    kept.refresh(now);
+    return kept;
+  }
+
+  /** This client's share of a group under deterministic subsetting. */
+  #share(instances: readonly Instance[], plan: Plan): readonly Instance[] {
+    const size = plan.balancing.subsetSize;
+    if (size === undefined || instances.length <= size) return instances;
+    let share = this.#shares.get(instances);
+    if (share === undefined) {
+      share = chooseSubset(instances, (instance) => instance.key, size, this.#host.clientId);
+      this.#shares.set(instances, share);
+    }
+    return share;
+  }
+}
+
+function isPoolOf(pool: Pool, subset: string, datacenter: string, isAbsent: boolean): boolean {
+  return pool.subset === subset && pool.datacenter === datacenter && pool.isAbsent === isAbsent;
+}
