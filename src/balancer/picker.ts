@@ -12,7 +12,7 @@ import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
 import { anybodyConnected, leastRecentlyTried } from './tiers/last-resort';
 import { asChannelConnection, type Pool } from './tiers/pool';
 import { describeForce, describeRefusal } from './tiers/refusal';
-import { fallbackFrom, hasWrittenOrder, isShed, spills } from './tiers/shed-and-spill';
+import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
 import type { Topology } from './tiers/topology';
 
 const QUEUE: PickResult = {
@@ -99,7 +99,8 @@ export class SnapshotPicker implements Picker {
     metadata: Metadata,
   ): PickResult | undefined {
     const { host } = this.#context;
-    const first = isChoosy && call.tried !== undefined && call.isLastAttempt ? fallbackFrom(call, tiers) : 0;
+    const isLast = isChoosy && call.tried !== undefined && call.isLastAttempt;
+    const first = isLast ? lastAttemptFrom(host, call, tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
       if (!mayUse(call, pool, host.breakers.fallbackCaps)) continue;

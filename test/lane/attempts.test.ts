@@ -1,6 +1,12 @@
 import * as grpc from '@grpc/grpc-js';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type CallReport, createGraylane, type Graylane, type PolicyDocument } from '../../src/index';
+import {
+  type CallReport,
+  createGraylane,
+  type Graylane,
+  type PolicyDocument,
+  type StaticInstance,
+} from '../../src/index';
 import { closeAfterEach, pause } from '../support/closers';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';
 
@@ -100,6 +106,45 @@ describe('attempts of a call', () => {
     const client = paymentsClient(lane.target('payments'), lane.clientOptions());
     await expect(lane.with({ retry: false }, () => charge(client))).rejects.toMatchObject({ code: 14 });
     expect(calls()).toBe(1);
+  });
+});
+
+describe('the last attempt of a call', () => {
+  it('goes to another datacenter where this one has just lost most of its instances', async () => {
+    const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+    const local = await Promise.all(
+      names.map(async (name) => closing(await startPaymentsServer({ name }), (one) => one.kill())),
+    );
+    const [remote] = servers;
+    const listed = (at: readonly PaymentsServer[]): StaticInstance[] => [
+      ...at.map(({ name, host, port }) => ({ id: name, address: host, port, datacenter: 'dc1' })),
+      ...(remote === undefined ? [] : [{ id: 'remote', address: remote.host, port: remote.port, datacenter: 'dc2' }]),
+    ];
+    const lane = closing(
+      createGraylane({
+        instances: { payments: listed(local) },
+        datacenters: ['dc1', 'dc2'],
+        policies: {
+          payments: { schema: 1, service: 'payments', breaker: { enabled: false }, retryBudget: { percent: 100 } },
+        },
+      }),
+      (opened) => opened.close(),
+    );
+    expect((await report(lane)).attempts.map(({ datacenter }) => datacenter)).toEqual(['dc1']);
+    // Four are gone; the two that are left break off every call, as if they were about to go.
+    const left = local.slice(4);
+    for (const server of left) server.behave({ code: grpc.status.UNAVAILABLE });
+    lane.setInstances('payments', listed(left));
+    await expect.poll(() => lane.inspect().services[0]?.endpoints.length).toBe(3);
+    const reports: CallReport[] = [];
+    const client = closing(paymentsClient(lane.target('payments'), lane.clientOptions()), (opened) => opened.close());
+    for (let call = 0; call < 40; call += 1) {
+      await lane.with({ observe: (one) => reports.push(one) }, () => charge(client)).catch(() => {});
+    }
+    const retried = reports.filter(({ attempts }) => attempts.length > 1);
+    expect(retried.length).toBeGreaterThan(5);
+    expect(retried.map(({ attempts }) => attempts.at(-1)?.datacenter)).toEqual(retried.map(() => 'dc2'));
+    expect(reports.filter(({ code }) => code !== grpc.status.OK)).toEqual([]);
   });
 });
 

@@ -9,16 +9,18 @@ import { createServerNames, type ServerNames } from './server-name';
 
 /**
  * Subchannels cost 50 us and more each, and as much again in the same turn, when Node begins to connect: they are made in slices
- * of this length, so that calls go on in between.
+ * of this length and size, so that calls go on in between.
  */
 const SLICE_MS = 5;
+const MOST_IN_SLICE = 32;
 /**
- * The event loop handles everything that earlier slices led to (handshakes above all) in one turn: where that took longer than
- * this, the next slice is half as large.
+ * The event loop handles in one turn whatever has come meanwhile, and handshakes cost several times that: while so many are
+ * under way the next slice waits, unless that takes longer than handshakes do nearby.
  */
-const TURN_MS = 12;
-const LEAST_IN_SLICE = 8;
-const MOST_IN_SLICE = 128;
+const MOST_UNDER_WAY = 64;
+const LONGEST_REST_MS = 20;
+const REST_MS = 1;
+const MANY = 128;
 const UNAVAILABLE = 14;
 const DRAINED = 'the endpoint has left discovery, and its time to drain is over (balancing.drainMs)';
 /** How often a connection whose first packet was lost is tried again. */
@@ -48,7 +50,7 @@ export class ConnectionSet {
   readonly #detach = new Map<Endpoint, () => void>();
   #toOpen: Endpoint[] = [];
   #slice: NodeJS.Immediate | undefined;
-  #sliceSize = LEAST_IN_SLICE;
+  #rest: NodeJS.Timeout | undefined;
   #slicedAtMs = Number.POSITIVE_INFINITY;
   readonly #draining = new Set<Timer>();
   #deadline: Timer | undefined;
@@ -80,7 +82,7 @@ export class ConnectionSet {
     }
     this.#toOpen = [...toOpen].reverse();
     // Finding out who is wanted among thousands was work enough for one turn, where nobody serves yet.
-    if (this.#connections.size === 0 && toOpen.size > MOST_IN_SLICE) this.#scheduleSlice();
+    if (this.#connections.size === 0 && toOpen.size > MANY) this.#scheduleSlice();
     else this.#openSlice();
     for (const [endpoint, connection] of this.#connections) {
       if (connection.wantedIn === this.#lists) {
@@ -133,6 +135,7 @@ export class ConnectionSet {
 
   close(): void {
     if (this.#slice !== undefined) clearImmediate(this.#slice);
+    clearTimeout(this.#rest);
     this.#deadline?.cancel();
     this.#afresh?.cancel();
     for (const timer of this.#draining) timer.cancel();
@@ -147,11 +150,7 @@ export class ConnectionSet {
   #openSlice(): void {
     const { clock } = this.#host;
     const started = clock.now();
-    this.#sliceSize =
-      started - this.#slicedAtMs > TURN_MS
-        ? Math.max(LEAST_IN_SLICE, this.#sliceSize >> 1)
-        : Math.min(MOST_IN_SLICE, this.#sliceSize + LEAST_IN_SLICE);
-    for (let opened = 0; opened < this.#sliceSize && this.#toOpen.length > 0; opened += 1) {
+    for (let opened = 0; opened < MOST_IN_SLICE && this.#toOpen.length > 0; opened += 1) {
       const endpoint = this.#toOpen.pop() as Endpoint;
       const connection = new ChannelConnection(
         endpoint,
@@ -177,9 +176,26 @@ export class ConnectionSet {
   #scheduleSlice(): void {
     this.#slice ??= setImmediate(() => {
       this.#slice = undefined;
+      if (this.#isCrowded()) {
+        this.#rest ??= setTimeout(() => {
+          this.#rest = undefined;
+          this.#scheduleSlice();
+        }, REST_MS);
+        return;
+      }
       this.#openSlice();
       this.#listener.setGrew(this.#toOpen.length === 0);
     });
+  }
+
+  #isCrowded(): boolean {
+    if (this.#host.clock.now() - this.#slicedAtMs >= LONGEST_REST_MS) return false;
+    let underWay = 0;
+    for (const { isPending } of this.#unready) {
+      if (isPending) underWay += 1;
+      if (underWay >= MOST_UNDER_WAY) return true;
+    }
+    return false;
   }
 
   #changed(connection: ChannelConnection): void {

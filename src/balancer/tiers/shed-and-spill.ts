@@ -39,16 +39,28 @@ export function spills(host: BalancerHost, call: RoutedCall, tiers: readonly Poo
 
 /**
  * Where a call's last attempt begins: with the fallback, since a version that fails every call would fail this one too
- * whoever of it is asked.
+ * whoever of it is asked; and, of the tiers that are left, with one that has not just lost many of its own: when a whole
+ * datacenter goes, its last ones are still connected for a moment.
  */
-export function fallbackFrom(call: RoutedCall, tiers: readonly Pool[]): number {
+export function lastAttemptFrom(host: BalancerHost, call: RoutedCall, tiers: readonly Pool[]): number {
   if (hasWrittenOrder(call)) return 0;
   const wanted = tiers[0]?.subset;
-  for (let tier = 1; tier < tiers.length; tier += 1) {
-    const pool = tiers[tier] as Pool;
-    if (pool.subset !== wanted && pool.picker !== undefined && !pool.isAllBad && !isOpen(pool)) return tier;
-  }
-  return 0;
+  const isOther = (pool: Pool): boolean => pool.subset !== wanted;
+  const isStrong = (pool: Pool): boolean => !isWeakened(host, pool);
+  const fallback = firstFit(tiers, (pool) => isOther(pool) && isStrong(pool)) ?? firstFit(tiers, isOther);
+  if (fallback !== undefined) return fallback;
+  return tiers[0] === undefined || isStrong(tiers[0]) ? 0 : (firstFit(tiers, isStrong) ?? 0);
+}
+
+function firstFit(tiers: readonly Pool[], isWanted: (pool: Pool) => boolean): number | undefined {
+  const tier = tiers.findIndex(
+    (pool) => pool.picker !== undefined && !pool.isAllBad && !isOpen(pool) && isWanted(pool),
+  );
+  return tier < 0 ? undefined : tier;
+}
+
+function isWeakened(host: BalancerHost, { spill }: Pool): boolean {
+  return spill.isPartial && spill.share(host.endpoints.nowMs) < 1;
 }
 
 /** Of a discovery chain: the next tier is for when nobody in this one is well, and neither a fallback nor a second try. */
