@@ -22,7 +22,7 @@ export interface AnnouncementPlace {
   readonly datacenter: string | undefined;
 }
 
-/** A key that stays absent wakes its query at every write anywhere in the store: each time in vain it waits longer. */
+/** An absent key may be woken by writes to others, such as those below it: each time in vain its query waits longer. */
 const FIRST_REST_MS = 250;
 const LONGEST_REST_MS = 10_000;
 
