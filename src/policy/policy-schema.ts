@@ -1,28 +1,13 @@
 import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES } from './limits';
+import { closed, count, listOf, type Schema, shortName } from './schema-parts';
 import { STATUS_NAMES } from './status-names';
-
-type Schema = Readonly<Record<string, unknown>>;
 
 const positive: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647 };
 const notNegative: Schema = { type: 'number', minimum: 0, maximum: 2_147_483_647 };
-const count = (minimum: number, maximum = 1_000_000): Schema => ({ type: 'integer', minimum, maximum });
 const percentage = (minimum: number): Schema => ({ type: 'number', minimum, maximum: 100 });
 const text: Schema = { type: 'string' };
 const nonEmptyText: Schema = { type: 'string', minLength: 1 };
-const listOf = (items: Schema, limits: Schema = {}): Schema => ({ type: 'array', items, ...limits });
-const closed = (properties: Schema, more: Schema = {}): Schema => ({
-  type: 'object',
-  additionalProperties: false,
-  properties,
-  ...more,
-});
 const ref = (name: string): Schema => ({ $ref: `#/definitions/${name}` });
-
-const subsetName: Schema = {
-  type: 'string',
-  title: 'a name of 1 to 64 letters, digits, _ . -',
-  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$',
-};
 
 const datacenter: Schema = {
   type: 'string',
@@ -179,7 +164,7 @@ export const policySchema: Schema = {
       service: nonEmptyText,
       minSdk: { type: 'string', title: 'a version as major.minor.patch', pattern: '^\\d{1,9}\\.\\d{1,9}\\.\\d{1,9}$' },
       tombstone: { const: true },
-      subsets: { type: 'object', propertyNames: subsetName, additionalProperties: ref('subset') },
+      subsets: { type: 'object', propertyNames: shortName, additionalProperties: ref('subset') },
       default: text,
       routes: listOf(ref('route'), { maxItems: MAX_ROUTES }),
       retry: ref('retryOrOff'),

@@ -1,16 +1,7 @@
 import { matchDefinitions, matchSchema } from '../policy/policy-schema';
+import { closed, count, listOf, type Schema, shortName } from '../policy/schema-parts';
 import { STATUS_NAMES } from '../policy/status-names';
 
-type Schema = Readonly<Record<string, unknown>>;
-
-const closed = (properties: Schema, more: Schema = {}): Schema => ({
-  type: 'object',
-  additionalProperties: false,
-  properties,
-  ...more,
-});
-const listOf = (items: Schema, limits: Schema = {}): Schema => ({ type: 'array', items, ...limits });
-const count = (minimum: number, maximum = 1_000_000): Schema => ({ type: 'integer', minimum, maximum });
 const duration = (minimum: number): Schema => ({
   type: 'number',
   minimum,
@@ -20,11 +11,6 @@ const duration = (minimum: number): Schema => ({
 const exactlyOne: Schema = { minProperties: 1, maxProperties: 1 };
 const rate: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 0.5 };
 
-const name: Schema = {
-  type: 'string',
-  title: 'a name of 1 to 64 letters, digits, _ . -',
-  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$',
-};
 const service: Schema = {
   type: 'string',
   title: 'the name of a Consul service',
@@ -79,7 +65,7 @@ const kinds: Readonly<Record<string, Schema>> = {
   }),
   'breaker-open': closed({ check: {}, failureLimit }),
   value: closed(
-    { check: {}, name, provider, successCondition: text, failureCondition: text, failureLimit },
+    { check: {}, name: shortName, provider, successCondition: text, failureCondition: text, failureLimit },
     { required: ['name', 'provider'] },
   ),
 };
@@ -128,8 +114,8 @@ export const rolloutSchema: Schema = {
       $schema: { type: 'string', description: 'for editors; not read' },
       schema: { const: 1 },
       service,
-      canary: name,
-      stable: name,
+      canary: shortName,
+      stable: shortName,
       route: routeName,
       steps: listOf(step, { minItems: 1, maxItems: 100 }),
       maxLoadFactor: { type: 'number', exclusiveMinimum: 0, maximum: 1_000 },

@@ -1,0 +1,21 @@
+/** Words that the JSON Schemas of policies and of rollouts are made of. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+export const count = (minimum: number, maximum = 1_000_000): Schema => ({ type: 'integer', minimum, maximum });
+
+export const listOf = (items: Schema, limits: Schema = {}): Schema => ({ type: 'array', items, ...limits });
+
+/** An object with these properties and no others. */
+export const closed = (properties: Schema, more: Schema = {}): Schema => ({
+  type: 'object',
+  additionalProperties: false,
+  properties,
+  ...more,
+});
+
+/** Of a subset, and of a check. */
+export const shortName: Schema = {
+  type: 'string',
+  title: 'a name of 1 to 64 letters, digits, _ . -',
+  pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$',
+};
