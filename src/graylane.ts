@@ -269,10 +269,7 @@ class Lane implements Graylane {
   #reportFigures({ target, taps, breakers }: Service): () => void {
     const place = this.#figures === undefined ? undefined : this.#wiring.figuresPlace(target);
     if (this.#figures === undefined || place === undefined) return () => {};
-    const isShed = (subset: string): boolean =>
-      breakers
-        .views()
-        .some(({ level, key, state }) => level === 'subset' && state !== 'closed' && key.startsWith(`${subset}@`));
+    const isShed = (subset: string): boolean => breakers.isOpenAnywhere(subset);
     return this.#figures.use(place, { taps, isShed });
   }
 

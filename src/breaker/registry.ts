@@ -46,6 +46,8 @@ export interface BreakerRegistry {
   forSubset(subset: SubsetPlan, datacenter: string): Breaker;
   /** Calls of this subset go to its fallback. Not to be asked for calls that have none: shedding needs somebody to shed to. */
   isShed(subset: string, datacenter: string, nowMs: number): boolean;
+  /** One of its breakers is not closed, in any datacenter. Changes nothing. */
+  isOpenAnywhere(subset: string): boolean;
   /** Keeps a subset shed in every datacenter until `letGo`; without effect for one that was never asked for. */
   hold(subset: string, hold: Hold): void;
   /** Its breakers close, in every datacenter, with empty windows. */
@@ -113,6 +115,10 @@ class Registry implements BreakerRegistry {
 
   isShed(subset: string, datacenter: string, nowMs: number): boolean {
     return this.#subsets.isShed(subset, datacenter, nowMs);
+  }
+
+  isOpenAnywhere(subset: string): boolean {
+    return this.#subsets.isOpenAnywhere(subset);
   }
 
   hold(subset: string, hold: Hold): void {

@@ -46,6 +46,10 @@ export class SubsetBreakers {
     return (subset.isShedEverywhere || subset.hold !== undefined) && !this.#add(subset, datacenter).admits(nowMs);
   }
 
+  isOpenAnywhere(name: string): boolean {
+    return [...(this.#subsets.get(name)?.breakers.values() ?? [])].some(({ state }) => state !== 'closed');
+  }
+
   /** Keeps the subset shed in every datacenter, whatever its breakers say. */
   hold(name: string, hold: Hold): void {
     const subset = this.#subsets.get(name);
