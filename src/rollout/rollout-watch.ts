@@ -1,5 +1,5 @@
 import { type BlockingQueryDeps, startBlockingQuery } from '../discovery/consul/blocking-query';
-import { treeOf } from './store';
+import { recordKey } from './store';
 
 /** Hears of changes to one service's rollout: to its record, and to who has its lock. Used by the controller. */
 export interface RolloutWatch {
@@ -19,7 +19,7 @@ export function watchRollout(service: string, onChange: () => void, deps: Blocki
   let index: bigint | undefined;
   const query = startBlockingQuery(
     {
-      request: () => ({ path: '/kv/{key}', params: { key: treeOf(service) }, query: { keys: '' } }),
+      request: () => ({ path: '/kv/{key}', params: { key: recordKey(service) }, query: { keys: '' } }),
       accept(answer) {
         const isNew = !isListening || answer.index === undefined || answer.index !== index;
         index = answer.index;

@@ -43,7 +43,7 @@ const TIME_LIMIT_MS = 10_000;
 
 export function createRolloutStore(client: ConsulClient): RolloutStore {
   const read = async (service: string): Promise<StoredRollout> => {
-    const key = keyOf(service);
+    const key = recordKey(service);
     const outcome = await transact(client, undefined, [{ verb: 'get-tree', key }]);
     if (outcome.kind !== 'done') throw unavailable(key, outcome.reason);
     const pair = outcome.pairs.find((each) => each.key === key);
@@ -65,7 +65,7 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
     session: string | undefined,
   ): readonly KvOperation[] => [
     ...(session === undefined ? [] : [{ verb: 'check-session', key: lockOf(service), session } as const]),
-    { verb: 'cas', key: keyOf(service), index, value: encodeRecord(record) },
+    { verb: 'cas', key: recordKey(service), index, value: encodeRecord(record) },
   ];
 
   return {
@@ -101,13 +101,9 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
   };
 }
 
-/** Under which all keys of a service are; also those of services whose names begin with its own. */
-export function treeOf(service: string): string {
+/** Of the record. All other keys of the service begin with it, and so do those of services whose names begin with this one. */
+export function recordKey(service: string): string {
   return `${PREFIX}/${service}`;
-}
-
-function keyOf(service: string): string {
-  return treeOf(service);
 }
 
 function lockOf(service: string): string {

@@ -20,6 +20,7 @@ const MOST_IN_SLICE = 32;
 const MOST_UNDER_WAY = 64;
 const LONGEST_REST_MS = 20;
 const REST_MS = 1;
+/** A first list of more is work enough for one turn by itself. */
 const MANY = 128;
 const UNAVAILABLE = 14;
 const DRAINED = 'the endpoint has left discovery, and its time to drain is over (balancing.drainMs)';
@@ -81,7 +82,6 @@ export class ConnectionSet {
       else connection.wantedIn = this.#lists;
     }
     this.#toOpen = [...toOpen].reverse();
-    // Finding out who is wanted among thousands was work enough for one turn, where nobody serves yet.
     if (this.#connections.size === 0 && toOpen.size > MANY) this.#scheduleSlice();
     else this.#openSlice();
     for (const [endpoint, connection] of this.#connections) {

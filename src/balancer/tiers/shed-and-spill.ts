@@ -60,7 +60,7 @@ function firstFit(tiers: readonly Pool[], isWanted: (pool: Pool) => boolean): nu
 }
 
 function isWeakened(host: BalancerHost, { spill }: Pool): boolean {
-  return spill.isPartial && spill.share(host.endpoints.nowMs) < 1;
+  return spill.share(host.endpoints.nowMs) < 1;
 }
 
 /** Of a discovery chain: the next tier is for when nobody in this one is well, and neither a fallback nor a second try. */
