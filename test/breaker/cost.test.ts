@@ -1,29 +1,14 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
 import type { Breaker } from '../../src/breaker/breaker';
 import { createBreakerRegistry } from '../../src/breaker/registry';
 import { FakeClock } from '../../src/testing/fake-clock';
+import { heapKb, nsEach } from '../support/cost';
 import { noJitter, plan } from './fixture';
 
 /** Figures are printed, for the record of what a breaker costs; what is asserted holds on any machine. */
 
 const BREAKERS = 10_000;
 const ROUNDS = 200_000;
-
-setFlagsFromString('--expose-gc');
-const collect: () => void = runInNewContext('gc');
-
-function heapKb(): number {
-  collect();
-  return process.memoryUsage().heapUsed / 1024;
-}
-
-function nsEach(times: number, run: (round: number) => void): number {
-  const start = process.hrtime.bigint();
-  for (let round = 0; round < times; round += 1) run(round);
-  return Number(process.hrtime.bigint() - start) / times;
-}
 
 it('ten thousand breakers cost memory and no time while idle', () => {
   const clock = new FakeClock();

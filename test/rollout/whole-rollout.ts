@@ -1,4 +1,4 @@
-import type { RolloutDocument } from '../../src/rollout/document';
+import type { RolloutDocument, ValueCheck } from '../../src/rollout/document';
 
 /** Says everything that can be said, but for `provider` in one of its three ways each time. */
 export const WHOLE: RolloutDocument = {
@@ -38,35 +38,7 @@ export const WHOLE: RolloutDocument = {
         checks: [
           { check: 'request-duration', quantile: 'p50', factor: 3 },
           { check: 'breaker-open', failureLimit: 0 },
-          {
-            check: 'value',
-            name: 'queue',
-            provider: {
-              prometheus: {
-                address: 'http://127.0.0.1:9090',
-                query: 'max(queue_length)',
-                labels: { job: 'orders' },
-                failureStatusCodes: ['UNAVAILABLE'],
-                tokenEnv: 'PROMETHEUS_TOKEN',
-                timeoutMs: 5_000,
-              },
-            },
-            successCondition: 'result < 100',
-            failureCondition: 'result > 500',
-            failureLimit: 2,
-          },
-          {
-            check: 'value',
-            name: 'hook',
-            provider: { webhook: { url: 'https://hooks.example/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 } },
-            successCondition: '== 0',
-          },
-          {
-            check: 'value',
-            name: 'script',
-            provider: { command: { run: ['./check', '-v'], timeoutMs: 100 } },
-            failureCondition: '> 1',
-          },
+          ...valueChecks(),
         ],
       },
     },
@@ -95,35 +67,7 @@ export const WHOLE: RolloutDocument = {
       { check: 'request-success-rate', threshold: 2 },
       { check: 'request-duration', quantile: 'p95', factor: 1.2 },
       { check: 'breaker-open', failureLimit: 1 },
-      {
-        check: 'value',
-        name: 'queue',
-        provider: {
-          prometheus: {
-            address: 'http://127.0.0.1:9090',
-            query: 'max(queue_length)',
-            labels: { job: 'orders' },
-            failureStatusCodes: ['UNAVAILABLE'],
-            tokenEnv: 'PROMETHEUS_TOKEN',
-            timeoutMs: 5_000,
-          },
-        },
-        successCondition: 'result < 100',
-        failureCondition: 'result > 500',
-        failureLimit: 2,
-      },
-      {
-        check: 'value',
-        name: 'hook',
-        provider: { webhook: { url: 'https://hooks.example/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 } },
-        successCondition: '== 0',
-      },
-      {
-        check: 'value',
-        name: 'script',
-        provider: { command: { run: ['./check', '-v'], timeoutMs: 100 } },
-        failureCondition: '> 1',
-      },
+      ...valueChecks(),
     ],
   },
   notify: {
@@ -161,4 +105,39 @@ export function placesOf(
   const keys = Array.isArray(value) ? [...value.keys()] : Object.keys(value);
   const inner = keys.flatMap((key) => placesOf((value as Record<string | number, unknown>)[key], [...path, key]));
   return path.length === 0 ? inner : [path, ...inner];
+}
+
+/** Anew each time: a clone keeps what is shared shared, and a change of one place must not be one of two. */
+function valueChecks(): readonly ValueCheck[] {
+  return [
+    {
+      check: 'value',
+      name: 'queue',
+      provider: {
+        prometheus: {
+          address: 'http://127.0.0.1:9090',
+          query: 'max(queue_length)',
+          labels: { job: 'orders' },
+          failureStatusCodes: ['UNAVAILABLE'],
+          tokenEnv: 'PROMETHEUS_TOKEN',
+          timeoutMs: 5_000,
+        },
+      },
+      successCondition: 'result < 100',
+      failureCondition: 'result > 500',
+      failureLimit: 2,
+    },
+    {
+      check: 'value',
+      name: 'hook',
+      provider: { webhook: { url: 'https://hooks.example/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 } },
+      successCondition: '== 0',
+    },
+    {
+      check: 'value',
+      name: 'script',
+      provider: { command: { run: ['./check', '-v'], timeoutMs: 100 } },
+      failureCondition: '> 1',
+    },
+  ];
 }

@@ -1,26 +1,11 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, it } from 'vitest';
+import { heapKb, nsEach } from '../../support/cost';
 import { printFact } from '../../support/figure';
 import { guardRig } from './fixture';
 
 /** Figures are printed, for the record of what a guard costs; what is asserted holds on any machine. */
 
 const ROUNDS = 200_000;
-
-setFlagsFromString('--expose-gc');
-const collect: () => void = runInNewContext('gc');
-
-function heapKb(): number {
-  collect();
-  return process.memoryUsage().heapUsed / 1024;
-}
-
-function nsEach(times: number, run: (round: number) => void): number {
-  const start = process.hrtime.bigint();
-  for (let round = 0; round < times; round += 1) run(round);
-  return Number(process.hrtime.bigint() - start) / times;
-}
 
 it('hears of an attempt at next to no cost, keeps nothing of it and needs no timer', () => {
   for (const guard of [{}, { maxLatencyFactor: 2 }]) {
