@@ -142,6 +142,7 @@ class Lane implements Graylane {
     }
     return {
       ...options,
+      callInvocationTransformer: this.#channels.unaryMethods.learnFrom(options.callInvocationTransformer),
       channelFactoryOverride: (address, credentials, rest) => this.#open(address, credentials, rest),
     };
   }

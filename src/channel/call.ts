@@ -14,6 +14,7 @@ import type { ObservedCall } from '../telemetry/observed-call';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { CallReport, CallReportAttempt } from './call-report';
 import type { CallScope } from './call-scope';
+import type { UnaryMethods } from './unary-methods';
 
 const DEADLINE_EXCEEDED = 4;
 
@@ -23,6 +24,7 @@ export interface CallHome {
   readonly clock: Clock;
   readonly staticLabels: Readonly<Record<string, string>>;
   readonly telemetry: ServiceTelemetry | undefined;
+  readonly unaryMethods: UnaryMethods;
   callStarted(): void;
   callEnded(): void;
 }
@@ -66,6 +68,10 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
 
   get noRetry(): boolean {
     return this.#scope?.retry === false;
+  }
+
+  get isUnary(): boolean {
+    return this.#home.unaryMethods.has(this.#method);
   }
 
   get observer(): AttemptObserver | undefined {

@@ -12,6 +12,8 @@ export interface CallContext {
   readonly force: ForceSelector | undefined;
   readonly stickyKey: string | undefined;
   readonly noRetry: boolean;
+  /** One request, one response; false where that is not known. */
+  readonly isUnary: boolean;
   readonly observer: AttemptObserver | undefined;
   /**
    * The decision has been taken. `late` is true when the call had been handed to grpc-js before anything was known, so

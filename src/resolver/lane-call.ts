@@ -27,6 +27,10 @@ export class LaneCall implements RoutedCall {
     return retry !== undefined && (this.tried?.length ?? 0) < retry.maxAttempts;
   }
 
+  get mayHoldResponse(): boolean {
+    return this.context?.isUnary === true && this.canTryAgain;
+  }
+
   get isLastAttempt(): boolean {
     const retry = retryOf(this);
     return retry !== undefined && (this.tried?.length ?? 0) + 1 >= retry.maxAttempts;

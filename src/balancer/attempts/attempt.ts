@@ -17,6 +17,7 @@ import type { AttemptLink } from '../endpoints/load';
 import type { BalancerHost } from '../host';
 import type { Pool } from '../tiers/pool';
 import { beginAttempt, noteResponse, type Permits, settleAttempt } from './attempt-outcome';
+import { HeldResponse, isFromServer } from './held-response';
 import type { AttemptView, RoutedCall } from './routed-call';
 
 const UNAVAILABLE = 14;
@@ -59,6 +60,7 @@ export class Attempt implements AttemptLink, AttemptView {
   details = '';
   respondedAtMs = 0;
   isGivenUp = false;
+  readonly #held = new HeldResponse();
   readonly #permits: Permits = { endpoint: 0, subset: 0 };
   #isProbe = false;
   #probeTimeout: Timer | undefined;
@@ -70,6 +72,7 @@ export class Attempt implements AttemptLink, AttemptView {
   #connection: ChannelConnection | undefined;
   #listener: SubchannelCallListener | undefined;
   #transport: SubchannelCall | undefined;
+  #isAbandoned = false;
   readonly #pool: AttemptPool;
 
   constructor(pool: AttemptPool) {
@@ -148,22 +151,28 @@ export class Attempt implements AttemptLink, AttemptView {
 
   /** Ends the attempt from our side, if it goes over `connection`. */
   abandon(connection: ChannelConnection, code: number, details: string): void {
-    if (this.#connection === connection) this.#transport?.cancelWithStatus(code, details);
+    if (this.#connection !== connection) return;
+    this.#isAbandoned = true;
+    this.#transport?.cancelWithStatus(code, details);
   }
 
   onReceiveMetadata(metadata: Metadata): void {
     this.#respond();
-    this.#listener?.onReceiveMetadata(metadata);
+    if (this.#phase === 'started' && this.call.mayHoldResponse) this.#held.holdMetadata(metadata);
+    else this.#listener?.onReceiveMetadata(metadata);
   }
 
   onReceiveMessage(message: Buffer): void {
     this.#respond();
+    if (this.#held.holdMessage(message)) return;
+    this.#held.deliverTo(this.#listener);
     this.#listener?.onReceiveMessage(message);
   }
 
   onReceiveStatus(status: StatusObject): void {
     this.#isTransportDone = true;
     const listener = this.#listener;
+    if (!this.#held.isEmpty && !this.#isAbandoned && isFromServer(status)) this.#held.deliverTo(listener);
     this.#end(status.code, status.details);
     listener?.onReceiveStatus(status);
   }
@@ -248,6 +257,8 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#from = undefined;
     this.#listener = undefined;
     this.#transport = undefined;
+    this.#held.clear();
+    this.#isAbandoned = false;
     this.#pool.give(this);
   }
 }

@@ -24,6 +24,8 @@ export interface RoutedCall extends RoutingOutcome {
   wasProbe: boolean;
   /** A failure of the attempt that is out now would be followed by another. */
   readonly canTryAgain: boolean;
+  /** A response may be kept until it is whole, as it could still be had from somebody else. */
+  readonly mayHoldResponse: boolean;
   /** No attempt follows the next one. */
   readonly isLastAttempt: boolean;
   /** May this call be tried again? One that may not makes a poor probe. */

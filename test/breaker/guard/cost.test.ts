@@ -20,7 +20,8 @@ it('hears of an attempt at next to no cost, keeps nothing of it and needs no tim
       `guard${'maxLatencyFactor' in guard ? ' of times' : ''}, for each attempt`,
       `stable ${figures[0]?.toFixed(0)} ns, canary ${figures[1]?.toFixed(0)} ns, another subset ${figures[2]?.toFixed(0)} ns; heap after ${3 * ROUNDS} attempts ${grownKb.toFixed(0)} KB`,
     );
-    expect(grownKb).toBeLessThan(200);
+    // Two bytes kept of each attempt would be more.
+    expect(grownKb).toBeLessThan(1_000);
     expect(clock.pending).toBe(0);
   }
 });

@@ -1,0 +1,246 @@
+import { createServer, type ServerHttp2Stream } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
+import * as grpc from '@grpc/grpc-js';
+import { describe, expect, it } from 'vitest';
+import { createGraylane, type Graylane, type PolicyDocument } from '../../src/index';
+import { closeAfterEach, pause } from '../support/closers';
+import {
+  charge,
+  type PaymentsClient,
+  type PaymentsServer,
+  paymentsClient,
+  startPaymentsServer,
+} from '../support/payments';
+
+const closing = closeAfterEach();
+
+const INTERNAL_ERROR = 2;
+
+/** What the server does once it has the request. */
+type Script = (stream: ServerHttp2Stream, cut: () => void) => Promise<void>;
+
+/** No real server can be asked to die between the frames of one response. */
+async function startScripted(script: Script): Promise<number> {
+  const server = closing(createServer(), (one) => one.close());
+  const sockets: Socket[] = [];
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  server.on('connection', (socket) => sockets.push(closing(socket, (one) => one.destroy())));
+  server.on('stream', (stream) => {
+    stream.on('error', () => {});
+    stream.resume();
+    stream.on('end', () => void script(stream, cut));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+function respond(stream: ServerHttp2Stream): void {
+  const headers = { ':status': 200, 'content-type': 'application/grpc', 'x-from': 'scripted' };
+  stream.respond(headers, { waitForTrailers: true });
+}
+
+/** An empty message; the time lets it reach the client as a frame of its own. */
+async function sendMessage(stream: ServerHttp2Stream): Promise<void> {
+  stream.write(Buffer.alloc(5));
+  await pause(20);
+}
+
+function endWith(stream: ServerHttp2Stream, code: grpc.status): void {
+  stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': String(code), 'grpc-message': 'its own word' }));
+  stream.end();
+}
+
+interface Opened {
+  readonly lane: Graylane;
+  readonly client: PaymentsClient;
+  readonly other: PaymentsServer;
+}
+
+/** A lane whose calls go to the scripted server first, and to a real one when they are tried again. */
+async function open(
+  script: Script,
+  policy: Partial<PolicyDocument> = {},
+  options: grpc.ClientOptions = {},
+): Promise<Opened> {
+  const other = closing(await startPaymentsServer({ name: 'other' }), (one) => one.kill());
+  const scripted = { address: '127.0.0.1', port: await startScripted(script), tags: ['scripted'] };
+  const lane = closing(
+    createGraylane({
+      instances: { payments: [scripted, { address: other.host, port: other.port, tags: ['other'] }] },
+      policies: {
+        payments: {
+          schema: 1,
+          service: 'payments',
+          subsets: { scripted: { tags: ['scripted'], fallback: 'other' }, other: { tags: ['other'] } },
+          default: 'scripted',
+          retry: { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE', 'INTERNAL'] },
+          ...policy,
+        },
+      },
+    }),
+    (one) => one.close(),
+  );
+  const client = closing(paymentsClient(lane.target('payments'), lane.clientOptions(options)), (one) => one.close());
+  await lane.ready('payments');
+  return { lane, client, other };
+}
+
+interface Ended {
+  /** In the order in which the caller saw them. */
+  readonly events: readonly string[];
+  readonly servedBy: string | undefined;
+  readonly error: grpc.ServiceError | null;
+}
+
+function watchCall(client: PaymentsClient, deadlineMs = 5_000): Promise<Ended> {
+  return new Promise((resolve) => {
+    const events: string[] = [];
+    let ended: Omit<Ended, 'events'>;
+    const metadata = new grpc.Metadata();
+    const call = client.charge({}, metadata, { deadline: Date.now() + deadlineMs }, (error, reply) => {
+      events.push('callback');
+      ended = { servedBy: reply?.servedBy, error };
+    });
+    call.on('metadata', (headers: grpc.Metadata) => events.push(`headers of ${headers.get('x-from')[0] ?? 'other'}`));
+    call.on('status', () => setImmediate(() => resolve({ events, ...ended })));
+  });
+}
+
+const afterHeaders: Script = async (stream, cut) => {
+  respond(stream);
+  await pause(20);
+  cut();
+};
+const afterMessage: Script = async (stream, cut) => {
+  respond(stream);
+  await sendMessage(stream);
+  cut();
+};
+const byReset: Script = async (stream) => {
+  respond(stream);
+  await sendMessage(stream);
+  stream.close(INTERNAL_ERROR);
+};
+
+describe('a unary response that is cut', () => {
+  const scripts = [
+    { where: 'between headers and message', script: afterHeaders },
+    { where: 'between message and status', script: afterMessage },
+    { where: 'by a reset of its stream', script: byReset },
+  ];
+  for (const { where, script } of scripts) {
+    it(`${where} is had from another instance`, async () => {
+      const { client } = await open(script);
+      const { events, servedBy, error } = await watchCall(client);
+      expect(error).toBeNull();
+      expect(servedBy).toBe('other');
+      expect(events).toEqual(['headers of other', 'callback']);
+    });
+  }
+
+  it('is had from another when its instance leaves and has no time to drain', async () => {
+    let answered = (): void => {};
+    const hasAnswered = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
+    const { lane, client, other } = await open(
+      async (stream) => {
+        respond(stream);
+        await sendMessage(stream);
+        answered();
+      },
+      { balancing: { drainMs: 50 } },
+    );
+    const ended = watchCall(client);
+    await hasAnswered;
+    lane.setInstances('payments', [{ address: other.host, port: other.port, tags: ['other'] }]);
+    expect(await ended).toMatchObject({ servedBy: 'other', error: null });
+  });
+
+  it('reaches the caller where the call may not be tried again', async () => {
+    const { lane, client } = await open(afterMessage);
+    const { events, error } = await lane.with({ retry: false }, () => watchCall(client));
+    expect(error?.code).toBe(grpc.status.UNAVAILABLE);
+    expect(events).toEqual(['headers of scripted', 'callback']);
+  });
+
+  it('reaches the caller of a client that does not say what its methods are', async () => {
+    const { lane } = await open(afterMessage);
+    const channel = lane.channel('payments', grpc.credentials.createInsecure());
+    const client = closing(paymentsClient('unused', { channelOverride: channel }), (one) => one.close());
+    expect((await watchCall(client)).error?.code).toBe(grpc.status.UNAVAILABLE);
+  });
+});
+
+describe('a unary response that is whole', () => {
+  it('comes with its headers first, once', async () => {
+    const { client } = await open(async (stream) => {
+      respond(stream);
+      await sendMessage(stream);
+      endWith(stream, grpc.status.OK);
+    });
+    const { events, error } = await watchCall(client);
+    expect(error).toBeNull();
+    expect(events).toEqual(['headers of scripted', 'callback']);
+  });
+
+  it('is believed when the server itself says after its headers that it failed', async () => {
+    const { client } = await open(async (stream) => {
+      respond(stream);
+      endWith(stream, grpc.status.UNAVAILABLE);
+    });
+    const { events, error } = await watchCall(client);
+    expect(error).toMatchObject({ code: grpc.status.UNAVAILABLE, details: 'its own word' });
+    expect(events).toEqual(['headers of scripted', 'callback']);
+  });
+
+  it('shows nothing of itself when the caller has given up before its status', async () => {
+    const { client } = await open(async (stream) => {
+      respond(stream);
+      await sendMessage(stream);
+    });
+    const { events, error } = await watchCall(client, 300);
+    expect(error?.code).toBe(grpc.status.DEADLINE_EXCEEDED);
+    expect(events).toEqual(['callback']);
+  });
+
+  it('leaves a transformer of the user its say', async () => {
+    const seen: string[] = [];
+    const { client } = await open(
+      afterMessage,
+      {},
+      {
+        callInvocationTransformer: (call) => {
+          seen.push(call.methodDefinition.path);
+          return call;
+        },
+      },
+    );
+    await charge(client);
+    expect(seen).toEqual(['/shop.v1.Payments/Charge']);
+  });
+});
+
+describe('a stream', () => {
+  it('has its headers at once, and is not tried again when it is cut', async () => {
+    let cutNow = (): void => {};
+    const mayCut = new Promise<void>((resolve) => {
+      cutNow = resolve;
+    });
+    const { client } = await open(async (stream, cut) => {
+      respond(stream);
+      await mayCut;
+      cut();
+    });
+    const stream = client.watch({ count: 3 });
+    const ended = new Promise<number>((resolve) => {
+      stream.on('error', ({ code }: grpc.ServiceError) => resolve(code));
+    });
+    stream.on('data', () => {});
+    await new Promise((resolve) => stream.once('metadata', resolve));
+    cutNow();
+    expect(await ended).toBe(grpc.status.UNAVAILABLE);
+  });
+});
