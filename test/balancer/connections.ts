@@ -53,18 +53,34 @@ export function firstTry(random: Random, hash = -1): PickContext {
   return { random, hash, tried: undefined };
 }
 
-/** Calls of each connection, in the order of `ready`, over `count` picks. */
+/** Calls of each connection, in the order of `ready`, over `count` picks of which no attempt comes. */
 export function countPicks(
   picker: PoolPicker,
   ready: readonly Connection[],
   context: PickContext,
   count: number,
 ): number[] {
-  const counts = new Map<Connection | undefined, number>();
-  for (let call = 0; call < count; call += 1) {
+  return countOf(
+    ready,
+    Array.from({ length: count }, () => picker.pick(context)),
+  );
+}
+
+/** What is picked for calls one after another; each has ended before the next begins, and tells nothing of its endpoint. */
+export function callInTurn(picker: PoolPicker, context: PickContext, count: number): (Connection | undefined)[] {
+  return Array.from({ length: count }, (_, call) => {
     const picked = picker.pick(context);
-    counts.set(picked, (counts.get(picked) ?? 0) + 1);
-  }
+    const attempt = createAttemptLink();
+    picked?.endpoint.load.attemptStarted(attempt, call);
+    picked?.endpoint.load.attemptEnded(attempt, call, 'neutral');
+    return picked;
+  });
+}
+
+/** How often each connection was picked, in the order of `ready`. */
+export function countOf(ready: readonly Connection[], picked: readonly (Connection | undefined)[]): number[] {
+  const counts = new Map<Connection | undefined, number>();
+  for (const one of picked) counts.set(one, (counts.get(one) ?? 0) + 1);
   return ready.map((connection) => counts.get(connection) ?? 0);
 }
 

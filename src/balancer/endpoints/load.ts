@@ -15,6 +15,8 @@ type LoadOutcome = 'success' | 'failure' | 'neutral';
 export interface EndpointLoad {
   /** Attempts begun and not ended. */
   readonly inFlight: number;
+  /** Where its last attempt stands in the order of all attempts of the process; 0 without one. Compared with `isEarlier`. */
+  readonly lastTurn: number;
   /** Peak-EWMA of the time to the first response as of the last sample, in milliseconds; 0 without a sample. */
   readonly ewmaMs: number;
   /** `ewmaMs` in whole microseconds: pickers compare these, small integers being part of the object where doubles are not. */
@@ -73,12 +75,21 @@ export function createAttemptLink(): AttemptLink {
   return { startedAtMs: 0, responded: false, previous: undefined, next: undefined };
 }
 
+/** Attempts begun so far, in a small integer that wraps. */
+let turns = 0;
+
+/** Whether one turn came before another, as long as no more than 2^31 lie between them. */
+export function isEarlier(turn: number, other: number): boolean {
+  return ((turn - other) | 0) < 0;
+}
+
 class TrackedLoad implements EndpointLoad {
   // What a pick reads comes first, to lie in one cache line.
   inFlight = 0;
   ewmaUs = 0;
   fadedUs = 0;
   isSuspect = false;
+  lastTurn = 0;
   ewmaMs = 0;
   usualMs = 0;
   readonly pace = new Pace();
@@ -116,6 +127,8 @@ class TrackedLoad implements EndpointLoad {
     this.ends.previous = attempt;
     if (this.inFlight === 0) this.busySinceMs = nowMs;
     this.inFlight += 1;
+    turns = (turns + 1) | 0;
+    this.lastTurn = turns;
     this.unanswered ??= attempt;
   }
 

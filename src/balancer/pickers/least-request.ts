@@ -1,6 +1,6 @@
 import type { Random } from '../../internal/random';
 import type { Connection } from '../endpoints/endpoint';
-import type { EndpointLoad } from '../endpoints/load';
+import { type EndpointLoad, isEarlier } from '../endpoints/load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
 import { DRAW_RANGE, Draws, WeightedIndex } from './weighted-index';
 
@@ -94,7 +94,10 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
       if (weightA > weightB) inFlightA = Math.floor((inFlightA * weightB) / weightA + dither);
       else if (weightB > weightA) inFlightB = Math.floor((inFlightB * weightA) / weightB + dither);
     }
-    return (inFlightB + 1) * this.slowness(b, a) < (inFlightA + 1) * this.slowness(a, b);
+    const costA = (inFlightA + 1) * this.slowness(a, b);
+    const costB = (inFlightB + 1) * this.slowness(b, a);
+    if (costB !== costA) return costB < costA;
+    return this.index.isUniform && isEarlier(b.lastTurn, a.lastTurn);
   }
 
   private isFirstAtFault(first: number, second: number): boolean {
