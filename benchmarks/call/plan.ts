@@ -15,6 +15,10 @@ export interface CallPlan {
   readonly variants: readonly string[];
   /** Kept ones; each runs every variant once. */
   readonly rounds: number;
+  /** Of each variant; they take turns. */
+  readonly processes: number;
+  /** Afterwards, where the time of each variant went. */
+  readonly isProfiled: boolean;
   readonly isJson: boolean;
   /** Where the chart goes. */
   readonly svg: string | undefined;
@@ -31,6 +35,8 @@ export function planCalls(args: readonly string[]): CallPlan {
       concurrency: { type: 'string' },
       variants: { type: 'string' },
       rounds: { type: 'string' },
+      processes: { type: 'string' },
+      profile: { type: 'boolean' },
       short: { type: 'boolean' },
       json: { type: 'boolean' },
       svg: { type: 'string' },
@@ -47,6 +53,8 @@ export function planCalls(args: readonly string[]): CallPlan {
     ),
     variants: [REFERENCE, ...others.filter((name) => wanted.includes(name))],
     rounds: values.rounds === undefined ? (isShort ? 7 : 31) : count('--rounds', values.rounds),
+    processes: values.processes === undefined ? 1 : count('--processes', values.processes),
+    isProfiled: values.profile === true,
     isJson: values.json === true,
     svg: values.svg,
   };

@@ -1,4 +1,5 @@
 import { barChart } from '../bar-chart';
+import type { Profile, Share } from '../peers/profile';
 import type { Spread } from '../sample';
 import { VARIANTS } from '../variants';
 import type { CallLine, Comparison } from './compare';
@@ -20,6 +21,24 @@ export function formatComparison({ what, by, moreUs, most }: Comparison): string
     `  ${by.median <= most ? 'met   ' : 'missed'} ${what}: ${by.median.toFixed(3)} x (bar: <= ${most}; 95 %: ${low.toFixed(3)} .. ${high.toFixed(3)}), ` +
     `${signed(moreUs.median)} us`
   );
+}
+
+export interface ProfileLine {
+  readonly scenario: string;
+  readonly variant: string;
+  readonly profile: Profile;
+}
+
+export function formatProfile({ variant, profile: { byOrigin, own } }: ProfileLine): string {
+  const total = byOrigin.reduce((sum, { us }) => sum + us, 0);
+  const list = (shares: readonly Share[], least: number): string =>
+    shares
+      .map(({ name, us }) => ({ name, percent: (100 * us) / total }))
+      .filter(({ percent }) => percent >= least)
+      .map(({ name, percent }) => `${name} ${percent.toFixed(1)} %`)
+      .join(', ');
+  const ours = own.length === 0 ? '' : `\n${' '.repeat(34)}of it ${list(own, 0.1)}`;
+  return `  ${titleOf(variant).padEnd(30)}  ${list(byOrigin, 0.5)}${ours}`;
 }
 
 /** Processor time of a call by variant, scenario after scenario. */
