@@ -15,7 +15,7 @@ type LoadOutcome = 'success' | 'failure' | 'neutral';
 export interface EndpointLoad {
   /** Attempts begun and not ended. */
   readonly inFlight: number;
-  /** Where its last attempt stands in the order of all attempts of the process; 0 without one. Compared with `isEarlier`. */
+  /** Where its last attempt stands in the order of all attempts of the process; 0 without one. Wraps at 32 bits. */
   readonly lastTurn: number;
   /** Peak-EWMA of the time to the first response as of the last sample, in milliseconds; 0 without a sample. */
   readonly ewmaMs: number;
@@ -75,13 +75,8 @@ export function createAttemptLink(): AttemptLink {
   return { startedAtMs: 0, responded: false, previous: undefined, next: undefined };
 }
 
-/** Attempts begun so far, in a small integer that wraps. */
+/** Attempts begun so far, in 32 bits. */
 let turns = 0;
-
-/** Whether one turn came before another, as long as no more than 2^31 lie between them. */
-export function isEarlier(turn: number, other: number): boolean {
-  return ((turn - other) | 0) < 0;
-}
 
 class TrackedLoad implements EndpointLoad {
   // What a pick reads comes first, to lie in one cache line.
