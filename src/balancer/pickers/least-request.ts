@@ -47,7 +47,7 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     return this.drawByWeight(first);
   }
 
-  /** Of two of the same weight. Where nothing tells them apart, the one whose last attempt began longer ago. */
+  /** Of two of the same weight. Of two that are idle and alike, the one whose last attempt began longer ago. */
   private betterOf(first: number, second: number): number {
     const a = this.loads[first] as EndpointLoad;
     const b = this.loads[second] as EndpointLoad;
@@ -55,7 +55,7 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     if (a.isSuspect) return second;
     const costA = (a.inFlight + 1) * this.slowness(a, b);
     const costB = (b.inFlight + 1) * this.slowness(b, a);
-    if (costB !== costA) return costB < costA ? second : first;
+    if (costB !== costA || a.inFlight > 0) return costB < costA ? second : first;
     // The difference of turns has its sign bit set when the second's was earlier, also where they have wrapped. A branch would
     // be guessed wrong half of the time, which costs as much as a third of the pick.
     return first ^ ((first ^ second) & ((b.lastTurn - a.lastTurn) >> 31));
