@@ -15,7 +15,7 @@ import { chartOf, formatComparison, formatLine, formatProfile, type ProfileLine 
 import type { BatchCost, ProfiledBatch } from './peers/calls';
 import { type Peer, startPeer } from './peers/peer';
 import type { Profile } from './peers/profile';
-import { startClient } from './peers/start-client';
+import { leadIn, startClient } from './peers/start-client';
 import { describeMachine } from './report';
 import { interleaved } from './sample';
 import { VARIANTS } from './variants';
@@ -63,11 +63,12 @@ async function main(): Promise<void> {
   };
   const measure = async (scenario: Scenario): Promise<void> => {
     const warmUp = WARM_UP_ROUNDS * plan.processes;
-    const rounds = await interleaved(plan.variants, { kept: plan.rounds, warmUp }, (variant) => {
+    const rounds = await interleaved(plan.variants, { kept: plan.rounds, warmUp }, async (variant) => {
       // Whose turn it is goes to the end.
       const peers = clients.get(variant) as Peer[];
       const peer = peers.shift() as Peer;
       peers.push(peer);
+      await leadIn(peer, scenario.batch);
       return peer.ask<BatchCost>(scenario.batch);
     });
     const measured = linesOf(scenario, rounds);

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Batch, BatchCost } from './peers/calls';
 import { type Peer, startPeer } from './peers/peer';
-import { startClient } from './peers/start-client';
+import { leadIn, startClient } from './peers/start-client';
 import { type Cost, comparedWithBest, lineOf, type WayLine } from './proxies/added';
 import { proxyChart } from './proxies/chart';
 import { startEnvoy } from './proxies/envoy';
@@ -34,6 +34,7 @@ const CANARY = 5;
 const DIRECT = 'round_robin, no split';
 
 async function measure(way: Way, batch: Batch): Promise<Cost> {
+  await leadIn(way.client, batch);
   const before = way.proxy?.cpuUs() ?? 0;
   const cost = await way.client.ask<BatchCost>(batch);
   return { ...cost, proxyUsPerCall: ((way.proxy?.cpuUs() ?? 0) - before) / batch.calls };

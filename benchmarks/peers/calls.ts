@@ -38,19 +38,13 @@ async function main(): Promise<void> {
   const entry = VARIANTS[variant] ?? PROXIED[variant];
   if (entry === undefined) throw new Error(`${variant}: no such variant`);
   const open = await entry.open()(addresses);
-  await measured(open, WARM_UP);
+  await run(open, WARM_UP);
   answerParent((batch: Batch | ProfiledBatch) =>
     'isProfiled' in batch ? profiled(() => run(open, batch)) : run(open, batch),
   );
 }
 
-async function run(open: OpenVariant, batch: Batch): Promise<BatchCost> {
-  // While others had their turn the processor's caches were theirs.
-  await measured(open, { ...batch, calls: Math.ceil(batch.calls / 4) });
-  return measured(open, batch);
-}
-
-async function measured(open: OpenVariant, { kind, calls, concurrency }: Batch): Promise<BatchCost> {
+async function run(open: OpenVariant, { kind, calls, concurrency }: Batch): Promise<BatchCost> {
   const once = kind === 'unary' ? (open.charge ?? ((metadata) => charge(open.client, metadata))) : watcher(open);
   const latencies = new Float64Array(calls);
   let begun = 0;
