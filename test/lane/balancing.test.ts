@@ -59,6 +59,15 @@ async function shares(lane: Graylane, calls: number, concurrency = 16): Promise<
 }
 
 describe('through a real channel', () => {
+  it('spreads calls that are made in one go', async () => {
+    const lane = open(await serve(2), { algorithm: 'peak_ewma' });
+    await shares(lane, 100);
+    for (let burst = 0; burst < 5; burst += 1) {
+      const { p0 = 0, p1 = 0 } = await shares(lane, 50, 50);
+      expect(Math.min(p0, p1)).toBeGreaterThanOrEqual(15);
+    }
+  });
+
   it('round_robin gives each endpoint exactly its weight of the calls', async () => {
     const servers = await serve(3);
     const lane = open(servers, { algorithm: 'round_robin' }, [1, 2, 3]);

@@ -15,7 +15,7 @@ type LoadOutcome = 'success' | 'failure' | 'neutral';
 export interface EndpointLoad {
   /** Attempts begun and not ended. */
   readonly inFlight: number;
-  /** Where its last attempt stands in the order of all attempts of the process; 0 without one. Wraps at 32 bits. */
+  /** Where its last turn stands in the order of all turns of the process; 0 without one. Wraps at 32 bits. */
   readonly lastTurn: number;
   /** Peak-EWMA of the time to the first response as of the last sample, in milliseconds; 0 without a sample. */
   readonly ewmaMs: number;
@@ -36,6 +36,11 @@ export interface EndpointLoad {
   readonly usualMs: number;
   /** How it compares with its peers. */
   readonly pace: Pace;
+  /**
+   * It was picked. Not when the attempt starts: grpc-js picks for all calls of a burst before it starts the first, and whoever
+   * had waited longest would get them all.
+   */
+  takeTurn(): void;
   /** Its breaker has closed: what it was blamed for is over. */
   forgive(nowMs: number): void;
   /** The attempts begun and not ended, oldest first, as of now. */
@@ -75,7 +80,7 @@ export function createAttemptLink(): AttemptLink {
   return { startedAtMs: 0, responded: false, previous: undefined, next: undefined };
 }
 
-/** Attempts begun so far, in 32 bits. */
+/** Turns taken so far, in 32 bits. */
 let turns = 0;
 
 class TrackedLoad implements EndpointLoad {
@@ -105,6 +110,11 @@ class TrackedLoad implements EndpointLoad {
     this.ends.next = this.ends;
   }
 
+  takeTurn(): void {
+    turns = (turns + 1) | 0;
+    this.lastTurn = turns;
+  }
+
   running(): readonly AttemptLink[] {
     const running: AttemptLink[] = [];
     for (let link = this.ends.next; link !== undefined && link !== this.ends; link = link.next) running.push(link);
@@ -122,8 +132,6 @@ class TrackedLoad implements EndpointLoad {
     this.ends.previous = attempt;
     if (this.inFlight === 0) this.busySinceMs = nowMs;
     this.inFlight += 1;
-    turns = (turns + 1) | 0;
-    this.lastTurn = turns;
     this.unanswered ??= attempt;
   }
 

@@ -34,7 +34,11 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
   pick(context: PickContext): Connection | undefined {
     if (context.tried === undefined) {
       const drawn = this.draw();
-      if (this.loads[drawn]?.isSuspect === false) return this.ready[drawn];
+      const load = this.loads[drawn] as EndpointLoad;
+      if (!load.isSuspect) {
+        load.takeTurn();
+        return this.ready[drawn];
+      }
     }
     return pickElsewhere(this.ready, this, context);
   }
@@ -47,7 +51,7 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     return this.drawByWeight(first);
   }
 
-  /** Of two of the same weight. Of two that are idle and alike, the one whose last attempt began longer ago. */
+  /** Of two of the same weight. Of two that are idle and alike, the one that was picked longer ago. */
   private betterOf(first: number, second: number): number {
     const a = this.loads[first] as EndpointLoad;
     const b = this.loads[second] as EndpointLoad;

@@ -13,7 +13,7 @@ describe('least_request', () => {
     expect(countPicks(pickerFor('least_request', ready, random), ready, firstTry(random), 500)).toEqual([0, 500]);
   });
 
-  it('of two that are alike takes the one that had its last call longer ago', () => {
+  it('of two that are idle and alike takes the one that was picked longer ago', () => {
     const random = seededRandom(4);
     const two = connectionsOf([1, 1]);
     const picked = callInTurn(pickerFor('least_request', two, random), firstTry(random), 100);
@@ -27,6 +27,15 @@ describe('least_request', () => {
       const counts = countOf(ten, calls.slice(from, from + 1_000));
       expect(Math.max(...counts.map((count) => Math.abs(count - 100)))).toBeLessThan(15);
     }
+  });
+
+  it('spreads a burst of calls, of which none has started when the last is picked for', () => {
+    const random = seededRandom(5);
+    const two = connectionsOf([1, 1]);
+    expect(countPicks(pickerFor('least_request', two, random), two, firstTry(random), 50)).toEqual([25, 25]);
+    const ten = connectionsOf(Array.from({ length: 10 }, () => 1));
+    const counts = countPicks(pickerFor('least_request', ten, random), ten, firstTry(random), 1_000);
+    expect(Math.max(...counts.map((count) => Math.abs(count - 100)))).toBeLessThan(15);
   });
 
   it.each([
