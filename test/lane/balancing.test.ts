@@ -60,7 +60,7 @@ async function shares(lane: Graylane, calls: number, concurrency = 16): Promise<
 
 describe('through a real channel', () => {
   it('spreads calls that are made in one go', async () => {
-    const lane = open(await serve(2), { algorithm: 'peak_ewma' });
+    const lane = open(await serve(2), { algorithm: 'least_request' });
     await shares(lane, 100);
     for (let burst = 0; burst < 5; burst += 1) {
       const { p0 = 0, p1 = 0 } = await shares(lane, 50, 50);
