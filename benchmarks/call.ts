@@ -88,7 +88,7 @@ async function main(): Promise<void> {
       JSON.stringify({ machine, rounds: plan.rounds, processes: plan.processes, lines, comparisons, profiles }),
     );
   if (plan.svg !== undefined) writeFileSync(plan.svg, chartOf(lines));
-  for (const peer of [...[...clients.values()].flat(), server]) await peer.stop();
+  for (const peer of [...clients.values(), server].flat()) await peer.stop();
 }
 
 main().catch((error: unknown) => {

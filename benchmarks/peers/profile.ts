@@ -1,3 +1,4 @@
+import type { Profiler } from 'node:inspector';
 import { Session } from 'node:inspector/promises';
 import { sep } from 'node:path';
 
@@ -14,8 +15,7 @@ export interface Share {
   readonly us: number;
 }
 
-type CpuProfile = Awaited<ReturnType<typeof stop>>;
-type Frame = CpuProfile['nodes'][number]['callFrame'];
+type Frame = Profiler.ProfileNode['callFrame'];
 
 const SAMPLE_EVERY_US = 100;
 const OWN = 'graylane';
@@ -29,17 +29,12 @@ export async function profiled(work: () => Promise<unknown>): Promise<Profile> {
   await session.post('Profiler.setSamplingInterval', { interval: SAMPLE_EVERY_US });
   await session.post('Profiler.start');
   await work();
-  const profile = await stop(session);
+  const { profile } = await session.post('Profiler.stop');
   session.disconnect();
   return summarize(profile);
 }
 
-async function stop(session: Session) {
-  const { profile } = await session.post('Profiler.stop');
-  return profile;
-}
-
-function summarize({ nodes, samples = [], timeDeltas = [] }: CpuProfile): Profile {
+function summarize({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): Profile {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const byOrigin = new Map<string, number>();
   const own = new Map<string, number>();

@@ -60,21 +60,12 @@ export function countPicks(
   context: PickContext,
   count: number,
 ): number[] {
-  return countOf(
-    ready,
-    Array.from({ length: count }, () => picker.pick(context)),
-  );
+  return countOf(ready, picks(picker, context, count));
 }
 
-/** What is picked for calls one after another; each has ended before the next begins, and tells nothing of its endpoint. */
-export function callInTurn(picker: PoolPicker, context: PickContext, count: number): (Connection | undefined)[] {
-  return Array.from({ length: count }, (_, call) => {
-    const picked = picker.pick(context);
-    const attempt = createAttemptLink();
-    picked?.endpoint.load.attemptStarted(attempt, call);
-    picked?.endpoint.load.attemptEnded(attempt, call, 'neutral');
-    return picked;
-  });
+/** One after another; no attempt comes of them. */
+export function picks(picker: PoolPicker, context: PickContext, count: number): (Connection | undefined)[] {
+  return Array.from({ length: count }, () => picker.pick(context));
 }
 
 /** How often each connection was picked, in the order of `ready`. */

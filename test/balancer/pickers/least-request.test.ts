@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createAttemptLink } from '../../../src/balancer/endpoints/load';
 import { createLeastRequestPicker } from '../../../src/balancer/pickers/least-request';
 import { seededRandom } from '../../../src/internal/random';
-import { callInTurn, connectionsOf, countOf, countPicks, firstTry, pickerFor } from '../connections';
+import { connectionsOf, countOf, countPicks, firstTry, pickerFor, picks } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
 
 describe('least_request', () => {
@@ -16,11 +16,11 @@ describe('least_request', () => {
   it('of two that are idle and alike takes the one that was picked longer ago', () => {
     const random = seededRandom(4);
     const two = connectionsOf([1, 1]);
-    const picked = callInTurn(pickerFor('least_request', two, random), firstTry(random), 100);
+    const picked = picks(pickerFor('least_request', two, random), firstTry(random), 100);
     expect(picked.every((one, call) => call === 0 || one !== picked[call - 1])).toBe(true);
 
     const ten = connectionsOf(Array.from({ length: 10 }, () => 1));
-    const calls = callInTurn(pickerFor('least_request', ten, random), firstTry(random), 10_000);
+    const calls = picks(pickerFor('least_request', ten, random), firstTry(random), 10_000);
     expect(calls.filter((one, call) => call > 0 && one === calls[call - 1])).toEqual([]);
     // By chance the worst of ten stretches is some 30 calls off its 100.
     for (let from = 0; from < 10_000; from += 1_000) {

@@ -3,7 +3,7 @@ import type { Connection } from '../../../src/balancer/endpoints/endpoint';
 import { createAttemptLink } from '../../../src/balancer/endpoints/load';
 import { latencySlowness } from '../../../src/balancer/pickers/peak-ewma';
 import { seededRandom } from '../../../src/internal/random';
-import { callInTurn, connectionsOf, countOf, firstTry, pickerFor } from '../connections';
+import { connectionsOf, countPicks, firstTry, pickerFor } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
 
 const POOLS = {
@@ -96,7 +96,7 @@ describe('endpoints without samples', () => {
       endpoint.load.attemptStarted(attempt, 0);
       endpoint.load.attemptEnded(attempt, 25, 'success');
     }
-    const counts = countOf(ready, callInTurn(pickerFor('peak_ewma', ready, random), firstTry(random), 40_000));
+    const counts = countPicks(pickerFor('peak_ewma', ready, random), ready, firstTry(random), 40_000);
     const toNew = counts.slice(20).reduce((a, b) => a + b, 0);
     expect(Math.abs(toNew - 20_000)).toBeLessThan(600);
   });
