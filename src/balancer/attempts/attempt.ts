@@ -172,7 +172,7 @@ export class Attempt implements AttemptLink, AttemptView {
   onReceiveStatus(status: StatusObject): void {
     this.#isTransportDone = true;
     const listener = this.#listener;
-    if (!this.#held.isEmpty && !this.#isAbandoned && isFromServer(status)) this.#held.deliverTo(listener);
+    if (!this.#isAbandoned && isFromServer(status)) this.#held.deliverTo(listener);
     this.#end(status.code, status.details);
     listener?.onReceiveStatus(status);
   }

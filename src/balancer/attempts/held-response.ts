@@ -13,10 +13,6 @@ export class HeldResponse {
   #metadata: Metadata | undefined;
   #message: Buffer | undefined;
 
-  get isEmpty(): boolean {
-    return this.#metadata === undefined;
-  }
-
   holdMetadata(metadata: Metadata): void {
     this.#metadata = metadata;
   }
@@ -28,6 +24,7 @@ export class HeldResponse {
     return true;
   }
 
+  /** Without effect when nothing is held. */
   deliverTo(listener: SubchannelCallListener | undefined): void {
     const metadata = this.#metadata;
     const message = this.#message;
