@@ -142,7 +142,7 @@ class Lane implements Graylane {
     }
     return {
       ...options,
-      callInvocationTransformer: this.#channels.unaryMethods.learnFrom(options.callInvocationTransformer),
+      callInvocationTransformer: this.#channels.knownMethods.learnFrom(options.callInvocationTransformer),
       channelFactoryOverride: (address, credentials, rest) => this.#open(address, credentials, rest),
     };
   }
@@ -154,6 +154,10 @@ class Lane implements Graylane {
   channel(service: string, credentials: ChannelCredentials, options: ChannelOptions = {}): ClientChannel {
     const address = service.includes('://') ? service : this.target(service);
     return this.#open(address, credentials, options) as unknown as ClientChannel;
+  }
+
+  describeMethods(...definitions: readonly object[]): void {
+    for (const definition of definitions) this.#channels.knownMethods.learn(definition);
   }
 
   metadata(labels: Readonly<Record<string, string>>): Metadata {

@@ -55,6 +55,12 @@ export interface Graylane {
   channelOptions(options?: ClientOptions): ClientOptions;
   /** The Channel itself, for clients that take one, such as nice-grpc. `service` is a name or a whole target. */
   channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): Channel;
+  /**
+   * Tells the kind of methods and their `idempotency_level`, on which retries depend: service definitions of proto-loader,
+   * grpc-tools, ts-proto or nice-grpc. Clients made with `clientOptions()` show theirs by themselves; those that take
+   * `channel()`, such as nice-grpc's, do not. What is no such definition is passed over.
+   */
+  describeMethods(...definitions: readonly object[]): void;
   /** grpc-js Metadata holding these labels. Throws INVALID_LABEL. */
   metadata(labels: Readonly<Record<string, string>>): Metadata;
   /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */

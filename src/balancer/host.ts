@@ -7,6 +7,7 @@ import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { AttemptTaps } from './attempts/attempt-taps';
+import type { MethodTimes } from './attempts/method-times';
 import type { AttemptView, RoutedCall } from './attempts/routed-call';
 import type { EndpointRegistry } from './endpoints/endpoint-registry';
 
@@ -27,10 +28,15 @@ export interface BalancerHost {
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector;
   readonly taps: AttemptTaps;
+  readonly methodTimes: MethodTimes;
   /** Undefined where nothing is observed, as in tests. */
   readonly telemetry: ServiceTelemetry | undefined;
   /** Decides a call that began before anything was known. */
   decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision;
+  /** A call's first attempt begins: the retry budget is a share of the calls that are made. */
+  callStarted(nowMs: number): void;
+  /** A call's first attempt has ended. */
+  callEnded(nowMs: number): void;
   /** A retry that was drawn from the budget reached nobody. */
   retryUnused(): void;
   /** Stands in for an attempt's transport, where it gives one: faults that a test asks for. Must not throw. */

@@ -214,6 +214,7 @@ export class SnapshotPicker implements Picker {
   #refuse(call: RoutedCall, isFinal: boolean, details: string): PickResult {
     if (call.tried !== undefined && call.lastCode >= 0) this.#context.host.retryUnused();
     call.isRefused = isFinal;
+    call.lastEnding = 'none';
     call.lastCode = -1;
     call.wasProbe = false;
     return {

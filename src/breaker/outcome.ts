@@ -25,7 +25,7 @@ export interface AttemptFacts {
   readonly usualMs: number;
   /** Our own event loop was stalled when the attempt ended. */
   readonly isStalled: boolean;
-  /** We ended it ourselves: a probe that nothing had come back from in its time. */
+  /** We ended it ourselves, since it had not been answered in the time that we, or the policy, gave it. */
   readonly isGivenUp: boolean;
   /** For a hedge that lost: how long the winner took, in milliseconds. Undefined when unknown, and for everything else. */
   readonly winnerMs: number | undefined;
@@ -53,7 +53,7 @@ const BROKEN_WRITE = 'triggered by internal client error';
 /** Called when an attempt ends. Pure, allocates nothing. */
 export function classifyAttempt(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (facts.isStalled) return 'neutral';
-  if (facts.isGivenUp) return 'silent';
+  if (facts.isGivenUp) return isTooEarly(facts) ? 'neutral' : facts.received ? 'failure' : 'silent';
   switch (facts.code) {
     case CANCELLED:
       return classifyCancelled(facts, rules);
@@ -81,8 +81,12 @@ function isServersOwnCancel(facts: AttemptFacts, rules: OutcomeRules): boolean {
 
 function classifyDeadline(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (!rules.failureStatusCodes.has('DEADLINE_EXCEEDED')) return 'neutral';
-  if (facts.elapsedMs < MIN_DEADLINE_MS || facts.elapsedMs <= USUAL_FACTOR * facts.usualMs) return 'neutral';
+  if (isTooEarly(facts)) return 'neutral';
   return facts.received ? 'failure' : 'silent';
+}
+
+function isTooEarly({ elapsedMs, usualMs }: AttemptFacts): boolean {
+  return elapsedMs < MIN_DEADLINE_MS || elapsedMs <= USUAL_FACTOR * usualMs;
 }
 
 function isFailure(facts: AttemptFacts, rules: OutcomeRules): boolean {

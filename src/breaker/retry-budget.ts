@@ -2,23 +2,26 @@ const BUCKETS = 10;
 const BUCKET_MS = 1000;
 
 export interface RetryBudgetRules {
-  /** Retries per hundred calls of the last ten seconds. */
+  /** Retries per hundred calls that were under way within the last ten seconds. */
   readonly percent: number;
-  /** Allowed however few the calls, for each second of the last ten in which there was a call. */
+  /** Allowed however few the calls, for each second of the last ten in which a call was under way. */
   readonly minPerSecond: number;
 }
 
 /** One service's allowance of retries in one lane. Times are monotonic milliseconds and do not go back. */
 export interface RetryBudget {
-  /** Calls and retries of the last ten seconds. */
+  /** Calls that were under way within the last ten seconds, however long ago they began. */
   readonly calls: number;
+  /** Retries of the last ten seconds. */
   readonly retries: number;
   /** Retries that `tryRetry` has refused so far. */
   readonly refused: number;
   /** Share of what is allowed now that was not drawn, in [0, 1]; 1 while there are no calls. */
   left(nowMs: number): number;
-  /** A call begins (not: an attempt). */
+  /** A call's first attempt begins; until then the call has cost no server anything. */
   callStarted(nowMs: number): void;
+  /** That attempt has ended. */
+  callEnded(nowMs: number): void;
   /** Draws one retry. False: the budget is spent and the call gets its real status. */
   tryRetry(nowMs: number): boolean;
   /**
@@ -38,15 +41,18 @@ export function createRetryBudget(rules: RetryBudgetRules): RetryBudget {
 }
 
 class RingBudget implements RetryBudget {
-  calls = 0;
   retries = 0;
   refused = 0;
   #percent = 0;
   #minPerSecond = 0;
   #activeSeconds = 0;
+  #inFlight = 0;
+  #allEnded = 0;
   /** Seconds since the clock's zero of the newest bucket. */
   #second = Number.NEGATIVE_INFINITY;
-  readonly #calls: number[] = new Array<number>(BUCKETS).fill(0);
+  /** Calls that ended in that second. */
+  readonly #ended: number[] = new Array<number>(BUCKETS).fill(0);
+  readonly #isActive: boolean[] = new Array<boolean>(BUCKETS).fill(false);
   readonly #retries: number[] = new Array<number>(BUCKETS).fill(0);
   /** Of these, those that were made in any case. */
   readonly #forced: number[] = new Array<number>(BUCKETS).fill(0);
@@ -61,12 +67,21 @@ class RingBudget implements RetryBudget {
     this.#minPerSecond = rules.minPerSecond;
   }
 
+  get calls(): number {
+    return this.#inFlight + this.#allEnded;
+  }
+
   callStarted(nowMs: number): void {
+    this.#activate(this.#advance(nowMs));
+    this.#inFlight += 1;
+  }
+
+  callEnded(nowMs: number): void {
     const slot = this.#advance(nowMs);
-    const before = this.#calls[slot] ?? 0;
-    if (before === 0) this.#activeSeconds += 1;
-    this.#calls[slot] = before + 1;
-    this.calls += 1;
+    this.#activate(slot);
+    this.#inFlight -= 1;
+    this.#ended[slot] = (this.#ended[slot] ?? 0) + 1;
+    this.#allEnded += 1;
   }
 
   tryRetry(nowMs: number): boolean {
@@ -110,6 +125,12 @@ class RingBudget implements RetryBudget {
     return Math.max((this.calls * this.#percent) / 100, this.#activeSeconds * this.#minPerSecond);
   }
 
+  #activate(slot: number): void {
+    if (this.#isActive[slot] === true) return;
+    this.#isActive[slot] = true;
+    this.#activeSeconds += 1;
+  }
+
   #draw(slot: number): void {
     this.#retries[slot] = (this.#retries[slot] ?? 0) + 1;
     this.retries += 1;
@@ -120,19 +141,22 @@ class RingBudget implements RetryBudget {
     const second = Math.floor(nowMs / BUCKET_MS);
     if (second > this.#second) {
       const first = Math.max(this.#second + 1, second - BUCKETS + 1);
-      for (let next = first; next <= second; next += 1) this.#clear(next % BUCKETS);
+      for (let next = first; next <= second; next += 1) {
+        this.#clear(next % BUCKETS);
+        if (this.#inFlight > 0) this.#activate(next % BUCKETS);
+      }
       this.#second = second;
     }
     return this.#second % BUCKETS;
   }
 
   #clear(slot: number): void {
-    const calls = this.#calls[slot] ?? 0;
-    if (calls > 0) this.#activeSeconds -= 1;
-    this.calls -= calls;
+    if (this.#isActive[slot] === true) this.#activeSeconds -= 1;
+    this.#isActive[slot] = false;
+    this.#allEnded -= this.#ended[slot] ?? 0;
+    this.#ended[slot] = 0;
     this.retries -= this.#retries[slot] ?? 0;
     this.#allForced -= this.#forced[slot] ?? 0;
-    this.#calls[slot] = 0;
     this.#retries[slot] = 0;
     this.#forced[slot] = 0;
   }

@@ -9,12 +9,12 @@ import {
   type StatusObject,
 } from '../internal/grpc';
 import type { Decision, ForceSelector } from '../policy/plan';
-import { CALL_CONTEXT, type CallContext } from '../resolver/call-context';
+import { CALL_CONTEXT, type CallContext, type MethodFacts } from '../resolver/call-context';
 import type { ObservedCall } from '../telemetry/observed-call';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { CallReport, CallReportAttempt } from './call-report';
 import type { CallScope } from './call-scope';
-import type { UnaryMethods } from './unary-methods';
+import type { KnownMethods } from './known-methods';
 
 const DEADLINE_EXCEEDED = 4;
 
@@ -24,7 +24,7 @@ export interface CallHome {
   readonly clock: Clock;
   readonly staticLabels: Readonly<Record<string, string>>;
   readonly telemetry: ServiceTelemetry | undefined;
-  readonly unaryMethods: UnaryMethods;
+  readonly knownMethods: KnownMethods;
   callStarted(): void;
   callEnded(): void;
 }
@@ -44,6 +44,8 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   #listener: InterceptingListener | undefined;
   #decision: Decision | undefined;
   #timeout: Timer | undefined;
+  /** Whoever is answering while grpc-js does not know it yet. */
+  #peer: string | undefined;
   #startedAtMs = 0;
   #isOpen = false;
 
@@ -70,8 +72,8 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
     return this.#scope?.retry === false;
   }
 
-  get isUnary(): boolean {
-    return this.#home.unaryMethods.has(this.#method);
+  get methodFacts(): MethodFacts | undefined {
+    return this.#home.knownMethods.of(this.#method);
   }
 
   get observer(): AttemptObserver | undefined {
@@ -86,6 +88,10 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
       const details = `Deadline exceeded after ${(timeoutMs / 1000).toFixed(3)}s (timeoutMs of ${decision.by} ${decision.route})`;
       this.#inner.cancelWithStatus(DEADLINE_EXCEEDED, details);
     });
+  }
+
+  answering(peer: string): void {
+    this.#peer = peer;
   }
 
   // AttemptObserver
@@ -131,7 +137,8 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   }
 
   getPeer(): string {
-    return this.#inner.getPeer();
+    const peer = this.#inner.getPeer();
+    return peer === 'unknown' ? (this.#peer ?? peer) : peer;
   }
 
   sendMessageWithContext(...args: Parameters<Call['sendMessageWithContext']>): void {

@@ -6,7 +6,7 @@ import { formatTarget, type Target } from '../resolver/target';
 import type { CallScopes } from './call-scope';
 import { GraylaneChannel } from './channel';
 import { DEFAULT_CHANNEL_OPTIONS, FIXED_CHANNEL_OPTIONS } from './default-options';
-import { UnaryMethods } from './unary-methods';
+import { KnownMethods } from './known-methods';
 
 export interface ChannelSetDeps {
   readonly grpc: GrpcModule;
@@ -18,8 +18,8 @@ export interface ChannelSetDeps {
 
 /** The open channels of one lane, and how many of their calls are in flight. */
 export class ChannelSet {
-  /** Of the lane's services; for the options of clients, which teach it. */
-  readonly unaryMethods: UnaryMethods = new UnaryMethods();
+  /** Of all services; clients teach it through their options. */
+  readonly knownMethods: KnownMethods = new KnownMethods();
   readonly #deps: ChannelSetDeps;
   readonly #targets = new Map<GraylaneChannel, string>();
   #callsInFlight = 0;
@@ -54,7 +54,7 @@ export class ChannelSet {
         clock,
         staticLabels,
         telemetry,
-        unaryMethods: this.unaryMethods,
+        knownMethods: this.knownMethods,
         callStarted: () => {
           this.#callsInFlight += 1;
         },

@@ -12,6 +12,7 @@ import {
 import { compileDestinations, findDestination } from './destinations';
 import type { PolicyDocument, RouteDocument, SubsetDocument } from './document';
 import { compileMatch } from './match';
+import { MethodSet } from './method-set';
 import { compileOverride, type EnvironmentOverride } from './override';
 import { parsePolicyText } from './parse-text';
 import { canonicalJson, deepFreeze } from './plain-data';
@@ -79,6 +80,7 @@ function buildPlan(
   const defaultSubset = document.default ?? [...subsets.keys()][0] ?? ALL_INSTANCES;
   const base = {
     timeoutMs: document.timeoutMs,
+    attemptTimeoutMs: document.attemptTimeoutMs,
     retry: resolveRetry(document.retry),
     hedging: undefined,
     datacenters: undefined,
@@ -105,6 +107,7 @@ function buildPlan(
       route: route.name,
       destination: destinationOf(subset, route.strict === true),
       timeoutMs: route.timeoutMs ?? base.timeoutMs,
+      attemptTimeoutMs: route.attemptTimeoutMs ?? base.attemptTimeoutMs,
       retry: route.retry === undefined ? base.retry : resolveRetry(route.retry),
       hedging: resolveHedging(route.hedging),
       datacenters: undefined,
@@ -130,6 +133,7 @@ function buildPlan(
     balancing,
     locality: resolveLocality(document.locality),
     retryBudget: resolveRetryBudget(document.retryBudget),
+    ...(document.idempotent !== undefined && { idempotent: MethodSet.of(document.idempotent) }),
     breaker: resolveBreaker(document.breaker),
     subsetBreaker: resolveSubsetBreaker(document.subsetBreaker),
     document: options.origin === 'none' ? undefined : document,

@@ -21,10 +21,21 @@ export interface PolicyDocument<S extends string = string> {
   readonly default?: NoInfer<S>;
   /** First match wins. At most 1,000. */
   readonly routes?: readonly RouteDocument<NoInfer<S>>[];
-  /** Applies to every call whose route has none. `off` means one attempt. */
+  /**
+   * Says that calls may run again, and how they are tried again; for every call whose route says nothing of it. `off`: they
+   * run at most once, whatever `idempotent` and method definitions say. Default: calls of idempotent methods alone may run
+   * again. What no server can have seen is always tried elsewhere.
+   */
   readonly retry?: RetryDocument | 'off';
+  /**
+   * Methods that may run again, `/package.Service/Method` or a prefix that ends in `/`; beside those whose definition has an
+   * `idempotency_level`. Tried again as `retry: {}` says, where no `retry` applies.
+   */
+  readonly idempotent?: readonly string[];
   /** Shortens the caller's deadline, never lengthens it. Milliseconds, > 0. */
   readonly timeoutMs?: number;
+  /** For every call whose route has none. See {@link RouteDocument.attemptTimeoutMs}. */
+  readonly attemptTimeoutMs?: number | 'auto';
   readonly retryBudget?: RetryBudgetDocument;
   readonly balancing?: BalancingDocument;
   readonly locality?: LocalityDocument;
@@ -91,6 +102,11 @@ export interface RouteDocument<S extends string = string> {
   /** True: no fallback subset for calls of this route. Default false. */
   readonly strict?: boolean;
   readonly timeoutMs?: number;
+  /**
+   * How long one attempt may take before the next one begins; only of calls that may run again and have an attempt left.
+   * Milliseconds, > 0. `auto`: ten times what the method usually takes, at least 100 ms. Default: as long as the call.
+   */
+  readonly attemptTimeoutMs?: number | 'auto';
   readonly retry?: RetryDocument | 'off';
   /** Instead of `retry`: a second attempt while the first is still out. Only for calls that may be made twice. */
   readonly hedging?: HedgingDocument;

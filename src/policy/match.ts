@@ -1,5 +1,6 @@
 import type { LabelMatcherDocument, RouteDocument } from './document';
 import { compileMatcher, describeMatcher } from './matchers/matcher';
+import { MethodSet } from './method-set';
 import type { LabelCondition, MatchPlan } from './plan';
 import { compileSample } from './sample';
 
@@ -10,8 +11,7 @@ export function compileMatch(route: RouteDocument, salt: string): MatchPlan | un
     return undefined;
   }
   return {
-    exactMethods: new Set(methods.filter((method) => !method.endsWith('/'))),
-    methodPrefixes: methods.filter((method) => method.endsWith('/')),
+    methods: methods.length === 0 ? undefined : MethodSet.of(methods),
     labels: compileConditions(labels),
     any: any.map((group) => compileConditions(group.labels)),
     sample: sample === undefined ? undefined : compileSample(sample.by.toLowerCase(), sample.percent, salt),

@@ -1,4 +1,5 @@
 import type { Algorithm, PolicyDocument, StatusName } from './document';
+import type { MethodSet } from './method-set';
 import type { RoutePlan } from './route-plan';
 
 export type * from './route-plan';
@@ -26,6 +27,8 @@ export interface Plan {
   readonly balancing: BalancingPlan;
   readonly locality: LocalityPlan;
   readonly retryBudget: { readonly percent: number; readonly minPerSecond: number };
+  /** Methods that the policy calls idempotent; undefined: none. */
+  readonly idempotent?: MethodSet;
   readonly breaker: BreakerPlan;
   readonly subsetBreaker: SubsetBreakerPlan;
   /** The document that this was compiled from, deeply frozen; undefined without a policy. */
@@ -109,7 +112,9 @@ export interface Decision {
   readonly route: string;
   readonly destination: Destination;
   readonly timeoutMs: number | undefined;
-  /** `undefined`: nothing said anywhere, the library's default applies. */
+  /** How long one attempt may take, for calls that may run again. Milliseconds; undefined: as long as the call. */
+  readonly attemptTimeoutMs: number | 'auto' | undefined;
+  /** `undefined`: nothing said anywhere, so that only calls of idempotent methods may run again. */
   readonly retry: RetryPlan | 'off' | undefined;
   /** When set, `retry` plays no part. */
   readonly hedging: HedgingPlan | undefined;

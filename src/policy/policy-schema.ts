@@ -54,6 +54,15 @@ export const matchSchema: Schema = closed({
   ),
 });
 
+const attemptTimeout: Schema = {
+  title: 'auto or milliseconds',
+  type: ['string', 'number'],
+  if: { type: 'string' },
+  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
+  then: { const: 'auto' },
+  else: positive,
+};
+
 const statusName: Schema = { enum: STATUS_NAMES };
 
 const retry: Schema = closed({
@@ -132,6 +141,7 @@ const route: Schema = closed(
     stickySalt: nonEmptyText,
     strict: { type: 'boolean' },
     timeoutMs: positive,
+    attemptTimeoutMs: ref('attemptTimeout'),
     retry: ref('retryOrOff'),
     hedging: closed(
       {
@@ -168,7 +178,9 @@ export const policySchema: Schema = {
       default: text,
       routes: listOf(ref('route'), { maxItems: MAX_ROUTES }),
       retry: ref('retryOrOff'),
+      idempotent: listOf(method, { minItems: 1, uniqueItems: true, description: 'methods that may run again' }),
       timeoutMs: positive,
+      attemptTimeoutMs: ref('attemptTimeout'),
       retryBudget: closed({ percent: percentage(0), minPerSecond: notNegative }),
       balancing: closed({
         algorithm: { enum: ['peak_ewma', 'least_request', 'round_robin', 'random', 'ring_hash'] },
@@ -194,6 +206,7 @@ export const policySchema: Schema = {
     ...matchDefinitions,
     match: matchSchema,
     statusName,
+    attemptTimeout,
     retry,
     retryOrOff,
     breaker,

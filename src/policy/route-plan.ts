@@ -1,3 +1,4 @@
+import type { MethodSet } from './method-set';
 import type { Decision } from './plan';
 
 /** A route of a plan: which calls, and their shares. Immutable, as all of the plan. */
@@ -10,10 +11,9 @@ export interface RoutePlan {
 }
 
 export interface MatchPlan {
-  /** Must hold besides the two lists below. */
   readonly path?: PathCondition;
-  readonly exactMethods: ReadonlySet<string>;
-  readonly methodPrefixes: readonly string[];
+  /** Undefined: every method, as far as `path` lets it. */
+  readonly methods: MethodSet | undefined;
   /** ANDed. */
   readonly labels: readonly LabelCondition[];
   /** Empty: no `any`. Otherwise one group must hold whole. */

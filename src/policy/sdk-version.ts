@@ -1,5 +1,5 @@
 /** Version of this library, as in package.json (a test compares them). What a policy's `minSdk` is held against. */
-export const SDK_VERSION = '0.1.0';
+export const SDK_VERSION = '0.2.0';
 
 /** True when `version` is later than `than`; both `major.minor.patch`. */
 export function isLaterVersion(version: string, than: string): boolean {

@@ -1,8 +1,16 @@
 import type { AttemptObserver } from '../balancer/attempts/routed-call';
 import type { Decision, ForceSelector } from '../policy/plan';
+import type { CallKind } from '../routing/call';
 
 /** Under this symbol a call's context travels in its metadata options; nothing of it goes on the wire. */
 export const CALL_CONTEXT: symbol = Symbol('graylane.call');
+
+/** What a method's definition says of it. */
+export interface MethodFacts {
+  readonly kind: CallKind;
+  /** Its `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT. */
+  readonly isIdempotent: boolean;
+}
 
 /**
  * What the wrapped Channel captured in the caller's async context. grpc-js runs selectors and picks in whichever
@@ -12,12 +20,14 @@ export interface CallContext {
   readonly force: ForceSelector | undefined;
   readonly stickyKey: string | undefined;
   readonly noRetry: boolean;
-  /** One request, one response; false where that is not known. */
-  readonly isUnary: boolean;
+  /** Undefined where no definition of the method was seen. */
+  readonly methodFacts: MethodFacts | undefined;
   readonly observer: AttemptObserver | undefined;
   /**
    * The decision has been taken. `late` is true when the call had been handed to grpc-js before anything was known, so
    * that its method config could not carry the route's timeout.
    */
   decided(decision: Decision, late: boolean): void;
+  /** `peer` has begun to answer, and what it said is held until it is whole; grpc-js does not know it until then. */
+  answering(peer: string): void;
 }

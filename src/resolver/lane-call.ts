@@ -1,49 +1,157 @@
-import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
+import type { AttemptEnding, AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { FallbackUse } from '../balancer/tiers/fallback-use';
-import type { Decision } from '../policy/plan';
+import { DEFAULT_RETRY } from '../policy/defaults';
+import type { Decision, RetryPlan } from '../policy/plan';
+import { statusNameOf } from '../policy/status-names';
+import type { CallKind } from '../routing/call';
 import type { CallContext } from './call-context';
-import { retryOf } from './call-retry';
+import type { RetryGate } from './retry-gate';
 
-/** One call, as made by the config selector and carried through every pick. */
+/** What a call's channel has a say in. */
+export interface ChannelFacts {
+  /** `grpc.enable_retries: 0`: grpc-js makes no second attempt of any kind. */
+  readonly isRetryDisabled: boolean;
+  /** `grpc.per_rpc_retry_buffer_size`. */
+  readonly retryBufferBytes: number;
+}
+
+/**
+ * One call, as made by the config selector and carried through every pick. It is also grpc-js' retry policy of the call:
+ * grpc-js reads `retryableStatusCodes` at each failure, which makes a getter the place to say no without hiding the real
+ * status. How many attempts there are is counted here; grpc-js only has its own limit beside.
+ */
 export class LaneCall implements RoutedCall {
   readonly method: string;
   readonly context: CallContext | undefined;
   readonly observer: AttemptObserver | undefined;
   decision: Decision | undefined = undefined;
   tried: Endpoint[] | undefined = undefined;
+  attempts = 0;
   sticky = false;
   bucket = -1;
   hash = -1;
   isRefused = false;
   inFlight = 0;
   fallbackUse: FallbackUse = 'unasked';
+  lastEnding: AttemptEnding = 'none';
   lastCode = -1;
   wasProbe = false;
   rejectedAt: RoutedCall['rejectedAt'] = undefined;
+  readonly #gate: RetryGate;
+  readonly #channel: ChannelFacts;
+  /** Of `retry`, which is asked for many times; null: not looked up yet. */
+  #retry: RetryPlan | undefined | null = null;
+  /** What the gate has said of the last failure, where that was asked before grpc-js asks. */
+  #codes: string[] | undefined = undefined;
 
-  get canTryAgain(): boolean {
-    const retry = retryOf(this);
-    return retry !== undefined && (this.tried?.length ?? 0) < retry.maxAttempts;
+  /** `bare`: who hears of the attempts of a call that has no context. */
+  constructor(
+    method: string,
+    context: CallContext | undefined,
+    gate: RetryGate,
+    channel: ChannelFacts,
+    bare?: AttemptObserver,
+  ) {
+    this.method = method;
+    this.context = context;
+    this.#gate = gate;
+    this.#channel = channel;
+    this.observer = context === undefined ? bare : context.observer;
   }
 
-  get mayHoldResponse(): boolean {
-    return this.context?.isUnary === true && this.canTryAgain;
+  get kind(): CallKind | undefined {
+    return this.context?.methodFacts?.kind;
   }
 
-  get isLastAttempt(): boolean {
-    const retry = retryOf(this);
-    return retry !== undefined && (this.tried?.length ?? 0) + 1 >= retry.maxAttempts;
+  get isSingleResponse(): boolean {
+    const { kind } = this;
+    return kind !== 'serverStream' && kind !== 'bidi';
+  }
+
+  /** How the call may run again: undefined when nobody has said that it may, and before the decision. */
+  get retry(): RetryPlan | undefined {
+    if (this.decision === undefined) return undefined;
+    if (this.#retry === null) this.#retry = this.#lookUpRetry(this.decision);
+    return this.#retry;
   }
 
   get mayRetry(): boolean {
-    return retryOf(this) !== undefined;
+    return this.retry !== undefined;
   }
 
-  /** `bare`: who hears of the attempts of a call that has no context. */
-  constructor(method: string, context: CallContext | undefined, bare?: AttemptObserver) {
-    this.method = method;
-    this.context = context;
-    this.observer = context === undefined ? bare : context.observer;
+  get canTryAgain(): boolean {
+    const { retry } = this;
+    return retry !== undefined && this.attempts < retry.maxAttempts;
   }
+
+  get isLastAttempt(): boolean {
+    const { retry } = this;
+    return retry !== undefined && this.attempts > 0 && this.attempts + 1 >= retry.maxAttempts;
+  }
+
+  get mayHoldResponse(): boolean {
+    const { retry } = this;
+    return retry !== undefined && this.kind === 'unary' && this.attempts + 1 < retry.maxAttempts;
+  }
+
+  willTryAgain(): boolean {
+    this.#codes = this.#gate.retryableCodes(this);
+    const name = statusNameOf(this.lastCode);
+    return name !== undefined && this.#codes.includes(name);
+  }
+
+  get retryBufferBytes(): number {
+    return this.#channel.retryBufferBytes;
+  }
+
+  giveUpAttempt(isProbe: boolean): boolean {
+    return this.canTryAgain && this.#gate.drawForGivenUp(isProbe);
+  }
+
+  answering(peer: string): void {
+    this.context?.answering(peer);
+  }
+
+  // grpc-js' retry policy
+
+  /** grpc-js counts what is tried elsewhere for other reasons too, so it gets no limit of ours. */
+  readonly maxAttempts = 1_000;
+
+  get initialBackoff(): string {
+    return seconds((this.retry ?? DEFAULT_RETRY).initialBackoffMs);
+  }
+
+  get maxBackoff(): string {
+    return seconds((this.retry ?? DEFAULT_RETRY).maxBackoffMs);
+  }
+
+  get backoffMultiplier(): number {
+    return (this.retry ?? DEFAULT_RETRY).backoffMultiplier;
+  }
+
+  get retryableStatusCodes(): string[] {
+    const codes = this.#codes ?? this.#gate.retryableCodes(this);
+    this.#codes = undefined;
+    return codes;
+  }
+
+  /** The owner's word, from the nearest to the farthest: the caller, the policy, the method's definition. */
+  #lookUpRetry({ retry, hedging, plan }: Decision): RetryPlan | undefined {
+    if (this.#channel.isRetryDisabled || this.context?.noRetry === true || hedging !== undefined) return undefined;
+    if (retry !== undefined) return retry === 'off' || retry.maxAttempts < 2 ? undefined : retry;
+    const isIdempotent = this.context?.methodFacts?.isIdempotent === true || plan.idempotent?.has(this.method) === true;
+    return isIdempotent ? DEFAULT_RETRY : undefined;
+  }
+}
+
+const texts = new Map<number, string>();
+
+/** As grpc-js wants it. Each call asks for the same few. */
+export function seconds(milliseconds: number): string {
+  const known = texts.get(milliseconds);
+  if (known !== undefined) return known;
+  const text = `${milliseconds / 1000}s`;
+  if (texts.size < 1_000) texts.set(milliseconds, text);
+  return text;
 }

@@ -18,11 +18,14 @@ import {
 import type { Snapshot } from '../snapshot/snapshot';
 import { createCallConfig } from './call-config';
 import { CALL_CONTEXT, type CallContext } from './call-context';
-import { LaneCall } from './lane-call';
+import { type ChannelFacts, LaneCall } from './lane-call';
 import { type LaneHandle, soleLane } from './lanes';
 import { reasonFilters } from './reason-filter';
 import type { Service } from './service';
 import { targetFromUri } from './target';
+
+/** grpc-js' own default. */
+const RETRY_BUFFER_BYTES = 2 ** 20;
 
 /**
  * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service and hands each snapshot
@@ -46,7 +49,11 @@ export function createResolverClass(): ResolverConstructor {
       this.#service = lane.service(targetFromUri(target));
       this.#listener = listener;
       this.#link = createLink(this.#service);
-      this.#selector = new StableSelector(this.#service, this.#link);
+      const facts: ChannelFacts = {
+        isRetryDisabled: options['grpc.enable_retries'] === 0,
+        retryBufferBytes: options['grpc.per_rpc_retry_buffer_size'] ?? RETRY_BUFFER_BYTES,
+      };
+      this.#selector = new StableSelector(this.#service, this.#link, facts);
     }
 
     /** Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves. */
@@ -92,26 +99,24 @@ function createLink(service: Service): ChannelLink {
 class StableSelector implements ConfigSelector {
   readonly #service: Service;
   readonly #link: ChannelLink;
+  readonly #facts: ChannelFacts;
 
-  constructor(service: Service, link: ChannelLink) {
+  constructor(service: Service, link: ChannelLink, facts: ChannelFacts) {
     this.#service = service;
     this.#link = link;
+    this.#facts = facts;
   }
 
   invoke(method: string, metadata: Metadata): CallConfig {
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const bare = context === undefined ? this.#service.bareObserver : undefined;
-    const call = new LaneCall(method, context, bare);
+    const call = new LaneCall(method, context, this.#service.retries, this.#facts, bare);
     const { snapshot } = this.#service;
     if (snapshot !== undefined) {
       const decision = this.#service.decide(call, snapshot, metadata);
       context?.decided(decision, false);
     }
-    this.#service.callStarted();
-    const gate = this.#service.retries;
-    return this.#link.isReady
-      ? createCallConfig(call, gate)
-      : createCallConfig(call, gate, reasonFilters(call, this.#link));
+    return this.#link.isReady ? createCallConfig(call) : createCallConfig(call, reasonFilters(call, this.#link));
   }
 
   unref(): void {}

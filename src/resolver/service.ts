@@ -1,4 +1,5 @@
 import { AttemptTaps } from '../balancer/attempts/attempt-taps';
+import { MethodTimes } from '../balancer/attempts/method-times';
 import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
 import { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import { createEndpointLoad } from '../balancer/endpoints/load';
@@ -65,6 +66,7 @@ export class Service implements BalancerHost {
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector = createStallDetector();
   readonly taps: AttemptTaps = new AttemptTaps();
+  readonly methodTimes: MethodTimes = new MethodTimes();
   /** Compare subsets by what this lane sees of them, and shed the worse. */
   readonly guards: Guarding;
   /** Whether a failed call is tried again. */
@@ -196,9 +198,12 @@ export class Service implements BalancerHost {
     return { left: this.#budget.left(this.clock.now()), refused: this.#budget.refused };
   }
 
-  /** A call begins: the retry budget is a share of these. */
-  callStarted(): void {
-    this.#budget.callStarted(this.clock.now());
+  callStarted(nowMs: number): void {
+    this.#budget.callStarted(nowMs);
+  }
+
+  callEnded(nowMs: number): void {
+    this.#budget.callEnded(nowMs);
   }
 
   /** A call that was handed to grpc-js before anything was known is decided at its first pick. */

@@ -10,6 +10,9 @@ export interface Labels {
   get(key: string): string | undefined;
 }
 
+/** Of requests and responses: one of each, or a stream of either or both. */
+export type CallKind = 'unary' | 'clientStream' | 'serverStream' | 'bidi';
+
 /** What routing may know of one call. */
 export interface RoutingInput {
   /** `/package.Service/Method`. */

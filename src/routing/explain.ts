@@ -32,6 +32,8 @@ export interface ExplainedDecision {
   /** The failover order, where the policy writes it out. */
   readonly tiers?: readonly PlannedTier[];
   readonly timeoutMs?: number;
+  readonly attemptTimeoutMs?: number | 'auto';
+  /** As the policy says it; undefined: it says nothing, and only calls of idempotent methods may run again. */
   readonly retry?: RetryPlan | 'off';
   readonly datacenters?: readonly string[];
   readonly force?: ForceSelector;
@@ -80,7 +82,7 @@ export function explainRouting(plan: Plan, input: RoutingInput, env: RoutingEnvi
   };
   const outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
   const decision = decide(plan, { ...input, labels }, outcome, env, recorder);
-  const { timeoutMs, retry, datacenters, force, destination } = decision;
+  const { timeoutMs, attemptTimeoutMs, retry, datacenters, force, destination } = decision;
   return {
     service: plan.service,
     revision: plan.revision,
@@ -93,6 +95,7 @@ export function explainRouting(plan: Plan, input: RoutingInput, env: RoutingEnvi
       chain: destination.chain,
       ...(destination.tiers !== undefined && { tiers: destination.tiers }),
       ...(timeoutMs !== undefined && { timeoutMs }),
+      ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
       ...(retry !== undefined && { retry }),
       ...(datacenters !== undefined && { datacenters }),
       ...(force !== undefined && { force }),
@@ -156,5 +159,6 @@ function explainOverride(override: OverridePlan, inForce: boolean): ExplainedOve
 
 function methodsOf({ match }: RoutePlan): readonly string[] {
   if (match === undefined) return [];
-  return [...match.exactMethods, ...match.methodPrefixes, ...(match.path === undefined ? [] : [match.path.describe])];
+  const { exact = [], prefixes = [] } = match.methods ?? {};
+  return [...exact, ...prefixes, ...(match.path === undefined ? [] : [match.path.describe])];
 }

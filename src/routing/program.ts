@@ -102,6 +102,5 @@ export class RoutingProgram {
 function matchesMethod({ match }: RoutePlan, method: string): boolean {
   if (match === undefined) return true;
   if (match.path?.test(method) === false) return false;
-  if (match.exactMethods.size === 0 && match.methodPrefixes.length === 0) return true;
-  return match.exactMethods.has(method) || match.methodPrefixes.some((prefix) => method.startsWith(prefix));
+  return match.methods === undefined || match.methods.has(method);
 }

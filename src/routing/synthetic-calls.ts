@@ -119,10 +119,8 @@ function valuesFor(conditions: readonly LabelCondition[], pool: readonly string[
 
 function methodsOf({ match }: RoutePlan): readonly string[] {
   if (match === undefined) return [];
-  return [
-    ...match.exactMethods,
-    ...match.methodPrefixes.map((prefix) => (prefix === '/' ? ORDINARY_METHOD : `${prefix}Any`)),
-  ];
+  const { exact = [], prefixes = [] } = match.methods ?? {};
+  return [...exact, ...prefixes.map((prefix) => (prefix === '/' ? ORDINARY_METHOD : `${prefix}Any`))];
 }
 
 function callerKeysOf(plan: Plan): readonly string[] {

@@ -99,6 +99,7 @@ export function createTestLane(options: TestLaneOptions = {}): TestLane {
     clientOptions: (given) => lane.clientOptions(given),
     channelOptions: (given) => lane.channelOptions(given),
     channel: (name, credentials, given) => lane.channel(name, credentials, given),
+    describeMethods: (...definitions) => lane.describeMethods(...definitions),
     metadata: (labels) => lane.metadata(labels),
     labels: (labels) => lane.labels(labels),
     with: (scope, fn) => lane.with(scope, fn),

@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { createRetryBudget, type RetryBudget } from '../../src/breaker/retry-budget';
 
 function calls(budget: RetryBudget, count: number, nowMs: number): void {
-  for (let call = 0; call < count; call += 1) budget.callStarted(nowMs);
+  for (let call = 0; call < count; call += 1) {
+    budget.callStarted(nowMs);
+    budget.callEnded(nowMs);
+  }
 }
 
 function retries(budget: RetryBudget, nowMs: number): number {
@@ -31,12 +34,26 @@ describe('the retry budget', () => {
     expect(retries(budget, 5000)).toBe(0);
   });
 
+  it('counts calls that are still under way, however long ago they began', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0 });
+    for (let call = 0; call < 50; call += 1) budget.callStarted(0);
+    expect(retries(budget, 60_000)).toBe(10);
+    expect(budget.calls).toBe(50);
+  });
+
+  it('lets a call be retried that fails after more than ten quiet seconds', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    budget.callStarted(0);
+    budget.callEnded(11_500);
+    expect(retries(budget, 11_500)).toBeGreaterThan(0);
+  });
+
   it('keeps attempts per call within its share when every call fails', () => {
     const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
     let attempts = 0;
     for (let call = 0; call < 6000; call += 1) {
       const nowMs = call * 10;
-      budget.callStarted(nowMs);
+      calls(budget, 1, nowMs);
       attempts += 1;
       if (budget.tryRetry(nowMs)) attempts += 1;
     }
@@ -49,7 +66,7 @@ describe('the retry budget', () => {
     let attempts = 0;
     for (let call = 0; call < 6000; call += 1) {
       const nowMs = call * 10;
-      budget.callStarted(nowMs);
+      calls(budget, 1, nowMs);
       attempts += 1;
       if (call > 500 && call % 100 === 0) {
         budget.takeRetry(nowMs);
@@ -100,34 +117,40 @@ describe('the retry budget', () => {
   it('agrees with a plain list of what happened', () => {
     const step = fc.record({
       waitMs: fc.oneof(fc.nat(300), fc.nat(30_000)),
-      kind: fc.constantFrom('call' as const, 'call' as const, 'retry' as const, 'back' as const),
+      kind: fc.constantFrom('begin', 'begin', 'end', 'retry', 'back'),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 150 }), fc.nat(100), fc.nat(3), (steps, percent, minPerSecond) => {
         const budget = createRetryBudget({ percent, minPerSecond });
-        let log: { second: number; kind: 'call' | 'retry' }[] = [];
+        const all: { readonly from: number; to: number }[] = [];
+        let retried: number[] = [];
         let nowMs = 12_345;
         for (const { waitMs, kind } of steps) {
           nowMs += waitMs;
           const second = Math.floor(nowMs / 1000);
-          log = log.filter((entry) => entry.second > second - 10);
-          const called = log.filter((entry) => entry.kind === 'call');
-          const retried = log.filter((entry) => entry.kind === 'retry');
-          if (kind === 'call') {
+          retried = retried.filter((one) => one > second - 10);
+          if (kind === 'begin') {
             budget.callStarted(nowMs);
-            log.push({ second, kind });
+            all.push({ from: second, to: Number.POSITIVE_INFINITY });
+          } else if (kind === 'end') {
+            const running = all.find(({ to }) => to === Number.POSITIVE_INFINITY);
+            if (running === undefined) continue;
+            budget.callEnded(nowMs);
+            running.to = second;
           } else if (kind === 'retry') {
-            const seconds = new Set(called.map((entry) => entry.second)).size;
-            const allowed = Math.max((called.length * percent) / 100, seconds * minPerSecond);
-            const expected = retried.length + 1 <= allowed;
-            expect(budget.tryRetry(nowMs)).toBe(expected);
-            if (expected) log.push({ second, kind });
+            const alive = all.filter(({ to }) => to > second - 10);
+            const seconds = Array.from({ length: 10 }, (_, age) => second - age);
+            const active = seconds.filter((each) => alive.some(({ from, to }) => from <= each && each <= to));
+            const allowed = Math.max((alive.length * percent) / 100, active.length * minPerSecond);
+            const isAllowed = retried.length + 1 <= allowed;
+            expect(budget.tryRetry(nowMs)).toBe(isAllowed);
+            if (isAllowed) retried.push(second);
           } else {
             budget.giveBack(nowMs);
-            const latest = retried.at(-1);
-            log = log.filter((entry) => entry !== latest);
+            retried.pop();
           }
         }
+        for (const { to } of all) if (to === Number.POSITIVE_INFINITY) budget.callEnded(nowMs);
         budget.giveBack(nowMs + 20_000);
         expect([budget.calls, budget.retries]).toEqual([0, 0]);
       }),

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Endpoint } from '../../src/balancer/endpoints/endpoint';
 import { createRetryBudget } from '../../src/breaker/retry-budget';
+import { emptyPlan } from '../../src/policy/compile';
 import { DEFAULT_RETRY } from '../../src/policy/defaults';
-import type { RetryPlan } from '../../src/policy/plan';
-import type { LaneCall } from '../../src/resolver/lane-call';
+import type { Decision, RetryPlan } from '../../src/policy/plan';
+import { statusCodeOf } from '../../src/policy/status-names';
+import { LaneCall } from '../../src/resolver/lane-call';
 import { RetryGate } from '../../src/resolver/retry-gate';
 import { FakeClock } from '../../src/testing/fake-clock';
 
@@ -12,11 +13,9 @@ const DEADLINE_EXCEEDED = 4;
 const NOT_FOUND = 5;
 const INTERNAL = 13;
 const UNAVAILABLE = 14;
-const ENDPOINT = {} as Endpoint;
 
 interface Setup {
-  readonly gate: RetryGate;
-  ask(facts: Partial<LaneCall>, retry?: RetryPlan): string[];
+  ask(facts: Partial<LaneCall>, retry?: RetryPlan | 'off' | undefined): string[];
   drawn(): number;
 }
 
@@ -26,10 +25,14 @@ function setUp(allowed: number): Setup {
   const budget = createRetryBudget({ percent: 0, minPerSecond: allowed });
   budget.callStarted(clock.now());
   const gate = new RetryGate(budget, clock);
-  const call = { tried: [ENDPOINT], lastCode: UNAVAILABLE, wasProbe: false, isRefused: false };
+  const channel = { isRetryDisabled: false, retryBufferBytes: 2 ** 20 };
   return {
-    gate,
-    ask: (facts, retry = DEFAULT_RETRY) => gate.retryableCodes({ ...call, ...facts } as LaneCall, retry),
+    ask: (facts, ...[retry = DEFAULT_RETRY]) => {
+      const call = new LaneCall('/shop.v1.Payments/Charge', undefined, gate, channel);
+      call.decision = { ...emptyPlan('payments').fallthrough, retry } as Decision;
+      return Object.assign(call, { attempts: 1, lastCode: UNAVAILABLE, lastEnding: 'answered', ...facts })
+        .retryableStatusCodes;
+    },
     drawn: () => budget.retries,
   };
 }
@@ -56,31 +59,50 @@ describe('the codes that may be retried just now', () => {
   });
 
   it('are none after the last attempt, for a refused call, and without a retry policy', () => {
-    const { gate, ask, drawn } = setUp(5);
-    expect(ask({ tried: [ENDPOINT, ENDPOINT] })).toEqual([]);
-    expect(ask({ tried: [ENDPOINT, ENDPOINT], wasProbe: true })).toEqual([]);
+    const { ask, drawn } = setUp(5);
+    expect(ask({ attempts: 2 })).toEqual([]);
+    expect(ask({ attempts: 2, wasProbe: true, lastEnding: 'broken' })).toEqual([]);
     expect(ask({ isRefused: true })).toEqual([]);
-    expect(gate.retryableCodes({ tried: [ENDPOINT], lastCode: UNAVAILABLE } as LaneCall, undefined)).toEqual([]);
+    expect(ask({}, 'off')).toEqual([]);
+    expect(ask({ wasProbe: true, lastEnding: 'broken' }, 'off')).toEqual([]);
     expect(drawn()).toBe(0);
   });
 
-  it('are all that a failed probe can end with, whatever the budget and the policy say', () => {
+  it('are all that an attempt can end with that no application has seen, at no cost, also where nothing may run again', () => {
+    const { ask, drawn } = setUp(0);
+    for (const retry of [DEFAULT_RETRY, 'off'] as const) {
+      expect(ask({ attempts: 0, lastEnding: 'unseen' }, retry)).toContain('UNAVAILABLE');
+      expect(ask({ attempts: 2, lastEnding: 'unseen' }, retry)).toContain('UNAVAILABLE');
+    }
+    expect(drawn()).toBe(0);
+  });
+
+  it('are all that a broken probe can end with, whatever the budget and the policy say', () => {
     const { ask } = setUp(0);
-    const codes = ask({ wasProbe: true, lastCode: INTERNAL });
+    const codes = ask({ wasProbe: true, lastEnding: 'broken', lastCode: INTERNAL });
     expect(codes).toEqual(expect.arrayContaining(['INTERNAL', 'UNKNOWN', 'UNAVAILABLE', 'NOT_FOUND']));
     for (const never of ['OK', 'CANCELLED', 'DEADLINE_EXCEEDED']) expect(codes).not.toContain(never);
   });
 
+  it.each(['ALREADY_EXISTS', 'NOT_FOUND', 'ABORTED', 'INTERNAL', 'UNKNOWN'])(
+    'are none when a probe is answered %s, which the policy does not name',
+    (name) => {
+      const { ask, drawn } = setUp(5);
+      expect(ask({ wasProbe: true, lastCode: statusCodeOf(name) ?? -1 })).toEqual([]);
+      expect(drawn()).toBe(0);
+    },
+  );
+
   it('of a probe count in the budget, so that others wait for them', () => {
     const { ask, drawn } = setUp(1);
-    expect(ask({ wasProbe: true })).not.toEqual([]);
+    expect(ask({ wasProbe: true, lastEnding: 'broken' })).not.toEqual([]);
     expect(drawn()).toBe(1);
     expect(ask({})).toEqual([]);
   });
 
   it('cost nothing when the attempt reached nobody', () => {
     const { ask, drawn } = setUp(0);
-    expect(ask({ lastCode: -1, tried: undefined })).toEqual(['UNAVAILABLE']);
+    expect(ask({ lastCode: -1, lastEnding: 'none', attempts: 0 })).toEqual(['UNAVAILABLE']);
     expect(drawn()).toBe(0);
   });
 });

@@ -86,7 +86,8 @@ export interface PaymentsServer extends ServerIdentity {
 
 export type Behaviour =
   /** `every: 5` fails one call in five; default 1, all. */
-  { readonly code: grpc.status; readonly details?: string; readonly every?: number } | { readonly delayMs: number };
+  | { readonly code: grpc.status; readonly details?: string; readonly every?: number; readonly afterMs?: number }
+  | { readonly delayMs: number };
 
 /** A real grpc-js server on a free port that says in each answer who it is. */
 export async function startPaymentsServer(
@@ -118,8 +119,11 @@ export async function startPaymentsServer(
       const answer = reply(call.request.order, call.metadata);
       const isSpared = behaviour !== undefined && 'code' in behaviour && calls % (behaviour.every ?? 1) !== 0;
       if (behaviour === undefined || isSpared) callback(null, answer);
-      else if ('code' in behaviour) callback({ code: behaviour.code, details: behaviour.details ?? 'as told' });
-      else setTimeout(() => callback(null, answer), behaviour.delayMs);
+      else if ('code' in behaviour) {
+        const failure = { code: behaviour.code, details: behaviour.details ?? 'as told' };
+        if (behaviour.afterMs === undefined) callback(failure);
+        else setTimeout(() => callback(failure), behaviour.afterMs);
+      } else setTimeout(() => callback(null, answer), behaviour.delayMs);
     },
     watch(call: grpc.ServerWritableStream<{ count: number; intervalMs: number }, ChargeReply>) {
       calls += 1;

@@ -17,8 +17,9 @@ import type { AttemptLink } from '../endpoints/load';
 import type { BalancerHost } from '../host';
 import type { Pool } from '../tiers/pool';
 import { beginAttempt, noteResponse, type Permits, settleAttempt } from './attempt-outcome';
-import { HeldResponse, isFromServer } from './held-response';
-import type { AttemptView, RoutedCall } from './routed-call';
+import { endingOf, HeldResponse } from './held-response';
+import { RepeatableCall } from './repeatable-call';
+import type { AttemptEnding, AttemptView, RoutedCall } from './routed-call';
 
 const UNAVAILABLE = 14;
 const PROBE_FLOOR_MS = 100;
@@ -61,9 +62,13 @@ export class Attempt implements AttemptLink, AttemptView {
   respondedAtMs = 0;
   isGivenUp = false;
   readonly #held = new HeldResponse();
+  /** Set while the call may run again: what grpc-js has of the transport's call. */
+  #repeatable: RepeatableCall | undefined;
+  #mayHold = false;
   readonly #permits: Permits = { endpoint: 0, subset: 0 };
   #isProbe = false;
-  #probeTimeout: Timer | undefined;
+  #isFirst = false;
+  #timeout: Timer | undefined;
   #from: Pool | undefined;
   #phase: Phase = 'picked';
   #isTransportDone = false;
@@ -80,7 +85,8 @@ export class Attempt implements AttemptLink, AttemptView {
     this.onCallStarted = () => this.#start();
     this.onCallEnded = (code, details) => {
       this.#isCallDone = true;
-      this.#end(code, details);
+      this.#end(code, details, 'broken');
+      if (this.#isTransportDone && this.#phase === 'ended') this.#release();
     };
   }
 
@@ -146,7 +152,11 @@ export class Attempt implements AttemptLink, AttemptView {
       this.#pool.host.intercept?.(this, own) ??
       real.createCall(metadata, connection.authority(host), method, own, callId);
     this.#transport = transport;
-    return transport;
+    const call = this.#call;
+    if (call?.mayRetry !== true) return transport;
+    this.#mayHold = call.mayHoldResponse;
+    this.#repeatable = new RepeatableCall(transport, () => this.#held.deliverTo(this.#listener));
+    return this.#repeatable;
   }
 
   /** Ends the attempt from our side, if it goes over `connection`. */
@@ -158,8 +168,12 @@ export class Attempt implements AttemptLink, AttemptView {
 
   onReceiveMetadata(metadata: Metadata): void {
     this.#respond();
-    if (this.#phase === 'started' && this.call.mayHoldResponse) this.#held.holdMetadata(metadata);
-    else this.#listener?.onReceiveMetadata(metadata);
+    if (!this.#mayHold || this.#phase !== 'started') {
+      this.#listener?.onReceiveMetadata(metadata);
+      return;
+    }
+    this.#held.holdMetadata(metadata);
+    this.call.answering(present(this.#transport).getPeer());
   }
 
   onReceiveMessage(message: Buffer): void {
@@ -172,9 +186,13 @@ export class Attempt implements AttemptLink, AttemptView {
   onReceiveStatus(status: StatusObject): void {
     this.#isTransportDone = true;
     const listener = this.#listener;
-    if (!this.#isAbandoned && isFromServer(status)) this.#held.deliverTo(listener);
-    this.#end(status.code, status.details);
+    const call = this.#call;
+    const ending = this.isGivenUp ? 'given-up' : this.#isAbandoned ? 'broken' : endingOf(status);
+    this.#end(status.code, status.details, ending);
+    // What ends the call is told in the order in which it came.
+    if (!this.#held.isEmpty && (ending === 'answered' || call?.willTryAgain() !== true)) this.#held.deliverTo(listener);
     listener?.onReceiveStatus(status);
+    if (this.#isCallDone && this.#phase === 'ended') this.#release();
   }
 
   #start(): void {
@@ -186,51 +204,70 @@ export class Attempt implements AttemptLink, AttemptView {
     this.isGivenUp = false;
     if (call.tried === undefined) call.tried = [endpoint];
     else call.tried.push(endpoint);
+    call.attempts += 1;
     call.inFlight += 1;
+    this.#isFirst = call.attempts === 1;
+    if (this.#isFirst) host.callStarted(now);
     host.endpoints.wake(now);
     endpoint.load.attemptStarted(this, now);
     this.#isProbe = beginAttempt(this.#permits, endpoint, present(this.#from), now);
-    if (this.#isProbe && call.canTryAgain) this.#limitProbe();
+    if (call.canTryAgain) this.#setTimeout();
   }
 
-  /** A probe that is not answered soon must leave its call the time to be answered by somebody else. */
-  #limitProbe(): void {
-    const connection = present(this.#connection);
-    const limitMs = Math.min(Math.max(PROBE_FLOOR_MS, PROBE_FACTOR * this.endpoint.load.usualMs), PROBE_CEILING_MS);
-    this.#probeTimeout = this.#pool.host.clock.setTimer(limitMs, () => {
-      this.#probeTimeout = undefined;
-      this.isGivenUp = true;
-      this.abandon(connection, UNAVAILABLE, `the breaker's probe got no answer within ${Math.round(limitMs)} ms`);
+  /** An attempt that takes too long must leave its call the time to be answered by another endpoint. */
+  #setTimeout(): void {
+    const { host } = this.#pool;
+    const { call } = this;
+    const wanted = call.decision?.attemptTimeoutMs;
+    const ownMs = wanted === 'auto' ? host.methodTimes.attemptLimitMs(call.method) : wanted;
+    const probeMs = this.#isProbe
+      ? Math.min(Math.max(PROBE_FLOOR_MS, PROBE_FACTOR * this.endpoint.load.usualMs), PROBE_CEILING_MS)
+      : undefined;
+    if (ownMs === undefined && probeMs === undefined) return;
+    const isOwn = probeMs === undefined || (ownMs !== undefined && ownMs < probeMs);
+    const limitMs = Math.min(ownMs ?? Number.POSITIVE_INFINITY, probeMs ?? Number.POSITIVE_INFINITY);
+    const what = isOwn ? 'the attempt got no answer' : "the breaker's probe got no answer";
+    this.#timeout = host.clock.setTimer(limitMs, () => {
+      this.#timeout = undefined;
+      this.#giveUp(!isOwn, `${what} within ${Math.round(limitMs)} ms`);
     });
   }
 
-  #stopProbeTimeout(): void {
-    this.#probeTimeout?.cancel();
-    this.#probeTimeout = undefined;
+  /** Never of a call that could not be tried again now: grpc-js would have its owner pay for our doubts. */
+  #giveUp(isProbe: boolean, details: string): void {
+    const { call } = this;
+    if (this.#repeatable?.isRequestKept(call.retryBufferBytes) !== true || !call.giveUpAttempt(isProbe)) return;
+    this.isGivenUp = true;
+    this.abandon(present(this.#connection), UNAVAILABLE, details);
+  }
+
+  #stopTimeout(): void {
+    this.#timeout?.cancel();
+    this.#timeout = undefined;
   }
 
   #respond(): void {
     if (this.responded || this.#phase !== 'started') return;
-    this.#stopProbeTimeout();
+    // What is held until it is whole may yet break off; anything else is tied to this attempt from now on.
+    if (!this.#mayHold) this.#stopTimeout();
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this, this.respondedAtMs);
     noteResponse(this.#pool.host, this.endpoint);
   }
 
-  #end(code: number, details: string): void {
-    if (this.#phase === 'started') {
-      this.#phase = 'ended';
-      this.#settle(code, details);
-    }
-    if (this.#phase === 'ended' && this.#isTransportDone && this.#isCallDone) this.#release();
+  /** The first of the two endings records. */
+  #end(code: number, details: string, ending: AttemptEnding): void {
+    if (this.#phase !== 'started') return;
+    this.#phase = 'ended';
+    this.#settle(code, details, ending);
   }
 
-  #settle(code: number, details: string): void {
+  #settle(code: number, details: string, ending: AttemptEnding): void {
     const { host } = this.#pool;
     const { call, endpoint } = this;
     const now = host.clock.now();
-    this.#stopProbeTimeout();
+    this.#stopTimeout();
     this.code = code;
     this.details = details;
     host.endpoints.nowMs = now;
@@ -241,7 +278,13 @@ export class Attempt implements AttemptLink, AttemptView {
       host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
     }
     endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
+    if (outcome === 'success' && call.decision?.attemptTimeoutMs === 'auto') {
+      host.methodTimes.answered(call.method, (this.#mayHold ? now : this.respondedAtMs) - this.startedAtMs);
+    }
+    if (this.#isFirst) host.callEnded(now);
     call.inFlight -= 1;
+    if (ending === 'unseen') call.attempts -= 1;
+    call.lastEnding = ending;
     call.lastCode = code;
     call.wasProbe = this.#isProbe;
     call.observer?.attemptEnded?.(this, code, details);
@@ -258,6 +301,8 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#listener = undefined;
     this.#transport = undefined;
     this.#held.clear();
+    this.#mayHold = false;
+    this.#repeatable = undefined;
     this.#isAbandoned = false;
     this.#pool.give(this);
   }

@@ -1,7 +1,8 @@
 import type { Metadata, StatusObject, SubchannelCallListener } from '../../internal/grpc';
+import type { AttemptEnding } from './routed-call';
 
-const CANCELLED = 1;
-const DEADLINE_EXCEEDED = 4;
+/** HTTP/2 error code of a stream that the server did not take on: RFC 9113, section 8.7. */
+const REFUSED_STREAM = 7;
 /** How grpc-js words the end of calls whose connection broke, where Node has not yet told the streams. */
 const CONNECTION_DROPPED = 'Connection dropped';
 
@@ -12,6 +13,10 @@ const CONNECTION_DROPPED = 'Connection dropped';
 export class HeldResponse {
   #metadata: Metadata | undefined;
   #message: Buffer | undefined;
+
+  get isEmpty(): boolean {
+    return this.#metadata === undefined;
+  }
 
   holdMetadata(metadata: Metadata): void {
     this.#metadata = metadata;
@@ -39,8 +44,11 @@ export class HeldResponse {
   }
 }
 
-/** False where the connection or the stream broke off, or the caller gave up: grpc-js made that status itself. */
-export function isFromServer({ code, details, rstCode }: StatusObject & { readonly rstCode?: number }): boolean {
-  if (code === CANCELLED || code === DEADLINE_EXCEEDED) return false;
-  return rstCode === undefined && details !== CONNECTION_DROPPED;
+/**
+ * Who made a status: grpc-js leaves `rstCode` out of those that come from trailers, and names the code of the stream's
+ * reset in the others, save where the connection was dropped before Node told the streams.
+ */
+export function endingOf({ rstCode, details }: StatusObject & { readonly rstCode?: number }): AttemptEnding {
+  if (rstCode === REFUSED_STREAM) return 'unseen';
+  return rstCode === undefined && details !== CONNECTION_DROPPED ? 'answered' : 'broken';
 }

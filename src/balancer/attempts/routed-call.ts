@@ -1,8 +1,16 @@
 import type { Metadata } from '../../internal/grpc';
 import type { Decision } from '../../policy/plan';
-import type { RoutingOutcome } from '../../routing/call';
+import type { CallKind, RoutingOutcome } from '../../routing/call';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { FallbackUse } from '../tiers/fallback-use';
+
+/**
+ * How the attempt that ended last did so, or the last pick. `none`: no attempt has ended, or the last pick reached nobody.
+ * `unseen`: the server's application cannot have seen it (REFUSED_STREAM, which is also how Node ends a stream that a
+ * GOAWAY did not cover). `given-up`: we ended it to try elsewhere. `broken`: the stream or the connection broke, or the
+ * caller gave up. `answered`: the status is the server's own.
+ */
+export type AttemptEnding = 'none' | 'unseen' | 'given-up' | 'broken' | 'answered';
 
 /**
  * One call on its way through resolver and balancer. grpc-js hands the very same object to the config selector and to
@@ -12,24 +20,45 @@ export interface RoutedCall extends RoutingOutcome {
   readonly method: string;
   /** Undefined while no snapshot is known; then taken at the first pick that has one. Never changes afterwards. */
   decision: Decision | undefined;
-  /** Endpoints of attempts that started, oldest first. */
+  /** Endpoints of attempts that started, oldest first, those included that no application can have seen. */
   tried: Endpoint[] | undefined;
+  /** Attempts that count: those that started, save the ones that no application can have seen. */
+  attempts: number;
   /** Attempts that are out now. */
   inFlight: number;
   /** Whether its subset's fallback may have it, where that is capped. */
   fallbackUse: FallbackUse;
+  lastEnding: AttemptEnding;
   /** gRPC code of the attempt that ended last; -1 when none did, or the last one reached nobody. */
   lastCode: number;
-  /** The attempt that ended last was a breaker's probe: its failure is retried elsewhere whatever it was. */
+  /** The attempt that ended last was a breaker's probe: when its connection breaks, it is tried again elsewhere. */
   wasProbe: boolean;
-  /** A failure of the attempt that is out now would be followed by another. */
+  /** Undefined where the method's definition was not seen. */
+  readonly kind: CallKind | undefined;
+  /** One response at most, as far as is known. */
+  readonly isSingleResponse: boolean;
+  /** The call may run again, and has an attempt left. */
   readonly canTryAgain: boolean;
-  /** A response may be kept until it is whole, as it could still be had from somebody else. */
+  /**
+   * Asked before an attempt starts: may its response be kept until it is whole, since the call can be tried again should it
+   * break off?
+   */
   readonly mayHoldResponse: boolean;
-  /** No attempt follows the next one. */
+  /** Requests larger than this grpc-js does not keep, so that their calls are not tried again. */
+  readonly retryBufferBytes: number;
+  /** The next attempt is a further one, and none follows it. */
   readonly isLastAttempt: boolean;
-  /** May this call be tried again? One that may not makes a poor probe. */
+  /** The call's owner has said that it may run again, and its channel lets it. One that may not makes a poor probe. */
   readonly mayRetry: boolean;
+  /** Will the failure that has just ended an attempt be followed by another? Asked at most once for each. */
+  willTryAgain(): boolean;
+  /**
+   * Asks to end the attempt that is out in favour of another, and draws that one from the retry budget; for a probe also
+   * when the budget is spent. False: it must go on.
+   */
+  giveUpAttempt(isProbe: boolean): boolean;
+  /** `peer` is answering, and what it said is held. */
+  answering(peer: string): void;
   /** Set by the picker when waiting or trying again cannot help (nothing exists that could serve): no retry then. */
   isRefused: boolean;
   /** The first pool that breakers closed to the last pick: its subset's, or those of all its endpoints. For observers. */

@@ -93,6 +93,7 @@ export class ChainDecisions {
       route: passage.route,
       destination,
       timeoutMs: passage.timeoutMs === undefined ? timeoutMs : (passage.timeoutMs ?? undefined),
+      attemptTimeoutMs: undefined,
       retry: passage.retry,
       hedging: undefined,
       datacenters: undefined,

@@ -2,6 +2,7 @@ import { isRecord } from '../../internal/is-record';
 import { labelKeyFault } from '../label-key';
 import { MAX_REGEX_VALUE_CHARACTERS } from '../limits';
 import { regexFault, regexTest } from '../matchers/regex';
+import { MethodSet } from '../method-set';
 import type { LabelCondition, MatchPlan, PathCondition } from '../plan';
 import { type ChainReport, type Fields, fieldsOf, isSet, listOf, textOf } from './report';
 
@@ -58,7 +59,7 @@ export function compileChainMatch(definition: Fields, path: string, report: Chai
   );
   if (impossible !== undefined) return matchNothing(impossible);
   if (place === undefined && labels.length === 0) return undefined;
-  return { exactMethods: new Set(), methodPrefixes: [], ...place, labels, any: [], sample: undefined };
+  return { methods: undefined, ...place, labels, any: [], sample: undefined };
 }
 
 const NEVER: PathCondition['test'] = () => false;
@@ -70,10 +71,10 @@ export function matchesNothing(match: MatchPlan | undefined): boolean {
 
 function matchNothing(field: string): MatchPlan {
   const path: PathCondition = { test: NEVER, describe: `never, for want of ${field}` };
-  return { path, exactMethods: new Set(), methodPrefixes: [], labels: [], any: [], sample: undefined };
+  return { path, methods: undefined, labels: [], any: [], sample: undefined };
 }
 
-type PathPart = Partial<Pick<MatchPlan, 'path' | 'exactMethods' | 'methodPrefixes'>>;
+type PathPart = Partial<Pick<MatchPlan, 'path' | 'methods'>>;
 type Tell = (field: string, what: string) => void;
 
 /** Consul allows one of the three. Undefined: any path. */
@@ -82,13 +83,13 @@ function compilePath(http: Fields, never: Tell, cannot: Tell): PathPart | undefi
   const [exact, prefix, regex] = [http['PathExact'], http['PathPrefix'], http['PathRegex']].map(textOf);
   if (exact !== undefined) {
     const wanted = exact.toLowerCase();
-    if (!ignoreCase) return { exactMethods: new Set([exact]) };
+    if (!ignoreCase) return { methods: new MethodSet([exact], []) };
     return { path: { test: (path) => path.toLowerCase() === wanted, describe: `${exact} (ignoring case)` } };
   }
   if (prefix !== undefined) {
     const wanted = prefix.toLowerCase();
     if (prefix === '/') return undefined;
-    if (!ignoreCase) return { methodPrefixes: [prefix] };
+    if (!ignoreCase) return { methods: new MethodSet([], [prefix]) };
     return { path: { test: (path) => path.toLowerCase().startsWith(wanted), describe: `${prefix} (ignoring case)` } };
   }
   if (regex === undefined) return undefined;

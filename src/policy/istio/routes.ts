@@ -59,9 +59,12 @@ export function importRoutes(
     }
     const timeoutMs = report.duration(fields['timeout'], `${at}.timeout`);
     const retry = importRetries(fields['retries'], `${at}.retries`, report);
+    const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
+    const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
     const rest = {
       ...where,
       ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs }),
       ...(retry === undefined ? {} : { retry }),
     };
     const name = textOf(fields['name'])?.slice(0, MOST_NAME_CHARACTERS) ?? `http[${index}]`;
@@ -123,8 +126,7 @@ function importDestinations(
 function importRetries(value: unknown, path: string, report: IstioReport): RetryDocument | 'off' | undefined {
   if (value === undefined || value === null) return undefined;
   const fields = fieldsOf(value);
-  report.others(path, fields, ['attempts', 'retryOn', 'backoff'], {
-    perTryTimeout: 'an attempt has no limit of its own; timeoutMs bounds the call with its retries',
+  report.others(path, fields, ['attempts', 'retryOn', 'backoff', 'perTryTimeout'], {
     retryRemoteLocalities: 'retries go on to the next tier by themselves',
     retryIgnorePreviousHosts: 'a retry goes to an instance that was not tried, wherever there is one',
   });
