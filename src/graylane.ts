@@ -203,7 +203,8 @@ class Lane implements Graylane {
   }
 
   explain(service: string, request: ExplainRequest): Explanation {
-    return explainCall(this.#service(this.#parse(service)), request, this.#options.labels);
+    const isIdempotent = this.#channels.knownMethods.of(request.method)?.isIdempotent === true;
+    return explainCall(this.#service(this.#parse(service)), request, this.#options.labels, isIdempotent);
   }
 
   on(_event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription {

@@ -52,6 +52,7 @@ export function explainCall(
   service: Service,
   request: ExplainRequest,
   staticLabels: Readonly<Record<string, string>>,
+  isIdempotent: boolean,
 ): Explanation {
   const { snapshot } = service;
   if (snapshot === undefined) throw new GraylaneError('NOT_READY', service.pendingReason());
@@ -62,7 +63,7 @@ export function explainCall(
     force: request.force,
     stickyKey: request.stickyKey,
   };
-  const routing = explainRouting(plan, input, service);
+  const routing = explainRouting(plan, input, service, isIdempotent);
   const membership = membershipOf(plan, snapshot.instances);
   const { decision } = routing;
   const endpoints = inspectEndpoints(service).map((each) => ({ ...each, heldOut: heldOut(each) }));

@@ -5,6 +5,7 @@ import { DEFAULT_RETRY } from '../policy/defaults';
 import type { Decision, RetryPlan } from '../policy/plan';
 import { statusNameOf } from '../policy/status-names';
 import type { CallKind } from '../routing/call';
+import { retryOf } from '../routing/run-again';
 import type { CallContext } from './call-context';
 import type { RetryGate } from './retry-gate';
 
@@ -72,7 +73,11 @@ export class LaneCall implements RoutedCall {
   /** How the call may run again: undefined when nobody has said that it may, and before the decision. */
   get retry(): RetryPlan | undefined {
     if (this.decision === undefined) return undefined;
-    if (this.#retry === null) this.#retry = this.#lookUpRetry(this.decision);
+    if (this.#retry === null) {
+      const isOff = this.#channel.isRetryDisabled || this.context?.noRetry === true;
+      const isIdempotent = this.context?.methodFacts?.isIdempotent === true;
+      this.#retry = isOff ? undefined : retryOf(this.decision, this.method, isIdempotent);
+    }
     return this.#retry;
   }
 
@@ -134,14 +139,6 @@ export class LaneCall implements RoutedCall {
     const codes = this.#codes ?? this.#gate.retryableCodes(this);
     this.#codes = undefined;
     return codes;
-  }
-
-  /** The owner's word, from the nearest to the farthest: the caller, the policy, the method's definition. */
-  #lookUpRetry({ retry, hedging, plan }: Decision): RetryPlan | undefined {
-    if (this.#channel.isRetryDisabled || this.context?.noRetry === true || hedging !== undefined) return undefined;
-    if (retry !== undefined) return retry === 'off' || retry.maxAttempts < 2 ? undefined : retry;
-    const isIdempotent = this.context?.methodFacts?.isIdempotent === true || plan.idempotent?.has(this.method) === true;
-    return isIdempotent ? DEFAULT_RETRY : undefined;
   }
 }
 

@@ -2,6 +2,7 @@ import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPl
 import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { decide } from './decide';
 import type { RouteMiss, RoutingRecorder } from './recorder';
+import { describeRetry } from './run-again';
 
 /** Why a call would go where it would go, as plain JSON. Shows label values: for whoever asks, not for logs. */
 export interface RoutingExplanation {
@@ -35,6 +36,8 @@ export interface ExplainedDecision {
   readonly attemptTimeoutMs?: number | 'auto';
   /** As the policy says it; undefined: it says nothing, and only calls of idempotent methods may run again. */
   readonly retry?: RetryPlan | 'off';
+  /** How often the call may run, and who says so. */
+  readonly runs: string;
   readonly datacenters?: readonly string[];
   readonly force?: ForceSelector;
 }
@@ -58,8 +61,16 @@ export interface ExplainedRoute {
   readonly split?: readonly { readonly to: string; readonly percent: number }[];
 }
 
-/** Decides as a call would be decided, by the same code, and tells what was looked at on the way. */
-export function explainRouting(plan: Plan, input: RoutingInput, env: RoutingEnvironment): RoutingExplanation {
+/**
+ * Decides as a call would be decided, by the same code, and tells what was looked at on the way. `isIdempotent`: the
+ * definition of the method says so.
+ */
+export function explainRouting(
+  plan: Plan,
+  input: RoutingInput,
+  env: RoutingEnvironment,
+  isIdempotent: boolean = false,
+): RoutingExplanation {
   const seenLabels = new Map<string, string | null>();
   const labels: Labels = {
     get(key) {
@@ -97,6 +108,7 @@ export function explainRouting(plan: Plan, input: RoutingInput, env: RoutingEnvi
       ...(timeoutMs !== undefined && { timeoutMs }),
       ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
       ...(retry !== undefined && { retry }),
+      runs: describeRetry(decision, input.method, isIdempotent),
       ...(datacenters !== undefined && { datacenters }),
       ...(force !== undefined && { force }),
     },

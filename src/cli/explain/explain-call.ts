@@ -81,6 +81,7 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
     io.line(`   ${how}${bucket === undefined ? '' : `, bucket ${bucket} of 10000`}: ${shares}`);
   }
   if (decision.chain.length > 1) io.line(`   falls back to ${decision.chain.slice(1).join(', then ')}`);
+  io.line(`   runs ${decision.runs}`);
   if (override !== undefined) {
     const until = override.until === undefined ? '' : ` until ${override.until}`;
     io.line(
