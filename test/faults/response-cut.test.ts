@@ -2,7 +2,7 @@ import { createServer, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { createGraylane, type Graylane, type PolicyDocument } from '../../src/index';
+import { createGraylane, type Graylane, type PolicyDocument, type StatusName } from '../../src/index';
 import { closeAfterEach, pause } from '../support/closers';
 import {
   charge,
@@ -94,7 +94,7 @@ interface Ended {
   readonly error: grpc.ServiceError | null;
 }
 
-function watchCall(client: PaymentsClient, deadlineMs = 5_000): Promise<Ended> {
+function watchCall(client: PaymentsClient, deadlineMs = 5_000, cancelAfterMs?: number): Promise<Ended> {
   return new Promise((resolve) => {
     const events: string[] = [];
     let ended: Omit<Ended, 'events'>;
@@ -105,6 +105,7 @@ function watchCall(client: PaymentsClient, deadlineMs = 5_000): Promise<Ended> {
     });
     call.on('metadata', (headers: grpc.Metadata) => events.push(`headers of ${headers.get('x-from')[0] ?? 'other'}`));
     call.on('status', () => setImmediate(() => resolve({ events, ...ended })));
+    if (cancelAfterMs !== undefined) setTimeout(() => call.cancel(), cancelAfterMs);
   });
 }
 
@@ -186,24 +187,98 @@ describe('a unary response that is whole', () => {
     expect(events).toEqual(['headers of scripted', 'callback']);
   });
 
-  it('is believed when the server itself says after its headers that it failed', async () => {
-    const { client } = await open(async (stream) => {
+  const every = Object.keys(grpc.status).filter((name) => Number.isNaN(Number(name))) as StatusName[];
+  const failures = every.filter((name) => (name as string) !== 'OK');
+
+  it.each(failures)('is believed when the server itself says after its headers: %s', async (name) => {
+    const code = grpc.status[name];
+    const script: Script = async (stream) => {
       respond(stream);
-      endWith(stream, grpc.status.UNAVAILABLE);
-    });
+      await pause(5);
+      endWith(stream, code);
+    };
+    const { client, other } = await open(script, { retry: { maxAttempts: 2, retryableStatusCodes: failures } });
     const { events, error } = await watchCall(client);
-    expect(error).toMatchObject({ code: grpc.status.UNAVAILABLE, details: 'its own word' });
+    expect(error).toMatchObject({ code, details: 'its own word' });
+    expect(events).toEqual(['headers of scripted', 'callback']);
+    expect(other.calls).toBe(0);
+  });
+
+  it.each([
+    ['headers', false],
+    ['headers and message', true],
+  ] as const)('has brought %s when its caller gives up: they come before that', async (_, isWithMessage) => {
+    const script: Script = async (stream) => {
+      respond(stream);
+      if (isWithMessage) await sendMessage(stream);
+    };
+    const { client } = await open(script);
+    const late = await watchCall(client, 300);
+    expect(late.error?.code).toBe(grpc.status.DEADLINE_EXCEEDED);
+    expect(late.events).toEqual(['headers of scripted', 'callback']);
+    const cancelled = await watchCall(client, 5_000, 300);
+    expect(cancelled.error?.code).toBe(grpc.status.CANCELLED);
+    expect(cancelled.events).toEqual(['headers of scripted', 'callback']);
+  });
+
+  it('comes before a failure that is not to be retried', async () => {
+    const { client, other } = await open(byReset, { retry: { maxAttempts: 2 } });
+    const { events, error } = await watchCall(client);
+    expect(error?.code).toBe(grpc.status.INTERNAL);
+    expect(events).toEqual(['headers of scripted', 'callback']);
+    expect(other.calls).toBe(0);
+  });
+
+  it('comes before the failure of the last attempt', async () => {
+    const { client } = await open(afterHeaders, { subsets: { scripted: { tags: ['scripted'] } }, default: 'scripted' });
+    const { events, error } = await watchCall(client);
+    expect(error?.code).toBe(grpc.status.UNAVAILABLE);
     expect(events).toEqual(['headers of scripted', 'callback']);
   });
 
-  it('shows nothing of itself when the caller has given up before its status', async () => {
+  it('comes before the failure when the retry budget is spent', async () => {
+    const { client, other } = await open(afterHeaders, { retryBudget: { percent: 0, minPerSecond: 0 } });
+    const { events, error } = await watchCall(client);
+    expect(error?.code).toBe(grpc.status.UNAVAILABLE);
+    expect(events).toEqual(['headers of scripted', 'callback']);
+    expect(other.calls).toBe(0);
+  });
+
+  it.each<[string, Partial<PolicyDocument>, grpc.ClientOptions]>([
+    ['with retries switched off on the channel', {}, { 'grpc.enable_retries': 0 }],
+    ['with retry off', { retry: 'off' }, {}],
+  ])('is not held %s: headers come when the server sends them', async (_, policy, options) => {
+    const script: Script = async (stream) => {
+      respond(stream);
+      await pause(600);
+      await sendMessage(stream);
+      endWith(stream, grpc.status.OK);
+    };
+    const { client } = await open(script, policy, options);
+    const call = client.charge({}, () => {});
+    const first = await new Promise((resolve) => {
+      call.on('metadata', () => resolve('metadata'));
+      call.on('status', () => resolve('status'));
+    });
+    expect(first).toBe('metadata');
+  });
+
+  it('is from a peer that is known while it is held', async () => {
+    let answered = (): void => {};
+    const hasAnswered = new Promise<void>((resolve) => {
+      answered = resolve;
+    });
     const { client } = await open(async (stream) => {
       respond(stream);
       await sendMessage(stream);
+      answered();
     });
-    const { events, error } = await watchCall(client, 300);
-    expect(error?.code).toBe(grpc.status.DEADLINE_EXCEEDED);
-    expect(events).toEqual(['callback']);
+    const call = client.charge({}, () => {});
+    expect(call.getPeer()).not.toMatch(/^127/);
+    await hasAnswered;
+    await pause(50);
+    expect(call.getPeer()).toMatch(/^127\.0\.0\.1:\d+$/);
+    call.cancel();
   });
 
   it('leaves a transformer of the user its say', async () => {
