@@ -19,6 +19,7 @@ async function clients(
   const lane = createGraylane({
     datacenters: ['dc1', 'dc2'],
     instances: { payments: places.flatMap(({ instances }) => instances) },
+    policies: { payments: { schema: 1, service: 'payments', retry: {} } },
   });
   opened(lane, () => lane.close());
   const client = paymentsClient(lane.target('payments'), lane.clientOptions());

@@ -12,7 +12,7 @@ describe('an instance that answers INTERNAL', () => {
   it('is out after five calls, costs no further one, and comes back after its cure', async () => {
     const resetMs = 2_000;
     const servers = closing(await startServerProcess({ names: ['victim', 'a', 'b', 'c'] }), (one) => one.kill());
-    const policy = { breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: resetMs } };
+    const policy = { retry: {}, breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: resetMs } };
     const lane = closing(openLane(servers.instances, policy), (opened) => opened.close());
     let probes = 0;
     lane.breakers.subscribe(({ event }) => {
@@ -47,7 +47,7 @@ describe('an instance that answers INTERNAL', () => {
 describe('a pool of two that flaps', () => {
   it('never refuses by itself while one of them answers', async () => {
     const servers = closing(await startServerProcess({ names: ['a', 'b'] }), (one) => one.kill());
-    const policy = { breaker: { resetTimeoutMs: 500, maxResetTimeoutMs: 500 } };
+    const policy = { retry: {}, breaker: { resetTimeoutMs: 500, maxResetTimeoutMs: 500 } };
     const lane = closing(openLane(servers.instances, policy), (opened) => opened.close());
     const load = startLoad(await connectAll(lane));
     const answered: number[] = [];

@@ -17,7 +17,7 @@ describe('an instance that freezes', () => {
       ]);
       for (const each of [victim, others]) closing(each, (one) => one.kill());
       const instances = [...victim.instances, ...others.instances];
-      const policy = { breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: RESET_MS } };
+      const policy = { retry: {}, breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: RESET_MS } };
       const lane = closing(openLane(instances, policy), (opened) => opened.close());
       const changes: { readonly event: string; readonly atMs: number }[] = [];
       lane.breakers.subscribe(({ event }) => changes.push({ event, atMs: performance.now() }));

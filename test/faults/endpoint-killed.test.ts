@@ -14,7 +14,7 @@ async function open(): Promise<{ client: PaymentsClient; plain: PaymentsClient; 
   ]);
   for (const each of [victim, others]) closing(each, (one) => one.kill());
   const instances = [...victim.instances, ...others.instances];
-  const lane = closing(openLane(instances), (opened) => opened.close());
+  const lane = closing(openLane(instances, { retry: {} }), (opened) => opened.close());
   const plain = closing(await roundRobin(instances), (opened) => opened.close());
   return { client: await connectAll(lane), plain, kill: () => victim.kill() };
 }

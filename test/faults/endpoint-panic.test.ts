@@ -17,6 +17,7 @@ describe('when everybody answers with errors, fallbacks too', () => {
     const policy = {
       subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
       default: 'canary',
+      retry: {},
     };
     const lane = closing(openLane([...canary.instances, ...stable.instances], policy), (opened) => opened.close());
     let probes = 0;

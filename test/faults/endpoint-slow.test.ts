@@ -34,7 +34,7 @@ async function world(size: number, closing: <T>(thing: T, close: (it: T) => unkn
     await each.behave({ delayMs: HEALTHY_MS });
   }
   const instances = [...victim.instances, ...others.instances];
-  const lane = closing(openLane(instances), (opened) => opened.close());
+  const lane = closing(openLane(instances, { retry: {} }), (opened) => opened.close());
   const plain = closing(await roundRobin(instances), (opened) => opened.close());
   return { victim, client: await connectAll(lane), plain };
 }

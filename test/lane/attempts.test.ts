@@ -64,8 +64,8 @@ describe('attempts of a call', () => {
     expect(calls()).toBe(3);
   });
 
-  it('are two unless the policy says otherwise, and save the call', async () => {
-    const lane = open({ balancing: { algorithm: 'round_robin' } });
+  it('are two where the policy allows retries and gives no number, and save the call', async () => {
+    const lane = open({ retry: {}, balancing: { algorithm: 'round_robin' } });
     servers[0]?.behave({ code: grpc.status.UNAVAILABLE });
     servers[1]?.behave({ code: grpc.status.UNAVAILABLE });
     for (let round = 0; round < 3; round += 1) {
@@ -87,7 +87,7 @@ describe('attempts of a call', () => {
     'are one for a status that is not to be retried (%i)',
     async (code) => {
       allAnswer(code);
-      expect((await report(open())).attempts.map((attempt) => attempt.code)).toEqual([code]);
+      expect((await report(open({ retry: {} }))).attempts.map((attempt) => attempt.code)).toEqual([code]);
     },
   );
 
@@ -125,7 +125,13 @@ describe('the last attempt of a call', () => {
         instances: { payments: listed(local) },
         datacenters: ['dc1', 'dc2'],
         policies: {
-          payments: { schema: 1, service: 'payments', breaker: { enabled: false }, retryBudget: { percent: 100 } },
+          payments: {
+            schema: 1,
+            service: 'payments',
+            retry: {},
+            breaker: { enabled: false },
+            retryBudget: { percent: 100 },
+          },
         },
       }),
       (opened) => opened.close(),

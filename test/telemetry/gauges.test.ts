@@ -118,6 +118,7 @@ describe('gauges', () => {
   it('show breakers, panic and a retry budget that is spent', async () => {
     const { lane, metering, service } = await open({
       ...SUBSETS,
+      retry: {},
       retryBudget: { percent: 10, minPerSecond: 0 },
       breaker: { consecutiveFailures: 1_000, errorThresholdPercentage: 100, volumeThreshold: 1_000 },
     });
@@ -143,6 +144,7 @@ describe('gauges', () => {
     const { lane, metering, service } = await open({
       subsets: { stable: { tags: ['stable'] } },
       breaker: { consecutiveFailures: 2, maxEjectionPercentage: 100 },
+      retry: {},
       retryBudget: { percent: 100, minPerSecond: 100 },
     });
     const client = paymentsClient(lane.target(service), lane.clientOptions());

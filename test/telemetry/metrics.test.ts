@@ -19,6 +19,7 @@ const POLICY = {
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
     { name: 'hedged', match: { labels: { 'x-hedge': 'yes' } }, to: 'stable', hedging: { maxAttempts: 2, delayMs: 20 } },
   ],
+  retry: {},
   retryBudget: { percent: 100, minPerSecond: 100 },
 } as const;
 

@@ -24,6 +24,7 @@ const POLICY = {
   service: 'payments',
   subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
   default: 'stable',
+  retry: {},
   routes: [
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
     { name: 'everyone', split: [{ to: 'stable', weight: 1 }], stickBy: 'x-user-id' },
