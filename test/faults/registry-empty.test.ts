@@ -188,7 +188,13 @@ describe('a Consul that suddenly lists far fewer', () => {
         Service: { ID: name, Service: 'payments', Address: '127.0.0.1', Port: port },
       });
     }
-    const running = await loadLane({ consul: { address: dc1.address }, datacenters: ['dc1'] });
+    const running = await loadLane({
+      consul: { address: dc1.address },
+      datacenters: ['dc1'],
+      policy: 'auto',
+      // What the killed instances are working on is to be done again.
+      policies: { payments: { schema: 1, service: 'payments', retry: {} } },
+    });
     opened(running, () => running.close());
     await expect.poll(() => running.instances()).toHaveLength(all.length);
     await pause(300);

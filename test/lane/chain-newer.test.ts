@@ -215,10 +215,11 @@ it('a retry stays with the target while anybody there is well, even if it is the
   const consul = await startNewerConsul();
   const only = await serve(consul, 'payments', 'only');
   await serve(consul, 'backup', 'backup');
+  const route = { NextNode: 'r', Definition: { Destination: { NumRetries: 1, RetryOn: ['unavailable'] } } };
   consul.setChain(
     chainOf(
-      'r',
-      { r: resolver('t', { Failover: { Targets: ['b'] } }) },
+      'a',
+      { a: { Type: 'router', Routes: [route] }, r: resolver('t', { Failover: { Targets: ['b'] } }) },
       { t: target('payments'), b: target('backup') },
     ),
   );
