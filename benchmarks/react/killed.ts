@@ -33,7 +33,10 @@ export async function serverKilled(consul: ConsulCluster, repetitions: number): 
   const instances = [...steady.instances, ...victim.instances];
   for (const { name, host, port } of instances) await dc.register({ name: SERVICE, id: name, address: host, port });
   const addresses = instances.map(({ host, port }) => `${host}:${port}`);
-  const lane = loadPackage().createGraylane({ consul: { address: dc.address }, policy: 'none' });
+  const lane = loadPackage().createGraylane({
+    consul: { address: dc.address },
+    policies: { [SERVICE]: { schema: 1, service: SERVICE, retry: {} } },
+  });
   const ours = paymentsClient(lane.target(SERVICE), lane.clientOptions());
   const retried = await plain('round_robin')(addresses);
   const unretried = await plain('round_robin', { 'grpc.enable_retries': 0 })(addresses);

@@ -4,7 +4,10 @@ import { loadPackage } from './package';
 import { connected } from './plain';
 import type { Variant } from './variant';
 
-/** Twenty routes of which the last one matches, with a split that sticks: what a team with a busy policy has. */
+/**
+ * Twenty routes of which the last one matches, with a split that sticks: what a team with a busy policy has. With the retry that
+ * `plain` has, so that both sides carry the cost of being able to retry.
+ */
 const ROUTED: PolicyDocument = {
   schema: 1,
   service: 'payments',
@@ -25,6 +28,7 @@ const ROUTED: PolicyDocument = {
       stickBy: 'x-user-id',
     },
   ],
+  retry: {},
 };
 
 const UNBROKEN = { breaker: { enabled: false }, subsetBreaker: { enabled: false } };
@@ -36,7 +40,7 @@ export function bare(): Variant {
 /** Endpoints in turn: what differs from grpc-js' round_robin is then the library, and not over which connections calls go. */
 export function inTurn(): Variant {
   const balancing = { algorithm: 'round_robin' as const };
-  return open({ policies: { payments: { schema: 1, service: 'payments', balancing, ...UNBROKEN } } });
+  return open({ policies: { payments: { schema: 1, service: 'payments', retry: {}, balancing, ...UNBROKEN } } });
 }
 
 export function routed(): Variant {

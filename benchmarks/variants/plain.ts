@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { type PaymentsClient, paymentsClient } from '../peers/payments';
 import type { OpenVariant, Variant } from './variant';
 
-/** The retry that graylane has by default, so that both sides carry the cost of being able to retry. */
+/** What `retry: {}` is in a policy, so that both sides carry the cost of being able to retry. */
 const RETRY = {
   name: [{}],
   retryPolicy: {
