@@ -18,6 +18,7 @@ export function createPolicy(canaryPercent: number): PolicyDocument<'stable' | '
         stickBy: 'x-user-id',
       },
     ],
+    // Without this a call runs at most once, and a killed instance loses the calls that it is working on.
     retry: {
       maxAttempts: 4,
       retryableStatusCodes: ['UNAVAILABLE', 'INTERNAL'],

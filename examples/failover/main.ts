@@ -18,8 +18,9 @@ const policy = definePolicy({
       ],
     },
   ],
-  // Sooner than the defaults, so that the example is short. INTERNAL is retried because charging twice does no harm here.
+  // Without retry a call runs at most once. Charging twice does no harm here, so calls may run again, after INTERNAL too.
   retry: { maxAttempts: 3, retryableStatusCodes: ['UNAVAILABLE', 'INTERNAL'] },
+  // Sooner than the defaults, so that the example is short.
   breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: 2_000 },
   subsetBreaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: 2_000 },
 });
