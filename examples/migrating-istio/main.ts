@@ -13,13 +13,13 @@ async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'graylane-istio-'));
   const file = join(folder, 'payments.yaml');
   const args = ['policy', 'import-istio', join(__dirname, 'istio.yaml'), '-o', file];
-  // Ends with 1, since a field is left: an attempt has no limit of its own here.
+  // Ends with 1, since a field is left: retries go on to the next datacenter by themselves here.
   const { stderr } = await promisify(execFile)(process.execPath, [COMMAND, ...args]).catch(
     (error: { stderr: string }) => error,
   );
   const left = stderr.split('\n').filter((line) => line.startsWith('not in the document'));
   for (const line of left) console.log(`     ${line}`);
-  expectThat(left.length === 1 && `${left[0]}`.includes('perTryTimeout'), 'import-istio names what it leaves out');
+  expectThat(left.length === 1 && `${left[0]}`.includes('retryRemoteLocalities'), 'import-istio names what it leaves out');
 
   const stable = await startPaymentsServer('p1', 'stable');
   const canary = await startPaymentsServer('p2', 'canary');

@@ -2,7 +2,7 @@ const BUCKETS = 10;
 const BUCKET_MS = 1000;
 
 export interface RetryBudgetRules {
-  /** Retries per hundred calls that were under way within the last ten seconds. */
+  /** Retries per hundred calls of the last ten seconds; see {@link RetryBudget.calls}. */
   readonly percent: number;
   /** Allowed however few the calls, for each second of the last ten in which a call was under way. */
   readonly minPerSecond: number;
@@ -10,7 +10,10 @@ export interface RetryBudgetRules {
 
 /** One service's allowance of retries in one lane. Times are monotonic milliseconds and do not go back. */
 export interface RetryBudget {
-  /** Calls that were under way within the last ten seconds, however long ago they began. */
+  /**
+   * The largest of three: the calls that began within the last ten seconds, those that ended within them, and those under way
+   * now. So calls that take long count too, and none counts twice as time goes on.
+   */
   readonly calls: number;
   /** Retries of the last ten seconds. */
   readonly retries: number;
@@ -47,10 +50,12 @@ class RingBudget implements RetryBudget {
   #minPerSecond = 0;
   #activeSeconds = 0;
   #inFlight = 0;
+  #allBegun = 0;
   #allEnded = 0;
   /** Seconds since the clock's zero of the newest bucket. */
   #second = Number.NEGATIVE_INFINITY;
-  /** Calls that ended in that second. */
+  /** Calls that began, and ended, in that second. */
+  readonly #begun: number[] = new Array<number>(BUCKETS).fill(0);
   readonly #ended: number[] = new Array<number>(BUCKETS).fill(0);
   readonly #isActive: boolean[] = new Array<boolean>(BUCKETS).fill(false);
   readonly #retries: number[] = new Array<number>(BUCKETS).fill(0);
@@ -68,12 +73,15 @@ class RingBudget implements RetryBudget {
   }
 
   get calls(): number {
-    return this.#inFlight + this.#allEnded;
+    return Math.max(this.#allBegun, this.#allEnded, this.#inFlight);
   }
 
   callStarted(nowMs: number): void {
-    this.#activate(this.#advance(nowMs));
+    const slot = this.#advance(nowMs);
+    this.#activate(slot);
     this.#inFlight += 1;
+    this.#begun[slot] = (this.#begun[slot] ?? 0) + 1;
+    this.#allBegun += 1;
   }
 
   callEnded(nowMs: number): void {
@@ -153,6 +161,8 @@ class RingBudget implements RetryBudget {
   #clear(slot: number): void {
     if (this.#isActive[slot] === true) this.#activeSeconds -= 1;
     this.#isActive[slot] = false;
+    this.#allBegun -= this.#begun[slot] ?? 0;
+    this.#begun[slot] = 0;
     this.#allEnded -= this.#ended[slot] ?? 0;
     this.#ended[slot] = 0;
     this.retries -= this.#retries[slot] ?? 0;

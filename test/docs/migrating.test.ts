@@ -14,7 +14,8 @@ describe('docs/migrating.md', () => {
     const { resources } = readResources(example('migrating-istio/istio.yaml'));
     const { document, unmapped } = importIstio(resources, { service: 'payments', labelsAs: 'meta' });
     expect(parse(documents.at(-1)?.text ?? '')).toEqual(document);
-    expect(unmapped.map(({ path }) => path)).toEqual(['VirtualService/payments.spec.http[1].retries.perTryTimeout']);
+    const left = ['VirtualService/payments.spec.http[1].retries.retryRemoteLocalities'];
+    expect(unmapped.map(({ path }) => path)).toEqual(left);
   });
 
   it('shows the policy and the upstream that the nginx example runs', () => {

@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createGraylane, type Graylane } from '../../src/index';
+import { SDK_VERSION } from '../../src/policy/sdk-version';
 import { closeAfterEach } from '../support/closers';
 import { type ConsulCluster, startConsul } from '../support/consul/start';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';
@@ -167,7 +168,7 @@ describe('gauges', () => {
     expect(fresh.sum('graylane.discovery.staleness')).toBe(0);
     expect(fresh.sum('graylane.discovery.watch', { 'graylane.state': 'fresh' })).toBe(1);
     expect(fresh.points('graylane.build_info')).toEqual([
-      { labels: { 'graylane.version': '0.1.0', 'process.runtime.version': process.version }, value: 1 },
+      { labels: { 'graylane.version': SDK_VERSION, 'process.runtime.version': process.version }, value: 1 },
     ]);
     const dark = startMetering();
     const blind = afterTest(

@@ -81,6 +81,7 @@ describe('a VirtualService and its DestinationRule', () => {
           match: { methods: ['/shop.v1.Payments/Refund'], labels: { 'x-internal': { present: false } } },
           to: 'v1',
           timeoutMs: 1500,
+          attemptTimeoutMs: 400,
           retry: { maxAttempts: 4, retryableStatusCodes: ['UNAVAILABLE', 'RESOURCE_EXHAUSTED'] },
         },
         {
@@ -105,7 +106,6 @@ describe('a VirtualService and its DestinationRule', () => {
   it('are reported, field by field, where a document has no words', () => {
     expect([...paths(imported(CANARY))].sort()).toEqual(
       [
-        'VirtualService/payments.spec.http[1].retries.perTryTimeout',
         'VirtualService/payments.spec.http[1].retries.retryOn',
         'DestinationRule/payments.spec.trafficPolicy.connectionPool',
         'DestinationRule/payments.spec.trafficPolicy.tls',
