@@ -19,7 +19,10 @@ async function main(): Promise<void> {
   );
   const left = stderr.split('\n').filter((line) => line.startsWith('not in the document'));
   for (const line of left) console.log(`     ${line}`);
-  expectThat(left.length === 1 && `${left[0]}`.includes('retryRemoteLocalities'), 'import-istio names what it leaves out');
+  expectThat(
+    left.length === 1 && `${left[0]}`.includes('retryRemoteLocalities'),
+    'import-istio names what it leaves out',
+  );
 
   const stable = await startPaymentsServer('p1', 'stable');
   const canary = await startPaymentsServer('p2', 'canary');
