@@ -216,7 +216,7 @@ export class SnapshotPicker implements Picker {
     call.isRefused = isFinal;
     call.lastEnding = 'none';
     call.lastCode = -1;
-    call.wasFailedProbe = false;
+    call.wasProbe = false;
     return {
       pickResultType: pickKind.TRANSIENT_FAILURE,
       subchannel: null,

@@ -37,7 +37,7 @@ export class LaneCall implements RoutedCall {
   fallbackUse: FallbackUse = 'unasked';
   lastEnding: AttemptEnding = 'none';
   lastCode = -1;
-  wasFailedProbe = false;
+  wasProbe = false;
   rejectedAt: RoutedCall['rejectedAt'] = undefined;
   readonly #gate: RetryGate;
   readonly #channel: ChannelFacts;

@@ -27,11 +27,11 @@ export class RetryGate {
     if (!call.canTryAgain) return NONE;
     // Drawn from the budget when it was given up.
     if (call.lastEnding === 'given-up') return ANY_FAILURE;
-    // It was sent to an endpoint under suspicion for our sake, so its failure is ours to mend, whatever is left of the
-    // budget. It counts all the same: with everything failing, probes would come on top of it. An answer that is no failure
-    // to the breaker is an answer, whatever its code.
+    // It was sent to an endpoint under suspicion for our sake, so a connection that breaks is ours to mend, whatever is left
+    // of the budget. It counts all the same: with everything failing, probes would come on top of it. What the server
+    // answered is an answer, whatever its code.
     const name = statusNameOf(call.lastCode);
-    if (call.wasFailedProbe && name !== undefined && ANY_FAILURE.includes(name)) {
+    if (call.wasProbe && call.lastEnding === 'broken' && name !== undefined && ANY_FAILURE.includes(name)) {
       this.#budget.takeRetry(this.#clock.now());
       return ANY_FAILURE;
     }

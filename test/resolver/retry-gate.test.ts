@@ -3,6 +3,7 @@ import { createRetryBudget } from '../../src/breaker/retry-budget';
 import { emptyPlan } from '../../src/policy/compile';
 import { DEFAULT_RETRY } from '../../src/policy/defaults';
 import type { Decision, RetryPlan } from '../../src/policy/plan';
+import { STATUS_NAMES, statusCodeOf } from '../../src/policy/status-names';
 import { LaneCall } from '../../src/resolver/lane-call';
 import { RetryGate } from '../../src/resolver/retry-gate';
 import { FakeClock } from '../../src/testing/fake-clock';
@@ -60,10 +61,10 @@ describe('the codes that may be retried just now', () => {
   it('are none after the last attempt, for a refused call, and without a retry policy', () => {
     const { ask, drawn } = setUp(5);
     expect(ask({ attempts: 2 })).toEqual([]);
-    expect(ask({ attempts: 2, wasFailedProbe: true })).toEqual([]);
+    expect(ask({ attempts: 2, wasProbe: true, lastEnding: 'broken' })).toEqual([]);
     expect(ask({ isRefused: true })).toEqual([]);
     expect(ask({}, 'off')).toEqual([]);
-    expect(ask({ wasFailedProbe: true }, 'off')).toEqual([]);
+    expect(ask({ wasProbe: true, lastEnding: 'broken' }, 'off')).toEqual([]);
     expect(drawn()).toBe(0);
   });
 
@@ -76,16 +77,25 @@ describe('the codes that may be retried just now', () => {
     expect(drawn()).toBe(0);
   });
 
-  it('are all that a failed probe can end with, whatever the budget and the policy say', () => {
+  it('are all that a broken probe can end with, whatever the budget and the policy say', () => {
     const { ask } = setUp(0);
-    const codes = ask({ wasFailedProbe: true, lastCode: INTERNAL });
+    const codes = ask({ wasProbe: true, lastEnding: 'broken', lastCode: INTERNAL });
     expect(codes).toEqual(expect.arrayContaining(['INTERNAL', 'UNKNOWN', 'UNAVAILABLE', 'NOT_FOUND']));
     for (const never of ['OK', 'CANCELLED', 'DEADLINE_EXCEEDED']) expect(codes).not.toContain(never);
   });
 
+  it.each(STATUS_NAMES.filter((name) => name !== 'UNAVAILABLE'))(
+    'are none when a probe is answered %s, which the policy does not name',
+    (name) => {
+      const { ask, drawn } = setUp(5);
+      expect(ask({ wasProbe: true, lastCode: statusCodeOf(name) ?? -1 })).toEqual([]);
+      expect(drawn()).toBe(0);
+    },
+  );
+
   it('of a probe count in the budget, so that others wait for them', () => {
     const { ask, drawn } = setUp(1);
-    expect(ask({ wasFailedProbe: true })).not.toEqual([]);
+    expect(ask({ wasProbe: true, lastEnding: 'broken' })).not.toEqual([]);
     expect(drawn()).toBe(1);
     expect(ask({})).toEqual([]);
   });

@@ -286,7 +286,7 @@ export class Attempt implements AttemptLink, AttemptView {
     if (ending === 'unseen') call.attempts -= 1;
     call.lastEnding = ending;
     call.lastCode = code;
-    call.wasFailedProbe = this.#isProbe && (outcome === 'failure' || outcome === 'silent');
+    call.wasProbe = this.#isProbe;
     call.observer?.attemptEnded?.(this, code, details);
   }
 

@@ -31,8 +31,8 @@ export interface RoutedCall extends RoutingOutcome {
   lastEnding: AttemptEnding;
   /** gRPC code of the attempt that ended last; -1 when none did, or the last one reached nobody. */
   lastCode: number;
-  /** The attempt that ended last was a breaker's probe, and failed as the breaker counts: it is tried again elsewhere. */
-  wasFailedProbe: boolean;
+  /** The attempt that ended last was a breaker's probe: when its connection breaks, it is tried again elsewhere. */
+  wasProbe: boolean;
   /** Undefined where the method's definition was not seen. */
   readonly kind: CallKind | undefined;
   /** One response at most, as far as is known. */
