@@ -7,8 +7,8 @@ export interface ProbeGate {
   readonly successesToClose: number;
   /** Asked by pickers. */
   admits(nowMs: number): boolean;
-  /** An attempt starts: its ticket, or 0 when it may not be a probe. */
-  begin(nowMs: number): number;
+  /** An attempt starts: its ticket, or 0 when it may not be a probe. `patienceMs`: how long its answer may well take. */
+  begin(nowMs: number, patienceMs?: number): number;
   /** A probe ends with a verdict. False: it is not one of ours any more, and its verdict counts for nothing. */
   settle(ticket: number): boolean;
   /** A probe ends without one. */
@@ -19,7 +19,7 @@ export interface ProbeGate {
 
 /**
  * One probe at a time. A probe that never ends (nobody hears of its end when a listener of the caller throws) loses its place
- * after `leaseMs`; until somebody takes that place its verdict is still welcome.
+ * after `leaseMs`, or when an answer should have come; until somebody takes that place its verdict is still welcome.
  */
 export class SingleProbe implements ProbeGate {
   readonly successesToClose = 1;
@@ -36,9 +36,9 @@ export class SingleProbe implements ProbeGate {
     return nowMs >= this.#leasedUntilMs;
   }
 
-  begin(nowMs: number): number {
+  begin(nowMs: number, patienceMs = 0): number {
     if (nowMs < this.#leasedUntilMs) return 0;
-    this.#leasedUntilMs = nowMs + this.#leaseMs;
+    this.#leasedUntilMs = nowMs + Math.max(this.#leaseMs, patienceMs);
     this.#issued += 1;
     this.#current = this.#issued;
     return this.#current;

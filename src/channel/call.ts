@@ -1,5 +1,5 @@
 import type { Context } from '@opentelemetry/api';
-import type { AttemptObserver, AttemptView } from '../balancer/attempts/routed-call';
+import type { AttemptObserver, AttemptView, CallKind } from '../balancer/attempts/routed-call';
 import type { Clock, Timer } from '../internal/clock';
 import {
   attachToMetadata,
@@ -46,6 +46,8 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   #timeout: Timer | undefined;
   #startedAtMs = 0;
   #isOpen = false;
+  /** Bytes of requests so far. */
+  sentBytes = 0;
 
   /** `around`: the OpenTelemetry context of the caller; undefined when no spans are wanted. */
   constructor(inner: Call, home: CallHome, method: string, scope: CallScope | undefined, around: Context | undefined) {
@@ -72,6 +74,10 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
 
   get isUnary(): boolean {
     return this.#home.unaryMethods.has(this.#method);
+  }
+
+  get kind(): CallKind {
+    return this.#home.unaryMethods.kindOf(this.#method);
   }
 
   get observer(): AttemptObserver | undefined {
@@ -135,6 +141,7 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   }
 
   sendMessageWithContext(...args: Parameters<Call['sendMessageWithContext']>): void {
+    this.sentBytes += args[1].length;
     this.#inner.sendMessageWithContext(...args);
   }
 

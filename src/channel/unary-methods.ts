@@ -1,3 +1,4 @@
+import type { CallKind } from '../balancer/attempts/routed-call';
 import type { ClientOptions } from '../internal/grpc';
 
 /** A service has some dozens of methods; a generic proxy that makes up paths must not fill the memory. */
@@ -8,19 +9,25 @@ const MOST_METHODS = 4_096;
  * clients made with the lane's options, which show each call's definition before they make it.
  */
 export class UnaryMethods {
-  readonly #paths = new Set<string>();
+  readonly #kinds = new Map<string, CallKind>();
 
   /** False also for a method that no such client has called. */
   has(path: string): boolean {
-    return this.#paths.has(path);
+    return this.kindOf(path) === 'unary';
+  }
+
+  kindOf(path: string): CallKind {
+    return this.#kinds.get(path);
   }
 
   /** For a client's options; `inner` is the user's own, which still has the last word on the call. */
   learnFrom(inner: Transformer | undefined): Transformer {
     return (call) => {
       const { path, requestStream, responseStream } = call.methodDefinition;
-      if (requestStream || responseStream) this.#paths.delete(path);
-      else if (this.#paths.size < MOST_METHODS) this.#paths.add(path);
+      if (this.#kinds.size < MOST_METHODS || this.#kinds.has(path)) {
+        const streams = requestStream ? 'clientStream' : 'unary';
+        this.#kinds.set(path, responseStream ? (requestStream ? 'bidi' : 'serverStream') : streams);
+      }
       return inner === undefined ? call : inner(call);
     };
   }

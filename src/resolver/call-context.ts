@@ -1,4 +1,4 @@
-import type { AttemptObserver } from '../balancer/attempts/routed-call';
+import type { AttemptObserver, CallKind } from '../balancer/attempts/routed-call';
 import type { Decision, ForceSelector } from '../policy/plan';
 
 /** Under this symbol a call's context travels in its metadata options; nothing of it goes on the wire. */
@@ -14,6 +14,9 @@ export interface CallContext {
   readonly noRetry: boolean;
   /** One request, one response; false where that is not known. */
   readonly isUnary: boolean;
+  readonly kind: CallKind;
+  /** Bytes of requests so far: beyond its buffer grpc-js does not try a call again. */
+  readonly sentBytes: number;
   readonly observer: AttemptObserver | undefined;
   /**
    * The decision has been taken. `late` is true when the call had been handed to grpc-js before anything was known, so

@@ -18,7 +18,7 @@ import {
 import type { Snapshot } from '../snapshot/snapshot';
 import { createCallConfig } from './call-config';
 import { CALL_CONTEXT, type CallContext } from './call-context';
-import { LaneCall } from './lane-call';
+import { type ChannelRetries, LaneCall } from './lane-call';
 import { type LaneHandle, soleLane } from './lanes';
 import { reasonFilters } from './reason-filter';
 import type { Service } from './service';
@@ -46,7 +46,7 @@ export function createResolverClass(): ResolverConstructor {
       this.#service = lane.service(targetFromUri(target));
       this.#listener = listener;
       this.#link = createLink(this.#service);
-      this.#selector = new StableSelector(this.#service, this.#link);
+      this.#selector = new StableSelector(this.#service, this.#link, retriesOf(options));
     }
 
     /** Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves. */
@@ -81,6 +81,13 @@ export function createResolverClass(): ResolverConstructor {
   };
 }
 
+function retriesOf(options: ChannelOptions): ChannelRetries {
+  return {
+    isEnabled: options['grpc.enable_retries'] !== 0,
+    bufferBytes: options['grpc.per_rpc_retry_buffer_size'] ?? 1 << 20,
+  };
+}
+
 function createLink(service: Service): ChannelLink {
   return { host: service, isReady: false, waitingReason: undefined, toJSON: () => `link to ${service.service}` };
 }
@@ -93,7 +100,10 @@ class StableSelector implements ConfigSelector {
   readonly #service: Service;
   readonly #link: ChannelLink;
 
-  constructor(service: Service, link: ChannelLink) {
+  readonly #retries: ChannelRetries;
+
+  constructor(service: Service, link: ChannelLink, retries: ChannelRetries) {
+    this.#retries = retries;
     this.#service = service;
     this.#link = link;
   }
@@ -101,7 +111,7 @@ class StableSelector implements ConfigSelector {
   invoke(method: string, metadata: Metadata): CallConfig {
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const bare = context === undefined ? this.#service.bareObserver : undefined;
-    const call = new LaneCall(method, context, bare);
+    const call = new LaneCall(method, context, bare, this.#retries);
     const { snapshot } = this.#service;
     if (snapshot !== undefined) {
       const decision = this.#service.decide(call, snapshot, metadata);

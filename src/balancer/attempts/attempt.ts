@@ -15,15 +15,13 @@ import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { AttemptLink } from '../endpoints/load';
 import type { BalancerHost } from '../host';
+import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
-import { beginAttempt, noteResponse, type Permits, settleAttempt } from './attempt-outcome';
+import { beginAttempt, noteResponse, type Permits, type Probing, settleAttempt } from './attempt-outcome';
 import { HeldResponse, isFromServer } from './held-response';
 import type { AttemptView, RoutedCall } from './routed-call';
 
 const UNAVAILABLE = 14;
-const PROBE_FLOOR_MS = 100;
-const PROBE_FACTOR = 10;
-const PROBE_CEILING_MS = 1_000;
 
 type Phase =
   /** In the pool, or picked and not (yet) started: nothing counts. */
@@ -62,7 +60,7 @@ export class Attempt implements AttemptLink, AttemptView {
   isGivenUp = false;
   readonly #held = new HeldResponse();
   readonly #permits: Permits = { endpoint: 0, subset: 0 };
-  #isProbe = false;
+  #probing: Probing = 'no';
   #probeTimeout: Timer | undefined;
   #from: Pool | undefined;
   #phase: Phase = 'picked';
@@ -73,6 +71,7 @@ export class Attempt implements AttemptLink, AttemptView {
   #listener: SubchannelCallListener | undefined;
   #transport: SubchannelCall | undefined;
   #isAbandoned = false;
+  #isAnswered = false;
   readonly #pool: AttemptPool;
 
   constructor(pool: AttemptPool) {
@@ -172,7 +171,8 @@ export class Attempt implements AttemptLink, AttemptView {
   onReceiveStatus(status: StatusObject): void {
     this.#isTransportDone = true;
     const listener = this.#listener;
-    if (!this.#isAbandoned && isFromServer(status)) this.#held.deliverTo(listener);
+    this.#isAnswered = !this.#isAbandoned && isFromServer(status);
+    if (this.#isAnswered) this.#held.deliverTo(listener);
     this.#end(status.code, status.details);
     listener?.onReceiveStatus(status);
   }
@@ -189,16 +189,20 @@ export class Attempt implements AttemptLink, AttemptView {
     call.inFlight += 1;
     host.endpoints.wake(now);
     endpoint.load.attemptStarted(this, now);
-    this.#isProbe = beginAttempt(this.#permits, endpoint, present(this.#from), now);
-    if (this.#isProbe && call.canTryAgain) this.#limitProbe();
+    this.#probing = beginAttempt(host, this.#permits, call, endpoint, present(this.#from), now);
+    if (this.#probing === 'risky') this.#limitProbe();
   }
 
-  /** A probe that is not answered soon must leave its call the time to be answered by somebody else. */
+  /** A probe that is not answered soon leaves its call the time to be answered by another endpoint, where it may be. */
   #limitProbe(): void {
+    const { call } = this;
     const connection = present(this.#connection);
-    const limitMs = Math.min(Math.max(PROBE_FLOOR_MS, PROBE_FACTOR * this.endpoint.load.usualMs), PROBE_CEILING_MS);
+    const limitMs = probeLimitMs(call, this.endpoint, present(this.#from));
+    if (limitMs === undefined) return;
     this.#probeTimeout = this.#pool.host.clock.setTimer(limitMs, () => {
       this.#probeTimeout = undefined;
+      // Its request may have outgrown what grpc-js keeps for a retry.
+      if (!call.canTryAgain) return;
       this.isGivenUp = true;
       this.abandon(connection, UNAVAILABLE, `the breaker's probe got no answer within ${Math.round(limitMs)} ms`);
     });
@@ -243,7 +247,8 @@ export class Attempt implements AttemptLink, AttemptView {
     endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
     call.inFlight -= 1;
     call.lastCode = code;
-    call.wasProbe = this.#isProbe;
+    // An answer is an answer, whatever its code.
+    call.wasProbe = this.#probing !== 'no' && (this.isGivenUp || !this.#isAnswered);
     call.observer?.attemptEnded?.(this, code, details);
   }
 
@@ -259,6 +264,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#transport = undefined;
     this.#held.clear();
     this.#isAbandoned = false;
+    this.#isAnswered = false;
     this.#pool.give(this);
   }
 }

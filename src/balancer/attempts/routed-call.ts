@@ -4,6 +4,9 @@ import type { RoutingOutcome } from '../../routing/call';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { FallbackUse } from '../tiers/fallback-use';
 
+/** What a call looks like by the definition of its method. Undefined: its client did not show the definition. */
+export type CallKind = 'unary' | 'clientStream' | 'serverStream' | 'bidi' | undefined;
+
 /**
  * One call on its way through resolver and balancer. grpc-js hands the very same object to the config selector and to
  * the pick of each attempt, so it carries the decision and what was tried.
@@ -20,7 +23,7 @@ export interface RoutedCall extends RoutingOutcome {
   fallbackUse: FallbackUse;
   /** gRPC code of the attempt that ended last; -1 when none did, or the last one reached nobody. */
   lastCode: number;
-  /** The attempt that ended last was a breaker's probe: its failure is retried elsewhere whatever it was. */
+  /** The attempt that ended last was a breaker's probe that no server answered: it is retried elsewhere whatever its code. */
   wasProbe: boolean;
   /** A failure of the attempt that is out now would be followed by another. */
   readonly canTryAgain: boolean;
@@ -30,6 +33,9 @@ export interface RoutedCall extends RoutingOutcome {
   readonly isLastAttempt: boolean;
   /** May this call be tried again? One that may not makes a poor probe. */
   readonly mayRetry: boolean;
+  readonly kind: CallKind;
+  /** One response, as far as is known: true as well for a call of an unknown kind. */
+  readonly isSingleResponse: boolean;
   /** Set by the picker when waiting or trying again cannot help (nothing exists that could serve): no retry then. */
   isRefused: boolean;
   /** The first pool that breakers closed to the last pick: its subset's, or those of all its endpoints. For observers. */
