@@ -1,7 +1,7 @@
 import type { CheckVerdict } from '../../breaker/health-word';
 import type { StallDetector } from '../../breaker/stall';
 import type { BreakerChange } from '../../breaker/view';
-import type { Clock, Timer } from '../../internal/clock';
+import type { Clock } from '../../internal/clock';
 import { connectivity, type RealSubchannel, type SubchannelInterface } from '../../internal/grpc';
 import type { Endpoint } from '../endpoints/endpoint';
 import { askHealth, type HealthAnswer } from './health-rpc';
@@ -31,11 +31,6 @@ export interface HealthCheckDeps {
   readonly changed: () => void;
 }
 
-interface Running {
-  readonly giveUp: () => void;
-  readonly timer: Timer;
-}
-
 /**
  * Finds out by `grpc.health.v1.Health/Check` whether an endpoint that is half-open or doubtful is well, at no caller's
  * risk (docs/decisions/0024). Told when there may be something to find out: by breakers, ended attempts, new connections
@@ -43,7 +38,8 @@ interface Running {
  */
 export class HealthChecks {
   readonly #deps: HealthCheckDeps;
-  readonly #running = new Map<Endpoint, Running>();
+  /** Checks that are out, and how each is given up. */
+  readonly #running = new Map<Endpoint, { readonly end: () => void }>();
   /** Connected now to a server that has no health service, or one that is not believed. */
   readonly #without = new WeakSet<RealSubchannel>();
   /** Checks in a row that a server answered badly, whose breaker was half-open. */
@@ -67,6 +63,8 @@ export class HealthChecks {
 
   /** An endpoint's breaker has changed its state. */
   breakerChanged(endpoint: Endpoint, { event, from }: BreakerChange, nowMs: number): void {
+    // A check that is out was begun in another state, and would keep the next one waiting.
+    this.#end(endpoint);
     if (event === 'halfOpen') {
       this.look(endpoint, nowMs);
     } else if (from === 'halfOpen' && this.#isDisbelieved(endpoint)) {
@@ -80,11 +78,12 @@ export class HealthChecks {
   /** Ends every check that is out. Idempotent. */
   close(): void {
     this.#isClosed = true;
-    for (const { giveUp, timer } of this.#running.values()) {
-      timer.cancel();
-      giveUp();
-    }
-    this.#running.clear();
+    for (const endpoint of [...this.#running.keys()]) this.#end(endpoint);
+  }
+
+  #end(endpoint: Endpoint): void {
+    this.#running.get(endpoint)?.end();
+    this.#running.delete(endpoint);
   }
 
   #start(endpoint: Endpoint, subchannel: RealSubchannel, authority: string): void {
@@ -103,7 +102,7 @@ export class HealthChecks {
     }
     const ticket = endpoint.breaker?.beginCheck() ?? 0;
     const settle = (verdict: CheckVerdict, reason: string, answer: HealthAnswer | undefined): void => {
-      if (isOver || this.#isClosed) return;
+      if (isOver) return;
       isOver = true;
       timer.cancel();
       this.#running.delete(endpoint);
@@ -119,7 +118,12 @@ export class HealthChecks {
         }),
       );
     });
-    this.#running.set(endpoint, { giveUp, timer });
+    const end = (): void => {
+      isOver = true;
+      timer.cancel();
+      giveUp();
+    };
+    this.#running.set(endpoint, { end });
   }
 
   #settle(
