@@ -151,7 +151,7 @@ export class Breaker {
 
   /**
    * An attempt starts. While half-open the first one that `mayProbe` takes the probe; what begins beside it says nothing.
-   * `patienceMs`: how long its answer may well take; the next probe waits for so long.
+   * `patienceMs`: how long its answer may well take, for which the next probe waits; 0 when nobody knows.
    */
   begin(nowMs: number, mayProbe = true, patienceMs = 0): Permit {
     if (this.#state === 'closed') return closedPermit(this.#period);
@@ -237,6 +237,16 @@ export class Breaker {
       else this.circuit.disable();
     }
     if (this.#state === 'open' && this.#hold === undefined) this.#reset.configure(rules);
+  }
+
+  /**
+   * Called from the shared tick. A probe whose caller would wait for ever has failed when its answer should have come: else
+   * one caller after the other would be sent to a method that hangs, and the pauses between them would not grow.
+   */
+  giveUpLateProbe(nowMs: number): void {
+    if (this.#state !== 'halfOpen' || !this.#gate.isLate(nowMs)) return;
+    this.#lastFailure = { reason: 'the probe was not answered', atMs: nowMs };
+    this.open('the probe was not answered');
   }
 
   /** Lets go of what has left the window. False: nothing is left in it. Called from the registry's loop. */

@@ -7,8 +7,13 @@ export interface ProbeGate {
   readonly successesToClose: number;
   /** Asked by pickers. */
   admits(nowMs: number): boolean;
-  /** An attempt starts: its ticket, or 0 when it may not be a probe. `patienceMs`: how long its answer may well take. */
+  /**
+   * An attempt starts: its ticket, or 0 when it may not be a probe. `patienceMs`: how long its answer may well take; 0 when
+   * nobody knows, as of a stream.
+   */
   begin(nowMs: number, patienceMs?: number): number;
+  /** The probe that is out should have been answered by now. */
+  isLate(nowMs: number): boolean;
   /** A probe ends with a verdict. False: it is not one of ours any more, and its verdict counts for nothing. */
   settle(ticket: number): boolean;
   /** A probe ends without one. */
@@ -27,6 +32,7 @@ export class SingleProbe implements ProbeGate {
   #leasedUntilMs = Number.NEGATIVE_INFINITY;
   #current = 0;
   #issued = 0;
+  #isAwaited = false;
 
   constructor(leaseMs: number) {
     this.#leaseMs = leaseMs;
@@ -39,9 +45,14 @@ export class SingleProbe implements ProbeGate {
   begin(nowMs: number, patienceMs = 0): number {
     if (nowMs < this.#leasedUntilMs) return 0;
     this.#leasedUntilMs = nowMs + Math.max(this.#leaseMs, patienceMs);
+    this.#isAwaited = patienceMs > 0;
     this.#issued += 1;
     this.#current = this.#issued;
     return this.#current;
+  }
+
+  isLate(nowMs: number): boolean {
+    return this.#isAwaited && this.#current !== 0 && nowMs >= this.#leasedUntilMs;
   }
 
   settle(ticket: number): boolean {
@@ -83,6 +94,10 @@ export class ProbeTrickle implements ProbeGate {
     this.#nextAtMs = nowMs + this.#everyMs;
     this.#issued += 1;
     return this.#issued;
+  }
+
+  isLate(_nowMs: number): boolean {
+    return false;
   }
 
   settle(ticket: number): boolean {

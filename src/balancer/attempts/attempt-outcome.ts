@@ -54,7 +54,7 @@ export function beginAttempt(
   else if (breaker.state === 'closed' && !breaker.isDoubtful) permits.endpoint = breaker.begin(nowMs);
   else {
     const mayProbe = isGood || probeTraffic.isStreamsOnly(nowMs);
-    const patience = patienceMs(endpoint, pool);
+    const patience = call.kind === 'unary' ? patienceMs(endpoint, pool) : 0;
     const isVouched = breaker.isVouched(nowMs);
     const isVerifying = mayProbe && breaker.beginVerifying(nowMs, patience);
     permits.endpoint = breaker.begin(nowMs, mayProbe, patience);

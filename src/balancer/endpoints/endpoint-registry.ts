@@ -276,7 +276,10 @@ export class EndpointRegistry {
     for (const { endpoint } of this.#entries.values()) {
       inFlight += endpoint.load.inFlight;
       if (endpoint.load.sweep(now)) isChanged = true;
-      if (endpoint.breaker !== undefined) this.checks.look(endpoint, now);
+      if (endpoint.breaker !== undefined) {
+        endpoint.breaker.giveUpLateProbe(now);
+        this.checks.look(endpoint, now);
+      }
     }
     for (const judge of this.#judges) if (judge(now)) isChanged = true;
     if (isChanged) this.changed();
