@@ -54,10 +54,6 @@ export class LaneCall implements RoutedCall {
     return this.context?.kind;
   }
 
-  get isSingleResponse(): boolean {
-    return this.kind !== 'serverStream' && this.kind !== 'bidi';
-  }
-
   /** `bare`: who hears of the attempts of a call that has no context. */
   constructor(
     method: string,

@@ -34,8 +34,6 @@ export interface RoutedCall extends RoutingOutcome {
   /** May this call be tried again? One that may not makes a poor probe. */
   readonly mayRetry: boolean;
   readonly kind: CallKind;
-  /** One response, as far as is known: true as well for a call of an unknown kind. */
-  readonly isSingleResponse: boolean;
   /** Set by the picker when waiting or trying again cannot help (nothing exists that could serve): no retry then. */
   isRefused: boolean;
   /** The first pool that breakers closed to the last pick: its subset's, or those of all its endpoints. For observers. */

@@ -3,9 +3,12 @@ import type { RoutedCall } from '../attempts/routed-call';
 /** Streams probe when no better call has come for so long. */
 const STREAMS_ONLY_MS = 60_000;
 
-/** Does this call make a probe? A stream may be silent by nature, and an upload cannot be sent twice. */
-export function isProbeCall(call: RoutedCall): boolean {
-  return call.isSingleResponse && call.kind !== 'clientStream';
+/**
+ * Does this call make a probe? A stream may be silent by nature, and an upload cannot be sent twice. A call of which nothing
+ * is known is taken for a unary one.
+ */
+export function isProbeCall({ kind }: RoutedCall): boolean {
+  return kind === 'unary' || kind === undefined;
 }
 
 /** Whether a service gets calls that make probes. Times are monotonic milliseconds. */
