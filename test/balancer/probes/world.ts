@@ -4,7 +4,7 @@ import { closeAfterEach } from '../../support/closers';
 import { type Answer, type RawServer, SERVING, startRawServer } from './raw-server';
 
 /** A short cycle: a breaker that opened is half-open after 100 ms, and after 200 ms once a probe has failed. */
-export const QUICK = { resetTimeoutMs: 100, maxResetTimeoutMs: 400 } as const;
+const QUICK = { resetTimeoutMs: 100, maxResetTimeoutMs: 400 } as const;
 const CALL = '/x.S/Call';
 const RETRY = { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE'] } as const;
 
