@@ -8,6 +8,7 @@ import type { RoutedCall } from './attempts/routed-call';
 import type { ChannelConnection } from './endpoints/connection';
 import type { Endpoint } from './endpoints/endpoint';
 import type { BalancerHost } from './host';
+import { isProbeCall } from './probes/probe-traffic';
 import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
 import { anybodyConnected, leastRecentlyTried } from './tiers/last-resort';
 import { asChannelConnection, type Pool } from './tiers/pool';
@@ -137,14 +138,25 @@ export class SnapshotPicker implements Picker {
     return undefined;
   }
 
-  /** A held-out or doubtful endpoint that is due, for a call that can be tried again elsewhere; for any call if none such comes. */
+  /**
+   * A held-out or doubtful endpoint that this call is to probe. One that passed its health check takes any call with a
+   * single response; else the call should be one that can be tried again elsewhere, unless none such comes.
+   */
   #probe(call: RoutedCall, pool: Pool): ChannelConnection | undefined {
-    if (!call.mayRetry && !pool.isProbeOverdue()) return undefined;
-    const { nowMs } = this.#context.host.endpoints;
+    const { nowMs, probeTraffic } = this.#context.host.endpoints;
+    const isGood = isProbeCall(call);
+    if (!isGood && !probeTraffic.isStreamsOnly(nowMs)) return undefined;
+    let isFit = isGood && call.mayRetry;
+    let isAsked = isFit;
     for (const candidate of pool.probes) {
       const { breaker } = candidate.endpoint;
       if (!candidate.isReady || breaker === undefined || !breaker.isDue(nowMs)) continue;
       if (call.tried?.includes(candidate.endpoint) === true) continue;
+      if (!isGood || !breaker.isVouched(nowMs)) {
+        if (!isAsked) isFit = pool.isProbeOverdue();
+        isAsked = true;
+        if (!isFit) continue;
+      }
       breaker.offer(nowMs);
       return candidate;
     }

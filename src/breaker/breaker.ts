@@ -1,5 +1,6 @@
 import type { BreakerDeps, BreakerIdentity } from './breaker-deps';
 import { Circuit } from './circuit';
+import { type CheckVerdict, HealthWord } from './health-word';
 import type { Hold } from './hold';
 import type { Outcome } from './outcome';
 import { BYPASS, closedPermit, isProbePermit, type Permit, probePermit, ticketOf } from './permit';
@@ -34,6 +35,7 @@ export class Breaker {
   #probeSuccesses = 0;
   #consecutiveFailures = 0;
   readonly #silence = new Silence();
+  readonly #word = new HealthWord();
   readonly #reset: ResetSchedule;
   /** Set while somebody else keeps it open. */
   #hold: Hold | undefined;
@@ -75,18 +77,60 @@ export class Breaker {
   }
 
   /**
-   * Closed, but the last that was heard of it is nothing: one or more silent attempts, and not yet as many as open it. It is
-   * asked by one verifying attempt at a time, so that the verdict does not wait for callers' deadlines.
+   * Closed, but the last that was heard of it is nothing: one or more silent attempts, and not yet as many as open it, and
+   * no health check has passed since. It is verified by a health check, or by one attempt at a time, so that the verdict
+   * does not wait for callers' deadlines.
    */
   get isDoubtful(): boolean {
-    if (this.#state !== 'closed' || this.#silence.inARow === 0) return false;
-    return (this.#rules.silentFailures ?? 0) > 0 && this.circuit.enabled;
+    return this.#isSilent && !this.#word.hasPassed;
   }
 
-  /** Is a probe, or a verifying attempt, due? Called in the pick, as `admits`. */
+  /** Silent attempts in a row. A health check that passes does not erase them: a method may hang in a healthy server. */
+  get silentInARow(): number {
+    return this.#silence.inARow;
+  }
+
+  /** Is a call due that probes, or verifies? Called in the pick, as `admits`. Not while a health check is finding out. */
   isDue(nowMs: number): boolean {
+    if (this.#word.isOut) return false;
     if (!this.isDoubtful) return this.#state === 'halfOpen' && this.admits(nowMs);
     return nowMs >= this.#offeredUntilMs && this.#silence.isDue(nowMs);
+  }
+
+  /** Half-open, and its health check passed: any call with a single response may be the probe. */
+  isVouched(nowMs: number): boolean {
+    return this.#state === 'halfOpen' && this.#word.isFresh(nowMs);
+  }
+
+  /** Should a health check find out now? Not while a call does, nor after a check that passed. */
+  needsCheck(nowMs: number): boolean {
+    if (this.#word.isOut) return false;
+    if (this.isDoubtful) return this.#silence.isDue(nowMs);
+    if (this.#state !== 'halfOpen' || !this.circuit.enabled) return false;
+    return !this.#word.isFresh(nowMs) && this.#gate.admits(nowMs);
+  }
+
+  /** A health check starts. Returns its ticket, for `checked`. */
+  beginCheck(): number {
+    return this.#word.begin();
+  }
+
+  /**
+   * A health check ended; `reason` says how, for views. It counts in no window: as a failure it reopens a half-open
+   * breaker, and is one more silence of a doubtful endpoint. Without effect when the state has changed since it began.
+   */
+  checked(ticket: number, verdict: CheckVerdict, nowMs: number, reason: string): void {
+    if (!this.#word.end(ticket) || verdict === 'unknown') return;
+    if (this.#state === 'halfOpen') {
+      if (verdict === 'passed') this.#word.passed(nowMs);
+      else this.#checkFailed(nowMs, reason);
+    } else if (this.#isSilent) {
+      if (verdict === 'passed') this.#word.passed(nowMs);
+      else {
+        this.#silence.inARow += 1;
+        if (this.#silence.inARow >= (this.#rules.silentFailures ?? 0)) this.#checkFailed(nowMs, reason);
+      }
+    }
   }
 
   /** May an attempt go here? Called in the pick; allocates nothing. `nowMs` may lag by a tick. */
@@ -105,27 +149,32 @@ export class Breaker {
     if (this.#state === 'halfOpen' || this.isDoubtful) this.#offeredUntilMs = nowMs + OFFER_MS;
   }
 
-  /** An attempt starts. While half-open the first one takes the probe; what begins beside it says nothing. */
-  begin(nowMs: number): Permit {
+  /**
+   * An attempt starts. While half-open the first one that `mayProbe` takes the probe; what begins beside it says nothing.
+   * `patienceMs`: how long its answer may well take, for which the next probe waits; 0 when nobody knows.
+   */
+  begin(nowMs: number, mayProbe = true, patienceMs = 0): Permit {
     if (this.#state === 'closed') return closedPermit(this.#period);
-    if (this.#state === 'open' || !this.circuit.enabled) return BYPASS;
-    const ticket = this.#gate.begin(nowMs);
+    if (this.#state === 'open' || !mayProbe || !this.circuit.enabled) return BYPASS;
+    const ticket = this.#gate.begin(nowMs, patienceMs);
     if (ticket === 0) return BYPASS;
     this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
+    this.#word.withdraw();
     return probePermit(ticket);
   }
 
   /** An attempt starts, before `begin`: true when it is the one that verifies a doubtful endpoint. */
-  beginVerifying(nowMs: number): boolean {
-    if (!this.isDoubtful || !this.#silence.isDue(nowMs)) return false;
+  beginVerifying(nowMs: number, patienceMs = 0): boolean {
+    if (!this.isDoubtful || this.#word.isOut || !this.#silence.isDue(nowMs)) return false;
     this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
-    this.#silence.verifying(nowMs);
+    this.#silence.verifying(nowMs, patienceMs);
     return true;
   }
 
   /** Something was received from the endpoint, be it the first message of a stream that goes on: it is not silent. */
   heard(): void {
     this.#silence.broken();
+    this.#word.withdraw();
   }
 
   isProbe(permit: Permit): boolean {
@@ -190,6 +239,16 @@ export class Breaker {
     if (this.#state === 'open' && this.#hold === undefined) this.#reset.configure(rules);
   }
 
+  /**
+   * Called from the shared tick. A probe whose caller would wait for ever has failed when its answer should have come: else
+   * one caller after the other would be sent to a method that hangs, and the pauses between them would not grow.
+   */
+  giveUpLateProbe(nowMs: number): void {
+    if (this.#state !== 'halfOpen' || !this.#gate.isLate(nowMs)) return;
+    this.#lastFailure = { reason: 'the probe was not answered', atMs: nowMs };
+    this.open('the probe was not answered');
+  }
+
   /** Lets go of what has left the window. False: nothing is left in it. Called from the registry's loop. */
   rotate(nowMs: number): boolean {
     this.circuit.rotate(nowMs);
@@ -236,7 +295,7 @@ export class Breaker {
     }
     if (outcome === 'success') {
       this.#consecutiveFailures = 0;
-      this.#silence.broken();
+      this.heard();
       this.circuit.countSuccess(latencyMs, nowMs, false);
       return;
     }
@@ -259,8 +318,20 @@ export class Breaker {
   #fail(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
     this.#consecutiveFailures += 1;
     this.#silence.inARow = outcome === 'silent' ? this.#silence.inARow + 1 : 0;
+    this.#word.withdraw();
     this.#lastFailure = { reason, atMs: nowMs };
     this.circuit.countFailure(reason, latencyMs, nowMs);
+  }
+
+  #checkFailed(nowMs: number, reason: string): void {
+    this.#lastFailure = { reason, atMs: nowMs };
+    this.open(reason);
+  }
+
+  /** Closed, and its last attempts were silent, if not enough of them to open it. */
+  get #isSilent(): boolean {
+    if (this.#state !== 'closed' || this.#silence.inARow === 0) return false;
+    return (this.#rules.silentFailures ?? 0) > 0 && this.circuit.enabled;
   }
 
   #opened(): void {
@@ -288,6 +359,7 @@ export class Breaker {
     this.#gate.reset();
     this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
     this.#silence.released();
+    this.#word.reset();
     this.#probeSuccesses = 0;
     this.#deps.changed(this, event, from);
   }

@@ -7,8 +7,13 @@ export interface ProbeGate {
   readonly successesToClose: number;
   /** Asked by pickers. */
   admits(nowMs: number): boolean;
-  /** An attempt starts: its ticket, or 0 when it may not be a probe. */
-  begin(nowMs: number): number;
+  /**
+   * An attempt starts: its ticket, or 0 when it may not be a probe. `patienceMs`: how long its answer may well take; 0 when
+   * nobody knows, as of a stream.
+   */
+  begin(nowMs: number, patienceMs?: number): number;
+  /** The probe that is out should have been answered by now. */
+  isLate(nowMs: number): boolean;
   /** A probe ends with a verdict. False: it is not one of ours any more, and its verdict counts for nothing. */
   settle(ticket: number): boolean;
   /** A probe ends without one. */
@@ -19,7 +24,7 @@ export interface ProbeGate {
 
 /**
  * One probe at a time. A probe that never ends (nobody hears of its end when a listener of the caller throws) loses its place
- * after `leaseMs`; until somebody takes that place its verdict is still welcome.
+ * after `leaseMs`, or when an answer should have come; until somebody takes that place its verdict is still welcome.
  */
 export class SingleProbe implements ProbeGate {
   readonly successesToClose = 1;
@@ -27,6 +32,7 @@ export class SingleProbe implements ProbeGate {
   #leasedUntilMs = Number.NEGATIVE_INFINITY;
   #current = 0;
   #issued = 0;
+  #isAwaited = false;
 
   constructor(leaseMs: number) {
     this.#leaseMs = leaseMs;
@@ -36,12 +42,17 @@ export class SingleProbe implements ProbeGate {
     return nowMs >= this.#leasedUntilMs;
   }
 
-  begin(nowMs: number): number {
+  begin(nowMs: number, patienceMs = 0): number {
     if (nowMs < this.#leasedUntilMs) return 0;
-    this.#leasedUntilMs = nowMs + this.#leaseMs;
+    this.#leasedUntilMs = nowMs + Math.max(this.#leaseMs, patienceMs);
+    this.#isAwaited = patienceMs > 0;
     this.#issued += 1;
     this.#current = this.#issued;
     return this.#current;
+  }
+
+  isLate(nowMs: number): boolean {
+    return this.#isAwaited && this.#current !== 0 && nowMs >= this.#leasedUntilMs;
   }
 
   settle(ticket: number): boolean {
@@ -83,6 +94,10 @@ export class ProbeTrickle implements ProbeGate {
     this.#nextAtMs = nowMs + this.#everyMs;
     this.#issued += 1;
     return this.#issued;
+  }
+
+  isLate(_nowMs: number): boolean {
+    return false;
   }
 
   settle(ticket: number): boolean {

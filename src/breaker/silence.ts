@@ -1,4 +1,4 @@
-/** A verifying attempt whose end nobody hears of keeps the next one waiting no longer than this. */
+/** A verifying attempt whose end nobody hears of keeps the next one waiting no longer than this, or than an answer may take. */
 const LEASE_MS = 5_000;
 
 /**
@@ -14,8 +14,9 @@ export class Silence {
     return nowMs >= this.#verifyingUntilMs;
   }
 
-  verifying(nowMs: number): void {
-    this.#verifyingUntilMs = nowMs + LEASE_MS;
+  /** `patienceMs`: how long the answer may well take. */
+  verifying(nowMs: number, patienceMs = 0): void {
+    this.#verifyingUntilMs = nowMs + Math.max(LEASE_MS, patienceMs);
   }
 
   /** Whoever verified is done, or told nothing. */

@@ -20,7 +20,7 @@ export interface BreakerView {
   readonly consecutiveFailures: number;
   /** Deadlines in a row with nothing received. */
   readonly silentFailures: number;
-  /** Closed, yet its last attempts were silent, if not enough of them to open it: it gets one verifying call at a time. */
+  /** Closed, yet its last attempts were silent, if not enough of them to open it: a health check, or one call at a time, verifies it. */
   readonly isDoubtful: boolean;
   /** While open: milliseconds until it turns half-open; undefined while its subset's guard keeps it open. */
   readonly probesInMs: number | undefined;

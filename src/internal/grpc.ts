@@ -110,6 +110,11 @@ export function subchannelOptions(options: ChannelOptions): ChannelOptions {
   return kept as ChannelOptions;
 }
 
+/** What the transport of a subchannel reads of a call's metadata, for a call of our own. */
+export function headersOnly(headers: Readonly<Record<string, string>>): Metadata {
+  return { toHttp2Headers: () => ({ ...headers }) } as unknown as Metadata;
+}
+
 /** Hands `extra` to everything that later sees this metadata in the process; nothing of it goes on the wire. */
 export function attachToMetadata(metadata: Metadata, key: symbol, extra: object): void {
   metadata.setOptions({ ...metadata.getOptions(), [key]: extra } as ReturnType<Metadata['getOptions']>);

@@ -21,14 +21,21 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
   );
 }
 
-describe('a probe that we gave up', () => {
+describe('an attempt that we gave up', () => {
+  const givenUp = { code: UNAVAILABLE, isGivenUp: true, elapsedMs: 100 } as const;
+
   it('was silent, whatever counts as a failure', () => {
-    expect(outcome({ code: UNAVAILABLE, isGivenUp: true })).toBe('silent');
-    expect(outcome({ code: UNAVAILABLE, isGivenUp: true }, { failureStatusCodes: new Set() })).toBe('silent');
+    expect(outcome(givenUp)).toBe('silent');
+    expect(outcome(givenUp, { failureStatusCodes: new Set() })).toBe('silent');
   });
 
-  it('says nothing when it was our own event loop that stalled', () => {
-    expect(outcome({ code: UNAVAILABLE, isGivenUp: true, isStalled: true })).toBe('neutral');
+  it('failed where something had come', () => {
+    expect(outcome({ ...givenUp, received: true })).toBe('failure');
+  });
+
+  it('says nothing when it had no more time than answers usually take', () => {
+    expect(outcome({ ...givenUp, elapsedMs: 15 })).toBe('neutral');
+    expect(outcome({ ...givenUp, usualMs: 60 })).toBe('neutral');
   });
 });
 

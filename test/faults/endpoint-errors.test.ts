@@ -9,10 +9,14 @@ const closing = closeAfterEach();
 const INTERNAL = { code: grpc.status.INTERNAL } as const;
 
 describe('an instance that answers INTERNAL', () => {
-  it('is out after five calls, costs no further one, and comes back after its cure', async () => {
+  const retry = { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE', 'INTERNAL'] } as const;
+  it.each([
+    ['costs one for each probe, as an answer is an answer', { retry: {} }, 5, 1],
+    ['costs nothing where the policy retries INTERNAL', { retry }, 0, 0],
+  ] as const)('is out after five calls, %s, and comes back after its cure', async (_, retries, most, mostByProbe) => {
     const resetMs = 2_000;
     const servers = closing(await startServerProcess({ names: ['victim', 'a', 'b', 'c'] }), (one) => one.kill());
-    const policy = { retry: {}, breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: resetMs } };
+    const policy = { ...retries, breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: resetMs } };
     const lane = closing(openLane(servers.instances, policy), (opened) => opened.close());
     let probes = 0;
     lane.breakers.subscribe(({ event }) => {
@@ -34,11 +38,11 @@ describe('an instance that answers INTERNAL', () => {
     );
     const backAfterMs = (back?.endedAtMs ?? Number.POSITIVE_INFINITY) - curedAtMs;
     printFact(
-      'instance answers INTERNAL for 8 s',
+      `instance answers INTERNAL for 8 s, ${mostByProbe === 0 ? 'which is retried' : 'which is not retried'}`,
       `${load.lost.length} lost / ${load.calls.length} with ${probesWhileIll} probes, back ${Math.round(backAfterMs)} ms after its cure ` +
         `(reset at most ${resetMs} ms); round_robin ${plainLoad.lost.length} / ${plainLoad.calls.length}`,
     );
-    expect(load.lost.length, describeLosses(load.lost)).toBeLessThanOrEqual(5);
+    expect(load.lost.length, describeLosses(load.lost)).toBeLessThanOrEqual(most + mostByProbe * probesWhileIll);
     expect(probesWhileIll).toBeGreaterThan(1);
     expect(backAfterMs).toBeLessThanOrEqual(resetMs + 1_000);
   });

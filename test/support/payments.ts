@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import type { HealthImplementation } from 'grpc-health-check';
 
 /** The sample service, as tests call it and serve it. */
 export interface ChargeReply {
@@ -91,7 +92,7 @@ export type Behaviour =
 
 /** A real grpc-js server on a free port that says in each answer who it is. */
 export async function startPaymentsServer(
-  identity: Partial<ServerIdentity> = {},
+  identity: Partial<ServerIdentity> & { readonly health?: HealthImplementation } = {},
   host = '127.0.0.1',
   port = 0,
   credentials = grpc.ServerCredentials.createInsecure(),
@@ -159,6 +160,7 @@ export async function startPaymentsServer(
       call.on('end', () => call.end());
     },
   });
+  identity.health?.addToServer(server);
   const bound = await new Promise<number>((resolve, reject) =>
     server.bindAsync(`${host}:${port}`, credentials, (error, boundPort) =>
       error === null ? resolve(boundPort) : reject(error),

@@ -19,6 +19,8 @@ export interface ServerProcessOptions {
   readonly port?: number;
   /** Length of the kernel's queue of connections that were not accepted. */
   readonly backlog?: number;
+  /** Each instance has a health service, which says SERVING. Default: none has. */
+  readonly health?: boolean;
 }
 
 export interface ServedInstance {
@@ -44,7 +46,7 @@ export interface ServerProcess {
 const FIXTURE = join(__dirname, '..', 'faults', 'fixtures', 'payments-process.ts');
 
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
-  const { names, version = 'stable', port = 0, backlog = 0 } = options;
+  const { names, version = 'stable', port = 0, backlog = 0, health = false } = options;
   const child = spawn(process.execPath, ['--import', 'tsx', FIXTURE], {
     env: {
       ...process.env,
@@ -52,6 +54,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
       VERSION: version,
       PORT: String(port),
       BACKLOG: String(backlog),
+      HEALTH: health ? '1' : '',
     },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

@@ -3,7 +3,10 @@ import type { Permit } from '../../breaker/permit';
 import { NO_PERMIT } from '../../breaker/permit';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { BalancerHost } from '../host';
+import { patienceMs } from '../probes/probe-limit';
+import { isProbeCall } from '../probes/probe-traffic';
 import type { Pool } from '../tiers/pool';
+import type { RoutedCall } from './routed-call';
 
 /** What an attempt holds of the two breakers that watch it, from its start to its end. */
 export interface Permits {
@@ -24,14 +27,41 @@ const facts: { -readonly [K in keyof AttemptFacts]: AttemptFacts[K] } = {
   winnerMs: undefined,
 };
 
-/** Called when an attempt starts. True when it is the probe of a half-open breaker, or verifies a doubtful endpoint. */
-export function beginAttempt(permits: Permits, endpoint: Endpoint, pool: Pool, nowMs: number): boolean {
+/**
+ * What an attempt finds out by the way. `vouched`: it is the probe of an endpoint whose health check passed; `risky`: the
+ * probe of a half-open breaker, or the one that verifies a doubtful endpoint, for want of a health check.
+ */
+export type Probing = 'no' | 'vouched' | 'risky';
+
+/** Called when an attempt starts. */
+export function beginAttempt(
+  host: BalancerHost,
+  permits: Permits,
+  call: RoutedCall,
+  endpoint: Endpoint,
+  pool: Pool,
+  nowMs: number,
+): Probing {
   const { breaker } = endpoint;
+  const { probeTraffic } = host.endpoints;
   const subset = pool.subsetBreaker;
-  const isVerifying = breaker?.beginVerifying(nowMs) === true;
-  permits.endpoint = breaker?.begin(nowMs) ?? NO_PERMIT;
+  const isGood = isProbeCall(call);
+  if (isGood) probeTraffic.came(nowMs);
   permits.subset = subset?.begin(nowMs) ?? NO_PERMIT;
-  return isVerifying || breaker?.isProbe(permits.endpoint) === true || subset?.isProbe(permits.subset) === true;
+  const isTrial = subset?.isProbe(permits.subset) === true;
+  if (breaker === undefined) permits.endpoint = NO_PERMIT;
+  // Most attempts at an endpoint that has a breaker.
+  else if (breaker.state === 'closed' && !breaker.isDoubtful) permits.endpoint = breaker.begin(nowMs);
+  else {
+    const mayProbe = isGood || probeTraffic.isStreamsOnly(nowMs);
+    const patience = call.kind === 'unary' ? patienceMs(endpoint, pool) : 0;
+    const isVouched = breaker.isVouched(nowMs);
+    const isVerifying = mayProbe && breaker.beginVerifying(nowMs, patience);
+    permits.endpoint = breaker.begin(nowMs, mayProbe, patience);
+    if (isVerifying) return 'risky';
+    if (breaker.isProbe(permits.endpoint)) return isVouched ? 'vouched' : 'risky';
+  }
+  return isTrial ? 'risky' : 'no';
 }
 
 /** How an attempt ended, as grpc-js tells it. */
@@ -68,7 +98,10 @@ export function settleAttempt(
   if (breaker !== undefined) {
     const wasDoubtful = breaker.isDoubtful;
     breaker.record(permits.endpoint, outcome, nowMs, facts.latencyMs, end.details);
-    if (breaker.isDoubtful !== wasDoubtful) host.endpoints.changed();
+    if (breaker.isDoubtful !== wasDoubtful) {
+      host.endpoints.checks.look(endpoint, nowMs);
+      host.endpoints.changed();
+    }
   }
   pool.subsetBreaker?.record(permits.subset, outcome, nowMs, facts.latencyMs, end.details);
   return outcome;
@@ -76,7 +109,8 @@ export function settleAttempt(
 
 /** The first response of an attempt has come. */
 export function noteResponse(host: BalancerHost, { breaker }: Endpoint): void {
-  if (breaker?.isDoubtful !== true) return;
+  if (breaker === undefined || breaker.silentInARow === 0) return;
+  const wasDoubtful = breaker.isDoubtful;
   breaker.heard();
-  host.endpoints.changed();
+  if (wasDoubtful) host.endpoints.changed();
 }

@@ -15,16 +15,14 @@ import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { AttemptLink } from '../endpoints/load';
 import type { BalancerHost } from '../host';
+import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
-import { beginAttempt, noteResponse, type Permits, settleAttempt } from './attempt-outcome';
+import { beginAttempt, noteResponse, type Permits, type Probing, settleAttempt } from './attempt-outcome';
 import { endingOf, HeldResponse } from './held-response';
 import { RepeatableCall } from './repeatable-call';
 import type { AttemptEnding, AttemptView, RoutedCall } from './routed-call';
 
 const UNAVAILABLE = 14;
-const PROBE_FLOOR_MS = 100;
-const PROBE_FACTOR = 10;
-const PROBE_CEILING_MS = 1_000;
 
 type Phase =
   /** In the pool, or picked and not (yet) started: nothing counts. */
@@ -66,7 +64,7 @@ export class Attempt implements AttemptLink, AttemptView {
   #repeatable: RepeatableCall | undefined;
   #mayHold = false;
   readonly #permits: Permits = { endpoint: 0, subset: 0 };
-  #isProbe = false;
+  #probing: Probing = 'no';
   #isFirst = false;
   #timeout: Timer | undefined;
   #from: Pool | undefined;
@@ -210,7 +208,7 @@ export class Attempt implements AttemptLink, AttemptView {
     if (this.#isFirst) host.callStarted(now);
     host.endpoints.wake(now);
     endpoint.load.attemptStarted(this, now);
-    this.#isProbe = beginAttempt(this.#permits, endpoint, present(this.#from), now);
+    this.#probing = beginAttempt(host, this.#permits, call, endpoint, present(this.#from), now);
     if (call.canTryAgain) this.#setTimeout();
   }
 
@@ -220,9 +218,8 @@ export class Attempt implements AttemptLink, AttemptView {
     const { call } = this;
     const wanted = call.decision?.attemptTimeoutMs;
     const ownMs = wanted === 'auto' ? host.methodTimes.attemptLimitMs(call.method) : wanted;
-    const probeMs = this.#isProbe
-      ? Math.min(Math.max(PROBE_FLOOR_MS, PROBE_FACTOR * this.endpoint.load.usualMs), PROBE_CEILING_MS)
-      : undefined;
+    const isRisky = this.#probing === 'risky';
+    const probeMs = isRisky ? probeLimitMs(call, this.endpoint, present(this.#from)) : undefined;
     if (ownMs === undefined && probeMs === undefined) return;
     const isOwn = probeMs === undefined || (ownMs !== undefined && ownMs < probeMs);
     const limitMs = Math.min(ownMs ?? Number.POSITIVE_INFINITY, probeMs ?? Number.POSITIVE_INFINITY);
@@ -286,7 +283,7 @@ export class Attempt implements AttemptLink, AttemptView {
     if (ending === 'unseen') call.attempts -= 1;
     call.lastEnding = ending;
     call.lastCode = code;
-    call.wasProbe = this.#isProbe;
+    call.wasProbe = this.#probing !== 'no';
     call.observer?.attemptEnded?.(this, code, details);
   }
 

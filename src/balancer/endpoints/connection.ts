@@ -87,6 +87,12 @@ export class ChannelConnection implements Connection {
     return given === this.#names.channelAuthority ? (this.#serverName ?? given) : given;
   }
 
+  /** The `:authority` of calls that were given no other. */
+  get defaultAuthority(): string {
+    const said = this.#options['grpc.default_authority'];
+    return this.#serverName ?? said ?? this.#names.channelAuthority;
+  }
+
   #replace(): void {
     const former = this.#subchannel;
     this.#subchannel = this.#open();

@@ -4,6 +4,8 @@ import type { Instance } from '../../discovery/source';
 import type { Clock, Timer } from '../../internal/clock';
 import type { BreakerPlan } from '../../policy/plan';
 import { nextSlowStartStepMs, slowStartShare } from '../pickers/slow-start';
+import { type CheckableConnection, HealthChecks } from '../probes/health-checks';
+import { ProbeTraffic } from '../probes/probe-traffic';
 import type { Endpoint } from './endpoint';
 import type { EndpointLoad } from './load';
 
@@ -31,6 +33,9 @@ export interface ConnectionView {
   readonly stateName: 'idle' | 'connecting' | 'ready' | 'transient-failure';
   readonly failure: string | undefined;
 }
+
+/** What a registry keeps of a channel's connection. */
+type AttachedConnection = ConnectionView & CheckableConnection;
 
 /** Told when some endpoints or subsets should be treated otherwise than before: suspicion, weight, breaker. */
 export type EndpointsChanged = () => void;
@@ -65,7 +70,11 @@ export class EndpointRegistry {
   readonly #recent = new Set<Entry>();
   readonly #listeners = new Set<EndpointsChanged>();
   readonly #judges = new Set<EndpointsJudge>();
-  readonly #connections = new Map<Endpoint, Set<ConnectionView>>();
+  /** Find out whether half-open and doubtful endpoints are well. */
+  readonly checks: HealthChecks;
+  /** Which calls come that could find it out. */
+  readonly probeTraffic: ProbeTraffic = new ProbeTraffic();
+  readonly #connections = new Map<Endpoint, Set<AttachedConnection>>();
   #tick: Timer | undefined;
   #idleTicks = 0;
   #syncs = 0;
@@ -75,8 +84,19 @@ export class EndpointRegistry {
   constructor(deps: RegistryDeps) {
     this.#clock = deps.clock;
     this.#deps = deps;
-    deps.breakers.subscribe(({ event, key, level }) => {
-      if (event === 'close' && level === 'endpoint') this.#entries.get(key)?.endpoint.load.forgive(this.#clock.now());
+    this.checks = new HealthChecks({
+      clock: deps.clock,
+      stall: deps.stall,
+      connectionsTo: (endpoint) => this.#connections.get(endpoint) ?? [],
+      changed: () => this.changed(),
+    });
+    deps.breakers.subscribe((change) => {
+      const endpoint = change.level === 'endpoint' ? this.#entries.get(change.key)?.endpoint : undefined;
+      if (endpoint !== undefined) {
+        const now = this.#clock.now();
+        if (change.event === 'close') endpoint.load.forgive(now);
+        this.checks.breakerChanged(endpoint, change, now);
+      }
       this.changed();
     });
   }
@@ -152,7 +172,7 @@ export class EndpointRegistry {
   }
 
   /** A channel has opened a connection to the endpoint; the returned function tells that it let go. */
-  attach(endpoint: Endpoint, connection: ConnectionView): () => void {
+  attach(endpoint: Endpoint, connection: AttachedConnection): () => void {
     const connections = this.#connections.get(endpoint) ?? new Set();
     this.#connections.set(endpoint, connections.add(connection));
     return () => {
@@ -163,6 +183,7 @@ export class EndpointRegistry {
 
   /** A channel is connected to the endpoint. */
   connected(endpoint: Endpoint): void {
+    if (endpoint.breaker !== undefined) this.checks.look(endpoint, this.#clock.now());
     const entry = this.#entries.get(endpoint.key);
     if (entry === undefined || entry.readySinceMs !== undefined) return;
     entry.readySinceMs = this.#clock.now();
@@ -182,6 +203,7 @@ export class EndpointRegistry {
   }
 
   close(): void {
+    this.checks.close();
     this.#tick?.cancel();
     this.#tick = undefined;
     this.#slowStart?.cancel();
@@ -254,6 +276,10 @@ export class EndpointRegistry {
     for (const { endpoint } of this.#entries.values()) {
       inFlight += endpoint.load.inFlight;
       if (endpoint.load.sweep(now)) isChanged = true;
+      if (endpoint.breaker !== undefined) {
+        endpoint.breaker.giveUpLateProbe(now);
+        this.checks.look(endpoint, now);
+      }
     }
     for (const judge of this.#judges) if (judge(now)) isChanged = true;
     if (isChanged) this.changed();

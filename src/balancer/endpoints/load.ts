@@ -64,7 +64,7 @@ const EWMA_TAU_MS = 10_000;
 /** 0 stands for "no sample", so no sample is 0. */
 const MIN_SAMPLE_MS = 0.001;
 /** The first event of a watch stream may come after an hour, and must not bar the endpoint for long. */
-const MAX_SAMPLE_MS = 10_000;
+export const MAX_SAMPLE_MS = 10_000;
 /** One failure makes an endpoint look this much slower at most. */
 const MAX_FAILURE_FACTOR = 10;
 const SUSPECT_FLOOR_MS = 100;
