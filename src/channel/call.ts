@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Context } from '@opentelemetry/api';
 import type { AttemptObserver, AttemptView } from '../balancer/attempts/routed-call';
 import type { Clock, Timer } from '../internal/clock';
@@ -17,6 +18,8 @@ import type { CallScope } from './call-scope';
 import type { UnaryMethods } from './unary-methods';
 
 const DEADLINE_EXCEEDED = 4;
+/** An AsyncResource that no destroy hook need be told of costs no finalizer. */
+const RESOURCE_OPTIONS = { requireManualDestroy: true };
 
 /** What the calls of one channel have in common. */
 export interface CallHome {
@@ -32,8 +35,13 @@ export interface CallHome {
 /**
  * A call as seen from the caller's side: what its async context said is captured when it is made, and labels go on a
  * clone of its metadata when it starts, since callers share Metadata objects between calls.
+ *
+ * Whatever the call tells its caller, it tells in that async context. Otherwise it would be in the context of whoever opened
+ * the connection, in which Node's HTTP/2 ends a stream, or in that of another call that waited for the same.
+ *
+ * It is an AsyncResource rather than has one, or an `AsyncLocalStorage.snapshot()`, for what that costs: see docs/performance.md.
  */
-export class GraylaneCall implements Call, InterceptingListener, CallContext, AttemptObserver {
+export class GraylaneCall extends AsyncResource implements Call, InterceptingListener, CallContext, AttemptObserver {
   readonly #inner: Call;
   readonly #home: CallHome;
   readonly #method: string;
@@ -49,6 +57,7 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
 
   /** `around`: the OpenTelemetry context of the caller; undefined when no spans are wanted. */
   constructor(inner: Call, home: CallHome, method: string, scope: CallScope | undefined, around: Context | undefined) {
+    super('GraylaneCall', RESOURCE_OPTIONS);
     this.#inner = inner;
     this.#home = home;
     this.#method = method;
@@ -134,8 +143,14 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
     return this.#inner.getPeer();
   }
 
-  sendMessageWithContext(...args: Parameters<Call['sendMessageWithContext']>): void {
-    this.#inner.sendMessageWithContext(...args);
+  sendMessageWithContext(...[context, message]: Parameters<Call['sendMessageWithContext']>): void {
+    const { callback } = context;
+    if (callback === undefined) {
+      this.#inner.sendMessageWithContext(context, message);
+      return;
+    }
+    const inScope: typeof callback = (error) => this.runInAsyncScope(callback, undefined, error);
+    this.#inner.sendMessageWithContext({ ...context, callback: inScope }, message);
   }
 
   startRead(): void {
@@ -161,14 +176,20 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   // InterceptingListener
 
   onReceiveMetadata(metadata: Metadata): void {
-    this.#listener?.onReceiveMetadata(metadata);
+    const listener = this.#listener;
+    if (listener !== undefined) this.runInAsyncScope(listener.onReceiveMetadata, listener, metadata);
   }
 
   onReceiveMessage(message: unknown): void {
-    this.#listener?.onReceiveMessage(message);
+    const listener = this.#listener;
+    if (listener !== undefined) this.runInAsyncScope(listener.onReceiveMessage, listener, message);
   }
 
   onReceiveStatus(status: StatusObject): void {
+    this.runInAsyncScope(this.#ended, this, status);
+  }
+
+  #ended(status: StatusObject): void {
     if (this.#isOpen) {
       this.#isOpen = false;
       this.#timeout?.cancel();
