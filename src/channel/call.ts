@@ -10,6 +10,7 @@ import {
   type StatusObject,
 } from '../internal/grpc';
 import type { Decision, ForceSelector } from '../policy/plan';
+import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
 import { CALL_CONTEXT, type CallContext } from '../resolver/call-context';
 import type { ObservedCall } from '../telemetry/observed-call';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
@@ -41,12 +42,17 @@ export interface CallHome {
  *
  * It is an AsyncResource rather than has one, or an `AsyncLocalStorage.snapshot()`, for what that costs: see docs/performance.md.
  */
-export class GraylaneCall extends AsyncResource implements Call, InterceptingListener, CallContext, AttemptObserver {
+export class GraylaneCall
+  extends AsyncResource
+  implements Call, InterceptingListener, CallContext, AttemptObserver, DependentCall
+{
   readonly #inner: Call;
   readonly #home: CallHome;
   readonly #method: string;
   readonly #scope: CallScope | undefined;
   readonly #around: Context | undefined;
+  readonly #served: ServedCall | undefined;
+  readonly #isShortened: boolean;
   #attempts: CallReportAttempt[] | undefined;
   #observed: ObservedCall | undefined;
   #listener: InterceptingListener | undefined;
@@ -55,14 +61,27 @@ export class GraylaneCall extends AsyncResource implements Call, InterceptingLis
   #startedAtMs = 0;
   #isOpen = false;
 
-  /** `around`: the OpenTelemetry context of the caller; undefined when no spans are wanted. */
-  constructor(inner: Call, home: CallHome, method: string, scope: CallScope | undefined, around: Context | undefined) {
+  /**
+   * `around`: the OpenTelemetry context of the caller; undefined when no spans are wanted. `served`: the call for which this
+   * one is made. `isShortened`: its deadline is that of `served`.
+   */
+  constructor(
+    inner: Call,
+    home: CallHome,
+    method: string,
+    scope: CallScope | undefined,
+    around: Context | undefined,
+    served: ServedCall | undefined,
+    isShortened: boolean,
+  ) {
     super('GraylaneCall', RESOURCE_OPTIONS);
     this.#inner = inner;
     this.#home = home;
     this.#method = method;
     this.#scope = scope;
     this.#around = around;
+    this.#served = served;
+    this.#isShortened = isShortened;
   }
 
   // CallContext
@@ -132,8 +151,29 @@ export class GraylaneCall extends AsyncResource implements Call, InterceptingLis
     this.#isOpen = true;
     this.#startedAtMs = this.#home.clock.now();
     this.#home.callStarted();
+    const refusal = this.#served?.refuses();
+    if (refusal !== undefined) {
+      this.#refuse(refusal, own);
+      return;
+    }
     this.#inner.start(own, this);
+    this.#served?.add(this);
   }
+
+  /** Ends it without sending it. grpc-js' call would not tell its status if it ended before it was started. */
+  #refuse({ code, details }: Refusal, metadata: Metadata): void {
+    this.#inner.cancelWithStatus(code, details);
+    for (const key of Object.keys(metadata.getMap())) metadata.remove(key);
+    process.nextTick(() => this.onReceiveStatus({ code, details, metadata }));
+  }
+
+  // DependentCall
+
+  endWith({ code, details }: Refusal): void {
+    this.#inner.cancelWithStatus(code, details);
+  }
+
+  // Call
 
   cancelWithStatus(status: number, details: string): void {
     this.#inner.cancelWithStatus(status, details);
@@ -186,13 +226,14 @@ export class GraylaneCall extends AsyncResource implements Call, InterceptingLis
   }
 
   onReceiveStatus(status: StatusObject): void {
-    this.runInAsyncScope(this.#ended, this, status);
+    this.runInAsyncScope(this.#ended, this, this.#isShortened ? this.#explained(status) : status);
   }
 
   #ended(status: StatusObject): void {
     if (this.#isOpen) {
       this.#isOpen = false;
       this.#timeout?.cancel();
+      this.#served?.remove(this);
       this.#home.callEnded();
       if (this.#observed !== undefined) {
         const durationMs = this.#home.clock.now() - this.#startedAtMs;
@@ -201,6 +242,12 @@ export class GraylaneCall extends AsyncResource implements Call, InterceptingLis
       if (this.#scope?.observe !== undefined) this.#report(status);
     }
     this.#listener?.onReceiveStatus(status);
+  }
+
+  /** Says whose deadline it was, where grpc-js says only that one was exceeded. */
+  #explained(status: StatusObject): StatusObject {
+    const isOurs = status.code === DEADLINE_EXCEEDED && status.details.startsWith('Deadline exceeded after');
+    return isOurs && this.#served !== undefined ? { ...status, details: this.#served.explain(status.details) } : status;
   }
 
   #report(status: StatusObject): void {

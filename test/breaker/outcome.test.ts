@@ -73,6 +73,8 @@ describe('a cancelled attempt', () => {
     expect(outcome({ code: CANCELLED, details: 'Cancelled on client', elapsedMs: 60_000 })).toBe('neutral');
     const counted = { failureStatusCodes: new Set(['CANCELLED'] as const) };
     expect(outcome({ code: CANCELLED, details: 'Cancelled on client', received: true }, counted)).toBe('neutral');
+    const withServed = 'Cancelled on client: the call being served, /a/B, was cancelled, or its client is gone';
+    expect(outcome({ code: CANCELLED, details: withServed, received: true }, counted)).toBe('neutral');
     expect(outcome({ code: CANCELLED, details: 'shutting down', received: true }, counted)).toBe('failure');
   });
 

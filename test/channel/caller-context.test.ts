@@ -1,11 +1,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import { trace } from '@opentelemetry/api';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
+import { startDoor } from '../support/door';
 import { printFact } from '../support/figure';
 import { charge, type PaymentsClient, paymentsClient } from '../support/payments';
 import { startTracing } from '../telemetry/tracing';
@@ -147,42 +146,6 @@ async function heardWrongly(
 
 const FINE = { wrong: [], missing: [] };
 
-/** A door in front of a server: connections are accepted, and hear nothing until it is opened. */
-async function startDoor(
-  port: () => number,
-): Promise<{ readonly port: number; readonly waiting: number; open(): void }> {
-  const waiting: Socket[] = [];
-  const sockets: Socket[] = [];
-  const pass = (socket: Socket): void => {
-    const onward = connect(port(), '127.0.0.1');
-    sockets.push(onward);
-    for (const one of [socket, onward]) one.on('error', () => {});
-    socket.pipe(onward).pipe(socket);
-  };
-  let isOpen = false;
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    if (isOpen) pass(socket);
-    else waiting.push(socket);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  closing(server, (one) => {
-    for (const socket of sockets) socket.destroy();
-    one.close();
-  });
-  return {
-    port: (server.address() as { readonly port: number }).port,
-    get waiting() {
-      return waiting.length;
-    },
-    open: () => {
-      isOpen = true;
-      for (const socket of waiting.splice(0)) pass(socket);
-    },
-  };
-}
-
 describe.each(Object.keys(WAYS))('what a call made through %s tells its caller, it tells in its context', (way) => {
   it('over a connection that another caller opened, however the call ends', async () => {
     const world = await open(way);
@@ -198,7 +161,7 @@ describe.each(Object.keys(WAYS))('what a call made through %s tells its caller, 
 
   it('when it waited for a connection', async () => {
     let port = 0;
-    const door = await startDoor(() => port);
+    const door = closing(await startDoor(() => port), (one) => one.stop());
     const world = await open(way, door.port);
     port = world.server.port;
     const first = world.prime();
