@@ -4,7 +4,7 @@ import { Payments, type PaymentsClient } from '../support/payments';
 import type { Ending } from './tagging-server';
 
 /** Begins one call and notes each thing that it hears of it; `done` after the last. */
-export type Begin = (options: BeginOptions) => void;
+type Begin = (options: BeginOptions) => void;
 
 export interface BeginOptions {
   readonly ending: Ending | 'deadline' | 'cancel';

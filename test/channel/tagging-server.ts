@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { Payments } from '../support/payments';
 
 /** What the server does with the first attempt of each call. Later ones are served. */
-export type FirstAttempt = 'serve' | 'fail' | 'hold';
+type FirstAttempt = 'serve' | 'fail' | 'hold';
 
 /** How the handlers end a call, as its `x-end` says: with OK, with NOT_FOUND, or not at all. */
 export type Ending = 'ok' | 'refuse' | 'hold';

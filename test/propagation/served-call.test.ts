@@ -225,7 +225,9 @@ describe('a call made for a served one', () => {
     await expect.poll(() => statuses.length).toBe(KINDS.length);
     for (const { code, details } of statuses) {
       expect(code).toBe(DEADLINE_EXCEEDED);
-      expect(details).toMatch(/deadline of the call being served, \/shop\.v1\.Payments\/Charge/);
+      expect(details).toMatch(
+        /^Deadline exceeded(| before the call was sent): deadline of the call being served, \/shop\.v1\.Payments\/Charge/,
+      );
     }
     expect(leaf.calls).toBe(0);
   });
@@ -387,13 +389,18 @@ describe('a call made for a served one', () => {
     const calls = 10_000;
     const leaf = await startPaymentsServer();
     closing(leaf, (one) => one.kill());
-    let begin: (() => Promise<void>) | undefined;
-    let listeners: () => number = () => -1;
     const gone: WeakRef<object>[] = [];
+    let listeners = -1;
+    let began = (): void => {};
+    const go = new Promise<void>((resolve) => {
+      began = resolve;
+    });
+    let isDone = false;
     const { caller } = await startMiddle(leaf.port, (_, next) => ({
-      watch: (call: grpc.ServerWritableStream<object, object>) => {
+      watch: async (call: grpc.ServerWritableStream<object, object>) => {
         const ownListeners = call.listenerCount('cancelled');
-        listeners = () => call.listenerCount('cancelled') - ownListeners;
+        listeners = 0;
+        await go;
         const one = (): Promise<unknown> =>
           new Promise((resolve, reject) => {
             const made = next.charge({}, (error, reply) => (error === null ? resolve(reply) : reject(error)));
@@ -406,16 +413,16 @@ describe('a call made for a served one', () => {
             await one();
           }
         };
-        begin = async () => {
-          await Promise.all(Array.from({ length: 16 }, worker));
-        };
+        await Promise.all(Array.from({ length: 16 }, worker));
+        listeners = call.listenerCount('cancelled') - ownListeners;
+        isDone = true;
       },
     }));
     const stream = caller.watch({ count: 1 }).on('error', () => {});
-    await expect.poll(() => begin).toBeDefined();
+    await expect.poll(() => listeners).toBe(0);
     const before = heapKb();
-    await begin?.();
-    await wait(0);
+    began();
+    await expect.poll(() => isDone, { timeout: 50_000 }).toBe(true);
     const after = heapKb();
     const left = gone.filter((one) => one.deref() !== undefined).length;
     printFact(
@@ -424,7 +431,7 @@ describe('a call made for a served one', () => {
     );
     expect(gone).toHaveLength(calls);
     expect(left).toBeLessThan(50);
-    expect(listeners()).toBe(0);
+    expect(listeners).toBe(0);
     stream.cancel();
   });
 });
