@@ -5,6 +5,7 @@ import type { Clock, Timer } from '../internal/clock';
 import {
   attachToMetadata,
   type Call,
+  type CallCredentials,
   type InterceptingListener,
   type Metadata,
   type StatusObject,
@@ -16,6 +17,7 @@ import type { ObservedCall } from '../telemetry/observed-call';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { CallReport, CallReportAttempt } from './call-report';
 import type { CallScope } from './call-scope';
+import { CallerCredentials } from './caller-credentials';
 import type { UnaryMethods } from './unary-methods';
 
 const DEADLINE_EXCEEDED = 4;
@@ -82,6 +84,7 @@ export class GraylaneCall
     this.#around = around;
     this.#served = served;
     this.#isShortened = isShortened;
+    inner.setCredentials(new CallerCredentials(this, undefined));
   }
 
   // CallContext
@@ -205,8 +208,8 @@ export class GraylaneCall
     return this.#inner.getCallNumber();
   }
 
-  setCredentials(...args: Parameters<Call['setCredentials']>): void {
-    this.#inner.setCredentials(...args);
+  setCredentials(credentials: CallCredentials): void {
+    this.#inner.setCredentials(new CallerCredentials(this, credentials));
   }
 
   getAuthContext(): ReturnType<Call['getAuthContext']> {
