@@ -4,6 +4,7 @@
  *
  *     node --expose-gc --import tsx benchmarks/guard.ts
  */
+import { CONTEXT_CASE, CONTEXT_GROUP } from './context-cases';
 import type { Measurement } from './harness';
 import { CALIBRATION } from './record-cases';
 import { runSuite, SHORT } from './suite';
@@ -63,6 +64,12 @@ function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
     // About 4 and 50; what they grow by if each attempt makes an Error, or sums all windows, is more than that.
     { what: 'record of a success by 100 steps of xorshift', value: ratio(at(record, 'success'), steps), below: 30 },
     { what: 'record of a failure by 100 steps of xorshift', value: ratio(at(record, 'failure'), steps), below: 300 },
+    // About 1; by `AsyncLocalStorage.snapshot()` it is 60 or more.
+    {
+      what: "the caller's context for three callbacks by 100 steps of xorshift",
+      value: ratio(at(CONTEXT_GROUP, CONTEXT_CASE), steps),
+      below: 15,
+    },
     { what: 'bytes a pick, peak_ewma', value: at(thousand, 'peak_ewma').bytes ?? Number.NaN, below: 8 },
     { what: 'bytes a pick, round_robin', value: at(thousand, 'round_robin').bytes ?? Number.NaN, below: 8 },
     { what: 'bytes a decision over 20 routes', value: at('decision', '20 routes').bytes ?? Number.NaN, below: 600 },

@@ -1,4 +1,5 @@
 import { openCallPath } from './call-path';
+import { contextCases } from './context-cases';
 import { decisionCases } from './decision';
 import { type Measurement, type MeasureOptions, measure } from './harness';
 import { peakEwmaPicker, pickCases, pickGroup } from './pick-cases';
@@ -20,6 +21,7 @@ export async function runSuite(options: MeasureOptions): Promise<Measurement[]> 
       ...decisionCases([1, 20, 1_000]),
       ...recordCases(),
       ...pickAndRecordCases(peakEwmaPicker(1_000), 1_000),
+      ...contextCases(),
       ...path.cases,
     ];
     return measure(cases, options);

@@ -23,7 +23,7 @@ import type { Graylane, LaneInspection, TargetOptions } from './lane';
 import { LaneServices, type ServiceHooks } from './lane-services';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { PolicyDocument } from './policy/document';
-import type { AcceptOptions } from './propagation/accept';
+import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
 import { Propagation } from './propagation/propagation';
 import { registerWith } from './register-with';
@@ -179,7 +179,7 @@ class Lane implements Graylane {
     return { ...this.#scopes.current()?.labels };
   }
 
-  serverInterceptor(options: AcceptOptions): ServerInterceptor {
+  serverInterceptor(options: ServerInterceptorOptions): ServerInterceptor {
     return this.#propagation.serverInterceptor(options);
   }
 

@@ -19,7 +19,7 @@ export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
 export type { DecidedBy, ForceSelector, PlannedTier, PolicyOrigin, PolicyProblem, RetryPlan } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
-export type { AcceptOptions } from './propagation/accept';
+export type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
 export { registerWith } from './register-with';
 export type {

@@ -12,7 +12,7 @@ import type { CallScope } from './channel/call-scope';
 import type { AgentLoad } from './discovery/consul/agent-load';
 import type { StaticInstance } from './discovery/static-instance';
 import type { PolicyDocument } from './policy/document';
-import type { AcceptOptions } from './propagation/accept';
+import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
 import type { DecisionListener, DecisionListenerOptions, Subscription } from './resolver/decision-feed';
 import type { ExplainRequest, Explanation } from './resolver/explain';
@@ -65,7 +65,7 @@ export interface Graylane {
   metadata(labels: Readonly<Record<string, string>>): Metadata;
   /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */
   labels(labels: Readonly<Record<string, string>>): Record<string, string>;
-  /** Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL before `fn` runs. */
+  /** Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL or INVALID_OPTION before `fn` runs. */
   with<T>(scope: CallScope, fn: () => T): T;
   /** The labels that calls begun here carry from their async context, without static ones: for HTTP clients and logs. */
   ambientLabels(): Record<string, string>;
@@ -73,8 +73,12 @@ export interface Graylane {
    * For `new grpc.Server({ interceptors: [...] })`: handlers of all four kinds, and all that they start, run with the
    * labels that their caller sent, as far as they are accepted. In place of those of a `with()` around the server, and
    * nothing else of the caller's metadata becomes a label. Throws INVALID_OPTION.
+   *
+   * The calls that they make through this lane have no more time than the served call has (the shorter deadline holds, less
+   * `deadlineMarginMs`), and end with CANCELLED when its client cancels it or disconnects. Once it is answered, it binds
+   * nothing that is begun later, and cancels nothing. `with({ deadline: 'own' })`, and grpc-js' own `parent`, step out of both.
    */
-  serverInterceptor(options: AcceptOptions): ServerInterceptor;
+  serverInterceptor(options: ServerInterceptorOptions): ServerInterceptor;
   /** The same for HTTP, as `(req, res, next)`: plain `http`, Express, and Fastify's `onRequest` hook. */
   httpMiddleware(options: AcceptOptions): HttpMiddleware;
   /**

@@ -76,7 +76,9 @@ function classifyCancelled(facts: AttemptFacts, rules: OutcomeRules): Outcome {
 }
 
 function isServersOwnCancel(facts: AttemptFacts, rules: OutcomeRules): boolean {
-  return facts.received && facts.details !== 'Cancelled on client' && rules.failureStatusCodes.has('CANCELLED');
+  return (
+    facts.received && !facts.details.startsWith('Cancelled on client') && rules.failureStatusCodes.has('CANCELLED')
+  );
 }
 
 function classifyDeadline(facts: AttemptFacts, rules: OutcomeRules): Outcome {

@@ -1,22 +1,28 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Context } from '@opentelemetry/api';
 import type { AttemptObserver, AttemptView } from '../balancer/attempts/routed-call';
 import type { Clock, Timer } from '../internal/clock';
 import {
   attachToMetadata,
   type Call,
+  type CallCredentials,
   type InterceptingListener,
   type Metadata,
   type StatusObject,
 } from '../internal/grpc';
 import type { Decision, ForceSelector } from '../policy/plan';
+import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
 import { CALL_CONTEXT, type CallContext, type MethodFacts } from '../resolver/call-context';
 import type { ObservedCall } from '../telemetry/observed-call';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { CallReport, CallReportAttempt } from './call-report';
 import type { CallScope } from './call-scope';
+import { CallerCredentials } from './caller-credentials';
 import type { KnownMethods } from './known-methods';
 
 const DEADLINE_EXCEEDED = 4;
+/** An AsyncResource that no destroy hook need be told of costs no finalizer. */
+const RESOURCE_OPTIONS = { requireManualDestroy: true };
 
 /** What the calls of one channel have in common. */
 export interface CallHome {
@@ -32,13 +38,23 @@ export interface CallHome {
 /**
  * A call as seen from the caller's side: what its async context said is captured when it is made, and labels go on a
  * clone of its metadata when it starts, since callers share Metadata objects between calls.
+ *
+ * Whatever the call tells its caller, it tells in that async context. Otherwise it would be in the context of whoever opened
+ * the connection, in which Node's HTTP/2 ends a stream, or in that of another call that waited for the same.
+ *
+ * It is an AsyncResource rather than has one, or an `AsyncLocalStorage.snapshot()`, for what that costs: see docs/performance.md.
  */
-export class GraylaneCall implements Call, InterceptingListener, CallContext, AttemptObserver {
+export class GraylaneCall
+  extends AsyncResource
+  implements Call, InterceptingListener, CallContext, AttemptObserver, DependentCall
+{
   readonly #inner: Call;
   readonly #home: CallHome;
   readonly #method: string;
   readonly #scope: CallScope | undefined;
   readonly #around: Context | undefined;
+  readonly #served: ServedCall | undefined;
+  readonly #isShortened: boolean;
   #attempts: CallReportAttempt[] | undefined;
   #observed: ObservedCall | undefined;
   #listener: InterceptingListener | undefined;
@@ -49,13 +65,28 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   #startedAtMs = 0;
   #isOpen = false;
 
-  /** `around`: the OpenTelemetry context of the caller; undefined when no spans are wanted. */
-  constructor(inner: Call, home: CallHome, method: string, scope: CallScope | undefined, around: Context | undefined) {
+  /**
+   * `around`: the OpenTelemetry context of the caller; undefined when no spans are wanted. `served`: the call for which this
+   * one is made. `isShortened`: its deadline is that of `served`.
+   */
+  constructor(
+    inner: Call,
+    home: CallHome,
+    method: string,
+    scope: CallScope | undefined,
+    around: Context | undefined,
+    served: ServedCall | undefined,
+    isShortened: boolean,
+  ) {
+    super('GraylaneCall', RESOURCE_OPTIONS);
     this.#inner = inner;
     this.#home = home;
     this.#method = method;
     this.#scope = scope;
     this.#around = around;
+    this.#served = served;
+    this.#isShortened = isShortened;
+    inner.setCredentials(new CallerCredentials(this, undefined));
   }
 
   // CallContext
@@ -129,8 +160,29 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
     this.#isOpen = true;
     this.#startedAtMs = this.#home.clock.now();
     this.#home.callStarted();
+    const refusal = this.#served?.refuses();
+    if (refusal !== undefined) {
+      this.#refuse(refusal, own);
+      return;
+    }
     this.#inner.start(own, this);
+    this.#served?.add(this);
   }
+
+  /** Ends it without sending it. grpc-js' call would not tell its status if it ended before it was started. */
+  #refuse({ code, details }: Refusal, metadata: Metadata): void {
+    this.#inner.cancelWithStatus(code, details);
+    for (const key of Object.keys(metadata.getMap())) metadata.remove(key);
+    process.nextTick(() => this.onReceiveStatus({ code, details, metadata }));
+  }
+
+  // DependentCall
+
+  endWith({ code, details }: Refusal): void {
+    this.#inner.cancelWithStatus(code, details);
+  }
+
+  // Call
 
   cancelWithStatus(status: number, details: string): void {
     this.#inner.cancelWithStatus(status, details);
@@ -141,8 +193,14 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
     return peer === 'unknown' ? (this.#peer ?? peer) : peer;
   }
 
-  sendMessageWithContext(...args: Parameters<Call['sendMessageWithContext']>): void {
-    this.#inner.sendMessageWithContext(...args);
+  sendMessageWithContext(...[context, message]: Parameters<Call['sendMessageWithContext']>): void {
+    const { callback } = context;
+    if (callback === undefined) {
+      this.#inner.sendMessageWithContext(context, message);
+      return;
+    }
+    const inScope: typeof callback = (error) => this.runInAsyncScope(callback, undefined, error);
+    this.#inner.sendMessageWithContext({ ...context, callback: inScope }, message);
   }
 
   startRead(): void {
@@ -157,8 +215,8 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
     return this.#inner.getCallNumber();
   }
 
-  setCredentials(...args: Parameters<Call['setCredentials']>): void {
-    this.#inner.setCredentials(...args);
+  setCredentials(credentials: CallCredentials): void {
+    this.#inner.setCredentials(new CallerCredentials(this, credentials));
   }
 
   getAuthContext(): ReturnType<Call['getAuthContext']> {
@@ -168,17 +226,24 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
   // InterceptingListener
 
   onReceiveMetadata(metadata: Metadata): void {
-    this.#listener?.onReceiveMetadata(metadata);
+    const listener = this.#listener;
+    if (listener !== undefined) this.runInAsyncScope(listener.onReceiveMetadata, listener, metadata);
   }
 
   onReceiveMessage(message: unknown): void {
-    this.#listener?.onReceiveMessage(message);
+    const listener = this.#listener;
+    if (listener !== undefined) this.runInAsyncScope(listener.onReceiveMessage, listener, message);
   }
 
   onReceiveStatus(status: StatusObject): void {
+    this.runInAsyncScope(this.#ended, this, this.#isShortened ? this.#explained(status) : status);
+  }
+
+  #ended(status: StatusObject): void {
     if (this.#isOpen) {
       this.#isOpen = false;
       this.#timeout?.cancel();
+      this.#served?.remove(this);
       this.#home.callEnded();
       if (this.#observed !== undefined) {
         const durationMs = this.#home.clock.now() - this.#startedAtMs;
@@ -187,6 +252,12 @@ export class GraylaneCall implements Call, InterceptingListener, CallContext, At
       if (this.#scope?.observe !== undefined) this.#report(status);
     }
     this.#listener?.onReceiveStatus(status);
+  }
+
+  /** Says whose deadline it was, where grpc-js says only that one was exceeded. */
+  #explained(status: StatusObject): StatusObject {
+    const isOurs = status.code === DEADLINE_EXCEEDED && status.details.startsWith('Deadline exceeded after');
+    return isOurs && this.#served !== undefined ? { ...status, details: this.#served.explain(status.details) } : status;
   }
 
   #report(status: StatusObject): void {

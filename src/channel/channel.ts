@@ -53,8 +53,12 @@ export class GraylaneChannel implements Channel {
     parentCall: ParentCall,
     propagateFlags: number | null | undefined,
   ): Call {
-    const inner = this.#inner.createCall(method, deadline, host, parentCall, propagateFlags);
+    const scope = this.#scopes.current();
+    // With a `parent` of the caller's choice, its flags say what holds.
+    const served = parentCall || scope?.deadline === 'own' ? undefined : scope?.served;
+    const held = served === undefined ? deadline : served.shorten(deadline);
+    const inner = this.#inner.createCall(method, held, host, parentCall, propagateFlags);
     const around = this.#home.telemetry?.callerContext();
-    return new GraylaneCall(inner, this.#home, method, this.#scopes.current(), around);
+    return new GraylaneCall(inner, this.#home, method, scope, around, served, held !== deadline);
   }
 }

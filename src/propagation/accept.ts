@@ -15,6 +15,15 @@ export interface AcceptOptions {
   readonly strip?: readonly string[];
 }
 
+/** {@link AcceptOptions}, and how the calls made for a served call are held to its deadline. */
+export interface ServerInterceptorOptions extends AcceptOptions {
+  /**
+   * What is kept of a served call's deadline for its answer: calls made for it end so many milliseconds earlier. 0 or more;
+   * default 0. A served call that has less than this left makes no more calls.
+   */
+  readonly deadlineMarginMs?: number;
+}
+
 /** {@link AcceptOptions}, checked. Keys are in lower case. */
 export interface AcceptRules {
   readonly keys: readonly string[];
@@ -24,6 +33,7 @@ export interface AcceptRules {
 
 const MOST_KEYS = 32;
 const OPTIONS: readonly string[] = ['accept', 'strip'];
+const INTERCEPTOR_OPTIONS: readonly string[] = [...OPTIONS, 'deadlineMarginMs'];
 
 /** Headers that mean something to HTTP, gRPC or tracing: sent on as labels they would break the next call. */
 const SPOKEN_FOR: ReadonlySet<string> = new Set([
@@ -50,10 +60,39 @@ const SPOKEN_FOR: ReadonlySet<string> = new Set([
 /** Throws INVALID_OPTION with every problem, as `serverInterceptor.accept[0]: ... (expected: ...)`. */
 export function parseAcceptOptions(options: AcceptOptions, path: string): AcceptRules {
   const problems: string[] = [];
-  const given: Partial<Record<string, unknown>> = typeof options === 'object' && options !== null ? { ...options } : {};
-  for (const key of Object.keys(given)) {
-    if (!OPTIONS.includes(key)) problems.push(`${path}.${key}: unknown (expected: ${OPTIONS.join(', ')})`);
+  const parsed = readAccept(readGiven(options, OPTIONS, path, problems), path, problems);
+  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  return parsed;
+}
+
+/** Throws as `parseAcceptOptions()` does. */
+export function parseInterceptorOptions(
+  options: ServerInterceptorOptions,
+  path: string,
+): { readonly rules: AcceptRules; readonly deadlineMarginMs: number } {
+  const problems: string[] = [];
+  const given = readGiven(options, INTERCEPTOR_OPTIONS, path, problems);
+  const parsed = readAccept(given, path, problems);
+  const { deadlineMarginMs: margin = 0 } = given;
+  if (typeof margin !== 'number' || !(margin >= 0 && margin < Number.POSITIVE_INFINITY)) {
+    const is = typeof margin === 'number' ? margin : typeof margin;
+    problems.push(`${path}.deadlineMarginMs: ${is} (expected: milliseconds, 0 or more)`);
   }
+  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  return { rules: parsed, deadlineMarginMs: Number(margin) };
+}
+
+type Given = Partial<Record<string, unknown>>;
+
+function readGiven(options: unknown, known: readonly string[], path: string, problems: string[]): Given {
+  const given: Given = typeof options === 'object' && options !== null ? { ...options } : {};
+  for (const key of Object.keys(given)) {
+    if (!known.includes(key)) problems.push(`${path}.${key}: unknown (expected: ${known.join(', ')})`);
+  }
+  return given;
+}
+
+function readAccept(given: Given, path: string, problems: string[]): AcceptRules {
   const keys = strings(given['accept'], `${path}.accept`, problems);
   for (const [index, key] of keys.entries()) {
     const fault = labelKeyFault(key) ?? (SPOKEN_FOR.has(key) ? 'a key of your own; this one has a meaning' : undefined);
@@ -66,7 +105,6 @@ export function parseAcceptOptions(options: AcceptOptions, path: string): Accept
       problems.push(`${path}.strip[${index}]: ${shown(pattern)} (expected: a key, or a prefix ending in *)`);
     }
   }
-  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
   return rules([...new Set(keys)], strip);
 }
 

@@ -21,7 +21,7 @@ export function createHttpMiddleware({ rules, intake, ambient }: Entrance): Http
     const labels = intake.take(rules, sentIn(incoming), ambient.usesBaggage);
     strip(incoming, rules);
     if (ambient.usesBaggage) filterBaggage(incoming, rules);
-    const runner = ambient.prepare(labels);
+    const runner = ambient.prepare(labels, undefined);
     // Node emits the events of a body in the context of the connection, and whoever parses it goes on from there.
     keepContext(incoming, runner);
     keepContext(nodesOwn(response), runner);

@@ -1,5 +1,11 @@
 import type { GrpcModule, ServerInterceptor } from '../internal/grpc';
-import { type AcceptOptions, type AcceptRules, parseAcceptOptions } from './accept';
+import {
+  type AcceptOptions,
+  type AcceptRules,
+  parseAcceptOptions,
+  parseInterceptorOptions,
+  type ServerInterceptorOptions,
+} from './accept';
 import type { Ambient } from './ambient';
 import { createHttpMiddleware, type HttpMiddleware } from './http-middleware';
 import { LabelIntake } from './intake';
@@ -21,8 +27,9 @@ export class Propagation {
     return this.#intake.refused;
   }
 
-  serverInterceptor(options: AcceptOptions): ServerInterceptor {
-    return createServerInterceptor(this.#grpc, this.#entrance(parseAcceptOptions(options, 'serverInterceptor')));
+  serverInterceptor(options: ServerInterceptorOptions): ServerInterceptor {
+    const { rules, deadlineMarginMs } = parseInterceptorOptions(options, 'serverInterceptor');
+    return createServerInterceptor(this.#grpc, this.#entrance(rules), deadlineMarginMs);
   }
 
   httpMiddleware(options: AcceptOptions): HttpMiddleware {

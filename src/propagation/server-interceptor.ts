@@ -3,6 +3,7 @@ import type { AcceptRules } from './accept';
 import type { Ambient, Runner } from './ambient';
 import { keepBaggage } from './baggage';
 import type { LabelIntake } from './intake';
+import { ServedCall } from './served-call';
 
 export interface Entrance {
   readonly rules: AcceptRules;
@@ -12,33 +13,47 @@ export interface Entrance {
 
 /**
  * An interceptor for `new grpc.Server({ interceptors })`: whatever grpc-js calls for a call runs in the async context of
- * that call's accepted labels, be it the handler or an event of its stream.
+ * that call's accepted labels, be it the handler or an event of its stream. What is called in that context is held to the
+ * deadline of the call, less `deadlineMarginMs`, and cancelled with it.
  */
-export function createServerInterceptor(grpc: GrpcModule, entrance: Entrance): ServerInterceptor {
+export function createServerInterceptor(
+  grpc: GrpcModule,
+  entrance: Entrance,
+  deadlineMarginMs: number,
+): ServerInterceptor {
   class ScopedCall extends grpc.ServerInterceptingCall {
     readonly #next: ServerInterceptingCall;
-    readonly #way = new CallEntrance(entrance);
+    readonly #way: CallEntrance;
 
-    constructor(next: ServerInterceptingCall) {
+    constructor(method: string, next: ServerInterceptingCall) {
       super(next);
       this.#next = next;
+      this.#way = new CallEntrance(entrance, new ServedCall(method, next.getDeadline(), deadlineMarginMs));
     }
 
     // What grpc-js offers instead of this leaves `onCancel` no way to run the rest in a context.
     override start(listener: ServerListener): void {
       this.#next.start(this.#way.listener(listener));
     }
+
+    // The handler's own. grpc-js tells of a cancelled call and of one that was answered by the same `onCancel`.
+    override sendStatus(status: Parameters<ServerInterceptingCall['sendStatus']>[0]): void {
+      this.#way.served.answered();
+      super.sendStatus(status);
+    }
   }
-  return (_method, call) => new ScopedCall(call);
+  return ({ path }, call) => new ScopedCall(path, call);
 }
 
 /** The way in of one call. Until its metadata has come there is nothing to accept, and nobody to run. */
 class CallEntrance {
+  readonly served: ServedCall;
   readonly #entrance: Entrance;
   #runner: Runner | undefined;
 
-  constructor(entrance: Entrance) {
+  constructor(entrance: Entrance, served: ServedCall) {
     this.#entrance = entrance;
+    this.served = served;
   }
 
   run(fn: () => void): void {
@@ -54,7 +69,10 @@ class CallEntrance {
       },
       onReceiveMessage: (message) => this.run(() => inner.onReceiveMessage(message)),
       onReceiveHalfClose: () => this.run(() => inner.onReceiveHalfClose()),
-      onCancel: () => this.run(() => inner.onCancel()),
+      onCancel: () => {
+        this.served.cancelled();
+        this.run(() => inner.onCancel());
+      },
     };
   }
 
@@ -63,7 +81,7 @@ class CallEntrance {
     const labels = intake.take(rules, { values: (key) => metadata.get(key) }, ambient.usesBaggage);
     strip(metadata, rules);
     if (ambient.usesBaggage) filterBaggage(metadata, rules);
-    this.#runner = ambient.prepare(labels);
+    this.#runner = ambient.prepare(labels, this.served);
   }
 }
 

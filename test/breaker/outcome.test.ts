@@ -33,6 +33,10 @@ describe('an attempt that we gave up', () => {
     expect(outcome({ ...givenUp, received: true })).toBe('failure');
   });
 
+  it('says nothing when it was our own event loop that stalled', () => {
+    expect(outcome({ ...givenUp, isStalled: true })).toBe('neutral');
+  });
+
   it('says nothing when it had no more time than answers usually take', () => {
     expect(outcome({ ...givenUp, elapsedMs: 15 })).toBe('neutral');
     expect(outcome({ ...givenUp, usualMs: 60 })).toBe('neutral');
@@ -80,6 +84,8 @@ describe('a cancelled attempt', () => {
     expect(outcome({ code: CANCELLED, details: 'Cancelled on client', elapsedMs: 60_000 })).toBe('neutral');
     const counted = { failureStatusCodes: new Set(['CANCELLED'] as const) };
     expect(outcome({ code: CANCELLED, details: 'Cancelled on client', received: true }, counted)).toBe('neutral');
+    const withServed = 'Cancelled on client: the call being served, /a/B, was cancelled, or its client is gone';
+    expect(outcome({ code: CANCELLED, details: withServed, received: true }, counted)).toBe('neutral');
     expect(outcome({ code: CANCELLED, details: 'shutting down', received: true }, counted)).toBe('failure');
   });
 

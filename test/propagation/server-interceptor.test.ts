@@ -213,7 +213,18 @@ describe('what cannot be believed', () => {
     [{}, 'serverInterceptor.accept: missing (expected: a list of keys)'],
     [{ accept: [7] }, 'serverInterceptor.accept[0]: number (expected: a key)'],
     [{ accept: [], strip: ['*'] }, 'serverInterceptor.strip[0]: "*" (expected: a key, or a prefix ending in *)'],
-    [{ accept: [], acept: [] }, 'serverInterceptor.acept: unknown (expected: accept, strip)'],
+    [{ accept: [], acept: [] }, 'serverInterceptor.acept: unknown (expected: accept, strip, deadlineMarginMs)'],
+    [
+      { accept: [], deadlineMarginMs: -1 },
+      'serverInterceptor.deadlineMarginMs: -1 (expected: milliseconds, 0 or more)',
+    ],
+    [{ accept: [], deadlineMarginMs: Number.NaN }, 'serverInterceptor.deadlineMarginMs: NaN (expected'],
+    [
+      { accept: [], deadlineMarginMs: Number.POSITIVE_INFINITY },
+      'serverInterceptor.deadlineMarginMs: Infinity (expected',
+    ],
+    [{ accept: [], deadlineMarginMs: '5' }, 'serverInterceptor.deadlineMarginMs: string (expected'],
+    [{ accept: [], deadlineMarginMs: null }, 'serverInterceptor.deadlineMarginMs: object (expected'],
     [undefined, 'serverInterceptor.accept: missing'],
     [{ accept: Array.from({ length: 33 }, (_, index) => `x-${index}`) }, '33 keys (expected: at most 32)'],
   ])('is refused at once in options: %j', (options, message) => {
