@@ -14,6 +14,7 @@ import {
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { AttemptLink } from '../endpoints/load';
+import type { SubchannelLease } from '../endpoints/subchannel-lease';
 import type { BalancerHost } from '../host';
 import type { Pool } from '../tiers/pool';
 import { beginAttempt, noteResponse, type Permits, settleAttempt } from './attempt-outcome';
@@ -60,6 +61,8 @@ export class Attempt implements AttemptLink, AttemptView {
   details = '';
   respondedAtMs = 0;
   isGivenUp = false;
+  /** Our own keepalive pings made the server end its connection. */
+  isEndedForPings = false;
   readonly #held = new HeldResponse();
   readonly #permits: Permits = { endpoint: 0, subset: 0 };
   #isProbe = false;
@@ -73,6 +76,9 @@ export class Attempt implements AttemptLink, AttemptView {
   #listener: SubchannelCallListener | undefined;
   #transport: SubchannelCall | undefined;
   #isAbandoned = false;
+  /** Undefined while no transport's call is open. */
+  #lease: SubchannelLease | undefined;
+  #session = 0;
   readonly #pool: AttemptPool;
 
   constructor(pool: AttemptPool) {
@@ -141,10 +147,17 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#listener = listener;
     const own = this as unknown as SubchannelCallListener;
     const connection = present(this.#connection);
-    const real = connection.subchannel.getRealSubchannel();
-    const transport =
-      this.#pool.host.intercept?.(this, own) ??
-      real.createCall(metadata, connection.authority(host), method, own, callId);
+    const intercepted = this.#pool.host.intercept?.(this, own);
+    if (intercepted !== undefined) {
+      this.#transport = intercepted;
+      return intercepted;
+    }
+    const { lease } = connection;
+    const real = lease.subchannel.getRealSubchannel();
+    const transport = real.createCall(metadata, connection.authority(host), method, own, callId);
+    lease.attemptStarted();
+    this.#lease = lease;
+    this.#session = lease.session;
     this.#transport = transport;
     return transport;
   }
@@ -172,9 +185,20 @@ export class Attempt implements AttemptLink, AttemptView {
   onReceiveStatus(status: StatusObject): void {
     this.#isTransportDone = true;
     const listener = this.#listener;
+    this.#leaveLease(status);
     if (!this.#isAbandoned && isFromServer(status)) this.#held.deliverTo(listener);
     this.#end(status.code, status.details);
     listener?.onReceiveStatus(status);
+  }
+
+  #leaveLease(status: StatusObject): void {
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    this.#lease = undefined;
+    if (!this.#isAbandoned && isFromServer(status)) lease.attemptAnswered(this.#session);
+    this.isEndedForPings = lease.wasEndedForPings(status, this.#session);
+    if (this.isEndedForPings) this.#pool.host.pingsRefused?.(this.endpoint);
+    lease.attemptEnded();
   }
 
   #start(): void {
@@ -184,6 +208,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#phase = 'started';
     this.startedAtMs = now;
     this.isGivenUp = false;
+    this.isEndedForPings = false;
     if (call.tried === undefined) call.tried = [endpoint];
     else call.tried.push(endpoint);
     call.inFlight += 1;
@@ -212,6 +237,7 @@ export class Attempt implements AttemptLink, AttemptView {
   #respond(): void {
     if (this.responded || this.#phase !== 'started') return;
     this.#stopProbeTimeout();
+    this.#lease?.attemptAnswered(this.#session);
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this, this.respondedAtMs);
