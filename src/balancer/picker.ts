@@ -9,7 +9,7 @@ import type { ChannelConnection } from './endpoints/connection';
 import type { Endpoint } from './endpoints/endpoint';
 import type { BalancerHost } from './host';
 import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
-import { anybodyConnected, leastRecentlyTried } from './tiers/last-resort';
+import { anybodyConnected, anybodyReadyNow, leastRecentlyTried } from './tiers/last-resort';
 import { asChannelConnection, type Pool } from './tiers/pool';
 import { describeForce, describeRefusal } from './tiers/refusal';
 import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
@@ -32,6 +32,8 @@ export interface PickerContext {
   readonly host: BalancerHost;
   readonly attempts: AttemptPool;
   readonly createMetadata: () => Metadata;
+  /** Connections have changed since pools were last refreshed. */
+  isBehind(): boolean;
   /** The topology of a plan other than the current one, for calls that were decided before a swap. */
   topologyUnder(decision: Decision): Topology;
 }
@@ -124,7 +126,7 @@ export class SnapshotPicker implements Picker {
         call.rejectedAt ??= pool;
         continue;
       }
-      const connection = choose(pool, this.#pick);
+      const connection = choose(pool, this.#pick) ?? this.#connectedSince(call, pool);
       if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
       if (call.tried !== undefined && hasWrittenOrder(call)) {
         const again = leastRecentlyTried(call, tiers.slice(0, tier + 1), tier);
@@ -135,6 +137,10 @@ export class SnapshotPicker implements Picker {
       if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return QUEUE;
     }
     return undefined;
+  }
+
+  #connectedSince(call: RoutedCall, pool: Pool): ChannelConnection | undefined {
+    return pool.picker === undefined && this.#context.isBehind() ? pool.connectedSince(call.tried) : undefined;
   }
 
   /** A held-out or doubtful endpoint that is due, for a call that can be tried again elsewhere; for any call if none such comes. */
@@ -163,7 +169,11 @@ export class SnapshotPicker implements Picker {
     if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, panic.tier, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
     if (again !== undefined) return this.#complete(call, again.connection, again.pool, again.tier, metadata);
-    return tiers.some((pool) => pool.isPending) ? QUEUE : this.#refuseAll(call, decision, topology, tiers);
+    if (tiers.some((pool) => pool.isPending)) return QUEUE;
+    // grpc-js refuses a call only where no connection is READY: one that is not believed yet, or has just come, is better.
+    const late = anybodyReadyNow(tiers);
+    if (late !== undefined) return this.#complete(call, late.connection, late.pool, late.tier, metadata, true);
+    return this.#refuseAll(call, decision, topology, tiers);
   }
 
   #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
@@ -187,6 +197,9 @@ export class SnapshotPicker implements Picker {
     if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return QUEUE;
     if (decision.force?.strict === false) return undefined;
     if (candidates.some(({ connection }) => connection.isPending)) return QUEUE;
+    if (candidates.length === 0 && topology.pools.some((pool) => pool.missing > 0)) return QUEUE;
+    const late = candidates.find(({ connection }) => connection.isConnected);
+    if (late !== undefined) return this.#complete(call, late.connection, late.pool, 0, metadata);
     const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
     const why =
       candidates.length === 0 ? 'no usable instance is known by that name' : `not connected (${failure ?? 'unknown'})`;

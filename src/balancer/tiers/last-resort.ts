@@ -45,3 +45,12 @@ export function leastRecentlyTried(call: RoutedCall, tiers: readonly Pool[], fir
   }
   return undefined;
 }
+
+/** Anybody whose subchannel is READY at this moment, though nothing else speaks for it. */
+export function anybodyReadyNow(tiers: readonly Pool[]): LastResort | undefined {
+  for (const [tier, pool] of tiers.entries()) {
+    const connection = pool.members.find((member) => member.isConnected);
+    if (connection !== undefined) return { connection, pool, tier };
+  }
+  return undefined;
+}

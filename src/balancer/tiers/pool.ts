@@ -4,7 +4,7 @@ import type { Random } from '../../internal/random';
 import { sameItems } from '../../internal/same-items';
 import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
 import type { ChannelConnection } from '../endpoints/connection';
-import type { Connection } from '../endpoints/endpoint';
+import type { Connection, Endpoint } from '../endpoints/endpoint';
 import { judgePaces } from '../pickers/laggards';
 import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
 import type { Spill } from './spill';
@@ -202,6 +202,13 @@ export class Pool {
       if (member?.isReady === true && context.tried?.includes(member.endpoint) !== true) return member;
     }
     return undefined;
+  }
+
+  /** For when the pool has no picker: a member that has connected since the last refresh. */
+  connectedSince(tried: readonly Endpoint[] | undefined): ChannelConnection | undefined {
+    return this.members.find(
+      (member) => member.isReady && !isBroken(member) && tried?.includes(member.endpoint) !== true,
+    );
   }
 
   /** True when a pool made of `parts` would be this one. */
