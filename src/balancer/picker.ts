@@ -169,10 +169,10 @@ export class SnapshotPicker implements Picker {
     if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, panic.tier, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
     if (again !== undefined) return this.#complete(call, again.connection, again.pool, again.tier, metadata);
-    if (tiers.some((pool) => pool.isPending)) return QUEUE;
-    // grpc-js refuses a call only where no connection is READY: one that is not believed yet, or has just come, is better.
-    const late = anybodyReadyNow(tiers);
+    // grpc-js neither refuses a call nor lets it wait while a connection is READY: so here, be it new or not believed yet.
+    const late = anybodyReadyNow(tiers, this.#context.isBehind());
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, late.tier, metadata, true);
+    if (tiers.some((pool) => pool.isPending)) return QUEUE;
     return this.#refuseAll(call, decision, topology, tiers);
   }
 
@@ -196,10 +196,10 @@ export class SnapshotPicker implements Picker {
     if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, 0, metadata);
     if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return QUEUE;
     if (decision.force?.strict === false) return undefined;
-    if (candidates.some(({ connection }) => connection.isPending)) return QUEUE;
-    if (candidates.length === 0 && topology.pools.some((pool) => pool.missing > 0)) return QUEUE;
     const late = candidates.find(({ connection }) => connection.isConnected);
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, 0, metadata);
+    if (candidates.some(({ connection }) => connection.isPending)) return QUEUE;
+    if (candidates.length === 0 && topology.pools.some((pool) => pool.missing > 0)) return QUEUE;
     const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
     const why =
       candidates.length === 0 ? 'no usable instance is known by that name' : `not connected (${failure ?? 'unknown'})`;

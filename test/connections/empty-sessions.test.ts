@@ -76,6 +76,7 @@ function open(instances: readonly Dialled[], options: Record<string, number>, is
     createGraylane({
       instances: { held: instances.map(({ instance }, at) => ({ ...instance, id: `i${at}` })) },
       policies: { held: { schema: 1, service: 'held', retry: 'off' } },
+      connectTimeoutMs: 300,
     }),
     (one) => one.close(),
   );

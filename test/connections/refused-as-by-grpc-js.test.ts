@@ -123,13 +123,20 @@ async function until(isSo: () => boolean): Promise<void> {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-type Event = 'accept' | 'refuse' | 'lose';
+/** `flap`: a connection that is lost before anything was answered. */
+type Event = 'accept' | 'refuse' | 'lose' | 'flap';
 
 /** Makes it so at the same endpoint of both, and calls both in each microtask and turn after it. */
 async function step(world: World, at: number, event: Event, results: Promise<[string, string]>[]): Promise<void> {
   const peers = [world.ours.peers[at], world.plain.peers[at]] as [ScriptedPeer, ScriptedPeer];
   await until(() => peers.every((peer) => (event === 'lose' ? peer.isConnected : peer.isDialled)));
-  for (const peer of peers) peer[event]();
+  if (event === 'flap') {
+    for (const peer of peers) peer.accept();
+    await until(() => peers.every((peer) => peer.isConnected));
+    for (const peer of peers) peer.lose();
+  } else {
+    for (const peer of peers) peer[event]();
+  }
   const both = (): void => {
     results.push(Promise.all([call(world.ours, 1_000), call(world.plain, 1_000)]));
   };
@@ -188,6 +195,7 @@ describe('a call fails only where it fails on grpc-js', () => {
       await all('accept');
       for (let round = 0; round < 5; round += 1) {
         await all('lose');
+        for (let flaps = 0; flaps < round; flaps += 1) await all('flap');
         await all('accept');
       }
       await all('lose');
@@ -211,7 +219,8 @@ describe('a call fails only where it fails on grpc-js', () => {
       };
       for (let nth = 0; nth < 30; nth += 1) {
         const at = random(3);
-        const event = world.ours.peers[at]?.isConnected === true ? 'lose' : random(3) === 0 ? 'refuse' : 'accept';
+        const next = (['refuse', 'flap', 'accept', 'accept'] as const)[random(4)] ?? 'accept';
+        const event = world.ours.peers[at]?.isConnected === true ? 'lose' : next;
         await step(world, at, event, results);
       }
       expect(await lostHere(results)).toEqual([]);

@@ -40,7 +40,7 @@ export interface ConnectionDeps {
  * | TRANSIENT_FAILURE                                | calls fail at once | failed                                      |
  * | CONNECTING after TRANSIENT_FAILURE               | calls fail at once | failed                                      |
  * | hangs in CONNECTING                              | calls wait         | failed from the connect deadline on         |
- * | READY lost twice in a row without an answer      | calls wait         | failed; redialled after a backoff           |
+ * | READY lost twice in a row without an answer      | calls wait         | the same as hanging; redialled by a backoff |
  *
  * A call fails when that holds for all connections it may use; with `waitForReady` it waits.
  */
@@ -157,7 +157,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** The connect deadline has passed: no longer worth waiting for, though grpc-js goes on trying. */
   giveUp(reason: string): void {
     if (!this.isPending || this.#isClosed) return;
-    this.#failure = reason;
+    this.#failure = this.#emptySessions.isFailing ? this.#emptySessions.reason : reason;
     this.#deps.onChange(this);
   }
 
@@ -260,6 +260,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
       const last = setImmediate(() => this.#believe());
       this.#trial = { cancel: () => clearImmediate(last) };
     });
+    this.#deps.onChange(this);
   }
 
   #believe(): void {
@@ -272,11 +273,14 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** The session is over; grpc-js would begin another one at once. */
   #lost(): void {
     const now = this.#deps.clock.now();
-    if (this.#trial === undefined) this.#pendingSinceMs = now;
     this.#stopTimers();
     this.#emptySessions.sessionEnded(this.#lease.unansweredMs(now));
-    if (!this.#emptySessions.isFailing) return;
-    this.#failure = this.#emptySessions.reason;
+    if (!this.#emptySessions.isFailing) {
+      this.#pendingSinceMs = now;
+      return;
+    }
+    // Calls wait for a server that renews its connections in a hurry, until the connect deadline is over.
+    if (this.#failure !== undefined) this.#failure = this.#emptySessions.reason;
     this.#redial = this.#deps.clock.setTimer(this.#emptySessions.nextDelayMs(), () => {
       this.#redial = undefined;
       this.reconnect();

@@ -46,10 +46,13 @@ export function leastRecentlyTried(call: RoutedCall, tiers: readonly Pool[], fir
   return undefined;
 }
 
-/** Anybody whose subchannel is READY at this moment, though nothing else speaks for it. */
-export function anybodyReadyNow(tiers: readonly Pool[]): LastResort | undefined {
+/**
+ * Anybody whose subchannel is READY at this moment, though nothing else speaks for it. With `isBehind` pools may not know yet who
+ * that is, and all members are looked at.
+ */
+export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): LastResort | undefined {
   for (const [tier, pool] of tiers.entries()) {
-    const connection = pool.members.find((member) => member.isConnected);
+    const connection = (isBehind ? pool.members : pool.onTrial).find((member) => member.isConnected);
     if (connection !== undefined) return { connection, pool, tier };
   }
   return undefined;
