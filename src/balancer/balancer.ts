@@ -97,7 +97,7 @@ class ActiveBalancer {
     const { host } = link;
     this.#attempts = new AttemptPool(host);
     this.#connections = new ConnectionSet(helper, host, options, {
-      stateChanged: () => this.#scheduleFlush(),
+      stateChanged: (connection) => this.#stateChanged(connection.isReady),
       setGrew: (isComplete) => this.#grew(isComplete),
     });
     this.#builder = new TopologyBuilder(host, this.#connections);
@@ -170,6 +170,20 @@ class ActiveBalancer {
     return isChanged;
   }
 
+  /** The first to connect, where nobody was connected, is published at once: calls are waiting. The others in the next turn. */
+  #stateChanged(isReady: boolean): void {
+    if (isReady && this.#topology?.pools.every((pool) => pool.connected.length === 0) === true) this.#flushNow();
+    else this.#scheduleFlush();
+  }
+
+  #flushNow(): void {
+    const nowMs = this.#link.host.clock.now();
+    this.#flushedAtMs = nowMs;
+    for (const pool of this.#topology?.pools ?? []) pool.refresh(nowMs);
+    this.#older = new WeakMap();
+    this.#publish();
+  }
+
   #scheduleFlush(): void {
     if (this.#flush !== undefined || this.#lateFlush !== undefined) return;
     const { clock } = this.#link.host;
@@ -178,10 +192,7 @@ class ActiveBalancer {
     const run = (): void => {
       this.#flush = undefined;
       this.#lateFlush = undefined;
-      this.#flushedAtMs = clock.now();
-      for (const pool of this.#topology?.pools ?? []) pool.refresh(clock.now());
-      this.#older = new WeakMap();
-      this.#publish();
+      this.#flushNow();
     };
     if (dueInMs > 0) this.#lateFlush = clock.setTimer(dueInMs, run);
     else this.#flush = setImmediate(run);
@@ -209,6 +220,7 @@ class ActiveBalancer {
         host,
         attempts: this.#attempts,
         createMetadata: this.#createMetadata,
+        isBehind: () => this.#flush !== undefined || this.#lateFlush !== undefined,
         topologyUnder: (decision) => this.#topologyUnder(decision),
       },
       snapshot,

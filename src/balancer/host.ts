@@ -9,6 +9,7 @@ import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { AttemptTaps } from './attempts/attempt-taps';
 import type { MethodTimes } from './attempts/method-times';
 import type { AttemptView, RoutedCall } from './attempts/routed-call';
+import type { Endpoint } from './endpoints/endpoint';
 import type { EndpointRegistry } from './endpoints/endpoint-registry';
 
 /**
@@ -43,6 +44,8 @@ export interface BalancerHost {
   readonly intercept?:
     | ((attempt: AttemptView, listener: SubchannelCallListener) => SubchannelCall | undefined)
     | undefined;
+  /** The server at the endpoint has ended a connection since keepalive pings came too often. Called for each call it cost. */
+  pingsRefused?(endpoint: Endpoint): void;
   /** Draws one hedge from the retry budget. */
   mayHedge(): boolean;
   /** Why nothing is known yet, for a final status. */

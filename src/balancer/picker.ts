@@ -10,7 +10,7 @@ import type { Endpoint } from './endpoints/endpoint';
 import type { BalancerHost } from './host';
 import { isProbeCall } from './probes/probe-traffic';
 import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
-import { anybodyConnected, leastRecentlyTried } from './tiers/last-resort';
+import { anybodyConnected, anybodyReadyNow, leastRecentlyTried } from './tiers/last-resort';
 import { asChannelConnection, type Pool } from './tiers/pool';
 import { describeForce, describeRefusal } from './tiers/refusal';
 import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
@@ -33,6 +33,8 @@ export interface PickerContext {
   readonly host: BalancerHost;
   readonly attempts: AttemptPool;
   readonly createMetadata: () => Metadata;
+  /** Connections have changed since pools were last refreshed. */
+  isBehind(): boolean;
   /** The topology of a plan other than the current one, for calls that were decided before a swap. */
   topologyUnder(decision: Decision): Topology;
 }
@@ -125,7 +127,7 @@ export class SnapshotPicker implements Picker {
         call.rejectedAt ??= pool;
         continue;
       }
-      const connection = choose(pool, this.#pick);
+      const connection = choose(pool, this.#pick) ?? this.#connectedSince(call, pool);
       if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
       if (call.tried !== undefined && hasWrittenOrder(call)) {
         const again = leastRecentlyTried(call, tiers.slice(0, tier + 1), tier);
@@ -136,6 +138,10 @@ export class SnapshotPicker implements Picker {
       if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return QUEUE;
     }
     return undefined;
+  }
+
+  #connectedSince(call: RoutedCall, pool: Pool): ChannelConnection | undefined {
+    return pool.picker === undefined && this.#context.isBehind() ? pool.connectedSince(call.tried) : undefined;
   }
 
   /**
@@ -175,7 +181,11 @@ export class SnapshotPicker implements Picker {
     if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, panic.tier, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
     if (again !== undefined) return this.#complete(call, again.connection, again.pool, again.tier, metadata);
-    return tiers.some((pool) => pool.isPending) ? QUEUE : this.#refuseAll(call, decision, topology, tiers);
+    // grpc-js neither refuses a call nor lets it wait while a connection is READY: so here, be it new or not believed yet.
+    const late = anybodyReadyNow(tiers, this.#context.isBehind());
+    if (late !== undefined) return this.#complete(call, late.connection, late.pool, late.tier, metadata, true);
+    if (tiers.some((pool) => pool.isPending)) return QUEUE;
+    return this.#refuseAll(call, decision, topology, tiers);
   }
 
   #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
@@ -198,7 +208,10 @@ export class SnapshotPicker implements Picker {
     if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, 0, metadata);
     if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return QUEUE;
     if (decision.force?.strict === false) return undefined;
+    const late = candidates.find(({ connection }) => connection.isConnected);
+    if (late !== undefined) return this.#complete(call, late.connection, late.pool, 0, metadata);
     if (candidates.some(({ connection }) => connection.isPending)) return QUEUE;
+    if (candidates.length === 0 && topology.pools.some((pool) => pool.missing > 0)) return QUEUE;
     const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
     const why =
       candidates.length === 0 ? 'no usable instance is known by that name' : `not connected (${failure ?? 'unknown'})`;

@@ -27,6 +27,8 @@ export interface AttemptFacts {
   readonly isStalled: boolean;
   /** We ended it ourselves, since it had not been answered in the time that we, or the policy, gave it. */
   readonly isGivenUp: boolean;
+  /** The server ended its connection since our keepalive pings came too often: our doing, whatever the endpoint is like. */
+  readonly isEndedForPings: boolean;
   /** For a hedge that lost: how long the winner took, in milliseconds. Undefined when unknown, and for everything else. */
   readonly winnerMs: number | undefined;
 }
@@ -52,7 +54,7 @@ const BROKEN_WRITE = 'triggered by internal client error';
 
 /** Called when an attempt ends. Pure, allocates nothing. */
 export function classifyAttempt(facts: AttemptFacts, rules: OutcomeRules): Outcome {
-  if (facts.isStalled) return 'neutral';
+  if (facts.isStalled || facts.isEndedForPings) return 'neutral';
   if (facts.isGivenUp) return isTooEarly(facts) ? 'neutral' : facts.received ? 'failure' : 'silent';
   switch (facts.code) {
     case CANCELLED:

@@ -123,3 +123,33 @@ export function attachToMetadata(metadata: Metadata, key: symbol, extra: object)
 export function attachedToMetadata(metadata: Metadata, key: symbol): unknown {
   return (metadata.getOptions() as Record<symbol, unknown>)[key];
 }
+
+/** Whether channels with these options ping their servers now and then. */
+export function sendsKeepalivePings(options: ChannelOptions): boolean {
+  return Number(options['grpc.keepalive_time_ms'] ?? -1) > 0;
+}
+
+/**
+ * A function that ends the keepalive pings of the connection which the subchannel has now, for good. grpc-js 1.14 pings a session
+ * that is closing too, takes the refusal for a lost connection, and drops the calls that are still running on it. Reaches for
+ * private fields; undefined where grpc-js does not have them as expected.
+ */
+export function stopperOfPings(subchannel: SubchannelInterface): (() => void) | undefined {
+  const { transport } = subchannel.getRealSubchannel() as unknown as { readonly transport?: unknown };
+  if (!hasPings(transport)) return undefined;
+  return () => {
+    transport.keepaliveTimeMs = -1;
+    transport.clearKeepaliveTimeout();
+  };
+}
+
+interface WithPings {
+  keepaliveTimeMs: number;
+  clearKeepaliveTimeout(): void;
+}
+
+function hasPings(transport: unknown): transport is WithPings {
+  if (typeof transport !== 'object' || transport === null) return false;
+  const { keepaliveTimeMs, clearKeepaliveTimeout } = transport as Partial<WithPings>;
+  return typeof keepaliveTimeMs === 'number' && typeof clearKeepaliveTimeout === 'function';
+}

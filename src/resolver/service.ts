@@ -1,6 +1,7 @@
 import { AttemptTaps } from '../balancer/attempts/attempt-taps';
 import { MethodTimes } from '../balancer/attempts/method-times';
 import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
+import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import { createEndpointLoad } from '../balancer/endpoints/load';
 import type { BalancerHost } from '../balancer/host';
@@ -79,6 +80,7 @@ export class Service implements BalancerHost {
     if (!this.#isTelling) this.#repeatedLabels += 1;
   };
   readonly #subscribers = new Set<SnapshotListener>();
+  readonly #pingsRefusedBy = new WeakSet<Endpoint>();
   readonly #knowledge: Knowledge;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
@@ -150,6 +152,18 @@ export class Service implements BalancerHost {
   /** The lane's, unless the plan has a shorter one. */
   get connectDeadlineMs(): number {
     return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Told once for each endpoint. grpc-js says so as well, without the instance and the cure. */
+  pingsRefused(endpoint: Endpoint): void {
+    if (this.#pingsRefusedBy.has(endpoint)) return;
+    this.#pingsRefusedBy.add(endpoint);
+    this.#options.logger.warn(
+      'the server ended a connection with ENHANCE_YOUR_CALM: it allows fewer keepalive pings than grpc.keepalive_time_ms asks ' +
+        'for, and calls on it ended RESOURCE_EXHAUSTED. Set grpc.keepalive_time_ms to 300000 or more, leave it out, or let the ' +
+        'server allow more (grpc-go: keepalive.EnforcementPolicy MinTime). grpc-js doubles the interval each time',
+      { service: this.service, endpoint: endpoint.key, instance: endpoint.instance.id },
+    );
   }
 
   /** Labels that calls carried twice, and that counted as absent. */

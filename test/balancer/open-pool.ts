@@ -4,6 +4,7 @@ import { createServerNames } from '../../src/balancer/endpoints/server-name';
 import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
 import { Pool } from '../../src/balancer/tiers/pool';
 import { Spill } from '../../src/balancer/tiers/spill';
+import { systemClock } from '../../src/internal/clock';
 import { type ChannelControlHelper, connectivity, type SubchannelInterface } from '../../src/internal/grpc';
 import type { Random } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';
@@ -41,17 +42,16 @@ export function openPool(
   random: Random,
   algorithm: Algorithm = 'peak_ewma',
 ): { readonly pool: Pool; readonly members: readonly ChannelConnection[] } {
-  const members = endpoints.map(
-    (endpoint) =>
-      new ChannelConnection(
-        endpoint,
-        helper,
-        {},
-        createServerNames('payments', undefined, {}),
-        () => 0,
-        () => {},
-      ),
-  );
+  const deps = {
+    helper,
+    options: {},
+    names: createServerNames('payments', undefined, {}),
+    clock: { ...systemClock, now: () => 0 },
+    random,
+    onChange: () => {},
+    onDrained: () => {},
+  };
+  const members = endpoints.map((endpoint) => new ChannelConnection(endpoint, deps));
   const parts = {
     subset: 'all',
     datacenter: 'dc1',

@@ -16,7 +16,7 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
   const { elapsedMs = 5, ...rest } = facts;
   const whole = { code: OK, details: '', received: false, elapsedMs, latencyMs: elapsedMs, usualMs: 0 };
   return classifyAttempt(
-    { ...whole, isStalled: false, isGivenUp: false, winnerMs: undefined, ...rest },
+    { ...whole, isStalled: false, isGivenUp: false, isEndedForPings: false, winnerMs: undefined, ...rest },
     { failureStatusCodes: DEFAULT_BREAKER.failureStatusCodes, slowCallMs: undefined, ...rules },
   );
 }

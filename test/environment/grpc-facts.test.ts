@@ -9,6 +9,7 @@ import {
   LINK_ATTRIBUTE,
   pickKind,
   SNAPSHOT_ATTRIBUTE,
+  stopperOfPings,
 } from '../../src/internal/grpc';
 import {
   CHARGE,
@@ -72,6 +73,27 @@ describe('names and numbers of grpc-js that are copied here', () => {
     for (const key of [LANE_OPTION, LINK_ATTRIBUTE, SNAPSHOT_ATTRIBUTE]) {
       expect(key.startsWith(grpc.experimental.SUBCHANNEL_ARGS_EXCLUDE_KEY_PREFIX)).toBe(true);
     }
+  });
+});
+
+describe('keepalive of a transport', () => {
+  it('can be stopped from outside, which calls on a server that drains depend on', async () => {
+    let stop: (() => void) | undefined;
+    let pings: { keepaliveTimeMs: number; keepaliveTimer: unknown } | undefined;
+    const client = open({
+      invoke: () => plainConfig(),
+      pick: (_args, subchannel) => {
+        stop = stopperOfPings(subchannel);
+        pings = (subchannel.getRealSubchannel() as unknown as { transport: typeof pings }).transport;
+        return completePick(subchannel);
+      },
+    });
+    await charge(client);
+    await charge(client);
+    expect(stop).toBeTypeOf('function');
+    expect(pings).toMatchObject({ keepaliveTimeMs: expect.any(Number) });
+    stop?.();
+    expect(pings).toMatchObject({ keepaliveTimeMs: -1, keepaliveTimer: null });
   });
 });
 

@@ -24,6 +24,7 @@ const facts: { -readonly [K in keyof AttemptFacts]: AttemptFacts[K] } = {
   usualMs: 0,
   isStalled: false,
   isGivenUp: false,
+  isEndedForPings: false,
   winnerMs: undefined,
 };
 
@@ -70,6 +71,7 @@ export interface AttemptEnd {
   readonly details: string;
   readonly responded: boolean;
   readonly isGivenUp: boolean;
+  readonly isEndedForPings: boolean;
   readonly startedAtMs: number;
   readonly respondedAtMs: number;
 }
@@ -90,6 +92,7 @@ export function settleAttempt(
   facts.latencyMs = end.responded ? end.respondedAtMs - end.startedAtMs : facts.elapsedMs;
   facts.usualMs = endpoint.load.usualMs;
   facts.isGivenUp = end.isGivenUp;
+  facts.isEndedForPings = end.isEndedForPings;
   facts.isStalled = host.stall.isStalled(nowMs);
   const outcome = classifyAttempt(facts, pool.breakerPlan);
   const isFailure = outcome === 'failure' || outcome === 'silent';

@@ -14,6 +14,7 @@ import {
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { AttemptLink } from '../endpoints/load';
+import type { SubchannelLease } from '../endpoints/subchannel-lease';
 import type { BalancerHost } from '../host';
 import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
@@ -59,6 +60,8 @@ export class Attempt implements AttemptLink, AttemptView {
   details = '';
   respondedAtMs = 0;
   isGivenUp = false;
+  /** Our own keepalive pings made the server end its connection. */
+  isEndedForPings = false;
   readonly #held = new HeldResponse();
   /** Set while the call may run again: what grpc-js has of the transport's call. */
   #repeatable: RepeatableCall | undefined;
@@ -76,6 +79,9 @@ export class Attempt implements AttemptLink, AttemptView {
   #listener: SubchannelCallListener | undefined;
   #transport: SubchannelCall | undefined;
   #isAbandoned = false;
+  /** Undefined while no transport's call is open. */
+  #lease: SubchannelLease | undefined;
+  #session = 0;
   readonly #pool: AttemptPool;
 
   constructor(pool: AttemptPool) {
@@ -145,10 +151,17 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#listener = listener;
     const own = this as unknown as SubchannelCallListener;
     const connection = present(this.#connection);
-    const real = connection.subchannel.getRealSubchannel();
-    const transport =
-      this.#pool.host.intercept?.(this, own) ??
-      real.createCall(metadata, connection.authority(host), method, own, callId);
+    const intercepted = this.#pool.host.intercept?.(this, own);
+    if (intercepted !== undefined) {
+      this.#transport = intercepted;
+      return intercepted;
+    }
+    const { lease } = connection;
+    const real = lease.subchannel.getRealSubchannel();
+    const transport = real.createCall(metadata, connection.authority(host), method, own, callId);
+    lease.attemptStarted();
+    this.#lease = lease;
+    this.#session = lease.session;
     this.#transport = transport;
     const call = this.#call;
     if (call?.mayRetry !== true) return transport;
@@ -186,11 +199,22 @@ export class Attempt implements AttemptLink, AttemptView {
     const listener = this.#listener;
     const call = this.#call;
     const ending = this.isGivenUp ? 'given-up' : this.#isAbandoned ? 'broken' : endingOf(status);
+    this.#leaveLease(status, ending === 'answered');
     this.#end(status.code, status.details, ending);
     // What ends the call is told in the order in which it came.
     if (!this.#held.isEmpty && (ending === 'answered' || call?.willTryAgain() !== true)) this.#held.deliverTo(listener);
     listener?.onReceiveStatus(status);
     if (this.#isCallDone && this.#phase === 'ended') this.#release();
+  }
+
+  #leaveLease(status: StatusObject, isAnswered: boolean): void {
+    const lease = this.#lease;
+    if (lease === undefined) return;
+    this.#lease = undefined;
+    if (isAnswered) lease.attemptAnswered(this.#session);
+    this.isEndedForPings = lease.wasEndedForPings(status, this.#session);
+    if (this.isEndedForPings) this.#pool.host.pingsRefused?.(this.endpoint);
+    lease.attemptEnded();
   }
 
   #start(): void {
@@ -200,6 +224,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#phase = 'started';
     this.startedAtMs = now;
     this.isGivenUp = false;
+    this.isEndedForPings = false;
     if (call.tried === undefined) call.tried = [endpoint];
     else call.tried.push(endpoint);
     call.attempts += 1;
@@ -247,6 +272,7 @@ export class Attempt implements AttemptLink, AttemptView {
     if (this.responded || this.#phase !== 'started') return;
     // What is held until it is whole may yet break off; anything else is tied to this attempt from now on.
     if (!this.#mayHold) this.#stopTimeout();
+    this.#lease?.attemptAnswered(this.#session);
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this, this.respondedAtMs);

@@ -3,9 +3,9 @@ import type { Timer } from '../../internal/clock';
 import type { ChannelControlHelper, ChannelOptions } from '../../internal/grpc';
 import { Attempt } from '../attempts/attempt';
 import type { BalancerHost } from '../host';
-import { ChannelConnection } from './connection';
+import { ChannelConnection, type ConnectionDeps } from './connection';
 import type { Endpoint } from './endpoint';
-import { createServerNames, type ServerNames } from './server-name';
+import { createServerNames } from './server-name';
 
 /**
  * Subchannels cost 50 us and more each, and as much again in the same turn, when Node begins to connect: they are made in slices
@@ -29,20 +29,18 @@ const AFRESH_MS = 5_000;
 
 export interface ConnectionSetListener {
   /** A connection changed its state. */
-  stateChanged(): void;
+  stateChanged(connection: ChannelConnection): void;
   /** More of the wanted connections exist now; with `isComplete` all of them. */
   setGrew(isComplete: boolean): void;
 }
 
 /**
- * The connections of one channel, by endpoint. A wanted endpoint that was wanted before keeps its connection; new ones
- * are opened before old ones are let go.
+ * The connections of one channel, by endpoint. A wanted endpoint that was wanted before keeps its connection, also one that
+ * comes back while calls are still running on it; new ones are opened before old ones are left.
  */
 export class ConnectionSet {
-  readonly #helper: ChannelControlHelper;
   readonly #host: BalancerHost;
-  readonly #options: ChannelOptions;
-  readonly #names: ServerNames;
+  readonly #deps: ConnectionDeps;
   readonly #listener: ConnectionSetListener;
   readonly #connections = new Map<Endpoint, ChannelConnection>();
   /** Those of them that are not READY. */
@@ -53,7 +51,8 @@ export class ConnectionSet {
   #slice: NodeJS.Immediate | undefined;
   #rest: NodeJS.Timeout | undefined;
   #slicedAtMs = Number.POSITIVE_INFINITY;
-  readonly #draining = new Set<Timer>();
+  /** Connections that were left while calls ran on them, with what ends these calls (`drainMs`). */
+  readonly #draining = new Map<Endpoint, { readonly connection: ChannelConnection; readonly end: Timer | undefined }>();
   #deadline: Timer | undefined;
   #afresh: Timer | undefined;
 
@@ -63,11 +62,17 @@ export class ConnectionSet {
     options: ChannelOptions,
     listener: ConnectionSetListener,
   ) {
-    this.#helper = helper;
     this.#host = host;
-    this.#options = options;
-    this.#names = createServerNames(host.service, host.authorityMetaKey, options);
     this.#listener = listener;
+    this.#deps = {
+      helper,
+      options,
+      names: createServerNames(host.service, host.authorityMetaKey, options),
+      clock: host.clock,
+      random: host.random,
+      onChange: (connection) => this.#changed(connection),
+      onDrained: (connection) => this.#drained(connection),
+    };
   }
 
   /** Replaces the wanted instances, in the order in which they are to be connected. Opens the first slice at once. */
@@ -77,7 +82,7 @@ export class ConnectionSet {
     for (const instance of instances) {
       const endpoint = this.#host.endpoints.of(instance);
       if (endpoint === undefined) continue;
-      const connection = this.#connections.get(endpoint);
+      const connection = this.#connections.get(endpoint) ?? this.#resume(endpoint);
       if (connection === undefined) toOpen.add(endpoint);
       else connection.wantedIn = this.#lists;
     }
@@ -94,20 +99,35 @@ export class ConnectionSet {
       this.#unready.delete(connection);
       this.#detach.get(endpoint)?.();
       this.#detach.delete(endpoint);
-      connection.close();
-      if (drainMs !== undefined) this.#drain(connection, drainMs);
+      this.#leave(connection, drainMs);
     }
   }
 
-  /** Calls at an endpoint that left go on for a while and are then ended. */
-  #drain(connection: ChannelConnection, drainMs: number): void {
-    const timer = this.#host.clock.setTimer(drainMs, () => {
-      this.#draining.delete(timer);
-      for (const attempt of connection.endpoint.load.running()) {
-        if (attempt instanceof Attempt) attempt.abandon(connection, UNAVAILABLE, DRAINED);
-      }
-    });
-    this.#draining.add(timer);
+  /** No new calls; those under way go on, and are ended after `drainMs` where that is given. */
+  #leave(connection: ChannelConnection, drainMs: number | undefined): void {
+    const { endpoint } = connection;
+    const end = drainMs === undefined ? undefined : this.#host.clock.setTimer(drainMs, () => endCallsOn(connection));
+    this.#draining.set(endpoint, { connection, end });
+    connection.leave();
+  }
+
+  #drained(connection: ChannelConnection): void {
+    const draining = this.#draining.get(connection.endpoint);
+    if (draining?.connection !== connection) return;
+    draining.end?.cancel();
+    this.#draining.delete(connection.endpoint);
+  }
+
+  /** The connection to an endpoint that is back before the last call on it has ended. */
+  #resume(endpoint: Endpoint): ChannelConnection | undefined {
+    const draining = this.#draining.get(endpoint);
+    if (draining === undefined) return undefined;
+    const { connection, end } = draining;
+    end?.cancel();
+    this.#draining.delete(endpoint);
+    connection.resume();
+    this.#add(connection);
+    return connection;
   }
 
   /** The connections to these instances that exist, and how many are still to be opened. */
@@ -138,7 +158,11 @@ export class ConnectionSet {
     clearTimeout(this.#rest);
     this.#deadline?.cancel();
     this.#afresh?.cancel();
-    for (const timer of this.#draining) timer.cancel();
+    for (const { connection, end } of [...this.#draining.values()]) {
+      end?.cancel();
+      connection.close();
+    }
+    this.#draining.clear();
     this.#toOpen = [];
     for (const detach of this.#detach.values()) detach();
     this.#detach.clear();
@@ -152,25 +176,23 @@ export class ConnectionSet {
     const started = clock.now();
     for (let opened = 0; opened < MOST_IN_SLICE && this.#toOpen.length > 0; opened += 1) {
       const endpoint = this.#toOpen.pop() as Endpoint;
-      const connection = new ChannelConnection(
-        endpoint,
-        this.#helper,
-        this.#options,
-        this.#names,
-        () => clock.now(),
-        (changed) => this.#changed(changed),
-      );
-      if (connection.isReady) this.#host.endpoints.connected(endpoint);
+      const connection = new ChannelConnection(endpoint, this.#deps);
       connection.wantedIn = this.#lists;
-      this.#connections.set(endpoint, connection);
-      this.#note(connection);
-      this.#detach.set(endpoint, this.#host.endpoints.attach(endpoint, connection));
+      this.#add(connection);
       if (clock.now() - started >= SLICE_MS) break;
     }
     this.#watchDeadline();
     const isDone = this.#toOpen.length === 0;
     this.#slicedAtMs = isDone ? Number.POSITIVE_INFINITY : clock.now();
     if (!isDone) this.#scheduleSlice();
+  }
+
+  #add(connection: ChannelConnection): void {
+    const { endpoint } = connection;
+    if (connection.isReady) this.#host.endpoints.connected(endpoint);
+    this.#connections.set(endpoint, connection);
+    this.#note(connection);
+    this.#detach.set(endpoint, this.#host.endpoints.attach(endpoint, connection));
   }
 
   #scheduleSlice(): void {
@@ -202,7 +224,7 @@ export class ConnectionSet {
     if (connection.isReady) this.#host.endpoints.connected(connection.endpoint);
     this.#note(connection);
     this.#watchDeadline();
-    this.#listener.stateChanged();
+    this.#listener.stateChanged(connection);
   }
 
   #note(connection: ChannelConnection): void {
@@ -249,5 +271,12 @@ export class ConnectionSet {
       if (isPending && (earliest === undefined || pendingSinceMs < earliest)) earliest = pendingSinceMs;
     }
     return earliest;
+  }
+}
+
+/** Ends the calls on a connection whose endpoint has left discovery. */
+function endCallsOn(connection: ChannelConnection): void {
+  for (const attempt of connection.endpoint.load.running()) {
+    if (attempt instanceof Attempt) attempt.abandon(connection, UNAVAILABLE, DRAINED);
   }
 }

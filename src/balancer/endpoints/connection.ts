@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../../internal/clock';
 import {
   type ChannelControlHelper,
   type ChannelOptions,
@@ -5,59 +6,89 @@ import {
   connectivity,
   type SubchannelInterface,
 } from '../../internal/grpc';
+import type { Random } from '../../internal/random';
+import { EmptySessions } from './empty-sessions';
 import type { Connection, Endpoint } from './endpoint';
 import { type ServerNames, underName } from './server-name';
+import { type LeaseHolder, SubchannelLease } from './subchannel-lease';
+
+export interface ConnectionDeps {
+  readonly helper: ChannelControlHelper;
+  /** Of the subchannel. */
+  readonly options: ChannelOptions;
+  readonly names: ServerNames;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Called when something that picks depend on has changed. */
+  onChange(connection: ChannelConnection): void;
+  /** It was left, and its last attempt has ended. */
+  onDrained(connection: ChannelConnection): void;
+}
 
 /**
  * One channel's connection to an endpoint: the subchannel, what state it is in, and whether that state is bad. Connects
  * as soon as it is opened and again whenever grpc-js lets go, so a cured endpoint comes back without a call.
+ *
+ * When calls may use it, wait for it, or must not (`isReady`, `isPending`, `failure`), beside grpc-js 1.14. There, `pick_first`
+ * and each child of `round_robin` are in TRANSIENT_FAILURE from the first failure until READY, whatever the subchannel does:
+ *
+ * | subchannel                                       | grpc-js            | here                                        |
+ * | ------------------------------------------------ | ------------------ | ------------------------------------------- |
+ * | IDLE or CONNECTING, never failed                 | calls wait         | pending until the connect deadline          |
+ * | READY                                            | used               | ready                                       |
+ * | READY lost (closed or GOAWAY), IDLE, CONNECTING  | calls wait         | pending until the connect deadline          |
+ * | TRANSIENT_FAILURE                                | calls fail at once | failed                                      |
+ * | CONNECTING after TRANSIENT_FAILURE               | calls fail at once | failed                                      |
+ * | hangs in CONNECTING                              | calls wait         | failed from the connect deadline on         |
+ * | READY lost twice in a row without an answer      | calls wait         | the same as hanging; redialled by a backoff |
+ *
+ * A call fails when that holds for all connections it may use; with `waitForReady` it waits.
  */
-export class ChannelConnection implements Connection {
+export class ChannelConnection implements Connection, LeaseHolder {
   readonly endpoint: Endpoint;
   /** Number of the last list of wanted endpoints that it was in. */
   wantedIn = 0;
-  readonly #helper: ChannelControlHelper;
-  readonly #options: ChannelOptions;
-  readonly #onChange: (connection: ChannelConnection) => void;
+  readonly #deps: ConnectionDeps;
   readonly #listener: ConnectivityStateListener;
-  #subchannel: SubchannelInterface;
-  readonly #names: ServerNames;
+  #lease: SubchannelLease;
+  /** Leases that are not released yet, the present one included. */
+  readonly #leases = new Set<SubchannelLease>();
   /** Undefined: the channel's own. */
   #serverName: string | undefined;
   /** How often connecting was begun afresh. */
   #afresh = 0;
+  /** That of the subchannel. */
   #state: number;
   #wasReady: boolean;
   #failure: string | undefined;
   #isClosed = false;
   #pendingSinceMs: number;
-  readonly #now: () => number;
+  readonly #emptySessions: EmptySessions;
+  /** Running: the next attempt to connect is not due yet. */
+  #redial: Timer | undefined;
+  /** Running: the subchannel is READY, and that is not believed yet. */
+  #trial: Timer | undefined;
 
-  constructor(
-    endpoint: Endpoint,
-    helper: ChannelControlHelper,
-    options: ChannelOptions,
-    names: ServerNames,
-    now: () => number,
-    onChange: (connection: ChannelConnection) => void,
-  ) {
+  constructor(endpoint: Endpoint, deps: ConnectionDeps) {
     this.endpoint = endpoint;
-    this.#now = now;
-    this.#pendingSinceMs = now();
-    this.#helper = helper;
-    this.#options = options;
-    this.#names = names;
-    this.#serverName = names.of(endpoint.instance);
-    this.#onChange = onChange;
+    this.#deps = deps;
+    this.#pendingSinceMs = deps.clock.now();
+    this.#serverName = deps.names.of(endpoint.instance);
+    this.#emptySessions = new EmptySessions(deps.options, deps.random);
     this.#listener = (_subchannel, _previous, state, _keepalive, error) => this.#changed(state, error);
-    this.#subchannel = this.#open();
-    this.#state = this.#subchannel.getConnectivityState();
+    this.#lease = this.#open();
+    this.#state = connectivity.IDLE;
+    this.#adoptState();
     this.#wasReady = this.isReady;
-    if (!this.isReady) this.#subchannel.startConnecting();
+  }
+
+  /** What attempts are started over. */
+  get lease(): SubchannelLease {
+    return this.#lease;
   }
 
   get subchannel(): SubchannelInterface {
-    return this.#subchannel;
+    return this.#lease.subchannel;
   }
 
   /** It has been connecting since before it was given up: the first packet went lost, and nobody will send another. */
@@ -74,55 +105,38 @@ export class ChannelConnection implements Connection {
 
   /** Connects under the name that the instance bears now, where it is another one. Calls under way end where they are. */
   followName(): void {
-    const name = this.#names.of(this.endpoint.instance);
+    const name = this.#deps.names.of(this.endpoint.instance);
     if (this.#isClosed || name === this.#serverName) return;
     this.#serverName = name;
     this.#failure = undefined;
-    this.#pendingSinceMs = this.#now();
+    this.#pendingSinceMs = this.#deps.clock.now();
+    this.#emptySessions.forget();
     this.#replace();
   }
 
   /** The `:authority` of a call for which grpc-js would send `given`. */
   authority(given: string): string {
-    return given === this.#names.channelAuthority ? (this.#serverName ?? given) : given;
+    return given === this.#deps.names.channelAuthority ? (this.#serverName ?? given) : given;
   }
 
   /** The `:authority` of calls that were given no other. */
   get defaultAuthority(): string {
-    const said = this.#options['grpc.default_authority'];
-    return this.#serverName ?? said ?? this.#names.channelAuthority;
-  }
-
-  #replace(): void {
-    const former = this.#subchannel;
-    this.#subchannel = this.#open();
-    this.#drop(former);
-    this.#state = this.#subchannel.getConnectivityState();
-    if (!this.isReady) this.#subchannel.startConnecting();
-  }
-
-  #open(): SubchannelInterface {
-    const { address, port } = this.endpoint;
-    const named = underName(this.#options, this.#serverName);
-    const options = this.#afresh === 0 ? named : { ...named, 'graylane.connect_afresh': this.#afresh };
-    const subchannel = this.#helper.createSubchannel({ host: address, port }, options);
-    subchannel.ref();
-    subchannel.addConnectivityStateListener(this.#listener);
-    return subchannel;
-  }
-
-  #drop(subchannel: SubchannelInterface): void {
-    subchannel.removeConnectivityStateListener(this.#listener);
-    subchannel.unref();
+    const said = this.#deps.options['grpc.default_authority'];
+    return this.#serverName ?? said ?? this.#deps.names.channelAuthority;
   }
 
   get isReady(): boolean {
-    return this.#state === connectivity.READY;
+    return this.#state === connectivity.READY && this.#trial === undefined && !this.#isClosed;
+  }
+
+  /** READY at this moment, be it for how short a time: better than to refuse a call. */
+  get isConnected(): boolean {
+    return this.#state === connectivity.READY && !this.#isClosed;
   }
 
   /** Neither connected nor failed since: worth waiting for. */
   get isPending(): boolean {
-    return !this.isReady && this.#failure === undefined;
+    return !this.isReady && this.#failure === undefined && !this.#isClosed;
   }
 
   /** Pending for the first time, so that nothing is known against it. */
@@ -149,34 +163,140 @@ export class ChannelConnection implements Connection {
   /** The connect deadline has passed: no longer worth waiting for, though grpc-js goes on trying. */
   giveUp(reason: string): void {
     if (!this.isPending || this.#isClosed) return;
-    this.#failure = reason;
-    this.#onChange(this);
+    this.#failure = this.#emptySessions.isFailing ? this.#emptySessions.reason : reason;
+    this.#deps.onChange(this);
   }
 
-  /** Live streams run to their end; grpc-js closes the transport when nobody holds it. */
-  close(): void {
+  /**
+   * No call is picked for it any more, and it is not connected again. Its subchannel is held until the calls on it have ended;
+   * then `onDrained` is called, perhaps at once.
+   */
+  leave(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#drop(this.#subchannel);
+    this.#stopTimers();
+    this.#lease.leave();
   }
 
+  /** The endpoint is back before the calls on it have ended. */
+  resume(): void {
+    if (!this.#isClosed) return;
+    this.#isClosed = false;
+    this.#pendingSinceMs = this.#deps.clock.now();
+    this.#failure = undefined;
+    if (!this.#lease.resume()) this.#lease = this.#open();
+    this.#adoptState();
+  }
+
+  /**
+   * The channel needs it no more. Calls run to their end: without pings grpc-js closes the session as soon as they have ended;
+   * with pings the subchannel is held until then.
+   */
+  close(): void {
+    this.leave();
+    for (const lease of [...this.#leases]) if (!lease.sendsPings) lease.letGo();
+  }
+
+  /** Connects now, unless a backoff says when. */
   reconnect(): void {
-    if (!this.#isClosed && !this.isReady) this.#subchannel.startConnecting();
+    if (!this.#isClosed && !this.isConnected && this.#redial === undefined) this.subchannel.startConnecting();
+  }
+
+  /** LeaseHolder */
+  answered(): void {
+    this.#emptySessions.forget();
+    if (this.#trial !== undefined) this.#believe();
+  }
+
+  /** LeaseHolder */
+  released(lease: SubchannelLease): void {
+    this.#leases.delete(lease);
+    if (this.#isClosed && this.#leases.size === 0) this.#deps.onDrained(this);
+  }
+
+  #open(): SubchannelLease {
+    const { helper, options: given } = this.#deps;
+    const { address, port } = this.endpoint;
+    const named = underName(given, this.#serverName);
+    const options = this.#afresh === 0 ? named : { ...named, 'graylane.connect_afresh': this.#afresh };
+    const subchannel = helper.createSubchannel({ host: address, port }, options);
+    const lease = new SubchannelLease(subchannel, options, this.#listener, this);
+    this.#leases.add(lease);
+    return lease;
+  }
+
+  #replace(): void {
+    const former = this.#lease;
+    this.#stopTimers();
+    this.#lease = this.#open();
+    former.leave();
+    this.#adoptState();
+  }
+
+  /** Takes over the state of a subchannel that nobody here has listened to until now. */
+  #adoptState(): void {
+    this.#state = this.subchannel.getConnectivityState();
+    if (this.#state === connectivity.READY) this.#lease.sessionBegan(this.#deps.clock.now());
+    else this.subchannel.startConnecting();
   }
 
   #changed(state: number, error: string | undefined): void {
     if (this.#isClosed) return;
-    if (this.isReady) this.#pendingSinceMs = this.#now();
+    if (this.#state === connectivity.READY) this.#lost();
     this.#state = state;
     if (state === connectivity.READY) {
-      this.#failure = undefined;
-      this.#wasReady = true;
-    } else if (state === connectivity.TRANSIENT_FAILURE) {
-      this.#failure = error ?? 'connection failed';
-      this.#subchannel.startConnecting();
-    } else if (state === connectivity.IDLE) {
-      this.#subchannel.startConnecting();
+      this.#connected();
+      return;
     }
-    this.#onChange(this);
+    if (state === connectivity.TRANSIENT_FAILURE) this.#failure = error ?? 'connection failed';
+    if (state !== connectivity.CONNECTING) this.reconnect();
+    this.#deps.onChange(this);
+  }
+
+  #connected(): void {
+    const { clock } = this.#deps;
+    this.#stopTimers();
+    this.#lease.sessionBegan(clock.now());
+    if (!this.#emptySessions.isFailing) {
+      this.#believe();
+      return;
+    }
+    this.#trial = clock.setTimer(this.#emptySessions.trialMs, () => {
+      // After a stall of the event loop the end of the session may wait to be read.
+      const last = setImmediate(() => this.#believe());
+      this.#trial = { cancel: () => clearImmediate(last) };
+    });
+    this.#deps.onChange(this);
+  }
+
+  #believe(): void {
+    this.#stopTimers();
+    this.#failure = undefined;
+    this.#wasReady = true;
+    this.#deps.onChange(this);
+  }
+
+  /** The session is over; grpc-js would begin another one at once. */
+  #lost(): void {
+    const now = this.#deps.clock.now();
+    this.#stopTimers();
+    this.#emptySessions.sessionEnded(this.#lease.unansweredMs(now));
+    if (!this.#emptySessions.isFailing) {
+      this.#pendingSinceMs = now;
+      return;
+    }
+    // Calls wait for a server that renews its connections in a hurry, until the connect deadline is over.
+    if (this.#failure !== undefined) this.#failure = this.#emptySessions.reason;
+    this.#redial = this.#deps.clock.setTimer(this.#emptySessions.nextDelayMs(), () => {
+      this.#redial = undefined;
+      this.reconnect();
+    });
+  }
+
+  #stopTimers(): void {
+    this.#redial?.cancel();
+    this.#redial = undefined;
+    this.#trial?.cancel();
+    this.#trial = undefined;
   }
 }

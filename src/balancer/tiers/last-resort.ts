@@ -45,3 +45,15 @@ export function leastRecentlyTried(call: RoutedCall, tiers: readonly Pool[], fir
   }
   return undefined;
 }
+
+/**
+ * Anybody whose subchannel is READY at this moment, though nothing else speaks for it. With `isBehind` pools may not know yet who
+ * that is, and all members are looked at.
+ */
+export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): LastResort | undefined {
+  for (const [tier, pool] of tiers.entries()) {
+    const connection = (isBehind ? pool.members : pool.onTrial).find((member) => member.isConnected);
+    if (connection !== undefined) return { connection, pool, tier };
+  }
+  return undefined;
+}

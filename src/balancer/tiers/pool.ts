@@ -4,7 +4,7 @@ import type { Random } from '../../internal/random';
 import { sameItems } from '../../internal/same-items';
 import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
 import type { ChannelConnection } from '../endpoints/connection';
-import type { Connection } from '../endpoints/endpoint';
+import type { Connection, Endpoint } from '../endpoints/endpoint';
 import { judgePaces } from '../pickers/laggards';
 import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
 import type { Spill } from './spill';
@@ -61,6 +61,7 @@ export class Pool {
   #connected: readonly ChannelConnection[] = [];
   #probes: readonly ChannelConnection[] = [];
   #shunned: readonly ChannelConnection[] = [];
+  #onTrial: readonly ChannelConnection[] = [];
   #judgedAtMs = Number.NEGATIVE_INFINITY;
   #healthy = 0;
   #passedBy = 0;
@@ -92,6 +93,11 @@ export class Pool {
   /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
   get probes(): readonly ChannelConnection[] {
     return this.#probes;
+  }
+
+  /** READY and not believed yet: they serve where nobody else does. */
+  get onTrial(): readonly ChannelConnection[] {
+    return this.#onTrial;
   }
 
   /** Left out for being slow; each gets a measuring call now and then. */
@@ -160,17 +166,22 @@ export class Pool {
     const connected: ChannelConnection[] = [];
     const bad: ChannelConnection[] = [];
     const probes: ChannelConnection[] = [];
+    const onTrial: ChannelConnection[] = [];
     // Idle and first-time connecting members are not bad: nothing is known against them.
     let healthy = missing;
     for (const member of members) {
       if (isBroken(member)) bad.push(member);
       else if (member.failure === undefined) healthy += 1;
-      if (!member.isReady) continue;
+      if (!member.isReady) {
+        if (member.isConnected) onTrial.push(member);
+        continue;
+      }
       connected.push(member);
       if (isToBeProbed(member)) probes.push(member);
     }
     this.#connected = connected;
     this.#probes = probes;
+    this.#onTrial = onTrial;
     this.#healthy = healthy;
     this.spill.update(healthy, members.length + missing + absent, nowMs);
     const heldOut = new Set(this.#holdOut(bad));
@@ -202,6 +213,13 @@ export class Pool {
       if (member?.isReady === true && context.tried?.includes(member.endpoint) !== true) return member;
     }
     return undefined;
+  }
+
+  /** For when the pool has no picker: a member that has connected since the last refresh. */
+  connectedSince(tried: readonly Endpoint[] | undefined): ChannelConnection | undefined {
+    return this.members.find(
+      (member) => member.isReady && !isBroken(member) && tried?.includes(member.endpoint) !== true,
+    );
   }
 
   /** True when a pool made of `parts` would be this one. */

@@ -1,0 +1,138 @@
+import {
+  type ChannelOptions,
+  type ConnectivityStateListener,
+  connectivity,
+  type StatusObject,
+  type SubchannelInterface,
+  sendsKeepalivePings,
+  stopperOfPings,
+} from '../../internal/grpc';
+
+const RESOURCE_EXHAUSTED = 8;
+/** How grpc-js words the end of each call on a connection that was closed with ENHANCE_YOUR_CALM. */
+const CALM = 'Bandwidth exhausted or memory limit exceeded';
+
+/** Who holds a lease. */
+export interface LeaseHolder {
+  /** The first answer over the present session. */
+  answered(): void;
+  /** The lease was left, and its last attempt has ended. */
+  released(lease: SubchannelLease): void;
+}
+
+/**
+ * One channel's reference on a subchannel. It is kept until the last attempt over it has ended, also when nobody picks it any
+ * more: grpc-js closes a subchannel without references, and a keepalive ping on a session that is closing ends every call on
+ * it with "Connection dropped" (grpc-js 1.14, `Http2Transport.maybeSendPing`).
+ *
+ * A session is the time from READY until the subchannel is not READY any more: one HTTP/2 connection.
+ */
+export class SubchannelLease {
+  readonly subchannel: SubchannelInterface;
+  readonly sendsPings: boolean;
+  /** Counts sessions. An attempt remembers the one that it was started in. */
+  session = 0;
+  readonly #listener: ConnectivityStateListener;
+  readonly #holder: LeaseHolder;
+  #attempts = 0;
+  #isLeft = false;
+  #isReleased = false;
+  #hasAnswered = false;
+  #readySinceMs = 0;
+  #stopPings: (() => void) | undefined;
+
+  constructor(
+    subchannel: SubchannelInterface,
+    options: ChannelOptions,
+    listener: ConnectivityStateListener,
+    holder: LeaseHolder,
+  ) {
+    this.subchannel = subchannel;
+    this.sendsPings = sendsKeepalivePings(options);
+    this.#holder = holder;
+    this.#listener = (...args) => {
+      // After a GOAWAY calls go on while the session closes, and would die of the next ping.
+      if (args[2] !== connectivity.READY) this.#stopPings?.();
+      if (!this.#isLeft) listener(...args);
+    };
+    subchannel.ref();
+    subchannel.addConnectivityStateListener(this.#listener);
+  }
+
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
+  /** An attempt was started over it. */
+  attemptStarted(): void {
+    this.#attempts += 1;
+  }
+
+  /** Called once for each attempt that was started. */
+  attemptEnded(): void {
+    this.#attempts -= 1;
+    if (this.#isLeft && this.#attempts === 0) this.#release();
+  }
+
+  /** The server has sent headers, a message or a status to an attempt of this session. */
+  attemptAnswered(session: number): void {
+    if (this.#hasAnswered || session !== this.session) return;
+    this.#hasAnswered = true;
+    if (!this.#isLeft) this.#holder.answered();
+  }
+
+  /** The subchannel has become READY. */
+  sessionBegan(nowMs: number): void {
+    this.session += 1;
+    this.#hasAnswered = false;
+    this.#readySinceMs = nowMs;
+    if (!this.sendsPings) return;
+    // grpc-js tells its listeners before it stores the transport, in the same turn.
+    queueMicrotask(() => {
+      this.#stopPings = stopperOfPings(this.subchannel);
+    });
+  }
+
+  /** For how long the session lived that is over now, in milliseconds; undefined where something was answered in it. */
+  unansweredMs(nowMs: number): number | undefined {
+    return this.#hasAnswered ? undefined : nowMs - this.#readySinceMs;
+  }
+
+  /**
+   * True where the server ended the session of the attempt, rather than this one call, with ENHANCE_YOUR_CALM, and pings are
+   * sent over it. A server that is too busy resets single streams with that code.
+   */
+  wasEndedForPings({ code, details }: StatusObject, session: number): boolean {
+    if (code !== RESOURCE_EXHAUSTED || details !== CALM || !this.sendsPings) return false;
+    return session !== this.session || this.subchannel.getConnectivityState() !== connectivity.READY;
+  }
+
+  /** Nobody picks it any more, and it is not connected again. */
+  leave(): void {
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    if (this.#attempts === 0) this.#release();
+  }
+
+  /** Leaves without waiting for its attempts. */
+  letGo(): void {
+    this.leave();
+    this.#release();
+  }
+
+  /** The opposite of `leave`; false when it is too late for that. */
+  resume(): boolean {
+    if (this.#isReleased) return false;
+    if (!this.#isLeft) return true;
+    this.#isLeft = false;
+    return true;
+  }
+
+  #release(): void {
+    if (this.#isReleased) return;
+    this.#isReleased = true;
+    this.subchannel.removeConnectivityStateListener(this.#listener);
+    this.subchannel.unref();
+    this.#holder.released(this);
+  }
+}
