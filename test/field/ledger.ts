@@ -24,11 +24,14 @@ export const UNMARKED: readonly LedgerMethod[] = ['Record', 'RecordMany', 'Recor
 export type Work = (id: string) => Promise<Partial<grpc.StatusObject> | undefined>;
 
 /** `count` is called before anything else, with the ID that the caller gave in the metadata key `x-id`. */
-export function ledgerServer(count: (id: string, method: LedgerMethod) => void, work: Work): grpc.Server {
+export function ledgerServer(
+  count: (id: string, method: LedgerMethod, metadata: grpc.Metadata) => void,
+  work: Work,
+): grpc.Server {
   const server = new grpc.Server();
   const begin = (method: LedgerMethod, metadata: grpc.Metadata): Promise<Partial<grpc.StatusObject> | undefined> => {
     const id = String(metadata.get('x-id')[0] ?? '');
-    count(id, method);
+    count(id, method, metadata);
     return work(id);
   };
   const single =

@@ -21,6 +21,8 @@ export interface RawServerOptions {
   readonly onStream: (stream: RawStream) => void;
   /** Called for each PING of the client that is no acknowledgement, after it was acknowledged. */
   readonly onPing?: (connection: RawConnection) => void;
+  /** Called for each HEADERS and DATA frame that the server writes. */
+  readonly onResponse?: (connection: RawConnection) => void;
   /** Default 0: a free one. */
   readonly port?: number;
   /** Default `127.0.0.1`. */
@@ -106,6 +108,7 @@ export class RawConnection {
     header[4] = flags;
     header.writeUInt32BE(streamId, 5);
     this.#socket.write(Buffer.concat([header, payload]));
+    if (type === HEADERS || type === DATA) this.#options.onResponse?.(this);
   }
 
   /** Resolves when the client has read everything that was written before, or the connection has closed. */
