@@ -45,8 +45,7 @@ async function seeOnce(cell: Cell, open: Open, deadlineMs: number): Promise<Seen
   try {
     opened = open(service, cell);
     await Promise.all([opened.ready(), service.connected]);
-    const seen = await watchCall(opened.client, cell, service, deadlineMs);
-    return service.isPlayed ? seen : undefined;
+    return await watchCall(opened.client, cell, service, deadlineMs);
   } finally {
     await opened?.close();
     service.close();
@@ -80,7 +79,8 @@ function openGraylane({ host, ports }: FaultService, { retry, way }: Cell): Open
   const client = clientOf(graylane, way, channelOptions(retry));
   return {
     client,
-    ready: () => graylane.ready('payments'),
+    // Only channels that Graylane made itself are asked to connect by ready().
+    ready: () => (way === 'bare target' ? untilReady(client) : graylane.ready('payments')),
     close: async () => {
       client.close();
       await graylane.close();
@@ -122,12 +122,15 @@ function openGrpc({ host, ports }: FaultService, { retry }: Cell): Opened {
   });
   return {
     client,
-    ready: () =>
-      new Promise((resolve, reject) =>
-        client.waitForReady(Date.now() + 5_000, (error) => (error === undefined ? resolve() : reject(error))),
-      ),
+    ready: () => untilReady(client),
     close: async () => client.close(),
   };
+}
+
+function untilReady(client: PaymentsClient): Promise<void> {
+  return new Promise((resolve, reject) =>
+    client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error))),
+  );
 }
 
 function channelOptions({ isDisabled }: Retry): grpc.ChannelOptions {

@@ -11,7 +11,7 @@ export interface FaultService {
   readonly reached: Promise<void>;
   /** The ending took place for the first time. */
   readonly ended: Promise<void>;
-  /** False: the call ended before all that the cell wants was played. */
+  /** The client has read all that the cell wants of the server, for the first time. */
   readonly isPlayed: boolean;
   /** Requests that an application can have seen. */
   readonly executions: number;

@@ -1,4 +1,4 @@
-import { bareTargetCells } from './cells';
+import { bareTargetCells, sliceOf } from './cells';
 import { describeParity } from './parity';
 
-describeParity(bareTargetCells(), 1);
+describeParity(sliceOf(bareTargetCells(), Number(process.env['SEED'] ?? 1)), 1);

@@ -22,16 +22,20 @@ const LONG_DEADLINE_MS = 15_000;
 
 type Stream = grpc.ClientReadableStream<unknown> & grpc.ClientWritableStream<unknown>;
 
-/** Makes the call of `cell` and resolves when everything has been told. */
+/**
+ * Makes the call of `cell` and resolves when everything has been told. Undefined where its short deadline came before the
+ * server had done its part.
+ */
 export async function watchCall(
   client: PaymentsClient,
   cell: Cell,
   service: FaultService,
   shortDeadlineMs: number,
-): Promise<Seen> {
+): Promise<Seen | undefined> {
   const events: string[] = [];
   let header = false;
   let endedWith: grpc.StatusObject | undefined;
+  let isTooEarly = false;
   const isShort = cell.ending.by !== 'cancel' && endsAtCaller(cell.kind, cell.ending, cell.position);
   const limitMs = isShort ? shortDeadlineMs : LONG_DEADLINE_MS;
   const options = { deadline: Date.now() + limitMs };
@@ -60,11 +64,13 @@ export async function watchCall(
   call.on('status', (status: grpc.StatusObject) => {
     events.push('status');
     endedWith = status;
+    isTooEarly = isShort && status.code === grpc.status.DEADLINE_EXCEEDED && !service.isPlayed;
     ended();
   });
   void upload(call, cell, service);
   if (cell.ending.by === 'cancel') void service.reached.then(() => call.cancel());
   await hasEnded;
+  if (isTooEarly) return undefined;
   // An event too many, or one after the status, is seen too.
   for (let turn = 0; turn < 3; turn += 1) await new Promise((resolve) => setImmediate(resolve));
   await service.settle();
