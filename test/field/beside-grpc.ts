@@ -30,7 +30,7 @@ export function seenByGrpc(cell: Cell): Promise<Seen> {
 const SHORT_DEADLINE_MS = 250;
 const LONGEST_DEADLINE_MS = 8_000;
 
-/** On a busy machine a deadline may come before the server has done its part: then all is done again with a longer one. */
+/** On a busy machine a deadline may come before the server has done its part: all is done again with a longer one. */
 async function see(cell: Cell, open: Open): Promise<Seen> {
   for (let deadlineMs = SHORT_DEADLINE_MS; deadlineMs < LONGEST_DEADLINE_MS; deadlineMs *= 2) {
     const seen = await seeOnce(cell, open, deadlineMs);

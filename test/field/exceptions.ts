@@ -1,16 +1,17 @@
 import { seenByGrpc } from './beside-grpc';
-import { ANSWER, type Cell, MAX_ATTEMPTS } from './cells';
+import { type Cell, MAX_ATTEMPTS } from './cells';
+import { ANSWER } from './endings';
 import type { Seen } from './watched-call';
 
 /** Where a call on Graylane may be seen to differ from one on grpc-js, and what it is then. There are no others. */
-export interface Exception {
+interface Exception {
   readonly why: string;
   readonly applies: (cell: Cell) => boolean;
   /** `plain`: what grpc-js showed in the same cell. */
   readonly expected: (cell: Cell, plain: Seen) => Promise<Seen>;
 }
 
-export const EXCEPTIONS: readonly Exception[] = [
+const EXCEPTIONS: readonly Exception[] = [
   {
     why:
       'What no application can have seen is tried elsewhere, however often it is refused, and counts as no attempt. ' +
@@ -20,8 +21,9 @@ export const EXCEPTIONS: readonly Exception[] = [
   },
   {
     why:
-      'A unary response that breaks off between its headers and its status is had again, if the call may run again and ' +
-      'the status that grpc-js makes of the break is one to retry (docs/decisions/0022). For grpc-js it ends with the headers.',
+      'A unary response that breaks off between its headers and its status is had again, if the call may run again ' +
+      'and the status that grpc-js makes of the break is one to retry (docs/decisions/0022). ' +
+      'grpc-js retries nothing once the headers are there.',
     applies: breaksOffHeld,
     expected: async (cell, plain) =>
       cell.repetition === 'once'

@@ -1,5 +1,6 @@
 import { type RawServer, type RawStream, startRawServer } from '../support/raw-http2-server';
-import { answer, type Cell, type Ending, hasManyMessages, type Position, sendHeaders, sendMessage } from './cells';
+import type { Cell } from './cells';
+import { answer, type Ending, hasManyMessages, type Position, sendHeaders, sendMessage } from './endings';
 
 /** The instances of one cell, which all behave as the cell says. */
 export interface FaultService {
@@ -21,8 +22,8 @@ export interface FaultService {
 }
 
 /**
- * Thousands of ports are opened and closed here, and a client elsewhere on the machine may go on dialling an instance that it
- * lost; on Linux each process has an address of its own, so that none of those come here.
+ * Thousands of ports are opened and closed here, and a client elsewhere on the machine may go on dialling an instance
+ * that it lost. On Linux each process has an address of its own, so that none of those come here.
  */
 const HOST =
   process.platform === 'linux' ? `127.66.${(process.pid >> 8) & 0xff}.${process.pid & 0xff || 1}` : '127.0.0.1';

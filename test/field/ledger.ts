@@ -10,12 +10,11 @@ const loaded = grpc.loadPackageDefinition(definition) as unknown as {
 
 export const Ledger: grpc.ServiceClientConstructor = loaded.field.v1.Ledger;
 
-export interface Entry {
+interface Entry {
   readonly id: string;
 }
 
-export const UNARY_METHODS = ['Record', 'RecordAgain', 'Read'] as const;
-const METHODS = [...UNARY_METHODS, 'RecordMany', 'RecordAndWatch', 'RecordAndTalk'] as const;
+const METHODS = ['Record', 'RecordAgain', 'Read', 'RecordMany', 'RecordAndWatch', 'RecordAndTalk'] as const;
 export type LedgerMethod = (typeof METHODS)[number];
 /** One of each kind, none of which says that it may run again. */
 export const UNMARKED: readonly LedgerMethod[] = ['Record', 'RecordMany', 'RecordAndWatch', 'RecordAndTalk'];

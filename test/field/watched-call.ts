@@ -23,8 +23,8 @@ const LONG_DEADLINE_MS = 15_000;
 type Stream = grpc.ClientReadableStream<unknown> & grpc.ClientWritableStream<unknown>;
 
 /**
- * Makes the call of `cell` and resolves when everything has been told. Undefined where its short deadline came before the
- * server had done its part.
+ * Makes the call of `cell` and resolves when everything has been told. Undefined where its short deadline came before
+ * the server had done its part.
  */
 export async function watchCall(
   client: PaymentsClient,

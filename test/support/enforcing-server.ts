@@ -1,8 +1,9 @@
 import { type RawConnection, type RawServer, type RawStream, startRawServer } from './raw-http2-server';
 
 /**
- * A server that enforces keepalive as grpc-go, grpc-java and C-core do, and as neither grpc-js nor node:http2 servers can:
- * a client that pings too often without being sent anything is told GOAWAY ENHANCE_YOUR_CALM, and its connection is closed.
+ * A server that enforces keepalive as grpc-go, grpc-java and C-core do, and as neither grpc-js nor node:http2 servers
+ * can: a client that pings too often without being sent anything gets GOAWAY ENHANCE_YOUR_CALM, and its connection is
+ * closed.
  * https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md#server-enforcement
  */
 export interface EnforcingServer extends RawServer {

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 /**
- * An HTTP/2 server over TCP that writes each frame by hand (RFC 9113), for what neither grpc-js nor node:http2 servers can be
- * asked to do: any reset code at any point, a GOAWAY with any last stream ID, a connection that is cut between two frames.
- * It does not decode request headers: a test that uses it knows which call it makes.
+ * An HTTP/2 server over TCP that writes each frame by hand (RFC 9113), for what neither grpc-js nor node:http2 servers
+ * can be asked to do: any reset code at any point, a GOAWAY with any last stream ID, a connection that is cut between
+ * two frames. It does not decode request headers: a test that uses it knows which call it makes.
  */
 export interface RawServer {
   readonly port: number;
