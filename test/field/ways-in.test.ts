@@ -192,6 +192,12 @@ describe.each(WAYS)('by $name', ({ open: openWay, seesContext, seesDefinition })
     expect(executions.length).toBe(seesDefinition ? 2 : 1);
   });
 
+  it('`retry: off` in the policy wins over the idempotency level', async () => {
+    const { graylane, executions } = await open(FAIL, { retry: 'off' });
+    expect(await openWay(graylane)('RecordAgain', 'one')).toBe(grpc.status.UNAVAILABLE);
+    expect(executions.length).toBe(1);
+  });
+
   it(`with({ retry: false }) ${seesContext ? 'wins over the policy' : 'is not seen'}`, async () => {
     const { graylane, executions } = await open(FAIL, { retry: { maxAttempts: 2 } });
     const call = openWay(graylane);
