@@ -10,6 +10,9 @@ const timed = [
   'test/cli/start-up.test.ts',
 ];
 
+/** Tests that take minutes: `npm run test:long`. A slice of each runs with the others. */
+const long = ['test/**/*.long.test.ts'];
+
 export default defineConfig({
   test: {
     testTimeout: 30_000,
@@ -20,8 +23,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'all', include: ['test/**/*.test.ts'], exclude: timed, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'all',
+          include: ['test/**/*.test.ts'],
+          exclude: [...timed, ...long],
+          sequence: { groupOrder: 0 },
+        },
       },
+      { extends: true, test: { name: 'long', include: long, sequence: { groupOrder: 2 } } },
       { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },

@@ -38,7 +38,12 @@ export interface PaymentsClient extends grpc.Client {
     metadata: grpc.Metadata,
     callback: Callback<{ count: number; servedBy: string; version: string }>,
   ): grpc.ClientWritableStream<ChargeRequest>;
-  converse(metadata?: grpc.Metadata): grpc.ClientDuplexStream<ChargeRequest, ChargeReply>;
+  upload(
+    metadata: grpc.Metadata,
+    options: grpc.CallOptions,
+    callback: Callback<{ count: number; servedBy: string; version: string }>,
+  ): grpc.ClientWritableStream<ChargeRequest>;
+  converse(metadata?: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<ChargeRequest, ChargeReply>;
 }
 
 const definition = loadSync(join(__dirname, '..', '..', 'proto', 'payments.proto'), {

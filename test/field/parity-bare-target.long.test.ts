@@ -1,0 +1,4 @@
+import { bareTargetCells } from './cells';
+import { describeParity } from './parity';
+
+describeParity(bareTargetCells(), 1);

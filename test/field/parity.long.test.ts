@@ -1,0 +1,4 @@
+import { allCells } from './cells';
+import { describeParity } from './parity';
+
+describeParity(allCells());

@@ -1,0 +1,4 @@
+import { testQuietCalls } from './quiet-calls';
+
+/** As grpc-go, grpc-java and C-core have it. */
+testQuietCalls(120_000, {});
