@@ -19,7 +19,7 @@ import type { BalancerHost } from '../host';
 import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
 import { beginAttempt, noteResponse, type Permits, type Probing, settleAttempt } from './attempt-outcome';
-import { endingOf, HeldResponse } from './held-response';
+import { endingOf, HeldResponse, withoutReset } from './held-response';
 import { RepeatableCall } from './repeatable-call';
 import type { AttemptEnding, AttemptView, RoutedCall } from './routed-call';
 
@@ -198,12 +198,13 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#isTransportDone = true;
     const listener = this.#listener;
     const call = this.#call;
-    const ending = this.isGivenUp ? 'given-up' : this.#isAbandoned ? 'broken' : endingOf(status);
+    const hasResponded = this.responded;
+    const ending = this.isGivenUp ? 'given-up' : this.#isAbandoned ? 'broken' : endingOf(status, hasResponded);
     this.#leaveLease(status, ending === 'answered');
     this.#end(status.code, status.details, ending);
     // What ends the call is told in the order in which it came.
     if (!this.#held.isEmpty && (ending === 'answered' || call?.willTryAgain() !== true)) this.#held.deliverTo(listener);
-    listener?.onReceiveStatus(status);
+    listener?.onReceiveStatus(hasResponded && ending === 'broken' ? withoutReset(status) : status);
     if (this.#isCallDone && this.#phase === 'ended') this.#release();
   }
 

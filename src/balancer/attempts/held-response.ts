@@ -44,11 +44,19 @@ export class HeldResponse {
   }
 }
 
+/** A status as the transport tells it: `rstCode` is that of the stream's reset, and missing for one from trailers. */
+export type TransportStatus = StatusObject & { readonly rstCode?: number };
+
 /**
- * Who made a status: grpc-js leaves `rstCode` out of those that come from trailers, and names the code of the stream's
- * reset in the others, save where the connection was dropped before Node told the streams.
+ * Who made a status: grpc-js leaves `rstCode` out of those that come from trailers, save where the connection was dropped
+ * before Node told the streams. A stream that is refused after it was answered was not refused.
  */
-export function endingOf({ rstCode, details }: StatusObject & { readonly rstCode?: number }): AttemptEnding {
-  if (rstCode === REFUSED_STREAM) return 'unseen';
+export function endingOf({ rstCode, details }: TransportStatus, hasResponded: boolean): AttemptEnding {
+  if (rstCode === REFUSED_STREAM && !hasResponded) return 'unseen';
   return rstCode === undefined && details !== CONNECTION_DROPPED ? 'answered' : 'broken';
+}
+
+/** The status as one that grpc-js does not take for a refusal, which it would try again whatever the policy says. */
+export function withoutReset({ code, details, metadata }: TransportStatus): StatusObject {
+  return { code, details, metadata };
 }
