@@ -2,6 +2,7 @@ import { type Metadata, type PickArgs, type Picker, type PickResult, pickKind } 
 import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
+import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { AttemptPool } from './attempts/attempt';
 import { changeHeaders } from './attempts/header-changes';
 import type { RoutedCall } from './attempts/routed-call';
@@ -28,35 +29,43 @@ const UNAVAILABLE = 14;
 /** Holds calls until there is a snapshot. */
 export const waitingPicker: Picker = { pick: () => QUEUE };
 
+/** What the pickers of a group of channels go by. Changes under them, so that they need not be replaced. */
 export interface PickerContext {
   readonly host: BalancerHost;
   readonly attempts: AttemptPool;
+  readonly snapshot: Snapshot;
+  readonly topology: Topology;
   readonly createMetadata: () => Metadata;
   /** The topology of a plan other than the current one, for calls that were decided before a swap. */
   topologyUnder(decision: Decision): Topology;
 }
 
 /**
- * Picks an endpoint for an attempt: the first tier of the call's decision that can serve. Runs once an attempt; in
- * steady state it draws one random number, reads no clock and allocates nothing.
+ * Picks an endpoint for an attempt of one channel's call: the first tier of the call's decision that can serve. Runs once
+ * an attempt; in steady state it draws one random number, reads no clock and allocates nothing.
  */
 export class SnapshotPicker implements Picker {
+  /** Some call of the channel may wait to be picked again: grpc-js does that only when it is given a picker. */
+  hasWaiting = false;
   readonly #context: PickerContext;
-  readonly #snapshot: Snapshot;
-  readonly #topology: Topology;
   /** Reused: a pick is synchronous and does not nest. */
   readonly #pick: { readonly random: Random; hash: number; tried: readonly Endpoint[] | undefined };
 
-  constructor(context: PickerContext, snapshot: Snapshot, topology: Topology) {
+  constructor(context: PickerContext) {
     this.#context = context;
-    this.#snapshot = snapshot;
-    this.#topology = topology;
     this.#pick = { random: context.host.random, hash: -1, tried: undefined };
   }
 
   pick(args: PickArgs): PickResult {
-    const { telemetry, clock } = this.#context.host;
-    if (telemetry?.picks.isDue() !== true) return this.#pickFor(args);
+    const { telemetry } = this.#context.host;
+    const result = telemetry?.picks.isDue() === true ? this.#timedPick(args, telemetry) : this.#pickFor(args);
+    // Queued, or refused: a call that waits for ready is then queued by grpc-js.
+    if (result.pickResultType !== pickKind.COMPLETE) this.hasWaiting = true;
+    return result;
+  }
+
+  #timedPick(args: PickArgs, telemetry: ServiceTelemetry): PickResult {
+    const { clock } = this.#context.host;
     const beganAtMs = clock.now();
     const result = this.#pickFor(args);
     telemetry.picks.took(clock.now() - beganAtMs);
@@ -65,10 +74,11 @@ export class SnapshotPicker implements Picker {
 
   #pickFor(args: PickArgs): PickResult {
     const call = args.extraPickInfo as unknown as RoutedCall;
-    const { refusal } = this.#snapshot;
+    const { snapshot, topology: current } = this.#context;
+    const { refusal } = snapshot;
     if (refusal !== undefined) return this.#refuse(call, true, refusal);
-    const decision = call.decision ?? this.#context.host.decideLate(call, this.#snapshot, args.metadata);
-    const topology = decision.plan === this.#topology.plan ? this.#topology : this.#context.topologyUnder(decision);
+    const decision = call.decision ?? this.#context.host.decideLate(call, snapshot, args.metadata);
+    const topology = decision.plan === current.plan ? current : this.#context.topologyUnder(decision);
     if (decision.force?.endpoint !== undefined || decision.force?.instance !== undefined) {
       const forced = this.#pickForced(call, decision, topology, args.metadata);
       if (forced !== undefined) return forced;

@@ -12,12 +12,11 @@ import {
   type Resolver,
   type ResolverConstructor,
   type ResolverListener,
-  SNAPSHOT_ATTRIBUTE,
   serviceConfig,
 } from '../internal/grpc';
-import type { Snapshot } from '../snapshot/snapshot';
 import { createCallConfig } from './call-config';
 import { CALL_CONTEXT, type CallContext } from './call-context';
+import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { LaneCall } from './lane-call';
 import { type LaneHandle, soleLane } from './lanes';
 import { reasonFilters } from './reason-filter';
@@ -25,8 +24,9 @@ import type { Service } from './service';
 import { targetFromUri } from './target';
 
 /**
- * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service and hands each snapshot
- * on to the balancer. Created by grpc-js with the channel, so that a bad target or an unknown lane throws there.
+ * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service, and keeps that watched
+ * while the channel is not idle. It answers once; the balancer hears of later snapshots from the service. Created by grpc-js
+ * with the channel, so that a bad target or an unknown lane throws there.
  */
 export function createResolverClass(): ResolverConstructor {
   return class GraylaneResolver implements Resolver {
@@ -44,9 +44,10 @@ export function createResolverClass(): ResolverConstructor {
     constructor(target: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
       const lane = (options[LANE_OPTION] as LaneHandle | undefined) ?? soleLane();
       this.#service = lane.service(targetFromUri(target));
+      const config = readChannelServiceConfig(this.#service, options);
       this.#listener = listener;
       this.#link = createLink(this.#service);
-      this.#selector = new StableSelector(this.#service, this.#link);
+      this.#selector = new StableSelector(this.#service, this.#link, config);
     }
 
     /** Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves. */
@@ -54,10 +55,10 @@ export function createResolverClass(): ResolverConstructor {
       if (this.#unsubscribe !== undefined) return;
       this.#generation += 1;
       const generation = this.#generation;
-      this.#unsubscribe = this.#service.subscribe((snapshot) => this.#deliver(snapshot));
+      this.#unsubscribe = this.#service.subscribe(() => {});
       // Never synchronously: grpc-js is not ready for an answer inside the question.
       setImmediate(() => {
-        if (this.#generation === generation && this.#unsubscribe !== undefined) this.#deliver(this.#service.snapshot);
+        if (this.#generation === generation && this.#unsubscribe !== undefined) this.#answer();
       });
     }
 
@@ -66,14 +67,10 @@ export function createResolverClass(): ResolverConstructor {
       this.#unsubscribe = undefined;
     }
 
-    #deliver(snapshot: Snapshot | undefined): void {
+    #answer(): void {
       this.#listener(
         { ok: true, value: [] },
-        {
-          [CONFIG_SELECTOR_KEY]: this.#selector,
-          [LINK_ATTRIBUTE]: this.#link,
-          [SNAPSHOT_ATTRIBUTE]: snapshot,
-        },
+        { [CONFIG_SELECTOR_KEY]: this.#selector, [LINK_ATTRIBUTE]: this.#link },
         { ok: true, value: serviceConfig },
         '',
       );
@@ -92,13 +89,16 @@ function createLink(service: Service): ChannelLink {
 class StableSelector implements ConfigSelector {
   readonly #service: Service;
   readonly #link: ChannelLink;
+  readonly #config: ChannelServiceConfig | undefined;
 
-  constructor(service: Service, link: ChannelLink) {
+  constructor(service: Service, link: ChannelLink, config: ChannelServiceConfig | undefined) {
     this.#service = service;
     this.#link = link;
+    this.#config = config;
   }
 
   invoke(method: string, metadata: Metadata): CallConfig {
+    if (this.#config !== undefined) applyWaitForReady(this.#config, method, metadata);
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const bare = context === undefined ? this.#service.bareObserver : undefined;
     const call = new LaneCall(method, context, bare);
@@ -119,4 +119,12 @@ class StableSelector implements ConfigSelector {
   toJSON(): string {
     return `selector of ${this.#service.service}`;
   }
+}
+
+/** grpc-js reads this in the call's metadata alone. What the caller said there comes first. */
+function applyWaitForReady(config: ChannelServiceConfig, method: string, metadata: Metadata): void {
+  const waitForReady = config.methodConfigFor(method)?.waitForReady;
+  const options = metadata.getOptions();
+  if (waitForReady === undefined || options.waitForReady !== undefined) return;
+  metadata.setOptions({ ...options, waitForReady });
 }
