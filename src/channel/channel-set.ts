@@ -13,7 +13,7 @@ import { formatTarget, type Target } from '../resolver/target';
 import type { CallScopes } from './call-scope';
 import { GraylaneChannel } from './channel';
 import { ChannelGroups } from './channel-groups';
-import { checkCredentials } from './check-credentials';
+import { checkCredentials, checkOptions } from './check-arguments';
 import { DEFAULT_CHANNEL_OPTIONS, FIXED_CHANNEL_OPTIONS } from './default-options';
 import { UnaryMethods } from './unary-methods';
 
@@ -70,6 +70,7 @@ export class ChannelSet {
     // Before grpc-js sees the target: what is wrong with it, or with its policy mode, is told in our words.
     const service = handle.service(target);
     checkCredentials(grpc, credentials);
+    checkOptions(given);
     readChannelServiceConfig(service, given);
     const address = formatTarget(target);
     const options = { ...DEFAULT_CHANNEL_OPTIONS, ...given, ...FIXED_CHANNEL_OPTIONS, [LANE_OPTION]: handle };

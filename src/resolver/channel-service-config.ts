@@ -129,7 +129,10 @@ class Reader {
 
   json(text: unknown): Fields | undefined {
     const expected = 'the JSON text of a service config object';
-    if (typeof text !== 'string') return this.refuse(OPTION, typeof text, expected);
+    if (typeof text !== 'string') {
+      this.problems.push(`${OPTION}: ${isRecord(text) ? 'an object' : typeof text} (expected: ${expected})`);
+      return undefined;
+    }
     try {
       const parsed: unknown = JSON.parse(text);
       return isRecord(parsed) ? parsed : this.refuse(OPTION, parsed, expected);

@@ -1,5 +1,6 @@
 import { GraylaneError } from '../errors';
 import type { GrpcModule } from '../internal/grpc';
+import { isRecord } from '../internal/is-record';
 
 const EXPECTED = 'ChannelCredentials of @grpc/grpc-js, such as credentials.createInsecure() or credentials.createSsl()';
 
@@ -14,6 +15,13 @@ export function checkCredentials(grpc: GrpcModule, credentials: unknown): void {
     );
   }
   throw new GraylaneError('INVALID_OPTION', `credentials: ${describe(credentials)} (expected: ${EXPECTED})`);
+}
+
+/** Throws INVALID_OPTION for what is no object of options: spread into others it would be lost in silence. */
+export function checkOptions(options: unknown): void {
+  if (isRecord(options)) return;
+  const expected = 'an object of channel options, such as { "grpc.keepalive_time_ms": 30000 }';
+  throw new GraylaneError('INVALID_OPTION', `options: ${describe(options)} (expected: ${expected})`);
 }
 
 /** Has what channel credentials of every version of grpc-js have, and call or server credentials have not. */
