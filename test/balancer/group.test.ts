@@ -1,7 +1,13 @@
 import * as grpc from '@grpc/grpc-js';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createSubchannelSharer } from '../../src/balancer/shared-subchannel';
-import { createGraylane, type Graylane, type GraylaneOptions, type StaticInstance } from '../../src/index';
+import {
+  createGraylane,
+  type Graylane,
+  type GraylaneOptions,
+  type PolicyDocument,
+  type StaticInstance,
+} from '../../src/index';
 import type { ConnectivityStateListener, SubchannelInterface } from '../../src/internal/grpc';
 import { channelzOf } from '../support/channelz';
 import { closeAfterEach } from '../support/closers';
@@ -142,6 +148,40 @@ describe('channels of one service', () => {
     lane.setInstances('payments', []);
     const states = (): (string | undefined)[] => clients.map((each) => channelzOf(each.getChannel())?.state);
     await expect.poll(states).toEqual(clients.map(() => 'TRANSIENT_FAILURE'));
+  });
+
+  it('have a call that waits for its subset answered when somebody comes there, while others are served', async () => {
+    const [first, second] = servers as [PaymentsServer, PaymentsServer];
+    const tagged = (of: PaymentsServer, tag: string): StaticInstance => ({
+      address: of.host,
+      port: of.port,
+      tags: [tag],
+    });
+    const policy: PolicyDocument = {
+      schema: 1,
+      service: 'payments',
+      subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
+      default: 'stable',
+      routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
+    };
+    const instance = tagged(first, 'stable');
+    const lane = open([], { instances: { payments: [instance] }, policies: { payments: policy } });
+    const [one, two] = [client(lane), client(lane)];
+    for (const each of [one, two]) expect((await charge(each)).servedBy).toBe('a');
+    const gray = new grpc.Metadata({ waitForReady: true });
+    gray.set('x-gray', 'canary');
+    const answers = [one, two].map(
+      (each) =>
+        new Promise<string>((resolve, reject) =>
+          each.charge({}, gray, { deadline: Date.now() + 10_000 }, (error, reply) =>
+            error === null ? resolve(reply.servedBy) : reject(error),
+          ),
+        ),
+    );
+    // Served after those that wait have been picked once.
+    for (const each of [one, two]) expect((await charge(each)).servedBy).toBe('a');
+    lane.setInstances('payments', [instance, tagged(second, 'canary')]);
+    expect(await Promise.all(answers)).toEqual(['b', 'b']);
   });
 
   it.each([

@@ -5,6 +5,7 @@ import { channelzTo } from '../support/channelz';
 import { closeAfterEach } from '../support/closers';
 import { heapKb } from '../support/cost';
 import {
+  CHARGE,
   type ChargeReply,
   charge,
   type PaymentsServer,
@@ -133,21 +134,41 @@ describe('a channel', () => {
     });
   }
 
-  it('is held by a call that waits for an instance', async () => {
+  // Clients of grpc-js hold their channel from each call; a call that is made on the channel itself must do so, too.
+  const waiting: Record<string, (lane: Graylane, target: string) => Promise<number>> = {
+    "a client's call": (lane, target) =>
+      new Promise((resolve) =>
+        paymentsClient(target, lane.clientOptions()).charge(
+          {},
+          new grpc.Metadata({ waitForReady: true }),
+          { deadline: Date.now() + 10_000 },
+          (error) => resolve(error?.code ?? grpc.status.OK),
+        ),
+      ),
+    'a call made on the channel itself': (lane, target) =>
+      new Promise((resolve) => {
+        const channel = lane.channel(target, grpc.credentials.createInsecure());
+        const call = channel.createCall(CHARGE, Date.now() + 10_000, null, null, null);
+        call.start(new grpc.Metadata({ waitForReady: true }), {
+          onReceiveMetadata() {},
+          onReceiveMessage() {},
+          onReceiveStatus: ({ code }) => resolve(code),
+        });
+        call.sendMessageWithContext({}, Buffer.alloc(0));
+        call.halfClose();
+        call.startRead();
+      }),
+  };
+  it.each(Object.entries(waiting))('is held by %s that waits for an instance', async (_what, start) => {
     const { lane, target } = open();
     const service = target.slice(target.lastIndexOf('/') + 1);
     lane.setInstances(service, []);
-    const served = new Promise<string>((resolve, reject) =>
-      paymentsClient(target, lane.clientOptions()).charge(
-        {},
-        new grpc.Metadata({ waitForReady: true }),
-        { deadline: Date.now() + 10_000 },
-        (error, reply) => (error === null ? resolve(reply.servedBy) : reject(error)),
-      ),
-    );
+    const code = start(lane, target);
     await collectForAWhile();
+    expect(channelzTo(target)).toHaveLength(1);
     lane.setInstances(service, [{ address: server.host, port: server.port }]);
-    expect(await served).toBe('a');
+    expect(await code).toBe(grpc.status.OK);
+    await whenCollected(() => channelzTo(target).length === 0);
   });
 
   it('is closed with its lane, whether its user holds it or not', async () => {
