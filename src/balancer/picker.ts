@@ -2,7 +2,6 @@ import { type Metadata, type PickArgs, type Picker, type PickResult, pickKind } 
 import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
-import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { AttemptPool } from './attempts/attempt';
 import { changeHeaders } from './attempts/header-changes';
 import type { RoutedCall } from './attempts/routed-call';
@@ -16,6 +15,7 @@ import { describeForce, describeRefusal } from './tiers/refusal';
 import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
 import type { Topology } from './tiers/topology';
 
+/** For `#queue()`, which makes a note of it. */
 const QUEUE: PickResult = {
   pickResultType: pickKind.QUEUE,
   subchannel: null,
@@ -57,15 +57,8 @@ export class SnapshotPicker implements Picker {
   }
 
   pick(args: PickArgs): PickResult {
-    const { telemetry } = this.#context.host;
-    const result = telemetry?.picks.isDue() === true ? this.#timedPick(args, telemetry) : this.#pickFor(args);
-    // Queued, or refused: a call that waits for ready is then queued by grpc-js.
-    if (result.pickResultType !== pickKind.COMPLETE) this.hasWaiting = true;
-    return result;
-  }
-
-  #timedPick(args: PickArgs, telemetry: ServiceTelemetry): PickResult {
-    const { clock } = this.#context.host;
+    const { telemetry, clock } = this.#context.host;
+    if (telemetry?.picks.isDue() !== true) return this.#pickFor(args);
     const beganAtMs = clock.now();
     const result = this.#pickFor(args);
     telemetry.picks.took(clock.now() - beganAtMs);
@@ -74,7 +67,8 @@ export class SnapshotPicker implements Picker {
 
   #pickFor(args: PickArgs): PickResult {
     const call = args.extraPickInfo as unknown as RoutedCall;
-    const { snapshot, topology: current } = this.#context;
+    const { snapshot } = this.#context;
+    const current = this.#context.topology;
     const { refusal } = snapshot;
     if (refusal !== undefined) return this.#refuse(call, true, refusal);
     const decision = call.decision ?? this.#context.host.decideLate(call, snapshot, args.metadata);
@@ -85,7 +79,7 @@ export class SnapshotPicker implements Picker {
     }
     call.rejectedAt = undefined;
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
-    if (call.inFlight > 0 && !this.#context.host.mayHedge()) return QUEUE;
+    if (call.inFlight > 0 && !this.#context.host.mayHedge()) return this.#queue();
     const { fallbackCaps } = this.#context.host.breakers;
     if (!fallbackCaps.isEmpty) countForCap(call, fallbackCaps);
     const tiers = topology.tiersOf(decision);
@@ -142,7 +136,7 @@ export class SnapshotPicker implements Picker {
       }
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would
       // land on its fallback whenever that one connects a millisecond earlier. Not so for a retry.
-      if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return QUEUE;
+      if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return this.#queue();
     }
     return undefined;
   }
@@ -173,7 +167,7 @@ export class SnapshotPicker implements Picker {
     if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, panic.tier, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
     if (again !== undefined) return this.#complete(call, again.connection, again.pool, again.tier, metadata);
-    return tiers.some((pool) => pool.isPending) ? QUEUE : this.#refuseAll(call, decision, topology, tiers);
+    return tiers.some((pool) => pool.isPending) ? this.#queue() : this.#refuseAll(call, decision, topology, tiers);
   }
 
   #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
@@ -194,9 +188,9 @@ export class SnapshotPicker implements Picker {
     const ready = candidates.filter(({ connection }) => connection.isReady);
     const chosen = ready.find(({ connection }) => call.tried?.includes(connection.endpoint) !== true) ?? ready[0];
     if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, 0, metadata);
-    if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return QUEUE;
+    if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return this.#queue();
     if (decision.force?.strict === false) return undefined;
-    if (candidates.some(({ connection }) => connection.isPending)) return QUEUE;
+    if (candidates.some(({ connection }) => connection.isPending)) return this.#queue();
     const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
     const why =
       candidates.length === 0 ? 'no usable instance is known by that name' : `not connected (${failure ?? 'unknown'})`;
@@ -221,7 +215,15 @@ export class SnapshotPicker implements Picker {
     return result;
   }
 
+  /** The call is picked again when the channel is told of a change. */
+  #queue(): PickResult {
+    this.hasWaiting = true;
+    return QUEUE;
+  }
+
   #refuse(call: RoutedCall, isFinal: boolean, details: string): PickResult {
+    // A call that waits for ready is queued by grpc-js.
+    this.hasWaiting = true;
     if (call.tried !== undefined && call.lastCode >= 0) this.#context.host.retryUnused();
     call.isRefused = isFinal;
     call.lastCode = -1;
