@@ -15,7 +15,7 @@ import { describeForce, describeRefusal } from './tiers/refusal';
 import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
 import type { Topology } from './tiers/topology';
 
-/** For `#queue()`, which makes a note of it. */
+/** In `SnapshotPicker` for `#queue()` alone, which makes a note of it. */
 const QUEUE: PickResult = {
   pickResultType: pickKind.QUEUE,
   subchannel: null,
