@@ -9,6 +9,7 @@ export type GraylaneErrorCode =
   | 'INVALID_LABEL'
   | 'NO_LANE'
   | 'LANE_CLOSED'
+  | 'CHANNEL_CLOSED'
   | 'NOT_READY'
   | 'DISCOVERY_FAILED'
   | 'POLICY_UNAVAILABLE'

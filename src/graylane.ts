@@ -3,6 +3,7 @@ import * as bundledGrpc from '@grpc/grpc-js';
 import { type CallScope, CallScopes } from './channel/call-scope';
 import type { GraylaneChannel } from './channel/channel';
 import { ChannelSet } from './channel/channel-set';
+import { checkOptions } from './channel/check-arguments';
 import { checkLabels } from './channel/label-rules';
 import type { StaticInstance } from './discovery/static-instance';
 import { GraylaneError } from './errors';
@@ -38,7 +39,7 @@ import { inspectService } from './resolver/inspect';
 import { BreakerHub, type LaneBreakers } from './resolver/lane-breakers';
 import { addLane, type LaneHandle, registerLane, removeLane } from './resolver/lanes';
 import type { Service } from './resolver/service';
-import { formatTarget, parseTarget, type Target } from './resolver/target';
+import { checkTargetText, formatTarget, parseTarget, type Target } from './resolver/target';
 import { waitUntilReady } from './resolver/wait-ready';
 import { type AdminHandler, createAdminHandler } from './telemetry/admin-handler';
 import { LaneTelemetry } from './telemetry/lane-telemetry';
@@ -122,6 +123,7 @@ class Lane implements Graylane {
   }
 
   target(service: string, options: TargetOptions = {}): string {
+    checkTargetText(service);
     const { scheme } = this.#wiring;
     const target: Target = {
       scheme,
@@ -135,6 +137,7 @@ class Lane implements Graylane {
   }
 
   clientOptions(options: ClientOptions = {}): ClientOptions {
+    checkOptions(options);
     for (const key of ['channelOverride', 'channelFactoryOverride'] as const) {
       if (options[key] !== undefined) {
         throw new GraylaneError('INVALID_OPTION', `${key}: given (expected: none, the lane brings its own channel)`);
@@ -152,8 +155,7 @@ class Lane implements Graylane {
   }
 
   channel(service: string, credentials: ChannelCredentials, options: ChannelOptions = {}): ClientChannel {
-    const address = service.includes('://') ? service : this.target(service);
-    return this.#open(address, credentials, options) as unknown as ClientChannel;
+    return this.#open(service, credentials, options) as unknown as ClientChannel;
   }
 
   describeMethods(...definitions: readonly object[]): void {
@@ -269,6 +271,7 @@ class Lane implements Graylane {
   }
 
   #parse(serviceOrTarget: string): Target {
+    checkTargetText(serviceOrTarget);
     return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
   }
 

@@ -11,8 +11,5 @@ export function registerWith(grpc: GrpcModule): void {
   const resolver = createResolverClass();
   registerResolver(grpc, 'consul', resolver);
   registerResolver(grpc, 'static', resolver);
-  registerLoadBalancer(
-    grpc,
-    createBalancerClass(() => new grpc.Metadata()),
-  );
+  registerLoadBalancer(grpc, createBalancerClass(grpc));
 }

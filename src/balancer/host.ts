@@ -32,6 +32,10 @@ export interface BalancerHost {
   readonly methodTimes: MethodTimes;
   /** Undefined where nothing is observed, as in tests. */
   readonly telemetry: ServiceTelemetry | undefined;
+  /** What is known now; undefined: nothing yet. */
+  readonly snapshot: Snapshot | undefined;
+  /** Keeps the watches of the service open. The listener hears of each later snapshot, synchronously. */
+  subscribe(listener: (snapshot: Snapshot | undefined) => void): () => void;
   /** Decides a call that began before anything was known. */
   decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision;
   /** A call's first attempt begins: the retry budget is a share of the calls that are made. */

@@ -16,6 +16,7 @@ import { describeForce, describeRefusal } from './tiers/refusal';
 import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
 import type { Topology } from './tiers/topology';
 
+/** In `SnapshotPicker` for `#queue()` alone, which makes a note of it. */
 const QUEUE: PickResult = {
   pickResultType: pickKind.QUEUE,
   subchannel: null,
@@ -29,9 +30,12 @@ const UNAVAILABLE = 14;
 /** Holds calls until there is a snapshot. */
 export const waitingPicker: Picker = { pick: () => QUEUE };
 
+/** What the pickers of a group of channels go by. Changes under them, so that they need not be replaced. */
 export interface PickerContext {
   readonly host: BalancerHost;
   readonly attempts: AttemptPool;
+  readonly snapshot: Snapshot;
+  readonly topology: Topology;
   readonly createMetadata: () => Metadata;
   /** Connections have changed since pools were last refreshed. */
   isBehind(): boolean;
@@ -40,20 +44,18 @@ export interface PickerContext {
 }
 
 /**
- * Picks an endpoint for an attempt: the first tier of the call's decision that can serve. Runs once an attempt; in
- * steady state it draws one random number, reads no clock and allocates nothing.
+ * Picks an endpoint for an attempt of one channel's call: the first tier of the call's decision that can serve. Runs once
+ * an attempt; in steady state it draws one random number, reads no clock and allocates nothing.
  */
 export class SnapshotPicker implements Picker {
+  /** Some call of the channel may wait to be picked again: grpc-js does that only when it is given a picker. */
+  hasWaiting = false;
   readonly #context: PickerContext;
-  readonly #snapshot: Snapshot;
-  readonly #topology: Topology;
   /** Reused: a pick is synchronous and does not nest. */
   readonly #pick: { readonly random: Random; hash: number; tried: readonly Endpoint[] | undefined };
 
-  constructor(context: PickerContext, snapshot: Snapshot, topology: Topology) {
+  constructor(context: PickerContext) {
     this.#context = context;
-    this.#snapshot = snapshot;
-    this.#topology = topology;
     this.#pick = { random: context.host.random, hash: -1, tried: undefined };
   }
 
@@ -68,17 +70,19 @@ export class SnapshotPicker implements Picker {
 
   #pickFor(args: PickArgs): PickResult {
     const call = args.extraPickInfo as unknown as RoutedCall;
-    const { refusal } = this.#snapshot;
+    const { snapshot } = this.#context;
+    const current = this.#context.topology;
+    const { refusal } = snapshot;
     if (refusal !== undefined) return this.#refuse(call, true, refusal);
-    const decision = call.decision ?? this.#context.host.decideLate(call, this.#snapshot, args.metadata);
-    const topology = decision.plan === this.#topology.plan ? this.#topology : this.#context.topologyUnder(decision);
+    const decision = call.decision ?? this.#context.host.decideLate(call, snapshot, args.metadata);
+    const topology = decision.plan === current.plan ? current : this.#context.topologyUnder(decision);
     if (decision.force?.endpoint !== undefined || decision.force?.instance !== undefined) {
       const forced = this.#pickForced(call, decision, topology, args.metadata);
       if (forced !== undefined) return forced;
     }
     call.rejectedAt = undefined;
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
-    if (call.inFlight > 0 && !this.#context.host.mayHedge()) return QUEUE;
+    if (call.inFlight > 0 && !this.#context.host.mayHedge()) return this.#queue();
     const { fallbackCaps } = this.#context.host.breakers;
     if (!fallbackCaps.isEmpty) countForCap(call, fallbackCaps);
     const tiers = topology.tiersOf(decision);
@@ -135,7 +139,7 @@ export class SnapshotPicker implements Picker {
       }
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would
       // land on its fallback whenever that one connects a millisecond earlier. Not so for a retry.
-      if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return QUEUE;
+      if (pool.picker === undefined && call.tried === undefined && pool.isFirstTry) return this.#queue();
     }
     return undefined;
   }
@@ -184,7 +188,7 @@ export class SnapshotPicker implements Picker {
     // grpc-js neither refuses a call nor lets it wait while a connection is READY: so here, be it new or not believed yet.
     const late = anybodyReadyNow(tiers, this.#context.isBehind());
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, late.tier, metadata, true);
-    if (tiers.some((pool) => pool.isPending)) return QUEUE;
+    if (tiers.some((pool) => pool.isPending)) return this.#queue();
     return this.#refuseAll(call, decision, topology, tiers);
   }
 
@@ -206,12 +210,12 @@ export class SnapshotPicker implements Picker {
     const ready = candidates.filter(({ connection }) => connection.isReady);
     const chosen = ready.find(({ connection }) => call.tried?.includes(connection.endpoint) !== true) ?? ready[0];
     if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, 0, metadata);
-    if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return QUEUE;
+    if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return this.#queue();
     if (decision.force?.strict === false) return undefined;
     const late = candidates.find(({ connection }) => connection.isConnected);
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, 0, metadata);
-    if (candidates.some(({ connection }) => connection.isPending)) return QUEUE;
-    if (candidates.length === 0 && topology.pools.some((pool) => pool.missing > 0)) return QUEUE;
+    if (candidates.some(({ connection }) => connection.isPending)) return this.#queue();
+    if (candidates.length === 0 && topology.pools.some((pool) => pool.missing > 0)) return this.#queue();
     const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
     const why =
       candidates.length === 0 ? 'no usable instance is known by that name' : `not connected (${failure ?? 'unknown'})`;
@@ -236,7 +240,15 @@ export class SnapshotPicker implements Picker {
     return result;
   }
 
+  /** The call is picked again when the channel is told of a change. */
+  #queue(): PickResult {
+    this.hasWaiting = true;
+    return QUEUE;
+  }
+
   #refuse(call: RoutedCall, isFinal: boolean, details: string): PickResult {
+    // A call that waits for ready is queued by grpc-js.
+    this.hasWaiting = true;
     if (call.tried !== undefined && call.lastCode >= 0) this.#context.host.retryUnused();
     call.isRefused = isFinal;
     call.lastEnding = 'none';

@@ -1,9 +1,11 @@
 import type { Call, Channel, Deadline, ParentCall } from '../internal/grpc';
 import { type CallHome, GraylaneCall } from './call';
 import type { CallScopes } from './call-scope';
+import { ClosedChannel } from './closed-channel';
 
-/** What a lane wants to know of its channels. */
+/** What a channel's calls and its owner have in common. Calls in flight hold it, and with it the channel. */
 export interface ChannelHome extends CallHome {
+  channel: GraylaneChannel | undefined;
   channelClosed(channel: GraylaneChannel): void;
 }
 
@@ -12,20 +14,27 @@ export interface ChannelHome extends CallHome {
  * context says. `createCall` runs in that context, whatever interceptors or frameworks stand in between.
  */
 export class GraylaneChannel implements Channel {
-  readonly #inner: Channel;
+  #inner: Channel;
   readonly #home: ChannelHome;
   readonly #scopes: CallScopes;
-  #isClosed = false;
 
   constructor(inner: Channel, home: ChannelHome, scopes: CallScopes) {
     this.#inner = inner;
     this.#home = home;
     this.#scopes = scopes;
+    home.channel = this;
   }
 
   close(): void {
-    this.#isClosed = true;
-    this.#inner.close();
+    this.closeBy('the channel, or the client that uses it, was closed: close()');
+  }
+
+  /** `reason`: what was closed, for those who still make calls. */
+  closeBy(reason: string): void {
+    if (this.#inner instanceof ClosedChannel) return;
+    const inner = this.#inner;
+    this.#inner = new ClosedChannel(inner, this.#home.service, reason);
+    inner.close();
     this.#home.channelClosed(this);
   }
 
@@ -34,8 +43,7 @@ export class GraylaneChannel implements Channel {
   }
 
   getConnectivityState(tryToConnect: boolean): ReturnType<Channel['getConnectivityState']> {
-    // grpc-js would start resolver and connections again under a channel that has been shut down.
-    return this.#inner.getConnectivityState(tryToConnect && !this.#isClosed);
+    return this.#inner.getConnectivityState(tryToConnect);
   }
 
   watchConnectivityState(...args: Parameters<Channel['watchConnectivityState']>): void {

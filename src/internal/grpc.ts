@@ -41,6 +41,7 @@ export type SubchannelInterface = grpc.experimental.SubchannelInterface;
 export type ConnectivityStateListener = grpc.experimental.ConnectivityStateListener;
 export type Filter = grpc.experimental.Filter;
 export type FilterFactory = grpc.experimental.FilterFactory<Filter>;
+export type ChannelzRef = Parameters<ChannelControlHelper['addChannelzChild']>[0];
 export type RealSubchannel = ReturnType<SubchannelInterface['getRealSubchannel']>;
 export type SubchannelCall = ReturnType<RealSubchannel['createCall']>;
 export type SubchannelCallListener = Parameters<RealSubchannel['createCall']>[3];
@@ -63,8 +64,9 @@ const UNCOMPARED_PREFIX = 'grpc.internal.no_subchannel';
 export const CONFIG_SELECTOR_KEY = 'grpc.internal.config_selector';
 
 export const LANE_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.lane`;
+/** Channels with the same object under this option share their subchannels and one balancer. */
+export const GROUP_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.group`;
 export const LINK_ATTRIBUTE: string = `${UNCOMPARED_PREFIX}.graylane.link`;
-export const SNAPSHOT_ATTRIBUTE: string = `${UNCOMPARED_PREFIX}.graylane.snapshot`;
 
 /** The one service config that resolvers of this library hand over. */
 export const serviceConfig: grpc.ServiceConfig = {
@@ -113,6 +115,24 @@ export function subchannelOptions(options: ChannelOptions): ChannelOptions {
 /** What the transport of a subchannel reads of a call's metadata, for a call of our own. */
 export function headersOnly(headers: Readonly<Record<string, string>>): Metadata {
   return { toHttp2Headers: () => ({ ...headers }) } as unknown as Metadata;
+}
+
+/** What grpc-js derives its own wrappers of subchannels from. */
+export function subchannelWrapperOf(module: GrpcModule): typeof grpc.experimental.BaseSubchannelWrapper {
+  return module.experimental.BaseSubchannelWrapper;
+}
+
+/** Whether the channels' subchannels may be the same ones: asked as grpc-js' own pool asks. */
+export function sameCredentials(a: ChannelCredentials, b: ChannelCredentials): boolean {
+  return a === b || a._equals(b);
+}
+
+/** Whether two channels' options make the same subchannels. Objects are compared by identity, as in grpc-js. */
+export function sameSubchannelOptions(a: ChannelOptions, b: ChannelOptions): boolean {
+  const kept = subchannelOptions(a) as Record<string, unknown>;
+  const others = subchannelOptions(b) as Record<string, unknown>;
+  const keys = Object.keys(kept);
+  return keys.length === Object.keys(others).length && keys.every((key) => key in others && kept[key] === others[key]);
 }
 
 /** Hands `extra` to everything that later sees this metadata in the process; nothing of it goes on the wire. */

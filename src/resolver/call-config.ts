@@ -9,10 +9,10 @@ const NO_FILTERS: FilterFactory[] = [];
  * application can have seen is tried elsewhere more often than the once that grpc-js does by itself (gRFC A6).
  */
 export function createCallConfig(call: LaneCall, filters: FilterFactory[] = NO_FILTERS): CallConfig {
-  const { decision } = call;
-  const hedging = call.context?.noRetry === true ? undefined : decision?.hedging;
+  const { hedging } = call;
+  const timeoutMs = call.decision?.timeoutMs ?? call.channelConfig?.timeoutMs;
   const methodConfig: CallConfig['methodConfig'] = { name: [] };
-  if (decision?.timeoutMs !== undefined) methodConfig.timeout = duration(decision.timeoutMs);
+  if (timeoutMs !== undefined) methodConfig.timeout = duration(timeoutMs);
   if (hedging !== undefined) methodConfig.hedgingPolicy = hedgingPolicy(hedging);
   else methodConfig.retryPolicy = call;
   return {

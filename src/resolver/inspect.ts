@@ -96,7 +96,7 @@ export interface EndpointInspection {
   readonly isShunned: boolean;
   /** Undefined until its first failure. */
   readonly breaker: BreakerView | undefined;
-  /** One for each channel that wants it. */
+  /** One for each group of channels that share their connections: those with equal credentials and options. */
   readonly connections: readonly ConnectionView['stateName'][];
   readonly failure: string | undefined;
 }

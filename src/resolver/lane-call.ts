@@ -2,11 +2,12 @@ import type { AttemptEnding, AttemptObserver, RoutedCall } from '../balancer/att
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { FallbackUse } from '../balancer/tiers/fallback-use';
 import { DEFAULT_RETRY } from '../policy/defaults';
-import type { Decision, RetryPlan } from '../policy/plan';
+import type { Decision, HedgingPlan, RetryPlan } from '../policy/plan';
 import { statusNameOf } from '../policy/status-names';
 import type { CallKind } from '../routing/call';
 import { retryOf } from '../routing/run-again';
 import type { CallContext } from './call-context';
+import type { ChannelMethodConfig } from './channel-service-config';
 import type { RetryGate } from './retry-gate';
 
 /** What a call's channel has a say in. */
@@ -39,6 +40,8 @@ export class LaneCall implements RoutedCall {
   lastCode = -1;
   wasProbe = false;
   rejectedAt: RoutedCall['rejectedAt'] = undefined;
+  /** What the channel's own service config says of the method, where the policy says nothing. */
+  readonly channelConfig: ChannelMethodConfig | undefined;
   readonly #gate: RetryGate;
   readonly #channel: ChannelFacts;
   /** Of `retry`, which is asked for many times; null: not looked up yet. */
@@ -53,11 +56,13 @@ export class LaneCall implements RoutedCall {
     gate: RetryGate,
     channel: ChannelFacts,
     bare?: AttemptObserver,
+    channelConfig?: ChannelMethodConfig,
   ) {
     this.method = method;
     this.context = context;
     this.#gate = gate;
     this.#channel = channel;
+    this.channelConfig = channelConfig;
     this.observer = context === undefined ? bare : context.observer;
   }
 
@@ -70,13 +75,20 @@ export class LaneCall implements RoutedCall {
     return kind !== 'serverStream' && kind !== 'bidi';
   }
 
+  /** Undefined: none, and before the decision. */
+  get hedging(): HedgingPlan | undefined {
+    const { decision } = this;
+    if (decision === undefined || this.context?.noRetry === true) return undefined;
+    return decision.hedging ?? (decision.retry === undefined ? this.channelConfig?.hedging : undefined);
+  }
+
   /** How the call may run again: undefined when nobody has said that it may, and before the decision. */
   get retry(): RetryPlan | undefined {
     if (this.decision === undefined) return undefined;
     if (this.#retry === null) {
-      const isOff = this.#channel.isRetryDisabled || this.context?.noRetry === true;
+      const isOff = this.#channel.isRetryDisabled || this.context?.noRetry === true || this.hedging !== undefined;
       const isIdempotent = this.context?.methodFacts?.isIdempotent === true;
-      this.#retry = isOff ? undefined : retryOf(this.decision, this.method, isIdempotent);
+      this.#retry = isOff ? undefined : retryOf(this.decision, this.method, isIdempotent, this.channelConfig?.retry);
     }
     return this.#retry;
   }

@@ -12,12 +12,11 @@ import {
   type Resolver,
   type ResolverConstructor,
   type ResolverListener,
-  SNAPSHOT_ATTRIBUTE,
   serviceConfig,
 } from '../internal/grpc';
-import type { Snapshot } from '../snapshot/snapshot';
 import { createCallConfig } from './call-config';
 import { CALL_CONTEXT, type CallContext } from './call-context';
+import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { type ChannelFacts, LaneCall } from './lane-call';
 import { type LaneHandle, soleLane } from './lanes';
 import { reasonFilters } from './reason-filter';
@@ -28,8 +27,9 @@ import { targetFromUri } from './target';
 const RETRY_BUFFER_BYTES = 2 ** 20;
 
 /**
- * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service and hands each snapshot
- * on to the balancer. Created by grpc-js with the channel, so that a bad target or an unknown lane throws there.
+ * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service, and keeps that watched
+ * while the channel is not idle. It answers once; the balancer hears of later snapshots from the service. Created by grpc-js
+ * with the channel, so that a bad target or an unknown lane throws there.
  */
 export function createResolverClass(): ResolverConstructor {
   return class GraylaneResolver implements Resolver {
@@ -47,13 +47,14 @@ export function createResolverClass(): ResolverConstructor {
     constructor(target: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
       const lane = (options[LANE_OPTION] as LaneHandle | undefined) ?? soleLane();
       this.#service = lane.service(targetFromUri(target));
+      const config = readChannelServiceConfig(this.#service, options);
       this.#listener = listener;
       this.#link = createLink(this.#service);
       const facts: ChannelFacts = {
         isRetryDisabled: options['grpc.enable_retries'] === 0,
         retryBufferBytes: options['grpc.per_rpc_retry_buffer_size'] ?? RETRY_BUFFER_BYTES,
       };
-      this.#selector = new StableSelector(this.#service, this.#link, facts);
+      this.#selector = new StableSelector(this.#service, this.#link, facts, config);
     }
 
     /** Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves. */
@@ -61,10 +62,10 @@ export function createResolverClass(): ResolverConstructor {
       if (this.#unsubscribe !== undefined) return;
       this.#generation += 1;
       const generation = this.#generation;
-      this.#unsubscribe = this.#service.subscribe((snapshot) => this.#deliver(snapshot));
+      this.#unsubscribe = this.#service.subscribe(() => {});
       // Never synchronously: grpc-js is not ready for an answer inside the question.
       setImmediate(() => {
-        if (this.#generation === generation && this.#unsubscribe !== undefined) this.#deliver(this.#service.snapshot);
+        if (this.#generation === generation && this.#unsubscribe !== undefined) this.#answer();
       });
     }
 
@@ -73,14 +74,10 @@ export function createResolverClass(): ResolverConstructor {
       this.#unsubscribe = undefined;
     }
 
-    #deliver(snapshot: Snapshot | undefined): void {
+    #answer(): void {
       this.#listener(
         { ok: true, value: [] },
-        {
-          [CONFIG_SELECTOR_KEY]: this.#selector,
-          [LINK_ATTRIBUTE]: this.#link,
-          [SNAPSHOT_ATTRIBUTE]: snapshot,
-        },
+        { [CONFIG_SELECTOR_KEY]: this.#selector, [LINK_ATTRIBUTE]: this.#link },
         { ok: true, value: serviceConfig },
         '',
       );
@@ -100,17 +97,21 @@ class StableSelector implements ConfigSelector {
   readonly #service: Service;
   readonly #link: ChannelLink;
   readonly #facts: ChannelFacts;
+  readonly #config: ChannelServiceConfig | undefined;
 
-  constructor(service: Service, link: ChannelLink, facts: ChannelFacts) {
+  constructor(service: Service, link: ChannelLink, facts: ChannelFacts, config: ChannelServiceConfig | undefined) {
     this.#service = service;
     this.#link = link;
     this.#facts = facts;
+    this.#config = config;
   }
 
   invoke(method: string, metadata: Metadata): CallConfig {
+    const config = this.#config?.methodConfigFor(method);
+    if (config?.waitForReady !== undefined) applyWaitForReady(config.waitForReady, metadata);
     const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
     const bare = context === undefined ? this.#service.bareObserver : undefined;
-    const call = new LaneCall(method, context, this.#service.retries, this.#facts, bare);
+    const call = new LaneCall(method, context, this.#service.retries, this.#facts, bare, config);
     const { snapshot } = this.#service;
     if (snapshot !== undefined) {
       const decision = this.#service.decide(call, snapshot, metadata);
@@ -124,4 +125,10 @@ class StableSelector implements ConfigSelector {
   toJSON(): string {
     return `selector of ${this.#service.service}`;
   }
+}
+
+/** grpc-js reads this in the call's metadata alone. What the caller said there comes first. */
+function applyWaitForReady(waitForReady: boolean, metadata: Metadata): void {
+  const options = metadata.getOptions();
+  if (options.waitForReady === undefined) metadata.setOptions({ ...options, waitForReady });
 }

@@ -11,6 +11,7 @@ import { createStallDetector, type StallDetector } from '../breaker/stall';
 import type { SourceState } from '../discovery/source';
 import type { Clock } from '../internal/clock';
 import { attachedToMetadata, type Metadata } from '../internal/grpc';
+import type { Logger } from '../internal/logger';
 import type { Random } from '../internal/random';
 import type { Decision, Plan } from '../policy/plan';
 import type { RoutingInput, RoutingOutcome } from '../routing/call';
@@ -73,6 +74,7 @@ export class Service implements BalancerHost {
   /** Whether a failed call is tried again. */
   readonly retries: RetryGate;
   readonly telemetry: ServiceTelemetry | undefined;
+  readonly logger: Logger;
   readonly #budget: RetryBudget;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
@@ -100,6 +102,7 @@ export class Service implements BalancerHost {
     this.telemetry = options.telemetry;
     this.intercept = options.intercept;
     const { clock, random, logger } = options;
+    this.logger = logger;
     this.breakers = createBreakerRegistry({
       clock,
       random,

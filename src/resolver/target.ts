@@ -21,6 +21,16 @@ const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:=-]{0,254}$/;
 const HOST_PORT = /^(?<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?<port>[0-9]{1,5})$/;
 const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
+/** Throws INVALID_TARGET for what is no text: of a program that is not checked for types. */
+export function checkTargetText(value: unknown): asserts value is string {
+  if (typeof value === 'string') return;
+  const shown = value === undefined || value === null ? String(value) : `a value of type ${typeof value}`;
+  throw new GraylaneError(
+    'INVALID_TARGET',
+    `target: ${shown} (expected: a service name or a target, such as ${GRAMMAR})`,
+  );
+}
+
 /**
  * Parses a target, throwing INVALID_TARGET with what was expected. The text is quoted escaped and cut, so that a hostile
  * one cannot forge log lines.

@@ -3,12 +3,19 @@ import type { Decision, RetryPlan } from '../policy/plan';
 
 /**
  * How a call may run again, by the word of its owner; undefined: at most once. `isIdempotent`: the method's definition says
- * so, by its `idempotency_level`. What no server can have seen is tried elsewhere in any case.
+ * so, by its `idempotency_level`. `channel`: what the channel's own service config says; the policy's word goes before it.
+ * What no server can have seen is tried elsewhere in any case.
  */
-export function retryOf(decision: Decision, method: string, isIdempotent: boolean): RetryPlan | undefined {
+export function retryOf(
+  decision: Decision,
+  method: string,
+  isIdempotent: boolean,
+  channel?: RetryPlan,
+): RetryPlan | undefined {
   const { retry, hedging, plan } = decision;
   if (hedging !== undefined) return undefined;
   if (retry !== undefined) return retry === 'off' || retry.maxAttempts < 2 ? undefined : retry;
+  if (channel !== undefined) return channel;
   return isIdempotent || plan.idempotent?.has(method) === true ? DEFAULT_RETRY : undefined;
 }
 

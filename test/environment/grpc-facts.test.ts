@@ -5,10 +5,10 @@ import {
   attachToMetadata,
   CONFIG_SELECTOR_KEY,
   connectivity,
+  GROUP_OPTION,
   LANE_OPTION,
   LINK_ATTRIBUTE,
   pickKind,
-  SNAPSHOT_ATTRIBUTE,
   stopperOfPings,
 } from '../../src/internal/grpc';
 import {
@@ -70,7 +70,7 @@ describe('names and numbers of grpc-js that are copied here', () => {
 
   it('the key of the config selector, and the prefix of what subchannels are not compared by', () => {
     expect(CONFIG_SELECTOR_KEY).toBe(grpc.experimental.CHANNEL_ARGS_CONFIG_SELECTOR_KEY);
-    for (const key of [LANE_OPTION, LINK_ATTRIBUTE, SNAPSHOT_ATTRIBUTE]) {
+    for (const key of [LANE_OPTION, LINK_ATTRIBUTE, GROUP_OPTION]) {
       expect(key.startsWith(grpc.experimental.SUBCHANNEL_ARGS_EXCLUDE_KEY_PREFIX)).toBe(true);
     }
   });

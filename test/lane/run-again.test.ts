@@ -102,6 +102,50 @@ describe('how often a call runs that fails after its work was done', () => {
     expect(runs()).toBe(1);
   });
 
+  it.each<[string, Partial<PolicyDocument>, number]>([
+    ['which counts where the policy says nothing', {}, 3],
+    ["after the policy's own", { retry: { maxAttempts: 2 } }, 2],
+    ["after the policy's off", { retry: 'off' }, 1],
+    ['before what is idempotent', { idempotent: [CHARGE] }, 3],
+  ])("by the channel's own service config, %s", async (_, policy, expected) => {
+    const { graylane, runs } = await open(policy);
+    const retryPolicy = {
+      maxAttempts: 3,
+      initialBackoff: '0.01s',
+      maxBackoff: '0.01s',
+      backoffMultiplier: 1,
+      retryableStatusCodes: ['UNAVAILABLE'],
+    };
+    const config = JSON.stringify({ methodConfig: [{ name: [{ service: 'shop.v1.Payments' }], retryPolicy }] });
+    const options = graylane.clientOptions({ 'grpc.service_config': config });
+    const client = closing(new Payments(graylane.target('payments'), insecure, options), (one) => one.close());
+    await failOnce(client as unknown as PaymentsClient);
+    expect(runs()).toBe(expected);
+  });
+
+  it.each<[string, Partial<PolicyDocument>, number]>([
+    ['nothing', {}, 100],
+    ['of its own', { timeoutMs: 300 }, 300],
+  ])("ends by the timeout of the channel's service config where the policy has %s", async (_, policy, limitMs) => {
+    const { client } = await openSlow(policy, {
+      'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], timeout: '0.1s' }] }),
+    });
+    const beganAt = performance.now();
+    await expect(charge(client)).rejects.toMatchObject({ code: grpc.status.DEADLINE_EXCEEDED });
+    expect(performance.now() - beganAt).toBeGreaterThan(limitMs - 5);
+  });
+
+  it.each<[string, Partial<PolicyDocument>, string]>([
+    ['nothing', {}, 'quick'],
+    ['retry off', { retry: 'off' }, 'slow'],
+  ])("is hedged by the channel's service config where the policy says %s", async (_, policy, expected) => {
+    const hedgingPolicy = { maxAttempts: 2, hedgingDelay: '0.05s' };
+    const { client } = await openSlow(policy, {
+      'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], hedgingPolicy }] }),
+    });
+    expect((await charge(client)).servedBy).toBe(expected);
+  });
+
   it.each<[string, Partial<PolicyDocument>, boolean, number]>([
     ['nobody has described the method', {}, false, 1],
     ['it was described', {}, true, DEFAULT_ATTEMPTS],
@@ -136,7 +180,10 @@ describe('how often a call runs that fails after its work was done', () => {
 });
 
 /** One server that is asked first and takes its time, one that answers at once. */
-async function openSlow(policy: Partial<PolicyDocument>): Promise<{ client: PaymentsClient; slow: PaymentsServer }> {
+async function openSlow(
+  policy: Partial<PolicyDocument>,
+  options: grpc.ClientOptions = {},
+): Promise<{ client: PaymentsClient; slow: PaymentsServer }> {
   const slow = closing(await startPaymentsServer({ name: 'slow' }), (one) => one.kill());
   slow.behave({ delayMs: 2_000 });
   const quick = closing(await startPaymentsServer({ name: 'quick' }), (one) => one.kill());
@@ -162,7 +209,7 @@ async function openSlow(policy: Partial<PolicyDocument>): Promise<{ client: Paym
     (one) => one.close(),
   );
   await graylane.ready('payments');
-  const client = new Payments(graylane.target('payments'), insecure, graylane.clientOptions());
+  const client = new Payments(graylane.target('payments'), insecure, graylane.clientOptions(options));
   return { client: closing(client, (one) => one.close()) as unknown as PaymentsClient, slow };
 }
 

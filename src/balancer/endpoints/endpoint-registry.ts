@@ -28,7 +28,7 @@ interface Entry {
   isForgotten: boolean;
 }
 
-/** A channel's connection to an endpoint, as `inspect()` and `explain()` show it. */
+/** A connection of a group of channels to an endpoint, as `inspect()` and `explain()` show it. */
 export interface ConnectionView {
   readonly stateName: 'idle' | 'connecting' | 'ready' | 'transient-failure';
   readonly failure: string | undefined;
@@ -171,7 +171,7 @@ export class EndpointRegistry {
     };
   }
 
-  /** A channel has opened a connection to the endpoint; the returned function tells that it let go. */
+  /** A group of channels has opened a connection to the endpoint; the returned function tells that it let go. */
   attach(endpoint: Endpoint, connection: AttachedConnection): () => void {
     const connections = this.#connections.get(endpoint) ?? new Set();
     this.#connections.set(endpoint, connections.add(connection));
