@@ -1,4 +1,5 @@
 import type { StatusName } from '../../src/policy/document';
+import { STATUS_NAMES } from '../../src/policy/status-names';
 import type { Field, RawStream } from '../support/raw-http2-server';
 
 export const KINDS = ['unary', 'client streaming', 'server streaming', 'bidi'] as const;
@@ -26,25 +27,6 @@ export interface Ending {
   /** What the first request meets instead, where that is something else. */
   readonly first: Ending | undefined;
 }
-
-const STATUS_CODES: readonly StatusName[] = [
-  'CANCELLED',
-  'UNKNOWN',
-  'INVALID_ARGUMENT',
-  'DEADLINE_EXCEEDED',
-  'NOT_FOUND',
-  'ALREADY_EXISTS',
-  'PERMISSION_DENIED',
-  'RESOURCE_EXHAUSTED',
-  'FAILED_PRECONDITION',
-  'ABORTED',
-  'OUT_OF_RANGE',
-  'UNIMPLEMENTED',
-  'INTERNAL',
-  'UNAVAILABLE',
-  'DATA_LOSS',
-  'UNAUTHENTICATED',
-];
 
 /** RFC 9113, section 7, and what grpc-js makes of each (gRPC over HTTP/2, "HTTP2 Transport Mapping"). */
 const RESET_CODES: readonly (readonly [name: string, status: StatusName])[] = [
@@ -131,7 +113,7 @@ function ending(name: string, rest: Partial<Ending>): Ending {
 }
 
 function statuses(): Ending[] {
-  return STATUS_CODES.flatMap((name, index) => [
+  return STATUS_NAMES.flatMap((name, index) => [
     ending(`trailers-only ${name}`, {
       positions: ['during the upload', 'before headers'],
       end: (stream) => endWith(stream, index + 1, false),
