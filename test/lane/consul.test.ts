@@ -101,7 +101,7 @@ describe('a lane over two Consul datacenters', () => {
     await consul.dc('dc1').setStatus('canary-dc1', 'passing');
     await consul.dc('dc2').setStatus('canary-dc2', 'passing');
     await expect
-      .poll(async () => (await charge(client, { 'x-gray': 'canary' })).servedBy, { interval: 5, timeout: 2_000 })
+      .poll(async () => (await charge(client, { 'x-gray': 'canary' })).servedBy, { interval: 5, timeout: 10_000 })
       .toBe('canary-dc1');
   });
 
