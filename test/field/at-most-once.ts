@@ -1,5 +1,4 @@
 import { expect, it } from 'vitest';
-import type { PolicyDocument } from '../../src/index';
 import { printFact } from '../support/figure';
 import { describeLost, endure, type Ordeal, type OrdealResult } from './killed-instances';
 import { type LedgerMethod, UNMARKED } from './ledger';
@@ -48,7 +47,7 @@ const PERMISSIONS: readonly Permission[] = [
 ];
 
 function idempotent(method: string): Ordeal['policy'] {
-  return { idempotent: [method] } as Pick<PolicyDocument, never>;
+  return { idempotent: [method] };
 }
 
 export function testAtMostOnce({ calls, kills, restarts, permittedKills, limitMs }: Size): void {
