@@ -1,6 +1,6 @@
 import type { Client } from '@grpc/grpc-js';
 import * as grpc from '@grpc/grpc-js';
-import { createGraylane, type PolicyDocument } from '../../src/index';
+import { createGraylane, type Graylane, type PolicyDocument } from '../../src/index';
 import { callLedger, Ledger, type LedgerMethod } from './ledger';
 import { type LedgerInstances, type LedgerSettings, startLedgerInstances } from './ledger-instances';
 
@@ -55,7 +55,7 @@ export async function endure(ordeal: Ordeal): Promise<OrdealResult> {
         graylane.clientOptions(),
       ) as unknown as Client;
       await graylane.ready('ledger');
-      const ended = await callWhile(client, ordeal, disturb(instances, ordeal));
+      const ended = await callWhile(client, ordeal, disturb(instances, ordeal, graylane));
       client.close();
       return judge(ended, instances.executions());
     } finally {
@@ -66,11 +66,21 @@ export async function endure(ordeal: Ordeal): Promise<OrdealResult> {
   }
 }
 
-async function disturb(instances: LedgerInstances, { disturbance, times }: Ordeal): Promise<void> {
+async function disturb(instances: LedgerInstances, { disturbance, times }: Ordeal, graylane: Graylane): Promise<void> {
   for (let time = 0; time < times; time += 1) {
     await new Promise((resolve) => setTimeout(resolve, 100));
+    // Whoever restarts one instance after the other waits until the last one serves; else nobody may be left.
+    await allConnected(graylane);
     if (disturbance === 'kill') await instances.kill(time % INSTANCES);
     else await instances.restart(time % INSTANCES);
+  }
+}
+
+async function allConnected(graylane: Graylane): Promise<void> {
+  const isReady = ({ connections }: { readonly connections: readonly string[] }): boolean =>
+    connections.includes('ready');
+  while (graylane.inspect().services[0]?.endpoints.every(isReady) !== true) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
 
