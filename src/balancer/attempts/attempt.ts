@@ -1,3 +1,4 @@
+import type { EndedBy } from '../../breaker/outcome';
 import type { Timer } from '../../internal/clock';
 import {
   type CallCredentials,
@@ -18,7 +19,14 @@ import type { SubchannelLease } from '../endpoints/subchannel-lease';
 import type { BalancerHost } from '../host';
 import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
-import { beginAttempt, noteResponse, type Permits, type Probing, settleAttempt } from './attempt-outcome';
+import {
+  beginAttempt,
+  hasSingleResponse,
+  noteResponse,
+  type Permits,
+  type Probing,
+  settleAttempt,
+} from './attempt-outcome';
 import { endingOf, HeldResponse } from './held-response';
 import { RepeatableCall } from './repeatable-call';
 import type { AttemptEnding, AttemptView, RoutedCall } from './routed-call';
@@ -58,6 +66,11 @@ export class Attempt implements AttemptLink, AttemptView {
   isPanic = false;
   code = 0;
   details = '';
+  endedBy: EndedBy = 'peer';
+  rstCode: number | undefined;
+  messages = 0;
+  requestHeaders: Metadata | undefined;
+  responseHeaders: Metadata | undefined;
   respondedAtMs = 0;
   isGivenUp = false;
   /** Our own keepalive pings made the server end its connection. */
@@ -89,6 +102,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.onCallStarted = () => this.#start();
     this.onCallEnded = (code, details) => {
       this.#isCallDone = true;
+      if (!this.#isTransportDone) this.endedBy = this.#isAbandoned ? 'us' : 'above';
       this.#end(code, details, 'broken');
       if (this.#isTransportDone && this.#phase === 'ended') this.#release();
     };
@@ -149,6 +163,7 @@ export class Attempt implements AttemptLink, AttemptView {
     callId?: number,
   ): SubchannelCall {
     this.#listener = listener;
+    this.requestHeaders = metadata;
     const own = this as unknown as SubchannelCallListener;
     const connection = present(this.#connection);
     const intercepted = this.#pool.host.intercept?.(this, own);
@@ -178,7 +193,10 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   onReceiveMetadata(metadata: Metadata): void {
-    this.#respond();
+    this.responseHeaders = metadata;
+    this.#hear();
+    // Headers are no answer to a call that has one response: the answer may never follow.
+    if (this.#call !== undefined && !hasSingleResponse(this.#call)) this.#respond();
     if (!this.#mayHold || this.#phase !== 'started') {
       this.#listener?.onReceiveMetadata(metadata);
       return;
@@ -188,6 +206,8 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   onReceiveMessage(message: Buffer): void {
+    if (this.messages < 2) this.messages += 1;
+    this.#hear();
     this.#respond();
     if (this.#held.holdMessage(message)) return;
     this.#held.deliverTo(this.#listener);
@@ -199,6 +219,10 @@ export class Attempt implements AttemptLink, AttemptView {
     const listener = this.#listener;
     const call = this.#call;
     const ending = this.isGivenUp ? 'given-up' : this.#isAbandoned ? 'broken' : endingOf(status);
+    if (this.#phase === 'started') {
+      this.endedBy = this.#isAbandoned ? 'us' : 'peer';
+      this.rstCode = (status as StatusObject & { readonly rstCode?: number }).rstCode;
+    }
     this.#leaveLease(status, ending === 'answered');
     this.#end(status.code, status.details, ending);
     // What ends the call is told in the order in which it came.
@@ -268,11 +292,17 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#timeout = undefined;
   }
 
-  #respond(): void {
+  /** Something came over the connection. */
+  #hear(): void {
     if (this.responded || this.#phase !== 'started') return;
     // What is held until it is whole may yet break off; anything else is tied to this attempt from now on.
     if (!this.#mayHold) this.#stopTimeout();
     this.#lease?.attemptAnswered(this.#session);
+  }
+
+  /** The first response has come. */
+  #respond(): void {
+    if (this.responded || this.#phase !== 'started') return;
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this, this.respondedAtMs);
@@ -295,7 +325,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.details = details;
     host.endpoints.nowMs = now;
     const pool = present(this.#from);
-    const outcome = settleAttempt(host, this.#permits, endpoint, pool, this, now);
+    const outcome = settleAttempt(host, this.#permits, call, endpoint, pool, this, now);
     if (!host.taps.isEmpty) {
       const latencyMs = (this.responded ? this.respondedAtMs : now) - this.startedAtMs;
       host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
@@ -318,6 +348,10 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#isTransportDone = false;
     this.#isCallDone = false;
     this.responded = false;
+    this.messages = 0;
+    this.rstCode = undefined;
+    this.requestHeaders = undefined;
+    this.responseHeaders = undefined;
     this.#call = undefined;
     this.#connection = undefined;
     this.#from = undefined;
