@@ -43,6 +43,8 @@ export interface AttemptFacts {
   readonly usualMs: number;
   /** Our own event loop was stalled when the attempt ended. */
   readonly isStalled: boolean;
+  /** Our own event loop was so busy that an attempt which took this long may have ended for that. */
+  readonly isLoopBusy: boolean;
   /** We ended it ourselves, since it had not been answered in the time that we, or the policy, gave it. */
   readonly isGivenUp: boolean;
   /** The server ended its connection since our keepalive pings came too often: our doing, whatever the endpoint is like. */
@@ -115,7 +117,7 @@ function classifyCancelled(facts: AttemptFacts, rules: OutcomeRules): Outcome {
     return isSlower && isSlow(facts, rules) ? 'failure' : 'neutral';
   }
   if (!facts.isSingleResponse || facts.received || facts.usualMs === 0) return 'neutral';
-  if (!rules.failureStatusCodes.has('DEADLINE_EXCEEDED')) return 'neutral';
+  if (facts.isLoopBusy || !rules.failureStatusCodes.has('DEADLINE_EXCEEDED')) return 'neutral';
   return facts.elapsedMs > Math.max(MIN_CANCEL_MS, CANCEL_FACTOR * facts.usualMs) ? 'silent' : 'neutral';
 }
 
@@ -126,8 +128,8 @@ function classifyDeadline(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   return facts.received ? 'failure' : 'silent';
 }
 
-function isTooEarly({ elapsedMs, usualMs }: AttemptFacts): boolean {
-  return elapsedMs < MIN_DEADLINE_MS || elapsedMs <= USUAL_FACTOR * usualMs;
+function isTooEarly({ elapsedMs, usualMs, isLoopBusy }: AttemptFacts): boolean {
+  return isLoopBusy || elapsedMs < MIN_DEADLINE_MS || elapsedMs <= USUAL_FACTOR * usualMs;
 }
 
 function classifyFromPeer(facts: AttemptFacts, rules: OutcomeRules): Outcome {

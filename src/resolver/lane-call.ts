@@ -1,6 +1,7 @@
-import type { AttemptEnding, AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
+import type { AnswerJudge, AttemptEnding, AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { FallbackUse } from '../balancer/tiers/fallback-use';
+import type { Pool } from '../balancer/tiers/pool';
 import { DEFAULT_RETRY } from '../policy/defaults';
 import type { Decision, RetryPlan } from '../policy/plan';
 import { statusNameOf } from '../policy/status-names';
@@ -38,6 +39,12 @@ export class LaneCall implements RoutedCall {
   lastEnding: AttemptEnding = 'none';
   lastCode = -1;
   wasProbe = false;
+  failedAt: Endpoint | undefined = undefined;
+  failedIn: Pool | undefined = undefined;
+  failedWith = -1;
+  answeredAt: Endpoint | undefined = undefined;
+  answeredIn: Pool | undefined = undefined;
+  answerJudge: AnswerJudge | undefined = undefined;
   rejectedAt: RoutedCall['rejectedAt'] = undefined;
   readonly #gate: RetryGate;
   readonly #channel: ChannelFacts;
@@ -59,6 +66,7 @@ export class LaneCall implements RoutedCall {
     this.#gate = gate;
     this.#channel = channel;
     this.observer = context === undefined ? bare : context.observer;
+    if (context !== undefined) context.routed = this;
   }
 
   get kind(): CallKind | undefined {

@@ -28,6 +28,7 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
     latencyMs: elapsedMs,
     usualMs: 0,
     isStalled: false,
+    isLoopBusy: false,
     isGivenUp: false,
     isEndedForPings: false,
     winnerMs: undefined,
@@ -216,6 +217,15 @@ describe('what is the doing of the client, or of the request', () => {
   ] as const)('%s says nothing', (_what, facts) => {
     expect(outcome(facts)).toBe('neutral');
   });
+});
+
+it('a deadline, a long wait or an attempt given up says nothing while our own loop is busy', () => {
+  const busy = { elapsedMs: 500, usualMs: 10, isLoopBusy: true };
+  expect(outcome({ ...busy, code: DEADLINE })).toBe('neutral');
+  expect(outcome({ ...busy, code: CANCELLED, endedBy: 'above', details: 'Cancelled on client' })).toBe('neutral');
+  expect(outcome({ ...busy, code: UNAVAILABLE, isGivenUp: true })).toBe('neutral');
+  expect(outcome({ ...busy, code: UNAVAILABLE })).toBe('failure');
+  expect(outcome({ ...busy, code: OK })).toBe('success');
 });
 
 describe('a slow call', () => {

@@ -12,6 +12,8 @@ import type { RoutedCall } from './routed-call';
 
 const OK = 0;
 const RESOURCE_EXHAUSTED = 8;
+/** An endpoint that has answered well within this time answers calls, as far as is known. */
+const WELL_MS = 1_000;
 /** Node's servers take 128 header fields by default, some of which are HTTP's own; others take less. */
 const MOST_HEADERS = 90;
 
@@ -36,6 +38,7 @@ const facts: { -readonly [K in keyof AttemptFacts]: AttemptFacts[K] } = {
   latencyMs: 0,
   usualMs: 0,
   isStalled: false,
+  isLoopBusy: false,
   isGivenUp: false,
   isEndedForPings: false,
   winnerMs: undefined,
@@ -120,7 +123,8 @@ export function settleAttempt(
   facts.isGivenUp = end.isGivenUp;
   facts.isEndedForPings = end.isEndedForPings;
   facts.isStalled = host.stall.isStalled(nowMs);
-  const outcome = attribute(host, call, endpoint, end, classifyAttempt(facts, pool.breakerPlan), nowMs);
+  facts.isLoopBusy = host.stall.isTooBusyFor(end.startedAtMs, nowMs);
+  const outcome = attribute(host, call, endpoint, pool, end, classifyAttempt(facts, pool.breakerPlan), nowMs);
   const isFailure = outcome === 'failure' || outcome === 'silent';
   if (isFailure && pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
   const { breaker } = endpoint;
@@ -136,6 +140,16 @@ export function settleAttempt(
   return outcome;
 }
 
+/** The answer of an attempt that was settled as a success cannot be used. */
+export function settleUnusable(host: BalancerHost, call: RoutedCall, details: string): void {
+  const { answeredAt: endpoint, answeredIn: pool } = call;
+  if (endpoint === undefined || pool === undefined) return;
+  const nowMs = host.clock.now();
+  if (pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
+  endpoint.breaker?.recordUnusable(nowMs, 0, details);
+  pool.subsetBreaker?.recordUnusable(nowMs, 0, details);
+}
+
 /** Known to have one response: headers alone are no answer. */
 export function hasSingleResponse({ kind }: RoutedCall): boolean {
   return kind === 'unary' || kind === 'clientStream';
@@ -146,14 +160,42 @@ function attribute(
   { endpoints: { methods } }: BalancerHost,
   call: RoutedCall,
   endpoint: Endpoint,
+  pool: Pool,
   end: AttemptEnd,
   outcome: Outcome,
   nowMs: number,
 ): Outcome {
   if (outcome === 'success') methods.answered(call.method, endpoint, nowMs);
   else if (outcome === 'silent' && !end.isGivenUp) return methods.silent(call.method, endpoint, end.startedAtMs);
-  else if (outcome === 'failure' && isAnswer(end)) return methods.failed(call.method, endpoint, end.code, nowMs);
+  else if (outcome === 'failure' && isAnswer(end)) {
+    if (repeats(call, endpoint, pool, end.code, nowMs)) return 'neutral';
+    return methods.failed(call.method, endpoint, end.code, nowMs);
+  }
   return outcome;
+}
+
+/**
+ * The call has failed like this at another endpoint before, and both have just answered other calls well: it is the request.
+ * What the other one was charged is taken back.
+ */
+function repeats(call: RoutedCall, endpoint: Endpoint, pool: Pool, code: number, nowMs: number): boolean {
+  const { failedAt } = call;
+  const isSame = failedAt !== undefined && failedAt !== endpoint && call.failedWith === code;
+  if (isSame && isWell(failedAt, nowMs) && isWell(endpoint, nowMs)) {
+    failedAt.breaker?.forgiveFailure(nowMs);
+    call.failedIn?.subsetBreaker?.forgiveFailure(nowMs);
+    call.failedAt = undefined;
+    return true;
+  }
+  if (!call.mayRetry) return false;
+  call.failedAt = endpoint;
+  call.failedIn = pool;
+  call.failedWith = code;
+  return false;
+}
+
+function isWell(endpoint: Endpoint, nowMs: number): boolean {
+  return nowMs - endpoint.answeredAtMs < WELL_MS;
 }
 
 /** A status of the server's own, and of its own will. */

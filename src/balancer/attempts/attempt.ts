@@ -1,4 +1,4 @@
-import type { EndedBy } from '../../breaker/outcome';
+import { type EndedBy, isUnusableAnswer } from '../../breaker/outcome';
 import type { Timer } from '../../internal/clock';
 import {
   type CallCredentials,
@@ -26,10 +26,11 @@ import {
   type Permits,
   type Probing,
   settleAttempt,
+  settleUnusable,
 } from './attempt-outcome';
 import { endingOf, HeldResponse } from './held-response';
 import { RepeatableCall } from './repeatable-call';
-import type { AttemptEnding, AttemptView, RoutedCall } from './routed-call';
+import type { AnswerJudge, AttemptEnding, AttemptView, RoutedCall } from './routed-call';
 
 const UNAVAILABLE = 14;
 
@@ -331,6 +332,11 @@ export class Attempt implements AttemptLink, AttemptView {
       host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
     }
     endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
+    if (outcome === 'success') {
+      call.answeredAt = endpoint;
+      call.answeredIn = pool;
+      call.answerJudge = this.#pool;
+    }
     if (outcome === 'success' && call.decision?.attemptTimeoutMs === 'auto') {
       host.methodTimes.answered(call.method, (this.#mayHold ? now : this.respondedAtMs) - this.startedAtMs);
     }
@@ -366,12 +372,17 @@ export class Attempt implements AttemptLink, AttemptView {
 }
 
 /** Free attempts of one balancer. */
-export class AttemptPool {
+export class AttemptPool implements AnswerJudge {
   readonly host: BalancerHost;
   readonly #free: Attempt[] = [];
 
   constructor(host: BalancerHost) {
     this.host = host;
+  }
+
+  endedAfterAnswer(call: RoutedCall, details: string): void {
+    call.answerJudge = undefined;
+    if (isUnusableAnswer(details)) settleUnusable(this.host, call, details);
   }
 
   take(): Attempt {
