@@ -175,13 +175,13 @@ function attribute(
 }
 
 /**
- * The call has failed like this at another endpoint before, and both have just answered other calls well: it is the request.
- * What the other one was charged is taken back.
+ * The call has failed like this at another endpoint before, which has just answered other calls well: it is the request. What
+ * the other one was charged is taken back. This one may be a fallback that gets no other calls.
  */
 function repeats(call: RoutedCall, endpoint: Endpoint, pool: Pool, code: number, nowMs: number): boolean {
   const { failedAt } = call;
   const isSame = failedAt !== undefined && failedAt !== endpoint && call.failedWith === code;
-  if (isSame && isWell(failedAt, nowMs) && isWell(endpoint, nowMs)) {
+  if (isSame && nowMs - failedAt.answeredAtMs < WELL_MS) {
     failedAt.breaker?.forgiveFailure(nowMs);
     call.failedIn?.subsetBreaker?.forgiveFailure(nowMs);
     call.failedAt = undefined;
@@ -192,10 +192,6 @@ function repeats(call: RoutedCall, endpoint: Endpoint, pool: Pool, code: number,
   call.failedIn = pool;
   call.failedWith = code;
   return false;
-}
-
-function isWell(endpoint: Endpoint, nowMs: number): boolean {
-  return nowMs - endpoint.answeredAtMs < WELL_MS;
 }
 
 /** A status of the server's own, and of its own will. */

@@ -11,6 +11,8 @@ const ENDS = 64;
  */
 const USUAL_SILENCE = 0.1;
 const MOSTLY_SILENCE = 0.5;
+/** A method that has been answered less often is not known to be answered. */
+const KNOWN = 4;
 /** A method that failed so often in a row, at more than one endpoint, is itself to blame. */
 const FAILURES = 3;
 
@@ -51,7 +53,7 @@ export class MethodRecords {
 
   /**
    * An attempt that began at `startedAtMs` ended with nothing received. It is silence, unless other calls have been answered
-   * since and the method is known to end like this at several endpoints, or has never been answered.
+   * since and the method is known to end like this at several endpoints, or has hardly been answered.
    */
   silent(method: string, endpoint: Endpoint, startedAtMs: number): Outcome {
     const record = this.#of(method);
@@ -67,7 +69,7 @@ export class MethodRecords {
 
   /**
    * The endpoint answered with a failure. It is the endpoint's, unless the method has failed with this code at several
-   * endpoints, without a good answer anywhere, and this endpoint has answered other calls well meanwhile.
+   * endpoints, without a good answer anywhere, or was never answered well, and this endpoint has answered other calls meanwhile.
    */
   failed(method: string, endpoint: Endpoint, code: number, nowMs: number): Outcome {
     const record = this.#of(method);
@@ -82,7 +84,7 @@ export class MethodRecords {
     }
     record.failures += 1;
     if (record.failedAt !== endpoint) record.failedElsewhere = true;
-    const isEverywhere = record.failures >= FAILURES && record.failedElsewhere;
+    const isEverywhere = record.failures >= FAILURES && (record.failedElsewhere || record.answers < 1);
     return isEverywhere && endpoint.answeredAtMs > record.failedSinceMs ? 'neutral' : 'failure';
   }
 
@@ -107,7 +109,7 @@ export class MethodRecords {
 
 function isUsuallySilent(record: MethodRecord, endpoint: Endpoint, share: number): boolean {
   const { answers, silences, silentAt, silentElsewhere } = record;
-  if (answers < 1) return true;
+  if (answers < KNOWN) return true;
   const other = silentAt === endpoint ? silentElsewhere : silentAt;
   return other !== undefined && silences + 1 >= share * (answers + silences + 1);
 }
