@@ -27,14 +27,14 @@ export function answer(stream: ServerHttp2Stream, message: Buffer): void {
 }
 
 /** A gRPC server on bare HTTP/2; it has no health service. */
-export interface Server {
+interface Server {
   readonly port: number;
   /** Calls so far. */
   calls: number;
   script: Script;
 }
 
-export interface Ended {
+interface Ended {
   readonly code: number;
   readonly details: string;
 }
