@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that hold a reaction time to a bar: they run last and alone, since the others would take their processor time. */
+/**
+ * Tests that hold a reaction time to a bar: they run last and alone, since the others would take their processor time. So does
+ * one that takes the processor time of the others.
+ */
 const timed = [
   'test/lane/reaction.test.ts',
   'test/lane/chain-reaction.test.ts',
@@ -8,6 +11,7 @@ const timed = [
   'test/faults/endpoint-slow.test.ts',
   'test/cli/policy-reaction.test.ts',
   'test/cli/start-up.test.ts',
+  'test/field/outcomes/busy-loop.test.ts',
 ];
 
 /** Tests that take minutes: `npm run test:long`. A slice of each runs with the others. */

@@ -113,7 +113,9 @@ function busyConnection(index: number, weights: Weights): ChannelConnection {
     weight,
   } as const;
   const key = `dc1/${address}:9000`;
-  const endpoint = { key, address, port: 9000, datacenter: 'dc1', instance, weight, load, breaker: undefined };
+  const answeredAtMs = Number.NEGATIVE_INFINITY;
+  const known = { key, address, port: 9000, datacenter: 'dc1', instance, weight, load };
+  const endpoint = { ...known, breaker: undefined, answeredAtMs };
   // What a pool asks of a connection.
   const connection: Connection & Partial<ChannelConnection> = { endpoint, isReady: true, failure: undefined };
   return connection as ChannelConnection;

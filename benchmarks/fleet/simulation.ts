@@ -165,7 +165,9 @@ function connectionTo(index: number): Connection {
     weight: 1,
   } as const;
   const load = createEndpointLoad();
-  return { endpoint: { key, address, port: 9000, datacenter: 'dc1', instance, weight: 1, load, breaker: undefined } };
+  const answeredAtMs = Number.NEGATIVE_INFINITY;
+  const endpoint = { key, address, port: 9000, datacenter: 'dc1', instance, weight: 1, load };
+  return { endpoint: { ...endpoint, breaker: undefined, answeredAtMs } };
 }
 
 function summarize(

@@ -34,6 +34,9 @@ export class Breaker {
   #offeredUntilMs = Number.NEGATIVE_INFINITY;
   #probeSuccesses = 0;
   #consecutiveFailures = 0;
+  /** Successes since the last failure, and how many failures in a row came before them: a success may be taken back. */
+  #consecutiveSuccesses = 0;
+  #failuresBefore = 0;
   readonly #silence = new Silence();
   readonly #word = new HealthWord();
   readonly #reset: ResetSchedule;
@@ -204,6 +207,25 @@ export class Breaker {
     }
   }
 
+  /**
+   * An attempt that was recorded as a success has brought an answer that cannot be used: a failure takes its place. While
+   * closed only.
+   */
+  recordUnusable(nowMs: number, latencyMs: number, reason: string): void {
+    if (this.#state !== 'closed' || !this.circuit.enabled) return;
+    this.circuit.takeBack('successes', nowMs);
+    this.#consecutiveSuccesses -= 1;
+    if (this.#consecutiveSuccesses === 0) this.#consecutiveFailures = this.#failuresBefore;
+    this.#count('failure', nowMs, latencyMs, reason);
+  }
+
+  /** A recorded failure turned out to be none of this one's doing. It opens nothing any more; what it has opened stays so. */
+  forgiveFailure(nowMs: number): void {
+    if (this.#state !== 'closed' || !this.circuit.enabled) return;
+    this.circuit.takeBack('failures', nowMs);
+    if (this.#consecutiveFailures > 0) this.#consecutiveFailures -= 1;
+  }
+
   /** Opens it whatever was counted, as when the whole of a subset is shed. */
   open(because: string): void {
     this.#cause = because;
@@ -294,7 +316,12 @@ export class Breaker {
       this.#deps.counted(this);
     }
     if (outcome === 'success') {
-      this.#consecutiveFailures = 0;
+      if (this.#consecutiveFailures > 0) {
+        this.#failuresBefore = this.#consecutiveFailures;
+        this.#consecutiveFailures = 0;
+        this.#consecutiveSuccesses = 0;
+      }
+      this.#consecutiveSuccesses += 1;
       this.heard();
       this.circuit.countSuccess(latencyMs, nowMs, false);
       return;

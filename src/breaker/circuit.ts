@@ -141,6 +141,17 @@ export class Circuit extends OpossumBreaker {
     this.#tell('failure', isHeard ? new Error(reason) : undefined, latencyMs, NO_ARGUMENTS);
   }
 
+  /** Takes one out of the window again, from where the newest lies; without effect when the window holds none. */
+  takeBack(what: 'successes' | 'failures', nowMs: number): void {
+    this.rotate(nowMs);
+    for (const bucket of this.status.window) {
+      if (bucket[what] === 0) continue;
+      bucket[what] -= 1;
+      bucket.fires -= 1;
+      return;
+    }
+  }
+
   /** What the window holds, as of the last rotation. */
   tally(): Tally {
     let successes = 0;

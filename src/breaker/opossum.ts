@@ -34,9 +34,9 @@ interface OpossumStatus extends EventEmitter {
 }
 
 interface OpossumBucket {
-  readonly fires: number;
-  readonly successes: number;
-  readonly failures: number;
+  fires: number;
+  successes: number;
+  failures: number;
   latencyTimes: number[];
 }
 

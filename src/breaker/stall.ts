@@ -1,5 +1,12 @@
 /** A gap between two ticks (of 100 ms each) beyond which the loop was stalled; the endpoints' load uses the same. */
 const STALL_MS = 300;
+const TICK_MS = 100;
+/** A tick that comes later than this is late: the loop is busy, if not stalled. */
+const LATE_MS = 25;
+/** So many ticks on time in a row, and the loop has caught up: calls that waited for it come in a burst, and keep it busy. */
+const CALM_TICKS = 3;
+/** An attempt that took less than so many times the lateness may owe its end to it. */
+const LATE_FACTOR = 4;
 
 /**
  * Tells whether our own event loop was stalled, in which case deadlines and latencies say nothing of the endpoints: timers run
@@ -14,6 +21,11 @@ export interface StallDetector {
   rest(): void;
   /** Asked when an attempt ends: true between the moment a tick is overdue and the end of the turn after it ran. */
   isStalled(nowMs: number): boolean;
+  /**
+   * Asked when an attempt ends at a deadline: was the loop so busy since it began that the attempt may owe its end to that? A
+   * deadline of 50 ms passes in a loop whose turns take 60, which is no stall.
+   */
+  isTooBusyFor(startedAtMs: number, nowMs: number): boolean;
 }
 
 export interface StallDetectorDeps {
@@ -32,6 +44,10 @@ class TickDetector implements StallDetector {
   /** Infinity while the tick rests: nothing can be late then. */
   #tickedAtMs = Number.POSITIVE_INFINITY;
   #isRecovering = false;
+  /** When the loop was last seen busy, and the most that a tick was late since it began to be. */
+  #busyUntilMs = Number.NEGATIVE_INFINITY;
+  #lateMs = 0;
+  #ticksOnTime = CALM_TICKS;
   /** The latest stall; an older one's end must not end it. */
   #stalls = 0;
 
@@ -44,8 +60,15 @@ class TickDetector implements StallDetector {
   }
 
   tick(nowMs: number): void {
-    if (nowMs - this.#tickedAtMs > STALL_MS) this.#recover();
+    const lateMs = nowMs - this.#tickedAtMs - TICK_MS;
+    if (lateMs > STALL_MS - TICK_MS) this.#recover();
     this.#tickedAtMs = nowMs;
+    if (lateMs > LATE_MS) {
+      this.#lateMs = this.#ticksOnTime >= CALM_TICKS ? lateMs : Math.max(lateMs, this.#lateMs);
+      this.#ticksOnTime = 0;
+    } else if (this.#ticksOnTime < CALM_TICKS) this.#ticksOnTime += 1;
+    else return;
+    this.#busyUntilMs = nowMs;
   }
 
   rest(): void {
@@ -54,6 +77,13 @@ class TickDetector implements StallDetector {
 
   isStalled(nowMs: number): boolean {
     return this.#isRecovering || nowMs - this.#tickedAtMs > STALL_MS;
+  }
+
+  isTooBusyFor(startedAtMs: number, nowMs: number): boolean {
+    const overdueMs = nowMs - this.#tickedAtMs - TICK_MS;
+    const isBusy = this.#ticksOnTime < CALM_TICKS || startedAtMs <= this.#busyUntilMs;
+    const lateMs = Math.max(isBusy ? this.#lateMs : 0, overdueMs > LATE_MS ? overdueMs : 0);
+    return nowMs - startedAtMs < LATE_FACTOR * lateMs;
   }
 
   /**

@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Context } from '@opentelemetry/api';
-import type { AttemptObserver, AttemptView } from '../balancer/attempts/routed-call';
+import type { AttemptObserver, AttemptView, RoutedCall } from '../balancer/attempts/routed-call';
 import type { Clock, Timer } from '../internal/clock';
 import {
   attachToMetadata,
@@ -20,6 +20,7 @@ import type { CallScope } from './call-scope';
 import { CallerCredentials } from './caller-credentials';
 import type { KnownMethods } from './known-methods';
 
+const OK = 0;
 const DEADLINE_EXCEEDED = 4;
 /** An AsyncResource that no destroy hook need be told of costs no finalizer. */
 const RESOURCE_OPTIONS = { requireManualDestroy: true };
@@ -55,6 +56,7 @@ export class GraylaneCall
   readonly #around: Context | undefined;
   readonly #served: ServedCall | undefined;
   readonly #isShortened: boolean;
+  routed: RoutedCall | undefined;
   #attempts: CallReportAttempt[] | undefined;
   #observed: ObservedCall | undefined;
   #listener: InterceptingListener | undefined;
@@ -236,6 +238,8 @@ export class GraylaneCall
   }
 
   onReceiveStatus(status: StatusObject): void {
+    const { routed } = this;
+    if (status.code !== OK && routed !== undefined) routed.answerJudge?.endedAfterAnswer(routed, status.details);
     this.runInAsyncScope(this.#ended, this, this.#isShortened ? this.#explained(status) : status);
   }
 

@@ -1,4 +1,4 @@
-import type { AttemptObserver } from '../balancer/attempts/routed-call';
+import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
 import type { Decision, ForceSelector } from '../policy/plan';
 import type { CallKind } from '../routing/call';
 
@@ -23,6 +23,8 @@ export interface CallContext {
   /** Undefined where no definition of the method was seen. */
   readonly methodFacts: MethodFacts | undefined;
   readonly observer: AttemptObserver | undefined;
+  /** The call on its way, from the moment it is routed. */
+  routed: RoutedCall | undefined;
   /**
    * The decision has been taken. `late` is true when the call had been handed to grpc-js before anything was known, so
    * that its method config could not carry the route's timeout.

@@ -1,6 +1,7 @@
-import type { AttemptEnding, AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
+import type { AnswerJudge, AttemptEnding, AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { FallbackUse } from '../balancer/tiers/fallback-use';
+import type { Pool } from '../balancer/tiers/pool';
 import { DEFAULT_RETRY } from '../policy/defaults';
 import type { Decision, HedgingPlan, RetryPlan } from '../policy/plan';
 import { statusNameOf } from '../policy/status-names';
@@ -39,6 +40,12 @@ export class LaneCall implements RoutedCall {
   lastEnding: AttemptEnding = 'none';
   lastCode = -1;
   wasProbe = false;
+  failedAt: Endpoint | undefined = undefined;
+  failedIn: Pool | undefined = undefined;
+  failedWith = -1;
+  answeredAt: Endpoint | undefined = undefined;
+  answeredIn: Pool | undefined = undefined;
+  answerJudge: AnswerJudge | undefined = undefined;
   rejectedAt: RoutedCall['rejectedAt'] = undefined;
   /** What the channel's own service config says of the method, where the policy says nothing. */
   readonly channelConfig: ChannelMethodConfig | undefined;
@@ -64,6 +71,7 @@ export class LaneCall implements RoutedCall {
     this.#channel = channel;
     this.channelConfig = channelConfig;
     this.observer = context === undefined ? bare : context.observer;
+    if (context !== undefined) context.routed = this;
   }
 
   get kind(): CallKind | undefined {

@@ -35,6 +35,7 @@ export function endpointAt(index: number, weight = 1): Endpoint {
     weight,
     load: createEndpointLoad(),
     breaker: undefined,
+    answeredAtMs: Number.NEGATIVE_INFINITY,
   };
 }
 

@@ -371,3 +371,47 @@ it('new numbers count from the next failure on; what was counted stays', () => {
   failure();
   expect(breaker.state).toBe('open');
 });
+
+describe('what was recorded and turns out otherwise', () => {
+  it('a success that was none is a failure in its place, in the window and in the streak', () => {
+    const it = rig(plan({ errorThresholdPercentage: 100, volumeThreshold: 100 }));
+    for (let time = 0; time < 4; time += 1) {
+      it.success();
+      it.breaker.recordUnusable(it.clock.now(), 0, 'no message of ours');
+    }
+    expect(it.breaker.view(0).counts).toEqual({ successes: 0, failures: 4 });
+    expect(it.events).toEqual([]);
+    it.success();
+    it.breaker.recordUnusable(it.clock.now(), 0, 'no message of ours');
+    expect(it.events).toEqual(['open']);
+    expect(it.breaker.view(0).openedBecause).toBe('5 failures in a row');
+  });
+
+  it('leaves a success beside it alone', () => {
+    const it = rig();
+    it.failure();
+    it.success();
+    it.success();
+    it.breaker.recordUnusable(it.clock.now(), 0, 'no message of ours');
+    expect(it.breaker.view(0)).toMatchObject({ counts: { successes: 1, failures: 2 }, consecutiveFailures: 1 });
+  });
+
+  it("a failure that was another one's doing counts no more", () => {
+    const it = rig();
+    for (let time = 0; time < 4; time += 1) it.failure();
+    it.breaker.forgiveFailure(it.clock.now());
+    it.failure();
+    expect(it.events).toEqual([]);
+    expect(it.breaker.view(0)).toMatchObject({ counts: { failures: 4 }, consecutiveFailures: 4 });
+  });
+
+  it('changes nothing of one that is not closed', () => {
+    for (const begin of [opened, halfOpened]) {
+      const it = begin();
+      const before = it.breaker.view(it.clock.now());
+      it.breaker.recordUnusable(it.clock.now(), 0, 'late');
+      it.breaker.forgiveFailure(it.clock.now());
+      expect(it.breaker.view(it.clock.now())).toEqual(before);
+    }
+  });
+});

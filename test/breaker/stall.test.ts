@@ -27,6 +27,27 @@ describe('on a clock by hand', () => {
     expect(immediates).toHaveLength(0);
   });
 
+  it('is too busy for a short attempt from a late tick until three came in time', () => {
+    const detector = createStallDetector({ setImmediate: (callback) => callback() });
+    detector.wake(0);
+    detector.tick(100);
+    expect(detector.isTooBusyFor(60, 110)).toBe(false);
+    // The next tick is overdue by 60 ms.
+    expect(detector.isTooBusyFor(200, 260)).toBe(true);
+    expect(detector.isTooBusyFor(10, 260)).toBe(false);
+    detector.tick(300);
+    detector.tick(400);
+    // It began when the loop had not caught up yet.
+    expect(detector.isTooBusyFor(350, 449)).toBe(true);
+    expect(detector.isTooBusyFor(40, 449)).toBe(false);
+    detector.tick(500);
+    detector.tick(600);
+    expect(detector.isTooBusyFor(590, 650)).toBe(true);
+    expect(detector.isTooBusyFor(601, 650)).toBe(false);
+    detector.rest();
+    expect(detector.isTooBusyFor(1e9, 1e9 + 50)).toBe(false);
+  });
+
   it('is not stalled while the tick rests, and a second attempt does not move the first tick', () => {
     const detector = createStallDetector({ setImmediate: () => undefined });
     expect(detector.isStalled(1e9)).toBe(false);

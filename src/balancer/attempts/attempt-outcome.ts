@@ -1,12 +1,21 @@
-import { type AttemptFacts, classifyAttempt, type Outcome } from '../../breaker/outcome';
+import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
 import type { Permit } from '../../breaker/permit';
 import { NO_PERMIT } from '../../breaker/permit';
+import type { Metadata } from '../../internal/grpc';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { BalancerHost } from '../host';
 import { patienceMs } from '../probes/probe-limit';
 import { isProbeCall } from '../probes/probe-traffic';
 import type { Pool } from '../tiers/pool';
+import { CONNECTION_DROPPED } from './held-response';
 import type { RoutedCall } from './routed-call';
+
+const OK = 0;
+const RESOURCE_EXHAUSTED = 8;
+/** An endpoint that has answered well within this time answers calls, as far as is known. */
+const WELL_MS = 1_000;
+/** Node's servers take 128 header fields by default, some of which are HTTP's own; others take less. */
+const MOST_HEADERS = 90;
 
 /** What an attempt holds of the two breakers that watch it, from its start to its end. */
 export interface Permits {
@@ -18,11 +27,18 @@ export interface Permits {
 const facts: { -readonly [K in keyof AttemptFacts]: AttemptFacts[K] } = {
   code: 0,
   details: '',
+  endedBy: 'peer',
+  rstCode: undefined,
+  isSingleResponse: true,
+  isAnswerUnusable: false,
+  isForeign: false,
+  isRequestOversized: false,
   received: false,
   elapsedMs: 0,
   latencyMs: 0,
   usualMs: 0,
   isStalled: false,
+  isLoopBusy: false,
   isGivenUp: false,
   isEndedForPings: false,
   winnerMs: undefined,
@@ -69,6 +85,12 @@ export function beginAttempt(
 export interface AttemptEnd {
   readonly code: number;
   readonly details: string;
+  readonly endedBy: EndedBy;
+  readonly rstCode: number | undefined;
+  /** Messages received; more than two count as two. */
+  readonly messages: number;
+  readonly requestHeaders: Metadata | undefined;
+  readonly responseHeaders: Metadata | undefined;
   readonly responded: boolean;
   readonly isGivenUp: boolean;
   readonly isEndedForPings: boolean;
@@ -80,6 +102,7 @@ export interface AttemptEnd {
 export function settleAttempt(
   host: BalancerHost,
   permits: Permits,
+  call: RoutedCall,
   endpoint: Endpoint,
   pool: Pool,
   end: AttemptEnd,
@@ -87,6 +110,12 @@ export function settleAttempt(
 ): Outcome {
   facts.code = end.code;
   facts.details = end.details;
+  facts.endedBy = end.endedBy;
+  facts.rstCode = end.rstCode;
+  facts.isSingleResponse = call.isSingleResponse;
+  facts.isAnswerUnusable = hasSingleResponse(call) && end.messages !== 1;
+  facts.isForeign = end.code !== OK && isForeign(end.responseHeaders);
+  facts.isRequestOversized = end.code === RESOURCE_EXHAUSTED && isOversized(end.requestHeaders);
   facts.received = end.responded;
   facts.elapsedMs = nowMs - end.startedAtMs;
   facts.latencyMs = end.responded ? end.respondedAtMs - end.startedAtMs : facts.elapsedMs;
@@ -94,7 +123,8 @@ export function settleAttempt(
   facts.isGivenUp = end.isGivenUp;
   facts.isEndedForPings = end.isEndedForPings;
   facts.isStalled = host.stall.isStalled(nowMs);
-  const outcome = classifyAttempt(facts, pool.breakerPlan);
+  facts.isLoopBusy = host.stall.isTooBusyFor(end.startedAtMs, nowMs);
+  const outcome = attribute(host, call, endpoint, pool, end, classifyAttempt(facts, pool.breakerPlan), nowMs);
   const isFailure = outcome === 'failure' || outcome === 'silent';
   if (isFailure && pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
   const { breaker } = endpoint;
@@ -108,6 +138,74 @@ export function settleAttempt(
   }
   pool.subsetBreaker?.record(permits.subset, outcome, nowMs, facts.latencyMs, end.details);
   return outcome;
+}
+
+/** The answer of an attempt that was settled as a success cannot be used. */
+export function settleUnusable(host: BalancerHost, call: RoutedCall, details: string): void {
+  const { answeredAt: endpoint, answeredIn: pool } = call;
+  if (endpoint === undefined || pool === undefined) return;
+  const nowMs = host.clock.now();
+  if (pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
+  endpoint.breaker?.recordUnusable(nowMs, 0, details);
+  pool.subsetBreaker?.recordUnusable(nowMs, 0, details);
+}
+
+/** Known to have one response: headers alone are no answer. */
+export function hasSingleResponse({ kind }: RoutedCall): boolean {
+  return kind === 'unary' || kind === 'clientStream';
+}
+
+/** Whose doing it was: what a method does at every endpoint says nothing of this one. */
+function attribute(
+  { endpoints: { methods } }: BalancerHost,
+  call: RoutedCall,
+  endpoint: Endpoint,
+  pool: Pool,
+  end: AttemptEnd,
+  outcome: Outcome,
+  nowMs: number,
+): Outcome {
+  if (outcome === 'success') methods.answered(call.method, endpoint, nowMs);
+  else if (outcome === 'silent' && !end.isGivenUp) return methods.silent(call.method, endpoint, end.startedAtMs);
+  else if (outcome === 'failure' && isAnswer(end)) {
+    if (repeats(call, endpoint, pool, end.code, nowMs)) return 'neutral';
+    return methods.failed(call.method, endpoint, end.code, nowMs);
+  }
+  return outcome;
+}
+
+/**
+ * The call has failed like this at another endpoint before, which has just answered other calls well: it is the request. What
+ * the other one was charged is taken back. This one may be a fallback that gets no other calls.
+ */
+function repeats(call: RoutedCall, endpoint: Endpoint, pool: Pool, code: number, nowMs: number): boolean {
+  const { failedAt } = call;
+  const isSame = failedAt !== undefined && failedAt !== endpoint && call.failedWith === code;
+  if (isSame && nowMs - failedAt.answeredAtMs < WELL_MS) {
+    failedAt.breaker?.forgiveFailure(nowMs);
+    call.failedIn?.subsetBreaker?.forgiveFailure(nowMs);
+    call.failedAt = undefined;
+    return true;
+  }
+  if (!call.mayRetry) return false;
+  call.failedAt = endpoint;
+  call.failedIn = pool;
+  call.failedWith = code;
+  return false;
+}
+
+/** A status of the server's own, and of its own will. */
+function isAnswer({ endedBy, rstCode, details }: AttemptEnd): boolean {
+  return endedBy === 'peer' && rstCode === undefined && details !== CONNECTION_DROPPED && !facts.isForeign;
+}
+
+function isForeign(headers: Metadata | undefined): boolean {
+  const type = headers?.get('content-type')[0];
+  return type !== undefined && !String(type).startsWith('application/grpc');
+}
+
+function isOversized(headers: Metadata | undefined): boolean {
+  return headers !== undefined && Object.keys(headers.getMap()).length > MOST_HEADERS;
 }
 
 /** The first response of an attempt has come. */

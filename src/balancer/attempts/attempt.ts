@@ -1,3 +1,4 @@
+import { type EndedBy, isUnusableAnswer } from '../../breaker/outcome';
 import type { Timer } from '../../internal/clock';
 import {
   type CallCredentials,
@@ -18,10 +19,18 @@ import type { SubchannelLease } from '../endpoints/subchannel-lease';
 import type { BalancerHost } from '../host';
 import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
-import { beginAttempt, noteResponse, type Permits, type Probing, settleAttempt } from './attempt-outcome';
-import { endingOf, HeldResponse, withoutReset } from './held-response';
+import {
+  beginAttempt,
+  hasSingleResponse,
+  noteResponse,
+  type Permits,
+  type Probing,
+  settleAttempt,
+  settleUnusable,
+} from './attempt-outcome';
+import { endingOf, HeldResponse, type TransportStatus, withoutReset } from './held-response';
 import { RepeatableCall } from './repeatable-call';
-import type { AttemptEnding, AttemptView, RoutedCall } from './routed-call';
+import type { AnswerJudge, AttemptEnding, AttemptView, RoutedCall } from './routed-call';
 
 const UNAVAILABLE = 14;
 
@@ -58,6 +67,11 @@ export class Attempt implements AttemptLink, AttemptView {
   isPanic = false;
   code = 0;
   details = '';
+  endedBy: EndedBy = 'peer';
+  rstCode: number | undefined;
+  messages = 0;
+  requestHeaders: Metadata | undefined;
+  responseHeaders: Metadata | undefined;
   respondedAtMs = 0;
   isGivenUp = false;
   /** Our own keepalive pings made the server end its connection. */
@@ -89,6 +103,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.onCallStarted = () => this.#start();
     this.onCallEnded = (code, details) => {
       this.#isCallDone = true;
+      if (!this.#isTransportDone) this.endedBy = this.#isAbandoned ? 'us' : 'above';
       this.#end(code, details, 'broken');
       if (this.#isTransportDone && this.#phase === 'ended') this.#release();
     };
@@ -149,6 +164,7 @@ export class Attempt implements AttemptLink, AttemptView {
     callId?: number,
   ): SubchannelCall {
     this.#listener = listener;
+    this.requestHeaders = metadata;
     const own = this as unknown as SubchannelCallListener;
     const connection = present(this.#connection);
     const intercepted = this.#pool.host.intercept?.(this, own);
@@ -178,7 +194,10 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   onReceiveMetadata(metadata: Metadata): void {
-    this.#respond();
+    this.responseHeaders = metadata;
+    this.#hear();
+    // Headers are no answer to a call that has one response: the answer may never follow.
+    if (this.#call !== undefined && !hasSingleResponse(this.#call)) this.#respond();
     if (!this.#mayHold || this.#phase !== 'started') {
       this.#listener?.onReceiveMetadata(metadata);
       return;
@@ -188,6 +207,8 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   onReceiveMessage(message: Buffer): void {
+    if (this.messages < 2) this.messages += 1;
+    this.#hear();
     this.#respond();
     if (this.#held.holdMessage(message)) return;
     this.#held.deliverTo(this.#listener);
@@ -198,8 +219,12 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#isTransportDone = true;
     const listener = this.#listener;
     const call = this.#call;
-    const hasResponded = this.responded;
+    const hasResponded = this.responseHeaders !== undefined;
     const ending = this.isGivenUp ? 'given-up' : this.#isAbandoned ? 'broken' : endingOf(status, hasResponded);
+    if (this.#phase === 'started') {
+      this.endedBy = this.#isAbandoned ? 'us' : 'peer';
+      this.rstCode = (status as TransportStatus).rstCode;
+    }
     this.#leaveLease(status, ending === 'answered');
     this.#end(status.code, status.details, ending);
     // What ends the call is told in the order in which it came.
@@ -269,11 +294,17 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#timeout = undefined;
   }
 
-  #respond(): void {
+  /** Something came over the connection. */
+  #hear(): void {
     if (this.responded || this.#phase !== 'started') return;
     // What is held until it is whole may yet break off; anything else is tied to this attempt from now on.
     if (!this.#mayHold) this.#stopTimeout();
     this.#lease?.attemptAnswered(this.#session);
+  }
+
+  /** The first response has come. */
+  #respond(): void {
+    if (this.responded || this.#phase !== 'started') return;
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this, this.respondedAtMs);
@@ -296,12 +327,17 @@ export class Attempt implements AttemptLink, AttemptView {
     this.details = details;
     host.endpoints.nowMs = now;
     const pool = present(this.#from);
-    const outcome = settleAttempt(host, this.#permits, endpoint, pool, this, now);
+    const outcome = settleAttempt(host, this.#permits, call, endpoint, pool, this, now);
     if (!host.taps.isEmpty) {
       const latencyMs = (this.responded ? this.respondedAtMs : now) - this.startedAtMs;
       host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
     }
     endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
+    if (outcome === 'success') {
+      call.answeredAt = endpoint;
+      call.answeredIn = pool;
+      call.answerJudge = this.#pool;
+    }
     if (outcome === 'success' && call.decision?.attemptTimeoutMs === 'auto') {
       host.methodTimes.answered(call.method, (this.#mayHold ? now : this.respondedAtMs) - this.startedAtMs);
     }
@@ -319,6 +355,10 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#isTransportDone = false;
     this.#isCallDone = false;
     this.responded = false;
+    this.messages = 0;
+    this.rstCode = undefined;
+    this.requestHeaders = undefined;
+    this.responseHeaders = undefined;
     this.#call = undefined;
     this.#connection = undefined;
     this.#from = undefined;
@@ -333,12 +373,17 @@ export class Attempt implements AttemptLink, AttemptView {
 }
 
 /** Free attempts of one balancer. */
-export class AttemptPool {
+export class AttemptPool implements AnswerJudge {
   readonly host: BalancerHost;
   readonly #free: Attempt[] = [];
 
   constructor(host: BalancerHost) {
     this.host = host;
+  }
+
+  endedAfterAnswer(call: RoutedCall, details: string): void {
+    call.answerJudge = undefined;
+    if (isUnusableAnswer(details)) settleUnusable(this.host, call, details);
   }
 
   take(): Attempt {

@@ -3,6 +3,7 @@ import type { Decision } from '../../policy/plan';
 import type { CallKind, RoutingOutcome } from '../../routing/call';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { FallbackUse } from '../tiers/fallback-use';
+import type { Pool } from '../tiers/pool';
 
 /**
  * How the attempt that ended last did so, or the last pick. `none`: no attempt has ended, or the last pick reached nobody.
@@ -31,6 +32,14 @@ export interface RoutedCall extends RoutingOutcome {
   lastEnding: AttemptEnding;
   /** gRPC code of the attempt that ended last; -1 when none did, or the last one reached nobody. */
   lastCode: number;
+  /** Where an attempt of it was answered with a failure, and with which code: another endpoint may answer with the same. */
+  failedAt: Endpoint | undefined;
+  failedIn: Pool | undefined;
+  failedWith: number;
+  /** Where a good answer came from, and who is told when it cannot be used. Undefined before. */
+  answeredAt: Endpoint | undefined;
+  answeredIn: Pool | undefined;
+  answerJudge: AnswerJudge | undefined;
   /** The attempt that ended last was a breaker's probe: when its connection breaks, it is tried again elsewhere. */
   wasProbe: boolean;
   /** Undefined where the method's definition was not seen. */
@@ -65,6 +74,11 @@ export interface RoutedCall extends RoutingOutcome {
   rejectedAt: { readonly subset: string; readonly datacenter: string } | undefined;
   /** Told about each attempt, when somebody wants to know (observers, spans). */
   readonly observer: AttemptObserver | undefined;
+}
+
+/** Hears how a call ended whose attempt had ended well: grpc-js reads messages after that, where a response was held. */
+export interface AnswerJudge {
+  endedAfterAnswer(call: RoutedCall, details: string): void;
 }
 
 /** Called synchronously from grpc-js' callbacks; must not throw. */

@@ -3,6 +3,7 @@ import type { StallDetector } from '../../breaker/stall';
 import type { Instance } from '../../discovery/source';
 import type { Clock, Timer } from '../../internal/clock';
 import type { BreakerPlan } from '../../policy/plan';
+import { MethodRecords } from '../attempts/method-records';
 import { nextSlowStartStepMs, slowStartShare } from '../pickers/slow-start';
 import { type CheckableConnection, HealthChecks } from '../probes/health-checks';
 import { ProbeTraffic } from '../probes/probe-traffic';
@@ -74,6 +75,8 @@ export class EndpointRegistry {
   readonly checks: HealthChecks;
   /** Which calls come that could find it out. */
   readonly probeTraffic: ProbeTraffic = new ProbeTraffic();
+  /** What a method does wherever it goes is not blamed on an endpoint. */
+  readonly methods: MethodRecords = new MethodRecords();
   readonly #connections = new Map<Endpoint, Set<AttachedConnection>>();
   #tick: Timer | undefined;
   #idleTicks = 0;
@@ -259,6 +262,7 @@ export class EndpointRegistry {
       weight: instance.weight,
       load: this.#deps.createLoad(),
       breaker: undefined,
+      answeredAtMs: Number.NEGATIVE_INFINITY,
     };
   }
 

@@ -20,6 +20,8 @@ export interface Endpoint {
   readonly load: EndpointLoad;
   /** Undefined until its first failure. */
   breaker: Breaker | undefined;
+  /** When it last answered a call well, in monotonic milliseconds; -Infinity before. */
+  answeredAtMs: number;
 }
 
 /** An endpoint as one channel reaches it. Only READY ones are ever handed to a pool picker. */
