@@ -239,7 +239,8 @@ export class GraylaneCall
 
   onReceiveStatus(status: StatusObject): void {
     const { routed } = this;
-    if (status.code !== OK && routed !== undefined) routed.answerJudge?.endedAfterAnswer(routed, status.details);
+    // Where a filter of grpc-js fails there are no details.
+    if (status.code !== OK) routed?.answerJudge?.endedAfterAnswer(routed, status.details ?? '');
     this.runInAsyncScope(this.#ended, this, this.#isShortened ? this.#explained(status) : status);
   }
 

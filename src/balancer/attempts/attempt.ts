@@ -104,7 +104,8 @@ export class Attempt implements AttemptLink, AttemptView {
     this.onCallEnded = (code, details) => {
       this.#isCallDone = true;
       if (!this.#isTransportDone) this.endedBy = this.#isAbandoned ? 'us' : 'above';
-      this.#end(code, details, 'broken');
+      // Where a filter of grpc-js fails there are none.
+      this.#end(code, details ?? '', 'broken');
       if (this.#isTransportDone && this.#phase === 'ended') this.#release();
     };
   }
