@@ -8,6 +8,7 @@ import type { RoutedCall } from './attempts/routed-call';
 import type { ChannelConnection } from './endpoints/connection';
 import type { Endpoint } from './endpoints/endpoint';
 import type { BalancerHost } from './host';
+import type { PickContext } from './pickers/pool-picker';
 import { isProbeCall } from './probes/probe-traffic';
 import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
 import { anybodyConnected, anybodyReadyNow, leastRecentlyTried } from './tiers/last-resort';
@@ -48,13 +49,18 @@ export class SnapshotPicker implements Picker {
   readonly #snapshot: Snapshot;
   readonly #topology: Topology;
   /** Reused: a pick is synchronous and does not nest. */
-  readonly #pick: { readonly random: Random; hash: number; tried: readonly Endpoint[] | undefined };
+  readonly #pick: {
+    readonly random: Random;
+    hash: number;
+    tried: readonly Endpoint[] | undefined;
+    isStream: boolean;
+  };
 
   constructor(context: PickerContext, snapshot: Snapshot, topology: Topology) {
     this.#context = context;
     this.#snapshot = snapshot;
     this.#topology = topology;
-    this.#pick = { random: context.host.random, hash: -1, tried: undefined };
+    this.#pick = { random: context.host.random, hash: -1, tried: undefined, isStream: false };
   }
 
   pick(args: PickArgs): PickResult {
@@ -84,6 +90,7 @@ export class SnapshotPicker implements Picker {
     const tiers = topology.tiersOf(decision);
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
+    this.#pick.isStream = !call.isSingleResponse;
     return (
       this.#pickInOrder(call, tiers, true, args.metadata) ??
       this.#pickInOrder(call, tiers, false, args.metadata) ??
@@ -118,6 +125,10 @@ export class SnapshotPicker implements Picker {
       if (pool.shunned.length > 0 && call.tried === undefined) {
         const measured = pool.toMeasure(host.endpoints.nowMs);
         if (measured !== undefined) return this.#complete(call, measured, pool, tier, metadata);
+      }
+      if (pool.suspects.length > 0 && call.tried === undefined && isProbeCall(call)) {
+        const looked = pool.toLookAt(call, host.endpoints.nowMs);
+        if (looked !== undefined) return this.#complete(call, looked, pool, tier, metadata);
       }
       if (isChoosy && spills(host, call, tiers, tier)) {
         if (pool.isAllBad && pool.connected.length > 0) call.rejectedAt ??= pool;
@@ -252,10 +263,7 @@ export class SnapshotPicker implements Picker {
   }
 }
 
-function choose(
-  pool: Pool,
-  pick: { readonly random: Random; hash: number; tried: readonly Endpoint[] | undefined },
-): ChannelConnection | undefined {
+function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   const picked = pool.picker?.pick(pick);
   if (picked === undefined) return pick.tried === undefined ? undefined : pool.scan(pick);
   const connection = asChannelConnection(picked);

@@ -1,3 +1,4 @@
+import type { Outcome } from '../../breaker/outcome';
 import type { Timer } from '../../internal/clock';
 import {
   type CallCredentials,
@@ -20,10 +21,14 @@ import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
 import { beginAttempt, noteResponse, type Permits, type Probing, settleAttempt } from './attempt-outcome';
 import { endingOf, HeldResponse } from './held-response';
+import { loadOutcomeOf } from './load-outcome';
+import { MethodTime } from './method-times';
 import { RepeatableCall } from './repeatable-call';
 import type { AttemptEnding, AttemptView, RoutedCall } from './routed-call';
 
 const UNAVAILABLE = 14;
+/** Of an attempt that is not in use. */
+const NO_TIME = new MethodTime();
 
 type Phase =
   /** In the pool, or picked and not (yet) started: nothing counts. */
@@ -45,6 +50,9 @@ export class Attempt implements AttemptLink, AttemptView {
   // AttemptLink
   startedAtMs = 0;
   responded = false;
+  time: MethodTime = NO_TIME;
+  isStream = false;
+  isWatched = false;
   previous: AttemptLink | undefined;
   next: AttemptLink | undefined;
 
@@ -66,6 +74,7 @@ export class Attempt implements AttemptLink, AttemptView {
   /** Set while the call may run again: what grpc-js has of the transport's call. */
   #repeatable: RepeatableCall | undefined;
   #mayHold = false;
+  #messages = 0;
   readonly #permits: Permits = { endpoint: 0, subset: 0 };
   #probing: Probing = 'no';
   #isFirst = false;
@@ -189,6 +198,7 @@ export class Attempt implements AttemptLink, AttemptView {
 
   onReceiveMessage(message: Buffer): void {
     this.#respond();
+    this.#messages += 1;
     if (this.#held.holdMessage(message)) return;
     this.#held.deliverTo(this.#listener);
     this.#listener?.onReceiveMessage(message);
@@ -232,9 +242,34 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#isFirst = call.attempts === 1;
     if (this.#isFirst) host.callStarted(now);
     host.endpoints.wake(now);
-    endpoint.load.attemptStarted(this, now);
+    this.#beginLoad(call, endpoint, now);
     this.#probing = beginAttempt(host, this.#permits, call, endpoint, present(this.#from), now);
     if (call.canTryAgain) this.#setTimeout();
+  }
+
+  #beginLoad(call: RoutedCall, endpoint: Endpoint, now: number): void {
+    const { kind } = call;
+    const time = this.#pool.host.methodTimes.of(call.method);
+    this.time = time;
+    this.isStream = !call.isSingleResponse || (kind === undefined && time.isStream);
+    // An upload ends when its caller pleases; of a call of unknown kind only its method's answers say that it is no stream.
+    this.isWatched = kind === 'unary' || (!this.isStream && time.isKnown);
+    this.#messages = 0;
+    endpoint.load.attemptStarted(this, now);
+  }
+
+  #endLoad(outcome: Outcome, ending: AttemptEnding, now: number): void {
+    const { time, endpoint } = this;
+    if (this.#messages > 1 && this.call.kind === undefined) time.isStream = true;
+    const ended = loadOutcomeOf(outcome, this, ending, this.#messages);
+    // A stream ends by its caller's cancel or deadline as well as by itself.
+    if (ended === 'success' || (this.isStream && ended === 'neutral')) time.answered(now - this.startedAtMs, now);
+    endpoint.load.attemptEnded(this, now, ended);
+  }
+
+  /** What good answers of its method usually take here, in milliseconds; 0 when unknown, and of streams. */
+  get usualMs(): number {
+    return this.isStream ? 0 : this.endpoint.load.usualOf(this.time);
   }
 
   /** An attempt that takes too long must leave its call the time to be answered by another endpoint. */
@@ -242,9 +277,10 @@ export class Attempt implements AttemptLink, AttemptView {
     const { host } = this.#pool;
     const { call } = this;
     const wanted = call.decision?.attemptTimeoutMs;
-    const ownMs = wanted === 'auto' ? host.methodTimes.attemptLimitMs(call.method) : wanted;
+    const autoMs = this.isStream ? undefined : this.time.attemptLimitMs;
+    const ownMs = wanted === 'auto' ? autoMs : wanted;
     const isRisky = this.#probing === 'risky';
-    const probeMs = isRisky ? probeLimitMs(call, this.endpoint, present(this.#from)) : undefined;
+    const probeMs = isRisky ? probeLimitMs(call, this.time, this.endpoint, present(this.#from)) : undefined;
     if (ownMs === undefined && probeMs === undefined) return;
     const isOwn = probeMs === undefined || (ownMs !== undefined && ownMs < probeMs);
     const limitMs = Math.min(ownMs ?? Number.POSITIVE_INFINITY, probeMs ?? Number.POSITIVE_INFINITY);
@@ -275,7 +311,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#lease?.attemptAnswered(this.#session);
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
-    this.endpoint.load.attemptResponded(this, this.respondedAtMs);
+    this.endpoint.load.attemptResponded(this);
     noteResponse(this.#pool.host, this.endpoint);
   }
 
@@ -300,10 +336,7 @@ export class Attempt implements AttemptLink, AttemptView {
       const latencyMs = (this.responded ? this.respondedAtMs : now) - this.startedAtMs;
       host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
     }
-    endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
-    if (outcome === 'success' && call.decision?.attemptTimeoutMs === 'auto') {
-      host.methodTimes.answered(call.method, (this.#mayHold ? now : this.respondedAtMs) - this.startedAtMs);
-    }
+    this.#endLoad(outcome, ending, now);
     if (this.#isFirst) host.callEnded(now);
     call.inFlight -= 1;
     if (ending === 'unseen') call.attempts -= 1;
@@ -318,6 +351,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#isTransportDone = false;
     this.#isCallDone = false;
     this.responded = false;
+    this.time = NO_TIME;
     this.#call = undefined;
     this.#connection = undefined;
     this.#from = undefined;

@@ -4,9 +4,12 @@ import type { EndpointLoad } from '../endpoints/load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
 import { DRAW_RANGE, Draws, WeightedIndex } from './weighted-index';
 
+/** Endpoints that the pick for a stream looks at. */
+const STREAM_CHOICES = 16;
+
 /**
- * `least_request`: of two endpoints drawn by weight, the one with fewer attempts in flight for its weight; of more when
- * `choices` says so.
+ * `least_request`: of two endpoints drawn by weight, the one with fewer calls in flight for its weight; of more when
+ * `choices` says so. For a stream, of several endpoints the one with fewest open streams.
  */
 export function createLeastRequestPicker(ready: readonly Connection[], random: Random, choices = 2): PoolPicker {
   return choices > 2 ? new ManyChoicesPicker(ready, random, choices) : new TwoChoicesPicker(ready, random);
@@ -33,6 +36,7 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
 
   pick(context: PickContext): Connection | undefined {
     if (context.tried === undefined) {
+      if (context.isStream === true) return this.pickForStream();
       const drawn = this.draw();
       const load = this.loads[drawn] as EndpointLoad;
       if (!load.isSuspect) {
@@ -57,9 +61,9 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return first;
     if (a.isSuspect) return second;
-    const costA = (a.inFlight + 1) * this.slowness(a, b);
-    const costB = (b.inFlight + 1) * this.slowness(b, a);
-    if (costB !== costA || a.inFlight > 0) return costB < costA ? second : first;
+    const costA = (a.busy + 1) * this.slowness(a, b);
+    const costB = (b.busy + 1) * this.slowness(b, a);
+    if (costB !== costA || a.busy > 0) return costB < costA ? second : first;
     // The difference of turns has its sign bit set when the second's was earlier, also where they have wrapped. A branch would
     // be guessed wrong half of the time, which costs as much as a third of the pick.
     return first ^ ((first ^ second) & ((b.lastTurn - a.lastTurn) >> 31));
@@ -86,6 +90,27 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     return this.isFirstAtFault(first, second) ? second : first;
   }
 
+  /**
+   * Streams are few and last, so that a pick may look at more endpoints than two: these, from one that is drawn on. What
+   * counts is open streams for the weight; calls come and go meanwhile.
+   */
+  private pickForStream(): Connection | undefined {
+    const { loads, weights, ready } = this;
+    let best = this.drawOne();
+    const looked = Math.min(ready.length, STREAM_CHOICES);
+    for (let step = 1, next = best; step < looked; step += 1) {
+      next = next + 1 === ready.length ? 0 : next + 1;
+      const a = loads[best] as EndpointLoad;
+      const b = loads[next] as EndpointLoad;
+      if (b.isSuspect) continue;
+      const costA = ((a.busyStreams + 1) * this.slowness(a, b)) / (weights[best] as number);
+      const costB = ((b.busyStreams + 1) * this.slowness(b, a)) / (weights[next] as number);
+      if (a.isSuspect || costB < costA) best = next;
+    }
+    loads[best]?.takeStream();
+    return ready[best];
+  }
+
   /** Any index but `index`, all equally likely. */
   private anotherThan(index: number): number {
     const other = this.draws.below(this.ready.length - 1);
@@ -102,8 +127,8 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return false;
     if (a.isSuspect) return true;
-    let inFlightA = a.inFlight;
-    let inFlightB = b.inFlight;
+    let inFlightA = a.busy;
+    let inFlightB = b.busy;
     if (!this.index.isUniform) {
       const weightA = this.weights[first] as number;
       const weightB = this.weights[second] as number;
