@@ -3,6 +3,7 @@ import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { AttemptPool } from './attempts/attempt';
+import { lasts } from './attempts/counting';
 import { changeHeaders } from './attempts/header-changes';
 import type { RoutedCall } from './attempts/routed-call';
 import type { ChannelConnection } from './endpoints/connection';
@@ -53,14 +54,14 @@ export class SnapshotPicker implements Picker {
     readonly random: Random;
     hash: number;
     tried: readonly Endpoint[] | undefined;
-    isStream: boolean;
+    lasts: boolean;
   };
 
   constructor(context: PickerContext, snapshot: Snapshot, topology: Topology) {
     this.#context = context;
     this.#snapshot = snapshot;
     this.#topology = topology;
-    this.#pick = { random: context.host.random, hash: -1, tried: undefined, isStream: false };
+    this.#pick = { random: context.host.random, hash: -1, tried: undefined, lasts: false };
   }
 
   pick(args: PickArgs): PickResult {
@@ -90,7 +91,7 @@ export class SnapshotPicker implements Picker {
     const tiers = topology.tiersOf(decision);
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
-    this.#pick.isStream = !call.isSingleResponse;
+    this.#pick.lasts = lasts(call, this.#context.host.methodTimes);
     return (
       this.#pickInOrder(call, tiers, true, args.metadata) ??
       this.#pickInOrder(call, tiers, false, args.metadata) ??

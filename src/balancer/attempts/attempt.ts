@@ -20,6 +20,7 @@ import type { BalancerHost } from '../host';
 import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
 import { beginAttempt, noteResponse, type Permits, type Probing, settleAttempt } from './attempt-outcome';
+import { isStreamCall } from './counting';
 import { endingOf, HeldResponse } from './held-response';
 import { loadOutcomeOf } from './load-outcome';
 import { MethodTime } from './method-times';
@@ -52,7 +53,7 @@ export class Attempt implements AttemptLink, AttemptView {
   responded = false;
   time: MethodTime = NO_TIME;
   isStream = false;
-  isWatched = false;
+  lasts = false;
   previous: AttemptLink | undefined;
   next: AttemptLink | undefined;
 
@@ -248,28 +249,30 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   #beginLoad(call: RoutedCall, endpoint: Endpoint, now: number): void {
-    const { kind } = call;
     const time = this.#pool.host.methodTimes.of(call.method);
     this.time = time;
-    this.isStream = !call.isSingleResponse || (kind === undefined && time.isStream);
-    // An upload ends when its caller pleases; of a call of unknown kind only its method's answers say that it is no stream.
-    this.isWatched = kind === 'unary' || (!this.isStream && time.isKnown);
+    this.isStream = isStreamCall(call, time);
+    this.lasts = this.isStream || time.isLong;
     this.#messages = 0;
     endpoint.load.attemptStarted(this, now);
   }
 
   #endLoad(outcome: Outcome, ending: AttemptEnding, now: number): void {
     const { time, endpoint } = this;
-    if (this.#messages > 1 && this.call.kind === undefined) time.isStream = true;
+    const { kind, isSingleResponse } = this.call;
+    if (this.#messages > 1 && kind === undefined) time.isStream = true;
     const ended = loadOutcomeOf(outcome, this, ending, this.#messages);
     // A stream ends by its caller's cancel or deadline as well as by itself.
-    if (ended === 'success' || (this.isStream && ended === 'neutral')) time.answered(now - this.startedAtMs, now);
+    const teaches = isSingleResponse
+      ? ended === 'success' && this.#messages === 1
+      : ended === 'success' || ended === 'neutral';
+    if (teaches) time.answered(now - this.startedAtMs, now);
     endpoint.load.attemptEnded(this, now, ended);
   }
 
   /** What good answers of its method usually take here, in milliseconds; 0 when unknown, and of streams. */
   get usualMs(): number {
-    return this.isStream ? 0 : this.endpoint.load.usualOf(this.time);
+    return this.call.isSingleResponse ? this.endpoint.load.usualOf(this.time) : 0;
   }
 
   /** An attempt that takes too long must leave its call the time to be answered by another endpoint. */
@@ -277,7 +280,7 @@ export class Attempt implements AttemptLink, AttemptView {
     const { host } = this.#pool;
     const { call } = this;
     const wanted = call.decision?.attemptTimeoutMs;
-    const autoMs = this.isStream ? undefined : this.time.attemptLimitMs;
+    const autoMs = call.isSingleResponse ? this.time.attemptLimitMs : undefined;
     const ownMs = wanted === 'auto' ? autoMs : wanted;
     const isRisky = this.#probing === 'risky';
     const probeMs = isRisky ? probeLimitMs(call, this.time, this.endpoint, present(this.#from)) : undefined;

@@ -1,3 +1,5 @@
+/** Calls that take so long, in milliseconds, may well wait rather than work. */
+export const LONG_MS = 300;
 /** Methods remembered; a service has some dozens, and what makes names up must not fill the memory. The rest share one. */
 const MOST_METHODS = 1_000;
 /**
@@ -47,6 +49,11 @@ export class MethodTime {
     }
     const counted = Math.min(elapsedMs, Math.max(MOST_AT_ONCE * this.usualMs, 1));
     this.usualMs += (counted - this.usualMs) * Math.max(1 / this.answers, Math.min(sinceMs / MEAN_TAU_MS, MOST_WEIGHT));
+  }
+
+  /** It usually takes 300 ms or more. */
+  get isLong(): boolean {
+    return this.usualMs >= LONG_MS;
   }
 
   /** Enough answers are known to say what is usual. */

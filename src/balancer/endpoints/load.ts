@@ -1,4 +1,4 @@
-import { MethodTime } from '../attempts/method-times';
+import { LONG_MS, MethodTime } from '../attempts/method-times';
 import { Pace } from './pace';
 import { QuickFailures } from './quick-failures';
 import { Suspicion } from './suspicion';
@@ -9,13 +9,10 @@ export interface AttemptLink {
   responded: boolean;
   /** Of its method, over all endpoints: until a good answer, or of streams until their end. */
   readonly time: MethodTime;
-  /** Its response is a stream: it counts apart, and teaches no latency. Does not change while it runs. */
+  /** A stream, or what may be one: it teaches no latency, and its silence proves nothing. Does not change while it runs. */
   readonly isStream: boolean;
-  /**
-   * Its silence says something. Not of a stream, which may have nothing to say; nor of an upload or a call of unknown kind
-   * whose method's time is not known. Does not change while it runs.
-   */
-  readonly isWatched: boolean;
+  /** Counted among streams and other calls that last. True of each stream; the load makes it so of others that turn out to last. */
+  lasts: boolean;
   /** Both are undefined while the attempt is not running. */
   previous: AttemptLink | undefined;
   next: AttemptLink | undefined;
@@ -34,10 +31,10 @@ export type LoadOutcome = 'success' | 'answered' | 'failure' | 'neutral';
 export interface EndpointLoad {
   /** Attempts begun and not ended, streams included. */
   readonly inFlight: number;
-  /** What picks for calls compare: calls in flight, and failures that came sooner than a good answer. */
+  /** What picks for quick calls compare: those in flight, and failures that came sooner than a good answer. */
   readonly busy: number;
-  /** What picks for streams compare: streams in flight or just picked, and those that failed lately. */
-  readonly busyStreams: number;
+  /** What picks for streams and long calls compare: those in flight or just picked, and those that failed lately. */
+  readonly lastingBusy: number;
   /** Where its last turn stands in the order of all turns of the process; 0 without one. Wraps at 32 bits. */
   readonly lastTurn: number;
   /**
@@ -56,7 +53,7 @@ export interface EndpointLoad {
    * fades, so that a slow one is tried again.
    */
   readonly blame: number;
-  /** Its oldest watched attempt is overdue and nothing has come back since. Set by `sweep`, cleared by a response too. */
+  /** An attempt, streams aside, is overdue and nothing has come back since it began. Set by `sweep`, cleared by a response too. */
   readonly isSuspect: boolean;
   /** Peak-EWMA of how long its good answers took, in milliseconds, whatever their methods; 0 without one. */
   readonly usualMs: number;
@@ -74,13 +71,13 @@ export interface EndpointLoad {
    * had waited longest would get them all.
    */
   takeTurn(): void;
-  /** It was picked for a stream, which counts from now on; until the next sweep, should it never start. */
-  takeStream(): void;
+  /** It was picked for a call that lasts, which counts from now on; until the next sweep, should it never start. */
+  takeLasting(): void;
   /** Its breaker has closed: what it was blamed for is over. */
   forgive(nowMs: number): void;
   /** A health check has passed: what runs now is no evidence of silence. */
   vouched(): void;
-  /** The attempts begun and not ended: those whose silence counts first, oldest first, as of now. */
+  /** The attempts begun and not ended as of now: calls, oldest first, then streams. */
   running(): readonly AttemptLink[];
   /** Without effect on an attempt that is already running. */
   attemptStarted(attempt: AttemptLink, nowMs: number): void;
@@ -119,11 +116,11 @@ export function createEndpointLoad(): EndpointLoad {
 /** For simulations. Without a time of its method, milliseconds are the multiples: the usual time is 1 ms. */
 export function createAttemptLink(
   time: MethodTime = new MethodTime(1),
-  kind: 'call' | 'unwatched' | 'stream' = 'call',
+  kind: 'call' | 'long' | 'stream' = 'call',
 ): AttemptLink {
   const isStream = kind === 'stream';
-  const isWatched = kind === 'call';
-  return { startedAtMs: 0, responded: false, time, isStream, isWatched, previous: undefined, next: undefined };
+  const lasts = kind !== 'call';
+  return { startedAtMs: 0, responded: false, time, isStream, lasts, previous: undefined, next: undefined };
 }
 
 /** Turns taken so far, in 32 bits. */
@@ -136,7 +133,7 @@ class TrackedLoad implements EndpointLoad {
   blame = 0;
   isSuspect = false;
   lastTurn = 0;
-  busyStreams = 0;
+  lastingBusy = 0;
   inFlight = 0;
   slowness = 0;
   usualMs = 0;
@@ -145,15 +142,15 @@ class TrackedLoad implements EndpointLoad {
 
   /** `slowness` of good answers alone, whatever failed in between; 0 without one. */
   private usualSlowness = 0;
-  private streams = 0;
-  /** Streams it was picked for since the last sweep that have not started. */
-  private offeredStreams = 0;
+  private lasting = 0;
+  /** Of those that last: picked for since the last sweep, and not started. */
+  private offered = 0;
   private readonly failedCalls = new QuickFailures();
-  private readonly failedStreams = new QuickFailures();
+  private readonly failedLasting = new QuickFailures();
   /** Heads and tails of the circular lists of running attempts; a link outside the lists has no neighbours. */
-  private readonly watched: AttemptLink = createAttemptLink();
-  private readonly unwatched: AttemptLink = createAttemptLink();
-  /** Oldest watched attempt that began after the last response from this endpoint. */
+  private readonly calls: AttemptLink = createAttemptLink();
+  private readonly streams: AttemptLink = createAttemptLink();
+  /** Oldest attempt, streams aside, that began after the last response from this endpoint. */
   private unanswered: AttemptLink | undefined = undefined;
   private sampledAtMs = 0;
   private sweptAtMs = Number.NEGATIVE_INFINITY;
@@ -163,7 +160,7 @@ class TrackedLoad implements EndpointLoad {
   private trustedSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor() {
-    for (const ends of [this.watched, this.unwatched]) {
+    for (const ends of [this.calls, this.streams]) {
       ends.previous = ends;
       ends.next = ends;
     }
@@ -178,14 +175,14 @@ class TrackedLoad implements EndpointLoad {
     this.lastTurn = turns;
   }
 
-  takeStream(): void {
-    this.offeredStreams += 1;
-    this.busyStreams += 1;
+  takeLasting(): void {
+    this.offered += 1;
+    this.lastingBusy += 1;
   }
 
   running(): readonly AttemptLink[] {
     const running: AttemptLink[] = [];
-    for (const ends of [this.watched, this.unwatched]) {
+    for (const ends of [this.calls, this.streams]) {
       for (let link = ends.next; link !== undefined && link !== ends; link = link.next) running.push(link);
     }
     return running;
@@ -195,7 +192,7 @@ class TrackedLoad implements EndpointLoad {
     if (attempt.next !== undefined) return;
     attempt.startedAtMs = nowMs;
     attempt.responded = false;
-    const ends = attempt.isWatched ? this.watched : this.unwatched;
+    const ends = attempt.isStream ? this.streams : this.calls;
     const last = ends.previous ?? ends;
     attempt.previous = last;
     attempt.next = ends;
@@ -203,10 +200,10 @@ class TrackedLoad implements EndpointLoad {
     ends.previous = attempt;
     if (this.inFlight === 0) this.busySinceMs = nowMs;
     this.inFlight += 1;
-    if (attempt.isWatched) this.unanswered ??= attempt;
-    if (attempt.isStream) {
-      this.streams += 1;
-      if (this.offeredStreams > 0) this.offeredStreams -= 1;
+    if (!attempt.isStream) this.unanswered ??= attempt;
+    if (attempt.lasts) {
+      this.lasting += 1;
+      if (this.offered > 0) this.offered -= 1;
     }
     this.weigh(nowMs);
   }
@@ -220,13 +217,13 @@ class TrackedLoad implements EndpointLoad {
   attemptEnded(attempt: AttemptLink, nowMs: number, outcome: LoadOutcome): void {
     const { previous, next } = attempt;
     if (previous === undefined || next === undefined) return;
-    if (this.unanswered === attempt) this.unanswered = next === this.watched ? undefined : next;
+    if (this.unanswered === attempt) this.unanswered = next === this.calls ? undefined : next;
     previous.next = next;
     next.previous = previous;
     attempt.previous = undefined;
     attempt.next = undefined;
     this.inFlight -= 1;
-    if (attempt.isStream) this.streams -= 1;
+    if (attempt.lasts) this.lasting -= 1;
     if (!attempt.responded && (outcome === 'success' || outcome === 'answered')) this.receive();
     if (outcome === 'success') this.answered(attempt, nowMs);
     else if (outcome !== 'neutral') this.failed(attempt, nowMs);
@@ -240,7 +237,8 @@ class TrackedLoad implements EndpointLoad {
     if (this.slowness > 0) {
       this.blame = Math.round(1000 * this.slowness * Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS));
     }
-    this.offeredStreams = 0;
+    this.offered = 0;
+    this.setApart(nowMs);
     this.weigh(nowMs);
     const was = this.isSuspect;
     const toldBefore = this.wasSuspectAtSweep;
@@ -253,7 +251,7 @@ class TrackedLoad implements EndpointLoad {
 
   /** A long poll may be the oldest, and not overdue where a younger call is. */
   private isOverdue(nowMs: number): boolean {
-    for (let link = this.unanswered; link !== undefined && link !== this.watched; link = link.next) {
+    for (let link = this.unanswered; link !== undefined && link !== this.calls; link = link.next) {
       const ageMs = nowMs - link.startedAtMs;
       if (ageMs <= SUSPECT_FLOOR_MS) return false;
       if (ageMs > SUSPECT_FACTOR * this.usualOf(link.time)) return true;
@@ -263,7 +261,7 @@ class TrackedLoad implements EndpointLoad {
 
   forgive(nowMs: number): void {
     this.failedCalls.forget();
-    this.failedStreams.forget();
+    this.failedLasting.forget();
     this.weigh(nowMs);
     if (this.usualSlowness > 0 && this.usualSlowness < this.slowness) this.learn(this.usualSlowness, nowMs);
   }
@@ -273,12 +271,27 @@ class TrackedLoad implements EndpointLoad {
     this.suspicion.isVouchSpent = true;
   }
 
+  /**
+   * Calls that turn out to last: of a method that nobody had answered when they began, or overdue. Where they are evidence of
+   * illness the endpoint is suspect; how much it has to do they do not say, and must not turn quick calls away for good.
+   */
+  private setApart(nowMs: number): void {
+    for (let link = this.calls.next; link !== undefined && link !== this.calls; link = link.next) {
+      const ageMs = nowMs - link.startedAtMs;
+      if (ageMs < LONG_MS) return;
+      const { time } = link;
+      if (link.lasts || (time.usualMs > 0 && !time.isLong && ageMs <= SUSPECT_FACTOR * time.usualMs)) continue;
+      link.lasts = true;
+      this.lasting += 1;
+    }
+  }
+
   /** What pickers read, from what has changed. */
   private weigh(nowMs: number): void {
     this.failedCalls.fade(nowMs);
-    this.failedStreams.fade(nowMs);
-    this.busy = this.inFlight - this.streams + this.failedCalls.count;
-    this.busyStreams = this.streams + this.offeredStreams + this.failedStreams.count;
+    this.failedLasting.fade(nowMs);
+    this.busy = this.inFlight - this.lasting + this.failedCalls.count;
+    this.lastingBusy = this.lasting + this.offered + this.failedLasting.count;
   }
 
   /** Whatever runs now began before this response, so none of it is evidence of silence any more. */
@@ -290,12 +303,19 @@ class TrackedLoad implements EndpointLoad {
 
   private answered(attempt: AttemptLink, nowMs: number): void {
     if (attempt.isStream || this.isDistorted(attempt, nowMs)) return;
+    const { time } = attempt;
     const tookMs = nowMs - attempt.startedAtMs;
-    const { usualMs } = attempt.time;
-    const sample = Math.min(multiple(tookMs, usualMs), MAX_SLOWNESS);
-    const isCured = this.pace.sampled(sample, tookMs, attempt.startedAtMs, nowMs);
-    const kept = isCured ? 0 : Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS);
-    this.usualMs = isCured ? tookMs : Math.min(peak(this.usualMs, tookMs, kept), MAX_SAMPLE_MS);
+    const kept = Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS);
+    this.usualMs = Math.min(peak(this.usualMs, tookMs, kept), MAX_SAMPLE_MS);
+    // Long polls vary: what is usual of a method takes time to tell where it takes long.
+    if (time.isLong && !time.isKnown) return;
+    const sample = Math.min(multiple(tookMs, time.usualMs), MAX_SLOWNESS);
+    if (this.pace.sampled(sample, tookMs, attempt.startedAtMs, nowMs)) {
+      this.usualMs = tookMs;
+      this.usualSlowness = sample;
+      this.learn(sample, nowMs);
+      return;
+    }
     this.usualSlowness = peak(this.usualSlowness, sample, kept);
     this.learn(peak(this.slowness, sample, kept), nowMs);
   }
@@ -304,11 +324,9 @@ class TrackedLoad implements EndpointLoad {
   private failed(attempt: AttemptLink, nowMs: number): void {
     const tookMs = nowMs - attempt.startedAtMs;
     const { usualMs } = attempt.time;
-    if (attempt.isStream) {
-      this.failedStreams.failed(tookMs, usualMs > 0 ? usualMs : FAILED_STREAM_MS, nowMs);
-      return;
-    }
-    this.failedCalls.failed(tookMs, usualMs, nowMs);
+    if (attempt.lasts) this.failedLasting.failed(tookMs, usualMs > 0 ? usualMs : FAILED_STREAM_MS, nowMs);
+    else this.failedCalls.failed(tookMs, usualMs, nowMs);
+    if (attempt.isStream) return;
     const sample = Math.min(multiple(tookMs, usualMs), MAX_FAILURE_FACTOR * this.slowness, MAX_SLOWNESS);
     if (usualMs > 0 && sample > this.slowness && !this.isDistorted(attempt, nowMs)) this.learn(sample, nowMs);
     this.measure = 0;

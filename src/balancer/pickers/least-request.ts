@@ -4,12 +4,12 @@ import type { EndpointLoad } from '../endpoints/load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
 import { DRAW_RANGE, Draws, WeightedIndex } from './weighted-index';
 
-/** Endpoints that the pick for a stream looks at. */
-const STREAM_CHOICES = 16;
+/** Endpoints that the pick for a call that lasts looks at. */
+const LASTING_CHOICES = 16;
 
 /**
  * `least_request`: of two endpoints drawn by weight, the one with fewer calls in flight for its weight; of more when
- * `choices` says so. For a stream, of several endpoints the one with fewest open streams.
+ * `choices` says so. For a call that lasts, of several endpoints the one with the fewest such calls.
  */
 export function createLeastRequestPicker(ready: readonly Connection[], random: Random, choices = 2): PoolPicker {
   return choices > 2 ? new ManyChoicesPicker(ready, random, choices) : new TwoChoicesPicker(ready, random);
@@ -36,7 +36,7 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
 
   pick(context: PickContext): Connection | undefined {
     if (context.tried === undefined) {
-      if (context.isStream === true) return this.pickForStream();
+      if (context.lasts === true) return this.pickForLasting();
       const drawn = this.draw();
       const load = this.loads[drawn] as EndpointLoad;
       if (!load.isSuspect) {
@@ -91,24 +91,29 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
   }
 
   /**
-   * Streams are few and last, so that a pick may look at more endpoints than two: these, from one that is drawn on. What
-   * counts is open streams for the weight; calls come and go meanwhile.
+   * Calls that last are few, so that a pick may look at more endpoints than two: these, from one that is drawn on. What counts
+   * is how many such calls are open for the weight; quick ones come and go meanwhile.
    */
-  private pickForStream(): Connection | undefined {
-    const { loads, weights, ready } = this;
+  private pickForLasting(): Connection | undefined {
+    const { loads, ready } = this;
     let best = this.drawOne();
-    const looked = Math.min(ready.length, STREAM_CHOICES);
+    const looked = Math.min(ready.length, LASTING_CHOICES);
     for (let step = 1, next = best; step < looked; step += 1) {
       next = next + 1 === ready.length ? 0 : next + 1;
-      const a = loads[best] as EndpointLoad;
-      const b = loads[next] as EndpointLoad;
-      if (b.isSuspect) continue;
-      const costA = ((a.busyStreams + 1) * this.slowness(a, b)) / (weights[best] as number);
-      const costB = ((b.busyStreams + 1) * this.slowness(b, a)) / (weights[next] as number);
-      if (a.isSuspect || costB < costA) best = next;
+      if (this.isBetterForLasting(best, next)) best = next;
     }
-    loads[best]?.takeStream();
+    const load = loads[best] as EndpointLoad;
+    load.takeLasting();
+    load.takeTurn();
     return ready[best];
+  }
+
+  private isBetterForLasting(first: number, second: number): boolean {
+    const a = this.loads[first] as EndpointLoad;
+    const b = this.loads[second] as EndpointLoad;
+    if (a.isSuspect || b.isSuspect) return a.isSuspect && !b.isSuspect;
+    if (this.isCheaper(first, second, a.lastingBusy, b.lastingBusy)) return true;
+    return this.index.isUniform && a.lastingBusy === b.lastingBusy && b.lastTurn - a.lastTurn < 0;
   }
 
   /** Any index but `index`, all equally likely. */
@@ -127,8 +132,15 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return false;
     if (a.isSuspect) return true;
-    let inFlightA = a.busy;
-    let inFlightB = b.busy;
+    return this.isCheaper(first, second, a.busy, b.busy);
+  }
+
+  /** Would the second's cost be lower, with so many in flight at each? */
+  private isCheaper(first: number, second: number, atFirst: number, atSecond: number): boolean {
+    const a = this.loads[first] as EndpointLoad;
+    const b = this.loads[second] as EndpointLoad;
+    let inFlightA = atFirst;
+    let inFlightB = atSecond;
     if (!this.index.isUniform) {
       const weightA = this.weights[first] as number;
       const weightB = this.weights[second] as number;

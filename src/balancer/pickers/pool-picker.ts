@@ -23,8 +23,8 @@ export interface PickContext {
   readonly hash: number;
   /** Endpoints that this call has already tried, oldest first; undefined on a first attempt. */
   readonly tried: readonly Endpoint[] | undefined;
-  /** The call's response is a stream, which may last: only how many streams are open counts. False when left out. */
-  readonly isStream?: boolean;
+  /** A stream, or a call that usually takes long: only how many such are open counts. False when left out. */
+  readonly lasts?: boolean;
 }
 
 /** `ready` is never empty and never changes afterwards; weights are read from the endpoints when the picker is built. */

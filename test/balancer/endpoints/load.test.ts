@@ -85,7 +85,7 @@ describe('attempts in flight', () => {
             load.attemptEnded(attempt, nowMs, kind as 'success' | 'failure' | 'neutral');
           }
           expect(load.inFlight).toBe(running.size);
-          expect(load.blame).toBeLessThanOrEqual(load.measure);
+          expect(load.blame).toBeLessThanOrEqual(Math.round(1000 * load.slowness));
         }
         for (const attempt of attempts) load.attemptEnded(attempt, nowMs, 'neutral');
         expect(load.inFlight).toBe(0);
