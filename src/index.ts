@@ -1,3 +1,4 @@
+export type { MethodTimeView } from './balancer/attempts/method-times';
 export type { ConnectionView } from './balancer/endpoints/endpoint-registry';
 export type { GuardCounts, GuardView } from './breaker/guard/view';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';

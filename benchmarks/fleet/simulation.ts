@@ -95,7 +95,7 @@ export function simulateFleet(options: FleetOptions): FleetResult {
 }
 
 function settle({ connection, attempt }: Running, atMs: number): void {
-  connection.endpoint.load.attemptResponded(attempt, atMs);
+  connection.endpoint.load.attemptResponded(attempt);
   connection.endpoint.load.attemptEnded(attempt, atMs, 'success');
 }
 
@@ -103,7 +103,7 @@ function settle({ connection, attempt }: Running, atMs: number): void {
 function sweep(clients: readonly Client[], atMs: number): void {
   for (const { connections } of clients) {
     for (const { endpoint } of connections)
-      if (endpoint.load.inFlight > 0 || endpoint.load.ewmaUs > 0) endpoint.load.sweep(atMs);
+      if (endpoint.load.inFlight > 0 || endpoint.load.measure > 0) endpoint.load.sweep(atMs);
   }
 }
 

@@ -3,11 +3,13 @@ import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { AttemptPool } from './attempts/attempt';
+import { lasts } from './attempts/counting';
 import { changeHeaders } from './attempts/header-changes';
 import type { RoutedCall } from './attempts/routed-call';
 import type { ChannelConnection } from './endpoints/connection';
 import type { Endpoint } from './endpoints/endpoint';
 import type { BalancerHost } from './host';
+import type { PickContext } from './pickers/pool-picker';
 import { isProbeCall } from './probes/probe-traffic';
 import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
 import { anybodyConnected, anybodyReadyNow, leastRecentlyTried } from './tiers/last-resort';
@@ -52,11 +54,16 @@ export class SnapshotPicker implements Picker {
   hasWaiting = false;
   readonly #context: PickerContext;
   /** Reused: a pick is synchronous and does not nest. */
-  readonly #pick: { readonly random: Random; hash: number; tried: readonly Endpoint[] | undefined };
+  readonly #pick: {
+    readonly random: Random;
+    hash: number;
+    tried: readonly Endpoint[] | undefined;
+    lasts: boolean;
+  };
 
   constructor(context: PickerContext) {
     this.#context = context;
-    this.#pick = { random: context.host.random, hash: -1, tried: undefined };
+    this.#pick = { random: context.host.random, hash: -1, tried: undefined, lasts: false };
   }
 
   pick(args: PickArgs): PickResult {
@@ -88,6 +95,7 @@ export class SnapshotPicker implements Picker {
     const tiers = topology.tiersOf(decision);
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
+    this.#pick.lasts = lasts(call, this.#context.host.methodTimes);
     return (
       this.#pickInOrder(call, tiers, true, args.metadata) ??
       this.#pickInOrder(call, tiers, false, args.metadata) ??
@@ -122,6 +130,10 @@ export class SnapshotPicker implements Picker {
       if (pool.shunned.length > 0 && call.tried === undefined) {
         const measured = pool.toMeasure(host.endpoints.nowMs);
         if (measured !== undefined) return this.#complete(call, measured, pool, tier, metadata);
+      }
+      if (pool.suspects.length > 0 && call.tried === undefined && isProbeCall(call)) {
+        const looked = pool.toLookAt(call, host.endpoints.nowMs);
+        if (looked !== undefined) return this.#complete(call, looked, pool, tier, metadata);
       }
       if (isChoosy && spills(host, call, tiers, tier)) {
         if (pool.isAllBad && pool.connected.length > 0) call.rejectedAt ??= pool;
@@ -264,10 +276,7 @@ export class SnapshotPicker implements Picker {
   }
 }
 
-function choose(
-  pool: Pool,
-  pick: { readonly random: Random; hash: number; tried: readonly Endpoint[] | undefined },
-): ChannelConnection | undefined {
+function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   const picked = pool.picker?.pick(pick);
   if (picked === undefined) return pick.tried === undefined ? undefined : pool.scan(pick);
   const connection = asChannelConnection(picked);

@@ -1,3 +1,4 @@
+import type { MethodTimeView } from '../balancer/attempts/method-times';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
 import type { GuardView } from '../breaker/guard/view';
 import type { BreakerView } from '../breaker/view';
@@ -9,6 +10,8 @@ import { decidingPlan } from '../snapshot/snapshot';
 import type { LaneMode } from './policy-state';
 import type { Service } from './service';
 import { formatTarget } from './target';
+
+const MOST_METHODS = 50;
 
 /** One service of a lane as plain JSON. */
 export interface ServiceInspection {
@@ -25,6 +28,8 @@ export interface ServiceInspection {
   /** What the targets of a discovery chain are looked up by; empty without one. */
   readonly lookups: readonly LookupInspection[];
   readonly endpoints: readonly EndpointInspection[];
+  /** What the times of its answers are measured against: the methods that were answered most often, at most 50. */
+  readonly methods: readonly MethodTimeView[];
   /** Of subsets in their datacenters, then of endpoints; only those that exist. */
   readonly breakers: readonly BreakerView[];
   /** Those of the policy in force, by subset; none in observe mode, where no call goes by a subset. */
@@ -90,7 +95,13 @@ export interface EndpointInspection {
   readonly status: Instance['status'];
   readonly weight: number;
   readonly inFlight: number;
+  /** Moving average of how long its good answers took, whatever their methods; it follows a rise at once. 0 without one. */
   readonly latencyMs: number;
+  /**
+   * How slow it was lately: the same, each answer in multiples of what its method usually takes over all endpoints, failures
+   * that took long included. 1 is usual, 0 is no sample.
+   */
+  readonly slowness: number;
   readonly isSuspect: boolean;
   /** It answers far more slowly than its peers, and gets hardly more than a measuring call now and then. */
   readonly isShunned: boolean;
@@ -125,6 +136,7 @@ export function inspectService(service: Service): ServiceInspection {
     datacenters: (service.sourceState?.datacenters ?? []).map((state) => inspectDatacenter(service, state)),
     lookups: inspectLookups(service),
     endpoints: inspectEndpoints(service),
+    methods: service.methodTimes.views(MOST_METHODS),
     breakers: service.breakers.views(),
     guards: service.guards.views(),
     retryBudget: service.budget,
@@ -180,7 +192,8 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       status: endpoint.instance.status,
       weight: endpoint.weight,
       inFlight: endpoint.load.inFlight,
-      latencyMs: endpoint.load.ewmaMs,
+      latencyMs: endpoint.load.usualMs,
+      slowness: endpoint.load.slowness,
       isSuspect: endpoint.load.isSuspect,
       isShunned: endpoint.load.pace.isShunned,
       breaker: endpoint.breaker?.view(service.clock.now()),

@@ -1,4 +1,5 @@
 import { EventHeap } from '../../benchmarks/fleet/event-heap';
+import { MethodTime } from '../../src/balancer/attempts/method-times';
 import type { Connection } from '../../src/balancer/endpoints/endpoint';
 import { type AttemptLink, createAttemptLink } from '../../src/balancer/endpoints/load';
 import type { PoolPicker } from '../../src/balancer/pickers/pool-picker';
@@ -39,6 +40,7 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
   const indexes = new Map(ready.map((connection, index) => [connection, index]));
   const context = firstTry(random);
   const running = new EventHeap<Running>();
+  const time = new MethodTime();
   const windows: SimulationWindow[] = [];
   let nowMs = 0;
   let sweepAtMs = 100;
@@ -53,8 +55,9 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
         const due = running.dueBefore(Math.min(nowMs, sweepAtMs));
         if (due !== undefined) {
           const { index, attempt } = due.value;
+          time.answered(due.atMs - attempt.startedAtMs, due.atMs);
           const load = ready[index]?.endpoint.load;
-          load?.attemptResponded(attempt, due.atMs);
+          load?.attemptResponded(attempt);
           load?.attemptEnded(attempt, due.atMs, 'success');
         } else if (sweepAtMs > nowMs) {
           break;
@@ -71,7 +74,7 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
       const picked = picker.pick(context);
       const index = picked === undefined ? undefined : indexes.get(picked);
       if (picked === undefined || index === undefined) throw new Error('picked nobody, or somebody else');
-      const attempt = createAttemptLink();
+      const attempt = createAttemptLink(time);
       picked.endpoint.load.attemptStarted(attempt, nowMs);
       calls[index] = (calls[index] ?? 0) + 1;
       const tookMs = latencyMs(index, nowMs, picked.endpoint.load.inFlight);

@@ -71,7 +71,7 @@ export function beginAttempt(
   else if (breaker.state === 'closed' && !breaker.isDoubtful) permits.endpoint = breaker.begin(nowMs);
   else {
     const mayProbe = isGood || probeTraffic.isStreamsOnly(nowMs);
-    const patience = call.kind === 'unary' ? patienceMs(endpoint, pool) : 0;
+    const patience = call.kind === 'unary' ? patienceMs(host.methodTimes.of(call.method), endpoint, pool) : 0;
     const isVouched = breaker.isVouched(nowMs);
     const isVerifying = mayProbe && breaker.beginVerifying(nowMs, patience);
     permits.endpoint = breaker.begin(nowMs, mayProbe, patience);
@@ -96,6 +96,8 @@ export interface AttemptEnd {
   readonly isEndedForPings: boolean;
   readonly startedAtMs: number;
   readonly respondedAtMs: number;
+  /** What good answers of its method usually take at its endpoint; 0 when unknown. */
+  readonly usualMs: number;
 }
 
 /** Judges an ended attempt and tells both breakers. Called once for each attempt that started. */
@@ -119,7 +121,7 @@ export function settleAttempt(
   facts.received = end.responded;
   facts.elapsedMs = nowMs - end.startedAtMs;
   facts.latencyMs = end.responded ? end.respondedAtMs - end.startedAtMs : facts.elapsedMs;
-  facts.usualMs = endpoint.load.usualMs;
+  facts.usualMs = end.usualMs;
   facts.isGivenUp = end.isGivenUp;
   facts.isEndedForPings = end.isEndedForPings;
   facts.isStalled = host.stall.isStalled(nowMs);

@@ -1,4 +1,4 @@
-import { type EndedBy, isUnusableAnswer } from '../../breaker/outcome';
+import { type EndedBy, isUnusableAnswer, type Outcome } from '../../breaker/outcome';
 import type { Timer } from '../../internal/clock';
 import {
   type CallCredentials,
@@ -28,11 +28,16 @@ import {
   settleAttempt,
   settleUnusable,
 } from './attempt-outcome';
+import { isStreamCall } from './counting';
 import { endingOf, HeldResponse, type TransportStatus, withoutReset } from './held-response';
+import { loadOutcomeOf } from './load-outcome';
+import { MethodTime } from './method-times';
 import { RepeatableCall } from './repeatable-call';
 import type { AnswerJudge, AttemptEnding, AttemptView, RoutedCall } from './routed-call';
 
 const UNAVAILABLE = 14;
+/** Of an attempt that is not in use. */
+const NO_TIME = new MethodTime();
 
 type Phase =
   /** In the pool, or picked and not (yet) started: nothing counts. */
@@ -54,6 +59,9 @@ export class Attempt implements AttemptLink, AttemptView {
   // AttemptLink
   startedAtMs = 0;
   responded = false;
+  time: MethodTime = NO_TIME;
+  isStream = false;
+  lasts = false;
   previous: AttemptLink | undefined;
   next: AttemptLink | undefined;
 
@@ -259,9 +267,36 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#isFirst = call.attempts === 1;
     if (this.#isFirst) host.callStarted(now);
     host.endpoints.wake(now);
-    endpoint.load.attemptStarted(this, now);
+    this.#beginLoad(call, endpoint, now);
     this.#probing = beginAttempt(host, this.#permits, call, endpoint, present(this.#from), now);
     if (call.canTryAgain) this.#setTimeout();
+  }
+
+  #beginLoad(call: RoutedCall, endpoint: Endpoint, now: number): void {
+    const time = this.#pool.host.methodTimes.of(call.method);
+    this.time = time;
+    this.isStream = isStreamCall(call, time);
+    this.lasts = this.isStream || time.isLong;
+    this.messages = 0;
+    endpoint.load.attemptStarted(this, now);
+  }
+
+  #endLoad(outcome: Outcome, ending: AttemptEnding, now: number): void {
+    const { time, endpoint } = this;
+    const { kind, isSingleResponse } = this.call;
+    if (this.messages > 1 && kind === undefined) time.isStream = true;
+    const ended = loadOutcomeOf(outcome, this, ending, this.messages);
+    // A stream ends by its caller's cancel or deadline as well as by itself.
+    const teaches = isSingleResponse
+      ? ended === 'success' && this.messages === 1
+      : ended === 'success' || ended === 'neutral';
+    if (teaches) time.answered(now - this.startedAtMs, now);
+    endpoint.load.attemptEnded(this, now, ended);
+  }
+
+  /** What good answers of its method usually take here, in milliseconds; 0 when unknown, and of streams. */
+  get usualMs(): number {
+    return this.call.isSingleResponse ? this.endpoint.load.usualOf(this.time) : 0;
   }
 
   /** An attempt that takes too long must leave its call the time to be answered by another endpoint. */
@@ -269,9 +304,10 @@ export class Attempt implements AttemptLink, AttemptView {
     const { host } = this.#pool;
     const { call } = this;
     const wanted = call.decision?.attemptTimeoutMs;
-    const ownMs = wanted === 'auto' ? host.methodTimes.attemptLimitMs(call.method) : wanted;
+    const autoMs = call.isSingleResponse ? this.time.attemptLimitMs : undefined;
+    const ownMs = wanted === 'auto' ? autoMs : wanted;
     const isRisky = this.#probing === 'risky';
-    const probeMs = isRisky ? probeLimitMs(call, this.endpoint, present(this.#from)) : undefined;
+    const probeMs = isRisky ? probeLimitMs(call, this.time, this.endpoint, present(this.#from)) : undefined;
     if (ownMs === undefined && probeMs === undefined) return;
     const isOwn = probeMs === undefined || (ownMs !== undefined && ownMs < probeMs);
     const limitMs = Math.min(ownMs ?? Number.POSITIVE_INFINITY, probeMs ?? Number.POSITIVE_INFINITY);
@@ -308,7 +344,7 @@ export class Attempt implements AttemptLink, AttemptView {
     if (this.responded || this.#phase !== 'started') return;
     this.respondedAtMs = this.#pool.host.clock.now();
     // Marks the attempt as responded.
-    this.endpoint.load.attemptResponded(this, this.respondedAtMs);
+    this.endpoint.load.attemptResponded(this);
     noteResponse(this.#pool.host, this.endpoint);
   }
 
@@ -333,14 +369,11 @@ export class Attempt implements AttemptLink, AttemptView {
       const latencyMs = (this.responded ? this.respondedAtMs : now) - this.startedAtMs;
       host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
     }
-    endpoint.load.attemptEnded(this, now, outcome === 'silent' ? 'failure' : outcome);
+    this.#endLoad(outcome, ending, now);
     if (outcome === 'success') {
       call.answeredAt = endpoint;
       call.answeredIn = pool;
       call.answerJudge = this.#pool;
-    }
-    if (outcome === 'success' && call.decision?.attemptTimeoutMs === 'auto') {
-      host.methodTimes.answered(call.method, (this.#mayHold ? now : this.respondedAtMs) - this.startedAtMs);
     }
     if (this.#isFirst) host.callEnded(now);
     call.inFlight -= 1;
@@ -360,6 +393,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.rstCode = undefined;
     this.requestHeaders = undefined;
     this.responseHeaders = undefined;
+    this.time = NO_TIME;
     this.#call = undefined;
     this.#connection = undefined;
     this.#from = undefined;

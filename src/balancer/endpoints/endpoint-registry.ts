@@ -284,6 +284,7 @@ export class EndpointRegistry {
         endpoint.breaker.giveUpLateProbe(now);
         this.checks.look(endpoint, now);
       }
+      if (endpoint.load.isSuspect) this.checks.lookAtSuspect(endpoint);
     }
     for (const judge of this.#judges) if (judge(now)) isChanged = true;
     if (isChanged) this.changed();

@@ -1,55 +1,89 @@
+import { LONG_MS, MethodTime } from '../attempts/method-times';
 import { Pace } from './pace';
+import { QuickFailures } from './quick-failures';
+import { Suspicion } from './suspicion';
 
 /** A running attempt, as the load of its endpoint keeps it: a link in a list ordered by start. Owned by the caller. */
 export interface AttemptLink {
   startedAtMs: number;
   responded: boolean;
+  /** Of its method, over all endpoints: until a good answer, or of streams until their end. */
+  readonly time: MethodTime;
+  /** A stream, or what may be one: it teaches no latency, and its silence proves nothing. Does not change while it runs. */
+  readonly isStream: boolean;
+  /** Counted among streams and other calls that last. True of each stream; the load makes it so of others that turn out to last. */
+  lasts: boolean;
   /** Both are undefined while the attempt is not running. */
   previous: AttemptLink | undefined;
   next: AttemptLink | undefined;
 }
 
-type LoadOutcome = 'success' | 'failure' | 'neutral';
+/**
+ * `success`: a good answer, OK with a single message, or a stream that ended OK. `answered`: the server answered
+ * otherwise, with an error of any code. `failure`: it did not, or its breaker counts it so.
+ */
+export type LoadOutcome = 'success' | 'answered' | 'failure' | 'neutral';
 
-/** What one endpoint carries now and how fast it answered lately. Times are monotonic milliseconds. */
+/**
+ * What one endpoint carries now and how fast it answered lately. Times are monotonic milliseconds. The model on one page:
+ * docs/balancing.md.
+ */
 export interface EndpointLoad {
-  /** Attempts begun and not ended. */
+  /** Attempts begun and not ended, streams included. */
   readonly inFlight: number;
+  /** What picks for quick calls compare: those in flight, and failures that came sooner than a good answer. */
+  readonly busy: number;
+  /** What picks for streams and long calls compare: those in flight or just picked, and those that failed lately. */
+  readonly lastingBusy: number;
   /** Where its last turn stands in the order of all turns of the process; 0 without one. Wraps at 32 bits. */
   readonly lastTurn: number;
-  /** Peak-EWMA of the time to the first response as of the last sample, in milliseconds; 0 without a sample. */
-  readonly ewmaMs: number;
-  /** `ewmaMs` in whole microseconds: pickers compare these, small integers being part of the object where doubles are not. */
-  readonly ewmaUs: number;
   /**
-   * `ewmaUs` faded with the time that has passed since the last sample; never above it. What an endpoint is *blamed* for
-   * fades, so that a slow one is tried again; what others are *measured against* (`ewmaUs`) does not, else an
-   * endpoint that nobody called for a while would look like the fastest of all.
+   * How slow it was lately: peak-EWMA of its good answers, in multiples of their methods' usual times, with what it was blamed for
+   * since. 1 is usual, 0 is no sample.
    */
-  readonly fadedUs: number;
-  /** Its oldest attempt is overdue and nothing has come back since. Set by `sweep`, cleared by a response too. */
+  readonly slowness: number;
+  /**
+   * `slowness` in whole thousandths: pickers compare these, small integers being part of the object where doubles are not.
+   * What *others* are measured against: it does not fade, else an endpoint that nobody called for a while would look like
+   * the fastest of all. 0, which is no measure, without a sample and after a failure until the next good answer.
+   */
+  readonly measure: number;
+  /**
+   * `slowness` in whole thousandths, faded with the time that has passed since the last sample: what it is *blamed* for
+   * fades, so that a slow one is tried again.
+   */
+  readonly blame: number;
+  /** An attempt, streams aside, is overdue and nothing has come back since it began. Set by `sweep`, cleared by a response too. */
   readonly isSuspect: boolean;
-  /**
-   * The same of answers alone, whatever failed in between: what a deadline or a silence is measured against. Milliseconds; 0
-   * without an answer.
-   */
+  /** Peak-EWMA of how long its good answers took, in milliseconds, whatever their methods; 0 without one. */
   readonly usualMs: number;
   /** How it compares with its peers. */
   readonly pace: Pace;
+  /** How it is looked at again while it is suspect. */
+  readonly suspicion: Suspicion;
+  /**
+   * How long a good answer of this method usually takes here, in milliseconds: the method's own time, and longer as far as
+   * this endpoint has been slower than usual. 0 when unknown.
+   */
+  usualOf(time: MethodTime): number;
   /**
    * It was picked. Not when the attempt starts: grpc-js picks for all calls of a burst before it starts the first, and whoever
    * had waited longest would get them all.
    */
   takeTurn(): void;
+  /** It was picked for a call that lasts, which counts from now on; until the next sweep, should it never start. */
+  takeLasting(): void;
   /** Its breaker has closed: what it was blamed for is over. */
   forgive(nowMs: number): void;
-  /** The attempts begun and not ended, oldest first, as of now. */
+  /** A health check has passed: what runs now is no evidence of silence. */
+  vouched(): void;
+  /** The attempts begun and not ended as of now: calls, oldest first, then streams. */
   running(): readonly AttemptLink[];
   /** Without effect on an attempt that is already running. */
   attemptStarted(attempt: AttemptLink, nowMs: number): void;
   /** First headers or message of the attempt. Calls after the first, and after the end, have no effect. */
-  attemptResponded(attempt: AttemptLink, nowMs: number): void;
-  /** Calls after the first have no effect. A success that never reported a response is one now. */
+  attemptResponded(attempt: AttemptLink): void;
+  /** Calls after the first have no effect. The method's time knows of it already. */
   attemptEnded(attempt: AttemptLink, nowMs: number, outcome: LoadOutcome): void;
   /**
    * Called from the lane's shared tick: every 100 ms for as long as anything is in flight. A gap of more than
@@ -61,23 +95,32 @@ export interface EndpointLoad {
 
 /** Time constant of the moving average. */
 const EWMA_TAU_MS = 10_000;
-/** 0 stands for "no sample", so no sample is 0. */
-const MIN_SAMPLE_MS = 0.001;
-/** The first event of a watch stream may come after an hour, and must not bar the endpoint for long. */
-export const MAX_SAMPLE_MS = 10_000;
+/** What is quicker counts as this, so that less than 1 ms, three times as long, is left to our own event loop. */
+const LEAST_USUAL_MS = 1 / 3;
+/** One answer makes an endpoint look so many times slower than usual at most: it is forgotten in 46 s then. */
+const MAX_SLOWNESS = 300;
+const MAX_SAMPLE_MS = 10_000;
 /** One failure makes an endpoint look this much slower at most. */
 const MAX_FAILURE_FACTOR = 10;
 const SUSPECT_FLOOR_MS = 100;
 const SUSPECT_FACTOR = 10;
 const STALL_MS = 300;
+/** A stream that fails counts among the open ones for so long, while nobody knows how long such streams last. */
+const FAILED_STREAM_MS = 3_000;
 
 /** The load of an endpoint that was never called: no latency known, which the pickers treat as neither fast nor slow. */
 export function createEndpointLoad(): EndpointLoad {
   return new TrackedLoad();
 }
 
-export function createAttemptLink(): AttemptLink {
-  return { startedAtMs: 0, responded: false, previous: undefined, next: undefined };
+/** For simulations. Without a time of its method, milliseconds are the multiples: the usual time is 1 ms. */
+export function createAttemptLink(
+  time: MethodTime = new MethodTime(1),
+  kind: 'call' | 'long' | 'stream' = 'call',
+): AttemptLink {
+  const isStream = kind === 'stream';
+  const lasts = kind !== 'call';
+  return { startedAtMs: 0, responded: false, time, isStream, lasts, previous: undefined, next: undefined };
 }
 
 /** Turns taken so far, in 32 bits. */
@@ -85,18 +128,29 @@ let turns = 0;
 
 class TrackedLoad implements EndpointLoad {
   // What a pick reads comes first, to lie in one cache line.
-  inFlight = 0;
-  ewmaUs = 0;
-  fadedUs = 0;
+  busy = 0;
+  measure = 0;
+  blame = 0;
   isSuspect = false;
   lastTurn = 0;
-  ewmaMs = 0;
+  lastingBusy = 0;
+  inFlight = 0;
+  slowness = 0;
   usualMs = 0;
   readonly pace = new Pace();
+  readonly suspicion = new Suspicion();
 
-  /** Head and tail of the circular list of running attempts; a link outside the list has no neighbours. */
-  private readonly ends: AttemptLink = createAttemptLink();
-  /** Oldest running attempt that began after the last response from this endpoint. */
+  /** `slowness` of good answers alone, whatever failed in between; 0 without one. */
+  private usualSlowness = 0;
+  private lasting = 0;
+  /** Of those that last: picked for since the last sweep, and not started. */
+  private offered = 0;
+  private readonly failedCalls = new QuickFailures();
+  private readonly failedLasting = new QuickFailures();
+  /** Heads and tails of the circular lists of running attempts; a link outside the lists has no neighbours. */
+  private readonly calls: AttemptLink = createAttemptLink();
+  private readonly streams: AttemptLink = createAttemptLink();
+  /** Oldest attempt, streams aside, that began after the last response from this endpoint. */
   private unanswered: AttemptLink | undefined = undefined;
   private sampledAtMs = 0;
   private sweptAtMs = Number.NEGATIVE_INFINITY;
@@ -106,8 +160,14 @@ class TrackedLoad implements EndpointLoad {
   private trustedSinceMs = Number.NEGATIVE_INFINITY;
 
   constructor() {
-    this.ends.previous = this.ends;
-    this.ends.next = this.ends;
+    for (const ends of [this.calls, this.streams]) {
+      ends.previous = ends;
+      ends.next = ends;
+    }
+  }
+
+  usualOf({ usualMs }: MethodTime): number {
+    return usualMs * Math.max(1, this.usualSlowness);
   }
 
   takeTurn(): void {
@@ -115,9 +175,16 @@ class TrackedLoad implements EndpointLoad {
     this.lastTurn = turns;
   }
 
+  takeLasting(): void {
+    this.offered += 1;
+    this.lastingBusy += 1;
+  }
+
   running(): readonly AttemptLink[] {
     const running: AttemptLink[] = [];
-    for (let link = this.ends.next; link !== undefined && link !== this.ends; link = link.next) running.push(link);
+    for (const ends of [this.calls, this.streams]) {
+      for (let link = ends.next; link !== undefined && link !== ends; link = link.next) running.push(link);
+    }
     return running;
   }
 
@@ -125,85 +192,150 @@ class TrackedLoad implements EndpointLoad {
     if (attempt.next !== undefined) return;
     attempt.startedAtMs = nowMs;
     attempt.responded = false;
-    const last = this.ends.previous ?? this.ends;
+    const ends = attempt.isStream ? this.streams : this.calls;
+    const last = ends.previous ?? ends;
     attempt.previous = last;
-    attempt.next = this.ends;
+    attempt.next = ends;
     last.next = attempt;
-    this.ends.previous = attempt;
+    ends.previous = attempt;
     if (this.inFlight === 0) this.busySinceMs = nowMs;
     this.inFlight += 1;
-    this.unanswered ??= attempt;
+    if (!attempt.isStream) this.unanswered ??= attempt;
+    if (attempt.lasts) {
+      this.lasting += 1;
+      if (this.offered > 0) this.offered -= 1;
+    }
+    this.weigh(nowMs);
   }
 
-  attemptResponded(attempt: AttemptLink, nowMs: number): void {
+  attemptResponded(attempt: AttemptLink): void {
     if (attempt.next === undefined || attempt.responded) return;
     attempt.responded = true;
-    this.receive(attempt, nowMs);
+    this.receive();
   }
 
   attemptEnded(attempt: AttemptLink, nowMs: number, outcome: LoadOutcome): void {
     const { previous, next } = attempt;
     if (previous === undefined || next === undefined) return;
-    if (this.unanswered === attempt) this.unanswered = next === this.ends ? undefined : next;
+    if (this.unanswered === attempt) this.unanswered = next === this.calls ? undefined : next;
     previous.next = next;
     next.previous = previous;
     attempt.previous = undefined;
     attempt.next = undefined;
     this.inFlight -= 1;
-    if (attempt.responded) return;
-    if (outcome === 'success') this.receive(attempt, nowMs);
-    else if (outcome === 'failure') this.blame(attempt, nowMs);
+    if (attempt.lasts) this.lasting -= 1;
+    if (!attempt.responded && (outcome === 'success' || outcome === 'answered')) this.receive();
+    if (outcome === 'success') this.answered(attempt, nowMs);
+    else if (outcome !== 'neutral') this.failed(attempt, nowMs);
+    this.weigh(nowMs);
   }
 
   sweep(nowMs: number): boolean {
     const stalled = this.isStalled(nowMs);
     if (stalled) this.trustedSinceMs = nowMs;
     this.sweptAtMs = nowMs;
-    if (this.ewmaMs > 0) this.fadedUs = Math.round(this.ewmaUs * Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS));
+    if (this.slowness > 0) {
+      this.blame = Math.round(1000 * this.slowness * Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS));
+    }
+    this.offered = 0;
+    this.setApart(nowMs);
+    this.weigh(nowMs);
     const was = this.isSuspect;
     const toldBefore = this.wasSuspectAtSweep;
     // After a stall the answers may well lie unread in the sockets: whoever was not suspect before is not now.
     this.isSuspect = this.isOverdue(nowMs) && (was || !stalled);
+    if (this.isSuspect && !was) this.suspicion.began(nowMs);
     this.wasSuspectAtSweep = this.isSuspect;
     return this.isSuspect !== toldBefore;
   }
 
+  /** A long poll may be the oldest, and not overdue where a younger call is. */
   private isOverdue(nowMs: number): boolean {
-    if (this.unanswered === undefined) return false;
-    return nowMs - this.unanswered.startedAtMs > Math.max(SUSPECT_FLOOR_MS, SUSPECT_FACTOR * this.usualMs);
+    for (let link = this.unanswered; link !== undefined && link !== this.calls; link = link.next) {
+      const ageMs = nowMs - link.startedAtMs;
+      if (ageMs <= SUSPECT_FLOOR_MS) return false;
+      if (ageMs > SUSPECT_FACTOR * this.usualOf(link.time)) return true;
+    }
+    return false;
   }
 
   forgive(nowMs: number): void {
-    if (this.usualMs > 0 && this.usualMs < this.ewmaMs) this.learn(this.usualMs, nowMs);
+    this.failedCalls.forget();
+    this.failedLasting.forget();
+    this.weigh(nowMs);
+    if (this.usualSlowness > 0 && this.usualSlowness < this.slowness) this.learn(this.usualSlowness, nowMs);
+  }
+
+  vouched(): void {
+    this.receive();
+    this.suspicion.isVouchSpent = true;
+  }
+
+  /**
+   * Calls that turn out to last: of a method that nobody had answered when they began, or overdue. Where they are evidence of
+   * illness the endpoint is suspect; how much it has to do they do not say, and must not turn quick calls away for good.
+   */
+  private setApart(nowMs: number): void {
+    for (let link = this.calls.next; link !== undefined && link !== this.calls; link = link.next) {
+      const ageMs = nowMs - link.startedAtMs;
+      if (ageMs < LONG_MS) return;
+      const { time } = link;
+      if (link.lasts || (time.usualMs > 0 && !time.isLong && ageMs <= SUSPECT_FACTOR * time.usualMs)) continue;
+      link.lasts = true;
+      this.lasting += 1;
+    }
+  }
+
+  /** What pickers read, from what has changed. */
+  private weigh(nowMs: number): void {
+    this.failedCalls.fade(nowMs);
+    this.failedLasting.fade(nowMs);
+    this.busy = this.inFlight - this.lasting + this.failedCalls.count;
+    this.lastingBusy = this.lasting + this.offered + this.failedLasting.count;
   }
 
   /** Whatever runs now began before this response, so none of it is evidence of silence any more. */
-  private receive(attempt: AttemptLink, nowMs: number): void {
+  private receive(): void {
     this.unanswered = undefined;
     this.isSuspect = false;
-    if (this.isDistorted(attempt, nowMs)) return;
-    const sampleMs = Math.min(Math.max(nowMs - attempt.startedAtMs, MIN_SAMPLE_MS), MAX_SAMPLE_MS);
-    if (this.pace.sampled(sampleMs, attempt.startedAtMs, nowMs)) {
-      this.usualMs = sampleMs;
-      this.learn(sampleMs, nowMs);
+    this.suspicion.answered();
+  }
+
+  private answered(attempt: AttemptLink, nowMs: number): void {
+    if (attempt.isStream || this.isDistorted(attempt, nowMs)) return;
+    const { time } = attempt;
+    const tookMs = nowMs - attempt.startedAtMs;
+    const kept = Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS);
+    this.usualMs = Math.min(peak(this.usualMs, tookMs, kept), MAX_SAMPLE_MS);
+    // Long polls vary: what is usual of a method takes time to tell where it takes long.
+    if (time.isLong && !time.isKnown) return;
+    const sample = Math.min(multiple(tookMs, time.usualMs), MAX_SLOWNESS);
+    if (this.pace.sampled(sample, tookMs, attempt.startedAtMs, nowMs)) {
+      this.usualMs = tookMs;
+      this.usualSlowness = sample;
+      this.learn(sample, nowMs);
       return;
     }
-    const kept = Math.exp((this.sampledAtMs - nowMs) / EWMA_TAU_MS);
-    this.usualMs = peak(this.usualMs, sampleMs, kept);
-    this.learn(peak(this.ewmaMs, sampleMs, kept), nowMs);
+    this.usualSlowness = peak(this.usualSlowness, sample, kept);
+    this.learn(peak(this.slowness, sample, kept), nowMs);
   }
 
   /** A failure never makes an endpoint look fast, however quickly it came; one that took long makes it look slow. */
-  private blame(attempt: AttemptLink, nowMs: number): void {
-    const elapsedMs = nowMs - attempt.startedAtMs;
-    if (this.ewmaMs === 0 || elapsedMs <= this.ewmaMs || this.isDistorted(attempt, nowMs)) return;
-    this.learn(Math.min(elapsedMs, MAX_FAILURE_FACTOR * this.ewmaMs, MAX_SAMPLE_MS), nowMs);
+  private failed(attempt: AttemptLink, nowMs: number): void {
+    const tookMs = nowMs - attempt.startedAtMs;
+    const { usualMs } = attempt.time;
+    if (attempt.lasts) this.failedLasting.failed(tookMs, usualMs > 0 ? usualMs : FAILED_STREAM_MS, nowMs);
+    else this.failedCalls.failed(tookMs, usualMs, nowMs);
+    if (attempt.isStream) return;
+    const sample = Math.min(multiple(tookMs, usualMs), MAX_FAILURE_FACTOR * this.slowness, MAX_SLOWNESS);
+    if (usualMs > 0 && sample > this.slowness && !this.isDistorted(attempt, nowMs)) this.learn(sample, nowMs);
+    this.measure = 0;
   }
 
-  private learn(ewmaMs: number, nowMs: number): void {
-    this.ewmaMs = ewmaMs;
-    this.ewmaUs = Math.max(1, Math.round(ewmaMs * 1000));
-    this.fadedUs = this.ewmaUs;
+  private learn(slowness: number, nowMs: number): void {
+    this.slowness = slowness;
+    this.measure = Math.max(1, Math.round(1000 * slowness));
+    this.blame = this.measure;
     this.sampledAtMs = nowMs;
   }
 
@@ -216,7 +348,12 @@ class TrackedLoad implements EndpointLoad {
   }
 }
 
+/** How many times the usual time an answer took. > 0. */
+function multiple(tookMs: number, usualMs: number): number {
+  return Math.max(tookMs, LEAST_USUAL_MS) / Math.max(usualMs, LEAST_USUAL_MS);
+}
+
 /** A sample above the average is taken at once, one below draws it down as far as time has passed. */
-function peak(averageMs: number, sampleMs: number, kept: number): number {
-  return sampleMs < averageMs ? sampleMs + (averageMs - sampleMs) * kept : sampleMs;
+function peak(average: number, sample: number, kept: number): number {
+  return sample < average ? sample + (average - sample) * kept : sample;
 }

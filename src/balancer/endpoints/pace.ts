@@ -15,6 +15,8 @@ const FIRST_INTERVAL_MS = 2_000;
 const MAX_INTERVAL_MS = 8_000;
 /** Shunned again within this, it is not asked more often than it was at last. */
 const RELAPSE_MS = 60_000;
+/** What is shorter than this may well be our own event loop's, however many times the usual it is. */
+const SLOW_FLOOR_MS = 5;
 /** Weight of a new sample in the mean. */
 const ALPHA = 1 / 16;
 
@@ -23,15 +25,16 @@ const ALPHA = 1 / 16;
  * for a measuring call now and then, rarer the longer it lasts. A fading memory alone cannot keep such an endpoint away: each
  * time it has faded, or the others have had a bad moment, somebody pays for finding out again.
  *
- * Fed with samples by the endpoint's load; judged by its pools on each tick. Times are monotonic milliseconds.
+ * Fed by the endpoint's load with good answers, as multiples of what their methods usually take; judged by its pools on each
+ * tick. Times are monotonic milliseconds.
  */
 export class Pace {
   /** Changed by the judge only. */
   isShunned = false;
-  /** Of the last answers or so, each counting alike; 0 without any. Unlike a peak it does not jump. */
-  meanMs = 0;
-  /** What is slow, as the judge sees it; nothing is until it has said. */
-  limitMs: number = Number.POSITIVE_INFINITY;
+  /** Of the last multiples or so, each counting alike; 0 without any. Unlike a peak it does not jump. */
+  mean = 0;
+  /** Which multiples are slow, as the judge sees it; none is until it has said. */
+  limit: number = Number.POSITIVE_INFINITY;
   #samples = 0;
   #sampledAtMs = 0;
   #strikes = 0;
@@ -42,12 +45,15 @@ export class Pace {
   #shunnedAtMs = 0;
   #restoredAtMs = Number.NEGATIVE_INFINITY;
 
-  /** An answer came after `latencyMs`. True: it was a measuring call's, and good; earlier slow ones are over. */
-  sampled(latencyMs: number, startedAtMs: number, nowMs: number): boolean {
+  /**
+   * A good answer came after `multiple` times its method's usual time. True: it was a measuring call's, and quick; earlier slow
+   * ones are over.
+   */
+  sampled(multiple: number, tookMs: number, startedAtMs: number, nowMs: number): boolean {
     this.#samples += 1;
     this.#sampledAtMs = nowMs;
-    this.meanMs += (latencyMs - this.meanMs) * Math.max(ALPHA, 1 / this.#samples);
-    const isSlow = latencyMs > this.limitMs;
+    this.mean += (multiple - this.mean) * Math.max(ALPHA, 1 / this.#samples);
+    const isSlow = multiple > this.limit && tookMs >= SLOW_FLOOR_MS;
     if (!this.isShunned) {
       this.#strike(isSlow, nowMs);
       return false;
@@ -57,7 +63,7 @@ export class Pace {
     this.#wellInARow = isSlow ? 0 : this.#wellInARow + 1;
     if (isSlow) this.#intervalMs = Math.min(2 * this.#intervalMs, MAX_INTERVAL_MS);
     this.#dueAtMs = nowMs + (isSlow ? this.#intervalMs : WELL_EVERY_MS);
-    if (!isSlow) this.meanMs = latencyMs;
+    if (!isSlow) this.mean = multiple;
     return !isSlow;
   }
 

@@ -4,9 +4,12 @@ import type { EndpointLoad } from '../endpoints/load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
 import { DRAW_RANGE, Draws, WeightedIndex } from './weighted-index';
 
+/** Endpoints that the pick for a call that lasts looks at. */
+const LASTING_CHOICES = 16;
+
 /**
- * `least_request`: of two endpoints drawn by weight, the one with fewer attempts in flight for its weight; of more when
- * `choices` says so.
+ * `least_request`: of two endpoints drawn by weight, the one with fewer calls in flight for its weight; of more when
+ * `choices` says so. For a call that lasts, of several endpoints the one with the fewest such calls.
  */
 export function createLeastRequestPicker(ready: readonly Connection[], random: Random, choices = 2): PoolPicker {
   return choices > 2 ? new ManyChoicesPicker(ready, random, choices) : new TwoChoicesPicker(ready, random);
@@ -33,6 +36,7 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
 
   pick(context: PickContext): Connection | undefined {
     if (context.tried === undefined) {
+      if (context.lasts === true) return this.pickForLasting();
       const drawn = this.draw();
       const load = this.loads[drawn] as EndpointLoad;
       if (!load.isSuspect) {
@@ -57,9 +61,9 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return first;
     if (a.isSuspect) return second;
-    const costA = (a.inFlight + 1) * this.slowness(a, b);
-    const costB = (b.inFlight + 1) * this.slowness(b, a);
-    if (costB !== costA || a.inFlight > 0) return costB < costA ? second : first;
+    const costA = (a.busy + 1) * this.slowness(a, b);
+    const costB = (b.busy + 1) * this.slowness(b, a);
+    if (costB !== costA || a.busy > 0) return costB < costA ? second : first;
     // The difference of turns has its sign bit set when the second's was earlier, also where they have wrapped. A branch would
     // be guessed wrong half of the time, which costs as much as a third of the pick.
     return first ^ ((first ^ second) & ((b.lastTurn - a.lastTurn) >> 31));
@@ -86,6 +90,32 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     return this.isFirstAtFault(first, second) ? second : first;
   }
 
+  /**
+   * Calls that last are few, so that a pick may look at more endpoints than two: these, from one that is drawn on. What counts
+   * is how many such calls are open for the weight; quick ones come and go meanwhile.
+   */
+  private pickForLasting(): Connection | undefined {
+    const { loads, ready } = this;
+    let best = this.drawOne();
+    const looked = Math.min(ready.length, LASTING_CHOICES);
+    for (let step = 1, next = best; step < looked; step += 1) {
+      next = next + 1 === ready.length ? 0 : next + 1;
+      if (this.isBetterForLasting(best, next)) best = next;
+    }
+    const load = loads[best] as EndpointLoad;
+    load.takeLasting();
+    load.takeTurn();
+    return ready[best];
+  }
+
+  private isBetterForLasting(first: number, second: number): boolean {
+    const a = this.loads[first] as EndpointLoad;
+    const b = this.loads[second] as EndpointLoad;
+    if (a.isSuspect || b.isSuspect) return a.isSuspect && !b.isSuspect;
+    if (this.isCheaper(first, second, a.lastingBusy, b.lastingBusy)) return true;
+    return this.index.isUniform && a.lastingBusy === b.lastingBusy && b.lastTurn - a.lastTurn < 0;
+  }
+
   /** Any index but `index`, all equally likely. */
   private anotherThan(index: number): number {
     const other = this.draws.below(this.ready.length - 1);
@@ -102,8 +132,15 @@ export class TwoChoicesPicker implements PoolPicker, Drawing {
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return false;
     if (a.isSuspect) return true;
-    let inFlightA = a.inFlight;
-    let inFlightB = b.inFlight;
+    return this.isCheaper(first, second, a.busy, b.busy);
+  }
+
+  /** Would the second's cost be lower, with so many in flight at each? */
+  private isCheaper(first: number, second: number, atFirst: number, atSecond: number): boolean {
+    const a = this.loads[first] as EndpointLoad;
+    const b = this.loads[second] as EndpointLoad;
+    let inFlightA = atFirst;
+    let inFlightB = atSecond;
     if (!this.index.isUniform) {
       const weightA = this.weights[first] as number;
       const weightB = this.weights[second] as number;

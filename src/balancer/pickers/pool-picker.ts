@@ -9,6 +9,11 @@ import type { Connection, Endpoint } from '../endpoints/endpoint';
 export interface PoolPicker {
   /** Undefined only when every connection of the pool is in `context.tried`. Avoids suspects while there is anyone else. */
   pick(context: PickContext): Connection | undefined;
+  /**
+   * Would the call of this hash be this endpoint's, were it no suspect? Only where calls have an endpoint of their own
+   * (`ring_hash`): there suspects stay in the picker, which goes round them, so that nobody else's calls move.
+   */
+  owns?(connection: Connection, hash: number): boolean;
 }
 
 export interface PickContext {
@@ -18,6 +23,8 @@ export interface PickContext {
   readonly hash: number;
   /** Endpoints that this call has already tried, oldest first; undefined on a first attempt. */
   readonly tried: readonly Endpoint[] | undefined;
+  /** A stream, or a call that usually takes long: only how many such are open counts. False when left out. */
+  readonly lasts?: boolean;
 }
 
 /** `ready` is never empty and never changes afterwards; weights are read from the endpoints when the picker is built. */

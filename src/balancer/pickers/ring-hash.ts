@@ -40,6 +40,11 @@ class RingHashPicker implements PoolPicker {
     return this.walkFrom(position, context);
   }
 
+  owns(connection: Connection, hash: number): boolean {
+    const owner = this.ring.owners[this.positionAfter(hash)] as number;
+    return this.ready[owner] === connection;
+  }
+
   private positionAfter(hash: number): number {
     const { points, slices, sliceShift } = this.ring;
     let position = slices[hash >>> sliceShift] as number;

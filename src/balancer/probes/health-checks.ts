@@ -31,15 +31,21 @@ export interface HealthCheckDeps {
   readonly changed: () => void;
 }
 
+/** `ticket` is what the endpoint's breaker knows it by; undefined while its load alone has asked. */
+interface RunningCheck {
+  ticket: number | undefined;
+  readonly end: () => void;
+}
+
 /**
- * Finds out by `grpc.health.v1.Health/Check` whether an endpoint that is half-open or doubtful is well, at no caller's
- * risk (docs/decisions/0024). Told when there may be something to find out: by breakers, ended attempts, new connections
+ * Finds out by `grpc.health.v1.Health/Check` whether an endpoint that is half-open, doubtful or suspect is well, at no
+ * caller's risk (docs/decisions/0024, 0026). Told when there may be something to find out: by breakers, ended attempts, new connections
  * and the shared tick. One check of an endpoint at a time; a server without a health service costs one RPC a connection.
  */
 export class HealthChecks {
   readonly #deps: HealthCheckDeps;
   /** Checks that are out, and how each is given up. */
-  readonly #running = new Map<Endpoint, { readonly end: () => void }>();
+  readonly #running = new Map<Endpoint, RunningCheck>();
   /** Connected now to a server that has no health service, or one that is not believed. */
   readonly #without = new WeakSet<RealSubchannel>();
   /** Checks in a row that a server answered badly, whose breaker was half-open. */
@@ -53,12 +59,36 @@ export class HealthChecks {
   /** Starts a check if one is due, and there is a connection to ask on. Changes no breaker before it returns. */
   look(endpoint: Endpoint, nowMs: number): void {
     const { breaker } = endpoint;
-    if (breaker?.needsCheck(nowMs) !== true || this.#isClosed || this.#running.has(endpoint)) return;
+    const running = this.#running.get(endpoint);
+    if (breaker?.needsCheck(nowMs) !== true || this.#isClosed || running?.ticket !== undefined) return;
     if (breaker.state === 'halfOpen' && this.#isDisbelieved(endpoint)) return;
+    if (running !== undefined) {
+      // It was begun since the endpoint is suspect, and finds out as much.
+      running.ticket = breaker.beginCheck();
+      return;
+    }
     const connection = this.#readyConnection(endpoint);
     if (connection === undefined) return;
     const subchannel = connection.subchannel.getRealSubchannel();
-    if (!this.#without.has(subchannel)) this.#start(endpoint, subchannel, connection.defaultAuthority);
+    if (this.#without.has(subchannel)) return;
+    const started = this.#start(endpoint, subchannel, connection.defaultAuthority);
+    if (started !== undefined) started.ticket = breaker.beginCheck();
+  }
+
+  /**
+   * Starts a check of an endpoint that is suspect and that its breaker has no doubts of, or leaves it to a call where a
+   * check cannot help. A frozen one answers neither: it is asked again, and costs no call.
+   */
+  lookAtSuspect(endpoint: Endpoint): void {
+    const { load, breaker } = endpoint;
+    const { suspicion } = load;
+    if (!load.isSuspect || suspicion.needsCall || this.#isClosed || this.#running.has(endpoint)) return;
+    if (breaker !== undefined && (breaker.state !== 'closed' || breaker.isDoubtful)) return;
+    const connection = this.#readyConnection(endpoint);
+    if (connection === undefined) return;
+    const subchannel = connection.subchannel.getRealSubchannel();
+    if (suspicion.isVouchSpent || this.#without.has(subchannel)) suspicion.needsCall = true;
+    else this.#start(endpoint, subchannel, connection.defaultAuthority);
   }
 
   /** An endpoint's breaker has changed its state. */
@@ -86,7 +116,8 @@ export class HealthChecks {
     this.#running.delete(endpoint);
   }
 
-  #start(endpoint: Endpoint, subchannel: RealSubchannel, authority: string): void {
+  /** Undefined: the connection is gone, which grpc-js is about to tell. */
+  #start(endpoint: Endpoint, subchannel: RealSubchannel, authority: string): RunningCheck | undefined {
     const { clock } = this.#deps;
     const limitMs = checkLimitMs(endpoint.load.usualMs);
     let giveUp: () => void;
@@ -97,16 +128,20 @@ export class HealthChecks {
         settle(answer === 'serving' ? 'passed' : answer === 'bad' ? 'failed' : 'unknown', reason, answer);
       });
     } catch {
-      // The connection is gone, which grpc-js is about to tell.
-      return;
+      return undefined;
     }
-    const ticket = endpoint.breaker?.beginCheck() ?? 0;
     const settle = (verdict: CheckVerdict, reason: string, answer: HealthAnswer | undefined): void => {
       if (isOver) return;
       isOver = true;
       timer.cancel();
       this.#running.delete(endpoint);
-      this.#settle(endpoint, ticket, verdict, reason, answer);
+      if (answer === 'serving' && endpoint.load.isSuspect) {
+        endpoint.load.vouched();
+        this.#deps.changed();
+      }
+      if (running.ticket !== undefined) this.#settle(endpoint, running.ticket, verdict, reason, answer);
+      // A server that says it does not serve, and answers calls, is common: nobody has ever set its status.
+      else if (answer === 'bad' || answer === 'none') endpoint.load.suspicion.needsCall = true;
     };
     const timer = clock.setTimer(limitMs, () => {
       // An answer may lie unread in the socket, since timers run before sockets are read.
@@ -123,7 +158,9 @@ export class HealthChecks {
       timer.cancel();
       giveUp();
     };
-    this.#running.set(endpoint, { end });
+    const running: RunningCheck = { ticket: undefined, end };
+    this.#running.set(endpoint, running);
+    return running;
   }
 
   #settle(

@@ -3,6 +3,7 @@ import { chooseHeldOut } from '../../breaker/ejection';
 import type { Random } from '../../internal/random';
 import { sameItems } from '../../internal/same-items';
 import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
+import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
 import { judgePaces } from '../pickers/laggards';
@@ -61,6 +62,7 @@ export class Pool {
   #connected: readonly ChannelConnection[] = [];
   #probes: readonly ChannelConnection[] = [];
   #shunned: readonly ChannelConnection[] = [];
+  #suspects: readonly ChannelConnection[] = [];
   #onTrial: readonly ChannelConnection[] = [];
   #judgedAtMs = Number.NEGATIVE_INFINITY;
   #healthy = 0;
@@ -105,6 +107,11 @@ export class Pool {
     return this.#shunned;
   }
 
+  /** Left out for an overdue answer; where no health check can speak for one, it gets one call a second. */
+  get suspects(): readonly ChannelConnection[] {
+    return this.#suspects;
+  }
+
   /** Nobody in it is well: it serves only in a panic. */
   get isAllBad(): boolean {
     return this.#healthy === 0;
@@ -142,6 +149,18 @@ export class Pool {
     return undefined;
   }
 
+  /** One of the suspects that this call is to look at. Asked in a pick; whoever is returned gets the call. */
+  toLookAt({ mayRetry, hash }: RoutedCall, nowMs: number): ChannelConnection | undefined {
+    for (const member of this.#suspects) {
+      const { load } = member.endpoint;
+      if (!member.isReady || !load.isSuspect || !load.suspicion.isDue(nowMs, mayRetry)) continue;
+      if (hash >= 0 && this.#picker?.owns?.(member, hash) === false) continue;
+      load.suspicion.offered(nowMs);
+      return member;
+    }
+    return undefined;
+  }
+
   /** Compares the members with one another. Called on each tick; true when one is shunned, or restored, that was not before. */
   judge(nowMs: number): boolean {
     if (!this.#mayShun) return false;
@@ -157,6 +176,11 @@ export class Pool {
   /** Who chose another algorithm wants its shares; `peak_ewma` is the one that goes by latency. */
   get #mayShun(): boolean {
     return this.#parts.balancing.algorithm === 'peak_ewma';
+  }
+
+  /** Calls have endpoints of their own: its picker goes round suspects, so that only their calls move. */
+  get #hasOwners(): boolean {
+    return this.#parts.balancing.algorithm === 'ring_hash';
   }
 
   /** Looks at connectivity, breakers, suspicion and weights afresh; a picker is made anew only when one of them differs. */
@@ -187,7 +211,8 @@ export class Pool {
     const heldOut = new Set(this.#holdOut(bad));
     const admitted = only(connected, (member) => !heldOut.has(member));
     const trusted = only(admitted, isTrusted);
-    const usable = trusted.length > 0 ? trusted : admitted;
+    const usable = trusted.length === 0 ? admitted : this.#hasOwners ? only(admitted, isBeyondDoubt) : trusted;
+    this.#suspects = trusted.length === 0 || trusted === admitted ? [] : admitted.filter(isMereSuspect);
     const brisk = this.#mayShun ? only(usable, (member) => !isShunned(member)) : usable;
     const preferred = brisk.length > 0 ? brisk : usable;
     this.#shunned = preferred === usable ? [] : usable.filter(isShunned);
@@ -260,8 +285,17 @@ function only(
   return members.every(mayStay) ? members : members.filter(mayStay);
 }
 
-function isTrusted({ endpoint: { load, breaker } }: ChannelConnection): boolean {
-  return !load.isSuspect && breaker?.isDoubtful !== true;
+function isTrusted(member: ChannelConnection): boolean {
+  return !member.endpoint.load.isSuspect && isBeyondDoubt(member);
+}
+
+function isBeyondDoubt({ endpoint: { breaker } }: ChannelConnection): boolean {
+  return breaker?.isDoubtful !== true;
+}
+
+/** Doubtful ones are verified for their breakers' sake. */
+function isMereSuspect(member: ChannelConnection): boolean {
+  return member.endpoint.load.isSuspect && isBeyondDoubt(member);
 }
 
 function isShunned({ endpoint }: ChannelConnection): boolean {

@@ -7,7 +7,7 @@ describe('what an endpoint is blamed for', () => {
     const answered = createAttemptLink();
     load.sweep(0);
     load.attemptStarted(answered, 0);
-    load.attemptResponded(answered, 2);
+    load.attemptResponded(answered);
     load.attemptEnded(answered, 2, 'success');
     const failed = createAttemptLink();
     load.sweep(100);
@@ -15,9 +15,9 @@ describe('what an endpoint is blamed for', () => {
     load.sweep(200);
     load.attemptEnded(failed, 250, 'failure');
     expect(load.usualMs).toBe(2);
-    expect(load.ewmaMs).toBe(20);
+    expect(load.slowness).toBe(20);
     load.forgive(300);
-    expect(load.ewmaMs).toBe(2);
+    expect(load.slowness).toBe(2);
     expect(load.usualMs).toBe(2);
   });
 });

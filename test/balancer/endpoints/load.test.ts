@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MethodTime } from '../../../src/balancer/attempts/method-times';
 import {
   type AttemptLink,
   createAttemptLink,
@@ -18,7 +19,7 @@ function complete(load: EndpointLoad, startMs: number, endMs: number): void {
   const attempt = createAttemptLink();
   load.attemptStarted(attempt, startMs);
   sweepBetween(load, startMs, endMs);
-  load.attemptResponded(attempt, endMs);
+  load.attemptResponded(attempt);
   load.attemptEnded(attempt, endMs, 'success');
 }
 
@@ -37,9 +38,9 @@ describe('attempts in flight', () => {
     expect(load.inFlight).toBe(2);
     load.attemptEnded(first, 5, 'success');
     load.attemptEnded(first, 6, 'failure');
-    load.attemptResponded(first, 60);
+    load.attemptResponded(first);
     expect(load.inFlight).toBe(1);
-    expect(load.ewmaMs).toBe(5);
+    expect(load.slowness).toBe(5);
     load.attemptEnded(second, 7, 'neutral');
     expect(load.inFlight).toBe(0);
   });
@@ -53,7 +54,7 @@ describe('attempts in flight', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 200 }), (events) => {
         const load = createEndpointLoad();
-        const attempts: AttemptLink[] = Array.from({ length: 8 }, createAttemptLink);
+        const attempts: AttemptLink[] = Array.from({ length: 8 }, () => createAttemptLink());
         const running = new Map<AttemptLink, number>();
         let receivedAt = -1;
         let step = 0;
@@ -72,19 +73,19 @@ describe('attempts in flight', () => {
             load.attemptStarted(attempt, nowMs);
           } else if (kind === 'respond') {
             if (running.has(attempt) && !attempt.responded) receivedAt = step;
-            load.attemptResponded(attempt, nowMs);
+            load.attemptResponded(attempt);
           } else if (kind === 'sweep') {
             expect(load.sweep(nowMs)).toBe(load.isSuspect !== suspectAtSweep);
             suspectAtSweep = load.isSuspect;
             const oldest = [...running].filter(([link]) => (startedStep.get(link) ?? 0) > receivedAt)[0];
-            const overdueMs = Math.max(100, 10 * load.ewmaMs);
+            const overdueMs = Math.max(100, 10 * load.slowness);
             if (oldest === undefined || nowMs - oldest[1] <= overdueMs) expect(load.isSuspect).toBe(false);
           } else {
             if (running.delete(attempt) && kind === 'success' && !attempt.responded) receivedAt = step;
             load.attemptEnded(attempt, nowMs, kind as 'success' | 'failure' | 'neutral');
           }
           expect(load.inFlight).toBe(running.size);
-          expect(load.fadedUs).toBeLessThanOrEqual(load.ewmaUs);
+          expect(load.blame).toBeLessThanOrEqual(Math.round(1000 * load.slowness));
         }
         for (const attempt of attempts) load.attemptEnded(attempt, nowMs, 'neutral');
         expect(load.inFlight).toBe(0);
@@ -98,36 +99,35 @@ describe('Peak-EWMA', () => {
   it('takes a slower sample at once and a faster one by the time since the last', () => {
     const load = answering(10, 1000);
     complete(load, 1000, 1080);
-    expect(load.ewmaMs).toBe(80);
+    expect(load.slowness).toBe(80);
     complete(load, 11_070, 11_080);
-    expect(load.ewmaMs).toBeCloseTo(10 + 70 * Math.exp(-1), 6);
+    expect(load.slowness).toBeCloseTo(10 + 70 * Math.exp(-1), 6);
   });
 
   it('fades with time in sweeps only, while what others are measured against stays', () => {
     const load = answering(200, 1000);
-    expect(load.fadedUs).toBe(200_000);
+    expect(load.blame).toBe(200_000);
     load.sweep(11_000);
-    expect(load.fadedUs).toBe(Math.round(200_000 * Math.exp(-1)));
-    expect(load.ewmaMs).toBe(200);
+    expect(load.blame).toBe(Math.round(200_000 * Math.exp(-1)));
+    expect(load.slowness).toBe(200);
   });
 
-  it('learns from the first response of a stream and not from its length', () => {
+  it('learns nothing from a stream, neither from its first event nor from its end', () => {
     const load = createEndpointLoad();
-    const stream = createAttemptLink();
+    const stream = createAttemptLink(new MethodTime(), 'stream');
     load.attemptStarted(stream, 0);
-    load.attemptResponded(stream, 4);
     sweepBetween(load, 0, 100_000);
-    load.attemptEnded(stream, 100_000, 'success');
-    expect(load.ewmaMs).toBe(4);
+    expect(load.isSuspect).toBe(false);
+    load.attemptResponded(stream);
+    load.attemptEnded(stream, 200_000, 'success');
+    expect([load.slowness, load.usualMs, load.measure, load.inFlight]).toEqual([0, 0, 0, 0]);
   });
 
-  it('bounds what a stream can do whose first event comes after an hour', () => {
+  it('bounds what one answer can do that takes an hour', () => {
     const load = createEndpointLoad();
-    const watch = createAttemptLink();
-    load.attemptStarted(watch, 0);
-    sweepBetween(load, 0, 3_600_000);
-    load.attemptResponded(watch, 3_600_000);
-    expect(load.ewmaMs).toBe(10_000);
+    complete(load, 0, 3_600_000);
+    expect(load.slowness).toBe(300);
+    expect(load.usualMs).toBe(10_000);
   });
 
   it('is not lowered by failures, and raised by slow ones at most tenfold', () => {
@@ -135,12 +135,12 @@ describe('Peak-EWMA', () => {
     const quick = createAttemptLink();
     load.attemptStarted(quick, 1000);
     load.attemptEnded(quick, 1001, 'failure');
-    expect(load.ewmaMs).toBe(20);
+    expect(load.slowness).toBe(20);
     const slow = createAttemptLink();
     load.attemptStarted(slow, 1001);
     sweepBetween(load, 1001, 3001);
     load.attemptEnded(slow, 3001, 'failure');
-    expect(load.ewmaMs).toBe(200);
+    expect(load.slowness).toBe(200);
   });
 
   it('knows nothing after failures alone, so that a failing endpoint cannot look fast', () => {
@@ -150,7 +150,7 @@ describe('Peak-EWMA', () => {
       load.attemptStarted(attempt, nowMs);
       load.attemptEnded(attempt, nowMs + 1, 'failure');
     }
-    expect(load.ewmaMs).toBe(0);
+    expect(load.slowness).toBe(0);
   });
 
   it('takes no sample from neutral outcomes', () => {
@@ -158,7 +158,7 @@ describe('Peak-EWMA', () => {
     const cancelled = createAttemptLink();
     load.attemptStarted(cancelled, 1000);
     load.attemptEnded(cancelled, 1200, 'neutral');
-    expect(load.ewmaMs).toBe(20);
+    expect(load.slowness).toBe(20);
   });
 });
 
@@ -173,7 +173,7 @@ describe('a suspect', () => {
     expect(load.sweep(1200)).toBe(false);
     expect(load.sweep(1201)).toBe(true);
     expect(load.isSuspect).toBe(true);
-    load.attemptResponded(later, 1210);
+    load.attemptResponded(later);
     expect(load.isSuspect).toBe(false);
     // Told at the next sweep, since pools left it out until they hear of it.
     expect(load.sweep(1301)).toBe(true);
@@ -214,10 +214,10 @@ describe('a stalled event loop', () => {
     load.attemptStarted(second, 1050);
     load.sweep(6000);
     expect(load.isSuspect).toBe(false);
-    load.attemptResponded(first, 6001);
+    load.attemptResponded(first);
     load.sweep(6100);
-    load.attemptResponded(second, 6110);
-    expect(load.ewmaMs).toBe(20);
+    load.attemptResponded(second);
+    expect(load.slowness).toBe(20);
     expect(load.isSuspect).toBe(false);
   });
 
@@ -225,13 +225,13 @@ describe('a stalled event loop', () => {
     const load = answering(20, 1000);
     const attempt = createAttemptLink();
     load.attemptStarted(attempt, 1050);
-    load.attemptResponded(attempt, 6000);
-    expect(load.ewmaMs).toBe(20);
+    load.attemptResponded(attempt);
+    expect(load.slowness).toBe(20);
   });
 
   it('is not seen in the pause of an endpoint that had nothing to do', () => {
     const load = answering(20, 1000);
     complete(load, 600_000, 600_250);
-    expect(load.ewmaMs).toBe(250);
+    expect(load.slowness).toBe(250);
   });
 });

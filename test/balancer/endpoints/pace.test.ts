@@ -17,11 +17,16 @@ function answer(
   for (let nowMs = fromMs; nowMs < toMs; nowMs += 100) {
     paces.forEach((pace, index) => {
       if (pace.isShunned) return;
-      for (let sample = 0; sample < perTick; sample += 1) pace.sampled(latencyMs(index), nowMs, nowMs);
+      for (let sample = 0; sample < perTick; sample += 1) sampled(pace, latencyMs(index), nowMs);
     });
     judgePaces(paces, nowMs);
   }
   return toMs;
+}
+
+/** A good answer to a call of a method that usually takes 1 ms. */
+function sampled(pace: Pace, latencyMs: number, nowMs: number): void {
+  pace.sampled(latencyMs, latencyMs, nowMs, nowMs);
 }
 
 function newPaces(count: number): Pace[] {
@@ -63,7 +68,7 @@ describe('whoever answers far more slowly than its peers', () => {
       if (!ill.isDue(nowMs)) continue;
       asked.push(nowMs);
       ill.offered(nowMs);
-      ill.sampled(200, nowMs, nowMs + 200);
+      ill.sampled(200, 200, nowMs, nowMs + 200);
       judgePaces(paces, nowMs);
     }
     const gaps = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
@@ -80,11 +85,11 @@ describe('whoever answers far more slowly than its peers', () => {
     const [ill] = paces as [Pace, Pace, Pace];
     const answers = [12, 12, 200, 12, 12];
     for (const [nth, latencyMs] of answers.entries()) {
-      ill.sampled(latencyMs, 20_000 + nth * 1_000, 20_000 + nth * 1_000 + latencyMs);
+      ill.sampled(latencyMs, latencyMs, 20_000 + nth * 1_000, 20_000 + nth * 1_000 + latencyMs);
       judgePaces(paces, 20_500 + nth * 1_000);
       expect(ill.isShunned).toBe(true);
     }
-    ill.sampled(12, 26_000, 26_012);
+    ill.sampled(12, 12, 26_000, 26_012);
     expect(judgePaces(paces, 26_100)).toBe(true);
     expect(ill.isShunned).toBe(false);
   });
@@ -94,7 +99,7 @@ describe('whoever answers far more slowly than its peers', () => {
     answer(paces, () => 10, 0, 1_000);
     answer(paces, (index) => (index === 0 ? 200 : 10), 1_000, 1_500);
     const [ill] = paces as [Pace, Pace];
-    for (let late = 0; late < 5; late += 1) ill.sampled(10, 900, 1_500);
+    for (let late = 0; late < 5; late += 1) ill.sampled(10, 10, 900, 1_500);
     judgePaces(paces, 1_600);
     expect(ill.isShunned).toBe(true);
   });
@@ -106,15 +111,15 @@ describe('whoever answers far more slowly than its peers', () => {
       const attempt = createAttemptLink();
       load.sweep(startMs);
       load.attemptStarted(attempt, startMs);
-      load.attemptResponded(attempt, startMs + tookMs);
+      load.attemptResponded(attempt);
       load.attemptEnded(attempt, startMs + tookMs, 'success');
     };
     ask(100, 200);
-    expect(load.ewmaMs).toBe(200);
-    load.pace.limitMs = 50;
+    expect(load.slowness).toBe(200);
+    load.pace.limit = 50;
     load.pace.shun(400);
     ask(1_500, 10);
-    expect(load.ewmaMs).toBe(10);
+    expect(load.slowness).toBe(10);
     expect(load.usualMs).toBe(10);
   });
 });
@@ -123,7 +128,7 @@ describe('nobody is shunned', () => {
   it('for a pause that strikes everybody at once', () => {
     const paces = newPaces(4);
     answer(paces, () => 10, 0, 1_000);
-    for (const pace of paces) for (let call = 0; call < 20; call += 1) pace.sampled(150, 900, 1_050);
+    for (const pace of paces) for (let call = 0; call < 20; call += 1) pace.sampled(150, 150, 900, 1_050);
     judgePaces(paces, 1_100);
     expect(shunned(paces)).toEqual([]);
   });
@@ -153,7 +158,7 @@ describe('nobody is shunned', () => {
     answer(alone, () => 900, 0, 2_000);
     expect(shunned(alone)).toEqual([]);
     const [known, unknown] = newPaces(2) as [Pace, Pace];
-    for (let call = 0; call < 50; call += 1) known.sampled(900, call * 100, call * 100);
+    for (let call = 0; call < 50; call += 1) known.sampled(900, 900, call * 100, call * 100);
     expect(judgePaces([known, unknown], 6_000)).toBe(false);
   });
 
@@ -169,7 +174,7 @@ describe('nobody is shunned', () => {
     for (let nowMs = 0; nowMs < 300_000; nowMs += 100) {
       for (const pace of paces) {
         if (pace.isShunned && !pace.isDue(nowMs)) continue;
-        pace.sampled(latencyMs(random) * (0.7 + 0.6 * random()), nowMs, nowMs);
+        sampled(pace, latencyMs(random) * (0.7 + 0.6 * random()), nowMs);
       }
       judgePaces(paces, nowMs);
       shunnedFor += shunned(paces).length;
@@ -183,7 +188,7 @@ describe('a pool', () => {
   const makeIll = (endpoints: readonly ReturnType<typeof endpointAt>[], judge: (nowMs: number) => boolean): void => {
     for (let nowMs = 0; nowMs < 2_000; nowMs += 100) {
       endpoints.forEach(({ load }, index) => {
-        load.pace.sampled(index === 0 && nowMs >= 1_000 ? 300 : 10, nowMs, nowMs);
+        sampled(load.pace, index === 0 && nowMs >= 1_000 ? 300 : 10, nowMs);
       });
       judge(nowMs);
     }

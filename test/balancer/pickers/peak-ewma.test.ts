@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../../src/balancer/endpoints/endpoint';
 import { createAttemptLink } from '../../../src/balancer/endpoints/load';
-import { latencySlowness } from '../../../src/balancer/pickers/peak-ewma';
+import { slownessBeside } from '../../../src/balancer/pickers/peak-ewma';
 import { seededRandom } from '../../../src/internal/random';
 import { connectionsOf, countPicks, firstTry, pickerFor } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
@@ -107,8 +107,8 @@ describe('endpoints without samples', () => {
     const attempt = createAttemptLink();
     known.attemptStarted(attempt, 0);
     known.attemptEnded(attempt, 250, 'success');
-    expect(latencySlowness(known, unknown)).toBe(1);
-    expect(latencySlowness(unknown, known)).toBe(1);
+    expect(slownessBeside(known, unknown)).toBe(1);
+    expect(slownessBeside(unknown, known)).toBe(1);
   });
 });
 
@@ -125,8 +125,8 @@ describe('an endpoint that nobody called for a while', () => {
       load.attemptEnded(attempt, startMs + 20, 'success');
     }
     idle.sweep(60_100);
-    expect(idle.fadedUs).toBeLessThan(1000);
-    expect(latencySlowness(called, idle)).toBe(1);
+    expect(idle.blame).toBeLessThan(1000);
+    expect(slownessBeside(called, idle)).toBe(1);
   });
 });
 
