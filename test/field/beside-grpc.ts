@@ -57,8 +57,6 @@ function openGraylane({ host, ports }: FaultService, { retry, way }: Cell): Open
   const policy: PolicyDocument = {
     schema: 1,
     service: 'payments',
-    // An endpoint that was silent once is asked for its health, and the server counts every stream.
-    breaker: { silentFailures: 0 },
     ...(isOff ? { retry: 'off' } : {}),
     ...(codes.length === 0
       ? {}

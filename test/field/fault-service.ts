@@ -30,6 +30,12 @@ const HOST =
 
 /** A third instance: a call that two have refused can still be had from it. */
 const INSTANCES = 3;
+const EMPTY_MESSAGE = Buffer.alloc(5);
+const NO_HEALTH_SERVICE = [
+  [':status', '200'],
+  ['content-type', 'application/grpc'],
+  ['grpc-status', '12'],
+] as const;
 
 export async function startFaultService(cell: Cell): Promise<FaultService> {
   let requests = 0;
@@ -44,6 +50,11 @@ export async function startFaultService(cell: Cell): Promise<FaultService> {
     endedNow = resolve;
   });
   const serve = async (stream: RawStream): Promise<void> => {
+    await stream.requestArrived;
+    if (isHealthCheck(stream)) {
+      stream.headers(NO_HEALTH_SERVICE, true);
+      return;
+    }
     requests += 1;
     const ending = endingOf(cell, requests);
     if (ending === undefined) {
@@ -85,6 +96,11 @@ export async function startFaultService(cell: Cell): Promise<FaultService> {
       for (const server of servers) server.close();
     },
   };
+}
+
+/** Graylane asks endpoints that it suspects for their health: with an empty message, which no call of a cell has. */
+function isHealthCheck({ firstBytes }: RawStream): boolean {
+  return firstBytes?.equals(EMPTY_MESSAGE) === true;
 }
 
 /** Undefined: this request is answered. */

@@ -95,7 +95,7 @@ function begin(
   const metadata = new grpc.Metadata();
   switch (kind) {
     case 'unary':
-      return client.charge({}, metadata, options, callback) as unknown as Stream;
+      return client.charge({ order: 'o-1' }, metadata, options, callback) as unknown as Stream;
     case 'client streaming':
       return client.upload(metadata, options, callback) as unknown as Stream;
     case 'server streaming':

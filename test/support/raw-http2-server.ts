@@ -180,7 +180,7 @@ export class RawConnection {
           if ((flags & END_STREAM) === 0) this.write(WINDOW_UPDATE, 0, streamId, uint32(payload.length));
         }
         const stream = this.streams.get(streamId);
-        if (payload.length > 0) stream?.requestArrivedNow();
+        if (payload.length > 0) stream?.requestArrivedNow(payload);
         if ((flags & END_STREAM) !== 0) stream?.requestEndedNow();
         return;
       }
@@ -203,24 +203,31 @@ export class RawStream {
   isDone = false;
   /** The HTTP/2 code by which the client ended it. */
   resetByClient: number | undefined;
-  requestArrivedNow: () => void = () => {};
+  /** The first bytes of the request's body. */
+  firstBytes: Buffer | undefined;
   requestEndedNow: () => void = () => {};
+  #arrived: () => void = () => {};
 
   constructor(connection: RawConnection, id: number) {
     this.connection = connection;
     this.id = id;
     this.requestArrived = new Promise((resolve) => {
-      this.requestArrivedNow = resolve;
+      this.#arrived = resolve;
     });
     this.requestEnded = new Promise((resolve) => {
       this.requestEndedNow = resolve;
     });
   }
 
+  requestArrivedNow(bytes: Buffer): void {
+    this.firstBytes ??= bytes;
+    this.#arrived();
+  }
+
   resetByClientNow(code: number): void {
     this.resetByClient = code;
     this.isDone = true;
-    this.requestArrivedNow();
+    this.#arrived();
     this.requestEndedNow();
   }
 
