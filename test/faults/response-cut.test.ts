@@ -221,6 +221,43 @@ describe('a unary response that is whole', () => {
     expect(cancelled.events).toEqual(['headers of scripted', 'callback']);
   });
 
+  it('is not touched by the end of another call, whose first attempt had the same place in memory', async () => {
+    let requests = 0;
+    let hasAnswered = false;
+    const { client, other } = await open(
+      async (stream) => {
+        requests += 1;
+        if (requests === 1) {
+          stream.respond(
+            { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '14' },
+            { endStream: true },
+          );
+          return;
+        }
+        respond(stream);
+        await pause(900);
+        hasAnswered = true;
+        await sendMessage(stream);
+        endWith(stream, grpc.status.OK);
+      },
+      {
+        retry: { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE'], initialBackoffMs: 250, maxBackoffMs: 250 },
+      },
+    );
+    other.behave({ delayMs: 10_000 });
+    const first = watchCall(client, 600);
+    await expect.poll(() => requests).toBe(1);
+    await pause(50);
+    const heldUntilAnswered = new Promise((resolve, reject) => {
+      const call = client.charge({}, (error) => {
+        if (error !== null) reject(error);
+      });
+      call.on('metadata', () => resolve(hasAnswered));
+    });
+    expect((await first).error?.code).toBe(grpc.status.DEADLINE_EXCEEDED);
+    expect(await heldUntilAnswered).toBe(true);
+  });
+
   it('comes before a failure that is not to be retried', async () => {
     const { client, other } = await open(byReset, { retry: { maxAttempts: 2 } });
     const { events, error } = await watchCall(client);

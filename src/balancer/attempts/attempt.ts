@@ -191,8 +191,12 @@ export class Attempt implements AttemptLink, AttemptView {
     const call = this.#call;
     if (call?.mayRetry !== true) return transport;
     this.#mayHold = call.mayHoldResponse;
-    this.#repeatable = new RepeatableCall(transport, () => this.#held.deliverTo(this.#listener));
-    return this.#repeatable;
+    const repeatable = new RepeatableCall(transport, () => {
+      // grpc-js cancels attempts that have ended too, whose place may be another call's by then.
+      if (this.#repeatable === repeatable) this.#held.deliverTo(this.#listener);
+    });
+    this.#repeatable = repeatable;
+    return repeatable;
   }
 
   /** Ends the attempt from our side, if it goes over `connection`. */
