@@ -7,8 +7,7 @@ import type { BalancerHost } from '../host';
 import { patienceMs } from '../probes/probe-limit';
 import { isProbeCall } from '../probes/probe-traffic';
 import type { Pool } from '../tiers/pool';
-import { CONNECTION_DROPPED } from './held-response';
-import type { RoutedCall } from './routed-call';
+import type { AttemptEnding, RoutedCall } from './routed-call';
 
 const OK = 0;
 const RESOURCE_EXHAUSTED = 8;
@@ -85,6 +84,7 @@ export function beginAttempt(
 export interface AttemptEnd {
   readonly code: number;
   readonly details: string;
+  readonly ending: AttemptEnding;
   readonly endedBy: EndedBy;
   readonly rstCode: number | undefined;
   /** Messages received; more than two count as two. */
@@ -169,7 +169,7 @@ function attribute(
 ): Outcome {
   if (outcome === 'success') methods.answered(call.method, endpoint, nowMs);
   else if (outcome === 'silent' && !end.isGivenUp) return methods.silent(call.method, endpoint, end.startedAtMs);
-  else if (outcome === 'failure' && isAnswer(end)) {
+  else if (outcome === 'failure' && end.ending === 'answered' && !facts.isForeign) {
     if (repeats(call, endpoint, pool, end.code, nowMs)) return 'neutral';
     return methods.failed(call.method, endpoint, end.code, nowMs);
   }
@@ -194,11 +194,6 @@ function repeats(call: RoutedCall, endpoint: Endpoint, pool: Pool, code: number,
   call.failedIn = pool;
   call.failedWith = code;
   return false;
-}
-
-/** A status of the server's own, and of its own will. */
-function isAnswer({ endedBy, rstCode, details }: AttemptEnd): boolean {
-  return endedBy === 'peer' && rstCode === undefined && details !== CONNECTION_DROPPED && !facts.isForeign;
 }
 
 function isForeign(headers: Metadata | undefined): boolean {

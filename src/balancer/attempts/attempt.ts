@@ -75,6 +75,7 @@ export class Attempt implements AttemptLink, AttemptView {
   isPanic = false;
   code = 0;
   details = '';
+  ending: AttemptEnding = 'none';
   endedBy: EndedBy = 'peer';
   rstCode: number | undefined;
   messages = 0;
@@ -281,7 +282,6 @@ export class Attempt implements AttemptLink, AttemptView {
     this.time = time;
     this.isStream = isStreamCall(call, time);
     this.lasts = this.isStream || time.isLong;
-    this.messages = 0;
     endpoint.load.attemptStarted(this, now);
   }
 
@@ -366,6 +366,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#stopTimeout();
     this.code = code;
     this.details = details;
+    this.ending = ending;
     host.endpoints.nowMs = now;
     const pool = present(this.#from);
     const outcome = settleAttempt(host, this.#permits, call, endpoint, pool, this, now);

@@ -4,7 +4,7 @@ import type { AttemptEnding } from './routed-call';
 /** HTTP/2 error code of a stream that the server did not take on: RFC 9113, section 8.7. */
 const REFUSED_STREAM = 7;
 /** How grpc-js words the end of calls whose connection broke, where Node has not yet told the streams. */
-export const CONNECTION_DROPPED = 'Connection dropped';
+const CONNECTION_DROPPED = 'Connection dropped';
 
 /**
  * What has come of a unary response, kept until its status follows. grpc-js commits a call to the attempt whose headers
