@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { PolicyDocument } from '../../src/index';
+import { freeze } from '../support/freeze';
 import { cleanEnv } from './built-command';
 
 export interface LaneSettings {
@@ -50,7 +51,7 @@ export async function startLane(settings: LaneSettings): Promise<LaneProcess> {
   return {
     host,
     url: `http://${host}`,
-    freeze: () => void child.kill('SIGSTOP'),
+    freeze: () => freeze(child),
     thaw: () => void child.kill('SIGCONT'),
     kill: async () => {
       killNow();

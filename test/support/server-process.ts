@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { freeze } from './freeze';
 import type { Behaviour } from './payments';
 
 /** What goes over the wire between a test and the process that serves it. */
@@ -87,7 +88,7 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
       await ask((id) => ({ behave: which, behaviour, id }));
     },
     calls: () => ask((id) => ({ count: id })),
-    freeze: () => void child.kill('SIGSTOP'),
+    freeze: () => freeze(child),
     thaw: () => void child.kill('SIGCONT'),
     kill: async () => {
       killNow();

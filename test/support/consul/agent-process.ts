@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { freeze } from '../freeze';
 
 /** One running Consul process. Only ever signalled through its own handle. */
 export interface AgentProcess {
   readonly pid: number;
-  signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT' | 'SIGTERM'): void;
+  signal(name: 'SIGKILL' | 'SIGCONT' | 'SIGTERM'): void;
+  /** SIGSTOP; returns when it runs no more. */
+  freeze(): void;
   /** Resolves when it has ended. */
   readonly ended: Promise<void>;
   readonly isRunning: boolean;
@@ -41,6 +44,7 @@ export function spawnAgent(binary: string, args: readonly string[]): AgentProces
     pid: pid ?? -1,
     ended,
     signal: (name) => void child.kill(name),
+    freeze: () => freeze(child),
     get isRunning() {
       return running.has(child);
     },

@@ -48,7 +48,7 @@ export interface ConsulDatacenter extends ConsulApi {
   readonly pid: number;
   /** SIGKILL. */
   kill(): Promise<void>;
-  /** SIGSTOP; sockets stay open and nothing answers. */
+  /** SIGSTOP; sockets stay open, and nothing answers from the return of this call on. */
   freeze(): void;
   thaw(): void;
   /** SIGTERM: it leaves, as in a planned stop. */
@@ -131,7 +131,7 @@ async function launch(seat: Seat, seats: readonly Seat[], context: LaunchContext
     },
     kill: () => end('SIGKILL'),
     stop: () => end('SIGTERM'),
-    freeze: () => agent.signal('SIGSTOP'),
+    freeze: () => agent.freeze(),
     thaw: () => agent.signal('SIGCONT'),
     restart: async () => {
       await end('SIGKILL');
