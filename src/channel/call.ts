@@ -17,7 +17,7 @@ import type { ObservedCall } from '../telemetry/observed-call';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { CallReport, CallReportAttempt } from './call-report';
 import type { CallScope } from './call-scope';
-import { CallerCredentials } from './caller-credentials';
+import { CallerCredentials, isNone } from './caller-credentials';
 import type { KnownMethods } from './known-methods';
 
 const OK = 0;
@@ -88,7 +88,6 @@ export class GraylaneCall
     this.#around = around;
     this.#served = served;
     this.#isShortened = isShortened;
-    inner.setCredentials(new CallerCredentials(this, undefined));
   }
 
   // CallContext
@@ -125,6 +124,10 @@ export class GraylaneCall
 
   answering(peer: string): void {
     this.#peer = peer;
+  }
+
+  inCallersContext(credentials: CallCredentials): CallCredentials {
+    return isNone(credentials) ? credentials : new CallerCredentials(this, credentials);
   }
 
   // AttemptObserver
@@ -218,7 +221,7 @@ export class GraylaneCall
   }
 
   setCredentials(credentials: CallCredentials): void {
-    this.#inner.setCredentials(new CallerCredentials(this, credentials));
+    this.#inner.setCredentials(this.inCallersContext(credentials));
   }
 
   getAuthContext(): ReturnType<Call['getAuthContext']> {

@@ -1,4 +1,5 @@
 import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
+import type { CallCredentials } from '../internal/grpc';
 import type { Decision, ForceSelector } from '../policy/plan';
 import type { CallKind } from '../routing/call';
 
@@ -32,4 +33,6 @@ export interface CallContext {
   decided(decision: Decision, late: boolean): void;
   /** `peer` has begun to answer, and what it said is held until it is whole; grpc-js does not know it until then. */
   answering(peer: string): void;
+  /** The same credentials, made in the async context of the caller. */
+  inCallersContext(credentials: CallCredentials): CallCredentials;
 }

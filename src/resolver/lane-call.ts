@@ -2,6 +2,7 @@ import type { AnswerJudge, AttemptEnding, AttemptObserver, RoutedCall } from '..
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { FallbackUse } from '../balancer/tiers/fallback-use';
 import type { Pool } from '../balancer/tiers/pool';
+import type { CallCredentials } from '../internal/grpc';
 import { DEFAULT_RETRY } from '../policy/defaults';
 import type { Decision, HedgingPlan, RetryPlan } from '../policy/plan';
 import { statusNameOf } from '../policy/status-names';
@@ -28,6 +29,8 @@ export class LaneCall implements RoutedCall {
   readonly method: string;
   readonly context: CallContext | undefined;
   readonly observer: AttemptObserver | undefined;
+  readonly kind: CallKind | undefined;
+  readonly isSingleResponse: boolean;
   decision: Decision | undefined = undefined;
   tried: Endpoint[] | undefined = undefined;
   attempts = 0;
@@ -71,16 +74,10 @@ export class LaneCall implements RoutedCall {
     this.#channel = channel;
     this.channelConfig = channelConfig;
     this.observer = context === undefined ? bare : context.observer;
+    const kind = context?.methodFacts?.kind;
+    this.kind = kind;
+    this.isSingleResponse = kind !== 'serverStream' && kind !== 'bidi';
     if (context !== undefined) context.routed = this;
-  }
-
-  get kind(): CallKind | undefined {
-    return this.context?.methodFacts?.kind;
-  }
-
-  get isSingleResponse(): boolean {
-    const { kind } = this;
-    return kind !== 'serverStream' && kind !== 'bidi';
   }
 
   /** Undefined: none, and before the decision. */
@@ -136,6 +133,10 @@ export class LaneCall implements RoutedCall {
 
   answering(peer: string): void {
     this.context?.answering(peer);
+  }
+
+  inCallersContext(credentials: CallCredentials): CallCredentials {
+    return this.context?.inCallersContext(credentials) ?? credentials;
   }
 
   // grpc-js' retry policy

@@ -151,7 +151,7 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   getCallCredentials(): CallCredentials {
-    return present(this.#connection).subchannel.getCallCredentials();
+    return this.call.inCallersContext(present(this.#connection).subchannel.getCallCredentials());
   }
 
   getChannelzRef(): ReturnType<SubchannelInterface['getChannelzRef']> {

@@ -1,4 +1,4 @@
-import type { Metadata } from '../../internal/grpc';
+import type { CallCredentials, Metadata } from '../../internal/grpc';
 import type { Decision } from '../../policy/plan';
 import type { CallKind, RoutingOutcome } from '../../routing/call';
 import type { Endpoint } from '../endpoints/endpoint';
@@ -68,6 +68,8 @@ export interface RoutedCall extends RoutingOutcome {
   giveUpAttempt(isProbe: boolean): boolean;
   /** `peer` is answering, and what it said is held. */
   answering(peer: string): void;
+  /** The same credentials, made in the async context of the caller: grpc-js asks for them in another one's. */
+  inCallersContext(credentials: CallCredentials): CallCredentials;
   /** Set by the picker when waiting or trying again cannot help (nothing exists that could serve): no retry then. */
   isRefused: boolean;
   /** The first pool that breakers closed to the last pick: its subset's, or those of all its endpoints. For observers. */
