@@ -1,10 +1,15 @@
 import type { OptionReader } from './option-reader';
 
-/** What a `grpc.Server` of any copy of grpc-js can do. */
-export interface DrainableServer {
-  tryShutdown(done: (error?: Error) => void): void;
-  forceShutdown(): void;
-}
+/**
+ * A server that ends when its calls have ended: a `grpc.Server` of any copy of grpc-js; a server of nice-grpc; an application
+ * of NestJS with `gracefulShutdown: true` in its options, or anything else with a `close()`, which cannot be cut short.
+ */
+export type DrainableServer =
+  | { tryShutdown(done: (error?: Error) => void): void; forceShutdown(): void }
+  | { shutdown(): Promise<unknown>; forceShutdown(): void }
+  | { close(): Promise<unknown> };
+
+const WAYS_TO_END = [['tryShutdown', 'forceShutdown'], ['shutdown', 'forceShutdown'], ['close']];
 
 /** What `HealthImplementation` of `grpc-health-check` can do. */
 export interface HealthReporter {
@@ -22,7 +27,10 @@ export interface DrainOptions {
    * Default 2,000. Lanes need some 100 ms; clients that poll, or ask DNS, as long as they are allowed to remember.
    */
   readonly settleMs?: number;
-  /** How long calls in flight may take to end before they are cut off: 0..600,000 ms. Default 10,000. */
+  /**
+   * How long calls in flight may take to end before they are cut off: 0..600,000 ms. Default 10,000. A server with nothing but a
+   * `close()` is not cut off: it is no longer waited for.
+   */
   readonly graceMs?: number;
 }
 
@@ -34,7 +42,7 @@ export interface ParsedDrain {
 }
 
 export function parseDrainOptions(read: OptionReader): ParsedDrain {
-  read.methods('server', ['tryShutdown', 'forceShutdown']);
+  read.methods('server', ...WAYS_TO_END);
   read.methods('health', ['setStatus']);
   return {
     server: read.value('server') as DrainableServer | undefined,

@@ -29,12 +29,20 @@ export async function drain(options: ParsedDrain, services: readonly string[]): 
 function shutDown(server: DrainableServer, graceMs: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
-      server.forceShutdown();
+      if ('forceShutdown' in server) server.forceShutdown();
       resolve(false);
     }, graceMs);
-    server.tryShutdown(() => {
+    const ended = (isDrained: boolean): void => {
       clearTimeout(timer);
-      resolve(true);
-    });
+      resolve(isDrained);
+    };
+    if ('tryShutdown' in server) server.tryShutdown(() => ended(true));
+    else {
+      const ending = 'shutdown' in server ? server.shutdown() : server.close();
+      ending.then(
+        () => ended(true),
+        () => ended(false),
+      );
+    }
   });
 }

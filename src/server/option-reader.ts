@@ -1,5 +1,6 @@
 import { GraylaneError } from '../errors';
 import { isRecord } from '../internal/is-record';
+import { keyProblems } from '../internal/option-keys';
 
 interface NumberRule {
   readonly low: number;
@@ -20,10 +21,7 @@ export class OptionReader {
     this.#path = path;
     this.#problems = parent === undefined ? [] : parent.#problems;
     this.#given = isRecord(given) ? given : {};
-    if (!isRecord(given)) this.#problems.push(`${path}: ${typeof given} (expected: an object)`);
-    for (const key of Object.keys(this.#given)) {
-      if (!keys.includes(key)) this.problem(key, 'unknown', `one of ${keys.join(', ')}`);
-    }
+    this.#problems.push(...keyProblems(given, path, keys));
   }
 
   value(key: string): unknown {
@@ -95,13 +93,15 @@ export class OptionReader {
     return value === undefined ? undefined : new OptionReader(value, `${this.#path}.${key}`, keys, this);
   }
 
-  /** An object of somebody else's that must have these methods. */
-  methods(key: string, names: readonly string[]): void {
+  /** An object of somebody else's that must have all the methods of one of these lists. */
+  methods(key: string, ...lists: readonly (readonly string[])[]): void {
     const value = this.#given[key];
     if (value === undefined) return;
     const has = (name: string): boolean =>
       typeof value === 'object' && value !== null && typeof (value as Record<string, unknown>)[name] === 'function';
-    if (!names.every(has)) this.problem(key, typeof value, `an object with ${names.join('() and ')}()`);
+    if (lists.some((names) => names.every(has))) return;
+    const expected = lists.map((names) => names.map((name) => `${name}()`).join(' and '));
+    this.problem(key, value === null ? 'null' : typeof value, `an object with ${expected.join(', or ')}`);
   }
 }
 

@@ -233,7 +233,7 @@ describe('options of an instance', () => {
     [{ check: { type: 'ttl', ttlMs: 5 } }, 'instance.check.ttlMs: 5 (expected: 1000..600000)'],
     [{ check: { type: 'grpc', target: 'nowhere' } }, 'instance.check.target: "nowhere" (expected: host:port)'],
     [{ check: null }, 'instance.check: '],
-    [{ server: {} }, 'instance.server: object (expected: an object with tryShutdown() and forceShutdown())'],
+    [{ server: {} }, 'instance.server: object (expected: an object with tryShutdown() and forceShutdown(), or '],
     [{ health: 'ok' }, 'instance.health: string (expected: an object with setStatus())'],
     [{ graceMs: -1 }, 'instance.graceMs: -1 (expected: 0..600000)'],
     [{ id: 'a/b' }, 'instance.id: "a/b"'],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type DynamicModule, type INestMicroservice, Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ClientsModule, type MicroserviceOptions, Transport } from '@nestjs/microservices';
-import type { Graylane } from 'graylane';
+import { drainServer, type Graylane } from 'graylane';
 import { createLane } from './lane';
 import { PAYMENTS, PaymentsClient } from './payments.client';
 import { createPaymentsController } from './payments.controller';
@@ -42,7 +42,8 @@ async function serve(version: string): Promise<{ service: INestMicroservice; por
   const module: DynamicModule = { module: class {}, controllers: [createPaymentsController(version)] };
   const service = await NestFactory.createMicroservice<MicroserviceOptions>(module, {
     transport: Transport.GRPC,
-    options: { package: packageName, protoPath, url: `127.0.0.1:${port}` },
+    // So that `close()` lets calls end, as `drainServer()` expects of it.
+    options: { package: packageName, protoPath, url: `127.0.0.1:${port}`, gracefulShutdown: true },
     logger: false,
   });
   await service.listen();
@@ -97,10 +98,11 @@ async function main(): Promise<void> {
   const gray = await client.charge('o-2', lane.metadata({ 'x-gray': 'canary' }));
   expectThat(gray.version === 'canary', `with metadata x-gray: canary: ${gray.version}`);
 
+  const { drained } = await drainServer({ server: canary.service, settleMs: 0 });
+  expectThat(drained, 'the canary is drained');
   await application.close();
   await lane.close();
   await stable.service.close();
-  await canary.service.close();
 }
 
 main().catch((error: unknown) => {
