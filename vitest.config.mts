@@ -19,8 +19,8 @@ const long = ['test/**/*.long.test.ts'];
 
 export default defineConfig({
   test: {
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     // Two cores: more workers only make the timing-sensitive suites fight each other.
     maxWorkers: 2,
     passWithNoTests: false,

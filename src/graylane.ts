@@ -3,7 +3,7 @@ import * as bundledGrpc from '@grpc/grpc-js';
 import { type CallScope, CallScopes } from './channel/call-scope';
 import type { GraylaneChannel } from './channel/channel';
 import { ChannelSet } from './channel/channel-set';
-import { checkOptions } from './channel/check-arguments';
+import { checkKeys, checkOptions } from './channel/check-arguments';
 import { checkLabels } from './channel/label-rules';
 import type { StaticInstance } from './discovery/static-instance';
 import { GraylaneError } from './errors';
@@ -46,6 +46,11 @@ import { LaneTelemetry } from './telemetry/lane-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
 import { RecentDecisions } from './telemetry/recent-decisions';
 import { Wiring } from './wiring';
+
+const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'policy'];
+const READY_KEYS = ['timeoutMs'];
+const EXPLAIN_KEYS: readonly (keyof ExplainRequest)[] = ['method', 'labels', 'force', 'stickyKey'];
+const LISTENER_KEYS: readonly (keyof DecisionListenerOptions)[] = ['sample'];
 
 /** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
 export function createGraylane(options: GraylaneOptions = {}): Graylane {
@@ -124,6 +129,7 @@ class Lane implements Graylane {
 
   target(service: string, options: TargetOptions = {}): string {
     checkTargetText(service);
+    checkKeys(options, 'target', TARGET_KEYS);
     const { scheme } = this.#wiring;
     const target: Target = {
       scheme,
@@ -190,6 +196,7 @@ class Lane implements Graylane {
   }
 
   async ready(service: string, options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    checkKeys(options, 'ready', READY_KEYS);
     const target = this.#parse(service);
     const watched = this.#service(target);
     this.#services.keepWarm(watched);
@@ -205,11 +212,19 @@ class Lane implements Graylane {
   }
 
   explain(service: string, request: ExplainRequest): Explanation {
+    checkKeys(request, 'explain', EXPLAIN_KEYS);
     const isIdempotent = this.#channels.knownMethods.of(request.method)?.isIdempotent === true;
     return explainCall(this.#service(this.#parse(service)), request, this.#options.labels, isIdempotent);
   }
 
-  on(_event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription {
+  on(event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription {
+    if (event !== 'decision') {
+      throw new GraylaneError('INVALID_OPTION', `on: ${String(event)} (expected: 'decision')`);
+    }
+    if (typeof listener !== 'function') {
+      throw new GraylaneError('INVALID_OPTION', `on.listener: a ${typeof listener} (expected: a function)`);
+    }
+    if (options !== undefined) checkKeys(options, 'on', LISTENER_KEYS);
     return this.#decisions.on(listener, options);
   }
 

@@ -6,7 +6,9 @@ import type { StaticInstance } from './discovery/static-instance';
 import { GraylaneError } from './errors';
 import type { Clock } from './internal/clock';
 import type { GrpcModule } from './internal/grpc';
+import { isRecord } from './internal/is-record';
 import type { Logger, PinoLogger } from './internal/logger';
+import { keyProblems } from './internal/option-keys';
 import type { Random } from './internal/random';
 import type { PolicyDocument } from './policy/document';
 import type { EnvironmentOverride } from './policy/override';
@@ -139,6 +141,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'authority',
   'closeTimeoutMs',
 ];
+const TELEMETRY_KEYS: readonly (keyof TelemetryOptions)[] = ['traces', 'metrics', 'tracerProvider', 'meterProvider'];
 const LANE_MODES: readonly LaneMode[] = ['route', 'observe'];
 const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
@@ -149,10 +152,9 @@ export function parseOptions(
   options: GraylaneOptions,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): ParsedOptions {
-  const problems: string[] = [];
-  for (const key of Object.keys(options)) {
-    if (!KEYS.some((known) => known === key)) problems.push(`${key}: unknown (expected: one of ${KEYS.join(', ')})`);
-  }
+  const problems = keyProblems(options, '', KEYS);
+  const isObject: boolean = isRecord(options);
+  if (!isObject) throw new GraylaneError('INVALID_OPTION', problems.join());
   const { datacenters } = options;
   if (datacenters !== undefined && datacenters !== 'all') {
     const isList = Array.isArray(datacenters) && datacenters.every((name) => typeof name === 'string' && name !== '');
@@ -244,6 +246,7 @@ function telemetryOptions(problems: string[], given: GraylaneOptions['telemetry'
     problems.push(`telemetry: ${JSON.stringify(given)} (expected: an object, or false)`);
     return {};
   }
+  problems.push(...keyProblems(given, 'telemetry', TELEMETRY_KEYS));
   for (const [key, value] of Object.entries(given)) {
     const isSwitch = key === 'traces' || key === 'metrics';
     const method = key === 'tracerProvider' ? 'getTracer' : key === 'meterProvider' ? 'getMeter' : undefined;
@@ -251,8 +254,6 @@ function telemetryOptions(problems: string[], given: GraylaneOptions['telemetry'
       problems.push(`telemetry.${key}: ${JSON.stringify(value)} (expected: true or false)`);
     } else if (method !== undefined && value !== undefined && typeof value?.[method] !== 'function') {
       problems.push(`telemetry.${key}: no ${method}() (expected: a provider of OpenTelemetry)`);
-    } else if (!isSwitch && method === undefined) {
-      problems.push(`telemetry.${key}: unknown (expected: one of traces, metrics, tracerProvider, meterProvider)`);
     }
   }
   return given;

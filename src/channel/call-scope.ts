@@ -6,6 +6,7 @@ import type { Ambient, Runner } from '../propagation/ambient';
 import { withBaggage } from '../propagation/baggage';
 import type { ServedCall } from '../propagation/served-call';
 import type { CallReport } from './call-report';
+import { checkKeys } from './check-arguments';
 
 /** What `lane.with(scope, fn)` says of the calls made in `fn`. */
 export interface CallScope {
@@ -42,9 +43,7 @@ export class CallScopes implements Ambient {
 
   /** Runs `fn` with `scope` laid over the one around it: labels are merged, the rest is replaced where given. */
   run<T>(scope: CallScope, fn: () => T): T {
-    if (scope.deadline !== undefined && scope.deadline !== 'own') {
-      throw new GraylaneError('INVALID_OPTION', `deadline: ${String(scope.deadline)} (expected: 'own')`);
-    }
+    checkScope(scope);
     const outer = this.#storage.getStore();
     const merged = outer === undefined ? scope : { ...outer, ...scope, labels: { ...outer.labels, ...scope.labels } };
     if (!this.usesBaggage || scope.labels === undefined) return this.#storage.run(merged, fn);
@@ -63,4 +62,22 @@ export class CallScopes implements Ambient {
   current(): AmbientScope | undefined {
     return this.#storage.getStore();
   }
+}
+
+const SCOPE_KEYS: readonly (keyof CallScope)[] = ['labels', 'force', 'stickyKey', 'retry', 'deadline', 'observe'];
+const FORCE_KEYS: readonly (keyof ForceSelector)[] = ['endpoint', 'instance', 'subset', 'datacenter', 'strict'];
+
+/** Of each value, what plain JavaScript could have got wrong without a word. */
+function checkScope(scope: CallScope): void {
+  checkKeys(scope, 'with', SCOPE_KEYS);
+  const { force, stickyKey, retry, deadline, observe } = scope;
+  if (force !== undefined) checkKeys(force, 'with.force', FORCE_KEYS);
+  if (stickyKey !== undefined && typeof stickyKey !== 'string') refuse('stickyKey', stickyKey, 'a string');
+  if (retry !== undefined && retry !== false) refuse('retry', retry, 'false, or left out');
+  if (deadline !== undefined && deadline !== 'own') refuse('deadline', deadline, "'own', or left out");
+  if (observe !== undefined && typeof observe !== 'function') refuse('observe', observe, 'a function');
+}
+
+function refuse(key: string, value: unknown, expected: string): never {
+  throw new GraylaneError('INVALID_OPTION', `with.${key}: ${String(value).slice(0, 80)} (expected: ${expected})`);
 }

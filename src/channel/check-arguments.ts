@@ -1,6 +1,7 @@
 import { GraylaneError } from '../errors';
 import type { GrpcModule } from '../internal/grpc';
 import { isRecord } from '../internal/is-record';
+import { keyProblems } from '../internal/option-keys';
 
 const EXPECTED = 'ChannelCredentials of @grpc/grpc-js, such as credentials.createInsecure() or credentials.createSsl()';
 
@@ -22,6 +23,12 @@ export function checkOptions(options: unknown): void {
   if (isRecord(options)) return;
   const expected = 'an object of channel options, such as { "grpc.keepalive_time_ms": 30000 }';
   throw new GraylaneError('INVALID_OPTION', `options: ${describe(options)} (expected: ${expected})`);
+}
+
+/** Throws INVALID_OPTION for keys that nobody reads: plain JavaScript has no compiler that would say so. */
+export function checkKeys(given: unknown, path: string, known: readonly string[]): void {
+  const problems = keyProblems(given, path, known);
+  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
 }
 
 /** Has what channel credentials of every version of grpc-js have, and call or server credentials have not. */

@@ -1,3 +1,6 @@
+import { isRecord } from '../internal/is-record';
+import { keyProblems } from '../internal/option-keys';
+
 /** What is made of an answer of the registry that suddenly lists far less than before. */
 export interface ProtectionOptions {
   /**
@@ -44,14 +47,12 @@ const MOST = { confirmations: 10, windowMs: 600_000, massLossPercentage: 100, ab
 export function parseProtection(problems: string[], given: ProtectionOptions | false | undefined): Protection {
   if (given === undefined) return DEFAULT_PROTECTION;
   if (given === false) return NO_PROTECTION;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  const isObject: boolean = isRecord(given);
+  if (!isObject) {
     problems.push(`protection: ${JSON.stringify(given)} (expected: an object, or false)`);
     return DEFAULT_PROTECTION;
   }
-  const known = Object.keys(DEFAULT_PROTECTION);
-  for (const key of Object.keys(given)) {
-    if (!known.includes(key)) problems.push(`protection.${key}: unknown (expected: one of ${known.join(', ')})`);
-  }
+  problems.push(...keyProblems(given, 'protection', Object.keys(DEFAULT_PROTECTION)));
   const number = (key: keyof typeof MOST): number => {
     const value = given[key] ?? DEFAULT_PROTECTION[key];
     const least = key === 'confirmations' ? 1 : 0;

@@ -1,4 +1,6 @@
 import { GraylaneError } from '../errors';
+import { isRecord } from '../internal/is-record';
+import { keyProblems } from '../internal/option-keys';
 import { labelKeyFault } from '../policy/label-key';
 
 /** What a server believes of those who call it. */
@@ -85,11 +87,8 @@ export function parseInterceptorOptions(
 type Given = Partial<Record<string, unknown>>;
 
 function readGiven(options: unknown, known: readonly string[], path: string, problems: string[]): Given {
-  const given: Given = typeof options === 'object' && options !== null ? { ...options } : {};
-  for (const key of Object.keys(given)) {
-    if (!known.includes(key)) problems.push(`${path}.${key}: unknown (expected: ${known.join(', ')})`);
-  }
-  return given;
+  problems.push(...keyProblems(options, path, known));
+  return isRecord(options) ? options : {};
 }
 
 function readAccept(given: Given, path: string, problems: string[]): AcceptRules {

@@ -1,4 +1,6 @@
 import { GraylaneError } from '../../errors';
+import { isRecord } from '../../internal/is-record';
+import { keyProblems } from '../../internal/option-keys';
 import { type AgentAddress, parseAgentAddress } from './agent-address';
 import { type Environment, flagIn, textIn } from './environment';
 import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls-options';
@@ -74,10 +76,11 @@ export function parseConsulOptions(
   env: Environment = process.env,
   elsewhere?: string,
 ): ParsedConsulOptions {
-  const problems: string[] = [];
-  for (const key of Object.keys(options)) {
-    if (!KEYS.some((known) => known === key)) problems.push(`consul.${key}: unknown (expected: ${KEYS.join(', ')})`);
-  }
+  const problems = keyProblems(options, 'consul', KEYS);
+  // What is no object has no options that could be wrong, too.
+  const isObject: boolean = isRecord(options);
+  if (!isObject)
+    throw new GraylaneError('INVALID_OPTION', `${problems.join()}, such as { address: 'http://127.0.0.1:8500' }`);
   const addresses = parseAddresses(options, env, problems);
   const token = parseTokenOption(options, env, problems);
   const tls = parseTlsOptions(options.tls, env, problems);

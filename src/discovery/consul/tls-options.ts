@@ -1,3 +1,5 @@
+import { isRecord } from '../../internal/is-record';
+import { keyProblems } from '../../internal/option-keys';
 import { type Environment, flagIn, textIn } from './environment';
 
 /**
@@ -89,17 +91,8 @@ export function parseTlsOptions(given: unknown, env: Environment, problems: stri
 
 function checkShape(given: unknown, problems: string[]): ConsulTlsOptions {
   if (given === undefined) return {};
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    problems.push(
-      `consul.tls: ${given === null ? 'null' : typeof given} (expected: an object with ${KEYS.join(', ')})`,
-    );
-    return {};
-  }
-  for (const key of Object.keys(given)) {
-    if (!KEYS.some((known) => known === key)) {
-      problems.push(`consul.tls.${key}: unknown (expected: ${KEYS.join(', ')})`);
-    }
-  }
+  problems.push(...keyProblems(given, 'consul.tls', KEYS));
+  if (!isRecord(given)) return {};
   const tls = given as ConsulTlsOptions;
   for (const key of ['passphrase', 'servername'] as const) {
     if (tls[key] !== undefined && (typeof tls[key] !== 'string' || tls[key] === '')) {

@@ -1,6 +1,6 @@
 import type { ErrorObject } from 'ajv';
+import { nearest } from '../../internal/spelling';
 import { showValue } from '../problems';
-import { nearest } from '../spelling';
 import { resolveSchema } from './schema-lookup';
 
 const TYPE_WORDS: Readonly<Record<string, string>> = {

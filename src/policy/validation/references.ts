@@ -1,9 +1,9 @@
 import { isRecord } from '../../internal/is-record';
+import { nearest } from '../../internal/spelling';
 import type { DocumentPath } from '../document-path';
 import { ownValue } from '../plain-data';
 import { ALL_INSTANCES } from '../plan';
 import { MISSING, note, type ProblemList } from '../problems';
-import { nearest } from '../spelling';
 
 /** A message names no more, and looks for slips of the pen among no more. */
 const NAMES_SHOWN = 20;

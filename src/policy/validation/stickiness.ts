@@ -1,7 +1,7 @@
 import { isRecord } from '../../internal/is-record';
+import { nearest } from '../../internal/spelling';
 import { ownValue } from '../plain-data';
 import type { ProblemList } from '../problems';
-import { nearest } from '../spelling';
 import { listOf } from './references';
 
 /** Warns of `stickBy` labels that no call of their route bears: the split then goes by chance, and nobody notices. */

@@ -1,4 +1,4 @@
-import { nearest } from '../spelling';
+import { nearest } from '../../internal/spelling';
 import { propertiesOf } from './schema-lookup';
 
 /** What to write instead of a key that a format does not have; undefined when nobody's. */

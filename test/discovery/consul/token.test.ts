@@ -272,7 +272,7 @@ describe('options of TLS', () => {
     expect(problemsOf({}, { CONSUL_CACERT: '/c', CONSUL_CAPATH: '/p' })).toBe(
       'CONSUL_CAPATH: given (expected: not together with CONSUL_CACERT)',
     );
-    expect(problemsOf({ tls: 'yes' as never })).toContain('consul.tls: string (expected: an object with ca, caFile');
+    expect(problemsOf({ tls: 'yes' as never })).toContain('consul.tls: a string (expected: an object with ca, caFile');
     expect(problemsOf({ tls: { rejectUnauthorized: 'no' as never } })).toContain(
       'consul.tls.rejectUnauthorized: string',
     );
