@@ -66,9 +66,17 @@ describe('what is no object of options is told as a whole', () => {
 describe('a value that cannot mean anything is refused', () => {
   it.each<[string, (graylane: ReturnType<typeof createGraylane>) => unknown, string]>([
     ['with.retry', (one) => one.with({ retry: true } as never, () => {}), 'with.retry: true (expected: false, or left'],
-    ['with.stickyKey', (one) => one.with({ stickyKey: 7 } as never, () => {}), 'with.stickyKey: 7 (expected: a string)'],
+    [
+      'with.stickyKey',
+      (one) => one.with({ stickyKey: 7 } as never, () => {}),
+      'with.stickyKey: 7 (expected: a string)',
+    ],
     ['with.observe', (one) => one.with({ observe: 'x' } as never, () => {}), 'with.observe: x (expected: a function)'],
-    ['with.deadline', (one) => one.with({ deadline: 'mine' } as never, () => {}), "with.deadline: mine (expected: 'own'"],
+    [
+      'with.deadline',
+      (one) => one.with({ deadline: 'mine' } as never, () => {}),
+      "with.deadline: mine (expected: 'own'",
+    ],
     ['on', (one) => one.on('decisions' as never, () => {}), "on: decisions (expected: 'decision')"],
     ['on.listener', (one) => one.on('decision', 'x' as never), 'on.listener: a string (expected: a function)'],
   ])('%s', (_, run, message) => {
