@@ -6,4 +6,10 @@ export { FakeClock } from './fake-clock';
 export { type FakeHandler, type FakeService, type FakeServiceOptions, fakeService } from './fake-service';
 export type { EndFailure, InjectedFailure } from './injected-faults';
 export { assertDecision, type PolicyCasesOptions, type PolicyTest, policyCases } from './policy-cases';
-export { createTestLane, type TestDecision, type TestLane, type TestLaneOptions } from './test-lane';
+export {
+  createTestClient,
+  type TestClient,
+  type TestClientOptions,
+  type TestDecision,
+  type TestFailure,
+} from './test-client';

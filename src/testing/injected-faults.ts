@@ -19,17 +19,19 @@ export interface InjectedFailure {
 export type EndFailure = () => void;
 
 interface Fault {
+  readonly service: string;
   readonly subset: string;
   readonly code: number;
   readonly delayMs: number;
   left: number;
 }
 
-/** Stands in for the network of a test lane: attempts at a subset that is told to fail end there, and the rest goes through. */
+/** Stands in for the network of a test client: attempts at a subset that is told to fail end there, and the rest goes through. */
 export class InjectedFaults {
   #faults: readonly Fault[] = [];
 
   add(
+    service: string,
     subset: string,
     { code = 'UNAVAILABLE', times = Number.POSITIVE_INFINITY, delayMs = 0 }: InjectedFailure,
   ): EndFailure {
@@ -39,7 +41,7 @@ export class InjectedFaults {
     if (!(times >= 1)) problems.push(`times: ${times} (expected: >= 1)`);
     if (!(delayMs >= 0 && delayMs <= 2_147_483_647)) problems.push(`delayMs: ${delayMs} (expected: >= 0)`);
     if (number === undefined || problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
-    const fault: Fault = { subset, code: number, delayMs, left: times };
+    const fault: Fault = { service, subset, code: number, delayMs, left: times };
     this.#faults = [...this.#faults, fault];
     return () => {
       this.#faults = this.#faults.filter((each) => each !== fault);
@@ -47,7 +49,10 @@ export class InjectedFaults {
   }
 
   intercept(attempt: AttemptView, listener: SubchannelCallListener): SubchannelCall | undefined {
-    const fault = this.#faults.find(({ subset, left }) => subset === attempt.subset && left > 0);
+    const service = attempt.call.decision?.plan.service;
+    const fault = this.#faults.find(
+      (each) => each.service === service && each.subset === attempt.subset && each.left > 0,
+    );
     if (fault === undefined) return undefined;
     fault.left -= 1;
     return failingCall(fault, listener);

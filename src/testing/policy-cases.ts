@@ -55,20 +55,22 @@ export function policyCases(
 }
 
 /**
- * Asserts where a lane would send a call now, without making it. Throws an AssertionError that says why it goes elsewhere, and
- * NOT_READY as `explain()` does.
+ * Asserts where a client would send a call now, without making it. Throws an AssertionError that says why it goes elsewhere,
+ * and NOT_READY as `explain()` does. `service` may be left out for a test client that has only one.
  */
 export function assertDecision(
-  lane: Pick<Graylane, 'explain'> & { readonly service?: string },
+  client: Pick<Graylane, 'explain'> & { readonly services?: readonly string[] },
   request: Omit<ExplainRequest, 'method'> & { readonly method?: string; readonly service?: string },
   expected: ExpectedDecision,
 ): void {
-  const service = request.service ?? lane.service;
+  const { services = [] } = client;
+  const service = request.service ?? (services.length === 1 ? services[0] : undefined);
   if (service === undefined) {
-    throw new GraylaneError('INVALID_OPTION', 'service: missing (expected: a name, for a lane that is no test lane)');
+    const known = services.length === 0 ? 'a name, for a client that is no test client' : services.join(', ');
+    throw new GraylaneError('INVALID_OPTION', `service: missing (expected: ${known})`);
   }
   const { service: _, method = CASE_METHOD, ...rest } = request;
-  const { routing } = lane.explain(service, { ...rest, method });
+  const { routing } = client.explain(service, { ...rest, method });
   const { labels = {} } = request;
   fail(judgeDecision(routing, expected), nameOfCase({ method, labels }), assertDecision);
 }

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PolicyDocument } from '../../src/index';
-import { createTestLane } from '../../src/testing';
+import { createTestClient } from '../../src/testing';
 import { closeAfterEach } from '../support/closers';
 import { freePorts } from '../support/consul/ports';
 import { CHARGE, charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';
@@ -70,7 +70,7 @@ describe('graylane inspect', () => {
       tags: [n === 0 ? 'stable' : 'canary'],
     }));
     const lane = closing(
-      createTestLane({
+      createTestClient({
         policy: {
           ...(policyOf('payments', 50) as unknown as PolicyDocument),
           subsets: { stable: { tags: ['stable'] }, canary: guarded },

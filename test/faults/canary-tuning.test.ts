@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import type { PolicyDocument } from '../../src/index';
-import { createTestLane, type TestLane } from '../../src/testing';
+import { createTestClient, type TestClient } from '../../src/testing';
 import { closeAfterEach } from '../support/closers';
 import {
   CHARGE,
@@ -32,7 +32,7 @@ const policy: PolicyDocument = {
 };
 
 interface World {
-  readonly lane: TestLane;
+  readonly lane: TestClient;
   readonly client: PaymentsClient;
   readonly canary: PaymentsServer;
 }
@@ -45,7 +45,7 @@ async function open(): Promise<World> {
   const [canary, twin] = servers as [PaymentsServer, PaymentsServer];
   twin.behave({ code: grpc.status.INTERNAL });
   canary.behave({ code: grpc.status.INTERNAL });
-  const lane = createTestLane({
+  const lane = createTestClient({
     policy,
     instances: servers.map(({ host, port, version, name }) => ({ id: name, address: host, port, tags: [version] })),
   });
@@ -68,7 +68,7 @@ async function call({ client }: World, count: number, gray: string): Promise<(st
   return outcomes;
 }
 
-const explain = (lane: TestLane): ReturnType<TestLane['explain']> =>
+const explain = (lane: TestClient): ReturnType<TestClient['explain']> =>
   lane.explain('payments', { method: CHARGE, labels: { 'x-gray': 'canary' } });
 
 it('tells of each breaker: views, events, explanation, and the opossum object of a subset', async () => {
@@ -108,7 +108,7 @@ it('takes new numbers from a new policy and keeps the state of its breakers', as
   await call(world, 20, 'canary');
   const before = lane.breakers.list().filter(({ state }) => state === 'open');
   expect(before.length).toBeGreaterThan(0);
-  lane.setPolicy({ ...policy, breaker: { resetTimeoutMs: 1_000 }, subsetBreaker: { resetTimeoutMs: 1_000 } });
+  lane.setPolicy('payments', { ...policy, breaker: { resetTimeoutMs: 1_000 }, subsetBreaker: { resetTimeoutMs: 1_000 } });
   await lane.advance(0);
   for (const { key, counts } of before) {
     const now = lane.breakers.list().find((view) => view.key === key);
@@ -126,7 +126,7 @@ it("keeps a subset's own numbers at a swap of the policy", async () => {
   await call(world, 1, 'canary');
   const [first] = lane.breakers.list().filter(({ level, counts }) => level === 'endpoint' && counts.failures > 0);
   expect(first).toMatchObject({ state: 'closed', consecutiveFailures: 1 });
-  lane.setPolicy({ ...policy, subsetBreaker: { resetTimeoutMs: 9_000 } });
+  lane.setPolicy('payments', { ...policy, subsetBreaker: { resetTimeoutMs: 9_000 } });
   await lane.advance(0);
   await call(world, 20, 'canary');
   const held = lane.breakers.list().find(({ key }) => key === first?.key);

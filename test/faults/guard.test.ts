@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import type { GuardDocument, PolicyDocument, SubsetDocument } from '../../src/index';
-import { createTestLane, type TestLane, type TestLaneOptions } from '../../src/testing';
+import { createTestClient, type TestClient, type TestClientOptions } from '../../src/testing';
 import { closeAfterEach } from '../support/closers';
 import { printFact } from '../support/figure';
 import {
@@ -37,14 +37,14 @@ const policyWith = (guard: GuardDocument | undefined, canary: SubsetDocument = {
 });
 
 interface World {
-  readonly lane: TestLane;
+  readonly lane: TestClient;
   readonly client: PaymentsClient;
   readonly stable: readonly PaymentsServer[];
   readonly canary: readonly PaymentsServer[];
 }
 
 /** A stable and a canary in each of two datacenters, real servers; the lane's time stands still. */
-async function open(policy: PolicyDocument, options: TestLaneOptions = {}): Promise<World> {
+async function open(policy: PolicyDocument, options: TestClientOptions = {}): Promise<World> {
   const [stable, canary] = await Promise.all(
     ['stable', 'canary'].map((version) =>
       Promise.all(
@@ -63,7 +63,7 @@ async function open(policy: PolicyDocument, options: TestLaneOptions = {}): Prom
 async function openLane(
   policy: PolicyDocument,
   { stable, canary }: Pick<World, 'stable' | 'canary'>,
-  options: TestLaneOptions = {},
+  options: TestClientOptions = {},
 ): Promise<Pick<World, 'lane' | 'client'>> {
   const instances = [...stable, ...canary].map(({ name, host, port, version, datacenter }) => ({
     id: name,
@@ -72,7 +72,7 @@ async function openLane(
     tags: [version],
     datacenter,
   }));
-  const lane = createTestLane({ policy, instances, datacenters: ['dc1', 'dc2'], ...options });
+  const lane = createTestClient({ policy, instances, datacenters: ['dc1', 'dc2'], ...options });
   opened(lane, () => lane.close());
   const client = paymentsClient(lane.target('payments'), lane.clientOptions());
   await lane.ready('payments');
@@ -105,8 +105,8 @@ async function run(
   return { lost, made: count };
 }
 
-const guardOf = (lane: TestLane) => lane.inspect().services[0]?.guards[0];
-const isShed = (lane: TestLane): boolean => guardOf(lane)?.heldForMs !== undefined;
+const guardOf = (lane: TestClient) => lane.inspect().services[0]?.guards[0];
+const isShed = (lane: TestClient): boolean => guardOf(lane)?.heldForMs !== undefined;
 
 describe('a canary that fails a fifth of its calls, where its breaker opens at half', () => {
   it('is shed by its guard in every datacenter and by every channel, and comes back when cured', async () => {
@@ -210,7 +210,7 @@ describe('a guard', () => {
   it('that a new policy no longer has lets go at once; other numbers keep what was counted', async () => {
     const { lane, client, canary } = await open(policyWith({}));
     await run(client, 3_000, canary, 5, () => isShed(lane));
-    lane.setPolicy(policyWith(undefined));
+    lane.setPolicy('payments', policyWith(undefined));
     await lane.advance(0);
     expect(lane.inspect().services[0]?.guards).toEqual([]);
     expect(lane.breakers.list().every(({ state }) => state === 'closed')).toBe(true);
@@ -218,13 +218,13 @@ describe('a guard', () => {
     await run(client, 100);
     expect(calls(canary) - before).toBeGreaterThan(10);
 
-    lane.setPolicy(policyWith({ minimumCalls: 100_000 }));
+    lane.setPolicy('payments', policyWith({ minimumCalls: 100_000 }));
     await lane.advance(0);
     await run(client, 600, canary);
     const counted = guardOf(lane)?.counts;
     expect(counted?.failures).toBeGreaterThan(20);
     expect(isShed(lane)).toBe(false);
-    lane.setPolicy(policyWith({ minimumCalls: 10, windowMs: 30_000 }));
+    lane.setPolicy('payments', policyWith({ minimumCalls: 10, windowMs: 30_000 }));
     await lane.advance(0);
     expect(guardOf(lane)?.counts).toEqual(counted);
     const { made } = await run(client, 100, canary, 5, () => isShed(lane));

@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type DecisionEvent, definePolicy, recordCalls } from '../../src/index';
 import { parseCallRecord } from '../../src/routing/call-record';
-import { createTestLane, type TestLane } from '../../src/testing/index';
+import { createTestClient, type TestClient } from '../../src/testing/index';
 import { closeAfterEach } from '../support/closers';
 import {
   CHARGE,
@@ -35,7 +35,7 @@ const policy = definePolicy({
   ],
 });
 let servers: readonly PaymentsServer[];
-let lane: TestLane;
+let lane: TestClient;
 let client: PaymentsClient;
 
 beforeEach(async () => {
@@ -48,9 +48,9 @@ beforeEach(async () => {
   client = paymentsClient(lane.target('payments'), lane.clientOptions());
 });
 
-function open(seed = 1): TestLane {
+function open(seed = 1): TestClient {
   const instances = servers.map(({ host, port, version }) => ({ address: host, port, tags: [version] }));
-  return closing(createTestLane({ policy, instances, seed }), (opened) => opened.close());
+  return closing(createTestClient({ policy, instances, seed }), (opened) => opened.close());
 }
 
 describe('lane.on("decision")', () => {
@@ -86,7 +86,7 @@ describe('lane.on("decision")', () => {
   });
 
   it('hears of a sample, which changes no decision', async () => {
-    const subsets = async (opened: TestLane): Promise<string[]> => {
+    const subsets = async (opened: TestClient): Promise<string[]> => {
       const calls = paymentsClient(opened.target('payments'), opened.clientOptions());
       for (let made = 0; made < 200; made += 1) await charge(calls);
       return opened.decisions.map((decision) => decision.subset);

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { PolicyDocument } from '../../src/index';
 import { seededRandom } from '../../src/internal/random';
-import { createTestLane, fakeService, type TestLane } from '../../src/testing/index';
+import { createTestClient, fakeService, type TestClient } from '../../src/testing/index';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../policy/arbitrary-policy';
 import { closeAfterEach } from '../support/closers';
 import { printFact } from '../support/figure';
@@ -42,9 +42,9 @@ it('explain agrees with what 10,000 real calls did, for 200 random policies', as
       return closing(await fakeService(definition, handlers, { id: name, tags: [name] }), (one) => one.stop());
     }),
   );
-  const open = (): TestLane =>
+  const open = (): TestClient =>
     closing(
-      createTestLane({ service: 'payments', instances: services.map(({ instance }) => instance), seed: 7 }),
+      createTestClient({ service: 'payments', instances: services.map(({ instance }) => instance), seed: 7 }),
       (lane) => lane.close(),
     );
   const calling = open();
@@ -74,8 +74,8 @@ it('explain agrees with what 10,000 real calls did, for 200 random policies', as
   const routes = new Set<string>();
   let byChance = 0;
   for (const [index, policy] of policies.entries()) {
-    calling.setPolicy(policy);
-    asked.setPolicy(policy);
+    calling.setPolicy('payments', policy);
+    asked.setPolicy('payments', policy);
     for (let made = 0; made < CALLS_PER_POLICY; made += 1) {
       const method = pick(METHODS);
       const labels = Object.fromEntries(KEYS.filter(() => random() < 0.7).map((key) => [key, pick(VALUES)]));

@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { definePolicy } from '../../src/index';
-import { assertDecision, createTestLane, policyCases } from '../../src/testing/index';
+import { assertDecision, createTestClient, policyCases } from '../../src/testing/index';
 import { closeAfterEach } from '../support/closers';
 
 const closing = closeAfterEach();
@@ -103,7 +103,7 @@ describe('policyCases()', () => {
 
 describe('assertDecision()', () => {
   it('asks a lane, with all that it knows', async () => {
-    const lane = closing(createTestLane({ policy, labels: { 'x-gray': 'canary' }, instances: [] }), (one) =>
+    const lane = closing(createTestClient({ policy, labels: { 'x-gray': 'canary' }, instances: [] }), (one) =>
       one.close(),
     );
     await lane.ready('payments', { timeoutMs: 1 }).catch(() => {});

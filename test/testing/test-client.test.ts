@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { definePolicy, type PolicyDocument, PolicyError } from '../../src/index';
-import { createTestLane, type TestLane, type TestLaneOptions } from '../../src/testing/index';
+import { definePolicy, type Graylane, type PolicyDocument, PolicyError } from '../../src/index';
+import {
+  assertDecision,
+  createTestClient,
+  type StaticInstance,
+  type TestClient,
+  type TestClientOptions,
+} from '../../src/testing/index';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer, tally } from '../support/payments';
 
 const policy = definePolicy({
@@ -34,13 +40,13 @@ afterEach(async () => {
   canary.kill();
 });
 
-function open(options: TestLaneOptions = {}): TestLane {
-  const lane = createTestLane({ policy, instances: both(), ...options });
+function open(options: TestClientOptions = {}): TestClient {
+  const lane = createTestClient({ policy, instances: both(), ...options });
   closers.push(() => lane.close());
   return lane;
 }
 
-function both(): NonNullable<TestLaneOptions['instances']> {
+function both(): readonly StaticInstance[] {
   return [
     { address: stable.host, port: stable.port, tags: ['stable'] },
     { address: canary.host, port: canary.port, tags: ['canary'] },
@@ -48,21 +54,28 @@ function both(): NonNullable<TestLaneOptions['instances']> {
 }
 
 /** Makes calls one after the other, so that draws and calls keep step. */
-async function subsetsOf(lane: TestLane, calls: number): Promise<string[]> {
+async function subsetsOf(lane: TestClient, calls: number): Promise<string[]> {
   const client = paymentsClient(lane.target('payments'), lane.clientOptions());
   await lane.ready('payments');
   for (let made = 0; made < calls; made += 1) await charge(client);
   return lane.decisions.map((decision) => decision.subset);
 }
 
-describe('a test lane', () => {
+describe('a test client', () => {
   it('makes real calls and tells what was decided of each', async () => {
     const lane = open();
     const client = paymentsClient(lane.target('payments'), lane.clientOptions());
     const { version } = await charge(client);
-    expect(lane.service).toBe('payments');
+    expect(lane.services).toEqual(['payments']);
     expect(lane.decisions).toEqual([
-      { method: '/shop.v1.Payments/Charge', by: 'route', route: 'half', subset: version, sticky: false },
+      {
+        service: 'payments',
+        method: '/shop.v1.Payments/Charge',
+        by: 'route',
+        route: 'half',
+        subset: version,
+        sticky: false,
+      },
     ]);
   });
 
@@ -80,8 +93,8 @@ describe('a test lane', () => {
   it('shares nothing with another lane: neither policy, instances, decisions nor time', async () => {
     const one = open();
     const two = open();
-    one.setPolicy({ ...policy, routes: [{ name: 'all', to: 'canary' }] });
-    one.setInstances([{ address: canary.host, port: canary.port, tags: ['canary'] }]);
+    one.setPolicy('payments', { ...policy, routes: [{ name: 'all', to: 'canary' }] });
+    one.setInstances('payments', [{ address: canary.host, port: canary.port, tags: ['canary'] }]);
     await one.advance(3_600_000);
     const client = paymentsClient(one.target('payments'), one.clientOptions());
     for (let made = 0; made < 5; made += 1) expect((await charge(client)).version).toBe('canary');
@@ -96,16 +109,16 @@ describe('a test lane', () => {
     const client = paymentsClient(lane.target('payments'), lane.clientOptions());
     await charge(client);
     const bad = { ...policy, routes: [{ name: 'all', to: 'canray' }] } as PolicyDocument;
-    expect(() => lane.setPolicy(bad)).toThrow(PolicyError);
-    expect(() => lane.setPolicy(bad)).toThrow(/routes\[0\]\.to: .*canray/);
+    expect(() => lane.setPolicy('payments', bad)).toThrow(PolicyError);
+    expect(() => lane.setPolicy('payments', bad)).toThrow(/routes\[0\]\.to: .*canray/);
     expect((await charge(client)).version).toBe('canary');
-    lane.setPolicy({ ...policy, routes: [] });
+    lane.setPolicy('payments', { ...policy, routes: [] });
     expect((await charge(client)).version).toBe('stable');
   });
 
   it('refuses a bad policy when it is opened, with every problem', () => {
     const bad = { ...policy, default: 'nobody', routes: [{ name: 'all', to: 'canray' }] } as PolicyDocument;
-    expect(() => createTestLane({ policy: bad })).toThrow(/default[\s\S]*routes\[0\]/);
+    expect(() => createTestClient({ policy: bad })).toThrow(/default[\s\S]*routes\[0\]/);
   });
 
   it('sees an override end when time moves past it', async () => {
@@ -132,7 +145,7 @@ describe('a test lane', () => {
     const client = paymentsClient(lane.target('payments'), lane.clientOptions());
     await charge(client);
     await lane.advance(60_000);
-    if (fresh !== undefined) lane.setInstances(old === undefined ? [] : [old, fresh]);
+    if (fresh !== undefined) lane.setInstances('payments', old === undefined ? [] : [old, fresh]);
     const connections = (): readonly string[] =>
       lane.inspect().services[0]?.endpoints.flatMap((endpoint) => endpoint.connections) ?? [];
     await expect.poll(connections, { interval: 5 }).toEqual(['ready', 'ready']);
@@ -169,7 +182,7 @@ describe('a test lane', () => {
     });
     const client = paymentsClient(lane.target('payments'), lane.clientOptions());
     expect((await charge(client)).version).toBe('canary');
-    lane.setInstances([{ ...near, datacenter: 'dc1' }]);
+    lane.setInstances('payments', [{ ...near, datacenter: 'dc1' }]);
     expect((await charge(client)).version).toBe('stable');
   });
 
@@ -194,3 +207,75 @@ function resources(): Record<string, number> {
   }
   return counts;
 }
+
+describe('a test client of several services', () => {
+  const orders = { ...policy, service: 'orders', routes: [{ name: 'all', to: 'canary' }] } as PolicyDocument;
+
+  /** As code under test takes it: any client of Graylane will do. */
+  const callAll = async (graylane: Graylane, service: string, calls: number): Promise<string[]> => {
+    const client = paymentsClient(graylane.target(service), graylane.clientOptions());
+    await graylane.ready(service);
+    const answers: string[] = [];
+    for (let made = 0; made < calls; made += 1) {
+      answers.push(
+        await charge(client).then(
+          ({ version }) => version,
+          () => 'failed',
+        ),
+      );
+    }
+    return answers;
+  };
+  const openBoth = (): TestClient => {
+    const client = createTestClient({
+      policies: { payments: { ...policy, routes: [] }, orders },
+      instances: { payments: both(), orders: both(), ledger: both().slice(0, 1) },
+    });
+    closers.push(() => client.close());
+    return client;
+  };
+
+  it('has instances, policy and decisions of each', async () => {
+    const graylane = openBoth();
+    expect(graylane.services).toEqual(['payments', 'orders', 'ledger']);
+    expect(await callAll(graylane, 'payments', 2)).toEqual(['stable', 'stable']);
+    expect(await callAll(graylane, 'orders', 2)).toEqual(['canary', 'canary']);
+    expect(await callAll(graylane, 'ledger', 1)).toEqual(['stable']);
+    expect(graylane.decisions.map(({ service, subset }) => `${service} ${subset}`)).toEqual([
+      'payments stable',
+      'payments stable',
+      'orders canary',
+      'orders canary',
+      'ledger *',
+    ]);
+    graylane.setPolicy('orders', { ...orders, routes: [] });
+    expect(await callAll(graylane, 'orders', 1)).toEqual(['stable']);
+  });
+
+  it('lets the subset of one fail, and of no other', async () => {
+    const graylane = openBoth();
+    expect(() => graylane.fail('stable')).toThrow(
+      'service: missing (expected: one of payments, orders, which have stable)',
+    );
+    expect(() => graylane.fail('beta')).toThrow('subset: beta (expected: stable, canary, *)');
+    expect(() => graylane.fail('stable', { service: 'order' })).toThrow(
+      'service: order (expected: payments, orders, ledger)',
+    );
+    const end = graylane.fail('stable', { service: 'payments' });
+    expect(await callAll(graylane, 'payments', 1)).toEqual(['failed']);
+    expect(await callAll(graylane, 'ledger', 1)).toEqual(['stable']);
+    graylane.setPolicy('orders', { ...orders, routes: [] });
+    expect(await callAll(graylane, 'orders', 1)).toEqual(['stable']);
+    end();
+    expect(await callAll(graylane, 'payments', 1)).toEqual(['stable']);
+  });
+
+  it('is asked with the name of the service', async () => {
+    const graylane = openBoth();
+    await graylane.ready('orders');
+    assertDecision(graylane, { service: 'orders' }, { subset: 'canary' });
+    expect(() => assertDecision(graylane, {}, { subset: 'canary' })).toThrow(
+      'service: missing (expected: payments, orders, ledger)',
+    );
+  });
+});
