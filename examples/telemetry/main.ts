@@ -61,7 +61,7 @@ async function main(): Promise<void> {
   const text = await (await fetch(`http://127.0.0.1:${at}/metrics`)).text();
   const shown = text.replace(/,otel_scope[^}]*/g, '').match(/^graylane_(attempts_total|endpoints|build_info).*$/gm);
   console.log(shown?.join('\n'));
-  const failed = sum(text, /graylane_subset="canary".*rpc_response_status_code="NOT_FOUND"/);
+  const failed = sum(text, /graylane_subset="canary".*rpc_status_code="NOT_FOUND"/);
   const all = sum(text, /graylane_subset="canary"/);
   expectThat(all === canary.calls, `attempts to the canary: ${all} in the metrics, ${canary.calls} counted by it`);
   expectThat(failed === canary.failed, `failed: ${failed} in the metrics, ${canary.failed} counted by it`);

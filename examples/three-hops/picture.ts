@@ -46,7 +46,7 @@ function headline({ name, attributes }: ReadableSpan, kind: keyof typeof COLOURS
 
 function details(span: ReadableSpan, kind: keyof typeof COLOURS): string {
   if (kind === 'server') return 'server span';
-  const status = String(span.attributes['rpc.response.status_code']);
+  const status = String(span.attributes['rpc.status_code']);
   const { instance, subset, datacenter, route, revision } = whereTo(span);
   if (kind === 'call') return `route ${route}, subset ${subset}, ${status}`;
   return `${instance}, subset ${subset}, datacenter ${datacenter}, route ${route}, revision ${revision}, ${status}`;

@@ -57,6 +57,8 @@ export interface DatacenterState {
   readonly rejected: number;
   /** True when the service exists here only behind Connect proxies. */
   readonly connectOnly: boolean;
+  /** Nobody is listed, and the registry lists a service whose name is near this one. */
+  readonly similar?: string;
   /** For each filter expression, the keys (`Instance.key`) that Consul says match. */
   readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
   readonly freshness: Freshness;

@@ -44,6 +44,7 @@ export class Knowledge {
   #lookups: LookupWatches | undefined;
   #policyWatch: PolicyWatch | undefined;
   #sourceState: SourceState | undefined;
+  #openedAtMs: number | undefined;
   #policy: PolicyState = UNREAD;
   #snapshot: Snapshot | undefined;
   #remembered: Remembered | undefined;
@@ -92,6 +93,7 @@ export class Knowledge {
   open(): void {
     const { source, policies, target, datacenters } = this.#options;
     const wanted = target.datacenters ?? datacenters;
+    this.#openedAtMs = this.#options.clock.now();
     this.#sourceWatch = source.watch(
       {
         service: this.#options.target.service,
@@ -133,6 +135,7 @@ export class Knowledge {
       this.#remembered = { instances: this.#snapshot.instances, policy: this.#policy };
     }
     this.#hold.reset();
+    this.#openedAtMs = undefined;
     this.#sourceState = undefined;
     this.#delivered = undefined;
     this.#filters = [];
@@ -158,6 +161,9 @@ export class Knowledge {
     }
     if (parts.length === 0)
       parts.push(`${this.#options.target.service}: waiting for Consul to evaluate the policy's subset filters`);
+    if (this.#openedAtMs !== undefined) {
+      parts.push(`waiting for ${((this.#options.clock.now() - this.#openedAtMs) / 1_000).toFixed(1)} s`);
+    }
     return parts.join('; ');
   }
 

@@ -11,10 +11,15 @@ export function readService(service: Service): ServiceReading {
     datacenters: readDatacenters(service),
     endpoints: readEndpoints(service),
     breakers: service.breakers.views(),
+    guards: service.guards.views().map(({ subset, isDryRun, heldForMs }) => ({
+      subset,
+      isShedding: !isDryRun && heldForMs !== undefined,
+    })),
     policy: {
       index: plan?.index,
       rejectedIndex: service.rejectedIndex,
       revision: plan?.revision,
+      staleForS: service.policyStaleForS,
     },
     retryBudget: service.budgetLeft,
     override: overrideOf(plan, clock.wallNow()),

@@ -79,6 +79,7 @@ function isSameState(state: DatacenterState, other: DatacenterState | undefined)
     state.datacenter === other.datacenter &&
     state.known === other.known &&
     state.connectOnly === other.connectOnly &&
+    state.similar === other.similar &&
     sameItems(state.instances, other.instances) &&
     sameItems(state.absent ?? [], other.absent ?? []) &&
     sameFilters(state.filters, other.filters)

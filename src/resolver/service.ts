@@ -186,6 +186,7 @@ export class Service implements BalancerHost {
     this.#subscribers.add(listener);
     if (!this.#knowledge.isOpen) {
       this.watchedSinceMs = this.clock.now();
+      this.#policyFailingSinceMs = undefined;
       this.#knowledge.open();
       this.#endUse = this.#options.onUse?.(this);
     }
@@ -289,7 +290,19 @@ export class Service implements BalancerHost {
   /** Consul index of the last policy that was refused. */
   rejectedIndex: string | undefined;
 
+  /** Seconds since the policy could last be read; since the watch began where it never was; 0 while it can be read. */
+  get policyStaleForS(): number {
+    const { plan, failure } = this.policyState;
+    const sinceMs = this.#policyFailingSinceMs ?? (plan === undefined ? this.watchedSinceMs : undefined);
+    const isStale = this.#knowledge.isOpen && (plan === undefined || failure !== undefined);
+    return isStale && sinceMs !== undefined ? Math.max(0, this.clock.now() - sinceMs) / 1000 : 0;
+  }
+
+  #policyFailingSinceMs: number | undefined;
+
   #countPolicy(former: PolicyState, next: PolicyState): void {
+    this.#policyFailingSinceMs =
+      next.failure === undefined ? undefined : (this.#policyFailingSinceMs ?? this.clock.now());
     if (next.rejected !== undefined) this.rejectedIndex = next.rejected.index;
     if (this.telemetry === undefined) return;
     const { counts } = this.telemetry;

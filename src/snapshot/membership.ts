@@ -25,6 +25,10 @@ export interface Membership {
   wouldTake(subset: string, instance: Instance): boolean;
   /** Where the service is there only behind Connect proxies, which nothing here speaks to. */
   readonly connectOnly: readonly string[];
+  /** All that are listed there, in whatever subset or none. */
+  listed(datacenter: string): readonly Instance[];
+  /** Nobody is listed anywhere, and this name of another service is near. */
+  readonly similar: string | undefined;
   /** In no subset: gets no calls while the policy is in force. */
   readonly unassigned: readonly Instance[];
   /** In more than one subset. */
@@ -102,6 +106,10 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       if (rule === undefined || rule.lookups !== undefined) return false;
       return isMember(rule, instance, NO_FILTERS);
     },
+    listed: (datacenter) => places.flatMap((place) => (place.datacenter === datacenter ? place.instances : [])),
+    similar: places.every((place) => place.instances.length === 0)
+      ? places.find((place) => place.similar !== undefined)?.similar
+      : undefined,
     connectOnly: places.filter((place) => place.connectOnly).map((place) => place.datacenter),
     unassigned,
     shared,
@@ -135,6 +143,7 @@ interface Place {
   readonly absent?: readonly Instance[];
   readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
   readonly connectOnly: boolean;
+  readonly similar?: string;
   readonly rules: readonly Rule[];
 }
 

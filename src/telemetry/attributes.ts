@@ -1,7 +1,7 @@
-/** OpenTelemetry's conventions for RPC (release candidate of 2026), as far as they are used here. */
+/** OpenTelemetry's stable conventions for RPC (1.45), as far as they are used here. */
 export const RPC_SYSTEM = 'rpc.system.name';
 export const RPC_METHOD = 'rpc.method';
-export const RPC_STATUS = 'rpc.response.status_code';
+export const RPC_STATUS = 'rpc.status_code';
 export const SERVER_ADDRESS = 'server.address';
 export const SERVER_PORT = 'server.port';
 export const ERROR_TYPE = 'error.type';

@@ -19,10 +19,12 @@ type CounterName =
 type GaugeName =
   | 'breakerState'
   | 'endpoints'
+  | 'guard'
   | 'staleness'
   | 'watch'
   | 'policyIndex'
   | 'policyRevision'
+  | 'policyStaleness'
   | 'retryBudget'
   | 'override'
   | 'buildInfo';
@@ -53,6 +55,7 @@ const COUNTERS: Readonly<Record<CounterName, Described>> = {
 
 const GAUGES: Readonly<Record<GaugeName, Described>> = {
   breakerState: ['graylane.breaker.state', '{breaker}', 'Breakers in each state'],
+  guard: ['graylane.guard', '{guard}', '1 while the guard of a subset sheds it'],
   endpoints: ['graylane.endpoints', '{endpoint}', 'Endpoints in each state'],
   staleness: ['graylane.discovery.staleness', 's', 'Age of what is known of the instances; 0 while fresh'],
   watch: ['graylane.discovery.watch', '{watch}', '1 for the state that the watch of a datacenter is in'],
@@ -66,6 +69,7 @@ const GAUGES: Readonly<Record<GaugeName, Described>> = {
     '{revision}',
     'The revision in force as a number: its 12 hexadecimal digits',
   ],
+  policyStaleness: ['graylane.policy.staleness', 's', 'Age of what is known of the policy; 0 while it can be read'],
   retryBudget: ['graylane.retry.budget', '{share}', 'Share of the retry budget that is left'],
   override: ['graylane.override', '{override}', '1 while an override is in force'],
   buildInfo: ['graylane.build_info', '{build}', '1, with the versions as labels'],

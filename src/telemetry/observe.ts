@@ -80,6 +80,9 @@ export function observeReading(
     }
   }
   observeBreakers(book, gauges, base, reading);
+  for (const { subset, isShedding } of reading.guards) {
+    book.observe(gauges.guard, Number(isShedding), { ...base, [names.SUBSET]: subset });
+  }
   observePolicy(book, gauges, base, reading);
   book.observe(gauges.retryBudget, reading.retryBudget.left, base);
 }
@@ -123,6 +126,7 @@ function observePolicy(
   book.observe(gauges.policyIndex, Number(policy.rejectedIndex ?? 0), { ...base, [names.STATE]: 'rejected' });
   const revision = Number.parseInt(policy.revision ?? '', 16);
   if (!Number.isNaN(revision)) book.observe(gauges.policyRevision, revision, base);
+  book.observe(gauges.policyStaleness, policy.staleForS, base);
   book.observe(gauges.override, override === undefined ? 0 : 1, base);
 }
 

@@ -21,12 +21,15 @@ export interface ServiceReading {
     readonly states: Readonly<Record<EndpointState, number>>;
   }[];
   readonly breakers: readonly BreakerView[];
+  readonly guards: readonly { readonly subset: string; readonly isShedding: boolean }[];
   readonly policy: {
     /** Consul index; undefined where the policy did not come from Consul. */
     readonly index: string | undefined;
     /** Consul index of the last revision that was refused, even if a good one has come since. */
     readonly rejectedIndex: string | undefined;
     readonly revision: string | undefined;
+    /** Seconds since it could last be read, or since the watch began where it never was; 0 while it can be read. */
+    readonly staleForS: number;
   };
   readonly retryBudget: {
     /** 1: nothing drawn; 0: spent. */

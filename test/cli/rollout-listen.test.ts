@@ -50,6 +50,9 @@ describe('graylane rollout run --listen', { timeout: 40_000 }, () => {
     expect([entry.Session, said]).toEqual([expect.any(String), expect.not.stringContaining(key)]);
     expect((await run('abort', 'payments')).code).toBe(0);
     await expect.poll(metrics, { timeout: 5000 }).not.toContain('graylane_rollout_paused{');
+    expect(await metrics()).toContain(
+      'graylane_rollout_ended_total{graylane_service="payments",graylane_state="aborted"} 1\n',
+    );
   });
 
   it('refuses addresses that cannot be, or cannot be told to anybody', async () => {

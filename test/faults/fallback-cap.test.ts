@@ -68,7 +68,7 @@ describe('a fallback that takes at most 25 % of the calls', () => {
     expect(askedStable() / 400).toBeLessThan(0.29);
     expect(Object.keys(ends)).toContainEqual(
       expect.stringContaining(
-        'payments/canary: 0 instances in local; fallback stable: takes at most 25 % of these calls (fallbackMaxPercentage)',
+        'payments/canary: 2 registered in local, none in canary (tags: [canary]); fallback stable: takes at most 25 % of these calls (fallbackMaxPercentage)',
       ),
     );
   });

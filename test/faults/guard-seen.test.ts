@@ -85,6 +85,7 @@ it('shows in spans, metrics and logs as the shed that it is, and its end too', a
   const state = { 'graylane.level': 'subset', 'graylane.subset': 'canary', 'graylane.datacenter': 'dc1' };
   const during = await metering.collect();
   expect(during.sum('graylane.breaker.state', { ...state, 'graylane.state': 'open' })).toBe(1);
+  expect(during.points('graylane.guard').map(({ value }) => value)).toEqual([1]);
   expect(during.sum('graylane.breaker.openings', { 'graylane.level': 'subset' })).toBe(1);
 
   canary.behave(undefined);
@@ -92,6 +93,7 @@ it('shows in spans, metrics and logs as the shed that it is, and its end too', a
   await expect.poll(served, { timeout: 5_000, interval: 5 }).toBe('canary');
   expect(lines.map(({ message }) => message)).toEqual(['the guard sheds a subset', 'the guard restores a subset']);
   const after = await metering.collect();
+  expect(after.points('graylane.guard').map(({ value }) => value)).toEqual([0]);
   expect(after.sum('graylane.breaker.state', { ...state, 'graylane.state': 'closed' })).toBe(1);
 });
 

@@ -97,7 +97,7 @@ describe('a lane over static instances', () => {
     const failure = await charge(client, { 'x-gray': 'canary' }).catch((error: grpc.ServiceError) => error);
     expect(failure).toMatchObject({
       code: grpc.status.UNAVAILABLE,
-      details: expect.stringContaining('payments/canary: 0 instances in'),
+      details: expect.stringContaining('payments/canary: 1 registered in local, none in canary (tags: [canary])'),
     });
     expect((failure as grpc.ServiceError).details).toContain('fallback none');
   });

@@ -171,7 +171,9 @@ describe('a strict route to a subset without instances', () => {
     const error = await failed(charge(client, { 'x-gray': 'canary' }));
     expect(performance.now() - beganAtMs).toBeLessThan(200);
     expect(error.code).toBe(grpc.status.UNAVAILABLE);
-    expect(error.details).toBe('payments/canary: 0 instances in dc1, dc2; fallback none');
+    expect(error.details).toBe(
+      'payments/canary: 2 registered in dc1, dc2, none in canary (tags: [canary]); fallback none',
+    );
   });
 
   it('waits under waitForReady, and goes as soon as there is one', async () => {

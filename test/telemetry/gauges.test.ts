@@ -166,6 +166,7 @@ describe('gauges', () => {
     await lane.ready(service);
     const fresh = await metering.collect();
     expect(fresh.sum('graylane.discovery.staleness')).toBe(0);
+    expect(fresh.sum('graylane.policy.staleness')).toBe(0);
     expect(fresh.sum('graylane.discovery.watch', { 'graylane.state': 'fresh' })).toBe(1);
     expect(fresh.points('graylane.build_info')).toEqual([
       { labels: { 'graylane.version': SDK_VERSION, 'process.runtime.version': process.version }, value: 1 },
@@ -183,5 +184,6 @@ describe('gauges', () => {
     const unknown = await dark.collect();
     expect(unknown.sum('graylane.discovery.watch', { 'graylane.state': 'pending' })).toBe(1);
     expect(unknown.sum('graylane.discovery.staleness')).toBeGreaterThan(0.25);
+    expect(unknown.sum('graylane.policy.staleness')).toBeGreaterThan(0.25);
   });
 });

@@ -34,7 +34,7 @@ it("OpenTelemetry's gRPC instrumentation: its span is the call's, with our attri
       'graylane.attempts': 1,
     });
   }
-  expect(calls.map(({ attributes }) => attributes['rpc.response.status_code'])).toEqual([
+  expect(calls.map(({ attributes }) => attributes['rpc.status_code'])).toEqual([
     'OK',
     'OK',
     'OK',

@@ -92,10 +92,7 @@ describe('metrics', () => {
     expect(collected.sum('rpc.client.call.duration')).toBe(calls);
     for (const [code, count] of seen) {
       const name = code === 0 ? 'OK' : grpc.status[code];
-      expect([name, collected.sum('rpc.client.call.duration', { 'rpc.response.status_code': name })]).toEqual([
-        name,
-        count,
-      ]);
+      expect([name, collected.sum('rpc.client.call.duration', { 'rpc.status_code': name })]).toEqual([name, count]);
     }
     const served = servers.reduce((sum, server) => sum + server.calls, 0);
     expect(collected.sum('graylane.picks')).toBe(served);
@@ -113,7 +110,7 @@ describe('metrics', () => {
         'graylane.datacenter',
         'graylane.service',
         'graylane.subset',
-        'rpc.response.status_code',
+        'rpc.status_code',
       ]);
     }
     printFact(
@@ -154,7 +151,7 @@ describe('metrics', () => {
     for (let call = 0; call < 3; call += 1) await charge(client);
     const collected = await metering.collect();
     expect(collected.sum('graylane.picks')).toBe(3);
-    expect(collected.sum('graylane.attempts', { 'rpc.response.status_code': 'OK' })).toBe(3);
+    expect(collected.sum('graylane.attempts', { 'rpc.status_code': 'OK' })).toBe(3);
   });
 
   it('name 200 methods and put the rest together', async () => {

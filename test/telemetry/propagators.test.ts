@@ -1,5 +1,6 @@
 import { context, propagation, TraceFlags, trace } from '@opentelemetry/api';
 import { B3Propagator } from '@opentelemetry/propagator-b3';
+import { JaegerPropagator } from '@opentelemetry/propagator-jaeger';
 import { NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createGraylane } from '../../src/index';
@@ -34,6 +35,19 @@ afterEach(() => {
 
 it('no SDK: nothing is sent', async () => {
   await charge(client);
+  expect(server.lastMetadata()?.get('traceparent')).toEqual([]);
+});
+
+it("the user's propagator writes what it writes: Jaeger", async () => {
+  const { provider, take } = startTracing();
+  provider.register();
+  propagation.disable();
+  propagation.setGlobalPropagator(new JaegerPropagator());
+  await charge(client);
+  const attempt = take()
+    .find(({ name }) => name.startsWith('Attempt.'))
+    ?.spanContext();
+  expect(server.lastMetadata()?.get('uber-trace-id')).toEqual([`${attempt?.traceId}:${attempt?.spanId}:0:01`]);
   expect(server.lastMetadata()?.get('traceparent')).toEqual([]);
 });
 

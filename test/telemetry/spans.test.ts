@@ -72,7 +72,7 @@ describe('spans', () => {
     expect(only?.call.attributes).toEqual({
       'rpc.system.name': 'grpc',
       'rpc.method': 'shop.v1.Payments/Charge',
-      'rpc.response.status_code': 'OK',
+      'rpc.status_code': 'OK',
       'server.address': 'payments',
       'graylane.route': 'everyone',
       'graylane.subset': 'stable',
@@ -90,7 +90,7 @@ describe('spans', () => {
     expect(only?.attempts[0]?.attributes).toEqual({
       'rpc.system.name': 'grpc',
       'rpc.method': 'shop.v1.Payments/Charge',
-      'rpc.response.status_code': 'OK',
+      'rpc.status_code': 'OK',
       'server.address': server.host,
       'server.port': server.port,
       'graylane.instance': 'stable',
@@ -139,7 +139,7 @@ describe('spans', () => {
       call.cancel();
     });
     const calls = await settled();
-    expect(calls.map(({ call }) => call.attributes['rpc.response.status_code'])).toEqual(['OK', 'CANCELLED']);
+    expect(calls.map(({ call }) => call.attributes['rpc.status_code'])).toEqual(['OK', 'CANCELLED']);
     expect(calls.map(({ call }) => call.status.code)).toEqual([SpanStatusCode.UNSET, SpanStatusCode.ERROR]);
     expect(calls[0]?.attempts.map((attempt) => attempt.status.code)).toEqual([SpanStatusCode.UNSET]);
   });
@@ -153,9 +153,7 @@ describe('spans', () => {
     const [only] = await settled();
     expect(only?.call.attributes['error.type']).toBe('DEADLINE_EXCEEDED');
     expect(only?.call.status.message).toContain('Deadline exceeded');
-    expect(only?.attempts.map(({ attributes }) => attributes['rpc.response.status_code'])).toEqual([
-      'DEADLINE_EXCEEDED',
-    ]);
+    expect(only?.attempts.map(({ attributes }) => attributes['rpc.status_code'])).toEqual(['DEADLINE_EXCEEDED']);
   });
 
   it('tell each retry, and where it went', async () => {
@@ -171,13 +169,10 @@ describe('spans', () => {
       ['canary', canary.port],
       ['stable', stable.port],
     ]);
-    expect(only?.attempts.map(({ attributes }) => attributes['rpc.response.status_code'])).toEqual([
-      'UNAVAILABLE',
-      'OK',
-    ]);
+    expect(only?.attempts.map(({ attributes }) => attributes['rpc.status_code'])).toEqual(['UNAVAILABLE', 'OK']);
     expect(only?.attempts.map(({ attributes }) => attributes['graylane.previous_attempts'])).toEqual([0, 1]);
     expect(only?.call.attributes).toMatchObject({
-      'rpc.response.status_code': 'OK',
+      'rpc.status_code': 'OK',
       'graylane.subset': 'canary',
       'graylane.served_by': 'stable',
       'graylane.fallback': true,
@@ -204,9 +199,9 @@ describe('spans', () => {
     const [only] = await settled();
     expect(only?.attempts).toHaveLength(2);
     const byEndpoint = new Map(only?.attempts.map(({ attributes }) => [attributes['graylane.instance'], attributes]));
-    expect(byEndpoint.get('other')?.['rpc.response.status_code']).toBe('OK');
-    expect(byEndpoint.get('slow')?.['rpc.response.status_code']).toBe('CANCELLED');
-    expect(only?.call.attributes['rpc.response.status_code']).toBe('OK');
+    expect(byEndpoint.get('other')?.['rpc.status_code']).toBe('OK');
+    expect(byEndpoint.get('slow')?.['rpc.status_code']).toBe('CANCELLED');
+    expect(only?.call.attributes['rpc.status_code']).toBe('OK');
   });
 
   it('tell that a breaker sent the call elsewhere, and that the policy was swapped meanwhile', async () => {

@@ -7,6 +7,7 @@ import {
   type SubchannelInterface,
 } from '../../internal/grpc';
 import type { Random } from '../../internal/random';
+import { connectionFailure } from './connection-failure';
 import { EmptySessions } from './empty-sessions';
 import type { Connection, Endpoint } from './endpoint';
 import { type ServerNames, underName } from './server-name';
@@ -248,7 +249,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
       this.#connected();
       return;
     }
-    if (state === connectivity.TRANSIENT_FAILURE) this.#failure = error ?? 'connection failed';
+    if (state === connectivity.TRANSIENT_FAILURE) this.#failure = connectionFailure(error);
     if (state !== connectivity.CONNECTING) this.reconnect();
     this.#deps.onChange(this);
   }

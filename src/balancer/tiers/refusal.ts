@@ -1,6 +1,7 @@
-import type { Decision } from '../../policy/plan';
+import type { Decision, Plan } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
 import { datacenterOrder } from '../../snapshot/tiers';
+import { describeEmpty } from './describe-empty';
 import type { Pool } from './pool';
 import type { Topology } from './topology';
 
@@ -20,7 +21,7 @@ export function describeRefusal(
   const { chain, subset: own } = decision.destination;
   const parts = (isDenied ? chain.slice(0, 1) : chain).map((subset, position) => {
     const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
-    return `${prefix}: ${describeSubset(subset, datacenters, membership, tiers)}`;
+    return `${prefix}: ${describeSubset(subset, datacenters, decision.plan, membership, tiers)}`;
   });
   const most = decision.plan.subsets.get(own)?.fallbackMaxPercentage ?? 100;
   const denied = `fallback ${chain[1] ?? 'none'}: takes at most ${most} % of these calls (fallbackMaxPercentage)`;
@@ -53,6 +54,7 @@ export function describeForce(decision: Decision): string {
 function describeSubset(
   subset: string,
   datacenters: readonly string[],
+  plan: Plan,
   membership: Membership,
   tiers: readonly Pool[],
 ): string {
@@ -63,7 +65,9 @@ function describeSubset(
       (sum, datacenter) => sum + (membership.group(subset, datacenter)?.unusable.length ?? 0),
       0,
     );
-    return unusable === 0 ? `0 instances in ${where}` : `0 usable of ${unusable} instances in ${where}`;
+    return unusable === 0
+      ? describeEmpty(plan.subsets.get(subset), datacenters, where, membership)
+      : `0 usable of ${unusable} instances in ${where}`;
   }
   return pools
     .map((pool) => {

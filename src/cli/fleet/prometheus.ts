@@ -33,7 +33,8 @@ export async function sightByPrometheus(
         `timestamp(${index})`,
         `up and on (job, instance) last_over_time(${index}[${REMEMBERED}])`,
         `graylane_discovery_watch{${of}} == 1`,
-        `graylane_discovery_staleness{${of}} > 0`,
+        // A collector writes the unit into the name.
+        `{__name__=~"graylane_discovery_staleness(_seconds)?",${of}} > 0`,
       ].map((expression) => query(url, expression)),
     );
     return sightings({

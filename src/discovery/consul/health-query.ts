@@ -1,12 +1,15 @@
 import type { Timer } from '../../internal/clock';
+import { nearest } from '../../internal/spelling';
 import { NO_PROTECTION } from '../protection';
 import type { Freshness, Instance } from '../source';
 import { createAnswerReader } from './answer-reader';
 import { startBlockingQuery, type Verdict } from './blocking-query';
+import { createCatalogCheck } from './catalog-check';
 import type { ConsulAnswer } from './client';
 import { createConnectCheck } from './connect-check';
 import type { ConsulDeps, HealthTarget } from './health-target';
 import { createLossGuard } from './loss-guard';
+import { describeTrouble, FORBIDDEN, kindOf, NO_PATH } from './outages';
 import type { ParsedHealth } from './parse-answer';
 import { isForbidden } from './permission';
 
@@ -18,6 +21,8 @@ export interface HealthView {
   readonly isHeld: boolean;
   readonly rejected: number;
   readonly connectOnly: boolean;
+  /** Nobody is listed, and this name of another service is near. */
+  readonly similar?: string;
   readonly freshness: Freshness;
 }
 
@@ -33,13 +38,12 @@ export interface HealthQuery {
 const FIRST_ANSWER_MS = 1500;
 /** An answer that is empty for want of permission is looked at again after this: a grant wakes no query. */
 const FORBIDDEN_RECHECK_MS = 15_000;
-const FORBIDDEN = 'empty for want of permission (ACL)';
 
 type Parsed = Extract<ParsedHealth, { readonly kind: 'health' }>;
 type Answer = ConsulAnswer & { readonly kind: 'answer' };
 
 export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): HealthQuery {
-  const { clock, logger, agent } = deps;
+  const { clock, logger, agent, outages } = deps;
   const { service, tags, datacenter } = target;
   const listeners = new Set<(urgent: boolean) => void>();
   const fields = { service, datacenter: datacenter ?? 'local' };
@@ -74,6 +78,13 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   const connect = createConnectCheck(target, dcParameter, deps, (connectOnly) => {
     if (view.connectOnly !== connectOnly) update({ ...view, connectOnly }, false);
   });
+
+  const catalog = createCatalogCheck(target, deps, (found) => {
+    known = found.datacenters ?? known;
+    if (found.similar !== undefined && view.instances.length === 0) update({ ...view, similar: found.similar }, false);
+  });
+  /** Datacenters that Consul knows, once that was asked. */
+  let known: readonly string[] | undefined;
 
   /** Whether an answer to a question without `dc` is of the datacenter that was meant. */
   const isOwn = (instances: readonly Instance[]): boolean => {
@@ -153,23 +164,41 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     update({ ...view, isHeld: true, freshness: { kind: 'stale', sinceMs: lastSuccessMs, reason } }, false);
   };
 
-  const believe = ({ instances, rejected, same }: Parsed): Verdict => {
+  const believe = ({ instances, rejected, duplicates, same }: Parsed): Verdict => {
     silence.cancel();
     lastSuccessMs = clock.now();
+    told.clear();
+    const isOver = outages.end(told);
     if (view.isHeld && instances.length > 0) logger.info('Consul lists instances again', fields);
-    else if (view.freshness.kind === 'stale') logger.info('Consul answers again', fields);
+    else if (isOver && view.known) logger.info('Consul answers again', fields);
     connect.consider(instances.length === 0);
+    if (instances.length > 0) catalog.reset();
+    else if (target.local && target.scope?.['peer'] === undefined) catalog.askName(asked);
     const absent = guard.absent(clock.now());
     const isChanged = !view.known || !same || rejected !== view.rejected || absent !== view.absent;
     if (isChanged || view.freshness.kind !== 'fresh') {
-      if (rejected > 0) logger.warn('malformed instances are left out', { ...fields, rejected });
-      const connectOnly = view.connectOnly && instances.length === 0;
-      const next = { instances, absent, rejected, connectOnly };
+      tellLeftOut(rejected, duplicates);
+      const isEmpty = instances.length === 0;
+      const similar = isEmpty && view.similar !== undefined ? { similar: view.similar } : {};
+      const next = { instances, absent, rejected, connectOnly: view.connectOnly && isEmpty, ...similar };
       update({ ...next, known: true, isHeld: false, freshness: { kind: 'fresh' } }, !view.known);
     }
     watchAbsent();
     return { kind: isChanged ? 'changed' : 'unchanged' };
   };
+
+  /** Once for each number of them, not for each change of something else. */
+  const tellLeftOut = (rejected: number, duplicates: number): void => {
+    const malformed = rejected - duplicates;
+    if (malformed > 0 && malformed !== leftOut.malformed) {
+      logger.warn('malformed instances are left out', { ...fields, rejected: malformed });
+    }
+    if (duplicates > 0 && duplicates !== leftOut.duplicates) {
+      logger.warn('several instances are registered at one address, which counts once', { ...fields, duplicates });
+    }
+    leftOut = { malformed, duplicates };
+  };
+  let leftOut = { malformed: 0, duplicates: 0 };
 
   const watchAbsent = (): void => {
     expiry?.cancel();
@@ -182,18 +211,34 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     });
   };
 
+  /** Kinds of trouble told of this outage; what it is known by among those who share the log. */
+  const told = new Set<string>();
+
+  /** Consul says only that it has no path: which datacenters it knows is asked before that is told. */
+  const failed = (reason: string): void => {
+    if (!NO_PATH.test(reason)) {
+      fail(reason);
+      return;
+    }
+    const name = asked ?? datacenter ?? 'of the agent';
+    void catalog.askDatacenters().finally(() => {
+      if (abort.signal.aborted) return;
+      const meant = known === undefined ? undefined : nearest(name, known);
+      const hint = meant === undefined || meant === name ? '' : `; did you mean ${meant}?`;
+      fail(`no path to datacenter ${name}${known === undefined ? '' : `; known: ${known.join(', ')}`}${hint}`);
+    });
+  };
+
   const fail = (reason: string): void => {
     silence.cancel();
     guard.interrupt();
     const { freshness } = view;
     const heard = freshness.kind !== 'fresh' && freshness.reason !== undefined;
     if (heard && freshness.reason === reason) return;
-    if (!heard) {
-      const message =
-        reason === FORBIDDEN
-          ? 'the token may not read the service; what is known stays in force'
-          : 'Consul does not answer; what is known stays in force';
-      logger.warn(message, { ...fields, reason });
+    const kind = kindOf(reason, service, fields.datacenter);
+    if (!told.has(kind)) {
+      told.add(kind);
+      if (outages.begin(told, kind)) logger.warn(describeTrouble(reason), { ...fields, reason });
     }
     const next: Freshness = view.known
       ? { kind: 'stale', sinceMs: lastSuccessMs, reason }
@@ -220,7 +265,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
         };
       },
       accept,
-      failed: fail,
+      failed,
     },
     deps,
   );
@@ -238,6 +283,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
       silence.cancel();
       expiry?.cancel();
       connect.close();
+      catalog.close();
+      outages.end(told);
       query.close();
       listeners.clear();
     },

@@ -4,6 +4,7 @@ import type { Random } from '../../internal/random';
 import type { Protection } from '../protection';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { ConsulClient } from './client';
+import type { Outages } from './outages';
 
 /** What one loop asks about. */
 export interface HealthTarget {
@@ -25,4 +26,5 @@ export interface ConsulDeps {
   readonly logger: Logger;
   readonly agent: AgentDatacenter;
   readonly protection: Protection;
+  readonly outages: Outages;
 }

@@ -8,7 +8,10 @@ export type ParsedHealth =
       readonly kind: 'health';
       /** Ordered by key; entries that did not change are the objects of `before`. */
       readonly instances: readonly Instance[];
+      /** Left out: malformed ones and duplicates. */
       readonly rejected: number;
+      /** Those of them at whose address, or under whose key, another is registered. */
+      readonly duplicates: number;
       /** Same instances in every respect as `before`. */
       readonly same: boolean;
     }
@@ -29,11 +32,14 @@ export function parseHealth(text: string, datacenter: string, before: readonly I
 /** What the entries of an answer amount to; undefined is a malformed one. */
 export function joinEntries(entries: readonly (Instance | undefined)[], before: readonly Instance[]): ParsedHealth {
   const parsed = entries.filter((instance) => instance !== undefined);
+  const count = parsed.length;
   const kept = areInOrder(parsed) ? parsed : dropDuplicates(parsed.sort(byHealthThenKey)).sort(byKey);
-  const rejected = entries.length - kept.length;
-  if (rejected * 2 > entries.length) {
-    return { kind: 'refused', reason: `${rejected} of ${entries.length} instances are malformed` };
+  const malformed = entries.length - count;
+  if (malformed * 2 > entries.length) {
+    return { kind: 'refused', reason: `${malformed} of ${entries.length} instances are malformed` };
   }
+  const rejected = entries.length - kept.length;
+  const duplicates = count - kept.length;
   let at = 0;
   const instances = kept.map((instance) => {
     // Both are in the order of their keys.
@@ -42,7 +48,7 @@ export function joinEntries(entries: readonly (Instance | undefined)[], before: 
     return old?.key === instance.key && (old === instance || isSameInstance(old, instance)) ? old : instance;
   });
   const same = instances.length === before.length && instances.every((instance, index) => instance === before[index]);
-  return { kind: 'health', instances: same ? before : instances, rejected, same };
+  return { kind: 'health', instances: same ? before : instances, rejected, duplicates, same };
 }
 
 /** The keys of the instances in a filtered health answer. */

@@ -11,6 +11,7 @@ import type { SlotLoops } from './datacenter-slot';
 import { type FilterQuery, startFilterQuery } from './filter-query';
 import { type HealthQuery, startHealthQuery } from './health-query';
 import type { ConsulDeps } from './health-target';
+import { Outages } from './outages';
 import { createServiceWatch, type ServiceWatch } from './service-watch';
 import { createShared } from './shared';
 
@@ -42,7 +43,14 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
   const { client } = options;
   const agent = createAgentDatacenter(client);
   const protection = options.protection ?? DEFAULT_PROTECTION;
-  const deps: ConsulDeps = { ...given, logger: safeLogger(given.logger), client, agent, protection };
+  const deps: ConsulDeps = {
+    ...given,
+    logger: safeLogger(given.logger),
+    client,
+    agent,
+    protection,
+    outages: new Outages(),
+  };
   const healths = createShared<HealthQuery>();
   const filters = createShared<FilterQuery>();
   const lists = createShared<DatacenterList>();

@@ -8,7 +8,7 @@ import { createAnnouncer } from './announcer';
 import { createClientsProvider } from './clients-provider';
 import { type Collector, createCollector } from './collector';
 import { type RolloutListener, startListener } from './listener';
-import { rolloutMetrics } from './rollout-metrics';
+import { type EndedRollouts, rolloutMetrics } from './rollout-metrics';
 
 /** A controller that listens: it gathers its clients' figures, and shows how its rollouts stand. */
 export interface Collecting {
@@ -39,7 +39,8 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   const now = (): number => performance.now();
   const collector: Collector = createCollector({ now, ...(maxClients === undefined ? {} : { maxClients }) });
   const driven = new Map<string, RolloutProgress>();
-  const metrics = (): string => rolloutMetrics(driven, collector.standing());
+  const ended = new Map<string, EndedRollouts>();
+  const metrics = (): string => rolloutMetrics(driven, collector.standing(), ended);
   const listener: RolloutListener = await startListener({ host: options.host, port: options.port, collector, metrics });
   const { host, port } = listener;
   const address = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -53,7 +54,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   });
   return {
     address,
-    watch: (inner) => follow(inner, driven, announcer),
+    watch: (inner) => follow(inner, driven, ended, announcer),
     provider: (progress) => createClientsProvider({ collector, announcer, now }, progress),
     async close() {
       await announcer.close();
@@ -62,10 +63,18 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   };
 }
 
+function countEnding(ended: EndedRollouts | undefined, { state }: RolloutProgress): void {
+  if (ended === undefined) return;
+  if (state.kind === 'completed') ended.completed += 1;
+  else if (state.kind === 'aborted' && state.why === 'analysis') ended.takenBack += 1;
+  else if (state.kind === 'aborted') ended.aborted += 1;
+}
+
 /** Keeps `driven` and the announcer at what this controller drives. */
 function follow(
   inner: ControllerWatch,
   driven: Map<string, RolloutProgress>,
+  ended: Map<string, EndedRollouts>,
   announcer: ReturnType<typeof createAnnouncer>,
 ): ControllerWatch {
   /** Of every service, driven here or not: a controller that takes over need not hear of it again. */
@@ -77,8 +86,9 @@ function follow(
     const isDriven = leading.has(service);
     if (isDriven) void announcer.drive(service, progress);
     else announcer.leave(service);
+    if (isDriven && !ended.has(service)) ended.set(service, { completed: 0, takenBack: 0, aborted: 0 });
     if (isDriven && !hasEnded(progress)) driven.set(service, progress);
-    else driven.delete(service);
+    else if (driven.delete(service) && isDriven) countEnding(ended.get(service), progress);
   };
   return {
     onRecord(service, record) {

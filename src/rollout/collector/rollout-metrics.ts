@@ -1,10 +1,21 @@
 import type { RolloutProgress } from '../progress';
 import type { CollectorStanding } from './collector';
 
+/** How often rollouts of a service ended in each way while this controller drove them. */
+export interface EndedRollouts {
+  /** The canary has all calls. */
+  completed: number;
+  /** The analysis found it worse: it was taken back. */
+  takenBack: number;
+  /** By a person. */
+  aborted: number;
+}
+
 /** Of each rollout that this controller drives, in Prometheus' text format. */
 export function rolloutMetrics(
   driven: ReadonlyMap<string, RolloutProgress>,
   collected: readonly CollectorStanding[],
+  ended: ReadonlyMap<string, EndedRollouts> = new Map(),
 ): string {
   const all = [...driven].sort(([a], [b]) => (a < b ? -1 : 1));
   const shown = collected.filter(({ service }) => driven.has(service));
@@ -36,9 +47,23 @@ export function rolloutMetrics(
       'Reports of that analysis that there was no room for.',
       shown.map(({ service, turnedAway }) => [service, turnedAway]),
     ),
+    ...endings(ended),
   ]
     .map((line) => `${line}\n`)
     .join('');
+}
+
+/** Zeros too: what is absent does not rise. */
+function endings(ended: ReadonlyMap<string, EndedRollouts>): readonly string[] {
+  const name = 'graylane_rollout_ended_total';
+  const lines = [...ended]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([service, { completed, takenBack, aborted }]) =>
+      Object.entries({ completed, taken_back: takenBack, aborted }).map(
+        ([how, count]) => `${name}{graylane_service="${escaped(service)}",graylane_state="${how}"} ${count}`,
+      ),
+    );
+  return [`# HELP ${name} Rollouts that ended, by how.`, `# TYPE ${name} counter`, ...lines];
 }
 
 type Series = readonly [service: string, value: number];

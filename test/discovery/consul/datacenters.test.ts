@@ -71,7 +71,7 @@ describe('which datacenters are asked', () => {
       return state.datacenters[0]?.known === true && freshness?.kind === 'pending' && freshness.reason !== undefined;
     });
     expect(seen.dc('dc9')).toMatchObject({ known: false, freshness: { kind: 'pending' } });
-    expect(JSON.stringify(seen.dc('dc9').freshness)).toContain('HTTP 500: No path to datacenter');
+    expect(JSON.stringify(seen.dc('dc9').freshness)).toContain('no path to datacenter dc9; known: dc1,');
   });
 });
 

@@ -187,7 +187,7 @@ describe('instances from Consul', () => {
     bench = openSource({ address: dc1.address }, ['dc1', 'dc2', 'dc9'], clock);
     const seen = record(bench.source, name);
     await seen.until((one) =>
-      one.datacenters.every((dc) => dc.known || JSON.stringify(dc.freshness).includes('HTTP 500')),
+      one.datacenters.every((dc) => dc.known || JSON.stringify(dc.freshness).includes('no path to datacenter')),
     );
     for (const status of ['critical', 'passing'] as const) {
       await dc1.setStatus(name, status);

@@ -15,6 +15,7 @@ import type { RolloutDocument, ValueCheck } from '../../../src/rollout/document'
 import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
 import { charge, paymentsClient, startPaymentsServer } from '../../support/payments';
+import { asOthersSpell } from '../../telemetry/incidents/recording';
 import { startPrometheus } from '../../telemetry/prometheus-process';
 import { WINDOW } from './window';
 
@@ -37,9 +38,15 @@ const POLICY = {
   retry: 'off',
 } as const;
 
-async function start(more: Partial<PolicyDocument> = {}) {
+async function start(more: Partial<PolicyDocument> = {}, spell: (series: string) => string = (series) => series) {
   const exporter = new PrometheusExporter({ preventServerStart: true });
-  const scraped = createServer((request, response) => exporter.getMetricsRequestHandler(request, response));
+  const scraped = createServer((_request, response) =>
+    exporter.getMetricsRequestHandler(_request, {
+      statusCode: 200,
+      setHeader: (name: string, value: string) => response.setHeader(name, value),
+      end: (text: string) => response.end(text.split('\n').map(spell).join('\n')),
+    } as never),
+  );
   await new Promise<void>((resolve) => scraped.listen(0, '127.0.0.1', resolve));
   afterTest(scraped, (server) => {
     server.closeAllConnections();
@@ -104,6 +111,21 @@ async function start(more: Partial<PolicyDocument> = {}) {
 }
 
 describe('built-in queries, asked of a real Prometheus', () => {
+  it('find the figures also as collectors and clients of 0.1 name them', async () => {
+    const { stable, canary, client, measure } = await start({}, asOthersSpell);
+    canary.behave({ code: grpc.status.NOT_FOUND, every: 2 });
+    for (let call = 0; call < 100; call += 1) await charge(client).catch(() => {});
+    await vi.waitFor(
+      async () => {
+        const figures = await measure(0);
+        expect(figures.canary).toMatchObject({ calls: canary.calls, failures: Math.floor(canary.calls / 2) });
+        expect(figures.stable).toMatchObject({ calls: stable.calls, failures: 0 });
+        expect(figures.canary?.durations && callsOf(figures.canary.durations)).toBe(canary.calls);
+      },
+      { timeout: 15_000, interval: 100 },
+    );
+  });
+
   it('yield what the canary did since the window began, to the call, and the verdict that follows', async () => {
     const { stable, canary, client, document, measure, checks } = await start();
     for (let call = 0; call < 200; call += 1) await charge(client);

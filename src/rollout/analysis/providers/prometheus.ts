@@ -5,6 +5,9 @@ import { growthOf } from './counter-growth';
 import { createPrometheusApi, type PrometheusApi, type Sample } from './prometheus-api';
 import { regexOf, textOf } from './promql';
 
+/** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
+const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
+
 /** Labels that no figure is told apart by, summed up on the server: fewer series to fetch. A restart of a client resets all of its series. */
 const SUMMED = 'rpc_method, server_address, server_port, graylane_route, error_type';
 
@@ -24,10 +27,10 @@ export async function measureFigures(
   const service = `graylane_service${named}`;
   const narrowed = Object.entries(document.labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
   const subsets = `"${regexOf(canary)}|${regexOf(stable)}"`;
-  const attempts = `sum without (${SUMMED}, graylane_datacenter) (graylane_attempts_total{${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
-  // Some exporters write the unit into the name.
-  const durations = `sum without (${SUMMED}, graylane_subset, rpc_response_status_code) ({__name__=~"rpc_client_call_duration(_seconds)?_bucket",server_address${named},graylane_served_by=~${subsets}${narrowed.join('')}})`;
-  const fallbacks = `sum without (graylane_served_by) (graylane_fallbacks_total{${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
+  const attempts = `sum without (${SUMMED}, graylane_datacenter) ({__name__=~"graylane_attempts(_total)?",${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
+  // Some exporters write the unit into the name, some leave `_total` out.
+  const durations = `sum without (${SUMMED}, graylane_subset, ${STATUS.join(', ')}) ({__name__=~"rpc_client_call_duration(_seconds)?_bucket",server_address${named},graylane_served_by=~${subsets}${narrowed.join('')}})`;
+  const fallbacks = `sum without (graylane_served_by) ({__name__=~"graylane_fallbacks(_total)?",${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
   const breakers = `sum by (graylane_subset) (graylane_breaker_state{${service},graylane_level="subset",graylane_state=~"open|halfOpen",graylane_subset=~${subsets}${narrowed.join('')}})`;
   const [ended, took, shed, open] = await Promise.all([
     grown(api, attempts, sinceMs, nowMs, signal),
@@ -38,7 +41,7 @@ export async function measureFigures(
   const failureCodes = new Set<string>(document.failureStatusCodes ?? DEFAULT_BREAKER.failureStatusCodes);
   const figuresOf = (subset: string): SubsetFigures => {
     const own = ended.filter(({ labels }) => labels['graylane_subset'] === subset);
-    const failed = own.filter(({ labels }) => failureCodes.has(labels['rpc_response_status_code'] ?? ''));
+    const failed = own.filter(({ labels }) => failureCodes.has(statusOf(labels)));
     const histogram = histogramOf(took.filter(({ labels }) => labels['graylane_served_by'] === subset));
     return {
       calls: sum(own),
@@ -49,6 +52,10 @@ export async function measureFigures(
     };
   };
   return { canary: figuresOf(canary), stable: figuresOf(stable) };
+}
+
+function statusOf(labels: Readonly<Record<string, string>>): string {
+  return labels[STATUS[0]] ?? labels[STATUS[1]] ?? '';
 }
 
 async function grown(

@@ -1,0 +1,52 @@
+/** What kind of trouble a failed read is, as the log calls it. */
+export function describeTrouble(reason: string): string {
+  return `${TROUBLES.find(([pattern]) => pattern.test(reason))?.[1] ?? 'Consul does not answer'}; what is known stays in force`;
+}
+
+/** An answer that is empty for want of permission. */
+export const FORBIDDEN = 'empty for want of permission (ACL)';
+/** Consul's word on a datacenter that is none of its federation, or that no server of it can be reached in. */
+export const NO_PATH: RegExp = /no path to datacenter/i;
+
+const TROUBLES: readonly (readonly [RegExp, string])[] = [
+  [/^empty for want of permission/, 'the token may not read the service'],
+  [NO_PATH, 'Consul has no path to the datacenter'],
+  [/instances are malformed/, 'Consul lists malformed instances'],
+  [/^the answer is not JSON|^the answer is not a JSON array/, 'what Consul answers cannot be read'],
+];
+
+/**
+ * Tells each outage once, however many services and datacenters see it, and again when another kind of trouble comes. Its
+ * end is told when the last of them is well.
+ */
+export class Outages {
+  readonly #seenBy = new Map<string, Set<object>>();
+
+  /** True: nobody has told of this yet. `watcher` tells of each kind once until it is well again. */
+  begin(watcher: object, kind: string): boolean {
+    const seenBy = this.#seenBy.get(kind);
+    if (seenBy === undefined) this.#seenBy.set(kind, new Set([watcher]));
+    else seenBy.add(watcher);
+    return seenBy === undefined;
+  }
+
+  /** True: it was the last that saw something of what it had told. */
+  end(watcher: object): boolean {
+    let wasLast = false;
+    for (const [kind, seenBy] of this.#seenBy) {
+      if (!seenBy.delete(watcher) || seenBy.size > 0) continue;
+      this.#seenBy.delete(kind);
+      wasLast = true;
+    }
+    return wasLast;
+  }
+}
+
+/** The same for every address of an agent, so that a second one that fails alike is not told as a new outage. */
+export function kindOf(reason: string, service: string, datacenter: string): string {
+  const message = describeTrouble(reason);
+  // These are about the service or the datacenter, not about Consul.
+  if (reason === FORBIDDEN || /malformed/.test(reason)) return `${message} ${service} ${datacenter}`;
+  if (NO_PATH.test(reason)) return `${message} ${datacenter}`;
+  return `${message} ${reason.replace(/https?:\/\/\S+|unix:\S+/g, '').slice(0, 60)}`;
+}
