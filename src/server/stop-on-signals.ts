@@ -1,6 +1,6 @@
 import { consoleLogger, type Logger, safeLogger } from '../internal/logger';
 
-export type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2';
+type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2';
 
 export interface SignalOptions {
   /** Default: SIGTERM and SIGINT. */

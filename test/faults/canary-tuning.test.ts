@@ -108,7 +108,11 @@ it('takes new numbers from a new policy and keeps the state of its breakers', as
   await call(world, 20, 'canary');
   const before = lane.breakers.list().filter(({ state }) => state === 'open');
   expect(before.length).toBeGreaterThan(0);
-  lane.setPolicy('payments', { ...policy, breaker: { resetTimeoutMs: 1_000 }, subsetBreaker: { resetTimeoutMs: 1_000 } });
+  lane.setPolicy('payments', {
+    ...policy,
+    breaker: { resetTimeoutMs: 1_000 },
+    subsetBreaker: { resetTimeoutMs: 1_000 },
+  });
   await lane.advance(0);
   for (const { key, counts } of before) {
     const now = lane.breakers.list().find((view) => view.key === key);
