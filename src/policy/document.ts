@@ -205,6 +205,16 @@ export interface LocalityDocument {
   readonly failover?: readonly string[];
   /** `subset` (default): the same subset elsewhere before the fallback here. `datacenter`: the other way round. */
   readonly prefer?: 'subset' | 'datacenter';
+  /**
+   * `prefer`: calls stay in the client's own zone of the local datacenter, as far as the zone's share of all capacity carries
+   * them; what exceeds it goes to zones with room. `off` (default): zones play no part. No effect under `ring_hash`.
+   */
+  readonly zones?: 'prefer' | 'off';
+  /**
+   * How many clients each zone has, in any unit, >= 0: 2 and 1 mean twice as many. Needed only where zones have clients in
+   * numbers that differ much. Default: equally many in every zone that has instances.
+   */
+  readonly zoneClients?: Readonly<Record<string, number>>;
 }
 
 export interface BreakerDocument {

@@ -205,6 +205,10 @@ export interface LocalityPlan {
    * library's own. Infinity: a tier passes nothing on while anybody in it is well.
    */
   readonly overprovisioning?: number;
+  /** `prefer`: calls stay in the client's zone of the local datacenter as far as its capacity carries them. */
+  readonly zones: 'prefer' | 'off';
+  /** How many clients each zone has; undefined: equally many in every zone that has instances. */
+  readonly zoneClients?: Readonly<Record<string, number>>;
 }
 
 export interface BreakerPlan {

@@ -118,9 +118,15 @@ export const synonymOf: Synonyms = createSynonyms({
   warmupDurationSecs: 'here slowStartMs, in milliseconds',
   slowStartConfig: 'here slowStartMs, in milliseconds',
   slowStartWindow: 'here slowStartMs, in milliseconds',
-  localityLbSetting: 'here locality: { failover, prefer }',
+  localityLbSetting: 'here locality: { failover, prefer, zones }',
   failover: 'here locality.failover: [datacenters], and fallback on a subset',
   datacenters: 'here locality.failover: [datacenters]',
+  zoneAwareLbConfig: 'here locality: { zones: prefer }',
+  zoneAware: 'here locality: { zones: prefer }',
+  topologyAwareHints: 'here locality: { zones: prefer }',
+  trafficDistribution: 'here locality: { zones: prefer }',
+  prioritizeByLocality: 'here locality: { zones: prefer }',
+  zone: 'here locality: { zones: prefer }; the zone of the client is the lane option zone, or GRAYLANE_ZONE',
   failoverPriority: 'here locality.failover, in order',
 
   // Breakers

@@ -15,6 +15,10 @@ export interface Row {
   readonly tier: number;
   picks: number;
   panics: number;
+  /** Picks by where the endpoint is, beside the zone of the client; all 0 where that is not known. */
+  inOwnZone: number;
+  inOtherZones: number;
+  inNoZone: number;
   /** Attempts that ended, by status code. */
   readonly ended: Float64Array;
 }
@@ -68,6 +72,9 @@ export class Counts {
       const own = this.row(row.wanted, row.subset, row.datacenter, row.tier);
       own.picks += row.picks;
       own.panics += row.panics;
+      own.inOwnZone += row.inOwnZone;
+      own.inOtherZones += row.inOtherZones;
+      own.inNoZone += row.inNoZone;
       for (let code = 0; code < CODES; code += 1) own.ended[code] = (own.ended[code] ?? 0) + (row.ended[code] ?? 0);
     }
     for (const { level, subset, datacenter, count } of other.openings) {
@@ -90,7 +97,8 @@ export class Counts {
     );
     const former = tiers[tier];
     if (former !== undefined) return former;
-    const row = { wanted, subset, datacenter, tier, picks: 0, panics: 0, ended: new Float64Array(CODES) };
+    const none = { picks: 0, panics: 0, inOwnZone: 0, inOtherZones: 0, inNoZone: 0 };
+    const row = { wanted, subset, datacenter, tier, ...none, ended: new Float64Array(CODES) };
     tiers[tier] = row;
     this.#rows.push(row);
     return row;

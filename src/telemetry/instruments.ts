@@ -7,6 +7,7 @@ const WORK_BOUNDARIES = [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5
 
 type CounterName =
   | 'picks'
+  | 'zonePicks'
   | 'attempts'
   | 'failovers'
   | 'fallbacks'
@@ -43,6 +44,11 @@ export interface Instruments {
 // Units in braces, so that no exporter puts one into the name.
 const COUNTERS: Readonly<Record<CounterName, Described>> = {
   picks: ['graylane.picks', '{pick}', 'Endpoints picked for an attempt'],
+  zonePicks: [
+    'graylane.zone.picks',
+    '{pick}',
+    'Endpoints picked in the local datacenter, by whether that left the zone',
+  ],
   attempts: ['graylane.attempts', '{attempt}', 'Attempts that ended, by status'],
   failovers: ['graylane.failovers', '{attempt}', 'Attempts sent to a later tier than the wanted one'],
   fallbacks: ['graylane.fallbacks', '{attempt}', 'Attempts sent to the fallback of the wanted subset'],

@@ -4,6 +4,7 @@ import { CASE_METHOD } from '../../routing/policy-case';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
+import { describeZones } from '../describe-zones';
 import { readInstancesFile } from '../input/instances-file';
 import { loadPolicy } from '../input/load-policy';
 import { policySourceOf } from '../input/policy-source';
@@ -102,6 +103,7 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
     ['tier', 'subset', 'datacenter', 'endpoint', 'instance', 'health', 'weight', 'breaker', 'held out'],
     tiers.flatMap(rowsOf),
   );
+  for (const { subset, zones } of tiers) if (zones !== undefined) io.line(`   ${subset}: ${describeZones(zones)}`);
 }
 
 /** Whether anybody could serve the call. */

@@ -37,7 +37,8 @@ export function importTraffic(value: unknown, path: string, report: IstioReport,
 function importBalancing(value: unknown, path: string, report: IstioReport): BalancingDocument | undefined {
   const fields = fieldsOf(value);
   report.others(path, fields, ['simple', 'consistentHash', 'warmupDurationSecs', 'warmup'], {
-    localityLbSetting: 'regions are no datacenters; write locality: { failover: [dc2] }, or leave it to the lane',
+    localityLbSetting:
+      'regions are no datacenters; write locality: { failover: [dc2], zones: prefer }, or leave it to the lane',
   });
   const simple = fields['simple'];
   const algorithm = typeof simple === 'string' && Object.hasOwn(ALGORITHMS, simple) ? ALGORITHMS[simple] : undefined;
