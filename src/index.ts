@@ -1,5 +1,6 @@
 export type { MethodTimeView } from './balancer/attempts/method-times';
 export type { ConnectionView } from './balancer/endpoints/endpoint-registry';
+export type { SubsetLimitView } from './balancer/limits/subset-limit';
 export type { ZonePreferenceView, ZoneView } from './balancer/zones/zone-preference';
 export type { GuardCounts, GuardView } from './breaker/guard/view';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';

@@ -11,6 +11,7 @@ import type { MethodTimes } from './attempts/method-times';
 import type { AttemptView, RoutedCall } from './attempts/routed-call';
 import type { Endpoint } from './endpoints/endpoint';
 import type { EndpointRegistry } from './endpoints/endpoint-registry';
+import type { SubsetLimits } from './limits/subset-limits';
 import type { ZonePreference } from './zones/zone-preference';
 
 /**
@@ -30,6 +31,8 @@ export interface BalancerHost {
   readonly zone?: string | undefined;
   /** Those in force, by subset, for `inspect()` and `explain()`: written by the balancers. */
   readonly zonePreferences?: Map<string, { readonly preference: ZonePreference; readonly datacenter: string }>;
+  /** Undefined where no policy can have any, as in tests. */
+  readonly limits?: SubsetLimits;
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector;

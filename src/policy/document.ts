@@ -63,6 +63,21 @@ export interface SubsetDocument<S extends string = string> {
   readonly subsetBreaker?: SubsetBreakerDocument;
   /** How much worse than another subset it may be in this client. Needs a `fallback`. Default: nobody compares. */
   readonly guard?: GuardDocument<S>;
+  readonly limits?: LimitsDocument;
+}
+
+/** How much one client, which is one process, may have under way at a subset. Instances see this times the number of clients. */
+export interface LimitsDocument {
+  /**
+   * Attempts in flight, in all datacenters; a stream counts for as long as it is open. A full subset's calls go to its `fallback`,
+   * where they may. 1..1,000,000.
+   */
+  readonly maxInFlight: number;
+  /**
+   * Calls that wait, for `connectTimeoutMs` at most, when nobody else may have them; further ones are refused, UNAVAILABLE.
+   * 0..1,000,000, default 0.
+   */
+  readonly maxPending?: number;
 }
 
 /**

@@ -58,6 +58,7 @@ export interface SubsetPlan {
   readonly fallbackMaxPercentage: number;
   readonly breaker: BreakerPlan;
   readonly subsetBreaker: SubsetBreakerPlan;
+  readonly limits?: LimitsPlan;
   /** Only beside a fallback. */
   readonly guard?: GuardPlan;
   /** Where its instances are looked for; undefined: the plan's service, in every datacenter of the lane. */
@@ -232,6 +233,12 @@ export interface SubsetBreakerPlan {
   readonly resetTimeoutMs: number;
   readonly maxResetTimeoutMs: number;
   readonly rollingCountTimeoutMs: number;
+}
+
+/** Of each client by itself. */
+export interface LimitsPlan {
+  readonly maxInFlight: number;
+  readonly maxPending: number;
 }
 
 export interface GuardPlan {

@@ -126,6 +126,13 @@ const subset: Schema = closed({
   breaker: ref('breaker'),
   subsetBreaker: ref('subsetBreaker'),
   guard: ref('guard'),
+  limits: closed(
+    {
+      maxInFlight: { ...count(1), description: 'attempts in flight of each client; streams while they are open' },
+      maxPending: { ...count(0), description: 'calls of each client that wait while the subset is full; default 0' },
+    },
+    { required: ['maxInFlight'] },
+  ),
 });
 
 const route: Schema = closed(

@@ -1,3 +1,4 @@
+import type { SubsetLimitView } from '../balancer/limits/subset-limit';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { BreakerView } from '../breaker/view';
 import { GraylaneError } from '../errors';
@@ -38,6 +39,8 @@ export interface ExplainedTier {
   readonly datacenter: string;
   /** The subset's breaker here is not closed: its calls go to the fallback, where there is one. */
   readonly shed: BreakerView | undefined;
+  /** How much of it this client may use, in all datacenters, and does; undefined where nothing limits it. */
+  readonly limit: SubsetLimitView | undefined;
   /** How its calls are divided among the zones of the local datacenter; undefined where zones play no part. */
   readonly zones: ZonePreferenceView | undefined;
   readonly endpoints: readonly ExplainedEndpoint[];
@@ -71,6 +74,7 @@ export function explainCall(
   const { decision } = routing;
   const endpoints = inspectEndpoints(service).map((each) => ({ ...each, heldOut: heldOut(each) }));
   const zones = inspectZones(service);
+  const limits = service.limits.views();
   const views = service.breakers.views().filter(({ level, state }) => level === 'subset' && state !== 'closed');
   const tiers = tierOrder(plan, decision, membership.datacenters)
     .filter(({ datacenter }) => decision.datacenters?.includes(datacenter) ?? true)
@@ -78,6 +82,7 @@ export function explainCall(
       subset,
       datacenter,
       shed: views.find(({ key }) => key === `${subset}@${datacenter}`),
+      limit: limits.find((each) => each.subset === subset),
       zones: zones.find((each) => each.subset === subset && each.datacenter === datacenter),
       endpoints: endpoints.filter((each) => each.datacenter === datacenter && each.subsets.includes(subset)),
     }));

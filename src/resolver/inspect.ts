@@ -1,5 +1,6 @@
 import type { MethodTimeView } from '../balancer/attempts/method-times';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
+import type { SubsetLimitView } from '../balancer/limits/subset-limit';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/view';
 import type { BreakerView } from '../breaker/view';
@@ -40,6 +41,8 @@ export interface ServiceInspection {
   readonly breakers: readonly BreakerView[];
   /** Those of the policy in force, by subset; none in observe mode, where no call goes by a subset. */
   readonly guards: readonly GuardView[];
+  /** How the subsets stand whose calls are limited; empty where the policy limits none. */
+  readonly limits: readonly SubsetLimitView[];
   /** Calls and retries of the last ten seconds. */
   readonly retryBudget: { readonly calls: number; readonly retries: number };
   /** Labels that calls carried twice since the lane was opened; each counted as absent. */
@@ -147,6 +150,7 @@ export function inspectService(service: Service): ServiceInspection {
     methods: service.methodTimes.views(MOST_METHODS),
     breakers: service.breakers.views(),
     guards: service.guards.views(),
+    limits: service.limits.views(),
     retryBudget: service.budget,
     repeatedLabels: service.repeatedLabels,
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],

@@ -5,6 +5,7 @@ import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import { createEndpointLoad } from '../balancer/endpoints/load';
 import type { BalancerHost } from '../balancer/host';
+import { SubsetLimits } from '../balancer/limits/subset-limits';
 import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
 import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
 import { createStallDetector, type StallDetector } from '../breaker/stall';
@@ -71,6 +72,8 @@ export class Service implements BalancerHost {
   readonly stall: StallDetector = createStallDetector();
   readonly taps: AttemptTaps = new AttemptTaps();
   readonly methodTimes: MethodTimes = new MethodTimes();
+  /** What this client may have in flight at each subset. */
+  readonly limits: SubsetLimits;
   readonly zonePreferences: NonNullable<BalancerHost['zonePreferences']> = new Map();
   /** Compare subsets by what this lane sees of them, and shed the worse. */
   readonly guards: Guarding;
@@ -120,6 +123,7 @@ export class Service implements BalancerHost {
       breakers: this.breakers,
       stall: this.stall,
     });
+    this.limits = new SubsetLimits(clock, () => this.endpoints.changed());
     this.guards = new Guarding({
       service: this.service,
       clock,
@@ -220,6 +224,7 @@ export class Service implements BalancerHost {
     this.#knowledge.close();
     this.#endUse?.();
     this.#unsubscribeZone();
+    this.limits.close();
     this.endpoints.close();
     this.guards.close();
     this.breakers.close();
@@ -354,6 +359,7 @@ export class Service implements BalancerHost {
       this.#budget.configure(plan.retryBudget);
       this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
       this.guards.configure(plan.subsets);
+      this.limits.configure(plan.subsets);
     }
     if (plan.locality.zones === 'prefer') this.#zone.want();
     this.#options.onSnapshot?.(snapshot);

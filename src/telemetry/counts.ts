@@ -38,6 +38,7 @@ export interface Openings {
 export class Counts {
   readonly #byDatacenter = new Map<string, Map<string, Map<string, Row[]>>>();
   readonly #openings = new Map<string, Openings>();
+  readonly #refusedAtLimit = new Map<string, number>();
   readonly #rows: Row[] = [];
   policiesApplied = 0;
   policiesRejected = 0;
@@ -66,6 +67,17 @@ export class Counts {
     else if (this.#openings.size < MOST_ROWS) this.#openings.set(name, { level, subset, datacenter, count: 1 });
   }
 
+  /** Calls refused since a subset was full, by that subset. */
+  get limits(): ReadonlyMap<string, number> {
+    return this.#refusedAtLimit;
+  }
+
+  refusedAtLimit(subset: string, count = 1): void {
+    const known = this.#refusedAtLimit.get(subset);
+    const name = known === undefined && this.#refusedAtLimit.size >= MOST_ROWS ? OTHER : subset;
+    this.#refusedAtLimit.set(name, (this.#refusedAtLimit.get(name) ?? 0) + count);
+  }
+
   /** Adds what another has counted, which is over. */
   take(other: Counts): void {
     for (const row of other.rows) {
@@ -83,6 +95,7 @@ export class Counts {
       if (own === undefined) this.#openings.set(name, { level, subset, datacenter, count });
       else own.count += count;
     }
+    for (const [subset, count] of other.limits) this.refusedAtLimit(subset, count);
     this.policiesApplied += other.policiesApplied;
     this.policiesRejected += other.policiesRejected;
   }

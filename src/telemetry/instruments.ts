@@ -13,6 +13,7 @@ type CounterName =
   | 'fallbacks'
   | 'panic'
   | 'openings'
+  | 'limitRefused'
   | 'policyApplied'
   | 'policyRejected'
   | 'retriesRefused';
@@ -54,6 +55,7 @@ const COUNTERS: Readonly<Record<CounterName, Described>> = {
   fallbacks: ['graylane.fallbacks', '{attempt}', 'Attempts sent to the fallback of the wanted subset'],
   panic: ['graylane.panic', '{attempt}', 'Attempts sent to anybody connected, since nobody was fit to serve'],
   openings: ['graylane.breaker.openings', '{opening}', 'Times that a breaker opened'],
+  limitRefused: ['graylane.limit.refused', '{call}', 'Calls refused because a subset was full, by its limits'],
   policyApplied: ['graylane.policy.applied', '{revision}', 'Policy revisions put in force'],
   policyRejected: ['graylane.policy.rejected', '{revision}', 'Policy revisions refused'],
   retriesRefused: ['graylane.retry.refused', '{retry}', 'Retries and hedges not made because the budget was spent'],

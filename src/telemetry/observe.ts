@@ -58,6 +58,9 @@ export function observeCounts(
       count,
     );
   }
+  for (const [subset, count] of counts.limits) {
+    sums.add(counters.limitRefused, { [names.SERVICE]: service, [names.SUBSET]: subset }, count);
+  }
   sums.write();
   result.observe(counters.policyApplied, counts.policiesApplied, { [names.SERVICE]: service });
   result.observe(counters.policyRejected, counts.policiesRejected, { [names.SERVICE]: service });

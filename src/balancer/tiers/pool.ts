@@ -6,6 +6,7 @@ import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
 import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
+import type { SubsetLimit } from '../limits/subset-limit';
 import { judgePaces } from '../pickers/laggards';
 import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
 import type { ZoneMember, ZonePreference } from '../zones/zone-preference';
@@ -34,6 +35,8 @@ export interface PoolParts {
   readonly subsetBreaker: Breaker | undefined;
   /** Kept from pool to pool, so that a tier that vanished comes back gradually. */
   readonly spill: Spill;
+  /** Undefined: not limited. */
+  readonly limit?: SubsetLimit | undefined;
   /** Undefined: calls are spread over all zones alike. */
   readonly zones?: ZonePreference | undefined;
 }
@@ -57,6 +60,8 @@ export class Pool {
   readonly subsetBreaker: Breaker | undefined;
   /** How much of its calls it keeps. */
   readonly spill: Spill;
+  /** How much of this client may be in flight at its subset. */
+  readonly limit: SubsetLimit | undefined;
   readonly #parts: PoolParts;
   readonly #deps: PoolDeps;
   #picker: PoolPicker | undefined;
@@ -80,6 +85,7 @@ export class Pool {
     this.breakerPlan = parts.breakerPlan;
     this.subsetBreaker = parts.subsetBreaker;
     this.spill = parts.spill;
+    this.limit = parts.limit;
     this.#parts = parts;
     this.#deps = deps;
     this.refresh(nowMs);
@@ -269,6 +275,7 @@ export class Pool {
       own.breakerPlan === parts.breakerPlan &&
       own.subsetBreaker === parts.subsetBreaker &&
       own.zones === parts.zones &&
+      own.limit === parts.limit &&
       sameBalancing(own.balancing, parts.balancing) &&
       sameItems(own.members, parts.members)
     );

@@ -106,6 +106,7 @@ export class TopologyBuilder {
         breakerPlan: subsetPlan.breaker,
         subsetBreaker: sheds ? this.#host.breakers.forSubset(subsetPlan, datacenter) : undefined,
         spill,
+        limit: this.#host.limits?.of(subset),
         zones: zones.of(plan, balancing, group, datacenter === membership.datacenters[0], { lost, joined }),
       };
       return this.#keepOrMake(parts, former, now);
@@ -133,6 +134,7 @@ export class TopologyBuilder {
       balancing: plan.balancing,
       breakerPlan: subsetPlan.breaker,
       subsetBreaker: undefined,
+      limit: this.#host.limits?.of(subset),
       spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, true))?.spill ?? new Spill(),
     };
     return this.#keepOrMake(parts, former, this.#host.clock.now());
