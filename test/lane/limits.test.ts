@@ -7,7 +7,12 @@ import { startMetering } from '../telemetry/metering';
 
 const opened = closeAfterEach();
 
-async function world(limits: LimitsDocument, more: Partial<PolicyDocument['subsets']> = {}, policy: object = {}) {
+async function world(
+  limits: LimitsDocument,
+  more: Partial<PolicyDocument['subsets']> = {},
+  policy: object = {},
+  connectTimeoutMs = 10_000,
+) {
   const start = async (version: string): Promise<PaymentsServer> =>
     opened(await startPaymentsServer({ name: version, version }), (one) => one.kill());
   const [canary, stable] = [await start('canary'), await start('stable')];
@@ -30,7 +35,7 @@ async function world(limits: LimitsDocument, more: Partial<PolicyDocument['subse
         })),
       },
       policies: { payments: document },
-      connectTimeoutMs: 500,
+      connectTimeoutMs,
       telemetry: { meterProvider: metering.provider },
     }),
     (one) => one.close(),
@@ -113,7 +118,7 @@ describe('a full subset', () => {
   });
 
   it('refuses who has waited for the connect timeout, and keeps no place for who has given up', async () => {
-    const { canary, client, limit, settle } = await world({ maxInFlight: 1, maxPending: 1 });
+    const { canary, client, limit, settle } = await world({ maxInFlight: 1, maxPending: 1 }, {}, {}, 500);
     canary.behave({ delayMs: 1_500 });
     const first = charge(client);
     await until(() => limit()?.inFlight === 1);
