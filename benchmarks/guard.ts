@@ -42,6 +42,11 @@ function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
       value: ratio(at(thousand, 'round_robin, unequal weights'), weighted),
       below: 1,
     },
+    {
+      what: 'peak_ewma in three zones by peak_ewma, 1,000 endpoints',
+      value: ratio(at(thousand, 'peak_ewma, three zones'), at(thousand, 'peak_ewma')),
+      below: 3,
+    },
     // Linear would be 1,000.
     {
       what: 'peak_ewma, 10,000 endpoints by 10',
@@ -71,6 +76,7 @@ function barsOf(measurements: readonly Measurement[]): readonly Bar[] {
       below: 15,
     },
     { what: 'bytes a pick, peak_ewma', value: at(thousand, 'peak_ewma').bytes ?? Number.NaN, below: 8 },
+    { what: 'bytes a pick, three zones', value: at(thousand, 'peak_ewma, three zones').bytes ?? Number.NaN, below: 8 },
     { what: 'bytes a pick, round_robin', value: at(thousand, 'round_robin').bytes ?? Number.NaN, below: 8 },
     { what: 'bytes a decision over 20 routes', value: at('decision', '20 routes').bytes ?? Number.NaN, below: 600 },
   ];

@@ -6,10 +6,11 @@ import { createPoolPicker } from '../src/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../src/balancer/pickers/pool-picker';
 import { Pool } from '../src/balancer/tiers/pool';
 import { Spill } from '../src/balancer/tiers/spill';
+import { ZonePreference } from '../src/balancer/zones/zone-preference';
 import { createBreakerRegistry } from '../src/breaker/registry';
 import { systemClock } from '../src/internal/clock';
 import { systemRandom } from '../src/internal/random';
-import { resolveBreaker } from '../src/policy/defaults';
+import { DEFAULT_BALANCING, resolveBreaker } from '../src/policy/defaults';
 import type { Algorithm } from '../src/policy/document';
 import { grpcPicker } from './grpc-pickers';
 import type { BenchmarkCase } from './harness';
@@ -46,6 +47,7 @@ export function pickCases(sizes: readonly number[]): BenchmarkCase[] {
         name: `${algorithm}${weights === 'unequal' ? ', unequal weights' : ''}`,
         run: ourRunner(pickerOf(algorithm, connections[weights]), algorithm === 'ring_hash'),
       })),
+      { group, name: 'peak_ewma, three zones', run: ourRunner(zonedPicker(connections.equal), false) },
     ];
   });
 }
@@ -67,6 +69,22 @@ function pickerOf(algorithm: Algorithm, members: readonly ChannelConnection[]): 
   };
   const { picker } = new Pool(parts, { create: createPoolPicker, random: systemRandom }, systemClock.now());
   if (picker === undefined) throw new Error('nobody in the pool can be picked');
+  return picker;
+}
+
+/** Half of the endpoints in the client's zone, the rest in two others: two of three calls stay. */
+function zonedPicker(members: readonly ChannelConnection[]): PoolPicker {
+  const zones = new ZonePreference(() => 'a', { a: 3, b: 1, c: 0 });
+  const zoned = members.map(({ endpoint }, index) => {
+    const instance = { ...endpoint.instance, zone: index % 2 === 0 ? 'a' : index % 4 === 1 ? 'b' : 'c' };
+    return { endpoint: { ...endpoint, instance }, failure: undefined };
+  });
+  zones.list({ usable: zoned.map(({ endpoint }) => endpoint.instance), unusable: [], lost: [], joined: [] });
+  zones.update(zoned, zoned, () => false, systemClock.now());
+  const balancing = { ...DEFAULT_BALANCING, algorithm: 'peak_ewma' } as const;
+  const create = (some: readonly Connection[]): PoolPicker => createPoolPicker(some, balancing, systemRandom);
+  const picker = zones.pickerOf(zoned, create, systemRandom);
+  if (picker === undefined) throw new Error('the endpoints are in one zone');
   return picker;
 }
 

@@ -1,5 +1,7 @@
 export type { MethodTimeView } from './balancer/attempts/method-times';
 export type { ConnectionView } from './balancer/endpoints/endpoint-registry';
+export type { SubsetLimitView } from './balancer/limits/subset-limit';
+export type { ZonePreferenceView, ZoneView } from './balancer/zones/zone-preference';
 export type { GuardCounts, GuardView } from './breaker/guard/view';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
 export { type CallRecorder, type CallRecorderOptions, recordCalls } from './call-recorder';
@@ -23,6 +25,7 @@ export { PolicyError } from './policy/policy-error';
 export type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
 export { registerWith } from './register-with';
+export type { ClientZoneView } from './resolver/client-zone';
 export type {
   DecisionEvent,
   DecisionListener,

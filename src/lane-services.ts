@@ -75,6 +75,7 @@ export class LaneServices {
       clientId: seams.clientId,
       connectDeadlineMs: options.connectTimeoutMs,
       authorityMetaKey: options.authorityMetaKey,
+      zone: wiring.zone(target),
       logger,
       intercept: hooks.intercept,
       onSnapshot: hooks.onSnapshot,

@@ -25,6 +25,11 @@ export interface GraylaneOptions {
   /** First is local. Default: only the agent's own. `all`: every datacenter that the agent knows. */
   readonly datacenters?: readonly string[] | 'all';
   /**
+   * The zone of the local datacenter that this process runs in, as instances name theirs: for policies with
+   * `locality: { zones: prefer }`. Default: `GRAYLANE_ZONE`, else the node meta of the Consul agent (needs `agent:read`).
+   */
+  readonly zone?: string;
+  /**
    * Instances without Consul: a list for each service, or a JSON or YAML file that is watched. `target()` then gives
    * `static:` targets unless `consul` is set too.
    */
@@ -98,6 +103,8 @@ export interface ParsedOptions {
   readonly name: string;
   readonly consul: ConsulOptions | undefined;
   readonly datacenters: readonly string[] | 'all' | undefined;
+  /** Undefined: the agent is asked. */
+  readonly zone: { readonly zone: string; readonly from: 'option' | 'environment' } | undefined;
   readonly instances: GraylaneOptions['instances'];
   readonly policies: NonNullable<GraylaneOptions['policies']>;
   readonly policy: PolicyMode;
@@ -123,6 +130,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'name',
   'consul',
   'datacenters',
+  'zone',
   'instances',
   'policies',
   'policy',
@@ -170,6 +178,7 @@ export function parseOptions(
     name: options.name ?? `lane-${lanes + 1}`,
     consul: options.consul,
     datacenters,
+    zone: zoneOf(problems, options.zone, env['GRAYLANE_ZONE']),
     instances: options.instances,
     policies: options.policies ?? {},
     policy,
@@ -215,6 +224,16 @@ function parseOverrides(text: string): Map<string, EnvironmentOverride> {
     });
   }
   return overrides;
+}
+
+/** What is in no answer of Consul either is refused: it would silently be no zone at all. */
+function zoneOf(problems: string[], option: unknown, variable: string | undefined): ParsedOptions['zone'] {
+  const [zone, from] = option === undefined ? [variable, 'environment' as const] : [option, 'option' as const];
+  if (zone === undefined || (from === 'environment' && zone === '')) return undefined;
+  if (typeof zone === 'string' && zone !== '' && zone.length <= 256 && !/\p{Cc}/u.test(zone)) return { zone, from };
+  const where = from === 'option' ? 'zone' : 'GRAYLANE_ZONE';
+  problems.push(`${where}: ${JSON.stringify(zone)?.slice(0, 80)} (expected: 1..256 characters, none of control)`);
+  return undefined;
 }
 
 function stateDirectory(

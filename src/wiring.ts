@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import type { AgentLoad } from './discovery/consul/agent-load';
+import { askAgentZone } from './discovery/consul/agent-zone';
 import { type ConsulClient, createConsulClient } from './discovery/consul/client';
 import { parseConsulOptions } from './discovery/consul/options';
 import { createConsulSource } from './discovery/consul/source';
@@ -24,6 +25,7 @@ import { createFilePolicySource } from './policy/sources/file';
 import { createInlinePolicySource, type InlinePolicySource } from './policy/sources/inline';
 import { createKvPolicySource } from './policy/sources/kv';
 import { createLayeredPolicySource } from './policy/sources/layered';
+import { ClientZone } from './resolver/client-zone';
 import type { PolicyRules } from './resolver/policy-state';
 import type { PolicyMode, Target } from './resolver/target';
 
@@ -46,6 +48,7 @@ export class Wiring {
   readonly #sources = new Map<string, Source>();
   readonly #kvSources = new Map<string, PolicySource>();
   readonly #chainSources = new Map<string, PolicySource>();
+  readonly #zones = new Map<string, ClientZone>();
   readonly #policyFiles = new Map<string, PolicySource>();
   /** Plans of inline documents, so that one is not compiled again when its source delivers it. */
   readonly #compiled = new WeakMap<object, Plan>();
@@ -151,6 +154,18 @@ export class Wiring {
   /** Requests open at the agents that this lane has asked. */
   get load(): readonly AgentLoad[] {
     return [...this.#clients.values()].flatMap((client) => client.load);
+  }
+
+  /** The zone of this process, as far as the target's Consul agent, or nobody, has a say in it. */
+  zone({ scheme, authority }: Target): ClientZone {
+    const key = `${scheme} ${authority ?? ''}`;
+    let zone = this.#zones.get(key);
+    if (zone === undefined) {
+      const ask = scheme === 'consul' ? () => askAgentZone(this.#client(authority)) : undefined;
+      zone = new ClientZone(this.#options.zone, ask, this.#deps.clock);
+      this.#zones.set(key, zone);
+    }
+    return zone;
   }
 
   /** Where what drives a service's rollouts stands in Consul: beside the policy. Undefined: not in Consul. */

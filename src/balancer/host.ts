@@ -11,6 +11,8 @@ import type { MethodTimes } from './attempts/method-times';
 import type { AttemptView, RoutedCall } from './attempts/routed-call';
 import type { Endpoint } from './endpoints/endpoint';
 import type { EndpointRegistry } from './endpoints/endpoint-registry';
+import type { SubsetLimits } from './limits/subset-limits';
+import type { ZonePreference } from './zones/zone-preference';
 
 /**
  * What a balancer needs from the service it balances. One service of one lane, shared by its channels; outlives the
@@ -25,6 +27,12 @@ export interface BalancerHost {
   readonly connectDeadlineMs: number;
   /** Which key of an instance's meta holds the name that it is asked for under. Undefined: meta is not believed in that. */
   readonly authorityMetaKey: string | undefined;
+  /** The zone that this client runs in; undefined: not known. When it becomes known, `endpoints.changed()` is called. */
+  readonly zone?: string | undefined;
+  /** Those in force, by subset, for `inspect()` and `explain()`: written by the balancers. */
+  readonly zonePreferences?: Map<string, { readonly preference: ZonePreference; readonly datacenter: string }>;
+  /** Undefined where no policy can have any, as in tests. */
+  readonly limits?: SubsetLimits;
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
   readonly stall: StallDetector;

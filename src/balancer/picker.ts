@@ -9,6 +9,8 @@ import type { RoutedCall } from './attempts/routed-call';
 import type { ChannelConnection } from './endpoints/connection';
 import type { Endpoint } from './endpoints/endpoint';
 import type { BalancerHost } from './host';
+import { describeFull } from './limits/describe-full';
+import type { SubsetLimit } from './limits/subset-limit';
 import type { PickContext } from './pickers/pool-picker';
 import { isProbeCall } from './probes/probe-traffic';
 import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
@@ -53,6 +55,7 @@ export class SnapshotPicker implements Picker {
   /** Some call of the channel may wait to be picked again: grpc-js does that only when it is given a picker. */
   hasWaiting = false;
   readonly #context: PickerContext;
+  readonly #now = (): number => this.#context.host.clock.now();
   /** Reused: a pick is synchronous and does not nest. */
   readonly #pick: {
     readonly random: Random;
@@ -119,6 +122,7 @@ export class SnapshotPicker implements Picker {
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
       if (!mayUse(call, pool, host.breakers.fallbackCaps)) continue;
+      if (pool.limit?.isFull(this.#now) === true) continue;
       if (isShed(host, tiers, tier)) {
         call.rejectedAt ??= pool;
         continue;
@@ -193,6 +197,45 @@ export class SnapshotPicker implements Picker {
     tiers: readonly Pool[],
     metadata: Metadata,
   ): PickResult {
+    if (!(this.#context.host.limits?.isEmpty ?? true)) {
+      const full = tiers.find((pool) => pool.limit?.isReached === true)?.limit;
+      if (full !== undefined) return this.#pickFull(call, decision, topology, tiers, full, metadata);
+    }
+    return this.#pickAnybody(call, decision, topology, tiers, metadata);
+  }
+
+  /** Some subset of the call's is full, and no other tier is fit to serve: it waits; else those that are not full serve as they can. */
+  #pickFull(
+    call: RoutedCall,
+    decision: Decision,
+    topology: Topology,
+    tiers: readonly Pool[],
+    full: SubsetLimit,
+    metadata: Metadata,
+  ): PickResult {
+    const { host } = this.#context;
+    // Refused, a hedge would end the attempt that is out.
+    if (call.inFlight > 0) return this.#queue();
+    const waitMs = full.waitsFor(call, host.clock.now(), host.connectDeadlineMs);
+    if (waitMs > 0) {
+      host.limits?.lookAgainIn(waitMs);
+      return this.#queue();
+    }
+    const others = tiers.filter((pool) => pool.limit?.isReached !== true);
+    if (others.length > 0) return this.#pickAnybody(call, decision, topology, others, metadata);
+    full.refused += 1;
+    host.telemetry?.counts.refusedAtLimit(full.subset);
+    if (metadata.getOptions().waitForReady === true) full.await();
+    return this.#refuse(call, true, describeFull(host.service, decision, tiers));
+  }
+
+  #pickAnybody(
+    call: RoutedCall,
+    decision: Decision,
+    topology: Topology,
+    tiers: readonly Pool[],
+    metadata: Metadata,
+  ): PickResult {
     const panic = anybodyConnected(call, tiers, this.#context.host.random);
     if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, panic.tier, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
@@ -244,6 +287,7 @@ export class SnapshotPicker implements Picker {
     isPanic = false,
   ): PickResult {
     call.isRefused = false;
+    pool.limit?.leave(call);
     const attempt = this.#context.attempts.take();
     const result = attempt.picked(call, connection, pool, tier, isPanic);
     const changes = call.decision?.requestHeaders;

@@ -162,6 +162,7 @@ function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPla
         fallbackMaxPercentage: subset.fallbackMaxPercentage ?? 100,
         breaker: resolveBreaker(document.breaker, subset.breaker),
         subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),
+        ...(subset.limits !== undefined && { limits: { maxPending: 0, ...subset.limits } }),
         ...(subset.guard === undefined || subset.fallback === undefined
           ? {}
           : { guard: resolveGuard(subset.guard, subset.fallback) }),

@@ -105,7 +105,12 @@ export function resolveBalancing(balancing: BalancingDocument | undefined): Bala
 }
 
 export function resolveLocality(locality: LocalityDocument | undefined): LocalityPlan {
-  return { failover: locality?.failover, prefer: locality?.prefer ?? 'subset' };
+  return {
+    failover: locality?.failover,
+    prefer: locality?.prefer ?? 'subset',
+    zones: locality?.zones ?? 'off',
+    ...(locality?.zoneClients !== undefined && { zoneClients: locality.zoneClients }),
+  };
 }
 
 /** Later documents win key by key: the subset's over the policy's over the defaults. */

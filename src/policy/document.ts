@@ -63,6 +63,21 @@ export interface SubsetDocument<S extends string = string> {
   readonly subsetBreaker?: SubsetBreakerDocument;
   /** How much worse than another subset it may be in this client. Needs a `fallback`. Default: nobody compares. */
   readonly guard?: GuardDocument<S>;
+  readonly limits?: LimitsDocument;
+}
+
+/** How much one client, which is one process, may have under way at a subset. Instances see this times the number of clients. */
+export interface LimitsDocument {
+  /**
+   * Attempts in flight, in all datacenters; a stream counts for as long as it is open. A full subset's calls go to its `fallback`,
+   * where they may. 1..1,000,000.
+   */
+  readonly maxInFlight: number;
+  /**
+   * Calls that wait, for `connectTimeoutMs` at most, when nobody else may have them; further ones are refused, UNAVAILABLE.
+   * 0..1,000,000, default 0.
+   */
+  readonly maxPending?: number;
 }
 
 /**
@@ -205,6 +220,16 @@ export interface LocalityDocument {
   readonly failover?: readonly string[];
   /** `subset` (default): the same subset elsewhere before the fallback here. `datacenter`: the other way round. */
   readonly prefer?: 'subset' | 'datacenter';
+  /**
+   * `prefer`: calls stay in the client's own zone of the local datacenter, as far as the zone's share of all capacity carries
+   * them; what exceeds it goes to zones with room. `off` (default): zones play no part. No effect under `ring_hash`.
+   */
+  readonly zones?: 'prefer' | 'off';
+  /**
+   * How many clients each zone has, in any unit, >= 0: 2 and 1 mean twice as many. Needed only where zones have clients in
+   * numbers that differ much. Default: equally many in every zone that has instances.
+   */
+  readonly zoneClients?: Readonly<Record<string, number>>;
 }
 
 export interface BreakerDocument {

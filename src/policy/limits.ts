@@ -9,6 +9,9 @@ export const MAX_ROUTES: number = 1_000;
 /** Entries of one split. */
 export const MAX_SPLIT_ENTRIES: number = 100;
 
+/** Zones of one datacenter. */
+export const MAX_ZONES: number = 100;
+
 export const MAX_REGEX_CHARACTERS: number = 256;
 
 /** Instructions that one regular expression may compile to; a counted repetition multiplies them. */

@@ -58,6 +58,7 @@ export interface SubsetPlan {
   readonly fallbackMaxPercentage: number;
   readonly breaker: BreakerPlan;
   readonly subsetBreaker: SubsetBreakerPlan;
+  readonly limits?: LimitsPlan;
   /** Only beside a fallback. */
   readonly guard?: GuardPlan;
   /** Where its instances are looked for; undefined: the plan's service, in every datacenter of the lane. */
@@ -205,6 +206,10 @@ export interface LocalityPlan {
    * library's own. Infinity: a tier passes nothing on while anybody in it is well.
    */
   readonly overprovisioning?: number;
+  /** `prefer`: calls stay in the client's zone of the local datacenter as far as its capacity carries them. */
+  readonly zones: 'prefer' | 'off';
+  /** How many clients each zone has; undefined: equally many in every zone that has instances. */
+  readonly zoneClients?: Readonly<Record<string, number>>;
 }
 
 export interface BreakerPlan {
@@ -228,6 +233,12 @@ export interface SubsetBreakerPlan {
   readonly resetTimeoutMs: number;
   readonly maxResetTimeoutMs: number;
   readonly rollingCountTimeoutMs: number;
+}
+
+/** Of each client by itself. */
+export interface LimitsPlan {
+  readonly maxInFlight: number;
+  readonly maxPending: number;
 }
 
 export interface GuardPlan {

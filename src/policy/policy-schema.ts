@@ -1,4 +1,4 @@
-import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES } from './limits';
+import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
 import { closed, count, listOf, type Schema, shortName } from './schema-parts';
 import { STATUS_NAMES } from './status-names';
 
@@ -126,6 +126,13 @@ const subset: Schema = closed({
   breaker: ref('breaker'),
   subsetBreaker: ref('subsetBreaker'),
   guard: ref('guard'),
+  limits: closed(
+    {
+      maxInFlight: { ...count(1), description: 'attempts in flight of each client; streams while they are open' },
+      maxPending: { ...count(0), description: 'calls of each client that wait while the subset is full; default 0' },
+    },
+    { required: ['maxInFlight'] },
+  ),
 });
 
 const route: Schema = closed(
@@ -192,6 +199,14 @@ export const policySchema: Schema = {
       locality: closed({
         failover: listOf(datacenter, { uniqueItems: true }),
         prefer: { enum: ['subset', 'datacenter'] },
+        zones: { enum: ['prefer', 'off'] },
+        zoneClients: {
+          type: 'object',
+          minProperties: 1,
+          maxProperties: MAX_ZONES,
+          additionalProperties: { type: 'number', minimum: 0, maximum: 1_000_000_000 },
+          description: 'how many clients each zone has; default: equally many in each',
+        },
       }),
       breaker: ref('breaker'),
       subsetBreaker: ref('subsetBreaker'),

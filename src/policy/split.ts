@@ -1,4 +1,4 @@
-import { apportion } from './apportion';
+import { apportion } from '../internal/apportion';
 import { BUCKETS, bucketOfHash, finalize, hash32, seedOf } from './hash';
 import type { SplitEntryPlan, SplitPlan } from './plan';
 

@@ -12,6 +12,7 @@ import { checkRoutes } from './validation/routes';
 import { warnOfUnseenStickiness } from './validation/stickiness';
 import { checkStructure } from './validation/structure';
 import { checkTuning } from './validation/tuning';
+import { checkZones, warnOfZonesWithoutEffect } from './validation/zones';
 
 const TOMBSTONE_KEYS: readonly string[] = ['schema', 'service', 'minSdk', '$schema', 'tombstone'];
 
@@ -56,9 +57,11 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
     checkReferences(document, problems);
     checkRoutes(ownValue(document, 'routes'), problems);
     checkTuning(document, problems);
+    checkZones(document, problems);
     warnOfUnreachable(ownValue(document, 'routes'), warnings);
     warnOfUnseenStickiness(ownValue(document, 'routes'), warnings);
     warnOfOpenSubsets(ownValue(document, 'subsets'), warnings);
+    warnOfZonesWithoutEffect(document, warnings);
   }
   const sound = problems.problems.length === 0;
   return {

@@ -1,3 +1,5 @@
+import type { SubsetLimitView } from '../balancer/limits/subset-limit';
+import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { BreakerView } from '../breaker/view';
 import { GraylaneError } from '../errors';
 import type { ForceSelector } from '../policy/plan';
@@ -6,7 +8,7 @@ import { labelsOf } from '../routing/labels';
 import { membershipOf } from '../snapshot/membership';
 import { decidingPlan } from '../snapshot/snapshot';
 import { tierOrder } from '../snapshot/tiers';
-import { type EndpointInspection, inspectEndpoints } from './inspect';
+import { type EndpointInspection, inspectEndpoints, inspectZones } from './inspect';
 import type { LaneMode } from './policy-state';
 import type { Service } from './service';
 
@@ -37,6 +39,10 @@ export interface ExplainedTier {
   readonly datacenter: string;
   /** The subset's breaker here is not closed: its calls go to the fallback, where there is one. */
   readonly shed: BreakerView | undefined;
+  /** How much of it this client may use, in all datacenters, and does; undefined where nothing limits it. */
+  readonly limit: SubsetLimitView | undefined;
+  /** How its calls are divided among the zones of the local datacenter; undefined where zones play no part. */
+  readonly zones: ZonePreferenceView | undefined;
   readonly endpoints: readonly ExplainedEndpoint[];
 }
 
@@ -67,6 +73,8 @@ export function explainCall(
   const membership = membershipOf(plan, snapshot.instances);
   const { decision } = routing;
   const endpoints = inspectEndpoints(service).map((each) => ({ ...each, heldOut: heldOut(each) }));
+  const zones = inspectZones(service);
+  const limits = service.limits.views();
   const views = service.breakers.views().filter(({ level, state }) => level === 'subset' && state !== 'closed');
   const tiers = tierOrder(plan, decision, membership.datacenters)
     .filter(({ datacenter }) => decision.datacenters?.includes(datacenter) ?? true)
@@ -74,6 +82,8 @@ export function explainCall(
       subset,
       datacenter,
       shed: views.find(({ key }) => key === `${subset}@${datacenter}`),
+      limit: limits.find((each) => each.subset === subset),
+      zones: zones.find((each) => each.subset === subset && each.datacenter === datacenter),
       endpoints: endpoints.filter((each) => each.datacenter === datacenter && each.subsets.includes(subset)),
     }));
   return {

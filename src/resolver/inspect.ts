@@ -1,5 +1,7 @@
 import type { MethodTimeView } from '../balancer/attempts/method-times';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
+import type { SubsetLimitView } from '../balancer/limits/subset-limit';
+import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/view';
 import type { BreakerView } from '../breaker/view';
 import type { DatacenterState, Instance } from '../discovery/source';
@@ -7,6 +9,7 @@ import type { PolicyDocument } from '../policy/document';
 import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { membershipOf } from '../snapshot/membership';
 import { decidingPlan } from '../snapshot/snapshot';
+import type { ClientZoneView } from './client-zone';
 import type { LaneMode } from './policy-state';
 import type { Service } from './service';
 import { formatTarget } from './target';
@@ -27,6 +30,10 @@ export interface ServiceInspection {
   readonly datacenters: readonly DatacenterInspection[];
   /** What the targets of a discovery chain are looked up by; empty without one. */
   readonly lookups: readonly LookupInspection[];
+  /** In which zone of the local datacenter this client is, or why that is not known. */
+  readonly clientZone: ClientZoneView;
+  /** How calls are divided among zones, by subset; empty where no policy prefers zones. */
+  readonly zones: readonly ZonePreferenceView[];
   readonly endpoints: readonly EndpointInspection[];
   /** What the times of its answers are measured against: the methods that were answered most often, at most 50. */
   readonly methods: readonly MethodTimeView[];
@@ -34,6 +41,8 @@ export interface ServiceInspection {
   readonly breakers: readonly BreakerView[];
   /** Those of the policy in force, by subset; none in observe mode, where no call goes by a subset. */
   readonly guards: readonly GuardView[];
+  /** How the subsets stand whose calls are limited; empty where the policy limits none. */
+  readonly limits: readonly SubsetLimitView[];
   /** Calls and retries of the last ten seconds. */
   readonly retryBudget: { readonly calls: number; readonly retries: number };
   /** Labels that calls carried twice since the lane was opened; each counted as absent. */
@@ -135,15 +144,25 @@ export function inspectService(service: Service): ServiceInspection {
     },
     datacenters: (service.sourceState?.datacenters ?? []).map((state) => inspectDatacenter(service, state)),
     lookups: inspectLookups(service),
+    clientZone: service.clientZone,
+    zones: inspectZones(service),
     endpoints: inspectEndpoints(service),
     methods: service.methodTimes.views(MOST_METHODS),
     breakers: service.breakers.views(),
     guards: service.guards.views(),
+    limits: service.limits.views(),
     retryBudget: service.budget,
     repeatedLabels: service.repeatedLabels,
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],
     shared: membership?.shared.map((instance) => instance.id) ?? [],
   };
+}
+
+export function inspectZones({ zonePreferences, clock }: Service): ZonePreferenceView[] {
+  return [...zonePreferences].flatMap(([subset, { preference, datacenter }]) => {
+    const view = preference.view(subset, datacenter, clock.now());
+    return view === undefined ? [] : [view];
+  });
 }
 
 function inspectLookups(service: Service): LookupInspection[] {

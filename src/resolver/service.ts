@@ -5,6 +5,7 @@ import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import { createEndpointLoad } from '../balancer/endpoints/load';
 import type { BalancerHost } from '../balancer/host';
+import { SubsetLimits } from '../balancer/limits/subset-limits';
 import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
 import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
 import { createStallDetector, type StallDetector } from '../breaker/stall';
@@ -21,6 +22,7 @@ import { decidingPlan, instancesOf, type Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
+import type { ClientZone, ClientZoneView } from './client-zone';
 import { Guarding } from './guarding';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { LaneCall } from './lane-call';
@@ -35,6 +37,7 @@ export interface ServiceOptions extends KnowledgeOptions {
   readonly clientId: string;
   readonly connectDeadlineMs: number;
   readonly authorityMetaKey: string | undefined;
+  readonly zone: ClientZone;
   /** Undefined where nothing is observed, as in tests. */
   readonly telemetry: ServiceTelemetry | undefined;
   /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
@@ -69,6 +72,9 @@ export class Service implements BalancerHost {
   readonly stall: StallDetector = createStallDetector();
   readonly taps: AttemptTaps = new AttemptTaps();
   readonly methodTimes: MethodTimes = new MethodTimes();
+  /** What this client may have in flight at each subset. */
+  readonly limits: SubsetLimits;
+  readonly zonePreferences: NonNullable<BalancerHost['zonePreferences']> = new Map();
   /** Compare subsets by what this lane sees of them, and shed the worse. */
   readonly guards: Guarding;
   /** Whether a failed call is tried again. */
@@ -82,6 +88,8 @@ export class Service implements BalancerHost {
     if (!this.#isTelling) this.#repeatedLabels += 1;
   };
   readonly #subscribers = new Set<SnapshotListener>();
+  readonly #zone: ClientZone;
+  readonly #unsubscribeZone: () => void;
   readonly #pingsRefusedBy = new WeakSet<Endpoint>();
   readonly #knowledge: Knowledge;
   /** Whose numbers are in force. */
@@ -115,6 +123,7 @@ export class Service implements BalancerHost {
       breakers: this.breakers,
       stall: this.stall,
     });
+    this.limits = new SubsetLimits(clock, () => this.endpoints.changed());
     this.guards = new Guarding({
       service: this.service,
       clock,
@@ -129,6 +138,9 @@ export class Service implements BalancerHost {
     this.breakers.subscribe(({ event, level, key, from }) => {
       if (event === 'open' && from === 'closed') this.telemetry?.counts.opened(level, key);
     });
+    this.#zone = options.zone;
+    this.#unsubscribeZone = this.#zone.subscribe(() => this.#zoneFound());
+    if (this.telemetry !== undefined) this.telemetry.zone = this.#zone.zone;
     this.#knowledge = new Knowledge(
       { ...options, onPolicyState: (former, next) => this.#countPolicy(former, next) },
       (snapshot) => this.#takeOver(snapshot),
@@ -142,6 +154,15 @@ export class Service implements BalancerHost {
 
   get mode(): LaneMode {
     return this.#options.rules.isObserving ? 'observe' : 'route';
+  }
+
+  get zone(): string | undefined {
+    return this.#zone.zone;
+  }
+
+  /** In which zone this client is, or why that is not known. */
+  get clientZone(): ClientZoneView {
+    return this.#zone.view;
   }
 
   get snapshot(): Snapshot | undefined {
@@ -202,6 +223,8 @@ export class Service implements BalancerHost {
     this.#subscribers.clear();
     this.#knowledge.close();
     this.#endUse?.();
+    this.#unsubscribeZone();
+    this.limits.close();
     this.endpoints.close();
     this.guards.close();
     this.breakers.close();
@@ -311,6 +334,21 @@ export class Service implements BalancerHost {
     if (next.rejected !== undefined && next.rejected !== former.rejected) counts.policiesRejected += 1;
   }
 
+  #zoneFound(): void {
+    const { zone, reason } = this.#zone.view;
+    if (this.telemetry !== undefined) this.telemetry.zone = zone;
+    if (zone === undefined && this.#plan?.locality.zones === 'prefer') {
+      this.logger.warn(
+        'the policy prefers zones, and the zone of this client is not known: calls go to all zones alike',
+        {
+          service: this.service,
+          reason,
+        },
+      );
+    }
+    this.endpoints.changed();
+  }
+
   /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
   #takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
@@ -321,7 +359,9 @@ export class Service implements BalancerHost {
       this.#budget.configure(plan.retryBudget);
       this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
       this.guards.configure(plan.subsets);
+      this.limits.configure(plan.subsets);
     }
+    if (plan.locality.zones === 'prefer') this.#zone.want();
     this.#options.onSnapshot?.(snapshot);
     for (const listener of [...this.#subscribers]) listener(snapshot);
   }

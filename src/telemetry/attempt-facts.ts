@@ -8,7 +8,7 @@ export interface AttemptFacts {
     readonly address: string;
     readonly port: number;
     readonly datacenter: string;
-    readonly instance: { readonly id: string };
+    readonly instance: { readonly id: string; readonly zone: string | undefined };
     readonly breaker: { readonly state: BreakerState } | undefined;
   };
   readonly subset: string;

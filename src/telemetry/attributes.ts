@@ -15,6 +15,8 @@ export const SERVED_BY = 'graylane.served_by';
 export const INSTANCE = 'graylane.instance';
 export const DATACENTER = 'graylane.datacenter';
 export const LOCALITY = 'graylane.locality';
+/** Of an attempt in the local datacenter: `own`, `other` or `unknown`, beside the zone of the client. */
+export const ZONE_CROSSING = 'graylane.zone.crossing';
 export const TIER = 'graylane.tier';
 export const REVISION = 'graylane.policy.revision';
 export const STICKY = 'graylane.sticky';

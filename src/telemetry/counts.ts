@@ -15,6 +15,10 @@ export interface Row {
   readonly tier: number;
   picks: number;
   panics: number;
+  /** Picks by where the endpoint is, beside the zone of the client; all 0 where that is not known. */
+  inOwnZone: number;
+  inOtherZones: number;
+  inNoZone: number;
   /** Attempts that ended, by status code. */
   readonly ended: Float64Array;
 }
@@ -34,6 +38,7 @@ export interface Openings {
 export class Counts {
   readonly #byDatacenter = new Map<string, Map<string, Map<string, Row[]>>>();
   readonly #openings = new Map<string, Openings>();
+  readonly #refusedAtLimit = new Map<string, number>();
   readonly #rows: Row[] = [];
   policiesApplied = 0;
   policiesRejected = 0;
@@ -62,12 +67,26 @@ export class Counts {
     else if (this.#openings.size < MOST_ROWS) this.#openings.set(name, { level, subset, datacenter, count: 1 });
   }
 
+  /** Calls refused since a subset was full, by that subset. */
+  get limits(): ReadonlyMap<string, number> {
+    return this.#refusedAtLimit;
+  }
+
+  refusedAtLimit(subset: string, count = 1): void {
+    const known = this.#refusedAtLimit.get(subset);
+    const name = known === undefined && this.#refusedAtLimit.size >= MOST_ROWS ? OTHER : subset;
+    this.#refusedAtLimit.set(name, (this.#refusedAtLimit.get(name) ?? 0) + count);
+  }
+
   /** Adds what another has counted, which is over. */
   take(other: Counts): void {
     for (const row of other.rows) {
       const own = this.row(row.wanted, row.subset, row.datacenter, row.tier);
       own.picks += row.picks;
       own.panics += row.panics;
+      own.inOwnZone += row.inOwnZone;
+      own.inOtherZones += row.inOtherZones;
+      own.inNoZone += row.inNoZone;
       for (let code = 0; code < CODES; code += 1) own.ended[code] = (own.ended[code] ?? 0) + (row.ended[code] ?? 0);
     }
     for (const { level, subset, datacenter, count } of other.openings) {
@@ -76,6 +95,7 @@ export class Counts {
       if (own === undefined) this.#openings.set(name, { level, subset, datacenter, count });
       else own.count += count;
     }
+    for (const [subset, count] of other.limits) this.refusedAtLimit(subset, count);
     this.policiesApplied += other.policiesApplied;
     this.policiesRejected += other.policiesRejected;
   }
@@ -90,7 +110,8 @@ export class Counts {
     );
     const former = tiers[tier];
     if (former !== undefined) return former;
-    const row = { wanted, subset, datacenter, tier, picks: 0, panics: 0, ended: new Float64Array(CODES) };
+    const none = { picks: 0, panics: 0, inOwnZone: 0, inOtherZones: 0, inNoZone: 0 };
+    const row = { wanted, subset, datacenter, tier, ...none, ended: new Float64Array(CODES) };
     tiers[tier] = row;
     this.#rows.push(row);
     return row;

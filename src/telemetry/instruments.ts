@@ -7,11 +7,13 @@ const WORK_BOUNDARIES = [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5
 
 type CounterName =
   | 'picks'
+  | 'zonePicks'
   | 'attempts'
   | 'failovers'
   | 'fallbacks'
   | 'panic'
   | 'openings'
+  | 'limitRefused'
   | 'policyApplied'
   | 'policyRejected'
   | 'retriesRefused';
@@ -43,11 +45,17 @@ export interface Instruments {
 // Units in braces, so that no exporter puts one into the name.
 const COUNTERS: Readonly<Record<CounterName, Described>> = {
   picks: ['graylane.picks', '{pick}', 'Endpoints picked for an attempt'],
+  zonePicks: [
+    'graylane.zone.picks',
+    '{pick}',
+    'Endpoints picked in the local datacenter, by whether that left the zone',
+  ],
   attempts: ['graylane.attempts', '{attempt}', 'Attempts that ended, by status'],
   failovers: ['graylane.failovers', '{attempt}', 'Attempts sent to a later tier than the wanted one'],
   fallbacks: ['graylane.fallbacks', '{attempt}', 'Attempts sent to the fallback of the wanted subset'],
   panic: ['graylane.panic', '{attempt}', 'Attempts sent to anybody connected, since nobody was fit to serve'],
   openings: ['graylane.breaker.openings', '{opening}', 'Times that a breaker opened'],
+  limitRefused: ['graylane.limit.refused', '{call}', 'Calls refused because a subset was full, by its limits'],
   policyApplied: ['graylane.policy.applied', '{revision}', 'Policy revisions put in force'],
   policyRejected: ['graylane.policy.rejected', '{revision}', 'Policy revisions refused'],
   retriesRefused: ['graylane.retry.refused', '{retry}', 'Retries and hedges not made because the budget was spent'],

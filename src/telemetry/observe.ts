@@ -19,10 +19,20 @@ export function observeCounts(
   local: string | undefined,
 ): void {
   const sums = new Sums(result);
-  for (const { wanted, subset, datacenter, tier, picks, panics, ended } of counts.rows) {
+  for (const row of counts.rows) {
+    const { wanted, subset, datacenter, tier, picks, panics, ended } = row;
     const locality = datacenter === local ? 'local' : 'remote';
     const to = { [names.SERVICE]: service, [names.SUBSET]: subset, [names.DATACENTER]: datacenter };
     sums.add(counters.picks, { ...to, [names.TIER]: tier, [names.LOCALITY]: locality }, picks);
+    if (datacenter === local) {
+      for (const [crossing, count] of [
+        ['own', row.inOwnZone],
+        ['other', row.inOtherZones],
+        ['unknown', row.inNoZone],
+      ] as const) {
+        if (count > 0) sums.add(counters.zonePicks, { ...to, [names.ZONE_CROSSING]: crossing }, count);
+      }
+    }
     sums.add(counters.failovers, { ...to, [names.LOCALITY]: locality }, tier > 0 ? picks : 0);
     if (subset !== wanted) {
       sums.add(
@@ -47,6 +57,9 @@ export function observeCounts(
       },
       count,
     );
+  }
+  for (const [subset, count] of counts.limits) {
+    sums.add(counters.limitRefused, { [names.SERVICE]: service, [names.SUBSET]: subset }, count);
   }
   sums.write();
   result.observe(counters.policyApplied, counts.policiesApplied, { [names.SERVICE]: service });

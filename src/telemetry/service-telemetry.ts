@@ -31,6 +31,8 @@ export class ServiceTelemetry {
   );
   /** Revision of the plan in force. Set by the service. */
   revision: string | undefined;
+  /** The zone of this client. Set by the service; undefined: not known, so that nothing is told of zones. */
+  zone: string | undefined;
   readonly #lane: LaneTelemetry;
   readonly #methods = new Map<string, string>();
 
@@ -68,6 +70,9 @@ export class ServiceTelemetry {
     const row = this.#rowOf(attempt);
     row.picks += 1;
     if (attempt.isPanic) row.panics += 1;
+    if (this.zone === undefined) return;
+    const { zone } = attempt.endpoint.instance;
+    row[zone === undefined ? 'inNoZone' : zone === this.zone ? 'inOwnZone' : 'inOtherZones'] += 1;
   }
 
   attemptEnded(attempt: AttemptFacts, code: number): void {

@@ -94,6 +94,7 @@ export class Attempt implements AttemptLink, AttemptView {
   #isFirst = false;
   #timeout: Timer | undefined;
   #from: Pool | undefined;
+  #place = 0;
   #phase: Phase = 'picked';
   #isTransportDone = false;
   #isCallDone = false;
@@ -124,6 +125,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#call = call;
     this.#connection = connection;
     this.#from = pool;
+    if (pool.limit !== undefined) this.#place = pool.limit.take();
     this.tier = tier;
     this.isPanic = isPanic;
     return this as unknown as PickResult;
@@ -262,6 +264,7 @@ export class Attempt implements AttemptLink, AttemptView {
     const { call, endpoint } = this;
     const now = host.clock.now();
     this.#phase = 'started';
+    this.#from?.limit?.started(this.#place);
     this.startedAtMs = now;
     this.isGivenUp = false;
     this.isEndedForPings = false;
@@ -369,6 +372,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.ending = ending;
     host.endpoints.nowMs = now;
     const pool = present(this.#from);
+    pool.limit?.ended();
     const outcome = settleAttempt(host, this.#permits, call, endpoint, pool, this, now);
     if (!host.taps.isEmpty) {
       const latencyMs = (this.responded ? this.respondedAtMs : now) - this.startedAtMs;

@@ -6,8 +6,10 @@ import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
 import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
+import type { SubsetLimit } from '../limits/subset-limit';
 import { judgePaces } from '../pickers/laggards';
 import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
+import type { ZoneMember, ZonePreference } from '../zones/zone-preference';
 import type { Spill } from './spill';
 
 /** Calls that cannot be retried make poor probes; after so many of them in a row one is taken all the same. */
@@ -33,6 +35,10 @@ export interface PoolParts {
   readonly subsetBreaker: Breaker | undefined;
   /** Kept from pool to pool, so that a tier that vanished comes back gradually. */
   readonly spill: Spill;
+  /** Undefined: not limited. */
+  readonly limit?: SubsetLimit | undefined;
+  /** Undefined: calls are spread over all zones alike. */
+  readonly zones?: ZonePreference | undefined;
 }
 
 export interface PoolDeps {
@@ -54,6 +60,8 @@ export class Pool {
   readonly subsetBreaker: Breaker | undefined;
   /** How much of its calls it keeps. */
   readonly spill: Spill;
+  /** How much of this client may be in flight at its subset. */
+  readonly limit: SubsetLimit | undefined;
   readonly #parts: PoolParts;
   readonly #deps: PoolDeps;
   #picker: PoolPicker | undefined;
@@ -77,6 +85,7 @@ export class Pool {
     this.breakerPlan = parts.breakerPlan;
     this.subsetBreaker = parts.subsetBreaker;
     this.spill = parts.spill;
+    this.limit = parts.limit;
     this.#parts = parts;
     this.#deps = deps;
     this.refresh(nowMs);
@@ -163,6 +172,7 @@ export class Pool {
 
   /** Compares the members with one another. Called on each tick; true when one is shunned, or restored, that was not before. */
   judge(nowMs: number): boolean {
+    this.#parts.zones?.tick(nowMs);
     if (!this.#mayShun) return false;
     if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return false;
     this.#judgedAtMs = nowMs;
@@ -185,7 +195,7 @@ export class Pool {
 
   /** Looks at connectivity, breakers, suspicion and weights afresh; a picker is made anew only when one of them differs. */
   refresh(nowMs: number): void {
-    const { members, missing, absent, balancing } = this.#parts;
+    const { members, missing, absent, zones } = this.#parts;
     // One pass: a pool may have thousands of members, and while they connect it is refreshed many times.
     const connected: ChannelConnection[] = [];
     const bad: ChannelConnection[] = [];
@@ -216,10 +226,19 @@ export class Pool {
     const brisk = this.#mayShun ? only(usable, (member) => !isShunned(member)) : usable;
     const preferred = brisk.length > 0 ? brisk : usable;
     this.#shunned = preferred === usable ? [] : usable.filter(isShunned);
-    if (sameItems(preferred, this.#preferred) && this.#areWeights(preferred)) return;
+    zones?.update(members, preferred, isUnwell, nowMs);
+    const isSame = sameItems(preferred, this.#preferred) && this.#areWeights(preferred);
+    if (isSame && zones?.isOutdated !== true) return;
     this.#preferred = preferred;
     this.#weights = preferred.map((member) => member.endpoint.weight);
-    this.#picker = preferred.length === 0 ? undefined : this.#deps.create(preferred, balancing, this.#deps.random);
+    this.#picker = preferred.length === 0 ? undefined : this.#createPicker(preferred);
+  }
+
+  #createPicker(members: readonly ChannelConnection[]): PoolPicker {
+    const { balancing, zones } = this.#parts;
+    const { random } = this.#deps;
+    const create = (some: readonly ChannelConnection[]): PoolPicker => this.#deps.create(some, balancing, random);
+    return zones?.pickerOf(members, create, random) ?? create(members);
   }
 
   #areWeights(members: readonly ChannelConnection[]): boolean {
@@ -255,6 +274,8 @@ export class Pool {
       own.absent === parts.absent &&
       own.breakerPlan === parts.breakerPlan &&
       own.subsetBreaker === parts.subsetBreaker &&
+      own.zones === parts.zones &&
+      own.limit === parts.limit &&
       sameBalancing(own.balancing, parts.balancing) &&
       sameItems(own.members, parts.members)
     );
@@ -302,8 +323,13 @@ function isShunned({ endpoint }: ChannelConnection): boolean {
   return endpoint.load.pace.isShunned;
 }
 
-function isBroken({ endpoint: { breaker } }: ChannelConnection): boolean {
+function isBroken({ endpoint: { breaker } }: Connection): boolean {
   return breaker !== undefined && breaker.state !== 'closed' && breaker.circuit.enabled;
+}
+
+/** Something is known against it, rather than nothing known yet. */
+function isUnwell(member: ZoneMember): boolean {
+  return member.failure !== undefined || isBroken(member);
 }
 
 function isToBeProbed({ endpoint: { breaker } }: ChannelConnection): boolean {

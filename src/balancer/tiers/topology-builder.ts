@@ -6,6 +6,8 @@ import type { ConnectionSet } from '../endpoints/connection-set';
 import { chooseSubset } from '../endpoints/subsetting';
 import type { BalancerHost } from '../host';
 import { createPoolPicker } from '../pickers/create-pool-picker';
+import { chooseOfEachZone } from '../zones/subset-by-zone';
+import { isByZone, ZonePreferences } from '../zones/zone-preferences';
 import { Pool, type PoolParts } from './pool';
 import { Spill } from './spill';
 import { Topology } from './topology';
@@ -19,12 +21,14 @@ export class TopologyBuilder {
   readonly #connections: ConnectionSet;
   /** By datacenter and subset. */
   readonly #spills = new Map<string, Spill>();
+  readonly #zones: ZonePreferences;
   /** By the list they were chosen from, which belongs to one plan and one instance set. */
   readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
 
   constructor(host: BalancerHost, connections: ConnectionSet) {
     this.#host = host;
     this.#connections = connections;
+    this.#zones = new ZonePreferences(host);
   }
 
   /** Every instance that some destination of the plan can reach, nearest datacenter first, each once. */
@@ -52,15 +56,21 @@ export class TopologyBuilder {
 
   /** Of the snapshot's own plan; `former` is the topology that this one replaces. */
   build(snapshot: Snapshot, former: Topology | undefined): Topology {
-    return this.#build(snapshot.plan, snapshot, former, this.#spills);
+    return this.#build(snapshot.plan, snapshot, former, this.#spills, this.#zones);
   }
 
   /** Of another plan, for calls that were decided under it: it must not sway how much of their calls tiers keep now. */
   buildUnder(plan: Plan, snapshot: Snapshot): Topology {
-    return this.#build(plan, snapshot, undefined, new Map());
+    return this.#build(plan, snapshot, undefined, new Map(), new ZonePreferences(this.#host, false));
   }
 
-  #build(plan: Plan, snapshot: Snapshot, former: Topology | undefined, spills: Map<string, Spill>): Topology {
+  #build(
+    plan: Plan,
+    snapshot: Snapshot,
+    former: Topology | undefined,
+    spills: Map<string, Spill>,
+    zones: ZonePreferences,
+  ): Topology {
     const membership = membershipOf(plan, snapshot.instances);
     const turnover = this.#host.endpoints.turnover();
     return new Topology(plan, membership, (subset, datacenter, isAbsent) => {
@@ -80,7 +90,9 @@ export class TopologyBuilder {
       const isOfGroup = (each: Instance): boolean =>
         each.datacenter === datacenter && membership.wouldTake(subset, each);
       // Lost and not replaced: a rolling restart under new addresses loses nothing.
-      const gone = turnover.lost.filter(isOfGroup).length - turnover.joined.filter(isOfGroup).length;
+      const lost = turnover.lost.filter(isOfGroup);
+      const joined = turnover.joined.filter(isOfGroup);
+      const balancing = subsetPlan.balancing ?? plan.balancing;
       const isWatched = subsetPlan.subsetBreaker.enabled || subsetPlan.guard !== undefined;
       const sheds = subsetPlan.fallback !== undefined && isWatched;
       const parts: PoolParts = {
@@ -89,11 +101,13 @@ export class TopologyBuilder {
         isAbsent: false,
         members,
         missing,
-        absent: group.unusable.length + Math.max(0, gone),
-        balancing: subsetPlan.balancing ?? plan.balancing,
+        absent: group.unusable.length + Math.max(0, lost.length - joined.length),
+        balancing,
         breakerPlan: subsetPlan.breaker,
         subsetBreaker: sheds ? this.#host.breakers.forSubset(subsetPlan, datacenter) : undefined,
         spill,
+        limit: this.#host.limits?.of(subset),
+        zones: zones.of(plan, balancing, group, datacenter === membership.datacenters[0], { lost, joined }),
       };
       return this.#keepOrMake(parts, former, now);
     });
@@ -120,6 +134,7 @@ export class TopologyBuilder {
       balancing: plan.balancing,
       breakerPlan: subsetPlan.breaker,
       subsetBreaker: undefined,
+      limit: this.#host.limits?.of(subset),
       spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, true))?.spill ?? new Spill(),
     };
     return this.#keepOrMake(parts, former, this.#host.clock.now());
@@ -141,7 +156,9 @@ export class TopologyBuilder {
     if (size === undefined || instances.length <= size) return instances;
     let share = this.#shares.get(instances);
     if (share === undefined) {
-      share = chooseSubset(instances, (instance) => instance.key, size, this.#host.clientId);
+      share = isByZone(plan)
+        ? chooseOfEachZone(instances, size, this.#host.clientId)
+        : chooseSubset(instances, (instance) => instance.key, size, this.#host.clientId);
       this.#shares.set(instances, share);
     }
     return share;

@@ -4,6 +4,8 @@ import { CASE_METHOD } from '../../routing/policy-case';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
+import { describeLimit } from '../describe-limit';
+import { describeZones } from '../describe-zones';
 import { readInstancesFile } from '../input/instances-file';
 import { loadPolicy } from '../input/load-policy';
 import { policySourceOf } from '../input/policy-source';
@@ -102,6 +104,10 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
     ['tier', 'subset', 'datacenter', 'endpoint', 'instance', 'health', 'weight', 'breaker', 'held out'],
     tiers.flatMap(rowsOf),
   );
+  for (const limit of new Set(tiers.map((tier) => tier.limit))) {
+    if (limit !== undefined) io.line(`   ${describeLimit(limit)}`);
+  }
+  for (const { subset, zones } of tiers) if (zones !== undefined) io.line(`   ${subset}: ${describeZones(zones)}`);
 }
 
 /** Whether anybody could serve the call. */

@@ -2,6 +2,8 @@ import type { GuardCounts, GuardView } from '../../breaker/guard/view';
 import type { BreakerView } from '../../breaker/view';
 import type { LaneInspection } from '../../lane';
 import type { DatacenterInspection, EndpointInspection, ServiceInspection } from '../../resolver/inspect';
+import { describeLimit } from '../describe-limit';
+import { describeZones } from '../describe-zones';
 import type { CommandIo } from '../io';
 import { spellDuration } from '../spell-duration';
 import { isIdle } from './running-process';
@@ -17,8 +19,9 @@ export async function showInspection({ lane, services }: LaneInspection, io: Com
 
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
   const { colors } = io;
-  // A process with a version that has no guards tells of none.
-  const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode } = service;
+  // A process of an older version tells of no guards, zones and limits.
+  const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode, policy } = service;
+  const { zones = [], clientZone, limits = [] } = service;
   if (isIdle(service)) {
     io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
     return;
@@ -37,6 +40,11 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
       freshnessOf(each, io),
     ]),
   );
+  for (const each of limits) io.line(describeLimit(each));
+  for (const each of zones) io.line(`${each.subset}: ${describeZones(each)}`);
+  if (clientZone?.zone === undefined && policy.document?.locality?.zones === 'prefer') {
+    io.line(colors.yellow(`zones are preferred, and the client's is not known: ${clientZone?.reason ?? ''}`));
+  }
   await io.table(
     [
       'endpoint',

@@ -77,11 +77,17 @@ function numberIn(meta: Readonly<Record<string, string>>): number | undefined {
 }
 
 function zoneOf(meta: Readonly<Record<string, string>>, service: Json, node: Json): string | undefined {
-  const locality = [service['Locality'], node['Locality']].map((one) => (isRecord(one) ? one['Zone'] : undefined));
-  for (const zone of [meta['zone'], meta['availability_zone'], ...locality]) {
-    if (typeof zone === 'string' && zone !== '') return zone;
-  }
-  return undefined;
+  const [ofService, ofNode] = [service['Locality'], node['Locality']].map((one) => (isRecord(one) ? one['Zone'] : ''));
+  return zoneIn(meta) ?? nonEmpty(ofService) ?? zoneIn(node['Meta']) ?? nonEmpty(ofNode);
+}
+
+/** The zone that the meta of a service, or of a node, names. */
+export function zoneIn(meta: unknown): string | undefined {
+  return isRecord(meta) ? (nonEmpty(meta['zone']) ?? nonEmpty(meta['availability_zone'])) : undefined;
+}
+
+function nonEmpty(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 function isName(value: unknown): value is string {

@@ -20,7 +20,8 @@ interface TrafficPolicy {
 export function importTraffic(value: unknown, path: string, report: IstioReport, isSubset = false): TrafficPolicy {
   const fields = fieldsOf(value);
   report.others(path, fields, ['loadBalancer', 'outlierDetection'], {
-    connectionPool: 'connections and requests are not limited; see breaker and balancing.subsetSize',
+    connectionPool:
+      'connections are not limited; of requests write limits: { maxInFlight, maxPending } on a subset, for each client rather than each proxy',
     tls: 'given to the channel by the application, as credentials',
     portLevelSettings: 'instances have one port',
     tunnel: 'there is no proxy here',
@@ -37,7 +38,8 @@ export function importTraffic(value: unknown, path: string, report: IstioReport,
 function importBalancing(value: unknown, path: string, report: IstioReport): BalancingDocument | undefined {
   const fields = fieldsOf(value);
   report.others(path, fields, ['simple', 'consistentHash', 'warmupDurationSecs', 'warmup'], {
-    localityLbSetting: 'regions are no datacenters; write locality: { failover: [dc2] }, or leave it to the lane',
+    localityLbSetting:
+      'regions are no datacenters; write locality: { failover: [dc2], zones: prefer }, or leave it to the lane',
   });
   const simple = fields['simple'];
   const algorithm = typeof simple === 'string' && Object.hasOwn(ALGORITHMS, simple) ? ALGORITHMS[simple] : undefined;
