@@ -340,7 +340,7 @@ describe('a call made for a served one', () => {
     await expect.poll(() => isCancelled).toBe(true);
     await wait(50);
     expect(leaf.cancelled).toBe(0);
-    expect(() => lane.with({ deadline: 500 as never }, () => 'ran')).toThrow("deadline: 500 (expected: 'own')");
+    expect(() => lane.with({ deadline: 500 as never }, () => 'ran')).toThrow("with.deadline: 500 (expected: 'own'");
   });
 
   it('is bound through nice-grpc on both sides', async () => {

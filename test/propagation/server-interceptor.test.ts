@@ -213,7 +213,10 @@ describe('what cannot be believed', () => {
     [{}, 'serverInterceptor.accept: missing (expected: a list of keys)'],
     [{ accept: [7] }, 'serverInterceptor.accept[0]: number (expected: a key)'],
     [{ accept: [], strip: ['*'] }, 'serverInterceptor.strip[0]: "*" (expected: a key, or a prefix ending in *)'],
-    [{ accept: [], acept: [] }, 'serverInterceptor.acept: unknown (expected: accept, strip, deadlineMarginMs)'],
+    [
+      { accept: [], acept: [] },
+      'serverInterceptor.acept: unknown (expected: accept, strip, deadlineMarginMs; did you mean accept?)',
+    ],
     [
       { accept: [], deadlineMarginMs: -1 },
       'serverInterceptor.deadlineMarginMs: -1 (expected: milliseconds, 0 or more)',

@@ -140,6 +140,8 @@ class TrackedLoad implements EndpointLoad {
   readonly pace = new Pace();
   readonly suspicion = new Suspicion();
 
+  /** That of the last good answer. */
+  private lastSample = Number.POSITIVE_INFINITY;
   /** `slowness` of good answers alone, whatever failed in between; 0 without one. */
   private usualSlowness = 0;
   private lasting = 0;
@@ -312,12 +314,16 @@ class TrackedLoad implements EndpointLoad {
     const sample = Math.min(multiple(tookMs, time.usualMs), MAX_SLOWNESS);
     if (this.pace.sampled(sample, tookMs, attempt.startedAtMs, nowMs)) {
       this.usualMs = tookMs;
+      this.lastSample = sample;
       this.usualSlowness = sample;
       this.learn(sample, nowMs);
       return;
     }
-    this.usualSlowness = peak(this.usualSlowness, sample, kept);
-    this.learn(peak(this.slowness, sample, kept), nowMs);
+    // The lower of the last two: one late answer is chance, and would keep calls away for many seconds.
+    const seen = Math.min(sample, this.lastSample);
+    this.lastSample = sample;
+    this.usualSlowness = peak(this.usualSlowness, seen, kept);
+    this.learn(peak(this.slowness, seen, kept), nowMs);
   }
 
   /** A failure never makes an endpoint look fast, however quickly it came; one that took long makes it look slow. */

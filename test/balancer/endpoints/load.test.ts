@@ -96,12 +96,21 @@ describe('attempts in flight', () => {
 });
 
 describe('Peak-EWMA', () => {
-  it('takes a slower sample at once and a faster one by the time since the last', () => {
+  it('takes the lower of two slower samples at once and a faster one by the time since the last', () => {
     const load = answering(10, 1000);
     complete(load, 1000, 1080);
+    complete(load, 1000, 1090);
     expect(load.slowness).toBe(80);
-    complete(load, 11_070, 11_080);
+    complete(load, 11_080, 11_090);
     expect(load.slowness).toBeCloseTo(10 + 70 * Math.exp(-1), 6);
+  });
+
+  it('takes one late answer for chance', () => {
+    const load = answering(10, 1000);
+    complete(load, 1000, 1900);
+    expect(load.slowness).toBe(10);
+    complete(load, 1900, 1911);
+    expect(load.slowness).toBe(11);
   });
 
   it('fades with time in sweeps only, while what others are measured against stays', () => {
@@ -232,6 +241,7 @@ describe('a stalled event loop', () => {
   it('is not seen in the pause of an endpoint that had nothing to do', () => {
     const load = answering(20, 1000);
     complete(load, 600_000, 600_250);
+    complete(load, 700_000, 700_250);
     expect(load.slowness).toBe(250);
   });
 });

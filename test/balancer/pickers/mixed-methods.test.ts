@@ -78,3 +78,19 @@ describe('quick calls are spread evenly at any 5 s beside', () => {
     expect(worst).toBeLessThan(bound);
   });
 });
+
+it.each([3, 10])('one late answer takes nothing away from its endpoint: %i endpoints', (size) => {
+  const nothingElse = { callsPerSecond: 0.001, latencyMs: about(3) };
+  let worst = 1;
+  for (const lateMs of [20, 40, 100]) {
+    // One of 1,000: every 10 s or so, at any of the endpoints.
+    const latencyMs = (random: Random): number => (random() < 0.001 ? lateMs : about(3)(random));
+    for (const seed of [1, 2, 3]) {
+      for (const counts of simulate([{ callsPerSecond: 100, latencyMs }, nothingElse], size, seed)) {
+        const total = counts.reduce((a, b) => a + b, 0);
+        for (const count of counts) worst = Math.min(worst, (count * size) / total);
+      }
+    }
+  }
+  expect(worst).toBeGreaterThan(0.7);
+});
