@@ -194,7 +194,8 @@ export class Breaker {
    * The attempt ended; for a long stream also: it answered well so far. At most once for each permit. `latencyMs` and
    * `reason` are for those who look at statistics and views.
    */
-  record(permit: Permit, outcome: Outcome, nowMs: number, latencyMs: number = 0, reason: string = outcome): void {
+  record(permit: Permit, ended: Outcome, nowMs: number, latencyMs: number = 0, reason: string = ended): void {
+    const outcome = ended === 'less' ? this.#less(permit) : ended;
     if (outcome === 'neutral' || !this.circuit.enabled) {
       this.release(permit);
       return;
@@ -205,6 +206,13 @@ export class Breaker {
     } else if (this.#state === 'closed' && permit === closedPermit(this.#period)) {
       this.#count(outcome, nowMs, latencyMs, reason);
     }
+  }
+
+  /** An endpoint that wants less is alive, so that its probe went well. Whether a subset's calls go well it does not tell. */
+  #less(permit: Permit): Outcome {
+    if (this.level === 'endpoint' && isProbePermit(permit)) return 'success';
+    if (this.level === 'endpoint' && this.#state === 'closed') this.heard();
+    return 'neutral';
   }
 
   /**
