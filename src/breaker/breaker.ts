@@ -215,10 +215,7 @@ export class Breaker {
     return 'neutral';
   }
 
-  /**
-   * An attempt that was recorded as a success has brought an answer that cannot be used: a failure takes its place. While
-   * closed only.
-   */
+  /** A recorded success has brought an answer that cannot be used: a failure takes its place. While closed only. */
   recordUnusable(nowMs: number, latencyMs: number, reason: string): void {
     if (this.#state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('successes', nowMs);
