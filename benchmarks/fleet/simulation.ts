@@ -148,7 +148,7 @@ function idOf(index: number, { clientIds }: FleetOptions, random: Random): strin
   return clientIds === 'numbered' ? `client-${index}` : `client-${Math.floor(random() * 2 ** 48).toString(36)}x`;
 }
 
-function connectionTo(index: number): Connection {
+export function connectionTo(index: number): Connection {
   const address = `10.${(index >>> 16) & 255}.${(index >>> 8) & 255}.${index & 255}`;
   const key = `dc1/${address}:9000`;
   const instance = {

@@ -309,6 +309,8 @@ export class SnapshotPicker implements Picker {
     call.isRefused = isFinal;
     call.lastEnding = 'none';
     call.lastCode = -1;
+    call.wasLess = false;
+    call.pushbackMs = undefined;
     call.wasProbe = false;
     return {
       pickResultType: pickKind.TRANSIENT_FAILURE,

@@ -194,7 +194,8 @@ export class Breaker {
    * The attempt ended; for a long stream also: it answered well so far. At most once for each permit. `latencyMs` and
    * `reason` are for those who look at statistics and views.
    */
-  record(permit: Permit, outcome: Outcome, nowMs: number, latencyMs: number = 0, reason: string = outcome): void {
+  record(permit: Permit, ended: Outcome, nowMs: number, latencyMs: number = 0, reason: string = ended): void {
+    const outcome = ended === 'less' ? this.#less(permit) : ended;
     if (outcome === 'neutral' || !this.circuit.enabled) {
       this.release(permit);
       return;
@@ -207,10 +208,14 @@ export class Breaker {
     }
   }
 
-  /**
-   * An attempt that was recorded as a success has brought an answer that cannot be used: a failure takes its place. While
-   * closed only.
-   */
+  /** An endpoint that wants less is alive, so that its probe went well. Whether a subset's calls go well it does not tell. */
+  #less(permit: Permit): Outcome {
+    if (this.level === 'endpoint' && isProbePermit(permit)) return 'success';
+    if (this.level === 'endpoint' && this.#state === 'closed') this.heard();
+    return 'neutral';
+  }
+
+  /** A recorded success has brought an answer that cannot be used: a failure takes its place. While closed only. */
   recordUnusable(nowMs: number, latencyMs: number, reason: string): void {
     if (this.#state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('successes', nowMs);

@@ -2,10 +2,10 @@ import type { StatusName } from '../policy/document';
 import { statusNameOf } from '../policy/status-names';
 
 /**
- * What an attempt says of the endpoint that had it. `silent`: a failure that brought nothing back at all. `neutral`:
- * nothing was learnt, nothing is recorded.
+ * What an attempt says of the endpoint that had it. `silent`: a failure that brought nothing back at all. `less`: its caller got
+ * a failure, and the endpoint is alive and wants fewer calls. `neutral`: nothing was learnt, nothing is recorded.
  */
-export type Outcome = 'success' | 'failure' | 'silent' | 'neutral';
+export type Outcome = 'success' | 'failure' | 'silent' | 'less' | 'neutral';
 
 /**
  * Who ended an attempt. `peer`: the server, or the stream or the connection broke. `above`: grpc-js or the caller, while the
@@ -20,6 +20,8 @@ export interface AttemptFacts {
   readonly code: number;
   readonly details: string;
   readonly endedBy: EndedBy;
+  /** For how long the server asks for less, in milliseconds; negative: not to be tried again. Undefined: it does not say. */
+  readonly pushbackMs: number | undefined;
   /** HTTP/2 code of the stream's reset, where the status was made from it. */
   readonly rstCode: number | undefined;
   /** The call has one response at most, as far as is known. */
@@ -139,8 +141,18 @@ function classifyFromPeer(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (code === CANCELLED) return 'failure';
   if (facts.isRequestOversized) return 'neutral';
   if (code === RESOURCE_EXHAUSTED && TOO_LARGE.test(facts.details)) return facts.isForeign ? 'failure' : 'neutral';
-  if (isNoAnswer(facts) || isFailure(facts, rules)) return 'failure';
+  if (isNoAnswer(facts)) return 'failure';
+  if (isLess(facts)) return 'less';
+  if (isFailure(facts, rules)) return 'failure';
   return isSlow(facts, rules) ? 'failure' : 'success';
+}
+
+/**
+ * The server wants fewer calls: RESOURCE_EXHAUSTED, or any failure with the time after which it may be tried again. That a
+ * call is not to be tried again at all says nothing of the server's load.
+ */
+function isLess({ code, pushbackMs }: AttemptFacts): boolean {
+  return code === RESOURCE_EXHAUSTED || (pushbackMs !== undefined && pushbackMs >= 0);
 }
 
 /** The status was made from what is no answer of a gRPC server, so that it is no matter of the codes that count. */

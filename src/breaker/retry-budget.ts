@@ -4,7 +4,7 @@ const BUCKET_MS = 1000;
 export interface RetryBudgetRules {
   /** Retries per hundred calls of the last ten seconds; see {@link RetryBudget.calls}. */
   readonly percent: number;
-  /** Allowed however few the calls, for each second of the last ten in which a call was under way. */
+  /** Allowed however few the calls: so many in ten seconds, divided by ten. */
   readonly minPerSecond: number;
 }
 
@@ -48,7 +48,6 @@ class RingBudget implements RetryBudget {
   refused = 0;
   #percent = 0;
   #minPerSecond = 0;
-  #activeSeconds = 0;
   #inFlight = 0;
   #allBegun = 0;
   #allEnded = 0;
@@ -57,7 +56,6 @@ class RingBudget implements RetryBudget {
   /** Calls that began, and ended, in that second. */
   readonly #begun: number[] = new Array<number>(BUCKETS).fill(0);
   readonly #ended: number[] = new Array<number>(BUCKETS).fill(0);
-  readonly #isActive: boolean[] = new Array<boolean>(BUCKETS).fill(false);
   readonly #retries: number[] = new Array<number>(BUCKETS).fill(0);
   /** Of these, those that were made in any case. */
   readonly #forced: number[] = new Array<number>(BUCKETS).fill(0);
@@ -78,7 +76,6 @@ class RingBudget implements RetryBudget {
 
   callStarted(nowMs: number): void {
     const slot = this.#advance(nowMs);
-    this.#activate(slot);
     this.#inFlight += 1;
     this.#begun[slot] = (this.#begun[slot] ?? 0) + 1;
     this.#allBegun += 1;
@@ -86,7 +83,6 @@ class RingBudget implements RetryBudget {
 
   callEnded(nowMs: number): void {
     const slot = this.#advance(nowMs);
-    this.#activate(slot);
     this.#inFlight -= 1;
     this.#ended[slot] = (this.#ended[slot] ?? 0) + 1;
     this.#allEnded += 1;
@@ -130,13 +126,7 @@ class RingBudget implements RetryBudget {
 
   /** The larger of the two, not their sum: otherwise a service that fails altogether would get both. */
   #allowed(): number {
-    return Math.max((this.calls * this.#percent) / 100, this.#activeSeconds * this.#minPerSecond);
-  }
-
-  #activate(slot: number): void {
-    if (this.#isActive[slot] === true) return;
-    this.#isActive[slot] = true;
-    this.#activeSeconds += 1;
+    return Math.max((this.calls * this.#percent) / 100, BUCKETS * this.#minPerSecond);
   }
 
   #draw(slot: number): void {
@@ -149,18 +139,13 @@ class RingBudget implements RetryBudget {
     const second = Math.floor(nowMs / BUCKET_MS);
     if (second > this.#second) {
       const first = Math.max(this.#second + 1, second - BUCKETS + 1);
-      for (let next = first; next <= second; next += 1) {
-        this.#clear(next % BUCKETS);
-        if (this.#inFlight > 0) this.#activate(next % BUCKETS);
-      }
+      for (let next = first; next <= second; next += 1) this.#clear(next % BUCKETS);
       this.#second = second;
     }
     return this.#second % BUCKETS;
   }
 
   #clear(slot: number): void {
-    if (this.#isActive[slot] === true) this.#activeSeconds -= 1;
-    this.#isActive[slot] = false;
     this.#allBegun -= this.#begun[slot] ?? 0;
     this.#begun[slot] = 0;
     this.#allEnded -= this.#ended[slot] ?? 0;

@@ -252,6 +252,7 @@ export class GraylaneCall
       this.#isOpen = false;
       this.#timeout?.cancel();
       this.#served?.remove(this);
+      if (status.code !== OK && this.routed?.isTriedOut === true) this.#served?.failedBelow();
       this.#home.callEnded();
       if (this.#observed !== undefined) {
         const durationMs = this.#home.clock.now() - this.#startedAtMs;

@@ -29,7 +29,7 @@ export const DEFAULT_RETRY: RetryPlan = {
   backoffMultiplier: 2,
 };
 
-const DEFAULT_RETRY_BUDGET: Plan['retryBudget'] = { percent: 20, minPerSecond: 10 };
+const DEFAULT_RETRY_BUDGET: Plan['retryBudget'] = { percent: 20, minPerSecond: 0.5 };
 
 export const DEFAULT_BALANCING: BalancingPlan = {
   algorithm: 'peak_ewma',

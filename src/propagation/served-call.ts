@@ -42,6 +42,7 @@ export class ServedCall {
   #cancellation: Refusal | undefined;
   #cancelledAtMs = 0;
   #isAnswered = false;
+  #isTriedOut = false;
 
   /** `deadline` may be infinite; `marginMs` of it is kept for the answer. grpc-js counts deadlines by `Date.now()`. */
   constructor(method: string, deadline: Deadline, marginMs: number, now: () => number = Date.now) {
@@ -49,6 +50,16 @@ export class ServedCall {
     this.#deadlineMs = toMs(deadline);
     this.#limitMs = this.#deadlineMs - marginMs;
     this.#now = now;
+  }
+
+  /** A call that was made for it has failed for good: it was tried again, or there was no budget for that. */
+  failedBelow(): void {
+    this.#isTriedOut = true;
+  }
+
+  /** Should it fail, whoever called it need not try it again. */
+  get isTriedOut(): boolean {
+    return this.#isTriedOut;
   }
 
   /** The handler has given its status. What runs on in its context is bound no more; what it began is let alone. */

@@ -11,10 +11,15 @@ export interface Entrance {
   readonly ambient: Ambient;
 }
 
+const OK = 0;
+/** gRFC A6: a negative value asks the client not to try again. */
+const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
+
 /**
  * An interceptor for `new grpc.Server({ interceptors })`: whatever grpc-js calls for a call runs in the async context of
  * that call's accepted labels, be it the handler or an event of its stream. What is called in that context is held to the
- * deadline of the call, less `deadlineMarginMs`, and cancelled with it.
+ * deadline of the call, less `deadlineMarginMs`, and cancelled with it. A call that fails after one of those was tried again in
+ * vain tells its client not to try it again: else tries would multiply over the layers of a system.
  */
 export function createServerInterceptor(
   grpc: GrpcModule,
@@ -38,8 +43,16 @@ export function createServerInterceptor(
 
     // The handler's own. grpc-js tells of a cancelled call and of one that was answered by the same `onCancel`.
     override sendStatus(status: Parameters<ServerInterceptingCall['sendStatus']>[0]): void {
-      this.#way.served.answered();
-      super.sendStatus(status);
+      const { served } = this.#way;
+      served.answered();
+      if (status.code === OK || !served.isTriedOut) {
+        super.sendStatus(status);
+        return;
+      }
+      // The handler may have been given this metadata by somebody else.
+      const metadata = status.metadata?.clone() ?? new grpc.Metadata();
+      metadata.set(PUSHBACK_KEY, '-1');
+      super.sendStatus({ ...status, metadata });
     }
   }
   return ({ path }, call) => new ScopedCall(path, call);

@@ -111,6 +111,11 @@ export interface EndpointInspection {
    * that took long included. 1 is usual, 0 is no sample.
    */
   readonly slowness: number;
+  /**
+   * Part of its weight that it gets, as it turns calls away (RESOURCE_EXHAUSTED, or a pushback): from 0.02 to 1. What it reports of its
+   * capacity may change its weight by a factor of up to 4 besides.
+   */
+  readonly share: number;
   readonly isSuspect: boolean;
   /** It answers far more slowly than its peers, and gets hardly more than a measuring call now and then. */
   readonly isShunned: boolean;
@@ -213,6 +218,7 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       inFlight: endpoint.load.inFlight,
       latencyMs: endpoint.load.usualMs,
       slowness: endpoint.load.slowness,
+      share: endpoint.load.share.factor,
       isSuspect: endpoint.load.isSuspect,
       isShunned: endpoint.load.pace.isShunned,
       breaker: endpoint.breaker?.view(service.clock.now()),

@@ -43,6 +43,8 @@ export class LaneCall implements RoutedCall {
   lastEnding: AttemptEnding = 'none';
   lastCode = -1;
   wasProbe = false;
+  wasLess = false;
+  pushbackMs: number | undefined = undefined;
   failedAt: Endpoint | undefined = undefined;
   failedIn: Pool | undefined = undefined;
   failedWith = -1;
@@ -54,6 +56,7 @@ export class LaneCall implements RoutedCall {
   readonly channelConfig: ChannelMethodConfig | undefined;
   readonly #gate: RetryGate;
   readonly #channel: ChannelFacts;
+  #isOutOfBudget = false;
   /** Of `retry`, which is asked for many times; null: not looked up yet. */
   #retry: RetryPlan | undefined | null = null;
   /** What the gate has said of the last failure, where that was asked before grpc-js asks. */
@@ -105,6 +108,15 @@ export class LaneCall implements RoutedCall {
   get canTryAgain(): boolean {
     const { retry } = this;
     return retry !== undefined && this.attempts < retry.maxAttempts;
+  }
+
+  get isTriedOut(): boolean {
+    return this.attempts > 1 || this.#isOutOfBudget || (this.pushbackMs !== undefined && this.pushbackMs < 0);
+  }
+
+  /** It would have been tried again, had the budget or its service's load let it. Set by the gate. */
+  ranOutOfBudget(): void {
+    this.#isOutOfBudget = true;
   }
 
   get isLastAttempt(): boolean {

@@ -4,6 +4,7 @@ import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-ca
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import { createEndpointLoad } from '../balancer/endpoints/load';
+import { shedBeside } from '../balancer/endpoints/share';
 import type { BalancerHost } from '../balancer/host';
 import { SubsetLimits } from '../balancer/limits/subset-limits';
 import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
@@ -134,7 +135,7 @@ export class Service implements BalancerHost {
       logger,
     });
     this.#budget = createRetryBudget(options.rules.withoutPolicy.retryBudget);
-    this.retries = new RetryGate(this.#budget, clock);
+    this.retries = new RetryGate(this.#budget, clock, ({ load }) => shedBeside(load.share, this.endpoints.total));
     this.breakers.subscribe(({ event, level, key, from }) => {
       if (event === 'open' && from === 'closed') this.telemetry?.counts.opened(level, key);
     });

@@ -415,3 +415,25 @@ describe('what was recorded and turns out otherwise', () => {
     }
   });
 });
+
+describe('an endpoint that wants fewer calls', () => {
+  it('counts neither well nor ill, and is not silent', () => {
+    const { breaker, begin, silent, clock } = rig();
+    silent();
+    for (let time = 0; time < 20; time += 1) breaker.record(begin(), 'less', clock.now());
+    expect(breaker.view(clock.now())).toMatchObject({ state: 'closed', silentFailures: 0, isDoubtful: false });
+    expect(breaker.view(clock.now()).counts).toEqual({ successes: 0, failures: 1 });
+    silent();
+    expect(breaker.state).toBe('closed');
+  });
+
+  it('is alive, so that its probe went well', () => {
+    const { breaker, begin, failure, clock } = rig();
+    for (let time = 0; time < 5; time += 1) failure();
+    expect(breaker.state).toBe('open');
+    clock.advance(5_000);
+    expect(breaker.state).toBe('halfOpen');
+    breaker.record(begin(), 'less', clock.now());
+    expect(breaker.state).toBe('closed');
+  });
+});

@@ -18,6 +18,7 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
     code: OK,
     details: '',
     endedBy: 'peer',
+    pushbackMs: undefined,
     rstCode: undefined,
     isSingleResponse: true,
     isAnswerUnusable: false,
@@ -69,7 +70,7 @@ describe('what a status says of the endpoint', () => {
     ['NOT_FOUND', 5, 'success'],
     ['ALREADY_EXISTS', 6, 'success'],
     ['PERMISSION_DENIED', 7, 'success'],
-    ['RESOURCE_EXHAUSTED', 8, 'failure'],
+    ['RESOURCE_EXHAUSTED', 8, 'less'],
     ['FAILED_PRECONDITION', 9, 'success'],
     ['ABORTED', 10, 'success'],
     ['OUT_OF_RANGE', 11, 'success'],
@@ -94,6 +95,34 @@ describe('what a status says of the endpoint', () => {
     const withoutInternal = { failureStatusCodes: new Set(['UNAVAILABLE'] as const) };
     expect(outcome({ code: INTERNAL, details: EPIPE }, withoutInternal)).toBe('failure');
     expect(outcome({ code: INTERNAL, details: 'handler threw' }, withoutInternal)).toBe('success');
+  });
+});
+
+describe('a server that wants fewer calls', () => {
+  const EXHAUSTED = 8;
+
+  it.each([EXHAUSTED, UNAVAILABLE, INTERNAL, NOT_FOUND])('says so with a pushback, by whatever code: %i', (code) => {
+    for (const pushbackMs of [0, 1_000]) expect(outcome({ code, pushbackMs })).toBe('less');
+    expect(outcome({ code, pushbackMs: 10 }, { failureStatusCodes: new Set() })).toBe('less');
+  });
+
+  it('is a matter of load, which a call that is not to be tried again is not', () => {
+    expect(outcome({ code: UNAVAILABLE, pushbackMs: -1 })).toBe('failure');
+    expect(outcome({ code: NOT_FOUND, pushbackMs: -1 })).toBe('success');
+    expect(outcome({ code: EXHAUSTED, pushbackMs: -1 })).toBe('less');
+  });
+
+  it('is what its peer says, and nothing else', () => {
+    const exhausted = { code: EXHAUSTED, details: 'too much' } as const;
+    expect(outcome({ ...exhausted, isForeign: true })).toBe('failure');
+    expect(outcome({ ...exhausted, rstCode: 11 })).toBe('failure');
+    expect(outcome({ ...exhausted, endedBy: 'above' })).toBe('neutral');
+    expect(outcome({ ...exhausted, isStalled: true })).toBe('neutral');
+    expect(outcome({ ...exhausted, isEndedForPings: true })).toBe('neutral');
+    expect(outcome({ ...exhausted, isRequestOversized: true })).toBe('neutral');
+    expect(outcome({ ...exhausted, details: 'Received message larger than max (5 vs 4)' })).toBe('neutral');
+    expect(outcome({ code: CANCELLED, pushbackMs: 10 })).toBe('failure');
+    expect(outcome({ code: OK, pushbackMs: undefined })).toBe('success');
   });
 });
 

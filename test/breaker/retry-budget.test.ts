@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createRetryBudget, type RetryBudget } from '../../src/breaker/retry-budget';
+import { DEFAULT_BREAKER } from '../../src/policy/defaults';
 
 function calls(budget: RetryBudget, count: number, nowMs: number): void {
   for (let call = 0; call < count; call += 1) {
@@ -17,21 +18,46 @@ function retries(budget: RetryBudget, nowMs: number): number {
 
 describe('the retry budget', () => {
   it('is a share of the calls', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
     calls(budget, 1000, 0);
     expect(retries(budget, 0)).toBe(200);
     calls(budget, 5, 0);
     expect(retries(budget, 0)).toBe(1);
   });
 
-  it('has a floor for each second in which there was a call, which is not on top of the share', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
-    expect(retries(budget, 0)).toBe(0);
+  it('has a floor for any ten seconds, which is not on top of the share', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
     calls(budget, 1, 0);
-    expect(retries(budget, 0)).toBe(10);
-    calls(budget, 1, 1000);
-    expect(retries(budget, 1000)).toBe(10);
-    expect(retries(budget, 5000)).toBe(0);
+    expect(retries(budget, 0)).toBe(5);
+    calls(budget, 1, 9_000);
+    expect(retries(budget, 9_000)).toBe(0);
+    expect(retries(budget, 10_000)).toBe(5);
+    calls(budget, 50, 10_000);
+    expect(retries(budget, 10_000)).toBe(5);
+  });
+
+  it.each([
+    [0.1, 2],
+    [1, 1.5],
+    [5, 1.2],
+    [50, 1.2],
+    [150, 1.2],
+  ])('%f calls/s that all fail: at most %f attempts a call, in any minute', (perSecond, most) => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const count = Math.ceil(60 * perSecond);
+    let attempts = 0;
+    for (let call = 0; call < count; call += 1) {
+      const nowMs = (call * 1_000) / perSecond;
+      calls(budget, 1, nowMs);
+      attempts += budget.tryRetry(nowMs) ? 2 : 1;
+    }
+    expect(attempts / count).toBeLessThanOrEqual(most);
+  });
+
+  it('mends what one instance fails until its breaker opens, however few the calls', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    calls(budget, 5, 0);
+    expect(retries(budget, 0)).toBe(DEFAULT_BREAKER.consecutiveFailures);
   });
 
   it('counts calls that are still under way, however long ago they began', () => {
@@ -42,14 +68,14 @@ describe('the retry budget', () => {
   });
 
   it('lets a call be retried that fails after more than ten quiet seconds', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
     budget.callStarted(0);
     budget.callEnded(11_500);
     expect(retries(budget, 11_500)).toBeGreaterThan(0);
   });
 
   it('keeps attempts per call within its share when every call fails', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
     let attempts = 0;
     for (let call = 0; call < 6000; call += 1) {
       const nowMs = call * 10;
@@ -62,7 +88,7 @@ describe('the retry budget', () => {
   });
 
   it('keeps within its share with retries that are made in any case, such as those of failed probes', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 10 });
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
     let attempts = 0;
     for (let call = 0; call < 6000; call += 1) {
       const nowMs = call * 10;
@@ -139,12 +165,10 @@ describe('the retry budget', () => {
             running.to = second;
           } else if (kind === 'retry') {
             const alive = all.filter(({ to }) => to > second - 10);
-            const seconds = Array.from({ length: 10 }, (_, age) => second - age);
-            const active = seconds.filter((each) => alive.some(({ from, to }) => from <= each && each <= to));
             const begun = all.filter(({ from }) => from > second - 10).length;
             const running = alive.filter(({ to }) => to === Number.POSITIVE_INFINITY).length;
             const counted = Math.max(begun, alive.length - running, running);
-            const allowed = Math.max((counted * percent) / 100, active.length * minPerSecond);
+            const allowed = Math.max((counted * percent) / 100, 10 * minPerSecond);
             const isAllowed = retried.length + 1 <= allowed;
             expect(budget.tryRetry(nowMs)).toBe(isAllowed);
             if (isAllowed) retried.push(second);

@@ -61,7 +61,7 @@ describe('how often a call runs that fails after its work was done', () => {
     ['timeouts alone', { timeoutMs: 5_000, attemptTimeoutMs: 1_000 }, undefined, 1],
     ['a retry budget alone', { retryBudget: { percent: 100 } }, undefined, 1],
     ['retry', { retry: {} }, undefined, DEFAULT_ATTEMPTS],
-    ['retry with numbers', { retry: { maxAttempts: 4 } }, undefined, 4],
+    ['retry with numbers', { retry: { maxAttempts: 4 }, retryBudget: { minPerSecond: 1 } }, undefined, 4],
     ['retry of another code', { retry: { retryableStatusCodes: ['ABORTED'] } }, undefined, 1],
     ['retry off', { retry: 'off' }, undefined, 1],
     ['an idempotent method by name', { idempotent: [CHARGE] }, undefined, DEFAULT_ATTEMPTS],

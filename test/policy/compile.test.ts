@@ -24,7 +24,7 @@ describe('compilePolicy', () => {
       labelKeys: [],
       balancing: { algorithm: 'peak_ewma', slowStartMs: 0, hashBy: undefined, subsetSize: undefined },
       locality: { failover: undefined, prefer: 'subset' },
-      retryBudget: { percent: 20, minPerSecond: 10 },
+      retryBudget: { percent: 20, minPerSecond: 0.5 },
       breaker: {
         enabled: true,
         errorThresholdPercentage: 50,

@@ -7,6 +7,7 @@ import { STATUS_NAMES, statusCodeOf } from '../../src/policy/status-names';
 import { LaneCall } from '../../src/resolver/lane-call';
 import { RetryGate } from '../../src/resolver/retry-gate';
 import { FakeClock } from '../../src/testing/fake-clock';
+import { endpointAt } from '../balancer/connections';
 
 const OK = 0;
 const DEADLINE_EXCEEDED = 4;
@@ -17,23 +18,28 @@ const UNAVAILABLE = 14;
 interface Setup {
   ask(facts: Partial<LaneCall>, retry?: RetryPlan | 'off' | undefined): string[];
   drawn(): number;
+  /** The last call that was asked for. */
+  last(): LaneCall | undefined;
 }
 
-/** A gate whose budget allows `allowed` retries. */
-function setUp(allowed: number): Setup {
+/** A gate whose budget allows `allowed` retries; other endpoints turn away `shed` of their calls. */
+function setUp(allowed: number, shed = 0): Setup {
   const clock = new FakeClock();
-  const budget = createRetryBudget({ percent: 0, minPerSecond: allowed });
+  const budget = createRetryBudget({ percent: 0, minPerSecond: allowed / 10 });
   budget.callStarted(clock.now());
-  const gate = new RetryGate(budget, clock);
+  const gate = new RetryGate(budget, clock, () => shed);
+  let last: LaneCall | undefined;
   const channel = { isRetryDisabled: false, retryBufferBytes: 2 ** 20 };
   return {
     ask: (facts, ...[retry = DEFAULT_RETRY]) => {
       const call = new LaneCall('/shop.v1.Payments/Charge', undefined, gate, channel);
+      last = call;
       call.decision = { ...emptyPlan('payments').fallthrough, retry } as Decision;
       return Object.assign(call, { attempts: 1, lastCode: UNAVAILABLE, lastEnding: 'answered', ...facts })
         .retryableStatusCodes;
     },
     drawn: () => budget.retries,
+    last: () => last,
   };
 }
 
@@ -98,6 +104,48 @@ describe('the codes that may be retried just now', () => {
     expect(ask({ wasProbe: true, lastEnding: 'broken' })).not.toEqual([]);
     expect(drawn()).toBe(1);
     expect(ask({})).toEqual([]);
+  });
+
+  describe('after a call was turned away', () => {
+    const turnedAway = { wasLess: true, tried: [endpointAt(0)] };
+
+    it('are as ever while others turn few away', () => {
+      const { ask, drawn } = setUp(1, 0.24);
+      expect(ask(turnedAway)).toEqual(['UNAVAILABLE']);
+      expect(drawn()).toBe(1);
+      expect(ask(turnedAway)).toEqual([]);
+    });
+
+    it('are none where others turn many away, at no cost', () => {
+      const { ask, drawn, last } = setUp(1, 0.25);
+      expect(ask(turnedAway)).toEqual([]);
+      expect(last()?.isTriedOut).toBe(true);
+      expect(drawn()).toBe(0);
+      expect(ask({})).toEqual(['UNAVAILABLE']);
+    });
+  });
+
+  it('are none for a server that asks for no further try, at no cost, probe or not', () => {
+    const { ask, drawn, last } = setUp(1);
+    expect(ask({ pushbackMs: -1 })).toEqual([]);
+    expect(last()?.isTriedOut).toBe(true);
+    expect(ask({ pushbackMs: -1, lastEnding: 'unseen', attempts: 0 })).toContain('UNAVAILABLE');
+    expect(drawn()).toBe(0);
+    expect(ask({ pushbackMs: 0 })).toEqual(['UNAVAILABLE']);
+  });
+
+  it('leave a call to those above as long as nothing was done about it here', () => {
+    const { ask, last } = setUp(1);
+    ask({ lastCode: INTERNAL });
+    expect(last()?.isTriedOut).toBe(false);
+    ask({}, 'off');
+    expect(last()?.isTriedOut).toBe(false);
+    ask({});
+    expect(last()?.isTriedOut).toBe(false);
+    ask({});
+    expect(last()?.isTriedOut).toBe(true);
+    ask({ attempts: 2 });
+    expect(last()?.isTriedOut).toBe(true);
   });
 
   it('cost nothing when the attempt reached nobody', () => {

@@ -7,6 +7,7 @@ import type { BalancerHost } from '../host';
 import { patienceMs } from '../probes/probe-limit';
 import { isProbeCall } from '../probes/probe-traffic';
 import type { Pool } from '../tiers/pool';
+import { notePeerLoad, pushbackOf } from './peer-load';
 import type { AttemptEnding, RoutedCall } from './routed-call';
 
 const OK = 0;
@@ -27,6 +28,7 @@ const facts: { -readonly [K in keyof AttemptFacts]: AttemptFacts[K] } = {
   code: 0,
   details: '',
   endedBy: 'peer',
+  pushbackMs: undefined,
   rstCode: undefined,
   isSingleResponse: true,
   isAnswerUnusable: false,
@@ -91,6 +93,7 @@ export interface AttemptEnd {
   readonly messages: number;
   readonly requestHeaders: Metadata | undefined;
   readonly responseHeaders: Metadata | undefined;
+  readonly trailers: Metadata | undefined;
   readonly responded: boolean;
   readonly isGivenUp: boolean;
   readonly isEndedForPings: boolean;
@@ -113,6 +116,7 @@ export function settleAttempt(
   facts.code = end.code;
   facts.details = end.details;
   facts.endedBy = end.endedBy;
+  facts.pushbackMs = end.code === OK ? undefined : pushbackOf(end.trailers);
   facts.rstCode = end.rstCode;
   facts.isSingleResponse = call.isSingleResponse;
   facts.isAnswerUnusable = hasSingleResponse(call) && end.messages !== 1;
@@ -127,6 +131,9 @@ export function settleAttempt(
   facts.isStalled = host.stall.isStalled(nowMs);
   facts.isLoopBusy = host.stall.isTooBusyFor(end.startedAtMs, nowMs);
   const outcome = attribute(host, call, endpoint, pool, end, classifyAttempt(facts, pool.breakerPlan), nowMs);
+  call.pushbackMs = facts.pushbackMs;
+  call.wasLess = outcome === 'less';
+  notePeerLoad(host.endpoints, endpoint, outcome, end.code, facts.pushbackMs, end.trailers, nowMs);
   const isFailure = outcome === 'failure' || outcome === 'silent';
   if (isFailure && pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
   const { breaker } = endpoint;

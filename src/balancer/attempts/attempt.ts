@@ -81,6 +81,7 @@ export class Attempt implements AttemptLink, AttemptView {
   messages = 0;
   requestHeaders: Metadata | undefined;
   responseHeaders: Metadata | undefined;
+  trailers: Metadata | undefined;
   respondedAtMs = 0;
   isGivenUp = false;
   /** Our own keepalive pings made the server end its connection. */
@@ -240,6 +241,7 @@ export class Attempt implements AttemptLink, AttemptView {
     if (this.#phase === 'started') {
       this.endedBy = this.#isAbandoned ? 'us' : 'peer';
       this.rstCode = (status as TransportStatus).rstCode;
+      this.trailers = status.metadata;
     }
     this.#leaveLease(status, ending === 'answered');
     this.#end(status.code, status.details, ending);
@@ -402,6 +404,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.rstCode = undefined;
     this.requestHeaders = undefined;
     this.responseHeaders = undefined;
+    this.trailers = undefined;
     this.time = NO_TIME;
     this.#call = undefined;
     this.#connection = undefined;

@@ -28,7 +28,7 @@ export function loadOutcomeOf(
   const isOwn = OWN_ENDINGS.some((own) => details.startsWith(own));
   // Subscriptions end by plan.
   if (isOwn && isStream) return 'neutral';
-  if (outcome === 'success') return 'answered';
+  if (outcome === 'success' || outcome === 'less') return 'answered';
   if (outcome !== 'neutral') return 'failure';
   return ending === 'answered' && !isOwn ? 'answered' : 'neutral';
 }

@@ -32,6 +32,11 @@ export interface RoutedCall extends RoutingOutcome {
   lastEnding: AttemptEnding;
   /** gRPC code of the attempt that ended last; -1 when none did, or the last one reached nobody. */
   lastCode: number;
+  /** The server of that attempt wants fewer calls, and for how long it asked to be left alone; negative: no further try. */
+  wasLess: boolean;
+  pushbackMs: number | undefined;
+  /** Nobody above need try the call again: it was tried again here, or could not be for reasons that hold above too. */
+  readonly isTriedOut: boolean;
   /** Where an attempt of it was answered with a failure, and with which code: another endpoint may answer with the same. */
   failedAt: Endpoint | undefined;
   failedIn: Pool | undefined;

@@ -9,6 +9,7 @@ import { type CheckableConnection, HealthChecks } from '../probes/health-checks'
 import { ProbeTraffic } from '../probes/probe-traffic';
 import type { Endpoint } from './endpoint';
 import type { EndpointLoad } from './load';
+import { Share } from './share';
 
 const TICK_MS = 100;
 /** Ticks without a running attempt after which the tick rests until the next attempt. */
@@ -77,6 +78,8 @@ export class EndpointRegistry {
   readonly probeTraffic: ProbeTraffic = new ProbeTraffic();
   /** What a method does wherever it goes is not blamed on an endpoint. */
   readonly methods: MethodRecords = new MethodRecords();
+  /** What all of them accepted and turned away lately. */
+  readonly total: Share = new Share();
   readonly #connections = new Map<Endpoint, Set<AttachedConnection>>();
   #tick: Timer | undefined;
   #idleTicks = 0;
@@ -222,7 +225,9 @@ export class EndpointRegistry {
     let nextMs: number | undefined;
     for (const { endpoint, readySinceMs } of this.#entries.values()) {
       const ageMs = readySinceMs === undefined ? 0 : now - readySinceMs;
-      const weight = endpoint.instance.weight * slowStartShare(ageMs, this.#slowStartMs);
+      const { share, capacity } = endpoint.load;
+      const part = slowStartShare(ageMs, this.#slowStartMs) * share.factor * capacity.factor;
+      const weight = endpoint.instance.weight * part;
       if (weight !== endpoint.weight) {
         endpoint.weight = weight;
         isChanged = true;
@@ -286,8 +291,11 @@ export class EndpointRegistry {
       }
       if (endpoint.load.isSuspect) this.checks.lookAtSuspect(endpoint);
     }
-    for (const judge of this.#judges) if (judge(now)) isChanged = true;
-    if (isChanged) this.changed();
+    this.total.turn(now);
+    let isMoved = false;
+    for (const judge of this.#judges) if (judge(now)) isMoved = true;
+    if (isMoved) this.#weigh();
+    if (isChanged || isMoved) this.changed();
     this.#idleTicks = inFlight === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks >= IDLE_TICKS) {
       this.#tick?.cancel();

@@ -15,7 +15,7 @@ export interface Endpoint {
   readonly datacenter: string;
   /** The latest entry that discovery gave for this address. */
   instance: Instance;
-  /** Weight in force: the instance's, reduced during slow start. > 0. */
+  /** Weight in force: the instance's, reduced during slow start and where it turns calls away. > 0. */
   weight: number;
   readonly load: EndpointLoad;
   /** Undefined until its first failure. */

@@ -1,6 +1,8 @@
 import { LONG_MS, MethodTime } from '../attempts/method-times';
 import { Pace } from './pace';
 import { QuickFailures } from './quick-failures';
+import { ReportedCapacity } from './reported-capacity';
+import { Share } from './share';
 import { Suspicion } from './suspicion';
 
 /** A running attempt, as the load of its endpoint keeps it: a link in a list ordered by start. Owned by the caller. */
@@ -59,6 +61,10 @@ export interface EndpointLoad {
   readonly usualMs: number;
   /** How it compares with its peers. */
   readonly pace: Pace;
+  /** How much of its weight it gets, as it turns calls away. */
+  readonly share: Share;
+  /** What it reports of its own capacity. */
+  readonly capacity: ReportedCapacity;
   /** How it is looked at again while it is suspect. */
   readonly suspicion: Suspicion;
   /**
@@ -138,6 +144,8 @@ class TrackedLoad implements EndpointLoad {
   slowness = 0;
   usualMs = 0;
   readonly pace = new Pace();
+  readonly share = new Share();
+  readonly capacity = new ReportedCapacity();
   readonly suspicion = new Suspicion();
 
   /** That of the last good answer. */

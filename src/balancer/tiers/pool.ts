@@ -6,6 +6,8 @@ import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
 import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
+import { balanceCapacities } from '../endpoints/reported-capacity';
+import { balanceShares, SHARE_PERIOD_MS } from '../endpoints/share';
 import type { SubsetLimit } from '../limits/subset-limit';
 import { judgePaces } from '../pickers/laggards';
 import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
@@ -73,6 +75,7 @@ export class Pool {
   #suspects: readonly ChannelConnection[] = [];
   #onTrial: readonly ChannelConnection[] = [];
   #judgedAtMs = Number.NEGATIVE_INFINITY;
+  #balancedAtMs = Number.NEGATIVE_INFINITY;
   #healthy = 0;
   #passedBy = 0;
 
@@ -170,9 +173,27 @@ export class Pool {
     return undefined;
   }
 
-  /** Compares the members with one another. Called on each tick; true when one is shunned, or restored, that was not before. */
+  /** Compares the members with one another. Called on each tick; true when one is to be treated otherwise than before. */
   judge(nowMs: number): boolean {
     this.#parts.zones?.tick(nowMs);
+    const isBalanced = this.#balance(nowMs);
+    return this.#judgePaces(nowMs) || isBalanced;
+  }
+
+  /** Gives less to members that ask for less, and more to those that report more room. True when a weight is to change. */
+  #balance(nowMs: number): boolean {
+    if (nowMs - this.#balancedAtMs < SHARE_PERIOD_MS) return false;
+    this.#balancedAtMs = nowMs;
+    const { algorithm } = this.#parts.balancing;
+    const endpoints = this.members.map(({ endpoint }) => endpoint);
+    const shares = endpoints.map(({ load }) => load.share);
+    // Calls that have an endpoint of their own keep it.
+    const isMoved = this.#hasOwners ? shares.filter((share) => share.reset()).length > 0 : balanceShares(shares, nowMs);
+    if (algorithm !== 'peak_ewma' && algorithm !== 'least_request') return isMoved;
+    return balanceCapacities(endpoints, nowMs) || isMoved;
+  }
+
+  #judgePaces(nowMs: number): boolean {
     if (!this.#mayShun) return false;
     if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return false;
     this.#judgedAtMs = nowMs;

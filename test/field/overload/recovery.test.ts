@@ -1,0 +1,3 @@
+import { recovery } from './recovery';
+
+recovery([1_500]);

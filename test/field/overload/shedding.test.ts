@@ -1,0 +1,3 @@
+import { shedding } from './shedding';
+
+shedding([{ percent: 90, retried: ['RESOURCE_EXHAUSTED', 'UNAVAILABLE'] }]);
