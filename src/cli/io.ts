@@ -29,13 +29,15 @@ export interface CommandIo {
   table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void>;
   /** One line for the person, not part of the result: warnings, what was lost, what comes next. */
   note(text: string): void;
+  /** Asks on standard error and gives the answer; undefined where nobody can be asked, or the input ended instead. */
+  ask(question: string): Promise<string | undefined>;
   /** Aborts at SIGINT and SIGTERM; from the first reading on, these no longer end the process by themselves. */
   readonly interrupted: AbortSignal;
 }
 
 /** The real one. A reader that goes away (`graylane ... | head`) ends the process quietly. */
 export function createProcessIo(of: NodeJS.Process): CommandIo {
-  const { env, stdout, stderr } = of;
+  const { env, stdin, stdout, stderr } = of;
   const isTerminal = stdout.isTTY === true;
   const colors = picocolors.createColors(usesColor(env, isTerminal));
   let interrupted: AbortController | undefined;
@@ -60,6 +62,15 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
       stdout.write(`${printable(renderTable(head.map(colors.bold), rows))}\n`);
     },
     note: (text) => void stderr.write(`${printable(text)}\n`),
+    async ask(question) {
+      if (stdin.isTTY !== true || !isTerminal) return undefined;
+      const { createInterface } = await import('node:readline/promises');
+      const asking = createInterface({ input: stdin, output: stderr });
+      const ended = new Promise<undefined>((resolve) => asking.once('close', () => resolve(undefined)));
+      const answer = await Promise.race([asking.question(printable(question)), ended]);
+      asking.close();
+      return answer;
+    },
     get interrupted() {
       if (interrupted === undefined) {
         const controller = new AbortController();
