@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { GraylaneError } from '../errors';
 import { SDK_VERSION } from '../policy/sdk-version';
+import { callCommand } from './call/call';
 import { CommandError, type ExitCode } from './command-error';
 import { completionCommand } from './completion/completion';
 import { doctorCommand } from './doctor/doctor';
@@ -10,6 +11,7 @@ import { initCommand } from './init/init';
 import { inspectCommand } from './inspect/inspect';
 import { instancesCommand } from './instances/instances';
 import type { CommandIo } from './io';
+import { loadCommand } from './load/load';
 import { overrideClearCommand, overrideListCommand, overrideSetCommand } from './override/commands';
 import { policyApplyCommand } from './policy/commands/apply';
 import { policyDeleteCommand } from './policy/commands/delete';
@@ -63,6 +65,8 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(explainCommand(io))
     .addCommand(simulateCommand(io))
     .addCommand(instancesCommand(io))
+    .addCommand(callCommand(io))
+    .addCommand(loadCommand(io))
     .addCommand(watchCommand(io))
     .addCommand(inspectCommand(io))
     .addCommand(fleetCommand(io))
