@@ -25,7 +25,7 @@ export interface CommandIo {
   write(text: string): void;
   /** The whole result of a command under `--json`: one document, indented. */
   json(value: unknown): void;
-  /** A result as columns. Without rows, only the head. */
+  /** A result as columns, fitted to the terminal. Without rows, only the head. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void>;
   /** One line for the person, not part of the result: warnings, what was lost, what comes next. */
   note(text: string): void;
@@ -59,7 +59,7 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
     json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
     async table(head, rows) {
       const { renderTable } = await import('./table.js');
-      stdout.write(`${printable(renderTable(head.map(colors.bold), rows))}\n`);
+      stdout.write(`${printable(renderTable(head.map(colors.bold), rows, isTerminal ? stdout.columns || 80 : undefined))}\n`);
     },
     note: (text) => void stderr.write(`${printable(text)}\n`),
     async ask(question) {
