@@ -28,6 +28,7 @@ import { policyTestCommand } from './policy/commands/test';
 import { policyValidateCommand } from './policy/commands/validate';
 import { rolloutCommands } from './rollout/commands';
 import { simulateCommand } from './simulate/simulate';
+import { topCommand } from './top/top';
 import { watchCommand } from './watch/watch';
 import { weightCommand } from './weight/weight';
 
@@ -70,6 +71,7 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(watchCommand(io))
     .addCommand(inspectCommand(io))
     .addCommand(fleetCommand(io))
+    .addCommand(topCommand(io))
     .addCommand(doctorCommand(io))
     .addCommand(completionCommand(io))
     .addHelpText(
