@@ -25,17 +25,23 @@ export interface CommandIo {
   write(text: string): void;
   /** The whole result of a command under `--json`: one document, indented. */
   json(value: unknown): void;
-  /** A result as columns. Without rows, only the head. */
+  /** A result as columns, fitted to the terminal. Without rows, only the head. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void>;
   /** One line for the person, not part of the result: warnings, what was lost, what comes next. */
   note(text: string): void;
+  /** Asks on standard error and gives the answer; undefined where nobody can be asked, or the input ended instead. */
+  ask(question: string): Promise<string | undefined>;
+  /** Calls back for each key until it is ended, where a terminal is typed at; Ctrl-C is SIGINT as ever. Gives what ends it. */
+  onKey(listener: (key: string) => void): () => void;
   /** Aborts at SIGINT and SIGTERM; from the first reading on, these no longer end the process by themselves. */
   readonly interrupted: AbortSignal;
 }
 
+const CTRL_C = 3;
+
 /** The real one. A reader that goes away (`graylane ... | head`) ends the process quietly. */
 export function createProcessIo(of: NodeJS.Process): CommandIo {
-  const { env, stdout, stderr } = of;
+  const { env, stdin, stdout, stderr } = of;
   const isTerminal = stdout.isTTY === true;
   const colors = picocolors.createColors(usesColor(env, isTerminal));
   let interrupted: AbortController | undefined;
@@ -57,9 +63,30 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
     json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
     async table(head, rows) {
       const { renderTable } = await import('./table.js');
-      stdout.write(`${printable(renderTable(head.map(colors.bold), rows))}\n`);
+      stdout.write(
+        `${printable(renderTable(head.map(colors.bold), rows, isTerminal ? stdout.columns || 80 : undefined))}\n`,
+      );
     },
     note: (text) => void stderr.write(`${printable(text)}\n`),
+    async ask(question) {
+      if (stdin.isTTY !== true || !isTerminal) return undefined;
+      const { createInterface } = await import('node:readline/promises');
+      const asking = createInterface({ input: stdin, output: stderr });
+      const ended = new Promise<undefined>((resolve) => asking.once('close', () => resolve(undefined)));
+      const answer = await Promise.race([asking.question(printable(question)), ended]);
+      asking.close();
+      return answer;
+    },
+    onKey(listener) {
+      if (stdin.isTTY !== true || !isTerminal) return () => {};
+      const onData = (keys: Buffer): void => {
+        // In raw mode the terminal makes no signal of it.
+        if (keys.includes(CTRL_C)) of.kill(of.pid, 'SIGINT');
+        for (const key of keys.toString('utf8')) listener(key);
+      };
+      stdin.setRawMode(true).on('data', onData).resume();
+      return () => void stdin.setRawMode(false).off('data', onData).pause();
+    },
     get interrupted() {
       if (interrupted === undefined) {
         const controller = new AbortController();

@@ -1,35 +1,47 @@
 import { Command, CommanderError } from 'commander';
 import { GraylaneError } from '../errors';
 import { SDK_VERSION } from '../policy/sdk-version';
+import { callCommand } from './call/call';
 import { CommandError, type ExitCode } from './command-error';
+import { completionCommand } from './completion/completion';
 import { doctorCommand } from './doctor/doctor';
 import { explainCommand } from './explain/explain';
 import { fleetCommand } from './fleet/fleet';
+import { initCommand } from './init/init';
 import { inspectCommand } from './inspect/inspect';
 import { instancesCommand } from './instances/instances';
 import type { CommandIo } from './io';
+import { loadCommand } from './load/load';
 import { overrideClearCommand, overrideListCommand, overrideSetCommand } from './override/commands';
 import { policyApplyCommand } from './policy/commands/apply';
+import { policyDeleteCommand } from './policy/commands/delete';
 import { policyDiffCommand } from './policy/commands/diff';
+import { policyEditCommand } from './policy/commands/edit';
 import { policyGetCommand } from './policy/commands/get';
 import { policyImportChainCommand } from './policy/commands/import-chain';
 import { policyImportIstioCommand } from './policy/commands/import-istio';
 import { policyLintChainCommand } from './policy/commands/lint-chain';
+import { policyListCommand } from './policy/commands/list';
 import { policyLogCommand, policyShowCommand } from './policy/commands/log';
 import { policyRollbackCommand } from './policy/commands/rollback';
 import { policyTestCommand } from './policy/commands/test';
 import { policyValidateCommand } from './policy/commands/validate';
 import { rolloutCommands } from './rollout/commands';
 import { simulateCommand } from './simulate/simulate';
+import { topCommand } from './top/top';
 import { watchCommand } from './watch/watch';
+import { weightCommand } from './weight/weight';
 
 /** Every command of `graylane`. Each is a light file that loads what it works with only when it runs. */
 export function createProgram(io: CommandIo): Command {
   const policy = group('policy', 'check policies, write them to Consul, and see who changed what')
+    .addCommand(policyListCommand(io))
     .addCommand(policyValidateCommand(io))
     .addCommand(policyGetCommand(io))
     .addCommand(policyDiffCommand(io))
     .addCommand(policyApplyCommand(io))
+    .addCommand(policyEditCommand(io))
+    .addCommand(policyDeleteCommand(io))
     .addCommand(policyLogCommand(io))
     .addCommand(policyShowCommand(io))
     .addCommand(policyRollbackCommand(io))
@@ -46,16 +58,22 @@ export function createProgram(io: CommandIo): Command {
   const program = new Command('graylane')
     .description('Policies, instances and decisions of graylane, the gRPC client-side balancer over Consul.')
     .version(SDK_VERSION)
+    .addCommand(initCommand(io))
     .addCommand(policy)
+    .addCommand(weightCommand(io))
     .addCommand(override)
     .addCommand(rollout)
     .addCommand(explainCommand(io))
     .addCommand(simulateCommand(io))
     .addCommand(instancesCommand(io))
+    .addCommand(callCommand(io))
+    .addCommand(loadCommand(io))
     .addCommand(watchCommand(io))
     .addCommand(inspectCommand(io))
     .addCommand(fleetCommand(io))
+    .addCommand(topCommand(io))
     .addCommand(doctorCommand(io))
+    .addCommand(completionCommand(io))
     .addHelpText(
       'after',
       `

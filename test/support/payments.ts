@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
-import type { HealthImplementation } from 'grpc-health-check';
 
 /** The sample service, as tests call it and serve it. */
 export interface ChargeReply {
@@ -95,9 +94,14 @@ export type Behaviour =
   | { readonly code: grpc.status; readonly details?: string; readonly every?: number; readonly afterMs?: number }
   | { readonly delayMs: number };
 
+/** A service of its own beside the sample one: health, reflection. */
+interface Addable {
+  addToServer(server: grpc.Server): void;
+}
+
 /** A real grpc-js server on a free port that says in each answer who it is. */
 export async function startPaymentsServer(
-  identity: Partial<ServerIdentity> & { readonly health?: HealthImplementation } = {},
+  identity: Partial<ServerIdentity> & { readonly health?: Addable; readonly reflection?: Addable } = {},
   host = '127.0.0.1',
   port = 0,
   credentials = grpc.ServerCredentials.createInsecure(),
@@ -166,6 +170,7 @@ export async function startPaymentsServer(
     },
   });
   identity.health?.addToServer(server);
+  identity.reflection?.addToServer(server);
   const bound = await new Promise<number>((resolve, reject) =>
     server.bindAsync(`${host}:${port}`, credentials, (error, boundPort) =>
       error === null ? resolve(boundPort) : reject(error),

@@ -50,7 +50,8 @@ export function checkSources({ prometheus, url = [] }: FleetSources): void {
   throw new CommandError(2, `--prometheus: ${problem} (expected: --prometheus URL, or --url URL for each process)`);
 }
 
-function parseService(text: string): string {
+/** A name that may go into queries. */
+export function parseService(text: string): string {
   // It goes into queries.
   if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text)) return text;
   throw new CommandError(2, `service: ${JSON.stringify(text)} (expected: letters, digits, "-", "_" and ".")`);

@@ -5,7 +5,7 @@ import type { Sighting } from './member';
 
 type Labels = Readonly<Record<string, string>>;
 
-interface Sample {
+export interface Sample {
   readonly labels: Labels;
   readonly value: number;
   /** Of the query, in seconds. */
@@ -139,6 +139,19 @@ function nameOf({ job, instance }: Labels): string {
 }
 
 class QueryFailed extends Error {}
+
+/** Instant queries, all at once; their answers in the same order. */
+export async function queryAll(
+  url: URL,
+  expressions: readonly string[],
+): Promise<readonly (readonly Sample[])[] | { readonly failure: string }> {
+  try {
+    return await Promise.all(expressions.map((expression) => query(url, expression)));
+  } catch (error) {
+    if (error instanceof QueryFailed) return { failure: error.message };
+    throw error;
+  }
+}
 
 /** An instant query: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries */
 async function query(url: URL, expression: string): Promise<readonly Sample[]> {

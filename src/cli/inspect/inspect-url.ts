@@ -6,12 +6,14 @@ import { CommandError } from '../command-error';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';
 import { shownUrl } from '../fetch-json';
 import type { CommandIo } from '../io';
+import { liveScreen } from '../live-screen';
 import { showInspection } from './inspect-tables';
 import { askProcess, isIdle } from './running-process';
 
 export interface InspectFlags {
   readonly url: URL;
   readonly service?: string;
+  readonly watch?: boolean;
   readonly decisions?: boolean;
   readonly explain?: boolean;
   readonly method?: string;
@@ -20,6 +22,11 @@ export interface InspectFlags {
 }
 
 export async function inspectUrl(flags: InspectFlags, io: CommandIo): Promise<void> {
+  if (flags.watch !== true) await show(flags, io);
+  else await liveScreen((screen) => show(flags, screen), io);
+}
+
+async function show(flags: InspectFlags, io: CommandIo): Promise<void> {
   if (flags.explain === true) await explainThere(flags, io);
   else if (flags.decisions === true) await listDecisions(flags, io);
   else await inspectThere(flags, io);

@@ -16,6 +16,7 @@ export function inspectCommand(io: CommandIo): Command {
     examples: [
       ['graylane inspect --url http://10.0.0.7:9465', 'everything'],
       ['graylane inspect --url http://10.0.0.7:9465/graylane --service payments', 'one service, mounted elsewhere'],
+      ['graylane inspect --url http://10.0.0.7:9465 --watch', 'live, until q'],
       ['graylane inspect --url http://10.0.0.7:9465 --decisions', 'where its last calls went'],
       [
         'graylane inspect --url http://10.0.0.7:9465 --service payments --explain --method /shop.v1.Payments/Charge --label x-gray=canary',
@@ -25,6 +26,7 @@ export function inspectCommand(io: CommandIo): Command {
   })
     .requiredOption('--url <url>', 'http://host:port/path that the handler is mounted at', parseHttpUrl)
     .option('--service <name>', 'only this one')
+    .option('-w, --watch', 'go on: drawn anew each second on a terminal until q; once in a pipe')
     .option('--decisions', 'its last decisions instead, newest first')
     .option('--explain', 'explain a call instead; needs --service and --method')
     .option('--method <path>', '/package.Service/Method', parseMethod)
@@ -36,8 +38,9 @@ export function inspectCommand(io: CommandIo): Command {
     });
 }
 
-function check({ decisions, explain, service, method, label }: InspectFlags): void {
+function check({ decisions, explain, service, method, label, watch, json }: InspectFlags): void {
   const usage = (problem: string): CommandError => new CommandError(2, problem, 'run graylane inspect --help');
+  if (watch === true && json === true) throw usage('--watch: with --json (expected: one of them)');
   if (explain === true) {
     if (decisions === true) throw usage('--explain: with --decisions (expected: one of them)');
     if (service === undefined) throw usage('--service: missing (expected: which one --explain is about)');

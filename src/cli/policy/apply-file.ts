@@ -6,6 +6,7 @@ import { nameOf, type Reading, readAll, type StoreSession, withStore } from '../
 import type { WaitSettings } from '../fleet/wait';
 import { describeInFile, type PolicyFile, readPolicyFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
+import { changeAsMarkdown } from './markdown-change';
 import { isUnchanged, type PlannedChange, planChange } from './planned-change';
 import { changeAsData, showChange } from './show-change';
 import { type AfterWriting, writeChanges } from './write-change';
@@ -18,13 +19,24 @@ export interface ApplySettings extends ConsulFlags {
   readonly force?: boolean;
   readonly maxLoadFactor: number;
   readonly ifRevision?: string;
+  /** Asked once the change was shown, in place of `message`: why, or undefined to leave it. Default: nobody is asked. */
+  readonly confirm?: () => Promise<string | undefined>;
   /** Until everybody follows. */
   readonly wait?: WaitSettings;
 }
 
 /** `policy apply`: everything is judged in every datacenter before anything is written in one. */
 export async function applyFile(file: string, settings: ApplySettings, io: CommandIo): Promise<void> {
-  const { service, text } = await readSound(file, io, settings.json);
+  const sound = await readSound(file, io, settings.json);
+  await applyText({ ...sound, again: `run graylane policy diff ${file}, then apply again` }, settings, io);
+}
+
+/** What stands in no file: the same way, from the same text. Throws a PolicyError when it is no valid policy. */
+export async function applyText(
+  { service, text, again }: { readonly service: string; readonly text: string; readonly again: string },
+  settings: ApplySettings,
+  io: CommandIo,
+): Promise<void> {
   await withStore(settings, io, async (session) => {
     const readings = await readAll(session, service);
     const changes = await planAll(readings, text, session, settings);
@@ -41,11 +53,13 @@ export async function applyFile(file: string, settings: ApplySettings, io: Comma
       if (refusals.length > 0) throw refused(refusals);
       return;
     }
-    const again = `run graylane policy diff ${file}, then apply again`;
+    const isAsked = settings.confirm !== undefined && !changes.every(isUnchanged);
+    const message = isAsked ? await settings.confirm?.() : settings.message;
+    if (message === undefined) throw new CommandError(1, 'nothing was written');
     await writeChanges(
       changes,
       failures,
-      { kind: 'apply', message: settings.message, again },
+      { kind: 'apply', message, again },
       session,
       io,
       settings.json,
@@ -69,7 +83,7 @@ async function waiting(
 /** `policy diff`: ends with 1 when something differs, as diff does. */
 export async function diffFile(
   file: string,
-  settings: ConsulFlags & { readonly json: boolean },
+  settings: ConsulFlags & { readonly json: boolean; readonly markdown?: boolean },
   io: CommandIo,
 ): Promise<void> {
   const { service, text } = await readSound(file, io, settings.json);
@@ -77,6 +91,7 @@ export async function diffFile(
     const readings = await readAll(session, service);
     const changes = await planAll(readings, text, session, undefined);
     if (settings.json) io.json(changes.map(changeAsData));
+    else if (settings.markdown === true) for (const change of changes) io.write(changeAsMarkdown(change));
     else for (const change of changes) showChange(change, io);
     for (const reading of readings) {
       if ('failure' in reading) io.note(`graylane: ${nameOf(reading.datacenter)}: ${reading.failure}`);

@@ -1,5 +1,5 @@
 import { PolicyError } from '../../policy/policy-error';
-import type { StoredPolicy } from '../../policy/store/policy-store';
+import type { StoredEntry, StoredPolicy } from '../../policy/store/policy-store';
 import { CommandError } from '../command-error';
 import { type Capacity, MAX_LOAD_FACTOR } from '../consul/capacity';
 import type { ConsulFlags } from '../consul/consul-connection';
@@ -7,6 +7,7 @@ import { capacityIn } from '../consul/store-capacity';
 import { findRevision, nameOf, readAll, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { type PlannedChange, planChange } from './planned-change';
+import { describeStep, entryBefore, orderArguments } from './rollback-target';
 import { changeAsData, showChange } from './show-change';
 import { writeChanges } from './write-change';
 
@@ -16,20 +17,29 @@ interface RollbackSettings extends ConsulFlags {
   readonly dryRun?: boolean;
 }
 
-/** `policy rollback`: an emergency tool, so it warns where `apply` refuses. */
+/** `policy rollback`: an emergency tool, so it warns where `apply` refuses, and takes its arguments in either order. */
 export async function rollBack(
-  revision: string,
-  service: string,
+  first: string,
+  second: string | undefined,
   settings: RollbackSettings,
   io: CommandIo,
 ): Promise<void> {
   await withStore(settings, io, async (session) => {
+    const { service, revision } = await orderArguments(first, second, session);
     const readings = await readAll(session, service);
     const failures: { datacenter: string | undefined; failure: string }[] = [];
     const changes: PlannedChange[] = [];
+    const numbers: number[] = [];
     for (const reading of readings) {
-      if ('failure' in reading) failures.push(reading);
-      else changes.push(await planBack(reading.stored, revision, session));
+      if ('failure' in reading) {
+        failures.push(reading);
+        continue;
+      }
+      const { stored } = reading;
+      const target = revision === undefined ? entryBefore(stored) : findRevision(stored, revision);
+      if (!settings.json) io.line(describeStep(stored, target));
+      numbers.push(target.number);
+      changes.push(await planBack(stored, target, session));
     }
     if (!settings.json) for (const change of changes) showChange(change, io);
     for (const { reshuffles, overloads } of changes)
@@ -40,15 +50,18 @@ export async function rollBack(
       if (failures.length > 0) io.exitCode = 1;
       return;
     }
-    const message = settings.message ?? `back to ${revision}`;
+    const message = settings.message ?? `back to ${revision ?? [...new Set(numbers)].join(', ')}`;
     const again = `run graylane policy log ${service}, then roll back again`;
     await writeChanges(changes, failures, { kind: 'rollback', message, again }, session, io, settings.json);
   });
 }
 
-async function planBack(stored: StoredPolicy, revision: string, session: StoreSession): Promise<PlannedChange> {
+async function planBack(
+  stored: StoredPolicy,
+  { entry, number }: StoredEntry,
+  session: StoreSession,
+): Promise<PlannedChange> {
   const { service } = stored;
-  const { entry, number } = findRevision(stored, revision);
   const wrong = (why: string): CommandError =>
     new CommandError(1, `number ${number} of ${service} ${why}`, `choose another from graylane policy log ${service}`);
   if (entry === undefined) throw wrong('is no history entry');

@@ -10,7 +10,7 @@ const SHOWN_CHARACTERS = 100;
 
 /** Shows what a change means, then how its text differs. */
 export function showChange(change: PlannedChange, io: CommandIo): void {
-  const { stored, text, after, differences, moved, remarks } = change;
+  const { stored, after, differences, moved, remarks } = change;
   const { colors } = io;
   const place = `${stored.service} in ${nameOf(stored.datacenter)}`;
   for (const remark of remarks) io.note(`${colors.yellow('note')} ${remark}`);
@@ -24,14 +24,17 @@ export function showChange(change: PlannedChange, io: CommandIo): void {
     const who = of === 'split' ? 'sticky callers move' : 'sampled callers change';
     io.line(`  route ${route}: ${percent(share)} of its ${who} (${percent(needed)} has to)`);
   }
-  const patch = createTwoFilesPatch('in Consul', 'new', readable(stored.policy?.text), readable(text), '', '', {
-    context: 3,
-  });
-  for (const line of patch.split('\n').slice(1)) {
+  for (const line of textPatch(change)) {
     if (line.startsWith('-')) io.line(colors.red(line));
     else if (line.startsWith('+')) io.line(colors.green(line));
     else if (line !== '') io.line(line.startsWith('@@') ? colors.dim(line) : line);
   }
+}
+
+/** How the text differs, as lines of a unified patch over YAML. */
+export function textPatch({ stored, text }: PlannedChange): readonly string[] {
+  const before = readable(stored.policy?.text);
+  return createTwoFilesPatch('in Consul', 'new', before, readable(text), '', '', { context: 3 }).split('\n').slice(1);
 }
 
 /** The same for `--json`. */
@@ -48,8 +51,10 @@ export function changeAsData(change: PlannedChange): Record<string, unknown> {
   };
 }
 
-function describeDifference({ path, kind, before, after }: Difference, io: CommandIo): string {
-  const { colors } = io;
+export function describeDifference(
+  { path, kind, before, after }: Difference,
+  { colors }: Pick<CommandIo, 'colors'>,
+): string {
   const name = path === '' ? 'policy' : path;
   switch (kind) {
     case 'added':

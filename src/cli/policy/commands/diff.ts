@@ -3,6 +3,11 @@ import { type ConsulFlags, withConsul } from '../../consul/consul-connection';
 import { defineCommand } from '../../define-command';
 import type { CommandIo } from '../../io';
 
+interface DiffFlags extends ConsulFlags {
+  readonly json?: boolean;
+  readonly markdown?: boolean;
+}
+
 export function policyDiffCommand(io: CommandIo): Command {
   const command = defineCommand('diff', {
     summary: 'show what a policy file would change, and how many sticky callers move',
@@ -12,11 +17,13 @@ export function policyDiffCommand(io: CommandIo): Command {
     examples: [
       ['graylane policy diff payments.yaml', 'before applying it'],
       ['graylane policy diff payments.yaml --dc all', 'against every datacenter, to find drift'],
+      ['graylane policy diff payments.yaml --markdown', 'for a merge request'],
     ],
   });
   return withConsul(command, 'datacenters to compare with, with commas, or all; default: the one of the agent')
     .argument('<file>', 'YAML or JSON; - is standard input')
-    .action(async (file: string, flags: ConsulFlags & { readonly json?: boolean }) => {
+    .option('--markdown', 'print Markdown, for the comment of a merge request')
+    .action(async (file: string, flags: DiffFlags) => {
       const { diffFile } = await import('../apply-file.js');
       await diffFile(file, { ...flags, json: flags.json === true }, io);
     });

@@ -14,22 +14,28 @@ export function policyRollbackCommand(io: CommandIo): Command {
     summary: 'put an earlier revision in force again',
     description:
       'Writes an earlier revision as a new one, so that the history goes on. What apply would refuse (sticky callers that ' +
-      'move, subsets too small) is told here, and done.',
+      'move, subsets too small) is told here, and done. Without a number: to the one before the one in force, and when a ' +
+      'rollback put that in force, to the one before; so it never goes back to what a rollback has left.',
     examples: [
-      ['graylane policy rollback 6 payments', 'to number 6 of the log'],
+      ["graylane policy rollback payments -m 'incident 42'", 'to the one before'],
       [
-        "graylane policy rollback 3fa9c2 payments --dc all -m 'incident 42'",
-        'to a revision, wherever it is in the history',
+        'graylane policy rollback payments 6',
+        'to number 6 of the log; graylane policy rollback 6 payments is the same',
       ],
+      ['graylane policy rollback payments 3fa9c2 --dc all', 'to a revision, wherever it is in the history'],
+      ['graylane policy rollback payments --dry-run', 'which number that is, and what it would change'],
     ],
   });
   return withConsul(command, 'datacenters to write to, with commas, or all; default: the one of the agent')
-    .argument('<revision>', 'a number of the log, or the first four or more digits of a revision')
     .argument('<service>')
+    .argument(
+      '[revision]',
+      'a number of the log, or the first four or more digits of a revision; default: the one before',
+    )
     .option('-m, --message <text>', 'why, for the history; default: back to which number')
     .option('--dry-run', 'only show what it would change')
-    .action(async (revision: string, service: string, flags: RollbackFlags) => {
+    .action(async (service: string, revision: string | undefined, flags: RollbackFlags) => {
       const { rollBack } = await import('../roll-back.js');
-      await rollBack(revision, service, { ...flags, json: flags.json === true }, io);
+      await rollBack(service, revision, { ...flags, json: flags.json === true }, io);
     });
 }

@@ -1,0 +1,161 @@
+import { type Client, type ClientReadableStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import type { CallReport } from '../../channel/call-report';
+import { CommandError } from '../command-error';
+import { readBytes } from '../input/policy-file';
+import type { CommandIo } from '../io';
+import type { CallFlags } from './call';
+import { findMethod, listMethods, type Method } from './methods';
+import { requestsFrom } from './request-json';
+import { openServiceClient, type ServiceClient } from './service-client';
+
+interface Ended {
+  readonly answers: readonly object[];
+  readonly code: status;
+  readonly details: string;
+}
+
+/** `call`. */
+export async function callMethod(
+  service: string,
+  path: string | undefined,
+  flags: CallFlags,
+  io: CommandIo,
+): Promise<void> {
+  const json = flags.data === '-' ? Buffer.from(await readBytes('-')).toString('utf8') : (flags.data ?? '{}');
+  const opened = await openServiceClient(service, flags, io);
+  try {
+    const metadata = opened.lane.metadata(flags.label);
+    if (path === undefined) {
+      await showMethods(opened.client, metadata, flags, io);
+      return;
+    }
+    const method = await findMethod(path, opened.client, metadata, flags);
+    const requests = requestsFrom(json, method.definition.requestType, method.types);
+    if (!method.definition.requestStream && requests.length !== 1) {
+      throw new CommandError(2, `--data: ${requests.length} requests (expected: one, ${path} takes no stream)`);
+    }
+    await callOnce(method, requests, metadata, opened, flags, io);
+  } finally {
+    await opened.close();
+  }
+}
+
+async function showMethods(client: Client, metadata: Metadata, flags: CallFlags, io: CommandIo): Promise<void> {
+  const methods = await listMethods(client, metadata, flags);
+  if (flags.json === true) {
+    io.json(methods);
+    return;
+  }
+  await io.table(
+    ['method', 'request', 'answer'],
+    methods.map(({ path, requestStream, responseStream }) => [
+      path.slice(1),
+      requestStream ? 'stream' : 'one',
+      responseStream ? 'stream' : 'one',
+    ]),
+  );
+}
+
+async function callOnce(
+  method: Method,
+  requests: readonly object[],
+  metadata: Metadata,
+  { lane, client, versionOf }: ServiceClient,
+  flags: CallFlags,
+  io: CommandIo,
+): Promise<void> {
+  // Whether it may run again depends on what the definition says of it.
+  lane.describeMethods(method.service);
+  let report: CallReport | undefined;
+  const observe = (told: CallReport): void => {
+    report = told;
+  };
+  const onAnswer = (answer: object): void => {
+    if (flags.json !== true) io.line(JSON.stringify(answer, null, 2));
+  };
+  const deadline = Date.now() + flags.timeout * 1000;
+  const ended = await lane.with({ observe }, () => start(method, requests, client, metadata, deadline, onAnswer));
+  const name = status[ended.code] ?? String(ended.code);
+  const attempts = (report?.attempts ?? []).map((attempt) => {
+    return { ...attempt, version: versionOf(attempt.instance, attempt.datacenter) };
+  });
+  if (ended.code !== status.OK) io.exitCode = 1;
+  if (flags.json === true) {
+    const { decision, durationMs } = report ?? {};
+    const { answers, details } = ended;
+    io.json({ method: method.path, code: name, details, durationMs, decision, attempts, answers });
+    return;
+  }
+  const { decision, durationMs = 0 } = report ?? {};
+  const color = ended.code === status.OK ? io.colors.green : io.colors.red;
+  const details = ended.details === '' || ended.code === status.OK ? '' : `: ${ended.details}`;
+  io.note(`${color(name)} in ${durationMs.toFixed(1)} ms${details}`);
+  if (decision !== undefined) {
+    io.note(`${decision.subset} by ${decision.by} ${decision.route}, revision ${decision.revision}`);
+  }
+  for (const { endpoint, instance, datacenter, subset, version, code, durationMs: took } of attempts) {
+    const what = [`${instance} (${endpoint})`, `in ${datacenter}`, `of ${subset}`];
+    const of = version === '' ? '' : `, version ${version}`;
+    io.note(
+      `${attempts.length > 1 ? `${status[code]} in ${took.toFixed(1)} ms from ` : 'from '}${what.join(' ')}${of}`,
+    );
+  }
+}
+
+/** Makes a call of any kind, and gives all that came of it. Never rejects. */
+function start(
+  { path, definition }: Method,
+  requests: readonly object[],
+  client: Client,
+  metadata: Metadata,
+  deadline: number,
+  onAnswer: (answer: object) => void,
+): Promise<Ended> {
+  const { requestSerialize, responseDeserialize, requestStream, responseStream } = definition;
+  return new Promise((resolve) => {
+    const answers: object[] = [];
+    const take = (answer: object): void => {
+      answers.push(answer);
+      onAnswer(answer);
+    };
+    const end = ({ code, details }: { readonly code: status; readonly details: string }): void =>
+      resolve({ answers, code, details });
+    const done = (error: ServiceError | null, answer?: object): void => {
+      if (error === null && answer !== undefined) take(answer);
+      end(error ?? { code: status.OK, details: '' });
+    };
+    const options = { deadline };
+    const [request = {}] = requests;
+    if (!requestStream && !responseStream) {
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);
+      return;
+    }
+    if (requestStream && !responseStream) {
+      const stream = client.makeClientStreamRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        metadata,
+        options,
+        done,
+      );
+      for (const each of requests) stream.write(each);
+      stream.end();
+      return;
+    }
+    const listen = (stream: ClientReadableStream<object>): void => {
+      stream.on('data', take);
+      // The status tells the same; without a listener it would be thrown.
+      stream.on('error', () => {});
+      stream.on('status', end);
+    };
+    if (!requestStream) {
+      listen(client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata, options));
+      return;
+    }
+    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
+    listen(stream);
+    for (const each of requests) stream.write(each);
+    stream.end();
+  });
+}

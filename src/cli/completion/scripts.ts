@@ -1,0 +1,156 @@
+import type { Command } from 'commander';
+import type { Shell } from './completion';
+
+/** What may follow a command: its nested commands, its options, and the values of what has a fixed set of them. */
+interface Place {
+  /** ` policy apply`: each word with a space before it; empty for the command itself. */
+  readonly at: string;
+  readonly commands: readonly Offer[];
+  readonly options: readonly Offer[];
+  /** Of its first argument. */
+  readonly values: readonly string[];
+  readonly valuesOf: readonly { readonly option: string; readonly values: readonly string[] }[];
+}
+
+interface Offer {
+  readonly word: string;
+  readonly text: string;
+}
+
+/** A script that completes the commands and options of `program`, and files where none of them fits. */
+export function completionScript(shell: Shell, program: Command): string {
+  const places = placesOf(program, '');
+  return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](places);
+}
+
+function placesOf(command: Command, at: string): readonly Place[] {
+  const options = command.options.flatMap((option) => {
+    const words = [option.long, option.short].filter((word) => word !== undefined && word !== null);
+    return words.map((word) => ({ word, text: option.description }));
+  });
+  const place: Place = {
+    at,
+    commands: command.commands.map((nested) => ({
+      word: nested.name(),
+      text: nested.summary() || nested.description(),
+    })),
+    options: [...options, { word: '--help', text: 'show this' }],
+    values: command.registeredArguments[0]?.argChoices ?? [],
+    valuesOf: command.options.flatMap(({ long, argChoices }) =>
+      long === undefined || long === null || argChoices === undefined ? [] : [{ option: long, values: argChoices }],
+    ),
+  };
+  return [place, ...command.commands.flatMap((nested) => placesOf(nested, `${at} ${nested.name()}`))];
+}
+
+function isNested({ at }: Place): boolean {
+  return at !== '';
+}
+
+function bashScript(places: readonly Place[]): string {
+  const known = places.filter(isNested).map(({ at }) => `'${at}'`);
+  const cases = places.map(({ at, commands, options, values }) => {
+    const words = [...commands, ...options].map(({ word }) => word);
+    return `    '${at}') words='${[...values, ...words].join(' ')}' ;;`;
+  });
+  const given = places.flatMap(({ at, valuesOf }) =>
+    valuesOf.map(({ option, values }) => `    '${at} ${option}') words='${values.join(' ')}' ;;`),
+  );
+  return `# bash completion for graylane: source <(graylane completion bash)
+_graylane() {
+  local current=\${COMP_WORDS[COMP_CWORD]} at= words= word
+  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$at $word" in
+      ${known.join('|')}) at="$at $word" ;;
+    esac
+  done
+  case "$at" in
+${cases.join('\n')}
+  esac
+  case "$at \${COMP_WORDS[COMP_CWORD-1]}" in
+${given.join('\n')}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}
+complete -o default -F _graylane graylane
+`;
+}
+
+function zshScript(places: readonly Place[]): string {
+  const known = places.filter(isNested).map(({ at }) => `'${at}'`);
+  const offers = (list: readonly Offer[]): string =>
+    list.map(({ word, text }) => `'${quoted(`${word.replaceAll(':', '\\:')}:${text}`)}'`).join(' ');
+  const cases = places.map(({ at, commands, options, values }) => {
+    const named = [...values.map((word) => ({ word, text: '' })), ...commands];
+    return `    '${at}') offers=(${offers(named)}); options=(${offers(options)}) ;;`;
+  });
+  const given = places.flatMap(({ at, valuesOf }) =>
+    valuesOf.map(({ option, values }) => `    '${at} ${option}') offers=(${values.join(' ')}); options=() ;;`),
+  );
+  return `#compdef graylane
+# zsh completion for graylane: source <(graylane completion zsh), after compinit
+_graylane() {
+  local at= word
+  local -a offers options
+  for word in "\${(@)words[2,CURRENT-1]}"; do
+    case "$at $word" in
+      ${known.join('|')}) at="$at $word" ;;
+    esac
+  done
+  case "$at" in
+${cases.join('\n')}
+  esac
+  case "$at \${words[CURRENT-1]}" in
+${given.join('\n')}
+  esac
+  if [[ "$PREFIX" == -* ]]; then
+    _describe option options
+  elif (( $#offers )); then
+    _describe command offers
+  else
+    _files
+  fi
+}
+if [[ "$funcstack[1]" == _graylane ]]; then _graylane; else compdef _graylane graylane; fi
+`;
+}
+
+function fishScript(places: readonly Place[]): string {
+  const known = places.filter(isNested).map(({ at }) => `'${at}'`);
+  const lines = places.flatMap(({ at, commands, options, values, valuesOf }) => {
+    const here = `complete -c graylane -n '__graylane_at "${at}"'`;
+    return [
+      ...(commands.length + values.length > 0 ? [`${here} -f`] : []),
+      ...[...values.map((word) => ({ word, text: '' })), ...commands].map(
+        ({ word, text }) => `${here} -a ${word} -d '${fishQuoted(text)}'`,
+      ),
+      ...options.map(({ word, text }) => {
+        const of = valuesOf.find(({ option }) => option === word);
+        const kind = word.startsWith('--') ? `-l ${word.slice(2)}` : `-s ${word.slice(1)}`;
+        const choices = of === undefined ? '' : ` -x -a '${of.values.join(' ')}'`;
+        return `${here} ${kind}${choices} -d '${fishQuoted(text)}'`;
+      }),
+    ];
+  });
+  return `# fish completion for graylane: graylane completion fish > ~/.config/fish/completions/graylane.fish
+function __graylane_at
+  set -l at ''
+  for word in (commandline -opc)[2..-1]
+    switch "$at $word"
+      case ${known.join(' ')}
+        set at "$at $word"
+    end
+  end
+  test "$at" = "$argv[1]"
+end
+${lines.join('\n')}
+`;
+}
+
+function quoted(text: string): string {
+  return text.replaceAll("'", "'\\''");
+}
+
+function fishQuoted(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
+}

@@ -1,0 +1,113 @@
+import { stringify } from 'yaml';
+import type { Instance } from '../../discovery/source';
+import { apportion } from '../../internal/apportion';
+import { nearest } from '../../internal/spelling';
+import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy/document';
+import { instancesOf } from '../../snapshot/snapshot';
+import { CommandError } from '../command-error';
+import type { ConsulConnection } from '../consul/consul-connection';
+import { readInstancesNow } from '../consul/instances-now';
+import { findParting, type Parting } from './parting';
+
+export interface Labels {
+  /** By which testers choose a subset. */
+  readonly label: string;
+  /** That keeps a caller at its subset. */
+  readonly stickBy: string;
+}
+
+const USUAL: Labels = { label: 'x-gray', stickBy: 'x-user-id' };
+const TIME_LIMIT_MS = 10_000;
+
+/** A first policy as YAML with comments. Throws a CommandError when Consul lists no instance of the service. */
+export async function firstPolicyOf(
+  service: string,
+  connection: ConsulConnection,
+  datacenters: readonly (string | undefined)[],
+  labels: Labels = USUAL,
+): Promise<string> {
+  const found = await readInstancesNow(connection.client, service, datacenters, []);
+  const instances = instancesOf(found);
+  if (instances.length === 0) throw await unknownService(service, connection);
+  return policyText(service, instances, labels);
+}
+
+/** Pure. */
+export function policyText(service: string, instances: readonly Instance[], labels: Labels = USUAL): string {
+  const parting = findParting(instances);
+  const text = stringify(documentOf(service, parting, labels), { aliasDuplicateObjects: false });
+  return `${remarksOf(service, instances, parting, labels)
+    .map((line) => `# ${line}\n`)
+    .join('')}${text}`;
+}
+
+function documentOf(service: string, parting: Parting | undefined, { label, stickBy }: Labels): PolicyDocument {
+  if (parting === undefined) return { schema: 1, service };
+  const { parts, base } = parting;
+  const subsets: Record<string, SubsetDocument> = {};
+  for (const { name, selector } of parts) {
+    subsets[name] = { ...selector, ...(name === base ? {} : { fallback: base }) };
+  }
+  const testers = parts
+    .filter(({ name }) => name !== base)
+    .map(({ name }): RouteDocument => ({ name: `${name}-by-label`, match: { labels: { [label]: name } }, to: name }));
+  const weights = sharesOf(parting);
+  const split = parts.map(({ name }, at) => ({ to: name, weight: weights[at] ?? 0 }));
+  return {
+    schema: 1,
+    service,
+    subsets,
+    default: base,
+    routes: [...testers, { name: 'everyone', split, stickBy }],
+  };
+}
+
+/** What the instances get without a policy, in whole percent: to put the policy in force then moves no load. */
+function sharesOf({ parts, base }: Parting): readonly number[] {
+  const weights = parts.map(({ instances }) =>
+    instances.reduce((sum, { status, weight }) => sum + (status === 'critical' ? 0 : weight), 0),
+  );
+  if (weights.every((weight) => weight === 0)) return parts.map(({ name }) => (name === base ? 100 : 0));
+  return apportion(weights, 100);
+}
+
+function remarksOf(
+  service: string,
+  instances: readonly Instance[],
+  parting: Parting | undefined,
+  { label, stickBy }: Labels,
+): readonly string[] {
+  if (parting === undefined) {
+    return [
+      `Nothing parts the ${counted(instances)} of ${service}: no tag or meta tells a canary from the others.`,
+      'Give the instances of a canary a tag, such as canary, and run graylane init again.',
+      'Until then this policy changes nothing: all instances get calls.',
+    ];
+  }
+  const { by, parts, base, left } = parting;
+  const what = parts.map(({ name, instances: of }) => `${name} has ${counted(of)}`).join(', ');
+  return [
+    `Parted by ${by}: ${what}.`,
+    ...(left.length === 0 ? [] : [`In no subset, and without calls: ${left.map(({ id }) => id).join(', ')}.`]),
+    ...(parting.isByVersion
+      ? ['A version is another one after the next release: a tag or meta that tells the role, such as canary, lasts.']
+      : []),
+    `Calls with the label ${label} get the subset that it names.`,
+    `All others go by weight, the same caller (${stickBy}) always to the same subset.`,
+    `The weights are what the instances get without a policy. Next: graylane weight ${service} ${
+      parts.find(({ name }) => name !== base)?.name ?? base
+    } 5 -m 'begin'`,
+  ];
+}
+
+function counted(instances: readonly Instance[]): string {
+  return instances.length === 1 ? '1 instance' : `${instances.length} instances`;
+}
+
+async function unknownService(service: string, { client }: ConsulConnection): Promise<CommandError> {
+  const message = `Consul lists no instance of ${service} (expected: at least one, in a datacenter asked)`;
+  const answer = await client.get({ path: '/catalog/services', timeLimitMs: TIME_LIMIT_MS });
+  const known: unknown = answer.kind === 'failure' ? {} : JSON.parse(answer.body.toString('utf8'));
+  const meant = nearest(service, Object.keys(known ?? {}));
+  return new CommandError(1, message, meant === undefined ? 'check the name and --dc' : `did you mean ${meant}?`);
+}

@@ -1,0 +1,114 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { revisionOfText } from '../../policy/store/history-entry';
+import { documentText, parseStored } from '../../policy/store/policy-store';
+import { CommandError } from '../command-error';
+import { readAll, type StoreSession, withStore } from '../consul/store-session';
+import { firstPolicyOf } from '../init/first-policy';
+import { describeInFile, readPolicyFile } from '../input/policy-file';
+import type { CommandIo } from '../io';
+import { type ApplySettings, applyText } from './apply-file';
+
+interface Found {
+  readonly text: string;
+  /** `none`: there is no policy. */
+  readonly revision: string;
+}
+
+/** `policy edit`: what is not written is kept in a file, whatever the reason. */
+export async function editPolicy(
+  service: string,
+  settings: ApplySettings,
+  isAnswered: boolean,
+  io: CommandIo,
+): Promise<void> {
+  const found = await withStore(settings, io, (session) => textToEdit(service, session));
+  const folder = await mkdtemp(join(tmpdir(), 'graylane-edit-'));
+  const file = join(folder, `${service.replace(/[^A-Za-z0-9._-]/g, '-')}.yaml`);
+  await writeFile(file, found.text, { mode: 0o600 });
+  let isKept = true;
+  try {
+    const text = await editUntilValid(file, service, found.text, io);
+    if (text !== undefined) {
+      const ifRevision = settings.ifRevision ?? found.revision;
+      const again = `run graylane policy diff ${file}, then graylane policy apply ${file}`;
+      const asking = isAnswered || settings.dryRun === true ? {} : { confirm: () => confirm(settings, io) };
+      await applyText({ service, text, again }, { ...settings, ifRevision, ...asking }, io);
+    }
+    isKept = io.exitCode !== 0;
+  } finally {
+    if (isKept) io.note(`graylane: your text is kept in ${file}`);
+    else await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Datacenters that have different policies have no one text to edit. */
+async function textToEdit(service: string, session: StoreSession): Promise<Found> {
+  const readings = await readAll(session, service);
+  const texts = readings.flatMap((reading) => ('stored' in reading ? [reading.stored.policy?.text] : []));
+  const revisions = new Set(texts.map((text) => (text === undefined ? 'none' : revisionOfText(text))));
+  if (revisions.size > 1) {
+    const message = `${service}: the datacenters have different policies (expected: one text to edit)`;
+    throw new CommandError(1, message, `name one with --dc, or run graylane policy get ${service} --dc all`);
+  }
+  const [text] = texts;
+  const value = text === undefined ? undefined : parseStored(text);
+  if (text === undefined) {
+    return { text: await firstPolicyOf(service, session.connection, session.datacenters), revision: 'none' };
+  }
+  return {
+    text: value === undefined ? text : stringify(value, { aliasDuplicateObjects: false }),
+    revision: revisionOfText(text) ?? 'none',
+  };
+}
+
+/** Undefined: it is as it was. Throws a CommandError when it is not valid, and is to stay so. */
+async function editUntilValid(
+  file: string,
+  service: string,
+  before: string,
+  io: CommandIo,
+): Promise<string | undefined> {
+  for (;;) {
+    await openEditor(file, io);
+    const judged = await readPolicyFile(file, service);
+    const { document, problems, warnings } = judged;
+    for (const warning of warnings) io.note(`${io.colors.yellow('warning')} ${describeInFile(file, warning)}`);
+    if (document !== undefined) {
+      const isSame = (await readFile(file, 'utf8')) === before;
+      if (isSame) io.note('unchanged, nothing was written');
+      return isSame ? undefined : documentText(document);
+    }
+    for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+    const answer = await io.ask('Not valid. Edit again? [Y/n] ');
+    if (answer === undefined || /^n/i.test(answer.trim())) {
+      const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+      throw new CommandError(1, `${service}: refused, ${count}; nothing was written`, `mend ${file} and apply it`);
+    }
+  }
+}
+
+/** The editor's command line goes through a shell, as with git: it may have arguments. */
+async function openEditor(file: string, { env }: CommandIo): Promise<void> {
+  const editor = [env['VISUAL'], env['EDITOR']].find((each) => each !== undefined && each !== '') ?? 'vi';
+  const child = spawn(`${editor} "${file}"`, { shell: true, stdio: 'inherit' });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) {
+    throw new CommandError(1, `${editor} ended with ${code ?? 'a signal'}; nothing was written`, 'check EDITOR');
+  }
+}
+
+async function confirm({ message }: ApplySettings, io: CommandIo): Promise<string | undefined> {
+  const answer = await io.ask('Write it? [y/N] ');
+  if (answer === undefined) {
+    throw new CommandError(2, 'nobody can be asked; nothing was written', 'add --yes and -m MESSAGE');
+  }
+  if (!/^y/i.test(answer.trim())) return undefined;
+  if (message.trim() !== '') return message;
+  const why = (await io.ask('Why, for the history: '))?.trim() ?? '';
+  return why === '' ? undefined : why;
+}

@@ -1,0 +1,101 @@
+import { nearest } from '../../internal/spelling';
+import type { PolicyDocument } from '../../policy/document';
+import { revisionOfText } from '../../policy/store/history-entry';
+import { documentText, parseStored, type StoredPolicy } from '../../policy/store/policy-store';
+import { judgeDocument } from '../../policy/validate';
+import { CommandError } from '../command-error';
+import { nameOf, readAll, withStore } from '../consul/store-session';
+import type { CommandIo } from '../io';
+import { type ApplySettings, applyText } from '../policy/apply-file';
+import { setShare } from './set-share';
+
+export interface WeightWish {
+  readonly service: string;
+  readonly subset: string;
+  /** 0 to 100. */
+  readonly percent: number;
+  readonly route: string | undefined;
+}
+
+/** `weight`: the policy as it stands, with another split, by way of `policy apply`. */
+export async function changeWeight(wish: WeightWish, settings: ApplySettings, io: CommandIo): Promise<void> {
+  const { service, subset, percent } = wish;
+  const stored = await withStore(settings, io, async (session) => {
+    const readings = await readAll(session, service);
+    // A datacenter that does not answer is told by the change itself, which tries it again.
+    return readings.flatMap((reading) => ('stored' in reading ? [reading.stored] : []));
+  });
+  const [text] = stored.map((each) => changedText(each, wish));
+  const [revision, another] = new Set(stored.map((each) => revisionIn(each)));
+  if (text === undefined || another !== undefined) {
+    throw new CommandError(
+      1,
+      `${service}: the datacenters have different policies, and nothing was written`,
+      `name one with --dc, or run graylane policy get ${service} --dc all`,
+    );
+  }
+  // Otherwise a change that somebody made in between would be lost.
+  const again = `run graylane policy get ${service}, then graylane weight ${service} ${subset} ${percent} again`;
+  const fixed = settings.ifRevision ?? revision;
+  await applyText({ service, text, again }, { ...settings, ...(fixed === undefined ? {} : { ifRevision: fixed }) }, io);
+}
+
+function changedText({ policy, service, datacenter }: StoredPolicy, wish: WeightWish): string {
+  if (policy === undefined) {
+    throw new CommandError(1, `${service} has no policy in ${nameOf(datacenter)}`, `run graylane init ${service}`);
+  }
+  const { document, problems } = judgeDocument(parseStored(policy.text), { service });
+  if (document === undefined) {
+    const [first] = problems;
+    throw new CommandError(
+      1,
+      `the policy of ${service} in ${nameOf(datacenter)} is not valid: ${first?.message ?? 'not a document'}`,
+      `run graylane policy edit ${service}`,
+    );
+  }
+  const { subset, route: name } = wish;
+  const known = Object.keys(document.subsets ?? {});
+  if (!known.includes(subset)) {
+    const meant = nearest(subset, known);
+    const names = known.length === 0 ? 'the policy has no subsets' : known.join(', ');
+    throw new CommandError(
+      2,
+      `subset: ${subset} (expected: one of the policy's: ${names})`,
+      meant === undefined ? `run graylane policy get ${service}` : `did you mean ${meant}?`,
+    );
+  }
+  const at = routeAt(document, wish);
+  const routes = document.routes ?? [];
+  const route = routes[at];
+  if (route?.split === undefined || !route.split.some(({ to }) => to === subset)) {
+    const splits = routes.filter(({ split }) => split?.some(({ to }) => to === subset) === true);
+    const names = splits.map((each) => each.name).join(', ');
+    const which = name === undefined ? 'no route that matches every call' : `route ${name} does not`;
+    const what = name === undefined ? `${which} splits to ${subset}` : `${which} split to ${subset}`;
+    throw new CommandError(
+      1,
+      `${service}: ${what}`,
+      names === '' ? `run graylane policy edit ${service}` : `name one that does with --route: ${names}`,
+    );
+  }
+  const split = setShare(route.split, subset, wish.percent, document.default);
+  return documentText({ ...document, routes: routes.toSpliced(at, 1, { ...route, split }) });
+}
+
+/** -1: there is none. The first route that matches every call is the only one that does anything. */
+function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: WeightWish): number {
+  if (name === undefined) return routes.findIndex(({ match }) => match === undefined);
+  const at = routes.findIndex((route) => route.name === name);
+  if (at !== -1) return at;
+  const names = routes.map((route) => route.name);
+  const meant = nearest(name, names);
+  throw new CommandError(
+    2,
+    `--route: ${name} (expected: one of ${service}'s: ${names.join(', ') || 'it has none'})`,
+    meant === undefined ? `run graylane policy get ${service}` : `did you mean ${meant}?`,
+  );
+}
+
+function revisionIn({ policy }: StoredPolicy): string | undefined {
+  return policy === undefined ? undefined : revisionOfText(policy.text);
+}
