@@ -50,7 +50,7 @@ export function renderTable(
 }
 
 /** Breaks a text between words, so that no line is wider than `width` unless a word is. */
-export function wrapText(text: string, width: number): readonly string[] {
+function wrapText(text: string, width: number): readonly string[] {
   return text.split('\n').flatMap((line) => {
     const lines: string[] = [];
     for (const word of line.split(' ')) {
