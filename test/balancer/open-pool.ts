@@ -50,6 +50,12 @@ export function openPool(
     random,
     onChange: () => {},
     onDrained: () => {},
+    deadlineMs: 2_000,
+    connectionsPerEndpoint: () => 2,
+    onAwaited: () => {},
+    onFreed: () => {},
+    onAnsweringAgain: () => {},
+    onReplaced: () => {},
   };
   const members = endpoints.map((endpoint) => new ChannelConnection(endpoint, deps));
   const parts = {
@@ -59,7 +65,14 @@ export function openPool(
     members,
     missing: 0,
     absent: 0,
-    balancing: { algorithm, slowStartMs: 0, hashBy: undefined, subsetSize: undefined, drainMs: undefined },
+    balancing: {
+      algorithm,
+      slowStartMs: 0,
+      hashBy: undefined,
+      subsetSize: undefined,
+      drainMs: undefined,
+      connectionsPerEndpoint: 2,
+    },
     breakerPlan: BREAKER_PLAN,
     subsetBreaker: undefined,
     spill: new Spill(),

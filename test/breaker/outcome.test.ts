@@ -31,6 +31,7 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
     isLoopBusy: false,
     isGivenUp: false,
     isEndedForPings: false,
+    isConnectionReplaced: false,
     winnerMs: undefined,
   };
   return classifyAttempt(

@@ -10,7 +10,9 @@ import type { Random } from '../../internal/random';
 import { connectionFailure } from './connection-failure';
 import { EmptySessions } from './empty-sessions';
 import type { Connection, Endpoint } from './endpoint';
+import { FurtherConnections } from './further-connections';
 import { type ServerNames, underName } from './server-name';
+import { NO_LIMIT } from './session-watch';
 import { type LeaseHolder, SubchannelLease } from './subchannel-lease';
 
 export interface ConnectionDeps {
@@ -20,11 +22,38 @@ export interface ConnectionDeps {
   readonly names: ServerNames;
   readonly clock: Clock;
   readonly random: Random;
+  /** How long calls may wait for a connection. */
+  readonly deadlineMs: number;
+  /** How many connections an endpoint may have for calls, the first included. */
+  readonly connectionsPerEndpoint: () => number;
   /** Called when something that picks depend on has changed. */
   onChange(connection: ChannelConnection): void;
   /** It was left, and its last attempt has ended. */
   onDrained(connection: ChannelConnection): void;
+  /** Calls wait for a further connection, or for a place on one. */
+  onAwaited(): void;
+  /** It was full, and is not any more. */
+  onFreed(connection: ChannelConnection): void;
+  /** Its first connection was silent, and is not any more. */
+  onAnsweringAgain(connection: ChannelConnection): void;
+  /** A fresh connection has taken the place of a silent one, on which calls may still be running. */
+  onReplaced(connection: ChannelConnection, former: SubchannelLease): void;
 }
+
+/** One HTTP/2 connection, as `inspect()` shows it. */
+export interface SessionView {
+  readonly state: 'idle' | 'connecting' | 'ready' | 'transient-failure';
+  /** Calls under way. */
+  readonly streams: number;
+  /** The most that its peer allows (SETTINGS_MAX_CONCURRENT_STREAMS); undefined: any number, or not known. */
+  readonly limit: number | undefined;
+  /** Its peer did not answer a ping. */
+  readonly isSilent: boolean;
+  /** It gets no new calls. */
+  readonly isDraining: boolean;
+}
+
+const STATE_NAMES: readonly SessionView['state'][] = ['idle', 'connecting', 'ready', 'transient-failure'];
 
 /**
  * One channel's connection to an endpoint: the subchannel, what state it is in, and whether that state is bad. Connects
@@ -49,10 +78,18 @@ export class ChannelConnection implements Connection, LeaseHolder {
   readonly endpoint: Endpoint;
   /** Number of the last list of wanted endpoints that it was in. */
   wantedIn = 0;
+  /** Picks since the last tick whose attempts have not started. */
+  offered = 0;
   readonly #deps: ConnectionDeps;
-  readonly #listener: ConnectivityStateListener;
+  /** Of the first connection; all others are there to help it out. */
   #lease: SubchannelLease;
-  /** Leases that are not released yet, the present one included. */
+  /** Undefined until one was needed. */
+  #further: FurtherConnections | undefined;
+  /** As of the last tick. */
+  #wasSilent = false;
+  /** Further connections that were ever opened. */
+  #opened = 0;
+  /** Leases that are not released yet, those in use included. */
   readonly #leases = new Set<SubchannelLease>();
   /** Undefined: the channel's own. */
   #serverName: string | undefined;
@@ -76,16 +113,39 @@ export class ChannelConnection implements Connection, LeaseHolder {
     this.#pendingSinceMs = deps.clock.now();
     this.#serverName = deps.names.of(endpoint.instance);
     this.#emptySessions = new EmptySessions(deps.options, deps.random);
-    this.#listener = (_subchannel, _previous, state, _keepalive, error) => this.#changed(state, error);
     this.#lease = this.#open();
     this.#state = connectivity.IDLE;
     this.#adoptState();
     this.#wasReady = this.isReady;
   }
 
-  /** What attempts are started over. */
+  /** What the next attempt is started over. */
   get lease(): SubchannelLease {
-    return this.#lease;
+    const first = this.#lease;
+    return this.#further === undefined || first.room > 0 ? first : this.#further.roomiest(first);
+  }
+
+  /** Every place that its peer allows is taken, or promised to a pick. */
+  get isFull(): boolean {
+    const first = this.#lease;
+    if (first.streams + this.offered < first.watch.limit) return false;
+    return Math.max(0, first.room) + (this.#further?.room ?? 0) <= this.offered;
+  }
+
+  /** The HTTP/2 connections that are there now. */
+  get sessions(): readonly SessionView[] {
+    const further = this.#further;
+    return [...this.#leases].map((lease) => {
+      const { streams, watch, subchannel } = lease;
+      const isUsed = lease === this.#lease || lease === further?.dialled || further?.ready.includes(lease) === true;
+      return {
+        state: STATE_NAMES[subchannel.getConnectivityState()] ?? 'idle',
+        streams,
+        limit: watch.limit === NO_LIMIT ? undefined : watch.limit,
+        isSilent: watch.isSilent,
+        isDraining: this.#isClosed || !isUsed,
+      };
+    });
   }
 
   get subchannel(): SubchannelInterface {
@@ -176,6 +236,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopTimers();
+    this.#further?.leave();
     this.#lease.leave();
   }
 
@@ -203,6 +264,43 @@ export class ChannelConnection implements Connection, LeaseHolder {
     if (!this.#isClosed && !this.isConnected && this.#redial === undefined) this.subchannel.startConnecting();
   }
 
+  /** It is full: asks for a further connection. True: one is on its way, and calls may wait for it. */
+  widen(): boolean {
+    const further = this.#furtherOnes();
+    if (1 + further.ready.length >= this.#deps.connectionsPerEndpoint()) return false;
+    further.dial();
+    if (!further.isPending) return false;
+    this.#deps.onAwaited();
+    return true;
+  }
+
+  /** Called on each tick of the endpoint's statistics that came in time. */
+  look(nowMs: number): void {
+    this.offered = 0;
+    if (this.#state !== connectivity.READY || this.#isClosed) return;
+    const { isSuspect } = this.endpoint.load;
+    this.#lease.watch.look(nowMs, isSuspect);
+    this.#further?.look(nowMs, isSuspect);
+    const wasSilent = this.#wasSilent;
+    this.#wasSilent = this.#lease.watch.isSilent;
+    if (this.#wasSilent) this.#replaceSilent();
+    else if (wasSilent) {
+      this.#further?.letGoIdle();
+      this.#deps.onAnsweringAgain(this);
+    } else if (this.#further?.isPending === false) this.#further.hangUp();
+  }
+
+  /** Called now and then: lets go of further connections that are not needed. True: it has some. */
+  letGoUnused(): boolean {
+    this.#further?.letGoUnused(this.#lease.room <= 0);
+    return this.#further !== undefined && this.#further.ready.length > 0;
+  }
+
+  /** LeaseHolder */
+  placeFreed(): void {
+    this.#deps.onFreed(this);
+  }
+
   /** LeaseHolder */
   answered(): void {
     this.#emptySessions.forget();
@@ -216,19 +314,72 @@ export class ChannelConnection implements Connection, LeaseHolder {
   }
 
   #open(): SubchannelLease {
+    return this.#openWith(this.#afresh === 0 ? {} : { 'graylane.connect_afresh': this.#afresh });
+  }
+
+  /** grpc-js pools subchannels: another connection to the same address must differ in an argument. */
+  #openWith(more: ChannelOptions): SubchannelLease {
     const { helper, options: given } = this.#deps;
     const { address, port } = this.endpoint;
-    const named = underName(given, this.#serverName);
-    const options = this.#afresh === 0 ? named : { ...named, 'graylane.connect_afresh': this.#afresh };
+    const options = { ...underName(given, this.#serverName), ...more };
     const subchannel = helper.createSubchannel({ host: address, port }, options);
-    const lease = new SubchannelLease(subchannel, options, this.#listener, this);
+    const listener: ConnectivityStateListener = (_subchannel, _previous, state, _keepalive, error) => {
+      if (lease === this.#lease) this.#changed(state, error);
+      else this.#further?.stateChanged(lease, state);
+    };
+    const lease = new SubchannelLease(subchannel, options, listener, this);
     this.#leases.add(lease);
     return lease;
+  }
+
+  #furtherOnes(): FurtherConnections {
+    const { clock, deadlineMs, options, random } = this.#deps;
+    this.#further ??= new FurtherConnections({
+      clock,
+      deadlineMs,
+      emptySessions: new EmptySessions(options, random),
+      open: () => {
+        this.#opened += 1;
+        return this.#openWith({ 'graylane.further_connection': this.#opened });
+      },
+      changed: () => this.#deps.onChange(this),
+    });
+    return this.#further;
+  }
+
+  /** The peer does not answer on the first connection: new calls go over a fresh one as soon as there is one. */
+  #replaceSilent(): void {
+    const further = this.#furtherOnes();
+    const former = this.#lease;
+    if (!this.#moveToFurther(false)) {
+      if (further.ready.length === 0) further.dial();
+      return;
+    }
+    former.watch.isReplaced = true;
+    this.#wasSilent = false;
+    this.#deps.onReplaced(this, former);
+  }
+
+  /** A further connection becomes the first. */
+  #moveToFurther(isLost: boolean): boolean {
+    const fresh = this.#further?.take(isLost);
+    if (fresh === undefined) return false;
+    const former = this.#lease;
+    this.#stopTimers();
+    // The pool still has the former subchannel: it must not be taken for a new one.
+    this.#afresh += 1;
+    this.#lease = fresh;
+    this.#failure = undefined;
+    this.#state = connectivity.READY;
+    former.leave();
+    this.#deps.onChange(this);
+    return true;
   }
 
   #replace(): void {
     const former = this.#lease;
     this.#stopTimers();
+    this.#further?.leave();
     this.#lease = this.#open();
     former.leave();
     this.#adoptState();
@@ -243,7 +394,11 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   #changed(state: number, error: string | undefined): void {
     if (this.#isClosed) return;
-    if (this.#state === connectivity.READY) this.#lost();
+    if (this.#state === connectivity.READY) {
+      if (this.#moveToFurther(true)) return;
+      this.#further?.hangUp();
+      this.#lost();
+    }
     this.#state = state;
     if (state === connectivity.READY) {
       this.#connected();
