@@ -1,5 +1,5 @@
 import type { MethodTimeView } from '../balancer/attempts/method-times';
-import type { SessionView } from '../balancer/endpoints/connection';
+import type { SessionView } from '../balancer/endpoints/connection-deps';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
 import type { SubsetLimitView } from '../balancer/limits/subset-limit';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';

@@ -19,6 +19,7 @@ const helper = {
       addConnectivityStateListener() {},
       removeConnectivityStateListener() {},
       getConnectivityState: () => connectivity.READY,
+      getRealSubchannel: () => ({}),
     }) as unknown as SubchannelInterface,
 } as unknown as ChannelControlHelper;
 

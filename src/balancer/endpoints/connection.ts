@@ -1,59 +1,17 @@
-import type { Clock, Timer } from '../../internal/clock';
+import type { Timer } from '../../internal/clock';
 import {
-  type ChannelControlHelper,
   type ChannelOptions,
   type ConnectivityStateListener,
   connectivity,
   type SubchannelInterface,
 } from '../../internal/grpc';
-import type { Random } from '../../internal/random';
 import { connectionFailure } from './connection-failure';
+import type { ConnectionDeps, SessionView } from './connection-deps';
 import { EmptySessions } from './empty-sessions';
 import type { Connection, Endpoint } from './endpoint';
 import { FurtherConnections } from './further-connections';
-import { type ServerNames, underName } from './server-name';
-import { NO_LIMIT } from './session-watch';
+import { underName } from './server-name';
 import { type LeaseHolder, SubchannelLease } from './subchannel-lease';
-
-export interface ConnectionDeps {
-  readonly helper: ChannelControlHelper;
-  /** Of the subchannel. */
-  readonly options: ChannelOptions;
-  readonly names: ServerNames;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** How long calls may wait for a connection. */
-  readonly deadlineMs: number;
-  /** How many connections an endpoint may have for calls, the first included. */
-  readonly connectionsPerEndpoint: () => number;
-  /** Called when something that picks depend on has changed. */
-  onChange(connection: ChannelConnection): void;
-  /** It was left, and its last attempt has ended. */
-  onDrained(connection: ChannelConnection): void;
-  /** Calls wait for a further connection, or for a place on one. */
-  onAwaited(): void;
-  /** It was full, and is not any more. */
-  onFreed(connection: ChannelConnection): void;
-  /** Its first connection was silent, and is not any more. */
-  onAnsweringAgain(connection: ChannelConnection): void;
-  /** A fresh connection has taken the place of a silent one, on which calls may still be running. */
-  onReplaced(connection: ChannelConnection, former: SubchannelLease): void;
-}
-
-/** One HTTP/2 connection, as `inspect()` shows it. */
-export interface SessionView {
-  readonly state: 'idle' | 'connecting' | 'ready' | 'transient-failure';
-  /** Calls under way. */
-  readonly streams: number;
-  /** The most that its peer allows (SETTINGS_MAX_CONCURRENT_STREAMS); undefined: any number, or not known. */
-  readonly limit: number | undefined;
-  /** Its peer did not answer a ping. */
-  readonly isSilent: boolean;
-  /** It gets no new calls. */
-  readonly isDraining: boolean;
-}
-
-const STATE_NAMES: readonly SessionView['state'][] = ['idle', 'connecting', 'ready', 'transient-failure'];
 
 /**
  * One channel's connection to an endpoint: the subchannel, what state it is in, and whether that state is bad. Connects
@@ -78,6 +36,10 @@ export class ChannelConnection implements Connection, LeaseHolder {
   readonly endpoint: Endpoint;
   /** Number of the last list of wanted endpoints that it was in. */
   wantedIn = 0;
+  /** Why it is not connected, after a failure. */
+  failure: string | undefined;
+  /** Monotonic time since when calls could have been waiting for it. */
+  pendingSinceMs: number;
   /** Picks since the last tick whose attempts have not started. */
   offered = 0;
   readonly #deps: ConnectionDeps;
@@ -98,9 +60,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** That of the subchannel. */
   #state: number;
   #wasReady: boolean;
-  #failure: string | undefined;
   #isClosed = false;
-  #pendingSinceMs: number;
   readonly #emptySessions: EmptySessions;
   /** Running: the next attempt to connect is not due yet. */
   #redial: Timer | undefined;
@@ -110,7 +70,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   constructor(endpoint: Endpoint, deps: ConnectionDeps) {
     this.endpoint = endpoint;
     this.#deps = deps;
-    this.#pendingSinceMs = deps.clock.now();
+    this.pendingSinceMs = deps.clock.now();
     this.#serverName = deps.names.of(endpoint.instance);
     this.#emptySessions = new EmptySessions(deps.options, deps.random);
     this.#lease = this.#open();
@@ -136,15 +96,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
   get sessions(): readonly SessionView[] {
     const further = this.#further;
     return [...this.#leases].map((lease) => {
-      const { streams, watch, subchannel } = lease;
       const isUsed = lease === this.#lease || lease === further?.dialled || further?.ready.includes(lease) === true;
-      return {
-        state: STATE_NAMES[subchannel.getConnectivityState()] ?? 'idle',
-        streams,
-        limit: watch.limit === NO_LIMIT ? undefined : watch.limit,
-        isSilent: watch.isSilent,
-        isDraining: this.#isClosed || !isUsed,
-      };
+      return lease.view(isUsed && !this.#isClosed);
     });
   }
 
@@ -154,7 +107,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** It has been connecting since before it was given up: the first packet went lost, and nobody will send another. */
   get isHanging(): boolean {
-    return this.#failure !== undefined && this.#state === connectivity.CONNECTING;
+    return this.failure !== undefined && this.#state === connectivity.CONNECTING;
   }
 
   /** Begins another connection in place of one that hangs. grpc-js pools subchannels, so it must differ in an argument. */
@@ -169,8 +122,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
     const name = this.#deps.names.of(this.endpoint.instance);
     if (this.#isClosed || name === this.#serverName) return;
     this.#serverName = name;
-    this.#failure = undefined;
-    this.#pendingSinceMs = this.#deps.clock.now();
+    this.failure = undefined;
+    this.pendingSinceMs = this.#deps.clock.now();
     this.#emptySessions.forget();
     this.#replace();
   }
@@ -197,7 +150,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** Neither connected nor failed since: worth waiting for. */
   get isPending(): boolean {
-    return !this.isReady && this.#failure === undefined && !this.#isClosed;
+    return !this.isReady && this.failure === undefined && !this.#isClosed;
   }
 
   /** Pending for the first time, so that nothing is known against it. */
@@ -205,26 +158,16 @@ export class ChannelConnection implements Connection, LeaseHolder {
     return this.isPending && !this.#wasReady;
   }
 
-  /** Why it is not connected, after a failure. */
-  get failure(): string | undefined {
-    return this.#failure;
-  }
-
   get stateName(): 'idle' | 'connecting' | 'ready' | 'transient-failure' {
     if (this.isReady) return 'ready';
-    if (this.#failure !== undefined) return 'transient-failure';
+    if (this.failure !== undefined) return 'transient-failure';
     return this.#state === connectivity.CONNECTING ? 'connecting' : 'idle';
-  }
-
-  /** Monotonic time since when calls could have been waiting for it. */
-  get pendingSinceMs(): number {
-    return this.#pendingSinceMs;
   }
 
   /** The connect deadline has passed: no longer worth waiting for, though grpc-js goes on trying. */
   giveUp(reason: string): void {
     if (!this.isPending || this.#isClosed) return;
-    this.#failure = this.#emptySessions.isFailing ? this.#emptySessions.reason : reason;
+    this.failure = this.#emptySessions.isFailing ? this.#emptySessions.reason : reason;
     this.#deps.onChange(this);
   }
 
@@ -244,8 +187,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
   resume(): void {
     if (!this.#isClosed) return;
     this.#isClosed = false;
-    this.#pendingSinceMs = this.#deps.clock.now();
-    this.#failure = undefined;
+    this.pendingSinceMs = this.#deps.clock.now();
+    this.failure = undefined;
     if (!this.#lease.resume()) this.#lease = this.#open();
     this.#adoptState();
   }
@@ -369,7 +312,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     // The pool still has the former subchannel: it must not be taken for a new one.
     this.#afresh += 1;
     this.#lease = fresh;
-    this.#failure = undefined;
+    this.failure = undefined;
     this.#state = connectivity.READY;
     former.leave();
     this.#deps.onChange(this);
@@ -404,7 +347,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
       this.#connected();
       return;
     }
-    if (state === connectivity.TRANSIENT_FAILURE) this.#failure = connectionFailure(error);
+    if (state === connectivity.TRANSIENT_FAILURE) this.failure = connectionFailure(error);
     if (state !== connectivity.CONNECTING) this.reconnect();
     this.#deps.onChange(this);
   }
@@ -427,7 +370,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   #believe(): void {
     this.#stopTimers();
-    this.#failure = undefined;
+    this.failure = undefined;
     this.#wasReady = true;
     this.#deps.onChange(this);
   }
@@ -438,11 +381,11 @@ export class ChannelConnection implements Connection, LeaseHolder {
     this.#stopTimers();
     this.#emptySessions.sessionEnded(this.#lease.unansweredMs(now));
     if (!this.#emptySessions.isFailing) {
-      this.#pendingSinceMs = now;
+      this.pendingSinceMs = now;
       return;
     }
     // Calls wait for a server that renews its connections in a hurry, until the connect deadline is over.
-    if (this.#failure !== undefined) this.#failure = this.#emptySessions.reason;
+    if (this.failure !== undefined) this.failure = this.#emptySessions.reason;
     this.#redial = this.#deps.clock.setTimer(this.#emptySessions.nextDelayMs(), () => {
       this.#redial = undefined;
       this.reconnect();

@@ -7,7 +7,7 @@ import { MethodRecords } from '../attempts/method-records';
 import { nextSlowStartStepMs, slowStartShare } from '../pickers/slow-start';
 import { type CheckableConnection, HealthChecks } from '../probes/health-checks';
 import { ProbeTraffic } from '../probes/probe-traffic';
-import type { SessionView } from './connection';
+import type { SessionView } from './connection-deps';
 import type { Endpoint } from './endpoint';
 import type { EndpointLoad } from './load';
 

@@ -8,11 +8,14 @@ import {
   sendsKeepalivePings,
   stopperOfPings,
 } from '../../internal/grpc';
-import { SessionWatch } from './session-watch';
+import type { SessionView } from './connection-deps';
+import { NO_LIMIT, SessionWatch } from './session-watch';
 
 const RESOURCE_EXHAUSTED = 8;
 /** How grpc-js words the end of each call on a connection that was closed with ENHANCE_YOUR_CALM. */
 const CALM = 'Bandwidth exhausted or memory limit exceeded';
+
+const STATE_NAMES: readonly SessionView['state'][] = ['idle', 'connecting', 'ready', 'transient-failure'];
 
 /** Who holds a lease. */
 export interface LeaseHolder {
@@ -73,6 +76,18 @@ export class SubchannelLease {
   /** How many further streams its peer allows; less than 0 where some wait for their place. */
   get room(): number {
     return this.watch.limit - this.streams;
+  }
+
+  /** `isUsed`: it may get new calls. */
+  view(isUsed: boolean): SessionView {
+    const { limit, isSilent } = this.watch;
+    return {
+      state: STATE_NAMES[this.subchannel.getConnectivityState()] ?? 'idle',
+      streams: this.streams,
+      limit: limit === NO_LIMIT ? undefined : limit,
+      isSilent,
+      isDraining: !isUsed,
+    };
   }
 
   /** An attempt was started over it. */
