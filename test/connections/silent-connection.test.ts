@@ -5,6 +5,8 @@ import { pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { type PaymentsClient, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';
 import { startServerProcess } from '../support/server-process';
+import { heldClient, holdCall } from './held-calls-server';
+import { startHttp2Peer } from './http2-peer';
 import { type Nat, startNat } from './nat';
 
 const closers: (() => unknown)[] = [];
@@ -146,6 +148,21 @@ describe('a connection that only looks silent', { timeout: 60_000 }, () => {
     await pause(2_000);
     stop();
     expect(nats.map(({ opened }) => opened)).toEqual([1, 1, 1]);
+  });
+
+  it('is pinged once, however many quiet calls begin, and its server has nothing against that', async () => {
+    const peer = await startHttp2Peer({ isHolding: true });
+    closers.push(peer.close);
+    const graylane = createGraylane({ instances: { held: [peer.instance] } });
+    closers.push(() => graylane.close());
+    const client = heldClient(graylane.target('held'), graylane.clientOptions());
+    closers.push(() => client.close());
+    for (let begun = 0; begun < 6; begun += 1) {
+      holdCall(client, begun % 2 === 0 ? 'watch' : 'unary');
+      await pause(700);
+    }
+    expect(peer.open).toBe(6);
+    expect(peer).toMatchObject({ pings: 1, calmed: 0, connections: 1 });
   });
 
   it('stays where a stream is quiet', async () => {
