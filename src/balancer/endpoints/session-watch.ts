@@ -23,7 +23,7 @@ const PING_INTERVAL_MS = 310_000;
  */
 export class SessionWatch {
   /** What the peer's SETTINGS_MAX_CONCURRENT_STREAMS says. */
-  limit = NO_LIMIT;
+  limit: number = NO_LIMIT;
   /** A ping was not answered, nor has anything come since. */
   isSilent = false;
   /** It was silent when another connection took its place: what ends on it unanswered is the connection's fault. */
