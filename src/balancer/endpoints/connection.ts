@@ -5,8 +5,8 @@ import {
   connectivity,
   type SubchannelInterface,
 } from '../../internal/grpc';
-import { connectionFailure } from './connection-failure';
 import type { ConnectionDeps, SessionView } from './connection-deps';
+import { connectionFailure } from './connection-failure';
 import { EmptySessions } from './empty-sessions';
 import type { Connection, Endpoint } from './endpoint';
 import { FurtherConnections } from './further-connections';
@@ -94,9 +94,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** The HTTP/2 connections that are there now. */
   get sessions(): readonly SessionView[] {
-    const further = this.#further;
     return [...this.#leases].map((lease) => {
-      const isUsed = lease === this.#lease || lease === further?.dialled || further?.ready.includes(lease) === true;
+      const isUsed = lease === this.#lease || this.#further?.has(lease) === true;
       return lease.view(isUsed && !this.#isClosed);
     });
   }
@@ -217,7 +216,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     return true;
   }
 
-  /** Called on each tick of the endpoint's statistics that came in time. */
+  /** On each tick of the endpoint's statistics that came in time. */
   look(nowMs: number): void {
     this.offered = 0;
     if (this.#state !== connectivity.READY || this.#isClosed) return;

@@ -49,8 +49,8 @@ export class FurtherConnections {
     return this.#ready;
   }
 
-  get dialled(): SubchannelLease | undefined {
-    return this.#dialled;
+  has(lease: SubchannelLease): boolean {
+    return lease === this.#dialled || this.#ready.includes(lease);
   }
 
   /** One may be READY any moment. */
