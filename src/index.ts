@@ -1,4 +1,5 @@
 export type { MethodTimeView } from './balancer/attempts/method-times';
+export type { SessionView } from './balancer/endpoints/connection-deps';
 export type { ConnectionView } from './balancer/endpoints/endpoint-registry';
 export type { SubsetLimitView } from './balancer/limits/subset-limit';
 export type { ZonePreferenceView, ZoneView } from './balancer/zones/zone-preference';

@@ -140,6 +140,7 @@ function openClient(index: number, options: FleetOptions, random: Random): Clien
     hashBy: options.algorithm === 'ring_hash' ? 'x-user-id' : undefined,
     subsetSize: undefined,
     drainMs: undefined,
+    connectionsPerEndpoint: 2,
   };
   return { picker: createPoolPicker(connections, balancing, random), connections };
 }

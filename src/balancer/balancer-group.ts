@@ -113,7 +113,7 @@ export class BalancerGroup {
     if (this.#members.size === 0) return;
     if (snapshot !== undefined) {
       this.#snapshot = snapshot;
-      this.#connections.want(this.#builder.wanted(snapshot), snapshot.plan.balancing.drainMs);
+      this.#connections.want(this.#builder.wanted(snapshot), snapshot.plan.balancing);
     }
     this.#rebuild();
   }
@@ -163,15 +163,20 @@ export class BalancerGroup {
   }
 
   #judge(nowMs: number): boolean {
+    this.#connections.look(nowMs);
     let isChanged = false;
     for (const pool of this.#topology?.pools ?? []) if (pool.judge(nowMs)) isChanged = true;
     return isChanged;
   }
 
-  /** The first to connect, where nobody was connected, is published at once: calls are waiting. The others in the next turn. */
+  /**
+   * The first to connect, where nobody was connected, is published as soon as its peer's settings can be read, in the same turn:
+   * calls are waiting. The others in the next turn.
+   */
   #stateChanged(isReady: boolean): void {
-    if (isReady && this.#topology?.pools.every((pool) => pool.connected.length === 0) === true) this.#flushNow();
-    else this.#scheduleFlush();
+    const isFirst = isReady && this.#topology?.pools.every((pool) => pool.connected.length === 0) === true;
+    this.#scheduleFlush();
+    if (isFirst) queueMicrotask(() => this.#flushNow());
   }
 
   #flushNow(): void {

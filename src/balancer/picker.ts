@@ -286,6 +286,8 @@ export class SnapshotPicker implements Picker {
     metadata: Metadata,
     isPanic = false,
   ): PickResult {
+    // Those that connect any moment have places; else the endpoint gets a further connection. Then its peer's queue has to do.
+    if (connection.isFull && (pool.isFirstTry || connection.widen())) return this.#queue();
     call.isRefused = false;
     pool.limit?.leave(call);
     const attempt = this.#context.attempts.take();
@@ -327,5 +329,6 @@ function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   if (picked === undefined) return pick.tried === undefined ? undefined : pool.scan(pick);
   const connection = asChannelConnection(picked);
   // Between a disconnect and the next refresh the picker may still name it; grpc-js would ask again in the same turn.
-  return connection.isReady ? connection : pool.scan(pick);
+  if (!connection.isReady) return pool.scan(pick);
+  return connection.isFull ? (pool.withRoom(pick) ?? connection) : connection;
 }

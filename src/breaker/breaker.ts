@@ -180,6 +180,16 @@ export class Breaker {
     this.#word.withdraw();
   }
 
+  /**
+   * A fresh connection has taken the place of one that did not answer, or that one answers again. Opened by silence, the breaker
+   * probes now.
+   */
+  silenceOver(): void {
+    if (this.#silence.inARow === 0) return;
+    if (this.#state === 'closed') this.heard();
+    else if (this.#state === 'open') this.#reset.hasten();
+  }
+
   isProbe(permit: Permit): boolean {
     return isProbePermit(permit);
   }

@@ -51,6 +51,8 @@ export interface AttemptFacts {
   readonly isGivenUp: boolean;
   /** The server ended its connection since our keepalive pings came too often: our doing, whatever the endpoint is like. */
   readonly isEndedForPings: boolean;
+  /** Its connection went silent while the endpoint answers on another: what got no answer there says nothing of the endpoint. */
+  readonly isConnectionReplaced: boolean;
   /** For a hedge that lost: how long the winner took, in milliseconds. Undefined when unknown, and for everything else. */
   readonly winnerMs: number | undefined;
 }
@@ -91,6 +93,7 @@ const TOO_LARGE = /message larger than max|size larger than|message exceeds maxi
 /** Called when an attempt ends. Pure, allocates nothing. */
 export function classifyAttempt(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (facts.isStalled || facts.isEndedForPings) return 'neutral';
+  if (facts.isConnectionReplaced && facts.code !== OK) return 'neutral';
   if (facts.isGivenUp) return isTooEarly(facts) ? 'neutral' : facts.received ? 'failure' : 'silent';
   if (facts.endedBy === 'us') return 'neutral';
   if (facts.code === DEADLINE_EXCEEDED) return classifyDeadline(facts, rules);

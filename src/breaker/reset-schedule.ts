@@ -32,6 +32,13 @@ export class ResetSchedule {
     if (latestMs < this.#probeAtMs) this.#at(latestMs);
   }
 
+  /** The first probe, or the next, is due now. Without effect where none is. */
+  hasten(): void {
+    if (this.#timer === undefined) return;
+    this.cancel();
+    this.#due(this.#clock.now() - this.#openedAtMs);
+  }
+
   dueInMs(nowMs: number): number {
     return Math.max(0, this.#probeAtMs - nowMs);
   }

@@ -4,6 +4,7 @@
  *
  * Values are always taken from a module that is handed in, since the user's grpc-js may be another copy than ours.
  */
+import type { ClientHttp2Session } from 'node:http2';
 import type * as grpc from '@grpc/grpc-js';
 
 export type GrpcModule = typeof grpc;
@@ -172,4 +173,17 @@ function hasPings(transport: unknown): transport is WithPings {
   if (typeof transport !== 'object' || transport === null) return false;
   const { keepaliveTimeMs, clearKeepaliveTimeout } = transport as Partial<WithPings>;
   return typeof keepaliveTimeMs === 'number' && typeof clearKeepaliveTimeout === 'function';
+}
+
+/**
+ * The HTTP/2 session of the connection that the subchannel has now. grpc-js shows neither the peer's settings nor whether it
+ * answers. Reaches for private fields; undefined where grpc-js does not have them as expected, or while it tells its
+ * listeners of READY: it stores the transport after that, in the same turn.
+ */
+export function http2SessionOf(subchannel: SubchannelInterface): ClientHttp2Session | undefined {
+  const { transport } = subchannel.getRealSubchannel() as unknown as { readonly transport?: unknown };
+  if (typeof transport !== 'object' || transport === null) return undefined;
+  const { session } = transport as { readonly session?: Partial<ClientHttp2Session> };
+  const isSession = typeof session?.ping === 'function' && typeof session.on === 'function';
+  return isSession ? (session as ClientHttp2Session) : undefined;
 }

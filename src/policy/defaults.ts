@@ -37,6 +37,7 @@ export const DEFAULT_BALANCING: BalancingPlan = {
   hashBy: undefined,
   subsetSize: undefined,
   drainMs: undefined,
+  connectionsPerEndpoint: 2,
 };
 
 const DEFAULT_FAILURE_STATUS_CODES: readonly StatusName[] = [

@@ -211,6 +211,11 @@ export interface BalancingDocument {
    * Default: to their end.
    */
   readonly drainMs?: number;
+  /**
+   * Connections that a client may have to an endpoint whose peer allows no more streams on one
+   * (SETTINGS_MAX_CONCURRENT_STREAMS). 1..16, default 2.
+   */
+  readonly connectionsPerEndpoint?: number;
   /** Each client uses this many endpoints of a pool, chosen deterministically. Default: all. */
   readonly subsetSize?: number;
 }

@@ -195,6 +195,7 @@ export interface BalancingPlan {
   readonly choiceCount?: number;
   readonly subsetSize: number | undefined;
   readonly drainMs: number | undefined;
+  readonly connectionsPerEndpoint: number;
 }
 
 export interface LocalityPlan {

@@ -195,6 +195,7 @@ export const policySchema: Schema = {
         hashBy: nonEmptyText,
         subsetSize: count(1),
         drainMs: notNegative,
+        connectionsPerEndpoint: count(1, 16),
       }),
       locality: closed({
         failover: listOf(datacenter, { uniqueItems: true }),

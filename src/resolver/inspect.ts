@@ -1,4 +1,5 @@
 import type { MethodTimeView } from '../balancer/attempts/method-times';
+import type { SessionView } from '../balancer/endpoints/connection-deps';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
 import type { SubsetLimitView } from '../balancer/limits/subset-limit';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
@@ -123,6 +124,8 @@ export interface EndpointInspection {
   readonly breaker: BreakerView | undefined;
   /** One for each group of channels that share their connections: those with equal credentials and options. */
   readonly connections: readonly ConnectionView['stateName'][];
+  /** The HTTP/2 connections of all groups: more than one each at the peer's limit of streams, and beside a silent one. */
+  readonly sessions: readonly SessionView[];
   readonly failure: string | undefined;
 }
 
@@ -223,6 +226,7 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       isShunned: endpoint.load.pace.isShunned,
       breaker: endpoint.breaker?.view(service.clock.now()),
       connections: connections.map((connection) => connection.stateName),
+      sessions: connections.flatMap((connection) => connection.sessions),
       failure: connections.find((connection) => connection.failure !== undefined)?.failure,
     };
   });

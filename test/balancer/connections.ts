@@ -45,7 +45,7 @@ export function pickerFor(algorithm: Algorithm, ready: readonly Connection[], ra
   const hashBy = algorithm === 'ring_hash' ? 'x-user' : undefined;
   return createPoolPicker(
     ready,
-    { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined, drainMs: undefined },
+    { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined, drainMs: undefined, connectionsPerEndpoint: 2 },
     random,
   );
 }

@@ -19,6 +19,7 @@ const helper = {
       addConnectivityStateListener() {},
       removeConnectivityStateListener() {},
       getConnectivityState: () => connectivity.READY,
+      getRealSubchannel: () => ({}),
     }) as unknown as SubchannelInterface,
 } as unknown as ChannelControlHelper;
 
@@ -50,6 +51,12 @@ export function openPool(
     random,
     onChange: () => {},
     onDrained: () => {},
+    deadlineMs: 2_000,
+    connectionsPerEndpoint: () => 2,
+    onAwaited: () => {},
+    onFreed: () => {},
+    onAnsweringAgain: () => {},
+    onReplaced: () => {},
   };
   const members = endpoints.map((endpoint) => new ChannelConnection(endpoint, deps));
   const parts = {
@@ -59,7 +66,14 @@ export function openPool(
     members,
     missing: 0,
     absent: 0,
-    balancing: { algorithm, slowStartMs: 0, hashBy: undefined, subsetSize: undefined, drainMs: undefined },
+    balancing: {
+      algorithm,
+      slowStartMs: 0,
+      hashBy: undefined,
+      subsetSize: undefined,
+      drainMs: undefined,
+      connectionsPerEndpoint: 2,
+    },
     breakerPlan: BREAKER_PLAN,
     subsetBreaker: undefined,
     spill: new Spill(),

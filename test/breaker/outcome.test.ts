@@ -32,6 +32,7 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
     isLoopBusy: false,
     isGivenUp: false,
     isEndedForPings: false,
+    isConnectionReplaced: false,
     winnerMs: undefined,
   };
   return classifyAttempt(

@@ -1,3 +1,4 @@
+import type { Http2Server, ServerHttp2Session } from 'node:http2';
 import * as grpc from '@grpc/grpc-js';
 
 /** A service with one method of each kind. Its calls stay open and silent until the test says `finish`. */
@@ -85,6 +86,8 @@ export interface HeldServer {
   /** Graceful: GOAWAY, and the calls go on. */
   drain(): void;
   kill(): void;
+  /** Tells each connection how many streams it may have from now on. */
+  allow(streams: number): void;
 }
 
 export async function startHeldServer(options: grpc.ServerOptions = {}): Promise<HeldServer> {
@@ -117,6 +120,15 @@ export async function startHeldServer(options: grpc.ServerOptions = {}): Promise
       error === null ? resolve(bound) : reject(error),
     ),
   );
+  // grpc-js has no public hook for connections: its HTTP/2 servers do.
+  const sessions = new Set<ServerHttp2Session>();
+  const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<Http2Server, unknown> };
+  for (const http2Server of http2Servers.keys()) {
+    http2Server.on('session', (session) => {
+      sessions.add(session);
+      session.on('close', () => sessions.delete(session));
+    });
+  }
   return {
     instance: { address: '127.0.0.1', port },
     get open() {
@@ -128,5 +140,8 @@ export async function startHeldServer(options: grpc.ServerOptions = {}): Promise
     },
     drain: () => server.tryShutdown(() => {}),
     kill: () => server.forceShutdown(),
+    allow: (streams) => {
+      for (const session of sessions) session.settings({ maxConcurrentStreams: streams });
+    },
   };
 }

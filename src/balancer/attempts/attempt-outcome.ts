@@ -42,6 +42,7 @@ const facts: { -readonly [K in keyof AttemptFacts]: AttemptFacts[K] } = {
   isLoopBusy: false,
   isGivenUp: false,
   isEndedForPings: false,
+  isConnectionReplaced: false,
   winnerMs: undefined,
 };
 
@@ -97,6 +98,7 @@ export interface AttemptEnd {
   readonly responded: boolean;
   readonly isGivenUp: boolean;
   readonly isEndedForPings: boolean;
+  readonly isConnectionReplaced: boolean;
   readonly startedAtMs: number;
   readonly respondedAtMs: number;
   /** What good answers of its method usually take at its endpoint; 0 when unknown. */
@@ -128,6 +130,7 @@ export function settleAttempt(
   facts.usualMs = end.usualMs;
   facts.isGivenUp = end.isGivenUp;
   facts.isEndedForPings = end.isEndedForPings;
+  facts.isConnectionReplaced = end.isConnectionReplaced;
   facts.isStalled = host.stall.isStalled(nowMs);
   facts.isLoopBusy = host.stall.isTooBusyFor(end.startedAtMs, nowMs);
   const outcome = attribute(host, call, endpoint, pool, end, classifyAttempt(facts, pool.breakerPlan), nowMs);

@@ -15,6 +15,7 @@ import {
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { AttemptLink } from '../endpoints/load';
+import type { SessionWatch } from '../endpoints/session-watch';
 import type { SubchannelLease } from '../endpoints/subchannel-lease';
 import type { BalancerHost } from '../host';
 import { probeLimitMs } from '../probes/probe-limit';
@@ -107,6 +108,7 @@ export class Attempt implements AttemptLink, AttemptView {
   /** Undefined while no transport's call is open. */
   #lease: SubchannelLease | undefined;
   #session = 0;
+  #watch: SessionWatch | undefined;
   readonly #pool: AttemptPool;
 
   constructor(pool: AttemptPool) {
@@ -127,6 +129,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#connection = connection;
     this.#from = pool;
     if (pool.limit !== undefined) this.#place = pool.limit.take();
+    connection.offered += 1;
     this.tier = tier;
     this.isPanic = isPanic;
     return this as unknown as PickResult;
@@ -180,6 +183,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.requestHeaders = metadata;
     const own = this as unknown as SubchannelCallListener;
     const connection = present(this.#connection);
+    if (connection.offered > 0) connection.offered -= 1;
     const intercepted = this.#pool.host.intercept?.(this, own);
     if (intercepted !== undefined) {
       this.#transport = intercepted;
@@ -191,6 +195,7 @@ export class Attempt implements AttemptLink, AttemptView {
     lease.attemptStarted();
     this.#lease = lease;
     this.#session = lease.session;
+    this.#watch = lease.watch;
     this.#transport = transport;
     const call = this.#call;
     if (call?.mayRetry !== true) return transport;
@@ -210,7 +215,14 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#transport?.cancelWithStatus(code, details);
   }
 
+  /** The connection of `lease` went silent, and another has taken its place: what may run again does so there. */
+  leaveSilent(lease: SubchannelLease): void {
+    if (this.#lease !== lease || this.#phase !== 'started' || this.responseHeaders !== undefined) return;
+    if (this.call.canTryAgain) this.#giveUp(false, 'the connection is silent');
+  }
+
   onReceiveMetadata(metadata: Metadata): void {
+    this.#watch?.heard();
     this.responseHeaders = metadata;
     this.#hear();
     // Headers are no answer to a call that has one response: the answer may never follow.
@@ -224,6 +236,7 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   onReceiveMessage(message: Buffer): void {
+    this.#watch?.heard();
     if (this.messages < 2) this.messages += 1;
     this.#hear();
     this.#respond();
@@ -238,12 +251,14 @@ export class Attempt implements AttemptLink, AttemptView {
     const call = this.#call;
     const hasResponded = this.responseHeaders !== undefined;
     const ending = this.isGivenUp ? 'given-up' : this.#isAbandoned ? 'broken' : endingOf(status, hasResponded);
-    if (this.#phase === 'started') {
+    // Of an attempt that ended above, the transport tells what it was told itself.
+    const isFirst = this.#phase === 'started';
+    if (isFirst) {
       this.endedBy = this.#isAbandoned ? 'us' : 'peer';
       this.rstCode = (status as TransportStatus).rstCode;
       this.trailers = status.metadata;
     }
-    this.#leaveLease(status, ending === 'answered');
+    this.#leaveLease(status, isFirst && ending === 'answered');
     this.#end(status.code, status.details, ending);
     // What ends the call is told in the order in which it came.
     if (!this.#held.isEmpty && (ending === 'answered' || call?.willTryAgain() !== true)) this.#held.deliverTo(listener);
@@ -255,7 +270,10 @@ export class Attempt implements AttemptLink, AttemptView {
     const lease = this.#lease;
     if (lease === undefined) return;
     this.#lease = undefined;
-    if (isAnswered) lease.attemptAnswered(this.#session);
+    if (isAnswered) {
+      this.#watch?.heard();
+      lease.attemptAnswered(this.#session);
+    }
     this.isEndedForPings = lease.wasEndedForPings(status, this.#session);
     if (this.isEndedForPings) this.#pool.host.pingsRefused?.(this.endpoint);
     lease.attemptEnded();
@@ -277,6 +295,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#isFirst = call.attempts === 1;
     if (this.#isFirst) host.callStarted(now);
     host.endpoints.wake(now);
+    this.#watch?.began(now);
     this.#beginLoad(call, endpoint, now);
     this.#probing = beginAttempt(host, this.#permits, call, endpoint, present(this.#from), now);
     if (call.canTryAgain) this.#setTimeout();
@@ -301,6 +320,11 @@ export class Attempt implements AttemptLink, AttemptView {
       : ended === 'success' || ended === 'neutral';
     if (teaches) time.answered(now - this.startedAtMs, now);
     endpoint.load.attemptEnded(this, now, ended);
+  }
+
+  /** It went over a connection that was silent, and has been replaced. */
+  get isConnectionReplaced(): boolean {
+    return this.#watch?.isReplaced === true;
   }
 
   /** What good answers of its method usually take here, in milliseconds; 0 when unknown, and of streams. */
@@ -411,6 +435,7 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#from = undefined;
     this.#listener = undefined;
     this.#transport = undefined;
+    this.#watch = undefined;
     this.#held.clear();
     this.#mayHold = false;
     this.#repeatable = undefined;

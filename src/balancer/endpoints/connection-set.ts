@@ -1,11 +1,14 @@
 import type { Instance } from '../../discovery/source';
 import type { Timer } from '../../internal/clock';
 import type { ChannelControlHelper, ChannelOptions } from '../../internal/grpc';
+import type { BalancingPlan } from '../../policy/plan';
 import { Attempt } from '../attempts/attempt';
 import type { BalancerHost } from '../host';
-import { ChannelConnection, type ConnectionDeps } from './connection';
+import { ChannelConnection } from './connection';
+import type { ConnectionDeps } from './connection-deps';
 import type { Endpoint } from './endpoint';
 import { createServerNames } from './server-name';
+import type { SubchannelLease } from './subchannel-lease';
 
 /**
  * Subchannels cost 50 us and more each, and as much again in the same turn, when Node begins to connect: they are made in slices
@@ -26,6 +29,8 @@ const UNAVAILABLE = 14;
 const DRAINED = 'the endpoint has left discovery, and its time to drain is over (balancing.drainMs)';
 /** How often a connection whose first packet was lost is tried again. */
 const AFRESH_MS = 5_000;
+/** How often further connections are looked at that may not be needed any more. */
+const UNUSED_MS = 10_000;
 
 export interface ConnectionSetListener {
   /** A connection changed its state. */
@@ -55,6 +60,10 @@ export class ConnectionSet {
   readonly #draining = new Map<Endpoint, { readonly connection: ChannelConnection; readonly end: Timer | undefined }>();
   #deadline: Timer | undefined;
   #afresh: Timer | undefined;
+  #unused: Timer | undefined;
+  #connectionsPerEndpoint = 1;
+  /** Calls wait for a place. */
+  #isAwaited = false;
 
   constructor(
     helper: ChannelControlHelper,
@@ -72,12 +81,27 @@ export class ConnectionSet {
       random: host.random,
       onChange: (connection) => this.#changed(connection),
       onDrained: (connection) => this.#drained(connection),
+      deadlineMs: host.connectDeadlineMs,
+      connectionsPerEndpoint: () => this.#connectionsPerEndpoint,
+      onAwaited: () => {
+        this.#isAwaited = true;
+        this.#watchUnused();
+        host.endpoints.wake(host.clock.now());
+      },
+      onFreed: (connection) => {
+        if (!this.#isAwaited) return;
+        this.#isAwaited = false;
+        this.#listener.stateChanged(connection);
+      },
+      onAnsweringAgain: ({ endpoint }) => host.endpoints.checks.silenceOver(endpoint),
+      onReplaced: (connection, former) => this.#replaced(connection, former),
     };
   }
 
   /** Replaces the wanted instances, in the order in which they are to be connected. Opens the first slice at once. */
-  want(instances: Iterable<Instance>, drainMs: number | undefined): void {
+  want(instances: Iterable<Instance>, { drainMs, connectionsPerEndpoint }: BalancingPlan): void {
     this.#lists += 1;
+    this.#connectionsPerEndpoint = connectionsPerEndpoint;
     const toOpen = new Set<Endpoint>();
     for (const instance of instances) {
       const endpoint = this.#host.endpoints.of(instance);
@@ -149,6 +173,12 @@ export class ConnectionSet {
     });
   }
 
+  /** On each tick of the endpoints' statistics: is somebody silent? */
+  look(nowMs: number): void {
+    if (this.#host.stall.isStalled(nowMs)) return;
+    for (const connection of this.#connections.values()) connection.look(nowMs);
+  }
+
   reconnect(): void {
     for (const connection of [...this.#unready]) connection.reconnect();
   }
@@ -158,6 +188,7 @@ export class ConnectionSet {
     clearTimeout(this.#rest);
     this.#deadline?.cancel();
     this.#afresh?.cancel();
+    this.#unused?.cancel();
     for (const { connection, end } of [...this.#draining.values()]) {
       end?.cancel();
       connection.close();
@@ -225,6 +256,22 @@ export class ConnectionSet {
     this.#note(connection);
     this.#watchDeadline();
     this.#listener.stateChanged(connection);
+  }
+
+  #replaced(connection: ChannelConnection, former: SubchannelLease): void {
+    const { endpoint } = connection;
+    for (const attempt of endpoint.load.running()) if (attempt instanceof Attempt) attempt.leaveSilent(former);
+    this.#host.endpoints.checks.silenceOver(endpoint);
+  }
+
+  /** One timer for all, while an endpoint has further connections. */
+  #watchUnused(): void {
+    this.#unused ??= this.#host.clock.setTimer(UNUSED_MS, () => {
+      this.#unused = undefined;
+      let isAny = false;
+      for (const connection of this.#connections.values()) if (connection.letGoUnused()) isAny = true;
+      if (isAny) this.#watchUnused();
+    });
   }
 
   #note(connection: ChannelConnection): void {

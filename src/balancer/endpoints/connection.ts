@@ -1,30 +1,17 @@
-import type { Clock, Timer } from '../../internal/clock';
+import type { Timer } from '../../internal/clock';
 import {
-  type ChannelControlHelper,
   type ChannelOptions,
   type ConnectivityStateListener,
   connectivity,
   type SubchannelInterface,
 } from '../../internal/grpc';
-import type { Random } from '../../internal/random';
+import type { ConnectionDeps, SessionView } from './connection-deps';
 import { connectionFailure } from './connection-failure';
 import { EmptySessions } from './empty-sessions';
 import type { Connection, Endpoint } from './endpoint';
-import { type ServerNames, underName } from './server-name';
+import { FurtherConnections } from './further-connections';
+import { underName } from './server-name';
 import { type LeaseHolder, SubchannelLease } from './subchannel-lease';
-
-export interface ConnectionDeps {
-  readonly helper: ChannelControlHelper;
-  /** Of the subchannel. */
-  readonly options: ChannelOptions;
-  readonly names: ServerNames;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** Called when something that picks depend on has changed. */
-  onChange(connection: ChannelConnection): void;
-  /** It was left, and its last attempt has ended. */
-  onDrained(connection: ChannelConnection): void;
-}
 
 /**
  * One channel's connection to an endpoint: the subchannel, what state it is in, and whether that state is bad. Connects
@@ -49,10 +36,22 @@ export class ChannelConnection implements Connection, LeaseHolder {
   readonly endpoint: Endpoint;
   /** Number of the last list of wanted endpoints that it was in. */
   wantedIn = 0;
+  /** Why it is not connected, after a failure. */
+  failure: string | undefined;
+  /** Monotonic time since when calls could have been waiting for it. */
+  pendingSinceMs: number;
+  /** Picks since the last tick whose attempts have not started. */
+  offered = 0;
   readonly #deps: ConnectionDeps;
-  readonly #listener: ConnectivityStateListener;
+  /** Of the first connection; all others are there to help it out. */
   #lease: SubchannelLease;
-  /** Leases that are not released yet, the present one included. */
+  /** Undefined until one was needed. */
+  #further: FurtherConnections | undefined;
+  /** As of the last tick. */
+  #wasSilent = false;
+  /** Further connections that were ever opened. */
+  #opened = 0;
+  /** Leases that are not released yet, those in use included. */
   readonly #leases = new Set<SubchannelLease>();
   /** Undefined: the channel's own. */
   #serverName: string | undefined;
@@ -61,9 +60,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** That of the subchannel. */
   #state: number;
   #wasReady: boolean;
-  #failure: string | undefined;
   #isClosed = false;
-  #pendingSinceMs: number;
   readonly #emptySessions: EmptySessions;
   /** Running: the next attempt to connect is not due yet. */
   #redial: Timer | undefined;
@@ -73,19 +70,34 @@ export class ChannelConnection implements Connection, LeaseHolder {
   constructor(endpoint: Endpoint, deps: ConnectionDeps) {
     this.endpoint = endpoint;
     this.#deps = deps;
-    this.#pendingSinceMs = deps.clock.now();
+    this.pendingSinceMs = deps.clock.now();
     this.#serverName = deps.names.of(endpoint.instance);
     this.#emptySessions = new EmptySessions(deps.options, deps.random);
-    this.#listener = (_subchannel, _previous, state, _keepalive, error) => this.#changed(state, error);
     this.#lease = this.#open();
     this.#state = connectivity.IDLE;
     this.#adoptState();
     this.#wasReady = this.isReady;
   }
 
-  /** What attempts are started over. */
+  /** What the next attempt is started over. */
   get lease(): SubchannelLease {
-    return this.#lease;
+    const first = this.#lease;
+    return this.#further === undefined || first.room > 0 ? first : this.#further.roomiest(first);
+  }
+
+  /** Every place that its peer allows is taken, or promised to a pick. */
+  get isFull(): boolean {
+    const first = this.#lease;
+    if (first.streams + this.offered < first.watch.limit) return false;
+    return Math.max(0, first.room) + (this.#further?.room ?? 0) <= this.offered;
+  }
+
+  /** The HTTP/2 connections that are there now. */
+  get sessions(): readonly SessionView[] {
+    return [...this.#leases].map((lease) => {
+      const isUsed = lease === this.#lease || this.#further?.has(lease) === true;
+      return lease.view(isUsed && !this.#isClosed);
+    });
   }
 
   get subchannel(): SubchannelInterface {
@@ -94,7 +106,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** It has been connecting since before it was given up: the first packet went lost, and nobody will send another. */
   get isHanging(): boolean {
-    return this.#failure !== undefined && this.#state === connectivity.CONNECTING;
+    return this.failure !== undefined && this.#state === connectivity.CONNECTING;
   }
 
   /** Begins another connection in place of one that hangs. grpc-js pools subchannels, so it must differ in an argument. */
@@ -109,8 +121,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
     const name = this.#deps.names.of(this.endpoint.instance);
     if (this.#isClosed || name === this.#serverName) return;
     this.#serverName = name;
-    this.#failure = undefined;
-    this.#pendingSinceMs = this.#deps.clock.now();
+    this.failure = undefined;
+    this.pendingSinceMs = this.#deps.clock.now();
     this.#emptySessions.forget();
     this.#replace();
   }
@@ -137,7 +149,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** Neither connected nor failed since: worth waiting for. */
   get isPending(): boolean {
-    return !this.isReady && this.#failure === undefined && !this.#isClosed;
+    return !this.isReady && this.failure === undefined && !this.#isClosed;
   }
 
   /** Pending for the first time, so that nothing is known against it. */
@@ -145,26 +157,16 @@ export class ChannelConnection implements Connection, LeaseHolder {
     return this.isPending && !this.#wasReady;
   }
 
-  /** Why it is not connected, after a failure. */
-  get failure(): string | undefined {
-    return this.#failure;
-  }
-
   get stateName(): 'idle' | 'connecting' | 'ready' | 'transient-failure' {
     if (this.isReady) return 'ready';
-    if (this.#failure !== undefined) return 'transient-failure';
+    if (this.failure !== undefined) return 'transient-failure';
     return this.#state === connectivity.CONNECTING ? 'connecting' : 'idle';
-  }
-
-  /** Monotonic time since when calls could have been waiting for it. */
-  get pendingSinceMs(): number {
-    return this.#pendingSinceMs;
   }
 
   /** The connect deadline has passed: no longer worth waiting for, though grpc-js goes on trying. */
   giveUp(reason: string): void {
     if (!this.isPending || this.#isClosed) return;
-    this.#failure = this.#emptySessions.isFailing ? this.#emptySessions.reason : reason;
+    this.failure = this.#emptySessions.isFailing ? this.#emptySessions.reason : reason;
     this.#deps.onChange(this);
   }
 
@@ -176,6 +178,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#stopTimers();
+    this.#further?.leave();
     this.#lease.leave();
   }
 
@@ -183,8 +186,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
   resume(): void {
     if (!this.#isClosed) return;
     this.#isClosed = false;
-    this.#pendingSinceMs = this.#deps.clock.now();
-    this.#failure = undefined;
+    this.pendingSinceMs = this.#deps.clock.now();
+    this.failure = undefined;
     if (!this.#lease.resume()) this.#lease = this.#open();
     this.#adoptState();
   }
@@ -203,6 +206,43 @@ export class ChannelConnection implements Connection, LeaseHolder {
     if (!this.#isClosed && !this.isConnected && this.#redial === undefined) this.subchannel.startConnecting();
   }
 
+  /** It is full: asks for a further connection. True: one is on its way, and calls may wait for it. */
+  widen(): boolean {
+    const further = this.#furtherOnes();
+    if (1 + further.ready.length >= this.#deps.connectionsPerEndpoint()) return false;
+    further.dial();
+    if (!further.isPending) return false;
+    this.#deps.onAwaited();
+    return true;
+  }
+
+  /** On each tick of the endpoint's statistics that came in time. */
+  look(nowMs: number): void {
+    this.offered = 0;
+    if (this.#state !== connectivity.READY || this.#isClosed) return;
+    const { isSuspect } = this.endpoint.load;
+    this.#lease.watch.look(nowMs, isSuspect);
+    this.#further?.look(nowMs, isSuspect);
+    const wasSilent = this.#wasSilent;
+    this.#wasSilent = this.#lease.watch.isSilent;
+    if (this.#wasSilent) this.#replaceSilent();
+    else if (wasSilent) {
+      this.#further?.letGoIdle();
+      this.#deps.onAnsweringAgain(this);
+    } else if (this.#further?.isPending === false) this.#further.hangUp();
+  }
+
+  /** Called now and then: lets go of further connections that are not needed. True: it has some. */
+  letGoUnused(): boolean {
+    this.#further?.letGoUnused(this.#lease.room <= 0);
+    return this.#further !== undefined && this.#further.ready.length > 0;
+  }
+
+  /** LeaseHolder */
+  placeFreed(): void {
+    this.#deps.onFreed(this);
+  }
+
   /** LeaseHolder */
   answered(): void {
     this.#emptySessions.forget();
@@ -216,19 +256,72 @@ export class ChannelConnection implements Connection, LeaseHolder {
   }
 
   #open(): SubchannelLease {
+    return this.#openWith(this.#afresh === 0 ? {} : { 'graylane.connect_afresh': this.#afresh });
+  }
+
+  /** grpc-js pools subchannels: another connection to the same address must differ in an argument. */
+  #openWith(more: ChannelOptions): SubchannelLease {
     const { helper, options: given } = this.#deps;
     const { address, port } = this.endpoint;
-    const named = underName(given, this.#serverName);
-    const options = this.#afresh === 0 ? named : { ...named, 'graylane.connect_afresh': this.#afresh };
+    const options = { ...underName(given, this.#serverName), ...more };
     const subchannel = helper.createSubchannel({ host: address, port }, options);
-    const lease = new SubchannelLease(subchannel, options, this.#listener, this);
+    const listener: ConnectivityStateListener = (_subchannel, _previous, state, _keepalive, error) => {
+      if (lease === this.#lease) this.#changed(state, error);
+      else this.#further?.stateChanged(lease, state);
+    };
+    const lease = new SubchannelLease(subchannel, options, listener, this);
     this.#leases.add(lease);
     return lease;
+  }
+
+  #furtherOnes(): FurtherConnections {
+    const { clock, deadlineMs, options, random } = this.#deps;
+    this.#further ??= new FurtherConnections({
+      clock,
+      deadlineMs,
+      emptySessions: new EmptySessions(options, random),
+      open: () => {
+        this.#opened += 1;
+        return this.#openWith({ 'graylane.further_connection': this.#opened });
+      },
+      changed: () => this.#deps.onChange(this),
+    });
+    return this.#further;
+  }
+
+  /** The peer does not answer on the first connection: new calls go over a fresh one as soon as there is one. */
+  #replaceSilent(): void {
+    const further = this.#furtherOnes();
+    const former = this.#lease;
+    if (!this.#moveToFurther(false)) {
+      if (further.ready.length === 0) further.dial();
+      return;
+    }
+    former.watch.isReplaced = true;
+    this.#wasSilent = false;
+    this.#deps.onReplaced(this, former);
+  }
+
+  /** A further connection becomes the first. */
+  #moveToFurther(isLost: boolean): boolean {
+    const fresh = this.#further?.take(isLost);
+    if (fresh === undefined) return false;
+    const former = this.#lease;
+    this.#stopTimers();
+    // The pool still has the former subchannel: it must not be taken for a new one.
+    this.#afresh += 1;
+    this.#lease = fresh;
+    this.failure = undefined;
+    this.#state = connectivity.READY;
+    former.leave();
+    this.#deps.onChange(this);
+    return true;
   }
 
   #replace(): void {
     const former = this.#lease;
     this.#stopTimers();
+    this.#further?.leave();
     this.#lease = this.#open();
     former.leave();
     this.#adoptState();
@@ -243,13 +336,17 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   #changed(state: number, error: string | undefined): void {
     if (this.#isClosed) return;
-    if (this.#state === connectivity.READY) this.#lost();
+    if (this.#state === connectivity.READY) {
+      if (this.#moveToFurther(true)) return;
+      this.#further?.hangUp();
+      this.#lost();
+    }
     this.#state = state;
     if (state === connectivity.READY) {
       this.#connected();
       return;
     }
-    if (state === connectivity.TRANSIENT_FAILURE) this.#failure = connectionFailure(error);
+    if (state === connectivity.TRANSIENT_FAILURE) this.failure = connectionFailure(error);
     if (state !== connectivity.CONNECTING) this.reconnect();
     this.#deps.onChange(this);
   }
@@ -272,7 +369,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   #believe(): void {
     this.#stopTimers();
-    this.#failure = undefined;
+    this.failure = undefined;
     this.#wasReady = true;
     this.#deps.onChange(this);
   }
@@ -283,11 +380,11 @@ export class ChannelConnection implements Connection, LeaseHolder {
     this.#stopTimers();
     this.#emptySessions.sessionEnded(this.#lease.unansweredMs(now));
     if (!this.#emptySessions.isFailing) {
-      this.#pendingSinceMs = now;
+      this.pendingSinceMs = now;
       return;
     }
     // Calls wait for a server that renews its connections in a hurry, until the connect deadline is over.
-    if (this.#failure !== undefined) this.#failure = this.#emptySessions.reason;
+    if (this.failure !== undefined) this.failure = this.#emptySessions.reason;
     this.#redial = this.#deps.clock.setTimer(this.#emptySessions.nextDelayMs(), () => {
       this.#redial = undefined;
       this.reconnect();

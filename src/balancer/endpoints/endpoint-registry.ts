@@ -7,6 +7,7 @@ import { MethodRecords } from '../attempts/method-records';
 import { nextSlowStartStepMs, slowStartShare } from '../pickers/slow-start';
 import { type CheckableConnection, HealthChecks } from '../probes/health-checks';
 import { ProbeTraffic } from '../probes/probe-traffic';
+import type { SessionView } from './connection-deps';
 import type { Endpoint } from './endpoint';
 import type { EndpointLoad } from './load';
 import { Share } from './share';
@@ -34,6 +35,7 @@ interface Entry {
 export interface ConnectionView {
   readonly stateName: 'idle' | 'connecting' | 'ready' | 'transient-failure';
   readonly failure: string | undefined;
+  readonly sessions: readonly SessionView[];
 }
 
 /** What a registry keeps of a channel's connection. */

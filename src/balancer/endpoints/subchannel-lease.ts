@@ -2,20 +2,27 @@ import {
   type ChannelOptions,
   type ConnectivityStateListener,
   connectivity,
+  http2SessionOf,
   type StatusObject,
   type SubchannelInterface,
   sendsKeepalivePings,
   stopperOfPings,
 } from '../../internal/grpc';
+import type { SessionView } from './connection-deps';
+import { NO_LIMIT, SessionWatch } from './session-watch';
 
 const RESOURCE_EXHAUSTED = 8;
 /** How grpc-js words the end of each call on a connection that was closed with ENHANCE_YOUR_CALM. */
 const CALM = 'Bandwidth exhausted or memory limit exceeded';
 
+const STATE_NAMES: readonly SessionView['state'][] = ['idle', 'connecting', 'ready', 'transient-failure'];
+
 /** Who holds a lease. */
 export interface LeaseHolder {
   /** The first answer over the present session. */
   answered(): void;
+  /** It was full, and one of its attempts has ended. */
+  placeFreed(): void;
   /** The lease was left, and its last attempt has ended. */
   released(lease: SubchannelLease): void;
 }
@@ -32,9 +39,12 @@ export class SubchannelLease {
   readonly sendsPings: boolean;
   /** Counts sessions. An attempt remembers the one that it was started in. */
   session = 0;
+  /** Attempts that were started over it and have not ended. */
+  streams = 0;
+  /** Of the present session. */
+  watch: SessionWatch = new SessionWatch(undefined);
   readonly #listener: ConnectivityStateListener;
   readonly #holder: LeaseHolder;
-  #attempts = 0;
   #isLeft = false;
   #isReleased = false;
   #hasAnswered = false;
@@ -63,15 +73,34 @@ export class SubchannelLease {
     return this.#isReleased;
   }
 
+  /** How many further streams its peer allows; less than 0 where some wait for their place. */
+  get room(): number {
+    return this.watch.limit - this.streams;
+  }
+
+  /** `isUsed`: it may get new calls. */
+  view(isUsed: boolean): SessionView {
+    const { limit, isSilent } = this.watch;
+    return {
+      state: STATE_NAMES[this.subchannel.getConnectivityState()] ?? 'idle',
+      streams: this.streams,
+      limit: limit === NO_LIMIT ? undefined : limit,
+      isSilent,
+      isDraining: !isUsed,
+    };
+  }
+
   /** An attempt was started over it. */
   attemptStarted(): void {
-    this.#attempts += 1;
+    this.streams += 1;
   }
 
   /** Called once for each attempt that was started. */
   attemptEnded(): void {
-    this.#attempts -= 1;
-    if (this.#isLeft && this.#attempts === 0) this.#release();
+    this.streams -= 1;
+    if (this.#isLeft) {
+      if (this.streams === 0) this.#release();
+    } else if (this.streams === this.watch.limit - 1) this.#holder.placeFreed();
   }
 
   /** The server has sent headers, a message or a status to an attempt of this session. */
@@ -86,11 +115,18 @@ export class SubchannelLease {
     this.session += 1;
     this.#hasAnswered = false;
     this.#readySinceMs = nowMs;
-    if (!this.sendsPings) return;
+    this.#watchSession();
     // grpc-js tells its listeners before it stores the transport, in the same turn.
     queueMicrotask(() => {
-      this.#stopPings = stopperOfPings(this.subchannel);
+      this.#watchSession();
+      if (this.sendsPings) this.#stopPings = stopperOfPings(this.subchannel);
     });
+  }
+
+  #watchSession(): void {
+    const session = http2SessionOf(this.subchannel);
+    if (this.watch.isOf(session)) return;
+    this.watch = new SessionWatch(session);
   }
 
   /** For how long the session lived that is over now, in milliseconds; undefined where something was answered in it. */
@@ -111,7 +147,7 @@ export class SubchannelLease {
   leave(): void {
     if (this.#isLeft) return;
     this.#isLeft = true;
-    if (this.#attempts === 0) this.#release();
+    if (this.streams === 0) this.#release();
   }
 
   /** Leaves without waiting for its attempts. */

@@ -91,6 +91,22 @@ export class HealthChecks {
     else this.#start(endpoint, subchannel, connection.defaultAuthority);
   }
 
+  /**
+   * A connection has taken the place of one that was silent, or that one answers again: finds out at once whether the endpoint is
+   * well. What a check waits for on a silent connection does not come, so it is asked again.
+   */
+  silenceOver(endpoint: Endpoint): void {
+    const running = this.#running.get(endpoint);
+    const nowMs = this.#deps.clock.now();
+    this.#end(endpoint);
+    if (running?.ticket !== undefined) endpoint.breaker?.checked(running.ticket, 'unknown', nowMs, '');
+    endpoint.breaker?.silenceOver();
+    this.look(endpoint, nowMs);
+    endpoint.load.suspicion.needsCall = false;
+    this.lookAtSuspect(endpoint);
+    this.#deps.changed();
+  }
+
   /** An endpoint's breaker has changed its state. */
   breakerChanged(endpoint: Endpoint, { event, from }: BreakerChange, nowMs: number): void {
     // A check that is out was begun in another state, and would keep the next one waiting.

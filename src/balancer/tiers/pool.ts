@@ -19,6 +19,9 @@ const PASS_BY = 20;
 /** Above this size endpoints are compared with one another at most every `JUDGE_MS`, else on each tick. */
 const LARGE_POOL = 256;
 const JUDGE_MS = 1_000;
+/** Members that a call looks at whose first choice is full. */
+const LOOKED_AT = 64;
+const OWNERS_LOOKED_AT = 8;
 
 /** What a pool is made of. */
 export interface PoolParts {
@@ -276,6 +279,42 @@ export class Pool {
     for (let step = 0; step < preferred.length; step += 1) {
       const member = preferred[(start + step) % preferred.length];
       if (member?.isReady === true && context.tried?.includes(member.endpoint) !== true) return member;
+    }
+    return undefined;
+  }
+
+  /**
+   * The slow way, for when the picker's choice is at its peer's limit of streams: of the others that have room the one with the
+   * least to do for its weight, or the next owner where calls have owners. Undefined: none was found.
+   */
+  withRoom(context: PickContext): ChannelConnection | undefined {
+    if (this.#hasOwners) return this.#nextOwnerWithRoom(context);
+    const preferred = this.#preferred;
+    const start = Math.floor(context.random() * preferred.length);
+    let best: ChannelConnection | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (let step = 0; step < Math.min(preferred.length, LOOKED_AT); step += 1) {
+      const member = preferred[(start + step) % preferred.length] as ChannelConnection;
+      const { load, weight } = member.endpoint;
+      if (!member.isReady || member.isFull || load.isSuspect) continue;
+      if (context.tried?.includes(member.endpoint) === true) continue;
+      const cost = (1 + (context.lasts === true ? load.lastingBusy : load.busy)) / weight;
+      if (cost >= least) continue;
+      best = member;
+      least = cost;
+    }
+    if (context.lasts === true) best?.endpoint.load.takeLasting();
+    return best;
+  }
+
+  #nextOwnerWithRoom(context: PickContext): ChannelConnection | undefined {
+    const passed = [...(context.tried ?? [])];
+    for (let step = 0; step < OWNERS_LOOKED_AT; step += 1) {
+      const owner = this.#picker?.pick({ ...context, tried: passed });
+      if (owner === undefined) return undefined;
+      const member = asChannelConnection(owner);
+      if (member.isReady && !member.isFull) return member;
+      passed.push(member.endpoint);
     }
     return undefined;
   }

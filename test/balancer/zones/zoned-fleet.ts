@@ -72,6 +72,7 @@ class Subchannels {
       startConnecting() {},
       addConnectivityStateListener: (listener: ConnectivityStateListener) => listeners.add(listener),
       removeConnectivityStateListener: (listener: ConnectivityStateListener) => listeners.delete(listener),
+      getRealSubchannel: () => ({}),
       getConnectivityState: () => this.#states.get(index) ?? connectivity.READY,
     } as unknown as SubchannelInterface;
     return { createSubchannel: () => subchannel } as unknown as ChannelControlHelper;
@@ -212,6 +213,12 @@ export class ZonedFleet {
         random: this.#random,
         onChange: () => {},
         onDrained: () => {},
+        deadlineMs: 2_000,
+        connectionsPerEndpoint: () => 2,
+        onAwaited: () => {},
+        onFreed: () => {},
+        onAnsweringAgain: () => {},
+        onReplaced: () => {},
       });
     });
     const preference = prefers ? new ZonePreference(() => zone, hint) : undefined;
@@ -238,7 +245,14 @@ export class ZonedFleet {
       members,
       missing: 0,
       absent: unusable.length,
-      balancing: { algorithm, slowStartMs: 0, hashBy: undefined, subsetSize: undefined, drainMs: undefined },
+      balancing: {
+        algorithm,
+        slowStartMs: 0,
+        hashBy: undefined,
+        subsetSize: undefined,
+        drainMs: undefined,
+        connectionsPerEndpoint: 2,
+      },
       breakerPlan: BREAKER_PLAN,
       subsetBreaker: undefined,
       spill: new Spill(),
