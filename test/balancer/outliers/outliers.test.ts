@@ -122,15 +122,6 @@ describe('nobody is an outlier', () => {
       nextCall: (random) => ({ method: random() < 0.1 ? '/a/Broken' : '/a/Fine', hash: -1 }),
       end: (_index, _now, _random, { method }) => (method === '/a/Broken' ? FAILED : OK),
     },
-    'where one gets more calls of a method that fails everywhere': {
-      // An eighth of the ring, which is one endpoint's or two.
-      algorithm: 'ring_hash',
-      nextCall: (random) => {
-        const hash = Math.floor(random() * 2 ** 32);
-        return { method: hash < 2 ** 29 ? '/a/Broken' : '/a/Fine', hash };
-      },
-      end: (_index, _now, random, { method }) => (method === '/a/Broken' && random() < 0.3 ? FAILED : OK),
-    },
     'where one caller in twenty fails everywhere': {
       nextCall: (random) => ({ method: random() < 0.05 ? '/a/B?poison' : '/a/B', hash: -1 }),
       end: (_index, _now, _random, { method }) => (method.endsWith('poison') ? FAILED : OK),
