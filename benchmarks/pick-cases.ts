@@ -7,6 +7,7 @@ import type { PickContext, PoolPicker } from '../src/balancer/pickers/pool-picke
 import { Pool } from '../src/balancer/tiers/pool';
 import { Spill } from '../src/balancer/tiers/spill';
 import { ZonePreference } from '../src/balancer/zones/zone-preference';
+import { FailureShares } from '../src/breaker/outlier/failure-shares';
 import { createBreakerRegistry } from '../src/breaker/registry';
 import { systemClock } from '../src/internal/clock';
 import { systemRandom } from '../src/internal/random';
@@ -139,7 +140,7 @@ function busyConnection(index: number, weights: Weights): ChannelConnection {
   } as const;
   const key = `dc1/${address}:9000`;
   const answeredAtMs = Number.NEGATIVE_INFINITY;
-  const known = { key, address, port: 9000, datacenter: 'dc1', instance, weight, load };
+  const known = { key, address, port: 9000, datacenter: 'dc1', instance, weight, load, shares: new FailureShares() };
   const endpoint = { ...known, breaker: undefined, answeredAtMs };
   // What a pool asks of a connection.
   const connection: Connection & Partial<ChannelConnection> = { endpoint, isReady: true, failure: undefined };

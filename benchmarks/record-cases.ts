@@ -3,6 +3,9 @@ import { createAttemptLink } from '../src/balancer/endpoints/load';
 import type { PickContext, PoolPicker } from '../src/balancer/pickers/pool-picker';
 import type { Breaker } from '../src/breaker/breaker';
 import type { Outcome } from '../src/breaker/outcome';
+import { FailureShares } from '../src/breaker/outlier/failure-shares';
+import { peerOutcomeOf } from '../src/breaker/outlier/peer-outcome';
+import { MethodShares } from '../src/breaker/outlier/usual-shares';
 import { createBreakerRegistry } from '../src/breaker/registry';
 import { systemClock } from '../src/internal/clock';
 import { systemRandom } from '../src/internal/random';
@@ -19,7 +22,7 @@ const NEVER_OPENS = { volumeThreshold: 1_000_000, consecutiveFailures: 0, silent
 /** The loop whose time stands beside the bars in nanoseconds: what this machine makes of simple arithmetic. */
 export const CALIBRATION = `calibration: ${CALIBRATION_STEPS} steps of xorshift`;
 
-/** What ends an attempt: its outcome goes into the breaker of its endpoint and into that of its subset. */
+/** What ends an attempt: its outcome goes into the breakers of its endpoint and its subset, and beside those of its peers. */
 export function recordCases(): BenchmarkCase[] {
   const group = 'record of one attempt into both breakers';
   return [
@@ -63,10 +66,14 @@ function createBreakers(): Breakers {
 
 function recordRunner({ endpoint, subset }: Breakers, outcomeAt: (index: number) => Outcome) {
   let nowMs = systemClock.now();
+  const shares = new FailureShares();
+  const usual = new MethodShares();
   return (count: number): unknown => {
     for (let index = 0; index < count; index += 1) {
       nowMs += STEP_MS;
       const outcome = outcomeAt(index);
+      const peerOutcome = peerOutcomeOf(outcome, outcome === 'success' ? 0 : 14);
+      if (shares.record(peerOutcome, usual, -1, nowMs)) usual.ended(peerOutcome);
       endpoint.record(endpoint.begin(nowMs), outcome, nowMs, 1, 'as told');
       subset.record(subset.begin(nowMs), outcome, nowMs, 1, 'as told');
     }

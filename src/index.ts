@@ -4,6 +4,7 @@ export type { ConnectionView } from './balancer/endpoints/endpoint-registry';
 export type { SubsetLimitView } from './balancer/limits/subset-limit';
 export type { ZonePreferenceView, ZoneView } from './balancer/zones/zone-preference';
 export type { GuardCounts, GuardView } from './breaker/guard/view';
+export type { OutlierFigures, OutlierView } from './breaker/outlier/trial';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
 export { type CallRecorder, type CallRecorderOptions, recordCalls } from './call-recorder';
 export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';

@@ -3,6 +3,7 @@ import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../s
 import { chooseSubset } from '../../src/balancer/endpoints/subsetting';
 import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
+import { FailureShares } from '../../src/breaker/outlier/failure-shares';
 import { type Random, seededRandom } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';
 import { EventHeap } from './event-heap';
@@ -166,8 +167,9 @@ export function connectionTo(index: number): Connection {
     weight: 1,
   } as const;
   const load = createEndpointLoad();
+  const shares = new FailureShares();
   const answeredAtMs = Number.NEGATIVE_INFINITY;
-  const endpoint = { key, address, port: 9000, datacenter: 'dc1', instance, weight: 1, load };
+  const endpoint = { key, address, port: 9000, datacenter: 'dc1', instance, weight: 1, load, shares };
   return { endpoint: { ...endpoint, breaker: undefined, answeredAtMs } };
 }
 

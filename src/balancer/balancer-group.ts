@@ -164,8 +164,11 @@ export class BalancerGroup {
 
   #judge(nowMs: number): boolean {
     this.#connections.look(nowMs);
+    const { endpoints } = this.#host;
     let isChanged = false;
-    for (const pool of this.#topology?.pools ?? []) if (pool.judge(nowMs)) isChanged = true;
+    for (const pool of this.#topology?.pools ?? []) {
+      if (pool.judge(nowMs, (endpoint) => endpoints.failed(endpoint, pool.breakerPlan))) isChanged = true;
+    }
     return isChanged;
   }
 

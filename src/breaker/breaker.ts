@@ -3,11 +3,13 @@ import { Circuit } from './circuit';
 import { type CheckVerdict, HealthWord } from './health-word';
 import type { Hold } from './hold';
 import type { Outcome } from './outcome';
+import type { OutlierTrial } from './outlier/trial';
 import { BYPASS, closedPermit, isProbePermit, type Permit, probePermit, ticketOf } from './permit';
 import type { ProbeGate } from './probe-gate';
 import { ResetSchedule } from './reset-schedule';
 import { type BreakerRules, causeToOpen } from './rules';
 import { Silence } from './silence';
+import { FailureStreak } from './streak';
 import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './view';
 
 /**
@@ -25,18 +27,17 @@ export class Breaker {
   readonly key: string;
   readonly level: BreakerLevel;
   readonly circuit: Circuit;
+  /** Set from when it was ejected as an outlier among its peers until it closes. Changed here only. */
+  trial: OutlierTrial | undefined;
   readonly #deps: BreakerDeps;
-  readonly #gate: ProbeGate;
+  readonly #ownGate: ProbeGate;
   #rules: BreakerRules;
   #state: BreakerState = 'closed';
   /** Which closed period this is, or the next one will be; an outcome is believed only in the period it began in. */
   #period = 0;
   #offeredUntilMs = Number.NEGATIVE_INFINITY;
   #probeSuccesses = 0;
-  #consecutiveFailures = 0;
-  /** Successes since the last failure, and how many failures in a row came before them: a success may be taken back. */
-  #consecutiveSuccesses = 0;
-  #failuresBefore = 0;
+  readonly #streak = new FailureStreak();
   readonly #silence = new Silence();
   readonly #word = new HealthWord();
   readonly #reset: ResetSchedule;
@@ -53,7 +54,7 @@ export class Breaker {
     this.key = identity.key;
     this.level = identity.level;
     this.#deps = deps;
-    this.#gate = gate;
+    this.#ownGate = gate;
     this.#rules = rules;
     this.#reset = new ResetSchedule(deps.clock, deps.random, (openForMs) => this.circuit.probe(openForMs));
     this.circuit = new Circuit(
@@ -229,8 +230,7 @@ export class Breaker {
   recordUnusable(nowMs: number, latencyMs: number, reason: string): void {
     if (this.#state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('successes', nowMs);
-    this.#consecutiveSuccesses -= 1;
-    if (this.#consecutiveSuccesses === 0) this.#consecutiveFailures = this.#failuresBefore;
+    this.#streak.successTakenBack();
     this.#count('failure', nowMs, latencyMs, reason);
   }
 
@@ -238,7 +238,7 @@ export class Breaker {
   forgiveFailure(nowMs: number): void {
     if (this.#state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('failures', nowMs);
-    if (this.#consecutiveFailures > 0) this.#consecutiveFailures -= 1;
+    this.#streak.failureTakenBack();
   }
 
   /** Opens it whatever was counted, as when the whole of a subset is shed. */
@@ -246,6 +246,12 @@ export class Breaker {
     this.#cause = because;
     this.circuit.open();
     this.#cause = undefined;
+  }
+
+  /** Its peers do better: opens it. Once half-open it gets the calls of its trial, whose judge opens it again or acquits it. */
+  eject(trial: OutlierTrial): void {
+    this.trial = trial;
+    this.open(trial.because);
   }
 
   /** Keeps it open until `letGo()`, or until it is closed by hand: no probes, whatever its own numbers say. */
@@ -282,8 +288,7 @@ export class Breaker {
    */
   giveUpLateProbe(nowMs: number): void {
     if (this.#state !== 'halfOpen' || !this.#gate.isLate(nowMs)) return;
-    this.#lastFailure = { reason: 'the probe was not answered', atMs: nowMs };
-    this.open('the probe was not answered');
+    this.#checkFailed(nowMs, 'the probe was not answered');
   }
 
   /** Lets go of what has left the window. False: nothing is left in it. Called from the registry's loop. */
@@ -295,10 +300,6 @@ export class Breaker {
     return this.#isCounting;
   }
 
-  get failuresInWindow(): number {
-    return this.circuit.tally().failures;
-  }
-
   view(nowMs: number): BreakerView {
     this.circuit.rotate(nowMs);
     const last = this.#lastFailure;
@@ -308,7 +309,7 @@ export class Breaker {
       state: this.#state,
       isEnabled: this.circuit.enabled || this.#hold !== undefined,
       counts: this.circuit.tally(),
-      consecutiveFailures: this.#consecutiveFailures,
+      consecutiveFailures: this.#streak.inARow,
       silentFailures: this.#silence.inARow,
       isDoubtful: this.isDoubtful,
       probesInMs: this.#state === 'open' && this.#hold === undefined ? this.#reset.dueInMs(nowMs) : undefined,
@@ -331,18 +332,13 @@ export class Breaker {
       this.#deps.counted(this);
     }
     if (outcome === 'success') {
-      if (this.#consecutiveFailures > 0) {
-        this.#failuresBefore = this.#consecutiveFailures;
-        this.#consecutiveFailures = 0;
-        this.#consecutiveSuccesses = 0;
-      }
-      this.#consecutiveSuccesses += 1;
+      this.#streak.succeeded();
       this.heard();
       this.circuit.countSuccess(latencyMs, nowMs, false);
       return;
     }
     this.#fail(outcome, nowMs, latencyMs, reason);
-    const streaks = { consecutiveFailures: this.#consecutiveFailures, silentFailures: this.#silence.inARow };
+    const streaks = { consecutiveFailures: this.#streak.inARow, silentFailures: this.#silence.inARow };
     const because = causeToOpen(this.#rules, streaks, () => this.circuit.tally());
     if (because !== undefined) this.open(because);
   }
@@ -354,11 +350,11 @@ export class Breaker {
       return;
     }
     this.#fail(outcome, nowMs, latencyMs, reason);
-    this.open('the probe failed');
+    if (this.trial === undefined) this.open('the probe failed');
   }
 
   #fail(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
-    this.#consecutiveFailures += 1;
+    this.#streak.failed();
     this.#silence.inARow = outcome === 'silent' ? this.#silence.inARow + 1 : 0;
     this.#word.withdraw();
     this.#lastFailure = { reason, atMs: nowMs };
@@ -368,6 +364,10 @@ export class Breaker {
   #checkFailed(nowMs: number, reason: string): void {
     this.#lastFailure = { reason, atMs: nowMs };
     this.open(reason);
+  }
+
+  get #gate(): ProbeGate {
+    return this.trial ?? this.#ownGate;
   }
 
   /** Closed, and its last attempts were silent, if not enough of them to open it. */
@@ -380,15 +380,17 @@ export class Breaker {
     const nowMs = this.#deps.clock.now();
     this.#badSinceMs ??= nowMs;
     this.#openedBecause = this.#cause ?? 'opened by hand';
-    if (this.#hold === undefined) this.#reset.opened(nowMs, this.#state === 'halfOpen', this.#rules);
+    const isAgain = this.#state === 'halfOpen' || this.trial?.isRelapse === true;
+    if (this.#hold === undefined) this.#reset.opened(nowMs, isAgain, this.#rules);
     this.#change('open', 'open');
   }
 
   #closed(): void {
     this.#hold = undefined;
+    this.trial = undefined;
     this.#reset.cancel();
     this.#period += 1;
-    this.#consecutiveFailures = 0;
+    this.#streak.clear();
     this.#silence.broken();
     this.#badSinceMs = undefined;
     this.#openedBecause = undefined;

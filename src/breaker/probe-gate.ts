@@ -74,14 +74,15 @@ export class SingleProbe implements ProbeGate {
 /** One probe in `everyMs`, however many are out; no lease is needed, as none keeps the next one waiting. */
 export class ProbeTrickle implements ProbeGate {
   readonly successesToClose: number;
-  readonly #everyMs: number;
+  /** What comes next waits for so long after the last one began. */
+  protected everyMs: number;
   #nextAtMs = Number.NEGATIVE_INFINITY;
   #issued = 0;
   /** Tickets up to this one are of an earlier half-open period. */
   #stale = 0;
 
   constructor(everyMs: number, successesToClose: number) {
-    this.#everyMs = everyMs;
+    this.everyMs = everyMs;
     this.successesToClose = successesToClose;
   }
 
@@ -91,7 +92,7 @@ export class ProbeTrickle implements ProbeGate {
 
   begin(nowMs: number): number {
     if (nowMs < this.#nextAtMs) return 0;
-    this.#nextAtMs = nowMs + this.#everyMs;
+    this.#nextAtMs = nowMs + this.everyMs;
     this.#issued += 1;
     return this.#issued;
   }

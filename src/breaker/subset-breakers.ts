@@ -75,7 +75,7 @@ export class SubsetBreakers {
     if (subset.plan.fallback === undefined) return;
     const breakers = [...subset.breakers.values()];
     const bad = breakers.filter((other) => other.state !== 'closed');
-    if (bad.length < 2 && breaker.failuresInWindow < FAILURES_ANYWHERE) return;
+    if (bad.length < 2 && breaker.circuit.tally().failures < FAILURES_ANYWHERE) return;
     subset.isShedEverywhere = true;
     for (const other of breakers) if (other.state === 'closed') other.open(`opened with ${breaker.key}`);
   }

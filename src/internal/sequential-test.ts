@@ -53,6 +53,12 @@ export function evidenceAbove(counts: Counts, limit: number, prior: Prior = FEW)
   return marginal(counts, prior) - likelihood(counts, share);
 }
 
+/** Evidence that the share of bad calls is below `limit` (0..1, exclusive). Same guarantee. */
+export function evidenceBelow(counts: Counts, limit: number, prior: Prior = FEW): number {
+  const share = Math.max(limit, shareOf(counts));
+  return marginal(counts, prior) - likelihood(counts, share);
+}
+
 /** What evidence must reach so that it errs with a chance of at most `rate`. */
 export function evidenceNeeded(rate: number): number {
   return -Math.log(rate);

@@ -101,11 +101,12 @@ function lowerCased(labels: Readonly<Record<string, string>>): Record<string, st
 }
 
 function heldOut(endpoint: EndpointInspection): string | undefined {
-  const { status, weight, breaker, connections, failure, isShunned } = endpoint;
+  const { status, weight, breaker, connections, failure, isShunned, outlier } = endpoint;
   if (status === 'critical') return 'critical in Consul';
   if (weight <= 0) return 'weight 0';
   if (breaker?.isEnabled === true && breaker.state !== 'closed') {
-    const when = breaker.probesInMs === undefined ? 'due for a probe' : `probe in ${Math.round(breaker.probesInMs)} ms`;
+    const next = outlier === undefined ? 'due for a probe' : 'on trial with a tenth of its share';
+    const when = breaker.probesInMs === undefined ? next : `probe in ${Math.round(breaker.probesInMs)} ms`;
     return `breaker ${breaker.state}: ${breaker.openedBecause ?? 'opened by hand'}, ${when}`;
   }
   if (connections.length > 0 && !connections.includes('ready')) return failure ?? 'not connected yet';

@@ -4,6 +4,7 @@ import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint
 import type { SubsetLimitView } from '../balancer/limits/subset-limit';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/view';
+import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
 import type { DatacenterState, Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
@@ -120,6 +121,8 @@ export interface EndpointInspection {
   readonly isSuspect: boolean;
   /** It answers far more slowly than its peers, and gets hardly more than a measuring call now and then. */
   readonly isShunned: boolean;
+  /** It was ejected for failing more often than its peers, with these figures; undefined when it was not, and once it is back. */
+  readonly outlier: OutlierView | undefined;
   /** Undefined until its first failure. */
   readonly breaker: BreakerView | undefined;
   /** One for each group of channels that share their connections: those with equal credentials and options. */
@@ -224,6 +227,7 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       share: endpoint.load.share.factor,
       isSuspect: endpoint.load.isSuspect,
       isShunned: endpoint.load.pace.isShunned,
+      outlier: endpoint.breaker?.trial?.view(),
       breaker: endpoint.breaker?.view(service.clock.now()),
       connections: connections.map((connection) => connection.stateName),
       sessions: connections.flatMap((connection) => connection.sessions),

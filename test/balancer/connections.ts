@@ -2,6 +2,7 @@ import type { Connection, Endpoint } from '../../src/balancer/endpoints/endpoint
 import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/balancer/endpoints/load';
 import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
+import { FailureShares } from '../../src/breaker/outlier/failure-shares';
 import type { Random } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';
 
@@ -34,6 +35,7 @@ export function endpointAt(index: number, weight = 1): Endpoint {
     instance,
     weight,
     load: createEndpointLoad(),
+    shares: new FailureShares(),
     breaker: undefined,
     answeredAtMs: Number.NEGATIVE_INFINITY,
   };

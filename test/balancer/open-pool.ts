@@ -37,6 +37,11 @@ export const BREAKER_PLAN: BreakerPlan = {
   failureStatusCodes: new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED']),
 };
 
+/** Where nobody fails, nobody is ejected. */
+export function noBreaker(): never {
+  throw new Error('nobody was to be ejected');
+}
+
 /** A real pool of endpoints that are all connected. */
 export function openPool(
   endpoints: readonly Endpoint[],

@@ -175,7 +175,7 @@ describe('a subset everywhere', () => {
       clock.advance(1000);
     }
     record(dead, 'failure');
-    expect(dead.failuresInWindow).toBe(11);
+    expect(dead.circuit.tally().failures).toBe(11);
     expect([dead.state, healthy.state]).toEqual(['open', 'closed']);
   });
 

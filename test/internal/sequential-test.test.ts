@@ -4,6 +4,7 @@ import { seededRandom } from '../../src/internal/random';
 import {
   type Counts,
   evidenceAbove,
+  evidenceBelow,
   evidenceNeeded,
   evidenceOfExcess,
   evidenceOfNoExcess,
@@ -106,5 +107,25 @@ describe('evidence', () => {
     const stable = { calls: 9_500, bad: 48 };
     const evidence = [0, 0.01, 0.02, 0.03].map((margin) => evidenceOfExcess(canary, stable, margin));
     expect(evidence).toEqual([...evidence].sort((a, b) => b - a));
+  });
+});
+
+describe('evidence that a share is below a limit', () => {
+  it('is that of the good calls being above the rest', () => {
+    for (const [calls, bad] of [
+      [30, 0],
+      [100, 7],
+      [1_000, 150],
+    ] as const) {
+      const prior = { bad: 0.5, good: 0.5 };
+      const turned = evidenceAbove({ calls, bad: calls - bad }, 0.9, prior);
+      expect(evidenceBelow({ calls, bad }, 0.1, prior)).toBeCloseTo(turned, 6);
+    }
+  });
+
+  it('takes 26 good calls to rule out one in ten with an error of one in ten', () => {
+    const needed = evidenceNeeded(0.1);
+    expect(evidenceBelow({ calls: 25, bad: 0 }, 0.1)).toBeLessThan(needed);
+    expect(evidenceBelow({ calls: 28, bad: 0 }, 0.1)).toBeGreaterThanOrEqual(needed);
   });
 });

@@ -1,4 +1,5 @@
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
+import { peerOutcomeOf } from '../../breaker/outlier/peer-outcome';
 import type { Permit } from '../../breaker/permit';
 import { NO_PERMIT } from '../../breaker/permit';
 import type { Metadata } from '../../internal/grpc';
@@ -7,6 +8,7 @@ import type { BalancerHost } from '../host';
 import { patienceMs } from '../probes/probe-limit';
 import { isProbeCall } from '../probes/probe-traffic';
 import type { Pool } from '../tiers/pool';
+import type { MethodTime } from './method-times';
 import { notePeerLoad, pushbackOf } from './peer-load';
 import type { AttemptEnding, RoutedCall } from './routed-call';
 
@@ -103,6 +105,8 @@ export interface AttemptEnd {
   readonly respondedAtMs: number;
   /** What good answers of its method usually take at its endpoint; 0 when unknown. */
   readonly usualMs: number;
+  /** Of its method. */
+  readonly time: MethodTime;
 }
 
 /** Judges an ended attempt and tells both breakers. Called once for each attempt that started. */
@@ -137,6 +141,7 @@ export function settleAttempt(
   call.pushbackMs = facts.pushbackMs;
   call.wasLess = outcome === 'less';
   notePeerLoad(host.endpoints, endpoint, outcome, end.code, facts.pushbackMs, end.trailers, nowMs);
+  compareWithPeers(call, endpoint, end, permits, outcome, nowMs);
   const isFailure = outcome === 'failure' || outcome === 'silent';
   if (isFailure && pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
   const { breaker } = endpoint;
@@ -152,12 +157,31 @@ export function settleAttempt(
   return outcome;
 }
 
+/** Counts it for the comparison with other endpoints. Before the breaker hears of it: a trial's call belongs to its trial. */
+function compareWithPeers(
+  { hash }: RoutedCall,
+  { shares, breaker }: Endpoint,
+  { code, time }: AttemptEnd,
+  permits: Permits,
+  outcome: Outcome,
+  nowMs: number,
+): void {
+  const peerOutcome = peerOutcomeOf(outcome, code);
+  if (peerOutcome === 'none') return;
+  const trial = breaker?.trial;
+  if (trial === undefined) {
+    // What was counted nowhere teaches nothing of its method.
+    if (shares.record(peerOutcome, time.shares, hash, nowMs)) time.shares.ended(peerOutcome);
+  } else if (breaker?.isProbe(permits.endpoint) === true) trial.ended(peerOutcome, time.shares);
+}
+
 /** The answer of an attempt that was settled as a success cannot be used. */
 export function settleUnusable(host: BalancerHost, call: RoutedCall, details: string): void {
   const { answeredAt: endpoint, answeredIn: pool } = call;
   if (endpoint === undefined || pool === undefined) return;
   const nowMs = host.clock.now();
   if (pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
+  endpoint.shares.recordUnusable(nowMs);
   endpoint.breaker?.recordUnusable(nowMs, 0, details);
   pool.subsetBreaker?.recordUnusable(nowMs, 0, details);
 }
@@ -194,6 +218,7 @@ function repeats(call: RoutedCall, endpoint: Endpoint, pool: Pool, code: number,
   const { failedAt } = call;
   const isSame = failedAt !== undefined && failedAt !== endpoint && call.failedWith === code;
   if (isSame && nowMs - failedAt.answeredAtMs < WELL_MS) {
+    failedAt.shares.forgive(nowMs);
     failedAt.breaker?.forgiveFailure(nowMs);
     call.failedIn?.subsetBreaker?.forgiveFailure(nowMs);
     call.failedAt = undefined;

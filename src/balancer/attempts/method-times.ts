@@ -1,3 +1,5 @@
+import { MethodShares } from '../../breaker/outlier/usual-shares';
+
 /** Calls that take so long, in milliseconds, may well wait rather than work. */
 export const LONG_MS = 300;
 /** Methods remembered; a service has some dozens, and what makes names up must not fill the memory. The rest share one. */
@@ -27,6 +29,8 @@ export class MethodTime {
   /** Good answers so far. */
   answers = 0;
   #answeredAtMs = 0;
+  /** Which share of its calls fails, over all endpoints. */
+  readonly shares: MethodShares = new MethodShares();
   /**
    * A call of it brought a second message: it is a stream, though nobody has shown its definition. Set by attempts of
    * calls of unknown kind.

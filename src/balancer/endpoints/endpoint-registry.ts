@@ -1,3 +1,5 @@
+import type { Breaker } from '../../breaker/breaker';
+import { FailureShares } from '../../breaker/outlier/failure-shares';
 import type { BreakerRegistry } from '../../breaker/registry';
 import type { StallDetector } from '../../breaker/stall';
 import type { Instance } from '../../discovery/source';
@@ -166,8 +168,9 @@ export class EndpointRegistry {
   }
 
   /** The endpoint's breaker, made now if this is its first failure. */
-  failed(endpoint: Endpoint, plan: BreakerPlan): void {
+  failed(endpoint: Endpoint, plan: BreakerPlan): Breaker {
     endpoint.breaker ??= this.#deps.breakers.failed(endpoint.key, plan);
+    return endpoint.breaker;
   }
 
   subscribe(listener: EndpointsChanged, judge: EndpointsJudge): () => void {
@@ -268,6 +271,7 @@ export class EndpointRegistry {
       instance,
       weight: instance.weight,
       load: this.#deps.createLoad(),
+      shares: new FailureShares(),
       breaker: undefined,
       answeredAtMs: Number.NEGATIVE_INFINITY,
     };

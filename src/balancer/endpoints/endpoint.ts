@@ -1,4 +1,5 @@
 import type { Breaker } from '../../breaker/breaker';
+import type { FailureShares } from '../../breaker/outlier/failure-shares';
 import type { Instance } from '../../discovery/source';
 import type { EndpointLoad } from './load';
 
@@ -18,6 +19,8 @@ export interface Endpoint {
   /** Weight in force: the instance's, reduced during slow start and where it turns calls away. > 0. */
   weight: number;
   readonly load: EndpointLoad;
+  /** How many of its attempts failed lately: its pools compare it with its peers. */
+  readonly shares: FailureShares;
   /** Undefined until its first failure. */
   breaker: Breaker | undefined;
   /** When it last answered a call well, in monotonic milliseconds; -Infinity before. */

@@ -1,5 +1,6 @@
 import type { Breaker } from '../../breaker/breaker';
 import { chooseHeldOut } from '../../breaker/ejection';
+import { OutlierJudge } from '../../breaker/outlier/judge';
 import type { Random } from '../../internal/random';
 import { sameItems } from '../../internal/same-items';
 import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
@@ -69,6 +70,7 @@ export class Pool {
   readonly limit: SubsetLimit | undefined;
   readonly #parts: PoolParts;
   readonly #deps: PoolDeps;
+  readonly #endpoints: readonly Endpoint[];
   #picker: PoolPicker | undefined;
   #preferred: readonly ChannelConnection[] = [];
   #weights: readonly number[] = [];
@@ -77,6 +79,7 @@ export class Pool {
   #shunned: readonly ChannelConnection[] = [];
   #suspects: readonly ChannelConnection[] = [];
   #onTrial: readonly ChannelConnection[] = [];
+  readonly #outliers = new OutlierJudge();
   #judgedAtMs = Number.NEGATIVE_INFINITY;
   #balancedAtMs = Number.NEGATIVE_INFINITY;
   #healthy = 0;
@@ -94,6 +97,7 @@ export class Pool {
     this.limit = parts.limit;
     this.#parts = parts;
     this.#deps = deps;
+    this.#endpoints = parts.members.map(({ endpoint }) => endpoint);
     this.refresh(nowMs);
   }
 
@@ -176,10 +180,16 @@ export class Pool {
     return undefined;
   }
 
-  /** Compares the members with one another. Called on each tick; true when one is to be treated otherwise than before. */
-  judge(nowMs: number): boolean {
+  /**
+   * Compares the members with one another. Called on each tick; true when one is to be treated otherwise than before. Those
+   * that fail more often than others are ejected by their breakers, which tell of it themselves.
+   */
+  judge(nowMs: number, breakerOf: (endpoint: Endpoint) => Breaker): boolean {
     this.#parts.zones?.tick(nowMs);
     const isBalanced = this.#balance(nowMs);
+    if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return isBalanced;
+    this.#judgedAtMs = nowMs;
+    this.#outliers.judge(this.#endpoints, this.breakerPlan, breakerOf, nowMs);
     return this.#judgePaces(nowMs) || isBalanced;
   }
 
@@ -188,7 +198,7 @@ export class Pool {
     if (nowMs - this.#balancedAtMs < SHARE_PERIOD_MS) return false;
     this.#balancedAtMs = nowMs;
     const { algorithm } = this.#parts.balancing;
-    const endpoints = this.members.map(({ endpoint }) => endpoint);
+    const endpoints = this.#endpoints;
     const shares = endpoints.map(({ load }) => load.share);
     // Calls that have an endpoint of their own keep it.
     const isMoved = this.#hasOwners ? shares.filter((share) => share.reset()).length > 0 : balanceShares(shares, nowMs);
@@ -198,8 +208,6 @@ export class Pool {
 
   #judgePaces(nowMs: number): boolean {
     if (!this.#mayShun) return false;
-    if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return false;
-    this.#judgedAtMs = nowMs;
     const admitted = this.#connected.filter((member) => !isBroken(member));
     return judgePaces(
       admitted.map(({ endpoint }) => endpoint.load.pace),

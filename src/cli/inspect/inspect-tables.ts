@@ -117,7 +117,11 @@ function freshnessOf({ freshness, staleForMs, isHeld, connectOnly }: DatacenterI
 
 function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
   const { subsets, status, inFlight, latencyMs, breaker, connections, failure } = endpoint;
-  const doubts = [...(endpoint.isSuspect ? ['suspect'] : []), ...(endpoint.isShunned ? ['shunned'] : [])];
+  const doubts = [
+    ...(endpoint.isSuspect ? ['suspect'] : []),
+    ...(endpoint.isShunned ? ['shunned'] : []),
+    ...(endpoint.outlier === undefined ? [] : ['outlier']),
+  ];
   // An older process says nothing of it.
   if (endpoint.share < 1) doubts.push(`wants less: ${Math.round(100 * endpoint.share)} %`);
   const connection = connections.length === 0 ? 'none' : [...new Set(connections)].join(', ');

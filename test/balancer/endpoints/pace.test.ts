@@ -4,7 +4,7 @@ import { Pace } from '../../../src/balancer/endpoints/pace';
 import { judgePaces } from '../../../src/balancer/pickers/laggards';
 import { seededRandom } from '../../../src/internal/random';
 import { endpointAt } from '../connections';
-import { openPool } from '../open-pool';
+import { noBreaker, openPool } from '../open-pool';
 
 /** Each pace answers `perTick` times in each 100 ms, as fast as is said for it; judged after each. */
 function answer(
@@ -197,7 +197,7 @@ describe('a pool', () => {
   it('leaves out the slow one, except for its measuring calls', () => {
     const endpoints = [0, 1, 2].map((index) => endpointAt(index));
     const { pool, members } = openPool(endpoints, seededRandom(1));
-    makeIll(endpoints, (nowMs) => pool.judge(nowMs));
+    makeIll(endpoints, (nowMs) => pool.judge(nowMs, noBreaker));
     pool.refresh(2_000);
     expect(pool.shunned).toEqual([members[0]]);
     const context = { random: seededRandom(2), hash: -1, tried: undefined };
@@ -211,7 +211,7 @@ describe('a pool', () => {
   it('keeps to the shares of an algorithm that does not go by latency', () => {
     const endpoints = [0, 1, 2].map((index) => endpointAt(index));
     const { pool, members } = openPool(endpoints, seededRandom(1), 'round_robin');
-    makeIll(endpoints, (nowMs) => pool.judge(nowMs));
+    makeIll(endpoints, (nowMs) => pool.judge(nowMs, noBreaker));
     pool.refresh(2_000);
     expect(pool.shunned).toEqual([]);
     const context = { random: seededRandom(2), hash: -1, tried: undefined };

@@ -3,7 +3,7 @@ import type { Pool } from '../../../src/balancer/tiers/pool';
 import { seededRandom } from '../../../src/internal/random';
 import { printFact } from '../../support/figure';
 import { endpointAt } from '../connections';
-import { openPool } from '../open-pool';
+import { noBreaker, openPool } from '../open-pool';
 import { type SimulationWindow, simulate } from '../pool-simulation';
 
 const LATENCY_MS = 10;
@@ -27,7 +27,7 @@ function run({ size, callsPerSecond, noise, seed, factor = 20 }: Run, limitsMs: 
   let tickMs = 0;
   const ticked = (nowMs: number): void => {
     tickMs = nowMs;
-    if (pool.judge(nowMs)) pool.refresh(nowMs);
+    if (pool.judge(nowMs, noBreaker)) pool.refresh(nowMs);
   };
   const picker = {
     pick: (context: Parameters<NonNullable<Pool['picker']>['pick']>[0]) =>

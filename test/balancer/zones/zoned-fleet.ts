@@ -18,7 +18,7 @@ import { type Random, seededRandom } from '../../../src/internal/random';
 import type { Algorithm } from '../../../src/policy/document';
 import { FakeClock } from '../../../src/testing/fake-clock';
 import { endpointAt } from '../connections';
-import { BREAKER_PLAN } from '../open-pool';
+import { BREAKER_PLAN, noBreaker } from '../open-pool';
 
 export interface ZonedFleetOptions {
   /** Zone of each instance; undefined: it has none. */
@@ -193,7 +193,7 @@ export class ZonedFleet {
         for (const { connections, pool } of this.#clients) {
           let isChanged = false;
           for (const { endpoint } of connections) if (endpoint.load.sweep(this.#sweepAtMs)) isChanged = true;
-          if (pool.judge(this.#sweepAtMs) || isChanged) pool.refresh(this.#sweepAtMs);
+          if (pool.judge(this.#sweepAtMs, noBreaker) || isChanged) pool.refresh(this.#sweepAtMs);
         }
         this.#sweepAtMs += TICK_MS;
       }

@@ -33,6 +33,8 @@ interface Behaviour {
   readonly reportMs?: number;
   /** Answers each call at once with this status. */
   readonly code?: number;
+  /** Only every so many calls; each one when left out. */
+  readonly failsEvery?: number;
   /** Streams stay silent, or send one event after so long and end. */
   readonly firstEventMs?: number;
 }
@@ -51,8 +53,8 @@ async function startServer(name: string, behaviour: Behaviour, hasHealth: boolea
   const server = new grpc.Server();
   let gets = 0;
   const after = (ms: number, callback: grpc.sendUnaryData<Buffer>): void => {
-    const { code } = field.behaviour;
-    if (code === undefined) setTimeout(() => callback(null, Buffer.from(name)), ms);
+    const { code, failsEvery = 1 } = field.behaviour;
+    if (code === undefined || gets % failsEvery !== 0) setTimeout(() => callback(null, Buffer.from(name)), ms);
     else callback({ code, details: 'as told' });
   };
   const stream = (call: grpc.ServerWritableStream<Buffer, Buffer> | grpc.ServerDuplexStream<Buffer, Buffer>): void => {
