@@ -217,6 +217,12 @@ function parseOverrides(text: string): Map<string, EnvironmentOverride> {
         `GRAYLANE_OVERRIDE: ${shown} (expected: service:subset or service:datacenter=name, separated by commas)`,
       );
     }
+    if (overrides.has(service)) {
+      throw new GraylaneError(
+        'INVALID_OPTION',
+        `GRAYLANE_OVERRIDE: ${service} twice (expected: one entry for each service)`,
+      );
+    }
     const { to, datacenter } = match;
     overrides.set(service, {
       ...(to === undefined ? {} : { to }),

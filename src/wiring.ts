@@ -13,6 +13,7 @@ import type { FiguresPlace } from './figures/lane-figures';
 import type { Clock } from './internal/clock';
 import type { Logger } from './internal/logger';
 import type { Random } from './internal/random';
+import { nearest } from './internal/spelling';
 import type { FileReference, ParsedOptions } from './options';
 import { compileChain } from './policy/chain/compile';
 import { compilePolicy, emptyPlan } from './policy/compile';
@@ -53,6 +54,7 @@ export class Wiring {
   /** Plans of inline documents, so that one is not compiled again when its source delivers it. */
   readonly #compiled = new WeakMap<object, Plan>();
   readonly #store: StateStore | undefined;
+  readonly #warnedOf = new Set<string>();
   #staticSource: StaticSource | undefined;
 
   constructor(options: ParsedOptions, deps: Deps) {
@@ -114,6 +116,7 @@ export class Wiring {
 
   rules(service: string): PolicyRules {
     const override = this.#options.overrides.get(service);
+    if (override === undefined) this.#warnOfMisspeltOverride(service);
     const overridden = override === undefined ? {} : { override };
     return {
       compile: (reading) => {
@@ -189,6 +192,18 @@ export class Wiring {
   close(): void {
     for (const source of this.#sources.values()) source.close();
     for (const client of this.#clients.values()) client.close();
+  }
+
+  /** An entry of GRAYLANE_OVERRIDE that names no service does nothing, and nobody would notice. */
+  #warnOfMisspeltOverride(service: string): void {
+    const { overrides } = this.#options;
+    const near = nearest(service, [...overrides.keys()]);
+    if (near === undefined || this.#warnedOf.has(service)) return;
+    this.#warnedOf.add(service);
+    this.#deps.logger.warn('GRAYLANE_OVERRIDE does not name this service, but one that is spelt alike', {
+      service,
+      named: near,
+    });
   }
 
   #readPolicies(): void {

@@ -61,7 +61,15 @@ export interface DatacenterState {
   readonly similar?: string;
   /** For each filter expression, the keys (`Instance.key`) that Consul says match. */
   readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Filter expressions that are not answered at present, and why. None where left out. */
+  readonly filterFailures?: ReadonlyMap<string, FilterFailure>;
   readonly freshness: Freshness;
+}
+
+export interface FilterFailure {
+  readonly reason: string;
+  /** Consul cannot evaluate the expression, and will not until it is another one. */
+  readonly isRefused: boolean;
 }
 
 export type Freshness =

@@ -116,8 +116,12 @@ function buildPlan(
     return compileRoute(route, position, defaultSubset, decide);
   });
   const balancing = resolveBalancing(document.balancing);
-  const { override, warnings: overrideWarnings } = compileOverride(document.override, options.override, (subset) =>
-    subset === undefined ? fallthrough : findDecision(fallthrough, findDestination(destinations, subset, false)),
+  const { override, warnings: overrideWarnings } = compileOverride(
+    document.override,
+    options.override,
+    (subset) =>
+      subset === undefined ? fallthrough : findDecision(fallthrough, findDestination(destinations, subset, false)),
+    [...subsets.keys()],
   );
   Object.assign(plan, {
     service: options.service,

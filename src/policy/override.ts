@@ -1,3 +1,4 @@
+import { nearest } from '../internal/spelling';
 import type { OverrideDocument } from './document';
 import type { Decision, OverridePlan, PolicyProblem } from './plan';
 import { createProblemList } from './problems';
@@ -18,6 +19,7 @@ export function compileOverride(
   written: OverrideDocument | undefined,
   environment: EnvironmentOverride | undefined,
   decisionTo: (subset: string | undefined) => Decision | undefined,
+  subsets: readonly string[],
 ): { readonly override: OverridePlan | undefined; readonly warnings: readonly PolicyProblem[] } {
   const warnings = createProblemList(undefined);
   const asked = environment?.to !== undefined || environment?.datacenter !== undefined;
@@ -36,7 +38,13 @@ export function compileOverride(
         warnings: [],
       };
     }
-    warnings.report(['override', 'to'], environment.to, 'a subset of the policy; GRAYLANE_OVERRIDE is not applied');
+    const meant = nearest(environment.to ?? '', subsets);
+    const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+    warnings.report(
+      ['override', 'to'],
+      environment.to,
+      `a subset of the policy${hint}; GRAYLANE_OVERRIDE is not applied`,
+    );
   }
   const decision = written === undefined ? undefined : decisionTo(written.to);
   if (written === undefined || decision === undefined) return { override: undefined, warnings: warnings.problems };

@@ -22,6 +22,13 @@ function describe(service: string, problems: readonly PolicyProblem[]): string {
   return `policy of ${service} refused, ${count}:${lines.join('')}${rest}`;
 }
 
+/** `/etc/payments.yaml:12:5 routes[1].split[0].weight: -1 (expected: >= 0)`, as far as file and line are known. */
+export function locateProblem(place: string | undefined, problem: PolicyProblem): string {
+  const told = describeProblem(problem);
+  if (place === undefined) return told;
+  return problem.line === undefined ? `${place}: ${told}` : `${place}:${told}`;
+}
+
 /** One line: `12:5 routes[1].split[0].weight: -1 (expected: >= 0)`, the position only where it is known. */
 function describeProblem(problem: PolicyProblem): string {
   return problem.line === undefined ? problem.message : `${problem.line}:${problem.column ?? 1} ${problem.message}`;

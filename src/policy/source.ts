@@ -31,6 +31,8 @@ export type PolicyReading =
       readonly format: 'json' | 'yaml' | 'object';
       /** Consul ModifyIndex, where there is one. */
       readonly index?: string;
+      /** Where its text stands, for messages: a path, a key. */
+      readonly place?: string;
       /** Where it came from, when that is not the origin of the source that delivers it. */
       readonly origin?: PolicyOrigin;
     };

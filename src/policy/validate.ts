@@ -6,6 +6,7 @@ import type { Positions } from './positions';
 import { createProblemList, note, type ProblemList } from './problems';
 import { isLaterVersion, SDK_VERSION } from './sdk-version';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
+import { checkFilters } from './validation/filters';
 import { warnOfUnreachable } from './validation/reachability';
 import { checkReferences } from './validation/references';
 import { checkRoutes } from './validation/routes';
@@ -58,6 +59,7 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
     checkRoutes(ownValue(document, 'routes'), problems);
     checkTuning(document, problems);
     checkZones(document, problems);
+    checkFilters(ownValue(document, 'subsets'), problems, warnings);
     warnOfUnreachable(ownValue(document, 'routes'), warnings);
     warnOfUnseenStickiness(ownValue(document, 'routes'), warnings);
     warnOfOpenSubsets(ownValue(document, 'subsets'), warnings);

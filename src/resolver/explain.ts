@@ -7,7 +7,7 @@ import { explainRouting, type RoutingExplanation } from '../routing/explain';
 import { labelsOf } from '../routing/labels';
 import { membershipOf } from '../snapshot/membership';
 import { decidingPlan } from '../snapshot/snapshot';
-import { tierOrder } from '../snapshot/tiers';
+import { usedTiers } from '../snapshot/tiers';
 import { type EndpointInspection, inspectEndpoints, inspectZones } from './inspect';
 import type { LaneMode } from './policy-state';
 import type { Service } from './service';
@@ -76,16 +76,15 @@ export function explainCall(
   const zones = inspectZones(service);
   const limits = service.limits.views();
   const views = service.breakers.views().filter(({ level, state }) => level === 'subset' && state !== 'closed');
-  const tiers = tierOrder(plan, decision, membership.datacenters)
-    .filter(({ datacenter }) => decision.datacenters?.includes(datacenter) ?? true)
-    .map(({ subset, datacenter }) => ({
-      subset,
-      datacenter,
-      shed: views.find(({ key }) => key === `${subset}@${datacenter}`),
-      limit: limits.find((each) => each.subset === subset),
-      zones: zones.find((each) => each.subset === subset && each.datacenter === datacenter),
-      endpoints: endpoints.filter((each) => each.datacenter === datacenter && each.subsets.includes(subset)),
-    }));
+  const choice = { ...decision, datacenters: decision.datacenters, force: decision.force };
+  const tiers = usedTiers(plan, choice, membership).map(({ subset, datacenter }) => ({
+    subset,
+    datacenter,
+    shed: views.find(({ key }) => key === `${subset}@${datacenter}`),
+    limit: limits.find((each) => each.subset === subset),
+    zones: zones.find((each) => each.subset === subset && each.datacenter === datacenter),
+    endpoints: endpoints.filter((each) => each.datacenter === datacenter && each.subsets.includes(subset)),
+  }));
   return {
     service: service.service,
     revision: plan.revision,

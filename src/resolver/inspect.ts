@@ -10,6 +10,7 @@ import type { DatacenterState, Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
 import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { membershipOf } from '../snapshot/membership';
+import { shortfallsOf } from '../snapshot/shortfalls';
 import { decidingPlan } from '../snapshot/snapshot';
 import type { ClientZoneView } from './client-zone';
 import type { LaneMode } from './policy-state';
@@ -63,6 +64,11 @@ export interface PolicyInspection {
   /** The compiled discovery chain, when the policy comes from Consul's config entries. */
   readonly chain: object | undefined;
   readonly warnings: readonly PolicyProblem[];
+  /**
+   * What it asks for and cannot have at present: filters that Consul does not evaluate, so that their subsets are empty, and
+   * an override to a datacenter where nobody is, which calls do not go by.
+   */
+  readonly shortfalls: readonly PolicyProblem[];
   /** The newest revision was refused: what is wrong with it. The policy above is still in force. */
   readonly rejected: { readonly index: string | undefined; readonly problems: readonly PolicyProblem[] } | undefined;
   /** The last attempt to read it failed. */
@@ -136,6 +142,11 @@ export function inspectService(service: Service): ServiceInspection {
   const { snapshot, policyState } = service;
   const membership = snapshot === undefined ? undefined : membershipOf(decidingPlan(snapshot), snapshot.instances);
   const { plan } = policyState;
+  const deciding = snapshot === undefined ? undefined : decidingPlan(snapshot);
+  const shortfalls =
+    snapshot === undefined || deciding === undefined
+      ? []
+      : shortfallsOf(deciding, snapshot.instances, service.clock.wallNow());
   return {
     service: service.service,
     target: formatTarget(service.target),
@@ -149,6 +160,7 @@ export function inspectService(service: Service): ServiceInspection {
       document: plan?.document,
       chain: plan?.chain,
       warnings: plan?.warnings ?? [],
+      shortfalls,
       rejected: policyState.rejected,
       failure: policyState.failure,
       isOrphaned: policyState.isOrphaned,

@@ -3,12 +3,20 @@ import type { StateStore } from '../discovery/state-store';
 import type { Clock } from '../internal/clock';
 import type { Logger } from '../internal/logger';
 import type { Plan } from '../policy/plan';
+import { locateProblem } from '../policy/policy-error';
 import type { PolicySource, PolicyWatch } from '../policy/source';
+import { shortfallsOf } from '../snapshot/shortfalls';
 import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snapshot';
 import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from './lookup-watches';
 import { reportPolicyChange } from './policy-report';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
-import { describeUnknown, isInstanceSetKnown, sameInstances, withRememberedLookups } from './readiness';
+import {
+  describeUnknown,
+  isFilterSettled,
+  isInstanceSetKnown,
+  sameInstances,
+  withRememberedLookups,
+} from './readiness';
 import { fromStored, type Remembered, toStored } from './remembered';
 import { RememberedHold } from './remembered-hold';
 import { formatTarget, type Target } from './target';
@@ -52,6 +60,7 @@ export class Knowledge {
   #delivered: SourceState | undefined;
   #instances: InstanceSet | undefined;
   #filters: readonly string[] = [];
+  #shortfalls: readonly string[] = [];
   #versions = 0;
   /** What an earlier process knew has been read, or there is nothing to read. */
   #isRecalled = true;
@@ -116,9 +125,10 @@ export class Knowledge {
       const former = this.#policy;
       // What was in force before an idle spell is still the last good policy when it can't be read again.
       const known = former.plan === undefined && reading.kind !== 'present' ? this.#remembered?.policy : undefined;
-      this.#policy = nextPolicyState(known ?? former, reading, this.#options.rules);
+      this.#policy = this.#orRemembered(nextPolicyState(known ?? former, reading, this.#options.rules));
       this.#options.onPolicyState?.(former, this.#policy);
-      reportPolicyChange(this.#options.logger, this.#options.target.service, former, this.#policy);
+      const { logger, rules } = this.#options;
+      reportPolicyChange(logger, this.#options.target.service, former, this.#policy, rules.isObserving);
       this.#join();
     });
   }
@@ -156,8 +166,9 @@ export class Knowledge {
     }
     if (plan === undefined) {
       const [problem] = rejected?.problems ?? [];
-      const why = problem === undefined ? (failure ?? 'no answer yet') : `refused: ${problem.message}`;
-      parts.push(`${this.#options.target.service}: policy not known (${why})`);
+      const { service } = this.#options.target;
+      if (problem === undefined) parts.push(`${service}: policy not known (${failure ?? 'no answer yet'})`);
+      else parts.push(`${service}: no policy is in force (refused: ${locateProblem(rejected?.place, problem)})`);
     }
     if (parts.length === 0)
       parts.push(`${this.#options.target.service}: waiting for Consul to evaluate the policy's subset filters`);
@@ -189,8 +200,15 @@ export class Knowledge {
       if (this.#remembered !== undefined && plan === undefined && failure !== undefined) {
         this.#policy = { ...this.#remembered.policy, failure };
       }
+      this.#policy = this.#orRemembered(this.#policy);
       done();
     });
+  }
+
+  /** Where the newest was refused and nothing else is in force, what an earlier process went by is the last good one. */
+  #orRemembered(state: PolicyState): PolicyState {
+    const plan = this.#remembered?.policy.plan;
+    return state.plan !== undefined || state.rejected === undefined || plan === undefined ? state : { ...state, plan };
   }
 
   #applyRemembered(): void {
@@ -208,7 +226,9 @@ export class Knowledge {
     const plan = this.#decidingPlan();
     if (plan === undefined || state === undefined || !this.#isRecalled) return;
     const lookups = this.#lookUp(plan, state);
-    const isKnown = this.#needsLookups(plan) ? areLookupsKnown(plan, lookups) : isInstanceSetKnown(state);
+    const isKnown = this.#needsLookups(plan)
+      ? areLookupsKnown(plan, lookups, this.#snapshot === undefined)
+      : isInstanceSetKnown(state);
     if (!isKnown || !this.#areFiltersAnswered(plan, state)) return;
     const instances = sameInstances(this.#instances, state, lookups) ? this.#instances : undefined;
     if (instances !== undefined && this.#snapshot?.instances === instances && decidingPlan(this.#snapshot) === plan) {
@@ -228,6 +248,7 @@ export class Knowledge {
       instances: this.#instances,
       refusal: this.#refusal(),
     };
+    this.#reportShortfalls(plan);
     if (this.#refusal() === undefined) this.#options.store?.save(this.#storeKey, toStored(this.#snapshot));
     this.#onSnapshot(this.#snapshot);
   }
@@ -259,13 +280,28 @@ export class Knowledge {
     const wanted = filtersOf(plan);
     // What only watches decides without a filter's answer for a moment rather than hold calls up.
     if (this.#options.rules.isObserving) return true;
-    return state.datacenters.every((each) => !each.known || wanted.every((filter) => each.filters.has(filter)));
+    const isFirst = this.#snapshot === undefined;
+    return state.datacenters.every(
+      (each) => !each.known || wanted.every((filter) => isFilterSettled(each, filter, isFirst)),
+    );
   }
 
   #wantFilters(filters: readonly string[]): void {
     if (filters.length === this.#filters.length && filters.every((filter) => this.#filters.includes(filter))) return;
     this.#filters = filters;
     this.#sourceWatch?.setFilters(filters);
+  }
+
+  /** Each once, and again after it was gone in between. */
+  #reportShortfalls(plan: Plan): void {
+    const { clock, logger, target } = this.#options;
+    if (this.#instances === undefined) return;
+    const found = shortfallsOf(plan, this.#instances, clock.wallNow()).map(({ message }) => message);
+    for (const problem of found) {
+      if (this.#shortfalls.includes(problem)) continue;
+      logger.warn('the policy asks for what is not there', { service: target.service, problem });
+    }
+    this.#shortfalls = found;
   }
 
   #refusal(): string | undefined {

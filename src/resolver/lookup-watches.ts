@@ -1,5 +1,6 @@
 import type { DatacenterState, Source, SourceState, SourceWatch } from '../discovery/source';
 import type { Lookup, Plan, SubsetPlan } from '../policy/plan';
+import { isFilterSettled } from './readiness';
 
 interface HeldLookup {
   readonly watch: SourceWatch;
@@ -101,12 +102,12 @@ function lookupsOf(plan: Plan): readonly { readonly lookup: Lookup; readonly sub
  * Whether enough is known to send calls: what a plan looks up in its own datacenter has answered and somebody is usable, or
  * every lookup has answered or failed and at least one answered. Filters count as part of the answer.
  */
-export function areLookupsKnown(plan: Plan, states: ReadonlyMap<string, DatacenterState>): boolean {
+export function areLookupsKnown(plan: Plan, states: ReadonlyMap<string, DatacenterState>, isFirst: boolean): boolean {
   const lookups = plan.lookups ?? [];
   const own = lookups.filter(({ datacenter }) => datacenter === lookups[0]?.datacenter);
   const isAnswered = ({ key }: Lookup): boolean => {
     const state = states.get(key);
-    return state?.known === true && filtersAt(plan, key).every((filter) => state.filters.has(filter));
+    return state?.known === true && filtersAt(plan, key).every((filter) => isFilterSettled(state, filter, isFirst));
   };
   const hasUsable = own.some(({ key }) => states.get(key)?.instances.some(({ status }) => status !== 'critical'));
   if (own.every(isAnswered) && hasUsable) return true;

@@ -9,6 +9,8 @@ export type LaneMode = 'route' | 'observe';
 interface RejectedPolicy {
   readonly problems: readonly PolicyProblem[];
   readonly index: string | undefined;
+  /** Where its text stands: a path, a key of Consul. */
+  readonly place: string | undefined;
 }
 
 /**
@@ -82,6 +84,6 @@ function afterRevision(
       error instanceof PolicyError
         ? error.problems
         : [{ path: '', message: `the policy cannot be compiled: ${String(error)}` }];
-    return { ...state, failure: undefined, rejected: { problems, index: reading.index } };
+    return { ...state, failure: undefined, rejected: { problems, index: reading.index, place: reading.place } };
   }
 }

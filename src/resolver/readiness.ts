@@ -82,8 +82,26 @@ function isSameState(state: DatacenterState, other: DatacenterState | undefined)
     state.similar === other.similar &&
     sameItems(state.instances, other.instances) &&
     sameItems(state.absent ?? [], other.absent ?? []) &&
-    sameFilters(state.filters, other.filters)
+    sameFilters(state.filters, other.filters) &&
+    sameFailures(state.filterFailures, other.filterFailures)
   );
+}
+
+/**
+ * Whether a filter holds nothing up: it is answered, or Consul refuses it. While nothing is in force yet, one that could not
+ * be asked about holds nothing up either: its subset is empty until the answer comes, and the other subsets serve.
+ */
+export function isFilterSettled(state: DatacenterState, filter: string, isFirst: boolean): boolean {
+  if (state.filters.has(filter)) return true;
+  const failure = state.filterFailures?.get(filter);
+  return failure !== undefined && (failure.isRefused || isFirst);
+}
+
+function sameFailures(a: DatacenterState['filterFailures'], b: DatacenterState['filterFailures']): boolean {
+  if (a === b) return true;
+  if ((a?.size ?? 0) !== (b?.size ?? 0)) return false;
+  for (const [expression, failure] of a ?? []) if (b?.get(expression)?.reason !== failure.reason) return false;
+  return true;
 }
 
 function hasFailed(state: DatacenterState): boolean {

@@ -1,4 +1,4 @@
-import type { Instance } from '../discovery/source';
+import type { FilterFailure, Instance } from '../discovery/source';
 import type { Plan, SubsetPlan } from '../policy/plan';
 import type { InstanceSet } from './snapshot';
 
@@ -23,6 +23,8 @@ export interface Membership {
   readonly isAnyAbsent: boolean;
   /** Whether an instance that is not listed any more belonged to the subset, as far as its tags and meta tell. */
   wouldTake(subset: string, instance: Instance): boolean;
+  /** Why the subset is empty there although nobody knows who is in it: its filter has no answer. */
+  filterFailure(subset: string, datacenter: string): FilterFailure | undefined;
   /** Where the service is there only behind Connect proxies, which nothing here speaks to. */
   readonly connectOnly: readonly string[];
   /** All that are listed there, in whatever subset or none. */
@@ -65,8 +67,13 @@ function join(plan: Plan, instances: InstanceSet): Membership {
   const absences = new Map<string, Instance[]>();
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
-  for (const { datacenter, instances: listed, absent = [], filters, rules: applied } of places) {
+  const failures = new Map<string, FilterFailure>();
+  for (const { datacenter, instances: listed, absent = [], filters, filterFailures, rules: applied } of places) {
     for (const rule of applied) {
+      const failure = rule.filter === undefined ? undefined : filterFailures?.get(rule.filter);
+      if (failure !== undefined && rule.filter !== undefined && !filters.has(rule.filter)) {
+        failures.set(groupKey(rule.name, datacenter), failure);
+      }
       const members = absent.filter((instance) => isMember(rule, instance, filters));
       if (members.length > 0) absences.set(groupKey(rule.name, datacenter), members);
     }
@@ -110,6 +117,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     similar: places.every((place) => place.instances.length === 0)
       ? places.find((place) => place.similar !== undefined)?.similar
       : undefined,
+    filterFailure: (subset, datacenter) => failures.get(groupKey(subset, datacenter)),
     connectOnly: places.filter((place) => place.connectOnly).map((place) => place.datacenter),
     unassigned,
     shared,
@@ -142,6 +150,7 @@ interface Place {
   readonly instances: readonly Instance[];
   readonly absent?: readonly Instance[];
   readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
+  readonly filterFailures?: ReadonlyMap<string, FilterFailure>;
   readonly connectOnly: boolean;
   readonly similar?: string;
   readonly rules: readonly Rule[];

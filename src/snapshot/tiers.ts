@@ -1,4 +1,5 @@
-import type { Destination, Plan, PlannedTier } from '../policy/plan';
+import type { Decision, Destination, Plan, PlannedTier } from '../policy/plan';
+import type { Membership } from './membership';
 
 /** One step of the failover order. */
 export type TierSpec = PlannedTier;
@@ -7,15 +8,18 @@ export type TierSpec = PlannedTier;
  * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
  * `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the lane's order, local
  * first; the policy's `locality.failover`, where given, says which of the others take part and in what order. A destination
- * that names its tiers is taken at its word.
+ * that names its tiers is taken at its word. `only`: these datacenters and no others, whatever `locality.failover` says.
  */
 export function tierOrder(
   plan: Plan,
   destination: Pick<Destination, 'chain' | 'tiers'>,
   datacenters: readonly string[],
+  only?: readonly string[],
 ): readonly TierSpec[] {
-  if (destination.tiers !== undefined) return destination.tiers;
-  const order = datacenterOrder(plan, datacenters);
+  const { tiers: written } = destination;
+  if (written !== undefined) return only === undefined ? written : written.filter((tier) => isIn(only, tier));
+  const order =
+    only === undefined ? datacenterOrder(plan, datacenters) : datacenters.filter((name) => only.includes(name));
   const tiers: TierSpec[] = [];
   if (plan.locality.prefer === 'datacenter') {
     for (const datacenter of order) for (const subset of destination.chain) tiers.push({ subset, datacenter });
@@ -32,4 +36,37 @@ export function datacenterOrder(plan: Plan, datacenters: readonly string[]): rea
   if (failover === undefined || local === undefined) return datacenters;
   const known = new Set(datacenters);
   return [local, ...failover.filter((datacenter) => datacenter !== local && known.has(datacenter))];
+}
+
+/** Where a decision sends its calls, as far as the tiers of its destination follow from it. */
+export type TierChoice = Pick<Destination, 'chain' | 'tiers'> & Pick<Decision, 'datacenters' | 'force'>;
+
+/**
+ * The tiers that calls of a decision are tried on, in order, for whoever tells of them; the balancer does the same with its
+ * pools. An override's datacenter in which the destination has no usable instance is not gone by: the emergency switch must
+ * not be the emergency. A strict `force` is, and its call fails.
+ */
+export function usedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly TierSpec[] {
+  const { datacenters, force } = choice;
+  const ordinary = tierOrder(plan, choice, membership.datacenters);
+  const named = datacenters === undefined ? ordinary : tierOrder(plan, choice, membership.datacenters, datacenters);
+  const allowed = isBinding(choice) || named.some((tier) => isUsable(membership, tier)) ? named : ordinary;
+  const wanted = force?.datacenter;
+  if (wanted === undefined) return allowed;
+  const first = tierOrder(plan, choice, membership.datacenters, [wanted]);
+  return [...first, ...allowed.filter(({ datacenter }) => datacenter !== wanted)];
+}
+
+/** Whether a decision's datacenters hold even where nobody is there: those of a strict `force` do. */
+export function isBinding({ force }: Pick<Decision, 'force'>): boolean {
+  return force !== undefined && force.strict !== false;
+}
+
+/** The tier has an instance that may take calls. */
+export function isUsable(membership: Membership, { subset, datacenter }: TierSpec): boolean {
+  return (membership.group(subset, datacenter)?.usable.length ?? 0) > 0;
+}
+
+function isIn(datacenters: readonly string[], { datacenter }: TierSpec): boolean {
+  return datacenters.includes(datacenter);
 }

@@ -57,6 +57,7 @@ describe('graylane doctor', () => {
   it('finds nothing wrong where nothing is, and needs only the rights of a reader', async () => {
     const dc1 = world.consul.dc('dc1');
     await dc1.register({ name: 'well', id: 'i1', port: 9001, tags: ['stable'] });
+    await dc1.register({ name: 'well', id: 'i2', port: 9002, tags: ['canary'] });
     await dc1.putKv('graylane/policies/well', JSON.stringify(policyOf('well')));
     const report = await doctor(`${KEYS} ${NODES} ${SERVICES}`, 'well');
     expect(report.findings.map(({ check, state }) => `${check}: ${state}`)).toEqual([
@@ -68,7 +69,7 @@ describe('graylane doctor', () => {
     ]);
     expect(report.code).toBe(0);
     // Without names: those that have a policy.
-    expect(finding(await doctor(undefined), 'instances of well')).toBe('ok: 1 of 1 usable; ');
+    expect(finding(await doctor(undefined), 'instances of well')).toBe('ok: 2 of 2 usable; ');
   });
 
   it.each([
@@ -116,14 +117,16 @@ describe('graylane doctor', () => {
     const target = new URL(world.consul.dc('dc1').address);
     const late = closing(
       createServer((incoming, answer) => {
-        request(
-          { host: target.hostname, port: target.port, path: incoming.url, headers: incoming.headers },
+        const { url: path, headers, method } = incoming;
+        const onward = request(
+          { host: target.hostname, port: target.port, path, headers, method: method ?? 'GET' },
           (response) => {
             const date = new Date(Date.now() - 3_600_000).toUTCString();
             answer.writeHead(response.statusCode ?? 500, { ...response.headers, date });
             response.pipe(answer);
           },
-        ).end();
+        );
+        incoming.pipe(onward);
       }),
       (server) => server.close(),
     );

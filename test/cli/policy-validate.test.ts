@@ -64,12 +64,14 @@ describe('graylane policy validate', () => {
     const here = await world.run(['policy', 'validate', file, '--consul']);
     expect([here.code, here.stdout]).toEqual([
       0,
-      `warning ${file}:5:3 subsets.canary: no healthy instance, 1 out of service in local (expected: at least one)\nok ${file}\n`,
+      `warning ${file}:5:3 subsets.canary: in local, canary: none of its 1 instance is usable (critical, or of weight 0) (expected: at least one)\nok ${file}\n`,
     ]);
     const everywhere = await world.run(['policy', 'validate', file, '--consul', dc1.address, '--dc', 'all']);
     expect(everywhere.stdout.split('\n').slice(0, 2)).toEqual([
-      expect.stringContaining('subsets.canary: no healthy instance, 1 out of service in dc1'),
-      expect.stringContaining('subsets.stable: no instance in dc2'),
+      expect.stringContaining('subsets.canary: in dc1, canary: none of its 1 instance is usable'),
+      expect.stringContaining(
+        'subsets.stable: in dc2, stable: none of 1 instance has tag stable (tags there: canary 1)',
+      ),
     ]);
     const nowhere = await world.run(['policy', 'validate', file, '--consul', '127.0.0.1:1']);
     expect([nowhere.code, nowhere.stderr]).toEqual([2, expect.stringContaining('ECONNREFUSED')]);

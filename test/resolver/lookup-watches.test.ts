@@ -93,7 +93,7 @@ describe('what a plan looks up', () => {
     const failed = state('dc2', { known: false, freshness: { kind: 'pending', reason: 'HTTP 500' } });
     const here = state('dc1', { instances: [instance], filters });
     const known = (...states: readonly (readonly [string, DatacenterState])[]): boolean =>
-      areLookupsKnown(plan, new Map(states));
+      areLookupsKnown(plan, new Map(states), false);
     expect(known()).toBe(false);
     expect(known([first, here])).toBe(false);
     expect(known([first, here], [third, state('dc1')])).toBe(true);

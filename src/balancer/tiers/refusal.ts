@@ -1,6 +1,7 @@
-import type { Decision, Plan } from '../../policy/plan';
+import { nearest } from '../../internal/spelling';
+import type { Decision } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
-import { datacenterOrder } from '../../snapshot/tiers';
+import { usedTiers } from '../../snapshot/tiers';
 import { describeEmpty } from './describe-empty';
 import type { Pool } from './pool';
 import type { Topology } from './topology';
@@ -16,12 +17,12 @@ export function describeRefusal(
   tiers: readonly Pool[],
   isDenied = false,
 ): string {
-  const all = datacenterOrder(decision.plan, membership.datacenters);
-  const datacenters = all.filter((name) => decision.datacenters?.includes(name) ?? true);
+  const used = usedTiers(decision.plan, { ...decision, ...decision.destination }, membership);
+  const datacenters = [...new Set(used.map(({ datacenter }) => datacenter))];
   const { chain, subset: own } = decision.destination;
   const parts = (isDenied ? chain.slice(0, 1) : chain).map((subset, position) => {
     const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
-    return `${prefix}: ${describeSubset(subset, datacenters, decision.plan, membership, tiers)}`;
+    return `${prefix}: ${describeSubset(subset, datacenters, decision, membership, tiers)}`;
   });
   const most = decision.plan.subsets.get(own)?.fallbackMaxPercentage ?? 100;
   const denied = `fallback ${chain[1] ?? 'none'}: takes at most ${most} % of these calls (fallbackMaxPercentage)`;
@@ -54,19 +55,26 @@ export function describeForce(decision: Decision): string {
 function describeSubset(
   subset: string,
   datacenters: readonly string[],
-  plan: Plan,
+  decision: Decision,
   membership: Membership,
   tiers: readonly Pool[],
 ): string {
   const pools = tiers.filter((pool) => pool.subset === subset);
-  const where = datacenters.length === 0 ? 'no datacenter' : datacenters.join(', ');
+  if (datacenters.length === 0) return describeUnknownDatacenter(decision, membership);
+  const where = datacenters.join(', ');
   if (pools.length === 0) {
+    const failures = datacenters.flatMap((datacenter) => {
+      const failure = membership.filterFailure(subset, datacenter);
+      if (failure === undefined) return [];
+      return [`its filter ${failure.isRefused ? 'is refused by' : 'has no answer from'} Consul (${failure.reason})`];
+    });
+    if (failures.length > 0) return `0 instances in ${where}: ${failures[0]}`;
     const unusable = datacenters.reduce(
       (sum, datacenter) => sum + (membership.group(subset, datacenter)?.unusable.length ?? 0),
       0,
     );
     return unusable === 0
-      ? describeEmpty(plan.subsets.get(subset), datacenters, where, membership)
+      ? describeEmpty(decision.plan.subsets.get(subset), datacenters, where, membership)
       : `0 usable of ${unusable} instances in ${where}`;
   }
   return pools
@@ -75,4 +83,12 @@ function describeSubset(
       return `0 of ${pool.members.length + pool.missing} connected in ${pool.datacenter}${failure}`;
     })
     .join(', ');
+}
+
+/** The datacenter that a force names is none of this client's. */
+function describeUnknownDatacenter({ datacenters = [] }: Decision, membership: Membership): string {
+  const known = membership.datacenters;
+  const meant = datacenters.map((name) => nearest(name, known)).find((name) => name !== undefined);
+  const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+  return `0 instances in ${datacenters.join(', ') || 'no datacenter'} (this client looks in ${known.join(', ')}${hint})`;
 }

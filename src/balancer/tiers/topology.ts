@@ -1,6 +1,6 @@
 import type { Decision, Plan } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
-import { tierOrder } from '../../snapshot/tiers';
+import { datacenterOrder, isBinding, type TierSpec, tierOrder } from '../../snapshot/tiers';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Pool } from './pool';
 
@@ -19,6 +19,8 @@ export class Topology {
   readonly membership: Membership;
   readonly pools: readonly Pool[];
   readonly #tiers: readonly (readonly Pool[])[];
+  /** The same over all datacenters, also those that `locality.failover` leaves out: an override or a force may name one. */
+  readonly #everywhere: readonly (readonly Pool[])[];
   readonly #narrowed = new WeakMap<Decision, readonly Pool[]>();
 
   constructor(plan: Plan, membership: Membership, poolOf: PoolOf) {
@@ -26,8 +28,8 @@ export class Topology {
     this.membership = membership;
     const pools = new Map<string, Pool>();
     const isAnyAbsent = membership.isAnyAbsent;
-    this.#tiers = plan.destinations.map((destination) => {
-      const order = tierOrder(plan, destination, membership.datacenters);
+    const { datacenters } = membership;
+    const tiersIn = (order: readonly TierSpec[]): readonly Pool[] => {
       const tiersOf = (isAbsent: boolean): Pool[] =>
         order.flatMap(({ subset, datacenter }) => {
           const key = `${datacenter}\n${subset}\n${isAbsent}`;
@@ -37,7 +39,12 @@ export class Topology {
           return [pool];
         });
       return isAnyAbsent ? [...tiersOf(false), ...tiersOf(true)] : tiersOf(false);
-    });
+    };
+    this.#tiers = plan.destinations.map((destination) => tiersIn(tierOrder(plan, destination, datacenters)));
+    const isLimited = datacenterOrder(plan, datacenters).length < datacenters.length;
+    this.#everywhere = isLimited
+      ? plan.destinations.map((destination) => tiersIn(tierOrder(plan, destination, datacenters, datacenters)))
+      : this.#tiers;
     this.pools = [...pools.values()];
   }
 
@@ -47,7 +54,7 @@ export class Topology {
     if (decision.datacenters === undefined && decision.force?.datacenter === undefined) return tiers;
     let narrowed = this.#narrowed.get(decision);
     if (narrowed === undefined) {
-      narrowed = narrow(tiers, decision);
+      narrowed = narrow(tiers, this.#everywhere[decision.destination.index] ?? [], decision);
       this.#narrowed.set(decision, narrowed);
     }
     return narrowed;
@@ -76,13 +83,18 @@ export interface ForcedConnection {
   readonly connection: ChannelConnection;
 }
 
-/** Only the datacenters that the decision allows; the one that the caller would rather have comes first. */
-function narrow(tiers: readonly Pool[], decision: Decision): readonly Pool[] {
-  const allowed = tiers.filter((pool) => decision.datacenters?.includes(pool.datacenter) ?? true);
-  const wanted = decision.force?.datacenter;
+/**
+ * Only the datacenters that the decision allows, those of an override unless nobody is there; the one that the caller would
+ * rather have comes first. `usedTiers` says the same of tiers that are no pools.
+ */
+function narrow(tiers: readonly Pool[], everywhere: readonly Pool[], decision: Decision): readonly Pool[] {
+  const { datacenters, force } = decision;
+  const named = datacenters === undefined ? tiers : everywhere.filter((pool) => datacenters.includes(pool.datacenter));
+  const allowed = isBinding(decision) || named.some((pool) => !pool.isAbsent) ? named : tiers;
+  const wanted = force?.datacenter;
   if (wanted === undefined) return allowed;
   return [
-    ...allowed.filter((pool) => pool.datacenter === wanted),
+    ...everywhere.filter((pool) => pool.datacenter === wanted),
     ...allowed.filter((pool) => pool.datacenter !== wanted),
   ];
 }

@@ -9,6 +9,8 @@ export interface Capacity {
 
 interface Judgement {
   readonly overloads: readonly string[];
+  /** Subsets that would get calls and have nobody. */
+  readonly empties: readonly { readonly subset: string; readonly text: string }[];
   readonly remarks: readonly string[];
 }
 
@@ -43,12 +45,14 @@ export function createCapacity(options: CapacityOptions): Capacity {
       if (instances.length === 0) {
         return {
           overloads: [],
+          empties: [],
           remarks: [`${after.service} has no instances in ${datacenter}: weights were not judged`],
         };
       }
       const now = membershipOf(after, here);
       const then = before === undefined ? undefined : membershipOf(before, here);
       const overloads: string[] = [];
+      const empties: { subset: string; text: string }[] = [];
       const remarks: string[] = [];
       let elsewhere: Membership | undefined;
       for (const route of routesOf(after)) {
@@ -60,7 +64,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
             elsewhere ??= membershipOf(after, await options.readElsewhere(filters));
             const sentence = `route ${route.name}: ${subset} has no healthy instance in ${datacenter}`;
             if (weightOf(elsewhere, subset) > 0) remarks.push(`${sentence}; others serve from elsewhere`);
-            else if (share > oldShare) overloads.push(`${sentence}, nor elsewhere`);
+            else if (share > oldShare) empties.push({ subset, text: `${sentence}, nor elsewhere` });
             continue;
           }
           const factor = loadFactor(now, route, subset);
@@ -74,7 +78,7 @@ export function createCapacity(options: CapacityOptions): Capacity {
           );
         }
       }
-      return { overloads, remarks };
+      return { overloads, empties, remarks };
     },
   };
 }

@@ -1,6 +1,7 @@
-import type { ConsulClient } from '../../discovery/consul/client';
+import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
+import { isFilterRefused } from '../../discovery/consul/filter-query';
 import { parseHealth, parseKeys } from '../../discovery/consul/parse-answer';
-import type { DatacenterState } from '../../discovery/source';
+import type { DatacenterState, FilterFailure } from '../../discovery/source';
 import type { InstanceSet } from '../../snapshot/snapshot';
 import { CommandError } from '../command-error';
 
@@ -30,30 +31,39 @@ export async function readInstancesNow(
   return { version: 0, datacenters: states.filter((state) => state !== undefined) };
 }
 
-async function readOne(
+/** The same of one datacenter, and of a peer or namespace where `scope` names one. Throws a CommandError. */
+export async function readOne(
   client: ConsulClient,
   service: string,
   datacenter: string | undefined,
   filters: readonly string[],
+  scope: Readonly<Record<string, string>> = {},
 ): Promise<DatacenterState> {
   const name = datacenter ?? 'local';
-  const ask = async (filter?: string): Promise<string> => {
-    const answer = await client.get({
+  const get = (filter?: string): Promise<ConsulAnswer> =>
+    client.get({
       path: '/health/service/{service}',
       params: { service },
-      query: { ...(datacenter === undefined ? {} : { dc: datacenter }), ...(filter === undefined ? {} : { filter }) },
+      query: {
+        ...scope,
+        ...(datacenter === undefined ? {} : { dc: datacenter }),
+        ...(filter === undefined ? {} : { filter }),
+      },
       timeLimitMs: TIME_LIMIT_MS,
     });
-    if (answer.kind === 'failure') throw failed(service, name, answer.reason);
-    return answer.body.toString('utf8');
-  };
-  const parsed = parseHealth(await ask(), name, []);
+  const answer = await get();
+  if (answer.kind === 'failure') throw failed(service, name, answer.reason);
+  const parsed = parseHealth(answer.body.toString('utf8'), name, []);
   if (parsed.kind !== 'health') throw failed(service, name, parsed.reason);
   const keys = new Map<string, ReadonlySet<string>>();
+  const filterFailures = new Map<string, FilterFailure>();
   for (const filter of filters) {
-    const found = parseKeys(await ask(filter), name);
-    if (typeof found === 'string') throw failed(service, name, found);
-    keys.set(filter, found);
+    const answer = await get(filter);
+    const found = answer.kind === 'failure' ? answer.reason : parseKeys(answer.body.toString('utf8'), name);
+    // One that Consul cannot evaluate is a fault of the policy, and leaves its subset empty as it does in clients.
+    if (typeof found !== 'string') keys.set(filter, found);
+    else if (isFilterRefused(found)) filterFailures.set(filter, { reason: found, isRefused: true });
+    else throw failed(service, name, found);
   }
   return {
     datacenter: parsed.instances[0]?.datacenter ?? name,
@@ -63,6 +73,7 @@ async function readOne(
     rejected: parsed.rejected,
     connectOnly: false,
     filters: keys,
+    filterFailures,
     freshness: { kind: 'fresh' },
   };
 }

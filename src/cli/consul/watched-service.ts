@@ -4,6 +4,7 @@ import { silentLogger } from '../../internal/logger';
 import { seededRandom } from '../../internal/random';
 import type { Graylane } from '../../lane';
 import type { GraylaneOptions } from '../../options';
+import { isFilterSettled } from '../../resolver/readiness';
 import type { Snapshot } from '../../snapshot/snapshot';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
@@ -101,8 +102,8 @@ function isComplete(snapshot: Snapshot | undefined): boolean {
   );
 }
 
-function isFiltered({ filters, freshness }: DatacenterState, filter: string | undefined): boolean {
-  return filter === undefined || filters.has(filter) || freshness.kind !== 'fresh';
+function isFiltered(state: DatacenterState, filter: string | undefined): boolean {
+  return filter === undefined || isFilterSettled(state, filter, true) || state.freshness.kind !== 'fresh';
 }
 
 /** It has answered, or there is a reason why not. */

@@ -54,9 +54,10 @@ async function checkServices(named: readonly string[], connection: ConsulConnect
 async function checkOne(
   service: string,
   dc: string | undefined,
-  { client }: ConsulConnection,
+  connection: ConsulConnection,
 ): Promise<readonly Finding[]> {
-  return (await checkService({ service, dc, client })).map((finding) => inDatacenter(finding, dc));
+  const { client } = connection;
+  return (await checkService({ service, dc, client, connection })).map((finding) => inDatacenter(finding, dc));
 }
 
 function inDatacenter(finding: Finding, dc: string | undefined): Finding {

@@ -1,8 +1,12 @@
 import { parseHealth } from '../../discovery/consul/parse-answer';
-import { compilePolicy } from '../../policy/compile';
+import { judgeEffect } from '../../effect/effect';
+import { compilePolicy, emptyPlan } from '../../policy/compile';
+import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { parseKvAnswer } from '../../policy/sources/kv-answer';
+import { CommandError } from '../command-error';
 import type { ConsulConnection } from '../consul/consul-connection';
+import { chainInForce, readRegistryView } from '../consul/registry-view';
 import type { Finding } from './finding';
 
 const TIME_LIMIT_MS = 5_000;
@@ -12,6 +16,7 @@ interface Question {
   readonly service: string;
   readonly dc: string | undefined;
   readonly client: ConsulConnection['client'];
+  readonly connection: ConsulConnection;
 }
 
 /** Services that have a policy; a finding when these cannot be listed. */
@@ -36,11 +41,42 @@ export async function servicesWithPolicy(
   return { check: 'policies', state: 'warning', finding, next: 'name the services: graylane doctor payments' };
 }
 
+/** The policy, the instances, and what the one does with the others. */
 export async function checkService(question: Question): Promise<readonly Finding[]> {
-  return [await policyFinding(question), await instancesFinding(question)];
+  const { finding, plan } = await lookAtPolicy(question);
+  const findings = [finding, await instancesFinding(question)];
+  return plan === undefined ? findings : [...findings, ...(await effectFindings(question, plan))];
 }
 
-async function policyFinding({ service, dc, client }: Question): Promise<Finding> {
+interface LookedAt {
+  readonly finding: Finding;
+  /** What clients go by, as far as that can be told. */
+  readonly plan?: Plan;
+}
+
+/** What the policy does to calls now, by the same judgement as `policy apply`. */
+async function effectFindings({ service, dc, connection }: Question, plan: Plan): Promise<readonly Finding[]> {
+  const check = `calls of ${service}`;
+  try {
+    const view = await readRegistryView(connection, { service, datacenter: dc }, [plan]);
+    const { findings } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
+    if (findings.length === 0) return [];
+    const next = `run graylane instances ${service}, and correct the policy or the registration`;
+    return findings.map(({ kind, text }) => ({
+      check,
+      state: kind === 'same' || kind === 'empty' ? 'warning' : 'problem',
+      finding: text,
+      next,
+    }));
+  } catch (error) {
+    // That the instances cannot be read is told where they are looked at.
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
+}
+
+async function lookAtPolicy(question: Question): Promise<LookedAt> {
+  const { service, dc, client } = question;
   const check = `policy of ${service}`;
   const key = `${POLICIES}${service}`;
   const answer = await client.get({
@@ -53,34 +89,41 @@ async function policyFinding({ service, dc, client }: Question): Promise<Finding
     if (answer.status === 403) {
       const finding = `the token may not read it: key_prefix "${POLICIES}" lacks read (${answer.reason})`;
       return {
-        check,
-        state: 'problem',
-        finding,
-        next: `give its ACL policy key_prefix "${POLICIES}" { policy = "read" }`,
+        finding: {
+          check,
+          state: 'problem',
+          finding,
+          next: `give its ACL policy key_prefix "${POLICIES}" { policy = "read" }`,
+        },
       };
     }
-    return { check, state: 'problem', finding: answer.reason, next: 'try again, and look at the log of the agent' };
+    const next = 'try again, and look at the log of the agent';
+    return { finding: { check, state: 'problem', finding: answer.reason, next } };
   }
   const reading = parseKvAnswer(answer, key);
   if (reading.kind === 'absent') {
-    return { check, state: 'info', finding: 'there is none; calls are spread over all instances' };
+    const plan = await chainInForce(client, { service, datacenter: dc });
+    const what =
+      plan === undefined
+        ? 'there is none; calls are spread over all instances'
+        : `there is none in KV; Consul's config entries decide, revision ${plan.revision}`;
+    return { finding: { check, state: 'info', finding: what }, plan: plan ?? emptyPlan(service) };
   }
   const next = `correct it and run graylane policy apply FILE`;
-  if (reading.kind === 'error') return { check, state: 'problem', finding: reason(reading.reason), next };
+  if (reading.kind === 'error') {
+    return { finding: { check, state: 'problem', finding: reason(reading.reason), next } };
+  }
   try {
     const plan = compilePolicy(reading, { service, origin: 'kv' });
     const [warning] = plan.warnings;
     const named = plan.origin === 'none' ? 'a tombstone: the service has no policy' : `revision ${plan.revision}`;
-    if (warning === undefined) return { check, state: 'ok', finding: named };
-    return {
-      check,
-      state: 'warning',
-      finding: `${named}; ${warning.message}`,
-      next: 'run graylane policy validate FILE',
-    };
+    if (warning === undefined) return { finding: { check, state: 'ok', finding: named }, plan };
+    const told = `${named}; ${warning.message}`;
+    return { finding: { check, state: 'warning', finding: told, next: 'run graylane policy validate FILE' }, plan };
   } catch (error) {
     const [problem] = error instanceof PolicyError ? error.problems : [];
-    return { check, state: 'problem', finding: `clients refuse it: ${problem?.message ?? String(error)}`, next };
+    const refusal = `clients refuse it: ${problem?.message ?? String(error)}`;
+    return { finding: { check, state: 'problem', finding: refusal, next } };
   }
 }
 
@@ -108,6 +151,14 @@ async function instancesFinding(question: Question): Promise<Finding> {
   if (instances.length === 0 && rejected === 0) return whyEmpty(question, check, answer.filteredByAcl);
   const malformed = rejected === 0 ? '' : `, ${rejected} malformed and left out`;
   const finding = `${usable} of ${instances.length} usable${malformed}`;
+  if (answer.filteredByAcl) {
+    return {
+      check,
+      state: 'problem',
+      finding: `${finding}; there are more, which the token may not see`,
+      next: `give its ACL policy service "${service}" { policy = "read" } and node_prefix "" { policy = "read" }`,
+    };
+  }
   if (usable > 0) return { check, state: rejected === 0 ? 'ok' : 'warning', finding };
   return {
     check,

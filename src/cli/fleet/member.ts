@@ -16,6 +16,8 @@ export interface Sighting {
   readonly revision: string;
   /** What was wrong with the one refused, where that is told. */
   readonly refusal?: string;
+  /** What the policy in force asks for and cannot have there, where that is told. */
+  readonly shortfall?: string;
   /** Why it may not have heard of the newest. */
   readonly trouble?: { readonly reason: 'stale' | 'silent' | 'unreachable'; readonly details: string };
   /** Whose instances it watches; empty where that is not told. */
@@ -54,7 +56,8 @@ export function judge(sighting: Sighting, standings: readonly Standing[]): Membe
   const isHeard = revision !== 'none' || sighting.trouble?.reason !== 'silent';
   if (current !== undefined && isHeard) {
     const { datacenter, number, isWanted } = current;
-    return isWanted ? { ...sighting, state: 'follows', datacenter, number } : undefined;
+    const why = sighting.shortfall === undefined ? {} : { why: sighting.shortfall };
+    return isWanted ? { ...sighting, state: 'follows', datacenter, number, ...why } : undefined;
   }
   const isStored = standings.some((standing) => standing.index > 0 || standing.history.length > 0);
   if (index > 0 && !isStored) return own(sighting, 'not from the KV store: it has none, and no history of one');

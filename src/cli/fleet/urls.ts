@@ -28,6 +28,7 @@ function sightingOf(process: string, lane: string, inspection: ServiceInspection
   const { policy, target, service } = inspection;
   const { rejected, origin } = policy;
   const [problem] = rejected?.problems ?? [];
+  const [shortfall] = policy.shortfalls ?? [];
   const trouble = troubleOf(inspection);
   const query = target.includes('?') ? target.slice(target.indexOf('?')) : '';
   return {
@@ -41,6 +42,7 @@ function sightingOf(process: string, lane: string, inspection: ServiceInspection
     watches: inspection.datacenters.map(({ datacenter }) => datacenter),
     ageMs: 0,
     ...(problem === undefined ? {} : { refusal: problem.message }),
+    ...(shortfall === undefined ? {} : { shortfall: shortfall.message }),
     ...(trouble === undefined ? {} : { trouble }),
   };
 }

@@ -91,13 +91,16 @@ function isNamed({ service, target }: ServiceInspection, wanted: string): boolea
 
 /** What an operator has to see to, each as a sentence. */
 function problemsOf({ service, pending, policy, datacenters }: ServiceInspection): readonly string[] {
-  const { rejected, failure, isOrphaned } = policy;
+  // A process with a version that has no shortfalls tells of none.
+  const { rejected, failure, isOrphaned, revision, shortfalls = [] } = policy;
+  const meanwhile = revision === undefined ? 'none is in force, and calls wait' : 'the former one stays';
   const [first, ...more] = rejected?.problems ?? [];
   const others = more.length === 0 ? '' : `, and ${more.length} more`;
   return [
     ...(pending === undefined ? [] : [pending]),
-    ...(first === undefined ? [] : [`the newest policy was refused: ${first.message}${others}; the former one stays`]),
+    ...(first === undefined ? [] : [`the newest policy was refused: ${first.message}${others}; ${meanwhile}`]),
     ...(failure === undefined ? [] : [`the policy cannot be read: ${failure}`]),
+    ...shortfalls.map(({ message }) => message),
     ...(isOrphaned ? ['the policy was deleted in Consul, and goes on here'] : []),
     ...datacenters
       .filter(({ freshness }) => freshness !== 'fresh')

@@ -1,10 +1,13 @@
 import { GraylaneError } from '../../errors';
+import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
+import type { Plan } from '../../policy/plan';
 import type { HistoryEntry } from '../../policy/store/history-entry';
 import { documentText, parseStored, type StoredPolicy } from '../../policy/store/policy-store';
 import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
+import { effectIn } from '../consul/registry-view';
 import { nameOf, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 
@@ -20,6 +23,7 @@ interface ChangeSettings extends ConsulFlags {
   readonly json?: boolean;
   readonly all?: boolean;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
   readonly message: string;
 }
 
@@ -30,6 +34,7 @@ interface Result {
   readonly override?: OverrideDocument;
   readonly entry?: HistoryEntry;
   readonly reason?: string;
+  readonly remarks?: readonly string[];
 }
 
 /** Somebody else's change to the same policy is no reason to fail: this one is made to what they left. */
@@ -105,7 +110,13 @@ async function changeOne(
     const next: PolicyDocument = override === undefined ? rest : { ...rest, override };
     const [problem] = judgeDocument(next, { service }).problems;
     if (problem !== undefined) return refused(problem.message);
-    const shown = override === undefined ? named : { ...named, override };
+    const { harms, remarks } = await effectOf(before, current, next, session);
+    // To end an override is to go by the policy that was judged when it was written.
+    if (wish !== undefined && harms.length > 0 && settings.force !== true) {
+      return refused(`${harms.join('; ')}; choose another, or, if it is meant, --force`);
+    }
+    const told = { ...named, remarks: [...harms, ...remarks] };
+    const shown = override === undefined ? told : { ...told, override };
     if (settings.dryRun === true) return { ...shown, outcome: 'planned' };
     const { message } = settings;
     const outcome = await store.write({ before, text: documentText(next), kind: 'override', author, message, time });
@@ -115,6 +126,21 @@ async function changeOne(
     await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * (attempt + 1)));
   }
   return refused(`lost the race ${ATTEMPTS} times; try again`);
+}
+
+/** What it would do to calls. Instances that cannot be read are told, and hold no emergency up. */
+async function effectOf(
+  { service, datacenter }: StoredPolicy,
+  current: PolicyDocument,
+  next: PolicyDocument,
+  { connection }: StoreSession,
+): Promise<{ readonly harms: readonly string[]; readonly remarks: readonly string[] }> {
+  const planOf = (content: PolicyDocument): Plan =>
+    compilePolicy({ content, format: 'object' }, { service, origin: 'kv' });
+  const judge = effectIn(connection, { service, datacenter }, { tolerant: true });
+  const effect = await judge(planOf(current), planOf(next));
+  if ('failure' in effect) return { harms: [], remarks: [effect.failure] };
+  return { harms: effect.findings.filter(({ isNew }) => isNew).map(({ text }) => text), remarks: effect.remarks };
 }
 
 /** The document in force, or why it cannot be changed. */
@@ -137,8 +163,10 @@ function overrideOf({ to, datacenter, ttlMs, reason }: OverrideWish, by: string,
   };
 }
 
-function tell({ service, datacenter, outcome, override, entry, reason }: Result, io: CommandIo, json: boolean): void {
+function tell(result: Result, io: CommandIo, json: boolean): void {
+  const { service, datacenter, outcome, override, entry, reason, remarks = [] } = result;
   const place = `${service} in ${datacenter}`;
+  for (const remark of remarks) io.note(`${io.colors.yellow('note')} ${place}: ${remark}`);
   if (outcome === 'refused') {
     io.note(`graylane: ${place}: not written: ${reason}`);
     return;

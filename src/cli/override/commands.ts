@@ -16,6 +16,7 @@ interface SetFlags extends TargetFlags {
   readonly to?: string;
   readonly datacenter?: string;
   readonly ttl: number;
+  readonly force?: boolean;
   readonly message: string;
 }
 
@@ -27,7 +28,8 @@ export function overrideSetCommand(io: CommandIo): Command {
     summary: 'send all calls of services to one subset or datacenter, for a while',
     description:
       'Sets the override of policies: it beats every route, and ends by itself. Each service is a transaction of its own ' +
-      'with an entry in its history; a lost race is tried again.',
+      'with an entry in its history; a lost race is tried again. Refuses a subset or datacenter where nobody, or far fewer, ' +
+      'would serve.',
     examples: [
       ["graylane override set --to stable payments --ttl 30m -m 'incident 42'", 'no more canary for half an hour'],
       ["graylane override set --datacenter dc1 --all --ttl 2h -m 'dc2 is down' --dc all", 'every service out of dc2'],
@@ -39,6 +41,7 @@ export function overrideSetCommand(io: CommandIo): Command {
     .addOption(
       new Option('--ttl <duration>', 'how long: 90s, 30m, 2h, 1d').argParser(parseDuration).makeOptionMandatory(),
     )
+    .option('--force', 'even if calls would fail there, or far fewer instances would serve them')
     .requiredOption('-m, --message <text>', 'why: for the history, and for whoever reads explain()')
     .action(async (services: readonly string[], flags: SetFlags) => {
       if (flags.to === undefined && flags.datacenter === undefined) {

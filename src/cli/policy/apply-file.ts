@@ -1,13 +1,14 @@
 import { documentText } from '../../policy/store/policy-store';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
+import { effectIn } from '../consul/registry-view';
 import { capacityIn } from '../consul/store-capacity';
 import { nameOf, type Reading, readAll, type StoreSession, withStore } from '../consul/store-session';
 import type { WaitSettings } from '../fleet/wait';
 import { describeInFile, type PolicyFile, readPolicyFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
 import { changeAsMarkdown } from './markdown-change';
-import { isUnchanged, type PlannedChange, planChange } from './planned-change';
+import { harmsOf, isUnchanged, type PlannedChange, planChange } from './planned-change';
 import { changeAsData, showChange } from './show-change';
 import { type AfterWriting, writeChanges } from './write-change';
 
@@ -92,7 +93,12 @@ export async function diffFile(
     const changes = await planAll(readings, text, session, undefined);
     if (settings.json) io.json(changes.map(changeAsData));
     else if (settings.markdown === true) for (const change of changes) io.write(changeAsMarkdown(change));
-    else for (const change of changes) showChange(change, io);
+    else {
+      for (const change of changes) {
+        showChange(change, io);
+        for (const text of harmsOf(change)) io.line(`${io.colors.yellow('warning')} ${text}`);
+      }
+    }
     for (const reading of readings) {
       if ('failure' in reading) io.note(`graylane: ${nameOf(reading.datacenter)}: ${reading.failure}`);
     }
@@ -134,8 +140,10 @@ async function planAll(
   const changes: PlannedChange[] = [];
   for (const reading of readings) {
     if ('failure' in reading) continue;
-    const capacity = settings === undefined ? undefined : capacityIn(session, reading.stored, settings.maxLoadFactor);
-    changes.push(await planChange(reading.stored, text, capacity));
+    const { stored } = reading;
+    const capacity = settings === undefined ? undefined : capacityIn(session, stored, settings.maxLoadFactor);
+    const effect = effectIn(session.connection, stored, { tolerant: settings === undefined });
+    changes.push(await planChange(stored, text, capacity, effect));
   }
   return changes;
 }
@@ -158,7 +166,9 @@ function refusalsOf(
     for (const text of change.reshuffles) refusals.push({ text: `${place}: ${text}`, flag: '--allow-reshuffle' });
   }
   if (settings.force !== true) {
-    for (const text of change.overloads) refusals.push({ text: `${place}: ${text}`, flag: '--force' });
+    for (const text of [...harmsOf(change), ...change.overloads]) {
+      refusals.push({ text: `${place}: ${text}`, flag: '--force' });
+    }
   }
   return refusals;
 }

@@ -1,6 +1,6 @@
 import picocolors from 'picocolors';
 import { nameOf } from '../consul/store-session';
-import { isUnchanged, type PlannedChange, percent } from './planned-change';
+import { harmsOf, isUnchanged, type PlannedChange, percent } from './planned-change';
 import { describeDifference, textPatch } from './show-change';
 
 const PLAIN = { colors: picocolors.createColors(false) };
@@ -8,13 +8,14 @@ const PLAIN = { colors: picocolors.createColors(false) };
 /** A change for the description or a comment of a merge request: GitHub, GitLab and Gitea show it alike. */
 export function changeAsMarkdown(change: PlannedChange): string {
   const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
+  const harms = harmsOf(change);
   const title = `### \`${stored.service}\` in ${nameOf(stored.datacenter)}`;
   if (isUnchanged(change)) return `${title}\n\nUnchanged, \`${after.revision}\`.\n\n`;
   const callers = moved.map(({ route, of, moved: share, needed }) => {
     const who = of === 'split' ? 'sticky callers' : 'sampled callers';
     return `- route \`${route}\`: **${percent(share)}** of its ${who} move (${percent(needed)} has to)`;
   });
-  const doubts = [...reshuffles, ...overloads].map((text) => `- :warning: ${asText(text)}`);
+  const doubts = [...harms, ...reshuffles, ...overloads].map((text) => `- :warning: ${asText(text)}`);
   const notes = remarks.map((text) => `- ${asText(text)}`);
   const parts = [
     title,

@@ -1,3 +1,4 @@
+import type { Effect } from '../../effect/effect';
 import { isRecord } from '../../internal/is-record';
 import type { Difference } from '../../policy/compare/differences';
 import { findDifferences } from '../../policy/compare/differences';
@@ -10,6 +11,7 @@ import { PolicyError } from '../../policy/policy-error';
 import { documentText, parseStored, type StoredPolicy } from '../../policy/store/policy-store';
 import { parseTimestamp } from '../../policy/timestamp';
 import type { Capacity } from '../consul/capacity';
+import type { EffectJudge } from '../consul/registry-view';
 
 /** What a new text would change in one datacenter, and what speaks against it. */
 export interface PlannedChange {
@@ -24,6 +26,8 @@ export interface PlannedChange {
   readonly reshuffles: readonly string[];
   /** Subsets that could not carry their share, each as a sentence. */
   readonly overloads: readonly string[];
+  /** What it would do to calls; undefined when the instances could not be read, or nobody asked. */
+  readonly effect: Effect | undefined;
   /** Worth telling. */
   readonly remarks: readonly string[];
 }
@@ -36,6 +40,7 @@ export async function planChange(
   stored: StoredPolicy,
   newText: string,
   capacity: Capacity | undefined,
+  judgeEffect?: EffectJudge,
 ): Promise<PlannedChange> {
   const { service, policy } = stored;
   const kept = overrideInForce(policy?.text);
@@ -44,7 +49,13 @@ export async function planChange(
   const { plan: before, remark } = compileStored(service, policy?.text);
   const moved = before === undefined ? [] : findMovedCallers(before, after);
   const differences = findDifferences(policy === undefined ? {} : parseStored(policy.text), parseStored(text));
-  const judged = capacity === undefined ? { overloads: [], remarks: [] } : await capacity.judge(before, after);
+  const judged = capacity === undefined ? undefined : await capacity.judge(before, after);
+  const effect = await judgeEffect?.(before, after);
+  const overloads = judged?.overloads ?? [];
+  const findings = effect === undefined || 'failure' in effect ? [] : effect.findings;
+  const empties = (judged?.empties ?? [])
+    .filter(({ subset }) => !findings.some((finding) => finding.isNew && finding.subset === subset))
+    .map(({ text }) => text);
   return {
     stored,
     text,
@@ -53,11 +64,13 @@ export async function planChange(
     differences,
     moved,
     reshuffles: moved.flatMap((each) => describeReshuffle(each)),
-    overloads: judged.overloads,
+    overloads: [...overloads, ...empties],
+    effect: effect === undefined || 'failure' in effect ? undefined : effect,
     remarks: [
       ...(remark === undefined ? [] : [remark]),
       ...(kept !== undefined && text !== newText ? [overrideStays(service, kept)] : []),
-      ...judged.remarks,
+      ...(judged?.remarks ?? []),
+      ...(effect === undefined ? [] : 'failure' in effect ? [effect.failure] : remarksOf(effect)),
     ],
   };
 }
@@ -69,6 +82,16 @@ export function isUnchanged({ differences, stored }: PlannedChange): boolean {
 
 export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
+}
+
+/** What is so already, and what speaks neither for nor against the change. */
+function remarksOf({ findings, remarks }: Effect): readonly string[] {
+  return [...findings.filter(({ isNew }) => !isNew).map(({ text }) => `as it is now: ${text}`), ...remarks];
+}
+
+/** What speaks against a change because of what it does to calls, each as a sentence. */
+export function harmsOf({ effect }: Pick<PlannedChange, 'effect'>): readonly string[] {
+  return (effect?.findings ?? []).filter(({ isNew }) => isNew).map(({ text }) => text);
 }
 
 function overrideInForce(text: string | undefined): OverrideDocument | undefined {

@@ -3,10 +3,11 @@ import type { StoredEntry, StoredPolicy } from '../../policy/store/policy-store'
 import { CommandError } from '../command-error';
 import { type Capacity, MAX_LOAD_FACTOR } from '../consul/capacity';
 import type { ConsulFlags } from '../consul/consul-connection';
+import { effectIn } from '../consul/registry-view';
 import { capacityIn } from '../consul/store-capacity';
 import { findRevision, nameOf, readAll, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { type PlannedChange, planChange } from './planned-change';
+import { harmsOf, type PlannedChange, planChange } from './planned-change';
 import { describeStep, entryBefore, orderArguments } from './rollback-target';
 import { changeAsData, showChange } from './show-change';
 import { writeChanges } from './write-change';
@@ -15,9 +16,13 @@ interface RollbackSettings extends ConsulFlags {
   readonly json: boolean;
   readonly message?: string;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
 }
 
-/** `policy rollback`: an emergency tool, so it warns where `apply` refuses, and takes its arguments in either order. */
+/**
+ * `policy rollback`: an emergency tool, so it warns of what moves or overloads, where `apply` refuses, and takes its arguments
+ * in either order. Calls that would fail are no way out of an emergency: those are refused here, too.
+ */
 export async function rollBack(
   first: string,
   second: string | undefined,
@@ -44,8 +49,11 @@ export async function rollBack(
     if (!settings.json) for (const change of changes) showChange(change, io);
     for (const { reshuffles, overloads } of changes)
       for (const text of [...reshuffles, ...overloads]) io.note(`${io.colors.yellow('note')} ${text}`);
-    if (settings.dryRun === true) {
-      if (settings.json) io.json(changes.map((change) => ({ ...changeAsData(change), outcome: 'planned' })));
+    const harms = settings.force === true ? [] : changes.flatMap(harmsIn);
+    if (settings.dryRun === true || harms.length > 0) {
+      const result = harms.length > 0 ? 'refused' : 'planned';
+      if (settings.json) io.json(changes.map((change) => ({ ...changeAsData(change), outcome: result })));
+      if (harms.length > 0) throw refused(harms, service);
       for (const { datacenter, failure } of failures) io.note(`graylane: ${nameOf(datacenter)}: ${failure}`);
       if (failures.length > 0) io.exitCode = 1;
       return;
@@ -54,6 +62,15 @@ export async function rollBack(
     const again = `run graylane policy log ${service}, then roll back again`;
     await writeChanges(changes, failures, { kind: 'rollback', message, again }, session, io, settings.json);
   });
+}
+
+function harmsIn(change: PlannedChange): readonly string[] {
+  return harmsOf(change).map((text) => `${nameOf(change.stored.datacenter)}: ${text}`);
+}
+
+function refused(harms: readonly string[], service: string): CommandError {
+  const next = `choose another from graylane policy log ${service}, or, if it is meant, --force`;
+  return new CommandError(1, `refused, nothing was written: ${harms.join('; ')}`, next);
 }
 
 async function planBack(
@@ -65,7 +82,9 @@ async function planBack(
   const wrong = (why: string): CommandError =>
     new CommandError(1, `number ${number} of ${service} ${why}`, `choose another from graylane policy log ${service}`);
   if (entry === undefined) throw wrong('is no history entry');
-  const plan = (capacity: Capacity | undefined): Promise<PlannedChange> => planChange(stored, entry.document, capacity);
+  const effect = effectIn(session.connection, stored, { tolerant: true });
+  const plan = (capacity: Capacity | undefined): Promise<PlannedChange> =>
+    planChange(stored, entry.document, capacity, effect);
   try {
     return await plan(capacityIn(session, stored, MAX_LOAD_FACTOR));
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Difference } from '../../policy/compare/differences';
 import { parseStored } from '../../policy/store/policy-store';
 import { nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { isUnchanged, type PlannedChange, percent } from './planned-change';
+import { harmsOf, isUnchanged, type PlannedChange, percent } from './planned-change';
 
 const SHOWN_CHARACTERS = 100;
 
@@ -46,7 +46,8 @@ export function changeAsData(change: PlannedChange): Record<string, unknown> {
     to: after.revision,
     differences,
     movedCallers: moved,
-    refusals: [...reshuffles, ...overloads],
+    refusals: [...reshuffles, ...harmsOf(change), ...overloads],
+    effect: change.effect?.findings ?? null,
     remarks,
   };
 }

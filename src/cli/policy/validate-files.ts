@@ -1,9 +1,12 @@
+import { describeSelector } from '../../effect/describe-selector';
+import { judgeEffect } from '../../effect/effect';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
+import type { DocumentPath } from '../../policy/document-path';
 import type { PolicyProblem } from '../../policy/plan';
 import { membershipOf } from '../../snapshot/membership';
 import { type ConsulConnection, connectConsul } from '../consul/consul-connection';
-import { readInstancesNow } from '../consul/instances-now';
+import { readRegistryView } from '../consul/registry-view';
 import { nameOf } from '../consul/store-session';
 import { describeInFile, type PolicyFile, readPolicyFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
@@ -43,8 +46,10 @@ async function withInstances(
     return await Promise.all(
       files.map(async (file) => {
         if (file.document === undefined) return file;
-        const empty = await emptySubsets(file, file.document, datacenters, connection);
-        return { ...file, warnings: [...file.warnings, ...empty] };
+        const found = await judgeFile(file, file.document, datacenters, connection);
+        const problems = [...file.problems, ...found.problems];
+        const document = problems.length === 0 ? file.document : undefined;
+        return { ...file, document, problems, warnings: [...file.warnings, ...found.warnings] };
       }),
     );
   } finally {
@@ -52,29 +57,53 @@ async function withInstances(
   }
 }
 
-/** A subset without a healthy instance in a datacenter, and whether any that is out of service would be in it. */
-async function emptySubsets(
-  { positions }: PolicyFile,
+/**
+ * What the policy would do to calls with the instances that Consul lists now: problems. Subsets that no call gets to and that
+ * have no usable instance: warnings.
+ */
+async function judgeFile(
+  file: PolicyFile,
   document: PolicyDocument,
   datacenters: readonly (string | undefined)[],
-  { client }: ConsulConnection,
-): Promise<readonly PolicyProblem[]> {
+  connection: ConsulConnection,
+): Promise<{ readonly problems: readonly PolicyProblem[]; readonly warnings: readonly PolicyProblem[] }> {
   const { service } = document;
   const plan = compilePolicy({ content: document, format: 'object' }, { service, origin: 'file' });
-  const filters = [...plan.subsets.values()].map(({ filter }) => filter).filter((filter) => filter !== undefined);
+  const problems: PolicyProblem[] = [];
   const warnings: PolicyProblem[] = [];
+  const { positions } = file;
   for (const datacenter of datacenters) {
-    const instances = await readInstancesNow(client, service, [datacenter], [...new Set(filters)]);
-    const membership = membershipOf(plan, instances);
+    const view = await readRegistryView(connection, { service, datacenter }, [plan]);
+    const { findings, remarks, isUnregistered } = judgeEffect({
+      before: plan,
+      after: plan,
+      view,
+      wallNowMs: Date.now(),
+    });
+    const where = nameOf(datacenter);
+    for (const { path, text } of findings) {
+      problems.push({ path, message: `${path}: in ${where}, ${text}`, ...positions?.locate(pathOf(path)) });
+    }
+    if (isUnregistered) {
+      warnings.push({ path: 'service', message: `service: no instance of ${service} is registered in ${where}` });
+      continue;
+    }
+    for (const remark of remarks) warnings.push({ path: '', message: `in ${where}, ${remark}` });
+    const told = new Set(findings.map(({ subset }) => subset));
+    const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
     for (const name of Object.keys(document.subsets ?? {})) {
-      const groups = membership.groups.filter(({ subset }) => subset === name);
-      if (groups.some(({ usable }) => usable.length > 0)) continue;
-      const out = groups.reduce((sum, { unusable }) => sum + unusable.length, 0);
-      const found = out === 0 ? 'no instance' : `no healthy instance, ${out} out of service`;
-      const path = ['subsets', name];
-      const message = `subsets.${name}: ${found} in ${nameOf(datacenter)} (expected: at least one)`;
-      warnings.push({ path: `subsets.${name}`, message, ...positions?.locate(path) });
+      const path = `subsets.${name}`;
+      if (told.has(name) || home.groups.some(({ subset, usable }) => subset === name && usable.length > 0)) continue;
+      const message = `${path}: in ${where}, ${describeSelector(plan, name, home)} (expected: at least one)`;
+      warnings.push({ path, message, ...positions?.locate(['subsets', name]) });
     }
   }
-  return warnings;
+  return { problems, warnings };
+}
+
+/** Of `routes[0].split[1]` or `subsets.stable`; a subset's name may have dots. */
+function pathOf(path: string): DocumentPath {
+  const subset = /^subsets\.(.*?)(\.filter)?$/.exec(path);
+  if (subset !== null) return ['subsets', subset[1] ?? '', ...(subset[2] === undefined ? [] : ['filter'])];
+  return path.split(/[.[\]]+/).flatMap((part) => (part === '' ? [] : [/^\d+$/.test(part) ? Number(part) : part]));
 }

@@ -42,6 +42,7 @@ function start(io: CommandIo): Command {
     .option('--canary <subset>', 'with --weights: what is raised', 'canary')
     .option('--stable <subset>', 'with --weights: what it is held against', 'stable')
     .option('--dry-run', 'write nothing')
+    .option('--force', 'even if canary or stable has no instance, or both have the same')
     .action(async (service: string, flags: StartFlags) => {
       const { startFromFlags } = await import('./start-rollout.js');
       await startFromFlags(service, flags, io);

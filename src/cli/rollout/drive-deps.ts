@@ -42,8 +42,15 @@ export function driveDeps(
     rollouts,
     name,
     now: Date.now,
-    capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) =>
-      capacityIn({ connection }, stored, maxLoadFactor, 'maxLoadFactor'),
+    capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) => {
+      const capacity = capacityIn({ connection }, stored, maxLoadFactor, 'maxLoadFactor');
+      return {
+        async judge(before, after) {
+          const { overloads, empties } = await capacity.judge(before, after);
+          return { overloads: [...overloads, ...empties.map(({ text }) => text)] };
+        },
+      };
+    },
     measure: (progress, wanted) => {
       const request = signal === undefined ? wanted : { ...wanted, signal };
       const isOwn = isJudgedByClients(progress) && needsFigures(progress);

@@ -1,12 +1,16 @@
 import { readFile } from 'node:fs/promises';
-import type { PolicyProblem } from '../../policy/plan';
+import { judgeEffect } from '../../effect/effect';
+import { compilePolicy } from '../../policy/compile';
+import type { Plan, PolicyProblem } from '../../policy/plan';
+import { PolicyError } from '../../policy/policy-error';
 import { beginRollout } from '../../rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../rollout/document';
 import { type JudgedRollout, parseRollout, validateRollout } from '../../rollout/validate';
 import { CommandError } from '../command-error';
+import { readRegistryView } from '../consul/registry-view';
 import { describeInFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
-import { type RolloutFlags, withRollouts } from './rollout-session';
+import { type RolloutFlags, type RolloutSession, withRollouts } from './rollout-session';
 import { describeStep } from './rollout-view';
 
 export interface StartFlags extends RolloutFlags {
@@ -18,6 +22,7 @@ export interface StartFlags extends RolloutFlags {
   readonly canary: string;
   readonly stable: string;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
 }
 
 /** `rollout start`. */
@@ -38,6 +43,7 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
   await withRollouts(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();
+    if (flags.force !== true) await refuseHollow(document, session);
     const begun = await beginRollout(document, { policies, rollouts, by, now: Date.now });
     if (begun.kind === 'refused') throw new CommandError(1, begun.reason, begun.nextStep);
     const { id } = begun.record.progress;
@@ -55,6 +61,41 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     }
     io.note(`a controller takes it from here: graylane rollout run, or graylane rollout run --once ${service}`);
   });
+}
+
+/** A rollout raises a subset against another: both must be there, and not be the same instances. */
+async function refuseHollow(
+  { service, canary, stable }: RolloutDocument,
+  { connection, policies }: RolloutSession,
+): Promise<void> {
+  const { policy } = await policies.read(service, undefined);
+  const plan = policy === undefined ? undefined : compileStored(service, policy.text);
+  // What is wrong with the policy itself is told where the rollout is held against it.
+  if (plan === undefined) return;
+  const judged = { service, datacenter: undefined };
+  const view = await readRegistryView(connection, judged, [plan]);
+  const paths = [canary, stable].map((name) => `subsets.${name}`);
+  const wallNowMs = Date.now();
+  const { findings } = judgeEffect({
+    before: plan,
+    after: plan,
+    view: { ...view, alsoUsed: [canary, stable] },
+    wallNowMs,
+  });
+  const harms = findings.filter(({ path, subset }) => paths.includes(path) || paths.includes(`subsets.${subset}`));
+  if (harms.length === 0) return;
+  const texts = [...new Set(harms.map(({ text }) => text))].join('; ');
+  const next = 'see that both are registered, or, if it is meant, --force';
+  throw new CommandError(1, `refused, nothing was started: ${texts}`, next);
+}
+
+function compileStored(service: string, text: string): Plan | undefined {
+  try {
+    return compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
+  } catch (error) {
+    if (error instanceof PolicyError) return undefined;
+    throw error;
+  }
 }
 
 /** Something in it is judged by figures of calls, and no provider is named for them. */

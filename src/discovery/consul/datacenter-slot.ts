@@ -1,4 +1,4 @@
-import type { DatacenterState } from '../source';
+import type { DatacenterState, FilterFailure } from '../source';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { FilterQuery } from './filter-query';
 import type { HealthQuery, HealthView } from './health-query';
@@ -38,6 +38,7 @@ export function createDatacenterSlot(
   });
   const held = new Map<string, HeldFilter>();
   let filters: DatacenterState['filters'] = new Map();
+  let filterFailures: NonNullable<DatacenterState['filterFailures']> = new Map();
   /** The filters' last answers as they were taken over. */
   const answered = new Map<string, ReadonlySet<string>>();
   let built: { readonly view: HealthView; readonly state: DatacenterState } | undefined;
@@ -53,6 +54,14 @@ export function createDatacenterSlot(
     const isSame =
       next.size === filters.size && [...next].every(([expression, keys]) => filters.get(expression) === keys);
     if (!isSame) filters = next;
+    rebuildFailures();
+  };
+
+  const rebuildFailures = (): void => {
+    const next = new Map([...held].flatMap(([expression, { lease }]) => failureOf(expression, lease.value)));
+    const isSame =
+      next.size === filterFailures.size && [...next].every(([key, failure]) => filterFailures.get(key) === failure);
+    if (!isSame) filterFailures = next;
   };
 
   /**
@@ -81,9 +90,10 @@ export function createDatacenterSlot(
     state() {
       const { view } = health.value;
       const name = datacenter ?? agent.name ?? 'local';
-      if (built?.view !== view || built.state.filters !== filters || built.state.datacenter !== name) {
-        built = { view, state: { ...view, datacenter: name, local, filters } };
-      }
+      const { state } = built ?? {};
+      const isSame = state?.filters === filters && state.filterFailures === filterFailures;
+      if (state !== undefined && built?.view === view && isSame && state.datacenter === name) return state;
+      built = { view, state: { ...view, datacenter: name, local, filters, filterFailures } };
       return built.state;
     },
     setFilters(expressions) {
@@ -114,6 +124,10 @@ export function createDatacenterSlot(
       held.clear();
     },
   };
+}
+
+function failureOf(expression: string, { failure }: FilterQuery): readonly (readonly [string, FilterFailure])[] {
+  return failure === undefined ? [] : [[expression, failure]];
 }
 
 function isSubset(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {

@@ -1,3 +1,4 @@
+import type { FilterFailure } from '../source';
 import { startBlockingQuery, type Verdict } from './blocking-query';
 import type { ConsulDeps, HealthTarget } from './health-target';
 import { parseKeys } from './parse-answer';
@@ -6,18 +7,31 @@ import { parseKeys } from './parse-answer';
 export interface FilterQuery {
   /** Undefined until the first answer. */
   readonly keys: ReadonlySet<string> | undefined;
+  /** Why the last question had no answer; undefined when it had one. */
+  readonly failure: FilterFailure | undefined;
   subscribe(listener: (urgent: boolean) => void): () => void;
   close(): void;
 }
 
 const EMPTY_RECHECK_MS = 1_000;
+/** Consul's word on an expression that it cannot evaluate: 500 and 400 say many other things, too. */
+const REFUSED = /boolean expression evaluator|failed to create filter|error finding value in datum/i;
+
+/** Whether a failed health query was refused for its filter. */
+export function isFilterRefused(reason: string): boolean {
+  return REFUSED.test(reason);
+}
 
 export function startFilterQuery(target: HealthTarget, expression: string, deps: ConsulDeps): FilterQuery {
   const { service, tags, datacenter } = target;
   const listeners = new Set<(urgent: boolean) => void>();
   let keys: ReadonlySet<string> | undefined;
-  let reported: string | undefined;
+  let failure: FilterFailure | undefined;
   let isDoubted = false;
+  const tell = (urgent: boolean): void => {
+    for (const listener of [...listeners]) listener(urgent);
+  };
+
   const query = startBlockingQuery(
     {
       request: () => ({
@@ -36,10 +50,12 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         if (found.size === 0 && answer.filteredByAcl) {
           return { kind: 'refused', reason: 'empty for want of permission (ACL)' };
         }
-        reported = undefined;
+        const hadFailed = failure !== undefined;
+        failure = undefined;
         // A filtered query wakes at every change of the service.
         if (keys !== undefined && isSameSet(keys, found)) {
           isDoubted = false;
+          if (hadFailed) tell(false);
           return { kind: 'unchanged' };
         }
         // Where the service itself vanished, its own query says so soon, and whether that is believed.
@@ -50,18 +66,18 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         isDoubted = false;
         const urgent = keys === undefined;
         keys = found;
-        for (const listener of [...listeners]) listener(urgent);
+        tell(urgent);
         return { kind: 'changed' };
       },
       failed: (reason) => {
-        if (reason === reported) return;
-        reported = reason;
-        deps.logger.warn('a filter expression could not be evaluated', {
-          service,
-          datacenter: datacenter ?? 'local',
-          filter: expression,
-          reason,
-        });
+        if (reason === failure?.reason) return;
+        failure = { reason, isRefused: isFilterRefused(reason) };
+        const message =
+          keys === undefined
+            ? 'a filter expression cannot be evaluated; the subsets that need it are empty'
+            : 'a filter expression cannot be evaluated; its last answer stays';
+        deps.logger.warn(message, { service, datacenter: datacenter ?? 'local', filter: expression, reason });
+        tell(keys === undefined);
       },
     },
     deps,
@@ -69,6 +85,9 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
   return {
     get keys() {
       return keys;
+    },
+    get failure() {
+      return failure;
     },
     subscribe(listener) {
       listeners.add(listener);

@@ -62,8 +62,11 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
   const decisions = new ChainDecisions(plan, graph, { ...options, datacenter }, report);
   const { routes, fallthrough } = compileRoutes(graph.start, decisions, report);
   if (report.problems.length > 0) throw new PolicyError(service, report.problems);
-  const { override, warnings } = compileOverride(undefined, options.override, (subset) =>
-    subset === undefined ? fallthrough : overridden(fallthrough, decisions, subset),
+  const { override, warnings } = compileOverride(
+    undefined,
+    options.override,
+    (subset) => (subset === undefined ? fallthrough : overridden(fallthrough, decisions, subset)),
+    [],
   );
   const connectTimeoutMs = decisions.connectTimeoutMs();
   Object.assign(plan, {

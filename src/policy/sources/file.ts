@@ -21,8 +21,9 @@ export interface FilePolicyOptions {
 
 /**
  * Policies from files, watched: edits in place, atomic renames and swapped symbolic links (mounted config maps) are
- * seen at once where the system tells, else within the poll interval. A file that is not there is "absent"; a directory
- * that is not there, or a file that may not be read, is an error. Throws INVALID_OPTION without files and directory, or
+ * seen at once where the system tells, else within the poll interval. A file that was named and is not there, a directory
+ * that is not there, and a file that may not be read are errors; only a directory without a file for the service says that
+ * there is no policy. Throws INVALID_OPTION without files and directory, or
  * for another file name extension.
  */
 export function createFilePolicySource(options: FilePolicyOptions): PolicySource {
@@ -60,7 +61,7 @@ export function createFilePolicySource(options: FilePolicyOptions): PolicySource
         isReading = true;
         do {
           isStale = false;
-          const reading = await readPolicyFile(candidates);
+          const reading = await readPolicyFile(candidates, Object.hasOwn(files, service));
           if (isClosed) return;
           if (!isSame(last, reading)) {
             last = reading;

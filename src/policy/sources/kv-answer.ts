@@ -21,7 +21,13 @@ export function parseKvAnswer(answer: ConsulAnswer & { readonly kind: 'answer' }
   if (content === undefined) return { kind: 'error', reason: 'the value is not valid UTF-8' };
   // From the text: beyond 2^53 a parsed number would be another one.
   const index = /"ModifyIndex":\s*(\d+)/.exec(text)?.[1];
-  return { kind: 'present', content, format: 'json', ...(index === undefined ? {} : { index }) };
+  return {
+    kind: 'present',
+    content,
+    format: 'json',
+    place: `Consul KV ${key}`,
+    ...(index === undefined ? {} : { index }),
+  };
 }
 
 export function isSameReading(a: PolicyReading, b: PolicyReading): boolean {

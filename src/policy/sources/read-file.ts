@@ -3,13 +3,16 @@ import { dirname } from 'node:path';
 import { MAX_DOCUMENT_BYTES } from '../limits';
 import type { PolicyReading } from '../source';
 
-/** Reads the first of the files that exists. Never rejects: what went wrong is the reading. */
-export async function readPolicyFile(candidates: readonly string[]): Promise<PolicyReading> {
+/**
+ * Reads the first of the files that exists. Never rejects: what went wrong is the reading. `isNamed`: the one candidate was
+ * named for this service, so that its absence is a failure to read it; otherwise the service has no policy then.
+ */
+export async function readPolicyFile(candidates: readonly string[], isNamed: boolean): Promise<PolicyReading> {
   for (const path of candidates) {
     try {
       return await readOne(path);
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') return { kind: 'error', reason: `${path}: ${messageOf(error)}` };
+      if (isNamed || codeOf(error) !== 'ENOENT') return { kind: 'error', reason: `${path}: ${messageOf(error)}` };
     }
   }
   const first = candidates[0];
@@ -34,7 +37,7 @@ async function readOne(path: string): Promise<PolicyReading> {
       return { kind: 'error', reason: `${path}: too large (expected: at most ${MAX_DOCUMENT_BYTES} bytes)` };
     }
     const content = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return { kind: 'present', content, format: path.toLowerCase().endsWith('.json') ? 'json' : 'yaml' };
+    return { kind: 'present', content, format: path.toLowerCase().endsWith('.json') ? 'json' : 'yaml', place: path };
   } catch (error) {
     if (codeOf(error) !== 'ERR_ENCODING_INVALID_ENCODED_DATA') throw error;
     return { kind: 'error', reason: `${path}: bytes that are not UTF-8 (expected: UTF-8)` };
@@ -60,5 +63,6 @@ function codeOf(error: unknown): unknown {
 }
 
 function messageOf(error: unknown): string {
+  if (codeOf(error) === 'ENOENT') return 'no such file or directory';
   return error instanceof Error ? error.message : String(error);
 }

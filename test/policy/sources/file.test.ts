@@ -104,7 +104,7 @@ describe('createFilePolicySource', () => {
       writeFileSync(path, text);
       clock.runAll();
       // The source reads just as this does, and began earlier.
-      for (let round = 0; round < 5; round += 1) await readPolicyFile([path]);
+      for (let round = 0; round < 5; round += 1) await readPolicyFile([path], false);
       clock.runAll();
     }
     await content('a: 2');
@@ -126,6 +126,17 @@ describe('createFilePolicySource', () => {
     await until((reading) => reading.kind === 'error' && reading.reason.includes('UTF-8'));
     writeFileSync(path, 'a: 1');
     await content('a: 1');
+  });
+
+  it('takes a file that was named for the service and is not there for an error, not for "no policy"', async () => {
+    const path = join(directory, 'payments.yaml');
+    const { until, content, readings } = watchService({ files: { payments: path } });
+    const missing = { kind: 'error', reason: `${path}: no such file or directory` };
+    expect(await until((reading) => reading.kind === 'error')).toEqual(missing);
+    writeFileSync(path, 'a: 1');
+    expect(await content('a: 1')).toMatchObject({ place: path });
+    unlinkSync(path);
+    await expect.poll(() => readings.map(({ kind }) => kind)).toEqual(['error', 'present', 'error']);
   });
 
   it('takes a missing directory for an error, and notices when it comes', async () => {

@@ -35,7 +35,7 @@ export function withApplyFlags(command: Command): Command {
       parsePositive,
       MAX_LOAD_FACTOR,
     )
-    .option('--force', 'write it even if the healthy instances of a subset cannot carry its share')
+    .option('--force', 'write it even if calls would fail, or the instances of a subset cannot carry its share')
     .option('--if-revision <revision>', 'only if this revision is in force: what a review was made against');
 }
 

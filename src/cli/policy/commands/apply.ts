@@ -8,7 +8,8 @@ export function policyApplyCommand(io: CommandIo): Command {
     summary: 'check a policy file, show what it changes, write it to Consul',
     description:
       'Checks a policy file, shows what it changes, and writes policy and history entry in one transaction, if Consul ' +
-      'still has what was read. Refuses what reshuffles sticky callers, and weights that the healthy instances cannot carry.',
+      'still has what was read. Refuses what reshuffles sticky callers, weights that the healthy instances cannot carry, and ' +
+      'what leaves a subset in use without instances, with far fewer than now, or with those of another one.',
     examples: [
       ["graylane policy apply payments.yaml -m 'canary to 25 %'", "into the agent's own datacenter"],
       ["graylane policy apply payments.yaml -m 'canary to 25 %' --dc all", 'into every datacenter; says which took it'],

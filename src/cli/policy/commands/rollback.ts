@@ -7,15 +7,17 @@ interface RollbackFlags extends ConsulFlags {
   readonly json?: boolean;
   readonly message?: string;
   readonly dryRun?: boolean;
+  readonly force?: boolean;
 }
 
 export function policyRollbackCommand(io: CommandIo): Command {
   const command = defineCommand('rollback', {
     summary: 'put an earlier revision in force again',
     description:
-      'Writes an earlier revision as a new one, so that the history goes on. What apply would refuse (sticky callers that ' +
-      'move, subsets too small) is told here, and done. Without a number: to the one before the one in force, and when a ' +
-      'rollback put that in force, to the one before; so it never goes back to what a rollback has left.',
+      'Writes an earlier revision as a new one, so that the history goes on. Sticky callers that move and subsets too small ' +
+      'for their share are told here, and it is done. Refuses what would leave calls without an instance, such as a ' +
+      'revision whose canary is gone. Without a number: to the one before the one in force, and when a rollback put that ' +
+      'in force, to the one before; so it never goes back to what a rollback has left.',
     examples: [
       ["graylane policy rollback payments -m 'incident 42'", 'to the one before'],
       [
@@ -34,6 +36,7 @@ export function policyRollbackCommand(io: CommandIo): Command {
     )
     .option('-m, --message <text>', 'why, for the history; default: back to which number')
     .option('--dry-run', 'only show what it would change')
+    .option('--force', 'even if calls would fail, or a subset would have no instance, or far fewer')
     .action(async (service: string, revision: string | undefined, flags: RollbackFlags) => {
       const { rollBack } = await import('../roll-back.js');
       await rollBack(service, revision, { ...flags, json: flags.json === true }, io);

@@ -1,0 +1,137 @@
+import type { ConsulClient } from '../../discovery/consul/client';
+import type { DatacenterState } from '../../discovery/source';
+import { type Effect, judgeEffect, type RegistryView } from '../../effect/effect';
+import { compileChain } from '../../policy/chain/compile';
+import { isDefaultChain } from '../../policy/chain/default-chain';
+import type { Plan } from '../../policy/plan';
+import { PolicyError } from '../../policy/policy-error';
+import { hasEnded } from '../../rollout/record';
+import { createRolloutStore } from '../../rollout/store';
+import { CommandError } from '../command-error';
+import { readChainNow } from '../policy/chain-now';
+import type { ConsulConnection } from './consul-connection';
+import { readOne } from './instances-now';
+
+const TIME_LIMIT_MS = 10_000;
+
+/** Judges what a plan would do to calls that another one decides now; undefined: Consul has no document of it. */
+export type EffectJudge = (before: Plan | undefined, after: Plan) => Promise<Effect | { readonly failure: string }>;
+
+/** Whose policy is judged. */
+export interface Judged {
+  readonly service: string;
+  readonly datacenter: string | undefined;
+}
+
+/**
+ * Judges by what Consul lists at the time of asking. `tolerant`: instances that cannot be read are told, not thrown, since an
+ * emergency must not wait for them; otherwise throws a CommandError.
+ */
+export function effectIn(
+  connection: ConsulConnection,
+  judged: Judged,
+  { tolerant = false }: { readonly tolerant?: boolean } = {},
+): EffectJudge {
+  return async (written, after) => {
+    try {
+      const before = written ?? (await chainInForce(connection.client, judged));
+      const plans = before === undefined ? [after] : [before, after];
+      const view = await readRegistryView(connection, judged, plans);
+      return judgeEffect({ before, after, view, wallNowMs: Date.now() });
+    } catch (error) {
+      if (!tolerant || !(error instanceof CommandError)) throw error;
+      return { failure: `the effect on calls was not judged: ${error.message}` };
+    }
+  };
+}
+
+/** What clients go by where there is no document: the chain of Consul's config entries, unless it is the default one. */
+export async function chainInForce(client: ConsulClient, { service, datacenter }: Judged): Promise<Plan | undefined> {
+  try {
+    const chain = await readChainNow(client, service, datacenter);
+    return isDefaultChain(chain) ? undefined : compileChain(chain, { service, sourceAddress: '127.0.0.1' });
+  } catch (error) {
+    // Servers without Connect have none, and clients go on without one that they cannot read or honour.
+    if (error instanceof CommandError || error instanceof PolicyError) return undefined;
+    throw error;
+  }
+}
+
+/** Instances in every datacenter that answers, with all that the plans ask for. Throws a CommandError for the policy's own. */
+export async function readRegistryView(
+  { client, everywhere }: ConsulConnection,
+  { service, datacenter }: Judged,
+  plans: readonly Plan[],
+): Promise<RegistryView> {
+  const filters = [
+    ...new Set(plans.flatMap((plan) => [...plan.subsets.values()].flatMap(({ filter }) => filter ?? []))),
+  ];
+  const [own, names, lookups, alsoUsed] = await Promise.all([
+    readOne(client, service, datacenter, filters),
+    everywhere().catch(() => undefined),
+    readLookups(client, plans, filters),
+    datacenter === undefined ? subsetsOfRollout(client, service) : undefined,
+  ]);
+  const others = (names ?? []).filter((name) => name !== own.datacenter && name !== datacenter);
+  const elsewhere = await Promise.all(others.map((name) => orNone(readOne(client, service, name, filters))));
+  const known = [own, ...elsewhere.filter((state) => state !== undefined)];
+  const services = known.every(({ instances }) => instances.length === 0)
+    ? await readServices(client, datacenter)
+    : undefined;
+  return {
+    instances: { version: 0, datacenters: known, ...(lookups.size === 0 ? {} : { lookups }) },
+    datacenters: names,
+    ...(services === undefined ? {} : { services }),
+    ...(alsoUsed === undefined ? {} : { alsoUsed }),
+  };
+}
+
+async function readLookups(
+  client: ConsulClient,
+  plans: readonly Plan[],
+  filters: readonly string[],
+): Promise<ReadonlyMap<string, DatacenterState>> {
+  const lookups = new Map(plans.flatMap((plan) => plan.lookups ?? []).map((lookup) => [lookup.key, lookup]));
+  const states = await Promise.all(
+    [...lookups].map(async ([key, { service, askedDatacenter, scope }]) => {
+      const state = await orNone(readOne(client, service, askedDatacenter, filters, scope));
+      return state === undefined ? undefined : ([key, state] as const);
+    }),
+  );
+  return new Map(states.filter((entry) => entry !== undefined));
+}
+
+async function readServices(
+  client: ConsulClient,
+  datacenter: string | undefined,
+): Promise<readonly string[] | undefined> {
+  const answer = await client.get({
+    path: '/catalog/services',
+    query: datacenter === undefined ? {} : { dc: datacenter },
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);
+}
+
+/** A rollout under way raises one subset and holds it against another, whatever the weights are now. */
+async function subsetsOfRollout(client: ConsulClient, service: string): Promise<readonly string[] | undefined> {
+  try {
+    const { record } = await createRolloutStore(client).read(service);
+    if (record === undefined || hasEnded(record.progress)) return undefined;
+    const { canary, stable } = record.progress.document;
+    return [canary, stable];
+  } catch {
+    // Who may write policies may not have to read rollouts.
+    return undefined;
+  }
+}
+
+/** Undefined for a datacenter that does not answer. */
+async function orNone(reading: Promise<DatacenterState>): Promise<DatacenterState | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof CommandError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,39 @@
+import type { Plan, PolicyProblem } from '../policy/plan';
+import { membershipOf } from './membership';
+import type { InstanceSet } from './snapshot';
+import { isUsable, tierOrder } from './tiers';
+
+/**
+ * What a policy asks for and cannot have with the instances known now, through no fault that its document shows: filters
+ * without an answer, and an override to a datacenter where nobody is. For logs, `inspect()` and whoever reads these.
+ */
+export function shortfallsOf(plan: Plan, instances: InstanceSet, wallNowMs: number): readonly PolicyProblem[] {
+  return [...unansweredFilters(plan, instances), ...unusedOverride(plan, instances, wallNowMs)];
+}
+
+function unansweredFilters(plan: Plan, instances: InstanceSet): readonly PolicyProblem[] {
+  const membership = membershipOf(plan, instances);
+  return [...plan.subsets.keys()].flatMap((subset) => {
+    const places = membership.datacenters.filter((name) => membership.filterFailure(subset, name) !== undefined);
+    const failure = membership.filterFailure(subset, places[0] ?? '');
+    if (failure === undefined) return [];
+    const path = `subsets.${subset}.filter`;
+    const what = failure.isRefused ? 'Consul refuses it' : 'Consul has not answered it';
+    const message = `${path}: ${what} in ${places.join(', ')}, so the subset is empty there (${failure.reason})`;
+    return [{ path, message }];
+  });
+}
+
+function unusedOverride(plan: Plan, instances: InstanceSet, wallNowMs: number): readonly PolicyProblem[] {
+  const { override } = plan;
+  const named = override?.decision.datacenters;
+  if (override === undefined || named === undefined || wallNowMs >= override.untilMs) return [];
+  const membership = membershipOf(plan, instances);
+  const { destination } = override.decision;
+  const order = tierOrder(plan, destination, membership.datacenters, named);
+  if (order.some((tier) => isUsable(membership, tier))) return [];
+  const known = membership.datacenters.join(', ');
+  const path = 'override.datacenter';
+  const message = `${path}: ${named.join(', ')} has no usable instance of ${destination.subset} that this client knows of (it looks in ${known}), so calls go as without it`;
+  return [{ path, message }];
+}
