@@ -164,7 +164,14 @@ function tick(client: Client, options: SheddingOptions, nowMs: number, random: R
 }
 
 function pickerOf(connections: readonly Connection[], { algorithm }: SheddingOptions, random: Random): PoolPicker {
-  const balancing = { algorithm, slowStartMs: 0, hashBy: undefined, subsetSize: undefined, drainMs: undefined };
+  const balancing = {
+    algorithm,
+    slowStartMs: 0,
+    hashBy: undefined,
+    subsetSize: undefined,
+    drainMs: undefined,
+    connectionsPerEndpoint: 2,
+  };
   return createPoolPicker(connections, balancing, random);
 }
 
