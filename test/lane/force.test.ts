@@ -102,7 +102,8 @@ describe('force', () => {
     for (const name of ['canary-dc1', 'canary-dc2']) {
       world.server(name).behave({ code: grpc.status.UNAVAILABLE });
     }
-    lane.setPolicy('payments', { ...policy, retry: { maxAttempts: 3 } });
+    // Ten calls at once, two retries each.
+    lane.setPolicy('payments', { ...policy, retry: { maxAttempts: 3 }, retryBudget: { minPerSecond: 2 } });
     expect(await servedBy({ subset: 'canary', strict: false })).toBe('stable-dc1');
   });
 

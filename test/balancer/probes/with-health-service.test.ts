@@ -1,7 +1,7 @@
 import { HealthImplementation } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
 import { connectAll, describeLosses, openLane, startLoad } from '../../faults/fixtures/load';
-import { closeAfterEach } from '../../support/closers';
+import { closeAfterEach, pause } from '../../support/closers';
 import { startPaymentsServer } from '../../support/payments';
 import { startServerProcess } from '../../support/server-process';
 import { type Answer, NOT_SERVING, WELL } from './raw-server';
@@ -15,6 +15,12 @@ const INTERNAL = 13;
 /** Codes of those that did not go well. */
 function lost(calls: readonly Ended[]): readonly number[] {
   return calls.map(({ code }) => code).filter((code) => code !== -1);
+}
+
+/** The server has ended its answers; they are some turns of the loop away from the client. */
+async function heard(server: { readonly openChecks: number }): Promise<void> {
+  await until(() => server.openChecks === 0);
+  await pause(100);
 }
 
 describe('a server whose health check fails', () => {
@@ -91,7 +97,7 @@ describe('a server whose health check passes', () => {
     await callUntil(() => breaker()?.state === 'open');
     ill.answer = WELL;
     await until(() => ill.checks.length === 1 && breaker()?.state === 'halfOpen');
-    await until(() => ill.openChecks === 0);
+    await heard(ill);
     expect((await call()).code).toBe(-1);
     expect(turned.map(({ event }) => event)).toEqual(['open', 'halfOpen', 'close']);
     for (let more = 0; more < 50; more += 1) await call();
@@ -117,7 +123,8 @@ describe('a server whose health check passes', () => {
     ill.answer = { code: INTERNAL };
     await callUntil(() => breaker()?.state === 'open');
     ill.answer = { message: Buffer.from('late'), afterMs: 1_500 };
-    await until(() => ill.checks.length === 1 && ill.openChecks === 0);
+    await until(() => ill.checks.length === 1);
+    await heard(ill);
     const before = ill.calls.length;
     expect(await call()).toEqual({ code: -1, attempts: 1 });
     expect(ill.calls.length).toBe(before + 1);
