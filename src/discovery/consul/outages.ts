@@ -8,6 +8,8 @@ export const FORBIDDEN = 'empty for want of permission (ACL)';
 /** Consul's word on a datacenter that is none of its federation, or that no server of it can be reached in. */
 export const NO_PATH: RegExp = /no path to datacenter/i;
 
+const CUT_OFF = /^(ECONNRESET|ECONNREFUSED|EPIPE)\b|^the answer was cut short/;
+
 const TROUBLES: readonly (readonly [RegExp, string])[] = [
   [/^empty for want of permission/, 'the token may not read the service'],
   [NO_PATH, 'Consul has no path to the datacenter'],
@@ -48,5 +50,7 @@ export function kindOf(reason: string, service: string, datacenter: string): str
   // These are about the service or the datacenter, not about Consul.
   if (reason === FORBIDDEN || /malformed/.test(reason)) return `${message} ${service} ${datacenter}`;
   if (NO_PATH.test(reason)) return `${message} ${datacenter}`;
+  // The requests that were open are cut off, those that follow are refused: one outage.
+  if (CUT_OFF.test(reason)) return message;
   return `${message} ${reason.replace(/https?:\/\/\S+|unix:\S+/g, '').slice(0, 60)}`;
 }

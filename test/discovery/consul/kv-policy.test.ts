@@ -85,6 +85,7 @@ describe('policies in the KV store', () => {
       content: '{"schema":1}',
       format: 'json',
       index: String(stored[0]?.ModifyIndex),
+      place: 'Consul KV graylane/policies/life',
     });
     await dc1.putKv('graylane/policies/life', '{"schema":2,"ü":"€"}');
     await reader.until(isText('{"schema":2,"ü":"€"}'));
