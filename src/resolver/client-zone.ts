@@ -1,4 +1,4 @@
-import type { AgentZone } from '../discovery/consul/agent-zone';
+import type { AgentZone } from '../discovery/agent-zone';
 import type { Clock } from '../internal/clock';
 
 /** In which zone this client is, and who says so. Plain JSON. */

@@ -23,7 +23,7 @@ it('names every problem with its path and what was expected', () => {
     message = (error as Error).message;
   }
   expect(message.split('\n')).toEqual([
-    expect.stringMatching(/^protection\.grace: unknown \(expected: one of confirmations, /),
+    expect.stringMatching(/^protection\.grace: unknown \(expected: confirmations, /),
     'protection.except: [""] (expected: a list of service names)',
     'protection.confirmations: 1.5 (expected: 1..10)',
     'protection.windowMs: -1 (expected: 0..600000)',

@@ -149,7 +149,7 @@ describe('built-in queries, asked of a real Prometheus', () => {
         failed += 1;
       });
     }
-    canary.behave({ delayMs: 30 });
+    canary.behave({ delayMs: 100 });
     for (let call = 0; call < 300; call += 1) await charge(client);
     const expected = { canary: canary.calls - earlier.canary, stable: stable.calls - earlier.stable };
     const measured = await vi.waitFor(
@@ -167,8 +167,8 @@ describe('built-in queries, asked of a real Prometheus', () => {
     expect(failed).toBeGreaterThan(10);
     const p95 = (side: Measurement['canary']): number =>
       side?.durations ? quantileMs(side.durations, 0.95) : Number.NaN;
-    expect(p95(measured.canary)).toBeGreaterThan(25);
-    expect(p95(measured.stable)).toBeLessThan(25);
+    expect(p95(measured.canary)).toBeGreaterThan(90);
+    expect(p95(measured.stable)).toBeLessThan(90);
     expect(measured.values).toMatchObject({
       ratio: { result: expect.closeTo(0.5, 0) },
       broken: { error: expect.stringMatching(/^prometheus http:\/\/127\.0\.0\.1:\d+: 400 .*parse error/) },
