@@ -1,10 +1,15 @@
 const BUCKETS = 10;
 const BUCKET_MS = 1000;
+/**
+ * A lost connection takes all calls under way with it at once, however few calls there are; and it is no answer, which layers
+ * of servers would multiply. So what broke off has a floor so many times as high.
+ */
+const BROKEN_FACTOR = 20;
 
 export interface RetryBudgetRules {
   /** Retries per hundred calls of the last ten seconds; see {@link RetryBudget.calls}. */
   readonly percent: number;
-  /** Allowed however few the calls: so many in ten seconds, divided by ten. */
+  /** Allowed however few the calls: so many in ten seconds, divided by ten. Twenty times as many of attempts that broke off. */
   readonly minPerSecond: number;
 }
 
@@ -25,8 +30,11 @@ export interface RetryBudget {
   callStarted(nowMs: number): void;
   /** That attempt has ended. */
   callEnded(nowMs: number): void;
-  /** Draws one retry. False: the budget is spent and the call gets its real status. */
-  tryRetry(nowMs: number): boolean;
+  /**
+   * Draws one retry. False: the budget is spent and the call gets its real status. `isBroken`: its attempt was not answered,
+   * its stream or connection broke off.
+   */
+  tryRetry(nowMs: number, isBroken?: boolean): boolean;
   /**
    * Draws one that is made in any case. Others make room for it, and for the next of its kind: without that room a budget that is
    * spent anyway would be exceeded by as many.
@@ -88,9 +96,9 @@ class RingBudget implements RetryBudget {
     this.#allEnded += 1;
   }
 
-  tryRetry(nowMs: number): boolean {
+  tryRetry(nowMs: number, isBroken: boolean = false): boolean {
     const slot = this.#advance(nowMs);
-    if (this.retries + this.#allForced + 1 > this.#allowed()) {
+    if (this.retries + this.#allForced + 1 > this.#allowed(isBroken)) {
       this.refused += 1;
       return false;
     }
@@ -100,7 +108,7 @@ class RingBudget implements RetryBudget {
 
   left(nowMs: number): number {
     this.#advance(nowMs);
-    const allowed = this.#allowed();
+    const allowed = this.#allowed(false);
     return allowed > 0 ? Math.max(0, 1 - (this.retries + this.#allForced) / allowed) : this.calls > 0 ? 0 : 1;
   }
 
@@ -125,8 +133,9 @@ class RingBudget implements RetryBudget {
   }
 
   /** The larger of the two, not their sum: otherwise a service that fails altogether would get both. */
-  #allowed(): number {
-    return Math.max((this.calls * this.#percent) / 100, BUCKETS * this.#minPerSecond);
+  #allowed(isBroken: boolean): number {
+    const floor = BUCKETS * this.#minPerSecond * (isBroken ? BROKEN_FACTOR : 1);
+    return Math.max((this.calls * this.#percent) / 100, floor);
   }
 
   #draw(slot: number): void {

@@ -193,7 +193,7 @@ export interface HedgingDocument {
 export interface RetryBudgetDocument {
   /** Retries as a share of calls in the last 10 s, 0..100. Default 20. */
   readonly percent?: number;
-  /** Retries that are allowed in any case: ten times so many in any 10 s. Default 0.5, which is 5 in 10 s. */
+  /** Retries that are allowed in any case: ten times so many in any 10 s. Default 0.5, which is 5 in 10 s. Twenty times as many where a connection or stream broke off. */
   readonly minPerSecond?: number;
 }
 

@@ -47,7 +47,8 @@ export class RetryGate {
     // What reached nobody cost no server anything.
     if (call.lastCode < 0) return codes;
     if (name === undefined || !codes.includes(name)) return NONE;
-    if (this.#isRoomElsewhere(call) && this.#budget.tryRetry(this.#clock.now())) return codes;
+    const isBroken = call.lastEnding === 'broken';
+    if (this.#isRoomElsewhere(call) && this.#budget.tryRetry(this.#clock.now(), isBroken)) return codes;
     call.ranOutOfBudget();
     return NONE;
   }

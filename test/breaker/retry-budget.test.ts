@@ -111,6 +111,17 @@ describe('the retry budget', () => {
     expect(retries(budget, 10_000)).toBe(10);
   });
 
+  it('has twenty times the floor for what broke off, as a lost connection takes all calls under way', () => {
+    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    calls(budget, 10, 0);
+    let drawn = 0;
+    while (budget.tryRetry(0, true)) drawn += 1;
+    expect(drawn).toBe(100);
+    expect(budget.tryRetry(0)).toBe(false);
+    budget.configure({ percent: 0, minPerSecond: 0 });
+    expect(budget.tryRetry(20_000, true)).toBe(false);
+  });
+
   it('forgets after ten seconds', () => {
     const budget = createRetryBudget({ percent: 50, minPerSecond: 0 });
     calls(budget, 10, 0);

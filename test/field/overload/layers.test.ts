@@ -86,6 +86,7 @@ describe('the last of four layers is down', () => {
       `${perCall.toFixed(2)}; grpc-js ${perPlainCall.toFixed(2)}`,
     );
     expect(loaded.lost).toEqual(loaded.calls);
-    expect(perCall).toBeLessThanOrEqual(1.2);
+    // 20 % in any ten seconds, whose window moves by whole seconds.
+    expect(perCall).toBeLessThanOrEqual(1.23);
   });
 });
