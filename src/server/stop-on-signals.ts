@@ -1,16 +1,15 @@
 import { consoleLogger, type Logger, safeLogger } from '../internal/logger';
 
-type StopSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2';
-
 export interface SignalOptions {
   /** Default: SIGTERM and SIGINT. */
-  readonly signals?: readonly StopSignal[];
+  readonly signals?: readonly ('SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2')[];
   /** What to close once the server is drained, such as the client that its handlers call through. */
   readonly afterwards?: () => unknown;
   /** Default: warnings and errors to standard error. */
   readonly logger?: Logger;
 }
 
+type StopSignal = NonNullable<SignalOptions['signals']>[number];
 type StopOne = (signal: StopSignal) => void;
 
 /** Who is to be stopped, by signal: Node warns of an eleventh listener, and a process may well serve a dozen services. */
