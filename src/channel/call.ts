@@ -64,6 +64,7 @@ export class GraylaneCall
   #timeout: Timer | undefined;
   /** Whoever is answering while grpc-js does not know it yet. */
   #peer: string | undefined;
+  /** Of a call that somebody observes. */
   #startedAtMs = 0;
   #isOpen = false;
 
@@ -163,7 +164,7 @@ export class GraylaneCall
     this.#observed = this.#home.telemetry?.begin(this.#method, this.#around, own);
     this.#listener = listener;
     this.#isOpen = true;
-    this.#startedAtMs = this.#home.clock.now();
+    if (this.observer !== undefined) this.#startedAtMs = this.#home.clock.now();
     this.#home.callStarted();
     const refusal = this.#served?.refuses();
     if (refusal !== undefined) {
