@@ -12,7 +12,7 @@ interface Log {
 }
 
 const WRITERS = 20;
-const APPLIES = 100;
+const APPLIES = 60;
 const world = commandWorld();
 
 async function log(service: string): Promise<Log> {
@@ -57,7 +57,7 @@ describe('many writers of one policy', { timeout: 240_000 }, () => {
     expect(lost).toBeGreaterThan(0);
   });
 
-  it('kill -9 in the middle of 100 applies leaves policy and history whole', async () => {
+  it('kill -9 in the middle of 60 applies leaves policy and history whole', async () => {
     await world.run(['policy', 'apply', world.file('k.json', policyOf('killed', 1)), '-m', 'begin']);
     let killed = 0;
     const applyAndKill = async (index: number, spy: WriteSpy): Promise<void> => {
@@ -86,7 +86,7 @@ describe('many writers of one policy', { timeout: 240_000 }, () => {
     // A policy without its entry would have been found by the next apply, and an entry without its policy, too.
     expect(entries.filter(({ kind }) => kind !== 'apply')).toEqual([]);
     const newest = entries[0]?.number ?? 0;
-    printFact('kill -9 in 100 applies', `${killed} killed, ${newest - 1} written, 0 torn`);
+    printFact('kill -9 in 60 applies', `${killed} killed, ${newest - 1} written, 0 torn`);
     expect(killed).toBeGreaterThan(20);
     expect(newest - 1).toBeGreaterThan(20);
     const shown = await world.run(['policy', 'show', String(newest), 'killed']);
