@@ -1,6 +1,8 @@
+import { linesThatFit } from './fit-screen';
 import type { CommandIo } from './io';
 
-const REDRAW = '\u001b[H\u001b[J';
+/** Back to the first line, and what is below is gone. */
+export const REDRAW = '\u001b[H\u001b[J';
 const EVERY_MS = 1_000;
 
 /**
@@ -22,7 +24,7 @@ export async function liveScreen(draw: (io: CommandIo) => Promise<void>, io: Com
   try {
     while (!ended.signal.aborted && !interrupted.aborted) {
       const lines = await collect(draw, io);
-      const shown = lines.slice(0, io.rows - 2);
+      const shown = linesThatFit(lines, { rows: io.rows - 2, columns: io.columns });
       const more = lines.length - shown.length;
       const foot = more === 0 ? 'q quits' : `${more} more lines; q quits`;
       io.write(REDRAW);

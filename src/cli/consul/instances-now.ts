@@ -19,13 +19,9 @@ export async function readInstancesNow(
   { tolerant = false }: { readonly tolerant?: boolean } = {},
 ): Promise<InstanceSet> {
   const states = await Promise.all(
-    datacenters.map(async (datacenter) => {
-      try {
-        return await readOne(client, service, datacenter, filters);
-      } catch (error) {
-        if (tolerant && error instanceof CommandError) return undefined;
-        throw error;
-      }
+    datacenters.map((datacenter) => {
+      const reading = readOne(client, service, datacenter, filters);
+      return tolerant ? orNone(reading) : reading;
     }),
   );
   return { version: 0, datacenters: states.filter((state) => state !== undefined) };
@@ -76,6 +72,29 @@ export async function readOne(
     filterFailures,
     freshness: { kind: 'fresh' },
   };
+}
+
+/** Names of all services that Consul lists; undefined where it does not say. */
+export async function readServiceNames(
+  client: ConsulClient,
+  datacenter?: string,
+): Promise<readonly string[] | undefined> {
+  const answer = await client.get({
+    path: '/catalog/services',
+    query: datacenter === undefined ? {} : { dc: datacenter },
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);
+}
+
+/** Undefined for a datacenter that does not answer. */
+export async function orNone(reading: Promise<DatacenterState>): Promise<DatacenterState | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof CommandError) return undefined;
+    throw error;
+  }
 }
 
 function failed(service: string, datacenter: string, reason: string): CommandError {

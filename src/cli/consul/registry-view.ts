@@ -10,9 +10,7 @@ import { createRolloutStore } from '../../rollout/store';
 import { CommandError } from '../command-error';
 import { readChainNow } from '../policy/chain-now';
 import type { ConsulConnection } from './consul-connection';
-import { readOne } from './instances-now';
-
-const TIME_LIMIT_MS = 10_000;
+import { orNone, readOne, readServiceNames } from './instances-now';
 
 /** Judges what a plan would do to calls that another one decides now; undefined: Consul has no document of it. */
 export type EffectJudge = (before: Plan | undefined, after: Plan) => Promise<Effect | { readonly failure: string }>;
@@ -76,7 +74,7 @@ export async function readRegistryView(
   const elsewhere = await Promise.all(others.map((name) => orNone(readOne(client, service, name, filters))));
   const known = [own, ...elsewhere.filter((state) => state !== undefined)];
   const services = known.every(({ instances }) => instances.length === 0)
-    ? await readServices(client, datacenter)
+    ? await readServiceNames(client, datacenter)
     : undefined;
   return {
     instances: { version: 0, datacenters: known, ...(lookups.size === 0 ? {} : { lookups }) },
@@ -101,18 +99,6 @@ async function readLookups(
   return new Map(states.filter((entry) => entry !== undefined));
 }
 
-async function readServices(
-  client: ConsulClient,
-  datacenter: string | undefined,
-): Promise<readonly string[] | undefined> {
-  const answer = await client.get({
-    path: '/catalog/services',
-    query: datacenter === undefined ? {} : { dc: datacenter },
-    timeLimitMs: TIME_LIMIT_MS,
-  });
-  return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);
-}
-
 /** A rollout under way raises one subset and holds it against another, whatever the weights are now. */
 async function subsetsOfRollout(client: ConsulClient, service: string): Promise<readonly string[] | undefined> {
   try {
@@ -123,15 +109,5 @@ async function subsetsOfRollout(client: ConsulClient, service: string): Promise<
   } catch {
     // Who may write policies may not have to read rollouts.
     return undefined;
-  }
-}
-
-/** Undefined for a datacenter that does not answer. */
-async function orNone(reading: Promise<DatacenterState>): Promise<DatacenterState | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof CommandError) return undefined;
-    throw error;
   }
 }

@@ -6,7 +6,7 @@ import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy
 import { instancesOf } from '../../snapshot/snapshot';
 import { CommandError } from '../command-error';
 import type { ConsulConnection } from '../consul/consul-connection';
-import { readInstancesNow } from '../consul/instances-now';
+import { readInstancesNow, readServiceNames } from '../consul/instances-now';
 import { findParting, type Parting } from './parting';
 
 export interface Labels {
@@ -17,7 +17,6 @@ export interface Labels {
 }
 
 const USUAL: Labels = { label: 'x-gray', stickBy: 'x-user-id' };
-const TIME_LIMIT_MS = 10_000;
 
 /** A first policy as YAML with comments. Throws a CommandError when Consul lists no instance of the service. */
 export async function firstPolicyOf(
@@ -106,8 +105,6 @@ function counted(instances: readonly Instance[]): string {
 
 async function unknownService(service: string, { client }: ConsulConnection): Promise<CommandError> {
   const message = `Consul lists no instance of ${service} (expected: at least one, in a datacenter asked)`;
-  const answer = await client.get({ path: '/catalog/services', timeLimitMs: TIME_LIMIT_MS });
-  const known: unknown = answer.kind === 'failure' ? {} : JSON.parse(answer.body.toString('utf8'));
-  const meant = nearest(service, Object.keys(known ?? {}));
+  const meant = nearest(service, (await readServiceNames(client)) ?? []);
   return new CommandError(1, message, meant === undefined ? 'check the name and --dc' : `did you mean ${meant}?`);
 }

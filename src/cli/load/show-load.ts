@@ -1,4 +1,5 @@
 import type { CommandIo } from '../io';
+import { REDRAW } from '../live-screen';
 import type { Row, Tally } from './tally';
 
 export interface Progress {
@@ -9,8 +10,6 @@ export interface Progress {
   /** In place of what was drawn before. */
   readonly isLive: boolean;
 }
-
-const REDRAW = '\u001b[H\u001b[J';
 
 export async function showLoad(
   tally: Tally,

@@ -2,8 +2,8 @@ import type { AnalysisResult, CheckResult } from '../../rollout/analysis/verdict
 import type { RolloutDocument, RolloutStep } from '../../rollout/document';
 import type { RolloutProgress } from '../../rollout/progress';
 import type { RolloutRecord } from '../../rollout/record';
+import { linesAround, linesThatFit, type Room, rowsOf } from '../fit-screen';
 import type { CommandIo } from '../io';
-import { linesAround, linesThatFit, type Room, rowsOf } from './fit-screen';
 import { sparkline } from './sparkline';
 
 type Colors = CommandIo['colors'];

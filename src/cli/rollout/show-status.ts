@@ -4,13 +4,13 @@ import { createRest } from '../../rollout/rest';
 import type { StoredRollout } from '../../rollout/store';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
+import { REDRAW } from '../live-screen';
 import { recordAsData } from './record-as-data';
 import { noRollout, type RolloutFlags, type RolloutSession, withRollouts } from './rollout-session';
 import { describePlace, viewRollout } from './rollout-view';
 
 const LOOK_MS = 1000;
 /** Back to the top left, and everything below away. */
-const REDRAW = '\u001b[H\u001b[J';
 
 /** `rollout status`. */
 export async function showStatus(
