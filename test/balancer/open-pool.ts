@@ -1,9 +1,11 @@
 import { ChannelConnection } from '../../src/balancer/endpoints/connection';
+import type { ConnectionDeps } from '../../src/balancer/endpoints/connection-deps';
 import type { Endpoint } from '../../src/balancer/endpoints/endpoint';
 import { createServerNames } from '../../src/balancer/endpoints/server-name';
 import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
 import { Pool } from '../../src/balancer/tiers/pool';
 import { Spill } from '../../src/balancer/tiers/spill';
+import type { ZonePreference } from '../../src/balancer/zones/zone-preference';
 import { systemClock } from '../../src/internal/clock';
 import { type ChannelControlHelper, connectivity, type SubchannelInterface } from '../../src/internal/grpc';
 import type { Random } from '../../src/internal/random';
@@ -42,18 +44,11 @@ export function noBreaker(): never {
   throw new Error('nobody was to be ejected');
 }
 
-/** A real pool of endpoints that are all connected. */
-export function openPool(
-  endpoints: readonly Endpoint[],
-  random: Random,
-  algorithm: Algorithm = 'peak_ewma',
-): { readonly pool: Pool; readonly members: readonly ChannelConnection[] } {
-  const deps = {
-    helper,
+/** What a connection is told of and tells, where a test looks at calls alone. */
+export function quietDeps(own: Pick<ConnectionDeps, 'helper' | 'clock' | 'random'>): ConnectionDeps {
+  return {
     options: {},
     names: createServerNames('payments', undefined, {}),
-    clock: { ...systemClock, now: () => 0 },
-    random,
     onChange: () => {},
     onDrained: () => {},
     deadlineMs: 2_000,
@@ -62,8 +57,15 @@ export function openPool(
     onFreed: () => {},
     onAnsweringAgain: () => {},
     onReplaced: () => {},
+    ...own,
   };
-  const members = endpoints.map((endpoint) => new ChannelConnection(endpoint, deps));
+}
+
+/** A pool of all that the subset has, as a topology builder makes it. */
+export function poolOf(
+  members: readonly ChannelConnection[],
+  { algorithm, random, nowMs, ...more }: PoolSettings,
+): Pool {
   const parts = {
     subset: 'all',
     datacenter: 'dc1',
@@ -82,6 +84,26 @@ export function openPool(
     breakerPlan: BREAKER_PLAN,
     subsetBreaker: undefined,
     spill: new Spill(),
+    ...more,
   };
-  return { pool: new Pool(parts, { create: createPoolPicker, random }, 0), members };
+  return new Pool(parts, { create: createPoolPicker, random }, nowMs);
+}
+
+interface PoolSettings {
+  readonly algorithm: Algorithm;
+  readonly random: Random;
+  readonly nowMs: number;
+  readonly absent?: number;
+  readonly zones?: ZonePreference | undefined;
+}
+
+/** A real pool of endpoints that are all connected. */
+export function openPool(
+  endpoints: readonly Endpoint[],
+  random: Random,
+  algorithm: Algorithm = 'peak_ewma',
+): { readonly pool: Pool; readonly members: readonly ChannelConnection[] } {
+  const deps = quietDeps({ helper, clock: { ...systemClock, now: () => 0 }, random });
+  const members = endpoints.map((endpoint) => new ChannelConnection(endpoint, deps));
+  return { pool: poolOf(members, { algorithm, random, nowMs: 0 }), members };
 }

@@ -2,10 +2,7 @@ import { EventHeap } from '../../../benchmarks/fleet/event-heap';
 import { MethodTime } from '../../../src/balancer/attempts/method-times';
 import { ChannelConnection } from '../../../src/balancer/endpoints/connection';
 import { type AttemptLink, createAttemptLink } from '../../../src/balancer/endpoints/load';
-import { createServerNames } from '../../../src/balancer/endpoints/server-name';
-import { createPoolPicker } from '../../../src/balancer/pickers/create-pool-picker';
-import { Pool } from '../../../src/balancer/tiers/pool';
-import { Spill } from '../../../src/balancer/tiers/spill';
+import type { Pool } from '../../../src/balancer/tiers/pool';
 import { ZonePreference } from '../../../src/balancer/zones/zone-preference';
 import type { Instance } from '../../../src/discovery/source';
 import {
@@ -18,7 +15,7 @@ import { type Random, seededRandom } from '../../../src/internal/random';
 import type { Algorithm } from '../../../src/policy/document';
 import { FakeClock } from '../../../src/testing/fake-clock';
 import { endpointAt } from '../connections';
-import { BREAKER_PLAN, noBreaker } from '../open-pool';
+import { noBreaker, poolOf, quietDeps } from '../open-pool';
 
 export interface ZonedFleetOptions {
   /** Zone of each instance; undefined: it has none. */
@@ -205,21 +202,8 @@ export class ZonedFleet {
     const connections = instances.map((of, index) => {
       const endpoint = endpointAt(index, weights?.[index] ?? 1);
       endpoint.instance = { ...endpoint.instance, zone: of };
-      return new ChannelConnection(endpoint, {
-        helper: this.#subchannels.helperFor(index),
-        options: {},
-        names: createServerNames('payments', undefined, {}),
-        clock: this.#clock,
-        random: this.#random,
-        onChange: () => {},
-        onDrained: () => {},
-        deadlineMs: 2_000,
-        connectionsPerEndpoint: () => 2,
-        onAwaited: () => {},
-        onFreed: () => {},
-        onAnsweringAgain: () => {},
-        onReplaced: () => {},
-      });
+      const helper = this.#subchannels.helperFor(index);
+      return new ChannelConnection(endpoint, quietDeps({ helper, clock: this.#clock, random: this.#random }));
     });
     const preference = prefers ? new ZonePreference(() => zone, hint) : undefined;
     const client = { zone, connections, preference, pool: undefined as unknown as Pool };
@@ -238,27 +222,13 @@ export class ZonedFleet {
     const unusable = connections.filter((each, index) => isListed(each, index) && !isUsable(each, index));
     preference?.list({ usable: asListed(members), unusable: asListed(unusable), lost: [], joined: [] });
     const { algorithm = 'peak_ewma' } = this.#options;
-    const parts = {
-      subset: 'all',
-      datacenter: 'dc1',
-      isAbsent: false,
-      members,
-      missing: 0,
+    client.pool = poolOf(members, {
+      algorithm,
+      random: this.#random,
+      nowMs: this.#nowMs,
       absent: unusable.length,
-      balancing: {
-        algorithm,
-        slowStartMs: 0,
-        hashBy: undefined,
-        subsetSize: undefined,
-        drainMs: undefined,
-        connectionsPerEndpoint: 2,
-      },
-      breakerPlan: BREAKER_PLAN,
-      subsetBreaker: undefined,
-      spill: new Spill(),
       zones: preference,
-    };
-    client.pool = new Pool(parts, { create: createPoolPicker, random: this.#random }, this.#nowMs);
+    });
   }
 }
 

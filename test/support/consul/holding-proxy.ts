@@ -1,4 +1,5 @@
-import { createServer, request as httpRequest } from 'node:http';
+import { createServer } from 'node:http';
+import { passOn } from './pass-on';
 
 /** Stands before an agent and keeps requests of some paths waiting until it is told to let them through. */
 export interface HoldingProxy {
@@ -15,19 +16,7 @@ export async function startHoldingProxy(target: string, isHeld: (path: string) =
   let isReleased = false;
   const server = createServer((incoming, outgoing) => {
     const path = incoming.url ?? '';
-    const pass = (): void => {
-      const onward = httpRequest(
-        target + path,
-        { method: incoming.method ?? 'GET', headers: incoming.headers },
-        (answer) => {
-          outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-          answer.pipe(outgoing);
-        },
-      );
-      onward.on('error', () => outgoing.destroy());
-      outgoing.on('close', () => onward.destroy());
-      incoming.pipe(onward);
-    };
+    const pass = (): void => passOn(target, incoming, outgoing);
     if (isReleased || !isHeld(path)) pass();
     else waiting.push(pass);
   });

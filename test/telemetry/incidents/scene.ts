@@ -1,10 +1,11 @@
-import { createServer, request as httpRequest } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ServiceError } from '@grpc/grpc-js';
 import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../../src/index';
 import { pause } from '../../support/closers';
+import { passOn } from '../../support/consul/pass-on';
 import type { ConsulCluster } from '../../support/consul/start';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { type Recording, readScrape, type Scrape } from './recording';
@@ -143,17 +144,7 @@ async function openDoor(agent: string): Promise<{ address: string; forbidPolicie
       outgoing.writeHead(403).end('Permission denied');
       return;
     }
-    const onward = httpRequest(
-      agent + path,
-      { method: incoming.method ?? 'GET', headers: incoming.headers },
-      (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-        answer.pipe(outgoing);
-      },
-    );
-    onward.on('error', () => outgoing.destroy());
-    outgoing.on('close', () => onward.destroy());
-    incoming.pipe(onward);
+    passOn(agent, incoming, outgoing);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
