@@ -50,7 +50,7 @@ describe('ends that are planned open no breaker', () => {
       polls += 1;
       if (polls % 3 === 0) setTimeout(() => stream.destroyed || answer(stream, Buffer.from('news')), 30);
     };
-    await beside(it, sometimes, { method: 'poll', deadlineMs: 250 }, 12);
+    await beside(it, sometimes, { method: 'poll', deadlineMs: 500 }, 8);
     expect(it.opened).toEqual([]);
   });
 });
@@ -91,17 +91,20 @@ describe('an instance that hangs is out after two calls', () => {
     expect(lost).toBe(1);
   });
 
-  it('is out for one method that hangs while it answers others, where the method is answered elsewhere', async () => {
-    const { servers, call, opened } = await world();
+  it('gets no calls of a method that hangs while it answers others, where the method is answered elsewhere', async () => {
+    const { servers, call } = await world();
     for (let turn = 0; turn < 30; turn += 1) await call({ method: 'get' });
     if (servers[0] !== undefined) servers[0].script = besides(silent);
-    const endsAtMs = performance.now() + 10_000;
-    // Two at a time: an answer to another method in between ends the streak.
-    const pair = (): Promise<unknown> => Promise.all([1, 2, 3, 4].map(() => call({ method: 'get', deadlineMs: 200 })));
-    while (opened.length === 0 && performance.now() < endsAtMs) {
-      await pair();
+    let lost = 0;
+    for (let round = 0; round < 50; round += 1) {
+      const ended = await Promise.all([1, 2, 3, 4].map(() => call({ method: 'get', deadlineMs: 200 })));
+      lost += ended.filter(({ code }) => code !== 0).length;
+      // An answer to another method in between ends the streak.
       await call();
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    expect(opened).toHaveLength(1);
+    // Its part of 200 calls would be 67.
+    expect(lost).toBeGreaterThan(0);
+    expect(lost).toBeLessThanOrEqual(5);
   });
 });
