@@ -9,7 +9,7 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   let bestSlips = word.length <= 4 ? 1 : 2;
   for (const candidate of known) {
     if (Math.abs(candidate.length - word.length) > bestSlips) continue;
-    const slips = slipsBetween(word.toLowerCase(), candidate.toLowerCase());
+    const slips = slipsBetween(word.toLowerCase(), candidate.toLowerCase(), bestSlips);
     if (slips < bestSlips || (slips === bestSlips && best === undefined)) {
       best = candidate;
       bestSlips = slips;
@@ -18,19 +18,28 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
   return best;
 }
 
-/** Damerau-Levenshtein distance, where a swapped pair is not touched again. */
-function slipsBetween(a: string, b: string): number {
+/**
+ * Damerau-Levenshtein distance, where a swapped pair is not touched again; above `most` it may be any number above. Only what lies
+ * within `most` of the diagonal is looked at.
+ */
+function slipsBetween(a: string, b: string, most: number): number {
+  const far = most + 1;
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (let row = 1; row <= a.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column += 1) {
+    const current: number[] = new Array(b.length + 1).fill(far);
+    if (row <= most) current[0] = row;
+    let least = current[0] as number;
+    for (let column = Math.max(1, row - most); column <= Math.min(b.length, row + most); column += 1) {
       const same = a[row - 1] === b[column - 1] ? 0 : 1;
       let slips = Math.min(at(last, column) + 1, at(current, column - 1) + 1, at(last, column - 1) + same);
       const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
       if (swapped) slips = Math.min(slips, at(beforeLast, column - 2) + 1);
-      current.push(slips);
+      current[column] = slips;
+      least = Math.min(least, slips);
     }
+    // A swap reaches back over two rows.
+    if (least > most && Math.min(...last) > most) return far;
     beforeLast = last;
     last = current;
   }

@@ -4,6 +4,14 @@ export const MAX_DOCUMENT_BYTES: number = 256 * 1024;
 /** Objects and lists inside one another; the document itself is the first. */
 export const MAX_DEPTH: number = 16;
 
+/** Of any key, and so of any name that is a key: a subset's, a label's. */
+export const MAX_KEY_CHARACTERS: number = 256;
+
+/** Problems of one document that are told; of the rest, how many there are. */
+export const MAX_PROBLEMS: number = 50;
+
+export const MAX_SUBSETS: number = 1_000;
+
 export const MAX_ROUTES: number = 1_000;
 
 /** Entries of one split. */

@@ -1,4 +1,4 @@
-import { MAX_DEPTH, MAX_DOCUMENT_BYTES } from './limits';
+import { MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_KEY_CHARACTERS } from './limits';
 import { note, type ProblemList } from './problems';
 
 /** No document within the size limit has more: each value takes at least two characters of JSON. */
@@ -41,6 +41,11 @@ export function copyPlainData(value: unknown, problems: ProblemList): unknown {
     if (keys === undefined) return (source as readonly unknown[]).map((item, index) => copyAt(index, item));
     const target = {};
     for (const key of keys) {
+      if (key.length > MAX_KEY_CHARACTERS) {
+        const expected = `at most ${MAX_KEY_CHARACTERS} characters`;
+        problems.report([...path, key], note(`a key of ${key.length} characters`), expected);
+        continue;
+      }
       const copied = copyAt(key, (source as Readonly<Record<string, unknown>>)[key]);
       if (copied !== undefined) setOwn(target, key, copied);
     }

@@ -1,5 +1,5 @@
 import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
-import { closed, count, listOf, type Schema, shortName } from './schema-parts';
+import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
 import { STATUS_NAMES } from './status-names';
 
 const positive: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647 };
@@ -67,7 +67,7 @@ const statusName: Schema = { enum: STATUS_NAMES };
 
 const retry: Schema = closed({
   maxAttempts: { ...count(2, 5), description: 'counts the first try' },
-  retryableStatusCodes: listOf(ref('statusName'), { minItems: 1, uniqueItems: true }),
+  retryableStatusCodes: setOf(ref('statusName'), { minItems: 1 }),
   initialBackoffMs: positive,
   maxBackoffMs: positive,
   backoffMultiplier: { type: 'number', minimum: 1, maximum: 100 },
@@ -97,7 +97,7 @@ const breaker: Schema = closed({
   silentFailures: count(0),
   slowCallMs: positive,
   maxEjectionPercentage: percentage(0),
-  failureStatusCodes: listOf(ref('statusName'), { minItems: 1, uniqueItems: true }),
+  failureStatusCodes: setOf(ref('statusName'), { minItems: 1 }),
 });
 
 const guard: Schema = closed({
@@ -154,7 +154,7 @@ const route: Schema = closed(
       {
         maxAttempts: { ...count(2, 5), description: 'counts the first try' },
         delayMs: notNegative,
-        nonFatalStatusCodes: listOf(ref('statusName'), { uniqueItems: true }),
+        nonFatalStatusCodes: setOf(ref('statusName')),
       },
       { required: ['delayMs'] },
     ),
@@ -185,7 +185,7 @@ export const policySchema: Schema = {
       default: text,
       routes: listOf(ref('route'), { maxItems: MAX_ROUTES }),
       retry: ref('retryOrOff'),
-      idempotent: listOf(method, { minItems: 1, uniqueItems: true, description: 'methods that may run again' }),
+      idempotent: setOf(method, { minItems: 1, description: 'methods that may run again' }),
       timeoutMs: positive,
       attemptTimeoutMs: ref('attemptTimeout'),
       retryBudget: closed({ percent: percentage(0), minPerSecond: notNegative }),
@@ -198,7 +198,7 @@ export const policySchema: Schema = {
         connectionsPerEndpoint: count(1, 16),
       }),
       locality: closed({
-        failover: listOf(datacenter, { uniqueItems: true }),
+        failover: setOf(datacenter),
         prefer: { enum: ['subset', 'datacenter'] },
         zones: { enum: ['prefer', 'off'] },
         zoneClients: {

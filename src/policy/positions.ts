@@ -1,4 +1,4 @@
-import { type DocumentPath, formatPath } from './document-path';
+import type { DocumentPath } from './document-path';
 
 /** 1-based. */
 interface Position {
@@ -19,7 +19,7 @@ export interface PositionIndex extends Positions {
 }
 
 export function createPositionIndex(text: string): PositionIndex {
-  const offsets = new Map<string, number>();
+  const root: Entry = { offset: undefined, children: undefined };
   let lineStarts: number[] | undefined;
   const positionOf = (offset: number): Position => {
     lineStarts ??= findLineStarts(text);
@@ -33,21 +33,37 @@ export function createPositionIndex(text: string): PositionIndex {
     return { line: low + 1, column: offset - (lineStarts[low] ?? 0) + 1 };
   };
   return {
-    add: (path, offset) => offsets.set(keyOf(path), offset),
+    add(path, offset) {
+      let entry = root;
+      for (const part of path) {
+        entry.children ??= new Map();
+        let child = entry.children.get(part);
+        if (child === undefined) {
+          child = { offset: undefined, children: undefined };
+          entry.children.set(part, child);
+        }
+        entry = child;
+      }
+      entry.offset = offset;
+    },
     positionOf,
     locate(path) {
-      for (let length = path.length; length >= 0; length -= 1) {
-        const offset = offsets.get(keyOf(path.slice(0, length)));
-        if (offset !== undefined) return positionOf(offset);
+      let entry: Entry | undefined = root;
+      let offset = root.offset;
+      for (const part of path) {
+        entry = entry.children?.get(part);
+        if (entry === undefined) break;
+        offset = entry.offset ?? offset;
       }
-      return undefined;
+      return offset === undefined ? undefined : positionOf(offset);
     },
   };
 }
 
-/** The shown path shortens long keys, so it cannot tell them apart. */
-function keyOf(path: DocumentPath): string {
-  return path.some((part) => typeof part === 'string' && part.length > 40) ? JSON.stringify(path) : formatPath(path);
+/** A part of the text. A tree of them takes what the text takes, however long its keys and deep its objects are. */
+interface Entry {
+  offset: number | undefined;
+  children: Map<string | number, Entry> | undefined;
 }
 
 function findLineStarts(text: string): number[] {

@@ -5,6 +5,10 @@ export const count = (minimum: number, maximum = 1_000_000): Schema => ({ type: 
 
 export const listOf = (items: Schema, limits: Schema = {}): Schema => ({ type: 'array', items, ...limits });
 
+/** Each text once. That they are texts must stand beside a reference, or every item is compared with every other. */
+export const setOf = (items: Schema, limits: Schema = {}): Schema =>
+  listOf({ type: 'string', ...items }, { uniqueItems: true, ...limits });
+
 /** An object with these properties and no others. */
 export const closed = (properties: Schema, more: Schema = {}): Schema => ({
   type: 'object',

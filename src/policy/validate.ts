@@ -1,5 +1,6 @@
 import { isRecord } from '../internal/is-record';
 import type { PolicyDocument } from './document';
+import { MAX_ROUTES, MAX_SUBSETS } from './limits';
 import { ownValue } from './plain-data';
 import type { PolicyProblem } from './plan';
 import type { Positions } from './positions';
@@ -8,7 +9,7 @@ import { isLaterVersion, SDK_VERSION } from './sdk-version';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
 import { checkFilters } from './validation/filters';
 import { warnOfUnreachable } from './validation/reachability';
-import { checkReferences } from './validation/references';
+import { checkReferences, listOf } from './validation/references';
 import { checkRoutes } from './validation/routes';
 import { warnOfUnseenStickiness } from './validation/stickiness';
 import { checkStructure } from './validation/structure';
@@ -51,7 +52,9 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
   const problems = createProblemList(options.positions);
   const warnings = createProblemList(options.positions);
   const document = copyDocument(value, 'policy', problems);
-  if (document !== undefined && !isOfLaterFormat(document, problems) && !isForLaterSdk(document, problems)) {
+  const isReadable =
+    document !== undefined && !isOfLaterFormat(document, problems) && !isForLaterSdk(document, problems);
+  if (isReadable && !hasTooMany(document, problems)) {
     checkStructure(document, problems);
     checkService(document, options.service, problems);
     checkTombstone(document, problems);
@@ -79,6 +82,16 @@ function isForLaterSdk(document: unknown, problems: ProblemList): boolean {
   if (!isLaterVersion(minSdk, SDK_VERSION)) return false;
   problems.report(['minSdk'], minSdk, `at most ${SDK_VERSION}, which this is; written for a newer version of graylane`);
   return true;
+}
+
+/** Where there are more, the rest is not judged: what judging costs grows faster than they do. */
+function hasTooMany(document: unknown, problems: ProblemList): boolean {
+  const routes = listOf(ownValue(document, 'routes')).length;
+  const subsets = ownValue(document, 'subsets');
+  const names = isRecord(subsets) ? Object.keys(subsets).length : 0;
+  if (routes > MAX_ROUTES) problems.report(['routes'], note(`${routes} entries`), `at most ${MAX_ROUTES}`);
+  if (names > MAX_SUBSETS) problems.report(['subsets'], note(`${names} subsets`), `at most ${MAX_SUBSETS}`);
+  return routes > MAX_ROUTES || names > MAX_SUBSETS;
 }
 
 /** A tombstone that also says something else was most likely not meant as one. */

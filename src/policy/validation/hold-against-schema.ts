@@ -31,7 +31,8 @@ export function createStructureCheck(rules: StructureRules): (document: unknown,
     for (const error of compiled.errors ?? []) {
       // The alternatives of oneOf and anyOf are told in one line by the keyword itself.
       if (/\/(oneOf|anyOf)\/\d/.test(error.schemaPath)) continue;
-      report(error, pathOf(error.instancePath, document), rules, problems);
+      if (problems.isFull) problems.more();
+      else report(error, pathOf(error.instancePath, document), rules, problems);
     }
   };
 }

@@ -7,7 +7,7 @@ interface Reach {
   readonly index: number;
   readonly name: string;
   /** Undefined: every method. */
-  readonly methods: readonly string[] | undefined;
+  readonly methods: ReadonlySet<string> | undefined;
   /** The other conditions, as texts that are equal when they mean the same. All must hold. */
   readonly conditions: ReadonlySet<string>;
 }
@@ -46,7 +46,7 @@ class EarlierRoutes {
   /** The first of them that leaves nothing over of what the route matches. */
   takerOf(reach: Reach): Reach | undefined {
     let taker: Reach | undefined;
-    for (const method of prefixesOf(reach.methods?.[0])) {
+    for (const method of prefixesOf(reach.methods?.values().next().value)) {
       const byCondition = this.#byMethod.get(method);
       if (byCondition === undefined) continue;
       for (const key of [NO_CONDITION, ...reach.conditions]) {
@@ -74,15 +74,13 @@ class EarlierRoutes {
 const EVERY_METHOD = '/';
 const NO_CONDITION = '';
 
-/** What a route may name that takes the method: itself, and each part of it that ends in a slash. */
+/** What a route may name that takes `/service/Method`: itself, its service, or everything. */
 function prefixesOf(method: string | undefined): readonly string[] {
   if (method === undefined) return [EVERY_METHOD];
-  const prefixes = [EVERY_METHOD];
-  for (let slash = method.indexOf('/', 1); slash !== -1; slash = method.indexOf('/', slash + 1)) {
-    prefixes.push(method.slice(0, slash + 1));
-  }
-  if (!method.endsWith('/')) prefixes.push(method);
-  return prefixes;
+  const slash = method.indexOf('/', 1);
+  return slash === -1 || slash === method.length - 1
+    ? [EVERY_METHOD, method]
+    : [EVERY_METHOD, method.slice(0, slash + 1), method];
 }
 
 function reachOf(route: unknown, index: number): Reach {
@@ -101,7 +99,7 @@ function reachOf(route: unknown, index: number): Reach {
   return {
     index,
     name: String(ownValue(route, 'name')),
-    methods: Array.isArray(methods) && methods.length > 0 ? methods.map(String) : undefined,
+    methods: Array.isArray(methods) && methods.length > 0 ? new Set(methods.map(String)) : undefined,
     conditions,
   };
 }
@@ -114,9 +112,8 @@ function takesAllOf(earlier: Reach, later: Reach): boolean {
   if (earlier.conditions.size > later.conditions.size) return false;
   for (const condition of earlier.conditions) if (!later.conditions.has(condition)) return false;
   const taken = earlier.methods;
-  if (taken === undefined || taken.includes(EVERY_METHOD)) return true;
+  if (taken === undefined || taken.has(EVERY_METHOD)) return true;
   if (later.methods === undefined) return false;
-  return later.methods.every((method) =>
-    taken.some((other) => other === method || (other.endsWith('/') && method.startsWith(other))),
-  );
+  for (const method of later.methods) if (!prefixesOf(method).some((prefix) => taken.has(prefix))) return false;
+  return true;
 }

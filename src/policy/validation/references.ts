@@ -21,7 +21,7 @@ export function checkReferences(document: unknown, problems: ProblemList): void 
     const name = ownValue(holder, key);
     if (typeof name !== 'string' || known.has(name)) return;
     if (names.length === 0 && name === ALL_INSTANCES) return;
-    const meant = nearest(name, listed);
+    const meant = problems.isFull ? undefined : nearest(name, listed);
     problems.report([...path, key], name, meant === undefined ? expected : `${expected}; did you mean ${meant}?`);
   };
 

@@ -4,6 +4,9 @@ import { ownValue } from '../plain-data';
 import type { ProblemList } from '../problems';
 import { listOf } from './references';
 
+/** A slip of the pen is looked for in no policy that reads more labels: each would be held against all others. */
+const MOST_LABELS = 100;
+
 /** Warns of `stickBy` labels that no call of their route bears: the split then goes by chance, and nobody notices. */
 export function warnOfUnseenStickiness(routes: unknown, warnings: ProblemList): void {
   const list = listOf(routes);
@@ -34,7 +37,7 @@ function adviceOn(
   // Once by the `stickBy` in question.
   if (readers.get(label) !== 1) return undefined;
   const others = [...readers.keys()].filter((other) => other !== label);
-  const meant = nearest(label, others);
+  const meant = others.length > MOST_LABELS ? undefined : nearest(label, others);
   return meant === undefined ? undefined : `${wanted}; no other part of the policy reads it, did you mean ${meant}?`;
 }
 
