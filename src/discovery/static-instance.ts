@@ -1,5 +1,6 @@
 import { isRecord } from '../internal/is-record';
 import { sameItems } from '../internal/same-items';
+import { shorten } from '../internal/shorten';
 import { sameMeta } from './same-instance';
 import type { Instance } from './source';
 
@@ -108,9 +109,11 @@ export function problemsOf(given: unknown, path: string, at: number): readonly s
   let problems: string[] | undefined;
   const tell = (key: string, expected: string): void => {
     problems ??= [];
-    problems.push(`${path}[${at}].${key}: ${show(given[key])} (expected: ${expected})`);
+    problems.push(`${path}[${at}].${shorten(key)}: ${show(given[key])} (expected: ${expected})`);
   };
-  for (const key of Object.keys(given)) if (!KNOWN.has(key)) tell(key, `one of ${KEYS.join(', ')}`);
+  // One of them tells what there is.
+  const unknown = Object.keys(given).find((key) => !KNOWN.has(key));
+  if (unknown !== undefined) tell(unknown, `one of ${KEYS.join(', ')}`);
   for (const { key, isRequired, isRight, expected } of RULES) {
     const value = given[key];
     if ((value !== undefined || isRequired === true) && !isRight(value)) tell(key, expected);

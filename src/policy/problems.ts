@@ -69,7 +69,10 @@ class BoundedProblems implements ProblemList {
 
   more(): void {
     this.#more += 1;
-    this.problems[MAX_PROBLEMS] = { path: '', message: `${this.#document}: ${this.#more} more problems (expected: none)` };
+    this.problems[MAX_PROBLEMS] = {
+      path: '',
+      message: `${this.#document}: ${this.#more} more problems (expected: none)`,
+    };
   }
 }
 

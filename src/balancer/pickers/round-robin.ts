@@ -6,42 +6,48 @@ import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from '
 /**
  * `round_robin`, smooth and weighted: each endpoint comes up at regular distances, in proportion to its weight. Where in the
  * order it begins is random, so that many clients do not march in step, and a pool that is rebuilt often keeps its shares.
+ * Calls that last go round by themselves: else every fourth call that is a long poll would meet each second of ten endpoints.
  */
 export function createRoundRobinPicker(ready: readonly Connection[], random: Random): PoolPicker {
   return new RoundRobinPicker(ready, random);
 }
 
-class RoundRobinPicker implements PoolPicker, Drawing {
+class RoundRobinPicker implements PoolPicker {
   private readonly ready: readonly Connection[];
   private readonly loads: readonly EndpointLoad[];
-  private readonly order: Order;
+  private readonly random: Random;
+  private readonly order: Drawing;
+  /** Undefined until such a call comes. */
+  private lasting: Drawing | undefined;
 
   constructor(ready: readonly Connection[], random: Random) {
     this.ready = ready;
     this.loads = ready.map(({ endpoint }) => endpoint.load);
-    const weights = ready.map(({ endpoint }) => endpoint.weight);
-    const isUniform = weights.every((weight) => weight === weights[0]);
-    this.order = isUniform ? new Circle(ready.length, random) : new Deadlines(weights, random);
+    this.random = random;
+    this.order = this.begin();
   }
 
   pick(context: PickContext): Connection | undefined {
+    let { order } = this;
+    if (context.lasts === true) {
+      this.lasting ??= this.begin();
+      order = this.lasting;
+    }
     if (context.tried === undefined) {
-      const next = this.order.next();
+      const next = order.draw();
       if (this.loads[next]?.isSuspect === false) return this.ready[next];
     }
-    return pickElsewhere(this.ready, this, context);
+    return pickElsewhere(this.ready, order, context);
   }
 
-  draw(): number {
-    return this.order.next();
+  private begin(): Drawing {
+    const weights = this.ready.map(({ endpoint }) => endpoint.weight);
+    const isUniform = weights.every((weight) => weight === weights[0]);
+    return isUniform ? new Circle(weights.length, this.random) : new Deadlines(weights, this.random);
   }
 }
 
-interface Order {
-  next(): number;
-}
-
-class Circle implements Order {
+class Circle implements Drawing {
   private readonly size: number;
   private position: number;
 
@@ -50,7 +56,7 @@ class Circle implements Order {
     this.position = Math.floor(random() * size);
   }
 
-  next(): number {
+  draw(): number {
     const index = this.position;
     this.position = index + 1 === this.size ? 0 : index + 1;
     return index;
@@ -64,7 +70,7 @@ const REBASE_AFTER = 1e9;
  * Earliest deadline first: an endpoint is due every 1/weight, the next due is at the root of a binary heap. Costs O(log n) a
  * pick; one pass of O(n) in a thousand million.
  */
-class Deadlines implements Order {
+class Deadlines implements Drawing {
   private readonly heap: Uint32Array;
   private readonly periods: Float64Array;
   private readonly deadlines: Float64Array;
@@ -78,7 +84,7 @@ class Deadlines implements Order {
     this.heap = Uint32Array.from(weights.keys()).sort((a, b) => (deadlines[a] as number) - (deadlines[b] as number));
   }
 
-  next(): number {
+  draw(): number {
     const due = this.heap[0] as number;
     const deadline = this.deadlines[due] as number;
     this.deadlines[due] = deadline + (this.periods[due] as number);

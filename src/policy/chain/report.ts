@@ -1,6 +1,10 @@
 import { isRecord } from '../../internal/is-record';
+import { shortenMiddle } from '../../internal/shorten';
+import { MAX_PROBLEMS } from '../limits';
 import type { PolicyProblem } from '../plan';
 import { showValue } from '../problems';
+
+const MOST_PATH_CHARACTERS = 200;
 
 /** What a compiled chain is read from: JSON as Consul wrote it. */
 export type Fields = Readonly<Record<string, unknown>>;
@@ -10,11 +14,11 @@ export type Fields = Readonly<Record<string, unknown>>;
  * warning that begins with the field's path.
  */
 export class ChainReport {
-  readonly #problems: PolicyProblem[] = [];
+  readonly #problems = new Map<string, PolicyProblem>();
   readonly #warnings = new Map<string, PolicyProblem>();
 
   get problems(): readonly PolicyProblem[] {
-    return this.#problems;
+    return [...this.#problems.values()];
   }
 
   get warnings(): readonly PolicyProblem[] {
@@ -23,12 +27,12 @@ export class ChainReport {
 
   /** The chain is no sound one. */
   refuse(path: string, value: unknown, expected: string): void {
-    this.#problems.push({ path, message: `${path}: ${showValue(value)} (expected: ${expected})` });
+    add(this.#problems, path, `${showValue(value)} (expected: ${expected})`);
   }
 
   /** A field that is not honoured, and what happens instead. Each path once. */
   cannot(path: string, instead: string): void {
-    if (!this.#warnings.has(path)) this.#warnings.set(path, { path, message: `${path}: ${instead}` });
+    add(this.#warnings, path, instead);
   }
 
   /** Reports each field that is set and that nobody here knows: newer servers have more. True when there are any. */
@@ -37,6 +41,15 @@ export class ChainReport {
     for (const name of others) this.cannot(`${path}.${name}`, `not known to this version; ${instead}`);
     return others.length > 0;
   }
+}
+
+/** The first of each path, and no more of them than anybody reads. */
+function add(told: Map<string, PolicyProblem>, path: string, text: string): void {
+  const where = shortenMiddle(path, MOST_PATH_CHARACTERS);
+  if (told.has(where) || told.size > MAX_PROBLEMS) return;
+  const isLast = told.size === MAX_PROBLEMS;
+  const message = isLast ? `${where}: and more that is not told` : `${where}: ${text}`;
+  told.set(where, { path: where, message });
 }
 
 /** Consul leaves empty fields out, but not all of them at every version. */

@@ -19,6 +19,23 @@ describe('round_robin', () => {
     expect(starts.size).toBe(3);
   });
 
+  it.each([
+    ['equals', Array.from({ length: 10 }, () => 1)],
+    ['some heavier than others', Array.from({ length: 10 }, (_, index) => 1 + (index % 2))],
+  ])('sends calls that last to everybody, however regularly they come among quick ones: %s', (_, weights) => {
+    const random = seededRandom(3);
+    const ready = connectionsOf(weights);
+    const picker = pickerFor('round_robin', ready, random);
+    const sum = weights.reduce((a, b) => a + b, 0);
+    const lasting = weights.map(() => 0);
+    for (let call = 0; call < 4 * 10 * sum; call += 1) {
+      const lasts = call % 4 === 0;
+      const index = ready.indexOf(picker.pick({ ...firstTry(random), lasts }) as Connection);
+      if (lasts) lasting[index] = (lasting[index] ?? 0) + 1;
+    }
+    expect(lasting.map((count, index) => Math.abs(count - 10 * (weights[index] as number)) <= 1)).not.toContain(false);
+  });
+
   it('spreads a heavy endpoint between the others', () => {
     const random = seededRandom(1);
     const ready = connectionsOf([5, 1, 1]);
