@@ -125,6 +125,42 @@ describe('graylane rollout', { timeout: 60_000 }, () => {
     expect(history.stdout).toMatch(/rollback +4 +0 %/);
   });
 
+  it('tells names that the controller does not have, with those that it has, before anything is started', async () => {
+    const config = world.file('known.yaml', 'schema: 1\nproviders:\n  metrics: { command: { run: [x] } }\n');
+    const document = {
+      ...{ schema: 1, service: 'named', canary: 'canary', stable: 'stable', steps: [{ setWeight: 5 }] },
+      ...{ analysis: { provider: 'metric' }, notify: ['on-call'] },
+    };
+    const file = world.file('named.json', document);
+    for (const more of [['--dry-run'], []]) {
+      const { code, stderr } = await world.run([
+        'rollout',
+        'start',
+        'named',
+        '--file',
+        file,
+        '--config',
+        config,
+        ...more,
+      ]);
+      expect(code).toBe(1);
+      expect(stderr).toContain('error analysis.provider: metric (expected: one of clients, metrics; ');
+      expect(stderr).toContain('error notify[0]: on-call (expected: a hook of the controller; there are none)');
+    }
+    const dry = await world.run(['rollout', 'start', 'named', '--file', file, '--dry-run']);
+    expect([dry.code, dry.stderr]).toEqual([
+      0,
+      expect.stringContaining('provider metric, hook on-call; --config checks'),
+    ]);
+    const broken = world.file('broken.yaml', 'schema: 1\nproviders:\n  metrics: { webhook: { url: localhost } }\n');
+    const run = await world.run(['rollout', 'run', '--config', broken]);
+    expect([run.code, run.stderr]).toEqual([
+      2,
+      expect.stringMatching(/broken\.yaml:3:\d+ providers\.metrics\.webhook\.url: "localhost" \(expected: http:/),
+    ]);
+    expect((await world.run(['rollout', 'run', '--config', '/nowhere'])).code).toBe(2);
+  });
+
   it('waits until healthy instances can carry the weight, and says so', async () => {
     await serve('small', { stable: 3, canary: 1 });
     expect((await world.run(['rollout', 'start', 'small', '--weights', '25,100'])).code).toBe(0);

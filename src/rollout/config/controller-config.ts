@@ -21,7 +21,7 @@ export interface ProviderConfig {
 }
 
 /** Exactly one. */
-export interface HookConfig {
+interface HookConfig {
   readonly webhook?: WebhookConfig;
   readonly command?: CommandConfig;
 }
