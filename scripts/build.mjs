@@ -15,6 +15,7 @@ const require = createRequire(import.meta.url);
 const copied = [
   ['src/policy/policy.schema.json', './policy.schema.json'],
   ['src/rollout/rollout.schema.json', './rollout.schema.json'],
+  ['src/rollout/config/controller.schema.json', './controller.schema.json'],
 ];
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });

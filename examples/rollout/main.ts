@@ -17,18 +17,15 @@ async function main(): Promise<void> {
   const run = async (...args: readonly string[]): Promise<number> => {
     console.log(`\n$ graylane ${args.join(' ')}`);
     const onLine = (line: string): void => console.log(`  ${line}`);
-    const input = args.includes('-') ? rollout : '';
+    const input = args.includes('-') ? controller : '';
     const { code, notes } = await graylane(args, { consul: agent.address, input, onLine });
     if (code !== 0 && code !== 3) console.error(notes);
     return code;
   };
-  const policyFile = (name: string): string => relative(process.cwd(), join(__dirname, name));
+  const file = (name: string): string => relative(process.cwd(), join(__dirname, name));
 
   const servers = [...(await startVersion('v1', 0, agent)), ...(await startVersion('v2', 0, agent))];
-  expectThat(
-    (await run('policy', 'apply', policyFile('policy-v2.yaml'), '-m', 'v2 is there')) === 0,
-    'v1 has all calls',
-  );
+  expectThat((await run('policy', 'apply', file('policy-v2.yaml'), '-m', 'v2 is there')) === 0, 'v1 has all calls');
   const lane = createGraylane({ consul: { address: agent.address }, stateDirectory: false });
   await lane.ready('payments');
   const traffic = startTraffic(lane);
@@ -39,14 +36,14 @@ async function main(): Promise<void> {
         return level === 'subset' && state !== 'closed' && key.startsWith(`${subset}@`);
       }).length,
   );
-  const rollout = readFileSync(join(__dirname, 'rollout.yaml'), 'utf8').replace(
+  const controller = readFileSync(join(__dirname, 'controller.yaml'), 'utf8').replace(
     'http://127.0.0.1:1/figures',
     figures.url,
   );
 
-  await run('rollout', 'start', 'payments', '--file', '-');
+  await run('rollout', 'start', 'payments', '--file', file('rollout.yaml'));
   expectThat(
-    (await run('rollout', 'run', '--once', 'payments')) === 0,
+    (await run('rollout', 'run', '--once', 'payments', '--config', '-')) === 0,
     'v2 reached 100 %: the controller ended with 0',
   );
   await sleep(500);
@@ -56,9 +53,9 @@ async function main(): Promise<void> {
 
   const before = traffic.ended.length;
   servers.push(...(await startVersion('v3', 10, agent)));
-  await run('policy', 'apply', policyFile('policy-v3.yaml'), '-m', 'v3 is there');
-  await run('rollout', 'start', 'payments', '--file', '-');
-  const code = await run('rollout', 'run', '--once', 'payments');
+  await run('policy', 'apply', file('policy-v3.yaml'), '-m', 'v3 is there');
+  await run('rollout', 'start', 'payments', '--file', file('rollout.yaml'));
+  const code = await run('rollout', 'run', '--once', 'payments', '--config', '-');
   expectThat(code === 3, `v3 fails one call in ten: it was taken back, the controller ended with ${code}`);
   await sleep(500);
   expectThat(traffic.versions().get('v2') === 100, 'v2 has all calls again');

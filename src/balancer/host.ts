@@ -58,6 +58,8 @@ export interface BalancerHost {
     | undefined;
   /** The server at the endpoint has ended a connection since keepalive pings came too often. Called for each call it cost. */
   pingsRefused?(endpoint: Endpoint): void;
+  /** A call was to send a header of this name, which cannot be sent, and is sent without. */
+  headerDropped?(name: string): void;
   /** Draws one hedge from the retry budget. */
   mayHedge(): boolean;
   /** Why nothing is known yet, for a final status. */

@@ -29,6 +29,7 @@ const QUEUE: PickResult = {
   onCallEnded: null,
 };
 
+const INTERNAL = 13;
 const UNAVAILABLE = 14;
 
 /** Holds calls until there is a snapshot. */
@@ -84,6 +85,7 @@ export class SnapshotPicker implements Picker {
     const current = this.#context.topology;
     const { refusal } = snapshot;
     if (refusal !== undefined) return this.#refuse(call, true, refusal);
+    if (call.unsentReason !== undefined) return this.#unsent(call, call.unsentReason);
     const decision = call.decision ?? this.#context.host.decideLate(call, snapshot, args.metadata);
     const topology = decision.plan === current.plan ? current : this.#context.topologyUnder(decision);
     if (decision.force?.endpoint !== undefined || decision.force?.instance !== undefined) {
@@ -302,6 +304,15 @@ export class SnapshotPicker implements Picker {
   #queue(): PickResult {
     this.hasWaiting = true;
     return QUEUE;
+  }
+
+  /** Dropped, since grpc-js would hold a call that waits for ready. A hedge waits for the attempt that is out. */
+  #unsent(call: RoutedCall, reason: string): PickResult {
+    if (call.inFlight > 0) return this.#queue();
+    call.isRefused = true;
+    const { createMetadata, host } = this.#context;
+    const status = { code: INTERNAL, details: `${host.service}: ${reason}`, metadata: createMetadata() };
+    return { pickResultType: pickKind.DROP, subchannel: null, status, onCallStarted: null, onCallEnded: null };
   }
 
   #refuse(call: RoutedCall, isFinal: boolean, details: string): PickResult {

@@ -1,3 +1,4 @@
+import { captureRejections } from '../internal/listener';
 import type { SubsetBreakerPlan } from '../policy/plan';
 import { OpossumBreaker } from './opossum';
 
@@ -70,6 +71,7 @@ export class Circuit extends OpossumBreaker {
     this.#rotateAtMs = nowMs + this.#bucketMs;
     this.#ownFailureListeners = this.listenerCount('failure');
     dropResetTimer(this);
+    for (const emitter of [this, this.status]) captureRejections(emitter, (error) => observer.listenerFailed(error));
     for (const bucket of this.status.window) bucket.latencyTimes = DROPPED;
   }
 

@@ -23,7 +23,7 @@ export interface CallScope {
    * around them is cancelled. For work that is to be done whether or not its caller waits. Default: see `serverInterceptor()`.
    */
   readonly deadline?: 'own';
-  /** Gets a report of each call when it has ended. What it throws is ignored. */
+  /** Gets a report of each call when it has ended. What it throws, or its promise rejects with, is logged once. */
   readonly observe?: (report: CallReport) => void;
 }
 

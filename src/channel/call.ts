@@ -10,6 +10,8 @@ import {
   type Metadata,
   type StatusObject,
 } from '../internal/grpc';
+import { callListener } from '../internal/listener';
+import type { Logger } from '../internal/logger';
 import type { Decision, ForceSelector } from '../policy/plan';
 import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
 import { CALL_CONTEXT, type CallContext, type MethodFacts } from '../resolver/call-context';
@@ -30,6 +32,7 @@ export interface CallHome {
   readonly service: string;
   readonly clock: Clock;
   readonly staticLabels: Readonly<Record<string, string>>;
+  readonly logger: Logger;
   readonly telemetry: ServiceTelemetry | undefined;
   readonly knownMethods: KnownMethods;
   callStarted(): void;
@@ -289,11 +292,8 @@ export class GraylaneCall
       details: status.details,
       durationMs: this.#home.clock.now() - this.#startedAtMs,
     };
-    try {
-      this.#scope?.observe?.(report);
-    } catch {
-      // An observer never breaks the call that it observes.
-    }
+    const observe = this.#scope?.observe;
+    if (observe !== undefined) callListener(observe, report, 'observe', this.#home.logger);
   }
 }
 

@@ -83,6 +83,7 @@ export class ChannelSet {
         service: target.service,
         clock,
         staticLabels,
+        logger: service.logger,
         telemetry: service.telemetry,
         knownMethods: this.knownMethods,
         callStarted: this.#callStarted,

@@ -113,6 +113,12 @@ export function subchannelOptions(options: ChannelOptions): ChannelOptions {
   return kept as ChannelOptions;
 }
 
+/** What a call's metadata holds, by lower-case key; to be changed in place. Undefined where grpc-js keeps it otherwise. */
+export function headersIn(metadata: Metadata): Map<string, unknown[]> | undefined {
+  const { internalRepr } = metadata as unknown as { readonly internalRepr?: unknown };
+  return internalRepr instanceof Map ? internalRepr : undefined;
+}
+
 /** What the transport of a subchannel reads of a call's metadata, for a call of our own. */
 export function headersOnly(headers: Readonly<Record<string, string>>): Metadata {
   return { toHttp2Headers: () => ({ ...headers }) } as unknown as Metadata;

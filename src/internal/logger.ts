@@ -1,6 +1,8 @@
+import { settled } from './listener';
+
 /**
  * Where the library says what an operator should know. Called rarely (changes of state, never per call) and with plain,
- * secret-free fields. A logger that throws is ignored.
+ * secret-free fields. A logger that throws, or whose promise rejects, is told of once and otherwise ignored.
  */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
@@ -46,17 +48,23 @@ function isPino(given: Logger | PinoLogger): given is PinoLogger {
   return 'bindings' in given && typeof given.bindings === 'function' && typeof given.child === 'function';
 }
 
-/** Wraps a user's logger so that a fault in it never reaches a call or a watch. */
+/**
+ * Wraps a user's logger so that a fault in it never reaches a call or a watch, whether it throws or its promise rejects. Told once,
+ * as a warning of the process: the log is what is broken.
+ */
 export function safeLogger(logger: Logger): Logger {
+  let isTold = false;
+  const tell = (error: unknown): void => {
+    if (isTold) return;
+    isTold = true;
+    // Without what it says: that may be the line, or anything else.
+    const kind = error instanceof Error ? error.name : typeof error;
+    process.emitWarning(`the logger given to graylane failed (${kind}); log lines are lost`, 'GraylaneWarning');
+  };
   const guard =
     (level: keyof Logger) =>
-    (message: string, fields?: LogFields): void => {
-      try {
-        logger[level](message, fields);
-      } catch {
-        // A log line is worth less than the call that it would break.
-      }
-    };
+    (message: string, fields?: LogFields): void =>
+      settled(() => logger[level](message, fields), tell);
   return { debug: guard('debug'), info: guard('info'), warn: guard('warn'), error: guard('error') };
 }
 

@@ -37,26 +37,15 @@ const MOST_KEYS = 32;
 const OPTIONS: readonly string[] = ['accept', 'strip'];
 const INTERCEPTOR_OPTIONS: readonly string[] = [...OPTIONS, 'deadlineMarginMs'];
 
-/** Headers that mean something to HTTP, gRPC or tracing: sent on as labels they would break the next call. */
-const SPOKEN_FOR: ReadonlySet<string> = new Set([
+/** Beside what no label may be, headers that mean something to HTTP, gRPC or tracing: sent on as labels they would break the next call. */
+const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',
   'baggage',
-  'connection',
   'content-encoding',
-  'content-length',
-  'content-type',
-  'host',
-  'keep-alive',
-  'proxy-authorization',
   'set-cookie',
-  'te',
   'traceparent',
   'tracestate',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
 ]);
 
 /** Throws INVALID_OPTION with every problem, as `serverInterceptor.accept[0]: ... (expected: ...)`. */
@@ -94,7 +83,8 @@ function readGiven(options: unknown, known: readonly string[], path: string, pro
 function readAccept(given: Given, path: string, problems: string[]): AcceptRules {
   const keys = strings(given['accept'], `${path}.accept`, problems);
   for (const [index, key] of keys.entries()) {
-    const fault = labelKeyFault(key) ?? (SPOKEN_FOR.has(key) ? 'a key of your own; this one has a meaning' : undefined);
+    const fault =
+      labelKeyFault(key) ?? (RESERVED_HEADERS.has(key) ? 'a key of your own; this one has a meaning' : undefined);
     if (fault !== undefined) problems.push(`${path}.accept[${index}]: ${shown(key)} (expected: ${fault})`);
   }
   if (keys.length > MOST_KEYS) problems.push(`${path}.accept: ${keys.length} keys (expected: at most ${MOST_KEYS})`);

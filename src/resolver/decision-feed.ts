@@ -1,5 +1,6 @@
 import { GraylaneError } from '../errors';
 import type { Clock } from '../internal/clock';
+import { callListener } from '../internal/listener';
 import type { Logger } from '../internal/logger';
 import { seededRandom } from '../internal/random';
 import { hash32 } from '../policy/hash';
@@ -30,7 +31,9 @@ export interface DecisionEvent {
   readonly mode: LaneMode;
 }
 
-/** Called synchronously as the call begins. What it throws is logged, and the call goes on. */
+/**
+ * Called synchronously as the call begins. What it throws, or its promise rejects with, is logged once, and the call goes on.
+ */
 export type DecisionListener = (event: DecisionEvent) => void;
 
 export interface DecisionListenerOptions {
@@ -85,11 +88,7 @@ export class DecisionFeed {
     for (const { listener, hears } of this.#listening) {
       if (!hears()) continue;
       event ??= eventOf(decision, call, input, { atMs: this.#clock.wallNow(), mode });
-      try {
-        listener(event);
-      } catch (error) {
-        this.#logger.error('a listener of decisions threw', { error: String(error) });
-      }
+      callListener(listener, event, 'decision', this.#logger);
     }
   }
 }

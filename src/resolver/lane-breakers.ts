@@ -1,4 +1,5 @@
 import type { BreakerChange, BreakerView } from '../breaker/view';
+import { callListener } from '../internal/listener';
 import type { Service } from './service';
 
 /** A breaker of a lane: which service it belongs to, and how it stands. */
@@ -15,8 +16,8 @@ export interface LaneBreakers {
   /** Those that exist: an endpoint gets one at its first failure, a subset with a fallback when it is first used. */
   list(): readonly LaneBreakerView[];
   /**
-   * Hears of each change of state, in opossum's words (`open`, `halfOpen`, `close`), synchronously; what it throws is
-   * ignored. Returns the way to stop.
+   * Hears of each change of state, in opossum's words (`open`, `halfOpen`, `close`), synchronously; what it throws, or
+   * its promise rejects with, is logged once. Returns the way to stop.
    */
   subscribe(listener: (change: LaneBreakerChange) => void): () => void;
   /**
@@ -29,17 +30,13 @@ export interface LaneBreakers {
 /** Gathers the breakers of services as they come. */
 export class BreakerHub implements LaneBreakers {
   readonly #services = new Set<Service>();
-  readonly #listeners = new Set<(change: LaneBreakerChange) => void>();
+  readonly #listeners = new Set<(change: LaneBreakerChange) => unknown>();
 
   add(service: Service): void {
     this.#services.add(service);
     service.breakers.subscribe((change) => {
       for (const listener of [...this.#listeners]) {
-        try {
-          listener({ ...change, service: service.service });
-        } catch {
-          // A listener never breaks the call that it hears of.
-        }
+        callListener(listener, { ...change, service: service.service }, 'breakers', service.logger);
       }
     });
   }
@@ -51,7 +48,7 @@ export class BreakerHub implements LaneBreakers {
   }
 
   subscribe(listener: (change: LaneBreakerChange) => void): () => void {
-    const entry = (change: LaneBreakerChange): void => listener(change);
+    const entry = (change: LaneBreakerChange): unknown => listener(change);
     this.#listeners.add(entry);
     return () => this.#listeners.delete(entry);
   }

@@ -34,6 +34,8 @@ export class LaneCall implements RoutedCall {
   decision: Decision | undefined = undefined;
   tried: Endpoint[] | undefined = undefined;
   attempts = 0;
+  unsent = 0;
+  unsentReason: string | undefined = undefined;
   sticky = false;
   bucket = -1;
   hash = -1;

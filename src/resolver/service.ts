@@ -13,6 +13,7 @@ import { createStallDetector, type StallDetector } from '../breaker/stall';
 import type { SourceState } from '../discovery/source';
 import type { Clock } from '../internal/clock';
 import { attachedToMetadata, type Metadata } from '../internal/grpc';
+import { tellListenerFault } from '../internal/listener';
 import type { Logger } from '../internal/logger';
 import type { Random } from '../internal/random';
 import type { Decision, Plan } from '../policy/plan';
@@ -92,6 +93,8 @@ export class Service implements BalancerHost {
   readonly #zone: ClientZone;
   readonly #unsubscribeZone: () => void;
   readonly #pingsRefusedBy = new WeakSet<Endpoint>();
+  /** Names of a fixed few. */
+  readonly #headersDropped = new Set<string>();
   readonly #knowledge: Knowledge;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
@@ -116,7 +119,7 @@ export class Service implements BalancerHost {
       clock,
       random,
       service: this.service,
-      onListenerError: (error) => logger.error('a breaker listener threw', { error: String(error) }),
+      onListenerError: (error) => tellListenerFault(error, 'breakers', logger),
     });
     this.endpoints = new EndpointRegistry({
       clock,
@@ -189,6 +192,15 @@ export class Service implements BalancerHost {
         'server allow more (grpc-go: keepalive.EnforcementPolicy MinTime). grpc-js doubles the interval each time',
       { service: this.service, endpoint: endpoint.key, instance: endpoint.instance.id },
     );
+  }
+
+  headerDropped(name: string): void {
+    if (this.#headersDropped.has(name)) return;
+    this.#headersDropped.add(name);
+    this.#options.logger.warn('a header that HTTP/2 does not let a call send is left out, or all but its last value', {
+      service: this.service,
+      header: name,
+    });
   }
 
   /** Labels that calls carried twice, and that counted as absent. */

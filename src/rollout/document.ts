@@ -28,8 +28,8 @@ export interface RolloutDocument {
   readonly onSuccess?: 'keep' | 'promote';
   /** What every `analysis` step goes by unless it says otherwise, and what watches during pauses. */
   readonly analysis?: RolloutAnalysisDocument;
-  /** Told of a pause that needs a human, of a rollback and of the end. */
-  readonly notify?: NotifyDocument;
+  /** Names of hooks in the controller's configuration: told of a pause that needs a human, of a rollback and of the end. */
+  readonly notify?: readonly string[];
 }
 
 export type RolloutStep =
@@ -83,8 +83,13 @@ interface RolloutAnalysisDocument extends AnalysisDocument {
   readonly falseAlarmRate?: number;
   /** Chance that an analysis accepts a canary that is worse than allowed. (0, 0.5], default 0.01. */
   readonly missRate?: number;
-  /** Where the figures of built-in checks come from. Default: the SDK's own figures, where the controller collects them. */
-  readonly provider?: ProviderDocument;
+  /**
+   * Where the figures of built-in checks come from: the name of a provider in the controller's configuration, which alone says
+   * where that is. Default `clients`: what the clients report, where the controller collects it.
+   */
+  readonly provider?: string;
+  /** Status names that are failures, for a Prometheus provider. Default: those of the breaker. */
+  readonly failureStatusCodes?: readonly string[];
 }
 
 export type CheckDocument = SuccessRateCheck | DurationCheck | BreakerCheck | ValueCheck;
@@ -117,57 +122,17 @@ export interface ValueCheck {
   readonly check: 'value';
   /** Unique in its list. */
   readonly name: string;
-  readonly provider: ProviderDocument;
+  /** The name of a provider in the controller's configuration. */
+  readonly provider: string;
+  /**
+   * In PromQL, for a Prometheus provider and no other: a scalar, or a vector of one sample. `{{service}}`, `{{canary}}`,
+   * `{{stable}}` and `{{window}}` (such as `90s`) are filled in.
+   */
+  readonly query?: string;
   /** Such as `result < 0.05`, or `canary <= stable * 1.5 and canary < 200`. At least one of the two conditions. */
   readonly successCondition?: string;
   /** Beats `successCondition`. Neither holds, with both given: undecided. */
   readonly failureCondition?: string;
   /** Measurements in one analysis that may fail. >= 0, default 0. */
   readonly failureLimit?: number;
-}
-
-/** Exactly one. */
-export interface ProviderDocument {
-  readonly prometheus?: PrometheusDocument;
-  readonly webhook?: WebhookDocument;
-  readonly command?: CommandDocument;
-}
-
-export interface PrometheusDocument {
-  /** `http://127.0.0.1:9090`, also below a path. Without user and password. */
-  readonly address: string;
-  /**
-   * A `value` check's query: a scalar, or a vector of one sample. `{{service}}`, `{{canary}}`, `{{stable}}` and `{{window}}` (such
-   * as `90s`) are filled in. Not for built-in checks, which have their own.
-   */
-  readonly query?: string;
-  /** Label matchers that narrow built-in queries: `{ job: orders }`. */
-  readonly labels?: Readonly<Record<string, string>>;
-  /** Status names that are failures. Default: those of the breaker. */
-  readonly failureStatusCodes?: readonly string[];
-  /** Environment variable that holds a bearer token. */
-  readonly tokenEnv?: string;
-  /** Milliseconds, default 10,000. */
-  readonly timeoutMs?: number;
-}
-
-/** Gets the request as JSON by POST, answers a measurement (built-in) or `{ "result": 0.01 }` (value). */
-export interface WebhookDocument {
-  /** http or https, without user and password. */
-  readonly url: string;
-  readonly tokenEnv?: string;
-  readonly timeoutMs?: number;
-}
-
-/** Gets the request as JSON on its standard input, prints what a webhook would answer. No shell. */
-export interface CommandDocument {
-  /** Program and arguments. */
-  readonly run: readonly string[];
-  readonly timeoutMs?: number;
-}
-
-/** Either or both. */
-export interface NotifyDocument {
-  readonly webhook?: WebhookDocument;
-  readonly command?: CommandDocument;
 }

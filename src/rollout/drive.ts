@@ -6,7 +6,6 @@ import { sha256 } from '../policy/store/history-entry';
 import { documentText, type PolicyStore, type StoredPolicy, type WriteOutcome } from '../policy/store/policy-store';
 import { advance, confirmAction, nextWakeMs, waitFor } from './advance';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
-import type { NotifyDocument } from './document';
 import type { NotificationMessage } from './notify';
 import { pauseRollout } from './operate';
 import { applyAction, describeAction, type PolicyAction, raisesWeight } from './policy-change';
@@ -25,8 +24,8 @@ export interface DriveDeps {
   capacity(stored: StoredPolicy, maxLoadFactor: number | undefined): CapacityCheck;
   /** Figures for what `wantedMeasurement()` says, or why there are none. Never rejects. */
   measure(progress: RolloutProgress, wanted: MeasureRequest): Promise<Measurement | FailedMeasurement>;
-  /** Resolves to what failed; undefined when the notice was taken. Never rejects. */
-  notify(hook: NotifyDocument, message: NotificationMessage): Promise<string | undefined>;
+  /** Tells the hooks of these names. Resolves to what failed; undefined when all took it. Never rejects. */
+  notify(hooks: readonly string[], message: NotificationMessage): Promise<string | undefined>;
   /** Wall clock, milliseconds since 1970. */
   now(): number;
   /** Who drives, for the history: `user@host (pid 17)`. */
@@ -166,7 +165,8 @@ async function tell(turn: Turn, action: RolloutAction & { readonly kind: 'notify
   const { notify } = progress.document;
   let failure: string | undefined;
   if (notify !== undefined) {
-    const message: NotificationMessage = { ...action.notice, id: `${progress.id}/${action.number}` };
+    const { service } = record;
+    const message: NotificationMessage = { ...action.notice, service, id: `${progress.id}/${action.number}` };
     for (let attempt = 1; attempt <= NOTICE_ATTEMPTS; attempt += 1) {
       failure = await deps.notify(notify, message);
       if (failure === undefined) break;

@@ -2,7 +2,7 @@ import { createMetricsProvider, type MetricsProviderDeps } from './analysis/crea
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
 import type { RolloutDocument } from './document';
 
-/** Asks the provider that a document names. Never rejects: figures that cannot be had are a measurement without figures. */
+/** Asks the providers that a document names. Never rejects: figures that cannot be had are a measurement without figures. */
 export async function measureRollout(
   document: RolloutDocument,
   wanted: MeasureRequest,

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { CommandDocument, NotifyDocument, WebhookDocument } from './document';
+import { messageOf } from './analysis/providers/measure-error';
+import { type CommandConfig, type ControllerConfig, hookNames, type WebhookConfig } from './config/controller-config';
+import { readToken } from './config/token';
 import type { RolloutNotice } from './progress';
 
 /** What a hook gets, as JSON. */
@@ -10,43 +12,59 @@ export interface NotificationMessage extends RolloutNotice {
 }
 
 export interface NotifyDeps {
-  /** Where tokens named by `tokenEnv` are looked up. */
+  /** What the names in a document stand for. */
+  readonly config: ControllerConfig;
+  /** Where tokens that the configuration names by `tokenEnv` are looked up. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Whether a program that the document names may be run here. */
-  readonly allowCommands: boolean;
 }
 
 const TIME_LIMIT_MS = 10_000;
-const NOT_ALLOWED = 'notify.command: programs are not allowed here (--allow-commands)';
 
 /**
  * Tells everybody whom the document names. Resolves to what failed, undefined when all took it (2xx, exit code 0). Never
- * rejects; what it says holds neither the URL nor what was answered.
+ * rejects; what it says holds neither an address nor what was answered.
  */
 export async function notify(
-  { webhook, command }: NotifyDocument,
+  names: readonly string[],
   message: NotificationMessage,
-  { env, allowCommands }: NotifyDeps,
+  deps: NotifyDeps,
 ): Promise<string | undefined> {
   const body = JSON.stringify(message);
-  const failures = await Promise.all([
-    webhook === undefined ? undefined : post(webhook, body, env),
-    command === undefined ? undefined : allowCommands ? run(command, body) : NOT_ALLOWED,
-  ]);
+  const failures = await Promise.all(
+    names.map(async (name) => {
+      const failure = await tell(name, body, deps);
+      return failure === undefined ? undefined : `notify ${name}: ${failure}`;
+    }),
+  );
   const told = failures.filter((failure) => failure !== undefined);
   return told.length === 0 ? undefined : told.join(', ');
 }
 
+async function tell(name: string, body: string, { config, env }: NotifyDeps): Promise<string | undefined> {
+  const hook = config.hooks.get(name);
+  if (hook === undefined) return `not known to this controller (expected: one of its hooks; ${hookNames(config)})`;
+  const { webhook, command } = hook;
+  if (webhook !== undefined) return post(webhook, body, env);
+  return command === undefined ? undefined : run(command, body);
+}
+
 async function post(
-  { url, tokenEnv, timeoutMs = TIME_LIMIT_MS }: WebhookDocument,
+  webhook: WebhookConfig,
   body: string,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string | undefined> {
-  const token = tokenEnv === undefined ? undefined : env[tokenEnv];
+  const { url, headers, timeoutMs = TIME_LIMIT_MS } = webhook;
+  let token: string | undefined;
+  try {
+    token = await readToken(webhook, env);
+  } catch (error) {
+    return messageOf(error);
+  }
   try {
     const response = await fetch(url, {
       method: 'POST',
       headers: {
+        ...headers,
         'content-type': 'application/json',
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       },
@@ -55,17 +73,14 @@ async function post(
       signal: AbortSignal.timeout(timeoutMs),
     });
     await response.body?.cancel();
-    return response.ok ? undefined : `notify.webhook: HTTP ${response.status}`;
+    return response.ok ? undefined : `HTTP ${response.status}`;
   } catch (error) {
     const isLate = error instanceof Error && error.name === 'TimeoutError';
-    return `notify.webhook: ${isLate ? `no answer within ${timeoutMs} ms` : 'not reached'}`;
+    return isLate ? `no answer within ${timeoutMs} ms` : 'not reached';
   }
 }
 
-async function run(
-  { run: line, timeoutMs = TIME_LIMIT_MS }: CommandDocument,
-  body: string,
-): Promise<string | undefined> {
+async function run({ run: line, timeoutMs = TIME_LIMIT_MS }: CommandConfig, body: string): Promise<string | undefined> {
   const [program, ...args] = line;
   if (program === undefined) return undefined;
   try {
@@ -73,9 +88,8 @@ async function run(
     child.stdin.on('error', () => {});
     child.stdin.end(body);
     const [code, signal] = (await once(child, 'close')) as [number | null, string | null];
-    return code === 0 ? undefined : `notify.command: ended with ${code ?? signal}`;
+    return code === 0 ? undefined : `ended with ${code ?? signal}`;
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
-    return `notify.command: ${reason}`;
+    return error instanceof Error && 'code' in error ? String(error.code) : 'failed';
   }
 }

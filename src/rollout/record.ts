@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isRecord } from '../internal/is-record';
 import type { RolloutProgress, RolloutState } from './progress';
+import { validateRollout } from './validate';
 
 /** What Consul holds of a service's rollout: how far it is, what it has written, and what happened. Plain JSON. */
 export interface RolloutRecord {
@@ -98,21 +99,36 @@ export function encodeRecord(record: RolloutRecord): string {
   }
 }
 
-/** Undefined when the text is no record of this format. */
-export function decodeRecord(text: string): RolloutRecord | undefined {
+/**
+ * The record that a text is, or why it is none. Whoever operates a rollout may write the text, so the document in it is held
+ * against the rules of a new one, and only what a controller can do is taken for something to do.
+ */
+export function decodeRecord(text: string, service: string): RolloutRecord | string {
+  let raw: unknown;
   try {
-    const raw: unknown = JSON.parse(text);
-    if (!isRecord(raw) || raw['format'] !== 1 || typeof raw['service'] !== 'string') return undefined;
-    const { progress, policy, transitions, past } = raw;
-    if (!Number.isSafeInteger(raw['number']) || !Array.isArray(transitions) || !Array.isArray(past)) return undefined;
-    if (!isRecord(policy) || typeof policy['digest'] !== 'string') return undefined;
-    return isProgress(progress) ? (raw as unknown as RolloutRecord) : undefined;
+    raw = JSON.parse(text);
   } catch {
-    return undefined;
+    return NO_RECORD;
   }
+  if (!isRecord(raw) || raw['format'] !== 1 || raw['service'] !== service) return NO_RECORD;
+  const { progress, policy, transitions, past } = raw;
+  if (!Number.isSafeInteger(raw['number']) || !Array.isArray(transitions) || !Array.isArray(past)) return NO_RECORD;
+  if (!isRecord(policy) || typeof policy['digest'] !== 'string' || !isRecord(progress)) return NO_RECORD;
+  if (!isProgress(progress)) return NO_RECORD;
+  const { problems, document } = validateRollout(progress['document']);
+  if (document === undefined) return `its document: ${problems[0]?.message ?? 'not valid'}`;
+  if (document.service !== service) return `its document: service: ${document.service} (expected: ${service})`;
+  return raw as unknown as RolloutRecord;
 }
 
-function isProgress(value: unknown): boolean {
-  if (!isRecord(value) || !isRecord(value['document']) || !isRecord(value['state'])) return false;
-  return typeof value['id'] === 'string' && Number.isSafeInteger(value['step']) && Array.isArray(value['pending']);
+const NO_RECORD = 'what stands there is no rollout of this service, or one of a newer graylane';
+const KINDS: ReadonlySet<unknown> = new Set(['setWeight', 'setRoute', 'promote', 'rollback', 'finish', 'notify']);
+
+function isProgress({ state, id, step, pending }: Readonly<Record<string, unknown>>): boolean {
+  if (!isRecord(state) || typeof id !== 'string' || !Number.isSafeInteger(step) || !Array.isArray(pending))
+    return false;
+  // One that cannot be confirmed would be done again and again.
+  return pending.every(
+    (each: unknown) => isRecord(each) && Number.isSafeInteger(each['number']) && KINDS.has(each['kind']),
+  );
 }

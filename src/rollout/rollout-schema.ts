@@ -17,39 +17,16 @@ const service: Schema = {
   pattern: '^[^\\s/\\u0000-\\u001f]{1,128}$',
 };
 const routeName: Schema = { type: 'string', minLength: 1, maxLength: 128 };
-const tokenEnv: Schema = {
-  type: 'string',
-  title: 'the name of an environment variable',
-  pattern: '^[A-Za-z_][A-Za-z0-9_]{0,127}$',
+/** A name alone: what it stands for is said where the controller runs, out of reach of whoever may write to Consul. */
+const providerName: Schema = {
+  ...shortName,
+  title: 'the name (letters, digits, _ . -) of a provider in the configuration of the controller',
 };
-const timeoutMs: Schema = { type: 'number', minimum: 1, maximum: 600_000, description: 'milliseconds' };
+const hookName: Schema = {
+  ...shortName,
+  title: 'the name (letters, digits, _ . -) of a hook in the configuration of the controller',
+};
 const text: Schema = { type: 'string', minLength: 1, maxLength: 4_096 };
-
-const webhook: Schema = closed({ url: text, tokenEnv, timeoutMs }, { required: ['url'] });
-const command: Schema = closed(
-  { run: listOf({ type: 'string' }, { minItems: 1, maxItems: 100 }), timeoutMs },
-  { required: ['run'] },
-);
-const prometheus: Schema = closed(
-  {
-    address: text,
-    query: text,
-    labels: {
-      type: 'object',
-      propertyNames: {
-        type: 'string',
-        title: 'a label of Prometheus: letters, digits and _',
-        pattern: '^[A-Za-z_][A-Za-z0-9_]*$',
-      },
-      additionalProperties: { type: 'string' },
-    },
-    failureStatusCodes: listOf({ enum: STATUS_NAMES }, { minItems: 1, uniqueItems: true }),
-    tokenEnv,
-    timeoutMs,
-  },
-  { required: ['address'] },
-);
-const provider: Schema = closed({ prometheus, webhook, command }, exactlyOne);
 
 const failureLimit: Schema = count(0);
 /** The keys of a check depend on what it checks, so each kind is a schema of its own. */
@@ -65,7 +42,15 @@ const kinds: Readonly<Record<string, Schema>> = {
   }),
   'breaker-open': closed({ check: {}, failureLimit }),
   value: closed(
-    { check: {}, name: shortName, provider, successCondition: text, failureCondition: text, failureLimit },
+    {
+      check: {},
+      name: shortName,
+      provider: providerName,
+      query: text,
+      successCondition: text,
+      failureCondition: text,
+      failureLimit,
+    },
     { required: ['name', 'provider'] },
   ),
 };
@@ -103,7 +88,8 @@ const step: Schema = closed(
 
 /**
  * The published JSON Schema of a rollout document, and what its structure is checked against: the one place that says which
- * keys there are. What a schema cannot say (names given twice, conditions) is checked in `validation/`. `rollout.schema.json` is
+ * keys there are. No key may say an address, a file, a variable or a program: those are the controller's to name. What a schema
+ * cannot say (names given twice, conditions) is checked in `validation/`. `rollout.schema.json` is
  * this object, written out by its test.
  */
 export const rolloutSchema: Schema = {
@@ -125,9 +111,15 @@ export const rolloutSchema: Schema = {
         background: { type: 'boolean' },
         falseAlarmRate: rate,
         missRate: rate,
-        provider,
+        provider: providerName,
+        failureStatusCodes: listOf({ enum: STATUS_NAMES }, { minItems: 1, uniqueItems: true }),
       }),
-      notify: closed({ webhook, command }, { minProperties: 1 }),
+      notify: listOf(hookName, {
+        title: 'a list of names of hooks in the configuration of the controller',
+        minItems: 1,
+        maxItems: 10,
+        uniqueItems: true,
+      }),
     },
     { required: ['schema', 'service', 'canary', 'stable', 'steps'] },
   ),

@@ -51,10 +51,8 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
     const holding = lock?.session === undefined ? undefined : lock;
     // What a token may not read is left out of a transaction's answer, as if it were not there.
     if (pair === undefined) await assertReadable(client, key);
-    const record = pair === undefined ? undefined : decodeRecord(pair.value.toString('utf8'));
-    if (pair !== undefined && (record === undefined || record.service !== service)) {
-      throw unavailable(key, 'what stands there is no rollout of this service, or one of a newer graylane');
-    }
+    const record = pair === undefined ? undefined : decodeRecord(pair.value.toString('utf8'), service);
+    if (typeof record === 'string') throw unavailable(key, record);
     const index = pair?.modifyIndex ?? '0';
     return { service, record, index, holder: holding?.value.toString('utf8'), session: holding?.session };
   };

@@ -8,9 +8,12 @@ import { copyDocument, isOfLaterFormat } from '../policy/validation/copy-documen
 import { checkMatch } from '../policy/validation/matches';
 import { listOf } from '../policy/validation/references';
 import type { RolloutDocument } from './document';
-import { checkCommand, checkWebhook } from './validation/addresses';
+import { rolloutSchema } from './rollout-schema';
 import { checkAnalysis } from './validation/checks';
-import { checkRolloutStructure } from './validation/structure';
+import { createRolloutStructureCheck } from './validation/structure-check';
+import { synonymOf } from './validation/synonyms';
+
+const checkStructure = createRolloutStructureCheck(rolloutSchema, synonymOf);
 
 export interface JudgedRollout {
   /** All that is wrong: `steps[1].setWeight: 120 (expected: <= 100)`. Empty: the document may be started. */
@@ -36,12 +39,10 @@ export function validateRollout(value: unknown, positions?: Positions): JudgedRo
   const problems = createProblemList(positions, 'rollout');
   const document = copyDocument(value, 'rollout', problems);
   if (document !== undefined && !isOfLaterFormat(document, problems)) {
-    checkRolloutStructure(document, problems);
+    checkStructure(document, problems);
     checkSubsets(document, problems);
     checkSteps(document, problems);
     checkAnalysis(ownValue(document, 'analysis'), ['analysis'], problems);
-    checkWebhook(ownValue(ownValue(document, 'notify'), 'webhook'), ['notify', 'webhook'], problems);
-    checkCommand(ownValue(ownValue(document, 'notify'), 'command'), ['notify', 'command'], problems);
   }
   const isSound = problems.problems.length === 0;
   return {

@@ -8,6 +8,8 @@ export interface LiveCommand {
   readonly lines: readonly string[];
   /** Resolves with the first line from `from` on that fits. */
   line(fits: RegExp, from?: number): Promise<string>;
+  /** The same of standard error. */
+  note(fits: RegExp): Promise<string>;
   /** SIGINT; resolves to what it ended with. */
   interrupt(): Promise<number | null>;
   kill(): void;
@@ -28,22 +30,28 @@ export function startLive(args: readonly string[], env: Readonly<Record<string, 
   child.stderr.on('data', (chunk: Buffer) => {
     errors += chunk.toString();
   });
-  const lines = (): string[] => text.split('\n').slice(0, -1);
+  const linesIn = (printed: string): string[] => printed.split('\n').slice(0, -1);
+  const find = async (look: () => string | undefined, fits: RegExp): Promise<string> => {
+    const deadline = performance.now() + LIMIT_MS;
+    for (;;) {
+      const found = look();
+      if (found !== undefined) return found;
+      if (performance.now() > deadline) throw new Error(`no line like ${fits} in:\n${text}${errors}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  };
   return {
     get lines() {
-      return lines();
+      return linesIn(text);
     },
-    async line(fits, from = 0) {
-      const deadline = performance.now() + LIMIT_MS;
-      for (;;) {
-        const found = lines()
+    line(fits, from = 0) {
+      const look = () =>
+        linesIn(text)
           .slice(from)
           .find((line) => fits.test(line));
-        if (found !== undefined) return found;
-        if (performance.now() > deadline) throw new Error(`no line like ${fits} in:\n${text}${errors}`);
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
+      return find(look, fits);
     },
+    note: (fits) => find(() => linesIn(errors).find((line) => fits.test(line)), fits),
     async interrupt() {
       child.kill('SIGINT');
       const [code] = child.exitCode === null ? ((await once(child, 'close')) as [number | null]) : [child.exitCode];

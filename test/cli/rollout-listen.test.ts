@@ -18,7 +18,7 @@ describe('graylane rollout run --listen', { timeout: 40_000 }, () => {
     await world.begin('payments');
     expect((await run('abort', 'payments')).code).toBe(0);
     await startCaller(world, 'payments');
-    const started = await run('start', 'payments', '--weights', '40', '--clients');
+    const started = await run('start', 'payments', '--weights', '40', '--provider', 'clients');
     expect([started.code, started.stderr]).toEqual([
       0,
       expect.stringContaining('clients with reportFigures judge it, through a controller with --listen'),
@@ -73,7 +73,5 @@ describe('graylane rollout run --listen', { timeout: 40_000 }, () => {
       const { code, stderr } = await run('run', ...args);
       expect([code, stderr]).toEqual([2, expect.stringMatching(words)]);
     }
-    const both = await run('start', 'x', '--weights', '5', '--clients', '--prometheus', 'http://127.0.0.1:1');
-    expect([both.code, both.stderr]).toEqual([2, expect.stringMatching(/--prometheus, --clients: both given/)]);
   });
 });

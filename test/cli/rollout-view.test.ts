@@ -85,15 +85,16 @@ describe('the record of a rollout', () => {
     }
     const text = encodeRecord(current);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_RECORD_BYTES);
-    const read = decodeRecord(text);
-    expect(read?.transitions.at(-1)?.number).toBe(400);
-    expect(read?.transitions.length).toBeGreaterThan(50);
+    const read = decodeRecord(text, record.service);
+    const transitions = typeof read === 'string' ? [] : read.transitions;
+    expect(transitions.at(-1)?.number).toBe(400);
+    expect(transitions.length).toBeGreaterThan(50);
   });
 
   it.each(['', 'null', '{}', '[]', '{"format":2}', '{"format":1,"service":"a","number":1}', 'no'])(
     'is not %j',
     (text) => {
-      expect(decodeRecord(text)).toBeUndefined();
+      expect(decodeRecord(text, 'a')).toEqual(expect.any(String));
     },
   );
 });

@@ -29,14 +29,15 @@ async function begin(service: string, weights: readonly number[] = [50]): Promis
     await world.consul.dc('dc1').register({ name: service, id: `${service}-${tag}`, port: 4300 + at, tags: [tag] });
   }
   const run = [process.execPath, '-e', `process.stdout.write(fs.readFileSync(${JSON.stringify(figures)}))`];
+  const config = world.file('controller.json', { schema: 1, providers: { script: { command: { run } } } });
   const document = {
     ...{ schema: 1, service, canary: 'canary', stable: 'stable' },
     steps: [{ setWeight: 5 }, { analysis: { count: 1000 } }, ...weights.map((setWeight) => ({ setWeight }))],
-    analysis: { intervalMs: 200, provider: { command: { run } } },
+    analysis: { intervalMs: 200, provider: 'script' },
   };
   const started = await world.run(['rollout', 'start', service, '--file', world.file(`${service}.json`, document)]);
   expect(started.code).toBe(0);
-  const controller = startLive(['rollout', 'run', service, '--allow-commands'], address());
+  const controller = startLive(['rollout', 'run', service, '--config', config], address());
   onTestFinished(() => controller.kill());
 }
 

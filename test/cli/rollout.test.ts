@@ -52,6 +52,7 @@ describe('graylane rollout', { timeout: 60_000 }, () => {
   it('raises a healthy canary to 100 % and ends with 0; a failing one is taken back, told of, and ends with 3', async () => {
     const notified = world.file('notified.json', '');
     const save = `require('fs').appendFileSync(${JSON.stringify(notified)}, require('fs').readFileSync(0) + '\\n')`;
+    const files = new Map<string, string>();
     const begin = async (service: string): Promise<(content: unknown) => void> => {
       await serve(service);
       const { run, set } = figures(service);
@@ -59,19 +60,34 @@ describe('graylane rollout', { timeout: 60_000 }, () => {
         ...{ schema: 1, service, canary: 'canary', stable: 'stable' },
         steps: [{ setWeight: 5 }, { analysis: {} }, { setWeight: 50 }, { analysis: {} }],
         analysis: {
-          ...{ intervalMs: 300, count: 2, checks: [{ check: 'request-success-rate' }], provider: { command: { run } } },
+          ...{ intervalMs: 300, count: 2, checks: [{ check: 'request-success-rate' }], provider: 'script' },
         },
-        notify: { command: { run: [process.execPath, '-e', save] } },
+        notify: ['save'],
       };
       const started = await world.run(['rollout', 'start', service, '--file', world.file(`${service}.json`, document)]);
-      expect([started.code, started.stderr]).toEqual([0, expect.stringContaining('only with --allow-commands')]);
+      expect([started.code, started.stderr]).toEqual([
+        0,
+        expect.stringContaining(
+          'looked up by the controller (graylane rollout run --config): provider script, hook save',
+        ),
+      ]);
+      files.set(
+        service,
+        world.file(`${service}-controller.json`, {
+          schema: 1,
+          providers: { script: { command: { run } } },
+          hooks: { save: { command: { run: [process.execPath, '-e', save] } } },
+        }),
+      );
       set(callsOf(2));
       return set;
     };
     await begin('healthy');
     const fail = await begin('failing');
     const once = (service: string): ReturnType<typeof world.run> =>
-      world.run(['rollout', 'run', '--once', service, '--allow-commands', '--json'], { limitMs: 40_000 });
+      world.run(['rollout', 'run', '--once', service, '--config', files.get(service) ?? '', '--json'], {
+        limitMs: 40_000,
+      });
     const failed = once('failing');
     const ended = once('healthy');
     while ((await weight('failing')) !== 50) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -107,6 +123,42 @@ describe('graylane rollout', { timeout: 60_000 }, () => {
     expect(shown.stdout).toMatch(/canary 95\.00 % [▁▂▃▄▅▆▇█]+ {3}stable 99\.90 %/);
     const history = await world.run(['rollout', 'history', 'failing']);
     expect(history.stdout).toMatch(/rollback +4 +0 %/);
+  });
+
+  it('tells names that the controller does not have, with those that it has, before anything is started', async () => {
+    const config = world.file('known.yaml', 'schema: 1\nproviders:\n  metrics: { command: { run: [x] } }\n');
+    const document = {
+      ...{ schema: 1, service: 'named', canary: 'canary', stable: 'stable', steps: [{ setWeight: 5 }] },
+      ...{ analysis: { provider: 'metric' }, notify: ['on-call'] },
+    };
+    const file = world.file('named.json', document);
+    for (const more of [['--dry-run'], []]) {
+      const { code, stderr } = await world.run([
+        'rollout',
+        'start',
+        'named',
+        '--file',
+        file,
+        '--config',
+        config,
+        ...more,
+      ]);
+      expect(code).toBe(1);
+      expect(stderr).toContain('error analysis.provider: metric (expected: one of clients, metrics; ');
+      expect(stderr).toContain('error notify[0]: on-call (expected: a hook of the controller; there are none)');
+    }
+    const dry = await world.run(['rollout', 'start', 'named', '--file', file, '--dry-run']);
+    expect([dry.code, dry.stderr]).toEqual([
+      0,
+      expect.stringContaining('provider metric, hook on-call; --config checks'),
+    ]);
+    const broken = world.file('broken.yaml', 'schema: 1\nproviders:\n  metrics: { webhook: { url: localhost } }\n');
+    const run = await world.run(['rollout', 'run', '--config', broken]);
+    expect([run.code, run.stderr]).toEqual([
+      2,
+      expect.stringMatching(/broken\.yaml:3:\d+ providers\.metrics\.webhook\.url: "localhost" \(expected: http:/),
+    ]);
+    expect((await world.run(['rollout', 'run', '--config', '/nowhere'])).code).toBe(2);
   });
 
   it('waits until healthy instances can carry the weight, and says so', async () => {

@@ -49,8 +49,8 @@ describe('the tarball in a user’s project', () => {
     });
   });
 
-  it('offers the schemas of policies and rollouts, imported and required', () => {
-    const titles = ['Graylane policy', 'Graylane rollout'];
+  it('offers the schemas of policies, rollouts and controllers, imported and required', () => {
+    const titles = ['Graylane policy', 'Graylane rollout', 'Graylane rollout controller'];
     expect(JSON.parse(node('schema.mjs'))).toEqual({ imported: titles, required: titles });
   });
 

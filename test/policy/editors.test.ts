@@ -33,7 +33,9 @@ describe('editors', () => {
 
   it('find the schemas of the installed package where the docs say they are', () => {
     const named = pages.flatMap(fencesOf).flatMap((fence) => MODELINE.exec(fence.text)?.[1] ?? []);
-    const shipped = [manifest.exports['./policy.schema.json'], manifest.exports['./rollout.schema.json']];
+    const shipped = (['policy', 'rollout', 'controller'] as const).map(
+      (name) => manifest.exports[`./${name}.schema.json`],
+    );
     expect(new Set(named)).toEqual(new Set(shipped.map((file) => join('node_modules/graylane', file))));
   });
 });

@@ -29,7 +29,7 @@ const DOCUMENT: RolloutDocument = {
     { setWeight: 100 },
   ],
   analysis: ANALYSIS,
-  notify: { command: { run: ['true'] } },
+  notify: ['log'],
 };
 
 const GOOD = figures(0);

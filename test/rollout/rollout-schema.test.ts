@@ -58,14 +58,12 @@ const BEYOND_SCHEMAS = new RegExp(
   [
     'another subset than stable',
     'at least one\\)$',
-    'http://host:port',
-    'a query in PromQL',
-    'none; built-in checks',
     'each check once',
     'a name that no',
     'successCondition, failureCondition or both',
     'successCondition: |failureCondition: ',
     'steps\\[\\d+\\]\\.setRoute\\.match',
-    'a program',
+    'only with a provider',
+    'a provider of one figure',
   ].join('|'),
 );

@@ -49,9 +49,7 @@ describe('a rollout', () => {
 
   it('that fails is taken back in one write, with figures in the history, and whoever is named is told', async () => {
     const notices: NotificationMessage[] = [];
-    const checks = [
-      { check: 'value', name: 'errors', provider: { command: { run: ['true'] } }, failureCondition: 'result > 1' },
-    ] as const;
+    const checks = [{ check: 'value', name: 'errors', provider: 'script', failureCondition: 'result > 1' }] as const;
     const analysis = { background: false, intervalMs: 100, count: 2, checks };
     const steps = [
       { setWeight: 5 },
@@ -59,13 +57,13 @@ describe('a rollout', () => {
       { analysis: {} },
       { setWeight: 50 },
     ];
-    await world.begin('failing', { analysis, steps, notify: { command: { run: ['true'] } } });
+    await world.begin('failing', { analysis, steps, notify: ['log'] });
     const { id } = await world.session();
-    const tries: (string | undefined)[] = ['notify.command: ended with 1'];
+    const tries: (string | undefined)[] = ['notify log: ended with 1'];
     const deps = world.deps({
       tickMs: 60,
       measure: async () => ({ values: { errors: { result: 7 } } }),
-      notify: async (_hook, message) => {
+      notify: async (_hooks, message) => {
         notices.push(message);
         return tries.shift();
       },
@@ -84,11 +82,11 @@ describe('a rollout', () => {
   });
 
   it('goes on when nobody takes its notices, and says so', async () => {
-    await world.begin('unheard', { notify: { command: { run: ['true'] } } });
+    await world.begin('unheard', { notify: ['log'] });
     const { id } = await world.session();
-    await drive('unheard', id, world.deps({ tickMs: 30, notify: async () => 'notify.command: ended with 1' }));
+    await drive('unheard', id, world.deps({ tickMs: 30, notify: async () => 'notify log: ended with 1' }));
     const { transitions } = await world.record('unheard');
-    expect(transitions.at(-1)).toMatchObject({ event: 'notify', message: 'completed: notify.command: ended with 1' });
+    expect(transitions.at(-1)).toMatchObject({ event: 'notify', message: 'completed: notify log: ended with 1' });
   });
 
   it('waits for instances that can carry the weight, says for what, and goes on by itself', async () => {

@@ -1,6 +1,6 @@
 import type { RolloutDocument, ValueCheck } from '../../src/rollout/document';
 
-/** Says everything that can be said, but for `provider` in one of its three ways each time. */
+/** Says everything that can be said. */
 export const WHOLE: RolloutDocument = {
   $schema: 'node_modules/graylane/dist/rollout.schema.json',
   schema: 1,
@@ -54,15 +54,8 @@ export const WHOLE: RolloutDocument = {
     background: true,
     falseAlarmRate: 0.02,
     missRate: 0.05,
-    provider: {
-      prometheus: {
-        address: 'http://127.0.0.1:9090',
-        labels: { job: 'orders' },
-        failureStatusCodes: ['UNAVAILABLE'],
-        tokenEnv: 'PROMETHEUS_TOKEN',
-        timeoutMs: 5_000,
-      },
-    },
+    provider: 'metrics',
+    failureStatusCodes: ['UNAVAILABLE'],
     checks: [
       { check: 'request-success-rate', threshold: 2 },
       { check: 'request-duration', quantile: 'p95', factor: 1.2 },
@@ -70,20 +63,8 @@ export const WHOLE: RolloutDocument = {
       ...valueChecks(),
     ],
   },
-  notify: {
-    webhook: { url: 'http://127.0.0.1:1/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 },
-    command: { run: ['logger'], timeoutMs: 100 },
-  },
+  notify: ['on-call', 'log'],
 };
-
-/** The same with the figures of built-in checks from each kind of provider. */
-export const WHOLES: readonly RolloutDocument[] = [
-  WHOLE,
-  ...[
-    { webhook: { url: 'https://hooks.example/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 } },
-    { command: { run: ['./figures'], timeoutMs: 100 } },
-  ].map((provider) => ({ ...WHOLE, analysis: { ...WHOLE.analysis, provider } })),
-];
 
 /** A sound document with one place changed; `undefined` takes it out. */
 export function change(path: readonly (string | number)[], value: unknown, sound: RolloutDocument = WHOLE): unknown {
@@ -113,31 +94,13 @@ function valueChecks(): readonly ValueCheck[] {
     {
       check: 'value',
       name: 'queue',
-      provider: {
-        prometheus: {
-          address: 'http://127.0.0.1:9090',
-          query: 'max(queue_length)',
-          labels: { job: 'orders' },
-          failureStatusCodes: ['UNAVAILABLE'],
-          tokenEnv: 'PROMETHEUS_TOKEN',
-          timeoutMs: 5_000,
-        },
-      },
+      provider: 'metrics',
+      query: 'max(queue_length)',
       successCondition: 'result < 100',
       failureCondition: 'result > 500',
       failureLimit: 2,
     },
-    {
-      check: 'value',
-      name: 'hook',
-      provider: { webhook: { url: 'https://hooks.example/x', tokenEnv: 'HOOK_TOKEN', timeoutMs: 100 } },
-      successCondition: '== 0',
-    },
-    {
-      check: 'value',
-      name: 'script',
-      provider: { command: { run: ['./check', '-v'], timeoutMs: 100 } },
-      failureCondition: '> 1',
-    },
+    { check: 'value', name: 'hook', provider: 'load-test', successCondition: '== 0' },
+    { check: 'value', name: 'script', provider: 'compare', failureCondition: '> 1' },
   ];
 }

@@ -35,6 +35,7 @@ import { loadOutcomeOf } from './load-outcome';
 import { MethodTime } from './method-times';
 import { RepeatableCall } from './repeatable-call';
 import type { AnswerJudge, AttemptEnding, AttemptView, RoutedCall } from './routed-call';
+import { noteUnsent, withoutUnsendable } from './unsent';
 
 const UNAVAILABLE = 14;
 /** Of an attempt that is not in use. */
@@ -191,7 +192,14 @@ export class Attempt implements AttemptLink, AttemptView {
     }
     const { lease } = connection;
     const real = lease.subchannel.getRealSubchannel();
-    const transport = real.createCall(metadata, connection.authority(host), method, own, callId);
+    withoutUnsendable(metadata, this.#pool.host);
+    let transport: SubchannelCall;
+    try {
+      transport = real.createCall(metadata, connection.authority(host), method, own, callId);
+    } catch (error) {
+      noteUnsent(this.call, error);
+      throw error;
+    }
     lease.attemptStarted();
     this.#lease = lease;
     this.#session = lease.session;
@@ -291,6 +299,7 @@ export class Attempt implements AttemptLink, AttemptView {
     if (call.tried === undefined) call.tried = [endpoint];
     else call.tried.push(endpoint);
     call.attempts += 1;
+    call.unsent = 0;
     call.inFlight += 1;
     this.#isFirst = call.attempts === 1;
     if (this.#isFirst) host.callStarted(now);

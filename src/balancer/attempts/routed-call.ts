@@ -25,6 +25,10 @@ export interface RoutedCall extends RoutingOutcome {
   tried: Endpoint[] | undefined;
   /** Attempts that count: those that started, save the ones that no application can have seen. */
   attempts: number;
+  /** Attempts in a row that could not be begun: the transport threw. */
+  unsent: number;
+  /** Why none of them can be: the call ends with it. Undefined: another one may. */
+  unsentReason: string | undefined;
   /** Attempts that are out now. */
   inFlight: number;
   /** Whether its subset's fallback may have it, where that is capped. */

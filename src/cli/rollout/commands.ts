@@ -27,7 +27,7 @@ function start(io: CommandIo): Command {
       ['graylane rollout start payments --file rollout.yaml', 'steps and analysis from a file'],
       ['graylane rollout start payments --weights 5,25,50,100 --pause 600', 'ten minutes at each weight'],
       [
-        'graylane rollout start payments --weights 5,25,50,100 --prometheus http://127.0.0.1:9090',
+        'graylane rollout start payments --weights 5,25,50,100 --provider clients',
         'each weight is compared with stable',
       ],
     ],
@@ -37,8 +37,8 @@ function start(io: CommandIo): Command {
     .option('-f, --file <file>', 'YAML or JSON; - is standard input')
     .addOption(new Option('--weights <list>', 'in place of a file: percent, with commas').argParser(parseWeights))
     .option('--pause <seconds>', 'with --weights: stays so long at each', parsePositive)
-    .option('--prometheus <address>', 'with --weights: an analysis at each')
-    .option('--clients', 'the same, by the figures that clients report to the controller')
+    .option('--provider <name>', 'with --weights: an analysis at each; clients, or a name that the controller knows')
+    .option('--config <file>', 'of the controller: refuse names that it does not have')
     .option('--canary <subset>', 'with --weights: what is raised', 'canary')
     .option('--stable <subset>', 'with --weights: what it is held against', 'stable')
     .option('--dry-run', 'write nothing')
@@ -143,11 +143,15 @@ function run(io: CommandIo): Command {
         'graylane rollout run --listen 0.0.0.0:9464 --advertise http://10.0.0.7:9464',
         'rollouts without a provider are judged by what their clients report',
       ],
+      ['graylane rollout run --config controller.yaml', 'rollouts may name the providers and hooks of the file'],
     ],
   });
   return withAgent(command)
     .argument('[service...]', `${SERVICE}; default: all`)
-    .option('--allow-commands', 'run programs that rollouts in Consul name: whoever may write there runs them here')
+    .option(
+      '--config <file>',
+      'providers and hooks that rollouts may name; without it clients judge, and nobody is told',
+    )
     .addOption(
       new Option('--listen <host:port>', 'take the figures of clients, and show /metrics and /healthz').argParser(
         parseListen,

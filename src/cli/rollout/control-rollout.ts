@@ -1,3 +1,4 @@
+import { NO_CONFIG } from '../../rollout/config/controller-config';
 import { controlRollout, type RolloutWish } from '../../rollout/control';
 import { type Driven, driveOnce } from '../../rollout/drive';
 import type { RolloutRecord } from '../../rollout/record';
@@ -33,15 +34,16 @@ export async function controlFromFlags(service: string, settings: ControlSetting
     const asked = { policies, rollouts, by, now: Date.now, ...(reason === '' ? {} : { reason }) };
     const controlled = await controlRollout(service, wish, asked);
     if (controlled.kind === 'refused') throw new CommandError(1, controlled.reason, controlled.nextStep);
-    const record = settings.wish === 'abort' ? await takeBack(service, session, by, io) : controlled.record;
+    const record = settings.wish === 'abort' ? await takeBack(service, session, by) : controlled.record;
     if (settings.json === true) io.json({ outcome: DONE[settings.wish], ...recordAsData(record) });
     else io.line(`${io.colors.green(DONE[settings.wish])} ${service}: ${describePlace(record.progress)}`);
   });
 }
 
 /** Writes weight 0 without waiting for a controller: there may be none. Throws a CommandError when it could not. */
-async function takeBack(service: string, session: RolloutSession, by: string, io: CommandIo): Promise<RolloutRecord> {
-  const deps = driveDeps(session, { name: by, env: io.env, allowCommands: false });
+async function takeBack(service: string, session: RolloutSession, by: string): Promise<RolloutRecord> {
+  // Whom a rollout tells is the controller's to know; what nobody could be told is said in the history.
+  const deps = driveDeps(session, { name: by, env: {}, config: NO_CONFIG });
   let driven: Driven | undefined;
   for (let turn = 0; turn < ROLLBACK_TURNS; turn += 1) {
     const { record: now, holder } = await readRollout(session, service);

@@ -3,6 +3,7 @@ import type { MetricsProvider } from '../../rollout/analysis/metrics-provider';
 import { MeasureError } from '../../rollout/analysis/providers/measure-error';
 import type { Collecting } from '../../rollout/collector/collecting';
 import { isJudgedByClients, needsFigures } from '../../rollout/collector/counted-window';
+import type { ControllerConfig } from '../../rollout/config/controller-config';
 import type { DriveDeps } from '../../rollout/drive';
 import { measureRollout } from '../../rollout/measure';
 import { notify } from '../../rollout/notify';
@@ -14,8 +15,8 @@ interface DriveSettings {
   /** Who drives, for the history. */
   readonly name: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Whether programs that a document in Consul names may be run here. */
-  readonly allowCommands: boolean;
+  /** What the names in a rollout stand for. */
+  readonly config: ControllerConfig;
   /** Ends a measurement that is under way. */
   readonly signal?: AbortSignal;
   /** Whom clients report to. Undefined: this controller gathers no figures itself. */
@@ -35,7 +36,7 @@ const NOBODY: MetricsProvider = {
 /** What drives rollouts, with the capacity check of `policy apply`. */
 export function driveDeps(
   { connection, policies, rollouts }: RolloutSession,
-  { name, env, allowCommands, signal, collecting }: DriveSettings,
+  { name, env, config, signal, collecting }: DriveSettings,
 ): DriveDeps {
   return {
     policies,
@@ -55,8 +56,8 @@ export function driveDeps(
       const request = signal === undefined ? wanted : { ...wanted, signal };
       const isOwn = isJudgedByClients(progress) && needsFigures(progress);
       const own = isOwn ? { fallback: collecting?.provider(progress) ?? NOBODY } : {};
-      return measureRollout(progress.document, request, { environment: env, allowCommands, ...own });
+      return measureRollout(progress.document, request, { config, environment: env, ...own });
     },
-    notify: (hook, message) => notify(hook, message, { env, allowCommands }),
+    notify: (hooks, message) => notify(hooks, message, { config, env }),
   };
 }

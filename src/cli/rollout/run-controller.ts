@@ -8,6 +8,7 @@ import type { RolloutRecord, Transition } from '../../rollout/record';
 import { type RolloutWatch, watchRollout } from '../../rollout/rollout-watch';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
+import { readControllerFile } from './controller-file';
 import { driveDeps } from './drive-deps';
 import { checkListen, type ListenFlags, listenForFigures } from './listen';
 import { noRollout, type RolloutFlags, withRollouts } from './rollout-session';
@@ -16,7 +17,7 @@ import { describePlace } from './rollout-view';
 export interface RunFlags extends RolloutFlags, ListenFlags {
   readonly once?: boolean;
   readonly sessionTtl?: number;
-  readonly allowCommands?: boolean;
+  readonly config?: string;
 }
 
 /** `rollout run`. */
@@ -31,6 +32,7 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
     throw new CommandError(2, `--once: ${services.length} services (expected: one)`, 'name the service');
   }
   checkListen(flags);
+  const config = await readControllerFile(flags.config, io);
   await withRollouts(flags, io, async (session) => {
     const name = `${await session.author()} (pid ${process.pid} on ${hostname()})`;
     const { client } = session.connection;
@@ -39,8 +41,7 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
     let collecting: Collecting | undefined;
     try {
       collecting = await listenForFigures(flags, session, lease, io);
-      const allowCommands = flags.allowCommands === true;
-      const deps = driveDeps(session, { name, env, signal, allowCommands, collecting });
+      const deps = driveDeps(session, { name, env, signal, config, collecting });
       const printed = printing(flags, io);
       const listen = (service: string, onChange: () => void): RolloutWatch =>
         watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom });

@@ -3,6 +3,9 @@ import { judgeEffect } from '../../effect/effect';
 import { compilePolicy } from '../../policy/compile';
 import type { Plan, PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
+import { isJudgedByClients } from '../../rollout/collector/counted-window';
+import { checkNames } from '../../rollout/config/check-names';
+import { CLIENTS } from '../../rollout/config/controller-config';
 import { beginRollout } from '../../rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../rollout/document';
 import { type JudgedRollout, parseRollout, validateRollout } from '../../rollout/validate';
@@ -10,6 +13,7 @@ import { CommandError } from '../command-error';
 import { readRegistryView } from '../consul/registry-view';
 import { describeInFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
+import { readControllerFile } from './controller-file';
 import { type RolloutFlags, type RolloutSession, withRollouts } from './rollout-session';
 import { describeStep } from './rollout-view';
 
@@ -17,8 +21,8 @@ export interface StartFlags extends RolloutFlags {
   readonly file?: string;
   readonly weights?: readonly number[];
   readonly pause?: number;
-  readonly prometheus?: string;
-  readonly clients?: boolean;
+  readonly provider?: string;
+  readonly config?: string;
   readonly canary: string;
   readonly stable: string;
   readonly dryRun?: boolean;
@@ -35,9 +39,11 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
       'name the service that the file is for',
     );
   }
+  await refuseUnknownNames(document, flags, io);
   if (flags.dryRun === true) {
     if (flags.json === true) io.json({ service, outcome: 'planned', document });
     else tellSteps(document, io);
+    tellNames(document, flags, io);
     return;
   }
   await withRollouts(flags, io, async (session) => {
@@ -53,14 +59,37 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     }
     io.line(`${io.colors.green('started')} ${service}: rollout ${id}`);
     tellSteps(document, io);
-    if (JSON.stringify(document).includes('"command":{')) {
-      io.note('it names programs: a controller runs them only with --allow-commands');
-    }
-    if (isJudgedByClients(document)) {
+    tellNames(document, flags, io);
+    if (isWatchedByClients(document)) {
       io.note('clients with reportFigures judge it, through a controller with --listen: it names no provider');
     }
     io.note(`a controller takes it from here: graylane rollout run, or graylane rollout run --once ${service}`);
   });
+}
+
+/** Held against the file of a controller, where one is given: what it cannot do is told before anything is started. */
+async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, io: CommandIo): Promise<void> {
+  if (flags.config === undefined) return;
+  const problems = checkNames(document, await readControllerFile(flags.config, io));
+  if (problems.length === 0) return;
+  if (flags.json === true) {
+    io.json({ service: document.service, outcome: 'invalid', problems: problems.map((message) => ({ message })) });
+  } else for (const problem of problems) io.note(`${io.colors.red('error')} ${problem}`);
+  const next = `name what ${flags.config} has, or have it added there`;
+  throw new CommandError(1, `${flags.file ?? 'rollout'}: the controller could not do it; nothing was written`, next);
+}
+
+/** Whoever starts a rollout may not know what its controller has; the names are looked up there. */
+function tellNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
+  if (config !== undefined) return;
+  const checks = [analysis, ...steps.map((step) => ('analysis' in step ? step.analysis : undefined))];
+  const named = checks
+    .flatMap((each) => each?.checks ?? [])
+    .flatMap((each) => ('provider' in each ? each.provider : []));
+  const providers = [...new Set([analysis?.provider ?? CLIENTS, ...named])].filter((name) => name !== CLIENTS);
+  const names = [...providers.map((name) => `provider ${name}`), ...notify.map((name) => `hook ${name}`)];
+  if (names.length === 0) return;
+  io.note(`looked up by the controller (graylane rollout run --config): ${names.join(', ')}; --config checks it here`);
 }
 
 /** A rollout raises a subset against another: both must be there, and not be the same instances. */
@@ -99,9 +128,10 @@ function compileStored(service: string, text: string): Plan | undefined {
 }
 
 /** Something in it is judged by figures of calls, and no provider is named for them. */
-function isJudgedByClients({ steps, analysis }: RolloutDocument): boolean {
+function isWatchedByClients(document: RolloutDocument): boolean {
+  const { steps, analysis } = document;
   const isWatched = analysis?.background !== false && steps.some((step) => 'pause' in step);
-  return analysis?.provider === undefined && (isWatched || steps.some((step) => 'analysis' in step));
+  return isJudgedByClients({ document }) && (isWatched || steps.some((step) => 'analysis' in step));
 }
 
 function tellSteps(document: RolloutDocument, io: CommandIo): void {
@@ -113,9 +143,6 @@ async function readDocument(service: string, flags: StartFlags, io: CommandIo): 
   if ((file === undefined) === (weights === undefined)) {
     const given = file === undefined ? 'neither given' : 'both given';
     throw new CommandError(2, `--file, --weights: ${given} (expected: one of them)`, 'add --file rollout.yaml');
-  }
-  if (flags.clients === true && flags.prometheus !== undefined) {
-    throw new CommandError(2, '--prometheus, --clients: both given (expected: one of them)', 'leave one out');
   }
   const judged = file === undefined ? validateRollout(fromFlags(service, flags)) : await fromFile(file);
   if (judged.document !== undefined) return judged.document;
@@ -147,14 +174,13 @@ async function readBytes(file: string): Promise<Uint8Array> {
 }
 
 function fromFlags(service: string, flags: StartFlags): unknown {
-  const { weights = [], pause, prometheus, clients = false, canary, stable } = flags;
-  const isJudged = clients || prometheus !== undefined;
+  const { weights = [], pause, provider, canary, stable } = flags;
+  const isJudged = provider !== undefined;
   const steps = weights.flatMap((setWeight): RolloutStep[] => [
     { setWeight },
     ...(isJudged ? [{ analysis: {} }] : []),
     ...(pause === undefined ? [] : [{ pause: { durationMs: pause * 1000 } }]),
   ]);
-  const provider = prometheus === undefined ? {} : { provider: { prometheus: { address: prometheus } } };
-  const analysis = isJudged ? provider : { background: false };
+  const analysis = isJudged ? { provider } : { background: false };
   return { schema: 1, service, canary, stable, steps, analysis };
 }

@@ -4,7 +4,6 @@ import { type ChainReport, fieldsOf, listOf } from './report';
 
 const FIELDS: readonly string[] = ['Add', 'Set', 'Remove'];
 const VALUE = /^[ -~]*$/;
-const RESERVED: readonly string[] = ['content-type', 'host', 'te', 'user-agent', 'connection', 'transfer-encoding'];
 
 /** Request headers that a route or a split changes; undefined when nothing is left to change. */
 export function compileHeaders(value: unknown, path: string, report: ChainReport): HeaderChanges | undefined {
@@ -30,7 +29,7 @@ function keyOf(header: string, at: string, report: ChainReport): string | undefi
   const key = header.toLowerCase();
   // Credentials may be set, though never routed by.
   const isCredential = key === 'authorization' || key === 'cookie';
-  const fault = RESERVED.includes(key) ? 'a header that does not belong to the transport' : labelKeyFault(key);
+  const fault = labelKeyFault(key);
   if (fault === undefined || isCredential) return key;
   report.cannot(at, `left as it is (expected: ${fault})`);
   return undefined;

@@ -30,8 +30,6 @@ const HEADER_FIELDS: readonly string[] = [
 const NEVER_MATCHES = 'the route never matches';
 /** Of every gRPC call. */
 const HTTP_METHOD = 'POST';
-/** Set by the transport, after the decision. */
-const UNSEEN_HEADERS: readonly string[] = ['content-type', 'host', 'te', 'user-agent'];
 
 /**
  * The match of a route as a plan has it; undefined for one that every call meets. A condition that cannot be evaluated makes
@@ -104,9 +102,7 @@ function compilePath(http: Fields, never: Tell, cannot: Tell): PathPart | undefi
 
 function compileHeader(header: Fields, never: Tell): readonly LabelCondition[] {
   const name = textOf(header['Name'])?.toLowerCase() ?? '';
-  const fault = UNSEEN_HEADERS.includes(name)
-    ? 'a header of your own; this one belongs to the transport'
-    : labelKeyFault(name);
+  const fault = labelKeyFault(name);
   if (fault !== undefined) {
     never('.Name', `${JSON.stringify(name.slice(0, 60))} is not routed by (expected: ${fault})`);
     return [];

@@ -1,4 +1,6 @@
-import type { ProviderDocument, RolloutDocument, ValueCheck } from '../document';
+import { CLIENTS, type ControllerConfig, type ProviderConfig, providerNames } from '../config/controller-config';
+import { readToken } from '../config/token';
+import type { RolloutDocument, ValueCheck } from '../document';
 import type { MeasuredValue, Measurement, MeasureRequest, MetricsProvider } from './metrics-provider';
 import { readFigures, readValue } from './providers/foreign-answer';
 import { MeasureError, messageOf } from './providers/measure-error';
@@ -9,29 +11,29 @@ import { fillIn } from './providers/promql';
 import { runCommand } from './providers/run-command';
 
 export interface MetricsProviderDeps {
-  /** Where tokens named by `tokenEnv` are looked up, at each request. */
+  /** What the names in a document stand for. */
+  readonly config: ControllerConfig;
+  /** Where tokens that the configuration names by `tokenEnv` are looked up, at each request. */
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /**
-   * May programs of the document be run here? A document that came back from Consul KV could be anybody's who may write there, so the
-   * answer belongs to whoever starts this process. Default false.
-   */
-  readonly allowCommands?: boolean;
-  /** For built-in checks of a document without a provider: the SDK's own figures. */
+  /** For built-in checks of a document without a provider: what the clients report. */
   readonly fallback?: MetricsProvider;
 }
 
 /**
- * The provider that a document asks for: figures of calls from one place, value checks each from its own, side by side. A value that
- * cannot be had is an error of that check alone; figures that cannot be had reject.
+ * The providers that a document names: figures of calls from one place, value checks each from its own, side by side. A value that
+ * cannot be had is an error of that check alone; figures that cannot be had reject. A document comes from Consul and so from
+ * anybody who may write there: it chooses among what the configuration has, and nothing of it becomes an address, a file, a
+ * variable or a program.
  */
 export function createMetricsProvider(document: RolloutDocument, deps: MetricsProviderDeps): MetricsProvider {
-  const figures = document.analysis?.provider;
+  const provider = document.analysis?.provider ?? CLIENTS;
+  const isOwn = provider === CLIENTS;
   return {
-    name: figures === undefined ? (deps.fallback?.name ?? 'none') : nameOf(figures),
+    name: isOwn ? (deps.fallback?.name ?? 'none') : nameOf(provider),
     async measure(request) {
       const { signal, checks = [], ...shown } = request;
       const [measured, ...values] = await Promise.all([
-        figures === undefined ? (deps.fallback?.measure(request) ?? {}) : figuresFrom(figures, request, shown, deps),
+        isOwn ? (deps.fallback?.measure(request) ?? {}) : figuresFrom(provider, document, request, shown, deps),
         ...checks.map((check) => valueFrom(check, request, shown, deps)),
       ]);
       if (checks.length === 0) return measured;
@@ -52,73 +54,82 @@ const MISSING: MeasuredValue = { error: 'not measured' };
 type Shown = Omit<MeasureRequest, 'signal' | 'checks'>;
 
 async function figuresFrom(
-  provider: ProviderDocument,
+  name: string,
+  document: RolloutDocument,
   request: MeasureRequest,
   shown: Shown,
   deps: MetricsProviderDeps,
 ): Promise<Measurement> {
-  const { prometheus } = provider;
-  if (prometheus !== undefined) return measureFigures(prometheus, () => tokenOf(prometheus, deps), request);
   try {
-    return readFigures(await answerFrom(provider, shown, request.signal, deps));
+    const provider = find(name, deps);
+    const { prometheus } = provider;
+    if (prometheus === undefined) return readFigures(await answerFrom(provider, shown, request.signal, deps));
+    const api = createPrometheusApi(prometheus, await readToken(prometheus, deps.environment));
+    const failureStatusCodes = document.analysis?.failureStatusCodes;
+    return await measureFigures(api, { labels: prometheus.labels, failureStatusCodes }, request);
   } catch (error) {
-    throw named(provider, error);
+    throw named(name, error);
   }
 }
 
 async function valueFrom(
-  { name, provider }: ValueCheck,
+  { name, provider: providerName, query }: ValueCheck,
   request: MeasureRequest,
   shown: Shown,
   deps: MetricsProviderDeps,
 ): Promise<MeasuredValue> {
   try {
+    const provider = find(providerName, deps);
     const { prometheus } = provider;
+    const fault = queryFault(provider, query);
+    if (fault !== undefined) throw new MeasureError(fault);
     if (prometheus === undefined) {
       return readValue(await answerFrom(provider, { ...shown, check: name }, request.signal, deps));
     }
-    const api = createPrometheusApi(prometheus, () => tokenOf(prometheus, deps));
-    const samples = await api.query(fillIn(prometheus.query ?? '', request), request.nowMs, request.signal);
+    const api = createPrometheusApi(prometheus, await readToken(prometheus, deps.environment));
+    const samples = await api.query(fillIn(query ?? '', request), request.nowMs, request.signal);
     const [first] = samples;
     if (first === undefined || samples.length > 1) {
-      throw new MeasureError(`${api.name}: ${samples.length} samples (expected: one)`);
+      throw new MeasureError(`${samples.length} samples (expected: one)`);
     }
     return { result: first.value };
   } catch (error) {
-    return { error: named(provider, error).message };
+    return { error: named(providerName, error).message };
   }
 }
 
-function answerFrom(
-  { webhook, command }: ProviderDocument,
+/** What is wrong with the query of a `value` check, given its provider: Prometheus alone is asked by one. */
+export function queryFault({ prometheus }: ProviderConfig, query: string | undefined): string | undefined {
+  if (prometheus !== undefined && query === undefined) return 'query: missing (expected: one in PromQL)';
+  if (prometheus === undefined && query !== undefined)
+    return 'query: given (expected: only with a Prometheus provider)';
+  return undefined;
+}
+
+function find(name: string, { config }: MetricsProviderDeps): ProviderConfig {
+  const provider = config.providers.get(name);
+  if (provider === undefined) {
+    throw new MeasureError(`not known to this controller (expected: one of ${providerNames(config)})`);
+  }
+  return provider;
+}
+
+async function answerFrom(
+  { webhook, command }: ProviderConfig,
   input: Shown & { readonly check?: string },
   signal: AbortSignal | undefined,
-  deps: MetricsProviderDeps,
+  { environment }: MetricsProviderDeps,
 ): Promise<unknown> {
-  if (webhook !== undefined) return postWebhook(webhook, tokenOf(webhook, deps), input, signal);
+  if (webhook !== undefined) return postWebhook(webhook, await readToken(webhook, environment), input, signal);
   if (command === undefined) throw new MeasureError('none of prometheus, webhook and command');
-  if (deps.allowCommands !== true) throw new MeasureError('programs are not allowed here');
   return runCommand(command, input, signal);
 }
 
-function tokenOf({ tokenEnv }: { readonly tokenEnv?: string }, deps: MetricsProviderDeps): string | undefined {
-  if (tokenEnv === undefined) return undefined;
-  const token = deps.environment[tokenEnv]?.trim();
-  if (token === undefined || token === '') throw new MeasureError(`${tokenEnv}: not set (expected: a token)`);
-  return token;
+/** By its name alone: an address may hold a secret, and what is told goes to Consul. */
+function named(name: string, error: unknown): MeasureError {
+  return new MeasureError(`${nameOf(name)}: ${messageOf(error)}`);
 }
 
-function named(provider: ProviderDocument, error: unknown): MeasureError {
-  const message = messageOf(error);
-  const name = nameOf(provider);
-  return error instanceof MeasureError && message.startsWith(name) ? error : new MeasureError(`${name}: ${message}`);
-}
-
-function nameOf({ prometheus, webhook, command }: ProviderDocument): string {
-  if (prometheus !== undefined) return `prometheus ${prometheus.address.replace(/\/+$/, '')}`;
-  if (webhook !== undefined) {
-    const { origin, pathname } = new URL(webhook.url);
-    return `webhook ${origin}${pathname}`;
-  }
-  return `command ${command?.run[0] ?? ''}`;
+function nameOf(provider: string): string {
+  return `provider ${provider}`;
 }

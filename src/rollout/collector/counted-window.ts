@@ -1,5 +1,7 @@
 import { type AnnouncedWindow, REPORT_EVERY_MS } from '../../figures/announcement';
 import { settingsOf } from '../analysis-window';
+import { CLIENTS } from '../config/controller-config';
+import type { RolloutDocument } from '../document';
 import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
 import { isWatching } from '../take-measurement';
@@ -8,8 +10,8 @@ import { isWatching } from '../take-measurement';
 const EVERY_MS = 5_000;
 
 /** Whether clients' figures are what a rollout is judged by. */
-export function isJudgedByClients({ document }: RolloutProgress): boolean {
-  return document.analysis?.provider === undefined;
+export function isJudgedByClients({ document }: { readonly document: RolloutDocument }): boolean {
+  return (document.analysis?.provider ?? CLIENTS) === CLIENTS;
 }
 
 /** Whether the open window has checks that need figures of calls. */

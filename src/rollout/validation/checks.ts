@@ -4,14 +4,18 @@ import { MISSING, note, type ProblemList } from '../../policy/problems';
 import { listOf } from '../../policy/validation/references';
 import { parseCondition } from '../analysis/condition';
 import { DEFAULT_QUANTILE } from '../analysis/settings';
-import { checkProvider } from './addresses';
+import { CLIENTS } from '../config/controller-config';
 
 const CONDITIONS = ['successCondition', 'failureCondition'] as const;
 const BUILT_IN: readonly string[] = ['request-success-rate', 'request-duration', 'breaker-open'];
 
 /** What a schema cannot say of an analysis: names given twice, conditions that cannot be read, queries out of place. */
 export function checkAnalysis(analysis: unknown, path: DocumentPath, problems: ProblemList): void {
-  checkProvider(ownValue(analysis, 'provider'), 'figures', [...path, 'provider'], problems);
+  const provider = ownValue(analysis, 'provider') ?? CLIENTS;
+  if (provider === CLIENTS && ownValue(analysis, 'failureStatusCodes') !== undefined) {
+    const expected = 'only with a provider; clients report what their breakers take for a failure';
+    problems.report([...path, 'failureStatusCodes'], note('given'), expected);
+  }
   const seen = new Set<string>();
   for (const [index, check] of listOf(ownValue(analysis, 'checks')).entries()) {
     const at = [...path, 'checks', index];
@@ -30,7 +34,9 @@ function checkValue(check: unknown, path: DocumentPath, problems: ProblemList): 
   if (typeof name === 'string' && BUILT_IN.includes(name)) {
     problems.report([...path, 'name'], name, 'a name that no built-in check has');
   }
-  checkProvider(ownValue(check, 'provider'), 'value', [...path, 'provider'], problems);
+  if (ownValue(check, 'provider') === CLIENTS) {
+    problems.report([...path, 'provider'], CLIENTS, 'a provider of one figure; clients report calls');
+  }
   if (CONDITIONS.every((key) => ownValue(check, key) === undefined)) {
     problems.report([...path, 'successCondition'], MISSING, 'successCondition, failureCondition or both');
   }

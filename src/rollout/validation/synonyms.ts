@@ -1,5 +1,8 @@
 import { createSynonyms, type Synonyms } from '../../policy/validation/unknown-key';
 
+/** What would let the writer of a rollout decide where its controller reaches. */
+const REACHED = 'the configuration of the controller says that; a rollout gives a name: provider, notify';
+
 /** Keys that people bring along from Argo Rollouts and Flagger, and what stands for them here. */
 export const synonymOf: Synonyms = createSynonyms({
   interval: 'here intervalMs, in milliseconds',
@@ -24,15 +27,25 @@ export const synonymOf: Synonyms = createSynonyms({
   stableSubset: 'here stable',
   canaryService: 'here canary, a subset of the service',
   stableService: 'here stable, a subset of the service',
-  webhooks: 'here notify: { webhook }, or a check with the provider webhook',
+  webhooks: 'here notify: [NAME], or a check with a provider; the configuration of the controller names both',
   alerts: 'here notify',
   limit: 'here failureLimit',
   inconclusive: 'here inconclusiveLimit',
-  url: 'here address',
-  host: 'here address',
-  token: 'secrets stay out of documents: tokenEnv names an environment variable',
-  password: 'secrets stay out of documents: tokenEnv names an environment variable',
-  bearerToken: 'secrets stay out of documents: tokenEnv names an environment variable',
+  url: REACHED,
+  address: REACHED,
+  host: REACHED,
+  token: REACHED,
+  tokenEnv: REACHED,
+  tokenFile: REACHED,
+  password: REACHED,
+  bearerToken: REACHED,
+  secretRef: REACHED,
+  env: REACHED,
+  headers: REACHED,
+  prometheus: REACHED,
+  webhook: REACHED,
+  command: REACHED,
+  run: REACHED,
   skipAnalysis: 'leave the analysis steps out, and background: false',
   version: 'here schema: 1',
   apiVersion: 'here schema: 1',

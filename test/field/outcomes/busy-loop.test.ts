@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest';
 import { createGraylane } from '../../../src/index';
 import { startDatacenter } from '../../faults/fixtures/datacenter-process';
 import { closeAfterEach, pause } from '../../support/closers';
-import { charge, paymentsClient } from '../../support/payments';
+import { charge, type PaymentsClient, paymentsClient } from '../../support/payments';
 
 const BLOCK_MS = 1_000;
 /** Between one block and the next: enough for a tick or two in time. */
@@ -21,7 +21,7 @@ function block(): void {
 }
 
 /** Each blocks the loop again and again, from another phase of it. */
-const forms: Record<string, () => void> = {
+const forms: Record<string, (client: PaymentsClient) => void> = {
   'a timer': () => {
     const again = (): void =>
       void setTimeout(() => {
@@ -58,6 +58,17 @@ const forms: Record<string, () => void> = {
           }),
         FREE_MS,
       );
+    again();
+  },
+  'the callback of a call': (client) => {
+    const again = (): void =>
+      void setTimeout(() => {
+        client.charge({}, () => {
+          if (isOver) return;
+          block();
+          again();
+        });
+      }, FREE_MS);
     again();
   },
   'a socket callback': () => {
@@ -112,7 +123,8 @@ it.each(Object.keys(forms))(
         }
       }
     }, 5);
-    forms[form]?.();
+    const [first] = callers;
+    if (first !== undefined) forms[form]?.(first.client);
     await pause(BLOCKS * (BLOCK_MS + FREE_MS));
     isOver = true;
     clearInterval(calls);

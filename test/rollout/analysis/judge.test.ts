@@ -101,7 +101,7 @@ describe('judge', () => {
     const check: CheckDocument = {
       check: 'value',
       name: 'queue',
-      provider: {},
+      provider: 'x',
       successCondition: 'result < 100',
       failureCondition: 'result > 500',
     };
@@ -109,7 +109,7 @@ describe('judge', () => {
   });
 
   it('tolerates as many failed measurements as the limit says', () => {
-    const check: CheckDocument = { check: 'value', name: 'q', provider: {}, successCondition: '< 1', failureLimit: 1 };
+    const check: CheckDocument = { check: 'value', name: 'q', provider: 'x', successCondition: '< 1', failureLimit: 1 };
     const first = verdict(check, { values: { q: { result: 5 } } });
     expect(first.result.checks[0]).toMatchObject({
       verdict: 'pass',

@@ -11,6 +11,7 @@ import { judge } from '../../../src/rollout/analysis/judge';
 import type { Measurement } from '../../../src/rollout/analysis/metrics-provider';
 import { callsOf, quantileMs } from '../../../src/rollout/analysis/quantile';
 import { resolveAnalysis } from '../../../src/rollout/analysis/settings';
+import { NO_CONFIG } from '../../../src/rollout/config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../../../src/rollout/document';
 import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
@@ -73,26 +74,19 @@ async function start(more: Partial<PolicyDocument> = {}, spell: (series: string)
   const ratio: ValueCheck = {
     check: 'value',
     name: 'ratio',
-    provider: {
-      prometheus: {
-        address: prometheus.url,
-        query:
-          'sum(graylane_attempts_total{graylane_service="{{service}}",graylane_subset="{{canary}}"}) / sum(graylane_attempts_total{graylane_service="{{service}}"})',
-      },
-    },
+    provider: 'metrics',
+    query:
+      'sum(graylane_attempts_total{graylane_service="{{service}}",graylane_subset="{{canary}}"}) / sum(graylane_attempts_total{graylane_service="{{service}}"})',
     successCondition: '> 0.2 and result < 0.8',
   };
   const broken: ValueCheck = {
     check: 'value',
     name: 'broken',
-    provider: { prometheus: { address: prometheus.url, query: 'sum(' } },
+    provider: 'metrics',
+    query: 'sum(',
     successCondition: '< 1',
   };
-  const many: ValueCheck = {
-    ...broken,
-    name: 'many',
-    provider: { prometheus: { address: prometheus.url, query: 'graylane_picks_total' } },
-  };
+  const many: ValueCheck = { ...broken, name: 'many', query: 'graylane_picks_total' };
   const document: RolloutDocument = {
     schema: 1,
     service: 'payments',
@@ -100,11 +94,16 @@ async function start(more: Partial<PolicyDocument> = {}, spell: (series: string)
     stable: 'stable',
     steps: [{ setWeight: 50 }],
     analysis: {
-      provider: { prometheus: { address: `${prometheus.url}/`, failureStatusCodes: ['NOT_FOUND', 'UNAVAILABLE'] } },
+      provider: 'metrics',
+      failureStatusCodes: ['NOT_FOUND', 'UNAVAILABLE'],
       checks: [{ check: 'request-success-rate' }, { check: 'request-duration' }, { check: 'breaker-open' }, ratio],
     },
   };
-  const provider = createMetricsProvider(document, { environment: {} });
+  const config = {
+    ...NO_CONFIG,
+    providers: new Map([['metrics', { prometheus: { address: `${prometheus.url}/` } }]]),
+  };
+  const provider = createMetricsProvider(document, { config, environment: {} });
   const measure = (sinceMs: number, checks: readonly ValueCheck[] = []): Promise<Measurement> =>
     provider.measure({ service: 'payments', canary: 'canary', stable: 'stable', sinceMs, nowMs: Date.now(), checks });
   return { stable, canary, client, document, measure, checks: [ratio, broken, many] };
@@ -171,7 +170,7 @@ describe('built-in queries, asked of a real Prometheus', () => {
     expect(p95(measured.stable)).toBeLessThan(90);
     expect(measured.values).toMatchObject({
       ratio: { result: expect.closeTo(0.5, 0) },
-      broken: { error: expect.stringMatching(/^prometheus http:\/\/127\.0\.0\.1:\d+: 400 .*parse error/) },
+      broken: { error: expect.stringMatching(/^provider metrics: 400 .*parse error/) },
       many: { error: expect.stringMatching(/: \d+ samples \(expected: one\)$/) },
     });
     const { result } = judge(resolveAnalysis(document), measured, { ...WINDOW, sinceMs }, undefined, Date.now());

@@ -1,9 +1,13 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createMetricsProvider, type MetricsProviderDeps } from '../../../src/rollout/analysis/create-metrics-provider';
 import type { Measurement } from '../../../src/rollout/analysis/metrics-provider';
-import type { ProviderDocument, ValueCheck } from '../../../src/rollout/document';
+import { NO_CONFIG, type ProviderConfig } from '../../../src/rollout/config/controller-config';
+import type { ValueCheck } from '../../../src/rollout/document';
 import { closeAfterEach } from '../../support/closers';
 
 const afterTest = closeAfterEach();
@@ -27,8 +31,8 @@ async function serve(
 }
 
 function measure(
-  provider: ProviderDocument | undefined,
-  deps: MetricsProviderDeps = { environment: {} },
+  provider: ProviderConfig | undefined,
+  deps: Omit<MetricsProviderDeps, 'config'> = { environment: {} },
   checks: readonly ValueCheck[] = [],
   signal?: AbortSignal,
 ): Promise<Measurement> {
@@ -39,8 +43,9 @@ function measure(
     stable: 'stable',
     steps: [{ setWeight: 5 }],
   } as const;
-  const document = provider === undefined ? common : { ...common, analysis: { provider } };
-  return createMetricsProvider(document, deps).measure({
+  const config = provider === undefined ? NO_CONFIG : { ...NO_CONFIG, providers: new Map([['mine', provider]]) };
+  const document = provider === undefined ? common : { ...common, analysis: { provider: 'mine' } };
+  return createMetricsProvider(document, { ...deps, config }).measure({
     service: 'payments',
     canary: 'canary',
     stable: 'stable',
@@ -86,10 +91,10 @@ describe('a webhook', () => {
     ['<html>', '200 with a body that is not JSON (expected: JSON)'],
   ])('that answers %s is refused', async (body, expected) => {
     const url = await serve((_, response) => response.end(body));
-    await expect(measure({ webhook: { url } })).rejects.toThrow(`webhook ${url}/: ${expected}`);
+    await expect(measure({ webhook: { url } })).rejects.toThrow(`provider mine: ${expected}`);
   });
 
-  it('that fails, hangs, redirects or is not there is named, without query or token', async () => {
+  it('that fails, hangs, redirects or is not there is told by its name, without address or token', async () => {
     const environment = { TOKEN: SECRET };
     const failing = await serve((_, response) => response.writeHead(503).end('{}'));
     const hanging = await serve(() => {});
@@ -104,31 +109,26 @@ describe('a webhook', () => {
       );
     const messages = await Promise.all([failing, hanging, moving, 'http://127.0.0.1:1'].map(attempt));
     expect(messages).toEqual([
-      `webhook ${failing}/hook: 503 (expected: 2xx)`,
-      `webhook ${hanging}/hook: no answer within 200 ms`,
-      expect.stringMatching(/^webhook http:.*\/hook: /),
-      expect.stringMatching(/^webhook http:\/\/127\.0\.0\.1:1\/hook: /),
+      'provider mine: 503 (expected: 2xx)',
+      'provider mine: no answer within 200 ms',
+      expect.stringMatching(/^provider mine: /),
+      expect.stringMatching(/^provider mine: /),
     ]);
-    expect(messages.join()).not.toContain(SECRET);
+    for (const hidden of [SECRET, 'http', 'hook']) expect(messages.join()).not.toContain(hidden);
     await expect(measure({ webhook: { url: failing, tokenEnv: 'TOKEN' } })).rejects.toThrow(
-      'TOKEN: not set (expected: a token)',
+      'provider mine: tokenEnv: the variable is not set (expected: a token)',
     );
   });
 });
 
 describe('a command', () => {
-  const node = (script: string, timeoutMs = 10_000): ProviderDocument => ({
+  const node = (script: string, timeoutMs = 10_000): ProviderConfig => ({
     command: { run: [process.execPath, '-e', script], timeoutMs },
   });
-  const allowed: MetricsProviderDeps = { environment: {}, allowCommands: true };
   const echo = `let t='';process.stdin.on('data',(d)=>t+=d).on('end',()=>{const q=JSON.parse(t);console.log(JSON.stringify({canary:{calls:q.nowMs,failures:0},stable:{calls:q.sinceMs,failures:0}}))})`;
 
   it('reads the request and prints figures', async () => {
-    expect(await measure(node(echo), allowed)).toMatchObject({ canary: { calls: 2_000 }, stable: { calls: 1_000 } });
-  });
-
-  it('does not run unless whoever started the process allows it', async () => {
-    await expect(measure(node(echo))).rejects.toThrow(/^command .*: programs are not allowed here$/);
+    expect(await measure(node(echo))).toMatchObject({ canary: { calls: 2_000 }, stable: { calls: 1_000 } });
   });
 
   it.each([
@@ -136,19 +136,17 @@ describe('a command', () => {
     ['console.log("hm")', /: output that is not JSON \(expected: JSON\)$/],
     ['console.log("{}")', /: canary: missing \(expected: an object with calls and failures\)$/],
   ])('%s: says what is wrong', async (script, expected) => {
-    await expect(measure(node(script), allowed)).rejects.toThrow(expected);
+    await expect(measure(node(script))).rejects.toThrow(expected);
   });
 
   it('is killed when it takes too long, when it says too much and when nobody waits any more', async () => {
     const forever = 'setInterval(() => {}, 1000)';
-    await expect(measure(node(forever, 300), allowed)).rejects.toThrow('no answer within 300 ms');
-    await expect(measure(node('setInterval(() => process.stdout.write("x".repeat(1e5)), 1)'), allowed)).rejects.toThrow(
+    await expect(measure(node(forever, 300))).rejects.toThrow('no answer within 300 ms');
+    await expect(measure(node('setInterval(() => process.stdout.write("x".repeat(1e5)), 1)'))).rejects.toThrow(
       'bytes of output',
     );
-    await expect(measure(node(forever), allowed, [], AbortSignal.timeout(200))).rejects.toThrow('cancelled');
-    await expect(measure({ command: { run: ['./not-there'] } }, allowed)).rejects.toThrow(
-      'command ./not-there: ENOENT',
-    );
+    await expect(measure(node(forever), undefined, [], AbortSignal.timeout(200))).rejects.toThrow('cancelled');
+    await expect(measure({ command: { run: ['./not-there'] } })).rejects.toThrow('provider mine: ENOENT');
   });
 });
 
@@ -165,14 +163,14 @@ describe('value checks', () => {
     const check = (name: string): ValueCheck => ({
       check: 'value',
       name,
-      provider: { webhook: { url } },
+      provider: 'mine',
       successCondition: '< 1',
     });
     expect(await measure({ webhook: { url } }, undefined, [check('queue'), check('errors')])).toEqual({
       ...FIGURES,
       values: {
         queue: { canary: 1, stable: 2.5 },
-        errors: { error: `webhook ${url}/: result: "many" (expected: a number)` },
+        errors: { error: 'provider mine: result: "many" (expected: a number)' },
       },
     });
   });
@@ -181,5 +179,60 @@ describe('value checks', () => {
     expect(await measure(undefined)).toEqual({});
     const fallback = { name: 'reports', measure: async () => FIGURES };
     expect(await measure(undefined, { environment: {}, fallback })).toEqual(FIGURES);
+  });
+});
+
+describe('what a document says', () => {
+  const environment = { CONSUL_HTTP_TOKEN: SECRET };
+
+  it('chooses among the providers of the configuration, and becomes nothing else', async () => {
+    let requests = 0;
+    const url = await serve((_, response) => {
+      requests += 1;
+      response.end(JSON.stringify(FIGURES));
+    });
+    // As whoever writes the key may leave it there, past every check of the command.
+    const forged: readonly unknown[] = [
+      { webhook: { url, tokenEnv: 'CONSUL_HTTP_TOKEN' } },
+      { prometheus: { address: url, tokenEnv: 'CONSUL_HTTP_TOKEN' } },
+      { command: { run: [process.execPath, '-e', `fetch('${url}')`] } },
+      '__proto__',
+      'constructor',
+      url,
+      ['mine'],
+      null,
+    ];
+    for (const provider of forged) {
+      const document = { schema: 1, service: 'x', canary: 'a', stable: 'b', steps: [], analysis: { provider } };
+      const config = { ...NO_CONFIG, providers: new Map([['mine', { webhook: { url } }]]) };
+      const made = createMetricsProvider(document as never, { config, environment });
+      const check = { check: 'value', name: 'v', provider, successCondition: '> 1' } as unknown as ValueCheck;
+      const request = { service: 'x', canary: 'a', stable: 'b', sinceMs: 0, nowMs: 1, checks: [check] };
+      const outcome = await made.measure(request).then(({ values }) => JSON.stringify(values), String);
+      expect(outcome).toMatch(/not known to this controller \(expected: one of clients, mine\)/);
+      expect(outcome).not.toContain(SECRET);
+    }
+    expect(requests).toBe(0);
+  });
+
+  it('gets the token of a file as it stands now, and the headers of the configuration', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'graylane-token-'));
+    afterTest(folder, (path) => rm(path, { recursive: true }));
+    const tokenFile = join(folder, 'token');
+    const seen: unknown[] = [];
+    const url = await serve((request, response) => {
+      seen.push([request.headers.authorization, request.headers['x-scope-orgid']]);
+      response.end(JSON.stringify(FIGURES));
+    });
+    const provider = { webhook: { url, tokenFile, headers: { 'X-Scope-OrgID': 'payments' } } };
+    await expect(measure(provider)).rejects.toThrow('provider mine: tokenFile: ENOENT (expected: a file with a token)');
+    for (const token of ['one', 'two']) {
+      await writeFile(tokenFile, `${token}\n`);
+      await measure(provider);
+    }
+    expect(seen).toEqual([
+      ['Bearer one', 'payments'],
+      ['Bearer two', 'payments'],
+    ]);
   });
 });

@@ -54,7 +54,7 @@ describe('what clients are to count', () => {
     ],
     [
       'nothing where another provider is named',
-      progressOf('x', { window: open }, { analysis: { provider: { command: { run: ['x'] } } } }),
+      progressOf('x', { window: open }, { analysis: { provider: 'x' } }),
       undefined,
     ],
     [
@@ -64,7 +64,7 @@ describe('what clients are to count', () => {
         { window: open },
         {
           analysis: {
-            checks: [{ check: 'value', name: 'v', provider: { command: { run: ['x'] } }, successCondition: '> 1' }],
+            checks: [{ check: 'value', name: 'v', provider: 'x', successCondition: '> 1' }],
           },
         },
       ),

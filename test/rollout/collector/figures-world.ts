@@ -4,6 +4,7 @@ import { type CallReport, createGraylane, type Graylane } from '../../../src/ind
 import { systemClock } from '../../../src/internal/clock';
 import { systemRandom } from '../../../src/internal/random';
 import { type Collecting, startCollecting } from '../../../src/rollout/collector/collecting';
+import { NO_CONFIG } from '../../../src/rollout/config/controller-config';
 import { type ControllerOptions, type ControllerWatch, driveService } from '../../../src/rollout/controller';
 import type { RolloutDocument } from '../../../src/rollout/document';
 import type { Lease } from '../../../src/rollout/lease';
@@ -57,7 +58,11 @@ export async function startController(world: RolloutWorld, service: string): Pro
     name: collecting.address,
     measure: (progress, wanted) => {
       const fallback = collecting.provider(progress);
-      return measureRollout(progress.document, { ...wanted, signal: end.signal }, { environment: {}, fallback });
+      return measureRollout(
+        progress.document,
+        { ...wanted, signal: end.signal },
+        { config: NO_CONFIG, environment: {}, fallback },
+      );
     },
   });
   const silent: ControllerWatch = { onRecord() {}, onRole() {}, onProblem() {} };

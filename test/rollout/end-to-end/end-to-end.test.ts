@@ -32,10 +32,19 @@ function walkThrough(service: string): RolloutDocument {
     analysis: {
       ...document.analysis,
       ...{ intervalMs: 500, minimumCalls: 30, inconclusiveLimit: 60 },
-      provider: { prometheus: { address: world.prometheusUrl } },
     },
-    notify: { webhook: { url: world.hookUrl } },
   };
+}
+
+/** What docs/rollouts.md shows of it, with what runs here in its place. */
+function controllerFile(): string {
+  const fence = fencesOf('docs/rollouts.md').find(({ text }) => text.startsWith('# controller.yaml'));
+  const { providers, hooks, ...rest } = parse(fence?.text ?? '');
+  return world.file('controller.json', {
+    ...rest,
+    providers: { ...providers, metrics: { prometheus: { address: world.prometheusUrl } } },
+    hooks: { ...hooks, 'on-call': { webhook: { url: world.hookUrl } } },
+  });
 }
 
 /** The same without what waits for people. */
@@ -70,9 +79,12 @@ interface Ended {
 
 /** `graylane rollout run --once`, to its end. */
 async function run(service: string): Promise<Ended> {
-  const { code, stdout, stderr } = await world.run(['rollout', 'run', '--once', service, '--json'], {
-    limitMs: RUN_LIMIT_MS,
-  });
+  const { code, stdout, stderr } = await world.run(
+    ['rollout', 'run', '--once', service, '--json', '--config', controllerFile()],
+    {
+      limitMs: RUN_LIMIT_MS,
+    },
+  );
   const transitions = stdout
     .split('\n')
     .slice(0, -1)

@@ -3,29 +3,29 @@ import { MeasureError } from './measure-error';
 const MAX_BYTES = 32 * 1024 * 1024;
 
 export interface HttpRequest {
-  /** For messages. */
-  readonly name: string;
   readonly url: string;
   readonly contentType: 'application/json' | 'application/x-www-form-urlencoded';
   readonly body: string;
   /** Goes into the header and nowhere else. */
   readonly token: string | undefined;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
 /**
  * Posts and reads JSON, with any status. Redirects are not followed, since the token would go along. Rejects with a
- * {@link MeasureError} that names the provider.
+ * {@link MeasureError} that says nothing of the address.
  */
 export async function postForJson(request: HttpRequest): Promise<{ readonly status: number; readonly body: unknown }> {
-  const { name, url, contentType, body, token, timeoutMs, signal } = request;
+  const { url, contentType, body, token, headers, timeoutMs, signal } = request;
   const timeout = AbortSignal.timeout(timeoutMs);
   try {
     const response = await fetch(url, {
       method: 'POST',
       redirect: 'error',
       headers: {
+        ...headers,
         'content-type': contentType,
         accept: 'application/json',
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -35,9 +35,9 @@ export async function postForJson(request: HttpRequest): Promise<{ readonly stat
     });
     return { status: response.status, body: parse(await readText(response), response.status) };
   } catch (error) {
-    if (timeout.aborted) throw new MeasureError(`${name}: no answer within ${timeoutMs} ms`);
-    if (error instanceof MeasureError) throw new MeasureError(`${name}: ${error.message}`);
-    throw new MeasureError(`${name}: ${reasonOf(error)}`);
+    if (timeout.aborted) throw new MeasureError(`no answer within ${timeoutMs} ms`);
+    if (error instanceof MeasureError) throw error;
+    throw new MeasureError(reasonOf(error));
   }
 }
 

@@ -1,26 +1,23 @@
-import type { WebhookDocument } from '../../document';
+import type { WebhookConfig } from '../../config/controller-config';
 import { postForJson } from './http-request';
 import { MeasureError } from './measure-error';
 
 /** Posts `input` as JSON and hands over the JSON of a 2xx answer. Rejects with a {@link MeasureError}. */
 export async function postWebhook(
-  document: WebhookDocument,
+  { url, headers, timeoutMs = 10_000 }: WebhookConfig,
   token: string | undefined,
   input: unknown,
   signal?: AbortSignal,
 ): Promise<unknown> {
-  // What follows the path may be a secret of its own.
-  const { origin, pathname } = new URL(document.url);
-  const name = `webhook ${origin}${pathname}`;
   const { status, body } = await postForJson({
-    name,
-    url: document.url,
+    url,
+    headers,
     contentType: 'application/json',
     body: JSON.stringify(input),
     token,
-    timeoutMs: document.timeoutMs ?? 10_000,
+    timeoutMs,
     signal,
   });
-  if (status < 200 || status > 299) throw new MeasureError(`${name}: ${status} (expected: 2xx)`);
+  if (status < 200 || status > 299) throw new MeasureError(`${status} (expected: 2xx)`);
   return body;
 }

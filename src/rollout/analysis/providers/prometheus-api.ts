@@ -1,6 +1,6 @@
 import { isRecord } from '../../../internal/is-record';
 import { ownValue } from '../../../policy/plain-data';
-import type { PrometheusDocument } from '../../document';
+import type { PrometheusConfig } from '../../config/controller-config';
 import { postForJson } from './http-request';
 import { MeasureError } from './measure-error';
 
@@ -11,53 +11,51 @@ export interface Sample {
 
 /** Instant queries of Prometheus' HTTP API, and of what speaks it too (Thanos, Mimir, VictoriaMetrics). */
 export interface PrometheusApi {
-  readonly name: string;
   /** As of `atMs`. A scalar is one sample without labels. */
   query(expression: string, atMs: number, signal?: AbortSignal): Promise<readonly Sample[]>;
 }
 
-export function createPrometheusApi(document: PrometheusDocument, token: () => string | undefined): PrometheusApi {
-  const address = document.address.replace(/\/+$/, '');
-  const name = `prometheus ${address}`;
+export function createPrometheusApi(
+  { address, headers, timeoutMs = 10_000 }: PrometheusConfig,
+  token: string | undefined,
+): PrometheusApi {
+  const url = `${address.replace(/\/+$/, '')}/api/v1/query`;
   return {
-    name,
     async query(expression, atMs, signal) {
       const { status, body } = await postForJson({
-        name,
-        url: `${address}/api/v1/query`,
+        url,
+        headers,
         contentType: 'application/x-www-form-urlencoded',
         body: new URLSearchParams({ query: expression, time: (atMs / 1_000).toFixed(3) }).toString(),
-        token: token(),
-        timeoutMs: document.timeoutMs ?? 10_000,
+        token,
+        timeoutMs,
         signal,
       });
       if (status !== 200 || ownValue(body, 'status') !== 'success') {
         const said = ownValue(body, 'error');
-        throw new MeasureError(
-          `${name}: ${status}${typeof said === 'string' ? ` ${said.slice(0, 300)}` : ''} (expected: 200)`,
-        );
+        throw new MeasureError(`${status}${typeof said === 'string' ? ` ${said.slice(0, 300)}` : ''} (expected: 200)`);
       }
-      return samplesOf(ownValue(body, 'data'), name);
+      return samplesOf(ownValue(body, 'data'));
     },
   };
 }
 
-function samplesOf(data: unknown, name: string): readonly Sample[] {
+function samplesOf(data: unknown): readonly Sample[] {
   const type = ownValue(data, 'resultType');
   const result = ownValue(data, 'result');
-  if (type === 'scalar') return [{ labels: {}, value: numberIn(result, name) }];
+  if (type === 'scalar') return [{ labels: {}, value: numberIn(result) }];
   if (type !== 'vector' || !Array.isArray(result)) {
-    throw new MeasureError(`${name}: a result of type ${String(type)} (expected: a scalar or a vector)`);
+    throw new MeasureError(`a result of type ${String(type)} (expected: a scalar or a vector)`);
   }
   return result.map((each: unknown) => ({
     labels: labelsOf(ownValue(each, 'metric')),
-    value: numberIn(ownValue(each, 'value'), name),
+    value: numberIn(ownValue(each, 'value')),
   }));
 }
 
-function numberIn(pair: unknown, name: string): number {
+function numberIn(pair: unknown): number {
   const text: unknown = Array.isArray(pair) ? pair[1] : undefined;
-  if (typeof text !== 'string') throw new MeasureError(`${name}: a sample without a value (expected: [time, "value"])`);
+  if (typeof text !== 'string') throw new MeasureError('a sample without a value (expected: [time, "value"])');
   if (/^[+-]?Inf$/.test(text)) return text.startsWith('-') ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   return Number(text);
 }

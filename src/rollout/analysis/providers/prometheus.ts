@@ -1,8 +1,7 @@
 import { DEFAULT_BREAKER } from '../../../policy/defaults';
-import type { PrometheusDocument } from '../../document';
 import type { DurationHistogram, Measurement, MeasureRequest, SubsetFigures } from '../metrics-provider';
 import { growthOf } from './counter-growth';
-import { createPrometheusApi, type PrometheusApi, type Sample } from './prometheus-api';
+import type { PrometheusApi, Sample } from './prometheus-api';
 import { regexOf, textOf } from './promql';
 
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
@@ -11,21 +10,27 @@ const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
 /** Labels that no figure is told apart by, summed up on the server: fewer series to fetch. A restart of a client resets all of its series. */
 const SUMMED = 'rpc_method, server_address, server_port, graylane_route, error_type';
 
+export interface FigureRules {
+  /** Label matchers, of the controller's configuration. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  /** Status names that are failures, of the rollout. Default: those of the breaker. */
+  readonly failureStatusCodes: readonly string[] | undefined;
+}
+
 /**
  * The figures of built-in checks out of the SDK's own metrics (docs/observability.md). Attempts rather than calls are counted:
  * a retry that saves the call does not hide the canary's failure. Rejects with a `MeasureError`.
  */
 export async function measureFigures(
-  document: PrometheusDocument,
-  token: () => string | undefined,
+  api: PrometheusApi,
+  rules: FigureRules,
   request: MeasureRequest,
 ): Promise<Measurement> {
-  const api = createPrometheusApi(document, token);
   const { canary, stable, sinceMs, nowMs, signal } = request;
   // A target with a query is a service of its own in the metrics.
   const named = `=~"${regexOf(request.service)}([?].*)?"`;
   const service = `graylane_service${named}`;
-  const narrowed = Object.entries(document.labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
+  const narrowed = Object.entries(rules.labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
   const subsets = `"${regexOf(canary)}|${regexOf(stable)}"`;
   const attempts = `sum without (${SUMMED}, graylane_datacenter) ({__name__=~"graylane_attempts(_total)?",${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
   // Some exporters write the unit into the name, some leave `_total` out.
@@ -38,7 +43,7 @@ export async function measureFigures(
     grown(api, fallbacks, sinceMs, nowMs, signal),
     api.query(breakers, nowMs, signal),
   ]);
-  const failureCodes = new Set<string>(document.failureStatusCodes ?? DEFAULT_BREAKER.failureStatusCodes);
+  const failureCodes = new Set<string>(rules.failureStatusCodes ?? DEFAULT_BREAKER.failureStatusCodes);
   const figuresOf = (subset: string): SubsetFigures => {
     const own = ended.filter(({ labels }) => labels['graylane_subset'] === subset);
     const failed = own.filter(({ labels }) => failureCodes.has(statusOf(labels)));

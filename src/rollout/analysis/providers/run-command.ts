@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import type { CommandDocument } from '../../document';
+import type { CommandConfig } from '../../config/controller-config';
 import { MeasureError } from './measure-error';
 
 const MAX_BYTES = 1024 * 1024;
@@ -7,12 +7,15 @@ const SHOWN_CHARACTERS = 200;
 
 /**
  * Runs a program without a shell, gives it `input` as JSON on its standard input and reads JSON from its standard output. What runs
- * too long is killed. Rejects with a {@link MeasureError}. The program sees this process' environment.
+ * too long is killed. Rejects with a {@link MeasureError}. The
+ * program is the controller's own choice and sees this process' environment.
  */
-export function runCommand(document: CommandDocument, input: unknown, signal?: AbortSignal): Promise<unknown> {
-  const [program = '', ...args] = document.run;
-  const name = `command ${program}`;
-  const timeoutMs = document.timeoutMs ?? 10_000;
+export function runCommand(
+  { run, timeoutMs = 10_000 }: CommandConfig,
+  input: unknown,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  const [program = '', ...args] = run;
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
     let output = '';
@@ -34,7 +37,7 @@ export function runCommand(document: CommandDocument, input: unknown, signal?: A
       signal?.removeEventListener('abort', cancel);
       finish();
     };
-    const fail = (why: string): void => settle(() => reject(new MeasureError(`${name}: ${why}`)));
+    const fail = (why: string): void => settle(() => reject(new MeasureError(why)));
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;
       if (output.length > MAX_BYTES) stop(`more than ${MAX_BYTES} bytes of output`);
@@ -56,7 +59,7 @@ export function runCommand(document: CommandDocument, input: unknown, signal?: A
         try {
           resolve(JSON.parse(output));
         } catch {
-          reject(new MeasureError(`${name}: output that is not JSON (expected: JSON)`));
+          reject(new MeasureError('output that is not JSON (expected: JSON)'));
         }
       });
     });

@@ -1,0 +1,82 @@
+/**
+ * What a rollout's controller may reach, as the one who runs it writes it down: a file of its own machine, never of Consul.
+ * Rollout documents name a provider or a hook and can say nothing else of it. Checked by `parseControllerConfig()`.
+ */
+export interface ControllerConfigDocument {
+  /** Address of the JSON Schema, for editors. Not read. */
+  readonly $schema?: string;
+  /** Version of this format. Always 1. */
+  readonly schema: 1;
+  /** Where figures come from, by the name that rollouts give. `clients` is there without being named. */
+  readonly providers?: Readonly<Record<string, ProviderConfig>>;
+  /** Who is told of pauses, rollbacks and ends, by the name that rollouts give. */
+  readonly hooks?: Readonly<Record<string, HookConfig>>;
+}
+
+/** Exactly one. */
+export interface ProviderConfig {
+  readonly prometheus?: PrometheusConfig;
+  readonly webhook?: WebhookConfig;
+  readonly command?: CommandConfig;
+}
+
+/** Exactly one. */
+interface HookConfig {
+  readonly webhook?: WebhookConfig;
+  readonly command?: CommandConfig;
+}
+
+/** What goes along with each request to an address. */
+export interface RequestConfig {
+  /** Environment variable of the controller that holds a bearer token. Not beside `tokenFile`. */
+  readonly tokenEnv?: string;
+  /** File that holds a bearer token; read for each request, so it may be rotated. */
+  readonly tokenFile?: string;
+  /** Further headers. No secrets: those are the token's. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Milliseconds, default 10,000. */
+  readonly timeoutMs?: number;
+}
+
+export interface PrometheusConfig extends RequestConfig {
+  /** `http://127.0.0.1:9090`, also below a path. Without user and password. */
+  readonly address: string;
+  /** Label matchers that narrow the queries of built-in checks: `{ job: orders }`. */
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
+/** Gets the request as JSON by POST, answers a measurement (built-in checks) or `{ "result": 0.01 }` (value). */
+export interface WebhookConfig extends RequestConfig {
+  /** http or https, without user and password. */
+  readonly url: string;
+}
+
+/** Gets the request as JSON on its standard input, prints what a webhook would answer. No shell. */
+export interface CommandConfig {
+  /** Program and arguments. */
+  readonly run: readonly string[];
+  /** Milliseconds, default 10,000. */
+  readonly timeoutMs?: number;
+}
+
+/** The providers and hooks of one controller. Maps, so that no name from Consul finds what is inherited. */
+export interface ControllerConfig {
+  readonly providers: ReadonlyMap<string, ProviderConfig>;
+  readonly hooks: ReadonlyMap<string, HookConfig>;
+}
+
+/** The provider that every controller has: what the clients of a service report. Also what a document without one means. */
+export const CLIENTS = 'clients';
+
+/** Of a controller that was given no file: rollouts are judged by their clients' reports, and nobody is told. */
+export const NO_CONFIG: ControllerConfig = { providers: new Map(), hooks: new Map() };
+
+/** `clients, metrics`: what a document may name. */
+export function providerNames({ providers }: ControllerConfig): string {
+  return [CLIENTS, ...providers.keys()].join(', ');
+}
+
+/** What a document may name under `notify`. */
+export function hookNames({ hooks }: ControllerConfig): string {
+  return hooks.size === 0 ? 'there are none' : [...hooks.keys()].join(', ');
+}
