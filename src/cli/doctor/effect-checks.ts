@@ -36,7 +36,7 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     if (left !== undefined) {
       effects.push({
         check,
-        state: left.isSlip ? 'problem' : 'warning',
+        state: left.slip === undefined ? 'warning' : 'problem',
         finding: left.text,
         next,
       });
