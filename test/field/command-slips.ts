@@ -11,7 +11,7 @@ export interface CommandSlip {
 function lines(file: string): readonly (readonly string[])[] {
   return [
     ['policy', 'apply', file, '-m', 'why', '--dc', 'dc1'],
-    ['policy', 'apply', file, '-m', 'why', '--dc', 'all'],
+    ['policy', 'apply', file, '-m', 'why'],
     ['weight', SERVICE, 'canary', '25', '--route', 'everyone', '-m', 'why'],
     ['weight', SERVICE, 'canary', '25%', '--route', 'everyone', '-m', 'why', '--dc', 'dc1'],
     ['override', 'set', SERVICE, '--to', 'stable', '--ttl', '30m', '-m', 'why'],

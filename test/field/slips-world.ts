@@ -142,7 +142,7 @@ export async function untilFollowed({ consul, seers }: SlipsWorld): Promise<void
 }
 
 /** Of the plan that decides calls; undefined while nothing is known. */
-function revisionInForce(graylane: Graylane): string | undefined {
+export function revisionInForce(graylane: Graylane): string | undefined {
   try {
     return graylane.explain(SERVICE, { method: CHARGE }).revision;
   } catch {

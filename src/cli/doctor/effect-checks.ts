@@ -32,7 +32,9 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
       );
     if (isUnregistered) return effects;
     const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
-    const left = unassignedOf(plan, home);
+    // Elsewhere, other policies hold; a slip of the pen is one all the same.
+    const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
+    const left = everywhere?.slip === undefined ? unassignedOf(plan, home) : everywhere;
     if (left !== undefined) {
       effects.push({
         check,
