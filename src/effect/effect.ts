@@ -77,8 +77,10 @@ export function judgeEffect(question: EffectQuestion): Effect {
   if (home !== undefined && others.length > 0 && after.lookups === undefined) {
     const athome = sideBySide(before, after, { version: 0, datacenters: [home] }, question.wallNowMs);
     const where = `for clients that look in ${home.datacenter} alone, `;
+    // Of a policy that stands, too, unless the service is not meant to be here at all.
+    const isStanding = question.before === after && home.instances.length > 0;
     const more = failingCalls(athome).filter(
-      ({ isOfAll, isNew, subset }) => isOfAll && isNew && !isToldOf(lost, subset),
+      ({ isOfAll, isNew, subset }) => isOfAll && (isNew || isStanding) && !isToldOf(lost, subset),
     );
     findings.push(...more.map((each) => ({ ...each, text: where + each.text })));
   }

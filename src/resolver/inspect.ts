@@ -65,8 +65,9 @@ export interface PolicyInspection {
   readonly chain: object | undefined;
   readonly warnings: readonly PolicyProblem[];
   /**
-   * What it asks for and cannot have at present: filters that Consul does not evaluate, so that their subsets are empty, and
-   * an override to a datacenter where nobody is, which calls do not go by.
+   * What it asks for and cannot have at present: filters that Consul does not evaluate, so that their subsets are empty, an
+   * override to a datacenter where nobody is, which calls do not go by, and instances in no subset whose tag or meta is spelt
+   * almost as a subset asks for it.
    */
   readonly shortfalls: readonly PolicyProblem[];
   /** The newest revision was refused: what is wrong with it. The policy above is still in force. */

@@ -2,13 +2,27 @@ import type { Plan, PolicyProblem } from '../policy/plan';
 import { membershipOf } from './membership';
 import type { InstanceSet } from './snapshot';
 import { isUsable, tierOrder } from './tiers';
+import { unassignedOf } from './unassigned';
 
 /**
  * What a policy asks for and cannot have with the instances known now, through no fault that its document shows: filters
- * without an answer, and an override to a datacenter where nobody is. For logs, `inspect()` and whoever reads these.
+ * without an answer, an override to a datacenter where nobody is, and instances that a subset would take were it not for a slip
+ * of the pen in their registration. For logs, `inspect()` and whoever reads these.
  */
 export function shortfallsOf(plan: Plan, instances: InstanceSet, wallNowMs: number): readonly PolicyProblem[] {
-  return [...unansweredFilters(plan, instances), ...unusedOverride(plan, instances, wallNowMs)];
+  return [
+    ...unansweredFilters(plan, instances),
+    ...unusedOverride(plan, instances, wallNowMs),
+    ...misspeltInstances(plan, instances),
+  ];
+}
+
+function misspeltInstances(plan: Plan, instances: InstanceSet): readonly PolicyProblem[] {
+  const slip = unassignedOf(plan, membershipOf(plan, instances))?.slip;
+  if (slip === undefined) return [];
+  // Without names and numbers: a deployment under way would tell it again with each instance.
+  const message = `subsets: instances with ${slip.found} are in no subset and get no calls; did you mean ${slip.meant}?`;
+  return [{ path: 'subsets', message }];
 }
 
 function unansweredFilters(plan: Plan, instances: InstanceSet): readonly PolicyProblem[] {

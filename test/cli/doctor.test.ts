@@ -1,12 +1,12 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, request } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { closeAfterEach } from '../support/closers';
 import { graylane } from './built-command';
 import { commandWorld, policyOf } from './two-datacenters';
+
+// What it finds, mistake by mistake: doctor-mistakes.test.ts.
 
 interface Report {
   readonly findings: readonly {
@@ -43,7 +43,7 @@ async function doctor(
   const dc1 = world.consul.dc('dc1');
   const env = rules === undefined ? {} : { CONSUL_HTTP_TOKEN: (await dc1.createToken(rules)).secret };
   const { json, code } = await world.runJson<Report>(
-    ['doctor', ...services, '--tree', tree({ node_modules: '1.14.3' })],
+    ['doctor', ...services, '--no-dial', '--tree', tree({ node_modules: '1.14.3' })],
     { env },
   );
   return { ...json, code };
@@ -72,23 +72,6 @@ describe('graylane doctor', () => {
     expect(finding(await doctor(undefined), 'instances of well')).toBe('ok: 2 of 2 usable; ');
   });
 
-  it.each([
-    [
-      'service:read',
-      `${KEYS} ${NODES}`,
-      'instances of well',
-      /problem: the token lacks service:read on well.*service "well"/,
-    ],
-    ['node:read', `${KEYS} ${SERVICES}`, 'instances of well', /problem: the token lacks node:read.*node_prefix ""/],
-    ['key:read', `${NODES} ${SERVICES}`, 'policy of well', /problem: the token may not read it.*key_prefix/],
-  ])('tells that %s is missing where Consul answers an empty list', async (_, rules, check, expected) => {
-    await world.consul.dc('dc1').register({ name: 'well', id: 'i1', port: 9001 });
-    const report = await doctor(rules, 'well');
-    expect(report.code).toBe(1);
-    expect(finding(report, check)).toMatch(expected);
-    expect(report.findings.filter(({ state }) => state === 'problem')).toHaveLength(1);
-  });
-
   it('tells none registered from not allowed', async () => {
     expect(finding(await doctor(`${KEYS} ${NODES} ${SERVICES}`, 'nobody'), 'instances of nobody')).toMatch(
       /^warning: none is registered; check the name/,
@@ -103,40 +86,6 @@ describe('graylane doctor', () => {
     expect(stdout + stderr).not.toContain(secret);
   });
 
-  it('reads the policy as clients do', async () => {
-    const dc1 = world.consul.dc('dc1');
-    await dc1.putKv('graylane/policies/ill', JSON.stringify(policyOf('ill', 5, { default: 'nobody' })));
-    await dc1.register({ name: 'ill', id: 'ill1', port: 9001, status: 'critical' });
-    const report = await doctor(undefined, 'ill', 'none');
-    expect(finding(report, 'policy of ill')).toMatch(/^problem: clients refuse it: default.*nobody/);
-    expect(finding(report, 'instances of ill')).toMatch(/^problem: 0 of 1 usable/);
-    expect(finding(report, 'policy of none')).toMatch(/^info: there is none/);
-  });
-
-  it('compares the clocks', async () => {
-    const target = new URL(world.consul.dc('dc1').address);
-    const late = closing(
-      createServer((incoming, answer) => {
-        const { url: path, headers, method } = incoming;
-        const onward = request(
-          { host: target.hostname, port: target.port, path, headers, method: method ?? 'GET' },
-          (response) => {
-            const date = new Date(Date.now() - 3_600_000).toUTCString();
-            answer.writeHead(response.statusCode ?? 500, { ...response.headers, date });
-            response.pipe(answer);
-          },
-        );
-        incoming.pipe(onward);
-      }),
-      (server) => server.close(),
-    );
-    await new Promise<void>((resolve) => late.listen(0, '127.0.0.1', resolve));
-    const address = `http://127.0.0.1:${(late.address() as AddressInfo).port}`;
-    const { json, code } = await world.runJson<Report>(['doctor', 'well', '--consul', address]);
-    expect(finding(json, 'clock')).toMatch(/^problem: this machine's is at least (3599|3600) s ahead of Consul's/);
-    expect(code).toBe(1);
-  });
-
   it('says what cannot be reached, and looks at the rest', async () => {
     const { code, stdout } = await graylane(['doctor', 'a', '--consul', '127.0.0.1:1', '--tree', tree({})]);
     expect(code).toBe(1);
@@ -145,11 +94,6 @@ describe('graylane doctor', () => {
   });
 
   it.each([
-    [
-      { node_modules: '1.14.3', 'node_modules/nice/node_modules': '1.13.0' },
-      /^problem: 2 copies, which cannot be mixed: .*1\.14\.3.*1\.13\.0/,
-    ],
-    [{ node_modules: '1.13.4' }, /^problem: 1\.13\.4 in .* \(expected: ~1\.14\.0\); npm install/],
     [
       { 'node_modules/.pnpm/a@1/node_modules': '1.14.1', 'node_modules/.pnpm/b@1/node_modules': '1.14.2' },
       /^problem: 2 copies/,

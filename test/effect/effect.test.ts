@@ -245,6 +245,15 @@ describe('the effect of a change', () => {
     expect(refusals(after, planOf(), away).join()).toContain(
       'for clients that look in dc1 alone, calls of the default would fail',
     );
+    // A deploy that lost its tag here, under the policy that stands; not a service that is meant to be elsewhere alone.
+    const standing = planOf();
+    const untagged = DC1.map((each) => ({ ...each, tags: [] }));
+    const told = (home: readonly Instance[]): string =>
+      judge(standing, standing, [state('dc1', home), state('dc2', DC2)])
+        .findings.map(({ text }) => text)
+        .join();
+    expect(told(untagged)).toContain('for clients that look in dc1 alone, calls of the default would fail');
+    expect(told([])).not.toContain('look in dc1 alone');
     const remark = judge(planOf({ override: { datacenter: 'dc2', until: UNTIL } })).remarks;
     expect(remark).toEqual(["clients that look in dc1 alone, as they do by default, do not go by the override's dc2"]);
   });

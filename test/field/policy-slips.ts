@@ -231,7 +231,7 @@ function ofText(change: (lines: string[], random: Random) => void): (random: Ran
 }
 
 /** A letter more, less, other, or two swapped. */
-function misspelt(word: string, random: Random): string {
+export function misspelt(word: string, random: Random): string {
   const at = Math.floor(random() * word.length);
   const letter = pick([...'abcdelnrstx'], random);
   switch (Math.floor(random() * 4)) {
@@ -258,6 +258,6 @@ function until(): string {
   return new Date(Date.now() + 3_600_000).toISOString();
 }
 
-function pick<T>(items: readonly T[], random: Random): T {
+export function pick<T>(items: readonly T[], random: Random): T {
   return items[Math.floor(random() * items.length)] as T;
 }

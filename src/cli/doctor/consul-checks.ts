@@ -1,27 +1,60 @@
+import { isRecord } from '../../internal/is-record';
+import { nearest } from '../../internal/spelling';
+import { CommandError } from '../command-error';
 import type { ConsulConnection } from '../consul/consul-connection';
-import type { Finding } from './finding';
+import { type Finding, TIME_LIMIT_MS } from './finding';
 
-const TIME_LIMIT_MS = 5_000;
 /** The header has whole seconds; overrides end by the clock. */
 const SKEW_WARNING_MS = 2_000;
 const SKEW_PROBLEM_MS = 30_000;
+const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
+const EXPIRES_SOON_MS = 86_400_000;
 
-/** Whether Consul answers, and its clock. Without an answer, nothing else about Consul can be looked at. */
-export async function checkConsul({ client, address }: ConsulConnection): Promise<readonly Finding[]> {
+export interface ConsulLook {
+  readonly findings: readonly Finding[];
+  /** False: there is no use in asking Consul for anything else. */
+  readonly isUsable: boolean;
+}
+
+/** Whether Consul answers and knows the token, and its clock. */
+export async function checkConsul({ client, address }: ConsulConnection): Promise<ConsulLook> {
   const askedAtMs = Date.now();
   const leader = await client.get({ path: '/status/leader', timeLimitMs: TIME_LIMIT_MS });
   const answeredAtMs = Date.now();
   if (leader.kind === 'failure') {
-    const next = 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
-    return [{ check: 'consul', state: 'problem', finding: `${address}: ${leader.reason}`, next }];
+    const finding = `${address}: ${leader.reason}`;
+    return {
+      findings: [{ check: 'consul', state: 'problem', finding, next: nextOf(leader.reason, leader.status) }],
+      isUsable: false,
+    };
   }
   const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
-  return [
-    hasLeader
-      ? { check: 'consul', state: 'ok', finding: `${address} answers${await versionOf(client)}` }
-      : { check: 'consul', state: 'problem', finding: `${address}: no leader`, next: "look at the servers' logs" },
-    clockFinding(leader.dateMs, askedAtMs, answeredAtMs),
-  ];
+  const consul: Finding = hasLeader
+    ? { check: 'consul', state: 'ok', finding: `${address} answers${await versionOf(client)}` }
+    : { check: 'consul', state: 'problem', finding: `${address}: no leader`, next: "look at the servers' logs" };
+  const token = hasLeader ? await checkToken(client) : undefined;
+  return {
+    findings: [consul, clockFinding(leader.dateMs, askedAtMs, answeredAtMs), ...(token === undefined ? [] : [token])],
+    isUsable: hasLeader && token?.state !== 'problem',
+  };
+}
+
+const CONNECTION_LIMIT =
+  'its http_max_conns_per_client (200 for all processes of one address) may be reached: close other clients, or raise it';
+
+/** What most likely stands behind a failure, as the next thing to do. */
+function nextOf(reason: string, status: number | undefined): string {
+  if (/HTTPS server|HTTP request to an HTTPS/i.test(reason))
+    return 'it speaks TLS there: write https:// in --consul or CONSUL_HTTP_ADDR';
+  if (/does not speak TLS/.test(reason))
+    return 'write http:// in --consul or CONSUL_HTTP_ADDR, and unset CONSUL_HTTP_SSL';
+  if (/certificate/.test(reason))
+    return 'see docs/security.md, TLS to Consul: CONSUL_CACERT, CONSUL_TLS_SERVER_NAME, CONSUL_CLIENT_CERT';
+  if (status === 429 || /ECONNRESET|EPIPE/.test(reason)) return CONNECTION_LIMIT;
+  if (/no answer within/.test(reason))
+    return 'it accepts connections and does not answer: look whether the agent hangs, or a firewall drops it';
+  if (status !== undefined) return "look at the agent's log";
+  return 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
 }
 
 async function versionOf(client: ConsulConnection['client']): Promise<string> {
@@ -31,6 +64,44 @@ async function versionOf(client: ConsulConnection['client']): Promise<string> {
   const { Config } = JSON.parse(self.body.toString('utf8')) as { Config?: { Version?: string; Datacenter?: string } };
   return `, version ${Config?.Version ?? 'unknown'}, datacenter ${Config?.Datacenter ?? 'unknown'}`;
 }
+
+/** Undefined where nothing is to be said: ACLs are off, or the token is one. */
+async function checkToken(client: ConsulConnection['client']): Promise<Finding | undefined> {
+  const check = 'token';
+  const isGiven = client.options.token !== undefined;
+  const answer = await client.get({ path: '/acl/token/self', timeLimitMs: TIME_LIMIT_MS });
+  if (answer.kind === 'failure') {
+    if (answer.status !== 403) return undefined;
+    const next = 'give one that exists: --token-file, CONSUL_HTTP_TOKEN_FILE or CONSUL_HTTP_TOKEN';
+    return isGiven
+      ? {
+          check,
+          state: 'problem',
+          finding: `Consul does not know it: deleted, expired, or of another cluster (${answer.reason})`,
+          next,
+        }
+      : withoutToken;
+  }
+  const self: unknown = JSON.parse(answer.body.toString('utf8'));
+  if (!isRecord(self)) return undefined;
+  if (!isGiven || self['AccessorID'] === ANONYMOUS) return withoutToken;
+  const endsAtMs = typeof self['ExpirationTime'] === 'string' ? Date.parse(self['ExpirationTime']) : Number.NaN;
+  if (!(endsAtMs - Date.now() < EXPIRES_SOON_MS)) return undefined;
+  const finding = `it expires at ${new Date(endsAtMs).toISOString()}, and calls then go by what was known`;
+  return {
+    check,
+    state: 'warning',
+    finding,
+    next: 'give another: from a file it is taken over while the process runs',
+  };
+}
+
+const withoutToken: Finding = {
+  check: 'token',
+  state: 'warning',
+  finding: 'none is given, and Consul has ACLs: the rights of its anonymous token hold',
+  next: 'give one: --token-file, CONSUL_HTTP_TOKEN_FILE or CONSUL_HTTP_TOKEN',
+};
 
 function clockFinding(theirsMs: number | undefined, askedAtMs: number, answeredAtMs: number): Finding {
   if (theirsMs === undefined) return { check: 'clock', state: 'info', finding: 'Consul does not say its time' };
@@ -46,4 +117,33 @@ function clockFinding(theirsMs: number | undefined, askedAtMs: number, answeredA
     finding: `this machine's is at least ${Math.round(skewMs / 1000)} s ${side} Consul's; overrides end by it`,
     next: 'set it, by NTP or the like',
   };
+}
+
+/** The datacenters that `--dc` names, without those that Consul does not know, and a finding for each of these. */
+export async function knownDatacenters(
+  connection: ConsulConnection,
+): Promise<{ readonly datacenters: readonly (string | undefined)[]; readonly findings: readonly Finding[] }> {
+  const named = await connection.datacenters();
+  if (named.every((dc) => dc === undefined)) return { datacenters: named, findings: [] };
+  let known: readonly string[];
+  try {
+    known = await connection.everywhere();
+  } catch (error) {
+    if (error instanceof CommandError) return { datacenters: named, findings: [] };
+    throw error;
+  }
+  const findings = named
+    .filter((dc) => dc !== undefined && !known.includes(dc))
+    .map((dc = ''): Finding => {
+      const meant = nearest(dc, known);
+      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+      const finding = `Consul knows no such datacenter (it knows ${known.join(', ')}${hint})`;
+      return {
+        check: `datacenter ${dc}`,
+        state: 'problem',
+        finding,
+        next: 'correct --dc, and datacenters of createGraylane()',
+      };
+    });
+  return { datacenters: named.filter((dc) => dc === undefined || known.includes(dc)), findings };
 }

@@ -1,26 +1,38 @@
 import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
-import { checkConsul } from './consul-checks';
-import type { Finding } from './finding';
+import { checkConsul, knownDatacenters } from './consul-checks';
+import { checkEffect, checkFailover, checkNeighbours, checkZones } from './effect-checks';
+import type { Finding, Question, Role } from './finding';
 import { checkGrpcCopies } from './grpc-copies';
-import { checkService, servicesWithPolicy } from './service-checks';
+import { lookAtInstances } from './instance-checks';
+import { checkNode, checkStateDirectory, checkVariables } from './machine-checks';
+import { lookAtPolicy, servicesWithPolicy } from './policy-checks';
+import { checkPorts } from './port-checks';
+import { checkRights, checkSession } from './right-checks';
+import { checkRollout } from './rollout-checks';
 
 export interface DoctorFlags extends ConsulFlags {
   readonly tree?: string;
   readonly json?: boolean;
+  readonly role: Role;
+  readonly policy?: string;
+  readonly stateDirectory?: string;
+  /** False under `--no-dial`. */
+  readonly dial: boolean;
+  readonly tls?: boolean;
 }
 
 export async function runDoctor(services: readonly string[], flags: DoctorFlags, io: CommandIo): Promise<void> {
   const connection = await connectConsul(flags, io);
-  const findings: Finding[] = [];
+  const findings: Finding[] = [...checkNode(), ...checkVariables(io.env)];
   try {
-    findings.push(...(await checkConsul(connection)));
-    if (findings.every(({ check, state }) => check !== 'consul' || state === 'ok')) {
-      findings.push(...(await checkServices(services, connection)));
-    }
+    const consul = await checkConsul(connection);
+    findings.push(...consul.findings);
+    if (consul.isUsable) findings.push(...(await checkServices(services, flags, connection, io)));
   } finally {
     connection.close();
   }
+  findings.push(...(await checkStateDirectory(flags.stateDirectory, io.env)));
   findings.push(await checkGrpcCopies(flags.tree ?? process.cwd()));
   if (findings.some(({ state }) => state === 'problem')) io.exitCode = 1;
   if (flags.json === true) {
@@ -35,31 +47,59 @@ export async function runDoctor(services: readonly string[], flags: DoctorFlags,
   }
 }
 
-async function checkServices(named: readonly string[], connection: ConsulConnection): Promise<readonly Finding[]> {
-  const findings: Finding[] = [];
-  const datacenters = await connection.datacenters();
+async function checkServices(
+  named: readonly string[],
+  flags: DoctorFlags,
+  connection: ConsulConnection,
+  io: CommandIo,
+): Promise<readonly Finding[]> {
+  const { datacenters, findings: unknown } = await knownDatacenters(connection);
+  const findings = [...unknown];
+  if (flags.role === 'controller') findings.push(...(await checkSession(connection)));
   for (const dc of datacenters) {
     const { client } = connection;
     const services = named.length > 0 ? named : await servicesWithPolicy(client, dc);
-    if ('check' in services) findings.push(inDatacenter(services, dc));
-    else for (const service of services) findings.push(...(await checkOne(service, dc, connection)));
-    if (Array.isArray(services) && services.length === 0) {
+    if ('check' in services) findings.push(atDatacenter(services, dc));
+    else if (services.length === 0) {
       const next = 'name services: graylane doctor payments';
-      findings.push(inDatacenter({ check: 'services', state: 'info', finding: 'none has a policy', next }, dc));
+      findings.push(atDatacenter({ check: 'services', state: 'info', finding: 'none has a policy', next }, dc));
+    } else {
+      for (const service of services) {
+        const question: Question = {
+          service,
+          dc,
+          connection,
+          env: io.env,
+          role: flags.role,
+          policyFile: flags.policy,
+          isDialling: flags.dial,
+          isTls: flags.tls === true,
+        };
+        findings.push(...(await checkService(question)).map((finding) => atDatacenter(finding, dc)));
+      }
     }
   }
   return findings;
 }
 
-async function checkOne(
-  service: string,
-  dc: string | undefined,
-  connection: ConsulConnection,
-): Promise<readonly Finding[]> {
-  const { client } = connection;
-  return (await checkService({ service, dc, client, connection })).map((finding) => inDatacenter(finding, dc));
+/** The policy, the instances, and what the one does with the others. */
+async function checkService(question: Question): Promise<readonly Finding[]> {
+  const { findings: ofPolicy, plan } = await lookAtPolicy(question);
+  const { findings: ofInstances, usable } = await lookAtInstances(question);
+  const findings = [...ofPolicy, ...ofInstances];
+  if (plan !== undefined) {
+    const planned = { ...question, plan };
+    for (const check of [checkEffect, checkFailover, checkNeighbours, checkZones]) {
+      findings.push(...(await check(planned)));
+    }
+  }
+  if (question.isDialling) findings.push(...(await checkPorts(question, usable)));
+  findings.push(...(await checkRights(question)));
+  // Rollouts are of the agent's own datacenter.
+  if (question.dc === undefined) findings.push(...(await checkRollout(question)));
+  return findings;
 }
 
-function inDatacenter(finding: Finding, dc: string | undefined): Finding {
+function atDatacenter(finding: Finding, dc: string | undefined): Finding {
   return dc === undefined ? finding : { ...finding, check: `${finding.check} in ${dc}` };
 }

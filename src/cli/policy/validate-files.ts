@@ -5,6 +5,7 @@ import type { PolicyDocument } from '../../policy/document';
 import type { DocumentPath } from '../../policy/document-path';
 import type { PolicyProblem } from '../../policy/plan';
 import { membershipOf } from '../../snapshot/membership';
+import { unassignedOf } from '../../snapshot/unassigned';
 import { type ConsulConnection, connectConsul } from '../consul/consul-connection';
 import { readRegistryView } from '../consul/registry-view';
 import { nameOf } from '../consul/store-session';
@@ -88,6 +89,8 @@ async function judgeFile(
       warnings.push({ path: 'service', message: `service: no instance of ${service} is registered in ${where}` });
       continue;
     }
+    const left = unassignedOf(plan, membershipOf(plan, view.instances));
+    if (left !== undefined) warnings.push({ path: 'subsets', message: `subsets: in ${where}, ${left.text}` });
     for (const remark of remarks) warnings.push({ path: '', message: `in ${where}, ${remark}` });
     const told = new Set(findings.map(({ subset }) => subset));
     const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });

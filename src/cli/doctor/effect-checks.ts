@@ -1,0 +1,132 @@
+import { askAgentZone } from '../../discovery/consul/agent-zone';
+import { judgeEffect } from '../../effect/effect';
+import { nearest } from '../../internal/spelling';
+import type { Plan } from '../../policy/plan';
+import { type Membership, membershipOf } from '../../snapshot/membership';
+import { unassignedOf } from '../../snapshot/unassigned';
+import { CommandError } from '../command-error';
+import { readServiceNames } from '../consul/instances-now';
+import { readRegistryView } from '../consul/registry-view';
+import { findParting } from '../init/parting';
+import { type Finding, inDatacenter, type PlannedQuestion, TIME_LIMIT_MS } from './finding';
+import { lookAtInstances } from './instance-checks';
+
+/** What the policy does to calls now, by the same judgement as `policy apply`. */
+export async function checkEffect(question: PlannedQuestion): Promise<readonly Finding[]> {
+  const { service, dc, connection, plan } = question;
+  const check = `calls of ${service}`;
+  try {
+    const view = await readRegistryView(connection, { service, datacenter: dc }, [plan]);
+    const { findings, isUnregistered } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
+    const next = `run graylane instances ${service}, and correct the policy or the registration`;
+    const effects = findings
+      // That nothing is registered is told of the instances, with the same hint.
+      .filter(({ kind }) => kind !== 'service')
+      .map(
+        ({ kind, text }): Finding => ({
+          check,
+          state: kind === 'same' || kind === 'empty' ? 'warning' : 'problem',
+          finding: text,
+          next,
+        }),
+      );
+    if (isUnregistered) return effects;
+    const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
+    // Elsewhere, other policies hold; a slip of the pen is one all the same.
+    const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
+    const left = everywhere?.slip === undefined ? unassignedOf(plan, home) : everywhere;
+    if (left !== undefined) {
+      effects.push({
+        check,
+        state: left.slip === undefined ? 'warning' : 'problem',
+        finding: left.text,
+        next,
+      });
+    }
+    const idle = idleSubsets(plan);
+    if (idle.length > 0) {
+      const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
+      effects.push({ check, state: 'warning', finding, next: `add a route, or run graylane policy edit ${service}` });
+    }
+    const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
+    return roles === undefined ? effects : [...effects, roles];
+  } catch (error) {
+    // That the instances cannot be read is told where they are looked at.
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
+}
+
+/** Subsets of a document that nothing leads to, whatever the weights are. */
+function idleSubsets({ document, fallthrough, routes, override }: Plan): readonly string[] {
+  if (document === undefined) return [];
+  const named = new Set([
+    ...fallthrough.destination.chain,
+    ...(override?.decision.destination.chain ?? []),
+    ...routes.flatMap(({ split }) => split.entries.flatMap(({ decision }) => decision.destination.chain)),
+  ]);
+  return Object.keys(document.subsets ?? {}).filter((name) => !named.has(name));
+}
+
+/** Instances that call themselves a canary get calls like any other while no policy says otherwise. */
+function unusedRoles({ service, plan }: PlannedQuestion, home: Membership): Finding | undefined {
+  if (plan.chain !== undefined) return undefined;
+  const parting = findParting(home.groups.flatMap(({ usable }) => usable));
+  if (parting === undefined || parting.isByVersion) return undefined;
+  const others = parting.parts.filter(({ name }) => name !== parting.base);
+  const shown = others.map(({ name, instances }) => `${name} (${instances.length})`).join(', ');
+  const finding = `${shown} by ${parting.by} gets calls as ${parting.base} does: there is no policy that tells them apart`;
+  return { check: `calls of ${service}`, state: 'warning', finding, next: `run graylane init ${service}` };
+}
+
+/** Where calls would go when nobody is left here: whether the token may look there, and somebody is there. */
+export async function checkFailover(question: PlannedQuestion): Promise<readonly Finding[]> {
+  const { service, dc, connection, plan } = question;
+  const known: readonly string[] = await connection.everywhere().catch(() => []);
+  const named = [...(plan.locality.failover ?? []), ...(plan.override?.decision.datacenters ?? [])];
+  const findings: Finding[] = [];
+  for (const name of new Set(named)) {
+    // A name that Consul does not know is told of the policy.
+    if (name === dc || !known.includes(name)) continue;
+    const { findings: there } = await lookAtInstances({ ...question, dc: name });
+    const bad = there.find(({ state }) => state === 'problem' || state === 'warning');
+    if (bad !== undefined) findings.push({ ...bad, check: `failover of ${service} to ${name}` });
+  }
+  return findings;
+}
+
+/** A service that is spelt almost as this one and has no policy of its own: most likely instances of this one. */
+export async function checkNeighbours({ service, dc, connection }: PlannedQuestion): Promise<readonly Finding[]> {
+  const names = (await readServiceNames(connection.client, dc)) ?? [];
+  if (!names.includes(service)) return [];
+  const others = names.filter((name) => name !== service && withoutDigits(name) !== withoutDigits(service));
+  const near = nearest(service, others);
+  if (near === undefined) return [];
+  const key = `graylane/policies/${near}`;
+  const query = inDatacenter(dc);
+  const policy = await connection.client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  if (policy.kind === 'answer' && policy.status === 200) return [];
+  const check = `instances of ${service}`;
+  const finding = `a service ${near} is registered, too, which is spelt almost alike`;
+  return [{ check, state: 'warning', finding, next: `if ${near} is a slip, correct the name in its registration` }];
+}
+
+/** `orders-1` and `orders-2` are siblings, not slips of the pen. */
+function withoutDigits(name: string): string {
+  return name.replace(/\d/g, '');
+}
+
+/** A policy that prefers zones needs to know the client's. */
+export async function checkZones({ service, connection, plan, env }: PlannedQuestion): Promise<readonly Finding[]> {
+  if (plan.locality.zones !== 'prefer' || (env['GRAYLANE_ZONE'] ?? '') !== '') return [];
+  const zone = await askAgentZone(connection.client);
+  if (zone.kind === 'zone') return [];
+  return [
+    {
+      check: `zones of ${service}`,
+      state: 'warning',
+      finding: `the policy prefers zones, and clients do not know theirs: ${zone.reason}`,
+      next: 'set GRAYLANE_ZONE or the option zone, or give the token agent:read and the agent a node meta zone',
+    },
+  ];
+}

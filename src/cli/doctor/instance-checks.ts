@@ -1,0 +1,178 @@
+import { isIP } from 'node:net';
+import { parseHealth, parseJsonArray } from '../../discovery/consul/parse-answer';
+import { parseEntry } from '../../discovery/consul/parse-entry';
+import type { Instance } from '../../discovery/source';
+import { isRecord } from '../../internal/is-record';
+import { nearest } from '../../internal/spelling';
+import { readServiceNames } from '../consul/instances-now';
+import { type Finding, inDatacenter, type Question, TIME_LIMIT_MS } from './finding';
+
+const MOST_NAMED = 3;
+
+interface Listed {
+  readonly findings: readonly Finding[];
+  /** That take calls. */
+  readonly usable: readonly Instance[];
+}
+
+/** What Consul lists of the service, and what is wrong with it. */
+export async function lookAtInstances(question: Question): Promise<Listed> {
+  const { service, dc, connection } = question;
+  const check = `instances of ${service}`;
+  const answer = await connection.client.get({
+    path: '/health/service/{service}',
+    params: { service },
+    query: inDatacenter(dc),
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  const only = (finding: Finding): Listed => ({ findings: [finding], usable: [] });
+  if (answer.kind === 'failure') {
+    const next =
+      answer.status === 403
+        ? `give a token that ${dc ?? 'this datacenter'} knows: one made elsewhere holds there only where tokens are replicated`
+        : 'look at the log of the agent';
+    return only({ check, state: 'problem', finding: answer.reason, next });
+  }
+  const text = answer.body.toString('utf8');
+  const parsed = parseHealth(text, dc ?? 'local', []);
+  if (parsed.kind !== 'health') {
+    const next = `run graylane instances ${service}, and correct the registrations`;
+    return only({ check, state: 'problem', finding: parsed.reason, next });
+  }
+  const { instances, rejected, duplicates } = parsed;
+  const usable = instances.filter(({ status, weight }) => status !== 'critical' && weight > 0);
+  if (instances.length === 0 && rejected === 0) return only(await whyEmpty(question, check, answer.filteredByAcl));
+  const malformed = rejected === duplicates ? '' : `, ${rejected - duplicates} malformed and left out`;
+  const finding = `${usable.length} of ${instances.length} usable${malformed}`;
+  const more = registrationFindings(text, check, service);
+  if (answer.filteredByAcl) {
+    const next = `give its ACL policy service "${service}" { policy = "read" } and node_prefix "" { policy = "read" }`;
+    const some: Finding = {
+      check,
+      state: 'problem',
+      finding: `${finding}; there are more, which the token may not see`,
+      next,
+    };
+    return { findings: [some, ...more], usable };
+  }
+  if (usable.length > 0) {
+    return { findings: [{ check, state: malformed === '' ? 'ok' : 'warning', finding }, ...more], usable };
+  }
+  const next = `run graylane instances ${service}, and look at their health checks`;
+  return { findings: [{ check, state: 'problem', finding, next }, ...more], usable };
+}
+
+/** Where instances are said to be, and who they are said to be. */
+function registrationFindings(text: string, check: string, service: string): readonly Finding[] {
+  const entries = parseJsonArray(text);
+  if (typeof entries === 'string') return [];
+  const listed = entries.flatMap((entry) => {
+    const instance = parseEntry(entry, '');
+    return instance === undefined ? [] : [{ ...instance, nodeAddress: nodeAddressIn(entry) }];
+  });
+  const findings: Finding[] = [];
+  const next = 'register the address at which other machines reach it: address of registerInstance(), HOST_IP, POD_IP';
+  const wrong = listed.filter(({ address, nodeAddress }) => isUnreachable(address, nodeAddress));
+  if (wrong.length > 0) {
+    const finding = `${shown(wrong)}: no other machine reaches that address`;
+    findings.push({ check, state: 'problem', finding, next });
+  }
+  const contained = listed.filter(({ address, nodeAddress }) => isOfDocker(address) && !isOfDocker(nodeAddress));
+  if (contained.length > 0) {
+    const finding = `${shown(contained)}: an address of Docker's own network, which other machines do not reach`;
+    findings.push({ check, state: 'warning', finding, next });
+  }
+  const twice = groupsOf(listed, ({ address, port }) => `${address}:${port}`);
+  if (twice.length > 0) {
+    const finding = `${shown(twice)}: registered more than once at the same address, and one of them counts`;
+    const how = 'deregister what is left over: consul services deregister -id=ID at the agent of its node';
+    findings.push({ check, state: 'warning', finding, next: how });
+  }
+  const sameIds = groupsOf(listed, ({ id }) => id).filter((instance) => !twice.includes(instance));
+  if (sameIds.length > 0) {
+    const finding = `${shown(sameIds)}: the same ID on several nodes, which no message can tell apart`;
+    findings.push({ check, state: 'warning', finding, next: `give each instance of ${service} an ID of its own` });
+  }
+  return findings;
+}
+
+function shown(instances: readonly Instance[]): string {
+  const named = instances.slice(0, MOST_NAMED).map(({ id, address, port }) => `${id} at ${address}:${port}`);
+  return instances.length > MOST_NAMED
+    ? `${named.join(', ')} and ${instances.length - MOST_NAMED} more`
+    : named.join(', ');
+}
+
+/** Those that share a key with another. */
+function groupsOf<T>(items: readonly T[], keyOf: (item: T) => string): readonly T[] {
+  const counts = new Map<string, number>();
+  for (const item of items) counts.set(keyOf(item), (counts.get(keyOf(item)) ?? 0) + 1);
+  return items.filter((item) => (counts.get(keyOf(item)) ?? 0) > 1);
+}
+
+function nodeAddressIn(entry: unknown): string {
+  const node = isRecord(entry) ? entry['Node'] : undefined;
+  return isRecord(node) ? String(node['Address']) : '';
+}
+
+/** Loopback is right where Consul itself is on it: then all is one machine. (Consul itself refuses 0.0.0.0.) */
+function isUnreachable(address: string, nodeAddress: string): boolean {
+  return isLoopback(address) && !isLoopback(nodeAddress);
+}
+
+function isLoopback(address: string): boolean {
+  return address === 'localhost' || address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
+}
+
+/** Docker's default bridge. */
+function isOfDocker(address: string): boolean {
+  return address.startsWith('172.17.');
+}
+
+/**
+ * Consul answers an empty list to who may not look. The compiled discovery chain of the same service is refused instead, which
+ * tells the two apart; the list of nodes shows whether it is those that may not be read.
+ */
+async function whyEmpty({ service, dc, connection }: Question, check: string, filtered: boolean): Promise<Finding> {
+  const { client } = connection;
+  const get = (path: string): ReturnType<typeof client.get> =>
+    client.get({ path, params: { service }, query: inDatacenter(dc), timeLimitMs: TIME_LIMIT_MS });
+  const serviceRight = `service "${service}" { policy = "read" }`;
+  const missing = (right: string, rule: string): Finding => ({
+    check,
+    state: 'problem',
+    finding: `the token lacks ${right}: Consul answers an empty list where it leaves out what may not be seen`,
+    next: `give its ACL policy ${rule}`,
+  });
+  const chain = await get('/discovery-chain/{service}');
+  if (chain.kind === 'failure' && chain.status === 403) return missing(`service:read on ${service}`, serviceRight);
+  const nodes = await get('/catalog/nodes');
+  // Consul itself runs on a node: whoever may see nodes sees one.
+  const seesNodes = nodes.kind === 'answer' && nodes.body.toString('utf8').trim() !== '[]';
+  if (!seesNodes) return missing('node:read', 'node_prefix "" { policy = "read" }');
+  if (filtered) return missing(`service:read on ${service}, or node:read on its nodes`, serviceRight);
+  const connected = await get('/health/connect/{service}');
+  if (connected.kind === 'answer' && connected.body.toString('utf8').trim() !== '[]') {
+    return {
+      check,
+      state: 'problem',
+      finding: 'it is registered behind Connect proxies alone, which this library does not speak to',
+      next: 'register the instances themselves, beside their sidecars; see docs/discovery.md',
+    };
+  }
+  const finding = 'none is registered';
+  const meant = nearest(service, (await readServiceNames(client, dc)) ?? []);
+  if (meant !== undefined) {
+    const next = 'correct the name in the target, in the policy, or in the registration';
+    return { check, state: 'problem', finding: `${finding}; did you mean ${meant}?`, next };
+  }
+  if (chain.kind === 'failure') {
+    return {
+      check,
+      state: 'warning',
+      finding: `${finding}, or the token lacks service:read (it cannot be told: ${chain.reason})`,
+      next: `see that ${service} is registered, and that the token has ${serviceRight}`,
+    };
+  }
+  return { check, state: 'warning', finding, next: `check the name, the datacenter (--dc) and the registration` };
+}
