@@ -24,6 +24,7 @@ import { policyLintChainCommand } from './policy/commands/lint-chain';
 import { policyListCommand } from './policy/commands/list';
 import { policyLogCommand, policyShowCommand } from './policy/commands/log';
 import { policyRollbackCommand } from './policy/commands/rollback';
+import { policySyncCommand } from './policy/commands/sync';
 import { policyTestCommand } from './policy/commands/test';
 import { policyValidateCommand } from './policy/commands/validate';
 import { rolloutCommands } from './rollout/commands';
@@ -40,6 +41,7 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(policyGetCommand(io))
     .addCommand(policyDiffCommand(io))
     .addCommand(policyApplyCommand(io))
+    .addCommand(policySyncCommand(io))
     .addCommand(policyEditCommand(io))
     .addCommand(policyDeleteCommand(io))
     .addCommand(policyLogCommand(io))
