@@ -33,6 +33,9 @@ import { topCommand } from './top/top';
 import { watchCommand } from './watch/watch';
 import { weightCommand } from './weight/weight';
 
+/** Columns of the descriptions in a help. */
+const NARROWEST_HELP = 12;
+
 /** Every command of `graylane`. Each is a light file that loads what it works with only when it runs. */
 export function createProgram(io: CommandIo): Command {
   const policy = group('policy', 'check policies, write them to Consul, and see who changed what')
@@ -129,8 +132,12 @@ function settle(command: Command, io: CommandIo): void {
     .exitOverride()
     .helpOption('-h, --help', 'show this')
     .helpCommand(false)
+    // Descriptions are wrapped in what is left beside the options, however narrow.
+    .configureHelp({ minWidthToWrap: NARROWEST_HELP })
     .configureOutput({
-      writeOut: (text) => io.write(text),
+      getOutHelpWidth: () => io.columns,
+      // Examples and what else stands behind the lists is wrapped as any line; in a pipe it stays as it is.
+      writeOut: (text) => io.line(text.replace(/\n$/, '')),
       writeErr: (text) => io.note(text.trimEnd()),
       outputError: (text, write) => {
         const message = text

@@ -122,6 +122,7 @@ async function apply(text: string): Promise<{ readonly code: number; readonly st
     line() {},
     write() {},
     json() {},
+    jsonLine() {},
     table: async () => {},
     note: (line) => {
       stderr += `${line}\n`;
