@@ -1,4 +1,4 @@
-import { stripVTControlCharacters } from 'node:util';
+import { visibleWidth, wrapLines } from './wrap-text';
 
 /** What a live view has to fit into: what does not would scroll its first lines away. */
 export interface Room {
@@ -34,6 +34,8 @@ export function linesThatFit(lines: readonly string[], { rows, columns }: Room):
   return end === -1 ? lines : lines.slice(0, end);
 }
 
+/** As `line()` of the command prints it: wrapped between words, and by the terminal where a word is too long. */
 function heightOf(line: string, columns: number): number {
-  return Math.max(1, Math.ceil(stripVTControlCharacters(line).length / columns));
+  const rows = wrapLines(line, columns).map((each) => Math.max(1, Math.ceil(visibleWidth(each) / columns)));
+  return rows.reduce((sum, each) => sum + each, 0);
 }

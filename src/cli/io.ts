@@ -1,5 +1,6 @@
 import picocolors from 'picocolors';
 import type { ExitCode } from './command-error';
+import { wrapLines } from './wrap-text';
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -19,15 +20,17 @@ export interface CommandIo {
   readonly colors: Colors;
   /** What the process ends with unless an error is thrown. Starts as 0; a command sets 1 for a problem it has shown. */
   exitCode: ExitCode;
-  /** One line of a result. */
+  /** One line of a result, wrapped between words where a terminal is narrower. */
   line(text?: string): void;
-  /** A piece of a result as it is: progress bars, live views. */
+  /** A piece of a result as it is: documents, progress bars, live views. */
   write(text: string): void;
   /** The whole result of a command under `--json`: one document, indented. */
   json(value: unknown): void;
+  /** One result of many under `--json`, as they come: an object a line. */
+  jsonLine(value: unknown): void;
   /** A result as columns, fitted to the terminal. Without rows, only the head. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void>;
-  /** One line for the person, not part of the result: warnings, what was lost, what comes next. */
+  /** One line for the person, not part of the result: warnings, what was lost, what comes next. Wrapped as `line()`. */
   note(text: string): void;
   /** Asks on standard error and gives the answer; undefined where nobody can be asked, or the input ended instead. */
   ask(question: string): Promise<string | undefined>;
@@ -38,6 +41,8 @@ export interface CommandIo {
 }
 
 const CTRL_C = 3;
+/** Of a terminal that does not say. */
+const COLUMNS = 80;
 
 /** The real one. A reader that goes away (`graylane ... | head`) ends the process quietly. */
 export function createProcessIo(of: NodeJS.Process): CommandIo {
@@ -51,23 +56,24 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
     isTerminal,
     // Undefined in a pipe, 0 in a terminal that does not say; another after the window was resized.
     get columns() {
-      return stdout.columns || 80;
+      return stdout.columns || COLUMNS;
     },
     get rows() {
       return stdout.rows || 24;
     },
     colors,
     exitCode: 0,
-    line: (text = '') => void stdout.write(`${printable(text)}\n`),
+    line: (text = '') => void stdout.write(`${fitted(printable(text), stdout)}\n`),
     write: (text) => void stdout.write(text),
     json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
+    jsonLine: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
     async table(head, rows) {
       const { renderTable } = await import('./table.js');
       stdout.write(
-        `${printable(renderTable(head.map(colors.bold), rows, isTerminal ? stdout.columns || 80 : undefined))}\n`,
+        `${printable(renderTable(head.map(colors.bold), rows, isTerminal ? stdout.columns || COLUMNS : undefined))}\n`,
       );
     },
-    note: (text) => void stderr.write(`${printable(text)}\n`),
+    note: (text) => void stderr.write(`${fitted(printable(text), stderr)}\n`),
     async ask(question) {
       if (stdin.isTTY !== true || !isTerminal) return undefined;
       const { createInterface } = await import('node:readline/promises');
@@ -96,6 +102,11 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
       return interrupted.signal;
     },
   };
+}
+
+/** In a pipe a line stays a line. */
+function fitted(text: string, { isTTY, columns }: NodeJS.WriteStream): string {
+  return isTTY === true ? wrapLines(text, columns || COLUMNS).join('\n') : text;
 }
 
 /** What comes from Consul or a file must not move the cursor or rename the window. Colours and line breaks stay. */

@@ -24,6 +24,7 @@ import { policyLintChainCommand } from './policy/commands/lint-chain';
 import { policyListCommand } from './policy/commands/list';
 import { policyLogCommand, policyShowCommand } from './policy/commands/log';
 import { policyRollbackCommand } from './policy/commands/rollback';
+import { policySyncCommand } from './policy/commands/sync';
 import { policyTestCommand } from './policy/commands/test';
 import { policyValidateCommand } from './policy/commands/validate';
 import { rolloutCommands } from './rollout/commands';
@@ -31,6 +32,9 @@ import { simulateCommand } from './simulate/simulate';
 import { topCommand } from './top/top';
 import { watchCommand } from './watch/watch';
 import { weightCommand } from './weight/weight';
+
+/** Columns of the descriptions in a help. */
+const NARROWEST_HELP = 12;
 
 /** Every command of `graylane`. Each is a light file that loads what it works with only when it runs. */
 export function createProgram(io: CommandIo): Command {
@@ -40,6 +44,7 @@ export function createProgram(io: CommandIo): Command {
     .addCommand(policyGetCommand(io))
     .addCommand(policyDiffCommand(io))
     .addCommand(policyApplyCommand(io))
+    .addCommand(policySyncCommand(io))
     .addCommand(policyEditCommand(io))
     .addCommand(policyDeleteCommand(io))
     .addCommand(policyLogCommand(io))
@@ -127,8 +132,12 @@ function settle(command: Command, io: CommandIo): void {
     .exitOverride()
     .helpOption('-h, --help', 'show this')
     .helpCommand(false)
+    // Descriptions are wrapped in what is left beside the options, however narrow.
+    .configureHelp({ minWidthToWrap: NARROWEST_HELP })
     .configureOutput({
-      writeOut: (text) => io.write(text),
+      getOutHelpWidth: () => io.columns,
+      // Examples and what else stands behind the lists is wrapped as any line; in a pipe it stays as it is.
+      writeOut: (text) => io.line(text.replace(/\n$/, '')),
       writeErr: (text) => io.note(text.trimEnd()),
       outputError: (text, write) => {
         const message = text

@@ -1,5 +1,5 @@
-import { stripVTControlCharacters } from 'node:util';
 import Table from 'cli-table3';
+import { visibleWidth, wrapText } from './wrap-text';
 
 const NO_LINES = {
   top: '',
@@ -19,8 +19,6 @@ const NO_LINES = {
   middle: '  ',
 };
 const GAP = 2;
-/** Two columns wide in a terminal. */
-const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/g;
 
 /**
  * Columns without lines, which `awk` and eyes both read. Loaded only when there is a table to show. With a `width` that they
@@ -47,20 +45,6 @@ export function renderTable(
     .split('\n')
     .map((line) => line.trimEnd())
     .join('\n');
-}
-
-/** Breaks a text between words, so that no line is wider than `width` unless a word is. */
-function wrapText(text: string, width: number): readonly string[] {
-  return text.split('\n').flatMap((line) => {
-    const lines: string[] = [];
-    for (const word of line.split(' ')) {
-      const last = lines.at(-1);
-      if (last !== undefined && visibleWidth(last) + 1 + visibleWidth(word) <= width)
-        lines.push(`${lines.pop()} ${word}`);
-      else lines.push(word);
-    }
-    return lines;
-  });
 }
 
 /** Width of each column; undefined: as wide as they are. */
@@ -97,11 +81,6 @@ function renderBlocks(head: readonly string[], rows: readonly (readonly string[]
     }),
   );
   return blocks.length === 0 ? head.join('\n') : blocks.map((lines) => lines.join('\n')).join('\n\n');
-}
-
-function visibleWidth(text: string): number {
-  const plain = stripVTControlCharacters(text);
-  return plain.length + (plain.match(WIDE)?.length ?? 0);
 }
 
 function sum(numbers: readonly number[]): number {

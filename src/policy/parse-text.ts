@@ -1,6 +1,6 @@
 import { MAX_DOCUMENT_BYTES } from './limits';
 import { parseJson } from './parse-json';
-import { parseYaml } from './parse-yaml';
+import { parseYaml, parseYamlStream } from './parse-yaml';
 import type { PolicyProblem } from './plan';
 import { createPositionIndex, type Positions } from './positions';
 import { createProblemList, note } from './problems';
@@ -18,6 +18,28 @@ export interface ParsedText {
  * UTF-8. Never throws. `document` is what messages call it.
  */
 export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yaml', document = 'policy'): ParsedText {
+  const source = sourceOf(text, document);
+  if (typeof source !== 'string') return source;
+  const positions = createPositionIndex(source);
+  const list = createProblemList(positions, document);
+  const value = format === 'json' ? parseJson(source, positions, list) : parseYaml(source, positions, list);
+  return { value, positions, problems: list.problems };
+}
+
+/** Every document of a text, at least one: YAML may hold several, parted by `---`. Positions are those of the whole text. */
+export function parsePolicyTexts(text: string | Uint8Array, format: 'json' | 'yaml'): readonly ParsedText[] {
+  if (format === 'json') return [parsePolicyText(text, format)];
+  const source = sourceOf(text, 'policy');
+  if (typeof source !== 'string') return [source];
+  const parsed = parseYamlStream(source, () => {
+    const positions = createPositionIndex(source);
+    return { positions, problems: createProblemList(positions) };
+  });
+  return parsed.map(({ place, value }) => ({ value, positions: place.positions, problems: place.problems.problems }));
+}
+
+/** The text without a byte-order mark; what is wrong with it when there is nothing to parse. */
+function sourceOf(text: string | Uint8Array, document: string): string | ParsedText {
   const size = typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength;
   if (size > MAX_DOCUMENT_BYTES) {
     return refuse(document, `${size} bytes`, `at most ${MAX_DOCUMENT_BYTES} bytes`);
@@ -26,10 +48,7 @@ export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yam
   if (decoded === undefined) return refuse(document, 'bytes that are not UTF-8', 'UTF-8');
   const source = decoded.startsWith('\uFEFF') ? decoded.slice(1) : decoded;
   if (source.trim() === '') return refuse(document, 'blank', `a ${document} document`);
-  const positions = createPositionIndex(source);
-  const list = createProblemList(positions, document);
-  const value = format === 'json' ? parseJson(source, positions, list) : parseYaml(source, positions, list);
-  return { value, positions, problems: list.problems };
+  return source;
 }
 
 function decode(text: string | Uint8Array): string | undefined {

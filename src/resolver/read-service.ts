@@ -1,5 +1,7 @@
 import type { Instance } from '../discovery/source';
 import { membershipOf } from '../snapshot/membership';
+import { shortfallsOf } from '../snapshot/shortfalls';
+import { decidingPlan } from '../snapshot/snapshot';
 import type { EndpointState, ServiceReading } from '../telemetry/reading';
 import type { Service } from './service';
 
@@ -20,10 +22,16 @@ export function readService(service: Service): ServiceReading {
       rejectedIndex: service.rejectedIndex,
       revision: plan?.revision,
       staleForS: service.policyStaleForS,
+      shortfalls: countShortfalls(service),
     },
     retryBudget: service.budgetLeft,
     override: overrideOf(plan, clock.wallNow()),
   };
+}
+
+function countShortfalls({ snapshot, clock }: Service): number {
+  if (snapshot === undefined) return 0;
+  return shortfallsOf(decidingPlan(snapshot), snapshot.instances, clock.wallNow()).length;
 }
 
 function readDatacenters(service: Service): ServiceReading['datacenters'] {

@@ -27,6 +27,7 @@ type GaugeName =
   | 'policyIndex'
   | 'policyRevision'
   | 'policyStaleness'
+  | 'policyShortfalls'
   | 'retryBudget'
   | 'override'
   | 'buildInfo';
@@ -78,6 +79,11 @@ const GAUGES: Readonly<Record<GaugeName, Described>> = {
     'The revision in force as a number: its 12 hexadecimal digits',
   ],
   policyStaleness: ['graylane.policy.staleness', 's', 'Age of what is known of the policy; 0 while it can be read'],
+  policyShortfalls: [
+    'graylane.policy.shortfalls',
+    '{shortfall}',
+    'Things that the policy in force asks for and cannot have with the instances known; 0: none',
+  ],
   retryBudget: ['graylane.retry.budget', '{share}', 'Share of the retry budget that is left'],
   override: ['graylane.override', '{override}', '1 while an override is in force'],
   buildInfo: ['graylane.build_info', '{build}', '1, with the versions as labels'],

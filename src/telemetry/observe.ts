@@ -140,6 +140,7 @@ function observePolicy(
   const revision = Number.parseInt(policy.revision ?? '', 16);
   if (!Number.isNaN(revision)) book.observe(gauges.policyRevision, revision, base);
   book.observe(gauges.policyStaleness, policy.staleForS, base);
+  book.observe(gauges.policyShortfalls, policy.shortfalls, base);
   book.observe(gauges.override, override === undefined ? 0 : 1, base);
 }
 

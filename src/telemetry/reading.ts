@@ -30,6 +30,8 @@ export interface ServiceReading {
     readonly revision: string | undefined;
     /** Seconds since it could last be read, or since the watch began where it never was; 0 while it can be read. */
     readonly staleForS: number;
+    /** Things that it asks for and cannot have with the instances known now. */
+    readonly shortfalls: number;
   };
   readonly retryBudget: {
     /** 1: nothing drawn; 0: spent. */

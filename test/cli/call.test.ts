@@ -273,12 +273,52 @@ describe('graylane load', () => {
     }
   });
 
-  it('is bounded, and takes no streams of requests', async () => {
+  it.each(['Upload', 'Converse', 'Watch'])('drives streams, too, with the same figures: %s', async (name) => {
+    const before = [stable.calls + canary.calls, stable.messages + canary.messages] as const;
+    const isUpload = name !== 'Watch';
+    const data = isUpload ? ['-d', '[{"order":"a"},{"order":"b"}]', '--messages', '50'] : ['-d', '{"count":3}'];
+    const args = ['--rate', '20', '--duration', '1s', '--concurrency', '500', '-l', 'x-user-id=u-{1..1000}', ...data];
+    const path = `shop.v1.Payments/${name}`;
+    const { code, json, stderr } = await world.runJson<Loaded>(['load', 'payments', path, '--seed', '1', ...args]);
+    expect([code, json.calls, json.codes]).toEqual([0, 20, { OK: 20 }]);
+    expect(stderr).toContain(isUpload ? 'at most 500 at once, 100 messages each\n' : 'at most 500 at once\n');
+    expect(json.rows.map(({ subset, instance }) => [subset, instance])).toEqual([
+      ['canary', 'p2'],
+      ['stable', 'p1'],
+    ]);
+    expect(json.rows.every(({ p50Ms, p99Ms }) => p50Ms > 0 && p99Ms >= p50Ms)).toBe(true);
+    expect(stable.calls + canary.calls - before[0]).toBe(20);
+    expect(stable.messages + canary.messages - before[1]).toBe(isUpload ? 2_000 : 0);
+  });
+
+  it('tells of streams that fail, and sends no more to them', async () => {
+    const args = [
+      'load',
+      'payments',
+      'shop.v1.Payments/Upload',
+      '--rate',
+      '10',
+      '--duration',
+      '1s',
+      '--messages',
+      '100000',
+    ];
+    // No stream can be through within its deadline.
+    const within = ['--timeout', '0.05', '--concurrency', '500', '--proto', join(PROTO, 'payments.proto')];
+    const { code, json } = await world.runJson<Loaded & { readonly elapsedMs: number }>([...args, ...within]);
+    expect([code, json.codes]).toEqual([1, { DEADLINE_EXCEEDED: 10 }]);
+    // Deadlines hold, however much there is to send.
+    expect(json.elapsedMs).toBeLessThan(10_000);
+  });
+
+  it('is bounded, and says what does not go together', async () => {
     for (const [args, stderr] of [
       [[CHARGE, '--rate', '5001'], /--rate: 5001 \(expected: at most 5000\)/],
       [[CHARGE, '--duration', '2h'], /--duration: 7200 \(expected: at most 3600\)/],
       [[CHARGE, '--concurrency', '1001'], /at most 1000/],
-      [['shop.v1.Payments/Upload'], /one request is sent/],
+      [[CHARGE, '--messages', '5'], /--messages: 5 \(expected: one, \/shop\.v1\.Payments\/Charge takes no stream\)/],
+      [[CHARGE, '-d', '[{},{}]'], /--data: 2 requests \(expected: one/],
+      [['shop.v1.Payments/Upload', '--messages', '100001'], /--messages: 100001 \(expected: at most 100000\)/],
       [[CHARGE, '-l', 'x-a={9..1}'], /from the lower number/],
     ] as const) {
       const ended = await world.run(['load', 'payments', ...args]);

@@ -1,9 +1,12 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { graylane, graylaneJson } from './built-command';
+import { builtCommand, cleanEnv, graylane, graylaneJson } from './built-command';
+import { commandWorld } from './two-datacenters';
 
 /** What is typed, and some of what must be offered for its last word; none of the others. */
 const TYPED: readonly (readonly [words: readonly string[], offered: readonly string[], missing: readonly string[]])[] =
@@ -18,6 +21,9 @@ const TYPED: readonly (readonly [words: readonly string[], offered: readonly str
     [['simulate', '--policy', ''], ['auto', 'kv', 'chain'], ['policy']],
   ];
 
+const run = promisify(execFile);
+const world = commandWorld({ datacenters: ['dc1'] });
+
 describe('graylane completion', () => {
   let folder: string;
   const scripts = new Map<string, string>();
@@ -29,39 +35,84 @@ describe('graylane completion', () => {
       scripts.set(shell, join(folder, `${shell}-script`));
       writeFileSync(join(folder, `${shell}-script`), stdout);
     }
+    const wrapper = `#!/bin/sh\nexec "${process.execPath}" "${builtCommand}" "$@"\n`;
+    writeFileSync(join(folder, 'graylane'), wrapper, { mode: 0o755 });
+    for (const name of ['payments', 'orders']) await world.consul.dc('dc1').register({ name, id: name, port: 9001 });
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it.each(TYPED)('bash: %j', (words, offered, missing) => {
-    const script = `source "$1"; shift; COMP_WORDS=(graylane "$@"); COMP_CWORD=$#; _graylane; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const args = ['--norc', '-c', script, 'bash', scripts.get('bash') ?? '', ...words];
-    const replies = execFileSync('bash', args, { encoding: 'utf8' }).split('\n');
-    expect(replies).toEqual(expect.arrayContaining([...offered]));
-    expect(replies.filter((reply) => missing.includes(reply))).toEqual([]);
+  const complete = {
+    async bash(words: readonly string[], env = {}): Promise<readonly string[]> {
+      const script = `source "$1"; shift; COMP_WORDS=(graylane "$@"); COMP_CWORD=$#; COMP_LINE="graylane $*"
+        COMP_POINT=\${#COMP_LINE}; _graylane; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      const args = ['--norc', '-c', script, 'bash', scripts.get('bash') ?? '', ...words];
+      return (await run('bash', args, { env: { ...cleanEnv(), ...env } })).stdout.split('\n');
+    },
+    async fish(words: readonly string[], env = {}): Promise<readonly string[]> {
+      const line = ['graylane', ...words].join(' ');
+      const script = `source ${scripts.get('fish')}; complete -C '${line}'`;
+      const { stdout } = await run('fish', ['--no-config', '-c', script], { env: { ...cleanEnv(), ...env } });
+      return stdout.split('\n').map((reply) => reply.split('\t')[0] ?? '');
+    },
+    async zsh(words: readonly string[], env = {}): Promise<readonly string[]> {
+      // What would be offered, by the names that the script hands over.
+      const script = `_describe() { print -l -- "\${(@P)2}" }; _files() {}; compdef() {}; source "$1"; shift
+        words=(graylane "$@"); CURRENT=$#words; PREFIX=$words[-1]; _graylane`;
+      const args = ['-f', '-c', script, 'zsh', scripts.get('zsh') ?? '', ...words];
+      const { stdout } = await run('zsh', args, { env: { ...cleanEnv(), ...env } });
+      const all = stdout.split('\n').map((reply) => reply.split(':')[0] ?? '');
+      return all.filter((reply) => reply.startsWith(words.at(-1) ?? ''));
+    },
+  };
+
+  describe.each(['bash', 'zsh', 'fish'] as const)('%s', (shell) => {
+    const isThere = spawnSync(shell, ['-c', 'true']).status === 0;
+
+    it.skipIf(!isThere).each(TYPED)('%j', async (words, offered, missing) => {
+      const found = await complete[shell](words);
+      expect(found).toEqual(expect.arrayContaining([...offered]));
+      expect(found.filter((reply) => missing.includes(reply))).toEqual([]);
+    });
+
+    it.skipIf(!isThere)('names of services, from the Consul that the line names', async () => {
+      const { address } = world.consul.dc('dc1');
+      const cases: readonly (readonly [words: readonly string[], names: readonly string[]])[] = [
+        [
+          ['policy', 'get', ''],
+          ['orders', 'payments'],
+        ],
+        [['explain', '--method', '/a.B/C', 'pay'], ['payments']],
+        [['weight', 'payments', ''], []],
+        [['override', 'set', 'payments', 'o'], ['orders']],
+      ];
+      const names = async (words: readonly string[], env: object): Promise<readonly string[]> => {
+        const found = await complete[shell](words, env);
+        return found.filter((reply) => ['orders', 'payments', 'consul'].includes(reply)).sort();
+      };
+      const PATH = `${folder}${delimiter}${process.env['PATH']}`;
+      for (const [words, expected] of cases) {
+        expect(await names(words, { PATH, CONSUL_HTTP_ADDR: address }), words.join(' ')).toEqual(expected);
+      }
+      const here = ['policy', 'get', '--consul', address, 'p'];
+      expect(await names(here, { PATH, CONSUL_HTTP_ADDR: '127.0.0.1:1' })).toEqual(['payments']);
+    });
   });
 
-  const isThere = (shell: string): boolean => spawnSync(shell, ['-c', 'true']).status === 0;
-
-  it.skipIf(!isThere('fish')).each(TYPED)('fish: %j', (words, offered, missing) => {
-    const line = ['graylane', ...words].join(' ');
-    const script = `source ${scripts.get('fish')}; complete -C '${line}'`;
-    const replies = execFileSync('fish', ['--no-config', '-c', script], { encoding: 'utf8' });
-    const found = replies.split('\n').map((reply) => reply.split('\t')[0]);
-    expect(found).toEqual(expect.arrayContaining([...offered]));
-    expect(found.filter((reply) => missing.includes(`${reply}`))).toEqual([]);
-  });
-
-  it.skipIf(!isThere('zsh')).each(TYPED)('zsh: %j', (words, offered, missing) => {
-    // What would be offered, by the names that the script hands over.
-    const script = `_describe() { print -l -- "\${(@P)2}" }; _files() {}; compdef() {}; source "$1"; shift
-      words=(graylane "$@"); CURRENT=$#words; PREFIX=$words[-1]; _graylane`;
-    const args = ['-f', '-c', script, 'zsh', scripts.get('zsh') ?? '', ...words];
-    const all = execFileSync('zsh', args, { encoding: 'utf8' })
-      .split('\n')
-      .map((reply) => reply.split(':')[0] ?? '');
-    const found = all.filter((reply) => reply.startsWith(words.at(-1) ?? ''));
-    expect(found).toEqual(expect.arrayContaining([...offered]));
-    expect(found.filter((reply) => missing.includes(reply))).toEqual([]);
+  it('is silent, and does not wait, where Consul does not answer', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    try {
+      const { port } = silent.address() as AddressInfo;
+      for (const address of ['127.0.0.1:1', `127.0.0.1:${port}`, 'not an address']) {
+        const atMs = performance.now();
+        const asked = ['completion', 'bash', '--services', '--', 'graylane', 'policy', 'get', '--consul', address, ''];
+        expect(await graylane(asked)).toEqual({ code: 0, stdout: '', stderr: '' });
+        // Any other command would wait for ten seconds.
+        expect(performance.now() - atMs).toBeLessThan(8_000);
+      }
+    } finally {
+      silent.close();
+    }
   });
 
   it('refuses a shell that it does not know, and gives the script as data', async () => {

@@ -147,6 +147,23 @@ describe('graylane fleet', () => {
     expect(stderr).toMatch(/^nobody tells of nobody-uses-it: /);
   });
 
+  it('says who cannot have what the policy asks for, by Prometheus as by the process itself', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    const override = { datacenter: 'dc9', until, by: 'ops', reason: 'incident 42' };
+    await world.consul.dc('dc1').putKv(KEY, JSON.stringify(policyOf(SERVICE, 25, { override })));
+    const whyOf = async (...args: readonly string[]): Promise<readonly unknown[]> => {
+      const direct = (await fleet(...args)).json.processes.find(({ lane }) => lane === 'direct');
+      return [direct?.state, direct?.why];
+    };
+    await expect
+      .poll(() => whyOf(), { timeout: 20_000 })
+      .toEqual(['follows', expect.stringMatching(/^cannot have 1 thing that the policy asks for: /)]);
+    expect(await whyOf(...urls('direct'))).toEqual([
+      'follows',
+      expect.stringMatching(/^override\.datacenter: dc9 has no/),
+    ]);
+  });
+
   it('says what is wrong with the command line, or with what answers there', async () => {
     const cases: readonly (readonly [readonly string[], RegExp])[] = [
       [[SERVICE], /^graylane: --prometheus: missing \(expected: --prometheus URL, or --url URL/],

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { type ConsulCluster, type StartConsulOptions, startConsul } from '../support/consul/start';
 import { type CommandEnded, type CommandSettings, graylane, graylaneJson } from './built-command';
@@ -13,6 +13,8 @@ export interface CommandWorld {
   runJson<T>(args: readonly string[], settings?: CommandSettings): Promise<CommandEnded & { readonly json: T }>;
   /** Writes a file and returns its path. A value other than text and bytes is written as JSON. */
   file(name: string, content: unknown): string;
+  /** Writes files below a folder of this name, which may be there already, and returns its path. */
+  folder(name: string, files: Readonly<Record<string, unknown>>): string;
   /** What stands under a key in a datacenter. */
   kv(key: string, datacenter?: string): Promise<string | undefined>;
 }
@@ -43,10 +45,11 @@ export function commandWorld(options: StartConsulOptions = {}): CommandWorld {
     },
     run: (args, settings) => graylane(args, withAddress(settings)),
     runJson: (args, settings) => graylaneJson(args, withAddress(settings)),
-    file(name, content) {
+    file: (name, content) => write(join(folder, name), content),
+    folder(name, files) {
       const path = join(folder, name);
-      const isRaw = typeof content === 'string' || Buffer.isBuffer(content);
-      writeFileSync(path, isRaw ? content : JSON.stringify(content));
+      mkdirSync(path, { recursive: true });
+      for (const [below, content] of Object.entries(files)) write(join(path, below), content);
       return path;
     },
     async kv(key, datacenter = 'dc1') {
@@ -58,6 +61,13 @@ export function commandWorld(options: StartConsulOptions = {}): CommandWorld {
       }
     },
   };
+}
+
+function write(path: string, content: unknown): string {
+  const isRaw = typeof content === 'string' || Buffer.isBuffer(content);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, isRaw ? content : JSON.stringify(content));
+  return path;
 }
 
 /** A policy with one sticky split, as `change` makes it. */

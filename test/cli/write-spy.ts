@@ -4,8 +4,8 @@ import { createServer, request as httpRequest } from 'node:http';
 export interface WriteSpy {
   /** `http://host:port` */
   readonly address: string;
-  /** Called when the whole request has arrived here, just before it is passed on. */
-  onWrite: () => void;
+  /** Called when the whole request has arrived here; it is passed on once what it gives has resolved. */
+  onWrite: () => void | Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -13,15 +13,15 @@ export async function startWriteSpy(target: string): Promise<WriteSpy> {
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
-    incoming.on('end', () => {
+    incoming.on('end', async () => {
       const body = Buffer.concat(chunks);
+      if (body.includes('"Verb":"cas"')) await spy.onWrite();
       const { method, headers, url } = incoming;
       const onward = httpRequest(target + (url ?? ''), { method: method ?? 'GET', headers }, (answer) => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
       });
       onward.on('error', () => outgoing.destroy());
-      if (body.includes('"Verb":"cas"')) spy.onWrite();
       onward.end(body);
     });
   });

@@ -75,6 +75,8 @@ export interface PaymentsServer extends ServerIdentity {
   readonly port: number;
   /** Calls begun. */
   readonly calls: number;
+  /** Requests that were read from streams. */
+  readonly messages: number;
   /** The `:authority` of the last unary call. */
   readonly authority: string | undefined;
   /** Connections that were ever opened to it, and those open now. */
@@ -109,6 +111,7 @@ export async function startPaymentsServer(
   const { name = 'p1', version = 'stable', datacenter = 'dc1' } = identity;
   let behaviour: Behaviour | undefined;
   let calls = 0;
+  let messages = 0;
   let authority: string | undefined;
   let lastMetadata: grpc.Metadata | undefined;
   const sessions = { opened: 0, open: 0 };
@@ -159,13 +162,17 @@ export async function startPaymentsServer(
       let count = 0;
       call.on('data', () => {
         count += 1;
+        messages += 1;
       });
       call.on('end', () => callback(null, { count, servedBy: name, version }));
     },
     converse(call: grpc.ServerDuplexStream<ChargeRequest, ChargeReply>) {
       calls += 1;
       lastMetadata = call.metadata;
-      call.on('data', (request: ChargeRequest) => call.write(reply(request.order, call.metadata)));
+      call.on('data', (request: ChargeRequest) => {
+        messages += 1;
+        call.write(reply(request.order, call.metadata));
+      });
       call.on('end', () => call.end());
     },
   });
@@ -185,6 +192,9 @@ export async function startPaymentsServer(
     port: bound,
     get calls() {
       return calls;
+    },
+    get messages() {
+      return messages;
     },
     get authority() {
       return authority;

@@ -161,6 +161,17 @@ describe('gauges', () => {
     expect(collected.sum('graylane.endpoints', { 'graylane.state': 'ejected' })).toBe(2);
   });
 
+  it('count what the policy asks for and cannot have', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    const override = { datacenter: 'dc9', until, by: 'ops', reason: 'incident 42' };
+    const { lane, metering, service } = await open({ ...SUBSETS, override });
+    await lane.ready(service);
+    expect((await metering.collect()).sum('graylane.policy.shortfalls')).toBe(1);
+    const sound = await open(SUBSETS);
+    await sound.lane.ready(sound.service);
+    expect((await sound.metering.collect()).points('graylane.policy.shortfalls')).toMatchObject([{ value: 0 }]);
+  });
+
   it('show how old the knowledge is, and what runs', async () => {
     const { lane, metering, service } = await open(SUBSETS);
     await lane.ready(service);

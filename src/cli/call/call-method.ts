@@ -71,7 +71,7 @@ async function callOnce(
     report = told;
   };
   const onAnswer = (answer: object): void => {
-    if (flags.json !== true) io.line(JSON.stringify(answer, null, 2));
+    if (flags.json !== true) io.json(answer);
   };
   const deadline = Date.now() + flags.timeout * 1000;
   const ended = await lane.with({ observe }, () => start(method, requests, client, metadata, deadline, onAnswer));

@@ -10,6 +10,8 @@ interface Place {
   /** Of its first argument. */
   readonly values: readonly string[];
   readonly valuesOf: readonly { readonly option: string; readonly values: readonly string[] }[];
+  /** An argument of it names a service. */
+  readonly hasService: boolean;
 }
 
 interface Offer {
@@ -17,7 +19,10 @@ interface Offer {
   readonly text: string;
 }
 
-/** A script that completes the commands and options of `program`, and files where none of them fits. */
+/**
+ * A script that completes the commands and options of `program`, names of services by asking the command itself, and files where
+ * none of them fits.
+ */
 export function completionScript(shell: Shell, program: Command): string {
   const places = placesOf(program, '');
   return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](places);
@@ -39,12 +44,18 @@ function placesOf(command: Command, at: string): readonly Place[] {
     valuesOf: command.options.flatMap(({ long, argChoices }) =>
       long === undefined || long === null || argChoices === undefined ? [] : [{ option: long, values: argChoices }],
     ),
+    hasService: command.registeredArguments.some((argument) => argument.name() === 'service'),
   };
   return [place, ...command.commands.flatMap((nested) => placesOf(nested, `${at} ${nested.name()}`))];
 }
 
 function isNested({ at }: Place): boolean {
   return at !== '';
+}
+
+/** As a pattern of `case`: where the command is asked for names of services. */
+function asksFor(places: readonly Place[]): string {
+  return places.flatMap(({ at, hasService }) => (hasService ? [`'${at}'`] : [])).join('|');
 }
 
 function bashScript(places: readonly Place[]): string {
@@ -56,9 +67,10 @@ function bashScript(places: readonly Place[]): string {
   const given = places.flatMap(({ at, valuesOf }) =>
     valuesOf.map(({ option, values }) => `    '${at} ${option}') words='${values.join(' ')}' ;;`),
   );
+  const asking = asksFor(places);
   return `# bash completion for graylane: source <(graylane completion bash)
 _graylane() {
-  local current=\${COMP_WORDS[COMP_CWORD]} at= words= word
+  local current=\${COMP_WORDS[COMP_CWORD]} at= words= word line
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$at $word" in
       ${known.join('|')}) at="$at $word" ;;
@@ -69,6 +81,16 @@ ${cases.join('\n')}
   esac
   case "$at \${COMP_WORDS[COMP_CWORD-1]}" in
 ${given.join('\n')}
+    *)
+      if [[ $current != -* ]]; then
+        case "$at" in
+          ${asking})
+            # COMP_WORDS has addresses in pieces.
+            read -ra line <<< "\${COMP_LINE:0:COMP_POINT}"
+            [[ -n $current ]] || line+=('')
+            words+=" $("\${line[0]}" completion bash --services -- "\${line[@]}" 2>/dev/null)" ;;
+        esac
+      fi ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }
@@ -87,6 +109,7 @@ function zshScript(places: readonly Place[]): string {
   const given = places.flatMap(({ at, valuesOf }) =>
     valuesOf.map(({ option, values }) => `    '${at} ${option}') offers=(${values.join(' ')}); options=() ;;`),
   );
+  const asking = asksFor(places);
   return `#compdef graylane
 # zsh completion for graylane: source <(graylane completion zsh), after compinit
 _graylane() {
@@ -102,6 +125,12 @@ ${cases.join('\n')}
   esac
   case "$at \${words[CURRENT-1]}" in
 ${given.join('\n')}
+    *)
+      if [[ "$PREFIX" != -* ]]; then
+        case "$at" in
+          ${asking}) offers+=(\${(f)"$(\${words[1]} completion zsh --services -- "\${(@)words[1,CURRENT]}" 2>/dev/null)"}) ;;
+        esac
+      fi ;;
   esac
   if [[ "$PREFIX" == -* ]]; then
     _describe option options
@@ -117,10 +146,11 @@ if [[ "$funcstack[1]" == _graylane ]]; then _graylane; else compdef _graylane gr
 
 function fishScript(places: readonly Place[]): string {
   const known = places.filter(isNested).map(({ at }) => `'${at}'`);
-  const lines = places.flatMap(({ at, commands, options, values, valuesOf }) => {
+  const lines = places.flatMap(({ at, commands, options, values, valuesOf, hasService }) => {
     const here = `complete -c graylane -n '__graylane_at "${at}"'`;
     return [
       ...(commands.length + values.length > 0 ? [`${here} -f`] : []),
+      ...(hasService ? [`${here} -a '(__graylane_services)'`] : []),
       ...[...values.map((word) => ({ word, text: '' })), ...commands].map(
         ({ word, text }) => `${here} -a ${word} -d '${fishQuoted(text)}'`,
       ),
@@ -142,6 +172,10 @@ function __graylane_at
     end
   end
   test "$at" = "$argv[1]"
+end
+function __graylane_services
+  set -l words (commandline -opc) (commandline -ct)
+  $words[1] completion fish --services -- $words 2>/dev/null
 end
 ${lines.join('\n')}
 `;

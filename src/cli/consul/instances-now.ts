@@ -78,11 +78,12 @@ export async function readOne(
 export async function readServiceNames(
   client: ConsulClient,
   datacenter?: string,
+  timeLimitMs: number = TIME_LIMIT_MS,
 ): Promise<readonly string[] | undefined> {
   const answer = await client.get({
     path: '/catalog/services',
     query: datacenter === undefined ? {} : { dc: datacenter },
-    timeLimitMs: TIME_LIMIT_MS,
+    timeLimitMs,
   });
   return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);
 }

@@ -26,7 +26,7 @@ export async function sightByPrometheus(
   const of = `graylane_service=~"${service.replaceAll('.', '[.]')}([?].*)?"`;
   const index = `graylane_policy_index{${of}}`;
   try {
-    const [indices, revisions, times, up, watches, ages] = await Promise.all(
+    const [indices, revisions, times, up, watches, ages, shortfalls] = await Promise.all(
       [
         `last_over_time(${index}[${REMEMBERED}])`,
         `last_over_time(graylane_policy_revision{${of}}[${REMEMBERED}])`,
@@ -35,6 +35,7 @@ export async function sightByPrometheus(
         `graylane_discovery_watch{${of}} == 1`,
         // A collector writes the unit into the name.
         `{__name__=~"graylane_discovery_staleness(_seconds)?",${of}} > 0`,
+        `graylane_policy_shortfalls{${of}} > 0`,
       ].map((expression) => query(url, expression)),
     );
     return sightings({
@@ -44,6 +45,7 @@ export async function sightByPrometheus(
       up: up ?? [],
       watches: watches ?? [],
       ages: ages ?? [],
+      shortfalls: byLane(shortfalls),
     });
   } catch (error) {
     if (error instanceof QueryFailed) return { failure: error.message };
@@ -58,9 +60,10 @@ interface Samples {
   readonly up: readonly Sample[];
   readonly watches: readonly Sample[];
   readonly ages: readonly Sample[];
+  readonly shortfalls: ReadonlyMap<string, Sample>;
 }
 
-function sightings({ indices, revisions, times, up, watches, ages }: Samples): readonly Sighting[] {
+function sightings({ indices, revisions, times, up, watches, ages, shortfalls }: Samples): readonly Sighting[] {
   const rejected = byLane(indices.filter(({ labels }) => labels['graylane_state'] === 'rejected'));
   const targets = new Map(up.map((sample) => [targetOf(sample.labels), sample.value]));
   return indices
@@ -75,6 +78,7 @@ function sightings({ indices, revisions, times, up, watches, ages }: Samples): r
       const revision = revisionOf(revisions.get(lane)?.value);
       // A closed lane, or one that has made no calls for long and watches nothing, reports zeros.
       if (sample.value === 0 && revision === 'none' && watched.length === 0) return [];
+      const missing = shortfalls.get(lane)?.value ?? 0;
       const trouble = troubleOf(time !== undefined, watched, ages, lane);
       return [
         {
@@ -86,10 +90,17 @@ function sightings({ indices, revisions, times, up, watches, ages }: Samples): r
           revision,
           watches: watched.map(({ labels }) => labels['graylane_datacenter'] ?? ''),
           ageMs: time === undefined ? 0 : Math.max(0, Math.round((time.at - time.value) * 1000)),
+          ...(missing === 0 ? {} : { shortfall: describeShortfalls(missing) }),
           ...(trouble === undefined ? {} : { trouble }),
         },
       ];
     });
+}
+
+/** A gauge has no words. */
+function describeShortfalls(count: number): string {
+  const what = count === 1 ? '1 thing' : `${count} things`;
+  return `cannot have ${what} that the policy asks for: its log and graylane inspect say what`;
 }
 
 function troubleOf(

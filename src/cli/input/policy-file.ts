@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { isRecord } from '../../internal/is-record';
 import type { PolicyDocument } from '../../policy/document';
-import { parsePolicyText } from '../../policy/parse-text';
+import { type ParsedText, parsePolicyText, parsePolicyTexts } from '../../policy/parse-text';
 import { ownValue } from '../../policy/plain-data';
 import type { PolicyProblem } from '../../policy/plan';
 import type { Positions } from '../../policy/positions';
@@ -26,17 +26,23 @@ export interface PolicyFile {
  * otherwise. Throws a CommandError only when there is nothing to judge.
  */
 export async function readPolicyFile(file: string, expectedService?: string): Promise<PolicyFile> {
-  const bytes = await readBytes(file);
-  const parsed = parsePolicyText(bytes, file.toLowerCase().endsWith('.json') ? 'json' : 'yaml');
+  return judgeParsed(file, parsePolicyText(await readBytes(file), formatOf(file)), expectedService);
+}
+
+/** The same of a file that may hold several YAML documents, parted by `---`: one for each, at least one. */
+export async function readDocuments(file: string, expectedService?: string): Promise<readonly PolicyFile[]> {
+  const parsed = parsePolicyTexts(await readBytes(file), formatOf(file));
+  return parsed.map((each) => judgeParsed(file, each, expectedService));
+}
+
+function formatOf(file: string): 'json' | 'yaml' {
+  return file.toLowerCase().endsWith('.json') ? 'json' : 'yaml';
+}
+
+function judgeParsed(file: string, parsed: ParsedText, expectedService: string | undefined): PolicyFile {
   if (parsed.value === undefined) {
-    return {
-      file,
-      service: undefined,
-      document: undefined,
-      problems: parsed.problems,
-      warnings: [],
-      positions: undefined,
-    };
+    const { problems } = parsed;
+    return { file, service: undefined, document: undefined, problems, warnings: [], positions: undefined };
   }
   const named = isRecord(parsed.value) ? ownValue(parsed.value, 'service') : undefined;
   const service = typeof named === 'string' && named !== '' ? named : undefined;

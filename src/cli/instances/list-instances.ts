@@ -44,7 +44,7 @@ export async function listInstances(service: string, flags: InstancesFlags, io: 
     const listing = listingOf(snapshot, firstSeen, flags.watch === true ? started : undefined);
     io.exitCode = listing.instances.some(({ health, weight }) => health !== 'critical' && weight > 0) ? 0 : 1;
     if (flags.json !== true) await show(listing, flags.watch === true, io);
-    else if (flags.watch === true) io.line(JSON.stringify(listing));
+    else if (flags.watch === true) io.jsonLine(listing);
     else io.json(listing);
   };
   let queue: Promise<void> = Promise.resolve();

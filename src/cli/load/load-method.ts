@@ -1,3 +1,4 @@
+import type { ClientReadableStream, ClientWritableStream } from '@grpc/grpc-js';
 import type { CallReport } from '../../channel/call-report';
 import { seededRandom, systemRandom } from '../../internal/random';
 import { findMethod, type Method } from '../call/methods';
@@ -13,6 +14,8 @@ import { Tally } from './tally';
 /** How often it is looked whether calls are due. */
 const TICK_MS = 5;
 const REDRAW_MS = 500;
+/** Requests of a stream between two looks at what else there is to do. */
+const AT_A_TIME = 16;
 
 /** `load`. */
 export async function loadMethod(service: string, path: string, flags: LoadFlags, io: CommandIo): Promise<void> {
@@ -25,15 +28,18 @@ export async function loadMethod(service: string, path: string, flags: LoadFlags
       return Object.fromEntries(picked.filter((pair): pair is [string, string] => pair[1] !== undefined));
     };
     const method = await findMethod(path, opened.client, opened.lane.metadata(labels()), flags);
-    const [request, another] = requestsFrom(json, method.definition.requestType, method.types);
-    if (method.definition.requestStream || request === undefined || another !== undefined) {
-      throw new CommandError(2, `${path}: one request is sent (expected: a method and --data of one)`);
+    const requests = requestsFrom(json, method.definition.requestType, method.types);
+    const { messages } = flags;
+    if (!method.definition.requestStream && (requests.length !== 1 || messages !== 1)) {
+      const given = requests.length === 1 ? `--messages: ${messages}` : `--data: ${requests.length} requests`;
+      throw new CommandError(2, `${given} (expected: one, ${path} takes no stream)`);
     }
     opened.lane.describeMethods(method.service);
+    const each = method.definition.requestStream ? `, ${requests.length * messages} messages each` : '';
     io.note(
-      `real calls to ${service}: ${flags.rate} a second for ${flags.duration / 1000} s, at most ${flags.concurrency} at once`,
+      `real calls to ${service}: ${flags.rate} a second for ${flags.duration / 1000} s, at most ${flags.concurrency} at once${each}`,
     );
-    await run({ method, request, labels }, opened, flags, io);
+    await run({ method, requests, messages, labels }, opened, flags, io);
   } finally {
     await opened.close();
   }
@@ -41,7 +47,9 @@ export async function loadMethod(service: string, path: string, flags: LoadFlags
 
 interface Work {
   readonly method: Method;
-  readonly request: object;
+  readonly requests: readonly object[];
+  /** How many times a stream sends them. */
+  readonly messages: number;
   /** Of the next call. */
   readonly labels: () => Record<string, string>;
 }
@@ -88,29 +96,67 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
 }
 
 function makeCall(
-  { method, request, labels }: Work,
+  work: Work,
   { lane, client }: ServiceClient,
   timeoutS: number,
   onEnd: (report: CallReport) => void,
 ): void {
-  const { requestSerialize, responseDeserialize, responseStream } = method.definition;
-  const metadata = lane.metadata(labels());
+  const { method, requests } = work;
+  const { path } = method;
+  const { requestSerialize, responseDeserialize, requestStream, responseStream } = method.definition;
+  const metadata = lane.metadata(work.labels());
   const options = { deadline: Date.now() + timeoutS * 1000 };
+  const [request = {}] = requests;
   // The report tells what came of it: nothing else of the answer is wanted.
-  lane.with({ observe: onEnd }, () => {
-    if (!responseStream) {
-      client.makeUnaryRequest(method.path, requestSerialize, responseDeserialize, request, metadata, options, () => {});
-      return;
+  const ignore = (): void => {};
+  let isOver = false;
+  const observe = (report: CallReport): void => {
+    isOver = true;
+    onEnd(report);
+  };
+  lane.with({ observe }, () => {
+    if (!requestStream && !responseStream) {
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, ignore);
+    } else if (!requestStream) {
+      drop(client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata, options));
+    } else if (!responseStream) {
+      send(
+        client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, metadata, options, ignore),
+        work,
+        () => isOver,
+      );
+    } else {
+      const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
+      drop(stream);
+      send(stream, work, () => isOver);
     }
-    const stream = client.makeServerStreamRequest(
-      method.path,
-      requestSerialize,
-      responseDeserialize,
-      request,
-      metadata,
-      options,
-    );
-    stream.on('error', () => {});
-    stream.resume();
   });
+}
+
+/** Takes the answers and leaves them. */
+function drop(stream: ClientReadableStream<object>): void {
+  stream.on('error', () => {});
+  stream.resume();
+}
+
+/**
+ * Sends the requests as often as they are to be sent, no faster than the stream takes them, and a few at a time: grpc-js takes many at
+ * once into its buffer, and the deadlines and answers of all calls would wait for that.
+ */
+function send(stream: ClientWritableStream<object>, { requests, messages }: Work, isOver: () => boolean): void {
+  const total = requests.length * messages;
+  let sent = 0;
+  const next = (): void => {
+    if (isOver()) return;
+    let hasRoom = true;
+    for (let count = 0; count < AT_A_TIME && sent < total && hasRoom; count += 1) {
+      hasRoom = stream.write(requests[sent % requests.length] ?? {});
+      sent += 1;
+    }
+    if (sent >= total) stream.end();
+    else if (hasRoom) setImmediate(next);
+    else stream.once('drain', () => setImmediate(next));
+  };
+  stream.on('error', () => {});
+  next();
 }

@@ -15,6 +15,8 @@ export interface LoadFlags extends MethodFlags {
   readonly duration: number;
   /** Calls at once. */
   readonly concurrency: number;
+  /** Times that a stream of requests sends those of `data`. */
+  readonly messages: number;
   /** Percent of the calls. */
   readonly maxFailures: number;
   readonly seed?: number;
@@ -23,6 +25,7 @@ export interface LoadFlags extends MethodFlags {
 
 const MOST_CALLS_PER_SECOND = 5_000;
 const MOST_AT_ONCE = 1_000;
+const MOST_MESSAGES = 100_000;
 const LONGEST_MS = 3_600_000;
 
 export function loadCommand(io: CommandIo): Command {
@@ -38,6 +41,7 @@ export function loadCommand(io: CommandIo): Command {
         "graylane load payments shop.v1.Payments/Charge --rate 200 --duration 1m -l 'x-user-id=u-{1..1000}'",
         'by a thousand callers; quote the braces, or the shell expands them',
       ],
+      ['graylane load payments shop.v1.Payments/Upload --messages 100', 'streams of a hundred requests each'],
       [
         "graylane load payments shop.v1.Payments/Charge -l 'x-gray={canary:10%}' --json",
         'a tenth of the calls bears a label, the others do not',
@@ -46,8 +50,8 @@ export function loadCommand(io: CommandIo): Command {
   });
   return withCallFlags(command)
     .argument('<service>', 'name in Consul')
-    .argument('<method>', 'package.Service/Method, one that takes one request', parseMethodName)
-    .option('-d, --data <json>', 'the request as JSON; - is standard input; default: {}')
+    .argument('<method>', 'package.Service/Method', parseMethodName)
+    .option('-d, --data <json>', 'the request as JSON, a list of them for a stream; - is standard input; default: {}')
     .option(
       '-l, --label <key=value>',
       'metadata; u-{1..1000}: one of them; {a,b}: either; {a:10%,b:5%}: so many calls; may be given several times',
@@ -62,11 +66,13 @@ export function loadCommand(io: CommandIo): Command {
       parseWhole,
       64,
     )
+    .option('--messages <number>', 'how many times a stream of requests sends --data', parseWhole, 1)
     .option('--max-failures <percent>', 'of the calls that may fail before it ends with 1', parsePercent, 0)
     .option('--seed <n>', 'seeds the choice of labels; default: chance', parseWhole)
     .action(async (service: string, method: string, flags: LoadFlags) => {
       atMost('--rate', flags.rate, MOST_CALLS_PER_SECOND);
       atMost('--concurrency', flags.concurrency, MOST_AT_ONCE);
+      atMost('--messages', flags.messages, MOST_MESSAGES);
       atMost('--duration', flags.duration / 1000, LONGEST_MS / 1000);
       const { loadMethod } = await import('./load-method.js');
       await loadMethod(service, method, flags, io);

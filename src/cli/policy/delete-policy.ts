@@ -2,7 +2,7 @@ import { documentText } from '../../policy/store/policy-store';
 import { CommandError } from '../command-error';
 import { readAll, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { type ApplySettings, applyText } from './apply-file';
+import { type ApplySettings, applyText } from './apply-files';
 
 /** `policy delete`: ends with 1 when there is none. */
 export async function deletePolicy(service: string, settings: ApplySettings, io: CommandIo): Promise<void> {

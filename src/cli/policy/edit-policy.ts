@@ -11,7 +11,7 @@ import { readAll, type StoreSession, withStore } from '../consul/store-session';
 import { firstPolicyOf } from '../init/first-policy';
 import { describeInFile, readPolicyFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
-import { type ApplySettings, applyText } from './apply-file';
+import { type ApplySettings, applyText } from './apply-files';
 
 interface Found {
   readonly text: string;

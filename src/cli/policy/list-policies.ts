@@ -7,6 +7,7 @@ import { parseTimestamp } from '../../policy/timestamp';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { nameOf, type StoreSession, withStore } from '../consul/store-session';
+import { inSlices } from '../in-slices';
 import type { CommandIo } from '../io';
 
 interface Listed {
@@ -24,8 +25,6 @@ interface Listed {
   /** Until when an override is in force, RFC 3339. */
   readonly overrideUntil: string | null;
 }
-
-const AT_ONCE = 8;
 
 /** `policy list`. */
 export async function listPolicies(flags: ConsulFlags & { readonly json?: boolean }, io: CommandIo): Promise<void> {
@@ -57,13 +56,7 @@ export async function listPolicies(flags: ConsulFlags & { readonly json?: boolea
 
 async function listOne({ store }: StoreSession, datacenter: string | undefined): Promise<readonly Listed[]> {
   const services = await store.services(datacenter);
-  const listed: Listed[] = [];
-  for (let at = 0; at < services.length; at += AT_ONCE) {
-    const slice = services.slice(at, at + AT_ONCE);
-    const stored = await Promise.all(slice.map((service) => store.read(service, datacenter)));
-    listed.push(...stored.flatMap(describe));
-  }
-  return listed;
+  return (await inSlices(services, (service) => store.read(service, datacenter))).flatMap(describe);
 }
 
 function describe({ service, datacenter, policy, history }: StoredPolicy): readonly Listed[] {

@@ -10,7 +10,7 @@ import type { CommandIo } from '../io';
 import { harmsOf, type PlannedChange, planChange } from './planned-change';
 import { describeStep, entryBefore, orderArguments } from './rollback-target';
 import { changeAsData, showChange } from './show-change';
-import { writeChanges } from './write-change';
+import { writeServices } from './write-change';
 
 interface RollbackSettings extends ConsulFlags {
   readonly json: boolean;
@@ -60,7 +60,9 @@ export async function rollBack(
     }
     const message = settings.message ?? `back to ${revision ?? [...new Set(numbers)].join(', ')}`;
     const again = `run graylane policy log ${service}, then roll back again`;
-    await writeChanges(changes, failures, { kind: 'rollback', message, again }, session, io, settings.json);
+    const told = { kind: 'rollback' as const, message, again };
+    const shape = { isSeveral: false, json: settings.json };
+    await writeServices([{ service, changes, failures, told }], shape, session, io);
   });
 }
 

@@ -41,6 +41,7 @@ export function textPatch({ stored, text }: PlannedChange): readonly string[] {
 export function changeAsData(change: PlannedChange): Record<string, unknown> {
   const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
   return {
+    service: stored.service,
     datacenter: nameOf(stored.datacenter),
     from: before?.revision ?? null,
     to: after.revision,

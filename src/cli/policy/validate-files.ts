@@ -9,23 +9,26 @@ import { unassignedOf } from '../../snapshot/unassigned';
 import { type ConsulConnection, connectConsul } from '../consul/consul-connection';
 import { readRegistryView } from '../consul/registry-view';
 import { nameOf } from '../consul/store-session';
-import { describeInFile, type PolicyFile, readPolicyFile } from '../input/policy-file';
+import { inSlices } from '../in-slices';
+import { describeInFile, type PolicyFile } from '../input/policy-file';
+import { readPolicyFiles } from '../input/policy-files';
 import type { CommandIo } from '../io';
 import type { ValidateFlags } from './commands/validate';
 
 /** `policy validate`. */
 export async function validateFiles(files: readonly string[], flags: ValidateFlags, io: CommandIo): Promise<void> {
-  const read = await Promise.all(files.map((file) => readPolicyFile(file, flags.service)));
+  const read = await readPolicyFiles(files, flags.service);
   const judged = flags.consul === undefined ? read : await withInstances(read, flags, io);
   if (judged.some(({ problems }) => problems.length > 0)) io.exitCode = 1;
   if (flags.json === true) {
     io.json(judged.map(({ document, positions: _, ...rest }) => ({ ...rest, valid: document !== undefined })));
     return;
   }
-  for (const { file, problems, warnings } of judged) {
+  for (const { file, service, problems, warnings } of judged) {
     for (const problem of problems) io.line(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
     for (const warning of warnings) io.line(`${io.colors.yellow('warning')} ${describeInFile(file, warning)}`);
-    if (problems.length === 0) io.line(`${io.colors.green('ok')} ${file}`);
+    const isOneOfSeveral = judged.filter((each) => each.file === file).length > 1;
+    if (problems.length === 0) io.line(`${io.colors.green('ok')} ${file}${isOneOfSeveral ? ` (${service})` : ''}`);
   }
 }
 
@@ -44,15 +47,13 @@ async function withInstances(
   );
   try {
     const datacenters = await connection.datacenters();
-    return await Promise.all(
-      files.map(async (file) => {
-        if (file.document === undefined) return file;
-        const found = await judgeFile(file, file.document, datacenters, connection);
-        const problems = [...file.problems, ...found.problems];
-        const document = problems.length === 0 ? file.document : undefined;
-        return { ...file, document, problems, warnings: [...file.warnings, ...found.warnings] };
-      }),
-    );
+    return await inSlices(files, async (file) => {
+      if (file.document === undefined) return file;
+      const found = await judgeFile(file, file.document, datacenters, connection);
+      const problems = [...file.problems, ...found.problems];
+      const document = problems.length === 0 ? file.document : undefined;
+      return { ...file, document, problems, warnings: [...file.warnings, ...found.warnings] };
+    });
   } finally {
     connection.close();
   }

@@ -12,74 +12,106 @@ export interface ChangeTold {
   readonly again: string;
 }
 
+/** What is to be written of one service. */
+interface ServiceWrite {
+  readonly service: string;
+  readonly changes: readonly PlannedChange[];
+  /** Datacenters that cannot be written to. */
+  readonly failures: readonly { readonly datacenter: string | undefined; readonly failure: string }[];
+  readonly told: ChangeTold;
+}
+
 /** Waits for what comes of it where everything was written; what it gives is shown beside the results under `--json`. */
-export type AfterWriting = (datacenters: readonly (string | undefined)[]) => Promise<object>;
+export type AfterWriting = (service: string, datacenters: readonly (string | undefined)[]) => Promise<object>;
 
 interface Written {
+  readonly service: string;
   readonly datacenter: string;
   readonly outcome: 'written' | 'unchanged' | 'lost' | 'refused' | 'unknown' | 'failed';
   readonly entry?: HistoryEntry;
   readonly reason?: string;
 }
 
-/** Writes planned changes one datacenter after the other, and says which took it. Sets exit code 1 if any did not. */
-export async function writeChanges(
-  changes: readonly PlannedChange[],
-  failures: readonly { readonly datacenter: string | undefined; readonly failure: string }[],
-  told: ChangeTold,
+/**
+ * Writes planned changes one service and one datacenter after the other, each in a transaction of its own, and says which took it.
+ * Sets exit code 1 if any did not.
+ */
+export async function writeServices(
+  writes: readonly ServiceWrite[],
+  { isSeveral, json }: { readonly isSeveral: boolean; readonly json: boolean },
   session: StoreSession,
   io: CommandIo,
-  json: boolean,
   afterwards?: AfterWriting,
 ): Promise<void> {
+  const shown: Record<string, unknown>[] = [];
+  const counts = new Map<Written['outcome'], number>();
+  const followed: (() => Promise<object | undefined>)[] = [];
+  for (const write of writes) {
+    const results = await writeService(write, session);
+    for (const result of results) {
+      const { outcome } = result;
+      counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+      if (!isSeveral || outcome !== 'unchanged') tell(result, write.told, isSeveral, io, json);
+      shown.push({ ...asData(result), ...planOf(result, write.changes) });
+    }
+    const isDone = results.every(({ outcome }) => outcome === 'written' || outcome === 'unchanged');
+    if (!isDone) io.exitCode = 1;
+    const isWaitedFor = isDone && (!isSeveral || results.some(({ outcome }) => outcome === 'written'));
+    const datacenters = write.changes.map(({ stored }) => stored.datacenter);
+    followed.push(async () => (isWaitedFor ? afterwards?.(write.service, datacenters) : undefined));
+  }
+  if (isSeveral && !json) {
+    const parts = [...counts].map(([outcome, count]) => `${count} ${outcome}`);
+    io.line(`${writes.length === 1 ? '1 service' : `${writes.length} services`}: ${parts.join(', ')}`);
+  }
+  const fleets: (object | null)[] = [];
+  for (const wait of followed) fleets.push((await wait()) ?? null);
+  if (!json) return;
+  io.json(afterwards === undefined ? shown : { results: shown, fleet: isSeveral ? fleets : fleets[0] });
+}
+
+async function writeService(
+  { service, changes, failures, told }: ServiceWrite,
+  session: StoreSession,
+): Promise<readonly Written[]> {
   const results: Written[] = [];
   for (const change of changes) {
     const datacenter = nameOf(change.stored.datacenter);
     if (isUnchanged(change)) {
-      results.push({ datacenter, outcome: 'unchanged' });
+      results.push({ service, datacenter, outcome: 'unchanged' });
       continue;
     }
     const { kind, message } = told;
     const { stored: before, text } = change;
-    const outcome = await session.store.write({
-      before,
-      text,
-      kind,
-      author: await session.author(),
-      message,
-      time: new Date(),
-    });
-    results.push(resultOf(datacenter, outcome));
+    const author = await session.author();
+    const outcome = await session.store.write({ before, text, kind, author, message, time: new Date() });
+    results.push({ service, datacenter, ...resultOf(outcome) });
   }
   for (const { datacenter, failure } of failures) {
-    results.push({ datacenter: nameOf(datacenter), outcome: 'failed', reason: failure });
+    results.push({ service, datacenter: nameOf(datacenter), outcome: 'failed', reason: failure });
   }
-  const isDone = results.every(({ outcome }) => outcome === 'written' || outcome === 'unchanged');
-  if (!isDone) io.exitCode = 1;
-  for (const result of results) tell(result, told, io, json);
-  const fleet = isDone ? await afterwards?.(changes.map(({ stored }) => stored.datacenter)) : undefined;
-  if (!json) return;
-  const shown = results.map((result) => ({ ...asData(result), ...planOf(result, changes) }));
-  io.json(afterwards === undefined ? shown : { results: shown, fleet: fleet ?? null });
+  return results;
 }
 
-function resultOf(datacenter: string, outcome: WriteOutcome): Written {
+function resultOf(outcome: WriteOutcome): Pick<Written, 'outcome' | 'entry' | 'reason'> {
   switch (outcome.kind) {
     case 'written':
-      return { datacenter, outcome: 'written', entry: outcome.entry };
+      return { outcome: 'written', entry: outcome.entry };
     case 'lost': {
       const winner = outcome.now.history.at(-1)?.entry;
-      return { datacenter, outcome: 'lost', ...(winner === undefined ? {} : { entry: winner }) };
+      return { outcome: 'lost', ...(winner === undefined ? {} : { entry: winner }) };
     }
     case 'refused':
     case 'unknown':
-      return { datacenter, outcome: outcome.kind, reason: outcome.reason };
+      return { outcome: outcome.kind, reason: outcome.reason };
   }
 }
 
 /** One line a datacenter: what was done on standard output, what was not on standard error. */
-function tell({ datacenter, outcome, entry, reason }: Written, told: ChangeTold, io: CommandIo, json: boolean): void {
+function tell(written: Written, told: ChangeTold, isSeveral: boolean, io: CommandIo, json: boolean): void {
+  const { outcome, entry, reason } = written;
   const { colors } = io;
+  const datacenter = isSeveral ? `${written.service} in ${written.datacenter}` : written.datacenter;
   switch (outcome) {
     case 'written':
       if (!json)
@@ -107,12 +139,13 @@ function tell({ datacenter, outcome, entry, reason }: Written, told: ChangeTold,
   }
 }
 
-function asData({ datacenter, outcome, entry, reason }: Written): Record<string, unknown> {
+function asData({ service, datacenter, outcome, entry, reason }: Written): Record<string, unknown> {
   const named =
     entry === undefined
       ? {}
       : { number: entry.number, revision: entry.revision, author: entry.author, time: entry.time };
   return {
+    service,
     datacenter,
     outcome,
     ...(outcome === 'lost' ? { winner: named } : named),

@@ -79,7 +79,7 @@ function printing({ json }: RunFlags, io: CommandIo): ControllerWatch {
       for (const each of transitions) {
         // What was there before this controller looked is in the history.
         if (from === undefined || each.number <= from) continue;
-        if (json === true) io.line(JSON.stringify({ service, rollout: progress.id, ...each }));
+        if (json === true) io.jsonLine({ service, rollout: progress.id, ...each });
         else io.line(describe(service, each, progress.document.steps.length, io));
       }
     },

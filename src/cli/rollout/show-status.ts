@@ -59,7 +59,7 @@ async function watch(
       const isNew = stamps.get(record.service) !== `${record.stamp} ${holder}`;
       stamps.set(record.service, `${record.stamp} ${holder}`);
       if (isLive) for (const line of viewRollout(record, holder, io.colors, Date.now(), room)) io.line(line);
-      else if (isNew && flags.json === true) io.line(JSON.stringify(recordAsData(record, holder)));
+      else if (isNew && flags.json === true) io.jsonLine(recordAsData(record, holder));
       else if (isNew) io.line(`${new Date().toISOString()} ${record.service} ${describePlace(record.progress)}`);
     }
     if (isLive && problem !== undefined) io.line(io.colors.yellow(problem));

@@ -23,7 +23,7 @@ interface Change {
 export async function watchChanges(service: string, flags: WatchFlags, io: CommandIo): Promise<void> {
   const print = (change: Change): void => {
     const at = new Date().toISOString();
-    if (flags.json === true) io.line(JSON.stringify({ at, service, ...change }));
+    if (flags.json === true) io.jsonLine({ at, service, ...change });
     else io.line(describe(at, change, io));
   };
   let former: Snapshot | undefined;

@@ -6,7 +6,7 @@ import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command-error';
 import { nameOf, readAll, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { type ApplySettings, applyText } from '../policy/apply-file';
+import { type ApplySettings, applyText } from '../policy/apply-files';
 import { setShare } from './set-share';
 
 export interface WeightWish {

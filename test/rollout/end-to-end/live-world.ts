@@ -96,6 +96,7 @@ export function liveWorld(services: readonly string[]): LiveWorld {
     run: world.run,
     runJson: world.runJson,
     file: world.file,
+    folder: world.folder,
     kv: world.kv,
     get prometheusUrl() {
       return prometheus?.url ?? '';

@@ -6,7 +6,7 @@ import { checkSources, withFleetSources } from '../../fleet/fleet';
 import type { FleetSources } from '../../fleet/report';
 import type { WaitSettings } from '../../fleet/wait';
 import { parseDuration, parsePositive } from '../../parse-flag';
-import type { ApplySettings } from '../apply-file';
+import type { ApplySettings } from '../apply-files';
 
 /** What {@link withApplyFlags} adds to a command's options. */
 export interface ApplyFlags extends ConsulFlags, FleetSources {
@@ -20,8 +20,16 @@ export interface ApplyFlags extends ConsulFlags, FleetSources {
   readonly ifRevision?: string;
 }
 
-/** For every command that writes a policy: the same checks, and the same options that overrule them. */
+/** For every command that writes one policy: the same checks, and the same options that overrule them. */
 export function withApplyFlags(command: Command): Command {
+  return withWriteFlags(command).option(
+    '--if-revision <revision>',
+    'only if this revision is in force: what a review was made against',
+  );
+}
+
+/** The same for one that writes as many as there are. */
+export function withWriteFlags(command: Command): Command {
   const consul = withConsul(command, 'datacenters to write to, with commas, or all; default: the one of the agent');
   return withFleetSources(
     consul.option('--wait <duration>', 'until all follow, such as 30s; needs --prometheus or --url', parseDuration),
@@ -35,8 +43,7 @@ export function withApplyFlags(command: Command): Command {
       parsePositive,
       MAX_LOAD_FACTOR,
     )
-    .option('--force', 'write it even if calls would fail, or the instances of a subset cannot carry its share')
-    .option('--if-revision <revision>', 'only if this revision is in force: what a review was made against');
+    .option('--force', 'write it even if calls would fail, or the instances of a subset cannot carry its share');
 }
 
 /** Everything that is wrong with the options is refused before anything is read or written. Throws a CommandError. */

@@ -19,11 +19,11 @@ export function policyValidateCommand(io: CommandIo): Command {
       'warnings alone do not make it fail.',
     examples: [
       ['graylane policy validate payments.yaml', 'one file'],
-      ['graylane policy validate policies/*.yaml --json', 'all of a repository, for a CI job'],
+      ['graylane policy validate policies/ --json', 'all of a folder, for a CI job'],
       ['graylane policy validate payments.yaml --consul --dc all', 'also warns of subsets that have no instances'],
     ],
   })
-    .argument('<file...>', 'YAML or JSON; - is standard input')
+    .argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input')
     .option('--service <name>', 'the service that the files must be for; default: the one that each names')
     .option('--consul [address]', 'look in Consul, too; default address: CONSUL_HTTP_ADDR')
     .option('--token-file <file>', 'file with the ACL token; default: CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN')
