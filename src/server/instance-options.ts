@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../discovery/consul/options';
 import { GraylaneError } from '../errors';
 import { isRecord } from '../internal/is-record';
@@ -36,6 +37,12 @@ export interface InstanceOptions extends DrainOptions {
   readonly deregisterCriticalAfterMs?: number | false;
   /** How often it is looked whether the agent still knows the instance: 500..600,000 ms. Default 5,000. */
   readonly verifyEveryMs?: number;
+  /**
+   * Where processes that register the same `id` at the same agent, such as workers that share a port, see each other: the last to
+   * stop takes the instance out of Consul. `false`: whoever stops first does. Default: `$XDG_STATE_HOME/graylane`, else a folder
+   * of the user's own among the temporary ones.
+   */
+  readonly stateDirectory?: string | false;
   /** How to reach the agent of this machine. Of several addresses only the first: an instance belongs to one agent. */
   readonly consul?: ConsulOptions;
   /** Default: warnings and errors to standard error. */
@@ -55,6 +62,8 @@ export interface ParsedInstance {
   readonly enableTagOverride: boolean;
   readonly deregisterCriticalAfterMs: number | undefined;
   readonly verifyEveryMs: number;
+  /** Undefined: the default; false: other processes are not looked for. */
+  readonly stateDirectory: string | false | undefined;
   readonly consul: ParsedConsulOptions;
   readonly drain: ParsedDrain;
 }
@@ -71,6 +80,7 @@ const KEYS: Readonly<Record<keyof InstanceOptions, true>> = {
   enableTagOverride: true,
   deregisterCriticalAfterMs: true,
   verifyEveryMs: true,
+  stateDirectory: true,
   consul: true,
   logger: true,
   server: true,
@@ -121,12 +131,21 @@ export function parseInstanceOptions(
         ? undefined
         : read.number('deregisterCriticalAfterMs', { low: 60_000, high: 2 ** 31, fallback: 600_000 }),
     verifyEveryMs: read.number('verifyEveryMs', { low: 500, high: 600_000, fallback: 5_000 }) ?? 5_000,
+    stateDirectory: readDirectory(read, given.stateDirectory, env['XDG_STATE_HOME']),
     drain: parseDrainOptions(read),
   };
   const consul = read.collect(() => parseConsulOptions(given.consul ?? {}, env));
   read.throwProblems();
   if (consul === undefined) throw new GraylaneError('INVALID_OPTION', 'consul: not usable');
   return { ...instance, consul: { ...consul, addresses: consul.addresses.slice(0, 1) } };
+}
+
+function readDirectory(read: OptionReader, given: unknown, home: string | undefined): string | false | undefined {
+  if (given === false) return false;
+  if (given === undefined) return home === undefined || home === '' ? undefined : join(home, 'graylane');
+  if (typeof given === 'string' && given !== '' && !given.includes('\0')) return given;
+  read.problem('stateDirectory', JSON.stringify(given)?.slice(0, 80) ?? typeof given, 'a path, or false');
+  return undefined;
 }
 
 function readMeta(read: OptionReader): Readonly<Record<string, string>> {

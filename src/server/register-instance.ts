@@ -3,6 +3,7 @@ import { systemClock } from '../internal/clock';
 import { consoleLogger, safeLogger } from '../internal/logger';
 import { systemRandom } from '../internal/random';
 import { AgentRegistry } from './agent-registry';
+import { instanceMembers } from './instance-members';
 import { type InstanceOptions, parseInstanceOptions } from './instance-options';
 import { InstanceRegistration } from './instance-registration';
 import type { Registration } from './registration';
@@ -18,6 +19,10 @@ export function registerInstance(options: InstanceOptions): Registration {
     registry: new AgentRegistry(client, instance),
     clock: systemClock,
     random: systemRandom,
+    members:
+      instance.stateDirectory === false
+        ? undefined
+        : instanceMembers(instance.stateDirectory, instance.id, instance.consul.addresses[0]?.text ?? ''),
     logger: safeLogger(options.logger ?? consoleLogger),
     close: () => client.close(),
   });

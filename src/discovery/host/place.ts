@@ -51,7 +51,7 @@ export function socketName(options: ParsedConsulOptions, token: string, version:
   const { addresses, tenancy, tls, httpAuth } = options;
   const parts = [
     [PROTOCOL, version, process.versions.node.split('.')[0]],
-    host(),
+    hostIdentity(),
     addresses.map(({ text }) => text),
     tenancy,
     [token, httpAuth?.() ?? ''],
@@ -70,7 +70,7 @@ function material(source: TlsSource | undefined): unknown {
  * The machine as it runs, and the network that `127.0.0.1` means: a state directory may be shared over a network, or between
  * containers each of which has an agent of its own at that address.
  */
-function host(): readonly string[] {
+export function hostIdentity(): readonly string[] {
   return [first(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8'), hostname), first(network, () => '')];
 }
 
