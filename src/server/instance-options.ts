@@ -5,6 +5,7 @@ import { GraylaneError } from '../errors';
 import { isRecord } from '../internal/is-record';
 import type { Logger } from '../internal/logger';
 import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
+import { type FoundAddress, findAddress } from './instance-address';
 import type { CheckKind, InstanceCheck, ParsedCheck } from './instance-check';
 import { OptionReader } from './option-reader';
 
@@ -14,7 +15,10 @@ export interface InstanceOptions extends DrainOptions {
   readonly name: string;
   /** 1..65535: the one that the server was bound to. */
   readonly port: number;
-  /** Where clients reach it. Default: the address of the Consul node. */
+  /**
+   * Where clients reach it. Default: `GRAYLANE_ADDRESS`, else `NOMAD_HOST_IP_<label>` of the label whose `NOMAD_HOST_PORT_<label>`
+   * is this port, else `POD_IP`, else the address of the Consul node, which is told where this looks like a container.
+   */
   readonly address?: string;
   /**
    * Unique at the Consul agent, and the same after a restart, so that the successor replaces its predecessor. Default:
@@ -91,6 +95,8 @@ const KEYS: Readonly<Record<keyof InstanceOptions, true>> = {
 const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 const CHECKS: readonly CheckKind[] = ['grpc', 'ttl', 'none'];
 
+const ADDRESS = /^[^\s/\p{Cc}]{1,255}$/u;
+
 const MOST_META_KEYS = 64;
 const STARTED_AT = 'started-at';
 
@@ -106,9 +112,9 @@ export function parseInstanceOptions(
   const given: Partial<InstanceOptions> = isRecord(options) ? options : {};
   const name = read.text('name', SERVICE, 'a service name of letters, digits, "-", "_" and "."') ?? 'x';
   const port = read.number('port', { low: 1, high: 65_535, isInteger: true }) ?? 1;
-  const address = read.optional('address', () =>
-    read.text('address', /^[^\s/\p{Cc}]{1,255}$/u, 'a host name or IP address'),
-  );
+  const address =
+    read.optional('address', () => read.text('address', ADDRESS, 'a host name or IP address')) ??
+    checkedAddress(read, findAddress(port, env));
   const id = read.optional('id', () => read.text('id', /^[^\s/?#\p{Cc}]{1,255}$/u, 'text without spaces and slashes'));
   const after = given.deregisterCriticalAfterMs ?? 600_000;
   const instance = {
@@ -138,6 +144,12 @@ export function parseInstanceOptions(
   read.throwProblems();
   if (consul === undefined) throw new GraylaneError('INVALID_OPTION', 'consul: not usable');
   return { ...instance, consul: { ...consul, addresses: consul.addresses.slice(0, 1) } };
+}
+
+function checkedAddress(read: OptionReader, found: FoundAddress | undefined): string | undefined {
+  if (found === undefined || ADDRESS.test(found.address)) return found?.address;
+  read.problem(`address (${found.from})`, JSON.stringify(found.address.slice(0, 80)), 'a host name or IP address');
+  return undefined;
 }
 
 function readDirectory(read: OptionReader, given: unknown, home: string | undefined): string | false | undefined {

@@ -4,12 +4,12 @@ import type { HostAsk } from './ask';
 /** Holds all of a {@link ConsulAnswer} but its body, which follows as it is. */
 export const ANSWER_HEADER = 'x-graylane-answer';
 /** Longer than any question; a filter expression may be long. */
-export const ASK_LIMIT_BYTES = 256 * 1024;
-export const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
+export const ASK_LIMIT_BYTES: number = 256 * 1024;
+export const BODY_LIMIT_BYTES: number = 32 * 1024 * 1024;
 /** A header field holds it. */
 const REASON_LIMIT = 4_096;
 /** So that an answer of a few megabytes passes without waiting for the other side. */
-export const WINDOW_BYTES = 16 * 1024 * 1024;
+export const WINDOW_BYTES: number = 16 * 1024 * 1024;
 /** Megabytes: Node's default of 10 refuses new streams while a large answer waits to be read. */
 export const SESSION_MEMORY_MB = 256;
 

@@ -46,6 +46,11 @@ export interface Worker {
   kill(): Promise<void>;
 }
 
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 const FIXTURE = join(__dirname, 'fixtures', 'worker-process.ts');
 
 export function startWorker(settings: WorkerSettings): Worker {
@@ -54,9 +59,8 @@ export function startWorker(settings: WorkerSettings): Worker {
     env: { ...env, WORKER: JSON.stringify(settings) },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const killNow = (): void => void child.kill('SIGKILL');
-  process.once('exit', killNow);
-  const gone = once(child, 'exit').then(() => process.off('exit', killNow));
+  running.add(child);
+  const gone = once(child, 'exit').then(() => running.delete(child));
   const seen = new Map<string, number>();
   const warnings: string[] = [];
   const roles = new Map<string, string>();
