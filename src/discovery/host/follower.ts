@@ -16,11 +16,11 @@ export interface Follower {
   close(): void;
 }
 
-/** A connection that is taken but not answered: the process behind it is stopped, or does not get to it. */
-const GREETING_LIMIT_MS = 2_000;
-/** Looked at so often; three in a row without an answer are the end. */
-const PING_MS = 1_500;
-const PINGS_UNANSWERED = 3;
+/** A connection that is taken but not answered: the process behind it is stopped. One that is only busy is waited for. */
+const GREETING_LIMIT_MS = 10_000;
+/** Looked at so often; so many in a row without an answer are the end. */
+const PING_MS = 2_500;
+const PINGS_UNANSWERED = 4;
 /** Beyond what the holder itself gives a request. */
 const GRACE_MS = 20_000;
 const CLOSED: ConsulAnswer = { kind: 'failure', status: undefined, reason: 'closed' };

@@ -38,7 +38,9 @@ export interface GroupDeps {
 
 const ROUNDS = 6;
 /** Those that were left by their holder do not all look at once. */
-const SPREAD_MS = 60;
+const SPREAD_MS = 150;
+/** On a machine that is busy it may take longer to agree: a question is not held up for that. */
+const SETTLE_LIMIT_MS = 3_000;
 /** So many standings lost in a minute: something is wrong with sharing, and this process looks after itself for a while. */
 const LOSSES_A_MINUTE = 10;
 const ALONE_MS = 60_000;
@@ -74,7 +76,7 @@ class SocketGroup implements HostGroup {
 
   async get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer | undefined> {
     while (!this.#isClosed && signal?.aborted !== true) {
-      const standing = this.#standing ?? (await this.#settle());
+      const standing = this.#standing ?? (await this.#settleSoon());
       if (standing.kind === 'alone') return undefined;
       const reader = standing.kind === 'holder' ? standing.coalescer : standing.follower;
       const answer = await reader.get(ask, signal);
@@ -92,6 +94,16 @@ class SocketGroup implements HostGroup {
     this.#back?.cancel();
     leave(this.#standing);
     this.#standing = undefined;
+  }
+
+  #settleSoon(): Promise<Standing> {
+    return new Promise((resolve) => {
+      const late = this.#deps.clock.setTimer(SETTLE_LIMIT_MS, () => resolve({ kind: 'alone' }));
+      void this.#settle().then((standing) => {
+        late.cancel();
+        resolve(standing);
+      });
+    });
   }
 
   #settle(): Promise<Standing> {
@@ -130,7 +142,7 @@ class SocketGroup implements HostGroup {
       const holder = await openHolder(
         this.#path,
         async () => {
-          successor = round === 1 ? await this.#follow() : undefined;
+          successor = await this.#follow();
           return successor !== undefined;
         },
         { coalescer, clock, ousted: () => this.#lose(coalescer) },

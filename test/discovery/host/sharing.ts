@@ -76,7 +76,7 @@ async function play(scene: SharingScene, later: (close: () => unknown) => void):
       startWorker({ ...settings, callsPerSecond: scene.callsPerSecond }),
     );
     workers.push(...wave);
-    await expect.poll(() => wave.filter(({ isReady }) => !isReady).length, { timeout: 60_000 }).toBe(0);
+    await expect.poll(() => wave.filter(({ isReady }) => !isReady).length, { timeout: 120_000 }).toBe(0);
   }
   await expect.poll(() => holders(workers).length, { timeout: 10_000 }).toBe(1);
   const asked = services.length * 3;
