@@ -73,6 +73,12 @@ export interface GraylaneOptions {
    * Default: `$XDG_STATE_HOME/graylane` where that variable is set, else nowhere. Holds no token; files have mode 0600.
    */
   readonly stateDirectory?: string | false;
+  /**
+   * Ask Consul once for all processes of this host that use the same `stateDirectory`, agents, token and trust: one of them
+   * asks, the others get its answers over a Unix socket there, and take over when it ends. Default: true where there is a
+   * state directory. `false`: each process asks for itself.
+   */
+  readonly shareWatches?: boolean;
   /** How long a call may wait for a connection before other endpoints and tiers serve it. 1..60000 ms, default 2000. */
   readonly connectTimeoutMs?: number;
   /**
@@ -119,6 +125,7 @@ export interface ParsedOptions {
   readonly reportFigures: boolean;
   readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;
+  readonly shareWatches: boolean;
   readonly connectTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly authorityMetaKey: string | undefined;
@@ -145,6 +152,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'reportFigures',
   'grpc',
   'stateDirectory',
+  'shareWatches',
   'connectTimeoutMs',
   'authority',
   'closeTimeoutMs',
@@ -193,6 +201,7 @@ export function parseOptions(
     reportFigures: flag(problems, 'reportFigures', options.reportFigures),
     grpc: options.grpc,
     stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
+    shareWatches: options.shareWatches === undefined ? true : flag(problems, 'shareWatches', options.shareWatches),
     connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),
     closeTimeoutMs: milliseconds(problems, 'closeTimeoutMs', options.closeTimeoutMs, 0, 600_000, 10_000),
     authorityMetaKey: authorityMetaKey(problems, options.authority),

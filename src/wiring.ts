@@ -5,6 +5,7 @@ import { type ConsulClient, createConsulClient } from './discovery/consul/client
 import { parseConsulOptions } from './discovery/consul/options';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';
+import { createSharedClient } from './discovery/host/shared-client';
 import type { Source } from './discovery/source';
 import { createStateStore, type StateStore } from './discovery/state-store';
 import { createStaticSource, type StaticSource } from './discovery/static';
@@ -19,6 +20,7 @@ import { compileChain } from './policy/chain/compile';
 import { compilePolicy, emptyPlan } from './policy/compile';
 import type { PolicyDocument } from './policy/document';
 import type { Plan, PolicyOrigin } from './policy/plan';
+import { SDK_VERSION } from './policy/sdk-version';
 import type { PolicySource } from './policy/source';
 import { createChainPolicySource } from './policy/sources/chain';
 import { createDocumentOrChainSource } from './policy/sources/document-or-chain';
@@ -256,7 +258,12 @@ export class Wiring {
     const key = authority ?? '';
     let client = this.#clients.get(key);
     if (client === undefined) {
-      client = createConsulClient(parseConsulOptions(this.#options.consul, this.#deps.env, authority), this.#deps);
+      const asked = parseConsulOptions(this.#options.consul, this.#deps.env, authority);
+      const { stateDirectory, shareWatches } = this.#options;
+      client =
+        stateDirectory === undefined || !shareWatches
+          ? createConsulClient(asked, this.#deps)
+          : createSharedClient(asked, stateDirectory, { ...this.#deps, version: SDK_VERSION });
       this.#clients.set(key, client);
     }
     return client;

@@ -1,9 +1,11 @@
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../discovery/consul/options';
 import { GraylaneError } from '../errors';
 import { isRecord } from '../internal/is-record';
 import type { Logger } from '../internal/logger';
 import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
+import { type FoundAddress, findAddress } from './instance-address';
 import type { CheckKind, InstanceCheck, ParsedCheck } from './instance-check';
 import { OptionReader } from './option-reader';
 
@@ -13,7 +15,10 @@ export interface InstanceOptions extends DrainOptions {
   readonly name: string;
   /** 1..65535: the one that the server was bound to. */
   readonly port: number;
-  /** Where clients reach it. Default: the address of the Consul node. */
+  /**
+   * Where clients reach it. Default: `GRAYLANE_ADDRESS`, else `NOMAD_HOST_IP_<label>` of the label whose `NOMAD_HOST_PORT_<label>`
+   * is this port, else `POD_IP`, else the address of the Consul node, which is told where this looks like a container.
+   */
   readonly address?: string;
   /**
    * Unique at the Consul agent, and the same after a restart, so that the successor replaces its predecessor. Default:
@@ -36,6 +41,12 @@ export interface InstanceOptions extends DrainOptions {
   readonly deregisterCriticalAfterMs?: number | false;
   /** How often it is looked whether the agent still knows the instance: 500..600,000 ms. Default 5,000. */
   readonly verifyEveryMs?: number;
+  /**
+   * Where processes that register the same `id` at the same agent, such as workers that share a port, see each other: the last to
+   * stop takes the instance out of Consul. `false`: whoever stops first does. Default: `$XDG_STATE_HOME/graylane`, else a folder
+   * of the user's own among the temporary ones.
+   */
+  readonly stateDirectory?: string | false;
   /** How to reach the agent of this machine. Of several addresses only the first: an instance belongs to one agent. */
   readonly consul?: ConsulOptions;
   /** Default: warnings and errors to standard error. */
@@ -55,6 +66,8 @@ export interface ParsedInstance {
   readonly enableTagOverride: boolean;
   readonly deregisterCriticalAfterMs: number | undefined;
   readonly verifyEveryMs: number;
+  /** Undefined: the default; false: other processes are not looked for. */
+  readonly stateDirectory: string | false | undefined;
   readonly consul: ParsedConsulOptions;
   readonly drain: ParsedDrain;
 }
@@ -71,6 +84,7 @@ const KEYS: Readonly<Record<keyof InstanceOptions, true>> = {
   enableTagOverride: true,
   deregisterCriticalAfterMs: true,
   verifyEveryMs: true,
+  stateDirectory: true,
   consul: true,
   logger: true,
   server: true,
@@ -80,6 +94,8 @@ const KEYS: Readonly<Record<keyof InstanceOptions, true>> = {
 };
 const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 const CHECKS: readonly CheckKind[] = ['grpc', 'ttl', 'none'];
+
+const ADDRESS = /^[^\s/\p{Cc}]{1,255}$/u;
 
 const MOST_META_KEYS = 64;
 const STARTED_AT = 'started-at';
@@ -96,9 +112,9 @@ export function parseInstanceOptions(
   const given: Partial<InstanceOptions> = isRecord(options) ? options : {};
   const name = read.text('name', SERVICE, 'a service name of letters, digits, "-", "_" and "."') ?? 'x';
   const port = read.number('port', { low: 1, high: 65_535, isInteger: true }) ?? 1;
-  const address = read.optional('address', () =>
-    read.text('address', /^[^\s/\p{Cc}]{1,255}$/u, 'a host name or IP address'),
-  );
+  const address =
+    read.optional('address', () => read.text('address', ADDRESS, 'a host name or IP address')) ??
+    checkedAddress(read, findAddress(port, env));
   const id = read.optional('id', () => read.text('id', /^[^\s/?#\p{Cc}]{1,255}$/u, 'text without spaces and slashes'));
   const after = given.deregisterCriticalAfterMs ?? 600_000;
   const instance = {
@@ -121,12 +137,27 @@ export function parseInstanceOptions(
         ? undefined
         : read.number('deregisterCriticalAfterMs', { low: 60_000, high: 2 ** 31, fallback: 600_000 }),
     verifyEveryMs: read.number('verifyEveryMs', { low: 500, high: 600_000, fallback: 5_000 }) ?? 5_000,
+    stateDirectory: readDirectory(read, given.stateDirectory, env['XDG_STATE_HOME']),
     drain: parseDrainOptions(read),
   };
   const consul = read.collect(() => parseConsulOptions(given.consul ?? {}, env));
   read.throwProblems();
   if (consul === undefined) throw new GraylaneError('INVALID_OPTION', 'consul: not usable');
   return { ...instance, consul: { ...consul, addresses: consul.addresses.slice(0, 1) } };
+}
+
+function checkedAddress(read: OptionReader, found: FoundAddress | undefined): string | undefined {
+  if (found === undefined || ADDRESS.test(found.address)) return found?.address;
+  read.problem(`address (${found.from})`, JSON.stringify(found.address.slice(0, 80)), 'a host name or IP address');
+  return undefined;
+}
+
+function readDirectory(read: OptionReader, given: unknown, home: string | undefined): string | false | undefined {
+  if (given === false) return false;
+  if (given === undefined) return home === undefined || home === '' ? undefined : join(home, 'graylane');
+  if (typeof given === 'string' && given !== '' && !given.includes('\0')) return given;
+  read.problem('stateDirectory', JSON.stringify(given)?.slice(0, 80) ?? typeof given, 'a path, or false');
+  return undefined;
 }
 
 function readMeta(read: OptionReader): Readonly<Record<string, string>> {

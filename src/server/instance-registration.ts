@@ -5,6 +5,7 @@ import type { Logger } from '../internal/logger';
 import type { Random } from '../internal/random';
 import type { AgentRegistry } from './agent-registry';
 import { drain } from './drain';
+import type { InstanceMembers } from './instance-members';
 import type { ParsedInstance } from './instance-options';
 import type { Registration, RegistrationState, StopReport } from './registration';
 
@@ -13,6 +14,8 @@ export interface RegistrationDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Undefined: other processes are not looked for. */
+  readonly members: InstanceMembers | undefined;
   /** Nothing more is asked of the agent. */
   readonly close: () => void;
 }
@@ -73,6 +76,7 @@ export class InstanceRegistration implements Registration {
   }
 
   async #keep(): Promise<void> {
+    await this.#deps.members?.join();
     while (this.#stopping === undefined) {
       const reply = this.#state === 'registered' ? await this.#confirm() : await this.#register();
       if (this.#stopping !== undefined) return;
@@ -139,11 +143,16 @@ export class InstanceRegistration implements Registration {
     this.#wake();
     // A registration under way would come after the deregistration.
     await this.#loop;
-    const deregistered = await this.#leave();
+    const others = (await this.#deps.members?.leave()) ?? 0;
+    if (others > 0) {
+      const { logger } = this.#deps;
+      logger.info('the instance stays in Consul: other processes go on as it', { instance: this.id, others });
+    }
+    const deregistered = others === 0 && (await this.#leave());
     const { drained } = await drain(this.#instance.drain, this.#healthServices);
     this.#deps.close();
     this.#become('stopped');
-    return { deregistered, drained };
+    return { deregistered, drained, ...(others === 0 ? {} : { others }) };
   }
 
   async #leave(): Promise<boolean> {

@@ -3,6 +3,8 @@ import { systemClock } from '../internal/clock';
 import { consoleLogger, safeLogger } from '../internal/logger';
 import { systemRandom } from '../internal/random';
 import { AgentRegistry } from './agent-registry';
+import { isInContainer } from './instance-address';
+import { instanceMembers } from './instance-members';
 import { type InstanceOptions, parseInstanceOptions } from './instance-options';
 import { InstanceRegistration } from './instance-registration';
 import type { Registration } from './registration';
@@ -14,11 +16,25 @@ import type { Registration } from './registration';
 export function registerInstance(options: InstanceOptions): Registration {
   const instance = parseInstanceOptions(options);
   const client = createConsulClient(instance.consul, { clock: systemClock });
+  const logger = safeLogger(options.logger ?? consoleLogger);
+  if (instance.address === undefined && isInContainer(process.env)) {
+    logger.warn(
+      'the instance is registered at the address of its Consul node, which in a container is mostly not its own',
+      {
+        instance: instance.id,
+        expected: 'instance.address, or GRAYLANE_ADDRESS, POD_IP',
+      },
+    );
+  }
   return new InstanceRegistration(instance, {
     registry: new AgentRegistry(client, instance),
     clock: systemClock,
     random: systemRandom,
-    logger: safeLogger(options.logger ?? consoleLogger),
+    members:
+      instance.stateDirectory === false
+        ? undefined
+        : instanceMembers(instance.stateDirectory, instance.id, instance.consul.addresses[0]?.text ?? ''),
+    logger,
     close: () => client.close(),
   });
 }

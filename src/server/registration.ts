@@ -8,7 +8,7 @@ export interface Registration {
    */
   registered(options?: { readonly timeoutMs?: number }): Promise<void>;
   /**
-   * Out of Consul, then `settleMs` as before so that clients see it, then NOT_SERVING, then no new calls and up to
+   * Out of Consul (unless other processes of this host go on as the same instance), then `settleMs` as before so that clients see it, then NOT_SERVING, then no new calls and up to
    * `graceMs` for those in flight. Never rejects; idempotent.
    */
   stop(): Promise<StopReport>;
@@ -17,8 +17,13 @@ export interface Registration {
 export type RegistrationState = 'registering' | 'registered' | 'stopping' | 'stopped';
 
 export interface StopReport {
-  /** False: the agent did not take it, and Consul holds the instance until its check is critical for long. */
+  /**
+   * False: other processes go on as this instance (`others`), or the agent did not take it, and Consul holds the instance until
+   * its check is critical for long.
+   */
   readonly deregistered: boolean;
+  /** Processes of this host that go on as this instance: workers that share its port, or its successor. Left out for 0. */
+  readonly others?: number;
   /** False: calls were cut off when the grace was over. */
   readonly drained: boolean;
 }

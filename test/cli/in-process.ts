@@ -25,6 +25,9 @@ export async function runHere(args: readonly string[], env: CommandIo['env']): P
     write: (text) => {
       stdout += text;
     },
+    jsonLine: (value) => {
+      stdout += `${JSON.stringify(value)}\n`;
+    },
     json: (value) => {
       stdout += JSON.stringify(value);
     },

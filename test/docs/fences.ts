@@ -9,6 +9,7 @@ export const pages: readonly string[] = [
   ...readdirSync(join(root, 'docs'))
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+  ...readdirSync(join(root, 'docs', 'deploy')).map((name) => `docs/deploy/${name}`),
 ];
 
 /** Those, and what is read beside the code: decisions, examples, benchmarks. */

@@ -44,6 +44,11 @@ const LEAST_OF_WAIT = 0.9;
 /** A read without an index answers at once, or something is wrong. */
 const PLAIN_TIME_LIMIT_MS = 10_000;
 const INDEXLESS_POLL_MS = 1000;
+/** From so large an answer on, fewer bytes are worth the time that the agent takes to compress it. */
+const COMPRESS_FROM_BYTES = 32 * 1024;
+/** Answers with another index and nothing else new (a check's output, say), before the next are asked for compressed. */
+const NOISE_FROM = 3;
+const NOISE_LIMIT = 8;
 /** However fast a service changes, and whatever a server answers. */
 const READ_BURST = 4;
 const READS_PER_SECOND = 5;
@@ -60,8 +65,11 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   let timer: Timer | undefined;
   /** The longest that the next request may wait for a change. */
   let waitLimitMs = waitMs;
+  let noise = 0;
+  let lastBytes = 0;
 
-  const ask = (): void => {
+  /** `afterMs`: a pause that the client keeps, for all who ask the same. */
+  const ask = (afterMs = 0): void => {
     timer = undefined;
     const { query, ...rest } = spec.request();
     // Different for each request, so that the clients of a service do not come in step.
@@ -74,6 +82,8 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
         // Consul itself adds up to a sixteenth to the wait.
         timeLimitMs: index === undefined ? PLAIN_TIME_LIMIT_MS : Math.ceil((wait * 17) / 16 + PLAIN_TIME_LIMIT_MS),
         signal: abort.signal,
+        ...(noise >= NOISE_FROM && lastBytes >= COMPRESS_FROM_BYTES ? { isCompressed: true } : {}),
+        ...(afterMs > 0 ? { afterMs } : {}),
       })
       .then(async (answer) => {
         if (abort.signal.aborted) return;
@@ -84,7 +94,9 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
 
   const askAfter = (delayMs: number): void => {
     if (delayMs <= 0) ask();
-    else timer = clock.setTimer(delayMs, ask);
+    // Those who wait for the same change wait together, or each would read an answer of its own.
+    else if (client.takesPauses === true && index !== undefined) ask(delayMs);
+    else timer = clock.setTimer(delayMs, () => ask());
   };
 
   /** Milliseconds until the next request. */
@@ -95,11 +107,18 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     if (abort.signal.aborted) return 0;
     if (verdict.kind === 'garbage') return retreat(verdict.reason);
     failures = 0;
+    noise = noiseAfter(verdict, answer.index !== index);
+    lastBytes = answer.body.length;
     if (verdict.kind === 'refused') spec.failed(verdict.reason);
     // The wait is shortened at random; what is to be confirmed should not be looked at too early.
     if (verdict.kind === 'doubted') waitLimitMs = verdict.againInMs / LEAST_OF_WAIT;
     const pauseMs = pace.take();
     return Math.max(pauseMs, verdict.kind === 'again' ? startOver() : follow(answer.index));
+  };
+
+  const noiseAfter = ({ kind }: Verdict, isMoved: boolean): number => {
+    if (!isMoved) return 0;
+    return kind === 'unchanged' ? Math.min(NOISE_LIMIT, noise + 1) : Math.max(0, noise - 2);
   };
 
   const accept = async (answer: ConsulAnswer & { kind: 'answer' }): Promise<Verdict> => {

@@ -5,6 +5,7 @@ import { type Logger, safeLogger, silentLogger } from '../../internal/logger';
 import { connectAgent } from './agent-connection';
 import type { AgentLoad } from './agent-load';
 import { BodyCollector } from './body-collector';
+import { ACCEPT_GZIP, decodedBody } from './compressed-body';
 import { credentialsOf } from './credentials';
 import { countOpenRequests } from './open-requests';
 import type { ParsedConsulOptions } from './options';
@@ -22,6 +23,8 @@ export interface ConsulClient {
   get(request: ConsulRequest): Promise<ConsulAnswer>;
   /** Writes. Status 409 is an answer: so Consul says that a transaction did not hold. Never tried twice. */
   put(request: ConsulRequest & { readonly body: string }): Promise<ConsulAnswer>;
+  /** It waits for a request's `afterMs` itself, for all who ask the same. Default false: whoever asks waits before. */
+  readonly takesPauses?: boolean;
   /** For each address, in the order given. */
   readonly load: readonly AgentLoad[];
   /** Drops all connections; requests under way and later ones fail. Idempotent. */
@@ -39,6 +42,10 @@ export interface ConsulRequest {
   readonly timeLimitMs: number;
   /** Aborting ends the request and its connection. */
   readonly signal?: AbortSignal;
+  /** The answer may come compressed: fewer bytes for some milliseconds of the agent's time. Default false. */
+  readonly isCompressed?: boolean;
+  /** Only where the client {@link ConsulClient.takesPauses}: milliseconds until it is to be asked. Default 0. */
+  readonly afterMs?: number;
 }
 
 export type ConsulAnswer =
@@ -113,7 +120,7 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
           path: request.path,
           params: request.params ?? {},
           query: { ...request.query, ...options.tenancy },
-          headers: credentials.headers,
+          headers: { ...credentials.headers, ...(request.isCompressed === true ? ACCEPT_GZIP : {}) },
           ...(request.body === undefined ? {} : { body: Buffer.from(request.body) }),
           ctx: cancel,
           pipe: collector,
@@ -122,7 +129,8 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
         (state, next) => (state.res === undefined ? next(false, state.err) : next(false, undefined, state.res)),
       );
       if (fault !== undefined) return failed(fault);
-      return answer(response as IncomingMessage, collector.body(), credentials.secrets);
+      const message = response as IncomingMessage;
+      return answer(message, await decodedBody(message, collector.body(), BODY_LIMIT_BYTES), credentials.secrets);
     } catch (error) {
       if (fault !== 'closed' && preferred === position) preferred = (position + 1) % agents.length;
       return failed(fault ?? failureReason(error, agent.address.text));
