@@ -1,3 +1,6 @@
+import type { AgentAddress } from '../../discovery/consul/agent-address';
+import { type ConsulClient, createConsulClient } from '../../discovery/consul/client';
+import { systemClock } from '../../internal/clock';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { Finding } from './finding';
 
@@ -6,25 +9,54 @@ const TIME_LIMIT_MS = 5_000;
 const SKEW_WARNING_MS = 2_000;
 const SKEW_PROBLEM_MS = 30_000;
 
-/** Whether Consul answers, and its clock. Without an answer, nothing else about Consul can be looked at. */
-export async function checkConsul({ client, address }: ConsulConnection): Promise<readonly Finding[]> {
-  const askedAtMs = Date.now();
-  const leader = await client.get({ path: '/status/leader', timeLimitMs: TIME_LIMIT_MS });
-  const answeredAtMs = Date.now();
-  if (leader.kind === 'failure') {
-    const next = 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
-    return [{ check: 'consul', state: 'problem', finding: `${address}: ${leader.reason}`, next }];
-  }
-  const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
-  return [
-    hasLeader
-      ? { check: 'consul', state: 'ok', finding: `${address} answers${await versionOf(client)}` }
-      : { check: 'consul', state: 'problem', finding: `${address}: no leader`, next: "look at the servers' logs" },
-    clockFinding(leader.dateMs, askedAtMs, answeredAtMs),
-  ];
+/**
+ * Whether Consul answers, and its clock; with several addresses each is asked. Without an answer, nothing else about Consul can
+ * be looked at.
+ */
+export async function checkConsul({ client }: ConsulConnection): Promise<readonly Finding[]> {
+  const agents = await Promise.all(client.options.addresses.map((address) => askAgent(client.options, address)));
+  const well = agents.find(({ finding }) => finding.state === 'ok');
+  const findings = agents.map(({ finding }): Finding => {
+    if (finding.state === 'ok' || well === undefined) return finding;
+    // Clients do without it.
+    return { ...finding, check: 'consul agent', state: 'warning' };
+  });
+  const clock = (well ?? agents.find(({ clock: told }) => told !== undefined))?.clock;
+  return clock === undefined ? findings : [...findings, clock];
 }
 
-async function versionOf(client: ConsulConnection['client']): Promise<string> {
+interface AgentFindings {
+  readonly finding: Finding;
+  /** Undefined: it did not answer. */
+  readonly clock: Finding | undefined;
+}
+
+async function askAgent(options: ConsulClient['options'], address: AgentAddress): Promise<AgentFindings> {
+  const client = createConsulClient({ ...options, addresses: [address] }, { clock: systemClock });
+  const { text } = address;
+  try {
+    const askedAtMs = Date.now();
+    const leader = await client.get({ path: '/status/leader', timeLimitMs: TIME_LIMIT_MS });
+    const answeredAtMs = Date.now();
+    if (leader.kind === 'failure') {
+      const next = 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
+      const finding: Finding = { check: 'consul', state: 'problem', finding: `${text}: ${leader.reason}`, next };
+      return { finding, clock: undefined };
+    }
+    const clock = clockFinding(leader.dateMs, askedAtMs, answeredAtMs);
+    const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
+    if (!hasLeader) {
+      const next = "look at the servers' logs";
+      return { finding: { check: 'consul', state: 'problem', finding: `${text}: no leader`, next }, clock };
+    }
+    const finding = `${text} answers${await versionOf(client)}`;
+    return { finding: { check: 'consul', state: 'ok', finding }, clock };
+  } finally {
+    client.close();
+  }
+}
+
+async function versionOf(client: ConsulClient): Promise<string> {
   const self = await client.get({ path: '/agent/self', timeLimitMs: TIME_LIMIT_MS });
   // Needs agent:read, which a reader of services and policies can do without.
   if (self.kind === 'failure') return '';
