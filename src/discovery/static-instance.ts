@@ -12,7 +12,7 @@ export interface StaticInstance {
   readonly port: number;
   readonly tags?: readonly string[];
   readonly meta?: Readonly<Record<string, string>>;
-  /** > 0, up to 65535. Default: 1. */
+  /** 0..65535. 0: no new calls, as long as somebody else can take them. Default: 1. */
   readonly weight?: number;
   /** Default: the source's first datacenter, else `local`. */
   readonly datacenter?: string;
@@ -46,7 +46,7 @@ const RULES: readonly Rule[] = [
   },
   { key: 'tags', isRight: (tags) => Array.isArray(tags) && tags.every(isText), expected: 'a list of strings' },
   { key: 'meta', isRight: isTexts, expected: 'strings by name' },
-  { key: 'weight', isRight: (weight) => weight !== 0 && isWithin(weight, 0, 65_535), expected: '> 0, <= 65535' },
+  { key: 'weight', isRight: (weight) => isWithin(weight, 0, 65_535), expected: '0..65535' },
   { key: 'status', isRight: (status) => STATUSES.includes(status), expected: STATUSES.join(', ') },
   { key: 'datacenter', isRight: isText, expected: TEXT },
   { key: 'zone', isRight: isText, expected: TEXT },
@@ -94,9 +94,7 @@ export function isMadeOf(instance: Instance, given: unknown, defaultDatacenter: 
     datacenter === instance.datacenter &&
     status === instance.status &&
     // Of a critical one nothing tells what its weight was.
-    (weight === undefined
-      ? status === 'critical' || instance.weight === 1
-      : weight !== 0 && weight === instance.weight) &&
+    (weight === undefined ? status === 'critical' || instance.weight === 1 : weight === instance.weight) &&
     (tags === undefined ? instance.tags.length === 0 : Array.isArray(tags) && sameItems(tags, instance.tags)) &&
     (meta === undefined ? instance.meta === NO_META : isRecord(meta) && sameMeta(meta, instance.meta)) &&
     (id === undefined ? `${instance.address}:${instance.port}` : id) === instance.id

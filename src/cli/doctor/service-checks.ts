@@ -146,11 +146,26 @@ async function instancesFinding(question: Question): Promise<Finding> {
   }
   const parsed = parseHealth(answer.body.toString('utf8'), dc ?? 'local', []);
   if (parsed.kind !== 'health') return { check, state: 'problem', finding: parsed.reason, next: 'look at the agent' };
-  const { instances, rejected } = parsed;
+  const { instances, rejected, duplicates, doubles } = parsed;
   const usable = instances.filter(({ status, weight }) => status !== 'critical' && weight > 0).length;
   if (instances.length === 0 && rejected === 0) return whyEmpty(question, check, answer.filteredByAcl);
-  const malformed = rejected === 0 ? '' : `, ${rejected} malformed and left out`;
-  const finding = `${usable} of ${instances.length} usable${malformed}`;
+  const malformed = rejected - duplicates;
+  const draining = instances.filter(({ status, weight }) => status !== 'critical' && weight === 0).length;
+  const failed = instances.filter(({ isNodeFailed }) => isNodeFailed === true).length;
+  const [double] = doubles;
+  const finding = [
+    `${usable} of ${instances.length} usable`,
+    ...(draining === 0 ? [] : [`${draining} of weight 0`]),
+    ...(failed === 0
+      ? []
+      : [`${failed} on nodes that Consul cannot reach (serfHealth), called as long as they answer`]),
+    ...(malformed === 0 ? [] : [`${malformed} malformed and left out`]),
+    ...(double === undefined
+      ? []
+      : [
+          `${duplicates} at an address with a newer registration (${double.endpoint}: ${double.counts}, not ${double.leftOut})`,
+        ]),
+  ].join(', ');
   if (answer.filteredByAcl) {
     return {
       check,
@@ -159,7 +174,13 @@ async function instancesFinding(question: Question): Promise<Finding> {
       next: `give its ACL policy service "${service}" { policy = "read" } and node_prefix "" { policy = "read" }`,
     };
   }
-  if (usable > 0) return { check, state: rejected === 0 ? 'ok' : 'warning', finding };
+  if (usable > 0) {
+    if (double === undefined || malformed > 0) {
+      return { check, state: rejected === 0 && failed === 0 ? 'ok' : 'warning', finding };
+    }
+    const next = `take the dead registration out: consul services deregister -id=${double.leftOut}, at its own agent`;
+    return { check, state: 'warning', finding, next };
+  }
   return {
     check,
     state: 'problem',

@@ -59,6 +59,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
       freshnessOf(each, io),
     ]),
   );
+  for (const each of datacenters) for (const line of notesOf(each)) io.line(colors.yellow(line));
   for (const each of limits) io.line(describeLimit(each));
   for (const each of zones) io.line(`${each.subset}: ${describeZones(each)}`);
   if (clientZone?.zone === undefined && policy.document?.locality?.zones === 'prefer') {
@@ -104,6 +105,18 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
       ]),
     );
   }
+}
+
+/** What is odd about the instances. A process of an older version does not tell. */
+function notesOf(state: DatacenterInspection): readonly string[] {
+  const { datacenter, nodesFailed = 0, draining = 0, duplicates = 0, doubles = [], isPartial = false } = state;
+  const named = doubles.map(({ endpoint, counts, leftOut }) => `${endpoint}: ${counts}, not ${leftOut}`).join('; ');
+  return [
+    ...(nodesFailed === 0 ? [] : [`${nodesFailed} on nodes that Consul cannot reach; called as long as they answer`]),
+    ...(draining === 0 ? [] : [`${draining} of weight 0: take calls where nobody else can`]),
+    ...(duplicates === 0 ? [] : [`${duplicates} at an address with a newer registration, which counts (${named})`]),
+    ...(isPartial ? ['Consul leaves out what the token may not see'] : []),
+  ].map((note) => `${datacenter}: ${note}`);
 }
 
 function describeCounts({ calls, failures, medianMs }: GuardCounts): string {
