@@ -1,6 +1,7 @@
 import { isRecord } from '../internal/is-record';
 import { sameItems } from '../internal/same-items';
 import { shorten } from '../internal/shorten';
+import { bareAddress } from './bare-address';
 import { sameMeta } from './same-instance';
 import type { Instance } from './source';
 
@@ -70,7 +71,7 @@ export function buildInstance(given: StaticInstance, defaultDatacenter: string):
     node: 'static',
     datacenter,
     zone,
-    address,
+    address: bareAddress(address),
     port,
     tags: tags === NO_TAGS ? NO_TAGS : [...tags],
     meta: meta === NO_META ? NO_META : { ...meta },

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { bareAddress } from '../discovery/bare-address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../discovery/consul/options';
 import { GraylaneError } from '../errors';
 import { isRecord } from '../internal/is-record';
@@ -96,9 +97,10 @@ export function parseInstanceOptions(
   const given: Partial<InstanceOptions> = isRecord(options) ? options : {};
   const name = read.text('name', SERVICE, 'a service name of letters, digits, "-", "_" and "."') ?? 'x';
   const port = read.number('port', { low: 1, high: 65_535, isInteger: true }) ?? 1;
-  const address = read.optional('address', () =>
+  const written = read.optional('address', () =>
     read.text('address', /^[^\s/\p{Cc}]{1,255}$/u, 'a host name or IP address'),
   );
+  const address = written === undefined ? undefined : bareAddress(written);
   const id = read.optional('id', () => read.text('id', /^[^\s/?#\p{Cc}]{1,255}$/u, 'text without spaces and slashes'));
   const after = given.deregisterCriticalAfterMs ?? 600_000;
   const instance = {

@@ -13,9 +13,7 @@ import type { Registration } from './registration';
  */
 export function registerInstance(options: InstanceOptions): Registration {
   const instance = parseInstanceOptions(options);
-  // Agents know their own instances only: the first address is that of the agent beside the server.
-  const addresses = instance.consul.addresses.slice(0, 1);
-  const client = createConsulClient({ ...instance.consul, addresses }, { clock: systemClock });
+  const client = createConsulClient(instance.consul, { clock: systemClock });
   return new InstanceRegistration(instance, {
     registry: new AgentRegistry(client, instance),
     clock: systemClock,

@@ -1,4 +1,5 @@
 import { isRecord } from '../../internal/is-record';
+import { bareAddress } from '../bare-address';
 import type { Instance } from '../source';
 import { healthOf } from './entry-health';
 
@@ -24,7 +25,8 @@ export function parseEntry(entry: unknown, datacenter: string): Instance | undef
   const port = service['Port'];
   const registered = service['ModifyIndex'];
   // An empty service address means the node's.
-  const address = service['Address'] === undefined || service['Address'] === '' ? node['Address'] : service['Address'];
+  const written = service['Address'] === undefined || service['Address'] === '' ? node['Address'] : service['Address'];
+  const address = typeof written === 'string' ? bareAddress(written) : written;
   if (health === undefined || !isName(id) || !isName(nodeName) || !isName(nodeDatacenter)) return undefined;
   if (!isAddress(address) || !isPort(port) || !isTags(tags) || !isMeta(meta)) return undefined;
   const { status, isNodeFailed } = health;
