@@ -42,23 +42,23 @@ describe('host names of instances', () => {
       { id: 'one', address: 'one', port: 80 },
       { id: 'typo', address: 'no.such', port: 80 },
     ]);
-    await expect.poll(world.addresses).toEqual(['10.0.0.9', 'no.such', 'one', '10.0.0.1', '10.0.0.2']);
+    await expect.poll(world.addresses).toEqual(['10.0.0.9', 'one', '10.0.0.1', '10.0.0.2', 'no.such']);
     const first = world.states.at(-1)?.datacenters[0]?.instances ?? [];
-    expect(first.slice(3)).toMatchObject([
+    expect(first.slice(2, 4)).toMatchObject([
       { id: 'pay', key: expect.stringMatching(/#10\.0\.0\.1$/), weight: 3 },
       { id: 'pay', weight: 3 },
     ]);
     records = { 'pay.internal': ['10.0.0.1', '10.0.0.2', '10.0.0.3'], one: ['10.0.0.8'] };
     world.clock.advance(40_000);
-    await expect.poll(() => world.addresses()?.slice(3)).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    await expect.poll(() => world.addresses()?.slice(2, 5)).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
     // What has nothing to do with it keeps its objects.
     const second = world.states.at(-1)?.datacenters[0]?.instances ?? [];
-    expect(second.slice(0, 3).every((one, at) => one === first[at])).toBe(true);
+    expect([0, 1].every((at) => second[at] === first[at])).toBe(true);
     const count = world.states.length;
     records = {};
     world.clock.advance(40_000);
     await expect.poll(() => asked.mock.calls.length).toBe(9);
-    expect(world.addresses()?.slice(3)).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
+    expect(world.addresses()?.slice(2, 5)).toEqual(['10.0.0.1', '10.0.0.2', '10.0.0.3']);
     expect(world.states).toHaveLength(count);
   });
 
