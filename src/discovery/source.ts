@@ -58,7 +58,7 @@ export interface DatacenterState {
   /** Those of them that are well-formed: a newer registration has their address. None where left out. */
   readonly duplicates?: number;
   /** The first few of those. */
-  readonly doubles?: readonly Duplicate[];
+  readonly doubles?: readonly DuplicateInstance[];
   /** The registry has left out what the token may not see. */
   readonly isPartial?: boolean;
   /** True when the service exists here only behind Connect proxies. */
@@ -73,7 +73,7 @@ export interface DatacenterState {
 }
 
 /** Two entries of an answer that claim one address, or one key, and which of them counts. */
-export interface Duplicate {
+export interface DuplicateInstance {
   /** `host:port`. */
   readonly endpoint: string;
   /** ID of the entry that counts. */

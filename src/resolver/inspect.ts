@@ -6,7 +6,7 @@ import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/view';
 import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
-import type { DatacenterState, Duplicate, Instance } from '../discovery/source';
+import type { DatacenterState, DuplicateInstance, Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
 import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { membershipOf } from '../snapshot/membership';
@@ -96,7 +96,7 @@ export interface DatacenterInspection {
   /** Entries of the last answer whose address has a newer registration, which counts. */
   readonly duplicates: number;
   /** The first few of those. */
-  readonly doubles: readonly Duplicate[];
+  readonly doubles: readonly DuplicateInstance[];
   /** Consul has left out what the token may not see. */
   readonly isPartial: boolean;
   /** Only reachable through Connect proxies, which this library does not do. */

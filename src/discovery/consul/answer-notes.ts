@@ -1,12 +1,12 @@
 import type { Logger } from '../../internal/logger';
-import type { Duplicate, Instance } from '../source';
+import type { DuplicateInstance, Instance } from '../source';
 
 /** What one answer holds that somebody should hear of. */
 interface Noteworthy {
   readonly instances: readonly Instance[];
   /** All of them, and the first few by name. */
   readonly duplicates: number;
-  readonly doubles: readonly Duplicate[];
+  readonly doubles: readonly DuplicateInstance[];
   readonly isPartial: boolean;
 }
 
@@ -37,7 +37,7 @@ export class AnswerNotes {
     this.#isPartial = isPartial;
   }
 
-  #tellDuplicates(duplicates: number, doubles: readonly Duplicate[]): void {
+  #tellDuplicates(duplicates: number, doubles: readonly DuplicateInstance[]): void {
     const shown = doubles.slice(0, MOST_NAMED);
     const named = shown.map(({ endpoint, counts, leftOut }) => `${endpoint}: ${counts}, not ${leftOut}`).join('; ');
     // Which of them counts may change with each registration, and is nothing new.

@@ -1,4 +1,4 @@
-import type { Duplicate, Instance } from '../source';
+import type { DuplicateInstance, Instance } from '../source';
 
 /** More are not named, however many an answer holds. */
 const MOST_NAMED = 20;
@@ -7,10 +7,10 @@ export interface Distinct {
   /** Ordered by key. */
   readonly instances: readonly Instance[];
   /** The first few. */
-  readonly duplicates: readonly Duplicate[];
+  readonly duplicates: readonly DuplicateInstance[];
 }
 
-const NONE: readonly Duplicate[] = [];
+const NONE: readonly DuplicateInstance[] = [];
 
 /**
  * One of each key and of each address: what was registered last says what runs there, whatever its health; where that is not
@@ -19,7 +19,7 @@ const NONE: readonly Duplicate[] = [];
 export function distinctOf(entries: readonly Instance[]): Distinct {
   if (areDistinct(entries)) return { instances: entries, duplicates: NONE };
   const byClaim = new Map<string, Instance>();
-  const duplicates: Duplicate[] = [];
+  const duplicates: DuplicateInstance[] = [];
   const kept = [...entries].sort(byAge).filter((instance) => {
     const endpoint = endpointOf(instance);
     const other = byClaim.get(instance.key) ?? byClaim.get(endpoint);

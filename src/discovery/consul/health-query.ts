@@ -1,7 +1,7 @@
 import type { Timer } from '../../internal/clock';
 import { nearest } from '../../internal/spelling';
 import { NO_PROTECTION } from '../protection';
-import type { Duplicate, Freshness, Instance } from '../source';
+import type { DuplicateInstance, Freshness, Instance } from '../source';
 import { AnswerNotes } from './answer-notes';
 import { createAnswerReader } from './answer-reader';
 import { startBlockingQuery, type Verdict } from './blocking-query';
@@ -22,7 +22,7 @@ export interface HealthView {
   readonly isHeld: boolean;
   readonly rejected: number;
   readonly duplicates: number;
-  readonly doubles: readonly Duplicate[];
+  readonly doubles: readonly DuplicateInstance[];
   /** Consul has left out what the token may not see. */
   readonly isPartial: boolean;
   readonly connectOnly: boolean;

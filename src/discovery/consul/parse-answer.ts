@@ -1,5 +1,5 @@
 import { isSameInstance } from '../same-instance';
-import type { Duplicate, Instance } from '../source';
+import type { DuplicateInstance, Instance } from '../source';
 import { distinctOf } from './duplicates';
 import { parseEntry } from './parse-entry';
 
@@ -14,7 +14,7 @@ export type ParsedHealth =
       /** How many of them are only that: at their address, or under their key, another is registered. */
       readonly duplicates: number;
       /** The first few of those. */
-      readonly doubles: readonly Duplicate[];
+      readonly doubles: readonly DuplicateInstance[];
       /** Same instances in every respect as `before`. */
       readonly same: boolean;
     }
