@@ -59,7 +59,7 @@ function pickerOf(algorithm: Algorithm, members: readonly ChannelConnection[]): 
   const parts = {
     subset: 'stable',
     datacenter: 'dc1',
-    isAbsent: false,
+    kind: 'listed' as const,
     members,
     missing: 0,
     absent: 0,

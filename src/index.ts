@@ -12,7 +12,7 @@ export type { CallScope } from './channel/call-scope';
 export type { AgentLoad } from './discovery/consul/agent-load';
 export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
 export type { ProtectionOptions } from './discovery/protection';
-export type { Instance } from './discovery/source';
+export type { DuplicateInstance, Instance } from './discovery/source';
 export type { StaticInstance } from './discovery/static-instance';
 export { GraylaneError, type GraylaneErrorCode } from './errors';
 export { createGraylane } from './graylane';

@@ -6,6 +6,7 @@ import { parseConsulOptions } from './discovery/consul/options';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';
 import { createSharedClient } from './discovery/host/shared-client';
+import { createResolvedSource } from './discovery/resolved-source';
 import type { Source } from './discovery/source';
 import { createStateStore, type StateStore } from './discovery/state-store';
 import { createStaticSource, type StaticSource } from './discovery/static';
@@ -78,7 +79,8 @@ export class Wiring {
     const key = target.scheme === 'static' ? 'static' : `consul ${target.authority ?? ''}`;
     let source = this.#sources.get(key);
     if (source === undefined) {
-      source = target.scheme === 'static' ? this.#staticOrFile() : this.#consul(target.authority);
+      const listing = target.scheme === 'static' ? this.#staticOrFile() : this.#consul(target.authority);
+      source = createResolvedSource(listing, this.#deps);
       this.#sources.set(key, source);
     }
     return source;

@@ -8,6 +8,7 @@ export function isSameInstance(a: Instance, b: Instance): boolean {
     a.port === b.port &&
     a.status === b.status &&
     a.weight === b.weight &&
+    a.isNodeFailed === b.isNodeFailed &&
     a.zone === b.zone &&
     sameItems(a.tags, b.tags) &&
     sameMeta(a.meta, b.meta)

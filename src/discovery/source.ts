@@ -53,8 +53,14 @@ export interface DatacenterState {
   readonly absent?: readonly Instance[];
   /** The registry lists nobody any more, which is not believed yet: `instances` are those known before. */
   readonly isHeld?: boolean;
-  /** Instances of the last answer that were refused as malformed. */
+  /** Entries of the last answer that were left out: malformed ones and duplicates. */
   readonly rejected: number;
+  /** Those of them that are well-formed: a newer registration has their address. None where left out. */
+  readonly duplicates?: number;
+  /** The first few of those. */
+  readonly doubles?: readonly DuplicateInstance[];
+  /** The registry has left out what the token may not see. */
+  readonly isPartial?: boolean;
   /** True when the service exists here only behind Connect proxies. */
   readonly connectOnly: boolean;
   /** Nobody is listed, and the registry lists a service whose name is near this one. */
@@ -64,6 +70,16 @@ export interface DatacenterState {
   /** Filter expressions that are not answered at present, and why. None where left out. */
   readonly filterFailures?: ReadonlyMap<string, FilterFailure>;
   readonly freshness: Freshness;
+}
+
+/** Two entries of an answer that claim one address, or one key, and which of them counts. */
+export interface DuplicateInstance {
+  /** `host:port`. */
+  readonly endpoint: string;
+  /** ID of the entry that counts. */
+  readonly counts: string;
+  /** ID of the one that does not. */
+  readonly leftOut: string;
 }
 
 export interface FilterFailure {
@@ -94,6 +110,13 @@ export interface Instance {
   readonly tags: readonly string[];
   readonly meta: Readonly<Record<string, string>>;
   readonly status: 'passing' | 'warning' | 'critical';
-  /** Already the one for its status; > 0, except that 0 means: no new calls. */
+  /** Already the one for its status. 0: no new calls, as long as somebody else can take them. */
   readonly weight: number;
+  /**
+   * The registry says that its node cannot be reached (Consul's serfHealth), and nothing else speaks against the instance, whose
+   * `status` does not count it. Whether the instance answers is for its callers to find out.
+   */
+  readonly isNodeFailed?: true;
+  /** Grows with each registration in its datacenter: of two entries with one address the one with the greater counts. */
+  readonly registered?: number;
 }

@@ -1,6 +1,7 @@
 import { isRecord } from '../internal/is-record';
 import { sameItems } from '../internal/same-items';
 import { shorten } from '../internal/shorten';
+import { bareAddress } from './bare-address';
 import { sameMeta } from './same-instance';
 import type { Instance } from './source';
 
@@ -12,7 +13,7 @@ export interface StaticInstance {
   readonly port: number;
   readonly tags?: readonly string[];
   readonly meta?: Readonly<Record<string, string>>;
-  /** > 0, up to 65535. Default: 1. */
+  /** 0..65535. 0: no new calls, as long as somebody else can take them. Default: 1. */
   readonly weight?: number;
   /** Default: the source's first datacenter, else `local`. */
   readonly datacenter?: string;
@@ -46,7 +47,7 @@ const RULES: readonly Rule[] = [
   },
   { key: 'tags', isRight: (tags) => Array.isArray(tags) && tags.every(isText), expected: 'a list of strings' },
   { key: 'meta', isRight: isTexts, expected: 'strings by name' },
-  { key: 'weight', isRight: (weight) => weight !== 0 && isWithin(weight, 0, 65_535), expected: '> 0, <= 65535' },
+  { key: 'weight', isRight: (weight) => isWithin(weight, 0, 65_535), expected: '0..65535' },
   { key: 'status', isRight: (status) => STATUSES.includes(status), expected: STATUSES.join(', ') },
   { key: 'datacenter', isRight: isText, expected: TEXT },
   { key: 'zone', isRight: isText, expected: TEXT },
@@ -70,7 +71,7 @@ export function buildInstance(given: StaticInstance, defaultDatacenter: string):
     node: 'static',
     datacenter,
     zone,
-    address,
+    address: bareAddress(address),
     port,
     tags: tags === NO_TAGS ? NO_TAGS : [...tags],
     meta: meta === NO_META ? NO_META : { ...meta },
@@ -94,9 +95,7 @@ export function isMadeOf(instance: Instance, given: unknown, defaultDatacenter: 
     datacenter === instance.datacenter &&
     status === instance.status &&
     // Of a critical one nothing tells what its weight was.
-    (weight === undefined
-      ? status === 'critical' || instance.weight === 1
-      : weight !== 0 && weight === instance.weight) &&
+    (weight === undefined ? status === 'critical' || instance.weight === 1 : weight === instance.weight) &&
     (tags === undefined ? instance.tags.length === 0 : Array.isArray(tags) && sameItems(tags, instance.tags)) &&
     (meta === undefined ? instance.meta === NO_META : isRecord(meta) && sameMeta(meta, instance.meta)) &&
     (id === undefined ? `${instance.address}:${instance.port}` : id) === instance.id

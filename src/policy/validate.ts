@@ -8,6 +8,7 @@ import { createProblemList, note, type ProblemList } from './problems';
 import { isLaterVersion, SDK_VERSION } from './sdk-version';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
 import { checkFilters } from './validation/filters';
+import { warnOfMetaKeys } from './validation/meta-keys';
 import { warnOfUnreachable } from './validation/reachability';
 import { checkReferences, listOf } from './validation/references';
 import { checkRoutes } from './validation/routes';
@@ -67,6 +68,7 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
     warnOfUnseenStickiness(ownValue(document, 'routes'), warnings);
     warnOfOpenSubsets(ownValue(document, 'subsets'), warnings);
     warnOfZonesWithoutEffect(document, warnings);
+    warnOfMetaKeys(ownValue(document, 'subsets'), warnings);
   }
   const sound = problems.problems.length === 0;
   return {

@@ -100,9 +100,9 @@ function lowerCased(labels: Readonly<Record<string, string>>): Record<string, st
 }
 
 function heldOut(endpoint: EndpointInspection): string | undefined {
-  const { status, weight, breaker, connections, failure, isShunned, outlier } = endpoint;
+  const { status, weight, breaker, connections, failure, isShunned, isDoubted, outlier } = endpoint;
   if (status === 'critical') return 'critical in Consul';
-  if (weight <= 0) return 'weight 0';
+  if (weight <= 0) return 'weight 0: takes calls where nobody else can';
   if (breaker?.isEnabled === true && breaker.state !== 'closed') {
     const next = outlier === undefined ? 'due for a probe' : 'on trial with a tenth of its share';
     const when = breaker.probesInMs === undefined ? next : `probe in ${Math.round(breaker.probesInMs)} ms`;
@@ -110,6 +110,7 @@ function heldOut(endpoint: EndpointInspection): string | undefined {
   }
   if (connections.length > 0 && !connections.includes('ready')) return failure ?? 'not connected yet';
   if (breaker?.isDoubtful === true) return 'nothing came back from its last attempt: gets one verifying call at a time';
+  if (isDoubted) return 'Consul says that its node has failed, and nothing has come from it since';
   if (isShunned) return 'far slower than its peers: gets a measuring call now and then';
   return undefined;
 }

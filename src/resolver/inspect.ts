@@ -6,7 +6,7 @@ import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/view';
 import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
-import type { DatacenterState, Instance } from '../discovery/source';
+import type { DatacenterState, DuplicateInstance, Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
 import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { membershipOf } from '../snapshot/membership';
@@ -88,8 +88,18 @@ export interface DatacenterInspection {
   readonly absent: number;
   /** The registry lists nobody any more, which is not believed yet. */
   readonly isHeld: boolean;
+  /** Of the instances: Consul cannot reach their nodes, and their own checks pass. Those that answer take calls. */
+  readonly nodesFailed: number;
+  /** Of the instances: of weight 0, and not critical. They take calls where nobody else can. */
+  readonly draining: number;
   /** Malformed entries of the last answer. */
   readonly rejected: number;
+  /** Entries of the last answer whose address has a newer registration, which counts. */
+  readonly duplicates: number;
+  /** The first few of those. */
+  readonly doubles: readonly DuplicateInstance[];
+  /** Consul has left out what the token may not see. */
+  readonly isPartial: boolean;
   /** Only reachable through Connect proxies, which this library does not do. */
   readonly connectOnly: boolean;
   readonly freshness: 'fresh' | 'pending' | 'stale';
@@ -126,6 +136,8 @@ export interface EndpointInspection {
    */
   readonly share: number;
   readonly isSuspect: boolean;
+  /** Consul says that its node has failed, and nothing has come from it since: a suspect until something does. */
+  readonly isDoubted: boolean;
   /** It answers far more slowly than its peers, and gets hardly more than a measuring call now and then. */
   readonly isShunned: boolean;
   /** It was ejected for failing more often than its peers, with these figures; undefined when it was not, and once it is back. */
@@ -207,7 +219,12 @@ function inspectDatacenter(service: Service, state: DatacenterState): Datacenter
     critical: state.instances.filter((instance) => instance.status === 'critical').length,
     absent: state.absent?.length ?? 0,
     isHeld: state.isHeld === true,
-    rejected: state.rejected,
+    nodesFailed: state.instances.filter((instance) => instance.isNodeFailed === true).length,
+    draining: state.instances.filter(({ status, weight }) => status !== 'critical' && weight === 0).length,
+    rejected: state.rejected - (state.duplicates ?? 0),
+    duplicates: state.duplicates ?? 0,
+    doubles: state.doubles ?? [],
+    isPartial: state.isPartial === true,
     connectOnly: state.connectOnly,
     freshness: state.freshness.kind,
     reason: state.freshness.kind === 'fresh' ? undefined : state.freshness.reason,
@@ -233,12 +250,13 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       zone: endpoint.instance.zone,
       subsets: subsets.get(endpoint.key) ?? [],
       status: endpoint.instance.status,
-      weight: endpoint.weight,
+      weight: endpoint.instance.weight === 0 ? 0 : endpoint.weight,
       inFlight: endpoint.load.inFlight,
       latencyMs: endpoint.load.usualMs,
       slowness: endpoint.load.slowness,
       share: endpoint.load.share.factor,
       isSuspect: endpoint.load.isSuspect,
+      isDoubted: endpoint.load.isDoubted,
       isShunned: endpoint.load.pace.isShunned,
       outlier: endpoint.breaker?.trial?.view(),
       breaker: endpoint.breaker?.view(service.clock.now()),

@@ -57,8 +57,9 @@ function readEndpoints(service: Service): ServiceReading['endpoints'] {
     membership.datacenters.map((datacenter) => {
       const states = { ready: 0, connecting: 0, idle: 0, failed: 0, ejected: 0, critical: 0 };
       const group = membership.group(subset, datacenter);
-      states.critical = group?.unusable.length ?? 0;
-      for (const instance of group?.usable ?? []) states[stateOf(service, instance)] += 1;
+      const { usable = [], unusable = [], draining = [] } = group ?? {};
+      states.critical = unusable.length - draining.length;
+      for (const instance of [...usable, ...draining]) states[stateOf(service, instance)] += 1;
       return { subset, datacenter, isDefault: subset === fallthrough, states };
     }),
   );

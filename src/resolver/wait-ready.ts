@@ -43,9 +43,10 @@ function missingFrom(service: Service, channels: readonly Channel[]): string | u
   const { plan } = snapshot;
   const membership = membershipOf(plan, snapshot.instances);
   const { destination } = plan.fallthrough;
-  const isServed = tierOrder(plan, destination, membership.datacenters).some(
-    ({ subset, datacenter }) => (membership.group(subset, datacenter)?.usable.length ?? 0) > 0,
-  );
+  const isServed = tierOrder(plan, destination, membership.datacenters).some(({ subset, datacenter }) => {
+    const { usable = [], draining = [] } = membership.group(subset, datacenter) ?? {};
+    return usable.length + draining.length > 0;
+  });
   if (!isServed) {
     return `${service.service}/${destination.subset}: 0 usable instances in ${membership.datacenters.join(', ')}`;
   }

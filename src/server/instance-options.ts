@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { bareAddress } from '../discovery/bare-address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../discovery/consul/options';
 import { GraylaneError } from '../errors';
 import { isRecord } from '../internal/is-record';
@@ -112,9 +113,8 @@ export function parseInstanceOptions(
   const given: Partial<InstanceOptions> = isRecord(options) ? options : {};
   const name = read.text('name', SERVICE, 'a service name of letters, digits, "-", "_" and "."') ?? 'x';
   const port = read.number('port', { low: 1, high: 65_535, isInteger: true }) ?? 1;
-  const address =
-    read.optional('address', () => read.text('address', ADDRESS, 'a host name or IP address')) ??
-    checkedAddress(read, findAddress(port, env));
+  const written = read.optional('address', () => read.text('address', ADDRESS, 'a host name or IP address'));
+  const address = written === undefined ? checkedAddress(read, findAddress(port, env)) : bareAddress(written);
   const id = read.optional('id', () => read.text('id', /^[^\s/?#\p{Cc}]{1,255}$/u, 'text without spaces and slashes'));
   const after = given.deregisterCriticalAfterMs ?? 600_000;
   const instance = {

@@ -6,10 +6,12 @@ import type { InstanceSet } from './snapshot';
 interface Group {
   readonly subset: string;
   readonly datacenter: string;
-  /** Those that may take calls: not critical, weight above 0. */
+  /** Those that are to take calls: not critical, weight above 0. */
   readonly usable: readonly Instance[];
   /** Known, and out of service. */
   readonly unusable: readonly Instance[];
+  /** Those of them that are well and have weight 0: they take calls where nobody else of the failover order can. */
+  readonly draining: readonly Instance[];
 }
 
 /** A plan's subsets filled with the instances of an instance set. */
@@ -21,6 +23,7 @@ export interface Membership {
   /** Kept as the last resort of the subset there, see `DatacenterState.absent`. */
   absent(subset: string, datacenter: string): readonly Instance[];
   readonly isAnyAbsent: boolean;
+  readonly isAnyDraining: boolean;
   /** Whether an instance that is not listed any more belonged to the subset, as far as its tags and meta tell. */
   wouldTake(subset: string, instance: Instance): boolean;
   /** Why the subset is empty there although nobody knows who is in it: its filter has no answer. */
@@ -79,15 +82,15 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     }
     const usable = new Map<string, Instance[]>();
     const unusable = new Map<string, Instance[]>();
+    const draining = new Map<string, Instance[]>();
     for (const instance of listed) {
       let memberships = 0;
       for (const rule of applied) {
         if (!isMember(rule, instance, filters)) continue;
         memberships += 1;
-        const side = isUsable(instance, rule) ? usable : unusable;
-        const members = side.get(rule.name);
-        if (members === undefined) side.set(rule.name, [instance]);
-        else members.push(instance);
+        const isFit = isWell(instance, rule);
+        add(isFit && instance.weight > 0 ? usable : unusable, rule.name, instance);
+        if (isFit && instance.weight <= 0) add(draining, rule.name, instance);
       }
       if (memberships === 0) unassigned.push(instance);
       else if (memberships > 1) shared.push(instance);
@@ -96,8 +99,9 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       groups.set(groupKey(subset, datacenter), {
         subset,
         datacenter,
-        usable: usable.get(subset) ?? [],
-        unusable: unusable.get(subset) ?? [],
+        usable: usable.get(subset) ?? NOBODY,
+        unusable: unusable.get(subset) ?? NOBODY,
+        draining: draining.get(subset) ?? NOBODY,
       });
     }
   }
@@ -106,6 +110,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
     isAnyAbsent: absences.size > 0,
+    isAnyDraining: [...groups.values()].some((group) => group.draining.length > 0),
     absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NOBODY,
     wouldTake: (subset, instance) => {
       const rule = unfiltered.get(subset);
@@ -165,9 +170,14 @@ function placesOf(plan: Plan, rules: readonly Rule[], set: InstanceSet): readonl
   });
 }
 
-function isUsable({ status, weight }: Instance, rule: Rule): boolean {
-  if (status === 'critical' || weight <= 0) return false;
-  return !(rule.onlyPassing && status !== 'passing');
+function isWell({ status }: Instance, rule: Rule): boolean {
+  return status === 'passing' || (status === 'warning' && !rule.onlyPassing);
+}
+
+function add(lists: Map<string, Instance[]>, name: string, instance: Instance): void {
+  const list = lists.get(name);
+  if (list === undefined) lists.set(name, [instance]);
+  else list.push(instance);
 }
 
 function isMember(rule: Rule, instance: Instance, filters: ReadonlyMap<string, ReadonlySet<string>>): boolean {

@@ -69,7 +69,7 @@ export function poolOf(
   const parts = {
     subset: 'all',
     datacenter: 'dc1',
-    isAbsent: false,
+    kind: 'listed' as const,
     members,
     missing: 0,
     absent: 0,

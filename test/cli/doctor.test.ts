@@ -93,6 +93,15 @@ describe('graylane doctor', () => {
     expect(stdout).toMatch(/^info {5}grpc-js: no copy below/m);
   });
 
+  it('names the agent that is ill where another one is well, and looks at the rest', async () => {
+    const addresses = `127.0.0.1:1,${world.consul.dc('dc1').address}`;
+    const env = { CONSUL_HTTP_TOKEN: (await world.consul.dc('dc1').createToken(NODES + SERVICES + KEYS)).secret };
+    const { stdout } = await graylane(['doctor', 'none', '--consul', addresses, '--tree', tree({})], { env });
+    expect(stdout).toMatch(/^warning {2}consul agent: http:\/\/127\.0\.0\.1:1: .*ECONNREFUSED/m);
+    expect(stdout).toMatch(/^ok {7}consul: http:\S+ answers/m);
+    expect(stdout).toMatch(/^\S+ +instances of none: /m);
+  });
+
   it.each([
     [
       { 'node_modules/.pnpm/a@1/node_modules': '1.14.1', 'node_modules/.pnpm/b@1/node_modules': '1.14.2' },

@@ -43,6 +43,7 @@ describe('graylane inspect', () => {
     const { code, stdout, stderr } = await world.run(['inspect', '--url', running.url]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/^lane checkout, 1 service$/m);
+    expect(stdout).toMatch(/^http:\/\/\S+ +\d+ +\d+ +0 +serves$/m);
     expect(stdout).toMatch(/^payments {2}consul:\/\/\/payments {2}revision [0-9a-f]{12} \(kv, index \d+\)$/m);
     expect(stdout).toMatch(/^dc1 \(local\) +2 +0 +0 +fresh$/m);
     expect(stdout).toMatch(/^\S+:\d+ +p1 +dc1 +stable +passing +1 +0 +[\d.]+ ms +closed +ready$/m);

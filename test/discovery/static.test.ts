@@ -122,7 +122,7 @@ describe('static source', () => {
       createStaticSource({
         payments: [
           { address: '10.0.0.1', port: 0 },
-          { address: '', port: 1, weight: 0, status: 'fine' as never, tags: ['a\n'], adress: 'x' } as never,
+          { address: '', port: 1, weight: -1, status: 'fine' as never, tags: ['a\n'], adress: 'x' } as never,
           { address: 'b', port: 2 },
           { address: 'b', port: 2, id: 'other' },
           { address: 'c', port: 3, id: 'other' },
@@ -131,7 +131,7 @@ describe('static source', () => {
       }),
     );
     expect(message).toContain('instances.payments[0].port: 0 (expected: 1..65535)');
-    expect(message).toContain('instances.payments[1].weight: 0 (expected: > 0, <= 65535)');
+    expect(message).toContain('instances.payments[1].weight: -1 (expected: 0..65535)');
     expect(message.split('\n').map((line) => line.split(':')[0])).toEqual([
       'instances.payments[0].port',
       'instances.payments[1].adress',

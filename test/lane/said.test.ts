@@ -151,7 +151,10 @@ it('a second entry for an address is told once, and is not called malformed', as
     await pause(150);
   }
   expect(lines.filter(({ message }) => /registered at one address|malformed/.test(message))).toMatchObject([
-    { message: 'several instances are registered at one address, which counts once', fields: { duplicates: 1 } },
+    {
+      message: 'several instances are registered at one address; the newest registration counts',
+      fields: { duplicates: 1, which: expect.stringMatching(/^127\.0\.0\.1:\d+: b, not a$/) },
+    },
   ]);
 });
 

@@ -206,6 +206,11 @@ export class ChannelConnection implements Connection, LeaseHolder {
     if (!this.#isClosed && !this.isConnected && this.#redial === undefined) this.subchannel.startConnecting();
   }
 
+  /** The registry says that its node has failed: pings its peer where it is connected. `onProof`: the peer has answered. */
+  prove(onProof: () => void): void {
+    if (this.isConnected) this.#lease.watch.prove(this.#deps.clock.now(), onProof);
+  }
+
   /** It is full: asks for a further connection. True: one is on its way, and calls may wait for it. */
   widen(): boolean {
     const further = this.#furtherOnes();
@@ -313,6 +318,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     this.#lease = fresh;
     this.failure = undefined;
     this.#state = connectivity.READY;
+    this.endpoint.load.proven();
     former.leave();
     this.#deps.onChange(this);
     return true;
@@ -354,6 +360,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   #connected(): void {
     const { clock } = this.#deps;
     this.#stopTimers();
+    this.endpoint.load.proven();
     this.#lease.sessionBegan(clock.now());
     if (!this.#emptySessions.isFailing) {
       this.#believe();

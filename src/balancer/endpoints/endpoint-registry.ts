@@ -29,6 +29,8 @@ interface Entry {
   joinedAtMs: number;
   /** When a channel first connected to it: the beginning of its slow start. */
   readySinceMs: number | undefined;
+  /** As of the last `sync` that listed it. */
+  isNodeFailed: boolean;
   /** It left for good; should it return, it is another one. */
   isForgotten: boolean;
 }
@@ -41,7 +43,11 @@ export interface ConnectionView {
 }
 
 /** What a registry keeps of a channel's connection. */
-type AttachedConnection = ConnectionView & CheckableConnection;
+type AttachedConnection = ConnectionView &
+  CheckableConnection & {
+    /** Pings its peer where it is connected. */
+    prove(onProof: () => void): void;
+  };
 
 /** Told when some endpoints or subsets should be treated otherwise than before: suspicion, weight, breaker. */
 export type EndpointsChanged = () => void;
@@ -128,6 +134,7 @@ export class EndpointRegistry {
       entry.listedIn = this.#syncs;
       entry.leftAtMs = undefined;
       entry.endpoint.instance = instance;
+      if (entry.isNodeFailed !== (instance.isNodeFailed === true)) this.#nodeChanged(entry);
     }
     this.#weigh();
     const now = this.#clock.now();
@@ -136,6 +143,7 @@ export class EndpointRegistry {
       if (entry.leftAtMs === undefined) this.#recent.add(entry);
       entry.leftAtMs ??= now;
       entry.readySinceMs = undefined;
+      entry.isNodeFailed = false;
       if (now - entry.leftAtMs > RETENTION_MS && entry.endpoint.load.inFlight === 0) {
         entry.isForgotten = true;
         this.#entries.delete(key);
@@ -232,7 +240,8 @@ export class EndpointRegistry {
       const ageMs = readySinceMs === undefined ? 0 : now - readySinceMs;
       const { share, capacity } = endpoint.load;
       const part = slowStartShare(ageMs, this.#slowStartMs) * share.factor * capacity.factor;
-      const weight = endpoint.instance.weight * part;
+      // Where all have weight 0 they serve as equals.
+      const weight = (endpoint.instance.weight || 1) * part;
       if (weight !== endpoint.weight) {
         endpoint.weight = weight;
         isChanged = true;
@@ -245,6 +254,25 @@ export class EndpointRegistry {
     if (isChanged) this.changed();
   }
 
+  /** The registry's word on the node: a connection whose peer answers is better evidence, so that is asked for at once. */
+  #nodeChanged(entry: Entry): void {
+    const { endpoint } = entry;
+    entry.isNodeFailed = !entry.isNodeFailed;
+    if (!entry.isNodeFailed) {
+      endpoint.load.proven();
+      return;
+    }
+    const now = this.#clock.now();
+    endpoint.load.doubt(now);
+    this.wake(now);
+    for (const connection of this.#connections.get(endpoint) ?? []) {
+      connection.prove(() => {
+        endpoint.load.proven();
+        this.changed();
+      });
+    }
+  }
+
   #entryOf(instance: Instance, joinedAtMs: number): Entry {
     const key = endpointKey(instance);
     const known = this.#entries.get(key);
@@ -255,6 +283,7 @@ export class EndpointRegistry {
       listedIn: this.#syncs,
       joinedAtMs,
       readySinceMs: undefined,
+      isNodeFailed: false,
       isForgotten: false,
     };
     this.#entries.set(key, entry);
@@ -269,7 +298,7 @@ export class EndpointRegistry {
       port: instance.port,
       datacenter: instance.datacenter,
       instance,
-      weight: instance.weight,
+      weight: instance.weight || 1,
       load: this.#deps.createLoad(),
       shares: new FailureShares(),
       breaker: undefined,

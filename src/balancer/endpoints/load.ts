@@ -79,6 +79,17 @@ export interface EndpointLoad {
   takeTurn(): void;
   /** It was picked for a call that lasts, which counts from now on; until the next sweep, should it never start. */
   takeLasting(): void;
+  /**
+   * The registry says that its node has failed, and nothing has come from the endpoint since: it is a suspect until something
+   * does, or until the registry takes it back.
+   */
+  readonly isDoubted: boolean;
+  /** It has been doubted for longer than a living peer takes to answer a ping. */
+  readonly isUnproven: boolean;
+  /** The registry says that its node has failed. */
+  doubt(nowMs: number): void;
+  /** Its peer answers: a new connection, or a ping. Of the calls that run it says nothing. */
+  proven(): void;
   /** Its breaker has closed: what it was blamed for is over. */
   forgive(nowMs: number): void;
   /** A health check has passed: what runs now is no evidence of silence. */
@@ -111,6 +122,8 @@ const MAX_FAILURE_FACTOR = 10;
 const SUSPECT_FLOOR_MS = 100;
 const SUSPECT_FACTOR = 10;
 const STALL_MS = 300;
+/** A living peer has answered a ping by then. */
+const PROOF_MS = 500;
 /** A stream that fails counts among the open ones for so long, while nobody knows how long such streams last. */
 const FAILED_STREAM_MS = 3_000;
 
@@ -143,6 +156,8 @@ class TrackedLoad implements EndpointLoad {
   inFlight = 0;
   slowness = 0;
   usualMs = 0;
+  isDoubted = false;
+  isUnproven = false;
   readonly pace = new Pace();
   readonly share = new Share();
   readonly capacity = new ReportedCapacity();
@@ -165,6 +180,9 @@ class TrackedLoad implements EndpointLoad {
   private sampledAtMs = 0;
   private sweptAtMs = Number.NEGATIVE_INFINITY;
   private wasSuspectAtSweep = false;
+  /** As of the last sweep, and nothing has come since. */
+  private hasOverdue = false;
+  private doubtedAtMs = 0;
   private busySinceMs = 0;
   /** Attempts begun before this lived through a stall of our own event loop. */
   private trustedSinceMs = Number.NEGATIVE_INFINITY;
@@ -253,10 +271,13 @@ class TrackedLoad implements EndpointLoad {
     const was = this.isSuspect;
     const toldBefore = this.wasSuspectAtSweep;
     // After a stall the answers may well lie unread in the sockets: whoever was not suspect before is not now.
-    this.isSuspect = this.isOverdue(nowMs) && (was || !stalled);
+    this.hasOverdue = this.isOverdue(nowMs) && (this.hasOverdue || !stalled);
+    this.isSuspect = this.hasOverdue || this.isDoubted;
     if (this.isSuspect && !was) this.suspicion.began(nowMs);
     this.wasSuspectAtSweep = this.isSuspect;
-    return this.isSuspect !== toldBefore;
+    const isGivenUp = this.isDoubted && !this.isUnproven && !stalled && nowMs - this.doubtedAtMs >= PROOF_MS;
+    if (isGivenUp) this.isUnproven = true;
+    return isGivenUp || this.isSuspect !== toldBefore;
   }
 
   /** A long poll may be the oldest, and not overdue where a younger call is. */
@@ -267,6 +288,21 @@ class TrackedLoad implements EndpointLoad {
       if (ageMs > SUSPECT_FACTOR * this.usualOf(link.time)) return true;
     }
     return false;
+  }
+
+  doubt(nowMs: number): void {
+    if (!this.isSuspect) this.suspicion.began(nowMs);
+    this.isDoubted = true;
+    this.isUnproven = false;
+    this.isSuspect = true;
+    this.doubtedAtMs = nowMs;
+  }
+
+  proven(): void {
+    if (!this.isDoubted) return;
+    this.isDoubted = false;
+    this.isUnproven = false;
+    this.isSuspect = this.hasOverdue;
   }
 
   forgive(nowMs: number): void {
@@ -307,7 +343,9 @@ class TrackedLoad implements EndpointLoad {
   /** Whatever runs now began before this response, so none of it is evidence of silence any more. */
   private receive(): void {
     this.unanswered = undefined;
+    this.hasOverdue = false;
     this.isSuspect = false;
+    this.proven();
     this.suspicion.answered();
   }
 

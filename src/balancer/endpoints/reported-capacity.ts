@@ -82,12 +82,13 @@ export function balanceCapacities(endpoints: readonly Weighed[], nowMs: number):
     if (each === 0) continue;
     known += 1;
     perSecond += each;
-    weights += instance.weight;
+    weights += instance.weight || 1;
   }
   let isChanged = false;
   for (const { instance, load } of endpoints) {
     const each = known < 2 ? 0 : load.capacity.perSecond(nowMs);
-    if (load.capacity.adjust(each === 0 ? 1 : (each * weights) / (perSecond * instance.weight))) isChanged = true;
+    if (load.capacity.adjust(each === 0 ? 1 : (each * weights) / (perSecond * (instance.weight || 1))))
+      isChanged = true;
   }
   return isChanged;
 }

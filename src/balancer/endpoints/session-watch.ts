@@ -37,6 +37,8 @@ export class SessionWatch {
   /** Ticks since a ping that is not answered; -1 without one. */
   #ticks = -1;
   #ticksToRead = READ_TICKS;
+  /** Waits for the next ping that is answered. */
+  #onProof: (() => void) | undefined;
 
   /** Undefined: grpc-js does not show the session. Then no limit is known, and nothing is ever silent. */
   constructor(session: ClientHttp2Session | undefined) {
@@ -80,6 +82,13 @@ export class SessionWatch {
     return false;
   }
 
+  /** Finds out whether the peer lives, as far as a ping is allowed now. `onProof`: it has answered. */
+  prove(nowMs: number, onProof: () => void): void {
+    this.began(nowMs);
+    this.#onProof = onProof;
+    if (this.#ticks < 0 && (this.#mayPing || nowMs - this.#pingedAtMs >= PING_INTERVAL_MS)) this.#ping(nowMs);
+  }
+
   #ping(nowMs: number): void {
     const session = this.#session;
     if (session === undefined || session.destroyed || session.closed) return;
@@ -88,7 +97,10 @@ export class SessionWatch {
     this.#ticks = 0;
     try {
       const isSent = session.ping((error) => {
-        if (error === null) this.#answered();
+        if (error !== null) return;
+        this.#answered();
+        this.#onProof?.();
+        this.#onProof = undefined;
       });
       // Node holds at most ten unanswered pings, those of keepalive included.
       if (!isSent) this.#answered();

@@ -24,12 +24,17 @@ const JUDGE_MS = 1_000;
 const LOOKED_AT = 64;
 const OWNERS_LOOKED_AT = 8;
 
+/**
+ * `draining`: its members have weight 0. `absent`: they vanished from discovery. Both are kept as a last resort, behind all
+ * pools of listed members.
+ */
+export type PoolKind = 'listed' | 'draining' | 'absent';
+
 /** What a pool is made of. */
 export interface PoolParts {
   readonly subset: string;
   readonly datacenter: string;
-  /** Its members vanished from discovery and are kept as a last resort. */
-  readonly isAbsent: boolean;
+  readonly kind: PoolKind;
   readonly members: readonly ChannelConnection[];
   /** Members whose connections are still to be created. */
   readonly missing: number;
@@ -59,7 +64,7 @@ export interface PoolDeps {
 export class Pool {
   readonly subset: string;
   readonly datacenter: string;
-  readonly isAbsent: boolean;
+  readonly kind: PoolKind;
   readonly members: readonly ChannelConnection[];
   readonly missing: number;
   readonly breakerPlan: BreakerPlan;
@@ -88,7 +93,7 @@ export class Pool {
   constructor(parts: PoolParts, deps: PoolDeps, nowMs: number) {
     this.subset = parts.subset;
     this.datacenter = parts.datacenter;
-    this.isAbsent = parts.isAbsent;
+    this.kind = parts.kind;
     this.members = parts.members;
     this.missing = parts.missing;
     this.breakerPlan = parts.breakerPlan;
@@ -138,7 +143,7 @@ export class Pool {
 
   /** Someone may connect any moment, and nothing speaks against it yet. */
   get isFirstTry(): boolean {
-    return this.missing > 0 || this.members.some((member) => member.isFirstTry);
+    return this.missing > 0 || this.members.some((member) => member.isFirstTry && !member.endpoint.load.isDoubted);
   }
 
   get isPending(): boolean {
@@ -237,7 +242,7 @@ export class Pool {
     let healthy = missing;
     for (const member of members) {
       if (isBroken(member)) bad.push(member);
-      else if (member.failure === undefined) healthy += 1;
+      else if (member.failure === undefined && !isGivenUp(member)) healthy += 1;
       if (!member.isReady) {
         if (member.isConnected) onTrial.push(member);
         continue;
@@ -397,7 +402,12 @@ function isBroken({ endpoint: { breaker } }: Connection): boolean {
 
 /** Something is known against it, rather than nothing known yet. */
 function isUnwell(member: ZoneMember): boolean {
-  return member.failure !== undefined || isBroken(member);
+  return member.failure !== undefined || isBroken(member) || member.endpoint.load.isUnproven;
+}
+
+/** The registry says that its node has failed, and it gives no proof of the contrary. */
+function isGivenUp({ isReady, endpoint: { load } }: ChannelConnection): boolean {
+  return load.isUnproven || (load.isDoubted && !isReady);
 }
 
 function isToBeProbed({ endpoint: { breaker } }: ChannelConnection): boolean {

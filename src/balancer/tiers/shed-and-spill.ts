@@ -32,6 +32,7 @@ export function spills(host: BalancerHost, call: RoutedCall, tiers: readonly Poo
   if (share >= 1 || host.random() < share) return false;
   for (let later = tier + 1; later < tiers.length; later += 1) {
     const next = tiers[later] as Pool;
+    if (next.kind === 'draining' && !pool.isAllBad) continue;
     if (next.picker !== undefined && !next.isAllBad && !isOpen(next)) return true;
   }
   return false;
@@ -54,7 +55,8 @@ export function lastAttemptFrom(host: BalancerHost, call: RoutedCall, tiers: rea
 
 function firstFit(tiers: readonly Pool[], isWanted: (pool: Pool) => boolean): number | undefined {
   const tier = tiers.findIndex(
-    (pool) => pool.picker !== undefined && !pool.isAllBad && !isOpen(pool) && isWanted(pool),
+    (pool) =>
+      pool.kind !== 'draining' && pool.picker !== undefined && !pool.isAllBad && !isOpen(pool) && isWanted(pool),
   );
   return tier < 0 ? undefined : tier;
 }

@@ -8,7 +8,7 @@ import type { BalancerHost } from '../host';
 import { createPoolPicker } from '../pickers/create-pool-picker';
 import { chooseOfEachZone } from '../zones/subset-by-zone';
 import { isByZone, ZonePreferences } from '../zones/zone-preferences';
-import { Pool, type PoolParts } from './pool';
+import { Pool, type PoolKind, type PoolParts } from './pool';
 import { Spill } from './spill';
 import { Topology } from './topology';
 
@@ -35,13 +35,19 @@ export class TopologyBuilder {
   wanted({ plan, instances }: Snapshot): Iterable<Instance> {
     const membership = membershipOf(plan, instances);
     const [sole, ...others] = membership.groups;
-    if (sole !== undefined && others.length === 0 && !membership.isAnyAbsent) return this.#share(sole.usable, plan);
+    if (sole !== undefined && others.length === 0 && !membership.isAnyAbsent && !membership.isAnyDraining) {
+      return this.#share(sole.usable, plan);
+    }
     const wanted = new Set<Instance>();
     for (const datacenter of membership.datacenters) {
       for (const group of membership.groups) {
         if (group.datacenter !== datacenter) continue;
         for (const instance of this.#share(group.usable, plan)) wanted.add(instance);
       }
+    }
+    // They keep their connections, and may be all that there is.
+    for (const { draining } of membership.isAnyDraining ? membership.groups : []) {
+      for (const instance of this.#kept(draining, plan)) wanted.add(instance);
     }
     // Only those that there is a connection to anyhow: nobody connects afresh to what has vanished.
     if (membership.isAnyAbsent) {
@@ -73,8 +79,8 @@ export class TopologyBuilder {
   ): Topology {
     const membership = membershipOf(plan, snapshot.instances);
     const turnover = this.#host.endpoints.turnover();
-    return new Topology(plan, membership, (subset, datacenter, isAbsent) => {
-      if (isAbsent) return this.#absentPool(plan, membership, subset, datacenter, former);
+    return new Topology(plan, membership, (subset, datacenter, kind) => {
+      if (kind !== 'listed') return this.#lastPool(plan, membership, subset, datacenter, kind, former);
       const group = membership.group(subset, datacenter);
       const subsetPlan = plan.subsets.get(subset);
       const { overprovisioning } = plan.locality;
@@ -98,10 +104,10 @@ export class TopologyBuilder {
       const parts: PoolParts = {
         subset,
         datacenter,
-        isAbsent: false,
+        kind: 'listed',
         members,
         missing,
-        absent: group.unusable.length + Math.max(0, lost.length - joined.length),
+        absent: group.unusable.length - group.draining.length + Math.max(0, lost.length - joined.length),
         balancing,
         breakerPlan: subsetPlan.breaker,
         subsetBreaker: sheds ? this.#host.breakers.forSubset(subsetPlan, datacenter) : undefined,
@@ -113,41 +119,51 @@ export class TopologyBuilder {
     });
   }
 
-  /** Those that vanished with many others, as far as they are still connected. */
-  #absentPool(
+  /** Those that drain, or that vanished with many others, as far as they are still connected. */
+  #lastPool(
     plan: Plan,
     membership: Membership,
     subset: string,
     datacenter: string,
+    kind: 'draining' | 'absent',
     former: Topology | undefined,
   ): Pool | undefined {
     const subsetPlan = plan.subsets.get(subset);
-    const { members } = this.#connections.to(membership.absent(subset, datacenter));
-    if (subsetPlan === undefined || members.length === 0) return undefined;
+    const { draining = [] } = membership.group(subset, datacenter) ?? {};
+    const isDraining = kind === 'draining';
+    const instances = isDraining ? [...this.#kept(draining, plan)] : membership.absent(subset, datacenter);
+    const { members, missing: toOpen } = this.#connections.to(instances);
+    const missing = isDraining ? toOpen : 0;
+    if (subsetPlan === undefined || members.length + missing === 0) return undefined;
     const parts: PoolParts = {
       subset,
       datacenter,
-      isAbsent: true,
+      kind,
       members,
-      missing: 0,
+      missing,
       absent: 0,
       balancing: plan.balancing,
       breakerPlan: subsetPlan.breaker,
       subsetBreaker: undefined,
       limit: this.#host.limits?.of(subset),
-      spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, true))?.spill ?? new Spill(),
+      spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind))?.spill ?? new Spill(),
     };
     return this.#keepOrMake(parts, former, this.#host.clock.now());
   }
 
   #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
-    const { subset, datacenter, isAbsent } = parts;
-    const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, isAbsent));
+    const { subset, datacenter, kind } = parts;
+    const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind));
     if (kept?.isMadeOf(parts) !== true) {
       return new Pool(parts, { create: createPoolPicker, random: this.#host.random }, now);
     }
     kept.refresh(now);
     return kept;
+  }
+
+  /** Of those that drain: the connected ones, and this client's share. */
+  #kept(draining: readonly Instance[], plan: Plan): ReadonlySet<Instance> {
+    return new Set([...this.#connections.among(draining), ...this.#share(draining, plan)]);
   }
 
   /** This client's share of a group under deterministic subsetting. */
@@ -165,6 +181,6 @@ export class TopologyBuilder {
   }
 }
 
-function isPoolOf(pool: Pool, subset: string, datacenter: string, isAbsent: boolean): boolean {
-  return pool.subset === subset && pool.datacenter === datacenter && pool.isAbsent === isAbsent;
+function isPoolOf(pool: Pool, subset: string, datacenter: string, kind: PoolKind): boolean {
+  return pool.subset === subset && pool.datacenter === datacenter && pool.kind === kind;
 }

@@ -2,13 +2,13 @@ import type { Decision, Plan } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
 import { datacenterOrder, isBinding, type TierSpec, tierOrder } from '../../snapshot/tiers';
 import type { ChannelConnection } from '../endpoints/connection';
-import type { Pool } from './pool';
+import type { Pool, PoolKind } from './pool';
 
 /**
- * Makes, or finds again, the pool of one group: of its listed instances, or of those that vanished and are kept as a last
- * resort. `undefined`: it has none that are usable.
+ * Makes, or finds again, the pool of one group: of its listed instances, of those that drain (weight 0), or of those that
+ * vanished and are kept as a last resort. `undefined`: it has none that are usable.
  */
-export type PoolOf = (subset: string, datacenter: string, isAbsent: boolean) => Pool | undefined;
+export type PoolOf = (subset: string, datacenter: string, kind: PoolKind) => Pool | undefined;
 
 /**
  * A plan's destinations as tiers of pools, for one channel and one instance set. Immutable, except that its pools
@@ -27,18 +27,22 @@ export class Topology {
     this.plan = plan;
     this.membership = membership;
     const pools = new Map<string, Pool>();
-    const isAnyAbsent = membership.isAnyAbsent;
-    const { datacenters } = membership;
+    const { datacenters, isAnyAbsent, isAnyDraining } = membership;
+    const kinds: readonly PoolKind[] = [
+      'listed',
+      ...(isAnyDraining ? (['draining'] as const) : []),
+      ...(isAnyAbsent ? (['absent'] as const) : []),
+    ];
     const tiersIn = (order: readonly TierSpec[]): readonly Pool[] => {
-      const tiersOf = (isAbsent: boolean): Pool[] =>
+      const tiersOf = (kind: PoolKind): Pool[] =>
         order.flatMap(({ subset, datacenter }) => {
-          const key = `${datacenter}\n${subset}\n${isAbsent}`;
-          const pool = pools.get(key) ?? poolOf(subset, datacenter, isAbsent);
+          const key = `${datacenter}\n${subset}\n${kind}`;
+          const pool = pools.get(key) ?? poolOf(subset, datacenter, kind);
           if (pool === undefined) return [];
           pools.set(key, pool);
           return [pool];
         });
-      return isAnyAbsent ? [...tiersOf(false), ...tiersOf(true)] : tiersOf(false);
+      return kinds.flatMap(tiersOf);
     };
     this.#tiers = plan.destinations.map((destination) => tiersIn(tierOrder(plan, destination, datacenters)));
     const isLimited = datacenterOrder(plan, datacenters).length < datacenters.length;
@@ -90,7 +94,7 @@ export interface ForcedConnection {
 function narrow(tiers: readonly Pool[], everywhere: readonly Pool[], decision: Decision): readonly Pool[] {
   const { datacenters, force } = decision;
   const named = datacenters === undefined ? tiers : everywhere.filter((pool) => datacenters.includes(pool.datacenter));
-  const allowed = isBinding(decision) || named.some((pool) => !pool.isAbsent) ? named : tiers;
+  const allowed = isBinding(decision) || named.some((pool) => pool.kind === 'listed') ? named : tiers;
   const wanted = force?.datacenter;
   if (wanted === undefined) return allowed;
   return [

@@ -9,6 +9,7 @@ interface Group {
   readonly datacenter: string;
   readonly usable: readonly Instance[];
   readonly unusable: readonly Instance[];
+  readonly draining: readonly Instance[];
 }
 
 /** The zone preferences of one group of channels: one for each subset whose policy prefers zones. */
@@ -46,7 +47,9 @@ export class ZonePreferences {
     const preference = isKept && known ? known.preference : new ZonePreference(() => this.#host.zone, clients);
     this.#bySubset.set(subset, { preference, clients });
     if (this.#isInForce) this.#host.zonePreferences?.set(subset, { preference, datacenter });
-    preference.list({ usable: group.usable, unusable: group.unusable, ...turnover });
+    // What drains is missing on purpose: its zone is that much smaller, and nothing of it is withheld.
+    const unusable = group.unusable.filter((instance) => !group.draining.includes(instance));
+    preference.list({ usable: group.usable, unusable, ...turnover });
     return preference;
   }
 }

@@ -1,3 +1,6 @@
+import type { AgentAddress } from '../../discovery/consul/agent-address';
+import { type ConsulClient, createConsulClient } from '../../discovery/consul/client';
+import { systemClock } from '../../internal/clock';
 import { isRecord } from '../../internal/is-record';
 import { nearest } from '../../internal/spelling';
 import { CommandError } from '../command-error';
@@ -16,26 +19,20 @@ export interface ConsulLook {
   readonly isUsable: boolean;
 }
 
-/** Whether Consul answers and knows the token, and its clock. */
-export async function checkConsul({ client, address }: ConsulConnection): Promise<ConsulLook> {
-  const askedAtMs = Date.now();
-  const leader = await client.get({ path: '/status/leader', timeLimitMs: TIME_LIMIT_MS });
-  const answeredAtMs = Date.now();
-  if (leader.kind === 'failure') {
-    const finding = `${address}: ${leader.reason}`;
-    return {
-      findings: [{ check: 'consul', state: 'problem', finding, next: nextOf(leader.reason, leader.status) }],
-      isUsable: false,
-    };
-  }
-  const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
-  const consul: Finding = hasLeader
-    ? { check: 'consul', state: 'ok', finding: `${address} answers${await versionOf(client)}` }
-    : { check: 'consul', state: 'problem', finding: `${address}: no leader`, next: "look at the servers' logs" };
-  const token = hasLeader ? await checkToken(client) : undefined;
+/** Whether Consul answers and knows the token, and its clock; with several addresses each agent is asked. */
+export async function checkConsul({ client }: ConsulConnection): Promise<ConsulLook> {
+  const agents = await Promise.all(client.options.addresses.map((address) => askAgent(client.options, address)));
+  const well = agents.find(({ finding }) => finding.state === 'ok');
+  const findings = agents.map(({ finding }): Finding => {
+    if (finding.state === 'ok' || well === undefined) return finding;
+    // Clients do without it.
+    return { ...finding, check: 'consul agent', state: 'warning' };
+  });
+  const clock = (well ?? agents.find(({ clock: told }) => told !== undefined))?.clock;
+  const token = well === undefined ? undefined : await checkToken(client);
   return {
-    findings: [consul, clockFinding(leader.dateMs, askedAtMs, answeredAtMs), ...(token === undefined ? [] : [token])],
-    isUsable: hasLeader && token?.state !== 'problem',
+    findings: [...findings, ...[clock, token].filter((one) => one !== undefined)],
+    isUsable: well !== undefined && token?.state !== 'problem',
   };
 }
 
@@ -57,7 +54,38 @@ function nextOf(reason: string, status: number | undefined): string {
   return 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
 }
 
-async function versionOf(client: ConsulConnection['client']): Promise<string> {
+interface AgentFindings {
+  readonly finding: Finding;
+  /** Undefined: it did not answer. */
+  readonly clock: Finding | undefined;
+}
+
+async function askAgent(options: ConsulClient['options'], address: AgentAddress): Promise<AgentFindings> {
+  const client = createConsulClient({ ...options, addresses: [address] }, { clock: systemClock });
+  const { text } = address;
+  try {
+    const askedAtMs = Date.now();
+    const leader = await client.get({ path: '/status/leader', timeLimitMs: TIME_LIMIT_MS });
+    const answeredAtMs = Date.now();
+    if (leader.kind === 'failure') {
+      const next = nextOf(leader.reason, leader.status);
+      const finding: Finding = { check: 'consul', state: 'problem', finding: `${text}: ${leader.reason}`, next };
+      return { finding, clock: undefined };
+    }
+    const clock = clockFinding(leader.dateMs, askedAtMs, answeredAtMs);
+    const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
+    if (!hasLeader) {
+      const next = "look at the servers' logs";
+      return { finding: { check: 'consul', state: 'problem', finding: `${text}: no leader`, next }, clock };
+    }
+    const finding = `${text} answers${await versionOf(client)}`;
+    return { finding: { check: 'consul', state: 'ok', finding }, clock };
+  } finally {
+    client.close();
+  }
+}
+
+async function versionOf(client: ConsulClient): Promise<string> {
   const self = await client.get({ path: '/agent/self', timeLimitMs: TIME_LIMIT_MS });
   // Needs agent:read, which a reader of services and policies can do without.
   if (self.kind === 'failure') return '';

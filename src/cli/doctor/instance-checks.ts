@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import type { DuplicateInstance } from '../../discovery/source';
 import { parseHealth, parseJsonArray } from '../../discovery/consul/parse-answer';
 import { parseEntry } from '../../discovery/consul/parse-entry';
 import type { Instance } from '../../discovery/source';
@@ -39,12 +40,20 @@ export async function lookAtInstances(question: Question): Promise<Listed> {
     const next = `run graylane instances ${service}, and correct the registrations`;
     return only({ check, state: 'problem', finding: parsed.reason, next });
   }
-  const { instances, rejected, duplicates } = parsed;
+  const { instances, rejected, duplicates, doubles } = parsed;
   const usable = instances.filter(({ status, weight }) => status !== 'critical' && weight > 0);
   if (instances.length === 0 && rejected === 0) return only(await whyEmpty(question, check, answer.filteredByAcl));
-  const malformed = rejected === duplicates ? '' : `, ${rejected - duplicates} malformed and left out`;
-  const finding = `${usable.length} of ${instances.length} usable${malformed}`;
-  const more = registrationFindings(text, check, service);
+  const malformed = rejected - duplicates;
+  const failed = instances.filter(({ isNodeFailed }) => isNodeFailed === true).length;
+  const finding = [
+    `${usable.length} of ${instances.length} usable`,
+    ...draining(instances),
+    ...(failed === 0
+      ? []
+      : [`${failed} on nodes that Consul cannot reach (serfHealth), called as long as they answer`]),
+    ...(malformed === 0 ? [] : [`${malformed} malformed and left out`]),
+  ].join(', ');
+  const more = registrationFindings(text, check, service, doubles);
   if (answer.filteredByAcl) {
     const next = `give its ACL policy service "${service}" { policy = "read" } and node_prefix "" { policy = "read" }`;
     const some: Finding = {
@@ -56,14 +65,19 @@ export async function lookAtInstances(question: Question): Promise<Listed> {
     return { findings: [some, ...more], usable };
   }
   if (usable.length > 0) {
-    return { findings: [{ check, state: malformed === '' ? 'ok' : 'warning', finding }, ...more], usable };
+    return { findings: [{ check, state: malformed + failed === 0 ? 'ok' : 'warning', finding }, ...more], usable };
   }
   const next = `run graylane instances ${service}, and look at their health checks`;
   return { findings: [{ check, state: 'problem', finding, next }, ...more], usable };
 }
 
 /** Where instances are said to be, and who they are said to be. */
-function registrationFindings(text: string, check: string, service: string): readonly Finding[] {
+function registrationFindings(
+  text: string,
+  check: string,
+  service: string,
+  doubles: readonly DuplicateInstance[],
+): readonly Finding[] {
   const entries = parseJsonArray(text);
   if (typeof entries === 'string') return [];
   const listed = entries.flatMap((entry) => {
@@ -83,9 +97,10 @@ function registrationFindings(text: string, check: string, service: string): rea
     findings.push({ check, state: 'warning', finding, next });
   }
   const twice = groupsOf(listed, ({ address, port }) => `${address}:${port}`);
-  if (twice.length > 0) {
-    const finding = `${shown(twice)}: registered more than once at the same address, and one of them counts`;
-    const how = 'deregister what is left over: consul services deregister -id=ID at the agent of its node';
+  const [double] = doubles;
+  if (double !== undefined) {
+    const finding = `${shown(twice)}: registered more than once at the same address, and the newest counts (${double.endpoint}: ${double.counts}, not ${double.leftOut})`;
+    const how = `take the dead registration out: consul services deregister -id=${double.leftOut}, at its own agent`;
     findings.push({ check, state: 'warning', finding, next: how });
   }
   const sameIds = groupsOf(listed, ({ id }) => id).filter((instance) => !twice.includes(instance));
@@ -94,6 +109,11 @@ function registrationFindings(text: string, check: string, service: string): rea
     findings.push({ check, state: 'warning', finding, next: `give each instance of ${service} an ID of its own` });
   }
   return findings;
+}
+
+function draining(instances: readonly Instance[]): readonly string[] {
+  const count = instances.filter(({ status, weight }) => status !== 'critical' && weight === 0).length;
+  return count === 0 ? [] : [`${count} of weight 0`];
 }
 
 function shown(instances: readonly Instance[]): string {

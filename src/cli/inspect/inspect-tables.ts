@@ -1,5 +1,6 @@
 import type { GuardCounts, GuardView } from '../../breaker/guard/view';
 import type { BreakerView } from '../../breaker/view';
+import type { AgentLoad } from '../../discovery/consul/agent-load';
 import type { LaneInspection } from '../../lane';
 import type { DatacenterInspection, EndpointInspection, ServiceInspection } from '../../resolver/inspect';
 import { describeLimit } from '../describe-limit';
@@ -9,12 +10,30 @@ import { spellDuration } from '../spell-duration';
 import { isIdle } from './running-process';
 
 /** The whole of `lane.inspect()` but for the policies' documents. */
-export async function showInspection({ lane, services }: LaneInspection, io: CommandIo): Promise<void> {
+export async function showInspection({ lane, services, consul = [] }: LaneInspection, io: CommandIo): Promise<void> {
   io.line(`lane ${io.colors.bold(lane)}, ${services.length === 1 ? '1 service' : `${services.length} services`}`);
+  if (consul.length > 0) {
+    await io.table(
+      ['consul agent', 'requests', 'open', 'failures', 'state'],
+      consul.map((agent) => [
+        agent.address,
+        // A process of an older version does not count them.
+        String(agent.requests ?? ''),
+        String(agent.openRequests),
+        String(agent.failures ?? ''),
+        stateOfAgent(agent, io),
+      ]),
+    );
+  }
   for (const service of services) {
     io.line();
     await showService(service, io);
   }
+}
+
+function stateOfAgent({ serves, illForMs, reason }: AgentLoad, { colors }: CommandIo): string {
+  const ill = illForMs === undefined ? '' : colors.red(`ill for ${spellDuration(illForMs)}: ${reason ?? ''}`);
+  return [...(serves === true ? ['serves'] : []), ...(ill === '' ? [] : [ill])].join(', ');
 }
 
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
@@ -40,6 +59,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
       freshnessOf(each, io),
     ]),
   );
+  for (const each of datacenters) for (const line of notesOf(each)) io.line(colors.yellow(line));
   for (const each of limits) io.line(describeLimit(each));
   for (const each of zones) io.line(`${each.subset}: ${describeZones(each)}`);
   if (clientZone?.zone === undefined && policy.document?.locality?.zones === 'prefer') {
@@ -85,6 +105,18 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
       ]),
     );
   }
+}
+
+/** What is odd about the instances. A process of an older version does not tell. */
+function notesOf(state: DatacenterInspection): readonly string[] {
+  const { datacenter, nodesFailed = 0, draining = 0, duplicates = 0, doubles = [], isPartial = false } = state;
+  const named = doubles.map(({ endpoint, counts, leftOut }) => `${endpoint}: ${counts}, not ${leftOut}`).join('; ');
+  return [
+    ...(nodesFailed === 0 ? [] : [`${nodesFailed} on nodes that Consul cannot reach; called as long as they answer`]),
+    ...(draining === 0 ? [] : [`${draining} of weight 0: take calls where nobody else can`]),
+    ...(duplicates === 0 ? [] : [`${duplicates} at an address with a newer registration, which counts (${named})`]),
+    ...(isPartial ? ['Consul leaves out what the token may not see'] : []),
+  ].map((note) => `${datacenter}: ${note}`);
 }
 
 function describeCounts({ calls, failures, medianMs }: GuardCounts): string {

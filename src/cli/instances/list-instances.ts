@@ -20,6 +20,8 @@ interface Row {
   readonly endpoint: string;
   readonly zone: string | undefined;
   readonly health: Instance['status'];
+  /** Consul cannot reach its node, while nothing else speaks against it. */
+  readonly isNodeFailed: boolean;
   readonly weight: number;
   /** Undefined where nothing tells. */
   readonly ageMs: number | undefined;
@@ -102,6 +104,7 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number>, watchedSi
         endpoint: `${instance.address}:${instance.port}`,
         zone: instance.zone,
         health: instance.status,
+        isNodeFailed: instance.isNodeFailed === true,
         weight: instance.weight,
         ageMs: started === undefined ? undefined : Math.max(0, now - started),
       };
@@ -158,7 +161,7 @@ async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<v
       row.instance,
       row.endpoint,
       row.zone ?? '',
-      health[row.health](row.health),
+      row.isNodeFailed ? colors.yellow(`${row.health}, node failed`) : health[row.health](row.health),
       String(row.weight),
       row.ageMs === undefined ? '' : spellDuration(row.ageMs),
     ]),

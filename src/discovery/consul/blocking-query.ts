@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../internal/clock';
 import type { Logger } from '../../internal/logger';
 import type { Random } from '../../internal/random';
 import { backoffMs } from './backoff';
-import type { ConsulAnswer, ConsulClient, ConsulRequest } from './client';
+import { type ConsulAnswer, type ConsulClient, type ConsulRequest, PLAIN_TIME_LIMIT_MS } from './client';
 import { createTokenBucket } from './token-bucket';
 
 /** One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself. */
@@ -41,8 +41,6 @@ export interface BlockingQueryDeps {
 
 /** Waits differ between this share of the time given and all of it. */
 const LEAST_OF_WAIT = 0.9;
-/** A read without an index answers at once, or something is wrong. */
-const PLAIN_TIME_LIMIT_MS = 10_000;
 const INDEXLESS_POLL_MS = 1000;
 /** From so large an answer on, fewer bytes are worth the time that the agent takes to compress it. */
 const COMPRESS_FROM_BYTES = 32 * 1024;

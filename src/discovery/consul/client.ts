@@ -2,8 +2,12 @@ import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../../internal/clock';
 import { type Logger, safeLogger, silentLogger } from '../../internal/logger';
+import type { Random } from '../../internal/random';
 import { connectAgent } from './agent-connection';
+import { isFaultOfAgent } from './agent-fault';
 import type { AgentLoad } from './agent-load';
+import { AgentPool, type PooledAgent } from './agent-pool';
+import { askInTurn, PATIENCE_MS } from './ask-in-turn';
 import { BodyCollector } from './body-collector';
 import { ACCEPT_GZIP, decodedBody } from './compressed-body';
 import { credentialsOf } from './credentials';
@@ -15,7 +19,8 @@ import { createTokenSource, type TokenReading } from './token-source';
 
 /**
  * One-shot reads from Consul over npm `consul`. Its connections are kept between requests; an idle one does not keep the
- * process alive. Shared by instance and policy watches; closed by whoever made it.
+ * process alive. Shared by instance and policy watches; closed by whoever made it. Where there are several addresses, a read
+ * that one agent does not answer is another one's, see docs/decisions/0039-several-agents.md.
  */
 export interface ConsulClient {
   readonly options: ParsedConsulOptions;
@@ -64,19 +69,41 @@ export type ConsulAnswer =
   | { readonly kind: 'failure'; readonly status: number | undefined; readonly reason: string };
 
 const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
+/** How long it may take an agent that was left to answer what it did not answer. */
+const PROBE_LIMIT_MS = 2_000;
+/** What many watches lost at once does not come to the next agent all at once. */
+const SPREAD_MS = 250;
+/** A read without an index answers at once, or something is wrong. */
+export const PLAIN_TIME_LIMIT_MS = 10_000;
 
 export interface ConsulClientDeps {
   readonly clock: Clock;
+  /** Default: `Math.random`. */
+  readonly random?: Random;
   /** Default: silent. */
   readonly logger?: Logger;
 }
 
+/** What one agent made of a request. */
+export interface Asked {
+  readonly answer: ConsulAnswer;
+  /** `agent`: another one may do better. `late`: the time was over. `none`: an answer, or nothing that an agent can help. */
+  readonly fault: 'none' | 'agent' | 'late';
+}
+
+export interface AskOptions {
+  readonly timeLimitMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Called at the first byte of the answer. */
+  readonly onAnswering?: () => void;
+}
+
 export function createConsulClient(options: ParsedConsulOptions, deps: ConsulClientDeps): ConsulClient {
-  const { clock } = deps;
+  const { clock, random = Math.random } = deps;
   const logger = safeLogger(deps.logger ?? silentLogger);
   const tokens = createTokenSource(options.token, { clock, logger });
   const material = createTlsMaterial(options.tls);
-  const agents = options.addresses.map((address) => ({
+  const agents: readonly PooledAgent[] = options.addresses.map((address) => ({
     address,
     consul: connectAgent(address, options.tls, material),
     requests: countOpenRequests(address.text, logger),
@@ -85,37 +112,34 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
     ? undefined
     : options.addresses.find(({ baseUrl }) => baseUrl.startsWith('https:'));
   let isSaid = false;
-  let preferred = 0;
   let closed = false;
 
-  const get = async (request: ConsulRequest): Promise<ConsulAnswer> => {
-    const position = preferred;
-    const agent = agents[position];
-    if (closed || agent === undefined) return closedAnswer;
-    if (unverified !== undefined && !isSaid) {
-      isSaid = true;
-      logger.warn('certificates of Consul are not verified: anybody may answer in its place', {
-        address: unverified.text,
-      });
-    }
+  const ask = async (agent: PooledAgent, request: ConsulRequest, how: AskOptions): Promise<Asked> => {
+    if (closed || how.signal?.aborted === true) return notAsked;
     const cancel = new EventEmitter();
     let fault: string | undefined;
+    let isLate = false;
     const abort = (reason: string): void => {
       fault ??= reason;
       cancel.emit('cancel');
     };
     const onAbort = (): void => abort('closed');
-    const timer = clock.setTimer(request.timeLimitMs, () => abort(`no answer within ${request.timeLimitMs} ms`));
-    request.signal?.addEventListener('abort', onAbort, { once: true });
+    const timer = clock.setTimer(how.timeLimitMs, () => {
+      isLate = fault === undefined;
+      abort(`no answer within ${Math.round(how.timeLimitMs)} ms`);
+    });
+    how.signal?.addEventListener('abort', onAbort, { once: true });
     agent.requests.began();
     try {
       const reading = await untilCancelled(tokens.read(), cancel);
-      if (reading === undefined || closed || fault !== undefined) return failed(fault ?? 'closed');
-      if (reading.kind === 'failure') return failed(reading.reason);
-      if (request.signal?.aborted === true) return closedAnswer;
+      if (reading === undefined || closed || fault !== undefined)
+        return { ...notAsked, answer: failed(fault ?? 'closed') };
+      if (reading.kind === 'failure') return { ...notAsked, answer: failed(reading.reason) };
+      pool.asked(agent);
       const credentials = credentialsOf(reading.token, options.httpAuth?.());
       const collector = new BodyCollector(BODY_LIMIT_BYTES, abort);
-      const response = await agent.consul[request.body === undefined ? '_get' : '_put'](
+      if (how.onAnswering !== undefined) collector.once('pipe', how.onAnswering);
+      const response = (await agent.consul[request.body === undefined ? '_get' : '_put'](
         {
           path: request.path,
           params: request.params ?? {},
@@ -127,18 +151,87 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
         },
         // A response of any status is an answer; without one there is an error.
         (state, next) => (state.res === undefined ? next(false, state.err) : next(false, undefined, state.res)),
-      );
-      if (fault !== undefined) return failed(fault);
-      const message = response as IncomingMessage;
-      return answer(message, await decodedBody(message, collector.body(), BODY_LIMIT_BYTES), credentials.secrets);
+      )) as IncomingMessage;
+      if (fault !== undefined) return { answer: failed(fault), fault: isLate ? 'late' : faultOf(fault) };
+      const body = await decodedBody(response, collector.body(), BODY_LIMIT_BYTES);
+      const found = answer(response, body, credentials.secrets);
+      const isFault = found.kind === 'failure' && isFaultOfAgent(found.status ?? 0, found.reason);
+      return { answer: found, fault: isFault ? 'agent' : 'none' };
     } catch (error) {
-      if (fault !== 'closed' && preferred === position) preferred = (position + 1) % agents.length;
-      return failed(fault ?? failureReason(error, agent.address.text));
+      const reason = fault ?? failureReason(error, agent.address.text);
+      return { answer: failed(reason), fault: isLate ? 'late' : faultOf(reason) };
     } finally {
       agent.requests.ended();
       timer.cancel();
-      request.signal?.removeEventListener('abort', onAbort);
+      how.signal?.removeEventListener('abort', onAbort);
     }
+  };
+
+  const pool = new AgentPool(agents, {
+    clock,
+    random,
+    logger,
+    probe: async (agent, request) => {
+      const beganAtMs = clock.now();
+      let tookMs = Number.POSITIVE_INFINITY;
+      const onAnswering = (): void => {
+        tookMs = clock.now() - beganAtMs;
+      };
+      const { fault } = await ask(agent, request, { timeLimitMs: PROBE_LIMIT_MS, signal: undefined, onAnswering });
+      return fault === 'none' && tookMs <= PATIENCE_MS;
+    },
+  });
+
+  const sayUnverified = (): void => {
+    if (unverified === undefined || isSaid) return;
+    isSaid = true;
+    logger.warn('certificates of Consul are not verified: anybody may answer in its place', {
+      address: unverified.text,
+    });
+  };
+
+  /** At the agent that serves, and no other: writes, and all requests where there is one agent. */
+  const askOne = async (request: ConsulRequest, signal = request.signal): Promise<Asked> => {
+    const agent = pool.serving;
+    const asked = await ask(agent, request, { timeLimitMs: request.timeLimitMs, signal });
+    const { answer } = asked;
+    const isFailure = asked.fault === 'agent' || (asked.fault === 'late' && agents.length === 1);
+    if (isFailure && answer.kind === 'failure') pool.failed(agent, answer.reason, plain(request), false);
+    else if (answer.kind === 'answer' || answer.status !== undefined) pool.answered(agent);
+    return asked;
+  };
+
+  /** A blocking read. What its agent does not answer is read from another one without waiting for a change. */
+  const waitForChange = async (request: ConsulRequest): Promise<ConsulAnswer> => {
+    const { signal } = request;
+    const abort = new AbortController();
+    let isMoved = false;
+    const end = (): void => abort.abort();
+    const ended = pool.began({
+      agent: pool.serving,
+      move: () => {
+        isMoved = true;
+        end();
+      },
+    });
+    signal?.addEventListener('abort', end, { once: true });
+    const asked = await askOne(request, signal?.aborted === true ? signal : abort.signal);
+    signal?.removeEventListener('abort', end);
+    ended();
+    if (signal?.aborted === true || closed) return asked.answer;
+    if (!isMoved) {
+      if (asked.fault !== 'agent') return asked.answer;
+      await new Promise<void>((resolve) => clock.setTimer(random() * SPREAD_MS, resolve));
+    }
+    return askInTurn(plain(request), { pool, clock, ask });
+  };
+
+  const get = async (request: ConsulRequest): Promise<ConsulAnswer> => {
+    if (closed) return closedAnswer;
+    sayUnverified();
+    if (agents.length === 1 || request.body !== undefined) return (await askOne(request)).answer;
+    if (request.query?.['index'] !== undefined) return waitForChange(request);
+    return askInTurn(request, { pool, clock, ask });
   };
 
   return {
@@ -146,18 +239,27 @@ export function createConsulClient(options: ParsedConsulOptions, deps: ConsulCli
     get,
     put: get,
     get load() {
-      return agents.map(({ address, requests }) => ({
-        address: address.text,
-        openRequests: requests.open,
-        mostOpenRequests: requests.most,
-      }));
+      return pool.load();
     },
     close() {
       if (closed) return;
       closed = true;
+      pool.close();
       for (const agent of agents) agent.consul.destroy();
     },
   };
+}
+
+/** The same question, answered at once. */
+function plain(request: ConsulRequest): ConsulRequest {
+  const { index, wait, ...query } = request.query ?? {};
+  if (index === undefined) return request;
+  return { ...request, query, timeLimitMs: Math.min(request.timeLimitMs, PLAIN_TIME_LIMIT_MS) };
+}
+
+/** An answer that is too large is so at every agent; what was ended here says nothing of one. */
+function faultOf(reason: string): Asked['fault'] {
+  return reason === 'closed' || /^the answer is larger/.test(reason) ? 'none' : 'agent';
 }
 
 /** Undefined when the request is cancelled first. */
@@ -188,3 +290,4 @@ function failed(reason: string): ConsulAnswer {
 }
 
 const closedAnswer: ConsulAnswer = failed('closed');
+const notAsked: Asked = { answer: closedAnswer, fault: 'none' };

@@ -1,7 +1,8 @@
 import type { Timer } from '../../internal/clock';
 import { nearest } from '../../internal/spelling';
 import { NO_PROTECTION } from '../protection';
-import type { Freshness, Instance } from '../source';
+import type { DuplicateInstance, Freshness, Instance } from '../source';
+import { AnswerNotes } from './answer-notes';
 import { createAnswerReader } from './answer-reader';
 import { startBlockingQuery, type Verdict } from './blocking-query';
 import { createCatalogCheck } from './catalog-check';
@@ -20,6 +21,10 @@ export interface HealthView {
   readonly absent: readonly Instance[];
   readonly isHeld: boolean;
   readonly rejected: number;
+  readonly duplicates: number;
+  readonly doubles: readonly DuplicateInstance[];
+  /** Consul has left out what the token may not see. */
+  readonly isPartial: boolean;
   readonly connectOnly: boolean;
   /** Nobody is listed, and this name of another service is near. */
   readonly similar?: string;
@@ -50,6 +55,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   const protection = deps.protection.except.includes(service) ? NO_PROTECTION : deps.protection;
   const reader = createAnswerReader();
   const guard = createLossGuard(protection);
+  const notes = new AnswerNotes(logger, fields);
   const abort = new AbortController();
   let view: HealthView = {
     known: false,
@@ -57,6 +63,9 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     absent: [],
     isHeld: false,
     rejected: 0,
+    duplicates: 0,
+    doubles: [],
+    isPartial: false,
     connectOnly: false,
     freshness: { kind: 'pending' },
   };
@@ -120,10 +129,10 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
       return { kind: 'again' };
     }
     // Only where it matters: nothing is known yet, or what is known would be given up.
-    if (!isEmpty || (view.known && view.instances.length === 0)) return judge(parsed);
+    if (!isEmpty || (view.known && view.instances.length === 0)) return judge(parsed, answer.filteredByAcl);
     return isForbidden(target, asked, deps, abort.signal).then((isBlind) => {
       if (abort.signal.aborted) return { kind: 'unchanged' };
-      return isBlind ? forbidden() : judge(parsed);
+      return isBlind ? forbidden() : judge(parsed, false);
     });
   };
 
@@ -132,8 +141,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     return { kind: 'doubted', againInMs: FORBIDDEN_RECHECK_MS };
   };
 
-  const judge = (parsed: Parsed): Verdict => {
-    const judgement = guard.judge(view.instances, parsed.instances, clock.now());
+  const judge = (parsed: Parsed, isPartial: boolean): Verdict => {
+    const judgement = guard.judge(view.instances, parsed.instances, clock.now(), isPartial);
     if (judgement.kind === 'held') {
       hold();
       return { kind: 'doubted', againInMs: judgement.againInMs };
@@ -146,7 +155,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
         left: parsed.instances.length,
       });
     }
-    return believe(parsed);
+    return believe(parsed, isPartial);
   };
 
   const hold = (): void => {
@@ -164,7 +173,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     update({ ...view, isHeld: true, freshness: { kind: 'stale', sinceMs: lastSuccessMs, reason } }, false);
   };
 
-  const believe = ({ instances, rejected, duplicates, same }: Parsed): Verdict => {
+  const believe = ({ instances, rejected, duplicates, doubles, same }: Parsed, isPartial: boolean): Verdict => {
     silence.cancel();
     lastSuccessMs = clock.now();
     told.clear();
@@ -175,12 +184,15 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     if (instances.length > 0) catalog.reset();
     else if (target.local && target.scope?.['peer'] === undefined) catalog.askName(asked);
     const absent = guard.absent(clock.now());
-    const isChanged = !view.known || !same || rejected !== view.rejected || absent !== view.absent;
+    const isSame = same && rejected === view.rejected && isPartial === view.isPartial;
+    const isChanged = !view.known || !isSame || absent !== view.absent;
     if (isChanged || view.freshness.kind !== 'fresh') {
-      tellLeftOut(rejected, duplicates);
+      tellMalformed(rejected - duplicates);
+      notes.tell({ instances, duplicates, doubles, isPartial });
       const isEmpty = instances.length === 0;
       const similar = isEmpty && view.similar !== undefined ? { similar: view.similar } : {};
-      const next = { instances, absent, rejected, connectOnly: view.connectOnly && isEmpty, ...similar };
+      const leftOut = { rejected, duplicates, doubles, isPartial };
+      const next = { instances, absent, ...leftOut, connectOnly: view.connectOnly && isEmpty, ...similar };
       update({ ...next, known: true, isHeld: false, freshness: { kind: 'fresh' } }, !view.known);
     }
     watchAbsent();
@@ -188,17 +200,12 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   };
 
   /** Once for each number of them, not for each change of something else. */
-  const tellLeftOut = (rejected: number, duplicates: number): void => {
-    const malformed = rejected - duplicates;
-    if (malformed > 0 && malformed !== leftOut.malformed) {
-      logger.warn('malformed instances are left out', { ...fields, rejected: malformed });
-    }
-    if (duplicates > 0 && duplicates !== leftOut.duplicates) {
-      logger.warn('several instances are registered at one address, which counts once', { ...fields, duplicates });
-    }
-    leftOut = { malformed, duplicates };
+  const tellMalformed = (count: number): void => {
+    if (count > 0 && count !== malformed)
+      logger.warn('malformed instances are left out', { ...fields, rejected: count });
+    malformed = count;
   };
-  let leftOut = { malformed: 0, duplicates: 0 };
+  let malformed = 0;
 
   const watchAbsent = (): void => {
     expiry?.cancel();

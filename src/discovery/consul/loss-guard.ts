@@ -6,8 +6,11 @@ import type { Instance } from '../source';
  * services, permissions are taken away, and in none of these cases did the instances stop.
  */
 export interface LossGuard {
-  /** Judges a well-formed answer against what is in force. Both lists are ordered by key. */
-  judge(before: readonly Instance[], listed: readonly Instance[], nowMs: number): Judgement;
+  /**
+   * Judges a well-formed answer against what is in force. Both lists are ordered by key. `isPartial`: Consul has left out what the
+   * token may not see, so that whatever has vanished, be it one, may well be there.
+   */
+  judge(before: readonly Instance[], listed: readonly Instance[], nowMs: number, isPartial?: boolean): Judgement;
   /** The reads that confirm each other must be in a row: something else came in between. */
   interrupt(): void;
   /** Those that vanished with many others and whose time is not over; the same array as long as nothing changed. */
@@ -58,12 +61,13 @@ export function createLossGuard(protection: Protection): LossGuard {
     before: readonly Instance[],
     listed: readonly Instance[],
     nowMs: number,
+    isPartial: boolean,
   ): number | undefined => {
-    if (absentGraceMs === 0 || massLossPercentage >= 100) return undefined;
+    if (absentGraceMs === 0 || (massLossPercentage >= 100 && !isPartial)) return undefined;
     const { gone, joined } = difference(before, listed);
     const usable = before.reduce((count, instance) => count + (isUsable(instance) ? 1 : 0), 0);
     const isMany = (count: number): boolean =>
-      count >= LEAST_MASS_LOSS && (count - joined) * 100 > massLossPercentage * usable;
+      isPartial ? count > 0 : count >= LEAST_MASS_LOSS && (count - joined) * 100 > massLossPercentage * usable;
     if (!isMany(gone.length)) return undefined;
     // One that is registered anew at the same address has not vanished.
     const addresses = new Set(listed.map(addressOf));
@@ -75,7 +79,7 @@ export function createLossGuard(protection: Protection): LossGuard {
   };
 
   return {
-    judge(before, listed, nowMs) {
+    judge(before, listed, nowMs, isPartial = false) {
       const isEmptied = listed.length === 0 && before.some(isUsable);
       if (isEmptied && isDoubted(nowMs)) {
         return { kind: 'held', againInMs: Math.max(1, windowMs / Math.max(1, confirmations - 1)) };
@@ -86,7 +90,7 @@ export function createLossGuard(protection: Protection): LossGuard {
         dropAbsences(() => true);
         return { kind: 'believed', massLoss: undefined, isConfirmed };
       }
-      const massLoss = noticeMassLoss(before, listed, nowMs);
+      const massLoss = noticeMassLoss(before, listed, nowMs, isPartial);
       if (absences.size > 0) {
         const keys = new Set(listed.map((instance) => instance.key));
         const addresses = new Set(listed.map(addressOf));

@@ -11,9 +11,10 @@ export type { ConsulTlsOptions } from './tls-options';
 /** How to reach Consul. Every part has a default; the usual environment variables fill what is left out. */
 export interface ConsulOptions {
   /**
-   * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`; several are tried in turn when one cannot be
-   * reached. Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `https` is the default scheme where `tls` is given
-   * or `CONSUL_HTTP_SSL=true`.
+   * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`. Several, as a list or with commas in between: the
+   * first that is well is asked, the next one while it is ill; all must be agents of the same datacenter. Default:
+   * `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `https` is the default scheme where `tls` is given or
+   * `CONSUL_HTTP_SSL=true`.
    */
   readonly address?: string | readonly string[];
   /**
@@ -114,12 +115,11 @@ function parseAddresses(options: ConsulOptions, env: Environment, problems: stri
   const given = options.address;
   // As Consul's own clients do: TLS that the environment asks for is not undone by the scheme of its address.
   const fromEnv = isSslAsked
-    ? textIn(env, 'CONSUL_HTTP_ADDR')?.replace(/^http:/i, 'https:')
+    ? textIn(env, 'CONSUL_HTTP_ADDR')?.replace(/(^|,\s*)http:/gi, '$1https:')
     : textIn(env, 'CONSUL_HTTP_ADDR');
   const path = given !== undefined ? 'consul.address' : 'CONSUL_HTTP_ADDR';
-  const texts: readonly unknown[] = Array.isArray(given)
-    ? given
-    : [given !== undefined ? given : (fromEnv ?? DEFAULT_ADDRESS)];
+  const text: unknown = given !== undefined ? given : (fromEnv ?? DEFAULT_ADDRESS);
+  const texts: readonly unknown[] = Array.isArray(text) ? text : typeof text === 'string' ? listIn(text) : [text];
   if (texts.length === 0) problems.push(`${path}: [] (expected: at least one address)`);
   const addresses: AgentAddress[] = [];
   texts.forEach((text, index) => {
@@ -131,6 +131,11 @@ function parseAddresses(options: ConsulOptions, env: Environment, problems: stri
     } else addresses.push(parsed);
   });
   return addresses;
+}
+
+/** Addresses with commas in between; a blank one among them is a slip, and stays to be told. */
+function listIn(text: string): readonly string[] {
+  return text.includes(',') ? text.split(',').map((one) => one.trim()) : [text];
 }
 
 function isSecure(address: AgentAddress): boolean {

@@ -1,5 +1,6 @@
 import { isSameInstance } from '../same-instance';
-import type { Instance } from '../source';
+import type { DuplicateInstance, Instance } from '../source';
+import { distinctOf } from './duplicates';
 import { parseEntry } from './parse-entry';
 
 /** A whole health answer, understood. */
@@ -10,8 +11,10 @@ export type ParsedHealth =
       readonly instances: readonly Instance[];
       /** Left out: malformed ones and duplicates. */
       readonly rejected: number;
-      /** Those of them at whose address, or under whose key, another is registered. */
+      /** How many of them are only that: at their address, or under their key, another is registered. */
       readonly duplicates: number;
+      /** The first few of those. */
+      readonly doubles: readonly DuplicateInstance[];
       /** Same instances in every respect as `before`. */
       readonly same: boolean;
     }
@@ -33,7 +36,7 @@ export function parseHealth(text: string, datacenter: string, before: readonly I
 export function joinEntries(entries: readonly (Instance | undefined)[], before: readonly Instance[]): ParsedHealth {
   const parsed = entries.filter((instance) => instance !== undefined);
   const count = parsed.length;
-  const kept = areInOrder(parsed) ? parsed : dropDuplicates(parsed.sort(byHealthThenKey)).sort(byKey);
+  const { instances: kept, duplicates: doubles } = distinctOf(parsed);
   const malformed = entries.length - count;
   if (malformed * 2 > entries.length) {
     return { kind: 'refused', reason: `${malformed} of ${entries.length} instances are malformed` };
@@ -48,7 +51,7 @@ export function joinEntries(entries: readonly (Instance | undefined)[], before: 
     return old?.key === instance.key && (old === instance || isSameInstance(old, instance)) ? old : instance;
   });
   const same = instances.length === before.length && instances.every((instance, index) => instance === before[index]);
-  return { kind: 'health', instances: same ? before : instances, rejected, duplicates, same };
+  return { kind: 'health', instances: same ? before : instances, rejected, duplicates, doubles, same };
 }
 
 /** The keys of the instances in a filtered health answer. */
@@ -67,39 +70,4 @@ export function parseJsonArray(text: string): readonly unknown[] | string {
   } catch {
     return 'the answer is not JSON';
   }
-}
-
-/** As Consul lists them as a rule: by key, each once, and each address once. */
-function areInOrder(instances: readonly Instance[]): boolean {
-  const seen = new Set<string>();
-  for (const [at, instance] of instances.entries()) {
-    if (at > 0 && (instances[at - 1] as Instance).key >= instance.key) return false;
-    seen.add(`${instance.address} ${instance.port}`);
-  }
-  return seen.size === instances.length;
-}
-
-/** One of each key and of each address: the healthiest, then the first by key, whatever order Consul gave. */
-function dropDuplicates(ordered: readonly Instance[]): Instance[] {
-  const seen = new Set<string>();
-  return ordered.filter((instance) => {
-    const address = `${instance.address} ${instance.port}`;
-    if (seen.has(instance.key) || seen.has(address)) return false;
-    seen.add(instance.key).add(address);
-    return true;
-  });
-}
-
-const RANK = { passing: 0, warning: 1, critical: 2 } as const;
-
-function byHealthThenKey(a: Instance, b: Instance): number {
-  return RANK[a.status] - RANK[b.status] || byKey(a, b) || compare(a.address, b.address) || a.port - b.port;
-}
-
-function byKey(a: Instance, b: Instance): number {
-  return compare(a.key, b.key);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,5 +1,7 @@
 import { isRecord } from '../../internal/is-record';
+import { bareAddress } from '../bare-address';
 import type { Instance } from '../source';
+import { healthOf } from './entry-health';
 
 /** The largest weight that Consul itself accepts. */
 const MAX_WEIGHT = 65_535;
@@ -14,17 +16,20 @@ type Json = Readonly<Record<string, unknown>>;
 export function parseEntry(entry: unknown, datacenter: string): Instance | undefined {
   if (!isRecord(entry) || !isRecord(entry['Node']) || !isRecord(entry['Service'])) return undefined;
   const { Node: node, Service: service } = entry as { readonly Node: Json; readonly Service: Json };
-  const status = statusOf(entry['Checks']);
+  const health = healthOf(entry['Checks']);
   const id = service['ID'];
   const nodeName = node['Node'];
   const nodeDatacenter = node['Datacenter'] ?? datacenter;
   const tags = service['Tags'] ?? [];
   const meta = service['Meta'] ?? {};
   const port = service['Port'];
+  const registered = service['ModifyIndex'];
   // An empty service address means the node's.
-  const address = service['Address'] === undefined || service['Address'] === '' ? node['Address'] : service['Address'];
-  if (status === undefined || !isName(id) || !isName(nodeName) || !isName(nodeDatacenter)) return undefined;
+  const written = service['Address'] === undefined || service['Address'] === '' ? node['Address'] : service['Address'];
+  const address = typeof written === 'string' ? bareAddress(written) : written;
+  if (health === undefined || !isName(id) || !isName(nodeName) || !isName(nodeDatacenter)) return undefined;
   if (!isAddress(address) || !isPort(port) || !isTags(tags) || !isMeta(meta)) return undefined;
+  const { status, isNodeFailed } = health;
   const weight = weightOf(service['Weights'], meta, status);
   if (weight === undefined) return undefined;
   return {
@@ -39,20 +44,9 @@ export function parseEntry(entry: unknown, datacenter: string): Instance | undef
     meta,
     status,
     weight,
+    ...(isNodeFailed ? { isNodeFailed: true } : {}),
+    ...(typeof registered === 'number' ? { registered } : {}),
   };
-}
-
-/** The worst check counts. Maintenance, of the service or its node, is a critical check. */
-function statusOf(checks: unknown): Instance['status'] | undefined {
-  if (!Array.isArray(checks)) return undefined;
-  let worst: Instance['status'] = 'passing';
-  for (const check of checks) {
-    const status = isRecord(check) ? check['Status'] : undefined;
-    if (status === 'critical') worst = 'critical';
-    else if (status === 'warning') worst = worst === 'critical' ? worst : 'warning';
-    else if (status !== 'passing') return undefined;
-  }
-  return worst;
 }
 
 function weightOf(
@@ -64,7 +58,7 @@ function weightOf(
   const given = isRecord(weights) ? weights : {};
   const passing = numberIn(meta) ?? given['Passing'] ?? 1;
   const warning = given['Warning'] ?? 1;
-  if (!isWeight(passing) || passing === 0 || !isWeight(warning)) return undefined;
+  if (!isWeight(passing) || !isWeight(warning)) return undefined;
   // A critical instance is known and gets nothing.
   return status === 'passing' ? passing : status === 'warning' ? warning : 0;
 }

@@ -41,6 +41,12 @@ describe('consul options', () => {
       'https://consul.example:8501/v1',
     ]);
     expect(urls({}, { CONSUL_HTTP_ADDR: 'unix:///var/run/consul.sock' })).toEqual(['/var/run/consul.sock']);
+    expect(urls({ address: 'a:1, https://b:2' }, {})).toEqual(['http://a:1/v1', 'https://b:2/v1']);
+    expect(urls({}, { CONSUL_HTTP_ADDR: 'http://a:1,http://b:2', CONSUL_HTTP_SSL: 'true' })).toEqual([
+      'https://a:1/v1',
+      'https://b:2/v1',
+    ]);
+    expect(problemOf(() => parseConsulOptions({ address: 'a:1,' }, {}))).toContain('consul.address: ""');
     expect(
       urls({ address: ['http://a:1/', 'http://b:2/consul/', '[::1]:8500'] }, { CONSUL_HTTP_ADDR: 'nowhere' }),
     ).toEqual(['http://a:1/v1', 'http://b:2/consul/v1', 'http://[::1]:8500/v1']);

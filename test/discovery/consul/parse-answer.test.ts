@@ -30,10 +30,8 @@ describe('one health entry', () => {
     ['meta with a number', good('a', 1, { Meta: { n: 1 } })],
     ['no Checks', { ...good('a', 1), Checks: undefined }],
     ['a check of unknown status', { ...good('a', 1), Checks: [{ Status: 'splendid' }] }],
-    ['weight 0', good('a', 1, { Weights: { Passing: 0, Warning: 1 } })],
     ['a negative weight', good('a', 1, { Weights: { Passing: -1, Warning: 1 } })],
     ['a huge weight', good('a', 1, { Weights: { Passing: 1e9, Warning: 1 } })],
-    ['weight 0 in meta', good('a', 1, { Meta: { weight: '0' } })],
     ['an infinite weight in meta', good('a', 1, { Meta: { weight: 'Infinity' } })],
     ['no Service', { Node: {}, Checks: [] }],
     ['null', null],
@@ -93,6 +91,53 @@ describe('a whole answer', () => {
       expect(parsed).toMatchObject({ kind: 'health', rejected: 2 });
       expect(parsed.kind === 'health' && parsed.instances.map((one) => one.id)).toEqual(['b', 'c', 'd']);
     }
+  });
+
+  it('of two registrations of one address the newer counts, whatever its health and name', () => {
+    const at = (id: string, index: number, more: object = {}) => good(id, 1, { ModifyIndex: index, ...more });
+    const ghost = at('z-ghost', 7, { Tags: ['stable'] });
+    const now = { ...at('a-now', 9, { Tags: ['canary'] }), Checks: [{ Status: 'critical' }] };
+    const other = { ...at('a-now', 8), Node: { Node: 'n0', Address: '10.0.0.1', Datacenter: 'dc1' } };
+    for (const entries of [
+      [ghost, now, other],
+      [other, now, ghost],
+    ]) {
+      expect(healthy(entries)).toMatchObject({
+        instances: [{ id: 'a-now', node: 'n1', tags: ['canary'], status: 'critical' }],
+        rejected: 2,
+        duplicates: 2,
+        doubles: [
+          { endpoint: '10.0.0.1:1', counts: 'a-now', leftOut: 'a-now' },
+          { endpoint: '10.0.0.1:1', counts: 'a-now', leftOut: 'z-ghost' },
+        ],
+      });
+    }
+    // One ID on several nodes is Consul's default, and no claim: there the name of the service stands in for an ID.
+    const elsewhere = { ...good('a-now', 2), Node: { Node: 'n0', Address: '10.0.0.2', Datacenter: 'dc1' } };
+    expect(healthy([now, elsewhere])).toMatchObject({ rejected: 0, instances: [{}, {}] });
+  });
+
+  it('weight 0 is well-formed: no new calls, however many have it', () => {
+    const drained = good('a', 1, { Meta: { weight: '0' } });
+    const entries = [drained, good('b', 2, { Weights: { Passing: 0, Warning: 1 } }), good('c', 3)];
+    expect(healthy(entries)).toMatchObject({ rejected: 0, instances: [{ weight: 0 }, { weight: 0 }, { weight: 1 }] });
+  });
+
+  it('tells the opinion of other nodes from what is known of the instance', () => {
+    const serf = { CheckID: 'serfHealth', ServiceID: '', Status: 'critical' };
+    const statusOf = (...Checks: object[]) => {
+      const { status, isNodeFailed = false } = parseEntry({ ...good('a', 1), Checks }, 'dc1') ?? {};
+      return [status, isNodeFailed];
+    };
+    const own = (Status: string) => ({ CheckID: 'service:a', ServiceID: 'a', Status });
+    expect(statusOf(serf, own('passing'))).toEqual(['passing', true]);
+    expect(statusOf(own('warning'), { ...serf, CheckID: 'externalNodeHealth' })).toEqual(['warning', true]);
+    expect(statusOf(serf)).toEqual(['passing', true]);
+    expect(statusOf(serf, own('critical'))).toEqual(['critical', false]);
+    expect(statusOf(serf, { CheckID: '_node_maintenance', Status: 'critical' })).toEqual(['critical', false]);
+    expect(statusOf({ CheckID: 'disk', Status: 'critical' })).toEqual(['critical', false]);
+    // Somebody's own check of that name.
+    expect(statusOf({ ...serf, ServiceID: 'a' })).toEqual(['critical', false]);
   });
 
   it('is the same whatever the order, and keeps the objects of what did not change', () => {

@@ -28,7 +28,7 @@ export function openSource(
   clock: Clock = systemClock,
 ): Bench {
   const logger = recordingLogger();
-  const client = createConsulClient(parseConsulOptions(options, {}), { clock });
+  const client = createConsulClient(parseConsulOptions(options, {}), { clock, random: seededRandom(5), logger });
   const source = createConsulSource(
     { client, ...(datacenters === undefined ? {} : { datacenters }) },
     { clock, random: seededRandom(7), logger },
