@@ -107,6 +107,7 @@ export class Knowledge {
       {
         service: this.#options.target.service,
         tags: target.tags,
+        ...(target.port === undefined ? {} : { port: target.port }),
         ...(wanted === undefined ? {} : { datacenters: wanted }),
       },
       (state) => {

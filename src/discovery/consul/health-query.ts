@@ -7,9 +7,9 @@ import { startBlockingQuery, type Verdict } from './blocking-query';
 import { createCatalogCheck } from './catalog-check';
 import type { ConsulAnswer } from './client';
 import { createConnectCheck } from './connect-check';
-import type { ConsulDeps, HealthTarget } from './health-target';
+import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { createLossGuard } from './loss-guard';
-import { describeTrouble, FORBIDDEN, kindOf, NO_PATH } from './outages';
+import { describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './outages';
 import type { ParsedHealth } from './parse-answer';
 import { isForbidden } from './permission';
 
@@ -20,6 +20,7 @@ export interface HealthView {
   readonly absent: readonly Instance[];
   readonly isHeld: boolean;
   readonly rejected: number;
+  readonly faults: readonly string[];
   readonly connectOnly: boolean;
   /** Nobody is listed, and this name of another service is near. */
   readonly similar?: string;
@@ -46,9 +47,9 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   const { clock, logger, agent, outages } = deps;
   const { service, tags, datacenter } = target;
   const listeners = new Set<(urgent: boolean) => void>();
-  const fields = { service, datacenter: datacenter ?? 'local' };
+  const fields = { service, datacenter: placeOf(target) };
   const protection = deps.protection.except.includes(service) ? NO_PROTECTION : deps.protection;
-  const reader = createAnswerReader();
+  const reader = createAnswerReader(answerRules(target));
   const guard = createLossGuard(protection);
   const abort = new AbortController();
   let view: HealthView = {
@@ -57,6 +58,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     absent: [],
     isHeld: false,
     rejected: 0,
+    faults: [],
     connectOnly: false,
     freshness: { kind: 'pending' },
   };
@@ -128,7 +130,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   };
 
   const forbidden = (): Verdict => {
-    fail(FORBIDDEN);
+    fail(target.scope?.['peer'] === undefined ? FORBIDDEN : PEER_FORBIDDEN);
     return { kind: 'doubted', againInMs: FORBIDDEN_RECHECK_MS };
   };
 
@@ -164,7 +166,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     update({ ...view, isHeld: true, freshness: { kind: 'stale', sinceMs: lastSuccessMs, reason } }, false);
   };
 
-  const believe = ({ instances, rejected, duplicates, same }: Parsed): Verdict => {
+  const believe = ({ instances, rejected, duplicates, faults, same }: Parsed): Verdict => {
     silence.cancel();
     lastSuccessMs = clock.now();
     told.clear();
@@ -177,10 +179,10 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     const absent = guard.absent(clock.now());
     const isChanged = !view.known || !same || rejected !== view.rejected || absent !== view.absent;
     if (isChanged || view.freshness.kind !== 'fresh') {
-      tellLeftOut(rejected, duplicates);
+      tellLeftOut(rejected, duplicates, faults);
       const isEmpty = instances.length === 0;
       const similar = isEmpty && view.similar !== undefined ? { similar: view.similar } : {};
-      const next = { instances, absent, rejected, connectOnly: view.connectOnly && isEmpty, ...similar };
+      const next = { instances, absent, rejected, faults, connectOnly: view.connectOnly && isEmpty, ...similar };
       update({ ...next, known: true, isHeld: false, freshness: { kind: 'fresh' } }, !view.known);
     }
     watchAbsent();
@@ -188,10 +190,11 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   };
 
   /** Once for each number of them, not for each change of something else. */
-  const tellLeftOut = (rejected: number, duplicates: number): void => {
+  const tellLeftOut = (rejected: number, duplicates: number, faults: readonly string[]): void => {
     const malformed = rejected - duplicates;
     if (malformed > 0 && malformed !== leftOut.malformed) {
-      logger.warn('malformed instances are left out', { ...fields, rejected: malformed });
+      const why = faults.length === 0 ? {} : { faults: faults.join('; ') };
+      logger.warn('malformed instances are left out', { ...fields, rejected: malformed, ...why });
     }
     if (duplicates > 0 && duplicates !== leftOut.duplicates) {
       logger.warn('several instances are registered at one address, which counts once', { ...fields, duplicates });

@@ -19,6 +19,7 @@ const TARGET_FIELDS: readonly string[] = [
   'SNI',
   'Name',
   'Locality',
+  'PrioritizeByLocality',
 ];
 const SUBSET_FIELDS: readonly string[] = ['Filter', 'OnlyPassing'];
 const DIRECT_MODES: readonly unknown[] = [undefined, '', 'none', 'default'];
@@ -102,6 +103,9 @@ export class TargetSubsets {
         `${path}.MeshGateway.Mode`,
         `${String(mode)}; instances are called directly, not by a gateway`,
       );
+    }
+    if (isSet(fields['PrioritizeByLocality'])) {
+      this.#report.cannot(`${path}.PrioritizeByLocality`, 'zones play no part in a chain; a document has locality.zones');
     }
     if (fields['External'] === true) {
       this.#report.cannot(
