@@ -26,14 +26,6 @@ export interface WatchRequest {
   readonly scope?: Readonly<Record<string, string>>;
 }
 
-/**
- * A cluster peer as tiers, lists, logs and metrics call it where they name a datacenter. The space keeps it apart from every
- * datacenter's name.
- */
-export function peerPlace(peer: string): string {
-  return `peer ${peer}`;
-}
-
 export interface SourceWatch {
   /**
    * The Consul filter expressions whose membership is wanted. Replaces the former list. Until an expression's first

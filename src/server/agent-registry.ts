@@ -2,7 +2,11 @@ import type { ConsulAnswer, ConsulClient } from '../discovery/consul/client';
 import type { ParsedInstance } from './instance-options';
 
 /** What became of a request to the agent. */
-export type AgentReply = { readonly kind: 'done' | 'unknown' } | { readonly kind: 'failed'; readonly reason: string };
+export type AgentReply =
+  /** `warning`: not all that was asked for. */
+  | { readonly kind: 'done'; readonly warning?: string }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'failed'; readonly reason: string };
 
 /** The agent is on this machine: what it has not answered by then, it will not. */
 const TIME_LIMIT_MS = 2_000;
@@ -11,20 +15,45 @@ const TIME_LIMIT_MS = 2_000;
 export class AgentRegistry {
   readonly #client: ConsulClient;
   readonly #instance: ParsedInstance;
-  readonly #body: string;
+  /** False once the agent has dropped the named ports, as those before Consul 1.22 do. */
+  #knowsPorts = true;
 
   constructor(client: ConsulClient, instance: ParsedInstance) {
     this.#client = client;
     this.#instance = instance;
-    this.#body = JSON.stringify(registrationOf(instance));
   }
 
   /** Doing it twice changes nothing. */
   async register(): Promise<AgentReply> {
     const { check } = this.#instance;
-    const reply = reading(await this.#put('/agent/service/register', this.#body));
+    let reply = await this.#tell();
+    if (reply.kind === 'done' && this.#knowsPorts && (await this.#hasDroppedPorts())) {
+      this.#knowsPorts = false;
+      const warning = `the Consul agent knows no named ports (Consul 1.22 does); port ${this.#instance.port} alone is registered`;
+      reply = withWarning(await this.#tell(), warning);
+    }
+    if (reply.kind !== 'done' || check.type !== 'ttl') return reply;
     // A check that was critical before a restart stays so until it reports.
-    return reply.kind === 'done' && check.type === 'ttl' ? this.confirm() : reply;
+    return withWarning(await this.confirm(), reply.warning);
+  }
+
+  async #tell(): Promise<AgentReply> {
+    const body = JSON.stringify(registrationOf(this.#instance, this.#knowsPorts));
+    return reading(await this.#put('/agent/service/register', body));
+  }
+
+  /** Agents take no notice of fields that they do not know: the service would be left without a port. */
+  async #hasDroppedPorts(): Promise<boolean> {
+    const { id, ports } = this.#instance;
+    if (ports === undefined) return false;
+    const answer = await this.#client.get({ path: '/agent/service/{id}', params: { id }, timeLimitMs: TIME_LIMIT_MS });
+    if (answer.kind !== 'answer') return false;
+    try {
+      const listed: unknown = JSON.parse(answer.body.toString('utf8'))?.Ports;
+      return !Array.isArray(listed) || listed.length === 0;
+    } catch {
+      return false;
+    }
   }
 
   /** Reports the instance as well, or asks whether the agent knows it; `unknown` when it does not. */
@@ -59,13 +88,17 @@ function isStatus(answer: ConsulAnswer, ...statuses: readonly number[]): boolean
   return answer.status !== undefined && statuses.includes(answer.status);
 }
 
+function withWarning(reply: AgentReply, warning: string | undefined): AgentReply {
+  return reply.kind === 'done' && warning !== undefined ? { ...reply, warning } : reply;
+}
+
 /** https://developer.hashicorp.com/consul/api-docs/agent/service#register-service */
-function registrationOf(instance: ParsedInstance): object {
-  const { id, name, address, port, tags, meta, weights, enableTagOverride } = instance;
+function registrationOf(instance: ParsedInstance, knowsPorts: boolean): object {
+  const { id, name, address, port, ports, tags, meta, weights, enableTagOverride } = instance;
   return {
     ID: id,
     Name: name,
-    Port: port,
+    ...(ports === undefined || !knowsPorts ? { Port: port } : { Ports: portsOf(ports, port) }),
     Tags: tags,
     Meta: meta,
     Weights: { Passing: weights.passing, Warning: weights.warning },
@@ -73,6 +106,11 @@ function registrationOf(instance: ParsedInstance): object {
     ...(address === undefined ? {} : { Address: address }),
     ...checkOf(instance),
   };
+}
+
+function portsOf(ports: Readonly<Record<string, number>>, port: number): readonly object[] {
+  const [standard] = Object.keys(ports).filter((name) => ports[name] === port);
+  return Object.entries(ports).map(([Name, Port]) => ({ Name, Port, Default: Name === standard }));
 }
 
 function checkOf({ id, check, deregisterCriticalAfterMs }: ParsedInstance): object {

@@ -1,8 +1,14 @@
 import type { GuardCounts, GuardView } from '../../breaker/guard/view';
 import type { BreakerView } from '../../breaker/view';
 import type { LaneInspection } from '../../lane';
-import type { DatacenterInspection, EndpointInspection, ServiceInspection } from '../../resolver/inspect';
+import type {
+  DatacenterInspection,
+  EndpointInspection,
+  LookupInspection,
+  ServiceInspection,
+} from '../../resolver/inspect';
 import { describeLimit } from '../describe-limit';
+import { describeEndpoint } from '../describe-place';
 import { describeZones } from '../describe-zones';
 import type { CommandIo } from '../io';
 import { spellDuration } from '../spell-duration';
@@ -21,7 +27,8 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   const { colors } = io;
   // A process of an older version tells of no guards, zones and limits.
   const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode, policy } = service;
-  const { zones = [], clientZone, limits = [] } = service;
+  const { zones = [], clientZone, limits = [], lookups = [] } = service;
+  const places = [...datacenters, ...elsewhere(service.service, datacenters, lookups)];
   if (isIdle(service)) {
     io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
     return;
@@ -32,7 +39,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   if (unassigned.length > 0) io.line(`in no subset, so without calls: ${unassigned.join(', ')}`);
   await io.table(
     ['datacenter', 'instances', 'critical', 'absent', 'freshness'],
-    datacenters.map((each) => [
+    places.map((each) => [
       each.local ? `${each.datacenter} (local)` : each.datacenter,
       String(each.instances),
       String(each.critical),
@@ -40,6 +47,9 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
       freshnessOf(each, io),
     ]),
   );
+  for (const { datacenter, faults = [] } of places) {
+    for (const fault of faults) io.line(colors.yellow(`${datacenter}: ${fault}`));
+  }
   for (const each of limits) io.line(describeLimit(each));
   for (const each of zones) io.line(`${each.subset}: ${describeZones(each)}`);
   if (clientZone?.zone === undefined && policy.document?.locality?.zones === 'prefer') {
@@ -87,6 +97,19 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   }
 }
 
+/** What is looked up where the service's own watch does not look: peers, other services. */
+function elsewhere(
+  service: string,
+  own: readonly DatacenterInspection[],
+  lookups: readonly LookupInspection[],
+): readonly DatacenterInspection[] {
+  return lookups
+    .filter((each) => each.service !== service || own.every(({ datacenter }) => datacenter !== each.datacenter))
+    .map((each) =>
+      each.service === service ? each : { ...each, datacenter: `${each.service} in ${each.datacenter}` },
+    );
+}
+
 function describeCounts({ calls, failures, medianMs }: GuardCounts): string {
   return `${failures} of ${calls}${medianMs === undefined ? '' : `, median ${medianMs.toFixed(1)} ms`}`;
 }
@@ -126,7 +149,7 @@ function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
   if (endpoint.share < 1) doubts.push(`wants less: ${Math.round(100 * endpoint.share)} %`);
   const connection = connections.length === 0 ? 'none' : [...new Set(connections)].join(', ');
   return [
-    endpoint.endpoint,
+    describeEndpoint(endpoint.endpoint, endpoint.portName),
     endpoint.instance,
     endpoint.datacenter,
     subsets.length === 0 ? '(unassigned)' : subsets.join(','),

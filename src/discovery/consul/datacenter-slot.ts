@@ -1,4 +1,5 @@
-import { type DatacenterState, type FilterFailure, peerPlace } from '../source';
+import { peerPlace } from '../../internal/peer-place';
+import type { DatacenterState, FilterFailure } from '../source';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { FilterQuery } from './filter-query';
 import type { HealthQuery, HealthView } from './health-query';

@@ -1,8 +1,8 @@
 import type { Clock } from '../../internal/clock';
 import type { Logger } from '../../internal/logger';
+import { peerPlace } from '../../internal/peer-place';
 import type { Random } from '../../internal/random';
 import type { Protection } from '../protection';
-import { peerPlace } from '../source';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { ConsulClient } from './client';
 import type { Outages } from './outages';

@@ -1,5 +1,6 @@
 import { isRecord } from '../../internal/is-record';
-import { type Instance, peerPlace } from '../source';
+import { peerPlace } from '../../internal/peer-place';
+import type { Instance } from '../source';
 import { localityOf } from './entry-locality';
 import { portOf } from './entry-port';
 
