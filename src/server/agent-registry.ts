@@ -11,11 +11,14 @@ export type AgentReply =
 /** The agent is on this machine: what it has not answered by then, it will not. */
 const TIME_LIMIT_MS = 2_000;
 
+/** An agent refuses a registration with a field that it does not know. */
+const NO_PORTS = /unknown field "?Ports/i;
+
 /** One instance at its Consul agent. Raw calls, since npm `consul` drops `Weights` and `EnableTagOverride`. */
 export class AgentRegistry {
   readonly #client: ConsulClient;
   readonly #instance: ParsedInstance;
-  /** False once the agent has dropped the named ports, as those before Consul 1.22 do. */
+  /** False once the agent has refused the named ports, as those before Consul 1.22 do. */
   #knowsPorts = true;
 
   constructor(client: ConsulClient, instance: ParsedInstance) {
@@ -27,9 +30,10 @@ export class AgentRegistry {
   async register(): Promise<AgentReply> {
     const { check } = this.#instance;
     let reply = await this.#tell();
-    if (reply.kind === 'done' && this.#knowsPorts && (await this.#hasDroppedPorts())) {
+    if (this.#knowsPorts && reply.kind === 'failed' && NO_PORTS.test(reply.reason)) {
       this.#knowsPorts = false;
-      const warning = `the Consul agent knows no named ports (Consul 1.22 does); port ${this.#instance.port} alone is registered`;
+      const { port } = this.#instance;
+      const warning = `the Consul agent knows no named ports (Consul 1.22 does); port ${port} alone is registered`;
       reply = withWarning(await this.#tell(), warning);
     }
     if (reply.kind !== 'done' || check.type !== 'ttl') return reply;
@@ -40,20 +44,6 @@ export class AgentRegistry {
   async #tell(): Promise<AgentReply> {
     const body = JSON.stringify(registrationOf(this.#instance, this.#knowsPorts));
     return reading(await this.#put('/agent/service/register', body));
-  }
-
-  /** Agents take no notice of fields that they do not know: the service would be left without a port. */
-  async #hasDroppedPorts(): Promise<boolean> {
-    const { id, ports } = this.#instance;
-    if (ports === undefined) return false;
-    const answer = await this.#client.get({ path: '/agent/service/{id}', params: { id }, timeLimitMs: TIME_LIMIT_MS });
-    if (answer.kind !== 'answer') return false;
-    try {
-      const listed: unknown = JSON.parse(answer.body.toString('utf8'))?.Ports;
-      return !Array.isArray(listed) || listed.length === 0;
-    } catch {
-      return false;
-    }
   }
 
   /** Reports the instance as well, or asks whether the agent knows it; `unknown` when it does not. */

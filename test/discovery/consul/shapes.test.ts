@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { askAgentZone } from '../../../src/discovery/consul/agent-zone';
 import { parseHealth } from '../../../src/discovery/consul/parse-answer';
 import { compileChain } from '../../../src/policy/chain/compile';
+import { exportChain } from '../../../src/policy/chain/export';
+import { compilePolicy } from '../../../src/policy/compile';
 import { closeAfterEach } from '../../support/closers';
 import { type Json, MINORS, type Minor, type Shapes, shapesOf } from '../../support/consul/shapes';
 import { reply, startScriptedConsul } from '../../support/scripted-consul';
@@ -102,6 +104,14 @@ describe.each(MINORS)('a server of Consul 1.%i', (minor) => {
       ...(minor >= 15 ? ['chain.EnvoyExtensions'] : []),
       ...(minor >= 16 ? ['target.PrioritizeByLocality'] : []),
     ]);
+  });
+
+  it('compiles chains that a document can say as well, peers included', () => {
+    const document = exportChain(shapes.chain, { service: 'payments' }).document ?? expect.fail('no document');
+    const peers = minor >= 14 ? [{ peer: 'cloud' }] : [];
+    expect(document.locality?.failover).toEqual(['dc2', ...peers]);
+    const plan = compilePolicy({ content: document, format: 'object' }, { service: 'payments', origin: 'inline' });
+    expect(plan.peers?.map(({ scope }) => scope)).toEqual(minor >= 14 ? peers : undefined);
   });
 
   it.runIf(shapes.peerHealth !== undefined)('lists instances of a peer under the name of the peer', async () => {
