@@ -113,8 +113,12 @@ describe.each(MINORS)('a server of Consul 1.%i', (minor) => {
     const plan = compilePolicy({ content: document, format: 'object' }, { service: 'payments', origin: 'inline' });
     expect(plan.peers?.map(({ scope }) => scope)).toEqual(minor >= 14 ? peers : undefined);
   });
+});
 
-  it.runIf(shapes.peerHealth !== undefined)('lists instances of a peer under the name of the peer', async () => {
+describe.each(MINORS.filter((minor) => minor >= 13))('a server of Consul 1.%i with a peer', (minor) => {
+  const shapes = shapesOf(minor);
+
+  it('lists instances of a peer under the name of the peer', async () => {
     const bench = opened(openSource({ address: await serve(shapes) }), (it) => it.close());
     const seen = record(bench.source, 'payments', { scope: { peer: 'cloud' } });
     const { datacenters } = await seen.until((state) => state.datacenters[0]?.known === true);
