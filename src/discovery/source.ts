@@ -85,10 +85,7 @@ export type Freshness =
   | { readonly kind: 'stale'; readonly sinceMs: number; readonly reason: string };
 
 /** One of several ports of an instance. */
-export interface NamedPort {
-  readonly name: string;
-  readonly port: number;
-}
+export type NamedPort = NonNullable<Instance['ports']>[number];
 
 /** One service entry. Immutable; an unchanged entry keeps its object across states. */
 export interface Instance {
@@ -110,7 +107,7 @@ export interface Instance {
   /** What `port` is called, of several. */
   readonly portName?: string;
   /** All of its ports, where it has several; their names are different. */
-  readonly ports?: readonly NamedPort[];
+  readonly ports?: readonly { readonly name: string; readonly port: number }[];
   readonly tags: readonly string[];
   readonly meta: Readonly<Record<string, string>>;
   readonly status: 'passing' | 'warning' | 'critical';
