@@ -36,7 +36,8 @@ function countShortfalls({ snapshot, clock }: Service): number {
 
 function readDatacenters(service: Service): ServiceReading['datacenters'] {
   const now = service.clock.now();
-  return [...(service.sourceState?.datacenters ?? []), ...readPeers(service)].map(({ datacenter, local, freshness }) => {
+  const states = [...(service.sourceState?.datacenters ?? []), ...readPeers(service)];
+  return states.map(({ datacenter, local, freshness }) => {
     const sinceMs =
       freshness.kind === 'fresh'
         ? now

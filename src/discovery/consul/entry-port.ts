@@ -45,7 +45,7 @@ export function portOf(service: Json, wanted: string | undefined): EntryPort {
 }
 
 /** `grpc 9090, http 8080`. */
-export function describePorts(ports: readonly NamedPort[]): string {
+function describePorts(ports: readonly NamedPort[]): string {
   const shown = ports.slice(0, PORTS_SHOWN).map(({ name, port }) => `${name} ${port}`);
   return ports.length > PORTS_SHOWN ? `${shown.join(', ')}, ...` : shown.join(', ');
 }
@@ -64,7 +64,7 @@ function portsIn(value: unknown): readonly (NamedPort & { readonly isDefault: bo
 }
 
 /** Names that can be written in a target and in a policy. */
-export function isPortName(name: string): boolean {
+function isPortName(name: string): boolean {
   return /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name);
 }
 
