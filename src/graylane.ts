@@ -47,7 +47,7 @@ import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
 import { RecentDecisions } from './telemetry/recent-decisions';
 import { Wiring } from './wiring';
 
-const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'policy'];
+const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
 const READY_KEYS = ['timeoutMs'];
 const EXPLAIN_KEYS: readonly (keyof ExplainRequest)[] = ['method', 'labels', 'force', 'stickyKey'];
 const LISTENER_KEYS: readonly (keyof DecisionListenerOptions)[] = ['sample'];
@@ -137,6 +137,7 @@ class Lane implements Graylane {
       service,
       datacenters: options.datacenters,
       tags: options.tags ?? [],
+      ...(options.port === undefined ? {} : { port: options.port }),
       policy: options.policy,
     };
     return formatTarget(parseTarget(formatTarget(target)));

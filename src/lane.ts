@@ -28,6 +28,8 @@ export interface TargetOptions {
   readonly datacenters?: readonly string[];
   /** Only instances that carry all of these Consul tags. */
   readonly tags?: readonly string[];
+  /** Of services with several ports (Consul 1.22 and later) the one that is called so. Default: their default port. */
+  readonly port?: string;
   readonly policy?: PolicyMode;
 }
 

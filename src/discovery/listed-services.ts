@@ -1,4 +1,5 @@
 import { type Logger, safeLogger } from '../internal/logger';
+import { peerPlace } from '../internal/peer-place';
 import type { DatacenterState, Freshness, Instance, SourceState, SourceWatch, WatchRequest } from './source';
 
 /** Instances that are known whole, by service; the part that static and file sources share. */
@@ -36,7 +37,8 @@ export function createListedServices(order: readonly string[], logger: Logger): 
   let filterReported = false;
 
   const stateFor = (watcher: Watcher): SourceState => {
-    const { service, tags, datacenters } = watcher.request;
+    const { service, tags, datacenters, scope } = watcher.request;
+    const peer = scope?.['peer'];
     const byDatacenter = new Map<string, Instance[]>();
     for (const instance of services.get(service) ?? []) {
       if (!tags.every((tag) => instance.tags.includes(tag))) continue;
@@ -45,7 +47,8 @@ export function createListedServices(order: readonly string[], logger: Logger): 
       else there.push(instance);
     }
     const listed = [...order, ...[...byDatacenter.keys()].filter((name) => !order.includes(name)).sort()];
-    const names = datacenters ?? (listed.length === 0 ? [DEFAULT_DATACENTER] : listed);
+    const own = datacenters ?? (listed.length === 0 ? [DEFAULT_DATACENTER] : listed);
+    const names = peer === undefined ? own : [peerPlace(peer)];
     const filters = new Map(watcher.filters.map((expression) => [expression, new Set<string>()]));
     return {
       datacenters: names.map((datacenter, at) => {

@@ -10,8 +10,18 @@ export function isSameInstance(a: Instance, b: Instance): boolean {
     a.weight === b.weight &&
     a.isNodeFailed === b.isNodeFailed &&
     a.zone === b.zone &&
+    a.region === b.region &&
+    a.portName === b.portName &&
+    samePorts(a.ports, b.ports) &&
     sameItems(a.tags, b.tags) &&
     sameMeta(a.meta, b.meta)
+  );
+}
+
+function samePorts(a: Instance['ports'], b: Instance['ports']): boolean {
+  if (a === b) return true;
+  return (
+    a?.length === b?.length && a?.every(({ name, port }, at) => name === b?.[at]?.name && port === b[at].port) === true
   );
 }
 

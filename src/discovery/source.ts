@@ -20,7 +20,9 @@ export interface WatchRequest {
   readonly tags: readonly string[];
   /** Overrides the source's own list, first is local. */
   readonly datacenters?: readonly string[];
-  /** Namespace, partition or peer, by the names of Consul's query parameters. Other sources take no notice. */
+  /** Of services with several ports the one that is called so. Default: their default port. */
+  readonly port?: string;
+  /** Namespace, partition or peer, by the names of Consul's query parameters. Other sources know peers alone. */
   readonly scope?: Readonly<Record<string, string>>;
 }
 
@@ -61,6 +63,8 @@ export interface DatacenterState {
   readonly doubles?: readonly DuplicateInstance[];
   /** The registry has left out what the token may not see. */
   readonly isPartial?: boolean;
+  /** Why some of those cannot be used although they are well formed, in words. None where left out. */
+  readonly faults?: readonly string[];
   /** True when the service exists here only behind Connect proxies. */
   readonly connectOnly: boolean;
   /** Nobody is listed, and the registry lists a service whose name is near this one. */
@@ -96,6 +100,9 @@ export type Freshness =
   /** Serving the last known good answer. `sinceMs` is monotonic time of the last success. */
   | { readonly kind: 'stale'; readonly sinceMs: number; readonly reason: string };
 
+/** One of several ports of an instance. */
+export type NamedPort = NonNullable<Instance['ports']>[number];
+
 /** One service entry. Immutable; an unchanged entry keeps its object across states. */
 export interface Instance {
   /** Unique in the lane, stable across states: `datacenter/node/id`. */
@@ -103,10 +110,20 @@ export interface Instance {
   /** Consul service ID. */
   readonly id: string;
   readonly node: string;
+  /** Of a cluster peer: `peer` and its name, whatever its own datacenter is called. */
   readonly datacenter: string;
+  /** The cluster peer that it was imported from; left out for the registry's own. */
+  readonly peer?: string;
   readonly zone: string | undefined;
+  /** What its zone belongs to, where the registry says so. */
+  readonly region?: string;
   readonly address: string;
+  /** The one that is dialled. */
   readonly port: number;
+  /** What `port` is called, of several. */
+  readonly portName?: string;
+  /** All of its ports, where it has several; their names are different. */
+  readonly ports?: readonly { readonly name: string; readonly port: number }[];
   readonly tags: readonly string[];
   readonly meta: Readonly<Record<string, string>>;
   readonly status: 'passing' | 'warning' | 'critical';

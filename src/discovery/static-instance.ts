@@ -11,6 +11,8 @@ export interface StaticInstance {
   readonly address: string;
   /** 1..65535 */
   readonly port: number;
+  /** Its ports by name, 1..65535 each, for subsets with a `port`. Default: none has a name. */
+  readonly ports?: Readonly<Record<string, number>>;
   readonly tags?: readonly string[];
   readonly meta?: Readonly<Record<string, string>>;
   /** 0..65535. 0: no new calls, as long as somebody else can take them. Default: 1. */
@@ -42,9 +44,10 @@ const RULES: readonly Rule[] = [
   {
     key: 'port',
     isRequired: true,
-    isRight: (port) => isWithin(port, 1, 65_535) && Number.isInteger(port),
+    isRight: isPort,
     expected: '1..65535',
   },
+  { key: 'ports', isRight: isPorts, expected: 'ports, 1..65535, by name' },
   { key: 'tags', isRight: (tags) => Array.isArray(tags) && tags.every(isText), expected: 'a list of strings' },
   { key: 'meta', isRight: isTexts, expected: 'strings by name' },
   { key: 'weight', isRight: (weight) => isWithin(weight, 0, 65_535), expected: '0..65535' },
@@ -61,7 +64,7 @@ const NO_META: Instance['meta'] = {};
 
 /** The instance that was written down, complete. What is given has no problems. */
 export function buildInstance(given: StaticInstance, defaultDatacenter: string): Instance {
-  const { address, port, zone, tags = NO_TAGS, meta = NO_META, status = 'passing' } = given;
+  const { address, port, ports, zone, tags = NO_TAGS, meta = NO_META, status = 'passing' } = given;
   const datacenter = given.datacenter ?? defaultDatacenter;
   const id = given.id ?? `${address}:${port}`;
   const weight = status === 'critical' ? 0 : (given.weight ?? 1);
@@ -73,6 +76,7 @@ export function buildInstance(given: StaticInstance, defaultDatacenter: string):
     zone,
     address: bareAddress(address),
     port,
+    ...(ports === undefined ? {} : { ports: Object.entries(ports).map(([name, number]) => ({ name, port: number })) }),
     tags: tags === NO_TAGS ? NO_TAGS : [...tags],
     meta: meta === NO_META ? NO_META : { ...meta },
     status,
@@ -92,6 +96,7 @@ export function isMadeOf(instance: Instance, given: unknown, defaultDatacenter: 
     address === instance.address &&
     port === instance.port &&
     zone === instance.zone &&
+    hasPorts(instance, given['ports']) &&
     datacenter === instance.datacenter &&
     status === instance.status &&
     // Of a critical one nothing tells what its weight was.
@@ -118,6 +123,20 @@ export function problemsOf(given: unknown, path: string, at: number): readonly s
     if ((value !== undefined || isRequired === true) && !isRight(value)) tell(key, expected);
   }
   return problems ?? NO_PROBLEMS;
+}
+
+function hasPorts({ ports }: Instance, given: unknown): boolean {
+  if (given === undefined) return ports === undefined;
+  if (!isRecord(given) || ports === undefined) return false;
+  return ports.length === Object.keys(given).length && ports.every(({ name, port }) => given[name] === port);
+}
+
+function isPorts(value: unknown): boolean {
+  return isRecord(value) && Object.entries(value).every(([name, port]) => name !== '' && isPort(port));
+}
+
+function isPort(value: unknown): boolean {
+  return isWithin(value, 1, 65_535) && Number.isInteger(value);
 }
 
 function isWithin(value: unknown, low: number, high: number): boolean {

@@ -2,6 +2,7 @@ import type { Instance } from '../discovery/source';
 import { nearest } from '../internal/spelling';
 import type { Plan, SubsetPlan } from '../policy/plan';
 import type { Membership } from '../snapshot/membership';
+import { atPort } from '../snapshot/named-ports';
 
 const MOST_NAMES = 8;
 
@@ -26,7 +27,7 @@ export function describeSelector(plan: Plan, subset: string, membership: Members
 }
 
 /** The first thing that the subset asks for and nobody has, or that it asks for too much at once. */
-function blame({ tags, meta, filter }: SubsetPlan, all: readonly Instance[]): string {
+function blame({ tags, meta, filter, port }: SubsetPlan, all: readonly Instance[]): string {
   for (const tag of tags) {
     if (all.some((instance) => instance.tags.includes(tag))) continue;
     const there = tally(all.flatMap((instance) => instance.tags));
@@ -42,8 +43,16 @@ function blame({ tags, meta, filter }: SubsetPlan, all: readonly Instance[]): st
     const there = tally(holders.map((instance) => instance.meta[key] ?? ''));
     return `has meta ${key}: ${value} (${told('values', there)})${meant(value, there)}`;
   }
+  if (port !== undefined && all.every((instance) => atPort(instance, port) === undefined)) {
+    const there = tally(all.flatMap(({ ports = [] }) => ports.map(({ name }) => name)));
+    return `has a port named ${port} (${told('ports', there)})${meant(port, there)}`;
+  }
   if (filter !== undefined) return `is matched by its filter ${filter}`;
-  const asked = [...tags.map((tag) => `tag ${tag}`), ...Object.entries(meta).map((pair) => `meta ${pair.join(': ')}`)];
+  const asked = [
+    ...tags.map((tag) => `tag ${tag}`),
+    ...Object.entries(meta).map((pair) => `meta ${pair.join(': ')}`),
+    ...(port === undefined ? [] : [`a port named ${port}`]),
+  ];
   return `has ${asked.join(' and ')} together`;
 }
 

@@ -262,7 +262,7 @@ function twins(uses: ReadonlyMap<string, UseOf>, before: Side, after: Side): rea
 function membersOf(subset: string, { membership }: Side): string {
   return membership.groups
     .filter((group) => group.subset === subset)
-    .flatMap(({ usable, unusable }) => [...usable, ...unusable].map(({ key }) => key))
+    .flatMap(({ usable, unusable }) => [...usable, ...unusable].map(({ key, port }) => `${key} ${port}`))
     .sort()
     .join('\n');
 }
@@ -296,7 +296,7 @@ function unknownDatacenters(before: Plan, after: Plan, view: RegistryView, nowMs
   ];
   const former = new Set(named(before).map(([, name]) => name));
   return named(after)
-    .filter(([, name]) => !datacenters.includes(name))
+    .filter(([, name]) => !datacenters.includes(name) && !(after.peers ?? []).some((peer) => peer.datacenter === name))
     .map(([path, name]) => {
       const meant = nearest(name, datacenters);
       const hint = meant === undefined ? '' : `; did you mean ${meant}?`;

@@ -15,6 +15,7 @@ import { compileMatch } from './match';
 import { MethodSet } from './method-set';
 import { compileOverride, type EnvironmentOverride } from './override';
 import { parsePolicyText } from './parse-text';
+import { peerLookups } from './peers';
 import { canonicalJson, deepFreeze } from './plain-data';
 import {
   ALL_INSTANCES,
@@ -116,6 +117,7 @@ function buildPlan(
     return compileRoute(route, position, defaultSubset, decide);
   });
   const balancing = resolveBalancing(document.balancing);
+  const peers = peerLookups(options.service, document.locality?.failover);
   const { override, warnings: overrideWarnings } = compileOverride(
     document.override,
     options.override,
@@ -136,6 +138,7 @@ function buildPlan(
     labelKeys: labelKeysOf(routes, balancing.hashBy),
     balancing,
     locality: resolveLocality(document.locality),
+    ...(peers === undefined ? {} : { peers }),
     retryBudget: resolveRetryBudget(document.retryBudget),
     ...(document.idempotent !== undefined && { idempotent: MethodSet.of(document.idempotent) }),
     breaker: resolveBreaker(document.breaker),
@@ -162,6 +165,7 @@ function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPla
         tags: subset.tags ?? [],
         meta: subset.meta ?? {},
         filter: subset.filter,
+        ...(subset.port === undefined ? {} : { port: subset.port }),
         fallback: subset.fallback,
         fallbackMaxPercentage: subset.fallbackMaxPercentage ?? 100,
         breaker: resolveBreaker(document.breaker, subset.breaker),

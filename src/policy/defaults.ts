@@ -9,6 +9,7 @@ import type {
   StatusName,
   SubsetBreakerDocument,
 } from './document';
+import { failoverPlaces } from './peers';
 import type {
   BalancingPlan,
   BreakerPlan,
@@ -107,7 +108,7 @@ export function resolveBalancing(balancing: BalancingDocument | undefined): Bala
 
 export function resolveLocality(locality: LocalityDocument | undefined): LocalityPlan {
   return {
-    failover: locality?.failover,
+    failover: failoverPlaces(locality?.failover),
     prefer: locality?.prefer ?? 'subset',
     zones: locality?.zones ?? 'off',
     ...(locality?.zoneClients !== undefined && { zoneClients: locality.zoneClients }),

@@ -51,6 +51,11 @@ export interface SubsetDocument<S extends string = string> {
   readonly meta?: Readonly<Record<string, string>>;
   /** A Consul filter expression, evaluated by Consul in a query of its own. */
   readonly filter?: string;
+  /**
+   * Of instances with several named ports (Consul 1.22 and later) the port that calls go to; who has no port of this name does
+   * not belong. Default: the one of the target, else their default port.
+   */
+  readonly port?: string;
   /** Who serves when this subset cannot. Default: nobody (strict isolation). */
   readonly fallback?: S;
   /**
@@ -220,9 +225,17 @@ export interface BalancingDocument {
   readonly subsetSize?: number;
 }
 
+/** A cluster peer (Consul 1.13 and later) of the local datacenter, by the name that it has there. */
+export interface PeerDocument {
+  readonly peer: string;
+}
+
 export interface LocalityDocument {
-  /** Datacenters to try after the local one, in order. Default: the lane's other datacenters, in their order. */
-  readonly failover?: readonly string[];
+  /**
+   * Datacenters, and cluster peers of the local one, to try after the local one, in order. Default: the lane's other
+   * datacenters, in their order, and no peers.
+   */
+  readonly failover?: readonly (string | PeerDocument)[];
   /** `subset` (default): the same subset elsewhere before the fallback here. `datacenter`: the other way round. */
   readonly prefer?: 'subset' | 'datacenter';
   /**

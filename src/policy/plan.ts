@@ -37,6 +37,8 @@ export interface Plan {
   readonly chain?: object;
   /** Every lookup of the subsets, each once; undefined where all subsets are of the service itself. */
   readonly lookups?: readonly Lookup[];
+  /** Cluster peers that every subset has instances of too; undefined: none. Beside `lookups` there are none. */
+  readonly peers?: readonly Lookup[];
   /** Upper bound of how long a connection may take; undefined: the lane's own. Milliseconds. */
   readonly connectTimeoutMs?: number;
   readonly warnings: readonly PolicyProblem[];
@@ -53,6 +55,8 @@ export interface SubsetPlan {
   readonly meta: Readonly<Record<string, string>>;
   /** A Consul expression; when set, membership also needs Consul's own answer to it. */
   readonly filter: string | undefined;
+  /** The port that its instances are dialled at; undefined: as discovery gave them. */
+  readonly port?: string;
   readonly fallback: string | undefined;
   /** In (0, 100]. */
   readonly fallbackMaxPercentage: number;
@@ -75,8 +79,8 @@ export interface Lookup {
   readonly service: string;
   /** As tiers, decisions and refusals name the place: a datacenter, or `peer name`. */
   readonly datacenter: string;
-  /** Datacenter that is asked. */
-  readonly askedDatacenter: string;
+  /** Datacenter that is asked; undefined: the local one, whatever its name. */
+  readonly askedDatacenter: string | undefined;
   /** Namespace, partition and peer, by the names of Consul's query parameters; usually empty. */
   readonly scope: Readonly<Record<string, string>>;
 }
@@ -199,7 +203,7 @@ export interface BalancingPlan {
 }
 
 export interface LocalityPlan {
-  /** Undefined: the lane's own order. */
+  /** Places as tiers name them, peers included. Undefined: the lane's own order. */
   readonly failover: readonly string[] | undefined;
   readonly prefer: 'subset' | 'datacenter';
   /**

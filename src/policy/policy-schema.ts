@@ -15,6 +15,22 @@ const datacenter: Schema = {
   pattern: '^[A-Za-z0-9_-]{1,128}$',
 };
 
+/** One step of a failover: a text is a datacenter. */
+const place: Schema = {
+  title: 'the name of a datacenter, or { peer: NAME }',
+  type: ['string', 'object'],
+  pattern: '^[A-Za-z0-9_-]{1,128}$',
+  additionalProperties: false,
+  required: ['peer'],
+  properties: {
+    peer: {
+      type: 'string',
+      title: 'the name of a cluster peer: letters, digits and -',
+      pattern: '^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$',
+    },
+  },
+};
+
 const method: Schema = {
   type: 'string',
   title: '/package.Service/Method, or a prefix that ends in /',
@@ -118,6 +134,11 @@ const subset: Schema = closed({
   tags: listOf(nonEmptyText, { description: 'an instance must have all of them' }),
   meta: { type: 'object', additionalProperties: text },
   filter: { ...nonEmptyText, description: 'a Consul filter expression' },
+  port: {
+    type: 'string',
+    title: 'the name of a port: letters, digits, _, . and -',
+    pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$',
+  },
   fallback: text,
   fallbackMaxPercentage: {
     ...percentage(1),
@@ -198,7 +219,7 @@ export const policySchema: Schema = {
         connectionsPerEndpoint: count(1, 16),
       }),
       locality: closed({
-        failover: setOf(datacenter),
+        failover: listOf(ref('place'), { description: 'none given twice' }),
         prefer: { enum: ['subset', 'datacenter'] },
         zones: { enum: ['prefer', 'off'] },
         zoneClients: {
@@ -220,6 +241,7 @@ export const policySchema: Schema = {
   ),
   definitions: {
     ...matchDefinitions,
+    place,
     match: matchSchema,
     statusName,
     attemptTimeout,

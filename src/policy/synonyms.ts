@@ -127,6 +127,10 @@ export const synonymOf: Synonyms = createSynonyms({
   trafficDistribution: 'here locality: { zones: prefer }',
   prioritizeByLocality: 'here locality: { zones: prefer }',
   zone: 'here locality: { zones: prefer }; the zone of the client is the lane option zone, or GRAYLANE_ZONE',
+  samenessGroup: 'here locality.failover: [{ peer: NAME }], one for each member, in order',
+  peer: 'here locality.failover: [{ peer: NAME }]',
+  portName: 'here port: the name of one of several ports',
+  targetPort: 'here port: the name of one of several ports',
   failoverPriority: 'here locality.failover, in order',
 
   // Breakers

@@ -7,6 +7,7 @@ import type { Positions } from './positions';
 import { createProblemList, note, type ProblemList } from './problems';
 import { isLaterVersion, SDK_VERSION } from './sdk-version';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
+import { checkFailover } from './validation/failover';
 import { checkFilters } from './validation/filters';
 import { warnOfMetaKeys } from './validation/meta-keys';
 import { warnOfUnreachable } from './validation/reachability';
@@ -62,6 +63,7 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
     checkReferences(document, problems);
     checkRoutes(ownValue(document, 'routes'), problems);
     checkTuning(document, problems);
+    checkFailover(document, problems);
     checkZones(document, problems);
     checkFilters(ownValue(document, 'subsets'), problems, warnings);
     warnOfUnreachable(ownValue(document, 'routes'), warnings);
@@ -121,6 +123,7 @@ function warnOfOpenSubsets(subsets: unknown, warnings: ProblemList): void {
     const isOpen =
       (!Array.isArray(tags) || tags.length === 0) &&
       (!isRecord(meta) || Object.keys(meta).length === 0) &&
+      ownValue(subset, 'port') === undefined &&
       ownValue(subset, 'filter') === undefined;
     if (isOpen) warnings.report(['subsets', name], note('every instance'), 'tags, meta or a filter that tell it apart');
   }

@@ -8,6 +8,7 @@ import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
 import type { DatacenterState, DuplicateInstance, Instance } from '../discovery/source';
 import type { PolicyDocument } from '../policy/document';
+import { lookupsOf } from '../policy/peers';
 import type { PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { membershipOf } from '../snapshot/membership';
 import { shortfallsOf } from '../snapshot/shortfalls';
@@ -31,7 +32,7 @@ export interface ServiceInspection {
   readonly pending: string | undefined;
   readonly policy: PolicyInspection;
   readonly datacenters: readonly DatacenterInspection[];
-  /** What the targets of a discovery chain are looked up by; empty without one. */
+  /** What the targets of a discovery chain, and the peers of a policy document, are looked up by; empty without any. */
   readonly lookups: readonly LookupInspection[];
   /** In which zone of the local datacenter this client is, or why that is not known. */
   readonly clientZone: ClientZoneView;
@@ -100,6 +101,8 @@ export interface DatacenterInspection {
   readonly doubles: readonly DuplicateInstance[];
   /** Consul has left out what the token may not see. */
   readonly isPartial: boolean;
+  /** Why some of those cannot be used although they are well formed, such as `payments-1: no port is named grpc; it has http 8080`. */
+  readonly faults: readonly string[];
   /** Only reachable through Connect proxies, which this library does not do. */
   readonly connectOnly: boolean;
   readonly freshness: 'fresh' | 'pending' | 'stale';
@@ -108,7 +111,7 @@ export interface DatacenterInspection {
   readonly staleForMs: number | undefined;
 }
 
-/** A service in one place that a discovery chain leads to. */
+/** A service in one place that a discovery chain leads to, or with a peer that a policy document leads to. */
 export interface LookupInspection extends DatacenterInspection {
   readonly service: string;
 }
@@ -116,9 +119,14 @@ export interface LookupInspection extends DatacenterInspection {
 export interface EndpointInspection {
   /** `host:port`. */
   readonly endpoint: string;
+  /** What its port is called, of several; undefined where it has one. */
+  readonly portName: string | undefined;
   readonly instance: string;
+  /** Of a cluster peer: `peer NAME`. */
   readonly datacenter: string;
   readonly zone: string | undefined;
+  /** What the zone belongs to, where the registry says so. */
+  readonly region: string | undefined;
   readonly subsets: readonly string[];
   readonly status: Instance['status'];
   readonly weight: number;
@@ -203,7 +211,7 @@ export function inspectZones({ zonePreferences, clock }: Service): ZonePreferenc
 
 function inspectLookups(service: Service): LookupInspection[] {
   const states = service.snapshot?.instances.lookups;
-  return (service.snapshot?.plan.lookups ?? []).flatMap((lookup) => {
+  return (service.snapshot === undefined ? [] : lookupsOf(service.snapshot.plan)).flatMap((lookup) => {
     const state = states?.get(lookup.key);
     const { service: name, datacenter } = lookup;
     return state === undefined ? [] : [{ ...inspectDatacenter(service, state), datacenter, service: name }];
@@ -225,6 +233,7 @@ function inspectDatacenter(service: Service, state: DatacenterState): Datacenter
     duplicates: state.duplicates ?? 0,
     doubles: state.doubles ?? [],
     isPartial: state.isPartial === true,
+    faults: state.faults ?? [],
     connectOnly: state.connectOnly,
     freshness: state.freshness.kind,
     reason: state.freshness.kind === 'fresh' ? undefined : state.freshness.reason,
@@ -245,9 +254,11 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
     const connections = service.endpoints.connectionsTo(endpoint);
     return {
       endpoint: endpoint.key.slice(endpoint.datacenter.length + 1),
+      portName: endpoint.instance.portName,
       instance: endpoint.instance.id,
       datacenter: endpoint.datacenter,
       zone: endpoint.instance.zone,
+      region: endpoint.instance.region,
       subsets: subsets.get(endpoint.key) ?? [],
       status: endpoint.instance.status,
       weight: endpoint.instance.weight === 0 ? 0 : endpoint.weight,

@@ -7,7 +7,7 @@ import { locateProblem } from '../policy/policy-error';
 import type { PolicySource, PolicyWatch } from '../policy/source';
 import { shortfallsOf } from '../snapshot/shortfalls';
 import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snapshot';
-import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from './lookup-watches';
+import { areLookupsKnown, describeUnansweredLookups, LookupWatches, withPeers } from './lookup-watches';
 import { reportPolicyChange } from './policy-report';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 import {
@@ -107,6 +107,7 @@ export class Knowledge {
       {
         service: this.#options.target.service,
         tags: target.tags,
+        ...(target.port === undefined ? {} : { port: target.port }),
         ...(wanted === undefined ? {} : { datacenters: wanted }),
       },
       (state) => {
@@ -115,7 +116,8 @@ export class Knowledge {
         this.#join();
       },
     );
-    this.#lookups = new LookupWatches(source, this.#options.target.service, target.tags, () => this.#join());
+    const { service, tags, port } = target;
+    this.#lookups = new LookupWatches(source, { service, tags, port, datacenters: wanted }, () => this.#join());
     this.#recall();
     if (policies === undefined) {
       this.#policy = { ...UNREAD, plan: this.#options.rules.withoutPolicy };
@@ -163,6 +165,10 @@ export class Knowledge {
     } else if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
       const from = this.#options.target.scheme === 'consul' ? 'Consul' : 'the instances given';
       parts.push(describeUnknown(this.#options.target.service, from, this.#sourceState));
+    } else if (plan?.peers !== undefined) {
+      const states = this.#lookups?.states([plan], this.#sourceState) ?? new Map();
+      const reach = this.#reach(plan, this.#sourceState, states);
+      if (!isInstanceSetKnown(reach)) parts.push(describeUnknown(this.#options.target.service, 'Consul', reach));
     }
     if (plan === undefined) {
       const [problem] = rejected?.problems ?? [];
@@ -228,8 +234,8 @@ export class Knowledge {
     const lookups = this.#lookUp(plan, state);
     const isKnown = this.#needsLookups(plan)
       ? areLookupsKnown(plan, lookups, this.#snapshot === undefined)
-      : isInstanceSetKnown(state);
-    if (!isKnown || !this.#areFiltersAnswered(plan, state)) return;
+      : isInstanceSetKnown(this.#reach(plan, state, lookups));
+    if (!isKnown || !this.#areFiltersAnswered(plan, this.#reach(plan, state, lookups))) return;
     const instances = sameInstances(this.#instances, state, lookups) ? this.#instances : undefined;
     if (instances !== undefined && this.#snapshot?.instances === instances && decidingPlan(this.#snapshot) === plan) {
       if (this.#snapshot.refusal === this.#refusal()) return;
@@ -251,6 +257,11 @@ export class Knowledge {
     this.#reportShortfalls(plan);
     if (this.#refusal() === undefined) this.#options.store?.save(this.#storeKey, toStored(this.#snapshot));
     this.#onSnapshot(this.#snapshot);
+  }
+
+  /** All places that calls can go to under a plan of the service itself. */
+  #reach(plan: Plan, state: SourceState, lookups: ReadonlyMap<string, DatacenterState>): SourceState {
+    return this.#options.rules.isObserving ? state : withPeers(state, plan, lookups);
   }
 
   /** What the plan looks up beside the service itself, and the plan in force until this one has its answers. */

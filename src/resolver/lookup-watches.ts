@@ -7,22 +7,28 @@ interface HeldLookup {
   filters: readonly string[];
 }
 
+/** What the service's own watch asks for. */
+interface OwnWatch {
+  readonly service: string;
+  readonly tags: readonly string[];
+  readonly port?: string | undefined;
+  readonly datacenters?: readonly string[] | undefined;
+}
+
 /**
  * Watches what the subsets of a plan look up elsewhere than in the service's own instances. A lookup that the service's own
  * watch covers reads from it, so that a plan without lookups, and most plans with them, cost no further query.
  */
 export class LookupWatches {
   readonly #source: Source;
-  readonly #service: string;
-  readonly #tags: readonly string[];
+  readonly #own: OwnWatch;
   readonly #onChange: () => void;
   readonly #held = new Map<string, HeldLookup>();
   readonly #states = new Map<string, DatacenterState>();
 
-  constructor(source: Source, service: string, tags: readonly string[], onChange: () => void) {
+  constructor(source: Source, own: OwnWatch, onChange: () => void) {
     this.#source = source;
-    this.#service = service;
-    this.#tags = tags;
+    this.#own = own;
     this.#onChange = onChange;
   }
 
@@ -33,7 +39,7 @@ export class LookupWatches {
   want(plans: readonly Plan[], own: SourceState): readonly string[] {
     const wanted = new Map<string, { readonly lookup: Lookup; readonly filters: Set<string> }>();
     const ownFilters = new Set<string>();
-    for (const { lookup, subset } of plans.flatMap(lookupsOf)) {
+    for (const { lookup, subset } of plans.flatMap(pairsOf)) {
       const { filter } = subset;
       if (this.#covered(lookup, own) !== undefined) {
         if (filter !== undefined) ownFilters.add(filter);
@@ -56,7 +62,7 @@ export class LookupWatches {
   /** What is known of the lookups of `plans`; a lookup that was not answered in any way yet is missing. */
   states(plans: readonly Plan[], own: SourceState): ReadonlyMap<string, DatacenterState> {
     const states = new Map<string, DatacenterState>();
-    for (const { lookup } of plans.flatMap(lookupsOf)) {
+    for (const { lookup } of plans.flatMap(pairsOf)) {
       const state = this.#covered(lookup, own) ?? this.#states.get(lookup.key);
       if (state !== undefined) states.set(lookup.key, state);
     }
@@ -69,16 +75,29 @@ export class LookupWatches {
     this.#states.clear();
   }
 
-  #covered({ service, askedDatacenter, scope }: Lookup, own: SourceState): DatacenterState | undefined {
-    if (service !== this.#service || Object.keys(scope).length > 0) return undefined;
-    return own.datacenters.find((state) => state.datacenter === askedDatacenter);
+  #covered({ service, datacenter, askedDatacenter, scope }: Lookup, own: SourceState): DatacenterState | undefined {
+    if (service !== this.#own.service) return undefined;
+    // A list that was given may have instances of peers.
+    const isPeer = scope['peer'] !== undefined;
+    if (!isPeer && Object.keys(scope).length > 0) return undefined;
+    return own.datacenters.find((state) => state.datacenter === (isPeer ? datacenter : askedDatacenter));
   }
 
   #follow(lookup: Lookup, filters: readonly string[]): void {
     const { key, service, askedDatacenter, scope } = lookup;
     const known = this.#held.get(key);
+    const { tags, port, datacenters } = this.#own;
+    const asked = askedDatacenter === undefined ? datacenters : [askedDatacenter];
+    const request = {
+      service,
+      tags,
+      // Another service's ports have names of their own.
+      ...(port === undefined || service !== this.#own.service ? {} : { port }),
+      ...(asked === undefined ? {} : { datacenters: asked }),
+      scope,
+    };
     const held = known ?? {
-      watch: this.#source.watch({ service, tags: this.#tags, datacenters: [askedDatacenter], scope }, (state) => {
+      watch: this.#source.watch(request, (state) => {
         const [found] = state.datacenters;
         if (found === undefined) return;
         this.#states.set(key, found);
@@ -93,10 +112,33 @@ export class LookupWatches {
   }
 }
 
-function lookupsOf(plan: Plan): readonly { readonly lookup: Lookup; readonly subset: SubsetPlan }[] {
-  if (plan.lookups === undefined) return [];
-  return [...plan.subsets.values()].flatMap((subset) => (subset.lookups ?? []).map((lookup) => ({ lookup, subset })));
+function pairsOf(plan: Plan): readonly { readonly lookup: Lookup; readonly subset: SubsetPlan }[] {
+  if (plan.lookups === undefined && plan.peers === undefined) return [];
+  return [...plan.subsets.values()].flatMap((subset) =>
+    (subset.lookups ?? plan.peers ?? []).map((lookup) => ({ lookup, subset })),
+  );
 }
+
+/**
+ * The service's own places together with the peers of a plan, for whoever asks whether enough is known: a peer is waited for
+ * as another datacenter is.
+ */
+export function withPeers(own: SourceState, plan: Plan, states: ReadonlyMap<string, DatacenterState>): SourceState {
+  if (plan.peers === undefined) return own;
+  const others = plan.peers.filter(({ datacenter }) => own.datacenters.every((each) => each.datacenter !== datacenter));
+  const peers = others.map(({ key, datacenter }) => ({ ...(states.get(key) ?? UNHEARD), datacenter }));
+  return { datacenters: [...own.datacenters, ...peers] };
+}
+
+const UNHEARD: Omit<DatacenterState, 'datacenter'> = {
+  local: false,
+  known: false,
+  instances: [],
+  rejected: 0,
+  connectOnly: false,
+  filters: new Map(),
+  freshness: { kind: 'pending' },
+};
 
 /**
  * Whether enough is known to send calls: what a plan looks up in its own datacenter has answered and somebody is usable, or

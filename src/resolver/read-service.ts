@@ -1,4 +1,4 @@
-import type { Instance } from '../discovery/source';
+import type { DatacenterState, Instance } from '../discovery/source';
 import { membershipOf } from '../snapshot/membership';
 import { shortfallsOf } from '../snapshot/shortfalls';
 import { decidingPlan } from '../snapshot/snapshot';
@@ -36,7 +36,8 @@ function countShortfalls({ snapshot, clock }: Service): number {
 
 function readDatacenters(service: Service): ServiceReading['datacenters'] {
   const now = service.clock.now();
-  return (service.sourceState?.datacenters ?? []).map(({ datacenter, local, freshness }) => {
+  const states = [...(service.sourceState?.datacenters ?? []), ...readPeers(service)];
+  return states.map(({ datacenter, local, freshness }) => {
     const sinceMs =
       freshness.kind === 'fresh'
         ? now
@@ -44,6 +45,14 @@ function readDatacenters(service: Service): ServiceReading['datacenters'] {
           ? freshness.sinceMs
           : (service.watchedSinceMs ?? now);
     return { datacenter, local, freshness: freshness.kind, staleForS: Math.max(0, now - sinceMs) / 1000 };
+  });
+}
+
+/** The peers that a policy document leads to. */
+function readPeers({ snapshot }: Service): readonly DatacenterState[] {
+  return (snapshot?.plan.peers ?? []).flatMap(({ key, datacenter }) => {
+    const state = snapshot?.instances.lookups?.get(key);
+    return state === undefined ? [] : [{ ...state, datacenter }];
   });
 }
 

@@ -114,15 +114,22 @@ function readFilters(saved: unknown): ReadonlyMap<string, ReadonlySet<string>> {
 
 function isInstance(value: unknown): value is Instance {
   if (!isRecord(value)) return false;
-  const { key, id, node, datacenter, zone, address, port, tags, meta, status, weight } = value;
+  const { key, id, node, datacenter, zone, region, portName, ports, address, port, tags, meta, status, weight } = value;
   const areNames = [key, id, node, datacenter, address].every((name) => typeof name === 'string' && name !== '');
   const isPort = typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535;
   const isStatus = status === 'passing' || status === 'warning' || status === 'critical';
   const isWeight = typeof weight === 'number' && weight >= 0 && Number.isFinite(weight);
   const areTags = Array.isArray(tags) && tags.every((tag) => typeof tag === 'string');
   const isMeta = isRecord(meta) && Object.values(meta).every((one) => typeof one === 'string');
-  const isZone = zone === undefined || typeof zone === 'string';
-  return areNames && isPort && isStatus && isWeight && areTags && isMeta && isZone;
+  const areTexts = [zone, region, portName].every((text) => text === undefined || typeof text === 'string');
+  const arePorts = ports === undefined || (Array.isArray(ports) && ports.every(isNamedPort));
+  return areNames && isPort && arePorts && isStatus && isWeight && areTags && isMeta && areTexts;
+}
+
+function isNamedPort(value: unknown): boolean {
+  if (!isRecord(value) || typeof value['name'] !== 'string') return false;
+  const { port } = value;
+  return typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535;
 }
 
 function isOrigin(value: unknown): value is Plan['origin'] {

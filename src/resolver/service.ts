@@ -20,7 +20,8 @@ import type { Decision, Plan } from '../policy/plan';
 import type { RoutingInput, RoutingOutcome } from '../routing/call';
 import { decide } from '../routing/decide';
 import { createCallLabels } from '../routing/labels';
-import { decidingPlan, instancesOf, type Snapshot } from '../snapshot/snapshot';
+import { dialledInstances } from '../snapshot/membership';
+import { decidingPlan, type Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';
@@ -365,7 +366,7 @@ export class Service implements BalancerHost {
   /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
   #takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
-    this.endpoints.sync(instancesOf(instances), plan.balancing.slowStartMs);
+    this.endpoints.sync(dialledInstances(plan, instances), plan.balancing.slowStartMs);
     if (plan !== this.#plan) {
       this.#plan = plan;
       if (this.telemetry !== undefined) this.telemetry.revision = plan.revision;

@@ -3,7 +3,7 @@ import { GraylaneError } from '../errors';
 type Scheme = 'consul' | 'static';
 export type PolicyMode = 'auto' | 'inline' | 'kv' | 'chain' | 'none';
 
-/** A parsed channel target: `consul://[host:port]/service[?dc=dc1,dc2&tag=a&policy=kv]` or `static:///service`. */
+/** A parsed channel target: `consul://[host:port]/service[?dc=dc1,dc2&tag=a&port=grpc&policy=kv]` or `static:///service`. */
 export interface Target {
   readonly scheme: Scheme;
   /** Consul address of this target alone, `host:port`; undefined: the lane's. */
@@ -11,14 +11,18 @@ export interface Target {
   readonly service: string;
   readonly datacenters: readonly string[] | undefined;
   readonly tags: readonly string[];
+  /** Of services with several ports the one that is called so; undefined: their default port. */
+  readonly port?: string | undefined;
   readonly policy: PolicyMode | undefined;
 }
 
-const GRAMMAR = 'consul://[host:port]/service[?dc=dc1,dc2&tag=a&policy=inline|kv|chain|none] or static:///service';
+const GRAMMAR =
+  'consul://[host:port]/service[?dc=dc1,dc2&tag=a&port=grpc&policy=inline|kv|chain|none] or static:///service';
 const MAX_LENGTH = 1024;
 const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:=-]{0,254}$/;
 const HOST_PORT = /^(?<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?<port>[0-9]{1,5})$/;
+const PORT_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
 /** Throws INVALID_TARGET for what is no text: of a program that is not checked for types. */
@@ -54,6 +58,7 @@ export function formatTarget(target: Target): string {
   const query = new URLSearchParams();
   if (target.datacenters !== undefined) query.set('dc', target.datacenters.join(','));
   for (const tag of target.tags) query.append('tag', tag);
+  if (target.port !== undefined) query.set('port', target.port);
   if (target.policy !== undefined) query.set('policy', target.policy);
   const suffix = query.size === 0 ? '' : `?${query.toString().replaceAll('%2C', ',')}`;
   return `${target.scheme}://${target.authority ?? ''}/${target.service}${suffix}`;
@@ -76,8 +81,11 @@ function checkAuthority(text: string, authority: string): void {
   if (!(port >= 1 && port <= 65535)) throw invalid(text, 'an authority of the form host:port, port 1..65535');
 }
 
-function parseQuery(text: string, scheme: Scheme, query: string): Pick<Target, 'datacenters' | 'tags' | 'policy'> {
+type TargetQuery = Pick<Target, 'datacenters' | 'tags' | 'port' | 'policy'>;
+
+function parseQuery(text: string, scheme: Scheme, query: string): TargetQuery {
   let datacenters: readonly string[] | undefined;
+  let port: string | undefined;
   let policy: PolicyMode | undefined;
   const tags: string[] = [];
   for (const [key, value] of new URLSearchParams(query)) {
@@ -89,15 +97,18 @@ function parseQuery(text: string, scheme: Scheme, query: string): Pick<Target, '
     } else if (key === 'tag' && scheme === 'consul') {
       if (!NAME.test(value)) throw invalid(text, 'tag to be a Consul tag');
       tags.push(value);
+    } else if (key === 'port' && port === undefined && scheme === 'consul') {
+      if (!PORT_NAME.test(value)) throw invalid(text, 'port to be the name of a port, such as port=grpc');
+      port = value;
     } else if (key === 'policy' && policy === undefined) {
       policy = POLICY_MODES.find((mode) => mode === value);
       if (policy === undefined) throw invalid(text, `policy to be one of ${POLICY_MODES.join(', ')}`);
     } else {
-      const allowed = scheme === 'consul' ? 'dc, tag and policy' : 'policy';
-      throw invalid(text, `only ${allowed} in the query, dc and policy once`);
+      const allowed = scheme === 'consul' ? 'dc, tag, port and policy' : 'policy';
+      throw invalid(text, `only ${allowed} in the query, dc, port and policy once`);
     }
   }
-  return { datacenters, tags, policy };
+  return { datacenters, tags, ...(port === undefined ? {} : { port }), policy };
 }
 
 function invalid(text: string, expected: string): GraylaneError {

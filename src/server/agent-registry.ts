@@ -2,29 +2,48 @@ import type { ConsulAnswer, ConsulClient } from '../discovery/consul/client';
 import type { ParsedInstance } from './instance-options';
 
 /** What became of a request to the agent. */
-export type AgentReply = { readonly kind: 'done' | 'unknown' } | { readonly kind: 'failed'; readonly reason: string };
+export type AgentReply =
+  /** `warning`: not all that was asked for. */
+  | { readonly kind: 'done'; readonly warning?: string }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'failed'; readonly reason: string };
 
 /** The agent is on this machine: what it has not answered by then, it will not. */
 const TIME_LIMIT_MS = 2_000;
+
+/** An agent refuses a registration with a field that it does not know. */
+const NO_PORTS = /unknown field "?Ports/i;
 
 /** One instance at its Consul agent. Raw calls, since npm `consul` drops `Weights` and `EnableTagOverride`. */
 export class AgentRegistry {
   readonly #client: ConsulClient;
   readonly #instance: ParsedInstance;
-  readonly #body: string;
+  /** False once the agent has refused the named ports, as those before Consul 1.22 do. */
+  #knowsPorts = true;
 
   constructor(client: ConsulClient, instance: ParsedInstance) {
     this.#client = client;
     this.#instance = instance;
-    this.#body = JSON.stringify(registrationOf(instance));
   }
 
   /** Doing it twice changes nothing. */
   async register(): Promise<AgentReply> {
     const { check } = this.#instance;
-    const reply = reading(await this.#put('/agent/service/register', this.#body));
+    let reply = await this.#tell();
+    if (this.#knowsPorts && reply.kind === 'failed' && NO_PORTS.test(reply.reason)) {
+      this.#knowsPorts = false;
+      const { port } = this.#instance;
+      const warning = `the Consul agent knows no named ports (Consul 1.22 does); port ${port} alone is registered`;
+      reply = withWarning(await this.#tell(), warning);
+    }
+    if (reply.kind !== 'done' || check.type !== 'ttl') return reply;
     // A check that was critical before a restart stays so until it reports.
-    return reply.kind === 'done' && check.type === 'ttl' ? this.confirm() : reply;
+    return withWarning(await this.confirm(), reply.warning);
+  }
+
+  async #tell(): Promise<AgentReply> {
+    const body = JSON.stringify(registrationOf(this.#instance, this.#knowsPorts));
+    return reading(await this.#put('/agent/service/register', body));
   }
 
   /** Reports the instance as well, or asks whether the agent knows it; `unknown` when it does not. */
@@ -59,13 +78,17 @@ function isStatus(answer: ConsulAnswer, ...statuses: readonly number[]): boolean
   return answer.status !== undefined && statuses.includes(answer.status);
 }
 
+function withWarning(reply: AgentReply, warning: string | undefined): AgentReply {
+  return reply.kind === 'done' && warning !== undefined ? { ...reply, warning } : reply;
+}
+
 /** https://developer.hashicorp.com/consul/api-docs/agent/service#register-service */
-function registrationOf(instance: ParsedInstance): object {
-  const { id, name, address, port, tags, meta, weights, enableTagOverride } = instance;
+function registrationOf(instance: ParsedInstance, knowsPorts: boolean): object {
+  const { id, name, address, port, ports, tags, meta, weights, enableTagOverride } = instance;
   return {
     ID: id,
     Name: name,
-    Port: port,
+    ...(ports === undefined || !knowsPorts ? { Port: port } : { Ports: portsOf(ports, port) }),
     Tags: tags,
     Meta: meta,
     Weights: { Passing: weights.passing, Warning: weights.warning },
@@ -73,6 +96,11 @@ function registrationOf(instance: ParsedInstance): object {
     ...(address === undefined ? {} : { Address: address }),
     ...checkOf(instance),
   };
+}
+
+function portsOf(ports: Readonly<Record<string, number>>, port: number): readonly object[] {
+  const [standard] = Object.keys(ports).filter((name) => ports[name] === port);
+  return Object.entries(ports).map(([Name, Port]) => ({ Name, Port, Default: Name === standard }));
 }
 
 function checkOf({ id, check, deregisterCriticalAfterMs }: ParsedInstance): object {

@@ -17,6 +17,11 @@ export interface InstanceOptions extends DrainOptions {
   /** 1..65535: the one that the server was bound to. */
   readonly port: number;
   /**
+   * All of its ports by name, 1..65535 each, for a server with several; `port` is one of them, and the default. Needs Consul
+   * 1.22: an older agent gets `port` alone, and a warning says so. Default: one port without a name.
+   */
+  readonly ports?: Readonly<Record<string, number>>;
+  /**
    * Where clients reach it. Default: `GRAYLANE_ADDRESS`, else `NOMAD_HOST_IP_<label>` of the label whose `NOMAD_HOST_PORT_<label>`
    * is this port, else `POD_IP`, else the address of the Consul node, which is told where this looks like a container.
    */
@@ -59,6 +64,7 @@ export interface ParsedInstance {
   readonly name: string;
   readonly id: string;
   readonly port: number;
+  readonly ports: Readonly<Record<string, number>> | undefined;
   readonly address: string | undefined;
   readonly tags: readonly string[];
   readonly meta: Readonly<Record<string, string>>;
@@ -76,6 +82,7 @@ export interface ParsedInstance {
 const KEYS: Readonly<Record<keyof InstanceOptions, true>> = {
   name: true,
   port: true,
+  ports: true,
   address: true,
   id: true,
   tags: true,
@@ -120,6 +127,7 @@ export function parseInstanceOptions(
   const instance = {
     name,
     port,
+    ports: readPorts(read, port),
     address,
     id: id ?? `${name}-${hostname()}-${port}`,
     tags: read.texts('tags'),
@@ -158,6 +166,22 @@ function readDirectory(read: OptionReader, given: unknown, home: string | undefi
   if (typeof given === 'string' && given !== '' && !given.includes('\0')) return given;
   read.problem('stateDirectory', JSON.stringify(given)?.slice(0, 80) ?? typeof given, 'a path, or false');
   return undefined;
+}
+
+function readPorts(read: OptionReader, port: number): Readonly<Record<string, number>> | undefined {
+  if (read.value('ports') === undefined) return undefined;
+  const ports: Record<string, number> = {};
+  for (const [name, value] of Object.entries(read.record('ports'))) {
+    const path = `ports[${JSON.stringify(name.slice(0, 80))}]`;
+    const isNumber = typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
+    if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(name))
+      read.problem(path, 'name', 'letters, digits, "_", "." and "-"');
+    else if (!isNumber) read.problem(path, String(value).slice(0, 80), '1..65535');
+    else ports[name] = value;
+  }
+  if (!Object.values(ports).includes(port))
+    read.problem('ports', `none of them is ${port}`, 'port among them, the default');
+  return ports;
 }
 
 function readMeta(read: OptionReader): Readonly<Record<string, string>> {

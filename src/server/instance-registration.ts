@@ -100,6 +100,7 @@ export class InstanceRegistration implements Registration {
     const reply = await this.#deps.registry.register();
     this.#note(reply.kind === 'failed' ? reply.reason : reply.kind === 'unknown' ? 'lost at once' : undefined);
     if (reply.kind !== 'done' || this.#stopping !== undefined) return true;
+    if (reply.warning !== undefined) this.#deps.logger.warn(reply.warning, { instance: this.id });
     this.#become('registered');
     this.#deps.logger.info('instance registered', { instance: this.id, service: this.#instance.name });
     return true;

@@ -1,6 +1,7 @@
 import type { FilterFailure, Instance } from '../discovery/source';
 import type { Plan, SubsetPlan } from '../policy/plan';
-import type { InstanceSet } from './snapshot';
+import { atPort, isAtPort } from './named-ports';
+import { type InstanceSet, instancesOf } from './snapshot';
 
 /** The instances of one subset in one datacenter. */
 interface Group {
@@ -77,7 +78,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       if (failure !== undefined && rule.filter !== undefined && !filters.has(rule.filter)) {
         failures.set(groupKey(rule.name, datacenter), failure);
       }
-      const members = absent.filter((instance) => isMember(rule, instance, filters));
+      const members = absent.flatMap((instance) => memberOf(rule, instance, filters) ?? []);
       if (members.length > 0) absences.set(groupKey(rule.name, datacenter), members);
     }
     const usable = new Map<string, Instance[]>();
@@ -86,11 +87,12 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     for (const instance of listed) {
       let memberships = 0;
       for (const rule of applied) {
-        if (!isMember(rule, instance, filters)) continue;
+        const member = memberOf(rule, instance, filters);
+        if (member === undefined) continue;
         memberships += 1;
         const isFit = isWell(instance, rule);
-        add(isFit && instance.weight > 0 ? usable : unusable, rule.name, instance);
-        if (isFit && instance.weight <= 0) add(draining, rule.name, instance);
+        add(isFit && instance.weight > 0 ? usable : unusable, rule.name, member);
+        if (isFit && instance.weight <= 0) add(draining, rule.name, member);
       }
       if (memberships === 0) unassigned.push(instance);
       else if (memberships > 1) shared.push(instance);
@@ -116,7 +118,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       const rule = unfiltered.get(subset);
       // Of a lookup only the answer tells, and it is gone: better not to count one as lost that belonged elsewhere.
       if (rule === undefined || rule.lookups !== undefined) return false;
-      return isMember(rule, instance, NO_FILTERS);
+      return isAtPort(instance, rule.port) && memberOf(rule, instance, NO_FILTERS) !== undefined;
     },
     listed: (datacenter) => places.flatMap((place) => (place.datacenter === datacenter ? place.instances : [])),
     similar: places.every((place) => place.instances.length === 0)
@@ -134,16 +136,18 @@ interface Rule {
   readonly tags: readonly string[];
   readonly meta: readonly (readonly [string, string])[];
   readonly filter: string | undefined;
+  readonly port: string | undefined;
   readonly onlyPassing: boolean;
   readonly lookups: ReadonlySet<string> | undefined;
 }
 
-function ruleOf({ name, tags, meta, filter, onlyPassing, lookups }: SubsetPlan): Rule {
+function ruleOf({ name, tags, meta, filter, port, onlyPassing, lookups }: SubsetPlan): Rule {
   return {
     name,
     tags,
     meta: Object.entries(meta),
     filter,
+    port,
     onlyPassing: onlyPassing === true,
     lookups: lookups === undefined ? undefined : new Set(lookups.map(({ key }) => key)),
   };
@@ -162,7 +166,15 @@ interface Place {
 }
 
 function placesOf(plan: Plan, rules: readonly Rule[], set: InstanceSet): readonly Place[] {
-  if (plan.lookups === undefined) return set.datacenters.map((state) => ({ ...state, rules }));
+  if (plan.lookups === undefined) {
+    const own = set.datacenters;
+    const peers = (plan.peers ?? []).flatMap(({ key, datacenter }) => {
+      const state = set.lookups?.get(key);
+      const isListed = own.some((each) => each.datacenter === datacenter);
+      return state === undefined || isListed ? [] : [{ ...state, datacenter }];
+    });
+    return [...own, ...peers].map((state) => ({ ...state, rules }));
+  }
   return plan.lookups.flatMap(({ key, datacenter }) => {
     const state = set.lookups?.get(key);
     if (state === undefined) return [];
@@ -180,12 +192,30 @@ function add(lists: Map<string, Instance[]>, name: string, instance: Instance): 
   else list.push(instance);
 }
 
-function isMember(rule: Rule, instance: Instance, filters: ReadonlyMap<string, ReadonlySet<string>>): boolean {
-  for (const tag of rule.tags) if (!instance.tags.includes(tag)) return false;
+/** The instance as the subset dials it; undefined where it does not belong. */
+function memberOf(
+  rule: Rule,
+  instance: Instance,
+  filters: ReadonlyMap<string, ReadonlySet<string>>,
+): Instance | undefined {
+  for (const tag of rule.tags) if (!instance.tags.includes(tag)) return undefined;
   for (const [key, value] of rule.meta) {
-    if (!Object.hasOwn(instance.meta, key) || instance.meta[key] !== value) return false;
+    if (!Object.hasOwn(instance.meta, key) || instance.meta[key] !== value) return undefined;
   }
-  return rule.filter === undefined || filters.get(rule.filter)?.has(instance.key) === true;
+  if (rule.filter !== undefined && filters.get(rule.filter)?.has(instance.key) !== true) return undefined;
+  return atPort(instance, rule.port);
+}
+
+/**
+ * Every instance of a set as calls under the plan dial it. One that subsets dial at ports of their own alone is not there at
+ * its default port.
+ */
+export function dialledInstances(plan: Plan, set: InstanceSet): readonly Instance[] {
+  const all = instancesOf(set);
+  if ([...plan.subsets.values()].every(({ port }) => port === undefined)) return all;
+  const members = new Set(membershipOf(plan, set).groups.flatMap(({ usable, unusable }) => [...usable, ...unusable]));
+  const keys = new Set([...members].map(({ key }) => key));
+  return [...members, ...all.filter((instance) => !members.has(instance) && !keys.has(instance.key))];
 }
 
 function groupKey(subset: string, datacenter: string): string {

@@ -57,6 +57,9 @@ beforeAll(async () => {
   );
 });
 
+/** Servers from 1.11 on put the admin partition into the names of nodes: `hard.default.default`. */
+const byService = (text: string): string => text.replaceAll('.default.default', '.default');
+
 describe('graylane policy lint-chain', () => {
   it('ends with 0 where every field is honoured, and where there are no entries', async () => {
     expect(await world.run(['policy', 'lint-chain', 'pay'])).toEqual({
@@ -73,7 +76,7 @@ describe('graylane policy lint-chain', () => {
 
   it('names each field that is not honoured, with why, and ends with 1', async () => {
     const { code, stdout } = await world.run(['policy', 'lint-chain', 'hard']);
-    expect({ code, stdout }).toEqual({
+    expect({ code, stdout: byService(stdout) }).toEqual({
       code: 1,
       stdout:
         'not honoured router(hard.default).Routes[0].Destination.PrefixRewrite: the path of a gRPC call is its method, and stays\n',
@@ -135,7 +138,7 @@ describe('graylane policy import-chain', () => {
     const file = world.file('hard.json', '');
     const { code, stdout, stderr } = await world.run(['policy', 'import-chain', 'hard', '-o', file]);
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr.split('\n').slice(0, 3)).toEqual([
+    expect(byService(stderr).split('\n').slice(0, 3)).toEqual([
       'not in the document router(hard.default).Routes[0].Match.HTTP.PathPrefix: "/a.B/Ch", a prefix within the name of a method',
       'not in the document router(hard.default).Routes[0]: left out; its calls go on to the routes that follow',
       'not in the document router(hard.default).Routes[0].Destination.PrefixRewrite: the path of a gRPC call is its method, and stays',

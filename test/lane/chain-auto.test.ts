@@ -60,7 +60,9 @@ describe('policy=auto', () => {
   });
 
   it('goes without entries where Connect is not enabled, says so once and is not held up', async () => {
-    const consul = opened(await startConsul({ mode: 'server' }), (it) => it.stop());
+    const consul = opened(await startConsul({ mode: 'server', config: { connect: { enabled: false } } }), (it) =>
+      it.stop(),
+    );
     const server = opened(await startPaymentsServer(), (it) => it.kill());
     await consul.dc('dc1').register({ name: 'payments', address: server.host, port: server.port });
     const { lines, logger } = recordingLogger();

@@ -113,6 +113,41 @@ describe('validatePolicy', () => {
       withRoute({ split: [{ to: 'stable', weight: 1 }] }),
       'routes[0]: both to and split (expected: exactly one of them)',
     ],
+    [
+      'a failover to what is no name of a datacenter',
+      { ...SOUND, locality: { failover: ['peer cloud'] } },
+      'locality.failover[0]: "peer cloud" (expected: the name of a datacenter, or { peer: NAME })',
+    ],
+    [
+      'a failover to a peer without a name',
+      { ...SOUND, locality: { failover: [{}] } },
+      'locality.failover[0].peer: missing (expected: the name of a cluster peer: letters, digits and -)',
+    ],
+    [
+      'a failover to a peer of another name',
+      { ...SOUND, locality: { failover: ['dc2', { peer: 'a b' }] } },
+      'locality.failover[1].peer: "a b" (expected: the name of a cluster peer: letters, digits and -)',
+    ],
+    [
+      'a failover to a peer twice',
+      { ...SOUND, locality: { failover: [{ peer: 'a' }, { peer: 'a' }] } },
+      'locality.failover: [{"peer":"a"},{"peer":"a"}] (expected: none given twice)',
+    ],
+    [
+      'a failover to a peer in a datacenter',
+      { ...SOUND, locality: { failover: [{ peer: 'a', datacenter: 'dc1' }] } },
+      'locality.failover[0].datacenter: "dc1" (expected: a known key: peer)',
+    ],
+    [
+      'a port by number',
+      { ...SOUND, subsets: { ...SOUND.subsets, stable: { port: 8080 } } },
+      'subsets.stable.port: 8080 (expected: a text; put it in quotes)',
+    ],
+    [
+      'a port of no name',
+      { ...SOUND, subsets: { ...SOUND.subsets, stable: { port: 'a b' } } },
+      'subsets.stable.port: "a b" (expected: the name of a port: letters, digits, _, . and -)',
+    ],
     ['an empty split', withSplit(), 'routes[0].split: [] (expected: at least 1 of them)'],
     ['NaN', withSplit({ to: 'stable', weight: Number.NaN }), 'routes[0].split[0].weight: NaN (expected: a number)'],
     [

@@ -64,7 +64,7 @@ describe('what a plan looks up', () => {
   it('is asked for only where the service itself does not cover it', () => {
     const { source, watched } = keepingSource();
     let changes = 0;
-    const watches = new LookupWatches(source, 'payments', ['t'], () => {
+    const watches = new LookupWatches(source, { service: 'payments', tags: ['t'] }, () => {
       changes += 1;
     });
     const plan = planOf();

@@ -217,9 +217,54 @@ describe('an agent', () => {
   });
 });
 
+describe('an instance with several ports', () => {
+  const ports = { http: 4_000, grpc: 4_001 };
+
+  it('is registered with all of them at an agent that knows them', async () => {
+    const scripted = closing(await startScriptedConsul(), (one) => one.stop());
+    let registered = '{}';
+    scripted.answer(({ path, body }, response) => {
+      if (path.endsWith('/register')) registered = body;
+      response.writeHead(200).end();
+    });
+    const lines: string[] = [];
+    const logger = { ...silent, warn: (message: string) => void lines.push(message) };
+    await open({ ports, check: 'none', consul: { address: scripted.address }, logger }).registered();
+    expect(JSON.parse(registered)).toMatchObject({
+      ID: 'p1',
+      Ports: [
+        { Name: 'http', Port: 4_000, Default: true },
+        { Name: 'grpc', Port: 4_001, Default: false },
+      ],
+    });
+    expect(JSON.parse(registered)).not.toHaveProperty('Port');
+    expect(lines).toEqual([]);
+  });
+
+  it.each(['none', 'ttl'] as const)(
+    'is registered at its default one where the agent knows no other, and says so once: %s',
+    async (check) => {
+      const lines: string[] = [];
+      const logger = { ...silent, warn: (message: string) => void lines.push(message) };
+      await open({ ports, check, logger }).registered();
+      const [entry] = await entries();
+      const isNewer = entry !== undefined && 'Ports' in entry.Service;
+      if (isNewer) expect(entry.Service.Ports).toHaveLength(2);
+      else expect(entry?.Service.Port).toBe(4_000);
+      expect(lines).toEqual(
+        isNewer ? [] : [expect.stringMatching(/knows no named ports.*port 4000 alone is registered/)],
+      );
+    },
+  );
+});
+
 describe('options of an instance', () => {
   it.each<[Record<string, unknown>, string]>([
     [{ port: 0 }, 'instance.port: 0 (expected: 1..65535)'],
+    [{ ports: { grpc: 0 } }, 'instance.ports["grpc"]: 0 (expected: 1..65535)'],
+    [{ ports: { 'a b': 1 } }, 'instance.ports["a b"]: name (expected: letters'],
+    [{ ports: { grpc: 2 } }, 'instance.ports: none of them is 1 (expected: port among them, the default)'],
+    [{ ports: [1] }, 'instance.ports: '],
     [{ port: 1.5 }, 'instance.port: 1.5 (expected: 1..65535)'],
     [{ name: 'a b' }, 'instance.name: "a b" (expected: a service name'],
     [{ name: undefined }, 'instance.name: missing'],

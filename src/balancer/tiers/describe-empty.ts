@@ -50,17 +50,18 @@ function describe(
   return `${listed.length} registered in ${where}, none in ${subset.name} (${selectorOf(subset)})${hint}`;
 }
 
-function selectorOf({ tags, meta, filter }: SubsetPlan): string {
+function selectorOf({ tags, meta, filter, port }: SubsetPlan): string {
   const pairs = Object.entries(meta).map(([key, value]) => `${short(key)}: ${short(value)}`);
   return [
     ...(tags.length === 0 ? [] : [`tags: [${tags.slice(0, MOST).map(short).join(', ')}]`]),
     ...(pairs.length === 0 ? [] : [`meta: { ${pairs.slice(0, MOST).join(', ')} }`]),
     ...(filter === undefined ? [] : [`filter: ${short(filter)}`]),
+    ...(port === undefined ? [] : [`port: ${short(port)}`]),
   ].join(', ');
 }
 
 /** What is near to what nobody has. */
-function meantBy({ tags, meta }: SubsetPlan, listed: readonly Instance[]): readonly string[] {
+function meantBy({ tags, meta, port }: SubsetPlan, listed: readonly Instance[]): readonly string[] {
   const there = new Set(listed.flatMap((instance) => instance.tags));
   const ofTags = tags.flatMap((tag) => (there.has(tag) ? [] : (nearest(tag, there) ?? [])));
   const ofMeta = Object.entries(meta).flatMap(([key, value]) => {
@@ -72,7 +73,9 @@ function meantBy({ tags, meta }: SubsetPlan, listed: readonly Instance[]): reado
     const near = values.has(value) ? undefined : nearest(value, values);
     return near === undefined ? [] : [`${short(key)}: ${short(near)}`];
   });
-  return [...ofTags.map(short), ...ofMeta];
+  const ports = new Set(listed.flatMap((instance) => instance.ports?.map(({ name }) => name) ?? []));
+  const ofPort = port === undefined || ports.has(port) ? undefined : nearest(port, ports);
+  return [...ofTags.map(short), ...ofMeta, ...(ofPort === undefined ? [] : [`port ${short(ofPort)}`])];
 }
 
 /** Names come out of a registry that anybody may write to. */

@@ -2,6 +2,7 @@ import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
 import { isFilterRefused } from '../../discovery/consul/filter-query';
 import { parseHealth, parseKeys } from '../../discovery/consul/parse-answer';
 import type { DatacenterState, FilterFailure } from '../../discovery/source';
+import { peerPlace } from '../../internal/peer-place';
 import type { InstanceSet } from '../../snapshot/snapshot';
 import { CommandError } from '../command-error';
 
@@ -35,7 +36,8 @@ export async function readOne(
   filters: readonly string[],
   scope: Readonly<Record<string, string>> = {},
 ): Promise<DatacenterState> {
-  const name = datacenter ?? 'local';
+  const { peer } = scope;
+  const name = peer === undefined ? (datacenter ?? 'local') : peerPlace(peer);
   const get = (filter?: string): Promise<ConsulAnswer> =>
     client.get({
       path: '/health/service/{service}',
@@ -49,13 +51,13 @@ export async function readOne(
     });
   const answer = await get();
   if (answer.kind === 'failure') throw failed(service, name, answer.reason);
-  const parsed = parseHealth(answer.body.toString('utf8'), name, []);
+  const parsed = parseHealth(answer.body.toString('utf8'), name, [], { peer });
   if (parsed.kind !== 'health') throw failed(service, name, parsed.reason);
   const keys = new Map<string, ReadonlySet<string>>();
   const filterFailures = new Map<string, FilterFailure>();
   for (const filter of filters) {
     const answer = await get(filter);
-    const found = answer.kind === 'failure' ? answer.reason : parseKeys(answer.body.toString('utf8'), name);
+    const found = answer.kind === 'failure' ? answer.reason : parseKeys(answer.body.toString('utf8'), name, { peer });
     // One that Consul cannot evaluate is a fault of the policy, and leaves its subset empty as it does in clients.
     if (typeof found !== 'string') keys.set(filter, found);
     else if (isFilterRefused(found)) filterFailures.set(filter, { reason: found, isRefused: true });
@@ -67,6 +69,7 @@ export async function readOne(
     known: true,
     instances: parsed.instances,
     rejected: parsed.rejected,
+    faults: parsed.faults,
     connectOnly: false,
     filters: keys,
     filterFailures,

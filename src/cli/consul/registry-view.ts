@@ -3,6 +3,7 @@ import type { DatacenterState } from '../../discovery/source';
 import { type Effect, judgeEffect, type RegistryView } from '../../effect/effect';
 import { compileChain } from '../../policy/chain/compile';
 import { isDefaultChain } from '../../policy/chain/default-chain';
+import { lookupsOf } from '../../policy/peers';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { hasEnded } from '../../rollout/record';
@@ -89,7 +90,7 @@ async function readLookups(
   plans: readonly Plan[],
   filters: readonly string[],
 ): Promise<ReadonlyMap<string, DatacenterState>> {
-  const lookups = new Map(plans.flatMap((plan) => plan.lookups ?? []).map((lookup) => [lookup.key, lookup]));
+  const lookups = new Map(plans.flatMap(lookupsOf).map((lookup) => [lookup.key, lookup]));
   const states = await Promise.all(
     [...lookups].map(async ([key, { service, askedDatacenter, scope }]) => {
       const state = await orNone(readOne(client, service, askedDatacenter, filters, scope));

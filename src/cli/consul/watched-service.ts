@@ -95,7 +95,7 @@ function isComplete(snapshot: Snapshot | undefined): boolean {
   if (snapshot?.instances.datacenters.every(isHeardOf) !== true) return false;
   const { lookups } = snapshot.instances;
   return [...snapshot.plan.subsets.values()].every((subset) =>
-    (subset.lookups ?? []).every(({ key }) => {
+    (subset.lookups ?? snapshot.plan.peers ?? []).every(({ key }) => {
       const state = lookups?.get(key);
       return state !== undefined && isHeardOf(state) && isFiltered(state, subset.filter);
     }),

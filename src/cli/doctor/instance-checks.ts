@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
-import type { DuplicateInstance } from '../../discovery/source';
 import { parseHealth, parseJsonArray } from '../../discovery/consul/parse-answer';
 import { parseEntry } from '../../discovery/consul/parse-entry';
-import type { Instance } from '../../discovery/source';
+import type { DuplicateInstance, Instance } from '../../discovery/source';
 import { isRecord } from '../../internal/is-record';
 import { nearest } from '../../internal/spelling';
 import { readServiceNames } from '../consul/instances-now';

@@ -6,6 +6,7 @@ import type { Finding, Question, Role } from './finding';
 import { checkGrpcCopies } from './grpc-copies';
 import { lookAtInstances } from './instance-checks';
 import { checkNode, checkStateDirectory, checkVariables } from './machine-checks';
+import { checkPeers } from './peer-checks';
 import { lookAtPolicy, servicesWithPolicy } from './policy-checks';
 import { checkPorts } from './port-checks';
 import { checkRights, checkSession } from './right-checks';
@@ -92,6 +93,7 @@ async function checkService(question: Question): Promise<readonly Finding[]> {
     for (const check of [checkEffect, checkFailover, checkNeighbours, checkZones]) {
       findings.push(...(await check(planned)));
     }
+    findings.push(...(await checkPeers(question.connection.client, plan, question.dc)));
   }
   if (question.isDialling) findings.push(...(await checkPorts(question, usable)));
   findings.push(...(await checkRights(question)));

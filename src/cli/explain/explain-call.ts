@@ -5,6 +5,7 @@ import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
 import { describeLimit } from '../describe-limit';
+import { describeEndpoint } from '../describe-place';
 import { describeZones } from '../describe-zones';
 import { readInstancesFile } from '../input/instances-file';
 import { loadPolicy } from '../input/load-policy';
@@ -123,9 +124,9 @@ export function noteRefusal({ refusal }: Explanation, io: CommandIo): void {
 function rowsOf({ subset, datacenter, endpoints, shed }: ExplainedTier, position: number): readonly string[][] {
   const place = [String(position), subset, datacenter];
   if (endpoints.length === 0) return [[...place, '(none)', '', '', '', '', '']];
-  return endpoints.map(({ endpoint, instance, status, weight, breaker, heldOut }) => [
+  return endpoints.map(({ endpoint, portName, instance, status, weight, breaker, heldOut }) => [
     ...place,
-    endpoint,
+    describeEndpoint(endpoint, portName),
     instance,
     status,
     String(weight),

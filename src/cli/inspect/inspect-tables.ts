@@ -2,8 +2,14 @@ import type { GuardCounts, GuardView } from '../../breaker/guard/view';
 import type { BreakerView } from '../../breaker/view';
 import type { AgentLoad } from '../../discovery/consul/agent-load';
 import type { LaneInspection } from '../../lane';
-import type { DatacenterInspection, EndpointInspection, ServiceInspection } from '../../resolver/inspect';
+import type {
+  DatacenterInspection,
+  EndpointInspection,
+  LookupInspection,
+  ServiceInspection,
+} from '../../resolver/inspect';
 import { describeLimit } from '../describe-limit';
+import { describeEndpoint } from '../describe-place';
 import { describeZones } from '../describe-zones';
 import type { CommandIo } from '../io';
 import { spellDuration } from '../spell-duration';
@@ -40,7 +46,8 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   const { colors } = io;
   // A process of an older version tells of no guards, zones and limits.
   const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode, policy } = service;
-  const { zones = [], clientZone, limits = [] } = service;
+  const { zones = [], clientZone, limits = [], lookups = [] } = service;
+  const places = [...datacenters, ...elsewhere(service.service, datacenters, lookups)];
   if (isIdle(service)) {
     io.line(`${colors.bold(service.service)}  ${service.target}  idle: not called for a while, nothing is watched`);
     return;
@@ -51,7 +58,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   if (unassigned.length > 0) io.line(`in no subset, so without calls: ${unassigned.join(', ')}`);
   await io.table(
     ['datacenter', 'instances', 'critical', 'absent', 'freshness'],
-    datacenters.map((each) => [
+    places.map((each) => [
       each.local ? `${each.datacenter} (local)` : each.datacenter,
       String(each.instances),
       String(each.critical),
@@ -59,7 +66,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
       freshnessOf(each, io),
     ]),
   );
-  for (const each of datacenters) for (const line of notesOf(each)) io.line(colors.yellow(line));
+  for (const each of places) for (const line of notesOf(each)) io.line(colors.yellow(line));
   for (const each of limits) io.line(describeLimit(each));
   for (const each of zones) io.line(`${each.subset}: ${describeZones(each)}`);
   if (clientZone?.zone === undefined && policy.document?.locality?.zones === 'prefer') {
@@ -116,7 +123,21 @@ function notesOf(state: DatacenterInspection): readonly string[] {
     ...(draining === 0 ? [] : [`${draining} of weight 0: take calls where nobody else can`]),
     ...(duplicates === 0 ? [] : [`${duplicates} at an address with a newer registration, which counts (${named})`]),
     ...(isPartial ? ['Consul leaves out what the token may not see'] : []),
+    ...(state.faults ?? []),
   ].map((note) => `${datacenter}: ${note}`);
+}
+
+/** What is looked up where the service's own watch does not look: peers, other services. */
+function elsewhere(
+  service: string,
+  own: readonly DatacenterInspection[],
+  lookups: readonly LookupInspection[],
+): readonly DatacenterInspection[] {
+  return lookups
+    .filter((each) => each.service !== service || own.every(({ datacenter }) => datacenter !== each.datacenter))
+    .map((each) =>
+      each.service === service ? each : { ...each, datacenter: `${each.service} in ${each.datacenter}` },
+    );
 }
 
 function describeCounts({ calls, failures, medianMs }: GuardCounts): string {
@@ -158,7 +179,7 @@ function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
   if (endpoint.share < 1) doubts.push(`wants less: ${Math.round(100 * endpoint.share)} %`);
   const connection = connections.length === 0 ? 'none' : [...new Set(connections)].join(', ');
   return [
-    endpoint.endpoint,
+    describeEndpoint(endpoint.endpoint, endpoint.portName),
     endpoint.instance,
     endpoint.datacenter,
     subsets.length === 0 ? '(unassigned)' : subsets.join(','),

@@ -1,8 +1,9 @@
 import type { DatacenterState, Instance } from '../../discovery/source';
-import { membershipOf } from '../../snapshot/membership';
+import { type Membership, membershipOf } from '../../snapshot/membership';
 import type { Snapshot } from '../../snapshot/snapshot';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
+import { describeEndpoint, describeZone } from '../describe-place';
 import type { PolicySourceName } from '../input/policy-source';
 import type { CommandIo } from '../io';
 import { spellDuration } from '../spell-duration';
@@ -18,6 +19,9 @@ interface Row {
   readonly subsets: readonly string[];
   readonly instance: string;
   readonly endpoint: string;
+  /** What its port is called, of several. */
+  readonly portName: string | undefined;
+  readonly region: string | undefined;
   readonly zone: string | undefined;
   readonly health: Instance['status'];
   /** Consul cannot reach its node, while nothing else speaks against it. */
@@ -34,6 +38,7 @@ interface Listing {
     readonly datacenter: string;
     readonly freshness: string;
     readonly instances: number;
+    readonly faults: readonly string[];
   }[];
   readonly instances: readonly Row[];
 }
@@ -92,7 +97,7 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number>, watchedSi
   const now = Date.now();
   const states = statesOf(snapshot);
   const rows = states.flatMap(({ datacenter, instances: listed }) =>
-    listed.map((instance): Row => {
+    dialled(listed, groups).map((instance): Row => {
       if (!firstSeen.has(instance.key)) firstSeen.set(instance.key, now);
       const started = startOf(instance, watchedSince === undefined ? undefined : firstSeen.get(instance.key));
       return {
@@ -102,6 +107,8 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number>, watchedSi
           .map(({ subset }) => subset),
         instance: instance.id,
         endpoint: `${instance.address}:${instance.port}`,
+        portName: instance.portName,
+        region: instance.region,
         zone: instance.zone,
         health: instance.status,
         isNodeFailed: instance.isNodeFailed === true,
@@ -118,9 +125,18 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number>, watchedSi
       datacenter: state.datacenter,
       freshness: freshnessOf(state),
       instances: state.instances.length,
+      faults: state.faults ?? [],
     })),
     instances: rows,
   };
+}
+
+/** Each as its subsets dial it: one that they dial at another port than its default is there once for each of them. */
+function dialled(listed: readonly Instance[], groups: Membership['groups']): readonly Instance[] {
+  const members = new Set(groups.flatMap(({ usable, unusable }) => [...usable, ...unusable]));
+  const others = new Map<string, Instance[]>();
+  for (const member of members) others.set(member.key, [...(others.get(member.key) ?? []), member]);
+  return listed.flatMap((instance) => others.get(instance.key) ?? [instance]);
 }
 
 function startOf({ meta }: Instance, seen: number | undefined): number | undefined {
@@ -159,14 +175,15 @@ async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<v
       row.datacenter,
       row.subsets.length === 0 ? '(unassigned)' : row.subsets.join(','),
       row.instance,
-      row.endpoint,
-      row.zone ?? '',
+      describeEndpoint(row.endpoint, row.portName),
+      describeZone(row.zone, row.region),
       row.isNodeFailed ? colors.yellow(`${row.health}, node failed`) : health[row.health](row.health),
       String(row.weight),
       row.ageMs === undefined ? '' : spellDuration(row.ageMs),
     ]),
   );
-  for (const { datacenter, freshness, instances } of listing.datacenters) {
+  for (const { datacenter, freshness, instances, faults } of listing.datacenters) {
+    for (const fault of faults) io.note(`${datacenter}: ${fault}`);
     if (freshness !== 'fresh') io.note(`${datacenter}: ${freshness}`);
     else if (instances === 0)
       io.note(`${datacenter}: no instances; run graylane doctor ${listing.service} if there should be`);

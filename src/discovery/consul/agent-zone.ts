@@ -1,6 +1,6 @@
 import type { AgentZone } from '../agent-zone';
 import type { ConsulClient } from './client';
-import { zoneIn } from './parse-entry';
+import { zoneIn } from './entry-locality';
 
 const TIME_LIMIT_MS = 2_000;
 

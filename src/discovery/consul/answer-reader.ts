@@ -1,6 +1,6 @@
 import type { Instance } from '../source';
 import { endsThere, enterArray, entryEnd, isArrayEnd, nextEntry } from './entry-scanner';
-import { joinEntries, type ParsedHealth, parseHealth } from './parse-answer';
+import { type AnswerRules, joinEntries, type ParsedHealth, parseHealth } from './parse-answer';
 import { parseEntry } from './parse-entry';
 
 /**
@@ -19,8 +19,9 @@ interface Reading {
   /** Where the entries begin and end. */
   readonly starts: readonly number[];
   readonly ends: readonly number[];
-  /** What they say; undefined: malformed. */
+  /** What they say; undefined: not to be used. */
   readonly instances: readonly (Instance | undefined)[];
+  readonly faults: readonly string[];
   /** Where an instance stands. */
   readonly places: ReadonlyMap<string, number>;
 }
@@ -33,16 +34,17 @@ const ENTRIES_A_LOOK_AT_THE_CLOCK = 32;
 /** Entries that may be missing in a row before the rest is looked up by key. */
 const LOOKAHEAD = 4;
 
-export function createAnswerReader(): AnswerReader {
+/** `asked`: what the answers are answers to. */
+export function createAnswerReader(asked: AnswerRules = {}): AnswerReader {
   let former: Reading | undefined;
 
   const readLarge = async (body: Buffer, datacenter: string, before: readonly Instance[]): Promise<ParsedHealth> => {
-    const reading = await readEntries(body, datacenter, former?.datacenter === datacenter ? former : undefined);
+    const reading = await readEntries(body, datacenter, asked, former?.datacenter === datacenter ? former : undefined);
     // Not an array of objects as Consul writes it: judged as a whole, like any other text.
-    if (reading === undefined) return parseHealth(body.toString('utf8'), datacenter, before);
+    if (reading === undefined) return parseHealth(body.toString('utf8'), datacenter, before, asked);
     former = reading;
     await turn();
-    const joined = joinEntries(reading.instances, before);
+    const joined = joinEntries(reading.instances, before, reading.faults);
     // What others make of it takes as long again.
     await turn();
     return joined;
@@ -52,7 +54,7 @@ export function createAnswerReader(): AnswerReader {
     read(body, datacenter, before) {
       if (body.length > SMALL_BYTES) return readLarge(body, datacenter, before);
       former = undefined;
-      return parseHealth(body.toString('utf8'), datacenter, before);
+      return parseHealth(body.toString('utf8'), datacenter, before, asked);
     },
   };
 }
@@ -60,11 +62,14 @@ export function createAnswerReader(): AnswerReader {
 async function readEntries(
   body: Buffer,
   datacenter: string,
+  asked: AnswerRules,
   former: Reading | undefined,
 ): Promise<Reading | undefined> {
   const starts: number[] = [];
   const ends: number[] = [];
   const instances: (Instance | undefined)[] = [];
+  const faults: string[] = [];
+  const rules = { ...asked, onFault: (fault: string) => void faults.push(fault) };
   const places = new Map<string, number>();
   let expected = 0;
   let sliceBeganMs = performance.now();
@@ -73,16 +78,18 @@ async function readEntries(
     const same = former === undefined ? -1 : sameEntry(body, at, former, expected);
     let instance: Instance | undefined;
     let end: number;
-    if (former !== undefined && same >= 0) {
-      instance = former.instances[same];
+    const known = same < 0 ? undefined : former?.instances[same];
+    // One that cannot be used is read again, for its fault.
+    if (former !== undefined && known !== undefined) {
+      instance = known;
       end = at + (former.ends[same] as number) - (former.starts[same] as number);
       expected = same + 1;
     } else {
       end = entryEnd(body, at);
       const entry = end < 0 ? undefined : parse(body, at, end);
       if (entry === undefined) return undefined;
-      instance = parseEntry(entry.value, datacenter);
-      const place = instance === undefined ? undefined : former?.places.get(instance.key);
+      instance = parseEntry(entry.value, datacenter, rules);
+      const place = same >= 0 ? same : instance === undefined ? undefined : former?.places.get(instance.key);
       if (place !== undefined) expected = place + 1;
     }
     if (instance !== undefined) places.set(instance.key, instances.length);
@@ -96,7 +103,7 @@ async function readEntries(
     }
   }
   if (at < 0 || !endsThere(body, at)) return undefined;
-  return { body, datacenter, starts, ends, instances, places };
+  return { body, datacenter, starts, ends, instances, faults, places };
 }
 
 /** Which entry of the former answer stands at `at` byte for byte, from `expected` on; -1: none that is near. */

@@ -1,3 +1,4 @@
+import { peerPlace } from '../../internal/peer-place';
 import type { DatacenterState, FilterFailure } from '../source';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { FilterQuery } from './filter-query';
@@ -14,6 +15,13 @@ export interface DatacenterSlot {
   close(): void;
 }
 
+/** Where its instances are: in a datacenter, undefined for the agent's own, or with a peer of it. */
+interface SlotPlace {
+  readonly datacenter: string | undefined;
+  readonly local: boolean;
+  readonly peer: string | undefined;
+}
+
 export interface SlotLoops {
   health(): Lease<HealthQuery>;
   filter(expression: string): Lease<FilterQuery>;
@@ -25,12 +33,12 @@ interface HeldFilter {
 }
 
 export function createDatacenterSlot(
-  datacenter: string | undefined,
-  local: boolean,
+  place: SlotPlace,
   agent: AgentDatacenter,
   loops: SlotLoops,
   onChange: (urgent: boolean) => void,
 ): DatacenterSlot {
+  const { datacenter, local, peer } = place;
   const health = loops.health();
   const unsubscribe = health.value.subscribe((urgent) => {
     if (held.size > 0) rebuildFilters();
@@ -89,7 +97,7 @@ export function createDatacenterSlot(
     },
     state() {
       const { view } = health.value;
-      const name = datacenter ?? agent.name ?? 'local';
+      const name = peer === undefined ? (datacenter ?? agent.name ?? 'local') : peerPlace(peer);
       const { state } = built ?? {};
       const isSame = state?.filters === filters && state.filterFailures === filterFailures;
       if (state !== undefined && built?.view === view && isSame && state.datacenter === name) return state;

@@ -1,6 +1,6 @@
 import type { FilterFailure } from '../source';
 import { startBlockingQuery, type Verdict } from './blocking-query';
-import type { ConsulDeps, HealthTarget } from './health-target';
+import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { parseKeys } from './parse-answer';
 
 /** Which instances a Consul filter expression matches, as Consul says. Its failure leaves the last answer in force. */
@@ -45,7 +45,11 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         },
       }),
       accept: (answer): Verdict => {
-        const found = parseKeys(answer.body.toString('utf8'), datacenter ?? deps.agent.name ?? 'local');
+        const found = parseKeys(
+          answer.body.toString('utf8'),
+          datacenter ?? deps.agent.name ?? 'local',
+          answerRules(target),
+        );
         if (typeof found === 'string') return { kind: 'garbage', reason: found };
         if (found.size === 0 && answer.filteredByAcl) {
           return { kind: 'refused', reason: 'empty for want of permission (ACL)' };
@@ -76,7 +80,7 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
           keys === undefined
             ? 'a filter expression cannot be evaluated; the subsets that need it are empty'
             : 'a filter expression cannot be evaluated; its last answer stays';
-        deps.logger.warn(message, { service, datacenter: datacenter ?? 'local', filter: expression, reason });
+        deps.logger.warn(message, { service, datacenter: placeOf(target), filter: expression, reason });
         tell(keys === undefined);
       },
     },

@@ -8,9 +8,9 @@ import { startBlockingQuery, type Verdict } from './blocking-query';
 import { createCatalogCheck } from './catalog-check';
 import type { ConsulAnswer } from './client';
 import { createConnectCheck } from './connect-check';
-import type { ConsulDeps, HealthTarget } from './health-target';
+import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { createLossGuard } from './loss-guard';
-import { describeTrouble, FORBIDDEN, kindOf, NO_PATH } from './outages';
+import { describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './outages';
 import type { ParsedHealth } from './parse-answer';
 import { isForbidden } from './permission';
 
@@ -25,6 +25,7 @@ export interface HealthView {
   readonly doubles: readonly DuplicateInstance[];
   /** Consul has left out what the token may not see. */
   readonly isPartial: boolean;
+  readonly faults: readonly string[];
   readonly connectOnly: boolean;
   /** Nobody is listed, and this name of another service is near. */
   readonly similar?: string;
@@ -51,9 +52,9 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   const { clock, logger, agent, outages } = deps;
   const { service, tags, datacenter } = target;
   const listeners = new Set<(urgent: boolean) => void>();
-  const fields = { service, datacenter: datacenter ?? 'local' };
+  const fields = { service, datacenter: placeOf(target) };
   const protection = deps.protection.except.includes(service) ? NO_PROTECTION : deps.protection;
-  const reader = createAnswerReader();
+  const reader = createAnswerReader(answerRules(target));
   const guard = createLossGuard(protection);
   const notes = new AnswerNotes(logger, fields);
   const abort = new AbortController();
@@ -66,6 +67,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     duplicates: 0,
     doubles: [],
     isPartial: false,
+    faults: [],
     connectOnly: false,
     freshness: { kind: 'pending' },
   };
@@ -137,7 +139,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   };
 
   const forbidden = (): Verdict => {
-    fail(FORBIDDEN);
+    fail(target.scope?.['peer'] === undefined ? FORBIDDEN : PEER_FORBIDDEN);
     return { kind: 'doubted', againInMs: FORBIDDEN_RECHECK_MS };
   };
 
@@ -173,7 +175,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     update({ ...view, isHeld: true, freshness: { kind: 'stale', sinceMs: lastSuccessMs, reason } }, false);
   };
 
-  const believe = ({ instances, rejected, duplicates, doubles, same }: Parsed, isPartial: boolean): Verdict => {
+  const believe = ({ instances, rejected, duplicates, doubles, faults, same }: Parsed, isPartial: boolean): Verdict => {
     silence.cancel();
     lastSuccessMs = clock.now();
     told.clear();
@@ -187,11 +189,11 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     const isSame = same && rejected === view.rejected && isPartial === view.isPartial;
     const isChanged = !view.known || !isSame || absent !== view.absent;
     if (isChanged || view.freshness.kind !== 'fresh') {
-      tellMalformed(rejected - duplicates);
+      tellMalformed(rejected - duplicates, faults);
       notes.tell({ instances, duplicates, doubles, isPartial });
       const isEmpty = instances.length === 0;
       const similar = isEmpty && view.similar !== undefined ? { similar: view.similar } : {};
-      const leftOut = { rejected, duplicates, doubles, isPartial };
+      const leftOut = { rejected, duplicates, doubles, faults, isPartial };
       const next = { instances, absent, ...leftOut, connectOnly: view.connectOnly && isEmpty, ...similar };
       update({ ...next, known: true, isHeld: false, freshness: { kind: 'fresh' } }, !view.known);
     }
@@ -200,9 +202,11 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   };
 
   /** Once for each number of them, not for each change of something else. */
-  const tellMalformed = (count: number): void => {
-    if (count > 0 && count !== malformed)
-      logger.warn('malformed instances are left out', { ...fields, rejected: count });
+  const tellMalformed = (count: number, faults: readonly string[]): void => {
+    if (count > 0 && count !== malformed) {
+      const why = faults.length === 0 ? {} : { faults: faults.join('; ') };
+      logger.warn('malformed instances are left out', { ...fields, rejected: count, ...why });
+    }
     malformed = count;
   };
   let malformed = 0;

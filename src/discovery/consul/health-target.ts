@@ -1,10 +1,12 @@
 import type { Clock } from '../../internal/clock';
 import type { Logger } from '../../internal/logger';
+import { peerPlace } from '../../internal/peer-place';
 import type { Random } from '../../internal/random';
 import type { Protection } from '../protection';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { ConsulClient } from './client';
 import type { Outages } from './outages';
+import type { AnswerRules } from './parse-answer';
 
 /** What one loop asks about. */
 export interface HealthTarget {
@@ -14,8 +16,21 @@ export interface HealthTarget {
   readonly datacenter: string | undefined;
   /** Listed as the local one: asked for without `dc` as long as that proves right. */
   readonly local: boolean;
+  /** The port that is dialled, of services with several. */
+  readonly port?: string;
   /** Namespace, partition or peer, as query parameters. */
   readonly scope?: Readonly<Record<string, string>>;
+}
+
+/** What its answers are read by. */
+export function answerRules({ port, scope }: HealthTarget): AnswerRules {
+  return { port, peer: scope?.['peer'] };
+}
+
+/** The place that it asks about, as logs call it. */
+export function placeOf({ datacenter, scope }: HealthTarget): string {
+  const peer = scope?.['peer'];
+  return peer === undefined ? (datacenter ?? 'local') : peerPlace(peer);
 }
 
 /** What every loop of a source works with. */

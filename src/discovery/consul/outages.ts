@@ -5,6 +5,8 @@ export function describeTrouble(reason: string): string {
 
 /** An answer that is empty for want of permission. */
 export const FORBIDDEN = 'empty for want of permission (ACL)';
+/** The same of a cluster peer, whose services are shown only to tokens that may read all. */
+export const PEER_FORBIDDEN: string = `${FORBIDDEN}: instances of a peer need service_prefix "" and node_prefix "" with read`;
 /** Consul's word on a datacenter that is none of its federation, or that no server of it can be reached in. */
 export const NO_PATH: RegExp = /no path to datacenter/i;
 
@@ -14,6 +16,7 @@ const TROUBLES: readonly (readonly [RegExp, string])[] = [
   [/^empty for want of permission/, 'the token may not read the service'],
   [NO_PATH, 'Consul has no path to the datacenter'],
   [/instances are malformed/, 'Consul lists malformed instances'],
+  [/instances cannot be used/, 'Consul lists instances that cannot be used'],
   [/^the answer is not JSON|^the answer is not a JSON array/, 'what Consul answers cannot be read'],
 ];
 
@@ -48,7 +51,8 @@ export class Outages {
 export function kindOf(reason: string, service: string, datacenter: string): string {
   const message = describeTrouble(reason);
   // These are about the service or the datacenter, not about Consul.
-  if (reason === FORBIDDEN || /malformed/.test(reason)) return `${message} ${service} ${datacenter}`;
+  if (reason.startsWith(FORBIDDEN) || /instances (are malformed|cannot be used)/.test(reason))
+    return `${message} ${service} ${datacenter}`;
   if (NO_PATH.test(reason)) return `${message} ${datacenter}`;
   // The requests that were open are cut off, those that follow are refused: one outage.
   if (CUT_OFF.test(reason)) return message;

@@ -1,7 +1,7 @@
 import { isSameInstance } from '../same-instance';
 import type { DuplicateInstance, Instance } from '../source';
 import { distinctOf } from './duplicates';
-import { parseEntry } from './parse-entry';
+import { type EntryRules, parseEntry } from './parse-entry';
 
 /** A whole health answer, understood. */
 export type ParsedHealth =
@@ -15,6 +15,8 @@ export type ParsedHealth =
       readonly duplicates: number;
       /** The first few of those. */
       readonly doubles: readonly DuplicateInstance[];
+      /** Why well-formed ones cannot be used, the first few. */
+      readonly faults: readonly string[];
       /** Same instances in every respect as `before`. */
       readonly same: boolean;
     }
@@ -22,24 +24,42 @@ export type ParsedHealth =
   | { readonly kind: 'refused'; readonly reason: string }
   | { readonly kind: 'garbage'; readonly reason: string };
 
+/** How many faults of an answer are told. */
+const MOST_FAULTS = 3;
+
+/** What a whole answer was asked for. */
+export type AnswerRules = Omit<EntryRules, 'onFault'>;
+
 /** Pure; never throws, whatever the text. `before` are the instances of the last good answer. */
-export function parseHealth(text: string, datacenter: string, before: readonly Instance[]): ParsedHealth {
+export function parseHealth(
+  text: string,
+  datacenter: string,
+  before: readonly Instance[],
+  asked: AnswerRules = {},
+): ParsedHealth {
   const entries = parseJsonArray(text);
   if (typeof entries === 'string') return { kind: 'garbage', reason: entries };
+  const faults: string[] = [];
+  const rules = { ...asked, onFault: (fault: string) => void faults.push(fault) };
   return joinEntries(
-    entries.map((entry) => parseEntry(entry, datacenter)),
+    entries.map((entry) => parseEntry(entry, datacenter, rules)),
     before,
+    faults,
   );
 }
 
-/** What the entries of an answer amount to; undefined is a malformed one. */
-export function joinEntries(entries: readonly (Instance | undefined)[], before: readonly Instance[]): ParsedHealth {
+/** What the entries of an answer amount to; undefined is one that cannot be used, `faults` say why. */
+export function joinEntries(
+  entries: readonly (Instance | undefined)[],
+  before: readonly Instance[],
+  faults: readonly string[] = [],
+): ParsedHealth {
   const parsed = entries.filter((instance) => instance !== undefined);
   const count = parsed.length;
   const { instances: kept, duplicates: doubles } = distinctOf(parsed);
   const malformed = entries.length - count;
   if (malformed * 2 > entries.length) {
-    return { kind: 'refused', reason: `${malformed} of ${entries.length} instances are malformed` };
+    return { kind: 'refused', reason: refusalOf(malformed, entries.length, faults) };
   }
   const rejected = entries.length - kept.length;
   const duplicates = count - kept.length;
@@ -51,14 +71,23 @@ export function joinEntries(entries: readonly (Instance | undefined)[], before: 
     return old?.key === instance.key && (old === instance || isSameInstance(old, instance)) ? old : instance;
   });
   const same = instances.length === before.length && instances.every((instance, index) => instance === before[index]);
-  return { kind: 'health', instances: same ? before : instances, rejected, duplicates, doubles, same };
+  const told = faults.slice(0, MOST_FAULTS);
+  const instancesNow = same ? before : instances;
+  return { kind: 'health', instances: instancesNow, rejected, duplicates, doubles, faults: told, same };
+}
+
+function refusalOf(count: number, all: number, faults: readonly string[]): string {
+  const [first] = faults;
+  // Where all are well formed, what is wrong with them is more than a form.
+  const what = faults.length === count ? 'cannot be used' : 'are malformed';
+  return `${count} of ${all} instances ${what}${first === undefined ? '' : ` (${first})`}`;
 }
 
 /** The keys of the instances in a filtered health answer. */
-export function parseKeys(text: string, datacenter: string): ReadonlySet<string> | string {
+export function parseKeys(text: string, datacenter: string, asked: AnswerRules = {}): ReadonlySet<string> | string {
   const entries = parseJsonArray(text);
   if (typeof entries === 'string') return entries;
-  const keys = entries.map((entry) => parseEntry(entry, datacenter)?.key).filter((key) => key !== undefined);
+  const keys = entries.map((entry) => parseEntry(entry, datacenter, asked)?.key).filter((key) => key !== undefined);
   return new Set(keys.sort());
 }
 

@@ -1,7 +1,10 @@
 import { isRecord } from '../../internal/is-record';
+import { peerPlace } from '../../internal/peer-place';
 import { bareAddress } from '../bare-address';
 import type { Instance } from '../source';
 import { healthOf } from './entry-health';
+import { localityOf } from './entry-locality';
+import { portOf } from './entry-port';
 
 /** The largest weight that Consul itself accepts. */
 const MAX_WEIGHT = 65_535;
@@ -9,37 +12,56 @@ const MAX_ADDRESS_LENGTH = 255;
 
 type Json = Readonly<Record<string, unknown>>;
 
+/** What was asked for, and who hears of what cannot be used. */
+export interface EntryRules {
+  /** The port that is called so, of a service with several. Default: its default port. */
+  readonly port?: string | undefined;
+  /** Of this cluster peer. */
+  readonly peer?: string | undefined;
+  /** Told why an entry that is well formed cannot be dialled: `payments-1: no port is named grpc; it has http 8080`. */
+  readonly onFault?: (fault: string) => void;
+}
+
 /**
- * One entry of `/v1/health/service`, or undefined when it is malformed. Fields that are not needed may be anything, so
- * that newer servers are understood. `datacenter` stands in where the node names none.
+ * One entry of `/v1/health/service`, or undefined when it cannot be used. Fields that are not needed may be anything, so
+ * that newer servers are understood. `datacenter` stands in where the node names none. An instance of a peer has the peer's
+ * name as its datacenter: that of its node is another cluster's word, and often equal to a name here.
  */
-export function parseEntry(entry: unknown, datacenter: string): Instance | undefined {
+export function parseEntry(entry: unknown, datacenter: string, rules: EntryRules = {}): Instance | undefined {
   if (!isRecord(entry) || !isRecord(entry['Node']) || !isRecord(entry['Service'])) return undefined;
   const { Node: node, Service: service } = entry as { readonly Node: Json; readonly Service: Json };
   const health = healthOf(entry['Checks']);
   const id = service['ID'];
   const nodeName = node['Node'];
-  const nodeDatacenter = node['Datacenter'] ?? datacenter;
+  const peer = nonEmpty(service['PeerName']) ?? nonEmpty(node['PeerName']) ?? rules.peer;
+  const place = peer === undefined ? (node['Datacenter'] ?? datacenter) : peerPlace(peer);
   const tags = service['Tags'] ?? [];
   const meta = service['Meta'] ?? {};
-  const port = service['Port'];
   const registered = service['ModifyIndex'];
   // An empty service address means the node's.
   const written = service['Address'] === undefined || service['Address'] === '' ? node['Address'] : service['Address'];
   const address = typeof written === 'string' ? bareAddress(written) : written;
-  if (health === undefined || !isName(id) || !isName(nodeName) || !isName(nodeDatacenter)) return undefined;
-  if (!isAddress(address) || !isPort(port) || !isTags(tags) || !isMeta(meta)) return undefined;
+  if (health === undefined || !isName(id) || !isName(nodeName) || !isName(place)) return undefined;
+  if (!isAddress(address) || !isTags(tags) || !isMeta(meta)) return undefined;
   const { status, isNodeFailed } = health;
   const weight = weightOf(service['Weights'], meta, status);
   if (weight === undefined) return undefined;
+  const dialled = portOf(service, rules.port);
+  if ('fault' in dialled) {
+    rules.onFault?.(`${id}: ${dialled.fault}`);
+    return undefined;
+  }
+  const { zone, region } = localityOf(meta, service, node);
   return {
-    key: `${nodeDatacenter}/${nodeName}/${id}`,
+    key: `${place}/${nodeName}/${id}`,
     id,
     node: nodeName,
-    datacenter: nodeDatacenter,
-    zone: zoneOf(meta, service, node),
+    datacenter: place,
+    ...(peer === undefined ? {} : { peer }),
+    zone,
+    ...(region === undefined ? {} : { region }),
     address,
-    port,
+    ...dialled,
     tags,
     meta,
     status,
@@ -70,16 +92,6 @@ function numberIn(meta: Readonly<Record<string, string>>): number | undefined {
   return Number.isNaN(value) ? undefined : value;
 }
 
-function zoneOf(meta: Readonly<Record<string, string>>, service: Json, node: Json): string | undefined {
-  const [ofService, ofNode] = [service['Locality'], node['Locality']].map((one) => (isRecord(one) ? one['Zone'] : ''));
-  return zoneIn(meta) ?? nonEmpty(ofService) ?? zoneIn(node['Meta']) ?? nonEmpty(ofNode);
-}
-
-/** The zone that the meta of a service, or of a node, names. */
-export function zoneIn(meta: unknown): string | undefined {
-  return isRecord(meta) ? (nonEmpty(meta['zone']) ?? nonEmpty(meta['availability_zone'])) : undefined;
-}
-
 function nonEmpty(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
@@ -90,10 +102,6 @@ function isName(value: unknown): value is string {
 
 function isAddress(value: unknown): value is string {
   return isName(value) && value.length <= MAX_ADDRESS_LENGTH && !/[\s/]/.test(value);
-}
-
-function isPort(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
 }
 
 function isWeight(value: unknown): value is number {

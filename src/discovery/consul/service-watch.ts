@@ -25,6 +25,7 @@ const PER_SECOND = 5;
 export function createServiceWatch(
   list: Lease<DatacenterList>,
   loopsOf: (datacenter: string | undefined, local: boolean) => SlotLoops,
+  peer: string | undefined,
   deps: ConsulDeps,
 ): ServiceWatch {
   const { clock, logger, agent } = deps;
@@ -90,7 +91,8 @@ export function createServiceWatch(
     }
     names.forEach((name, at) => {
       if (slots.has(name)) return;
-      const slot = createDatacenterSlot(name, at === 0, agent, loopsOf(name, at === 0), onChange);
+      const place = { datacenter: name, local: at === 0 && peer === undefined, peer };
+      const slot = createDatacenterSlot(place, agent, loopsOf(name, at === 0), onChange);
       slot.setFilters(wanted());
       slots.set(name, slot);
     });

@@ -63,10 +63,17 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
   };
 
   const loopsFor =
-    (service: string, tags: readonly string[], scope: WatchRequest['scope']) =>
+    (service: string, tags: readonly string[], { scope, port }: Pick<WatchRequest, 'scope' | 'port'>) =>
     (datacenter: string | undefined, local: boolean): SlotLoops => {
-      const target = { service, tags, datacenter, local, ...(scope === undefined ? {} : { scope }) };
-      const key = [service, datacenter, tags, scope ?? {}];
+      const target = {
+        service,
+        tags,
+        datacenter,
+        local,
+        ...(port === undefined ? {} : { port }),
+        ...(scope === undefined ? {} : { scope }),
+      };
+      const key = [service, datacenter, tags, scope ?? {}, port ?? ''];
       return {
         health: () => healths.acquire(JSON.stringify(key), () => startHealthQuery(target, deps)),
         filter: (expression) =>
@@ -80,8 +87,10 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
       const wanted = datacentersOf(request, options);
       if (wanted === undefined) void agent.probe();
       const tags = [...new Set(request.tags)].sort();
-      const lease = services.acquire(JSON.stringify([request.service, tags, wanted ?? null, request.scope ?? {}]), () =>
-        createServiceWatch(listFor(wanted), loopsFor(request.service, tags, request.scope), deps),
+      const { service, scope, port } = request;
+      const key = JSON.stringify([service, tags, wanted ?? null, scope ?? {}, port ?? '']);
+      const lease = services.acquire(key, () =>
+        createServiceWatch(listFor(wanted), loopsFor(service, tags, request), peerOf(request), deps),
       );
       const watch = lease.value.watch(listener);
       return {
@@ -102,7 +111,14 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
 
 function datacentersOf(request: WatchRequest, options: ConsulSourceOptions): readonly string[] | 'all' | undefined {
   const { datacenters } = request;
-  return datacenters !== undefined && datacenters.length > 0 ? [...new Set(datacenters)] : options.datacenters;
+  const named = datacenters !== undefined && datacenters.length > 0 ? [...new Set(datacenters)] : options.datacenters;
+  // A peer is the local datacenter's: the others have peers of their own.
+  if (peerOf(request) === undefined || named === undefined) return named;
+  return named === 'all' ? undefined : named.slice(0, 1);
+}
+
+function peerOf({ scope }: WatchRequest): string | undefined {
+  return scope?.['peer'];
 }
 
 function checkDatacenters(datacenters: unknown): void {

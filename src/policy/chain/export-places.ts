@@ -1,4 +1,5 @@
-import type { LocalityDocument, SubsetDocument } from '../document';
+import { peerOf } from '../../internal/peer-place';
+import type { LocalityDocument, PeerDocument, SubsetDocument } from '../document';
 import { ALL_INSTANCES, type Decision, type Destination, type Plan, type PlannedTier } from '../plan';
 import type { ChainGraph, ResolverNode } from './graph';
 import { matchesNothing } from './match';
@@ -58,8 +59,8 @@ export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, repor
   const leads = new Set(places.map(({ destination }) => destination));
   return {
     subsets: isOnlyAll ? {} : Object.fromEntries([...used].map((name) => [nameOf(name), subsetOf(name)])),
-    locality: { failover: datacenters.slice(1), ...(prefer === 'subset' ? {} : { prefer }) },
-    datacenters,
+    locality: { failover: datacenters.slice(1).map(placeDocument), ...(prefer === 'subset' ? {} : { prefer }) },
+    datacenters: datacenters.filter((name) => typeof placeDocument(name) === 'string'),
     fallsOver: places.some(({ tiers }) => tiers.length > 1),
     nameOf: ({ destination }) => (leads.has(destination) ? nameOf(destination.subset) : undefined),
   };
@@ -85,7 +86,7 @@ function usedPlaces(plan: Plan, graph: ChainGraph, report: ChainReport): readonl
     const all = destination.tiers ?? [];
     const tiers = all.filter((tier) => isOwn(plan, tier));
     const [first] = all;
-    if (first === undefined || !tiers.includes(first)) {
+    if (first === undefined || !tiers.includes(first) || peerOf(first.datacenter) !== undefined) {
       const place = first === undefined ? 'nowhere' : `${first.subset} in ${first.datacenter}`;
       report.cannot(`${resolver.path}.Target`, `${place}; a document leads to instances of its own service`);
       return [];
@@ -113,7 +114,15 @@ export function decisionsOf(plan: Plan): readonly Decision[] {
 
 function isOwn(plan: Plan, { subset, datacenter }: PlannedTier): boolean {
   const lookup = plan.subsets.get(subset)?.lookups?.find((each) => each.datacenter === datacenter);
-  return lookup !== undefined && lookup.service === plan.service && Object.keys(lookup.scope).length === 0;
+  if (lookup === undefined || lookup.service !== plan.service) return false;
+  // A peer can follow, and nothing else that is not a datacenter of the lane.
+  return Object.keys(lookup.scope).every((name) => name === 'peer');
+}
+
+/** A place of a chain as a document names it in its failover order. */
+function placeDocument(place: string): string | PeerDocument {
+  const peer = peerOf(place);
+  return peer === undefined ? place : { peer };
 }
 
 function leadsTo(from: string, to: string, fallbacks: ReadonlyMap<string, string>): boolean {

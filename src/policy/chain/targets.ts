@@ -1,3 +1,4 @@
+import { peerPlace } from '../../internal/peer-place';
 import { resolveBreaker, resolveSubsetBreaker } from '../defaults';
 import { ALL_INSTANCES, type BalancingPlan, type Lookup, type PlannedTier, type SubsetPlan } from '../plan';
 import type { ChainTarget } from './graph';
@@ -19,6 +20,7 @@ const TARGET_FIELDS: readonly string[] = [
   'SNI',
   'Name',
   'Locality',
+  'PrioritizeByLocality',
 ];
 const SUBSET_FIELDS: readonly string[] = ['Filter', 'OnlyPassing'];
 const DIRECT_MODES: readonly unknown[] = [undefined, '', 'none', 'default'];
@@ -80,7 +82,7 @@ export class TargetSubsets {
       ...(peer === undefined ? {} : { peer }),
     };
     const askedDatacenter = peer === undefined ? (textOf(fields['Datacenter']) ?? this.#datacenter) : this.#datacenter;
-    const datacenter = peer === undefined ? askedDatacenter : `peer ${peer}`;
+    const datacenter = peer === undefined ? askedDatacenter : peerPlace(peer);
     return { key: JSON.stringify([service, datacenter, scope]), service, datacenter, askedDatacenter, scope };
   }
 
@@ -101,6 +103,12 @@ export class TargetSubsets {
       this.#report.cannot(
         `${path}.MeshGateway.Mode`,
         `${String(mode)}; instances are called directly, not by a gateway`,
+      );
+    }
+    if (isSet(fields['PrioritizeByLocality'])) {
+      this.#report.cannot(
+        `${path}.PrioritizeByLocality`,
+        'zones play no part in a chain; a document has locality.zones',
       );
     }
     if (fields['External'] === true) {

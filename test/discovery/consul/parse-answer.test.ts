@@ -77,7 +77,7 @@ describe('a whole answer', () => {
     expect(healthy([good('a', 1), good('c', 0)]).rejected).toBe(1);
     expect(parse([good('a', 1), good('c', 0), null])).toEqual({
       kind: 'refused',
-      reason: '2 of 3 instances are malformed',
+      reason: '2 of 3 instances are malformed (c: has no port to dial)',
     });
   });
 

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { type ConsulClient, createConsulClient } from '../../../src/discovery/consul/client';
 import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
 import { createConsulSource } from '../../../src/discovery/consul/source';
-import type { DatacenterState, Source, SourceState, SourceWatch } from '../../../src/discovery/source';
+import type { DatacenterState, Source, SourceState, SourceWatch, WatchRequest } from '../../../src/discovery/source';
 import { type Clock, systemClock } from '../../../src/internal/clock';
 import type { Logger } from '../../../src/internal/logger';
 import { seededRandom } from '../../../src/internal/random';
@@ -54,11 +54,7 @@ export interface Recorder {
   until(wanted: (state: SourceState) => boolean, limitMs?: number): Promise<SourceState>;
 }
 
-export function record(
-  source: Source,
-  service: string,
-  more: { readonly tags?: readonly string[]; readonly datacenters?: readonly string[] } = {},
-): Recorder {
+export function record(source: Source, service: string, more: Partial<Omit<WatchRequest, 'service'>> = {}): Recorder {
   const states: SourceState[] = [];
   const waiting = new Set<() => void>();
   const watch = source.watch({ service, tags: [], ...more }, (state) => {
