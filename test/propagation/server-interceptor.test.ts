@@ -208,7 +208,7 @@ describe('what cannot be believed', () => {
       'serverInterceptor.accept[1]: "authorization" (expected: a key that holds no credentials)',
     ],
     [{ accept: ['x-bin-bin'] }, '-bin'],
-    [{ accept: ['content-type'] }, 'a key of your own; this one has a meaning'],
+    [{ accept: ['content-type'] }, 'a header of your own; this one belongs to the transport'],
     [{ accept: 'x-gray' }, 'serverInterceptor.accept: string (expected: a list of keys)'],
     [{}, 'serverInterceptor.accept: missing (expected: a list of keys)'],
     [{ accept: [7] }, 'serverInterceptor.accept[0]: number (expected: a key)'],
