@@ -5,7 +5,7 @@ import type { CommandIo } from '../io';
 import { isUnchanged, type PlannedChange } from './planned-change';
 import { changeAsData } from './show-change';
 
-export interface ChangeTold {
+interface ChangeTold {
   readonly kind: ChangeKind;
   readonly message: string;
   /** What to do after a lost race. */
