@@ -21,7 +21,7 @@ export interface HostGroup {
   close(): void;
 }
 
-export type HostRole = 'alone' | 'holder' | 'follower';
+type HostRole = 'alone' | 'holder' | 'follower';
 
 type Standing =
   | { readonly kind: 'holder'; readonly coalescer: Coalescer; readonly holder: Holder }
