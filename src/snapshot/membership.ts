@@ -21,6 +21,8 @@ export interface Membership {
   /** Kept as the last resort of the subset there, see `DatacenterState.absent`. */
   absent(subset: string, datacenter: string): readonly Instance[];
   readonly isAnyAbsent: boolean;
+  /** Why a member of the subset may take none of its calls; undefined: it may. */
+  whyUnusable(subset: string, instance: Instance): string | undefined;
   /** Whether an instance that is not listed any more belonged to the subset, as far as its tags and meta tell. */
   wouldTake(subset: string, instance: Instance): boolean;
   /** Why the subset is empty there although nobody knows who is in it: its filter has no answer. */
@@ -61,6 +63,7 @@ export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
 
 function join(plan: Plan, instances: InstanceSet): Membership {
   const rules = [...plan.subsets.values()].map(ruleOf);
+  const byName = new Map(rules.map((rule) => [rule.name, rule]));
   const unfiltered = new Map(rules.map((rule) => [rule.name, { ...rule, filter: undefined }]));
   const places = placesOf(plan, rules, instances);
   const groups = new Map<string, Group>();
@@ -84,7 +87,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       for (const rule of applied) {
         if (!isMember(rule, instance, filters)) continue;
         memberships += 1;
-        const side = isUsable(instance, rule) ? usable : unusable;
+        const side = whyUnusable(instance, rule) === undefined ? usable : unusable;
         const members = side.get(rule.name);
         if (members === undefined) side.set(rule.name, [instance]);
         else members.push(instance);
@@ -101,12 +104,17 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       });
     }
   }
+  unassigned.push(...passedOver(plan, instances));
   return {
     datacenters: [...new Set(places.map((place) => place.datacenter))],
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
     isAnyAbsent: absences.size > 0,
     absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NOBODY,
+    whyUnusable: (subset, instance) => {
+      const rule = byName.get(subset);
+      return rule === undefined ? 'no such subset' : whyUnusable(instance, rule);
+    },
     wouldTake: (subset, instance) => {
       const rule = unfiltered.get(subset);
       // Of a lookup only the answer tells, and it is gone: better not to count one as lost that belonged elsewhere.
@@ -165,9 +173,18 @@ function placesOf(plan: Plan, rules: readonly Rule[], set: InstanceSet): readonl
   });
 }
 
-function isUsable({ status, weight }: Instance, rule: Rule): boolean {
-  if (status === 'critical' || weight <= 0) return false;
-  return !(rule.onlyPassing && status !== 'passing');
+/** Of a service whose plan looks elsewhere: those that no lookup finds. */
+function passedOver({ lookups }: Plan, set: InstanceSet): readonly Instance[] {
+  if (lookups === undefined) return [];
+  const found = new Set(lookups.flatMap(({ key }) => set.lookups?.get(key)?.instances ?? []));
+  return set.datacenters.flatMap(({ instances }) => instances.filter((instance) => !found.has(instance)));
+}
+
+function whyUnusable({ status, weight }: Instance, { onlyPassing }: Rule): string | undefined {
+  if (status === 'critical') return 'critical in Consul';
+  if (weight <= 0) return 'weight 0';
+  if (onlyPassing && status !== 'passing') return `${status} in Consul, and the subset is OnlyPassing`;
+  return undefined;
 }
 
 function isMember(rule: Rule, instance: Instance, filters: ReadonlyMap<string, ReadonlySet<string>>): boolean {

@@ -1,8 +1,14 @@
-import type { Decision, Destination, Plan, PlannedTier } from '../policy/plan';
+import type { Decision, Destination, ForceSelector, Plan, PlannedTier } from '../policy/plan';
 import type { Membership } from './membership';
 
 /** One step of the failover order. */
 export type TierSpec = PlannedTier;
+
+/** One step of the failover order of calls. Its position is the tier's number, wherever one is told. */
+export interface UsedTier extends TierSpec {
+  /** Of instances that vanished with many others, the last resort: see `DatacenterState.absent`. */
+  readonly isAbsent: boolean;
+}
 
 /**
  * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
@@ -42,11 +48,19 @@ export function datacenterOrder(plan: Plan, datacenters: readonly string[]): rea
 export type TierChoice = Pick<Destination, 'chain' | 'tiers'> & Pick<Decision, 'datacenters' | 'force'>;
 
 /**
- * The tiers that calls of a decision are tried on, in order, for whoever tells of them; the balancer does the same with its
- * pools. An override's datacenter in which the destination has no usable instance is not gone by: the emergency switch must
- * not be the emergency. A strict `force` is, and its call fails.
+ * The tiers that calls of a decision are tried on, in order: the one answer for the balancer and for whoever tells of it. Tiers
+ * without an instance are among them, so that a number means the same step whoever is registered. An override's datacenter in
+ * which the destination has no usable instance is not gone by: the emergency switch must not be the emergency. A strict `force`
+ * is, and its call fails.
  */
-export function usedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly TierSpec[] {
+export function usedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly UsedTier[] {
+  const tiers = listedTiers(plan, choice, membership).map((tier) => ({ ...tier, isAbsent: false }));
+  if (!membership.isAnyAbsent) return tiers;
+  const kept = tiers.filter(({ subset, datacenter }) => membership.absent(subset, datacenter).length > 0);
+  return [...tiers, ...kept.map((tier) => ({ ...tier, isAbsent: true }))];
+}
+
+function listedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly TierSpec[] {
   const { datacenters, force } = choice;
   const ordinary = tierOrder(plan, choice, membership.datacenters);
   const named = datacenters === undefined ? ordinary : tierOrder(plan, choice, membership.datacenters, datacenters);
@@ -57,8 +71,27 @@ export function usedTiers(plan: Plan, choice: TierChoice, membership: Membership
   return [...first, ...allowed.filter(({ datacenter }) => datacenter !== wanted)];
 }
 
+/** One that a `force` may mean. */
+interface Nameable extends TierSpec {
+  /** Consul service ID. */
+  readonly instance: string;
+  /** `host:port`. */
+  readonly endpoint: string;
+}
+
+/** Whether a `force` that names an endpoint or an instance means this one. */
+export function isMeant(force: ForceSelector, one: Nameable): boolean {
+  const { endpoint, instance, subset, datacenter } = force;
+  return (
+    (endpoint === undefined || endpoint === one.endpoint) &&
+    (instance === undefined || instance === one.instance) &&
+    (subset === undefined || subset === one.subset) &&
+    (datacenter === undefined || datacenter === one.datacenter)
+  );
+}
+
 /** Whether a decision's datacenters hold even where nobody is there: those of a strict `force` do. */
-export function isBinding({ force }: Pick<Decision, 'force'>): boolean {
+function isBinding({ force }: Pick<Decision, 'force'>): boolean {
   return force !== undefined && force.strict !== false;
 }
 

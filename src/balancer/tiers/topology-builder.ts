@@ -3,13 +3,12 @@ import type { Plan } from '../../policy/plan';
 import { type Membership, membershipOf } from '../../snapshot/membership';
 import type { Snapshot } from '../../snapshot/snapshot';
 import type { ConnectionSet } from '../endpoints/connection-set';
-import { chooseSubset } from '../endpoints/subsetting';
 import type { BalancerHost } from '../host';
 import { createPoolPicker } from '../pickers/create-pool-picker';
-import { chooseOfEachZone } from '../zones/subset-by-zone';
-import { isByZone, ZonePreferences } from '../zones/zone-preferences';
+import { ZonePreferences } from '../zones/zone-preferences';
+import { shareOf } from './client-share';
 import { Pool, type PoolParts } from './pool';
-import { Spill } from './spill';
+import { Spill, spillName } from './spill';
 import { Topology } from './topology';
 
 /**
@@ -59,6 +58,13 @@ export class TopologyBuilder {
     return this.#build(snapshot.plan, snapshot, former, this.#spills, this.#zones);
   }
 
+  /** Nothing goes by its topologies any more. */
+  close(): void {
+    const { spills } = this.#host;
+    const own = new Set(this.#spills.values());
+    for (const [name, spill] of spills ?? []) if (own.has(spill)) spills?.delete(name);
+  }
+
   /** Of another plan, for calls that were decided under it: it must not sway how much of their calls tiers keep now. */
   buildUnder(plan: Plan, snapshot: Snapshot): Topology {
     return this.#build(plan, snapshot, undefined, new Map(), new ZonePreferences(this.#host, false));
@@ -78,7 +84,8 @@ export class TopologyBuilder {
       const group = membership.group(subset, datacenter);
       const subsetPlan = plan.subsets.get(subset);
       const { overprovisioning } = plan.locality;
-      const key = `${datacenter}\n${subset}${overprovisioning === undefined ? '' : `\n${overprovisioning}`}`;
+      const name = spillName(subset, datacenter);
+      const key = overprovisioning === undefined ? name : `${name}\n${overprovisioning}`;
       const now = this.#host.clock.now();
       if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
         spills.get(key)?.update(0, 1, now);
@@ -86,6 +93,7 @@ export class TopologyBuilder {
       }
       const spill = spills.get(key) ?? new Spill(overprovisioning);
       spills.set(key, spill);
+      if (spills === this.#spills) this.#host.spills?.set(name, spill);
       const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
       const isOfGroup = (each: Instance): boolean =>
         each.datacenter === datacenter && membership.wouldTake(subset, each);
@@ -152,13 +160,9 @@ export class TopologyBuilder {
 
   /** This client's share of a group under deterministic subsetting. */
   #share(instances: readonly Instance[], plan: Plan): readonly Instance[] {
-    const size = plan.balancing.subsetSize;
-    if (size === undefined || instances.length <= size) return instances;
     let share = this.#shares.get(instances);
     if (share === undefined) {
-      share = isByZone(plan)
-        ? chooseOfEachZone(instances, size, this.#host.clientId)
-        : chooseSubset(instances, (instance) => instance.key, size, this.#host.clientId);
+      share = shareOf(instances, plan, this.#host.clientId);
       this.#shares.set(instances, share);
     }
     return share;

@@ -1,5 +1,6 @@
 import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
 import { isFilterRefused } from '../../discovery/consul/filter-query';
+import { placeOf } from '../../discovery/consul/health-target';
 import { parseHealth, parseKeys } from '../../discovery/consul/parse-answer';
 import type { DatacenterState, FilterFailure } from '../../discovery/source';
 import type { InstanceSet } from '../../snapshot/snapshot';
@@ -35,7 +36,7 @@ export async function readOne(
   filters: readonly string[],
   scope: Readonly<Record<string, string>> = {},
 ): Promise<DatacenterState> {
-  const name = datacenter ?? 'local';
+  const name = placeOf({ datacenter, scope });
   const get = (filter?: string): Promise<ConsulAnswer> =>
     client.get({
       path: '/health/service/{service}',

@@ -15,6 +15,8 @@ export interface DatacenterSlot {
 }
 
 export interface SlotLoops {
+  /** What the place is called, given what the agent's own datacenter is. */
+  place(agent: string | undefined): string;
   health(): Lease<HealthQuery>;
   filter(expression: string): Lease<FilterQuery>;
 }
@@ -25,7 +27,6 @@ interface HeldFilter {
 }
 
 export function createDatacenterSlot(
-  datacenter: string | undefined,
   local: boolean,
   agent: AgentDatacenter,
   loops: SlotLoops,
@@ -89,7 +90,7 @@ export function createDatacenterSlot(
     },
     state() {
       const { view } = health.value;
-      const name = datacenter ?? agent.name ?? 'local';
+      const name = loops.place(agent.name);
       const { state } = built ?? {};
       const isSame = state?.filters === filters && state.filterFailures === filterFailures;
       if (state !== undefined && built?.view === view && isSame && state.datacenter === name) return state;

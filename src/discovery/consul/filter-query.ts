@@ -1,6 +1,6 @@
 import type { FilterFailure } from '../source';
 import { startBlockingQuery, type Verdict } from './blocking-query';
-import type { ConsulDeps, HealthTarget } from './health-target';
+import { type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { parseKeys } from './parse-answer';
 
 /** Which instances a Consul filter expression matches, as Consul says. Its failure leaves the last answer in force. */
@@ -45,7 +45,7 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         },
       }),
       accept: (answer): Verdict => {
-        const found = parseKeys(answer.body.toString('utf8'), datacenter ?? deps.agent.name ?? 'local');
+        const found = parseKeys(answer.body.toString('utf8'), placeOf(target, deps.agent.name));
         if (typeof found === 'string') return { kind: 'garbage', reason: found };
         if (found.size === 0 && answer.filteredByAcl) {
           return { kind: 'refused', reason: 'empty for want of permission (ACL)' };

@@ -7,7 +7,7 @@ import { startBlockingQuery, type Verdict } from './blocking-query';
 import { createCatalogCheck } from './catalog-check';
 import type { ConsulAnswer } from './client';
 import { createConnectCheck } from './connect-check';
-import type { ConsulDeps, HealthTarget } from './health-target';
+import { type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { createLossGuard } from './loss-guard';
 import { describeTrouble, FORBIDDEN, kindOf, NO_PATH } from './outages';
 import type { ParsedHealth } from './parse-answer';
@@ -106,7 +106,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   let asked: string | undefined;
 
   const accept = (answer: Answer): Verdict | Promise<Verdict> => {
-    const parsed = reader.read(answer.body, asked ?? datacenter ?? agent.name ?? 'local', view.instances);
+    const place = placeOf({ ...target, datacenter: asked ?? datacenter }, agent.name);
+    const parsed = reader.read(answer.body, place, view.instances);
     if (!(parsed instanceof Promise)) return consider(answer, parsed);
     return parsed.then((later) => (abort.signal.aborted ? { kind: 'unchanged' } : consider(answer, later)));
   };

@@ -1,5 +1,6 @@
 import type { Clock } from '../../internal/clock';
 import type { Logger } from '../../internal/logger';
+import { peerPlace } from '../../internal/peer-place';
 import type { Random } from '../../internal/random';
 import type { Protection } from '../protection';
 import type { AgentDatacenter } from './agent-datacenter';
@@ -16,6 +17,12 @@ export interface HealthTarget {
   readonly local: boolean;
   /** Namespace, partition or peer, as query parameters. */
   readonly scope?: Readonly<Record<string, string>>;
+}
+
+/** Where the instances of a target are, as states and lists name the place. */
+export function placeOf({ datacenter, scope }: Pick<HealthTarget, 'datacenter' | 'scope'>, agent?: string): string {
+  const peer = scope?.['peer'];
+  return peer === undefined ? (datacenter ?? agent ?? 'local') : peerPlace(peer);
 }
 
 /** What every loop of a source works with. */

@@ -1,4 +1,5 @@
 import { isRecord } from '../../internal/is-record';
+import { isPeerPlace } from '../../internal/peer-place';
 import type { Instance } from '../source';
 
 /** The largest weight that Consul itself accepts. */
@@ -9,7 +10,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /**
  * One entry of `/v1/health/service`, or undefined when it is malformed. Fields that are not needed may be anything, so
- * that newer servers are understood. `datacenter` stands in where the node names none.
+ * that newer servers are understood. `datacenter` stands in where the node names none; where it is a peer it holds, since the
+ * peer's datacenters bear names that mean others here.
  */
 export function parseEntry(entry: unknown, datacenter: string): Instance | undefined {
   if (!isRecord(entry) || !isRecord(entry['Node']) || !isRecord(entry['Service'])) return undefined;
@@ -17,7 +19,7 @@ export function parseEntry(entry: unknown, datacenter: string): Instance | undef
   const status = statusOf(entry['Checks']);
   const id = service['ID'];
   const nodeName = node['Node'];
-  const nodeDatacenter = node['Datacenter'] ?? datacenter;
+  const nodeDatacenter = isPeerPlace(datacenter) ? datacenter : (node['Datacenter'] ?? datacenter);
   const tags = service['Tags'] ?? [];
   const meta = service['Meta'] ?? {};
   const port = service['Port'];

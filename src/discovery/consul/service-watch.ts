@@ -90,7 +90,7 @@ export function createServiceWatch(
     }
     names.forEach((name, at) => {
       if (slots.has(name)) return;
-      const slot = createDatacenterSlot(name, at === 0, agent, loopsOf(name, at === 0), onChange);
+      const slot = createDatacenterSlot(at === 0, agent, loopsOf(name, at === 0), onChange);
       slot.setFilters(wanted());
       slots.set(name, slot);
     });

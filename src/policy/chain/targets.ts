@@ -1,3 +1,4 @@
+import { peerPlace } from '../../internal/peer-place';
 import { resolveBreaker, resolveSubsetBreaker } from '../defaults';
 import { ALL_INSTANCES, type BalancingPlan, type Lookup, type PlannedTier, type SubsetPlan } from '../plan';
 import type { ChainTarget } from './graph';
@@ -80,7 +81,7 @@ export class TargetSubsets {
       ...(peer === undefined ? {} : { peer }),
     };
     const askedDatacenter = peer === undefined ? (textOf(fields['Datacenter']) ?? this.#datacenter) : this.#datacenter;
-    const datacenter = peer === undefined ? askedDatacenter : `peer ${peer}`;
+    const datacenter = peer === undefined ? askedDatacenter : peerPlace(peer);
     return { key: JSON.stringify([service, datacenter, scope]), service, datacenter, askedDatacenter, scope };
   }
 

@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/internal/random';
+import { printFact } from '../../support/figure';
+import { describeTally, runWorlds } from './cells';
+import { type Ground, openGround, SERVERS } from './ground';
+
+const WORLDS = 1_250;
+let ground: Ground;
+
+beforeAll(async () => {
+  ground = await openGround();
+});
+afterAll(() => ground.close());
+
+it('whoever tells who serves first says what real calls do, in 10,000 cells', async () => {
+  const { registry } = ground;
+  const random = seededRandom(Number(process.env['GRAYLANE_SEED'] ?? 4));
+  const tally = await runWorlds(0, WORLDS, { ...registry, servers: SERVERS, random, callsPerWorld: 8 });
+  printFact('one truth', describeTally(tally));
+  expect(tally.disagreements.slice(0, 5)).toEqual([]);
+  expect(tally.cells).toBe(10_000);
+  expect(tally.served).toBeGreaterThan(6_000);
+  expect(tally.later).toBeGreaterThan(1_000);
+  expect(tally.refused).toBeGreaterThan(1_000);
+}, 3_600_000);
