@@ -1,20 +1,11 @@
 import * as grpc from '@grpc/grpc-js';
-import picocolors from 'picocolors';
-import { connectConsul } from '../../../src/cli/consul/consul-connection';
-import { readRegistryView } from '../../../src/cli/consul/registry-view';
-import { explainCall } from '../../../src/cli/explain/explain-call';
-import { listInstances } from '../../../src/cli/instances/list-instances';
-import type { CommandIo } from '../../../src/cli/io';
-import { sideBySide } from '../../../src/effect/outcomes';
 import { createLane } from '../../../src/graylane';
 import type { CallReport, Explanation, Graylane } from '../../../src/index';
 import { silentLogger } from '../../../src/internal/logger';
 import { seededRandom } from '../../../src/internal/random';
-import { compileChain } from '../../../src/policy/chain/compile';
-import { compilePolicy, emptyPlan } from '../../../src/policy/compile';
-import type { Plan } from '../../../src/policy/plan';
 import { type FakeService, fakeService } from '../../../src/testing/index';
-import { DATACENTERS, METHODS, type World, worldOf } from './worlds';
+import { compareCommands, placesOf } from './commands';
+import { type Call, METHODS, type World, worldOf } from './worlds';
 
 const text = { serialize: (value: string) => Buffer.from(value), deserialize: (bytes: Buffer) => bytes.toString() };
 const definition: grpc.ServiceDefinition = Object.fromEntries(
@@ -53,17 +44,19 @@ export interface Tally {
   /** Served by a later tier than the first. */
   later: number;
   forced: number;
+  /** By what decided: `kv route`, `chain default`... */
+  readonly by: Map<string, number>;
   disagreements: string[];
 }
 
-function emptyTally(): Tally {
-  return { cells: 0, served: 0, refused: 0, later: 0, forced: 0, disagreements: [] };
+export function emptyTally(): Tally {
+  return { cells: 0, served: 0, refused: 0, later: 0, forced: 0, by: new Map(), disagreements: [] };
 }
 
-export function describeTally({ cells, served, later, refused, forced, disagreements }: Tally): string {
+export function describeTally({ cells, served, later, refused, forced, by, disagreements }: Tally): string {
   return (
     `${cells} cells, ${served} served (${later} by a later tier), ${refused} refused, ${forced} forced, ` +
-    `${disagreements.length} disagreements`
+    `${disagreements.length} disagreements (${[...by].map(([name, count]) => `${name} ${count}`).join(', ')})`
   );
 }
 
@@ -88,8 +81,24 @@ export async function runWorlds(first: number, count: number, run: CellRun): Pro
   return tally;
 }
 
-async function runWorld(world: World, address: string, tally: Tally): Promise<void> {
-  // What goes by chance goes the same way for whoever is asked.
+/** A client of a world's service that is connected to whoever may serve. */
+export interface Opened {
+  readonly lane: Graylane;
+  /** Explains the call, then makes it. What goes by chance goes the same way for both. */
+  ask(call: Call): Promise<Asked>;
+  close(): Promise<void>;
+}
+
+export interface Asked {
+  readonly explanation: Explanation;
+  readonly report: CallReport | undefined;
+  /** What the server says of itself, or the status. */
+  readonly answer: string;
+  /** What was drawn wherever chance decides. */
+  readonly draw: number;
+}
+
+export async function openWorld(world: World, address: string): Promise<Opened> {
   let draw = 0;
   const lane = createLane(
     {
@@ -103,23 +112,45 @@ async function runWorld(world: World, address: string, tally: Tally): Promise<vo
     { random: () => draw, env: {} },
   );
   const client = new grpc.Client(lane.target(world.service), grpc.credentials.createInsecure(), lane.clientOptions());
-  const told = (what: string): void => {
-    tally.disagreements.push(`world ${world.service}: ${what}`);
+  const opened: Opened = {
+    lane,
+    ask: async (call) => {
+      draw = seededRandom(call.seed)();
+      const { force, method, labels } = call;
+      const request = { method, labels, ...(force === undefined ? {} : { force }) };
+      return { explanation: lane.explain(world.service, request), ...(await make(lane, client, call)), draw };
+    },
+    close: async () => {
+      client.close();
+      await lane.close();
+    },
   };
   try {
     await connected(lane, world);
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+  return opened;
+}
+
+export async function runWorld(world: World, address: string, tally: Tally): Promise<void> {
+  const told = (what: string): void => {
+    tally.disagreements.push(`world ${world.service}: ${what}`);
+  };
+  const opened = await openWorld(world, address);
+  try {
     for (const [index, call] of world.calls.entries()) {
-      draw = seededRandom(call.seed)();
-      const { force, method, labels } = call;
-      const explanation = lane.explain(world.service, { method, labels, ...(force === undefined ? {} : { force }) });
+      const { explanation, report, answer, draw } = await opened.ask(call);
       const expected = servingOf(explanation, draw);
-      const { report, answer } = await make(lane, client, call);
       const [attempt] = report?.attempts ?? [];
       tally.cells += 1;
       if (attempt === undefined) tally.refused += 1;
       else tally.served += 1;
       if ((attempt?.tier ?? 0) > 0) tally.later += 1;
-      if (force !== undefined) tally.forced += 1;
+      if (call.force !== undefined) tally.forced += 1;
+      const by = `${opened.lane.inspect().services[0]?.policy.origin} ${explanation.routing.decision.by}`;
+      tally.by.set(by, (tally.by.get(by) ?? 0) + 1);
       const { route, subset } = explanation.routing.decision;
       if (report?.decision?.route !== route || report.decision.subset !== subset) {
         told(`decided ${report?.decision?.route} ${report?.decision?.subset}, explained ${route} ${subset}`);
@@ -141,12 +172,11 @@ async function runWorld(world: World, address: string, tally: Tally): Promise<vo
             `${JSON.stringify(expected)} of ${JSON.stringify(placesOf(explanation))}`,
         );
       }
-      compareInspection(lane, world.service, explanation, told);
+      compareInspection(opened.lane, world.service, explanation, told);
       if (index === 0) await compareCommands(world, address, explanation, call, told);
     }
   } finally {
-    client.close();
-    await lane.close();
+    await opened.close();
   }
 }
 
@@ -188,10 +218,17 @@ async function connected(lane: Graylane, { service, document }: World): Promise<
     const open = usable.filter(({ connections }) => connections.length > 0);
     const isOpen = document?.balancing?.subsetSize === undefined ? open.length === usable.length : open.length > 0;
     const isReady = open.every(({ connections }) => connections.every((state) => state === 'ready'));
-    if (isKnown && isReady && (isOpen || usable.length === 0)) return;
+    if (isKnown && isReady && (isOpen || usable.length === 0)) break;
     if (performance.now() > deadline) throw new Error(`${service}: ${JSON.stringify(found)}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
   }
+  // Balancers gather what has connected until the end of the turn.
+  await turn();
+  await turn();
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 interface Made {
@@ -226,25 +263,6 @@ function make(lane: Graylane, client: grpc.Client, { method, labels, force }: Wo
   });
 }
 
-type Places = readonly (readonly [
-  number: number,
-  subset: string,
-  datacenter: string,
-  endpoints: readonly string[],
-  keeps: number,
-])[];
-
-/** What does not depend on who asks: neither connections nor the client's own share. */
-function placesOf({ tiers }: Pick<Explanation, 'tiers'>): Places {
-  return tiers.map(({ number, subset, datacenter, endpoints, keeps }) => [
-    number,
-    subset,
-    datacenter,
-    endpoints.map(({ instance, endpoint, heldOut }) => `${instance} ${endpoint} ${heldOut ?? 'takes calls'}`),
-    keeps,
-  ]);
-}
-
 function compareInspection(
   lane: Graylane,
   service: string,
@@ -269,128 +287,4 @@ function compareInspection(
       told(`inspect and explain list others in ${subset}, ${datacenter}`);
     if (names(taking ?? []) !== names(explained)) told(`inspect and explain use others in ${subset}, ${datacenter}`);
   }
-}
-
-async function compareCommands(
-  world: World,
-  address: string,
-  explanation: Explanation,
-  call: World['calls'][number],
-  told: (what: string) => void,
-): Promise<void> {
-  const { service, datacenters } = world;
-  const flags = { consul: address, dc: datacenters.join(','), policy: world.source };
-  const { force, method, labels, seed } = call;
-  const listing = (await jsonOf((io) => listInstances(service, { ...flags, json: true }, io))) as Listing;
-  const command = (await jsonOf((io) =>
-    explainCall(service, { ...flags, json: true, method, label: labels, seed }, io),
-  )) as Explanation & { canServe: boolean };
-  const size = world.document?.balancing?.subsetSize;
-  if (force === undefined && size === undefined) {
-    const [one, other] = [JSON.stringify(placesOf(command)), JSON.stringify(placesOf(explanation))];
-    if (one !== other) told(`graylane explain says ${one}, explain() ${other}`);
-    if (command.routing.decision.subset !== explanation.routing.decision.subset)
-      told('graylane explain decides otherwise');
-  }
-  for (const { subset, datacenter, endpoints } of command.tiers) {
-    const there = listing.instances.filter((row) => row.datacenter === datacenter && row.subsets.includes(subset));
-    const taking = there.filter(({ heldOut }) => heldOut[subset] === undefined);
-    const explained = endpoints.filter(
-      ({ heldOut }) => heldOut === undefined || heldOut.startsWith('left to other clients'),
-    );
-    const ids = (rows: readonly { readonly instance: string }[]): string =>
-      rows
-        .map(({ instance }) => instance)
-        .sort()
-        .join();
-    if (ids(there) !== ids(endpoints)) told(`graylane instances and explain list others in ${subset}, ${datacenter}`);
-    if (ids(taking) !== ids(explained)) told(`graylane instances and explain use others in ${subset}, ${datacenter}`);
-  }
-  if ([...datacenters].sort().join() === DATACENTERS.join()) await compareJudgement(world, address, command, told);
-}
-
-/** `apply`, `validate --consul` and `doctor` judge by this who answers the calls of a route. */
-async function compareJudgement(
-  world: World,
-  address: string,
-  command: Explanation,
-  told: (what: string) => void,
-): Promise<void> {
-  if (world.datacenters.join() !== DATACENTERS.join()) return;
-  const connection = await connectConsul({ consul: address }, commandIo());
-  try {
-    const plan = planOf(world);
-    const judged = { service: world.service, datacenter: undefined };
-    const { instances } = await readRegistryView(connection, judged, [plan]);
-    const { outcomes } = sideBySide(plan, plan, instances, Date.now()).after;
-    const { route, subset, tiers } = command.routing.decision;
-    // Two entries of a chain's split may lead to one subset, in another order.
-    const order = JSON.stringify(tiers);
-    const outcome = outcomes.find(
-      ({ name, decision }) =>
-        name === route &&
-        decision.destination.subset === subset &&
-        JSON.stringify(decision.destination.tiers) === order,
-    );
-    // What nothing can lead to is not judged.
-    if (outcome === undefined) return;
-    const first = command.tiers.find(({ endpoints }) => endpoints.some(({ heldOut }) => canTake(heldOut)));
-    const explained = (first?.endpoints ?? []).filter(({ heldOut }) => canTake(heldOut)).map((each) => each.instance);
-    const serving = outcome.serving.map(({ id }) => id);
-    if (serving.sort().join() !== explained.sort().join()) {
-      told(`judged ${serving.join()} to serve ${route} ${subset}, explain says ${explained.join()}`);
-    }
-  } finally {
-    connection.close();
-  }
-}
-
-function canTake(heldOut: string | undefined): boolean {
-  return heldOut === undefined || heldOut.startsWith('left to other clients');
-}
-
-function planOf({ service, chain, document }: World): Plan {
-  if (chain !== undefined) return compileChain(chain, { service, sourceAddress: '127.0.0.1' });
-  if (document === undefined) return emptyPlan(service);
-  return compilePolicy({ content: document, format: 'object' }, { service, origin: 'kv' });
-}
-
-interface Listing {
-  readonly instances: readonly {
-    readonly datacenter: string;
-    readonly subsets: readonly string[];
-    readonly heldOut: Readonly<Record<string, string>>;
-    readonly instance: string;
-  }[];
-}
-
-/** What a command prints under `--json`. */
-async function jsonOf(command: (io: CommandIo) => Promise<void>): Promise<unknown> {
-  let printed: unknown;
-  await command({
-    ...commandIo(),
-    json: (value) => {
-      printed = JSON.parse(JSON.stringify(value));
-    },
-  });
-  return printed;
-}
-
-function commandIo(): CommandIo {
-  return {
-    env: {},
-    isTerminal: false,
-    columns: 80,
-    rows: 24,
-    colors: picocolors.createColors(false),
-    exitCode: 0,
-    line: () => {},
-    write: () => {},
-    json: () => {},
-    table: async () => {},
-    note: () => {},
-    ask: async () => undefined,
-    onKey: () => () => {},
-    interrupted: new AbortController().signal,
-  };
 }

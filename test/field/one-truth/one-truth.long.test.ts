@@ -19,6 +19,17 @@ it('whoever tells who serves first says what real calls do, in 10,000 cells', as
   printFact('one truth', describeTally(tally));
   expect(tally.disagreements.slice(0, 5)).toEqual([]);
   expect(tally.cells).toBe(10_000);
+  const decided = [
+    'none default',
+    'kv default',
+    'kv route',
+    'kv override',
+    'chain default',
+    'chain route',
+    'kv force',
+    'chain force',
+  ];
+  expect(decided.filter((by) => !tally.by.has(by))).toEqual([]);
   expect(tally.served).toBeGreaterThan(6_000);
   expect(tally.later).toBeGreaterThan(1_000);
   expect(tally.refused).toBeGreaterThan(1_000);

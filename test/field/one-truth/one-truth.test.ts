@@ -18,6 +18,17 @@ it('whoever tells who serves first says what real calls do, in 200 of the 10,000
   printFact('one truth', describeTally(tally));
   expect(tally.disagreements.slice(0, 5)).toEqual([]);
   // Proof that more than the plain case was met.
+  const decided = [
+    'none default',
+    'kv default',
+    'kv route',
+    'kv override',
+    'chain default',
+    'chain route',
+    'kv force',
+    'chain force',
+  ];
+  expect(decided.filter((by) => !tally.by.has(by))).toEqual([]);
   expect(tally.served).toBeGreaterThan(100);
   expect(tally.later).toBeGreaterThan(15);
   expect(tally.refused).toBeGreaterThan(15);

@@ -19,7 +19,7 @@ export async function startRegistry(portOf: (server: number) => number): Promise
   consul.answer(({ path, query }, response) => {
     // Nothing changes: who asks for what comes after waits.
     if (query.has('index') && query.get('index') !== '0') return;
-    const [, , kind = '', what = '', ...rest] = path.split('/');
+    const [, , kind = '', what = '', ...rest] = decodeURIComponent(path).split('/');
     const name = rest.at(-1) ?? '';
     const world = worldOf(name === '' ? what : name);
     const dc = query.get('dc') ?? 'dc1';

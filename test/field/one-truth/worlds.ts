@@ -46,7 +46,7 @@ export const PEER = 'north';
 const VERSIONS = ['v1', 'v2'];
 
 /** Draws from one seeded stream. */
-class Dice {
+export class Dice {
   readonly #random: () => number;
 
   constructor(random: () => number) {
@@ -165,7 +165,7 @@ function documentOf(dice: Dice, service: string): PolicyDocument {
     subsets,
     default: dice.of(names),
     routes,
-    ...(dice.chance(0.3) ? { override } : {}),
+    ...(dice.chance(0.4) ? { override } : {}),
     balancing: {
       algorithm: dice.of(['peak_ewma', 'least_request', 'round_robin', 'random'] as const),
       slowStartMs: 0,
