@@ -3,6 +3,7 @@ import { createLane } from '../../../src/graylane';
 import type { CallReport, Explanation, Graylane } from '../../../src/index';
 import { silentLogger } from '../../../src/internal/logger';
 import { seededRandom } from '../../../src/internal/random';
+import type { Snapshot } from '../../../src/snapshot/snapshot';
 import { type FakeService, fakeService } from '../../../src/testing/index';
 import { compareCommands, placesOf } from './commands';
 import { type Call, METHODS, type World, worldOf } from './worlds';
@@ -100,6 +101,7 @@ export interface Asked {
 
 export async function openWorld(world: World, address: string): Promise<Opened> {
   let draw = 0;
+  let snapshot: Snapshot | undefined;
   const lane = createLane(
     {
       consul: { address },
@@ -110,6 +112,11 @@ export async function openWorld(world: World, address: string): Promise<Opened> 
       policy: world.source,
     },
     { random: () => draw, env: {} },
+    {
+      onSnapshot: (next) => {
+        snapshot = next;
+      },
+    },
   );
   const client = new grpc.Client(lane.target(world.service), grpc.credentials.createInsecure(), lane.clientOptions());
   const opened: Opened = {
@@ -126,7 +133,7 @@ export async function openWorld(world: World, address: string): Promise<Opened> 
     },
   };
   try {
-    await connected(lane, world);
+    await connected(lane, world, () => snapshot);
   } catch (error) {
     await opened.close();
     throw error;
@@ -208,12 +215,16 @@ function servingOf({ tiers, refusal, routing }: Explanation, draw: number): read
 }
 
 /** Everybody who may serve is connected, or as many as the client connects to. */
-async function connected(lane: Graylane, { service, document }: World): Promise<void> {
+async function connected(
+  lane: Graylane,
+  { service, document }: World,
+  snapshot: () => Snapshot | undefined,
+): Promise<void> {
   lane.ready(service, { timeoutMs: 1 }).catch(() => {});
   const deadline = performance.now() + 20_000;
   for (;;) {
     const [found] = lane.inspect().services;
-    const isKnown = found !== undefined && found.snapshot > 0 && found.datacenters.every(({ known }) => known);
+    const isKnown = found?.datacenters.every(({ known }) => known) === true && isComplete(snapshot());
     const usable = (found?.endpoints ?? []).filter(({ subsets, unusableIn }) => subsets.length > unusableIn.length);
     const open = usable.filter(({ connections }) => connections.length > 0);
     const isOpen = document?.balancing?.subsetSize === undefined ? open.length === usable.length : open.length > 0;
@@ -225,6 +236,16 @@ async function connected(lane: Graylane, { service, document }: World): Promise<
   // Balancers gather what has connected until the end of the turn.
   await turn();
   await turn();
+}
+
+/** All that the plan looks for has answered, and Consul has evaluated all of its filters there. */
+function isComplete(snapshot: Snapshot | undefined): boolean {
+  if (snapshot === undefined) return false;
+  const { plan, instances } = snapshot;
+  return [...plan.subsets.values()].every(({ filter, lookups }) => {
+    const states = lookups?.map(({ key }) => instances.lookups?.get(key)) ?? instances.datacenters;
+    return states.every((state) => state?.known === true && (filter === undefined || state.filters.has(filter)));
+  });
 }
 
 function turn(): Promise<void> {

@@ -13,7 +13,7 @@ afterAll(() => ground.close());
 
 it('whoever tells who serves first says what real calls do, in 200 of the 10,000 cells', async () => {
   const { registry } = ground;
-  const random = seededRandom(Number(process.env['GRAYLANE_SEED'] ?? 16));
+  const random = seededRandom(Number(process.env['GRAYLANE_SEED'] ?? 6));
   const tally = await runWorlds(0, 25, { ...registry, servers: SERVERS, random, callsPerWorld: 8 });
   printFact('one truth', describeTally(tally));
   expect(tally.disagreements.slice(0, 5)).toEqual([]);
