@@ -219,7 +219,7 @@ function inspectDatacenter(service: Service, state: DatacenterState): Datacenter
   };
 }
 
-export function inspectEndpoints(service: Service): EndpointInspection[] {
+function inspectEndpoints(service: Service): EndpointInspection[] {
   const inspect = endpointInspector(service);
   return service.endpoints.present().map(inspect);
 }
