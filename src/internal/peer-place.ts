@@ -1,11 +1,14 @@
 const PREFIX = 'peer ';
 
-/** How tiers, lists, metrics and messages name the place of instances that a cluster peer exports: `peer NAME`. */
+/**
+ * A cluster peer as tiers, lists, logs and metrics call it where they name a datacenter. The space keeps it apart from every
+ * datacenter's name.
+ */
 export function peerPlace(peer: string): string {
   return `${PREFIX}${peer}`;
 }
 
-/** Whether a place is a peer, and no datacenter: those have no spaces in their names. */
-export function isPeerPlace(place: string): boolean {
-  return place.startsWith(PREFIX);
+/** The peer of a place that is one. */
+export function peerOf(place: string): string | undefined {
+  return place.startsWith(PREFIX) ? place.slice(PREFIX.length) : undefined;
 }

@@ -1,5 +1,5 @@
 import { isRecord } from '../../internal/is-record';
-import { isPeerPlace } from '../../internal/peer-place';
+import { peerOf } from '../../internal/peer-place';
 import type { Instance } from '../source';
 
 /** The largest weight that Consul itself accepts. */
@@ -19,7 +19,7 @@ export function parseEntry(entry: unknown, datacenter: string): Instance | undef
   const status = statusOf(entry['Checks']);
   const id = service['ID'];
   const nodeName = node['Node'];
-  const nodeDatacenter = isPeerPlace(datacenter) ? datacenter : (node['Datacenter'] ?? datacenter);
+  const nodeDatacenter = peerOf(datacenter) === undefined ? (node['Datacenter'] ?? datacenter) : datacenter;
   const tags = service['Tags'] ?? [];
   const meta = service['Meta'] ?? {};
   const port = service['Port'];
