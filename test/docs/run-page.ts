@@ -180,12 +180,13 @@ async function furnish(folder: string): Promise<void> {
     });
   const instances = { payments: [{ address: '10.0.0.1', port: 9000, tags: ['stable'] }] };
   const call = { method: '/shop.v1.Payments/Charge', labels: { 'x-user-id': 'u-1' } };
-  await mkdir(join(folder, 'bin'));
+  for (const name of ['bin', 'policies']) await mkdir(join(folder, name));
   const files: Record<string, string> = {
     'package.json': JSON.stringify({ private: true, dependencies: { graylane: '*', '@grpc/grpc-js': '*' } }),
     'payments.yaml': policy(5),
     'now.yaml': policy(5),
     'next.yaml': policy(25),
+    'policies/payments.yaml': policy(25),
     'instances.yaml': JSON.stringify(instances),
     'calls.ndjson': `${JSON.stringify(call)}\n`,
     'bin/graylane': `#!/bin/sh\nexec "${process.execPath}" "${builtCommand}" "$@"\n`,

@@ -147,6 +147,7 @@ function commandIo(): CommandIo {
     line: () => {},
     write: () => {},
     json: () => {},
+    jsonLine: () => {},
     table: async () => {},
     note: () => {},
     ask: async () => undefined,

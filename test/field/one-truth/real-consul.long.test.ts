@@ -10,7 +10,11 @@ let consul: ConsulCluster;
 let ground: Ground;
 
 beforeAll(async () => {
-  consul = await startConsul({ datacenters: ['dc1', 'dc2', 'dc3'] });
+  consul = await startConsul({
+    datacenters: ['dc1', 'dc2', 'dc3'],
+    // Closed queries count until Consul has noticed.
+    config: { limits: { http_max_conns_per_client: 10_000 } },
+  });
   ground = await openGround();
 });
 afterAll(async () => {
