@@ -125,6 +125,7 @@ export class BalancerGroup {
     this.#lateFlush?.cancel();
     this.#forgetLost?.cancel();
     this.#connections.close();
+    this.#builder.close();
   }
 
   /** While many connections are opened, those that exist serve; looking at all of them after each slice would cost n^2. */

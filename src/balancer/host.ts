@@ -12,6 +12,7 @@ import type { AttemptView, RoutedCall } from './attempts/routed-call';
 import type { Endpoint } from './endpoints/endpoint';
 import type { EndpointRegistry } from './endpoints/endpoint-registry';
 import type { SubsetLimits } from './limits/subset-limits';
+import type { Spill } from './tiers/spill';
 import type { ZonePreference } from './zones/zone-preference';
 
 /**
@@ -31,6 +32,8 @@ export interface BalancerHost {
   readonly zone?: string | undefined;
   /** Those in force, by subset, for `inspect()` and `explain()`: written by the balancers. */
   readonly zonePreferences?: Map<string, { readonly preference: ZonePreference; readonly datacenter: string }>;
+  /** How much of its calls each tier in use keeps, by `spillName`, for `explain()`: written by the balancers. */
+  readonly spills?: Map<string, Spill>;
   /** Undefined where no policy can have any, as in tests. */
   readonly limits?: SubsetLimits;
   readonly endpoints: EndpointRegistry;

@@ -18,7 +18,7 @@ import { anybodyConnected, anybodyReadyNow, leastRecentlyTried } from './tiers/l
 import { asChannelConnection, type Pool } from './tiers/pool';
 import { describeForce, describeRefusal } from './tiers/refusal';
 import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
-import type { Topology } from './tiers/topology';
+import { NO_TIERS, type Tiers, type Topology } from './tiers/topology';
 
 /** In `SnapshotPicker` for `#queue()` alone, which makes a note of it. */
 const QUEUE: PickResult = {
@@ -65,6 +65,9 @@ export class SnapshotPicker implements Picker {
     lasts: boolean;
   };
 
+  /** Those that the pick goes by. */
+  #tiers: Tiers = NO_TIERS;
+
   constructor(context: PickerContext) {
     this.#context = context;
     this.#pick = { random: context.host.random, hash: -1, tried: undefined, lasts: false };
@@ -97,7 +100,8 @@ export class SnapshotPicker implements Picker {
     if (call.inFlight > 0 && !this.#context.host.mayHedge()) return this.#queue();
     const { fallbackCaps } = this.#context.host.breakers;
     if (!fallbackCaps.isEmpty) countForCap(call, fallbackCaps);
-    const tiers = topology.tiersOf(decision);
+    this.#tiers = topology.tiersOf(decision);
+    const tiers = this.#tiers.pools;
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
     this.#pick.lasts = lasts(call, this.#context.host.methodTimes);
@@ -131,15 +135,15 @@ export class SnapshotPicker implements Picker {
       }
       if (pool.probes.length > 0) {
         const probe = this.#probe(call, pool);
-        if (probe !== undefined) return this.#complete(call, probe, pool, tier, metadata);
+        if (probe !== undefined) return this.#complete(call, probe, pool, metadata);
       }
       if (pool.shunned.length > 0 && call.tried === undefined) {
         const measured = pool.toMeasure(host.endpoints.nowMs);
-        if (measured !== undefined) return this.#complete(call, measured, pool, tier, metadata);
+        if (measured !== undefined) return this.#complete(call, measured, pool, metadata);
       }
       if (pool.suspects.length > 0 && call.tried === undefined && isProbeCall(call)) {
         const looked = pool.toLookAt(call, host.endpoints.nowMs);
-        if (looked !== undefined) return this.#complete(call, looked, pool, tier, metadata);
+        if (looked !== undefined) return this.#complete(call, looked, pool, metadata);
       }
       if (isChoosy && spills(host, call, tiers, tier)) {
         if (pool.isAllBad && pool.connected.length > 0) call.rejectedAt ??= pool;
@@ -150,10 +154,10 @@ export class SnapshotPicker implements Picker {
         continue;
       }
       const connection = choose(pool, this.#pick) ?? this.#connectedSince(call, pool);
-      if (connection !== undefined) return this.#complete(call, connection, pool, tier, metadata);
+      if (connection !== undefined) return this.#complete(call, connection, pool, metadata);
       if (call.tried !== undefined && hasWrittenOrder(call)) {
         const again = leastRecentlyTried(call, tiers.slice(0, tier + 1), tier);
-        if (again !== undefined) return this.#complete(call, again.connection, again.pool, again.tier, metadata);
+        if (again !== undefined) return this.#complete(call, again.connection, again.pool, metadata);
       }
       // A tier that is only just connecting is waited for (up to the connect deadline), or calls for the canary would
       // land on its fallback whenever that one connects a millisecond earlier. Not so for a retry.
@@ -239,12 +243,12 @@ export class SnapshotPicker implements Picker {
     metadata: Metadata,
   ): PickResult {
     const panic = anybodyConnected(call, tiers, this.#context.host.random);
-    if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, panic.tier, metadata, true);
+    if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
-    if (again !== undefined) return this.#complete(call, again.connection, again.pool, again.tier, metadata);
+    if (again !== undefined) return this.#complete(call, again.connection, again.pool, metadata);
     // grpc-js neither refuses a call nor lets it wait while a connection is READY: so here, be it new or not believed yet.
     const late = anybodyReadyNow(tiers, this.#context.isBehind());
-    if (late !== undefined) return this.#complete(call, late.connection, late.pool, late.tier, metadata, true);
+    if (late !== undefined) return this.#complete(call, late.connection, late.pool, metadata, true);
     if (tiers.some((pool) => pool.isPending)) return this.#queue();
     return this.#refuseAll(call, decision, topology, tiers);
   }
@@ -264,13 +268,14 @@ export class SnapshotPicker implements Picker {
   /** Undefined: it cannot be had, and the caller would rather go on without it. */
   #pickForced(call: RoutedCall, decision: Decision, topology: Topology, metadata: Metadata): PickResult | undefined {
     const candidates = topology.forced(decision);
+    this.#tiers = NO_TIERS;
     const ready = candidates.filter(({ connection }) => connection.isReady);
     const chosen = ready.find(({ connection }) => call.tried?.includes(connection.endpoint) !== true) ?? ready[0];
-    if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, 0, metadata);
+    if (chosen !== undefined) return this.#complete(call, chosen.connection, chosen.pool, metadata);
     if (call.tried === undefined && candidates.some(({ connection }) => connection.isFirstTry)) return this.#queue();
     if (decision.force?.strict === false) return undefined;
     const late = candidates.find(({ connection }) => connection.isConnected);
-    if (late !== undefined) return this.#complete(call, late.connection, late.pool, 0, metadata);
+    if (late !== undefined) return this.#complete(call, late.connection, late.pool, metadata);
     if (candidates.some(({ connection }) => connection.isPending)) return this.#queue();
     if (candidates.length === 0 && topology.pools.some((pool) => pool.missing > 0)) return this.#queue();
     const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
@@ -284,7 +289,6 @@ export class SnapshotPicker implements Picker {
     call: RoutedCall,
     connection: ChannelConnection,
     pool: Pool,
-    tier: number,
     metadata: Metadata,
     isPanic = false,
   ): PickResult {
@@ -293,7 +297,8 @@ export class SnapshotPicker implements Picker {
     call.isRefused = false;
     pool.limit?.leave(call);
     const attempt = this.#context.attempts.take();
-    const result = attempt.picked(call, connection, pool, tier, isPanic);
+    const { pools, numbers } = this.#tiers;
+    const result = attempt.picked(call, connection, pool, numbers[pools.indexOf(pool)] ?? 0, isPanic);
     const changes = call.decision?.requestHeaders;
     if (changes !== undefined) changeHeaders(metadata, changes);
     call.observer?.attemptPicked?.(attempt, metadata);

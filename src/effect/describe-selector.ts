@@ -19,7 +19,8 @@ export function describeSelector(plan: Plan, subset: string, membership: Members
   const all = everybody(membership);
   if (listed > 0) {
     if (usable > 0) return `${subset}: ${count(usable)}`;
-    return `${subset}: none of its ${count(listed)} is usable (critical, or of weight 0)`;
+    const why = new Set(own.flatMap((group) => group.unusable.map((each) => membership.whyUnusable(subset, each))));
+    return `${subset}: none of its ${count(listed)} is usable (${[...why].join(', ')})`;
   }
   if (all.length === 0) return `${subset}: nothing is registered`;
   const blamed = blame(rule, all);
@@ -56,9 +57,9 @@ function blame({ tags, meta, filter, port }: SubsetPlan, all: readonly Instance[
   return `has ${asked.join(' and ')} together`;
 }
 
-function everybody(membership: Membership): readonly Instance[] {
-  const listed = membership.groups.flatMap(({ usable, unusable }) => [...usable, ...unusable]);
-  return [...new Set([...listed, ...membership.unassigned])];
+/** All that are listed where the plan looks. */
+function everybody({ datacenters, listed }: Membership): readonly Instance[] {
+  return [...new Set(datacenters.flatMap((datacenter) => listed(datacenter)))];
 }
 
 function tally(names: readonly string[]): ReadonlyMap<string, number> {

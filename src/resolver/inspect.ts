@@ -1,5 +1,6 @@
 import type { MethodTimeView } from '../balancer/attempts/method-times';
 import type { SessionView } from '../balancer/endpoints/connection-deps';
+import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
 import type { SubsetLimitView } from '../balancer/limits/subset-limit';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
@@ -128,6 +129,8 @@ export interface EndpointInspection {
   /** What the zone belongs to, where the registry says so. */
   readonly region: string | undefined;
   readonly subsets: readonly string[];
+  /** Those of them whose calls it may not take: it is critical, its weight is 0, or it warns where only passing ones may. */
+  readonly unusableIn: readonly string[];
   readonly status: Instance['status'];
   readonly weight: number;
   readonly inFlight: number;
@@ -211,7 +214,7 @@ export function inspectZones({ zonePreferences, clock }: Service): ZonePreferenc
 
 function inspectLookups(service: Service): LookupInspection[] {
   const states = service.snapshot?.instances.lookups;
-  return (service.snapshot === undefined ? [] : lookupsOf(service.snapshot.plan)).flatMap((lookup) => {
+  return (service.snapshot === undefined ? [] : lookupsOf(decidingPlan(service.snapshot))).flatMap((lookup) => {
     const state = states?.get(lookup.key);
     const { service: name, datacenter } = lookup;
     return state === undefined ? [] : [{ ...inspectDatacenter(service, state), datacenter, service: name }];
@@ -241,16 +244,28 @@ function inspectDatacenter(service: Service, state: DatacenterState): Datacenter
   };
 }
 
-export function inspectEndpoints(service: Service): EndpointInspection[] {
-  const subsets = new Map<string, string[]>();
+function inspectEndpoints(service: Service): EndpointInspection[] {
+  const inspect = endpointInspector(service);
+  return service.endpoints.present().map(inspect);
+}
+
+/** For several endpoints of one moment. */
+export function endpointInspector(service: Service): (endpoint: Endpoint) => EndpointInspection {
   const { snapshot } = service;
-  for (const group of snapshot === undefined ? [] : membershipOf(decidingPlan(snapshot), snapshot.instances).groups) {
-    for (const instance of [...group.usable, ...group.unusable]) {
-      const key = endpointKey(instance);
-      subsets.set(key, [...(subsets.get(key) ?? []), group.subset]);
-    }
+  const groups = snapshot === undefined ? [] : membershipOf(decidingPlan(snapshot), snapshot.instances).groups;
+  const usableIn = new Map<string, Set<string>>();
+  const unusableIn = new Map<string, Set<string>>();
+  const add = (subsets: Map<string, Set<string>>, instance: Instance, subset: string): void => {
+    const key = endpointKey(instance);
+    subsets.set(key, (subsets.get(key) ?? new Set()).add(subset));
+  };
+  for (const { subset, usable, unusable } of groups) {
+    for (const instance of usable) add(usableIn, instance, subset);
+    for (const instance of unusable) add(unusableIn, instance, subset);
   }
-  return service.endpoints.present().map((endpoint) => {
+  return (endpoint) => {
+    const usable = usableIn.get(endpoint.key) ?? new Set();
+    const unusable = [...(unusableIn.get(endpoint.key) ?? [])].filter((subset) => !usable.has(subset));
     const connections = service.endpoints.connectionsTo(endpoint);
     return {
       endpoint: endpoint.key.slice(endpoint.datacenter.length + 1),
@@ -259,7 +274,8 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       datacenter: endpoint.datacenter,
       zone: endpoint.instance.zone,
       region: endpoint.instance.region,
-      subsets: subsets.get(endpoint.key) ?? [],
+      subsets: [...usable, ...unusable],
+      unusableIn: unusable,
       status: endpoint.instance.status,
       weight: endpoint.instance.weight === 0 ? 0 : endpoint.weight,
       inFlight: endpoint.load.inFlight,
@@ -275,5 +291,5 @@ export function inspectEndpoints(service: Service): EndpointInspection[] {
       sessions: connections.flatMap((connection) => connection.sessions),
       failure: connections.find((connection) => connection.failure !== undefined)?.failure,
     };
-  });
+  };
 }

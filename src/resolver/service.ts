@@ -78,6 +78,7 @@ export class Service implements BalancerHost {
   /** What this client may have in flight at each subset. */
   readonly limits: SubsetLimits;
   readonly zonePreferences: NonNullable<BalancerHost['zonePreferences']> = new Map();
+  readonly spills: NonNullable<BalancerHost['spills']> = new Map();
   /** Compare subsets by what this lane sees of them, and shed the worse. */
   readonly guards: Guarding;
   /** Whether a failed call is tried again. */

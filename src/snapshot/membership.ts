@@ -25,6 +25,8 @@ export interface Membership {
   absent(subset: string, datacenter: string): readonly Instance[];
   readonly isAnyAbsent: boolean;
   readonly isAnyDraining: boolean;
+  /** Why a member of the subset may take none of its calls; undefined: it may. */
+  whyUnusable(subset: string, instance: Instance): string | undefined;
   /** Whether an instance that is not listed any more belonged to the subset, as far as its tags and meta tell. */
   wouldTake(subset: string, instance: Instance): boolean;
   /** Why the subset is empty there although nobody knows who is in it: its filter has no answer. */
@@ -65,6 +67,7 @@ export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
 
 function join(plan: Plan, instances: InstanceSet): Membership {
   const rules = [...plan.subsets.values()].map(ruleOf);
+  const byName = new Map(rules.map((rule) => [rule.name, rule]));
   const unfiltered = new Map(rules.map((rule) => [rule.name, { ...rule, filter: undefined }]));
   const places = placesOf(plan, rules, instances);
   const groups = new Map<string, Group>();
@@ -90,9 +93,9 @@ function join(plan: Plan, instances: InstanceSet): Membership {
         const member = memberOf(rule, instance, filters);
         if (member === undefined) continue;
         memberships += 1;
-        const isFit = isWell(instance, rule);
-        add(isFit && instance.weight > 0 ? usable : unusable, rule.name, member);
-        if (isFit && instance.weight <= 0) add(draining, rule.name, member);
+        const why = whyUnusable(instance, rule);
+        add(why === undefined ? usable : unusable, rule.name, member);
+        if (why === WEIGHT_0) add(draining, rule.name, member);
       }
       if (memberships === 0) unassigned.push(instance);
       else if (memberships > 1) shared.push(instance);
@@ -107,6 +110,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       });
     }
   }
+  unassigned.push(...passedOver(plan, instances));
   return {
     datacenters: [...new Set(places.map((place) => place.datacenter))],
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
@@ -114,6 +118,10 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     isAnyAbsent: absences.size > 0,
     isAnyDraining: [...groups.values()].some((group) => group.draining.length > 0),
     absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NOBODY,
+    whyUnusable: (subset, instance) => {
+      const rule = byName.get(subset);
+      return rule === undefined ? 'no such subset' : whyUnusable(instance, rule);
+    },
     wouldTake: (subset, instance) => {
       const rule = unfiltered.get(subset);
       // Of a lookup only the answer tells, and it is gone: better not to count one as lost that belonged elsewhere.
@@ -182,8 +190,19 @@ function placesOf(plan: Plan, rules: readonly Rule[], set: InstanceSet): readonl
   });
 }
 
-function isWell({ status }: Instance, rule: Rule): boolean {
-  return status === 'passing' || (status === 'warning' && !rule.onlyPassing);
+/** Of a service whose plan looks elsewhere: those that no lookup finds. */
+function passedOver({ lookups }: Plan, set: InstanceSet): readonly Instance[] {
+  if (lookups === undefined) return [];
+  const found = new Set(lookups.flatMap(({ key }) => set.lookups?.get(key)?.instances ?? []));
+  return set.datacenters.flatMap(({ instances }) => instances.filter((instance) => !found.has(instance)));
+}
+
+const WEIGHT_0 = 'weight 0: takes calls where nobody else can';
+
+function whyUnusable({ status, weight }: Instance, { onlyPassing }: Rule): string | undefined {
+  if (status === 'critical') return 'critical in Consul';
+  if (onlyPassing && status !== 'passing') return `${status} in Consul, and the subset is OnlyPassing`;
+  return weight <= 0 ? WEIGHT_0 : undefined;
 }
 
 function add(lists: Map<string, Instance[]>, name: string, instance: Instance): void {

@@ -1,8 +1,20 @@
-import type { Decision, Destination, Plan, PlannedTier } from '../policy/plan';
+import type { Instance } from '../discovery/source';
+import type { Decision, Destination, ForceSelector, Plan, PlannedTier } from '../policy/plan';
 import type { Membership } from './membership';
 
 /** One step of the failover order. */
 export type TierSpec = PlannedTier;
+
+/**
+ * Which instances a tier has. `draining`: well ones of weight 0. `absent`: those that vanished with many others, see
+ * `DatacenterState.absent`. Both are a last resort, behind all tiers of listed ones.
+ */
+export type TierKind = 'listed' | 'draining' | 'absent';
+
+/** One step of the failover order of calls. Its position is the tier's number, wherever one is told. */
+export interface UsedTier extends TierSpec {
+  readonly kind: TierKind;
+}
 
 /**
  * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
@@ -42,11 +54,36 @@ export function datacenterOrder(plan: Plan, datacenters: readonly string[]): rea
 export type TierChoice = Pick<Destination, 'chain' | 'tiers'> & Pick<Decision, 'datacenters' | 'force'>;
 
 /**
- * The tiers that calls of a decision are tried on, in order, for whoever tells of them; the balancer does the same with its
- * pools. An override's datacenter in which the destination has no usable instance is not gone by: the emergency switch must
- * not be the emergency. A strict `force` is, and its call fails.
+ * The tiers that calls of a decision are tried on, in order: the one answer for the balancer and for whoever tells of it. Tiers
+ * without an instance are among them, so that a number means the same step whoever is registered. An override's datacenter in
+ * which the destination has no usable instance is not gone by: the emergency switch must not be the emergency. A strict `force`
+ * is, and its call fails.
  */
-export function usedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly TierSpec[] {
+export function usedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly UsedTier[] {
+  return withLastResorts(listedTiers(plan, choice, membership), membership);
+}
+
+/** The tiers of listed instances, then those of instances that drain, then those of vanished ones, where there are any. */
+export function withLastResorts(tiers: readonly TierSpec[], membership: Membership): readonly UsedTier[] {
+  const used = tiers.map((tier): UsedTier => ({ ...tier, kind: 'listed' }));
+  for (const kind of ['draining', 'absent'] as const) {
+    if (kind === 'draining' ? !membership.isAnyDraining : !membership.isAnyAbsent) continue;
+    for (const tier of tiers) if (lastResorts(membership, tier, kind).length > 0) used.push({ ...tier, kind });
+  }
+  return used;
+}
+
+/** The instances of such a tier. */
+export function lastResorts(
+  membership: Membership,
+  { subset, datacenter }: TierSpec,
+  kind: 'draining' | 'absent',
+): readonly Instance[] {
+  if (kind === 'absent') return membership.absent(subset, datacenter);
+  return membership.group(subset, datacenter)?.draining ?? [];
+}
+
+function listedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly TierSpec[] {
   const { datacenters, force } = choice;
   const ordinary = tierOrder(plan, choice, membership.datacenters);
   const named = datacenters === undefined ? ordinary : tierOrder(plan, choice, membership.datacenters, datacenters);
@@ -57,8 +94,27 @@ export function usedTiers(plan: Plan, choice: TierChoice, membership: Membership
   return [...first, ...allowed.filter(({ datacenter }) => datacenter !== wanted)];
 }
 
+/** One that a `force` may mean. */
+interface Nameable extends TierSpec {
+  /** Consul service ID. */
+  readonly instance: string;
+  /** `host:port`. */
+  readonly endpoint: string;
+}
+
+/** Whether a `force` that names an endpoint or an instance means this one. */
+export function isMeant(force: ForceSelector, one: Nameable): boolean {
+  const { endpoint, instance, subset, datacenter } = force;
+  return (
+    (endpoint === undefined || endpoint === one.endpoint) &&
+    (instance === undefined || instance === one.instance) &&
+    (subset === undefined || subset === one.subset) &&
+    (datacenter === undefined || datacenter === one.datacenter)
+  );
+}
+
 /** Whether a decision's datacenters hold even where nobody is there: those of a strict `force` do. */
-export function isBinding({ force }: Pick<Decision, 'force'>): boolean {
+function isBinding({ force }: Pick<Decision, 'force'>): boolean {
   return force !== undefined && force.strict !== false;
 }
 

@@ -131,6 +131,8 @@ export class EndpointRegistry {
         entry = this.#entryOf(instance, joinedAtMs);
         this.#byInstance.set(instance, entry);
       }
+      // Listed under two services at one address: a subset of either may take it, and the healthier entry weighs.
+      if (entry.listedIn === this.#syncs && isBetter(entry.endpoint.instance, instance)) continue;
       entry.listedIn = this.#syncs;
       entry.leftAtMs = undefined;
       entry.endpoint.instance = instance;
@@ -338,6 +340,12 @@ export class EndpointRegistry {
       this.#deps.stall.rest();
     }
   }
+}
+
+const RANK = { passing: 0, warning: 1, critical: 2 } as const;
+
+function isBetter(one: Instance, other: Instance): boolean {
+  return RANK[one.status] <= RANK[other.status] && one.weight > 0;
 }
 
 /** `datacenter/host:port`: what makes two instances the same endpoint. */

@@ -7,7 +7,6 @@ import type { Pool } from './pool';
 export interface LastResort {
   readonly connection: ChannelConnection;
   readonly pool: Pool;
-  readonly tier: number;
 }
 
 /** The whole list is bad: breakers are ignored and calls spread evenly over everyone connected that the call has not tried. */
@@ -25,7 +24,7 @@ export function anybodyConnected(call: RoutedCall, tiers: readonly Pool[], rando
         continue;
       }
       if (!connection.isReady || call.tried?.includes(connection.endpoint) === true) break;
-      return { connection, pool, tier };
+      return { connection, pool };
     }
   }
   return undefined;
@@ -40,7 +39,7 @@ export function leastRecentlyTried(call: RoutedCall, tiers: readonly Pool[], fir
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
       const connection = pool.members.find((member) => member.endpoint === endpoint && member.isReady);
-      if (connection !== undefined) return { connection, pool, tier };
+      if (connection !== undefined) return { connection, pool };
     }
   }
   return undefined;
@@ -51,9 +50,9 @@ export function leastRecentlyTried(call: RoutedCall, tiers: readonly Pool[], fir
  * that is, and all members are looked at.
  */
 export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): LastResort | undefined {
-  for (const [tier, pool] of tiers.entries()) {
+  for (const pool of tiers) {
     const connection = (isBehind ? pool.members : pool.onTrial).find((member) => member.isConnected);
-    if (connection !== undefined) return { connection, pool, tier };
+    if (connection !== undefined) return { connection, pool };
   }
   return undefined;
 }

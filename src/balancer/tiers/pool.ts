@@ -4,6 +4,7 @@ import { OutlierJudge } from '../../breaker/outlier/judge';
 import type { Random } from '../../internal/random';
 import { sameItems } from '../../internal/same-items';
 import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
+import type { TierKind } from '../../snapshot/tiers';
 import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
@@ -24,17 +25,11 @@ const JUDGE_MS = 1_000;
 const LOOKED_AT = 64;
 const OWNERS_LOOKED_AT = 8;
 
-/**
- * `draining`: its members have weight 0. `absent`: they vanished from discovery. Both are kept as a last resort, behind all
- * pools of listed members.
- */
-export type PoolKind = 'listed' | 'draining' | 'absent';
-
 /** What a pool is made of. */
 export interface PoolParts {
   readonly subset: string;
   readonly datacenter: string;
-  readonly kind: PoolKind;
+  readonly kind: TierKind;
   readonly members: readonly ChannelConnection[];
   /** Members whose connections are still to be created. */
   readonly missing: number;
@@ -64,7 +59,7 @@ export interface PoolDeps {
 export class Pool {
   readonly subset: string;
   readonly datacenter: string;
-  readonly kind: PoolKind;
+  readonly kind: TierKind;
   readonly members: readonly ChannelConnection[];
   readonly missing: number;
   readonly breakerPlan: BreakerPlan;

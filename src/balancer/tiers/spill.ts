@@ -4,6 +4,17 @@ const OVERPROVISIONING = 1.4;
 const RETURN_PAUSE_MS = 1_000;
 const RETURN_PER_SECOND = 0.1;
 
+/** What the share of a tier is kept by. */
+export function spillName(subset: string, datacenter: string): string {
+  return `${datacenter}\n${subset}`;
+}
+
+/** What part of its calls a tier keeps for good while `healthy` of its `known` members are well: in [0, 1]. */
+export function keptShare(healthy: number, known: number, overprovisioning: number = OVERPROVISIONING): number {
+  const share = known === 0 ? 1 : healthy / known;
+  return share === 0 ? 0 : Math.min(1, share * overprovisioning);
+}
+
 /**
  * How much of its calls a tier keeps; the rest goes to the next one. Follows the healthy share of its known members
  * downwards at once and upwards gradually. A tier that was never bad keeps everything.
@@ -22,8 +33,7 @@ export class Spill {
 
   /** `healthy` of `known` members are well. Times are monotonic milliseconds. */
   update(healthy: number, known: number, nowMs: number): void {
-    const share = known === 0 ? 1 : healthy / known;
-    this.#aim(share === 0 ? 0 : Math.min(1, share * this.#overprovisioning), nowMs);
+    this.#aim(keptShare(healthy, known, this.#overprovisioning), nowMs);
   }
 
   #aim(target: number, nowMs: number): void {

@@ -2,14 +2,14 @@ import type { Instance } from '../../discovery/source';
 import type { Plan } from '../../policy/plan';
 import { type Membership, membershipOf } from '../../snapshot/membership';
 import type { Snapshot } from '../../snapshot/snapshot';
+import type { TierKind } from '../../snapshot/tiers';
 import type { ConnectionSet } from '../endpoints/connection-set';
-import { chooseSubset } from '../endpoints/subsetting';
 import type { BalancerHost } from '../host';
 import { createPoolPicker } from '../pickers/create-pool-picker';
-import { chooseOfEachZone } from '../zones/subset-by-zone';
-import { isByZone, ZonePreferences } from '../zones/zone-preferences';
-import { Pool, type PoolKind, type PoolParts } from './pool';
-import { Spill } from './spill';
+import { ZonePreferences } from '../zones/zone-preferences';
+import { shareOf } from './client-share';
+import { Pool, type PoolParts } from './pool';
+import { Spill, spillName } from './spill';
 import { Topology } from './topology';
 
 /**
@@ -65,6 +65,13 @@ export class TopologyBuilder {
     return this.#build(snapshot.plan, snapshot, former, this.#spills, this.#zones);
   }
 
+  /** Nothing goes by its topologies any more. */
+  close(): void {
+    const { spills } = this.#host;
+    const own = new Set(this.#spills.values());
+    for (const [name, spill] of spills ?? []) if (own.has(spill)) spills?.delete(name);
+  }
+
   /** Of another plan, for calls that were decided under it: it must not sway how much of their calls tiers keep now. */
   buildUnder(plan: Plan, snapshot: Snapshot): Topology {
     return this.#build(plan, snapshot, undefined, new Map(), new ZonePreferences(this.#host, false));
@@ -84,7 +91,8 @@ export class TopologyBuilder {
       const group = membership.group(subset, datacenter);
       const subsetPlan = plan.subsets.get(subset);
       const { overprovisioning } = plan.locality;
-      const key = `${datacenter}\n${subset}${overprovisioning === undefined ? '' : `\n${overprovisioning}`}`;
+      const name = spillName(subset, datacenter);
+      const key = overprovisioning === undefined ? name : `${name}\n${overprovisioning}`;
       const now = this.#host.clock.now();
       if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
         spills.get(key)?.update(0, 1, now);
@@ -92,6 +100,7 @@ export class TopologyBuilder {
       }
       const spill = spills.get(key) ?? new Spill(overprovisioning);
       spills.set(key, spill);
+      if (spills === this.#spills) this.#host.spills?.set(name, spill);
       const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
       const isOfGroup = (each: Instance): boolean =>
         each.datacenter === datacenter && membership.wouldTake(subset, each);
@@ -168,19 +177,15 @@ export class TopologyBuilder {
 
   /** This client's share of a group under deterministic subsetting. */
   #share(instances: readonly Instance[], plan: Plan): readonly Instance[] {
-    const size = plan.balancing.subsetSize;
-    if (size === undefined || instances.length <= size) return instances;
     let share = this.#shares.get(instances);
     if (share === undefined) {
-      share = isByZone(plan)
-        ? chooseOfEachZone(instances, size, this.#host.clientId)
-        : chooseSubset(instances, (instance) => instance.key, size, this.#host.clientId);
+      share = shareOf(instances, plan, this.#host.clientId);
       this.#shares.set(instances, share);
     }
     return share;
   }
 }
 
-function isPoolOf(pool: Pool, subset: string, datacenter: string, kind: PoolKind): boolean {
+function isPoolOf(pool: Pool, subset: string, datacenter: string, kind: TierKind): boolean {
   return pool.subset === subset && pool.datacenter === datacenter && pool.kind === kind;
 }

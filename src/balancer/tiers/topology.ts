@@ -1,14 +1,31 @@
-import type { Decision, Plan } from '../../policy/plan';
+import type { Decision, Destination, Plan } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
-import { datacenterOrder, isBinding, type TierSpec, tierOrder } from '../../snapshot/tiers';
+import {
+  datacenterOrder,
+  isMeant,
+  type TierKind,
+  tierOrder,
+  type UsedTier,
+  usedTiers,
+  withLastResorts,
+} from '../../snapshot/tiers';
 import type { ChannelConnection } from '../endpoints/connection';
-import type { Pool, PoolKind } from './pool';
+import type { Pool } from './pool';
 
 /**
  * Makes, or finds again, the pool of one group: of its listed instances, of those that drain (weight 0), or of those that
  * vanished and are kept as a last resort. `undefined`: it has none that are usable.
  */
-export type PoolOf = (subset: string, datacenter: string, kind: PoolKind) => Pool | undefined;
+export type PoolOf = (subset: string, datacenter: string, kind: TierKind) => Pool | undefined;
+
+/** The tiers of a decision that have somebody, in the order to be tried. */
+export interface Tiers {
+  readonly pools: readonly Pool[];
+  /** Of each pool, which step of the failover order it is: tiers without an instance count. */
+  readonly numbers: readonly number[];
+}
+
+export const NO_TIERS: Tiers = { pools: [], numbers: [] };
 
 /**
  * A plan's destinations as tiers of pools, for one channel and one instance set. Immutable, except that its pools
@@ -18,64 +35,67 @@ export class Topology {
   readonly plan: Plan;
   readonly membership: Membership;
   readonly pools: readonly Pool[];
-  readonly #tiers: readonly (readonly Pool[])[];
-  /** The same over all datacenters, also those that `locality.failover` leaves out: an override or a force may name one. */
-  readonly #everywhere: readonly (readonly Pool[])[];
-  readonly #narrowed = new WeakMap<Decision, readonly Pool[]>();
+  readonly #byTier = new Map<string, Pool>();
+  readonly #tiers: readonly Tiers[];
+  readonly #narrowed = new WeakMap<Decision, Tiers>();
 
   constructor(plan: Plan, membership: Membership, poolOf: PoolOf) {
     this.plan = plan;
     this.membership = membership;
-    const pools = new Map<string, Pool>();
-    const { datacenters, isAnyAbsent, isAnyDraining } = membership;
-    const kinds: readonly PoolKind[] = [
-      'listed',
-      ...(isAnyDraining ? (['draining'] as const) : []),
-      ...(isAnyAbsent ? (['absent'] as const) : []),
-    ];
-    const tiersIn = (order: readonly TierSpec[]): readonly Pool[] => {
-      const tiersOf = (kind: PoolKind): Pool[] =>
-        order.flatMap(({ subset, datacenter }) => {
-          const key = `${datacenter}\n${subset}\n${kind}`;
-          const pool = pools.get(key) ?? poolOf(subset, datacenter, kind);
-          if (pool === undefined) return [];
-          pools.set(key, pool);
-          return [pool];
-        });
-      return kinds.flatMap(tiersOf);
-    };
-    this.#tiers = plan.destinations.map((destination) => tiersIn(tierOrder(plan, destination, datacenters)));
+    const { datacenters } = membership;
+    const orders = plan.destinations.map(({ chain, tiers }) =>
+      usedTiers(plan, { chain, ...(tiers && { tiers }), datacenters: undefined, force: undefined }, membership),
+    );
+    // Also those that `locality.failover` leaves out: an override or a force may name one.
     const isLimited = datacenterOrder(plan, datacenters).length < datacenters.length;
-    this.#everywhere = isLimited
-      ? plan.destinations.map((destination) => tiersIn(tierOrder(plan, destination, datacenters, datacenters)))
-      : this.#tiers;
-    this.pools = [...pools.values()];
+    const others = isLimited ? plan.destinations.flatMap((one) => everywhere(plan, one, membership)) : [];
+    for (const tier of [...orders.flat(), ...others]) {
+      const key = tierKey(tier);
+      if (this.#byTier.has(key)) continue;
+      const pool = poolOf(tier.subset, tier.datacenter, tier.kind);
+      if (pool !== undefined) this.#byTier.set(key, pool);
+    }
+    this.pools = [...this.#byTier.values()];
+    this.#tiers = orders.map((order) => this.#tiersIn(order));
   }
 
-  /** In the order to be tried; empty when no tier has a usable instance. */
-  tiersOf(decision: Decision): readonly Pool[] {
-    const tiers = this.#tiers[decision.destination.index] ?? [];
-    if (decision.datacenters === undefined && decision.force?.datacenter === undefined) return tiers;
+  tiersOf(decision: Decision): Tiers {
+    const { destination, datacenters, force } = decision;
+    if (datacenters === undefined && force?.datacenter === undefined) {
+      return this.#tiers[destination.index] ?? NO_TIERS;
+    }
     let narrowed = this.#narrowed.get(decision);
     if (narrowed === undefined) {
-      narrowed = narrow(tiers, this.#everywhere[decision.destination.index] ?? [], decision);
+      const { chain, tiers } = destination;
+      const choice = { chain, ...(tiers && { tiers }), datacenters, force };
+      narrowed = this.#tiersIn(usedTiers(this.plan, choice, this.membership));
       this.#narrowed.set(decision, narrowed);
     }
     return narrowed;
   }
 
+  #tiersIn(order: readonly UsedTier[]): Tiers {
+    const pools: Pool[] = [];
+    const numbers: number[] = [];
+    for (const [number, tier] of order.entries()) {
+      const pool = this.#byTier.get(tierKey(tier));
+      if (pool === undefined) continue;
+      pools.push(pool);
+      numbers.push(number);
+    }
+    return { pools, numbers };
+  }
+
   /** The connections that a forced endpoint or instance means, wherever they are, each with a pool that it is in. */
   forced(decision: Decision): readonly ForcedConnection[] {
-    const { force } = decision;
+    const { force = {} } = decision;
     const found = new Map<ChannelConnection, ForcedConnection>();
     for (const pool of this.pools) {
-      if (force?.subset !== undefined && pool.subset !== force.subset) continue;
-      if (force?.datacenter !== undefined && pool.datacenter !== force.datacenter) continue;
+      const { subset, datacenter } = pool;
       for (const connection of pool.members) {
-        const { instance } = connection.endpoint;
-        const isEndpoint = force?.endpoint === undefined || connection.endpoint.key.endsWith(`/${force.endpoint}`);
-        const isInstance = force?.instance === undefined || force.instance === instance.id;
-        if (isEndpoint && isInstance) found.set(connection, { pool, connection });
+        const { key, instance } = connection.endpoint;
+        const one = { subset, datacenter, instance: instance.id, endpoint: key.slice(key.indexOf('/') + 1) };
+        if (!found.has(connection) && isMeant(force, one)) found.set(connection, { pool, connection });
       }
     }
     return [...found.values()];
@@ -87,18 +107,12 @@ export interface ForcedConnection {
   readonly connection: ChannelConnection;
 }
 
-/**
- * Only the datacenters that the decision allows, those of an override unless nobody is there; the one that the caller would
- * rather have comes first. `usedTiers` says the same of tiers that are no pools.
- */
-function narrow(tiers: readonly Pool[], everywhere: readonly Pool[], decision: Decision): readonly Pool[] {
-  const { datacenters, force } = decision;
-  const named = datacenters === undefined ? tiers : everywhere.filter((pool) => datacenters.includes(pool.datacenter));
-  const allowed = isBinding(decision) || named.some((pool) => pool.kind === 'listed') ? named : tiers;
-  const wanted = force?.datacenter;
-  if (wanted === undefined) return allowed;
-  return [
-    ...everywhere.filter((pool) => pool.datacenter === wanted),
-    ...allowed.filter((pool) => pool.datacenter !== wanted),
-  ];
+/** The tiers of a destination in every datacenter, whatever `locality.failover` says. */
+function everywhere(plan: Plan, destination: Destination, membership: Membership): readonly UsedTier[] {
+  const { datacenters } = membership;
+  return withLastResorts(tierOrder(plan, destination, datacenters, datacenters), membership);
+}
+
+function tierKey({ subset, datacenter, kind }: UsedTier): string {
+  return `${datacenter}\n${subset}\n${kind}`;
 }

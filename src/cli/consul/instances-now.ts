@@ -1,8 +1,8 @@
 import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
 import { isFilterRefused } from '../../discovery/consul/filter-query';
+import { placeOf } from '../../discovery/consul/health-target';
 import { parseHealth, parseKeys } from '../../discovery/consul/parse-answer';
 import type { DatacenterState, FilterFailure } from '../../discovery/source';
-import { peerPlace } from '../../internal/peer-place';
 import type { InstanceSet } from '../../snapshot/snapshot';
 import { CommandError } from '../command-error';
 
@@ -37,7 +37,7 @@ export async function readOne(
   scope: Readonly<Record<string, string>> = {},
 ): Promise<DatacenterState> {
   const { peer } = scope;
-  const name = peer === undefined ? (datacenter ?? 'local') : peerPlace(peer);
+  const name = placeOf({ datacenter, scope });
   const get = (filter?: string): Promise<ConsulAnswer> =>
     client.get({
       path: '/health/service/{service}',

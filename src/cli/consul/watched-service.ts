@@ -1,7 +1,7 @@
 import type { DatacenterState } from '../../discovery/source';
 import { createLane } from '../../graylane';
 import { silentLogger } from '../../internal/logger';
-import { seededRandom } from '../../internal/random';
+import { type Random, seededRandom, systemRandom } from '../../internal/random';
 import type { Graylane } from '../../lane';
 import type { GraylaneOptions } from '../../options';
 import { isFilterSettled } from '../../resolver/readiness';
@@ -37,6 +37,7 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
   const { service, options = {}, seed } = request;
   const isOffline = options.instances !== undefined;
   let snapshot: Snapshot | undefined;
+  let random: Random = systemRandom;
   const lane = createLane(
     {
       ...(isOffline ? {} : { consul: await consulOptions(flags, io) }),
@@ -47,7 +48,7 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
       name: 'graylane command',
       ...options,
     },
-    seed === undefined ? {} : { random: seededRandom(seed) },
+    { random: () => random() },
     {
       onSnapshot: (next) => {
         snapshot = next;
@@ -64,6 +65,8 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
     await lane.close();
     throw error;
   }
+  // What discovery draws for its pauses depends on when answers come: a seed is for what is asked of the lane from here on.
+  if (seed !== undefined) random = seededRandom(seed);
   return {
     lane,
     get snapshot() {

@@ -105,6 +105,11 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
     ['tier', 'subset', 'datacenter', 'endpoint', 'instance', 'health', 'weight', 'breaker', 'held out'],
     tiers.flatMap(rowsOf),
   );
+  for (const [at, { subset, datacenter, keeps }] of tiers.entries()) {
+    const isPassedOn = keeps > 0 && keeps < 1 && tiers.slice(at + 1).some(isServed);
+    if (isPassedOn)
+      io.line(`   ${subset} in ${datacenter} keeps ${Math.round(100 * keeps)} %, the next tier gets the rest`);
+  }
   for (const limit of new Set(tiers.map((tier) => tier.limit))) {
     if (limit !== undefined) io.line(`   ${describeLimit(limit)}`);
   }
@@ -121,8 +126,10 @@ export function noteRefusal({ refusal }: Explanation, io: CommandIo): void {
   else io.note('nobody could serve this call; run graylane instances to see who is there');
 }
 
-function rowsOf({ subset, datacenter, endpoints, shed }: ExplainedTier, position: number): readonly string[][] {
-  const place = [String(position), subset, datacenter];
+const KINDS = { listed: '', draining: ' (weight 0)', absent: ' (vanished)' } as const;
+
+function rowsOf({ number, subset, datacenter, endpoints, shed, kind }: ExplainedTier): readonly string[][] {
+  const place = [String(number), `${subset}${KINDS[kind]}`, datacenter];
   if (endpoints.length === 0) return [[...place, '(none)', '', '', '', '', '']];
   return endpoints.map(({ endpoint, portName, instance, status, weight, breaker, heldOut }) => [
     ...place,

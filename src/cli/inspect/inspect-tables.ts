@@ -170,6 +170,8 @@ function freshnessOf({ freshness, staleForMs, isHeld, connectOnly }: DatacenterI
 
 function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
   const { subsets, status, inFlight, latencyMs, breaker, connections, failure } = endpoint;
+  // An older process says nothing of it, nor of its share.
+  const unusable = endpoint.unusableIn ?? [];
   const doubts = [
     ...(endpoint.isSuspect ? ['suspect'] : []),
     ...(endpoint.isShunned ? ['shunned'] : []),
@@ -182,7 +184,9 @@ function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
     describeEndpoint(endpoint.endpoint, endpoint.portName),
     endpoint.instance,
     endpoint.datacenter,
-    subsets.length === 0 ? '(unassigned)' : subsets.join(','),
+    subsets.length === 0
+      ? '(unassigned)'
+      : subsets.map((name) => (unusable.includes(name) ? `${name} (no calls)` : name)).join(','),
     status,
     String(endpoint.weight),
     String(inFlight),

@@ -17,6 +17,8 @@ export interface InstancesFlags extends ConsulFlags {
 interface Row {
   readonly datacenter: string;
   readonly subsets: readonly string[];
+  /** By those of the subsets whose calls it may not take: why. */
+  readonly heldOut: Readonly<Record<string, string>>;
   readonly instance: string;
   readonly endpoint: string;
   /** What its port is called, of several. */
@@ -49,7 +51,7 @@ export async function listInstances(service: string, flags: InstancesFlags, io: 
   const started = Date.now();
   const print = async (snapshot: Snapshot): Promise<void> => {
     const listing = listingOf(snapshot, firstSeen, flags.watch === true ? started : undefined);
-    io.exitCode = listing.instances.some(({ health, weight }) => health !== 'critical' && weight > 0) ? 0 : 1;
+    io.exitCode = listing.instances.some(isUsable) ? 0 : 1;
     if (flags.json !== true) await show(listing, flags.watch === true, io);
     else if (flags.watch === true) io.jsonLine(listing);
     else io.json(listing);
@@ -78,6 +80,11 @@ export async function listInstances(service: string, flags: InstancesFlags, io: 
   if (flags.watch === true) io.exitCode = 0;
 }
 
+/** Some subset may send it calls. */
+function isUsable({ subsets, heldOut }: Row): boolean {
+  return subsets.some((subset) => !Object.hasOwn(heldOut, subset));
+}
+
 export function untilInterrupted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     // Nothing of a lane keeps a process alive.
@@ -93,18 +100,18 @@ export function untilInterrupted(signal: AbortSignal): Promise<void> {
 
 function listingOf(snapshot: Snapshot, firstSeen: Map<string, number>, watchedSince: number | undefined): Listing {
   const { plan, instances } = snapshot;
-  const { groups } = membershipOf(plan, instances);
+  const membership = membershipOf(plan, instances);
   const now = Date.now();
   const states = statesOf(snapshot);
   const rows = states.flatMap(({ datacenter, instances: listed }) =>
-    dialled(listed, groups).map((instance): Row => {
+    dialled(listed, membership.groups).map((instance): Row => {
       if (!firstSeen.has(instance.key)) firstSeen.set(instance.key, now);
+      const { subsets, heldOut } = placesOf(instance, membership);
       const started = startOf(instance, watchedSince === undefined ? undefined : firstSeen.get(instance.key));
       return {
         datacenter,
-        subsets: groups
-          .filter((group) => [...group.usable, ...group.unusable].includes(instance))
-          .map(({ subset }) => subset),
+        subsets,
+        heldOut,
         instance: instance.id,
         endpoint: `${instance.address}:${instance.port}`,
         portName: instance.portName,
@@ -137,6 +144,16 @@ function dialled(listed: readonly Instance[], groups: Membership['groups']): rea
   const others = new Map<string, Instance[]>();
   for (const member of members) others.set(member.key, [...(others.get(member.key) ?? []), member]);
   return listed.flatMap((instance) => others.get(instance.key) ?? [instance]);
+}
+
+/** In which subsets it is, and which of those may not send it calls. */
+function placesOf(instance: Instance, membership: Membership): Pick<Row, 'subsets' | 'heldOut'> {
+  const own = membership.groups.filter((group) => [...group.usable, ...group.unusable].includes(instance));
+  const reasons = own.map(({ subset }) => [subset, membership.whyUnusable(subset, instance)] as const);
+  return {
+    subsets: own.map(({ subset }) => subset),
+    heldOut: Object.fromEntries(reasons.flatMap(([subset, why]) => (why === undefined ? [] : [[subset, why]]))),
+  };
 }
 
 function startOf({ meta }: Instance, seen: number | undefined): number | undefined {
@@ -173,7 +190,7 @@ async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<v
     ['datacenter', 'subset', 'instance', 'endpoint', 'zone', 'health', 'weight', 'age'],
     listing.instances.map((row) => [
       row.datacenter,
-      row.subsets.length === 0 ? '(unassigned)' : row.subsets.join(','),
+      row.subsets.length === 0 ? '(unassigned)' : row.subsets.map((name) => nameOf(name, row)).join(','),
       row.instance,
       describeEndpoint(row.endpoint, row.portName),
       describeZone(row.zone, row.region),
@@ -188,4 +205,9 @@ async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<v
     else if (instances === 0)
       io.note(`${datacenter}: no instances; run graylane doctor ${listing.service} if there should be`);
   }
+}
+
+/** An instance that only warns looks as if it served: that it does not is told. */
+function nameOf(subset: string, { heldOut, health }: Row): string {
+  return health === 'warning' && Object.hasOwn(heldOut, subset) ? `${subset} (no calls)` : subset;
 }

@@ -1,4 +1,3 @@
-import { peerPlace } from '../../internal/peer-place';
 import type { DatacenterState, FilterFailure } from '../source';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { FilterQuery } from './filter-query';
@@ -15,14 +14,9 @@ export interface DatacenterSlot {
   close(): void;
 }
 
-/** Where its instances are: in a datacenter, undefined for the agent's own, or with a peer of it. */
-interface SlotPlace {
-  readonly datacenter: string | undefined;
-  readonly local: boolean;
-  readonly peer: string | undefined;
-}
-
 export interface SlotLoops {
+  /** What the place is called, given what the agent's own datacenter is. */
+  place(agent: string | undefined): string;
   health(): Lease<HealthQuery>;
   filter(expression: string): Lease<FilterQuery>;
 }
@@ -33,12 +27,11 @@ interface HeldFilter {
 }
 
 export function createDatacenterSlot(
-  place: SlotPlace,
+  local: boolean,
   agent: AgentDatacenter,
   loops: SlotLoops,
   onChange: (urgent: boolean) => void,
 ): DatacenterSlot {
-  const { datacenter, local, peer } = place;
   const health = loops.health();
   const unsubscribe = health.value.subscribe((urgent) => {
     if (held.size > 0) rebuildFilters();
@@ -97,7 +90,7 @@ export function createDatacenterSlot(
     },
     state() {
       const { view } = health.value;
-      const name = peer === undefined ? (datacenter ?? agent.name ?? 'local') : peerPlace(peer);
+      const name = loops.place(agent.name);
       const { state } = built ?? {};
       const isSame = state?.filters === filters && state.filterFailures === filterFailures;
       if (state !== undefined && built?.view === view && isSame && state.datacenter === name) return state;

@@ -45,11 +45,8 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         },
       }),
       accept: (answer): Verdict => {
-        const found = parseKeys(
-          answer.body.toString('utf8'),
-          datacenter ?? deps.agent.name ?? 'local',
-          answerRules(target),
-        );
+        const place = placeOf(target, deps.agent.name);
+        const found = parseKeys(answer.body.toString('utf8'), place, answerRules(target));
         if (typeof found === 'string') return { kind: 'garbage', reason: found };
         if (found.size === 0 && answer.filteredByAcl) {
           return { kind: 'refused', reason: 'empty for want of permission (ACL)' };

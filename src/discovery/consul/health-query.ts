@@ -117,7 +117,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   let asked: string | undefined;
 
   const accept = (answer: Answer): Verdict | Promise<Verdict> => {
-    const parsed = reader.read(answer.body, asked ?? datacenter ?? agent.name ?? 'local', view.instances);
+    const place = placeOf({ ...target, datacenter: asked ?? datacenter }, agent.name);
+    const parsed = reader.read(answer.body, place, view.instances);
     if (!(parsed instanceof Promise)) return consider(answer, parsed);
     return parsed.then((later) => (abort.signal.aborted ? { kind: 'unchanged' } : consider(answer, later)));
   };

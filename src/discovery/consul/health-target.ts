@@ -27,10 +27,10 @@ export function answerRules({ port, scope }: HealthTarget): AnswerRules {
   return { port, peer: scope?.['peer'] };
 }
 
-/** The place that it asks about, as logs call it. */
-export function placeOf({ datacenter, scope }: HealthTarget): string {
+/** Where the instances of a target are, as states, lists and logs name the place. */
+export function placeOf({ datacenter, scope }: Pick<HealthTarget, 'datacenter' | 'scope'>, agent?: string): string {
   const peer = scope?.['peer'];
-  return peer === undefined ? (datacenter ?? 'local') : peerPlace(peer);
+  return peer === undefined ? (datacenter ?? agent ?? 'local') : peerPlace(peer);
 }
 
 /** What every loop of a source works with. */

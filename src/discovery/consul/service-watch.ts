@@ -91,8 +91,8 @@ export function createServiceWatch(
     }
     names.forEach((name, at) => {
       if (slots.has(name)) return;
-      const place = { datacenter: name, local: at === 0 && peer === undefined, peer };
-      const slot = createDatacenterSlot(place, agent, loopsOf(name, at === 0), onChange);
+      const isLocal = at === 0 && peer === undefined;
+      const slot = createDatacenterSlot(isLocal, agent, loopsOf(name, at === 0), onChange);
       slot.setFilters(wanted());
       slots.set(name, slot);
     });

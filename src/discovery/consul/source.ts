@@ -10,7 +10,7 @@ import { type DatacenterList, fixedDatacenters, watchAllDatacenters } from './da
 import type { SlotLoops } from './datacenter-slot';
 import { type FilterQuery, startFilterQuery } from './filter-query';
 import { type HealthQuery, startHealthQuery } from './health-query';
-import type { ConsulDeps } from './health-target';
+import { type ConsulDeps, placeOf } from './health-target';
 import { Outages } from './outages';
 import { createServiceWatch, type ServiceWatch } from './service-watch';
 import { createShared } from './shared';
@@ -75,6 +75,7 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
       };
       const key = [service, datacenter, tags, scope ?? {}, port ?? ''];
       return {
+        place: (own) => placeOf(target, own),
         health: () => healths.acquire(JSON.stringify(key), () => startHealthQuery(target, deps)),
         filter: (expression) =>
           filters.acquire(JSON.stringify([...key, expression]), () => startFilterQuery(target, expression, deps)),
