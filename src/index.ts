@@ -67,6 +67,7 @@ export type { InstanceOptions } from './server/instance-options';
 export { registerInstance } from './server/register-instance';
 export type { Registration, RegistrationState, StopReport } from './server/registration';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';
+export type { TierKind } from './snapshot/tiers';
 export type { AdminHandler } from './telemetry/admin-handler';
 export type { TelemetryOptions } from './telemetry/lane-telemetry';
 export type { CallLogFields } from './telemetry/log-fields';
