@@ -37,6 +37,8 @@ export interface Membership {
   listed(datacenter: string): readonly Instance[];
   /** Nobody is listed anywhere, and this name of another service is near. */
   readonly similar: string | undefined;
+  /** Nobody is listed anywhere who can be dialled, and this is why one of them cannot. */
+  readonly fault: string | undefined;
   /** In no subset: gets no calls while the policy is in force. */
   readonly unassigned: readonly Instance[];
   /** In more than one subset. */
@@ -111,6 +113,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     }
   }
   unassigned.push(...passedOver(plan, instances));
+  const isEmpty = places.every((place) => place.instances.length === 0);
   return {
     datacenters: [...new Set(places.map((place) => place.datacenter))],
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
@@ -129,9 +132,8 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       return isAtPort(instance, rule.port) && memberOf(rule, instance, NO_FILTERS) !== undefined;
     },
     listed: (datacenter) => places.flatMap((place) => (place.datacenter === datacenter ? place.instances : [])),
-    similar: places.every((place) => place.instances.length === 0)
-      ? places.find((place) => place.similar !== undefined)?.similar
-      : undefined,
+    similar: isEmpty ? places.find((place) => place.similar !== undefined)?.similar : undefined,
+    fault: isEmpty ? places.find((place) => place.faults?.[0] !== undefined)?.faults?.[0] : undefined,
     filterFailure: (subset, datacenter) => failures.get(groupKey(subset, datacenter)),
     connectOnly: places.filter((place) => place.connectOnly).map((place) => place.datacenter),
     unassigned,
@@ -170,6 +172,7 @@ interface Place {
   readonly filterFailures?: ReadonlyMap<string, FilterFailure>;
   readonly connectOnly: boolean;
   readonly similar?: string;
+  readonly faults?: readonly string[];
   readonly rules: readonly Rule[];
 }
 

@@ -1,4 +1,5 @@
 import type { Instance } from '../../discovery/source';
+import { shortenMiddle } from '../../internal/shorten';
 import { nearest } from '../../internal/spelling';
 import type { SubsetPlan } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
@@ -6,6 +7,7 @@ import type { Membership } from '../../snapshot/membership';
 /** Tags and values that are named at most, and characters of each. */
 const MOST = 5;
 const MOST_LENGTH = 40;
+const MOST_FAULT_LENGTH = 200;
 
 /** One text for each subset and place of a membership, since each call that is refused asks for it. */
 const told = new WeakMap<Membership, Map<string, string>>();
@@ -42,7 +44,8 @@ function describe(
 ): string {
   const listed = datacenters.flatMap((datacenter) => membership.listed(datacenter));
   if (listed.length === 0 || subset === undefined) {
-    const { similar } = membership;
+    const { similar, fault } = membership;
+    if (fault !== undefined) return `0 instances in ${where} that can be called (${plain(fault)})`;
     return `0 instances in ${where}${similar === undefined ? '' : ` (no such service is registered; did you mean ${short(similar)}?)`}`;
   }
   const meant = meantBy(subset, listed);
@@ -80,6 +83,10 @@ function meantBy({ tags, meta, port }: SubsetPlan, listed: readonly Instance[]):
 
 /** Names come out of a registry that anybody may write to. */
 function short(text: string): string {
-  const plain = text.replace(/[\p{Cc}\p{Cf}]+/gu, ' ');
-  return plain.length > MOST_LENGTH ? `${plain.slice(0, MOST_LENGTH)}...` : plain;
+  const shown = plain(text);
+  return shown.length > MOST_LENGTH ? `${shown.slice(0, MOST_LENGTH)}...` : shown;
+}
+
+function plain(text: string): string {
+  return shortenMiddle(text.replace(/[\p{Cc}\p{Cf}]+/gu, ' '), MOST_FAULT_LENGTH);
 }

@@ -58,8 +58,10 @@ export function joinEntries(
   const count = parsed.length;
   const { instances: kept, duplicates: doubles } = distinctOf(parsed);
   const malformed = entries.length - count;
-  if (malformed * 2 > entries.length) {
-    return { kind: 'refused', reason: refusalOf(malformed, entries.length, faults) };
+  // What is well formed, and cannot be dialled, is the truth: nobody waits for another answer.
+  if ((malformed - faults.length) * 2 > entries.length) {
+    const first = faults[0] === undefined ? '' : ` (${faults[0]})`;
+    return { kind: 'refused', reason: `${malformed} of ${entries.length} instances are malformed${first}` };
   }
   const rejected = entries.length - kept.length;
   const duplicates = count - kept.length;
@@ -74,13 +76,6 @@ export function joinEntries(
   const told = faults.slice(0, MOST_FAULTS);
   const instancesNow = same ? before : instances;
   return { kind: 'health', instances: instancesNow, rejected, duplicates, doubles, faults: told, same };
-}
-
-function refusalOf(count: number, all: number, faults: readonly string[]): string {
-  const [first] = faults;
-  // Where all are well formed, what is wrong with them is more than a form.
-  const what = faults.length === count ? 'cannot be used' : 'are malformed';
-  return `${count} of ${all} instances ${what}${first === undefined ? '' : ` (${first})`}`;
 }
 
 /** The keys of the instances in a filtered health answer. */

@@ -75,9 +75,14 @@ describe('a whole answer', () => {
 
   it('is refused when more than half is malformed; exactly half is not', () => {
     expect(healthy([good('a', 1), good('c', 0)]).rejected).toBe(1);
-    expect(parse([good('a', 1), good('c', 0), null])).toEqual({
+    expect(parse([good('c', 0), null, null])).toEqual({
       kind: 'refused',
-      reason: '2 of 3 instances are malformed (c: has no port to dial)',
+      reason: '3 of 3 instances are malformed (c: has no port to dial)',
+    });
+    // That one is well formed, and cannot be called.
+    expect(healthy([good('a', 1), good('c', 0), null])).toMatchObject({
+      rejected: 2,
+      faults: ['c: has no port to dial'],
     });
   });
 
