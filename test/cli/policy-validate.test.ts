@@ -64,7 +64,7 @@ describe('graylane policy validate', () => {
     const here = await world.run(['policy', 'validate', file, '--consul']);
     expect([here.code, here.stdout]).toEqual([
       0,
-      `warning ${file}:5:3 subsets.canary: in local, canary: none of its 1 instance is usable (critical, or of weight 0) (expected: at least one)\nok ${file}\n`,
+      `warning ${file}:5:3 subsets.canary: in local, canary: none of its 1 instance is usable (critical in Consul) (expected: at least one)\nok ${file}\n`,
     ]);
     const everywhere = await world.run(['policy', 'validate', file, '--consul', dc1.address, '--dc', 'all']);
     const lost = 'for clients that look in dc2 alone, calls of the default would fail: stable: none of 1 instance';
