@@ -212,7 +212,7 @@ const LINES: Readonly<Record<string, (n: number) => Line>> = {
   'inspect, of nobody': () => ({ args: ['inspect', '--url', 'http://127.0.0.1:1'], code: 2 }),
   fleet: () => ({ args: ['fleet', 'payments', '--url', url, '--url', 'http://127.0.0.1:1'], code: 1, empty: FLEET }),
   top: () => ({ args: ['top', 'payments', '--url', url], interruptAt: /q quits/, isLive: true }),
-  doctor: () => ({ args: ['doctor', 'payments', 'rolling', 'nothing'] }),
+  doctor: () => ({ args: ['doctor', 'payments', 'rolling', 'nothing'], code: 1 }),
   'no such command': () => ({ args: ['polcy'], code: 2 }),
   'no such option': () => ({ args: ['policy', 'apply', 'x', '--mesage', 'x'], code: 2 }),
   'no such Consul': () => ({ args: ['policy', 'list', '--consul', '127.0.0.1:1'], code: 2 }),
