@@ -188,7 +188,7 @@ describe.concurrent('a rollout under load', { timeout: RUN_LIMIT_MS + 20_000 }, 
     const served = await serve(service, { callsPerSecond: 10 });
     const document = unattended(service);
     await start({ ...document, analysis: { ...document.analysis, inconclusiveLimit: 5 } });
-    const controller = startLive(['rollout', 'run', '--once', service], {
+    const controller = startLive(['rollout', 'run', '--once', service, '--config', controllerFile()], {
       CONSUL_HTTP_ADDR: world.consul.dc('dc1').address,
     });
     try {
