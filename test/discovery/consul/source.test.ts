@@ -60,6 +60,7 @@ describe('instances from Consul', () => {
         meta: { version: 'v2', zone: 'z1' },
         status: 'passing',
         weight: 30,
+        registered: expect.any(Number),
       },
     ]);
   });
