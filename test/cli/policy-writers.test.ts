@@ -11,8 +11,8 @@ interface Log {
   readonly problems: readonly { readonly problem: string }[];
 }
 
-const WRITERS = 20;
-const APPLIES = 60;
+const WRITERS = 12;
+const APPLIES = 30;
 const world = commandWorld();
 
 async function log(service: string): Promise<Log> {
@@ -22,7 +22,7 @@ async function log(service: string): Promise<Log> {
 }
 
 describe('many writers of one policy', { timeout: 240_000 }, () => {
-  it('20 at once: each is written once it has won, losers are told who won, and the history is one line', async () => {
+  it('many at once: each is written once it has won, losers are told who won, and the history is one line', async () => {
     await world.run(['policy', 'apply', world.file('w.json', policyOf('raced', 1)), '-m', 'begin']);
     let lost = 0;
     const write = async (writer: number): Promise<void> => {
@@ -51,13 +51,13 @@ describe('many writers of one policy', { timeout: 240_000 }, () => {
     const winner = Number(/\d+/.exec(entries[0]?.message ?? '')?.[0]);
     expect(JSON.parse((await world.kv('graylane/policies/raced')) ?? '')).toEqual(policyOf('raced', winner + 2));
     printFact(
-      '20 writers of one policy at once',
+      `${WRITERS} writers of one policy at once`,
       `${entries.length - 1} written, ${lost} lost a race and applied again`,
     );
     expect(lost).toBeGreaterThan(0);
   });
 
-  it('kill -9 in the middle of 60 applies leaves policy and history whole', async () => {
+  it('kill -9 in the middle of applies leaves policy and history whole', async () => {
     await world.run(['policy', 'apply', world.file('k.json', policyOf('killed', 1)), '-m', 'begin']);
     let killed = 0;
     const applyAndKill = async (index: number, spy: WriteSpy): Promise<void> => {
@@ -86,9 +86,9 @@ describe('many writers of one policy', { timeout: 240_000 }, () => {
     // A policy without its entry would have been found by the next apply, and an entry without its policy, too.
     expect(entries.filter(({ kind }) => kind !== 'apply')).toEqual([]);
     const newest = entries[0]?.number ?? 0;
-    printFact('kill -9 in 60 applies', `${killed} killed, ${newest - 1} written, 0 torn`);
-    expect(killed).toBeGreaterThan(20);
-    expect(newest - 1).toBeGreaterThan(20);
+    printFact(`kill -9 in ${APPLIES} applies`, `${killed} killed, ${newest - 1} written, 0 torn`);
+    expect(killed).toBeGreaterThan(APPLIES / 3);
+    expect(newest - 1).toBeGreaterThan(APPLIES / 3);
     const shown = await world.run(['policy', 'show', String(newest), 'killed']);
     expect(shown.stdout).toBe(await world.kv('graylane/policies/killed'));
     const back = await world.run(['policy', 'rollback', String(entries.at(-1)?.number), 'killed']);
