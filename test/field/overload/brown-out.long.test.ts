@@ -1,0 +1,3 @@
+import { BY_EXHAUSTED, BY_PUSHBACK, describeBrownOut } from './brown-out';
+
+describeBrownOut([BY_EXHAUSTED, BY_PUSHBACK]);
