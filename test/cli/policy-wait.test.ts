@@ -87,7 +87,7 @@ describe('graylane policy apply --wait', () => {
     second.freeze();
     const applied = world.runJson<Waited>([...change(), '--wait', '20s', '--prometheus', prometheus.url]);
     // Written, and not followed: the command goes on.
-    await expect.poll(async () => (await world.kv(KEY)) ?? '').toContain(`"weight": ${percent}`);
+    await expect.poll(async () => (await world.kv(KEY)) ?? '', { timeout: 15_000 }).toContain(`"weight": ${percent}`);
     await pause(1_200);
     second.thaw();
     const { code, json } = await applied;
