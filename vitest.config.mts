@@ -21,6 +21,8 @@ export default defineConfig({
   test: {
     testTimeout: 90_000,
     hookTimeout: 120_000,
+    // Of conditions that tests wait for. A second, the default, is nothing on a machine that does other things.
+    expect: { poll: { timeout: 10_000 } },
     // Two cores: more workers only make the timing-sensitive suites fight each other.
     maxWorkers: 2,
     passWithNoTests: false,

@@ -126,12 +126,21 @@ it('what waits says for how long', async () => {
 });
 
 it('malformed instances are told as malformed', async () => {
-  await consul.dc('dc1').register({ name: 'garbled', address: '127.0.0.1', port: 0 });
+  await consul.dc('dc1').register({ name: 'garbled', address: '127.0.0.1', port: 7001, tags: ['a\nb'] });
   const { graylane, lines } = open({ datacenters: ['dc1'] });
   expect(await detailsOf(clientOf(graylane, 'garbled'), {}, 800)).toContain('1 of 1 instances are malformed');
   expect(lines.map(({ message }) => message)).toContain(
     'Consul lists malformed instances; what is known stays in force',
   );
+});
+
+it('an instance without a port is told as one, at once', async () => {
+  await consul.dc('dc1').register({ name: 'portless', address: '127.0.0.1', port: 0 });
+  const { graylane, lines } = open({ datacenters: ['dc1'] });
+  const details = await detailsOf(clientOf(graylane, 'portless'), {}, 20_000);
+  expect(details).toContain('0 instances in dc1 that can be called (portless: has no port to dial)');
+  const left = lines.find(({ message }) => message === 'malformed instances are left out');
+  expect(left?.fields).toMatchObject({ faults: 'portless: has no port to dial' });
 });
 
 it('a second entry for an address is told once, and is not called malformed', async () => {
