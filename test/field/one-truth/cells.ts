@@ -292,7 +292,9 @@ function compareInspection(
 ): void {
   const found = lane.inspect().services.find((each) => each.service === service);
   if (found?.policy.revision !== revision) told(`inspect has revision ${found?.policy.revision}, explain ${revision}`);
-  for (const { subset, datacenter, endpoints } of tiers) {
+  for (const { kind, subset, datacenter, endpoints } of tiers) {
+    // Of those that take calls where nobody else can it says just that.
+    if (kind !== 'listed') continue;
     const { force } = routing.decision;
     if (force?.instance !== undefined || force?.endpoint !== undefined) continue;
     const names = (all: readonly { endpoint: string }[]): string =>

@@ -52,7 +52,9 @@ export async function compareCommands(
     if (command.routing.decision.subset !== explanation.routing.decision.subset)
       told('graylane explain decides otherwise');
   }
-  for (const { subset, datacenter, endpoints } of command.tiers) {
+  for (const { kind, subset, datacenter, endpoints } of command.tiers) {
+    // Of those that take calls where nobody else can the list says just that.
+    if (kind !== 'listed') continue;
     const there = listing.instances.filter((row) => row.datacenter === datacenter && row.subsets.includes(subset));
     const taking = there.filter(({ heldOut }) => heldOut[subset] === undefined);
     const explained = endpoints.filter(
