@@ -24,18 +24,16 @@ it('the leader of three servers is lost: no call with it, and news go on under t
   await pause(500);
   const killedAtMs = performance.now();
   await leader.kill();
-  await expect.poll(() => running.datacenter()?.freshness, { timeout: 5_000, interval: 5 }).toBe('stale');
-  await expect.poll(() => running.datacenter()?.freshness, { timeout: 31_000, interval: 5 }).toBe('fresh');
-  const freshMs = performance.now() - killedAtMs;
   expect(await quorum.leader()).not.toBe(leader);
   const electedMs = performance.now() - killedAtMs;
   await register(others[0], servers.instances.slice(2));
-  await expect.poll(() => running.instances(), { timeout: 10_000 }).toHaveLength(3);
+  await expect.poll(() => running.instances(), { timeout: 31_000, interval: 5 }).toHaveLength(3);
+  const heardMs = performance.now() - killedAtMs;
   await running.load.stop();
   printFact(
     'leader of three servers killed, the one that was asked',
-    `${running.losses()}; fresh again from another server after ${freshMs.toFixed(0)} ms, next leader after ${electedMs.toFixed(0)} ms`,
+    `${running.losses()}; next leader after ${electedMs.toFixed(0)} ms, news by another server after ${heardMs.toFixed(0)} ms`,
   );
   expect(running.load.lost).toEqual([]);
-  expect(running.datacenter()).toMatchObject({ isHeld: false, absent: 0 });
+  expect(running.datacenter()).toMatchObject({ freshness: 'fresh', isHeld: false, absent: 0 });
 });
