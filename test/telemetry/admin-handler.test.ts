@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import fastify from 'fastify';
-import { beforeEach, expect, it } from 'vitest';
+import { beforeEach, expect, it, vi } from 'vitest';
 import { type AdminHandler, createGraylane, type Graylane } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
 import { CHARGE, charge, paymentsClient, startPaymentsServer } from '../support/payments';
@@ -51,10 +51,11 @@ async function get(path: string): Promise<{ status: number; body: unknown; text:
 it('serves inspection, explanation, decisions and policy as JSON', async () => {
   const inspection = await get('/inspect');
   expect(inspection.body).toMatchObject({ lane: lane.name, services: [{ service: 'payments' }] });
+  const explain = () => lane.explain('static:///payments', { method: CHARGE, labels: { 'x-gray': 'canary' } });
+  // That target is another one than the client's.
+  await vi.waitFor(explain);
   const explained = await get(`/debug/explain?service=payments&method=${CHARGE}&label.x-gray=canary`);
-  expect(explained.body).toEqual(
-    JSON.parse(JSON.stringify(lane.explain('static:///payments', { method: CHARGE, labels: { 'x-gray': 'canary' } }))),
-  );
+  expect(explained.body).toEqual(JSON.parse(JSON.stringify(explain())));
   expect((await get('/decisions')).body).toEqual([
     expect.objectContaining({ method: CHARGE, route: 'default', subset: 'stable', by: 'default', sticky: false }),
   ]);
