@@ -106,7 +106,7 @@ describe('answers that are none', () => {
     ['a redirect', () => ({ status: 301, headers: { location: 'http://127.0.0.1:9/' }, body: '' }), /HTTP 301/],
     [
       'mostly malformed',
-      () => ({ index: '3', body: [healthEntry('a', 0), healthEntry('b', 0), healthEntry('c', 3)] }),
+      () => ({ index: '3', body: [{ ...healthEntry('a', 1), Checks: null }, {}, healthEntry('c', 3)] }),
       /2 of 3/,
     ],
     [
