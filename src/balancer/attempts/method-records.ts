@@ -52,8 +52,9 @@ export class MethodRecords {
   }
 
   /**
-   * An attempt that began at `startedAtMs` ended with nothing received. It is silence, unless other calls have been answered
-   * since and the method is known to end like this at several endpoints, or has hardly been answered.
+   * An attempt that began at `startedAtMs` ended with nothing received. It says nothing where other calls have been answered
+   * since and the method is known to end like this at several endpoints, or has hardly been answered. Where the endpoint itself
+   * has answered since, it is a failure, and no silence: two long polls that end together are no endpoint that hangs.
    */
   silent(method: string, endpoint: Endpoint, startedAtMs: number): Outcome {
     const record = this.#of(method);
@@ -64,7 +65,8 @@ export class MethodRecords {
     if (record.silentAt !== endpoint) record.silentElsewhere = record.silentAt;
     record.silentAt = endpoint;
     if (record.answers + record.silences > ENDS) halve(record);
-    return isUsual && this.#answeredAtMs >= startedAtMs ? 'neutral' : 'silent';
+    if (isUsual && this.#answeredAtMs >= startedAtMs) return 'neutral';
+    return isHeard ? 'failure' : 'silent';
   }
 
   /**

@@ -26,7 +26,9 @@ describe('silence of a method', () => {
     methods.answered(GET, b, 20);
     expect(methods.silent(POLL, a, 10)).toBe('neutral');
     methods.answered(POLL, a, 21);
-    expect(methods.silent(POLL, a, 10)).toBe('silent');
+    // By now it is known to be answered, and the endpoint has answered since: a failure, and no silence of the endpoint.
+    expect(methods.silent(POLL, a, 10)).toBe('failure');
+    expect(methods.silent(POLL, a, 22)).toBe('silent');
   });
 
   it('is the method, where it is silent at several endpoints: in a tenth of its calls, or in half of them', () => {
@@ -42,11 +44,11 @@ describe('silence of a method', () => {
     expect(methods.silent(POLL, a, 55)).toBe('neutral');
   });
 
-  it('is the endpoint, where the method is silent at no other one, however often', () => {
+  it('is a failure of the endpoint that answers others, where the method is silent at no other one, however often', () => {
     const { methods, a, b } = records();
     for (let time = 0; time < 18; time += 1) methods.answered(GET, b, time);
     methods.answered('/x.S/Other', a, 50);
-    for (let time = 0; time < 30; time += 1) expect(methods.silent(GET, a, 40)).toBe('silent');
+    for (let time = 0; time < 30; time += 1) expect(methods.silent(GET, a, 40)).toBe('failure');
   });
 });
 
