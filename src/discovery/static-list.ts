@@ -57,6 +57,7 @@ export function parseStaticList(
 
 /** More help nobody. */
 const PROBLEMS_TOLD = 50;
+
 const EMPTY: StaticList = { instances: [], listed: [], areNamed: false };
 
 /** Finds the instances of the list before, at little cost as long as the order is much the same. */

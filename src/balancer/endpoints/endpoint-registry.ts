@@ -4,13 +4,14 @@ import type { BreakerRegistry } from '../../breaker/registry';
 import type { StallDetector } from '../../breaker/stall';
 import type { Instance } from '../../discovery/source';
 import type { Clock, Timer } from '../../internal/clock';
+import { HEALTH_RANK } from '../../internal/health-rank';
 import type { BreakerPlan } from '../../policy/plan';
 import { MethodRecords } from '../attempts/method-records';
 import { nextSlowStartStepMs, slowStartShare } from '../pickers/slow-start';
 import { type CheckableConnection, HealthChecks } from '../probes/health-checks';
 import { ProbeTraffic } from '../probes/probe-traffic';
 import type { SessionView } from './connection-deps';
-import type { Endpoint } from './endpoint';
+import { type Endpoint, servingWeight } from './endpoint';
 import type { EndpointLoad } from './load';
 import { Share } from './share';
 
@@ -242,8 +243,7 @@ export class EndpointRegistry {
       const ageMs = readySinceMs === undefined ? 0 : now - readySinceMs;
       const { share, capacity } = endpoint.load;
       const part = slowStartShare(ageMs, this.#slowStartMs) * share.factor * capacity.factor;
-      // Where all have weight 0 they serve as equals.
-      const weight = (endpoint.instance.weight || 1) * part;
+      const weight = servingWeight(endpoint.instance) * part;
       if (weight !== endpoint.weight) {
         endpoint.weight = weight;
         isChanged = true;
@@ -300,7 +300,7 @@ export class EndpointRegistry {
       port: instance.port,
       datacenter: instance.datacenter,
       instance,
-      weight: instance.weight || 1,
+      weight: servingWeight(instance),
       load: this.#deps.createLoad(),
       shares: new FailureShares(),
       breaker: undefined,
@@ -342,10 +342,8 @@ export class EndpointRegistry {
   }
 }
 
-const RANK = { passing: 0, warning: 1, critical: 2 } as const;
-
 function isBetter(one: Instance, other: Instance): boolean {
-  return RANK[one.status] <= RANK[other.status] && one.weight > 0;
+  return HEALTH_RANK[one.status] <= HEALTH_RANK[other.status] && one.weight > 0;
 }
 
 /** `datacenter/host:port`: what makes two instances the same endpoint. */

@@ -27,6 +27,11 @@ export interface Endpoint {
   answeredAtMs: number;
 }
 
+/** What the weight of an instance comes to where it serves: where all have weight 0 they serve as equals. > 0. */
+export function servingWeight({ weight }: Pick<Instance, 'weight'>): number {
+  return weight || 1;
+}
+
 /** An endpoint as one channel reaches it. Only READY ones are ever handed to a pool picker. */
 export interface Connection {
   readonly endpoint: Endpoint;

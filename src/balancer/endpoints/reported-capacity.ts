@@ -1,3 +1,4 @@
+import { servingWeight } from './endpoint';
 import type { LoadReport } from './load-report';
 
 /** Reports come with every answer; one in this time is read. */
@@ -82,12 +83,12 @@ export function balanceCapacities(endpoints: readonly Weighed[], nowMs: number):
     if (each === 0) continue;
     known += 1;
     perSecond += each;
-    weights += instance.weight || 1;
+    weights += servingWeight(instance);
   }
   let isChanged = false;
   for (const { instance, load } of endpoints) {
     const each = known < 2 ? 0 : load.capacity.perSecond(nowMs);
-    if (load.capacity.adjust(each === 0 ? 1 : (each * weights) / (perSecond * (instance.weight || 1))))
+    if (load.capacity.adjust(each === 0 ? 1 : (each * weights) / (perSecond * servingWeight(instance))))
       isChanged = true;
   }
   return isChanged;

@@ -1,3 +1,4 @@
+import { HEALTH_RANK } from '../../internal/health-rank';
 import type { DuplicateInstance, Instance } from '../source';
 
 /** More are not named, however many an answer holds. */
@@ -47,12 +48,10 @@ function endpointOf({ address, port }: Instance): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-const RANK = { passing: 0, warning: 1, critical: 2 } as const;
-
 function byAge(a: Instance, b: Instance): number {
   return (
     (b.registered ?? 0) - (a.registered ?? 0) ||
-    RANK[a.status] - RANK[b.status] ||
+    HEALTH_RANK[a.status] - HEALTH_RANK[b.status] ||
     compare(a.key, b.key) ||
     compare(a.address, b.address) ||
     a.port - b.port
