@@ -1,6 +1,6 @@
 import { type experimental, Metadata } from '@grpc/grpc-js';
-import { systemClock } from '../src/internal/clock';
-import { systemRandom } from '../src/internal/random';
+import { systemClock } from '../src/base/clock';
+import { systemRandom } from '../src/base/random';
 import { compilePolicy } from '../src/policy/compile';
 import type { Plan } from '../src/policy/plan';
 import type { RoutingOutcome } from '../src/routing/call';

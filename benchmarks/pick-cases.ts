@@ -7,10 +7,10 @@ import type { PickContext, PoolPicker } from '../src/balancer/pickers/pool-picke
 import { Pool } from '../src/balancer/tiers/pool';
 import { Spill } from '../src/balancer/tiers/spill';
 import { ZonePreference } from '../src/balancer/zones/zone-preference';
+import { systemClock } from '../src/base/clock';
+import { systemRandom } from '../src/base/random';
 import { FailureShares } from '../src/breaker/outlier/failure-shares';
 import { createBreakerRegistry } from '../src/breaker/registry';
-import { systemClock } from '../src/internal/clock';
-import { systemRandom } from '../src/internal/random';
 import { DEFAULT_BALANCING, resolveBreaker } from '../src/policy/defaults';
 import type { Algorithm } from '../src/policy/document';
 import { grpcPicker } from './grpc-pickers';

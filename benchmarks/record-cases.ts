@@ -1,14 +1,14 @@
 import type { Connection } from '../src/balancer/endpoints/endpoint';
 import { createAttemptLink } from '../src/balancer/endpoints/load';
 import type { PickContext, PoolPicker } from '../src/balancer/pickers/pool-picker';
+import { systemClock } from '../src/base/clock';
+import { systemRandom } from '../src/base/random';
 import type { Breaker } from '../src/breaker/breaker';
 import type { Outcome } from '../src/breaker/outcome';
 import { FailureShares } from '../src/breaker/outlier/failure-shares';
 import { peerOutcomeOf } from '../src/breaker/outlier/peer-outcome';
 import { MethodShares } from '../src/breaker/outlier/usual-shares';
 import { createBreakerRegistry } from '../src/breaker/registry';
-import { systemClock } from '../src/internal/clock';
-import { systemRandom } from '../src/internal/random';
 import { compilePolicy } from '../src/policy/compile';
 import type { SubsetPlan } from '../src/policy/plan';
 import type { BenchmarkCase } from './harness';

@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import * as bundledGrpc from '@grpc/grpc-js';
+import { systemClock } from './base/clock';
+import { GraylaneError } from './base/errors';
+import { consoleLogger, safeLogger, toLogger } from './base/logger';
+import { systemRandom } from './base/random';
 import { type CallScope, CallScopes } from './channel/call-scope';
 import type { GraylaneChannel } from './channel/channel';
 import { ChannelSet } from './channel/channel-set';
 import { checkKeys, checkOptions } from './channel/check-arguments';
 import { checkLabels } from './channel/label-rules';
 import type { StaticInstance } from './discovery/static-instance';
-import { GraylaneError } from './errors';
 import { LaneFigures } from './figures/lane-figures';
-import { systemClock } from './internal/clock';
 import type {
   ChannelCredentials,
   ChannelOptions,
@@ -18,8 +20,6 @@ import type {
   Metadata,
   ServerInterceptor,
 } from './internal/grpc';
-import { consoleLogger, safeLogger, toLogger } from './internal/logger';
-import { systemRandom } from './internal/random';
 import type { Graylane, LaneInspection, TargetOptions } from './lane';
 import { LaneServices, type ServiceHooks } from './lane-services';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';

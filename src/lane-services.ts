@@ -1,4 +1,4 @@
-import type { Logger } from './internal/logger';
+import type { Logger } from './base/logger';
 import type { ParsedOptions, Seams } from './options';
 import { readService } from './resolver/read-service';
 import { Service, type ServiceOptions } from './resolver/service';

@@ -4,8 +4,8 @@ import { type AttemptLink, createAttemptLink } from '../../src/balancer/endpoint
 import { balanceShares, Share } from '../../src/balancer/endpoints/share';
 import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
+import { type Random, seededRandom } from '../../src/base/random';
 import { createRetryBudget, type RetryBudget } from '../../src/breaker/retry-budget';
-import { type Random, seededRandom } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';
 import { EventHeap } from './event-heap';
 import { connectionTo } from './simulation';

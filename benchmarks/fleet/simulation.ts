@@ -3,8 +3,8 @@ import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../s
 import { chooseSubset } from '../../src/balancer/endpoints/subsetting';
 import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
+import { type Random, seededRandom } from '../../src/base/random';
 import { FailureShares } from '../../src/breaker/outlier/failure-shares';
-import { type Random, seededRandom } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';
 import { EventHeap } from './event-heap';
 

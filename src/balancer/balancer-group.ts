@@ -1,4 +1,4 @@
-import type { Timer } from '../internal/clock';
+import type { Timer } from '../base/clock';
 import {
   type ChannelControlHelper,
   type ChannelOptions,

@@ -1,8 +1,8 @@
+import type { Clock } from '../base/clock';
+import type { Random } from '../base/random';
 import type { BreakerRegistry } from '../breaker/registry';
 import type { StallDetector } from '../breaker/stall';
-import type { Clock } from '../internal/clock';
 import type { Metadata, SubchannelCall, SubchannelCallListener } from '../internal/grpc';
-import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';

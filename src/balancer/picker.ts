@@ -1,5 +1,5 @@
+import type { Random } from '../base/random';
 import { type Metadata, type PickArgs, type Picker, type PickResult, pickKind } from '../internal/grpc';
-import type { Random } from '../internal/random';
 import type { Decision } from '../policy/plan';
 import type { Snapshot } from '../snapshot/snapshot';
 import type { AttemptPool } from './attempts/attempt';

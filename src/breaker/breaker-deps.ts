@@ -1,5 +1,5 @@
-import type { Clock } from '../internal/clock';
-import type { Random } from '../internal/random';
+import type { Clock } from '../base/clock';
+import type { Random } from '../base/random';
 import type { Breaker } from './breaker';
 import type { BreakerEvent, BreakerLevel, BreakerState } from './view';
 

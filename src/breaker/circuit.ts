@@ -1,4 +1,4 @@
-import { captureRejections } from '../internal/listener';
+import { captureRejections } from '../base/listener';
 import type { SubsetBreakerPlan } from '../policy/plan';
 import { OpossumBreaker } from './opossum';
 

@@ -1,5 +1,5 @@
+import { statusNameOf } from '../base/status-names';
 import type { StatusName } from '../policy/document';
-import { statusNameOf } from '../policy/status-names';
 
 /**
  * What an attempt says of the endpoint that had it. `silent`: a failure that brought nothing back at all. `less`: its caller got

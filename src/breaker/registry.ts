@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../internal/clock';
-import type { Random } from '../internal/random';
+import type { Clock, Timer } from '../base/clock';
+import type { Random } from '../base/random';
 import type { BreakerPlan, SubsetPlan } from '../policy/plan';
 import { Breaker } from './breaker';
 import type { BreakerDeps } from './breaker-deps';

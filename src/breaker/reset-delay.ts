@@ -1,4 +1,4 @@
-import type { Random } from '../internal/random';
+import type { Random } from '../base/random';
 
 /** Share of a delay that chance may take away, so that the breakers of many clients do not probe in step. */
 const JITTER = 0.2;

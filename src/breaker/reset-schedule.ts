@@ -1,5 +1,5 @@
-import type { Clock, Timer } from '../internal/clock';
-import type { Random } from '../internal/random';
+import type { Clock, Timer } from '../base/clock';
+import type { Random } from '../base/random';
 import { longestResetDelayMs, type ResetBounds, resetDelayMs } from './reset-delay';
 
 /** When an open breaker lets its first probe through: one timer while it is open, later after each probe that failed. */

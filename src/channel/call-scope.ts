@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { context } from '@opentelemetry/api';
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
 import type { ForceSelector } from '../policy/plan';
 import type { Ambient, Runner } from '../propagation/ambient';
 import { withBaggage } from '../propagation/baggage';

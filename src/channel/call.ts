@@ -1,7 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Context } from '@opentelemetry/api';
 import type { AttemptObserver, AttemptView, RoutedCall } from '../balancer/attempts/routed-call';
-import type { Clock, Timer } from '../internal/clock';
+import type { Clock, Timer } from '../base/clock';
+import { callListener } from '../base/listener';
+import type { Logger } from '../base/logger';
 import {
   attachToMetadata,
   type Call,
@@ -10,8 +12,6 @@ import {
   type Metadata,
   type StatusObject,
 } from '../internal/grpc';
-import { callListener } from '../internal/listener';
-import type { Logger } from '../internal/logger';
 import type { Decision, ForceSelector } from '../policy/plan';
 import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
 import { CALL_CONTEXT, type CallContext, type MethodFacts } from '../resolver/call-context';

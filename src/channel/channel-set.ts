@@ -1,4 +1,4 @@
-import type { Clock } from '../internal/clock';
+import type { Clock } from '../base/clock';
 import {
   type Channel,
   type ChannelCredentials,

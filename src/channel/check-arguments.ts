@@ -1,7 +1,7 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
+import { isRecord } from '../base/is-record';
+import { keyProblems } from '../base/option-keys';
 import type { GrpcModule } from '../internal/grpc';
-import { isRecord } from '../internal/is-record';
-import { keyProblems } from '../internal/option-keys';
 
 const EXPECTED = 'ChannelCredentials of @grpc/grpc-js, such as credentials.createInsecure() or credentials.createSsl()';
 

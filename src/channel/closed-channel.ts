@@ -1,4 +1,4 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
 import { type Call, type Channel, connectivity } from '../internal/grpc';
 
 /**

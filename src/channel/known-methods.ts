@@ -1,5 +1,5 @@
+import { isRecord } from '../base/is-record';
 import type { ClientOptions } from '../internal/grpc';
-import { isRecord } from '../internal/is-record';
 import type { MethodFacts } from '../resolver/call-context';
 import type { CallKind } from '../routing/call';
 

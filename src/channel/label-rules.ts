@@ -1,4 +1,4 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
 import { labelKeyFault } from '../policy/label-key';
 
 const VALUE = /^[ -~]*$/;

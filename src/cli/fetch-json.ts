@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander';
-import { isRecord } from '../internal/is-record';
+import { isRecord } from '../base/is-record';
 
 export type Fetched =
   | { readonly kind: 'answer'; readonly body: unknown }

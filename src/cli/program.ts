@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
-import { GraylaneError } from '../errors';
-import { SDK_VERSION } from '../policy/sdk-version';
+import { GraylaneError } from '../base/errors';
+import { SDK_VERSION } from '../base/sdk-version';
 import { callCommand } from './call/call';
 import { CommandError, type ExitCode } from './command-error';
 import { completionCommand } from './completion/completion';

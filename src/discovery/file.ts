@@ -1,7 +1,7 @@
 import { parse as parseYaml } from 'yaml';
-import { GraylaneError } from '../errors';
-import { type Clock, systemClock } from '../internal/clock';
-import { consoleLogger, type Logger, safeLogger } from '../internal/logger';
+import { type Clock, systemClock } from '../base/clock';
+import { GraylaneError } from '../base/errors';
+import { consoleLogger, type Logger, safeLogger } from '../base/logger';
 import { createListedServices } from './listed-services';
 import type { Instance, Source } from './source';
 import { createServicesParser } from './static';

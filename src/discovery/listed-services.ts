@@ -1,5 +1,5 @@
-import { type Logger, safeLogger } from '../internal/logger';
-import { peerPlace } from '../internal/peer-place';
+import { type Logger, safeLogger } from '../base/logger';
+import { peerPlace } from '../base/peer-place';
 import type { DatacenterState, Freshness, Instance, SourceState, SourceWatch, WatchRequest } from './source';
 
 /** Instances that are known whole, by service; the part that static and file sources share. */

@@ -1,5 +1,5 @@
-import { isRecord } from '../internal/is-record';
-import { keyProblems } from '../internal/option-keys';
+import { isRecord } from '../base/is-record';
+import { keyProblems } from '../base/option-keys';
 
 /** What is made of an answer of the registry that suddenly lists far less than before. */
 export interface ProtectionOptions {

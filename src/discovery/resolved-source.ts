@@ -1,7 +1,7 @@
 import { promises as dns } from 'node:dns';
-import type { Clock, Timer } from '../internal/clock';
-import type { Random } from '../internal/random';
-import { sameItems } from '../internal/same-items';
+import type { Clock, Timer } from '../base/clock';
+import type { Random } from '../base/random';
+import { sameItems } from '../base/same-items';
 import type { DatacenterState, Instance, Source, SourceState } from './source';
 
 export interface ResolvedSourceDeps {

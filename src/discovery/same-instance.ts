@@ -1,4 +1,4 @@
-import { sameItems } from '../internal/same-items';
+import { sameItems } from '../base/same-items';
 import type { Instance } from './source';
 
 /** Whether two entries of one key say the same, so that the former object can be kept. */

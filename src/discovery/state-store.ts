@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Timer } from '../internal/clock';
-import type { Logger } from '../internal/logger';
+import type { Clock, Timer } from '../base/clock';
+import type { Logger } from '../base/logger';
 
 /**
  * Remembers on disk what was last known, so that a process can start while Consul is down. One file for each key, written

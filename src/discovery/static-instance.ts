@@ -1,6 +1,6 @@
-import { isRecord } from '../internal/is-record';
-import { sameItems } from '../internal/same-items';
-import { shorten } from '../internal/shorten';
+import { isRecord } from '../base/is-record';
+import { sameItems } from '../base/same-items';
+import { shorten } from '../base/shorten';
 import { bareAddress } from './bare-address';
 import { sameMeta } from './same-instance';
 import type { Instance } from './source';

@@ -1,4 +1,4 @@
-import { isRecord } from '../internal/is-record';
+import { isRecord } from '../base/is-record';
 import { isSameInstance } from './same-instance';
 import type { Instance } from './source';
 import { buildInstance, isMadeOf, problemsOf, type StaticInstance, show } from './static-instance';

@@ -1,5 +1,5 @@
-import { GraylaneError } from '../errors';
-import { type Logger, silentLogger } from '../internal/logger';
+import { GraylaneError } from '../base/errors';
+import { type Logger, silentLogger } from '../base/logger';
 import { createListedServices, DEFAULT_DATACENTER } from './listed-services';
 import type { Instance, Source } from './source';
 import type { StaticInstance, StaticServices } from './static-instance';

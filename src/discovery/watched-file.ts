@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Clock, Timer } from '../internal/clock';
+import type { Clock, Timer } from '../base/clock';
 
 export interface WatchedFile {
   /** Idempotent. */

@@ -1,4 +1,4 @@
-import { nearest } from '../internal/spelling';
+import { nearest } from '../base/spelling';
 import { emptyPlan } from '../policy/compile';
 import type { Plan } from '../policy/plan';
 import type { InstanceSet } from '../snapshot/snapshot';

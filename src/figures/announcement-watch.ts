@@ -1,3 +1,5 @@
+import { isRecord } from '../base/is-record';
+import type { Logger } from '../base/logger';
 import {
   type BlockingQuery,
   type BlockingQueryDeps,
@@ -5,8 +7,6 @@ import {
   type Verdict,
 } from '../discovery/consul/blocking-query';
 import type { ConsulAnswer } from '../discovery/consul/client';
-import { isRecord } from '../internal/is-record';
-import type { Logger } from '../internal/logger';
 import { type Announcement, announcementKey, decodeAnnouncement } from './announcement';
 
 /** The announcement of a service as it stands; undefined: there is none. */

@@ -1,4 +1,4 @@
-import { isRecord } from '../internal/is-record';
+import { isRecord } from '../base/is-record';
 
 /**
  * Where clients report their figures, and what they are to count. Written to Consul KV by the controller that drives the

@@ -1,7 +1,7 @@
 import type { AttemptTap } from '../balancer/attempts/attempt-taps';
-import type { Clock, Timer } from '../internal/clock';
-import type { Logger } from '../internal/logger';
-import type { Random } from '../internal/random';
+import type { Clock, Timer } from '../base/clock';
+import type { Logger } from '../base/logger';
+import type { Random } from '../base/random';
 import type { AnnouncedWindow } from './announcement';
 import type { HeardAnnouncement } from './announcement-watch';
 import type { ReportSender, SendOutcome } from './report-sender';

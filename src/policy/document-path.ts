@@ -1,4 +1,4 @@
-import { shorten, shortenMiddle } from '../internal/shorten';
+import { shorten, shortenMiddle } from '../base/shorten';
 
 const MOST_PATH_CHARACTERS = 200;
 

@@ -1,4 +1,4 @@
-import { headerNameFault } from '../internal/header-name';
+import { headerNameFault } from '../base/header-name';
 
 /**
  * Why a key may not be a label's, as what was expected instead; undefined when it may. Keys are judged in lower case.

@@ -1,4 +1,4 @@
-import { nearest } from '../internal/spelling';
+import { nearest } from '../base/spelling';
 import type { OverrideDocument } from './document';
 import type { Decision, OverridePlan, PolicyProblem } from './plan';
 import { createProblemList } from './problems';

@@ -1,4 +1,4 @@
-import { peerPlace } from '../internal/peer-place';
+import { peerPlace } from '../base/peer-place';
 import type { LocalityDocument } from './document';
 import type { Lookup, Plan } from './plan';
 

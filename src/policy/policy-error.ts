@@ -1,4 +1,4 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
 import type { PolicyProblem } from './plan';
 
 const LINES_SHOWN = 20;

@@ -1,6 +1,6 @@
+import { STATUS_NAMES } from '../base/status-names';
 import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
-import { STATUS_NAMES } from './status-names';
 
 const positive: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647 };
 const notNegative: Schema = { type: 'number', minimum: 0, maximum: 2_147_483_647 };

@@ -1,4 +1,4 @@
-import { shorten, shortenMiddle } from '../internal/shorten';
+import { shorten, shortenMiddle } from '../base/shorten';
 import { type DocumentPath, formatPath } from './document-path';
 import { MAX_PROBLEMS } from './limits';
 import type { PolicyProblem } from './plan';

@@ -1,4 +1,4 @@
-import { BUCKETS, bucketOfHash, hash32, seedOf } from './hash';
+import { BUCKETS, bucketOfHash, hash32, seedOf } from '../base/hash';
 import type { SamplePlan } from './plan';
 
 /** A fixed share of a label's values. Grows monotonically with `percent`, and is independent of the route's split. */

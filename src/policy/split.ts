@@ -1,5 +1,5 @@
-import { apportion } from '../internal/apportion';
-import { BUCKETS, bucketOfHash, finalize, hash32, seedOf } from './hash';
+import { apportion } from '../base/apportion';
+import { BUCKETS, bucketOfHash, finalize, hash32, seedOf } from '../base/hash';
 import type { SplitEntryPlan, SplitPlan } from './plan';
 
 export interface SplitOptions {

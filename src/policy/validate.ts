@@ -1,11 +1,11 @@
-import { isRecord } from '../internal/is-record';
+import { isRecord } from '../base/is-record';
+import { isLaterVersion, SDK_VERSION } from '../base/sdk-version';
 import type { PolicyDocument } from './document';
 import { MAX_ROUTES, MAX_SUBSETS } from './limits';
 import { ownValue } from './plain-data';
 import type { PolicyProblem } from './plan';
 import type { Positions } from './positions';
 import { createProblemList, note, type ProblemList } from './problems';
-import { isLaterVersion, SDK_VERSION } from './sdk-version';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
 import { checkFailover } from './validation/failover';
 import { checkFilters } from './validation/filters';

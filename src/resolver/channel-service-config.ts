@@ -1,10 +1,10 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
+import { isRecord } from '../base/is-record';
+import type { Logger } from '../base/logger';
+import { statusCodeOf, statusNameOf } from '../base/status-names';
 import type { ChannelOptions } from '../internal/grpc';
-import { isRecord } from '../internal/is-record';
-import type { Logger } from '../internal/logger';
 import type { StatusName } from '../policy/document';
 import type { HedgingPlan, RetryPlan } from '../policy/plan';
-import { statusCodeOf, statusNameOf } from '../policy/status-names';
 
 /** What `grpc.service_config` of the channel says of a method. Undefined: nothing, so that defaults apply. */
 export interface ChannelMethodConfig {

@@ -1,5 +1,5 @@
-import type { AgentZone } from '../discovery/agent-zone';
-import type { Clock } from '../internal/clock';
+import type { Clock } from '../base/clock';
+import type { AgentZone } from '../client/discovery/agent-zone';
 
 /** In which zone this client is, and who says so. Plain JSON. */
 export interface ClientZoneView {

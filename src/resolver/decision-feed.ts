@@ -1,9 +1,9 @@
-import { GraylaneError } from '../errors';
-import type { Clock } from '../internal/clock';
-import { callListener } from '../internal/listener';
-import type { Logger } from '../internal/logger';
-import { seededRandom } from '../internal/random';
-import { hash32 } from '../policy/hash';
+import type { Clock } from '../base/clock';
+import { GraylaneError } from '../base/errors';
+import { hash32 } from '../base/hash';
+import { callListener } from '../base/listener';
+import type { Logger } from '../base/logger';
+import { seededRandom } from '../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../policy/plan';
 import type { RoutingInput } from '../routing/call';
 import type { LaneCall } from './lane-call';

@@ -1,7 +1,7 @@
 import type { AttemptTaps } from '../balancer/attempts/attempt-taps';
+import type { Logger } from '../base/logger';
 import { Guards, type GuardsDeps } from '../breaker/guard/guards';
 import type { GuardChange, GuardView } from '../breaker/guard/view';
-import type { Logger } from '../internal/logger';
 import type { SubsetPlan } from '../policy/plan';
 
 export interface GuardingDeps extends Omit<GuardsDeps, 'changed'> {

@@ -1,7 +1,7 @@
+import type { Clock } from '../base/clock';
+import type { Logger } from '../base/logger';
 import type { DatacenterState, Source, SourceState, SourceWatch } from '../discovery/source';
 import type { StateStore } from '../discovery/state-store';
-import type { Clock } from '../internal/clock';
-import type { Logger } from '../internal/logger';
 import type { Plan } from '../policy/plan';
 import { locateProblem } from '../policy/policy-error';
 import type { PolicySource, PolicyWatch } from '../policy/source';

@@ -1,5 +1,5 @@
+import { callListener } from '../base/listener';
 import type { BreakerChange, BreakerView } from '../breaker/view';
-import { callListener } from '../internal/listener';
 import type { Service } from './service';
 
 /** A breaker of a lane: which service it belongs to, and how it stands. */

@@ -2,10 +2,10 @@ import type { AnswerJudge, AttemptEnding, AttemptObserver, RoutedCall } from '..
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { FallbackUse } from '../balancer/tiers/fallback-use';
 import type { Pool } from '../balancer/tiers/pool';
+import { statusNameOf } from '../base/status-names';
 import type { CallCredentials } from '../internal/grpc';
 import { DEFAULT_RETRY } from '../policy/defaults';
 import type { Decision, HedgingPlan, RetryPlan } from '../policy/plan';
-import { statusNameOf } from '../policy/status-names';
 import type { CallKind } from '../routing/call';
 import { retryOf } from '../routing/run-again';
 import type { CallContext } from './call-context';

@@ -1,4 +1,4 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
 import type { Service } from './service';
 import type { Target } from './target';
 

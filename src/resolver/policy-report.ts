@@ -1,4 +1,4 @@
-import type { Logger } from '../internal/logger';
+import type { Logger } from '../base/logger';
 import { locateProblem } from '../policy/policy-error';
 import type { PolicyState } from './policy-state';
 

@@ -1,5 +1,5 @@
+import { sameItems } from '../base/same-items';
 import type { DatacenterState, Freshness, SourceState } from '../discovery/source';
-import { sameItems } from '../internal/same-items';
 import type { InstanceSet } from '../snapshot/snapshot';
 
 /**

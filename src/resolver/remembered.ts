@@ -1,6 +1,6 @@
+import { isRecord } from '../base/is-record';
 import type { DatacenterState, Instance } from '../discovery/source';
 import type { StoredState } from '../discovery/state-store';
-import { isRecord } from '../internal/is-record';
 import type { Plan } from '../policy/plan';
 import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snapshot';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';

@@ -1,7 +1,7 @@
 import type { Endpoint } from '../balancer/endpoints/endpoint';
+import type { Clock } from '../base/clock';
+import { STATUS_NAMES, statusNameOf } from '../base/status-names';
 import type { RetryBudget } from '../breaker/retry-budget';
-import type { Clock } from '../internal/clock';
-import { STATUS_NAMES, statusNameOf } from '../policy/status-names';
 import type { LaneCall } from './lane-call';
 
 const NONE: string[] = [];

@@ -1,4 +1,4 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
 
 type Scheme = 'consul' | 'static';
 export type PolicyMode = 'auto' | 'inline' | 'kv' | 'chain' | 'none';

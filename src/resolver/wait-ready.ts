@@ -1,4 +1,4 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
 import { type Channel, connectivity } from '../internal/grpc';
 import { membershipOf } from '../snapshot/membership';
 import { tierOrder } from '../snapshot/tiers';

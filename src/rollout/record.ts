@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { isRecord } from '../internal/is-record';
+import { isRecord } from '../base/is-record';
 import type { RolloutProgress, RolloutState } from './progress';
 import { validateRollout } from './validate';
 

@@ -1,6 +1,6 @@
+import { STATUS_NAMES } from '../base/status-names';
 import { matchDefinitions, matchSchema } from '../policy/policy-schema';
 import { closed, count, listOf, type Schema, shortName } from '../policy/schema-parts';
-import { STATUS_NAMES } from '../policy/status-names';
 
 const duration = (minimum: number): Schema => ({
   type: 'number',

@@ -1,4 +1,4 @@
-import { BUCKETS, hash32 } from '../policy/hash';
+import { BUCKETS, hash32 } from '../base/hash';
 import type { Decision, HashPolicy, OverridePlan, Plan } from '../policy/plan';
 import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { applyForce } from './force';

@@ -1,6 +1,6 @@
-import { GraylaneError } from '../errors';
-import { systemClock } from '../internal/clock';
-import { seededRandom } from '../internal/random';
+import { systemClock } from '../base/clock';
+import { GraylaneError } from '../base/errors';
+import { seededRandom } from '../base/random';
 import { compilePolicy } from '../policy/compile';
 import type { PolicyDocument } from '../policy/document';
 import type { CallRecord } from './call-record';

@@ -1,5 +1,5 @@
-import type { Clock } from '../internal/clock';
-import type { Random } from '../internal/random';
+import type { Clock } from '../base/clock';
+import type { Random } from '../base/random';
 import type { DecidedBy, Decision, Plan, RoutePlan } from '../policy/plan';
 import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { decide } from './decide';

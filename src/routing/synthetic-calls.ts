@@ -1,4 +1,4 @@
-import type { Random } from '../internal/random';
+import type { Random } from '../base/random';
 import { headerMatchers } from '../policy/chain/export-match';
 import type { LabelMatcherDocument } from '../policy/document';
 import type { LabelCondition, Plan, RoutePlan } from '../policy/plan';

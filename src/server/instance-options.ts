@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { GraylaneError } from '../base/errors';
+import { isRecord } from '../base/is-record';
+import type { Logger } from '../base/logger';
 import { bareAddress } from '../discovery/bare-address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../discovery/consul/options';
-import { GraylaneError } from '../errors';
-import { isRecord } from '../internal/is-record';
-import type { Logger } from '../internal/logger';
 import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
 import { type FoundAddress, findAddress } from './instance-address';
 import type { CheckKind, InstanceCheck, ParsedCheck } from './instance-check';

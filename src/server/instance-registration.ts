@@ -1,8 +1,8 @@
+import type { Clock } from '../base/clock';
+import { GraylaneError } from '../base/errors';
+import type { Logger } from '../base/logger';
+import type { Random } from '../base/random';
 import { backoffMs } from '../discovery/consul/backoff';
-import { GraylaneError } from '../errors';
-import type { Clock } from '../internal/clock';
-import type { Logger } from '../internal/logger';
-import type { Random } from '../internal/random';
 import type { AgentRegistry } from './agent-registry';
 import { drain } from './drain';
 import type { InstanceMembers } from './instance-members';

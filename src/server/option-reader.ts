@@ -1,6 +1,6 @@
-import { GraylaneError } from '../errors';
-import { isRecord } from '../internal/is-record';
-import { keyProblems } from '../internal/option-keys';
+import { GraylaneError } from '../base/errors';
+import { isRecord } from '../base/is-record';
+import { keyProblems } from '../base/option-keys';
 
 interface NumberRule {
   readonly low: number;

@@ -1,4 +1,4 @@
-import { consoleLogger, type Logger, safeLogger } from '../internal/logger';
+import { consoleLogger, type Logger, safeLogger } from '../base/logger';
 
 export interface SignalOptions {
   /** Default: SIGTERM and SIGINT. */

@@ -1,4 +1,4 @@
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
 import type { RecentDecision } from './recent-decisions';
 
 /** What is used of Node's request and response, and of what frameworks derive from them. */

@@ -7,7 +7,7 @@ import {
   type TracerProvider,
   trace,
 } from '@opentelemetry/api';
-import { SDK_VERSION } from '../policy/sdk-version';
+import { SDK_VERSION } from '../base/sdk-version';
 import type { Instruments } from './instruments';
 import { type Collected, hubOf, type MeterHub } from './meter-hub';
 import type { ServiceReading } from './reading';

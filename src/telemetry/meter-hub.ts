@@ -1,5 +1,5 @@
 import type { BatchObservableResult, Meter } from '@opentelemetry/api';
-import { SDK_VERSION } from '../policy/sdk-version';
+import { SDK_VERSION } from '../base/sdk-version';
 import { SERVICE } from './attributes';
 import { Counts } from './counts';
 import { GaugeBook } from './gauge-book';

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../internal/clock';
+import type { Clock, Timer } from '../base/clock';
 
 interface Pending {
   dueAtMs: number;

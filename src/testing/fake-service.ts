@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
+import { statusCodeOf } from '../base/status-names';
 import type { StaticInstance } from '../discovery/static-instance';
 import type { StatusName } from '../policy/document';
-import { statusCodeOf } from '../policy/status-names';
 
 /**
  * What a fake answers a unary call with: a reply, or a promise of one; a thrown error with a `code` is sent as it is. For the

@@ -1,6 +1,6 @@
+export type { Clock, Timer } from '../base/clock';
+export { type Random, seededRandom } from '../base/random';
 export type { StaticInstance } from '../discovery/static-instance';
-export type { Clock, Timer } from '../internal/clock';
-export { type Random, seededRandom } from '../internal/random';
 export type { ExpectedDecision, PolicyCase } from '../routing/policy-case';
 export { FakeClock } from './fake-clock';
 export { type FakeHandler, type FakeService, type FakeServiceOptions, fakeService } from './fake-service';

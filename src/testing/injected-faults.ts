@@ -1,9 +1,9 @@
 import { Metadata } from '@grpc/grpc-js';
 import type { AttemptView } from '../balancer/attempts/routed-call';
-import { GraylaneError } from '../errors';
+import { GraylaneError } from '../base/errors';
+import { STATUS_NAMES, statusCodeOf } from '../base/status-names';
 import type { SubchannelCall, SubchannelCallListener } from '../internal/grpc';
 import type { StatusName } from '../policy/document';
-import { STATUS_NAMES, statusCodeOf } from '../policy/status-names';
 
 /** What attempts at a subset end with, instead of reaching it. */
 export interface InjectedFailure {

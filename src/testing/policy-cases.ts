@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert';
-import { GraylaneError } from '../errors';
-import { systemClock } from '../internal/clock';
-import { seededRandom } from '../internal/random';
+import { systemClock } from '../base/clock';
+import { GraylaneError } from '../base/errors';
+import { seededRandom } from '../base/random';
 import type { Graylane } from '../lane';
 import { compilePolicy } from '../policy/compile';
 import type { PolicyDocument } from '../policy/document';

@@ -1,8 +1,8 @@
+import { GraylaneError } from '../base/errors';
+import { silentLogger } from '../base/logger';
+import { seededRandom } from '../base/random';
 import type { StaticInstance } from '../discovery/static-instance';
-import { GraylaneError } from '../errors';
 import { createLane } from '../graylane';
-import { silentLogger } from '../internal/logger';
-import { seededRandom } from '../internal/random';
 import type { Graylane } from '../lane';
 import type { PolicyDocument } from '../policy/document';
 import { ALL_INSTANCES, type DecidedBy, type Decision } from '../policy/plan';

@@ -6,9 +6,9 @@ import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker'
 import { Pool } from '../../src/balancer/tiers/pool';
 import { Spill } from '../../src/balancer/tiers/spill';
 import type { ZonePreference } from '../../src/balancer/zones/zone-preference';
-import { systemClock } from '../../src/internal/clock';
+import { systemClock } from '../../src/base/clock';
+import type { Random } from '../../src/base/random';
 import { type ChannelControlHelper, connectivity, type SubchannelInterface } from '../../src/internal/grpc';
-import type { Random } from '../../src/internal/random';
 import type { Algorithm } from '../../src/policy/document';
 import type { BreakerPlan } from '../../src/policy/plan';
 

@@ -3,7 +3,7 @@ import { MethodTime } from '../../src/balancer/attempts/method-times';
 import type { Connection } from '../../src/balancer/endpoints/endpoint';
 import { type AttemptLink, createAttemptLink } from '../../src/balancer/endpoints/load';
 import type { PoolPicker } from '../../src/balancer/pickers/pool-picker';
-import type { Random } from '../../src/internal/random';
+import type { Random } from '../../src/base/random';
 import { firstTry } from './connections';
 
 export interface Simulation {

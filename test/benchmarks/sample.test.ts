@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { interleaved, pairedDifference, pairedRatio, spreadOf } from '../../benchmarks/sample';
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 
 describe('what rounds say', () => {
   it('takes ratios and differences within a round', () => {

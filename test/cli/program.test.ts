@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SDK_VERSION } from '../../src/base/sdk-version';
 import { createProcessIo } from '../../src/cli/io';
 import { createProgram } from '../../src/cli/program';
-import { SDK_VERSION } from '../../src/policy/sdk-version';
 import { builtCommand, cleanEnv, graylane, graylaneJson } from './built-command';
 
 const SOUND = 'schema: 1\nservice: payments\n';

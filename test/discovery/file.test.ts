@@ -2,9 +2,9 @@ import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/base/clock';
 import { createFileSource } from '../../src/discovery/file';
 import type { Source, SourceState } from '../../src/discovery/source';
-import { systemClock } from '../../src/internal/clock';
 import { record, recordingLogger } from './consul/recorder';
 
 let folder: string;

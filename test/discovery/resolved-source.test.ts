@@ -1,10 +1,10 @@
 import { promises as dns } from 'node:dns';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { seededRandom } from '../../src/base/random';
 import { createResolvedSource } from '../../src/discovery/resolved-source';
 import type { SourceState } from '../../src/discovery/source';
 import { createStaticSource } from '../../src/discovery/static';
 import { createGraylane, type StaticInstance } from '../../src/index';
-import { seededRandom } from '../../src/internal/random';
 import { FakeClock } from '../../src/testing/fake-clock';
 import { closeAfterEach } from '../support/closers';
 import { freePorts } from '../support/consul/ports';

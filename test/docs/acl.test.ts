@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/base/logger';
 import { createGraylane, type Graylane } from '../../src/index';
-import { silentLogger } from '../../src/internal/logger';
 import { closeAfterEach } from '../support/closers';
 import { createConsulApi } from '../support/consul/http-api';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../support/consul/start';

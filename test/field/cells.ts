@@ -1,4 +1,4 @@
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 import type { StatusName } from '../../src/policy/document';
 import { type CallKind, ENDINGS, type Ending, hasManyMessages, hasUpload, KINDS, type Position } from './endings';
 

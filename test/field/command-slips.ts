@@ -1,4 +1,4 @@
-import type { Random } from '../../src/internal/random';
+import type { Random } from '../../src/base/random';
 import { misspelt, pick, SERVICE } from './policy-slips';
 
 /** A command line, and which edit made it. */

@@ -1,5 +1,5 @@
+import { STATUS_NAMES } from '../../src/base/status-names';
 import type { StatusName } from '../../src/policy/document';
-import { STATUS_NAMES } from '../../src/policy/status-names';
 import type { Field, RawStream } from '../support/raw-http2-server';
 
 export const KINDS = ['unary', 'client streaming', 'server streaming', 'bidi'] as const;

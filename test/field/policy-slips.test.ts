@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../src/base/random';
 import type { PolicyDocument } from '../../src/index';
-import { seededRandom } from '../../src/internal/random';
 import { compilePolicy } from '../../src/policy/compile';
 import { parsePolicyText } from '../../src/policy/parse-text';
 import { PolicyError } from '../../src/policy/policy-error';

@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { Random } from '../../src/internal/random';
+import type { Random } from '../../src/base/random';
 
 type Doc = Record<string, unknown>;
 

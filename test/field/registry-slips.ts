@@ -1,4 +1,4 @@
-import type { Random } from '../../src/internal/random';
+import type { Random } from '../../src/base/random';
 import { misspelt, pick } from './policy-slips';
 import type { Registered } from './slips-world';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 import { graylane } from '../cli/built-command';
 import { type Ended, runHere } from '../cli/in-process';
 import { printFact } from '../support/figure';

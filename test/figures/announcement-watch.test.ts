@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock } from '../../src/base/clock';
+import { systemRandom } from '../../src/base/random';
 import { createConsulClient } from '../../src/discovery/consul/client';
 import { parseConsulOptions } from '../../src/discovery/consul/options';
 import { announcementKey, encodeAnnouncement } from '../../src/figures/announcement';
 import { type HeardAnnouncement, watchAnnouncement } from '../../src/figures/announcement-watch';
-import { systemClock } from '../../src/internal/clock';
-import { systemRandom } from '../../src/internal/random';
 import { pause } from '../support/closers';
 import { startRecordingProxy } from '../support/consul/recording-proxy';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../support/consul/start';

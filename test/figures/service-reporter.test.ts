@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AttemptTaps } from '../../src/balancer/attempts/attempt-taps';
+import type { Logger } from '../../src/base/logger';
 import type { HeardAnnouncement } from '../../src/figures/announcement-watch';
 import type { FiguresReport } from '../../src/figures/report';
 import { createReportSender } from '../../src/figures/report-sender';
 import { ServiceReporter } from '../../src/figures/service-reporter';
-import type { Logger } from '../../src/internal/logger';
 import { FakeClock } from '../../src/testing/fake-clock';
 import { closeAfterEach } from '../support/closers';
 import { runScript } from '../support/run-script';

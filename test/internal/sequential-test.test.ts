@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 import {
   type Counts,
   evidenceAbove,
@@ -8,7 +8,7 @@ import {
   evidenceNeeded,
   evidenceOfExcess,
   evidenceOfNoExcess,
-} from '../../src/internal/sequential-test';
+} from '../../src/base/sequential-test';
 import { printFact } from '../support/figure';
 
 const RATE = 0.05;

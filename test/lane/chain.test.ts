@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../src/internal/logger';
+import { silentLogger } from '../../src/base/logger';
 import { type ChargeReply, charge, tally } from '../support/payments';
 import { type EntryWorld, grpcService, startEntryWorld, versions } from './config-entries';
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
+import { silentLogger } from '../../src/base/logger';
 import { createGraylane, type Graylane, type GraylaneOptions } from '../../src/index';
-import { silentLogger } from '../../src/internal/logger';
 import { closeAfterEach, pause } from '../support/closers';
 import { type RecordingProxy, startRecordingProxy } from '../support/consul/recording-proxy';
 import { type ConsulCluster, startConsul } from '../support/consul/start';

@@ -1,8 +1,8 @@
 import * as grpc from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
+import { seededRandom } from '../../src/base/random';
 import type { PolicyDocument } from '../../src/index';
-import { seededRandom } from '../../src/internal/random';
 import { createTestClient, fakeService, type TestClient } from '../../src/testing/index';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../policy/arbitrary-policy';
 import { closeAfterEach } from '../support/closers';

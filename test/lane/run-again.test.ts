@@ -1,8 +1,8 @@
 import * as grpc from '@grpc/grpc-js';
 import { createClientFactory } from 'nice-grpc';
 import { describe, expect, it } from 'vitest';
+import { silentLogger } from '../../src/base/logger';
 import { createGraylane, type Graylane, type GraylaneOptions, type PolicyDocument } from '../../src/index';
-import { silentLogger } from '../../src/internal/logger';
 import { closeAfterEach } from '../support/closers';
 import { charge, Payments, type PaymentsClient, type PaymentsServer, startPaymentsServer } from '../support/payments';
 

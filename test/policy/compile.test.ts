@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GraylaneError } from '../../src/errors';
+import { GraylaneError } from '../../src/base/errors';
 import { compilePolicy, emptyPlan } from '../../src/policy/compile';
 import type { GuardDocument } from '../../src/policy/document';
 import { ALL_INSTANCES, type GuardPlan, type Plan } from '../../src/policy/plan';

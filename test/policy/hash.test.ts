@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BUCKETS, bucketOfHash, hash32, seedOf } from '../../src/policy/hash';
+import { BUCKETS, bucketOfHash, hash32, seedOf } from '../../src/base/hash';
 
 describe('hash32', () => {
   // Changing these sends sticky callers elsewhere in the middle of a rollout.

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
+import { isLaterVersion, SDK_VERSION } from '../../src/base/sdk-version';
 import { policySchema } from '../../src/policy/policy-schema';
-import { isLaterVersion, SDK_VERSION } from '../../src/policy/sdk-version';
 
 describe('the published schema', () => {
   it('is the one that documents are held against', async () => {

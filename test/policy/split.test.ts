@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { apportion } from '../../src/internal/apportion';
-import { seededRandom } from '../../src/internal/random';
+import { apportion } from '../../src/base/apportion';
+import { seededRandom } from '../../src/base/random';
 import type { Decision, SplitPlan } from '../../src/policy/plan';
 import { compileSample } from '../../src/policy/sample';
 import { compileSplit } from '../../src/policy/split';

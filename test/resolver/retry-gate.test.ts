@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { STATUS_NAMES, statusCodeOf } from '../../src/base/status-names';
 import { createRetryBudget } from '../../src/breaker/retry-budget';
 import { emptyPlan } from '../../src/policy/compile';
 import { DEFAULT_RETRY } from '../../src/policy/defaults';
 import type { Decision, RetryPlan } from '../../src/policy/plan';
-import { STATUS_NAMES, statusCodeOf } from '../../src/policy/status-names';
 import { LaneCall } from '../../src/resolver/lane-call';
 import { RetryGate } from '../../src/resolver/retry-gate';
 import { FakeClock } from '../../src/testing/fake-clock';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 import { advance, confirmAction, nextWakeMs, startRollout, waitFor } from '../../src/rollout/advance';
 import type { Measurement } from '../../src/rollout/analysis/metrics-provider';
 import type { RolloutDocument } from '../../src/rollout/document';

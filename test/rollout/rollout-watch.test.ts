@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { systemClock } from '../../src/internal/clock';
+import { systemClock } from '../../src/base/clock';
 import { watchRollout } from '../../src/rollout/rollout-watch';
 import { closeAfterEach } from '../support/closers';
 import { reply, type ScriptedAnswer, startScriptedConsul } from '../support/scripted-consul';

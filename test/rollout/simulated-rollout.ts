@@ -1,4 +1,4 @@
-import type { Random } from '../../src/internal/random';
+import type { Random } from '../../src/base/random';
 import { advance, confirmAction, nextWakeMs, startRollout } from '../../src/rollout/advance';
 import type { DurationHistogram, Measurement, MeasureRequest } from '../../src/rollout/analysis/metrics-provider';
 import type { RolloutDocument } from '../../src/rollout/document';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 import type { RolloutDocument } from '../../src/rollout/document';
 import { validateRollout } from '../../src/rollout/validate';
 import { printFact } from '../support/figure';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 import { emptyPlan } from '../../src/policy/compile';
 import { ALL_INSTANCES } from '../../src/policy/plan';
 import { decide } from '../../src/routing/decide';

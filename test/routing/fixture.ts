@@ -1,4 +1,4 @@
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 import { compilePolicy } from '../../src/policy/compile';
 import type { EnvironmentOverride } from '../../src/policy/override';
 import type { Decision, ForceSelector, Plan } from '../../src/policy/plan';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../src/base/random';
 import {
   definePolicy,
   type PolicyDocument,
@@ -7,7 +8,6 @@ import {
   type SimulationReport,
   simulatePolicy,
 } from '../../src/index';
-import { seededRandom } from '../../src/internal/random';
 import { compilePolicy } from '../../src/policy/compile';
 import { decide } from '../../src/routing/decide';
 import { createSyntheticCalls } from '../../src/routing/synthetic-calls';

@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import * as grpc from '@grpc/grpc-js';
-import { seededRandom } from '../../src/internal/random';
+import { seededRandom } from '../../src/base/random';
 import { Payments } from '../support/payments';
 
 /**

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { type Random, seededRandom } from '../../src/base/random';
 import { createGraylane, type Graylane } from '../../src/index';
-import { type Random, seededRandom } from '../../src/internal/random';
 import { charge, type PaymentsClient, paymentsClient } from '../support/payments';
 import { answerFaults, pause, registryFaults, type SoakFault } from './faults';
 import { startWorld, type World } from './world';

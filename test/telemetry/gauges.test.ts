@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { SDK_VERSION } from '../../src/base/sdk-version';
 import { createGraylane, type Graylane } from '../../src/index';
-import { SDK_VERSION } from '../../src/policy/sdk-version';
 import { closeAfterEach } from '../support/closers';
 import { type ConsulCluster, startConsul } from '../support/consul/start';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';

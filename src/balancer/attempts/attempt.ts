@@ -1,5 +1,5 @@
+import type { Timer } from '../../base/clock';
 import { type EndedBy, isUnusableAnswer, type Outcome } from '../../breaker/outcome';
-import type { Timer } from '../../internal/clock';
 import {
   type CallCredentials,
   type Metadata,

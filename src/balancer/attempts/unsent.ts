@@ -1,5 +1,5 @@
+import { dropUnsendable } from '../../base/header-name';
 import { headersIn, type Metadata } from '../../internal/grpc';
-import { dropUnsendable } from '../../internal/header-name';
 import type { BalancerHost } from '../host';
 import type { RoutedCall } from './routed-call';
 

@@ -1,6 +1,6 @@
-import type { Clock } from '../../internal/clock';
+import type { Clock } from '../../base/clock';
+import type { Random } from '../../base/random';
 import type { ChannelControlHelper, ChannelOptions } from '../../internal/grpc';
-import type { Random } from '../../internal/random';
 import type { ChannelConnection } from './connection';
 import type { ServerNames } from './server-name';
 import type { SubchannelLease } from './subchannel-lease';

@@ -1,5 +1,5 @@
+import type { Timer } from '../../base/clock';
 import type { Instance } from '../../discovery/source';
-import type { Timer } from '../../internal/clock';
 import type { ChannelControlHelper, ChannelOptions } from '../../internal/grpc';
 import type { BalancingPlan } from '../../policy/plan';
 import { Attempt } from '../attempts/attempt';

@@ -1,5 +1,5 @@
+import type { Random } from '../../base/random';
 import type { ChannelOptions } from '../../internal/grpc';
-import type { Random } from '../../internal/random';
 
 /** A session that is shorter than this, and in which nothing was answered, is a failed attempt to connect. */
 const EMPTY_SESSION_MS = 1_000;

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../internal/clock';
+import type { Clock, Timer } from '../../base/clock';
 import { connectivity } from '../../internal/grpc';
 import type { EmptySessions } from './empty-sessions';
 import type { SubchannelLease } from './subchannel-lease';

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../internal/clock';
+import type { Clock, Timer } from '../../base/clock';
 import type { SubsetPlan } from '../../policy/plan';
 import { SubsetLimit, type SubsetLimitView } from './subset-limit';
 

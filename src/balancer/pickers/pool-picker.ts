@@ -1,4 +1,4 @@
-import type { Random } from '../../internal/random';
+import type { Random } from '../../base/random';
 import type { BalancingPlan } from '../../policy/plan';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
 

@@ -1,4 +1,4 @@
-import type { Random } from '../../internal/random';
+import type { Random } from '../../base/random';
 import type { Connection } from '../endpoints/endpoint';
 import type { EndpointLoad } from '../endpoints/load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';

@@ -1,4 +1,4 @@
-import type { Random } from '../../internal/random';
+import type { Random } from '../../base/random';
 
 /** Number of values of a 32-bit draw. */
 export const DRAW_RANGE = 4294967296;

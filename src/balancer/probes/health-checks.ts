@@ -1,7 +1,7 @@
+import type { Clock } from '../../base/clock';
 import type { CheckVerdict } from '../../breaker/health-word';
 import type { StallDetector } from '../../breaker/stall';
 import type { BreakerChange } from '../../breaker/view';
-import type { Clock } from '../../internal/clock';
 import { connectivity, type RealSubchannel, type SubchannelInterface } from '../../internal/grpc';
 import type { Endpoint } from '../endpoints/endpoint';
 import { askHealth, type HealthAnswer } from './health-rpc';

@@ -1,6 +1,6 @@
+import { shortenMiddle } from '../../base/shorten';
+import { nearest } from '../../base/spelling';
 import type { Instance } from '../../discovery/source';
-import { shortenMiddle } from '../../internal/shorten';
-import { nearest } from '../../internal/spelling';
 import type { SubsetPlan } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
 

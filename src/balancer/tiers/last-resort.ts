@@ -1,4 +1,4 @@
-import type { Random } from '../../internal/random';
+import type { Random } from '../../base/random';
 import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Pool } from './pool';

@@ -1,8 +1,8 @@
+import type { Random } from '../../base/random';
+import { sameItems } from '../../base/same-items';
 import type { Breaker } from '../../breaker/breaker';
 import { chooseHeldOut } from '../../breaker/ejection';
 import { OutlierJudge } from '../../breaker/outlier/judge';
-import type { Random } from '../../internal/random';
-import { sameItems } from '../../internal/same-items';
 import type { BalancingPlan, BreakerPlan } from '../../policy/plan';
 import type { TierKind } from '../../snapshot/tiers';
 import type { RoutedCall } from '../attempts/routed-call';

@@ -1,4 +1,4 @@
-import { nearest } from '../../internal/spelling';
+import { nearest } from '../../base/spelling';
 import type { Decision } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
 import { usedTiers } from '../../snapshot/tiers';

@@ -1,5 +1,5 @@
+import { apportion } from '../../base/apportion';
 import type { Instance } from '../../discovery/source';
-import { apportion } from '../../internal/apportion';
 import { chooseSubset } from '../endpoints/subsetting';
 
 /**

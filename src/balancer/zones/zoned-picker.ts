@@ -1,4 +1,4 @@
-import type { Random } from '../../internal/random';
+import type { Random } from '../../base/random';
 import type { Connection } from '../endpoints/endpoint';
 import type { PickContext, PoolPicker } from '../pickers/pool-picker';
 import { DRAW_RANGE, Draws } from '../pickers/weighted-index';

@@ -1,4 +1,4 @@
-import { ANY, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../internal/sequential-test';
+import { ANY, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../base/sequential-test';
 import type { GuardPlan } from '../../policy/plan';
 import type { RollingCounts } from './rolling-counts';
 

@@ -1,4 +1,4 @@
-import { type Counts, evidenceBelow, evidenceNeeded, evidenceOfExcess } from '../../internal/sequential-test';
+import { type Counts, evidenceBelow, evidenceNeeded, evidenceOfExcess } from '../../base/sequential-test';
 import type { ShareTally } from './failure-shares';
 
 /** By so many points a share of failures may exceed that of the peers. */

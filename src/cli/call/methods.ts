@@ -8,7 +8,7 @@ import {
   type PackageDefinition,
   type ServiceDefinition,
 } from '@grpc/proto-loader';
-import { nearest } from '../../internal/spelling';
+import { nearest } from '../../base/spelling';
 import { CommandError } from '../command-error';
 import type { MethodFlags } from './call';
 import { openReflection } from './reflection';

@@ -1,6 +1,6 @@
 import type { MessageTypeDefinition, PackageDefinition } from '@grpc/proto-loader';
-import { isRecord } from '../../internal/is-record';
-import { nearest } from '../../internal/spelling';
+import { isRecord } from '../../base/is-record';
+import { nearest } from '../../base/spelling';
 import { CommandError } from '../command-error';
 
 interface Field {

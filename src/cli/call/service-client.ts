@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
-import { GraylaneError } from '../../errors';
+import { GraylaneError } from '../../base/errors';
 import type { Graylane } from '../../lane';
 import { instancesOf, type Snapshot } from '../../snapshot/snapshot';
 import { CommandError } from '../command-error';

@@ -47,7 +47,7 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
   const [{ createConsulClient }, { parseConsulOptions }, { systemClock }] = await Promise.all([
     import('../../discovery/consul/client.js'),
     import('../../discovery/consul/options.js'),
-    import('../../internal/clock.js'),
+    import('../../base/clock.js'),
   ]);
   const options = parseConsulOptions(await consulOptions(flags, io), io.env);
   const client = createConsulClient(options, { clock: systemClock });

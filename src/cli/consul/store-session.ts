@@ -1,4 +1,4 @@
-import { GraylaneError } from '../../errors';
+import { GraylaneError } from '../../base/errors';
 import { findAuthor } from '../../policy/store/author';
 import {
   createPolicyStore,

@@ -1,7 +1,7 @@
+import { silentLogger } from '../../base/logger';
+import { type Random, seededRandom, systemRandom } from '../../base/random';
 import type { DatacenterState } from '../../discovery/source';
 import { createLane } from '../../graylane';
-import { silentLogger } from '../../internal/logger';
-import { type Random, seededRandom, systemRandom } from '../../internal/random';
 import type { Graylane } from '../../lane';
 import type { GraylaneOptions } from '../../options';
 import { isFilterSettled } from '../../resolver/readiness';

@@ -1,6 +1,6 @@
+import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../discovery/consul/agent-zone';
 import { judgeEffect } from '../../effect/effect';
-import { nearest } from '../../internal/spelling';
 import type { Plan } from '../../policy/plan';
 import { type Membership, membershipOf } from '../../snapshot/membership';
 import { unassignedOf } from '../../snapshot/unassigned';

@@ -1,6 +1,6 @@
 import { access, constants, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { nearest } from '../../internal/spelling';
+import { nearest } from '../../base/spelling';
 import type { CommandIo } from '../io';
 import type { Finding } from './finding';
 

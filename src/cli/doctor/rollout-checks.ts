@@ -1,4 +1,4 @@
-import { GraylaneError } from '../../errors';
+import { GraylaneError } from '../../base/errors';
 import { hasEnded } from '../../rollout/record';
 import { createRolloutStore, type StoredRollout } from '../../rollout/store';
 import { describePlace } from '../rollout/rollout-view';

@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { below, fetchJson, shownUrl } from '../fetch-json';
 import { spellDuration } from '../spell-duration';
 import type { Sighting } from './member';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import type { PolicyDocument } from '../../policy/document';
 import { type ParsedText, parsePolicyText, parsePolicyTexts } from '../../policy/parse-text';
 import { ownValue } from '../../policy/plain-data';

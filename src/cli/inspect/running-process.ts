@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import type { LaneInspection } from '../../lane';
 import type { ServiceInspection } from '../../resolver/inspect';
 import { below, fetchJson, shownUrl } from '../fetch-json';

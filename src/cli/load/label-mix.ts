@@ -1,4 +1,4 @@
-import type { Random } from '../../internal/random';
+import type { Random } from '../../base/random';
 
 /** A label whose value differs from call to call. */
 export interface LabelMix {

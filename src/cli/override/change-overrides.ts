@@ -1,4 +1,4 @@
-import { GraylaneError } from '../../errors';
+import { GraylaneError } from '../../base/errors';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import type { Plan } from '../../policy/plan';

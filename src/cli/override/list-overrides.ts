@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import type { OverrideDocument } from '../../policy/document';
 import { ownValue } from '../../policy/plain-data';
 import { parseStored } from '../../policy/store/policy-store';

@@ -1,5 +1,5 @@
-import { GraylaneError } from '../../errors';
-import { isRecord } from '../../internal/is-record';
+import { GraylaneError } from '../../base/errors';
+import { isRecord } from '../../base/is-record';
 import { ownValue } from '../../policy/plain-data';
 import { revisionOfText, sha256 } from '../../policy/store/history-entry';
 import { parseStored, type StoredPolicy } from '../../policy/store/policy-store';

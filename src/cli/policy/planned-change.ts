@@ -1,5 +1,5 @@
+import { isRecord } from '../../base/is-record';
 import type { Effect } from '../../effect/effect';
-import { isRecord } from '../../internal/is-record';
 import type { Difference } from '../../policy/compare/differences';
 import { findDifferences } from '../../policy/compare/differences';
 import { findMovedCallers, type MovedCallers } from '../../policy/compare/moved-callers';

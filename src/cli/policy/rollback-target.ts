@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { canonicalJson } from '../../policy/plain-data';
 import { parseStored, type StoredEntry, type StoredPolicy } from '../../policy/store/policy-store';
 import { CommandError } from '../command-error';

@@ -1,5 +1,5 @@
-import { GraylaneError } from '../../errors';
-import { isRecord } from '../../internal/is-record';
+import { GraylaneError } from '../../base/errors';
+import { isRecord } from '../../base/is-record';
 import { ownValue } from '../../policy/plain-data';
 import { documentText, parseStored } from '../../policy/store/policy-store';
 import { hasEnded } from '../../rollout/record';

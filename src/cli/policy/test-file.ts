@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { systemClock } from '../../internal/clock';
-import { isRecord } from '../../internal/is-record';
-import { seededRandom } from '../../internal/random';
+import { systemClock } from '../../base/clock';
+import { isRecord } from '../../base/is-record';
+import { seededRandom } from '../../base/random';
 import { parsePolicyText } from '../../policy/parse-text';
 import { explainRouting } from '../../routing/explain';
 import { labelsOf } from '../../routing/labels';

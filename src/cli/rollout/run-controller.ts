@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
-import { systemClock } from '../../internal/clock';
-import { systemRandom } from '../../internal/random';
+import { systemClock } from '../../base/clock';
+import { systemRandom } from '../../base/random';
 import type { Collecting } from '../../rollout/collector/collecting';
 import { type ControllerWatch, driveAll, driveService } from '../../rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../rollout/lease';

@@ -1,4 +1,4 @@
-import { GraylaneError } from '../../errors';
+import { GraylaneError } from '../../base/errors';
 import { hasEnded } from '../../rollout/record';
 import { createRest } from '../../rollout/rest';
 import type { StoredRollout } from '../../rollout/store';

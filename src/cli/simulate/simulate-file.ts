@@ -1,5 +1,5 @@
-import { systemClock } from '../../internal/clock';
-import { seededRandom } from '../../internal/random';
+import { systemClock } from '../../base/clock';
+import { seededRandom } from '../../base/random';
 import type { Plan } from '../../policy/plan';
 import type { RoutingInput } from '../../routing/call';
 import { usualCallers } from '../../routing/simulate';

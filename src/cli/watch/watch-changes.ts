@@ -1,5 +1,5 @@
+import type { LogFields, Logger } from '../../base/logger';
 import type { Instance } from '../../discovery/source';
-import type { LogFields, Logger } from '../../internal/logger';
 import { instancesOf as everyInstance, type Snapshot } from '../../snapshot/snapshot';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';

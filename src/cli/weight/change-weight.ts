@@ -1,4 +1,4 @@
-import { nearest } from '../../internal/spelling';
+import { nearest } from '../../base/spelling';
 import type { PolicyDocument } from '../../policy/document';
 import { revisionOfText } from '../../policy/store/history-entry';
 import { documentText, parseStored, type StoredPolicy } from '../../policy/store/policy-store';

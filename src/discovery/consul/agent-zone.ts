@@ -1,4 +1,4 @@
-import type { AgentZone } from '../agent-zone';
+import type { AgentZone } from '../../client/discovery/agent-zone';
 import type { ConsulClient } from './client';
 import { zoneIn } from './entry-locality';
 

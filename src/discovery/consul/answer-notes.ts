@@ -1,4 +1,4 @@
-import type { Logger } from '../../internal/logger';
+import type { Logger } from '../../base/logger';
 import type { DuplicateInstance, Instance } from '../source';
 
 /** What one answer holds that somebody should hear of. */

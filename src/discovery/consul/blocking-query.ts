@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../internal/clock';
-import type { Logger } from '../../internal/logger';
-import type { Random } from '../../internal/random';
+import type { Clock, Timer } from '../../base/clock';
+import type { Logger } from '../../base/logger';
+import type { Random } from '../../base/random';
 import { backoffMs } from './backoff';
 import { type ConsulAnswer, type ConsulClient, type ConsulRequest, PLAIN_TIME_LIMIT_MS } from './client';
 import { createTokenBucket } from './token-bucket';

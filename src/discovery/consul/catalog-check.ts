@@ -1,5 +1,5 @@
-import { isRecord } from '../../internal/is-record';
-import { nearest } from '../../internal/spelling';
+import { isRecord } from '../../base/is-record';
+import { nearest } from '../../base/spelling';
 import type { ConsulDeps, HealthTarget } from './health-target';
 import { parseJsonArray } from './parse-answer';
 

@@ -1,4 +1,4 @@
-import type { Timer } from '../../internal/clock';
+import type { Timer } from '../../base/clock';
 import { backoffMs } from './backoff';
 import type { ConsulDeps } from './health-target';
 import { parseJsonArray } from './parse-answer';

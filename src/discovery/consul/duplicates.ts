@@ -1,4 +1,4 @@
-import { HEALTH_RANK } from '../../internal/health-rank';
+import { HEALTH_RANK } from '../../base/health-rank';
 import type { DuplicateInstance, Instance } from '../source';
 
 /** More are not named, however many an answer holds. */

@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import type { NamedPort } from '../source';
 
 type Json = Readonly<Record<string, unknown>>;

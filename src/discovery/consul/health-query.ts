@@ -1,5 +1,5 @@
-import type { Timer } from '../../internal/clock';
-import { nearest } from '../../internal/spelling';
+import type { Timer } from '../../base/clock';
+import { nearest } from '../../base/spelling';
 import { NO_PROTECTION } from '../protection';
 import type { DuplicateInstance, Freshness, Instance } from '../source';
 import { AnswerNotes } from './answer-notes';

@@ -1,7 +1,7 @@
-import type { Clock } from '../../internal/clock';
-import type { Logger } from '../../internal/logger';
-import { peerPlace } from '../../internal/peer-place';
-import type { Random } from '../../internal/random';
+import type { Clock } from '../../base/clock';
+import type { Logger } from '../../base/logger';
+import { peerPlace } from '../../base/peer-place';
+import type { Random } from '../../base/random';
 import type { Protection } from '../protection';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { ConsulClient } from './client';

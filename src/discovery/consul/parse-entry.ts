@@ -1,5 +1,5 @@
-import { isRecord } from '../../internal/is-record';
-import { peerPlace } from '../../internal/peer-place';
+import { isRecord } from '../../base/is-record';
+import { peerPlace } from '../../base/peer-place';
 import { bareAddress } from '../bare-address';
 import type { Instance } from '../source';
 import { healthOf } from './entry-health';

@@ -1,4 +1,4 @@
-import type { Timer } from '../../internal/clock';
+import type { Timer } from '../../base/clock';
 import type { SourceState, SourceWatch } from '../source';
 import type { DatacenterList } from './datacenter-list';
 import { createDatacenterSlot, type DatacenterSlot, type SlotLoops } from './datacenter-slot';

@@ -1,7 +1,7 @@
-import { GraylaneError } from '../../errors';
-import type { Clock } from '../../internal/clock';
-import { type Logger, safeLogger } from '../../internal/logger';
-import type { Random } from '../../internal/random';
+import type { Clock } from '../../base/clock';
+import { GraylaneError } from '../../base/errors';
+import { type Logger, safeLogger } from '../../base/logger';
+import type { Random } from '../../base/random';
 import { DEFAULT_PROTECTION, type Protection } from '../protection';
 import type { Source, WatchRequest } from '../source';
 import { createAgentDatacenter } from './agent-datacenter';

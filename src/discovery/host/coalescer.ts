@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../internal/clock';
+import type { Clock, Timer } from '../../base/clock';
 import type { ConsulAnswer, ConsulClient } from '../consul/client';
 import { type HostAnswer, type HostAsk, LOST, questionOf, toRequest } from './ask';
 

@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../internal/clock';
-import type { Logger } from '../../internal/logger';
-import type { Random } from '../../internal/random';
+import type { Clock, Timer } from '../../base/clock';
+import type { Logger } from '../../base/logger';
+import type { Random } from '../../base/random';
 import type { ConsulClient } from '../consul/client';
 import { type HostAnswer, type HostAsk, LOST } from './ask';
 import { type Coalescer, createCoalescer } from './coalescer';

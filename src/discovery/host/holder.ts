@@ -1,6 +1,6 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
-import type { Clock, Timer } from '../../internal/clock';
+import type { Clock, Timer } from '../../base/clock';
 import { type HostAnswer, LOST } from './ask';
 import type { Coalescer } from './coalescer';
 import { ANSWER_HEADER, ASK_LIMIT_BYTES, decodeAsk, encodeAnswer, SESSION_MEMORY_MB } from './wire';

@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../internal/clock';
-import { type Logger, safeLogger, silentLogger } from '../../internal/logger';
-import type { Random } from '../../internal/random';
+import type { Clock, Timer } from '../../base/clock';
+import { type Logger, safeLogger, silentLogger } from '../../base/logger';
+import type { Random } from '../../base/random';
 import type { AgentLoad } from '../consul/agent-load';
 import { type ConsulAnswer, type ConsulClient, type ConsulRequest, createConsulClient } from '../consul/client';
 import type { ParsedConsulOptions } from '../consul/options';

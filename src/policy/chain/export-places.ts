@@ -1,4 +1,4 @@
-import { peerOf } from '../../internal/peer-place';
+import { peerOf } from '../../base/peer-place';
 import type { LocalityDocument, PeerDocument, SubsetDocument } from '../document';
 import { ALL_INSTANCES, type Decision, type Destination, type Plan, type PlannedTier } from '../plan';
 import type { ChainGraph, ResolverNode } from './graph';

@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { type ChainReport, type Fields, fieldsOf, listOf, textOf } from './report';
 
 /**

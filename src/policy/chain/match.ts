@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { labelKeyFault } from '../label-key';
 import { MAX_REGEX_VALUE_CHARACTERS } from '../limits';
 import { regexFault, regexTest } from '../matchers/regex';

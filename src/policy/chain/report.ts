@@ -1,5 +1,5 @@
-import { isRecord } from '../../internal/is-record';
-import { shortenMiddle } from '../../internal/shorten';
+import { isRecord } from '../../base/is-record';
+import { shortenMiddle } from '../../base/shorten';
 import { MAX_PROBLEMS } from '../limits';
 import type { PolicyProblem } from '../plan';
 import { showValue } from '../problems';

@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { canonicalJson } from '../plain-data';
 
 /** One thing that two documents say differently. `before` and `after` are as the documents have them. */

@@ -1,4 +1,4 @@
-import { nearest } from '../../internal/spelling';
+import { nearest } from '../../base/spelling';
 import type { FilterMatch, FilterOperator } from './parse-filter';
 
 type Kind = 'text' | 'number' | 'flag' | 'list' | 'map' | 'structure';

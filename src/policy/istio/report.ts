@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { parseDuration } from '../chain/duration';
 import type { PolicyProblem } from '../plan';
 import { showValue } from '../problems';

@@ -1,5 +1,5 @@
 import { parseAllDocuments } from 'yaml';
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { type Fields, fieldsOf, listOf, textOf } from './report';
 
 /** A VirtualService or a DestinationRule. */

@@ -1,9 +1,9 @@
+import type { Clock } from '../../base/clock';
+import { isRecord } from '../../base/is-record';
+import { type Logger, safeLogger } from '../../base/logger';
+import type { Random } from '../../base/random';
 import { type BlockingQuery, startBlockingQuery, type Verdict } from '../../discovery/consul/blocking-query';
 import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
-import type { Clock } from '../../internal/clock';
-import { isRecord } from '../../internal/is-record';
-import { type Logger, safeLogger } from '../../internal/logger';
-import type { Random } from '../../internal/random';
 import { canonicalJson } from '../plain-data';
 import type { PolicySource } from '../source';
 import { createSharedReadings, type Readings } from './shared-readings';

@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../internal/clock';
-import { isRecord } from '../../internal/is-record';
-import type { Logger } from '../../internal/logger';
+import type { Clock, Timer } from '../../base/clock';
+import { isRecord } from '../../base/is-record';
+import type { Logger } from '../../base/logger';
 import { isDefaultChain } from '../chain/default-chain';
 import type { PolicyReading, PolicySource, PolicyWatch } from '../source';
 

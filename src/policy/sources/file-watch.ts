@@ -1,6 +1,6 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Clock, Timer } from '../../internal/clock';
+import type { Clock, Timer } from '../../base/clock';
 
 export interface FileWatchOptions {
   readonly clock: Clock;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
-import { GraylaneError } from '../../errors';
-import type { Clock } from '../../internal/clock';
-import { systemClock } from '../../internal/clock';
+import type { Clock } from '../../base/clock';
+import { systemClock } from '../../base/clock';
+import { GraylaneError } from '../../base/errors';
 import type { PolicyReading, PolicySource } from '../source';
 import { watchFiles } from './file-watch';
 import { readPolicyFile } from './read-file';

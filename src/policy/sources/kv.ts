@@ -1,9 +1,9 @@
+import type { Clock } from '../../base/clock';
+import { GraylaneError } from '../../base/errors';
+import { type Logger, safeLogger } from '../../base/logger';
+import type { Random } from '../../base/random';
 import { type BlockingQuery, startBlockingQuery, type Verdict } from '../../discovery/consul/blocking-query';
 import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
-import { GraylaneError } from '../../errors';
-import type { Clock } from '../../internal/clock';
-import { type Logger, safeLogger } from '../../internal/logger';
-import type { Random } from '../../internal/random';
 import type { PolicyReading, PolicySource } from '../source';
 import { isSameReading, parseKvAnswer } from './kv-answer';
 import { createSharedReadings, type Readings } from './shared-readings';

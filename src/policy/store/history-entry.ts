@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { parsePolicyText } from '../parse-text';
 import { canonicalJson } from '../plain-data';
 

@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 
 /** Undefined when the text is no JSON object. */
 export function parseJsonRecord(text: string): Readonly<Record<string, unknown>> | undefined {

@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { MAX_DOCUMENT_BYTES } from '../limits';
 import { copyPlainData, ownValue } from '../plain-data';
 import { note, type ProblemList } from '../problems';

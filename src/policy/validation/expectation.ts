@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv';
-import { nearest } from '../../internal/spelling';
+import { nearest } from '../../base/spelling';
 import { showValue } from '../problems';
 import { resolveSchema } from './schema-lookup';
 

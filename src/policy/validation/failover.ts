@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { ownValue } from '../plain-data';
 import type { ProblemList } from '../problems';
 

@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { fieldFault } from '../filter/filter-fields';
 import { parseFilter } from '../filter/parse-filter';
 import { ownValue } from '../plain-data';

@@ -1,4 +1,4 @@
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import type { DocumentPath } from '../document-path';
 import { labelKeyFault } from '../label-key';
 import { MAX_REGEX_CHARACTERS } from '../limits';

@@ -1,5 +1,5 @@
-import { isRecord } from '../../internal/is-record';
-import { nearest } from '../../internal/spelling';
+import { isRecord } from '../../base/is-record';
+import { nearest } from '../../base/spelling';
 import type { DocumentPath } from '../document-path';
 import { ownValue } from '../plain-data';
 import { ALL_INSTANCES } from '../plan';

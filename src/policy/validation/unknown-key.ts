@@ -1,4 +1,4 @@
-import { nearest } from '../../internal/spelling';
+import { nearest } from '../../base/spelling';
 import { propertiesOf } from './schema-lookup';
 
 /** What to write instead of a key that a format does not have; undefined when nobody's. */

@@ -1,4 +1,4 @@
-import type { Counts } from '../../internal/sequential-test';
+import type { Counts } from '../../base/sequential-test';
 import type { DurationHistogram } from './metrics-provider';
 
 export function callsOf(histogram: DurationHistogram): number {

@@ -1,4 +1,4 @@
-import type { Counts } from '../../internal/sequential-test';
+import type { Counts } from '../../base/sequential-test';
 
 /** What a `request-duration` check remembers from one measurement of a window to the next; plain JSON. */
 export interface SlowCalls {

@@ -1,5 +1,5 @@
+import { isRecord } from '../../base/is-record';
 import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from '../../figures/report';
-import { isRecord } from '../../internal/is-record';
 import { ownValue } from '../../policy/plain-data';
 import { showValue } from '../../policy/problems';
 

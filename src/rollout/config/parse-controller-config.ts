@@ -1,5 +1,5 @@
-import { headerNameFault } from '../../internal/header-name';
-import { isRecord } from '../../internal/is-record';
+import { headerNameFault } from '../../base/header-name';
+import { isRecord } from '../../base/is-record';
 import type { DocumentPath } from '../../policy/document-path';
 import { parsePolicyText } from '../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../policy/plain-data';

@@ -1,5 +1,5 @@
 import type { ErrorObject } from 'ajv';
-import { isRecord } from '../../internal/is-record';
+import { isRecord } from '../../base/is-record';
 import { ownValue } from '../../policy/plain-data';
 import { note, type ProblemList } from '../../policy/problems';
 import type { Schema } from '../../policy/schema-parts';

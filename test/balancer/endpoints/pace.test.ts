@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createAttemptLink, createEndpointLoad } from '../../../src/balancer/endpoints/load';
 import { Pace } from '../../../src/balancer/endpoints/pace';
 import { judgePaces } from '../../../src/balancer/pickers/laggards';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { endpointAt } from '../connections';
 import { noBreaker, openPool } from '../open-pool';
 

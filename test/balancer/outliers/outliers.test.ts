@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Random } from '../../../src/internal/random';
+import type { Random } from '../../../src/base/random';
 import { printFact } from '../../support/figure';
 import { ALGORITHMS } from '../connections';
 import { type Ended, FAILED, OK, OutlierRig, shareOfFirst, type VirtualCall, type World } from './rig';

@@ -3,7 +3,7 @@ import { EventHeap } from '../../../benchmarks/fleet/event-heap';
 import { MethodTime } from '../../../src/balancer/attempts/method-times';
 import type { Connection } from '../../../src/balancer/endpoints/endpoint';
 import { type AttemptLink, createAttemptLink, type LoadOutcome } from '../../../src/balancer/endpoints/load';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { printFact } from '../../support/figure';
 import { ALGORITHMS, connectionsOf, firstTry, pickerFor } from '../connections';
 

@@ -3,7 +3,7 @@ import { EventHeap } from '../../../benchmarks/fleet/event-heap';
 import { MethodTime } from '../../../src/balancer/attempts/method-times';
 import type { Connection } from '../../../src/balancer/endpoints/endpoint';
 import { type AttemptLink, createAttemptLink } from '../../../src/balancer/endpoints/load';
-import { type Random, seededRandom } from '../../../src/internal/random';
+import { type Random, seededRandom } from '../../../src/base/random';
 import { connectionsOf, pickerFor } from '../connections';
 
 interface Method {

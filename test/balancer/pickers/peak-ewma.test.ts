@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../../src/balancer/endpoints/endpoint';
 import { createAttemptLink } from '../../../src/balancer/endpoints/load';
 import { slownessBeside } from '../../../src/balancer/pickers/peak-ewma';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { connectionsOf, countPicks, firstTry, pickerFor } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
 

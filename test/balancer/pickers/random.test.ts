@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { connectionsOf, countPicks, firstTry, makeSuspect, pickerFor } from '../connections';
 import { worstDeviation } from '../pool-simulation';
 

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../../src/balancer/endpoints/endpoint';
 import { hashKey } from '../../../src/balancer/pickers/ring-hash';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { connectionsOf, firstTry, makeSuspect, pickerFor } from '../connections';
 
 const random = seededRandom(1);

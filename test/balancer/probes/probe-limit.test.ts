@@ -3,7 +3,7 @@ import { MethodTime } from '../../../src/balancer/attempts/method-times';
 import type { RoutedCall } from '../../../src/balancer/attempts/routed-call';
 import { createAttemptLink } from '../../../src/balancer/endpoints/load';
 import { probeLimitMs } from '../../../src/balancer/probes/probe-limit';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { endpointAt } from '../connections';
 import { openPool } from '../open-pool';
 

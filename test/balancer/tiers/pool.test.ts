@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/base/random';
 import { createBreakerRegistry } from '../../../src/breaker/registry';
-import { seededRandom } from '../../../src/internal/random';
 import { FakeClock } from '../../../src/testing/fake-clock';
 import { endpointAt } from '../connections';
 import { BREAKER_PLAN, openPool } from '../open-pool';

@@ -4,6 +4,7 @@ import { ChannelConnection } from '../../../src/balancer/endpoints/connection';
 import { type AttemptLink, createAttemptLink } from '../../../src/balancer/endpoints/load';
 import type { Pool } from '../../../src/balancer/tiers/pool';
 import { ZonePreference } from '../../../src/balancer/zones/zone-preference';
+import { type Random, seededRandom } from '../../../src/base/random';
 import type { Instance } from '../../../src/discovery/source';
 import {
   type ChannelControlHelper,
@@ -11,7 +12,6 @@ import {
   connectivity,
   type SubchannelInterface,
 } from '../../../src/internal/grpc';
-import { type Random, seededRandom } from '../../../src/internal/random';
 import type { Algorithm } from '../../../src/policy/document';
 import { FakeClock } from '../../../src/testing/fake-clock';
 import { endpointAt } from '../connections';

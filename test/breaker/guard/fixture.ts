@@ -1,7 +1,7 @@
+import type { Random } from '../../../src/base/random';
 import { Guards } from '../../../src/breaker/guard/guards';
 import type { GuardChange, GuardView } from '../../../src/breaker/guard/view';
 import { type BreakerRegistry, createBreakerRegistry } from '../../../src/breaker/registry';
-import type { Random } from '../../../src/internal/random';
 import { DEFAULT_BREAKER, DEFAULT_SUBSET_BREAKER, resolveGuard } from '../../../src/policy/defaults';
 import type { GuardDocument } from '../../../src/policy/document';
 import type { SubsetPlan } from '../../../src/policy/plan';

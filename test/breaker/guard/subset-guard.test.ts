@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { type GuardRig, guardRig, plans, subset } from './fixture';
 
 /** A canary that fails a third of its calls beside a stable that fails one in a hundred. */

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/base/random';
 import type { Breaker } from '../../../src/breaker/breaker';
 import { FailureShares } from '../../../src/breaker/outlier/failure-shares';
 import { OutlierJudge } from '../../../src/breaker/outlier/judge';
 import { MethodShares } from '../../../src/breaker/outlier/usual-shares';
 import { createBreakerRegistry } from '../../../src/breaker/registry';
-import { seededRandom } from '../../../src/internal/random';
 import { FakeClock } from '../../../src/testing/fake-clock';
 import { noJitter, plan } from '../fixture';
 

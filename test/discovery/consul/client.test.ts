@@ -4,9 +4,9 @@ import type { ListenOptions } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock';
 import { createConsulClient } from '../../../src/discovery/consul/client';
 import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
-import { systemClock } from '../../../src/internal/clock';
 
 async function serve(where: ListenOptions): Promise<{ readonly server: Server; readonly asked: string[] }> {
   const asked: string[] = [];

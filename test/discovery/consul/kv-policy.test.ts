@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock';
+import { silentLogger } from '../../../src/base/logger';
+import { systemRandom } from '../../../src/base/random';
 import { createConsulClient } from '../../../src/discovery/consul/client';
 import { parseConsulOptions } from '../../../src/discovery/consul/options';
-import { systemClock } from '../../../src/internal/clock';
-import { silentLogger } from '../../../src/internal/logger';
-import { systemRandom } from '../../../src/internal/random';
 import type { PolicyReading } from '../../../src/policy/source';
 import { createKvPolicySource } from '../../../src/policy/sources/kv';
 import { startRecordingProxy } from '../../support/consul/recording-proxy';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock';
+import { GraylaneError } from '../../../src/base/errors';
+import { silentLogger } from '../../../src/base/logger';
+import { systemRandom } from '../../../src/base/random';
 import { createConsulClient } from '../../../src/discovery/consul/client';
 import { type ParsedConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
 import { createConsulSource } from '../../../src/discovery/consul/source';
-import { GraylaneError } from '../../../src/errors';
-import { systemClock } from '../../../src/internal/clock';
-import { silentLogger } from '../../../src/internal/logger';
-import { systemRandom } from '../../../src/internal/random';
 
 const urls = (options: Parameters<typeof parseConsulOptions>[0], env = {}): readonly string[] =>
   parseConsulOptions(options, env).addresses.map((one) => one.socketPath ?? one.baseUrl);

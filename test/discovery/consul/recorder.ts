@@ -1,11 +1,11 @@
 import { expect } from 'vitest';
+import { type Clock, systemClock } from '../../../src/base/clock';
+import type { Logger } from '../../../src/base/logger';
+import { seededRandom } from '../../../src/base/random';
 import { type ConsulClient, createConsulClient } from '../../../src/discovery/consul/client';
 import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
 import { createConsulSource } from '../../../src/discovery/consul/source';
 import type { DatacenterState, Source, SourceState, SourceWatch, WatchRequest } from '../../../src/discovery/source';
-import { type Clock, systemClock } from '../../../src/internal/clock';
-import type { Logger } from '../../../src/internal/logger';
-import { seededRandom } from '../../../src/internal/random';
 
 /** Every line that was logged, so that a test can look for what must, or must not, be in it. */
 export function recordingLogger(): Logger & { readonly lines: string[] } {

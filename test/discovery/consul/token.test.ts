@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/clock';
+import { GraylaneError } from '../../../src/base/errors';
 import { createConsulClient } from '../../../src/discovery/consul/client';
 import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
-import { GraylaneError } from '../../../src/errors';
-import { systemClock } from '../../../src/internal/clock';
 import { closeAfterEach } from '../../support/closers';
 import { reply, type ScriptedConsul, startScriptedConsul } from '../../support/scripted-consul';
 

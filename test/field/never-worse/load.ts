@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { type Caller, USER_KEY } from './clients';
 import type { WorkloadName } from './scenes';
 import { CLIENT_KEY } from './service';

@@ -1,5 +1,5 @@
 import type * as grpc from '@grpc/grpc-js';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import type { Algorithm } from '../../../src/policy/document';
 
 const WORKLOADS = [

@@ -1,8 +1,8 @@
 import * as grpc from '@grpc/grpc-js';
+import { silentLogger } from '../../../src/base/logger';
+import { seededRandom } from '../../../src/base/random';
 import { createLane } from '../../../src/graylane';
 import type { CallReport, Explanation, Graylane } from '../../../src/index';
-import { silentLogger } from '../../../src/internal/logger';
-import { seededRandom } from '../../../src/internal/random';
 import type { Snapshot } from '../../../src/snapshot/snapshot';
 import { type FakeService, fakeService } from '../../../src/testing/index';
 import { compareCommands, placesOf } from './commands';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../../src/base/random';
 import type { PolicyDocument } from '../../../src/index';
-import { seededRandom } from '../../../src/internal/random';
 import { type Asked, openWorld } from './cells';
 import { type Ground, openGround } from './ground';
 import { type Call, type Listed, METHODS, PEER, type World } from './worlds';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { seededRandom } from '../../../src/internal/random';
+import { seededRandom } from '../../../src/base/random';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
 import { printFact } from '../../support/figure';
 import { describeTally } from './cells';

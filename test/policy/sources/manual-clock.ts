@@ -1,4 +1,4 @@
-import type { Clock } from '../../../src/internal/clock';
+import type { Clock } from '../../../src/base/clock';
 
 export interface ManualClock extends Clock {
   readonly pending: number;

@@ -1,8 +1,8 @@
 import { status } from '@grpc/grpc-js';
 import { onTestFinished } from 'vitest';
+import { systemClock } from '../../../src/base/clock';
+import { systemRandom } from '../../../src/base/random';
 import { type CallReport, createGraylane, type Graylane } from '../../../src/index';
-import { systemClock } from '../../../src/internal/clock';
-import { systemRandom } from '../../../src/internal/random';
 import { type Collecting, startCollecting } from '../../../src/rollout/collector/collecting';
 import { NO_CONFIG } from '../../../src/rollout/config/controller-config';
 import { type ControllerOptions, type ControllerWatch, driveService } from '../../../src/rollout/controller';

@@ -1,4 +1,4 @@
-import { type Counts, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../../internal/sequential-test';
+import { type Counts, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../../base/sequential-test';
 import type { DurationCheck } from '../../document';
 import type { CheckContext, Judged } from '../judge';
 import { callsOf, quantileMs, slowerThan } from '../quantile';

@@ -1,4 +1,4 @@
-import { evidenceNeeded, evidenceOfExcess, evidenceOfNoExcess } from '../../../internal/sequential-test';
+import { evidenceNeeded, evidenceOfExcess, evidenceOfNoExcess } from '../../../base/sequential-test';
 import type { SuccessRateCheck } from '../../document';
 import type { CheckContext, Judged } from '../judge';
 import { DEFAULT_THRESHOLD } from '../settings';

@@ -1,4 +1,4 @@
-import { isRecord } from '../../../internal/is-record';
+import { isRecord } from '../../../base/is-record';
 import { ownValue } from '../../../policy/plain-data';
 import { showValue } from '../../../policy/problems';
 import type { DurationHistogram, MeasuredValue, Measurement, SubsetFigures } from '../metrics-provider';

@@ -1,4 +1,4 @@
-import { isRecord } from '../../../internal/is-record';
+import { isRecord } from '../../../base/is-record';
 import { ownValue } from '../../../policy/plain-data';
 import type { PrometheusConfig } from '../../config/controller-config';
 import { postForJson } from './http-request';

@@ -1,4 +1,4 @@
-import type { StatusName } from './document';
+import type { StatusName } from '../policy/document';
 
 /** gRPC's status names in the order of their codes, beginning with code 1: OK is no failure and has no place in a policy. */
 export const STATUS_NAMES: readonly StatusName[] = [
