@@ -1,9 +1,10 @@
 import { parse as parseYaml } from 'yaml';
 import { type Clock, systemClock } from '../base/clock';
 import { GraylaneError } from '../base/errors';
+import type { Instance } from '../base/instances';
 import { consoleLogger, type Logger, safeLogger } from '../base/logger';
 import { createListedServices } from './listed-services';
-import type { Instance, Source } from './source';
+import type { Source } from './source';
 import { createServicesParser } from './static';
 import { type WatchedFile, watchFile } from './watched-file';
 

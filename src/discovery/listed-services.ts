@@ -1,6 +1,7 @@
+import type { DatacenterState, Freshness, Instance, SourceState } from '../base/instances';
 import { type Logger, safeLogger } from '../base/logger';
 import { peerPlace } from '../base/peer-place';
-import type { DatacenterState, Freshness, Instance, SourceState, SourceWatch, WatchRequest } from './source';
+import type { SourceWatch, WatchRequest } from './source';
 
 /** Instances that are known whole, by service; the part that static and file sources share. */
 export interface ListedServices {

@@ -1,8 +1,9 @@
 import { promises as dns } from 'node:dns';
 import type { Clock, Timer } from '../base/clock';
+import type { DatacenterState, Instance, SourceState } from '../base/instances';
 import type { Random } from '../base/random';
 import { sameItems } from '../base/same-items';
-import type { DatacenterState, Instance, Source, SourceState } from './source';
+import type { Source } from './source';
 
 export interface ResolvedSourceDeps {
   readonly clock: Clock;

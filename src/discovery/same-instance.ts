@@ -1,5 +1,5 @@
+import type { Instance } from '../base/instances';
 import { sameItems } from '../base/same-items';
-import type { Instance } from './source';
 
 /** Whether two entries of one key say the same, so that the former object can be kept. */
 export function isSameInstance(a: Instance, b: Instance): boolean {

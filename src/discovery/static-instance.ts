@@ -1,9 +1,9 @@
+import type { Instance } from '../base/instances';
 import { isRecord } from '../base/is-record';
 import { sameItems } from '../base/same-items';
 import { shorten } from '../base/shorten';
 import { bareAddress } from './bare-address';
 import { sameMeta } from './same-instance';
-import type { Instance } from './source';
 
 /** An instance written down by hand: in code or in a file. */
 export interface StaticInstance {

@@ -1,7 +1,8 @@
 import { GraylaneError } from '../base/errors';
+import type { Instance } from '../base/instances';
 import { type Logger, silentLogger } from '../base/logger';
 import { createListedServices, DEFAULT_DATACENTER } from './listed-services';
-import type { Instance, Source } from './source';
+import type { Source } from './source';
 import type { StaticInstance, StaticServices } from './static-instance';
 import { parseStaticList, type StaticList } from './static-list';
 

@@ -1,4 +1,4 @@
-import type { Instance } from '../discovery/source';
+import type { Instance } from '../base/instances';
 import type { Decision, Plan, RoutePlan } from '../policy/plan';
 import { type Membership, membershipOf } from '../snapshot/membership';
 import type { InstanceSet } from '../snapshot/snapshot';

@@ -28,7 +28,7 @@ import {
   type SubsetPlan,
 } from './plan';
 import { PolicyError } from './policy-error';
-import type { PolicyReading } from './source';
+import type { PolicyReading } from './policy-reading';
 import { compileSplit } from './split';
 import { judgeDocument } from './validate';
 

@@ -1,3 +1,7 @@
+import type { StatusName } from '../base/status-names';
+
+export type { StatusName };
+
 /**
  * The policy document as people write it: JSON in Consul KV, JSON or YAML in files, an object in code. `S` is the union
  * of subset names, so that {@link definePolicy} can refuse `to: 'canray'` at compile time.
@@ -290,21 +294,3 @@ export interface OverrideDocument<S extends string = string> {
   readonly by?: string;
   readonly reason?: string;
 }
-
-export type StatusName =
-  | 'CANCELLED'
-  | 'UNKNOWN'
-  | 'INVALID_ARGUMENT'
-  | 'DEADLINE_EXCEEDED'
-  | 'NOT_FOUND'
-  | 'ALREADY_EXISTS'
-  | 'PERMISSION_DENIED'
-  | 'RESOURCE_EXHAUSTED'
-  | 'FAILED_PRECONDITION'
-  | 'ABORTED'
-  | 'OUT_OF_RANGE'
-  | 'UNIMPLEMENTED'
-  | 'INTERNAL'
-  | 'UNAVAILABLE'
-  | 'DATA_LOSS'
-  | 'UNAUTHENTICATED';

@@ -1,6 +1,7 @@
 import type { Clock } from '../base/clock';
+import type { DatacenterState, SourceState } from '../base/instances';
 import type { Logger } from '../base/logger';
-import type { DatacenterState, Source, SourceState, SourceWatch } from '../discovery/source';
+import type { Source, SourceWatch } from '../discovery/source';
 import type { StateStore } from '../discovery/state-store';
 import type { Plan } from '../policy/plan';
 import { locateProblem } from '../policy/policy-error';

@@ -1,4 +1,5 @@
-import type { DatacenterState, Source, SourceState, SourceWatch } from '../discovery/source';
+import type { DatacenterState, SourceState } from '../base/instances';
+import type { Source, SourceWatch } from '../discovery/source';
 import type { Lookup, Plan, SubsetPlan } from '../policy/plan';
 import { isFilterSettled } from './readiness';
 

@@ -1,6 +1,6 @@
 import type { Plan, PolicyProblem } from '../policy/plan';
 import { PolicyError } from '../policy/policy-error';
-import type { PolicyCompiler, PolicyReading } from '../policy/source';
+import type { PolicyCompiler, PolicyReading } from '../policy/policy-reading';
 
 /** Whether policies carry calls, or are only watched deciding. */
 export type LaneMode = 'route' | 'observe';

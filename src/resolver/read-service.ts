@@ -1,4 +1,4 @@
-import type { DatacenterState, Instance } from '../discovery/source';
+import type { DatacenterState, Instance } from '../base/instances';
 import { membershipOf } from '../snapshot/membership';
 import { shortfallsOf } from '../snapshot/shortfalls';
 import { decidingPlan } from '../snapshot/snapshot';

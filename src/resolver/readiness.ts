@@ -1,5 +1,5 @@
+import type { DatacenterState, Freshness, SourceState } from '../base/instances';
 import { sameItems } from '../base/same-items';
-import type { DatacenterState, Freshness, SourceState } from '../discovery/source';
 import type { InstanceSet } from '../snapshot/snapshot';
 
 /**

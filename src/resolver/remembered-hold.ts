@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../base/clock';
+import type { DatacenterState, SourceState } from '../base/instances';
 import type { Logger } from '../base/logger';
-import type { DatacenterState, SourceState } from '../discovery/source';
 import type { InstanceSet } from '../snapshot/snapshot';
 import { staleness } from './readiness';
 

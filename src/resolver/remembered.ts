@@ -1,5 +1,5 @@
+import type { DatacenterState, Instance } from '../base/instances';
 import { isRecord } from '../base/is-record';
-import type { DatacenterState, Instance } from '../discovery/source';
 import type { StoredState } from '../discovery/state-store';
 import type { Plan } from '../policy/plan';
 import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snapshot';

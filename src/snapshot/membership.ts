@@ -1,4 +1,4 @@
-import type { FilterFailure, Instance } from '../discovery/source';
+import type { FilterFailure, Instance } from '../base/instances';
 import type { Plan, SubsetPlan } from '../policy/plan';
 import { atPort, isAtPort } from './named-ports';
 import { type InstanceSet, instancesOf } from './snapshot';

@@ -1,4 +1,4 @@
-import type { DatacenterState, Instance } from '../discovery/source';
+import type { DatacenterState, Instance } from '../base/instances';
 import type { Plan } from '../policy/plan';
 
 /**

@@ -1,4 +1,4 @@
-import type { Instance } from '../discovery/source';
+import type { Instance } from '../base/instances';
 import type { Decision, Destination, ForceSelector, Plan, PlannedTier } from '../policy/plan';
 import type { Membership } from './membership';
 

@@ -1,5 +1,5 @@
+import type { Instance } from '../base/instances';
 import { nearest } from '../base/spelling';
-import type { Instance } from '../discovery/source';
 import type { Plan } from '../policy/plan';
 import type { Membership } from './membership';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import type { Instance } from '../../src/base/instances';
 import { policyText } from '../../src/cli/init/first-policy';
-import type { Instance } from '../../src/discovery/source';
 import type { PolicyDocument } from '../../src/index';
 import { judgeDocument } from '../../src/policy/validate';
 import { commandWorld } from './two-datacenters';

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock';
+import type { SourceState } from '../../src/base/instances';
 import { createFileSource } from '../../src/discovery/file';
-import type { Source, SourceState } from '../../src/discovery/source';
+import type { Source } from '../../src/discovery/source';
 import { record, recordingLogger } from './consul/recorder';
 
 let folder: string;

@@ -1,8 +1,8 @@
 import { promises as dns } from 'node:dns';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { SourceState } from '../../src/base/instances';
 import { seededRandom } from '../../src/base/random';
 import { createResolvedSource } from '../../src/discovery/resolved-source';
-import type { SourceState } from '../../src/discovery/source';
 import { createStaticSource } from '../../src/discovery/static';
 import { createGraylane, type StaticInstance } from '../../src/index';
 import { FakeClock } from '../../src/testing/fake-clock';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GraylaneError } from '../../src/base/errors';
-import type { SourceState } from '../../src/discovery/source';
+import type { SourceState } from '../../src/base/instances';
 import { createStaticSource } from '../../src/discovery/static';
 import { recordingLogger } from './consul/recorder';
 

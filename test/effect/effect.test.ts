@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DatacenterState, Instance } from '../../src/discovery/source';
+import type { DatacenterState, Instance } from '../../src/base/instances';
 import { judgeEffect } from '../../src/effect/effect';
 import { compilePolicy } from '../../src/policy/compile';
 import type { Plan } from '../../src/policy/plan';

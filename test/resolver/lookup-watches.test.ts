@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { DatacenterState, Source, SourceState, WatchRequest } from '../../src/discovery/source';
+import type { DatacenterState, SourceState } from '../../src/base/instances';
+import type { Source, WatchRequest } from '../../src/discovery/source';
 import { compileChain } from '../../src/policy/chain/compile';
 import type { Plan } from '../../src/policy/plan';
 import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from '../../src/resolver/lookup-watches';

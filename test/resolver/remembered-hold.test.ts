@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import type { Timer } from '../../src/base/clock';
+import type { DatacenterState, Instance } from '../../src/base/instances';
 import { silentLogger } from '../../src/base/logger';
-import type { DatacenterState, Instance } from '../../src/discovery/source';
 import { RememberedHold } from '../../src/resolver/remembered-hold';
 import { FakeClock } from '../../src/testing/fake-clock';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { DatacenterState, Instance } from '../../src/discovery/source';
+import type { DatacenterState, Instance } from '../../src/base/instances';
 import { compilePolicy } from '../../src/policy/compile';
 import type { PolicyDocument } from '../../src/policy/document';
 import type { Plan } from '../../src/policy/plan';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Instance } from '../../src/discovery/source';
+import type { Instance } from '../../src/base/instances';
 import { emptyPlan } from '../../src/policy/compile';
 import type { Plan, SubsetPlan } from '../../src/policy/plan';
 import { membershipOf } from '../../src/snapshot/membership';

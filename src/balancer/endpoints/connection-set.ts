@@ -1,5 +1,5 @@
 import type { Timer } from '../../base/clock';
-import type { Instance } from '../../discovery/source';
+import type { Instance } from '../../base/instances';
 import type { ChannelControlHelper, ChannelOptions } from '../../internal/grpc';
 import type { BalancingPlan } from '../../policy/plan';
 import { Attempt } from '../attempts/attempt';

@@ -1,10 +1,10 @@
 import type { Clock, Timer } from '../../base/clock';
 import { HEALTH_RANK } from '../../base/health-rank';
+import type { Instance } from '../../base/instances';
 import type { Breaker } from '../../breaker/breaker';
 import { FailureShares } from '../../breaker/outlier/failure-shares';
 import type { BreakerRegistry } from '../../breaker/registry';
 import type { StallDetector } from '../../breaker/stall';
-import type { Instance } from '../../discovery/source';
 import type { BreakerPlan } from '../../policy/plan';
 import { MethodRecords } from '../attempts/method-records';
 import { nextSlowStartStepMs, slowStartShare } from '../pickers/slow-start';

@@ -1,6 +1,6 @@
+import type { Instance } from '../../base/instances';
 import type { Breaker } from '../../breaker/breaker';
 import type { FailureShares } from '../../breaker/outlier/failure-shares';
-import type { Instance } from '../../discovery/source';
 import type { EndpointLoad } from './load';
 
 /**

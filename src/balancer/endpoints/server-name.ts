@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { Instance } from '../../discovery/source';
+import type { Instance } from '../../base/instances';
 import type { ChannelOptions } from '../../internal/grpc';
 
 /**

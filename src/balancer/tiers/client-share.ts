@@ -1,4 +1,4 @@
-import type { Instance } from '../../discovery/source';
+import type { Instance } from '../../base/instances';
 import type { Plan } from '../../policy/plan';
 import { chooseSubset } from '../endpoints/subsetting';
 import { chooseOfEachZone } from '../zones/subset-by-zone';

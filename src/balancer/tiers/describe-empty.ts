@@ -1,6 +1,6 @@
+import type { Instance } from '../../base/instances';
 import { shortenMiddle } from '../../base/shorten';
 import { nearest } from '../../base/spelling';
-import type { Instance } from '../../discovery/source';
 import type { SubsetPlan } from '../../policy/plan';
 import type { Membership } from '../../snapshot/membership';
 

@@ -1,4 +1,4 @@
-import type { Instance } from '../../discovery/source';
+import type { Instance } from '../../base/instances';
 import type { Plan } from '../../policy/plan';
 import { type Membership, membershipOf } from '../../snapshot/membership';
 import type { Snapshot } from '../../snapshot/snapshot';

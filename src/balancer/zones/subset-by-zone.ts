@@ -1,5 +1,5 @@
 import { apportion } from '../../base/apportion';
-import type { Instance } from '../../discovery/source';
+import type { Instance } from '../../base/instances';
 import { chooseSubset } from '../endpoints/subsetting';
 
 /**

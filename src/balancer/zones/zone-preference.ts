@@ -1,5 +1,5 @@
+import type { Instance } from '../../base/instances';
 import type { Random } from '../../base/random';
-import type { Instance } from '../../discovery/source';
 import type { Connection } from '../endpoints/endpoint';
 import type { PoolPicker } from '../pickers/pool-picker';
 import { Withheld } from './withheld';

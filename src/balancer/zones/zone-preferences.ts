@@ -1,4 +1,4 @@
-import type { Instance } from '../../discovery/source';
+import type { Instance } from '../../base/instances';
 import type { BalancingPlan, Plan } from '../../policy/plan';
 import type { BalancerHost } from '../host';
 import { type ZoneListing, ZonePreference } from './zone-preference';

@@ -1,8 +1,8 @@
+import type { DatacenterState, FilterFailure } from '../../base/instances';
 import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
 import { isFilterRefused } from '../../discovery/consul/filter-query';
 import { placeOf } from '../../discovery/consul/health-target';
 import { parseHealth, parseKeys } from '../../discovery/consul/parse-answer';
-import type { DatacenterState, FilterFailure } from '../../discovery/source';
 import type { InstanceSet } from '../../snapshot/snapshot';
 import { CommandError } from '../command-error';
 

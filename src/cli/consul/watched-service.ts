@@ -1,6 +1,6 @@
+import type { DatacenterState } from '../../base/instances';
 import { silentLogger } from '../../base/logger';
 import { type Random, seededRandom, systemRandom } from '../../base/random';
-import type { DatacenterState } from '../../discovery/source';
 import { createLane } from '../../graylane';
 import type { Graylane } from '../../lane';
 import type { GraylaneOptions } from '../../options';

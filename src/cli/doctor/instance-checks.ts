@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
+import type { DuplicateInstance, Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
 import { parseHealth, parseJsonArray } from '../../discovery/consul/parse-answer';
 import { parseEntry } from '../../discovery/consul/parse-entry';
-import type { DuplicateInstance, Instance } from '../../discovery/source';
 import { readServiceNames } from '../consul/instances-now';
 import { type Finding, inDatacenter, type Question, TIME_LIMIT_MS } from './finding';
 

@@ -2,7 +2,7 @@ import { isRecord } from '../../base/is-record';
 import { compilePolicy, emptyPlan } from '../../policy/compile';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import type { PolicyReading } from '../../policy/source';
+import type { PolicyReading } from '../../policy/policy-reading';
 import { parseKvAnswer } from '../../policy/sources/kv-answer';
 import { CommandError } from '../command-error';
 import type { ConsulConnection } from '../consul/consul-connection';

@@ -1,4 +1,4 @@
-import type { Instance } from '../../discovery/source';
+import type { Instance } from '../../base/instances';
 import type { Finding, Question } from './finding';
 import { hearPort, type PortSpeech } from './port-speech';
 

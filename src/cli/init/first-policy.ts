@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { apportion } from '../../base/apportion';
+import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
-import type { Instance } from '../../discovery/source';
 import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy/document';
 import { instancesOf } from '../../snapshot/snapshot';
 import { CommandError } from '../command-error';

@@ -1,4 +1,4 @@
-import type { Instance } from '../../discovery/source';
+import type { Instance } from '../../base/instances';
 import type { SubsetDocument } from '../../policy/document';
 
 /** How the instances of a service fall into subsets. */

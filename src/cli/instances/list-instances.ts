@@ -1,4 +1,4 @@
-import type { DatacenterState, Instance } from '../../discovery/source';
+import type { DatacenterState, Instance } from '../../base/instances';
 import { type Membership, membershipOf } from '../../snapshot/membership';
 import type { Snapshot } from '../../snapshot/snapshot';
 import type { ConsulFlags } from '../consul/consul-connection';

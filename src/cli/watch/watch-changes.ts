@@ -1,5 +1,5 @@
+import type { Instance } from '../../base/instances';
 import type { LogFields, Logger } from '../../base/logger';
-import type { Instance } from '../../discovery/source';
 import { instancesOf as everyInstance, type Snapshot } from '../../snapshot/snapshot';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';

@@ -1,4 +1,4 @@
-import type { DatacenterState, FilterFailure } from '../source';
+import type { DatacenterState, FilterFailure } from '../../base/instances';
 import type { AgentDatacenter } from './agent-datacenter';
 import type { FilterQuery } from './filter-query';
 import type { HealthQuery, HealthView } from './health-query';

@@ -1,4 +1,4 @@
-import type { FilterFailure } from '../source';
+import type { FilterFailure } from '../../base/instances';
 import { startBlockingQuery, type Verdict } from './blocking-query';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { parseKeys } from './parse-answer';

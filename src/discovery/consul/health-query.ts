@@ -1,7 +1,7 @@
 import type { Timer } from '../../base/clock';
+import type { DuplicateInstance, Freshness, Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
 import { NO_PROTECTION } from '../protection';
-import type { DuplicateInstance, Freshness, Instance } from '../source';
 import { AnswerNotes } from './answer-notes';
 import { createAnswerReader } from './answer-reader';
 import { startBlockingQuery, type Verdict } from './blocking-query';

@@ -1,5 +1,5 @@
+import type { DuplicateInstance, Instance } from '../../base/instances';
 import { isSameInstance } from '../same-instance';
-import type { DuplicateInstance, Instance } from '../source';
 import { distinctOf } from './duplicates';
 import { type EntryRules, parseEntry } from './parse-entry';
 

@@ -1,5 +1,6 @@
 import type { Timer } from '../../base/clock';
-import type { SourceState, SourceWatch } from '../source';
+import type { SourceState } from '../../base/instances';
+import type { SourceWatch } from '../source';
 import type { DatacenterList } from './datacenter-list';
 import { createDatacenterSlot, type DatacenterSlot, type SlotLoops } from './datacenter-slot';
 import type { ConsulDeps } from './health-target';

@@ -2,7 +2,8 @@ import type { Clock, Timer } from '../../base/clock';
 import { isRecord } from '../../base/is-record';
 import type { Logger } from '../../base/logger';
 import { isDefaultChain } from '../chain/default-chain';
-import type { PolicyReading, PolicySource, PolicyWatch } from '../source';
+import type { PolicyReading } from '../policy-reading';
+import type { PolicySource, PolicyWatch } from '../source';
 
 /** So long a first snapshot waits for the chain where there is no document. It answers in milliseconds, or not at all. */
 const CHAIN_LIMIT_MS = 1_000;

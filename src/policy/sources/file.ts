@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import type { Clock } from '../../base/clock';
 import { systemClock } from '../../base/clock';
 import { GraylaneError } from '../../base/errors';
-import type { PolicyReading, PolicySource } from '../source';
+import type { PolicyReading } from '../policy-reading';
+import type { PolicySource } from '../source';
 import { watchFiles } from './file-watch';
 import { readPolicyFile } from './read-file';
 

@@ -1,4 +1,5 @@
-import type { PolicyReading, PolicySource } from '../source';
+import type { PolicyReading } from '../policy-reading';
+import type { PolicySource } from '../source';
 
 /** Policies that the program itself holds: `createGraylane({ policies })`, `lane.setPolicy()`, tests. */
 export interface InlinePolicySource extends PolicySource {

@@ -1,5 +1,5 @@
 import type { ConsulAnswer } from '../../discovery/consul/client';
-import type { PolicyReading } from '../source';
+import type { PolicyReading } from '../policy-reading';
 
 /** What one answer of `/v1/kv/<key>` says. Pure; never throws. */
 export function parseKvAnswer(answer: ConsulAnswer & { readonly kind: 'answer' }, key: string): PolicyReading {

@@ -4,7 +4,8 @@ import { type Logger, safeLogger } from '../../base/logger';
 import type { Random } from '../../base/random';
 import { type BlockingQuery, startBlockingQuery, type Verdict } from '../../discovery/consul/blocking-query';
 import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
-import type { PolicyReading, PolicySource } from '../source';
+import type { PolicyReading } from '../policy-reading';
+import type { PolicySource } from '../source';
 import { isSameReading, parseKvAnswer } from './kv-answer';
 import { createSharedReadings, type Readings } from './shared-readings';
 

@@ -1,4 +1,5 @@
-import type { PolicyReading, PolicySource, PolicyWatch } from '../source';
+import type { PolicyReading } from '../policy-reading';
+import type { PolicySource, PolicyWatch } from '../source';
 
 /**
  * Policies given in code over those that come from elsewhere: while `inline` has a document for a service, that one is in

@@ -1,7 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { MAX_DOCUMENT_BYTES } from '../limits';
-import type { PolicyReading } from '../source';
+import type { PolicyReading } from '../policy-reading';
 
 /**
  * Reads the first of the files that exists. Never rejects: what went wrong is the reading. `isNamed`: the one candidate was

@@ -1,6 +1,7 @@
 import type { BlockingQuery } from '../../discovery/consul/blocking-query';
 import { createShared } from '../../discovery/consul/shared';
-import type { PolicyReading, PolicyWatch } from '../source';
+import type { PolicyReading } from '../policy-reading';
+import type { PolicyWatch } from '../source';
 
 /** What one query has read, for the query itself. */
 export interface Readings {

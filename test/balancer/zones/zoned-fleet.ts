@@ -4,8 +4,8 @@ import { ChannelConnection } from '../../../src/balancer/endpoints/connection';
 import { type AttemptLink, createAttemptLink } from '../../../src/balancer/endpoints/load';
 import type { Pool } from '../../../src/balancer/tiers/pool';
 import { ZonePreference } from '../../../src/balancer/zones/zone-preference';
+import type { Instance } from '../../../src/base/instances';
 import { type Random, seededRandom } from '../../../src/base/random';
-import type { Instance } from '../../../src/discovery/source';
 import {
   type ChannelControlHelper,
   type ConnectivityStateListener,

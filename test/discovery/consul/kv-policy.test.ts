@@ -4,7 +4,7 @@ import { silentLogger } from '../../../src/base/logger';
 import { systemRandom } from '../../../src/base/random';
 import { createConsulClient } from '../../../src/discovery/consul/client';
 import { parseConsulOptions } from '../../../src/discovery/consul/options';
-import type { PolicyReading } from '../../../src/policy/source';
+import type { PolicyReading } from '../../../src/policy/policy-reading';
 import { createKvPolicySource } from '../../../src/policy/sources/kv';
 import { startRecordingProxy } from '../../support/consul/recording-proxy';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { Instance } from '../../../src/base/instances';
 import { createLossGuard } from '../../../src/discovery/consul/loss-guard';
 import { DEFAULT_PROTECTION, NO_PROTECTION } from '../../../src/discovery/protection';
-import type { Instance } from '../../../src/discovery/source';
 
 function instance(id: string, more: Partial<Instance> = {}): Instance {
   return {

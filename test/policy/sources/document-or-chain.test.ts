@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { PolicyReading, PolicySource } from '../../../src/policy/source';
+import type { PolicyReading } from '../../../src/policy/policy-reading';
+import type { PolicySource } from '../../../src/policy/source';
 import { createDocumentOrChainSource } from '../../../src/policy/sources/document-or-chain';
 import { FakeClock } from '../../../src/testing/fake-clock';
 

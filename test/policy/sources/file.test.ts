@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { PolicyReading, PolicyWatch } from '../../../src/policy/source';
+import type { PolicyReading } from '../../../src/policy/policy-reading';
+import type { PolicyWatch } from '../../../src/policy/source';
 import { createFilePolicySource, type FilePolicyOptions } from '../../../src/policy/sources/file';
 import { readPolicyFile } from '../../../src/policy/sources/read-file';
 import { manualClock } from './manual-clock';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { PolicyReading } from '../../../src/policy/source';
+import type { PolicyReading } from '../../../src/policy/policy-reading';
 import { createInlinePolicySource } from '../../../src/policy/sources/inline';
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
