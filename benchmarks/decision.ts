@@ -3,9 +3,9 @@ import { systemClock } from '../src/base/clock';
 import { systemRandom } from '../src/base/random';
 import { compilePolicy } from '../src/policy/compile';
 import type { Plan } from '../src/policy/plan';
-import type { RoutingOutcome } from '../src/routing/call';
-import { decide } from '../src/routing/decide';
-import { createCallLabels } from '../src/routing/labels';
+import type { RoutingOutcome } from '../src/policy/routing/call';
+import { decide } from '../src/policy/routing/decide';
+import { createCallLabels } from '../src/policy/routing/labels';
 import { grpcPicker } from './grpc-pickers';
 import type { BenchmarkCase } from './harness';
 

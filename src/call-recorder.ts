@@ -1,8 +1,8 @@
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { Graylane } from './lane';
+import type { CallRecord } from './policy/routing/call-record';
 import type { DecisionEvent } from './resolver/decision-feed';
-import type { CallRecord } from './routing/call-record';
 
 export interface CallRecorderOptions {
   /** A file, made with mode 0600 and added to where it exists; or a stream, which is not ended by us. */

@@ -22,8 +22,16 @@ export type { Graylane, LaneInspection, TargetOptions } from './lane';
 export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
+export type { TierKind } from './policy/membership/tiers';
 export type { DecidedBy, ForceSelector, PlannedTier, PolicyOrigin, PolicyProblem, RetryPlan } from './policy/plan';
 export { PolicyError } from './policy/policy-error';
+export type { CallRecord } from './policy/routing/call-record';
+export type {
+  ExplainedDecision,
+  ExplainedOverride,
+  ExplainedRoute,
+  RoutingExplanation,
+} from './policy/routing/explain';
 export type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
 export { registerWith } from './register-with';
@@ -45,13 +53,6 @@ export type {
 export type { LaneBreakerChange, LaneBreakers, LaneBreakerView } from './resolver/lane-breakers';
 export type { LaneMode } from './resolver/policy-state';
 export type { PolicyMode } from './resolver/target';
-export type { CallRecord } from './routing/call-record';
-export type {
-  ExplainedDecision,
-  ExplainedOverride,
-  ExplainedRoute,
-  RoutingExplanation,
-} from './routing/explain';
 export { type SimulateOptions, simulatePolicy } from './routing/simulate';
 export type {
   SimulatedChange,
@@ -67,7 +68,6 @@ export type { InstanceOptions } from './server/instance-options';
 export { registerInstance } from './server/register-instance';
 export type { Registration, RegistrationState, StopReport } from './server/registration';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';
-export type { TierKind } from './snapshot/tiers';
 export type { AdminHandler } from './telemetry/admin-handler';
 export type { TelemetryOptions } from './telemetry/lane-telemetry';
 export type { CallLogFields } from './telemetry/log-fields';

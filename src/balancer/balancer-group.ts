@@ -8,8 +8,8 @@ import {
   type Picker,
   type SubchannelInterface,
 } from '../internal/grpc';
+import type { Snapshot } from '../policy/membership/snapshot';
 import type { Decision } from '../policy/plan';
-import type { Snapshot } from '../snapshot/snapshot';
 import { AttemptPool } from './attempts/attempt';
 import { ConnectionSet } from './endpoints/connection-set';
 import type { BalancerHost, ChannelLink } from './host';

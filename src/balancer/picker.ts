@@ -1,7 +1,7 @@
 import type { Random } from '../base/random';
 import { type Metadata, type PickArgs, type Picker, type PickResult, pickKind } from '../internal/grpc';
+import type { Snapshot } from '../policy/membership/snapshot';
 import type { Decision } from '../policy/plan';
-import type { Snapshot } from '../snapshot/snapshot';
 import type { AttemptPool } from './attempts/attempt';
 import { lasts } from './attempts/counting';
 import { changeHeaders } from './attempts/header-changes';

@@ -1,7 +1,7 @@
 import { isRecord } from '../base/is-record';
 import type { ClientOptions } from '../internal/grpc';
+import type { CallKind } from '../policy/routing/call';
 import type { MethodFacts } from '../resolver/call-context';
-import type { CallKind } from '../routing/call';
 
 /** A service has some dozens of methods; a generic proxy that makes up paths must not fill the memory. */
 const MOST_METHODS = 4_096;

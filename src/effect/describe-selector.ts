@@ -1,8 +1,8 @@
 import type { Instance } from '../base/instances';
 import { nearest } from '../base/spelling';
+import type { Membership } from '../policy/membership/membership';
+import { atPort } from '../policy/membership/named-ports';
 import type { Plan, SubsetPlan } from '../policy/plan';
-import type { Membership } from '../snapshot/membership';
-import { atPort } from '../snapshot/named-ports';
 
 const MOST_NAMES = 8;
 

@@ -1,7 +1,7 @@
 import { nearest } from '../base/spelling';
 import { emptyPlan } from '../policy/compile';
+import type { InstanceSet } from '../policy/membership/snapshot';
 import type { Plan } from '../policy/plan';
-import type { InstanceSet } from '../snapshot/snapshot';
 import { describeSelector } from './describe-selector';
 import { type Outcome, type Side, type SideBySide, sideBySide } from './outcomes';
 import type { UseOf } from './subsets-in-use';

@@ -1,8 +1,8 @@
 import type { Instance } from '../base/instances';
+import { type Membership, membershipOf } from '../policy/membership/membership';
+import type { InstanceSet } from '../policy/membership/snapshot';
+import { isUsable, usedTiers } from '../policy/membership/tiers';
 import type { Decision, Plan, RoutePlan } from '../policy/plan';
-import { type Membership, membershipOf } from '../snapshot/membership';
-import type { InstanceSet } from '../snapshot/snapshot';
-import { isUsable, usedTiers } from '../snapshot/tiers';
 import { subsetsInUse, type UseOf } from './subsets-in-use';
 
 /** Both plans over the same instances. */

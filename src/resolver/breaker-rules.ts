@@ -1,7 +1,7 @@
 import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
+import { membershipOf } from '../policy/membership/membership';
+import type { InstanceSet } from '../policy/membership/snapshot';
 import type { BreakerPlan, Plan } from '../policy/plan';
-import { membershipOf } from '../snapshot/membership';
-import type { InstanceSet } from '../snapshot/snapshot';
 
 /**
  * Looks up the breaker numbers of an endpoint: those of the first subset that it is in. The table is made at the first

@@ -1,7 +1,7 @@
 import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
 import type { CallCredentials } from '../internal/grpc';
 import type { Decision, ForceSelector } from '../policy/plan';
-import type { CallKind } from '../routing/call';
+import type { CallKind } from '../policy/routing/call';
 
 /** Under this symbol a call's context travels in its metadata options; nothing of it goes on the wire. */
 export const CALL_CONTEXT: symbol = Symbol('graylane.call');

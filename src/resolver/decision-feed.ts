@@ -5,7 +5,7 @@ import { callListener } from '../base/listener';
 import type { Logger } from '../base/logger';
 import { seededRandom } from '../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../policy/plan';
-import type { RoutingInput } from '../routing/call';
+import type { RoutingInput } from '../policy/routing/call';
 import type { LaneCall } from './lane-call';
 import type { LaneMode } from './policy-state';
 

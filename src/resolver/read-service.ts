@@ -1,7 +1,7 @@
 import type { DatacenterState, Instance } from '../base/instances';
-import { membershipOf } from '../snapshot/membership';
-import { shortfallsOf } from '../snapshot/shortfalls';
-import { decidingPlan } from '../snapshot/snapshot';
+import { membershipOf } from '../policy/membership/membership';
+import { shortfallsOf } from '../policy/membership/shortfalls';
+import { decidingPlan } from '../policy/membership/snapshot';
 import type { EndpointState, ServiceReading } from '../telemetry/reading';
 import type { Service } from './service';
 

@@ -1,6 +1,6 @@
 import type { DatacenterState, Freshness, SourceState } from '../base/instances';
 import { sameItems } from '../base/same-items';
-import type { InstanceSet } from '../snapshot/snapshot';
+import type { InstanceSet } from '../policy/membership/snapshot';
 
 /**
  * Whether enough is known of the instances to send calls: the local datacenter answered with somebody usable, or every

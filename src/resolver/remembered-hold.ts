@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../base/clock';
 import type { DatacenterState, SourceState } from '../base/instances';
 import type { Logger } from '../base/logger';
-import type { InstanceSet } from '../snapshot/snapshot';
+import type { InstanceSet } from '../policy/membership/snapshot';
 import { staleness } from './readiness';
 
 export interface RememberedHoldOptions {

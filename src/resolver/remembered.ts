@@ -1,8 +1,8 @@
 import type { DatacenterState, Instance } from '../base/instances';
 import { isRecord } from '../base/is-record';
 import type { StoredState } from '../discovery/state-store';
+import { decidingPlan, type InstanceSet, type Snapshot } from '../policy/membership/snapshot';
 import type { Plan } from '../policy/plan';
-import { decidingPlan, type InstanceSet, type Snapshot } from '../snapshot/snapshot';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 
 /** What was known of a service before it was let go of, or before the process started. */

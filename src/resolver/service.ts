@@ -16,12 +16,12 @@ import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry
 import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
 import { createStallDetector, type StallDetector } from '../breaker/stall';
 import { attachedToMetadata, type Metadata } from '../internal/grpc';
+import { dialledInstances } from '../policy/membership/membership';
+import { decidingPlan, type Snapshot } from '../policy/membership/snapshot';
 import type { Decision, Plan } from '../policy/plan';
-import type { RoutingInput, RoutingOutcome } from '../routing/call';
-import { decide } from '../routing/decide';
-import { createCallLabels } from '../routing/labels';
-import { dialledInstances } from '../snapshot/membership';
-import { decidingPlan, type Snapshot } from '../snapshot/snapshot';
+import type { RoutingInput, RoutingOutcome } from '../policy/routing/call';
+import { decide } from '../policy/routing/decide';
+import { createCallLabels } from '../policy/routing/labels';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import { endpointRules } from './breaker-rules';
 import { CALL_CONTEXT, type CallContext } from './call-context';

@@ -1,7 +1,7 @@
 import { GraylaneError } from '../base/errors';
 import { type Channel, connectivity } from '../internal/grpc';
-import { membershipOf } from '../snapshot/membership';
-import { tierOrder } from '../snapshot/tiers';
+import { membershipOf } from '../policy/membership/membership';
+import { tierOrder } from '../policy/membership/tiers';
 import type { Service } from './service';
 
 /**

@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock';
 import type { Random } from '../base/random';
 import type { DecidedBy, Decision, Plan, RoutePlan } from '../policy/plan';
-import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
-import { decide } from './decide';
+import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../policy/routing/call';
+import { decide } from '../policy/routing/decide';
 import type { SimulatedMove, SimulatedRoute, SimulatedShare, SimulationReport } from './simulation-report';
 
 export interface SimulationOptions {

@@ -2,7 +2,7 @@ import type { Random } from '../base/random';
 import { headerMatchers } from '../policy/chain/export-match';
 import type { LabelMatcherDocument } from '../policy/document';
 import type { LabelCondition, Plan, RoutePlan } from '../policy/plan';
-import type { RoutingInput } from './call';
+import type { RoutingInput } from '../policy/routing/call';
 import { ORDINARY_VALUE, valuesAround } from './synthetic-values';
 
 export interface SyntheticCalls {

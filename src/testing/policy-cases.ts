@@ -5,9 +5,8 @@ import { seededRandom } from '../base/random';
 import type { Graylane } from '../lane';
 import { compilePolicy } from '../policy/compile';
 import type { PolicyDocument } from '../policy/document';
-import type { ExplainRequest } from '../resolver/explain';
-import { explainRouting } from '../routing/explain';
-import { labelsOf } from '../routing/labels';
+import { explainRouting } from '../policy/routing/explain';
+import { labelsOf } from '../policy/routing/labels';
 import {
   CASE_METHOD,
   type ExpectedDecision,
@@ -15,7 +14,8 @@ import {
   nameOfCase,
   type PolicyCase,
   problemsOfCases,
-} from '../routing/policy-case';
+} from '../policy/routing/policy-case';
+import type { ExplainRequest } from '../resolver/explain';
 
 /** One row of a table, ready to be a test. */
 export interface PolicyTest {

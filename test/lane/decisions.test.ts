@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type DecisionEvent, definePolicy, recordCalls } from '../../src/index';
-import { parseCallRecord } from '../../src/routing/call-record';
+import { parseCallRecord } from '../../src/policy/routing/call-record';
 import { createTestClient, type TestClient } from '../../src/testing/index';
 import { closeAfterEach } from '../support/closers';
 import {

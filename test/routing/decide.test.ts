@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random';
 import { emptyPlan } from '../../src/policy/compile';
 import { ALL_INSTANCES } from '../../src/policy/plan';
-import { decide } from '../../src/routing/decide';
+import { decide } from '../../src/policy/routing/decide';
 import { environmentOf, inputOf, METHOD, NOW_MS, newOutcome, planOf, route, TWO_SUBSETS } from './fixture';
 
 describe('decide', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { explainRouting } from '../../src/routing/explain';
+import { explainRouting } from '../../src/policy/routing/explain';
 import { environmentOf, inputOf, METHOD, NOW_MS, planOf, route, TWO_SUBSETS } from './fixture';
 
 const plan = planOf({

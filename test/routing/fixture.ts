@@ -2,9 +2,9 @@ import { seededRandom } from '../../src/base/random';
 import { compilePolicy } from '../../src/policy/compile';
 import type { EnvironmentOverride } from '../../src/policy/override';
 import type { Decision, ForceSelector, Plan } from '../../src/policy/plan';
-import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../src/routing/call';
-import { decide } from '../../src/routing/decide';
-import { labelsOf } from '../../src/routing/labels';
+import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../src/policy/routing/call';
+import { decide } from '../../src/policy/routing/decide';
+import { labelsOf } from '../../src/policy/routing/labels';
 
 export const METHOD = '/shop.v1.Payments/Charge';
 

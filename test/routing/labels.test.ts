@@ -1,6 +1,6 @@
 import { Metadata } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { createCallLabels, labelsOf } from '../../src/routing/labels';
+import { createCallLabels, labelsOf } from '../../src/policy/routing/labels';
 
 function metadataOf(...pairs: readonly (readonly [string, string | Buffer])[]): Metadata {
   const metadata = new Metadata();

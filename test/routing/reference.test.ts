@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LabelMatcherDocument, MatchDocument, PolicyDocument } from '../../src/policy/document';
-import { decide } from '../../src/routing/decide';
-import { explainRouting } from '../../src/routing/explain';
+import { decide } from '../../src/policy/routing/decide';
+import { explainRouting } from '../../src/policy/routing/explain';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../policy/arbitrary-policy';
 import { environmentOf, inputOf, newOutcome, planOf } from './fixture';
 

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LabelMatcherDocument, RouteDocument } from '../../src/policy/document';
 import type { LabelCondition, Plan } from '../../src/policy/plan';
-import type { Labels } from '../../src/routing/call';
-import { decide } from '../../src/routing/decide';
+import type { Labels } from '../../src/policy/routing/call';
+import { decide } from '../../src/policy/routing/decide';
 import { environmentOf, inputOf, newOutcome, planOf } from './fixture';
 
 const value = fc.constantFrom('a', 'A', 'b', 'c', 'constructor', '');

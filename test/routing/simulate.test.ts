@@ -9,7 +9,7 @@ import {
   simulatePolicy,
 } from '../../src/index';
 import { compilePolicy } from '../../src/policy/compile';
-import { decide } from '../../src/routing/decide';
+import { decide } from '../../src/policy/routing/decide';
 import { createSyntheticCalls } from '../../src/routing/synthetic-calls';
 import { sampleOfRegex } from '../../src/routing/synthetic-values';
 import { soundPolicy } from '../policy/arbitrary-policy';

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import type { DatacenterState, Instance } from '../../src/base/instances';
 import { compilePolicy } from '../../src/policy/compile';
 import type { PolicyDocument } from '../../src/policy/document';
+import type { InstanceSet } from '../../src/policy/membership/snapshot';
 import type { Plan } from '../../src/policy/plan';
-import type { InstanceSet } from '../../src/snapshot/snapshot';
 
 /** Small worlds, so that subsets overlap, stay empty and share instances often. */
 export const DATACENTERS = ['dc1', 'dc2', 'dc3'];

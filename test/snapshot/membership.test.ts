@@ -2,9 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../src/base/instances';
 import { emptyPlan } from '../../src/policy/compile';
+import { membershipOf } from '../../src/policy/membership/membership';
+import type { InstanceSet } from '../../src/policy/membership/snapshot';
 import type { Plan, SubsetPlan } from '../../src/policy/plan';
-import { membershipOf } from '../../src/snapshot/membership';
-import type { InstanceSet } from '../../src/snapshot/snapshot';
 import { instanceSet, plan, planOf } from './arbitrary-world';
 
 /** Membership as the policy's words have it, the slow way. */

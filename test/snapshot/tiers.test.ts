@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type TierSpec, tierOrder } from '../../src/snapshot/tiers';
+import { type TierSpec, tierOrder } from '../../src/policy/membership/tiers';
 import { DATACENTERS, plan, planOf } from './arbitrary-world';
 
 const text = (tiers: readonly TierSpec[]): string[] => tiers.map(({ subset, datacenter }) => `${subset} ${datacenter}`);

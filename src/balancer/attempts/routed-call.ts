@@ -1,6 +1,6 @@
 import type { CallCredentials, Metadata } from '../../internal/grpc';
 import type { Decision } from '../../policy/plan';
-import type { CallKind, RoutingOutcome } from '../../routing/call';
+import type { CallKind, RoutingOutcome } from '../../policy/routing/call';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { FallbackUse } from '../tiers/fallback-use';
 import type { Pool } from '../tiers/pool';

@@ -1,8 +1,8 @@
 import type { Instance } from '../../base/instances';
 import { shortenMiddle } from '../../base/shorten';
 import { nearest } from '../../base/spelling';
+import type { Membership } from '../../policy/membership/membership';
 import type { SubsetPlan } from '../../policy/plan';
-import type { Membership } from '../../snapshot/membership';
 
 /** Tags and values that are named at most, and characters of each. */
 const MOST = 5;

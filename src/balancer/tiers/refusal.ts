@@ -1,7 +1,7 @@
 import { nearest } from '../../base/spelling';
+import type { Membership } from '../../policy/membership/membership';
+import { usedTiers } from '../../policy/membership/tiers';
 import type { Decision } from '../../policy/plan';
-import type { Membership } from '../../snapshot/membership';
-import { usedTiers } from '../../snapshot/tiers';
 import { describeEmpty } from './describe-empty';
 import type { Pool } from './pool';
 import type { Topology } from './topology';

@@ -1,8 +1,8 @@
 import type { Instance } from '../../base/instances';
+import { type Membership, membershipOf } from '../../policy/membership/membership';
+import type { Snapshot } from '../../policy/membership/snapshot';
+import type { TierKind } from '../../policy/membership/tiers';
 import type { Plan } from '../../policy/plan';
-import { type Membership, membershipOf } from '../../snapshot/membership';
-import type { Snapshot } from '../../snapshot/snapshot';
-import type { TierKind } from '../../snapshot/tiers';
 import type { ConnectionSet } from '../endpoints/connection-set';
 import type { BalancerHost } from '../host';
 import { createPoolPicker } from '../pickers/create-pool-picker';

@@ -1,5 +1,4 @@
-import type { Decision, Destination, Plan } from '../../policy/plan';
-import type { Membership } from '../../snapshot/membership';
+import type { Membership } from '../../policy/membership/membership';
 import {
   datacenterOrder,
   isMeant,
@@ -8,7 +7,8 @@ import {
   type UsedTier,
   usedTiers,
   withLastResorts,
-} from '../../snapshot/tiers';
+} from '../../policy/membership/tiers';
+import type { Decision, Destination, Plan } from '../../policy/plan';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Pool } from './pool';
 

@@ -1,6 +1,6 @@
+import { type Membership, membershipOf } from '../../policy/membership/membership';
+import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { Plan, RoutePlan } from '../../policy/plan';
-import { type Membership, membershipOf } from '../../snapshot/membership';
-import type { InstanceSet } from '../../snapshot/snapshot';
 
 /** Whether the instances of one datacenter can carry what a policy sends them. */
 export interface Capacity {

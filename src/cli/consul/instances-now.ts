@@ -3,7 +3,7 @@ import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
 import { isFilterRefused } from '../../discovery/consul/filter-query';
 import { placeOf } from '../../discovery/consul/health-target';
 import { parseHealth, parseKeys } from '../../discovery/consul/parse-answer';
-import type { InstanceSet } from '../../snapshot/snapshot';
+import type { InstanceSet } from '../../policy/membership/snapshot';
 import { CommandError } from '../command-error';
 
 const TIME_LIMIT_MS = 10_000;

@@ -1,9 +1,9 @@
 import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../discovery/consul/agent-zone';
 import { judgeEffect } from '../../effect/effect';
+import { type Membership, membershipOf } from '../../policy/membership/membership';
+import { unassignedOf } from '../../policy/membership/unassigned';
 import type { Plan } from '../../policy/plan';
-import { type Membership, membershipOf } from '../../snapshot/membership';
-import { unassignedOf } from '../../snapshot/unassigned';
 import { CommandError } from '../command-error';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';

@@ -3,7 +3,7 @@ import { apportion } from '../../base/apportion';
 import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
 import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy/document';
-import { instancesOf } from '../../snapshot/snapshot';
+import { instancesOf } from '../../policy/membership/snapshot';
 import { CommandError } from '../command-error';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { readInstancesNow, readServiceNames } from '../consul/instances-now';

@@ -1,6 +1,6 @@
 import type { DatacenterState, Instance } from '../../base/instances';
-import { type Membership, membershipOf } from '../../snapshot/membership';
-import type { Snapshot } from '../../snapshot/snapshot';
+import { type Membership, membershipOf } from '../../policy/membership/membership';
+import type { Snapshot } from '../../policy/membership/snapshot';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
 import { describeEndpoint, describeZone } from '../describe-place';

@@ -3,9 +3,15 @@ import { systemClock } from '../../base/clock';
 import { isRecord } from '../../base/is-record';
 import { seededRandom } from '../../base/random';
 import { parsePolicyText } from '../../policy/parse-text';
-import { explainRouting } from '../../routing/explain';
-import { labelsOf } from '../../routing/labels';
-import { CASE_METHOD, judgeDecision, nameOfCase, type PolicyCase, problemsOfCases } from '../../routing/policy-case';
+import { explainRouting } from '../../policy/routing/explain';
+import { labelsOf } from '../../policy/routing/labels';
+import {
+  CASE_METHOD,
+  judgeDecision,
+  nameOfCase,
+  type PolicyCase,
+  problemsOfCases,
+} from '../../policy/routing/policy-case';
 import { CommandError } from '../command-error';
 import { loadPolicy } from '../input/load-policy';
 import type { CommandIo } from '../io';

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { RoutingInput } from '../../routing/call';
-import { parseCallRecord } from '../../routing/call-record';
-import { labelsOf } from '../../routing/labels';
+import type { RoutingInput } from '../../policy/routing/call';
+import { parseCallRecord } from '../../policy/routing/call-record';
+import { labelsOf } from '../../policy/routing/labels';
 import { CommandError } from '../command-error';
 
 /**

@@ -1,7 +1,7 @@
 import { systemClock } from '../../base/clock';
 import { seededRandom } from '../../base/random';
 import type { Plan } from '../../policy/plan';
-import type { RoutingInput } from '../../routing/call';
+import type { RoutingInput } from '../../policy/routing/call';
 import { usualCallers } from '../../routing/simulate';
 import { createSimulation } from '../../routing/simulation';
 import { createSyntheticCalls } from '../../routing/synthetic-calls';

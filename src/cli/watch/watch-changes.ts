@@ -1,6 +1,6 @@
 import type { Instance } from '../../base/instances';
 import type { LogFields, Logger } from '../../base/logger';
-import { instancesOf as everyInstance, type Snapshot } from '../../snapshot/snapshot';
+import { instancesOf as everyInstance, type Snapshot } from '../../policy/membership/snapshot';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
 import type { PolicySourceName } from '../input/policy-source';

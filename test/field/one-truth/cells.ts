@@ -3,7 +3,7 @@ import { silentLogger } from '../../../src/base/logger';
 import { seededRandom } from '../../../src/base/random';
 import { createLane } from '../../../src/graylane';
 import type { CallReport, Explanation, Graylane } from '../../../src/index';
-import type { Snapshot } from '../../../src/snapshot/snapshot';
+import type { Snapshot } from '../../../src/policy/membership/snapshot';
 import { type FakeService, fakeService } from '../../../src/testing/index';
 import { compareCommands, placesOf } from './commands';
 import { type Call, METHODS, type World, worldOf } from './worlds';

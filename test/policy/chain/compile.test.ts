@@ -6,8 +6,8 @@ import { isDefaultChain } from '../../../src/policy/chain/default-chain';
 import { parseDuration } from '../../../src/policy/chain/duration';
 import type { Plan } from '../../../src/policy/plan';
 import { PolicyError } from '../../../src/policy/policy-error';
-import { decide } from '../../../src/routing/decide';
-import { explainRouting } from '../../../src/routing/explain';
+import { decide } from '../../../src/policy/routing/decide';
+import { explainRouting } from '../../../src/policy/routing/explain';
 import { environmentOf, inputOf, newOutcome } from '../../routing/fixture';
 
 type Nodes = Record<string, object>;

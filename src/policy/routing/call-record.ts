@@ -1,5 +1,5 @@
-import { isRecord } from '../base/is-record';
-import type { ForceSelector } from '../policy/plan';
+import { isRecord } from '../../base/is-record';
+import type { ForceSelector } from '../plan';
 
 /**
  * One call in the recorded form: a line of NDJSON. `method`, `labels`, `stickyKey` and `force` are what a replay decides by; the

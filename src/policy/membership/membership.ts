@@ -1,5 +1,5 @@
-import type { FilterFailure, Instance } from '../base/instances';
-import type { Plan, SubsetPlan } from '../policy/plan';
+import type { FilterFailure, Instance } from '../../base/instances';
+import type { Plan, SubsetPlan } from '../plan';
 import { atPort, isAtPort } from './named-ports';
 import { type InstanceSet, instancesOf } from './snapshot';
 

@@ -1,4 +1,4 @@
-import type { LabelCondition, OverridePlan, RoutePlan, SamplePlan } from '../policy/plan';
+import type { LabelCondition, OverridePlan, RoutePlan, SamplePlan } from '../plan';
 
 /** Why a route did not match: the condition that failed, the sample that left the call out, or that no `any` group held. */
 export type RouteMiss = LabelCondition | SamplePlan | 'any';

@@ -1,5 +1,5 @@
-import type { Instance } from '../base/instances';
-import type { Decision, Destination, ForceSelector, Plan, PlannedTier } from '../policy/plan';
+import type { Instance } from '../../base/instances';
+import type { Decision, Destination, ForceSelector, Plan, PlannedTier } from '../plan';
 import type { Membership } from './membership';
 
 /** One step of the failover order. */

@@ -1,4 +1,4 @@
-import type { Plan, PolicyProblem } from '../policy/plan';
+import type { Plan, PolicyProblem } from '../plan';
 import { membershipOf } from './membership';
 import { type InstanceSet, instancesOf } from './snapshot';
 import { isUsable, tierOrder } from './tiers';

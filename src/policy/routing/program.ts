@@ -1,4 +1,4 @@
-import type { LabelCondition, Plan, RoutePlan } from '../policy/plan';
+import type { LabelCondition, Plan, RoutePlan } from '../plan';
 import type { Labels } from './call';
 import { RouteIndex } from './route-index';
 

@@ -1,4 +1,4 @@
-import type { Instance } from '../base/instances';
+import type { Instance } from '../../base/instances';
 
 /** By instance, then by port: the same object for as long as the instance is the same. */
 const derived = new WeakMap<Instance, Map<string, Instance>>();

@@ -1,4 +1,4 @@
-import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../policy/plan';
+import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
 import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { decide } from './decide';
 import type { RouteMiss, RoutingRecorder } from './recorder';

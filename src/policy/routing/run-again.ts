@@ -1,5 +1,5 @@
-import { DEFAULT_RETRY } from '../policy/defaults';
-import type { Decision, RetryPlan } from '../policy/plan';
+import { DEFAULT_RETRY } from '../defaults';
+import type { Decision, RetryPlan } from '../plan';
 
 /**
  * How a call may run again, by the word of its owner; undefined: at most once. `isIdempotent`: the method's definition says

@@ -1,5 +1,5 @@
-import { findDestination } from '../policy/destinations';
-import type { Decision, Destination, ForceSelector } from '../policy/plan';
+import { findDestination } from '../destinations';
+import type { Decision, Destination, ForceSelector } from '../plan';
 import type { RoutingOutcome } from './call';
 
 /**

@@ -1,5 +1,5 @@
-import type { DatacenterState, Instance } from '../base/instances';
-import type { Plan } from '../policy/plan';
+import type { DatacenterState, Instance } from '../../base/instances';
+import type { Plan } from '../plan';
 
 /**
  * Everything that decides where calls of one service may go, at one moment: a plan joined with the instances known.

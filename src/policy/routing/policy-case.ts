@@ -1,4 +1,4 @@
-import { isRecord } from '../base/is-record';
+import { isRecord } from '../../base/is-record';
 import type { RoutingExplanation } from './explain';
 
 /** A call and where it should go. At least one of `subset`, `route` and `shares`. */

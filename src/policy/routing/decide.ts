@@ -1,5 +1,5 @@
-import { BUCKETS, hash32 } from '../base/hash';
-import type { Decision, HashPolicy, OverridePlan, Plan } from '../policy/plan';
+import { BUCKETS, hash32 } from '../../base/hash';
+import type { Decision, HashPolicy, OverridePlan, Plan } from '../plan';
 import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
 import { applyForce } from './force';
 import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } from './program';

@@ -1,6 +1,6 @@
-import type { Clock } from '../base/clock';
-import type { Random } from '../base/random';
-import type { ForceSelector } from '../policy/plan';
+import type { Clock } from '../../base/clock';
+import type { Random } from '../../base/random';
+import type { ForceSelector } from '../plan';
 
 /**
  * The labels of one call: the call's metadata, then ambient, then static; the nearest wins. A key that was sent twice

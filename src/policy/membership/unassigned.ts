@@ -1,6 +1,6 @@
-import type { Instance } from '../base/instances';
-import { nearest } from '../base/spelling';
-import type { Plan } from '../policy/plan';
+import type { Instance } from '../../base/instances';
+import { nearest } from '../../base/spelling';
+import type { Plan } from '../plan';
 import type { Membership } from './membership';
 
 /** Instances that a message names, and is about; the others are counted. */
