@@ -12,8 +12,8 @@ export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerVi
 export { type CallRecorder, type CallRecorderOptions, recordCalls } from './call-recorder';
 export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
 export type { CallScope } from './channel/call-scope';
-export type { AgentLoad } from './discovery/consul/agent-load';
-export type { ConsulOptions, ConsulTlsOptions } from './discovery/consul/options';
+export type { AgentLoad } from './consul/agent-load';
+export type { ConsulOptions, ConsulTlsOptions } from './consul/options';
 export type { ProtectionOptions } from './discovery/protection';
 export type { StaticInstance } from './discovery/static-instance';
 export { createGraylane } from './graylane';

@@ -9,7 +9,7 @@ import type {
   ServerInterceptor,
 } from '@grpc/grpc-js';
 import type { CallScope } from './channel/call-scope';
-import type { AgentLoad } from './discovery/consul/agent-load';
+import type { AgentLoad } from './consul/agent-load';
 import type { StaticInstance } from './discovery/static-instance';
 import type { PolicyDocument } from './policy/document';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';

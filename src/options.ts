@@ -6,7 +6,7 @@ import type { Logger, PinoLogger } from './base/logger';
 import { keyProblems } from './base/option-keys';
 import type { Random } from './base/random';
 import { checkLabels } from './channel/label-rules';
-import type { ConsulOptions } from './discovery/consul/options';
+import type { ConsulOptions } from './consul/options';
 import { type Protection, type ProtectionOptions, parseProtection } from './discovery/protection';
 import type { StaticInstance } from './discovery/static-instance';
 import type { GrpcModule } from './internal/grpc';

@@ -1,12 +1,7 @@
 import { isRecord } from '../base/is-record';
 import type { Logger } from '../base/logger';
-import {
-  type BlockingQuery,
-  type BlockingQueryDeps,
-  startBlockingQuery,
-  type Verdict,
-} from '../discovery/consul/blocking-query';
-import type { ConsulAnswer } from '../discovery/consul/client';
+import { type BlockingQuery, type BlockingQueryDeps, startBlockingQuery, type Verdict } from '../consul/blocking-query';
+import type { ConsulAnswer } from '../consul/client';
 import { type Announcement, announcementKey, decodeAnnouncement } from './announcement';
 
 /** The announcement of a service as it stands; undefined: there is none. */

@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock';
 import type { Logger } from '../base/logger';
 import type { Random } from '../base/random';
-import type { BlockingQuery } from '../discovery/consul/blocking-query';
-import type { ConsulClient } from '../discovery/consul/client';
+import type { BlockingQuery } from '../consul/blocking-query';
+import type { ConsulClient } from '../consul/client';
 import { watchAnnouncement } from './announcement-watch';
 import { createReportSender, type ReportSender } from './report-sender';
 import { type CountedService, ServiceReporter } from './service-reporter';

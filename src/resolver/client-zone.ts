@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock';
-import type { AgentZone } from '../client/discovery/agent-zone';
+import type { AgentZone } from '../consul/zone-answer';
 
 /** In which zone this client is, and who says so. Plain JSON. */
 export interface ClientZoneView {

@@ -1,5 +1,5 @@
 import { isRecord } from '../base/is-record';
-import type { ConsulClient } from '../discovery/consul/client';
+import type { ConsulClient } from '../consul/client';
 
 /** What Consul allows for a session's TTL. It may keep a session for twice its TTL after the last renewal. */
 export const SESSION_TTL_SECONDS: { readonly min: number; readonly max: number; readonly default: number } = {

@@ -1,4 +1,4 @@
-import { type BlockingQueryDeps, startBlockingQuery } from '../discovery/consul/blocking-query';
+import { type BlockingQueryDeps, startBlockingQuery } from '../consul/blocking-query';
 import { recordKey } from './store';
 
 /** Hears of changes to one service's rollout: to its record, and to who has its lock. Used by the controller. */

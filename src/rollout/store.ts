@@ -1,5 +1,5 @@
 import { GraylaneError } from '../base/errors';
-import type { ConsulClient } from '../discovery/consul/client';
+import type { ConsulClient } from '../consul/client';
 import { type KvOperation, transact } from '../policy/store/kv-transaction';
 import { decodeRecord, encodeRecord, type RolloutRecord } from './record';
 

@@ -1,4 +1,4 @@
-import type { ConsulAnswer, ConsulClient } from '../discovery/consul/client';
+import type { ConsulAnswer, ConsulClient } from '../consul/client';
 import type { ParsedInstance } from './instance-options';
 
 /** What became of a request to the agent. */

@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { createServer, connect as dial, type Server } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { findPlace, hostIdentity } from '../discovery/host/place';
+import { findPlace, hostIdentity } from '../consul/host-place';
 
 /**
  * The processes of a host that are one instance: workers that share a port, and a successor beside its predecessor. Each shows

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock';
 import { GraylaneError } from '../base/errors';
 import type { Logger } from '../base/logger';
 import type { Random } from '../base/random';
-import { backoffMs } from '../discovery/consul/backoff';
+import { backoffMs } from '../consul/backoff';
 import type { AgentRegistry } from './agent-registry';
 import { drain } from './drain';
 import type { InstanceMembers } from './instance-members';

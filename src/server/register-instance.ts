@@ -1,7 +1,7 @@
 import { systemClock } from '../base/clock';
 import { consoleLogger, safeLogger } from '../base/logger';
 import { systemRandom } from '../base/random';
-import { createConsulClient } from '../discovery/consul/client';
+import { createConsulClient } from '../consul/client';
 import { AgentRegistry } from './agent-registry';
 import { isInContainer } from './instance-address';
 import { instanceMembers } from './instance-members';

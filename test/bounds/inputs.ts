@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { parseHealth } from '../../src/discovery/consul/parse-answer';
+import { parseHealth } from '../../src/consul/parse-answer';
 import { problemsOf } from '../../src/discovery/static-instance';
 import { compileChain } from '../../src/policy/chain/compile';
 import { parsePolicyText } from '../../src/policy/parse-text';

@@ -1,8 +1,8 @@
 import { beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock';
 import { checkPeers } from '../../src/cli/doctor/peer-checks';
-import { createConsulClient } from '../../src/discovery/consul/client';
-import { parseConsulOptions } from '../../src/discovery/consul/options';
+import { createConsulClient } from '../../src/consul/client';
+import { parseConsulOptions } from '../../src/consul/options';
 import { compilePolicy } from '../../src/policy/compile';
 import { closeAfterEach } from '../support/closers';
 import { type ScriptedRegistry, startScriptedRegistry } from '../support/consul/scripted-registry';

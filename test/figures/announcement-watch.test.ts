@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/base/clock';
 import { systemRandom } from '../../src/base/random';
-import { createConsulClient } from '../../src/discovery/consul/client';
-import { parseConsulOptions } from '../../src/discovery/consul/options';
+import { createConsulClient } from '../../src/consul/client';
+import { parseConsulOptions } from '../../src/consul/options';
 import { announcementKey, encodeAnnouncement } from '../../src/figures/announcement';
 import { type HeardAnnouncement, watchAnnouncement } from '../../src/figures/announcement-watch';
 import { pause } from '../support/closers';

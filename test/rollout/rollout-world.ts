@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { systemClock } from '../../src/base/clock';
-import { type ConsulClient, createConsulClient } from '../../src/discovery/consul/client';
-import { parseConsulOptions } from '../../src/discovery/consul/options';
+import { type ConsulClient, createConsulClient } from '../../src/consul/client';
+import { parseConsulOptions } from '../../src/consul/options';
 import type { PolicyDocument } from '../../src/policy/document';
 import {
   createPolicyStore,

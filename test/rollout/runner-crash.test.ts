@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ConsulClient } from '../../src/discovery/consul/client';
+import type { ConsulClient } from '../../src/consul/client';
 import { driveOnce } from '../../src/rollout/drive';
 import { printFact } from '../support/figure';
 import { drive, rolloutWorld } from './rollout-world';

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
-import type { ConsulClient } from '../../discovery/consul/client';
-import type { ConsulOptions } from '../../discovery/consul/options';
+import type { ConsulClient } from '../../consul/client';
+import type { ConsulOptions } from '../../consul/options';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 
@@ -45,8 +45,8 @@ export function withAgent(command: Command): Command {
 /** Opens the connection; asks nothing yet. Throws a CommandError or INVALID_OPTION; a token is never in them. */
 export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<ConsulConnection> {
   const [{ createConsulClient }, { parseConsulOptions }, { systemClock }] = await Promise.all([
-    import('../../discovery/consul/client.js'),
-    import('../../discovery/consul/options.js'),
+    import('../../consul/client.js'),
+    import('../../consul/options.js'),
     import('../../base/clock.js'),
   ]);
   const options = parseConsulOptions(await consulOptions(flags, io), io.env);

@@ -1,8 +1,8 @@
 import type { DatacenterState, FilterFailure } from '../../base/instances';
-import type { ConsulAnswer, ConsulClient } from '../../discovery/consul/client';
-import { isFilterRefused } from '../../discovery/consul/filter-query';
-import { placeOf } from '../../discovery/consul/health-target';
-import { parseHealth, parseKeys } from '../../discovery/consul/parse-answer';
+import { isFilterRefused } from '../../client/discovery/consul/filter-query';
+import { placeOf } from '../../client/discovery/consul/health-target';
+import type { ConsulAnswer, ConsulClient } from '../../consul/client';
+import { parseHealth, parseKeys } from '../../consul/parse-answer';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import { CommandError } from '../command-error';
 

@@ -1,5 +1,5 @@
 import type { DatacenterState } from '../../base/instances';
-import type { ConsulClient } from '../../discovery/consul/client';
+import type { ConsulClient } from '../../consul/client';
 import { type Effect, judgeEffect, type RegistryView } from '../../effect/effect';
 import { compileChain } from '../../policy/chain/compile';
 import { isDefaultChain } from '../../policy/chain/default-chain';

@@ -1,8 +1,8 @@
 import { systemClock } from '../../base/clock';
 import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
-import type { AgentAddress } from '../../discovery/consul/agent-address';
-import { type ConsulClient, createConsulClient } from '../../discovery/consul/client';
+import type { AgentAddress } from '../../consul/agent-address';
+import { type ConsulClient, createConsulClient } from '../../consul/client';
 import { CommandError } from '../command-error';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { type Finding, TIME_LIMIT_MS } from './finding';

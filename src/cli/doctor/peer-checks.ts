@@ -1,7 +1,7 @@
 import { isRecord } from '../../base/is-record';
 import { peerPlace } from '../../base/peer-place';
-import type { ConsulClient } from '../../discovery/consul/client';
-import { parseHealth } from '../../discovery/consul/parse-answer';
+import type { ConsulClient } from '../../consul/client';
+import { parseHealth } from '../../consul/parse-answer';
 import { lookupsOf } from '../../policy/peers';
 import type { Lookup, Plan } from '../../policy/plan';
 import type { Finding } from './finding';

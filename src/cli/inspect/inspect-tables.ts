@@ -1,6 +1,6 @@
 import type { GuardCounts, GuardView } from '../../breaker/guard/view';
 import type { BreakerView } from '../../breaker/view';
-import type { AgentLoad } from '../../discovery/consul/agent-load';
+import type { AgentLoad } from '../../consul/agent-load';
 import type { LaneInspection } from '../../lane';
 import type {
   DatacenterInspection,

@@ -1,4 +1,4 @@
-import type { ConsulClient } from '../../discovery/consul/client';
+import type { ConsulClient } from '../../consul/client';
 import { parseChain } from '../../policy/sources/chain';
 import { CommandError } from '../command-error';
 import { nameOf } from '../consul/store-session';

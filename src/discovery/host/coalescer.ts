@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../base/clock';
-import type { ConsulAnswer, ConsulClient } from '../consul/client';
+import type { ConsulAnswer, ConsulClient } from '../../consul/client';
 import { type HostAnswer, type HostAsk, LOST, questionOf, toRequest } from './ask';
 
 /**

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../base/clock';
 import type { Logger } from '../../base/logger';
 import type { Random } from '../../base/random';
-import type { ConsulClient } from '../consul/client';
+import type { ConsulClient } from '../../consul/client';
 import { type HostAnswer, type HostAsk, LOST } from './ask';
 import { type Coalescer, createCoalescer } from './coalescer';
 import { type Follower, openFollower } from './follower';

@@ -1,5 +1,5 @@
-import type { BlockingQuery } from '../../discovery/consul/blocking-query';
-import { createShared } from '../../discovery/consul/shared';
+import type { BlockingQuery } from '../../consul/blocking-query';
+import { createShared } from '../../consul/shared';
 import type { PolicyReading } from '../policy-reading';
 import type { PolicyWatch } from '../source';
 

@@ -1,5 +1,5 @@
 import { hostname, userInfo } from 'node:os';
-import type { ConsulClient } from '../../discovery/consul/client';
+import type { ConsulClient } from '../../consul/client';
 import { parseJsonRecord } from './parse-answer';
 
 const TIME_LIMIT_MS = 5000;

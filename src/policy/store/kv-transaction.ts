@@ -1,4 +1,4 @@
-import type { ConsulClient } from '../../discovery/consul/client';
+import type { ConsulClient } from '../../consul/client';
 import { parseJsonRecord } from './parse-answer';
 
 /** An operation on one key within a transaction. Indexes are decimal text: they may lie beyond 2^53. */

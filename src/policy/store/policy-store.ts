@@ -1,5 +1,5 @@
 import { GraylaneError } from '../../base/errors';
-import type { ConsulClient } from '../../discovery/consul/client';
+import type { ConsulClient } from '../../consul/client';
 import type { PolicyDocument } from '../document';
 import { parsePolicyText } from '../parse-text';
 import { type ChangeKind, createEntry, decodeEntry, encodeEntry, type HistoryEntry, sha256 } from './history-entry';

@@ -1,4 +1,4 @@
-import type { ConsulClient } from '../../discovery/consul/client';
+import type { ConsulClient } from '../../consul/client';
 import { transact } from '../../policy/store/kv-transaction';
 import type { MetricsProvider } from '../analysis/metrics-provider';
 import type { ControllerWatch } from '../controller';

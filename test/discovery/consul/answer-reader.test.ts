@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../../src/base/instances';
-import { createAnswerReader } from '../../../src/discovery/consul/answer-reader';
-import { parseHealth } from '../../../src/discovery/consul/parse-answer';
+import { createAnswerReader } from '../../../src/consul/answer-reader';
+import { parseHealth } from '../../../src/consul/parse-answer';
 import { healthEntry } from '../../support/scripted-consul';
 
 /** Makes an answer large without changing what it says. */

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
-import { createConsulClient } from '../../../src/discovery/consul/client';
-import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
+import { createConsulClient } from '../../../src/consul/client';
+import { type ConsulOptions, parseConsulOptions } from '../../../src/consul/options';
 
 async function serve(where: ListenOptions): Promise<{ readonly server: Server; readonly asked: string[] }> {
   const asked: string[] = [];

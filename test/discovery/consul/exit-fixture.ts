@@ -1,9 +1,9 @@
 import { systemClock } from '../../../src/base/clock';
 import { silentLogger } from '../../../src/base/logger';
 import { systemRandom } from '../../../src/base/random';
-import { createConsulClient } from '../../../src/discovery/consul/client';
-import { parseConsulOptions } from '../../../src/discovery/consul/options';
-import { createConsulSource } from '../../../src/discovery/consul/source';
+import { createConsulSource } from '../../../src/client/discovery/consul/source';
+import { createConsulClient } from '../../../src/consul/client';
+import { parseConsulOptions } from '../../../src/consul/options';
 
 // Run as a process of its own: watches, closes with the queries in flight, and must then end without being told to.
 const client = createConsulClient(parseConsulOptions({ address: process.argv[2] ?? '' }, {}), { clock: systemClock });

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { backoffMs } from '../../../src/discovery/consul/backoff';
-import { createShared } from '../../../src/discovery/consul/shared';
-import { createTokenBucket } from '../../../src/discovery/consul/token-bucket';
+import { createTokenBucket } from '../../../src/base/token-bucket';
+import { backoffMs } from '../../../src/consul/backoff';
+import { createShared } from '../../../src/consul/shared';
 import { FakeClock } from '../../../src/testing/fake-clock';
 
 describe('token bucket', () => {

@@ -3,9 +3,9 @@ import { type Clock, systemClock } from '../../../src/base/clock';
 import type { DatacenterState, SourceState } from '../../../src/base/instances';
 import type { Logger } from '../../../src/base/logger';
 import { seededRandom } from '../../../src/base/random';
-import { type ConsulClient, createConsulClient } from '../../../src/discovery/consul/client';
-import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
-import { createConsulSource } from '../../../src/discovery/consul/source';
+import { createConsulSource } from '../../../src/client/discovery/consul/source';
+import { type ConsulClient, createConsulClient } from '../../../src/consul/client';
+import { type ConsulOptions, parseConsulOptions } from '../../../src/consul/options';
 import type { Source, SourceWatch, WatchRequest } from '../../../src/discovery/source';
 
 /** Every line that was logged, so that a test can look for what must, or must not, be in it. */

@@ -1,8 +1,8 @@
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
-import { createConsulClient } from '../../../src/discovery/consul/client';
-import { parseConsulOptions } from '../../../src/discovery/consul/options';
+import { createConsulClient } from '../../../src/consul/client';
+import { parseConsulOptions } from '../../../src/consul/options';
 import { FakeClock } from '../../../src/testing/fake-clock';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
 import { healthEntry, reply, type ScriptedConsul, startScriptedConsul } from '../../support/scripted-consul';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { askAgentZone } from '../../../src/discovery/consul/agent-zone';
-import { parseHealth } from '../../../src/discovery/consul/parse-answer';
+import { askAgentZone } from '../../../src/consul/agent-zone';
+import { parseHealth } from '../../../src/consul/parse-answer';
 import { compileChain } from '../../../src/policy/chain/compile';
 import { exportChain } from '../../../src/policy/chain/export';
 import { compilePolicy } from '../../../src/policy/compile';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
 import { GraylaneError } from '../../../src/base/errors';
-import { createConsulClient } from '../../../src/discovery/consul/client';
-import { type ConsulOptions, parseConsulOptions } from '../../../src/discovery/consul/options';
+import { createConsulClient } from '../../../src/consul/client';
+import { type ConsulOptions, parseConsulOptions } from '../../../src/consul/options';
 import { closeAfterEach } from '../../support/closers';
 import { reply, type ScriptedConsul, startScriptedConsul } from '../../support/scripted-consul';
 

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ConsulAnswer, ConsulRequest } from '../../../src/discovery/consul/client';
+import type { ConsulAnswer, ConsulRequest } from '../../../src/consul/client';
 import { type HostAsk, LOST } from '../../../src/discovery/host/ask';
 import { type Coalescer, createCoalescer } from '../../../src/discovery/host/coalescer';
 import { FakeClock } from '../../../src/testing/fake-clock';

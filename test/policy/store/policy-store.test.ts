@@ -1,8 +1,8 @@
 import { createServer, request as httpRequest, type Server } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
-import { type ConsulClient, createConsulClient } from '../../../src/discovery/consul/client';
-import { parseConsulOptions } from '../../../src/discovery/consul/options';
+import { type ConsulClient, createConsulClient } from '../../../src/consul/client';
+import { parseConsulOptions } from '../../../src/consul/options';
 import {
   createPolicyStore,
   type PolicyStore,

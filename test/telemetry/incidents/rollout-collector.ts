@@ -1,6 +1,6 @@
 import { systemClock } from '../../../src/base/clock';
-import { createConsulClient } from '../../../src/discovery/consul/client';
-import { parseConsulOptions } from '../../../src/discovery/consul/options';
+import { createConsulClient } from '../../../src/consul/client';
+import { parseConsulOptions } from '../../../src/consul/options';
 import { startRollout } from '../../../src/rollout/advance';
 import { startCollecting } from '../../../src/rollout/collector/collecting';
 import type { RolloutState } from '../../../src/rollout/progress';

@@ -1,7 +1,7 @@
-import type { FilterFailure } from '../../base/instances';
-import { startBlockingQuery, type Verdict } from './blocking-query';
+import type { FilterFailure } from '../../../base/instances';
+import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
+import { parseKeys } from '../../../consul/parse-answer';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
-import { parseKeys } from './parse-answer';
 
 /** Which instances a Consul filter expression matches, as Consul says. Its failure leaves the last answer in force. */
 export interface FilterQuery {

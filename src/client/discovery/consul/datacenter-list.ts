@@ -1,7 +1,7 @@
-import type { Timer } from '../../base/clock';
-import { backoffMs } from './backoff';
+import type { Timer } from '../../../base/clock';
+import { backoffMs } from '../../../consul/backoff';
+import { parseJsonArray } from '../../../consul/parse-answer';
 import type { ConsulDeps } from './health-target';
-import { parseJsonArray } from './parse-answer';
 
 /** Which datacenters a watch covers. Undefined stands for the agent's own, whatever its name. */
 export interface DatacenterList {

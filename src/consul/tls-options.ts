@@ -1,5 +1,5 @@
-import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-keys';
+import { isRecord } from '../base/is-record';
+import { keyProblems } from '../base/option-keys';
 import { type Environment, flagIn, textIn } from './environment';
 
 /**

@@ -1,5 +1,5 @@
-import type { NamedPort } from '../../base/instances';
-import { isRecord } from '../../base/is-record';
+import type { NamedPort } from '../base/instances';
+import { isRecord } from '../base/is-record';
 
 type Json = Readonly<Record<string, unknown>>;
 

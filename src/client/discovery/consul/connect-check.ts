@@ -1,5 +1,5 @@
+import { parseJsonArray } from '../../../consul/parse-answer';
 import type { ConsulDeps, HealthTarget } from './health-target';
-import { parseJsonArray } from './parse-answer';
 
 /** Tells an absent service from one that exists only behind Connect proxies. */
 export interface ConnectCheck {

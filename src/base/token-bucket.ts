@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock';
+import type { Clock } from './clock';
 
 /** Paces what may come in bursts. */
 export interface TokenBucket {

@@ -1,6 +1,6 @@
-import type { AgentZone } from '../../client/discovery/agent-zone';
 import type { ConsulClient } from './client';
 import { zoneIn } from './entry-locality';
+import type { AgentZone } from './zone-answer';
 
 const TIME_LIMIT_MS = 2_000;
 

@@ -1,4 +1,4 @@
-import { isRecord } from '../../base/is-record';
+import { isRecord } from '../base/is-record';
 
 type Json = Readonly<Record<string, unknown>>;
 

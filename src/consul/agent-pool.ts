@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../base/clock';
-import type { Logger } from '../../base/logger';
-import type { Random } from '../../base/random';
+import type { Clock, Timer } from '../base/clock';
+import type { Logger } from '../base/logger';
+import type { Random } from '../base/random';
 import type { AgentAddress } from './agent-address';
 import type { RawConsul } from './agent-connection';
 import type { AgentLoad } from './agent-load';

@@ -3,8 +3,8 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { lstat, mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import type { ParsedConsulOptions } from '../consul/options';
-import type { TlsSource } from '../consul/tls-options';
+import type { ParsedConsulOptions } from './options';
+import type { TlsSource } from './tls-options';
 
 /** Where the processes of a host meet, or why they cannot. */
 export type Place =

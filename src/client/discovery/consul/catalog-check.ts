@@ -1,7 +1,7 @@
-import { isRecord } from '../../base/is-record';
-import { nearest } from '../../base/spelling';
+import { isRecord } from '../../../base/is-record';
+import { nearest } from '../../../base/spelling';
+import { parseJsonArray } from '../../../consul/parse-answer';
 import type { ConsulDeps, HealthTarget } from './health-target';
-import { parseJsonArray } from './parse-answer';
 
 /** What the catalog tells of a name that nothing is known of. One question for each outage; refused: nothing is claimed. */
 export interface CatalogCheck {

@@ -1,5 +1,5 @@
-import type { DuplicateInstance, Instance } from '../../base/instances';
-import type { Logger } from '../../base/logger';
+import type { DuplicateInstance, Instance } from '../base/instances';
+import type { Logger } from '../base/logger';
 
 /** What one answer holds that somebody should hear of. */
 interface Noteworthy {

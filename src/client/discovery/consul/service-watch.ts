@@ -1,11 +1,11 @@
-import type { Timer } from '../../base/clock';
-import type { SourceState } from '../../base/instances';
-import type { SourceWatch } from '../source';
+import type { Timer } from '../../../base/clock';
+import type { SourceState } from '../../../base/instances';
+import { createTokenBucket } from '../../../base/token-bucket';
+import type { Lease } from '../../../consul/shared';
+import type { SourceWatch } from '../../../discovery/source';
 import type { DatacenterList } from './datacenter-list';
 import { createDatacenterSlot, type DatacenterSlot, type SlotLoops } from './datacenter-slot';
 import type { ConsulDeps } from './health-target';
-import type { Lease } from './shared';
-import { createTokenBucket } from './token-bucket';
 
 /** One service over its datacenters: joins their states, paces them and hands them to every watcher. */
 export interface ServiceWatch {

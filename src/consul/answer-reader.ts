@@ -1,4 +1,4 @@
-import type { Instance } from '../../base/instances';
+import type { Instance } from '../base/instances';
 import { endsThere, enterArray, entryEnd, isArrayEnd, nextEntry } from './entry-scanner';
 import { type AnswerRules, joinEntries, type ParsedHealth, parseHealth } from './parse-answer';
 import { parseEntry } from './parse-entry';

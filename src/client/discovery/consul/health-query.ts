@@ -1,17 +1,17 @@
-import type { Timer } from '../../base/clock';
-import type { DuplicateInstance, Freshness, Instance } from '../../base/instances';
-import { nearest } from '../../base/spelling';
-import { NO_PROTECTION } from '../protection';
-import { AnswerNotes } from './answer-notes';
-import { createAnswerReader } from './answer-reader';
-import { startBlockingQuery, type Verdict } from './blocking-query';
+import type { Timer } from '../../../base/clock';
+import type { DuplicateInstance, Freshness, Instance } from '../../../base/instances';
+import { nearest } from '../../../base/spelling';
+import { AnswerNotes } from '../../../consul/answer-notes';
+import { createAnswerReader } from '../../../consul/answer-reader';
+import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
+import type { ConsulAnswer } from '../../../consul/client';
+import type { ParsedHealth } from '../../../consul/parse-answer';
+import { NO_PROTECTION } from '../../../discovery/protection';
 import { createCatalogCheck } from './catalog-check';
-import type { ConsulAnswer } from './client';
 import { createConnectCheck } from './connect-check';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { createLossGuard } from './loss-guard';
 import { describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './outages';
-import type { ParsedHealth } from './parse-answer';
 import { isForbidden } from './permission';
 
 /** What is known of one service in one datacenter. Immutable; a new object with each change. */

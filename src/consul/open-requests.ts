@@ -1,4 +1,4 @@
-import type { Logger } from '../../base/logger';
+import type { Logger } from '../base/logger';
 
 /** How many requests one client has open at one agent. Each blocking query holds one, and with it a connection. */
 export interface OpenRequests {

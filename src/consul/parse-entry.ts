@@ -1,7 +1,7 @@
-import type { Instance } from '../../base/instances';
-import { isRecord } from '../../base/is-record';
-import { peerPlace } from '../../base/peer-place';
-import { bareAddress } from '../bare-address';
+import type { Instance } from '../base/instances';
+import { isRecord } from '../base/is-record';
+import { peerPlace } from '../base/peer-place';
+import { bareAddress } from './bare-address';
 import { healthOf } from './entry-health';
 import { localityOf } from './entry-locality';
 import { portOf } from './entry-port';

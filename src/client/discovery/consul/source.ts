@@ -1,11 +1,12 @@
-import type { Clock } from '../../base/clock';
-import { GraylaneError } from '../../base/errors';
-import { type Logger, safeLogger } from '../../base/logger';
-import type { Random } from '../../base/random';
-import { DEFAULT_PROTECTION, type Protection } from '../protection';
-import type { Source, WatchRequest } from '../source';
-import { createAgentDatacenter } from './agent-datacenter';
-import type { ConsulClient } from './client';
+import type { Clock } from '../../../base/clock';
+import { GraylaneError } from '../../../base/errors';
+import { type Logger, safeLogger } from '../../../base/logger';
+import type { Random } from '../../../base/random';
+import { createAgentDatacenter } from '../../../consul/agent-datacenter';
+import type { ConsulClient } from '../../../consul/client';
+import { createShared } from '../../../consul/shared';
+import { DEFAULT_PROTECTION, type Protection } from '../../../discovery/protection';
+import type { Source, WatchRequest } from '../../../discovery/source';
 import { type DatacenterList, fixedDatacenters, watchAllDatacenters } from './datacenter-list';
 import type { SlotLoops } from './datacenter-slot';
 import { type FilterQuery, startFilterQuery } from './filter-query';
@@ -13,7 +14,6 @@ import { type HealthQuery, startHealthQuery } from './health-query';
 import { type ConsulDeps, placeOf } from './health-target';
 import { Outages } from './outages';
 import { createServiceWatch, type ServiceWatch } from './service-watch';
-import { createShared } from './shared';
 
 export interface ConsulSourceOptions {
   /** Stays open when the source is closed: others may use it. */

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../base/clock';
+import type { Clock, Timer } from '../base/clock';
 import type { AgentPool, PooledAgent } from './agent-pool';
 import type { Asked, AskOptions, ConsulAnswer, ConsulRequest } from './client';
 

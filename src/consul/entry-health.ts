@@ -1,5 +1,5 @@
-import type { Instance } from '../../base/instances';
-import { isRecord } from '../../base/is-record';
+import type { Instance } from '../base/instances';
+import { isRecord } from '../base/is-record';
 
 export interface EntryHealth {
   /** The worst of the instance's own checks and of what somebody says on purpose: maintenance, a check of the node's own. */

@@ -1,12 +1,12 @@
-import type { Clock } from '../../base/clock';
-import type { Logger } from '../../base/logger';
-import { peerPlace } from '../../base/peer-place';
-import type { Random } from '../../base/random';
-import type { Protection } from '../protection';
-import type { AgentDatacenter } from './agent-datacenter';
-import type { ConsulClient } from './client';
+import type { Clock } from '../../../base/clock';
+import type { Logger } from '../../../base/logger';
+import { peerPlace } from '../../../base/peer-place';
+import type { Random } from '../../../base/random';
+import type { AgentDatacenter } from '../../../consul/agent-datacenter';
+import type { ConsulClient } from '../../../consul/client';
+import type { AnswerRules } from '../../../consul/parse-answer';
+import type { Protection } from '../../../discovery/protection';
 import type { Outages } from './outages';
-import type { AnswerRules } from './parse-answer';
 
 /** What one loop asks about. */
 export interface HealthTarget {

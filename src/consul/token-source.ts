@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
-import type { Clock } from '../../base/clock';
-import type { Logger } from '../../base/logger';
+import type { Clock } from '../base/clock';
+import type { Logger } from '../base/logger';
 import { isHeaderSafe, type TokenOption } from './token-option';
 
 /** Where the token of a request comes from. Asked once for each request. */

@@ -1,7 +1,7 @@
-import type { DuplicateInstance, Instance } from '../../base/instances';
-import { isSameInstance } from '../same-instance';
+import type { DuplicateInstance, Instance } from '../base/instances';
 import { distinctOf } from './duplicates';
 import { type EntryRules, parseEntry } from './parse-entry';
+import { isSameInstance } from './same-instance';
 
 /** A whole health answer, understood. */
 export type ParsedHealth =

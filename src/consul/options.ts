@@ -1,6 +1,6 @@
-import { GraylaneError } from '../../base/errors';
-import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-keys';
+import { GraylaneError } from '../base/errors';
+import { isRecord } from '../base/is-record';
+import { keyProblems } from '../base/option-keys';
 import { type AgentAddress, parseAgentAddress } from './agent-address';
 import { type Environment, flagIn, textIn } from './environment';
 import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls-options';

@@ -1,8 +1,8 @@
-import type { DatacenterState, FilterFailure } from '../../base/instances';
-import type { AgentDatacenter } from './agent-datacenter';
+import type { DatacenterState, FilterFailure } from '../../../base/instances';
+import type { AgentDatacenter } from '../../../consul/agent-datacenter';
+import type { Lease } from '../../../consul/shared';
 import type { FilterQuery } from './filter-query';
 import type { HealthQuery, HealthView } from './health-query';
-import type { Lease } from './shared';
 
 /** One datacenter of one service watch: its share of the loops, and the state that they add up to. */
 export interface DatacenterSlot {

@@ -1,5 +1,5 @@
-import { HEALTH_RANK } from '../../base/health-rank';
-import type { DuplicateInstance, Instance } from '../../base/instances';
+import { HEALTH_RANK } from '../base/health-rank';
+import type { DuplicateInstance, Instance } from '../base/instances';
 
 /** More are not named, however many an answer holds. */
 const MOST_NAMED = 20;

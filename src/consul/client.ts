@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import type { IncomingMessage } from 'node:http';
-import type { Clock } from '../../base/clock';
-import { type Logger, safeLogger, silentLogger } from '../../base/logger';
-import type { Random } from '../../base/random';
+import type { Clock } from '../base/clock';
+import { type Logger, safeLogger, silentLogger } from '../base/logger';
+import type { Random } from '../base/random';
 import { connectAgent } from './agent-connection';
 import { isFaultOfAgent } from './agent-fault';
 import type { AgentLoad } from './agent-load';

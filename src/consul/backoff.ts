@@ -1,4 +1,4 @@
-import type { Random } from '../../base/random';
+import type { Random } from '../base/random';
 
 const FIRST_MS = 250;
 const LAST_MS = 30_000;
