@@ -19,6 +19,14 @@ export type { StaticInstance } from './discovery/static-instance';
 export { createGraylane } from './graylane';
 export type { GrpcModule } from './internal/grpc';
 export type { Graylane, LaneInspection, TargetOptions } from './lane';
+export { type SimulateOptions, simulatePolicy } from './ops/simulation/simulate';
+export type {
+  SimulatedChange,
+  SimulatedMove,
+  SimulatedRoute,
+  SimulatedShare,
+  SimulationReport,
+} from './ops/simulation/simulation-report';
 export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
@@ -53,14 +61,6 @@ export type {
 export type { LaneBreakerChange, LaneBreakers, LaneBreakerView } from './resolver/lane-breakers';
 export type { LaneMode } from './resolver/policy-state';
 export type { PolicyMode } from './resolver/target';
-export { type SimulateOptions, simulatePolicy } from './routing/simulate';
-export type {
-  SimulatedChange,
-  SimulatedMove,
-  SimulatedRoute,
-  SimulatedShare,
-  SimulationReport,
-} from './routing/simulation-report';
 export { type DrainReport, drainServer } from './server/drain';
 export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain-options';
 export type { CheckKind, InstanceCheck } from './server/instance-check';

@@ -1,10 +1,10 @@
 import type { Clock } from '../base/clock';
 import type { Logger } from '../base/logger';
 import type { Random } from '../base/random';
+import { watchAnnouncement } from '../client/figures/announcement-watch';
+import { createReportSender, type ReportSender } from '../client/figures/report-sender';
 import type { BlockingQuery } from '../consul/blocking-query';
 import type { ConsulClient } from '../consul/client';
-import { watchAnnouncement } from './announcement-watch';
-import { createReportSender, type ReportSender } from './report-sender';
 import { type CountedService, ServiceReporter } from './service-reporter';
 
 /** Where the policy of a service stands, and with it what drives its rollouts. */

@@ -2,9 +2,9 @@ import type { AttemptTap } from '../balancer/attempts/attempt-taps';
 import type { Clock, Timer } from '../base/clock';
 import type { Logger } from '../base/logger';
 import type { Random } from '../base/random';
-import type { AnnouncedWindow } from './announcement';
-import type { HeardAnnouncement } from './announcement-watch';
-import type { ReportSender, SendOutcome } from './report-sender';
+import type { AnnouncedWindow } from '../base/rollout-announcement';
+import type { HeardAnnouncement } from '../client/figures/announcement-watch';
+import type { ReportSender, SendOutcome } from '../client/figures/report-sender';
 import { WindowCounts } from './window-counts';
 
 /** A service of the lane while it is in use: what counting it takes. */

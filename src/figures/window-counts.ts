@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { AttemptTap } from '../balancer/attempts/attempt-taps';
+import type { AnnouncedWindow } from '../base/rollout-announcement';
+import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from '../base/rollout-report';
 import type { Outcome } from '../breaker/outcome';
-import type { AnnouncedWindow } from './announcement';
-import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from './report';
 
 /** One client's counts of one window. Hears of each attempt; allocates nothing then. */
 export class WindowCounts implements AttemptTap {

@@ -1,13 +1,13 @@
 import { stringify } from 'yaml';
 import { parseHealth } from '../../src/consul/parse-answer';
 import { problemsOf } from '../../src/discovery/static-instance';
+import { readReport } from '../../src/ops/rollout/collector/read-report';
+import { parseRollout } from '../../src/ops/rollout/validate';
 import { compileChain } from '../../src/policy/chain/compile';
 import { parsePolicyText } from '../../src/policy/parse-text';
 import { PolicyError } from '../../src/policy/policy-error';
 import { parseKvAnswer } from '../../src/policy/sources/kv-answer';
 import { judgeDocument } from '../../src/policy/validate';
-import { readReport } from '../../src/rollout/collector/read-report';
-import { parseRollout } from '../../src/rollout/validate';
 
 /** One way in: what stands there as a rule, and what reads it. */
 export interface Input {

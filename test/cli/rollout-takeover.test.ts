@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { credentials } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGraylane } from '../../src';
-import { documentText } from '../../src/policy/store/policy-store';
+import { documentText } from '../../src/ops/store/policy-store';
 import { rolloutOf, rolloutWorld, splitPolicy } from '../rollout/rollout-world';
 import { printFact, printFigure } from '../support/figure';
 import { paymentsClient, startPaymentsServer } from '../support/payments';

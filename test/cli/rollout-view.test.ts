@@ -3,9 +3,15 @@ import picocolors from 'picocolors';
 import { describe, expect, it } from 'vitest';
 import { viewRollout } from '../../src/cli/rollout/rollout-view';
 import { sparkline } from '../../src/cli/rollout/sparkline';
-import type { AnalysisResult } from '../../src/rollout/analysis/verdict';
-import type { RolloutProgress } from '../../src/rollout/progress';
-import { decodeRecord, encodeRecord, MAX_RECORD_BYTES, nextRecord, type RolloutRecord } from '../../src/rollout/record';
+import type { AnalysisResult } from '../../src/ops/rollout/analysis/verdict';
+import type { RolloutProgress } from '../../src/ops/rollout/progress';
+import {
+  decodeRecord,
+  encodeRecord,
+  MAX_RECORD_BYTES,
+  nextRecord,
+  type RolloutRecord,
+} from '../../src/ops/rollout/record';
 import { rolloutOf } from '../rollout/rollout-world';
 
 const result = (failing: number, p99: number, verdict: 'pass' | 'undecided'): AnalysisResult => ({

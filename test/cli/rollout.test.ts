@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Transition } from '../../src/rollout/record';
+import type { Transition } from '../../src/ops/rollout/record';
 import { startLive } from './live-command';
 import { commandWorld, policyOf } from './two-datacenters';
 

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { importIstio } from '../../src/policy/istio/import';
-import { readResources } from '../../src/policy/istio/resources';
+import { importIstio } from '../../src/ops/istio/import';
+import { readResources } from '../../src/ops/istio/resources';
 import { fencesOf, root } from './fences';
 
 const documents = fencesOf('docs/migrating.md').filter(({ text }) => text.startsWith('schema: 1'));

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { parseRollout } from '../../src/rollout/validate';
+import { parseRollout } from '../../src/ops/rollout/validate';
 import type { CommandEnded } from '../cli/built-command';
 import { commandWorld, policyOf } from '../cli/two-datacenters';
 import { createConsulApi } from '../support/consul/http-api';

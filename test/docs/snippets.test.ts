@@ -5,10 +5,10 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
+import rolloutSchema from '../../src/ops/rollout/rollout.schema.json';
 import { parsePolicyText } from '../../src/policy/parse-text';
 import schema from '../../src/policy/policy.schema.json';
 import { validatePolicy } from '../../src/policy/validate';
-import rolloutSchema from '../../src/rollout/rollout.schema.json';
 import { everyPage, type Fence, fencesOf, pages, readPage, root } from './fences';
 
 const fences = pages.flatMap(fencesOf);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DatacenterState, Instance } from '../../src/base/instances';
-import { judgeEffect } from '../../src/effect/effect';
+import { judgeEffect } from '../../src/ops/effect/effect';
 import { compilePolicy } from '../../src/policy/compile';
 import type { Plan } from '../../src/policy/plan';
 

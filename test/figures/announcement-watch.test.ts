@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../src/base/clock';
 import { systemRandom } from '../../src/base/random';
+import { announcementKey, encodeAnnouncement } from '../../src/base/rollout-announcement';
+import { type HeardAnnouncement, watchAnnouncement } from '../../src/client/figures/announcement-watch';
 import { createConsulClient } from '../../src/consul/client';
 import { parseConsulOptions } from '../../src/consul/options';
-import { announcementKey, encodeAnnouncement } from '../../src/figures/announcement';
-import { type HeardAnnouncement, watchAnnouncement } from '../../src/figures/announcement-watch';
 import { pause } from '../support/closers';
 import { startRecordingProxy } from '../support/consul/recording-proxy';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../support/consul/start';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { validateRollout } from '../../src/rollout/validate';
+import { validateRollout } from '../../src/ops/rollout/validate';
 import { change, placesOf, WHOLE } from './whole-rollout';
 
 describe('validateRollout', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseRollout, validateRollout } from '../../src/rollout/validate';
+import { parseRollout, validateRollout } from '../../src/ops/rollout/validate';
 import { change, WHOLE } from './whole-rollout';
 
 const MINIMAL = { schema: 1, service: 'payments', canary: 'canary', stable: 'stable', steps: [{ setWeight: 5 }] };

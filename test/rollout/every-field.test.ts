@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import schema from '../../src/rollout/rollout.schema.json';
-import { validateRollout } from '../../src/rollout/validate';
+import schema from '../../src/ops/rollout/rollout.schema.json';
+import { validateRollout } from '../../src/ops/rollout/validate';
 import { change, placesOf, WHOLE } from './whole-rollout';
 
 /**

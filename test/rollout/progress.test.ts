@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random';
-import { advance, confirmAction, nextWakeMs, startRollout, waitFor } from '../../src/rollout/advance';
-import type { Measurement } from '../../src/rollout/analysis/metrics-provider';
-import type { RolloutDocument } from '../../src/rollout/document';
+import { advance, confirmAction, nextWakeMs, startRollout, waitFor } from '../../src/ops/rollout/advance';
+import type { Measurement } from '../../src/ops/rollout/analysis/metrics-provider';
+import type { RolloutDocument } from '../../src/ops/rollout/document';
 import {
   abortRollout,
   pauseRollout,
   promoteRollout,
   RolloutStateError,
   resumeRollout,
-} from '../../src/rollout/operate';
-import type { RolloutAction, RolloutProgress } from '../../src/rollout/progress';
-import { wantedMeasurement } from '../../src/rollout/take-measurement';
+} from '../../src/ops/rollout/operate';
+import type { RolloutAction, RolloutProgress } from '../../src/ops/rollout/progress';
+import { wantedMeasurement } from '../../src/ops/rollout/take-measurement';
 
 const ANALYSIS = { intervalMs: 1_000, count: 2, checks: [{ check: 'request-success-rate' }] } as const;
 const DOCUMENT: RolloutDocument = {

@@ -1,9 +1,9 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import published from '../../src/rollout/rollout.schema.json';
-import { rolloutSchema } from '../../src/rollout/rollout-schema';
-import { validateRollout } from '../../src/rollout/validate';
+import published from '../../src/ops/rollout/rollout.schema.json';
+import { rolloutSchema } from '../../src/ops/rollout/rollout-schema';
+import { validateRollout } from '../../src/ops/rollout/validate';
 import { fencesOf } from '../docs/fences';
 import { change, placesOf, WHOLE } from './whole-rollout';
 
@@ -11,7 +11,7 @@ describe('the published schema', () => {
   it('is the one that documents are held against', async () => {
     // `vitest -u` writes the file anew.
     await expect(`${JSON.stringify(rolloutSchema, null, 2)}\n`).toMatchFileSnapshot(
-      '../../src/rollout/rollout.schema.json',
+      '../../src/ops/rollout/rollout.schema.json',
     );
   });
 

@@ -2,19 +2,14 @@ import { afterAll, beforeAll } from 'vitest';
 import { systemClock } from '../../src/base/clock';
 import { type ConsulClient, createConsulClient } from '../../src/consul/client';
 import { parseConsulOptions } from '../../src/consul/options';
+import { beginRollout } from '../../src/ops/rollout/control';
+import type { RolloutDocument } from '../../src/ops/rollout/document';
+import { type DriveDeps, type Driven, driveOnce } from '../../src/ops/rollout/drive';
+import type { RolloutRecord } from '../../src/ops/rollout/record';
+import { createRolloutStore, type RolloutStore } from '../../src/ops/rollout/store';
+import { createPolicyStore, documentText, type PolicyStore, type StoredPolicy } from '../../src/ops/store/policy-store';
+import { verifyHistory } from '../../src/ops/store/verify-history';
 import type { PolicyDocument } from '../../src/policy/document';
-import {
-  createPolicyStore,
-  documentText,
-  type PolicyStore,
-  type StoredPolicy,
-} from '../../src/policy/store/policy-store';
-import { verifyHistory } from '../../src/policy/store/verify-history';
-import { beginRollout } from '../../src/rollout/control';
-import type { RolloutDocument } from '../../src/rollout/document';
-import { type DriveDeps, type Driven, driveOnce } from '../../src/rollout/drive';
-import type { RolloutRecord } from '../../src/rollout/record';
-import { createRolloutStore, type RolloutStore } from '../../src/rollout/store';
 import { type ConsulCluster, type StartConsulOptions, startConsul } from '../support/consul/start';
 
 /** One Consul and both stores, for all tests of a file. */

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compilePolicy } from '../../src/policy/compile';
-import type { PolicyDocument } from '../../src/policy/document';
 import {
   canaryWeight,
   withCanaryAsStable,
   withoutRoutes,
   withTesters,
   withWeight,
-} from '../../src/rollout/edit-policy';
+} from '../../src/ops/rollout/edit-policy';
+import { compilePolicy } from '../../src/policy/compile';
+import type { PolicyDocument } from '../../src/policy/document';
 import { splitPolicy } from './rollout-world';
 
 const between = { canary: 'canary', stable: 'stable' };

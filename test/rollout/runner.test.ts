@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { documentText } from '../../src/policy/store/policy-store';
-import { beginRollout, controlRollout } from '../../src/rollout/control';
-import { driveOnce } from '../../src/rollout/drive';
-import type { NotificationMessage } from '../../src/rollout/notify';
-import { MAX_RECORD_BYTES } from '../../src/rollout/record';
+import { beginRollout, controlRollout } from '../../src/ops/rollout/control';
+import { driveOnce } from '../../src/ops/rollout/drive';
+import type { NotificationMessage } from '../../src/ops/rollout/notify';
+import { MAX_RECORD_BYTES } from '../../src/ops/rollout/record';
+import { documentText } from '../../src/ops/store/policy-store';
 import { applied, canaryShare, drive, rolloutOf, rolloutWorld, splitPolicy } from './rollout-world';
 
 const world = rolloutWorld();

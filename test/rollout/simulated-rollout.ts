@@ -1,9 +1,9 @@
 import type { Random } from '../../src/base/random';
-import { advance, confirmAction, nextWakeMs, startRollout } from '../../src/rollout/advance';
-import type { DurationHistogram, Measurement, MeasureRequest } from '../../src/rollout/analysis/metrics-provider';
-import type { RolloutDocument } from '../../src/rollout/document';
-import type { RolloutProgress } from '../../src/rollout/progress';
-import { wantedMeasurement } from '../../src/rollout/take-measurement';
+import { advance, confirmAction, nextWakeMs, startRollout } from '../../src/ops/rollout/advance';
+import type { DurationHistogram, Measurement, MeasureRequest } from '../../src/ops/rollout/analysis/metrics-provider';
+import type { RolloutDocument } from '../../src/ops/rollout/document';
+import type { RolloutProgress } from '../../src/ops/rollout/progress';
+import { wantedMeasurement } from '../../src/ops/rollout/take-measurement';
 
 /** Bounds of the SDK's own histogram, milliseconds. */
 const BOUNDS_MS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000] as const;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random';
-import type { RolloutDocument } from '../../src/rollout/document';
-import { validateRollout } from '../../src/rollout/validate';
+import type { RolloutDocument } from '../../src/ops/rollout/document';
+import { validateRollout } from '../../src/ops/rollout/validate';
 import { printFact } from '../support/figure';
 import { type SideBehaviour, type SimulatedEnd, simulateRollout } from './simulated-rollout';
 

@@ -1,4 +1,4 @@
-import type { RolloutDocument, ValueCheck } from '../../src/rollout/document';
+import type { RolloutDocument, ValueCheck } from '../../src/ops/rollout/document';
 
 /** Says everything that can be said. */
 export const WHOLE: RolloutDocument = {

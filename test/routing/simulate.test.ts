@@ -8,10 +8,10 @@ import {
   type SimulationReport,
   simulatePolicy,
 } from '../../src/index';
+import { createSyntheticCalls } from '../../src/ops/simulation/synthetic-calls';
+import { sampleOfRegex } from '../../src/ops/simulation/synthetic-values';
 import { compilePolicy } from '../../src/policy/compile';
 import { decide } from '../../src/policy/routing/decide';
-import { createSyntheticCalls } from '../../src/routing/synthetic-calls';
-import { sampleOfRegex } from '../../src/routing/synthetic-values';
 import { soundPolicy } from '../policy/arbitrary-policy';
 import { printFact } from '../support/figure';
 

@@ -1,13 +1,13 @@
 import type { DatacenterState } from '../../base/instances';
 import type { ConsulClient } from '../../consul/client';
-import { type Effect, judgeEffect, type RegistryView } from '../../effect/effect';
+import { type Effect, judgeEffect, type RegistryView } from '../../ops/effect/effect';
+import { hasEnded } from '../../ops/rollout/record';
+import { createRolloutStore } from '../../ops/rollout/store';
 import { compileChain } from '../../policy/chain/compile';
 import { isDefaultChain } from '../../policy/chain/default-chain';
 import { lookupsOf } from '../../policy/peers';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { hasEnded } from '../../rollout/record';
-import { createRolloutStore } from '../../rollout/store';
 import { CommandError } from '../command-error';
 import { readChainNow } from '../policy/chain-now';
 import type { ConsulConnection } from './consul-connection';

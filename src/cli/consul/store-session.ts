@@ -1,11 +1,6 @@
 import { GraylaneError } from '../../base/errors';
-import { findAuthor } from '../../policy/store/author';
-import {
-  createPolicyStore,
-  type PolicyStore,
-  type StoredEntry,
-  type StoredPolicy,
-} from '../../policy/store/policy-store';
+import { findAuthor } from '../../ops/store/author';
+import { createPolicyStore, type PolicyStore, type StoredEntry, type StoredPolicy } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { type ConsulConnection, type ConsulFlags, connectConsul } from './consul-connection';

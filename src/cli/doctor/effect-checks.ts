@@ -1,6 +1,6 @@
 import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../consul/agent-zone';
-import { judgeEffect } from '../../effect/effect';
+import { judgeEffect } from '../../ops/effect/effect';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/unassigned';
 import type { Plan } from '../../policy/plan';

@@ -1,4 +1,4 @@
-import { transact } from '../../policy/store/kv-transaction';
+import { transact } from '../../ops/store/kv-transaction';
 import { type Finding, type Question, TIME_LIMIT_MS } from './finding';
 
 /** No key has it, so that a transaction that asks for it is refused or does not hold, and writes nothing. */

@@ -1,6 +1,6 @@
 import { GraylaneError } from '../../base/errors';
-import { hasEnded } from '../../rollout/record';
-import { createRolloutStore, type StoredRollout } from '../../rollout/store';
+import { hasEnded } from '../../ops/rollout/record';
+import { createRolloutStore, type StoredRollout } from '../../ops/rollout/store';
 import { describePlace } from '../rollout/rollout-view';
 import type { Finding, Question } from './finding';
 

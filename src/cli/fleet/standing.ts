@@ -1,6 +1,6 @@
+import { createPolicyStore, type StoredPolicy } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import { PolicyError } from '../../policy/policy-error';
-import { createPolicyStore, type StoredPolicy } from '../../policy/store/policy-store';
 import { CommandError } from '../command-error';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { nameOf, readAll } from '../consul/store-session';

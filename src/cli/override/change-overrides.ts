@@ -1,9 +1,9 @@
 import { GraylaneError } from '../../base/errors';
+import type { HistoryEntry } from '../../ops/store/history-entry';
+import { documentText, parseStored, type StoredPolicy } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import type { Plan } from '../../policy/plan';
-import type { HistoryEntry } from '../../policy/store/history-entry';
-import { documentText, parseStored, type StoredPolicy } from '../../policy/store/policy-store';
 import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';

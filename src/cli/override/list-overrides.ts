@@ -1,7 +1,7 @@
 import { isRecord } from '../../base/is-record';
+import { parseStored } from '../../ops/store/policy-store';
 import type { OverrideDocument } from '../../policy/document';
 import { ownValue } from '../../policy/plain-data';
-import { parseStored } from '../../policy/store/policy-store';
 import { parseTimestamp } from '../../policy/timestamp';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { nameOf, withStore } from '../consul/store-session';

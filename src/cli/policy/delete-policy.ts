@@ -1,4 +1,4 @@
-import { documentText } from '../../policy/store/policy-store';
+import { documentText } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import { readAll, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
-import { parseStored, type StoredPolicy } from '../../policy/store/policy-store';
-import { type HistoryProblem, verifyHistory } from '../../policy/store/verify-history';
+import { parseStored, type StoredPolicy } from '../../ops/store/policy-store';
+import { type HistoryProblem, verifyHistory } from '../../ops/store/verify-history';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { findRevision, nameOf, readAll, withStore } from '../consul/store-session';

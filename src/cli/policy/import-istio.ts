@@ -1,5 +1,5 @@
-import { importIstio } from '../../policy/istio/import';
-import { readResources, servicesOf } from '../../policy/istio/resources';
+import { importIstio } from '../../ops/istio/import';
+import { readResources, servicesOf } from '../../ops/istio/resources';
 import { CommandError } from '../command-error';
 import { readBytes } from '../input/policy-file';
 import type { CommandIo } from '../io';

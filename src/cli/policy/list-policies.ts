@@ -1,8 +1,8 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
+import { revisionOfText, sha256 } from '../../ops/store/history-entry';
+import { parseStored, type StoredPolicy } from '../../ops/store/policy-store';
 import { ownValue } from '../../policy/plain-data';
-import { revisionOfText, sha256 } from '../../policy/store/history-entry';
-import { parseStored, type StoredPolicy } from '../../policy/store/policy-store';
 import { parseTimestamp } from '../../policy/timestamp';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';

@@ -1,5 +1,5 @@
+import type { StoredEntry, StoredPolicy } from '../../ops/store/policy-store';
 import { PolicyError } from '../../policy/policy-error';
-import type { StoredEntry, StoredPolicy } from '../../policy/store/policy-store';
 import { CommandError } from '../command-error';
 import { type Capacity, MAX_LOAD_FACTOR } from '../consul/capacity';
 import type { ConsulFlags } from '../consul/consul-connection';

@@ -1,6 +1,6 @@
 import { isRecord } from '../../base/is-record';
+import { parseStored, type StoredEntry, type StoredPolicy } from '../../ops/store/policy-store';
 import { canonicalJson } from '../../policy/plain-data';
-import { parseStored, type StoredEntry, type StoredPolicy } from '../../policy/store/policy-store';
 import { CommandError } from '../command-error';
 import { nameOf, readAll, type StoreSession } from '../consul/store-session';
 

@@ -1,7 +1,7 @@
 import { createTwoFilesPatch } from 'diff';
 import { stringify } from 'yaml';
-import type { Difference } from '../../policy/compare/differences';
-import { parseStored } from '../../policy/store/policy-store';
+import type { Difference } from '../../ops/compare/differences';
+import { parseStored } from '../../ops/store/policy-store';
 import { nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { harmsOf, isUnchanged, type PlannedChange, percent } from './planned-change';

@@ -1,4 +1,4 @@
-import { documentText } from '../../policy/store/policy-store';
+import { documentText } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import { describeInFile, type PolicyFile } from '../input/policy-file';
 import { readPolicyFiles } from '../input/policy-files';

@@ -1,9 +1,9 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
+import { hasEnded } from '../../ops/rollout/record';
+import { createRolloutStore } from '../../ops/rollout/store';
+import { documentText, parseStored } from '../../ops/store/policy-store';
 import { ownValue } from '../../policy/plain-data';
-import { documentText, parseStored } from '../../policy/store/policy-store';
-import { hasEnded } from '../../rollout/record';
-import { createRolloutStore } from '../../rollout/store';
 import { CommandError } from '../command-error';
 import { nameOf, type StoreSession, withStore } from '../consul/store-session';
 import { inSlices } from '../in-slices';

@@ -1,5 +1,5 @@
-import { describeSelector } from '../../effect/describe-selector';
-import { judgeEffect } from '../../effect/effect';
+import { describeSelector } from '../../ops/effect/describe-selector';
+import { judgeEffect } from '../../ops/effect/effect';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { DocumentPath } from '../../policy/document-path';

@@ -1,5 +1,5 @@
-import type { ChangeKind, HistoryEntry } from '../../policy/store/history-entry';
-import type { WriteOutcome } from '../../policy/store/policy-store';
+import type { ChangeKind, HistoryEntry } from '../../ops/store/history-entry';
+import type { WriteOutcome } from '../../ops/store/policy-store';
 import { nameOf, type StoreSession } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { isUnchanged, type PlannedChange } from './planned-change';

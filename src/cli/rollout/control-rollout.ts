@@ -1,7 +1,7 @@
-import { NO_CONFIG } from '../../rollout/config/controller-config';
-import { controlRollout, type RolloutWish } from '../../rollout/control';
-import { type Driven, driveOnce } from '../../rollout/drive';
-import type { RolloutRecord } from '../../rollout/record';
+import { NO_CONFIG } from '../../ops/rollout/config/controller-config';
+import { controlRollout, type RolloutWish } from '../../ops/rollout/control';
+import { type Driven, driveOnce } from '../../ops/rollout/drive';
+import type { RolloutRecord } from '../../ops/rollout/record';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { driveDeps } from './drive-deps';

@@ -1,5 +1,5 @@
-import { type ControllerConfig, NO_CONFIG } from '../../rollout/config/controller-config';
-import { parseControllerConfig } from '../../rollout/config/parse-controller-config';
+import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
+import { parseControllerConfig } from '../../ops/rollout/config/parse-controller-config';
 import { CommandError } from '../command-error';
 import { describeInFile, readBytes } from '../input/policy-file';
 import type { CommandIo } from '../io';

@@ -1,5 +1,5 @@
-import { type Collecting, startCollecting } from '../../rollout/collector/collecting';
-import type { Lease } from '../../rollout/lease';
+import { type Collecting, startCollecting } from '../../ops/rollout/collector/collecting';
+import type { Lease } from '../../ops/rollout/lease';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { isWildcard, type ListenAddress } from './listen-address';

@@ -1,4 +1,4 @@
-import { hasEnded, type RolloutRecord } from '../../rollout/record';
+import { hasEnded, type RolloutRecord } from '../../ops/rollout/record';
 
 /** A rollout for `--json`. */
 export function recordAsData(record: RolloutRecord, holder?: string): Record<string, unknown> {

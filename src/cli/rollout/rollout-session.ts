@@ -1,6 +1,6 @@
-import { findAuthor } from '../../policy/store/author';
-import { createPolicyStore, type PolicyStore } from '../../policy/store/policy-store';
-import { createRolloutStore, type RolloutStore, type StoredRollout } from '../../rollout/store';
+import { createRolloutStore, type RolloutStore, type StoredRollout } from '../../ops/rollout/store';
+import { findAuthor } from '../../ops/store/author';
+import { createPolicyStore, type PolicyStore } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';

@@ -1,7 +1,7 @@
-import type { AnalysisResult, CheckResult } from '../../rollout/analysis/verdict';
-import type { RolloutDocument, RolloutStep } from '../../rollout/document';
-import type { RolloutProgress } from '../../rollout/progress';
-import type { RolloutRecord } from '../../rollout/record';
+import type { AnalysisResult, CheckResult } from '../../ops/rollout/analysis/verdict';
+import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
+import type { RolloutProgress } from '../../ops/rollout/progress';
+import type { RolloutRecord } from '../../ops/rollout/record';
 import { linesAround, linesThatFit, type Room, rowsOf } from '../fit-screen';
 import type { CommandIo } from '../io';
 import { sparkline } from './sparkline';

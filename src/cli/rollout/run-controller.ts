@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
 import { systemClock } from '../../base/clock';
 import { systemRandom } from '../../base/random';
-import type { Collecting } from '../../rollout/collector/collecting';
-import { type ControllerWatch, driveAll, driveService } from '../../rollout/controller';
-import { openLease, SESSION_TTL_SECONDS } from '../../rollout/lease';
-import type { RolloutRecord, Transition } from '../../rollout/record';
-import { type RolloutWatch, watchRollout } from '../../rollout/rollout-watch';
+import type { Collecting } from '../../ops/rollout/collector/collecting';
+import { type ControllerWatch, driveAll, driveService } from '../../ops/rollout/controller';
+import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
+import type { RolloutRecord, Transition } from '../../ops/rollout/record';
+import { type RolloutWatch, watchRollout } from '../../ops/rollout/rollout-watch';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { readControllerFile } from './controller-file';

@@ -1,7 +1,7 @@
 import { GraylaneError } from '../../base/errors';
-import { hasEnded } from '../../rollout/record';
-import { createRest } from '../../rollout/rest';
-import type { StoredRollout } from '../../rollout/store';
+import { hasEnded } from '../../ops/rollout/record';
+import { createRest } from '../../ops/rollout/rest';
+import type { StoredRollout } from '../../ops/rollout/store';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { REDRAW } from '../live-screen';

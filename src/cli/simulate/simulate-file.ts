@@ -1,10 +1,10 @@
 import { systemClock } from '../../base/clock';
 import { seededRandom } from '../../base/random';
+import { usualCallers } from '../../ops/simulation/simulate';
+import { createSimulation } from '../../ops/simulation/simulation';
+import { createSyntheticCalls } from '../../ops/simulation/synthetic-calls';
 import type { Plan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
-import { usualCallers } from '../../routing/simulate';
-import { createSimulation } from '../../routing/simulation';
-import { createSyntheticCalls } from '../../routing/synthetic-calls';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { loadPolicy } from '../input/load-policy';

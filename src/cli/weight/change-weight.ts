@@ -1,7 +1,7 @@
 import { nearest } from '../../base/spelling';
+import { revisionOfText } from '../../ops/store/history-entry';
+import { documentText, parseStored, type StoredPolicy } from '../../ops/store/policy-store';
 import type { PolicyDocument } from '../../policy/document';
-import { revisionOfText } from '../../policy/store/history-entry';
-import { documentText, parseStored, type StoredPolicy } from '../../policy/store/policy-store';
 import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command-error';
 import { nameOf, readAll, withStore } from '../consul/store-session';

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { askAgentZone } from '../../../src/consul/agent-zone';
 import { parseHealth } from '../../../src/consul/parse-answer';
+import { exportChain } from '../../../src/ops/chain/export';
 import { compileChain } from '../../../src/policy/chain/compile';
-import { exportChain } from '../../../src/policy/chain/export';
 import { compilePolicy } from '../../../src/policy/compile';
 import { closeAfterEach } from '../../support/closers';
 import { type Json, MINORS, type Minor, type Shapes, shapesOf } from '../../support/consul/shapes';

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type ExportedChain, exportChain } from '../../../src/ops/chain/export';
 import { compileChain } from '../../../src/policy/chain/compile';
-import { type ExportedChain, exportChain } from '../../../src/policy/chain/export';
 import { compilePolicy } from '../../../src/policy/compile';
 import type { PolicyDocument } from '../../../src/policy/document';
 import { tierOrder } from '../../../src/policy/membership/tiers';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findDifferences } from '../../../src/policy/compare/differences';
+import { findDifferences } from '../../../src/ops/compare/differences';
 import { soundPolicy } from '../arbitrary-policy';
 
 const splitOf = (stable: number, canary: number): object[] => [

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findMovedCallers, type MovedCallers } from '../../../src/policy/compare/moved-callers';
+import { findMovedCallers, type MovedCallers } from '../../../src/ops/compare/moved-callers';
 import type { Plan } from '../../../src/policy/plan';
 import { planOf, route as routeOf } from '../../routing/fixture';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type ImportedIstio, importIstio } from '../../../src/ops/istio/import';
+import { readResources, servicesOf } from '../../../src/ops/istio/resources';
 import { compilePolicy } from '../../../src/policy/compile';
-import { type ImportedIstio, importIstio } from '../../../src/policy/istio/import';
-import { readResources, servicesOf } from '../../../src/policy/istio/resources';
 import { route } from '../../routing/fixture';
 
 function imported(text: string, labelsAs: 'meta' | 'tags' = 'meta', service = 'payments'): ImportedIstio {

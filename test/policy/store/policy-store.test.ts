@@ -8,8 +8,8 @@ import {
   type PolicyStore,
   type StoredPolicy,
   type WriteOutcome,
-} from '../../../src/policy/store/policy-store';
-import { verifyHistory } from '../../../src/policy/store/verify-history';
+} from '../../../src/ops/store/policy-store';
+import { verifyHistory } from '../../../src/ops/store/verify-history';
 import { closeAfterEach } from '../../support/closers';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
 

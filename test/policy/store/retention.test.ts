@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countToRemove, RETENTION } from '../../../src/policy/store/retention';
+import { countToRemove, RETENTION } from '../../../src/ops/store/retention';
 
 const sizes = (count: number, bytes: number): number[] => Array.from({ length: count }, () => bytes);
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ConditionError, parseCondition } from '../../../src/rollout/analysis/condition';
+import { ConditionError, parseCondition } from '../../../src/ops/rollout/analysis/condition';
 
 describe('parseCondition', () => {
   it.each([

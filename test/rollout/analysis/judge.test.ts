@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { judge } from '../../../src/rollout/analysis/judge';
-import type { Measurement, SubsetFigures } from '../../../src/rollout/analysis/metrics-provider';
-import { type AnalysisSettings, resolveAnalysis } from '../../../src/rollout/analysis/settings';
-import type { AnalysisResult } from '../../../src/rollout/analysis/verdict';
-import type { CheckDocument } from '../../../src/rollout/document';
+import { judge } from '../../../src/ops/rollout/analysis/judge';
+import type { Measurement, SubsetFigures } from '../../../src/ops/rollout/analysis/metrics-provider';
+import { type AnalysisSettings, resolveAnalysis } from '../../../src/ops/rollout/analysis/settings';
+import type { AnalysisResult } from '../../../src/ops/rollout/analysis/verdict';
+import type { CheckDocument } from '../../../src/ops/rollout/document';
 import { WINDOW } from './window';
 
 function verdict(check: CheckDocument, measurement: Measurement, failures: Readonly<Record<string, number>> = {}) {

@@ -4,10 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { createMetricsProvider, type MetricsProviderDeps } from '../../../src/rollout/analysis/create-metrics-provider';
-import type { Measurement } from '../../../src/rollout/analysis/metrics-provider';
-import { NO_CONFIG, type ProviderConfig } from '../../../src/rollout/config/controller-config';
-import type { ValueCheck } from '../../../src/rollout/document';
+import {
+  createMetricsProvider,
+  type MetricsProviderDeps,
+} from '../../../src/ops/rollout/analysis/create-metrics-provider';
+import type { Measurement } from '../../../src/ops/rollout/analysis/metrics-provider';
+import { NO_CONFIG, type ProviderConfig } from '../../../src/ops/rollout/config/controller-config';
+import type { ValueCheck } from '../../../src/ops/rollout/document';
 import { closeAfterEach } from '../../support/closers';
 
 const afterTest = closeAfterEach();

@@ -1,4 +1,4 @@
-import type { AnalysisWindow } from '../../../src/rollout/progress';
+import type { AnalysisWindow } from '../../../src/ops/rollout/progress';
 
 /** Of a step, in which nothing was measured yet. */
 export const WINDOW: AnalysisWindow = {

@@ -1,11 +1,11 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { announcementKey } from '../../../src/figures/announcement';
-import { type KvOperation, type TransactionOutcome, transact } from '../../../src/policy/store/kv-transaction';
-import { type Announcer, createAnnouncer } from '../../../src/rollout/collector/announcer';
-import { createCollector } from '../../../src/rollout/collector/collector';
-import { countedWindow } from '../../../src/rollout/collector/counted-window';
-import type { RolloutDocument } from '../../../src/rollout/document';
-import type { AnalysisWindow, RolloutProgress } from '../../../src/rollout/progress';
+import { announcementKey } from '../../../src/base/rollout-announcement';
+import { type Announcer, createAnnouncer } from '../../../src/ops/rollout/collector/announcer';
+import { createCollector } from '../../../src/ops/rollout/collector/collector';
+import { countedWindow } from '../../../src/ops/rollout/collector/counted-window';
+import type { RolloutDocument } from '../../../src/ops/rollout/document';
+import type { AnalysisWindow, RolloutProgress } from '../../../src/ops/rollout/progress';
+import { type KvOperation, type TransactionOutcome, transact } from '../../../src/ops/store/kv-transaction';
 import { rolloutWorld } from '../rollout-world';
 
 const world = rolloutWorld();

@@ -1,7 +1,7 @@
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { RolloutDocument } from '../../../src/rollout/document';
-import type { RolloutProgress } from '../../../src/rollout/progress';
+import type { RolloutDocument } from '../../../src/ops/rollout/document';
+import type { RolloutProgress } from '../../../src/ops/rollout/progress';
 import { startRecordingProxy } from '../../support/consul/recording-proxy';
 import { printFact } from '../../support/figure';
 import { rolloutWorld } from '../rollout-world';

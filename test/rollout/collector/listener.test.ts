@@ -1,12 +1,12 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { AnnouncedWindow } from '../../../src/figures/announcement';
-import { DURATION_BOUNDS_MS, type FiguresReport, MAX_REPORT_BYTES } from '../../../src/figures/report';
-import { createReportSender } from '../../../src/figures/report-sender';
+import type { AnnouncedWindow } from '../../../src/base/rollout-announcement';
+import { DURATION_BOUNDS_MS, type FiguresReport, MAX_REPORT_BYTES } from '../../../src/base/rollout-report';
+import { createReportSender } from '../../../src/client/figures/report-sender';
 import { WindowCounts } from '../../../src/figures/window-counts';
-import { type Collector, createCollector } from '../../../src/rollout/collector/collector';
-import { startListener } from '../../../src/rollout/collector/listener';
+import { type Collector, createCollector } from '../../../src/ops/rollout/collector/collector';
+import { startListener } from '../../../src/ops/rollout/collector/listener';
 import { closeAfterEach } from '../../support/closers';
 import { printFact } from '../../support/figure';
 

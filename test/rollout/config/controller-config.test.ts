@@ -1,10 +1,10 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { checkNames } from '../../../src/rollout/config/check-names';
-import published from '../../../src/rollout/config/controller.schema.json';
-import { controllerSchema } from '../../../src/rollout/config/controller-schema';
-import { judgeControllerConfig, parseControllerConfig } from '../../../src/rollout/config/parse-controller-config';
+import { checkNames } from '../../../src/ops/rollout/config/check-names';
+import published from '../../../src/ops/rollout/config/controller.schema.json';
+import { controllerSchema } from '../../../src/ops/rollout/config/controller-schema';
+import { judgeControllerConfig, parseControllerConfig } from '../../../src/ops/rollout/config/parse-controller-config';
 import { fencesOf } from '../../docs/fences';
 import { change, placesOf, WHOLE } from '../whole-rollout';
 
@@ -96,7 +96,7 @@ describe("a controller's configuration", () => {
 
   it('has a published schema that accepts what people are shown', async () => {
     await expect(`${JSON.stringify(controllerSchema, null, 2)}\n`).toMatchFileSnapshot(
-      '../../../src/rollout/config/controller.schema.json',
+      '../../../src/ops/rollout/config/controller.schema.json',
     );
     const editor = new Ajv({ allErrors: true, strictRequired: false });
     const accepts = editor.compile(published);

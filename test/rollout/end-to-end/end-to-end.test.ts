@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { verifyHistory } from '../../../src/policy/store/verify-history';
-import type { RolloutDocument } from '../../../src/rollout/document';
-import type { Transition } from '../../../src/rollout/record';
+import type { RolloutDocument } from '../../../src/ops/rollout/document';
+import type { Transition } from '../../../src/ops/rollout/record';
+import { verifyHistory } from '../../../src/ops/store/verify-history';
 import { startLive } from '../../cli/live-command';
 import { fencesOf } from '../../docs/fences';
 import { printFact } from '../../support/figure';

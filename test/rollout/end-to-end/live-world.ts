@@ -7,7 +7,7 @@ import { createGraylane, type Graylane } from '../../../src';
 import { systemClock } from '../../../src/base/clock';
 import { createConsulClient } from '../../../src/consul/client';
 import { parseConsulOptions } from '../../../src/consul/options';
-import { createPolicyStore, type StoredPolicy } from '../../../src/policy/store/policy-store';
+import { createPolicyStore, type StoredPolicy } from '../../../src/ops/store/policy-store';
 import { type CommandWorld, commandWorld } from '../../cli/two-datacenters';
 import { type Behaviour, type PaymentsClient, paymentsClient } from '../../support/payments';
 import { type ServerProcess, startServerProcess } from '../../support/server-process';

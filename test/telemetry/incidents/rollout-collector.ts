@@ -1,10 +1,10 @@
 import { systemClock } from '../../../src/base/clock';
 import { createConsulClient } from '../../../src/consul/client';
 import { parseConsulOptions } from '../../../src/consul/options';
-import { startRollout } from '../../../src/rollout/advance';
-import { startCollecting } from '../../../src/rollout/collector/collecting';
-import type { RolloutState } from '../../../src/rollout/progress';
-import { newStamp, nextRecord, type RolloutRecord } from '../../../src/rollout/record';
+import { startRollout } from '../../../src/ops/rollout/advance';
+import { startCollecting } from '../../../src/ops/rollout/collector/collecting';
+import type { RolloutState } from '../../../src/ops/rollout/progress';
+import { newStamp, nextRecord, type RolloutRecord } from '../../../src/ops/rollout/record';
 import type { ConsulCluster } from '../../support/consul/start';
 
 /** A controller's port, of which Prometheus scrapes how the rollout of `service` stands: it runs, then is taken back. */

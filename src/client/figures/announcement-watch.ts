@@ -1,0 +1,114 @@
+import { isRecord } from '../../base/is-record';
+import type { Logger } from '../../base/logger';
+import { type Announcement, announcementKey, decodeAnnouncement } from '../../base/rollout-announcement';
+import {
+  type BlockingQuery,
+  type BlockingQueryDeps,
+  startBlockingQuery,
+  type Verdict,
+} from '../../consul/blocking-query';
+import type { ConsulAnswer } from '../../consul/client';
+
+/** The announcement of a service as it stands; undefined: there is none. */
+export interface HeardAnnouncement {
+  readonly announcement: Announcement;
+  /** A controller has it locked now. Without, the one that wrote it is gone and nobody takes reports. */
+  readonly isHeld: boolean;
+}
+
+export interface AnnouncementPlace {
+  readonly service: string;
+  /** Whose KV store. Undefined: the one of the agent's own datacenter. */
+  readonly datacenter: string | undefined;
+}
+
+/** An absent key may be woken by writes to others, such as those below it: each time in vain its query waits longer. */
+const FIRST_REST_MS = 250;
+const LONGEST_REST_MS = 10_000;
+
+/**
+ * Hears of each change of the announcement. One blocking query, by the rules of every other one: an announcement that cannot
+ * be read, or makes no sense, changes nothing and is said once.
+ */
+export function watchAnnouncement(
+  { service, datacenter }: AnnouncementPlace,
+  listener: (heard: HeardAnnouncement | undefined) => void,
+  deps: BlockingQueryDeps & { readonly logger: Logger },
+): BlockingQuery {
+  const key = announcementKey(service);
+  let latest: string | undefined;
+  let inVain = 0;
+  let isSaid = false;
+  let wake: (() => void) | undefined;
+
+  const take = (content: string, heard: HeardAnnouncement | undefined): Verdict => {
+    isSaid = false;
+    if (content === latest) return { kind: 'unchanged' };
+    latest = content;
+    listener(heard);
+    return { kind: 'changed' };
+  };
+
+  const rest = (): Promise<void> =>
+    new Promise((resolve) => {
+      const limitMs = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** Math.min(inVain, 20));
+      const timer = deps.clock.setTimer(deps.random() * limitMs, resolve);
+      wake = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+
+  const accept = async (answer: ConsulAnswer & { readonly kind: 'answer' }): Promise<Verdict> => {
+    if (answer.status === 404) {
+      const verdict = take('', undefined);
+      if (verdict.kind === 'unchanged') {
+        await rest();
+        inVain += 1;
+      }
+      return verdict;
+    }
+    inVain = 0;
+    const entry = entryOf(answer.body, key);
+    if (entry === undefined) return { kind: 'garbage', reason: 'the answer is not the entry that was asked for' };
+    const announcement = decodeAnnouncement(entry.text);
+    if ('problem' in announcement) return { kind: 'refused', reason: announcement.problem };
+    const isHeld = entry.session !== '';
+    return take(`${entry.session} ${entry.text}`, { announcement, isHeld });
+  };
+
+  const query = startBlockingQuery(
+    {
+      request: () => ({
+        path: '/kv/{key}',
+        params: { key },
+        query: datacenter === undefined ? {} : { dc: datacenter },
+      }),
+      accept,
+      failed(reason) {
+        if (!isSaid) deps.logger.warn('where to report figures cannot be read', { key, reason });
+        isSaid = true;
+      },
+    },
+    deps,
+  );
+  return {
+    close() {
+      query.close();
+      wake?.();
+    },
+  };
+}
+
+function entryOf(body: Buffer, key: string): { readonly text: string; readonly session: string } | undefined {
+  try {
+    const entries: unknown = JSON.parse(body.toString('utf8'));
+    const entry: unknown = Array.isArray(entries) && entries.length === 1 ? entries[0] : undefined;
+    if (!isRecord(entry) || entry['Key'] !== key) return undefined;
+    const { Value: value = null, Session: session = '' } = entry;
+    if ((value !== null && typeof value !== 'string') || typeof session !== 'string') return undefined;
+    return { text: Buffer.from(value ?? '', 'base64').toString('utf8'), session };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,74 @@
+import { isRecord } from '../../base/is-record';
+import { canonicalJson } from '../../policy/plain-data';
+
+/** One thing that two documents say differently. `before` and `after` are as the documents have them. */
+export interface Difference {
+  /** `routes[everyone].split[canary].weight`: routes by name, entries of a split by subset. */
+  readonly path: string;
+  /** `moved`: the same routes in another order. */
+  readonly kind: 'added' | 'removed' | 'changed' | 'moved';
+  readonly before?: unknown;
+  readonly after?: unknown;
+}
+
+/** What names the items of a list, so that an inserted one does not make all that follow it differ. */
+const NAMED_BY: Readonly<Record<string, string>> = { routes: 'name', split: 'to' };
+
+/** What differs in meaning: spacing and the order of keys do not. Pure; the documents are plain data, valid or not. */
+export function findDifferences(before: unknown, after: unknown): readonly Difference[] {
+  const found: Difference[] = [];
+  compare(before, after, '', found);
+  return found;
+}
+
+function compare(before: unknown, after: unknown, path: string, found: Difference[]): void {
+  if (before === undefined && after === undefined) return;
+  if (before === undefined) found.push({ path, kind: 'added', after });
+  else if (after === undefined) found.push({ path, kind: 'removed', before });
+  else if (isRecord(before) && isRecord(after)) compareRecords(before, after, path, found);
+  else if (canonicalJson(before) !== canonicalJson(after)) {
+    const by = NAMED_BY[/(\w+)$/.exec(path)?.[1] ?? ''];
+    const lists = by === undefined ? undefined : [namedItems(before, by), namedItems(after, by)];
+    if (lists?.[0] !== undefined && lists[1] !== undefined) compareNamed(lists[0], lists[1], path, found);
+    else found.push({ path, kind: 'changed', before, after });
+  }
+}
+
+type Keyed = Readonly<Record<string, unknown>>;
+
+function compareRecords(before: Keyed, after: Keyed, path: string, found: Difference[]): void {
+  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+    compare(own(before, key), own(after, key), path === '' ? key : `${path}.${key}`, found);
+  }
+}
+
+function compareNamed(
+  before: ReadonlyMap<string, unknown>,
+  after: ReadonlyMap<string, unknown>,
+  path: string,
+  found: Difference[],
+): void {
+  for (const name of new Set([...before.keys(), ...after.keys()])) {
+    compare(before.get(name), after.get(name), `${path}[${name}]`, found);
+  }
+  const kept = (names: Iterable<string>, other: ReadonlyMap<string, unknown>): readonly string[] =>
+    [...names].filter((name) => other.has(name));
+  const [order, newOrder] = [kept(before.keys(), after), kept(after.keys(), before)];
+  if (order.join('\n') !== newOrder.join('\n')) found.push({ path, kind: 'moved', before: order, after: newOrder });
+}
+
+/** Undefined unless it is a list whose items all have names of their own. */
+function namedItems(list: unknown, by: string): ReadonlyMap<string, unknown> | undefined {
+  if (!Array.isArray(list)) return undefined;
+  const items = new Map<string, unknown>();
+  for (const item of list) {
+    const name = isRecord(item) ? own(item, by) : undefined;
+    if (typeof name !== 'string' || items.has(name)) return undefined;
+    items.set(name, item);
+  }
+  return items;
+}
+
+function own(record: Keyed, key: string): unknown {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}

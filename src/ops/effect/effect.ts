@@ -1,0 +1,324 @@
+import { nearest } from '../../base/spelling';
+import { emptyPlan } from '../../policy/compile';
+import type { InstanceSet } from '../../policy/membership/snapshot';
+import type { Plan } from '../../policy/plan';
+import { describeSelector } from './describe-selector';
+import { type Outcome, type Side, type SideBySide, sideBySide } from './outcomes';
+import type { UseOf } from './subsets-in-use';
+
+/** What a policy meets: the instances that the registry lists now. */
+export interface RegistryView {
+  /** Every datacenter that could be read, the policy's own first, with the answers to the filters of both plans. */
+  readonly instances: InstanceSet;
+  /** Names of all datacenters, also of those that could not be read; undefined: not known. */
+  readonly datacenters: readonly string[] | undefined;
+  /** Names of the services that are registered; undefined: not known. */
+  readonly services?: readonly string[];
+  /** Subsets that something else than the policy uses: those of a rollout. */
+  readonly alsoUsed?: readonly string[];
+}
+
+/**
+ * `empty`: no usable instance. `fewer`: less than half of what serves now. `same`: the same instances as another subset.
+ * `filter`: Consul cannot evaluate the filter. `calls`: calls that are answered now would fail. `datacenter`, `service`: a
+ * name that nothing has.
+ */
+type FindingKind = 'calls' | 'empty' | 'fewer' | 'same' | 'filter' | 'datacenter' | 'service';
+
+/** One thing that a policy would do to a service. */
+interface EffectFinding {
+  readonly kind: FindingKind;
+  /** Where the policy says so, `subsets.stable`. */
+  readonly path: string;
+  /** The subset that it is about, where it is about one. */
+  readonly subset?: string;
+  /** One sentence: what would be, and what is registered. */
+  readonly text: string;
+  /** It is so because of the change: under the policy in force it is not. Only such a finding refuses a change. */
+  readonly isNew: boolean;
+}
+
+export interface Effect {
+  readonly findings: readonly EffectFinding[];
+  /** Nothing of the service is registered anywhere: there was nothing to judge. */
+  readonly isUnregistered: boolean;
+  /** Worth telling, no reason to refuse. */
+  readonly remarks: readonly string[];
+}
+
+export interface EffectQuestion {
+  /** What decides now; undefined: no policy, so that calls are spread over all instances. */
+  readonly before: Plan | undefined;
+  readonly after: Plan;
+  readonly view: RegistryView;
+  readonly wallNowMs: number;
+}
+
+/** A subset, or all of a service, keeps at least this share of the instances that serve now. */
+const LEAST_SHARE = 0.5;
+/** Routes that one finding names. */
+const MOST_CALLS = 5;
+
+/**
+ * Judges what a policy does to the calls of a service, against the instances that are listed now and the policy that decides
+ * now. Pure. Two kinds of clients are thought of: those that look in every datacenter, and those that look in their own alone,
+ * which is the default.
+ */
+export function judgeEffect(question: EffectQuestion): Effect {
+  const { after, view } = question;
+  const before = question.before ?? emptyPlan(after.service);
+  const everywhere = sideBySide(before, after, view.instances, question.wallNowMs);
+  const [home, ...others] = view.instances.datacenters;
+  const isAnybody =
+    view.instances.datacenters.some(({ instances }) => instances.length > 0) || after.lookups !== undefined;
+  if (!isAnybody) return ofUnregistered(question);
+  const lost = failingCalls(everywhere);
+  const findings: EffectFinding[] = [...unknownDatacenters(before, after, view, question.wallNowMs), ...lost];
+  if (home !== undefined && others.length > 0 && after.lookups === undefined) {
+    const athome = sideBySide(before, after, { version: 0, datacenters: [home] }, question.wallNowMs);
+    const where = `for clients that look in ${home.datacenter} alone, `;
+    // Of a policy that stands, too, unless the service is not meant to be here at all.
+    const isStanding = question.before === after && home.instances.length > 0;
+    const more = failingCalls(athome).filter(
+      ({ isOfAll, isNew, subset }) => isOfAll && (isNew || isStanding) && !isToldOf(lost, subset),
+    );
+    findings.push(...more.map((each) => ({ ...each, text: where + each.text })));
+  }
+  const ofSubsets = subsetFindings(everywhere, view);
+  findings.push(
+    ...ofSubsets.filter(
+      ({ kind, path, isNew }) => kind !== 'empty' || !isToldOf(lost, path.slice('subsets.'.length), isNew),
+    ),
+  );
+  findings.push(...fewerInAll(everywhere));
+  return { findings, isUnregistered: false, remarks: remarksOf(everywhere, view) };
+}
+
+/** A service that nothing is registered of: no call of it can be taken down, and no name be checked but its own. */
+function ofUnregistered({ before, after, view }: EffectQuestion): Effect {
+  const { service } = after;
+  const isFirst = before === undefined;
+  // A policy that has been there for long is of a service that is not registered yet, or not at present.
+  const others = (view.services ?? []).filter((name) => withoutDigits(name) !== withoutDigits(service));
+  const meant = isFirst || before === after ? nearest(service, others) : undefined;
+  const base = { isUnregistered: true, remarks: [] };
+  if (meant === undefined) return { ...base, findings: [] };
+  const text = `no instance of ${service} is registered; did you mean ${meant}?`;
+  return { ...base, findings: [{ kind: 'service', path: 'service', text, isNew: isFirst }] };
+}
+
+/** `orders-1` and `orders-2` are siblings, not slips of the pen. */
+function withoutDigits(name: string): string {
+  return name.replace(/\d/g, '');
+}
+
+interface LostCalls extends EffectFinding {
+  /** Nobody answers any call that no match leads elsewhere. */
+  readonly isOfAll: boolean;
+  readonly subset: string;
+}
+
+/** Calls that nobody would answer, those with one cause in one finding. New, unless just these calls are lost today, too. */
+function failingCalls({ before, after }: SideBySide): readonly LostCalls[] {
+  const isServing = before.outcomes.some(({ serving }) => serving.length > 0);
+  const causes = new Map<string, LostCalls & { readonly calls: readonly string[]; readonly why: string }>();
+  for (const outcome of after.outcomes) {
+    if (outcome.serving.length > 0) continue;
+    const { chain } = outcome.decision.destination;
+    const selectors = chain.map((each) => describeSelector(after.plan, each, after.membership));
+    const why = `${selectors.join('; ')}${chain.length === 1 ? '; fallback none' : ''}`;
+    const isNew = isServing && !wasLost(outcome, before);
+    const known = causes.get(`${isNew} ${why}`);
+    const isOfAll = outcome.isOfAll && !isSplitWithAnybody(outcome, after);
+    causes.set(`${isNew} ${why}`, {
+      kind: 'calls',
+      path: known?.path ?? outcome.path,
+      text: '',
+      isNew,
+      isOfAll: isOfAll || known?.isOfAll === true,
+      subset: outcome.subset,
+      calls: [...(known?.calls ?? []), describeCalls(outcome)],
+      why,
+    });
+  }
+  return [...causes.values()].map(({ calls, why, ...rest }) => {
+    const shown = calls.slice(0, MOST_CALLS).join(', ');
+    const more = calls.length > MOST_CALLS ? ` and ${calls.length - MOST_CALLS} more` : '';
+    return { ...rest, text: `calls of ${shown}${more} would fail: ${why}` };
+  });
+}
+
+function describeCalls({ name, share }: Outcome): string {
+  if (name === 'override' || name === 'default') return `the ${name}`;
+  return share < 1 ? `route ${name} (${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %)` : `route ${name}`;
+}
+
+/** The very same calls have nobody under the policy in force. */
+function wasLost(outcome: Outcome, before: Side): boolean {
+  return before.outcomes.some(
+    (old) =>
+      old.name === outcome.name &&
+      old.serving.length === 0 &&
+      old.subset === outcome.subset &&
+      outcome.share <= old.share + 1e-9 &&
+      // Each condition that kept calls away from here still does.
+      old.gate.every((gate) => outcome.gate.includes(gate)) &&
+      old.gate.at(-1) === outcome.gate.at(-1),
+  );
+}
+
+function isSplitWithAnybody({ name, share }: Outcome, side: Side): boolean {
+  return share < 1 && side.outcomes.some((other) => other.name === name && other.serving.length > 0);
+}
+
+/** What becomes of each subset that calls get to, or are meant to when others cannot serve. */
+function subsetFindings({ before, after }: SideBySide, view: RegistryView): readonly EffectFinding[] {
+  const uses = new Map(after.uses);
+  for (const name of view.alsoUsed ?? []) if (after.plan.subsets.has(name)) uses.set(name, uses.get(name) ?? 'rollout');
+  const findings: EffectFinding[] = [];
+  for (const [name, use] of uses) {
+    const path = `subsets.${name}`;
+    const now = countsOf(name, after);
+    // Without a policy, all instances serve; a subset of a first policy is held against nothing.
+    const then = before.plan.subsets.has(name) ? countsOf(name, before) : undefined;
+    const wasUsed = then !== undefined && (before.uses.has(name) || view.alsoUsed?.includes(name) === true);
+    const refusal = filterRefusal(name, after);
+    if (refusal !== undefined) {
+      const text = `${name} (${use}) would be empty: Consul refuses its filter: ${refusal}`;
+      findings.push({
+        kind: 'filter',
+        subset: name,
+        path: `${path}.filter`,
+        text,
+        isNew: filterRefusal(name, before) === undefined,
+      });
+    } else if (now.usable === 0) {
+      const text = `${describeSelector(after.plan, name, after.membership)} (${use})`;
+      const wasEmpty = wasUsed && then.usable === 0 && !(then.listed > 0 && now.listed === 0);
+      findings.push({ kind: 'empty', subset: name, path, text, isNew: !wasEmpty && isNewlyEmpty(then, now, before) });
+    } else if (then !== undefined && now.home < then.home * LEAST_SHARE) {
+      const text = `${name} (${use}) would have ${now.home} of the ${then.home} usable instances that it has now in ${now.where}`;
+      const hint = describeSelector(after.plan, name, after.membership);
+      findings.push({ kind: 'fewer', subset: name, path, text: `${text}: ${hint}`, isNew: true });
+    }
+  }
+  findings.push(...twins(uses, before, after));
+  return findings;
+}
+
+/** A subset that all are critical in, whatever the policy says of it, is no slip of the policy. */
+function isNewlyEmpty(then: Counts | undefined, now: Counts, before: Side): boolean {
+  if (then !== undefined) return then.usable > 0 || then.listed > now.listed || now.listed === 0;
+  return now.listed === 0 || before.outcomes.some(({ serving }) => serving.length > 0);
+}
+
+interface Counts {
+  readonly usable: number;
+  readonly listed: number;
+  /** Usable in the first datacenter where there are any. */
+  readonly home: number;
+  readonly where: string;
+}
+
+function countsOf(subset: string, { membership }: Side): Counts {
+  const groups = membership.groups.filter((group) => group.subset === subset);
+  const [home = ''] = membership.datacenters;
+  const here = groups.find(({ datacenter }) => datacenter === home)?.usable.length ?? 0;
+  const usable = groups.reduce((sum, group) => sum + group.usable.length, 0);
+  const listed = groups.reduce((sum, group) => sum + group.usable.length + group.unusable.length, 0);
+  return { usable, listed, home: here, where: home };
+}
+
+function filterRefusal(subset: string, { membership }: Side): string | undefined {
+  for (const datacenter of membership.datacenters) {
+    const failure = membership.filterFailure(subset, datacenter);
+    if (failure?.isRefused === true) return failure.reason;
+  }
+  return undefined;
+}
+
+/** Two subsets in use that are the same instances: what is told apart by them is not. */
+function twins(uses: ReadonlyMap<string, UseOf>, before: Side, after: Side): readonly EffectFinding[] {
+  const names = [...uses.keys()];
+  const findings: EffectFinding[] = [];
+  for (const [at, first] of names.entries()) {
+    const members = membersOf(first, after);
+    if (members === '') continue;
+    for (const second of names.slice(at + 1)) {
+      if (members !== membersOf(second, after)) continue;
+      const wereAlike =
+        before.plan.subsets.has(first) &&
+        before.plan.subsets.has(second) &&
+        membersOf(first, before) === membersOf(second, before);
+      const count = members.split('\n').length;
+      const which = count === 1 ? 'the same instance' : `the same ${count} instances`;
+      const text = `${first} and ${second} would be ${which}: ${describeSelector(after.plan, second, after.membership)}`;
+      findings.push({ kind: 'same', path: `subsets.${second}`, text, isNew: !wereAlike });
+    }
+  }
+  return findings;
+}
+
+function membersOf(subset: string, { membership }: Side): string {
+  return membership.groups
+    .filter((group) => group.subset === subset)
+    .flatMap(({ usable, unusable }) => [...usable, ...unusable].map(({ key, port }) => `${key} ${port}`))
+    .sort()
+    .join('\n');
+}
+
+/** All calls that no match leads elsewhere, on less than half of the weight that serves such calls now. */
+function fewerInAll({ before, after }: SideBySide): readonly EffectFinding[] {
+  const then = weightOf(before);
+  const now = weightOf(after);
+  if (now.weight === 0 || now.weight >= then.weight * LEAST_SHARE) return [];
+  const text = `calls would go to ${now.count} of the ${then.count} instances that serve them now`;
+  return [{ kind: 'fewer', path: now.path, text, isNew: true }];
+}
+
+function weightOf({ outcomes }: Side): { readonly weight: number; readonly count: number; readonly path: string } {
+  const own = outcomes.filter(({ name }) => name === 'override');
+  const common = own.length > 0 ? own : outcomes.filter(({ isOfAll }) => isOfAll);
+  const serving = new Set(common.flatMap((outcome) => outcome.serving));
+  const weight = [...serving].reduce((sum, instance) => sum + instance.weight, 0);
+  return { weight, count: serving.size, path: common[0]?.path ?? '' };
+}
+
+function unknownDatacenters(before: Plan, after: Plan, view: RegistryView, nowMs: number): readonly EffectFinding[] {
+  const { datacenters } = view;
+  if (datacenters === undefined || after.lookups !== undefined) return [];
+  const named = (plan: Plan): readonly (readonly [path: string, name: string])[] => [
+    ...(plan.locality.failover ?? []).map((name, at) => [`locality.failover[${at}]`, name] as const),
+    ...(plan.override !== undefined && nowMs < plan.override.untilMs
+      ? (plan.override.decision.datacenters ?? [])
+      : []
+    ).map((name) => ['override.datacenter', name] as const),
+  ];
+  const former = new Set(named(before).map(([, name]) => name));
+  return named(after)
+    .filter(([, name]) => !datacenters.includes(name) && !(after.peers ?? []).some((peer) => peer.datacenter === name))
+    .map(([path, name]) => {
+      const meant = nearest(name, datacenters);
+      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+      const text = `${path}: Consul knows no datacenter ${name} (it knows ${datacenters.join(', ')}${hint})`;
+      return { kind: 'datacenter', path, text, isNew: !former.has(name) } as const;
+    });
+}
+
+function remarksOf({ after }: SideBySide, { instances, datacenters = [] }: RegistryView): readonly string[] {
+  const [home] = instances.datacenters;
+  const named = after.plan.override?.decision.datacenters ?? [];
+  const remarks: string[] = [];
+  for (const name of named) {
+    if (home === undefined || name === home.datacenter || !datacenters.includes(name)) continue;
+    remarks.push(
+      `clients that look in ${home.datacenter} alone, as they do by default, do not go by the override's ${name}`,
+    );
+  }
+  return remarks;
+}
+
+/** An empty subset is told where its calls are told to fail. */
+function isToldOf(lost: readonly LostCalls[], subset: string, isNew?: boolean): boolean {
+  return lost.some((one) => subset === one.subset && (isNew === undefined || one.isNew === isNew));
+}

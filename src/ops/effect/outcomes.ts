@@ -1,0 +1,90 @@
+import type { Instance } from '../../base/instances';
+import { type Membership, membershipOf } from '../../policy/membership/membership';
+import type { InstanceSet } from '../../policy/membership/snapshot';
+import { isUsable, usedTiers } from '../../policy/membership/tiers';
+import type { Decision, Plan, RoutePlan } from '../../policy/plan';
+import { subsetsInUse, type UseOf } from './subsets-in-use';
+
+/** Both plans over the same instances. */
+export interface SideBySide {
+  readonly before: Side;
+  readonly after: Side;
+}
+
+export interface Side {
+  readonly plan: Plan;
+  readonly membership: Membership;
+  readonly uses: ReadonlyMap<string, UseOf>;
+  /** What calls may meet: each decision, with the share of its route. */
+  readonly outcomes: readonly Outcome[];
+}
+
+export interface Outcome {
+  readonly path: string;
+  /** `default`, the route's name, or `override`. */
+  readonly name: string;
+  readonly subset: string;
+  readonly share: number;
+  /** Every call gets here that gets anywhere: the default, an override, or a route without a match. */
+  readonly isOfAll: boolean;
+  /** Instances of the first tier that has any. */
+  readonly serving: readonly Instance[];
+  readonly decision: Decision;
+  /** What must be equal for the same calls to get here: the matches down to this one. */
+  readonly gate: readonly string[];
+}
+
+export function sideBySide(before: Plan, after: Plan, instances: InstanceSet, wallNowMs: number): SideBySide {
+  return { before: sideOf(before, instances, wallNowMs), after: sideOf(after, instances, wallNowMs) };
+}
+
+function sideOf(plan: Plan, instances: InstanceSet, wallNowMs: number): Side {
+  const membership = membershipOf(plan, instances);
+  return { plan, membership, uses: subsetsInUse(plan, wallNowMs), outcomes: outcomesOf(plan, membership, wallNowMs) };
+}
+
+function outcomesOf(plan: Plan, membership: Membership, wallNowMs: number): readonly Outcome[] {
+  const { override } = plan;
+  const inForce = override !== undefined && wallNowMs < override.untilMs ? override : undefined;
+  const held = inForce?.datacenterOnly === true ? inForce.decision.datacenters : undefined;
+  const outcome = (decision: Decision, rest: Omit<Outcome, 'serving' | 'decision' | 'subset'>): Outcome => {
+    const { destination } = decision;
+    const datacenters = held ?? decision.datacenters;
+    const tiers = usedTiers(plan, { ...destination, datacenters, force: undefined }, membership);
+    const first = tiers.find((tier) => isUsable(membership, tier));
+    const serving = first === undefined ? [] : (membership.group(first.subset, first.datacenter)?.usable ?? []);
+    return { ...rest, subset: destination.subset, serving, decision };
+  };
+  const outcomes: Outcome[] = [];
+  if (inForce !== undefined && !inForce.datacenterOnly) {
+    const path = 'override.to';
+    outcomes.push(outcome(inForce.decision, { path, name: 'override', share: 1, isOfAll: true, gate: [] }));
+  }
+  const gates: string[] = [];
+  let isClosed = false;
+  for (const route of plan.routes) {
+    const gate = [...gates, gateOf(route, plan)];
+    gates.push(gateOf(route, plan));
+    const total = route.split.entries.reduce((sum, { weight }) => sum + weight, 0);
+    const isOfAll = route.match === undefined;
+    isClosed ||= isOfAll;
+    for (const [at, { weight, decision }] of route.split.entries.entries()) {
+      if (weight <= 0) continue;
+      const path =
+        route.split.entries.length === 1 ? `routes[${route.index}].to` : `routes[${route.index}].split[${at}]`;
+      outcomes.push(outcome(decision, { path, name: route.name, share: weight / total, isOfAll, gate }));
+    }
+  }
+  if (!isClosed) {
+    outcomes.push(
+      outcome(plan.fallthrough, { path: 'default', name: 'default', share: 1, isOfAll: true, gate: gates }),
+    );
+  }
+  return outcomes;
+}
+
+/** The condition of a route as its document says it; of a chain's, what it describes of itself. */
+function gateOf({ index, name, match }: RoutePlan, plan: Plan): string {
+  const written = plan.document?.routes?.[index]?.match;
+  return JSON.stringify(written ?? (match === undefined ? null : [name, match.labels.map(({ describe }) => describe)]));
+}

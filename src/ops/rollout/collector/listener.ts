@@ -1,0 +1,153 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { MAX_REPORT_BYTES } from '../../../base/rollout-report';
+import type { Collector, TakenReport } from './collector';
+import { readReport } from './read-report';
+
+/** The controller's one port: takes reports, and shows Prometheus how the rollouts stand. */
+export interface RolloutListener {
+  /** `127.0.0.1:9464`, with the port that it got. */
+  readonly host: string;
+  readonly port: number;
+  /** Ends it and every connection. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ListenerOptions {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+  readonly collector: Collector;
+  /** In Prometheus' text format. */
+  readonly metrics: () => string;
+}
+
+/** Longer than clients wait between two reports, so that they keep their connection. */
+const KEEP_ALIVE_MS = 15_000;
+/** For the whole of a request: whoever sends slower is cut off. */
+const REQUEST_LIMIT_MS = 5_000;
+const CHECK_EVERY_MS = 1_000;
+/** Each client keeps one; room for twice the most that are counted. */
+const MAX_CONNECTIONS = 20_000;
+const MAX_HEADERS = 50;
+
+/** Rejects with what the system says when the address cannot be had. */
+export async function startListener(options: ListenerOptions): Promise<RolloutListener> {
+  const server = createServer(
+    {
+      headersTimeout: REQUEST_LIMIT_MS,
+      requestTimeout: REQUEST_LIMIT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CHECK_EVERY_MS,
+      maxHeaderSize: 8_192,
+    },
+    (request, response) => {
+      answer(request, response, options).catch(() => response.destroy());
+    },
+  );
+  server.maxConnections = MAX_CONNECTIONS;
+  server.maxHeadersCount = MAX_HEADERS;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  return { host: options.host, port, close: () => end(server) };
+}
+
+function end(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
+
+const FIGURES = '/figures/';
+const STATUS: Readonly<Record<TakenReport, number>> = {
+  taken: 204,
+  repeated: 204,
+  full: 429,
+  'other-window': 409,
+  closed: 410,
+};
+const WORDS: Readonly<Record<number, string>> = {
+  401: 'authorization: not the key that was announced',
+  404: 'path: unknown (expected: /figures/SERVICE, /metrics or /healthz)',
+  405: 'method: another (expected: POST for figures, else GET)',
+  409: 'window: not the one that is counted',
+  410: 'service: nothing of it is counted here',
+  413: `body: longer than ${MAX_REPORT_BYTES} bytes`,
+  429: 'clients: too many report already',
+};
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { collector, metrics }: ListenerOptions,
+): Promise<void> {
+  const { method = 'GET', url = '/' } = request;
+  const path = url.split('?', 1)[0] ?? '/';
+  if (path.startsWith(FIGURES)) {
+    if (method !== 'POST') return refuse(response, 405);
+    return takeFigures(request, response, path.slice(FIGURES.length), collector);
+  }
+  if (path !== '/metrics' && path !== '/healthz') return refuse(response, 404);
+  if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405);
+  const text = path === '/healthz' ? 'ok\n' : metrics();
+  response.setHeader('content-type', path === '/healthz' ? 'text/plain' : 'text/plain; version=0.0.4');
+  response.end(method === 'HEAD' ? '' : text);
+}
+
+async function takeFigures(
+  request: IncomingMessage,
+  response: ServerResponse,
+  encoded: string,
+  collector: Collector,
+): Promise<void> {
+  const service = decode(encoded);
+  // Before any of the body is read: nothing is done for strangers.
+  const isKey = collector.isKey(service, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
+  if (isKey === undefined) return refuse(response, 410);
+  if (!isKey) return refuse(response, 401);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_REPORT_BYTES) return refuse(response, 413);
+  const body = await readBody(request);
+  if (body === undefined) return refuse(response, 413);
+  const report = readReport(body);
+  if ('problem' in report) return refuse(response, 400, report.problem);
+  const status = STATUS[collector.take(service, report)];
+  if (status !== 204) return refuse(response, status);
+  response.statusCode = status;
+  response.end();
+}
+
+/** Undefined: too long. */
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  // A reader that stops early would end the connection before the answer is out.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > MAX_REPORT_BYTES) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return '';
+  }
+}
+
+/** What was not read is not waited for either: the connection ends with the answer. */
+function refuse(response: ServerResponse, status: number, words = WORDS[status] ?? ''): void {
+  response.statusCode = status;
+  response.setHeader('content-type', 'application/json');
+  if (status !== 409 && status !== 429) response.setHeader('connection', 'close');
+  response.end(`${JSON.stringify({ error: words })}\n`);
+}

@@ -1,0 +1,223 @@
+import { compilePolicy } from '../../policy/compile';
+import type { PolicyDocument } from '../../policy/document';
+import { PolicyError } from '../../policy/policy-error';
+import { sha256 } from '../store/history-entry';
+import { documentText, type PolicyStore, type StoredPolicy } from '../store/policy-store';
+import { startRollout } from './advance';
+import type { RolloutDocument } from './document';
+import { canaryWeight, withWeight } from './edit-policy';
+import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout } from './operate';
+import { testersOf } from './policy-change';
+import { overrideInForce, standingOf } from './policy-standing';
+import type { RolloutProgress } from './progress';
+import {
+  hasEnded,
+  MAX_PAST,
+  MAX_RECORD_BYTES,
+  newStamp,
+  nextRecord,
+  type PastRollout,
+  type RolloutRecord,
+} from './record';
+import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
+import { messageOf, transitionsBetween } from './transitions';
+
+/** What people may ask of a rollout that is under way. */
+export type RolloutWish = 'pause' | 'resume' | 'promote' | 'promote-full' | 'abort';
+
+/** Done, or why not: what stands in the way, and the next step. */
+export type Controlled =
+  | { readonly kind: 'done'; readonly record: RolloutRecord }
+  | { readonly kind: 'refused'; readonly reason: string; readonly nextStep: string };
+
+export interface ControlDeps {
+  readonly policies: PolicyStore;
+  readonly rollouts: RolloutStore;
+  /** Wall clock, milliseconds since 1970. */
+  now(): number;
+  /** Who asks, for the history. */
+  readonly by: string;
+  /** Why, of an abort. */
+  readonly reason?: string;
+}
+
+/** A controller writes now and then; what a person asks for is then asked of what it left. */
+const ATTEMPTS = 20;
+
+/**
+ * Writes the record that a controller goes on from; changes no policy. Refused while another rollout of the service is
+ * under way. Rejects with POLICY_UNAVAILABLE.
+ */
+export async function beginRollout(document: RolloutDocument, deps: ControlDeps): Promise<Controlled> {
+  const { service } = document;
+  const stored = await deps.rollouts.read(service);
+  const former = stored.record;
+  if (former !== undefined && !hasEnded(former.progress)) {
+    const { id, state, step } = former.progress;
+    const reason = `a rollout of ${service} is under way: ${id} of ${former.startedBy}, ${state.kind} at step ${step + 1}`;
+    return { kind: 'refused', reason, nextStep: `run graylane rollout status ${service}, or abort it` };
+  }
+  const policy = await deps.policies.read(service, undefined);
+  const fit = fitness(policy, document, deps.now());
+  if ('kind' in fit) return fit;
+  const nowMs = deps.now();
+  const weight = canaryWeight(fit.document, document);
+  const progress = startRollout({ id: newId(nowMs), document, weight }, nowMs);
+  const at = new Date(nowMs).toISOString();
+  const blank: RolloutRecord = {
+    format: 1,
+    service,
+    number: former?.number ?? 0,
+    stamp: newStamp(),
+    startedBy: deps.by,
+    progress,
+    policy: knownOf(policy),
+    transitions: [],
+    past: former === undefined ? [] : [...former.past, pastOf(former)].slice(-MAX_PAST),
+  };
+  const message = `${document.steps.length} steps, ${document.canary} against ${document.stable}`;
+  const record = nextRecord(blank, {}, [
+    { at, by: deps.by, event: 'started', step: 0, weight: progress.weight, message },
+  ]);
+  if (Buffer.byteLength(JSON.stringify({ ...record, past: [] })) > MAX_RECORD_BYTES / 2) {
+    const reason = `the rollout: ${Buffer.byteLength(JSON.stringify(document))} bytes as JSON (expected: at most ${MAX_RECORD_BYTES / 2})`;
+    return { kind: 'refused', reason, nextStep: 'shorten it' };
+  }
+  const outcome = await deps.rollouts.write(stored, record, undefined);
+  if (outcome.kind === 'written') return { kind: 'done', record };
+  if (outcome.kind === 'lost') {
+    const reason = `somebody else has just started a rollout of ${service}, and nothing of yours was written`;
+    return { kind: 'refused', reason, nextStep: `run graylane rollout status ${service}` };
+  }
+  return notWritten(outcome);
+}
+
+/** Does what a person asks for; a controller hears of it at once. Rejects with POLICY_UNAVAILABLE. */
+export async function controlRollout(service: string, wish: RolloutWish, deps: ControlDeps): Promise<Controlled> {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const stored = await deps.rollouts.read(service);
+    const controlled = await controlOnce(stored, wish, deps);
+    if (controlled !== undefined) return controlled;
+    await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * (attempt + 1)));
+  }
+  return { kind: 'refused', reason: `lost the race ${ATTEMPTS} times`, nextStep: 'try again' };
+}
+
+/** Undefined: somebody was faster. */
+async function controlOnce(
+  stored: StoredRollout,
+  wish: RolloutWish,
+  deps: ControlDeps,
+): Promise<Controlled | undefined> {
+  const { record, service } = stored;
+  if (record === undefined) {
+    return { kind: 'refused', reason: `${service} has no rollout`, nextStep: `run graylane rollout start ${service}` };
+  }
+  const { progress } = record;
+  const { kind } = progress.state;
+  if (kind === 'completed' || kind === 'aborted') {
+    const nextStep = `run graylane rollout history ${service}`;
+    return { kind: 'refused', reason: `the rollout ${progress.id} of ${service} is ${kind}`, nextStep };
+  }
+  let { policy } = record;
+  if (wish === 'resume' || wish === 'promote' || wish === 'promote-full') {
+    const found = await deps.policies.read(service, undefined);
+    const fit = fitness(found, progress.document, deps.now(), true);
+    if ('kind' in fit) return fit;
+    // Whoever resumes has seen what was changed, and goes on from it.
+    policy = knownOf(found);
+  }
+  const next = fulfil(progress, wish, deps);
+  if (next === undefined) {
+    const nextStep = `run graylane rollout status ${service}`;
+    return { kind: 'refused', reason: `the rollout of ${service} is ${kind}: nothing to ${wish}`, nextStep };
+  }
+  const actor = { by: deps.by, at: new Date(deps.now()).toISOString() };
+  const asked = { ...actor, event: wish, step: progress.step, weight: progress.weight, message: 'asked for' };
+  const written = nextRecord(record, { progress: next, policy }, [asked, ...transitionsBetween(progress, next, actor)]);
+  const outcome = await deps.rollouts.write(stored, written, undefined);
+  if (outcome.kind === 'written') return { kind: 'done', record: written };
+  return outcome.kind === 'lost' ? undefined : notWritten(outcome);
+}
+
+/** Undefined: not in this state. */
+function fulfil(
+  progress: RolloutProgress,
+  wish: RolloutWish,
+  { by, now, reason }: ControlDeps,
+): RolloutProgress | undefined {
+  const next = (): RolloutProgress => {
+    switch (wish) {
+      case 'pause':
+        return pauseRollout(progress, 'operator', `paused by ${by}`, now()).progress;
+      case 'resume':
+        return resumeRollout(progress).progress;
+      case 'promote':
+      case 'promote-full':
+        return promoteRollout(progress, { full: wish === 'promote-full' }).progress;
+      case 'abort':
+        return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now()).progress;
+    }
+  };
+  try {
+    return next();
+  } catch (error) {
+    if (error instanceof RolloutStateError) return undefined;
+    throw error;
+  }
+}
+
+type Refused = Controlled & { readonly kind: 'refused' };
+
+/** The policy that a rollout can go on with, or why it cannot. */
+function fitness(
+  stored: StoredPolicy,
+  rollout: RolloutDocument,
+  nowMs: number,
+  isUnderWay = false,
+): { readonly document: PolicyDocument } | Refused {
+  const { service } = stored;
+  const refused = (reason: string, nextStep: string): Refused => ({ kind: 'refused', reason, nextStep });
+  const standing = standingOf(stored, undefined, nowMs);
+  if (standing.kind === 'invalid') return refused(standing.message, 'write one with graylane policy apply');
+  const { document } = standing;
+  const override = overrideInForce(document, nowMs);
+  if (override !== undefined) return refused(override, `run graylane override clear ${service}`);
+  const moved = withWeight(document, rollout, 0);
+  if ('refusal' in moved) return refused(moved.refusal, `run graylane policy get ${service}`);
+  const taken = testersOf(rollout).find((name) => document.routes?.some((route) => route.name === name));
+  if (taken !== undefined && !isUnderWay) {
+    return refused(`steps: setRoute ${taken}: the policy has a route of that name (expected: another)`, 'rename it');
+  }
+  try {
+    compilePolicy({ content: documentText(moved.document), format: 'json' }, { service, origin: 'kv' });
+  } catch (error) {
+    if (!(error instanceof PolicyError)) throw error;
+    return refused(`the policy would not be valid: ${error.problems[0]?.message ?? error.message}`, 'mend it');
+  }
+  return { document };
+}
+
+function knownOf({ policy, history }: StoredPolicy): RolloutRecord['policy'] {
+  return { digest: policy === undefined ? '' : sha256(policy.text), number: history.at(-1)?.number ?? 0 };
+}
+
+function pastOf({ progress, startedBy, transitions }: RolloutRecord): PastRollout {
+  const { id, startedAtMs, state } = progress;
+  const endedAt = transitions.at(-1)?.at ?? '';
+  const message = messageOf(progress);
+  return { id, startedBy, startedAt: new Date(startedAtMs).toISOString(), endedAt, result: state.kind, message };
+}
+
+function notWritten({ reason }: Exclude<RecordOutcome, { readonly kind: 'written' | 'lost' }>): Controlled {
+  return { kind: 'refused', reason, nextStep: 'check what the ACL token permits' };
+}
+
+/** `20261121-070305-x7k2`: sorts by time, and two of the same second differ. */
+function newId(nowMs: number): string {
+  const [day, time] = new Date(nowMs).toISOString().slice(0, 19).replace(/[-:]/g, '').split('T');
+  return `${day}-${time}-${newStamp()
+    .replace(/[^a-zA-Z0-9]/g, '')
+    .slice(0, 4)
+    .toLowerCase()}`;
+}

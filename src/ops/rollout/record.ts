@@ -1,0 +1,134 @@
+import { randomBytes } from 'node:crypto';
+import { isRecord } from '../../base/is-record';
+import type { RolloutProgress, RolloutState } from './progress';
+import { validateRollout } from './validate';
+
+/** What Consul holds of a service's rollout: how far it is, what it has written, and what happened. Plain JSON. */
+export interface RolloutRecord {
+  /** Of this format. Always 1. */
+  readonly format: 1;
+  readonly service: string;
+  /** From 1, one more with each write. */
+  readonly number: number;
+  /** Random, another with each write: tells whether a write whose answer got lost was this one. */
+  readonly stamp: string;
+  readonly startedBy: string;
+  readonly progress: RolloutProgress;
+  readonly policy: WrittenPolicy;
+  /** Oldest first, numbered without gaps; the oldest are dropped beyond {@link MAX_TRANSITIONS}. */
+  readonly transitions: readonly Transition[];
+  /** Rollouts of this service before this one, oldest first. */
+  readonly past: readonly PastRollout[];
+}
+
+/** The policy as the rollout knows it. A policy in Consul that is another was changed by somebody else. */
+export interface WrittenPolicy {
+  /** SHA-256 of its text. */
+  readonly digest: string;
+  /** Its number in the policy's history; 0 when it has no history. */
+  readonly number: number;
+}
+
+/** One thing that happened, never changed once written. */
+export interface Transition {
+  /** From 1 in each rollout, without gaps. */
+  readonly number: number;
+  /** RFC 3339, by the writer's clock. */
+  readonly at: string;
+  readonly event: string;
+  /** Who did it: a controller, or whoever ran the command. */
+  readonly by: string;
+  /** From 0. */
+  readonly step: number;
+  /** Percent, after it. */
+  readonly weight: number;
+  readonly message: string;
+  /** Number in the policy's history, of what it wrote. */
+  readonly policy?: number;
+}
+
+export interface PastRollout {
+  readonly id: string;
+  readonly startedBy: string;
+  /** RFC 3339. */
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly result: RolloutState['kind'];
+  readonly message: string;
+}
+
+const MAX_TRANSITIONS = 100;
+export const MAX_PAST = 20;
+/** With the policy and its history entry it has to fit into a transaction of 512 KB. */
+export const MAX_RECORD_BYTES: number = 64 * 1024;
+/** Characters of what is said in a transition and in the policy's history. */
+export const MAX_MESSAGE = 600;
+
+/** The next record to write, `change` made to it and `happened` added to its transitions. Pure but for the stamp. */
+export function nextRecord(
+  record: RolloutRecord,
+  change: Partial<Pick<RolloutRecord, 'progress' | 'policy'>>,
+  happened: readonly Omit<Transition, 'number'>[],
+): RolloutRecord {
+  let number = record.transitions.at(-1)?.number ?? 0;
+  const added = happened.map((each): Transition => {
+    number += 1;
+    return { ...each, number, message: each.message.slice(0, MAX_MESSAGE) };
+  });
+  const transitions = [...record.transitions, ...added].slice(-MAX_TRANSITIONS);
+  return { ...record, ...change, number: record.number + 1, stamp: newStamp(), transitions };
+}
+
+export function newStamp(): string {
+  return randomBytes(9).toString('base64url');
+}
+
+/** Has come to its end and has nothing left to do. */
+export function hasEnded({ state, pending }: RolloutProgress): boolean {
+  return (state.kind === 'completed' || state.kind === 'aborted') && pending.length === 0;
+}
+
+/** The value of the record's key. What is old gives way when it would be larger than {@link MAX_RECORD_BYTES}. */
+export function encodeRecord(record: RolloutRecord): string {
+  let { transitions, past } = record;
+  for (;;) {
+    const text = JSON.stringify({ ...record, transitions, past });
+    if (Buffer.byteLength(text) <= MAX_RECORD_BYTES || transitions.length + past.length <= 2) return text;
+    if (past.length > 1) past = past.slice(1);
+    else transitions = transitions.slice(1);
+  }
+}
+
+/**
+ * The record that a text is, or why it is none. Whoever operates a rollout may write the text, so the document in it is held
+ * against the rules of a new one, and only what a controller can do is taken for something to do.
+ */
+export function decodeRecord(text: string, service: string): RolloutRecord | string {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch {
+    return NO_RECORD;
+  }
+  if (!isRecord(raw) || raw['format'] !== 1 || raw['service'] !== service) return NO_RECORD;
+  const { progress, policy, transitions, past } = raw;
+  if (!Number.isSafeInteger(raw['number']) || !Array.isArray(transitions) || !Array.isArray(past)) return NO_RECORD;
+  if (!isRecord(policy) || typeof policy['digest'] !== 'string' || !isRecord(progress)) return NO_RECORD;
+  if (!isProgress(progress)) return NO_RECORD;
+  const { problems, document } = validateRollout(progress['document']);
+  if (document === undefined) return `its document: ${problems[0]?.message ?? 'not valid'}`;
+  if (document.service !== service) return `its document: service: ${document.service} (expected: ${service})`;
+  return raw as unknown as RolloutRecord;
+}
+
+const NO_RECORD = 'what stands there is no rollout of this service, or one of a newer graylane';
+const KINDS: ReadonlySet<unknown> = new Set(['setWeight', 'setRoute', 'promote', 'rollback', 'finish', 'notify']);
+
+function isProgress({ state, id, step, pending }: Readonly<Record<string, unknown>>): boolean {
+  if (!isRecord(state) || typeof id !== 'string' || !Number.isSafeInteger(step) || !Array.isArray(pending))
+    return false;
+  // One that cannot be confirmed would be done again and again.
+  return pending.every(
+    (each: unknown) => isRecord(each) && Number.isSafeInteger(each['number']) && KINDS.has(each['kind']),
+  );
+}

@@ -1,0 +1,118 @@
+import { GraylaneError } from '../../base/errors';
+import type { ConsulClient } from '../../consul/client';
+import { type KvOperation, transact } from '../store/kv-transaction';
+import { decodeRecord, encodeRecord, type RolloutRecord } from './record';
+
+/**
+ * Rollouts in Consul's KV store, in the agent's own datacenter: one record and one lock a service. A record is written
+ * only as it was read, and by a controller only while its session has the lock. Used by the controller and the command.
+ */
+export interface RolloutStore {
+  /** Throws POLICY_UNAVAILABLE when Consul does not say, or what stands there is no record. */
+  read(service: string): Promise<StoredRollout>;
+  /** Services that have a record, sorted. Throws POLICY_UNAVAILABLE. */
+  services(): Promise<readonly string[]>;
+  /** Record alone. Never rejects. */
+  write(before: StoredRollout, record: RolloutRecord, session: string | undefined): Promise<RecordOutcome>;
+  /** The same as operations of a transaction that also writes something else. */
+  operations(before: StoredRollout, record: RolloutRecord, session: string | undefined): readonly KvOperation[];
+  /** Takes the service's lock; true when it is this session's now. `holder` is shown to others. Never rejects. */
+  lock(service: string, session: string, holder: string): Promise<boolean>;
+}
+
+export interface StoredRollout {
+  readonly service: string;
+  /** Undefined: there has been none. */
+  readonly record: RolloutRecord | undefined;
+  /** Consul's index of the record; '0' when there is none. */
+  readonly index: string;
+  /** Who drives it; undefined when nobody does. */
+  readonly holder: string | undefined;
+  /** The session that has the lock. */
+  readonly session: string | undefined;
+}
+
+export type RecordOutcome =
+  | { readonly kind: 'written' }
+  /** The record, or the lock, is somebody else's by now. Nothing was written. */
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'refused' | 'unknown'; readonly reason: string };
+
+const PREFIX = 'graylane/rollouts';
+const TIME_LIMIT_MS = 10_000;
+
+export function createRolloutStore(client: ConsulClient): RolloutStore {
+  const read = async (service: string): Promise<StoredRollout> => {
+    const key = recordKey(service);
+    const outcome = await transact(client, undefined, [{ verb: 'get-tree', key }]);
+    if (outcome.kind !== 'done') throw unavailable(key, outcome.reason);
+    const pair = outcome.pairs.find((each) => each.key === key);
+    const lock = outcome.pairs.find((each) => each.key === lockOf(service));
+    const holding = lock?.session === undefined ? undefined : lock;
+    // What a token may not read is left out of a transaction's answer, as if it were not there.
+    if (pair === undefined) await assertReadable(client, key);
+    const record = pair === undefined ? undefined : decodeRecord(pair.value.toString('utf8'), service);
+    if (typeof record === 'string') throw unavailable(key, record);
+    const index = pair?.modifyIndex ?? '0';
+    return { service, record, index, holder: holding?.value.toString('utf8'), session: holding?.session };
+  };
+
+  const operations = (
+    { service, index }: StoredRollout,
+    record: RolloutRecord,
+    session: string | undefined,
+  ): readonly KvOperation[] => [
+    ...(session === undefined ? [] : [{ verb: 'check-session', key: lockOf(service), session } as const]),
+    { verb: 'cas', key: recordKey(service), index, value: encodeRecord(record) },
+  ];
+
+  return {
+    read,
+    operations,
+    async write(before, record, session) {
+      const outcome = await transact(client, undefined, operations(before, record, session));
+      if (outcome.kind === 'done') return { kind: 'written' };
+      if (outcome.kind === 'conflict') return { kind: 'lost' };
+      if (outcome.kind === 'refused') return outcome;
+      try {
+        // An answer that got lost: the record says whether the write was not.
+        const { record: now } = await read(before.service);
+        return now?.stamp === record.stamp ? { kind: 'written' } : { kind: 'refused', reason: outcome.reason };
+      } catch {
+        return outcome;
+      }
+    },
+    async lock(service, session, holder) {
+      const outcome = await transact(client, undefined, [
+        { verb: 'lock', key: lockOf(service), session, value: holder },
+      ]);
+      return outcome.kind === 'done';
+    },
+    async services() {
+      const key = `${PREFIX}/`;
+      const answer = await client.get({ path: `/kv/${key}`, query: { keys: '' }, timeLimitMs: TIME_LIMIT_MS });
+      if (answer.kind === 'failure') throw unavailable(key, answer.reason);
+      if (answer.status === 404) return [];
+      const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
+      return keys.map((each) => each.slice(key.length)).filter((name) => name !== '' && !name.includes('/'));
+    },
+  };
+}
+
+/** Of the record. All other keys of the service begin with it, and so do those of services whose names begin with this one. */
+export function recordKey(service: string): string {
+  return `${PREFIX}/${service}`;
+}
+
+function lockOf(service: string): string {
+  return `${PREFIX}/${service}/lock`;
+}
+
+async function assertReadable(client: ConsulClient, key: string): Promise<void> {
+  const answer = await client.get({ path: '/kv/{key}', params: { key }, timeLimitMs: TIME_LIMIT_MS });
+  if (answer.kind === 'failure') throw unavailable(key, answer.reason);
+}
+
+function unavailable(key: string, reason: string): GraylaneError {
+  return new GraylaneError('POLICY_UNAVAILABLE', `${key}: ${reason}`);
+}

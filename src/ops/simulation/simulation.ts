@@ -1,0 +1,195 @@
+import type { Clock } from '../../base/clock';
+import type { Random } from '../../base/random';
+import type { DecidedBy, Decision, Plan, RoutePlan } from '../../policy/plan';
+import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
+import { decide } from '../../policy/routing/decide';
+import type { SimulatedMove, SimulatedRoute, SimulatedShare, SimulationReport } from './simulation-report';
+
+export interface SimulationOptions {
+  readonly plan: Plan;
+  /** What the same calls would do under this one. */
+  readonly against?: Plan;
+  /** For calls that go by chance; both plans get the same draw for the same call. */
+  readonly random: Random;
+  /** Whose wall clock an override's `until` is held against. */
+  readonly clock: Clock;
+}
+
+export interface Simulation {
+  /** Decides one call by the code that decides real ones. */
+  add(call: RoutingInput): void;
+  report(): SimulationReport;
+}
+
+interface Move {
+  readonly from: Decision;
+  readonly to: Decision;
+  calls: number;
+  readonly callers: Set<string>;
+}
+
+/** Sends calls through one plan, or two, and counts where they go. Pure but for its random numbers. */
+export function createSimulation({ plan, against, random, clock }: SimulationOptions): Simulation {
+  let draw = -1;
+  const env: RoutingEnvironment = {
+    clock,
+    random: () => {
+      if (draw < 0) draw = random();
+      return draw;
+    },
+  };
+  const before = new Tally(plan);
+  const after = against === undefined ? undefined : new Tally(against);
+  const moves = new Map<Decision, Map<Decision, Move>>();
+  const callers = new Set<string>();
+  const movedCallers = new Set<string>();
+  const lost = new Set<string>();
+  let calls = 0;
+  let moved = 0;
+
+  const noteMove = (from: Decision, to: Decision, caller: string | undefined): void => {
+    moved += 1;
+    const targets = moves.get(from) ?? new Map<Decision, Move>();
+    const move = targets.get(to) ?? { from, to, calls: 0, callers: new Set() };
+    moves.set(from, targets.set(to, move));
+    move.calls += 1;
+    if (caller === undefined) return;
+    move.callers.add(caller);
+    movedCallers.add(caller);
+    const { subset } = from.destination;
+    if (after !== undefined && after.shareOf(to, subset) >= before.shareOf(from, subset)) lost.add(caller);
+  };
+
+  return {
+    add(call) {
+      draw = -1;
+      calls += 1;
+      const from = before.decide(call, env);
+      const caller = before.callerOf(from, call);
+      if (caller !== undefined) callers.add(caller);
+      if (after === undefined) return;
+      const to = after.decide(call, env);
+      if (to.destination.subset !== from.destination.subset) noteMove(from, to, caller ?? after.callerOf(to, call));
+    },
+    report() {
+      const base = { service: plan.service, calls, ...before.report(calls), stickyCallers: callers.size };
+      if (after === undefined) return { ...base, against: undefined };
+      return {
+        ...base,
+        against: {
+          ...after.report(calls),
+          moved: { calls: moved, percent: percent(moved, calls), stickyCallers: movedCallers.size },
+          moves: mergeMoves([...moves.values()].flatMap((targets) => [...targets.values()])),
+          stickyCallersLost: lost.size,
+        },
+      };
+    },
+  };
+}
+
+/** Counts by decision: a plan has one for each outcome of a route, and only `force` makes more. */
+class Tally {
+  readonly #plan: Plan;
+  readonly #outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
+  readonly #counts = new Map<Decision, number>();
+  readonly #routes: ReadonlyMap<string, RoutePlan>;
+
+  constructor(plan: Plan) {
+    this.#plan = plan;
+    this.#routes = new Map(plan.routes.map((route) => [route.name, route]));
+  }
+
+  decide(call: RoutingInput, env: RoutingEnvironment): Decision {
+    const decision = decide(this.#plan, call, this.#outcome, env);
+    this.#counts.set(decision, (this.#counts.get(decision) ?? 0) + 1);
+    return decision;
+  }
+
+  /** The value that the call just decided was sticky by; undefined when it went by chance or by no split. */
+  callerOf(decision: Decision, call: RoutingInput): string | undefined {
+    if (!this.#outcome.sticky) return undefined;
+    const stickBy = this.#routeOf(decision)?.split.stickBy;
+    return call.stickyKey ?? (stickBy === undefined ? undefined : call.labels.get(stickBy));
+  }
+
+  /** Share that `subset` has where the decision was taken, 0..100. */
+  shareOf(decision: Decision, subset: string): number {
+    const route = this.#routeOf(decision);
+    if (route === undefined) return decision.destination.subset === subset ? 100 : 0;
+    return (route.split.entries.find((entry) => entry.subset === subset)?.buckets ?? 0) / 100;
+  }
+
+  report(calls: number): {
+    readonly revision: string;
+    readonly subsets: readonly SimulatedShare[];
+    readonly routes: readonly SimulatedRoute[];
+  } {
+    const bySubset = new Map([...this.#plan.subsets.keys()].map((subset) => [subset, 0]));
+    const byRoute = new Map<string, { by: DecidedBy; calls: number; subsets: Map<string, number> }>();
+    for (const { name, split } of this.#plan.routes) {
+      const subsets = new Map(split.entries.map((entry) => [entry.subset, 0]));
+      byRoute.set(`route ${name}`, { by: 'route', calls: 0, subsets });
+    }
+    for (const [{ by, route, destination }, count] of this.#counts) {
+      bySubset.set(destination.subset, (bySubset.get(destination.subset) ?? 0) + count);
+      const key = `${by} ${route}`;
+      const found = byRoute.get(key) ?? { by, calls: 0, subsets: new Map<string, number>() };
+      byRoute.set(key, found);
+      found.calls += count;
+      found.subsets.set(destination.subset, (found.subsets.get(destination.subset) ?? 0) + count);
+    }
+    return {
+      revision: this.#plan.revision,
+      subsets: sharesOf(bySubset, calls),
+      routes: [...byRoute].map(([key, { by, calls: own, subsets }]) => {
+        const route = key.slice(by.length + 1);
+        const split = by === 'route' ? this.#routes.get(route)?.split.entries : undefined;
+        return {
+          route,
+          by,
+          calls: own,
+          percent: percent(own, calls),
+          subsets: sharesOf(subsets, own).map((share) => {
+            const buckets = split?.find((entry) => entry.subset === share.subset)?.buckets;
+            return { ...share, weighed: buckets === undefined ? undefined : buckets / 100 };
+          }),
+        };
+      }),
+    };
+  }
+
+  #routeOf(decision: Decision): RoutePlan | undefined {
+    return decision.by === 'route' ? this.#routes.get(decision.route) : undefined;
+  }
+}
+
+function sharesOf(counts: ReadonlyMap<string, number>, of: number): SimulatedShare[] {
+  return [...counts].map(([subset, calls]) => ({ subset, calls, percent: percent(calls, of) }));
+}
+
+/** Decisions that differ in nothing that is shown here are one. */
+function mergeMoves(moves: readonly Move[]): readonly SimulatedMove[] {
+  const merged = new Map<string, Move>();
+  for (const move of moves) {
+    const key = [move.from, move.to].map((end) => `${end.by}\n${end.route}\n${end.destination.subset}`).join('\n');
+    const known = merged.get(key);
+    if (known === undefined) merged.set(key, { ...move, callers: new Set(move.callers) });
+    else {
+      known.calls += move.calls;
+      for (const caller of move.callers) known.callers.add(caller);
+    }
+  }
+  return [...merged.values()]
+    .sort((a, b) => b.calls - a.calls)
+    .map(({ from, to, calls, callers }) => ({
+      from: { route: from.route, subset: from.destination.subset },
+      to: { route: to.route, subset: to.destination.subset },
+      calls,
+      stickyCallers: callers.size,
+    }));
+}
+
+/** 0..100, to a hundredth. */
+function percent(part: number, whole: number): number {
+  return whole === 0 ? 0 : Math.round((part / whole) * 10_000) / 100;
+}

@@ -1,0 +1,149 @@
+import type { Random } from '../../base/random';
+import { headerMatchers } from '../../policy/chain/export-match';
+import type { LabelMatcherDocument } from '../../policy/document';
+import type { LabelCondition, Plan, RoutePlan } from '../../policy/plan';
+import type { RoutingInput } from '../../policy/routing/call';
+import { ORDINARY_VALUE, valuesAround } from './synthetic-values';
+
+export interface SyntheticCalls {
+  /** The next call. The same object each time, overwritten: to be used up before the next is asked for. */
+  next(): RoutingInput;
+  /** Routes for which no matching call could be made up, as `name` of the plan at this position. */
+  readonly unreached: readonly (readonly string[])[];
+}
+
+export interface SyntheticOptions {
+  readonly random: Random;
+  /** Different values of the labels that callers stick by. >= 1. */
+  readonly callers: number;
+}
+
+interface Template {
+  readonly method: string;
+  /** `undefined`: without this label, also where callers stick by it. */
+  readonly labels: ReadonlyMap<string, string | undefined>;
+}
+
+const ORDINARY_METHOD = '/synthetic.Service/Method';
+const TEMPLATES_PER_ROUTE = 8;
+const ATTEMPTS = 4 * TEMPLATES_PER_ROUTE;
+
+/**
+ * Makes calls up that meet every route of some plans: half of them are ordinary, without any label but those that callers
+ * stick by, and the other half is spread evenly over the routes. What share of real calls a route gets, only recorded calls tell.
+ */
+export function createSyntheticCalls(plans: readonly Plan[], { random, callers }: SyntheticOptions): SyntheticCalls {
+  const pools = poolsOf(plans);
+  const methods = [...new Set([...plans.flatMap((plan) => plan.routes.flatMap(methodsOf)), ORDINARY_METHOD])];
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+  const unreached = plans.map((): string[] => []);
+  const templates = plans.flatMap((plan, position) =>
+    plan.routes.flatMap((route): Template[] => {
+      if (route.match === undefined) return [];
+      const made = Array.from({ length: ATTEMPTS }, () => templateOf(route, pools, pick)).filter(
+        (template) => template !== undefined,
+      );
+      if (made.length === 0) unreached[position]?.push(route.name);
+      return made.slice(0, TEMPLATES_PER_ROUTE);
+    }),
+  );
+  const ordinary = methods.map((method): Template => ({ method, labels: new Map() }));
+  const call = new SyntheticCall(plans.flatMap(callerKeysOf));
+  const names = new Map<number, string>();
+  return {
+    unreached,
+    next() {
+      call.template = templates.length === 0 || random() < 0.5 ? pick(ordinary) : pick(templates);
+      const number = Math.floor(random() * callers);
+      let caller = names.get(number);
+      if (caller === undefined) {
+        caller = `caller-${number}`;
+        names.set(number, caller);
+      }
+      call.caller = caller;
+      return call;
+    },
+  };
+}
+
+class SyntheticCall implements RoutingInput {
+  template: Template = { method: ORDINARY_METHOD, labels: new Map() };
+  caller = '';
+  readonly force: undefined = undefined;
+  readonly stickyKey: undefined = undefined;
+  readonly #callerKeys: ReadonlySet<string>;
+  readonly labels: RoutingInput['labels'];
+
+  constructor(callerKeys: readonly string[]) {
+    this.#callerKeys = new Set(callerKeys);
+    this.labels = {
+      get: (key) => {
+        const { labels } = this.template;
+        return labels.has(key) || !this.#callerKeys.has(key) ? labels.get(key) : this.caller;
+      },
+    };
+  }
+
+  get method(): string {
+    return this.template.method;
+  }
+}
+
+function templateOf(
+  route: RoutePlan,
+  pools: ReadonlyMap<string, readonly string[]>,
+  pick: <T>(items: readonly T[]) => T,
+): Template | undefined {
+  const { match } = route;
+  const group = match === undefined || match.any.length === 0 ? [] : pick(match.any);
+  const conditions = [...(match?.labels ?? []), ...group];
+  const labels = new Map<string, string | undefined>();
+  for (const key of new Set(conditions.map((condition) => condition.key))) {
+    const wanted = conditions.filter((condition) => condition.key === key);
+    const sample = match?.sample?.by === key ? match.sample : undefined;
+    const fitting = valuesFor(wanted, pools.get(key) ?? []).filter(
+      (value) => sample === undefined || (value !== undefined && sample.admits(value)),
+    );
+    if (fitting.length === 0) return undefined;
+    labels.set(key, pick(fitting));
+  }
+  const methods = methodsOf(route).filter((method) => match?.path?.test(method) !== false);
+  if (methods.length === 0 && match?.path?.test(ORDINARY_METHOD) === false) return undefined;
+  return { method: methods.length === 0 ? ORDINARY_METHOD : pick(methods), labels };
+}
+
+/** `undefined` among them: without the label. */
+function valuesFor(conditions: readonly LabelCondition[], pool: readonly string[]): readonly (string | undefined)[] {
+  return [...pool, undefined].filter((value) => conditions.every((condition) => condition.test(value)));
+}
+
+function methodsOf({ match }: RoutePlan): readonly string[] {
+  if (match === undefined) return [];
+  const { exact = [], prefixes = [] } = match.methods ?? {};
+  return [...exact, ...prefixes.map((prefix) => (prefix === '/' ? ORDINARY_METHOD : `${prefix}Any`))];
+}
+
+function callerKeysOf(plan: Plan): readonly string[] {
+  const keys = plan.routes.flatMap(({ match, split }) => [match?.sample?.by, split.stickBy]);
+  return [...keys, plan.balancing.hashBy].filter((key) => key !== undefined);
+}
+
+function poolsOf(plans: readonly Plan[]): ReadonlyMap<string, readonly string[]> {
+  const pools = new Map<string, Set<string>>();
+  const take = (labels: Readonly<Record<string, LabelMatcherDocument>> = {}): void => {
+    for (const [name, matcher] of Object.entries(labels)) {
+      const key = name.toLowerCase();
+      const pool = pools.get(key) ?? new Set([ORDINARY_VALUE]);
+      pools.set(key, pool);
+      for (const value of valuesAround(matcher)) pool.add(value);
+    }
+  };
+  for (const plan of plans) {
+    for (const { match } of plan.document?.routes ?? []) {
+      take(match?.labels);
+      for (const group of match?.any ?? []) take(group.labels);
+    }
+    for (const [key, matcher] of plan.chain === undefined ? [] : headerMatchers(plan.chain)) take({ [key]: matcher });
+  }
+  return new Map([...pools].map(([key, pool]) => [key, [...pool]]));
+}

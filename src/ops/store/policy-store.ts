@@ -1,0 +1,214 @@
+import { GraylaneError } from '../../base/errors';
+import type { ConsulClient } from '../../consul/client';
+import type { PolicyDocument } from '../../policy/document';
+import { parsePolicyText } from '../../policy/parse-text';
+import { type ChangeKind, createEntry, decodeEntry, encodeEntry, type HistoryEntry, sha256 } from './history-entry';
+import { type KvOperation, type KvPair, transact } from './kv-transaction';
+import { countToRemove, RETENTION, type RetentionRule } from './retention';
+
+/**
+ * Policies and their history in Consul's KV store. A change is one transaction of the policy and its history entry, and
+ * holds only if both are still as they were read. Used by the command and by rollouts. `datacenter` undefined is the
+ * agent's own; each datacenter has a store of its own, since Consul does not replicate them.
+ */
+export interface PolicyStore {
+  /** Policy and history, as of one moment. Throws POLICY_UNAVAILABLE when Consul does not say. */
+  read(service: string, datacenter: string | undefined): Promise<StoredPolicy>;
+  /** Services that have a policy and that the token may read, sorted. Throws POLICY_UNAVAILABLE. */
+  services(datacenter: string | undefined): Promise<readonly string[]>;
+  /** Never rejects. What is written was validated by the caller. */
+  write(change: PolicyChange): Promise<WriteOutcome>;
+}
+
+export interface StoredPolicy {
+  readonly service: string;
+  readonly datacenter: string | undefined;
+  /** Undefined: there is none. */
+  readonly policy: { readonly text: string; readonly index: string } | undefined;
+  /** Oldest first. */
+  readonly history: readonly StoredEntry[];
+}
+
+export interface StoredEntry {
+  readonly key: string;
+  /** By its key. */
+  readonly number: number;
+  readonly bytes: number;
+  /** Consul's own, which no writer can choose. Differ only when the entry was written again. */
+  readonly createIndex: string;
+  readonly modifyIndex: string;
+  /** Undefined: what stands there is no entry. */
+  readonly entry: HistoryEntry | undefined;
+}
+
+interface PolicyChange {
+  /** What the change is made to, as it was read. */
+  readonly before: StoredPolicy;
+  /** The new policy's text, JSON. */
+  readonly text: string;
+  readonly kind: ChangeKind;
+  readonly author: string;
+  readonly message: string;
+  /** Wall clock of the writer. */
+  readonly time: Date;
+  /** What else has to hold, or is written, in the same transaction. At most 15: a transaction has 64 operations. */
+  readonly also?: readonly KvOperation[];
+}
+
+export type WriteOutcome =
+  | { readonly kind: 'written'; readonly entry: HistoryEntry; readonly removed: number }
+  /** Somebody was faster, or an operation of `also` did not hold; `now` is what stands there. Nothing was written. */
+  | { readonly kind: 'lost'; readonly now: StoredPolicy }
+  /** Nothing was written. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Consul did not answer, not even to the question whether it was written. */
+  | { readonly kind: 'unknown'; readonly reason: string };
+
+export interface PolicyStoreOptions {
+  /** Stays open: whoever made it closes it. */
+  readonly client: ConsulClient;
+  readonly retention?: RetentionRule;
+}
+
+const POLICY_PREFIX = 'graylane/policies';
+const HISTORY_PREFIX = 'graylane/history';
+const NUMBER_DIGITS = 10;
+const TIME_LIMIT_MS = 10_000;
+/** Larger documents are written without line breaks, to stay within what a policy may have. */
+const INDENTED_BYTES = 64 * 1024;
+
+export function createPolicyStore({ client, retention = RETENTION }: PolicyStoreOptions): PolicyStore {
+  const read = async (service: string, datacenter: string | undefined): Promise<StoredPolicy> => {
+    const policyKey = `${POLICY_PREFIX}/${service}`;
+    const historyKey = `${HISTORY_PREFIX}/${service}/`;
+    const outcome = await transact(client, datacenter, [
+      { verb: 'get-tree', key: policyKey },
+      { verb: 'get-tree', key: historyKey },
+    ]);
+    if (outcome.kind !== 'done') throw unavailable(policyKey, outcome.reason);
+    const pair = outcome.pairs.find(({ key }) => key === policyKey);
+    // What a token may not read is left out of a transaction's answer, as if it were not there.
+    if (pair === undefined) await assertReadable(client, policyKey, datacenter);
+    return {
+      service,
+      datacenter,
+      policy: pair === undefined ? undefined : { text: pair.value.toString('utf8'), index: pair.modifyIndex },
+      history: outcome.pairs.filter(({ key }) => key.startsWith(historyKey)).flatMap(storedEntry),
+    };
+  };
+
+  const write = async (change: PolicyChange): Promise<WriteOutcome> => {
+    const { operations, entry, removed } = planWrite(change, retention);
+    const { service, datacenter } = change.before;
+    const also = change.also ?? [];
+    const outcome = await transact(client, datacenter, [...operations, ...also]);
+    if (outcome.kind === 'done') return { kind: 'written', entry, removed };
+    if (outcome.kind === 'refused') return { kind: 'refused', reason: outcome.reason };
+    let now: StoredPolicy;
+    try {
+      now = await read(service, datacenter);
+    } catch {
+      return { kind: 'unknown', reason: outcome.reason };
+    }
+    // An answer that got lost: the entry says whether the write was not.
+    if (now.history.some((stored) => stored.entry?.digest === entry.digest)) return { kind: 'written', entry, removed };
+    if (outcome.kind === 'unknown') return { kind: 'refused', reason: outcome.reason };
+    if (also.length === 0 && isSameState(now, change.before))
+      return { kind: 'refused', reason: withoutRight(service, outcome.reason) };
+    return { kind: 'lost', now };
+  };
+
+  return {
+    read,
+    write,
+    async services(datacenter) {
+      const query = { keys: '', ...(datacenter === undefined ? {} : { dc: datacenter }) };
+      const key = `${POLICY_PREFIX}/`;
+      const answer = await client.get({ path: `/kv/${key}`, query, timeLimitMs: TIME_LIMIT_MS });
+      if (answer.kind === 'failure') throw unavailable(key, answer.reason);
+      if (answer.status === 404) return [];
+      const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
+      return keys.map((each) => each.slice(key.length)).filter((name) => name !== '' && !name.includes('/'));
+    },
+  };
+}
+
+/** The text of a document as it is written to Consul. */
+export function documentText(document: PolicyDocument): string {
+  const indented = `${JSON.stringify(document, null, 2)}\n`;
+  return Buffer.byteLength(indented) <= INDENTED_BYTES ? indented : JSON.stringify(document);
+}
+
+/** A stored text as data; undefined when it is not JSON. */
+export function parseStored(text: string): unknown {
+  return parsePolicyText(text, 'json').value;
+}
+
+function planWrite(
+  { before, text, kind, author, message, time }: PolicyChange,
+  retention: RetentionRule,
+): { readonly operations: readonly KvOperation[]; readonly entry: HistoryEntry; readonly removed: number } {
+  const { service, policy, history } = before;
+  const last = history.at(-1);
+  const pending: HistoryEntry[] = [];
+  const add = (parts: Pick<HistoryEntry, 'kind' | 'author' | 'message' | 'document'>, oldest: number): HistoryEntry => {
+    const before = pending.at(-1) ?? last?.entry;
+    const number = (pending.at(-1)?.number ?? last?.number ?? 0) + 1;
+    return createEntry({ ...parts, service, number, time: time.toISOString(), previous: before?.digest, oldest });
+  };
+  const firstNumber = history[0]?.number ?? 1;
+  // What somebody wrote past this library would otherwise be gone with the next change.
+  if (policy !== undefined && last?.entry?.documentDigest !== sha256(policy.text)) {
+    const found = { kind: 'found', author: 'unknown', message: 'found in Consul, not written by graylane' } as const;
+    pending.push(add({ ...found, document: policy.text }, firstNumber));
+  }
+  const provisional = add({ kind, author, message, document: text }, firstNumber);
+  const sizes = [...history.map(({ bytes }) => bytes), ...[...pending, provisional].map(sizeOf)];
+  const removed = Math.min(countToRemove(sizes, retention), history.length);
+  const oldest = history[removed]?.number ?? pending[0]?.number ?? provisional.number;
+  const entry = add({ kind, author, message, document: text }, oldest);
+  const operations: KvOperation[] = [
+    { verb: 'cas', key: `${POLICY_PREFIX}/${service}`, index: policy?.index ?? '0', value: text },
+    ...(last === undefined ? [] : [{ verb: 'check-index', key: last.key, index: last.modifyIndex } as const]),
+    ...[...pending, entry].map((each): KvOperation => {
+      return { verb: 'cas', key: entryKey(service, each.number), index: '0', value: encodeEntry(each) };
+    }),
+    ...history.slice(0, removed).map(({ key }): KvOperation => ({ verb: 'delete', key })),
+  ];
+  return { operations, entry, removed };
+}
+
+function sizeOf(entry: HistoryEntry): number {
+  return Buffer.byteLength(encodeEntry(entry));
+}
+
+/** Numbers are padded, so that Consul's order of keys is theirs. */
+function entryKey(service: string, number: number): string {
+  return `${HISTORY_PREFIX}/${service}/${String(number).padStart(NUMBER_DIGITS, '0')}`;
+}
+
+function storedEntry({ key, value, createIndex, modifyIndex }: KvPair): readonly StoredEntry[] {
+  const name = key.slice(key.lastIndexOf('/') + 1);
+  if (!/^\d{10}$/.test(name)) return [];
+  const entry = decodeEntry(value.toString('utf8'));
+  return [{ key, number: Number(name), bytes: value.byteLength, createIndex, modifyIndex, entry }];
+}
+
+async function assertReadable(client: ConsulClient, key: string, datacenter: string | undefined): Promise<void> {
+  const query = datacenter === undefined ? {} : { dc: datacenter };
+  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  if (answer.kind === 'failure') throw unavailable(key, answer.reason);
+}
+
+function isSameState(a: StoredPolicy, b: StoredPolicy): boolean {
+  const same = a.policy?.index === b.policy?.index && a.history.length === b.history.length;
+  return same && a.history.at(-1)?.modifyIndex === b.history.at(-1)?.modifyIndex;
+}
+
+function withoutRight(service: string, reason: string): string {
+  return `${reason}, though nothing changed; the token may lack key:read on ${HISTORY_PREFIX}/${service}/`;
+}
+
+function unavailable(key: string, reason: string): GraylaneError {
+  return new GraylaneError('POLICY_UNAVAILABLE', `${key}: ${reason}`);
+}
