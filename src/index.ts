@@ -1,24 +1,49 @@
-export type { MethodTimeView } from './balancer/attempts/method-times';
-export type { SessionView } from './balancer/endpoints/connection-deps';
-export type { ConnectionView } from './balancer/endpoints/endpoint-registry';
-export type { SubsetLimitView } from './balancer/limits/subset-limit';
-export type { ZonePreferenceView, ZoneView } from './balancer/zones/zone-preference';
 export { GraylaneError, type GraylaneErrorCode } from './base/errors';
 export type { DuplicateInstance, Instance } from './base/instances';
 export type { LogFields, Logger, PinoLogger } from './base/logger';
-export type { GuardCounts, GuardView } from './breaker/guard/view';
-export type { OutlierFigures, OutlierView } from './breaker/outlier/trial';
-export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './breaker/view';
-export { type CallRecorder, type CallRecorderOptions, recordCalls } from './call-recorder';
-export type { CallReport, CallReportAttempt, CallReportDecision } from './channel/call-report';
-export type { CallScope } from './channel/call-scope';
+export type { AdminHandler } from './client/admin/admin-handler';
+export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './client/admin/explain';
+export type {
+  DatacenterInspection,
+  EndpointInspection,
+  LookupInspection,
+  PolicyInspection,
+  ServiceInspection,
+} from './client/admin/inspect';
+export type { MethodTimeView } from './client/balancer/attempts/method-times';
+export type { SessionView } from './client/balancer/endpoints/connection-deps';
+export type { ConnectionView } from './client/balancer/endpoints/endpoint-registry';
+export type { SubsetLimitView } from './client/balancer/limits/subset-limit';
+export type { ZonePreferenceView, ZoneView } from './client/balancer/zones/zone-preference';
+export type { GuardCounts, GuardView } from './client/breaker/guard/view';
+export type { OutlierFigures, OutlierView } from './client/breaker/outlier/trial';
+export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './client/breaker/view';
+export { type CallRecorder, type CallRecorderOptions, recordCalls } from './client/call-recorder';
+export type { ProtectionOptions } from './client/discovery/protection';
+export type { StaticInstance } from './client/discovery/static-instance';
+export { createGraylane } from './client/graylane';
+export type { CallReport, CallReportAttempt, CallReportDecision } from './client/grpc/call-report';
+export type { CallScope } from './client/grpc/call-scope';
+export type {
+  DecisionEvent,
+  DecisionListener,
+  DecisionListenerOptions,
+  Subscription,
+} from './client/grpc/decision-feed';
+export type { GrpcModule } from './client/grpc/grpc-js';
+export type { PolicyMode } from './client/grpc/target';
+export type { Graylane, LaneInspection, TargetOptions } from './client/lane';
+export type { FileReference, GraylaneOptions } from './client/options';
+export type { AcceptOptions, ServerInterceptorOptions } from './client/propagation/accept';
+export type { HttpMiddleware, HttpRequest } from './client/propagation/http-middleware';
+export { registerWith } from './client/register-with';
+export type { ClientZoneView } from './client/state/client-zone';
+export type { LaneBreakerChange, LaneBreakers, LaneBreakerView } from './client/state/lane-breakers';
+export type { LaneMode } from './client/state/policy-state';
+export type { TelemetryOptions } from './client/telemetry/lane-telemetry';
+export type { CallLogFields } from './client/telemetry/log-fields';
 export type { AgentLoad } from './consul/agent-load';
 export type { ConsulOptions, ConsulTlsOptions } from './consul/options';
-export type { ProtectionOptions } from './discovery/protection';
-export type { StaticInstance } from './discovery/static-instance';
-export { createGraylane } from './graylane';
-export type { GrpcModule } from './internal/grpc';
-export type { Graylane, LaneInspection, TargetOptions } from './lane';
 export { type SimulateOptions, simulatePolicy } from './ops/simulation/simulate';
 export type {
   SimulatedChange,
@@ -27,7 +52,6 @@ export type {
   SimulatedShare,
   SimulationReport,
 } from './ops/simulation/simulation-report';
-export type { FileReference, GraylaneOptions } from './options';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
 export type { TierKind } from './policy/membership/tiers';
@@ -40,27 +64,6 @@ export type {
   ExplainedRoute,
   RoutingExplanation,
 } from './policy/routing/explain';
-export type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
-export type { HttpMiddleware, HttpRequest } from './propagation/http-middleware';
-export { registerWith } from './register-with';
-export type { ClientZoneView } from './resolver/client-zone';
-export type {
-  DecisionEvent,
-  DecisionListener,
-  DecisionListenerOptions,
-  Subscription,
-} from './resolver/decision-feed';
-export type { ExplainedEndpoint, ExplainedTier, ExplainRequest, Explanation } from './resolver/explain';
-export type {
-  DatacenterInspection,
-  EndpointInspection,
-  LookupInspection,
-  PolicyInspection,
-  ServiceInspection,
-} from './resolver/inspect';
-export type { LaneBreakerChange, LaneBreakers, LaneBreakerView } from './resolver/lane-breakers';
-export type { LaneMode } from './resolver/policy-state';
-export type { PolicyMode } from './resolver/target';
 export { type DrainReport, drainServer } from './server/drain';
 export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain-options';
 export type { CheckKind, InstanceCheck } from './server/instance-check';
@@ -68,6 +71,3 @@ export type { InstanceOptions } from './server/instance-options';
 export { registerInstance } from './server/register-instance';
 export type { Registration, RegistrationState, StopReport } from './server/registration';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';
-export type { AdminHandler } from './telemetry/admin-handler';
-export type { TelemetryOptions } from './telemetry/lane-telemetry';
-export type { CallLogFields } from './telemetry/log-fields';

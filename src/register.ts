@@ -3,6 +3,6 @@
  * environment variables alone (`CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN`, `GRAYLANE_OVERRIDE`, ...). Nothing of this
  * library runs in a caller's async context then, so `lane.with()` and ambient labels have no effect on such clients.
  */
-import { createGraylane } from './graylane';
+import { createGraylane } from './client/graylane';
 
 createGraylane({ name: 'register' }).register();

@@ -1,11 +1,11 @@
-import { MethodTime } from '../../src/balancer/attempts/method-times';
-import type { Connection } from '../../src/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink } from '../../src/balancer/endpoints/load';
-import { balanceShares, Share } from '../../src/balancer/endpoints/share';
-import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
-import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
 import { type Random, seededRandom } from '../../src/base/random';
-import { createRetryBudget, type RetryBudget } from '../../src/breaker/retry-budget';
+import { MethodTime } from '../../src/client/balancer/attempts/method-times';
+import type { Connection } from '../../src/client/balancer/endpoints/endpoint';
+import { type AttemptLink, createAttemptLink } from '../../src/client/balancer/endpoints/load';
+import { balanceShares, Share } from '../../src/client/balancer/endpoints/share';
+import { createPoolPicker } from '../../src/client/balancer/pickers/create-pool-picker';
+import type { PickContext, PoolPicker } from '../../src/client/balancer/pickers/pool-picker';
+import { createRetryBudget, type RetryBudget } from '../../src/client/breaker/retry-budget';
 import type { Algorithm } from '../../src/policy/document';
 import { EventHeap } from './event-heap';
 import { connectionTo } from './simulation';

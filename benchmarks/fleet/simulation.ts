@@ -1,10 +1,10 @@
-import type { Connection } from '../../src/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/balancer/endpoints/load';
-import { chooseSubset } from '../../src/balancer/endpoints/subsetting';
-import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
-import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
 import { type Random, seededRandom } from '../../src/base/random';
-import { FailureShares } from '../../src/breaker/outlier/failure-shares';
+import type { Connection } from '../../src/client/balancer/endpoints/endpoint';
+import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/client/balancer/endpoints/load';
+import { chooseSubset } from '../../src/client/balancer/endpoints/subsetting';
+import { createPoolPicker } from '../../src/client/balancer/pickers/create-pool-picker';
+import type { PickContext, PoolPicker } from '../../src/client/balancer/pickers/pool-picker';
+import { FailureShares } from '../../src/client/breaker/outlier/failure-shares';
 import type { Algorithm } from '../../src/policy/document';
 import { EventHeap } from './event-heap';
 

@@ -1,4 +1,4 @@
-import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
+import type { ZonePreferenceView } from '../client/balancer/zones/zone-preference';
 
 /** `zone a keeps 60.0 % of its calls; 40.0 % cross to b`. */
 export function describeZones({ own, zones, crossing }: ZonePreferenceView): string {

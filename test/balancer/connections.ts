@@ -1,9 +1,9 @@
-import type { Connection, Endpoint } from '../../src/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/balancer/endpoints/load';
-import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
-import type { PickContext, PoolPicker } from '../../src/balancer/pickers/pool-picker';
 import type { Random } from '../../src/base/random';
-import { FailureShares } from '../../src/breaker/outlier/failure-shares';
+import type { Connection, Endpoint } from '../../src/client/balancer/endpoints/endpoint';
+import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/client/balancer/endpoints/load';
+import { createPoolPicker } from '../../src/client/balancer/pickers/create-pool-picker';
+import type { PickContext, PoolPicker } from '../../src/client/balancer/pickers/pool-picker';
+import { FailureShares } from '../../src/client/breaker/outlier/failure-shares';
 import type { Algorithm } from '../../src/policy/document';
 
 /** Real endpoints and loads, addressed by their position; nothing is connected. */

@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createSubchannelSharer } from '../../src/balancer/shared-subchannel';
+import { createSubchannelSharer } from '../../src/client/balancer/shared-subchannel';
+import type { ConnectivityStateListener, SubchannelInterface } from '../../src/client/grpc/grpc-js';
 import {
   createGraylane,
   type Graylane,
@@ -8,7 +9,6 @@ import {
   type PolicyDocument,
   type StaticInstance,
 } from '../../src/index';
-import type { ConnectivityStateListener, SubchannelInterface } from '../../src/internal/grpc';
 import { channelzOf } from '../support/channelz';
 import { closeAfterEach } from '../support/closers';
 import {

@@ -1,14 +1,14 @@
-import { ChannelConnection } from '../../src/balancer/endpoints/connection';
-import type { ConnectionDeps } from '../../src/balancer/endpoints/connection-deps';
-import type { Endpoint } from '../../src/balancer/endpoints/endpoint';
-import { createServerNames } from '../../src/balancer/endpoints/server-name';
-import { createPoolPicker } from '../../src/balancer/pickers/create-pool-picker';
-import { Pool } from '../../src/balancer/tiers/pool';
-import { Spill } from '../../src/balancer/tiers/spill';
-import type { ZonePreference } from '../../src/balancer/zones/zone-preference';
 import { systemClock } from '../../src/base/clock';
 import type { Random } from '../../src/base/random';
-import { type ChannelControlHelper, connectivity, type SubchannelInterface } from '../../src/internal/grpc';
+import { ChannelConnection } from '../../src/client/balancer/endpoints/connection';
+import type { ConnectionDeps } from '../../src/client/balancer/endpoints/connection-deps';
+import type { Endpoint } from '../../src/client/balancer/endpoints/endpoint';
+import { createServerNames } from '../../src/client/balancer/endpoints/server-name';
+import { createPoolPicker } from '../../src/client/balancer/pickers/create-pool-picker';
+import { Pool } from '../../src/client/balancer/tiers/pool';
+import { Spill } from '../../src/client/balancer/tiers/spill';
+import type { ZonePreference } from '../../src/client/balancer/zones/zone-preference';
+import { type ChannelControlHelper, connectivity, type SubchannelInterface } from '../../src/client/grpc/grpc-js';
 import type { Algorithm } from '../../src/policy/document';
 import type { BreakerPlan } from '../../src/policy/plan';
 

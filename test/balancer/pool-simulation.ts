@@ -1,9 +1,9 @@
 import { EventHeap } from '../../benchmarks/fleet/event-heap';
-import { MethodTime } from '../../src/balancer/attempts/method-times';
-import type { Connection } from '../../src/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink } from '../../src/balancer/endpoints/load';
-import type { PoolPicker } from '../../src/balancer/pickers/pool-picker';
 import type { Random } from '../../src/base/random';
+import { MethodTime } from '../../src/client/balancer/attempts/method-times';
+import type { Connection } from '../../src/client/balancer/endpoints/endpoint';
+import { type AttemptLink, createAttemptLink } from '../../src/client/balancer/endpoints/load';
+import type { PoolPicker } from '../../src/client/balancer/pickers/pool-picker';
 import { firstTry } from './connections';
 
 export interface Simulation {

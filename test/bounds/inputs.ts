@@ -1,12 +1,12 @@
 import { stringify } from 'yaml';
+import { problemsOf } from '../../src/client/discovery/static-instance';
+import { parseKvAnswer } from '../../src/client/state/policy-sources/kv-answer';
 import { parseHealth } from '../../src/consul/parse-answer';
-import { problemsOf } from '../../src/discovery/static-instance';
 import { readReport } from '../../src/ops/rollout/collector/read-report';
 import { parseRollout } from '../../src/ops/rollout/validate';
 import { compileChain } from '../../src/policy/chain/compile';
 import { parsePolicyText } from '../../src/policy/parse-text';
 import { PolicyError } from '../../src/policy/policy-error';
-import { parseKvAnswer } from '../../src/policy/sources/kv-answer';
 import { judgeDocument } from '../../src/policy/validate';
 
 /** One way in: what stands there as a rule, and what reads it. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { OpossumBreaker } from '../../src/breaker/opossum';
-import { BYPASS, NO_PERMIT } from '../../src/breaker/permit';
-import { ProbeTrickle } from '../../src/breaker/probe-gate';
+import type { OpossumBreaker } from '../../src/client/breaker/opossum';
+import { BYPASS, NO_PERMIT } from '../../src/client/breaker/permit';
+import { ProbeTrickle } from '../../src/client/breaker/probe-gate';
 import { halfOpened, LEASE_MS, opened, plan, type Rig, rig } from './fixture';
 
 const states = { closed: rig, open: opened, halfOpen: halfOpened } as const;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import type { Breaker } from '../../src/breaker/breaker';
-import { createBreakerRegistry } from '../../src/breaker/registry';
-import { FakeClock } from '../../src/testing/fake-clock';
+import type { Breaker } from '../../src/client/breaker/breaker';
+import { createBreakerRegistry } from '../../src/client/breaker/registry';
+import { FakeClock } from '../../src/client/testing/fake-clock';
 import { heapKb, nsEach } from '../support/cost';
 import { noJitter, plan } from './fixture';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseHeldOut, ejectionLimit } from '../../src/breaker/ejection';
+import { chooseHeldOut, ejectionLimit } from '../../src/client/breaker/ejection';
 
 const members = fc.uniqueArray(fc.record({ key: fc.string({ maxLength: 4 }), badSinceMs: fc.nat(5) }), {
   selector: (member) => member.key,

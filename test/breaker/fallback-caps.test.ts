@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FallbackCap, FallbackCaps } from '../../src/breaker/fallback-caps';
+import { FallbackCap, FallbackCaps } from '../../src/client/breaker/fallback-caps';
 import { compilePolicy } from '../../src/policy/compile';
 
 describe('a cap of 25 %', () => {

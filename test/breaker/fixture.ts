@@ -1,12 +1,12 @@
-import { Breaker } from '../../src/breaker/breaker';
-import type { BreakerDeps } from '../../src/breaker/breaker-deps';
-import type { Permit } from '../../src/breaker/permit';
-import { type ProbeGate, SingleProbe } from '../../src/breaker/probe-gate';
-import type { BreakerRules } from '../../src/breaker/rules';
-import type { BreakerEvent } from '../../src/breaker/view';
+import { Breaker } from '../../src/client/breaker/breaker';
+import type { BreakerDeps } from '../../src/client/breaker/breaker-deps';
+import type { Permit } from '../../src/client/breaker/permit';
+import { type ProbeGate, SingleProbe } from '../../src/client/breaker/probe-gate';
+import type { BreakerRules } from '../../src/client/breaker/rules';
+import type { BreakerEvent } from '../../src/client/breaker/view';
+import { FakeClock } from '../../src/client/testing/fake-clock';
 import { DEFAULT_BREAKER } from '../../src/policy/defaults';
 import type { BreakerPlan } from '../../src/policy/plan';
-import { FakeClock } from '../../src/testing/fake-clock';
 
 export const LEASE_MS = 5_000;
 

@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/base/clock';
-import { NO_PERMIT } from '../../src/breaker/permit';
-import { createBreakerRegistry } from '../../src/breaker/registry';
+import { NO_PERMIT } from '../../src/client/breaker/permit';
+import { createBreakerRegistry } from '../../src/client/breaker/registry';
 import { halfOpened, LEASE_MS, noJitter, plan, rig } from './fixture';
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type AttemptFacts, classifyAttempt, type Outcome, type OutcomeRules } from '../../src/breaker/outcome';
+import { type AttemptFacts, classifyAttempt, type Outcome, type OutcomeRules } from '../../src/client/breaker/outcome';
 import { DEFAULT_BREAKER } from '../../src/policy/defaults';
 
 const OK = 0;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { Permit } from '../../src/breaker/permit';
-import { ProbeTrickle } from '../../src/breaker/probe-gate';
+import type { Permit } from '../../src/client/breaker/permit';
+import { ProbeTrickle } from '../../src/client/breaker/probe-gate';
 import { LEASE_MS, plan, rig } from './fixture';
 import { ReferenceBreaker, type Verdict } from './reference-breaker';
 

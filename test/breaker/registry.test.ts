@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { Breaker } from '../../src/breaker/breaker';
-import { NO_PERMIT } from '../../src/breaker/permit';
-import { type BreakerRegistry, createBreakerRegistry } from '../../src/breaker/registry';
+import type { Breaker } from '../../src/client/breaker/breaker';
+import { NO_PERMIT } from '../../src/client/breaker/permit';
+import { type BreakerRegistry, createBreakerRegistry } from '../../src/client/breaker/registry';
+import { FakeClock } from '../../src/client/testing/fake-clock';
 import { DEFAULT_BREAKER, DEFAULT_SUBSET_BREAKER } from '../../src/policy/defaults';
 import type { SubsetPlan } from '../../src/policy/plan';
-import { FakeClock } from '../../src/testing/fake-clock';
 import { noJitter, plan } from './fixture';
 
 const ENDPOINT = 'dc1/10.0.0.1:80';

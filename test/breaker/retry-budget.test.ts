@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRetryBudget, type RetryBudget } from '../../src/breaker/retry-budget';
+import { createRetryBudget, type RetryBudget } from '../../src/client/breaker/retry-budget';
 import { DEFAULT_BREAKER } from '../../src/policy/defaults';
 
 function calls(budget: RetryBudget, count: number, nowMs: number): void {

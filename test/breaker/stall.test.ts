@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createStallDetector, type StallDetector } from '../../src/breaker/stall';
+import { createStallDetector, type StallDetector } from '../../src/client/breaker/stall';
 
 const TICK_MS = 100;
 const DEADLINES_MS = [50, 99, 100, 101, 150, 300];

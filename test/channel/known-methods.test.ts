@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { KnownMethods } from '../../src/channel/known-methods';
+import { KnownMethods } from '../../src/client/grpc/known-methods';
 import { Payments } from '../support/payments';
 
 const CHARGE = '/shop.v1.Payments/Charge';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/base/clock';
 import type { SourceState } from '../../src/base/instances';
-import { createFileSource } from '../../src/discovery/file';
-import type { Source } from '../../src/discovery/source';
+import { createFileSource } from '../../src/client/discovery/file';
+import type { Source } from '../../src/client/discovery/source';
 import { record, recordingLogger } from './consul/recorder';
 
 let folder: string;

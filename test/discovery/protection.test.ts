@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { DEFAULT_PROTECTION, NO_PROTECTION, type ProtectionOptions } from '../../src/discovery/protection';
-import { parseOptions } from '../../src/options';
+import { DEFAULT_PROTECTION, NO_PROTECTION, type ProtectionOptions } from '../../src/client/discovery/protection';
+import { parseOptions } from '../../src/client/options';
 
 const parse = (protection: ProtectionOptions | false): unknown => parseOptions({ protection }, {}).protection;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GraylaneError } from '../../src/base/errors';
 import type { SourceState } from '../../src/base/instances';
-import { createStaticSource } from '../../src/discovery/static';
+import { createStaticSource } from '../../src/client/discovery/static';
 import { recordingLogger } from './consul/recorder';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

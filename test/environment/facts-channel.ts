@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { serviceConfig } from '../../src/internal/grpc';
+import { serviceConfig } from '../../src/client/grpc/grpc-js';
 
 type Selector = grpc.experimental.ConfigSelector;
 type Picker = grpc.experimental.Picker;

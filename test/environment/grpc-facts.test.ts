@@ -10,7 +10,7 @@ import {
   LINK_ATTRIBUTE,
   pickKind,
   stopperOfPings,
-} from '../../src/internal/grpc';
+} from '../../src/client/grpc/grpc-js';
 import {
   CHARGE,
   charge,

@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
+import { FakeClock } from '../../src/client/testing/fake-clock';
 import { createGraylane } from '../../src/index';
-import { FakeClock } from '../../src/testing/fake-clock';
 import { openSource, record } from '../discovery/consul/recorder';
 import { closeAfterEach, pause } from '../support/closers';
 import { freePorts, loopbackAddress } from '../support/consul/ports';

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { AttemptTaps } from '../../src/balancer/attempts/attempt-taps';
 import type { Logger } from '../../src/base/logger';
 import type { FiguresReport } from '../../src/base/rollout-report';
+import { AttemptTaps } from '../../src/client/balancer/attempts/attempt-taps';
 import type { HeardAnnouncement } from '../../src/client/figures/announcement-watch';
 import { createReportSender } from '../../src/client/figures/report-sender';
-import { ServiceReporter } from '../../src/figures/service-reporter';
-import { FakeClock } from '../../src/testing/fake-clock';
+import { ServiceReporter } from '../../src/client/figures/service-reporter';
+import { FakeClock } from '../../src/client/testing/fake-clock';
 import { closeAfterEach } from '../support/closers';
 import { runScript } from '../support/run-script';
 import { type ScriptedConsul, startScriptedConsul } from '../support/scripted-consul';

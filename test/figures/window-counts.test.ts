@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { AnnouncedWindow } from '../../src/base/rollout-announcement';
 import { DURATION_BOUNDS_MS, type FiguresReport } from '../../src/base/rollout-report';
-import { WindowCounts } from '../../src/figures/window-counts';
+import { WindowCounts } from '../../src/client/figures/window-counts';
 import { quantileMs } from '../../src/ops/rollout/analysis/quantile';
 import { printFact } from '../support/figure';
 

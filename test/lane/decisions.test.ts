@@ -5,7 +5,7 @@ import { Writable } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type DecisionEvent, definePolicy, recordCalls } from '../../src/index';
 import { parseCallRecord } from '../../src/policy/routing/call-record';
-import { createTestClient, type TestClient } from '../../src/testing/index';
+import { createTestClient, type TestClient } from '../../src/testing';
 import { closeAfterEach } from '../support/closers';
 import {
   CHARGE,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random';
 import type { PolicyDocument } from '../../src/index';
-import { createTestClient, fakeService, type TestClient } from '../../src/testing/index';
+import { createTestClient, fakeService, type TestClient } from '../../src/testing';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../policy/arbitrary-policy';
 import { closeAfterEach } from '../support/closers';
 import { printFact } from '../support/figure';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createLane } from '../../src/graylane';
+import { createLane } from '../../src/client/graylane';
 import type { AdminHandler, ConsulOptions } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
 import { CHARGE, charge, paymentsClient } from '../support/payments';

@@ -1,8 +1,8 @@
 import * as api from '@opentelemetry/api';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { describe, expect, it } from 'vitest';
+import { keepBaggage, readBaggage } from '../../src/client/propagation/baggage';
 import { createGraylane, type Graylane } from '../../src/index';
-import { keepBaggage, readBaggage } from '../../src/propagation/baggage';
 import { closeAfterEach } from '../support/closers';
 import { charge, paymentsClient, startPaymentsServer } from '../support/payments';
 import { type Hop, startHop } from './hop';

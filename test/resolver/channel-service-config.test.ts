@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import { parseChannelServiceConfig } from '../../src/client/grpc/channel-service-config';
 import { createGraylane, type Graylane } from '../../src/index';
-import { parseChannelServiceConfig } from '../../src/resolver/channel-service-config';
 import { closeAfterEach } from '../support/closers';
 import { paymentsClient, startPaymentsServer } from '../support/payments';
 

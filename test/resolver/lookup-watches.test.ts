@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { DatacenterState, SourceState } from '../../src/base/instances';
-import type { Source, WatchRequest } from '../../src/discovery/source';
+import type { Source, WatchRequest } from '../../src/client/discovery/source';
+import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from '../../src/client/state/lookup-watches';
 import { compileChain } from '../../src/policy/chain/compile';
 import type { Plan } from '../../src/policy/plan';
-import { areLookupsKnown, describeUnansweredLookups, LookupWatches } from '../../src/resolver/lookup-watches';
 
 interface Watched extends WatchRequest {
   filters: readonly string[];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { nextPolicyState, type PolicyRules, UNREAD } from '../../src/client/state/policy-state';
 import { compilePolicy, emptyPlan } from '../../src/policy/compile';
-import { nextPolicyState, type PolicyRules, UNREAD } from '../../src/resolver/policy-state';
 
 const service = 'payments';
 

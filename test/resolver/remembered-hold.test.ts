@@ -2,8 +2,8 @@ import { expect, it } from 'vitest';
 import type { Timer } from '../../src/base/clock';
 import type { DatacenterState, Instance } from '../../src/base/instances';
 import { silentLogger } from '../../src/base/logger';
-import { RememberedHold } from '../../src/resolver/remembered-hold';
-import { FakeClock } from '../../src/testing/fake-clock';
+import { RememberedHold } from '../../src/client/state/remembered-hold';
+import { FakeClock } from '../../src/client/testing/fake-clock';
 
 const HOLD_MS = 1_500;
 

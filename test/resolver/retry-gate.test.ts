@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { STATUS_NAMES, statusCodeOf } from '../../src/base/status-names';
-import { createRetryBudget } from '../../src/breaker/retry-budget';
+import { createRetryBudget } from '../../src/client/breaker/retry-budget';
+import { LaneCall } from '../../src/client/grpc/lane-call';
+import { RetryGate } from '../../src/client/grpc/retry-gate';
+import { FakeClock } from '../../src/client/testing/fake-clock';
 import { emptyPlan } from '../../src/policy/compile';
 import { DEFAULT_RETRY } from '../../src/policy/defaults';
 import type { Decision, RetryPlan } from '../../src/policy/plan';
-import { LaneCall } from '../../src/resolver/lane-call';
-import { RetryGate } from '../../src/resolver/retry-gate';
-import { FakeClock } from '../../src/testing/fake-clock';
 import { endpointAt } from '../balancer/connections';
 
 const OK = 0;

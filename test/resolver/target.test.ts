@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { formatTarget, parseTarget, type Target, targetFromUri } from '../../src/client/grpc/target';
 import { createGraylane, GraylaneError } from '../../src/index';
-import { formatTarget, parseTarget, type Target, targetFromUri } from '../../src/resolver/target';
 
 describe('parseTarget', () => {
   it('reads the whole grammar', () => {

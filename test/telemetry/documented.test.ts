@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import * as names from '../../src/telemetry/attributes';
-import { hubOf } from '../../src/telemetry/meter-hub';
+import * as names from '../../src/client/telemetry/attributes';
+import { hubOf } from '../../src/client/telemetry/meter-hub';
 import { startMetering } from './metering';
 
 const page = readFileSync(join(__dirname, '..', '..', 'docs', 'observability.md'), 'utf8');

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { definePolicy } from '../../src/index';
-import { createTestClient, type FakeService, fakeService, type TestClient } from '../../src/testing/index';
+import { createTestClient, type FakeService, fakeService, type TestClient } from '../../src/testing';
 import { closeAfterEach, pause } from '../support/closers';
 import { charge, Payments, type PaymentsClient, paymentsClient, startPaymentsServer } from '../support/payments';
 

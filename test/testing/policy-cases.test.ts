@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest';
 import { definePolicy } from '../../src/index';
-import { assertDecision, createTestClient, policyCases } from '../../src/testing/index';
+import { assertDecision, createTestClient, policyCases } from '../../src/testing';
 import { closeAfterEach } from '../support/closers';
 
 const closing = closeAfterEach();

@@ -6,7 +6,7 @@ import {
   type StaticInstance,
   type TestClient,
   type TestClientOptions,
-} from '../../src/testing/index';
+} from '../../src/testing';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer, tally } from '../support/payments';
 
 const policy = definePolicy({

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
 import { GraylaneError } from '../../base/errors';
-import type { Graylane } from '../../lane';
+import type { Graylane } from '../../client/lane';
 import { instancesOf, type Snapshot } from '../../policy/membership/snapshot';
 import { CommandError } from '../command-error';
 import { type WatchedService, watchService } from '../consul/watched-service';

@@ -1,11 +1,11 @@
 import type { DatacenterState } from '../../base/instances';
 import { silentLogger } from '../../base/logger';
 import { type Random, seededRandom, systemRandom } from '../../base/random';
-import { createLane } from '../../graylane';
-import type { Graylane } from '../../lane';
-import type { GraylaneOptions } from '../../options';
+import { createLane } from '../../client/graylane';
+import type { Graylane } from '../../client/lane';
+import type { GraylaneOptions } from '../../client/options';
+import { isFilterSettled } from '../../client/state/readiness';
 import type { Snapshot } from '../../policy/membership/snapshot';
-import { isFilterSettled } from '../../resolver/readiness';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { type ConsulFlags, connectConsul, consulOptions } from './consul-connection';

@@ -1,9 +1,9 @@
 import { isRecord } from '../../base/is-record';
+import { parseKvAnswer } from '../../client/state/policy-sources/kv-answer';
 import { compilePolicy, emptyPlan } from '../../policy/compile';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import type { PolicyReading } from '../../policy/policy-reading';
-import { parseKvAnswer } from '../../policy/sources/kv-answer';
 import { CommandError } from '../command-error';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { chainInForce } from '../consul/registry-view';

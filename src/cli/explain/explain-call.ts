@@ -1,6 +1,6 @@
-import type { GraylaneOptions } from '../../options';
+import type { ExplainedTier, Explanation } from '../../client/admin/explain';
+import type { GraylaneOptions } from '../../client/options';
 import { CASE_METHOD } from '../../policy/routing/policy-case';
-import type { ExplainedTier, Explanation } from '../../resolver/explain';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
-import type { StaticInstance } from '../../discovery/static-instance';
+import type { StaticInstance } from '../../client/discovery/static-instance';
 import { CommandError } from '../command-error';
 
 /** Lists of instances by service name; the lane checks each. Throws a CommandError. */

@@ -1,13 +1,13 @@
-import type { GuardCounts, GuardView } from '../../breaker/guard/view';
-import type { BreakerView } from '../../breaker/view';
-import type { AgentLoad } from '../../consul/agent-load';
-import type { LaneInspection } from '../../lane';
 import type {
   DatacenterInspection,
   EndpointInspection,
   LookupInspection,
   ServiceInspection,
-} from '../../resolver/inspect';
+} from '../../client/admin/inspect';
+import type { GuardCounts, GuardView } from '../../client/breaker/guard/view';
+import type { BreakerView } from '../../client/breaker/view';
+import type { LaneInspection } from '../../client/lane';
+import type { AgentLoad } from '../../consul/agent-load';
 import { describeLimit } from '../describe-limit';
 import { describeEndpoint } from '../describe-place';
 import { describeZones } from '../describe-zones';

@@ -1,7 +1,7 @@
-import type { LaneInspection } from '../../lane';
-import type { Explanation } from '../../resolver/explain';
-import type { ServiceInspection } from '../../resolver/inspect';
-import type { RecentDecision } from '../../telemetry/recent-decisions';
+import type { Explanation } from '../../client/admin/explain';
+import type { ServiceInspection } from '../../client/admin/inspect';
+import type { RecentDecision } from '../../client/admin/recent-decisions';
+import type { LaneInspection } from '../../client/lane';
 import { CommandError } from '../command-error';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';
 import { shownUrl } from '../fetch-json';

@@ -1,6 +1,6 @@
 import { isRecord } from '../../base/is-record';
-import type { LaneInspection } from '../../lane';
-import type { ServiceInspection } from '../../resolver/inspect';
+import type { ServiceInspection } from '../../client/admin/inspect';
+import type { LaneInspection } from '../../client/lane';
 import { below, fetchJson, shownUrl } from '../fetch-json';
 
 const PATH = /\/(?:inspect|explain|decisions|policy)\/?$/;

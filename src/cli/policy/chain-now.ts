@@ -1,5 +1,5 @@
+import { parseChain } from '../../client/state/policy-sources/chain';
 import type { ConsulClient } from '../../consul/client';
-import { parseChain } from '../../policy/sources/chain';
 import { CommandError } from '../command-error';
 import { nameOf } from '../consul/store-session';
 

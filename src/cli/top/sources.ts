@@ -1,4 +1,4 @@
-import type { ServiceInspection } from '../../resolver/inspect';
+import type { ServiceInspection } from '../../client/admin/inspect';
 import { shownUrl } from '../fetch-json';
 import { queryAll, type Sample } from '../fleet/prometheus';
 import { inspectProcess, isIdle } from '../inspect/running-process';

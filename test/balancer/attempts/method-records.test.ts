@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { MethodRecords } from '../../../src/balancer/attempts/method-records';
-import type { Endpoint } from '../../../src/balancer/endpoints/endpoint';
+import { MethodRecords } from '../../../src/client/balancer/attempts/method-records';
+import type { Endpoint } from '../../../src/client/balancer/endpoints/endpoint';
 import { endpointAt } from '../connections';
 
 const POLL = '/x.S/Poll';

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { connectionFailure } from '../../../src/balancer/endpoints/connection-failure';
+import { connectionFailure } from '../../../src/client/balancer/endpoints/connection-failure';
 
 it.each([
   [undefined, 'connection failed'],

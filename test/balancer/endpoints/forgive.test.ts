@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createAttemptLink, createEndpointLoad } from '../../../src/balancer/endpoints/load';
+import { createAttemptLink, createEndpointLoad } from '../../../src/client/balancer/endpoints/load';
 
 describe('what an endpoint is blamed for', () => {
   it('moves its average and not its usual latency, and is over when it is forgiven', () => {

@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MethodTime } from '../../../src/balancer/attempts/method-times';
+import { MethodTime } from '../../../src/client/balancer/attempts/method-times';
 import {
   type AttemptLink,
   createAttemptLink,
   createEndpointLoad,
   type EndpointLoad,
-} from '../../../src/balancer/endpoints/load';
+} from '../../../src/client/balancer/endpoints/load';
 
 /** A load that answers in `latencyMs` and has just done so at `atMs`. */
 function answering(latencyMs: number, atMs: number): EndpointLoad {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { createAttemptLink, createEndpointLoad } from '../../../src/balancer/endpoints/load';
-import { Pace } from '../../../src/balancer/endpoints/pace';
-import { judgePaces } from '../../../src/balancer/pickers/laggards';
 import { seededRandom } from '../../../src/base/random';
+import { createAttemptLink, createEndpointLoad } from '../../../src/client/balancer/endpoints/load';
+import { Pace } from '../../../src/client/balancer/endpoints/pace';
+import { judgePaces } from '../../../src/client/balancer/pickers/laggards';
 import { endpointAt } from '../connections';
 import { noBreaker, openPool } from '../open-pool';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { balanceShares, Share, shedBeside } from '../../../src/balancer/endpoints/share';
+import { balanceShares, Share, shedBeside } from '../../../src/client/balancer/endpoints/share';
 
 /** Seconds of equal traffic: what each endpoint accepts and turns away in each. */
 function run(

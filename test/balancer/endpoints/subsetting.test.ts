@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { chooseSubset } from '../../../src/balancer/endpoints/subsetting';
 import { seededRandom } from '../../../src/base/random';
+import { chooseSubset } from '../../../src/client/balancer/endpoints/subsetting';
 
 const same = (key: string): string => key;
 const keys = (count: number): string[] => Array.from({ length: count }, (_, index) => `dc1/10.0.0.${index}:80`);

@@ -1,14 +1,14 @@
-import { MethodTime } from '../../../src/balancer/attempts/method-times';
-import type { ChannelConnection } from '../../../src/balancer/endpoints/connection';
-import type { Endpoint } from '../../../src/balancer/endpoints/endpoint';
-import type { Pool } from '../../../src/balancer/tiers/pool';
 import { type Random, seededRandom } from '../../../src/base/random';
-import type { Breaker } from '../../../src/breaker/breaker';
-import type { Outcome } from '../../../src/breaker/outcome';
-import { peerOutcomeOf } from '../../../src/breaker/outlier/peer-outcome';
-import { createBreakerRegistry } from '../../../src/breaker/registry';
+import { MethodTime } from '../../../src/client/balancer/attempts/method-times';
+import type { ChannelConnection } from '../../../src/client/balancer/endpoints/connection';
+import type { Endpoint } from '../../../src/client/balancer/endpoints/endpoint';
+import type { Pool } from '../../../src/client/balancer/tiers/pool';
+import type { Breaker } from '../../../src/client/breaker/breaker';
+import type { Outcome } from '../../../src/client/breaker/outcome';
+import { peerOutcomeOf } from '../../../src/client/breaker/outlier/peer-outcome';
+import { createBreakerRegistry } from '../../../src/client/breaker/registry';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import type { Algorithm } from '../../../src/policy/document';
-import { FakeClock } from '../../../src/testing/fake-clock';
 import { endpointAt } from '../connections';
 import { BREAKER_PLAN, openPool } from '../open-pool';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../../../src/balancer/endpoints/endpoint';
-import { createAttemptLink } from '../../../src/balancer/endpoints/load';
 import { seededRandom } from '../../../src/base/random';
+import type { Connection } from '../../../src/client/balancer/endpoints/endpoint';
+import { createAttemptLink } from '../../../src/client/balancer/endpoints/load';
 import { ALGORITHMS, connectionsOf, countPicks, endpointAt, firstTry, makeSuspect, pickerFor } from '../connections';
 import { worstDeviation } from '../pool-simulation';
 

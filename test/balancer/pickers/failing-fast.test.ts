@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { EventHeap } from '../../../benchmarks/fleet/event-heap';
-import { MethodTime } from '../../../src/balancer/attempts/method-times';
-import type { Connection } from '../../../src/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink, type LoadOutcome } from '../../../src/balancer/endpoints/load';
 import { seededRandom } from '../../../src/base/random';
+import { MethodTime } from '../../../src/client/balancer/attempts/method-times';
+import type { Connection } from '../../../src/client/balancer/endpoints/endpoint';
+import { type AttemptLink, createAttemptLink, type LoadOutcome } from '../../../src/client/balancer/endpoints/load';
 import { printFact } from '../../support/figure';
 import { ALGORITHMS, connectionsOf, firstTry, pickerFor } from '../connections';
 

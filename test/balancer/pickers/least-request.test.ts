@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { createAttemptLink } from '../../../src/balancer/endpoints/load';
-import { createLeastRequestPicker } from '../../../src/balancer/pickers/least-request';
 import { seededRandom } from '../../../src/base/random';
+import { createAttemptLink } from '../../../src/client/balancer/endpoints/load';
+import { createLeastRequestPicker } from '../../../src/client/balancer/pickers/least-request';
 import { connectionsOf, countOf, countPicks, firstTry, pickerFor, picks } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
 

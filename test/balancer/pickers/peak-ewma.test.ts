@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../../../src/balancer/endpoints/endpoint';
-import { createAttemptLink } from '../../../src/balancer/endpoints/load';
-import { slownessBeside } from '../../../src/balancer/pickers/peak-ewma';
 import { seededRandom } from '../../../src/base/random';
+import type { Connection } from '../../../src/client/balancer/endpoints/endpoint';
+import { createAttemptLink } from '../../../src/client/balancer/endpoints/load';
+import { slownessBeside } from '../../../src/client/balancer/pickers/peak-ewma';
 import { connectionsOf, countPicks, firstTry, pickerFor } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../../../src/balancer/endpoints/endpoint';
-import { hashKey } from '../../../src/balancer/pickers/ring-hash';
 import { seededRandom } from '../../../src/base/random';
+import type { Connection } from '../../../src/client/balancer/endpoints/endpoint';
+import { hashKey } from '../../../src/client/balancer/pickers/ring-hash';
 import { connectionsOf, firstTry, makeSuspect, pickerFor } from '../connections';
 
 const random = seededRandom(1);

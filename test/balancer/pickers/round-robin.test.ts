@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Connection } from '../../../src/balancer/endpoints/endpoint';
 import { seededRandom } from '../../../src/base/random';
+import type { Connection } from '../../../src/client/balancer/endpoints/endpoint';
 import { connectionsOf, countPicks, firstTry, pickerFor } from '../connections';
 
 describe('round_robin', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Pool } from '../../../src/balancer/tiers/pool';
 import { seededRandom } from '../../../src/base/random';
+import type { Pool } from '../../../src/client/balancer/tiers/pool';
 import { printFact } from '../../support/figure';
 import { endpointAt } from '../connections';
 import { noBreaker, openPool } from '../open-pool';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DRAW_RANGE, Draws, WeightedIndex } from '../../../src/balancer/pickers/weighted-index';
 import { seededRandom } from '../../../src/base/random';
+import { DRAW_RANGE, Draws, WeightedIndex } from '../../../src/client/balancer/pickers/weighted-index';
 
 /** Exact up to the grain: draws spread evenly over the whole range. */
 function sharesOf(weights: readonly number[], draws = 200_000): number[] {

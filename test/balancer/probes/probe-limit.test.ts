@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import { MethodTime } from '../../../src/balancer/attempts/method-times';
-import type { RoutedCall } from '../../../src/balancer/attempts/routed-call';
-import { createAttemptLink } from '../../../src/balancer/endpoints/load';
-import { probeLimitMs } from '../../../src/balancer/probes/probe-limit';
 import { seededRandom } from '../../../src/base/random';
+import { MethodTime } from '../../../src/client/balancer/attempts/method-times';
+import type { RoutedCall } from '../../../src/client/balancer/attempts/routed-call';
+import { createAttemptLink } from '../../../src/client/balancer/endpoints/load';
+import { probeLimitMs } from '../../../src/client/balancer/probes/probe-limit';
 import { endpointAt } from '../connections';
 import { openPool } from '../open-pool';
 

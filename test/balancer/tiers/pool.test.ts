@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
-import { createBreakerRegistry } from '../../../src/breaker/registry';
-import { FakeClock } from '../../../src/testing/fake-clock';
+import { createBreakerRegistry } from '../../../src/client/breaker/registry';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import { endpointAt } from '../connections';
 import { BREAKER_PLAN, openPool } from '../open-pool';
 

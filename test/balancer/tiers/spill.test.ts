@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Spill } from '../../../src/balancer/tiers/spill';
+import { Spill } from '../../../src/client/balancer/tiers/spill';
 
 describe('the share of its calls that a tier keeps', () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { chooseOfEachZone } from '../../../src/balancer/zones/subset-by-zone';
 import type { Instance } from '../../../src/base/instances';
+import { chooseOfEachZone } from '../../../src/client/balancer/zones/subset-by-zone';
 import { endpointAt } from '../connections';
 import { maxToMean, repeat } from './zoned-fleet';
 

@@ -1,19 +1,19 @@
 import { EventHeap } from '../../../benchmarks/fleet/event-heap';
-import { MethodTime } from '../../../src/balancer/attempts/method-times';
-import { ChannelConnection } from '../../../src/balancer/endpoints/connection';
-import { type AttemptLink, createAttemptLink } from '../../../src/balancer/endpoints/load';
-import type { Pool } from '../../../src/balancer/tiers/pool';
-import { ZonePreference } from '../../../src/balancer/zones/zone-preference';
 import type { Instance } from '../../../src/base/instances';
 import { type Random, seededRandom } from '../../../src/base/random';
+import { MethodTime } from '../../../src/client/balancer/attempts/method-times';
+import { ChannelConnection } from '../../../src/client/balancer/endpoints/connection';
+import { type AttemptLink, createAttemptLink } from '../../../src/client/balancer/endpoints/load';
+import type { Pool } from '../../../src/client/balancer/tiers/pool';
+import { ZonePreference } from '../../../src/client/balancer/zones/zone-preference';
 import {
   type ChannelControlHelper,
   type ConnectivityStateListener,
   connectivity,
   type SubchannelInterface,
-} from '../../../src/internal/grpc';
+} from '../../../src/client/grpc/grpc-js';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import type { Algorithm } from '../../../src/policy/document';
-import { FakeClock } from '../../../src/testing/fake-clock';
 import { endpointAt } from '../connections';
 import { noBreaker, poolOf, quietDeps } from '../open-pool';
 

@@ -1,11 +1,11 @@
 import type { Random } from '../../../src/base/random';
-import { Guards } from '../../../src/breaker/guard/guards';
-import type { GuardChange, GuardView } from '../../../src/breaker/guard/view';
-import { type BreakerRegistry, createBreakerRegistry } from '../../../src/breaker/registry';
+import { Guards } from '../../../src/client/breaker/guard/guards';
+import type { GuardChange, GuardView } from '../../../src/client/breaker/guard/view';
+import { type BreakerRegistry, createBreakerRegistry } from '../../../src/client/breaker/registry';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import { DEFAULT_BREAKER, DEFAULT_SUBSET_BREAKER, resolveGuard } from '../../../src/policy/defaults';
 import type { GuardDocument } from '../../../src/policy/document';
 import type { SubsetPlan } from '../../../src/policy/plan';
-import { FakeClock } from '../../../src/testing/fake-clock';
 import { noJitter } from '../fixture';
 
 /** One subset of two, with a guard where one is given. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Random } from '../../../src/base/random';
 import { seededRandom } from '../../../src/base/random';
-import { Guards } from '../../../src/breaker/guard/guards';
+import { Guards } from '../../../src/client/breaker/guard/guards';
 import type { GuardDocument } from '../../../src/policy/document';
 import { printFact } from '../../support/figure';
 import { plans, subset } from './fixture';

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
-import type { Breaker } from '../../../src/breaker/breaker';
-import { FailureShares } from '../../../src/breaker/outlier/failure-shares';
-import { OutlierJudge } from '../../../src/breaker/outlier/judge';
-import { MethodShares } from '../../../src/breaker/outlier/usual-shares';
-import { createBreakerRegistry } from '../../../src/breaker/registry';
-import { FakeClock } from '../../../src/testing/fake-clock';
+import type { Breaker } from '../../../src/client/breaker/breaker';
+import { FailureShares } from '../../../src/client/breaker/outlier/failure-shares';
+import { OutlierJudge } from '../../../src/client/breaker/outlier/judge';
+import { MethodShares } from '../../../src/client/breaker/outlier/usual-shares';
+import { createBreakerRegistry } from '../../../src/client/breaker/registry';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import { noJitter, plan } from '../fixture';
 
 interface Member {

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
 import { silentLogger } from '../../../src/base/logger';
 import { systemRandom } from '../../../src/base/random';
+import { createKvPolicySource } from '../../../src/client/state/policy-sources/kv';
 import { createConsulClient } from '../../../src/consul/client';
 import { parseConsulOptions } from '../../../src/consul/options';
 import type { PolicyReading } from '../../../src/policy/policy-reading';
-import { createKvPolicySource } from '../../../src/policy/sources/kv';
 import { startRecordingProxy } from '../../support/consul/recording-proxy';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';
 

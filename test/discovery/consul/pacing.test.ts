@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createTokenBucket } from '../../../src/base/token-bucket';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import { backoffMs } from '../../../src/consul/backoff';
 import { createShared } from '../../../src/consul/shared';
-import { FakeClock } from '../../../src/testing/fake-clock';
 
 describe('token bucket', () => {
   it('lets a burst through at once, then one for each refill, on credit', () => {

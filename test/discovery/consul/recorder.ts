@@ -4,9 +4,9 @@ import type { DatacenterState, SourceState } from '../../../src/base/instances';
 import type { Logger } from '../../../src/base/logger';
 import { seededRandom } from '../../../src/base/random';
 import { createConsulSource } from '../../../src/client/discovery/consul/source';
+import type { Source, SourceWatch, WatchRequest } from '../../../src/client/discovery/source';
 import { type ConsulClient, createConsulClient } from '../../../src/consul/client';
 import { type ConsulOptions, parseConsulOptions } from '../../../src/consul/options';
-import type { Source, SourceWatch, WatchRequest } from '../../../src/discovery/source';
 
 /** Every line that was logged, so that a test can look for what must, or must not, be in it. */
 export function recordingLogger(): Logger & { readonly lines: string[] } {

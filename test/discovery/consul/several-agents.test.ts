@@ -1,9 +1,9 @@
 import { createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import { createConsulClient } from '../../../src/consul/client';
 import { parseConsulOptions } from '../../../src/consul/options';
-import { FakeClock } from '../../../src/testing/fake-clock';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
 import { healthEntry, reply, type ScriptedConsul, startScriptedConsul } from '../../support/scripted-consul';
 import { type Bench, ids, openSource, record } from './recorder';

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { FakeClock } from '../../../src/testing/fake-clock';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';
 import { type Bench, ids, openSource, record } from './recorder';
 

@@ -1,10 +1,10 @@
 import * as grpc from '@grpc/grpc-js';
 import { silentLogger } from '../../../src/base/logger';
 import { seededRandom } from '../../../src/base/random';
-import { createLane } from '../../../src/graylane';
+import { createLane } from '../../../src/client/graylane';
 import type { CallReport, Explanation, Graylane } from '../../../src/index';
 import type { Snapshot } from '../../../src/policy/membership/snapshot';
-import { type FakeService, fakeService } from '../../../src/testing/index';
+import { type FakeService, fakeService } from '../../../src/testing';
 import { compareCommands, placesOf } from './commands';
 import { type Call, METHODS, type World, worldOf } from './worlds';
 

@@ -1,4 +1,4 @@
-import type { FakeService } from '../../../src/testing/index';
+import type { FakeService } from '../../../src/testing';
 import { startServers } from './cells';
 import { type Registry, startRegistry } from './registry';
 

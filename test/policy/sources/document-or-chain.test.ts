@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { createDocumentOrChainSource } from '../../../src/client/state/policy-sources/document-or-chain';
+import type { PolicySource } from '../../../src/client/state/policy-sources/source';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 import type { PolicyReading } from '../../../src/policy/policy-reading';
-import type { PolicySource } from '../../../src/policy/source';
-import { createDocumentOrChainSource } from '../../../src/policy/sources/document-or-chain';
-import { FakeClock } from '../../../src/testing/fake-clock';
 
 const CHAIN = { ServiceName: 'payments', StartNode: 'a', Nodes: {}, Targets: {} };
 const chain: PolicyReading = { kind: 'present', content: CHAIN, format: 'object', origin: 'chain' };

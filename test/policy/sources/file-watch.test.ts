@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { watchFiles } from '../../../src/policy/sources/file-watch';
+import { watchFiles } from '../../../src/client/state/policy-sources/file-watch';
 import { manualClock } from './manual-clock';
 
 let directory = '';

@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createFilePolicySource, type FilePolicyOptions } from '../../../src/client/state/policy-sources/file';
+import { readPolicyFile } from '../../../src/client/state/policy-sources/read-file';
+import type { PolicyWatch } from '../../../src/client/state/policy-sources/source';
 import type { PolicyReading } from '../../../src/policy/policy-reading';
-import type { PolicyWatch } from '../../../src/policy/source';
-import { createFilePolicySource, type FilePolicyOptions } from '../../../src/policy/sources/file';
-import { readPolicyFile } from '../../../src/policy/sources/read-file';
 import { manualClock } from './manual-clock';
 
 let directory = '';

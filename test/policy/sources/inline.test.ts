@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { createInlinePolicySource } from '../../../src/client/state/policy-sources/inline';
 import type { PolicyReading } from '../../../src/policy/policy-reading';
-import { createInlinePolicySource } from '../../../src/policy/sources/inline';
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { AnnouncedWindow } from '../../../src/base/rollout-announcement';
 import { DURATION_BOUNDS_MS, type FiguresReport, MAX_REPORT_BYTES } from '../../../src/base/rollout-report';
 import { createReportSender } from '../../../src/client/figures/report-sender';
-import { WindowCounts } from '../../../src/figures/window-counts';
+import { WindowCounts } from '../../../src/client/figures/window-counts';
 import { type Collector, createCollector } from '../../../src/ops/rollout/collector/collector';
 import { startListener } from '../../../src/ops/rollout/collector/listener';
 import { closeAfterEach } from '../../support/closers';

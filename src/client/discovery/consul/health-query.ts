@@ -6,7 +6,7 @@ import { createAnswerReader } from '../../../consul/answer-reader';
 import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
 import type { ConsulAnswer } from '../../../consul/client';
 import type { ParsedHealth } from '../../../consul/parse-answer';
-import { NO_PROTECTION } from '../../../discovery/protection';
+import { NO_PROTECTION } from '../protection';
 import { createCatalogCheck } from './catalog-check';
 import { createConnectCheck } from './connect-check';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';

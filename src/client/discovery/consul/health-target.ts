@@ -5,7 +5,7 @@ import type { Random } from '../../../base/random';
 import type { AgentDatacenter } from '../../../consul/agent-datacenter';
 import type { ConsulClient } from '../../../consul/client';
 import type { AnswerRules } from '../../../consul/parse-answer';
-import type { Protection } from '../../../discovery/protection';
+import type { Protection } from '../protection';
 import type { Outages } from './outages';
 
 /** What one loop asks about. */

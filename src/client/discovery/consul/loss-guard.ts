@@ -1,5 +1,5 @@
 import type { Instance } from '../../../base/instances';
-import type { Protection } from '../../../discovery/protection';
+import type { Protection } from '../protection';
 
 /**
  * Doubts an answer that suddenly lists far less than before: registries lose their state, agents come back without their

@@ -2,7 +2,7 @@ import type { Timer } from '../../../base/clock';
 import type { SourceState } from '../../../base/instances';
 import { createTokenBucket } from '../../../base/token-bucket';
 import type { Lease } from '../../../consul/shared';
-import type { SourceWatch } from '../../../discovery/source';
+import type { SourceWatch } from '../source';
 import type { DatacenterList } from './datacenter-list';
 import { createDatacenterSlot, type DatacenterSlot, type SlotLoops } from './datacenter-slot';
 import type { ConsulDeps } from './health-target';

@@ -1,0 +1,295 @@
+import type { DatacenterState, DuplicateInstance, Instance } from '../../base/instances';
+import type { PolicyDocument } from '../../policy/document';
+import { membershipOf } from '../../policy/membership/membership';
+import { shortfallsOf } from '../../policy/membership/shortfalls';
+import { decidingPlan } from '../../policy/membership/snapshot';
+import { lookupsOf } from '../../policy/peers';
+import type { PolicyOrigin, PolicyProblem } from '../../policy/plan';
+import type { MethodTimeView } from '../balancer/attempts/method-times';
+import type { SessionView } from '../balancer/endpoints/connection-deps';
+import type { Endpoint } from '../balancer/endpoints/endpoint';
+import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
+import type { SubsetLimitView } from '../balancer/limits/subset-limit';
+import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
+import type { GuardView } from '../breaker/guard/view';
+import type { OutlierView } from '../breaker/outlier/trial';
+import type { BreakerView } from '../breaker/view';
+import { formatTarget } from '../grpc/target';
+import type { ClientZoneView } from '../state/client-zone';
+import type { LaneMode } from '../state/policy-state';
+import type { Service } from '../state/service';
+
+const MOST_METHODS = 50;
+
+/** One service of a lane as plain JSON. */
+export interface ServiceInspection {
+  readonly service: string;
+  readonly target: string;
+  /** `observe`: policies are only watched deciding; calls are balanced over all instances. */
+  readonly mode: LaneMode;
+  /** Version of the snapshot in force; 0 while nothing is known. */
+  readonly snapshot: number;
+  /** Why there is none, or why calls are refused. */
+  readonly pending: string | undefined;
+  readonly policy: PolicyInspection;
+  readonly datacenters: readonly DatacenterInspection[];
+  /** What the targets of a discovery chain, and the peers of a policy document, are looked up by; empty without any. */
+  readonly lookups: readonly LookupInspection[];
+  /** In which zone of the local datacenter this client is, or why that is not known. */
+  readonly clientZone: ClientZoneView;
+  /** How calls are divided among zones, by subset; empty where no policy prefers zones. */
+  readonly zones: readonly ZonePreferenceView[];
+  readonly endpoints: readonly EndpointInspection[];
+  /** What the times of its answers are measured against: the methods that were answered most often, at most 50. */
+  readonly methods: readonly MethodTimeView[];
+  /** Of subsets in their datacenters, then of endpoints; only those that exist. */
+  readonly breakers: readonly BreakerView[];
+  /** Those of the policy in force, by subset; none in observe mode, where no call goes by a subset. */
+  readonly guards: readonly GuardView[];
+  /** How the subsets stand whose calls are limited; empty where the policy limits none. */
+  readonly limits: readonly SubsetLimitView[];
+  /** Calls and retries of the last ten seconds. */
+  readonly retryBudget: { readonly calls: number; readonly retries: number };
+  /** Labels that calls carried twice since the lane was opened; each counted as absent. */
+  readonly repeatedLabels: number;
+  /** Instance IDs that no subset takes: they get no calls. */
+  readonly unassigned: readonly string[];
+  /** Instance IDs that several subsets take. */
+  readonly shared: readonly string[];
+}
+
+export interface PolicyInspection {
+  readonly revision: string | undefined;
+  readonly origin: PolicyOrigin | undefined;
+  readonly index: string | undefined;
+  readonly document: PolicyDocument | undefined;
+  /** The compiled discovery chain, when the policy comes from Consul's config entries. */
+  readonly chain: object | undefined;
+  readonly warnings: readonly PolicyProblem[];
+  /**
+   * What it asks for and cannot have at present: filters that Consul does not evaluate, so that their subsets are empty, an
+   * override to a datacenter where nobody is, which calls do not go by, and instances in no subset whose tag or meta is spelt
+   * almost as a subset asks for it.
+   */
+  readonly shortfalls: readonly PolicyProblem[];
+  /** The newest revision was refused: what is wrong with it. The policy above is still in force. */
+  readonly rejected: { readonly index: string | undefined; readonly problems: readonly PolicyProblem[] } | undefined;
+  /** The last attempt to read it failed. */
+  readonly failure: string | undefined;
+  /** It was deleted where it came from, and goes on. */
+  readonly isOrphaned: boolean;
+}
+
+export interface DatacenterInspection {
+  readonly datacenter: string;
+  readonly local: boolean;
+  readonly known: boolean;
+  readonly instances: number;
+  readonly critical: number;
+  /** Vanished with many others and kept as a last resort for a while. */
+  readonly absent: number;
+  /** The registry lists nobody any more, which is not believed yet. */
+  readonly isHeld: boolean;
+  /** Of the instances: Consul cannot reach their nodes, and their own checks pass. Those that answer take calls. */
+  readonly nodesFailed: number;
+  /** Of the instances: of weight 0, and not critical. They take calls where nobody else can. */
+  readonly draining: number;
+  /** Malformed entries of the last answer. */
+  readonly rejected: number;
+  /** Entries of the last answer whose address has a newer registration, which counts. */
+  readonly duplicates: number;
+  /** The first few of those. */
+  readonly doubles: readonly DuplicateInstance[];
+  /** Consul has left out what the token may not see. */
+  readonly isPartial: boolean;
+  /** Why some of those cannot be used although they are well formed, such as `payments-1: no port is named grpc; it has http 8080`. */
+  readonly faults: readonly string[];
+  /** Only reachable through Connect proxies, which this library does not do. */
+  readonly connectOnly: boolean;
+  readonly freshness: 'fresh' | 'pending' | 'stale';
+  readonly reason: string | undefined;
+  /** Milliseconds since the last good answer, when stale. */
+  readonly staleForMs: number | undefined;
+}
+
+/** A service in one place that a discovery chain leads to, or with a peer that a policy document leads to. */
+export interface LookupInspection extends DatacenterInspection {
+  readonly service: string;
+}
+
+export interface EndpointInspection {
+  /** `host:port`. */
+  readonly endpoint: string;
+  /** What its port is called, of several; undefined where it has one. */
+  readonly portName: string | undefined;
+  readonly instance: string;
+  /** Of a cluster peer: `peer NAME`. */
+  readonly datacenter: string;
+  readonly zone: string | undefined;
+  /** What the zone belongs to, where the registry says so. */
+  readonly region: string | undefined;
+  readonly subsets: readonly string[];
+  /** Those of them whose calls it may not take: it is critical, its weight is 0, or it warns where only passing ones may. */
+  readonly unusableIn: readonly string[];
+  readonly status: Instance['status'];
+  readonly weight: number;
+  readonly inFlight: number;
+  /** Moving average of how long its good answers took, whatever their methods; it follows a rise at once. 0 without one. */
+  readonly latencyMs: number;
+  /**
+   * How slow it was lately: the same, each answer in multiples of what its method usually takes over all endpoints, failures
+   * that took long included. 1 is usual, 0 is no sample.
+   */
+  readonly slowness: number;
+  /**
+   * Part of its weight that it gets, as it turns calls away (RESOURCE_EXHAUSTED, or a pushback): from 0.02 to 1. What it reports of its
+   * capacity may change its weight by a factor of up to 4 besides.
+   */
+  readonly share: number;
+  readonly isSuspect: boolean;
+  /** Consul says that its node has failed, and nothing has come from it since: a suspect until something does. */
+  readonly isDoubted: boolean;
+  /** It answers far more slowly than its peers, and gets hardly more than a measuring call now and then. */
+  readonly isShunned: boolean;
+  /** It was ejected for failing more often than its peers, with these figures; undefined when it was not, and once it is back. */
+  readonly outlier: OutlierView | undefined;
+  /** Undefined until its first failure. */
+  readonly breaker: BreakerView | undefined;
+  /** One for each group of channels that share their connections: those with equal credentials and options. */
+  readonly connections: readonly ConnectionView['stateName'][];
+  /** The HTTP/2 connections of all groups: more than one each at the peer's limit of streams, and beside a silent one. */
+  readonly sessions: readonly SessionView[];
+  readonly failure: string | undefined;
+}
+
+export function inspectService(service: Service): ServiceInspection {
+  const { snapshot, policyState } = service;
+  const membership = snapshot === undefined ? undefined : membershipOf(decidingPlan(snapshot), snapshot.instances);
+  const { plan } = policyState;
+  const deciding = snapshot === undefined ? undefined : decidingPlan(snapshot);
+  const shortfalls =
+    snapshot === undefined || deciding === undefined
+      ? []
+      : shortfallsOf(deciding, snapshot.instances, service.clock.wallNow());
+  return {
+    service: service.service,
+    target: formatTarget(service.target),
+    mode: service.mode,
+    snapshot: snapshot?.version ?? 0,
+    pending: snapshot === undefined ? service.pendingReason() : snapshot.refusal,
+    policy: {
+      revision: plan?.revision,
+      origin: plan?.origin,
+      index: plan?.index,
+      document: plan?.document,
+      chain: plan?.chain,
+      warnings: plan?.warnings ?? [],
+      shortfalls,
+      rejected: policyState.rejected,
+      failure: policyState.failure,
+      isOrphaned: policyState.isOrphaned,
+    },
+    datacenters: (service.sourceState?.datacenters ?? []).map((state) => inspectDatacenter(service, state)),
+    lookups: inspectLookups(service),
+    clientZone: service.clientZone,
+    zones: inspectZones(service),
+    endpoints: inspectEndpoints(service),
+    methods: service.methodTimes.views(MOST_METHODS),
+    breakers: service.breakers.views(),
+    guards: service.guards.views(),
+    limits: service.limits.views(),
+    retryBudget: service.budget,
+    repeatedLabels: service.repeatedLabels,
+    unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],
+    shared: membership?.shared.map((instance) => instance.id) ?? [],
+  };
+}
+
+export function inspectZones({ zonePreferences, clock }: Service): ZonePreferenceView[] {
+  return [...zonePreferences].flatMap(([subset, { preference, datacenter }]) => {
+    const view = preference.view(subset, datacenter, clock.now());
+    return view === undefined ? [] : [view];
+  });
+}
+
+function inspectLookups(service: Service): LookupInspection[] {
+  const states = service.snapshot?.instances.lookups;
+  return (service.snapshot === undefined ? [] : lookupsOf(decidingPlan(service.snapshot))).flatMap((lookup) => {
+    const state = states?.get(lookup.key);
+    const { service: name, datacenter } = lookup;
+    return state === undefined ? [] : [{ ...inspectDatacenter(service, state), datacenter, service: name }];
+  });
+}
+
+function inspectDatacenter(service: Service, state: DatacenterState): DatacenterInspection {
+  return {
+    datacenter: state.datacenter,
+    local: state.local,
+    known: state.known,
+    instances: state.instances.length,
+    critical: state.instances.filter((instance) => instance.status === 'critical').length,
+    absent: state.absent?.length ?? 0,
+    isHeld: state.isHeld === true,
+    nodesFailed: state.instances.filter((instance) => instance.isNodeFailed === true).length,
+    draining: state.instances.filter(({ status, weight }) => status !== 'critical' && weight === 0).length,
+    rejected: state.rejected - (state.duplicates ?? 0),
+    duplicates: state.duplicates ?? 0,
+    doubles: state.doubles ?? [],
+    isPartial: state.isPartial === true,
+    faults: state.faults ?? [],
+    connectOnly: state.connectOnly,
+    freshness: state.freshness.kind,
+    reason: state.freshness.kind === 'fresh' ? undefined : state.freshness.reason,
+    staleForMs: state.freshness.kind === 'stale' ? service.clock.now() - state.freshness.sinceMs : undefined,
+  };
+}
+
+function inspectEndpoints(service: Service): EndpointInspection[] {
+  const inspect = endpointInspector(service);
+  return service.endpoints.present().map(inspect);
+}
+
+/** For several endpoints of one moment. */
+export function endpointInspector(service: Service): (endpoint: Endpoint) => EndpointInspection {
+  const { snapshot } = service;
+  const groups = snapshot === undefined ? [] : membershipOf(decidingPlan(snapshot), snapshot.instances).groups;
+  const usableIn = new Map<string, Set<string>>();
+  const unusableIn = new Map<string, Set<string>>();
+  const add = (subsets: Map<string, Set<string>>, instance: Instance, subset: string): void => {
+    const key = endpointKey(instance);
+    subsets.set(key, (subsets.get(key) ?? new Set()).add(subset));
+  };
+  for (const { subset, usable, unusable } of groups) {
+    for (const instance of usable) add(usableIn, instance, subset);
+    for (const instance of unusable) add(unusableIn, instance, subset);
+  }
+  return (endpoint) => {
+    const usable = usableIn.get(endpoint.key) ?? new Set();
+    const unusable = [...(unusableIn.get(endpoint.key) ?? [])].filter((subset) => !usable.has(subset));
+    const connections = service.endpoints.connectionsTo(endpoint);
+    return {
+      endpoint: endpoint.key.slice(endpoint.datacenter.length + 1),
+      portName: endpoint.instance.portName,
+      instance: endpoint.instance.id,
+      datacenter: endpoint.datacenter,
+      zone: endpoint.instance.zone,
+      region: endpoint.instance.region,
+      subsets: [...usable, ...unusable],
+      unusableIn: unusable,
+      status: endpoint.instance.status,
+      weight: endpoint.instance.weight === 0 ? 0 : endpoint.weight,
+      inFlight: endpoint.load.inFlight,
+      latencyMs: endpoint.load.usualMs,
+      slowness: endpoint.load.slowness,
+      share: endpoint.load.share.factor,
+      isSuspect: endpoint.load.isSuspect,
+      isDoubted: endpoint.load.isDoubted,
+      isShunned: endpoint.load.pace.isShunned,
+      outlier: endpoint.breaker?.trial?.view(),
+      breaker: endpoint.breaker?.view(service.clock.now()),
+      connections: connections.map((connection) => connection.stateName),
+      sessions: connections.flatMap((connection) => connection.sessions),
+      failure: connections.find((connection) => connection.failure !== undefined)?.failure,
+    };
+  };
+}

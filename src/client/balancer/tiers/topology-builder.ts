@@ -1,0 +1,191 @@
+import type { Instance } from '../../../base/instances';
+import { type Membership, membershipOf } from '../../../policy/membership/membership';
+import type { Snapshot } from '../../../policy/membership/snapshot';
+import type { TierKind } from '../../../policy/membership/tiers';
+import type { Plan } from '../../../policy/plan';
+import type { ConnectionSet } from '../endpoints/connection-set';
+import type { BalancerHost } from '../host';
+import { createPoolPicker } from '../pickers/create-pool-picker';
+import { ZonePreferences } from '../zones/zone-preferences';
+import { shareOf } from './client-share';
+import { Pool, type PoolParts } from './pool';
+import { Spill, spillName } from './spill';
+import { Topology } from './topology';
+
+/**
+ * Says which instances of a snapshot one channel should be connected to, and makes topologies of those connections. What
+ * has not changed is kept: pools with their pickers, and how much of its calls each tier kept.
+ */
+export class TopologyBuilder {
+  readonly #host: BalancerHost;
+  readonly #connections: ConnectionSet;
+  /** By datacenter and subset. */
+  readonly #spills = new Map<string, Spill>();
+  readonly #zones: ZonePreferences;
+  /** By the list they were chosen from, which belongs to one plan and one instance set. */
+  readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
+
+  constructor(host: BalancerHost, connections: ConnectionSet) {
+    this.#host = host;
+    this.#connections = connections;
+    this.#zones = new ZonePreferences(host);
+  }
+
+  /** Every instance that some destination of the plan can reach, nearest datacenter first, each once. */
+  wanted({ plan, instances }: Snapshot): Iterable<Instance> {
+    const membership = membershipOf(plan, instances);
+    const [sole, ...others] = membership.groups;
+    if (sole !== undefined && others.length === 0 && !membership.isAnyAbsent && !membership.isAnyDraining) {
+      return this.#share(sole.usable, plan);
+    }
+    const wanted = new Set<Instance>();
+    for (const datacenter of membership.datacenters) {
+      for (const group of membership.groups) {
+        if (group.datacenter !== datacenter) continue;
+        for (const instance of this.#share(group.usable, plan)) wanted.add(instance);
+      }
+    }
+    // They keep their connections, and may be all that there is.
+    for (const { draining } of membership.isAnyDraining ? membership.groups : []) {
+      for (const instance of this.#kept(draining, plan)) wanted.add(instance);
+    }
+    // Only those that there is a connection to anyhow: nobody connects afresh to what has vanished.
+    if (membership.isAnyAbsent) {
+      for (const subset of plan.subsets.keys()) {
+        for (const datacenter of membership.datacenters) {
+          for (const instance of this.#connections.among(membership.absent(subset, datacenter))) wanted.add(instance);
+        }
+      }
+    }
+    return wanted;
+  }
+
+  /** Of the snapshot's own plan; `former` is the topology that this one replaces. */
+  build(snapshot: Snapshot, former: Topology | undefined): Topology {
+    return this.#build(snapshot.plan, snapshot, former, this.#spills, this.#zones);
+  }
+
+  /** Nothing goes by its topologies any more. */
+  close(): void {
+    const { spills } = this.#host;
+    const own = new Set(this.#spills.values());
+    for (const [name, spill] of spills ?? []) if (own.has(spill)) spills?.delete(name);
+  }
+
+  /** Of another plan, for calls that were decided under it: it must not sway how much of their calls tiers keep now. */
+  buildUnder(plan: Plan, snapshot: Snapshot): Topology {
+    return this.#build(plan, snapshot, undefined, new Map(), new ZonePreferences(this.#host, false));
+  }
+
+  #build(
+    plan: Plan,
+    snapshot: Snapshot,
+    former: Topology | undefined,
+    spills: Map<string, Spill>,
+    zones: ZonePreferences,
+  ): Topology {
+    const membership = membershipOf(plan, snapshot.instances);
+    const turnover = this.#host.endpoints.turnover();
+    return new Topology(plan, membership, (subset, datacenter, kind) => {
+      if (kind !== 'listed') return this.#lastPool(plan, membership, subset, datacenter, kind, former);
+      const group = membership.group(subset, datacenter);
+      const subsetPlan = plan.subsets.get(subset);
+      const { overprovisioning } = plan.locality;
+      const name = spillName(subset, datacenter);
+      const key = overprovisioning === undefined ? name : `${name}\n${overprovisioning}`;
+      const now = this.#host.clock.now();
+      if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
+        spills.get(key)?.update(0, 1, now);
+        return undefined;
+      }
+      const spill = spills.get(key) ?? new Spill(overprovisioning);
+      spills.set(key, spill);
+      if (spills === this.#spills) this.#host.spills?.set(name, spill);
+      const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
+      const isOfGroup = (each: Instance): boolean =>
+        each.datacenter === datacenter && membership.wouldTake(subset, each);
+      // Lost and not replaced: a rolling restart under new addresses loses nothing.
+      const lost = turnover.lost.filter(isOfGroup);
+      const joined = turnover.joined.filter(isOfGroup);
+      const balancing = subsetPlan.balancing ?? plan.balancing;
+      const isWatched = subsetPlan.subsetBreaker.enabled || subsetPlan.guard !== undefined;
+      const sheds = subsetPlan.fallback !== undefined && isWatched;
+      const parts: PoolParts = {
+        subset,
+        datacenter,
+        kind: 'listed',
+        members,
+        missing,
+        absent: group.unusable.length - group.draining.length + Math.max(0, lost.length - joined.length),
+        balancing,
+        breakerPlan: subsetPlan.breaker,
+        subsetBreaker: sheds ? this.#host.breakers.forSubset(subsetPlan, datacenter) : undefined,
+        spill,
+        limit: this.#host.limits?.of(subset),
+        zones: zones.of(plan, balancing, group, datacenter === membership.datacenters[0], { lost, joined }),
+      };
+      return this.#keepOrMake(parts, former, now);
+    });
+  }
+
+  /** Those that drain, or that vanished with many others, as far as they are still connected. */
+  #lastPool(
+    plan: Plan,
+    membership: Membership,
+    subset: string,
+    datacenter: string,
+    kind: 'draining' | 'absent',
+    former: Topology | undefined,
+  ): Pool | undefined {
+    const subsetPlan = plan.subsets.get(subset);
+    const { draining = [] } = membership.group(subset, datacenter) ?? {};
+    const isDraining = kind === 'draining';
+    const instances = isDraining ? [...this.#kept(draining, plan)] : membership.absent(subset, datacenter);
+    const { members, missing: toOpen } = this.#connections.to(instances);
+    const missing = isDraining ? toOpen : 0;
+    if (subsetPlan === undefined || members.length + missing === 0) return undefined;
+    const parts: PoolParts = {
+      subset,
+      datacenter,
+      kind,
+      members,
+      missing,
+      absent: 0,
+      balancing: plan.balancing,
+      breakerPlan: subsetPlan.breaker,
+      subsetBreaker: undefined,
+      limit: this.#host.limits?.of(subset),
+      spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind))?.spill ?? new Spill(),
+    };
+    return this.#keepOrMake(parts, former, this.#host.clock.now());
+  }
+
+  #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
+    const { subset, datacenter, kind } = parts;
+    const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind));
+    if (kept?.isMadeOf(parts) !== true) {
+      return new Pool(parts, { create: createPoolPicker, random: this.#host.random }, now);
+    }
+    kept.refresh(now);
+    return kept;
+  }
+
+  /** Of those that drain: the connected ones, and this client's share. */
+  #kept(draining: readonly Instance[], plan: Plan): ReadonlySet<Instance> {
+    return new Set([...this.#connections.among(draining), ...this.#share(draining, plan)]);
+  }
+
+  /** This client's share of a group under deterministic subsetting. */
+  #share(instances: readonly Instance[], plan: Plan): readonly Instance[] {
+    let share = this.#shares.get(instances);
+    if (share === undefined) {
+      share = shareOf(instances, plan, this.#host.clientId);
+      this.#shares.set(instances, share);
+    }
+    return share;
+  }
+}
+
+function isPoolOf(pool: Pool, subset: string, datacenter: string, kind: TierKind): boolean {
+  return pool.subset === subset && pool.datacenter === datacenter && pool.kind === kind;
+}

@@ -1,0 +1,121 @@
+import type { SubsetPlan } from '../../policy/plan';
+import type { Breaker } from './breaker';
+import type { Hold } from './hold';
+import type { BreakerEvent, BreakerState } from './view';
+
+/** From so many failures in one datacenter on, the subset itself is to blame, not the place. */
+const FAILURES_ANYWHERE = 10;
+
+interface Subset {
+  plan: SubsetPlan;
+  readonly breakers: Map<string, Breaker>;
+  /** A datacenter that is met for the first time begins open. Until one of the breakers closes. */
+  isShedEverywhere: boolean;
+  /** Its guard's, in every datacenter, also in those that are met later. */
+  hold: Hold | undefined;
+}
+
+/**
+ * The breakers of each subset in each datacenter. When one opens on many failures, or a second one opens, all of the subset's
+ * open with it; from then on each finds its own way back. Only where the subset has a fallback: without one, its other
+ * datacenters are the failover.
+ */
+export class SubsetBreakers {
+  readonly #subsets = new Map<string, Subset>();
+  readonly #create: (key: string, plan: SubsetPlan) => Breaker;
+
+  constructor(create: (key: string, plan: SubsetPlan) => Breaker) {
+    this.#create = create;
+  }
+
+  of(plan: SubsetPlan, datacenter: string): Breaker {
+    let subset = this.#subsets.get(plan.name);
+    if (subset === undefined) {
+      subset = { plan, breakers: new Map(), isShedEverywhere: false, hold: undefined };
+      this.#subsets.set(plan.name, subset);
+    }
+    return subset.breakers.get(datacenter) ?? this.#add(subset, datacenter);
+  }
+
+  isShed(name: string, datacenter: string, nowMs: number): boolean {
+    const subset = this.#subsets.get(name);
+    if (subset === undefined) return false;
+    const breaker = subset.breakers.get(datacenter);
+    if (breaker !== undefined) return !breaker.admits(nowMs);
+    // It gets a breaker now, so that its time until the first probe begins.
+    return (subset.isShedEverywhere || subset.hold !== undefined) && !this.#add(subset, datacenter).admits(nowMs);
+  }
+
+  isOpenAnywhere(name: string): boolean {
+    return [...(this.#subsets.get(name)?.breakers.values() ?? [])].some(({ state }) => state !== 'closed');
+  }
+
+  /** Keeps the subset shed in every datacenter, whatever its breakers say. */
+  hold(name: string, hold: Hold): void {
+    const subset = this.#subsets.get(name);
+    if (subset === undefined) return;
+    subset.hold = hold;
+    for (const breaker of subset.breakers.values()) breaker.hold(hold);
+  }
+
+  /** All of them begin anew, also those that were open for reasons of their own. */
+  letGo(name: string): void {
+    const subset = this.#subsets.get(name);
+    if (subset?.hold === undefined) return;
+    subset.hold = undefined;
+    for (const breaker of subset.breakers.values()) breaker.letGo();
+  }
+
+  /** Called after each change of state of one of these. */
+  changed(breaker: Breaker, event: BreakerEvent, from: BreakerState): void {
+    const subset = this.#subsetOf(breaker);
+    if (subset === undefined) return;
+    if (event === 'close') subset.isShedEverywhere = false;
+    if (event !== 'open' || from !== 'closed' || subset.isShedEverywhere || subset.hold !== undefined) return;
+    if (subset.plan.fallback === undefined) return;
+    const breakers = [...subset.breakers.values()];
+    const bad = breakers.filter((other) => other.state !== 'closed');
+    if (bad.length < 2 && breaker.circuit.tally().failures < FAILURES_ANYWHERE) return;
+    subset.isShedEverywhere = true;
+    for (const other of breakers) if (other.state === 'closed') other.open(`opened with ${breaker.key}`);
+  }
+
+  find(key: string): Breaker | undefined {
+    return this.all().find((breaker) => breaker.key === key);
+  }
+
+  all(): Breaker[] {
+    return [...this.#subsets.values()].flatMap((subset) => [...subset.breakers.values()]);
+  }
+
+  /** Takes over the subsets of a new plan; those that are gone from it are returned, for disposal. */
+  configure(plans: ReadonlyMap<string, SubsetPlan>): Breaker[] {
+    const gone: Breaker[] = [];
+    for (const [name, subset] of this.#subsets) {
+      const plan = plans.get(name);
+      if (plan === undefined) {
+        this.#subsets.delete(name);
+        gone.push(...subset.breakers.values());
+      } else {
+        subset.plan = plan;
+        for (const breaker of subset.breakers.values()) breaker.configure(plan.subsetBreaker);
+      }
+    }
+    return gone;
+  }
+
+  #add(subset: Subset, datacenter: string): Breaker {
+    const breaker = this.#create(`${subset.plan.name}@${datacenter}`, subset.plan);
+    subset.breakers.set(datacenter, breaker);
+    if (subset.hold !== undefined) breaker.hold(subset.hold);
+    else if (subset.isShedEverywhere) breaker.open('the subset is shed in every datacenter');
+    return breaker;
+  }
+
+  #subsetOf(breaker: Breaker): Subset | undefined {
+    for (const subset of this.#subsets.values()) {
+      for (const other of subset.breakers.values()) if (other === breaker) return subset;
+    }
+    return undefined;
+  }
+}

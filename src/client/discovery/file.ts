@@ -1,0 +1,80 @@
+import { parse as parseYaml } from 'yaml';
+import { type Clock, systemClock } from '../../base/clock';
+import { GraylaneError } from '../../base/errors';
+import type { Instance } from '../../base/instances';
+import { consoleLogger, type Logger, safeLogger } from '../../base/logger';
+import { createListedServices } from './listed-services';
+import type { Source } from './source';
+import { createServicesParser } from './static';
+import { type WatchedFile, watchFile } from './watched-file';
+
+export interface FileSourceOptions {
+  /** The local one first. Default: `local`; others that instances name follow by name. */
+  readonly datacenters?: readonly string[];
+  readonly logger?: Logger;
+  readonly clock?: Clock;
+}
+
+/**
+ * Instances from a file, lists of `StaticInstance` by service name, in JSON (`.json`) or else YAML. Watched while
+ * somebody watches; what replaces it takes effect whole. Content that cannot be read or is wrong changes nothing: the
+ * last good one stays, is marked stale with the reason, and a warning is logged. Constructing does no I/O.
+ */
+export function createFileSource(path: string, options: FileSourceOptions = {}): Source {
+  const { datacenters = [], clock = systemClock } = options;
+  const logger = safeLogger(options.logger ?? consoleLogger);
+  const listed = createListedServices(datacenters, logger);
+  const parse = createServicesParser(datacenters);
+  let good: ReadonlyMap<string, readonly Instance[]> | undefined;
+  let lastSuccessMs = 0;
+  let file: WatchedFile | undefined;
+  let watches = 0;
+  let closed = false;
+
+  const failed = (reason: string): void => {
+    logger.warn('the file of instances is not usable; what is known stays in force', { path, reason });
+    if (good === undefined) listed.update(new Map(), { kind: 'pending', reason }, false);
+    else listed.update(good, { kind: 'stale', sinceMs: lastSuccessMs, reason }, true);
+  };
+
+  const read = (text: string): void => {
+    try {
+      good = parse(path.endsWith('.json') ? JSON.parse(text) : parseYaml(text));
+    } catch (error) {
+      failed(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    lastSuccessMs = clock.now();
+    listed.update(good, { kind: 'fresh' }, true);
+  };
+
+  const stop = (): void => {
+    file?.close();
+    file = undefined;
+  };
+
+  return {
+    watch(request, listener) {
+      if (closed) throw new GraylaneError('LANE_CLOSED', 'this source of instances is closed');
+      const watch = listed.watch(request, listener);
+      watches += 1;
+      file ??= watchFile(path, { read, failed }, clock);
+      let isOpen = true;
+      return {
+        setFilters: (expressions) => watch.setFilters(expressions),
+        close() {
+          if (!isOpen) return;
+          isOpen = false;
+          watch.close();
+          watches -= 1;
+          if (watches === 0) stop();
+        },
+      };
+    },
+    close() {
+      closed = true;
+      stop();
+      listed.close();
+    },
+  };
+}

@@ -1,0 +1,198 @@
+import type { Clock, Timer } from '../../../base/clock';
+import type { Logger } from '../../../base/logger';
+import type { Random } from '../../../base/random';
+import type { ConsulClient } from '../../../consul/client';
+import { type HostAnswer, type HostAsk, LOST } from './ask';
+import { type Coalescer, createCoalescer } from './coalescer';
+import { type Follower, openFollower } from './follower';
+import { type Holder, openHolder } from './holder';
+
+/**
+ * The processes of a host that would get the same answers from Consul, as one of them sees it. One asks for all: the *holder*. Who
+ * that is decides the socket: whoever finds nobody behind it moves there.
+ */
+export interface HostGroup {
+  /** Undefined: this process must ask for itself. Never rejects. */
+  get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer | undefined>;
+  readonly role: HostRole;
+  /** Nobody waits for anything, here or behind the socket. */
+  readonly isIdle: boolean;
+  /** Idempotent. Those that followed this process agree on another one. */
+  close(): void;
+}
+
+type HostRole = 'alone' | 'holder' | 'follower';
+
+type Standing =
+  | { readonly kind: 'holder'; readonly coalescer: Coalescer; readonly holder: Holder }
+  | { readonly kind: 'follower'; readonly follower: Follower }
+  | { readonly kind: 'alone' };
+
+export interface GroupDeps {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** With the credentials of this group. */
+  readonly client: ConsulClient;
+}
+
+const ROUNDS = 6;
+/** Those that were left by their holder do not all look at once. */
+const SPREAD_MS = 150;
+/** On a machine that is busy it may take longer to agree: a question is not held up for that. */
+const SETTLE_LIMIT_MS = 3_000;
+/** So many standings lost in a minute: something is wrong with sharing, and this process looks after itself for a while. */
+const LOSSES_A_MINUTE = 10;
+const ALONE_MS = 60_000;
+
+export function createHostGroup(path: string, deps: GroupDeps): HostGroup {
+  return new SocketGroup(path, deps);
+}
+
+class SocketGroup implements HostGroup {
+  readonly #path: string;
+  readonly #deps: GroupDeps;
+  readonly #losses: number[] = [];
+  #settling: Promise<Standing> | undefined;
+  #standing: Standing | undefined;
+  #back: Timer | undefined;
+  #isClosed = false;
+
+  constructor(path: string, deps: GroupDeps) {
+    this.#path = path;
+    this.#deps = deps;
+  }
+
+  get role(): HostRole {
+    return this.#standing?.kind ?? 'alone';
+  }
+
+  get isIdle(): boolean {
+    const standing = this.#standing;
+    if (this.#settling !== undefined) return false;
+    if (standing?.kind === 'holder') return standing.coalescer.waiting === 0 && standing.holder.asked === 0;
+    return standing?.kind !== 'follower' || standing.follower.waiting === 0;
+  }
+
+  async get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer | undefined> {
+    while (!this.#isClosed && signal?.aborted !== true) {
+      const standing = this.#standing ?? (await this.#settleSoon());
+      if (standing.kind === 'alone') return undefined;
+      const reader = standing.kind === 'holder' ? standing.coalescer : standing.follower;
+      const answer = await reader.get(ask, signal);
+      if (answer !== LOST) return answer;
+      if (standing.kind === 'follower' && standing.follower.isGone) this.#lose(standing.follower);
+      // A question that was not answered although its holder lives is asked by this process itself.
+      if (this.#standing === standing) return undefined;
+    }
+    return undefined;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#back?.cancel();
+    leave(this.#standing);
+    this.#standing = undefined;
+  }
+
+  #settleSoon(): Promise<Standing> {
+    return new Promise((resolve) => {
+      const late = this.#deps.clock.setTimer(SETTLE_LIMIT_MS, () => resolve({ kind: 'alone' }));
+      void this.#settle().then((standing) => {
+        late.cancel();
+        resolve(standing);
+      });
+    });
+  }
+
+  #settle(): Promise<Standing> {
+    this.#settling ??= this.#elect()
+      .catch((error): Standing => {
+        const { logger } = this.#deps;
+        logger.warn('watches are not shared with other processes of this host', {
+          socket: this.#path,
+          reason: String(error),
+        });
+        return this.#stayAlone();
+      })
+      .then((standing) => {
+        this.#settling = undefined;
+        if (this.#isClosed) {
+          leave(standing);
+          return { kind: 'alone' };
+        }
+        this.#standing = standing;
+        if (standing.kind !== 'alone') {
+          this.#deps.logger.info('watches are shared with other processes of this host', { role: standing.kind });
+        }
+        return standing;
+      });
+    return this.#settling;
+  }
+
+  async #elect(): Promise<Standing> {
+    const { clock, random } = this.#deps;
+    if (this.#losses.length > 0) await this.#pause(random() * SPREAD_MS);
+    for (let round = 1; round <= ROUNDS && !this.#isClosed; round += 1) {
+      const follower = await this.#follow();
+      if (follower !== undefined) return follower;
+      const coalescer = createCoalescer(this.#deps.client, clock);
+      let successor: Standing | undefined;
+      const holder = await openHolder(
+        this.#path,
+        async () => {
+          successor = await this.#follow();
+          return successor !== undefined;
+        },
+        { coalescer, clock, ousted: () => this.#lose(coalescer) },
+      ).catch((error) => {
+        coalescer.close();
+        throw error;
+      });
+      if (holder !== undefined) return { kind: 'holder', coalescer, holder };
+      coalescer.close();
+      if (successor !== undefined) return successor;
+    }
+    return this.#stayAlone();
+  }
+
+  async #follow(): Promise<Standing | undefined> {
+    const follower = await openFollower(this.#path, this.#deps.clock, () => this.#lose(follower));
+    return follower === undefined ? undefined : { kind: 'follower', follower };
+  }
+
+  /** What carried this process' questions is gone; they are asked again of whoever comes next. */
+  #lose(carrier: Coalescer | Follower | undefined): void {
+    const standing = this.#standing;
+    const isCurrent =
+      (standing?.kind === 'holder' && standing.coalescer === carrier) ||
+      (standing?.kind === 'follower' && standing.follower === carrier);
+    if (!isCurrent) return;
+    const nowMs = this.#deps.clock.now();
+    while (this.#losses.length > 0 && (this.#losses[0] as number) < nowMs - 60_000) this.#losses.shift();
+    this.#losses.push(nowMs);
+    this.#standing = this.#losses.length < LOSSES_A_MINUTE ? undefined : this.#stayAlone();
+    if (standing?.kind === 'holder') standing.coalescer.close();
+  }
+
+  #stayAlone(): Standing {
+    this.#back?.cancel();
+    this.#back = this.#deps.clock.setTimer(ALONE_MS, () => {
+      this.#losses.length = 0;
+      if (this.#standing?.kind === 'alone') this.#standing = undefined;
+    });
+    return { kind: 'alone' };
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => this.#deps.clock.setTimer(milliseconds, resolve));
+  }
+}
+
+function leave(standing: Standing | undefined): void {
+  if (standing?.kind === 'follower') standing.follower.close();
+  if (standing?.kind !== 'holder') return;
+  standing.holder.close();
+  standing.coalescer.close();
+}

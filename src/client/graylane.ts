@@ -1,0 +1,309 @@
+import { randomUUID } from 'node:crypto';
+import * as bundledGrpc from '@grpc/grpc-js';
+import { systemClock } from '../base/clock';
+import { GraylaneError } from '../base/errors';
+import { consoleLogger, safeLogger, toLogger } from '../base/logger';
+import { systemRandom } from '../base/random';
+import type { PolicyDocument } from '../policy/document';
+import { type AdminHandler, createAdminHandler } from './admin/admin-handler';
+import { type ExplainRequest, type Explanation, explainCall } from './admin/explain';
+import { inspectService } from './admin/inspect';
+import { RecentDecisions } from './admin/recent-decisions';
+import type { StaticInstance } from './discovery/static-instance';
+import { LaneFigures } from './figures/lane-figures';
+import { type CallScope, CallScopes } from './grpc/call-scope';
+import type { GraylaneChannel } from './grpc/channel';
+import { ChannelSet } from './grpc/channel-set';
+import { checkKeys, checkOptions } from './grpc/check-arguments';
+import {
+  DecisionFeed,
+  type DecisionListener,
+  type DecisionListenerOptions,
+  type Subscription,
+} from './grpc/decision-feed';
+import type {
+  ChannelCredentials,
+  ChannelOptions,
+  ClientChannel,
+  ClientOptions,
+  GrpcModule,
+  Metadata,
+  ServerInterceptor,
+} from './grpc/grpc-js';
+import { checkLabels } from './grpc/label-rules';
+import { addLane, type LaneHandle, registerLane, removeLane } from './grpc/lanes';
+import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
+import type { Graylane, LaneInspection, TargetOptions } from './lane';
+import { LaneServices, type ServiceHooks } from './lane-services';
+import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
+import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
+import type { HttpMiddleware } from './propagation/http-middleware';
+import { Propagation } from './propagation/propagation';
+import { registerWith } from './register-with';
+import { BreakerHub, type LaneBreakers } from './state/lane-breakers';
+import type { Service } from './state/service';
+import { waitUntilReady } from './state/wait-ready';
+import { LaneTelemetry } from './telemetry/lane-telemetry';
+import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
+import { Wiring } from './wiring';
+
+const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
+const READY_KEYS = ['timeoutMs'];
+const EXPLAIN_KEYS: readonly (keyof ExplainRequest)[] = ['method', 'labels', 'force', 'stickyKey'];
+const LISTENER_KEYS: readonly (keyof DecisionListenerOptions)[] = ['sample'];
+
+/** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
+export function createGraylane(options: GraylaneOptions = {}): Graylane {
+  return createLane(options, {});
+}
+
+/** @internal With the world handed in, for tests. */
+export function createLane(options: GraylaneOptions, seams: Seams, hooks: Partial<ServiceHooks> = {}): Graylane {
+  return new Lane(parseOptions(options, seams.env), seams, hooks);
+}
+
+class Lane implements Graylane {
+  readonly name: string;
+  readonly #options: ParsedOptions;
+  readonly #seams: Required<Seams>;
+  readonly #grpc: GrpcModule;
+  readonly #wiring: Wiring;
+  readonly #scopes: CallScopes;
+  readonly #propagation: Propagation;
+  readonly #decisions: DecisionFeed;
+  readonly #breakers = new BreakerHub();
+  readonly #telemetry: LaneTelemetry;
+  readonly #figures: LaneFigures | undefined;
+  /** Kept from the first `adminHandler()` on. */
+  #recent: RecentDecisions | undefined;
+  readonly #services: LaneServices;
+  readonly #channels: ChannelSet;
+  readonly #handle: LaneHandle;
+  #closing: Promise<void> | undefined;
+
+  constructor(options: ParsedOptions, seams: Seams, hooks: Partial<ServiceHooks>) {
+    this.name = options.name;
+    this.#options = options;
+    this.#telemetry = new LaneTelemetry(options.name, options.telemetry);
+    this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
+    const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
+    this.#decisions = new DecisionFeed(this.#seams.clock, this.#seams.clientId, logger);
+    this.#grpc = options.grpc ?? bundledGrpc;
+    registerWith(this.#grpc);
+    this.#scopes = new CallScopes(options.baggage);
+    this.#propagation = new Propagation(this.#grpc, this.#scopes);
+    this.#wiring = new Wiring(options, { ...this.#seams, logger });
+    this.#figures = options.reportFigures ? new LaneFigures({ ...this.#seams, logger }) : undefined;
+    this.#services = new LaneServices({
+      options,
+      seams: this.#seams,
+      logger,
+      wiring: this.#wiring,
+      telemetry: this.#telemetry,
+      hooks: {
+        intercept: hooks.intercept,
+        onSnapshot: hooks.onSnapshot,
+        onUse: (service) => this.#reportFigures(service),
+        onDecision: (decision, call, input) => {
+          hooks.onDecision?.(decision, call, input);
+          this.#recent?.add(this.#seams.clock.wallNow(), decision, call);
+          this.#decisions.decided(decision, call, input, options.mode);
+        },
+      },
+      made: (service) => this.#breakers.add(service),
+    });
+    this.#handle = {
+      name: this.name,
+      service: (target) => this.#service(target),
+      toJSON: () => `lane ${this.name}`,
+    };
+    this.#channels = new ChannelSet({
+      grpc: this.#grpc,
+      handle: this.#handle,
+      clock: this.#seams.clock,
+      scopes: this.#scopes,
+      staticLabels: options.labels,
+    });
+    addLane(this.#handle);
+  }
+
+  target(service: string, options: TargetOptions = {}): string {
+    checkTargetText(service);
+    checkKeys(options, 'target', TARGET_KEYS);
+    const { scheme } = this.#wiring;
+    const target: Target = {
+      scheme,
+      authority: undefined,
+      service,
+      datacenters: options.datacenters,
+      tags: options.tags ?? [],
+      ...(options.port === undefined ? {} : { port: options.port }),
+      policy: options.policy,
+    };
+    return formatTarget(parseTarget(formatTarget(target)));
+  }
+
+  clientOptions(options: ClientOptions = {}): ClientOptions {
+    checkOptions(options);
+    for (const key of ['channelOverride', 'channelFactoryOverride'] as const) {
+      if (options[key] !== undefined) {
+        throw new GraylaneError('INVALID_OPTION', `${key}: given (expected: none, the lane brings its own channel)`);
+      }
+    }
+    return {
+      ...options,
+      callInvocationTransformer: this.#channels.knownMethods.learnFrom(options.callInvocationTransformer),
+      channelFactoryOverride: (address, credentials, rest) => this.#open(address, credentials, rest),
+    };
+  }
+
+  channelOptions(options: ClientOptions = {}): ClientOptions {
+    return this.clientOptions(options);
+  }
+
+  channel(service: string, credentials: ChannelCredentials, options: ChannelOptions = {}): ClientChannel {
+    return this.#open(service, credentials, options) as unknown as ClientChannel;
+  }
+
+  describeMethods(...definitions: readonly object[]): void {
+    for (const definition of definitions) this.#channels.knownMethods.learn(definition);
+  }
+
+  metadata(labels: Readonly<Record<string, string>>): Metadata {
+    const metadata = new this.#grpc.Metadata();
+    for (const [key, value] of Object.entries(this.labels(labels))) metadata.set(key, value);
+    return metadata;
+  }
+
+  labels(labels: Readonly<Record<string, string>>): Record<string, string> {
+    return checkLabels(labels, 'labels');
+  }
+
+  with<T>(scope: CallScope, fn: () => T): T {
+    const checked = scope.labels === undefined ? scope : { ...scope, labels: checkLabels(scope.labels, 'labels') };
+    return this.#scopes.run(checked, fn);
+  }
+
+  ambientLabels(): Record<string, string> {
+    return { ...this.#scopes.current()?.labels };
+  }
+
+  serverInterceptor(options: ServerInterceptorOptions): ServerInterceptor {
+    return this.#propagation.serverInterceptor(options);
+  }
+
+  httpMiddleware(options: AcceptOptions): HttpMiddleware {
+    return this.#propagation.httpMiddleware(options);
+  }
+
+  async ready(service: string, options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    checkKeys(options, 'ready', READY_KEYS);
+    const target = this.#parse(service);
+    const watched = this.#service(target);
+    this.#services.keepWarm(watched);
+    await waitUntilReady(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
+  }
+
+  setPolicy(service: string, document: PolicyDocument | undefined): void {
+    this.#wiring.setPolicy(service, document);
+  }
+
+  setInstances(service: string, instances: readonly StaticInstance[]): void {
+    this.#wiring.setInstances(service, instances);
+  }
+
+  explain(service: string, request: ExplainRequest): Explanation {
+    checkKeys(request, 'explain', EXPLAIN_KEYS);
+    const isIdempotent = this.#channels.knownMethods.of(request.method)?.isIdempotent === true;
+    return explainCall(this.#service(this.#parse(service)), request, this.#options.labels, isIdempotent);
+  }
+
+  on(event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription {
+    if (event !== 'decision') {
+      throw new GraylaneError('INVALID_OPTION', `on: ${String(event)} (expected: 'decision')`);
+    }
+    if (typeof listener !== 'function') {
+      throw new GraylaneError('INVALID_OPTION', `on.listener: a ${typeof listener} (expected: a function)`);
+    }
+    if (options !== undefined) checkKeys(options, 'on', LISTENER_KEYS);
+    return this.#decisions.on(listener, options);
+  }
+
+  get breakers(): LaneBreakers {
+    return this.#breakers;
+  }
+
+  inspect(): LaneInspection {
+    return {
+      lane: this.name,
+      consul: this.#wiring.load,
+      services: this.#services.all().map((service) => inspectService(service)),
+      refusedLabels: this.#propagation.refused,
+    };
+  }
+
+  logFields(): CallLogFields {
+    return currentLogFields({ ...this.#options.labels, ...this.#scopes.current()?.labels });
+  }
+
+  adminHandler(): AdminHandler {
+    this.#recent ??= new RecentDecisions();
+    const recent = this.#recent;
+    return createAdminHandler({
+      inspect: () => this.inspect(),
+      explain: (service, request) => this.explain(service, request),
+      decisions: () => recent.list(),
+    });
+  }
+
+  register(): void {
+    this.#assertOpen();
+    registerLane(this.#handle);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    removeLane(this.#handle);
+    if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
+    this.#channels.close();
+    await this.#figures?.close();
+    this.#telemetry.close();
+    this.#services.close();
+    this.#wiring.close();
+    await this.#wiring.flush();
+  }
+
+  #open(address: string, credentials: ChannelCredentials, options: ChannelOptions): GraylaneChannel {
+    this.#assertOpen();
+    return this.#channels.open(this.#parse(address), credentials, options);
+  }
+
+  #parse(serviceOrTarget: string): Target {
+    checkTargetText(serviceOrTarget);
+    return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
+  }
+
+  #reportFigures({ target, taps, breakers }: Service): () => void {
+    const place = this.#figures === undefined ? undefined : this.#wiring.figuresPlace(target);
+    if (this.#figures === undefined || place === undefined) return () => {};
+    const isShed = (subset: string): boolean => breakers.isOpenAnywhere(subset);
+    return this.#figures.use(place, { taps, isShed });
+  }
+
+  #service(target: Target): Service {
+    this.#assertOpen();
+    return this.#services.of(target);
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new GraylaneError('LANE_CLOSED', `${this.name} is closed`);
+  }
+}

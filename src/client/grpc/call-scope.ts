@@ -1,0 +1,83 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { context } from '@opentelemetry/api';
+import { GraylaneError } from '../../base/errors';
+import type { ForceSelector } from '../../policy/plan';
+import type { Ambient, Runner } from '../propagation/ambient';
+import { withBaggage } from '../propagation/baggage';
+import type { ServedCall } from '../propagation/served-call';
+import type { CallReport } from './call-report';
+import { checkKeys } from './check-arguments';
+
+/** What `lane.with(scope, fn)` says of the calls made in `fn`. */
+export interface CallScope {
+  /** Labels for these calls; those in a call's own metadata win. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Beats every route. Stays in this process. */
+  readonly force?: ForceSelector;
+  /** Replaces the value of whatever label a route sticks by. */
+  readonly stickyKey?: string;
+  /** False: one attempt each. */
+  readonly retry?: false;
+  /**
+   * `'own'`: these calls have the deadline that they are given themselves, and go on when the call that is being served
+   * around them is cancelled. For work that is to be done whether or not its caller waits. Default: see `serverInterceptor()`.
+   */
+  readonly deadline?: 'own';
+  /** Gets a report of each call when it has ended. What it throws, or its promise rejects with, is logged once. */
+  readonly observe?: (report: CallReport) => void;
+}
+
+/** A scope as it is kept, with the call that is being served in it. */
+export interface AmbientScope extends CallScope {
+  readonly served?: ServedCall | undefined;
+}
+
+/** The scope of each lane is its own, so that two lanes never mix. */
+export class CallScopes implements Ambient {
+  readonly usesBaggage: boolean;
+  readonly #storage = new AsyncLocalStorage<AmbientScope>();
+
+  constructor(usesBaggage: boolean = false) {
+    this.usesBaggage = usesBaggage;
+  }
+
+  /** Runs `fn` with `scope` laid over the one around it: labels are merged, the rest is replaced where given. */
+  run<T>(scope: CallScope, fn: () => T): T {
+    checkScope(scope);
+    const outer = this.#storage.getStore();
+    const merged = outer === undefined ? scope : { ...outer, ...scope, labels: { ...outer.labels, ...scope.labels } };
+    if (!this.usesBaggage || scope.labels === undefined) return this.#storage.run(merged, fn);
+    return context.with(withBaggage(scope.labels, true), () => this.#storage.run(merged, fn));
+  }
+
+  /** For a call that came in: it begins anew, whatever scope the server was started in. */
+  prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): Runner {
+    const scope: AmbientScope = { labels, served };
+    const run: Runner = (fn) => this.#storage.run(scope, fn);
+    if (!this.usesBaggage) return run;
+    const arrived = withBaggage(labels, false);
+    return (fn) => context.with(arrived, () => run(fn));
+  }
+
+  current(): AmbientScope | undefined {
+    return this.#storage.getStore();
+  }
+}
+
+const SCOPE_KEYS: readonly (keyof CallScope)[] = ['labels', 'force', 'stickyKey', 'retry', 'deadline', 'observe'];
+const FORCE_KEYS: readonly (keyof ForceSelector)[] = ['endpoint', 'instance', 'subset', 'datacenter', 'strict'];
+
+/** Of each value, what plain JavaScript could have got wrong without a word. */
+function checkScope(scope: CallScope): void {
+  checkKeys(scope, 'with', SCOPE_KEYS);
+  const { force, stickyKey, retry, deadline, observe } = scope;
+  if (force !== undefined) checkKeys(force, 'with.force', FORCE_KEYS);
+  if (stickyKey !== undefined && typeof stickyKey !== 'string') refuse('stickyKey', stickyKey, 'a string');
+  if (retry !== undefined && retry !== false) refuse('retry', retry, 'false, or left out');
+  if (deadline !== undefined && deadline !== 'own') refuse('deadline', deadline, "'own', or left out");
+  if (observe !== undefined && typeof observe !== 'function') refuse('observe', observe, 'a function');
+}
+
+function refuse(key: string, value: unknown, expected: string): never {
+  throw new GraylaneError('INVALID_OPTION', `with.${key}: ${String(value).slice(0, 80)} (expected: ${expected})`);
+}

@@ -1,0 +1,137 @@
+import type { Clock } from '../../base/clock';
+import type { CallScopes } from './call-scope';
+import { GraylaneChannel } from './channel';
+import { ChannelGroups } from './channel-groups';
+import { readChannelServiceConfig } from './channel-service-config';
+import { checkCredentials, checkOptions } from './check-arguments';
+import { DEFAULT_CHANNEL_OPTIONS, FIXED_CHANNEL_OPTIONS } from './default-options';
+import {
+  type Channel,
+  type ChannelCredentials,
+  type ChannelOptions,
+  GROUP_OPTION,
+  type GrpcModule,
+  LANE_OPTION,
+} from './grpc-js';
+import { KnownMethods } from './known-methods';
+import type { LaneHandle } from './lanes';
+import { formatTarget, type Target } from './target';
+
+export interface ChannelSetDeps {
+  readonly grpc: GrpcModule;
+  readonly handle: LaneHandle;
+  readonly clock: Clock;
+  readonly scopes: CallScopes;
+  readonly staticLabels: Readonly<Record<string, string>>;
+}
+
+/** A channel that is open, without keeping it for its user. */
+interface OpenChannel {
+  readonly target: string;
+  readonly inner: Channel;
+  /** What the user has, and the calls in flight. */
+  readonly outer: WeakRef<GraylaneChannel>;
+}
+
+/**
+ * The open channels of one lane, and how many of their calls are in flight. A channel that nobody holds any more, neither a
+ * user nor a call in flight, is closed when the garbage collector has found that out: programs that make a client for each
+ * health check never close it, and grpc-js lets go of such channels when they are idle.
+ */
+export class ChannelSet {
+  /** Of all services; clients teach it through their options. */
+  readonly knownMethods: KnownMethods = new KnownMethods();
+  readonly #deps: ChannelSetDeps;
+  readonly #groups = new ChannelGroups();
+  readonly #open = new Map<Channel, OpenChannel>();
+  readonly #abandoned = new FinalizationRegistry<Channel>((inner) => {
+    if (this.#open.delete(inner)) inner.close();
+  });
+  readonly #callStarted = (): void => {
+    this.#callsInFlight += 1;
+  };
+  readonly #callEnded = (): void => {
+    this.#callsInFlight -= 1;
+    if (this.#callsInFlight === 0) this.#whenIdle?.();
+  };
+  #callsInFlight = 0;
+  #whenIdle: (() => void) | undefined;
+
+  constructor(deps: ChannelSetDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Throws GRPC_MISMATCH for credentials of another copy of grpc-js, INVALID_OPTION for what are no credentials or options,
+   * and what the lane throws for the target.
+   */
+  open(target: Target, credentials: ChannelCredentials, given: ChannelOptions): GraylaneChannel {
+    const { grpc, handle, clock, scopes, staticLabels } = this.#deps;
+    // Before grpc-js sees the target: what is wrong with it, or with its policy mode, is told in our words.
+    const service = handle.service(target);
+    checkCredentials(grpc, credentials);
+    checkOptions(given);
+    readChannelServiceConfig(service, given);
+    const address = formatTarget(target);
+    const options = { ...DEFAULT_CHANNEL_OPTIONS, ...given, ...FIXED_CHANNEL_OPTIONS, [LANE_OPTION]: handle };
+    const group = this.#groups.of(address, credentials, options);
+    const inner = new grpc.Channel(address, credentials, { ...options, [GROUP_OPTION]: group });
+    const channel: GraylaneChannel = new GraylaneChannel(
+      inner,
+      {
+        channel: undefined,
+        service: target.service,
+        clock,
+        staticLabels,
+        logger: service.logger,
+        telemetry: service.telemetry,
+        knownMethods: this.knownMethods,
+        callStarted: this.#callStarted,
+        callEnded: this.#callEnded,
+        channelClosed: (closed) => {
+          this.#open.delete(inner);
+          this.#abandoned.unregister(closed);
+        },
+      },
+      scopes,
+    );
+    this.#open.set(inner, { target: address, inner, outer: new WeakRef(channel) });
+    this.#abandoned.register(channel, inner, channel);
+    return channel;
+  }
+
+  /** Those that were opened for this very target. */
+  to(target: Target): readonly GraylaneChannel[] {
+    const wanted = formatTarget(target);
+    return [...this.#open.values()].flatMap((each) => {
+      const channel = each.target === wanted ? each.outer.deref() : undefined;
+      return channel === undefined ? [] : [channel];
+    });
+  }
+
+  get isIdle(): boolean {
+    return this.#callsInFlight === 0;
+  }
+
+  /** Resolves when no call is in flight, at the latest after `timeoutMs`; calls that begin meanwhile are waited for too. */
+  async drain(timeoutMs: number): Promise<void> {
+    if (this.isIdle || timeoutMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = this.#deps.clock.setTimer(timeoutMs, resolve);
+      this.#whenIdle = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  close(): void {
+    const reason = `graylane ${JSON.stringify(this.#deps.handle.name)} was closed: close()`;
+    for (const { inner, outer } of [...this.#open.values()]) {
+      const channel = outer.deref();
+      if (channel === undefined) inner.close();
+      else channel.closeBy(reason);
+    }
+    this.#open.clear();
+  }
+}

@@ -1,0 +1,80 @@
+import { isRecord } from '../../base/is-record';
+import type { CallKind } from '../../policy/routing/call';
+import type { MethodFacts } from './call-context';
+import type { ClientOptions } from './grpc-js';
+
+/** A service has some dozens of methods; a generic proxy that makes up paths must not fill the memory. */
+const MOST_METHODS = 4_096;
+
+type Transformer = NonNullable<ClientOptions['callInvocationTransformer']>;
+
+/**
+ * What method definitions say of methods: how many requests and responses, and whether a call may run again. A channel is
+ * told a call's path only. Clients made with our options show the definition of their service at their first call;
+ * programs that use a bare channel may hand definitions in.
+ */
+export class KnownMethods {
+  readonly #methods = new Map<string, MethodFacts>();
+  readonly #seen = new WeakSet<object>();
+
+  /** Undefined for a method of which nobody has shown a definition. */
+  of(path: string): MethodFacts | undefined {
+    return this.#methods.get(path);
+  }
+
+  /**
+   * For a client's options; `inner` is the user's own, which still has the last word on the call. grpc-js calls it as a
+   * method of the client, whose class carries the definition of the whole service; that of the call lacks its options.
+   */
+  learnFrom(inner: Transformer | undefined): Transformer {
+    const known = this;
+    return function (this: unknown, call) {
+      const { path, requestStream, responseStream } = call.methodDefinition;
+      known.#learnService(this);
+      const facts = known.#methods.get(path);
+      const kind = kindOf(requestStream, responseStream);
+      if (facts?.kind !== kind) known.#add(path, { kind, isIdempotent: facts?.isIdempotent ?? false });
+      return inner === undefined ? call : inner.call(this, call);
+    };
+  }
+
+  /**
+   * Takes a service definition of proto-loader, grpc-tools, ts-proto or nice-grpc. What is no such definition is
+   * passed over.
+   */
+  learn(definition: unknown): void {
+    if (!isRecord(definition) || this.#seen.has(definition)) return;
+    this.#seen.add(definition);
+    const { methods, fullName } = definition;
+    for (const method of Object.values(isRecord(methods) ? methods : definition)) {
+      if (!isRecord(method)) continue;
+      const { requestStream, responseStream, options, name } = method;
+      const path = method['path'] ?? `/${String(fullName)}/${String(name)}`;
+      if (typeof path !== 'string' || typeof requestStream !== 'boolean' || typeof responseStream !== 'boolean')
+        continue;
+      this.#add(path, { kind: kindOf(requestStream, responseStream), isIdempotent: isIdempotent(options) });
+    }
+  }
+
+  #learnService(client: unknown): void {
+    if (typeof client !== 'object' || client === null) return;
+    this.learn((client.constructor as { readonly service?: unknown }).service);
+  }
+
+  #add(path: string, facts: MethodFacts): void {
+    if (this.#methods.has(path) || this.#methods.size < MOST_METHODS) this.#methods.set(path, facts);
+  }
+}
+
+function kindOf(requestStream: boolean, responseStream: boolean): CallKind {
+  if (requestStream) return responseStream ? 'bidi' : 'clientStream';
+  return responseStream ? 'serverStream' : 'unary';
+}
+
+/** `idempotency_level` by name or by number, as proto-loader (snake case) and ts-proto (camel case) write it. */
+function isIdempotent(options: unknown): boolean {
+  if (!isRecord(options)) return false;
+  const level = options['idempotency_level'] ?? options['idempotencyLevel'];
+  // google/protobuf/descriptor.proto: NO_SIDE_EFFECTS = 1, IDEMPOTENT = 2.
+  return level === 'NO_SIDE_EFFECTS' || level === 'IDEMPOTENT' || level === 1 || level === 2;
+}

@@ -1,0 +1,41 @@
+import { GraylaneError } from '../../base/errors';
+import type { Service } from '../state/service';
+import type { Target } from './target';
+
+/** What a resolver needs of a lane. Travels as a channel option. */
+export interface LaneHandle {
+  readonly name: string;
+  /** The lane's one object for this target. Throws LANE_CLOSED, and INVALID_TARGET for what this lane cannot serve. */
+  service(target: Target): Service;
+  /** grpc-js may print channel options when tracing is on. */
+  toJSON(): string;
+}
+
+const open = new Set<LaneHandle>();
+let registered: LaneHandle | undefined;
+
+export function addLane(lane: LaneHandle): void {
+  open.add(lane);
+}
+
+export function removeLane(lane: LaneHandle): void {
+  open.delete(lane);
+  if (registered === lane) registered = undefined;
+}
+
+/** Makes a lane the one that bare targets find, whatever others are open. */
+export function registerLane(lane: LaneHandle): void {
+  registered = lane;
+}
+
+/** The lane of a channel that names none: the registered one, else the only open one. Throws NO_LANE otherwise. */
+export function soleLane(): LaneHandle {
+  if (registered !== undefined) return registered;
+  const [only, ...others] = open;
+  if (only !== undefined && others.length === 0) return only;
+  const why =
+    only === undefined
+      ? 'no lane is open: call createGraylane() first, or import graylane/register'
+      : `several lanes are open (${[...open].map((lane) => lane.name).join(', ')}): pass lane.clientOptions() to the client, or use lane.channel()`;
+  throw new GraylaneError('NO_LANE', why);
+}

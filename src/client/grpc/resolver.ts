@@ -1,0 +1,134 @@
+import type { ChannelLink } from '../balancer/host';
+import type { Service } from '../state/service';
+import { createCallConfig } from './call-config';
+import { CALL_CONTEXT, type CallContext } from './call-context';
+import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
+import {
+  attachedToMetadata,
+  type CallConfig,
+  type ChannelOptions,
+  CONFIG_SELECTOR_KEY,
+  type ConfigSelector,
+  type GrpcUri,
+  LANE_OPTION,
+  LINK_ATTRIBUTE,
+  type Metadata,
+  type Resolver,
+  type ResolverConstructor,
+  type ResolverListener,
+  serviceConfig,
+} from './grpc-js';
+import { type ChannelFacts, LaneCall } from './lane-call';
+import { type LaneHandle, soleLane } from './lanes';
+import { reasonFilters } from './reason-filter';
+import { targetFromUri } from './target';
+
+/** grpc-js' own default. */
+const RETRY_BUFFER_BYTES = 2 ** 20;
+
+/**
+ * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service, and keeps that watched
+ * while the channel is not idle. It answers once; the balancer hears of later snapshots from the service. Created by grpc-js
+ * with the channel, so that a bad target or an unknown lane throws there.
+ */
+export function createResolverClass(): ResolverConstructor {
+  return class GraylaneResolver implements Resolver {
+    static getDefaultAuthority(target: GrpcUri): string {
+      return targetFromUri(target).service;
+    }
+
+    readonly #service: Service;
+    readonly #listener: ResolverListener;
+    readonly #link: ChannelLink;
+    readonly #selector: ConfigSelector;
+    #unsubscribe: (() => void) | undefined;
+    #generation = 0;
+
+    constructor(target: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
+      const lane = (options[LANE_OPTION] as LaneHandle | undefined) ?? soleLane();
+      this.#service = lane.service(targetFromUri(target));
+      const config = readChannelServiceConfig(this.#service, options);
+      this.#listener = listener;
+      this.#link = createLink(this.#service);
+      const facts: ChannelFacts = {
+        isRetryDisabled: options['grpc.enable_retries'] === 0,
+        retryBufferBytes: options['grpc.per_rpc_retry_buffer_size'] ?? RETRY_BUFFER_BYTES,
+      };
+      this.#selector = new StableSelector(this.#service, this.#link, facts, config);
+    }
+
+    /** Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves. */
+    updateResolution(): void {
+      if (this.#unsubscribe !== undefined) return;
+      this.#generation += 1;
+      const generation = this.#generation;
+      this.#unsubscribe = this.#service.subscribe(() => {});
+      // Never synchronously: grpc-js is not ready for an answer inside the question.
+      setImmediate(() => {
+        if (this.#generation === generation && this.#unsubscribe !== undefined) this.#answer();
+      });
+    }
+
+    destroy(): void {
+      this.#unsubscribe?.();
+      this.#unsubscribe = undefined;
+    }
+
+    #answer(): void {
+      this.#listener(
+        { ok: true, value: [] },
+        { [CONFIG_SELECTOR_KEY]: this.#selector, [LINK_ATTRIBUTE]: this.#link },
+        { ok: true, value: serviceConfig },
+        '',
+      );
+    }
+  };
+}
+
+function createLink(service: Service): ChannelLink {
+  return { host: service, isReady: false, waitingReason: undefined, toJSON: () => `link to ${service.service}` };
+}
+
+/**
+ * One selector for the life of a channel, delegating to whatever snapshot is current. A fresh one for each update would
+ * make grpc-js reconnect every endpoint.
+ */
+class StableSelector implements ConfigSelector {
+  readonly #service: Service;
+  readonly #link: ChannelLink;
+  readonly #facts: ChannelFacts;
+  readonly #config: ChannelServiceConfig | undefined;
+
+  constructor(service: Service, link: ChannelLink, facts: ChannelFacts, config: ChannelServiceConfig | undefined) {
+    this.#service = service;
+    this.#link = link;
+    this.#facts = facts;
+    this.#config = config;
+  }
+
+  invoke(method: string, metadata: Metadata): CallConfig {
+    const config = this.#config?.methodConfigFor(method);
+    if (config?.waitForReady !== undefined) applyWaitForReady(config.waitForReady, metadata);
+    const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
+    const bare = context === undefined ? this.#service.bareObserver : undefined;
+    const call = new LaneCall(method, context, this.#service.retries, this.#facts, bare, config);
+    const { snapshot } = this.#service;
+    if (snapshot !== undefined) {
+      const decision = this.#service.decide(call, snapshot, metadata);
+      context?.decided(decision, false);
+    }
+    return this.#link.isReady ? createCallConfig(call) : createCallConfig(call, reasonFilters(call, this.#link));
+  }
+
+  unref(): void {}
+
+  toJSON(): string {
+    return `selector of ${this.#service.service}`;
+  }
+}
+
+/** grpc-js reads this in the call's metadata alone. What the caller said there comes first. */
+function applyWaitForReady(waitForReady: boolean, metadata: Metadata): void {
+  const options = metadata.getOptions();
+  if (options.waitForReady === undefined) metadata.setOptions({ ...options, waitForReady });
+}

@@ -1,0 +1,87 @@
+import type { Logger } from '../base/logger';
+import { formatTarget, type Target } from './grpc/target';
+import type { ParsedOptions, Seams } from './options';
+import { readService } from './state/read-service';
+import { Service, type ServiceOptions } from './state/service';
+import type { LaneTelemetry } from './telemetry/lane-telemetry';
+import type { Wiring } from './wiring';
+
+/** What every service of a lane is told of. */
+export type ServiceHooks = Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot' | 'onUse'>;
+
+export interface LaneServicesDeps {
+  readonly options: ParsedOptions;
+  readonly seams: Required<Seams>;
+  readonly logger: Logger;
+  readonly wiring: Wiring;
+  readonly telemetry: LaneTelemetry;
+  readonly hooks: ServiceHooks;
+  /** Hears of each service when it is made, before anybody uses it. */
+  readonly made: (service: Service) => void;
+}
+
+/** The services of one lane: one for each target, made when first asked for. */
+export class LaneServices {
+  readonly #deps: LaneServicesDeps;
+  readonly #services = new Map<string, Service>();
+  readonly #warm = new Set<Service>();
+
+  constructor(deps: LaneServicesDeps) {
+    this.#deps = deps;
+  }
+
+  /** Throws INVALID_TARGET for what this lane cannot serve. */
+  of(target: Target): Service {
+    const key = formatTarget(target);
+    const known = this.#services.get(key);
+    if (known !== undefined) return known;
+    const made = this.#make(target, key);
+    this.#services.set(key, made);
+    this.#deps.made(made);
+    return made;
+  }
+
+  all(): readonly Service[] {
+    return [...this.#services.values()];
+  }
+
+  /** Keeps it watched until `close()`: whoever asks for readiness wants it warm, also before the first channel. */
+  keepWarm(service: Service): void {
+    if (this.#warm.has(service)) return;
+    this.#warm.add(service);
+    service.subscribe(() => {});
+  }
+
+  close(): void {
+    for (const service of this.#services.values()) service.close();
+  }
+
+  #make(target: Target, key: string): Service {
+    const { options, seams, logger, wiring, telemetry, hooks } = this.#deps;
+    const { datacenters } = options;
+    const made: Service = new Service({
+      target,
+      // `payments`, or `payments?dc=dc2` where a target says more than the name.
+      telemetry: telemetry.service(key.slice(key.lastIndexOf('/') + 1), () => readService(made)),
+      source: wiring.source(target),
+      policies: wiring.policies(target),
+      store: wiring.store(target),
+      holdEmptyMs: wiring.holdEmptyMs(target),
+      rules: wiring.rules(target.service),
+      datacenters: datacenters === 'all' ? undefined : datacenters,
+      staticLabels: options.labels,
+      clock: seams.clock,
+      random: seams.random,
+      clientId: seams.clientId,
+      connectDeadlineMs: options.connectTimeoutMs,
+      authorityMetaKey: options.authorityMetaKey,
+      zone: wiring.zone(target),
+      logger,
+      intercept: hooks.intercept,
+      onSnapshot: hooks.onSnapshot,
+      onDecision: hooks.onDecision,
+      onUse: hooks.onUse,
+    });
+    return made;
+  }
+}

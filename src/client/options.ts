@@ -1,0 +1,323 @@
+import { join } from 'node:path';
+import type { Clock } from '../base/clock';
+import { GraylaneError } from '../base/errors';
+import { isRecord } from '../base/is-record';
+import type { Logger, PinoLogger } from '../base/logger';
+import { keyProblems } from '../base/option-keys';
+import type { Random } from '../base/random';
+import type { ConsulOptions } from '../consul/options';
+import type { PolicyDocument } from '../policy/document';
+import type { EnvironmentOverride } from '../policy/override';
+import { type Protection, type ProtectionOptions, parseProtection } from './discovery/protection';
+import type { StaticInstance } from './discovery/static-instance';
+import type { GrpcModule } from './grpc/grpc-js';
+import { checkLabels } from './grpc/label-rules';
+import type { PolicyMode } from './grpc/target';
+import type { LaneMode } from './state/policy-state';
+import type { TelemetryOptions } from './telemetry/lane-telemetry';
+
+/** Options of `createGraylane()`. All are optional; an empty object uses Consul as the environment names it. */
+export interface GraylaneOptions {
+  /** For messages and `inspect()`. Default `lane-1`, `lane-2`, ... */
+  readonly name?: string;
+  /** How to reach Consul. Defaults from `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN` and their kin. */
+  readonly consul?: ConsulOptions;
+  /** First is local. Default: only the agent's own. `all`: every datacenter that the agent knows. */
+  readonly datacenters?: readonly string[] | 'all';
+  /**
+   * The zone of the local datacenter that this process runs in, as instances name theirs: for policies with
+   * `locality: { zones: prefer }`. Default: `GRAYLANE_ZONE`, else the node meta of the Consul agent (needs `agent:read`).
+   */
+  readonly zone?: string;
+  /**
+   * Instances without Consul: a list for each service, or a JSON or YAML file that is watched. `target()` then gives
+   * `static:` targets unless `consul` is set too.
+   */
+  readonly instances?: Readonly<Record<string, readonly StaticInstance[]>> | FileReference;
+  /** Policies by service: a document, or a JSON or YAML file that is watched. They win over Consul's. */
+  readonly policies?: Readonly<Record<string, PolicyDocument | FileReference>>;
+  /** Where policies come from when the target does not say. Default `auto`: the ones given here, else Consul KV. */
+  readonly policy?: PolicyMode;
+  /** Datacenter whose KV holds the policies. Default: the agent's own. */
+  readonly policyDatacenter?: string;
+  /** Refuse the calls of a service that has no policy. Default false: spread them over all instances. */
+  readonly requirePolicy?: boolean;
+  /** What is made of a Consul that suddenly lists far fewer instances. `false`: it is believed as it comes. */
+  readonly protection?: ProtectionOptions | false;
+  /**
+   * `observe`: policies decide and their decisions are told, recorded and explained, but calls are balanced over all instances as
+   * if there were no policy: the safe first day. A `force` is obeyed, except for its subset. Default `route`.
+   */
+  readonly mode?: LaneMode;
+  /** Labels of every call; a call's own and ambient ones win. */
+  readonly labels?: Readonly<Record<string, string>>;
+  /**
+   * Labels travel as W3C baggage too, beside metadata: read by `serverInterceptor()` and `httpMiddleware()` (which then
+   * let no other baggage through), put into OpenTelemetry's active baggage, and sent by its propagator. Default false.
+   */
+  readonly baggage?: boolean;
+  /** A pino, `console`, or what has its shape: `(message, fields)`. Default: warnings and errors to standard error. */
+  readonly logger?: Logger | PinoLogger;
+  /** What is reported to OpenTelemetry; `false`: nothing. Default: spans and metrics, to whatever SDK is registered. */
+  readonly telemetry?: false | TelemetryOptions;
+  /**
+   * While a rollout of a service is judged by its clients' figures, count its attempts and report the counts to the
+   * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Default false: nothing is asked and
+   * nothing is sent.
+   */
+  readonly reportFigures?: boolean;
+  /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
+  readonly grpc?: GrpcModule;
+  /**
+   * Where instances and policies are remembered, so that a process can start while Consul is down. `false`: nowhere.
+   * Default: `$XDG_STATE_HOME/graylane` where that variable is set, else nowhere. Holds no token; files have mode 0600.
+   */
+  readonly stateDirectory?: string | false;
+  /**
+   * Ask Consul once for all processes of this host that use the same `stateDirectory`, agents, token and trust: one of them
+   * asks, the others get its answers over a Unix socket there, and take over when it ends. Default: true where there is a
+   * state directory. `false`: each process asks for itself.
+   */
+  readonly shareWatches?: boolean;
+  /** How long a call may wait for a connection before other endpoints and tiers serve it. 1..60000 ms, default 2000. */
+  readonly connectTimeoutMs?: number;
+  /**
+   * Ask for each instance under the name that its meta holds at this key: TLS server name, certificate and `:authority`.
+   * Only where whoever may register in Consul is trusted to say so; without, every instance must prove to be the service
+   * itself, by name. Instances without such meta, and channels with `grpc.ssl_target_name_override` or
+   * `grpc.default_authority`, are as without.
+   */
+  readonly authority?: { readonly fromMeta: string };
+  /** How long `close()` waits for calls in flight. 0..600000 ms, default 10000. */
+  readonly closeTimeoutMs?: number;
+}
+
+/** A file that is read and watched instead of a value given in code. */
+export interface FileReference {
+  readonly file: string;
+}
+
+/** What tests hand in instead of the real world. Not public. */
+export interface Seams {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly clientId?: string;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface ParsedOptions {
+  readonly name: string;
+  readonly consul: ConsulOptions | undefined;
+  readonly datacenters: readonly string[] | 'all' | undefined;
+  /** Undefined: the agent is asked. */
+  readonly zone: { readonly zone: string; readonly from: 'option' | 'environment' } | undefined;
+  readonly instances: GraylaneOptions['instances'];
+  readonly policies: NonNullable<GraylaneOptions['policies']>;
+  readonly policy: PolicyMode;
+  readonly policyDatacenter: string | undefined;
+  readonly requirePolicy: boolean;
+  readonly protection: Protection;
+  readonly mode: LaneMode;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly baggage: boolean;
+  readonly logger: Logger | PinoLogger | undefined;
+  readonly telemetry: TelemetryOptions;
+  readonly reportFigures: boolean;
+  readonly grpc: GrpcModule | undefined;
+  readonly stateDirectory: string | undefined;
+  readonly shareWatches: boolean;
+  readonly connectTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly authorityMetaKey: string | undefined;
+  /** By service, from `GRAYLANE_OVERRIDE`. */
+  readonly overrides: ReadonlyMap<string, EnvironmentOverride>;
+}
+
+const KEYS: readonly (keyof GraylaneOptions)[] = [
+  'name',
+  'consul',
+  'datacenters',
+  'zone',
+  'instances',
+  'policies',
+  'policy',
+  'policyDatacenter',
+  'requirePolicy',
+  'protection',
+  'mode',
+  'labels',
+  'baggage',
+  'logger',
+  'telemetry',
+  'reportFigures',
+  'grpc',
+  'stateDirectory',
+  'shareWatches',
+  'connectTimeoutMs',
+  'authority',
+  'closeTimeoutMs',
+];
+const TELEMETRY_KEYS: readonly (keyof TelemetryOptions)[] = ['traces', 'metrics', 'tracerProvider', 'meterProvider'];
+const LANE_MODES: readonly LaneMode[] = ['route', 'observe'];
+const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
+
+let lanes = 0;
+
+/** Checks the options and applies every default. Throws INVALID_OPTION with all problems at once. */
+export function parseOptions(
+  options: GraylaneOptions,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): ParsedOptions {
+  const problems = keyProblems(options, '', KEYS);
+  const isObject: boolean = isRecord(options);
+  if (!isObject) throw new GraylaneError('INVALID_OPTION', problems.join());
+  const { datacenters } = options;
+  if (datacenters !== undefined && datacenters !== 'all') {
+    const isList = Array.isArray(datacenters) && datacenters.every((name) => typeof name === 'string' && name !== '');
+    if (!isList || datacenters.length === 0 || new Set(datacenters).size !== datacenters.length) {
+      problems.push(`datacenters: ${JSON.stringify(datacenters)} (expected: a list of distinct names, or "all")`);
+    }
+  }
+  const policy = options.policy ?? 'auto';
+  if (!POLICY_MODES.includes(policy)) problems.push(`policy: ${String(policy)} (expected: ${POLICY_MODES.join(', ')})`);
+  const mode = options.mode ?? 'route';
+  if (!LANE_MODES.includes(mode)) problems.push(`mode: ${String(mode)} (expected: ${LANE_MODES.join(', ')})`);
+  const parsed = {
+    name: options.name ?? `lane-${lanes + 1}`,
+    consul: options.consul,
+    datacenters,
+    zone: zoneOf(problems, options.zone, env['GRAYLANE_ZONE']),
+    instances: options.instances,
+    policies: options.policies ?? {},
+    policy,
+    policyDatacenter: options.policyDatacenter,
+    requirePolicy: options.requirePolicy ?? false,
+    protection: parseProtection(problems, options.protection),
+    mode,
+    labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
+    baggage: flag(problems, 'baggage', options.baggage),
+    logger: options.logger,
+    telemetry: telemetryOptions(problems, options.telemetry),
+    reportFigures: flag(problems, 'reportFigures', options.reportFigures),
+    grpc: options.grpc,
+    stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
+    shareWatches: options.shareWatches === undefined ? true : flag(problems, 'shareWatches', options.shareWatches),
+    connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),
+    closeTimeoutMs: milliseconds(problems, 'closeTimeoutMs', options.closeTimeoutMs, 0, 600_000, 10_000),
+    authorityMetaKey: authorityMetaKey(problems, options.authority),
+    overrides: collect(problems, () => parseOverrides(env['GRAYLANE_OVERRIDE'] ?? '')) ?? new Map(),
+  };
+  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  lanes += 1;
+  return parsed;
+}
+
+/** `payments:stable,orders:datacenter=dc2`: the emergency switch of one process. */
+function parseOverrides(text: string): Map<string, EnvironmentOverride> {
+  const overrides = new Map<string, EnvironmentOverride>();
+  for (const part of text.split(',').map((each) => each.trim())) {
+    if (part === '') continue;
+    const match = /^(?<service>[^:=\s]+):(?:datacenter=(?<datacenter>[^:=\s]+)|(?<to>[^:=\s]+))$/.exec(part)?.groups;
+    const service = match?.['service'];
+    if (match === undefined || service === undefined) {
+      const shown = JSON.stringify(part.slice(0, 80));
+      throw new GraylaneError(
+        'INVALID_OPTION',
+        `GRAYLANE_OVERRIDE: ${shown} (expected: service:subset or service:datacenter=name, separated by commas)`,
+      );
+    }
+    if (overrides.has(service)) {
+      throw new GraylaneError(
+        'INVALID_OPTION',
+        `GRAYLANE_OVERRIDE: ${service} twice (expected: one entry for each service)`,
+      );
+    }
+    const { to, datacenter } = match;
+    overrides.set(service, {
+      ...(to === undefined ? {} : { to }),
+      ...(datacenter === undefined ? {} : { datacenter }),
+    });
+  }
+  return overrides;
+}
+
+/** What is in no answer of Consul either is refused: it would silently be no zone at all. */
+function zoneOf(problems: string[], option: unknown, variable: string | undefined): ParsedOptions['zone'] {
+  const [zone, from] = option === undefined ? [variable, 'environment' as const] : [option, 'option' as const];
+  if (zone === undefined || (from === 'environment' && zone === '')) return undefined;
+  if (typeof zone === 'string' && zone !== '' && zone.length <= 256 && !/\p{Cc}/u.test(zone)) return { zone, from };
+  const where = from === 'option' ? 'zone' : 'GRAYLANE_ZONE';
+  problems.push(`${where}: ${JSON.stringify(zone)?.slice(0, 80)} (expected: 1..256 characters, none of control)`);
+  return undefined;
+}
+
+function stateDirectory(
+  problems: string[],
+  given: string | false | undefined,
+  stateHome: string | undefined,
+): string | undefined {
+  if (given === false) return undefined;
+  if (given === undefined) return stateHome === undefined || stateHome === '' ? undefined : join(stateHome, 'graylane');
+  if (typeof given === 'string' && given !== '') return given;
+  problems.push(`stateDirectory: ${JSON.stringify(given)} (expected: a path, or false)`);
+  return undefined;
+}
+
+function authorityMetaKey(problems: string[], given: unknown): string | undefined {
+  if (given === undefined) return undefined;
+  const { fromMeta, ...rest } = typeof given === 'object' && given !== null ? (given as Record<string, unknown>) : {};
+  if (typeof fromMeta === 'string' && /^[A-Za-z0-9_-]{1,128}$/.test(fromMeta) && Object.keys(rest).length === 0) {
+    return fromMeta;
+  }
+  problems.push(`authority: ${JSON.stringify(given)} (expected: { fromMeta: a key of Consul service meta })`);
+  return undefined;
+}
+
+function telemetryOptions(problems: string[], given: GraylaneOptions['telemetry']): TelemetryOptions {
+  if (given === false) return { traces: false, metrics: false };
+  if (given === undefined) return {};
+  if (typeof given !== 'object' || given === null) {
+    problems.push(`telemetry: ${JSON.stringify(given)} (expected: an object, or false)`);
+    return {};
+  }
+  problems.push(...keyProblems(given, 'telemetry', TELEMETRY_KEYS));
+  for (const [key, value] of Object.entries(given)) {
+    const isSwitch = key === 'traces' || key === 'metrics';
+    const method = key === 'tracerProvider' ? 'getTracer' : key === 'meterProvider' ? 'getMeter' : undefined;
+    if (isSwitch && value !== undefined && typeof value !== 'boolean') {
+      problems.push(`telemetry.${key}: ${JSON.stringify(value)} (expected: true or false)`);
+    } else if (method !== undefined && value !== undefined && typeof value?.[method] !== 'function') {
+      problems.push(`telemetry.${key}: no ${method}() (expected: a provider of OpenTelemetry)`);
+    }
+  }
+  return given;
+}
+
+function milliseconds(
+  problems: string[],
+  path: string,
+  value: number | undefined,
+  least: number,
+  most: number,
+  fallback: number,
+): number {
+  if (value === undefined) return fallback;
+  if (typeof value === 'number' && value >= least && value <= most) return value;
+  problems.push(`${path}: ${String(value)} (expected: ${least}..${most})`);
+  return fallback;
+}
+
+function flag(problems: string[], path: string, value: unknown): boolean {
+  if (value === undefined || typeof value === 'boolean') return value ?? false;
+  problems.push(`${path}: ${typeof value} (expected: true or false)`);
+  return false;
+}
+
+function collect<T>(problems: string[], parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    problems.push(error instanceof GraylaneError ? error.message : String(error));
+    return undefined;
+  }
+}

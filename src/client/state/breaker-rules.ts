@@ -1,0 +1,33 @@
+import { membershipOf } from '../../policy/membership/membership';
+import type { InstanceSet } from '../../policy/membership/snapshot';
+import type { BreakerPlan, Plan } from '../../policy/plan';
+import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
+
+/**
+ * Looks up the breaker numbers of an endpoint: those of the first subset that it is in. The table is made at the first
+ * question, as few endpoints have breakers.
+ */
+export function endpointRules(
+  plan: Plan,
+  instances: InstanceSet,
+  endpoints: EndpointRegistry,
+): (key: string) => BreakerPlan | undefined {
+  let rules: Map<string, BreakerPlan> | undefined;
+  return (key) => {
+    rules ??= tableOf(plan, instances, endpoints);
+    return rules.get(key);
+  };
+}
+
+function tableOf(plan: Plan, instances: InstanceSet, endpoints: EndpointRegistry): Map<string, BreakerPlan> {
+  const rules = new Map<string, BreakerPlan>();
+  for (const { subset, usable } of membershipOf(plan, instances).groups) {
+    const breaker = plan.subsets.get(subset)?.breaker;
+    if (breaker === undefined) continue;
+    for (const instance of usable) {
+      const key = endpoints.of(instance)?.key;
+      if (key !== undefined && !rules.has(key)) rules.set(key, breaker);
+    }
+  }
+  return rules;
+}

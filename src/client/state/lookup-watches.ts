@@ -1,0 +1,178 @@
+import type { DatacenterState, SourceState } from '../../base/instances';
+import type { Lookup, Plan, SubsetPlan } from '../../policy/plan';
+import type { Source, SourceWatch } from '../discovery/source';
+import { isFilterSettled } from './readiness';
+
+interface HeldLookup {
+  readonly watch: SourceWatch;
+  filters: readonly string[];
+}
+
+/** What the service's own watch asks for. */
+interface OwnWatch {
+  readonly service: string;
+  readonly tags: readonly string[];
+  readonly port?: string | undefined;
+  readonly datacenters?: readonly string[] | undefined;
+}
+
+/**
+ * Watches what the subsets of a plan look up elsewhere than in the service's own instances. A lookup that the service's own
+ * watch covers reads from it, so that a plan without lookups, and most plans with them, cost no further query.
+ */
+export class LookupWatches {
+  readonly #source: Source;
+  readonly #own: OwnWatch;
+  readonly #onChange: () => void;
+  readonly #held = new Map<string, HeldLookup>();
+  readonly #states = new Map<string, DatacenterState>();
+
+  constructor(source: Source, own: OwnWatch, onChange: () => void) {
+    this.#source = source;
+    this.#own = own;
+    this.#onChange = onChange;
+  }
+
+  /**
+   * Follows the lookups of `plans` and no others. Answers with the filters that the service's own watch has to evaluate
+   * for them. `own`: what that watch knows.
+   */
+  want(plans: readonly Plan[], own: SourceState): readonly string[] {
+    const wanted = new Map<string, { readonly lookup: Lookup; readonly filters: Set<string> }>();
+    const ownFilters = new Set<string>();
+    for (const { lookup, subset } of plans.flatMap(pairsOf)) {
+      const { filter } = subset;
+      if (this.#covered(lookup, own) !== undefined) {
+        if (filter !== undefined) ownFilters.add(filter);
+        continue;
+      }
+      const entry = wanted.get(lookup.key) ?? { lookup, filters: new Set() };
+      wanted.set(lookup.key, entry);
+      if (filter !== undefined) entry.filters.add(filter);
+    }
+    for (const [key, { watch }] of this.#held) {
+      if (wanted.has(key)) continue;
+      watch.close();
+      this.#held.delete(key);
+      this.#states.delete(key);
+    }
+    for (const { lookup, filters } of wanted.values()) this.#follow(lookup, [...filters]);
+    return [...ownFilters];
+  }
+
+  /** What is known of the lookups of `plans`; a lookup that was not answered in any way yet is missing. */
+  states(plans: readonly Plan[], own: SourceState): ReadonlyMap<string, DatacenterState> {
+    const states = new Map<string, DatacenterState>();
+    for (const { lookup } of plans.flatMap(pairsOf)) {
+      const state = this.#covered(lookup, own) ?? this.#states.get(lookup.key);
+      if (state !== undefined) states.set(lookup.key, state);
+    }
+    return states;
+  }
+
+  close(): void {
+    for (const { watch } of this.#held.values()) watch.close();
+    this.#held.clear();
+    this.#states.clear();
+  }
+
+  #covered({ service, datacenter, askedDatacenter, scope }: Lookup, own: SourceState): DatacenterState | undefined {
+    if (service !== this.#own.service) return undefined;
+    // A list that was given may have instances of peers.
+    const isPeer = scope['peer'] !== undefined;
+    if (!isPeer && Object.keys(scope).length > 0) return undefined;
+    return own.datacenters.find((state) => state.datacenter === (isPeer ? datacenter : askedDatacenter));
+  }
+
+  #follow(lookup: Lookup, filters: readonly string[]): void {
+    const { key, service, askedDatacenter, scope } = lookup;
+    const known = this.#held.get(key);
+    const { tags, port, datacenters } = this.#own;
+    const asked = askedDatacenter === undefined ? datacenters : [askedDatacenter];
+    const request = {
+      service,
+      tags,
+      // Another service's ports have names of their own.
+      ...(port === undefined || service !== this.#own.service ? {} : { port }),
+      ...(asked === undefined ? {} : { datacenters: asked }),
+      scope,
+    };
+    const held = known ?? {
+      watch: this.#source.watch(request, (state) => {
+        const [found] = state.datacenters;
+        if (found === undefined) return;
+        this.#states.set(key, found);
+        this.#onChange();
+      }),
+      filters: [],
+    };
+    this.#held.set(key, held);
+    if (filters.length === held.filters.length && filters.every((filter) => held.filters.includes(filter))) return;
+    held.filters = filters;
+    held.watch.setFilters(filters);
+  }
+}
+
+function pairsOf(plan: Plan): readonly { readonly lookup: Lookup; readonly subset: SubsetPlan }[] {
+  if (plan.lookups === undefined && plan.peers === undefined) return [];
+  return [...plan.subsets.values()].flatMap((subset) =>
+    (subset.lookups ?? plan.peers ?? []).map((lookup) => ({ lookup, subset })),
+  );
+}
+
+/**
+ * The service's own places together with the peers of a plan, for whoever asks whether enough is known: a peer is waited for
+ * as another datacenter is.
+ */
+export function withPeers(own: SourceState, plan: Plan, states: ReadonlyMap<string, DatacenterState>): SourceState {
+  if (plan.peers === undefined) return own;
+  const others = plan.peers.filter(({ datacenter }) => own.datacenters.every((each) => each.datacenter !== datacenter));
+  const peers = others.map(({ key, datacenter }) => ({ ...(states.get(key) ?? UNHEARD), datacenter }));
+  return { datacenters: [...own.datacenters, ...peers] };
+}
+
+const UNHEARD: Omit<DatacenterState, 'datacenter'> = {
+  local: false,
+  known: false,
+  instances: [],
+  rejected: 0,
+  connectOnly: false,
+  filters: new Map(),
+  freshness: { kind: 'pending' },
+};
+
+/**
+ * Whether enough is known to send calls: what a plan looks up in its own datacenter has answered and somebody is usable, or
+ * every lookup has answered or failed and at least one answered. Filters count as part of the answer.
+ */
+export function areLookupsKnown(plan: Plan, states: ReadonlyMap<string, DatacenterState>, isFirst: boolean): boolean {
+  const lookups = plan.lookups ?? [];
+  const own = lookups.filter(({ datacenter }) => datacenter === lookups[0]?.datacenter);
+  const isAnswered = ({ key }: Lookup): boolean => {
+    const state = states.get(key);
+    return state?.known === true && filtersAt(plan, key).every((filter) => isFilterSettled(state, filter, isFirst));
+  };
+  const hasUsable = own.some(({ key }) => states.get(key)?.instances.some(({ status }) => status !== 'critical'));
+  if (own.every(isAnswered) && hasUsable) return true;
+  return lookups.some(isAnswered) && lookups.every((lookup) => isAnswered(lookup) || hasFailed(states.get(lookup.key)));
+}
+
+/** Why {@link areLookupsKnown} is false: `orders: instances not known from Consul (dc2: HTTP 500...)`. */
+export function describeUnansweredLookups(plan: Plan, states: ReadonlyMap<string, DatacenterState>): readonly string[] {
+  return (plan.lookups ?? [])
+    .filter(({ key }) => states.get(key)?.known !== true)
+    .map(({ key, service, datacenter }) => {
+      const freshness = states.get(key)?.freshness;
+      const reason = freshness === undefined || freshness.kind === 'fresh' ? undefined : freshness.reason;
+      return `${service}: instances not known from Consul (${datacenter}: ${reason ?? 'no answer yet'})`;
+    });
+}
+
+function filtersAt(plan: Plan, key: string): readonly string[] {
+  const subsets = [...plan.subsets.values()].filter(({ lookups }) => lookups?.some((lookup) => lookup.key === key));
+  return subsets.flatMap(({ filter }) => (filter === undefined ? [] : [filter]));
+}
+
+function hasFailed(state: DatacenterState | undefined): boolean {
+  return state !== undefined && state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
+}

@@ -1,0 +1,89 @@
+import type { Plan, PolicyProblem } from '../../policy/plan';
+import { PolicyError } from '../../policy/policy-error';
+import type { PolicyCompiler, PolicyReading } from '../../policy/policy-reading';
+
+/** Whether policies carry calls, or are only watched deciding. */
+export type LaneMode = 'route' | 'observe';
+
+/** A revision that was refused; the plan in force stays. */
+interface RejectedPolicy {
+  readonly problems: readonly PolicyProblem[];
+  readonly index: string | undefined;
+  /** Where its text stands: a path, a key of Consul. */
+  readonly place: string | undefined;
+}
+
+/**
+ * What is known of a service's policy. `plan` is the last good one; `undefined` means that nothing was read yet, which is
+ * not the same as a plan without a policy.
+ */
+export interface PolicyState {
+  readonly plan: Plan | undefined;
+  /** The last revision read was refused. */
+  readonly rejected: RejectedPolicy | undefined;
+  /** The last attempt to read failed. */
+  readonly failure: string | undefined;
+  /** The document was deleted after it had been in force; the last plan stays. */
+  readonly isOrphaned: boolean;
+  /** `requirePolicy` is set and there is none. */
+  readonly isMissing: boolean;
+}
+
+export const UNREAD: PolicyState = {
+  plan: undefined,
+  rejected: undefined,
+  failure: undefined,
+  isOrphaned: false,
+  isMissing: false,
+};
+
+export interface PolicyRules {
+  readonly compile: PolicyCompiler;
+  /** The plan of a service that has no policy. */
+  readonly withoutPolicy: Plan;
+  readonly requirePolicy: boolean;
+  /** Policies are watched deciding; calls go as under `withoutPolicy`. */
+  readonly isObserving: boolean;
+}
+
+/** The next state after a reading. Pure; a bad revision or a failed read never changes the plan in force. */
+export function nextPolicyState(state: PolicyState, reading: PolicyReading, rules: PolicyRules): PolicyState {
+  switch (reading.kind) {
+    case 'error':
+      return { ...state, failure: reading.reason };
+    case 'absent':
+      return afterAbsence(state, rules);
+    case 'present':
+      return afterRevision(state, reading, rules);
+  }
+}
+
+function afterAbsence(state: PolicyState, rules: PolicyRules): PolicyState {
+  const hadPolicy = state.plan !== undefined && state.plan.origin !== 'none';
+  if (hadPolicy) return { ...state, failure: undefined, rejected: undefined, isOrphaned: true };
+  return {
+    plan: rules.withoutPolicy,
+    rejected: undefined,
+    failure: undefined,
+    isOrphaned: false,
+    isMissing: rules.requirePolicy,
+  };
+}
+
+function afterRevision(
+  state: PolicyState,
+  reading: PolicyReading & { readonly kind: 'present' },
+  rules: PolicyRules,
+): PolicyState {
+  try {
+    const plan = rules.compile(reading);
+    const isMissing = plan.origin === 'none' && rules.requirePolicy;
+    return { plan, rejected: undefined, failure: undefined, isOrphaned: false, isMissing };
+  } catch (error) {
+    const problems =
+      error instanceof PolicyError
+        ? error.problems
+        : [{ path: '', message: `the policy cannot be compiled: ${String(error)}` }];
+    return { ...state, failure: undefined, rejected: { problems, index: reading.index, place: reading.place } };
+  }
+}

@@ -1,0 +1,120 @@
+import type { DatacenterState, Freshness, SourceState } from '../../base/instances';
+import { sameItems } from '../../base/same-items';
+import type { InstanceSet } from '../../policy/membership/snapshot';
+
+/**
+ * Whether enough is known of the instances to send calls: the local datacenter answered with somebody usable, or every
+ * datacenter has answered or failed and at least one answered. A datacenter that stays silent counts as failed after a
+ * while, as its source says.
+ */
+export function isInstanceSetKnown(state: SourceState): boolean {
+  const [local] = state.datacenters;
+  if (local === undefined) return false;
+  if (local.known && local.instances.some((instance) => instance.status !== 'critical')) return true;
+  return (
+    state.datacenters.some((each) => each.known) && state.datacenters.every((each) => each.known || hasFailed(each))
+  );
+}
+
+/** Why `isInstanceSetKnown` is false. `from`: who was asked, in words. */
+export function describeUnknown(service: string, from: string, state: SourceState | undefined): string {
+  if (state === undefined || state.datacenters.length === 0)
+    return `${service}: instances not known (${from} has not answered yet)`;
+  const unknown = state.datacenters.filter((each) => !each.known);
+  const parts = unknown.map((each) =>
+    each.freshness.kind !== 'fresh' && each.freshness.reason !== undefined
+      ? `${each.datacenter}: ${each.freshness.reason}`
+      : `${each.datacenter}: no answer yet`,
+  );
+  return `${service}: instances not known from ${from} (${parts.join('; ')})`;
+}
+
+/** Which datacenters are served from what was known before, since when and why. Undefined: none is. */
+export function describeStaleness(state: SourceState | undefined, nowMs: number): string | undefined {
+  const parts = (state?.datacenters ?? []).flatMap(({ datacenter, freshness }) =>
+    freshness.kind === 'stale'
+      ? [`${datacenter} as of ${Math.round((nowMs - freshness.sinceMs) / 1000)} s ago (${freshness.reason})`]
+      : [],
+  );
+  return parts.length === 0 ? undefined : `discovery is stale: ${parts.join('; ')}`;
+}
+
+/** What a plan looks up elsewhere, and that has failed since a restart, is served from what was remembered of it. */
+export function withRememberedLookups(
+  states: ReadonlyMap<string, DatacenterState>,
+  remembered: InstanceSet | undefined,
+): ReadonlyMap<string, DatacenterState> {
+  if (remembered?.lookups === undefined) return states;
+  const former = remembered.lookups;
+  return new Map(
+    [...states].map(([key, state]) => {
+      const known = state.known || !hasFailed(state) ? undefined : former.get(key);
+      return [key, known === undefined ? state : { ...known, freshness: staleness(known, state.freshness) }];
+    }),
+  );
+}
+
+/** As old as what is served, for the reason that there is nothing newer. */
+export function staleness(former: DatacenterState, now: Freshness): Freshness {
+  if (former.freshness.kind !== 'stale' || now.kind === 'fresh') return now;
+  return { ...former.freshness, reason: now.reason ?? former.freshness.reason };
+}
+
+/** True when two states say the same of the instances, whatever they say of freshness. */
+export function sameInstances(
+  a: InstanceSet | undefined,
+  b: SourceState,
+  lookups: ReadonlyMap<string, DatacenterState>,
+): boolean {
+  if (a === undefined || a.datacenters.length !== b.datacenters.length) return false;
+  if ((a.lookups?.size ?? 0) !== lookups.size) return false;
+  for (const [key, state] of a.lookups ?? []) if (!isSameState(state, lookups.get(key))) return false;
+  return a.datacenters.every((state, index) => isSameState(state, b.datacenters[index]));
+}
+
+function isSameState(state: DatacenterState, other: DatacenterState | undefined): boolean {
+  if (state === other) return true;
+  return (
+    other !== undefined &&
+    state.datacenter === other.datacenter &&
+    state.known === other.known &&
+    state.connectOnly === other.connectOnly &&
+    state.similar === other.similar &&
+    sameItems(state.instances, other.instances) &&
+    sameItems(state.absent ?? [], other.absent ?? []) &&
+    sameFilters(state.filters, other.filters) &&
+    sameFailures(state.filterFailures, other.filterFailures)
+  );
+}
+
+/**
+ * Whether a filter holds nothing up: it is answered, or Consul refuses it. While nothing is in force yet, one that could not
+ * be asked about holds nothing up either: its subset is empty until the answer comes, and the other subsets serve.
+ */
+export function isFilterSettled(state: DatacenterState, filter: string, isFirst: boolean): boolean {
+  if (state.filters.has(filter)) return true;
+  const failure = state.filterFailures?.get(filter);
+  return failure !== undefined && (failure.isRefused || isFirst);
+}
+
+function sameFailures(a: DatacenterState['filterFailures'], b: DatacenterState['filterFailures']): boolean {
+  if (a === b) return true;
+  if ((a?.size ?? 0) !== (b?.size ?? 0)) return false;
+  for (const [expression, failure] of a ?? []) if (b?.get(expression)?.reason !== failure.reason) return false;
+  return true;
+}
+
+function hasFailed(state: DatacenterState): boolean {
+  return state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
+}
+
+function sameFilters(a: DatacenterState['filters'], b: DatacenterState['filters']): boolean {
+  if (a === b) return true;
+  if (a.size !== b.size) return false;
+  for (const [expression, members] of a) {
+    const other = b.get(expression);
+    if (other === undefined || other.size !== members.size) return false;
+    for (const key of members) if (!other.has(key)) return false;
+  }
+  return true;
+}

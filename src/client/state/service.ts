@@ -1,0 +1,383 @@
+import type { Clock } from '../../base/clock';
+import type { SourceState } from '../../base/instances';
+import { tellListenerFault } from '../../base/listener';
+import type { Logger } from '../../base/logger';
+import type { Random } from '../../base/random';
+import { dialledInstances } from '../../policy/membership/membership';
+import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';
+import type { Decision, Plan } from '../../policy/plan';
+import type { RoutingInput, RoutingOutcome } from '../../policy/routing/call';
+import { decide } from '../../policy/routing/decide';
+import { createCallLabels } from '../../policy/routing/labels';
+import { AttemptTaps } from '../balancer/attempts/attempt-taps';
+import { MethodTimes } from '../balancer/attempts/method-times';
+import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
+import type { Endpoint } from '../balancer/endpoints/endpoint';
+import { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
+import { createEndpointLoad } from '../balancer/endpoints/load';
+import { shedBeside } from '../balancer/endpoints/share';
+import type { BalancerHost } from '../balancer/host';
+import { SubsetLimits } from '../balancer/limits/subset-limits';
+import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
+import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
+import { createStallDetector, type StallDetector } from '../breaker/stall';
+import { CALL_CONTEXT, type CallContext } from '../grpc/call-context';
+import { attachedToMetadata, type Metadata } from '../grpc/grpc-js';
+import type { LaneCall } from '../grpc/lane-call';
+import { RetryGate } from '../grpc/retry-gate';
+import type { Target } from '../grpc/target';
+import type { ServiceTelemetry } from '../telemetry/service-telemetry';
+import { endpointRules } from './breaker-rules';
+import type { ClientZone, ClientZoneView } from './client-zone';
+import { Guarding } from './guarding';
+import { Knowledge, type KnowledgeOptions } from './knowledge';
+import type { LaneMode, PolicyState } from './policy-state';
+import { describeStaleness } from './readiness';
+
+export interface ServiceOptions extends KnowledgeOptions {
+  readonly staticLabels: Readonly<Record<string, string>>;
+  readonly random: Random;
+  readonly clientId: string;
+  readonly connectDeadlineMs: number;
+  readonly authorityMetaKey: string | undefined;
+  readonly zone: ClientZone;
+  /** Undefined where nothing is observed, as in tests. */
+  readonly telemetry: ServiceTelemetry | undefined;
+  /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
+  readonly onDecision: ((decision: Decision, call: LaneCall, input: RoutingInput) => void) | undefined;
+  readonly intercept?: BalancerHost['intercept'];
+  /** Hears of each snapshot. Must not throw. */
+  readonly onSnapshot?: ((snapshot: Snapshot) => void) | undefined;
+  /** The service is in use from now on: somebody is subscribed. Returns what is called when it is no more. Must not throw. */
+  readonly onUse?: ((service: Service) => () => void) | undefined;
+}
+
+const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
+
+/** `undefined`: nothing is known yet. Called synchronously with the change; must not throw. */
+export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
+
+/**
+ * One service of one lane, shared by its channels: watches instances and policy while anybody is subscribed, joins them
+ * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets go
+ * of everything when a channel has been idle for a while.
+ */
+export class Service implements BalancerHost {
+  readonly service: string;
+  readonly target: Target;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly clientId: string;
+  readonly authorityMetaKey: string | undefined;
+  readonly intercept: BalancerHost['intercept'];
+  readonly endpoints: EndpointRegistry;
+  readonly breakers: BreakerRegistry;
+  readonly stall: StallDetector = createStallDetector();
+  readonly taps: AttemptTaps = new AttemptTaps();
+  readonly methodTimes: MethodTimes = new MethodTimes();
+  /** What this client may have in flight at each subset. */
+  readonly limits: SubsetLimits;
+  readonly zonePreferences: NonNullable<BalancerHost['zonePreferences']> = new Map();
+  readonly spills: NonNullable<BalancerHost['spills']> = new Map();
+  /** Compare subsets by what this lane sees of them, and shed the worse. */
+  readonly guards: Guarding;
+  /** Whether a failed call is tried again. */
+  readonly retries: RetryGate;
+  readonly telemetry: ServiceTelemetry | undefined;
+  readonly logger: Logger;
+  readonly #budget: RetryBudget;
+  readonly #options: ServiceOptions;
+  readonly #onRepeatedLabel = (): void => {
+    // Who is told of a decision reads its labels once more.
+    if (!this.#isTelling) this.#repeatedLabels += 1;
+  };
+  readonly #subscribers = new Set<SnapshotListener>();
+  readonly #zone: ClientZone;
+  readonly #unsubscribeZone: () => void;
+  readonly #pingsRefusedBy = new WeakSet<Endpoint>();
+  /** Names of a fixed few. */
+  readonly #headersDropped = new Set<string>();
+  readonly #knowledge: Knowledge;
+  /** Whose numbers are in force. */
+  #plan: Plan | undefined;
+  #repeatedLabels = 0;
+  #isTelling = false;
+  #isClosed = false;
+  #endUse: (() => void) | undefined;
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+    this.service = options.target.service;
+    this.target = options.target;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.clientId = options.clientId;
+    this.authorityMetaKey = options.authorityMetaKey;
+    this.telemetry = options.telemetry;
+    this.intercept = options.intercept;
+    const { clock, random, logger } = options;
+    this.logger = logger;
+    this.breakers = createBreakerRegistry({
+      clock,
+      random,
+      service: this.service,
+      onListenerError: (error) => tellListenerFault(error, 'breakers', logger),
+    });
+    this.endpoints = new EndpointRegistry({
+      clock,
+      createLoad: createEndpointLoad,
+      breakers: this.breakers,
+      stall: this.stall,
+    });
+    this.limits = new SubsetLimits(clock, () => this.endpoints.changed());
+    this.guards = new Guarding({
+      service: this.service,
+      clock,
+      random,
+      breakers: this.breakers,
+      taps: this.taps,
+      attemptNow: () => this.endpoints.nowMs,
+      logger,
+    });
+    this.#budget = createRetryBudget(options.rules.withoutPolicy.retryBudget);
+    this.retries = new RetryGate(this.#budget, clock, ({ load }) => shedBeside(load.share, this.endpoints.total));
+    this.breakers.subscribe(({ event, level, key, from }) => {
+      if (event === 'open' && from === 'closed') this.telemetry?.counts.opened(level, key);
+    });
+    this.#zone = options.zone;
+    this.#unsubscribeZone = this.#zone.subscribe(() => this.#zoneFound());
+    if (this.telemetry !== undefined) this.telemetry.zone = this.#zone.zone;
+    this.#knowledge = new Knowledge(
+      { ...options, onPolicyState: (former, next) => this.#countPolicy(former, next) },
+      (snapshot) => this.#takeOver(snapshot),
+    );
+  }
+
+  /** The lane is closed: nothing will become known any more. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get mode(): LaneMode {
+    return this.#options.rules.isObserving ? 'observe' : 'route';
+  }
+
+  get zone(): string | undefined {
+    return this.#zone.zone;
+  }
+
+  /** In which zone this client is, or why that is not known. */
+  get clientZone(): ClientZoneView {
+    return this.#zone.view;
+  }
+
+  get snapshot(): Snapshot | undefined {
+    return this.#knowledge.snapshot;
+  }
+
+  get sourceState(): SourceState | undefined {
+    return this.#knowledge.sourceState;
+  }
+
+  /** The lane's, unless the plan has a shorter one. */
+  get connectDeadlineMs(): number {
+    return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Told once for each endpoint. grpc-js says so as well, without the instance and the cure. */
+  pingsRefused(endpoint: Endpoint): void {
+    if (this.#pingsRefusedBy.has(endpoint)) return;
+    this.#pingsRefusedBy.add(endpoint);
+    this.#options.logger.warn(
+      'the server ended a connection with ENHANCE_YOUR_CALM: it allows fewer keepalive pings than grpc.keepalive_time_ms asks ' +
+        'for, and calls on it ended RESOURCE_EXHAUSTED. Set grpc.keepalive_time_ms to 300000 or more, leave it out, or let the ' +
+        'server allow more (grpc-go: keepalive.EnforcementPolicy MinTime). grpc-js doubles the interval each time',
+      { service: this.service, endpoint: endpoint.key, instance: endpoint.instance.id },
+    );
+  }
+
+  headerDropped(name: string): void {
+    if (this.#headersDropped.has(name)) return;
+    this.#headersDropped.add(name);
+    this.#options.logger.warn('a header that HTTP/2 does not let a call send is left out, or all but its last value', {
+      service: this.service,
+      header: name,
+    });
+  }
+
+  /** Labels that calls carried twice, and that counted as absent. */
+  get repeatedLabels(): number {
+    return this.#repeatedLabels;
+  }
+
+  get policyState(): PolicyState {
+    return this.#knowledge.policyState;
+  }
+
+  /** When the present watches began, in monotonic milliseconds. */
+  watchedSinceMs: number | undefined;
+
+  /** Starts the watches with the first subscriber and stops them after the last. The listener hears of changes only. */
+  subscribe(listener: SnapshotListener): () => void {
+    this.#subscribers.add(listener);
+    if (!this.#knowledge.isOpen) {
+      this.watchedSinceMs = this.clock.now();
+      this.#policyFailingSinceMs = undefined;
+      this.#knowledge.open();
+      this.#endUse = this.#options.onUse?.(this);
+    }
+    return () => {
+      if (!this.#subscribers.delete(listener) || this.#subscribers.size > 0) return;
+      this.#knowledge.close();
+      this.#endUse?.();
+    };
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#subscribers.clear();
+    this.#knowledge.close();
+    this.#endUse?.();
+    this.#unsubscribeZone();
+    this.limits.close();
+    this.endpoints.close();
+    this.guards.close();
+    this.breakers.close();
+  }
+
+  get budget(): { readonly calls: number; readonly retries: number } {
+    return { calls: this.#budget.calls, retries: this.#budget.retries };
+  }
+
+  /** Share of the retry budget that is left now, and how often it was spent. */
+  get budgetLeft(): { readonly left: number; readonly refused: number } {
+    return { left: this.#budget.left(this.clock.now()), refused: this.#budget.refused };
+  }
+
+  callStarted(nowMs: number): void {
+    this.#budget.callStarted(nowMs);
+  }
+
+  callEnded(nowMs: number): void {
+    this.#budget.callEnded(nowMs);
+  }
+
+  /** A call that was handed to grpc-js before anything was known is decided at its first pick. */
+  decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision {
+    const laneCall = call as RoutedCall & LaneCall;
+    const decision = this.decide(laneCall, snapshot, metadata);
+    laneCall.context?.decided(decision, true);
+    return decision;
+  }
+
+  /** Hears of the attempts of calls that came through no channel of the lane. */
+  get bareObserver(): AttemptObserver | undefined {
+    return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
+  }
+
+  decide(call: LaneCall, snapshot: Snapshot, metadata: Metadata): Decision {
+    if (this.telemetry?.decisions.isDue() !== true) return this.#decide(call, snapshot, metadata);
+    const beganAtMs = this.clock.now();
+    const decision = this.#decide(call, snapshot, metadata);
+    this.telemetry.decisions.took(this.clock.now() - beganAtMs);
+    return decision;
+  }
+
+  #decide(call: LaneCall, snapshot: Snapshot, metadata: Metadata): Decision {
+    const { staticLabels } = this.#options;
+    const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
+    const input = {
+      method: call.method,
+      labels: createCallLabels(metadata, undefined, staticLabels, this.#onRepeatedLabel),
+      force: context?.force,
+      stickyKey: context?.stickyKey,
+    };
+    const decision = decide(decidingPlan(snapshot), input, call, this);
+    call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, input);
+    if (this.#options.onDecision !== undefined) {
+      this.#isTelling = true;
+      this.#options.onDecision(decision, call, input);
+      this.#isTelling = false;
+    }
+    return call.decision;
+  }
+
+  /** As without a policy. What the caller forces holds, but for a subset: nobody else is kept out of it either. */
+  #decidePlainly(snapshot: Snapshot, input: RoutingInput): Decision {
+    const { subset: _, ...force } = input.force ?? {};
+    const plain = { ...input, force: input.force === undefined ? undefined : force };
+    return decide(snapshot.plan, plain, { ...UNTOLD }, this);
+  }
+
+  retryUnused(): void {
+    this.#budget.giveBack(this.clock.now());
+  }
+
+  mayHedge(): boolean {
+    return this.#budget.tryRetry(this.clock.now());
+  }
+
+  pendingReason(): string {
+    return this.#knowledge.pendingReason();
+  }
+
+  staleness(): string | undefined {
+    return describeStaleness(this.#knowledge.sourceState, this.clock.now());
+  }
+
+  /** Consul index of the last policy that was refused. */
+  rejectedIndex: string | undefined;
+
+  /** Seconds since the policy could last be read; since the watch began where it never was; 0 while it can be read. */
+  get policyStaleForS(): number {
+    const { plan, failure } = this.policyState;
+    const sinceMs = this.#policyFailingSinceMs ?? (plan === undefined ? this.watchedSinceMs : undefined);
+    const isStale = this.#knowledge.isOpen && (plan === undefined || failure !== undefined);
+    return isStale && sinceMs !== undefined ? Math.max(0, this.clock.now() - sinceMs) / 1000 : 0;
+  }
+
+  #policyFailingSinceMs: number | undefined;
+
+  #countPolicy(former: PolicyState, next: PolicyState): void {
+    this.#policyFailingSinceMs =
+      next.failure === undefined ? undefined : (this.#policyFailingSinceMs ?? this.clock.now());
+    if (next.rejected !== undefined) this.rejectedIndex = next.rejected.index;
+    if (this.telemetry === undefined) return;
+    const { counts } = this.telemetry;
+    if (next.plan !== undefined && next.plan !== former.plan && next.plan.origin !== 'none')
+      counts.policiesApplied += 1;
+    if (next.rejected !== undefined && next.rejected !== former.rejected) counts.policiesRejected += 1;
+  }
+
+  #zoneFound(): void {
+    const { zone, reason } = this.#zone.view;
+    if (this.telemetry !== undefined) this.telemetry.zone = zone;
+    if (zone === undefined && this.#plan?.locality.zones === 'prefer') {
+      this.logger.warn(
+        'the policy prefers zones, and the zone of this client is not known: calls go to all zones alike',
+        {
+          service: this.service,
+          reason,
+        },
+      );
+    }
+    this.endpoints.changed();
+  }
+
+  /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
+  #takeOver(snapshot: Snapshot): void {
+    const { plan, instances } = snapshot;
+    this.endpoints.sync(dialledInstances(plan, instances), plan.balancing.slowStartMs);
+    if (plan !== this.#plan) {
+      this.#plan = plan;
+      if (this.telemetry !== undefined) this.telemetry.revision = plan.revision;
+      this.#budget.configure(plan.retryBudget);
+      this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
+      this.guards.configure(plan.subsets);
+      this.limits.configure(plan.subsets);
+    }
+    if (plan.locality.zones === 'prefer') this.#zone.want();
+    this.#options.onSnapshot?.(snapshot);
+    for (const listener of [...this.#subscribers]) listener(snapshot);
+  }
+}

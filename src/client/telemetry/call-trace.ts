@@ -1,0 +1,214 @@
+import {
+  type Attributes,
+  type Context,
+  propagation,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type TextMapSetter,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
+import type { Decision } from '../../policy/plan';
+import type { Metadata } from '../grpc/grpc-js';
+import { type AttemptFacts, decisionOf } from './attempt-facts';
+import * as names from './attributes';
+import { isSpanOfCall } from './foreign-span';
+import { statusText } from './status';
+
+const SETTER: TextMapSetter<Metadata> = { set: (metadata, key, value) => metadata.set(key, value) };
+const MAX_DETAILS = 256;
+
+interface OpenAttempt {
+  readonly of: object;
+  readonly span: Span;
+}
+
+/** What a call's trace says at its end, beside the status. */
+export interface CallEnd {
+  readonly code: number;
+  readonly details: string;
+  readonly decision: Decision | undefined;
+  /** Revision of the plan in force when the call ended. */
+  readonly revisionNow: string | undefined;
+}
+
+/**
+ * The spans of one call, after gRFC A72: one for the call, as its caller waits for it, and one below it for each attempt,
+ * whose context goes out with that attempt. A
+ * processor of the user's may throw in any of them: whoever calls sees to that.
+ */
+export class CallTrace {
+  readonly #tracer: Tracer;
+  readonly #span: Span;
+  /** The span was begun by somebody else, who ends it. */
+  readonly #isForeign: boolean;
+  readonly #context: Context;
+  readonly #name: string;
+  #open: OpenAttempt[] = [];
+  #attempts = 0;
+  #sticky = false;
+  #revision: string | undefined;
+  #isEnded = false;
+
+  private constructor(tracer: Tracer, span: Span, isForeign: boolean, parent: Context, name: string) {
+    this.#tracer = tracer;
+    this.#span = span;
+    this.#isForeign = isForeign;
+    this.#context = isForeign ? parent : trace.setSpan(parent, span);
+    this.#name = name;
+  }
+
+  /**
+   * Begins the call's span in the caller's context. Undefined when nobody records it; `metadata` then carries the caller's
+   * trace on where there is one, so that what was not sampled here is not sampled further on either.
+   */
+  static begin(
+    tracer: Tracer,
+    service: string,
+    method: string,
+    parent: Context,
+    metadata: Metadata,
+  ): CallTrace | undefined {
+    try {
+      const name = method.slice(1);
+      const around = trace.getSpan(parent);
+      if (around !== undefined && isSpanOfCall(around, method)) {
+        return new CallTrace(tracer, around, true, parent, name);
+      }
+      const attributes: Attributes = {
+        [names.RPC_SYSTEM]: 'grpc',
+        [names.RPC_METHOD]: name,
+        [names.SERVER_ADDRESS]: service,
+      };
+      const span = tracer.startSpan(name, { kind: SpanKind.CLIENT, attributes }, parent);
+      if (span.isRecording()) return new CallTrace(tracer, span, false, parent, name);
+      if (trace.isSpanContextValid(span.spanContext())) {
+        propagation.inject(trace.setSpan(parent, span), metadata, SETTER);
+      }
+    } catch {
+      // The call goes on without a trace.
+    }
+    return undefined;
+  }
+
+  attemptPicked(attempt: AttemptFacts, metadata: Metadata): void {
+    if (this.#isEnded) return;
+    const { call, endpoint, subset, tier } = attempt;
+    const decision = decisionOf(call);
+    this.#sticky = call.sticky;
+    this.#tellOfPick(attempt, decision);
+    const attributes: Attributes = {
+      [names.RPC_SYSTEM]: 'grpc',
+      [names.RPC_METHOD]: this.#name,
+      [names.SERVER_ADDRESS]: endpoint.address,
+      [names.SERVER_PORT]: endpoint.port,
+      [names.INSTANCE]: endpoint.instance.id,
+      [names.DATACENTER]: endpoint.datacenter,
+      [names.SUBSET]: subset,
+      [names.ROUTE]: decision.route,
+      [names.REVISION]: decision.plan.revision,
+      [names.TIER]: tier,
+      [names.BREAKER]: endpoint.breaker?.state ?? 'closed',
+      [names.PREVIOUS_ATTEMPTS]: this.#attempts,
+    };
+    if (attempt.isPanic) attributes[names.PANIC] = true;
+    this.#attempts += 1;
+    const span = this.#tracer.startSpan(`Attempt.${this.#name}`, { kind: SpanKind.CLIENT, attributes }, this.#context);
+    this.#open.push({ of: attempt, span });
+    try {
+      propagation.inject(trace.setSpan(this.#context, span), metadata, SETTER);
+    } catch {
+      // What a propagator cannot write is not sent.
+    }
+  }
+
+  attemptEnded(attempt: AttemptFacts, code: number, details: string): void {
+    const index = this.#open.findIndex(({ of }) => of === attempt);
+    const [ended] = index < 0 ? [] : this.#open.splice(index, 1);
+    if (ended !== undefined) end(ended.span, code, details);
+  }
+
+  /** `last`: the attempt that answered; undefined when none was made. */
+  ended(end_: CallEnd, last: ServedBy | undefined): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const { code, details, decision, revisionNow } = end_;
+    // An attempt that outlives its call (a losing hedge, a cancelled one) is over as far as anybody here is concerned.
+    for (const { span } of this.#open.splice(0)) end(span, code, details);
+    if (decision !== undefined) {
+      this.#tellOfSwap(decision, revisionNow);
+      this.#span.setAttributes(this.#attributesOf(decision, last));
+    }
+    if (!this.#isForeign) end(this.#span, code, details);
+    else this.#span.setAttribute(names.RPC_STATUS, statusText(code));
+  }
+
+  #attributesOf(decision: Decision, last: ServedBy | undefined): Attributes {
+    const wanted = decision.destination.subset;
+    const attributes: Attributes = {
+      [names.ROUTE]: decision.route,
+      [names.SUBSET]: wanted,
+      [names.REVISION]: decision.plan.revision,
+      [names.STICKY]: this.#sticky,
+      [names.FORCED]: decision.by === 'force',
+      [names.ATTEMPTS]: this.#attempts,
+    };
+    if (last === undefined) return attributes;
+    attributes[names.SERVED_BY] = last.subset;
+    attributes[names.DATACENTER] = last.datacenter;
+    attributes[names.TIER] = last.tier;
+    attributes[names.FALLBACK] = last.subset !== wanted;
+    attributes[names.BREAKER] = last.breaker;
+    return attributes;
+  }
+
+  #tellOfPick(attempt: AttemptFacts, decision: Decision): void {
+    const { call, endpoint, subset, tier } = attempt;
+    if (call.rejectedAt !== undefined) {
+      const { subset: from, datacenter } = call.rejectedAt;
+      this.#span.addEvent('graylane.breaker.rejected', { [names.SUBSET]: from, [names.DATACENTER]: datacenter });
+    }
+    if (tier > 0) {
+      this.#span.addEvent('graylane.failover', {
+        [names.SUBSET]: subset,
+        [names.DATACENTER]: endpoint.datacenter,
+        [names.TIER]: tier,
+        [names.FALLBACK]: subset !== decision.destination.subset,
+        [names.PREVIOUS_ATTEMPTS]: this.#attempts,
+      });
+    }
+  }
+
+  /** Noticed at the next attempt, or at the end of the call. */
+  noticeRevision(decision: Decision, revisionNow: string | undefined): void {
+    this.#tellOfSwap(decision, revisionNow);
+  }
+
+  #tellOfSwap(decision: Decision, revisionNow: string | undefined): void {
+    if (revisionNow === undefined || revisionNow === (this.#revision ?? decision.plan.revision)) return;
+    this.#span.addEvent('graylane.policy.swapped', {
+      'graylane.policy.revision.decided': decision.plan.revision,
+      'graylane.policy.revision.now': revisionNow,
+    });
+    this.#revision = revisionNow;
+  }
+}
+
+/** Where an attempt went that has ended. */
+export interface ServedBy {
+  readonly subset: string;
+  readonly datacenter: string;
+  readonly tier: number;
+  readonly breaker: string;
+}
+
+function end(span: Span, code: number, details: string): void {
+  const text = statusText(code);
+  span.setAttribute(names.RPC_STATUS, text);
+  if (code !== 0) {
+    span.setAttribute(names.ERROR_TYPE, text);
+    span.setStatus({ code: SpanStatusCode.ERROR, message: details.slice(0, MAX_DETAILS) });
+  }
+  span.end();
+}

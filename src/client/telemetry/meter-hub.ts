@@ -1,0 +1,117 @@
+import type { BatchObservableResult, Meter } from '@opentelemetry/api';
+import { SDK_VERSION } from '../../base/sdk-version';
+import { SERVICE } from './attributes';
+import { Counts } from './counts';
+import { GaugeBook } from './gauge-book';
+import { createInstruments, type Instruments } from './instruments';
+import { observeCounts, observeReading } from './observe';
+import type { ServiceReading } from './reading';
+
+/** One service of one lane, as collection asks for it. */
+export interface Collected {
+  readonly lane: string;
+  readonly service: string;
+  readonly counts: Counts;
+  /** Hands over what is still on its way to an instrument. */
+  flush(): void;
+  read(): ServiceReading;
+}
+
+const BUILD_INFO = { 'graylane.version': SDK_VERSION, 'process.runtime.version': process.version };
+
+/** What lanes hand to the meter that they share: instruments of one name exist once in it. */
+export class MeterHub {
+  readonly instruments: Instruments;
+  readonly #book = new GaugeBook();
+  readonly #services = new Set<Collected>();
+  /** Counters never go back: what closed lanes have counted stays, by service. */
+  readonly #closed = new Map<string, Counts>();
+  readonly #refused = new Map<string, number>();
+  /** The local datacenter of each service as last seen: a service that goes idle does not become remote by that. */
+  readonly #local = new Map<string, string>();
+
+  constructor(meter: Meter) {
+    this.instruments = createInstruments(meter);
+    const { counters, gauges } = this.instruments;
+    meter.addBatchObservableCallback(
+      (result) => this.#collect(result),
+      [...Object.values(counters), ...Object.values(gauges)],
+    );
+  }
+
+  add(service: Collected): void {
+    this.#services.add(service);
+  }
+
+  /** The lane is closed: its gauges end, its counts stay. */
+  remove(service: Collected): void {
+    if (!this.#services.has(service)) return;
+    service.flush();
+    const refused = service.read().retryBudget.refused;
+    this.#services.delete(service);
+    this.#closedCounts(service.service).take(service.counts);
+    this.#refused.set(service.service, (this.#refused.get(service.service) ?? 0) + refused);
+  }
+
+  #closedCounts(service: string): Counts {
+    let counts = this.#closed.get(service);
+    if (counts === undefined) {
+      counts = new Counts();
+      this.#closed.set(service, counts);
+    }
+    return counts;
+  }
+
+  #collect(result: BatchObservableResult): void {
+    const book = this.#book;
+    book.begin(result);
+    const totals = new Map<string, Total>();
+    for (const [service, counts] of this.#closed) {
+      const total = totalOf(totals, service);
+      total.counts.take(counts);
+      total.refused += this.#refused.get(service) ?? 0;
+    }
+    for (const each of this.#services) {
+      // Instruments of the other kind are collected after these.
+      each.flush();
+      const total = totalOf(totals, each.service);
+      total.counts.take(each.counts);
+      const reading = each.read();
+      total.refused += reading.retryBudget.refused;
+      const local = reading.datacenters.find((datacenter) => datacenter.local);
+      if (local !== undefined) this.#local.set(each.service, local.datacenter);
+      observeReading(book, this.instruments.gauges, each, reading);
+    }
+    for (const [service, { counts, refused }] of totals) {
+      observeCounts(result, this.instruments.counters, service, counts, this.#local.get(service));
+      result.observe(this.instruments.counters.retriesRefused, refused, { [SERVICE]: service });
+    }
+    book.observe(this.instruments.gauges.buildInfo, 1, BUILD_INFO);
+    book.end();
+  }
+}
+
+interface Total {
+  readonly counts: Counts;
+  refused: number;
+}
+
+function totalOf(totals: Map<string, Total>, service: string): Total {
+  let total = totals.get(service);
+  if (total === undefined) {
+    total = { counts: new Counts(), refused: 0 };
+    totals.set(service, total);
+  }
+  return total;
+}
+
+const hubs = new WeakMap<Meter, MeterHub>();
+
+export function hubOf(meter: Meter): MeterHub {
+  let hub = hubs.get(meter);
+  if (hub === undefined) {
+    hub = new MeterHub(meter);
+    hubs.set(meter, hub);
+  }
+  return hub;
+}

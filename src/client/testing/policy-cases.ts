@@ -1,0 +1,80 @@
+import { AssertionError } from 'node:assert';
+import { systemClock } from '../../base/clock';
+import { GraylaneError } from '../../base/errors';
+import { seededRandom } from '../../base/random';
+import { compilePolicy } from '../../policy/compile';
+import type { PolicyDocument } from '../../policy/document';
+import { explainRouting } from '../../policy/routing/explain';
+import { labelsOf } from '../../policy/routing/labels';
+import {
+  CASE_METHOD,
+  type ExpectedDecision,
+  judgeDecision,
+  nameOfCase,
+  type PolicyCase,
+  problemsOfCases,
+} from '../../policy/routing/policy-case';
+import type { ExplainRequest } from '../admin/explain';
+import type { Graylane } from '../lane';
+
+/** One row of a table, ready to be a test. */
+export interface PolicyTest {
+  readonly name: string;
+  /** Throws an AssertionError that says where the call went instead, and why. Bound: may be handed over as it is. */
+  readonly run: () => void;
+}
+
+export interface PolicyCasesOptions {
+  /** What an override's `until` is held against. Default: now. */
+  readonly at?: Date;
+}
+
+/**
+ * Turns a table of calls and expected subsets into tests: `test.each(policyCases(policy, table))('$name', ({ run }) => run())` in
+ * vitest and Jest, `for (const { name, run } of ...) test(name, run)` in node:test. Throws PolicyError for a policy that is
+ * wrong, INVALID_OPTION for a table that is.
+ */
+export function policyCases(
+  policy: PolicyDocument,
+  cases: readonly PolicyCase[],
+  { at }: PolicyCasesOptions = {},
+): readonly PolicyTest[] {
+  const plan = compilePolicy({ content: policy, format: 'object' }, { service: policy.service, origin: 'inline' });
+  const problems = problemsOfCases(cases, [...plan.subsets.keys()]);
+  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  const clock = at === undefined ? systemClock : { ...systemClock, wallNow: () => at.getTime() };
+  return cases.map((one) => ({
+    name: nameOfCase(one),
+    run: () => {
+      const { method = CASE_METHOD, labels = {}, stickyKey } = one;
+      const input = { method, labels: labelsOf(labels), stickyKey, force: undefined };
+      const found = explainRouting(plan, input, { clock, random: seededRandom(1) });
+      fail(judgeDecision(found, one), nameOfCase(one), policyCases);
+    },
+  }));
+}
+
+/**
+ * Asserts where a client would send a call now, without making it. Throws an AssertionError that says why it goes elsewhere,
+ * and NOT_READY as `explain()` does. `service` may be left out for a test client that has only one.
+ */
+export function assertDecision(
+  client: Pick<Graylane, 'explain'> & { readonly services?: readonly string[] },
+  request: Omit<ExplainRequest, 'method'> & { readonly method?: string; readonly service?: string },
+  expected: ExpectedDecision,
+): void {
+  const { services = [] } = client;
+  const service = request.service ?? (services.length === 1 ? services[0] : undefined);
+  if (service === undefined) {
+    const known = services.length === 0 ? 'a name, for a client that is no test client' : services.join(', ');
+    throw new GraylaneError('INVALID_OPTION', `service: missing (expected: ${known})`);
+  }
+  const { service: _, method = CASE_METHOD, ...rest } = request;
+  const { routing } = client.explain(service, { ...rest, method });
+  const { labels = {} } = request;
+  fail(judgeDecision(routing, expected), nameOfCase({ method, labels }), assertDecision);
+}
+
+function fail(problem: string | undefined, name: string, stackStartFn: (...args: never[]) => unknown): void {
+  if (problem !== undefined) throw new AssertionError({ message: `${name}: ${problem}`, stackStartFn });
+}
