@@ -14,8 +14,8 @@ const require = createRequire(import.meta.url);
 /** Files that ship as they are: source, and the package.json export that offers them. */
 const copied = [
   ['src/policy/policy.schema.json', './policy.schema.json'],
-  ['src/rollout/rollout.schema.json', './rollout.schema.json'],
-  ['src/rollout/config/controller.schema.json', './controller.schema.json'],
+  ['src/ops/rollout/rollout.schema.json', './rollout.schema.json'],
+  ['src/ops/rollout/config/controller.schema.json', './controller.schema.json'],
 ];
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
@@ -28,7 +28,7 @@ verify();
 function compile() {
   const compiler = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc');
   // Sources go inside the maps: src/ itself is not shipped.
-  run(compiler, ['-p', join(root, 'tsconfig.json'), '--inlineSources']);
+  run(compiler, ['-p', join(root, 'tsconfig.build.json'), '--inlineSources']);
 }
 
 /** The entries of package.json `exports` that have both an ES-module and a CommonJS file. */
