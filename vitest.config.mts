@@ -5,12 +5,12 @@ import { defineConfig } from 'vitest/config';
  * one that takes the processor time of the others.
  */
 const timed = [
-  'test/lane/reaction.test.ts',
-  'test/lane/chain-reaction.test.ts',
-  'test/discovery/consul/latency.test.ts',
+  'test/integration/client/reaction.test.ts',
+  'test/integration/client/chain-reaction.test.ts',
+  'test/integration/discovery/consul/latency.test.ts',
   'test/faults/endpoint-slow.test.ts',
-  'test/cli/policy-reaction.test.ts',
-  'test/cli/start-up.test.ts',
+  'test/integration/cli/policy-reaction.test.ts',
+  'test/integration/cli/start-up.test.ts',
   'test/field/outcomes/busy-loop.test.ts',
 ];
 
@@ -29,10 +29,14 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        test: { name: 'unit', include: ['test/unit/**/*.test.ts'], isolate: false, sequence: { groupOrder: 0 } },
+      },
+      {
+        extends: true,
         test: {
-          name: 'all',
+          name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: [...timed, ...long],
+          exclude: ['test/unit/**', ...timed, ...long],
           sequence: { groupOrder: 0 },
         },
       },

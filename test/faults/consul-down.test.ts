@@ -3,13 +3,13 @@ import { status } from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { FakeClock } from '../../src/client/testing/fake-clock';
 import { createGraylane } from '../../src/index';
-import { openSource, record } from '../discovery/consul/recorder';
 import { closeAfterEach, pause } from '../support/closers';
 import { freePorts, loopbackAddress } from '../support/consul/ports';
 import { startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
 import { charge, paymentsClient } from '../support/payments';
 import { startServerProcess } from '../support/server-process';
+import { openSource, record } from '../unit/client/discovery/consul/recorder';
 import { loadLane, registerOutside } from './fixtures/consul-load';
 
 const opened = closeAfterEach();

@@ -4,8 +4,8 @@ import { createGraylane, type LogFields, type PolicyDocument } from '../../src/i
 import { closeAfterEach } from '../support/closers';
 import { printFact } from '../support/figure';
 import { charge, paymentsClient, startPaymentsServer, tally } from '../support/payments';
-import { startMetering } from '../telemetry/metering';
-import { callsOf, startTracing } from '../telemetry/tracing';
+import { startMetering } from '../unit/client/telemetry/metering';
+import { callsOf, startTracing } from '../unit/client/telemetry/tracing';
 
 const opened = closeAfterEach();
 const tracing = startTracing();

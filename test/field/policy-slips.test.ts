@@ -4,7 +4,7 @@ import type { PolicyDocument } from '../../src/index';
 import { compilePolicy } from '../../src/policy/compile';
 import { parsePolicyText } from '../../src/policy/parse-text';
 import { PolicyError } from '../../src/policy/policy-error';
-import { type Ended, runHere } from '../cli/in-process';
+import { type Ended, runHere } from '../integration/cli/in-process';
 import { printFact } from '../support/figure';
 import { basePolicy, harmlessEdits, SERVICE, type Slip, slips } from './policy-slips';
 import { failingCalls, revisionInForce, type SlipsWorld, startSlipsWorld } from './slips-world';

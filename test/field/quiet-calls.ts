@@ -5,7 +5,7 @@ import { type EnforcingOptions, type EnforcingServer, startEnforcingServer } fro
 import { printFact } from '../support/figure';
 import { type PaymentsClient, paymentsClient } from '../support/payments';
 import type { RawStream } from '../support/raw-http2-server';
-import { CALL_KINDS, type CallKind } from '../telemetry/call-kinds';
+import { CALL_KINDS, type CallKind } from '../unit/client/telemetry/call-kinds';
 import { answer, type CallKind as MatrixKind, sendHeaders, sendMessage } from './endings';
 
 /** Payments methods by what the matrix calls their kind. */

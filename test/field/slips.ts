@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/base/random';
-import { graylane } from '../cli/built-command';
-import { type Ended, runHere } from '../cli/in-process';
+import { graylane } from '../integration/cli/built-command';
+import { type Ended, runHere } from '../integration/cli/in-process';
 import { printFact } from '../support/figure';
 import { commandSlips, harmlessLines } from './command-slips';
 import { basePolicy, SERVICE, slips } from './policy-slips';

@@ -11,7 +11,7 @@ it('a mix of quick and slow methods makes no endpoint look slow', async () => {
   const [quick, slow] = await Promise.all([fleet.load(5_000, 5), fleet.load(5_000, 50, 'report')]);
   const shares = fleet.servers.map(({ name }) => ((quick.get(name) ?? 0) * 3) / sum(quick));
   printFact('shares of quick calls beside slow ones, of 1', shares.map((share) => share.toFixed(2)).join(', '));
-  // 10 % in simulated time: test/balancer/pickers/mixed-methods.test.ts. Here servers and tests share the machine.
+  // 10 % in simulated time: test/unit/client/balancer/pickers/mixed-methods.test.ts. Here servers and tests share the machine.
   for (const share of shares) expect(Math.abs(share - 1)).toBeLessThan(0.25);
   expect(slow.get('failed')).toBeUndefined();
   const methods = fleet.lane.inspect().services[0]?.methods ?? [];

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ALGORITHMS } from '../../balancer/connections';
 import { pause } from '../../support/closers';
+import { ALGORITHMS } from '../../unit/client/balancer/connections';
 import { fleets, STREAM_KINDS } from './fleet';
 
 /** H1: a stream that has nothing to say says nothing against its instance. */

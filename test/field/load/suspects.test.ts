@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { ALGORITHMS } from '../../balancer/connections';
 import { pause } from '../../support/closers';
+import { ALGORITHMS } from '../../unit/client/balancer/connections';
 import { type Fleet, fleets } from './fleet';
 
 /** Calls hang at the first of two until it is suspect; a health check may have cleared it within milliseconds. */

@@ -1,0 +1,163 @@
+import { stringify } from 'yaml';
+import { problemsOf } from '../../../src/client/discovery/static-instance';
+import { parseKvAnswer } from '../../../src/client/state/policy-sources/kv-answer';
+import { parseHealth } from '../../../src/consul/parse-answer';
+import { readReport } from '../../../src/ops/rollout/collector/read-report';
+import { parseRollout } from '../../../src/ops/rollout/validate';
+import { compileChain } from '../../../src/policy/chain/compile';
+import { parsePolicyText } from '../../../src/policy/parse-text';
+import { PolicyError } from '../../../src/policy/policy-error';
+import { judgeDocument } from '../../../src/policy/validate';
+
+/** One way in: what stands there as a rule, and what reads it. */
+export interface Input {
+  readonly sound: unknown;
+  /** What of `sound` is written, where that is not its JSON. */
+  readonly written?: (text: string) => string;
+  /** What its parser takes more than other parsers do, which is not ours to mend. */
+  readonly factor?: number;
+  /** Gives all that is told of it. */
+  read(text: string): unknown;
+}
+
+const policy = {
+  schema: 1,
+  service: 'payments',
+  subsets: {
+    stable: { tags: ['stable'] },
+    canary: { tags: ['canary'], fallback: 'stable', filter: 'Service.Meta.v == "2"' },
+  },
+  default: 'stable',
+  routes: [
+    { name: 'testers', match: { labels: { 'x-user': { in: ['a', 'b'] } }, methods: ['/a.B/C'] }, to: 'canary' },
+    {
+      name: 'gray',
+      split: [
+        { to: 'canary', weight: 5 },
+        { to: 'stable', weight: 95 },
+      ],
+      stickBy: 'x-user',
+      retry: {},
+    },
+  ],
+  retry: { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE'] },
+  locality: { failover: ['dc2'], zones: 'prefer', zoneClients: { a: 1 } },
+  idempotent: ['/a.B/Get'],
+  breaker: { failureStatusCodes: ['UNAVAILABLE'] },
+};
+
+const rollout = {
+  schema: 1,
+  service: 'payments',
+  route: 'gray',
+  canary: 'canary',
+  stable: 'stable',
+  steps: [{ setWeight: 5 }, { pause: '5m' }, { setWeight: 50 }],
+};
+
+const entry = {
+  Node: { Node: 'n1', Address: '10.0.0.1', Datacenter: 'dc1', Meta: { zone: 'a' } },
+  Service: {
+    ID: 'p1',
+    Service: 'payments',
+    Tags: ['canary'],
+    Meta: { v: '2' },
+    Port: 8080,
+    Address: '10.0.0.1',
+    Weights: { Passing: 1, Warning: 1 },
+  },
+  Checks: [{ Node: 'n1', CheckID: 'c', Status: 'passing', Output: 'ok' }],
+};
+
+const target = {
+  ID: 'payments.default.dc1',
+  Service: 'payments',
+  Datacenter: 'dc1',
+  Subset: { Filter: 'Service.Meta.v == 1' },
+};
+const chain = {
+  ServiceName: 'payments',
+  Datacenter: 'dc1',
+  Protocol: 'grpc',
+  StartNode: 'router:payments',
+  Nodes: {
+    'router:payments': {
+      Type: 'router',
+      Routes: [
+        {
+          Definition: { Match: { HTTP: { PathPrefix: '/a.B/', Header: [{ Name: 'x', Exact: '1' }] } } },
+          NextNode: 'resolver:payments.default.dc1',
+        },
+        { Definition: { Match: { HTTP: { PathPrefix: '/' } } }, NextNode: 'splitter:payments' },
+      ],
+    },
+    'splitter:payments': { Type: 'splitter', Splits: [{ Weight: 100, NextNode: 'resolver:payments.default.dc1' }] },
+    'resolver:payments.default.dc1': {
+      Type: 'resolver',
+      Resolver: { ConnectTimeout: '5s', Target: 'payments.default.dc1' },
+    },
+  },
+  Targets: { 'payments.default.dc1': target },
+};
+
+function readPolicy(text: string, format: 'json' | 'yaml'): unknown {
+  const parsed = parsePolicyText(text, format);
+  if (parsed.value === undefined) return parsed.problems;
+  const { problems, warnings } = judgeDocument(parsed.value, { service: 'payments', positions: parsed.positions });
+  return [parsed.problems, problems, warnings];
+}
+
+export const INPUTS: Readonly<Record<string, Input>> = {
+  'a policy': { sound: policy, read: (text) => readPolicy(text, 'json') },
+  'a policy in YAML': {
+    sound: policy,
+    written: (text) => stringify(JSON.parse(text)),
+    factor: 5,
+    read: (text) => readPolicy(text, 'yaml'),
+  },
+  'a policy in code': {
+    sound: policy,
+    read(text) {
+      const { problems, warnings } = judgeDocument(JSON.parse(text), { service: 'payments' });
+      return [problems, warnings];
+    },
+  },
+  'a rollout': { sound: rollout, read: (text) => parseRollout(text, 'json').problems },
+  'a health answer': {
+    sound: [entry, { ...entry, Service: { ...entry.Service, ID: 'p2', Port: 8081 } }],
+    read(text) {
+      const parsed = parseHealth(text, 'dc1', []);
+      return parsed.kind === 'health' ? parsed.instances.map(({ key }) => key) : parsed;
+    },
+  },
+  'a chain': {
+    sound: chain,
+    read(text) {
+      try {
+        return compileChain(JSON.parse(text), { service: 'payments', sourceAddress: '10.0.0.1' }).warnings;
+      } catch (error) {
+        if (error instanceof PolicyError) return [error.message, error.problems];
+        throw error;
+      }
+    },
+  },
+  'a key of Consul': {
+    sound: [{ Key: 'graylane/policies/payments', Value: 'e30=', ModifyIndex: 7 }],
+    read(text) {
+      const answer = { kind: 'answer', status: 200, body: Buffer.from(text) };
+      const reading = parseKvAnswer(answer as Parameters<typeof parseKvAnswer>[0], 'graylane/policies/payments');
+      return { ...reading, content: '' };
+    },
+  },
+  "a client's report": {
+    sound: { format: 1, client: 'c', window: 'w', number: 1, canary: { calls: 1 }, stable: {} },
+    read: (text) => readReport(text),
+  },
+  'static instances': {
+    sound: [{ address: '10.0.0.1', port: 8080, tags: ['a'], meta: { v: '1' } }],
+    read(text) {
+      const given: unknown = JSON.parse(text);
+      return Array.isArray(given) ? given.flatMap((one, at) => problemsOf(one, 'instances', at)) : [];
+    },
+  },
+};

@@ -1,0 +1,101 @@
+import * as grpc from '@grpc/grpc-js';
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { seededRandom } from '../../../src/base/random';
+import type { PolicyDocument } from '../../../src/index';
+import { createTestClient, fakeService, type TestClient } from '../../../src/testing';
+import { closeAfterEach } from '../../support/closers';
+import { printFact } from '../../support/figure';
+import { KEYS, METHODS, soundPolicy, VALUES } from '../../unit/policy/arbitrary-policy';
+
+const closing = closeAfterEach();
+const POLICIES = 200;
+const CALLS_PER_POLICY = 50;
+
+const text = { serialize: (value: string) => Buffer.from(value), deserialize: (bytes: Buffer) => bytes.toString() };
+const definition: grpc.ServiceDefinition = Object.fromEntries(
+  METHODS.map((path) => [
+    path,
+    {
+      path,
+      requestStream: false,
+      responseStream: false,
+      requestSerialize: text.serialize,
+      requestDeserialize: text.deserialize,
+      responseSerialize: text.serialize,
+      responseDeserialize: text.deserialize,
+    },
+  ]),
+);
+
+/** Real time plays no part here: a route with a millisecond's timeout would. */
+function withoutTimeouts(policy: PolicyDocument): PolicyDocument {
+  return { ...policy, routes: (policy.routes ?? []).map(({ timeoutMs: _, ...route }) => route) };
+}
+
+it('explain agrees with what 10,000 real calls did, for 200 random policies', async () => {
+  const policies = fc.sample(soundPolicy, { numRuns: POLICIES, seed: 42 }).map(withoutTimeouts);
+  const subsets = Object.keys(policies[0]?.subsets ?? {});
+  const services = await Promise.all(
+    subsets.map(async (name) => {
+      const handlers = Object.fromEntries(METHODS.map((path) => [path, () => name]));
+      return closing(await fakeService(definition, handlers, { id: name, tags: [name] }), (one) => one.stop());
+    }),
+  );
+  const open = (): TestClient =>
+    closing(
+      createTestClient({ service: 'payments', instances: services.map(({ instance }) => instance), seed: 7 }),
+      (lane) => lane.close(),
+    );
+  const calling = open();
+  const asked = open();
+  await asked.ready('payments');
+  const client = new grpc.Client(
+    calling.target('payments'),
+    grpc.credentials.createInsecure(),
+    calling.clientOptions(),
+  );
+  const random = seededRandom(3);
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
+  const call = (method: string, labels: Readonly<Record<string, string>>): Promise<string> =>
+    new Promise((resolve, reject) =>
+      client.makeUnaryRequest(
+        method,
+        text.serialize,
+        text.deserialize,
+        'x',
+        calling.metadata(labels),
+        { deadline: Date.now() + 10_000 },
+        (error, reply) => (error === null ? resolve(reply ?? '') : reject(error)),
+      ),
+    );
+
+  const disagreements: string[] = [];
+  const routes = new Set<string>();
+  let byChance = 0;
+  for (const [index, policy] of policies.entries()) {
+    calling.setPolicy('payments', policy);
+    asked.setPolicy('payments', policy);
+    for (let made = 0; made < CALLS_PER_POLICY; made += 1) {
+      const method = pick(METHODS);
+      const labels = Object.fromEntries(KEYS.filter(() => random() < 0.7).map((key) => [key, pick(VALUES)]));
+      const { routing, tiers } = asked.explain('payments', { method, labels });
+      const served = await call(method, labels);
+      const decided = calling.decisions.at(-1);
+      const told = `${routing.decision.route} ${routing.decision.subset} ${routing.sticky} ${tiers[0]?.endpoints[0]?.instance}`;
+      const done = `${decided?.route} ${decided?.subset} ${decided?.sticky} ${served}`;
+      if (told !== done) disagreements.push(`policy ${index}, ${method} ${JSON.stringify(labels)}: ${told} / ${done}`);
+      routes.add(`${index} ${routing.decision.route}`);
+      if (!routing.sticky && routing.bucket !== undefined) byChance += 1;
+    }
+  }
+  client.close();
+  expect(disagreements.slice(0, 5)).toEqual([]);
+  // Proof that more than defaults were met.
+  expect(routes.size).toBeGreaterThan(POLICIES);
+  expect(byChance).toBeGreaterThan(500);
+  printFact(
+    'explain against real calls',
+    `${POLICIES * CALLS_PER_POLICY} of ${calling.decisions.length} agree, ${routes.size} routes met, ${byChance} by chance`,
+  );
+}, 120_000);

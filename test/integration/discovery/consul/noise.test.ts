@@ -1,0 +1,23 @@
+import { expect, it } from 'vitest';
+import { printFact, printFigure } from '../../../support/figure';
+import { hearThroughNoise } from './noise';
+
+it('answers with nothing new cost few bytes, and what is new among them is heard', async () => {
+  const instances = 1_000;
+  const figures = await hearThroughNoise({
+    instances,
+    changesPerSecond: 10,
+    settleMs: 2_000,
+    forMs: 3_000,
+    realChanges: 5,
+  });
+  printFact(
+    `outputs of checks that change 10 times a second, ${instances} instances`,
+    `${(figures.bytesPerSecond / 1e6).toFixed(2)} MB/s in ${figures.answersPerSecond.toFixed(1)} answers/s of ` +
+      `${(figures.answerBytes / 1e6).toFixed(2)} MB each as they are`,
+  );
+  printFigure('an instance comes while outputs of checks change', figures.heardMs);
+  expect(figures.bytesPerSecond).toBeLessThanOrEqual(500_000);
+  // It is still asked: the change of an instance must not wait.
+  expect(figures.answersPerSecond).toBeGreaterThan(0);
+});

@@ -1,0 +1,53 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const root: string = join(__dirname, '..', '..', '..');
+
+/** The pages that people read, as paths from the root. */
+export const pages: readonly string[] = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+  ...readdirSync(join(root, 'docs', 'deploy')).map((name) => `docs/deploy/${name}`),
+];
+
+/** Those, and what is read beside the code: decisions, examples, benchmarks. */
+export const everyPage: readonly string[] = [
+  ...pages,
+  'CHANGELOG.md',
+  'benchmarks/README.md',
+  ...readdirSync(join(root, 'docs', 'decisions')).map((name) => `docs/decisions/${name}`),
+  ...readdirSync(join(root, 'examples'))
+    .map((name) => `examples/${name}/README.md`)
+    .filter((page) => existsSync(join(root, page))),
+];
+
+/** A fenced block of a page. */
+export interface Fence {
+  readonly language: string;
+  readonly text: string;
+  /** `docs/canary.md:12`, where it begins. */
+  readonly where: string;
+}
+
+export function readPage(page: string): string {
+  return readFileSync(join(root, page), 'utf8');
+}
+
+export function fencesOf(page: string): readonly Fence[] {
+  const fences: Fence[] = [];
+  let open: { readonly language: string; readonly from: number } | undefined;
+  const lines = readPage(page).split('\n');
+  for (const [index, line] of lines.entries()) {
+    if (!line.startsWith('```')) continue;
+    if (open === undefined) open = { language: line.slice(3).trim(), from: index + 1 };
+    else {
+      const text = lines.slice(open.from, index).join('\n');
+      fences.push({ language: open.language, text, where: `${page}:${open.from}` });
+      open = undefined;
+    }
+  }
+  if (open !== undefined) throw new Error(`${page}:${open.from}: a fence that does not end`);
+  return fences;
+}

@@ -1,0 +1,108 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import fastify from 'fastify';
+import { beforeEach, expect, it, vi } from 'vitest';
+import { type AdminHandler, createGraylane, type Graylane } from '../../../../src/index';
+import { closeAfterEach } from '../../../support/closers';
+import { CHARGE, charge, paymentsClient, startPaymentsServer } from '../../../support/payments';
+
+const afterTest = closeAfterEach();
+let lane: Graylane;
+let base: string;
+
+beforeEach(async () => {
+  const server = afterTest(await startPaymentsServer(), (each) => each.kill());
+  lane = afterTest(
+    createGraylane({
+      consul: { address: 'http://127.0.0.1:9', token: 'very-secret-token' },
+      instances: { payments: [{ id: 'p1', address: server.host, port: server.port, tags: ['stable'] }] },
+      policies: {
+        payments: {
+          schema: 1,
+          service: 'payments',
+          subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
+          default: 'stable',
+          routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
+        },
+      },
+    }),
+    (each) => each.close(),
+  );
+  base = await serve(lane.adminHandler());
+  await charge(paymentsClient('static:///payments', lane.clientOptions()), { 'x-user-id': 'somebody' });
+});
+
+async function serve(handler: AdminHandler): Promise<string> {
+  const server = afterTest(createServer(handler), (each) => {
+    each.closeAllConnections();
+    each.close();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function get(path: string): Promise<{ status: number; body: unknown; text: string }> {
+  const response = await fetch(`${base}${path}`);
+  const text = await response.text();
+  return { status: response.status, body: JSON.parse(text), text };
+}
+
+it('serves inspection, explanation, decisions and policy as JSON', async () => {
+  const inspection = await get('/inspect');
+  expect(inspection.body).toMatchObject({ lane: lane.name, services: [{ service: 'payments' }] });
+  const explain = () => lane.explain('static:///payments', { method: CHARGE, labels: { 'x-gray': 'canary' } });
+  // That target is another one than the client's.
+  await vi.waitFor(explain);
+  const explained = await get(`/debug/explain?service=payments&method=${CHARGE}&label.x-gray=canary`);
+  expect(explained.body).toEqual(JSON.parse(JSON.stringify(explain())));
+  expect((await get('/decisions')).body).toEqual([
+    expect.objectContaining({ method: CHARGE, route: 'default', subset: 'stable', by: 'default', sticky: false }),
+  ]);
+  expect((await get('/policy?service=payments')).body).toMatchObject({ origin: 'inline', document: { schema: 1 } });
+});
+
+it('keeps secrets and label values to itself', async () => {
+  for (const path of ['/inspect', '/decisions', '/policy', `/explain?service=payments&method=${CHARGE}`]) {
+    const { text } = await get(path);
+    expect(text).not.toContain('very-secret-token');
+    expect(text).not.toContain('somebody');
+  }
+});
+
+it('says what was expected of a bad request, and changes nothing', async () => {
+  expect(await get('/nothing')).toMatchObject({ status: 404, body: { error: expect.stringContaining('/inspect') } });
+  expect(await get('/explain?service=payments')).toMatchObject({
+    status: 400,
+    body: { error: 'method: absent (expected: /package.Service/Method)' },
+  });
+  expect(await get(`/explain?service=other&method=${CHARGE}`)).toMatchObject({
+    status: 404,
+    body: { error: 'service: unknown (expected: payments)' },
+  });
+  expect(await get('/policy?service=other')).toMatchObject({ status: 404 });
+  const { status } = await fetch(`${base}/policy`, { method: 'POST', body: '{}' });
+  expect(status).toBe(405);
+  expect(lane.inspect().services.map(({ service }) => service)).toEqual(['payments']);
+});
+
+it('is mounted in Express and Fastify as it is', async () => {
+  const app = express();
+  app.use('/graylane', lane.adminHandler());
+  const listening = afterTest(app.listen(0, '127.0.0.1'), (each) => {
+    each.closeAllConnections();
+    each.close();
+  });
+  await new Promise((resolve) => listening.once('listening', resolve));
+  const { port } = listening.address() as AddressInfo;
+  expect((await fetch(`http://127.0.0.1:${port}/graylane/decisions`)).status).toBe(200);
+
+  const other = afterTest(fastify(), (each) => each.close());
+  const handler = lane.adminHandler();
+  other.get('/graylane/*', (request, reply) => {
+    reply.hijack();
+    handler(request.raw, reply.raw);
+  });
+  const address = await other.listen({ port: 0, host: '127.0.0.1' });
+  expect((await fetch(`${address}/graylane/inspect`)).status).toBe(200);
+});

@@ -1,0 +1,93 @@
+import type { Random } from '../../../../src/base/random';
+import type { Connection, Endpoint } from '../../../../src/client/balancer/endpoints/endpoint';
+import {
+  type AttemptLink,
+  createAttemptLink,
+  createEndpointLoad,
+} from '../../../../src/client/balancer/endpoints/load';
+import { createPoolPicker } from '../../../../src/client/balancer/pickers/create-pool-picker';
+import type { PickContext, PoolPicker } from '../../../../src/client/balancer/pickers/pool-picker';
+import { FailureShares } from '../../../../src/client/breaker/outlier/failure-shares';
+import type { Algorithm } from '../../../../src/policy/document';
+
+/** Real endpoints and loads, addressed by their position; nothing is connected. */
+export function connectionsOf(weights: readonly number[]): Connection[] {
+  return weights.map((weight, index) => ({ endpoint: endpointAt(index, weight) }));
+}
+
+export function endpointAt(index: number, weight = 1): Endpoint {
+  const address = `10.${(index >>> 16) & 255}.${(index >>> 8) & 255}.${index & 255}`;
+  const instance = {
+    key: `dc1/node-${index}/service-${index}`,
+    id: `service-${index}`,
+    node: `node-${index}`,
+    datacenter: 'dc1',
+    zone: undefined,
+    address,
+    port: 9000,
+    tags: [],
+    meta: {},
+    status: 'passing',
+    weight,
+  } as const;
+  const key = `dc1/${address}:9000`;
+  return {
+    key,
+    address,
+    port: 9000,
+    datacenter: 'dc1',
+    instance,
+    weight,
+    load: createEndpointLoad(),
+    shares: new FailureShares(),
+    breaker: undefined,
+    answeredAtMs: Number.NEGATIVE_INFINITY,
+  };
+}
+
+export const ALGORITHMS: readonly Algorithm[] = ['peak_ewma', 'least_request', 'round_robin', 'random', 'ring_hash'];
+
+export function pickerFor(algorithm: Algorithm, ready: readonly Connection[], random: Random): PoolPicker {
+  const hashBy = algorithm === 'ring_hash' ? 'x-user' : undefined;
+  return createPoolPicker(
+    ready,
+    { algorithm, slowStartMs: 0, hashBy, subsetSize: undefined, drainMs: undefined, connectionsPerEndpoint: 2 },
+    random,
+  );
+}
+
+export function firstTry(random: Random, hash = -1): PickContext {
+  return { random, hash, tried: undefined };
+}
+
+/** Calls of each connection, in the order of `ready`, over `count` picks of which no attempt comes. */
+export function countPicks(
+  picker: PoolPicker,
+  ready: readonly Connection[],
+  context: PickContext,
+  count: number,
+): number[] {
+  return countOf(ready, picks(picker, context, count));
+}
+
+/** One after another; no attempt comes of them. */
+export function picks(picker: PoolPicker, context: PickContext, count: number): (Connection | undefined)[] {
+  return Array.from({ length: count }, () => picker.pick(context));
+}
+
+/** How often each connection was picked, in the order of `ready`. */
+export function countOf(ready: readonly Connection[], picked: readonly (Connection | undefined)[]): number[] {
+  const counts = new Map<Connection | undefined, number>();
+  for (const one of picked) counts.set(one, (counts.get(one) ?? 0) + 1);
+  return ready.map((connection) => counts.get(connection) ?? 0);
+}
+
+/** Leaves an attempt hanging on the endpoint until a sweep makes it suspect. */
+export function makeSuspect(connection: Connection): AttemptLink {
+  const hanging = createAttemptLink();
+  const { load } = connection.endpoint;
+  load.attemptStarted(hanging, 0);
+  load.sweep(100);
+  load.sweep(200);
+  return hanging;
+}

@@ -1,0 +1,247 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { MethodTime } from '../../../../../src/client/balancer/attempts/method-times';
+import {
+  type AttemptLink,
+  createAttemptLink,
+  createEndpointLoad,
+  type EndpointLoad,
+} from '../../../../../src/client/balancer/endpoints/load';
+
+/** A load that answers in `latencyMs` and has just done so at `atMs`. */
+function answering(latencyMs: number, atMs: number): EndpointLoad {
+  const load = createEndpointLoad();
+  complete(load, atMs - latencyMs, atMs);
+  return load;
+}
+
+function complete(load: EndpointLoad, startMs: number, endMs: number): void {
+  const attempt = createAttemptLink();
+  load.attemptStarted(attempt, startMs);
+  sweepBetween(load, startMs, endMs);
+  load.attemptResponded(attempt);
+  load.attemptEnded(attempt, endMs, 'success');
+}
+
+function sweepBetween(load: EndpointLoad, fromMs: number, toMs: number): void {
+  for (let nowMs = fromMs + 100; nowMs <= toMs; nowMs += 100) load.sweep(nowMs);
+}
+
+describe('attempts in flight', () => {
+  it('are counted once each, however often they end or answer', () => {
+    const load = createEndpointLoad();
+    const first = createAttemptLink();
+    const second = createAttemptLink();
+    load.attemptStarted(first, 0);
+    load.attemptStarted(first, 1);
+    load.attemptStarted(second, 1);
+    expect(load.inFlight).toBe(2);
+    load.attemptEnded(first, 5, 'success');
+    load.attemptEnded(first, 6, 'failure');
+    load.attemptResponded(first);
+    expect(load.inFlight).toBe(1);
+    expect(load.slowness).toBe(5);
+    load.attemptEnded(second, 7, 'neutral');
+    expect(load.inFlight).toBe(0);
+  });
+
+  it('agree with a plain model under any sequence of events', () => {
+    const event = fc.record({
+      kind: fc.constantFrom('start', 'respond', 'success', 'failure', 'neutral', 'sweep'),
+      attempt: fc.nat(7),
+      waitMs: fc.nat(150),
+    });
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 200 }), (events) => {
+        const load = createEndpointLoad();
+        const attempts: AttemptLink[] = Array.from({ length: 8 }, () => createAttemptLink());
+        const running = new Map<AttemptLink, number>();
+        let receivedAt = -1;
+        let step = 0;
+        let nowMs = 0;
+        const startedStep = new Map<AttemptLink, number>();
+        let suspectAtSweep = false;
+        for (const { kind, attempt: index, waitMs } of events) {
+          step += 1;
+          nowMs += waitMs;
+          const attempt = attempts[index] ?? createAttemptLink();
+          if (kind === 'start') {
+            if (!running.has(attempt)) {
+              running.set(attempt, nowMs);
+              startedStep.set(attempt, step);
+            }
+            load.attemptStarted(attempt, nowMs);
+          } else if (kind === 'respond') {
+            if (running.has(attempt) && !attempt.responded) receivedAt = step;
+            load.attemptResponded(attempt);
+          } else if (kind === 'sweep') {
+            expect(load.sweep(nowMs)).toBe(load.isSuspect !== suspectAtSweep);
+            suspectAtSweep = load.isSuspect;
+            const oldest = [...running].filter(([link]) => (startedStep.get(link) ?? 0) > receivedAt)[0];
+            const overdueMs = Math.max(100, 10 * load.slowness);
+            if (oldest === undefined || nowMs - oldest[1] <= overdueMs) expect(load.isSuspect).toBe(false);
+          } else {
+            if (running.delete(attempt) && kind === 'success' && !attempt.responded) receivedAt = step;
+            load.attemptEnded(attempt, nowMs, kind as 'success' | 'failure' | 'neutral');
+          }
+          expect(load.inFlight).toBe(running.size);
+          expect(load.blame).toBeLessThanOrEqual(Math.round(1000 * load.slowness));
+        }
+        for (const attempt of attempts) load.attemptEnded(attempt, nowMs, 'neutral');
+        expect(load.inFlight).toBe(0);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('Peak-EWMA', () => {
+  it('takes the lower of two slower samples at once and a faster one by the time since the last', () => {
+    const load = answering(10, 1000);
+    complete(load, 1000, 1080);
+    complete(load, 1000, 1090);
+    expect(load.slowness).toBe(80);
+    complete(load, 11_080, 11_090);
+    expect(load.slowness).toBeCloseTo(10 + 70 * Math.exp(-1), 6);
+  });
+
+  it('takes one late answer for chance', () => {
+    const load = answering(10, 1000);
+    complete(load, 1000, 1900);
+    expect(load.slowness).toBe(10);
+    complete(load, 1900, 1911);
+    expect(load.slowness).toBe(11);
+  });
+
+  it('fades with time in sweeps only, while what others are measured against stays', () => {
+    const load = answering(200, 1000);
+    expect(load.blame).toBe(200_000);
+    load.sweep(11_000);
+    expect(load.blame).toBe(Math.round(200_000 * Math.exp(-1)));
+    expect(load.slowness).toBe(200);
+  });
+
+  it('learns nothing from a stream, neither from its first event nor from its end', () => {
+    const load = createEndpointLoad();
+    const stream = createAttemptLink(new MethodTime(), 'stream');
+    load.attemptStarted(stream, 0);
+    sweepBetween(load, 0, 100_000);
+    expect(load.isSuspect).toBe(false);
+    load.attemptResponded(stream);
+    load.attemptEnded(stream, 200_000, 'success');
+    expect([load.slowness, load.usualMs, load.measure, load.inFlight]).toEqual([0, 0, 0, 0]);
+  });
+
+  it('bounds what one answer can do that takes an hour', () => {
+    const load = createEndpointLoad();
+    complete(load, 0, 3_600_000);
+    expect(load.slowness).toBe(300);
+    expect(load.usualMs).toBe(10_000);
+  });
+
+  it('is not lowered by failures, and raised by slow ones at most tenfold', () => {
+    const load = answering(20, 1000);
+    const quick = createAttemptLink();
+    load.attemptStarted(quick, 1000);
+    load.attemptEnded(quick, 1001, 'failure');
+    expect(load.slowness).toBe(20);
+    const slow = createAttemptLink();
+    load.attemptStarted(slow, 1001);
+    sweepBetween(load, 1001, 3001);
+    load.attemptEnded(slow, 3001, 'failure');
+    expect(load.slowness).toBe(200);
+  });
+
+  it('knows nothing after failures alone, so that a failing endpoint cannot look fast', () => {
+    const load = createEndpointLoad();
+    for (let nowMs = 0; nowMs < 1000; nowMs += 10) {
+      const attempt = createAttemptLink();
+      load.attemptStarted(attempt, nowMs);
+      load.attemptEnded(attempt, nowMs + 1, 'failure');
+    }
+    expect(load.slowness).toBe(0);
+  });
+
+  it('takes no sample from neutral outcomes', () => {
+    const load = answering(20, 1000);
+    const cancelled = createAttemptLink();
+    load.attemptStarted(cancelled, 1000);
+    load.attemptEnded(cancelled, 1200, 'neutral');
+    expect(load.slowness).toBe(20);
+  });
+});
+
+describe('a suspect', () => {
+  it('is an endpoint whose oldest attempt is overdue, and is cleared by any response', () => {
+    const load = answering(20, 1000);
+    const hanging = createAttemptLink();
+    const later = createAttemptLink();
+    load.attemptStarted(hanging, 1000);
+    load.attemptStarted(later, 1050);
+    expect(load.sweep(1100)).toBe(false);
+    expect(load.sweep(1200)).toBe(false);
+    expect(load.sweep(1201)).toBe(true);
+    expect(load.isSuspect).toBe(true);
+    load.attemptResponded(later);
+    expect(load.isSuspect).toBe(false);
+    // Told at the next sweep, since pools left it out until they hear of it.
+    expect(load.sweep(1301)).toBe(true);
+    expect(load.sweep(1401)).toBe(false);
+  });
+
+  it('is found behind a silent stream that is older than the last response', () => {
+    const load = createEndpointLoad();
+    load.attemptStarted(createAttemptLink(), 0);
+    complete(load, 10, 15);
+    load.attemptStarted(createAttemptLink(), 50);
+    load.sweep(100);
+    expect(load.isSuspect).toBe(false);
+    load.sweep(200);
+    expect(load.isSuspect).toBe(true);
+  });
+
+  it('recovers in the sweep after its overdue attempts have ended', () => {
+    const load = createEndpointLoad();
+    const hanging = createAttemptLink();
+    load.attemptStarted(hanging, 0);
+    load.sweep(100);
+    load.sweep(200);
+    expect(load.isSuspect).toBe(true);
+    load.attemptEnded(hanging, 250, 'failure');
+    expect(load.isSuspect).toBe(true);
+    expect(load.sweep(300)).toBe(true);
+    expect(load.isSuspect).toBe(false);
+  });
+});
+
+describe('a stalled event loop', () => {
+  it('makes nobody suspect and leaves no samples', () => {
+    const load = answering(20, 1000);
+    const first = createAttemptLink();
+    const second = createAttemptLink();
+    load.attemptStarted(first, 1050);
+    load.attemptStarted(second, 1050);
+    load.sweep(6000);
+    expect(load.isSuspect).toBe(false);
+    load.attemptResponded(first);
+    load.sweep(6100);
+    load.attemptResponded(second);
+    expect(load.slowness).toBe(20);
+    expect(load.isSuspect).toBe(false);
+  });
+
+  it('is noticed too when the answers are read before the tick runs', () => {
+    const load = answering(20, 1000);
+    const attempt = createAttemptLink();
+    load.attemptStarted(attempt, 1050);
+    load.attemptResponded(attempt);
+    expect(load.slowness).toBe(20);
+  });
+
+  it('is not seen in the pause of an endpoint that had nothing to do', () => {
+    const load = answering(20, 1000);
+    complete(load, 600_000, 600_250);
+    complete(load, 700_000, 700_250);
+    expect(load.slowness).toBe(250);
+  });
+});

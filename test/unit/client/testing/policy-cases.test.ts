@@ -1,0 +1,115 @@
+import { describe, expect, it, test } from 'vitest';
+import { definePolicy } from '../../../../src/index';
+import { assertDecision, createTestClient, policyCases } from '../../../../src/testing';
+import { closeAfterEach } from '../../../support/closers';
+
+const closing = closeAfterEach();
+const policy = definePolicy({
+  schema: 1,
+  service: 'payments',
+  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
+  default: 'stable',
+  routes: [
+    { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
+    {
+      name: 'charges',
+      match: { methods: ['/shop.v1.Payments/Charge'] },
+      split: [
+        { to: 'stable', weight: 95 },
+        { to: 'canary', weight: 5 },
+      ],
+      stickBy: 'x-user-id',
+    },
+  ],
+});
+const CHARGE = '/shop.v1.Payments/Charge';
+
+describe('policyCases() as a table of tests', () => {
+  test.each(
+    policyCases(policy, [
+      { labels: { 'x-gray': 'canary' }, subset: 'canary', route: 'testers' },
+      { name: 'charges are split', method: CHARGE, shares: { stable: 95, canary: 5 } },
+      { method: CHARGE, labels: { 'X-User-Id': 'u-1' }, subset: 'stable' },
+      { method: CHARGE, stickyKey: 'u-1', subset: 'stable', route: 'charges' },
+      { name: 'what nobody named', subset: 'stable', route: 'default', shares: { stable: 100 } },
+    ]),
+  )('$name', ({ run }) => run());
+});
+
+describe('policyCases()', () => {
+  const failing = (one: Parameters<typeof policyCases>[1][number]): string => {
+    const [only] = policyCases(policy, [one]);
+    try {
+      only?.run();
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error('the case holds');
+  };
+
+  it('names a case after its call', () => {
+    const names = policyCases(policy, [
+      { method: CHARGE, labels: { 'x-gray': 'canary' }, stickyKey: 'u-1', subset: 'canary' },
+      { subset: 'stable' },
+    ]).map(({ name }) => name);
+    expect(names).toEqual([`${CHARGE} x-gray=canary sticky key u-1`, 'a call without labels']);
+  });
+
+  it('says where a call went instead, and why', () => {
+    expect(failing({ method: CHARGE, labels: { 'x-gray': 'Canary', 'x-user-id': 'u-1' }, subset: 'canary' })).toBe(
+      `${CHARGE} x-gray=Canary x-user-id=u-1: subset: stable (expected: canary); decided by route charges\n` +
+        '  testers did not match: x-gray: Canary (expected: = canary)',
+    );
+    expect(failing({ labels: { 'x-gray': 'canary' }, route: 'charges' })).toContain(
+      'route: testers (expected: charges)',
+    );
+    expect(failing({ method: CHARGE, shares: { stable: 90, canary: 10 } })).toContain(
+      'shares: stable 95 %, canary 5 % (expected: stable 90 %, canary 10 %)',
+    );
+  });
+
+  it('does not take what happened by chance for what is always so', () => {
+    expect(failing({ method: CHARGE, subset: 'stable' })).toContain('by chance, stable 95 %, canary 5 %');
+  });
+
+  it('refuses a table with faults, all of them at once', () => {
+    const table = [
+      { subset: 'canray' },
+      { labels: { a: 1 }, subset: 'stable' },
+      { method: 'Charge', route: 'x' },
+      {},
+      { to: 'x', route: 'y' },
+    ];
+    expect(() => policyCases(policy, table as never)).toThrow(
+      [
+        'cases[0].subset: "canray" (expected: one of stable, canary)',
+        'cases[1].labels: {"a":1} (expected: strings by key)',
+        'cases[2].method: "Charge" (expected: /package.Service/Method)',
+        'cases[3]: nothing expected (expected: subset, route or shares)',
+        'cases[4].to: "x" (expected: one of name, method, labels, stickyKey, subset, route, shares)',
+      ].join('\n'),
+    );
+    expect(() => policyCases(policy, [])).toThrow('cases: none');
+    expect(() => policyCases({ ...policy, default: 'nobody' as 'stable' }, [{ subset: 'stable' }])).toThrow(/default/);
+  });
+
+  it('holds an override against the time that is given', () => {
+    const until = '2030-01-01T00:00:00Z';
+    const overridden = { ...policy, override: { to: 'canary' as const, until, by: 'x', reason: 'y' } };
+    policyCases(overridden, [{ subset: 'canary', route: 'override' }], { at: new Date('2029-12-31') })[0]?.run();
+    policyCases(overridden, [{ subset: 'stable' }], { at: new Date('2030-01-02') })[0]?.run();
+  });
+});
+
+describe('assertDecision()', () => {
+  it('asks a lane, with all that it knows', async () => {
+    const lane = closing(createTestClient({ policy, labels: { 'x-gray': 'canary' }, instances: [] }), (one) =>
+      one.close(),
+    );
+    await lane.ready('payments', { timeoutMs: 1 }).catch(() => {});
+    assertDecision(lane, { method: CHARGE }, { subset: 'canary', route: 'testers' });
+    expect(() => assertDecision(lane, { labels: { 'x-gray': 'no' } }, { subset: 'canary' })).toThrow(
+      /subset: stable \(expected: canary\).*testers did not match: x-gray: no/s,
+    );
+  });
+});

@@ -1,0 +1,69 @@
+import { Ajv } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import published from '../../../../src/ops/rollout/rollout.schema.json';
+import { rolloutSchema } from '../../../../src/ops/rollout/rollout-schema';
+import { validateRollout } from '../../../../src/ops/rollout/validate';
+import { fencesOf } from '../../../integration/docs/fences';
+import { change, placesOf, WHOLE } from './whole-rollout';
+
+describe('the published schema', () => {
+  it('is the one that documents are held against', async () => {
+    // `vitest -u` writes the file anew.
+    await expect(`${JSON.stringify(rolloutSchema, null, 2)}\n`).toMatchFileSnapshot(
+      '../../../../src/ops/rollout/rollout.schema.json',
+    );
+  });
+
+  const editor = new Ajv({ allErrors: true, allowUnionTypes: true, strictRequired: false, strictTypes: false });
+  const accepts = editor.compile(published);
+
+  it('is a valid draft-07 schema that accepts what people are shown', () => {
+    expect(editor.validateSchema(published)).toBe(true);
+    expect(accepts(WHOLE)).toBe(true);
+    const shown = fencesOf('docs/rollouts.md').filter(({ text }) => text.startsWith('# rollout.yaml'));
+    for (const { text } of shown) expect(accepts(parse(text))).toBe(true);
+    expect(shown).toHaveLength(1);
+  });
+
+  it('agrees with the validator: what one refuses by its structure the other does, at the same place', () => {
+    for (const path of placesOf(WHOLE)) {
+      for (const value of FOREIGN) {
+        const document = change(path, value);
+        const { problems } = validateRollout(document);
+        if (accepts(document)) {
+          // Left over is what no schema says.
+          for (const { message } of problems) expect(message).toMatch(BEYOND_SCHEMAS);
+          continue;
+        }
+        const places = problems.map((problem) => partsOf(problem.path));
+        for (const { instancePath } of accepts.errors ?? []) {
+          const at = partsOf(instancePath);
+          expect(places.some((place) => at === '' || `${place}.`.startsWith(`${at}.`))).toBe(true);
+        }
+      }
+    }
+  });
+});
+
+const FOREIGN = [null, { wobble: 1 }, [[]], [], {}, -7.5, 0, 101, 'a b', '', 1e300, true];
+
+/** The same of a JSON pointer and of a path as messages have it. */
+function partsOf(path: string): string {
+  const parts = path.split(/[^\w$-]+/).filter((part) => part !== '');
+  return parts.join('.');
+}
+
+const BEYOND_SCHEMAS = new RegExp(
+  [
+    'another subset than stable',
+    'at least one\\)$',
+    'each check once',
+    'a name that no',
+    'successCondition, failureCondition or both',
+    'successCondition: |failureCondition: ',
+    'steps\\[\\d+\\]\\.setRoute\\.match',
+    'only with a provider',
+    'a provider of one figure',
+  ].join('|'),
+);

@@ -1,0 +1,137 @@
+import fc from 'fast-check';
+import type {
+  GuardDocument,
+  LabelMatcherDocument,
+  MatchDocument,
+  PolicyDocument,
+  RouteDocument,
+  SubsetDocument,
+} from '../../../src/policy/document';
+
+/** Few keys, values and methods, so that routes and calls meet often. */
+export const KEYS = ['x-a', 'x-b', 'x-c'] as const;
+export const VALUES = ['', 'a', 'ab', 'abc', 'B', '5', '10', '10.1.2.3', '__proto__'] as const;
+export const METHODS = ['/s.A/One', '/s.A/Two', '/s.B/One'] as const;
+const SUBSETS = ['stable', 'canary', 'next', 'beta', 'edge'] as const;
+
+const value = fc.constantFrom(...VALUES);
+const key = fc.constantFrom(...KEYS);
+
+const conditions = (inner: fc.Arbitrary<LabelMatcherDocument>): fc.Arbitrary<LabelMatcherDocument> =>
+  fc
+    .record(
+      {
+        exact: value,
+        prefix: value,
+        suffix: value,
+        contains: value,
+        in: fc.array(value, { minLength: 1, maxLength: 3 }),
+        notIn: fc.array(value, { minLength: 1, maxLength: 3 }),
+        regex: fc.constantFrom('a.*', '.*c', 'ab', '[a-c]+', '\\d+', '(?:a|b)*'),
+        range: fc.constantFrom<readonly [number, number]>([0, 6], [5, 11], [-3, 5]),
+        cidr: fc.constantFrom<string | readonly string[]>('10.0.0.0/8', ['192.168.0.0/16', '10.1.2.3']),
+        present: fc.boolean(),
+        not: inner,
+        ignoreCase: fc.boolean(),
+      },
+      { requiredKeys: [] },
+    )
+    .filter((matcher) => Object.keys(matcher).some((name) => name !== 'ignoreCase'));
+
+const matcher: fc.Arbitrary<LabelMatcherDocument> = fc.oneof(
+  { weight: 2, arbitrary: value },
+  // One condition at a time mostly, since many together rarely hold.
+  { weight: 4, arbitrary: conditions(value).map((all) => (typeof all === 'string' ? all : firstCondition(all))) },
+  { weight: 1, arbitrary: conditions(conditions(value)) },
+);
+
+function firstCondition(all: Exclude<LabelMatcherDocument, string>): LabelMatcherDocument {
+  const [name, condition] = Object.entries(all).find(([name]) => name !== 'ignoreCase') ?? ['present', true];
+  return { [name]: condition, ignoreCase: all.ignoreCase ?? false };
+}
+
+const labels = fc.dictionary(key, matcher, { minKeys: 1, maxKeys: 2 });
+
+const match: fc.Arbitrary<MatchDocument> = fc.record(
+  {
+    methods: fc.array(fc.constantFrom(...METHODS, '/s.A/', '/'), { minLength: 1, maxLength: 2 }),
+    labels,
+    any: fc.array(fc.record({ labels }), { minLength: 1, maxLength: 2 }),
+    sample: fc.record({ by: key, percent: fc.constantFrom(0, 0.01, 33.33, 50, 100) }),
+  },
+  { requiredKeys: [] },
+);
+
+const weights = fc
+  .uniqueArray(
+    fc.tuple(fc.constantFrom(...SUBSETS), fc.oneof(fc.nat(100), fc.double({ min: 0, max: 1e9, noNaN: true }))),
+    {
+      selector: ([to]) => to,
+      minLength: 1,
+      maxLength: 5,
+    },
+  )
+  .filter((entries) => entries.some(([, weight]) => weight > 0))
+  .map((entries) => entries.map(([to, weight]) => ({ to, weight })));
+
+const route: fc.Arbitrary<Omit<RouteDocument, 'name'>> = fc
+  .tuple(
+    fc.oneof(
+      fc.record({ to: fc.constantFrom(...SUBSETS) }),
+      weights.map((split) => ({ split })),
+    ),
+    fc.record(
+      {
+        match,
+        stickBy: key,
+        stickySalt: value.filter((salt) => salt !== ''),
+        strict: fc.boolean(),
+        timeoutMs: fc.integer({ min: 1, max: 9_999 }),
+      },
+      { requiredKeys: [] },
+    ),
+  )
+  .map(([where, rest]) => ({ ...where, ...rest }));
+
+const guard: fc.Arbitrary<GuardDocument> = fc.record(
+  {
+    against: fc.constantFrom(...SUBSETS),
+    minimumCalls: fc.integer({ min: 1, max: 1_000 }),
+    maxExcessFailurePercentage: fc.double({ min: 0, max: 100, noNaN: true }),
+    maxLatencyFactor: fc.double({ min: 1, max: 1_000, minExcluded: true, noNaN: true }),
+    windowMs: fc.integer({ min: 1_000, max: 3_600_000 }),
+    holdMs: fc.integer({ min: 1_000, max: 50_000 }),
+    maxHoldMs: fc.integer({ min: 50_000, max: 86_400_000 }),
+    dryRun: fc.boolean(),
+  },
+  { requiredKeys: [] },
+);
+
+/** A subset with a fallback may have a guard, against any other. */
+function fallenBack(name: string, fallback: string, guarded: GuardDocument | undefined): SubsetDocument {
+  if (guarded === undefined || guarded.against === name) return { tags: [name], fallback };
+  return { tags: [name], fallback, guard: guarded };
+}
+
+/** Policies that must be accepted. */
+export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
+  .tuple(
+    fc.constantFrom(...SUBSETS),
+    fc.array(route, { maxLength: 6 }),
+    // Each subset may only fall back to an earlier one, so that there are no cycles.
+    fc.tuple(...SUBSETS.map((_, index) => fc.option(fc.nat(index), { nil: undefined }))),
+    fc.option(guard, { nil: undefined }),
+  )
+  .map(([fallthrough, routes, fallbacks, guarded]) => ({
+    schema: 1,
+    service: 'payments',
+    subsets: Object.fromEntries(
+      SUBSETS.map((name, index) => {
+        const fallback = SUBSETS[fallbacks[index] ?? index];
+        const isAlone = fallback === undefined || fallback === name;
+        return [name, isAlone ? { tags: [name] } : fallenBack(name, fallback, guarded)];
+      }),
+    ),
+    default: fallthrough,
+    routes: routes.map((entry, index) => ({ ...entry, name: `route ${index}` })),
+  }));

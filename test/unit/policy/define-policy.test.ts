@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { definePolicy } from '../../../src/policy/define-policy';
+
+describe('definePolicy', () => {
+  it('returns the document and knows the names of its subsets', () => {
+    const policy = definePolicy({
+      schema: 1,
+      service: 'payments',
+      subsets: {
+        stable: { tags: ['stable'] },
+        canary: { tags: ['canary'], fallback: 'stable', guard: { against: 'stable' } },
+      },
+      default: 'stable',
+      routes: [
+        { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
+        {
+          name: 'all',
+          split: [
+            { to: 'stable', weight: 95 },
+            { to: 'canary', weight: 5 },
+          ],
+        },
+      ],
+      override: { to: 'stable', until: '2026-12-01T10:00:00Z' },
+    });
+    expect(policy.default).toBe('stable');
+    const name: 'stable' | 'canary' | undefined = policy.default;
+    expect(name).toBe('stable');
+  });
+
+  // The compiler is the test here: `tsc` fails when one of these lines would compile.
+  it('does not compile with a subset that is not there', () => {
+    const subsets = { stable: {}, canary: {} } as const;
+    const base = { schema: 1, service: 'payments', subsets } as const;
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, routes: [{ name: 'r', to: 'canray' }] });
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, routes: [{ name: 'r', split: [{ to: 'canray', weight: 1 }] }] });
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, default: 'canray' });
+    // @ts-expect-error canray is no subset
+    definePolicy({ schema: 1, service: 'payments', subsets: { stable: { fallback: 'canray' } } });
+    // @ts-expect-error stabel is no subset
+    definePolicy({ ...base, subsets: { ...subsets, canary: { fallback: 'stable', guard: { against: 'stabel' } } } });
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, override: { to: 'canray', until: '' } });
+    // @ts-expect-error an unknown key
+    definePolicy({ ...base, retries: 3 });
+    expect(definePolicy({ ...base, default: 'canary' }).default).toBe('canary');
+  });
+});
