@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { CallRecord } from '../policy/routing/call-record';
-import type { DecisionEvent } from './grpc/decision-feed';
+import type { DecisionEvent } from './grpc/decision-events';
 import type { Graylane } from './lane';
 
 export interface CallRecorderOptions {

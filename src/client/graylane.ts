@@ -14,13 +14,14 @@ import { LaneFigures } from './figures/lane-figures';
 import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
-import { checkKeys, checkOptions } from './grpc/check-arguments';
+import { checkKeys, checkLabels, checkOptions } from './grpc/check-arguments';
+import { addLane, type LaneHandle, registerLane, removeLane } from './grpc/client-registry';
 import {
   DecisionFeed,
   type DecisionListener,
   type DecisionListenerOptions,
   type Subscription,
-} from './grpc/decision-feed';
+} from './grpc/decision-events';
 import type {
   ChannelCredentials,
   ChannelOptions,
@@ -30,8 +31,6 @@ import type {
   Metadata,
   ServerInterceptor,
 } from './grpc/grpc-js';
-import { checkLabels } from './grpc/label-rules';
-import { addLane, type LaneHandle, registerLane, removeLane } from './grpc/lanes';
 import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
 import type { Graylane, LaneInspection, TargetOptions } from './lane';
 import { LaneServices, type ServiceHooks } from './lane-services';

@@ -5,8 +5,8 @@ import { isMeant, lastResorts, type TierKind, type UsedTier, usedTiers } from '.
 import type { ForceSelector, Plan } from '../../policy/plan';
 import { explainRouting, type RoutingExplanation } from '../../policy/routing/explain';
 import { labelsOf } from '../../policy/routing/labels';
-import type { SubsetLimitView } from '../balancer/limits/subset-limit';
-import { shareOf } from '../balancer/tiers/client-share';
+import { shareOf } from '../balancer/endpoints/subsetting';
+import type { SubsetLimitView } from '../balancer/limits/subset-limits';
 import { keptShare, spillName } from '../balancer/tiers/spill';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { BreakerView } from '../breaker/view';

@@ -11,8 +11,8 @@ import {
   type SubchannelInterface,
 } from '../grpc/grpc-js';
 import { AttemptPool } from './attempts/attempt';
+import type { BalancerHost, ChannelLink } from './context';
 import { ConnectionSet } from './endpoints/connection-set';
-import type { BalancerHost, ChannelLink } from './host';
 import { type PickerContext, SnapshotPicker, waitingPicker } from './picker';
 import type { ShareSubchannel, SubchannelOwner } from './shared-subchannel';
 import { describeWaiting } from './tiers/refusal';

@@ -10,7 +10,7 @@ import {
   subchannelOptions,
 } from '../grpc/grpc-js';
 import { BalancerGroup, type GroupMember } from './balancer-group';
-import type { ChannelLink } from './host';
+import type { ChannelLink } from './context';
 import { createSubchannelSharer } from './shared-subchannel';
 
 /**

@@ -1,23 +1,30 @@
 import type { Random } from '../../base/random';
 import type { Snapshot } from '../../policy/membership/snapshot';
-import type { Decision } from '../../policy/plan';
+import type { Decision, HeaderChanges } from '../../policy/plan';
 import { type Metadata, type PickArgs, type Picker, type PickResult, pickKind } from '../grpc/grpc-js';
 import type { AttemptPool } from './attempts/attempt';
-import { lasts } from './attempts/counting';
-import { changeHeaders } from './attempts/header-changes';
+import { lasts } from './attempts/methods';
 import type { RoutedCall } from './attempts/routed-call';
+import type { BalancerHost } from './context';
 import type { ChannelConnection } from './endpoints/connection';
 import type { Endpoint } from './endpoints/endpoint';
-import type { BalancerHost } from './host';
-import { describeFull } from './limits/describe-full';
-import type { SubsetLimit } from './limits/subset-limit';
+import type { SubsetLimit } from './limits/subset-limits';
 import type { PickContext } from './pickers/pool-picker';
 import { isProbeCall } from './probes/probe-traffic';
-import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
-import { anybodyConnected, anybodyReadyNow, leastRecentlyTried } from './tiers/last-resort';
+import {
+  anybodyConnected,
+  anybodyReadyNow,
+  countForCap,
+  hasWrittenOrder,
+  isShed,
+  lastAttemptFrom,
+  leastRecentlyTried,
+  mayUse,
+  ownTiers,
+  spills,
+} from './tiers/order';
 import { asChannelConnection, type Pool } from './tiers/pool';
-import { describeForce, describeRefusal } from './tiers/refusal';
-import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
+import { describeForce, describeFull, describeRefusal } from './tiers/refusal';
 import { NO_TIERS, type Tiers, type Topology } from './tiers/topology';
 
 /** In `SnapshotPicker` for `#queue()` alone, which makes a note of it. */
@@ -347,4 +354,13 @@ function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   // Between a disconnect and the next refresh the picker may still name it; grpc-js would ask again in the same turn.
   if (!connection.isReady) return pool.scan(pick);
   return connection.isFull ? (pool.withRoom(pick) ?? connection) : connection;
+}
+
+/** Changes what one attempt sends. `metadata` is the attempt's own; of several lists the later one has the last word. */
+export function changeHeaders(metadata: Metadata, lists: readonly HeaderChanges[]): void {
+  for (const { remove, add, set } of lists) {
+    for (const key of remove) metadata.remove(key);
+    for (const [key, value] of add) metadata.add(key, value);
+    for (const [key, value] of set) metadata.set(key, value);
+  }
 }

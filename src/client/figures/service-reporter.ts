@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../../base/clock';
 import type { Logger } from '../../base/logger';
 import type { Random } from '../../base/random';
 import type { AnnouncedWindow } from '../../base/rollout-announcement';
-import type { AttemptTap } from '../balancer/attempts/attempt-taps';
+import type { AttemptTap } from '../balancer/context';
 import type { HeardAnnouncement } from './announcement-watch';
 import type { ReportSender, SendOutcome } from './report-sender';
 import { WindowCounts } from './window-counts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AnnouncedWindow } from '../../base/rollout-announcement';
 import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from '../../base/rollout-report';
-import type { AttemptTap } from '../balancer/attempts/attempt-taps';
+import type { AttemptTap } from '../balancer/context';
 import type { Outcome } from '../breaker/outcome';
 
 /** One client's counts of one window. Hears of each attempt; allocates nothing then. */

@@ -5,9 +5,7 @@ import type { ForceSelector } from '../../policy/plan';
 import type { Ambient, Runner } from '../propagation/ambient';
 import { withBaggage } from '../propagation/baggage';
 import type { ServedCall } from '../propagation/served-call';
-import type { CallReport } from './call-report';
 import { checkKeys } from './check-arguments';
-
 /** What `lane.with(scope, fn)` says of the calls made in `fn`. */
 export interface CallScope {
   /** Labels for these calls; those in a call's own metadata win. */
@@ -80,4 +78,40 @@ function checkScope(scope: CallScope): void {
 
 function refuse(key: string, value: unknown, expected: string): never {
   throw new GraylaneError('INVALID_OPTION', `with.${key}: ${String(value).slice(0, 80)} (expected: ${expected})`);
+}
+
+/** What became of one call, for `lane.with({ observe })`. Plain data. */
+export interface CallReport {
+  readonly service: string;
+  readonly method: string;
+  /** Undefined when the call ended before anything was known. */
+  readonly decision: CallReportDecision | undefined;
+  /** In the order they were picked; an attempt that was cancelled before it started is not among them. */
+  readonly attempts: readonly CallReportAttempt[];
+  /** gRPC status code and details of the call. */
+  readonly code: number;
+  readonly details: string;
+  /** Milliseconds from `start()` to the final status. */
+  readonly durationMs: number;
+}
+
+export interface CallReportDecision {
+  readonly by: 'route' | 'default' | 'override' | 'force';
+  readonly route: string;
+  /** The subset that was decided on; who served stands in the attempts. */
+  readonly subset: string;
+  readonly revision: string;
+}
+
+export interface CallReportAttempt {
+  /** `host:port`. */
+  readonly endpoint: string;
+  readonly instance: string;
+  readonly datacenter: string;
+  readonly subset: string;
+  /** 0 is the tier that the decision wanted. */
+  readonly tier: number;
+  readonly code: number;
+  readonly details: string;
+  readonly durationMs: number;
 }

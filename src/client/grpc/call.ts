@@ -9,8 +9,7 @@ import type { DependentCall, Refusal, ServedCall } from '../propagation/served-c
 import type { ObservedCall } from '../telemetry/observed-call';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import { CALL_CONTEXT, type CallContext, type MethodFacts } from './call-context';
-import type { CallReport, CallReportAttempt } from './call-report';
-import type { CallScope } from './call-scope';
+import type { CallReport, CallReportAttempt, CallScope } from './call-scope';
 import { CallerCredentials, isNone } from './caller-credentials';
 import {
   attachToMetadata,

@@ -5,7 +5,7 @@ import type { CallKind } from '../../policy/routing/call';
 import { retryOf } from '../../policy/routing/run-again';
 import type { AnswerJudge, AttemptEnding, AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
-import type { FallbackUse } from '../balancer/tiers/fallback-use';
+import type { FallbackUse } from '../balancer/tiers/order';
 import type { Pool } from '../balancer/tiers/pool';
 import type { CallContext } from './call-context';
 import type { ChannelMethodConfig } from './channel-service-config';

@@ -1,14 +1,17 @@
-import type { ChannelLink } from '../balancer/host';
+import type { HedgingPlan } from '../../policy/plan';
+import type { ChannelLink } from '../balancer/context';
 import type { Service } from '../state/service';
-import { createCallConfig } from './call-config';
 import { CALL_CONTEXT, type CallContext } from './call-context';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
+import { type LaneHandle, soleLane } from './client-registry';
 import {
   attachedToMetadata,
   type CallConfig,
   type ChannelOptions,
   CONFIG_SELECTOR_KEY,
   type ConfigSelector,
+  type Filter,
+  type FilterFactory,
   type GrpcUri,
   LANE_OPTION,
   LINK_ATTRIBUTE,
@@ -16,11 +19,10 @@ import {
   type Resolver,
   type ResolverConstructor,
   type ResolverListener,
+  type StatusObject,
   serviceConfig,
 } from './grpc-js';
-import { type ChannelFacts, LaneCall } from './lane-call';
-import { type LaneHandle, soleLane } from './lanes';
-import { reasonFilters } from './reason-filter';
+import { type ChannelFacts, LaneCall, seconds } from './lane-call';
 import { targetFromUri } from './target';
 
 /** grpc-js' own default. */
@@ -131,4 +133,61 @@ class StableSelector implements ConfigSelector {
 function applyWaitForReady(waitForReady: boolean, metadata: Metadata): void {
   const options = metadata.getOptions();
   if (options.waitForReady === undefined) metadata.setOptions({ ...options, waitForReady });
+}
+
+const NO_FILTERS: FilterFactory[] = [];
+
+/**
+ * Turns a call (decided or not) into grpc-js' config for it. It always has a retry policy unless it is hedged: what no
+ * application can have seen is tried elsewhere more often than the once that grpc-js does by itself (gRFC A6).
+ */
+export function createCallConfig(call: LaneCall, filters: FilterFactory[] = NO_FILTERS): CallConfig {
+  const { hedging } = call;
+  const timeoutMs = call.decision?.timeoutMs ?? call.channelConfig?.timeoutMs;
+  const methodConfig: CallConfig['methodConfig'] = { name: [] };
+  if (timeoutMs !== undefined) methodConfig.timeout = duration(timeoutMs);
+  if (hedging !== undefined) methodConfig.hedgingPolicy = hedgingPolicy(hedging);
+  else methodConfig.retryPolicy = call;
+  return {
+    methodConfig,
+    pickInformation: call as unknown as CallConfig['pickInformation'],
+    status: 0,
+    dynamicFilterFactories: filters,
+  };
+}
+
+function hedgingPolicy(hedging: HedgingPlan): NonNullable<CallConfig['methodConfig']['hedgingPolicy']> {
+  return {
+    maxAttempts: hedging.maxAttempts,
+    hedgingDelay: seconds(hedging.delayMs),
+    nonFatalStatusCodes: [...hedging.nonFatalStatusCodes],
+  };
+}
+
+function duration(milliseconds: number): { seconds: number; nanos: number } {
+  const whole = Math.floor(milliseconds / 1000);
+  return { seconds: whole, nanos: Math.round((milliseconds - whole * 1000) * 1_000_000) };
+}
+
+const DEADLINE_EXCEEDED = 4;
+
+/**
+ * Writes into the final status of a call that ran out of time before any attempt why it had to wait. Only given to calls
+ * that begin while the channel is not ready.
+ */
+export function reasonFilters(call: LaneCall, link: ChannelLink): FilterFactory[] {
+  const filter: Filter = {
+    sendMetadata: (metadata) => metadata,
+    receiveMetadata: (metadata) => metadata,
+    sendMessage: (message) => message,
+    receiveMessage: (message) => message,
+    receiveTrailers: (status) => explain(status, call, link),
+  };
+  return [{ createFilter: () => filter }];
+}
+
+function explain(status: StatusObject, call: LaneCall, link: ChannelLink): StatusObject {
+  if (status.code !== DEADLINE_EXCEEDED || call.tried !== undefined) return status;
+  const reason = call.decision === undefined ? link.host.pendingReason() : link.waitingReason?.();
+  return reason === undefined ? status : { ...status, details: `${status.details}; ${reason}` };
 }

@@ -1,6 +1,6 @@
 import type { Logger } from '../../base/logger';
 import type { SubsetPlan } from '../../policy/plan';
-import type { AttemptTaps } from '../balancer/attempts/attempt-taps';
+import type { AttemptTaps } from '../balancer/context';
 import { Guards, type GuardsDeps } from '../breaker/guard/guards';
 import type { GuardChange, GuardView } from '../breaker/guard/view';
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../../src/base/logger';
 import type { FiguresReport } from '../../../src/base/rollout-report';
-import { AttemptTaps } from '../../../src/client/balancer/attempts/attempt-taps';
+import { AttemptTaps } from '../../../src/client/balancer/context';
 import type { HeardAnnouncement } from '../../../src/client/figures/announcement-watch';
 import { createReportSender } from '../../../src/client/figures/report-sender';
 import { ServiceReporter } from '../../../src/client/figures/service-reporter';

@@ -1,15 +1,16 @@
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
 import { peerOutcomeOf } from '../../breaker/outlier/peer-outcome';
-import type { Permit } from '../../breaker/permit';
-import { NO_PERMIT } from '../../breaker/permit';
+import { NO_PERMIT, type Permit } from '../../breaker/permit';
 import type { Metadata } from '../../grpc/grpc-js';
+import type { BalancerHost } from '../context';
 import type { Endpoint } from '../endpoints/endpoint';
-import type { BalancerHost } from '../host';
+import type { EndpointRegistry } from '../endpoints/endpoint-registry';
+import type { LoadOutcome } from '../endpoints/load';
+import { LOAD_REPORT_KEY, readLoadReport } from '../endpoints/reported-capacity';
 import { patienceMs } from '../probes/probe-limit';
 import { isProbeCall } from '../probes/probe-traffic';
 import type { Pool } from '../tiers/pool';
-import type { MethodTime } from './method-times';
-import { notePeerLoad, pushbackOf } from './peer-load';
+import type { MethodTime } from './methods';
 import type { AttemptEnding, RoutedCall } from './routed-call';
 
 const OK = 0;
@@ -246,4 +247,69 @@ export function noteResponse(host: BalancerHost, { breaker }: Endpoint): void {
   const wasDoubtful = breaker.isDoubtful;
   breaker.heard();
   if (wasDoubtful) host.endpoints.changed();
+}
+
+/** How grpc-js words what ends on the client's side: the caller's cancel, its deadline, and a hedge that lost. */
+const OWN_ENDINGS = ['Cancelled on client', 'Deadline exceeded', 'Discarded in favor of'];
+
+/** What of an ended attempt decides what it says of its endpoint's load. */
+interface EndedAttempt {
+  readonly code: number;
+  readonly details: string;
+  readonly isStream: boolean;
+}
+
+/**
+ * What an ended attempt says of its endpoint's load. An error of the server's own is never neutral here, though its
+ * breaker may find it so: what answers at once with an error must not look free. A good answer
+ * to a call with a single response has brought one message.
+ */
+export function loadOutcomeOf(
+  outcome: Outcome,
+  { code, details, isStream }: EndedAttempt,
+  ending: AttemptEnding,
+  messages: number,
+): LoadOutcome {
+  if (code === OK && (isStream || messages === 1)) return outcome === 'neutral' ? 'neutral' : 'success';
+  const isOwn = OWN_ENDINGS.some((own) => details.startsWith(own));
+  // Subscriptions end by plan.
+  if (isOwn && isStream) return 'neutral';
+  if (outcome === 'success' || outcome === 'less') return 'answered';
+  if (outcome !== 'neutral') return 'failure';
+  return ending === 'answered' && !isOwn ? 'answered' : 'neutral';
+}
+
+const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
+
+/**
+ * For how long a server asks to be left alone, in milliseconds; negative: the call is not to be tried again at all, which is
+ * also what a value says that cannot be read (gRFC A6). Undefined: it says nothing.
+ */
+export function pushbackOf(trailers: Metadata | undefined): number | undefined {
+  const value = trailers?.get(PUSHBACK_KEY)[0];
+  if (value === undefined) return undefined;
+  const pushbackMs = Number.parseInt(String(value), 10);
+  return Number.isNaN(pushbackMs) ? -1 : pushbackMs;
+}
+
+/** Takes what an ended attempt says of its server's load. */
+export function notePeerLoad(
+  endpoints: EndpointRegistry,
+  { load: { share, capacity } }: Endpoint,
+  outcome: Outcome,
+  code: number,
+  pushbackMs: number | undefined,
+  trailers: Metadata | undefined,
+  nowMs: number,
+): void {
+  if (outcome === 'success') {
+    share.accepted += 1;
+    endpoints.total.accepted += 1;
+  } else if (outcome === 'less') {
+    share.turnedAway(pushbackMs ?? 0, nowMs);
+    endpoints.total.turnedAway(0, nowMs);
+  }
+  if (code !== OK || trailers === undefined || !capacity.isDue(nowMs)) return;
+  const bytes = trailers.get(LOAD_REPORT_KEY)[0];
+  capacity.looked(Buffer.isBuffer(bytes) ? readLoadReport(bytes) : undefined, nowMs);
 }

@@ -1,7 +1,9 @@
 import type { Timer } from '../../../base/clock';
+import { dropUnsendable } from '../../../base/header-name';
 import { type EndedBy, isUnusableAnswer, type Outcome } from '../../breaker/outcome';
 import {
   type CallCredentials,
+  headersIn,
   type Metadata,
   type PickResult,
   pickKind,
@@ -12,30 +14,26 @@ import {
   type SubchannelCallListener,
   type SubchannelInterface,
 } from '../../grpc/grpc-js';
+import type { BalancerHost } from '../context';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { AttemptLink } from '../endpoints/load';
-import type { SessionWatch } from '../endpoints/session-watch';
-import type { SubchannelLease } from '../endpoints/subchannel-lease';
-import type { BalancerHost } from '../host';
+import type { SessionWatch, SubchannelLease } from '../endpoints/subchannel-lease';
 import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
 import {
   beginAttempt,
   hasSingleResponse,
+  loadOutcomeOf,
   noteResponse,
   type Permits,
   type Probing,
   settleAttempt,
   settleUnusable,
 } from './attempt-outcome';
-import { isStreamCall } from './counting';
-import { endingOf, HeldResponse, type TransportStatus, withoutReset } from './held-response';
-import { loadOutcomeOf } from './load-outcome';
-import { MethodTime } from './method-times';
-import { RepeatableCall } from './repeatable-call';
+import { isStreamCall, MethodTime } from './methods';
+import { endingOf, HeldResponse, RepeatableCall, type TransportStatus, withoutReset } from './repeatable-call';
 import type { AnswerJudge, AttemptEnding, AttemptView, RoutedCall } from './routed-call';
-import { noteUnsent, withoutUnsendable } from './unsent';
 
 const UNAVAILABLE = 14;
 /** Of an attempt that is not in use. */
@@ -479,4 +477,28 @@ export class AttemptPool implements AnswerJudge {
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('the attempt is not in use');
   return value;
+}
+
+/** A connection that goes at this very moment costs one or two; no cause that passes costs so many in a row. */
+const MOST_IN_A_ROW = 20;
+/** Node's HTTP/2 will not have what the call is to send, over whichever connection. */
+const OF_THE_CALL =
+  /^ERR_(HTTP2_(HEADER|INVALID_(CONNECTION_)?HEADER|INVALID_PSEUDOHEADER|PSEUDOHEADER)|HTTP_|INVALID_)/;
+
+/** What an attempt is about to send, whoever has put it there: caller, labels, config entries, credentials. */
+export function withoutUnsendable(metadata: Metadata, host: BalancerHost): void {
+  const headers = headersIn(metadata);
+  const dropped = headers === undefined ? undefined : dropUnsendable(headers);
+  if (dropped !== undefined) host.headerDropped?.(dropped);
+}
+
+/** The transport threw when an attempt of the call was to begin. Sets `unsentReason` where a further one would fare no better. */
+export function noteUnsent(call: RoutedCall, error: unknown): void {
+  call.unsent += 1;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const message = error instanceof Error ? error.message : String(error);
+  if (OF_THE_CALL.test(code)) call.unsentReason = `cannot be sent: ${message}`;
+  else if (call.unsent >= MOST_IN_A_ROW) {
+    call.unsentReason = `${call.unsent} attempts in a row could not be begun: ${message}`;
+  }
 }

@@ -2,7 +2,7 @@ import type { Decision } from '../../../policy/plan';
 import type { CallKind, RoutingOutcome } from '../../../policy/routing/call';
 import type { CallCredentials, Metadata } from '../../grpc/grpc-js';
 import type { Endpoint } from '../endpoints/endpoint';
-import type { FallbackUse } from '../tiers/fallback-use';
+import type { FallbackUse } from '../tiers/order';
 import type { Pool } from '../tiers/pool';
 
 /**

@@ -3,7 +3,7 @@ import type { Instance } from '../../../base/instances';
 import type { BalancingPlan } from '../../../policy/plan';
 import type { ChannelControlHelper, ChannelOptions } from '../../grpc/grpc-js';
 import { Attempt } from '../attempts/attempt';
-import type { BalancerHost } from '../host';
+import type { BalancerHost } from '../context';
 import { ChannelConnection } from './connection';
 import type { ConnectionDeps } from './connection-deps';
 import type { Endpoint } from './endpoint';

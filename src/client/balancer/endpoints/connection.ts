@@ -6,8 +6,7 @@ import {
   type SubchannelInterface,
 } from '../../grpc/grpc-js';
 import type { ConnectionDeps, SessionView } from './connection-deps';
-import { connectionFailure } from './connection-failure';
-import { EmptySessions } from './empty-sessions';
+import { connectionFailure, EmptySessions } from './connection-failure';
 import type { Connection, Endpoint } from './endpoint';
 import { FurtherConnections } from './further-connections';
 import { underName } from './server-name';

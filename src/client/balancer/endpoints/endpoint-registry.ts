@@ -6,14 +6,14 @@ import type { Breaker } from '../../breaker/breaker';
 import { FailureShares } from '../../breaker/outlier/failure-shares';
 import type { BreakerRegistry } from '../../breaker/registry';
 import type { StallDetector } from '../../breaker/stall';
-import { MethodRecords } from '../attempts/method-records';
-import { nextSlowStartStepMs, slowStartShare } from '../pickers/slow-start';
+import { MethodRecords } from '../attempts/methods';
 import { type CheckableConnection, HealthChecks } from '../probes/health-checks';
 import { ProbeTraffic } from '../probes/probe-traffic';
 import type { SessionView } from './connection-deps';
 import { type Endpoint, servingWeight } from './endpoint';
 import type { EndpointLoad } from './load';
 import { Share } from './share';
+import { nextSlowStartStepMs, slowStartShare } from './weight';
 
 const TICK_MS = 100;
 /** Ticks without a running attempt after which the tick rests until the next attempt. */

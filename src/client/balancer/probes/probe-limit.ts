@@ -1,4 +1,4 @@
-import type { MethodTime } from '../attempts/method-times';
+import type { MethodTime } from '../attempts/methods';
 import type { RoutedCall } from '../attempts/routed-call';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { Pool } from '../tiers/pool';

@@ -3,11 +3,11 @@ import { type Membership, membershipOf } from '../../../policy/membership/member
 import type { Snapshot } from '../../../policy/membership/snapshot';
 import type { TierKind } from '../../../policy/membership/tiers';
 import type { Plan } from '../../../policy/plan';
+import type { BalancerHost } from '../context';
 import type { ConnectionSet } from '../endpoints/connection-set';
-import type { BalancerHost } from '../host';
+import { shareOf } from '../endpoints/subsetting';
 import { createPoolPicker } from '../pickers/create-pool-picker';
 import { ZonePreferences } from '../zones/zone-preferences';
-import { shareOf } from './client-share';
 import { Pool, type PoolParts } from './pool';
 import { Spill, spillName } from './spill';
 import { Topology } from './topology';

@@ -1,6 +1,6 @@
 import type { Instance } from '../../../base/instances';
 import type { BalancingPlan, Plan } from '../../../policy/plan';
-import type { BalancerHost } from '../host';
+import type { BalancerHost } from '../context';
 import { type ZoneListing, ZonePreference } from './zone-preference';
 
 /** A subset in a datacenter. */

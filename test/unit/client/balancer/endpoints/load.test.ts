@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MethodTime } from '../../../../../src/client/balancer/attempts/method-times';
+import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import {
   type AttemptLink,
   createAttemptLink,

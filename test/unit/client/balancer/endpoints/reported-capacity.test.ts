@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
-import { readLoadReport } from '../../../../../src/client/balancer/endpoints/load-report';
-import { balanceCapacities } from '../../../../../src/client/balancer/endpoints/reported-capacity';
+import { balanceCapacities, readLoadReport } from '../../../../../src/client/balancer/endpoints/reported-capacity';
 import { endpointAt } from '../connections';
 
 /** grpc-js' own, as its servers send it. */

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
-import { MethodTime } from '../../../../../src/client/balancer/attempts/method-times';
+import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import type { RoutedCall } from '../../../../../src/client/balancer/attempts/routed-call';
 import { createAttemptLink } from '../../../../../src/client/balancer/endpoints/load';
 import { probeLimitMs } from '../../../../../src/client/balancer/probes/probe-limit';

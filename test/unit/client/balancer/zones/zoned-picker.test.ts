@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { divideByZone } from '../../../../../src/client/balancer/zones/zone-shares';
+import { divideByZone } from '../../../../../src/client/balancer/zones/zoned-picker';
 
 type Numbers = Readonly<Record<string, number>>;
 

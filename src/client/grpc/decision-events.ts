@@ -8,7 +8,6 @@ import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
 import type { LaneMode } from '../state/policy-state';
 import type { LaneCall } from './lane-call';
-
 /** What was decided of one call, for `lane.on('decision')`. Plain data. */
 export interface DecisionEvent {
   /** Wall clock, epoch milliseconds. */

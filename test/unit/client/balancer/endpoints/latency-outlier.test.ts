@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
+import { judgePaces, Pace } from '../../../../../src/client/balancer/endpoints/latency-outlier';
 import { createAttemptLink, createEndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
-import { Pace } from '../../../../../src/client/balancer/endpoints/pace';
-import { judgePaces } from '../../../../../src/client/balancer/pickers/laggards';
 import { endpointAt } from '../connections';
 import { noBreaker, openPool } from '../open-pool';
 

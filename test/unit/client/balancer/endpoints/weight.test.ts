@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nextSlowStartStepMs, slowStartShare } from '../../../../../src/client/balancer/pickers/slow-start';
+import { nextSlowStartStepMs, slowStartShare } from '../../../../../src/client/balancer/endpoints/weight';
 
 describe('slow start', () => {
   it('grows from a tenth to the whole in ten steps', () => {

@@ -1,7 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import type { Service } from '../state/service';
 import type { Target } from './target';
-
 /** What a resolver needs of a lane. Travels as a channel option. */
 export interface LaneHandle {
   readonly name: string;

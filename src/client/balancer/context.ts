@@ -2,19 +2,18 @@ import type { Clock } from '../../base/clock';
 import type { Random } from '../../base/random';
 import type { Snapshot } from '../../policy/membership/snapshot';
 import type { Decision } from '../../policy/plan';
+import type { Outcome } from '../breaker/outcome';
 import type { BreakerRegistry } from '../breaker/registry';
 import type { StallDetector } from '../breaker/stall';
 import type { Metadata, SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
-import type { AttemptTaps } from './attempts/attempt-taps';
-import type { MethodTimes } from './attempts/method-times';
+import type { MethodTimes } from './attempts/methods';
 import type { AttemptView, RoutedCall } from './attempts/routed-call';
 import type { Endpoint } from './endpoints/endpoint';
 import type { EndpointRegistry } from './endpoints/endpoint-registry';
 import type { SubsetLimits } from './limits/subset-limits';
 import type { Spill } from './tiers/spill';
 import type { ZonePreference } from './zones/zone-preference';
-
 /**
  * What a balancer needs from the service it balances. One service of one lane, shared by its channels; outlives the
  * balancers, which grpc-js destroys when a channel goes idle.
@@ -80,4 +79,36 @@ export interface ChannelLink {
   waitingReason: (() => string) | undefined;
   /** grpc-js may print channel options when tracing is on. */
   toJSON(): string;
+}
+
+/** Counts attempts by subset, for whoever compares one subset with another in this client. */
+export interface AttemptTap {
+  /**
+   * An attempt that started has ended. `wanted` is the subset that its call was decided for, `served` the one it went to.
+   * `latencyMs` is the time to the first response, or to the end where none came. Called synchronously; must neither throw
+   * nor allocate much.
+   */
+  attemptEnded(wanted: string, served: string, outcome: Outcome, latencyMs: number): void;
+}
+
+/** The taps of one service; none of them most of the time, which costs one comparison an attempt. */
+export class AttemptTaps {
+  #taps: readonly AttemptTap[] = [];
+
+  get isEmpty(): boolean {
+    return this.#taps.length === 0;
+  }
+
+  /** Returns the way to stop. */
+  add(tap: AttemptTap): () => void {
+    // A list is never changed: a tap may stop while it hears of an attempt.
+    this.#taps = [...this.#taps, tap];
+    return () => {
+      this.#taps = this.#taps.filter((other) => other !== tap);
+    };
+  }
+
+  attemptEnded(wanted: string, served: string, outcome: Outcome, latencyMs: number): void {
+    for (const tap of this.#taps) tap.attemptEnded(wanted, served, outcome, latencyMs);
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MethodRecords } from '../../../../../src/client/balancer/attempts/method-records';
+import { MethodRecords } from '../../../../../src/client/balancer/attempts/methods';
 import type { Endpoint } from '../../../../../src/client/balancer/endpoints/endpoint';
 import { endpointAt } from '../connections';
 

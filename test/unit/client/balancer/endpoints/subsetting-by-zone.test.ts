@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../../../../src/base/instances';
-import { chooseOfEachZone } from '../../../../../src/client/balancer/zones/subset-by-zone';
+import { chooseOfEachZone } from '../../../../../src/client/balancer/endpoints/subsetting';
 import { endpointAt } from '../connections';
 import { maxToMean, repeat } from './zoned-fleet';
 

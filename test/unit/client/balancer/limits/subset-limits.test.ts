@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { SubsetLimit } from '../../../../../src/client/balancer/limits/subset-limit';
+import { SubsetLimit } from '../../../../../src/client/balancer/limits/subset-limits';
 
 function limitOf(maxInFlight: number, maxPending = 0) {
   const freed = vi.fn();

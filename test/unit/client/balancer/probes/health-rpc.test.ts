@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readServingStatus } from '../../../../../src/client/balancer/probes/health-message';
+import { readServingStatus } from '../../../../../src/client/balancer/probes/health-rpc';
 
 function framed(...payload: number[]): Buffer {
   const prefix = Buffer.alloc(5);

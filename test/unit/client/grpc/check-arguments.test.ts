@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GraylaneError } from '../../../../src/base/errors';
-import { checkLabels } from '../../../../src/client/grpc/label-rules';
+import { checkLabels } from '../../../../src/client/grpc/check-arguments';
 
 describe('labels that a program hands in', () => {
   it('have their keys lower-cased and their values kept', () => {
