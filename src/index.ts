@@ -11,8 +11,8 @@ export type {
   ServiceInspection,
 } from './client/admin/inspect';
 export type { MethodTimeView } from './client/balancer/attempts/methods';
-export type { SessionView } from './client/balancer/endpoints/connection-deps';
 export type { ConnectionView } from './client/balancer/endpoints/endpoint-registry';
+export type { SessionView } from './client/balancer/endpoints/subchannel-lease';
 export type { SubsetLimitView } from './client/balancer/limits/subset-limits';
 export type { ZonePreferenceView, ZoneView } from './client/balancer/zones/zone-preference';
 export type { GuardCounts, GuardView } from './client/breaker/guard/view';

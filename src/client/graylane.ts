@@ -15,9 +15,9 @@ import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
 import { checkKeys, checkLabels, checkOptions } from './grpc/check-arguments';
-import { addLane, type LaneHandle, registerLane, removeLane } from './grpc/client-registry';
+import { addClient, type ClientHandle, registerClient, removeClient } from './grpc/client-registry';
 import {
-  DecisionFeed,
+  DecisionEvents,
   type DecisionListener,
   type DecisionListenerOptions,
   type Subscription,
@@ -69,7 +69,7 @@ class Lane implements Graylane {
   readonly #wiring: Wiring;
   readonly #scopes: CallScopes;
   readonly #propagation: Propagation;
-  readonly #decisions: DecisionFeed;
+  readonly #decisions: DecisionEvents;
   readonly #breakers = new BreakerHub();
   readonly #telemetry: LaneTelemetry;
   readonly #figures: LaneFigures | undefined;
@@ -77,7 +77,7 @@ class Lane implements Graylane {
   #recent: RecentDecisions | undefined;
   readonly #services: LaneServices;
   readonly #channels: ChannelSet;
-  readonly #handle: LaneHandle;
+  readonly #handle: ClientHandle;
   #closing: Promise<void> | undefined;
 
   constructor(options: ParsedOptions, seams: Seams, hooks: Partial<ServiceHooks>) {
@@ -86,7 +86,7 @@ class Lane implements Graylane {
     this.#telemetry = new LaneTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
-    this.#decisions = new DecisionFeed(this.#seams.clock, this.#seams.clientId, logger);
+    this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, logger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
@@ -103,10 +103,10 @@ class Lane implements Graylane {
         intercept: hooks.intercept,
         onSnapshot: hooks.onSnapshot,
         onUse: (service) => this.#reportFigures(service),
-        onDecision: (decision, call, input) => {
-          hooks.onDecision?.(decision, call, input);
+        onDecision: (decision, call) => {
+          hooks.onDecision?.(decision, call);
           this.#recent?.add(this.#seams.clock.wallNow(), decision, call);
-          this.#decisions.decided(decision, call, input, options.mode);
+          this.#decisions.decided(decision, call, options.mode);
         },
       },
       made: (service) => this.#breakers.add(service),
@@ -123,7 +123,7 @@ class Lane implements Graylane {
       scopes: this.#scopes,
       staticLabels: options.labels,
     });
-    addLane(this.#handle);
+    addClient(this.#handle);
   }
 
   target(service: string, options: TargetOptions = {}): string {
@@ -257,7 +257,7 @@ class Lane implements Graylane {
 
   register(): void {
     this.#assertOpen();
-    registerLane(this.#handle);
+    registerClient(this.#handle);
   }
 
   close(): Promise<void> {
@@ -270,7 +270,7 @@ class Lane implements Graylane {
   }
 
   async #close(): Promise<void> {
-    removeLane(this.#handle);
+    removeClient(this.#handle);
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
     await this.#figures?.close();
@@ -290,11 +290,12 @@ class Lane implements Graylane {
     return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
   }
 
-  #reportFigures({ target, taps, breakers }: Service): () => void {
+  #reportFigures({ target, balancer, breakers }: Service): () => void {
+    const { attemptListeners } = balancer;
     const place = this.#figures === undefined ? undefined : this.#wiring.figuresPlace(target);
     if (this.#figures === undefined || place === undefined) return () => {};
     const isShed = (subset: string): boolean => breakers.isOpenAnywhere(subset);
-    return this.#figures.use(place, { taps, isShed });
+    return this.#figures.use(place, { attemptListeners, isShed });
   }
 
   #service(target: Target): Service {

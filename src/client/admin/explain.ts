@@ -117,7 +117,7 @@ function explainTiers(
     const isLast = kind !== 'listed';
     const group = membership.group(subset, datacenter);
     const usable = isLast ? lastResorts(membership, { subset, datacenter }, kind) : (group?.usable ?? []);
-    const own = new Set(shareOf(usable, plan, service.clientId));
+    const own = new Set(shareOf(usable, plan, service.balancer.clientId));
     const members = [...usable, ...(isLast ? [] : (group?.unusable ?? []))].flatMap((instance) => {
       const endpoint = service.endpoints.of(instance);
       if (endpoint === undefined) return [];
@@ -130,7 +130,7 @@ function explainTiers(
     });
     const taking = members.filter((each) => each.heldOut === undefined).length;
     const known = members.filter((each) => each.heldOut !== LEFT_TO_OTHERS).length;
-    const spill = service.spills.get(spillName(subset, datacenter));
+    const spill = service.balancer.spills.get(spillName(subset, datacenter));
     return {
       number,
       subset,

@@ -33,7 +33,8 @@ export interface AmbientScope extends CallScope {
 /** The scope of each lane is its own, so that two lanes never mix. */
 export class CallScopes implements Ambient {
   readonly usesBaggage: boolean;
-  readonly #storage = new AsyncLocalStorage<AmbientScope>();
+  /** Read by channels when a call is made. */
+  readonly storage: AsyncLocalStorage<AmbientScope> = new AsyncLocalStorage();
 
   constructor(usesBaggage: boolean = false) {
     this.usesBaggage = usesBaggage;
@@ -42,23 +43,23 @@ export class CallScopes implements Ambient {
   /** Runs `fn` with `scope` laid over the one around it: labels are merged, the rest is replaced where given. */
   run<T>(scope: CallScope, fn: () => T): T {
     checkScope(scope);
-    const outer = this.#storage.getStore();
+    const outer = this.storage.getStore();
     const merged = outer === undefined ? scope : { ...outer, ...scope, labels: { ...outer.labels, ...scope.labels } };
-    if (!this.usesBaggage || scope.labels === undefined) return this.#storage.run(merged, fn);
-    return context.with(withBaggage(scope.labels, true), () => this.#storage.run(merged, fn));
+    if (!this.usesBaggage || scope.labels === undefined) return this.storage.run(merged, fn);
+    return context.with(withBaggage(scope.labels, true), () => this.storage.run(merged, fn));
   }
 
   /** For a call that came in: it begins anew, whatever scope the server was started in. */
   prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): Runner {
     const scope: AmbientScope = { labels, served };
-    const run: Runner = (fn) => this.#storage.run(scope, fn);
+    const run: Runner = (fn) => this.storage.run(scope, fn);
     if (!this.usesBaggage) return run;
     const arrived = withBaggage(labels, false);
     return (fn) => context.with(arrived, () => run(fn));
   }
 
   current(): AmbientScope | undefined {
-    return this.#storage.getStore();
+    return this.storage.getStore();
   }
 }
 

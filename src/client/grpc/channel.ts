@@ -60,7 +60,7 @@ export class GraylaneChannel implements Channel {
     parentCall: ParentCall,
     propagateFlags: number | null | undefined,
   ): Call {
-    const scope = this.#scopes.current();
+    const scope = this.#scopes.storage.getStore();
     // With a `parent` of the caller's choice, its flags say what holds.
     const served = parentCall || scope?.deadline === 'own' ? undefined : scope?.served;
     const held = served === undefined ? deadline : served.shorten(deadline);

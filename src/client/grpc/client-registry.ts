@@ -2,7 +2,7 @@ import { GraylaneError } from '../../base/errors';
 import type { Service } from '../state/service';
 import type { Target } from './target';
 /** What a resolver needs of a lane. Travels as a channel option. */
-export interface LaneHandle {
+export interface ClientHandle {
   readonly name: string;
   /** The lane's one object for this target. Throws LANE_CLOSED, and INVALID_TARGET for what this lane cannot serve. */
   service(target: Target): Service;
@@ -10,25 +10,25 @@ export interface LaneHandle {
   toJSON(): string;
 }
 
-const open = new Set<LaneHandle>();
-let registered: LaneHandle | undefined;
+const open = new Set<ClientHandle>();
+let registered: ClientHandle | undefined;
 
-export function addLane(lane: LaneHandle): void {
+export function addClient(lane: ClientHandle): void {
   open.add(lane);
 }
 
-export function removeLane(lane: LaneHandle): void {
+export function removeClient(lane: ClientHandle): void {
   open.delete(lane);
   if (registered === lane) registered = undefined;
 }
 
 /** Makes a lane the one that bare targets find, whatever others are open. */
-export function registerLane(lane: LaneHandle): void {
+export function registerClient(lane: ClientHandle): void {
   registered = lane;
 }
 
 /** The lane of a channel that names none: the registered one, else the only open one. Throws NO_LANE otherwise. */
-export function soleLane(): LaneHandle {
+export function soleClient(): ClientHandle {
   if (registered !== undefined) return registered;
   const [only, ...others] = open;
   if (only !== undefined && others.length === 0) return only;

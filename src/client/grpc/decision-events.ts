@@ -5,9 +5,8 @@ import { callListener } from '../../base/listener';
 import type { Logger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
-import type { RoutingInput } from '../../policy/routing/call';
 import type { LaneMode } from '../state/policy-state';
-import type { LaneCall } from './lane-call';
+import type { CallState } from './call-state';
 /** What was decided of one call, for `lane.on('decision')`. Plain data. */
 export interface DecisionEvent {
   /** Wall clock, epoch milliseconds. */
@@ -52,7 +51,7 @@ interface Listening {
 }
 
 /** Hands each decision of a lane's calls to whoever listens; builds an event only for those who hear of it. */
-export class DecisionFeed {
+export class DecisionEvents {
   readonly #clock: Clock;
   readonly #seed: string;
   readonly #logger: Logger;
@@ -81,12 +80,12 @@ export class DecisionFeed {
     return Object.assign(stop, { [Symbol.dispose]: stop });
   }
 
-  decided(decision: Decision, call: LaneCall, input: RoutingInput, mode: LaneMode): void {
+  decided(decision: Decision, call: CallState, mode: LaneMode): void {
     if (this.#listening.length === 0) return;
     let event: DecisionEvent | undefined;
     for (const { listener, hears } of this.#listening) {
       if (!hears()) continue;
-      event ??= eventOf(decision, call, input, { atMs: this.#clock.wallNow(), mode });
+      event ??= eventOf(decision, call, { atMs: this.#clock.wallNow(), mode });
       callListener(listener, event, 'decision', this.#logger);
     }
   }
@@ -94,15 +93,14 @@ export class DecisionFeed {
 
 function eventOf(
   decision: Decision,
-  call: LaneCall,
-  input: RoutingInput,
+  call: CallState,
   { atMs, mode }: { readonly atMs: number; readonly mode: LaneMode },
 ): DecisionEvent {
   const { plan } = decision;
-  const { method, force, stickyKey } = input;
+  const { method, force, stickyKey } = call;
   const labels: [string, string][] = [];
   for (const key of plan.labelKeys) {
-    const value = input.labels.get(key);
+    const value = call.labels.get(key);
     if (value !== undefined) labels.push([key, value]);
   }
   return Object.freeze({

@@ -2,7 +2,7 @@ import { Metadata } from '@grpc/grpc-js';
 import { GraylaneError } from '../../base/errors';
 import { STATUS_NAMES, statusCodeOf } from '../../base/status-names';
 import type { StatusName } from '../../policy/document';
-import type { AttemptView } from '../balancer/attempts/routed-call';
+import type { AttemptView } from '../grpc/call-state';
 import type { SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
 
 /** What attempts at a subset end with, instead of reaching it. */

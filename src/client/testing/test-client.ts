@@ -5,7 +5,7 @@ import type { PolicyDocument } from '../../policy/document';
 import { ALL_INSTANCES, type DecidedBy, type Decision } from '../../policy/plan';
 import type { StaticInstance } from '../discovery/static-instance';
 import { createLane } from '../graylane';
-import type { LaneCall } from '../grpc/lane-call';
+import type { CallState } from '../grpc/call-state';
 import type { Graylane } from '../lane';
 import type { LaneMode } from '../state/policy-state';
 import { FakeClock } from './fake-clock';
@@ -92,7 +92,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
     },
     { clock, random: seededRandom(options.seed ?? 1), clientId: 'test', env: {} },
     {
-      onDecision: (decision: Decision, call: LaneCall) =>
+      onDecision: (decision: Decision, call: CallState) =>
         decisions.push({
           service: decision.plan.service,
           method: call.method,

@@ -1,7 +1,7 @@
+import type { CallKind } from '../../../policy/routing/call';
 import type { Outcome } from '../../breaker/outcome';
 import { MethodShares } from '../../breaker/outlier/usual-shares';
-import type { Endpoint } from '../endpoints/endpoint';
-import type { RoutedCall } from './routed-call';
+
 /** Calls that take so long, in milliseconds, may well wait rather than work. */
 export const LONG_MS = 300;
 /** Methods remembered; a service has some dozens, and what makes names up must not fill the memory. The rest share one. */
@@ -19,6 +19,18 @@ const MOST_AT_ONCE = 10;
 const ENOUGH = 20;
 const LIMIT_FACTOR = 10;
 const LIMIT_FLOOR_MS = 100;
+/** Above so many ends the counts are halved, so that they tell of lately. */
+const ENDS = 64;
+/**
+ * From this share of its ends on, and at more than one endpoint, ending without an answer is usual for a method. The higher
+ * one holds where the endpoint answered nothing else meanwhile, as nobody may have asked it.
+ */
+const USUAL_SILENCE = 0.1;
+const MOSTLY_SILENCE = 0.5;
+/** A method that has been answered less often is not known to be answered. */
+const KNOWN = 4;
+/** A method that failed so often in a row, at more than one endpoint, is itself to blame. */
+const FAILURES = 3;
 
 /**
  * How long one method usually takes, over all endpoints of its service: the mean of its good answers, or of how long its
@@ -38,6 +50,8 @@ export class MethodTime {
    * calls of unknown kind.
    */
   isStream = false;
+  /** Undefined of methods beyond the limit: those are not judged. */
+  record: MethodRecord | undefined = undefined;
 
   /** `usualMs`: for simulations that know it. */
   constructor(usualMs = 0) {
@@ -83,17 +97,56 @@ export interface MethodTimeView {
   readonly answers: number;
 }
 
-/** How long the methods of one service usually take, over all its endpoints. */
-export class MethodTimes {
+/** What is read and written of an endpoint. */
+interface AnsweringEndpoint {
+  /** When it last answered a call well. */
+  answeredAtMs: number;
+}
+
+/** What one method does over all endpoints of its service. */
+class MethodRecord {
+  answers = 0;
+  silences = 0;
+  silentAt: AnsweringEndpoint | undefined = undefined;
+  /** Another endpoint at which it was silent before. */
+  silentElsewhere: AnsweringEndpoint | undefined = undefined;
+  /** Since the last good answer of the method anywhere: failures with one code. */
+  failures = 0;
+  code = 0;
+  failedAt: AnsweringEndpoint | undefined = undefined;
+  failedElsewhere = false;
+  failedSinceMs = 0;
+
+  countEnd(): void {
+    if (this.answers + this.silences <= ENDS) return;
+    this.answers /= 2;
+    this.silences /= 2;
+    // A lone silence of long ago is no company.
+    if (this.silences < 1) {
+      this.silentAt = undefined;
+      this.silentElsewhere = undefined;
+    }
+  }
+}
+
+/**
+ * The methods of one service: how long each usually takes, and what each does over all endpoints. A method that ends
+ * without an answer, or fails, wherever it goes, says nothing of an endpoint that answers other calls meanwhile: that is
+ * a long poll, or a method that is broken. Allocates only where a method is met for the first time.
+ */
+export class Methods {
   readonly #times = new Map<string, MethodTime>();
   readonly #rest = new MethodTime();
+  /** When any call was last answered well, at any endpoint. */
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
 
-  /** Called when an attempt starts, which keeps it to its end. */
+  /** Called once a call, which keeps what is returned. */
   of(method: string): MethodTime {
     let time = this.#times.get(method);
     if (time === undefined) {
       if (this.#times.size >= MOST_METHODS) return this.#rest;
       time = new MethodTime();
+      time.record = new MethodRecord();
       this.#times.set(method, time);
     }
     return time;
@@ -107,80 +160,41 @@ export class MethodTimes {
       .slice(0, limit)
       .map(([method, { usualMs, answers }]) => ({ method, usualMs, answers }));
   }
-}
-
-/** Above so many ends the counts are halved, so that they tell of lately. */
-const ENDS = 64;
-/**
- * From this share of its ends on, and at more than one endpoint, ending without an answer is usual for a method. The higher
- * one holds where the endpoint answered nothing else meanwhile, as nobody may have asked it.
- */
-const USUAL_SILENCE = 0.1;
-const MOSTLY_SILENCE = 0.5;
-/** A method that has been answered less often is not known to be answered. */
-const KNOWN = 4;
-/** A method that failed so often in a row, at more than one endpoint, is itself to blame. */
-const FAILURES = 3;
-
-interface MethodRecord {
-  answers: number;
-  silences: number;
-  silentAt: Endpoint | undefined;
-  /** Another endpoint at which it was silent before. */
-  silentElsewhere: Endpoint | undefined;
-  /** Since the last good answer of the method anywhere: failures with one code. */
-  failures: number;
-  code: number;
-  failedAt: Endpoint | undefined;
-  failedElsewhere: boolean;
-  failedSinceMs: number;
-}
-
-/**
- * What the methods of one service do over all its endpoints. A method that ends without an answer, or fails, wherever it
- * goes, says nothing of an endpoint that answers other calls meanwhile: that is a long poll, or a method that is broken.
- * Allocates only where a method is met for the first time.
- */
-export class MethodRecords {
-  readonly #records = new Map<string, MethodRecord>();
-  /** When any call was last answered well, at any endpoint. */
-  #answeredAtMs = Number.NEGATIVE_INFINITY;
 
   /** A good answer came. */
-  answered(method: string, endpoint: Endpoint, nowMs: number): void {
+  answered({ record }: MethodTime, endpoint: AnsweringEndpoint, nowMs: number): void {
     endpoint.answeredAtMs = nowMs;
     this.#answeredAtMs = nowMs;
-    const record = this.#of(method);
     if (record === undefined) return;
     record.failures = 0;
     record.answers += 1;
-    if (record.answers + record.silences > ENDS) halve(record);
+    record.countEnd();
   }
 
   /**
-   * An attempt that began at `startedAtMs` ended with nothing received. It says nothing where other calls have been answered
-   * since and the method is known to end like this at several endpoints, or has hardly been answered. Where the endpoint itself
-   * has answered since, it is a failure, and no silence: two long polls that end together are no endpoint that hangs.
+   * An attempt that began at `startedAtMs` ended with nothing received. It says nothing where other calls have been
+   * answered since, and the method is known to end like this at several endpoints or has hardly been answered. Where the
+   * endpoint itself has answered since, it is a failure and no silence: two long polls that end together are no endpoint
+   * that hangs.
    */
-  silent(method: string, endpoint: Endpoint, startedAtMs: number): Outcome {
-    const record = this.#of(method);
+  silent({ record }: MethodTime, endpoint: AnsweringEndpoint, startedAtMs: number): Outcome {
     if (record === undefined) return 'silent';
-    const isHeard = endpoint.answeredAtMs >= startedAtMs;
-    const isUsual = isUsuallySilent(record, endpoint, isHeard ? USUAL_SILENCE : MOSTLY_SILENCE);
+    const hasAnswered = endpoint.answeredAtMs >= startedAtMs;
+    const isUsual = isUsuallySilent(record, endpoint, hasAnswered ? USUAL_SILENCE : MOSTLY_SILENCE);
     record.silences += 1;
     if (record.silentAt !== endpoint) record.silentElsewhere = record.silentAt;
     record.silentAt = endpoint;
-    if (record.answers + record.silences > ENDS) halve(record);
+    record.countEnd();
     if (isUsual && this.#answeredAtMs >= startedAtMs) return 'neutral';
-    return isHeard ? 'failure' : 'silent';
+    return hasAnswered ? 'failure' : 'silent';
   }
 
   /**
-   * The endpoint answered with a failure. It is the endpoint's, unless the method has failed with this code at several
-   * endpoints, without a good answer anywhere, or was never answered well, and this endpoint has answered other calls meanwhile.
+   * The endpoint answered with a failure. That is the endpoint's failure, with one exception: the method failed with this
+   * code at several endpoints without a good answer anywhere, or was never answered well, and this endpoint has answered
+   * other calls meanwhile.
    */
-  failed(method: string, endpoint: Endpoint, code: number, nowMs: number): Outcome {
-    const record = this.#of(method);
+  failed({ record }: MethodTime, endpoint: AnsweringEndpoint, code: number, nowMs: number): Outcome {
     if (record === undefined) return 'failure';
     if (record.failures === 0 || record.code !== code) {
       record.failures = 1;
@@ -195,59 +209,20 @@ export class MethodRecords {
     const isEverywhere = record.failures >= FAILURES && (record.failedElsewhere || record.answers < 1);
     return isEverywhere && endpoint.answeredAtMs > record.failedSinceMs ? 'neutral' : 'failure';
   }
-
-  #of(method: string): MethodRecord | undefined {
-    const known = this.#records.get(method);
-    if (known !== undefined || this.#records.size >= MOST_METHODS) return known;
-    const record: MethodRecord = {
-      answers: 0,
-      silences: 0,
-      silentAt: undefined,
-      silentElsewhere: undefined,
-      failures: 0,
-      code: 0,
-      failedAt: undefined,
-      failedElsewhere: false,
-      failedSinceMs: 0,
-    };
-    this.#records.set(method, record);
-    return record;
-  }
 }
 
-function isUsuallySilent(record: MethodRecord, endpoint: Endpoint, share: number): boolean {
+function isUsuallySilent(record: MethodRecord, endpoint: AnsweringEndpoint, share: number): boolean {
   const { answers, silences, silentAt, silentElsewhere } = record;
   if (answers < KNOWN) return true;
   const other = silentAt === endpoint ? silentElsewhere : silentAt;
   return other !== undefined && silences + 1 >= share * (answers + silences + 1);
 }
 
-function halve(record: MethodRecord): void {
-  record.answers /= 2;
-  record.silences /= 2;
-  // A lone silence of long ago is no company.
-  if (record.silences < 1) {
-    record.silentAt = undefined;
-    record.silentElsewhere = undefined;
-  }
-}
-
 /**
- * Is it a stream, or may it be one? An upload too: it ends when its caller pleases. A call of unknown kind is taken for one
- * until its method has ended often enough with a single message, and never with more.
+ * Is a call of this kind a stream, or may it be one? An upload too: it ends when its caller pleases. A call of unknown
+ * kind is taken for a stream until its method has ended often enough with a single message, and never with more.
  */
-export function isStreamCall({ kind }: RoutedCall, time: MethodTime): boolean {
+export function isStreamCall(kind: CallKind | undefined, time: MethodTime): boolean {
   if (kind === undefined) return time.isStream || !time.isKnown;
   return kind !== 'unary';
-}
-
-/**
- * Is it counted among those that last, rather than among quick calls? Streams are, and calls that usually take long: whether
- * such a call works or waits nobody can tell, and one long poll must not turn quick calls away from its endpoint.
- */
-export function lasts(call: RoutedCall, times: MethodTimes): boolean {
-  const { kind } = call;
-  if (kind !== undefined && kind !== 'unary') return true;
-  const time = times.of(call.method);
-  return time.isLong || isStreamCall(call, time);
 }

@@ -1,4 +1,4 @@
-import { servingWeight } from './endpoint';
+import { servingWeight } from './weight';
 
 /** Reports come with every answer; one in this time is read. */
 const LOOK_MS = 100;
@@ -23,18 +23,14 @@ export class ReportedCapacity {
   /** What its weight is multiplied with; 1 without reports. In [0.25, 4]. */
   factor = 1;
   #perSecond = 0;
-  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** From then on a further report is worth reading. */
+  dueAtMs: number = Number.NEGATIVE_INFINITY;
   #firstAtMs = 0;
   #lastAtMs = Number.NEGATIVE_INFINITY;
 
-  /** Is a further report worth reading? */
-  isDue(nowMs: number): boolean {
-    return nowMs - this.#lookedAtMs >= LOOK_MS;
-  }
-
   /** `report`: undefined where there was none. */
   looked(report: LoadReport | undefined, nowMs: number): void {
-    this.#lookedAtMs = nowMs;
+    this.dueAtMs = nowMs + LOOK_MS;
     if (report === undefined) return;
     const { callsPerSecond, errorsPerSecond } = report;
     const utilization = report.applicationUtilization > 0 ? report.applicationUtilization : report.cpuUtilization;

@@ -9,13 +9,25 @@ import {
   sendsKeepalivePings,
   stopperOfPings,
 } from '../../grpc/grpc-js';
-import type { SessionView } from './connection-deps';
 
 const RESOURCE_EXHAUSTED = 8;
 /** How grpc-js words the end of each call on a connection that was closed with ENHANCE_YOUR_CALM. */
 const CALM = 'Bandwidth exhausted or memory limit exceeded';
 
 const STATE_NAMES: readonly SessionView['state'][] = ['idle', 'connecting', 'ready', 'transient-failure'];
+
+/** One HTTP/2 connection, as `inspect()` shows it. */
+export interface SessionView {
+  readonly state: 'idle' | 'connecting' | 'ready' | 'transient-failure';
+  /** Calls under way. */
+  readonly streams: number;
+  /** The most that its peer allows (SETTINGS_MAX_CONCURRENT_STREAMS); undefined: any number, or not known. */
+  readonly limit: number | undefined;
+  /** Its peer did not answer a ping. */
+  readonly isSilent: boolean;
+  /** It gets no new calls. */
+  readonly isDraining: boolean;
+}
 
 /** Who holds a lease. */
 export interface LeaseHolder {

@@ -3,7 +3,6 @@ import type { Instance } from '../../../base/instances';
 import type { Plan } from '../../../policy/plan';
 import { hashKey } from '../pickers/ring-hash';
 import { DRAW_RANGE } from '../pickers/weighted-index';
-import { isByZone } from '../zones/zone-preferences';
 
 const INDEX_RANGE = 2 ** 21;
 const ORDINAL = /[0-9]{1,9}$/;
@@ -88,4 +87,9 @@ export function shareOf(instances: readonly Instance[], plan: Plan, clientId: st
   return isByZone(plan)
     ? chooseOfEachZone(instances, size, clientId)
     : chooseSubset(instances, (instance) => instance.key, size, clientId);
+}
+
+/** Zones play a part in which endpoints a client is connected to, whether its own is known yet or not. */
+function isByZone({ locality, balancing }: Plan): boolean {
+  return locality.zones === 'prefer' && balancing.algorithm !== 'ring_hash';
 }

@@ -1,3 +1,8 @@
+/** What the weight of an instance comes to where it serves: where all have weight 0 they serve as equals. > 0. */
+export function servingWeight({ weight }: { readonly weight: number }): number {
+  return weight || 1;
+}
+
 /** Share of its weight that a new endpoint begins with. */
 const FIRST_SHARE = 0.1;
 const STEPS = 10;

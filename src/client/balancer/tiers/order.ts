@@ -1,7 +1,7 @@
 import type { Random } from '../../../base/random';
 import type { FallbackCaps } from '../../breaker/fallback-caps';
-import type { RoutedCall } from '../attempts/routed-call';
-import type { BalancerHost } from '../context';
+import type { CallState } from '../../grpc/call-state';
+import type { BalancerContext } from '../context';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Pool } from './pool';
 /*
@@ -10,10 +10,10 @@ import type { Pool } from './pool';
  */
 
 /** A subset whose breaker is open goes to its fallback, except for the trickle that a half-open one lets through. */
-export function isShed(host: BalancerHost, tiers: readonly Pool[], tier: number): boolean {
+export function isShed(context: BalancerContext, tiers: readonly Pool[], tier: number): boolean {
   const pool = tiers[tier] as Pool;
   if (pool.subsetBreaker === undefined) return false;
-  const { breakers, endpoints } = host;
+  const { breakers, endpoints } = context;
   if (!breakers.isShed(pool.subset, pool.datacenter, endpoints.nowMs)) {
     pool.subsetBreaker.offer(endpoints.nowMs);
     return false;
@@ -26,12 +26,12 @@ export function isShed(host: BalancerHost, tiers: readonly Pool[], tier: number)
 }
 
 /** Is this one of the calls that a weakened tier gives up, and is there somebody to take it? */
-export function spills(host: BalancerHost, call: RoutedCall, tiers: readonly Pool[], tier: number): boolean {
+export function spills(context: BalancerContext, call: CallState, tiers: readonly Pool[], tier: number): boolean {
   const pool = tiers[tier] as Pool;
   // A retry goes to whoever has not been tried yet, here first.
   if (!pool.spill.isPartial || (call.tried !== undefined && !pool.isAllBad)) return false;
-  const share = pool.spill.share(host.endpoints.nowMs);
-  if (share >= 1 || host.random() < share) return false;
+  const share = pool.spill.share(context.endpoints.nowMs);
+  if (share >= 1 || context.random() < share) return false;
   for (let later = tier + 1; later < tiers.length; later += 1) {
     const next = tiers[later] as Pool;
     if (next.kind === 'draining' && !pool.isAllBad) continue;
@@ -45,11 +45,11 @@ export function spills(host: BalancerHost, call: RoutedCall, tiers: readonly Poo
  * whoever of it is asked; and, of the tiers that are left, with one that has not just lost many of its own: when a whole
  * datacenter goes, its last ones are still connected for a moment.
  */
-export function lastAttemptFrom(host: BalancerHost, call: RoutedCall, tiers: readonly Pool[]): number {
+export function lastAttemptFrom(context: BalancerContext, call: CallState, tiers: readonly Pool[]): number {
   if (hasWrittenOrder(call)) return 0;
   const wanted = tiers[0]?.subset;
   const isOther = (pool: Pool): boolean => pool.subset !== wanted;
-  const isStrong = (pool: Pool): boolean => !isWeakened(host, pool);
+  const isStrong = (pool: Pool): boolean => !isWeakened(context, pool);
   const fallback = firstFit(tiers, (pool) => isOther(pool) && isStrong(pool)) ?? firstFit(tiers, isOther);
   if (fallback !== undefined) return fallback;
   return tiers[0] === undefined || isStrong(tiers[0]) ? 0 : (firstFit(tiers, isStrong) ?? 0);
@@ -63,12 +63,12 @@ function firstFit(tiers: readonly Pool[], isWanted: (pool: Pool) => boolean): nu
   return tier < 0 ? undefined : tier;
 }
 
-function isWeakened(host: BalancerHost, { spill }: Pool): boolean {
-  return spill.share(host.endpoints.nowMs) < 1;
+function isWeakened(context: BalancerContext, { spill }: Pool): boolean {
+  return spill.share(context.endpoints.nowMs) < 1;
 }
 
 /** Of a discovery chain: the next tier is for when nobody in this one is well, and neither a fallback nor a second try. */
-export function hasWrittenOrder(call: RoutedCall): boolean {
+export function hasWrittenOrder(call: CallState): boolean {
   return call.decision?.destination.tiers !== undefined;
 }
 
@@ -83,7 +83,7 @@ export interface LastResort {
 }
 
 /** The whole list is bad: breakers are ignored and calls spread evenly over everyone connected that the call has not tried. */
-export function anybodyConnected(call: RoutedCall, tiers: readonly Pool[], random: Random): LastResort | undefined {
+export function anybodyConnected(call: CallState, tiers: readonly Pool[], random: Random): LastResort | undefined {
   let count = 0;
   for (const pool of tiers) count += pool.connected.length;
   const start = Math.floor(random() * count);
@@ -104,7 +104,7 @@ export function anybodyConnected(call: RoutedCall, tiers: readonly Pool[], rando
 }
 
 /** In the tiers from `first` on. */
-export function leastRecentlyTried(call: RoutedCall, tiers: readonly Pool[], first: number): LastResort | undefined {
+export function leastRecentlyTried(call: CallState, tiers: readonly Pool[], first: number): LastResort | undefined {
   const tried = call.tried ?? [];
   for (const [at, endpoint] of tried.entries()) {
     // Tried again since: its turn is that of its latest try.
@@ -130,18 +130,15 @@ export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): Last
   return undefined;
 }
 
-/** Where a call stands with a cap on its subset's fallback. Settled once, so that its retries go by it too. */
-export type FallbackUse = 'unasked' | 'counted' | 'granted' | 'denied';
-
 /** Called in each pick of a service that has caps: a call counts once, however often its pick is repeated. */
-export function countForCap(call: RoutedCall, caps: FallbackCaps): void {
+export function countForCap(call: CallState, caps: FallbackCaps): void {
   if (call.fallbackUse !== 'unasked') return;
   call.fallbackUse = 'counted';
   if (call.decision !== undefined) caps.of(call.decision.destination.subset)?.called();
 }
 
 /** May the call go to this pool? Always to its own subset; to another as far as the cap goes. */
-export function mayUse(call: RoutedCall, pool: Pool, caps: FallbackCaps): boolean {
+export function mayUse(call: CallState, pool: Pool, caps: FallbackCaps): boolean {
   if (caps.isEmpty || isOwn(call, pool)) return true;
   if (call.fallbackUse !== 'granted' && call.fallbackUse !== 'denied') {
     const cap = caps.of(call.decision?.destination.subset ?? '');
@@ -151,10 +148,10 @@ export function mayUse(call: RoutedCall, pool: Pool, caps: FallbackCaps): boolea
 }
 
 /** What is left of a call's tiers when its subset must do with itself. */
-export function ownTiers(call: RoutedCall, tiers: readonly Pool[]): readonly Pool[] {
+export function ownTiers(call: CallState, tiers: readonly Pool[]): readonly Pool[] {
   return call.fallbackUse === 'denied' ? tiers.filter((pool) => isOwn(call, pool)) : tiers;
 }
 
-function isOwn(call: RoutedCall, pool: Pool): boolean {
+function isOwn(call: CallState, pool: Pool): boolean {
   return pool.subset === call.decision?.destination.subset;
 }

@@ -5,7 +5,6 @@ import type { BalancingPlan, BreakerPlan } from '../../../policy/plan';
 import type { Breaker } from '../../breaker/breaker';
 import { chooseHeldOut } from '../../breaker/ejection';
 import { OutlierJudge } from '../../breaker/outlier/judge';
-import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
 import { judgePaces } from '../endpoints/latency-outlier';
@@ -169,7 +168,7 @@ export class Pool {
   }
 
   /** One of the suspects that this call is to look at. Asked in a pick; whoever is returned gets the call. */
-  toLookAt({ mayRetry, hash }: RoutedCall, nowMs: number): ChannelConnection | undefined {
+  toLookAt(mayRetry: boolean, hash: number, nowMs: number): ChannelConnection | undefined {
     for (const member of this.#suspects) {
       const { load } = member.endpoint;
       if (!member.isReady || !load.isSuspect || !load.suspicion.isDue(nowMs, mayRetry)) continue;

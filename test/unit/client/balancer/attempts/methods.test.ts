@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MethodRecords } from '../../../../../src/client/balancer/attempts/methods';
+import { Methods } from '../../../../../src/client/balancer/attempts/methods';
 import type { Endpoint } from '../../../../../src/client/balancer/endpoints/endpoint';
 import { endpointAt } from '../connections';
 
@@ -8,8 +8,25 @@ const GET = '/x.S/Get';
 const INTERNAL = 13;
 const UNKNOWN = 2;
 
-function records(): { readonly methods: MethodRecords; readonly a: Endpoint; readonly b: Endpoint } {
-  return { methods: new MethodRecords(), a: endpointAt(0), b: endpointAt(1) };
+/** Methods by path. */
+class Records {
+  readonly #methods = new Methods();
+
+  answered(path: string, endpoint: Endpoint, nowMs: number): void {
+    this.#methods.answered(this.#methods.of(path), endpoint, nowMs);
+  }
+
+  silent(path: string, endpoint: Endpoint, startedAtMs: number): unknown {
+    return this.#methods.silent(this.#methods.of(path), endpoint, startedAtMs);
+  }
+
+  failed(path: string, endpoint: Endpoint, code: number, nowMs: number): unknown {
+    return this.#methods.failed(this.#methods.of(path), endpoint, code, nowMs);
+  }
+}
+
+function records(): { readonly methods: Records; readonly a: Endpoint; readonly b: Endpoint } {
+  return { methods: new Records(), a: endpointAt(0), b: endpointAt(1) };
 }
 
 describe('silence of a method', () => {

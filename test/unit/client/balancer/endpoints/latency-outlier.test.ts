@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
 import { judgePaces, Pace } from '../../../../../src/client/balancer/endpoints/latency-outlier';
-import { createAttemptLink, createEndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
+import { createAttemptLink, EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
 import { endpointAt } from '../connections';
 import { noBreaker, openPool } from '../open-pool';
 
@@ -104,7 +104,7 @@ describe('whoever answers far more slowly than its peers', () => {
   });
 
   it('is known by its fast answers once it is measured well, not by the slow ones before', () => {
-    const load = createEndpointLoad();
+    const load = new EndpointLoad();
     load.sweep(0);
     const ask = (startMs: number, tookMs: number): void => {
       const attempt = createAttemptLink();

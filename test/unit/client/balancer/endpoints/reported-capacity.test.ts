@@ -74,7 +74,7 @@ describe('weights by what servers report', () => {
     const endpoints = reports.map((_, index) => endpointAt(index, weights[index] ?? 1));
     for (let nowMs = 0; nowMs <= forMs; nowMs += 100) {
       for (const [index, { load }] of endpoints.entries()) {
-        if (load.capacity.isDue(nowMs)) load.capacity.looked(reports[index], nowMs);
+        if (nowMs >= load.capacity.dueAtMs) load.capacity.looked(reports[index], nowMs);
       }
       if (nowMs % 1_000 === 0) balanceCapacities(endpoints, nowMs);
     }

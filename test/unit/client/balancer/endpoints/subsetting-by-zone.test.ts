@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../../../../src/base/instances';
 import { chooseOfEachZone } from '../../../../../src/client/balancer/endpoints/subsetting';
 import { endpointAt } from '../connections';
-import { maxToMean, repeat } from './zoned-fleet';
+import { maxToMean, repeat } from '../zones/zoned-fleet';
 
 function instances(zones: Readonly<Record<string, number>>): Instance[] {
   return repeat(zones).map((zone, index) => ({ ...endpointAt(index).instance, zone }));

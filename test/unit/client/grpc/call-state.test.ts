@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { STATUS_NAMES, statusCodeOf } from '../../../../src/base/status-names';
 import { createRetryBudget } from '../../../../src/client/breaker/retry-budget';
-import { LaneCall } from '../../../../src/client/grpc/lane-call';
-import { RetryGate } from '../../../../src/client/grpc/retry-gate';
+import { CallState, type RetryRules } from '../../../../src/client/grpc/call-state';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import { emptyPlan } from '../../../../src/policy/compile';
 import { DEFAULT_RETRY } from '../../../../src/policy/defaults';
@@ -16,23 +15,29 @@ const INTERNAL = 13;
 const UNAVAILABLE = 14;
 
 interface Setup {
-  ask(facts: Partial<LaneCall>, retry?: RetryPlan | 'off' | undefined): string[];
+  ask(facts: Partial<CallState>, retry?: RetryPlan | 'off' | undefined): string[];
   drawn(): number;
   /** The last call that was asked for. */
-  last(): LaneCall | undefined;
+  last(): CallState | undefined;
 }
 
-/** A gate whose budget allows `allowed` retries; other endpoints turn away `shed` of their calls. */
+/** Calls whose budget allows `allowed` retries; other endpoints turn away `shed` of their calls. */
 function setUp(allowed: number, shed = 0): Setup {
   const clock = new FakeClock();
   const budget = createRetryBudget({ percent: 0, minPerSecond: allowed / 10 });
   budget.callStarted(clock.now());
-  const gate = new RetryGate(budget, clock, () => shed);
-  let last: LaneCall | undefined;
-  const channel = { isRetryDisabled: false, retryBufferBytes: 2 ** 20 };
+  const rules: RetryRules = {
+    isRetryDisabled: false,
+    retryBufferBytes: 2 ** 20,
+    clock,
+    budget,
+    shedBeside: () => shed,
+  };
+  let last: CallState | undefined;
   return {
     ask: (facts, ...[retry = DEFAULT_RETRY]) => {
-      const call = new LaneCall('/shop.v1.Payments/Charge', undefined, gate, channel);
+      const call = new CallState('/shop.v1.Payments/Charge', undefined, undefined);
+      call.route(rules, undefined);
       last = call;
       call.decision = { ...emptyPlan('payments').fallthrough, retry } as Decision;
       return Object.assign(call, { attempts: 1, lastCode: UNAVAILABLE, lastEnding: 'answered', ...facts })
