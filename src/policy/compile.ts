@@ -8,13 +8,12 @@ import {
   resolveRetryBudget,
   resolveSubsetBreaker,
 } from './defaults';
-import { compileDestinations, findDestination } from './destinations';
+import { compileDestinations, findDestination, peerLookups } from './destinations';
 import type { PolicyDocument, RouteDocument, SubsetDocument } from './document';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
 import { compileOverride, type EnvironmentOverride } from './override';
 import { parsePolicyText } from './parse-text';
-import { peerLookups } from './peers';
 import { deepFreeze } from './plain-data';
 import {
   ALL_INSTANCES,

@@ -3,8 +3,7 @@ import { parseJson } from './parse-json';
 import { parseYaml, parseYamlStream } from './parse-yaml';
 import { utf8Length } from './plain-data';
 import type { PolicyProblem } from './plan';
-import { createPositionIndex, type Positions } from './positions';
-import { createProblemList, note } from './problems';
+import { createPositionIndex, createProblemList, note, type Positions } from './problems';
 
 export interface ParsedText {
   /** Undefined when the text could not be parsed; `problems` says why. */
