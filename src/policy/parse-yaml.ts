@@ -32,8 +32,8 @@ interface StreamPlace {
 }
 
 /**
- * The same of a text that may hold several documents, parted by `---`. `place` is called for each of them that is not blank, and
- * once where there is none. Gives what each call gave, with the value.
+ * The same of a text that may hold several documents, parted by `---`. `place` is called for each of them that is not
+ * blank, and once where there is none. Gives what each call gave, with the value.
  */
 export function parseYamlStream<P extends StreamPlace>(
   text: string,

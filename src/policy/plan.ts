@@ -17,7 +17,10 @@ export interface Plan {
   /** What no route matches. */
   readonly fallthrough: Decision;
   readonly override: OverridePlan | undefined;
-  /** Every subset twice, open and strict, so that `force` finds its own here too; `destination.index` is the position in here. */
+  /**
+   * Every subset twice, open and strict, so that `force` finds its own here too; `destination.index` is the position in
+   * here.
+   */
   readonly destinations: readonly Destination[];
   /** Label keys, lower-cased, that any route, split, sample or hash of this plan reads. */
   readonly labelKeys: readonly string[];

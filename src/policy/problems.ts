@@ -6,8 +6,8 @@ import type { PolicyProblem } from './plan';
 const MOST_CHARACTERS = 1_000;
 
 /**
- * Gathers what is wrong with a document, so that its author is told everything at once: the first fifty, and how many more there
- * are. What is told is bounded whatever the document holds.
+ * Gathers what is wrong with a document, so that its author is told everything at once: the first fifty, and how many
+ * more there are. What is told is bounded whatever the document holds.
  */
 export interface ProblemList {
   readonly problems: readonly PolicyProblem[];
@@ -94,8 +94,8 @@ const MOST_PATH_CHARACTERS = 200;
 export type DocumentPath = readonly (string | number)[];
 
 /**
- * `routes[1].split[0].weight`, with keys that are not plain words quoted: `labels["a b"]`. Keys are shortened at their end, a long
- * path in its middle.
+ * `routes[1].split[0].weight`, with keys that are not plain words quoted: `labels["a b"]`. Keys are shortened at their
+ * end, a long path in its middle.
  */
 export function formatPath(path: DocumentPath): string {
   let text = '';

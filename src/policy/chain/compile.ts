@@ -43,9 +43,9 @@ const CHAIN_FIELDS: readonly string[] = [
 ];
 
 /**
- * Turns a discovery chain, as Consul compiled it from routers, splitters and resolvers, into a plan. Pure; the plan is frozen.
- * Throws a {@link PolicyError} with everything that makes the chain unsound. What a sound chain asks for and a client
- * cannot do is among the plan's warnings.
+ * Turns a discovery chain, as Consul compiled it from routers, splitters and resolvers, into a plan. Pure; the plan is
+ * frozen. Throws a {@link PolicyError} with everything that makes the chain unsound. What a sound chain asks for and a
+ * client cannot do is among the plan's warnings.
  */
 export function compileChain(content: unknown, options: CompileChainOptions): Plan {
   const report = new ChainReport();

@@ -228,8 +228,8 @@ function memberOf(
 }
 
 /**
- * Every instance of a set as calls under the plan dial it. One that subsets dial at ports of their own alone is not there at
- * its default port.
+ * Every instance of a set as calls under the plan dial it. One that subsets dial at ports of their own alone is not
+ * there at its default port.
  */
 export function dialledInstances(plan: Plan, set: InstanceSet): readonly Instance[] {
   const all = instancesOf(set);
@@ -248,8 +248,8 @@ const derived = new WeakMap<Instance, Map<string, Instance>>();
 const others = new WeakSet<Instance>();
 
 /**
- * The instance as it is dialled at its port of this name; undefined where it has none. `name` left out: as discovery gave it.
- * Another port is another endpoint, with connections, load and a breaker of its own.
+ * The instance as it is dialled at its port of this name; undefined where it has none. `name` left out: as discovery
+ * gave it. Another port is another endpoint, with connections, load and a breaker of its own.
  */
 export function atPort(instance: Instance, name: string | undefined): Instance | undefined {
   if (name === undefined || instance.portName === name) return instance;
