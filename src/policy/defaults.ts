@@ -1,3 +1,4 @@
+import { failoverPlaces } from './destinations';
 import type {
   BalancingDocument,
   BreakerDocument,
@@ -9,7 +10,6 @@ import type {
   StatusName,
   SubsetBreakerDocument,
 } from './document';
-import { failoverPlaces } from './peers';
 import type {
   BalancingPlan,
   BreakerPlan,

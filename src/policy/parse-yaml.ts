@@ -1,8 +1,6 @@
 import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments, parseDocument } from 'yaml';
-import type { DocumentPath } from './document-path';
 import { MAX_DEPTH } from './limits';
-import type { PositionIndex } from './positions';
-import { note, type ProblemList } from './problems';
+import { type DocumentPath, note, type PositionIndex, type ProblemList } from './problems';
 
 /** Nodes that aliases may stand for in all; beyond it a document is taken for one that explodes. */
 const MAX_ALIASED_NODES = 100;

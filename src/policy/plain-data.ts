@@ -97,3 +97,8 @@ function setOwn(target: Record<string, unknown>, key: string, value: unknown): v
   if (!(key in target)) target[key] = value;
   else Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
 }
+
+/** Bytes that a text takes in UTF-8. */
+export function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
+}

@@ -1,9 +1,9 @@
 import type { DatacenterState, DuplicateInstance, Instance } from '../../base/instances';
+import { lookupsOf } from '../../policy/destinations';
 import type { PolicyDocument } from '../../policy/document';
 import { membershipOf } from '../../policy/membership/membership';
 import { shortfallsOf } from '../../policy/membership/shortfalls';
 import { decidingPlan } from '../../policy/membership/snapshot';
-import { lookupsOf } from '../../policy/peers';
 import type { PolicyOrigin, PolicyProblem } from '../../policy/plan';
 import type { MethodTimeView } from '../balancer/attempts/method-times';
 import type { SessionView } from '../balancer/endpoints/connection-deps';

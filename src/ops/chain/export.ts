@@ -1,14 +1,13 @@
 import { compileChain } from '../../policy/chain/compile';
-import { exportBalancing } from '../../policy/chain/export-balancing';
-import { exportMatch } from '../../policy/chain/export-match';
-import { decisionsOf, type ExportedPlaces, exportPlaces } from '../../policy/chain/export-places';
 import { type ChainGraph, type ChainNode, readGraph } from '../../policy/chain/graph';
-import { compileHeaders } from '../../policy/chain/headers';
-import { matchesNothing } from '../../policy/chain/match';
+import { compileHeaders, matchesNothing } from '../../policy/chain/match';
 import { ChainReport, fieldsOf, textOf } from '../../policy/chain/report';
 import type { PolicyDocument, RetryDocument, RouteDocument, SplitEntryDocument } from '../../policy/document';
 import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
 import type { Plan, PolicyProblem, RoutePlan } from '../../policy/plan';
+import { exportBalancing } from './export-balancing';
+import { exportMatch } from './export-match';
+import { decisionsOf, type ExportedPlaces, exportPlaces } from './export-places';
 
 export interface ExportedChain {
   /** Undefined when the chain leads to other services alone. */

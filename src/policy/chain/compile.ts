@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   DEFAULT_BALANCING,
   resolveBreaker,
@@ -8,9 +7,10 @@ import {
 } from '../defaults';
 import { findDestination } from '../destinations';
 import { compileOverride, type EnvironmentOverride } from '../override';
-import { canonicalJson, deepFreeze } from '../plain-data';
+import { deepFreeze } from '../plain-data';
 import type { Decision, Plan, RoutePlan } from '../plan';
 import { PolicyError } from '../policy-error';
+import { revisionOf } from '../revision';
 import { ChainDecisions } from './decisions';
 import { readGraph } from './graph';
 import { ChainReport, fieldsOf, textOf } from './report';
@@ -72,7 +72,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
   Object.assign(plan, {
     service,
     origin: 'chain',
-    revision: createHash('sha256').update(canonicalJson(chain)).digest('hex').slice(0, 12),
+    revision: revisionOf(chain),
     index: options.index,
     subsets: decisions.subsets(),
     routes,

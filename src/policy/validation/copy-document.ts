@@ -1,6 +1,6 @@
 import { isRecord } from '../../base/is-record';
 import { MAX_DOCUMENT_BYTES } from '../limits';
-import { copyPlainData, ownValue } from '../plain-data';
+import { copyPlainData, ownValue, utf8Length } from '../plain-data';
 import { note, type ProblemList } from '../problems';
 
 /**
@@ -28,7 +28,7 @@ export function copyDocument(
     if (problems.problems.length === 0) problems.report([], copy, 'an object');
     return undefined;
   }
-  const size = Buffer.byteLength(JSON.stringify(copy));
+  const size = utf8Length(JSON.stringify(copy));
   if (size > MAX_DOCUMENT_BYTES) {
     problems.report([], note(`${size} bytes as JSON`), `at most ${MAX_DOCUMENT_BYTES} bytes`);
     return undefined;

@@ -1,9 +1,9 @@
 import { peerOf } from '../../base/peer-place';
-import type { LocalityDocument, PeerDocument, SubsetDocument } from '../document';
-import { ALL_INSTANCES, type Decision, type Destination, type Plan, type PlannedTier } from '../plan';
-import type { ChainGraph, ResolverNode } from './graph';
-import { matchesNothing } from './match';
-import { type ChainReport, fieldsOf } from './report';
+import type { ChainGraph, ResolverNode } from '../../policy/chain/graph';
+import { matchesNothing } from '../../policy/chain/match';
+import { type ChainReport, fieldsOf } from '../../policy/chain/report';
+import type { LocalityDocument, PeerDocument, SubsetDocument } from '../../policy/document';
+import { ALL_INSTANCES, type Decision, type Destination, type Plan, type PlannedTier } from '../../policy/plan';
 
 /** The resolvers of a chain as the subsets and the one failover order of a document. */
 export interface ExportedPlaces {
