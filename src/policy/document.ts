@@ -243,7 +243,7 @@ export interface PeerDocument {
 
 export interface LocalityDocument {
   /**
-   * Datacenters, and cluster peers of the local one, to try after the local one, in order. Default: the lane's other
+   * Datacenters, and cluster peers of the local one, to try after the local one, in order. Default: the client's other
    * datacenters, in their order, and no peers.
    */
   readonly failover?: readonly (string | PeerDocument)[];

@@ -39,7 +39,7 @@ export interface Plan {
   readonly lookups?: readonly Lookup[];
   /** Cluster peers that every subset has instances of too; undefined: none. Beside `lookups` there are none. */
   readonly peers?: readonly Lookup[];
-  /** Upper bound of how long a connection may take; undefined: the lane's own. Milliseconds. */
+  /** Upper bound of how long a connection may take; undefined: the Graylane client's own. Milliseconds. */
   readonly connectTimeoutMs?: number;
   readonly warnings: readonly PolicyProblem[];
 }
@@ -65,7 +65,7 @@ export interface SubsetPlan {
   readonly limits?: LimitsPlan;
   /** Only beside a fallback. */
   readonly guard?: GuardPlan;
-  /** Where its instances are looked for; undefined: the plan's service, in every datacenter of the lane. */
+  /** Where its instances are looked for; undefined: the plan's service, in every datacenter of the Graylane client. */
   readonly lookups?: readonly Lookup[];
   /** Instances with a warning do not count as usable. */
   readonly onlyPassing?: boolean;
@@ -93,7 +93,7 @@ export interface Destination {
   readonly strict: boolean;
   /** The subset, then its fallbacks in order; just the subset when strict. Never empty, no repeats. */
   readonly chain: readonly string[];
-  /** The failover order, where it does not follow from `chain` and the lane's datacenters. */
+  /** The failover order, where it does not follow from `chain` and the Graylane client's datacenters. */
   readonly tiers?: readonly PlannedTier[];
 }
 
@@ -154,7 +154,7 @@ export interface HeaderChanges {
   readonly set: readonly (readonly [string, string])[];
 }
 
-/** What `lane.with({ force })` may ask for: one or several keys, all of which must hold. */
+/** What `graylane.with({ force })` may ask for: one or several keys, all of which must hold. */
 export interface ForceSelector {
   /** `host:port`. */
   readonly endpoint?: string;
@@ -203,7 +203,7 @@ export interface BalancingPlan {
 }
 
 export interface LocalityPlan {
-  /** Places as tiers name them, peers included. Undefined: the lane's own order. */
+  /** Places as tiers name them, peers included. Undefined: the Graylane client's own order. */
   readonly failover: readonly string[] | undefined;
   readonly prefer: 'subset' | 'datacenter';
   /**

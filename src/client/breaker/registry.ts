@@ -34,7 +34,7 @@ interface BreakerPlans {
   readonly subsets: ReadonlyMap<string, SubsetPlan>;
 }
 
-/** The breakers of one service in one lane, shared by its channels. Synchronous; nothing here throws. */
+/** The breakers of one service in one Graylane client, shared by its channels. Synchronous; nothing here throws. */
 export interface BreakerRegistry {
   /** How much of a subset's calls its fallback may be given. */
   readonly fallbackCaps: FallbackCaps;
@@ -174,7 +174,7 @@ class Registry implements BreakerRegistry {
     const gate =
       level === 'endpoint' ? new SingleProbe(PROBE_LEASE_MS) : new ProbeTrickle(TRICKLE_MS, TRICKLE_SUCCESSES);
     const breaker = new Breaker({ key, level, name, group: service ?? level }, rules, gate, this.#breakerDeps);
-    // Asked for by an attempt that outlived the lane.
+    // Asked for by an attempt that outlived the Graylane client.
     if (this.#isClosed) breaker.dispose();
     return breaker;
   }

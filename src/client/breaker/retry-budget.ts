@@ -13,7 +13,7 @@ export interface RetryBudgetRules {
   readonly minPerSecond: number;
 }
 
-/** One service's allowance of retries in one lane. Times are monotonic milliseconds and do not go back. */
+/** One service's allowance of retries in one Graylane client. Times are monotonic milliseconds and do not go back. */
 export interface RetryBudget {
   /**
    * The largest of three: the calls that began within the last ten seconds, those that ended within them, and those under way

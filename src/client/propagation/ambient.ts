@@ -3,7 +3,7 @@ import type { ServedCall } from './served-call';
 /** Runs a function in what was prepared, as often as the call has something to run. */
 export type Runner = <T>(fn: () => T) => T;
 
-/** What a lane hands to its interceptors and middleware. */
+/** What a Graylane client hands to its interceptors and middleware. */
 export interface Ambient {
   /** Labels also travel as W3C baggage. */
   readonly usesBaggage: boolean;

@@ -11,7 +11,7 @@ import { createHttpMiddleware, type HttpMiddleware } from './http-middleware';
 import { LabelIntake } from './intake';
 import { createServerInterceptor, type Entrance } from './server-interceptor';
 
-/** The ways in of one lane: everything that they accept ends in the lane's own async context. */
+/** The ways in of one Graylane client: everything that they accept ends in the Graylane client's own async context. */
 export class Propagation {
   readonly #grpc: GrpcModule;
   readonly #ambient: Ambient;

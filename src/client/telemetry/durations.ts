@@ -50,7 +50,7 @@ export class Durations {
     if (pending.count === BATCH) this.#hand(pending);
   }
 
-  /** Called at each collection, and when the lane is closed. */
+  /** Called at each collection, and when the Graylane client is closed. */
   flush(): void {
     for (const pending of this.#sets) this.#hand(pending);
   }

@@ -7,9 +7,9 @@ import { createInstruments, type Instruments } from './instruments';
 import { observeCounts, observeReading } from './observe';
 import type { ServiceReading } from './reading';
 
-/** One service of one lane, as collection asks for it. */
+/** One service of one Graylane client, as collection asks for it. */
 export interface Collected {
-  readonly lane: string;
+  readonly client: string;
   readonly service: string;
   readonly counts: Counts;
   /** Hands over what is still on its way to an instrument. */
@@ -19,12 +19,12 @@ export interface Collected {
 
 const BUILD_INFO = { 'graylane.version': SDK_VERSION, 'process.runtime.version': process.version };
 
-/** What lanes hand to the meter that they share: instruments of one name exist once in it. */
+/** What Graylane clients hand to the meter that they share: instruments of one name exist once in it. */
 export class MeterHub {
   readonly instruments: Instruments;
   readonly #book = new GaugeBook();
   readonly #services = new Set<Collected>();
-  /** Counters never go back: what closed lanes have counted stays, by service. */
+  /** Counters never go back: what closed Graylane clients have counted stays, by service. */
   readonly #closed = new Map<string, Counts>();
   readonly #refused = new Map<string, number>();
   /** The local datacenter of each service as last seen: a service that goes idle does not become remote by that. */
@@ -43,7 +43,7 @@ export class MeterHub {
     this.#services.add(service);
   }
 
-  /** The lane is closed: its gauges end, its counts stay. */
+  /** The Graylane client is closed: its gauges end, its counts stay. */
   remove(service: Collected): void {
     if (!this.#services.has(service)) return;
     service.flush();

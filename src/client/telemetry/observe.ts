@@ -10,7 +10,7 @@ import { statusText } from './status';
 const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'halfOpen'];
 const WATCH_STATES = ['fresh', 'pending', 'stale'] as const;
 
-/** Writes what was counted of a service, all lanes of the process together. */
+/** Writes what was counted of a service, all Graylane clients of the process together. */
 export function observeCounts(
   result: BatchObservableResult,
   counters: Instruments['counters'],
@@ -66,14 +66,14 @@ export function observeCounts(
   result.observe(counters.policyRejected, counts.policiesRejected, { [names.SERVICE]: service });
 }
 
-/** Writes how a service of one lane stands now. */
+/** Writes how a service of one Graylane client stands now. */
 export function observeReading(
   book: GaugeBook,
   gauges: Instruments['gauges'],
-  of: { readonly lane: string; readonly service: string },
+  of: { readonly client: string; readonly service: string },
   reading: ServiceReading,
 ): void {
-  const base = { [names.LANE]: of.lane, [names.SERVICE]: of.service };
+  const base = { [names.CLIENT]: of.client, [names.SERVICE]: of.service };
   for (const { datacenter, freshness, staleForS } of reading.datacenters) {
     const at = { ...base, [names.DATACENTER]: datacenter };
     book.observe(gauges.staleness, staleForS, at);

@@ -4,7 +4,7 @@ import type { BreakerView } from '../breaker/view';
 export const ENDPOINT_STATES = ['ready', 'connecting', 'idle', 'failed', 'ejected', 'critical'] as const;
 export type EndpointState = (typeof ENDPOINT_STATES)[number];
 
-/** One service of a lane as the gauges show it: plain data, read when somebody collects and not before. */
+/** One service of a Graylane client as the gauges show it: plain data, read when somebody collects and not before. */
 export interface ServiceReading {
   readonly datacenters: readonly {
     readonly datacenter: string;

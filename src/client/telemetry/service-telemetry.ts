@@ -4,9 +4,9 @@ import type { Metadata } from '../grpc/grpc-js';
 import { type AttemptFacts, decisionOf } from './attempt-facts';
 import * as names from './attributes';
 import { CallTrace } from './call-trace';
+import type { ClientTelemetry } from './client-telemetry';
 import { Counts } from './counts';
 import { type DurationKey, Durations } from './durations';
-import type { LaneTelemetry } from './lane-telemetry';
 import { ObservedCall } from './observed-call';
 import { Sampler } from './sampler';
 import { statusText } from './status';
@@ -16,8 +16,8 @@ const MOST_METHODS = 200;
 const OTHER_METHOD = '_OTHER';
 
 /**
- * What is observed of one service in one lane. Also hears of the attempts of calls that did not come through a channel of
- * the lane, and counts them.
+ * What is observed of one service in one client. Also hears of the attempts of calls that did not come through a channel of
+ * the Graylane client, and counts them.
  */
 export class ServiceTelemetry {
   /** As metrics name it: `payments`, or `payments?dc=dc2`. */
@@ -26,25 +26,25 @@ export class ServiceTelemetry {
   readonly address: string;
   readonly counts: Counts = new Counts();
   readonly durations: Durations = new Durations(
-    () => this.#lane.instruments,
+    () => this.#client.instruments,
     (key) => this.#labelsOf(key),
   );
   /** Revision of the plan in force. Set by the service. */
   revision: string | undefined;
   /** The zone of this client. Set by the service; undefined: not known, so that nothing is told of zones. */
   zone: string | undefined;
-  readonly #lane: LaneTelemetry;
+  readonly #client: ClientTelemetry;
   readonly #methods = new Map<string, string>();
 
-  constructor(lane: LaneTelemetry, service: string) {
-    this.#lane = lane;
+  constructor(client: ClientTelemetry, service: string) {
+    this.#client = client;
     this.service = service;
     this.address = service.split('?', 1)[0] ?? service;
   }
 
   /** The caller's context, asked for in its own turn; undefined when no spans are wanted. */
   callerContext(): Context | undefined {
-    return this.#lane.tracer === undefined ? undefined : context.active();
+    return this.#client.tracer === undefined ? undefined : context.active();
   }
 
   /**
@@ -52,18 +52,18 @@ export class ServiceTelemetry {
    * clone.
    */
   begin(method: string, parent: Context | undefined, metadata: Metadata): ObservedCall | undefined {
-    const { tracer } = this.#lane;
+    const { tracer } = this.#client;
     const trace =
       tracer === undefined || parent === undefined
         ? undefined
         : CallTrace.begin(tracer, this.address, method, parent, metadata);
-    const isMeasured = this.#lane.isMeasuring();
+    const isMeasured = this.#client.isMeasuring();
     return trace === undefined && !isMeasured ? undefined : new ObservedCall(this, method, trace, isMeasured);
   }
 
   /** Whether anything is to be heard of attempts outside of observed calls. */
   get isMeasuring(): boolean {
-    return this.#lane.isMeasuring();
+    return this.#client.isMeasuring();
   }
 
   attemptPicked(attempt: AttemptFacts): void {
@@ -96,10 +96,10 @@ export class ServiceTelemetry {
 
   /** One in so many decisions and picks is measured; both are far below a microsecond's noise otherwise. */
   readonly decisions: Sampler = new Sampler((ms) =>
-    this.#lane.instruments?.decisionDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
+    this.#client.instruments?.decisionDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
   );
   readonly picks: Sampler = new Sampler((ms) =>
-    this.#lane.instruments?.pickDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
+    this.#client.instruments?.pickDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
   );
 
   #labelsOf({ method, code, route, subset, servedBy }: DurationKey): Attributes {

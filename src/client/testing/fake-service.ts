@@ -11,11 +11,11 @@ export type FakeHandler =
   // biome-ignore lint/suspicious/noExplicitAny: messages are the user's own, of any shape.
   ((request: any, metadata: grpc.Metadata) => unknown) | grpc.UntypedHandleCall;
 
-/** What lanes and policies see of the instance. */
+/** What Graylane clients and policies see of the instance. */
 export type FakeServiceOptions = Omit<StaticInstance, 'address' | 'port'>;
 
 export interface FakeService {
-  /** For `instances` of a lane. */
+  /** For `instances` of a Graylane client. */
   readonly instance: StaticInstance;
   /** Unary calls that reached it. */
   readonly calls: number;

@@ -9,7 +9,7 @@ import { ALL_INSTANCES, type Decision, type Destination, type Plan, type Planned
 export interface ExportedPlaces {
   readonly subsets: Readonly<Record<string, SubsetDocument>>;
   readonly locality: LocalityDocument;
-  /** Local first: what a lane has to know for the failover to take place. */
+  /** Local first: what a Graylane client has to know for the failover to take place. */
   readonly datacenters: readonly string[];
   readonly fallsOver: boolean;
   /** Name of a decision's subset in the document; undefined when a document cannot lead there. */
@@ -115,7 +115,7 @@ export function decisionsOf(plan: Plan): readonly Decision[] {
 function isOwn(plan: Plan, { subset, datacenter }: PlannedTier): boolean {
   const lookup = plan.subsets.get(subset)?.lookups?.find((each) => each.datacenter === datacenter);
   if (lookup === undefined || lookup.service !== plan.service) return false;
-  // A peer can follow, and nothing else that is not a datacenter of the lane.
+  // A peer can follow, and nothing else that is not a datacenter of the Graylane client.
   return Object.keys(lookup.scope).every((name) => name === 'peer');
 }
 

@@ -22,7 +22,7 @@ export interface ExportedChain {
 const PERCENT = 100;
 /** The longest that a document takes: 24 days. */
 const LONGEST_TIMEOUT_MS = 2_147_483_647;
-/** A lane's own, which no chain lengthens. */
+/** A Graylane client's own, which no chain lengthens. */
 const USUAL_CONNECT_TIMEOUT_MS = 2_000;
 
 /**
@@ -163,13 +163,16 @@ function reportHeaders(node: ChainNode, report: ChainReport): void {
 function reportConnectTimeout({ connectTimeoutMs }: Plan, graph: ChainGraph, report: ChainReport): void {
   if (connectTimeoutMs === undefined || connectTimeoutMs >= USUAL_CONNECT_TIMEOUT_MS) return;
   const path = graph.resolvers.find(({ resolver }) => resolver['ConnectTimeout'] !== undefined)?.path ?? 'chain';
-  report.cannot(`${path}.ConnectTimeout`, `of the lane, not of a policy: connectTimeoutMs: ${connectTimeoutMs}`);
+  report.cannot(
+    `${path}.ConnectTimeout`,
+    `of the Graylane client, not of a policy: connectTimeoutMs: ${connectTimeoutMs}`,
+  );
 }
 
 function notesOf({ datacenters, fallsOver }: ExportedPlaces): readonly string[] {
   const notes: string[] = [];
   if (datacenters.length > 1)
-    notes.push(`the lane needs datacenters: [${datacenters.join(', ')}], the local one first`);
+    notes.push(`the Graylane client needs datacenters: [${datacenters.join(', ')}], the local one first`);
   if (fallsOver) {
     notes.push(
       'a chain fails over when nobody in the target is well; a document passes part of the calls on as soon as a part is not',

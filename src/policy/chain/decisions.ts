@@ -79,7 +79,7 @@ export class ChainDecisions {
     return this.#targets.lookups();
   }
 
-  /** The shortest of the chain: a lane has one for all its connections. */
+  /** The shortest of the chain: a Graylane client has one for all its connections. */
   connectTimeoutMs(): number | undefined {
     return this.#connectTimeouts.length === 0 ? undefined : Math.min(...this.#connectTimeouts);
   }

@@ -49,7 +49,7 @@ const NOBODY: readonly Instance[] = [];
 const cache = new WeakMap<InstanceSet, WeakMap<Plan, Membership>>();
 
 /**
- * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a lane share one join
+ * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a client share one join
  * and a call that began under an older plan finds that plan's subsets over today's instances.
  */
 export function membershipOf(plan: Plan, instances: InstanceSet): Membership {

@@ -18,7 +18,7 @@ export interface UsedTier extends TierSpec {
 
 /**
  * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
- * `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the lane's order,
+ * `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the client's order,
  * local first; the policy's `locality.failover`, where given, says which of the others take part and in what order. A
  * destination that names its tiers is taken at its word. `only`: these datacenters and no others, whatever
  * `locality.failover` says.

@@ -14,7 +14,7 @@ export interface GuardsDeps extends GuardDeps {
   readonly attemptNow: () => number;
 }
 
-/** The guards of one service in one lane, shared by its channels. Synchronous; nothing here throws. */
+/** The guards of one service in one Graylane client, shared by its channels. Synchronous; nothing here throws. */
 export class Guards {
   readonly #deps: GuardsDeps;
   readonly #guards = new Map<string, SubsetGuard>();

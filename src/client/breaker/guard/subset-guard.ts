@@ -128,7 +128,7 @@ export class SubsetGuard {
     this.#forget();
   }
 
-  /** The lane is closed, and its breakers with it. */
+  /** The Graylane client is closed, and its breakers with it. */
   close(): void {
     this.#schedule.cancel();
     this.#hold = undefined;

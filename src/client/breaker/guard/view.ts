@@ -12,7 +12,7 @@ export interface GuardView {
   readonly heldForMs: number | undefined;
   /** While it sheds: what it saw, such as `guard: 12 of 40 failed, stable 3 of 900`. */
   readonly because: string | undefined;
-  /** How often it has shed since the lane was opened. */
+  /** How often it has shed since the Graylane client was opened. */
   readonly trips: number;
 }
 

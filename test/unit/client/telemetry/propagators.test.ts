@@ -20,11 +20,11 @@ let client: PaymentsClient;
 
 beforeEach(async () => {
   server = afterTest(await startPaymentsServer(), (each) => each.kill());
-  const lane = afterTest(
+  const graylane = afterTest(
     createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] } }),
     (each) => each.close(),
   );
-  client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
 });
 
 afterEach(() => {

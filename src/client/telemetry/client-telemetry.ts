@@ -14,32 +14,32 @@ import type { ServiceReading } from './reading';
 import { isRegistered } from './registered';
 import { ServiceTelemetry } from './service-telemetry';
 
-/** What a lane reports to OpenTelemetry. All of it goes nowhere, at next to no cost, while no SDK is registered. */
+/** What a client reports to OpenTelemetry. All of it goes nowhere, at next to no cost, while no SDK is registered. */
 export interface TelemetryOptions {
   /** A span for each call and each attempt. Default true. */
   readonly traces?: boolean;
   /** Default true. */
   readonly metrics?: boolean;
-  /** Default: the global one, also when it is registered after the lane was opened. */
+  /** Default: the global one, also when it is registered after the Graylane client was opened. */
   readonly tracerProvider?: TracerProvider;
-  /** Default: the global one, also when it is registered after the lane was opened. */
+  /** Default: the global one, also when it is registered after the Graylane client was opened. */
   readonly meterProvider?: MeterProvider;
 }
 
 const NAME = 'graylane';
 const NOOP_METER = createNoopMeter();
 
-/** The telemetry of one lane: which tracer and which meter, and the services that report to them. */
-export class LaneTelemetry {
-  readonly #lane: string;
+/** The telemetry of one Graylane client: which tracer and which meter, and the services that report to them. */
+export class ClientTelemetry {
+  readonly #client: string;
   readonly #options: TelemetryOptions;
   readonly #services: Collected[] = [];
   #tracer: Tracer | undefined;
   #hub: MeterHub | undefined;
   #isClosed = false;
 
-  constructor(lane: string, options: TelemetryOptions) {
-    this.#lane = lane;
+  constructor(client: string, options: TelemetryOptions) {
+    this.#client = client;
     this.#options = options;
   }
 
@@ -74,11 +74,11 @@ export class LaneTelemetry {
     return true;
   }
 
-  /** `name` tells the services of a lane apart. `read` is called at each collection. */
+  /** `name` tells the services of a Graylane client apart. `read` is called at each collection. */
   service(name: string, read: () => ServiceReading): ServiceTelemetry {
     const telemetry = new ServiceTelemetry(this, name);
     const collected: Collected = {
-      lane: this.#lane,
+      client: this.#client,
       service: name,
       counts: telemetry.counts,
       read,
