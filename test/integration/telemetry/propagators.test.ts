@@ -3,16 +3,16 @@ import { B3Propagator } from '@opentelemetry/propagator-b3';
 import { JaegerPropagator } from '@opentelemetry/propagator-jaeger';
 import { NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createGraylane } from '../../../../src/index';
-import { closeAfterEach } from '../../../support/closers';
+import { createGraylane } from '../../../src/index';
+import { closeAfterEach } from '../../support/closers';
 import {
   charge,
   type PaymentsClient,
   type PaymentsServer,
   paymentsClient,
   startPaymentsServer,
-} from '../../../support/payments';
-import { startTracing } from './tracing';
+} from '../../support/payments';
+import { startTracing } from '../../unit/client/telemetry/tracing';
 
 const afterTest = closeAfterEach();
 let server: PaymentsServer;
