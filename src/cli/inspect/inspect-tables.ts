@@ -4,7 +4,7 @@ import type {
   LookupInspection,
   ServiceInspection,
 } from '../../client/admin/inspect';
-import type { GuardCounts, GuardView } from '../../client/breaker/guard/view';
+import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-guard';
 import type { BreakerView } from '../../client/breaker/view';
 import type { LaneInspection } from '../../client/lane';
 import type { AgentLoad } from '../../consul/agent-load';
