@@ -54,7 +54,10 @@ interface Alternatives {
   readonly hasBareDot: boolean;
 }
 
-/** All texts that an expression of literals and groups `(a|b)` matches, with a {@link REST} at the end; undefined for any other. */
+/**
+ * All texts that an expression of literals and groups `(a|b)` matches, with a {@link REST} at the end; undefined for
+ * any other.
+ */
 function alternativesOf(expression: string): Alternatives | undefined {
   let at = 0;
   let hasBareDot = false;

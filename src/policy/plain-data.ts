@@ -8,8 +8,8 @@ const PLAIN_TAGS: ReadonlySet<string> = new Set(['Object', 'Array', 'String', 'N
 
 /**
  * A copy that is plain data: own enumerable keys only, undefined left out, nothing shared with the caller. Keys such as
- * `__proto__` become ordinary properties of the copy; dates, functions and the like are reported and left out. Undefined
- * when the value is too deep (a cycle is) or too large, which is reported too.
+ * `__proto__` become ordinary properties of the copy; dates, functions and the like are reported and left out.
+ * Undefined when the value is too deep (a cycle is) or too large, which is reported too.
  */
 export function copyPlainData(value: unknown, problems: ProblemList): unknown {
   let values = 0;
@@ -96,4 +96,9 @@ export function ownValue(record: unknown, key: string): unknown {
 function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
   if (!(key in target)) target[key] = value;
   else Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+/** Bytes that a text takes in UTF-8. */
+export function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
 }

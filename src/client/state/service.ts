@@ -31,7 +31,7 @@ import { endpointRules } from './breaker-rules';
 import type { ClientZone, ClientZoneView } from './client-zone';
 import { Guarding } from './guarding';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
-import type { LaneMode, PolicyState } from './policy-state';
+import type { ClientMode, PolicyState } from './policy-state';
 import { describeStaleness } from './readiness';
 
 export interface ServiceOptions extends KnowledgeOptions {
@@ -58,7 +58,7 @@ const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
 
 /**
- * One service of one lane, shared by its channels: watches instances and policy while anybody is subscribed, joins them
+ * One service of one client, shared by its channels: watches instances and policy while anybody is subscribed, joins them
  * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets go
  * of everything when a channel has been idle for a while.
  */
@@ -79,7 +79,7 @@ export class Service implements BalancerHost {
   readonly limits: SubsetLimits;
   readonly zonePreferences: NonNullable<BalancerHost['zonePreferences']> = new Map();
   readonly spills: NonNullable<BalancerHost['spills']> = new Map();
-  /** Compare subsets by what this lane sees of them, and shed the worse. */
+  /** Compare subsets by what this Graylane client sees of them, and shed the worse. */
   readonly guards: Guarding;
   /** Whether a failed call is tried again. */
   readonly retries: RetryGate;
@@ -153,12 +153,12 @@ export class Service implements BalancerHost {
     );
   }
 
-  /** The lane is closed: nothing will become known any more. */
+  /** The Graylane client is closed: nothing will become known any more. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  get mode(): LaneMode {
+  get mode(): ClientMode {
     return this.#options.rules.isObserving ? 'observe' : 'route';
   }
 
@@ -179,7 +179,7 @@ export class Service implements BalancerHost {
     return this.#knowledge.sourceState;
   }
 
-  /** The lane's, unless the plan has a shorter one. */
+  /** The Graylane client's, unless the plan has a shorter one. */
   get connectDeadlineMs(): number {
     return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
   }
@@ -270,7 +270,7 @@ export class Service implements BalancerHost {
     return decision;
   }
 
-  /** Hears of the attempts of calls that came through no channel of the lane. */
+  /** Hears of the attempts of calls that came through no channel of the Graylane client. */
   get bareObserver(): AttemptObserver | undefined {
     return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
   }

@@ -32,7 +32,7 @@ export const BREAKER = 'graylane.breaker';
 export const ATTEMPTS = 'graylane.attempts';
 /** What gRFC A72 calls `previous-rpc-attempts`. */
 export const PREVIOUS_ATTEMPTS = 'graylane.previous_attempts';
-export const LANE = 'graylane.lane';
+export const CLIENT = 'graylane.client';
 export const STATE = 'graylane.state';
 export const LEVEL = 'graylane.level';
 

@@ -7,7 +7,7 @@ import { GaugeBook, observeCounts, observeReading, type ServiceReading } from '.
 
 /** One service of one client, as collection reads it. */
 export interface Collected {
-  readonly lane: string;
+  readonly client: string;
   readonly service: string;
   readonly counts: Counts;
   /** Hands batched values over to their instruments. */

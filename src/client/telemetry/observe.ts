@@ -113,10 +113,10 @@ export function observeCounts(
 export function observeReading(
   book: GaugeBook,
   gauges: Instruments['gauges'],
-  of: { readonly lane: string; readonly service: string },
+  of: { readonly client: string; readonly service: string },
   reading: ServiceReading,
 ): void {
-  const base = { [names.LANE]: of.lane, [names.SERVICE]: of.service };
+  const base = { [names.CLIENT]: of.client, [names.SERVICE]: of.service };
   for (const { datacenter, freshness, staleForS } of reading.datacenters) {
     const at = { ...base, [names.DATACENTER]: datacenter };
     book.observe(gauges.staleness, staleForS, at);

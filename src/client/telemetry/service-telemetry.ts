@@ -4,9 +4,9 @@ import type { Metadata } from '../grpc/grpc-js';
 import * as names from './attributes';
 import { statusText } from './attributes';
 import { type AttemptView, CallTrace, decisionOf, type ServedBy } from './call-trace';
+import type { ClientTelemetry } from './client-telemetry';
 import { Counts } from './counts';
 import { type DurationKey, Durations } from './durations';
-import type { LaneTelemetry } from './lane-telemetry';
 import type { ServiceReading } from './observe';
 
 /** Methods with a name of their own in metrics; the rest share one. A service has few, a proxy may see any number. */
@@ -32,7 +32,7 @@ export class ServiceTelemetry {
   revision: string | undefined;
   /** The zone of this client. Set by the service; undefined: not known, and zones are not counted. */
   zone: string | undefined;
-  readonly #client: LaneTelemetry;
+  readonly #client: ClientTelemetry;
   readonly #methods = new Map<string, string>();
   /** One in so many decisions and picks is timed: reading the clock each time would cost more than they do. */
   readonly decisions: Sampler = new Sampler((ms) =>
@@ -43,7 +43,7 @@ export class ServiceTelemetry {
   );
 
   /** `service` tells the services of a client apart. `read` is called at each collection. */
-  constructor(client: LaneTelemetry, service: string, read: () => ServiceReading) {
+  constructor(client: ClientTelemetry, service: string, read: () => ServiceReading) {
     this.#client = client;
     this.service = service;
     this.address = service.split('?', 1)[0] ?? service;

@@ -15,7 +15,7 @@ import {
   problemsOfCases,
 } from '../../policy/routing/policy-case';
 import type { ExplainRequest } from '../admin/explain';
-import type { Graylane } from '../lane';
+import type { Graylane } from '../api';
 
 /** One row of a table, ready to be a test. */
 export interface PolicyTest {

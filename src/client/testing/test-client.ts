@@ -5,18 +5,18 @@ import { seededRandom } from '../../base/random';
 import { STATUS_NAMES, statusCodeOf } from '../../base/status-names';
 import type { PolicyDocument, StatusName } from '../../policy/document';
 import { ALL_INSTANCES, type DecidedBy, type Decision } from '../../policy/plan';
+import type { Graylane } from '../api';
 import type { AttemptView } from '../balancer/attempts/routed-call';
 import type { StaticInstance } from '../discovery/static-instance';
-import { createLane } from '../graylane';
+import { createGraylaneWith } from '../graylane';
 import type { SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
 import type { LaneCall } from '../grpc/lane-call';
-import type { Graylane } from '../lane';
-import type { LaneMode } from '../state/policy-state';
+import type { ClientMode } from '../state/policy-state';
 import { FakeClock } from './fake-clock';
 
 export interface TestClientOptions {
   /** As of `createGraylane()`. Default `route`. */
-  readonly mode?: LaneMode;
+  readonly mode?: ClientMode;
   /** By service, or a list for the one `service`. */
   readonly instances?: Readonly<Record<string, readonly StaticInstance[]>> | readonly StaticInstance[];
   /** By service. */
@@ -94,7 +94,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
   if (options.policy !== undefined) policies.set(options.policy.service, options.policy);
   const instances = instancesOf(options);
   const services = [...new Set([...Object.keys(instances), ...policies.keys()])];
-  const client = createLane(
+  const client = createGraylaneWith(
     {
       name: `test-${services.join('-')}`,
       instances: { ...Object.fromEntries(services.map((service) => [service, []])), ...instances },

@@ -26,8 +26,8 @@ const SUBSET_FIELDS: readonly string[] = ['Filter', 'OnlyPassing'];
 const DIRECT_MODES: readonly unknown[] = [undefined, '', 'none', 'default'];
 
 /**
- * The targets of one chain as subsets: targets that differ only in their datacenter are one subset with several lookups, so
- * that going on to the next datacenter is no change of subset.
+ * The targets of one chain as subsets: targets that differ only in their datacenter are one subset with several
+ * lookups, so that going on to the next datacenter is no change of subset.
  */
 export class TargetSubsets {
   readonly #service: string;

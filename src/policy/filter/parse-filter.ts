@@ -19,8 +19,8 @@ export type ParsedFilter =
   | { readonly at: number; readonly found: string; readonly expected: string };
 
 /**
- * Parses a Consul filter expression by the grammar that Consul's own evaluator uses since 1.8 (hashicorp/go-bexpr). Never
- * throws. https://developer.hashicorp.com/consul/api-docs/features/filtering
+ * Parses a Consul filter expression by the grammar that Consul's own evaluator uses since 1.8 (hashicorp/go-bexpr).
+ * Never throws. https://developer.hashicorp.com/consul/api-docs/features/filtering
  */
 export function parseFilter(text: string): ParsedFilter {
   const parser = new FilterParser(text);

@@ -1,6 +1,5 @@
 import type { FilterFailure, Instance } from '../../base/instances';
 import type { Plan, SubsetPlan } from '../plan';
-import { atPort, isAtPort } from './named-ports';
 import { type InstanceSet, instancesOf } from './snapshot';
 
 /** The instances of one subset in one datacenter. */
@@ -50,7 +49,7 @@ const NOBODY: readonly Instance[] = [];
 const cache = new WeakMap<InstanceSet, WeakMap<Plan, Membership>>();
 
 /**
- * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a lane share one join
+ * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a client share one join
  * and a call that began under an older plan finds that plan's subsets over today's instances.
  */
 export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
@@ -229,8 +228,8 @@ function memberOf(
 }
 
 /**
- * Every instance of a set as calls under the plan dial it. One that subsets dial at ports of their own alone is not there at
- * its default port.
+ * Every instance of a set as calls under the plan dial it. One that subsets dial at ports of their own alone is not
+ * there at its default port.
  */
 export function dialledInstances(plan: Plan, set: InstanceSet): readonly Instance[] {
   const all = instancesOf(set);
@@ -242,4 +241,30 @@ export function dialledInstances(plan: Plan, set: InstanceSet): readonly Instanc
 
 function groupKey(subset: string, datacenter: string): string {
   return `${datacenter}\n${subset}`;
+}
+
+/** By instance, then by port: the same object for as long as the instance is the same. */
+const derived = new WeakMap<Instance, Map<string, Instance>>();
+const others = new WeakSet<Instance>();
+
+/**
+ * The instance as it is dialled at its port of this name; undefined where it has none. `name` left out: as discovery
+ * gave it. Another port is another endpoint, with connections, load and a breaker of its own.
+ */
+export function atPort(instance: Instance, name: string | undefined): Instance | undefined {
+  if (name === undefined || instance.portName === name) return instance;
+  const known = derived.get(instance)?.get(name);
+  if (known !== undefined) return known;
+  const found = instance.ports?.find((port) => port.name === name);
+  if (found === undefined) return undefined;
+  const other = { ...instance, port: found.port, portName: name };
+  others.add(other);
+  const made = derived.get(instance) ?? new Map<string, Instance>();
+  derived.set(instance, made.set(name, other));
+  return other;
+}
+
+/** Whether an instance is dialled where a subset with this `port` dials it. */
+export function isAtPort(instance: Instance, name: string | undefined): boolean {
+  return name === undefined ? !others.has(instance) : instance.portName === name;
 }

@@ -1,7 +1,6 @@
 import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
-import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
+import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { decide } from './decide';
-import type { RouteMiss, RoutingRecorder } from './recorder';
 import { describeRetry } from './run-again';
 
 /** Why a call would go where it would go, as plain JSON. Shows label values: for whoever asks, not for logs. */

@@ -2,7 +2,7 @@ import type { Labels } from './call';
 
 /** The part of grpc-js' Metadata that labels are read from. */
 export interface LabelMetadata {
-  get(key: string): readonly (string | Buffer)[];
+  get(key: string): readonly (string | Uint8Array)[];
 }
 
 /** Labels by lower-case key. */

@@ -2,9 +2,9 @@ import { DEFAULT_RETRY } from '../defaults';
 import type { Decision, RetryPlan } from '../plan';
 
 /**
- * How a call may run again, by the word of its owner; undefined: at most once. `isIdempotent`: the method's definition says
- * so, by its `idempotency_level`. `channel`: what the channel's own service config says; the policy's word goes before it.
- * What no server can have seen is tried elsewhere in any case.
+ * How a call may run again, by the word of its owner; undefined: at most once. `isIdempotent`: the method's definition
+ * says so, by its `idempotency_level`. `channel`: what the channel's own service config says; the policy's word goes
+ * before it. What no server can have seen is tried elsewhere in any case.
  */
 export function retryOf(
   decision: Decision,

@@ -1,11 +1,10 @@
 import { isRecord } from '../../base/is-record';
-import type { DocumentPath } from '../document-path';
 import { labelKeyFault } from '../label-key';
 import { MAX_REGEX_CHARACTERS } from '../limits';
 import { isCidr } from '../matchers/cidr';
 import { regexFault } from '../matchers/regex';
 import { ownValue } from '../plain-data';
-import { note, type ProblemList } from '../problems';
+import { type DocumentPath, note, type ProblemList } from '../problems';
 import { listOf } from './references';
 
 /** What a schema cannot say of the `match` of a route. */

@@ -1,9 +1,8 @@
 import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
-import type { DocumentPath } from '../document-path';
 import { ownValue } from '../plain-data';
 import { ALL_INSTANCES } from '../plan';
-import { MISSING, note, type ProblemList } from '../problems';
+import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 
 /** A message names no more, and looks for slips of the pen among no more. */
 const NAMES_SHOWN = 20;

@@ -1,8 +1,7 @@
 import { isRecord } from '../../base/is-record';
-import type { DocumentPath } from '../document-path';
+import { parseTimestamp } from '../override';
 import { ownValue } from '../plain-data';
-import { MISSING, note, type ProblemList } from '../problems';
-import { parseTimestamp } from '../timestamp';
+import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import { checkLabelKey } from './matches';
 
 /** What a schema cannot say of balancing, retries, breakers, guards and the override. */

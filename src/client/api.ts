@@ -19,12 +19,12 @@ import type { DecisionListener, DecisionListenerOptions, Subscription } from './
 import type { PolicyMode } from './grpc/target';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
-import type { LaneBreakers } from './state/lane-breakers';
+import type { ClientBreakers } from './state/client-breakers';
 import type { CallLogFields } from './telemetry/log-fields';
 
 /** Query of a target, see `Graylane.target()`. */
 export interface TargetOptions {
-  /** Overrides the lane's datacenters, first is local. */
+  /** Overrides the Graylane client's datacenters, first is local. */
   readonly datacenters?: readonly string[];
   /** Only instances that carry all of these Consul tags. */
   readonly tags?: readonly string[];
@@ -33,9 +33,9 @@ export interface TargetOptions {
   readonly policy?: PolicyMode;
 }
 
-/** `lane.inspect()`: plain JSON. */
-export interface LaneInspection {
-  readonly lane: string;
+/** `graylane.inspect()`: plain JSON. */
+export interface ClientInspection {
+  readonly client: string;
   /** Requests open at each Consul agent: see `docs/consul-load.md` for what an agent takes. */
   readonly consul: readonly AgentLoad[];
   readonly services: readonly ServiceInspection[];
@@ -44,8 +44,8 @@ export interface LaneInspection {
 }
 
 /**
- * A lane: one set of discovery watches, policies, load statistics and breakers, and the channels that share them. Two
- * lanes share nothing. Made by `createGraylane()`; lives until `close()`.
+ * A client: one set of discovery watches, policies, load statistics and breakers, and the channels that share them. Two
+ * Graylane clients share nothing. Made by `createGraylane()`; lives until `close()`.
  */
 export interface Graylane {
   readonly name: string;
@@ -76,7 +76,7 @@ export interface Graylane {
    * labels that their caller sent, as far as they are accepted. In place of those of a `with()` around the server, and
    * nothing else of the caller's metadata becomes a label. Throws INVALID_OPTION.
    *
-   * The calls that they make through this lane have no more time than the served call has (the shorter deadline holds, less
+   * The calls that they make through this client have no more time than the served call has (the shorter deadline holds, less
    * `deadlineMarginMs`), and end with CANCELLED when its client cancels it or disconnects. Once it is answered, it binds
    * nothing that is begun later, and cancels nothing. `with({ deadline: 'own' })`, and grpc-js' own `parent`, step out of both.
    */
@@ -100,8 +100,8 @@ export interface Graylane {
    */
   on(event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription;
   /** Circuit breakers of endpoints, and of subsets in their datacenters. */
-  readonly breakers: LaneBreakers;
-  inspect(): LaneInspection;
+  readonly breakers: ClientBreakers;
+  inspect(): ClientInspection;
   /**
    * Fields for a log line written here: trace and span of the current OpenTelemetry context, and the labels that calls begun
    * here carry.
@@ -112,7 +112,7 @@ export interface Graylane {
    * served until it is mounted, and nothing of it can change anything. Takes `(req, res)` of `http`, Express and Fastify.
    */
   adminHandler(): AdminHandler;
-  /** Makes this lane the one that bare targets find, for clients that were given no options. */
+  /** Makes this Graylane client the one that bare targets find, for clients that were given no options. */
   register(): void;
   /** Waits for calls in flight (at most `closeTimeoutMs`), closes the channels, stops every watch. Idempotent. */
   close(): Promise<void>;

@@ -3,35 +3,35 @@ import { formatTarget, type Target } from './grpc/target';
 import type { ParsedOptions, Seams } from './options';
 import { readService } from './state/read-service';
 import { Service, type ServiceOptions } from './state/service';
-import type { LaneTelemetry } from './telemetry/lane-telemetry';
+import type { ClientTelemetry } from './telemetry/client-telemetry';
 import { ServiceTelemetry } from './telemetry/service-telemetry';
 import type { Wiring } from './wiring';
 
-/** What every service of a lane is told of. */
+/** What every service of a Graylane client is told of. */
 export type ServiceHooks = Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot' | 'onUse'>;
 
-export interface LaneServicesDeps {
+export interface ClientServicesDeps {
   readonly options: ParsedOptions;
   readonly seams: Required<Seams>;
   readonly logger: Logger;
   readonly wiring: Wiring;
-  readonly telemetry: LaneTelemetry;
+  readonly telemetry: ClientTelemetry;
   readonly hooks: ServiceHooks;
   /** Hears of each service when it is made, before anybody uses it. */
   readonly made: (service: Service) => void;
 }
 
-/** The services of one lane: one for each target, made when first asked for. */
-export class LaneServices {
-  readonly #deps: LaneServicesDeps;
+/** The services of one Graylane client: one for each target, made when first asked for. */
+export class ClientServices {
+  readonly #deps: ClientServicesDeps;
   readonly #services = new Map<string, Service>();
   readonly #warm = new Set<Service>();
 
-  constructor(deps: LaneServicesDeps) {
+  constructor(deps: ClientServicesDeps) {
     this.#deps = deps;
   }
 
-  /** Throws INVALID_TARGET for what this lane cannot serve. */
+  /** Throws INVALID_TARGET for what this Graylane client cannot serve. */
   of(target: Target): Service {
     const key = formatTarget(target);
     const known = this.#services.get(key);

@@ -36,16 +36,16 @@ interface WithRegistry {
 }
 
 /** The telemetry of one client: its tracer, its meter, and the services that report to them. */
-export class LaneTelemetry {
-  readonly #lane: string;
+export class ClientTelemetry {
+  readonly #client: string;
   readonly #options: TelemetryOptions;
   readonly #services: Collected[] = [];
   #tracer: Tracer | undefined;
   #hub: MeterHub | undefined;
   #isClosed = false;
 
-  constructor(lane: string, options: TelemetryOptions) {
-    this.#lane = lane;
+  constructor(client: string, options: TelemetryOptions) {
+    this.#client = client;
     this.#options = options;
   }
 
@@ -82,7 +82,7 @@ export class LaneTelemetry {
 
   /** Collects the counts of a service from now on, and again after an SDK was registered. */
   collect(service: string, counts: Counts, read: () => ServiceReading, flush: () => void): void {
-    const collected: Collected = { lane: this.#lane, service, counts, read, flush };
+    const collected: Collected = { client: this.#client, service, counts, read, flush };
     this.#services.push(collected);
     if (this.isMeasuring()) this.#hub?.add(collected);
   }

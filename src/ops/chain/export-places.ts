@@ -1,15 +1,15 @@
 import { peerOf } from '../../base/peer-place';
-import type { LocalityDocument, PeerDocument, SubsetDocument } from '../document';
-import { ALL_INSTANCES, type Decision, type Destination, type Plan, type PlannedTier } from '../plan';
-import type { ChainGraph, ResolverNode } from './graph';
-import { matchesNothing } from './match';
-import { type ChainReport, fieldsOf } from './report';
+import type { ChainGraph, ResolverNode } from '../../policy/chain/graph';
+import { matchesNothing } from '../../policy/chain/match';
+import { type ChainReport, fieldsOf } from '../../policy/chain/report';
+import type { LocalityDocument, PeerDocument, SubsetDocument } from '../../policy/document';
+import { ALL_INSTANCES, type Decision, type Destination, type Plan, type PlannedTier } from '../../policy/plan';
 
 /** The resolvers of a chain as the subsets and the one failover order of a document. */
 export interface ExportedPlaces {
   readonly subsets: Readonly<Record<string, SubsetDocument>>;
   readonly locality: LocalityDocument;
-  /** Local first: what a lane has to know for the failover to take place. */
+  /** Local first: what a Graylane client has to know for the failover to take place. */
   readonly datacenters: readonly string[];
   readonly fallsOver: boolean;
   /** Name of a decision's subset in the document; undefined when a document cannot lead there. */
@@ -115,7 +115,7 @@ export function decisionsOf(plan: Plan): readonly Decision[] {
 function isOwn(plan: Plan, { subset, datacenter }: PlannedTier): boolean {
   const lookup = plan.subsets.get(subset)?.lookups?.find((each) => each.datacenter === datacenter);
   if (lookup === undefined || lookup.service !== plan.service) return false;
-  // A peer can follow, and nothing else that is not a datacenter of the lane.
+  // A peer can follow, and nothing else that is not a datacenter of the Graylane client.
   return Object.keys(lookup.scope).every((name) => name === 'peer');
 }
 

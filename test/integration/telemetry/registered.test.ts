@@ -1,17 +1,13 @@
 import { metrics, trace } from '@opentelemetry/api';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isRegistered } from '../../../../src/client/telemetry/lane-telemetry';
+import { afterEach, describe, expect, it } from 'vitest';
+import { isRegistered } from '../../../src/client/telemetry/client-telemetry';
 
-function unregister(): void {
+afterEach(() => {
   trace.disable();
   metrics.disable();
-}
-
-// Other test files of this process register an SDK too.
-beforeEach(unregister);
-afterEach(unregister);
+});
 
 describe('whether an SDK is registered', () => {
   it('is known where the API keeps it', () => {

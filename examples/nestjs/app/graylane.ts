@@ -1,10 +1,10 @@
 import { createGraylane, definePolicy, type Graylane, type StaticInstance } from 'graylane';
 
-/** The injection token of the application's one lane. */
-export const LANE = Symbol('graylane');
+/** The injection token of the application's one Graylane client. */
+export const GRAYLANE = Symbol('graylane');
 
 /** With Consul: createGraylane({ consul: { address: 'http://127.0.0.1:8500' } }), the policy from its KV store. */
-export function createLane(instances: readonly StaticInstance[]): Graylane {
+export function openGraylane(instances: readonly StaticInstance[]): Graylane {
   return createGraylane({
     instances: { payments: instances },
     policies: {

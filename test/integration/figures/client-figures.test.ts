@@ -29,7 +29,7 @@ async function announced(service: string) {
   return { sum, clients };
 }
 
-describe('a lane that reports figures', { timeout: 30_000 }, () => {
+describe('a Graylane client that reports figures', { timeout: 30_000 }, () => {
   it('refuses what is no switch', () => {
     expect(() => createGraylane({ reportFigures: 'yes' as never })).toThrow(
       'reportFigures: string (expected: true or false)',
@@ -43,7 +43,7 @@ describe('a lane that reports figures', { timeout: 30_000 }, () => {
     const caller = await startCaller(world, 'closed', { perSecond: 0 });
     await expect.poll(clients, { timeout: 5000 }).toBe(1);
     await caller.run(30);
-    await caller.lane.close();
+    await caller.graylane.close();
     expect(await sum()).toBe(30);
   });
 
@@ -53,11 +53,11 @@ describe('a lane that reports figures', { timeout: 30_000 }, () => {
     const { sum, clients } = await announced('twice');
     const proxy = await startRecordingProxy(world.consul.dc('dc1').address);
     onTestFinished(() => proxy.stop());
-    const lane = createGraylane({ consul: { address: proxy.address }, stateDirectory: false, reportFigures: true });
-    onTestFinished(() => lane.close());
+    const graylane = createGraylane({ consul: { address: proxy.address }, stateDirectory: false, reportFigures: true });
+    onTestFinished(() => graylane.close());
     const open = () => proxy.openPaths().filter((path) => path.includes('collector'));
-    const both = [lane.target('twice'), lane.target('twice', { datacenters: ['dc1'] })].map((target) =>
-      paymentsClient(target, lane.clientOptions()),
+    const both = [graylane.target('twice'), graylane.target('twice', { datacenters: ['dc1'] })].map((target) =>
+      paymentsClient(target, graylane.clientOptions()),
     );
     for (const client of both) await charge(client);
     await expect.poll(clients, { timeout: 5000 }).toBe(1);

@@ -2,24 +2,24 @@ import { callListener } from '../../base/listener';
 import type { BreakerChange, BreakerView } from '../breaker/view';
 import type { Service } from './service';
 
-/** A breaker of a lane: which service it belongs to, and how it stands. */
-export interface LaneBreakerView extends BreakerView {
+/** A breaker of a Graylane client: which service it belongs to, and how it stands. */
+export interface ClientBreakerView extends BreakerView {
   readonly service: string;
 }
 
-export interface LaneBreakerChange extends BreakerChange {
+export interface ClientBreakerChange extends BreakerChange {
   readonly service: string;
 }
 
-/** All breakers of a lane, to look at and to hear of. */
-export interface LaneBreakers {
+/** All breakers of a Graylane client, to look at and to hear of. */
+export interface ClientBreakers {
   /** Those that exist: an endpoint gets one at its first failure, a subset with a fallback when it is first used. */
-  list(): readonly LaneBreakerView[];
+  list(): readonly ClientBreakerView[];
   /**
    * Hears of each change of state, in opossum's words (`open`, `halfOpen`, `close`), synchronously; what it throws, or
    * its promise rejects with, is logged once. Returns the way to stop.
    */
-  subscribe(listener: (change: LaneBreakerChange) => void): () => void;
+  subscribe(listener: (change: ClientBreakerChange) => void): () => void;
   /**
    * opossum's own object of a subset's breaker (key `canary@dc1`), for exporters and dashboards of its ecosystem;
    * undefined when there is none. Typed as unknown, since opossum is not part of this library's types.
@@ -28,9 +28,9 @@ export interface LaneBreakers {
 }
 
 /** Gathers the breakers of services as they come. */
-export class BreakerHub implements LaneBreakers {
+export class BreakerHub implements ClientBreakers {
   readonly #services = new Set<Service>();
-  readonly #listeners = new Set<(change: LaneBreakerChange) => unknown>();
+  readonly #listeners = new Set<(change: ClientBreakerChange) => unknown>();
 
   add(service: Service): void {
     this.#services.add(service);
@@ -41,14 +41,14 @@ export class BreakerHub implements LaneBreakers {
     });
   }
 
-  list(): readonly LaneBreakerView[] {
+  list(): readonly ClientBreakerView[] {
     return [...this.#services].flatMap((service) =>
       service.breakers.views().map((view) => ({ ...view, service: service.service })),
     );
   }
 
-  subscribe(listener: (change: LaneBreakerChange) => void): () => void {
-    const entry = (change: LaneBreakerChange): unknown => listener(change);
+  subscribe(listener: (change: ClientBreakerChange) => void): () => void {
+    const entry = (change: ClientBreakerChange): unknown => listener(change);
     this.#listeners.add(entry);
     return () => this.#listeners.delete(entry);
   }

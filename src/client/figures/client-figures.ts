@@ -15,7 +15,7 @@ export interface FiguresPlace {
   readonly datacenter: string | undefined;
 }
 
-export interface LaneFiguresDeps {
+export interface ClientFiguresDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -28,16 +28,16 @@ interface Reporting {
 }
 
 /**
- * Reports the figures of a lane's services to the controllers of their rollouts: only in lanes that were told to. One
+ * Reports the figures of a client's services to the controllers of their rollouts: only in clients that were told to. One
  * watch and one reporter a service, while the service is in use, however many targets name it.
  */
-export class LaneFigures {
-  readonly #deps: LaneFiguresDeps;
+export class ClientFigures {
+  readonly #deps: ClientFiguresDeps;
   readonly #sender: ReportSender = createReportSender();
   readonly #reporting = new Map<ConsulClient, Map<string, Reporting>>();
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(deps: LaneFiguresDeps) {
+  constructor(deps: ClientFiguresDeps) {
     this.#deps = deps;
   }
 

@@ -3,16 +3,16 @@ import { B3Propagator } from '@opentelemetry/propagator-b3';
 import { JaegerPropagator } from '@opentelemetry/propagator-jaeger';
 import { NodeTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { createGraylane } from '../../../../src/index';
-import { closeAfterEach } from '../../../support/closers';
+import { createGraylane } from '../../../src/index';
+import { closeAfterEach } from '../../support/closers';
 import {
   charge,
   type PaymentsClient,
   type PaymentsServer,
   paymentsClient,
   startPaymentsServer,
-} from '../../../support/payments';
-import { startTracing } from './tracing';
+} from '../../support/payments';
+import { startTracing } from '../../unit/client/telemetry/tracing';
 
 const afterTest = closeAfterEach();
 let server: PaymentsServer;
@@ -20,22 +20,18 @@ let client: PaymentsClient;
 
 beforeEach(async () => {
   server = afterTest(await startPaymentsServer(), (each) => each.kill());
-  const lane = afterTest(
+  const graylane = afterTest(
     createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] } }),
     (each) => each.close(),
   );
-  client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
 });
 
-function unregister(): void {
+afterEach(() => {
   trace.disable();
   context.disable();
   propagation.disable();
-}
-
-// Other test files of this process register an SDK too.
-beforeEach(unregister);
-afterEach(unregister);
+});
 
 it('no SDK: nothing is sent', async () => {
   await charge(client);

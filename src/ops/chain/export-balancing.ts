@@ -1,7 +1,7 @@
-import type { BalancingDocument } from '../document';
-import type { Decision, Plan } from '../plan';
-import type { ChainGraph } from './graph';
-import type { ChainReport } from './report';
+import type { ChainGraph } from '../../policy/chain/graph';
+import type { ChainReport } from '../../policy/chain/report';
+import type { BalancingDocument } from '../../policy/document';
+import type { Decision, Plan } from '../../policy/plan';
 
 /** A document balances all its subsets alike. What the chain's resolvers say differently is reported. */
 export function exportBalancing(

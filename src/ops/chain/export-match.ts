@@ -1,6 +1,6 @@
-import type { LabelMatcherDocument, MatchDocument } from '../document';
-import { methodPattern } from '../method-pattern';
-import { type ChainReport, type Fields, fieldsOf, listOf, textOf } from './report';
+import { type ChainReport, type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
+import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
+import { methodPattern } from '../../policy/method-pattern';
 
 type MatcherObject = Exclude<LabelMatcherDocument, string>;
 

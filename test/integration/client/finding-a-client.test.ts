@@ -6,7 +6,7 @@ import { charge, paymentsClient, startPaymentsServer } from '../../support/payme
 const closing = closeAfterEach();
 
 function open(options: GraylaneOptions): Graylane {
-  return closing(createGraylane(options), (lane) => lane.close());
+  return closing(createGraylane(options), (graylane) => graylane.close());
 }
 
 async function opened(name: string): Promise<Graylane> {
@@ -21,7 +21,7 @@ async function servedBy(): Promise<string> {
 }
 
 describe('a bare target', () => {
-  it('finds the only open lane, and the registered one among several', async () => {
+  it('finds the only open Graylane client, and the registered one among several', async () => {
     const first = await opened('first');
     expect(await servedBy()).toBe('first');
     const second = await opened('second');
@@ -32,14 +32,14 @@ describe('a bare target', () => {
     await first.close();
   });
 
-  it('throws at construction when there is no lane, or several', async () => {
+  it('throws at construction when there is no Graylane client, or several', async () => {
     expect(() => paymentsClient('static:///payments')).toThrow(
-      expect.objectContaining({ code: 'NO_LANE', message: expect.stringContaining('createGraylane') }),
+      expect.objectContaining({ code: 'NO_CLIENT', message: expect.stringContaining('createGraylane') }),
     );
     await opened('first');
     await opened('second');
     expect(() => paymentsClient('static:///payments')).toThrow(
-      expect.objectContaining({ code: 'NO_LANE', message: expect.stringContaining('first, second') }),
+      expect.objectContaining({ code: 'NO_CLIENT', message: expect.stringContaining('first, second') }),
     );
   });
 
@@ -51,11 +51,13 @@ describe('a bare target', () => {
   });
 });
 
-describe('two lanes', () => {
+describe('two Graylane clients', () => {
   it('never mix: their own instances, policies and scopes', async () => {
     const first = await opened('first');
     const second = await opened('second');
-    const clients = [first, second].map((lane) => paymentsClient(lane.target('payments'), lane.clientOptions()));
+    const clients = [first, second].map((graylane) =>
+      paymentsClient(graylane.target('payments'), graylane.clientOptions()),
+    );
     const replies = await first.with({ labels: { 'x-tag': 'of-first' } }, () =>
       Promise.all(clients.map((client) => charge(client))),
     );
