@@ -16,7 +16,7 @@ export type { SessionView } from './client/balancer/endpoints/connection-deps';
 export type { ConnectionView } from './client/balancer/endpoints/endpoint-registry';
 export type { SubsetLimitView } from './client/balancer/limits/subset-limit';
 export type { ZonePreferenceView, ZoneView } from './client/balancer/zones/zone-preference';
-export type { GuardCounts, GuardView } from './client/breaker/guard/view';
+export type { GuardCounts, GuardView } from './client/breaker/guard/subset-guard';
 export type { OutlierFigures, OutlierView } from './client/breaker/outlier/trial';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './client/breaker/view';
 export { type CallRecorder, type CallRecorderOptions, recordCalls } from './client/call-recorder';

@@ -4,6 +4,7 @@ import type { ParsedOptions, Seams } from './options';
 import { readService } from './state/read-service';
 import { Service, type ServiceOptions } from './state/service';
 import type { ClientTelemetry } from './telemetry/client-telemetry';
+import { ServiceTelemetry } from './telemetry/service-telemetry';
 import type { Wiring } from './wiring';
 
 /** What every service of a Graylane client is told of. */
@@ -62,7 +63,7 @@ export class ClientServices {
     const made: Service = new Service({
       target,
       // `payments`, or `payments?dc=dc2` where a target says more than the name.
-      telemetry: telemetry.service(key.slice(key.lastIndexOf('/') + 1), () => readService(made)),
+      telemetry: new ServiceTelemetry(telemetry, key.slice(key.lastIndexOf('/') + 1), () => readService(made)),
       source: wiring.source(target),
       policies: wiring.policies(target),
       store: wiring.store(target),

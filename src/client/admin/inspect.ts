@@ -11,7 +11,7 @@ import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
 import type { SubsetLimitView } from '../balancer/limits/subset-limit';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
-import type { GuardView } from '../breaker/guard/view';
+import type { GuardView } from '../breaker/guard/subset-guard';
 import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
 import { formatTarget } from '../grpc/target';

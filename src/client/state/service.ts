@@ -18,9 +18,9 @@ import { createEndpointLoad } from '../balancer/endpoints/load';
 import { shedBeside } from '../balancer/endpoints/share';
 import type { BalancerHost } from '../balancer/host';
 import { SubsetLimits } from '../balancer/limits/subset-limits';
-import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
-import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
-import { createStallDetector, type StallDetector } from '../breaker/stall';
+import { BreakerRegistry } from '../breaker/registry';
+import { RetryBudget } from '../breaker/retry-budget';
+import { StallDetector } from '../breaker/stall';
 import { CALL_CONTEXT, type CallContext } from '../grpc/call-context';
 import { attachedToMetadata, type Metadata } from '../grpc/grpc-js';
 import type { LaneCall } from '../grpc/lane-call';
@@ -72,7 +72,7 @@ export class Service implements BalancerHost {
   readonly intercept: BalancerHost['intercept'];
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
-  readonly stall: StallDetector = createStallDetector();
+  readonly stall: StallDetector = new StallDetector();
   readonly taps: AttemptTaps = new AttemptTaps();
   readonly methodTimes: MethodTimes = new MethodTimes();
   /** What this client may have in flight at each subset. */
@@ -117,7 +117,7 @@ export class Service implements BalancerHost {
     this.intercept = options.intercept;
     const { clock, random, logger } = options;
     this.logger = logger;
-    this.breakers = createBreakerRegistry({
+    this.breakers = new BreakerRegistry({
       clock,
       random,
       service: this.service,
@@ -139,7 +139,7 @@ export class Service implements BalancerHost {
       attemptNow: () => this.endpoints.nowMs,
       logger,
     });
-    this.#budget = createRetryBudget(options.rules.withoutPolicy.retryBudget);
+    this.#budget = new RetryBudget(options.rules.withoutPolicy.retryBudget);
     this.retries = new RetryGate(this.#budget, clock, ({ load }) => shedBeside(load.share, this.endpoints.total));
     this.breakers.subscribe(({ event, level, key, from }) => {
       if (event === 'open' && from === 'closed') this.telemetry?.counts.opened(level, key);

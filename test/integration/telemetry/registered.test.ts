@@ -2,7 +2,7 @@ import { metrics, trace } from '@opentelemetry/api';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { afterEach, describe, expect, it } from 'vitest';
-import { isRegistered } from '../../../src/client/telemetry/registered';
+import { isRegistered } from '../../../src/client/telemetry/client-telemetry';
 
 afterEach(() => {
   trace.disable();

@@ -1,21 +1,43 @@
 import type { AcceptRules } from './accept';
 import { readBaggage } from './baggage';
+import type { ServedCall } from './served-call';
 
-/** What a caller sent, by lower-case key: one value, or several when the key came more than once. */
-export interface Sent {
+/** The metadata or headers of a caller, by lower-case key: one value, or several when the key came more than once. */
+export interface SentValues {
   values(key: string): readonly (string | Buffer)[];
 }
 
-/** One value may be as long as policies match at all; all together as much as W3C allows baggage. */
+/** Runs a function in the context that was prepared. Called for each callback of a call. */
+export type ContextRunner = <T>(fn: () => T) => T;
+
+/** The async contexts of a client, as its interceptors and middleware use them. */
+export interface IncomingContexts {
+  /** Labels also travel as W3C baggage. */
+  readonly usesBaggage: boolean;
+  /**
+   * Prepares the async context of one incoming call: these labels, and nothing of the context that the server was started in.
+   * Called in the context in which the call arrived. `served`: the deadline for calls made in it; undefined for HTTP.
+   */
+  prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): ContextRunner;
+}
+
+/** What an interceptor or a middleware needs to accept calls. */
+export interface Acceptance {
+  readonly rules: AcceptRules;
+  readonly incoming: IncomingLabels;
+  readonly contexts: IncomingContexts;
+}
+
+/** The longest value that policies match; all values together as much as W3C allows baggage. */
 const LONGEST_VALUE = 1_024;
 const MOST_CHARACTERS = 8_192;
 const PRINTABLE = /^[ -~]*$/;
 
 /**
- * Takes the labels that a server accepts out of what its caller sent. What cannot be believed (a key sent twice, a value
- * that is no plain text, too much of it) is left behind without an error, counted by key, and never quoted.
+ * Reads the labels that a server accepts from what its caller sent. A key sent twice, a value that is no plain text, and too
+ * much of everything are refused: without an error, counted by key, and never quoted.
  */
-export class LabelIntake {
+export class IncomingLabels {
   readonly #refused = new Map<string, number>();
 
   /** How often the value of an accepted key was refused. Only keys that some `accept` names. */
@@ -24,7 +46,7 @@ export class LabelIntake {
   }
 
   /** Labels of the caller; with `useBaggage` those of its baggage too, after its metadata or headers. */
-  take(rules: AcceptRules, sent: Sent, useBaggage: boolean): Record<string, string> {
+  read(rules: AcceptRules, sent: SentValues, useBaggage: boolean): Record<string, string> {
     const labels: Record<string, string> = {};
     let characters = 0;
     const baggage = useBaggage ? readBaggage(sent.values('baggage'), rules.keys) : undefined;
@@ -59,7 +81,7 @@ function single(values: readonly (string | Buffer)[]): string | undefined {
   return values.length === 1 && typeof value === 'string' ? value : undefined;
 }
 
-/** A comma is how HTTP joins what was sent twice, and nobody can tell which was meant. */
+/** HTTP joins values that were sent twice by a comma, and which of them was meant cannot be known. */
 function isLabelValue(value: string): boolean {
   return value.length <= LONGEST_VALUE && PRINTABLE.test(value) && !value.includes(',');
 }

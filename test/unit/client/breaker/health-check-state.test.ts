@@ -170,7 +170,7 @@ describe('a doubtful endpoint', () => {
 
   it.each<[string, (it: Rig) => void]>([
     ['an answer', ({ success }) => success()],
-    ['the first message of a stream', ({ breaker }) => breaker.heard()],
+    ['the first message of a stream', ({ breaker }) => breaker.answered()],
   ])('forgets its silence at %s, and a check that is out says nothing of it', (_, happen) => {
     const it = doubtful();
     const ticket = it.breaker.beginCheck();

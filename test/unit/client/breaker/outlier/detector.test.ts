@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
 import type { Breaker } from '../../../../../src/client/breaker/breaker';
-import { FailureShares } from '../../../../../src/client/breaker/outlier/failure-shares';
-import { OutlierJudge } from '../../../../../src/client/breaker/outlier/judge';
-import { MethodShares } from '../../../../../src/client/breaker/outlier/usual-shares';
-import { createBreakerRegistry } from '../../../../../src/client/breaker/registry';
+import { OutlierDetector } from '../../../../../src/client/breaker/outlier/detector';
+import { FailureShares, MethodShares } from '../../../../../src/client/breaker/outlier/failure-shares';
+import { BreakerRegistry } from '../../../../../src/client/breaker/registry';
 import { FakeClock } from '../../../../../src/client/testing/fake-clock';
 import { noJitter, plan } from '../fixture';
 
@@ -16,9 +15,9 @@ interface Member {
 /** Ten endpoints with a call of each in every tick; which of them are ejected within `forMs`. */
 function ejected(forMs: number, end: (index: number, nowMs: number, usual: MethodShares[]) => [MethodShares, boolean]) {
   const clock = new FakeClock();
-  const breakers = createBreakerRegistry({ clock, random: noJitter });
+  const breakers = new BreakerRegistry({ clock, random: noJitter });
   const members: Member[] = Array.from({ length: 10 }, () => ({ shares: new FailureShares(), breaker: undefined }));
-  const judge = new OutlierJudge();
+  const judge = new OutlierDetector();
   const methods = [new MethodShares(), new MethodShares()];
   const out = new Set<number>();
   for (let nowMs = 100; nowMs <= forMs; nowMs += 100) {
@@ -33,7 +32,7 @@ function ejected(forMs: number, end: (index: number, nowMs: number, usual: Metho
       member.breaker = breakers.failed(`dc1/10.0.0.${members.indexOf(member)}:80`, plan());
       return member.breaker;
     };
-    judge.judge(members, plan(), breakerOf, nowMs);
+    judge.detect(members, plan(), breakerOf, nowMs);
     for (const [index, { breaker }] of members.entries()) if (breaker?.trial !== undefined) out.add(index);
   }
   breakers.close();

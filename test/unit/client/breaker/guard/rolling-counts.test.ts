@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { LatencyHistogram } from '../../../../../src/client/breaker/guard/latency-histogram';
+import { LatencyHistogram } from '../../../../../src/client/breaker/guard/rolling-counts';
 
 const samples = fc.array(fc.double({ min: 0.2, max: 100_000, noNaN: true }), { minLength: 1, maxLength: 60 });
 
