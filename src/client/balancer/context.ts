@@ -5,9 +5,9 @@ import type { Random } from '../../base/random';
 import type { Snapshot } from '../../policy/membership/snapshot';
 import type { Decision } from '../../policy/plan';
 import type { Outcome } from '../breaker/outcome';
-import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
-import { createRetryBudget, type RetryBudget, type RetryBudgetRules } from '../breaker/retry-budget';
-import { createStallDetector, type StallDetector } from '../breaker/stall';
+import { BreakerRegistry } from '../breaker/registry';
+import { RetryBudget, type RetryBudgetRules } from '../breaker/retry-budget';
+import { StallDetector } from '../breaker/stall';
 import type { AttemptView, CallState } from '../grpc/call-state';
 import type { Metadata, SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
@@ -96,7 +96,7 @@ export class BalancerContext {
   readonly authorityMetaKey: string | undefined;
   readonly telemetry: ServiceTelemetry | undefined;
   readonly intercept: InterceptAttempt | undefined;
-  readonly stall: StallDetector = createStallDetector();
+  readonly stall: StallDetector = new StallDetector();
   readonly breakers: BreakerRegistry;
   readonly endpoints: EndpointRegistry;
   /** How many attempts this client may have in flight at each subset. */
@@ -124,7 +124,7 @@ export class BalancerContext {
     this.telemetry = options.telemetry;
     this.intercept = options.intercept;
     this.#logger = logger;
-    this.breakers = createBreakerRegistry({
+    this.breakers = new BreakerRegistry({
       clock,
       random,
       service,
@@ -132,7 +132,7 @@ export class BalancerContext {
     });
     this.endpoints = new EndpointRegistry(clock, this.breakers, this.stall);
     this.limits = new SubsetLimits(clock, () => this.endpoints.changed());
-    this.retryBudget = createRetryBudget(options.retryBudget);
+    this.retryBudget = new RetryBudget(options.retryBudget);
   }
 
   /** Which part of the attempts at all other endpoints was turned away lately, in [0, 1]. */

@@ -3,8 +3,7 @@ import type { Clock, Timer } from '../../base/clock';
 import { callListener } from '../../base/listener';
 import type { Logger } from '../../base/logger';
 import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
-import type { ObservedCall } from '../telemetry/observed-call';
-import type { ServiceTelemetry } from '../telemetry/service-telemetry';
+import type { ObservedCall, ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { AmbientScope, CallReport, CallReportAttempt } from './call-scope';
 import { type AttemptObserver, type AttemptView, CALL_STATE, CallState } from './call-state';
 import {

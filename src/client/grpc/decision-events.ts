@@ -5,7 +5,7 @@ import { callListener } from '../../base/listener';
 import type { Logger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
-import type { LaneMode } from '../state/policy-state';
+import type { ClientMode } from '../state/policy-state';
 import type { CallState } from './call-state';
 /** What was decided of one call, for `lane.on('decision')`. Plain data. */
 export interface DecisionEvent {
@@ -26,7 +26,7 @@ export interface DecisionEvent {
   /** 0..9999 where the split was drawn by bucket. */
   readonly bucket?: number;
   /** `observe`: decided, but balanced over all instances. */
-  readonly mode: LaneMode;
+  readonly mode: ClientMode;
 }
 
 /**
@@ -80,7 +80,7 @@ export class DecisionEvents {
     return Object.assign(stop, { [Symbol.dispose]: stop });
   }
 
-  decided(decision: Decision, call: CallState, mode: LaneMode): void {
+  decided(decision: Decision, call: CallState, mode: ClientMode): void {
     if (this.#listening.length === 0) return;
     let event: DecisionEvent | undefined;
     for (const { listener, hears } of this.#listening) {
@@ -94,7 +94,7 @@ export class DecisionEvents {
 function eventOf(
   decision: Decision,
   call: CallState,
-  { atMs, mode }: { readonly atMs: number; readonly mode: LaneMode },
+  { atMs, mode }: { readonly atMs: number; readonly mode: ClientMode },
 ): DecisionEvent {
   const { plan } = decision;
   const { method, force, stickyKey } = call;

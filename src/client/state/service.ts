@@ -20,7 +20,7 @@ import { endpointRules } from './breaker-rules';
 import type { ClientZone, ClientZoneView } from './client-zone';
 import { Guarding } from './guarding';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
-import type { LaneMode, PolicyState } from './policy-state';
+import type { ClientMode, PolicyState } from './policy-state';
 import { describeStaleness } from './readiness';
 
 export interface ServiceOptions extends KnowledgeOptions {
@@ -47,7 +47,7 @@ const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
 
 /**
- * One service of one lane, shared by its channels: watches instances and policy while anybody is subscribed, joins them
+ * One service of one client, shared by its channels: watches instances and policy while anybody is subscribed, joins them
  * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets go
  * of everything when a channel has been idle for a while.
  */
@@ -62,7 +62,7 @@ export class Service implements BalancedService {
   readonly breakers: BreakerRegistry;
   /** What this client may have in flight at each subset. */
   readonly limits: SubsetLimits;
-  /** Compare subsets by what this lane sees of them, and shed the worse. */
+  /** Compare subsets by what this Graylane client sees of them, and shed the worse. */
   readonly guards: Guarding;
   readonly telemetry: ServiceTelemetry | undefined;
   readonly logger: Logger;
@@ -126,12 +126,12 @@ export class Service implements BalancedService {
     );
   }
 
-  /** The lane is closed: nothing will become known any more. */
+  /** The Graylane client is closed: nothing will become known any more. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  get mode(): LaneMode {
+  get mode(): ClientMode {
     return this.#options.rules.isObserving ? 'observe' : 'route';
   }
 
@@ -152,7 +152,7 @@ export class Service implements BalancedService {
     return this.#knowledge.sourceState;
   }
 
-  /** The lane's, unless the plan has a shorter one. */
+  /** The Graylane client's, unless the plan has a shorter one. */
   get connectDeadlineMs(): number {
     return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
   }
@@ -206,7 +206,7 @@ export class Service implements BalancedService {
     return { left: retryBudget.left(this.clock.now()), refused: retryBudget.refused };
   }
 
-  /** Hears of the attempts of calls that came through no channel of the lane. */
+  /** Hears of the attempts of calls that came through no channel of the Graylane client. */
   get bareObserver(): AttemptObserver | undefined {
     return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
   }

@@ -1,6 +1,6 @@
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
-import { peerOutcomeOf } from '../../breaker/outlier/peer-outcome';
-import { NO_PERMIT, type Permit } from '../../breaker/permit';
+import { peerOutcomeOf } from '../../breaker/outlier/failure-shares';
+import { NO_PERMIT, type Permit } from '../../breaker/probe-gate';
 import type { AttemptEnding, CallState } from '../../grpc/call-state';
 import type { Metadata } from '../../grpc/grpc-js';
 import type { BalancerContext } from '../context';
@@ -238,9 +238,9 @@ function isOversized(headers: Metadata | undefined): boolean {
 
 /** The first response of an attempt has come. */
 export function noteResponse(context: BalancerContext, { breaker }: Endpoint): void {
-  if (breaker === undefined || breaker.silentInARow === 0) return;
+  if (breaker === undefined || breaker.timeoutsInARow === 0) return;
   const wasDoubtful = breaker.isDoubtful;
-  breaker.heard();
+  breaker.answered();
   if (wasDoubtful) context.endpoints.changed();
 }
 

@@ -1,6 +1,6 @@
 import type { CallKind } from '../../../policy/routing/call';
 import type { Outcome } from '../../breaker/outcome';
-import { MethodShares } from '../../breaker/outlier/usual-shares';
+import { MethodShares } from '../../breaker/outlier/failure-shares';
 
 /** Calls that take so long, in milliseconds, may well wait rather than work. */
 export const LONG_MS = 300;
