@@ -70,18 +70,25 @@ export class Pool {
   readonly #parts: PoolParts;
   readonly #deps: PoolDeps;
   readonly #endpoints: readonly Endpoint[];
-  #picker: PoolPicker | undefined;
+  /** Undefined when nobody is connected and admitted. */
+  picker: PoolPicker | undefined = undefined;
   #preferred: readonly ChannelConnection[] = [];
   #weights: readonly number[] = [];
-  #connected: readonly ChannelConnection[] = [];
-  #probes: readonly ChannelConnection[] = [];
-  #shunned: readonly ChannelConnection[] = [];
-  #suspects: readonly ChannelConnection[] = [];
-  #onTrial: readonly ChannelConnection[] = [];
+  /** Every connected member, whatever its breaker says: who serves in a panic. */
+  connected: readonly ChannelConnection[] = [];
+  /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
+  probes: readonly ChannelConnection[] = [];
+  /** Left out for being slow; each gets a measuring call now and then. */
+  shunned: readonly ChannelConnection[] = [];
+  /** Left out for an overdue answer; where no health check can speak for one, it gets one call a second. */
+  suspects: readonly ChannelConnection[] = [];
+  /** READY and not believed yet: they serve where nobody else does. */
+  onTrial: readonly ChannelConnection[] = [];
   readonly #outliers = new OutlierDetector();
   #judgedAtMs = Number.NEGATIVE_INFINITY;
   #balancedAtMs = Number.NEGATIVE_INFINITY;
-  #healthy = 0;
+  /** No member is well: it serves only in a panic. */
+  isAllBad = true;
   #passedBy = 0;
 
   constructor(parts: PoolParts, deps: PoolDeps, nowMs: number) {
@@ -98,41 +105,6 @@ export class Pool {
     this.#deps = deps;
     this.#endpoints = parts.members.map(({ endpoint }) => endpoint);
     this.refresh(nowMs);
-  }
-
-  /** Undefined when nobody is connected and admitted. */
-  get picker(): PoolPicker | undefined {
-    return this.#picker;
-  }
-
-  /** Every connected member, whatever its breaker says: who serves in a panic. */
-  get connected(): readonly ChannelConnection[] {
-    return this.#connected;
-  }
-
-  /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
-  get probes(): readonly ChannelConnection[] {
-    return this.#probes;
-  }
-
-  /** READY and not believed yet: they serve where nobody else does. */
-  get onTrial(): readonly ChannelConnection[] {
-    return this.#onTrial;
-  }
-
-  /** Left out for being slow; each gets a measuring call now and then. */
-  get shunned(): readonly ChannelConnection[] {
-    return this.#shunned;
-  }
-
-  /** Left out for an overdue answer; where no health check can speak for one, it gets one call a second. */
-  get suspects(): readonly ChannelConnection[] {
-    return this.#suspects;
-  }
-
-  /** Nobody in it is well: it serves only in a panic. */
-  get isAllBad(): boolean {
-    return this.#healthy === 0;
   }
 
   /** Someone may connect any moment, and nothing speaks against it yet. */
@@ -158,7 +130,7 @@ export class Pool {
 
   /** One of the shunned that is to be measured now. Asked in a pick; whoever is returned gets the call. */
   toMeasure(nowMs: number): ChannelConnection | undefined {
-    for (const member of this.#shunned) {
+    for (const member of this.shunned) {
       const { pace } = member.endpoint.load;
       if (!member.isReady || !pace.isDue(nowMs)) continue;
       pace.offered(nowMs);
@@ -169,10 +141,10 @@ export class Pool {
 
   /** One of the suspects that this call is to look at. Asked in a pick; whoever is returned gets the call. */
   toLookAt(mayRetry: boolean, hash: number, nowMs: number): ChannelConnection | undefined {
-    for (const member of this.#suspects) {
+    for (const member of this.suspects) {
       const { load } = member.endpoint;
       if (!member.isReady || !load.isSuspect || !load.suspicion.isDue(nowMs, mayRetry)) continue;
-      if (hash >= 0 && this.#picker?.owns?.(member, hash) === false) continue;
+      if (hash >= 0 && this.picker?.owns?.(member, hash) === false) continue;
       load.suspicion.offered(nowMs);
       return member;
     }
@@ -207,7 +179,7 @@ export class Pool {
 
   #judgePaces(nowMs: number): boolean {
     if (!this.#mayShun) return false;
-    const admitted = this.#connected.filter((member) => !isBroken(member));
+    const admitted = this.connected.filter((member) => !isBroken(member));
     return judgePaces(
       admitted.map(({ endpoint }) => endpoint.load.pace),
       nowMs,
@@ -244,25 +216,25 @@ export class Pool {
       connected.push(member);
       if (isToBeProbed(member)) probes.push(member);
     }
-    this.#connected = connected;
-    this.#probes = probes;
-    this.#onTrial = onTrial;
-    this.#healthy = healthy;
+    this.connected = connected;
+    this.probes = probes;
+    this.onTrial = onTrial;
+    this.isAllBad = healthy === 0;
     this.spill.update(healthy, members.length + missing + absent, nowMs);
     const heldOut = new Set(this.#holdOut(bad));
     const admitted = only(connected, (member) => !heldOut.has(member));
     const trusted = only(admitted, isTrusted);
     const usable = trusted.length === 0 ? admitted : this.#hasOwners ? only(admitted, isBeyondDoubt) : trusted;
-    this.#suspects = trusted.length === 0 || trusted === admitted ? [] : admitted.filter(isMereSuspect);
+    this.suspects = trusted.length === 0 || trusted === admitted ? [] : admitted.filter(isMereSuspect);
     const brisk = this.#mayShun ? only(usable, (member) => !isShunned(member)) : usable;
     const preferred = brisk.length > 0 ? brisk : usable;
-    this.#shunned = preferred === usable ? [] : usable.filter(isShunned);
+    this.shunned = preferred === usable ? [] : usable.filter(isShunned);
     zones?.update(members, preferred, isUnwell, nowMs);
     const isSame = sameItems(preferred, this.#preferred) && this.#areWeights(preferred);
     if (isSame && zones?.isOutdated !== true) return;
     this.#preferred = preferred;
     this.#weights = preferred.map((member) => member.endpoint.weight);
-    this.#picker = preferred.length === 0 ? undefined : this.#createPicker(preferred);
+    this.picker = preferred.length === 0 ? undefined : this.#createPicker(preferred);
   }
 
   #createPicker(members: readonly ChannelConnection[]): PoolPicker {
@@ -317,9 +289,9 @@ export class Pool {
   #nextOwnerWithRoom(context: PickContext): ChannelConnection | undefined {
     const passed = [...(context.tried ?? [])];
     for (let step = 0; step < OWNERS_LOOKED_AT; step += 1) {
-      const owner = this.#picker?.pick({ ...context, tried: passed });
+      const owner = this.picker?.pick({ ...context, tried: passed });
       if (owner === undefined) return undefined;
-      const member = asChannelConnection(owner);
+      const member = owner as ChannelConnection;
       if (member.isReady && !member.isFull) return member;
       passed.push(member.endpoint);
     }
@@ -358,11 +330,6 @@ export class Pool {
     const { maxEjectionPercentage } = this.breakerPlan;
     return chooseHeldOut(this.members.length, candidates, maxEjectionPercentage).map(({ member }) => member);
   }
-}
-
-/** What a pool picker returns is one of the connections that it was made of. */
-export function asChannelConnection(connection: Connection): ChannelConnection {
-  return connection as ChannelConnection;
 }
 
 /** The list itself where all of it may stay. */
