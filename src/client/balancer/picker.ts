@@ -151,7 +151,7 @@ export class SnapshotPicker implements Picker {
         const probe = this.#probe(call, pool);
         if (probe !== undefined) return this.#complete(call, probe, pool, metadata);
       }
-      if (pool.shunned.length > 0 && call.tried === undefined) {
+      if (pool.deprioritized.length > 0 && call.tried === undefined) {
         const measured = pool.toMeasure(context.endpoints.nowMs);
         if (measured !== undefined) return this.#complete(call, measured, pool, metadata);
       }

@@ -7,7 +7,7 @@ import { chooseHeldOut } from '../../breaker/ejection';
 import { OutlierDetector } from '../../breaker/outlier/detector';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
-import { judgePaces } from '../endpoints/latency-outlier';
+import { judgeLatencies } from '../endpoints/latency-outlier';
 import { balanceCapacities } from '../endpoints/reported-capacity';
 import { balanceShares, SHARE_PERIOD_MS } from '../endpoints/share';
 import type { SubsetLimit } from '../limits/subset-limits';
@@ -53,7 +53,7 @@ export interface PoolDeps {
 
 /**
  * The connections of one channel to one subset in one datacenter. Its picker covers those that should take calls now:
- * connected, not held out by their breaker, and neither suspect, doubtful nor shunned as long as somebody is not.
+ * connected, not held out by their breaker, and neither suspect, doubtful nor deprioritized as long as somebody is not.
  */
 export class Pool {
   readonly subset: string;
@@ -79,7 +79,7 @@ export class Pool {
   /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
   probes: readonly ChannelConnection[] = [];
   /** Left out for being slow; each gets a measuring call now and then. */
-  shunned: readonly ChannelConnection[] = [];
+  deprioritized: readonly ChannelConnection[] = [];
   /** Left out for an overdue answer; where no health check can speak for one, it gets one call a second. */
   suspects: readonly ChannelConnection[] = [];
   /** READY and not believed yet: they serve where nobody else does. */
@@ -128,12 +128,12 @@ export class Pool {
     return true;
   }
 
-  /** One of the shunned that is to be measured now. Asked in a pick; whoever is returned gets the call. */
+  /** One of the deprioritized that is to be measured now. Asked in a pick; whoever is returned gets the call. */
   toMeasure(nowMs: number): ChannelConnection | undefined {
-    for (const member of this.shunned) {
-      const { pace } = member.endpoint.load;
-      if (!member.isReady || !pace.isDue(nowMs)) continue;
-      pace.offered(nowMs);
+    for (const member of this.deprioritized) {
+      const { latencyOutlier } = member.endpoint.load;
+      if (!member.isReady || !latencyOutlier.isDue(nowMs)) continue;
+      latencyOutlier.offered(nowMs);
       return member;
     }
     return undefined;
@@ -161,7 +161,7 @@ export class Pool {
     if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return isBalanced;
     this.#judgedAtMs = nowMs;
     this.#outliers.detect(this.#endpoints, this.breakerPlan, breakerOf, nowMs);
-    return this.#judgePaces(nowMs) || isBalanced;
+    return this.#judgeLatencies(nowMs) || isBalanced;
   }
 
   /** Gives less to members that ask for less, and more to those that report more room. True when a weight is to change. */
@@ -177,17 +177,17 @@ export class Pool {
     return balanceCapacities(endpoints, nowMs) || isMoved;
   }
 
-  #judgePaces(nowMs: number): boolean {
-    if (!this.#mayShun) return false;
+  #judgeLatencies(nowMs: number): boolean {
+    if (!this.#mayDeprioritize) return false;
     const admitted = this.connected.filter((member) => !isBroken(member));
-    return judgePaces(
-      admitted.map(({ endpoint }) => endpoint.load.pace),
+    return judgeLatencies(
+      admitted.map(({ endpoint }) => endpoint.load.latencyOutlier),
       nowMs,
     );
   }
 
   /** Who chose another algorithm wants its shares; `peak_ewma` is the one that goes by latency. */
-  get #mayShun(): boolean {
+  get #mayDeprioritize(): boolean {
     return this.#parts.balancing.algorithm === 'peak_ewma';
   }
 
@@ -226,9 +226,9 @@ export class Pool {
     const trusted = only(admitted, isTrusted);
     const usable = trusted.length === 0 ? admitted : this.#hasOwners ? only(admitted, isBeyondDoubt) : trusted;
     this.suspects = trusted.length === 0 || trusted === admitted ? [] : admitted.filter(isMereSuspect);
-    const brisk = this.#mayShun ? only(usable, (member) => !isShunned(member)) : usable;
+    const brisk = this.#mayDeprioritize ? only(usable, (member) => !isDeprioritized(member)) : usable;
     const preferred = brisk.length > 0 ? brisk : usable;
-    this.shunned = preferred === usable ? [] : usable.filter(isShunned);
+    this.deprioritized = preferred === usable ? [] : usable.filter(isDeprioritized);
     zones?.update(members, preferred, isUnwell, nowMs);
     const isSame = sameItems(preferred, this.#preferred) && this.#areWeights(preferred);
     if (isSame && zones?.isOutdated !== true) return;
@@ -353,8 +353,8 @@ function isMereSuspect(member: ChannelConnection): boolean {
   return member.endpoint.load.isSuspect && isBeyondDoubt(member);
 }
 
-function isShunned({ endpoint }: ChannelConnection): boolean {
-  return endpoint.load.pace.isShunned;
+function isDeprioritized({ endpoint }: ChannelConnection): boolean {
+  return endpoint.load.latencyOutlier.isDeprioritized;
 }
 
 function isBroken({ endpoint: { breaker } }: Connection): boolean {
