@@ -84,7 +84,7 @@ const REFRESH_MS = 50;
 /** After this, instances that were lost no longer count as known. A little longer than the registry counts them. */
 const LOST_MS = 60_500;
 
-export interface GroupDeps {
+interface GroupDeps {
   readonly createMetadata: () => Metadata;
   readonly share: ShareSubchannel;
 }
@@ -95,7 +95,7 @@ export interface GroupDeps {
  * its state changes or its calls may wait; all others are picked by the new topology anyhow. Lives from the first member to
  * the last.
  */
-export class BalancerGroup {
+class BalancerGroup {
   readonly context: BalancerContext;
   readonly attempts: AttemptPool;
   readonly createMetadata: () => Metadata;
@@ -311,7 +311,7 @@ export class BalancerGroup {
 }
 
 /** One channel of a group, between two idle spells. */
-export class GroupMember {
+class GroupMember {
   readonly group: BalancerGroup;
   readonly helper: ChannelControlHelper;
   readonly link: ChannelLink;

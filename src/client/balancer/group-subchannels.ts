@@ -8,7 +8,7 @@ import {
 } from '../grpc/grpc-js';
 
 /** Hears of the subchannels that it holds. */
-export interface SubchannelOwner {
+interface SubchannelOwner {
   /** The first reference was taken. */
   opened(subchannel: SubchannelInterface): void;
   /** The last reference was given back. */

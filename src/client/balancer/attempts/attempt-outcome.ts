@@ -1,8 +1,9 @@
+import { dropUnsendable } from '../../../base/header-name';
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
 import { peerOutcomeOf } from '../../breaker/outlier/failure-shares';
 import { NO_PERMIT, type Permit } from '../../breaker/probe-gate';
 import type { AttemptEnding, CallState } from '../../grpc/call-state';
-import type { Metadata } from '../../grpc/grpc-js';
+import { headersIn, type Metadata } from '../../grpc/grpc-js';
 import type { BalancerContext } from '../context';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { EndpointRegistry } from '../endpoints/endpoint-registry';
@@ -280,7 +281,7 @@ const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
  * For how long a server asks to be left alone, in milliseconds; negative: the call is not to be tried again at all, which is
  * also what a value says that cannot be read (gRFC A6). Undefined: it says nothing.
  */
-export function pushbackOf(trailers: Metadata | undefined): number | undefined {
+function pushbackOf(trailers: Metadata | undefined): number | undefined {
   const value = trailers?.get(PUSHBACK_KEY)[0];
   if (value === undefined) return undefined;
   const pushbackMs = Number.parseInt(String(value), 10);
@@ -288,7 +289,7 @@ export function pushbackOf(trailers: Metadata | undefined): number | undefined {
 }
 
 /** Takes what an ended attempt says of its server's load. */
-export function notePeerLoad(
+function notePeerLoad(
   endpoints: EndpointRegistry,
   { load: { share, capacity } }: Endpoint,
   outcome: Outcome,
@@ -307,4 +308,28 @@ export function notePeerLoad(
   if (code !== OK || trailers === undefined || nowMs < capacity.dueAtMs) return;
   const bytes = trailers.get(LOAD_REPORT_KEY)[0];
   capacity.looked(Buffer.isBuffer(bytes) ? readLoadReport(bytes) : undefined, nowMs);
+}
+
+/** A connection that goes at this very moment costs one or two; no cause that passes costs so many in a row. */
+const MOST_IN_A_ROW = 20;
+/** Node's HTTP/2 will not have what the call is to send, over whichever connection. */
+const OF_THE_CALL =
+  /^ERR_(HTTP2_(HEADER|INVALID_(CONNECTION_)?HEADER|INVALID_PSEUDOHEADER|PSEUDOHEADER)|HTTP_|INVALID_)/;
+
+/** Drops what cannot be sent from what an attempt is about to send: of caller, labels, config entries, credentials. */
+export function dropUnsendableFrom(metadata: Metadata, context: BalancerContext): void {
+  const headers = headersIn(metadata);
+  const dropped = headers === undefined ? undefined : dropUnsendable(headers);
+  if (dropped !== undefined) context.headerDropped(dropped);
+}
+
+/** The transport threw when an attempt of the call was to begin. Sets `unsentReason` where a further one would fare no better. */
+export function noteUnsent(call: CallState, error: unknown): void {
+  call.unsent += 1;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const message = error instanceof Error ? error.message : String(error);
+  if (OF_THE_CALL.test(code)) call.unsentReason = `cannot be sent: ${message}`;
+  else if (call.unsent >= MOST_IN_A_ROW) {
+    call.unsentReason = `${call.unsent} attempts in a row could not be begun: ${message}`;
+  }
 }

@@ -382,7 +382,7 @@ const LEAST = 0.2;
  * good answer takes: else what fails at once has nothing in flight, and every picker that compares attempts in flight
  * would send it more. Fades with the usual time as its time constant, so that no timer is needed.
  */
-export class QuickFailures {
+class QuickFailures {
   /** How many attempts they count for, as of the last call of a method. */
   count = 0;
   #sum = 0;

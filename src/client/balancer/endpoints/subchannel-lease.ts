@@ -186,7 +186,7 @@ export class SubchannelLease {
 }
 
 /** A limit that no number of streams reaches, and that is still a small integer. */
-export const NO_LIMIT = 0x7fffffff;
+const NO_LIMIT = 0x7fffffff;
 /** Something should have come by now, where a call with a single response is overdue at the endpoint... */
 const OVERDUE_MS = 100;
 /** ...and where nobody knows that, as of streams and of callers in a hurry. */

@@ -19,7 +19,7 @@ export function createLeastRequestPicker(ready: readonly Connection[], random: R
  * Power of two choices over weighted endpoints. Why it draws and compares as it does, with figures:
  * docs/decisions/0004-weighted-p2c.md.
  */
-export class TwoChoicesPicker implements PoolPicker, Drawing {
+class TwoChoicesPicker implements PoolPicker, Drawing {
   private readonly ready: readonly Connection[];
   private readonly index: WeightedIndex;
   private readonly loads: readonly EndpointLoad[];

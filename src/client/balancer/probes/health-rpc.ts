@@ -71,10 +71,10 @@ function judge({ code, details }: StatusObject, said: ServingStatus): [answer: H
  * they are too small to earn a dependency.
  */
 
-export const HEALTH_CHECK_PATH = '/grpc.health.v1.Health/Check';
+const HEALTH_CHECK_PATH = '/grpc.health.v1.Health/Check';
 
 /** An uncompressed gRPC message of no bytes: HealthCheckRequest with the service name "", which means the whole server. */
-export const HEALTH_CHECK_REQUEST: Buffer = Buffer.alloc(5);
+const HEALTH_CHECK_REQUEST: Buffer = Buffer.alloc(5);
 
 /** What a server says of itself. `unknown`: nothing, or nothing that can be read. */
 export type ServingStatus = 'serving' | 'notServing' | 'unknown';

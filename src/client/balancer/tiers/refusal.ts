@@ -105,7 +105,7 @@ const told = new WeakMap<Membership, Map<string, string>>();
  * Why a subset has nobody: that nobody is registered, with the name of a service that is near, or that those who are have
  * other tags, with those that were likely meant. `where`: the datacenters in words.
  */
-export function describeEmpty(
+function describeEmpty(
   subset: SubsetPlan | undefined,
   datacenters: readonly string[],
   where: string,
