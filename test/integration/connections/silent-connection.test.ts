@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, it } from 'vitest';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../../src/index';
 import { pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
@@ -9,8 +9,9 @@ import { heldClient, holdCall } from './held-calls-server';
 import { startHttp2Peer } from './http2-peer';
 import { type Nat, startNat } from './nat';
 
+// The tests wait most of the time, each in a world of its own: several at once.
 const closers: (() => unknown)[] = [];
-afterEach(async () => {
+afterAll(async () => {
   for (const close of closers.splice(0)) await close();
 });
 
@@ -90,8 +91,8 @@ function sessionsOf(graylane: Graylane) {
   return graylane.inspect().services[0]?.endpoints.flatMap(({ sessions }) => sessions) ?? [];
 }
 
-describe('connections that a NAT has forgotten', { timeout: 60_000 }, () => {
-  it.each(Object.entries(KINDS))('all at once: good again over new ones: %s', async (name, begin) => {
+describe.concurrent('connections that a NAT has forgotten', { timeout: 60_000 }, () => {
+  it.for(Object.entries(KINDS))('all at once: good again over new ones: %s', async ([name, begin], { expect }) => {
     const { client, nats, graylane } = await world();
     const { calls, stop } = load(client, begin);
     await expect.poll(() => calls.filter(({ code }) => code === 0).length, { timeout: 10_000 }).toBeGreaterThan(60);
@@ -107,7 +108,7 @@ describe('connections that a NAT has forgotten', { timeout: 60_000 }, () => {
     expect(sessionsOf(graylane).filter(({ isDraining }) => !isDraining)).toHaveLength(3);
   });
 
-  it.each(Object.entries(KINDS))('of one instance: it is back soon: %s', async (name, begin) => {
+  it.for(Object.entries(KINDS))('of one instance: it is back soon: %s', async ([name, begin], { expect }) => {
     const { client, nats, servers } = await world();
     const { calls, stop } = load(client, begin);
     await expect.poll(() => calls.filter(({ code }) => code === 0).length, { timeout: 10_000 }).toBeGreaterThan(60);
@@ -125,7 +126,7 @@ describe('connections that a NAT has forgotten', { timeout: 60_000 }, () => {
     expect(nats.map(({ opened }) => opened)).toEqual([2, 1, 1]);
   });
 
-  it('calls that may run again do so at once, within the retry budget', async () => {
+  it('calls that may run again do so at once, within the retry budget', async ({ expect }) => {
     const { client, nats } = await world({ retry: {} });
     const { calls, stop } = load(client, KINDS['unary calls'] as Begin);
     await expect.poll(() => calls.filter(({ code }) => code === 0).length, { timeout: 10_000 }).toBeGreaterThan(60);
@@ -139,8 +140,8 @@ describe('connections that a NAT has forgotten', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a connection that only looks silent', { timeout: 60_000 }, () => {
-  it('stays where handlers hang: the peer answers a ping', async () => {
+describe.concurrent('a connection that only looks silent', { timeout: 60_000 }, () => {
+  it('stays where handlers hang: the peer answers a ping', async ({ expect }) => {
     const { client, nats, servers, graylane } = await world();
     const { calls, stop } = load(client, KINDS['unary calls'] as Begin);
     await expect.poll(() => calls.filter(({ code }) => code === 0).length, { timeout: 10_000 }).toBeGreaterThan(60);
@@ -151,7 +152,7 @@ describe('a connection that only looks silent', { timeout: 60_000 }, () => {
     expect(nats.map(({ opened }) => opened)).toEqual([1, 1, 1]);
   });
 
-  it('is pinged once, however many quiet calls begin, and its server has nothing against that', async () => {
+  it('is pinged once, however many quiet calls begin, and its server has nothing against that', async ({ expect }) => {
     const peer = await startHttp2Peer({ isHolding: true });
     closers.push(peer.close);
     const graylane = createGraylane({ instances: { held: [peer.instance] } });
@@ -167,7 +168,7 @@ describe('a connection that only looks silent', { timeout: 60_000 }, () => {
     expect(peer).toMatchObject({ pings: 1, calmed: 0, connections: 1 });
   });
 
-  it('stays where a stream is quiet', async () => {
+  it('stays where a stream is quiet', async ({ expect }) => {
     const { client, nats } = await world();
     for (let count = 0; count < 6; count += 1) {
       const stream = client.watch({ count: 2, intervalMs: 60_000 });
@@ -179,14 +180,14 @@ describe('a connection that only looks silent', { timeout: 60_000 }, () => {
   });
 });
 
-describe('a frozen process', { timeout: 90_000 }, () => {
+describe.concurrent('a frozen process', { timeout: 90_000 }, () => {
   // A second connection is accepted by its kernel, and is not READY before it sends its HTTP/2 settings.
-  it.each([
+  it.for([
     [1, 2],
     [2, 0],
-  ])(
+  ] as const)(
     '%i frozen beside %i: one connection each is dialled beside, and they serve soon after the thaw',
-    async (ill, well) => {
+    async ([ill, well], { expect }) => {
       const frozen = await startServerProcess({ names: Array.from({ length: ill }, (_, index) => `f${index}`) });
       closers.push(frozen.kill);
       const others = well === 0 ? undefined : await startServerProcess({ names: ['w1', 'w2'] });
