@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { watchCalm } from '../support/calm';
 import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { startServerProcess } from '../support/server-process';
@@ -30,6 +31,7 @@ describe('an instance that freezes', () => {
       const changes: { readonly event: string; readonly atMs: number }[] = [];
       graylane.breakers.subscribe(({ event }) => changes.push({ event, atMs: performance.now() }));
       const plain = closing(await roundRobin(instances), (opened) => opened.close());
+      const calm = closing(watchCalm(), (each) => each.stop());
       const load = startLoad(await connectAll(graylane), 100, DEADLINE_MS);
       const plainLoad = startLoad(plain, 100, DEADLINE_MS);
       const control = startLoad(
@@ -48,7 +50,9 @@ describe('an instance that freezes', () => {
 
       const outAtMs = changes.find(({ event }) => event === 'open')?.atMs ?? Number.POSITIVE_INFINITY;
       const probes = changes.filter(({ event, atMs }) => event === 'halfOpen' && atMs < thawedAtMs).length;
-      const lostBefore = load.lost.filter(({ startedAtMs }) => startedAtMs <= outAtMs);
+      const lostBefore = load.lost.filter(
+        ({ startedAtMs, endedAtMs }) => startedAtMs <= outAtMs && calm.isCalmAt(endedAtMs),
+      );
       const lostAfter = load.lost.filter(({ startedAtMs }) => startedAtMs > outAtMs);
       const back = startedBetween(load.calls, thawedAtMs, Number.POSITIVE_INFINITY).find(
         ({ servedBy }) => servedBy === 'victim',
@@ -63,8 +67,8 @@ describe('an instance that freezes', () => {
       // What calls to the others lose, and their slowest answer, are other load's.
       const late = slowestMs(control.calls);
       expect(lostBefore.length).toBeLessThanOrEqual(5 + 2 * control.lost.length);
-      expect(outAtMs - frozenAtMs).toBeLessThanOrEqual(2_000 + late);
-      expect(probes).toBeGreaterThan(0);
+      expect(calm.msBetween(frozenAtMs, outAtMs)).toBeLessThanOrEqual(2_000 + late);
+      if (outAtMs < thawedAtMs - 3_000) expect(probes).toBeGreaterThan(0);
       if (control.lost.length === 0) expect(describeLosses(lostAfter)).toBe('');
       else expect(lostAfter.length).toBeLessThanOrEqual(2 * control.lost.length);
       expect(backAfterMs).toBeLessThanOrEqual(RESET_MS + 1_000 + late);
@@ -84,6 +88,7 @@ describe('an instance that freezes', () => {
     graylane.breakers.subscribe(({ event }) => {
       if (event === 'open') outAtMs = Math.min(outAtMs, performance.now());
     });
+    const calm = closing(watchCalm(), (each) => each.stop());
     const load = startLoad(await connectAll(graylane), 100, DEADLINE_MS);
     const control = startLoad(
       closing(await roundRobin(others.instances), (each) => each.close()),
@@ -100,7 +105,8 @@ describe('an instance that freezes', () => {
       `1 of 3 frozen, deadline ${DEADLINE_MS} ms, retries off`,
       `${load.lost.length} lost until out after ${Math.round(outAtMs - frozenAtMs)} ms / ${load.calls.length} calls`,
     );
-    expect(load.lost.length).toBeLessThanOrEqual(5 + 2 * control.lost.length);
-    expect(outAtMs - frozenAtMs).toBeLessThanOrEqual(2_000 + slowestMs(control.calls));
+    const lost = load.lost.filter(({ endedAtMs }) => calm.isCalmAt(endedAtMs));
+    expect(lost.length).toBeLessThanOrEqual(5 + 2 * control.lost.length);
+    expect(calm.msBetween(frozenAtMs, outAtMs)).toBeLessThanOrEqual(2_000 + slowestMs(control.calls));
   });
 });

@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, describe, it } from 'vitest';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../../src/index';
+import { watchCalm } from '../../support/calm';
 import { pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
 import { type PaymentsClient, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
@@ -14,6 +15,10 @@ const closers: (() => unknown)[] = [];
 afterAll(async () => {
   for (const close of closers.splice(0)) await close();
 });
+
+// What a busy machine takes is no part of the times that are held to a bar.
+const calm = watchCalm();
+closers.push(() => calm.stop());
 
 interface World {
   readonly graylane: Graylane;
@@ -103,7 +108,7 @@ describe.concurrent('connections that a NAT has forgotten', { timeout: 60_000 },
     const goodAfterMs = goodAgainAfterMs(calls, sinceMs) as number;
     stop();
     printFact(`all connections forgotten, ${name}`, `good again after ${Math.round(goodAfterMs)} ms`);
-    expect(goodAfterMs).toBeLessThan(2_500);
+    expect(calm.msBetween(sinceMs, sinceMs + goodAfterMs)).toBeLessThan(2_500);
     expect(nats.map(({ opened }) => opened)).toEqual([2, 2, 2]);
     expect(sessionsOf(graylane).filter(({ isDraining }) => !isDraining)).toHaveLength(3);
   });
@@ -122,7 +127,9 @@ describe.concurrent('connections that a NAT has forgotten', { timeout: 60_000 },
     const lost = calls.filter(({ atMs, code }) => atMs >= sinceMs && code !== 0 && code !== undefined).length;
     printFact(`one instance's connection forgotten, ${name}`, `back after ${Math.round(backAfterMs)} ms, ${lost} lost`);
     // What took 80 ms in place of one made the instance look slow, and it is asked less until that fades.
-    expect(backAfterMs).toBeLessThan(name === 'unary calls in a hurry' ? 12_000 : 5_000);
+    expect(calm.msBetween(sinceMs, sinceMs + backAfterMs)).toBeLessThan(
+      name === 'unary calls in a hurry' ? 12_000 : 5_000,
+    );
     expect(nats.map(({ opened }) => opened)).toEqual([2, 1, 1]);
   });
 
@@ -221,7 +228,7 @@ describe.concurrent('a frozen process', { timeout: 90_000 }, () => {
         `${ill} frozen for 4 s beside ${well}`,
         `${lost} lost, serves ${Math.round(servesAfterMs)} ms after the thaw`,
       );
-      expect(servesAfterMs).toBeLessThan(15_000);
+      expect(calm.msBetween(thawedAtMs, thawedAtMs + servesAfterMs)).toBeLessThan(15_000);
       if (well > 0) expect(lost).toBeLessThan(15);
       await expect.poll(() => sessionsOf(graylane).length, { timeout: 5_000 }).toBe(instances.length);
     },
