@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest';
-import type { Breaker } from '../../../../src/client/breaker/breaker';
-import { BreakerRegistry } from '../../../../src/client/breaker/registry';
-import { FakeClock } from '../../../../src/client/testing/fake-clock';
-import { heapKb, nsEach } from '../../../support/cost';
-import { noJitter, plan } from './fixture';
+import type { Breaker } from '../../../src/client/breaker/breaker';
+import { BreakerRegistry } from '../../../src/client/breaker/registry';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
+import { heapKb, nsEach } from '../../support/cost';
+import { noJitter, plan } from '../../unit/client/breaker/fixture';
 
 /** Figures are printed, for the record of what a breaker costs; what is asserted holds on any machine. */
 

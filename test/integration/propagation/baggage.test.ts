@@ -1,11 +1,11 @@
 import * as api from '@opentelemetry/api';
 import { NodeTracerProvider } from '@opentelemetry/sdk-trace-node';
 import { describe, expect, it } from 'vitest';
-import { keepBaggage, readBaggage } from '../../../../src/client/propagation/baggage';
-import { createGraylane, type Graylane } from '../../../../src/index';
-import { closeAfterEach } from '../../../support/closers';
-import { charge, paymentsClient, startPaymentsServer } from '../../../support/payments';
-import { type Hop, startHop } from './hop';
+import { keepBaggage, readBaggage } from '../../../src/client/propagation/baggage';
+import { createGraylane, type Graylane } from '../../../src/index';
+import { closeAfterEach } from '../../support/closers';
+import { type Hop, startHop } from '../../support/hop';
+import { charge, paymentsClient, startPaymentsServer } from '../../support/payments';
 
 describe('a baggage header', () => {
   it.each<[string, readonly string[], Readonly<Record<string, string | null>>]>([

@@ -2,10 +2,10 @@ import { Writable } from 'node:stream';
 import { context, trace } from '@opentelemetry/api';
 import pino from 'pino';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { createGraylane, type GraylaneOptions } from '../../../../src/index';
-import { closeAfterEach } from '../../../support/closers';
-import { charge, paymentsClient, startPaymentsServer } from '../../../support/payments';
-import { startTracing } from './tracing';
+import { createGraylane, type GraylaneOptions } from '../../../src/index';
+import { closeAfterEach } from '../../support/closers';
+import { charge, paymentsClient, startPaymentsServer } from '../../support/payments';
+import { startTracing } from '../../support/tracing';
 
 const afterTest = closeAfterEach();
 

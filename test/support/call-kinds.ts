@@ -1,5 +1,5 @@
 import * as grpc from '@grpc/grpc-js';
-import type { PaymentsClient } from '../../../support/payments';
+import type { PaymentsClient } from './payments';
 
 /** What a caller sees of a call's end. */
 export type CallStatus = number;

@@ -1,16 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { createGraylane, type PolicyDocument } from '../../../../src/index';
-import { createAuthority } from '../../../support/certificates';
-import { closeAfterEach } from '../../../support/closers';
+import { createGraylane, type PolicyDocument } from '../../../src/index';
+import { createAuthority } from '../../support/certificates';
+import { closeAfterEach } from '../../support/closers';
 import {
   charge,
   type PaymentsClient,
   type PaymentsServer,
   paymentsClient,
   startPaymentsServer,
-} from '../../../support/payments';
+} from '../../support/payments';
 
 const CALLERS = 20;
 

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
-import { heapKb, nsEach } from '../../../../support/cost';
-import { printFact } from '../../../../support/figure';
-import { guardRig } from './fixture';
+import { heapKb, nsEach } from '../../../support/cost';
+import { printFact } from '../../../support/figure';
+import { guardRig } from '../../../unit/client/breaker/guard/fixture';
 
 /** Figures are printed, for the record of what a guard costs; what is asserted holds on any machine. */
 

@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
-import type { AcceptOptions, Graylane } from '../../../../src/index';
-import { type ChargeReply, charge, Payments, type PaymentsClient } from '../../../support/payments';
+import type { AcceptOptions, Graylane } from '../../src/index';
+import { type ChargeReply, charge, Payments, type PaymentsClient } from './payments';
 
 interface ChargeRequest {
   readonly order?: string;

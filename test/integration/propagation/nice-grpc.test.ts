@@ -1,9 +1,9 @@
 import type * as grpc from '@grpc/grpc-js';
 import { createServer } from 'nice-grpc';
 import { expect, it } from 'vitest';
-import { createGraylane } from '../../../../src/index';
-import { closeAfterEach } from '../../../support/closers';
-import { charge, Payments, paymentsClient } from '../../../support/payments';
+import { createGraylane } from '../../../src/index';
+import { closeAfterEach } from '../../support/closers';
+import { charge, Payments, paymentsClient } from '../../support/payments';
 
 const CALLS = 300;
 

@@ -1,11 +1,11 @@
 import * as grpc from '@grpc/grpc-js';
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createGraylane, type Graylane, type GraylaneOptions } from '../../../../src/index';
-import { closeAfterEach, pause } from '../../../support/closers';
-import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../../support/payments';
-import { CALL_KINDS, type CallKind, run } from './call-kinds';
-import { callsOf, startTracing, type Tracing } from './tracing';
+import { createGraylane, type Graylane, type GraylaneOptions } from '../../../src/index';
+import { CALL_KINDS, type CallKind, run } from '../../support/call-kinds';
+import { closeAfterEach, pause } from '../../support/closers';
+import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
+import { callsOf, startTracing, type Tracing } from '../../support/tracing';
 
 const afterTest = closeAfterEach();
 let tracing: Tracing;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type SheddingOptions, type SheddingSecond, simulateShedding } from '../../../../benchmarks/fleet/shedding';
-import { printFact } from '../../../support/figure';
+import { type SheddingOptions, type SheddingSecond, simulateShedding } from '../../../benchmarks/fleet/shedding';
+import { printFact } from '../../support/figure';
 
 /** Three servers of 333 calls/s. */
 const BASE = { instances: 3, serviceMs: 30, seed: 1, limit: () => 10 } as const;
