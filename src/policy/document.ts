@@ -60,7 +60,7 @@ export interface SubsetDocument<S extends string = string> {
    * name does not belong. Default: the one of the target, else their default port.
    */
   readonly port?: string;
-  /** Who serves when this subset cannot. Default: nobody (strict isolation). */
+  /** The subset that serves when this one cannot. Default: none (strict isolation). */
   readonly fallback?: S;
   /**
    * At most this share of the subset's calls goes to its fallback, in percent; the others stay with the subset and fare
@@ -70,7 +70,7 @@ export interface SubsetDocument<S extends string = string> {
   /** Overrides the policy's breaker for this subset's endpoints. */
   readonly breaker?: BreakerDocument;
   readonly subsetBreaker?: SubsetBreakerDocument;
-  /** How much worse than another subset it may be in this client. Needs a `fallback`. Default: nobody compares. */
+  /** How much worse than another subset it may be in this client. Needs a `fallback`. Default: no comparison. */
   readonly guard?: GuardDocument<S>;
   readonly limits?: LimitsDocument;
 }
@@ -86,7 +86,7 @@ export interface LimitsDocument {
    */
   readonly maxInFlight: number;
   /**
-   * Calls that wait, for `connectTimeoutMs` at most, when nobody else may have them; further ones are refused,
+   * Calls that wait, for `connectTimeoutMs` at most, when no other subset may serve them. Further calls fail with
    * UNAVAILABLE. 0..1,000,000, default 0.
    */
   readonly maxPending?: number;

@@ -5,7 +5,7 @@ import { type DocumentPath, note, type PositionIndex, type ProblemList } from '.
 /** Nodes that aliases may stand for in all; beyond it a document is taken for one that explodes. */
 const MAX_ALIASED_NODES = 100;
 
-/** One slip makes many: those that follow the first few help nobody. */
+/** One mistake causes many errors: those after the first few do not help. */
 const FAULTS_TOLD = 5;
 
 const OPTIONS = {

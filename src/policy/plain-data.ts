@@ -14,7 +14,7 @@ const PLAIN_TAGS: ReadonlySet<string> = new Set(['Object', 'Array', 'String', 'N
 export function copyPlainData(value: unknown, problems: ProblemList): unknown {
   let values = 0;
   let refused = false;
-  // One list for the way to where it is now: most values are sound, and nobody asks where they stand.
+  // One list for the current path: most values are sound, and their path is never asked for.
   const path: (string | number)[] = [];
   const copy = (source: unknown): unknown => {
     if (refused || source === undefined) return undefined;

@@ -208,7 +208,7 @@ export interface LocalityPlan {
   readonly prefer: 'subset' | 'datacenter';
   /**
    * How many times its share the healthy part of a tier takes on before the rest goes to the next tier. Undefined: the
-   * library's own. Infinity: a tier passes nothing on while anybody in it is well.
+   * library's own. Infinity: a tier passes nothing on while any instance in it is healthy.
    */
   readonly overprovisioning?: number;
   /** `prefer`: calls stay in the client's zone of the local datacenter as far as its capacity carries them. */

@@ -81,7 +81,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
     destinations: decisions.destinations,
     labelKeys: labelKeysOf(routes, [fallthrough]),
     balancing: DEFAULT_BALANCING,
-    // Consul has Envoy fail over when nobody in the target is well, and not before.
+    // Consul has Envoy fail over when no instance of the target is healthy, and not before.
     locality: { ...resolveLocality(undefined), overprovisioning: Number.POSITIVE_INFINITY },
     retryBudget: resolveRetryBudget(undefined),
     breaker: resolveBreaker(),

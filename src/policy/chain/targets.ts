@@ -43,7 +43,7 @@ export class TargetSubsets {
     this.#report = report;
   }
 
-  /** Where calls for the target go. `balancing` is its own, or that of whom it stands in for. */
+  /** Where calls for the target go. `balancing` is its own, or that of the target that it replaces. */
   tierOf(target: ChainTarget, balancing: BalancingPlan | undefined): PlannedTier {
     const known = this.#tiers.get(target.id);
     if (known !== undefined) return known;

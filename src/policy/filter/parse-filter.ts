@@ -46,7 +46,7 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?=\s|\)|$)/y;
 const QUOTED = /"[^"]*"|`[^`]*`/y;
 const COMPARISON_WORDS = '==, !=, contains, matches, is empty, or their not';
 const VALUE_WORDS = 'a word, a number, or "text in double quotes"';
-/** Deeper than anybody writes, and far from what the stack can take. */
+/** Deeper than any real expression, and far below the limit of the stack. */
 const MAX_DEPTH = 64;
 
 class FilterFault extends Error {

@@ -8,10 +8,9 @@ import { isUsable, tierOrder } from './tiers';
 const MOST_PORTS = 10;
 
 /**
- * What a policy asks for and cannot have with the instances known now, through no fault that its document shows:
- * filters without an answer, ports that nobody has, an override to a datacenter where nobody is, and instances that a
- * subset would take were it not for a slip of the pen in their registration. For logs, `inspect()` and whoever reads
- * these.
+ * What a policy asks for and cannot have with the instances known now, although its document is sound: filters without
+ * an answer, ports that no instance has, an override to a datacenter without instances, and instances that a subset
+ * would take but for a small mistake in their registration. For logs and `inspect()`.
  */
 export function shortfallsOf(plan: Plan, instances: InstanceSet, wallNowMs: number): readonly PolicyProblem[] {
   return [
@@ -90,8 +89,8 @@ interface Slip {
 }
 
 /**
- * Undefined where every instance is in a subset, or where none is: then the subsets are at fault, which is told of
- * them.
+ * Undefined where every instance is in a subset. Also where none is: then the subsets are wrong, which is reported for
+ * each subset.
  */
 export function unassignedOf(plan: Plan, membership: Membership): Unassigned | undefined {
   const { unassigned, groups } = membership;
