@@ -1,5 +1,4 @@
-import type { Command } from 'commander';
-import { Argument } from 'commander';
+import { Argument, type Command } from 'commander';
 import { defineCommand } from '../define-command';
 import type { CommandIo } from '../io';
 

@@ -1,4 +1,4 @@
-import type { StoredPolicy } from '../../ops/store/policy-store';
+import type { StoredPolicy } from '../../ops/store/history';
 import { type Capacity, createCapacity } from './capacity';
 import { readInstancesNow } from './instances-now';
 import { nameOf, type StoreSession } from './store-session';

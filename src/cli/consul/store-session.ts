@@ -1,6 +1,6 @@
 import { GraylaneError } from '../../base/errors';
-import { findAuthor } from '../../ops/store/author';
-import { createPolicyStore, type PolicyStore, type StoredEntry, type StoredPolicy } from '../../ops/store/policy-store';
+import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
+import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { type ConsulConnection, type ConsulFlags, connectConsul } from './consul-connection';

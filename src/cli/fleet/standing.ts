@@ -1,4 +1,5 @@
-import { createPolicyStore, type StoredPolicy } from '../../ops/store/policy-store';
+import type { StoredPolicy } from '../../ops/store/history';
+import { createPolicyStore } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command-error';

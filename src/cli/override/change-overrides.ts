@@ -1,6 +1,6 @@
 import { GraylaneError } from '../../base/errors';
-import type { HistoryEntry } from '../../ops/store/history-entry';
-import { documentText, parseStored, type StoredPolicy } from '../../ops/store/policy-store';
+import type { HistoryEntry, StoredPolicy } from '../../ops/store/history';
+import { documentText, parseStored } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import type { Plan } from '../../policy/plan';

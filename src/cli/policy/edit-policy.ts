@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { revisionOfText } from '../../ops/store/history-entry';
+import { revisionOfText } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import { readAll, type StoreSession, withStore } from '../consul/store-session';

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
-import { revisionOfText, sha256 } from '../../ops/store/history-entry';
-import { parseStored, type StoredPolicy } from '../../ops/store/policy-store';
+import { revisionOfText, type StoredPolicy, sha256 } from '../../ops/store/history';
+import { parseStored } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { nameOf, type Reading, readAll, withStore } from '../consul/store-session';

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
-import { parseStored, type StoredPolicy } from '../../ops/store/policy-store';
-import { type HistoryProblem, verifyHistory } from '../../ops/store/verify-history';
+import { type HistoryProblem, type StoredPolicy, verifyHistory } from '../../ops/store/history';
+import { parseStored } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { findRevision, nameOf, readAll, withStore } from '../consul/store-session';

@@ -1,7 +1,7 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { revisionOfText, sha256 } from '../../ops/store/history-entry';
-import { parseStored, type StoredPolicy } from '../../ops/store/policy-store';
+import { revisionOfText, type StoredPolicy, sha256 } from '../../ops/store/history';
+import { parseStored } from '../../ops/store/policy-store';
 import { ownValue } from '../../policy/plain-data';
 import { parseTimestamp } from '../../policy/timestamp';
 import { CommandError } from '../command-error';

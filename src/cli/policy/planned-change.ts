@@ -1,9 +1,9 @@
 import { isRecord } from '../../base/is-record';
-import type { Difference } from '../../ops/compare/differences';
-import { findDifferences } from '../../ops/compare/differences';
+import { type Difference, findDifferences } from '../../ops/compare/differences';
 import { findMovedCallers, type MovedCallers } from '../../ops/compare/moved-callers';
 import type { Effect } from '../../ops/effect/effect';
-import { documentText, parseStored, type StoredPolicy } from '../../ops/store/policy-store';
+import type { StoredPolicy } from '../../ops/store/history';
+import { documentText, parseStored } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { ownValue } from '../../policy/plain-data';

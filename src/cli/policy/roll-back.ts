@@ -1,4 +1,4 @@
-import type { StoredEntry, StoredPolicy } from '../../ops/store/policy-store';
+import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command-error';
 import { type Capacity, MAX_LOAD_FACTOR } from '../consul/capacity';

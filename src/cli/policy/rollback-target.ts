@@ -1,5 +1,6 @@
 import { isRecord } from '../../base/is-record';
-import { parseStored, type StoredEntry, type StoredPolicy } from '../../ops/store/policy-store';
+import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
+import { parseStored } from '../../ops/store/policy-store';
 import { canonicalJson } from '../../policy/plain-data';
 import { CommandError } from '../command-error';
 import { nameOf, readAll, type StoreSession } from '../consul/store-session';

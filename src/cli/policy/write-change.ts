@@ -1,4 +1,4 @@
-import type { ChangeKind, HistoryEntry } from '../../ops/store/history-entry';
+import type { ChangeKind, HistoryEntry } from '../../ops/store/history';
 import type { WriteOutcome } from '../../ops/store/policy-store';
 import { nameOf, type StoreSession } from '../consul/store-session';
 import type { CommandIo } from '../io';

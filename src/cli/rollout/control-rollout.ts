@@ -1,6 +1,6 @@
 import { NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { controlRollout, type RolloutWish } from '../../ops/rollout/control';
-import { type Driven, driveOnce } from '../../ops/rollout/drive';
+import { type Driven, driveOnce } from '../../ops/rollout/reconcile';
 import type { RolloutRecord } from '../../ops/rollout/record';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';

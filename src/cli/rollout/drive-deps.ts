@@ -1,12 +1,12 @@
+import { measureRollout } from '../../ops/rollout/analysis/create-metrics-provider';
 import type { MetricsProvider } from '../../ops/rollout/analysis/metrics-provider';
-import { MeasureError } from '../../ops/rollout/analysis/providers/measure-error';
+import { MeasureError } from '../../ops/rollout/analysis/requests';
+import { isJudgedByClients, needsFigures } from '../../ops/rollout/collector/announcer';
 import type { Collecting } from '../../ops/rollout/collector/collecting';
-import { isJudgedByClients, needsFigures } from '../../ops/rollout/collector/counted-window';
 import type { ControllerConfig } from '../../ops/rollout/config/controller-config';
-import type { DriveDeps } from '../../ops/rollout/drive';
-import { measureRollout } from '../../ops/rollout/measure';
 import { notify } from '../../ops/rollout/notify';
-import type { StoredPolicy } from '../../ops/store/policy-store';
+import type { DriveDeps } from '../../ops/rollout/reconcile';
+import type { StoredPolicy } from '../../ops/store/history';
 import { MAX_LOAD_FACTOR } from '../consul/capacity';
 import { capacityIn } from '../consul/store-capacity';
 import type { RolloutSession } from './rollout-session';

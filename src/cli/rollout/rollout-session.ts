@@ -1,6 +1,5 @@
 import { createRolloutStore, type RolloutStore, type StoredRollout } from '../../ops/rollout/store';
-import { findAuthor } from '../../ops/store/author';
-import { createPolicyStore, type PolicyStore } from '../../ops/store/policy-store';
+import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store/policy-store';
 import { CommandError } from '../command-error';
 import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';

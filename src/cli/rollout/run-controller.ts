@@ -5,7 +5,7 @@ import type { Collecting } from '../../ops/rollout/collector/collecting';
 import { type ControllerWatch, driveAll, driveService } from '../../ops/rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
-import { type RolloutWatch, watchRollout } from '../../ops/rollout/rollout-watch';
+import { type RolloutWatch, watchRollout } from '../../ops/rollout/store';
 import { CommandError } from '../command-error';
 import type { CommandIo } from '../io';
 import { readControllerFile } from './controller-file';

@@ -1,8 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { judgeEffect } from '../../ops/effect/effect';
-import { isJudgedByClients } from '../../ops/rollout/collector/counted-window';
-import { checkNames } from '../../ops/rollout/config/check-names';
-import { CLIENTS } from '../../ops/rollout/config/controller-config';
+import { isJudgedByClients } from '../../ops/rollout/collector/announcer';
+import { CLIENTS, checkNames } from '../../ops/rollout/config/controller-config';
 import { beginRollout } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import { type JudgedRollout, parseRollout, validateRollout } from '../../ops/rollout/validate';

@@ -1,4 +1,4 @@
-import type { SimulatedRoute, SimulatedShare, SimulationReport } from '../../ops/simulation/simulation-report';
+import type { SimulatedRoute, SimulatedShare, SimulationReport } from '../../ops/simulation/simulation';
 import type { CommandIo } from '../io';
 
 export interface SimulationSource {

@@ -1,6 +1,6 @@
 import { nearest } from '../../base/spelling';
-import { revisionOfText } from '../../ops/store/history-entry';
-import { documentText, parseStored, type StoredPolicy } from '../../ops/store/policy-store';
+import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
+import { documentText, parseStored } from '../../ops/store/policy-store';
 import type { PolicyDocument } from '../../policy/document';
 import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command-error';

@@ -3,8 +3,7 @@ import { emptyPlan } from '../../policy/compile';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { Plan } from '../../policy/plan';
 import { describeSelector } from './describe-selector';
-import { type Outcome, type Side, type SideBySide, sideBySide } from './outcomes';
-import type { UseOf } from './subsets-in-use';
+import { type Outcome, type Side, type SideBySide, sideBySide, type UseOf } from './outcomes';
 
 /** What a policy meets: the instances that the registry lists now. */
 export interface RegistryView {

@@ -1,26 +1,24 @@
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import { PolicyError } from '../../policy/policy-error';
-import { sha256 } from '../store/history-entry';
-import { documentText, type PolicyStore, type StoredPolicy } from '../store/policy-store';
-import { startRollout } from './advance';
+import { type StoredPolicy, sha256 } from '../store/history';
+import { documentText, type PolicyStore } from '../store/policy-store';
+import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout, startRollout } from './advance';
 import type { RolloutDocument } from './document';
-import { canaryWeight, withWeight } from './edit-policy';
-import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout } from './operate';
-import { testersOf } from './policy-change';
-import { overrideInForce, standingOf } from './policy-standing';
+import { canaryWeight, overrideInForce, standingOf, testersOf, withWeight } from './policy-change';
 import type { RolloutProgress } from './progress';
 import {
   hasEnded,
   MAX_PAST,
   MAX_RECORD_BYTES,
+  messageOf,
   newStamp,
   nextRecord,
   type PastRollout,
   type RolloutRecord,
+  transitionsBetween,
 } from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
-import { messageOf, transitionsBetween } from './transitions';
 
 /** What people may ask of a rollout that is under way. */
 export type RolloutWish = 'pause' | 'resume' | 'promote' | 'promote-full' | 'abort';

@@ -1,8 +1,8 @@
-import { type DriveDeps, type Driven, driveOnce } from './drive';
 import type { Lease } from './lease';
+import { type DriveDeps, type Driven, driveOnce } from './reconcile';
 import { hasEnded, type RolloutRecord } from './record';
 import { createRest } from './rest';
-import type { RolloutWatch } from './rollout-watch';
+import type { RolloutWatch } from './store';
 
 /** What a controller says to whoever runs it. Each is called when something changed, never for every look. */
 export interface ControllerWatch {

@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { messageOf } from './analysis/providers/measure-error';
+import { messageOf, readToken } from './analysis/requests';
 import { type CommandConfig, type ControllerConfig, hookNames, type WebhookConfig } from './config/controller-config';
-import { readToken } from './config/token';
 import type { RolloutNotice } from './progress';
 
 /** What a hook gets, as JSON. */

@@ -5,8 +5,7 @@ import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { CallRecord } from '../../policy/routing/call-record';
 import { labelsOf } from '../../policy/routing/labels';
-import { createSimulation } from './simulation';
-import type { SimulationReport } from './simulation-report';
+import { createSimulation, type SimulationReport } from './simulation';
 import { createSyntheticCalls } from './synthetic-calls';
 
 export interface SimulateOptions {

@@ -1,5 +1,5 @@
+import { isRecord } from '../../base/is-record';
 import type { ConsulClient } from '../../consul/client';
-import { parseJsonRecord } from './parse-answer';
 
 /** An operation on one key within a transaction. Indexes are decimal text: they may lie beyond 2^53. */
 export type KvOperation =
@@ -104,4 +104,14 @@ function pairsOf(text: string): readonly KvPair[] | undefined {
       createIndex: String(pair.CreateIndex),
       modifyIndex: String(pair.ModifyIndex),
     }));
+}
+
+/** Undefined when the text is no JSON object. */
+export function parseJsonRecord(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,10 +1,22 @@
+import { hostname, userInfo } from 'node:os';
 import { GraylaneError } from '../../base/errors';
 import type { ConsulClient } from '../../consul/client';
 import type { PolicyDocument } from '../../policy/document';
 import { parsePolicyText } from '../../policy/parse-text';
-import { type ChangeKind, createEntry, decodeEntry, encodeEntry, type HistoryEntry, sha256 } from './history-entry';
-import { type KvOperation, type KvPair, transact } from './kv-transaction';
-import { countToRemove, RETENTION, type RetentionRule } from './retention';
+import {
+  type ChangeKind,
+  countToRemove,
+  createEntry,
+  decodeEntry,
+  encodeEntry,
+  type HistoryEntry,
+  RETENTION,
+  type RetentionRule,
+  type StoredEntry,
+  type StoredPolicy,
+  sha256,
+} from './history';
+import { type KvOperation, type KvPair, parseJsonRecord, transact } from './kv-transaction';
 
 /**
  * Policies and their history in Consul's KV store. A change is one transaction of the policy and its history entry, and
@@ -18,27 +30,6 @@ export interface PolicyStore {
   services(datacenter: string | undefined): Promise<readonly string[]>;
   /** Never rejects. What is written was validated by the caller. */
   write(change: PolicyChange): Promise<WriteOutcome>;
-}
-
-export interface StoredPolicy {
-  readonly service: string;
-  readonly datacenter: string | undefined;
-  /** Undefined: there is none. */
-  readonly policy: { readonly text: string; readonly index: string } | undefined;
-  /** Oldest first. */
-  readonly history: readonly StoredEntry[];
-}
-
-export interface StoredEntry {
-  readonly key: string;
-  /** By its key. */
-  readonly number: number;
-  readonly bytes: number;
-  /** Consul's own, which no writer can choose. Differ only when the entry was written again. */
-  readonly createIndex: string;
-  readonly modifyIndex: string;
-  /** Undefined: what stands there is no entry. */
-  readonly entry: HistoryEntry | undefined;
 }
 
 interface PolicyChange {
@@ -211,4 +202,30 @@ function withoutRight(service: string, reason: string): string {
 
 function unavailable(key: string, reason: string): GraylaneError {
   return new GraylaneError('POLICY_UNAVAILABLE', `${key}: ${reason}`);
+}
+
+const AUTHOR_TIME_LIMIT_MS = 5000;
+const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
+
+/**
+ * Who a change is put down to: the accessor of the ACL token (not a secret), else `user@host`. Every token may ask for
+ * itself. Never rejects.
+ */
+export async function findAuthor(client: ConsulClient): Promise<string> {
+  if (client.options.token !== undefined) {
+    const answer = await client.get({ path: '/acl/token/self', timeLimitMs: AUTHOR_TIME_LIMIT_MS });
+    const accessor =
+      answer.kind === 'answer' ? parseJsonRecord(answer.body.toString('utf8'))?.['AccessorID'] : undefined;
+    if (typeof accessor === 'string' && accessor !== '' && accessor !== ANONYMOUS) return accessor;
+  }
+  return `${userName()}@${hostname()}`;
+}
+
+/** A user id without an entry in the password file has no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return process.env['USER'] ?? 'unknown';
+  }
 }

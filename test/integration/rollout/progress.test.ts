@@ -1,18 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
-import { advance, confirmAction, nextWakeMs, startRollout, waitFor } from '../../../src/ops/rollout/advance';
-import type { Measurement } from '../../../src/ops/rollout/analysis/metrics-provider';
-import type { RolloutDocument } from '../../../src/ops/rollout/document';
 import {
   abortRollout,
+  advance,
+  confirmAction,
+  nextWakeMs,
   pauseRollout,
   promoteRollout,
   RolloutStateError,
   resumeRollout,
-} from '../../../src/ops/rollout/operate';
+  startRollout,
+  waitFor,
+} from '../../../src/ops/rollout/advance';
+import type { Measurement } from '../../../src/ops/rollout/analysis/metrics-provider';
+import type { RolloutDocument } from '../../../src/ops/rollout/document';
+import { wantedMeasurement } from '../../../src/ops/rollout/measurement';
 import type { RolloutAction, RolloutProgress } from '../../../src/ops/rollout/progress';
-import { wantedMeasurement } from '../../../src/ops/rollout/take-measurement';
 
 const ANALYSIS = { intervalMs: 1_000, count: 2, checks: [{ check: 'request-success-rate' }] } as const;
 const DOCUMENT: RolloutDocument = {

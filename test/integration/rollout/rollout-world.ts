@@ -4,16 +4,11 @@ import { type ConsulClient, createConsulClient } from '../../../src/consul/clien
 import { parseConsulOptions } from '../../../src/consul/options';
 import { beginRollout } from '../../../src/ops/rollout/control';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
-import { type DriveDeps, type Driven, driveOnce } from '../../../src/ops/rollout/drive';
+import { type DriveDeps, type Driven, driveOnce } from '../../../src/ops/rollout/reconcile';
 import type { RolloutRecord } from '../../../src/ops/rollout/record';
 import { createRolloutStore, type RolloutStore } from '../../../src/ops/rollout/store';
-import {
-  createPolicyStore,
-  documentText,
-  type PolicyStore,
-  type StoredPolicy,
-} from '../../../src/ops/store/policy-store';
-import { verifyHistory } from '../../../src/ops/store/verify-history';
+import { type StoredPolicy, verifyHistory } from '../../../src/ops/store/history';
+import { createPolicyStore, documentText, type PolicyStore } from '../../../src/ops/store/policy-store';
 import type { PolicyDocument } from '../../../src/policy/document';
 import { type ConsulCluster, type StartConsulOptions, startConsul } from '../../support/consul/start';
 

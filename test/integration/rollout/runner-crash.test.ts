@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ConsulClient } from '../../../src/consul/client';
-import { driveOnce } from '../../../src/ops/rollout/drive';
+import { driveOnce } from '../../../src/ops/rollout/reconcile';
 import { printFact } from '../../support/figure';
 import { drive, rolloutWorld } from './rollout-world';
 

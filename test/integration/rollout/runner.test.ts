@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { beginRollout, controlRollout } from '../../../src/ops/rollout/control';
-import { driveOnce } from '../../../src/ops/rollout/drive';
 import type { NotificationMessage } from '../../../src/ops/rollout/notify';
+import { driveOnce } from '../../../src/ops/rollout/reconcile';
 import { MAX_RECORD_BYTES } from '../../../src/ops/rollout/record';
 import { documentText } from '../../../src/ops/store/policy-store';
 import { applied, canaryShare, drive, rolloutOf, rolloutWorld, splitPolicy } from './rollout-world';

@@ -6,8 +6,8 @@ import type {
   MeasureRequest,
 } from '../../../src/ops/rollout/analysis/metrics-provider';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
+import { wantedMeasurement } from '../../../src/ops/rollout/measurement';
 import type { RolloutProgress } from '../../../src/ops/rollout/progress';
-import { wantedMeasurement } from '../../../src/ops/rollout/take-measurement';
 
 /** Bounds of the SDK's own histogram, milliseconds. */
 const BOUNDS_MS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000] as const;

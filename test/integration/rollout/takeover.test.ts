@@ -7,7 +7,7 @@ import { systemRandom } from '../../../src/base/random';
 import { controlRollout } from '../../../src/ops/rollout/control';
 import { type ControllerOptions, driveService } from '../../../src/ops/rollout/controller';
 import { openLease } from '../../../src/ops/rollout/lease';
-import { type RolloutWatch, watchRollout } from '../../../src/ops/rollout/rollout-watch';
+import { type RolloutWatch, watchRollout } from '../../../src/ops/rollout/store';
 import { pause } from '../../support/closers';
 import { printFigure } from '../../support/figure';
 import { reply, startScriptedConsul } from '../../support/scripted-consul';

@@ -1,14 +1,26 @@
-import { CLIENTS, type ControllerConfig, type ProviderConfig, providerNames } from '../config/controller-config';
-import { readToken } from '../config/token';
+import { isRecord } from '../../../base/is-record';
+import { ownValue } from '../../../policy/plain-data';
+import { showValue } from '../../../policy/problems';
+import {
+  CLIENTS,
+  type ControllerConfig,
+  type ProviderConfig,
+  providerNames,
+  queryFault,
+} from '../config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../document';
-import type { MeasuredValue, Measurement, MeasureRequest, MetricsProvider } from './metrics-provider';
-import { readFigures, readValue } from './providers/foreign-answer';
-import { MeasureError, messageOf } from './providers/measure-error';
-import { postWebhook } from './providers/post-webhook';
-import { measureFigures } from './providers/prometheus';
-import { createPrometheusApi } from './providers/prometheus-api';
-import { fillIn } from './providers/promql';
-import { runCommand } from './providers/run-command';
+import type {
+  DurationHistogram,
+  FailedMeasurement,
+  MeasuredValue,
+  Measurement,
+  MeasureRequest,
+  MetricsProvider,
+  SubsetFigures,
+} from './metrics-provider';
+import { fillIn, measureFigures } from './prometheus';
+import { createPrometheusApi } from './prometheus-api';
+import { MeasureError, messageOf, postWebhook, readToken, runCommand } from './requests';
 
 export interface MetricsProviderDeps {
   /** What the names in a document stand for. */
@@ -98,14 +110,6 @@ async function valueFrom(
   }
 }
 
-/** What is wrong with the query of a `value` check, given its provider: Prometheus alone is asked by one. */
-export function queryFault({ prometheus }: ProviderConfig, query: string | undefined): string | undefined {
-  if (prometheus !== undefined && query === undefined) return 'query: missing (expected: one in PromQL)';
-  if (prometheus === undefined && query !== undefined)
-    return 'query: given (expected: only with a Prometheus provider)';
-  return undefined;
-}
-
 function find(name: string, { config }: MetricsProviderDeps): ProviderConfig {
   const provider = config.providers.get(name);
   if (provider === undefined) {
@@ -132,4 +136,82 @@ function named(name: string, error: unknown): MeasureError {
 
 function nameOf(provider: string): string {
   return `provider ${provider}`;
+}
+
+/** Asks the providers that a document names. Never rejects: figures that cannot be had are a measurement without figures. */
+export async function measureRollout(
+  document: RolloutDocument,
+  wanted: MeasureRequest,
+  deps: MetricsProviderDeps,
+): Promise<Measurement | FailedMeasurement> {
+  const provider = createMetricsProvider(document, deps);
+  try {
+    return await provider.measure(wanted);
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** A webhook's or a command's figures of calls. Throws a {@link MeasureError} with the path of what does not fit. */
+function readFigures(answer: unknown): Measurement {
+  return { canary: readSubset(answer, 'canary'), stable: readSubset(answer, 'stable') };
+}
+
+/** A webhook's or a command's answer to a value check: finite numbers under the names that conditions know. */
+function readValue(answer: unknown): MeasuredValue {
+  const value: { result?: number; canary?: number; stable?: number } = {};
+  for (const name of ['result', 'canary', 'stable'] as const) {
+    const given = ownValue(answer, name);
+    if (given === undefined) continue;
+    if (typeof given !== 'number') refuse(name, given, 'a number');
+    else value[name] = given;
+  }
+  if (Object.keys(value).length === 0) refuse('result', undefined, 'a number');
+  return value;
+}
+
+function readSubset(answer: unknown, name: 'canary' | 'stable'): SubsetFigures {
+  const figures = ownValue(answer, name);
+  if (!isRecord(figures)) return refuse(name, figures, 'an object with calls and failures');
+  const calls = readCount(figures['calls'], `${name}.calls`);
+  const failures = readCount(figures['failures'], `${name}.failures`);
+  if (failures > calls) refuse(`${name}.failures`, failures, `at most ${name}.calls`);
+  const durations = figures['durations'];
+  const open = figures['openBreakers'];
+  const fallbacks = figures['fallbacks'];
+  return {
+    calls,
+    failures,
+    ...(durations === undefined ? {} : { durations: readHistogram(durations, `${name}.durations`) }),
+    ...(open === undefined ? {} : { openBreakers: readCount(open, `${name}.openBreakers`) }),
+    ...(fallbacks === undefined ? {} : { fallbacks: readCount(fallbacks, `${name}.fallbacks`) }),
+  };
+}
+
+function readHistogram(value: unknown, path: string): DurationHistogram {
+  const bounds = ownValue(value, 'boundsMs');
+  const counts = ownValue(value, 'counts');
+  if (!Array.isArray(bounds) || bounds.length === 0)
+    return refuse(`${path}.boundsMs`, bounds, 'a list of milliseconds');
+  if (!Array.isArray(counts) || counts.length !== bounds.length + 1) {
+    return refuse(`${path}.counts`, counts, 'a list with one more than boundsMs');
+  }
+  const boundsMs = bounds.map((bound: unknown, index) => {
+    const previous: unknown = index === 0 ? 0 : bounds[index - 1];
+    const isRising = typeof bound === 'number' && typeof previous === 'number' && bound > previous;
+    if (!isRising || !Number.isFinite(bound))
+      return refuse(`${path}.boundsMs[${index}]`, bound, 'finite, > 0 and rising');
+    return bound;
+  });
+  return { boundsMs, counts: counts.map((count: unknown, index) => readCount(count, `${path}.counts[${index}]`)) };
+}
+
+function readCount(value: unknown, path: string): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+    ? value
+    : refuse(path, value, 'a whole number >= 0');
+}
+
+function refuse(path: string, value: unknown, expected: string): never {
+  throw new MeasureError(`${path}: ${showValue(value)} (expected: ${expected})`);
 }

@@ -1,8 +1,16 @@
-import { type AnnouncedWindow, announcementKey, encodeAnnouncement } from '../../../base/rollout-announcement';
+import {
+  type AnnouncedWindow,
+  announcementKey,
+  encodeAnnouncement,
+  REPORT_EVERY_MS,
+} from '../../../base/rollout-announcement';
 import type { KvOperation, TransactionOutcome } from '../../store/kv-transaction';
+import { CLIENTS } from '../config/controller-config';
+import type { RolloutDocument } from '../document';
+import { isWatching, settingsOf } from '../measurement';
 import type { RolloutProgress } from '../progress';
+import { hasEnded } from '../record';
 import type { Collector } from './collector';
-import { countedWindow, isJudgedByClients } from './counted-window';
 
 /**
  * Tells clients through Consul KV where to report and what to count: one write when the window changes, or the session of
@@ -122,4 +130,33 @@ export function createAnnouncer(deps: AnnouncerDeps): Announcer {
       await Promise.all(all.map(({ writing }) => writing));
     },
   };
+}
+
+/** Unless the analysis measures oftener than twice this. */
+const EVERY_MS = 5_000;
+
+/** Whether clients' figures are what a rollout is judged by. */
+export function isJudgedByClients({ document }: { readonly document: RolloutDocument }): boolean {
+  return (document.analysis?.provider ?? CLIENTS) === CLIENTS;
+}
+
+/** Whether the open window has checks that need figures of calls. */
+export function needsFigures(progress: RolloutProgress): boolean {
+  const { window } = progress;
+  return window !== undefined && settingsOf(progress, window).checks.some(({ check }) => check !== 'value');
+}
+
+/** What clients are to count now. Undefined: nothing, or not yet. */
+export function countedWindow(progress: RolloutProgress, nowMs: number): AnnouncedWindow | undefined {
+  const { window, document } = progress;
+  if (window === undefined || nowMs < window.sinceMs || hasEnded(progress) || !isWatching(progress)) return undefined;
+  if (!isJudgedByClients(progress) || !needsFigures(progress)) return undefined;
+  const { intervalMs } = settingsOf(progress, window);
+  const everyMs = Math.round(Math.min(EVERY_MS, Math.max(REPORT_EVERY_MS.min, intervalMs / 2)));
+  return { id: windowId(progress), canary: document.canary, stable: document.stable, everyMs };
+}
+
+/** The same for every controller that drives the rollout. */
+export function windowId({ id, windows }: RolloutProgress): string {
+  return `${id}/${windows}`;
 }

@@ -1,14 +1,13 @@
 import type { ConsulClient } from '../../../consul/client';
 import { transact } from '../../store/kv-transaction';
-import type { MetricsProvider } from '../analysis/metrics-provider';
+import type { Measurement, MeasureRequest, MetricsProvider } from '../analysis/metrics-provider';
+import { MeasureError } from '../analysis/requests';
 import type { ControllerWatch } from '../controller';
 import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
-import { createAnnouncer } from './announcer';
-import { createClientsProvider } from './clients-provider';
-import { type Collector, createCollector } from './collector';
+import { type Announcer, createAnnouncer, windowId } from './announcer';
+import { type Collector, type CollectorStanding, createCollector } from './collector';
 import { type RolloutListener, startListener } from './listener';
-import { type EndedRollouts, rolloutMetrics } from './rollout-metrics';
 
 /** A controller that listens: it gathers its clients' figures, and shows how its rollouts stand. */
 export interface Collecting {
@@ -104,4 +103,136 @@ function follow(
     },
     onProblem: (service, problem) => inner.onProblem(service, problem),
   };
+}
+
+const NAME = 'clients';
+/** Hearing of a window, and sending. */
+const SLACK_MS = 500;
+
+/**
+ * The figures that clients have reported of the window that is open in `progress`: counts from when each heard of it. After an
+ * announcement it waits until each client has had the time for a report, so that a controller which has just taken over
+ * measures all of the window and not the few that were quick.
+ */
+function createClientsProvider(
+  { collector, announcer, now }: { readonly collector: Collector; readonly announcer: Announcer; now(): number },
+  progress: RolloutProgress,
+): MetricsProvider {
+  const id = windowId(progress);
+  return {
+    name: NAME,
+    async measure({ service, signal }: MeasureRequest): Promise<Measurement> {
+      // Who takes over measures before anybody is told that it does.
+      await announcer.drive(service, progress);
+      const { window, sinceMs, problem } = announcer.standing(service);
+      if (window?.id !== id) {
+        throw new MeasureError(`${NAME}: nothing was announced to them${problem === undefined ? '' : `: ${problem}`}`);
+      }
+      await sleep(sinceMs + window.everyMs + SLACK_MS - now(), signal);
+      const sum = collector.sum(service, id);
+      if (sum === undefined || sum.clients === 0) {
+        throw new MeasureError(
+          `${NAME}: none has reported (expected: clients of ${service} with reportFigures: true that may read ` +
+            `graylane/rollouts/${service}/collector and reach this controller)`,
+        );
+      }
+      const { canary, stable } = sum;
+      return { canary, stable };
+    },
+  };
+}
+
+function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (milliseconds <= 0 || signal?.aborted === true) return void resolve();
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** How often rollouts of a service ended in each way while this controller drove them. */
+export interface EndedRollouts {
+  /** The canary has all calls. */
+  completed: number;
+  /** The analysis found it worse: it was taken back. */
+  takenBack: number;
+  /** By a person. */
+  aborted: number;
+}
+
+/** Of each rollout that this controller drives, in Prometheus' text format. */
+export function rolloutMetrics(
+  driven: ReadonlyMap<string, RolloutProgress>,
+  collected: readonly CollectorStanding[],
+  ended: ReadonlyMap<string, EndedRollouts> = new Map(),
+): string {
+  const all = [...driven].sort(([a], [b]) => (a < b ? -1 : 1));
+  const shown = collected.filter(({ service }) => driven.has(service));
+  const series = (value: (progress: RolloutProgress) => number): readonly Series[] =>
+    all.map(([service, progress]) => [service, value(progress)]);
+  return [
+    ...gauge(
+      'graylane_rollout_paused',
+      'Whether the rollout waits for a person.',
+      series((each) => Number(waitsForPerson(each))),
+    ),
+    ...gauge(
+      'graylane_rollout_weight',
+      'Share of the canary in percent.',
+      series(({ weight }) => weight),
+    ),
+    ...gauge(
+      'graylane_rollout_step',
+      'Steps that are done.',
+      series(({ step }) => step),
+    ),
+    ...gauge(
+      'graylane_rollout_clients',
+      'Clients that have reported figures of the analysis that is open.',
+      shown.map(({ service, clients }) => [service, clients]),
+    ),
+    ...gauge(
+      'graylane_rollout_clients_turned_away',
+      'Reports of that analysis that there was no room for.',
+      shown.map(({ service, turnedAway }) => [service, turnedAway]),
+    ),
+    ...endings(ended),
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** Zeros too: what is absent does not rise. */
+function endings(ended: ReadonlyMap<string, EndedRollouts>): readonly string[] {
+  const name = 'graylane_rollout_ended_total';
+  const lines = [...ended]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([service, { completed, takenBack, aborted }]) =>
+      Object.entries({ completed, taken_back: takenBack, aborted }).map(
+        ([how, count]) => `${name}{graylane_service="${escaped(service)}",graylane_state="${how}"} ${count}`,
+      ),
+    );
+  return [`# HELP ${name} Rollouts that ended, by how.`, `# TYPE ${name} counter`, ...lines];
+}
+
+type Series = readonly [service: string, value: number];
+
+/** A pause that ends by itself is none of a person's business. */
+function waitsForPerson({ state }: RolloutProgress): boolean {
+  if (state.kind === 'inconclusive') return true;
+  return state.kind === 'paused' && (state.why !== 'step' || state.untilMs === undefined);
+}
+
+function gauge(name: string, help: string, series: readonly Series[]): readonly string[] {
+  const lines = series.map(([service, value]) => `${name}{graylane_service="${escaped(service)}"} ${value}`);
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines];
+}
+
+function escaped(text: string): string {
+  return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
 }

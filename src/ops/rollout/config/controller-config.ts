@@ -1,3 +1,5 @@
+import type { CheckDocument, RolloutDocument } from '../document';
+
 /**
  * What a rollout's controller may reach, as the one who runs it writes it down: a file of its own machine, never of Consul.
  * Rollout documents name a provider or a hook and can say nothing else of it. Checked by `parseControllerConfig()`.
@@ -79,4 +81,42 @@ export function providerNames({ providers }: ControllerConfig): string {
 /** What a document may name under `notify`. */
 export function hookNames({ hooks }: ControllerConfig): string {
   return hooks.size === 0 ? 'there are none' : [...hooks.keys()].join(', ');
+}
+
+/** What is wrong with the query of a `value` check, given its provider: Prometheus alone is asked by one. */
+export function queryFault({ prometheus }: ProviderConfig, query: string | undefined): string | undefined {
+  if (prometheus !== undefined && query === undefined) return 'query: missing (expected: one in PromQL)';
+  if (prometheus === undefined && query !== undefined)
+    return 'query: given (expected: only with a Prometheus provider)';
+  return undefined;
+}
+
+/**
+ * What a controller with this configuration could not do for a sound document: providers and hooks that it does not have, queries
+ * where there is nobody to ask. `analysis.provider: metrics (expected: one of clients, prometheus)`. Empty: nothing.
+ */
+export function checkNames(document: RolloutDocument, config: ControllerConfig): readonly string[] {
+  const { analysis, steps, notify = [] } = document;
+  const expected = `one of ${providerNames(config)}; the configuration of the controller has no other`;
+  const provider = analysis?.provider;
+  const isKnown = provider === undefined || provider === CLIENTS || config.providers.has(provider);
+  const of = (checks: readonly CheckDocument[] | undefined, path: string): readonly string[] =>
+    (checks ?? []).flatMap((check, at) => {
+      if (check.check !== 'value') return [];
+      const found = config.providers.get(check.provider);
+      const where = `${path}.checks[${at}]`;
+      if (found === undefined) return [`${where}.provider: ${check.provider} (expected: ${expected})`];
+      const fault = queryFault(found, check.query);
+      return fault === undefined ? [] : [`${where}.${fault}`];
+    });
+  return [
+    ...(isKnown ? [] : [`analysis.provider: ${provider} (expected: ${expected})`]),
+    ...of(analysis?.checks, 'analysis'),
+    ...steps.flatMap((step, at) => ('analysis' in step ? of(step.analysis.checks, `steps[${at}].analysis`) : [])),
+    ...notify.flatMap((name, at) =>
+      config.hooks.has(name)
+        ? []
+        : [`notify[${at}]: ${name} (expected: a hook of the controller; ${hookNames(config)})`],
+    ),
+  ];
 }

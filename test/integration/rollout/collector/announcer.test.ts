@@ -1,8 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { announcementKey } from '../../../../src/base/rollout-announcement';
-import { type Announcer, createAnnouncer } from '../../../../src/ops/rollout/collector/announcer';
+import { type Announcer, countedWindow, createAnnouncer } from '../../../../src/ops/rollout/collector/announcer';
 import { createCollector } from '../../../../src/ops/rollout/collector/collector';
-import { countedWindow } from '../../../../src/ops/rollout/collector/counted-window';
 import type { RolloutDocument } from '../../../../src/ops/rollout/document';
 import type { AnalysisWindow, RolloutProgress } from '../../../../src/ops/rollout/progress';
 import { type KvOperation, type TransactionOutcome, transact } from '../../../../src/ops/store/kv-transaction';

@@ -1,11 +1,16 @@
-import { type Counts, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../../../base/sequential-test';
-import type { DurationCheck } from '../../document';
-import type { CheckContext, Judged } from '../judge';
-import { callsOf, quantileMs, slowerThan } from '../quantile';
-import { DEFAULT_FACTOR, DEFAULT_QUANTILE } from '../settings';
-import { addSlowCalls, withoutWorst } from '../slow-calls';
-import { describeLack } from './lack-of-calls';
-import { formatCount, formatMs, formatPercent } from './wording';
+import { type Counts, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../../base/sequential-test';
+import type { DurationCheck } from '../document';
+import type { DurationHistogram } from './metrics-provider';
+import { DEFAULT_FACTOR, DEFAULT_QUANTILE } from './settings';
+import {
+  type CheckContext,
+  describeLack,
+  formatCount,
+  formatMs,
+  formatPercent,
+  type Judged,
+  type SlowCalls,
+} from './verdict';
 
 const SHARES: Readonly<Record<'p50' | 'p95' | 'p99', number>> = { p50: 0.5, p95: 0.95, p99: 0.99 };
 
@@ -71,4 +76,64 @@ export function judgeDuration(
 
 function describeBurst({ bad }: Counts): string {
   return `${bad < HALF_A_CALL ? 'all' : `all but ${formatCount(bad)}`} of them in one measurement`;
+}
+
+export function callsOf(histogram: DurationHistogram): number {
+  return histogram.counts.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * The quantile (0..1) in milliseconds, interpolated inside its bucket as Prometheus does it; infinite in the bucket beyond all
+ * bounds, NaN without calls.
+ */
+export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: number): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return Number.NaN;
+  let before = 0;
+  for (const [index, count] of counts.entries()) {
+    const upper = boundsMs[index];
+    if (upper === undefined) break;
+    if (count > 0 && before + count >= quantile * total) {
+      const lower = boundsMs[index - 1] ?? 0;
+      return lower + ((upper - lower) * (quantile * total - before)) / count;
+    }
+    before += count;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Calls slower than `ms`, those of its own bucket shared out as {@link quantileMs} does it, so that the two agree; beyond all bounds
+ * the last bound is what can be told. Not whole, which a test of shares bears: each call counts for 0 to 1.
+ */
+export function slowerThan(histogram: DurationHistogram, ms: number): Counts {
+  const { boundsMs, counts } = histogram;
+  let bad = 0;
+  for (const [index, count] of counts.entries()) {
+    const lower = boundsMs[index - 1] ?? 0;
+    const upper = boundsMs[index];
+    if (upper === undefined || lower >= ms) bad += count;
+    else if (upper > ms) bad += (count * (upper - ms)) / (upper - lower);
+  }
+  return { calls: callsOf(histogram), bad };
+}
+
+const NONE: Counts = { calls: 0, bad: 0 };
+
+/** After another measurement, which counted `now` since the window began. `allowed` is the share of calls that may be slow. */
+function addSlowCalls(before: SlowCalls | undefined, limitMs: number, now: Counts, allowed: number): SlowCalls {
+  const added = minus(now, before?.seen ?? NONE);
+  const excess = ({ calls, bad }: Counts): number => bad - allowed * calls;
+  const worst = before !== undefined && excess(before.worst) >= excess(added) ? before.worst : added;
+  return { limitMs, seen: now, worst };
+}
+
+function withoutWorst({ seen, worst }: SlowCalls): Counts {
+  return minus(seen, worst);
+}
+
+/** Never below nothing: figures may shrink when a client that was counted has gone. */
+function minus(all: Counts, some: Counts): Counts {
+  const calls = Math.max(0, all.calls - some.calls);
+  return { calls, bad: Math.min(calls, Math.max(0, all.bad - some.bad)) };
 }

@@ -2,19 +2,32 @@ import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { sha256 } from '../store/history-entry';
-import { documentText, type PolicyStore, type StoredPolicy, type WriteOutcome } from '../store/policy-store';
-import { advance, confirmAction, nextWakeMs, waitFor } from './advance';
+import { type StoredPolicy, sha256 } from '../store/history';
+import { documentText, type PolicyStore, type WriteOutcome } from '../store/policy-store';
+import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
+import { wantedMeasurement } from './measurement';
 import type { NotificationMessage } from './notify';
-import { pauseRollout } from './operate';
-import { applyAction, describeAction, type PolicyAction, raisesWeight } from './policy-change';
-import { type PolicyStanding, standingOf } from './policy-standing';
+import {
+  applyAction,
+  describeAction,
+  type PolicyAction,
+  type PolicyStanding,
+  raisesWeight,
+  standingOf,
+} from './policy-change';
 import type { RolloutAction, RolloutProgress } from './progress';
-import { hasEnded, MAX_MESSAGE, nextRecord, type RolloutRecord, type Transition } from './record';
+import {
+  type Actor,
+  hasEnded,
+  MAX_MESSAGE,
+  nextRecord,
+  type RolloutRecord,
+  type Transition,
+  transitionOf,
+  transitionsBetween,
+} from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
-import { wantedMeasurement } from './take-measurement';
-import { type Actor, transitionOf, transitionsBetween } from './transitions';
 
 /** What a controller works with; handed in, so that this room knows neither instances nor processes. */
 export interface DriveDeps {

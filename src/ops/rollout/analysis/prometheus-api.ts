@@ -1,8 +1,7 @@
-import { isRecord } from '../../../../base/is-record';
-import { ownValue } from '../../../../policy/plain-data';
-import type { PrometheusConfig } from '../../config/controller-config';
-import { postForJson } from './http-request';
-import { MeasureError } from './measure-error';
+import { isRecord } from '../../../base/is-record';
+import { ownValue } from '../../../policy/plain-data';
+import type { PrometheusConfig } from '../config/controller-config';
+import { MeasureError, postForJson } from './requests';
 
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;

@@ -1,11 +1,11 @@
 import type { ErrorObject } from 'ajv';
-import { isRecord } from '../../../base/is-record';
-import { ownValue } from '../../../policy/plain-data';
-import { note, type ProblemList } from '../../../policy/problems';
-import type { Schema } from '../../../policy/schema-parts';
-import { createStructureCheck } from '../../../policy/validation/hold-against-schema';
-import { propertiesOf } from '../../../policy/validation/schema-lookup';
-import type { Synonyms } from '../../../policy/validation/unknown-key';
+import { isRecord } from '../../base/is-record';
+import { ownValue } from '../../policy/plain-data';
+import { note, type ProblemList } from '../../policy/problems';
+import type { Schema } from '../../policy/schema-parts';
+import { createStructureCheck } from '../../policy/validation/hold-against-schema';
+import { propertiesOf } from '../../policy/validation/schema-lookup';
+import type { Synonyms } from '../../policy/validation/unknown-key';
 
 /** Holds a rollout, or what its controller goes by, against its JSON Schema and reports all that does not fit. */
 export function createRolloutStructureCheck(

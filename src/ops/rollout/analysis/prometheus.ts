@@ -1,8 +1,6 @@
-import { DEFAULT_BREAKER } from '../../../../policy/defaults';
-import type { DurationHistogram, Measurement, MeasureRequest, SubsetFigures } from '../metrics-provider';
-import { growthOf } from './counter-growth';
+import { DEFAULT_BREAKER } from '../../../policy/defaults';
+import type { DurationHistogram, Measurement, MeasureRequest, SubsetFigures } from './metrics-provider';
 import type { PrometheusApi, Sample } from './prometheus-api';
-import { regexOf, textOf } from './promql';
 
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
 const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
@@ -98,4 +96,40 @@ function histogramOf(samples: readonly Sample[]): DurationHistogram | undefined 
     return Math.round(own);
   });
   return { boundsMs: bounds.slice(0, -1), counts };
+}
+
+/**
+ * How far each counter grew between two readings. Exact, unlike `increase()`, which extrapolates and never sees what a series had
+ * counted when it was first scraped: the first failures of a canary are such a series. A counter that was not there counts from 0; one
+ * that went back was restarted and counts from 0 too; one that is gone has nothing to say.
+ */
+function growthOf(before: readonly Sample[], after: readonly Sample[]): readonly Sample[] {
+  const known = new Map(before.map(({ labels, value }) => [keyOf(labels), value]));
+  return after.map(({ labels, value }) => {
+    const start = known.get(keyOf(labels)) ?? 0;
+    return { labels, value: value >= start ? value - start : value };
+  });
+}
+
+function keyOf(labels: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Inside a text of PromQL, between double quotes. */
+function textOf(value: string): string {
+  return value.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
+}
+
+/** A pattern inside such a text that matches the value and nothing else. */
+function regexOf(value: string): string {
+  return textOf(value.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+}
+
+/** Fills in `{{service}}`, `{{canary}}`, `{{stable}}` and `{{window}}`; other braces are the query's own. */
+export function fillIn(query: string, { service, canary, stable, sinceMs, nowMs }: MeasureRequest): string {
+  const window = `${Math.max(1, Math.ceil((nowMs - sinceMs) / 1_000))}s`;
+  const values: Readonly<Record<string, string>> = { service, canary, stable, window };
+  return query.replace(/\{\{\s*(service|canary|stable|window)\s*\}\}/g, (_, name: string) =>
+    textOf(values[name] ?? ''),
+  );
 }

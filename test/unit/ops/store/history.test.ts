@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { countToRemove, RETENTION } from '../../../../src/ops/store/retention';
+import { countToRemove, RETENTION } from '../../../../src/ops/store/history';
 
 const sizes = (count: number, bytes: number): number[] => Array.from({ length: count }, () => bytes);
 
