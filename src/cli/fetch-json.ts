@@ -1,4 +1,3 @@
-import { InvalidArgumentError } from 'commander';
 import { isRecord } from '../base/is-record';
 
 export type Fetched =
@@ -7,20 +6,6 @@ export type Fetched =
   | { readonly kind: 'failure'; readonly reason: string };
 
 const TIME_LIMIT_MS = 5_000;
-
-/** `http://host:port/path`, with credentials where it must be. For commander. */
-export function parseHttpUrl(text: string): URL {
-  if (URL.canParse(text)) {
-    const url = new URL(text);
-    if (/^https?:$/.test(url.protocol) && url.hash === '') return url;
-  }
-  throw new InvalidArgumentError('(expected: http://host:port/path or https://host:port/path)');
-}
-
-/** The same for an option that may be given several times. */
-export function parseHttpUrls(text: string, before: readonly URL[] = []): readonly URL[] {
-  return [...before, parseHttpUrl(text)];
-}
 
 /** As messages name it: without credentials and query. */
 export function shownUrl({ origin, pathname }: URL): string {

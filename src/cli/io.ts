@@ -1,5 +1,5 @@
 import picocolors from 'picocolors';
-import type { ExitCode } from './command-error';
+import type { ExitCode } from './command';
 import { wrapLines } from './wrap-text';
 
 type Colors = ReturnType<typeof picocolors.createColors>;

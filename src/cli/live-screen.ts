@@ -1,5 +1,5 @@
-import { linesThatFit } from './fit-screen';
 import type { CommandIo } from './io';
+import { linesThatFit } from './wrap-text';
 
 /** Back to the first line, and what is below is gone. */
 export const REDRAW = '\u001b[H\u001b[J';
@@ -68,6 +68,19 @@ function pause(signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', end);
       resolve();
     }, EVERY_MS);
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+export function untilInterrupted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // Nothing of a lane keeps a process alive.
+    const awake = setInterval(() => {}, 60_000);
+    const end = (): void => {
+      clearInterval(awake);
+      resolve();
+    };
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
   });

@@ -1,12 +1,10 @@
 import { type Client, type ClientReadableStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { CallReport } from '../../client/grpc/call-report';
-import { CommandError } from '../command-error';
-import { readBytes } from '../input/policy-file';
+import { CommandError } from '../command';
 import type { CommandIo } from '../io';
-import type { CallFlags } from './call';
-import { findMethod, listMethods, type Method } from './methods';
-import { requestsFrom } from './request-json';
-import { openServiceClient, type ServiceClient } from './service-client';
+import { readBytes } from '../policy-files';
+import { findMethod, listMethods, type Method, requestsFrom } from './methods';
+import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
 
 interface Ended {
   readonly answers: readonly object[];
@@ -158,4 +156,10 @@ function start(
     for (const each of requests) stream.write(each);
     stream.end();
   });
+}
+
+export interface CallFlags extends MethodFlags {
+  readonly data?: string;
+  readonly label: Readonly<Record<string, string>>;
+  readonly json?: boolean;
 }

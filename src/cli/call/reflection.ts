@@ -1,6 +1,6 @@
 import { type Client, type ClientDuplexStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 
 /** What a server says of its own services: https://github.com/grpc/grpc/blob/master/doc/server-reflection.md. */
 export interface Reflection {

@@ -3,10 +3,11 @@ import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
 import { GraylaneError } from '../../base/errors';
 import type { Graylane } from '../../client/lane';
 import { instancesOf, type Snapshot } from '../../policy/membership/snapshot';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
+import type { ConsulFlags } from '../consul/consul-connection';
 import { type WatchedService, watchService } from '../consul/watched-service';
+import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
-import type { MethodFlags } from './call';
 
 /** A client of one service, over a lane of its own. */
 export interface ServiceClient {
@@ -78,4 +79,17 @@ async function pem(flag: string, file: string | undefined): Promise<Buffer | nul
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'cannot be read';
     throw new CommandError(2, `${flag}: ${file}: ${code} (expected: a PEM file that can be read)`);
   }
+}
+
+/** What {@link withCallFlags} adds: where the method comes from, and how the service is reached. */
+export interface MethodFlags extends ConsulFlags {
+  readonly proto?: readonly string[];
+  readonly include?: readonly string[];
+  readonly policy?: PolicySourceName;
+  /** Of one call. */
+  readonly timeout: number;
+  readonly tls?: boolean;
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
 }

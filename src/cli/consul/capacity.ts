@@ -1,6 +1,9 @@
+import type { StoredPolicy } from '../../ops/store/history';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { Plan, RoutePlan } from '../../policy/plan';
+import { readInstancesNow } from './instances-now';
+import { nameOf, type StoreSession } from './store-session';
 
 /** Whether the instances of one datacenter can carry what a policy sends them. */
 export interface Capacity {
@@ -14,10 +17,7 @@ interface Judgement {
   readonly remarks: readonly string[];
 }
 
-/** Times its fair share of the calls that an instance may get unless told otherwise. */
-export const MAX_LOAD_FACTOR: number = 2;
-
-export interface CapacityOptions {
+interface CapacityOptions {
   /** As messages name it. */
   readonly datacenter: string;
   /** How many times its fair share of calls an instance may get, by weight. */
@@ -35,7 +35,7 @@ export interface CapacityOptions {
  * route splits between. Only splits of routes that match every call are judged by it, since of others nobody knows how
  * many calls they get; for those, somebody healthy must be there. Only what a change makes worse counts against it.
  */
-export function createCapacity(options: CapacityOptions): Capacity {
+function createCapacity(options: CapacityOptions): Capacity {
   const { datacenter, maxLoadFactor, limitName = '--max-load-factor' } = options;
   return {
     async judge(before, after) {
@@ -118,4 +118,22 @@ function countOf(membership: Membership, ...subsets: readonly string[]): number 
 function usable(membership: Membership, subsets: readonly string[]): ReadonlySet<{ readonly weight: number }> {
   const groups = membership.groups.filter(({ subset }) => subsets.length === 0 || subsets.includes(subset));
   return new Set(groups.flatMap((group) => group.usable));
+}
+
+/** What the instances that Consul lists now can carry, in the datacenter that a policy is of. */
+export function capacityIn(
+  { connection }: Pick<StoreSession, 'connection'>,
+  { service, datacenter }: StoredPolicy,
+  maxLoadFactor: number,
+  limitName = '--max-load-factor',
+): Capacity {
+  const { client, everywhere } = connection;
+  return createCapacity({
+    datacenter: nameOf(datacenter),
+    maxLoadFactor,
+    limitName,
+    readHere: (filters) => readInstancesNow(client, service, [datacenter], filters),
+    readElsewhere: async (filters) =>
+      readInstancesNow(client, service, await everywhere(), filters, { tolerant: true }),
+  });
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ConsulClient } from '../../consul/client';
 import type { ConsulOptions } from '../../consul/options';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 
 /** What {@link withConsul} adds to a command's options. */

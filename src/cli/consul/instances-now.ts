@@ -4,7 +4,7 @@ import { placeOf } from '../../client/discovery/consul/health-target';
 import type { ConsulAnswer, ConsulClient } from '../../consul/client';
 import { parseHealth, parseKeys } from '../../consul/parse-answer';
 import type { InstanceSet } from '../../policy/membership/snapshot';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 
 const TIME_LIMIT_MS = 10_000;
 

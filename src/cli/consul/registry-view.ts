@@ -1,4 +1,5 @@
 import type { DatacenterState } from '../../base/instances';
+import { parseChain } from '../../client/state/policy-sources/chain';
 import type { ConsulClient } from '../../consul/client';
 import { type Effect, judgeEffect, type RegistryView } from '../../ops/effect/effect';
 import { hasEnded } from '../../ops/rollout/record';
@@ -8,10 +9,10 @@ import { isDefaultChain } from '../../policy/chain/default-chain';
 import { lookupsOf } from '../../policy/peers';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command-error';
-import { readChainNow } from '../policy/chain-now';
+import { CommandError } from '../command';
 import type { ConsulConnection } from './consul-connection';
 import { orNone, readOne, readServiceNames } from './instances-now';
+import { nameOf } from './store-session';
 
 /** Judges what a plan would do to calls that another one decides now; undefined: Consul has no document of it. */
 export type EffectJudge = (before: Plan | undefined, after: Plan) => Promise<Effect | { readonly failure: string }>;
@@ -111,4 +112,27 @@ async function subsetsOfRollout(client: ConsulClient, service: string): Promise<
     // Who may write policies may not have to read rollouts.
     return undefined;
   }
+}
+
+const TIME_LIMIT_MS = 10_000;
+
+/** The discovery chain of a service as Consul has it compiled now. Throws a CommandError. */
+export async function readChainNow(
+  client: ConsulClient,
+  service: string,
+  datacenter: string | undefined,
+): Promise<object> {
+  const answer = await client.get({
+    path: '/discovery-chain/{service}',
+    params: { service },
+    query: datacenter === undefined ? {} : { dc: datacenter },
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  const chain = answer.kind === 'failure' ? answer.reason : parseChain(answer);
+  if (typeof chain !== 'string') return chain;
+  throw new CommandError(
+    2,
+    `discovery chain of ${service} in ${nameOf(datacenter)}: ${chain}`,
+    'check that the servers have connect.enabled and the token service:read',
+  );
 }

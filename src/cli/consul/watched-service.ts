@@ -6,7 +6,7 @@ import type { Graylane } from '../../client/lane';
 import type { GraylaneOptions } from '../../client/options';
 import { isFilterSettled } from '../../client/state/readiness';
 import type { Snapshot } from '../../policy/membership/snapshot';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { type ConsulFlags, connectConsul, consulOptions } from './consul-connection';
 

@@ -4,7 +4,7 @@ import { judgeEffect } from '../../ops/effect/effect';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/unassigned';
 import type { Plan } from '../../policy/plan';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
 import { findParting } from '../init/parting';

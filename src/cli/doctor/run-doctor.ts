@@ -1,16 +1,12 @@
 import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
-import { checkConsul, knownDatacenters } from './consul-checks';
+import { checkConsul, checkRights, checkSession, knownDatacenters } from './consul-checks';
 import { checkEffect, checkFailover, checkNeighbours, checkZones } from './effect-checks';
 import type { Finding, Question, Role } from './finding';
-import { checkGrpcCopies } from './grpc-copies';
-import { lookAtInstances } from './instance-checks';
-import { checkNode, checkStateDirectory, checkVariables } from './machine-checks';
-import { checkPeers } from './peer-checks';
-import { lookAtPolicy, servicesWithPolicy } from './policy-checks';
+import { checkPeers, lookAtInstances } from './instance-checks';
+import { checkGrpcCopies, checkNode, checkStateDirectory, checkVariables } from './machine-checks';
+import { checkRollout, lookAtPolicy, servicesWithPolicy } from './policy-checks';
 import { checkPorts } from './port-checks';
-import { checkRights, checkSession } from './right-checks';
-import { checkRollout } from './rollout-checks';
 
 export interface DoctorFlags extends ConsulFlags {
   readonly tree?: string;

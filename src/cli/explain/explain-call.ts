@@ -1,16 +1,16 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
 import type { ExplainedTier, Explanation } from '../../client/admin/explain';
+import type { StaticInstance } from '../../client/discovery/static-instance';
 import type { GraylaneOptions } from '../../client/options';
 import { CASE_METHOD } from '../../policy/routing/policy-case';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
-import { describeLimit } from '../describe-limit';
-import { describeEndpoint } from '../describe-place';
-import { describeZones } from '../describe-zones';
-import { readInstancesFile } from '../input/instances-file';
-import { loadPolicy } from '../input/load-policy';
-import { policySourceOf } from '../input/policy-source';
+import { describeEndpoint, describeLimit, describeZones } from '../describe';
+import { policySourceOf } from '../flags';
 import type { CommandIo } from '../io';
+import { loadPolicy } from '../policy-files';
 
 export interface ExplainFlags extends ConsulFlags {
   readonly method?: string;
@@ -140,4 +140,15 @@ function rowsOf({ number, subset, datacenter, endpoints, shed, kind }: Explained
     shed === undefined ? (breaker?.state ?? 'closed') : `subset ${shed.state}`,
     heldOut ?? shed?.openedBecause ?? '',
   ]);
+}
+
+/** Lists of instances by service name; the lane checks each. Throws a CommandError. */
+async function readInstancesFile(file: string): Promise<Readonly<Record<string, readonly StaticInstance[]>>> {
+  try {
+    // YAML, which JSON is, too.
+    return parse(await readFile(file, 'utf8')) as Readonly<Record<string, readonly StaticInstance[]>>;
+  } catch (error) {
+    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new CommandError(2, `${file}: ${why} (expected: lists of instances by service name)`, 'see docs/simulate.md');
+  }
 }

@@ -1,11 +1,10 @@
-import type { ConsulConnection } from '../consul/consul-connection';
+import { CommandError } from '../command';
+import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
+import { formatDuration } from '../describe';
 import { shownUrl } from '../fetch-json';
 import type { CommandIo } from '../io';
-import { spellDuration } from '../spell-duration';
-import { judge, type Member, type Sighting } from './member';
-import { sightByPrometheus } from './prometheus';
-import { readStandings, type Standing } from './standing';
-import { sightByUrls } from './urls';
+import { judge, type Member, readStandings, type Sighting, type Standing } from './member';
+import { sightByPrometheus, sightByUrls } from './sightings';
 
 /** Who tells of the processes: one of them. */
 export interface FleetSources {
@@ -77,7 +76,7 @@ export function fleetAsData(report: FleetReport): object {
   };
 }
 
-export async function showFleet(report: FleetReport, io: CommandIo): Promise<void> {
+async function showFleet(report: FleetReport, io: CommandIo): Promise<void> {
   const { service, standings, members } = report;
   for (const { datacenter, index, number, revision } of standings) {
     const known = number === undefined ? `index ${index}` : `number ${number}, index ${index}`;
@@ -101,7 +100,7 @@ export async function showMembers(members: readonly Member[], io: CommandIo): Pr
       number === undefined ? '' : String(number),
       revision,
       color[state](reason ?? state),
-      reason === 'unreachable' ? '' : ageMs < 1_000 ? 'now' : `${spellDuration(ageMs)} ago`,
+      reason === 'unreachable' ? '' : ageMs < 1_000 ? 'now' : `${formatDuration(ageMs)} ago`,
       why ?? '',
     ]),
   );
@@ -112,4 +111,22 @@ export function fleetNotes(report: FleetReport): readonly string[] {
   const { service, members } = report;
   const none = members.length === 0 ? [`nobody tells of ${service}: no process uses it, or none is looked at`] : [];
   return [...report.failures, ...none];
+}
+
+export async function showFleetOf(service: string, flags: FleetFlags, io: CommandIo): Promise<void> {
+  const connection = await connectConsul({ ...flags, dc: flags.dc ?? 'all' }, io);
+  try {
+    const report = await lookAtFleet(connection, service, await connection.datacenters(), flags);
+    if ('failure' in report) throw new CommandError(2, report.failure, 'check --prometheus');
+    if (!isFollowed(report)) io.exitCode = 1;
+    if (flags.json === true) io.json(fleetAsData(report));
+    else await showFleet(report, io);
+    for (const note of fleetNotes(report)) io.note(note);
+  } finally {
+    connection.close();
+  }
+}
+
+export interface FleetFlags extends ConsulFlags, FleetSources {
+  readonly json?: boolean;
 }

@@ -1,4 +1,4 @@
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 import type { Member } from './member';

@@ -1,12 +1,14 @@
-import { stringify } from 'yaml';
+import { writeFile } from 'node:fs/promises';
+import { parse, stringify } from 'yaml';
 import { apportion } from '../../base/apportion';
 import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
 import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy/document';
 import { instancesOf } from '../../policy/membership/snapshot';
-import { CommandError } from '../command-error';
-import type { ConsulConnection } from '../consul/consul-connection';
+import { CommandError } from '../command';
+import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import { readInstancesNow, readServiceNames } from '../consul/instances-now';
+import type { CommandIo } from '../io';
 import { findParting, type Parting } from './parting';
 
 export interface Labels {
@@ -107,4 +109,36 @@ async function unknownService(service: string, { client }: ConsulConnection): Pr
   const message = `Consul lists no instance of ${service} (expected: at least one, in a datacenter asked)`;
   const meant = nearest(service, (await readServiceNames(client)) ?? []);
   return new CommandError(1, message, meant === undefined ? 'check the name and --dc' : `did you mean ${meant}?`);
+}
+
+/** `init`. */
+export async function initPolicy(service: string, flags: InitFlags, io: CommandIo): Promise<void> {
+  const connection = await connectConsul(flags, io);
+  try {
+    const text = await firstPolicyOf(service, connection, await connection.datacenters(), flags);
+    if (flags.json === true) io.json(parse(text));
+    if (flags.output !== undefined) await writeNew(flags.output, text);
+    else if (flags.json !== true) io.write(text);
+    const file = flags.output ?? 'FILE';
+    io.note(`next: graylane policy diff ${file}, then graylane policy apply ${file} -m 'first policy'`);
+  } finally {
+    connection.close();
+  }
+}
+
+/** A file that is there may be somebody's work. */
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { flag: 'wx' });
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    throw new CommandError(2, `--output: ${file}: ${code} (expected: a new file in a folder that is there)`);
+  }
+}
+
+export interface InitFlags extends ConsulFlags {
+  readonly json?: boolean;
+  readonly output?: string;
+  readonly label: string;
+  readonly stickBy: string;
 }

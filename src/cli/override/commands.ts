@@ -1,9 +1,8 @@
 import { type Command, Option } from 'commander';
-import { CommandError } from '../command-error';
+import { CommandError, defineCommand } from '../command';
 import { type ConsulFlags, withConsul } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
+import { parseDuration } from '../flags';
 import type { CommandIo } from '../io';
-import { parseDuration } from '../parse-flag';
 
 interface TargetFlags extends ConsulFlags {
   readonly json?: boolean;
@@ -48,7 +47,7 @@ export function overrideSetCommand(io: CommandIo): Command {
         throw new CommandError(2, '--to, --datacenter: missing (expected: one of them, or both)', 'add --to stable');
       }
       checkTargets(services, flags);
-      const { changeOverrides } = await import('./change-overrides.js');
+      const { changeOverrides } = await import('./overrides.js');
       const { to, datacenter, ttl: ttlMs, message: reason } = flags;
       const set = {
         ttlMs,
@@ -72,7 +71,7 @@ export function overrideClearCommand(io: CommandIo): Command {
     .option('-m, --message <text>', 'why, for the history', 'override cleared')
     .action(async (services: readonly string[], flags: TargetFlags & { readonly message: string }) => {
       checkTargets(services, flags);
-      const { changeOverrides } = await import('./change-overrides.js');
+      const { changeOverrides } = await import('./overrides.js');
       await changeOverrides(services, undefined, flags, io);
     });
 }
@@ -87,7 +86,7 @@ export function overrideListCommand(io: CommandIo): Command {
   });
   return withConsul(command, 'datacenters to ask, with commas, or all; default: the one of the agent').action(
     async (flags: ConsulFlags & { readonly json?: boolean }) => {
-      const { listOverrides } = await import('./list-overrides.js');
+      const { listOverrides } = await import('./overrides.js');
       await listOverrides(flags, io);
     },
   );

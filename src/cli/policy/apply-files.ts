@@ -1,21 +1,21 @@
-import { CommandError } from '../command-error';
+import { documentText } from '../../ops/store/policy-store';
+import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { type StoreSession, withStore } from '../consul/store-session';
+import { inSlices, readAll, type StoreSession, withStore } from '../consul/store-session';
 import type { WaitSettings } from '../fleet/wait';
-import { inSlices } from '../in-slices';
 import type { CommandIo } from '../io';
-import { isUnchanged } from './planned-change';
+import { readSound, type SoundPolicy } from '../policy-files';
 import {
   type ApplyLimits,
   isDifferent,
+  isUnchanged,
   noteFailures,
   type PlannedService,
   planService,
   type Refusal,
   refusalsOf,
-} from './planned-service';
+} from './planned-change';
 import { changeAsData, showChange } from './show-change';
-import { readSound, type SoundPolicy } from './sound-policies';
 import { type AfterWriting, writeServices } from './write-change';
 
 export interface ApplySettings extends ConsulFlags, ApplyLimits {
@@ -114,4 +114,16 @@ function refused(refusals: readonly Refusal[]): CommandError {
   const flags = [...new Set(refusals.map(({ flag }) => flag))].join(' ');
   const texts = refusals.map(({ text }) => text).join('; ');
   return new CommandError(1, `refused, nothing was written: ${texts}`, `change it, or, if it is meant, ${flags}`);
+}
+
+/** `policy delete`: ends with 1 when there is none. */
+export async function deletePolicy(service: string, settings: ApplySettings, io: CommandIo): Promise<void> {
+  const isThere = await withStore(settings, io, async (session) => {
+    const readings = await readAll(session, service);
+    return readings.some((reading) => 'stored' in reading && reading.stored.policy !== undefined);
+  });
+  if (!isThere) throw new CommandError(1, `${service} has no policy`, 'run graylane policy list');
+  const text = documentText({ schema: 1, service, tombstone: true });
+  const again = `run graylane policy get ${service}, then delete again`;
+  await applyText({ service, text, again }, settings, io);
 }

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { revisionOfText } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-store';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import { readAll, type StoreSession, withStore } from '../consul/store-session';
 import { firstPolicyOf } from '../init/first-policy';
-import { describeInFile, readPolicyFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
+import { describeInFile, readPolicyFile } from '../policy-files';
 import { type ApplySettings, applyText } from './apply-files';
 
 interface Found {

@@ -4,15 +4,13 @@ import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
 import { documentText, parseStored } from '../../ops/store/policy-store';
 import { ownValue } from '../../policy/plain-data';
-import { CommandError } from '../command-error';
-import { nameOf, type StoreSession, withStore } from '../consul/store-session';
-import { inSlices } from '../in-slices';
-import { isFolder } from '../input/policy-files';
+import { CommandError } from '../command';
+import { inSlices, nameOf, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
+import { isFolder, readSound } from '../policy-files';
 import { type ApplySettings, carryOut } from './apply-files';
-import { type DiffShape, showDifferences } from './diff-files';
-import { isDifferent, type PlannedService, planService, type Refusal } from './planned-service';
-import { readSound } from './sound-policies';
+import { isDifferent, type PlannedService, planService, type Refusal } from './planned-change';
+import { type DiffShape, showDifferences } from './show-change';
 
 export interface SyncSettings extends ApplySettings, DiffShape {
   readonly prune?: boolean;

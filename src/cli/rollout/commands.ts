@@ -1,12 +1,10 @@
 import { type Command, Option } from 'commander';
+import { defineCommand } from '../command';
 import { withAgent } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
+import type { RolloutFlags } from '../consul/store-session';
+import { parseAdvertise, parseListen, parsePositive, parseWeights, parseWhole } from '../flags';
 import type { CommandIo } from '../io';
-import { parsePositive, parseWhole } from '../parse-flag';
 import type { ControlSettings } from './control-rollout';
-import { parseAdvertise, parseListen } from './listen-address';
-import { parseWeights } from './parse-weights';
-import type { RolloutFlags } from './rollout-session';
 import type { RunFlags } from './run-controller';
 import type { StartFlags } from './start-rollout';
 
@@ -61,7 +59,7 @@ function status(io: CommandIo): Command {
     .argument('[service]', `${SERVICE}; default: all that have a rollout`)
     .option('-w, --watch', 'show each change; with --json an object a line')
     .action(async (service: string | undefined, flags: RolloutFlags & { readonly watch?: boolean }) => {
-      const { showStatus } = await import('./show-status.js');
+      const { showStatus } = await import('./show-rollout.js');
       await showStatus(service, flags, io);
     });
 }
@@ -122,7 +120,7 @@ function history(io: CommandIo): Command {
   return withAgent(command)
     .argument('<service>', SERVICE)
     .action(async (service: string, flags: RolloutFlags) => {
-      const { showHistory } = await import('./show-history.js');
+      const { showHistory } = await import('./show-rollout.js');
       await showHistory(service, flags, io);
     });
 }

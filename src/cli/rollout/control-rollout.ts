@@ -2,12 +2,11 @@ import { NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { controlRollout, type RolloutWish } from '../../ops/rollout/control';
 import { type Driven, driveOnce } from '../../ops/rollout/reconcile';
 import type { RolloutRecord } from '../../ops/rollout/record';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
+import { type RolloutFlags, type RolloutSession, readRollout, withRollouts } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { driveDeps } from './drive-deps';
-import { recordAsData } from './record-as-data';
-import { type RolloutFlags, type RolloutSession, readRollout, withRollouts } from './rollout-session';
-import { describePlace } from './rollout-view';
+import { driveDeps } from './controller-setup';
+import { describePlace, recordAsData } from './rollout-view';
 
 export interface ControlSettings extends RolloutFlags {
   readonly wish: 'pause' | 'resume' | 'promote' | 'abort';

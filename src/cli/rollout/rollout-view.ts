@@ -1,10 +1,10 @@
 import type { AnalysisResult, CheckResult } from '../../ops/rollout/analysis/verdict';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import type { RolloutProgress } from '../../ops/rollout/progress';
-import type { RolloutRecord } from '../../ops/rollout/record';
-import { linesAround, linesThatFit, type Room, rowsOf } from '../fit-screen';
+import { hasEnded, type RolloutRecord } from '../../ops/rollout/record';
+import { sparkline } from '../describe';
 import type { CommandIo } from '../io';
-import { sparkline } from './sparkline';
+import { linesAround, linesThatFit, type Room, rowsOf } from '../wrap-text';
 
 type Colors = CommandIo['colors'];
 
@@ -109,4 +109,24 @@ function seconds(milliseconds: number): string {
   const whole = Math.round(milliseconds / 1000);
   if (whole < 120) return `${whole} s`;
   return whole < 7200 ? `${Math.round(whole / 60)} min` : `${Math.round(whole / 3600)} h`;
+}
+
+/** A rollout for `--json`. */
+export function recordAsData(record: RolloutRecord, holder?: string): Record<string, unknown> {
+  const { service, startedBy, progress } = record;
+  const { id, state, step, weight, waitingFor, startedAtMs, results, document } = progress;
+  return {
+    service,
+    id,
+    startedBy,
+    startedAt: new Date(startedAtMs).toISOString(),
+    state,
+    step,
+    steps: document.steps,
+    weight,
+    hasEnded: hasEnded(progress),
+    ...(waitingFor === undefined ? {} : { waitingFor }),
+    controller: holder ?? null,
+    results,
+  };
 }

@@ -6,12 +6,10 @@ import { type ControllerWatch, driveAll, driveService } from '../../ops/rollout/
 import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
 import { type RolloutWatch, watchRollout } from '../../ops/rollout/store';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
+import { noRollout, type RolloutFlags, withRollouts } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { readControllerFile } from './controller-file';
-import { driveDeps } from './drive-deps';
-import { checkListen, type ListenFlags, listenForFigures } from './listen';
-import { noRollout, type RolloutFlags, withRollouts } from './rollout-session';
+import { checkListen, driveDeps, type ListenFlags, listenForFigures, readControllerFile } from './controller-setup';
 import { describePlace } from './rollout-view';
 
 export interface RunFlags extends RolloutFlags, ListenFlags {

@@ -8,12 +8,12 @@ import { type JudgedRollout, parseRollout, validateRollout } from '../../ops/rol
 import { compilePolicy } from '../../policy/compile';
 import type { Plan, PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import { readRegistryView } from '../consul/registry-view';
-import { describeInFile } from '../input/policy-file';
+import { type RolloutFlags, type RolloutSession, withRollouts } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { readControllerFile } from './controller-file';
-import { type RolloutFlags, type RolloutSession, withRollouts } from './rollout-session';
+import { describeInFile } from '../policy-files';
+import { readControllerFile } from './controller-setup';
 import { describeStep } from './rollout-view';
 
 export interface StartFlags extends RolloutFlags {

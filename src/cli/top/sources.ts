@@ -1,8 +1,7 @@
 import type { ServiceInspection } from '../../client/admin/inspect';
 import { shownUrl } from '../fetch-json';
-import { queryAll, type Sample } from '../fleet/prometheus';
+import { queryAll, type Sample } from '../fleet/sightings';
 import { inspectProcess, isIdle } from '../inspect/running-process';
-import type { TopReport, TopRow } from './show-top';
 
 /** `inspect()` counts calls over so long. */
 const BUDGET_SECONDS = 10;
@@ -123,4 +122,26 @@ function label({ labels }: Sample, name: string): string {
 
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** A subset of a service, over all processes. Undefined: the source does not tell. */
+interface TopRow {
+  readonly service: string;
+  /** Empty: of the service as a whole. */
+  readonly subset: string;
+  readonly processes: number | undefined;
+  readonly endpoints: number | undefined;
+  readonly inFlight: number | undefined;
+  /** Of calls where the row is of a service asked by `--url`, else of attempts. */
+  readonly perSecond: number | undefined;
+  /** Of attempts, in percent. */
+  readonly failed: number | undefined;
+  /** Breakers that are not closed, of endpoints and of the subset. */
+  readonly open: number;
+}
+
+export interface TopReport {
+  readonly rows: readonly TopRow[];
+  /** Processes that did not answer, each as a sentence. */
+  readonly failures: readonly string[];
 }

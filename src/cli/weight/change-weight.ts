@@ -1,13 +1,12 @@
 import { nearest } from '../../base/spelling';
 import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-store';
-import type { PolicyDocument } from '../../policy/document';
+import type { PolicyDocument, SplitEntryDocument } from '../../policy/document';
 import { judgeDocument } from '../../policy/validate';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import { nameOf, readAll, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { type ApplySettings, applyText } from '../policy/apply-files';
-import { setShare } from './set-share';
 
 export interface WeightWish {
   readonly service: string;
@@ -98,4 +97,36 @@ function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: Weig
 
 function revisionIn({ policy }: StoredPolicy): string | undefined {
   return policy === undefined ? undefined : revisionOfText(policy.text);
+}
+
+/** Decimals of a percentage: a bucket of a split is 0.01 %. */
+const UNIT = 100;
+
+/**
+ * Gives `subset` so many percent; the other entries share what is left in the proportion that they had. Where all of them
+ * had 0, `base` gets it, else the first of them. The weights are percentages afterwards, and their sum is 100. Pure.
+ */
+export function setShare(
+  split: readonly SplitEntryDocument[],
+  subset: string,
+  percent: number,
+  base: string | undefined,
+): readonly SplitEntryDocument[] {
+  const others = split.filter(({ to }) => to !== subset);
+  const left = Math.round((100 - percent) * UNIT);
+  const sum = others.reduce((total, { weight }) => total + weight, 0);
+  const heir = others.find(({ to }) => to === base) ?? others[0];
+  const units = new Map<string, number>();
+  for (const other of others) {
+    const share = sum > 0 ? other.weight / sum : Number(other === heir);
+    units.set(other.to, Math.round(share * left));
+  }
+  // What rounding has left over or lent goes to the largest, where it is felt least.
+  const given = [...units.values()].reduce((total, unit) => total + unit, 0);
+  const [largest] = [...units].sort(([, a], [, b]) => b - a);
+  if (largest !== undefined) units.set(largest[0], largest[1] + left - given);
+  return split.map((entry) => ({
+    ...entry,
+    weight: entry.to === subset ? percent : (units.get(entry.to) ?? 0) / UNIT,
+  }));
 }

@@ -1,0 +1,132 @@
+import { measureRollout } from '../../ops/rollout/analysis/create-metrics-provider';
+import type { MetricsProvider } from '../../ops/rollout/analysis/metrics-provider';
+import { MeasureError } from '../../ops/rollout/analysis/requests';
+import { isJudgedByClients, needsFigures } from '../../ops/rollout/collector/announcer';
+import { type Collecting, startCollecting } from '../../ops/rollout/collector/collecting';
+import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
+import { parseControllerConfig } from '../../ops/rollout/config/parse-controller-config';
+import type { Lease } from '../../ops/rollout/lease';
+import { notify } from '../../ops/rollout/notify';
+import type { DriveDeps } from '../../ops/rollout/reconcile';
+import type { StoredPolicy } from '../../ops/store/history';
+import { CommandError } from '../command';
+import { capacityIn } from '../consul/capacity';
+import type { RolloutSession } from '../consul/store-session';
+import { isWildcard, type ListenAddress, MAX_LOAD_FACTOR } from '../flags';
+import type { CommandIo } from '../io';
+import { describeInFile, readBytes } from '../policy-files';
+
+interface DriveSettings {
+  /** Who drives, for the history. */
+  readonly name: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What the names in a rollout stand for. */
+  readonly config: ControllerConfig;
+  /** Ends a measurement that is under way. */
+  readonly signal?: AbortSignal;
+  /** Whom clients report to. Undefined: this controller gathers no figures itself. */
+  readonly collecting?: Pick<Collecting, 'provider'> | undefined;
+}
+
+/** For a rollout that names no provider, where clients have nowhere to report. */
+const NOBODY: MetricsProvider = {
+  name: 'none',
+  measure: async () => {
+    throw new MeasureError(
+      'no figures: the rollout names no provider, and clients cannot report to this controller (expected: analysis.provider, or graylane rollout run --listen)',
+    );
+  },
+};
+
+/** What drives rollouts, with the capacity check of `policy apply`. */
+export function driveDeps(
+  { connection, policies, rollouts }: RolloutSession,
+  { name, env, config, signal, collecting }: DriveSettings,
+): DriveDeps {
+  return {
+    policies,
+    rollouts,
+    name,
+    now: Date.now,
+    capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) => {
+      const capacity = capacityIn({ connection }, stored, maxLoadFactor, 'maxLoadFactor');
+      return {
+        async judge(before, after) {
+          const { overloads, empties } = await capacity.judge(before, after);
+          return { overloads: [...overloads, ...empties.map(({ text }) => text)] };
+        },
+      };
+    },
+    measure: (progress, wanted) => {
+      const request = signal === undefined ? wanted : { ...wanted, signal };
+      const isOwn = isJudgedByClients(progress) && needsFigures(progress);
+      const own = isOwn ? { fallback: collecting?.provider(progress) ?? NOBODY } : {};
+      return measureRollout(progress.document, request, { config, environment: env, ...own });
+    },
+    notify: (hooks, message) => notify(hooks, message, { config, env }),
+  };
+}
+
+/**
+ * What `--config` names. Without a file: the reports of clients, and nothing else. Throws a CommandError when the file cannot be
+ * gone by; each problem is told first, with its place.
+ */
+export async function readControllerFile(file: string | undefined, io: CommandIo): Promise<ControllerConfig> {
+  if (file === undefined) return NO_CONFIG;
+  const { config, problems } = parseControllerConfig(
+    await readBytes(file),
+    file.toLowerCase().endsWith('.json') ? 'json' : 'yaml',
+  );
+  if (config !== undefined) return config;
+  for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  throw new CommandError(2, `--config: ${file}: refused, ${count}`, 'mend it and start again');
+}
+
+export interface ListenFlags {
+  readonly listen?: ListenAddress;
+  readonly advertise?: string;
+}
+
+/** Throws a CommandError for flags that do not go together. */
+export function checkListen({ listen, advertise }: ListenFlags): void {
+  if (listen === undefined && advertise !== undefined) {
+    throw new CommandError(2, '--advertise: given without --listen (expected: both)', 'add --listen 0.0.0.0:9464');
+  }
+  if (listen !== undefined && isWildcard(listen) && advertise === undefined) {
+    throw new CommandError(
+      2,
+      `--listen: ${listen.host} is every address (expected: with it, --advertise and the one that clients reach)`,
+      `add --advertise http://ADDRESS:${listen.port}`,
+    );
+  }
+}
+
+/** Undefined when nobody is listened to. Throws a CommandError when the address cannot be had. */
+export async function listenForFigures(
+  { listen, advertise }: ListenFlags,
+  { connection: { client } }: RolloutSession,
+  lease: Lease,
+  io: CommandIo,
+): Promise<Collecting | undefined> {
+  if (listen === undefined) return undefined;
+  try {
+    const collecting = await startCollecting({
+      ...listen,
+      ...(advertise === undefined ? {} : { advertise }),
+      client,
+      lease,
+    });
+    const told = advertise === undefined ? '' : `; clients are told ${advertise}`;
+    io.note(`graylane: listens at ${collecting.address}${told}`);
+    return collecting;
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const { host, port } = listen;
+    throw new CommandError(
+      2,
+      `--listen: ${host}:${port}: ${code} (expected: a free address of this host)`,
+      'choose another',
+    );
+  }
+}
