@@ -1,18 +1,11 @@
-import { isRecord } from '../../base/is-record';
 import type { ServiceInspection } from '../../client/admin/inspect';
+import type { Sample } from '../../ops/prometheus';
 import { formatDuration } from '../describe';
-import { below, fetchJson, shownUrl } from '../fetch-json';
+import { queryAll, shownUrl } from '../fetch-json';
 import { inspectProcess, isIdle } from '../inspect/running-process';
 import type { Sighting } from './member';
 
 type Labels = Readonly<Record<string, string>>;
-
-export interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-  /** Of the query, in seconds. */
-  readonly at: number;
-}
 
 /** A process that Prometheus reached so long ago is still asked about. */
 const REMEMBERED = '5m';
@@ -27,32 +20,24 @@ export async function sightByPrometheus(
 ): Promise<readonly Sighting[] | { readonly failure: string }> {
   const of = `graylane_service=~"${service.replaceAll('.', '[.]')}([?].*)?"`;
   const index = `graylane_policy_index{${of}}`;
-  try {
-    const [indices, revisions, times, up, watches, ages, shortfalls] = await Promise.all(
-      [
-        `last_over_time(${index}[${REMEMBERED}])`,
-        `last_over_time(graylane_policy_revision{${of}}[${REMEMBERED}])`,
-        `timestamp(${index})`,
-        `up and on (job, instance) last_over_time(${index}[${REMEMBERED}])`,
-        `graylane_discovery_watch{${of}} == 1`,
-        // A collector writes the unit into the name.
-        `{__name__=~"graylane_discovery_staleness(_seconds)?",${of}} > 0`,
-        `graylane_policy_shortfalls{${of}} > 0`,
-      ].map((expression) => query(url, expression)),
-    );
-    return sightings({
-      indices: indices ?? [],
-      revisions: byLane(revisions),
-      times: byLane(times),
-      up: up ?? [],
-      watches: watches ?? [],
-      ages: ages ?? [],
-      shortfalls: byLane(shortfalls),
-    });
-  } catch (error) {
-    if (error instanceof QueryFailed) return { failure: error.message };
-    throw error;
-  }
+  const answers = await queryAll(url, [
+    `last_over_time(${index}[${REMEMBERED}])`,
+    `last_over_time(graylane_policy_revision{${of}}[${REMEMBERED}])`,
+    `timestamp(${index})`,
+    `up and on (job, instance) last_over_time(${index}[${REMEMBERED}])`,
+    `graylane_discovery_watch{${of}} == 1`,
+    // A collector writes the unit into the name.
+    `{__name__=~"graylane_discovery_staleness(_seconds)?",${of}} > 0`,
+    `graylane_policy_shortfalls{${of}} > 0`,
+  ]);
+  if ('failure' in answers) return answers;
+  const [indices = [], revisions = [], times = [], up = [], watches = [], ages = [], shortfalls = []] = answers;
+  return sightings({
+    ...{ indices, up, watches, ages },
+    revisions: byLane(revisions),
+    times: byLane(times),
+    shortfalls: byLane(shortfalls),
+  });
 }
 
 interface Samples {
@@ -128,8 +113,8 @@ function revisionOf(value: number | undefined): string {
   return value === undefined || value === 0 ? 'none' : value.toString(16).padStart(12, '0');
 }
 
-function byLane(samples: readonly Sample[] | undefined): ReadonlyMap<string, Sample> {
-  return new Map((samples ?? []).map((sample) => [laneOf(sample.labels), sample]));
+function byLane(samples: readonly Sample[]): ReadonlyMap<string, Sample> {
+  return new Map(samples.map((sample) => [laneOf(sample.labels), sample]));
 }
 
 const NOT_OF_LANE = ['__name__', 'graylane_state', 'graylane_datacenter'];
@@ -149,37 +134,6 @@ function targetOf({ job, instance }: Labels): string {
 
 function nameOf({ job, instance }: Labels): string {
   return [job, instance].filter((part) => part !== undefined).join('/') || '(unnamed)';
-}
-
-class QueryFailed extends Error {}
-
-/** Instant queries, all at once; their answers in the same order. */
-export async function queryAll(
-  url: URL,
-  expressions: readonly string[],
-): Promise<readonly (readonly Sample[])[] | { readonly failure: string }> {
-  try {
-    return await Promise.all(expressions.map((expression) => query(url, expression)));
-  } catch (error) {
-    if (error instanceof QueryFailed) return { failure: error.message };
-    throw error;
-  }
-}
-
-/** An instant query: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries */
-async function query(url: URL, expression: string): Promise<readonly Sample[]> {
-  const answer = await fetchJson(below(url, 'api/v1/query', { query: expression }));
-  if (answer.kind === 'failure') throw new QueryFailed(answer.reason);
-  const data = isRecord(answer.body) ? answer.body['data'] : undefined;
-  const result = isRecord(data) && data['resultType'] === 'vector' ? data['result'] : undefined;
-  if (!Array.isArray(result)) throw new QueryFailed(`${shownUrl(url)} does not answer as Prometheus does`);
-  return result.map(sampleOf);
-}
-
-function sampleOf(entry: unknown): Sample {
-  const { metric, value } = isRecord(entry) ? entry : {};
-  if (!isRecord(metric) || !Array.isArray(value)) throw new QueryFailed('an answer without metric and value');
-  return { labels: metric as Labels, at: Number(value[0]), value: Number(value[1]) };
 }
 
 /** Asks each process itself. One that does not answer is told as such; one that does not use the service, or not now, is left out. */

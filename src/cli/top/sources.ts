@@ -1,6 +1,6 @@
 import type { ServiceInspection } from '../../client/admin/inspect';
-import { shownUrl } from '../fetch-json';
-import { queryAll, type Sample } from '../fleet/sightings';
+import type { Sample } from '../../ops/prometheus';
+import { queryAll, shownUrl } from '../fetch-json';
 import { inspectProcess, isIdle } from '../inspect/running-process';
 
 /** `inspect()` counts calls over so long. */

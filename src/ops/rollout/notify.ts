@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { messageOf, readToken } from './analysis/requests';
+import { messageOf, postToWebhook } from './analysis/requests';
 import { type CommandConfig, type ControllerConfig, hookNames, type WebhookConfig } from './config/controller-config';
 import type { RolloutNotice } from './progress';
 
@@ -39,43 +39,21 @@ export async function notify(
   return told.length === 0 ? undefined : told.join(', ');
 }
 
-async function tell(name: string, body: string, { config, env }: NotifyDeps): Promise<string | undefined> {
+async function tell(name: string, body: string, deps: NotifyDeps): Promise<string | undefined> {
+  const { config } = deps;
   const hook = config.hooks.get(name);
   if (hook === undefined) return `not known to this controller (expected: one of its hooks; ${hookNames(config)})`;
   const { webhook, command } = hook;
-  if (webhook !== undefined) return post(webhook, body, env);
+  if (webhook !== undefined) return post(webhook, body, deps);
   return command === undefined ? undefined : run(command, body);
 }
 
-async function post(
-  webhook: WebhookConfig,
-  body: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string | undefined> {
-  const { url, headers, timeoutMs = TIME_LIMIT_MS } = webhook;
-  let token: string | undefined;
+async function post(webhook: WebhookConfig, body: string, { env }: NotifyDeps): Promise<string | undefined> {
   try {
-    token = await readToken(webhook, env);
+    const { status } = await postToWebhook(webhook, env, { body, ignoresBody: true });
+    return status >= 200 && status <= 299 ? undefined : `HTTP ${status}`;
   } catch (error) {
     return messageOf(error);
-  }
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: {
-        ...headers,
-        'content-type': 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    await response.body?.cancel();
-    return response.ok ? undefined : `HTTP ${response.status}`;
-  } catch (error) {
-    const isLate = error instanceof Error && error.name === 'TimeoutError';
-    return isLate ? `no answer within ${timeoutMs} ms` : 'not reached';
   }
 }
 

@@ -1,9 +1,11 @@
 import { isRecord } from '../../../base/is-record';
 import { ownValue } from '../../../policy/plain-data';
 import { showValue } from '../../../policy/problems';
+import { type PrometheusServer, queryPrometheus } from '../../prometheus';
 import {
   CLIENTS,
   type ControllerConfig,
+  type PrometheusConfig,
   type ProviderConfig,
   providerNames,
   queryFault,
@@ -19,8 +21,7 @@ import type {
   SubsetFigures,
 } from './metrics-provider';
 import { fillIn, measureFigures } from './prometheus';
-import { createPrometheusApi } from './prometheus-api';
-import { MeasureError, messageOf, postWebhook, readToken, runCommand } from './requests';
+import { MeasureError, messageOf, postToWebhook, readToken, runCommand } from './requests';
 
 export interface MetricsProviderDeps {
   /** What the names in a document stand for. */
@@ -76,9 +77,9 @@ async function figuresFrom(
     const provider = find(name, deps);
     const { prometheus } = provider;
     if (prometheus === undefined) return readFigures(await answerFrom(provider, shown, request.signal, deps));
-    const api = createPrometheusApi(prometheus, await readToken(prometheus, deps.environment));
+    const server = await serverOf(prometheus, request, deps);
     const failureStatusCodes = document.analysis?.failureStatusCodes;
-    return await measureFigures(api, { labels: prometheus.labels, failureStatusCodes }, request);
+    return await measureFigures(server, { labels: prometheus.labels, failureStatusCodes }, request);
   } catch (error) {
     throw named(name, error);
   }
@@ -98,8 +99,8 @@ async function valueFrom(
     if (prometheus === undefined) {
       return readValue(await answerFrom(provider, { ...shown, check: name }, request.signal, deps));
     }
-    const api = createPrometheusApi(prometheus, await readToken(prometheus, deps.environment));
-    const samples = await api.query(fillIn(query ?? '', request), request.nowMs, request.signal);
+    const server = await serverOf(prometheus, request, deps);
+    const samples = await queryPrometheus(server, fillIn(query ?? '', request), request.nowMs);
     const [first] = samples;
     if (first === undefined || samples.length > 1) {
       throw new MeasureError(`${samples.length} samples (expected: one)`);
@@ -118,13 +119,27 @@ function find(name: string, { config }: MetricsProviderDeps): ProviderConfig {
   return provider;
 }
 
+async function serverOf(
+  prometheus: PrometheusConfig,
+  { signal }: MeasureRequest,
+  { environment }: MetricsProviderDeps,
+): Promise<PrometheusServer> {
+  const { address: url, headers, timeoutMs = 10_000 } = prometheus;
+  return { url, headers, timeoutMs, method: 'POST', token: await readToken(prometheus, environment), signal };
+}
+
 async function answerFrom(
   { webhook, command }: ProviderConfig,
   input: Shown & { readonly check?: string },
   signal: AbortSignal | undefined,
   { environment }: MetricsProviderDeps,
 ): Promise<unknown> {
-  if (webhook !== undefined) return postWebhook(webhook, await readToken(webhook, environment), input, signal);
+  if (webhook !== undefined) {
+    const { status, body } = await postToWebhook(webhook, environment, { body: JSON.stringify(input), signal });
+    if (status < 200 || status > 299) throw new MeasureError(`${status} (expected: 2xx)`);
+    if (body === undefined) throw new MeasureError(`${status} with a body that is not JSON (expected: JSON)`);
+    return body;
+  }
   if (command === undefined) throw new MeasureError('none of prometheus, webhook and command');
   return runCommand(command, input, signal);
 }

@@ -1,6 +1,6 @@
 import { DEFAULT_BREAKER } from '../../../policy/defaults';
+import { type PrometheusServer, queryPrometheus, type Sample } from '../../prometheus';
 import type { DurationHistogram, Measurement, MeasureRequest, SubsetFigures } from './metrics-provider';
-import type { PrometheusApi, Sample } from './prometheus-api';
 
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
 const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
@@ -17,14 +17,14 @@ export interface FigureRules {
 
 /**
  * The figures of built-in checks out of the SDK's own metrics (docs/observability.md). Attempts rather than calls are counted:
- * a retry that saves the call does not hide the canary's failure. Rejects with a `MeasureError`.
+ * a retry that saves the call does not hide the canary's failure. Rejects with an `HttpError`.
  */
 export async function measureFigures(
-  api: PrometheusApi,
+  server: PrometheusServer,
   rules: FigureRules,
   request: MeasureRequest,
 ): Promise<Measurement> {
-  const { canary, stable, sinceMs, nowMs, signal } = request;
+  const { canary, stable, sinceMs, nowMs } = request;
   // A target with a query is a service of its own in the metrics.
   const named = `=~"${regexOf(request.service)}([?].*)?"`;
   const service = `graylane_service${named}`;
@@ -36,10 +36,10 @@ export async function measureFigures(
   const fallbacks = `sum without (graylane_served_by) ({__name__=~"graylane_fallbacks(_total)?",${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
   const breakers = `sum by (graylane_subset) (graylane_breaker_state{${service},graylane_level="subset",graylane_state=~"open|halfOpen",graylane_subset=~${subsets}${narrowed.join('')}})`;
   const [ended, took, shed, open] = await Promise.all([
-    grown(api, attempts, sinceMs, nowMs, signal),
-    grown(api, durations, sinceMs, nowMs, signal),
-    grown(api, fallbacks, sinceMs, nowMs, signal),
-    api.query(breakers, nowMs, signal),
+    grown(server, attempts, sinceMs, nowMs),
+    grown(server, durations, sinceMs, nowMs),
+    grown(server, fallbacks, sinceMs, nowMs),
+    queryPrometheus(server, breakers, nowMs),
   ]);
   const failureCodes = new Set<string>(rules.failureStatusCodes ?? DEFAULT_BREAKER.failureStatusCodes);
   const figuresOf = (subset: string): SubsetFigures => {
@@ -62,15 +62,14 @@ function statusOf(labels: Readonly<Record<string, string>>): string {
 }
 
 async function grown(
-  api: PrometheusApi,
+  server: PrometheusServer,
   expression: string,
   sinceMs: number,
   nowMs: number,
-  signal: AbortSignal | undefined,
 ): Promise<readonly Sample[]> {
   const [before, after] = await Promise.all([
-    api.query(expression, sinceMs, signal),
-    api.query(expression, nowMs, signal),
+    queryPrometheus(server, expression, sinceMs),
+    queryPrometheus(server, expression, nowMs),
   ]);
   return growthOf(before, after);
 }
@@ -105,9 +104,10 @@ function histogramOf(samples: readonly Sample[]): DurationHistogram | undefined 
  */
 function growthOf(before: readonly Sample[], after: readonly Sample[]): readonly Sample[] {
   const known = new Map(before.map(({ labels, value }) => [keyOf(labels), value]));
-  return after.map(({ labels, value }) => {
-    const start = known.get(keyOf(labels)) ?? 0;
-    return { labels, value: value >= start ? value - start : value };
+  return after.map((sample) => {
+    const { value } = sample;
+    const start = known.get(keyOf(sample.labels)) ?? 0;
+    return { ...sample, value: value >= start ? value - start : value };
   });
 }
 
