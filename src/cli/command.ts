@@ -41,3 +41,8 @@ export function defineCommand(name: string, text: CommandText): Command {
     .option('--json', 'print the result as one JSON document')
     .addHelpText('after', `\nExamples:\n${lines.join('\n')}`);
 }
+
+/** `ENOENT`: the code of what the system says of a file or an address, else the text of the error. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+}

@@ -66,3 +66,8 @@ export function sparkline(values: readonly number[]): string {
   };
   return values.map(bar).join('');
 }
+
+/** `1 problem`, `3 problems`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

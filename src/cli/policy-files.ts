@@ -9,7 +9,8 @@ import { ownValue } from '../policy/plain-data';
 import type { Plan, PolicyProblem } from '../policy/plan';
 import type { Positions } from '../policy/positions';
 import { judgeDocument } from '../policy/validate';
-import { CommandError } from './command';
+import { CommandError, codeOf } from './command';
+import { counted } from './describe';
 import type { CommandIo } from './io';
 
 /** A policy as a file has it, judged. */
@@ -39,7 +40,8 @@ async function readDocuments(file: string, expectedService?: string): Promise<re
   return parsed.map((each) => judgeParsed(file, each, expectedService));
 }
 
-function formatOf(file: string): 'json' | 'yaml' {
+/** JSON where the name ends in `.json`, otherwise YAML. */
+export function formatOf(file: string): 'json' | 'yaml' {
   return file.toLowerCase().endsWith('.json') ? 'json' : 'yaml';
 }
 
@@ -79,8 +81,7 @@ export async function readBytes(file: string): Promise<Uint8Array> {
     for await (const chunk of process.stdin) chunks.push(chunk);
     return Buffer.concat(chunks);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CommandError(2, `${file}: ${code} (expected: a file that can be read)`, 'check its name');
+    throw new CommandError(2, `${file}: ${codeOf(error)} (expected: a file that can be read)`, 'check its name');
   }
 }
 
@@ -149,8 +150,11 @@ async function filesBelow(folder: string, above: ReadonlySet<string>): Promise<r
     return files;
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CommandError(2, `${folder}: ${code} (expected: a folder that can be read)`, 'check what you may read');
+    throw new CommandError(
+      2,
+      `${folder}: ${codeOf(error)} (expected: a folder that can be read)`,
+      'check what you may read',
+    );
   }
 }
 
@@ -180,7 +184,7 @@ export async function loadPolicy(file: string, io: CommandIo, expectedService?: 
   const { document, problems } = await readPolicyFile(file, expectedService);
   if (document === undefined) {
     for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
-    const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+    const count = counted(problems.length, 'problem');
     throw new CommandError(1, `${file}: ${count}`, `correct it and run graylane policy validate ${file}`);
   }
   const { service } = document;
@@ -228,7 +232,7 @@ function invalid(
       for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
   }
   const sum = bad.reduce((total, { problems }) => total + problems.length, 0);
-  const count = sum === 1 ? '1 problem' : `${sum} problems`;
+  const count = counted(sum, 'problem');
   const [only] = bad;
   const what = of === 1 && only !== undefined ? only.file : `${bad.length} of ${of} policies`;
   return new CommandError(

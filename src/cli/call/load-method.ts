@@ -1,5 +1,6 @@
 import type { ClientReadableStream, ClientWritableStream } from '@grpc/grpc-js';
 import { seededRandom, systemRandom } from '../../base/random';
+import { sleep } from '../../base/sleep';
 import type { CallReport } from '../../client/grpc/call-report';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
@@ -83,10 +84,10 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
       drawn = performance.now();
       await showLoad(tally, { elapsedMs: elapsed(), leftOut, inFlight, isLive }, io);
     }
-    await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    await sleep(TICK_MS);
   }
   // Each has a deadline of its own.
-  while (inFlight > 0) await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+  while (inFlight > 0) await sleep(TICK_MS);
   const elapsedMs = elapsed();
   const { calls, failed } = tally.totals;
   if (calls === 0 || (failed / calls) * 100 > flags.maxFailures) io.exitCode = 1;

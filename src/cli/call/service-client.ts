@@ -3,7 +3,7 @@ import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
 import { GraylaneError } from '../../base/errors';
 import type { Graylane } from '../../client/lane';
 import { instancesOf, type Snapshot } from '../../policy/membership/snapshot';
-import { CommandError } from '../command';
+import { CommandError, codeOf } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { type WatchedService, watchService } from '../consul/watched-service';
 import type { PolicySourceName } from '../flags';
@@ -76,8 +76,7 @@ async function pem(flag: string, file: string | undefined): Promise<Buffer | nul
   try {
     return await readFile(file);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'cannot be read';
-    throw new CommandError(2, `${flag}: ${file}: ${code} (expected: a PEM file that can be read)`);
+    throw new CommandError(2, `${flag}: ${file}: ${codeOf(error)} (expected: a PEM file that can be read)`);
   }
 }
 

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import type { ConsulClient } from '../../consul/client';
 import type { ConsulOptions } from '../../consul/options';
-import { CommandError } from '../command';
+import { CommandError, codeOf } from '../command';
 import type { CommandIo } from '../io';
 
 /** What {@link withConsul} adds to a command's options. */
@@ -83,8 +83,7 @@ async function read(file: string, path: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'cannot be read';
-    throw new CommandError(2, `${path}: ${file}: ${code} (expected: a file that can be read)`);
+    throw new CommandError(2, `${path}: ${file}: ${codeOf(error)} (expected: a file that can be read)`);
   }
 }
 

@@ -3,6 +3,7 @@ import { isFilterRefused } from '../../client/discovery/consul/filter-query';
 import { placeOf } from '../../client/discovery/consul/health-target';
 import type { ConsulAnswer, ConsulClient } from '../../consul/client';
 import { parseHealth, parseKeys } from '../../consul/parse-answer';
+import { inDatacenter } from '../../ops/store/kv';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import { CommandError } from '../command';
 
@@ -44,7 +45,7 @@ export async function readOne(
       params: { service },
       query: {
         ...scope,
-        ...(datacenter === undefined ? {} : { dc: datacenter }),
+        ...inDatacenter(datacenter),
         ...(filter === undefined ? {} : { filter }),
       },
       timeLimitMs: TIME_LIMIT_MS,
@@ -85,7 +86,7 @@ export async function readServiceNames(
 ): Promise<readonly string[] | undefined> {
   const answer = await client.get({
     path: '/catalog/services',
-    query: datacenter === undefined ? {} : { dc: datacenter },
+    query: inDatacenter(datacenter),
     timeLimitMs,
   });
   return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);

@@ -4,6 +4,7 @@ import type { ConsulClient } from '../../consul/client';
 import { type Effect, judgeEffect, type RegistryView } from '../../ops/effect/effect';
 import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
+import { inDatacenter } from '../../ops/store/kv';
 import { compileChain } from '../../policy/chain/compile';
 import { isDefaultChain } from '../../policy/chain/default-chain';
 import { lookupsOf } from '../../policy/peers';
@@ -125,7 +126,7 @@ export async function readChainNow(
   const answer = await client.get({
     path: '/discovery-chain/{service}',
     params: { service },
-    query: datacenter === undefined ? {} : { dc: datacenter },
+    query: inDatacenter(datacenter),
     timeLimitMs: TIME_LIMIT_MS,
   });
   const chain = answer.kind === 'failure' ? answer.reason : parseChain(answer);

@@ -1,6 +1,7 @@
 import type { DatacenterState } from '../../base/instances';
 import { silentLogger } from '../../base/logger';
 import { type Random, seededRandom, systemRandom } from '../../base/random';
+import { sleep } from '../../base/sleep';
 import { createLane } from '../../client/graylane';
 import type { Graylane } from '../../client/lane';
 import type { GraylaneOptions } from '../../client/options';
@@ -89,7 +90,7 @@ async function whenKnown(read: () => Snapshot | undefined, io: CommandIo): Promi
   const deadline = performance.now() + KNOWN_WITHIN_MS;
   // A client goes to work with the first datacenter that answers; who looks once wants to see all of them.
   while (!isComplete(read()) && performance.now() < deadline && !io.interrupted.aborted) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
   }
   return read();
 }

@@ -3,7 +3,7 @@ import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
 import type { AgentAddress } from '../../consul/agent-address';
 import { type ConsulClient, createConsulClient } from '../../consul/client';
-import { transact } from '../../ops/store/kv-transaction';
+import { transact } from '../../ops/store/kv';
 import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { type Finding, type Question, TIME_LIMIT_MS } from './finding';

@@ -1,6 +1,7 @@
 import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../consul/agent-zone';
 import { judgeEffect } from '../../ops/effect/effect';
+import { inDatacenter } from '../../ops/store/kv';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/unassigned';
 import type { Plan } from '../../policy/plan';
@@ -8,7 +9,7 @@ import { CommandError } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
 import { findParting } from '../init/parting';
-import { type Finding, inDatacenter, type PlannedQuestion, TIME_LIMIT_MS } from './finding';
+import { type Finding, type PlannedQuestion, TIME_LIMIT_MS } from './finding';
 import { lookAtInstances } from './instance-checks';
 
 /** What the policy does to calls now, by the same judgement as `policy apply`. */

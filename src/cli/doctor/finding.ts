@@ -36,8 +36,3 @@ export interface PlannedQuestion extends Question {
 }
 
 export const TIME_LIMIT_MS = 5_000;
-
-/** As query parameters. */
-export function inDatacenter(dc: string | undefined): Readonly<Record<string, string>> {
-  return dc === undefined ? {} : { dc };
-}

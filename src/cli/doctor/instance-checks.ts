@@ -6,10 +6,11 @@ import { nearest } from '../../base/spelling';
 import type { ConsulClient } from '../../consul/client';
 import { parseHealth, parseJsonArray } from '../../consul/parse-answer';
 import { parseEntry } from '../../consul/parse-entry';
+import { inDatacenter } from '../../ops/store/kv';
 import { lookupsOf } from '../../policy/peers';
 import type { Lookup, Plan } from '../../policy/plan';
 import { readServiceNames } from '../consul/instances-now';
-import { type Finding, inDatacenter, type Question, TIME_LIMIT_MS } from './finding';
+import { type Finding, type Question, TIME_LIMIT_MS } from './finding';
 
 const MOST_NAMED = 3;
 
@@ -221,12 +222,11 @@ async function checkPeer(client: ConsulClient, lookup: Lookup, dc: string | unde
   const { service, scope } = lookup;
   const peer = scope['peer'] ?? '';
   const check = `instances of ${service} in ${peerPlace(peer)}`;
-  const inDatacenter = dc === undefined ? {} : { dc };
-  const state = await stateOf(client, peer, inDatacenter);
+  const state = await stateOf(client, peer, inDatacenter(dc));
   const answer = await client.get({
     path: '/health/service/{service}',
     params: { service },
-    query: { ...scope, ...inDatacenter },
+    query: { ...scope, ...inDatacenter(dc) },
     timeLimitMs: TIME_LIMIT_MS,
   });
   if (answer.kind === 'failure') {
@@ -250,7 +250,11 @@ async function checkPeer(client: ConsulClient, lookup: Lookup, dc: string | unde
 }
 
 /** What Consul calls the state of the peering; undefined where that may not be read (`peering = "read"`), as is common. */
-async function stateOf(client: ConsulClient, peer: string, query: Record<string, string>): Promise<string | undefined> {
+async function stateOf(
+  client: ConsulClient,
+  peer: string,
+  query: ReturnType<typeof inDatacenter>,
+): Promise<string | undefined> {
   const answer = await client.get({ path: '/peering/{peer}', params: { peer }, query, timeLimitMs: TIME_LIMIT_MS });
   if (answer.status === 404) return 'not there';
   if (answer.kind === 'failure') return undefined;

@@ -1,6 +1,7 @@
 import { access, constants, readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { nearest } from '../../base/spelling';
+import { codeOf } from '../command';
 import type { CommandIo } from '../io';
 import type { Finding } from './finding';
 
@@ -76,7 +77,7 @@ async function whyNotWritable(folder: string): Promise<string | undefined> {
     await access(folder, constants.W_OK | constants.X_OK);
     return undefined;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const code = codeOf(error);
     if (code === 'ENOENT' && dirname(folder) !== folder) return whyNotWritable(dirname(folder));
     return code;
   }

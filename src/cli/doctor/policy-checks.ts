@@ -3,6 +3,7 @@ import { isRecord } from '../../base/is-record';
 import { parseKvAnswer } from '../../client/state/policy-sources/kv-answer';
 import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore, type StoredRollout } from '../../ops/rollout/store';
+import { inDatacenter, listKeys } from '../../ops/store/kv';
 import { compilePolicy, emptyPlan } from '../../policy/compile';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
@@ -10,9 +11,9 @@ import type { PolicyReading } from '../../policy/policy-reading';
 import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { chainInForce } from '../consul/registry-view';
-import { describeInFile, readBytes } from '../policy-files';
+import { describeInFile, formatOf, readBytes } from '../policy-files';
 import { describePlace } from '../rollout/rollout-view';
-import { type Finding, inDatacenter, type Question, TIME_LIMIT_MS } from './finding';
+import { type Finding, type Question, TIME_LIMIT_MS } from './finding';
 
 const POLICIES = 'graylane/policies/';
 /** Keys elsewhere whose values are read. */
@@ -31,20 +32,11 @@ export async function servicesWithPolicy(
   client: ConsulConnection['client'],
   dc: string | undefined,
 ): Promise<readonly string[] | Finding> {
-  const answer = await client.get({
-    path: '/kv/{prefix}',
-    params: { prefix: POLICIES },
-    query: { keys: 'true', ...inDatacenter(dc) },
-    timeLimitMs: TIME_LIMIT_MS,
-  });
-  if (answer.kind === 'answer') {
-    if (answer.status === 404) return [];
-    const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
+  const keys = await listKeys(client, POLICIES, dc);
+  if (!('reason' in keys)) {
     return keys.map((key) => key.slice(POLICIES.length)).filter((name) => name !== '' && !name.includes('/'));
   }
-  // Without a match, Consul says 404 both with and without the right to list.
-  if (answer.status === 404) return [];
-  const finding = `policies cannot be listed: ${answer.reason}`;
+  const finding = `policies cannot be listed: ${keys.reason}`;
   return { check: 'policies', state: 'warning', finding, next: 'name the services: graylane doctor payments' };
 }
 
@@ -58,8 +50,7 @@ async function lookAtFile({ service }: Question, file: string): Promise<LookedAt
   const check = `policy of ${service}`;
   try {
     const content = await readBytes(file);
-    const format = file.toLowerCase().endsWith('.json') ? 'json' : 'yaml';
-    return judge({ kind: 'present', content, format, place: file }, service, check);
+    return judge({ kind: 'present', content, format: formatOf(file), place: file }, service, check);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const next = 'mount the file, or correct its name: a process waits for it, and has no policy';
@@ -115,10 +106,8 @@ async function datacentersWithPolicy({ dc, connection }: Question, key: string):
   const { client, everywhere } = connection;
   const names = await everywhere().catch(() => []);
   const having = names.map(async (name) => {
-    const query = { keys: 'true', dc: name };
-    const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
-    const keys = answer.kind === 'failure' || answer.status === 404 ? [] : JSON.parse(answer.body.toString('utf8'));
-    return name !== dc && Array.isArray(keys) && keys.includes(key) ? [name] : [];
+    const keys = name === dc ? [] : await listKeys(client, key, name);
+    return !('reason' in keys) && keys.includes(key) ? [name] : [];
   });
   return (await Promise.all(having)).flat();
 }
@@ -165,13 +154,8 @@ function overrideFindings({ service, override, document }: Plan): readonly Findi
 /** A policy of the service under a key that no client looks at: another prefix, another case, an ending. */
 async function findStray({ service, dc, connection }: Question): Promise<string | undefined> {
   const { client } = connection;
-  const answer = await client.get({
-    path: '/kv/',
-    query: { keys: 'true', ...inDatacenter(dc) },
-    timeLimitMs: TIME_LIMIT_MS,
-  });
-  if (answer.kind === 'failure' || answer.status === 404) return undefined;
-  const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
+  const keys = await listKeys(client, '', dc);
+  if ('reason' in keys) return undefined;
   const own = `${POLICIES}${service}`;
   const likely = keys.filter((key) => {
     const name = key.split('/').findLast((part) => part !== '') ?? '';

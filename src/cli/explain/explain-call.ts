@@ -4,7 +4,7 @@ import type { ExplainedTier, Explanation } from '../../client/admin/explain';
 import type { StaticInstance } from '../../client/discovery/static-instance';
 import type { GraylaneOptions } from '../../client/options';
 import { CASE_METHOD } from '../../policy/routing/policy-case';
-import { CommandError } from '../command';
+import { CommandError, codeOf } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
 import { describeEndpoint, describeLimit, describeZones } from '../describe';
@@ -148,7 +148,10 @@ async function readInstancesFile(file: string): Promise<Readonly<Record<string, 
     // YAML, which JSON is, too.
     return parse(await readFile(file, 'utf8')) as Readonly<Record<string, readonly StaticInstance[]>>;
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CommandError(2, `${file}: ${why} (expected: lists of instances by service name)`, 'see docs/simulate.md');
+    throw new CommandError(
+      2,
+      `${file}: ${codeOf(error)} (expected: lists of instances by service name)`,
+      'see docs/simulate.md',
+    );
   }
 }

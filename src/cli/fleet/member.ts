@@ -1,10 +1,10 @@
 import type { StoredPolicy } from '../../ops/store/history';
-import { createPolicyStore } from '../../ops/store/policy-store';
-import { compilePolicy } from '../../policy/compile';
+import { compileStored, createPolicyStore } from '../../ops/store/policy-store';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { nameOf, readAll } from '../consul/store-session';
+import { counted } from '../describe';
 
 /** A lane in a process, as Prometheus or the process itself tells of it. */
 export interface Sighting {
@@ -111,7 +111,7 @@ function describeDistance({ index, revision }: Sighting, reading: Standing | und
   if (number === undefined) return `goes by index ${index}, which is in no history`;
   const changes = reading?.number === undefined ? undefined : reading.number - number;
   if (changes === undefined || changes < 1) return `goes by number ${number}`;
-  return `${changes === 1 ? '1 change' : `${changes} changes`} behind`;
+  return `${counted(changes, 'change')} behind`;
 }
 
 /** The policy of a service as one datacenter's Consul has it. */
@@ -173,23 +173,15 @@ async function elsewhere(connection: ConsulConnection): Promise<readonly string[
 }
 
 function standingOf({ service, datacenter, policy, history }: StoredPolicy, isWanted: boolean): Standing {
+  const compiled = policy === undefined ? undefined : compileStored(service, policy.text);
   const index = Number(policy?.index ?? 0);
   const numbered = history.map(({ number, modifyIndex }) => ({ number, index: Number(modifyIndex) }));
   return {
     datacenter: nameOf(datacenter),
     isWanted,
     index,
-    revision: policy === undefined ? 'none' : revisionOf(service, policy.text),
+    revision: compiled instanceof PolicyError ? undefined : (compiled?.revision ?? 'none'),
     number: numbered.find((entry) => entry.index === index)?.number,
     history: numbered,
   };
-}
-
-function revisionOf(service: string, text: string): string | undefined {
-  try {
-    return compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' }).revision;
-  } catch (error) {
-    if (error instanceof PolicyError) return undefined;
-    throw error;
-  }
 }

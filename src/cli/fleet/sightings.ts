@@ -1,6 +1,6 @@
 import type { ServiceInspection } from '../../client/admin/inspect';
 import type { Sample } from '../../ops/prometheus';
-import { formatDuration } from '../describe';
+import { counted, formatDuration } from '../describe';
 import { queryAll, shownUrl } from '../fetch-json';
 import { inspectProcess, isIdle } from '../inspect/running-process';
 import type { Sighting } from './member';
@@ -86,7 +86,7 @@ function sightings({ indices, revisions, times, up, watches, ages, shortfalls }:
 
 /** A gauge has no words. */
 function describeShortfalls(count: number): string {
-  const what = count === 1 ? '1 thing' : `${count} things`;
+  const what = counted(count, 'thing');
   return `cannot have ${what} that the policy asks for: its log and graylane inspect say what`;
 }
 

@@ -1,3 +1,4 @@
+import { sleep } from '../../base/sleep';
 import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
@@ -42,7 +43,7 @@ export async function waitForFleet(
     if (isDone) return await tellFollowed(looked as FleetReport, tookMs, io, json);
     const leftMs = settings.waitMs - tookMs;
     if (leftMs <= 0 || interrupted.aborted) return await tellBehind(service, looked, tookMs, io, json);
-    await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_EVERY_MS, leftMs)));
+    await sleep(Math.min(LOOK_EVERY_MS, leftMs));
   }
 }
 

@@ -5,9 +5,10 @@ import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
 import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy/document';
 import { instancesOf } from '../../policy/membership/snapshot';
-import { CommandError } from '../command';
+import { CommandError, codeOf } from '../command';
 import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import { readInstancesNow, readServiceNames } from '../consul/instances-now';
+import { counted } from '../describe';
 import type { CommandIo } from '../io';
 import { findParting, type Parting } from './parting';
 
@@ -80,13 +81,13 @@ function remarksOf(
 ): readonly string[] {
   if (parting === undefined) {
     return [
-      `Nothing parts the ${counted(instances)} of ${service}: no tag or meta tells a canary from the others.`,
+      `Nothing parts the ${counted(instances.length, 'instance')} of ${service}: no tag or meta tells a canary from the others.`,
       'Give the instances of a canary a tag, such as canary, and run graylane init again.',
       'Until then this policy changes nothing: all instances get calls.',
     ];
   }
   const { by, parts, base, left } = parting;
-  const what = parts.map(({ name, instances: of }) => `${name} has ${counted(of)}`).join(', ');
+  const what = parts.map(({ name, instances: of }) => `${name} has ${counted(of.length, 'instance')}`).join(', ');
   return [
     `Parted by ${by}: ${what}.`,
     ...(left.length === 0 ? [] : [`In no subset, and without calls: ${left.map(({ id }) => id).join(', ')}.`]),
@@ -99,10 +100,6 @@ function remarksOf(
       parts.find(({ name }) => name !== base)?.name ?? base
     } 5 -m 'begin'`,
   ];
-}
-
-function counted(instances: readonly Instance[]): string {
-  return instances.length === 1 ? '1 instance' : `${instances.length} instances`;
 }
 
 async function unknownService(service: string, { client }: ConsulConnection): Promise<CommandError> {
@@ -131,8 +128,7 @@ async function writeNew(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text, { flag: 'wx' });
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CommandError(2, `--output: ${file}: ${code} (expected: a new file in a folder that is there)`);
+    throw new CommandError(2, `--output: ${file}: ${codeOf(error)} (expected: a new file in a folder that is there)`);
   }
 }
 

@@ -11,7 +11,7 @@ import type { BreakerView } from '../../client/breaker/view';
 import type { LaneInspection } from '../../client/lane';
 import type { AgentLoad } from '../../consul/agent-load';
 import { CommandError } from '../command';
-import { describeEndpoint, describeLimit, describeZones, formatDuration } from '../describe';
+import { counted, describeEndpoint, describeLimit, describeZones, formatDuration } from '../describe';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';
 import { shownUrl } from '../fetch-json';
 import type { CommandIo } from '../io';
@@ -118,7 +118,7 @@ function problemsOf({ service, pending, policy, datacenters }: ServiceInspection
 
 /** The whole of `lane.inspect()` but for the policies' documents. */
 async function showInspection({ lane, services, consul = [] }: LaneInspection, io: CommandIo): Promise<void> {
-  io.line(`lane ${io.colors.bold(lane)}, ${services.length === 1 ? '1 service' : `${services.length} services`}`);
+  io.line(`lane ${io.colors.bold(lane)}, ${counted(services.length, 'service')}`);
   if (consul.length > 0) {
     await io.table(
       ['consul agent', 'requests', 'open', 'failures', 'state'],

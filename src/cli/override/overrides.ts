@@ -1,5 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
+import { sleep } from '../../base/sleep';
 import type { HistoryEntry, StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
@@ -126,7 +127,7 @@ async function changeOne(
     if (outcome.kind === 'written') return { ...shown, outcome: 'written', entry: outcome.entry };
     if (outcome.kind !== 'lost') return refused(outcome.reason);
     // Not in step with the others who lost.
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * (attempt + 1)));
+    await sleep(Math.random() * 20 * (attempt + 1));
   }
   return refused(`lost the race ${ATTEMPTS} times; try again`);
 }

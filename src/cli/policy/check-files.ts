@@ -25,7 +25,7 @@ import { type ConsulConnection, connectConsul } from '../consul/consul-connectio
 import { readRegistryView } from '../consul/registry-view';
 import { inSlices, nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { describeInFile, loadPolicy, type PolicyFile, readPolicyFiles } from '../policy-files';
+import { describeInFile, formatOf, loadPolicy, type PolicyFile, readPolicyFiles } from '../policy-files';
 
 /** `policy validate`. */
 export async function validateFiles(files: readonly string[], flags: ValidateFlags, io: CommandIo): Promise<void> {
@@ -168,7 +168,7 @@ async function readCases(file: string, subsets: readonly string[], io: CommandIo
   const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
     throw new CommandError(2, `${file}: ${error.code} (expected: a file that can be read)`, 'check its name');
   });
-  const { value, problems } = parsePolicyText(bytes, file.toLowerCase().endsWith('.json') ? 'json' : 'yaml');
+  const { value, problems } = parsePolicyText(bytes, formatOf(file));
   const list = isRecord(value) ? value['cases'] : value;
   const found = value === undefined ? problems.map(({ message }) => message) : problemsOfCases(list, subsets);
   if (found.length === 0) return list as readonly PolicyCase[];

@@ -8,6 +8,7 @@ import { revisionOfText } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-store';
 import { CommandError } from '../command';
 import { readAll, type StoreSession, withStore } from '../consul/store-session';
+import { counted } from '../describe';
 import { firstPolicyOf } from '../init/first-policy';
 import type { CommandIo } from '../io';
 import { describeInFile, readPolicyFile } from '../policy-files';
@@ -86,7 +87,7 @@ async function editUntilValid(
     for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
     const answer = await io.ask('Not valid. Edit again? [Y/n] ');
     if (answer === undefined || /^n/i.test(answer.trim())) {
-      const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+      const count = counted(problems.length, 'problem');
       throw new CommandError(1, `${service}: refused, ${count}; nothing was written`, `mend ${file} and apply it`);
     }
   }

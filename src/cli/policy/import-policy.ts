@@ -9,12 +9,12 @@ import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command';
+import { CommandError, codeOf } from '../command';
 import { type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import { readChainNow } from '../consul/registry-view';
 import { nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { readBytes } from '../policy-files';
+import { formatOf, readBytes } from '../policy-files';
 
 /** A document made from somebody else's rules. */
 interface ImportedDocument {
@@ -44,7 +44,7 @@ async function presentImport(
   if (document === undefined) {
     throw new CommandError(1, `${service}: nothing that a policy document could say`, 'see what is reported above');
   }
-  const asJson = out?.toLowerCase().endsWith('.json') === true;
+  const asJson = out !== undefined && formatOf(out) === 'json';
   const text = asJson
     ? `${JSON.stringify(document, null, 2)}\n`
     : stringify(document, { aliasDuplicateObjects: false, lineWidth: 120 });
@@ -56,8 +56,7 @@ async function write(out: string, text: string, io: CommandIo): Promise<void> {
   try {
     await writeFile(out, text);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'cannot be written';
-    throw new CommandError(2, `--output: ${out}: ${code} (expected: a file that can be written)`);
+    throw new CommandError(2, `--output: ${out}: ${codeOf(error)} (expected: a file that can be written)`);
   }
   io.note(`${out} written; try it: graylane policy validate ${out}`);
 }

@@ -3,7 +3,7 @@ import { type Difference, findDifferences } from '../../ops/compare/differences'
 import { findMovedCallers, type MovedCallers } from '../../ops/compare/moved-callers';
 import type { Effect } from '../../ops/effect/effect';
 import type { StoredPolicy } from '../../ops/store/history';
-import { documentText, parseStored } from '../../ops/store/policy-store';
+import { compileStored, documentText, parseStored } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { ownValue } from '../../policy/plain-data';
@@ -15,6 +15,8 @@ import { type EffectJudge, effectIn } from '../consul/registry-view';
 import { nameOf, readAll, type StoreSession } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import type { SoundPolicy } from '../policy-files';
+
+const NOT_VALID_NOW = 'what stands in Consul now is not a valid policy; clients go on with the last valid one';
 
 /** What a new text would change in one datacenter, and what speaks against it. */
 export interface PlannedChange {
@@ -49,7 +51,8 @@ export async function planChange(
   const kept = overrideInForce(policy?.text);
   const text = kept === undefined ? newText : withOverride(newText, kept);
   const after = compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
-  const { plan: before, remark } = compileStored(service, policy?.text);
+  const compiled = policy === undefined ? undefined : compileStored(service, policy.text);
+  const before = compiled instanceof PolicyError ? undefined : compiled;
   const moved = before === undefined ? [] : findMovedCallers(before, after);
   const differences = findDifferences(policy === undefined ? {} : parseStored(policy.text), parseStored(text));
   const judged = capacity === undefined ? undefined : await capacity.judge(before, after);
@@ -70,7 +73,7 @@ export async function planChange(
     overloads: [...overloads, ...empties],
     effect: effect === undefined || 'failure' in effect ? undefined : effect,
     remarks: [
-      ...(remark === undefined ? [] : [remark]),
+      ...(compiled instanceof PolicyError ? [NOT_VALID_NOW] : []),
       ...(kept !== undefined && text !== newText ? [overrideStays(service, kept)] : []),
       ...(judged?.remarks ?? []),
       ...(effect === undefined ? [] : 'failure' in effect ? [effect.failure] : remarksOf(effect)),
@@ -118,16 +121,6 @@ function describeReshuffle({ route, of, moved, needed, reshuffled }: MovedCaller
   if (reshuffled === undefined) return [];
   const what = of === 'split' ? 'sticky callers move' : 'callers move into or out of the sample';
   return [`route ${route}: ${percent(moved)} of its ${what}, where ${percent(needed)} would do: ${reshuffled}`];
-}
-
-function compileStored(service: string, text: string | undefined): { readonly plan?: Plan; readonly remark?: string } {
-  if (text === undefined) return {};
-  try {
-    return { plan: compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' }) };
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return { remark: 'what stands in Consul now is not a valid policy; clients go on with the last valid one' };
-  }
 }
 
 /** What speaks against a change unless a flag says that it is meant. */

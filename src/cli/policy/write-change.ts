@@ -1,6 +1,7 @@
 import type { ChangeKind, HistoryEntry } from '../../ops/store/history';
 import type { WriteOutcome } from '../../ops/store/policy-store';
 import { nameOf, type StoreSession } from '../consul/store-session';
+import { counted } from '../describe';
 import type { CommandIo } from '../io';
 import { isUnchanged, type PlannedChange } from './planned-change';
 import { changeAsData } from './show-change';
@@ -62,7 +63,7 @@ export async function writeServices(
   }
   if (isSeveral && !json) {
     const parts = [...counts].map(([outcome, count]) => `${count} ${outcome}`);
-    io.line(`${writes.length === 1 ? '1 service' : `${writes.length} services`}: ${parts.join(', ')}`);
+    io.line(`${counted(writes.length, 'service')}: ${parts.join(', ')}`);
   }
   const fleets: (object | null)[] = [];
   for (const wait of followed) fleets.push((await wait()) ?? null);

@@ -1,3 +1,4 @@
+import { sleep } from '../../base/sleep';
 import { NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { controlRollout, type RolloutWish } from '../../ops/rollout/control';
 import { type Driven, driveOnce } from '../../ops/rollout/reconcile';
@@ -52,7 +53,7 @@ async function takeBack(service: string, session: RolloutSession, by: string): P
     if (driven.kind === 'ended') return driven.record;
     if (driven.kind === 'refused' || driven.kind === 'none') break;
     if (driven.kind === 'idle') break;
-    if (driven.kind === 'lost') await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * (turn + 1)));
+    if (driven.kind === 'lost') await sleep(Math.random() * 20 * (turn + 1));
   }
   const record = driven !== undefined && 'record' in driven ? driven.record : undefined;
   const reason =

@@ -9,12 +9,13 @@ import type { Lease } from '../../ops/rollout/lease';
 import { notify } from '../../ops/rollout/notify';
 import type { DriveDeps } from '../../ops/rollout/reconcile';
 import type { StoredPolicy } from '../../ops/store/history';
-import { CommandError } from '../command';
+import { CommandError, codeOf } from '../command';
 import { capacityIn } from '../consul/capacity';
 import type { RolloutSession } from '../consul/store-session';
+import { counted } from '../describe';
 import { isWildcard, type ListenAddress, MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
-import { describeInFile, readBytes } from '../policy-files';
+import { describeInFile, formatOf, readBytes } from '../policy-files';
 
 interface DriveSettings {
   /** Who drives, for the history. */
@@ -73,13 +74,10 @@ export function driveDeps(
  */
 export async function readControllerFile(file: string | undefined, io: CommandIo): Promise<ControllerConfig> {
   if (file === undefined) return NO_CONFIG;
-  const { config, problems } = parseControllerConfig(
-    await readBytes(file),
-    file.toLowerCase().endsWith('.json') ? 'json' : 'yaml',
-  );
+  const { config, problems } = parseControllerConfig(await readBytes(file), formatOf(file));
   if (config !== undefined) return config;
   for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
-  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  const count = counted(problems.length, 'problem');
   throw new CommandError(2, `--config: ${file}: refused, ${count}`, 'mend it and start again');
 }
 
@@ -121,11 +119,10 @@ export async function listenForFigures(
     io.note(`graylane: listens at ${collecting.address}${told}`);
     return collecting;
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     const { host, port } = listen;
     throw new CommandError(
       2,
-      `--listen: ${host}:${port}: ${code} (expected: a free address of this host)`,
+      `--listen: ${host}:${port}: ${codeOf(error)} (expected: a free address of this host)`,
       'choose another',
     );
   }

@@ -1,6 +1,6 @@
 import { GraylaneError } from '../../base/errors';
+import { sleep } from '../../base/sleep';
 import { hasEnded } from '../../ops/rollout/record';
-import { createRest } from '../../ops/rollout/rest';
 import type { StoredRollout } from '../../ops/rollout/store';
 import { CommandError } from '../command';
 import { noRollout, type RolloutFlags, type RolloutSession, readRollout, withRollouts } from '../consul/store-session';
@@ -9,7 +9,6 @@ import { REDRAW } from '../live-screen';
 import { describePlace, recordAsData, viewRollout } from './rollout-view';
 
 const LOOK_MS = 1000;
-/** Back to the top left, and everything below away. */
 
 /** `rollout status`. */
 export async function showStatus(
@@ -44,7 +43,6 @@ async function watch(
   io: CommandIo,
 ): Promise<void> {
   const { interrupted } = io;
-  const rest = createRest(interrupted);
   const stamps = new Map<string, string>();
   let problem: string | undefined;
   let found = await readAll(service, session);
@@ -63,7 +61,7 @@ async function watch(
     }
     if (isLive && problem !== undefined) io.line(io.colors.yellow(problem));
     if (found.every(({ record }) => record === undefined || hasEnded(record.progress))) return;
-    await rest.take(LOOK_MS);
+    await sleep(LOOK_MS, interrupted);
     try {
       found = await readAll(service, session);
       problem = undefined;

@@ -1,18 +1,18 @@
-import { readFile } from 'node:fs/promises';
 import { judgeEffect } from '../../ops/effect/effect';
 import { isJudgedByClients } from '../../ops/rollout/collector/announcer';
 import { CLIENTS, checkNames } from '../../ops/rollout/config/controller-config';
 import { beginRollout } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
-import { type JudgedRollout, parseRollout, validateRollout } from '../../ops/rollout/validate';
-import { compilePolicy } from '../../policy/compile';
-import type { Plan, PolicyProblem } from '../../policy/plan';
+import { parseRollout, validateRollout } from '../../ops/rollout/validate';
+import { compileStored } from '../../ops/store/policy-store';
+import type { PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
 import { readRegistryView } from '../consul/registry-view';
 import { type RolloutFlags, type RolloutSession, withRollouts } from '../consul/store-session';
+import { counted } from '../describe';
 import type { CommandIo } from '../io';
-import { describeInFile } from '../policy-files';
+import { describeInFile, formatOf, readBytes } from '../policy-files';
 import { readControllerFile } from './controller-setup';
 import { describeStep } from './rollout-view';
 
@@ -97,9 +97,10 @@ async function refuseHollow(
   { connection, policies }: RolloutSession,
 ): Promise<void> {
   const { policy } = await policies.read(service, undefined);
-  const plan = policy === undefined ? undefined : compileStored(service, policy.text);
+  if (policy === undefined) return;
+  const plan = compileStored(service, policy.text);
   // What is wrong with the policy itself is told where the rollout is held against it.
-  if (plan === undefined) return;
+  if (plan instanceof PolicyError) return;
   const judged = { service, datacenter: undefined };
   const view = await readRegistryView(connection, judged, [plan]);
   const paths = [canary, stable].map((name) => `subsets.${name}`);
@@ -115,15 +116,6 @@ async function refuseHollow(
   const texts = [...new Set(harms.map(({ text }) => text))].join('; ');
   const next = 'see that both are registered, or, if it is meant, --force';
   throw new CommandError(1, `refused, nothing was started: ${texts}`, next);
-}
-
-function compileStored(service: string, text: string): Plan | undefined {
-  try {
-    return compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
-  } catch (error) {
-    if (error instanceof PolicyError) return undefined;
-    throw error;
-  }
 }
 
 /** Something in it is judged by figures of calls, and no provider is named for them. */
@@ -143,33 +135,19 @@ async function readDocument(service: string, flags: StartFlags, io: CommandIo): 
     const given = file === undefined ? 'neither given' : 'both given';
     throw new CommandError(2, `--file, --weights: ${given} (expected: one of them)`, 'add --file rollout.yaml');
   }
-  const judged = file === undefined ? validateRollout(fromFlags(service, flags)) : await fromFile(file);
+  const judged =
+    file === undefined
+      ? validateRollout(fromFlags(service, flags))
+      : parseRollout(await readBytes(file), formatOf(file));
   if (judged.document !== undefined) return judged.document;
   if (flags.json === true) io.json({ service, outcome: 'invalid', problems: judged.problems });
   else for (const problem of judged.problems) io.note(`${io.colors.red('error')} ${where(file, problem)}`);
-  const count = judged.problems.length === 1 ? '1 problem' : `${judged.problems.length} problems`;
+  const count = counted(judged.problems.length, 'problem');
   throw new CommandError(1, `${file ?? 'rollout'}: refused, ${count}; nothing was written`, 'mend it and start again');
 }
 
 function where(file: string | undefined, problem: PolicyProblem): string {
   return file === undefined ? problem.message : describeInFile(file, problem);
-}
-
-async function fromFile(file: string): Promise<JudgedRollout> {
-  const format = file.endsWith('.json') ? 'json' : 'yaml';
-  try {
-    return parseRollout(await readBytes(file), format);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CommandError(2, `--file: ${file}: ${code} (expected: a file that can be read)`, 'check its name');
-  }
-}
-
-async function readBytes(file: string): Promise<Uint8Array> {
-  if (file !== '-') return await readFile(file);
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 function fromFlags(service: string, flags: StartFlags): unknown {

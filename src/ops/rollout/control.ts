@@ -1,11 +1,11 @@
-import { compilePolicy } from '../../policy/compile';
+import { sleep } from '../../base/sleep';
 import type { PolicyDocument } from '../../policy/document';
 import { PolicyError } from '../../policy/policy-error';
 import { type StoredPolicy, sha256 } from '../store/history';
-import { documentText, type PolicyStore } from '../store/policy-store';
+import { compileStored, documentText, type PolicyStore } from '../store/policy-store';
 import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout, startRollout } from './advance';
 import type { RolloutDocument } from './document';
-import { canaryWeight, overrideInForce, standingOf, testersOf, withWeight } from './policy-change';
+import { canaryWeight, describeInvalid, overrideInForce, standingOf, testersOf, withWeight } from './policy-change';
 import type { RolloutProgress } from './progress';
 import {
   hasEnded,
@@ -96,7 +96,7 @@ export async function controlRollout(service: string, wish: RolloutWish, deps: C
     const stored = await deps.rollouts.read(service);
     const controlled = await controlOnce(stored, wish, deps);
     if (controlled !== undefined) return controlled;
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * (attempt + 1)));
+    await sleep(Math.random() * 20 * (attempt + 1));
   }
   return { kind: 'refused', reason: `lost the race ${ATTEMPTS} times`, nextStep: 'try again' };
 }
@@ -187,12 +187,8 @@ function fitness(
   if (taken !== undefined && !isUnderWay) {
     return refused(`steps: setRoute ${taken}: the policy has a route of that name (expected: another)`, 'rename it');
   }
-  try {
-    compilePolicy({ content: documentText(moved.document), format: 'json' }, { service, origin: 'kv' });
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return refused(`the policy would not be valid: ${error.problems[0]?.message ?? error.message}`, 'mend it');
-  }
+  const plan = compileStored(service, documentText(moved.document));
+  if (plan instanceof PolicyError) return refused(describeInvalid(plan), 'mend it');
   return { document };
 }
 

@@ -1,7 +1,7 @@
+import { createInterruptibleSleep } from '../../base/sleep';
 import type { Lease } from './lease';
 import { type DriveDeps, type Driven, driveOnce } from './reconcile';
 import { hasEnded, type RolloutRecord } from './record';
-import { createRest } from './rest';
 import type { RolloutWatch } from './store';
 
 /** What a controller says to whoever runs it. Each is called when something changed, never for every look. */
@@ -38,7 +38,7 @@ const LOST_OFTEN = 10;
 export async function driveAll(options: ControllerOptions): Promise<void> {
   const { deps, watch, signal } = options;
   const loops = new Map<string, Promise<unknown>>();
-  const rest = createRest(signal);
+  const pause = createInterruptibleSleep(signal);
   let problem: string | undefined;
   while (!signal.aborted) {
     let failure: string | undefined;
@@ -51,7 +51,7 @@ export async function driveAll(options: ControllerOptions): Promise<void> {
     }
     if (failure !== problem) watch.onProblem('*', failure);
     problem = failure;
-    await rest.take(LOOK_MS);
+    await pause.sleep(LOOK_MS);
   }
   await Promise.all(loops.values());
 }
@@ -67,17 +67,17 @@ export async function driveService(
 ): Promise<RolloutRecord | undefined> {
   const { deps, lease, signal } = options;
   const teller = createTeller(service, options.watch);
-  const rest = createRest(signal);
+  const pause = createInterruptibleSleep(signal);
   let changes: RolloutWatch | undefined;
   let lost = 0;
   try {
     while (!signal.aborted) {
-      rest.forget();
+      pause.reset();
       const { session } = lease;
       if (session === undefined) {
         await lease.tried;
         if (lease.session === undefined) teller.problem(lease.problem);
-        await rest.take(LOST_MS);
+        await pause.sleep(LOST_MS);
         continue;
       }
       let driven: Driven;
@@ -85,7 +85,7 @@ export async function driveService(
         driven = await driveOnce(service, session, deps);
       } catch (error) {
         teller.problem(textOf(error));
-        await rest.take(LOOK_MS);
+        await pause.sleep(LOOK_MS);
         continue;
       }
       lost = driven.kind === 'lost' ? lost + 1 : 0;
@@ -93,13 +93,13 @@ export async function driveService(
       teller.driven(driven, lost);
       const isOver = driven.kind === 'ended' || driven.kind === 'none';
       if (untilEnded && isOver) return driven.kind === 'ended' ? driven.record : undefined;
-      if (!isOver) changes ??= options.listen(service, rest.end);
+      if (!isOver) changes ??= options.listen(service, pause.wake);
       else if (changes !== undefined) {
         // Each takes a connection to Consul, and there are more services than rollouts under way.
         changes.close();
         changes = undefined;
       }
-      await rest.take(delayAfter(driven, { nowMs: deps.now(), lost, isListening: changes?.isListening === true }));
+      await pause.sleep(delayAfter(driven, { nowMs: deps.now(), lost, isListening: changes?.isListening === true }));
     }
     return undefined;
   } finally {

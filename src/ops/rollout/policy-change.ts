@@ -5,6 +5,7 @@ import type {
   SplitEntryDocument,
   SubsetDocument,
 } from '../../policy/document';
+import type { PolicyError } from '../../policy/policy-error';
 import { parseTimestamp } from '../../policy/timestamp';
 import { judgeDocument } from '../../policy/validate';
 import { type StoredPolicy, sha256 } from '../store/history';
@@ -233,4 +234,9 @@ export function overrideInForce({ override }: PolicyDocument, wallNowMs: number)
   if (until === undefined || until <= wallNowMs) return undefined;
   const target = [override.to, override.datacenter].filter((part) => part !== undefined).join(' in ');
   return `an override to ${target} is in force until ${override.until}`;
+}
+
+/** Why a policy that a rollout would write cannot be written. */
+export function describeInvalid({ problems, message }: PolicyError): string {
+  return `the policy would not be valid: ${problems[0]?.message ?? message}`;
 }

@@ -1,9 +1,8 @@
-import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { type StoredPolicy, sha256 } from '../store/history';
-import { documentText, type PolicyStore, type WriteOutcome } from '../store/policy-store';
+import { compileStored, documentText, type PolicyStore, type WriteOutcome } from '../store/policy-store';
 import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
 import { wantedMeasurement } from './measurement';
@@ -11,6 +10,7 @@ import type { NotificationMessage } from './notify';
 import {
   applyAction,
   describeAction,
+  describeInvalid,
   type PolicyAction,
   type PolicyStanding,
   raisesWeight,
@@ -140,11 +140,12 @@ async function act(turn: Turn, action: PolicyAction): Promise<Driven> {
   const confirmed = confirmAction(progress, action.number, deps.now());
   if (isSame(edited.document, standing.document)) return save(turn, confirmed, action);
   const text = documentText(edited.document);
-  const plan = planOf(text, policy.service);
-  if (typeof plan === 'string') return wait(plan);
+  const plan = compileStored(policy.service, text);
+  if (plan instanceof PolicyError) return wait(describeInvalid(plan));
   if (raisesWeight(standing.document, action, rollout)) {
     const check = deps.capacity(policy, rollout.maxLoadFactor);
-    const { overloads } = await check.judge(asPlan(standing.document, policy.service), plan);
+    const before = compileStored(policy.service, documentText(standing.document));
+    const { overloads } = await check.judge(before instanceof PolicyError ? undefined : before, plan);
     if (overloads.length > 0) return wait(overloads.join('; '));
   }
   return writePolicy(turn, action, { text, confirmed });
@@ -245,20 +246,6 @@ function numberAfter({ policy, history }: StoredPolicy): number {
   const last = history.at(-1);
   const isKept = policy === undefined || last?.entry?.documentDigest === sha256(policy.text);
   return (last?.number ?? 0) + (isKept ? 1 : 2);
-}
-
-function planOf(text: string, service: string): Plan | string {
-  try {
-    return compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return `the policy would not be valid: ${error.problems[0]?.message ?? error.message}`;
-  }
-}
-
-function asPlan(document: PolicyDocument, service: string): Plan | undefined {
-  const plan = planOf(JSON.stringify(document), service);
-  return typeof plan === 'string' ? undefined : plan;
 }
 
 function isSame(a: PolicyDocument, b: PolicyDocument): boolean {

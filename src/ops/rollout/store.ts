@@ -1,7 +1,6 @@
-import { GraylaneError } from '../../base/errors';
 import { type BlockingQueryDeps, startBlockingQuery } from '../../consul/blocking-query';
 import type { ConsulClient } from '../../consul/client';
-import { type KvOperation, transact } from '../store/kv-transaction';
+import { assertReadable, type KvOperation, namesBelow, transact, unavailable } from '../store/kv';
 import { decodeRecord, encodeRecord, type RolloutRecord } from './record';
 
 /**
@@ -40,7 +39,6 @@ export type RecordOutcome =
   | { readonly kind: 'refused' | 'unknown'; readonly reason: string };
 
 const PREFIX = 'graylane/rollouts';
-const TIME_LIMIT_MS = 10_000;
 
 export function createRolloutStore(client: ConsulClient): RolloutStore {
   const read = async (service: string): Promise<StoredRollout> => {
@@ -50,8 +48,7 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
     const pair = outcome.pairs.find((each) => each.key === key);
     const lock = outcome.pairs.find((each) => each.key === lockOf(service));
     const holding = lock?.session === undefined ? undefined : lock;
-    // What a token may not read is left out of a transaction's answer, as if it were not there.
-    if (pair === undefined) await assertReadable(client, key);
+    if (pair === undefined) await assertReadable(client, key, undefined);
     const record = pair === undefined ? undefined : decodeRecord(pair.value.toString('utf8'), service);
     if (typeof record === 'string') throw unavailable(key, record);
     const index = pair?.modifyIndex ?? '0';
@@ -89,14 +86,7 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
       ]);
       return outcome.kind === 'done';
     },
-    async services() {
-      const key = `${PREFIX}/`;
-      const answer = await client.get({ path: `/kv/${key}`, query: { keys: '' }, timeLimitMs: TIME_LIMIT_MS });
-      if (answer.kind === 'failure') throw unavailable(key, answer.reason);
-      if (answer.status === 404) return [];
-      const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
-      return keys.map((each) => each.slice(key.length)).filter((name) => name !== '' && !name.includes('/'));
-    },
+    services: () => namesBelow(client, PREFIX, undefined),
   };
 }
 
@@ -107,15 +97,6 @@ function recordKey(service: string): string {
 
 function lockOf(service: string): string {
   return `${PREFIX}/${service}/lock`;
-}
-
-async function assertReadable(client: ConsulClient, key: string): Promise<void> {
-  const answer = await client.get({ path: '/kv/{key}', params: { key }, timeLimitMs: TIME_LIMIT_MS });
-  if (answer.kind === 'failure') throw unavailable(key, answer.reason);
-}
-
-function unavailable(key: string, reason: string): GraylaneError {
-  return new GraylaneError('POLICY_UNAVAILABLE', `${key}: ${reason}`);
 }
 
 /** Hears of changes to one service's rollout: to its record, and to who has its lock. Used by the controller. */

@@ -1,8 +1,10 @@
 import { hostname, userInfo } from 'node:os';
-import { GraylaneError } from '../../base/errors';
 import type { ConsulClient } from '../../consul/client';
+import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import { parsePolicyText } from '../../policy/parse-text';
+import type { Plan } from '../../policy/plan';
+import { PolicyError } from '../../policy/policy-error';
 import {
   type ChangeKind,
   countToRemove,
@@ -16,7 +18,15 @@ import {
   type StoredPolicy,
   sha256,
 } from './history';
-import { type KvOperation, type KvPair, parseJsonRecord, transact } from './kv-transaction';
+import {
+  assertReadable,
+  type KvOperation,
+  type KvPair,
+  namesBelow,
+  parseJsonRecord,
+  transact,
+  unavailable,
+} from './kv';
 
 /**
  * Policies and their history in Consul's KV store. A change is one transaction of the policy and its history entry, and
@@ -64,7 +74,6 @@ export interface PolicyStoreOptions {
 const POLICY_PREFIX = 'graylane/policies';
 const HISTORY_PREFIX = 'graylane/history';
 const NUMBER_DIGITS = 10;
-const TIME_LIMIT_MS = 10_000;
 /** Larger documents are written without line breaks, to stay within what a policy may have. */
 const INDENTED_BYTES = 64 * 1024;
 
@@ -78,7 +87,6 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
     ]);
     if (outcome.kind !== 'done') throw unavailable(policyKey, outcome.reason);
     const pair = outcome.pairs.find(({ key }) => key === policyKey);
-    // What a token may not read is left out of a transaction's answer, as if it were not there.
     if (pair === undefined) await assertReadable(client, policyKey, datacenter);
     return {
       service,
@@ -112,15 +120,7 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
   return {
     read,
     write,
-    async services(datacenter) {
-      const query = { keys: '', ...(datacenter === undefined ? {} : { dc: datacenter }) };
-      const key = `${POLICY_PREFIX}/`;
-      const answer = await client.get({ path: `/kv/${key}`, query, timeLimitMs: TIME_LIMIT_MS });
-      if (answer.kind === 'failure') throw unavailable(key, answer.reason);
-      if (answer.status === 404) return [];
-      const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
-      return keys.map((each) => each.slice(key.length)).filter((name) => name !== '' && !name.includes('/'));
-    },
+    services: (datacenter) => namesBelow(client, POLICY_PREFIX, datacenter),
   };
 }
 
@@ -128,6 +128,16 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
 export function documentText(document: PolicyDocument): string {
   const indented = `${JSON.stringify(document, null, 2)}\n`;
   return Buffer.byteLength(indented) <= INDENTED_BYTES ? indented : JSON.stringify(document);
+}
+
+/** The plan of a stored text, or what is wrong with it. */
+export function compileStored(service: string, text: string): Plan | PolicyError {
+  try {
+    return compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
+  } catch (error) {
+    if (error instanceof PolicyError) return error;
+    throw error;
+  }
 }
 
 /** A stored text as data; undefined when it is not JSON. */
@@ -185,12 +195,6 @@ function storedEntry({ key, value, createIndex, modifyIndex }: KvPair): readonly
   return [{ key, number: Number(name), bytes: value.byteLength, createIndex, modifyIndex, entry }];
 }
 
-async function assertReadable(client: ConsulClient, key: string, datacenter: string | undefined): Promise<void> {
-  const query = datacenter === undefined ? {} : { dc: datacenter };
-  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
-  if (answer.kind === 'failure') throw unavailable(key, answer.reason);
-}
-
 function isSameState(a: StoredPolicy, b: StoredPolicy): boolean {
   const same = a.policy?.index === b.policy?.index && a.history.length === b.history.length;
   return same && a.history.at(-1)?.modifyIndex === b.history.at(-1)?.modifyIndex;
@@ -200,11 +204,7 @@ function withoutRight(service: string, reason: string): string {
   return `${reason}, though nothing changed; the token may lack key:read on ${HISTORY_PREFIX}/${service}/`;
 }
 
-function unavailable(key: string, reason: string): GraylaneError {
-  return new GraylaneError('POLICY_UNAVAILABLE', `${key}: ${reason}`);
-}
-
-const AUTHOR_TIME_LIMIT_MS = 5000;
+const TIME_LIMIT_MS = 5000;
 const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
 
 /**
@@ -213,7 +213,7 @@ const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
  */
 export async function findAuthor(client: ConsulClient): Promise<string> {
   if (client.options.token !== undefined) {
-    const answer = await client.get({ path: '/acl/token/self', timeLimitMs: AUTHOR_TIME_LIMIT_MS });
+    const answer = await client.get({ path: '/acl/token/self', timeLimitMs: TIME_LIMIT_MS });
     const accessor =
       answer.kind === 'answer' ? parseJsonRecord(answer.body.toString('utf8'))?.['AccessorID'] : undefined;
     if (typeof accessor === 'string' && accessor !== '' && accessor !== ANONYMOUS) return accessor;

@@ -4,7 +4,7 @@ import {
   encodeAnnouncement,
   REPORT_EVERY_MS,
 } from '../../../base/rollout-announcement';
-import type { KvOperation, TransactionOutcome } from '../../store/kv-transaction';
+import type { KvOperation, TransactionOutcome } from '../../store/kv';
 import { CLIENTS } from '../config/controller-config';
 import type { RolloutDocument } from '../document';
 import { isWatching, settingsOf } from '../measurement';

@@ -1,5 +1,6 @@
+import { sleep } from '../../../base/sleep';
 import type { ConsulClient } from '../../../consul/client';
-import { transact } from '../../store/kv-transaction';
+import { transact } from '../../store/kv';
 import type { Measurement, MeasureRequest, MetricsProvider } from '../analysis/metrics-provider';
 import { MeasureError } from '../analysis/requests';
 import type { ControllerWatch } from '../controller';
@@ -140,19 +141,6 @@ function createClientsProvider(
       return { canary, stable };
     },
   };
-}
-
-function sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (milliseconds <= 0 || signal?.aborted === true) return void resolve();
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal?.addEventListener('abort', done, { once: true });
-  });
 }
 
 /** How often rollouts of a service ended in each way while this controller drove them. */

@@ -170,7 +170,7 @@ describe('built-in queries, asked of a real Prometheus', () => {
     expect(p95(measured.stable)).toBeLessThan(90);
     expect(measured.values).toMatchObject({
       ratio: { result: expect.closeTo(0.5, 0) },
-      broken: { error: expect.stringMatching(/^provider metrics: 400 .*parse error/) },
+      broken: { error: expect.stringMatching(/^provider metrics: HTTP 400: .*parse error/) },
       many: { error: expect.stringMatching(/: \d+ samples \(expected: one\)$/) },
     });
     const { result } = judge(resolveAnalysis(document), measured, { ...WINDOW, sinceMs }, undefined, Date.now());

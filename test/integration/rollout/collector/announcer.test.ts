@@ -4,7 +4,7 @@ import { type Announcer, countedWindow, createAnnouncer } from '../../../../src/
 import { createCollector } from '../../../../src/ops/rollout/collector/collector';
 import type { RolloutDocument } from '../../../../src/ops/rollout/document';
 import type { AnalysisWindow, RolloutProgress } from '../../../../src/ops/rollout/progress';
-import { type KvOperation, type TransactionOutcome, transact } from '../../../../src/ops/store/kv-transaction';
+import { type KvOperation, type TransactionOutcome, transact } from '../../../../src/ops/store/kv';
 import { rolloutWorld } from '../rollout-world';
 
 const world = rolloutWorld();

@@ -1,3 +1,4 @@
+import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import type { ConsulClient } from '../../consul/client';
 
@@ -48,7 +49,7 @@ export async function transact(
     const reason = `a transaction of ${Buffer.byteLength(body)} bytes (expected: at most ${TRANSACTION_BYTES})`;
     return { kind: 'refused', reason };
   }
-  const query = datacenter === undefined ? {} : { dc: datacenter };
+  const query = inDatacenter(datacenter);
   const answer = await client.put({ path: '/txn', query, body, timeLimitMs: TIME_LIMIT_MS });
   if (answer.kind === 'failure') {
     const isRefusal = answer.status !== undefined && answer.status >= 400 && answer.status < 500;
@@ -114,4 +115,44 @@ export function parseJsonRecord(text: string): Readonly<Record<string, unknown>>
   } catch {
     return undefined;
   }
+}
+
+/** The query parameter of a datacenter; undefined is the agent's own, which is asked without one. */
+export function inDatacenter(datacenter: string | undefined): { readonly dc?: string } {
+  return datacenter === undefined ? {} : { dc: datacenter };
+}
+
+/** All keys below a prefix, or why Consul does not list them. */
+export async function listKeys(
+  client: ConsulClient,
+  prefix: string,
+  datacenter: string | undefined,
+): Promise<readonly string[] | { readonly reason: string }> {
+  const query = { keys: '', ...inDatacenter(datacenter) };
+  const answer = await client.get({ path: `/kv/${prefix}`, query, timeLimitMs: TIME_LIMIT_MS });
+  // Consul answers 404 where no key matches.
+  if (answer.status === 404) return [];
+  return answer.kind === 'failure' ? answer : (JSON.parse(answer.body.toString('utf8')) as readonly string[]);
+}
+
+/** The names of the keys directly below `prefix/`. Throws POLICY_UNAVAILABLE. */
+export async function namesBelow(
+  client: ConsulClient,
+  prefix: string,
+  datacenter: string | undefined,
+): Promise<readonly string[]> {
+  const keys = await listKeys(client, `${prefix}/`, datacenter);
+  if ('reason' in keys) throw unavailable(`${prefix}/`, keys.reason);
+  return keys.map((key) => key.slice(prefix.length + 1)).filter((name) => name !== '' && !name.includes('/'));
+}
+
+/** A transaction leaves out keys that the token may not read, as if they did not exist. Throws POLICY_UNAVAILABLE then. */
+export async function assertReadable(client: ConsulClient, key: string, datacenter: string | undefined): Promise<void> {
+  const query = inDatacenter(datacenter);
+  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  if (answer.kind === 'failure') throw unavailable(key, answer.reason);
+}
+
+export function unavailable(key: string, reason: string): GraylaneError {
+  return new GraylaneError('POLICY_UNAVAILABLE', `${key}: ${reason}`);
 }
