@@ -192,7 +192,7 @@ export async function loadPolicy(file: string, io: CommandIo, expectedService?: 
 }
 
 /** A valid policy, as it is to be written. */
-export interface SoundPolicy {
+export interface ValidPolicy {
   readonly service: string;
   readonly text: string;
   /** What to do when somebody was faster. */
@@ -203,11 +203,11 @@ export interface SoundPolicy {
  * The policies of files and folders, one for each service; warnings are told. When one of them is not valid, all that is wrong
  * is told with file, line and path, and a CommandError ends the command with 1.
  */
-export async function readSound(
+export async function readValidPolicies(
   paths: readonly string[],
   io: CommandIo,
   json: boolean,
-): Promise<readonly SoundPolicy[]> {
+): Promise<readonly ValidPolicy[]> {
   const read = await readPolicyFiles(paths);
   const bad = read.filter(({ document }) => document === undefined);
   if (bad.length > 0) throw invalid(bad, read.length, paths, io, json);

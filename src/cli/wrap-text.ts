@@ -39,7 +39,7 @@ function wrapLine(line: string, width: number, hanging: string): readonly string
 }
 
 /** What a live view has to fit into: what does not would scroll its first lines away. */
-export interface Room {
+export interface ScreenSize {
   readonly rows: number;
   readonly columns: number;
 }
@@ -63,7 +63,7 @@ export function linesAround(lines: readonly string[], at: number, rows: number):
 }
 
 /** The first lines, as many as fit. */
-export function linesThatFit(lines: readonly string[], { rows, columns }: Room): readonly string[] {
+export function linesThatFit(lines: readonly string[], { rows, columns }: ScreenSize): readonly string[] {
   let left = rows;
   const end = lines.findIndex((line) => {
     left -= heightOf(line, columns);

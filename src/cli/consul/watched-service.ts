@@ -12,7 +12,7 @@ import type { CommandIo } from '../io';
 import { type ConsulFlags, connectConsul, consulOptions } from './consul-connection';
 
 export interface WatchedService {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   /** As it is now. */
   readonly snapshot: Snapshot;
   close(): Promise<void>;
@@ -39,7 +39,7 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
   const isOffline = options.instances !== undefined;
   let snapshot: Snapshot | undefined;
   let random: Random = systemRandom;
-  const lane = createLane(
+  const graylane = createLane(
     {
       ...(isOffline ? {} : { consul: await consulOptions(flags, io) }),
       ...(isOffline ? {} : await datacenters(flags, io)),
@@ -59,21 +59,21 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
   );
   try {
     // Its own wish, a connected and usable service, is not ours; what it watches for is.
-    lane.ready(service, { timeoutMs: 1 }).catch(() => {});
+    graylane.ready(service, { timeoutMs: 1 }).catch(() => {});
     const known = await whenKnown(() => snapshot, io);
-    if (known === undefined) throw unknown(lane, service);
+    if (known === undefined) throw unknown(graylane, service);
   } catch (error) {
-    await lane.close();
+    await graylane.close();
     throw error;
   }
   // What discovery draws for its pauses depends on when answers come: a seed is for what is asked of the lane from here on.
   if (seed !== undefined) random = seededRandom(seed);
   return {
-    lane,
+    graylane,
     get snapshot() {
       return snapshot as Snapshot;
     },
-    close: () => lane.close(),
+    close: () => graylane.close(),
   };
 }
 
@@ -115,7 +115,7 @@ function isHeardOf({ known, freshness }: DatacenterState): boolean {
   return known || freshness.kind !== 'pending' || freshness.reason !== undefined;
 }
 
-function unknown(lane: Graylane, service: string): CommandError {
-  const pending = lane.inspect().services.find((one) => one.service === service)?.pending ?? 'nothing is known';
+function unknown(graylane: Graylane, service: string): CommandError {
+  const pending = graylane.inspect().services.find((one) => one.service === service)?.pending ?? 'nothing is known';
   return new CommandError(2, `${pending}`, `run graylane doctor ${service}`);
 }

@@ -8,7 +8,7 @@ import type { Plan } from '../../policy/plan';
 import { CommandError } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
-import { findParting } from '../init/parting';
+import { findPartition } from '../init/partition';
 import { type Finding, type PlannedQuestion, TIME_LIMIT_MS } from './finding';
 import { lookAtInstances } from './instance-checks';
 
@@ -72,11 +72,11 @@ function idleSubsets({ document, fallthrough, routes, override }: Plan): readonl
 /** Instances that call themselves a canary get calls like any other while no policy says otherwise. */
 function unusedRoles({ service, plan }: PlannedQuestion, home: Membership): Finding | undefined {
   if (plan.chain !== undefined) return undefined;
-  const parting = findParting(home.groups.flatMap(({ usable }) => usable));
-  if (parting === undefined || parting.isByVersion) return undefined;
-  const others = parting.parts.filter(({ name }) => name !== parting.base);
+  const partition = findPartition(home.groups.flatMap(({ usable }) => usable));
+  if (partition === undefined || partition.isByVersion) return undefined;
+  const others = partition.parts.filter(({ name }) => name !== partition.base);
   const shown = others.map(({ name, instances }) => `${name} (${instances.length})`).join(', ');
-  const finding = `${shown} by ${parting.by} gets calls as ${parting.base} does: there is no policy that tells them apart`;
+  const finding = `${shown} by ${partition.by} gets calls as ${partition.base} does: there is no policy that tells them apart`;
   return { check: `calls of ${service}`, state: 'warning', finding, next: `run graylane init ${service}` };
 }
 

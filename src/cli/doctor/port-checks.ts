@@ -14,18 +14,18 @@ export async function checkPorts(
   usable: readonly Instance[],
 ): Promise<readonly Finding[]> {
   const dialled = usable.slice(0, MOST_DIALLED);
-  const heard = await Promise.all(
+  const found = await Promise.all(
     dialled.map(async (instance) => ({
       instance,
-      speech: await hearPort(instance.address, instance.port, TIME_LIMIT_MS),
+      protocol: await detectProtocol(instance.address, instance.port, TIME_LIMIT_MS),
     })),
   );
   const all = dialled.length;
   const check = `ports of ${service}`;
-  const right: PortSpeech = isTls ? 'http2 over TLS' : 'http2';
+  const right: PortProtocol = isTls ? 'http2 over TLS' : 'http2';
   const findings: Finding[] = [];
-  const tell = (speech: PortSpeech, state: Finding['state'], what: string, next: string): void => {
-    const those = heard.filter((each) => each.speech === speech).map(({ instance }) => instance);
+  const tell = (protocol: PortProtocol, state: Finding['state'], what: string, next: string): void => {
+    const those = found.filter((each) => each.protocol === protocol).map(({ instance }) => instance);
     if (those.length === 0) return;
     const named = those.slice(0, MOST_NAMED).map(({ id, address, port }) => `${id} at ${address}:${port}`);
     const more = those.length > MOST_NAMED ? ', ...' : '';
@@ -45,7 +45,7 @@ export async function checkPorts(
       'give clients createInsecure(), or servers createSsl()',
     );
   } else {
-    const isMixed = heard.some(({ speech }) => speech === 'http2');
+    const isMixed = found.some(({ protocol }) => protocol === 'http2');
     const next = 'clients need credentials.createSsl(); --tls says that they have it';
     tell(
       'http2 over TLS',
@@ -54,14 +54,14 @@ export async function checkPorts(
       next,
     );
   }
-  const well = heard.filter(({ speech }) => speech === right).length;
+  const well = found.filter(({ protocol }) => protocol === right).length;
   if (well > 0 && findings.length === 0)
     findings.push({ check, state: 'ok', finding: `${well} of ${all} speak ${right}` });
   return findings;
 }
 
 /** What answers at a port. */
-type PortSpeech =
+type PortProtocol =
   | 'http2'
   | 'http2 over TLS'
   /** HTTP/1, in plaintext or over TLS: no gRPC server. */
@@ -78,8 +78,8 @@ const SETTINGS = 0x04;
 const FRAME_HEAD_BYTES = 9;
 
 /** Connects, says what an HTTP/2 client says first, and listens for the answer. Never rejects. */
-async function hearPort(host: string, port: number, timeLimitMs: number): Promise<PortSpeech> {
-  const plain = await hear(connect({ host, port }), timeLimitMs, plainSpeech);
+async function detectProtocol(host: string, port: number, timeLimitMs: number): Promise<PortProtocol> {
+  const plain = await detectPlain(connect({ host, port }), timeLimitMs, plainProtocol);
   if (plain !== 'something else') return plain;
   // Who wants TLS answers plaintext by an alert, or hangs up.
   const servername = isIP(host) === 0 ? { servername: host } : {};
@@ -91,9 +91,9 @@ async function hearPort(host: string, port: number, timeLimitMs: number): Promis
     ...servername,
   });
   return new Promise((resolve) => {
-    const end = (speech: PortSpeech): void => {
+    const end = (protocol: PortProtocol): void => {
       socket.destroy();
-      resolve(speech);
+      resolve(protocol);
     };
     socket.setTimeout(timeLimitMs, () => end('something else'));
     socket.once('error', () => end('something else'));
@@ -101,17 +101,17 @@ async function hearPort(host: string, port: number, timeLimitMs: number): Promis
   });
 }
 
-function hear(
+function detectPlain(
   socket: Socket,
   timeLimitMs: number,
-  speechOf: (heard: Buffer) => PortSpeech | undefined,
-): Promise<PortSpeech> {
+  protocolOf: (found: Buffer) => PortProtocol | undefined,
+): Promise<PortProtocol> {
   return new Promise((resolve) => {
-    let heard = Buffer.alloc(0);
-    const end = (speech: PortSpeech): void => {
+    let found = Buffer.alloc(0);
+    const end = (protocol: PortProtocol): void => {
       clearTimeout(timer);
       socket.destroy();
-      resolve(speech);
+      resolve(protocol);
     };
     const timer = setTimeout(() => end('silent'), timeLimitMs);
     let isConnected = false;
@@ -120,9 +120,9 @@ function hear(
       socket.write(PREFACE);
     });
     socket.on('data', (bytes: Buffer) => {
-      heard = Buffer.concat([heard, bytes]);
-      const speech = speechOf(heard);
-      if (speech !== undefined) end(speech);
+      found = Buffer.concat([found, bytes]);
+      const protocol = protocolOf(found);
+      if (protocol !== undefined) end(protocol);
     });
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (isConnected) end('something else');
@@ -133,8 +133,8 @@ function hear(
 }
 
 /** Undefined: not heard enough yet. */
-function plainSpeech(heard: Buffer): PortSpeech | undefined {
-  if (heard.toString('latin1', 0, 5) === 'HTTP/') return 'http1';
-  if (heard.length < FRAME_HEAD_BYTES) return undefined;
-  return heard[3] === SETTINGS ? 'http2' : 'something else';
+function plainProtocol(found: Buffer): PortProtocol | undefined {
+  if (found.toString('latin1', 0, 5) === 'HTTP/') return 'http1';
+  if (found.length < FRAME_HEAD_BYTES) return undefined;
+  return found[3] === SETTINGS ? 'http2' : 'something else';
 }

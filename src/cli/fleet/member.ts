@@ -7,7 +7,7 @@ import { nameOf, readAll } from '../consul/store-session';
 import { counted } from '../describe';
 
 /** A lane in a process, as Prometheus or the process itself tells of it. */
-export interface Sighting {
+export interface ClientStatus {
   /** `job/instance` of Prometheus, or the address that was asked. */
   readonly process: string;
   readonly lane: string | undefined;
@@ -37,7 +37,7 @@ export interface Sighting {
  */
 type BehindReason = 'rejected' | 'stale' | 'silent' | 'unreachable' | 'late';
 
-export interface Member extends Sighting {
+export interface Member extends ClientStatus {
   /** `own`: its policy is not from Consul's KV store but from code, a file or config entries. */
   readonly state: 'follows' | 'own' | 'behind';
   /** Whose policy it reads, where that can be told. */
@@ -52,60 +52,64 @@ export interface Member extends Sighting {
 const OWN = nameOf(undefined);
 
 /** Undefined: it goes by the policy of a datacenter that was not asked about. Pure. */
-export function judge(sighting: Sighting, standings: readonly Standing[]): Member | undefined {
-  const { index, revision } = sighting;
-  if (sighting.trouble?.reason === 'unreachable') return behind(sighting, standings, sighting.trouble.reason);
-  if (index === 0 && revision !== 'none') return own(sighting, 'a policy of its own, not from the KV store');
-  const current = standings.find((standing) => isCurrent(sighting, standing));
+export function judge(client: ClientStatus, statuses: readonly PolicyStatus[]): Member | undefined {
+  const { index, revision } = client;
+  if (client.trouble?.reason === 'unreachable') return behind(client, statuses, client.trouble.reason);
+  if (index === 0 && revision !== 'none') return own(client, 'a policy of its own, not from the KV store');
+  const current = statuses.find((status) => isCurrent(client, status));
   // To have heard nothing is not to have heard that there is none.
-  const isHeard = revision !== 'none' || sighting.trouble?.reason !== 'silent';
+  const isHeard = revision !== 'none' || client.trouble?.reason !== 'silent';
   if (current !== undefined && isHeard) {
     const { datacenter, number, isWanted } = current;
-    const why = sighting.shortfall === undefined ? {} : { why: sighting.shortfall };
-    return isWanted ? { ...sighting, state: 'follows', datacenter, number, ...why } : undefined;
+    const why = client.shortfall === undefined ? {} : { why: client.shortfall };
+    return isWanted ? { ...client, state: 'follows', datacenter, number, ...why } : undefined;
   }
-  const isStored = standings.some((standing) => standing.index > 0 || standing.history.length > 0);
-  if (index > 0 && !isStored) return own(sighting, 'not from the KV store: it has none, and no history of one');
-  return behind(sighting, standings, undefined);
+  const isStored = statuses.some((status) => status.index > 0 || status.history.length > 0);
+  if (index > 0 && !isStored) return own(client, 'not from the KV store: it has none, and no history of one');
+  return behind(client, statuses, undefined);
 }
 
-function isCurrent({ index, revision, watches }: Sighting, standing: Standing): boolean {
+function isCurrent({ index, revision, watches }: ClientStatus, status: PolicyStatus): boolean {
   if (revision === 'none') {
     // No index tells whose policy it has none of.
-    const isItsOwn = watches.length === 0 || standing.datacenter === OWN || watches.includes(standing.datacenter);
+    const isItsOwn = watches.length === 0 || status.datacenter === OWN || watches.includes(status.datacenter);
     // A tombstone is a policy in Consul and none to a process.
-    return standing.revision === 'none' && isItsOwn;
+    return status.revision === 'none' && isItsOwn;
   }
-  return index === standing.index && revision === standing.revision;
+  return index === status.index && revision === status.revision;
 }
 
-function own(sighting: Sighting, why: string): Member {
-  return { ...sighting, state: 'own', datacenter: undefined, number: undefined, why };
+function own(client: ClientStatus, why: string): Member {
+  return { ...client, state: 'own', datacenter: undefined, number: undefined, why };
 }
 
 function behind(
-  sighting: Sighting,
-  standings: readonly Standing[],
+  client: ClientStatus,
+  statuses: readonly PolicyStatus[],
   given: BehindReason | undefined,
 ): Member | undefined {
-  const { index, rejectedIndex, trouble, refusal } = sighting;
-  const refusing = standings.find((standing) => rejectedIndex > 0 && standing.index === rejectedIndex);
+  const { index, rejectedIndex, trouble, refusal } = client;
+  const refusing = statuses.find((status) => rejectedIndex > 0 && status.index === rejectedIndex);
   const reading =
-    refusing ?? standings.find(({ history }) => history.some((entry) => index > 0 && entry.index === index));
+    refusing ?? statuses.find(({ history }) => history.some((entry) => index > 0 && entry.index === index));
   if (reading?.isWanted === false) return undefined;
   const number = reading?.history.find((entry) => entry.index === index)?.number;
-  const at = { ...sighting, state: 'behind' as const, datacenter: reading?.datacenter, number };
+  const at = { ...client, state: 'behind' as const, datacenter: reading?.datacenter, number };
   if (given === undefined && refusing !== undefined) {
     const which = refusing.number === undefined ? `index ${refusing.index}` : `number ${refusing.number}`;
     const why = refusal === undefined ? 'what is wrong stands in its log and its inspect()' : refusal;
     return { ...at, reason: 'rejected', why: `refused ${which}: ${why}` };
   }
-  const distance = describeDistance(sighting, reading, number);
+  const distance = describeDistance(client, reading, number);
   if (trouble !== undefined) return { ...at, reason: given ?? trouble.reason, why: `${trouble.details}; ${distance}` };
   return { ...at, reason: 'late', why: distance };
 }
 
-function describeDistance({ index, revision }: Sighting, reading: Standing | undefined, number?: number): string {
+function describeDistance(
+  { index, revision }: ClientStatus,
+  reading: PolicyStatus | undefined,
+  number?: number,
+): string {
   if (reading?.index === 0) return 'goes by one that was deleted';
   if (revision === 'none') return 'goes by no policy';
   if (number === undefined) return `goes by index ${index}, which is in no history`;
@@ -115,7 +119,7 @@ function describeDistance({ index, revision }: Sighting, reading: Standing | und
 }
 
 /** The policy of a service as one datacenter's Consul has it. */
-export interface Standing {
+export interface PolicyStatus {
   readonly datacenter: string;
   /** Whether processes that go by it are asked about. */
   readonly isWanted: boolean;
@@ -129,9 +133,9 @@ export interface Standing {
   readonly history: readonly { readonly number: number; readonly index: number }[];
 }
 
-export interface Standings {
+export interface PolicyStatuses {
   /** The wanted ones first. */
-  readonly known: readonly Standing[];
+  readonly known: readonly PolicyStatus[];
   /** Of datacenters that are wanted and did not answer, each as a sentence. */
   readonly failures: readonly string[];
 }
@@ -140,11 +144,11 @@ export interface Standings {
  * Reads them everywhere, since a process that follows another datacenter's policy is to be told from one that is behind.
  * Throws a CommandError when none of the wanted answers.
  */
-export async function readStandings(
+export async function readPolicyStatuses(
   connection: ConsulConnection,
   service: string,
   wanted: readonly (string | undefined)[],
-): Promise<Standings> {
+): Promise<PolicyStatuses> {
   const store = createPolicyStore({ client: connection.client });
   const others = (await elsewhere(connection)).filter((name) => !wanted.includes(name));
   const [asked, unasked] = await Promise.all([
@@ -153,8 +157,8 @@ export async function readStandings(
   ]);
   return {
     known: [
-      ...asked.flatMap((reading) => ('stored' in reading ? [standingOf(reading.stored, true)] : [])),
-      ...unasked.flatMap((stored) => (stored === undefined ? [] : [standingOf(stored, false)])),
+      ...asked.flatMap((reading) => ('stored' in reading ? [policyStatusOf(reading.stored, true)] : [])),
+      ...unasked.flatMap((stored) => (stored === undefined ? [] : [policyStatusOf(stored, false)])),
     ],
     failures: asked.flatMap((reading) =>
       'failure' in reading ? [`${nameOf(reading.datacenter)}: ${reading.failure}`] : [],
@@ -172,7 +176,7 @@ async function elsewhere(connection: ConsulConnection): Promise<readonly string[
   }
 }
 
-function standingOf({ service, datacenter, policy, history }: StoredPolicy, isWanted: boolean): Standing {
+function policyStatusOf({ service, datacenter, policy, history }: StoredPolicy, isWanted: boolean): PolicyStatus {
   const compiled = policy === undefined ? undefined : compileStored(service, policy.text);
   const index = Number(policy?.index ?? 0);
   const numbered = history.map(({ number, modifyIndex }) => ({ number, index: Number(modifyIndex) }));

@@ -3,8 +3,8 @@ import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consu
 import { formatDuration } from '../describe';
 import { shownUrl } from '../fetch-json';
 import type { CommandIo } from '../io';
-import { judge, type Member, readStandings, type Sighting, type Standing } from './member';
-import { sightByPrometheus, sightByUrls } from './sightings';
+import { clientsFromPrometheus, clientsFromUrls } from './clients';
+import { type ClientStatus, judge, type Member, type PolicyStatus, readPolicyStatuses } from './member';
 
 /** Who tells of the processes: one of them. */
 export interface FleetSources {
@@ -16,7 +16,7 @@ export interface FleetSources {
 /** Who goes by which policy of a service, at one moment. */
 export interface FleetReport {
   readonly service: string;
-  readonly standings: readonly Standing[];
+  readonly statuses: readonly PolicyStatus[];
   readonly members: readonly Member[];
   /** Datacenters that did not say what they have. */
   readonly failures: readonly string[];
@@ -32,22 +32,22 @@ export async function lookAtFleet(
   wanted: readonly (string | undefined)[],
   sources: FleetSources,
 ): Promise<FleetReport | { readonly failure: string }> {
-  const sighted = await sight(sources, service);
-  if ('failure' in sighted) return sighted;
-  const { known, failures } = await readStandings(connection, service, wanted);
-  const members = sighted.map((sighting) => judge(sighting, known)).filter((member) => member !== undefined);
+  const clients = await findClients(sources, service);
+  if ('failure' in clients) return clients;
+  const { known, failures } = await readPolicyStatuses(connection, service, wanted);
+  const members = clients.map((client) => judge(client, known)).filter((member) => member !== undefined);
   const order = { behind: 0, own: 1, follows: 2 };
   members.sort((a, b) => order[a.state] - order[b.state] || (a.process < b.process ? -1 : 1));
-  return { service, standings: known.filter(({ isWanted }) => isWanted), members, failures };
+  return { service, statuses: known.filter(({ isWanted }) => isWanted), members, failures };
 }
 
-async function sight(
+async function findClients(
   { prometheus, url = [] }: FleetSources,
   service: string,
-): Promise<readonly Sighting[] | { readonly failure: string }> {
-  if (prometheus === undefined) return sightByUrls(url, service);
-  const sighted = await sightByPrometheus(prometheus, service);
-  return 'failure' in sighted ? { failure: `Prometheus at ${shownUrl(prometheus)}: ${sighted.failure}` } : sighted;
+): Promise<readonly ClientStatus[] | { readonly failure: string }> {
+  if (prometheus === undefined) return clientsFromUrls(url, service);
+  const clients = await clientsFromPrometheus(prometheus, service);
+  return 'failure' in clients ? { failure: `Prometheus at ${shownUrl(prometheus)}: ${clients.failure}` } : clients;
 }
 
 export function behindIn({ members }: FleetReport): readonly Member[] {
@@ -68,7 +68,7 @@ export function fleetAsData(report: FleetReport): object {
     service: report.service,
     following: followingIn(report).length,
     behind: behindIn(report).length,
-    datacenters: report.standings.map(({ datacenter, index, number, revision }) => {
+    datacenters: report.statuses.map(({ datacenter, index, number, revision }) => {
       return { datacenter, index, number: number ?? null, revision: revision ?? null };
     }),
     processes: report.members,
@@ -77,8 +77,8 @@ export function fleetAsData(report: FleetReport): object {
 }
 
 async function showFleet(report: FleetReport, io: CommandIo): Promise<void> {
-  const { service, standings, members } = report;
-  for (const { datacenter, index, number, revision } of standings) {
+  const { service, statuses, members } = report;
+  for (const { datacenter, index, number, revision } of statuses) {
     const known = number === undefined ? `index ${index}` : `number ${number}, index ${index}`;
     const what =
       index === 0 ? 'no policy' : `${revision === undefined ? 'not valid' : `revision ${revision}`}, ${known}`;

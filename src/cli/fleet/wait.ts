@@ -40,9 +40,9 @@ export async function waitForFleet(
     looked = await look(service, datacenters, settings, connection);
     const tookMs = Math.round(performance.now() - started);
     const isDone = 'members' in looked && isFollowed(looked);
-    if (isDone) return await tellFollowed(looked as FleetReport, tookMs, io, json);
+    if (isDone) return await showFollowed(looked as FleetReport, tookMs, io, json);
     const leftMs = settings.waitMs - tookMs;
-    if (leftMs <= 0 || interrupted.aborted) return await tellBehind(service, looked, tookMs, io, json);
+    if (leftMs <= 0 || interrupted.aborted) return await showBehind(service, looked, tookMs, io, json);
     await sleep(Math.min(LOOK_EVERY_MS, leftMs));
   }
 }
@@ -62,7 +62,7 @@ async function look(
   }
 }
 
-async function tellFollowed(report: FleetReport, waitedMs: number, io: CommandIo, json: boolean): Promise<object> {
+async function showFollowed(report: FleetReport, waitedMs: number, io: CommandIo, json: boolean): Promise<object> {
   const following = followingIn(report).length;
   const others = report.members.filter(({ state }) => state === 'own');
   if (!json) {
@@ -73,7 +73,7 @@ async function tellFollowed(report: FleetReport, waitedMs: number, io: CommandIo
   return { ...fleetAsData(report), isFollowed: true, waitedMs };
 }
 
-async function tellBehind(
+async function showBehind(
   service: string,
   looked: FleetReport | { readonly failure: string },
   waitedMs: number,

@@ -10,7 +10,7 @@ import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consu
 import { readInstancesNow, readServiceNames } from '../consul/instances-now';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
-import { findParting, type Parting } from './parting';
+import { findPartition, type Partition } from './partition';
 
 export interface Labels {
   /** By which testers choose a subset. */
@@ -36,16 +36,16 @@ export async function firstPolicyOf(
 
 /** Pure. */
 export function policyText(service: string, instances: readonly Instance[], labels: Labels = USUAL): string {
-  const parting = findParting(instances);
-  const text = stringify(documentOf(service, parting, labels), { aliasDuplicateObjects: false });
-  return `${remarksOf(service, instances, parting, labels)
+  const partition = findPartition(instances);
+  const text = stringify(documentOf(service, partition, labels), { aliasDuplicateObjects: false });
+  return `${remarksOf(service, instances, partition, labels)
     .map((line) => `# ${line}\n`)
     .join('')}${text}`;
 }
 
-function documentOf(service: string, parting: Parting | undefined, { label, stickBy }: Labels): PolicyDocument {
-  if (parting === undefined) return { schema: 1, service };
-  const { parts, base } = parting;
+function documentOf(service: string, partition: Partition | undefined, { label, stickBy }: Labels): PolicyDocument {
+  if (partition === undefined) return { schema: 1, service };
+  const { parts, base } = partition;
   const subsets: Record<string, SubsetDocument> = {};
   for (const { name, selector } of parts) {
     subsets[name] = { ...selector, ...(name === base ? {} : { fallback: base }) };
@@ -53,7 +53,7 @@ function documentOf(service: string, parting: Parting | undefined, { label, stic
   const testers = parts
     .filter(({ name }) => name !== base)
     .map(({ name }): RouteDocument => ({ name: `${name}-by-label`, match: { labels: { [label]: name } }, to: name }));
-  const weights = sharesOf(parting);
+  const weights = sharesOf(partition);
   const split = parts.map(({ name }, at) => ({ to: name, weight: weights[at] ?? 0 }));
   return {
     schema: 1,
@@ -65,7 +65,7 @@ function documentOf(service: string, parting: Parting | undefined, { label, stic
 }
 
 /** What the instances get without a policy, in whole percent: to put the policy in force then moves no load. */
-function sharesOf({ parts, base }: Parting): readonly number[] {
+function sharesOf({ parts, base }: Partition): readonly number[] {
   const weights = parts.map(({ instances }) =>
     instances.reduce((sum, { status, weight }) => sum + (status === 'critical' ? 0 : weight), 0),
   );
@@ -76,22 +76,22 @@ function sharesOf({ parts, base }: Parting): readonly number[] {
 function remarksOf(
   service: string,
   instances: readonly Instance[],
-  parting: Parting | undefined,
+  partition: Partition | undefined,
   { label, stickBy }: Labels,
 ): readonly string[] {
-  if (parting === undefined) {
+  if (partition === undefined) {
     return [
       `Nothing parts the ${counted(instances.length, 'instance')} of ${service}: no tag or meta tells a canary from the others.`,
       'Give the instances of a canary a tag, such as canary, and run graylane init again.',
       'Until then this policy changes nothing: all instances get calls.',
     ];
   }
-  const { by, parts, base, left } = parting;
+  const { by, parts, base, left } = partition;
   const what = parts.map(({ name, instances: of }) => `${name} has ${counted(of.length, 'instance')}`).join(', ');
   return [
     `Parted by ${by}: ${what}.`,
     ...(left.length === 0 ? [] : [`In no subset, and without calls: ${left.map(({ id }) => id).join(', ')}.`]),
-    ...(parting.isByVersion
+    ...(partition.isByVersion
       ? ['A version is another one after the next release: a tag or meta that tells the role, such as canary, lasts.']
       : []),
     `Calls with the label ${label} get the subset that it names.`,

@@ -16,7 +16,7 @@ import { nameOf, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 
 /** What `override set` asks for; undefined clears. */
-export interface OverrideWish {
+export interface OverrideRequest {
   readonly to?: string;
   readonly datacenter?: string;
   readonly ttlMs: number;
@@ -48,7 +48,7 @@ const AT_ONCE = 8;
 /** `override set` and `override clear`. */
 export async function changeOverrides(
   services: readonly string[],
-  wish: OverrideWish | undefined,
+  request: OverrideRequest | undefined,
   settings: ChangeSettings,
   io: CommandIo,
 ): Promise<void> {
@@ -58,7 +58,9 @@ export async function changeOverrides(
       const named = settings.all === true ? await servicesIn(session, datacenter, results) : services;
       for (let at = 0; at < named.length; at += AT_ONCE) {
         const slice = named.slice(at, at + AT_ONCE);
-        results.push(...(await Promise.all(slice.map((name) => changeOne(name, datacenter, wish, settings, session)))));
+        results.push(
+          ...(await Promise.all(slice.map((name) => changeOne(name, datacenter, request, settings, session)))),
+        );
       }
     }
     if (results.length === 0) throw new CommandError(1, 'no service has a policy', 'run graylane policy apply FILE');
@@ -89,7 +91,7 @@ async function servicesIn(
 async function changeOne(
   service: string,
   datacenter: string | undefined,
-  wish: OverrideWish | undefined,
+  request: OverrideRequest | undefined,
   settings: ChangeSettings,
   session: StoreSession,
 ): Promise<Result> {
@@ -107,16 +109,16 @@ async function changeOne(
     const current = currentDocument(before);
     if (typeof current === 'string') return refused(current);
     const { override: old, ...rest } = current;
-    if (wish === undefined && old === undefined) return { ...named, outcome: 'unchanged' };
+    if (request === undefined && old === undefined) return { ...named, outcome: 'unchanged' };
     const author = await session.author();
     const time = new Date();
-    const override = wish === undefined ? undefined : overrideOf(wish, author, time);
+    const override = request === undefined ? undefined : overrideOf(request, author, time);
     const next: PolicyDocument = override === undefined ? rest : { ...rest, override };
     const [problem] = judgeDocument(next, { service }).problems;
     if (problem !== undefined) return refused(problem.message);
     const { harms, remarks } = await effectOf(before, current, next, session);
     // To end an override is to go by the policy that was judged when it was written.
-    if (wish !== undefined && harms.length > 0 && settings.force !== true) {
+    if (request !== undefined && harms.length > 0 && settings.force !== true) {
       return refused(`${harms.join('; ')}; choose another, or, if it is meant, --force`);
     }
     const told = { ...named, remarks: [...harms, ...remarks] };
@@ -157,7 +159,7 @@ function currentDocument({ service, policy }: StoredPolicy): PolicyDocument | st
   return judged.document.tombstone === true ? 'it has no policy any more (a tombstone)' : judged.document;
 }
 
-function overrideOf({ to, datacenter, ttlMs, reason }: OverrideWish, by: string, time: Date): OverrideDocument {
+function overrideOf({ to, datacenter, ttlMs, reason }: OverrideRequest, by: string, time: Date): OverrideDocument {
   return {
     ...(to === undefined ? {} : { to }),
     ...(datacenter === undefined ? {} : { datacenter }),

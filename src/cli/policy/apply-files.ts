@@ -4,7 +4,7 @@ import type { ConsulFlags } from '../consul/consul-connection';
 import { inSlices, readAll, type StoreSession, withStore } from '../consul/store-session';
 import type { WaitSettings } from '../fleet/wait';
 import type { CommandIo } from '../io';
-import { readSound, type SoundPolicy } from '../policy-files';
+import { readValidPolicies, type ValidPolicy } from '../policy-files';
 import {
   type ApplyLimits,
   isDifferent,
@@ -30,7 +30,7 @@ export interface ApplySettings extends ConsulFlags, ApplyLimits {
 
 /** `policy apply`: everything is judged in every datacenter before anything is written in one. */
 export async function applyFiles(paths: readonly string[], settings: ApplySettings, io: CommandIo): Promise<void> {
-  const sound = await readSound(paths, io, settings.json);
+  const sound = await readValidPolicies(paths, io, settings.json);
   if (sound.length > 1 && settings.ifRevision !== undefined) {
     const message = `--if-revision: with the policies of ${sound.length} services (expected: of one)`;
     throw new CommandError(2, message, 'apply that one alone');
@@ -42,7 +42,7 @@ export async function applyFiles(paths: readonly string[], settings: ApplySettin
 }
 
 /** What stands in no file: the same way, from the same text. Throws a PolicyError when it is no valid policy. */
-export async function applyText(policy: SoundPolicy, settings: ApplySettings, io: CommandIo): Promise<void> {
+export async function applyText(policy: ValidPolicy, settings: ApplySettings, io: CommandIo): Promise<void> {
   await withStore(settings, io, async (session) => {
     const planned = [await planService(policy, session, settings)];
     await carryOut({ planned, isSeveral: false }, settings, session, io);

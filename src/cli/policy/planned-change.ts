@@ -14,7 +14,7 @@ import { type Capacity, capacityIn } from '../consul/capacity';
 import { type EffectJudge, effectIn } from '../consul/registry-view';
 import { nameOf, readAll, type StoreSession } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import type { SoundPolicy } from '../policy-files';
+import type { ValidPolicy } from '../policy-files';
 
 const NOT_VALID_NOW = 'what stands in Consul now is not a valid policy; clients go on with the last valid one';
 
@@ -96,7 +96,7 @@ function remarksOf({ findings, remarks }: Effect): readonly string[] {
 }
 
 /** What speaks against a change because of what it does to calls, each as a sentence. */
-export function harmsOf({ effect }: Pick<PlannedChange, 'effect'>): readonly string[] {
+export function effectProblemsOf({ effect }: Pick<PlannedChange, 'effect'>): readonly string[] {
   return (effect?.findings ?? []).filter(({ isNew }) => isNew).map(({ text }) => text);
 }
 
@@ -151,7 +151,7 @@ export interface ApplyLimits {
  * told, not thrown. Otherwise throws a CommandError then, and when no datacenter answers.
  */
 export async function planService(
-  { service, text, again }: SoundPolicy,
+  { service, text, again }: ValidPolicy,
   session: StoreSession,
   limits: ApplyLimits | undefined,
 ): Promise<PlannedService> {
@@ -188,7 +188,7 @@ function refusalsIn(change: PlannedChange, limits: ApplyLimits, isSeveral: boole
     for (const text of change.reshuffles) refusals.push({ text: `${place}: ${text}`, flag: '--allow-reshuffle' });
   }
   if (limits.force !== true) {
-    for (const text of [...harmsOf(change), ...change.overloads]) {
+    for (const text of [...effectProblemsOf(change), ...change.overloads]) {
       refusals.push({ text: `${place}: ${text}`, flag: '--force' });
     }
   }

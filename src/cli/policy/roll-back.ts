@@ -10,7 +10,7 @@ import { effectIn } from '../consul/registry-view';
 import { findRevision, nameOf, readAll, type StoreSession, withStore } from '../consul/store-session';
 import { MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
-import { harmsOf, type PlannedChange, planChange } from './planned-change';
+import { effectProblemsOf, type PlannedChange, planChange } from './planned-change';
 import { changeAsData, showChange } from './show-change';
 import { writeServices } from './write-change';
 
@@ -69,7 +69,7 @@ export async function rollBack(
 }
 
 function harmsIn(change: PlannedChange): readonly string[] {
-  return harmsOf(change).map((text) => `${nameOf(change.stored.datacenter)}: ${text}`);
+  return effectProblemsOf(change).map((text) => `${nameOf(change.stored.datacenter)}: ${text}`);
 }
 
 function refused(harms: readonly string[], service: string): CommandError {

@@ -6,9 +6,9 @@ import { parseStored } from '../../ops/store/policy-store';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { inSlices, nameOf, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { readSound } from '../policy-files';
+import { readValidPolicies } from '../policy-files';
 import {
-  harmsOf,
+  effectProblemsOf,
   isDifferent,
   isUnchanged,
   noteFailures,
@@ -59,7 +59,7 @@ export function changeAsData(change: PlannedChange): Record<string, unknown> {
     to: after.revision,
     differences,
     movedCallers: moved,
-    refusals: [...reshuffles, ...harmsOf(change), ...overloads],
+    refusals: [...reshuffles, ...effectProblemsOf(change), ...overloads],
     effect: change.effect?.findings ?? null,
     remarks,
   };
@@ -96,7 +96,7 @@ const PLAIN = { colors: picocolors.createColors(false) };
 /** A change for the description or a comment of a merge request: GitHub, GitLab and Gitea show it alike. */
 function changeAsMarkdown(change: PlannedChange): string {
   const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
-  const harms = harmsOf(change);
+  const harms = effectProblemsOf(change);
   const title = `### \`${stored.service}\` in ${nameOf(stored.datacenter)}`;
   if (isUnchanged(change)) return `${title}\n\nUnchanged, \`${after.revision}\`.\n\n`;
   const callers = moved.map(({ route, of, moved: share, needed }) => {
@@ -149,7 +149,7 @@ export async function diffFiles(
   settings: ConsulFlags & DiffShape,
   io: CommandIo,
 ): Promise<void> {
-  const sound = await readSound(paths, io, settings.json);
+  const sound = await readValidPolicies(paths, io, settings.json);
   await withStore(settings, io, async (session) => {
     showDifferences(await inSlices(sound, (each) => planService(each, session, undefined)), settings, io);
   });
@@ -167,7 +167,7 @@ export function showDifferences(
   else {
     for (const change of changes) {
       showChange(change, io);
-      for (const text of harmsOf(change)) io.line(`${io.colors.yellow('warning')} ${text}`);
+      for (const text of effectProblemsOf(change)) io.line(`${io.colors.yellow('warning')} ${text}`);
     }
   }
   for (const each of planned) noteFailures(each, planned.length > 1, io);

@@ -7,7 +7,7 @@ import { ownValue } from '../../policy/plain-data';
 import { CommandError } from '../command';
 import { inSlices, nameOf, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { isFolder, readSound } from '../policy-files';
+import { isFolder, readValidPolicies } from '../policy-files';
 import { type ApplySettings, carryOut } from './apply-files';
 import { isDifferent, type PlannedService, planService, type Refusal } from './planned-change';
 import { type DiffShape, showDifferences } from './show-change';
@@ -23,7 +23,7 @@ export async function syncFolder(folder: string, settings: SyncSettings, io: Com
   if (!(await isFolder(folder))) {
     throw new CommandError(2, `${folder}: no folder (expected: one with a policy for each service)`, 'check its name');
   }
-  const sound = await readSound([folder], io, settings.json);
+  const sound = await readValidPolicies([folder], io, settings.json);
   await withStore(settings, io, async (session) => {
     const limits = settings.check === true ? undefined : settings;
     const named = await inSlices(sound, (each) => planService(each, session, limits));
@@ -32,7 +32,7 @@ export async function syncFolder(folder: string, settings: SyncSettings, io: Com
       settings.prune === true
         ? await inSlices(others.services, (each) => planDeletion(each, folder, session, limits))
         : [];
-    if (settings.prune !== true) tellOthers(others.services, folder, io);
+    if (settings.prune !== true) noteOthers(others.services, folder, io);
     for (const failure of others.failures) io.note(`graylane: ${failure}`);
     if (others.failures.length > 0) io.exitCode = 1;
     const all = [...named, ...pruned];
@@ -90,7 +90,7 @@ async function othersInConsul(known: ReadonlySet<string>, { store, datacenters }
   return { services: [...found].map(([service, where]) => ({ service, datacenters: where })), counts, failures };
 }
 
-function tellOthers(others: readonly Other[], folder: string, io: CommandIo): void {
+function noteOthers(others: readonly Other[], folder: string, io: CommandIo): void {
   for (const { service, datacenters } of others) {
     const where = datacenters.map(nameOf).join(', ');
     io.note(

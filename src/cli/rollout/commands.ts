@@ -103,12 +103,12 @@ function abort(io: CommandIo): Command {
   return controlling(command.option('-m, --message <text>', 'why, for the history'), 'abort', io);
 }
 
-function controlling(command: Command, wish: ControlSettings['wish'], io: CommandIo): Command {
+function controlling(command: Command, action: ControlSettings['action'], io: CommandIo): Command {
   return withAgent(command)
     .argument('<service>', SERVICE)
     .action(async (service: string, flags: Omit<ControlSettings, 'wish'>) => {
       const { controlFromFlags } = await import('./control-rollout.js');
-      await controlFromFlags(service, { ...flags, wish }, io);
+      await controlFromFlags(service, { ...flags, action }, io);
     });
 }
 

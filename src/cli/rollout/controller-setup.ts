@@ -1,13 +1,13 @@
 import { measureRollout } from '../../ops/rollout/analysis/create-metrics-provider';
 import type { MetricsProvider } from '../../ops/rollout/analysis/metrics-provider';
 import { MeasureError } from '../../ops/rollout/analysis/requests';
-import { isJudgedByClients, needsFigures } from '../../ops/rollout/collector/announcer';
+import { isJudgedByClients, needsCallMetrics } from '../../ops/rollout/collector/announcer';
 import { type Collecting, startCollecting } from '../../ops/rollout/collector/collecting';
 import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
 import { parseControllerConfig } from '../../ops/rollout/config/parse-controller-config';
 import type { Lease } from '../../ops/rollout/lease';
 import { notify } from '../../ops/rollout/notify';
-import type { DriveDeps } from '../../ops/rollout/reconcile';
+import type { RolloutContext } from '../../ops/rollout/reconcile';
 import type { StoredPolicy } from '../../ops/store/history';
 import { CommandError, codeOf } from '../command';
 import { capacityIn } from '../consul/capacity';
@@ -17,7 +17,7 @@ import { isWildcard, type ListenAddress, MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
 import { describeInFile, formatOf, readBytes } from '../policy-files';
 
-interface DriveSettings {
+interface ContextSettings {
   /** Who drives, for the history. */
   readonly name: string;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -40,10 +40,10 @@ const NOBODY: MetricsProvider = {
 };
 
 /** What drives rollouts, with the capacity check of `policy apply`. */
-export function driveDeps(
+export function createRolloutContext(
   { connection, policies, rollouts }: RolloutSession,
-  { name, env, config, signal, collecting }: DriveSettings,
-): DriveDeps {
+  { name, env, config, signal, collecting }: ContextSettings,
+): RolloutContext {
   return {
     policies,
     rollouts,
@@ -60,7 +60,7 @@ export function driveDeps(
     },
     measure: (progress, wanted) => {
       const request = signal === undefined ? wanted : { ...wanted, signal };
-      const isOwn = isJudgedByClients(progress) && needsFigures(progress);
+      const isOwn = isJudgedByClients(progress) && needsCallMetrics(progress);
       const own = isOwn ? { fallback: collecting?.provider(progress) ?? NOBODY } : {};
       return measureRollout(progress.document, request, { config, environment: env, ...own });
     },
@@ -101,7 +101,7 @@ export function checkListen({ listen, advertise }: ListenFlags): void {
 }
 
 /** Undefined when nobody is listened to. Throws a CommandError when the address cannot be had. */
-export async function listenForFigures(
+export async function listenForReports(
   { listen, advertise }: ListenFlags,
   { connection: { client } }: RolloutSession,
   lease: Lease,

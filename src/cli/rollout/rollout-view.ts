@@ -4,7 +4,7 @@ import type { RolloutProgress } from '../../ops/rollout/progress';
 import { hasEnded, type RolloutRecord } from '../../ops/rollout/record';
 import { sparkline } from '../describe';
 import type { CommandIo } from '../io';
-import { linesAround, linesThatFit, type Room, rowsOf } from '../wrap-text';
+import { linesAround, linesThatFit, rowsOf, type ScreenSize } from '../wrap-text';
 
 type Colors = CommandIo['colors'];
 
@@ -31,7 +31,7 @@ export function viewRollout(
   holder: string | undefined,
   colors: Colors,
   nowMs: number,
-  room?: Room,
+  room?: ScreenSize,
 ): readonly string[] {
   const { service, progress, startedBy } = record;
   const { document, step, state } = progress;
@@ -48,14 +48,14 @@ export function viewRollout(
     `${colors.bold(service)} ${progress.id}  ${colored(state.kind, describePlace(progress), colors)}`,
     `  started ${seconds(nowMs - progress.startedAtMs)} ago by ${startedBy}${isOver ? '' : `; ${driver}`}`,
   ];
-  const figures = viewFigures(progress.results, document, colors);
+  const figures = viewResults(progress.results, document, colors);
   if (room === undefined) return [...head, ...steps, ...figures];
   const left = room.rows - rowsOf([...head, ...figures], room.columns);
   return linesThatFit([...head, ...linesAround(steps, step, Math.max(3, left)), ...figures], room);
 }
 
 /** Canary against stable over the latest measurements, and what the last of them says. */
-function viewFigures(results: readonly AnalysisResult[], document: RolloutDocument, colors: Colors): string[] {
+function viewResults(results: readonly AnalysisResult[], document: RolloutDocument, colors: Colors): string[] {
   const last = results.at(-1);
   if (last === undefined) return [];
   const lines = last.checks.flatMap((check) => {

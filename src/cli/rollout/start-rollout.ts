@@ -41,14 +41,14 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
   await refuseUnknownNames(document, flags, io);
   if (flags.dryRun === true) {
     if (flags.json === true) io.json({ service, outcome: 'planned', document });
-    else tellSteps(document, io);
-    tellNames(document, flags, io);
+    else showSteps(document, io);
+    noteNames(document, flags, io);
     return;
   }
   await withRollouts(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();
-    if (flags.force !== true) await refuseHollow(document, session);
+    if (flags.force !== true) await refuseWithoutInstances(document, session);
     const begun = await beginRollout(document, { policies, rollouts, by, now: Date.now });
     if (begun.kind === 'refused') throw new CommandError(1, begun.reason, begun.nextStep);
     const { id } = begun.record.progress;
@@ -57,8 +57,8 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
       return;
     }
     io.line(`${io.colors.green('started')} ${service}: rollout ${id}`);
-    tellSteps(document, io);
-    tellNames(document, flags, io);
+    showSteps(document, io);
+    noteNames(document, flags, io);
     if (isWatchedByClients(document)) {
       io.note('clients with reportFigures judge it, through a controller with --listen: it names no provider');
     }
@@ -79,7 +79,7 @@ async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, 
 }
 
 /** Whoever starts a rollout may not know what its controller has; the names are looked up there. */
-function tellNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
+function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
   if (config !== undefined) return;
   const checks = [analysis, ...steps.map((step) => ('analysis' in step ? step.analysis : undefined))];
   const named = checks
@@ -92,7 +92,7 @@ function tellNames({ analysis, steps, notify = [] }: RolloutDocument, { config }
 }
 
 /** A rollout raises a subset against another: both must be there, and not be the same instances. */
-async function refuseHollow(
+async function refuseWithoutInstances(
   { service, canary, stable }: RolloutDocument,
   { connection, policies }: RolloutSession,
 ): Promise<void> {
@@ -125,7 +125,7 @@ function isWatchedByClients(document: RolloutDocument): boolean {
   return isJudgedByClients({ document }) && (isWatched || steps.some((step) => 'analysis' in step));
 }
 
-function tellSteps(document: RolloutDocument, io: CommandIo): void {
+function showSteps(document: RolloutDocument, io: CommandIo): void {
   for (const [at, step] of document.steps.entries()) io.line(`  ${at + 1}  ${describeStep(step, document)}`);
 }
 

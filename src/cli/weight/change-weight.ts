@@ -8,7 +8,7 @@ import { nameOf, readAll, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { type ApplySettings, applyText } from '../policy/apply-files';
 
-export interface WeightWish {
+export interface WeightRequest {
   readonly service: string;
   readonly subset: string;
   /** 0 to 100. */
@@ -17,14 +17,14 @@ export interface WeightWish {
 }
 
 /** `weight`: the policy as it stands, with another split, by way of `policy apply`. */
-export async function changeWeight(wish: WeightWish, settings: ApplySettings, io: CommandIo): Promise<void> {
-  const { service, subset, percent } = wish;
+export async function changeWeight(request: WeightRequest, settings: ApplySettings, io: CommandIo): Promise<void> {
+  const { service, subset, percent } = request;
   const stored = await withStore(settings, io, async (session) => {
     const readings = await readAll(session, service);
     // A datacenter that does not answer is told by the change itself, which tries it again.
     return readings.flatMap((reading) => ('stored' in reading ? [reading.stored] : []));
   });
-  const [text] = stored.map((each) => changedText(each, wish));
+  const [text] = stored.map((each) => changedText(each, request));
   const [revision, another] = new Set(stored.map((each) => revisionIn(each)));
   if (text === undefined || another !== undefined) {
     throw new CommandError(
@@ -39,7 +39,7 @@ export async function changeWeight(wish: WeightWish, settings: ApplySettings, io
   await applyText({ service, text, again }, { ...settings, ...(fixed === undefined ? {} : { ifRevision: fixed }) }, io);
 }
 
-function changedText({ policy, service, datacenter }: StoredPolicy, wish: WeightWish): string {
+function changedText({ policy, service, datacenter }: StoredPolicy, request: WeightRequest): string {
   if (policy === undefined) {
     throw new CommandError(1, `${service} has no policy in ${nameOf(datacenter)}`, `run graylane init ${service}`);
   }
@@ -52,7 +52,7 @@ function changedText({ policy, service, datacenter }: StoredPolicy, wish: Weight
       `run graylane policy edit ${service}`,
     );
   }
-  const { subset, route: name } = wish;
+  const { subset, route: name } = request;
   const known = Object.keys(document.subsets ?? {});
   if (!known.includes(subset)) {
     const meant = nearest(subset, known);
@@ -63,7 +63,7 @@ function changedText({ policy, service, datacenter }: StoredPolicy, wish: Weight
       meant === undefined ? `run graylane policy get ${service}` : `did you mean ${meant}?`,
     );
   }
-  const at = routeAt(document, wish);
+  const at = routeAt(document, request);
   const routes = document.routes ?? [];
   const route = routes[at];
   if (route?.split === undefined || !route.split.some(({ to }) => to === subset)) {
@@ -77,12 +77,12 @@ function changedText({ policy, service, datacenter }: StoredPolicy, wish: Weight
       names === '' ? `run graylane policy edit ${service}` : `name one that does with --route: ${names}`,
     );
   }
-  const split = setShare(route.split, subset, wish.percent, document.default);
+  const split = setShare(route.split, subset, request.percent, document.default);
   return documentText({ ...document, routes: routes.toSpliced(at, 1, { ...route, split }) });
 }
 
 /** -1: there is none. The first route that matches every call is the only one that does anything. */
-function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: WeightWish): number {
+function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: WeightRequest): number {
   if (name === undefined) return routes.findIndex(({ match }) => match === undefined);
   const at = routes.findIndex((route) => route.name === name);
   if (at !== -1) return at;

@@ -45,7 +45,7 @@ export interface Effect {
   readonly remarks: readonly string[];
 }
 
-export interface EffectQuestion {
+export interface EffectInput {
   /** What decides now; undefined: no policy, so that calls are spread over all instances. */
   readonly before: Plan | undefined;
   readonly after: Plan;
@@ -63,7 +63,7 @@ const MOST_CALLS = 5;
  * now. Pure. Two kinds of clients are thought of: those that look in every datacenter, and those that look in their own alone,
  * which is the default.
  */
-export function judgeEffect(question: EffectQuestion): Effect {
+export function judgeEffect(question: EffectInput): Effect {
   const { after, view } = question;
   const before = question.before ?? emptyPlan(after.service);
   const everywhere = sideBySide(before, after, view.instances, question.wallNowMs);
@@ -94,7 +94,7 @@ export function judgeEffect(question: EffectQuestion): Effect {
 }
 
 /** A service that nothing is registered of: no call of it can be taken down, and no name be checked but its own. */
-function ofUnregistered({ before, after, view }: EffectQuestion): Effect {
+function ofUnregistered({ before, after, view }: EffectInput): Effect {
   const { service } = after;
   const isFirst = before === undefined;
   // A policy that has been there for long is of a service that is not registered yet, or not at present.

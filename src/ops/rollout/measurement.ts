@@ -83,7 +83,7 @@ export function takeMeasurement(
   if (result.verdict === 'fail') return rollBack(next, 'analysis', describe(result, 'fail'), nowMs, result);
   if (window.kind === 'background') return next;
   if (counted.errors > settings.consecutiveErrorLimit) {
-    return holdUndecided(
+    return pauseInconclusive(
       next,
       `no figures ${counted.errors} times in a row: ${describe(result, 'error')}`,
       result,
@@ -91,7 +91,7 @@ export function takeMeasurement(
     );
   }
   if (counted.undecided > settings.inconclusiveLimit) {
-    return holdUndecided(next, describe(result, 'undecided'), result, nowMs);
+    return pauseInconclusive(next, describe(result, 'undecided'), result, nowMs);
   }
   if (result.verdict !== 'pass' || counted.measured < settings.count) return next;
   return { ...without(next, 'window', 'stepSinceMs'), step: next.step + 1 };
@@ -116,7 +116,7 @@ export function rollBack(
   return addNotice(told, 'aborted', message, nowMs, result);
 }
 
-function holdUndecided(
+function pauseInconclusive(
   progress: RolloutProgress,
   message: string,
   result: AnalysisResult,

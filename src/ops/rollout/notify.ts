@@ -31,15 +31,15 @@ export async function notify(
   const body = JSON.stringify(message);
   const failures = await Promise.all(
     names.map(async (name) => {
-      const failure = await tell(name, body, deps);
+      const failure = await notifyHook(name, body, deps);
       return failure === undefined ? undefined : `notify ${name}: ${failure}`;
     }),
   );
-  const told = failures.filter((failure) => failure !== undefined);
-  return told.length === 0 ? undefined : told.join(', ');
+  const failed = failures.filter((failure) => failure !== undefined);
+  return failed.length === 0 ? undefined : failed.join(', ');
 }
 
-async function tell(name: string, body: string, deps: NotifyDeps): Promise<string | undefined> {
+async function notifyHook(name: string, body: string, deps: NotifyDeps): Promise<string | undefined> {
   const { config } = deps;
   const hook = config.hooks.get(name);
   if (hook === undefined) return `not known to this controller (expected: one of its hooks; ${hookNames(config)})`;

@@ -195,7 +195,7 @@ export interface WrittenPolicy {
 }
 
 /** How the policy in Consul stands to the one that the rollout knows. */
-export type PolicyStanding =
+export type PolicyStatus =
   | { readonly kind: 'own'; readonly document: PolicyDocument }
   /** Somebody else has changed it; it is valid all the same. */
   | { readonly kind: 'changed'; readonly document: PolicyDocument; readonly message: string }
@@ -203,7 +203,11 @@ export type PolicyStanding =
   | { readonly kind: 'invalid'; readonly message: string };
 
 /** Pure but for the wall clock that is handed in. */
-export function standingOf(stored: StoredPolicy, known: WrittenPolicy | undefined, wallNowMs: number): PolicyStanding {
+export function policyStatusOf(
+  stored: StoredPolicy,
+  known: WrittenPolicy | undefined,
+  wallNowMs: number,
+): PolicyStatus {
   const { service, policy, history } = stored;
   if (policy === undefined) {
     const message = history.length === 0 ? `${service} has no policy` : `the policy of ${service} is gone`;

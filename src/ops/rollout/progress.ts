@@ -1,4 +1,4 @@
-import type { SubsetFigures } from './analysis/metrics-provider';
+import type { SubsetMetrics } from './analysis/metrics-provider';
 import type { AnalysisResult, SlowCalls } from './analysis/verdict';
 import type { RolloutDocument, SetRouteDocument } from './document';
 
@@ -24,7 +24,7 @@ export interface RolloutProgress {
   /** Windows opened so far. */
   readonly windows: number;
   /** Stable's figures from when it had calls enough: what the canary is held against once all calls are its own. */
-  readonly baseline?: SubsetFigures;
+  readonly baseline?: SubsetMetrics;
   /** Number of the next action. */
   readonly nextAction: number;
   /** Told to do and not confirmed, in order. While there are any, no step begins. */

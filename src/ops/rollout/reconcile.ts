@@ -12,9 +12,9 @@ import {
   describeAction,
   describeInvalid,
   type PolicyAction,
-  type PolicyStanding,
+  type PolicyStatus,
+  policyStatusOf,
   raisesWeight,
-  standingOf,
 } from './policy-change';
 import type { RolloutAction, RolloutProgress } from './progress';
 import {
@@ -30,7 +30,7 @@ import {
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 
 /** What a controller works with; handed in, so that this room knows neither instances nor processes. */
-export interface DriveDeps {
+export interface RolloutContext {
   readonly policies: PolicyStore;
   readonly rollouts: RolloutStore;
   /** Whether the canary's healthy instances can carry what a policy would send them. May reject. */
@@ -50,7 +50,7 @@ interface CapacityCheck {
   judge(before: Plan | undefined, after: Plan): Promise<{ readonly overloads: readonly string[] }>;
 }
 
-export type Driven =
+export type ReconcileResult =
   /** Wrote something: look again at once. The record is the one before it. */
   | { readonly kind: 'acted'; readonly record: RolloutRecord }
   /** Record, policy or lock were no longer as they were read: nothing was written, look again. */
@@ -73,7 +73,11 @@ const NOTICE_ATTEMPTS = 3;
  * them cannot do the same step. Without a `session` it does so without being elected, for a command that must not wait for
  * an election. Rejects when Consul does not answer; nothing was lost then, call it again.
  */
-export async function driveOnce(service: string, session: string | undefined, deps: DriveDeps): Promise<Driven> {
+export async function reconcile(
+  service: string,
+  session: string | undefined,
+  deps: RolloutContext,
+): Promise<ReconcileResult> {
   const stored = await deps.rollouts.read(service);
   const { record } = stored;
   if (record === undefined) return { kind: 'none' };
@@ -85,12 +89,19 @@ export async function driveOnce(service: string, session: string | undefined, de
   }
   // Read after the record: should another controller have written both meanwhile, the record no longer holds.
   const policy = await deps.policies.read(service, undefined);
-  const turn: Turn = { stored, record, session, policy, standing: standingOf(policy, record.policy, deps.now()), deps };
+  const turn: Turn = {
+    stored,
+    record,
+    session,
+    policy,
+    policyStatus: policyStatusOf(policy, record.policy, deps.now()),
+    deps,
+  };
   const interrupted = interruption(turn);
   if (interrupted !== undefined) return save(turn, interrupted);
   const action = nextAction(record.progress);
   if (action === undefined) return record.progress.pending.length > 0 ? idle(record) : measure(turn);
-  return action.kind === 'notify' ? tell(turn, action) : act(turn, action);
+  return action.kind === 'notify' ? sendNotice(turn, action) : applyAndSave(turn, action);
 }
 
 /** While a rollout is stopped, people are told and nothing else is done. */
@@ -104,21 +115,21 @@ interface Turn {
   readonly record: RolloutRecord;
   readonly session: string | undefined;
   readonly policy: StoredPolicy;
-  readonly standing: PolicyStanding;
-  readonly deps: DriveDeps;
+  readonly policyStatus: PolicyStatus;
+  readonly deps: RolloutContext;
 }
 
 /** A rollout that runs into somebody else's change stops, and does not fight it. */
-function interruption({ record: { progress }, standing, deps }: Turn): RolloutProgress | undefined {
-  if (standing.kind === 'own' || progress.state.kind === 'aborted' || progress.state.kind === 'completed')
+function interruption({ record: { progress }, policyStatus, deps }: Turn): RolloutProgress | undefined {
+  if (policyStatus.kind === 'own' || progress.state.kind === 'aborted' || progress.state.kind === 'completed')
     return undefined;
-  const why = standing.kind === 'invalid' ? 'invalid-policy' : 'manual-change';
+  const why = policyStatus.kind === 'invalid' ? 'invalid-policy' : 'manual-change';
   const { state } = progress;
   if (state.kind === 'paused' && (state.why === why || state.why === 'manual-change')) return undefined;
-  return pauseRollout(progress, why, standing.message, deps.now()).progress;
+  return pauseRollout(progress, why, policyStatus.message, deps.now()).progress;
 }
 
-async function measure(turn: Turn): Promise<Driven> {
+async function measure(turn: Turn): Promise<ReconcileResult> {
   const { record, deps } = turn;
   const { progress } = record;
   const wanted = wantedMeasurement(progress, deps.now());
@@ -128,23 +139,23 @@ async function measure(turn: Turn): Promise<Driven> {
   return { kind: 'idle', wakeMs: nextWakeMs(progress), record };
 }
 
-async function act(turn: Turn, action: PolicyAction): Promise<Driven> {
-  const { record, policy, standing, deps } = turn;
+async function applyAndSave(turn: Turn, action: PolicyAction): Promise<ReconcileResult> {
+  const { record, policy, policyStatus, deps } = turn;
   const { progress } = record;
   const { document: rollout } = progress;
-  const wait = (why: string): Promise<Driven> => hold(turn, why);
+  const wait = (why: string): Promise<ReconcileResult> => saveWaiting(turn, why);
   // Only a rollback goes on in spite of a change by somebody else: it takes the weight out of what they left.
-  if (standing.kind === 'invalid') return wait(standing.message);
-  const edited = applyAction(standing.document, action, rollout);
+  if (policyStatus.kind === 'invalid') return wait(policyStatus.message);
+  const edited = applyAction(policyStatus.document, action, rollout);
   if ('refusal' in edited) return wait(edited.refusal);
   const confirmed = confirmAction(progress, action.number, deps.now());
-  if (isSame(edited.document, standing.document)) return save(turn, confirmed, action);
+  if (isSame(edited.document, policyStatus.document)) return save(turn, confirmed, action);
   const text = documentText(edited.document);
   const plan = compileStored(policy.service, text);
   if (plan instanceof PolicyError) return wait(describeInvalid(plan));
-  if (raisesWeight(standing.document, action, rollout)) {
+  if (raisesWeight(policyStatus.document, action, rollout)) {
     const check = deps.capacity(policy, rollout.maxLoadFactor);
-    const before = compileStored(policy.service, documentText(standing.document));
+    const before = compileStored(policy.service, documentText(policyStatus.document));
     const { overloads } = await check.judge(before instanceof PolicyError ? undefined : before, plan);
     if (overloads.length > 0) return wait(overloads.join('; '));
   }
@@ -155,11 +166,11 @@ async function writePolicy(
   { stored, record, session, policy, deps }: Turn,
   action: PolicyAction,
   { text, confirmed }: { readonly text: string; readonly confirmed: RolloutProgress },
-): Promise<Driven> {
+): Promise<ReconcileResult> {
   const time = new Date(deps.now());
   const number = numberAfter(policy);
   const next = nextRecord(record, { progress: confirmed, policy: { digest: sha256(text), number } }, [
-    ...happened(record.progress, confirmed, action, number, actorOf(deps)),
+    ...transitionsFor(record.progress, confirmed, action, number, actorOf(deps)),
   ]);
   const outcome = await deps.policies.write({
     before: policy,
@@ -170,10 +181,10 @@ async function writePolicy(
     time,
     also: deps.rollouts.operations(stored, next, session),
   });
-  return drivenBy(outcome, record);
+  return resultOf(outcome, record);
 }
 
-async function tell(turn: Turn, action: RolloutAction & { readonly kind: 'notify' }): Promise<Driven> {
+async function sendNotice(turn: Turn, action: RolloutAction & { readonly kind: 'notify' }): Promise<ReconcileResult> {
   const { record, deps } = turn;
   const { progress } = record;
   const { notify } = progress.document;
@@ -191,12 +202,12 @@ async function tell(turn: Turn, action: RolloutAction & { readonly kind: 'notify
 }
 
 /** Not possible yet: says so once, and is tried again. */
-async function hold(turn: Turn, why: string): Promise<Driven> {
+async function saveWaiting(turn: Turn, why: string): Promise<ReconcileResult> {
   const waiting = waitFor(turn.record.progress, why);
   return turn.record.progress.waitingFor === why ? idle(turn.record) : save(turn, waiting);
 }
 
-function idle(record: RolloutRecord): Driven {
+function idle(record: RolloutRecord): ReconcileResult {
   return { kind: 'idle', wakeMs: undefined, record };
 }
 
@@ -206,14 +217,14 @@ async function save(
   progress: RolloutProgress,
   action?: RolloutAction,
   failure?: string,
-): Promise<Driven> {
-  const said = happened(record.progress, progress, action, undefined, actorOf(deps));
+): Promise<ReconcileResult> {
+  const said = transitionsFor(record.progress, progress, action, undefined, actorOf(deps));
   const told = failure === undefined ? said : said.map((each) => ({ ...each, message: `${each.message}: ${failure}` }));
   const outcome = await deps.rollouts.write(stored, nextRecord(record, { progress }, told), session);
-  return drivenBy(outcome, record);
+  return resultOf(outcome, record);
 }
 
-function happened(
+function transitionsFor(
   before: RolloutProgress,
   after: RolloutProgress,
   action: RolloutAction | undefined,
@@ -224,7 +235,7 @@ function happened(
   return [...done, ...transitionsBetween(before, after, actor)];
 }
 
-function drivenBy(outcome: WriteOutcome | RecordOutcome, record: RolloutRecord): Driven {
+function resultOf(outcome: WriteOutcome | RecordOutcome, record: RolloutRecord): ReconcileResult {
   switch (outcome.kind) {
     case 'written':
       return { kind: 'acted', record };
@@ -237,7 +248,7 @@ function drivenBy(outcome: WriteOutcome | RecordOutcome, record: RolloutRecord):
   }
 }
 
-function actorOf({ name, now }: DriveDeps): Actor {
+function actorOf({ name, now }: RolloutContext): Actor {
   return { by: name, at: new Date(now()).toISOString() };
 }
 

@@ -18,9 +18,9 @@ import type {
   Measurement,
   MeasureRequest,
   MetricsProvider,
-  SubsetFigures,
+  SubsetMetrics,
 } from './metrics-provider';
-import { fillIn, measureFigures } from './prometheus';
+import { fillIn, measureSubsets } from './prometheus';
 import { MeasureError, messageOf, postToWebhook, readToken, runCommand } from './requests';
 
 export interface MetricsProviderDeps {
@@ -46,7 +46,7 @@ export function createMetricsProvider(document: RolloutDocument, deps: MetricsPr
     async measure(request) {
       const { signal, checks = [], ...shown } = request;
       const [measured, ...values] = await Promise.all([
-        isOwn ? (deps.fallback?.measure(request) ?? {}) : figuresFrom(provider, document, request, shown, deps),
+        isOwn ? (deps.fallback?.measure(request) ?? {}) : subsetsFrom(provider, document, request, shown, deps),
         ...checks.map((check) => valueFrom(check, request, shown, deps)),
       ]);
       if (checks.length === 0) return measured;
@@ -66,7 +66,7 @@ const MISSING: MeasuredValue = { error: 'not measured' };
 /** What webhooks and programs are told. */
 type Shown = Omit<MeasureRequest, 'signal' | 'checks'>;
 
-async function figuresFrom(
+async function subsetsFrom(
   name: string,
   document: RolloutDocument,
   request: MeasureRequest,
@@ -76,10 +76,10 @@ async function figuresFrom(
   try {
     const provider = find(name, deps);
     const { prometheus } = provider;
-    if (prometheus === undefined) return readFigures(await answerFrom(provider, shown, request.signal, deps));
+    if (prometheus === undefined) return readSubsets(await answerFrom(provider, shown, request.signal, deps));
     const server = await serverOf(prometheus, request, deps);
     const failureStatusCodes = document.analysis?.failureStatusCodes;
-    return await measureFigures(server, { labels: prometheus.labels, failureStatusCodes }, request);
+    return await measureSubsets(server, { labels: prometheus.labels, failureStatusCodes }, request);
   } catch (error) {
     throw named(name, error);
   }
@@ -168,7 +168,7 @@ export async function measureRollout(
 }
 
 /** A webhook's or a command's figures of calls. Throws a {@link MeasureError} with the path of what does not fit. */
-function readFigures(answer: unknown): Measurement {
+function readSubsets(answer: unknown): Measurement {
   return { canary: readSubset(answer, 'canary'), stable: readSubset(answer, 'stable') };
 }
 
@@ -185,7 +185,7 @@ function readValue(answer: unknown): MeasuredValue {
   return value;
 }
 
-function readSubset(answer: unknown, name: 'canary' | 'stable'): SubsetFigures {
+function readSubset(answer: unknown, name: 'canary' | 'stable'): SubsetMetrics {
   const figures = ownValue(answer, name);
   if (!isRecord(figures)) return refuse(name, figures, 'an object with calls and failures');
   const calls = readCount(figures['calls'], `${name}.calls`);

@@ -3,7 +3,7 @@ import type { BreakerCheck, CheckDocument, SuccessRateCheck, ValueCheck } from '
 import type { AnalysisWindow } from '../progress';
 import { type Condition, type ConditionValues, parseCondition } from './condition';
 import { judgeDuration } from './duration-check';
-import type { FailedMeasurement, Measurement, SubsetFigures } from './metrics-provider';
+import type { FailedMeasurement, Measurement, SubsetMetrics } from './metrics-provider';
 import { type AnalysisSettings, chanceChecks, DEFAULT_THRESHOLD, nameOfCheck } from './settings';
 import {
   type AnalysisResult,
@@ -32,7 +32,7 @@ export function judge(
   settings: AnalysisSettings,
   measurement: Measurement | FailedMeasurement,
   window: AnalysisWindow,
-  baseline: SubsetFigures | undefined,
+  baseline: SubsetMetrics | undefined,
   nowMs: number,
 ): JudgedMeasurement {
   const failures: Record<string, number> = { ...window.failures };

@@ -28,13 +28,13 @@ export interface MeasureRequest {
 /** Figures of one window, counted from its start: the next measurement of the same window holds these calls too. */
 export interface Measurement {
   /** Undefined: this provider knows nothing of calls, only {@link values}. */
-  readonly canary?: SubsetFigures;
-  readonly stable?: SubsetFigures;
+  readonly canary?: SubsetMetrics;
+  readonly stable?: SubsetMetrics;
   /** Of `value` checks, by their names. */
   readonly values?: Readonly<Record<string, MeasuredValue>>;
 }
 
-export interface SubsetFigures {
+export interface SubsetMetrics {
   /** Attempts that ended. Whole, >= 0. */
   readonly calls: number;
   /** Those that failed, <= calls. */

@@ -1,6 +1,6 @@
 import { DEFAULT_BREAKER } from '../../../policy/defaults';
 import { type PrometheusServer, queryPrometheus, type Sample } from '../../prometheus';
-import type { DurationHistogram, Measurement, MeasureRequest, SubsetFigures } from './metrics-provider';
+import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } from './metrics-provider';
 
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
 const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
@@ -8,7 +8,7 @@ const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
 /** Labels that no figure is told apart by, summed up on the server: fewer series to fetch. A restart of a client resets all of its series. */
 const SUMMED = 'rpc_method, server_address, server_port, graylane_route, error_type';
 
-export interface FigureRules {
+export interface MetricsRules {
   /** Label matchers, of the controller's configuration. */
   readonly labels: Readonly<Record<string, string>> | undefined;
   /** Status names that are failures, of the rollout. Default: those of the breaker. */
@@ -19,9 +19,9 @@ export interface FigureRules {
  * The figures of built-in checks out of the SDK's own metrics (docs/observability.md). Attempts rather than calls are counted:
  * a retry that saves the call does not hide the canary's failure. Rejects with an `HttpError`.
  */
-export async function measureFigures(
+export async function measureSubsets(
   server: PrometheusServer,
-  rules: FigureRules,
+  rules: MetricsRules,
   request: MeasureRequest,
 ): Promise<Measurement> {
   const { canary, stable, sinceMs, nowMs } = request;
@@ -42,7 +42,7 @@ export async function measureFigures(
     queryPrometheus(server, breakers, nowMs),
   ]);
   const failureCodes = new Set<string>(rules.failureStatusCodes ?? DEFAULT_BREAKER.failureStatusCodes);
-  const figuresOf = (subset: string): SubsetFigures => {
+  const figuresOf = (subset: string): SubsetMetrics => {
     const own = ended.filter(({ labels }) => labels['graylane_subset'] === subset);
     const failed = own.filter(({ labels }) => failureCodes.has(statusOf(labels)));
     const histogram = histogramOf(took.filter(({ labels }) => labels['graylane_served_by'] === subset));

@@ -1,5 +1,5 @@
 import type { Counts } from '../../../base/sequential-test';
-import type { Measurement, SubsetFigures } from './metrics-provider';
+import type { Measurement, SubsetMetrics } from './metrics-provider';
 import type { AnalysisSettings } from './settings';
 
 /**
@@ -14,11 +14,11 @@ export interface CheckResult {
   readonly verdict: Verdict;
   /** One sentence with figures: `canary failed 12 of 240 (5.00 %), stable 3 of 4,560 (0.07 %); allowed 1 point more`. */
   readonly message: string;
-  readonly figures?: CheckFigures;
+  readonly figures?: CheckMetrics;
 }
 
 /** Shares are 0..1; milliseconds. */
-export interface CheckFigures {
+export interface CheckMetrics {
   readonly canary?: number;
   readonly stable?: number;
   /** What canary was held against. */
@@ -58,9 +58,9 @@ export interface CheckContext {
   readonly settings: AnalysisSettings;
   readonly measurement: Measurement;
   /** Undefined where the provider knows nothing of calls. */
-  readonly canary: SubsetFigures | undefined;
+  readonly canary: SubsetMetrics | undefined;
   /** Of this window; of an earlier one where all calls go to the canary. */
-  readonly stable: SubsetFigures | undefined;
+  readonly stable: SubsetMetrics | undefined;
   /** False alarms that this one check may raise in this window. */
   readonly falseAlarmRate: number;
   /** Measurements of this check that failed so far in this window. */
@@ -80,7 +80,7 @@ export function countFailure(
   context: CheckContext,
   failureLimit: number,
   message: string,
-  figures: CheckFigures,
+  figures: CheckMetrics,
 ): Judged {
   const failures = context.failures + 1;
   if (failures > failureLimit) return { verdict: 'fail', message, figures, failures };

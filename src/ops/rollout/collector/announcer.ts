@@ -19,18 +19,18 @@ import type { Collector } from './collector';
 export interface Announcer {
   /**
    * This controller drives the rollout, which stands so. Called for each change of it. Resolves when clients were told, or could
-   * not be: see `standing()`.
+   * not be: see `status()`.
    */
-  drive(service: string, progress: RolloutProgress): Promise<void>;
+  announce(service: string, progress: RolloutProgress): Promise<void>;
   /** Another controller drives it, or nobody. Nothing is written: who drives it writes. */
   leave(service: string): void;
   /** What clients have been told. */
-  standing(service: string): AnnouncementStanding;
+  status(service: string): AnnouncementStatus;
   /** Resolves when nothing is being written any more. Clients see by the session that the controller has gone. */
   close(): Promise<void>;
 }
 
-interface AnnouncementStanding {
+interface AnnouncementStatus {
   /** What Consul has. */
   readonly window: AnnouncedWindow | undefined;
   /** When it was written, monotonic milliseconds. */
@@ -50,7 +50,7 @@ export interface AnnouncerDeps {
   readonly wallNow: () => number;
 }
 
-interface Driven {
+interface Announced {
   progress: RolloutProgress;
   /** What Consul has from this controller. */
   written:
@@ -67,65 +67,66 @@ const LOOK_MS = 500;
 
 export function createAnnouncer(deps: AnnouncerDeps): Announcer {
   const { collector, url, lease, write, now, wallNow } = deps;
-  const services = new Map<string, Driven>();
+  const services = new Map<string, Announced>();
 
-  const look = async (service: string, driven: Driven): Promise<void> => {
-    const window = countedWindow(driven.progress, wallNow());
+  const announceNow = async (service: string, announced: Announced): Promise<void> => {
+    const window = countedWindow(announced.progress, wallNow());
     // Before anybody hears of it.
     collector.open(service, window);
     const { session } = lease;
-    if (session === undefined) driven.problem = 'no session';
-    if (session === undefined || driven.isLeft) return;
-    if (driven.writing !== undefined) return driven.writing;
+    if (session === undefined) announced.problem = 'no session';
+    if (session === undefined || announced.isLeft) return;
+    if (announced.writing !== undefined) return announced.writing;
     const text = encodeAnnouncement({ url, key: collector.keyOf(service), window });
-    if (driven.written?.text === text && driven.written.session === session) return;
+    if (announced.written?.text === text && announced.written.session === session) return;
     const operation: KvOperation = { verb: 'lock', key: announcementKey(service), session, value: text };
-    driven.writing = write([operation]).then(async (outcome) => {
-      driven.writing = undefined;
-      driven.problem = outcome.kind === 'done' ? undefined : outcome.reason;
+    announced.writing = write([operation]).then(async (outcome) => {
+      announced.writing = undefined;
+      announced.problem = outcome.kind === 'done' ? undefined : outcome.reason;
       if (outcome.kind !== 'done') return;
-      if (driven.written?.window?.id !== window?.id || driven.written?.session !== session) driven.sinceMs = now();
-      driven.written = { text, session, window };
+      if (announced.written?.window?.id !== window?.id || announced.written?.session !== session)
+        announced.sinceMs = now();
+      announced.written = { text, session, window };
       // It may have changed meanwhile.
-      if (services.get(service) === driven) await look(service, driven);
+      if (services.get(service) === announced) await announceNow(service, announced);
     });
-    return driven.writing;
+    return announced.writing;
   };
   const timer = setInterval(() => {
-    for (const [service, driven] of services) void look(service, driven);
+    for (const [service, announced] of services) void announceNow(service, announced);
   }, LOOK_MS);
   timer.unref();
 
   return {
-    async drive(service, progress) {
+    async announce(service, progress) {
       if (!isJudgedByClients(progress)) return;
       const known = services.get(service);
-      const driven = known ?? {
+      const announced = known ?? {
         ...{ progress, written: undefined, sinceMs: now(), problem: undefined },
         ...{ writing: undefined, isLeft: false },
       };
-      driven.progress = progress;
-      services.set(service, driven);
-      await look(service, driven);
+      announced.progress = progress;
+      services.set(service, announced);
+      await announceNow(service, announced);
     },
     leave(service) {
-      const driven = services.get(service);
-      if (driven === undefined) return;
-      driven.isLeft = true;
+      const announced = services.get(service);
+      if (announced === undefined) return;
+      announced.isLeft = true;
       services.delete(service);
       collector.forget(service);
     },
-    standing(service) {
-      const driven = services.get(service);
-      if (driven === undefined)
+    status(service) {
+      const announced = services.get(service);
+      if (announced === undefined)
         return { window: undefined, sinceMs: now(), problem: 'this controller does not drive it' };
-      const { written, sinceMs, problem } = driven;
+      const { written, sinceMs, problem } = announced;
       return { window: written?.window, sinceMs, problem };
     },
     async close() {
       clearInterval(timer);
       const all = [...services.values()];
-      for (const driven of all) driven.isLeft = true;
+      for (const announced of all) announced.isLeft = true;
       services.clear();
       await Promise.all(all.map(({ writing }) => writing));
     },
@@ -141,7 +142,7 @@ export function isJudgedByClients({ document }: { readonly document: RolloutDocu
 }
 
 /** Whether the open window has checks that need figures of calls. */
-export function needsFigures(progress: RolloutProgress): boolean {
+export function needsCallMetrics(progress: RolloutProgress): boolean {
   const { window } = progress;
   return window !== undefined && settingsOf(progress, window).checks.some(({ check }) => check !== 'value');
 }
@@ -150,7 +151,7 @@ export function needsFigures(progress: RolloutProgress): boolean {
 export function countedWindow(progress: RolloutProgress, nowMs: number): AnnouncedWindow | undefined {
   const { window, document } = progress;
   if (window === undefined || nowMs < window.sinceMs || hasEnded(progress) || !isWatching(progress)) return undefined;
-  if (!isJudgedByClients(progress) || !needsFigures(progress)) return undefined;
+  if (!isJudgedByClients(progress) || !needsCallMetrics(progress)) return undefined;
   const { intervalMs } = settingsOf(progress, window);
   const everyMs = Math.round(Math.min(EVERY_MS, Math.max(REPORT_EVERY_MS.min, intervalMs / 2)));
   return { id: windowId(progress), canary: document.canary, stable: document.stable, everyMs };

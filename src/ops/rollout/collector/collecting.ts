@@ -7,7 +7,7 @@ import type { ControllerWatch } from '../controller';
 import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
 import { type Announcer, createAnnouncer, windowId } from './announcer';
-import { type Collector, type CollectorStanding, createCollector } from './collector';
+import { type Collector, type CollectorStatus, createCollector } from './collector';
 import { type RolloutListener, startListener } from './listener';
 
 /** A controller that listens: it gathers its clients' figures, and shows how its rollouts stand. */
@@ -40,7 +40,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   const collector: Collector = createCollector({ now, ...(maxClients === undefined ? {} : { maxClients }) });
   const driven = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
-  const metrics = (): string => rolloutMetrics(driven, collector.standing(), ended);
+  const metrics = (): string => rolloutMetrics(driven, collector.status(), ended);
   const listener: RolloutListener = await startListener({ host: options.host, port: options.port, collector, metrics });
   const { host, port } = listener;
   const address = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -84,7 +84,7 @@ function follow(
     const progress = known.get(service);
     if (progress === undefined) return;
     const isDriven = leading.has(service);
-    if (isDriven) void announcer.drive(service, progress);
+    if (isDriven) void announcer.announce(service, progress);
     else announcer.leave(service);
     if (isDriven && !ended.has(service)) ended.set(service, { completed: 0, takenBack: 0, aborted: 0 });
     if (isDriven && !hasEnded(progress)) driven.set(service, progress);
@@ -124,8 +124,8 @@ function createClientsProvider(
     name: NAME,
     async measure({ service, signal }: MeasureRequest): Promise<Measurement> {
       // Who takes over measures before anybody is told that it does.
-      await announcer.drive(service, progress);
-      const { window, sinceMs, problem } = announcer.standing(service);
+      await announcer.announce(service, progress);
+      const { window, sinceMs, problem } = announcer.status(service);
       if (window?.id !== id) {
         throw new MeasureError(`${NAME}: nothing was announced to them${problem === undefined ? '' : `: ${problem}`}`);
       }
@@ -156,7 +156,7 @@ export interface EndedRollouts {
 /** Of each rollout that this controller drives, in Prometheus' text format. */
 export function rolloutMetrics(
   driven: ReadonlyMap<string, RolloutProgress>,
-  collected: readonly CollectorStanding[],
+  collected: readonly CollectorStatus[],
   ended: ReadonlyMap<string, EndedRollouts> = new Map(),
 ): string {
   const all = [...driven].sort(([a], [b]) => (a < b ? -1 : 1));

@@ -99,7 +99,7 @@ async function answer(
   const path = url.split('?', 1)[0] ?? '/';
   if (path.startsWith(FIGURES)) {
     if (method !== 'POST') return refuse(response, 405);
-    return takeFigures(request, response, path.slice(FIGURES.length), collector);
+    return takeReport(request, response, path.slice(FIGURES.length), collector);
   }
   if (path !== '/metrics' && path !== '/healthz') return refuse(response, 404);
   if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405);
@@ -108,7 +108,7 @@ async function answer(
   response.end(method === 'HEAD' ? '' : text);
 }
 
-async function takeFigures(
+async function takeReport(
   request: IncomingMessage,
   response: ServerResponse,
   encoded: string,

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { judge, type Member, type Sighting, type Standing } from '../../../../src/cli/fleet/member';
+import { type ClientStatus, judge, type Member, type PolicyStatus } from '../../../../src/cli/fleet/member';
 
 const NEWEST = 'aaaaaaaaaaaa';
 const FORMER = 'bbbbbbbbbbbb';
 
-function standing(change: Partial<Standing> = {}): Standing {
+function status(change: Partial<PolicyStatus> = {}): PolicyStatus {
   const history = [
     { number: 1, index: 20 },
     { number: 2, index: 30 },
@@ -13,8 +13,8 @@ function standing(change: Partial<Standing> = {}): Standing {
   return { datacenter: 'dc1', isWanted: true, index: 40, revision: NEWEST, number: 3, history, ...change };
 }
 
-const dc1 = standing();
-const dc2 = standing({
+const dc1 = status();
+const dc2 = status({
   datacenter: 'dc2',
   index: 25,
   revision: FORMER,
@@ -22,7 +22,7 @@ const dc2 = standing({
   history: [{ number: 1, index: 25 }],
 });
 
-function sighting(change: Partial<Sighting> = {}): Sighting {
+function client(change: Partial<ClientStatus> = {}): ClientStatus {
   const process = 'job/host:1';
   return {
     process,
@@ -37,8 +37,8 @@ function sighting(change: Partial<Sighting> = {}): Sighting {
   };
 }
 
-function verdict(of: Partial<Sighting>, standings: readonly Standing[] = [dc1, dc2]): string {
-  const member: Member | undefined = judge(sighting(of), standings);
+function verdict(of: Partial<ClientStatus>, statuses: readonly PolicyStatus[] = [dc1, dc2]): string {
+  const member: Member | undefined = judge(client(of), statuses);
   if (member === undefined) return 'not asked about';
   const { state, datacenter = '-', number = '-', reason, why } = member;
   return [state, datacenter, number, reason, why].filter((part) => part !== undefined).join(' ');
@@ -57,7 +57,7 @@ describe('a process', () => {
   it('is not asked about when it reads a datacenter that is not', () => {
     const unasked = { ...dc2, isWanted: false };
     expect(verdict({ index: 25, revision: FORMER }, [dc1, unasked])).toBe('not asked about');
-    const newer = standing({ ...unasked, index: 50, number: 2, history: [...dc2.history, { number: 2, index: 50 }] });
+    const newer = status({ ...unasked, index: 50, number: 2, history: [...dc2.history, { number: 2, index: 50 }] });
     expect(verdict({ index: 25, revision: FORMER }, [dc1, newer])).toBe('not asked about');
     expect(verdict({ index: 25, revision: FORMER, rejectedIndex: 50 }, [dc1, newer])).toBe('not asked about');
   });
@@ -80,10 +80,10 @@ describe('a process', () => {
   });
 
   it('without a policy follows where there is none, if it has heard so', () => {
-    const without = standing({ index: 0, revision: 'none', number: undefined, history: [] });
+    const without = status({ index: 0, revision: 'none', number: undefined, history: [] });
     const none = { index: 0, revision: 'none' };
     expect(verdict(none, [without])).toBe('follows dc1 -');
-    expect(verdict(none, [standing({ revision: 'none' })])).toBe('follows dc1 3');
+    expect(verdict(none, [status({ revision: 'none' })])).toBe('follows dc1 3');
     expect(verdict(none)).toBe('behind - - late goes by no policy');
     const silent = { reason: 'silent', details: 'has heard nothing from dc1' } as const;
     expect(verdict({ ...none, trouble: silent }, [without])).toMatch(/^behind - - silent has heard nothing from dc1/);
@@ -96,10 +96,10 @@ describe('a process', () => {
   });
 
   it('may go by one that was deleted, or by one of its own', () => {
-    const deleted = standing({ index: 0, revision: 'none', number: undefined });
+    const deleted = status({ index: 0, revision: 'none', number: undefined });
     expect(verdict({}, [deleted])).toBe('behind dc1 3 late goes by one that was deleted');
     expect(verdict({ index: 0 })).toMatch(/^own - - a policy of its own/);
-    const never = standing({ index: 0, revision: 'none', number: undefined, history: [] });
+    const never = status({ index: 0, revision: 'none', number: undefined, history: [] });
     expect(verdict({}, [never])).toMatch(/^own - - not from the KV store/);
   });
 });

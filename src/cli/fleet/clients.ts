@@ -3,7 +3,7 @@ import type { Sample } from '../../ops/prometheus';
 import { counted, formatDuration } from '../describe';
 import { queryAll, shownUrl } from '../fetch-json';
 import { inspectProcess, isIdle } from '../inspect/running-process';
-import type { Sighting } from './member';
+import type { ClientStatus } from './member';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -14,10 +14,10 @@ const REMEMBERED = '5m';
  * Who reports a policy of this service, by the gauges of docs/observability.md. A process that Prometheus is to scrape and
  * cannot is among them; one that Prometheus does not know any more is not.
  */
-export async function sightByPrometheus(
+export async function clientsFromPrometheus(
   url: URL,
   service: string,
-): Promise<readonly Sighting[] | { readonly failure: string }> {
+): Promise<readonly ClientStatus[] | { readonly failure: string }> {
   const of = `graylane_service=~"${service.replaceAll('.', '[.]')}([?].*)?"`;
   const index = `graylane_policy_index{${of}}`;
   const answers = await queryAll(url, [
@@ -32,11 +32,11 @@ export async function sightByPrometheus(
   ]);
   if ('failure' in answers) return answers;
   const [indices = [], revisions = [], times = [], up = [], watches = [], ages = [], shortfalls = []] = answers;
-  return sightings({
+  return clients({
     ...{ indices, up, watches, ages },
-    revisions: byLane(revisions),
-    times: byLane(times),
-    shortfalls: byLane(shortfalls),
+    revisions: byClient(revisions),
+    times: byClient(times),
+    shortfalls: byClient(shortfalls),
   });
 }
 
@@ -50,14 +50,14 @@ interface Samples {
   readonly shortfalls: ReadonlyMap<string, Sample>;
 }
 
-function sightings({ indices, revisions, times, up, watches, ages, shortfalls }: Samples): readonly Sighting[] {
-  const rejected = byLane(indices.filter(({ labels }) => labels['graylane_state'] === 'rejected'));
+function clients({ indices, revisions, times, up, watches, ages, shortfalls }: Samples): readonly ClientStatus[] {
+  const rejected = byClient(indices.filter(({ labels }) => labels['graylane_state'] === 'rejected'));
   const targets = new Map(up.map((sample) => [targetOf(sample.labels), sample.value]));
   return indices
     .filter(({ labels }) => labels['graylane_state'] === 'applied')
-    .flatMap((sample): Sighting[] => {
-      const lane = laneOf(sample.labels);
-      const watched = watches.filter(({ labels }) => laneOf(labels) === lane);
+    .flatMap((sample): ClientStatus[] => {
+      const lane = clientKeyOf(sample.labels);
+      const watched = watches.filter(({ labels }) => clientKeyOf(labels) === lane);
       const time = times.get(lane);
       const isUp = targets.get(targetOf(sample.labels));
       // Neither seen now nor to be scraped: the process has ended, or its lane goes by another name.
@@ -95,13 +95,13 @@ function troubleOf(
   watched: readonly Sample[],
   ages: readonly Sample[],
   lane: string,
-): Sighting['trouble'] {
+): ClientStatus['trouble'] {
   if (!isSeen) return { reason: 'unreachable', details: 'Prometheus cannot scrape it' };
   const bad = watched.filter(({ labels }) => labels['graylane_state'] !== 'fresh');
   const [first] = bad;
   if (first === undefined) return undefined;
   const datacenter = first.labels['graylane_datacenter'] ?? '';
-  const age = ages.find(({ labels }) => laneOf(labels) === lane && labels['graylane_datacenter'] === datacenter);
+  const age = ages.find(({ labels }) => clientKeyOf(labels) === lane && labels['graylane_datacenter'] === datacenter);
   const since = age === undefined ? '' : ` for ${formatDuration(age.value * 1000)}`;
   const isSilent = first.labels['graylane_state'] === 'pending' && bad.length === watched.length;
   if (isSilent) return { reason: 'silent', details: `has heard nothing from ${datacenter}${since}` };
@@ -113,17 +113,17 @@ function revisionOf(value: number | undefined): string {
   return value === undefined || value === 0 ? 'none' : value.toString(16).padStart(12, '0');
 }
 
-function byLane(samples: readonly Sample[]): ReadonlyMap<string, Sample> {
-  return new Map(samples.map((sample) => [laneOf(sample.labels), sample]));
+function byClient(samples: readonly Sample[]): ReadonlyMap<string, Sample> {
+  return new Map(samples.map((sample) => [clientKeyOf(sample.labels), sample]));
 }
 
-const NOT_OF_LANE = ['__name__', 'graylane_state', 'graylane_datacenter'];
+const NOT_OF_CLIENT = ['__name__', 'graylane_state', 'graylane_datacenter'];
 
 /** The same for all gauges of one service in one lane of one process. */
-function laneOf(labels: Labels): string {
+function clientKeyOf(labels: Labels): string {
   return JSON.stringify(
     Object.entries(labels)
-      .filter(([key]) => !NOT_OF_LANE.includes(key))
+      .filter(([key]) => !NOT_OF_CLIENT.includes(key))
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 }
@@ -137,9 +137,9 @@ function nameOf({ job, instance }: Labels): string {
 }
 
 /** Asks each process itself. One that does not answer is told as such; one that does not use the service, or not now, is left out. */
-export async function sightByUrls(urls: readonly URL[], service: string): Promise<readonly Sighting[]> {
-  const sighted = await Promise.all(
-    urls.map(async (url): Promise<readonly Sighting[]> => {
+export async function clientsFromUrls(urls: readonly URL[], service: string): Promise<readonly ClientStatus[]> {
+  const clients = await Promise.all(
+    urls.map(async (url): Promise<readonly ClientStatus[]> => {
       const process = shownUrl(url);
       const answer = await inspectProcess(url);
       if ('failure' in answer) {
@@ -153,10 +153,10 @@ export async function sightByUrls(urls: readonly URL[], service: string): Promis
         .map((one) => sightingOf(process, lane, one));
     }),
   );
-  return sighted.flat();
+  return clients.flat();
 }
 
-function sightingOf(process: string, lane: string, inspection: ServiceInspection): Sighting {
+function sightingOf(process: string, lane: string, inspection: ServiceInspection): ClientStatus {
   const { policy, target, service } = inspection;
   const { rejected, origin } = policy;
   const [problem] = rejected?.problems ?? [];
@@ -179,7 +179,7 @@ function sightingOf(process: string, lane: string, inspection: ServiceInspection
   };
 }
 
-function troubleIn({ pending, policy, datacenters }: ServiceInspection): Sighting['trouble'] {
+function troubleIn({ pending, policy, datacenters }: ServiceInspection): ClientStatus['trouble'] {
   if (policy.failure !== undefined) {
     return { reason: policy.revision === undefined ? 'silent' : 'stale', details: policy.failure };
   }

@@ -2,7 +2,7 @@ import type { Instance } from '../../base/instances';
 import type { SubsetDocument } from '../../policy/document';
 
 /** How the instances of a service fall into subsets. */
-export interface Parting {
+export interface Partition {
   /** As a person reads it: `tags`, `meta track`. */
   readonly by: string;
   readonly isByVersion: boolean;
@@ -79,13 +79,13 @@ const SUBSET_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 const MOST_PARTS = 5;
 
 /** The way of parting the instances that most likely tells releases apart; undefined when there is none. Pure. */
-export function findParting(instances: readonly Instance[]): Parting | undefined {
+export function findPartition(instances: readonly Instance[]): Partition | undefined {
   const best = [...tagCandidates(instances), ...metaCandidates(instances)]
     .map((candidate) => ({ candidate, score: scoreOf(candidate, instances.length) }))
     .filter(({ score }) => score > 0)
     // Sorted stably: of equals the first, so tags before meta.
     .sort((a, b) => b.score - a.score)[0]?.candidate;
-  return best === undefined ? undefined : partingOf(best, instances);
+  return best === undefined ? undefined : partitionOf(best, instances);
 }
 
 function metaCandidates(instances: readonly Instance[]): readonly Candidate[] {
@@ -163,7 +163,7 @@ function scoreOf({ key, groups }: Candidate, count: number): number {
   return isOneOf(key, VERSION_KEYS) ? 40 * covered : 0;
 }
 
-function partingOf({ by, groups }: Candidate, instances: readonly Instance[]): Parting {
+function partitionOf({ by, groups }: Candidate, instances: readonly Instance[]): Partition {
   const filled = groups.filter((group) => group.instances.length > 0);
   const isByVersion = filled.every(({ value }) => VERSION.test(value));
   const [base, ...others] = filled.toSorted(byPrecedence);
