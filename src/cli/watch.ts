@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { defined } from '../base/defined';
 import type { Instance } from '../base/instances';
 import type { LogFields, Logger } from '../base/logger';
 import { instancesOf as everyInstance, type Snapshot } from '../policy/membership/snapshot';
@@ -51,7 +52,7 @@ async function watchChanges(service: string, flags: WatchFlags, io: CommandIo): 
   const watched = await watchService(
     {
       service,
-      options: { logger: relay(print), ...(flags.policy === undefined ? {} : { policy: flags.policy }) },
+      options: { logger: relay(print), ...defined({ policy: flags.policy }) },
       onSnapshot: (snapshot) => {
         for (const change of changesBetween(former, snapshot)) print(change);
         former = snapshot;

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { defined } from '../../base/defined';
 import { type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import { readServiceNames } from '../consul/instances-now';
 import type { CommandIo } from '../io';
@@ -247,11 +248,7 @@ function placeOf(words: readonly string[], program: Command): ConsulFlags | unde
   }
   if (wanted !== undefined || !isServiceAt(command, position)) return undefined;
   const { consul, tokenFile, dc } = flags;
-  return {
-    ...(consul === undefined ? {} : { consul }),
-    ...(tokenFile === undefined ? {} : { tokenFile }),
-    ...(dc === undefined ? {} : { dc }),
-  };
+  return defined({ consul, tokenFile, dc });
 }
 
 function isServiceAt({ registeredArguments: known }: Command, position: number): boolean {

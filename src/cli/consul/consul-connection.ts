@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { defined } from '../../base/defined';
 import type { ConsulClient } from '../../consul/client';
 import type { ConsulOptions } from '../../consul/options';
 import { CommandError, codeOf } from '../command';
@@ -64,10 +65,7 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
 /** The library's options for what flags and files say; its own variables fill the rest. Throws a CommandError. */
 export async function consulOptions(flags: ConsulFlags, io: CommandIo): Promise<ConsulOptions> {
   const token = await readToken(flags, io);
-  return {
-    ...(flags.consul === undefined ? {} : { address: flags.consul }),
-    ...(token === undefined ? {} : { token }),
-  };
+  return defined({ address: flags.consul, token });
 }
 
 async function readToken(flags: ConsulFlags, io: CommandIo): Promise<string | undefined> {

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { DatacenterState, FilterFailure } from '../../base/instances';
 import { isFilterRefused } from '../../client/discovery/consul/filter-query';
 import { placeOf } from '../../client/discovery/consul/health-target';
@@ -46,7 +47,7 @@ export async function readOne(
       query: {
         ...scope,
         ...inDatacenter(datacenter),
-        ...(filter === undefined ? {} : { filter }),
+        ...defined({ filter }),
       },
       timeLimitMs: TIME_LIMIT_MS,
     });

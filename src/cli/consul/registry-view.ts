@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { DatacenterState } from '../../base/instances';
 import { parseChain } from '../../client/state/policy-sources/chain';
 import type { ConsulClient } from '../../consul/client';
@@ -82,8 +83,7 @@ export async function readRegistryView(
   return {
     instances: { version: 0, datacenters: known, ...(lookups.size === 0 ? {} : { lookups }) },
     datacenters: names,
-    ...(services === undefined ? {} : { services }),
-    ...(alsoUsed === undefined ? {} : { alsoUsed }),
+    ...defined({ services, alsoUsed }),
   };
 }
 

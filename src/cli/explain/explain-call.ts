@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
+import { defined } from '../../base/defined';
 import type { ExplainedTier, Explanation } from '../../client/admin/explain';
 import type { StaticInstance } from '../../client/discovery/static-instance';
 import type { GraylaneOptions } from '../../client/options';
@@ -25,12 +26,12 @@ export interface ExplainFlags extends ConsulFlags {
 export async function explainCall(service: string, flags: ExplainFlags, io: CommandIo): Promise<void> {
   const { method = CASE_METHOD, label, stickyKey, seed } = flags;
   const watched = await watchService(
-    { service, options: await optionsOf(service, flags, io), ...(seed === undefined ? {} : { seed }) },
+    { service, options: await optionsOf(service, flags, io), ...defined({ seed }) },
     flags,
     io,
   );
   try {
-    const request = { method, labels: label, ...(stickyKey === undefined ? {} : { stickyKey }) };
+    const request = { method, labels: label, ...defined({ stickyKey }) };
     const explanation = watched.graylane.explain(service, request);
     const canServe = isServable(explanation);
     if (!canServe) io.exitCode = 1;
@@ -57,9 +58,9 @@ async function optionsOf(service: string, flags: ExplainFlags, io: CommandIo): P
   const policy = file === undefined ? undefined : (await loadPolicy(file, io, service)).document;
   const instances = flags.instances === undefined ? undefined : await readInstancesFile(flags.instances);
   return {
-    ...(source === undefined ? {} : { policy: source }),
+    ...defined({ policy: source }),
     ...(policy === undefined ? {} : { policies: { [service]: policy } }),
-    ...(instances === undefined ? {} : { instances }),
+    ...defined({ instances }),
   };
 }
 

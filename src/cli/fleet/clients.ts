@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { ServiceInspection } from '../../client/admin/inspect';
 import type { Sample } from '../../ops/prometheus';
 import { counted, formatDuration } from '../describe';
@@ -78,7 +79,7 @@ function clients({ indices, revisions, times, up, watches, ages, shortfalls }: S
           watches: watched.map(({ labels }) => labels['graylane_datacenter'] ?? ''),
           ageMs: time === undefined ? 0 : Math.max(0, Math.round((time.at - time.value) * 1000)),
           ...(missing === 0 ? {} : { shortfall: describeShortfalls(missing) }),
-          ...(trouble === undefined ? {} : { trouble }),
+          ...defined({ trouble }),
         },
       ];
     });
@@ -175,7 +176,7 @@ function sightingOf(process: string, lane: string, inspection: ServiceInspection
     ageMs: 0,
     ...(problem === undefined ? {} : { refusal: problem.message }),
     ...(shortfall === undefined ? {} : { shortfall: shortfall.message }),
-    ...(trouble === undefined ? {} : { trouble }),
+    ...defined({ trouble }),
   };
 }
 

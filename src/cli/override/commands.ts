@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { defined } from '../../base/defined';
 import { CommandError, defineCommand } from '../command';
 import { type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { parseDuration } from '../flags';
@@ -52,8 +53,7 @@ export function overrideSetCommand(io: CommandIo): Command {
       const set = {
         ttlMs,
         reason,
-        ...(to === undefined ? {} : { to }),
-        ...(datacenter === undefined ? {} : { datacenter }),
+        ...defined({ to, datacenter }),
       };
       await changeOverrides(services, set, { ...flags, message: reason }, io);
     });

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import { sleep } from '../../base/sleep';
@@ -161,8 +162,7 @@ function currentDocument({ service, policy }: StoredPolicy): PolicyDocument | st
 
 function overrideOf({ to, datacenter, ttlMs, reason }: OverrideRequest, by: string, time: Date): OverrideDocument {
   return {
-    ...(to === undefined ? {} : { to }),
-    ...(datacenter === undefined ? {} : { datacenter }),
+    ...defined({ to, datacenter }),
     until: new Date(time.getTime() + ttlMs).toISOString(),
     by,
     reason,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { seededRandom } from '../../base/random';
 import { describeSelector } from '../../ops/effect/describe-selector';
@@ -52,8 +53,7 @@ async function withInstances(
   const connection = await connectConsul(
     {
       ...(typeof consul === 'string' ? { consul } : {}),
-      ...(tokenFile === undefined ? {} : { tokenFile }),
-      ...(dc === undefined ? {} : { dc }),
+      ...defined({ tokenFile, dc }),
     },
     io,
   );

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
+import { defined } from '../../base/defined';
 import { exportChain } from '../../ops/chain/export';
 import { importIstio } from '../../ops/istio/import';
 import { readResources, servicesOf } from '../../ops/istio/resources';
@@ -80,10 +81,7 @@ export async function importChain(service: string, flags: ImportChainFlags, io: 
       : exported.notes;
     await presentImport(
       { service, document: exported.document, unsaid, notes },
-      {
-        ...(flags.json === undefined ? {} : { json: flags.json }),
-        ...(flags.output === undefined ? {} : { out: flags.output }),
-      },
+      defined({ json: flags.json, out: flags.output }),
       io,
     );
   } finally {
@@ -117,10 +115,7 @@ export async function importIstioFile(file: string, flags: ImportIstioFlags, io:
   const rest = others.length === 0 ? [] : [`not looked at: ${others.join(', ')}`];
   await presentImport(
     { service, document, unsaid: unmapped, notes: rest },
-    {
-      ...(flags.json === undefined ? {} : { json: flags.json }),
-      ...(flags.output === undefined ? {} : { out: flags.output }),
-    },
+    defined({ json: flags.json, out: flags.output }),
     io,
   );
 }

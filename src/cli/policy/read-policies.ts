@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import { type HistoryProblem, revisionOfText, type StoredPolicy, sha256, verifyHistory } from '../../ops/store/history';
@@ -293,7 +294,7 @@ function logAsData(
     const { document: _, ...rest } = entry;
     return { ...rest, createIndex, modifyIndex };
   });
-  return { datacenter: nameOf(datacenter), service, entries, ...(problems === undefined ? {} : { problems }) };
+  return { datacenter: nameOf(datacenter), service, entries, ...defined({ problems }) };
 }
 
 function newestFirst<T>(history: readonly T[], limit: number | undefined): readonly T[] {

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { ChangeKind, HistoryEntry } from '../../ops/store/history';
 import type { WriteOutcome } from '../../ops/store/policy-store';
 import { nameOf, type StoreSession } from '../consul/store-session';
@@ -100,7 +101,7 @@ function resultOf(outcome: WriteOutcome): Pick<Written, 'outcome' | 'entry' | 'r
       return { outcome: 'written', entry: outcome.entry };
     case 'lost': {
       const winner = outcome.now.history.at(-1)?.entry;
-      return { outcome: 'lost', ...(winner === undefined ? {} : { entry: winner }) };
+      return { outcome: 'lost', ...defined({ entry: winner }) };
     }
     case 'refused':
     case 'unknown':
@@ -150,7 +151,7 @@ function asData({ service, datacenter, outcome, entry, reason }: Written): Recor
     datacenter,
     outcome,
     ...(outcome === 'lost' ? { winner: named } : named),
-    ...(reason === undefined ? {} : { reason }),
+    ...defined({ reason }),
   };
 }
 

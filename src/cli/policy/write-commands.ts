@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { defined } from '../../base/defined';
 import { CommandError, defineCommand } from '../command';
 import { type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { MAX_LOAD_FACTOR, parseDuration, parsePositive } from '../flags';
@@ -54,7 +55,7 @@ export function applySettings(flags: ApplyFlags): ApplySettings {
   const { wait: _, ...rest } = flags;
   const wait = waitOf(flags);
   const settings = { ...rest, json: flags.json === true, message: flags.message ?? '' };
-  return { ...settings, ...(wait === undefined ? {} : { wait }) };
+  return { ...settings, ...defined({ wait }) };
 }
 
 function waitOf({ wait, prometheus, url, dryRun }: ApplyFlags): WaitSettings | undefined {
@@ -63,11 +64,10 @@ function waitOf({ wait, prometheus, url, dryRun }: ApplyFlags): WaitSettings | u
     throw new CommandError(2, '--wait: missing (expected: how long, with --prometheus and --url)', 'add --wait 30s');
   }
   if (dryRun === true) throw new CommandError(2, '--wait: with --dry-run (expected: one of them)', 'leave one out');
-  checkSources({ ...(prometheus === undefined ? {} : { prometheus }), ...(url === undefined ? {} : { url }) });
+  checkSources(defined({ prometheus, url }));
   return {
     waitMs: wait,
-    ...(prometheus === undefined ? {} : { prometheus }),
-    ...(url === undefined ? {} : { url }),
+    ...defined({ prometheus, url }),
   };
 }
 

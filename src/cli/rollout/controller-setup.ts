@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { measureRollout } from '../../ops/rollout/analysis/create-metrics-provider';
 import type { MetricsProvider } from '../../ops/rollout/analysis/metrics-provider';
 import { MeasureError } from '../../ops/rollout/analysis/requests';
@@ -31,7 +32,6 @@ interface ContextSettings {
 
 /** For a rollout that names no provider, where clients have nowhere to report. */
 const NOBODY: MetricsProvider = {
-  name: 'none',
   measure: async () => {
     throw new MeasureError(
       'no figures: the rollout names no provider, and clients cannot report to this controller (expected: analysis.provider, or graylane rollout run --listen)',
@@ -111,7 +111,7 @@ export async function listenForReports(
   try {
     const collecting = await startCollecting({
       ...listen,
-      ...(advertise === undefined ? {} : { advertise }),
+      ...defined({ advertise }),
       client,
       lease,
     });

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { AnalysisResult, CheckResult } from '../../ops/rollout/analysis/verdict';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import type { RolloutProgress } from '../../ops/rollout/progress';
@@ -125,7 +126,7 @@ export function recordAsData(record: RolloutRecord, holder?: string): Record<str
     steps: document.steps,
     weight,
     hasEnded: hasEnded(progress),
-    ...(waitingFor === undefined ? {} : { waitingFor }),
+    ...defined({ waitingFor }),
     controller: holder ?? null,
     results,
   };

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { seededRandom } from '../../base/random';
 import { usualCallers } from '../../ops/simulation/simulate';
 import {
@@ -43,7 +44,7 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
     plan,
     random: seededRandom(seed),
     clock: systemClock,
-    ...(other === undefined ? {} : { against: other }),
+    ...defined({ against: other }),
   });
   let skipped = 0;
   let unreached: readonly string[] = [];

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { nearest } from '../../base/spelling';
 import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-store';
@@ -36,7 +37,7 @@ export async function changeWeight(request: WeightRequest, settings: ApplySettin
   // Otherwise a change that somebody made in between would be lost.
   const again = `run graylane policy get ${service}, then graylane weight ${service} ${subset} ${percent} again`;
   const fixed = settings.ifRevision ?? revision;
-  await applyText({ service, text, again }, { ...settings, ...(fixed === undefined ? {} : { ifRevision: fixed }) }, io);
+  await applyText({ service, text, again }, { ...settings, ...defined({ ifRevision: fixed }) }, io);
 }
 
 function changedText({ policy, service, datacenter }: StoredPolicy, request: WeightRequest): string {

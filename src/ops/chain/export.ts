@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { compileChain } from '../../policy/chain/compile';
 import { exportBalancing } from '../../policy/chain/export-balancing';
 import { exportMatch } from '../../policy/chain/export-match';
@@ -57,8 +58,7 @@ export function exportChain(content: unknown, { service }: { readonly service: s
       service,
       ...subsets,
       ...(kept.length === 0 ? {} : { routes: kept }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(balancing === undefined ? {} : { balancing }),
+      ...defined({ timeoutMs, balancing }),
       locality: places.locality,
     },
     unsaid: report.warnings,
@@ -86,10 +86,9 @@ function exportRoute(
   return [
     {
       name: route.name,
-      ...(match === undefined ? {} : { match }),
+      ...defined({ match }),
       ...leg,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(retry === undefined ? {} : { retry }),
+      ...defined({ timeoutMs, retry }),
     },
   ];
 }

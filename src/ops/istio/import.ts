@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type {
   BalancingDocument,
   BreakerDocument,
@@ -54,8 +55,7 @@ export function importIstio(resources: readonly IstioResource[], options: Import
       service,
       ...(subsets.size === 0 ? {} : { subsets: Object.fromEntries(subsets), default: base ?? first ?? ALL_INSTANCES }),
       ...(kept.length === 0 ? {} : { routes: kept }),
-      ...(balancing === undefined ? {} : { balancing }),
-      ...(breaker === undefined ? {} : { breaker }),
+      ...defined({ balancing, breaker }),
     },
     unmapped: report.unmapped,
   };
@@ -97,7 +97,7 @@ class Rules {
         }
         const members =
           labels.length === 0 ? {} : labelsAs === 'tags' ? { tags } : { meta: Object.fromEntries(labels) };
-        this.subsets.set(name, { ...members, ...(breaker === undefined ? {} : { breaker }) });
+        this.subsets.set(name, { ...members, ...defined({ breaker }) });
       }
     }
   }
@@ -153,7 +153,7 @@ function importTraffic(value: unknown, path: string, report: IstioReport, isSubs
     report.cannot(`${path}.loadBalancer`, 'a document balances all subsets alike');
   }
   const balancing = isSubset ? undefined : importBalancing(fields['loadBalancer'], `${path}.loadBalancer`, report);
-  return { ...(balancing === undefined ? {} : { balancing }), ...(breaker === undefined ? {} : { breaker }) };
+  return defined({ balancing, breaker });
 }
 
 function importBalancing(value: unknown, path: string, report: IstioReport): BalancingDocument | undefined {
@@ -174,9 +174,9 @@ function importBalancing(value: unknown, path: string, report: IstioReport): Bal
     report.duration(fields['warmupDurationSecs'], `${path}.warmupDurationSecs`) ??
     report.duration(warmup['duration'], `${path}.warmup.duration`);
   const balancing: BalancingDocument = {
-    ...(algorithm === undefined ? {} : { algorithm }),
+    ...defined({ algorithm }),
     ...(hashBy === undefined ? {} : { algorithm: 'ring_hash', hashBy }),
-    ...(slowStartMs === undefined ? {} : { slowStartMs }),
+    ...defined({ slowStartMs }),
   };
   return Object.keys(balancing).length === 0 ? undefined : balancing;
 }
@@ -220,7 +220,7 @@ function importOutlierDetection(value: unknown, path: string, report: IstioRepor
     ...(rollingCountTimeoutMs === undefined
       ? {}
       : { rollingCountTimeoutMs: clamp(rollingCountTimeoutMs, 100, 3_600_000) }),
-    ...(resetTimeoutMs === undefined ? {} : { resetTimeoutMs }),
+    ...defined({ resetTimeoutMs }),
     ...(maxEjectionPercentage === undefined ? {} : { maxEjectionPercentage: clamp(maxEjectionPercentage, 0, 100) }),
   };
   return entriesOf(breaker).length === 0 ? undefined : breaker;

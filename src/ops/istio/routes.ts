@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type {
   LabelMatcherDocument,
   MatchDocument,
@@ -80,9 +81,7 @@ export function importRoutes(
     const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
     const rest = {
       ...where,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(attemptTimeoutMs === undefined ? {} : { attemptTimeoutMs }),
-      ...(retry === undefined ? {} : { retry }),
+      ...defined({ timeoutMs, attemptTimeoutMs, retry }),
     };
     const name = textOf(fields['name'])?.slice(0, MOST_NAME_CHARACTERS) ?? `http[${index}]`;
     const entries = listOf(fields['match']);
@@ -91,7 +90,7 @@ export function importRoutes(
     return entries.flatMap((entry, position): readonly RouteDocument[] => {
       const match = importMatch(fieldsOf(entry), `${at}.match[${position}]`, report);
       if (match === false) return [];
-      return [{ name: unique(name, names), ...(match === undefined ? {} : { match }), ...rest }];
+      return [{ name: unique(name, names), ...defined({ match }), ...rest }];
     });
   });
 }
@@ -169,7 +168,7 @@ function importRetries(value: unknown, path: string, report: IstioReport): Retry
   return {
     maxAttempts: Math.min(wanted, MOST_ATTEMPTS),
     retryableStatusCodes: [...codes],
-    ...(backoff === undefined ? {} : { initialBackoffMs: backoff }),
+    ...defined({ initialBackoffMs: backoff }),
   };
 }
 
@@ -240,7 +239,7 @@ function importMatch(fields: Fields, path: string, report: IstioReport): MatchDo
   if (!isWhole || methods === false) return false;
   if (methods === undefined && labels.size === 0) return undefined;
   return {
-    ...(methods === undefined ? {} : { methods }),
+    ...defined({ methods }),
     ...(labels.size === 0 ? {} : { labels: Object.fromEntries(labels) }),
   };
 }

@@ -2,16 +2,7 @@ import type { FailedMeasurement, Measurement } from './analysis/metrics-provider
 import { resolveAnalysis, resolveBackground } from './analysis/settings';
 import type { PauseDocument, RolloutDocument } from './document';
 import { isWatching, openWindow, rollBack, takeMeasurement } from './measurement';
-import {
-  type Advanced,
-  addAction,
-  addNotice,
-  advanced,
-  doable,
-  type PauseReason,
-  type RolloutProgress,
-  without,
-} from './progress';
+import { addAction, addNotice, dueActions, type PauseReason, type RolloutProgress, without } from './progress';
 
 export interface RolloutStart {
   /** Unique among the rollouts of the service; stands in history entries. */
@@ -46,10 +37,10 @@ export function advance(
   progress: RolloutProgress,
   measurement: Measurement | FailedMeasurement | undefined,
   nowMs: number,
-): Advanced {
+): RolloutProgress {
   let current = measurement === undefined ? progress : takeMeasurement(progress, measurement, nowMs);
   for (let next = stepOn(current, nowMs); next !== current; next = stepOn(current, nowMs)) current = next;
-  return advanced(current);
+  return current;
 }
 
 /** The action was done: never offered again. Unknown numbers change nothing, so that confirming twice is harmless. */
@@ -85,7 +76,7 @@ export function waitFor(progress: RolloutProgress, what: string): RolloutProgres
 
 /** When `advance()` has something to do by itself: 0 at once, undefined never (a person, or confirming, is waited for). */
 export function nextWakeMs(progress: RolloutProgress): number | undefined {
-  if (doable(progress).length > 0) return 0;
+  if (dueActions(progress).length > 0) return 0;
   if (progress.pending.length > 0) return undefined;
   const { state, window } = progress;
   const times: number[] = [];
@@ -153,28 +144,28 @@ export function pauseRollout(
   why: Exclude<PauseReason, 'step'>,
   message: string,
   nowMs: number,
-): Advanced {
+): RolloutProgress {
   refuseEnded(progress, 'pause');
   const paused: RolloutProgress = {
     ...without(progress, 'window'),
     state: { kind: 'paused', why, message, sinceMs: nowMs },
   };
-  return advanced(why === 'operator' ? paused : addNotice(paused, 'paused', message, nowMs));
+  return why === 'operator' ? paused : addNotice(paused, 'paused', message, nowMs);
 }
 
 /**
  * Goes on: behind a pause step, or with the step that was interrupted. A timed pause begins its time anew, an analysis counts
  * afresh, since nobody looked meanwhile. Follow with `advance()`.
  */
-export function resumeRollout(progress: RolloutProgress): Advanced {
+export function resumeRollout(progress: RolloutProgress): RolloutProgress {
   const { state } = progress;
   if (state.kind !== 'paused' && state.kind !== 'inconclusive') throw wrongState(progress, 'resume', 'paused');
   const isStepDone = state.kind === 'paused' && state.why === 'step';
-  return advanced({
+  return {
     ...without(progress, 'window', 'stepSinceMs'),
     state: { kind: 'running' },
     step: isStepDone ? progress.step + 1 : progress.step,
-  });
+  };
 }
 
 /**
@@ -184,24 +175,24 @@ export function resumeRollout(progress: RolloutProgress): Advanced {
 export function promoteRollout(
   progress: RolloutProgress,
   { full = false }: { readonly full?: boolean } = {},
-): Advanced {
+): RolloutProgress {
   refuseEnded(progress, 'promote');
   const { document, step, pending } = progress;
   // A step that is an action ends by its confirmation; only its successors can be left out.
   const isActing = pending.some(({ kind }) => kind === 'setWeight' || kind === 'setRoute');
   const end = document.steps.length;
-  return advanced({
+  return {
     ...without(progress, 'window', 'stepSinceMs'),
     state: { kind: 'running' },
     pending: full ? pending.filter(({ kind }) => kind !== 'setWeight' && kind !== 'setRoute') : pending,
     step: full ? end : isActing ? step : Math.min(step + 1, end),
-  });
+  };
 }
 
 /** Takes the canary back by hand. A rollout that has ended stays as it is. */
-export function abortRollout(progress: RolloutProgress, message: string, nowMs: number): Advanced {
+export function abortRollout(progress: RolloutProgress, message: string, nowMs: number): RolloutProgress {
   refuseEnded(progress, 'abort');
-  return advanced(rollBack(progress, 'operator', message, nowMs));
+  return rollBack(progress, 'operator', message, nowMs);
 }
 
 function refuseEnded(progress: RolloutProgress, verb: string): void {

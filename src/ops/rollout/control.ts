@@ -151,14 +151,14 @@ function applyCommand(
   const next = (): RolloutProgress => {
     switch (command) {
       case 'pause':
-        return pauseRollout(progress, 'operator', `paused by ${by}`, now()).progress;
+        return pauseRollout(progress, 'operator', `paused by ${by}`, now());
       case 'resume':
-        return resumeRollout(progress).progress;
+        return resumeRollout(progress);
       case 'promote':
       case 'promote-full':
-        return promoteRollout(progress, { full: command === 'promote-full' }).progress;
+        return promoteRollout(progress, { full: command === 'promote-full' });
       case 'abort':
-        return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now()).progress;
+        return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now());
     }
   };
   try {

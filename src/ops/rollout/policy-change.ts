@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type {
   MatchDocument,
   PolicyDocument,
@@ -147,9 +148,7 @@ export function withCanaryAsStable(document: PolicyDocument, of: MovedSplit): Ed
   const { tags: _tags, meta: _meta, filter: _filter, ...tuning } = subsetOf(document, of.stable) ?? {};
   const { tags, meta, filter } = subsetOf(document, of.canary) ?? {};
   const stable: SubsetDocument = {
-    ...(tags === undefined ? {} : { tags }),
-    ...(meta === undefined ? {} : { meta }),
-    ...(filter === undefined ? {} : { filter }),
+    ...defined({ tags, meta, filter }),
     ...tuning,
   };
   return { document: { ...reset.document, subsets: { ...reset.document.subsets, [of.stable]: stable } } };

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { SubsetMetrics } from './analysis/metrics-provider';
 import type { AnalysisResult, SlowCalls } from './analysis/verdict';
 import type { RolloutDocument, SetRouteDocument } from './document';
@@ -112,12 +113,6 @@ export interface RolloutNotice {
   readonly atMs: number;
 }
 
-export interface Advanced {
-  readonly progress: RolloutProgress;
-  /** `progress.pending`; of a rollout paused by a person or a foreign change its notices only. */
-  readonly actions: readonly RolloutAction[];
-}
-
 /*
  * The controller's loop, see `advance.ts`, `take-measurement.ts` and `operate.ts`:
  *   1. `wantedMeasurement(progress, nowMs)`: what to measure now, if anything.
@@ -133,12 +128,8 @@ type Unnumbered = RolloutAction extends infer Each
     : never
   : never;
 
-export function advanced(progress: RolloutProgress): Advanced {
-  return { progress, actions: doable(progress) };
-}
-
 /** While a person or a foreign change has paused the rollout, people are told and nothing else is done. */
-export function doable({ state, pending }: RolloutProgress): readonly RolloutAction[] {
+export function dueActions({ state, pending }: RolloutProgress): readonly RolloutAction[] {
   if (state.kind !== 'paused' || state.why === 'step') return pending;
   return pending.filter(({ kind }) => kind === 'notify');
 }
@@ -164,7 +155,7 @@ export function addNotice(
     event,
     message,
     weight: progress.weight,
-    ...(result === undefined ? {} : { result }),
+    ...defined({ result }),
     atMs: nowMs,
   };
   return addAction(progress, { kind: 'notify', notice });

@@ -126,7 +126,7 @@ function interruption({ record: { progress }, policyStatus, deps }: Turn): Rollo
   const why = policyStatus.kind === 'invalid' ? 'invalid-policy' : 'manual-change';
   const { state } = progress;
   if (state.kind === 'paused' && (state.why === why || state.why === 'manual-change')) return undefined;
-  return pauseRollout(progress, why, policyStatus.message, deps.now()).progress;
+  return pauseRollout(progress, why, policyStatus.message, deps.now());
 }
 
 async function measure(turn: Turn): Promise<ReconcileResult> {
@@ -134,7 +134,7 @@ async function measure(turn: Turn): Promise<ReconcileResult> {
   const { progress } = record;
   const wanted = wantedMeasurement(progress, deps.now());
   const measurement = wanted === undefined ? undefined : await deps.measure(progress, wanted);
-  const next = advance(progress, measurement, deps.now()).progress;
+  const next = advance(progress, measurement, deps.now());
   if (JSON.stringify(next) !== JSON.stringify(progress)) return save(turn, next);
   return { kind: 'idle', wakeMs: nextWakeMs(progress), record };
 }

@@ -1,4 +1,5 @@
 import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { seededRandom } from '../../base/random';
 import { compilePolicy } from '../../policy/compile';
@@ -46,7 +47,7 @@ export function simulatePolicy(policy: PolicyDocument, options: SimulateOptions 
     plan,
     random: seededRandom(seed),
     clock: systemClock,
-    ...(other === undefined ? {} : { against: other }),
+    ...defined({ against: other }),
   });
   if (from !== undefined) {
     for (const { method, labels, stickyKey, force } of from) {

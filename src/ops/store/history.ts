@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { parsePolicyText } from '../../policy/parse-text';
 import { canonicalJson } from '../../policy/plain-data';
@@ -56,7 +57,7 @@ export function createEntry(
 /** SHA-256 over the canonical JSON of an entry without its own digest. */
 function digestOf(entry: Omit<HistoryEntry, 'digest'>): string {
   const { digest: _, ...rest } = entry as HistoryEntry;
-  return sha256(canonicalJson(withoutUndefined(rest)));
+  return sha256(canonicalJson(defined(rest)));
 }
 
 /** The value of the entry's key. */
@@ -95,10 +96,6 @@ export function revisionOfText(text: string): string | undefined {
 
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
-}
-
-function withoutUndefined(record: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined));
 }
 
 /** How much of a policy's history stays in Consul. */

@@ -11,8 +11,6 @@ export type KvOperation =
   | { readonly verb: 'check-session'; readonly key: string; readonly session: string }
   /** Takes the key's lock; does not hold while another session has it. */
   | { readonly verb: 'lock'; readonly key: string; readonly session: string; readonly value: string }
-  /** Gives the lock back; does not hold when this session does not have it. */
-  | { readonly verb: 'unlock'; readonly key: string; readonly session: string; readonly value: string }
   | { readonly verb: 'delete'; readonly key: string }
   | { readonly verb: 'get-tree'; readonly key: string };
 

@@ -33,20 +33,21 @@ export interface MetricsProviderDeps {
 }
 
 /**
- * The providers that a document names: figures of calls from one place, value checks each from its own, side by side. A value that
- * cannot be had is an error of that check alone; figures that cannot be had reject. A document comes from Consul and so from
- * anybody who may write there: it chooses among what the configuration has, and nothing of it becomes an address, a file, a
- * variable or a program.
+ * Measures by the providers that a document names: the metrics of calls come from one place, each value check from its own, side
+ * by side. A value that cannot be had is an error of that check alone. Rejects when there are no metrics of calls.
+ *
+ * A document comes from Consul, and so from anybody who may write there. It chooses among the providers of the configuration, and
+ * nothing of it becomes an address, a file, a variable or a program.
  */
 export function createMetricsProvider(document: RolloutDocument, deps: MetricsProviderDeps): MetricsProvider {
   const provider = document.analysis?.provider ?? CLIENTS;
-  const isOwn = provider === CLIENTS;
   return {
-    name: isOwn ? (deps.fallback?.name ?? 'none') : nameOf(provider),
     async measure(request) {
       const { signal, checks = [], ...shown } = request;
       const [measured, ...values] = await Promise.all([
-        isOwn ? (deps.fallback?.measure(request) ?? {}) : subsetsFrom(provider, document, request, shown, deps),
+        provider === CLIENTS
+          ? (deps.fallback?.measure(request) ?? {})
+          : subsetsFrom(provider, document, request, shown, deps),
         ...checks.map((check) => valueFrom(check, request, shown, deps)),
       ]);
       if (checks.length === 0) return measured;
@@ -54,9 +55,6 @@ export function createMetricsProvider(document: RolloutDocument, deps: MetricsPr
         ...measured,
         values: Object.fromEntries(checks.map(({ name }, index) => [name, values[index] ?? MISSING])),
       };
-    },
-    async close() {
-      await deps.fallback?.close?.();
     },
   };
 }
@@ -146,11 +144,7 @@ async function answerFrom(
 
 /** By its name alone: an address may hold a secret, and what is told goes to Consul. */
 function named(name: string, error: unknown): MeasureError {
-  return new MeasureError(`${nameOf(name)}: ${messageOf(error)}`);
-}
-
-function nameOf(provider: string): string {
-  return `provider ${provider}`;
+  return new MeasureError(`provider ${name}: ${messageOf(error)}`);
 }
 
 /** Asks the providers that a document names. Never rejects: figures that cannot be had are a measurement without figures. */

@@ -6,11 +6,7 @@ import type { ValueCheck } from '../document';
  * {@link FailedMeasurement}. Must end within its own timeout, and at once when `signal` aborts. Its errors hold no secrets.
  */
 export interface MetricsProvider {
-  /** For messages: `prometheus http://127.0.0.1:9090`. */
-  readonly name: string;
   measure(request: MeasureRequest): Promise<Measurement>;
-  /** Releases what it holds; nothing is measured after it. */
-  close?(): Promise<void>;
 }
 
 export interface MeasureRequest {

@@ -1,3 +1,4 @@
+import { defined } from '../../../base/defined';
 import { DEFAULT_BREAKER } from '../../../policy/defaults';
 import { type PrometheusServer, queryPrometheus, type Sample } from '../../prometheus';
 import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } from './metrics-provider';
@@ -49,7 +50,7 @@ export async function measureSubsets(
     return {
       calls: sum(own),
       failures: sum(failed),
-      ...(histogram === undefined ? {} : { durations: histogram }),
+      ...defined({ durations: histogram }),
       openBreakers: sum(open.filter(({ labels }) => labels['graylane_subset'] === subset)),
       fallbacks: sum(shed.filter(({ labels }) => labels['graylane_subset'] === subset)),
     };

@@ -1,3 +1,4 @@
+import { defined } from '../../../base/defined';
 import { sleep } from '../../../base/sleep';
 import type { ConsulClient } from '../../../consul/client';
 import { transact } from '../../store/kv';
@@ -37,7 +38,7 @@ export interface CollectingOptions {
 export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
   const { client, lease, maxClients } = options;
   const now = (): number => performance.now();
-  const collector: Collector = createCollector({ now, ...(maxClients === undefined ? {} : { maxClients }) });
+  const collector: Collector = createCollector({ now, ...defined({ maxClients }) });
   const driven = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
   const metrics = (): string => rolloutMetrics(driven, collector.status(), ended);
@@ -121,7 +122,6 @@ function createClientsProvider(
 ): MetricsProvider {
   const id = windowId(progress);
   return {
-    name: NAME,
     async measure({ service, signal }: MeasureRequest): Promise<Measurement> {
       // Who takes over measures before anybody is told that it does.
       await announcer.announce(service, progress);
