@@ -27,8 +27,8 @@ export interface JsonAnswer {
 const MAX_BYTES = 32 * 1024 * 1024;
 
 /**
- * Sends one request and reads the answer as JSON, whatever its status. Does not follow redirects, because the credentials would
- * go along. Rejects with an {@link HttpError}.
+ * Sends one request and reads the answer as JSON, whatever its status. Does not follow redirects, because the
+ * credentials would go along. Rejects with an {@link HttpError}.
  */
 export async function requestJson(request: JsonRequest): Promise<JsonAnswer> {
   const { url, body, token, headers, timeoutMs, signal } = request;

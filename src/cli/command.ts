@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 
 /**
- * 0: done. 1: a problem was found (invalid, refused, diverging, lost the race). 2: used wrongly, or could not run. 3: the
- * rollout was taken back.
+ * 0: done. 1: a problem was found (invalid, refused, diverging, lost the race). 2: used wrongly, or could not run. 3:
+ * the rollout was taken back.
  */
 export type ExitCode = 0 | 1 | 2 | 3;
 

@@ -22,7 +22,9 @@ export function below(base: URL, name: string, query: Readonly<Record<string, st
   return url;
 }
 
-/** A GET with the credentials of the address in a header. Never rejects; the reason is what `error` of an answer says. */
+/**
+ * A GET with the credentials of the address in a header. Never rejects; the reason is what `error` of an answer says.
+ */
 export async function fetchJson(address: URL): Promise<Fetched> {
   try {
     const { status, body } = await requestJson({ ...withoutCredentials(address), timeoutMs: TIME_LIMIT_MS });

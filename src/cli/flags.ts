@@ -70,7 +70,10 @@ export function parseService(text: string): string {
   throw new CommandError(2, `service: ${JSON.stringify(text)} (expected: letters, digits, "-", "_" and ".")`);
 }
 
-/** Where a policy is taken from in Consul. `auto` as clients do it: the document, else the chain unless it is the default one. */
+/**
+ * Where a policy is taken from in Consul. `auto` as clients do it: the document, else the chain unless it is the
+ * default one.
+ */
 export type PolicySourceName = 'auto' | 'kv' | 'chain';
 
 const NAMES: readonly PolicySourceName[] = ['auto', 'kv', 'chain'];

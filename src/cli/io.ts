@@ -16,7 +16,9 @@ export interface CommandIo {
   readonly columns: number;
   /** Lines of the terminal; 24 where that is unknown. */
   readonly rows: number;
-  /** Each leaves the text as it is when output is piped or `NO_COLOR` is set. `FORCE_COLOR` turns colour on in a pipe. */
+  /**
+   * Each leaves the text as it is when output is piped or `NO_COLOR` is set. `FORCE_COLOR` turns colour on in a pipe.
+   */
   readonly colors: Colors;
   /** What the process ends with unless an error is thrown. Starts as 0; a command sets 1 for a problem it has shown. */
   exitCode: ExitCode;
@@ -34,7 +36,10 @@ export interface CommandIo {
   note(text: string): void;
   /** Asks on standard error and gives the answer; undefined where nobody can be asked, or the input ended instead. */
   ask(question: string): Promise<string | undefined>;
-  /** Calls back for each key until it is ended, where a terminal is typed at; Ctrl-C is SIGINT as ever. Gives what ends it. */
+  /**
+   * Calls back for each key until it is ended, where a terminal is typed at; Ctrl-C is SIGINT as ever. Gives what ends
+   * it.
+   */
   onKey(listener: (key: string) => void): () => void;
   /** Aborts at SIGINT and SIGTERM; from the first reading on, these no longer end the process by themselves. */
   readonly interrupted: AbortSignal;

@@ -8,8 +8,8 @@ const EVERY_MS = 1_000;
 const LONG_MS = 3_600_000;
 
 /**
- * Draws again and again what `draw` prints, cut to the terminal, until `q` or an interrupt; without a terminal once. What
- * `draw` throws ends it.
+ * Draws again and again what `draw` prints, cut to the terminal, until `q` or an interrupt; without a terminal once.
+ * What `draw` throws ends it.
  */
 export async function liveScreen(draw: (io: CommandIo) => Promise<void>, io: CommandIo): Promise<void> {
   if (!io.isTerminal) {

@@ -88,9 +88,10 @@ export async function readBytes(file: string): Promise<Uint8Array> {
 const POLICY_FILE = /\.(?:ya?ml|json)$/i;
 
 /**
- * Reads and judges every policy of these files and folders, in this order; `-` is standard input. Of a folder: every `*.yaml`,
- * `*.yml` and `*.json` below it, by name, except where a name begins with a dot. A service that is named twice is a problem of
- * the second document, unless all must be for `expectedService`. Throws a CommandError when something cannot be read.
+ * Reads and judges every policy of these files and folders, in this order; `-` is standard input. Of a folder: every
+ * `*.yaml`, `*.yml` and `*.json` below it, by name, except where a name begins with a dot. A service that is named
+ * twice is a problem of the second document, unless all must be for `expectedService`. Throws a CommandError when
+ * something cannot be read.
  */
 export async function readPolicyFiles(
   paths: readonly string[],
@@ -200,8 +201,8 @@ export interface ValidPolicy {
 }
 
 /**
- * The policies of files and folders, one for each service; warnings are told. When one of them is not valid, all that is wrong
- * is told with file, line and path, and a CommandError ends the command with 1.
+ * The policies of files and folders, one for each service; warnings are told. When one of them is not valid, all that
+ * is wrong is told with file, line and path, and a CommandError ends the command with 1.
  */
 export async function readValidPolicies(
   paths: readonly string[],

@@ -21,9 +21,9 @@ const NO_LINES = {
 const GAP = 2;
 
 /**
- * Columns without lines, which `awk` and eyes both read. Loaded only when there is a table to show. With a `width` that they
- * do not fit, cells are wrapped between words; where not even their longest words fit side by side, each row becomes a block
- * of lines. A word is never broken. Without a width (a pipe) a row is a line.
+ * Columns without lines, which `awk` and eyes both read. Loaded only when there is a table to show. With a `width` that
+ * they do not fit, cells are wrapped between words; where not even their longest words fit side by side, each row
+ * becomes a block of lines. A word is never broken. Without a width (a pipe) a row is a line.
  */
 export function renderTable(
   head: readonly string[],

@@ -21,9 +21,9 @@ export interface PrometheusServer extends Pick<JsonRequest, 'url' | 'headers' | 
 const MOST_CHARACTERS = 300;
 
 /**
- * Runs an instant query, as of `atMs` or now, by Prometheus' HTTP API, which Thanos, Mimir and VictoriaMetrics speak as well:
- * https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries. A scalar is one sample without labels.
- * Rejects with an {@link HttpError}.
+ * Runs an instant query, as of `atMs` or now, by Prometheus' HTTP API, which Thanos, Mimir and VictoriaMetrics speak as
+ * well: https://prometheus.io/docs/prometheus/latest/querying/api/#instant-queries. A scalar is one sample without
+ * labels. Rejects with an {@link HttpError}.
  */
 export async function queryPrometheus(
   { url, method, ...request }: PrometheusServer,

@@ -10,9 +10,9 @@ export interface LabelMix {
 const MOST_VALUES = 1_000_000;
 
 /**
- * `key=value`, where the value may hold `{1..1000}` (one of the whole numbers) and `{a,b}` (one of these), or be as a whole
- * `{a:10%,b:5%}` (that share of the calls; the others do not bear the label). Other braces stand for themselves. A text
- * instead: what is wrong.
+ * `key=value`, where the value may hold `{1..1000}` (one of the whole numbers) and `{a,b}` (one of these), or be as a
+ * whole `{a:10%,b:5%}` (that share of the calls; the others do not bear the label). Other braces stand for themselves.
+ * A text instead: what is wrong.
  */
 export function parseLabelMix(text: string): LabelMix | string {
   const at = text.indexOf('=');

@@ -140,8 +140,8 @@ function drop(stream: ClientReadableStream<object>): void {
 }
 
 /**
- * Sends the requests as often as they are to be sent, no faster than the stream takes them, and a few at a time: grpc-js takes many at
- * once into its buffer, and the deadlines and answers of all calls would wait for that.
+ * Sends the requests as often as they are to be sent, no faster than the stream takes them, and a few at a time:
+ * grpc-js takes many at once into its buffer, and the deadlines and answers of all calls would wait for that.
  */
 function send(stream: ClientWritableStream<object>, { requests, messages }: Work, isOver: () => boolean): void {
   const total = requests.length * messages;

@@ -152,8 +152,8 @@ interface Descriptor {
 type Messages = MessageTypeDefinition<object, object>;
 
 /**
- * A request out of JSON: field names as in the .proto file or in lowerCamelCase. A field that the message does not have is a
- * slip of the pen, which the wire format would swallow. Throws a CommandError.
+ * A request out of JSON: field names as in the .proto file or in lowerCamelCase. A field that the message does not have
+ * is a slip of the pen, which the wire format would swallow. Throws a CommandError.
  */
 export function requestsFrom(json: string, type: Messages, types: PackageDefinition): readonly object[] {
   let value: unknown;
@@ -204,8 +204,8 @@ function nested(value: unknown, type: Messages | undefined, types: PackageDefini
 }
 
 /**
- * Undefined: an enum, a map, no message at all, or one that cannot be told, since descriptors name types relatively and two
- * have this name.
+ * Undefined: an enum, a map, no message at all, or one that cannot be told, since descriptors name types relatively and
+ * two have this name.
  */
 function messageOf({ typeName }: Field, types: PackageDefinition): Messages | undefined {
   const name = typeName.replace(/^\./, '');

@@ -23,8 +23,8 @@ interface Offer {
 }
 
 /**
- * A script that completes the commands and options of `program`, names of services by asking the command itself, and files where
- * none of them fits.
+ * A script that completes the commands and options of `program`, names of services by asking the command itself, and
+ * files where none of them fits.
  */
 export function completionScript(shell: Shell, program: Command): string {
   const places = placesOf(program, '');
@@ -198,8 +198,8 @@ export type Shell = 'bash' | 'zsh' | 'fish';
 const TIME_LIMIT_MS = 700;
 
 /**
- * Names of services where the last of `words` is one of a service, else none; `words` are those of the line, `graylane` the first.
- * From Consul, by the options on the line. Never rejects: what cannot be read is not offered.
+ * Names of services where the last of `words` is one of a service, else none; `words` are those of the line, `graylane`
+ * the first. From Consul, by the options on the line. Never rejects: what cannot be read is not offered.
  */
 export async function serviceNamesFor(
   words: readonly string[],

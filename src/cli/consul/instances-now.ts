@@ -11,8 +11,8 @@ import { CommandError } from '../command';
 const TIME_LIMIT_MS = 10_000;
 
 /**
- * The instances of a service as Consul has them now, read once. Throws a CommandError when a datacenter does not answer,
- * unless `tolerant`: then that one is left out.
+ * The instances of a service as Consul has them now, read once. Throws a CommandError when a datacenter does not
+ * answer, unless `tolerant`: then that one is left out.
  */
 export async function readInstancesNow(
   client: ConsulClient,

@@ -26,8 +26,8 @@ export interface Judged {
 }
 
 /**
- * Judges by what Consul lists at the time of asking. `tolerant`: instances that cannot be read are told, not thrown, since an
- * emergency must not wait for them; otherwise throws a CommandError.
+ * Judges by what Consul lists at the time of asking. `tolerant`: instances that cannot be read are told, not thrown,
+ * since an emergency must not wait for them; otherwise throws a CommandError.
  */
 export function effectIn(
   connection: ConsulConnection,
@@ -47,7 +47,9 @@ export function effectIn(
   };
 }
 
-/** What clients go by where there is no document: the chain of Consul's config entries, unless it is the default one. */
+/**
+ * What clients go by where there is no document: the chain of Consul's config entries, unless it is the default one.
+ */
 export async function chainInForce(client: ConsulClient, { service, datacenter }: Judged): Promise<Plan | undefined> {
   try {
     const chain = await readChainNow(client, service, datacenter);
@@ -59,7 +61,10 @@ export async function chainInForce(client: ConsulClient, { service, datacenter }
   }
 }
 
-/** Instances in every datacenter that answers, with all that the plans ask for. Throws a CommandError for the policy's own. */
+/**
+ * Instances in every datacenter that answers, with all that the plans ask for. Throws a CommandError for the policy's
+ * own.
+ */
 export async function readRegistryView(
   { client, everywhere }: ConsulConnection,
   { service, datacenter }: Judged,

@@ -31,8 +31,8 @@ const KNOWN_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 5;
 
 /**
- * Opens a lane of our own and waits until it knows the service, as any client of the library would. Makes no calls and no
- * connections. Throws a CommandError with what is missing; the lane is then closed.
+ * Opens a lane of our own and waits until it knows the service, as any client of the library would. Makes no calls and
+ * no connections. Throws a CommandError with what is missing; the lane is then closed.
  */
 export async function watchService(request: WatchRequest, flags: ConsulFlags, io: CommandIo): Promise<WatchedService> {
   const { service, options = {}, seed } = request;
@@ -66,7 +66,8 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
     await graylane.close();
     throw error;
   }
-  // What discovery draws for its pauses depends on when answers come: a seed is for what is asked of the lane from here on.
+  // What discovery draws for its pauses depends on when answers come: a seed is for what is asked of the lane from here
+  // on.
   if (seed !== undefined) random = seededRandom(seed);
   return {
     graylane,

@@ -180,7 +180,10 @@ export async function knownDatacenters(
 /** No key has it, so that a transaction that asks for it is refused or does not hold, and writes nothing. */
 const NO_INDEX = '18446744073709551615';
 
-/** Rights that only those need who change something: asked for by changes that cannot hold, and by a session that is ended at once. */
+/**
+ * Rights that only those need who change something: asked for by changes that cannot hold, and by a session that is
+ * ended at once.
+ */
 export async function checkRights({ service, dc, connection, role }: Question): Promise<readonly Finding[]> {
   if (role === 'reader') return [];
   const { client } = connection;

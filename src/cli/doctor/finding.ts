@@ -2,7 +2,9 @@ import type { Plan } from '../../policy/plan';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 
-/** One thing that was looked at. `info`: neither good nor bad, or it cannot be told. Only `problem` fails the command. */
+/**
+ * One thing that was looked at. `info`: neither good nor bad, or it cannot be told. Only `problem` fails the command.
+ */
 export interface Finding {
   readonly check: string;
   readonly state: 'ok' | 'info' | 'warning' | 'problem';

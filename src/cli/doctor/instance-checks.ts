@@ -154,8 +154,8 @@ function isOfDocker(address: string): boolean {
 }
 
 /**
- * Consul answers an empty list to who may not look. The compiled discovery chain of the same service is refused instead, which
- * tells the two apart; the list of nodes shows whether it is those that may not be read.
+ * Consul answers an empty list to who may not look. The compiled discovery chain of the same service is refused
+ * instead, which tells the two apart; the list of nodes shows whether it is those that may not be read.
  */
 async function whyEmpty({ service, dc, connection }: Question, check: string, filtered: boolean): Promise<Finding> {
   const { client } = connection;
@@ -204,8 +204,8 @@ async function whyEmpty({ service, dc, connection }: Question, check: string, fi
 const RIGHTS = 'service_prefix "" { policy = "read" } and node_prefix "" { policy = "read" }';
 
 /**
- * The peers that a plan leads to: whether each is there, and whether the token sees its instances. Consul lists imported
- * services only to tokens that may read all services and all nodes, and says nothing to others.
+ * The peers that a plan leads to: whether each is there, and whether the token sees its instances. Consul lists
+ * imported services only to tokens that may read all services and all nodes, and says nothing to others.
  * https://developer.hashicorp.com/consul/docs/connect/cluster-peering
  */
 export async function checkPeers(
@@ -249,7 +249,9 @@ async function checkPeer(client: ConsulClient, lookup: Lookup, dc: string | unde
   return [{ check, state: 'warning', finding, next }];
 }
 
-/** What Consul calls the state of the peering; undefined where that may not be read (`peering = "read"`), as is common. */
+/**
+ * What Consul calls the state of the peering; undefined where that may not be read (`peering = "read"`), as is common.
+ */
 async function stateOf(
   client: ConsulClient,
   peer: string,

@@ -12,8 +12,8 @@ type Labels = Readonly<Record<string, string>>;
 const REMEMBERED = '5m';
 
 /**
- * Who reports a policy of this service, by the gauges of docs/observability.md. A process that Prometheus is to scrape and
- * cannot is among them; one that Prometheus does not know any more is not.
+ * Who reports a policy of this service, by the gauges of docs/observability.md. A process that Prometheus is to scrape
+ * and cannot is among them; one that Prometheus does not know any more is not.
  */
 export async function clientsFromPrometheus(
   url: URL,
@@ -137,7 +137,10 @@ function nameOf({ job, instance }: Labels): string {
   return [job, instance].filter((part) => part !== undefined).join('/') || '(unnamed)';
 }
 
-/** Asks each process itself. One that does not answer is told as such; one that does not use the service, or not now, is left out. */
+/**
+ * Asks each process itself. One that does not answer is told as such; one that does not use the service, or not now, is
+ * left out.
+ */
 export async function clientsFromUrls(urls: readonly URL[], service: string): Promise<readonly ClientStatus[]> {
   const clients = await Promise.all(
     urls.map(async (url): Promise<readonly ClientStatus[]> => {

@@ -32,8 +32,9 @@ export interface ClientStatus {
 }
 
 /**
- * `rejected`: it refused the newest. `stale`: what it knows is old. `silent`: it has never heard from Consul. `unreachable`:
- * it cannot be asked. `late`: nothing speaks against it, and yet it has another one; mostly it was looked at too early.
+ * `rejected`: it refused the newest. `stale`: what it knows is old. `silent`: it has never heard from Consul.
+ * `unreachable`: it cannot be asked. `late`: nothing speaks against it, and yet it has another one; mostly it was
+ * looked at too early.
  */
 type BehindReason = 'rejected' | 'stale' | 'silent' | 'unreachable' | 'late';
 
@@ -123,7 +124,9 @@ export interface PolicyStatus {
   readonly datacenter: string;
   /** Whether processes that go by it are asked about. */
   readonly isWanted: boolean;
-  /** Consul's; 0: there is no policy. Beyond 2^53 as near as a number comes, like the gauge that it is compared with. */
+  /**
+   * Consul's; 0: there is no policy. Beyond 2^53 as near as a number comes, like the gauge that it is compared with.
+   */
   readonly index: number;
   /** `none` without a policy; undefined when what stands there is not valid, so that everybody refuses it. */
   readonly revision: string | undefined;
@@ -141,8 +144,8 @@ export interface PolicyStatuses {
 }
 
 /**
- * Reads them everywhere, since a process that follows another datacenter's policy is to be told from one that is behind.
- * Throws a CommandError when none of the wanted answers.
+ * Reads them everywhere, since a process that follows another datacenter's policy is to be told from one that is
+ * behind. Throws a CommandError when none of the wanted answers.
  */
 export async function readPolicyStatuses(
   connection: ConsulConnection,

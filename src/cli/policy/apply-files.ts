@@ -22,7 +22,9 @@ export interface ApplySettings extends ConsulFlags, ApplyLimits {
   readonly json: boolean;
   readonly message: string;
   readonly dryRun?: boolean;
-  /** Asked once the change was shown, in place of `message`: why, or undefined to leave it. Default: nobody is asked. */
+  /**
+   * Asked once the change was shown, in place of `message`: why, or undefined to leave it. Default: nobody is asked.
+   */
   readonly confirm?: () => Promise<string | undefined>;
   /** Until everybody follows. */
   readonly wait?: WaitSettings;

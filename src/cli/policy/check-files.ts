@@ -72,8 +72,8 @@ async function withInstances(
 }
 
 /**
- * What the policy would do to calls with the instances that Consul lists now: problems. Subsets that no call gets to and that
- * have no usable instance: warnings.
+ * What the policy would do to calls with the instances that Consul lists now: problems. Subsets that no call gets to
+ * and that have no usable instance: warnings.
  */
 async function judgeFile(
   file: PolicyFile,

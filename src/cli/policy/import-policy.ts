@@ -28,8 +28,8 @@ interface ImportedDocument {
 }
 
 /**
- * Shows the document, or writes it to `out` (JSON where the name ends in `.json`, else YAML); what it leaves out goes to
- * standard error, and then the command ends with 1. Nothing is written that this library would refuse.
+ * Shows the document, or writes it to `out` (JSON where the name ends in `.json`, else YAML); what it leaves out goes
+ * to standard error, and then the command ends with 1. Nothing is written that this library would refuse.
  */
 async function presentImport(
   imported: ImportedDocument,

@@ -38,8 +38,8 @@ export interface PlannedChange {
 }
 
 /**
- * An override that is in force stays, unless the new text has one of its own: it was set by somebody for an incident, and
- * a file knows nothing of it. Throws a PolicyError when the text is no valid policy of the service.
+ * An override that is in force stays, unless the new text has one of its own: it was set by somebody for an incident,
+ * and a file knows nothing of it. Throws a PolicyError when the text is no valid policy of the service.
  */
 export async function planChange(
   stored: StoredPolicy,
@@ -147,8 +147,8 @@ export interface ApplyLimits {
 }
 
 /**
- * Reads what stands there and judges the text against it. `limits` undefined: only to show, so instances that cannot be read are
- * told, not thrown. Otherwise throws a CommandError then, and when no datacenter answers.
+ * Reads what stands there and judges the text against it. `limits` undefined: only to show, so instances that cannot be
+ * read are told, not thrown. Otherwise throws a CommandError then, and when no datacenter answers.
  */
 export async function planService(
   { service, text, again }: ValidPolicy,

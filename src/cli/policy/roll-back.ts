@@ -22,8 +22,8 @@ interface RollbackSettings extends ConsulFlags {
 }
 
 /**
- * `policy rollback`: an emergency tool, so it warns of what moves or overloads, where `apply` refuses, and takes its arguments
- * in either order. Calls that would fail are no way out of an emergency: those are refused here, too.
+ * `policy rollback`: an emergency tool, so it warns of what moves or overloads, where `apply` refuses, and takes its
+ * arguments in either order. Calls that would fail are no way out of an emergency: those are refused here, too.
  */
 export async function rollBack(
   first: string,
@@ -125,9 +125,9 @@ async function hasHistory(service: string, session: StoreSession): Promise<boole
 }
 
 /**
- * The newest entry before the one in force that says something else, overrides apart: those come and go by themselves. When
- * a rollback put the one in force there, the search begins before the entry that it went back to: the policy that somebody
- * rolled back from is not what a second rollback is for. Throws a CommandError when there is none.
+ * The newest entry before the one in force that says something else, overrides apart: those come and go by themselves.
+ * When a rollback put the one in force there, the search begins before the entry that it went back to: the policy that
+ * somebody rolled back from is not what a second rollback is for. Throws a CommandError when there is none.
  */
 function entryBefore(stored: StoredPolicy): StoredEntry {
   const { service, history, datacenter } = stored;

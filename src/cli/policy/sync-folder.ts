@@ -64,7 +64,9 @@ interface Others {
   readonly failures: readonly string[];
 }
 
-/** Services that have a policy in Consul and none in the folder; those that say they have none any more are left out. */
+/**
+ * Services that have a policy in Consul and none in the folder; those that say they have none any more are left out.
+ */
 async function othersInConsul(known: ReadonlySet<string>, { store, datacenters }: StoreSession): Promise<Others> {
   const found = new Map<string, (string | undefined)[]>();
   const counts = new Map<string | undefined, number>();
@@ -99,7 +101,9 @@ function noteOthers(others: readonly Other[], folder: string, io: CommandIo): vo
   }
 }
 
-/** By a tombstone, as `policy delete` does: a key that only vanishes leaves the last policy in force in every client. */
+/**
+ * By a tombstone, as `policy delete` does: a key that only vanishes leaves the last policy in force in every client.
+ */
 async function planDeletion(
   { service, datacenters }: Other,
   folder: string,

@@ -23,7 +23,9 @@ interface ServiceWrite {
   readonly told: ChangeTold;
 }
 
-/** Waits for what comes of it where everything was written; what it gives is shown beside the results under `--json`. */
+/**
+ * Waits for what comes of it where everything was written; what it gives is shown beside the results under `--json`.
+ */
 export type AfterWriting = (service: string, datacenters: readonly (string | undefined)[]) => Promise<object>;
 
 interface Written {
@@ -35,8 +37,8 @@ interface Written {
 }
 
 /**
- * Writes planned changes one service and one datacenter after the other, each in a transaction of its own, and says which took it.
- * Sets exit code 1 if any did not.
+ * Writes planned changes one service and one datacenter after the other, each in a transaction of its own, and says
+ * which took it. Sets exit code 1 if any did not.
  */
 export async function writeServices(
   writes: readonly ServiceWrite[],

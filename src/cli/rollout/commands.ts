@@ -10,7 +10,10 @@ import type { StartFlags } from './start-rollout';
 
 const SERVICE = 'name in Consul';
 
-/** Every `graylane rollout ...`. All of them work in the datacenter of the agent: a rollout is of one datacenter's policy. */
+/**
+ * Every `graylane rollout ...`. All of them work in the datacenter of the agent: a rollout is of one datacenter's
+ * policy.
+ */
 export function rolloutCommands(io: CommandIo): readonly Command[] {
   return [start(io), status(io), pause(io), resume(io), promote(io), abort(io), history(io), run(io)];
 }

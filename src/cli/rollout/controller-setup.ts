@@ -69,8 +69,8 @@ export function createRolloutContext(
 }
 
 /**
- * What `--config` names. Without a file: the reports of clients, and nothing else. Throws a CommandError when the file cannot be
- * gone by; each problem is told first, with its place.
+ * What `--config` names. Without a file: the reports of clients, and nothing else. Throws a CommandError when the file
+ * cannot be gone by; each problem is told first, with its place.
  */
 export async function readControllerFile(file: string | undefined, io: CommandIo): Promise<ControllerConfig> {
   if (file === undefined) return NO_CONFIG;

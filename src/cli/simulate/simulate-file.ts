@@ -106,8 +106,8 @@ async function feed(
 }
 
 /**
- * Reads recorded calls line by line and hands those of `service` on, with those that name none. Gives how many were of other
- * services. Throws a CommandError that names the line.
+ * Reads recorded calls line by line and hands those of `service` on, with those that name none. Gives how many were of
+ * other services. Throws a CommandError that names the line.
  */
 async function readRecordedCalls(file: string, service: string, add: (call: RoutingInput) => void): Promise<number> {
   const input = file === '-' ? process.stdin : createReadStream(file);

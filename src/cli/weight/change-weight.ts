@@ -104,8 +104,9 @@ function revisionIn({ policy }: StoredPolicy): string | undefined {
 const UNIT = 100;
 
 /**
- * Gives `subset` so many percent; the other entries share what is left in the proportion that they had. Where all of them
- * had 0, `base` gets it, else the first of them. The weights are percentages afterwards, and their sum is 100. Pure.
+ * Gives `subset` so many percent; the other entries share what is left in the proportion that they had. Where all of
+ * them had 0, `base` gets it, else the first of them. The weights are percentages afterwards, and their sum is 100.
+ * Pure.
  */
 export function setShare(
   split: readonly SplitEntryDocument[],

@@ -28,8 +28,8 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647;
 const USUAL_CONNECT_TIMEOUT_MS = 2_000;
 
 /**
- * A compiled discovery chain as the policy document that decides alike, and what such a document has no words for. Pure.
- * Throws a PolicyError for a chain that is not sound.
+ * A compiled discovery chain as the policy document that decides alike, and what such a document has no words for.
+ * Pure. Throws a PolicyError for a chain that is not sound.
  */
 export function exportChain(content: unknown, { service }: { readonly service: string }): ExportedChain {
   const plan = compileChain(content, { service, sourceAddress: '127.0.0.1' });

@@ -7,8 +7,8 @@ import type { Plan, SubsetPlan } from '../../policy/plan';
 const MOST_NAMES = 8;
 
 /**
- * What a subset asks for and what is registered: `stable: none of 4 instances has tag stabel (tags there: stable 3, canary 1);
- * did you mean stable?`.
+ * What a subset asks for and what is registered: `stable: none of 4 instances has tag stabel (tags there: stable 3,
+ * canary 1); did you mean stable?`.
  */
 export function describeSelector(plan: Plan, subset: string, membership: Membership): string {
   const rule = plan.subsets.get(subset);

@@ -18,9 +18,9 @@ export interface RegistryView {
 }
 
 /**
- * `empty`: no usable instance. `fewer`: less than half of what serves now. `same`: the same instances as another subset.
- * `filter`: Consul cannot evaluate the filter. `calls`: calls that are answered now would fail. `datacenter`, `service`: a
- * name that nothing has.
+ * `empty`: no usable instance. `fewer`: less than half of what serves now. `same`: the same instances as another
+ * subset. `filter`: Consul cannot evaluate the filter. `calls`: calls that are answered now would fail. `datacenter`,
+ * `service`: a name that nothing has.
  */
 type FindingKind = 'calls' | 'empty' | 'fewer' | 'same' | 'filter' | 'datacenter' | 'service';
 
@@ -59,9 +59,9 @@ const LEAST_SHARE = 0.5;
 const MOST_CALLS = 5;
 
 /**
- * Judges what a policy does to the calls of a service, against the instances that are listed now and the policy that decides
- * now. Pure. Two kinds of clients are thought of: those that look in every datacenter, and those that look in their own alone,
- * which is the default.
+ * Judges what a policy does to the calls of a service, against the instances that are listed now and the policy that
+ * decides now. Pure. Two kinds of clients are thought of: those that look in every datacenter, and those that look in
+ * their own alone, which is the default.
  */
 export function judgeEffect(question: EffectInput): Effect {
   const { after, view } = question;
@@ -117,7 +117,10 @@ interface LostCalls extends EffectFinding {
   readonly subset: string;
 }
 
-/** Calls that nobody would answer, those with one cause in one finding. New, unless just these calls are lost today, too. */
+/**
+ * Calls that nobody would answer, those with one cause in one finding. New, unless just these calls are lost today,
+ * too.
+ */
 function failingCalls({ before, after }: SideBySide): readonly LostCalls[] {
   const isServing = before.outcomes.some(({ serving }) => serving.length > 0);
   const causes = new Map<string, LostCalls & { readonly calls: readonly string[]; readonly why: string }>();

@@ -102,7 +102,10 @@ class Rules {
     }
   }
 
-  /** The name of a destination's subset in the document; undefined for one that no DestinationRule has, which is reported. */
+  /**
+   * The name of a destination's subset in the document; undefined for one that no DestinationRule has, which is
+   * reported.
+   */
   nameOf(subset: string | undefined, path: string): string | undefined {
     if (subset !== undefined) {
       if (this.subsets.has(subset)) return subset;
@@ -137,7 +140,9 @@ interface TrafficPolicy {
   readonly breaker?: BreakerDocument;
 }
 
-/** A `trafficPolicy`: of a whole DestinationRule, or of a subset, which can have a breaker of its own and nothing else. */
+/**
+ * A `trafficPolicy`: of a whole DestinationRule, or of a subset, which can have a breaker of its own and nothing else.
+ */
 function importTraffic(value: unknown, path: string, report: IstioReport, isSubset = false): TrafficPolicy {
   const fields = fieldsOf(value);
   report.others(path, fields, ['loadBalancer', 'outlierDetection'], {

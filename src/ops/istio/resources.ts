@@ -61,7 +61,9 @@ function failed(fault: string): IstioResources {
   return { resources: [], others: [], fault };
 }
 
-/** `payments` of `payments`, `payments.shop`, `payments.shop.svc.cluster.local`; other names with dots are themselves. */
+/**
+ * `payments` of `payments`, `payments.shop`, `payments.shop.svc.cluster.local`; other names with dots are themselves.
+ */
 export function serviceOfHost(host: string, namespace: string | undefined): string {
   const inCluster = /^([^.*]+)\.[^.]+\.svc(?:\..+)?$/.exec(host)?.[1];
   if (inCluster !== undefined) return inCluster;
@@ -84,7 +86,9 @@ export type Fields = Readonly<Record<string, unknown>>;
 /** The longest that a document takes: 24 days. */
 const LONGEST_MS = 2_147_483_647;
 
-/** Gathers what of Istio's resources a policy document does not say, by path: `VirtualService/payments.http[0].mirror`. */
+/**
+ * Gathers what of Istio's resources a policy document does not say, by path: `VirtualService/payments.http[0].mirror`.
+ */
 export class IstioReport {
   readonly #unmapped = new Map<string, PolicyProblem>();
 
@@ -105,7 +109,10 @@ export class IstioReport {
     }
   }
 
-  /** Milliseconds above 0 of a duration such as `1.5s`; undefined where there is none, or none that can be read, which is reported. */
+  /**
+   * Milliseconds above 0 of a duration such as `1.5s`; undefined where there is none, or none that can be read, which
+   * is reported.
+   */
   duration(value: unknown, path: string): number | undefined {
     if (value === undefined || value === null) return undefined;
     const ms = typeof value === 'string' ? parseDuration(value) : undefined;

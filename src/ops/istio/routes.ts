@@ -45,7 +45,9 @@ const MOST_ATTEMPTS = 5;
 /** Leaves room for a number. */
 const MOST_NAME_CHARACTERS = 120;
 
-/** The routes of a VirtualService, in order. What cannot be said is reported, and a route that leads nowhere left out. */
+/**
+ * The routes of a VirtualService, in order. What cannot be said is reported, and a route that leads nowhere left out.
+ */
 export function importRoutes(
   resource: IstioResource,
   service: string,
@@ -201,8 +203,8 @@ const NO_SUCH_THING: Readonly<Record<string, string>> = {
 };
 
 /**
- * One entry of a route's `match`. Undefined: every call. `false`: a condition cannot be said, so the entry is left out, which
- * is reported; to send calls the wrong way would be worse.
+ * One entry of a route's `match`. Undefined: every call. `false`: a condition cannot be said, so the entry is left out,
+ * which is reported; to send calls the wrong way would be worse.
  */
 function importMatch(fields: Fields, path: string, report: IstioReport): MatchDocument | undefined | false {
   report.others(path, fields, KNOWN, NO_SUCH_THING);

@@ -29,9 +29,10 @@ export function startRollout({ id, document, weight }: RolloutStart, nowMs: numb
 }
 
 /**
- * One turn of the rollout: takes a measurement, if there is one, and goes on as far as it may without anybody doing or confirming
- * anything. Pure. The controller saves what comes back before it does any of the actions; a controller that takes over calls it
- * again and gets the same actions under the same numbers. After `aborted` and `completed` it only repeats what is not confirmed.
+ * One turn of the rollout: takes a measurement, if there is one, and goes on as far as it may without anybody doing or
+ * confirming anything. Pure. The controller saves what comes back before it does any of the actions; a controller that
+ * takes over calls it again and gets the same actions under the same numbers. After `aborted` and `completed` it only
+ * repeats what is not confirmed.
  */
 export function advance(
   progress: RolloutProgress,
@@ -74,7 +75,9 @@ export function waitFor(progress: RolloutProgress, what: string): RolloutProgres
   return progress.waitingFor === what ? progress : { ...progress, waitingFor: what };
 }
 
-/** When `advance()` has something to do by itself: 0 at once, undefined never (a person, or confirming, is waited for). */
+/**
+ * When `advance()` has something to do by itself: 0 at once, undefined never (a person, or confirming, is waited for).
+ */
 export function nextWakeMs(progress: RolloutProgress): number | undefined {
   if (dueActions(progress).length > 0) return 0;
   if (progress.pending.length > 0) return undefined;
@@ -130,14 +133,16 @@ function finish(progress: RolloutProgress): RolloutProgress {
   return addAction(progress, { kind: 'finish' });
 }
 
-/** Why a person, or the controller on their behalf, may not do this now: `message` says what state the rollout is in. */
+/**
+ * Why a person, or the controller on their behalf, may not do this now: `message` says what state the rollout is in.
+ */
 export class RolloutStateError extends Error {
   override readonly name: string = 'RolloutStateError';
 }
 
 /**
- * Stops where it stands: no step, no measurement, the weight as it is. Actions that wait are kept and must not be done until
- * `resume`. Pausing again with another reason replaces the reason.
+ * Stops where it stands: no step, no measurement, the weight as it is. Actions that wait are kept and must not be done
+ * until `resume`. Pausing again with another reason replaces the reason.
  */
 export function pauseRollout(
   progress: RolloutProgress,
@@ -154,8 +159,8 @@ export function pauseRollout(
 }
 
 /**
- * Goes on: behind a pause step, or with the step that was interrupted. A timed pause begins its time anew, an analysis counts
- * afresh, since nobody looked meanwhile. Follow with `advance()`.
+ * Goes on: behind a pause step, or with the step that was interrupted. A timed pause begins its time anew, an analysis
+ * counts afresh, since nobody looked meanwhile. Follow with `advance()`.
  */
 export function resumeRollout(progress: RolloutProgress): RolloutProgress {
   const { state } = progress;

@@ -35,8 +35,8 @@ export interface LeaseOptions {
 }
 
 /**
- * Renewals in a TTL. Consul counts twice the TTL from the last one, so fewer let another take over sooner after a death; these
- * leave time for four more attempts when one fails.
+ * Renewals in a TTL. Consul counts twice the TTL from the last one, so fewer let another take over sooner after a
+ * death; these leave time for four more attempts when one fails.
  */
 const RENEWALS = 2;
 const RETRY_MS = 500;

@@ -39,8 +39,8 @@ export function settingsOf({ document, step }: RolloutProgress, window: Analysis
 const RESULTS_KEPT = 20;
 
 /**
- * What to measure now; undefined: nothing is due. Nothing is measured while an action waits, nor while a person or a foreign
- * change has paused the rollout.
+ * What to measure now; undefined: nothing is due. Nothing is measured while an action waits, nor while a person or a
+ * foreign change has paused the rollout.
  */
 export function wantedMeasurement(progress: RolloutProgress, nowMs: number): MeasureRequest | undefined {
   const { window, document } = progress;
@@ -55,7 +55,9 @@ export function isWatching({ state, pending, window }: RolloutProgress): boolean
   return state.kind === 'running' || (state.kind === 'paused' && state.why === 'step');
 }
 
-/** Judges one measurement and draws the consequence. The window of an analysis that passed is closed; its step is done. */
+/**
+ * Judges one measurement and draws the consequence. The window of an analysis that passed is closed; its step is done.
+ */
 export function takeMeasurement(
   progress: RolloutProgress,
   measurement: Measurement | FailedMeasurement,

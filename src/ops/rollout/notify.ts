@@ -20,8 +20,8 @@ export interface NotifyDeps {
 const TIME_LIMIT_MS = 10_000;
 
 /**
- * Tells everybody whom the document names. Resolves to what failed, undefined when all took it (2xx, exit code 0). Never
- * rejects; what it says holds neither an address nor what was answered.
+ * Tells everybody whom the document names. Resolves to what failed, undefined when all took it (2xx, exit code 0).
+ * Never rejects; what it says holds neither an address nor what was answered.
  */
 export async function notify(
   names: readonly string[],

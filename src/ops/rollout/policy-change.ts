@@ -76,7 +76,9 @@ const OWN_ROUTE = 'rollout';
 /** A change to a policy, or why the policy does not allow it. */
 export type Edited = { readonly document: PolicyDocument } | { readonly refusal: string };
 
-/** Weight of the canary in the route that is moved, in percent of what it shares with stable; 0 when there is none yet. */
+/**
+ * Weight of the canary in the route that is moved, in percent of what it shares with stable; 0 when there is none yet.
+ */
 export function canaryWeight(document: PolicyDocument, of: MovedSplit): number {
   const split = findRoute(document, of)?.split;
   const canary = weightOf(split, of.canary);

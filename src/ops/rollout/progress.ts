@@ -4,8 +4,8 @@ import type { AnalysisResult, SlowCalls } from './analysis/verdict';
 import type { RolloutDocument, SetRouteDocument } from './document';
 
 /**
- * All that a controller must remember of a rollout: plain JSON, replaced and never changed. Written before any action is
- * done, so that another controller goes on from it.
+ * All that a controller must remember of a rollout: plain JSON, replaced and never changed. Written before any action
+ * is done, so that another controller goes on from it.
  */
 export interface RolloutProgress {
   readonly id: string;
@@ -14,7 +14,9 @@ export interface RolloutProgress {
   readonly state: RolloutState;
   /** The step it is at, or `steps.length` when all are done. */
   readonly step: number;
-  /** When the step began, or began again; undefined: not yet. Wall clock, milliseconds since 1970, as all times here. */
+  /**
+   * When the step began, or began again; undefined: not yet. Wall clock, milliseconds since 1970, as all times here.
+   */
   readonly stepSinceMs?: number;
   /** Share of the canary, percent, that the last `setWeight` asked for. */
   readonly weight: number;
@@ -87,8 +89,8 @@ export interface AnalysisWindow {
 }
 
 /**
- * What the controller has to do, in order of `number` and each until it is confirmed. Absolute and idempotent: doing one
- * again after a crash changes nothing.
+ * What the controller has to do, in order of `number` and each until it is confirmed. Absolute and idempotent: doing
+ * one again after a crash changes nothing.
  */
 export type RolloutAction = { readonly number: number } & (
   | { readonly kind: 'setWeight'; readonly weight: number; readonly step: number }

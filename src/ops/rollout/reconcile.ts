@@ -69,9 +69,9 @@ const NOTICE_ATTEMPTS = 3;
 
 /**
  * Takes a rollout one thing further: one pause, one action or one measurement. Everything it writes is one transaction
- * that holds only while record, policy and lock are as they were read, so a controller may die anywhere in it, and two of
- * them cannot do the same step. Without a `session` it does so without being elected, for a command that must not wait for
- * an election. Rejects when Consul does not answer; nothing was lost then, call it again.
+ * that holds only while record, policy and lock are as they were read, so a controller may die anywhere in it, and two
+ * of them cannot do the same step. Without a `session` it does so without being elected, for a command that must not
+ * wait for an election. Rejects when Consul does not answer; nothing was lost then, call it again.
  */
 export async function reconcile(
   service: string,

@@ -93,8 +93,8 @@ export function encodeRecord(record: RolloutRecord): string {
 }
 
 /**
- * The record that a text is, or why it is none. Whoever operates a rollout may write the text, so the document in it is held
- * against the rules of a new one, and only what a controller can do is taken for something to do.
+ * The record that a text is, or why it is none. Whoever operates a rollout may write the text, so the document in it is
+ * held against the rules of a new one, and only what a controller can do is taken for something to do.
  */
 export function decodeRecord(text: string, service: string): RolloutRecord | string {
   let raw: unknown;

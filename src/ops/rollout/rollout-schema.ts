@@ -88,10 +88,10 @@ const step: Schema = closed(
 );
 
 /**
- * The published JSON Schema of a rollout document, and what its structure is checked against: the one place that says which
- * keys there are. No key may say an address, a file, a variable or a program: those are the controller's to name. What a schema
- * cannot say (names given twice, conditions) is checked in `validation/`. `rollout.schema.json` is
- * this object, written out by its test.
+ * The published JSON Schema of a rollout document, and what its structure is checked against: the one place that says
+ * which keys there are. No key may say an address, a file, a variable or a program: those are the controller's to name.
+ * What a schema cannot say (names given twice, conditions) is checked in `validation/`. `rollout.schema.json` is this
+ * object, written out by its test.
  */
 export const rolloutSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',

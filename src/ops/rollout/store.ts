@@ -90,7 +90,10 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
   };
 }
 
-/** Of the record. All other keys of the service begin with it, and so do those of services whose names begin with this one. */
+/**
+ * Of the record. All other keys of the service begin with it, and so do those of services whose names begin with this
+ * one.
+ */
 function recordKey(service: string): string {
   return `${PREFIX}/${service}`;
 }
@@ -108,9 +111,9 @@ export interface RolloutWatch {
 }
 
 /**
- * Calls `onChange` after each change, and whenever some may have been missed; what has changed is for the caller to read.
- * A session that ends takes its lock along, so that is heard of, too. Services whose names begin with this one's are heard
- * of as well. Asks for the keys alone: their index moves with the values.
+ * Calls `onChange` after each change, and whenever some may have been missed; what has changed is for the caller to
+ * read. A session that ends takes its lock along, so that is heard of, too. Services whose names begin with this one's
+ * are heard of as well. Asks for the keys alone: their index moves with the values.
  */
 export function watchRollout(service: string, onChange: () => void, deps: BlockingQueryDeps): RolloutWatch {
   let isListening = false;

@@ -33,8 +33,8 @@ export function parseRollout(text: string | Uint8Array, format: 'json' | 'yaml')
 }
 
 /**
- * Finds everything that is wrong with a rollout document, whatever it is. Never throws. Whether its subsets and route are those of
- * the policy is for the controller to say, which knows the policy.
+ * Finds everything that is wrong with a rollout document, whatever it is. Never throws. Whether its subsets and route
+ * are those of the policy is for the controller to say, which knows the policy.
  */
 export function validateRollout(value: unknown, positions?: Positions): JudgedRollout {
   const problems = createProblemList(positions, 'rollout');

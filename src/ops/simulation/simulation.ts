@@ -42,8 +42,8 @@ export interface SimulatedChange {
   /** From where to where, most calls first. */
   readonly moves: readonly SimulatedMove[];
   /**
-   * Sticky callers who left a subset whose share of their split did not shrink: nothing asked for their moving, so the split was
-   * reshuffled (a renamed route, another base, another `stickBy`). 0 is healthy.
+   * Sticky callers who left a subset whose share of their split did not shrink: nothing asked for their moving, so the
+   * split was reshuffled (a renamed route, another base, another `stickBy`). 0 is healthy.
    */
   readonly stickyCallersLost: number;
 }

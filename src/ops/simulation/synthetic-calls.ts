@@ -28,8 +28,9 @@ const TEMPLATES_PER_ROUTE = 8;
 const ATTEMPTS = 4 * TEMPLATES_PER_ROUTE;
 
 /**
- * Makes calls up that meet every route of some plans: half of them are ordinary, without any label but those that callers
- * stick by, and the other half is spread evenly over the routes. What share of real calls a route gets, only recorded calls tell.
+ * Makes calls up that meet every route of some plans: half of them are ordinary, without any label but those that
+ * callers stick by, and the other half is spread evenly over the routes. What share of real calls a route gets, only
+ * recorded calls tell.
  */
 export function createSyntheticCalls(plans: readonly Plan[], { random, callers }: SyntheticOptions): SyntheticCalls {
   const pools = poolsOf(plans);
@@ -150,7 +151,10 @@ function poolsOf(plans: readonly Plan[]): ReadonlyMap<string, readonly string[]>
 /** What a label holds that no condition was written for. */
 const ORDINARY_VALUE = 'ordinary';
 
-/** Values at which a matcher says yes or no: enough of each kind, as far as they can be read off it. Which is which, the caller tests. */
+/**
+ * Values at which a matcher says yes or no: enough of each kind, as far as they can be read off it. Which is which, the
+ * caller tests.
+ */
 function valuesAround(matcher: LabelMatcherDocument): readonly string[] {
   if (typeof matcher === 'string') return [matcher];
   const { exact, prefix, suffix, contains, regex, range, cidr, not } = matcher;
@@ -170,7 +174,8 @@ function valuesAround(matcher: LabelMatcherDocument): readonly string[] {
 
 /**
  * A text that a regular expression of the common kind matches: classes give their first character, groups their first
- * alternative, `*` and `?` nothing, `+` and `{n}` what is asked for. The caller tests it; for a rarer kind it is just wrong.
+ * alternative, `*` and `?` nothing, `+` and `{n}` what is asked for. The caller tests it; for a rarer kind it is just
+ * wrong.
  */
 export function sampleOfRegex(source: string): string {
   let at = 0;

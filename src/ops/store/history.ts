@@ -5,7 +5,10 @@ import { isRecord } from '../../base/is-record';
 import { parsePolicyText } from '../../policy/parse-text';
 import { canonicalJson } from '../../policy/plain-data';
 
-/** What a change was made by: a command, a rollout, or `found`, which keeps a policy that somebody had put in Consul by hand. */
+/**
+ * What a change was made by: a command, a rollout, or `found`, which keeps a policy that somebody had put in Consul by
+ * hand.
+ */
 export type ChangeKind = 'apply' | 'rollback' | 'override' | 'rollout' | 'found';
 
 /**

@@ -144,7 +144,9 @@ export async function namesBelow(
   return keys.map((key) => key.slice(prefix.length + 1)).filter((name) => name !== '' && !name.includes('/'));
 }
 
-/** A transaction leaves out keys that the token may not read, as if they did not exist. Throws POLICY_UNAVAILABLE then. */
+/**
+ * A transaction leaves out keys that the token may not read, as if they did not exist. Throws POLICY_UNAVAILABLE then.
+ */
 export async function assertReadable(client: ConsulClient, key: string, datacenter: string | undefined): Promise<void> {
   const query = inDatacenter(datacenter);
   const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });

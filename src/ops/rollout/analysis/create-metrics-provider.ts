@@ -33,11 +33,12 @@ export interface MetricsProviderDeps {
 }
 
 /**
- * Measures by the providers that a document names: the metrics of calls come from one place, each value check from its own, side
- * by side. A value that cannot be had is an error of that check alone. Rejects when there are no metrics of calls.
+ * Measures by the providers that a document names: the metrics of calls come from one place, each value check from its
+ * own, side by side. A value that cannot be had is an error of that check alone. Rejects when there are no metrics of
+ * calls.
  *
- * A document comes from Consul, and so from anybody who may write there. It chooses among the providers of the configuration, and
- * nothing of it becomes an address, a file, a variable or a program.
+ * A document comes from Consul, and so from anybody who may write there. It chooses among the providers of the
+ * configuration, and nothing of it becomes an address, a file, a variable or a program.
  */
 export function createMetricsProvider(document: RolloutDocument, deps: MetricsProviderDeps): MetricsProvider {
   const provider = document.analysis?.provider ?? CLIENTS;
@@ -147,7 +148,10 @@ function named(name: string, error: unknown): MeasureError {
   return new MeasureError(`provider ${name}: ${messageOf(error)}`);
 }
 
-/** Asks the providers that a document names. Never rejects: figures that cannot be had are a measurement without figures. */
+/**
+ * Asks the providers that a document names. Never rejects: figures that cannot be had are a measurement without
+ * figures.
+ */
 export async function measureRollout(
   document: RolloutDocument,
   wanted: MeasureRequest,

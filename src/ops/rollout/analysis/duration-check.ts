@@ -18,12 +18,12 @@ const SHARES: Readonly<Record<'p50' | 'p95' | 'p99', number>> = { p50: 0.5, p95:
 const HALF_A_CALL = 0.5;
 
 /**
- * A quantile above a limit means that more than the rest of the calls are slower than it, which is a share and can be tested as
- * one. The limit is the factor times stable's quantile, fixed by the first measurement that has calls enough: one that followed the
- * figures would be no limit. Fails only if canary's share is shown to be above both what the
- * quantile leaves and stable's own share of now, so that a load which slows both is not held against the canary; and only if the
- * measurement that was worst for the canary is not needed for that. Calls are slow in bursts (a collection of garbage, a neighbour
- * on the machine), and one burst says little of a version.
+ * A quantile above a limit means that more than the rest of the calls are slower than it, which is a share and can be
+ * tested as one. The limit is the factor times stable's quantile, fixed by the first measurement that has calls enough:
+ * one that followed the figures would be no limit. Fails only if canary's share is shown to be above both what the
+ * quantile leaves and stable's own share of now, so that a load which slows both is not held against the canary; and
+ * only if the measurement that was worst for the canary is not needed for that. Calls are slow in bursts (a collection
+ * of garbage, a neighbour on the machine), and one burst says little of a version.
  */
 export function judgeDuration(
   { quantile = DEFAULT_QUANTILE, factor = DEFAULT_FACTOR }: DurationCheck,
@@ -83,8 +83,8 @@ export function callsOf(histogram: DurationHistogram): number {
 }
 
 /**
- * The quantile (0..1) in milliseconds, interpolated inside its bucket as Prometheus does it; infinite in the bucket beyond all
- * bounds, NaN without calls.
+ * The quantile (0..1) in milliseconds, interpolated inside its bucket as Prometheus does it; infinite in the bucket
+ * beyond all bounds, NaN without calls.
  */
 export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: number): number {
   const total = counts.reduce((sum, count) => sum + count, 0);
@@ -103,8 +103,9 @@ export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: nu
 }
 
 /**
- * Calls slower than `ms`, those of its own bucket shared out as {@link quantileMs} does it, so that the two agree; beyond all bounds
- * the last bound is what can be told. Not whole, which a test of shares bears: each call counts for 0 to 1.
+ * Calls slower than `ms`, those of its own bucket shared out as {@link quantileMs} does it, so that the two agree;
+ * beyond all bounds the last bound is what can be told. Not whole, which a test of shares bears: each call counts for 0
+ * to 1.
  */
 export function slowerThan(histogram: DurationHistogram, ms: number): Counts {
   const { boundsMs, counts } = histogram;
@@ -120,7 +121,10 @@ export function slowerThan(histogram: DurationHistogram, ms: number): Counts {
 
 const NONE: Counts = { calls: 0, bad: 0 };
 
-/** After another measurement, which counted `now` since the window began. `allowed` is the share of calls that may be slow. */
+/**
+ * After another measurement, which counted `now` since the window began. `allowed` is the share of calls that may be
+ * slow.
+ */
 function addSlowCalls(before: SlowCalls | undefined, limitMs: number, now: Counts, allowed: number): SlowCalls {
   const added = minus(now, before?.seen ?? NONE);
   const excess = ({ calls, bad }: Counts): number => bad - allowed * calls;

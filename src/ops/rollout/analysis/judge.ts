@@ -25,8 +25,8 @@ export interface JudgedMeasurement {
 }
 
 /**
- * Holds one measurement against every check. `baseline` stands in for stable where it has no calls any more. Pure; the window is
- * what earlier measurements left.
+ * Holds one measurement against every check. `baseline` stands in for stable where it has no calls any more. Pure; the
+ * window is what earlier measurements left.
  */
 export function judge(
   settings: AnalysisSettings,
@@ -108,9 +108,9 @@ function judgeSuccessRate({ threshold = DEFAULT_THRESHOLD }: SuccessRateCheck, c
 }
 
 /**
- * Needs no minimum of the canary's calls: what opens a breaker keeps the calls away, so that a canary which fails all of them would
- * never have enough. Few instances may be shut out one by one before the breaker of the subset has seen anything; then it is the
- * fallback that shows it, which serves more of the canary's calls than the canary.
+ * Needs no minimum of the canary's calls: what opens a breaker keeps the calls away, so that a canary which fails all
+ * of them would never have enough. Few instances may be shut out one by one before the breaker of the subset has seen
+ * anything; then it is the fallback that shows it, which serves more of the canary's calls than the canary.
  */
 function judgeBreaker({ failureLimit = 0 }: BreakerCheck, context: CheckContext): Judged {
   const { openBreakers: open, fallbacks = 0, calls } = context.canary ?? { calls: 0 };

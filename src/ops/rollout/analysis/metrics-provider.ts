@@ -1,9 +1,10 @@
 import type { ValueCheck } from '../document';
 
 /**
- * Where the figures of an analysis come from. Called by the controller when `wantedMeasurement()` says so, never twice at a
- * time. Rejects when it has no figures (unreachable, refused, unreadable): the controller hands `advance()` the message as a
- * {@link FailedMeasurement}. Must end within its own timeout, and at once when `signal` aborts. Its errors hold no secrets.
+ * Where the figures of an analysis come from. Called by the controller when `wantedMeasurement()` says so, never twice
+ * at a time. Rejects when it has no figures (unreachable, refused, unreadable): the controller hands `advance()` the
+ * message as a {@link FailedMeasurement}. Must end within its own timeout, and at once when `signal` aborts. Its errors
+ * hold no secrets.
  */
 export interface MetricsProvider {
   measure(request: MeasureRequest): Promise<Measurement>;

@@ -6,7 +6,10 @@ import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } fr
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
 const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
 
-/** Labels that no figure is told apart by, summed up on the server: fewer series to fetch. A restart of a client resets all of its series. */
+/**
+ * Labels that no figure is told apart by, summed up on the server: fewer series to fetch. A restart of a client resets
+ * all of its series.
+ */
 const SUMMED = 'rpc_method, server_address, server_port, graylane_route, error_type';
 
 export interface MetricsRules {
@@ -17,8 +20,8 @@ export interface MetricsRules {
 }
 
 /**
- * The figures of built-in checks out of the SDK's own metrics (docs/observability.md). Attempts rather than calls are counted:
- * a retry that saves the call does not hide the canary's failure. Rejects with an `HttpError`.
+ * The figures of built-in checks out of the SDK's own metrics (docs/observability.md). Attempts rather than calls are
+ * counted: a retry that saves the call does not hide the canary's failure. Rejects with an `HttpError`.
  */
 export async function measureSubsets(
   server: PrometheusServer,
@@ -99,9 +102,9 @@ function histogramOf(samples: readonly Sample[]): DurationHistogram | undefined 
 }
 
 /**
- * How far each counter grew between two readings. Exact, unlike `increase()`, which extrapolates and never sees what a series had
- * counted when it was first scraped: the first failures of a canary are such a series. A counter that was not there counts from 0; one
- * that went back was restarted and counts from 0 too; one that is gone has nothing to say.
+ * How far each counter grew between two readings. Exact, unlike `increase()`, which extrapolates and never sees what a
+ * series had counted when it was first scraped: the first failures of a canary are such a series. A counter that was
+ * not there counts from 0; one that went back was restarted and counts from 0 too; one that is gone has nothing to say.
  */
 function growthOf(before: readonly Sample[], after: readonly Sample[]): readonly Sample[] {
   const known = new Map(before.map(({ labels, value }) => [keyOf(labels), value]));

@@ -13,8 +13,8 @@ export function messageOf(error: unknown): string {
 }
 
 /**
- * The bearer token that the configuration names; undefined when it names none. Asked before each request, so a rotated file
- * serves from then on. Rejects with a {@link MeasureError} that names the place and never the token.
+ * The bearer token that the configuration names; undefined when it names none. Asked before each request, so a rotated
+ * file serves from then on. Rejects with a {@link MeasureError} that names the place and never the token.
  */
 export async function readToken(
   { tokenEnv, tokenFile }: RequestConfig,
@@ -52,9 +52,9 @@ const MAX_OUTPUT_BYTES = 1024 * 1024;
 const SHOWN_CHARACTERS = 200;
 
 /**
- * Runs a program without a shell, gives it `input` as JSON on its standard input and reads JSON from its standard output. What runs
- * too long is killed. Rejects with a {@link MeasureError}. The
- * program is the controller's own choice and sees this process' environment.
+ * Runs a program without a shell, gives it `input` as JSON on its standard input and reads JSON from its standard
+ * output. What runs too long is killed. Rejects with a {@link MeasureError}. The program is the controller's own choice
+ * and sees this process' environment.
  */
 export function runCommand(
   { run, timeoutMs = 10_000 }: CommandConfig,

@@ -48,8 +48,9 @@ export function chanceChecks(settings: AnalysisSettings): number {
 }
 
 /**
- * False alarms that the analysis with this ordinal (from 0) may raise: an equal part for each one that the document plans, and one
- * part more that those share which a `resume` adds, each half of what is left. Together they never exceed the stated rate.
+ * False alarms that the analysis with this ordinal (from 0) may raise: an equal part for each one that the document
+ * plans, and one part more that those share which a `resume` adds, each half of what is left. Together they never
+ * exceed the stated rate.
  */
 export function falseAlarmPart(document: RolloutDocument, ordinal: number): number {
   const hasBackground = resolveBackground(document) !== undefined;

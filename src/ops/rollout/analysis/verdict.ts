@@ -12,7 +12,9 @@ export interface CheckResult {
   /** `request-success-rate`, `request-duration p99`, `breaker-open`, or the name of a value check. */
   readonly check: string;
   readonly verdict: Verdict;
-  /** One sentence with figures: `canary failed 12 of 240 (5.00 %), stable 3 of 4,560 (0.07 %); allowed 1 point more`. */
+  /**
+   * One sentence with figures: `canary failed 12 of 240 (5.00 %), stable 3 of 4,560 (0.07 %); allowed 1 point more`.
+   */
   readonly message: string;
   readonly figures?: CheckMetrics;
 }
@@ -31,7 +33,10 @@ export interface CheckMetrics {
   readonly result?: number;
 }
 
-/** All checks of one measurement. `fail` if any fails, else `error` if any errs, else `undecided` if any is, else `pass`. */
+/**
+ * All checks of one measurement. `fail` if any fails, else `error` if any errs, else `undecided` if any is, else
+ * `pass`.
+ */
 export interface AnalysisResult {
   readonly atMs: number;
   readonly verdict: Verdict;

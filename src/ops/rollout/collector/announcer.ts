@@ -13,13 +13,13 @@ import { hasEnded } from '../record';
 import type { Collector } from './collector';
 
 /**
- * Tells clients through Consul KV where to report and what to count: one write when the window changes, or the session of
- * this controller does. Written under the session's lock, so that clients see when the controller is gone.
+ * Tells clients through Consul KV where to report and what to count: one write when the window changes, or the session
+ * of this controller does. Written under the session's lock, so that clients see when the controller is gone.
  */
 export interface Announcer {
   /**
-   * This controller drives the rollout, which stands so. Called for each change of it. Resolves when clients were told, or could
-   * not be: see `status()`.
+   * This controller drives the rollout, which stands so. Called for each change of it. Resolves when clients were told,
+   * or could not be: see `status()`.
    */
   announce(service: string, progress: RolloutProgress): Promise<void>;
   /** Another controller drives it, or nobody. Nothing is written: who drives it writes. */

@@ -112,9 +112,9 @@ const NAME = 'clients';
 const SLACK_MS = 500;
 
 /**
- * The figures that clients have reported of the window that is open in `progress`: counts from when each heard of it. After an
- * announcement it waits until each client has had the time for a report, so that a controller which has just taken over
- * measures all of the window and not the few that were quick.
+ * The figures that clients have reported of the window that is open in `progress`: counts from when each heard of it.
+ * After an announcement it waits until each client has had the time for a report, so that a controller which has just
+ * taken over measures all of the window and not the few that were quick.
  */
 function createClientsProvider(
   { collector, announcer, now }: { readonly collector: Collector; readonly announcer: Announcer; now(): number },

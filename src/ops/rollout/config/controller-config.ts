@@ -1,8 +1,9 @@
 import type { CheckDocument, RolloutDocument } from '../document';
 
 /**
- * What a rollout's controller may reach, as the one who runs it writes it down: a file of its own machine, never of Consul.
- * Rollout documents name a provider or a hook and can say nothing else of it. Checked by `parseControllerConfig()`.
+ * What a rollout's controller may reach, as the one who runs it writes it down: a file of its own machine, never of
+ * Consul. Rollout documents name a provider or a hook and can say nothing else of it. Checked by
+ * `parseControllerConfig()`.
  */
 export interface ControllerConfigDocument {
   /** Address of the JSON Schema, for editors. Not read. */
@@ -67,7 +68,9 @@ export interface ControllerConfig {
   readonly hooks: ReadonlyMap<string, HookConfig>;
 }
 
-/** The provider that every controller has: what the clients of a service report. Also what a document without one means. */
+/**
+ * The provider that every controller has: what the clients of a service report. Also what a document without one means.
+ */
 export const CLIENTS = 'clients';
 
 /** Of a controller that was given no file: rollouts are judged by their clients' reports, and nobody is told. */
@@ -92,8 +95,9 @@ export function queryFault({ prometheus }: ProviderConfig, query: string | undef
 }
 
 /**
- * What a controller with this configuration could not do for a sound document: providers and hooks that it does not have, queries
- * where there is nobody to ask. `analysis.provider: metrics (expected: one of clients, prometheus)`. Empty: nothing.
+ * What a controller with this configuration could not do for a sound document: providers and hooks that it does not
+ * have, queries where there is nobody to ask. `analysis.provider: metrics (expected: one of clients, prometheus)`.
+ * Empty: nothing.
  */
 export function checkNames(document: RolloutDocument, config: ControllerConfig): readonly string[] {
   const { analysis, steps, notify = [] } = document;
