@@ -27,7 +27,7 @@ export function describeSelector(plan: Plan, subset: string, membership: Members
   return `${subset}: none of ${count(all.length)} ${blamed}`;
 }
 
-/** The first thing that the subset asks for and nobody has, or that it asks for too much at once. */
+/** The first condition of the subset that no instance meets, or all of them when none meets all. */
 function blame({ tags, meta, filter, port }: SubsetPlan, all: readonly Instance[]): string {
   for (const tag of tags) {
     if (all.some((instance) => instance.tags.includes(tag))) continue;

@@ -112,14 +112,14 @@ function withoutDigits(name: string): string {
 }
 
 interface LostCalls extends EffectFinding {
-  /** Nobody answers any call that no match leads elsewhere. */
+  /** No call that reaches the default is answered. */
   readonly isOfAll: boolean;
   readonly subset: string;
 }
 
 /**
- * Calls that nobody would answer, those with one cause in one finding. New, unless just these calls are lost today,
- * too.
+ * Finds calls that no instance would answer; calls with one cause are one finding. A finding is new unless the same
+ * calls are lost today.
  */
 function failingCalls({ before, after }: SideBySide): readonly LostCalls[] {
   const isServing = before.outcomes.some(({ serving }) => serving.length > 0);
@@ -155,7 +155,7 @@ function describeCalls({ name, share }: Outcome): string {
   return share < 1 ? `route ${name} (${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %)` : `route ${name}`;
 }
 
-/** The very same calls have nobody under the policy in force. */
+/** Whether the same calls are lost under the policy in force. */
 function wasLost(outcome: Outcome, before: Side): boolean {
   return before.outcomes.some(
     (old) =>
@@ -181,7 +181,7 @@ function subsetFindings({ before, after }: SideBySide, view: RegistryView): read
   for (const [name, use] of uses) {
     const path = `subsets.${name}`;
     const now = countsOf(name, after);
-    // Without a policy, all instances serve; a subset of a first policy is held against nothing.
+    // Without a policy all instances serve, so a subset of a first policy is compared with nothing.
     const then = before.plan.subsets.has(name) ? countsOf(name, before) : undefined;
     const wasUsed = then !== undefined && (before.uses.has(name) || view.alsoUsed?.includes(name) === true);
     const refusal = filterRefusal(name, after);
@@ -320,7 +320,7 @@ function remarksOf({ after }: SideBySide, { instances, datacenters = [] }: Regis
   return remarks;
 }
 
-/** An empty subset is told where its calls are told to fail. */
+/** Empty subsets are reported with the calls that would fail. */
 function isToldOf(lost: readonly LostCalls[], subset: string, isNew?: boolean): boolean {
   return lost.some((one) => subset === one.subset && (isNew === undefined || one.isNew === isNew));
 }

@@ -15,7 +15,7 @@ export interface IstioResource {
 
 export interface IstioResources {
   readonly resources: readonly IstioResource[];
-  /** Other kinds that stand in the file, by name. */
+  /** Names of the resources of other kinds in the file. */
   readonly others: readonly string[];
   /** Why the text is no YAML. */
   readonly fault: string | undefined;

@@ -263,7 +263,7 @@ function importUri(fields: Fields, path: string, report: IstioReport): readonly 
   return false;
 }
 
-/** An empty condition is met by whoever has the header. */
+/** An empty condition matches every call that has the header. */
 function importHeader(
   name: string,
   condition: unknown,

@@ -5,7 +5,7 @@ import { isWatching, openWindow, rollBack, takeMeasurement } from './measurement
 import { addAction, addNotice, dueActions, type PauseReason, type RolloutProgress, without } from './progress';
 
 export interface RolloutStart {
-  /** Unique among the rollouts of the service; stands in history entries. */
+  /** Unique among the rollouts of the service; part of its history entries. */
   readonly id: string;
   /** As `validateRollout()` let it pass. */
   readonly document: RolloutDocument;
@@ -29,10 +29,11 @@ export function startRollout({ id, document, weight }: RolloutStart, nowMs: numb
 }
 
 /**
- * One turn of the rollout: takes a measurement, if there is one, and goes on as far as it may without anybody doing or
- * confirming anything. Pure. The controller saves what comes back before it does any of the actions; a controller that
- * takes over calls it again and gets the same actions under the same numbers. After `aborted` and `completed` it only
- * repeats what is not confirmed.
+ * Advances the rollout as far as possible without an action: applies the measurement, if there is one, then moves on
+ * until an action or a person is needed. Pure.
+ *
+ * The controller saves the result before it does any of the actions. A controller that takes over calls this again and
+ * gets the same actions with the same numbers. After `aborted` and `completed` only unconfirmed actions are left.
  */
 export function advance(
   progress: RolloutProgress,
@@ -44,7 +45,7 @@ export function advance(
   return current;
 }
 
-/** The action was done: never offered again. Unknown numbers change nothing, so that confirming twice is harmless. */
+/** Marks the action as done. An unknown number changes nothing, so confirming twice is harmless. */
 export function confirmAction(progress: RolloutProgress, number: number, nowMs: number): RolloutProgress {
   const action = progress.pending.find((each) => each.number === number);
   if (action === undefined) return progress;
@@ -70,13 +71,13 @@ export function confirmAction(progress: RolloutProgress, number: number, nowMs: 
   }
 }
 
-/** What a pending action waits for, in words; goes away when it is confirmed. */
+/** Notes what the pending action waits for. The note goes away when the action is confirmed. */
 export function waitFor(progress: RolloutProgress, what: string): RolloutProgress {
   return progress.waitingFor === what ? progress : { ...progress, waitingFor: what };
 }
 
 /**
- * When `advance()` has something to do by itself: 0 at once, undefined never (a person, or confirming, is waited for).
+ * When to call `advance()` again: 0 at once, undefined when only a person or a confirmation can continue the rollout.
  */
 export function nextWakeMs(progress: RolloutProgress): number | undefined {
   if (dueActions(progress).length > 0) return 0;
@@ -141,8 +142,8 @@ export class RolloutStateError extends Error {
 }
 
 /**
- * Stops where it stands: no step, no measurement, the weight as it is. Actions that wait are kept and must not be done
- * until `resume`. Pausing again with another reason replaces the reason.
+ * Stops the rollout: no step, no measurement, and the weight stays. Pending actions must wait for `resume`. Pausing
+ * again replaces the reason.
  */
 export function pauseRollout(
   progress: RolloutProgress,
@@ -159,8 +160,8 @@ export function pauseRollout(
 }
 
 /**
- * Goes on: behind a pause step, or with the step that was interrupted. A timed pause begins its time anew, an analysis
- * counts afresh, since nobody looked meanwhile. Follow with `advance()`.
+ * Continues after a pause step, or repeats the step that was interrupted. A timed pause starts again, and an analysis
+ * counts from zero, because nothing was measured meanwhile. Follow with `advance()`.
  */
 export function resumeRollout(progress: RolloutProgress): RolloutProgress {
   const { state } = progress;
@@ -174,7 +175,7 @@ export function resumeRollout(progress: RolloutProgress): RolloutProgress {
 }
 
 /**
- * Takes the step it is at as done; with `full` all that are left. Actions that wait are done all the same. Follow with
+ * Takes the current step as done; with `full`, all remaining steps. Pending actions are still done. Follow with
  * `advance()`.
  */
 export function promoteRollout(
@@ -194,7 +195,7 @@ export function promoteRollout(
   };
 }
 
-/** Takes the canary back by hand. A rollout that has ended stays as it is. */
+/** Rolls the canary back at a person's request. Throws for a rollout that has ended. */
 export function abortRollout(progress: RolloutProgress, message: string, nowMs: number): RolloutProgress {
   refuseEnded(progress, 'abort');
   return rollBack(progress, 'operator', message, nowMs);

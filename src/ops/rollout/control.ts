@@ -20,10 +20,10 @@ import {
 } from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 
-/** What people may ask of a rollout that is under way. */
+/** Commands for a rollout that has not ended. */
 export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'promote-full' | 'abort';
 
-/** Done, or why not: what stands in the way, and the next step. */
+/** The new record, or why the command was refused and what to do next. */
 export type ControlResult =
   | { readonly kind: 'done'; readonly record: RolloutRecord }
   | { readonly kind: 'refused'; readonly reason: string; readonly nextStep: string };
@@ -39,12 +39,12 @@ export interface ControlContext {
   readonly reason?: string;
 }
 
-/** A controller writes now and then; what a person asks for is then asked of what it left. */
+/** A controller may write the record at any time; the command is then applied to the new record. */
 const ATTEMPTS = 20;
 
 /**
- * Writes the record that a controller goes on from; changes no policy. Refused while another rollout of the service is
- * under way. Rejects with POLICY_UNAVAILABLE.
+ * Writes the first record of a rollout, which a controller then leads. Changes no policy. Refused while another rollout
+ * of the service has not ended. Rejects with POLICY_UNAVAILABLE.
  */
 export async function beginRollout(document: RolloutDocument, deps: ControlContext): Promise<ControlResult> {
   const { service } = document;
@@ -90,7 +90,7 @@ export async function beginRollout(document: RolloutDocument, deps: ControlConte
   return notWritten(outcome);
 }
 
-/** Does what a person asks for; a controller hears of it at once. Rejects with POLICY_UNAVAILABLE. */
+/** Carries out a person's command. A running controller reacts at once. Rejects with POLICY_UNAVAILABLE. */
 export async function controlRollout(
   service: string,
   command: RolloutCommand,
@@ -105,7 +105,7 @@ export async function controlRollout(
   return { kind: 'refused', reason: `lost the race ${ATTEMPTS} times`, nextStep: 'try again' };
 }
 
-/** Undefined: somebody was faster. */
+/** Undefined when another writer was faster. */
 async function tryControl(
   stored: StoredRollout,
   command: RolloutCommand,
@@ -126,7 +126,7 @@ async function tryControl(
     const found = await deps.policies.read(service, undefined);
     const fit = checkPolicy(found, progress.document, deps.now(), true);
     if ('kind' in fit) return fit;
-    // Whoever resumes has seen what was changed, and goes on from it.
+    // To resume is to accept the policy as it is now.
     policy = writtenPolicyOf(found);
   }
   const next = applyCommand(progress, command, deps);
@@ -171,7 +171,7 @@ function applyCommand(
 
 type Refused = ControlResult & { readonly kind: 'refused' };
 
-/** The policy that a rollout can go on with, or why it cannot. */
+/** The policy if the rollout can work with it, otherwise why not. */
 function checkPolicy(
   stored: StoredPolicy,
   rollout: RolloutDocument,

@@ -4,7 +4,7 @@ import { type ReconcileResult, type RolloutContext, reconcile } from './reconcil
 import { hasEnded, type RolloutRecord } from './record';
 import type { RolloutWatch } from './store';
 
-/** What a controller says to whoever runs it. Each is called when something changed, never for every look. */
+/** Callbacks of a controller. Each is called when something changed, not for every look. */
 export interface ControllerWatch {
   /** A record as it was last read, of a rollout that is under way or has just ended. */
   onRecord(service: string, record: RolloutRecord): void;
@@ -18,15 +18,15 @@ export interface ControllerOptions {
   readonly deps: RolloutContext;
   readonly lease: Lease;
   readonly watch: ControllerWatch;
-  /** Tells of changes to a rollout while it is under way, so that they are heard of at once. */
+  /** Watches one rollout while it is under way, so that the controller reacts at once. */
   readonly listen: (service: string, onChange: () => void) => RolloutWatch;
   /** Ends the controller; what is being written is written to its end. */
   readonly signal: AbortSignal;
 }
 
-/** Between two looks: a controller hears within this time of a policy that somebody has changed. */
+/** Time between two looks, and so the longest time until a foreign change of the policy is seen. */
 const LOOK_MS = 1000;
-/** The same where there is nothing to do, or nothing that would not be heard of. */
+/** Time between two looks where nothing is to be done, or where a watch reports every change. */
 const REST_MS = 5000;
 const LOST_MS = 50;
 /** So many writes in a row that do not hold may be for a session that Consul has ended. */
@@ -34,7 +34,7 @@ const LOST_TWICE = 2;
 /** So many writes in a row that do not hold are no race any more. */
 const LOST_OFTEN = 10;
 
-/** Drives every rollout that there is, or comes to be, until `signal` aborts. Never rejects. */
+/** Leads every rollout of the datacenter, also those that start later, until `signal` aborts. Never rejects. */
 export async function runController(options: ControllerOptions): Promise<void> {
   const { deps, watch, signal } = options;
   const loops = new Map<string, Promise<unknown>>();
@@ -57,8 +57,8 @@ export async function runController(options: ControllerOptions): Promise<void> {
 }
 
 /**
- * Drives one rollout, or watches another controller do it, until `signal` aborts or, with `untilEnded`, the rollout has
- * ended; resolves to its last record, undefined when there was none. Never rejects.
+ * Leads one rollout, or stands by while another controller does, until `signal` aborts or, with `untilEnded`, the
+ * rollout has ended. Resolves to the last record, undefined when there was none. Never rejects.
  */
 export async function runRollout(
   service: string,
@@ -112,7 +112,7 @@ interface StatusReporter {
   result(result: ReconcileResult, lost: number): void;
 }
 
-/** Says each thing once. */
+/** Reports each change once. */
 function createStatusReporter(service: string, watch: ControllerWatch): StatusReporter {
   let shown: string | undefined;
   let role: string | undefined;

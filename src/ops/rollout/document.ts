@@ -32,10 +32,11 @@ export interface RolloutDocument {
    * split back.
    */
   readonly onSuccess?: 'keep' | 'promote';
-  /** What every `analysis` step goes by unless it says otherwise, and what watches during pauses. */
+  /** Defaults of every `analysis` step, and the checks that run during pauses. */
   readonly analysis?: RolloutAnalysisDocument;
   /**
-   * Names of hooks in the controller's configuration: told of a pause that needs a human, of a rollback and of the end.
+   * Names of hooks in the controller's configuration. They run when the rollout waits for a person, is rolled back or
+   * ends.
    */
   readonly notify?: readonly string[];
 }
@@ -132,7 +133,7 @@ export interface BreakerCheck {
   readonly failureLimit?: number;
 }
 
-/** A figure of your own, held against conditions. */
+/** A value of your own, compared by conditions. */
 export interface ValueCheck {
   readonly check: 'value';
   /** Unique in its list. */

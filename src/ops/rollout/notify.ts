@@ -20,8 +20,8 @@ export interface NotifyDeps {
 const TIME_LIMIT_MS = 10_000;
 
 /**
- * Tells everybody whom the document names. Resolves to what failed, undefined when all took it (2xx, exit code 0).
- * Never rejects; what it says holds neither an address nor what was answered.
+ * Runs the hooks of these names. Resolves to what failed, or to undefined when all succeeded (2xx, exit code 0). Never
+ * rejects. The text contains neither an address nor an answer.
  */
 export async function notify(
   names: readonly string[],

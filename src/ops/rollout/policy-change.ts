@@ -62,7 +62,7 @@ export function testersOf({ steps }: RolloutDocument): readonly string[] {
   return steps.flatMap((step) => ('setRoute' in step ? [step.setRoute.name] : []));
 }
 
-/** Which calls a rollout moves, and between whom. */
+/** The subsets that a rollout moves calls between, and the route of these calls. */
 export interface MovedSplit {
   readonly canary: string;
   readonly stable: string;
@@ -187,7 +187,7 @@ function exact(weight: number): number {
   return Number(weight.toFixed(9));
 }
 
-/** The policy as the rollout knows it. A policy in Consul that is another was changed by somebody else. */
+/** The policy that the rollout wrote or accepted last. Any other policy in Consul is a foreign change. */
 export interface WrittenPolicy {
   /** SHA-256 of its text. */
   readonly digest: string;
@@ -198,7 +198,7 @@ export interface WrittenPolicy {
 /** How the policy in Consul stands to the one that the rollout knows. */
 export type PolicyStatus =
   | { readonly kind: 'own'; readonly document: PolicyDocument }
-  /** Somebody else has changed it; it is valid all the same. */
+  /** Changed by another writer, and valid. */
   | { readonly kind: 'changed'; readonly document: PolicyDocument; readonly message: string }
   /** Gone, or not valid. */
   | { readonly kind: 'invalid'; readonly message: string };

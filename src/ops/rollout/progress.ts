@@ -4,12 +4,12 @@ import type { AnalysisResult, SlowCalls } from './analysis/verdict';
 import type { RolloutDocument, SetRouteDocument } from './document';
 
 /**
- * All that a controller must remember of a rollout: plain JSON, replaced and never changed. Written before any action
- * is done, so that another controller goes on from it.
+ * The whole state of a rollout, as plain JSON, replaced and never changed. Saved before any action is done, so that
+ * another controller can continue from it.
  */
 export interface RolloutProgress {
   readonly id: string;
-  /** As validated; a rollout goes by the document that it was started with. */
+  /** The validated document that the rollout was started with. */
   readonly document: RolloutDocument;
   readonly state: RolloutState;
   /** The step it is at, or `steps.length` when all are done. */
@@ -26,11 +26,11 @@ export interface RolloutProgress {
   readonly window?: AnalysisWindow;
   /** Windows opened so far. */
   readonly windows: number;
-  /** Stable's figures from when it had calls enough: what the canary is held against once all calls are its own. */
+  /** Stable's metrics from when it had enough calls. The canary is compared with them once it has all calls. */
   readonly baseline?: SubsetMetrics;
   /** Number of the next action. */
   readonly nextAction: number;
-  /** Told to do and not confirmed, in order. While there are any, no step begins. */
+  /** Actions that are not confirmed, in order. No step begins while there are any. */
   readonly pending: readonly RolloutAction[];
   /** What a pending action waits for, such as capacity; for people. */
   readonly waitingFor?: string;
@@ -65,7 +65,7 @@ export type RolloutState =
     }
   | { readonly kind: 'completed'; readonly atMs: number };
 
-/** `step`: the document says so. The others are told to `pauseRollout()`. */
+/** `step` is a pause step of the document; the other reasons are given to `pauseRollout()`. */
 export type PauseReason = 'step' | 'operator' | 'manual-change' | 'invalid-policy';
 
 export interface AnalysisWindow {
@@ -130,7 +130,9 @@ type Unnumbered = RolloutAction extends infer Each
     : never
   : never;
 
-/** While a person or a foreign change has paused the rollout, people are told and nothing else is done. */
+/**
+ * The pending actions that may be done now. While a person or a foreign change has paused the rollout, only notices.
+ */
 export function dueActions({ state, pending }: RolloutProgress): readonly RolloutAction[] {
   if (state.kind !== 'paused' || state.why === 'step') return pending;
   return pending.filter(({ kind }) => kind === 'notify');
@@ -142,7 +144,7 @@ export function addAction(progress: RolloutProgress, action: Unnumbered): Rollou
   return { ...progress, nextAction: progress.nextAction + 1, pending: [...progress.pending, numbered] };
 }
 
-/** Nobody to tell: no action. */
+/** Adds a notice where the document names hooks. */
 export function addNotice(
   progress: RolloutProgress,
   event: RolloutNotice['event'],

@@ -29,7 +29,10 @@ import {
 } from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 
-/** What a controller works with; handed in, so that this room knows neither instances nor processes. */
+/**
+ * The stores and effects that a reconciliation needs. Handed in, so that this room knows neither instances nor
+ * processes.
+ */
 export interface RolloutContext {
   readonly policies: PolicyStore;
   readonly rollouts: RolloutStore;
@@ -55,7 +58,7 @@ export type ReconcileResult =
   | { readonly kind: 'acted'; readonly record: RolloutRecord }
   /** Record, policy or lock were no longer as they were read: nothing was written, look again. */
   | { readonly kind: 'lost' }
-  /** Nothing to do before `wakeMs` (wall clock), if nobody changes anything. */
+  /** Nothing to do before `wakeMs` (wall clock), unless something changes. */
   | { readonly kind: 'idle'; readonly wakeMs: number | undefined; readonly record: RolloutRecord }
   | { readonly kind: 'ended'; readonly record: RolloutRecord }
   | { readonly kind: 'none' }
@@ -64,14 +67,14 @@ export type ReconcileResult =
   /** Consul will not have what has to be written. Nothing was changed. */
   | { readonly kind: 'refused'; readonly reason: string; readonly record: RolloutRecord };
 
-/** A notice that nobody takes does not hold up a rollout: so often it is tried. */
+/** Attempts to deliver a notice; after that the rollout continues without it. */
 const NOTICE_ATTEMPTS = 3;
 
 /**
- * Takes a rollout one thing further: one pause, one action or one measurement. Everything it writes is one transaction
- * that holds only while record, policy and lock are as they were read, so a controller may die anywhere in it, and two
- * of them cannot do the same step. Without a `session` it does so without being elected, for a command that must not
- * wait for an election. Rejects when Consul does not answer; nothing was lost then, call it again.
+ * Moves a rollout on by one pause, one action or one measurement. Everything is written in one transaction that holds
+ * only while record, policy and lock are as they were read. So a controller may die at any point, and two controllers
+ * cannot do the same step. Without a `session` it writes without being elected, for a command that must not wait for an
+ * election. Rejects when Consul does not answer; call it again then.
  */
 export async function reconcile(
   service: string,
@@ -104,7 +107,7 @@ export async function reconcile(
   return action.kind === 'notify' ? sendNotice(turn, action) : applyAndSave(turn, action);
 }
 
-/** While a rollout is stopped, people are told and nothing else is done. */
+/** While the rollout is stopped only notices are sent. */
 function nextAction({ state, pending }: RolloutProgress): RolloutAction | undefined {
   const isStopped = state.kind === 'paused' || state.kind === 'inconclusive';
   return isStopped ? pending.find(({ kind }) => kind === 'notify') : pending[0];
@@ -119,7 +122,7 @@ interface Turn {
   readonly deps: RolloutContext;
 }
 
-/** A rollout that runs into somebody else's change stops, and does not fight it. */
+/** A foreign change of the policy pauses the rollout. */
 function interruption({ record: { progress }, policyStatus, deps }: Turn): RolloutProgress | undefined {
   if (policyStatus.kind === 'own' || progress.state.kind === 'aborted' || progress.state.kind === 'completed')
     return undefined;
@@ -144,7 +147,7 @@ async function applyAndSave(turn: Turn, action: PolicyAction): Promise<Reconcile
   const { progress } = record;
   const { document: rollout } = progress;
   const wait = (why: string): Promise<ReconcileResult> => saveWaiting(turn, why);
-  // Only a rollback goes on in spite of a change by somebody else: it takes the weight out of what they left.
+  // Only a rollback continues after a foreign change: it takes the weight out of the changed policy.
   if (policyStatus.kind === 'invalid') return wait(policyStatus.message);
   const edited = applyAction(policyStatus.document, action, rollout);
   if ('refusal' in edited) return wait(edited.refusal);
@@ -201,7 +204,7 @@ async function sendNotice(turn: Turn, action: RolloutAction & { readonly kind: '
   return save(turn, confirmed, action, failure);
 }
 
-/** Not possible yet: says so once, and is tried again. */
+/** Records once why the action must wait. The action is tried again later. */
 async function saveWaiting(turn: Turn, why: string): Promise<ReconcileResult> {
   const waiting = waitFor(turn.record.progress, why);
   return turn.record.progress.waitingFor === why ? idle(turn.record) : save(turn, waiting);

@@ -29,7 +29,7 @@ export interface Transition {
   /** RFC 3339, by the writer's clock. */
   readonly at: string;
   readonly event: string;
-  /** Who did it: a controller, or whoever ran the command. */
+  /** A controller, or the user of the command. */
   readonly by: string;
   /** From 0. */
   readonly step: number;
@@ -93,8 +93,8 @@ export function encodeRecord(record: RolloutRecord): string {
 }
 
 /**
- * The record that a text is, or why it is none. Whoever operates a rollout may write the text, so the document in it is
- * held against the rules of a new one, and only what a controller can do is taken for something to do.
+ * Parses a record; a text in place of it says why it is not valid. Anyone with write access to the key may write the
+ * text, so the document in it is validated like a new one, and unknown actions are refused.
  */
 export function decodeRecord(text: string, service: string): RolloutRecord | string {
   let raw: unknown;

@@ -18,7 +18,7 @@ const service: Schema = {
   pattern: '^[^\\s/\\u0000-\\u001f]{1,128}$',
 };
 const routeName: Schema = { type: 'string', minLength: 1, maxLength: 128 };
-/** A name alone: what it stands for is said where the controller runs, out of reach of whoever may write to Consul. */
+/** A name only. Its meaning is in the controller's configuration, out of reach of writers to Consul. */
 const providerName: Schema = {
   ...shortName,
   title: 'the name (letters, digits, _ . -) of a provider in the configuration of the controller',

@@ -8,7 +8,7 @@ import { decodeRecord, encodeRecord, type RolloutRecord } from './record';
  * only as it was read, and by a controller only while its session has the lock. Used by the controller and the command.
  */
 export interface RolloutStore {
-  /** Throws POLICY_UNAVAILABLE when Consul does not say, or what stands there is no record. */
+  /** Throws POLICY_UNAVAILABLE when Consul does not answer, or when the value is not a record. */
   read(service: string): Promise<StoredRollout>;
   /** Services that have a record, sorted. Throws POLICY_UNAVAILABLE. */
   services(): Promise<readonly string[]>;
@@ -26,7 +26,7 @@ export interface StoredRollout {
   readonly record: RolloutRecord | undefined;
   /** Consul's index of the record; '0' when there is none. */
   readonly index: string;
-  /** Who drives it; undefined when nobody does. */
+  /** Name of the controller that leads the rollout; undefined when none does. */
   readonly holder: string | undefined;
   /** The session that has the lock. */
   readonly session: string | undefined;
@@ -34,7 +34,7 @@ export interface StoredRollout {
 
 export type RecordOutcome =
   | { readonly kind: 'written' }
-  /** The record, or the lock, is somebody else's by now. Nothing was written. */
+  /** Another writer has changed the record, or has the lock. Nothing was written. */
   | { readonly kind: 'lost' }
   | { readonly kind: 'refused' | 'unknown'; readonly reason: string };
 
@@ -102,18 +102,18 @@ function lockOf(service: string): string {
   return `${PREFIX}/${service}/lock`;
 }
 
-/** Hears of changes to one service's rollout: to its record, and to who has its lock. Used by the controller. */
+/** Watches one service's rollout: its record and its lock. Used by the controller. */
 export interface RolloutWatch {
-  /** Whether a change would be heard of now. While it would not, look for yourself. */
+  /** False while changes may be missed; read the record yourself then. */
   readonly isListening: boolean;
   /** Idempotent; ends the query and its connection, and `onChange` is not called any more. */
   close(): void;
 }
 
 /**
- * Calls `onChange` after each change, and whenever some may have been missed; what has changed is for the caller to
- * read. A session that ends takes its lock along, so that is heard of, too. Services whose names begin with this one's
- * are heard of as well. Asks for the keys alone: their index moves with the values.
+ * Calls `onChange` after each change, and when a change may have been missed; the caller reads the record itself. The
+ * end of the leader's session counts as a change, because its lock goes with it. Changes of services whose names begin
+ * with this one's also call it. The query reads only keys: their index moves with the values.
  */
 export function watchRollout(service: string, onChange: () => void, deps: BlockingQueryDeps): RolloutWatch {
   let isListening = false;

@@ -7,7 +7,10 @@ import { createStructureCheck } from '../../policy/validation/hold-against-schem
 import { propertiesOf } from '../../policy/validation/schema-lookup';
 import type { Synonyms } from '../../policy/validation/unknown-key';
 
-/** Holds a rollout, or what its controller goes by, against its JSON Schema and reports all that does not fit. */
+/**
+ * Creates a check of a rollout, or of a controller's configuration, against its JSON Schema. The check reports every
+ * problem.
+ */
 export function createRolloutStructureCheck(
   schema: Schema,
   synonyms: Synonyms,
@@ -18,7 +21,7 @@ export function createRolloutStructureCheck(
     tell(error) {
       const name = ownValue(error.parentSchema, 'title');
       if (error.keyword === 'type' && isRecord(error.data) && typeof name === 'string') {
-        // The keys alone: what stands there instead of a name may be an address with a secret in it.
+        // Only the keys: the value may be an address with a secret.
         return { value: note(`an object of ${namesIn(error.data)}`), expected: name };
       }
       if (error.keyword !== 'minProperties' && error.keyword !== 'maxProperties') return undefined;

@@ -25,7 +25,7 @@ export interface SimulateOptions {
 /** Shares of so many callers are within 0.1 % of what their split says, nearly always; more cost memory and time. */
 const MOST_CALLERS = 100_000;
 
-/** Callers among so many calls unless told otherwise. */
+/** Default number of callers for a number of calls. */
 export function usualCallers(calls: number): number {
   return Math.min(MOST_CALLERS, Math.max(1, Math.ceil(calls / 4)));
 }

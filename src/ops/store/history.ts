@@ -5,15 +5,12 @@ import { isRecord } from '../../base/is-record';
 import { parsePolicyText } from '../../policy/parse-text';
 import { canonicalJson } from '../../policy/plain-data';
 
-/**
- * What a change was made by: a command, a rollout, or `found`, which keeps a policy that somebody had put in Consul by
- * hand.
- */
+/** What made a change: a command, a rollout, or `found` for a policy that was put into Consul by hand. */
 export type ChangeKind = 'apply' | 'rollback' | 'override' | 'rollout' | 'found';
 
 /**
- * One line of a policy's history, as it stands in Consul: who put which document in force, when and why. Never changed
- * once written. Each holds the digest of the one before, so that the newest digest vouches for all of them.
+ * One entry of a policy's history in Consul: who put which document in force, when and why. Never changed once written.
+ * Each entry holds the digest of the one before, so the newest digest vouches for all of them.
  */
 export interface HistoryEntry {
   /** Of this format. Always 1. */
@@ -24,7 +21,7 @@ export interface HistoryEntry {
   readonly kind: ChangeKind;
   /** RFC 3339, by the writer's clock. */
   readonly time: string;
-  /** The accessor of the ACL token; without ACLs `user@host`, which anybody can claim to be. */
+  /** The accessor of the ACL token; without ACLs `user@host`, which is not proven. */
   readonly author: string;
   readonly message: string;
   /** As `inspect()`, spans and metrics name the policy; undefined for text that is no document. */
@@ -142,9 +139,9 @@ export interface HistoryProblem {
 }
 
 /**
- * Finds every trace of a history that was changed afterwards: entries altered, written again, inserted, cut out of the
- * middle or off the old end, and policies put in Consul past it. Whoever may write every entry can write them all anew
- * and cut the newest off; then only a digest noted elsewhere (`expected`, of any entry still kept) tells. Pure.
+ * Finds every trace of a later change of the history: altered, rewritten, inserted or missing entries, and policies
+ * that were written past it. A writer of every entry can write them all anew and cut off the newest; only a digest
+ * noted elsewhere (`expected`, of any kept entry) shows that. Pure.
  */
 export function verifyHistory(stored: StoredPolicy, expected?: string): readonly HistoryProblem[] {
   const { history, policy, service } = stored;
@@ -214,6 +211,6 @@ export interface StoredEntry {
   /** Consul's own, which no writer can choose. Differ only when the entry was written again. */
   readonly createIndex: string;
   readonly modifyIndex: string;
-  /** Undefined: what stands there is no entry. */
+  /** Undefined when the value is not an entry. */
   readonly entry: HistoryEntry | undefined;
 }

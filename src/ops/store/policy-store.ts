@@ -58,7 +58,9 @@ interface PolicyChange {
 
 export type WriteOutcome =
   | { readonly kind: 'written'; readonly entry: HistoryEntry; readonly removed: number }
-  /** Somebody was faster, or an operation of `also` did not hold; `now` is what stands there. Nothing was written. */
+  /**
+   * Another writer was faster, or an operation of `also` did not hold. Nothing was written; `now` is what Consul has.
+   */
   | { readonly kind: 'lost'; readonly now: StoredPolicy }
   /** Nothing was written. */
   | { readonly kind: 'refused'; readonly reason: string }
@@ -66,7 +68,7 @@ export type WriteOutcome =
   | { readonly kind: 'unknown'; readonly reason: string };
 
 export interface PolicyStoreOptions {
-  /** Stays open: whoever made it closes it. */
+  /** Not closed by the store. */
   readonly client: ConsulClient;
   readonly retention?: RetentionRule;
 }
@@ -158,7 +160,7 @@ function planWrite(
     return createEntry({ ...parts, service, number, time: time.toISOString(), previous: before?.digest, oldest });
   };
   const firstNumber = history[0]?.number ?? 1;
-  // What somebody wrote past this library would otherwise be gone with the next change.
+  // A policy that was written past the history would be lost with the next change.
   if (policy !== undefined && last?.entry?.documentDigest !== sha256(policy.text)) {
     const found = { kind: 'found', author: 'unknown', message: 'found in Consul, not written by graylane' } as const;
     pending.push(add({ ...found, document: policy.text }, firstNumber));

@@ -62,7 +62,7 @@ export function createMetricsProvider(document: RolloutDocument, deps: MetricsPr
 
 const MISSING: MeasuredValue = { error: 'not measured' };
 
-/** What webhooks and programs are told. */
+/** The part of a request that webhooks and programs get. */
 type Shown = Omit<MeasureRequest, 'signal' | 'checks'>;
 
 async function subsetsFrom(
@@ -143,7 +143,7 @@ async function answerFrom(
   return runCommand(command, input, signal);
 }
 
-/** By its name alone: an address may hold a secret, and what is told goes to Consul. */
+/** Names the provider without its address, which may hold a secret: the message goes to Consul. */
 function named(name: string, error: unknown): MeasureError {
   return new MeasureError(`provider ${name}: ${messageOf(error)}`);
 }

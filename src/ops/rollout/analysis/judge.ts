@@ -25,8 +25,8 @@ export interface JudgedMeasurement {
 }
 
 /**
- * Holds one measurement against every check. `baseline` stands in for stable where it has no calls any more. Pure; the
- * window is what earlier measurements left.
+ * Judges one measurement by every check. `baseline` replaces stable when stable has no calls any more. The window holds
+ * what earlier measurements left. Pure.
  */
 export function judge(
   settings: AnalysisSettings,

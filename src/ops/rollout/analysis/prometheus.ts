@@ -6,10 +6,7 @@ import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } fr
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
 const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
 
-/**
- * Labels that no figure is told apart by, summed up on the server: fewer series to fetch. A restart of a client resets
- * all of its series.
- */
+/** Labels that Prometheus sums up, so that fewer series are fetched. A restart of a client resets all of its series. */
 const SUMMED = 'rpc_method, server_address, server_port, graylane_route, error_type';
 
 export interface MetricsRules {

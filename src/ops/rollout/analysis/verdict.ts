@@ -23,7 +23,7 @@ export interface CheckResult {
 export interface CheckMetrics {
   readonly canary?: number;
   readonly stable?: number;
-  /** What canary was held against. */
+  /** The limit for the canary's value. */
   readonly limit?: number;
   readonly canaryCalls?: number;
   readonly stableCalls?: number;

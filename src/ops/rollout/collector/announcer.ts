@@ -18,13 +18,13 @@ import type { Collector } from './collector';
  */
 export interface Announcer {
   /**
-   * This controller drives the rollout, which stands so. Called for each change of it. Resolves when clients were told,
-   * or could not be: see `status()`.
+   * Publishes what clients have to count for this rollout, which this controller leads. Call it after each change of
+   * the progress. Resolves when the announcement is written, or when the write has failed: see `status()`.
    */
   announce(service: string, progress: RolloutProgress): Promise<void>;
-  /** Another controller drives it, or nobody. Nothing is written: who drives it writes. */
+  /** Another controller leads the rollout, or none does. Writes nothing: the new leader writes. */
   leave(service: string): void;
-  /** What clients have been told. */
+  /** What this controller has announced for the service. */
   status(service: string): AnnouncementStatus;
   /** Resolves when nothing is being written any more. Clients see by the session that the controller has gone. */
   close(): Promise<void>;
@@ -71,7 +71,7 @@ export function createAnnouncer(deps: AnnouncerDeps): Announcer {
 
   const announceNow = async (service: string, announced: Announced): Promise<void> => {
     const window = countedWindow(announced.progress, wallNow());
-    // Before anybody hears of it.
+    // The collector must be open before the first client reports.
     collector.open(service, window);
     const { session } = lease;
     if (session === undefined) announced.problem = 'no session';

@@ -15,7 +15,7 @@ import { type RolloutListener, startListener } from './listener';
 export interface Collecting {
   /** Where it listens. */
   readonly address: string;
-  /** What the controller is watched by: hears which rollouts it drives, and hands on to `watch`. */
+  /** Wraps the callbacks of the controller, to learn which rollouts it leads. */
   watch(watch: ControllerWatch): ControllerWatch;
   /** For the window that is open in `progress`. */
   provider(progress: RolloutProgress): MetricsProvider;
@@ -78,7 +78,7 @@ function follow(
   ended: Map<string, EndedRollouts>,
   announcer: ReturnType<typeof createAnnouncer>,
 ): ControllerWatch {
-  /** Of every service, driven here or not: a controller that takes over need not hear of it again. */
+  /** Of every service, led here or not, so that a controller that takes over knows the progress already. */
   const known = new Map<string, RolloutProgress>();
   const leading = new Set<string>();
   const look = (service: string): void => {
@@ -112,9 +112,9 @@ const NAME = 'clients';
 const SLACK_MS = 500;
 
 /**
- * The figures that clients have reported of the window that is open in `progress`: counts from when each heard of it.
- * After an announcement it waits until each client has had the time for a report, so that a controller which has just
- * taken over measures all of the window and not the few that were quick.
+ * Measures by the reports of clients for the window that is open in `progress`: each client counts from when it has
+ * read the announcement. After an announcement the provider waits until each client had time for one report. A
+ * controller that has just taken over then measures all clients, not only the first ones.
  */
 function createClientsProvider(
   { collector, announcer, now }: { readonly collector: Collector; readonly announcer: Announcer; now(): number },
@@ -123,7 +123,7 @@ function createClientsProvider(
   const id = windowId(progress);
   return {
     async measure({ service, signal }: MeasureRequest): Promise<Measurement> {
-      // Who takes over measures before anybody is told that it does.
+      // A controller that takes over measures before its role is reported.
       await announcer.announce(service, progress);
       const { window, sinceMs, problem } = announcer.status(service);
       if (window?.id !== id) {

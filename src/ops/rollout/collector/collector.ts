@@ -24,7 +24,7 @@ export interface Collector {
 export type TakenReport = 'taken' | 'repeated' | 'full' | 'other-window' | 'closed';
 
 interface CollectedMetrics {
-  /** That have reported so far, those included that are gone by now. */
+  /** Clients that have reported so far, including those that have ended since. */
   readonly clients: number;
   readonly canary: SubsetMetrics;
   readonly stable: SubsetMetrics;

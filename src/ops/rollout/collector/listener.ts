@@ -31,7 +31,7 @@ export interface ListenerOptions {
 
 /** Longer than clients wait between two reports, so that they keep their connection. */
 const KEEP_ALIVE_MS = 15_000;
-/** For the whole of a request: whoever sends slower is cut off. */
+/** Time limit of a whole request; a slower sender is cut off. */
 const REQUEST_LIMIT_MS = 5_000;
 const CHECK_EVERY_MS = 1_000;
 /** Each client keeps one; room for twice the most that are counted. */

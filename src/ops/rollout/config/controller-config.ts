@@ -12,7 +12,7 @@ export interface ControllerConfigDocument {
   readonly schema: 1;
   /** Where figures come from, by the name that rollouts give. `clients` is there without being named. */
   readonly providers?: Readonly<Record<string, ProviderConfig>>;
-  /** Who is told of pauses, rollbacks and ends, by the name that rollouts give. */
+  /** Hooks for pauses, rollbacks and ends, by the name that rollouts use. */
   readonly hooks?: Readonly<Record<string, HookConfig>>;
 }
 
@@ -73,7 +73,7 @@ export interface ControllerConfig {
  */
 export const CLIENTS = 'clients';
 
-/** Of a controller that was given no file: rollouts are judged by their clients' reports, and nobody is told. */
+/** The configuration without a file: reports of clients are the only provider, and there are no hooks. */
 export const NO_CONFIG: ControllerConfig = { providers: new Map(), hooks: new Map() };
 
 /** `clients, metrics`: what a document may name. */
@@ -95,9 +95,8 @@ export function queryFault({ prometheus }: ProviderConfig, query: string | undef
 }
 
 /**
- * What a controller with this configuration could not do for a sound document: providers and hooks that it does not
- * have, queries where there is nobody to ask. `analysis.provider: metrics (expected: one of clients, prometheus)`.
- * Empty: nothing.
+ * Finds the names in a valid document that this configuration does not have, and queries for providers that take none.
+ * Each problem is a line such as `analysis.provider: metrics (expected: one of clients, prometheus)`.
  */
 export function checkNames(document: RolloutDocument, config: ControllerConfig): readonly string[] {
   const { analysis, steps, notify = [] } = document;
