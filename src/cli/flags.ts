@@ -60,7 +60,7 @@ export function parseHttpUrls(text: string, before: readonly URL[] = []): readon
   return [...before, parseHttpUrl(text)];
 }
 
-/** Times its fair share of the calls that an instance may get unless told otherwise. */
+/** Default limit of an instance's load, as a multiple of its fair share of the calls. */
 export const MAX_LOAD_FACTOR: number = 2;
 
 /** A name that may go into queries. */
@@ -117,7 +117,7 @@ export function parseAdvertise(text: string): string {
   return url.href.replace(/\/+$/, '');
 }
 
-/** Listens on every address, so that no other process can be told by it where to find this one. */
+/** True for an address that means every interface; other processes cannot connect to it by that name. */
 export function isWildcard({ host }: ListenAddress): boolean {
   return host === '0.0.0.0' || /^[0:]+$/.test(host);
 }

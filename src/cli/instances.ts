@@ -228,7 +228,7 @@ async function show(listing: Listing, isLive: boolean, io: CommandIo): Promise<v
   }
 }
 
-/** An instance that only warns looks as if it served: that it does not is told. */
+/** Marks an instance with a warning that gets no calls in this subset. */
 function nameOf(subset: string, { heldOut, health }: Row): string {
   return health === 'warning' && Object.hasOwn(heldOut, subset) ? `${subset} (no calls)` : subset;
 }

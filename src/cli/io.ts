@@ -5,8 +5,9 @@ import { wrapLines } from './wrap-text';
 type Colors = ReturnType<typeof picocolors.createColors>;
 
 /**
- * What a command sees of the world. Made once a process by `main.ts`; handed to every command. Results go to standard
- * output, everything else to standard error, so that a pipe gets results alone.
+ * The environment of a command: variables, output, colours, interrupts. `main.ts` creates one for the process and hands
+ * it to every command. Results go to standard output, everything else to standard error, so that a pipe gets results
+ * alone.
  */
 export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -34,11 +35,11 @@ export interface CommandIo {
   table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void>;
   /** One line for the person, not part of the result: warnings, what was lost, what comes next. Wrapped as `line()`. */
   note(text: string): void;
-  /** Asks on standard error and gives the answer; undefined where nobody can be asked, or the input ended instead. */
+  /** Asks on standard error. Resolves to the answer, or to undefined without a terminal and when the input ends. */
   ask(question: string): Promise<string | undefined>;
   /**
-   * Calls back for each key until it is ended, where a terminal is typed at; Ctrl-C is SIGINT as ever. Gives what ends
-   * it.
+   * Calls `listener` for each key until the returned function is called, where standard input is a terminal. Ctrl-C
+   * still sends SIGINT.
    */
   onKey(listener: (key: string) => void): () => void;
   /** Aborts at SIGINT and SIGTERM; from the first reading on, these no longer end the process by themselves. */

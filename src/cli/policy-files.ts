@@ -128,7 +128,7 @@ async function findFiles(paths: readonly string[]): Promise<readonly string[]> {
   return [...files.values()];
 }
 
-/** What does not exist is told when it is read. */
+/** A path that does not exist is reported when it is read. */
 export async function isFolder(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() === true;
@@ -196,13 +196,13 @@ export async function loadPolicy(file: string, io: CommandIo, expectedService?: 
 export interface ValidPolicy {
   readonly service: string;
   readonly text: string;
-  /** What to do when somebody was faster. */
+  /** What to do after a lost race. */
   readonly again: string;
 }
 
 /**
- * The policies of files and folders, one for each service; warnings are told. When one of them is not valid, all that
- * is wrong is told with file, line and path, and a CommandError ends the command with 1.
+ * Reads valid policies from files and folders, one for each service, and shows warnings. When one is invalid, shows
+ * every problem with file, line and path, and throws a CommandError with exit code 1.
  */
 export async function readValidPolicies(
   paths: readonly string[],

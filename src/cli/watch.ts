@@ -68,7 +68,7 @@ async function watchChanges(service: string, flags: WatchFlags, io: CommandIo): 
   }
 }
 
-/** What the library logs is what leads to no snapshot: refused policies, sources that fail, answers not believed. */
+/** Prints the warnings and errors that the library logs: they come without a snapshot. */
 function relay(print: (change: Change) => void): Logger {
   const note =
     (level: string) =>

@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 /** Two columns wide in a terminal. */
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/g;
-/** What follows the first line of a wrapped one stands so much further in. */
+/** Extra indentation of the lines after the first one. */
 const HANGING = 2;
 
 /** Columns of a terminal; colours take none. */
@@ -38,7 +38,7 @@ function wrapLine(line: string, width: number, hanging: string): readonly string
   return lines.map((each) => each.trimEnd());
 }
 
-/** What a live view has to fit into: what does not would scroll its first lines away. */
+/** The size of the terminal. A live view that is larger would scroll its first lines away. */
 export interface ScreenSize {
   readonly rows: number;
   readonly columns: number;

@@ -204,8 +204,8 @@ function nested(value: unknown, type: Messages | undefined, types: PackageDefini
 }
 
 /**
- * Undefined: an enum, a map, no message at all, or one that cannot be told, since descriptors name types relatively and
- * two have this name.
+ * The message type of a field. Undefined for enums, maps and scalars, and for a name that two messages have, because
+ * descriptors name types relatively.
  */
 function messageOf({ typeName }: Field, types: PackageDefinition): Messages | undefined {
   const name = typeName.replace(/^\./, '');

@@ -9,7 +9,7 @@ import { type WatchedService, watchService } from '../consul/watched-service';
 import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
 
-/** A client of one service, over a lane of its own. */
+/** A gRPC client of one service, and the Graylane client under it. */
 export interface ServiceClient {
   readonly graylane: Graylane;
   readonly client: Client;
@@ -20,7 +20,9 @@ export interface ServiceClient {
 
 const READY_WITHIN_MS = 5_000;
 
-/** Opens it. A service that nobody serves is no error yet: what a call then ends with is what a client would see. */
+/**
+ * Opens a client of the service. A service without instances is no error here: the call ends as it would in any client.
+ */
 export async function openServiceClient(service: string, flags: MethodFlags, io: CommandIo): Promise<ServiceClient> {
   const creds = await channelCredentials(flags);
   const options = flags.policy === undefined ? {} : { policy: flags.policy };

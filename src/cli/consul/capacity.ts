@@ -12,7 +12,7 @@ export interface Capacity {
 
 interface Judgement {
   readonly overloads: readonly string[];
-  /** Subsets that would get calls and have nobody. */
+  /** Subsets that would get calls and have no healthy instance. */
   readonly empties: readonly { readonly subset: string; readonly text: string }[];
   readonly remarks: readonly string[];
 }
@@ -26,14 +26,14 @@ interface CapacityOptions {
   readonly limitName?: string;
   /** The service's instances here, with what Consul says of these filter expressions. Called once for each plan. */
   readonly readHere: (filters: readonly string[]) => Promise<InstanceSet>;
-  /** The same of the other datacenters; called only when a subset has nobody here. */
+  /** Instances of the other datacenters; read only when a subset has no healthy instance here. */
   readonly readElsewhere: (filters: readonly string[]) => Promise<InstanceSet>;
 }
 
 /**
- * Load factor of a subset: its share of a route's calls, over its share of the healthy weight of the subsets that the
- * route splits between. Only splits of routes that match every call are judged by it, since of others nobody knows how
- * many calls they get; for those, somebody healthy must be there. Only what a change makes worse counts against it.
+ * Judges by the load factor of a subset: its share of a route's calls over its share of the healthy weight of all
+ * subsets of that route. Only routes that match every call are judged by it, because the number of calls of other
+ * routes is unknown; their subsets only need a healthy instance. Only what a change makes worse counts.
  */
 function createCapacity(options: CapacityOptions): Capacity {
   const { datacenter, maxLoadFactor, limitName = '--max-load-factor' } = options;

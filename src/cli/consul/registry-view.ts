@@ -26,8 +26,8 @@ export interface Judged {
 }
 
 /**
- * Judges by what Consul lists at the time of asking. `tolerant`: instances that cannot be read are told, not thrown,
- * since an emergency must not wait for them; otherwise throws a CommandError.
+ * Creates a judge that reads the instances from Consul. With `tolerant` unreadable instances are a failure in the
+ * result, because an emergency must not wait for them; otherwise they throw a CommandError.
  */
 export function effectIn(
   connection: ConsulConnection,

@@ -6,13 +6,13 @@ import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { type ConsulConnection, type ConsulFlags, connectConsul } from './consul-connection';
 
-/** The store of policies, opened for one command. */
+/** The policy store, open for one command. */
 export interface StoreSession {
   readonly connection: ConsulConnection;
   readonly store: PolicyStore;
   /** What `--dc` names. */
   readonly datacenters: readonly (string | undefined)[];
-  /** Who the token is; asked for when there is something to write. */
+  /** Name of the token's owner; asked for when there is something to write. */
   author(): Promise<string>;
 }
 
@@ -148,7 +148,7 @@ export function noRollout(service: string): CommandError {
 
 const AT_ONCE = 8;
 
-/** Does `work` for each item, a few at a time, so that a hundred services do not take a hundred connections. */
+/** Runs `work` for each item, a few at a time, so that a hundred services do not open a hundred connections. */
 export async function inSlices<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
   const results: R[] = [];
   for (let at = 0; at < items.length; at += AT_ONCE) {

@@ -21,7 +21,7 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     const { findings, isUnregistered } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
     const next = `run graylane instances ${service}, and correct the policy or the registration`;
     const effects = findings
-      // That nothing is registered is told of the instances, with the same hint.
+      // Missing registrations are reported by the check of instances, with the same hint.
       .filter(({ kind }) => kind !== 'service')
       .map(
         ({ kind, text }): Finding => ({
@@ -52,7 +52,7 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
     return roles === undefined ? effects : [...effects, roles];
   } catch (error) {
-    // That the instances cannot be read is told where they are looked at.
+    // Unreadable instances are reported by the check of instances.
     if (error instanceof CommandError) return [];
     throw error;
   }
@@ -80,14 +80,14 @@ function unusedRoles({ service, plan }: PlannedQuestion, home: Membership): Find
   return { check: `calls of ${service}`, state: 'warning', finding, next: `run graylane init ${service}` };
 }
 
-/** Where calls would go when nobody is left here: whether the token may look there, and somebody is there. */
+/** Checks the datacenters of failover: whether the token may list the instances there, and whether one is usable. */
 export async function checkFailover(question: PlannedQuestion): Promise<readonly Finding[]> {
   const { service, dc, connection, plan } = question;
   const known: readonly string[] = await connection.everywhere().catch(() => []);
   const named = [...(plan.locality.failover ?? []), ...(plan.override?.decision.datacenters ?? [])];
   const findings: Finding[] = [];
   for (const name of new Set(named)) {
-    // A name that Consul does not know is told of the policy.
+    // Unknown datacenters are reported by the check of the policy.
     if (name === dc || !known.includes(name)) continue;
     const { findings: there } = await lookAtInstances({ ...question, dc: name });
     const bad = there.find(({ state }) => state === 'problem' || state === 'warning');

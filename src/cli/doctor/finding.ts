@@ -3,7 +3,7 @@ import type { ConsulConnection } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 
 /**
- * One thing that was looked at. `info`: neither good nor bad, or it cannot be told. Only `problem` fails the command.
+ * The result of one check. `info` is neither good nor bad, or cannot be decided. Only `problem` makes the command fail.
  */
 export interface Finding {
   readonly check: string;
@@ -13,7 +13,7 @@ export interface Finding {
   readonly next?: string;
 }
 
-/** Whose token is looked at: of clients, of those who write policies, of a controller of rollouts. */
+/** The tasks that the token is checked for: calls, changes of policies, or the controller of rollouts. */
 export type Role = 'reader' | 'writer' | 'controller';
 
 /** One service in one datacenter. */
@@ -26,7 +26,7 @@ export interface Question {
   readonly role: Role;
   /** A file in place of the policy in Consul. */
   readonly policyFile: string | undefined;
-  /** Connects to instances, to hear what they speak. */
+  /** Connects to instances, to detect their protocol. */
   readonly isDialling: boolean;
   /** Clients use TLS. */
   readonly isTls: boolean;

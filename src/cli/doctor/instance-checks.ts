@@ -20,7 +20,7 @@ interface Listed {
   readonly usable: readonly Instance[];
 }
 
-/** What Consul lists of the service, and what is wrong with it. */
+/** Lists the usable instances of the service, and finds faults of the registrations. */
 export async function lookAtInstances(question: Question): Promise<Listed> {
   const { service, dc, connection } = question;
   const check = `instances of ${service}`;
@@ -75,7 +75,7 @@ export async function lookAtInstances(question: Question): Promise<Listed> {
   return { findings: [{ check, state: 'problem', finding, next }, ...more], usable };
 }
 
-/** Where instances are said to be, and who they are said to be. */
+/** Checks the addresses and the IDs of the registrations. */
 function registrationFindings(
   text: string,
   check: string,
@@ -154,8 +154,9 @@ function isOfDocker(address: string): boolean {
 }
 
 /**
- * Consul answers an empty list to who may not look. The compiled discovery chain of the same service is refused
- * instead, which tells the two apart; the list of nodes shows whether it is those that may not be read.
+ * Finds out why Consul lists no instance. Consul answers an empty list when the token may not read the service. The
+ * discovery chain of the service is refused in that case, and the list of nodes is empty when the token may not read
+ * nodes.
  */
 async function whyEmpty({ service, dc, connection }: Question, check: string, filtered: boolean): Promise<Finding> {
   const { client } = connection;
@@ -171,7 +172,7 @@ async function whyEmpty({ service, dc, connection }: Question, check: string, fi
   const chain = await get('/discovery-chain/{service}');
   if (chain.kind === 'failure' && chain.status === 403) return missing(`service:read on ${service}`, serviceRight);
   const nodes = await get('/catalog/nodes');
-  // Consul itself runs on a node: whoever may see nodes sees one.
+  // Consul runs on a node itself, so a token with the right sees at least one.
   const seesNodes = nodes.kind === 'answer' && nodes.body.toString('utf8').trim() !== '[]';
   if (!seesNodes) return missing('node:read', 'node_prefix "" { policy = "read" }');
   if (filtered) return missing(`service:read on ${service}, or node:read on its nodes`, serviceRight);

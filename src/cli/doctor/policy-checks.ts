@@ -23,7 +23,7 @@ type Present = PolicyReading & { readonly kind: 'present' };
 
 interface LookedAt {
   readonly findings: readonly Finding[];
-  /** What clients go by, as far as that can be told. */
+  /** The plan that clients use, where it is known. */
   readonly plan?: Plan;
 }
 
@@ -184,7 +184,7 @@ function isPolicyOf(service: string, { content }: Present): boolean {
   }
 }
 
-/** A rollout under way that nobody drives, or that waits for a person. */
+/** Finds a rollout without a controller, or one that waits for a person. */
 export async function checkRollout({ service, connection }: Question): Promise<readonly Finding[]> {
   let stored: StoredRollout;
   try {

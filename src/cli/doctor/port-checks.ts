@@ -8,7 +8,7 @@ const TIME_LIMIT_MS = 2_000;
 const MOST_DIALLED = 32;
 const MOST_NAMED = 3;
 
-/** What usable instances speak, heard from here. */
+/** Detects the protocol of usable instances, from this machine. */
 export async function checkPorts(
   { service, isTls }: Question,
   usable: readonly Instance[],
@@ -66,7 +66,7 @@ type PortProtocol =
   | 'http2 over TLS'
   /** HTTP/1, in plaintext or over TLS: no gRPC server. */
   | 'http1'
-  /** Nobody listens there. */
+  /** No process listens there. */
   | 'refused'
   /** No connection, or no word, within the time: a firewall, or a process that hangs. */
   | 'silent'
@@ -77,11 +77,11 @@ const PREFACE: Buffer = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\
 const SETTINGS = 0x04;
 const FRAME_HEAD_BYTES = 9;
 
-/** Connects, says what an HTTP/2 client says first, and listens for the answer. Never rejects. */
+/** Connects, sends the preface of an HTTP/2 client and reads the first answer. Never rejects. */
 async function detectProtocol(host: string, port: number, timeLimitMs: number): Promise<PortProtocol> {
   const plain = await detectPlain(connect({ host, port }), timeLimitMs, plainProtocol);
   if (plain !== 'something else') return plain;
-  // Who wants TLS answers plaintext by an alert, or hangs up.
+  // A TLS server answers plaintext with an alert, or closes the connection.
   const servername = isIP(host) === 0 ? { servername: host } : {};
   const socket = connectTls({
     host,
@@ -132,7 +132,7 @@ function detectPlain(
   });
 }
 
-/** Undefined: not heard enough yet. */
+/** Undefined until enough bytes have come. */
 function plainProtocol(found: Buffer): PortProtocol | undefined {
   if (found.toString('latin1', 0, 5) === 'HTTP/') return 'http1';
   if (found.length < FRAME_HEAD_BYTES) return undefined;

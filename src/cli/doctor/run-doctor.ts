@@ -79,7 +79,7 @@ async function checkServices(
   return findings;
 }
 
-/** The policy, the instances, and what the one does with the others. */
+/** Checks the policy, the instances, and the effect of the policy on them. */
 async function checkService(question: Question): Promise<readonly Finding[]> {
   const { findings: ofPolicy, plan } = await lookAtPolicy(question);
   const { findings: ofInstances, usable } = await lookAtInstances(question);

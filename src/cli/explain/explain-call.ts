@@ -117,7 +117,7 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
   for (const { subset, zones } of tiers) if (zones !== undefined) io.line(`   ${subset}: ${describeZones(zones)}`);
 }
 
-/** Whether anybody could serve the call. */
+/** Whether an instance could serve the call. */
 export function isServable({ refusal, tiers }: Explanation): boolean {
   return refusal === undefined && tiers.some(isServed);
 }

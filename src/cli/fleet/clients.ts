@@ -12,8 +12,8 @@ type Labels = Readonly<Record<string, string>>;
 const REMEMBERED = '5m';
 
 /**
- * Who reports a policy of this service, by the gauges of docs/observability.md. A process that Prometheus is to scrape
- * and cannot is among them; one that Prometheus does not know any more is not.
+ * Finds the clients of a service by the gauges of docs/observability.md. Processes that Prometheus fails to scrape are
+ * in the result; processes that Prometheus does not know any more are not.
  */
 export async function clientsFromPrometheus(
   url: URL,
@@ -61,7 +61,7 @@ function clients({ indices, revisions, times, up, watches, ages, shortfalls }: S
       const watched = watches.filter(({ labels }) => clientKeyOf(labels) === lane);
       const time = times.get(lane);
       const isUp = targets.get(targetOf(sample.labels));
-      // Neither seen now nor to be scraped: the process has ended, or its lane goes by another name.
+      // Not seen and not scraped any more: the process has ended, or its client has another name.
       if (time === undefined && isUp !== 0) return [];
       const revision = revisionOf(revisions.get(lane)?.value);
       // A closed lane, or one that has made no calls for long and watches nothing, reports zeros.
@@ -138,8 +138,8 @@ function nameOf({ job, instance }: Labels): string {
 }
 
 /**
- * Asks each process itself. One that does not answer is told as such; one that does not use the service, or not now, is
- * left out.
+ * Asks each process itself. An unreachable process is in the result; a process that does not use the service now is
+ * not.
  */
 export async function clientsFromUrls(urls: readonly URL[], service: string): Promise<readonly ClientStatus[]> {
   const clients = await Promise.all(

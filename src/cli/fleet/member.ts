@@ -6,7 +6,7 @@ import type { ConsulConnection } from '../consul/consul-connection';
 import { nameOf, readAll } from '../consul/store-session';
 import { counted } from '../describe';
 
-/** A lane in a process, as Prometheus or the process itself tells of it. */
+/** A Graylane client in a process, as Prometheus or the process itself describes it. */
 export interface ClientStatus {
   /** `job/instance` of Prometheus, or the address that was asked. */
   readonly process: string;
@@ -17,31 +17,31 @@ export interface ClientStatus {
   readonly index: number;
   /** Of the last one refused; 0: none. */
   readonly rejectedIndex: number;
-  /** `none`: it goes by no policy. */
+  /** `none` without a policy. */
   readonly revision: string;
-  /** What was wrong with the one refused, where that is told. */
+  /** The problem of the refused policy, where it is known. */
   readonly refusal?: string;
-  /** What the policy in force asks for and cannot have there, where that is told. */
+  /** What the policy in force asks for and cannot get in that process, where it is known. */
   readonly shortfall?: string;
-  /** Why it may not have heard of the newest. */
+  /** Why the process may not have the newest policy. */
   readonly trouble?: { readonly reason: 'stale' | 'silent' | 'unreachable'; readonly details: string };
-  /** Whose instances it watches; empty where that is not told. */
+  /** Datacenters whose instances it watches; empty where that is unknown. */
   readonly watches: readonly string[];
   /** Of what is said above. Milliseconds; 0 when it was asked just now. */
   readonly ageMs: number;
 }
 
 /**
- * `rejected`: it refused the newest. `stale`: what it knows is old. `silent`: it has never heard from Consul.
- * `unreachable`: it cannot be asked. `late`: nothing speaks against it, and yet it has another one; mostly it was
- * looked at too early.
+ * `rejected`: it refused the newest policy. `stale`: its data is old. `silent`: it has had no answer from Consul.
+ * `unreachable`: it does not answer. `late`: no problem is known, and it has another policy; mostly it was looked at
+ * too early.
  */
 type BehindReason = 'rejected' | 'stale' | 'silent' | 'unreachable' | 'late';
 
 export interface Member extends ClientStatus {
   /** `own`: its policy is not from Consul's KV store but from code, a file or config entries. */
   readonly state: 'follows' | 'own' | 'behind';
-  /** Whose policy it reads, where that can be told. */
+  /** Datacenter whose policy it reads, where that is known. */
   readonly datacenter: string | undefined;
   /** Of its policy in that datacenter's history. */
   readonly number: number | undefined;
@@ -52,13 +52,16 @@ export interface Member extends ClientStatus {
 /** A datacenter that was not named is the one of the agent, and asked about. */
 const OWN = nameOf(undefined);
 
-/** Undefined: it goes by the policy of a datacenter that was not asked about. Pure. */
+/**
+ * Compares a client with the stored policies. Undefined when it reads the policy of a datacenter that was not asked
+ * about. Pure.
+ */
 export function judge(client: ClientStatus, statuses: readonly PolicyStatus[]): Member | undefined {
   const { index, revision } = client;
   if (client.trouble?.reason === 'unreachable') return behind(client, statuses, client.trouble.reason);
   if (index === 0 && revision !== 'none') return own(client, 'a policy of its own, not from the KV store');
   const current = statuses.find((status) => isCurrent(client, status));
-  // To have heard nothing is not to have heard that there is none.
+  // A client without an answer does not know that there is no policy.
   const isHeard = revision !== 'none' || client.trouble?.reason !== 'silent';
   if (current !== undefined && isHeard) {
     const { datacenter, number, isWanted } = current;
@@ -128,7 +131,7 @@ export interface PolicyStatus {
    * Consul's; 0: there is no policy. Beyond 2^53 as near as a number comes, like the gauge that it is compared with.
    */
   readonly index: number;
-  /** `none` without a policy; undefined when what stands there is not valid, so that everybody refuses it. */
+  /** `none` without a policy; undefined when the stored policy is invalid, so that every process refuses it. */
   readonly revision: string | undefined;
   /** Number in the history; undefined when it was written past it. */
   readonly number: number | undefined;
@@ -144,8 +147,8 @@ export interface PolicyStatuses {
 }
 
 /**
- * Reads them everywhere, since a process that follows another datacenter's policy is to be told from one that is
- * behind. Throws a CommandError when none of the wanted answers.
+ * Reads the policy in every datacenter, because a process may follow another datacenter's policy without being behind.
+ * Throws a CommandError when none of the wanted datacenters answers.
  */
 export async function readPolicyStatuses(
   connection: ConsulConnection,
@@ -173,7 +176,7 @@ async function elsewhere(connection: ConsulConnection): Promise<readonly string[
   try {
     return await connection.everywhere();
   } catch (error) {
-    // Only those asked for can be told apart then.
+    // Then only the datacenters that were asked for are known.
     if (error instanceof CommandError) return [];
     throw error;
   }

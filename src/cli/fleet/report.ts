@@ -6,14 +6,14 @@ import type { CommandIo } from '../io';
 import { clientsFromPrometheus, clientsFromUrls } from './clients';
 import { type ClientStatus, judge, type Member, type PolicyStatus, readPolicyStatuses } from './member';
 
-/** Who tells of the processes: one of them. */
+/** Where the processes are found: exactly one of the two. */
 export interface FleetSources {
   readonly prometheus?: URL;
   /** Of `lane.adminHandler()`. */
   readonly url?: readonly URL[];
 }
 
-/** Who goes by which policy of a service, at one moment. */
+/** The policies that the processes of a service follow, at one moment. */
 export interface FleetReport {
   readonly service: string;
   readonly statuses: readonly PolicyStatus[];
@@ -23,8 +23,8 @@ export interface FleetReport {
 }
 
 /**
- * Processes are looked at first, so that a policy written meanwhile makes them late and never more than up to date.
- * `failure`: the processes cannot be seen. Throws a CommandError when Consul does not answer.
+ * Reads the processes before the policies, so that a policy written meanwhile makes a process late, and never more than
+ * up to date. `failure`: the processes cannot be read. Throws a CommandError when Consul does not answer.
  */
 export async function lookAtFleet(
   connection: ConsulConnection,
@@ -58,7 +58,7 @@ export function followingIn({ members }: FleetReport): readonly Member[] {
   return members.filter(({ state }) => state === 'follows');
 }
 
-/** Everybody who reads the policy has the newest, and there is somebody. */
+/** Whether every process that reads the policy has the newest, and there is at least one. */
 export function isFollowed(report: FleetReport): boolean {
   return report.failures.length === 0 && behindIn(report).length === 0 && followingIn(report).length > 0;
 }

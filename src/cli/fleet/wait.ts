@@ -22,8 +22,8 @@ export interface WaitSettings extends FleetSources {
 const LOOK_EVERY_MS = 250;
 
 /**
- * Looks until everybody follows what now stands in these datacenters, for at most `waitMs`, or until it is interrupted.
- * Says who does not, and sets exit code 1 then. Gives the last look as data.
+ * Waits until every process follows the policy that these datacenters have now, for at most `waitMs`, or until it is
+ * interrupted. Otherwise names the processes that do not and sets exit code 1. Resolves to the last report as data.
  */
 export async function waitForFleet(
   service: string,
@@ -47,7 +47,7 @@ export async function waitForFleet(
   }
 }
 
-/** What was written is written: a Consul that does not answer now is waited for, too. */
+/** Consul may be unreachable for a moment after the write. */
 async function look(
   service: string,
   datacenters: readonly (string | undefined)[],

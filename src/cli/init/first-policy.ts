@@ -64,7 +64,7 @@ function documentOf(service: string, partition: Partition | undefined, { label, 
   };
 }
 
-/** What the instances get without a policy, in whole percent: to put the policy in force then moves no load. */
+/** The share of calls that each part gets without a policy, in whole percent, so that the new policy moves no load. */
 function sharesOf({ parts, base }: Partition): readonly number[] {
   const weights = parts.map(({ instances }) =>
     instances.reduce((sum, { status, weight }) => sum + (status === 'critical' ? 0 : weight), 0),
@@ -123,7 +123,7 @@ export async function initPolicy(service: string, flags: InitFlags, io: CommandI
   }
 }
 
-/** A file that is there may be somebody's work. */
+/** Never overwrites a file. */
 async function writeNew(file: string, text: string): Promise<void> {
   try {
     await writeFile(file, text, { flag: 'wx' });

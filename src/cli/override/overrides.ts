@@ -42,7 +42,7 @@ interface Result {
   readonly remarks?: readonly string[];
 }
 
-/** Somebody else's change to the same policy is no reason to fail: this one is made to what they left. */
+/** Attempts to write: after a change by another writer the override is added to the new policy. */
 const ATTEMPTS = 20;
 const AT_ONCE = 8;
 
@@ -135,7 +135,7 @@ async function changeOne(
   return refused(`lost the race ${ATTEMPTS} times; try again`);
 }
 
-/** What it would do to calls. Instances that cannot be read are told, and hold no emergency up. */
+/** The effect on calls. Unreadable instances are only a remark, because an emergency must not wait for them. */
 async function effectOf(
   { service, datacenter }: StoredPolicy,
   current: PolicyDocument,

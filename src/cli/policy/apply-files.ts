@@ -23,10 +23,10 @@ export interface ApplySettings extends ConsulFlags, ApplyLimits {
   readonly message: string;
   readonly dryRun?: boolean;
   /**
-   * Asked once the change was shown, in place of `message`: why, or undefined to leave it. Default: nobody is asked.
+   * Called after the change was shown, for the message of the history; undefined cancels. Default: `message` is used.
    */
   readonly confirm?: () => Promise<string | undefined>;
-  /** Until everybody follows. */
+  /** Waits until every process follows the policy. */
   readonly wait?: WaitSettings;
 }
 
@@ -43,7 +43,7 @@ export async function applyFiles(paths: readonly string[], settings: ApplySettin
   });
 }
 
-/** What stands in no file: the same way, from the same text. Throws a PolicyError when it is no valid policy. */
+/** Applies a text that comes from no file. Throws a PolicyError when it is not a valid policy. */
 export async function applyText(policy: ValidPolicy, settings: ApplySettings, io: CommandIo): Promise<void> {
   await withStore(settings, io, async (session) => {
     const planned = [await planService(policy, session, settings)];
@@ -53,9 +53,9 @@ export async function applyText(policy: ValidPolicy, settings: ApplySettings, io
 
 interface Work {
   readonly planned: readonly PlannedService[];
-  /** What speaks against all of it. */
+  /** Refusals that concern all services. */
   readonly further?: readonly Refusal[];
-  /** What is told names the service, and what stays as it is is only counted. */
+  /** Messages name the service, and unchanged services are only counted. */
   readonly isSeveral: boolean;
 }
 

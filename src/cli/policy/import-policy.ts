@@ -17,7 +17,7 @@ import { nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { formatOf, readBytes } from '../policy-files';
 
-/** A document made from somebody else's rules. */
+/** A document made from rules of another system. */
 interface ImportedDocument {
   readonly service: string;
   readonly document: PolicyDocument | undefined;
@@ -73,7 +73,7 @@ export async function importChain(service: string, flags: ImportChainFlags, io: 
     const chain = await readChainNow(connection.client, service, datacenter);
     const { warnings } = compileChain(chain, { service, sourceAddress: '127.0.0.1' });
     const exported = exportChain(chain, { service });
-    // What the chain itself cannot have here is news to whoever comes from a proxy.
+    // Fields of the chain that this library does not support are new to users of a proxy.
     const paths = new Set(exported.unsaid.map(({ path }) => path));
     const unsaid = [...exported.unsaid, ...warnings.filter(({ path }) => !paths.has(path))];
     const notes = isDefaultChain(chain)

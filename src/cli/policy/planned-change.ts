@@ -18,7 +18,7 @@ import type { ValidPolicy } from '../policy-files';
 
 const NOT_VALID_NOW = 'what stands in Consul now is not a valid policy; clients go on with the last valid one';
 
-/** What a new text would change in one datacenter, and what speaks against it. */
+/** The change that a new text would make in one datacenter, and the problems with it. */
 export interface PlannedChange {
   readonly stored: StoredPolicy;
   readonly text: string;
@@ -31,15 +31,15 @@ export interface PlannedChange {
   readonly reshuffles: readonly string[];
   /** Subsets that could not carry their share, each as a sentence. */
   readonly overloads: readonly string[];
-  /** What it would do to calls; undefined when the instances could not be read, or nobody asked. */
+  /** The effect on calls; undefined when the instances could not be read, or when it was not judged. */
   readonly effect: Effect | undefined;
   /** Worth telling. */
   readonly remarks: readonly string[];
 }
 
 /**
- * An override that is in force stays, unless the new text has one of its own: it was set by somebody for an incident,
- * and a file knows nothing of it. Throws a PolicyError when the text is no valid policy of the service.
+ * Plans the change of one datacenter. An override that is in force stays, unless the new text has its own: it was set
+ * for an incident that the file does not know. Throws a PolicyError when the text is not a valid policy of the service.
  */
 export async function planChange(
   stored: StoredPolicy,
@@ -81,7 +81,7 @@ export async function planChange(
   };
 }
 
-/** Nothing of it would be another policy. */
+/** The new policy would be the same. */
 export function isUnchanged({ differences, stored }: PlannedChange): boolean {
   return differences.length === 0 && stored.policy !== undefined;
 }
@@ -90,12 +90,12 @@ export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-/** What is so already, and what speaks neither for nor against the change. */
+/** Problems that exist already, and neutral remarks. */
 function remarksOf({ findings, remarks }: Effect): readonly string[] {
   return [...findings.filter(({ isNew }) => !isNew).map(({ text }) => `as it is now: ${text}`), ...remarks];
 }
 
-/** What speaks against a change because of what it does to calls, each as a sentence. */
+/** Problems that the change would cause for calls, each as a sentence. */
 export function effectProblemsOf({ effect }: Pick<PlannedChange, 'effect'>): readonly string[] {
   return (effect?.findings ?? []).filter(({ isNew }) => isNew).map(({ text }) => text);
 }
@@ -123,7 +123,7 @@ function describeReshuffle({ route, of, moved, needed, reshuffled }: MovedCaller
   return [`route ${route}: ${percent(moved)} of its ${what}, where ${percent(needed)} would do: ${reshuffled}`];
 }
 
-/** What speaks against a change unless a flag says that it is meant. */
+/** A reason to refuse a change, and the flag that overrules it. */
 export interface Refusal {
   readonly text: string;
   readonly flag: string;
@@ -147,8 +147,9 @@ export interface ApplyLimits {
 }
 
 /**
- * Reads what stands there and judges the text against it. `limits` undefined: only to show, so instances that cannot be
- * read are told, not thrown. Otherwise throws a CommandError then, and when no datacenter answers.
+ * Reads the policy of each datacenter and judges the change to `text`. Throws a CommandError when no datacenter
+ * answers. Without `limits` the change is only shown, and unreadable instances are a remark; with `limits` they throw a
+ * CommandError.
  */
 export async function planService(
   { service, text, again }: ValidPolicy,

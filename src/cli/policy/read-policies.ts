@@ -22,7 +22,7 @@ import type { CommandIo } from '../io';
 interface Listed {
   readonly service: string;
   readonly datacenter: string;
-  /** Null: what stands there is no policy document. */
+  /** Null when the value is not a policy document. */
   readonly revision: string | null;
   /** It says that the service has no policy any more. */
   readonly isTombstone: boolean;

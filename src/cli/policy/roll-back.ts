@@ -22,8 +22,8 @@ interface RollbackSettings extends ConsulFlags {
 }
 
 /**
- * `policy rollback`: an emergency tool, so it warns of what moves or overloads, where `apply` refuses, and takes its
- * arguments in either order. Calls that would fail are no way out of an emergency: those are refused here, too.
+ * `policy rollback`. As an emergency tool it only warns of callers that move and of overloads, where `apply` refuses,
+ * and it takes its arguments in either order. It refuses changes that would make calls fail.
  */
 export async function rollBack(
   first: string,
@@ -102,8 +102,8 @@ async function planBack(
 const REVISION = /^(?:[1-9]\d*|[0-9a-f]{4,})$/;
 
 /**
- * Tells service from revision. Where both words could be either, the one that has a history is the service; where both
- * have one, the first.
+ * Decides which argument is the service and which the revision. Where both could be either, the one with a history is
+ * the service; where both have one, the first.
  */
 async function orderArguments(
   first: string,
@@ -125,9 +125,9 @@ async function hasHistory(service: string, session: StoreSession): Promise<boole
 }
 
 /**
- * The newest entry before the one in force that says something else, overrides apart: those come and go by themselves.
- * When a rollback put the one in force there, the search begins before the entry that it went back to: the policy that
- * somebody rolled back from is not what a second rollback is for. Throws a CommandError when there is none.
+ * Finds the newest entry before the one in force with another content, overrides apart. When a rollback wrote the one
+ * in force, the search begins before the entry that it went back to, because a second rollback must not restore what
+ * the first one removed. Throws a CommandError when there is none.
  */
 function entryBefore(stored: StoredPolicy): StoredEntry {
   const { service, history, datacenter } = stored;

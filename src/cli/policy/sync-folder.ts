@@ -131,7 +131,10 @@ function wrongFolder(
   });
 }
 
-/** A rollout writes the weights of its service while it is under way, and stops when somebody else does. */
+/**
+ * The services with a rollout under way. A rollout pauses when another writer changes the policy, so these services are
+ * left out.
+ */
 async function leftToRollouts(
   differing: readonly PlannedService[],
   { connection }: StoreSession,

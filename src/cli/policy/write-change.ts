@@ -14,7 +14,7 @@ interface ChangeTold {
   readonly again: string;
 }
 
-/** What is to be written of one service. */
+/** The changes of one service to write. */
 interface ServiceWrite {
   readonly service: string;
   readonly changes: readonly PlannedChange[];
@@ -23,9 +23,7 @@ interface ServiceWrite {
   readonly told: ChangeTold;
 }
 
-/**
- * Waits for what comes of it where everything was written; what it gives is shown beside the results under `--json`.
- */
+/** Called for each service after its changes were written; its result is part of `--json`. */
 export type AfterWriting = (service: string, datacenters: readonly (string | undefined)[]) => Promise<object>;
 
 interface Written {
@@ -37,8 +35,8 @@ interface Written {
 }
 
 /**
- * Writes planned changes one service and one datacenter after the other, each in a transaction of its own, and says
- * which took it. Sets exit code 1 if any did not.
+ * Writes the changes one after the other, each in its own transaction, and reports each result. Sets exit code 1 when
+ * one failed.
  */
 export async function writeServices(
   writes: readonly ServiceWrite[],

@@ -160,7 +160,7 @@ export function policyEditCommand(io: CommandIo): Command {
     .option('-y, --yes', 'do not ask; needs -m')
     .action(async (service: string, flags: EditFlags) => {
       const { yes = false, ...rest } = flags;
-      // Without --yes, somebody is asked for it.
+      // Without --yes the command asks for the message.
       const settings = applySettings(yes ? rest : { ...rest, message: rest.message ?? TO_BE_ASKED });
       const { editPolicy } = await import('./edit-policy.js');
       await editPolicy(service, { ...settings, message: rest.message ?? '' }, yes, io);

@@ -43,12 +43,12 @@ export async function controlFromFlags(service: string, settings: ControlSetting
 
 /** Writes weight 0 without waiting for a controller: there may be none. Throws a CommandError when it could not. */
 async function takeBack(service: string, session: RolloutSession, by: string): Promise<RolloutRecord> {
-  // Whom a rollout tells is the controller's to know; what nobody could be told is said in the history.
+  // Only the controller knows the hooks; the history says that they were not run.
   const deps = createRolloutContext(session, { name: by, env: {}, config: NO_CONFIG });
   let result: ReconcileResult | undefined;
   for (let turn = 0; turn < ROLLBACK_TURNS; turn += 1) {
     const { record: now, holder } = await readRollout(session, service);
-    // The weight is gone; the controller that there is tells whom it has to.
+    // The weight is 0 already; the controller sends the notices.
     if (holder !== undefined && now.progress.pending.every(({ kind }) => kind === 'notify')) return now;
     result = await reconcile(service, undefined, deps);
     if (result.kind === 'ended') return result.record;

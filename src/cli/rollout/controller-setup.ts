@@ -19,18 +19,18 @@ import type { CommandIo } from '../io';
 import { describeInFile, formatOf, readBytes } from '../policy-files';
 
 interface ContextSettings {
-  /** Who drives, for the history. */
+  /** Name of the controller, for the history. */
   readonly name: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** What the names in a rollout stand for. */
   readonly config: ControllerConfig;
   /** Ends a measurement that is under way. */
   readonly signal?: AbortSignal;
-  /** Whom clients report to. Undefined: this controller gathers no figures itself. */
+  /** The collector of clients' reports. Undefined when this controller does not listen. */
   readonly collecting?: Pick<Collecting, 'provider'> | undefined;
 }
 
-/** For a rollout that names no provider, where clients have nowhere to report. */
+/** Used for a rollout without a provider when clients cannot report here. */
 const NOBODY: MetricsProvider = {
   measure: async () => {
     throw new MeasureError(
@@ -39,7 +39,7 @@ const NOBODY: MetricsProvider = {
   },
 };
 
-/** What drives rollouts, with the capacity check of `policy apply`. */
+/** The context of a controller, with the capacity check of `policy apply`. */
 export function createRolloutContext(
   { connection, policies, rollouts }: RolloutSession,
   { name, env, config, signal, collecting }: ContextSettings,
@@ -69,8 +69,8 @@ export function createRolloutContext(
 }
 
 /**
- * What `--config` names. Without a file: the reports of clients, and nothing else. Throws a CommandError when the file
- * cannot be gone by; each problem is told first, with its place.
+ * Reads the file of `--config`. Without a file, reports of clients are the only provider. Throws a CommandError for an
+ * invalid file, after every problem was shown with its place.
  */
 export async function readControllerFile(file: string | undefined, io: CommandIo): Promise<ControllerConfig> {
   if (file === undefined) return NO_CONFIG;
@@ -100,7 +100,9 @@ export function checkListen({ listen, advertise }: ListenFlags): void {
   }
 }
 
-/** Undefined when nobody is listened to. Throws a CommandError when the address cannot be had. */
+/**
+ * Starts to listen for reports; undefined without `--listen`. Throws a CommandError when the address cannot be used.
+ */
 export async function listenForReports(
   { listen, advertise }: ListenFlags,
   { connection: { client } }: RolloutSession,

@@ -26,7 +26,7 @@ export function describePlace({ state, step, weight, document, waitingFor }: Rol
   return `${state.kind}${why}, ${place}, ${canary} at ${weight} %${waiting}`;
 }
 
-/** A rollout, a line each: the whole of it, or the steps about the present one where there is no room for more. */
+/** The lines that show a rollout: all of them, or the steps around the present one where there is no room for more. */
 export function viewRollout(
   record: RolloutRecord,
   holder: string | undefined,

@@ -71,7 +71,7 @@ function finish(service: string, record: RolloutRecord | undefined, io: CommandI
   if (record.progress.state.kind === 'aborted') io.exitCode = 3;
 }
 
-/** What happens, a line each; what is only about this controller goes to standard error. */
+/** Prints each transition as a line. Messages about this controller go to standard error. */
 function printing({ json }: RunFlags, io: CommandIo): ControllerWatch {
   const printed = new Map<string, number>();
   return {

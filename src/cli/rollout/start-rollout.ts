@@ -66,7 +66,10 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
   });
 }
 
-/** Held against the file of a controller, where one is given: what it cannot do is told before anything is started. */
+/**
+ * Checks the names of the rollout against the configuration of a controller, where one is given, before anything is
+ * written.
+ */
 async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, io: CommandIo): Promise<void> {
   if (flags.config === undefined) return;
   const problems = checkNames(document, await readControllerFile(flags.config, io));
@@ -78,7 +81,7 @@ async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, 
   throw new CommandError(1, `${flags.file ?? 'rollout'}: the controller could not do it; nothing was written`, next);
 }
 
-/** Whoever starts a rollout may not know what its controller has; the names are looked up there. */
+/** Without `--config` the names cannot be checked here; the controller looks them up. */
 function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
   if (config !== undefined) return;
   const checks = [analysis, ...steps.map((step) => ('analysis' in step ? step.analysis : undefined))];
@@ -91,7 +94,7 @@ function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }
   io.note(`looked up by the controller (graylane rollout run --config): ${names.join(', ')}; --config checks it here`);
 }
 
-/** A rollout raises a subset against another: both must be there, and not be the same instances. */
+/** Refuses a rollout whose subsets have no instances, or the same ones. */
 async function refuseWithoutInstances(
   { service, canary, stable }: RolloutDocument,
   { connection, policies }: RolloutSession,
@@ -99,7 +102,7 @@ async function refuseWithoutInstances(
   const { policy } = await policies.read(service, undefined);
   if (policy === undefined) return;
   const plan = compileStored(service, policy.text);
-  // What is wrong with the policy itself is told where the rollout is held against it.
+  // Problems of the policy are reported when the rollout is started.
   if (plan instanceof PolicyError) return;
   const judged = { service, datacenter: undefined };
   const view = await readRegistryView(connection, judged, [plan]);
@@ -118,7 +121,7 @@ async function refuseWithoutInstances(
   throw new CommandError(1, `refused, nothing was started: ${texts}`, next);
 }
 
-/** Something in it is judged by figures of calls, and no provider is named for them. */
+/** The rollout is judged by reports of clients. */
 function isWatchedByClients(document: RolloutDocument): boolean {
   const { steps, analysis } = document;
   const isWatched = analysis?.background !== false && steps.some((step) => 'pause' in step);

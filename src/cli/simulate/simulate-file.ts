@@ -87,7 +87,7 @@ async function planInConsul(service: string, flags: SimulateFlags, io: CommandIo
   return plan;
 }
 
-/** In slices, so that the bar moves and an interrupt is heard. */
+/** Works in slices, so that the progress bar moves and interrupts are handled. */
 async function feed(
   calls: number,
   next: () => RoutingInput,

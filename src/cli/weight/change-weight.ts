@@ -22,7 +22,7 @@ export async function changeWeight(request: WeightRequest, settings: ApplySettin
   const { service, subset, percent } = request;
   const stored = await withStore(settings, io, async (session) => {
     const readings = await readAll(session, service);
-    // A datacenter that does not answer is told by the change itself, which tries it again.
+    // Datacenters that do not answer are reported when the change is applied.
     return readings.flatMap((reading) => ('stored' in reading ? [reading.stored] : []));
   });
   const [text] = stored.map((each) => changedText(each, request));
@@ -34,7 +34,7 @@ export async function changeWeight(request: WeightRequest, settings: ApplySettin
       `name one with --dc, or run graylane policy get ${service} --dc all`,
     );
   }
-  // Otherwise a change that somebody made in between would be lost.
+  // Without it a change made in between would be lost.
   const again = `run graylane policy get ${service}, then graylane weight ${service} ${subset} ${percent} again`;
   const fixed = settings.ifRevision ?? revision;
   await applyText({ service, text, again }, { ...settings, ...defined({ ifRevision: fixed }) }, io);
