@@ -10,12 +10,13 @@ export type {
   PolicyInspection,
   ServiceInspection,
 } from './client/admin/inspect';
+export type { ClientInspection, Graylane, TargetOptions } from './client/api';
 export type { MethodTimeView } from './client/balancer/attempts/method-times';
 export type { SessionView } from './client/balancer/endpoints/connection-deps';
 export type { ConnectionView } from './client/balancer/endpoints/endpoint-registry';
 export type { SubsetLimitView } from './client/balancer/limits/subset-limit';
 export type { ZonePreferenceView, ZoneView } from './client/balancer/zones/zone-preference';
-export type { GuardCounts, GuardView } from './client/breaker/guard/view';
+export type { GuardCounts, GuardView } from './client/breaker/guard/subset-guard';
 export type { OutlierFigures, OutlierView } from './client/breaker/outlier/trial';
 export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './client/breaker/view';
 export { type CallRecorder, type CallRecorderOptions, recordCalls } from './client/call-recorder';
@@ -32,15 +33,14 @@ export type {
 } from './client/grpc/decision-feed';
 export type { GrpcModule } from './client/grpc/grpc-js';
 export type { PolicyMode } from './client/grpc/target';
-export type { Graylane, LaneInspection, TargetOptions } from './client/lane';
 export type { FileReference, GraylaneOptions } from './client/options';
 export type { AcceptOptions, ServerInterceptorOptions } from './client/propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './client/propagation/http-middleware';
 export { registerWith } from './client/register-with';
+export type { ClientBreakerChange, ClientBreakers, ClientBreakerView } from './client/state/client-breakers';
 export type { ClientZoneView } from './client/state/client-zone';
-export type { LaneBreakerChange, LaneBreakers, LaneBreakerView } from './client/state/lane-breakers';
-export type { LaneMode } from './client/state/policy-state';
-export type { TelemetryOptions } from './client/telemetry/lane-telemetry';
+export type { ClientMode } from './client/state/policy-state';
+export type { TelemetryOptions } from './client/telemetry/client-telemetry';
 export type { CallLogFields } from './client/telemetry/log-fields';
 export type { AgentLoad } from './consul/agent-load';
 export type { ConsulOptions, ConsulTlsOptions } from './consul/options';

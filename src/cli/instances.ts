@@ -182,7 +182,7 @@ function startOf({ meta }: Instance, seen: number | undefined): number | undefin
   return Number.isNaN(told) ? seen : told;
 }
 
-/** Datacenters in the lane's order, the local one first. */
+/** Datacenters in the client's order, the local one first. */
 function compare(a: string, b: string, snapshot: Snapshot): number {
   const order = statesOf(snapshot).map(({ datacenter }) => datacenter);
   return order.indexOf(a) - order.indexOf(b);

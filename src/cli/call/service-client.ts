@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
 import { GraylaneError } from '../../base/errors';
-import type { Graylane } from '../../client/lane';
+import type { Graylane } from '../../client/api';
 import { instancesOf, type Snapshot } from '../../policy/membership/snapshot';
 import { CommandError, codeOf } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';

@@ -2,8 +2,8 @@ import type { DatacenterState } from '../../base/instances';
 import { silentLogger } from '../../base/logger';
 import { type Random, seededRandom, systemRandom } from '../../base/random';
 import { sleep } from '../../base/sleep';
-import { createLane } from '../../client/graylane';
-import type { Graylane } from '../../client/lane';
+import { createGraylaneWith } from '../../client/graylane';
+import type { Graylane } from '../../client/api';
 import type { GraylaneOptions } from '../../client/options';
 import { isFilterSettled } from '../../client/state/readiness';
 import type { Snapshot } from '../../policy/membership/snapshot';
@@ -39,7 +39,7 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
   const isOffline = options.instances !== undefined;
   let snapshot: Snapshot | undefined;
   let random: Random = systemRandom;
-  const graylane = createLane(
+  const graylane = createGraylaneWith(
     {
       ...(isOffline ? {} : { consul: await consulOptions(flags, io) }),
       ...(isOffline ? {} : await datacenters(flags, io)),

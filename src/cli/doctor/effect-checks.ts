@@ -3,7 +3,7 @@ import { askAgentZone } from '../../consul/agent-zone';
 import { judgeEffect } from '../../ops/effect/effect';
 import { inDatacenter } from '../../ops/store/kv';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
-import { unassignedOf } from '../../policy/membership/unassigned';
+import { unassignedOf } from '../../policy/membership/shortfalls';
 import type { Plan } from '../../policy/plan';
 import { CommandError } from '../command';
 import { readServiceNames } from '../consul/instances-now';

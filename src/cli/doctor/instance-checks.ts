@@ -7,7 +7,7 @@ import type { ConsulClient } from '../../consul/client';
 import { parseHealth, parseJsonArray } from '../../consul/parse-answer';
 import { parseEntry } from '../../consul/parse-entry';
 import { inDatacenter } from '../../ops/store/kv';
-import { lookupsOf } from '../../policy/peers';
+import { lookupsOf } from '../../policy/destinations';
 import type { Lookup, Plan } from '../../policy/plan';
 import { readServiceNames } from '../consul/instances-now';
 import { type Finding, type Question, TIME_LIMIT_MS } from './finding';

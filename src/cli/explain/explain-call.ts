@@ -143,7 +143,7 @@ function rowsOf({ number, subset, datacenter, endpoints, shed, kind }: Explained
   ]);
 }
 
-/** Lists of instances by service name; the lane checks each. Throws a CommandError. */
+/** Lists of instances by service name; the Graylane client checks each. Throws a CommandError. */
 async function readInstancesFile(file: string): Promise<Readonly<Record<string, readonly StaticInstance[]>>> {
   try {
     // YAML, which JSON is, too.

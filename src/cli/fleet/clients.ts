@@ -57,24 +57,24 @@ function clients({ indices, revisions, times, up, watches, ages, shortfalls }: S
   return indices
     .filter(({ labels }) => labels['graylane_state'] === 'applied')
     .flatMap((sample): ClientStatus[] => {
-      const lane = clientKeyOf(sample.labels);
-      const watched = watches.filter(({ labels }) => clientKeyOf(labels) === lane);
-      const time = times.get(lane);
+      const key = clientKeyOf(sample.labels);
+      const watched = watches.filter(({ labels }) => clientKeyOf(labels) === key);
+      const time = times.get(key);
       const isUp = targets.get(targetOf(sample.labels));
       // Not seen and not scraped any more: the process has ended, or its client has another name.
       if (time === undefined && isUp !== 0) return [];
-      const revision = revisionOf(revisions.get(lane)?.value);
-      // A closed lane, or one that has made no calls for long and watches nothing, reports zeros.
+      const revision = revisionOf(revisions.get(key)?.value);
+      // A closed client, or one that has made no calls for long and watches nothing, reports zeros.
       if (sample.value === 0 && revision === 'none' && watched.length === 0) return [];
-      const missing = shortfalls.get(lane)?.value ?? 0;
-      const trouble = troubleOf(time !== undefined, watched, ages, lane);
+      const missing = shortfalls.get(key)?.value ?? 0;
+      const trouble = troubleOf(time !== undefined, watched, ages, key);
       return [
         {
           process: nameOf(sample.labels),
-          lane: sample.labels['graylane_lane'],
+          client: sample.labels['graylane_client'],
           service: sample.labels['graylane_service'] ?? '',
           index: sample.value,
-          rejectedIndex: rejected.get(lane)?.value ?? 0,
+          rejectedIndex: rejected.get(key)?.value ?? 0,
           revision,
           watches: watched.map(({ labels }) => labels['graylane_datacenter'] ?? ''),
           ageMs: time === undefined ? 0 : Math.max(0, Math.round((time.at - time.value) * 1000)),
@@ -95,14 +95,14 @@ function troubleOf(
   isSeen: boolean,
   watched: readonly Sample[],
   ages: readonly Sample[],
-  lane: string,
+  key: string,
 ): ClientStatus['trouble'] {
   if (!isSeen) return { reason: 'unreachable', details: 'Prometheus cannot scrape it' };
   const bad = watched.filter(({ labels }) => labels['graylane_state'] !== 'fresh');
   const [first] = bad;
   if (first === undefined) return undefined;
   const datacenter = first.labels['graylane_datacenter'] ?? '';
-  const age = ages.find(({ labels }) => clientKeyOf(labels) === lane && labels['graylane_datacenter'] === datacenter);
+  const age = ages.find(({ labels }) => clientKeyOf(labels) === key && labels['graylane_datacenter'] === datacenter);
   const since = age === undefined ? '' : ` for ${formatDuration(age.value * 1000)}`;
   const isSilent = first.labels['graylane_state'] === 'pending' && bad.length === watched.length;
   if (isSilent) return { reason: 'silent', details: `has heard nothing from ${datacenter}${since}` };
@@ -120,7 +120,7 @@ function byClient(samples: readonly Sample[]): ReadonlyMap<string, Sample> {
 
 const NOT_OF_CLIENT = ['__name__', 'graylane_state', 'graylane_datacenter'];
 
-/** The same for all gauges of one service in one lane of one process. */
+/** The same for all gauges of one service in one client of one process. */
 function clientKeyOf(labels: Labels): string {
   return JSON.stringify(
     Object.entries(labels)
@@ -148,19 +148,19 @@ export async function clientsFromUrls(urls: readonly URL[], service: string): Pr
       const answer = await inspectProcess(url);
       if ('failure' in answer) {
         const trouble = { reason: 'unreachable', details: answer.failure } as const;
-        const nothing = { lane: undefined, index: 0, rejectedIndex: 0, revision: 'none', watches: [], ageMs: 0 };
+        const nothing = { client: undefined, index: 0, rejectedIndex: 0, revision: 'none', watches: [], ageMs: 0 };
         return [{ process, service, ...nothing, trouble }];
       }
-      const { lane, services } = answer.body;
+      const { client, services } = answer.body;
       return services
         .filter((one) => one.service === service && !isIdle(one))
-        .map((one) => sightingOf(process, lane, one));
+        .map((one) => sightingOf(process, client, one));
     }),
   );
   return clients.flat();
 }
 
-function sightingOf(process: string, lane: string, inspection: ServiceInspection): ClientStatus {
+function sightingOf(process: string, client: string, inspection: ServiceInspection): ClientStatus {
   const { policy, target, service } = inspection;
   const { rejected, origin } = policy;
   const [problem] = rejected?.problems ?? [];
@@ -169,7 +169,7 @@ function sightingOf(process: string, lane: string, inspection: ServiceInspection
   const query = target.includes('?') ? target.slice(target.indexOf('?')) : '';
   return {
     process,
-    lane,
+    client,
     service: `${service}${query}`,
     // Config entries have indices, too, of another kind.
     index: origin === 'kv' ? Number(policy.index ?? 0) : 0,

@@ -10,7 +10,7 @@ import { counted } from '../describe';
 export interface ClientStatus {
   /** `job/instance` of Prometheus, or the address that was asked. */
   readonly process: string;
-  readonly lane: string | undefined;
+  readonly client: string | undefined;
   /** As metrics name it: `payments`, or `payments?dc=dc2`. */
   readonly service: string;
   /** Consul index of the policy in force; 0: none of Consul's. */

@@ -9,7 +9,7 @@ import { type ClientStatus, judge, type Member, type PolicyStatus, readPolicySta
 /** Where the processes are found: exactly one of the two. */
 export interface FleetSources {
   readonly prometheus?: URL;
-  /** Of `lane.adminHandler()`. */
+  /** Of `graylane.adminHandler()`. */
   readonly url?: readonly URL[];
 }
 
@@ -92,10 +92,10 @@ export async function showMembers(members: readonly Member[], io: CommandIo): Pr
   const { green, red, yellow } = io.colors;
   const color = { follows: green, own: yellow, behind: red };
   await io.table(
-    ['process', 'lane', 'datacenter', 'number', 'revision', 'state', 'seen', 'why'],
-    members.map(({ process, lane, datacenter, number, revision, state, reason, ageMs, why }) => [
+    ['process', 'client', 'datacenter', 'number', 'revision', 'state', 'seen', 'why'],
+    members.map(({ process, client, datacenter, number, revision, state, reason, ageMs, why }) => [
       process,
-      lane ?? '',
+      client ?? '',
       datacenter ?? '',
       number === undefined ? '' : String(number),
       revision,

@@ -6,9 +6,9 @@ import type {
   ServiceInspection,
 } from '../../client/admin/inspect';
 import type { RecentDecision } from '../../client/admin/recent-decisions';
-import type { GuardCounts, GuardView } from '../../client/breaker/guard/view';
+import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-guard';
 import type { BreakerView } from '../../client/breaker/view';
-import type { LaneInspection } from '../../client/lane';
+import type { ClientInspection } from '../../client/api';
 import type { AgentLoad } from '../../consul/agent-load';
 import { CommandError } from '../command';
 import { counted, describeEndpoint, describeLimit, describeZones, formatDuration } from '../describe';
@@ -41,7 +41,7 @@ async function show(flags: InspectFlags, io: CommandIo): Promise<void> {
 }
 
 async function inspectThere({ url, service, json }: InspectFlags, io: CommandIo): Promise<void> {
-  const inspection = await ask<LaneInspection>(url, 'inspect');
+  const inspection = await ask<ClientInspection>(url, 'inspect');
   const services = inspection.services.filter((one) => service === undefined || isNamed(one, service));
   if (service !== undefined && services.length === 0) {
     const known = inspection.services.map((one) => one.service).join(', ') || 'none yet';
@@ -89,7 +89,7 @@ async function ask<T>(
 ): Promise<T> {
   const answer = await askProcess<T>(url, name, query);
   if ('body' in answer) return answer.body;
-  const next = 'check --url, and that the process has mounted lane.adminHandler() there';
+  const next = 'check --url, and that the process has mounted graylane.adminHandler() there';
   throw new CommandError(2, `${shownUrl(url)}: ${answer.failure}`, next);
 }
 
@@ -116,9 +116,9 @@ function problemsOf({ service, pending, policy, datacenters }: ServiceInspection
   ].map((problem) => `${service}: ${problem}`);
 }
 
-/** The whole of `lane.inspect()` but for the policies' documents. */
-async function showInspection({ lane, services, consul = [] }: LaneInspection, io: CommandIo): Promise<void> {
-  io.line(`lane ${io.colors.bold(lane)}, ${counted(services.length, 'service')}`);
+/** The whole of `graylane.inspect()` but for the policies' documents. */
+async function showInspection({ client, services, consul = [] }: ClientInspection, io: CommandIo): Promise<void> {
+  io.line(`Graylane client ${io.colors.bold(client)}, ${counted(services.length, 'service')}`);
   if (consul.length > 0) {
     await io.table(
       ['consul agent', 'requests', 'open', 'failures', 'state'],

@@ -8,7 +8,7 @@ import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
-import { parseTimestamp } from '../../policy/timestamp';
+import { parseTimestamp } from '../../policy/override';
 import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';

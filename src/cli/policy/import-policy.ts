@@ -5,7 +5,7 @@ import { exportChain } from '../../ops/chain/export';
 import { importIstio } from '../../ops/istio/import';
 import { readResources, servicesOf } from '../../ops/istio/resources';
 import { compileChain } from '../../policy/chain/compile';
-import { isDefaultChain } from '../../policy/chain/default-chain';
+import { isDefaultChain } from '../../policy/chain/decisions';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { PolicyProblem } from '../../policy/plan';

@@ -9,7 +9,7 @@ import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { parseTimestamp } from '../../policy/timestamp';
+import { parseTimestamp } from '../../policy/override';
 import { type Capacity, capacityIn } from '../consul/capacity';
 import { type EffectJudge, effectIn } from '../consul/registry-view';
 import { nameOf, readAll, type StoreSession } from '../consul/store-session';

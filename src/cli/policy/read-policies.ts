@@ -5,7 +5,7 @@ import { isRecord } from '../../base/is-record';
 import { type HistoryProblem, revisionOfText, type StoredPolicy, sha256, verifyHistory } from '../../ops/store/history';
 import { parseStored } from '../../ops/store/policy-store';
 import { ownValue } from '../../policy/plain-data';
-import { parseTimestamp } from '../../policy/timestamp';
+import { parseTimestamp } from '../../policy/override';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import {

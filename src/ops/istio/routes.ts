@@ -28,7 +28,7 @@ export type NameOfSubset = (subset: string | undefined, path: string) => string 
 const SPEC: readonly string[] = ['hosts', 'gateways', 'http'];
 const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries'];
 const ROUTE_REASONS: Readonly<Record<string, string>> = {
-  fault: 'faults are injected in tests, by lane.fail()',
+  fault: 'faults are injected in tests, by graylane.fail()',
   mirror: 'calls are not mirrored',
   mirrors: 'calls are not mirrored',
   mirrorPercentage: 'calls are not mirrored',
@@ -198,7 +198,7 @@ const NO_SUCH_THING: Readonly<Record<string, string>> = {
   queryParams: 'a gRPC call has no query parameters; this match is left out',
   sourceLabels: 'give the callers a static label and match on it; this match is left out',
   sourceNamespace: 'give the callers a static label and match on it; this match is left out',
-  authority: 'a lane calls one service; this match is left out',
+  authority: 'a Graylane client calls one service; this match is left out',
   scheme: 'not seen by routing; this match is left out',
 };
 

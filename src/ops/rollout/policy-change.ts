@@ -7,7 +7,7 @@ import type {
   SubsetDocument,
 } from '../../policy/document';
 import type { PolicyError } from '../../policy/policy-error';
-import { parseTimestamp } from '../../policy/timestamp';
+import { parseTimestamp } from '../../policy/override';
 import { judgeDocument } from '../../policy/validate';
 import { type StoredPolicy, sha256 } from '../store/history';
 import { parseStored } from '../store/policy-store';

@@ -1,5 +1,5 @@
 import type { Random } from '../../base/random';
-import { headerMatchers } from '../../policy/chain/export-match';
+import { headerMatchers } from '../chain/export-match';
 import type { LabelMatcherDocument } from '../../policy/document';
 import type { LabelCondition, Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';

@@ -1,7 +1,6 @@
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import type { DocumentPath } from '../document-path';
 import { ownValue } from '../plain-data';
-import { MISSING, note, type ProblemList } from '../problems';
+import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import { describeSchema, expectationOf } from './expectation';
 import { propertiesOf } from './schema-lookup';
 import { adviseOnKey, type Synonyms } from './unknown-key';

@@ -26,7 +26,7 @@ function client(change: Partial<ClientStatus> = {}): ClientStatus {
   const process = 'job/host:1';
   return {
     process,
-    lane: 'l',
+    client: 'l',
     service: 's',
     index: 40,
     rejectedIndex: 0,
