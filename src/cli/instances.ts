@@ -4,7 +4,7 @@ import type { Membership } from '../policy/membership/membership';
 import type { Snapshot } from '../policy/membership/snapshot';
 import { defineCommand } from './command';
 import { type ConsulFlags, withConsul } from './consul/consul-connection';
-import { describeEndpoint, describeZone, formatDuration } from './describe';
+import { byText, describeEndpoint, describeZone, formatDuration } from './describe';
 import { type PolicySourceName, policySourceOption } from './flags';
 import type { CommandIo } from './io';
 import { untilInterrupted } from './live-screen';
@@ -33,7 +33,6 @@ export function instancesCommand(io: CommandIo): Command {
 export interface InstancesFlags extends ConsulFlags {
   readonly watch?: boolean;
   readonly policy?: PolicySourceName;
-  readonly json?: boolean;
 }
 
 interface Row {
@@ -145,7 +144,7 @@ function listingOf(
       };
     }),
   );
-  rows.sort((a, b) => compare(a.datacenter, b.datacenter, snapshot) || byName(a.subsets.join(), b.subsets.join()));
+  rows.sort((a, b) => compare(a.datacenter, b.datacenter, snapshot) || byText(a.subsets.join(), b.subsets.join()));
   return {
     service: snapshot.service,
     revision: snapshot.plan.revision,
@@ -191,10 +190,6 @@ function compare(a: string, b: string, snapshot: Snapshot): number {
 /** The service's own, and what a chain looks up elsewhere: other services, other datacenters. */
 function statesOf({ instances }: Snapshot): readonly DatacenterState[] {
   return [...new Set([...instances.datacenters, ...(instances.lookups?.values() ?? [])])];
-}
-
-function byName(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }
 
 function freshnessOf({ freshness }: DatacenterState): string {

@@ -30,7 +30,6 @@ export function watchCommand(io: CommandIo): Command {
 
 interface WatchFlags extends ConsulFlags {
   readonly policy?: PolicySourceName;
-  readonly json?: boolean;
 }
 
 interface Change {

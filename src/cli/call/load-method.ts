@@ -7,7 +7,7 @@ import type { CommandIo } from '../io';
 import { REDRAW } from '../live-screen';
 import { readBytes } from '../policy-files';
 import type { LabelMix } from './label-mix';
-import { findMethod, type Method, requestsFrom } from './methods';
+import { findMethod, type Method, openCall, requestsFrom } from './methods';
 import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
 import { type Row, Tally } from './tally';
 
@@ -101,35 +101,18 @@ function makeCall(
   timeoutS: number,
   onEnd: (report: CallReport) => void,
 ): void {
-  const { method, requests } = work;
-  const { path } = method;
-  const { requestSerialize, responseDeserialize, requestStream, responseStream } = method.definition;
   const metadata = graylane.metadata(work.labels());
-  const options = { deadline: Date.now() + timeoutS * 1000 };
-  const [request = {}] = requests;
-  // The report tells what came of it: nothing else of the answer is wanted.
-  const ignore = (): void => {};
+  const deadline = Date.now() + timeoutS * 1000;
   let isOver = false;
   const observe = (report: CallReport): void => {
     isOver = true;
     onEnd(report);
   };
   graylane.with({ observe }, () => {
-    if (!requestStream && !responseStream) {
-      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, ignore);
-    } else if (!requestStream) {
-      drop(client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata, options));
-    } else if (!responseStream) {
-      send(
-        client.makeClientStreamRequest(path, requestSerialize, responseDeserialize, metadata, options, ignore),
-        work,
-        () => isOver,
-      );
-    } else {
-      const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
-      drop(stream);
-      send(stream, work, () => isOver);
-    }
+    // The report says what came of the call; nothing else of the answer is needed.
+    const call = openCall(work.method, work.requests[0] ?? {}, client, metadata, deadline, () => {});
+    if (call.answers !== undefined) drop(call.answers);
+    if (call.requests !== undefined) send(call.requests, work, () => isOver);
   });
 }
 
@@ -175,7 +158,6 @@ export interface LoadFlags extends MethodFlags {
   /** Percent of the calls. */
   readonly maxFailures: number;
   readonly seed?: number;
-  readonly json?: boolean;
 }
 
 interface Progress {

@@ -1,4 +1,4 @@
-import type { Client, Metadata } from '@grpc/grpc-js';
+import type { Client, ClientReadableStream, ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import {
   type AnyDefinition,
   load,
@@ -224,4 +224,35 @@ function camelCase(name: string): string {
 
 function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** The streams of a call that was started: one for each side that streams. */
+export interface OpenCall {
+  readonly requests?: ClientWritableStream<object>;
+  readonly answers?: ClientReadableStream<object>;
+}
+
+/** Starts a call of any kind. `onEnd` gets the end of a call with a single answer; `request` is sent if it is single. */
+export function openCall(
+  { path, definition }: Method,
+  request: object,
+  client: Client,
+  metadata: Metadata,
+  deadline: number,
+  onEnd: (error: ServiceError | null, answer?: object) => void,
+): OpenCall {
+  const { requestSerialize: write, responseDeserialize: read, requestStream, responseStream } = definition;
+  const options = { deadline };
+  if (requestStream && responseStream) {
+    const stream = client.makeBidiStreamRequest(path, write, read, metadata, options);
+    return { requests: stream, answers: stream };
+  }
+  if (requestStream) {
+    return { requests: client.makeClientStreamRequest(path, write, read, metadata, options, onEnd) };
+  }
+  if (responseStream) {
+    return { answers: client.makeServerStreamRequest(path, write, read, request, metadata, options) };
+  }
+  client.makeUnaryRequest(path, write, read, request, metadata, options, onEnd);
+  return {};
 }

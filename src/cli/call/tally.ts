@@ -1,6 +1,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { status } from '@grpc/grpc-js';
 import type { CallReport } from '../../client/grpc/call-report';
+import { byText } from '../describe';
 
 /** Where calls went, and how they fared. */
 export interface Row {
@@ -81,10 +82,10 @@ export class Tally {
       }))
       .sort(
         (a, b) =>
-          compare(a.subset, b.subset) ||
-          compare(a.version, b.version) ||
+          byText(a.subset, b.subset) ||
+          byText(a.version, b.version) ||
           b.calls - a.calls ||
-          compare(a.instance, b.instance),
+          byText(a.instance, b.instance),
       );
   }
 }
@@ -96,8 +97,4 @@ function cellOf(place: Cell['place']): Cell {
 function timesOf({ times }: Cell): Pick<Row, 'p50Ms' | 'p95Ms' | 'p99Ms'> {
   const at = (percent: number): number => (times.count === 0 ? 0 : times.percentile(percent) / 1000);
   return { p50Ms: at(50), p95Ms: at(95), p99Ms: at(99) };
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

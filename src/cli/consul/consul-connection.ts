@@ -6,12 +6,14 @@ import type { ConsulOptions } from '../../consul/options';
 import { CommandError, codeOf } from '../command';
 import type { CommandIo } from '../io';
 
-/** What {@link withConsul} adds to a command's options. */
+/** The options of a command that asks Consul, as {@link withConsul} adds them. */
 export interface ConsulFlags {
   readonly consul?: string;
   readonly tokenFile?: string;
   /** A datacenter, several with commas, or `all`. */
   readonly dc?: string;
+  /** Every command has it: `defineCommand()` adds `--json`. */
+  readonly json?: boolean;
 }
 
 /** One Consul, asked through the library's own client. Close it when the command is done. */

@@ -75,6 +75,16 @@ export async function readAll(
   return readings;
 }
 
+/** What the datacenters that answered have. Notes the failures of the others, and sets exit code 1 for them. */
+export function answeredOf(readings: readonly Reading[], io: CommandIo): readonly StoredPolicy[] {
+  return readings.flatMap((reading) => {
+    if ('stored' in reading) return [reading.stored];
+    io.exitCode = 1;
+    io.note(`graylane: ${nameOf(reading.datacenter)}: ${reading.failure}`);
+    return [];
+  });
+}
+
 /** As messages name it. */
 export function nameOf(datacenter: string | undefined): string {
   return datacenter ?? 'local';
@@ -100,9 +110,7 @@ export function findRevision(stored: StoredPolicy, revision: string): StoredEntr
 }
 
 /** What rollout commands take besides their own. */
-export interface RolloutFlags extends Omit<ConsulFlags, 'dc'> {
-  readonly json?: boolean;
-}
+export interface RolloutFlags extends Omit<ConsulFlags, 'dc'> {}
 
 /** Rollouts and policies of the agent's datacenter, opened for one command. */
 export interface RolloutSession {

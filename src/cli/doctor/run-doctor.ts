@@ -10,7 +10,6 @@ import { checkPorts } from './port-checks';
 
 export interface DoctorFlags extends ConsulFlags {
   readonly tree?: string;
-  readonly json?: boolean;
   readonly role: Role;
   readonly policy?: string;
   readonly stateDirectory?: string;

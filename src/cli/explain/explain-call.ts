@@ -20,7 +20,6 @@ export interface ExplainFlags extends ConsulFlags {
   readonly policy?: string;
   readonly instances?: string;
   readonly seed?: number;
-  readonly json?: boolean;
 }
 
 export async function explainCall(service: string, flags: ExplainFlags, io: CommandIo): Promise<void> {

@@ -127,6 +127,4 @@ export async function showFleetOf(service: string, flags: FleetFlags, io: Comman
   }
 }
 
-export interface FleetFlags extends ConsulFlags, FleetSources {
-  readonly json?: boolean;
-}
+export interface FleetFlags extends ConsulFlags, FleetSources {}

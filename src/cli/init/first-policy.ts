@@ -133,7 +133,6 @@ async function writeNew(file: string, text: string): Promise<void> {
 }
 
 export interface InitFlags extends ConsulFlags {
-  readonly json?: boolean;
   readonly output?: string;
   readonly label: string;
   readonly stickBy: string;

@@ -6,9 +6,9 @@ import type {
   ServiceInspection,
 } from '../../client/admin/inspect';
 import type { RecentDecision } from '../../client/admin/recent-decisions';
+import type { ClientInspection } from '../../client/api';
 import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-guard';
 import type { BreakerView } from '../../client/breaker/view';
-import type { ClientInspection } from '../../client/api';
 import type { AgentLoad } from '../../consul/agent-load';
 import { CommandError } from '../command';
 import { counted, describeEndpoint, describeLimit, describeZones, formatDuration } from '../describe';

@@ -4,20 +4,12 @@ import { CommandError, defineCommand } from '../command';
 import { type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { parseDuration } from '../flags';
 import type { CommandIo } from '../io';
+import type { ChangeSettings } from './overrides';
 
-interface TargetFlags extends ConsulFlags {
-  readonly json?: boolean;
-  readonly all?: boolean;
-  readonly dryRun?: boolean;
-  readonly message?: string;
-}
-
-interface SetFlags extends TargetFlags {
+interface SetFlags extends ChangeSettings {
   readonly to?: string;
   readonly datacenter?: string;
   readonly ttl: number;
-  readonly force?: boolean;
-  readonly message: string;
 }
 
 const WHERE = 'datacenters to write to, with commas, or all; default: the one of the agent';
@@ -69,7 +61,7 @@ export function overrideClearCommand(io: CommandIo): Command {
   });
   return withTargets(withConsul(command, WHERE))
     .option('-m, --message <text>', 'why, for the history', 'override cleared')
-    .action(async (services: readonly string[], flags: TargetFlags & { readonly message: string }) => {
+    .action(async (services: readonly string[], flags: ChangeSettings) => {
       checkTargets(services, flags);
       const { changeOverrides } = await import('./overrides.js');
       await changeOverrides(services, undefined, flags, io);
@@ -85,7 +77,7 @@ export function overrideListCommand(io: CommandIo): Command {
     ],
   });
   return withConsul(command, 'datacenters to ask, with commas, or all; default: the one of the agent').action(
-    async (flags: ConsulFlags & { readonly json?: boolean }) => {
+    async (flags: ConsulFlags) => {
       const { listOverrides } = await import('./overrides.js');
       await listOverrides(flags, io);
     },

@@ -6,9 +6,9 @@ import type { HistoryEntry, StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
+import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
-import { parseTimestamp } from '../../policy/override';
 import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
@@ -24,8 +24,7 @@ export interface OverrideRequest {
   readonly reason: string;
 }
 
-interface ChangeSettings extends ConsulFlags {
-  readonly json?: boolean;
+export interface ChangeSettings extends ConsulFlags {
   readonly all?: boolean;
   readonly dryRun?: boolean;
   readonly force?: boolean;
@@ -198,7 +197,7 @@ interface Listed {
 }
 
 /** `override list`. */
-export async function listOverrides(flags: ConsulFlags & { readonly json?: boolean }, io: CommandIo): Promise<void> {
+export async function listOverrides(flags: ConsulFlags, io: CommandIo): Promise<void> {
   await withStore(flags, io, async ({ store, datacenters }) => {
     const listed: Listed[] = [];
     for (const datacenter of datacenters) {

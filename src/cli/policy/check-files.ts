@@ -7,11 +7,11 @@ import { describeSelector } from '../../ops/effect/describe-selector';
 import { judgeEffect } from '../../ops/effect/effect';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
-import type { DocumentPath } from '../../policy/problems';
 import { membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import { parsePolicyText } from '../../policy/parse-text';
 import type { PolicyProblem } from '../../policy/plan';
+import type { DocumentPath } from '../../policy/problems';
 import { explainRouting } from '../../policy/routing/explain';
 import { labelsOf } from '../../policy/routing/labels';
 import {

@@ -4,7 +4,8 @@ import { type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { parseWhole } from '../flags';
 import type { CommandIo } from '../io';
 import type { ValidateFlags } from './check-files';
-import type { ImportChainFlags, ImportIstioFlags, LintChainFlags } from './import-policy';
+import type { ImportChainFlags, ImportIstioFlags } from './import-policy';
+import type { ReadFlags } from './read-policies';
 
 export function policyListCommand(io: CommandIo): Command {
   const command = defineCommand('list', {
@@ -15,7 +16,7 @@ export function policyListCommand(io: CommandIo): Command {
     ],
   });
   return withConsul(command, 'datacenters to ask, with commas, or all; default: the one of the agent').action(
-    async (flags: ConsulFlags & { readonly json?: boolean }) => {
+    async (flags: ConsulFlags) => {
       const { listPolicies } = await import('./read-policies.js');
       await listPolicies(flags, io);
     },
@@ -45,11 +46,6 @@ export function policyValidateCommand(io: CommandIo): Command {
     });
 }
 
-interface GetFlags extends ConsulFlags {
-  readonly json?: boolean;
-  readonly yaml?: boolean;
-}
-
 export function policyGetCommand(io: CommandIo): Command {
   const command = defineCommand('get', {
     summary: 'print the policy that is in force',
@@ -64,15 +60,10 @@ export function policyGetCommand(io: CommandIo): Command {
   return withConsul(command, 'datacenters to ask, with commas, or all; default: the one of the agent')
     .argument('<service>')
     .option('--yaml', 'print YAML instead of JSON')
-    .action(async (service: string, flags: GetFlags) => {
+    .action(async (service: string, flags: ReadFlags) => {
       const { getPolicy } = await import('./read-policies.js');
       await getPolicy(service, flags, io);
     });
-}
-
-interface DiffFlags extends ConsulFlags {
-  readonly json?: boolean;
-  readonly markdown?: boolean;
 }
 
 export function policyDiffCommand(io: CommandIo): Command {
@@ -91,17 +82,10 @@ export function policyDiffCommand(io: CommandIo): Command {
   return withConsul(command, 'datacenters to compare with, with commas, or all; default: the one of the agent')
     .argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input')
     .option('--markdown', 'print Markdown, for the comment of a merge request')
-    .action(async (files: readonly string[], flags: DiffFlags) => {
+    .action(async (files: readonly string[], flags: ConsulFlags & { readonly markdown?: boolean }) => {
       const { diffFiles } = await import('./show-change.js');
       await diffFiles(files, { ...flags, json: flags.json === true }, io);
     });
-}
-
-interface LogFlags extends ConsulFlags {
-  readonly json?: boolean;
-  readonly limit?: number;
-  readonly verify?: boolean;
-  readonly expect?: string;
 }
 
 export function policyLogCommand(io: CommandIo): Command {
@@ -121,7 +105,7 @@ export function policyLogCommand(io: CommandIo): Command {
     .option('-n, --limit <number>', 'the newest ones only', parseWhole)
     .option('--verify', 'check digests, numbers and indexes of the whole history')
     .option('--expect <digest>', 'with --verify: the digest of an entry that must be there')
-    .action(async (service: string, flags: LogFlags) => {
+    .action(async (service: string, flags: ReadFlags) => {
       const { showLog } = await import('./read-policies.js');
       await showLog(service, flags, io);
     });
@@ -142,7 +126,7 @@ export function policyShowCommand(io: CommandIo): Command {
     .argument('<revision>', 'a number of the log, or the first four or more digits of a revision')
     .argument('<service>')
     .option('--yaml', 'print YAML instead of JSON')
-    .action(async (revision: string, service: string, flags: LogFlags & { readonly yaml?: boolean }) => {
+    .action(async (revision: string, service: string, flags: ReadFlags) => {
       const { showRevision } = await import('./read-policies.js');
       await showRevision(revision, service, flags, io);
     });
@@ -184,7 +168,7 @@ export function policyLintChainCommand(io: CommandIo): Command {
   });
   return withConsul(command, 'datacenters to ask, with commas, or all; default: the one of the agent')
     .argument('<service>', 'name in Consul')
-    .action(async (service: string, flags: LintChainFlags) => {
+    .action(async (service: string, flags: ConsulFlags) => {
       const { lintChain } = await import('./import-policy.js');
       await lintChain(service, flags, io);
     });

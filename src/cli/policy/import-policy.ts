@@ -90,7 +90,6 @@ export async function importChain(service: string, flags: ImportChainFlags, io: 
 }
 
 export interface ImportChainFlags extends ConsulFlags {
-  readonly json?: boolean;
   readonly output?: string;
 }
 
@@ -137,7 +136,7 @@ interface Verdict {
 }
 
 /** `policy lint-chain`. */
-export async function lintChain(service: string, flags: LintChainFlags, io: CommandIo): Promise<void> {
+export async function lintChain(service: string, flags: ConsulFlags, io: CommandIo): Promise<void> {
   const connection = await connectConsul(flags, io);
   const verdicts: Verdict[] = [];
   try {
@@ -173,8 +172,4 @@ function judge(chain: object, service: string): Omit<Verdict, 'datacenter'> {
     if (!(error instanceof PolicyError)) throw error;
     return { isDefault, problems: error.problems, notHonoured: [] };
   }
-}
-
-export interface LintChainFlags extends ConsulFlags {
-  readonly json?: boolean;
 }

@@ -2,13 +2,21 @@ import { stringify } from 'yaml';
 import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { type HistoryProblem, revisionOfText, type StoredPolicy, sha256, verifyHistory } from '../../ops/store/history';
+import {
+  type HistoryEntry,
+  type HistoryProblem,
+  revisionOfText,
+  type StoredPolicy,
+  sha256,
+  verifyHistory,
+} from '../../ops/store/history';
 import { parseStored } from '../../ops/store/policy-store';
-import { ownValue } from '../../policy/plain-data';
 import { parseTimestamp } from '../../policy/override';
+import { ownValue } from '../../policy/plain-data';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import {
+  answeredOf,
   findRevision,
   inSlices,
   nameOf,
@@ -17,6 +25,7 @@ import {
   type StoreSession,
   withStore,
 } from '../consul/store-session';
+import { byText } from '../describe';
 import type { CommandIo } from '../io';
 
 interface Listed {
@@ -36,7 +45,7 @@ interface Listed {
 }
 
 /** `policy list`. */
-export async function listPolicies(flags: ConsulFlags & { readonly json?: boolean }, io: CommandIo): Promise<void> {
+export async function listPolicies(flags: ConsulFlags, io: CommandIo): Promise<void> {
   await withStore(flags, io, async (session) => {
     const listed: Listed[] = [];
     const failures: string[] = [];
@@ -55,7 +64,7 @@ export async function listPolicies(flags: ConsulFlags & { readonly json?: boolea
         'check --consul, CONSUL_HTTP_ADDR and what the ACL token permits',
       );
     }
-    listed.sort((a, b) => compare(a.service, b.service) || compare(a.datacenter, b.datacenter));
+    listed.sort((a, b) => byText(a.service, b.service) || byText(a.datacenter, b.datacenter));
     if (flags.json === true) io.json(listed);
     else await show(listed, session.datacenters.length > 1, io);
     if (failures.length > 0) io.exitCode = 1;
@@ -68,12 +77,12 @@ async function listOne({ store }: StoreSession, datacenter: string | undefined):
   return (await inSlices(services, (service) => store.read(service, datacenter))).flatMap(describe);
 }
 
-function describe({ service, datacenter, policy, history }: StoredPolicy): readonly Listed[] {
+function describe(stored: StoredPolicy): readonly Listed[] {
+  const { service, datacenter, policy } = stored;
   // Deleted since it was listed.
   if (policy === undefined) return [];
   const value = parseStored(policy.text);
-  const digest = sha256(policy.text);
-  const entry = history.findLast((stored) => stored.entry?.documentDigest === digest)?.entry;
+  const entry = entryInForce(stored);
   const until = String(ownValue(ownValue(value, 'override'), 'until'));
   return [
     {
@@ -112,22 +121,16 @@ async function show(listed: readonly Listed[], isWide: boolean, io: CommandIo): 
   );
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
-}
-
 /** `policy get`. */
-export async function getPolicy(
-  service: string,
-  flags: ConsulFlags & { readonly json?: boolean; readonly yaml?: boolean },
-  io: CommandIo,
-): Promise<void> {
+export async function getPolicy(service: string, flags: ReadFlags, io: CommandIo): Promise<void> {
   await withStore(flags, io, async (session) => {
     const readings = await readAll(session, service);
     const [only] = readings;
     if (flags.json !== true && readings.length === 1 && only !== undefined && 'stored' in only) {
-      printOne(only.stored, flags.yaml === true, io);
-      return;
+      const { policy, datacenter } = only.stored;
+      if (policy !== undefined) return printDocument(policy.text, flags.yaml, io);
+      const where = nameOf(datacenter);
+      throw new CommandError(1, `${service} has no policy in ${where}`, 'run graylane policy apply FILE');
     }
     const rows = readings.map(rowOf);
     const diverging = new Set(rows.map(({ revision }) => revision)).size > 1;
@@ -151,16 +154,17 @@ export async function getPolicy(
   });
 }
 
-function printOne({ service, datacenter, policy }: StoredPolicy, yaml: boolean, io: CommandIo): void {
-  if (policy === undefined) {
-    throw new CommandError(1, `${service} has no policy in ${nameOf(datacenter)}`, 'run graylane policy apply FILE');
-  }
-  const value = yaml ? parseStored(policy.text) : undefined;
-  io.write(value === undefined ? ended(policy.text) : stringify(value, { aliasDuplicateObjects: false }));
+/** As it is stored, or as YAML where it can be read. */
+function printDocument(text: string, yaml: boolean | undefined, io: CommandIo): void {
+  const value = yaml === true ? parseStored(text) : undefined;
+  if (value !== undefined) io.write(stringify(value, { aliasDuplicateObjects: false }));
+  else io.write(text.endsWith('\n') ? text : `${text}\n`);
 }
 
-function ended(text: string): string {
-  return text.endsWith('\n') ? text : `${text}\n`;
+/** The history entry of the policy in force; undefined when it was written past the history. */
+function entryInForce({ policy, history }: StoredPolicy): HistoryEntry | undefined {
+  const digest = policy === undefined ? undefined : sha256(policy.text);
+  return history.findLast(({ entry }) => entry !== undefined && entry.documentDigest === digest)?.entry;
 }
 
 interface Row {
@@ -176,10 +180,9 @@ interface Row {
 function rowOf(reading: Reading): Row {
   const datacenter = nameOf(reading.datacenter);
   if ('failure' in reading) return { datacenter, failure: reading.failure };
-  const { policy, history } = reading.stored;
+  const { policy } = reading.stored;
   if (policy === undefined) return { datacenter };
-  const digest = sha256(policy.text);
-  const entry = history.findLast((stored) => stored.entry?.documentDigest === digest)?.entry;
+  const entry = entryInForce(reading.stored);
   return {
     datacenter,
     revision: revisionOfText(policy.text) ?? 'not a document',
@@ -188,28 +191,23 @@ function rowOf(reading: Reading): Row {
   };
 }
 
-interface LogSettings extends ConsulFlags {
-  readonly json?: boolean;
+/** Options of `policy get`, `log` and `show`. */
+export interface ReadFlags extends ConsulFlags {
+  readonly yaml?: boolean;
   readonly limit?: number;
   readonly verify?: boolean;
   readonly expect?: string;
 }
 
 /** `policy log`. */
-export async function showLog(service: string, settings: LogSettings, io: CommandIo): Promise<void> {
+export async function showLog(service: string, settings: ReadFlags, io: CommandIo): Promise<void> {
   if (settings.expect !== undefined && settings.verify !== true) {
     throw new CommandError(2, '--expect: given without --verify (expected: both)', 'add --verify');
   }
   await withStore(settings, io, async (session) => {
     const readings = await readAll(session, service);
     const result: unknown[] = [];
-    for (const reading of readings) {
-      if ('failure' in reading) {
-        io.exitCode = 1;
-        io.note(`graylane: ${nameOf(reading.datacenter)}: ${reading.failure}`);
-        continue;
-      }
-      const { stored } = reading;
+    for (const stored of answeredOf(readings, io)) {
       const problems = settings.verify === true ? verifyHistory(stored, settings.expect) : undefined;
       if (problems !== undefined && problems.length > 0) io.exitCode = 1;
       if (settings.json === true) result.push(logAsData(stored, settings.limit, problems));
@@ -227,17 +225,12 @@ export async function showLog(service: string, settings: LogSettings, io: Comman
 export async function showRevision(
   revision: string,
   service: string,
-  settings: ConsulFlags & { readonly json?: boolean; readonly yaml?: boolean },
+  settings: ReadFlags,
   io: CommandIo,
 ): Promise<void> {
   await withStore(settings, io, async (session) => {
-    for (const reading of await readAll(session, service)) {
-      if ('failure' in reading) {
-        io.exitCode = 1;
-        io.note(`graylane: ${nameOf(reading.datacenter)}: ${reading.failure}`);
-        continue;
-      }
-      const { entry, number } = findRevision(reading.stored, revision);
+    for (const stored of answeredOf(await readAll(session, service), io)) {
+      const { entry, number } = findRevision(stored, revision);
       if (entry === undefined) {
         throw new CommandError(
           1,
@@ -245,11 +238,8 @@ export async function showRevision(
           `run graylane policy log ${service} --verify`,
         );
       }
-      const value = parseStored(entry.document);
-      if (settings.json === true) io.json({ ...entry, document: value ?? entry.document });
-      else if (settings.yaml === true && value !== undefined)
-        io.write(stringify(value, { aliasDuplicateObjects: false }));
-      else io.write(entry.document.endsWith('\n') ? entry.document : `${entry.document}\n`);
+      if (settings.json === true) io.json({ ...entry, document: parseStored(entry.document) ?? entry.document });
+      else printDocument(entry.document, settings.yaml, io);
     }
   });
 }

@@ -14,7 +14,7 @@ import { effectProblemsOf, type PlannedChange, planChange } from './planned-chan
 import { changeAsData, showChange } from './show-change';
 import { writeServices } from './write-change';
 
-interface RollbackSettings extends ConsulFlags {
+export interface RollbackSettings extends ConsulFlags {
   readonly json: boolean;
   readonly message?: string;
   readonly dryRun?: boolean;

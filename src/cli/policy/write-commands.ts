@@ -8,11 +8,11 @@ import type { FleetSources } from '../fleet/report';
 import type { WaitSettings } from '../fleet/wait';
 import type { CommandIo } from '../io';
 import type { ApplySettings } from './apply-files';
+import type { RollbackSettings } from './roll-back';
 
 /** What {@link withApplyFlags} adds to a command's options. */
 export interface ApplyFlags extends ConsulFlags, FleetSources {
   readonly wait?: number;
-  readonly json?: boolean;
   readonly message?: string;
   readonly dryRun?: boolean;
   readonly allowReshuffle?: boolean;
@@ -187,13 +187,6 @@ export function policyDeleteCommand(io: CommandIo): Command {
     });
 }
 
-interface RollbackFlags extends ConsulFlags {
-  readonly json?: boolean;
-  readonly message?: string;
-  readonly dryRun?: boolean;
-  readonly force?: boolean;
-}
-
 export function policyRollbackCommand(io: CommandIo): Command {
   const command = defineCommand('rollback', {
     summary: 'put an earlier revision in force again',
@@ -221,8 +214,10 @@ export function policyRollbackCommand(io: CommandIo): Command {
     .option('-m, --message <text>', 'why, for the history; default: back to which number')
     .option('--dry-run', 'only show what it would change')
     .option('--force', 'even if calls would fail, or a subset would have no instance, or far fewer')
-    .action(async (service: string, revision: string | undefined, flags: RollbackFlags) => {
-      const { rollBack } = await import('./roll-back.js');
-      await rollBack(service, revision, { ...flags, json: flags.json === true }, io);
-    });
+    .action(
+      async (service: string, revision: string | undefined, flags: ConsulFlags & Omit<RollbackSettings, 'json'>) => {
+        const { rollBack } = await import('./roll-back.js');
+        await rollBack(service, revision, { ...flags, json: flags.json === true }, io);
+      },
+    );
 }

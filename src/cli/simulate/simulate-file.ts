@@ -28,7 +28,6 @@ export interface SimulateFlags extends ConsulFlags {
   readonly callers?: number;
   readonly from?: string;
   readonly seed?: number;
-  readonly json?: boolean;
 }
 
 const USUAL_CALLS = 100_000;

@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import { fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type {
   BalancingDocument,
   BreakerDocument,
@@ -8,7 +9,7 @@ import type {
 } from '../../policy/document';
 import { labelKeyFault } from '../../policy/label-key';
 import { ALL_INSTANCES, type PolicyProblem } from '../../policy/plan';
-import { entriesOf, fieldsOf, hostsOf, IstioReport, type IstioResource, listOf, textOf } from './resources';
+import { entriesOf, hostsOf, IstioReport, type IstioResource } from './resources';
 import { importRoutes } from './routes';
 
 export interface ImportIstioOptions {

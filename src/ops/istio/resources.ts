@@ -1,6 +1,7 @@
 import { parseAllDocuments } from 'yaml';
 import { isRecord } from '../../base/is-record';
 import { parseDuration } from '../../policy/chain/graph';
+import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { PolicyProblem } from '../../policy/plan';
 import { showValue } from '../../policy/problems';
 
@@ -81,8 +82,6 @@ export function hostsOf({ kind, spec, namespace }: IstioResource): readonly stri
   return hosts.flatMap((host) => (textOf(host) === undefined ? [] : [serviceOfHost(String(host), namespace)]));
 }
 
-export type Fields = Readonly<Record<string, unknown>>;
-
 /** The longest that a document takes: 24 days. */
 const LONGEST_MS = 2_147_483_647;
 
@@ -121,19 +120,6 @@ export class IstioReport {
     if (ms !== 0) this.cannot(path, `${showValue(value)} (expected: a duration such as 1.5s)`);
     return undefined;
   }
-}
-
-export function fieldsOf(value: unknown): Fields {
-  return isRecord(value) ? value : {};
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-/** A text that is not empty. */
-export function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
 /** Own field, whatever its name. */

@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type {
   LabelMatcherDocument,
   MatchDocument,
@@ -11,16 +12,7 @@ import { statusesOfCondition, statusOfHttp } from '../../policy/envoy-retries';
 import { labelKeyFault } from '../../policy/label-key';
 import { regexFault } from '../../policy/matchers/regex';
 import { methodPattern } from '../../policy/method-pattern';
-import {
-  entriesOf,
-  type Fields,
-  fieldsOf,
-  type IstioReport,
-  type IstioResource,
-  listOf,
-  serviceOfHost,
-  textOf,
-} from './resources';
+import { entriesOf, type IstioReport, type IstioResource, serviceOfHost } from './resources';
 
 /** The subset that a destination without one leads to. */
 export type NameOfSubset = (subset: string | undefined, path: string) => string | undefined;

@@ -6,8 +6,8 @@ import type {
   SplitEntryDocument,
   SubsetDocument,
 } from '../../policy/document';
-import type { PolicyError } from '../../policy/policy-error';
 import { parseTimestamp } from '../../policy/override';
+import type { PolicyError } from '../../policy/policy-error';
 import { judgeDocument } from '../../policy/validate';
 import { type StoredPolicy, sha256 } from '../store/history';
 import { parseStored } from '../store/policy-store';

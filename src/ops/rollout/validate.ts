@@ -1,7 +1,14 @@
-import { type DocumentPath, type Positions, createProblemList, MISSING, note, type ProblemList } from '../../policy/problems';
 import { parsePolicyText } from '../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../policy/plain-data';
 import type { PolicyProblem } from '../../policy/plan';
+import {
+  createProblemList,
+  type DocumentPath,
+  MISSING,
+  note,
+  type Positions,
+  type ProblemList,
+} from '../../policy/problems';
 import { copyDocument, isOfLaterFormat } from '../../policy/validation/copy-document';
 import { checkMatch } from '../../policy/validation/matches';
 import { listOf } from '../../policy/validation/references';

@@ -1,8 +1,8 @@
 import type { Random } from '../../base/random';
-import { headerMatchers } from '../chain/export-match';
 import type { LabelMatcherDocument } from '../../policy/document';
 import type { LabelCondition, Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
+import { headerMatchers } from '../chain/export-match';
 
 export interface SyntheticCalls {
   /** The next call. The same object each time, overwritten: to be used up before the next is asked for. */

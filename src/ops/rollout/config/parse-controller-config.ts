@@ -1,9 +1,9 @@
 import { headerNameFault } from '../../../base/header-name';
 import { isRecord } from '../../../base/is-record';
-import { type DocumentPath, type Positions, createProblemList, note, type ProblemList } from '../../../policy/problems';
 import { parsePolicyText } from '../../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../../policy/plain-data';
 import type { PolicyProblem } from '../../../policy/plan';
+import { createProblemList, type DocumentPath, note, type Positions, type ProblemList } from '../../../policy/problems';
 import { closed, listOf, type Schema, shortName } from '../../../policy/schema-parts';
 import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-document';
 import { createSynonyms } from '../../../policy/validation/unknown-key';
