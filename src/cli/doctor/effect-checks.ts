@@ -9,7 +9,7 @@ import { CommandError } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
 import { findPartition } from '../init/partition';
-import { type Finding, type PlannedQuestion, TIME_LIMIT_MS } from './finding';
+import { type Finding, type PlannedQuestion, TIME_LIMIT_MS, warning } from './finding';
 import { lookAtInstances } from './instance-checks';
 
 /** What the policy does to calls now, by the same judgement as `policy apply`. */
@@ -47,7 +47,7 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     const idle = idleSubsets(plan);
     if (idle.length > 0) {
       const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
-      effects.push({ check, state: 'warning', finding, next: `add a route, or run graylane policy edit ${service}` });
+      effects.push(warning(check, finding, `add a route, or run graylane policy edit ${service}`));
     }
     const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
     return roles === undefined ? effects : [...effects, roles];
@@ -109,7 +109,7 @@ export async function checkNeighbours({ service, dc, connection }: PlannedQuesti
   if (policy.kind === 'answer' && policy.status === 200) return [];
   const check = `instances of ${service}`;
   const finding = `a service ${near} is registered, too, which is spelt almost alike`;
-  return [{ check, state: 'warning', finding, next: `if ${near} is a slip, correct the name in its registration` }];
+  return [warning(check, finding, `if ${near} is a slip, correct the name in its registration`)];
 }
 
 /** `orders-1` and `orders-2` are siblings, not slips of the pen. */

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { Plan } from '../../policy/plan';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
@@ -38,3 +39,19 @@ export interface PlannedQuestion extends Question {
 }
 
 export const TIME_LIMIT_MS = 5_000;
+
+export function ok(check: string, finding: string): Finding {
+  return { check, state: 'ok', finding };
+}
+
+export function info(check: string, finding: string, next?: string): Finding {
+  return { check, state: 'info', finding, ...defined({ next }) };
+}
+
+export function warning(check: string, finding: string, next: string): Finding {
+  return { check, state: 'warning', finding, next };
+}
+
+export function problem(check: string, finding: string, next: string): Finding {
+  return { check, state: 'problem', finding, next };
+}

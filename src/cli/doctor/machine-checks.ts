@@ -3,7 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { nearest } from '../../base/spelling';
 import { codeOf } from '../command';
 import type { CommandIo } from '../io';
-import type { Finding } from './finding';
+import { type Finding, info, ok, problem, warning } from './finding';
 
 /** The least version of Node, as package.json's `engines` says. */
 export const LEAST_NODE: readonly [major: number, minor: number] = [20, 19];
@@ -34,7 +34,7 @@ export function checkNode(): readonly Finding[] {
   const [leastMajor, leastMinor] = LEAST_NODE;
   if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return [];
   const finding = `${process.versions.node} (expected: ${LEAST_NODE.join('.')} or later)`;
-  return [{ check: 'node', state: 'problem', finding, next: 'install a later Node, in the image of the service, too' }];
+  return [problem('node', finding, 'install a later Node, in the image of the service, too')];
 }
 
 /** Names alone: values may be secrets. */
@@ -45,11 +45,11 @@ export function checkVariables(env: CommandIo['env']): readonly Finding[] {
     const meant = nearest(name, VARIABLES);
     if (meant !== undefined) {
       const finding = `${name} is read by nobody; did you mean ${meant}?`;
-      findings.push({ check: 'environment', state: 'problem', finding, next: `set ${meant}, and unset ${name}` });
+      findings.push(problem('environment', finding, `set ${meant}, and unset ${name}`));
     } else if (name.startsWith('GRAYLANE_')) {
       const known = VARIABLES.filter((each) => each.startsWith('GRAYLANE_')).join(', ');
       const finding = `${name} is read by nobody (expected: ${known})`;
-      findings.push({ check: 'environment', state: 'warning', finding, next: `unset ${name}` });
+      findings.push(warning('environment', finding, `unset ${name}`));
     }
   }
   return findings;
@@ -63,11 +63,11 @@ export async function checkStateDirectory(
   const home = env['XDG_STATE_HOME'] ?? '';
   const folder = given ?? (home === '' ? undefined : join(home, 'graylane'));
   if (folder === undefined) return [];
-  const problem = await whyNotWritable(resolve(folder));
-  if (problem === undefined) return [];
-  const finding = `${folder} cannot be written to (${problem}): a process that starts while Consul is away remembers nothing`;
+  const reason = await whyNotWritable(resolve(folder));
+  if (reason === undefined) return [];
+  const finding = `${folder} cannot be written to (${reason}): a process that starts while Consul is away remembers nothing`;
   const next = 'make it, owned by the user of the process, or set stateDirectory: false';
-  return [{ check: 'state directory', state: 'problem', finding, next }];
+  return [problem('state directory', finding, next)];
 }
 
 /** A folder that is not there yet is made by the process: then the one above it counts. */
@@ -99,21 +99,16 @@ export async function checkGrpcCopies(folder: string): Promise<Finding> {
   const shown = copies.map((copy) => `${copy.version} in ${copy.folder}`).join('; ');
   if (copies.length === 0) {
     const next = 'run it in the folder of the application, or give --tree';
-    return { check, state: 'info', finding: `no copy below ${resolve(folder)}`, next };
+    return info(check, `no copy below ${resolve(folder)}`, next);
   }
   if (copies.length > 1) {
     const next = 'run npm dedupe, or hand your copy in: createGraylane({ grpc }); see docs/troubleshooting.md';
-    return { check, state: 'problem', finding: `${copies.length} copies, which cannot be mixed: ${shown}`, next };
+    return problem(check, `${copies.length} copies, which cannot be mixed: ${shown}`, next);
   }
   if (copies.some(({ version }) => !SUPPORTED.test(version))) {
-    return {
-      check,
-      state: 'problem',
-      finding: `${shown} (expected: ~1.14.0)`,
-      next: 'npm install @grpc/grpc-js@~1.14.0',
-    };
+    return problem(check, `${shown} (expected: ~1.14.0)`, 'npm install @grpc/grpc-js@~1.14.0');
   }
-  return { check, state: 'ok', finding: `one copy, ${shown}` };
+  return ok(check, `one copy, ${shown}`);
 }
 
 async function findCopies(from: string): Promise<readonly Copy[]> {

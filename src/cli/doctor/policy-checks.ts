@@ -13,7 +13,7 @@ import type { ConsulConnection } from '../consul/consul-connection';
 import { chainInForce } from '../consul/registry-view';
 import { describeInFile, formatOf, readBytes } from '../policy-files';
 import { describePlace } from '../rollout/rollout-view';
-import { type Finding, type Question, TIME_LIMIT_MS } from './finding';
+import { type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
 const POLICIES = 'graylane/policies/';
 /** Keys elsewhere whose values are read. */
@@ -37,7 +37,7 @@ export async function servicesWithPolicy(
     return keys.map((key) => key.slice(POLICIES.length)).filter((name) => name !== '' && !name.includes('/'));
   }
   const finding = `policies cannot be listed: ${keys.reason}`;
-  return { check: 'policies', state: 'warning', finding, next: 'name the services: graylane doctor payments' };
+  return warning('policies', finding, 'name the services: graylane doctor payments');
 }
 
 /** The policy that clients read, or would read, and what is wrong with it. */
@@ -54,7 +54,7 @@ async function lookAtFile({ service }: Question, file: string): Promise<LookedAt
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const next = 'mount the file, or correct its name: a process waits for it, and has no policy';
-    return { findings: [{ check, state: 'problem', finding: error.message, next }] };
+    return { findings: [problem(check, error.message, next)] };
   }
 }
 
@@ -62,8 +62,8 @@ async function lookAtKey(question: Question): Promise<LookedAt> {
   const { service, dc, connection } = question;
   const { client } = connection;
   const check = `policy of ${service}`;
-  const problem = (finding: string, next: string): LookedAt => ({
-    findings: [{ check, state: 'problem', finding, next }],
+  const failed = (finding: string, next: string): LookedAt => ({
+    findings: [problem(check, finding, next)],
   });
   const key = `${POLICIES}${service}`;
   const answer = await client.get({
@@ -73,8 +73,8 @@ async function lookAtKey(question: Question): Promise<LookedAt> {
     timeLimitMs: TIME_LIMIT_MS,
   });
   if (answer.kind === 'failure') {
-    if (answer.status !== 403) return problem(answer.reason, 'try again, and look at the log of the agent');
-    return problem(
+    if (answer.status !== 403) return failed(answer.reason, 'try again, and look at the log of the agent');
+    return failed(
       `the token may not read it: key_prefix "${POLICIES}" lacks read (${answer.reason})`,
       `give its ACL policy key_prefix "${POLICIES}" { policy = "read" }`,
     );
@@ -82,11 +82,11 @@ async function lookAtKey(question: Question): Promise<LookedAt> {
   const reading = parseKvAnswer(answer, key);
   if (reading.kind === 'present') return judge(reading, service, check);
   if (reading.kind === 'error')
-    return problem(`it cannot be read: ${reading.reason}`, 'correct it and run graylane policy apply FILE');
+    return failed(`it cannot be read: ${reading.reason}`, 'correct it and run graylane policy apply FILE');
   const stray = await findStray(question);
   if (stray !== undefined) {
     const next = `run consul kv get ${stray} > ${service}.json, graylane policy apply ${service}.json, and delete that key`;
-    return problem(`there is none at ${key}, where clients look; one stands at ${stray}`, next);
+    return failed(`there is none at ${key}, where clients look; one stands at ${stray}`, next);
   }
   const plan = await chainInForce(client, { service, datacenter: dc });
   const what =
@@ -95,11 +95,11 @@ async function lookAtKey(question: Question): Promise<LookedAt> {
       : `there is none in KV; Consul's config entries decide, revision ${plan.revision}`;
   const elsewhere = plan === undefined ? await datacentersWithPolicy(question, key) : [];
   if (elsewhere.length === 0) {
-    return { findings: [{ check, state: 'info', finding: what }], plan: plan ?? emptyPlan(service) };
+    return { findings: [info(check, what)], plan: plan ?? emptyPlan(service) };
   }
   const finding = `${what}; ${elsewhere.join(', ')} has one, and Consul copies no keys between datacenters`;
   const next = `run graylane policy apply FILE --dc all, or set policyDatacenter`;
-  return { findings: [{ check, state: 'warning', finding, next }], plan: emptyPlan(service) };
+  return { findings: [warning(check, finding, next)], plan: emptyPlan(service) };
 }
 
 async function datacentersWithPolicy({ dc, connection }: Question, key: string): Promise<readonly string[]> {
@@ -125,16 +125,16 @@ function judge(reading: Present, service: string, check: string): LookedAt {
     const next = isNewer
       ? 'upgrade graylane here and in every client, or write what this version knows'
       : 'correct it and run graylane policy apply FILE';
-    return { findings: [{ check, state: 'problem', finding: `clients refuse it: ${refusal}`, next }] };
+    return { findings: [problem(check, `clients refuse it: ${refusal}`, next)] };
   }
 }
 
 function soundFinding(plan: Plan, check: string): Finding {
-  const [warning] = plan.warnings;
+  const [first] = plan.warnings;
   const named = plan.origin === 'none' ? 'a tombstone: the service has no policy' : `revision ${plan.revision}`;
-  if (warning === undefined) return { check, state: 'ok', finding: named };
+  if (first === undefined) return ok(check, named);
   const next = 'run graylane policy validate FILE';
-  return { check, state: 'warning', finding: `${named}; ${warning.message}`, next };
+  return warning(check, `${named}; ${first.message}`, next);
 }
 
 function overrideFindings({ service, override, document }: Plan): readonly Finding[] {
@@ -146,8 +146,8 @@ function overrideFindings({ service, override, document }: Plan): readonly Findi
   const next = `run graylane override clear ${service} when the incident is over`;
   return [
     Date.now() < override.untilMs
-      ? { check, state: 'warning', finding: `all calls go${where} until ${until}, and no route decides (${why})`, next }
-      : { check, state: 'info', finding: `it ended at ${until} and does nothing any more (${why})`, next },
+      ? warning(check, `all calls go${where} until ${until}, and no route decides (${why})`, next)
+      : info(check, `it ended at ${until} and does nothing any more (${why})`, next),
   ];
 }
 
@@ -200,10 +200,9 @@ export async function checkRollout({ service, connection }: Question): Promise<r
   const place = describePlace(record.progress);
   if (holder === undefined) {
     const next = `start a controller: graylane rollout run, or end it: graylane rollout abort ${service}`;
-    return [{ check, state: 'problem', finding: `no controller drives it: ${place}`, next }];
+    return [problem(check, `no controller drives it: ${place}`, next)];
   }
-  if (record.progress.state.kind === 'running')
-    return [{ check, state: 'ok', finding: `${place}, driven by ${holder}` }];
+  if (record.progress.state.kind === 'running') return [ok(check, `${place}, driven by ${holder}`)];
   const next = `run graylane rollout status ${service}, then resume, promote or abort`;
-  return [{ check, state: 'info', finding: place, next }];
+  return [info(check, place, next)];
 }

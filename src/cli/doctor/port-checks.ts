@@ -1,7 +1,7 @@
 import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { Instance } from '../../base/instances';
-import type { Finding, Question } from './finding';
+import { type Finding, ok, type Question } from './finding';
 
 const TIME_LIMIT_MS = 2_000;
 /** Instances of a service that are dialled: enough to see what is wrong with a deployment. */
@@ -55,8 +55,7 @@ export async function checkPorts(
     );
   }
   const well = found.filter(({ protocol }) => protocol === right).length;
-  if (well > 0 && findings.length === 0)
-    findings.push({ check, state: 'ok', finding: `${well} of ${all} speak ${right}` });
+  if (well > 0 && findings.length === 0) findings.push(ok(check, `${well} of ${all} speak ${right}`));
   return findings;
 }
 

@@ -2,7 +2,7 @@ import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consu
 import type { CommandIo } from '../io';
 import { checkConsul, checkRights, checkSession, knownDatacenters } from './consul-checks';
 import { checkEffect, checkFailover, checkNeighbours, checkZones } from './effect-checks';
-import type { Finding, Question, Role } from './finding';
+import { type Finding, info, type Question, type Role } from './finding';
 import { checkPeers, lookAtInstances } from './instance-checks';
 import { checkGrpcCopies, checkNode, checkStateDirectory, checkVariables } from './machine-checks';
 import { checkRollout, lookAtPolicy, servicesWithPolicy } from './policy-checks';
@@ -58,7 +58,7 @@ async function checkServices(
     if ('check' in services) findings.push(atDatacenter(services, dc));
     else if (services.length === 0) {
       const next = 'name services: graylane doctor payments';
-      findings.push(atDatacenter({ check: 'services', state: 'info', finding: 'none has a policy', next }, dc));
+      findings.push(atDatacenter(info('services', 'none has a policy', next), dc));
     } else {
       for (const service of services) {
         const question: Question = {
