@@ -65,8 +65,8 @@ async function callOnce(
   // Whether it may run again depends on what the definition says of it.
   graylane.describeMethods(method.service);
   let report: CallReport | undefined;
-  const observe = (told: CallReport): void => {
-    report = told;
+  const observe = (ended: CallReport): void => {
+    report = ended;
   };
   const onAnswer = (answer: object): void => {
     if (flags.json !== true) io.json(answer);

@@ -115,7 +115,7 @@ async function datacentersWithPolicy({ dc, connection }: Question, key: string):
 function judge(reading: Present, service: string, check: string): LookedAt {
   try {
     const plan = compilePolicy(reading, { service, origin: 'kv' });
-    return { findings: [soundFinding(plan, check), ...overrideFindings(plan)], plan };
+    return { findings: [validFinding(plan, check), ...overrideFindings(plan)], plan };
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     const [first] = error.problems;
@@ -129,7 +129,7 @@ function judge(reading: Present, service: string, check: string): LookedAt {
   }
 }
 
-function soundFinding(plan: Plan, check: string): Finding {
+function validFinding(plan: Plan, check: string): Finding {
   const [first] = plan.warnings;
   const named = plan.origin === 'none' ? 'a tombstone: the service has no policy' : `revision ${plan.revision}`;
   if (first === undefined) return ok(check, named);

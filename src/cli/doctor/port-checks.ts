@@ -24,21 +24,21 @@ export async function checkPorts(
   const check = `ports of ${service}`;
   const right: PortProtocol = isTls ? 'http2 over TLS' : 'http2';
   const findings: Finding[] = [];
-  const tell = (protocol: PortProtocol, state: Finding['state'], what: string, next: string): void => {
-    const those = found.filter((each) => each.protocol === protocol).map(({ instance }) => instance);
-    if (those.length === 0) return;
-    const named = those.slice(0, MOST_NAMED).map(({ id, address, port }) => `${id} at ${address}:${port}`);
-    const more = those.length > MOST_NAMED ? ', ...' : '';
-    findings.push({ check, state, finding: `${those.length} of ${all} ${what}: ${named.join(', ')}${more}`, next });
+  const report = (protocol: PortProtocol, state: Finding['state'], what: string, next: string): void => {
+    const instances = found.filter((each) => each.protocol === protocol).map(({ instance }) => instance);
+    if (instances.length === 0) return;
+    const named = instances.slice(0, MOST_NAMED).map(({ id, address, port }) => `${id} at ${address}:${port}`);
+    const more = instances.length > MOST_NAMED ? ', ...' : '';
+    findings.push({ check, state, finding: `${instances.length} of ${all} ${what}: ${named.join(', ')}${more}`, next });
   };
   const register = 'register the port on which the gRPC server listens, or look at the process';
-  tell('refused', 'problem', 'refuse connections although their checks pass', register);
-  tell('http1', 'problem', 'speak HTTP/1 and no gRPC', `${register}: it may be that of metrics or health`);
-  tell('something else', 'problem', 'speak neither HTTP/2 nor TLS', register);
+  report('refused', 'problem', 'refuse connections although their checks pass', register);
+  report('http1', 'problem', 'speak HTTP/1 and no gRPC', `${register}: it may be that of metrics or health`);
+  report('something else', 'problem', 'speak neither HTTP/2 nor TLS', register);
   const late = 'look for a firewall between here and there, or a process that hangs; --no-dial leaves this out';
-  tell('silent', 'warning', `do not answer from here within ${TIME_LIMIT_MS / 1000} s`, late);
+  report('silent', 'warning', `do not answer from here within ${TIME_LIMIT_MS / 1000} s`, late);
   if (isTls) {
-    tell(
+    report(
       'http2',
       'problem',
       'speak plaintext, and clients use TLS',
@@ -47,15 +47,15 @@ export async function checkPorts(
   } else {
     const isMixed = found.some(({ protocol }) => protocol === 'http2');
     const next = 'clients need credentials.createSsl(); --tls says that they have it';
-    tell(
+    report(
       'http2 over TLS',
       isMixed ? 'problem' : 'warning',
       'speak TLS, and clients with createInsecure() cannot call them',
       next,
     );
   }
-  const well = found.filter(({ protocol }) => protocol === right).length;
-  if (well > 0 && findings.length === 0) findings.push(ok(check, `${well} of ${all} speak ${right}`));
+  const matching = found.filter(({ protocol }) => protocol === right).length;
+  if (matching > 0 && findings.length === 0) findings.push(ok(check, `${matching} of ${all} speak ${right}`));
   return findings;
 }
 

@@ -70,7 +70,7 @@ export async function changeOverrides(
         results.map(({ entry, ...rest }) => ({ ...rest, ...(entry === undefined ? {} : { number: entry.number }) })),
       );
     }
-    for (const result of results) tell(result, io, settings.json === true);
+    for (const result of results) showResult(result, io, settings.json === true);
   });
 }
 
@@ -168,7 +168,7 @@ function overrideOf({ to, datacenter, ttlMs, reason }: OverrideRequest, by: stri
   };
 }
 
-function tell(result: Result, io: CommandIo, json: boolean): void {
+function showResult(result: Result, io: CommandIo, json: boolean): void {
   const { service, datacenter, outcome, override, entry, reason, remarks = [] } = result;
   const place = `${service} in ${datacenter}`;
   for (const remark of remarks) io.note(`${io.colors.yellow('note')} ${place}: ${remark}`);

@@ -32,13 +32,13 @@ export interface ApplySettings extends ConsulFlags, ApplyLimits {
 
 /** `policy apply`: everything is judged in every datacenter before anything is written in one. */
 export async function applyFiles(paths: readonly string[], settings: ApplySettings, io: CommandIo): Promise<void> {
-  const sound = await readValidPolicies(paths, io, settings.json);
-  if (sound.length > 1 && settings.ifRevision !== undefined) {
-    const message = `--if-revision: with the policies of ${sound.length} services (expected: of one)`;
+  const valid = await readValidPolicies(paths, io, settings.json);
+  if (valid.length > 1 && settings.ifRevision !== undefined) {
+    const message = `--if-revision: with the policies of ${valid.length} services (expected: of one)`;
     throw new CommandError(2, message, 'apply that one alone');
   }
   await withStore(settings, io, async (session) => {
-    const planned = await inSlices(sound, (each) => planService(each, session, settings));
+    const planned = await inSlices(valid, (each) => planService(each, session, settings));
     await carryOut({ planned, isSeveral: planned.length > 1 }, settings, session, io);
   });
 }
@@ -91,7 +91,10 @@ export async function carryOut(
   const isAsked = settings.confirm !== undefined && planned.some(isDifferent);
   const message = isAsked ? await settings.confirm?.() : settings.message;
   if (message === undefined) throw new CommandError(1, 'nothing was written');
-  const writes = planned.map((each) => ({ ...each, told: { kind: 'apply' as const, message, again: each.again } }));
+  const writes = planned.map((each) => ({
+    ...each,
+    description: { kind: 'apply' as const, message, again: each.again },
+  }));
   await writeServices(writes, { isSeveral, json }, session, io, await waiting(session, settings, io));
 }
 

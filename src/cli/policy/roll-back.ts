@@ -62,9 +62,9 @@ export async function rollBack(
     }
     const message = settings.message ?? `back to ${revision ?? [...new Set(numbers)].join(', ')}`;
     const again = `run graylane policy log ${service}, then roll back again`;
-    const told = { kind: 'rollback' as const, message, again };
+    const description = { kind: 'rollback' as const, message, again };
     const shape = { isSeveral: false, json: settings.json };
-    await writeServices([{ service, changes, failures, told }], shape, session, io);
+    await writeServices([{ service, changes, failures, description }], shape, session, io);
   });
 }
 

@@ -149,9 +149,9 @@ export async function diffFiles(
   settings: ConsulFlags & DiffShape,
   io: CommandIo,
 ): Promise<void> {
-  const sound = await readValidPolicies(paths, io, settings.json);
+  const valid = await readValidPolicies(paths, io, settings.json);
   await withStore(settings, io, async (session) => {
-    showDifferences(await inSlices(sound, (each) => planService(each, session, undefined)), settings, io);
+    showDifferences(await inSlices(valid, (each) => planService(each, session, undefined)), settings, io);
   });
 }
 

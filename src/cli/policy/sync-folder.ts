@@ -23,11 +23,11 @@ export async function syncFolder(folder: string, settings: SyncSettings, io: Com
   if (!(await isFolder(folder))) {
     throw new CommandError(2, `${folder}: no folder (expected: one with a policy for each service)`, 'check its name');
   }
-  const sound = await readValidPolicies([folder], io, settings.json);
+  const valid = await readValidPolicies([folder], io, settings.json);
   await withStore(settings, io, async (session) => {
     const limits = settings.check === true ? undefined : settings;
-    const named = await inSlices(sound, (each) => planService(each, session, limits));
-    const others = await othersInConsul(new Set(sound.map(({ service }) => service)), session);
+    const named = await inSlices(valid, (each) => planService(each, session, limits));
+    const others = await othersInConsul(new Set(valid.map(({ service }) => service)), session);
     const pruned =
       settings.prune === true
         ? await inSlices(others.services, (each) => planDeletion(each, folder, session, limits))

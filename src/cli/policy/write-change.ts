@@ -7,7 +7,7 @@ import type { CommandIo } from '../io';
 import { isUnchanged, type PlannedChange } from './planned-change';
 import { changeAsData } from './show-change';
 
-interface ChangeTold {
+interface ChangeDescription {
   readonly kind: ChangeKind;
   readonly message: string;
   /** What to do after a lost race. */
@@ -20,7 +20,7 @@ interface ServiceWrite {
   readonly changes: readonly PlannedChange[];
   /** Datacenters that cannot be written to. */
   readonly failures: readonly { readonly datacenter: string | undefined; readonly failure: string }[];
-  readonly told: ChangeTold;
+  readonly description: ChangeDescription;
 }
 
 /** Called for each service after its changes were written; its result is part of `--json`. */
@@ -53,7 +53,7 @@ export async function writeServices(
     for (const result of results) {
       const { outcome } = result;
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
-      if (!isSeveral || outcome !== 'unchanged') tell(result, write.told, isSeveral, io, json);
+      if (!isSeveral || outcome !== 'unchanged') showResult(result, write.description, isSeveral, io, json);
       shown.push({ ...asData(result), ...planOf(result, write.changes) });
     }
     const isDone = results.every(({ outcome }) => outcome === 'written' || outcome === 'unchanged');
@@ -73,7 +73,7 @@ export async function writeServices(
 }
 
 async function writeService(
-  { service, changes, failures, told }: ServiceWrite,
+  { service, changes, failures, description }: ServiceWrite,
   session: StoreSession,
 ): Promise<readonly Written[]> {
   const results: Written[] = [];
@@ -83,7 +83,7 @@ async function writeService(
       results.push({ service, datacenter, outcome: 'unchanged' });
       continue;
     }
-    const { kind, message } = told;
+    const { kind, message } = description;
     const { stored: before, text } = change;
     const author = await session.author();
     const outcome = await session.store.write({ before, text, kind, author, message, time: new Date() });
@@ -110,7 +110,13 @@ function resultOf(outcome: WriteOutcome): Pick<Written, 'outcome' | 'entry' | 'r
 }
 
 /** One line a datacenter: what was done on standard output, what was not on standard error. */
-function tell(written: Written, told: ChangeTold, isSeveral: boolean, io: CommandIo, json: boolean): void {
+function showResult(
+  written: Written,
+  description: ChangeDescription,
+  isSeveral: boolean,
+  io: CommandIo,
+  json: boolean,
+): void {
   const { outcome, entry, reason } = written;
   const { colors } = io;
   const datacenter = isSeveral ? `${written.service} in ${written.datacenter}` : written.datacenter;
@@ -128,7 +134,7 @@ function tell(written: Written, told: ChangeTold, isSeveral: boolean, io: Comman
           ? 'somebody changed the policy'
           : `${entry.author} wrote number ${entry.number} at ${entry.time} (${JSON.stringify(entry.message)})`;
       io.note(
-        `graylane: ${datacenter}: lost the race: ${winner} meanwhile, and nothing of yours was written; ${told.again}`,
+        `graylane: ${datacenter}: lost the race: ${winner} meanwhile, and nothing of yours was written; ${description.again}`,
       );
       return;
     }
@@ -137,7 +143,9 @@ function tell(written: Written, told: ChangeTold, isSeveral: boolean, io: Comman
       return;
     case 'refused':
     case 'failed':
-      io.note(`graylane: ${datacenter}: not written: ${reason}; check what the ACL token permits, then ${told.again}`);
+      io.note(
+        `graylane: ${datacenter}: not written: ${reason}; check what the ACL token permits, then ${description.again}`,
+      );
   }
 }
 

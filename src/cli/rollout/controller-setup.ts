@@ -31,7 +31,7 @@ interface ContextSettings {
 }
 
 /** Used for a rollout without a provider when clients cannot report here. */
-const NOBODY: MetricsProvider = {
+const NO_CLIENTS: MetricsProvider = {
   measure: async () => {
     throw new MeasureError(
       'no figures: the rollout names no provider, and clients cannot report to this controller (expected: analysis.provider, or graylane rollout run --listen)',
@@ -61,7 +61,7 @@ export function createRolloutContext(
     measure: (progress, wanted) => {
       const request = signal === undefined ? wanted : { ...wanted, signal };
       const isOwn = isJudgedByClients(progress) && needsCallMetrics(progress);
-      const own = isOwn ? { fallback: collecting?.provider(progress) ?? NOBODY } : {};
+      const own = isOwn ? { fallback: collecting?.provider(progress) ?? NO_CLIENTS } : {};
       return measureRollout(progress.document, request, { config, environment: env, ...own });
     },
     notify: (hooks, message) => notify(hooks, message, { config, env }),

@@ -221,9 +221,12 @@ async function save(
   action?: RolloutAction,
   failure?: string,
 ): Promise<ReconcileResult> {
-  const said = transitionsFor(record.progress, progress, action, undefined, actorOf(deps));
-  const told = failure === undefined ? said : said.map((each) => ({ ...each, message: `${each.message}: ${failure}` }));
-  const outcome = await deps.rollouts.write(stored, nextRecord(record, { progress }, told), session);
+  const transitions = transitionsFor(record.progress, progress, action, undefined, actorOf(deps));
+  const described =
+    failure === undefined
+      ? transitions
+      : transitions.map((each) => ({ ...each, message: `${each.message}: ${failure}` }));
+  const outcome = await deps.rollouts.write(stored, nextRecord(record, { progress }, described), session);
   return resultOf(outcome, record);
 }
 

@@ -39,9 +39,9 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   const { client, lease, maxClients } = options;
   const now = (): number => performance.now();
   const collector: Collector = createCollector({ now, ...defined({ maxClients }) });
-  const driven = new Map<string, RolloutProgress>();
+  const led = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
-  const metrics = (): string => rolloutMetrics(driven, collector.status(), ended);
+  const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
   const listener: RolloutListener = await startListener({ host: options.host, port: options.port, collector, metrics });
   const { host, port } = listener;
   const address = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -55,7 +55,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   });
   return {
     address,
-    watch: (inner) => follow(inner, driven, ended, announcer),
+    watch: (inner) => follow(inner, led, ended, announcer),
     provider: (progress) => createClientsProvider({ collector, announcer, now }, progress),
     async close() {
       await announcer.close();
@@ -71,10 +71,10 @@ function countEnding(ended: EndedRollouts | undefined, { state }: RolloutProgres
   else if (state.kind === 'aborted') ended.aborted += 1;
 }
 
-/** Keeps `driven` and the announcer at what this controller drives. */
+/** Keeps `led` and the announcer at what this controller drives. */
 function follow(
   inner: ControllerWatch,
-  driven: Map<string, RolloutProgress>,
+  led: Map<string, RolloutProgress>,
   ended: Map<string, EndedRollouts>,
   announcer: ReturnType<typeof createAnnouncer>,
 ): ControllerWatch {
@@ -84,12 +84,12 @@ function follow(
   const look = (service: string): void => {
     const progress = known.get(service);
     if (progress === undefined) return;
-    const isDriven = leading.has(service);
-    if (isDriven) void announcer.announce(service, progress);
+    const isLed = leading.has(service);
+    if (isLed) void announcer.announce(service, progress);
     else announcer.leave(service);
-    if (isDriven && !ended.has(service)) ended.set(service, { completed: 0, takenBack: 0, aborted: 0 });
-    if (isDriven && !hasEnded(progress)) driven.set(service, progress);
-    else if (driven.delete(service) && isDriven) countEnding(ended.get(service), progress);
+    if (isLed && !ended.has(service)) ended.set(service, { completed: 0, takenBack: 0, aborted: 0 });
+    if (isLed && !hasEnded(progress)) led.set(service, progress);
+    else if (led.delete(service) && isLed) countEnding(ended.get(service), progress);
   };
   return {
     onRecord(service, record) {
@@ -155,12 +155,12 @@ export interface EndedRollouts {
 
 /** Of each rollout that this controller drives, in Prometheus' text format. */
 export function rolloutMetrics(
-  driven: ReadonlyMap<string, RolloutProgress>,
+  led: ReadonlyMap<string, RolloutProgress>,
   collected: readonly CollectorStatus[],
   ended: ReadonlyMap<string, EndedRollouts> = new Map(),
 ): string {
-  const all = [...driven].sort(([a], [b]) => (a < b ? -1 : 1));
-  const shown = collected.filter(({ service }) => driven.has(service));
+  const all = [...led].sort(([a], [b]) => (a < b ? -1 : 1));
+  const shown = collected.filter(({ service }) => led.has(service));
   const series = (value: (progress: RolloutProgress) => number): readonly Series[] =>
     all.map(([service, progress]) => [service, value(progress)]);
   return [
