@@ -50,8 +50,8 @@ const facts: { -readonly [K in keyof AttemptFacts]: AttemptFacts[K] } = {
 };
 
 /**
- * What an attempt finds out by the way. `vouched`: it is the probe of an endpoint whose health check passed; `risky`: the
- * probe of a half-open breaker, or the one that verifies a doubtful endpoint, for want of a health check.
+ * What an attempt finds out by the way. `vouched`: it is the probe of an endpoint whose health check passed; `risky`:
+ * the probe of a half-open breaker, or the one that verifies a doubtful endpoint, for want of a health check.
  */
 export type Probing = 'no' | 'vouched' | 'risky';
 
@@ -159,7 +159,10 @@ export function settleAttempt(
   return outcome;
 }
 
-/** Counts it for the comparison with other endpoints. Before the breaker hears of it: a trial's call belongs to its trial. */
+/**
+ * Counts it for the comparison with other endpoints. Before the breaker hears of it: a trial's call belongs to its
+ * trial.
+ */
 function compareWithPeers(
   { hash }: CallState,
   { shares, breaker }: Endpoint,
@@ -208,8 +211,8 @@ function attribute(
 }
 
 /**
- * The call has failed like this at another endpoint before, which has just answered other calls well: it is the request. What
- * the other one was charged is taken back. This one may be a fallback that gets no other calls.
+ * The call has failed like this at another endpoint before, which has just answered other calls well: it is the
+ * request. What the other one was charged is taken back. This one may be a fallback that gets no other calls.
  */
 function repeats(call: CallState, endpoint: Endpoint, pool: Pool, code: number, nowMs: number): boolean {
   const { failedAt } = call;
@@ -278,8 +281,8 @@ export function loadOutcomeOf(
 const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
 
 /**
- * For how long a server asks to be left alone, in milliseconds; negative: the call is not to be tried again at all, which is
- * also what a value says that cannot be read (gRFC A6). Undefined: it says nothing.
+ * For how long a server asks to be left alone, in milliseconds; negative: the call is not to be tried again at all,
+ * which is also what a value says that cannot be read (gRFC A6). Undefined: it says nothing.
  */
 function pushbackOf(trailers: Metadata | undefined): number | undefined {
   const value = trailers?.get(PUSHBACK_KEY)[0];
@@ -323,7 +326,10 @@ export function dropUnsendableFrom(metadata: Metadata, context: BalancerContext)
   if (dropped !== undefined) context.headerDropped(dropped);
 }
 
-/** The transport threw when an attempt of the call was to begin. Sets `unsentReason` where a further one would fare no better. */
+/**
+ * The transport threw when an attempt of the call was to begin. Sets `unsentReason` where a further one would fare no
+ * better.
+ */
 export function noteUnsent(call: CallState, error: unknown): void {
   call.unsent += 1;
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';

@@ -46,9 +46,9 @@ type Phase =
   | 'ended';
 
 /**
- * One attempt of a call at one endpoint. It is three things to grpc-js, so that a pick allocates nothing in steady state:
- * the pick result, the subchannel of that result (so that `createCall` can be seen), and the listener of the transport's
- * call (so that the first response and the end are seen before the retry logic looks at them).
+ * One attempt of a call at one endpoint. It is three things to grpc-js, so that a pick allocates nothing in steady
+ * state: the pick result, the subchannel of that result (so that `createCall` can be seen), and the listener of the
+ * transport's call (so that the first response and the end are seen before the retry logic looks at them).
  *
  * An attempt ends twice: when the transport reports its status and when grpc-js calls `onCallEnded`, in either order (a
  * cancelled call's transport reports a turn later). The first records; the second gives the object back. One that never
