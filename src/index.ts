@@ -42,7 +42,7 @@ export type { ClientZoneView } from './client/state/client-zone';
 export type { ClientMode } from './client/state/policy-state';
 export type { TelemetryOptions } from './client/telemetry/client-telemetry';
 export type { CallLogFields } from './client/telemetry/log-fields';
-export type { AgentLoad } from './consul/agent-load';
+export type { AgentLoad } from './consul/request';
 export type { ConsulOptions, ConsulTlsOptions } from './consul/options';
 export { type SimulateOptions, simulatePolicy } from './ops/simulation/simulate';
 export type {

@@ -8,7 +8,7 @@ import type {
   Metadata,
   ServerInterceptor,
 } from '@grpc/grpc-js';
-import type { AgentLoad } from '../consul/agent-load';
+import type { AgentLoad } from '../consul/request';
 import type { PolicyDocument } from '../policy/document';
 import type { AdminHandler } from './admin/admin-handler';
 import type { ExplainRequest, Explanation } from './admin/explain';

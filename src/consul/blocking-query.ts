@@ -1,9 +1,9 @@
 import type { Clock, Timer } from '../base/clock';
 import type { Logger } from '../base/logger';
+import { backoffMs, createTokenBucket } from '../base/pacing';
 import type { Random } from '../base/random';
-import { createTokenBucket } from '../base/token-bucket';
-import { backoffMs } from './backoff';
-import { type ConsulAnswer, type ConsulClient, type ConsulRequest, PLAIN_TIME_LIMIT_MS } from './client';
+import type { ConsulClient } from './client';
+import { type ConsulAnswer, type ConsulRequest, PLAIN_TIME_LIMIT_MS } from './request';
 
 /** One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself. */
 export interface BlockingQuery {

@@ -4,7 +4,7 @@ import { lstat, mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ParsedConsulOptions } from './options';
-import type { TlsSource } from './tls-options';
+import type { TlsSource } from './tls';
 
 /** Where the processes of a host meet, or why they cannot. */
 export type Place =

@@ -1,12 +1,12 @@
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import { keyProblems } from '../base/option-keys';
-import { type AgentAddress, parseAgentAddress } from './agent-address';
+import { type AgentAddress, parseAgentAddress } from './address';
 import { type Environment, flagIn, textIn } from './environment';
-import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls-options';
-import { parseTokenOption, type TokenOption } from './token-option';
+import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls';
+import { parseTokenOption, type TokenOption } from './token';
 
-export type { ConsulTlsOptions } from './tls-options';
+export type { ConsulTlsOptions } from './tls';
 
 /** How to reach Consul. Every part has a default; the usual environment variables fill what is left out. */
 export interface ConsulOptions {

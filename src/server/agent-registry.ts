@@ -1,4 +1,5 @@
-import type { ConsulAnswer, ConsulClient } from '../consul/client';
+import type { ConsulClient } from '../consul/client';
+import type { ConsulAnswer } from '../consul/request';
 import type { ParsedInstance } from './instance-options';
 
 /** What became of a request to the agent. */

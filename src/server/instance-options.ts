@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import type { Logger } from '../base/logger';
-import { bareAddress } from '../consul/bare-address';
+import { bareAddress } from '../consul/address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../consul/options';
 import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
 import { type FoundAddress, findAddress } from './instance-address';

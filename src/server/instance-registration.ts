@@ -1,8 +1,8 @@
 import type { Clock } from '../base/clock';
 import { GraylaneError } from '../base/errors';
 import type { Logger } from '../base/logger';
+import { backoffMs } from '../base/pacing';
 import type { Random } from '../base/random';
-import { backoffMs } from '../consul/backoff';
 import type { AgentRegistry } from './agent-registry';
 import { drain } from './drain';
 import type { InstanceMembers } from './instance-members';

@@ -1,8 +1,9 @@
 import type { DatacenterState, FilterFailure } from '../../base/instances';
 import { isFilterRefused } from '../../client/discovery/consul/filter-query';
 import { placeOf } from '../../client/discovery/consul/health-target';
-import type { ConsulAnswer, ConsulClient } from '../../consul/client';
-import { parseHealth, parseKeys } from '../../consul/parse-answer';
+import type { ConsulClient } from '../../consul/client';
+import { parseHealth, parseKeys } from '../../consul/health-answer';
+import type { ConsulAnswer } from '../../consul/request';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import { CommandError } from '../command-error';
 

@@ -2,8 +2,8 @@ import { isIP } from 'node:net';
 import type { DuplicateInstance, Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
-import { parseHealth, parseJsonArray } from '../../consul/parse-answer';
-import { parseEntry } from '../../consul/parse-entry';
+import { parseHealth, parseJsonArray } from '../../consul/health-answer';
+import { parseEntry } from '../../consul/health-entry';
 import { readServiceNames } from '../consul/instances-now';
 import { type Finding, inDatacenter, type Question, TIME_LIMIT_MS } from './finding';
 

@@ -7,7 +7,7 @@ import type {
 import type { ClientInspection } from '../../client/api';
 import type { GuardCounts, GuardView } from '../../client/breaker/guard/view';
 import type { BreakerView } from '../../client/breaker/view';
-import type { AgentLoad } from '../../consul/agent-load';
+import type { AgentLoad } from '../../consul/request';
 import { describeLimit } from '../describe-limit';
 import { describeEndpoint } from '../describe-place';
 import { describeZones } from '../describe-zones';

@@ -2,8 +2,8 @@ import type { Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { sameItems } from '../../base/same-items';
 import { shorten } from '../../base/shorten';
-import { bareAddress } from '../../consul/bare-address';
-import { sameMeta } from '../../consul/same-instance';
+import { bareAddress } from '../../consul/address';
+import { sameMeta } from '../../consul/health-answer';
 
 /** An instance written down by hand: in code or in a file. */
 export interface StaticInstance {

@@ -1,6 +1,6 @@
 import type { Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
-import { isSameInstance } from '../../consul/same-instance';
+import { isSameInstance } from '../../consul/health-answer';
 import { buildInstance, isMadeOf, problemsOf, type StaticInstance, show } from './static-instance';
 
 /** What the list of one service amounts to. */

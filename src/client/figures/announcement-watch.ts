@@ -7,7 +7,7 @@ import {
   startBlockingQuery,
   type Verdict,
 } from '../../consul/blocking-query';
-import type { ConsulAnswer } from '../../consul/client';
+import type { ConsulAnswer } from '../../consul/request';
 
 /** The announcement of a service as it stands; undefined: there is none. */
 export interface HeardAnnouncement {

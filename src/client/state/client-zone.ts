@@ -1,5 +1,5 @@
 import type { Clock } from '../../base/clock';
-import type { AgentZone } from '../../consul/zone-answer';
+import type { AgentZone } from '../../consul/agent-self';
 
 /** In which zone this client is, and who says so. Plain JSON. */
 export interface ClientZoneView {

@@ -1,6 +1,6 @@
 import { isRecord } from '../../../base/is-record';
 import { nearest } from '../../../base/spelling';
-import { parseJsonArray } from '../../../consul/parse-answer';
+import { parseJsonArray } from '../../../consul/health-answer';
 import type { ConsulDeps, HealthTarget } from './health-target';
 
 /** What the catalog tells of a name that nothing is known of. One question for each outage; refused: nothing is claimed. */

@@ -1,4 +1,4 @@
-import { parseJsonArray } from '../../../consul/parse-answer';
+import { parseJsonArray } from '../../../consul/health-answer';
 import type { ConsulDeps, HealthTarget } from './health-target';
 
 /** Tells an absent service from one that exists only behind Connect proxies. */

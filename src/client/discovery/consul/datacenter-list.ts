@@ -1,6 +1,6 @@
 import type { Timer } from '../../../base/clock';
-import { backoffMs } from '../../../consul/backoff';
-import { parseJsonArray } from '../../../consul/parse-answer';
+import { backoffMs } from '../../../base/pacing';
+import { parseJsonArray } from '../../../consul/health-answer';
 import type { ConsulDeps } from './health-target';
 
 /** Which datacenters a watch covers. Undefined stands for the agent's own, whatever its name. */

@@ -1,6 +1,6 @@
 import type { DatacenterState, FilterFailure } from '../../../base/instances';
-import type { AgentDatacenter } from '../../../consul/agent-datacenter';
-import type { Lease } from '../../../consul/shared';
+import type { Lease } from '../../../base/ref-counted';
+import type { AgentDatacenter } from '../../../consul/agent-self';
 import type { FilterQuery } from './filter-query';
 import type { HealthQuery, HealthView } from './health-query';
 

@@ -1,6 +1,6 @@
 import type { FilterFailure } from '../../../base/instances';
 import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
-import { parseKeys } from '../../../consul/parse-answer';
+import { parseKeys } from '../../../consul/health-answer';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 
 /** Which instances a Consul filter expression matches, as Consul says. Its failure leaves the last answer in force. */

@@ -2,9 +2,9 @@ import type { Clock } from '../../../base/clock';
 import type { Logger } from '../../../base/logger';
 import { peerPlace } from '../../../base/peer-place';
 import type { Random } from '../../../base/random';
-import type { AgentDatacenter } from '../../../consul/agent-datacenter';
+import type { AgentDatacenter } from '../../../consul/agent-self';
 import type { ConsulClient } from '../../../consul/client';
-import type { AnswerRules } from '../../../consul/parse-answer';
+import type { AnswerRules } from '../../../consul/health-answer';
 import type { Protection } from '../protection';
 import type { Outages } from './outages';
 

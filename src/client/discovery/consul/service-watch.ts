@@ -1,7 +1,7 @@
 import type { Timer } from '../../../base/clock';
 import type { SourceState } from '../../../base/instances';
-import { createTokenBucket } from '../../../base/token-bucket';
-import type { Lease } from '../../../consul/shared';
+import { createTokenBucket } from '../../../base/pacing';
+import type { Lease } from '../../../base/ref-counted';
 import type { SourceWatch } from '../source';
 import type { DatacenterList } from './datacenter-list';
 import { createDatacenterSlot, type DatacenterSlot, type SlotLoops } from './datacenter-slot';

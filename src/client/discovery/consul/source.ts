@@ -2,9 +2,9 @@ import type { Clock } from '../../../base/clock';
 import { GraylaneError } from '../../../base/errors';
 import { type Logger, safeLogger } from '../../../base/logger';
 import type { Random } from '../../../base/random';
-import { createAgentDatacenter } from '../../../consul/agent-datacenter';
+import { createRefCounted } from '../../../base/ref-counted';
+import { createAgentDatacenter } from '../../../consul/agent-self';
 import type { ConsulClient } from '../../../consul/client';
-import { createShared } from '../../../consul/shared';
 import { DEFAULT_PROTECTION, type Protection } from '../protection';
 import type { Source, WatchRequest } from '../source';
 import { type DatacenterList, fixedDatacenters, watchAllDatacenters } from './datacenter-list';
@@ -51,10 +51,10 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
     protection,
     outages: new Outages(),
   };
-  const healths = createShared<HealthQuery>();
-  const filters = createShared<FilterQuery>();
-  const lists = createShared<DatacenterList>();
-  const services = createShared<ServiceWatch>();
+  const healths = createRefCounted<HealthQuery>();
+  const filters = createRefCounted<FilterQuery>();
+  const lists = createRefCounted<DatacenterList>();
+  const services = createRefCounted<ServiceWatch>();
   let closed = false;
 
   const listFor = (wanted: readonly string[] | 'all' | undefined) => {

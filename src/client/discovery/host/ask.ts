@@ -1,4 +1,4 @@
-import type { ConsulAnswer, ConsulRequest } from '../../../consul/client';
+import type { ConsulAnswer, ConsulRequest } from '../../../consul/request';
 
 /** One read as it goes from a process to the one that asks Consul for all. No token: both sides hold the same. */
 export interface HostAsk {

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../../../base/clock';
-import type { ConsulAnswer, ConsulClient } from '../../../consul/client';
+import type { ConsulClient } from '../../../consul/client';
+import type { ConsulAnswer } from '../../../consul/request';
 import { type HostAnswer, type HostAsk, LOST, questionOf, toRequest } from './ask';
 
 /**

@@ -1,7 +1,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { connect as dial } from 'node:net';
 import type { Clock, Timer } from '../../../base/clock';
-import type { ConsulAnswer } from '../../../consul/client';
+import type { ConsulAnswer } from '../../../consul/request';
 import { type HostAnswer, type HostAsk, LOST } from './ask';
 import { ANSWER_HEADER, BODY_LIMIT_BYTES, decodeAnswer, SESSION_MEMORY_MB, WINDOW_BYTES } from './wire';
 

@@ -1,11 +1,11 @@
 import type { Clock, Timer } from '../../../base/clock';
 import { type Logger, safeLogger, silentLogger } from '../../../base/logger';
 import type { Random } from '../../../base/random';
-import type { AgentLoad } from '../../../consul/agent-load';
-import { type ConsulAnswer, type ConsulClient, type ConsulRequest, createConsulClient } from '../../../consul/client';
+import { type ConsulClient, createConsulClient } from '../../../consul/client';
 import { findPlace, socketName } from '../../../consul/host-place';
 import type { ParsedConsulOptions } from '../../../consul/options';
-import { createTokenSource } from '../../../consul/token-source';
+import type { AgentLoad, ConsulAnswer, ConsulRequest } from '../../../consul/request';
+import { createTokenSource } from '../../../consul/token';
 import { LOST, toAsk } from './ask';
 import { createHostGroup, type HostGroup } from './group';
 

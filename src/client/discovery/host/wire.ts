@@ -1,4 +1,4 @@
-import type { ConsulAnswer } from '../../../consul/client';
+import type { ConsulAnswer } from '../../../consul/request';
 import type { HostAsk } from './ask';
 
 /** Holds all of a {@link ConsulAnswer} but its body, which follows as it is. */

@@ -1,4 +1,4 @@
-import type { ConsulAnswer } from '../../../consul/client';
+import type { ConsulAnswer } from '../../../consul/request';
 import type { PolicyReading } from '../../../policy/policy-reading';
 
 /** What one answer of `/v1/kv/<key>` says. Pure; never throws. */

@@ -1,5 +1,5 @@
+import { createRefCounted } from '../../../base/ref-counted';
 import type { BlockingQuery } from '../../../consul/blocking-query';
-import { createShared } from '../../../consul/shared';
 import type { PolicyReading } from '../../../policy/policy-reading';
 import type { PolicyWatch } from './source';
 
@@ -30,7 +30,7 @@ interface ReadingLoop {
 
 /** `threw` hears of listeners that threw. */
 export function createSharedReadings(threw: (key: string, error: unknown) => void): SharedReadings {
-  const loops = createShared<ReadingLoop>();
+  const loops = createRefCounted<ReadingLoop>();
   return {
     watch(key, start, listener) {
       const lease = loops.acquire(key, () => startLoop(start));

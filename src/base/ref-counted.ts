@@ -1,5 +1,5 @@
 /** Gives the same thing to all who ask by one key, makes it for the first and closes it after the last. */
-export interface Shared<T> {
+interface RefCounted<T> {
   acquire(key: string, create: () => T): Lease<T>;
   /** Closes what is still held. */
   closeAll(): void;
@@ -11,7 +11,7 @@ export interface Lease<T> {
   release(): void;
 }
 
-export function createShared<T extends { close(): void }>(): Shared<T> {
+export function createRefCounted<T extends { close(): void }>(): RefCounted<T> {
   const held = new Map<string, { value: T; holders: number }>();
   return {
     acquire(key, create) {

@@ -1,10 +1,57 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../base/clock';
 import type { Logger } from '../base/logger';
-import { isHeaderSafe, type TokenOption } from './token-option';
+import { type Environment, textIn } from './environment';
+
+/** Where the token comes from. Its text is held in a closure, which nothing prints. */
+export type TokenOption =
+  | { readonly kind: 'function'; readonly get: () => string | Promise<string> }
+  | { readonly kind: 'file'; readonly path: string };
+
+interface TokenGiven {
+  readonly token?: string | (() => string | Promise<string>);
+  readonly tokenFile?: string;
+}
+
+/** Undefined: none is sent. Options come before the environment; two of the same rank are a problem. */
+export function parseTokenOption(given: TokenGiven, env: Environment, problems: string[]): TokenOption | undefined {
+  const { token, tokenFile } = given;
+  if (token !== undefined || tokenFile !== undefined) {
+    return choose(token, tokenFile, ['consul.token', 'consul.tokenFile'], problems);
+  }
+  const names = ['CONSUL_HTTP_TOKEN', 'CONSUL_HTTP_TOKEN_FILE'] as const;
+  return choose(textIn(env, names[0]), textIn(env, names[1]), names, problems);
+}
+
+function choose(
+  token: unknown,
+  file: unknown,
+  [tokenPath, filePath]: readonly [string, string],
+  problems: string[],
+): TokenOption | undefined {
+  if (token !== undefined && file !== undefined) {
+    problems.push(`${tokenPath}: (not shown) (expected: not together with ${filePath})`);
+  }
+  if (file !== undefined) {
+    if (typeof file !== 'string' || file === '' || file.includes('\0')) {
+      problems.push(`${filePath}: (not shown) (expected: the path of a file)`);
+    }
+    return { kind: 'file', path: String(file) };
+  }
+  if (token === undefined || token === '') return undefined;
+  if (typeof token === 'function') return { kind: 'function', get: token as () => string | Promise<string> };
+  if (typeof token !== 'string') problems.push(`${tokenPath}: ${typeof token} (expected: a string or a function)`);
+  else if (!isHeaderSafe(token)) problems.push(`${tokenPath}: (not shown) (expected: printable ASCII without spaces)`);
+  return { kind: 'function', get: () => String(token) };
+}
+
+/** What may stand in a header as it is; anything else would split or break the request. */
+function isHeaderSafe(token: string): boolean {
+  return /^[\x21-\x7e]+$/.test(token);
+}
 
 /** Where the token of a request comes from. Asked once for each request. */
-export interface TokenSource {
+interface TokenSource {
   /** Never rejects and never hangs; a reason holds nothing of a token. An empty token means: send none. */
   read(): Promise<TokenReading>;
 }
@@ -13,7 +60,7 @@ export type TokenReading =
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'failure'; readonly reason: string };
 
-export interface TokenSourceDeps {
+interface TokenSourceDeps {
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -109,4 +156,23 @@ async function within(asking: Promise<TokenReading>, clock: Clock): Promise<Toke
 
 function failed(reason: string): TokenReading {
   return { kind: 'failure', reason };
+}
+
+/** What a request proves its right with. */
+interface Credentials {
+  readonly headers: Readonly<Record<string, string>>;
+  /** What must not be repeated of an answer that echoes them. */
+  readonly secrets: readonly string[];
+}
+
+/** An empty token, and no `user:password`: nothing is sent. */
+export function credentialsOf(token: string, httpAuth: string | undefined): Credentials {
+  const password = httpAuth?.slice(httpAuth.indexOf(':') + 1) ?? '';
+  return {
+    headers: {
+      ...(token === '' ? {} : { 'x-consul-token': token }),
+      ...(httpAuth === undefined ? {} : { authorization: `Basic ${Buffer.from(httpAuth).toString('base64')}` }),
+    },
+    secrets: [token, httpAuth ?? '', password],
+  };
 }

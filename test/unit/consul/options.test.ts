@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../../../../src/base/clock';
-import { GraylaneError } from '../../../../../src/base/errors';
-import { silentLogger } from '../../../../../src/base/logger';
-import { systemRandom } from '../../../../../src/base/random';
-import { createConsulSource } from '../../../../../src/client/discovery/consul/source';
-import { createConsulClient } from '../../../../../src/consul/client';
-import { type ParsedConsulOptions, parseConsulOptions } from '../../../../../src/consul/options';
+import { systemClock } from '../../../src/base/clock';
+import { GraylaneError } from '../../../src/base/errors';
+import { silentLogger } from '../../../src/base/logger';
+import { systemRandom } from '../../../src/base/random';
+import { createConsulSource } from '../../../src/client/discovery/consul/source';
+import { createConsulClient } from '../../../src/consul/client';
+import { type ParsedConsulOptions, parseConsulOptions } from '../../../src/consul/options';
 
 const urls = (options: Parameters<typeof parseConsulOptions>[0], env = {}): readonly string[] =>
   parseConsulOptions(options, env).addresses.map((one) => one.socketPath ?? one.baseUrl);

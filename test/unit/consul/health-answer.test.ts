@@ -1,9 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Instance } from '../../../../../src/base/instances';
-import { parseHealth, parseKeys } from '../../../../../src/consul/parse-answer';
-import { parseEntry } from '../../../../../src/consul/parse-entry';
-import { healthEntry } from '../../../../support/scripted-consul';
+import type { Instance } from '../../../src/base/instances';
+import { parseHealth, parseKeys } from '../../../src/consul/health-answer';
+import { parseEntry } from '../../../src/consul/health-entry';
+import { healthEntry } from '../../support/scripted-consul';
 
 const good = (id: string, port: number, more: Readonly<Record<string, unknown>> = {}): object =>
   healthEntry(id, port, more);

@@ -1,3 +1,5 @@
+import { isIPv6 } from 'node:net';
+
 /** One place where a Consul agent answers. */
 export interface AgentAddress {
   /** As shown in reasons and logs; never with credentials. */
@@ -30,4 +32,10 @@ export function parseAgentAddress(text: unknown, defaultScheme: 'http' | 'https'
   }
   const path = url.pathname.replace(/\/+$/, '').replace(/\/v1$/, '');
   return { text: `${url.origin}${path}`, baseUrl: `${url.origin}${path}/v1`, socketPath: undefined };
+}
+
+/** `::1` of `[::1]`, which people write where a port follows; any other address as it is. */
+export function bareAddress(address: string): string {
+  const inside = address.startsWith('[') && address.endsWith(']') ? address.slice(1, -1) : '';
+  return isIPv6(inside) ? inside : address;
 }

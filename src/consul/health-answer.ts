@@ -1,7 +1,7 @@
+import { HEALTH_RANK } from '../base/health-rank';
 import type { DuplicateInstance, Instance } from '../base/instances';
-import { distinctOf } from './duplicates';
-import { type EntryRules, parseEntry } from './parse-entry';
-import { isSameInstance } from './same-instance';
+import { sameItems } from '../base/same-items';
+import { type EntryRules, parseEntry } from './health-entry';
 
 /** A whole health answer, understood. */
 export type ParsedHealth =
@@ -94,4 +94,96 @@ export function parseJsonArray(text: string): readonly unknown[] | string {
   } catch {
     return 'the answer is not JSON';
   }
+}
+
+/** More are not named, however many an answer holds. */
+const MOST_NAMED = 20;
+
+interface Distinct {
+  /** Ordered by key. */
+  readonly instances: readonly Instance[];
+  /** The first few. */
+  readonly duplicates: readonly DuplicateInstance[];
+}
+
+const NONE: readonly DuplicateInstance[] = [];
+
+/**
+ * One of each key and of each address: what was registered last says what runs there, whatever its health; where that is not
+ * known or the same, the healthiest, then the first by key. In whatever order the entries come.
+ */
+function distinctOf(entries: readonly Instance[]): Distinct {
+  if (areDistinct(entries)) return { instances: entries, duplicates: NONE };
+  const byClaim = new Map<string, Instance>();
+  const duplicates: DuplicateInstance[] = [];
+  const kept = [...entries].sort(byAge).filter((instance) => {
+    const endpoint = endpointOf(instance);
+    const other = byClaim.get(instance.key) ?? byClaim.get(endpoint);
+    if (other === undefined) {
+      byClaim.set(instance.key, instance).set(endpoint, instance);
+      return true;
+    }
+    if (duplicates.length < MOST_NAMED) duplicates.push({ endpoint, counts: other.id, leftOut: instance.id });
+    return false;
+  });
+  return { instances: kept.sort((a, b) => compare(a.key, b.key)), duplicates };
+}
+
+/** As Consul lists them as a rule: by key, each once, and each address once. */
+function areDistinct(entries: readonly Instance[]): boolean {
+  const seen = new Set<string>();
+  for (const [at, instance] of entries.entries()) {
+    if (at > 0 && (entries[at - 1] as Instance).key >= instance.key) return false;
+    seen.add(endpointOf(instance));
+  }
+  return seen.size === entries.length;
+}
+
+function endpointOf({ address, port }: Instance): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+function byAge(a: Instance, b: Instance): number {
+  return (
+    (b.registered ?? 0) - (a.registered ?? 0) ||
+    HEALTH_RANK[a.status] - HEALTH_RANK[b.status] ||
+    compare(a.key, b.key) ||
+    compare(a.address, b.address) ||
+    a.port - b.port
+  );
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Whether two entries of one key say the same, so that the former object can be kept. */
+export function isSameInstance(a: Instance, b: Instance): boolean {
+  return (
+    a.address === b.address &&
+    a.port === b.port &&
+    a.status === b.status &&
+    a.weight === b.weight &&
+    a.isNodeFailed === b.isNodeFailed &&
+    a.zone === b.zone &&
+    a.region === b.region &&
+    a.portName === b.portName &&
+    samePorts(a.ports, b.ports) &&
+    sameItems(a.tags, b.tags) &&
+    sameMeta(a.meta, b.meta)
+  );
+}
+
+function samePorts(a: Instance['ports'], b: Instance['ports']): boolean {
+  if (a === b) return true;
+  return (
+    a?.length === b?.length && a?.every(({ name, port }, at) => name === b?.[at]?.name && port === b[at].port) === true
+  );
+}
+
+/** `a` may hold anything. */
+export function sameMeta(a: Readonly<Record<string, unknown>>, b: Instance['meta']): boolean {
+  if (a === b) return true;
+  const keys = Object.keys(a);
+  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key]);
 }

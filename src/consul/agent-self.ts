@@ -1,4 +1,36 @@
 import type { ConsulClient } from './client';
+import { zoneIn } from './health-entry';
+
+/** What the agent says of the zone that its node is in. */
+export type AgentZone =
+  | { readonly kind: 'zone'; readonly zone: string }
+  /** It answered, and that will not change. */
+  | { readonly kind: 'none'; readonly reason: string }
+  /** It did not answer; it may later. */
+  | { readonly kind: 'failure'; readonly reason: string };
+
+const ZONE_LIMIT_MS = 2_000;
+
+/**
+ * Reads the agent's node meta, `zone` or else `availability_zone`. Never rejects. Needs `agent:read`, which a reader of services
+ * does not have by itself: there is no other way to learn on which node an agent runs.
+ * https://developer.hashicorp.com/consul/api-docs/agent#read-configuration
+ */
+export async function askAgentZone(client: ConsulClient): Promise<AgentZone> {
+  const answer = await client.get({ path: '/agent/self', timeLimitMs: ZONE_LIMIT_MS });
+  if (answer.kind === 'failure') {
+    return answer.status === 403
+      ? { kind: 'none', reason: 'the token may not read the agent (agent:read), whose node meta would name the zone' }
+      : { kind: 'failure', reason: `the agent did not say: ${answer.reason}` };
+  }
+  try {
+    const zone = zoneIn(JSON.parse(answer.body.toString('utf8'))?.Meta);
+    if (zone !== undefined) return { kind: 'zone', zone };
+  } catch {
+    // Not a Consul agent's answer.
+  }
+  return { kind: 'none', reason: "the agent's node meta has neither zone nor availability_zone" };
+}
 
 /** The name of the datacenter that the agent itself is in. Learned from answers; never required. */
 export interface AgentDatacenter {

@@ -1,9 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createTokenBucket } from '../../../../../src/base/token-bucket';
-import { FakeClock } from '../../../../../src/client/testing/fake-clock';
-import { backoffMs } from '../../../../../src/consul/backoff';
-import { createShared } from '../../../../../src/consul/shared';
+import { backoffMs, createTokenBucket } from '../../../src/base/pacing';
+import { FakeClock } from '../../../src/client/testing/fake-clock';
 
 describe('token bucket', () => {
   it('lets a burst through at once, then one for each refill, on credit', () => {
@@ -32,31 +30,5 @@ describe('backoff', () => {
         },
       ),
     );
-  });
-});
-
-describe('shared things', () => {
-  it('are made for the first, closed after the last, and made anew after that', () => {
-    const closed: number[] = [];
-    let made = 0;
-    const shared = createShared<{ id: number; close(): void }>();
-    const create = () => {
-      made += 1;
-      const id = made;
-      return { id, close: () => void closed.push(id) };
-    };
-    const a = shared.acquire('k', create);
-    const b = shared.acquire('k', create);
-    expect(a.value).toBe(b.value);
-    a.release();
-    a.release();
-    expect(closed).toEqual([]);
-    b.release();
-    expect(closed).toEqual([1]);
-    const c = shared.acquire('k', create);
-    expect(c.value.id).toBe(2);
-    shared.closeAll();
-    c.release();
-    expect(closed).toEqual([1, 2]);
   });
 });

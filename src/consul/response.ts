@@ -1,5 +1,69 @@
 import type { IncomingMessage } from 'node:http';
-import { UnusableMaterial } from './tls-material';
+import { Writable } from 'node:stream';
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import { UnusableMaterial } from './tls';
+
+/**
+ * Gathers one response body, for papi's `pipe` option. papi alone would keep a body of any size and would wait for the
+ * end of one that was cut short until its timeout; this says so at once through `onFault` (at most once).
+ */
+export class BodyCollector extends Writable {
+  readonly #chunks: Buffer[] = [];
+  readonly #limitBytes: number;
+  readonly #onFault: (reason: string) => void;
+  #size = 0;
+  #faulted = false;
+
+  constructor(limitBytes: number, onFault: (reason: string) => void) {
+    super();
+    this.#limitBytes = limitBytes;
+    this.#onFault = onFault;
+    this.on('pipe', (source: IncomingMessage) => this.#watch(source));
+  }
+
+  body(): Buffer {
+    return this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks, this.#size);
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    if (!this.#faulted) {
+      this.#size += chunk.length;
+      this.#chunks.push(chunk);
+      this.#checkSize(this.#size);
+    }
+    done();
+  }
+
+  #watch(source: IncomingMessage): void {
+    source.once('close', () => {
+      if (!source.complete) this.#fault('the answer was cut short');
+    });
+    this.#checkSize(Number(source.headers['content-length'] ?? 0));
+  }
+
+  #checkSize(bytes: number): void {
+    if (bytes > this.#limitBytes) this.#fault(`the answer is larger than ${this.#limitBytes} bytes`);
+  }
+
+  #fault(reason: string): void {
+    if (this.#faulted) return;
+    this.#faulted = true;
+    this.#chunks.length = 0;
+    this.#onFault(reason);
+  }
+}
+
+/** Consul compresses what is asked for so, and nothing else. */
+export const ACCEPT_GZIP: Readonly<Record<string, string>> = { 'accept-encoding': 'gzip' };
+
+const inflate = promisify(gunzip);
+
+/** Rejects when the body is not what its header says, or larger than the limit once it is unpacked. */
+export async function decodedBody(message: IncomingMessage, body: Buffer, limitBytes: number): Promise<Buffer> {
+  if (message.headers['content-encoding'] !== 'gzip') return body;
+  return inflate(body, { maxOutputLength: limitBytes });
+}
 
 /** What Node and OpenSSL call the ways in which TLS is refused, in words; by the start of the code. */
 const TLS_REFUSALS: readonly (readonly [RegExp, string])[] = [
@@ -61,4 +125,18 @@ function redact(text: string, secrets: readonly string[]): string {
     for (const form of new Set(forms)) safe = safe.replaceAll(form, '[token]');
   }
   return safe;
+}
+
+/** What Consul says of the question, whichever agent is asked: of a datacenter, a filter, a permission, or how it is set up. */
+const OF_THE_QUESTION =
+  /no path to datacenter|boolean expression evaluator|failed to create filter|error finding value in datum|permission denied|ACL (not found|support disabled)|connect must be enabled|no cluster ca config/i;
+
+/**
+ * Whether another agent may well answer what this one did not: it is overloaded (429), it has no servers or no leader, or it is
+ * broken (500 and the gateways' 502, 503, 504). Not so for what Consul says of the question or of the token.
+ * https://developer.hashicorp.com/consul/api-docs#response-codes
+ */
+export function isFaultOfAgent(status: number, reason: string): boolean {
+  if (status === 429 || (status >= 502 && status <= 504)) return true;
+  return status === 500 && !OF_THE_QUESTION.test(reason);
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { silentLogger } from '../../../src/base/logger';
-import { countOpenRequests } from '../../../src/consul/open-requests';
+import { countOpenRequests } from '../../../src/consul/agent-pool';
 
 it('warns once near the limit of an agent, and again only when the number had been down to half', () => {
   const warnings: unknown[] = [];
