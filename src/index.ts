@@ -1,3 +1,4 @@
+export type { Subscription } from './base/emitter';
 export { GraylaneError, type GraylaneErrorCode } from './base/errors';
 export type { DuplicateInstance, Instance } from './base/instances';
 export type { LogFields, Logger, PinoLogger } from './base/logger';
@@ -25,12 +26,7 @@ export type { StaticInstance } from './client/discovery/static-instance';
 export { createGraylane } from './client/graylane';
 export type { CallReport, CallReportAttempt, CallReportDecision } from './client/grpc/call-report';
 export type { CallScope } from './client/grpc/call-scope';
-export type {
-  DecisionEvent,
-  DecisionListener,
-  DecisionListenerOptions,
-  Subscription,
-} from './client/grpc/decision-feed';
+export type { DecisionEvent, DecisionListener, DecisionListenerOptions } from './client/grpc/decision-feed';
 export type { GrpcModule } from './client/grpc/grpc-js';
 export type { PolicyMode } from './client/grpc/target';
 export type { FileReference, GraylaneOptions } from './client/options';
@@ -42,8 +38,8 @@ export type { ClientZoneView } from './client/state/client-zone';
 export type { ClientMode } from './client/state/policy-state';
 export type { TelemetryOptions } from './client/telemetry/client-telemetry';
 export type { CallLogFields } from './client/telemetry/log-fields';
-export type { AgentLoad } from './consul/request';
 export type { ConsulOptions, ConsulTlsOptions } from './consul/options';
+export type { AgentLoad } from './consul/request';
 export { type SimulateOptions, simulatePolicy } from './ops/simulation/simulate';
 export type {
   SimulatedChange,

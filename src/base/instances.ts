@@ -99,3 +99,21 @@ export interface Instance {
   /** Grows with each registration in its datacenter: of two entries with one address the one with the greater counts. */
   readonly registered?: number;
 }
+
+/** Of what a registry says of an instance: the healthier, the lower. */
+export const HEALTH_RANK = { passing: 0, warning: 1, critical: 2 } as const;
+
+const PREFIX = 'peer ';
+
+/**
+ * A cluster peer as tiers, lists, logs and metrics call it where they name a datacenter. The space keeps it apart from every
+ * datacenter's name.
+ */
+export function peerPlace(peer: string): string {
+  return `${PREFIX}${peer}`;
+}
+
+/** The peer of a place that is one. */
+export function peerOf(place: string): string | undefined {
+  return place.startsWith(PREFIX) ? place.slice(PREFIX.length) : undefined;
+}

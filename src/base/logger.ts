@@ -1,4 +1,4 @@
-import { settled } from './listener';
+import { settled } from './emitter';
 
 /**
  * Where the library says what an operator should know. Called rarely (changes of state, never per call) and with plain,
@@ -73,4 +73,42 @@ function line(level: string, message: string, fields?: LogFields): string {
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
   return `graylane ${level}: ${message}${pairs.join('')}`;
+}
+
+/** What a user's function does wrong is told in these words, each once for each logger. */
+type ListenerKind = 'decision' | 'breakers' | 'observe';
+
+const told = new WeakMap<object, Set<string>>();
+
+/**
+ * Calls what a user has handed in to hear of something. Whether it throws or its promise rejects: told once in the log, and
+ * nothing else comes of it, neither for the call under way nor, as an unhandled rejection, for the process.
+ */
+export function callListener<T>(listener: (value: T) => unknown, value: T, kind: ListenerKind, logger: Logger): void {
+  settled(
+    () => listener(value),
+    (error) => tellListenerFault(error, kind, logger),
+  );
+}
+
+/** The same of a fault that came by another way, such as from an emitter of opossum's. */
+export function tellListenerFault(error: unknown, kind: ListenerKind, logger: Logger): void {
+  let kinds = told.get(logger);
+  if (kinds === undefined) {
+    kinds = new Set();
+    told.set(logger, kinds);
+  }
+  if (kinds.has(kind)) return;
+  kinds.add(kind);
+  logger.error(`a listener failed (${kind}); further failures of such listeners are not told`, {
+    error: textOf(error),
+  });
+}
+
+function textOf(error: unknown): string {
+  try {
+    return String(error).slice(0, 300);
+  } catch {
+    return 'of a kind that cannot be shown';
+  }
 }

@@ -1,5 +1,3 @@
-import { logBeta } from './log-beta';
-
 /**
  * Outcomes of one side: how many calls, and how many of them were bad. A call may count as bad in part, 0 to 1: the likelihood of a
  * share is convex in that part, so what holds for whole outcomes of the same mean holds for these all the more.
@@ -10,7 +8,7 @@ export interface Counts {
 }
 
 /** Which shares of bad calls are thought likely beforehand. Only what evidence costs depends on it, never how often it errs. */
-export interface Prior {
+interface Prior {
   readonly bad: number;
   readonly good: number;
 }
@@ -97,4 +95,22 @@ function bestAt(canary: Counts, stable: Counts, margin: number): number {
     else high = low + width;
   }
   return Math.max(at(low), at(high), at((low + high) / 2));
+}
+
+/** Natural logarithm of the beta function, for positive arguments; relative error below 1e-10. */
+function logBeta(a: number, b: number): number {
+  return logGamma(a) + logGamma(b) - logGamma(a + b);
+}
+
+/** Stirling's series from 10 on, reached from below by recurrence. */
+function logGamma(value: number): number {
+  let at = value;
+  let below = 0;
+  while (at < 10) {
+    below += Math.log(at);
+    at += 1;
+  }
+  const square = 1 / (at * at);
+  const series = (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / at;
+  return (at - 0.5) * Math.log(at) - at + Math.log(2 * Math.PI) / 2 + series - below;
 }

@@ -8,6 +8,7 @@ import type {
   Metadata,
   ServerInterceptor,
 } from '@grpc/grpc-js';
+import type { Subscription } from '../base/emitter';
 import type { AgentLoad } from '../consul/request';
 import type { PolicyDocument } from '../policy/document';
 import type { AdminHandler } from './admin/admin-handler';
@@ -15,7 +16,7 @@ import type { ExplainRequest, Explanation } from './admin/explain';
 import type { ServiceInspection } from './admin/inspect';
 import type { StaticInstance } from './discovery/static-instance';
 import type { CallScope } from './grpc/call-scope';
-import type { DecisionListener, DecisionListenerOptions, Subscription } from './grpc/decision-feed';
+import type { DecisionListener, DecisionListenerOptions } from './grpc/decision-feed';
 import type { PolicyMode } from './grpc/target';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';

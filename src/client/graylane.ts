@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import * as bundledGrpc from '@grpc/grpc-js';
 import { systemClock } from '../base/clock';
+import type { Subscription } from '../base/emitter';
 import { GraylaneError } from '../base/errors';
 import { consoleLogger, safeLogger, toLogger } from '../base/logger';
 import { systemRandom } from '../base/random';
@@ -17,12 +18,7 @@ import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
 import { checkKeys, checkOptions } from './grpc/check-arguments';
-import {
-  DecisionFeed,
-  type DecisionListener,
-  type DecisionListenerOptions,
-  type Subscription,
-} from './grpc/decision-feed';
+import { DecisionFeed, type DecisionListener, type DecisionListenerOptions } from './grpc/decision-feed';
 import type {
   ChannelCredentials,
   ChannelOptions,
@@ -75,7 +71,7 @@ class GraylaneClient implements Graylane {
   readonly #scopes: CallScopes;
   readonly #propagation: Propagation;
   readonly #decisions: DecisionFeed;
-  readonly #breakers = new BreakerHub();
+  readonly #breakers: BreakerHub;
   readonly #telemetry: ClientTelemetry;
   readonly #figures: ClientFigures | undefined;
   /** Kept from the first `adminHandler()` on. */
@@ -91,6 +87,7 @@ class GraylaneClient implements Graylane {
     this.#telemetry = new ClientTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
+    this.#breakers = new BreakerHub(logger);
     this.#decisions = new DecisionFeed(this.#seams.clock, this.#seams.clientId, logger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);

@@ -1,3 +1,4 @@
+import { Emitter, type Subscription } from '../base/emitter';
 import type { ConsulClient } from './client';
 import { zoneIn } from './health-entry';
 
@@ -40,19 +41,19 @@ export interface AgentDatacenter {
   /** Asks the agent, once in its life, if that is permitted. Never rejects. */
   probe(): Promise<void>;
   /** `listener` runs when the name becomes known or turns out different. Returns how to end it. */
-  subscribe(listener: () => void): () => void;
+  subscribe(listener: () => void): Subscription;
 }
 
 const PROBE_LIMIT_MS = 2000;
 
 export function createAgentDatacenter(client: ConsulClient): AgentDatacenter {
-  const listeners = new Set<() => void>();
+  const changes = new Emitter();
   let name: string | undefined;
   let probing: Promise<void> | undefined;
   const learn = (found: string): void => {
     if (found === name) return;
     name = found;
-    for (const listener of [...listeners]) listener();
+    changes.emit();
   };
   const probe = async (): Promise<void> => {
     // Needs `agent:read`; without, the name comes with the first instance.
@@ -74,9 +75,6 @@ export function createAgentDatacenter(client: ConsulClient): AgentDatacenter {
       probing ??= probe();
       return probing;
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: (listener) => changes.subscribe(listener),
   };
 }

@@ -1,5 +1,4 @@
-import { HEALTH_RANK } from '../base/health-rank';
-import type { DuplicateInstance, Instance } from '../base/instances';
+import { type DuplicateInstance, HEALTH_RANK, type Instance } from '../base/instances';
 import { sameItems } from '../base/same-items';
 import { type EntryRules, parseEntry } from './health-entry';
 

@@ -1,6 +1,5 @@
-import type { Instance, NamedPort } from '../base/instances';
+import { type Instance, type NamedPort, peerPlace } from '../base/instances';
 import { isRecord } from '../base/is-record';
-import { peerPlace } from '../base/peer-place';
 import { bareAddress } from './address';
 
 /** The largest weight that Consul itself accepts. */

@@ -1,6 +1,6 @@
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
-import { keyProblems } from '../base/option-keys';
+import { OptionReader } from '../base/option-reader';
 import { type AgentAddress, parseAgentAddress } from './address';
 import { type Environment, flagIn, textIn } from './environment';
 import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls';
@@ -77,7 +77,8 @@ export function parseConsulOptions(
   env: Environment = process.env,
   elsewhere?: string,
 ): ParsedConsulOptions {
-  const problems = keyProblems(options, 'consul', KEYS);
+  const read = new OptionReader(options, 'consul', KEYS);
+  const { problems } = read;
   // What is no object has no options that could be wrong, too.
   const isObject: boolean = isRecord(options);
   if (!isObject)
@@ -85,14 +86,8 @@ export function parseConsulOptions(
   const addresses = parseAddresses(options, env, problems);
   const token = parseTokenOption(options, env, problems);
   const tls = parseTlsOptions(options.tls, env, problems);
-  const consistency = options.consistency ?? 'stale';
-  if (!CONSISTENCIES.includes(consistency)) {
-    problems.push(`consul.consistency: ${String(consistency)} (expected: ${CONSISTENCIES.join(', ')})`);
-  }
-  const waitMs = options.waitMs ?? 55_000;
-  if (!(typeof waitMs === 'number' && waitMs >= 10_000 && waitMs <= 60_000)) {
-    problems.push(`consul.waitMs: ${String(waitMs)} (expected: 10000..60000)`);
-  }
+  const consistency = read.oneOf('consistency', CONSISTENCIES, 'stale');
+  const waitMs = read.number('waitMs', { low: 10_000, high: 60_000, fallback: 55_000 });
   const httpAuth = parseHttpAuth(options, env, problems);
   const tenancy = {
     ...parseName('ns', 'namespace', 'CONSUL_NAMESPACE', options, env, problems),
@@ -104,7 +99,7 @@ export function parseConsulOptions(
     if (typeof parsed === 'string') problems.push(`consul address of the target: ${parsed}`);
     else asked = [parsed];
   }
-  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  read.throwProblems();
   return { addresses: asked, token, httpAuth, tenancy, consistency, waitMs, tls };
 }
 

@@ -3,7 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { isRecord } from '../base/is-record';
-import { keyProblems } from '../base/option-keys';
+import { keyProblems } from '../base/option-reader';
 import { type Environment, flagIn, textIn } from './environment';
 
 /**

@@ -1,4 +1,4 @@
-import type { OptionReader } from './option-reader';
+import type { OptionReader } from '../base/option-reader';
 
 /**
  * A server that ends when its calls have ended: a `grpc.Server` of any copy of grpc-js; a server of nice-grpc; an application
@@ -47,7 +47,7 @@ export function parseDrainOptions(read: OptionReader): ParsedDrain {
   return {
     server: read.value('server') as DrainableServer | undefined,
     health: read.value('health') as HealthReporter | undefined,
-    settleMs: read.number('settleMs', { low: 0, high: 600_000, fallback: 2_000 }) ?? 2_000,
-    graceMs: read.number('graceMs', { low: 0, high: 600_000, fallback: 10_000 }) ?? 10_000,
+    settleMs: read.number('settleMs', { low: 0, high: 600_000, fallback: 2_000 }),
+    graceMs: read.number('graceMs', { low: 0, high: 600_000, fallback: 10_000 }),
   };
 }

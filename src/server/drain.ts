@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { OptionReader } from '../base/option-reader';
 import { type DrainableServer, type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
-import { OptionReader } from './option-reader';
 
 export interface DrainReport {
   /** False: calls were still in flight when the grace was over, and were cut off. */

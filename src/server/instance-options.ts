@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import type { Logger } from '../base/logger';
+import { OptionReader } from '../base/option-reader';
 import { bareAddress } from '../consul/address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../consul/options';
 import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
 import { type FoundAddress, findAddress } from './instance-address';
 import type { CheckKind, InstanceCheck, ParsedCheck } from './instance-check';
-import { OptionReader } from './option-reader';
 
 /** What `registerInstance()` tells Consul, and how the server leaves again. */
 export interface InstanceOptions extends DrainOptions {
@@ -144,7 +144,7 @@ export function parseInstanceOptions(
       after === false
         ? undefined
         : read.number('deregisterCriticalAfterMs', { low: 60_000, high: 2 ** 31, fallback: 600_000 }),
-    verifyEveryMs: read.number('verifyEveryMs', { low: 500, high: 600_000, fallback: 5_000 }) ?? 5_000,
+    verifyEveryMs: read.number('verifyEveryMs', { low: 500, high: 600_000, fallback: 5_000 }),
     stateDirectory: readDirectory(read, given.stateDirectory, env['XDG_STATE_HOME']),
     drain: parseDrainOptions(read),
   };
@@ -210,7 +210,7 @@ function readWeights(read: OptionReader): { readonly passing: number; readonly w
   const inner = read.inner('weights', ['passing', 'warning']);
   if (inner === undefined) return { passing: 1, warning: 1 };
   const passing = inner.number('passing', { low: 1, high: 65_535, isInteger: true }) ?? 1;
-  const warning = inner.number('warning', { low: 0, high: 65_535, isInteger: true, fallback: 1 }) ?? 1;
+  const warning = inner.number('warning', { low: 0, high: 65_535, isInteger: true, fallback: 1 });
   return { passing, warning };
 }
 
@@ -234,9 +234,9 @@ function readCheck(read: OptionReader, context: CheckContext): ParsedCheck {
   if (options.type === 'none') return { type: 'none' };
   const keys =
     options.type === 'ttl' ? ['type', 'ttlMs'] : ['type', 'service', 'target', 'useTls', 'intervalMs', 'timeoutMs'];
-  const inner = new OptionReader(options, 'instance.check', keys, read);
+  const inner = new OptionReader(options, 'instance.check', keys, read.problems);
   if (options.type === 'ttl') {
-    return { type: 'ttl', ttlMs: inner.number('ttlMs', { low: 1_000, high: 600_000, fallback: 15_000 }) ?? 15_000 };
+    return { type: 'ttl', ttlMs: inner.number('ttlMs', { low: 1_000, high: 600_000, fallback: 15_000 }) };
   }
   const target = inner.optional('target', () => inner.text('target', /^[^\s/\p{Cc}]+:\d{1,5}$/u, 'host:port'));
   return {
@@ -244,7 +244,7 @@ function readCheck(read: OptionReader, context: CheckContext): ParsedCheck {
     service: inner.optional('service', () => inner.text('service', /^[^\s\p{Cc}]*$/u, 'a name')) ?? '',
     target: target ?? `${host.includes(':') ? `[${host}]` : host}:${port}`,
     useTls: inner.flag('useTls'),
-    intervalMs: inner.number('intervalMs', { low: 1_000, high: 600_000, fallback: 5_000 }) ?? 5_000,
-    timeoutMs: inner.number('timeoutMs', { low: 100, high: 60_000, fallback: 2_000 }) ?? 2_000,
+    intervalMs: inner.number('intervalMs', { low: 1_000, high: 600_000, fallback: 5_000 }),
+    timeoutMs: inner.number('timeoutMs', { low: 100, high: 60_000, fallback: 2_000 }),
   };
 }

@@ -1,5 +1,5 @@
+import { peerPlace } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
-import { peerPlace } from '../../base/peer-place';
 import type { ConsulClient } from '../../consul/client';
 import { parseHealth } from '../../consul/health-answer';
 import { lookupsOf } from '../../policy/destinations';

@@ -1,5 +1,5 @@
 import { isRecord } from '../../base/is-record';
-import { parseKvAnswer } from '../../client/state/policy-sources/kv-answer';
+import { parseKvAnswer } from '../../client/state/policy-sources/consul';
 import { compilePolicy, emptyPlan } from '../../policy/compile';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';

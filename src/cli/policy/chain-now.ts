@@ -1,4 +1,4 @@
-import { parseChain } from '../../client/state/policy-sources/chain';
+import { parseChain } from '../../client/state/policy-sources/consul';
 import type { ConsulClient } from '../../consul/client';
 import { CommandError } from '../command-error';
 import { nameOf } from '../consul/store-session';

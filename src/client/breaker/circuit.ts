@@ -1,4 +1,4 @@
-import { captureRejections } from '../../base/listener';
+import { captureRejections } from '../../base/emitter';
 import type { SubsetBreakerPlan } from '../../policy/plan';
 import { OpossumBreaker } from './opossum';
 

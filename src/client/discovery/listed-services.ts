@@ -1,6 +1,5 @@
-import type { DatacenterState, Freshness, Instance, SourceState } from '../../base/instances';
+import { type DatacenterState, type Freshness, type Instance, peerPlace, type SourceState } from '../../base/instances';
 import { type Logger, safeLogger } from '../../base/logger';
-import { peerPlace } from '../../base/peer-place';
 import type { SourceWatch, WatchRequest } from './source';
 
 /** Instances that are known whole, by service; the part that static and file sources share. */

@@ -1,4 +1,3 @@
-import { isRecord } from '../../base/is-record';
 import type { Logger } from '../../base/logger';
 import { type Announcement, announcementKey, decodeAnnouncement } from '../../base/rollout-announcement';
 import {
@@ -7,6 +6,7 @@ import {
   startBlockingQuery,
   type Verdict,
 } from '../../consul/blocking-query';
+import { readKvAnswer } from '../../consul/kv-entry';
 import type { ConsulAnswer } from '../../consul/request';
 
 /** The announcement of a service as it stands; undefined: there is none. */
@@ -60,7 +60,8 @@ export function watchAnnouncement(
     });
 
   const accept = async (answer: ConsulAnswer & { readonly kind: 'answer' }): Promise<Verdict> => {
-    if (answer.status === 404) {
+    const entry = readKvAnswer(answer, key);
+    if (entry.kind === 'absent') {
       const verdict = take('', undefined);
       if (verdict.kind === 'unchanged') {
         await rest();
@@ -69,8 +70,7 @@ export function watchAnnouncement(
       return verdict;
     }
     inVain = 0;
-    const entry = entryOf(answer.body, key);
-    if (entry === undefined) return { kind: 'garbage', reason: 'the answer is not the entry that was asked for' };
+    if (entry.kind === 'error') return { kind: 'garbage', reason: entry.reason };
     const announcement = decodeAnnouncement(entry.text);
     if ('problem' in announcement) return { kind: 'refused', reason: announcement.problem };
     const isHeld = entry.session !== '';
@@ -98,17 +98,4 @@ export function watchAnnouncement(
       wake?.();
     },
   };
-}
-
-function entryOf(body: Buffer, key: string): { readonly text: string; readonly session: string } | undefined {
-  try {
-    const entries: unknown = JSON.parse(body.toString('utf8'));
-    const entry: unknown = Array.isArray(entries) && entries.length === 1 ? entries[0] : undefined;
-    if (!isRecord(entry) || entry['Key'] !== key) return undefined;
-    const { Value: value = null, Session: session = '' } = entry;
-    if ((value !== null && typeof value !== 'string') || typeof session !== 'string') return undefined;
-    return { text: Buffer.from(value ?? '', 'base64').toString('utf8'), session };
-  } catch {
-    return undefined;
-  }
 }

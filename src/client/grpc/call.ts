@@ -1,8 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Context } from '@opentelemetry/api';
 import type { Clock, Timer } from '../../base/clock';
-import { callListener } from '../../base/listener';
-import type { Logger } from '../../base/logger';
+import { callListener, type Logger } from '../../base/logger';
 import type { Decision, ForceSelector } from '../../policy/plan';
 import type { AttemptObserver, AttemptView, RoutedCall } from '../balancer/attempts/routed-call';
 import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';

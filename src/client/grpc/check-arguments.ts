@@ -1,6 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-keys';
+import { keyProblems } from '../../base/option-reader';
 import type { GrpcModule } from './grpc-js';
 
 const EXPECTED = 'ChannelCredentials of @grpc/grpc-js, such as credentials.createInsecure() or credentials.createSsl()';

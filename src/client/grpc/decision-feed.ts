@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock';
+import { type Subscription, subscription } from '../../base/emitter';
 import { GraylaneError } from '../../base/errors';
 import { hash32 } from '../../base/hash';
-import { callListener } from '../../base/listener';
-import type { Logger } from '../../base/logger';
+import { callListener, type Logger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
@@ -41,12 +41,6 @@ export interface DecisionListenerOptions {
   readonly sample?: number;
 }
 
-/** Ends a subscription. Idempotent. */
-export interface Subscription {
-  (): void;
-  [Symbol.dispose](): void;
-}
-
 interface Listening {
   readonly listener: DecisionListener;
   readonly hears: () => boolean;
@@ -79,7 +73,7 @@ export class DecisionFeed {
     const stop = (): void => {
       this.#listening = this.#listening.filter((each) => each !== listening);
     };
-    return Object.assign(stop, { [Symbol.dispose]: stop });
+    return subscription(stop);
   }
 
   decided(decision: Decision, call: LaneCall, input: RoutingInput, mode: ClientMode): void {

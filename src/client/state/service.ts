@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/clock';
 import type { SourceState } from '../../base/instances';
-import { tellListenerFault } from '../../base/listener';
-import type { Logger } from '../../base/logger';
+import { type Logger, tellListenerFault } from '../../base/logger';
 import type { Random } from '../../base/random';
 import { dialledInstances } from '../../policy/membership/membership';
 import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';

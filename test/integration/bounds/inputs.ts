@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { problemsOf } from '../../../src/client/discovery/static-instance';
-import { parseKvAnswer } from '../../../src/client/state/policy-sources/kv-answer';
+import { parseKvAnswer } from '../../../src/client/state/policy-sources/consul';
 import { parseHealth } from '../../../src/consul/health-answer';
 import { readReport } from '../../../src/ops/rollout/collector/read-report';
 import { parseRollout } from '../../../src/ops/rollout/validate';

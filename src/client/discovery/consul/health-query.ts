@@ -1,18 +1,15 @@
 import type { Timer } from '../../../base/clock';
+import { Emitter, type Subscription } from '../../../base/emitter';
 import type { DuplicateInstance, Freshness, Instance } from '../../../base/instances';
 import { nearest } from '../../../base/spelling';
-import { AnswerNotes } from '../../../consul/answer-notes';
 import { createAnswerReader } from '../../../consul/answer-reader';
 import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
 import type { ParsedHealth } from '../../../consul/health-answer';
 import type { ConsulAnswer } from '../../../consul/request';
-import { NO_PROTECTION } from '../protection';
-import { createCatalogCheck } from './catalog-check';
-import { createConnectCheck } from './connect-check';
+import { createLossGuard, NO_PROTECTION } from '../protection';
+import { createCatalogCheck, createConnectCheck, isForbidden } from './absence-checks';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
-import { createLossGuard } from './loss-guard';
-import { describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './outages';
-import { isForbidden } from './permission';
+import { AnswerNotes, describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './trouble-log';
 
 /** What is known of one service in one datacenter. Immutable; a new object with each change. */
 export interface HealthView {
@@ -36,7 +33,7 @@ export interface HealthView {
 export interface HealthQuery {
   readonly view: HealthView;
   /** `urgent`: it is the first that is heard of this datacenter, good or bad. */
-  subscribe(listener: (urgent: boolean) => void): () => void;
+  subscribe(listener: (urgent: boolean) => void): Subscription;
   close(): void;
 }
 
@@ -51,7 +48,7 @@ type Answer = ConsulAnswer & { readonly kind: 'answer' };
 export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): HealthQuery {
   const { clock, logger, agent, outages } = deps;
   const { service, tags, datacenter } = target;
-  const listeners = new Set<(urgent: boolean) => void>();
+  const changes = new Emitter<boolean>();
   const fields = { service, datacenter: placeOf(target) };
   const protection = deps.protection.except.includes(service) ? NO_PROTECTION : deps.protection;
   const reader = createAnswerReader(answerRules(target));
@@ -77,7 +74,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
 
   const update = (next: HealthView, urgent: boolean): void => {
     view = next;
-    for (const listener of [...listeners]) listener(urgent);
+    changes.emit(urgent);
   };
 
   const dcParameter = (): string | undefined => {
@@ -286,10 +283,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     get view() {
       return view;
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: (listener) => changes.subscribe(listener),
     close() {
       abort.abort();
       silence.cancel();
@@ -298,7 +292,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
       catalog.close();
       outages.end(told);
       query.close();
-      listeners.clear();
+      changes.clear();
     },
   };
 }

@@ -1,12 +1,12 @@
 import type { Clock } from '../../../base/clock';
+import { peerPlace } from '../../../base/instances';
 import type { Logger } from '../../../base/logger';
-import { peerPlace } from '../../../base/peer-place';
 import type { Random } from '../../../base/random';
 import type { AgentDatacenter } from '../../../consul/agent-self';
 import type { ConsulClient } from '../../../consul/client';
 import type { AnswerRules } from '../../../consul/health-answer';
 import type { Protection } from '../protection';
-import type { Outages } from './outages';
+import type { Outages } from './trouble-log';
 
 /** What one loop asks about. */
 export interface HealthTarget {

@@ -8,12 +8,11 @@ import type { ConsulClient } from '../../../consul/client';
 import { DEFAULT_PROTECTION, type Protection } from '../protection';
 import type { Source, WatchRequest } from '../source';
 import { type DatacenterList, fixedDatacenters, watchAllDatacenters } from './datacenter-list';
-import type { SlotLoops } from './datacenter-slot';
 import { type FilterQuery, startFilterQuery } from './filter-query';
 import { type HealthQuery, startHealthQuery } from './health-query';
 import { type ConsulDeps, placeOf } from './health-target';
-import { Outages } from './outages';
-import { createServiceWatch, type ServiceWatch } from './service-watch';
+import { createServiceWatch, type ServiceWatch, type SlotLoops } from './service-watch';
+import { Outages } from './trouble-log';
 
 export interface ConsulSourceOptions {
   /** Stays open when the source is closed: others may use it. */

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../../base/clock';
 import type { ConsulClient } from '../../../consul/client';
 import type { ConsulAnswer } from '../../../consul/request';
-import { type HostAnswer, type HostAsk, LOST, questionOf, toRequest } from './ask';
+import { type HostAnswer, type HostAsk, LOST, questionOf, toRequest } from './protocol';
 
 /**
  * Asks Consul once where several processes of a host ask the same. It holds no watch of its own: a request to Consul is open

@@ -2,8 +2,16 @@ import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:h
 import { connect as dial } from 'node:net';
 import type { Clock, Timer } from '../../../base/clock';
 import type { ConsulAnswer } from '../../../consul/request';
-import { type HostAnswer, type HostAsk, LOST } from './ask';
-import { ANSWER_HEADER, BODY_LIMIT_BYTES, decodeAnswer, SESSION_MEMORY_MB, WINDOW_BYTES } from './wire';
+import {
+  ANSWER_HEADER,
+  BODY_LIMIT_BYTES,
+  decodeAnswer,
+  type HostAnswer,
+  type HostAsk,
+  LOST,
+  SESSION_MEMORY_MB,
+  WINDOW_BYTES,
+} from './protocol';
 
 /** A connection to the process that asks Consul for this one. */
 export interface Follower {

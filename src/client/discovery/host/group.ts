@@ -2,10 +2,10 @@ import type { Clock, Timer } from '../../../base/clock';
 import type { Logger } from '../../../base/logger';
 import type { Random } from '../../../base/random';
 import type { ConsulClient } from '../../../consul/client';
-import { type HostAnswer, type HostAsk, LOST } from './ask';
 import { type Coalescer, createCoalescer } from './coalescer';
 import { type Follower, openFollower } from './follower';
 import { type Holder, openHolder } from './holder';
+import { type HostAnswer, type HostAsk, LOST } from './protocol';
 
 /**
  * The processes of a host that would get the same answers from Consul, as one of them sees it. One asks for all: the *holder*. Who

@@ -1,9 +1,16 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, Timer } from '../../../base/clock';
-import { type HostAnswer, LOST } from './ask';
 import type { Coalescer } from './coalescer';
-import { ANSWER_HEADER, ASK_LIMIT_BYTES, decodeAsk, encodeAnswer, SESSION_MEMORY_MB } from './wire';
+import {
+  ANSWER_HEADER,
+  ASK_LIMIT_BYTES,
+  decodeAsk,
+  encodeAnswer,
+  type HostAnswer,
+  LOST,
+  SESSION_MEMORY_MB,
+} from './protocol';
 
 /** The socket of the process that asks Consul for the others. */
 export interface Holder {

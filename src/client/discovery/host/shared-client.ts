@@ -6,8 +6,8 @@ import { findPlace, socketName } from '../../../consul/host-place';
 import type { ParsedConsulOptions } from '../../../consul/options';
 import type { AgentLoad, ConsulAnswer, ConsulRequest } from '../../../consul/request';
 import { createTokenSource } from '../../../consul/token';
-import { LOST, toAsk } from './ask';
 import { createHostGroup, type HostGroup } from './group';
+import { LOST, toAsk } from './protocol';
 
 export interface SharedClientDeps {
   readonly clock: Clock;

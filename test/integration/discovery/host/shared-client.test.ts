@@ -10,7 +10,7 @@ import { expect, it } from 'vitest';
 import { systemClock } from '../../../../src/base/clock';
 import { silentLogger } from '../../../../src/base/logger';
 import { systemRandom } from '../../../../src/base/random';
-import type { HostAsk } from '../../../../src/client/discovery/host/ask';
+import type { HostAsk } from '../../../../src/client/discovery/host/protocol';
 import { createCoalescer } from '../../../../src/client/discovery/host/coalescer';
 import { openHolder } from '../../../../src/client/discovery/host/holder';
 import { createSharedClient } from '../../../../src/client/discovery/host/shared-client';

@@ -1,8 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../../../../src/base/instances';
-import { createLossGuard } from '../../../../../src/client/discovery/consul/loss-guard';
-import { DEFAULT_PROTECTION, NO_PROTECTION } from '../../../../../src/client/discovery/protection';
+import { createLossGuard, DEFAULT_PROTECTION, NO_PROTECTION } from '../../../../../src/client/discovery/protection';
 
 function instance(id: string, more: Partial<Instance> = {}): Instance {
   return {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createDocumentOrChainSource } from '../../../../../src/client/state/policy-sources/document-or-chain';
+import { createDocumentOrChainSource } from '../../../../../src/client/state/policy-sources/precedence';
 import type { PolicySource } from '../../../../../src/client/state/policy-sources/source';
 import { FakeClock } from '../../../../../src/client/testing/fake-clock';
 import type { PolicyReading } from '../../../../../src/policy/policy-reading';

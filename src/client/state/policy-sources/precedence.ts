@@ -10,7 +10,7 @@ const CHAIN_LIMIT_MS = 1_000;
 
 const WITHOUT_CONNECT = 'Connect must be enabled';
 
-export interface DocumentOrChainDeps {
+interface DocumentOrChainDeps {
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -142,4 +142,37 @@ function isTombstone(reading: PolicyReading & { readonly kind: 'present' }): boo
   } catch {
     return false;
   }
+}
+
+/**
+ * Policies given in code over those that come from elsewhere: while `inline` has a document for a service, that one is in
+ * force; otherwise what `below` reads. Each reading bears the origin that it really has.
+ */
+export function createLayeredPolicySource(inline: PolicySource, below: PolicySource): PolicySource {
+  return {
+    origin: below.origin,
+    watch(service, listener): PolicyWatch {
+      let inlineReading: PolicyReading | undefined;
+      let belowReading: PolicyReading | undefined;
+      const tell = (): void => {
+        if (inlineReading?.kind === 'present') listener({ ...inlineReading, origin: inline.origin });
+        else if (inlineReading !== undefined && belowReading !== undefined) listener(belowReading);
+      };
+      const watches = [
+        inline.watch(service, (reading) => {
+          inlineReading = reading;
+          tell();
+        }),
+        below.watch(service, (reading) => {
+          belowReading = reading;
+          if (inlineReading?.kind !== 'present') tell();
+        }),
+      ];
+      return {
+        close: () => {
+          for (const watch of watches) watch.close();
+        },
+      };
+    },
+  };
 }

@@ -1,6 +1,6 @@
-import { GraylaneError } from '../base/errors';
-import { isRecord } from '../base/is-record';
-import { keyProblems } from '../base/option-keys';
+import { GraylaneError } from './errors';
+import { isRecord } from './is-record';
+import { nearest } from './spelling';
 
 interface NumberRule {
   readonly low: number;
@@ -12,16 +12,17 @@ interface NumberRule {
 
 /** Reads the options of one object and gathers what is wrong with them, to be thrown all at once. */
 export class OptionReader {
+  /** What is wrong, one problem a line, as `path.key: value (expected: ...)`. */
+  readonly problems: string[];
   readonly #given: Readonly<Record<string, unknown>>;
   readonly #path: string;
-  readonly #problems: string[];
 
-  /** `parent`: whose problems these are too. */
-  constructor(given: unknown, path: string, keys: readonly string[], parent?: OptionReader) {
+  /** `path`: '' for options that have no name of their own. `problems`: where the problems of an outer object go too. */
+  constructor(given: unknown, path: string, keys: readonly string[], problems: string[] = []) {
     this.#path = path;
-    this.#problems = parent === undefined ? [] : parent.#problems;
+    this.problems = problems;
     this.#given = isRecord(given) ? given : {};
-    this.#problems.push(...keyProblems(given, path, keys));
+    problems.push(...keyProblems(given, path, keys));
   }
 
   value(key: string): unknown {
@@ -29,18 +30,18 @@ export class OptionReader {
   }
 
   problem(key: string, shown: string, expected: string): void {
-    this.#problems.push(`${this.#path}.${key}: ${shown} (expected: ${expected})`);
+    this.problems.push(`${this.#pathOf(key)}: ${shown} (expected: ${expected})`);
   }
 
   throwProblems(): void {
-    if (this.#problems.length > 0) throw new GraylaneError('INVALID_OPTION', this.#problems.join('\n'));
+    if (this.problems.length > 0) throw new GraylaneError('INVALID_OPTION', this.problems.join('\n'));
   }
 
   collect<T>(parse: () => T): T | undefined {
     try {
       return parse();
     } catch (error) {
-      this.#problems.push(error instanceof GraylaneError ? error.message : String(error));
+      this.problems.push(error instanceof GraylaneError ? error.message : String(error));
       return undefined;
     }
   }
@@ -65,6 +66,8 @@ export class OptionReader {
     return [];
   }
 
+  number(key: string, rule: NumberRule & { readonly fallback: number }): number;
+  number(key: string, rule: NumberRule): number | undefined;
   number(key: string, rule: NumberRule): number | undefined {
     const value = this.#given[key];
     if (value === undefined && rule.fallback !== undefined) return rule.fallback;
@@ -74,10 +77,18 @@ export class OptionReader {
     return rule.fallback;
   }
 
-  flag(key: string): boolean {
+  flag(key: string, fallback = false): boolean {
     const value = this.#given[key];
-    if (value !== undefined && typeof value !== 'boolean') this.problem(key, show(value), 'true or false');
+    if (value === undefined) return fallback;
+    if (typeof value !== 'boolean') this.problem(key, show(value), 'true or false');
     return value === true;
+  }
+
+  oneOf<T extends string>(key: string, values: readonly T[], fallback: T): T {
+    const value = this.#given[key] ?? fallback;
+    if (values.includes(value as T)) return value as T;
+    this.problem(key, String(value), values.join(', '));
+    return fallback;
   }
 
   record(key: string): Readonly<Record<string, unknown>> {
@@ -90,10 +101,10 @@ export class OptionReader {
   /** Undefined when the option is left out. */
   inner(key: string, keys: readonly string[]): OptionReader | undefined {
     const value = this.#given[key];
-    return value === undefined ? undefined : new OptionReader(value, `${this.#path}.${key}`, keys, this);
+    return value === undefined ? undefined : new OptionReader(value, this.#pathOf(key), keys, this.problems);
   }
 
-  /** An object of somebody else's that must have all the methods of one of these lists. */
+  /** An object of foreign code that must have all the methods of one of these lists. */
   methods(key: string, ...lists: readonly (readonly string[])[]): void {
     const value = this.#given[key];
     if (value === undefined) return;
@@ -103,9 +114,37 @@ export class OptionReader {
     const expected = lists.map((names) => names.map((name) => `${name}()`).join(' and '));
     this.problem(key, value === null ? 'null' : typeof value, `an object with ${expected.join(', or ')}`);
   }
+
+  #pathOf(key: string): string {
+    return this.#path === '' ? key : `${this.#path}.${key}`;
+  }
 }
 
 function show(value: unknown): string {
   if (value === undefined) return 'missing';
   return typeof value === 'number' ? String(value) : (JSON.stringify(value)?.slice(0, 80) ?? typeof value);
+}
+
+/**
+ * What is wrong with the shape of an object of options: one problem for each unknown key, or one problem where the value
+ * is no object at all. Each reads `consul.adress: unknown (expected: address, token; did you mean address?)`. `path`: '' for
+ * options that have no name of their own.
+ */
+export function keyProblems(given: unknown, path: string, known: readonly string[]): string[] {
+  if (!isRecord(given)) {
+    return [`${path === '' ? 'options' : path}: ${kindOf(given)} (expected: an object with ${known.join(', ')})`];
+  }
+  return Object.keys(given)
+    .filter((key) => !known.includes(key))
+    .map((key) => {
+      const meant = nearest(key, known);
+      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+      return `${path === '' ? '' : `${path}.`}${key}: unknown (expected: ${known.join(', ')}${hint})`;
+    });
+}
+
+/** By kind only, as options hold tokens. */
+function kindOf(given: unknown): string {
+  if (given === null || given === undefined) return String(given);
+  return Array.isArray(given) ? 'a list' : typeof given === 'string' ? 'a string' : `a ${typeof given}`;
 }

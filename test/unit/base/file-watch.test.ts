@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { watchFiles } from '../../../../../src/client/state/policy-sources/file-watch';
-import { manualClock } from './manual-clock';
+import { watchFiles } from '../../../src/base/file-watch';
+import { manualClock } from '../client/state/policy-sources/manual-clock';
 
 let directory = '';
 

@@ -1,6 +1,6 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Clock, Timer } from '../../../base/clock';
+import type { Clock, Timer } from './clock';
 
 export interface FileWatchOptions {
   readonly clock: Clock;
@@ -8,23 +8,66 @@ export interface FileWatchOptions {
   readonly debounceMs: number;
 }
 
+export interface FileFollowOptions<T> extends FileWatchOptions {
+  /** Reads the files. Never rejects: what went wrong is the reading. */
+  readonly read: () => Promise<T>;
+  readonly isSame: (former: T, next: T) => boolean;
+  /** A reading that failed is tried again at each poll: what was wrong may leave no mark on the file. */
+  readonly isFailure: (reading: T) => boolean;
+  /** Called with the first reading, and with each that differs from the one before. Never after `close()`. */
+  readonly onReading: (reading: T) => void;
+}
+
 /** In debounce times. */
 const LONGEST_WAIT = 10;
+
+/** Reads files now, and again whenever they may have changed. One reading at a time. */
+export function followFiles<T>(paths: readonly string[], options: FileFollowOptions<T>): { close(): void } {
+  let isClosed = false;
+  let isReading = false;
+  let isStale = false;
+  let last: { readonly reading: T } | undefined;
+
+  const read = async (): Promise<void> => {
+    isStale = true;
+    if (isReading) return;
+    isReading = true;
+    while (isStale && !isClosed) {
+      isStale = false;
+      const reading = await options.read();
+      if (isClosed) return;
+      const isNew = last === undefined || !options.isSame(last.reading, reading);
+      last = { reading };
+      if (isNew) options.onReading(reading);
+    }
+    isReading = false;
+  };
+
+  const isFailing = (): boolean => last !== undefined && options.isFailure(last.reading);
+  const watcher = watchFiles(paths, options, () => void read(), isFailing);
+  void read();
+  return {
+    close() {
+      isClosed = true;
+      watcher.close();
+    },
+  };
+}
 
 /**
  * Calls `onChange` when one of the files may have changed. Directories are watched, not files: a file that is replaced
  * by a rename, or reached through a symbolic link that is swapped, would take its watch with it. Notifications get lost
- * on some network and container file systems, so files are looked at from time to time as well.
+ * on some network and container file systems, so files are looked at from time to time as well. Keeps no process alive.
  */
 export function watchFiles(
   paths: readonly string[],
   { clock, pollIntervalMs, debounceMs }: FileWatchOptions,
   onChange: () => void,
+  isDue: () => boolean = () => false,
 ): { close(): void } {
   const directories = new Map<string, FSWatcher | undefined>(paths.map((path) => [dirname(path), undefined]));
   let signature = signatureOf(paths);
   let pending: Timer | undefined;
-
   let pendingSinceMs = 0;
 
   const notify = (): void => {
@@ -39,24 +82,22 @@ export function watchFiles(
       onChange();
     });
   };
-  const watchDirectories = (): void => {
-    for (const [directory, watcher] of directories) {
-      if (watcher === undefined)
-        directories.set(
-          directory,
-          watchDirectory(directory, notify, () => forget(directory)),
-        );
-    }
-  };
   const forget = (directory: string): void => {
     directories.get(directory)?.close();
     directories.set(directory, undefined);
+  };
+  const watchDirectories = (): void => {
+    for (const [directory, watcher] of directories) {
+      if (watcher !== undefined) continue;
+      const found = watchDirectory(directory, notify, () => forget(directory));
+      directories.set(directory, found);
+    }
   };
 
   watchDirectories();
   const poll = clock.setRepeating(pollIntervalMs, () => {
     watchDirectories();
-    if (signatureOf(paths) !== signature) notify();
+    if (isDue() || signatureOf(paths) !== signature) notify();
   });
   return {
     close() {
