@@ -3,7 +3,7 @@ import * as bundledGrpc from '@grpc/grpc-js';
 import { systemClock } from '../base/clock';
 import type { Subscription } from '../base/emitter';
 import { GraylaneError } from '../base/errors';
-import { consoleLogger, safeLogger, toLogger } from '../base/logger';
+import { consoleLogger, type Logger, safeLogger, toLogger } from '../base/logger';
 import { systemRandom } from '../base/random';
 import type { PolicyDocument } from '../policy/document';
 import { type AdminHandler, createAdminHandler } from './admin/admin-handler';
@@ -11,9 +11,8 @@ import { type ExplainRequest, type Explanation, explainCall } from './admin/expl
 import { inspectService } from './admin/inspect';
 import { RecentDecisions } from './admin/recent-decisions';
 import type { ClientInspection, Graylane, TargetOptions } from './api';
-import { ClientServices, type ServiceHooks } from './client-services';
+import { createSources, type Sources } from './create-sources';
 import type { StaticInstance } from './discovery/static-instance';
-import { ClientFigures } from './figures/client-figures';
 import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
@@ -36,12 +35,15 @@ import type { AcceptOptions, ServerInterceptorOptions } from './propagation/acce
 import type { HttpMiddleware } from './propagation/http-middleware';
 import { Propagation } from './propagation/propagation';
 import { registerWith } from './register-with';
+import { RolloutMetrics } from './rollout-metrics/rollout-metrics';
+import { readService, Services } from './services';
 import { BreakerHub, type ClientBreakers } from './state/client-breakers';
-import type { Service } from './state/service';
-import { waitUntilReady } from './state/wait-ready';
+import { Service, type ServiceOptions } from './state/service';
 import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
-import { Wiring } from './wiring';
+
+/** What a test is told of a service and its calls. */
+type ServiceHooks = Partial<Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot'>>;
 
 const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
 const READY_KEYS = ['timeoutMs'];
@@ -54,11 +56,7 @@ export function createGraylane(options: GraylaneOptions = {}): Graylane {
 }
 
 /** @internal With the world handed in, for tests. */
-export function createGraylaneWith(
-  options: GraylaneOptions,
-  seams: Seams,
-  hooks: Partial<ServiceHooks> = {},
-): Graylane {
+export function createGraylaneWith(options: GraylaneOptions, seams: Seams, hooks: ServiceHooks = {}): Graylane {
   return new GraylaneClient(parseOptions(options, seams.env), seams, hooks);
 }
 
@@ -67,21 +65,23 @@ class GraylaneClient implements Graylane {
   readonly #options: ParsedOptions;
   readonly #seams: Required<Seams>;
   readonly #grpc: GrpcModule;
-  readonly #wiring: Wiring;
+  readonly #sources: Sources;
   readonly #scopes: CallScopes;
   readonly #propagation: Propagation;
   readonly #decisions: DecisionFeed;
   readonly #breakers: BreakerHub;
   readonly #telemetry: ClientTelemetry;
-  readonly #figures: ClientFigures | undefined;
+  readonly #rolloutMetrics: RolloutMetrics | undefined;
   /** Kept from the first `adminHandler()` on. */
   #recent: RecentDecisions | undefined;
-  readonly #services: ClientServices;
+  readonly #services = new Services((target, key) => this.#createService(target, key));
+  readonly #hooks: ServiceHooks;
+  readonly #logger: Logger;
   readonly #channels: ChannelSet;
   readonly #handle: LaneHandle;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ParsedOptions, seams: Seams, hooks: Partial<ServiceHooks>) {
+  constructor(options: ParsedOptions, seams: Seams, hooks: ServiceHooks) {
     this.name = options.name;
     this.#options = options;
     this.#telemetry = new ClientTelemetry(options.name, options.telemetry);
@@ -93,26 +93,10 @@ class GraylaneClient implements Graylane {
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
     this.#propagation = new Propagation(this.#grpc, this.#scopes);
-    this.#wiring = new Wiring(options, { ...this.#seams, logger });
-    this.#figures = options.reportFigures ? new ClientFigures({ ...this.#seams, logger }) : undefined;
-    this.#services = new ClientServices({
-      options,
-      seams: this.#seams,
-      logger,
-      wiring: this.#wiring,
-      telemetry: this.#telemetry,
-      hooks: {
-        intercept: hooks.intercept,
-        onSnapshot: hooks.onSnapshot,
-        onUse: (service) => this.#reportFigures(service),
-        onDecision: (decision, call, input) => {
-          hooks.onDecision?.(decision, call, input);
-          this.#recent?.add(this.#seams.clock.wallNow(), decision, call);
-          this.#decisions.decided(decision, call, input, options.mode);
-        },
-      },
-      made: (service) => this.#breakers.add(service),
-    });
+    this.#hooks = hooks;
+    this.#logger = logger;
+    this.#sources = createSources(options, { ...this.#seams, logger });
+    this.#rolloutMetrics = options.reportRolloutMetrics ? new RolloutMetrics({ ...this.#seams, logger }) : undefined;
     this.#handle = {
       name: this.name,
       service: (target) => this.#service(target),
@@ -131,7 +115,7 @@ class GraylaneClient implements Graylane {
   target(service: string, options: TargetOptions = {}): string {
     checkTargetText(service);
     checkKeys(options, 'target', TARGET_KEYS);
-    const { scheme } = this.#wiring;
+    const { scheme } = this.#sources;
     const target: Target = {
       scheme,
       authority: undefined,
@@ -204,16 +188,15 @@ class GraylaneClient implements Graylane {
     checkKeys(options, 'ready', READY_KEYS);
     const target = this.#parse(service);
     const watched = this.#service(target);
-    this.#services.keepWarm(watched);
-    await waitUntilReady(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
+    await this.#services.ready(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
   }
 
   setPolicy(service: string, document: PolicyDocument | undefined): void {
-    this.#wiring.setPolicy(service, document);
+    this.#sources.setPolicy(service, document);
   }
 
   setInstances(service: string, instances: readonly StaticInstance[]): void {
-    this.#wiring.setInstances(service, instances);
+    this.#sources.setInstances(service, instances);
   }
 
   explain(service: string, request: ExplainRequest): Explanation {
@@ -240,7 +223,7 @@ class GraylaneClient implements Graylane {
   inspect(): ClientInspection {
     return {
       client: this.name,
-      consul: this.#wiring.load,
+      consul: this.#sources.load,
       services: this.#services.all().map((service) => inspectService(service)),
       refusedLabels: this.#propagation.refused,
     };
@@ -278,11 +261,10 @@ class GraylaneClient implements Graylane {
     removeLane(this.#handle);
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
-    await this.#figures?.close();
+    await this.#rolloutMetrics?.close();
     this.#telemetry.close();
     this.#services.close();
-    this.#wiring.close();
-    await this.#wiring.flush();
+    await this.#sources.close();
   }
 
   #open(address: string, credentials: ChannelCredentials, options: ChannelOptions): GraylaneChannel {
@@ -295,11 +277,42 @@ class GraylaneClient implements Graylane {
     return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
   }
 
-  #reportFigures({ target, taps, breakers }: Service): () => void {
-    const place = this.#figures === undefined ? undefined : this.#wiring.figuresPlace(target);
-    if (this.#figures === undefined || place === undefined) return () => {};
+  #reportRolloutMetrics({ target, taps, breakers }: Service): () => void {
+    const place = this.#rolloutMetrics === undefined ? undefined : this.#sources.rolloutPlace(target);
+    if (this.#rolloutMetrics === undefined || place === undefined) return () => {};
     const isShed = (subset: string): boolean => breakers.isOpenAnywhere(subset);
-    return this.#figures.use(place, { taps, isShed });
+    return this.#rolloutMetrics.use(place, { taps, isShed });
+  }
+
+  #createService(target: Target, key: string): Service {
+    const options = this.#options;
+    const seams = this.#seams;
+    const hooks = this.#hooks;
+    const { datacenters } = options;
+    const service: Service = new Service({
+      target,
+      ...this.#sources.of(target),
+      // `payments`, or `payments?dc=dc2` where a target says more than the name.
+      telemetry: this.#telemetry.service(key.slice(key.lastIndexOf('/') + 1), () => readService(service)),
+      datacenters: datacenters === 'all' ? undefined : datacenters,
+      staticLabels: options.labels,
+      clock: seams.clock,
+      random: seams.random,
+      clientId: seams.clientId,
+      connectDeadlineMs: options.connectTimeoutMs,
+      authorityMetaKey: options.authorityMetaKey,
+      logger: this.#logger,
+      intercept: hooks.intercept,
+      onSnapshot: hooks.onSnapshot,
+      onUse: (used) => this.#reportRolloutMetrics(used),
+      onDecision: (decision, call, input) => {
+        hooks.onDecision?.(decision, call, input);
+        this.#recent?.add(seams.clock.wallNow(), decision, call);
+        this.#decisions.decided(decision, call, input, options.mode);
+      },
+    });
+    this.#breakers.add(service);
+    return service;
   }
 
   #service(target: Target): Service {

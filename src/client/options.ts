@@ -65,7 +65,7 @@ export interface GraylaneOptions {
    * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Default false: nothing is asked and
    * nothing is sent.
    */
-  readonly reportFigures?: boolean;
+  readonly reportRolloutMetrics?: boolean;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
   readonly grpc?: GrpcModule;
   /**
@@ -122,7 +122,7 @@ export interface ParsedOptions {
   readonly baggage: boolean;
   readonly logger: Logger | PinoLogger | undefined;
   readonly telemetry: TelemetryOptions;
-  readonly reportFigures: boolean;
+  readonly reportRolloutMetrics: boolean;
   readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;
   readonly shareWatches: boolean;
@@ -149,7 +149,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'baggage',
   'logger',
   'telemetry',
-  'reportFigures',
+  'reportRolloutMetrics',
   'grpc',
   'stateDirectory',
   'shareWatches',
@@ -195,7 +195,7 @@ export function parseOptions(
     baggage: read.flag('baggage'),
     logger: options.logger,
     telemetry: telemetryOptions(problems, options.telemetry),
-    reportFigures: read.flag('reportFigures'),
+    reportRolloutMetrics: read.flag('reportRolloutMetrics'),
     grpc: options.grpc,
     stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
     shareWatches: read.flag('shareWatches', true),

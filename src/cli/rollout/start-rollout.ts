@@ -61,7 +61,7 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     tellSteps(document, io);
     tellNames(document, flags, io);
     if (isWatchedByClients(document)) {
-      io.note('clients with reportFigures judge it, through a controller with --listen: it names no provider');
+      io.note('clients with reportRolloutMetrics judge it, through a controller with --listen: it names no provider');
     }
     io.note(`a controller takes it from here: graylane rollout run, or graylane rollout run --once ${service}`);
   });

@@ -40,12 +40,12 @@ export function describeStaleness(state: SourceState | undefined, nowMs: number)
 }
 
 /** What a plan looks up elsewhere, and that has failed since a restart, is served from what was remembered of it. */
-export function withRememberedLookups(
+export function withLastKnownGoodLookups(
   states: ReadonlyMap<string, DatacenterState>,
-  remembered: InstanceSet | undefined,
+  lastKnownGood: InstanceSet | undefined,
 ): ReadonlyMap<string, DatacenterState> {
-  if (remembered?.lookups === undefined) return states;
-  const former = remembered.lookups;
+  if (lastKnownGood?.lookups === undefined) return states;
+  const former = lastKnownGood.lookups;
   return new Map(
     [...states].map(([key, state]) => {
       const known = state.known || !hasFailed(state) ? undefined : former.get(key);

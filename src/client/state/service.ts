@@ -26,14 +26,13 @@ import type { LaneCall } from '../grpc/lane-call';
 import { RetryGate } from '../grpc/retry-gate';
 import type { Target } from '../grpc/target';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
-import { endpointRules } from './breaker-rules';
 import type { ClientZone, ClientZoneView } from './client-zone';
-import { Guarding } from './guarding';
-import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { ClientMode, PolicyState } from './policy-state';
 import { describeStaleness } from './readiness';
+import { endpointRules, Guarding } from './service-breakers';
+import { ServiceState, type ServiceStateOptions } from './service-state';
 
-export interface ServiceOptions extends KnowledgeOptions {
+export interface ServiceOptions extends ServiceStateOptions {
   readonly staticLabels: Readonly<Record<string, string>>;
   readonly random: Random;
   readonly clientId: string;
@@ -96,7 +95,7 @@ export class Service implements BalancerHost {
   readonly #pingsRefusedBy = new WeakSet<Endpoint>();
   /** Names of a fixed few. */
   readonly #headersDropped = new Set<string>();
-  readonly #knowledge: Knowledge;
+  readonly #state: ServiceState;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
   #repeatedLabels = 0;
@@ -146,7 +145,7 @@ export class Service implements BalancerHost {
     this.#zone = options.zone;
     this.#unsubscribeZone = this.#zone.subscribe(() => this.#zoneFound());
     if (this.telemetry !== undefined) this.telemetry.zone = this.#zone.zone;
-    this.#knowledge = new Knowledge(
+    this.#state = new ServiceState(
       { ...options, onPolicyState: (former, next) => this.#countPolicy(former, next) },
       (snapshot) => this.#takeOver(snapshot),
     );
@@ -171,11 +170,11 @@ export class Service implements BalancerHost {
   }
 
   get snapshot(): Snapshot | undefined {
-    return this.#knowledge.snapshot;
+    return this.#state.snapshot;
   }
 
   get sourceState(): SourceState | undefined {
-    return this.#knowledge.sourceState;
+    return this.#state.sourceState;
   }
 
   /** The Graylane client's, unless the plan has a shorter one. */
@@ -210,7 +209,7 @@ export class Service implements BalancerHost {
   }
 
   get policyState(): PolicyState {
-    return this.#knowledge.policyState;
+    return this.#state.policyState;
   }
 
   /** When the present watches began, in monotonic milliseconds. */
@@ -219,15 +218,15 @@ export class Service implements BalancerHost {
   /** Starts the watches with the first subscriber and stops them after the last. The listener hears of changes only. */
   subscribe(listener: SnapshotListener): () => void {
     this.#subscribers.add(listener);
-    if (!this.#knowledge.isOpen) {
+    if (!this.#state.isOpen) {
       this.watchedSinceMs = this.clock.now();
       this.#policyFailingSinceMs = undefined;
-      this.#knowledge.open();
+      this.#state.open();
       this.#endUse = this.#options.onUse?.(this);
     }
     return () => {
       if (!this.#subscribers.delete(listener) || this.#subscribers.size > 0) return;
-      this.#knowledge.close();
+      this.#state.close();
       this.#endUse?.();
     };
   }
@@ -235,7 +234,7 @@ export class Service implements BalancerHost {
   close(): void {
     this.#isClosed = true;
     this.#subscribers.clear();
-    this.#knowledge.close();
+    this.#state.close();
     this.#endUse?.();
     this.#unsubscribeZone();
     this.limits.close();
@@ -317,11 +316,11 @@ export class Service implements BalancerHost {
   }
 
   pendingReason(): string {
-    return this.#knowledge.pendingReason();
+    return this.#state.pendingReason();
   }
 
   staleness(): string | undefined {
-    return describeStaleness(this.#knowledge.sourceState, this.clock.now());
+    return describeStaleness(this.#state.sourceState, this.clock.now());
   }
 
   /** Consul index of the last policy that was refused. */
@@ -331,7 +330,7 @@ export class Service implements BalancerHost {
   get policyStaleForS(): number {
     const { plan, failure } = this.policyState;
     const sinceMs = this.#policyFailingSinceMs ?? (plan === undefined ? this.watchedSinceMs : undefined);
-    const isStale = this.#knowledge.isOpen && (plan === undefined || failure !== undefined);
+    const isStale = this.#state.isOpen && (plan === undefined || failure !== undefined);
     return isStale && sinceMs !== undefined ? Math.max(0, this.clock.now() - sinceMs) / 1000 : 0;
   }
 

@@ -1,4 +1,4 @@
-import { type AnnouncedWindow, announcementKey, encodeAnnouncement } from '../../../base/rollout-announcement';
+import { type AnnouncedWindow, announcementKey, encodeAnnouncement } from '../../../base/rollout-metrics';
 import type { KvOperation, TransactionOutcome } from '../../store/kv-transaction';
 import type { RolloutProgress } from '../progress';
 import type { Collector } from './collector';

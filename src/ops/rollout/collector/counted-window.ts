@@ -1,4 +1,4 @@
-import { type AnnouncedWindow, REPORT_EVERY_MS } from '../../../base/rollout-announcement';
+import { type AnnouncedWindow, REPORT_EVERY_MS } from '../../../base/rollout-metrics';
 import { settingsOf } from '../analysis-window';
 import { CLIENTS } from '../config/controller-config';
 import type { RolloutDocument } from '../document';

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { MAX_REPORT_BYTES } from '../../../base/rollout-report';
+import { MAX_REPORT_BYTES } from '../../../base/rollout-metrics';
 import type { Collector, TakenReport } from './collector';
 import { readReport } from './read-report';
 

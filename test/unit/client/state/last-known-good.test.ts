@@ -2,10 +2,10 @@ import { expect, it } from 'vitest';
 import type { Timer } from '../../../../src/base/clock';
 import type { DatacenterState, Instance } from '../../../../src/base/instances';
 import { silentLogger } from '../../../../src/base/logger';
-import { RememberedHold } from '../../../../src/client/state/remembered-hold';
+import { Backfill } from '../../../../src/client/state/last-known-good';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 
-const HOLD_MS = 1_500;
+const GRACE_PERIOD_MS = 1_500;
 
 /** Runs timers a fraction of a millisecond before their time, as Node's may by the monotonic clock. */
 class EagerClock extends FakeClock {
@@ -40,9 +40,15 @@ it('ends by itself, also where its timer comes a little early, for one datacente
   let state = { datacenters: [listing('dc1', []), listing('dc2', [instance])] };
   let held: readonly boolean[] = [];
   const look = (): void => {
-    held = hold.apply(state, remembered).datacenters.map((each) => each.isHeld === true);
+    held = backfill.apply(state, remembered).datacenters.map((each) => each.isHeld === true);
   };
-  const hold = new RememberedHold({ service: 'payments', holdMs: HOLD_MS, clock, logger: silentLogger, onOver: look });
+  const backfill = new Backfill({
+    service: 'payments',
+    gracePeriodMs: GRACE_PERIOD_MS,
+    clock,
+    logger: silentLogger,
+    onOver: look,
+  });
   look();
   expect(held).toEqual([true, false]);
   clock.advance(1_000);

@@ -31,8 +31,8 @@ async function announced(service: string) {
 
 describe('a Graylane client that reports figures', { timeout: 30_000 }, () => {
   it('refuses what is no switch', () => {
-    expect(() => createGraylane({ reportFigures: 'yes' as never })).toThrow(
-      'reportFigures: string (expected: true or false)',
+    expect(() => createGraylane({ reportRolloutMetrics: 'yes' as never })).toThrow(
+      'reportRolloutMetrics: "yes" (expected: true or false)',
     );
   });
 
@@ -53,7 +53,11 @@ describe('a Graylane client that reports figures', { timeout: 30_000 }, () => {
     const { sum, clients } = await announced('twice');
     const proxy = await startRecordingProxy(world.consul.dc('dc1').address);
     onTestFinished(() => proxy.stop());
-    const graylane = createGraylane({ consul: { address: proxy.address }, stateDirectory: false, reportFigures: true });
+    const graylane = createGraylane({
+      consul: { address: proxy.address },
+      stateDirectory: false,
+      reportRolloutMetrics: true,
+    });
     onTestFinished(() => graylane.close());
     const open = () => proxy.openPaths().filter((path) => path.includes('collector'));
     const both = [graylane.target('twice'), graylane.target('twice', { datacenters: ['dc1'] })].map((target) =>

@@ -1,5 +1,5 @@
 import type { Logger } from '../../base/logger';
-import { type Announcement, announcementKey, decodeAnnouncement } from '../../base/rollout-announcement';
+import { type Announcement, announcementKey, decodeAnnouncement } from '../../base/rollout-metrics';
 import {
   type BlockingQuery,
   type BlockingQueryDeps,
@@ -16,7 +16,7 @@ export interface HeardAnnouncement {
   readonly isHeld: boolean;
 }
 
-export interface AnnouncementPlace {
+interface AnnouncementPlace {
   readonly service: string;
   /** Whose KV store. Undefined: the one of the agent's own datacenter. */
   readonly datacenter: string | undefined;
@@ -86,7 +86,7 @@ export function watchAnnouncement(
       }),
       accept,
       failed(reason) {
-        if (!isSaid) deps.logger.warn('where to report figures cannot be read', { key, reason });
+        if (!isSaid) deps.logger.warn('where to report rollout metrics cannot be read', { key, reason });
         isSaid = true;
       },
     },

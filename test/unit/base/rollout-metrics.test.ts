@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Announcement, decodeAnnouncement, encodeAnnouncement } from '../../../../src/base/rollout-announcement';
+import { type Announcement, decodeAnnouncement, encodeAnnouncement } from '../../../src/base/rollout-metrics';
 
 const window = { id: '20260101-000000-ab/3', canary: 'canary', stable: 'stable', everyMs: 5000 };
 const key = 'k'.repeat(32);

@@ -1,10 +1,13 @@
 import type { Logger } from '../../base/logger';
-import type { SubsetPlan } from '../../policy/plan';
+import { membershipOf } from '../../policy/membership/membership';
+import type { InstanceSet } from '../../policy/membership/snapshot';
+import type { BreakerPlan, Plan, SubsetPlan } from '../../policy/plan';
 import type { AttemptTaps } from '../balancer/attempts/attempt-taps';
+import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import { Guards, type GuardsDeps } from '../breaker/guard/guards';
 import type { GuardChange, GuardView } from '../breaker/guard/view';
 
-export interface GuardingDeps extends Omit<GuardsDeps, 'changed'> {
+interface GuardingDeps extends Omit<GuardsDeps, 'changed'> {
   readonly service: string;
   readonly taps: AttemptTaps;
   readonly logger: Logger;
@@ -44,4 +47,33 @@ export class Guarding {
     else if (isDryRun) logger.warn('the guard would shed a subset (dryRun)', fields);
     else logger.warn('the guard sheds a subset', fields);
   }
+}
+
+/**
+ * Looks up the breaker numbers of an endpoint: those of the first subset that it is in. The table is made at the first
+ * question, as few endpoints have breakers.
+ */
+export function endpointRules(
+  plan: Plan,
+  instances: InstanceSet,
+  endpoints: EndpointRegistry,
+): (key: string) => BreakerPlan | undefined {
+  let rules: Map<string, BreakerPlan> | undefined;
+  return (key) => {
+    rules ??= tableOf(plan, instances, endpoints);
+    return rules.get(key);
+  };
+}
+
+function tableOf(plan: Plan, instances: InstanceSet, endpoints: EndpointRegistry): Map<string, BreakerPlan> {
+  const rules = new Map<string, BreakerPlan>();
+  for (const { subset, usable } of membershipOf(plan, instances).groups) {
+    const breaker = plan.subsets.get(subset)?.breaker;
+    if (breaker === undefined) continue;
+    for (const instance of usable) {
+      const key = endpoints.of(instance)?.key;
+      if (key !== undefined && !rules.has(key)) rules.set(key, breaker);
+    }
+  }
+  return rules;
 }

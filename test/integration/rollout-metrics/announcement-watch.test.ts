@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
 import { systemRandom } from '../../../src/base/random';
-import { announcementKey, encodeAnnouncement } from '../../../src/base/rollout-announcement';
-import { type HeardAnnouncement, watchAnnouncement } from '../../../src/client/figures/announcement-watch';
+import { announcementKey, encodeAnnouncement } from '../../../src/base/rollout-metrics';
+import { type HeardAnnouncement, watchAnnouncement } from '../../../src/client/rollout-metrics/announcement-watch';
 import { createConsulClient } from '../../../src/consul/client';
 import { parseConsulOptions } from '../../../src/consul/options';
 import { pause } from '../../support/closers';

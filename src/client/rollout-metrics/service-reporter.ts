@@ -1,11 +1,17 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock, Timer } from '../../base/clock';
 import type { Logger } from '../../base/logger';
 import type { Random } from '../../base/random';
-import type { AnnouncedWindow } from '../../base/rollout-announcement';
+import {
+  type AnnouncedWindow,
+  DURATION_BOUNDS_MS,
+  type ReportedCounts,
+  type RolloutMetricsReport,
+} from '../../base/rollout-metrics';
 import type { AttemptTap } from '../balancer/attempts/attempt-taps';
+import type { Outcome } from '../breaker/outcome';
 import type { HeardAnnouncement } from './announcement-watch';
 import type { ReportSender, SendOutcome } from './report-sender';
-import { WindowCounts } from './window-counts';
 
 /** A service of the Graylane client while it is in use: what counting it takes. */
 export interface CountedService {
@@ -124,7 +130,7 @@ export class ServiceReporter {
     const wasFailing = this.#isFailing;
     this.#isFailing = outcome.kind !== 'taken';
     if (outcome.kind === 'taken') {
-      if (wasFailing) logger.info('figures are reported again', { service });
+      if (wasFailing) logger.info('rollout metrics are reported again', { service });
       return;
     }
     // Too many clients, or a gateway in between: that may pass. Anything else was meant for this report's like.
@@ -133,6 +139,87 @@ export class ServiceReporter {
     const isExpected = this.#isRefused && outcome.kind === 'refused' && [401, 409, 410].includes(outcome.status);
     if (wasFailing || isExpected) return;
     const reason = outcome.kind === 'refused' ? `HTTP ${outcome.status}` : outcome.reason;
-    logger.warn('figures could not be reported', { service, reason });
+    logger.warn('rollout metrics could not be reported', { service, reason });
   }
+}
+
+/** One client's counts of one window. Hears of each attempt; allocates nothing then. */
+export class WindowCounts implements AttemptTap {
+  readonly window: AnnouncedWindow;
+  readonly #client = randomBytes(12).toString('base64url');
+  readonly #canary = new SubsetCounts();
+  readonly #stable = new SubsetCounts();
+  #number = 0;
+
+  constructor(window: AnnouncedWindow) {
+    this.window = window;
+  }
+
+  attemptEnded(wanted: string, served: string, outcome: Outcome, latencyMs: number): void {
+    this.#of(served)?.ended(outcome, latencyMs);
+    if (wanted === served) return;
+    const meant = this.#of(wanted);
+    if (meant !== undefined) meant.fallbacks += 1;
+  }
+
+  /** `isShed`: whether the breaker of a subset is open now. */
+  report(isShed: (subset: string) => boolean): RolloutMetricsReport {
+    const { id, canary, stable } = this.window;
+    this.#number += 1;
+    return {
+      format: 1,
+      client: this.#client,
+      window: id,
+      number: this.#number,
+      canary: this.#canary.report(isShed(canary)),
+      stable: this.#stable.report(isShed(stable)),
+    };
+  }
+
+  #of(subset: string): SubsetCounts | undefined {
+    if (subset === this.window.canary) return this.#canary;
+    return subset === this.window.stable ? this.#stable : undefined;
+  }
+}
+
+class SubsetCounts {
+  fallbacks = 0;
+  #calls = 0;
+  #failures = 0;
+  #neutral = 0;
+  readonly #durations: number[] = Array.from({ length: DURATION_BOUNDS_MS.length + 1 }, () => 0);
+
+  ended(outcome: Outcome, latencyMs: number): void {
+    if (outcome === 'neutral') {
+      this.#neutral += 1;
+      return;
+    }
+    this.#calls += 1;
+    if (outcome !== 'success') this.#failures += 1;
+    const bucket = bucketOf(latencyMs);
+    this.#durations[bucket] = (this.#durations[bucket] ?? 0) + 1;
+  }
+
+  report(isShed: boolean): ReportedCounts {
+    return {
+      calls: this.#calls,
+      failures: this.#failures,
+      neutral: this.#neutral,
+      fallbacks: this.fallbacks,
+      isShed,
+      durations: [...this.#durations],
+    };
+  }
+}
+
+/** The first bucket whose bound is not below; a bound belongs to the bucket under it, as with Prometheus. */
+function bucketOf(latencyMs: number): number {
+  let low = 0;
+  let high = DURATION_BOUNDS_MS.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (latencyMs <= (DURATION_BOUNDS_MS[middle] ?? 0)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }

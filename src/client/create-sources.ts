@@ -20,9 +20,9 @@ import { createResolvedSource } from './discovery/resolved-source';
 import type { Source } from './discovery/source';
 import { createStateStore, type StateStore } from './discovery/state-store';
 import { createStaticSource, type StaticSource } from './discovery/static';
-import type { FiguresPlace } from './figures/client-figures';
 import type { PolicyMode, Target } from './grpc/target';
 import type { FileReference, ParsedOptions } from './options';
+import type { RolloutPlace } from './rollout-metrics/rollout-metrics';
 import { ClientZone } from './state/client-zone';
 import { createChainPolicySource, createKvPolicySource } from './state/policy-sources/consul';
 import { createFilePolicySource } from './state/policy-sources/file';
@@ -30,40 +30,55 @@ import { createInlinePolicySource, type InlinePolicySource } from './state/polic
 import { createDocumentOrChainSource, createLayeredPolicySource } from './state/policy-sources/precedence';
 import type { PolicySource } from './state/policy-sources/source';
 import type { PolicyRules } from './state/policy-state';
+import type { ServiceOptions } from './state/service';
 
-export interface Deps {
+interface SourceDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** Where one service gets its instances, its policy and its zone from. */
+type ServiceSources = Pick<ServiceOptions, 'source' | 'policies' | 'store' | 'emptyGracePeriodMs' | 'rules' | 'zone'>;
+
 /**
- * Chooses and shares the sources of one client: which discovery and which policy source a target gets. Nothing is opened
- * before a source is watched.
+ * Chooses and shares the sources of one Graylane client: which discovery and which policy source a target gets. Does no
+ * I/O: nothing is opened before a source is watched. Throws PolicyError for a policy given in the options.
  */
-export class Wiring {
-  readonly inline: InlinePolicySource;
+export function createSources(options: ParsedOptions, deps: SourceDeps): Sources {
+  return new Sources(options, deps);
+}
+
+export type { Sources };
+
+class Sources {
+  readonly #inline: InlinePolicySource = createInlinePolicySource();
   readonly #options: ParsedOptions;
-  readonly #deps: Deps;
+  readonly #deps: SourceDeps;
   readonly #clients = new Map<string, ConsulClient>();
   readonly #sources = new Map<string, Source>();
   readonly #kvSources = new Map<string, PolicySource>();
   readonly #chainSources = new Map<string, PolicySource>();
   readonly #zones = new Map<string, ClientZone>();
   readonly #policyFiles = new Map<string, PolicySource>();
-  /** Plans of inline documents, so that one is not compiled again when its source delivers it. */
+  /** Plans of inline documents, so that a document is not compiled again when its source delivers it. */
   readonly #compiled = new WeakMap<object, Plan>();
   readonly #store: StateStore | undefined;
   readonly #warnedOf = new Set<string>();
   #staticSource: StaticSource | undefined;
 
-  constructor(options: ParsedOptions, deps: Deps) {
+  constructor(options: ParsedOptions, deps: SourceDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.inline = createInlinePolicySource();
     this.#store = options.stateDirectory === undefined ? undefined : createStateStore(options.stateDirectory, deps);
-    this.#readPolicies();
+    for (const [service, policy] of Object.entries(options.policies)) {
+      if (!isFile(policy)) this.setPolicy(service, policy);
+      else {
+        const file = createFilePolicySource({ files: { [service]: policy.file }, clock: deps.clock });
+        this.#policyFiles.set(service, file);
+      }
+    }
     if (options.instances !== undefined && !isFile(options.instances)) this.#static();
     if (this.scheme === 'consul') this.#client(undefined);
   }
@@ -73,15 +88,20 @@ export class Wiring {
     return this.#options.instances !== undefined && this.#options.consul === undefined ? 'static' : 'consul';
   }
 
-  source(target: Target): Source {
-    const key = target.scheme === 'static' ? 'static' : `consul ${target.authority ?? ''}`;
-    let source = this.#sources.get(key);
-    if (source === undefined) {
-      const listing = target.scheme === 'static' ? this.#staticOrFile() : this.#consul(target.authority);
-      source = createResolvedSource(listing, this.#deps);
-      this.#sources.set(key, source);
-    }
-    return source;
+  /** Throws INVALID_TARGET for a target that this client cannot serve. */
+  of(target: Target): ServiceSources {
+    const { confirmations, windowMs, except } = this.#options.protection;
+    const isConsul = target.scheme === 'consul';
+    const isProtected = isConsul && confirmations > 1 && !except.includes(target.service);
+    return {
+      source: this.#instances(target),
+      policies: this.#policies(target),
+      // Only what comes from Consul need be kept on disk: the rest is there at the start.
+      store: isConsul ? this.#store : undefined,
+      emptyGracePeriodMs: isProtected ? windowMs : 0,
+      rules: this.#rules(target.service),
+      zone: this.#zone(target),
+    };
   }
 
   /** Replaces the instances of a service given in code. */
@@ -89,16 +109,54 @@ export class Wiring {
     this.#static().set(service, instances);
   }
 
-  policies(target: Target): PolicySource | undefined {
+  /** Takes a document for a service, or takes it back. Throws a PolicyError and changes nothing when it is invalid. */
+  setPolicy(service: string, document: PolicyDocument | undefined): void {
+    if (document === undefined) {
+      this.#inline.set(service, undefined);
+      return;
+    }
+    const plan = this.#rules(service).compile({ kind: 'present', content: document, format: 'object' });
+    // The plan's own copy: what the caller does to the object from now on changes nothing.
+    const copy = plan.document ?? structuredClone(document);
+    this.#compiled.set(copy, plan);
+    this.#inline.set(service, copy);
+  }
+
+  /** Requests open at the agents that this client has asked. */
+  get load(): readonly AgentLoad[] {
+    return [...this.#clients.values()].flatMap((client) => client.load);
+  }
+
+  /** Where the rollout controller of a service announces itself: beside the policy. Undefined: not in Consul. */
+  rolloutPlace({ scheme, authority, service }: Target): RolloutPlace | undefined {
+    if (scheme !== 'consul') return undefined;
+    return { service, client: this.#client(authority), datacenter: this.#options.policyDatacenter };
+  }
+
+  /** Stops every source; resolves when what is to be kept is on disk. */
+  async close(): Promise<void> {
+    for (const source of this.#sources.values()) source.close();
+    for (const client of this.#clients.values()) client.close();
+    await this.#store?.flush();
+  }
+
+  #instances({ scheme, authority }: Target): Source {
+    return getOrCreate(this.#sources, scheme === 'static' ? 'static' : `consul ${authority ?? ''}`, () =>
+      createResolvedSource(scheme === 'static' ? this.#staticOrFile() : this.#consul(authority), this.#deps),
+    );
+  }
+
+  #policies(target: Target): PolicySource | undefined {
     const mode: PolicyMode = target.policy ?? this.#options.policy;
     const file = this.#policyFiles.get(target.service);
+    const isConsul = target.scheme === 'consul';
     switch (mode) {
       case 'none':
         return undefined;
       case 'inline':
-        return file === undefined ? this.inline : createLayeredPolicySource(this.inline, file);
+        return file === undefined ? this.#inline : createLayeredPolicySource(this.#inline, file);
       case 'chain':
-        if (target.scheme === 'consul') return this.#chain(target);
+        if (isConsul) return this.#chain(target);
         throw new GraylaneError(
           'INVALID_TARGET',
           'policy: chain (expected: auto, inline, kv or none for static targets)',
@@ -106,17 +164,14 @@ export class Wiring {
       case 'kv':
         return this.#kv(target);
       case 'auto': {
-        if (file !== undefined) return createLayeredPolicySource(this.inline, file);
-        if (target.scheme === 'static') return this.inline;
-        return createLayeredPolicySource(
-          this.inline,
-          createDocumentOrChainSource(this.#kv(target), this.#chain(target), this.#deps),
-        );
+        if (file === undefined && !isConsul) return this.#inline;
+        const below = file ?? createDocumentOrChainSource(this.#kv(target), this.#chain(target), this.#deps);
+        return createLayeredPolicySource(this.#inline, below);
       }
     }
   }
 
-  rules(service: string): PolicyRules {
+  #rules(service: string): PolicyRules {
     const override = this.#options.overrides.get(service);
     if (override === undefined) this.#warnOfMisspeltOverride(service);
     const overridden = override === undefined ? {} : { override };
@@ -138,62 +193,14 @@ export class Wiring {
     };
   }
 
-  /** Takes a document for a service, or takes it back. Throws a PolicyError and changes nothing when it is invalid. */
-  setPolicy(service: string, document: PolicyDocument | undefined): void {
-    if (document === undefined) {
-      this.inline.set(service, undefined);
-      return;
-    }
-    const plan = this.rules(service).compile({ kind: 'present', content: document, format: 'object' });
-    // The plan's own copy: what the caller does to his object from now on changes nothing.
-    const copy = plan.document ?? structuredClone(document);
-    this.#compiled.set(copy, plan);
-    this.inline.set(service, copy);
-  }
-
-  /** Only what comes from Consul need be remembered: the rest is there at the start. */
-  store(target: Target): StateStore | undefined {
-    return target.scheme === 'consul' ? this.#store : undefined;
-  }
-
-  /** Requests open at the agents that this Graylane client has asked. */
-  get load(): readonly AgentLoad[] {
-    return [...this.#clients.values()].flatMap((client) => client.load);
-  }
-
-  /** The zone of this process, as far as the target's Consul agent, or nobody, has a say in it. */
-  zone({ scheme, authority }: Target): ClientZone {
-    const key = `${scheme} ${authority ?? ''}`;
-    let zone = this.#zones.get(key);
-    if (zone === undefined) {
-      const ask = scheme === 'consul' ? () => askAgentZone(this.#client(authority)) : undefined;
-      zone = new ClientZone(this.#options.zone, ask, this.#deps.clock);
-      this.#zones.set(key, zone);
-    }
-    return zone;
-  }
-
-  /** Where what drives a service's rollouts stands in Consul: beside the policy. Undefined: not in Consul. */
-  figuresPlace({ scheme, authority, service }: Target): FiguresPlace | undefined {
-    if (scheme !== 'consul') return undefined;
-    return { service, client: this.#client(authority), datacenter: this.#options.policyDatacenter };
-  }
-
-  /** How long an empty answer is not believed where instances are remembered. */
-  holdEmptyMs(target: Target): number {
-    const { confirmations, windowMs, except } = this.#options.protection;
-    const isProtected = target.scheme === 'consul' && confirmations > 1 && !except.includes(target.service);
-    return isProtected ? windowMs : 0;
-  }
-
-  /** Resolves when what is to be remembered is on disk. */
-  async flush(): Promise<void> {
-    await this.#store?.flush();
-  }
-
-  close(): void {
-    for (const source of this.#sources.values()) source.close();
-    for (const client of this.#clients.values()) client.close();
+  /** The zone of this process: the target's Consul agent is asked where the options name none. */
+  #zone({ scheme, authority }: Target): ClientZone {
+    const ask = scheme === 'consul' ? () => askAgentZone(this.#client(authority)) : undefined;
+    return getOrCreate(
+      this.#zones,
+      `${scheme} ${authority ?? ''}`,
+      () => new ClientZone(this.#options.zone, ask, this.#deps.clock),
+    );
   }
 
   /** An entry of GRAYLANE_OVERRIDE that names no service does nothing, and nobody would notice. */
@@ -208,43 +215,30 @@ export class Wiring {
     });
   }
 
-  #readPolicies(): void {
-    const { clock } = this.#deps;
-    for (const [service, policy] of Object.entries(this.#options.policies)) {
-      if (isFile(policy))
-        this.#policyFiles.set(service, createFilePolicySource({ files: { [service]: policy.file }, clock }));
-      else this.setPolicy(service, policy);
-    }
-  }
-
-  #kv(target: Target): PolicySource {
-    const key = target.authority ?? '';
-    let source = this.#kvSources.get(key);
-    if (source === undefined) {
-      const datacenter = this.#options.policyDatacenter;
-      const options = { client: this.#client(target.authority), ...(datacenter === undefined ? {} : { datacenter }) };
-      source = createKvPolicySource(options, this.#deps);
-      this.#kvSources.set(key, source);
-    }
-    return source;
-  }
-
-  #chain(target: Target): PolicySource {
-    const { datacenters, policyDatacenter } = this.#options;
-    const [local] = target.datacenters ?? (datacenters === 'all' ? [] : (datacenters ?? []));
-    const datacenter = policyDatacenter ?? local;
-    const key = JSON.stringify([target.authority, datacenter, local]);
-    let source = this.#chainSources.get(key);
-    if (source === undefined) {
-      const asked = datacenter === undefined ? {} : { datacenter };
-      const compiledFor = local === undefined || local === datacenter ? {} : { compiledFor: local };
-      source = createChainPolicySource(
-        { client: this.#client(target.authority), ...asked, ...compiledFor },
+  #kv({ authority }: Target): PolicySource {
+    const datacenter = this.#options.policyDatacenter;
+    return getOrCreate(this.#kvSources, authority ?? '', () =>
+      createKvPolicySource(
+        { client: this.#client(authority), ...(datacenter === undefined ? {} : { datacenter }) },
         this.#deps,
-      );
-      this.#chainSources.set(key, source);
-    }
-    return source;
+      ),
+    );
+  }
+
+  #chain({ authority, datacenters: listed }: Target): PolicySource {
+    const { datacenters, policyDatacenter } = this.#options;
+    const [local] = listed ?? (datacenters === 'all' ? [] : (datacenters ?? []));
+    const datacenter = policyDatacenter ?? local;
+    return getOrCreate(this.#chainSources, JSON.stringify([authority, datacenter, local]), () =>
+      createChainPolicySource(
+        {
+          client: this.#client(authority),
+          ...(datacenter === undefined ? {} : { datacenter }),
+          ...(local === undefined || local === datacenter ? {} : { compiledFor: local }),
+        },
+        this.#deps,
+      ),
+    );
   }
 
   #consul(authority: string | undefined): Source {
@@ -255,18 +249,13 @@ export class Wiring {
   }
 
   #client(authority: string | undefined): ConsulClient {
-    const key = authority ?? '';
-    let client = this.#clients.get(key);
-    if (client === undefined) {
+    return getOrCreate(this.#clients, authority ?? '', () => {
       const asked = parseConsulOptions(this.#options.consul, this.#deps.env, authority);
       const { stateDirectory, shareWatches } = this.#options;
-      client =
-        stateDirectory === undefined || !shareWatches
-          ? createConsulClient(asked, this.#deps)
-          : createSharedClient(asked, stateDirectory, { ...this.#deps, version: SDK_VERSION });
-      this.#clients.set(key, client);
-    }
-    return client;
+      return stateDirectory === undefined || !shareWatches
+        ? createConsulClient(asked, this.#deps)
+        : createSharedClient(asked, stateDirectory, { ...this.#deps, version: SDK_VERSION });
+    });
   }
 
   #staticOrFile(): Source {
@@ -283,6 +272,14 @@ export class Wiring {
     }
     return this.#staticSource;
   }
+}
+
+function getOrCreate<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const value = create();
+  map.set(key, value);
+  return value;
 }
 
 /** The address that this host's calls come from, as far as it can tell: the first that is not its own loopback. */

@@ -1,12 +1,15 @@
-import type { DatacenterState, Instance } from '../../base/instances';
+import type { Clock, Timer } from '../../base/clock';
+import type { DatacenterState, Instance, SourceState } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
+import type { Logger } from '../../base/logger';
 import { decidingPlan, type InstanceSet, type Snapshot } from '../../policy/membership/snapshot';
 import type { Plan } from '../../policy/plan';
 import type { StoredState } from '../discovery/state-store';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
+import { staleness } from './readiness';
 
 /** What was known of a service before it was let go of, or before the process started. */
-export interface Remembered {
+export interface LastKnownGood {
   readonly instances: InstanceSet;
   readonly policy: PolicyState;
 }
@@ -52,7 +55,7 @@ export function fromStored(
   rules: PolicyRules,
   ageMs: number,
   nowMs: number,
-): Remembered | undefined {
+): LastKnownGood | undefined {
   const { value } = stored;
   if (!isRecord(value) || !Array.isArray(value['datacenters'])) return undefined;
   const read = (saved: unknown): DatacenterState[] => readState(saved, nowMs - Math.max(0, ageMs));
@@ -134,4 +137,97 @@ function isNamedPort(value: unknown): boolean {
 
 function isOrigin(value: unknown): value is Plan['origin'] {
   return value === 'inline' || value === 'file' || value === 'kv' || value === 'chain';
+}
+
+interface BackfillOptions {
+  readonly service: string;
+  /** How long a datacenter that lists no instance from the start on is not believed, where the last known good has some. 0: not at all. */
+  readonly gracePeriodMs: number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The grace period of some datacenter is over: `apply` gives something else now. */
+  readonly onOver: () => void;
+}
+
+/**
+ * Fills in a datacenter from the last known good, of an earlier process or of the time before the service was idle: while
+ * the datacenter fails, and for a grace period when it lists no instance. A registry that lost its state looks the same.
+ */
+export class Backfill {
+  readonly #options: BackfillOptions;
+  /** Datacenters that have listed nobody since. */
+  readonly #emptySinceMs = new Map<string, number>();
+  /** What they say from now on is judged against what they said before. */
+  readonly #heard = new Set<string>();
+  #timer: Timer | undefined;
+
+  constructor(options: BackfillOptions) {
+    this.#options = options;
+  }
+
+  apply(state: SourceState, lastKnownGood: InstanceSet | undefined): SourceState {
+    if (lastKnownGood === undefined) return state;
+    return { datacenters: state.datacenters.map((each) => this.#applyTo(each, lastKnownGood)) };
+  }
+
+  /** The watches were ended. */
+  reset(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#emptySinceMs.clear();
+    this.#heard.clear();
+  }
+
+  #applyTo(state: DatacenterState, lastKnownGood: InstanceSet): DatacenterState {
+    if (state.instances.length > 0) this.#heard.add(state.datacenter);
+    const hasFailed = state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
+    const isEmpty = state.known && state.instances.length === 0 && !this.#heard.has(state.datacenter);
+    if (!isEmpty && (state.known || !hasFailed)) return state;
+    // Until Consul has answered once, the agent's own datacenter may go by another name than it had.
+    const former = lastKnownGood.datacenters.find(
+      (one) => one.known && (one.datacenter === state.datacenter || (one.local && state.local)),
+    );
+    if (former === undefined) return state;
+    if (!isEmpty) return { ...former, local: state.local, freshness: staleness(former, state.freshness) };
+    return this.#isDoubted(state.datacenter, former) ? this.#fillIn(state, former) : state;
+  }
+
+  #isDoubted(datacenter: string, former: DatacenterState): boolean {
+    const { clock, gracePeriodMs, logger, service, onOver } = this.#options;
+    if (gracePeriodMs === 0 || !former.instances.some((each) => each.status !== 'critical' && each.weight > 0))
+      return false;
+    const nowMs = clock.now();
+    let sinceMs = this.#emptySinceMs.get(datacenter);
+    if (sinceMs === undefined) {
+      sinceMs = nowMs;
+      this.#emptySinceMs.set(datacenter, sinceMs);
+      logger.error('Consul lists no instance, but some are remembered; they stay until that is confirmed', {
+        service,
+        datacenter,
+        remembered: former.instances.length,
+      });
+    }
+    const leftMs = sinceMs + gracePeriodMs - nowMs;
+    if (leftMs <= 0) return false;
+    // Also where the timer came a fraction of a millisecond early, as Node's may, or was another datacenter's.
+    this.#timer ??= clock.setTimer(leftMs, () => {
+      this.#timer = undefined;
+      onOver();
+    });
+    return true;
+  }
+
+  #fillIn(state: DatacenterState, former: DatacenterState): DatacenterState {
+    const count = former.instances.length;
+    const reason = `Consul lists 0 instances; the ${count} remembered ones are kept for ${this.#options.gracePeriodMs} ms`;
+    const freshness = staleness(former, { kind: 'pending', reason });
+    const { datacenter, local } = state;
+    return {
+      ...former,
+      datacenter,
+      local,
+      isHeld: true,
+      freshness: { ...freshness, reason } as DatacenterState['freshness'],
+    };
+  }
 }

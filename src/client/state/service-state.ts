@@ -8,21 +8,19 @@ import { locateProblem } from '../../policy/policy-error';
 import type { Source, SourceWatch } from '../discovery/source';
 import type { StateStore } from '../discovery/state-store';
 import { formatTarget, type Target } from '../grpc/target';
+import { Backfill, fromStored, type LastKnownGood, toStored } from './last-known-good';
 import { areLookupsKnown, describeUnansweredLookups, LookupWatches, withPeers } from './lookup-watches';
-import { reportPolicyChange } from './policy-report';
 import type { PolicySource, PolicyWatch } from './policy-sources/source';
-import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
+import { nextPolicyState, type PolicyRules, type PolicyState, reportPolicyChange, UNREAD } from './policy-state';
 import {
   describeUnknown,
   isFilterSettled,
   isInstanceSetKnown,
   sameInstances,
-  withRememberedLookups,
+  withLastKnownGoodLookups,
 } from './readiness';
-import { fromStored, type Remembered, toStored } from './remembered';
-import { RememberedHold } from './remembered-hold';
 
-export interface KnowledgeOptions {
+export interface ServiceStateOptions {
   readonly target: Target;
   readonly source: Source;
   /** Undefined: this service is used without a policy, as the target or the Graylane client says. */
@@ -35,20 +33,20 @@ export interface KnowledgeOptions {
   readonly store: StateStore | undefined;
   /** Told of each reading of the policy, before what follows from it. Must not throw. */
   readonly onPolicyState?: (former: PolicyState, next: PolicyState) => void;
-  /** See `RememberedHoldOptions`. Default 0. */
-  readonly holdEmptyMs?: number;
+  /** See `BackfillOptions`. Default 0. */
+  readonly emptyGracePeriodMs?: number;
 }
 
-const RECALL_LIMIT_MS = 1_000;
+const RESTORE_LIMIT_MS = 1_000;
 
 /**
- * What is known of one service: watches its instances and its policy between `open()` and `close()`, joins the two into
- * snapshots, and remembers the last good one for the next time, when the registry may be gone.
+ * The state of one service: watches its instances and its policy between `open()` and `close()`, joins the two into
+ * immutable snapshots, and keeps the last known good for the next start, when the registry may be gone.
  */
-export class Knowledge {
-  readonly #options: KnowledgeOptions;
+export class ServiceState {
+  readonly #options: ServiceStateOptions;
   readonly #onSnapshot: (snapshot: Snapshot) => void;
-  readonly #hold: RememberedHold;
+  readonly #backfill: Backfill;
   #sourceWatch: SourceWatch | undefined;
   #lookups: LookupWatches | undefined;
   #policyWatch: PolicyWatch | undefined;
@@ -56,7 +54,7 @@ export class Knowledge {
   #openedAtMs: number | undefined;
   #policy: PolicyState = UNREAD;
   #snapshot: Snapshot | undefined;
-  #remembered: Remembered | undefined;
+  #lastKnownGood: LastKnownGood | undefined;
   /** As discovery delivered it, without what was remembered. */
   #delivered: SourceState | undefined;
   #instances: InstanceSet | undefined;
@@ -64,20 +62,20 @@ export class Knowledge {
   #shortfalls: readonly string[] = [];
   #versions = 0;
   /** What an earlier process knew has been read, or there is nothing to read. */
-  #isRecalled = true;
+  #isRestored = true;
 
   /** `onSnapshot` is called with each new snapshot, never inside `open()`. */
-  constructor(options: KnowledgeOptions, onSnapshot: (snapshot: Snapshot) => void) {
+  constructor(options: ServiceStateOptions, onSnapshot: (snapshot: Snapshot) => void) {
     this.#options = options;
     this.#onSnapshot = onSnapshot;
-    const { clock, logger, holdEmptyMs = 0 } = options;
-    this.#hold = new RememberedHold({
+    const { clock, logger, emptyGracePeriodMs = 0 } = options;
+    this.#backfill = new Backfill({
       service: options.target.service,
-      holdMs: holdEmptyMs,
+      gracePeriodMs: emptyGracePeriodMs,
       clock,
       logger,
       onOver: () => {
-        this.#applyRemembered();
+        this.#backfillState();
         this.#join();
       },
     });
@@ -113,13 +111,13 @@ export class Knowledge {
       },
       (state) => {
         this.#delivered = state;
-        this.#applyRemembered();
+        this.#backfillState();
         this.#join();
       },
     );
     const { service, tags, port } = target;
     this.#lookups = new LookupWatches(source, { service, tags, port, datacenters: wanted }, () => this.#join());
-    this.#recall();
+    this.#restore();
     if (policies === undefined) {
       this.#policy = { ...UNREAD, plan: this.#options.rules.withoutPolicy };
       return;
@@ -127,8 +125,8 @@ export class Knowledge {
     this.#policyWatch = policies.watch(this.#options.target.service, (reading) => {
       const former = this.#policy;
       // What was in force before an idle spell is still the last good policy when it can't be read again.
-      const known = former.plan === undefined && reading.kind !== 'present' ? this.#remembered?.policy : undefined;
-      this.#policy = this.#orRemembered(nextPolicyState(known ?? former, reading, this.#options.rules));
+      const known = former.plan === undefined && reading.kind !== 'present' ? this.#lastKnownGood?.policy : undefined;
+      this.#policy = this.#orLastKnownGood(nextPolicyState(known ?? former, reading, this.#options.rules));
       this.#options.onPolicyState?.(former, this.#policy);
       const { logger, rules } = this.#options;
       reportPolicyChange(logger, this.#options.target.service, former, this.#policy, rules.isObserving);
@@ -145,9 +143,9 @@ export class Knowledge {
     this.#sourceWatch = undefined;
     this.#policyWatch = undefined;
     if (this.#snapshot !== undefined) {
-      this.#remembered = { instances: this.#snapshot.instances, policy: this.#policy };
+      this.#lastKnownGood = { instances: this.#snapshot.instances, policy: this.#policy };
     }
-    this.#hold.reset();
+    this.#backfill.reset();
     this.#openedAtMs = undefined;
     this.#sourceState = undefined;
     this.#delivered = undefined;
@@ -186,41 +184,41 @@ export class Knowledge {
   }
 
   /** Brings back what an earlier process knew, for the case that Consul cannot be reached or has forgotten. */
-  #recall(): void {
+  #restore(): void {
     const { store, rules, clock } = this.#options;
-    this.#isRecalled = store === undefined || this.#remembered !== undefined;
-    if (store === undefined || this.#isRecalled) return;
+    this.#isRestored = store === undefined || this.#lastKnownGood !== undefined;
+    if (store === undefined || this.#isRestored) return;
     const done = (): void => {
-      this.#isRecalled = true;
-      this.#applyRemembered();
+      this.#isRestored = true;
+      this.#backfillState();
       this.#join();
     };
     // A disk that hangs must not hold up what Consul says.
-    const limit = clock.setTimer(RECALL_LIMIT_MS, done);
+    const limit = clock.setTimer(RESTORE_LIMIT_MS, done);
     store.load(this.#storeKey).then((stored) => {
       limit.cancel();
-      if (stored !== undefined && this.#remembered === undefined && this.#snapshot === undefined) {
-        this.#remembered = fromStored(stored, rules, clock.wallNow() - stored.savedAtMs, clock.now());
+      if (stored !== undefined && this.#lastKnownGood === undefined && this.#snapshot === undefined) {
+        this.#lastKnownGood = fromStored(stored, rules, clock.wallNow() - stored.savedAtMs, clock.now());
       }
       if (this.#sourceWatch === undefined) return;
       const { plan, failure } = this.#policy;
-      if (this.#remembered !== undefined && plan === undefined && failure !== undefined) {
-        this.#policy = { ...this.#remembered.policy, failure };
+      if (this.#lastKnownGood !== undefined && plan === undefined && failure !== undefined) {
+        this.#policy = { ...this.#lastKnownGood.policy, failure };
       }
-      this.#policy = this.#orRemembered(this.#policy);
+      this.#policy = this.#orLastKnownGood(this.#policy);
       done();
     });
   }
 
   /** Where the newest was refused and nothing else is in force, what an earlier process went by is the last good one. */
-  #orRemembered(state: PolicyState): PolicyState {
-    const plan = this.#remembered?.policy.plan;
+  #orLastKnownGood(state: PolicyState): PolicyState {
+    const plan = this.#lastKnownGood?.policy.plan;
     return state.plan !== undefined || state.rejected === undefined || plan === undefined ? state : { ...state, plan };
   }
 
-  #applyRemembered(): void {
+  #backfillState(): void {
     if (this.#delivered !== undefined) {
-      this.#sourceState = this.#hold.apply(this.#delivered, this.#remembered?.instances);
+      this.#sourceState = this.#backfill.apply(this.#delivered, this.#lastKnownGood?.instances);
     }
   }
 
@@ -231,7 +229,7 @@ export class Knowledge {
   #join(): void {
     const state = this.#sourceState;
     const plan = this.#decidingPlan();
-    if (plan === undefined || state === undefined || !this.#isRecalled) return;
+    if (plan === undefined || state === undefined || !this.#isRestored) return;
     const lookups = this.#lookUp(plan, state);
     const isKnown = this.#needsLookups(plan)
       ? areLookupsKnown(plan, lookups, this.#snapshot === undefined)
@@ -272,7 +270,7 @@ export class Knowledge {
     const own = plans.flatMap(filtersOf);
     this.#wantFilters([...new Set([...own, ...filters])]);
     const states = this.#lookups?.states(plans, state) ?? new Map();
-    return withRememberedLookups(states, this.#remembered?.instances);
+    return withLastKnownGoodLookups(states, this.#lastKnownGood?.instances);
   }
 
   /** Whether its calls go to what it looks up: not where it is only watched. */

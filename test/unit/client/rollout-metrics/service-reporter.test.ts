@@ -1,14 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import type { AnnouncedWindow } from '../../../../src/base/rollout-announcement';
-import { DURATION_BOUNDS_MS, type FiguresReport } from '../../../../src/base/rollout-report';
-import { WindowCounts } from '../../../../src/client/figures/window-counts';
+import {
+  type AnnouncedWindow,
+  DURATION_BOUNDS_MS,
+  type RolloutMetricsReport,
+} from '../../../../src/base/rollout-metrics';
+import { WindowCounts } from '../../../../src/client/rollout-metrics/service-reporter';
 import { quantileMs } from '../../../../src/ops/rollout/analysis/quantile';
 import { printFact } from '../../../support/figure';
 
 const WINDOW: AnnouncedWindow = { id: 'r1/1', canary: 'canary', stable: 'stable', everyMs: 5000 };
 const never = (): boolean => false;
 
-function durationsOf(report: FiguresReport): {
+function durationsOf(report: RolloutMetricsReport): {
   readonly boundsMs: readonly number[];
   readonly counts: readonly number[];
 } {

@@ -3,19 +3,19 @@ import type { Logger } from '../../base/logger';
 import type { Random } from '../../base/random';
 import type { BlockingQuery } from '../../consul/blocking-query';
 import type { ConsulClient } from '../../consul/client';
+import { type CountedService, ServiceReporter } from './service-reporter';
 import { watchAnnouncement } from './announcement-watch';
 import { createReportSender, type ReportSender } from './report-sender';
-import { type CountedService, ServiceReporter } from './service-reporter';
 
 /** Where the policy of a service stands, and with it what drives its rollouts. */
-export interface FiguresPlace {
+export interface RolloutPlace {
   readonly service: string;
   readonly client: ConsulClient;
   /** Undefined: the agent's own. */
   readonly datacenter: string | undefined;
 }
 
-export interface ClientFiguresDeps {
+interface RolloutMetricsDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -31,18 +31,18 @@ interface Reporting {
  * Reports the figures of a client's services to the controllers of their rollouts: only in clients that were told to. One
  * watch and one reporter a service, while the service is in use, however many targets name it.
  */
-export class ClientFigures {
-  readonly #deps: ClientFiguresDeps;
+export class RolloutMetrics {
+  readonly #deps: RolloutMetricsDeps;
   readonly #sender: ReportSender = createReportSender();
   readonly #reporting = new Map<ConsulClient, Map<string, Reporting>>();
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(deps: ClientFiguresDeps) {
+  constructor(deps: RolloutMetricsDeps) {
     this.#deps = deps;
   }
 
   /** The service is in use from now on. Returns what is to be called when it is no more; idempotent. */
-  use(place: FiguresPlace, service: CountedService): () => void {
+  use(place: RolloutPlace, service: CountedService): () => void {
     const reporting = this.#open(place);
     reporting.users += 1;
     reporting.reporter.add(service);
@@ -65,7 +65,7 @@ export class ClientFigures {
     this.#sender.close();
   }
 
-  #open({ service, client, datacenter }: FiguresPlace): Reporting {
+  #open({ service, client, datacenter }: RolloutPlace): Reporting {
     const services = this.#reporting.get(client) ?? new Map<string, Reporting>();
     this.#reporting.set(client, services);
     const known = services.get(service);
@@ -80,7 +80,7 @@ export class ClientFigures {
     return made;
   }
 
-  #end({ service, client }: Pick<FiguresPlace, 'service' | 'client'>, { reporter, watch }: Reporting): void {
+  #end({ service, client }: Pick<RolloutPlace, 'service' | 'client'>, { reporter, watch }: Reporting): void {
     const services = this.#reporting.get(client);
     if (services?.get(service)?.reporter !== reporter) return;
     services.delete(service);

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../../src/base/logger';
-import type { FiguresReport } from '../../../src/base/rollout-report';
+import type { RolloutMetricsReport } from '../../../src/base/rollout-metrics';
 import { AttemptTaps } from '../../../src/client/balancer/attempts/attempt-taps';
-import type { HeardAnnouncement } from '../../../src/client/figures/announcement-watch';
-import { createReportSender } from '../../../src/client/figures/report-sender';
-import { ServiceReporter } from '../../../src/client/figures/service-reporter';
+import { ServiceReporter } from '../../../src/client/rollout-metrics/service-reporter';
+import type { HeardAnnouncement } from '../../../src/client/rollout-metrics/announcement-watch';
+import { createReportSender } from '../../../src/client/rollout-metrics/report-sender';
 import { FakeClock } from '../../../src/client/testing/fake-clock';
 import { closeAfterEach } from '../../support/closers';
 import { runScript } from '../../support/run-script';
@@ -20,7 +20,7 @@ interface Bench {
   readonly reporter: ServiceReporter;
   /** The controller, scripted: 204 unless told otherwise. */
   readonly server: ScriptedConsul;
-  readonly reports: () => readonly FiguresReport[];
+  readonly reports: () => readonly RolloutMetricsReport[];
   readonly logged: readonly string[];
   heard(window: string | undefined, change?: { readonly isHeld?: boolean; readonly url?: string }): HeardAnnouncement;
   /** Moves the clock, and waits for this report to have come. */
@@ -40,7 +40,7 @@ async function bench(random = 0.5): Promise<Bench> {
   reporter.add({ taps, isShed: () => false });
   return {
     ...{ clock, taps, reporter, server, logged },
-    reports: () => server.requests.map(({ body }) => JSON.parse(body) as FiguresReport),
+    reports: () => server.requests.map(({ body }) => JSON.parse(body) as RolloutMetricsReport),
     heard: (id, { isHeld = true, url = server.address } = {}) => {
       const window = id === undefined ? undefined : { id, canary: 'canary', stable: 'stable', everyMs: 5000 };
       return { announcement: { url, key: KEY, window }, isHeld };
@@ -149,8 +149,8 @@ describe('a reporter', () => {
     }
     expect(reports().map(({ number }) => number)).toEqual([1, 2, 3, 4, 5]);
     expect(logged).toEqual([
-      'figures could not be reported {"service":"payments","reason":"HTTP 429"}',
-      'figures are reported again {"service":"payments"}',
+      'rollout metrics could not be reported {"service":"payments","reason":"HTTP 429"}',
+      'rollout metrics are reported again {"service":"payments"}',
     ]);
     expect(logged.join()).not.toContain(KEY);
   });
