@@ -3,14 +3,14 @@ import { systemClock } from '../src/base/clock';
 import { systemRandom } from '../src/base/random';
 import type { ChannelConnection } from '../src/client/balancer/endpoints/connection';
 import type { Connection } from '../src/client/balancer/endpoints/endpoint';
-import { createAttemptLink, createEndpointLoad } from '../src/client/balancer/endpoints/load';
+import { createAttemptLink, EndpointLoad } from '../src/client/balancer/endpoints/load';
 import { createPoolPicker } from '../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../src/client/balancer/pickers/pool-picker';
 import { Pool } from '../src/client/balancer/tiers/pool';
 import { Spill } from '../src/client/balancer/tiers/spill';
 import { ZonePreference } from '../src/client/balancer/zones/zone-preference';
 import { FailureShares } from '../src/client/breaker/outlier/failure-shares';
-import { createBreakerRegistry } from '../src/client/breaker/registry';
+import { BreakerRegistry } from '../src/client/breaker/registry';
 import { DEFAULT_BALANCING, resolveBreaker } from '../src/policy/defaults';
 import type { Algorithm } from '../src/policy/document';
 import { grpcPicker } from './grpc-pickers';
@@ -102,7 +102,7 @@ export function peakEwmaPicker(size: number): PoolPicker {
 }
 
 const BREAKER = resolveBreaker();
-const breakers = createBreakerRegistry({ clock: systemClock, random: systemRandom });
+const breakers = new BreakerRegistry({ clock: systemClock, random: systemRandom });
 let made = 0;
 
 /** Each has a breaker, made after them all as in traffic, where the first failure makes it. One in twenty is open. */
@@ -120,7 +120,7 @@ function connectionsOf(size: number, weights: Weights): readonly ChannelConnecti
 function busyConnection(index: number, weights: Weights): ChannelConnection {
   const address = `10.${(index >>> 16) & 255}.${(index >>> 8) & 255}.${index & 255}`;
   const weight = weights === 'equal' ? 1 : 1 + (index % 10);
-  const load = createEndpointLoad();
+  const load = new EndpointLoad();
   const answered = createAttemptLink();
   load.attemptStarted(answered, 0);
   load.attemptEnded(answered, 5 + (index % 7), 'success');

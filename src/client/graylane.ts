@@ -16,8 +16,9 @@ import type { StaticInstance } from './discovery/static-instance';
 import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
-import { checkKeys, checkOptions } from './grpc/check-arguments';
-import { DecisionFeed, type DecisionListener, type DecisionListenerOptions } from './grpc/decision-feed';
+import { checkKeys, checkLabels, checkOptions } from './grpc/check-arguments';
+import { addClient, type ClientHandle, registerClient, removeClient } from './grpc/client-registry';
+import { DecisionEvents, type DecisionListener, type DecisionListenerOptions } from './grpc/decision-events';
 import type {
   ChannelCredentials,
   ChannelOptions,
@@ -27,8 +28,6 @@ import type {
   Metadata,
   ServerInterceptor,
 } from './grpc/grpc-js';
-import { checkLabels } from './grpc/label-rules';
-import { addLane, type LaneHandle, registerLane, removeLane } from './grpc/lanes';
 import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
@@ -41,6 +40,7 @@ import { BreakerHub, type ClientBreakers } from './state/client-breakers';
 import { Service, type ServiceOptions } from './state/service';
 import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
+import { ServiceTelemetry } from './telemetry/service-telemetry';
 
 /** What a test is told of a service and its calls. */
 type ServiceHooks = Partial<Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot'>>;
@@ -68,7 +68,7 @@ class GraylaneClient implements Graylane {
   readonly #sources: Sources;
   readonly #scopes: CallScopes;
   readonly #propagation: Propagation;
-  readonly #decisions: DecisionFeed;
+  readonly #decisions: DecisionEvents;
   readonly #breakers: BreakerHub;
   readonly #telemetry: ClientTelemetry;
   readonly #rolloutMetrics: RolloutMetrics | undefined;
@@ -78,7 +78,7 @@ class GraylaneClient implements Graylane {
   readonly #hooks: ServiceHooks;
   readonly #logger: Logger;
   readonly #channels: ChannelSet;
-  readonly #handle: LaneHandle;
+  readonly #handle: ClientHandle;
   #closing: Promise<void> | undefined;
 
   constructor(options: ParsedOptions, seams: Seams, hooks: ServiceHooks) {
@@ -88,7 +88,7 @@ class GraylaneClient implements Graylane {
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
     this.#breakers = new BreakerHub(logger);
-    this.#decisions = new DecisionFeed(this.#seams.clock, this.#seams.clientId, logger);
+    this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, logger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
@@ -109,7 +109,7 @@ class GraylaneClient implements Graylane {
       scopes: this.#scopes,
       staticLabels: options.labels,
     });
-    addLane(this.#handle);
+    addClient(this.#handle);
   }
 
   target(service: string, options: TargetOptions = {}): string {
@@ -245,7 +245,7 @@ class GraylaneClient implements Graylane {
 
   register(): void {
     this.#assertOpen();
-    registerLane(this.#handle);
+    registerClient(this.#handle);
   }
 
   close(): Promise<void> {
@@ -258,7 +258,7 @@ class GraylaneClient implements Graylane {
   }
 
   async #close(): Promise<void> {
-    removeLane(this.#handle);
+    removeClient(this.#handle);
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
     await this.#rolloutMetrics?.close();
@@ -277,11 +277,12 @@ class GraylaneClient implements Graylane {
     return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
   }
 
-  #reportRolloutMetrics({ target, taps, breakers }: Service): () => void {
+  #reportRolloutMetrics({ target, balancer, breakers }: Service): () => void {
+    const { attemptListeners } = balancer;
     const place = this.#rolloutMetrics === undefined ? undefined : this.#sources.rolloutPlace(target);
     if (this.#rolloutMetrics === undefined || place === undefined) return () => {};
     const isShed = (subset: string): boolean => breakers.isOpenAnywhere(subset);
-    return this.#rolloutMetrics.use(place, { taps, isShed });
+    return this.#rolloutMetrics.use(place, { attemptListeners, isShed });
   }
 
   #createService(target: Target, key: string): Service {
@@ -289,11 +290,12 @@ class GraylaneClient implements Graylane {
     const seams = this.#seams;
     const hooks = this.#hooks;
     const { datacenters } = options;
+    // `payments`, or `payments?dc=dc2` where a target says more than the name.
+    const name = key.slice(key.lastIndexOf('/') + 1);
     const service: Service = new Service({
       target,
       ...this.#sources.of(target),
-      // `payments`, or `payments?dc=dc2` where a target says more than the name.
-      telemetry: this.#telemetry.service(key.slice(key.lastIndexOf('/') + 1), () => readService(service)),
+      telemetry: new ServiceTelemetry(this.#telemetry, name, () => readService(service)),
       datacenters: datacenters === 'all' ? undefined : datacenters,
       staticLabels: options.labels,
       clock: seams.clock,
@@ -305,10 +307,10 @@ class GraylaneClient implements Graylane {
       intercept: hooks.intercept,
       onSnapshot: hooks.onSnapshot,
       onUse: (used) => this.#reportRolloutMetrics(used),
-      onDecision: (decision, call, input) => {
-        hooks.onDecision?.(decision, call, input);
+      onDecision: (decision, call) => {
+        hooks.onDecision?.(decision, call);
         this.#recent?.add(seams.clock.wallNow(), decision, call);
-        this.#decisions.decided(decision, call, input, options.mode);
+        this.#decisions.decided(decision, call, options.mode);
       },
     });
     this.#breakers.add(service);

@@ -7,7 +7,7 @@ import { tierOrder } from '../policy/membership/tiers';
 import { type Channel, connectivity } from './grpc/grpc-js';
 import { formatTarget, type Target } from './grpc/target';
 import type { Service } from './state/service';
-import type { EndpointState, ServiceReading } from './telemetry/reading';
+import type { EndpointState, ServiceReading } from './telemetry/observe';
 
 /** The services of one Graylane client: one for each target, created when a target is first used. */
 export class Services {

@@ -21,7 +21,9 @@ import type {
   SubsetBreakerPlan,
 } from './plan';
 
-/** What a policy that says `retry: {}` gets, and calls of idempotent methods where the policy says nothing of retries. */
+/**
+ * What a policy that says `retry: {}` gets, and calls of idempotent methods where the policy says nothing of retries.
+ */
 export const DEFAULT_RETRY: RetryPlan = {
   maxAttempts: 2,
   retryableStatusCodes: ['UNAVAILABLE'],

@@ -26,7 +26,10 @@ export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yam
   return { value, positions, problems: list.problems };
 }
 
-/** Every document of a text, at least one: YAML may hold several, parted by `---`. Positions are those of the whole text. */
+/**
+ * Every document of a text, at least one: YAML may hold several, parted by `---`. Positions are those of the whole
+ * text.
+ */
 export function parsePolicyTexts(text: string | Uint8Array, format: 'json' | 'yaml'): readonly ParsedText[] {
   if (format === 'json') return [parsePolicyText(text, format)];
   const source = sourceOf(text, 'policy');

@@ -17,7 +17,10 @@ export interface Plan {
   /** What no route matches. */
   readonly fallthrough: Decision;
   readonly override: OverridePlan | undefined;
-  /** Every subset twice, open and strict, so that `force` finds its own here too; `destination.index` is the position in here. */
+  /**
+   * Every subset twice, open and strict, so that `force` finds its own here too; `destination.index` is the position in
+   * here.
+   */
   readonly destinations: readonly Destination[];
   /** Label keys, lower-cased, that any route, split, sample or hash of this plan reads. */
   readonly labelKeys: readonly string[];
@@ -205,7 +208,7 @@ export interface LocalityPlan {
   readonly prefer: 'subset' | 'datacenter';
   /**
    * How many times its share the healthy part of a tier takes on before the rest goes to the next tier. Undefined: the
-   * library's own. Infinity: a tier passes nothing on while anybody in it is well.
+   * library's own. Infinity: a tier passes nothing on while any instance in it is healthy.
    */
   readonly overprovisioning?: number;
   /** `prefer`: calls stay in the client's zone of the local datacenter as far as its capacity carries them. */

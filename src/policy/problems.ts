@@ -6,12 +6,12 @@ import type { PolicyProblem } from './plan';
 const MOST_CHARACTERS = 1_000;
 
 /**
- * Gathers what is wrong with a document, so that its author is told everything at once: the first fifty, and how many more there
- * are. What is told is bounded whatever the document holds.
+ * Gathers what is wrong with a document, so that its author sees everything at once: the first fifty, and how many
+ * more there are. The list is bounded, whatever the document holds.
  */
 export interface ProblemList {
   readonly problems: readonly PolicyProblem[];
-  /** The rest is only counted: whoever finds a reason with much work need not. */
+  /** The rest is only counted: expensive checks can be skipped. */
   readonly isFull: boolean;
   /** Adds `path: value (expected: expected)`. `value` is shown shortened; a {@link note} says it in words. */
   report(path: DocumentPath, value: unknown, expected: string): void;
@@ -33,7 +33,7 @@ export function note(text: string): Note {
 
 export const MISSING: Note = note('missing');
 
-/** `document`: what a problem of the whole document is told of. */
+/** `document`: how messages name the whole document. */
 export function createProblemList(positions: Positions | undefined, document = 'policy'): ProblemList {
   return new BoundedProblems(positions, document);
 }
@@ -94,8 +94,8 @@ const MOST_PATH_CHARACTERS = 200;
 export type DocumentPath = readonly (string | number)[];
 
 /**
- * `routes[1].split[0].weight`, with keys that are not plain words quoted: `labels["a b"]`. Keys are shortened at their end, a long
- * path in its middle.
+ * `routes[1].split[0].weight`, with keys that are not plain words quoted: `labels["a b"]`. Keys are shortened at their
+ * end, a long path in its middle.
  */
 export function formatPath(path: DocumentPath): string {
   let text = '';

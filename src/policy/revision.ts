@@ -6,8 +6,8 @@ import { canonicalJson } from './plain-data';
 const BYTES = 6;
 
 /**
- * Names the content of a document: equal content has an equal revision, whatever the order of its keys. Twelve hexadecimal
- * digits of SHA-256 over its canonical JSON.
+ * Names the content of a document: equal content has an equal revision, whatever the order of its keys. Twelve
+ * hexadecimal digits of SHA-256 over its canonical JSON.
  */
 export function revisionOf(document: unknown): string {
   return bytesToHex(sha256(utf8ToBytes(canonicalJson(document))).subarray(0, BYTES));

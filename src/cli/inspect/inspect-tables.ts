@@ -5,7 +5,7 @@ import type {
   ServiceInspection,
 } from '../../client/admin/inspect';
 import type { ClientInspection } from '../../client/api';
-import type { GuardCounts, GuardView } from '../../client/breaker/guard/view';
+import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-guard';
 import type { BreakerView } from '../../client/breaker/view';
 import type { AgentLoad } from '../../consul/request';
 import { describeLimit } from '../describe-limit';

@@ -3,9 +3,9 @@ import type { Logger } from '../../base/logger';
 import type { Random } from '../../base/random';
 import type { BlockingQuery } from '../../consul/blocking-query';
 import type { ConsulClient } from '../../consul/client';
-import { type CountedService, ServiceReporter } from './service-reporter';
 import { watchAnnouncement } from './announcement-watch';
 import { createReportSender, type ReportSender } from './report-sender';
+import { type CountedService, ServiceReporter } from './service-reporter';
 
 /** Where the policy of a service stands, and with it what drives its rollouts. */
 export interface RolloutPlace {

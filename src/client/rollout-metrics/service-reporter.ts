@@ -8,14 +8,14 @@ import {
   type ReportedCounts,
   type RolloutMetricsReport,
 } from '../../base/rollout-metrics';
-import type { AttemptTap } from '../balancer/attempts/attempt-taps';
+import type { AttemptListener } from '../balancer/context';
 import type { Outcome } from '../breaker/outcome';
 import type { HeardAnnouncement } from './announcement-watch';
 import type { ReportSender, SendOutcome } from './report-sender';
 
 /** A service of the Graylane client while it is in use: what counting it takes. */
 export interface CountedService {
-  readonly taps: { add(tap: AttemptTap): () => void };
+  readonly attemptListeners: { add(tap: AttemptListener): () => void };
   /** The breaker of this subset is open, in any datacenter. */
   isShed(subset: string): boolean;
 }
@@ -54,7 +54,7 @@ export class ServiceReporter {
   }
 
   add(service: CountedService): void {
-    this.#services.set(service, this.#counts === undefined ? undefined : service.taps.add(this.#counts));
+    this.#services.set(service, this.#counts === undefined ? undefined : service.attemptListeners.add(this.#counts));
   }
 
   remove(service: CountedService): void {
@@ -97,7 +97,7 @@ export class ServiceReporter {
     this.#counts = window === undefined ? undefined : new WindowCounts(window);
     for (const [service, stop] of this.#services) {
       stop?.();
-      this.#services.set(service, this.#counts === undefined ? undefined : service.taps.add(this.#counts));
+      this.#services.set(service, this.#counts === undefined ? undefined : service.attemptListeners.add(this.#counts));
     }
   }
 
@@ -144,7 +144,7 @@ export class ServiceReporter {
 }
 
 /** One client's counts of one window. Hears of each attempt; allocates nothing then. */
-export class WindowCounts implements AttemptTap {
+export class WindowCounts implements AttemptListener {
   readonly window: AnnouncedWindow;
   readonly #client = randomBytes(12).toString('base64url');
   readonly #canary = new SubsetCounts();

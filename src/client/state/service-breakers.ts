@@ -2,14 +2,14 @@ import type { Logger } from '../../base/logger';
 import { membershipOf } from '../../policy/membership/membership';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { BreakerPlan, Plan, SubsetPlan } from '../../policy/plan';
-import type { AttemptTaps } from '../balancer/attempts/attempt-taps';
+import type { AttemptListeners } from '../balancer/context';
 import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
-import { Guards, type GuardsDeps } from '../breaker/guard/guards';
-import type { GuardChange, GuardView } from '../breaker/guard/view';
+import { Guards, type GuardsOptions } from '../breaker/guard/guards';
+import type { GuardChange, GuardView } from '../breaker/guard/subset-guard';
 
-interface GuardingDeps extends Omit<GuardsDeps, 'changed'> {
+interface GuardingDeps extends Omit<GuardsOptions, 'onChange'> {
   readonly service: string;
-  readonly taps: AttemptTaps;
+  readonly attemptListeners: AttemptListeners;
   readonly logger: Logger;
 }
 
@@ -21,13 +21,13 @@ export class Guarding {
 
   constructor(deps: GuardingDeps) {
     this.#deps = deps;
-    this.#guards = new Guards({ ...deps, changed: (change) => this.#tell(change) });
+    this.#guards = new Guards({ ...deps, onChange: (change) => this.#tell(change) });
   }
 
   configure(subsets: ReadonlyMap<string, SubsetPlan>): void {
     this.#guards.configure(subsets);
     if (this.#guards.isEmpty) this.close();
-    else this.#stopHearing ??= this.#deps.taps.add(this.#guards);
+    else this.#stopHearing ??= this.#deps.attemptListeners.add(this.#guards);
   }
 
   views(): readonly GuardView[] {

@@ -8,28 +8,34 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { SDK_VERSION } from '../../base/sdk-version';
+import type { Counts } from './counts';
 import type { Instruments } from './instruments';
 import { type Collected, hubOf, type MeterHub } from './meter-hub';
-import type { ServiceReading } from './reading';
-import { isRegistered } from './registered';
-import { ServiceTelemetry } from './service-telemetry';
+import type { ServiceReading } from './observe';
 
-/** What a client reports to OpenTelemetry. All of it goes nowhere, at next to no cost, while no SDK is registered. */
+/** What a client reports to OpenTelemetry. While no SDK is registered it reports nothing, at next to no cost. */
 export interface TelemetryOptions {
   /** A span for each call and each attempt. Default true. */
   readonly traces?: boolean;
   /** Default true. */
   readonly metrics?: boolean;
-  /** Default: the global one, also when it is registered after the Graylane client was opened. */
+  /** Default: the global one, also when it is registered after the client was created. */
   readonly tracerProvider?: TracerProvider;
-  /** Default: the global one, also when it is registered after the Graylane client was opened. */
+  /** Default: the global one, also when it is registered after the client was created. */
   readonly meterProvider?: MeterProvider;
 }
 
 const NAME = 'graylane';
 const NOOP_METER = createNoopMeter();
 
-/** The telemetry of one Graylane client: which tracer and which meter, and the services that report to them. */
+/** Where every copy of the OpenTelemetry API, version 1, keeps what the application has registered. */
+const REGISTRY = Symbol.for('opentelemetry.js.api.1');
+
+interface WithRegistry {
+  readonly [REGISTRY]?: Readonly<Partial<Record<'trace' | 'metrics', object>>>;
+}
+
+/** The telemetry of one client: its tracer, its meter, and the services that report to them. */
 export class ClientTelemetry {
   readonly #client: string;
   readonly #options: TelemetryOptions;
@@ -43,7 +49,7 @@ export class ClientTelemetry {
     this.#options = options;
   }
 
-  /** Undefined while spans would go nowhere. Looks for an SDK until there is one, which is cheaper than spans of nobody's. */
+  /** Undefined while there is no SDK for spans. Looks for one until there is one, which is cheaper than spans without SDK. */
   get tracer(): Tracer | undefined {
     const { traces, tracerProvider } = this.#options;
     if (this.#tracer !== undefined || traces === false) return this.#tracer;
@@ -60,7 +66,7 @@ export class ClientTelemetry {
     return this.#hub?.instruments;
   }
 
-  /** Whether metrics go anywhere. Looks for an SDK until there is one: the API has no proxy for meters. */
+  /** Whether there is an SDK for metrics. Looks for one until there is one: the API has no proxy for meters. */
   isMeasuring(): boolean {
     if (this.#hub !== undefined) return true;
     const { metrics: isWanted, meterProvider } = this.#options;
@@ -74,23 +80,23 @@ export class ClientTelemetry {
     return true;
   }
 
-  /** `name` tells the services of a Graylane client apart. `read` is called at each collection. */
-  service(name: string, read: () => ServiceReading): ServiceTelemetry {
-    const telemetry = new ServiceTelemetry(this, name);
-    const collected: Collected = {
-      client: this.#client,
-      service: name,
-      counts: telemetry.counts,
-      read,
-      flush: () => telemetry.durations.flush(),
-    };
+  /** Collects the counts of a service from now on, and again after an SDK was registered. */
+  collect(service: string, counts: Counts, read: () => ServiceReading, flush: () => void): void {
+    const collected: Collected = { client: this.#client, service, counts, read, flush };
     this.#services.push(collected);
     if (this.isMeasuring()) this.#hub?.add(collected);
-    return telemetry;
   }
 
   close(): void {
     this.#isClosed = true;
     for (const service of this.#services) this.#hub?.remove(service);
   }
+}
+
+/**
+ * Whether an SDK has been registered. Asked at every call as long as there is none. The API's own way of finding it compares
+ * versions each time, which is too slow for that.
+ */
+export function isRegistered(kind: 'trace' | 'metrics'): boolean {
+  return (globalThis as WithRegistry)[REGISTRY]?.[kind] !== undefined;
 }

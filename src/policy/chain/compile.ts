@@ -43,9 +43,9 @@ const CHAIN_FIELDS: readonly string[] = [
 ];
 
 /**
- * Turns a discovery chain, as Consul compiled it from routers, splitters and resolvers, into a plan. Pure; the plan is frozen.
- * Throws a {@link PolicyError} with everything that makes the chain unsound. What a sound chain asks for and a client
- * cannot do is among the plan's warnings.
+ * Turns a discovery chain, as Consul compiled it from routers, splitters and resolvers, into a plan. Pure; the plan is
+ * frozen. Throws a {@link PolicyError} with everything that makes the chain unsound. What a sound chain asks for and a
+ * client cannot do is among the plan's warnings.
  */
 export function compileChain(content: unknown, options: CompileChainOptions): Plan {
   const report = new ChainReport();
@@ -81,7 +81,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
     destinations: decisions.destinations,
     labelKeys: labelKeysOf(routes, [fallthrough]),
     balancing: DEFAULT_BALANCING,
-    // Consul has Envoy fail over when nobody in the target is well, and not before.
+    // Consul has Envoy fail over when no instance of the target is healthy, and not before.
     locality: { ...resolveLocality(undefined), overprovisioning: Number.POSITIVE_INFINITY },
     retryBudget: resolveRetryBudget(undefined),
     breaker: resolveBreaker(),

@@ -53,7 +53,8 @@ export class ChainDecisions {
     this.#facts = facts;
     this.#report = report;
     this.#targets = new TargetSubsets(facts.service, facts.datacenter, report);
-    // The resolver's own targets first: what stands in for one and is also reached by itself is balanced by its own rules.
+    // The resolver's own targets first: what stands in for one and is also reached by itself is balanced by its own
+    // rules.
     const resolved = graph.resolvers.map((node) => {
       const balancing = compileBalancing(node.fields['LoadBalancer'], `${node.path}.LoadBalancer`, report);
       return { node, balancing, tier: this.#targets.tierOf(node.target, balancing) };
@@ -152,8 +153,8 @@ interface ResolvedNode {
 }
 
 /**
- * True for the chain of a service without router, splitter or resolver entries. Newer servers say so (`Default`); for older
- * ones it is what they mean by it: a default resolver, at the start, of the service itself.
+ * True for the chain of a service without router, splitter or resolver entries. Newer servers say so (`Default`); for
+ * older ones it is what they mean by it: a default resolver, at the start, of the service itself.
  */
 export function isDefaultChain(content: unknown): boolean {
   const chain = fieldsOf(content);

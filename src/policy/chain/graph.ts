@@ -2,8 +2,8 @@ import { isRecord } from '../../base/is-record';
 import { type ChainReport, type Fields, fieldsOf, listOf, textOf } from './report';
 
 /**
- * A compiled chain as a graph that is known to be sound: every node is reached from the start, leads to nodes and targets
- * that exist, and never back to itself.
+ * A compiled chain as a graph that is known to be sound: every node is reached from the start, leads to nodes and
+ * targets that exist, and never back to itself.
  */
 export interface ChainGraph {
   readonly start: ChainNode;
@@ -208,8 +208,8 @@ const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)/gy;
 const NANOSECONDS_IN_MS = 1e6;
 
 /**
- * A duration as Consul writes it, in milliseconds: Go's text (`1m30s`, `-1s`) or a whole number of nanoseconds. Undefined
- * for anything else. https://pkg.go.dev/time#ParseDuration
+ * A duration as Consul writes it, in milliseconds: Go's text (`1m30s`, `-1s`) or a whole number of nanoseconds.
+ * Undefined for anything else. https://pkg.go.dev/time#ParseDuration
  */
 export function parseDuration(value: unknown): number | undefined {
   if (typeof value === 'number') return Number.isFinite(value) ? value / NANOSECONDS_IN_MS : undefined;

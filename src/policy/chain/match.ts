@@ -32,8 +32,8 @@ const NEVER_MATCHES = 'the route never matches';
 const HTTP_METHOD = 'POST';
 
 /**
- * The match of a route as a plan has it; undefined for one that every call meets. A condition that cannot be evaluated makes
- * the route match nothing, and is reported: sending calls the wrong way would be worse.
+ * The match of a route as a plan has it; undefined for one that every call meets. A condition that cannot be evaluated
+ * makes the route match nothing, and is reported: sending calls the wrong way would be worse.
  */
 export function compileChainMatch(definition: Fields, path: string, report: ChainReport): MatchPlan | undefined {
   const match = fieldsOf(definition['Match']);

@@ -20,7 +20,10 @@ export function isCidr(text: string): boolean {
   return parseBlock(text) !== undefined;
 }
 
-/** IPv4 addresses written as IPv6 (`::ffff:10.0.0.1`, formerly `::10.0.0.1`) count as IPv4, which no IPv6 block holds, `::/0` neither. `blocks` must have passed {@link isCidr}. */
+/**
+ * IPv4 addresses written as IPv6 (`::ffff:10.0.0.1`, formerly `::10.0.0.1`) count as IPv4, which no IPv6 block holds,
+ * `::/0` neither. `blocks` must have passed {@link isCidr}.
+ */
 export function cidrTest(blocks: readonly string[]): (value: string) => boolean {
   const list = blocks.map(parseBlock).filter((block) => block !== undefined);
   const answers = new Map<string, boolean>();

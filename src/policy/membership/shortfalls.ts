@@ -8,9 +8,9 @@ import { isUsable, tierOrder } from './tiers';
 const MOST_PORTS = 10;
 
 /**
- * What a policy asks for and cannot have with the instances known now, through no fault that its document shows: filters
- * without an answer, ports that nobody has, an override to a datacenter where nobody is, and instances that a subset would
- * take were it not for a slip of the pen in their registration. For logs, `inspect()` and whoever reads these.
+ * What a policy asks for and cannot have with the instances known now, although its document is sound: filters without
+ * an answer, ports that no instance has, an override to a datacenter without instances, and instances that a subset
+ * would take but for a small mistake in their registration. For logs and `inspect()`.
  */
 export function shortfallsOf(plan: Plan, instances: InstanceSet, wallNowMs: number): readonly PolicyProblem[] {
   return [
@@ -76,7 +76,9 @@ const MOST_NAMED = 3;
 export interface Unassigned {
   /** `1 of 4 instances is in no subset and gets no calls: s4 (tags: stabel); did you mean tag stable?` */
   readonly text: string;
-  /** What of them is spelt almost as a subset asks for it; undefined where they are most likely meant to be left out. */
+  /**
+   * What of them is spelt almost as a subset asks for it; undefined where they are most likely meant to be left out.
+   */
   readonly slip: Slip | undefined;
 }
 
@@ -86,7 +88,10 @@ interface Slip {
   readonly meant: string;
 }
 
-/** Undefined where every instance is in a subset, or where none is: then the subsets are at fault, which is told of them. */
+/**
+ * Undefined where every instance is in a subset. Also where none is: then the subsets are wrong, which is reported for
+ * each subset.
+ */
 export function unassignedOf(plan: Plan, membership: Membership): Unassigned | undefined {
   const { unassigned, groups } = membership;
   if (unassigned.length === 0 || groups.length === 0) return undefined;

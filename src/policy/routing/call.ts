@@ -38,7 +38,9 @@ export interface RoutingEnvironment {
   readonly clock: Clock;
 }
 
-/** Why a route did not match: the condition that failed, the sample that left the call out, or that no `any` group held. */
+/**
+ * Why a route did not match: the condition that failed, the sample that left the call out, or that no `any` group held.
+ */
 export type RouteMiss = LabelCondition | SamplePlan | 'any';
 
 /** Listens in on one decision. `explainRouting()` has one; calls have none and pay nothing for it. */

@@ -3,7 +3,7 @@ import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcom
 import { decide } from './decide';
 import { describeRetry } from './run-again';
 
-/** Why a call would go where it would go, as plain JSON. Shows label values: for whoever asks, not for logs. */
+/** Why a call would go where it would go, as plain JSON. It shows label values: give it to the person who asked, not to logs. */
 export interface RoutingExplanation {
   readonly service: string;
   readonly revision: string;

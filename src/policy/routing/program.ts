@@ -41,7 +41,9 @@ export class RoutingProgram {
   readonly #steps: readonly RouteStep[];
   readonly #byMethod = new Map<string, RouteIndex>();
   readonly #values: (string | undefined)[];
-  /** Which decision each value was looked up for: cheaper than clearing, and safe should one decision ask for another. */
+  /**
+   * Which decision each value was looked up for: cheaper than clearing, and safe should one decision ask for another.
+   */
   readonly #stamps: number[];
   #generation = 0;
 
@@ -183,7 +185,9 @@ export class RouteIndex {
   }
 }
 
-/** For each route the slot that it is found by, the one that most routes have an exact value of; -1: it is not indexed. */
+/**
+ * For each route the slot that it is found by, the one that most routes have an exact value of; -1: it is not indexed.
+ */
 function chooseSlots(steps: readonly RouteStep[]): readonly number[] {
   const counts = new Map<number, number>();
   for (const step of steps) {

@@ -4,8 +4,8 @@ import { copyPlainData, ownValue, utf8Length } from '../plain-data';
 import { note, type ProblemList } from '../problems';
 
 /**
- * A plain copy that shares nothing with what was given, whatever that is; undefined, with the reason reported, when it is no
- * document at all. Never throws. `noun` is what such a document is called.
+ * A plain copy that shares nothing with what was given, whatever that is; undefined, with the reason reported, when it
+ * is no document at all. Never throws. `noun` is what such a document is called.
  */
 export function copyDocument(
   value: unknown,

@@ -50,7 +50,7 @@ function checkMatcher(matcher: unknown, path: DocumentPath, problems: ProblemLis
     problems.report(path, matcher, 'a condition, such as exact, prefix, in or present');
   }
   const regex = matcher['regex'];
-  // The schema already tells of one that is too long.
+  // The schema already reports one that is too long.
   if (typeof regex === 'string' && regex.length <= MAX_REGEX_CHARACTERS) {
     const fault = regexFault(regex);
     if (fault !== undefined) problems.report([...path, 'regex'], regex, fault);

@@ -45,7 +45,7 @@ export function checkReferences(document: unknown, problems: ProblemList): void 
   }
 }
 
-/** Each cycle is told once, at its first subset in the document's order. */
+/** Reports each cycle once, at its first subset in the document's order. */
 function checkFallbackCycles(subsets: unknown, names: ReadonlySet<string>, problems: ProblemList): void {
   const settled = new Set<string>();
   for (const name of names) {

@@ -45,7 +45,7 @@ function checkSplit(split: unknown, path: DocumentPath, problems: ProblemList): 
 /** A slip of the pen is looked for in no policy that reads more labels: each would be held against all others. */
 const MOST_LABELS = 100;
 
-/** Warns of `stickBy` labels that no call of their route bears: the split then goes by chance, and nobody notices. */
+/** Warns of `stickBy` labels that no call of their route bears: the split then goes by chance, without any sign. */
 export function warnOfUnseenStickiness(routes: unknown, warnings: ProblemList): void {
   const list = listOf(routes);
   const takers = new Map<string, string>();

@@ -29,8 +29,8 @@ export function checkFilters(subsets: unknown, problems: ProblemList, warnings: 
 const TAKEN = /^[A-Za-z0-9_-]{1,128}$/;
 
 /**
- * A key that Consul takes in no registration, such as `app.kubernetes.io/version`, matches nothing there. A warning: instances
- * that are listed in code or in a file may have it.
+ * A key that Consul takes in no registration, such as `app.kubernetes.io/version`, matches nothing there. A warning:
+ * instances that are listed in code or in a file may have it.
  */
 export function warnOfMetaKeys(subsets: unknown, warnings: ProblemList): void {
   if (!isRecord(subsets)) return;

@@ -12,6 +12,7 @@ import { createSyntheticCalls } from '../../../src/ops/simulation/synthetic-call
 import { sampleOfRegex } from '../../../src/ops/simulation/synthetic-values';
 import { compilePolicy } from '../../../src/policy/compile';
 import { decide } from '../../../src/policy/routing/decide';
+import { cpuMs } from '../../support/cost';
 import { printFact } from '../../support/figure';
 import { soundPolicy } from '../../unit/policy/arbitrary-policy';
 
@@ -108,7 +109,7 @@ describe('simulatePolicy()', () => {
     expect(() => simulatePolicy(gray(5), { calls })).toThrow(/^calls: .*expected: 1\.\.100000000/);
   });
 
-  it('takes 1,000,000 calls in 5 s, also against a second policy', () => {
+  it('takes 1,000,000 calls in 5 s of processor time, also against a second policy', () => {
     const many = (canary: number): PolicyDocument => ({
       ...gray(canary),
       routes: [
@@ -122,9 +123,9 @@ describe('simulatePolicy()', () => {
       ],
     });
     for (const against of [undefined, many(25)]) {
-      const started = performance.now();
+      const started = process.cpuUsage();
       const report = simulatePolicy(many(5), { calls: 1_000_000, ...(against === undefined ? {} : { against }) });
-      const took = performance.now() - started;
+      const took = cpuMs(started);
       printFact(
         `simulate 1,000,000 calls${against === undefined ? '' : ' against a second policy'}`,
         `${(took / 1000).toFixed(2)} s (bar: 5 s)`,

@@ -4,14 +4,13 @@ import type { TierKind } from '../../../policy/membership/tiers';
 import type { BalancingPlan, BreakerPlan } from '../../../policy/plan';
 import type { Breaker } from '../../breaker/breaker';
 import { chooseHeldOut } from '../../breaker/ejection';
-import { OutlierJudge } from '../../breaker/outlier/judge';
-import type { RoutedCall } from '../attempts/routed-call';
+import { OutlierDetector } from '../../breaker/outlier/detector';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
+import { judgePaces } from '../endpoints/latency-outlier';
 import { balanceCapacities } from '../endpoints/reported-capacity';
 import { balanceShares, SHARE_PERIOD_MS } from '../endpoints/share';
-import type { SubsetLimit } from '../limits/subset-limit';
-import { judgePaces } from '../pickers/laggards';
+import type { SubsetLimit } from '../limits/subset-limits';
 import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
 import type { ZoneMember, ZonePreference } from '../zones/zone-preference';
 import type { Spill } from './spill';
@@ -79,7 +78,7 @@ export class Pool {
   #shunned: readonly ChannelConnection[] = [];
   #suspects: readonly ChannelConnection[] = [];
   #onTrial: readonly ChannelConnection[] = [];
-  readonly #outliers = new OutlierJudge();
+  readonly #outliers = new OutlierDetector();
   #judgedAtMs = Number.NEGATIVE_INFINITY;
   #balancedAtMs = Number.NEGATIVE_INFINITY;
   #healthy = 0;
@@ -169,7 +168,7 @@ export class Pool {
   }
 
   /** One of the suspects that this call is to look at. Asked in a pick; whoever is returned gets the call. */
-  toLookAt({ mayRetry, hash }: RoutedCall, nowMs: number): ChannelConnection | undefined {
+  toLookAt(mayRetry: boolean, hash: number, nowMs: number): ChannelConnection | undefined {
     for (const member of this.#suspects) {
       const { load } = member.endpoint;
       if (!member.isReady || !load.isSuspect || !load.suspicion.isDue(nowMs, mayRetry)) continue;
@@ -189,7 +188,7 @@ export class Pool {
     const isBalanced = this.#balance(nowMs);
     if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return isBalanced;
     this.#judgedAtMs = nowMs;
-    this.#outliers.judge(this.#endpoints, this.breakerPlan, breakerOf, nowMs);
+    this.#outliers.detect(this.#endpoints, this.breakerPlan, breakerOf, nowMs);
     return this.#judgePaces(nowMs) || isBalanced;
   }
 

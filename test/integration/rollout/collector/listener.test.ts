@@ -7,8 +7,8 @@ import {
   MAX_REPORT_BYTES,
   type RolloutMetricsReport,
 } from '../../../../src/base/rollout-metrics';
-import { WindowCounts } from '../../../../src/client/rollout-metrics/service-reporter';
 import { createReportSender } from '../../../../src/client/rollout-metrics/report-sender';
+import { WindowCounts } from '../../../../src/client/rollout-metrics/service-reporter';
 import { type Collector, createCollector } from '../../../../src/ops/rollout/collector/collector';
 import { startListener } from '../../../../src/ops/rollout/collector/listener';
 import { closeAfterEach } from '../../../support/closers';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import * as names from '../../../../src/client/telemetry/attributes';
 import { hubOf } from '../../../../src/client/telemetry/meter-hub';
-import { startMetering } from './metering';
+import { startMetering } from '../../../support/metering';
 
 const page = readFileSync(join(__dirname, '..', '..', '..', '..', 'docs', 'observability.md'), 'utf8');
 
@@ -26,6 +26,6 @@ it('docs/observability.md names every metric', () => {
 });
 
 it('docs/observability.md names every attribute of ours', () => {
-  const ours = Object.values(names).filter((name) => name.startsWith('graylane.'));
+  const ours = Object.values(names).filter((name) => typeof name === 'string' && name.startsWith('graylane.'));
   expect(ours.filter((name) => !page.includes(`\`${name}\``))).toEqual([]);
 });
