@@ -31,7 +31,7 @@ export type { PolicyMode } from './client/grpc/target';
 export type { FileReference, GraylaneOptions } from './client/options';
 export type { AcceptOptions, ServerInterceptorOptions } from './client/propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './client/propagation/http-middleware';
-export { registerWith } from './client/register-with';
+export { registerWith } from './client/graylane';
 export type { ClientBreakerChange, ClientBreakers, ClientBreakerView } from './client/state/client-breakers';
 export type { ClientZoneView } from './client/state/client-zone';
 export type { ClientMode } from './client/state/policy-state';
@@ -60,9 +60,9 @@ export type {
   RoutingExplanation,
 } from './policy/routing/explain';
 export { type DrainReport, drainServer } from './server/drain';
-export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain-options';
-export type { CheckKind, InstanceCheck } from './server/instance-check';
+export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain';
+export type { CheckKind, InstanceCheck } from './server/instance-options';
 export type { InstanceOptions } from './server/instance-options';
 export { registerInstance } from './server/register-instance';
-export type { Registration, RegistrationState, StopReport } from './server/registration';
+export type { Registration, RegistrationState, StopReport } from './server/instance-registration';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';

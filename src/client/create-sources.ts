@@ -1,8 +1,6 @@
 import { networkInterfaces } from 'node:os';
-import type { Clock } from '../base/clock';
 import { GraylaneError } from '../base/errors';
-import type { Logger } from '../base/logger';
-import type { Random } from '../base/random';
+import type { Runtime } from '../base/runtime';
 import { SDK_VERSION } from '../base/sdk-version';
 import { nearest } from '../base/spelling';
 import { askAgentZone } from '../consul/agent-self';
@@ -32,10 +30,7 @@ import type { PolicySource } from './state/policy-sources/source';
 import type { PolicyRules } from './state/policy-state';
 import type { ServiceOptions } from './state/service';
 
-interface SourceDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
+interface SourceDeps extends Runtime {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 

@@ -6,11 +6,11 @@ import { GraylaneError } from '../base/errors';
 import { consoleLogger, type Logger, safeLogger, toLogger } from '../base/logger';
 import { systemRandom } from '../base/random';
 import type { PolicyDocument } from '../policy/document';
-import { type AdminHandler, createAdminHandler } from './admin/admin-handler';
+import { type AdminHandler, createAdminHandler, RecentDecisions } from './admin/admin-handler';
 import { type ExplainRequest, type Explanation, explainCall } from './admin/explain';
 import { inspectService } from './admin/inspect';
-import { RecentDecisions } from './admin/recent-decisions';
 import type { ClientInspection, Graylane, TargetOptions } from './api';
+import { createBalancerClass } from './balancer/balancer';
 import { createSources, type Sources } from './create-sources';
 import type { StaticInstance } from './discovery/static-instance';
 import { type CallScope, CallScopes } from './grpc/call-scope';
@@ -19,21 +19,23 @@ import { ChannelSet } from './grpc/channel-set';
 import { checkKeys, checkLabels, checkOptions } from './grpc/check-arguments';
 import { addClient, type ClientHandle, registerClient, removeClient } from './grpc/client-registry';
 import { DecisionEvents, type DecisionListener, type DecisionListenerOptions } from './grpc/decision-events';
-import type {
-  ChannelCredentials,
-  ChannelOptions,
-  ClientChannel,
-  ClientOptions,
-  GrpcModule,
-  Metadata,
-  ServerInterceptor,
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ClientChannel,
+  type ClientOptions,
+  type GrpcModule,
+  type Metadata,
+  registerLoadBalancer,
+  registerResolver,
+  type ServerInterceptor,
 } from './grpc/grpc-js';
+import { createResolverClass } from './grpc/resolver';
 import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
 import { Propagation } from './propagation/propagation';
-import { registerWith } from './register-with';
 import { RolloutMetrics } from './rollout-metrics/rollout-metrics';
 import { readService, Services } from './services';
 import { BreakerHub, type ClientBreakers } from './state/client-breakers';
@@ -325,4 +327,16 @@ class GraylaneClient implements Graylane {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw new GraylaneError('CLIENT_CLOSED', `${this.name} is closed`);
   }
+}
+
+const prepared = new WeakSet<GrpcModule>();
+
+/** Teaches a copy of grpc-js the schemes and the balancer of this library. Done by `createGraylane()` for its own. */
+export function registerWith(grpc: GrpcModule): void {
+  if (prepared.has(grpc)) return;
+  prepared.add(grpc);
+  const resolver = createResolverClass();
+  registerResolver(grpc, 'consul', resolver);
+  registerResolver(grpc, 'static', resolver);
+  registerLoadBalancer(grpc, createBalancerClass(grpc));
 }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../base/clock';
 import type { Logger } from '../base/logger';
-import type { Random } from '../base/random';
+import type { Runtime } from '../base/runtime';
 import type { AgentAddress } from './address';
 import type { RawConsul } from './connection';
 import type { AgentLoad, Asked, AskOptions, ConsulAnswer, ConsulRequest } from './request';
@@ -19,10 +19,7 @@ interface MovableRead {
   move(): void;
 }
 
-interface AgentPoolDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
+interface AgentPoolDeps extends Runtime {
   /** Whether the agent now answers what it did not answer before. Never rejects. */
   readonly probe: (agent: PooledAgent, request: ConsulRequest) => Promise<boolean>;
 }

@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import type { Clock } from '../base/clock';
-import type { Logger } from '../base/logger';
+import type { Runtime } from '../base/runtime';
 import { type Environment, textIn } from './environment';
 
 /** Where the token comes from. Its text is held in a closure, which nothing prints. */
@@ -60,20 +60,18 @@ export type TokenReading =
   | { readonly kind: 'token'; readonly token: string }
   | { readonly kind: 'failure'; readonly reason: string };
 
-interface TokenSourceDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
 const TIME_LIMIT_MS = 5000;
 const FILE_LIMIT_BYTES = 64 * 1024;
 
-export function createTokenSource(option: TokenOption | undefined, deps: TokenSourceDeps): TokenSource {
+export function createTokenSource(
+  option: TokenOption | undefined,
+  deps: Pick<Runtime, 'clock' | 'logger'>,
+): TokenSource {
   if (option === undefined) return { read: () => Promise.resolve({ kind: 'token', token: '' }) };
   return option.kind === 'file' ? fromFile(option.path, deps) : fromFunction(option.get, deps);
 }
 
-function fromFunction(get: () => string | Promise<string>, { clock }: TokenSourceDeps): TokenSource {
+function fromFunction(get: () => string | Promise<string>, { clock }: Pick<Runtime, 'clock' | 'logger'>): TokenSource {
   const ask = async (): Promise<TokenReading> => {
     let token: unknown;
     try {
@@ -94,7 +92,7 @@ function fromFunction(get: () => string | Promise<string>, { clock }: TokenSourc
  * swapped, and needs no watching. What cannot be used (gone, empty, half written) leaves the last token in force, since
  * that one may well still be good.
  */
-function fromFile(path: string, { clock, logger }: TokenSourceDeps): TokenSource {
+function fromFile(path: string, { clock, logger }: Pick<Runtime, 'clock' | 'logger'>): TokenSource {
   let last: string | undefined;
   let trouble: string | undefined;
   let reading: Promise<TokenReading> | undefined;

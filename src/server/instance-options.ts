@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { GraylaneError } from '../base/errors';
@@ -6,9 +8,7 @@ import type { Logger } from '../base/logger';
 import { OptionReader } from '../base/option-reader';
 import { bareAddress } from '../consul/address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../consul/options';
-import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
-import { type FoundAddress, findAddress } from './instance-address';
-import type { CheckKind, InstanceCheck, ParsedCheck } from './instance-check';
+import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain';
 
 /** What `registerInstance()` tells Consul, and how the server leaves again. */
 export interface InstanceOptions extends DrainOptions {
@@ -247,4 +247,74 @@ function readCheck(read: OptionReader, context: CheckContext): ParsedCheck {
     intervalMs: inner.number('intervalMs', { low: 1_000, high: 600_000, fallback: 5_000 }),
     timeoutMs: inner.number('timeoutMs', { low: 100, high: 60_000, fallback: 2_000 }),
   };
+}
+
+/** How Consul learns whether an instance is well. */
+export type InstanceCheck =
+  | {
+      /** Consul's agent asks the gRPC health service (`grpc-health-check`) of the server. */
+      readonly type: 'grpc';
+      /** Name in the health service. Default: the whole server. */
+      readonly service?: string;
+      /** `host:port` under which the agent reaches the server. Default: the instance's address, else 127.0.0.1, and its port. */
+      readonly target?: string;
+      /** The server speaks TLS. Default false. */
+      readonly useTls?: boolean;
+      /** Between two questions, 1,000..600,000 ms. Default 5,000. */
+      readonly intervalMs?: number;
+      /** 100..60,000 ms. Default 2,000. */
+      readonly timeoutMs?: number;
+    }
+  | {
+      /** This process reports itself, three times in `ttlMs`; Consul calls it critical when it has not for that long. */
+      readonly type: 'ttl';
+      /** 1,000..600,000 ms. Default 15,000. */
+      readonly ttlMs?: number;
+    }
+  /** Registered means well. */
+  | { readonly type: 'none' };
+
+export type CheckKind = InstanceCheck['type'];
+
+/** {@link InstanceCheck} with all defaults applied. */
+type ParsedCheck =
+  | { readonly type: 'none' }
+  | { readonly type: 'ttl'; readonly ttlMs: number }
+  | {
+      readonly type: 'grpc';
+      readonly service: string;
+      readonly target: string;
+      readonly useTls: boolean;
+      readonly intervalMs: number;
+      readonly timeoutMs: number;
+    };
+
+/** Where an instance says that it is reached, and which variable said so. */
+interface FoundAddress {
+  readonly address: string;
+  readonly from: string;
+}
+
+/**
+ * The address of an instance that was given none: `GRAYLANE_ADDRESS`; the IP of the Nomad label that has this port; `POD_IP`, as
+ * Kubernetes' downward API is usually asked for it. Undefined: the Consul node's own, which is right on a host of its own.
+ */
+export function findAddress(port: number, env: Environment): FoundAddress | undefined {
+  const given = env['GRAYLANE_ADDRESS'];
+  if (given !== undefined && given !== '') return { address: given, from: 'GRAYLANE_ADDRESS' };
+  for (const [name, value] of Object.entries(env)) {
+    const label = /^NOMAD_HOST_PORT_(.+)$/.exec(name)?.[1];
+    if (label === undefined || value !== String(port)) continue;
+    const from = `NOMAD_HOST_IP_${label}`;
+    const address = env[from];
+    if (address !== undefined && isIP(address) !== 0) return { address, from };
+  }
+  const pod = env['POD_IP'];
+  return pod !== undefined && isIP(pod) !== 0 ? { address: pod, from: 'POD_IP' } : undefined;
+}
+
+/** In one, the address of the Consul node is mostly that of something else. */
+export function isInContainer(env: Environment, exists: (path: string) => boolean = existsSync): boolean {
+  if (env['KUBERNETES_SERVICE_HOST'] !== undefined || env['container'] !== undefined) return true;
+  return exists('/.dockerenv') || exists('/run/.containerenv');
 }

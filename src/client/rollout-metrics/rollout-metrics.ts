@@ -1,6 +1,4 @@
-import type { Clock } from '../../base/clock';
-import type { Logger } from '../../base/logger';
-import type { Random } from '../../base/random';
+import type { Runtime } from '../../base/runtime';
 import type { BlockingQuery } from '../../consul/blocking-query';
 import type { ConsulClient } from '../../consul/client';
 import { watchAnnouncement } from './announcement-watch';
@@ -15,12 +13,6 @@ export interface RolloutPlace {
   readonly datacenter: string | undefined;
 }
 
-interface RolloutMetricsDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-}
-
 interface Reporting {
   readonly reporter: ServiceReporter;
   readonly watch: BlockingQuery;
@@ -32,12 +24,12 @@ interface Reporting {
  * watch and one reporter a service, while the service is in use, however many targets name it.
  */
 export class RolloutMetrics {
-  readonly #deps: RolloutMetricsDeps;
+  readonly #deps: Runtime;
   readonly #sender: ReportSender = createReportSender();
   readonly #reporting = new Map<ConsulClient, Map<string, Reporting>>();
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(deps: RolloutMetricsDeps) {
+  constructor(deps: Runtime) {
     this.#deps = deps;
   }
 

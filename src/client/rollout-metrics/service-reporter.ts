@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock, Timer } from '../../base/clock';
-import type { Logger } from '../../base/logger';
-import type { Random } from '../../base/random';
+import type { Timer } from '../../base/clock';
 import {
   type AnnouncedWindow,
   DURATION_BOUNDS_MS,
   type ReportedCounts,
   type RolloutMetricsReport,
 } from '../../base/rollout-metrics';
+import type { Runtime } from '../../base/runtime';
 import type { AttemptListener } from '../balancer/context';
 import type { Outcome } from '../breaker/outcome';
 import type { HeardAnnouncement } from './announcement-watch';
@@ -20,11 +19,8 @@ export interface CountedService {
   isShed(subset: string): boolean;
 }
 
-export interface ServiceReporterDeps {
+export interface ServiceReporterDeps extends Runtime {
   readonly service: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
   readonly sender: ReportSender;
 }
 

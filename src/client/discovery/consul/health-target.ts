@@ -1,7 +1,5 @@
-import type { Clock } from '../../../base/clock';
 import { peerPlace } from '../../../base/instances';
-import type { Logger } from '../../../base/logger';
-import type { Random } from '../../../base/random';
+import type { Runtime } from '../../../base/runtime';
 import type { AgentDatacenter } from '../../../consul/agent-self';
 import type { ConsulClient } from '../../../consul/client';
 import type { AnswerRules } from '../../../consul/health-answer';
@@ -34,11 +32,8 @@ export function placeOf({ datacenter, scope }: Pick<HealthTarget, 'datacenter' |
 }
 
 /** What every loop of a source works with. */
-export interface ConsulDeps {
+export interface ConsulDeps extends Runtime {
   readonly client: ConsulClient;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
   readonly agent: AgentDatacenter;
   readonly protection: Protection;
   readonly outages: Outages;

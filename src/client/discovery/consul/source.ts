@@ -1,8 +1,7 @@
-import type { Clock } from '../../../base/clock';
 import { GraylaneError } from '../../../base/errors';
-import { type Logger, safeLogger } from '../../../base/logger';
-import type { Random } from '../../../base/random';
+import { safeLogger } from '../../../base/logger';
 import { createRefCounted } from '../../../base/ref-counted';
+import type { Runtime } from '../../../base/runtime';
 import { createAgentDatacenter } from '../../../consul/agent-self';
 import type { ConsulClient } from '../../../consul/client';
 import { DEFAULT_PROTECTION, type Protection } from '../protection';
@@ -26,18 +25,12 @@ export interface ConsulSourceOptions {
   readonly protection?: Protection;
 }
 
-export interface ConsulSourceDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-}
-
 /**
  * Instances from Consul's health endpoint: one blocking query for each (service, datacenter, tags) and for each filter,
  * shared by all watches of this source, running only while somebody watches. Throws INVALID_OPTION for a bad list of
  * datacenters; makes no request before the first watch.
  */
-export function createConsulSource(options: ConsulSourceOptions, given: ConsulSourceDeps): Source {
+export function createConsulSource(options: ConsulSourceOptions, given: Runtime): Source {
   checkDatacenters(options.datacenters);
   const { client } = options;
   const agent = createAgentDatacenter(client);

@@ -1,6 +1,5 @@
-import type { Clock, Timer } from '../../../base/clock';
-import type { Logger } from '../../../base/logger';
-import type { Random } from '../../../base/random';
+import type { Timer } from '../../../base/clock';
+import type { Runtime } from '../../../base/runtime';
 import type { ConsulClient } from '../../../consul/client';
 import { type Coalescer, createCoalescer } from './coalescer';
 import { type Follower, openFollower } from './follower';
@@ -28,10 +27,7 @@ type Standing =
   | { readonly kind: 'follower'; readonly follower: Follower }
   | { readonly kind: 'alone' };
 
-export interface GroupDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
+export interface GroupDeps extends Runtime {
   /** With the credentials of this group. */
   readonly client: ConsulClient;
 }

@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../../base/clock';
-import { type Logger, safeLogger, silentLogger } from '../../../base/logger';
-import type { Random } from '../../../base/random';
+import type { Timer } from '../../../base/clock';
+import { safeLogger, silentLogger } from '../../../base/logger';
+import type { Runtime } from '../../../base/runtime';
 import { type ConsulClient, createConsulClient } from '../../../consul/client';
 import { findPlace, socketName } from '../../../consul/host-place';
 import type { ParsedConsulOptions } from '../../../consul/options';
@@ -9,10 +9,7 @@ import { createTokenSource } from '../../../consul/token';
 import { createHostGroup, type HostGroup } from './group';
 import { LOST, toAsk } from './protocol';
 
-export interface SharedClientDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
+export interface SharedClientDeps extends Runtime {
   /** Of this package: another one meets elsewhere. */
   readonly version: string;
 }

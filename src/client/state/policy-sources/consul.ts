@@ -1,10 +1,9 @@
-import type { Clock } from '../../../base/clock';
 import { Emitter } from '../../../base/emitter';
 import { GraylaneError } from '../../../base/errors';
 import { isRecord } from '../../../base/is-record';
-import { type Logger, safeLogger } from '../../../base/logger';
-import type { Random } from '../../../base/random';
+import { safeLogger } from '../../../base/logger';
 import { createRefCounted } from '../../../base/ref-counted';
+import type { Runtime } from '../../../base/runtime';
 import { type BlockingQuery, startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
 import type { ConsulClient } from '../../../consul/client';
 import { readKvAnswer } from '../../../consul/kv-entry';
@@ -31,12 +30,6 @@ export interface ChainPolicySourceOptions {
   readonly compiledFor?: string;
 }
 
-export interface ConsulPolicyDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-}
-
 type Answer = ConsulAnswer & { readonly kind: 'answer' };
 
 const DEFAULT_PREFIX = 'graylane/policies';
@@ -47,7 +40,7 @@ const MAX_KEY_LENGTH = 512;
  * there is a watch. A key that is gone reads `absent`; forbidden, unreachable or unreadable is an `error`, never `absent`.
  * Throws INVALID_OPTION for a bad prefix.
  */
-export function createKvPolicySource(options: KvPolicySourceOptions, deps: ConsulPolicyDeps): PolicySource {
+export function createKvPolicySource(options: KvPolicySourceOptions, deps: Runtime): PolicySource {
   const prefix = parsePrefix(options.prefix);
   const query = options.datacenter === undefined ? {} : { dc: options.datacenter };
   const shared = createSharedQueries({ ...deps, client: options.client });
@@ -77,7 +70,7 @@ export function createKvPolicySource(options: KvPolicySourceOptions, deps: Consu
  * (Connect disabled, forbidden, unreachable, unreadable), never `absent`.
  * https://developer.hashicorp.com/consul/api-docs/discovery-chain
  */
-export function createChainPolicySource(options: ChainPolicySourceOptions, deps: ConsulPolicyDeps): PolicySource {
+export function createChainPolicySource(options: ChainPolicySourceOptions, deps: Runtime): PolicySource {
   const { datacenter, compiledFor } = options;
   const query = {
     ...(datacenter === undefined ? {} : { dc: datacenter }),
@@ -150,7 +143,7 @@ interface SharedQuery {
 }
 
 /** One query for each key while there is a watch of it; a later watch gets the latest reading at once. */
-function createSharedQueries(given: ConsulPolicyDeps & { readonly client: ConsulClient }) {
+function createSharedQueries(given: Runtime & { readonly client: ConsulClient }) {
   const deps = { ...given, logger: safeLogger(given.logger) };
   const queries = createRefCounted<SharedQuery>();
   return {
@@ -185,7 +178,7 @@ function createSharedQueries(given: ConsulPolicyDeps & { readonly client: Consul
 function startQuery(
   key: string,
   specOf: (latest: () => PolicyReading | undefined) => QuerySpec,
-  deps: ConsulPolicyDeps & { readonly client: ConsulClient },
+  deps: Runtime & { readonly client: ConsulClient },
 ): SharedQuery {
   const readings = new Emitter<PolicyReading>((error) => {
     deps.logger.error('a listener of policies threw', { key, error: String(error) });

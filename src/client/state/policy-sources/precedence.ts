@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../../../base/clock';
+import type { Timer } from '../../../base/clock';
 import { isRecord } from '../../../base/is-record';
-import type { Logger } from '../../../base/logger';
+import type { Runtime } from '../../../base/runtime';
 import { isDefaultChain } from '../../../policy/chain/decisions';
 import type { PolicyReading } from '../../../policy/policy-reading';
 import type { PolicySource, PolicyWatch } from './source';
@@ -10,11 +10,6 @@ const CHAIN_LIMIT_MS = 1_000;
 
 const WITHOUT_CONNECT = 'Connect must be enabled';
 
-interface DocumentOrChainDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
 /**
  * `policy=auto` with Consul: the document where there is one, else the chain unless it is the default one, else no policy.
  * The chain is asked for only where there is no document, and can hold nothing up: a chain that cannot be read is told
@@ -23,7 +18,7 @@ interface DocumentOrChainDeps {
 export function createDocumentOrChainSource(
   documents: PolicySource,
   chains: PolicySource,
-  deps: DocumentOrChainDeps,
+  deps: Pick<Runtime, 'clock' | 'logger'>,
 ): PolicySource {
   return {
     origin: documents.origin,
@@ -35,7 +30,7 @@ class DocumentOrChainWatch implements PolicyWatch {
   readonly #service: string;
   readonly #chains: PolicySource;
   readonly #listener: (reading: PolicyReading) => void;
-  readonly #deps: DocumentOrChainDeps;
+  readonly #deps: Pick<Runtime, 'clock' | 'logger'>;
   readonly #documentWatch: PolicyWatch;
   #chainWatch: PolicyWatch | undefined;
   #patience: Timer | undefined;
@@ -50,7 +45,7 @@ class DocumentOrChainWatch implements PolicyWatch {
     service: string,
     sources: { readonly documents: PolicySource; readonly chains: PolicySource },
     listener: (reading: PolicyReading) => void,
-    deps: DocumentOrChainDeps,
+    deps: Pick<Runtime, 'clock' | 'logger'>,
   ) {
     this.#service = service;
     this.#chains = sources.chains;

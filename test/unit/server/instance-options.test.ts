@@ -1,6 +1,5 @@
 import { expect, it } from 'vitest';
-import { findAddress, isInContainer } from '../../../src/server/instance-address';
-import { parseInstanceOptions } from '../../../src/server/instance-options';
+import { findAddress, isInContainer, parseInstanceOptions } from '../../../src/server/instance-options';
 
 const NOMAD = { NOMAD_HOST_PORT_grpc: '50051', NOMAD_HOST_IP_grpc: '10.0.0.7' };
 const OTHER = { NOMAD_HOST_PORT_http: '8080', NOMAD_HOST_IP_http: '10.0.0.8' };
