@@ -2,7 +2,7 @@ import { settled } from './emitter';
 
 /**
  * Where the library says what an operator should know. Called rarely (changes of state, never per call) and with plain,
- * secret-free fields. A logger that throws, or whose promise rejects, is told of once and otherwise ignored.
+ * secret-free fields. A logger that throws, or whose promise rejects, is reported once and otherwise ignored.
  */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
@@ -49,8 +49,8 @@ function isPino(given: Logger | PinoLogger): given is PinoLogger {
 }
 
 /**
- * Wraps a user's logger so that a fault in it never reaches a call or a watch, whether it throws or its promise rejects. Told once,
- * as a warning of the process: the log is what is broken.
+ * Wraps a user's logger so that a fault in it never reaches a call or a watch, whether it throws or its promise
+ * rejects. Told once, as a warning of the process: the log is what is broken.
  */
 export function safeLogger(logger: Logger): Logger {
   let isTold = false;
@@ -81,8 +81,8 @@ type ListenerKind = 'decision' | 'breakers' | 'observe';
 const told = new WeakMap<object, Set<string>>();
 
 /**
- * Calls what a user has handed in to hear of something. Whether it throws or its promise rejects: told once in the log, and
- * nothing else comes of it, neither for the call under way nor, as an unhandled rejection, for the process.
+ * Calls what a user has handed in to hear of something. Whether it throws or its promise rejects: told once in the log,
+ * and nothing else comes of it, neither for the call under way nor, as an unhandled rejection, for the process.
  */
 export function callListener<T>(listener: (value: T) => unknown, value: T, kind: ListenerKind, logger: Logger): void {
   settled(

@@ -17,7 +17,9 @@ export class OptionReader {
   readonly #given: Readonly<Record<string, unknown>>;
   readonly #path: string;
 
-  /** `path`: '' for options that have no name of their own. `problems`: where the problems of an outer object go too. */
+  /**
+   * `path`: '' for options that have no name of their own. `problems`: where the problems of an outer object go too.
+   */
   constructor(given: unknown, path: string, keys: readonly string[], problems: string[] = []) {
     this.#path = path;
     this.problems = problems;
@@ -126,9 +128,9 @@ function show(value: unknown): string {
 }
 
 /**
- * What is wrong with the shape of an object of options: one problem for each unknown key, or one problem where the value
- * is no object at all. Each reads `consul.adress: unknown (expected: address, token; did you mean address?)`. `path`: '' for
- * options that have no name of their own.
+ * What is wrong with the shape of an object of options: one problem for each unknown key, or one problem where the
+ * value is no object at all. Each reads `consul.adress: unknown (expected: address, token; did you mean address?)`.
+ * `path`: '' for options that have no name of their own.
  */
 export function keyProblems(given: unknown, path: string, known: readonly string[]): string[] {
   if (!isRecord(given)) {

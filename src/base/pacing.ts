@@ -3,7 +3,9 @@ import type { Random } from './random';
 
 /** Paces what may come in bursts. */
 interface TokenBucket {
-  /** Takes `cost` tokens (default 1), on credit if need be, and says how many milliseconds to wait for them: 0 is now. */
+  /**
+   * Takes `cost` tokens (default 1), on credit if need be, and says how many milliseconds to wait for them: 0 is now.
+   */
   take(cost?: number): number;
 }
 
@@ -23,7 +25,9 @@ export function createTokenBucket(clock: Clock, burst: number, perSecond: number
 const FIRST_MS = 250;
 const LAST_MS = 30_000;
 
-/** Full jitter: anything between 0 and 250 ms, doubled for each failure before, up to 30 s. `failures` counts from 1. */
+/**
+ * Full jitter: anything between 0 and 250 ms, doubled for each failure before, up to 30 s. `failures` counts from 1.
+ */
 export function backoffMs(failures: number, random: Random): number {
   return random() * Math.min(LAST_MS, FIRST_MS * 2 ** Math.min(failures - 1, 20));
 }

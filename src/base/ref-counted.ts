@@ -1,4 +1,4 @@
-/** Gives the same thing to all who ask by one key, makes it for the first and closes it after the last. */
+/** Shares one value for each key: created for the first holder, closed after the last. */
 interface RefCounted<T> {
   acquire(key: string, create: () => T): Lease<T>;
   /** Closes what is still held. */

@@ -1,8 +1,8 @@
 import { isRecord } from './is-record';
 
 /**
- * Where clients report their figures, and what they are to count. Written to Consul KV by the controller that drives the
- * rollout of a service, locked by its session; read by the clients of that service that may report.
+ * Where clients report their figures, and what they are to count. Written to Consul KV by the controller that drives
+ * the rollout of a service, locked by its session; read by the clients of that service that may report.
  */
 export interface Announcement {
   /** http or https, without user and password; reports go to `<url>/figures/<service>`. */
@@ -75,12 +75,13 @@ function readWindow(value: unknown): AnnouncedWindow | undefined {
 }
 
 /**
- * What a client has counted of one window since it heard of it, as it goes over the wire (JSON). Cumulative: each report
- * takes the place of the one before it, so that a lost one loses nothing and one that comes twice adds nothing.
+ * What a client has counted of one window since the window was announced, as it goes over the wire (JSON). Cumulative:
+ * each report takes the place of the one before it, so that a lost one loses nothing and one that comes twice adds
+ * nothing.
  */
 export interface RolloutMetricsReport {
   readonly format: 1;
-  /** Of whoever counts: random, another for each window that a process counts. */
+  /** The counting client: a random text, another for each window that a process counts. */
   readonly client: string;
   readonly window: string;
   /** From 1, one more with each report of this client: an older one that comes late is known by it. */
@@ -100,7 +101,10 @@ export interface ReportedCounts {
   readonly fallbacks: number;
   /** The breaker of this subset is open, in any datacenter. */
   readonly isShed: boolean;
-  /** `calls` by the time to their first response: one more than {@link DURATION_BOUNDS_MS}, the last for those beyond all. */
+  /**
+   * `calls` by the time to their first response: one more than {@link DURATION_BOUNDS_MS}, the last for those beyond
+   * all.
+   */
   readonly durations: readonly number[];
 }
 

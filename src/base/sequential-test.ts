@@ -1,13 +1,17 @@
 /**
- * Outcomes of one side: how many calls, and how many of them were bad. A call may count as bad in part, 0 to 1: the likelihood of a
- * share is convex in that part, so what holds for whole outcomes of the same mean holds for these all the more.
+ * Outcomes of one side: how many calls, and how many of them were bad. A call may count as bad in part, 0 to 1: the
+ * likelihood of a share is convex in that part, so what holds for whole outcomes of the same mean holds for these all
+ * the more.
  */
 export interface Counts {
   readonly calls: number;
   readonly bad: number;
 }
 
-/** Which shares of bad calls are thought likely beforehand. Only what evidence costs depends on it, never how often it errs. */
+/**
+ * Which shares of bad calls are thought likely beforehand. Only what evidence costs depends on it, never how often it
+ * errs.
+ */
 interface Prior {
   readonly bad: number;
   readonly good: number;
@@ -19,12 +23,13 @@ const FEW: Prior = { bad: 0.5, good: 20 };
 export const ANY: Prior = { bad: 0.5, good: 0.5 };
 
 /**
- * Evidence, as a natural logarithm, that canary's share of bad calls exceeds that of stable by more than `margin` (0..1).
+ * Evidence, as a natural logarithm, that canary's share of bad calls exceeds that of stable by more than `margin`
+ * (0..1).
  *
- * A mixture sequential probability ratio test whose null hypothesis is a set: the likelihood of the figures averaged over the
- * prior, divided by the best that any pair of shares with canary <= stable + margin can do. Under every such pair the quotient is at
- * most a martingale that starts at 1, so by Ville's inequality it ever reaches 1 / rate with a chance of at most `rate`, however often
- * and whenever one looks. For calls that fail independently of each other.
+ * A mixture sequential probability ratio test whose null hypothesis is a set: the likelihood of the figures averaged
+ * over the prior, divided by the best that any pair of shares with canary <= stable + margin can do. Under every such
+ * pair the quotient is at most a martingale that starts at 1, so by Ville's inequality it ever reaches 1 / rate with a
+ * chance of at most `rate`, however often and whenever one looks. For calls that fail independently of each other.
  */
 export function evidenceOfExcess(canary: Counts, stable: Counts, margin: number, prior: Prior = FEW): number {
   const isInside = shareOf(canary) <= shareOf(stable) + margin;
@@ -83,7 +88,9 @@ function times(count: number, logarithm: number): number {
   return count === 0 ? 0 : count * logarithm;
 }
 
-/** The best likelihood with canary's share exactly `margin` above that of stable; concave, so a golden section finds it. */
+/**
+ * The best likelihood with canary's share exactly `margin` above that of stable; concave, so a golden section finds it.
+ */
 function bestAt(canary: Counts, stable: Counts, margin: number): number {
   const at = (share: number): number => likelihood(stable, share) + likelihood(canary, Math.min(1, share + margin));
   const ratio = (Math.sqrt(5) - 1) / 2;

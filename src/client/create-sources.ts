@@ -198,7 +198,7 @@ class Sources {
     );
   }
 
-  /** An entry of GRAYLANE_OVERRIDE that names no service does nothing, and nobody would notice. */
+  /** Warns of an entry of GRAYLANE_OVERRIDE that names no service: it would do nothing, unnoticed. */
   #warnOfMisspeltOverride(service: string): void {
     const { overrides } = this.#options;
     const near = nearest(service, [...overrides.keys()]);

@@ -44,7 +44,7 @@ import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
 import { ServiceTelemetry } from './telemetry/service-telemetry';
 
-/** What a test is told of a service and its calls. */
+/** Seams for tests: what happens to a service and to its calls. */
 type ServiceHooks = Partial<Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot'>>;
 
 const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];

@@ -25,8 +25,8 @@ export interface GraylaneOptions {
   /** First is local. Default: only the agent's own. `all`: every datacenter that the agent knows. */
   readonly datacenters?: readonly string[] | 'all';
   /**
-   * The zone of the local datacenter that this process runs in, as instances name theirs: for policies with
-   * `locality: { zones: prefer }`. Default: `GRAYLANE_ZONE`, else the node meta of the Consul agent (needs `agent:read`).
+   * The zone of the local datacenter that this process runs in, as instances name theirs: for policies with `locality:
+   * { zones: prefer }`. Default: `GRAYLANE_ZONE`, else the node meta of the Consul agent (needs `agent:read`).
    */
   readonly zone?: string;
   /**
@@ -45,8 +45,9 @@ export interface GraylaneOptions {
   /** What is made of a Consul that suddenly lists far fewer instances. `false`: it is believed as it comes. */
   readonly protection?: ProtectionOptions | false;
   /**
-   * `observe`: policies decide and their decisions are told, recorded and explained, but calls are balanced over all instances as
-   * if there were no policy: the safe first day. A `force` is obeyed, except for its subset. Default `route`.
+   * `observe`: policies decide and their decisions are told, recorded and explained, but calls are balanced over all
+   * instances as if there were no policy: the safe first day. A `force` is obeyed, except for its subset. Default
+   * `route`.
    */
   readonly mode?: ClientMode;
   /** Labels of every call; a call's own and ambient ones win. */
@@ -62,8 +63,8 @@ export interface GraylaneOptions {
   readonly telemetry?: false | TelemetryOptions;
   /**
    * While a rollout of a service is judged by its clients' figures, count its attempts and report the counts to the
-   * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Default false: nothing is asked and
-   * nothing is sent.
+   * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Default false: nothing is asked
+   * and nothing is sent.
    */
   readonly reportRolloutMetrics?: boolean;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
@@ -74,18 +75,18 @@ export interface GraylaneOptions {
    */
   readonly stateDirectory?: string | false;
   /**
-   * Ask Consul once for all processes of this host that use the same `stateDirectory`, agents, token and trust: one of them
-   * asks, the others get its answers over a Unix socket there, and take over when it ends. Default: true where there is a
-   * state directory. `false`: each process asks for itself.
+   * Ask Consul once for all processes of this host that use the same `stateDirectory`, agents, token and trust: one of
+   * them asks, the others get its answers over a Unix socket there, and take over when it ends. Default: true where
+   * there is a state directory. `false`: each process asks for itself.
    */
   readonly shareWatches?: boolean;
   /** How long a call may wait for a connection before other endpoints and tiers serve it. 1..60000 ms, default 2000. */
   readonly connectTimeoutMs?: number;
   /**
-   * Ask for each instance under the name that its meta holds at this key: TLS server name, certificate and `:authority`.
-   * Only where whoever may register in Consul is trusted to say so; without, every instance must prove to be the service
-   * itself, by name. Instances without such meta, and channels with `grpc.ssl_target_name_override` or
-   * `grpc.default_authority`, are as without.
+   * Ask for each instance under the name that its meta holds at this key: TLS server name, certificate and
+   * `:authority`. Only where everyone who may register in Consul is trusted to say so; without, every instance must
+   * prove to be the service itself, by name. Instances without such meta, and channels with
+   * `grpc.ssl_target_name_override` or `grpc.default_authority`, are as without.
    */
   readonly authority?: { readonly fromMeta: string };
   /** How long `close()` waits for calls in flight. 0..600000 ms, default 10000. */

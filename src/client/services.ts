@@ -34,8 +34,9 @@ export class Services {
   }
 
   /**
-   * Resolves when a service knows policy and instances, its default destination has somebody usable, and each of `channels`
-   * is connected; rejects with NOT_READY and what is missing after `timeoutMs`. The service stays watched until `close()`.
+   * Resolves when a service knows policy and instances, its default destination has a usable instance, and each of
+   * `channels` is connected; rejects with NOT_READY and what is missing after `timeoutMs`. The service stays watched
+   * until `close()`.
    */
   async ready(service: Service, channels: readonly Channel[], timeoutMs: number): Promise<void> {
     if (!this.#warm.has(service)) {
@@ -50,7 +51,10 @@ export class Services {
   }
 }
 
-/** What the gauges show of a service. Called at each collection: cheap beside `inspectService`, and without names of endpoints. */
+/**
+ * What the gauges show of a service. Called at each collection: cheap beside `inspectService`, and without names of
+ * endpoints.
+ */
 export function readService(service: Service): ServiceReading {
   const { policyState, clock } = service;
   const { plan } = policyState;
@@ -101,7 +105,7 @@ function readPeers({ snapshot }: Service): readonly DatacenterState[] {
   });
 }
 
-/** Every subset in every datacenter, also those that have nobody there: an alert needs the zero. */
+/** Every subset in every datacenter, also without instances there: an alert needs the zero. */
 function readEndpoints(service: Service): ServiceReading['endpoints'] {
   const { snapshot } = service;
   if (snapshot === undefined) return [];

@@ -15,7 +15,7 @@ export interface PooledAgent {
 /** A blocking read that is out, which another agent could answer as well. */
 interface MovableRead {
   readonly agent: PooledAgent;
-  /** Ends it there; whoever waits for it asks another agent. */
+  /** Ends it there; its reader asks another agent. */
   move(): void;
 }
 
@@ -51,14 +51,14 @@ const LEAST_NEEDED = 2;
 const MOST_NEEDED = 32;
 /** Ill again within this time of its return: it must answer twice as many probes the next time. */
 const RELAPSE_MS = 60_000;
-/** Nobody asks an agent behind the one that serves whether it is cured: after this it counts as well. */
+/** An agent behind the one that serves is not probed: after this time it counts as well. */
 const FORGET_MS = 60_000;
 /** Blocking reads are moved within this time, so that they do not come to the next agent all at once. */
 const MOVE_WITHIN_MS = 5_000;
 
 /**
- * Which of several agents is asked. The first well one serves; one that fails is left for the next, and returned to when it has
- * answered twice in a row what it did not answer. Times are monotonic milliseconds.
+ * Which of several agents is asked. The first well one serves; one that fails is left for the next, and returned to
+ * when it has answered twice in a row what it did not answer. Times are monotonic milliseconds.
  */
 export class AgentPool {
   readonly #agents: readonly PooledAgent[];
@@ -232,9 +232,9 @@ interface Turn {
 }
 
 /**
- * A read that every agent answers at once: the next agent is asked as soon as one fails, or has not begun to answer after 500 ms.
- * The first usable answer counts. An agent that let another one overtake it hangs; where none answers, nothing is known against
- * any of them: the datacenter that they were asked about may be frozen. Never rejects.
+ * A read that every agent answers at once: the next agent is asked as soon as one fails, or has not begun to answer
+ * after 500 ms. The first usable answer counts. An agent that let another one overtake it hangs; where none answers,
+ * nothing is known against any of them: the datacenter that they were asked about may be frozen. Never rejects.
  */
 export function askInTurn(request: ConsulRequest, { pool, clock, ask }: AskInTurnDeps): Promise<ConsulAnswer> {
   const { signal } = request;
@@ -320,7 +320,9 @@ interface OpenRequests {
   ended(): void;
 }
 
-/** `limits.http_max_conns_per_client` of a Consul agent, by default; for each client address, all processes together. */
+/**
+ * `limits.http_max_conns_per_client` of a Consul agent, by default; for each client address, all processes together.
+ */
 const CONNECTION_LIMIT = 200;
 const WARN_FROM = 160;
 

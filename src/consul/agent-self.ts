@@ -13,8 +13,8 @@ export type AgentZone =
 const ZONE_LIMIT_MS = 2_000;
 
 /**
- * Reads the agent's node meta, `zone` or else `availability_zone`. Never rejects. Needs `agent:read`, which a reader of services
- * does not have by itself: there is no other way to learn on which node an agent runs.
+ * Reads the agent's node meta, `zone` or else `availability_zone`. Never rejects. Needs `agent:read`, which a reader of
+ * services does not have by itself: there is no other way to learn on which node an agent runs.
  * https://developer.hashicorp.com/consul/api-docs/agent#read-configuration
  */
 export async function askAgentZone(client: ConsulClient): Promise<AgentZone> {

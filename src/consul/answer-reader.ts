@@ -3,8 +3,9 @@ import { type AnswerRules, joinEntries, type ParsedHealth, parseHealth } from '.
 import { parseEntry } from './health-entry';
 
 /**
- * Reads the health answers of one query, each with the knowledge of the one before: of a large answer only those entries are
- * parsed whose bytes have changed, and the event loop has its turn in between. Yields what `parseHealth` yields.
+ * Reads the health answers of one query, each with the knowledge of the one before: of a large answer only those
+ * entries are parsed whose bytes have changed, and the event loop has its turn in between. Yields what `parseHealth`
+ * yields.
  */
 interface AnswerReader {
   /** One at a time. `before` are the instances of the last good answer. Small answers are read at once. */
@@ -138,8 +139,9 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
- * Where the entries of a JSON array of objects begin and end, found without parsing them. Every function takes a position in
- * bytes and gives the next one, or -1 when the text is not of that shape; what is between the braces is not judged.
+ * Where the entries of a JSON array of objects begin and end, found without parsing them. Every function takes a
+ * position in bytes and gives the next one, or -1 when the text is not of that shape; what is between the braces is not
+ * judged.
  */
 
 /** Behind the opening bracket, at the first entry or the closing bracket. */

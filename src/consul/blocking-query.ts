@@ -5,7 +5,9 @@ import type { Random } from '../base/random';
 import type { ConsulClient } from './client';
 import { type ConsulAnswer, type ConsulRequest, PLAIN_TIME_LIMIT_MS } from './request';
 
-/** One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself. */
+/**
+ * One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself.
+ */
 export interface BlockingQuery {
   /** Idempotent; ends the request under way and its connection. Nothing of the spec is called afterwards. */
   close(): void;
@@ -27,7 +29,7 @@ export type Verdict =
   | { readonly kind: 'refused'; readonly reason: string }
   /** Not believed yet: look again at the next change, or after `againInMs` if nothing changes. */
   | { readonly kind: 'doubted'; readonly againInMs: number }
-  /** Not from a Consul in its senses: as if it had not answered. */
+  /** Not an answer of Consul: treated as no answer. */
   | { readonly kind: 'garbage'; readonly reason: string }
   /** The next `request()` asks something else: from the beginning, at once. */
   | { readonly kind: 'again' };
@@ -44,7 +46,9 @@ const LEAST_OF_WAIT = 0.9;
 const INDEXLESS_POLL_MS = 1000;
 /** From so large an answer on, fewer bytes are worth the time that the agent takes to compress it. */
 const COMPRESS_FROM_BYTES = 32 * 1024;
-/** Answers with another index and nothing else new (a check's output, say), before the next are asked for compressed. */
+/**
+ * Answers with another index and nothing else new (a check's output, say), before the next are asked for compressed.
+ */
 const NOISE_FROM = 3;
 const NOISE_LIMIT = 8;
 /** However fast a service changes, and whatever a server answers. */
@@ -66,7 +70,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   let noise = 0;
   let lastBytes = 0;
 
-  /** `afterMs`: a pause that the client keeps, for all who ask the same. */
+  /** `afterMs`: a pause that the client keeps, for all readers of the same question. */
   const ask = (afterMs = 0): void => {
     timer = undefined;
     const { query, ...rest } = spec.request();
@@ -92,7 +96,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
 
   const askAfter = (delayMs: number): void => {
     if (delayMs <= 0) ask();
-    // Those who wait for the same change wait together, or each would read an answer of its own.
+    // Readers of the same change wait together, or each would read an answer of its own.
     else if (client.takesPauses === true && index !== undefined) ask(delayMs);
     else timer = clock.setTimer(delayMs, () => ask());
   };

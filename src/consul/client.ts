@@ -19,9 +19,9 @@ import { createTlsMaterial } from './tls';
 import { createTokenSource, credentialsOf, type TokenReading } from './token';
 
 /**
- * One-shot reads from Consul over npm `consul`. Its connections are kept between requests; an idle one does not keep the
- * process alive. Shared by instance and policy watches; closed by whoever made it. Where there are several addresses, a read
- * that one agent does not answer is another one's, see docs/decisions/0039-several-agents.md.
+ * One-shot reads from Consul over npm `consul`. Its connections are kept between requests; an idle one does not keep
+ * the process alive. Shared by instance and policy watches; closed by its creator. Where there are several addresses, a
+ * read that one agent does not answer is another one's, see docs/decisions/0039-several-agents.md.
  */
 export interface ConsulClient {
   readonly options: ParsedConsulOptions;
@@ -29,7 +29,10 @@ export interface ConsulClient {
   get(request: ConsulRequest): Promise<ConsulAnswer>;
   /** Writes. Status 409 is an answer: so Consul says that a transaction did not hold. Never tried twice. */
   put(request: ConsulRequest & { readonly body: string }): Promise<ConsulAnswer>;
-  /** It waits for a request's `afterMs` itself, for all who ask the same. Default false: whoever asks waits before. */
+  /**
+   * It waits for a request's `afterMs` itself, for all readers of the same question. Default false: the reader waits
+   * before.
+   */
   readonly takesPauses?: boolean;
   /** For each address, in the order given. */
   readonly load: readonly AgentLoad[];

@@ -47,9 +47,9 @@ interface Destination {
 type Connected = (error: Error | null, socket?: Duplex) => void;
 
 /**
- * HTTPS connections to one Consul agent, kept between requests. Certificates are asked for at each new connection, so that
- * rotated files serve without a restart and a missing one is an ordinary failure, which is tried again. Sessions are not
- * resumed: a connection that stands has shown its certificate.
+ * HTTPS connections to one Consul agent, kept between requests. Certificates are asked for at each new connection, so
+ * that rotated files serve without a restart and a missing one is an ordinary failure, which is tried again. Sessions
+ * are not resumed: a connection that stands has shown its certificate.
  */
 class SecureAgent extends Agent {
   readonly #options: ParsedTlsOptions;

@@ -57,7 +57,7 @@ export function joinEntries(
   const count = parsed.length;
   const { instances: kept, duplicates: doubles } = distinctOf(parsed);
   const malformed = entries.length - count;
-  // What is well formed, and cannot be dialled, is the truth: nobody waits for another answer.
+  // What is well formed, and cannot be dialled, is the truth: no other answer is waited for.
   if ((malformed - faults.length) * 2 > entries.length) {
     const first = faults[0] === undefined ? '' : ` (${faults[0]})`;
     return { kind: 'refused', reason: `${malformed} of ${entries.length} instances are malformed${first}` };
@@ -108,8 +108,8 @@ interface Distinct {
 const NONE: readonly DuplicateInstance[] = [];
 
 /**
- * One of each key and of each address: what was registered last says what runs there, whatever its health; where that is not
- * known or the same, the healthiest, then the first by key. In whatever order the entries come.
+ * One of each key and of each address: what was registered last says what runs there, whatever its health; where that
+ * is not known or the same, the healthiest, then the first by key. In whatever order the entries come.
  */
 function distinctOf(entries: readonly Instance[]): Distinct {
   if (areDistinct(entries)) return { instances: entries, duplicates: NONE };

@@ -8,7 +8,7 @@ const MAX_ADDRESS_LENGTH = 255;
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** What was asked for, and who hears of what cannot be used. */
+/** What was asked for, and what is called with entries that cannot be used. */
 export interface EntryRules {
   /** The port that is called so, of a service with several. Default: its default port. */
   readonly port?: string | undefined;
@@ -19,9 +19,9 @@ export interface EntryRules {
 }
 
 /**
- * One entry of `/v1/health/service`, or undefined when it cannot be used. Fields that are not needed may be anything, so
- * that newer servers are understood. `datacenter` stands in where the node names none. An instance of a peer has the peer's
- * name as its datacenter: that of its node is another cluster's word, and often equal to a name here.
+ * One entry of `/v1/health/service`, or undefined when it cannot be used. Fields that are not needed may be anything,
+ * so that newer servers are understood. `datacenter` stands in where the node names none. An instance of a peer has the
+ * peer's name as its datacenter: that of its node is another cluster's word, and often equal to a name here.
  */
 export function parseEntry(entry: unknown, datacenter: string, rules: EntryRules = {}): Instance | undefined {
   if (!isRecord(entry) || !isRecord(entry['Node']) || !isRecord(entry['Service'])) return undefined;
@@ -81,7 +81,7 @@ function weightOf(
   return status === 'passing' ? passing : status === 'warning' ? warning : 0;
 }
 
-/** `meta.weight` where it is a number; other text is somebody else's. */
+/** `meta.weight` where it is a number; other text is ignored. */
 function numberIn(meta: Readonly<Record<string, string>>): number | undefined {
   const text = Object.hasOwn(meta, 'weight') ? (meta['weight'] ?? '').trim() : '';
   const value = text === '' ? Number.NaN : Number(text);
@@ -186,7 +186,7 @@ function isPort(value: unknown): value is number {
 }
 
 interface EntryHealth {
-  /** The worst of the instance's own checks and of what somebody says on purpose: maintenance, a check of the node's own. */
+  /** The worst of the instance's own checks, of maintenance, and of the node's own checks. */
   readonly status: Instance['status'];
   /** Others cannot reach its node, while nothing else speaks against the instance. */
   readonly isNodeFailed: boolean;
@@ -196,8 +196,8 @@ interface EntryHealth {
 const OPINIONS: ReadonlySet<unknown> = new Set(['serfHealth', 'externalNodeHealth']);
 
 /**
- * The worst check counts. Maintenance, of the service or its node, is a critical check. Whether others reach the node is told
- * apart: they may be cut off from it while its callers are not. Undefined: no list of checks.
+ * The worst check counts. Maintenance, of the service or its node, is a critical check. Whether others reach the node
+ * is told apart: they may be cut off from it while its callers are not. Undefined: no list of checks.
  * https://developer.hashicorp.com/consul/docs/architecture/gossip
  */
 function healthOf(checks: unknown): EntryHealth | undefined {
@@ -226,8 +226,8 @@ interface EntryLocality {
 }
 
 /**
- * Where an instance is. The zone: `meta.zone`, `meta.availability_zone`, then `Locality.Zone` of the service; then the same of
- * its node. The region: `Locality.Region` of the service, then of its node (Consul 1.16 and later).
+ * Where an instance is. The zone: `meta.zone`, `meta.availability_zone`, then `Locality.Zone` of the service; then the
+ * same of its node. The region: `Locality.Region` of the service, then of its node (Consul 1.16 and later).
  */
 function localityOf(meta: Json, service: Json, node: Json): EntryLocality {
   const [ofService, ofNode] = [service['Locality'], node['Locality']].map((one): Json => (isRecord(one) ? one : {}));

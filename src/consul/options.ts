@@ -11,20 +11,20 @@ export type { ConsulTlsOptions } from './tls';
 /** How to reach Consul. Every part has a default; the usual environment variables fill what is left out. */
 export interface ConsulOptions {
   /**
-   * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`. Several, as a list or with commas in between: the
-   * first that is well is asked, the next one while it is ill; all must be agents of the same datacenter. Default:
-   * `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `https` is the default scheme where `tls` is given or
+   * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`. Several, as a list or with commas in
+   * between: the first that is well is asked, the next one while it is ill; all must be agents of the same datacenter.
+   * Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `https` is the default scheme where `tls` is given or
    * `CONSUL_HTTP_SSL=true`.
    */
   readonly address?: string | readonly string[];
   /**
-   * ACL token, or what gives one for each request (within 5 s). Sent in the header only. Default: `CONSUL_HTTP_TOKEN`, else
-   * none. Not together with `tokenFile`.
+   * ACL token, or what gives one for each request (within 5 s). Sent in the header only. Default: `CONSUL_HTTP_TOKEN`,
+   * else none. Not together with `tokenFile`.
    */
   readonly token?: string | (() => string | Promise<string>);
   /**
-   * A file that holds the token, read for each request, so that it may be rotated at any time; while it cannot be used the
-   * last token stays. Default: `CONSUL_HTTP_TOKEN_FILE`.
+   * A file that holds the token, read for each request, so that it may be rotated at any time; while it cannot be used
+   * the last token stays. Default: `CONSUL_HTTP_TOKEN_FILE`.
    */
   readonly tokenFile?: string;
   /** `user:password` for a proxy before Consul that asks for one. Default: `CONSUL_HTTP_AUTH`, else none. */
@@ -69,8 +69,8 @@ const CONSISTENCIES = ['stale', 'default', 'consistent'] as const;
 
 /**
  * Checks the options and applies the defaults. Throws a `GraylaneError` INVALID_OPTION that lists every problem, as
- * `consul.address: ... (expected: ...)`; a token's value is never in it. `elsewhere` is an agent that a target names: asked
- * in place of the addresses, with the same trust, so over TLS where they are.
+ * `consul.address: ... (expected: ...)`; a token's value is never in it. `elsewhere` is an agent that a target names:
+ * asked in place of the addresses, with the same trust, so over TLS where they are.
  */
 export function parseConsulOptions(
   options: ConsulOptions = {},

@@ -36,7 +36,10 @@ export const PLAIN_TIME_LIMIT_MS = 10_000;
 /** What one agent made of a request. */
 export interface Asked {
   readonly answer: ConsulAnswer;
-  /** `agent`: another one may do better. `late`: the time was over. `none`: an answer, or nothing that an agent can help. */
+  /**
+   * `agent`: another one may do better. `late`: the time was over. `none`: an answer, or nothing that an agent can
+   * help.
+   */
   readonly fault: 'none' | 'agent' | 'late';
 }
 
@@ -56,7 +59,7 @@ export interface AgentLoad {
   readonly mostOpenRequests: number;
   /** Requests since the Graylane client was opened, those under way included. */
   readonly requests: number;
-  /** Those of them that the agent did not answer, or answered with 429, 500 or the like. */
+  /** Those of them that the agent did not answer, or answered with 429 or a server error. */
   readonly failures: number;
   /** New requests go to this one. */
   readonly serves: boolean;

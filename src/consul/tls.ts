@@ -27,9 +27,11 @@ export interface ConsulTlsOptions {
   readonly keyFile?: string;
   /** Of the private key. */
   readonly passphrase?: string;
-  /** The name that Consul's certificate must be valid for. Default: `CONSUL_TLS_SERVER_NAME`, else the address' host. */
+  /**
+   * The name that Consul's certificate must be valid for. Default: `CONSUL_TLS_SERVER_NAME`, else the address' host.
+   */
   readonly servername?: string;
-  /** False takes any certificate from anybody. Default: `CONSUL_HTTP_SSL_VERIFY`, else true. */
+  /** False takes any certificate. Default: `CONSUL_HTTP_SSL_VERIFY`, else true. */
   readonly rejectUnauthorized?: boolean;
 }
 
@@ -159,7 +161,10 @@ export class UnusableMaterial extends Error {
 
 /** What connections to Consul are secured with. */
 export interface TlsMaterial {
-  /** Reads every file afresh; gives the same context for as long as they have not changed. Rejects with UnusableMaterial. */
+  /**
+   * Reads every file afresh; gives the same context for as long as they have not changed. Rejects with
+   * UnusableMaterial.
+   */
   context(): Promise<SecureContext>;
 }
 

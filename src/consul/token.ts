@@ -88,9 +88,9 @@ function fromFunction(get: () => string | Promise<string>, { clock }: Pick<Runti
 }
 
 /**
- * Read afresh for each request, which follows a file that is written over, renamed over or reached through a link that is
- * swapped, and needs no watching. What cannot be used (gone, empty, half written) leaves the last token in force, since
- * that one may well still be good.
+ * Read afresh for each request, which follows a file that is written over, renamed over or reached through a link that
+ * is swapped, and needs no watching. What cannot be used (gone, empty, half written) leaves the last token in force,
+ * since that one may well still be good.
  */
 function fromFile(path: string, { clock, logger }: Pick<Runtime, 'clock' | 'logger'>): TokenSource {
   let last: string | undefined;

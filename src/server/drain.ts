@@ -7,8 +7,9 @@ export interface DrainReport {
 }
 
 /**
- * Brings a server to its end where somebody else takes it out of Consul first: goes on for `settleMs`, reports NOT_SERVING,
- * takes no new calls, and waits up to `graceMs` for those in flight. Throws INVALID_OPTION before anything happens.
+ * Brings a server to its end where other code takes it out of Consul first: goes on for `settleMs`, reports
+ * NOT_SERVING, takes no new calls, and waits up to `graceMs` for those in flight. Throws INVALID_OPTION before anything
+ * happens.
  */
 export function drainServer(options: DrainOptions): Promise<DrainReport> {
   const read = new OptionReader(options, 'drain', ['server', 'health', 'settleMs', 'graceMs']);
@@ -47,8 +48,9 @@ function shutDown(server: DrainableServer, graceMs: number): Promise<boolean> {
 }
 
 /**
- * A server that ends when its calls have ended: a `grpc.Server` of any copy of grpc-js; a server of nice-grpc; an application
- * of NestJS with `gracefulShutdown: true` in its options, or anything else with a `close()`, which cannot be cut short.
+ * A server that ends when its calls have ended: a `grpc.Server` of any copy of grpc-js; a server of nice-grpc; an
+ * application of NestJS with `gracefulShutdown: true` in its options, or anything else with a `close()`, which cannot
+ * be cut short.
  */
 export type DrainableServer =
   | { tryShutdown(done: (error?: Error) => void): void; forceShutdown(): void }
@@ -64,9 +66,11 @@ export interface HealthReporter {
 
 /** How a server comes to its end. */
 export interface DrainOptions {
-  /** The server to be drained. Left out: whoever stops it does that. */
+  /** The server to be drained. Left out: the caller drains it. */
   readonly server?: DrainableServer;
-  /** Told SERVING at first and NOT_SERVING before the server is drained, for the whole server and the check's service. */
+  /**
+   * Told SERVING at first and NOT_SERVING before the server is drained, for the whole server and the check's service.
+   */
   readonly health?: HealthReporter;
   /**
    * How long the server goes on as before once it has left Consul, so that every client has seen it: 0..600,000 ms.
@@ -74,8 +78,8 @@ export interface DrainOptions {
    */
   readonly settleMs?: number;
   /**
-   * How long calls in flight may take to end before they are cut off: 0..600,000 ms. Default 10,000. A server with nothing but a
-   * `close()` is not cut off: it is no longer waited for.
+   * How long calls in flight may take to end before they are cut off: 0..600,000 ms. Default 10,000. A server with
+   * nothing but a `close()` is not cut off: it is no longer waited for.
    */
   readonly graceMs?: number;
 }

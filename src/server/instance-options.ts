@@ -17,13 +17,14 @@ export interface InstanceOptions extends DrainOptions {
   /** 1..65535: the one that the server was bound to. */
   readonly port: number;
   /**
-   * All of its ports by name, 1..65535 each, for a server with several; `port` is one of them, and the default. Needs Consul
-   * 1.22: an older agent gets `port` alone, and a warning says so. Default: one port without a name.
+   * All of its ports by name, 1..65535 each, for a server with several; `port` is one of them, and the default. Needs
+   * Consul 1.22: an older agent gets `port` alone, and a warning says so. Default: one port without a name.
    */
   readonly ports?: Readonly<Record<string, number>>;
   /**
-   * Where clients reach it. Default: `GRAYLANE_ADDRESS`, else `NOMAD_HOST_IP_<label>` of the label whose `NOMAD_HOST_PORT_<label>`
-   * is this port, else `POD_IP`, else the address of the Consul node, which is told where this looks like a container.
+   * Where clients reach it. Default: `GRAYLANE_ADDRESS`, else `NOMAD_HOST_IP_<label>` of the label whose
+   * `NOMAD_HOST_PORT_<label>` is this port, else `POD_IP`, else the address of the Consul node, which is told where
+   * this looks like a container.
    */
   readonly address?: string;
   /**
@@ -33,8 +34,8 @@ export interface InstanceOptions extends DrainOptions {
   readonly id?: string;
   readonly tags?: readonly string[];
   /**
-   * Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. `started-at` is
-   * added where it is not given and there is room: when it was registered first, RFC 3339, for `graylane instances`.
+   * Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. `started-at`
+   * is added where it is not given and there is room: when it was registered first, RFC 3339, for `graylane instances`.
    */
   readonly meta?: Readonly<Record<string, string>>;
   /** Share of the calls, 1..65535, and what is left of it while a check warns. Default 1 and 1. */
@@ -48,9 +49,9 @@ export interface InstanceOptions extends DrainOptions {
   /** How often it is looked whether the agent still knows the instance: 500..600,000 ms. Default 5,000. */
   readonly verifyEveryMs?: number;
   /**
-   * Where processes that register the same `id` at the same agent, such as workers that share a port, see each other: the last to
-   * stop takes the instance out of Consul. `false`: whoever stops first does. Default: `$XDG_STATE_HOME/graylane`, else a folder
-   * of the user's own among the temporary ones.
+   * Where processes that register the same `id` at the same agent, such as workers that share a port, see each other:
+   * the last to stop takes the instance out of Consul. `false`: the first process that stops does. Default:
+   * `$XDG_STATE_HOME/graylane`, else a folder of the user's own among the temporary ones.
    */
   readonly stateDirectory?: string | false;
   /** How to reach the agent of this machine. Of several addresses only the first: an instance belongs to one agent. */
@@ -256,7 +257,10 @@ export type InstanceCheck =
       readonly type: 'grpc';
       /** Name in the health service. Default: the whole server. */
       readonly service?: string;
-      /** `host:port` under which the agent reaches the server. Default: the instance's address, else 127.0.0.1, and its port. */
+      /**
+       * `host:port` under which the agent reaches the server. Default: the instance's address, else 127.0.0.1, and its
+       * port.
+       */
       readonly target?: string;
       /** The server speaks TLS. Default false. */
       readonly useTls?: boolean;
@@ -266,7 +270,9 @@ export type InstanceCheck =
       readonly timeoutMs?: number;
     }
   | {
-      /** This process reports itself, three times in `ttlMs`; Consul calls it critical when it has not for that long. */
+      /**
+       * This process reports itself, three times in `ttlMs`; Consul calls it critical when it has not for that long.
+       */
       readonly type: 'ttl';
       /** 1,000..600,000 ms. Default 15,000. */
       readonly ttlMs?: number;
@@ -296,8 +302,9 @@ interface FoundAddress {
 }
 
 /**
- * The address of an instance that was given none: `GRAYLANE_ADDRESS`; the IP of the Nomad label that has this port; `POD_IP`, as
- * Kubernetes' downward API is usually asked for it. Undefined: the Consul node's own, which is right on a host of its own.
+ * The address of an instance that was given none: `GRAYLANE_ADDRESS`; the IP of the Nomad label that has this port;
+ * `POD_IP`, as Kubernetes' downward API is usually asked for it. Undefined: the Consul node's own, which is right on a
+ * host of its own.
  */
 export function findAddress(port: number, env: Environment): FoundAddress | undefined {
   const given = env['GRAYLANE_ADDRESS'];

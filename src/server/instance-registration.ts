@@ -132,7 +132,7 @@ export class InstanceRegistration implements Registration {
   }
 
   async #stop(): Promise<StopReport> {
-    // Whoever waits must find it out, and the loop must see that it is over, before anything is awaited.
+    // Waiting callers must learn of it, and the loop must see that it is over, before anything is awaited.
     await Promise.resolve();
     this.#become('stopping');
     this.#wake();
@@ -188,8 +188,9 @@ export interface Registration {
    */
   registered(options?: { readonly timeoutMs?: number }): Promise<void>;
   /**
-   * Out of Consul (unless other processes of this host go on as the same instance), then `settleMs` as before so that clients see it, then NOT_SERVING, then no new calls and up to
-   * `graceMs` for those in flight. Never rejects; idempotent.
+   * Out of Consul (unless other processes of this host go on as the same instance), then `settleMs` as before so that
+   * clients see it, then NOT_SERVING, then no new calls and up to `graceMs` for those in flight. Never rejects;
+   * idempotent.
    */
   stop(): Promise<StopReport>;
 }
@@ -198,11 +199,13 @@ export type RegistrationState = 'registering' | 'registered' | 'stopping' | 'sto
 
 export interface StopReport {
   /**
-   * False: other processes go on as this instance (`others`), or the agent did not take it, and Consul holds the instance until
-   * its check is critical for long.
+   * False: other processes go on as this instance (`others`), or the agent did not take it, and Consul holds the
+   * instance until its check is critical for long.
    */
   readonly deregistered: boolean;
-  /** Processes of this host that go on as this instance: workers that share its port, or its successor. Left out for 0. */
+  /**
+   * Processes of this host that go on as this instance: workers that share its port, or its successor. Left out for 0.
+   */
   readonly others?: number;
   /** False: calls were cut off when the grace was over. */
   readonly drained: boolean;

@@ -28,8 +28,8 @@ const PATHS = ['/inspect', '/explain', '/decisions', '/policy'];
 const LABEL = 'label.';
 
 /**
- * Serves a client's state as JSON. Reads only: nothing here changes anything, whatever the method. The last part of the path
- * says what is wanted, so that it can be mounted anywhere.
+ * Serves a client's state as JSON. Reads only: nothing here changes anything, whatever the method. The last part of the
+ * path says what is wanted, so that it can be mounted anywhere.
  */
 export function createAdminHandler(source: AdminSource): AdminHandler {
   return (request, response) => {
@@ -114,7 +114,7 @@ export interface RecentDecision {
   readonly sticky: boolean;
 }
 
-/** The last 200 decisions of a Graylane client; what they look like is made only when somebody asks. */
+/** The last 200 decisions of a Graylane client; their plain form is made only for a request. */
 export class RecentDecisions {
   readonly #ring: { readonly atMs: number; readonly decision: Decision; readonly method: string; sticky: boolean }[] =
     [];

@@ -23,7 +23,7 @@ const SETTLE_MS = 20;
 
 /**
  * Instances from a file, lists of `StaticInstance` by service name, in JSON (`.json`) or else YAML. Watched while
- * somebody watches; what replaces it takes effect whole. Content that cannot be read or is wrong changes nothing: the
+ * there is a watch; what replaces it takes effect whole. Content that cannot be read or is wrong changes nothing: the
  * last good one stays, is marked stale with the reason, and a warning is logged. Constructing does no I/O.
  */
 export function createFileSource(path: string, options: FileSourceOptions = {}): Source {

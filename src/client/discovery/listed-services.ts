@@ -6,8 +6,8 @@ import type { SourceWatch, WatchRequest } from './source';
 export interface ListedServices {
   watch(request: WatchRequest, listener: (state: SourceState) => void): SourceWatch;
   /**
-   * Watchers of services that changed hear of it: where an instance is not the object that it was before. `known: false`
-   * means that nothing could be read yet.
+   * Watchers of services that changed hear of it: where an instance is not the object that it was before. `known:
+   * false` means that nothing could be read yet.
    */
   update(services: ReadonlyMap<string, readonly Instance[]>, freshness: Freshness, known: boolean): void;
   close(): void;

@@ -5,8 +5,8 @@ import { OptionReader } from '../../base/option-reader';
 /** What is made of an answer of the registry that suddenly lists far less than before. */
 export interface ProtectionOptions {
   /**
-   * An answer without any instance is believed when so many reads in a row agree. 1..10, default 3; 1: at once. An explicit
-   * `critical` is always believed at once, and an answer that is empty for want of permission never.
+   * An answer without any instance is believed when so many reads in a row agree. 1..10, default 3; 1: at once. An
+   * explicit `critical` is always believed at once, and an answer that is empty for want of permission never.
    */
   readonly confirmations?: number;
   /** The time that those reads must span. 0..600000 ms, default 30000. */
@@ -44,7 +44,9 @@ export const NO_PROTECTION: Protection = {
 /** Most that a number may be; the least is 0, and 1 for `confirmations`. */
 const MOST = { confirmations: 10, windowMs: 600_000, massLossPercentage: 100, absentGraceMs: 60_000 } as const;
 
-/** Adds what is wrong to `problems`, as `protection.windowMs: -1 (expected: 0..600000)`, and goes on with the default. */
+/**
+ * Adds what is wrong to `problems`, as `protection.windowMs: -1 (expected: 0..600000)`, and goes on with the default.
+ */
 export function parseProtection(problems: string[], given: ProtectionOptions | false | undefined): Protection {
   if (given === undefined) return DEFAULT_PROTECTION;
   if (given === false) return NO_PROTECTION;
@@ -72,13 +74,13 @@ export function parseProtection(problems: string[], given: ProtectionOptions | f
 }
 
 /**
- * Doubts an answer that suddenly lists far less than before: registries lose their state, agents come back without their
- * services, permissions are taken away, and in none of these cases did the instances stop.
+ * Doubts an answer that suddenly lists far less than before: registries lose their state, agents come back without
+ * their services, permissions are taken away, and in none of these cases did the instances stop.
  */
 interface LossGuard {
   /**
-   * Judges a well-formed answer against what is in force. Both lists are ordered by key. `isPartial`: Consul has left out what the
-   * token may not see, so that whatever has vanished, be it one, may well be there.
+   * Judges a well-formed answer against what is in force. Both lists are ordered by key. `isPartial`: Consul has left
+   * out what the token may not see, so that whatever has vanished, be it one, may well be there.
    */
   judge(before: readonly Instance[], listed: readonly Instance[], nowMs: number, isPartial?: boolean): Judgement;
   /** The reads that confirm each other must be in a row: something else came in between. */
@@ -90,11 +92,11 @@ interface LossGuard {
 }
 
 type Judgement =
-  /** Nobody is listed any more: what was known stays until further reads, `againInMs` apart, say the same. */
+  /** No instance is listed any more: what was known stays until further reads, `againInMs` apart, say the same. */
   | { readonly kind: 'held'; readonly againInMs: number }
   | {
       readonly kind: 'believed';
-      /** So many vanished at once that those who still answer are kept as the last tier. */
+      /** So many vanished at once that those that still answer are kept as the last tier. */
       readonly massLoss: number | undefined;
       /** The answer is empty, and was held until now. */
       readonly isConfirmed: boolean;

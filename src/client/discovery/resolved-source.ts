@@ -11,9 +11,9 @@ const WAIT_MS = 1_000;
 const AGAIN_MS = 30_000;
 
 /**
- * Hands on what `source` delivers, with an instance for each address of a host name that has several: of the family that the
- * system names first, each with its part of the weight. A name with one address stays as it is, and so does one that cannot be
- * looked up, until it can. States without names pass untouched, in the same turn.
+ * Hands on what `source` delivers, with an instance for each address of a host name that has several: of the family
+ * that the system names first, each with its part of the weight. A name with one address stays as it is, and so does
+ * one that cannot be looked up, until it can. States without names pass untouched, in the same turn.
  */
 export function createResolvedSource(source: Source, deps: Pick<Runtime, 'clock' | 'random'>): Source {
   const names = new NameBook(deps);
@@ -115,7 +115,7 @@ class NameBook {
     });
   }
 
-  /** Never rejects. Those who use the name are told when its addresses have changed. */
+  /** Never rejects. Users of the name are called when its addresses have changed. */
   #look(name: string): Promise<void> {
     let pending = this.#pending.get(name);
     if (pending === undefined) {

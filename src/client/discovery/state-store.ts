@@ -5,9 +5,9 @@ import type { Timer } from '../../base/clock';
 import type { Runtime } from '../../base/runtime';
 
 /**
- * Remembers on disk what was last known, so that a process can start while Consul is down. One file for each key, written
- * whole to another name and then renamed, mode 0600, with a checksum. Holds what Consul answered and no token. Nothing here
- * throws: a disk that cannot be used is told once, and the process goes on without it.
+ * Remembers on disk what was last known, so that a process can start while Consul is down. One file for each key,
+ * written whole to another name and then renamed, mode 0600, with a checksum. Holds what Consul answered and no token.
+ * Nothing here throws: a disk that cannot be used is told once, and the process goes on without it.
  */
 export interface StateStore {
   /** Undefined when there is nothing, or nothing that can be trusted. */

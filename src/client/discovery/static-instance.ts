@@ -15,7 +15,7 @@ export interface StaticInstance {
   readonly ports?: Readonly<Record<string, number>>;
   readonly tags?: readonly string[];
   readonly meta?: Readonly<Record<string, string>>;
-  /** 0..65535. 0: no new calls, as long as somebody else can take them. Default: 1. */
+  /** 0..65535. 0: no new calls, as long as another instance can take them. Default: 1. */
   readonly weight?: number;
   /** Default: the source's first datacenter, else `local`. */
   readonly datacenter?: string;
@@ -85,8 +85,8 @@ export function buildInstance(given: StaticInstance, defaultDatacenter: string):
 }
 
 /**
- * Whether `given` is what `instance` was made of, and therefore without problems. False where that takes a closer look. Lists
- * of thousands come again with one entry changed: comparing costs a tenth of checking and making them.
+ * Whether `given` is what `instance` was made of, and therefore without problems. False where that takes a closer look.
+ * Lists of thousands come again with one entry changed: comparing costs a tenth of checking and making them.
  */
 export function isMadeOf(instance: Instance, given: unknown, defaultDatacenter: string): boolean {
   if (!isRecord(given)) return false;

@@ -44,8 +44,8 @@ export function createStaticSource(initial: StaticServices = {}, options: Static
 }
 
 /**
- * Reads instances by service: checked and complete, or INVALID_INSTANCE with every problem. What it read before it hands over
- * again where nothing changed.
+ * Reads instances by service: checked and complete, or INVALID_INSTANCE with every problem. What it read before it
+ * hands over again where nothing changed.
  */
 export function createServicesParser(
   order: readonly string[],
@@ -69,7 +69,7 @@ export function createServicesParser(
   };
 }
 
-/** What the list of one service amounts to. */
+/** The list of one service, read. */
 export interface StaticList {
   /** In the order of their keys. */
   readonly instances: readonly Instance[];
@@ -80,8 +80,8 @@ export interface StaticList {
 }
 
 /**
- * The instances of one service, or what is wrong with them: every problem, as `path: value (expected: ...)`. Pure. Those of
- * `former`, which this made earlier, are handed over again where nothing changed.
+ * The instances of one service, or what is wrong with them: every problem, as `path: value (expected: ...)`. Pure.
+ * Those of `former`, which this made earlier, are handed over again where nothing changed.
  */
 export function parseStaticList(
   list: unknown,
@@ -121,7 +121,7 @@ export function parseStaticList(
   return { list: { instances: listed.toSorted(byKey), listed, areNamed }, problems };
 }
 
-/** More help nobody. */
+/** More are of no use to a reader. */
 const PROBLEMS_TOLD = 50;
 
 const EMPTY: StaticList = { instances: [], listed: [], areNamed: false };

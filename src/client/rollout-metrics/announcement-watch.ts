@@ -12,7 +12,7 @@ import type { ConsulAnswer } from '../../consul/request';
 /** The announcement of a service as it stands; undefined: there is none. */
 export interface HeardAnnouncement {
   readonly announcement: Announcement;
-  /** A controller has it locked now. Without, the one that wrote it is gone and nobody takes reports. */
+  /** A controller has it locked now. False: the controller that wrote it is gone, and no report is taken. */
   readonly isHeld: boolean;
 }
 
@@ -27,8 +27,8 @@ const FIRST_REST_MS = 250;
 const LONGEST_REST_MS = 10_000;
 
 /**
- * Hears of each change of the announcement. One blocking query, by the rules of every other one: an announcement that cannot
- * be read, or makes no sense, changes nothing and is said once.
+ * Watches the announcement by one blocking query and tells `listener` of each change. An announcement that cannot be
+ * read, or makes no sense, changes nothing and is logged once.
  */
 export function watchAnnouncement(
   { service, datacenter }: AnnouncementPlace,

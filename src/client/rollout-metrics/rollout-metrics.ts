@@ -20,8 +20,8 @@ interface Reporting {
 }
 
 /**
- * Reports the figures of a client's services to the controllers of their rollouts: only in clients that were told to. One
- * watch and one reporter a service, while the service is in use, however many targets name it.
+ * Reports the figures of a client's services to the controllers of their rollouts: only in clients that were told to.
+ * One watch and one reporter a service, while the service is in use, however many targets name it.
  */
 export class RolloutMetrics {
   readonly #deps: Runtime;

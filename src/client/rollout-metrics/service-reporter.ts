@@ -69,7 +69,8 @@ export class ServiceReporter {
     if (heard === undefined || window === undefined) {
       this.#count(undefined);
     } else if (!heard.isHeld) {
-      // What was counted may be asked for by the next controller; one that left no window to go on with asks for nothing.
+      // What was counted may be asked for by the next controller; one that left no window to go on with asks for
+      // nothing.
       if (this.#counts?.window.id !== window.id) this.#count(undefined);
       else this.#orphaned = this.#deps.clock.setTimer(ORPHAN_MS, () => this.#count(undefined));
     } else {
@@ -139,7 +140,7 @@ export class ServiceReporter {
   }
 }
 
-/** One client's counts of one window. Hears of each attempt; allocates nothing then. */
+/** One client's counts of one window. Called with each attempt; allocates nothing then. */
 export class WindowCounts implements AttemptListener {
   readonly window: AnnouncedWindow;
   readonly #client = randomBytes(12).toString('base64url');

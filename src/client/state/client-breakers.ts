@@ -17,8 +17,8 @@ export interface ClientBreakers {
   /** Those that exist: an endpoint gets one at its first failure, a subset with a fallback when it is first used. */
   list(): readonly ClientBreakerView[];
   /**
-   * Hears of each change of state, in opossum's words (`open`, `halfOpen`, `close`), synchronously; what it throws, or
-   * its promise rejects with, is logged once. Returns the way to stop.
+   * Calls `listener` with each change of state, in opossum's words (`open`, `halfOpen`, `close`), synchronously; what
+   * it throws, or its promise rejects with, is logged once. Returns the way to stop.
    */
   subscribe(listener: (change: ClientBreakerChange) => void): Subscription;
   /**

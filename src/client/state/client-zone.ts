@@ -2,7 +2,7 @@ import type { Clock } from '../../base/clock';
 import { Emitter, type Subscription } from '../../base/emitter';
 import type { AgentZone } from '../../consul/agent-self';
 
-/** In which zone this client is, and who says so. Plain JSON. */
+/** In which zone this client is, and where that was read. Plain JSON. */
 export interface ClientZoneView {
   /** Undefined: not known, or not asked for while no policy prefers zones. */
   readonly zone: string | undefined;
@@ -27,7 +27,7 @@ export class ClientZone {
   #isMissed = false;
   #askedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** `ask` must not reject; undefined: there is nobody to ask. */
+  /** `ask` must not reject; undefined: there is no agent to ask. */
   constructor(
     told: { readonly zone: string; readonly from: 'option' | 'environment' } | undefined,
     ask: (() => Promise<AgentZone>) | undefined,

@@ -47,8 +47,8 @@ function savedState(state: DatacenterState): SavedDatacenter {
 }
 
 /**
- * Reads it back, checked as if it came from the network: a malformed instance is left out, a policy is validated anew.
- * Undefined when nothing of it is usable. `ageMs`: how old it is; `nowMs`: monotonic.
+ * Reads a stored state, checked as if it came from the network: a malformed instance is left out, a policy is validated
+ * anew. Undefined when nothing of it is usable. `ageMs`: how old it is; `nowMs`: monotonic.
  */
 export function fromStored(
   stored: StoredState,
@@ -141,7 +141,10 @@ function isOrigin(value: unknown): value is Plan['origin'] {
 
 interface BackfillOptions {
   readonly service: string;
-  /** How long a datacenter that lists no instance from the start on is not believed, where the last known good has some. 0: not at all. */
+  /**
+   * How long a datacenter that lists no instance from the start on is not believed, where the last known good has some.
+   * 0: not at all.
+   */
   readonly gracePeriodMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -150,12 +153,13 @@ interface BackfillOptions {
 }
 
 /**
- * Fills in a datacenter from the last known good, of an earlier process or of the time before the service was idle: while
- * the datacenter fails, and for a grace period when it lists no instance. A registry that lost its state looks the same.
+ * Fills in a datacenter from the last known good, of an earlier process or of the time before the service was idle:
+ * while the datacenter fails, and for a grace period when it lists no instance. A registry that lost its state looks
+ * the same.
  */
 export class Backfill {
   readonly #options: BackfillOptions;
-  /** Datacenters that have listed nobody since. */
+  /** Datacenters that have listed no instance since this time. */
   readonly #emptySinceMs = new Map<string, number>();
   /** What they say from now on is judged against what they said before. */
   readonly #heard = new Set<string>();

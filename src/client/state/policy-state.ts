@@ -15,8 +15,8 @@ interface RejectedPolicy {
 }
 
 /**
- * What is known of a service's policy. `plan` is the last good one; `undefined` means that nothing was read yet, which is
- * not the same as a plan without a policy.
+ * What is known of a service's policy. `plan` is the last good one; `undefined` means that nothing was read yet, which
+ * is not the same as a plan without a policy.
  */
 export interface PolicyState {
   readonly plan: Plan | undefined;

@@ -210,7 +210,9 @@ export class ServiceState {
     });
   }
 
-  /** Where the newest was refused and nothing else is in force, what an earlier process went by is the last good one. */
+  /**
+   * Where the newest was refused and nothing else is in force, what an earlier process went by is the last good one.
+   */
   #orLastKnownGood(state: PolicyState): PolicyState {
     const plan = this.#lastKnownGood?.policy.plan;
     return state.plan !== undefined || state.rejected === undefined || plan === undefined ? state : { ...state, plan };

@@ -34,9 +34,9 @@ export interface ServiceOptions extends ServiceStateOptions {
   /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
   readonly onDecision: ((decision: Decision, call: CallState) => void) | undefined;
   readonly intercept?: InterceptAttempt | undefined;
-  /** Hears of each snapshot. Must not throw. */
+  /** Called with each snapshot. Must not throw. */
   readonly onSnapshot?: ((snapshot: Snapshot) => void) | undefined;
-  /** The service is in use from now on: somebody is subscribed. Returns what is called when it is no more. Must not throw. */
+  /** The service is in use from now on: it has a subscriber. Returns what ends the use. Must not throw. */
   readonly onUse?: ((service: Service) => () => void) | undefined;
 }
 
@@ -46,9 +46,9 @@ const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
 
 /**
- * One service of one client, shared by its channels: watches instances and policy while anybody is subscribed, joins them
- * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets go
- * of everything when a channel has been idle for a while.
+ * One service of one client, shared by its channels: watches instances and policy while it has subscribers, joins them
+ * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets
+ * go of everything when a channel has been idle for a while.
  */
 export class Service implements BalancedService {
   readonly service: string;
@@ -67,7 +67,7 @@ export class Service implements BalancedService {
   readonly logger: Logger;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
-    // Who is told of a decision reads its labels once more.
+    // Listeners of a decision read its labels once more.
     if (!this.#isTelling) this.#repeatedLabels += 1;
   };
   readonly #subscribers = new Set<SnapshotListener>();
@@ -168,7 +168,10 @@ export class Service implements BalancedService {
   /** When the present watches began, in monotonic milliseconds. */
   watchedSinceMs: number | undefined;
 
-  /** Starts the watches with the first subscriber and stops them after the last. The listener hears of changes only. */
+  /**
+   * Starts the watches with the first subscriber and stops them after the last. The listener is called with changes
+   * only.
+   */
   subscribe(listener: SnapshotListener): () => void {
     this.#subscribers.add(listener);
     if (!this.#state.isOpen) {
@@ -205,7 +208,7 @@ export class Service implements BalancedService {
     return { left: retryBudget.left(this.clock.now()), refused: retryBudget.refused };
   }
 
-  /** Hears of the attempts of calls that came through no channel of the Graylane client. */
+  /** Observes the attempts of calls that came through no channel of the Graylane client. */
   get bareObserver(): AttemptObserver | undefined {
     return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
   }
@@ -231,7 +234,7 @@ export class Service implements BalancedService {
     return call.decision;
   }
 
-  /** As without a policy. What the caller forces holds, but for a subset: nobody else is kept out of it either. */
+  /** As without a policy. What the caller forces holds, but for a subset: no other call is kept out of it either. */
   #decidePlainly(snapshot: Snapshot, { method, labels, force: forced, stickyKey }: RoutingInput): Decision {
     const { subset: _, ...force } = forced ?? {};
     const plain = { method, labels, force: forced === undefined ? undefined : force, stickyKey };
@@ -285,7 +288,9 @@ export class Service implements BalancedService {
     this.endpoints.changed();
   }
 
-  /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
+  /**
+   * Statistics, breakers and budget follow the snapshot and keep what they have counted; then every subscriber is told.
+   */
   #takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
     this.endpoints.sync(dialledInstances(plan, instances), plan.balancing.slowStartMs);

@@ -3,7 +3,9 @@ import { nearest } from '../../../base/spelling';
 import { parseJsonArray } from '../../../consul/health-answer';
 import type { ConsulDeps, HealthTarget } from './health-target';
 
-/** What the catalog tells of a name that nothing is known of. One question for each outage; refused: nothing is claimed. */
+/**
+ * What the catalog tells of a name that nothing is known of. One question for each outage; refused: nothing is claimed.
+ */
 interface CatalogCheck {
   /** The service is registered nowhere here: which name that Consul lists is near. */
   askName(dc: string | undefined): void;
@@ -127,8 +129,8 @@ const PERMISSION_LIMIT_MS = 5_000;
 
 /**
  * Whether the token may not read the service. Health queries do not tell: they answer with an empty list, which servers
- * before 1.12 do not even mark. A service's defaults need the same permission, `service:read`, and their read is refused
- * outright. Anything but Consul's own refusal speaks neither for nor against.
+ * before 1.12 do not even mark. A service's defaults need the same permission, `service:read`, and their read is
+ * refused outright. Anything but Consul's own refusal speaks neither for nor against.
  * https://developer.hashicorp.com/consul/api-docs/config#get-configuration
  */
 export async function isForbidden(

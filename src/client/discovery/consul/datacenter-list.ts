@@ -23,8 +23,9 @@ export function fixedDatacenters(names: readonly (string | undefined)[]): Datace
 
 /**
  * Every datacenter that the agent's servers know, asked for once a minute: the agent's own first, then as Consul orders
- * them (nearest first) when they are first seen. One that left is dropped after three minutes. As long as the agent's own
- * name cannot be learned (no permission to ask, no instance there) its datacenter is covered twice, without and by name.
+ * them (nearest first) when they are first seen. One that left is dropped after three minutes. As long as the agent's
+ * own name cannot be learned (no permission to ask, no instance there) its datacenter is covered twice, without and by
+ * name.
  */
 export function watchAllDatacenters(deps: ConsulDeps): DatacenterList {
   const { client, clock, random, logger, agent } = deps;

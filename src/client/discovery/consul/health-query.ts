@@ -24,15 +24,15 @@ export interface HealthView {
   readonly isPartial: boolean;
   readonly faults: readonly string[];
   readonly connectOnly: boolean;
-  /** Nobody is listed, and this name of another service is near. */
+  /** No instance is listed, and this name of another service is near. */
   readonly similar?: string;
   readonly freshness: Freshness;
 }
 
-/** The one loop over one service in one datacenter, shared by all who watch it. */
+/** The one query loop of one service in one datacenter, shared by all watches of it. */
 export interface HealthQuery {
   readonly view: HealthView;
-  /** `urgent`: it is the first that is heard of this datacenter, good or bad. */
+  /** `urgent`: this is the first news of this datacenter, good or bad. */
   subscribe(listener: (urgent: boolean) => void): Subscription;
   close(): void;
 }
@@ -220,7 +220,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     });
   };
 
-  /** Kinds of trouble told of this outage; what it is known by among those who share the log. */
+  /** Kinds of trouble logged in this outage; also the identity of this query in `outages`. */
   const told = new Set<string>();
 
   /** Consul says only that it has no path: which datacenters it knows is asked before that is told. */

@@ -213,8 +213,8 @@ function createDatacenterSlot(
   };
 
   /**
-   * Instances that are in force though Consul lists them no more stay in the subsets that they were in; also when they are
-   * listed again, until Consul's next word on the filter.
+   * Instances that are in force though Consul lists them no more stay in the subsets that they were in; also when they
+   * are listed again, until Consul's next word on the filter.
    */
   const withKept = (
     keys: ReadonlySet<string>,

@@ -27,7 +27,7 @@ export interface ConsulSourceOptions {
 
 /**
  * Instances from Consul's health endpoint: one blocking query for each (service, datacenter, tags) and for each filter,
- * shared by all watches of this source, running only while somebody watches. Throws INVALID_OPTION for a bad list of
+ * shared by all watches of this source, running only while there is a watch. Throws INVALID_OPTION for a bad list of
  * datacenters; makes no request before the first watch.
  */
 export function createConsulSource(options: ConsulSourceOptions, given: Runtime): Source {

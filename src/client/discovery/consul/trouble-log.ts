@@ -24,13 +24,13 @@ const TROUBLES: readonly (readonly [RegExp, string])[] = [
 ];
 
 /**
- * Tells each outage once, however many services and datacenters see it, and again when another kind of trouble comes. Its
- * end is told when the last of them is well.
+ * Tells each outage once, however many services and datacenters see it, and again when another kind of trouble comes.
+ * Its end is told when the last of them is well.
  */
 export class Outages {
   readonly #seenBy = new Map<string, Set<object>>();
 
-  /** True: nobody has told of this yet. `watcher` tells of each kind once until it is well again. */
+  /** True: this kind was not logged yet. `watcher` logs each kind once until it is well again. */
   begin(watcher: object, kind: string): boolean {
     const seenBy = this.#seenBy.get(kind);
     if (seenBy === undefined) this.#seenBy.set(kind, new Set([watcher]));
@@ -38,7 +38,7 @@ export class Outages {
     return seenBy === undefined;
   }
 
-  /** True: it was the last that saw something of what it had told. */
+  /** True: it was the last watcher that saw one of the kinds that it had logged. */
   end(watcher: object): boolean {
     let wasLast = false;
     for (const [kind, seenBy] of this.#seenBy) {
@@ -62,7 +62,7 @@ export function kindOf(reason: string, service: string, datacenter: string): str
   return `${message} ${reason.replace(/https?:\/\/\S+|unix:\S+/g, '').slice(0, 60)}`;
 }
 
-/** What one answer holds that somebody should hear of. */
+/** What one answer holds that should be logged. */
 interface Noteworthy {
   readonly instances: readonly Instance[];
   /** All of them, and the first few by name. */
@@ -74,7 +74,10 @@ interface Noteworthy {
 /** Names that a line holds. */
 const MOST_NAMED = 5;
 
-/** Tells of what is odd about the instances of one service in one datacenter: each state once, and the end of those that end. */
+/**
+ * Tells of what is odd about the instances of one service in one datacenter: each state once, and the end of those that
+ * end.
+ */
 export class AnswerNotes {
   readonly #logger: Logger;
   readonly #fields: Readonly<Record<string, string>>;

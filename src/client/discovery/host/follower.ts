@@ -24,7 +24,9 @@ export interface Follower {
   close(): void;
 }
 
-/** A connection that is taken but not answered: the process behind it is stopped. One that is only busy is waited for. */
+/**
+ * A connection that is taken but not answered: the process behind it is stopped. One that is only busy is waited for.
+ */
 const GREETING_LIMIT_MS = 10_000;
 /** Looked at so often; so many in a row without an answer are the end. */
 const PING_MS = 2_500;
@@ -33,7 +35,7 @@ const PINGS_UNANSWERED = 4;
 const GRACE_MS = 20_000;
 const CLOSED: ConsulAnswer = { kind: 'failure', status: undefined, reason: 'closed' };
 
-/** Undefined when nobody is there, or nobody answers. `lost` is called at most once, and not after `close()`. */
+/** Undefined when no process is there, or none answers. `lost` is called at most once, and not after `close()`. */
 export function openFollower(path: string, clock: Clock, lost: () => void): Promise<Follower | undefined> {
   return new Promise((resolve) => {
     const session = connect('http://host', {

@@ -7,14 +7,14 @@ import { type Holder, openHolder } from './holder';
 import { type HostAnswer, type HostAsk, LOST } from './protocol';
 
 /**
- * The processes of a host that would get the same answers from Consul, as one of them sees it. One asks for all: the *holder*. Who
- * that is decides the socket: whoever finds nobody behind it moves there.
+ * The processes of a host that would get the same answers from Consul, as one of them sees it. One asks for all: the
+ * *holder*. Who that is decides the socket: whoever finds nobody behind it moves there.
  */
 export interface HostGroup {
   /** Undefined: this process must ask for itself. Never rejects. */
   get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer | undefined>;
   readonly role: HostRole;
-  /** Nobody waits for anything, here or behind the socket. */
+  /** No reader waits, here or behind the socket. */
   readonly isIdle: boolean;
   /** Idempotent. Those that followed this process agree on another one. */
   close(): void;
@@ -37,7 +37,9 @@ const ROUNDS = 6;
 const SPREAD_MS = 150;
 /** On a machine that is busy it may take longer to agree: a question is not held up for that. */
 const SETTLE_LIMIT_MS = 3_000;
-/** So many standings lost in a minute: something is wrong with sharing, and this process looks after itself for a while. */
+/**
+ * So many standings lost in a minute: something is wrong with sharing, and this process looks after itself for a while.
+ */
 const LOSSES_A_MINUTE = 10;
 const ALONE_MS = 60_000;
 
@@ -158,7 +160,7 @@ class SocketGroup implements HostGroup {
     return follower === undefined ? undefined : { kind: 'follower', follower };
   }
 
-  /** What carried this process' questions is gone; they are asked again of whoever comes next. */
+  /** The process that carried this one's questions is gone; the next holder is asked again. */
   #lose(carrier: Coalescer | Follower | undefined): void {
     const standing = this.#standing;
     const isCurrent =

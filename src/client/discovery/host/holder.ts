@@ -20,7 +20,7 @@ export interface Holder {
   close(): void;
 }
 
-/** Whoever has not read an answer by then is let go, and looks after itself. */
+/** A process that has not read an answer by then is let go, and asks for itself. */
 const READ_LIMIT_MS = 10_000;
 const UNREAD_LIMIT_BYTES = 64 * 1024 * 1024;
 const CHECK_MS = 1_000;
@@ -37,8 +37,8 @@ export interface HolderDeps {
 let opened = 0;
 
 /**
- * Listens beside `path` and moves there, over whatever a predecessor has left. Rejects when that is not possible. Of several
- * that do so at once the last one has the path, and the others see it within a second.
+ * Listens beside `path` and moves there, over whatever a predecessor has left. Rejects when that is not possible. Of
+ * several that do so at once the last one has the path, and the others see it within a second.
  */
 export async function openHolder(
   path: string,
@@ -86,7 +86,7 @@ export async function openHolder(
       close() {
         if (isClosed) return;
         end();
-        // A successor that finds nothing need not try whether somebody answers.
+        // A successor that finds no socket need not try whether a process answers.
         void isMine().then((mine) => (mine ? rm(path, { force: true }) : undefined));
       },
     };

@@ -26,9 +26,9 @@ const SWEEP_MS = 30_000;
 const GROUPS = 4;
 
 /**
- * A Consul client whose reads are shared with the other processes of the host that use the same `stateDirectory`, addresses, token
- * and trust: one of them asks, the others get its answers as Consul gave them. Writes are each process' own, and so is everything
- * as long as sharing does not work.
+ * A Consul client whose reads are shared with the other processes of the host that use the same `stateDirectory`,
+ * addresses, token and trust: one of them asks, the others get its answers as Consul gave them. Writes are each
+ * process' own, and so is everything as long as sharing does not work.
  */
 export function createSharedClient(
   options: ParsedConsulOptions,

@@ -36,9 +36,9 @@ const DEFAULT_PREFIX = 'graylane/policies';
 const MAX_KEY_LENGTH = 512;
 
 /**
- * Policies from Consul's KV store, as text in JSON. One blocking query a key, shared by its watches, which runs only while
- * there is a watch. A key that is gone reads `absent`; forbidden, unreachable or unreadable is an `error`, never `absent`.
- * Throws INVALID_OPTION for a bad prefix.
+ * Policies from Consul's KV store, as text in JSON. One blocking query a key, shared by its watches, which runs only
+ * while there is a watch. A key that is gone reads `absent`; forbidden, unreachable or unreadable is an `error`, never
+ * `absent`. Throws INVALID_OPTION for a bad prefix.
  */
 export function createKvPolicySource(options: KvPolicySourceOptions, deps: Runtime): PolicySource {
   const prefix = parsePrefix(options.prefix);
@@ -53,7 +53,8 @@ export function createKvPolicySource(options: KvPolicySourceOptions, deps: Runti
         read: (answer) => {
           const next = parseKvAnswer(answer, key);
           if (next.kind !== 'error') return next;
-          // Consul's own answer about a value that cannot be read changes only with the value; anything else is a fault.
+          // Consul's own answer about a value that cannot be read changes only with the value; anything else is a
+          // fault.
           return { kind: answer.index === undefined ? 'garbage' : 'refused', reason: next.reason };
         },
         // An absent key wakes its query at every write anywhere in the store.
@@ -65,9 +66,9 @@ export function createKvPolicySource(options: KvPolicySourceOptions, deps: Runti
 }
 
 /**
- * Discovery chains, as Consul compiles them from its config entries: one blocking query a service, shared by its watches,
- * which runs only while there is a watch. A service without entries has a chain too, so a reading is `present` or an `error`
- * (Connect disabled, forbidden, unreachable, unreadable), never `absent`.
+ * Discovery chains, as Consul compiles them from its config entries: one blocking query a service, shared by its
+ * watches, which runs only while there is a watch. A service without entries has a chain too, so a reading is `present`
+ * or an `error` (Connect disabled, forbidden, unreachable, unreadable), never `absent`.
  * https://developer.hashicorp.com/consul/api-docs/discovery-chain
  */
 export function createChainPolicySource(options: ChainPolicySourceOptions, deps: Runtime): PolicySource {

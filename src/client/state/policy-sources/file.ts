@@ -22,10 +22,10 @@ export interface FilePolicyOptions {
 
 /**
  * Policies from files, watched: edits in place, atomic renames and swapped symbolic links (mounted config maps) are
- * seen at once where the system tells, else within the poll interval. A file that was named and is not there, a directory
- * that is not there, and a file that may not be read are errors; only a directory without a file for the service says that
- * there is no policy. Throws INVALID_OPTION without files and directory, or
- * for another file name extension.
+ * seen at once where the system tells, else within the poll interval. A file that was named and is not there, a
+ * directory that is not there, and a file that may not be read are errors; only a directory without a file for the
+ * service says that there is no policy. Throws INVALID_OPTION without files and directory, or for another file name
+ * extension.
  */
 export function createFilePolicySource(options: FilePolicyOptions): PolicySource {
   const { files = {}, directory, clock = systemClock, pollIntervalMs = 2_000, debounceMs = 50 } = options;
@@ -70,8 +70,8 @@ function isSame(last: PolicyReading, next: PolicyReading): boolean {
 }
 
 /**
- * Reads the first of the files that exists. Never rejects: what went wrong is the reading. `isNamed`: the one candidate was
- * named for this service, so that its absence is a failure to read it; otherwise the service has no policy then.
+ * Reads the first of the files that exists. Never rejects: what went wrong is the reading. `isNamed`: the one candidate
+ * was named for this service, so that its absence is a failure to read it; otherwise the service has no policy then.
  */
 export async function readPolicyFile(candidates: readonly string[], isNamed: boolean): Promise<PolicyReading> {
   for (const path of candidates) {

@@ -5,15 +5,17 @@ import { isDefaultChain } from '../../../policy/chain/decisions';
 import type { PolicyReading } from '../../../policy/policy-reading';
 import type { PolicySource, PolicyWatch } from './source';
 
-/** So long a first snapshot waits for the chain where there is no document. It answers in milliseconds, or not at all. */
+/**
+ * So long a first snapshot waits for the chain where there is no document. It answers in milliseconds, or not at all.
+ */
 const CHAIN_LIMIT_MS = 1_000;
 
 const WITHOUT_CONNECT = 'Connect must be enabled';
 
 /**
- * `policy=auto` with Consul: the document where there is one, else the chain unless it is the default one, else no policy.
- * The chain is asked for only where there is no document, and can hold nothing up: a chain that cannot be read is told
- * once and is as none, unless one was in force, which then stays.
+ * `policy=auto` with Consul: the document where there is one, else the chain unless it is the default one, else no
+ * policy. The chain is asked for only where there is no document, and can hold nothing up: a chain that cannot be read
+ * is told once and is as none, unless one was in force, which then stays.
  */
 export function createDocumentOrChainSource(
   documents: PolicySource,
@@ -112,7 +114,7 @@ class DocumentOrChainWatch implements PolicyWatch {
   #withoutChain(reason: string): void {
     if (!this.#isTold) {
       this.#isTold = true;
-      // Servers without Connect have no config entries of this kind: nothing that anybody has to see to.
+      // Servers without Connect have no config entries of this kind: no operator has to act.
       const level = reason.includes(WITHOUT_CONNECT) ? 'info' : 'warn';
       this.#deps.logger[level]('config entries cannot be read and are left out', { service: this.#service, reason });
     }
@@ -140,8 +142,8 @@ function isTombstone(reading: PolicyReading & { readonly kind: 'present' }): boo
 }
 
 /**
- * Policies given in code over those that come from elsewhere: while `inline` has a document for a service, that one is in
- * force; otherwise what `below` reads. Each reading bears the origin that it really has.
+ * Policies given in code over those that come from elsewhere: while `inline` has a document for a service, that one is
+ * in force; otherwise what `below` reads. Each reading bears the origin that it really has.
  */
 export function createLayeredPolicySource(inline: PolicySource, below: PolicySource): PolicySource {
   return {
