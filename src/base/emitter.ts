@@ -66,10 +66,10 @@ export function captureRejections(emitter: EventEmitter, onFault: (error: unknow
 }
 
 function warnOnce(): (error: unknown) => void {
-  let isTold = false;
+  let isReported = false;
   return (error) => {
-    if (isTold) return;
-    isTold = true;
+    if (isReported) return;
+    isReported = true;
     process.emitWarning(`a listener inside graylane failed: ${String(error)}`, 'GraylaneWarning');
   };
 }

@@ -53,10 +53,10 @@ function isPino(given: Logger | PinoLogger): given is PinoLogger {
  * rejects. Told once, as a warning of the process: the log is what is broken.
  */
 export function safeLogger(logger: Logger): Logger {
-  let isTold = false;
+  let isReported = false;
   const tell = (error: unknown): void => {
-    if (isTold) return;
-    isTold = true;
+    if (isReported) return;
+    isReported = true;
     // Without what it says: that may be the line, or anything else.
     const kind = error instanceof Error ? error.name : typeof error;
     process.emitWarning(`the logger given to graylane failed (${kind}); log lines are lost`, 'GraylaneWarning');
@@ -78,7 +78,7 @@ function line(level: string, message: string, fields?: LogFields): string {
 /** What a user's function does wrong is told in these words, each once for each logger. */
 type ListenerKind = 'decision' | 'breakers' | 'observe';
 
-const told = new WeakMap<object, Set<string>>();
+const loggedKinds = new WeakMap<object, Set<string>>();
 
 /**
  * Calls what a user has handed in to hear of something. Whether it throws or its promise rejects: told once in the log,
@@ -93,10 +93,10 @@ export function callListener<T>(listener: (value: T) => unknown, value: T, kind:
 
 /** The same of a fault that came by another way, such as from an emitter of opossum's. */
 export function tellListenerFault(error: unknown, kind: ListenerKind, logger: Logger): void {
-  let kinds = told.get(logger);
+  let kinds = loggedKinds.get(logger);
   if (kinds === undefined) {
     kinds = new Set();
-    told.set(logger, kinds);
+    loggedKinds.set(logger, kinds);
   }
   if (kinds.has(kind)) return;
   kinds.add(kind);

@@ -1,7 +1,7 @@
 /** Shares one value for each key: created for the first holder, closed after the last. */
 interface RefCounted<T> {
   acquire(key: string, create: () => T): Lease<T>;
-  /** Closes what is still held. */
+  /** Closes what is still entries. */
   closeAll(): void;
 }
 
@@ -12,11 +12,11 @@ export interface Lease<T> {
 }
 
 export function createRefCounted<T extends { close(): void }>(): RefCounted<T> {
-  const held = new Map<string, { value: T; holders: number }>();
+  const entries = new Map<string, { value: T; holders: number }>();
   return {
     acquire(key, create) {
-      const entry = held.get(key) ?? { value: create(), holders: 0 };
-      held.set(key, entry);
+      const entry = entries.get(key) ?? { value: create(), holders: 0 };
+      entries.set(key, entry);
       entry.holders += 1;
       let released = false;
       return {
@@ -25,16 +25,16 @@ export function createRefCounted<T extends { close(): void }>(): RefCounted<T> {
           if (released) return;
           released = true;
           entry.holders -= 1;
-          if (entry.holders > 0 || held.get(key) !== entry) return;
-          held.delete(key);
+          if (entry.holders > 0 || entries.get(key) !== entry) return;
+          entries.delete(key);
           entry.value.close();
         },
       };
     },
     closeAll() {
-      const entries = [...held.values()];
-      held.clear();
-      for (const entry of entries) entry.value.close();
+      const open = [...entries.values()];
+      entries.clear();
+      for (const entry of open) entry.value.close();
     },
   };
 }

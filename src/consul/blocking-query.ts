@@ -19,7 +19,7 @@ export interface BlockingQuerySpec {
   /** Judges an answer and takes over what is new in it. The next request waits for a verdict that takes time. */
   accept(answer: ConsulAnswer & { readonly kind: 'answer' }): Verdict | Promise<Verdict>;
   /** Nothing usable came. Called for each failure and for each answer that was refused. */
-  failed(reason: string): void;
+  onFailure(reason: string): void;
 }
 
 export type Verdict =
@@ -111,7 +111,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     failures = 0;
     noise = noiseAfter(verdict, answer.index !== index);
     lastBytes = answer.body.length;
-    if (verdict.kind === 'refused') spec.failed(verdict.reason);
+    if (verdict.kind === 'refused') spec.onFailure(verdict.reason);
     // The wait is shortened at random; what is to be confirmed should not be looked at too early.
     if (verdict.kind === 'doubted') waitLimitMs = verdict.againInMs / LEAST_OF_WAIT;
     const pauseMs = pace.take();
@@ -135,7 +135,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     failures += 1;
     // A server that lost its state would let the old, higher index wait in vain.
     startOver();
-    spec.failed(reason);
+    spec.onFailure(reason);
     return backoffMs(failures, random);
   };
 

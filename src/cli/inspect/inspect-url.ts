@@ -1,6 +1,6 @@
+import type { RecentDecision } from '../../client/admin/admin-handler';
 import type { Explanation } from '../../client/admin/explain';
 import type { ServiceInspection } from '../../client/admin/inspect';
-import type { RecentDecision } from '../../client/admin/admin-handler';
 import type { ClientInspection } from '../../client/api';
 import { CommandError } from '../command-error';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';

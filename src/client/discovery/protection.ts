@@ -93,12 +93,12 @@ interface LossGuard {
 
 type Judgement =
   /** No instance is listed any more: what was known stays until further reads, `againInMs` apart, say the same. */
-  | { readonly kind: 'held'; readonly againInMs: number }
+  | { readonly kind: 'pending'; readonly againInMs: number }
   | {
       readonly kind: 'believed';
       /** So many vanished at once that those that still answer are kept as the last tier. */
       readonly massLoss: number | undefined;
-      /** The answer is empty, and was held until now. */
+      /** The answer is empty, and was doubt until now. */
       readonly isConfirmed: boolean;
     };
 
@@ -113,15 +113,15 @@ const LEAST_MASS_LOSS = 2;
 
 export function createLossGuard(protection: Protection): LossGuard {
   const { confirmations, windowMs, massLossPercentage, absentGraceMs } = protection;
-  let held: { readonly sinceMs: number; reads: number } | undefined;
+  let doubt: { readonly sinceMs: number; reads: number } | undefined;
   const absences = new Map<string, Absence>();
   let absent = NOBODY;
 
   const isDoubted = (nowMs: number): boolean => {
     if (confirmations <= 1) return false;
-    held ??= { sinceMs: nowMs, reads: 0 };
-    held.reads += 1;
-    return held.reads < confirmations || nowMs - held.sinceMs < windowMs;
+    doubt ??= { sinceMs: nowMs, reads: 0 };
+    doubt.reads += 1;
+    return doubt.reads < confirmations || nowMs - doubt.sinceMs < windowMs;
   };
 
   const dropAbsences = (isOver: (absence: Absence) => boolean): void => {
@@ -154,10 +154,10 @@ export function createLossGuard(protection: Protection): LossGuard {
     judge(before, listed, nowMs, isPartial = false) {
       const isEmptied = listed.length === 0 && before.some(isUsable);
       if (isEmptied && isDoubted(nowMs)) {
-        return { kind: 'held', againInMs: Math.max(1, windowMs / Math.max(1, confirmations - 1)) };
+        return { kind: 'pending', againInMs: Math.max(1, windowMs / Math.max(1, confirmations - 1)) };
       }
-      const isConfirmed = isEmptied && held !== undefined;
-      held = undefined;
+      const isConfirmed = isEmptied && doubt !== undefined;
+      doubt = undefined;
       if (isConfirmed) {
         dropAbsences(() => true);
         return { kind: 'believed', massLoss: undefined, isConfirmed };
@@ -171,7 +171,7 @@ export function createLossGuard(protection: Protection): LossGuard {
       return { kind: 'believed', massLoss, isConfirmed };
     },
     interrupt() {
-      if (held !== undefined) held = undefined;
+      if (doubt !== undefined) doubt = undefined;
     },
     absent(nowMs) {
       if (absences.size > 0) dropAbsences(({ untilMs }) => untilMs <= nowMs);

@@ -10,7 +10,7 @@ import { readKvAnswer } from '../../consul/kv-entry';
 import type { ConsulAnswer } from '../../consul/request';
 
 /** The announcement of a service as it stands; undefined: there is none. */
-export interface HeardAnnouncement {
+export interface CurrentAnnouncement {
   readonly announcement: Announcement;
   /** A controller has it locked now. False: the controller that wrote it is gone, and no report is taken. */
   readonly isHeld: boolean;
@@ -23,8 +23,8 @@ interface AnnouncementPlace {
 }
 
 /** An absent key may be woken by writes to others, such as those below it: each time in vain its query waits longer. */
-const FIRST_REST_MS = 250;
-const LONGEST_REST_MS = 10_000;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 10_000;
 
 /**
  * Watches the announcement by one blocking query and tells `listener` of each change. An announcement that cannot be
@@ -32,26 +32,26 @@ const LONGEST_REST_MS = 10_000;
  */
 export function watchAnnouncement(
   { service, datacenter }: AnnouncementPlace,
-  listener: (heard: HeardAnnouncement | undefined) => void,
+  listener: (current: CurrentAnnouncement | undefined) => void,
   deps: BlockingQueryDeps & { readonly logger: Logger },
 ): BlockingQuery {
   const key = announcementKey(service);
   let latest: string | undefined;
   let inVain = 0;
-  let isSaid = false;
+  let isLogged = false;
   let wake: (() => void) | undefined;
 
-  const take = (content: string, heard: HeardAnnouncement | undefined): Verdict => {
-    isSaid = false;
+  const take = (content: string, current: CurrentAnnouncement | undefined): Verdict => {
+    isLogged = false;
     if (content === latest) return { kind: 'unchanged' };
     latest = content;
-    listener(heard);
+    listener(current);
     return { kind: 'changed' };
   };
 
-  const rest = (): Promise<void> =>
+  const pause = (): Promise<void> =>
     new Promise((resolve) => {
-      const limitMs = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** Math.min(inVain, 20));
+      const limitMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(inVain, 20));
       const timer = deps.clock.setTimer(deps.random() * limitMs, resolve);
       wake = () => {
         timer.cancel();
@@ -64,7 +64,7 @@ export function watchAnnouncement(
     if (entry.kind === 'absent') {
       const verdict = take('', undefined);
       if (verdict.kind === 'unchanged') {
-        await rest();
+        await pause();
         inVain += 1;
       }
       return verdict;
@@ -85,9 +85,9 @@ export function watchAnnouncement(
         query: datacenter === undefined ? {} : { dc: datacenter },
       }),
       accept,
-      failed(reason) {
-        if (!isSaid) deps.logger.warn('where to report rollout metrics cannot be read', { key, reason });
-        isSaid = true;
+      onFailure(reason) {
+        if (!isLogged) deps.logger.warn('where to report rollout metrics cannot be read', { key, reason });
+        isLogged = true;
       },
     },
     deps,

@@ -63,13 +63,13 @@ export class RolloutMetrics {
     const known = services.get(service);
     if (known !== undefined) return known;
     const reporter = new ServiceReporter({ ...this.#deps, service, sender: this.#sender });
-    const watch = watchAnnouncement({ service, datacenter }, (heard) => reporter.hear(heard), {
+    const watch = watchAnnouncement({ service, datacenter }, (current) => reporter.announce(current), {
       ...this.#deps,
       client,
     });
-    const made = { reporter, watch, users: 0 };
-    services.set(service, made);
-    return made;
+    const reporting = { reporter, watch, users: 0 };
+    services.set(service, reporting);
+    return reporting;
   }
 
   #end({ service, client }: Pick<RolloutPlace, 'service' | 'client'>, { reporter, watch }: Reporting): void {

@@ -9,7 +9,7 @@ import {
 import type { Runtime } from '../../base/runtime';
 import type { AttemptListener } from '../balancer/context';
 import type { Outcome } from '../breaker/outcome';
-import type { HeardAnnouncement } from './announcement-watch';
+import type { CurrentAnnouncement } from './announcement-watch';
 import type { ReportSender, SendOutcome } from './report-sender';
 
 /** A service of the Graylane client while it is in use: what counting it takes. */
@@ -36,7 +36,7 @@ const ORPHAN_MS = 600_000;
 export class ServiceReporter {
   readonly #deps: ServiceReporterDeps;
   readonly #services = new Map<CountedService, (() => void) | undefined>();
-  #heard: HeardAnnouncement | undefined;
+  #announced: CurrentAnnouncement | undefined;
   #counts: WindowCounts | undefined;
   /** Whether this announcement's controller refused a report: no other is sent to it. */
   #isRefused = false;
@@ -59,16 +59,16 @@ export class ServiceReporter {
   }
 
   /** Called with each change of the announcement. */
-  hear(heard: HeardAnnouncement | undefined): void {
-    this.#heard = heard;
+  announce(current: CurrentAnnouncement | undefined): void {
+    this.#announced = current;
     this.#isRefused = false;
     this.#isFailing = false;
     this.#timer?.cancel();
     this.#orphaned?.cancel();
-    const window = heard?.announcement.window;
-    if (heard === undefined || window === undefined) {
+    const window = current?.announcement.window;
+    if (current === undefined || window === undefined) {
       this.#count(undefined);
-    } else if (!heard.isHeld) {
+    } else if (!current.isHeld) {
       // What was counted may be asked for by the next controller; one that left no window to go on with asks for
       // nothing.
       if (this.#counts?.window.id !== window.id) this.#count(undefined);
@@ -86,7 +86,7 @@ export class ServiceReporter {
     this.#orphaned?.cancel();
     const report = this.#send(LAST_SEND_LIMIT_MS, true);
     this.#count(undefined);
-    this.#heard = undefined;
+    this.#announced = undefined;
     await report;
   }
 
@@ -110,16 +110,16 @@ export class ServiceReporter {
 
   async #send(limitMs: number, isLast: boolean): Promise<void> {
     const { sender, service } = this.#deps;
-    const heard = this.#heard;
-    if (heard?.isHeld !== true || this.#counts === undefined || this.#isRefused) return;
-    const { url, key } = heard.announcement;
+    const current = this.#announced;
+    if (current?.isHeld !== true || this.#counts === undefined || this.#isRefused) return;
+    const { url, key } = current.announcement;
     const isShed = (subset: string): boolean => [...this.#services.keys()].some((each) => each.isShed(subset));
     const body = JSON.stringify(this.#counts.report(isShed));
     const outcome = await sender.send(
       { url: `${url}/figures/${encodeURIComponent(service)}`, key, body, isLast },
       limitMs,
     );
-    if (this.#heard === heard) this.#settle(outcome);
+    if (this.#announced === current) this.#settle(outcome);
   }
 
   #settle(outcome: SendOutcome): void {

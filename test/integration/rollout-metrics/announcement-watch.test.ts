@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { systemClock } from '../../../src/base/clock';
 import { systemRandom } from '../../../src/base/random';
 import { announcementKey, encodeAnnouncement } from '../../../src/base/rollout-metrics';
-import { type HeardAnnouncement, watchAnnouncement } from '../../../src/client/rollout-metrics/announcement-watch';
+import { type CurrentAnnouncement, watchAnnouncement } from '../../../src/client/rollout-metrics/announcement-watch';
 import { createConsulClient } from '../../../src/consul/client';
 import { parseConsulOptions } from '../../../src/consul/options';
 import { pause } from '../../support/closers';
@@ -35,14 +35,14 @@ async function announce(service: string, id: string, by: string): Promise<void> 
 }
 
 interface Watching {
-  readonly heard: (HeardAnnouncement | undefined)[];
+  readonly heard: (CurrentAnnouncement | undefined)[];
   readonly logged: readonly string[];
 }
 
 function watch(service: string, settings: { readonly address?: string; readonly token?: string } = {}): Watching {
   const { address = agent.address, token = agent.token ?? '' } = settings;
   const client = createConsulClient(parseConsulOptions({ address, token }, {}), { clock: systemClock });
-  const heard: (HeardAnnouncement | undefined)[] = [];
+  const heard: (CurrentAnnouncement | undefined)[] = [];
   const logged: string[] = [];
   const log = (message: string, fields?: object): void => void logged.push(`${message} ${JSON.stringify(fields)}`);
   const deps = { client, clock: systemClock, random: systemRandom };

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../../src/base/logger';
 import type { RolloutMetricsReport } from '../../../src/base/rollout-metrics';
 import { AttemptListeners } from '../../../src/client/balancer/context';
-import type { HeardAnnouncement } from '../../../src/client/rollout-metrics/announcement-watch';
+import type { CurrentAnnouncement } from '../../../src/client/rollout-metrics/announcement-watch';
 import { createReportSender } from '../../../src/client/rollout-metrics/report-sender';
 import { ServiceReporter } from '../../../src/client/rollout-metrics/service-reporter';
 import { FakeClock } from '../../../src/client/testing/fake-clock';
@@ -22,7 +22,7 @@ interface Bench {
   readonly server: ScriptedConsul;
   readonly reports: () => readonly RolloutMetricsReport[];
   readonly logged: readonly string[];
-  heard(window: string | undefined, change?: { readonly isHeld?: boolean; readonly url?: string }): HeardAnnouncement;
+  heard(window: string | undefined, change?: { readonly isHeld?: boolean; readonly url?: string }): CurrentAnnouncement;
   /** Moves the clock, and waits for this report to have come. */
   until(reports: number, advanceMs?: number): Promise<void>;
 }
@@ -58,7 +58,7 @@ describe('a reporter', () => {
   it('counts from when it hears, reports at its phase and then every interval, with the key in the header alone', async () => {
     const { attemptListeners, reporter, heard, until, reports, server } = await bench();
     expect(attemptListeners.list.length === 0).toBe(true);
-    reporter.hear(heard('w1'));
+    reporter.announce(heard('w1'));
     attemptListeners.attemptEnded('canary', 'canary', 'failure', 5);
     await until(0, 2499);
     await until(1, 1);
@@ -78,42 +78,42 @@ describe('a reporter', () => {
 
   it('begins anew with another window, goes on with the same one for another controller, and stops without one', async () => {
     const { attemptListeners, reporter, heard, until, reports, clock } = await bench();
-    reporter.hear(heard('w1'));
+    reporter.announce(heard('w1'));
     attemptListeners.attemptEnded('canary', 'canary', 'success', 5);
     await until(1, 2500);
     const other = opened(await startScriptedConsul(), (each) => each.stop());
     other.answer((_, response) => response.writeHead(204).end());
-    reporter.hear(heard('w1', { url: other.address }));
+    reporter.announce(heard('w1', { url: other.address }));
     clock.advance(2500);
     await expect.poll(() => other.requests.length).toBe(1);
     expect(JSON.parse(other.requests[0]?.body ?? '')).toMatchObject({
       client: reports()[0]?.client,
       canary: { calls: 1 },
     });
-    reporter.hear(heard('w2'));
+    reporter.announce(heard('w2'));
     await until(2, 2500);
     expect(reports()[1]).toMatchObject({ window: 'w2', number: 1, canary: { calls: 0 } });
     expect(reports()[1]?.client).not.toBe(reports()[0]?.client);
-    reporter.hear(heard(undefined));
+    reporter.announce(heard(undefined));
     expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
-    reporter.hear(heard('w3'));
-    reporter.hear(undefined);
+    reporter.announce(heard('w3'));
+    reporter.announce(undefined);
     expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
   });
 
   it('goes on counting for ten minutes when its controller has gone, and sends nothing', async () => {
     const { attemptListeners, reporter, heard, until, reports, clock } = await bench();
-    reporter.hear(heard('w1', { isHeld: false }));
+    reporter.announce(heard('w1', { isHeld: false }));
     expect(attemptListeners.list.length === 0).toBe(true);
-    reporter.hear(heard('w1'));
+    reporter.announce(heard('w1'));
     await until(1, 2500);
-    reporter.hear(heard('w1', { isHeld: false }));
+    reporter.announce(heard('w1', { isHeld: false }));
     attemptListeners.attemptEnded('canary', 'canary', 'success', 5);
     await until(1, 599_999);
-    reporter.hear(heard('w1'));
+    reporter.announce(heard('w1'));
     await until(2, 2500);
     expect(reports()[1]).toMatchObject({ number: 2, canary: { calls: 1 } });
-    reporter.hear(heard('w1', { isHeld: false }));
+    reporter.announce(heard('w1', { isHeld: false }));
     clock.advance(600_000);
     expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
   });
@@ -123,14 +123,14 @@ describe('a reporter', () => {
     async (status) => {
       const { reporter, heard, until, server, logged, clock } = await bench();
       server.answer((_, response) => response.writeHead(status, { location: `${server.address}/elsewhere` }).end('x'));
-      reporter.hear(heard('w1'));
+      reporter.announce(heard('w1'));
       await until(1, 2500);
       await until(1, 60_000);
       expect(server.requests.map(({ path }) => path)).toEqual(['/figures/payments']);
       // Another window or controller is nothing that anybody has to see to.
       expect(logged).toHaveLength([401, 409, 410].includes(status) ? 0 : 1);
       server.answer((_, response) => response.writeHead(204).end());
-      reporter.hear(heard('w1'));
+      reporter.announce(heard('w1'));
       clock.advance(2500);
       await until(2);
     },
@@ -138,7 +138,7 @@ describe('a reporter', () => {
 
   it('tries again at the next interval where it may have been chance, says so once and once that it is over', async () => {
     const { reporter, heard, until, server, logged, reports } = await bench();
-    reporter.hear(heard('w1'));
+    reporter.announce(heard('w1'));
     const answers = [429, 503, 'reset', 204, 204] as const;
     for (const [at, answer] of answers.entries()) {
       server.answer((_, response) => {
@@ -158,7 +158,7 @@ describe('a reporter', () => {
   it('has one report under way at a time, for two seconds at most', { timeout: 10_000 }, async () => {
     const { reporter, heard, until, server, logged } = await bench();
     server.answer(() => {});
-    reporter.hear(heard('w1'));
+    reporter.announce(heard('w1'));
     await until(1, 2500);
     await until(1, 20_000);
     await expect.poll(() => logged, { timeout: 4000 }).toEqual([expect.stringContaining('no answer within 2000 ms')]);
@@ -167,7 +167,7 @@ describe('a reporter', () => {
 
   it('sends what is left when it is closed, and waits half a second for it', async () => {
     const { attemptListeners, reporter, heard, server, reports, clock } = await bench();
-    reporter.hear(heard('w1'));
+    reporter.announce(heard('w1'));
     attemptListeners.attemptEnded('stable', 'stable', 'success', 5);
     server.answer(() => {});
     const begun = performance.now();
@@ -182,7 +182,7 @@ describe('a reporter', () => {
   it('that is closed does not wait for a report that hangs', async () => {
     const { attemptListeners, reporter, heard, until, server, reports } = await bench();
     server.answer(() => {});
-    reporter.hear(heard('w1'));
+    reporter.announce(heard('w1'));
     await until(1, 2500);
     attemptListeners.attemptEnded('stable', 'stable', 'success', 5);
     server.answer((_, response) => response.writeHead(204).end());

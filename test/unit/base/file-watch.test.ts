@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, watch, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { watchFiles } from '../../../src/base/file-watch';
+import { followFiles, watchFiles } from '../../../src/base/file-watch';
 import { manualClock } from '../client/state/policy-sources/manual-clock';
 
 let directory = '';
@@ -71,5 +71,45 @@ describe('watchFiles', () => {
     await told('b.json');
     expect(clock.pending).toBe(0);
     expect(changes).toBe(0);
+  });
+});
+
+describe('followFiles', () => {
+  it('tells of readings that differ, and reads again at each poll while reading fails', async () => {
+    const clock = manualClock();
+    let reading = 'failed';
+    let reads = 0;
+    const seen: string[] = [];
+    const follower = followFiles([join(directory, 'a.json')], {
+      clock,
+      pollIntervalMs: 1,
+      debounceMs: 1,
+      read: async () => {
+        reads += 1;
+        return reading;
+      },
+      isSame: (former, next) => former === next,
+      isFailure: (last) => last === 'failed',
+      onReading: (next) => seen.push(next),
+    });
+    const poll = async (): Promise<void> => {
+      clock.runAll();
+      await new Promise((resolve) => setImmediate(resolve));
+    };
+    await poll();
+    await poll();
+    expect([reads, seen]).toEqual([2, ['failed']]);
+    reading = 'a';
+    await poll();
+    expect(seen).toEqual(['failed', 'a']);
+    reading = 'b';
+    // The file is as it was, so it is not read again.
+    await poll();
+    expect([reads, seen]).toEqual([3, ['failed', 'a']]);
+    writeFileSync(join(directory, 'a.json'), 'x');
+    await poll();
+    follower.close();
+    expect(seen).toEqual(['failed', 'a', 'b']);
+    expect(clock.pending).toBe(0);
   });
 });

@@ -68,7 +68,7 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         changes.emit(urgent);
         return { kind: 'changed' };
       },
-      failed: (reason) => {
+      onFailure: (reason) => {
         if (reason === failure?.reason) return;
         failure = { reason, isRefused: isFilterRefused(reason) };
         const message =

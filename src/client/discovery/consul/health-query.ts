@@ -143,8 +143,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
 
   const judge = (parsed: Parsed, isPartial: boolean): Verdict => {
     const judgement = guard.judge(view.instances, parsed.instances, clock.now(), isPartial);
-    if (judgement.kind === 'held') {
-      hold();
+    if (judgement.kind === 'pending') {
+      keepKnown();
       return { kind: 'doubted', againInMs: judgement.againInMs };
     }
     if (judgement.isConfirmed) logger.warn('no instance is listed any more, and that is confirmed', fields);
@@ -158,7 +158,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     return believe(parsed, isPartial);
   };
 
-  const hold = (): void => {
+  const keepKnown = (): void => {
     const { confirmations, windowMs } = protection;
     const count = view.instances.length;
     if (!view.isHeld) {
@@ -176,8 +176,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   const believe = ({ instances, rejected, duplicates, doubles, faults, same }: Parsed, isPartial: boolean): Verdict => {
     silence.cancel();
     lastSuccessMs = clock.now();
-    told.clear();
-    const isOver = outages.end(told);
+    logged.clear();
+    const isOver = outages.end(logged);
     if (view.isHeld && instances.length > 0) logger.info('Consul lists instances again', fields);
     else if (isOver && view.known) logger.info('Consul answers again', fields);
     connect.consider(instances.length === 0);
@@ -221,9 +221,9 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   };
 
   /** Kinds of trouble logged in this outage; also the identity of this query in `outages`. */
-  const told = new Set<string>();
+  const logged = new Set<string>();
 
-  /** Consul says only that it has no path: which datacenters it knows is asked before that is told. */
+  /** Consul says only that it has no path: which datacenters it knows is asked before that is logged. */
   const failed = (reason: string): void => {
     if (!NO_PATH.test(reason)) {
       fail(reason);
@@ -242,17 +242,17 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     silence.cancel();
     guard.interrupt();
     const { freshness } = view;
-    const heard = freshness.kind !== 'fresh' && freshness.reason !== undefined;
-    if (heard && freshness.reason === reason) return;
+    const hasReason = freshness.kind !== 'fresh' && freshness.reason !== undefined;
+    if (hasReason && freshness.reason === reason) return;
     const kind = kindOf(reason, service, fields.datacenter);
-    if (!told.has(kind)) {
-      told.add(kind);
-      if (outages.begin(told, kind)) logger.warn(describeTrouble(reason), { ...fields, reason });
+    if (!logged.has(kind)) {
+      logged.add(kind);
+      if (outages.begin(logged, kind)) logger.warn(describeTrouble(reason), { ...fields, reason });
     }
     const next: Freshness = view.known
       ? { kind: 'stale', sinceMs: lastSuccessMs, reason }
       : { kind: 'pending', reason };
-    update({ ...view, freshness: next }, !view.known && !heard);
+    update({ ...view, freshness: next }, !view.known && !hasReason);
   };
 
   const silence = clock.setTimer(FIRST_ANSWER_MS, () => {
@@ -274,7 +274,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
         };
       },
       accept,
-      failed,
+      onFailure: failed,
     },
     deps,
   );
@@ -290,7 +290,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
       expiry?.cancel();
       connect.close();
       catalog.close();
-      outages.end(told);
+      outages.end(logged);
       query.close();
       changes.clear();
     },

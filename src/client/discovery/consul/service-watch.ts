@@ -168,7 +168,7 @@ export interface SlotLoops {
   filter(expression: string): Lease<FilterQuery>;
 }
 
-interface HeldFilter {
+interface FilterLease {
   readonly lease: Lease<FilterQuery>;
   readonly unsubscribe: () => void;
 }
@@ -181,10 +181,10 @@ function createDatacenterSlot(
 ): DatacenterSlot {
   const health = loops.health();
   const unsubscribe = health.value.subscribe((urgent) => {
-    if (held.size > 0) rebuildFilters();
+    if (filterLeases.size > 0) rebuildFilters();
     onChange(urgent);
   });
-  const held = new Map<string, HeldFilter>();
+  const filterLeases = new Map<string, FilterLease>();
   let filters: DatacenterState['filters'] = new Map();
   let filterFailures: NonNullable<DatacenterState['filterFailures']> = new Map();
   /** The filters' last answers as they were taken over. */
@@ -193,7 +193,7 @@ function createDatacenterSlot(
 
   const rebuildFilters = (): void => {
     const next = new Map<string, ReadonlySet<string>>();
-    for (const [expression, { lease }] of held) {
+    for (const [expression, { lease }] of filterLeases) {
       const { keys } = lease.value;
       if (keys === undefined) continue;
       next.set(expression, withKept(keys, filters.get(expression), answered.get(expression) === keys));
@@ -206,7 +206,7 @@ function createDatacenterSlot(
   };
 
   const rebuildFailures = (): void => {
-    const next = new Map([...held].flatMap(([expression, { lease }]) => failureOf(expression, lease.value)));
+    const next = new Map([...filterLeases].flatMap(([expression, { lease }]) => failureOf(expression, lease.value)));
     const isSame =
       next.size === filterFailures.size && [...next].every(([key, failure]) => filterFailures.get(key) === failure);
     if (!isSame) filterFailures = next;
@@ -245,31 +245,31 @@ function createDatacenterSlot(
       return built.state;
     },
     setFilters(expressions) {
-      for (const [expression, { lease, unsubscribe: stop }] of held) {
+      for (const [expression, { lease, unsubscribe: stop }] of filterLeases) {
         if (expressions.has(expression)) continue;
-        held.delete(expression);
+        filterLeases.delete(expression);
         stop();
         lease.release();
       }
       for (const expression of expressions) {
-        if (held.has(expression)) continue;
+        if (filterLeases.has(expression)) continue;
         const lease = loops.filter(expression);
         const stop = lease.value.subscribe((urgent) => {
           rebuildFilters();
           onChange(urgent);
         });
-        held.set(expression, { lease, unsubscribe: stop });
+        filterLeases.set(expression, { lease, unsubscribe: stop });
       }
       rebuildFilters();
     },
     close() {
       unsubscribe();
       health.release();
-      for (const { lease, unsubscribe: stop } of held.values()) {
+      for (const { lease, unsubscribe: stop } of filterLeases.values()) {
         stop();
         lease.release();
       }
-      held.clear();
+      filterLeases.clear();
     },
   };
 }

@@ -72,7 +72,7 @@ class SingleFlights implements Coalescer {
       if (this.#isClosed) return LOST;
       if (signal?.aborted === true) return CLOSED;
       const question = this.#question(questionOf(ask));
-      const found = wanted === undefined ? undefined : standing(question, wanted);
+      const found = wanted === undefined ? undefined : currentAnswer(question, wanted);
       if (found !== undefined) return found;
       const flight = this.#board(question, ask, wanted);
       const answer = await this.#join(question, flight, signal);
@@ -217,7 +217,7 @@ class SingleFlights implements Coalescer {
 }
 
 /** The last answer, where a request waits at Consul for what comes after it and this reader has not seen it yet. */
-function standing({ flights, latest }: Question, wanted: bigint): Answer | undefined {
+function currentAnswer({ flights, latest }: Question, wanted: bigint): Answer | undefined {
   if (latest === undefined || latest.index <= wanted) return undefined;
   return flights.has(String(latest.index)) ? latest.answer : undefined;
 }

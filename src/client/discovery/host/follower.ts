@@ -35,8 +35,8 @@ const PINGS_UNANSWERED = 4;
 const GRACE_MS = 20_000;
 const CLOSED: ConsulAnswer = { kind: 'failure', status: undefined, reason: 'closed' };
 
-/** Undefined when no process is there, or none answers. `lost` is called at most once, and not after `close()`. */
-export function openFollower(path: string, clock: Clock, lost: () => void): Promise<Follower | undefined> {
+/** Undefined when no process is there, or none answers. `onLost` is called at most once, and not after `close()`. */
+export function openFollower(path: string, clock: Clock, onLost: () => void): Promise<Follower | undefined> {
   return new Promise((resolve) => {
     const session = connect('http://host', {
       createConnection: () => dial(path),
@@ -50,7 +50,7 @@ export function openFollower(path: string, clock: Clock, lost: () => void): Prom
     session.once('remoteSettings', () => {
       late.cancel();
       isMade = true;
-      resolve(new SessionFollower(session, clock, lost));
+      resolve(new SessionFollower(session, clock, onLost));
     });
     session.once('close', () => {
       late.cancel();
@@ -67,7 +67,7 @@ class SessionFollower implements Follower {
   #waiting = 0;
   #isClosed = false;
 
-  constructor(session: ClientHttp2Session, clock: Clock, lost: () => void) {
+  constructor(session: ClientHttp2Session, clock: Clock, onLost: () => void) {
     this.#session = session;
     this.#clock = clock;
     session.unref();
@@ -76,7 +76,7 @@ class SessionFollower implements Follower {
       this.#pings.cancel();
       if (this.#isClosed) return;
       this.#isClosed = true;
-      lost();
+      onLost();
     });
   }
 

@@ -31,7 +31,7 @@ export interface HolderDeps {
   readonly coalescer: Coalescer;
   readonly clock: Clock;
   /** The path leads to another process, or nowhere. The holder is closed. */
-  readonly ousted: () => void;
+  readonly onReplaced: () => void;
 }
 
 let opened = 0;
@@ -72,10 +72,10 @@ export async function openHolder(
       return found?.ino === ino;
     };
     const check = (): void => {
-      void isMine().then((mine) => {
-        if (mine || isClosed) return;
+      void isMine().then((isStillMine) => {
+        if (isStillMine || isClosed) return;
         end();
-        deps.ousted();
+        deps.onReplaced();
       });
     };
     watches.push(deps.clock.setTimer(FIRST_CHECK_MS, check), deps.clock.setRepeating(CHECK_MS, check));
@@ -87,7 +87,7 @@ export async function openHolder(
         if (isClosed) return;
         end();
         // A successor that finds no socket need not try whether a process answers.
-        void isMine().then((mine) => (mine ? rm(path, { force: true }) : undefined));
+        void isMine().then((isStillMine) => (isStillMine ? rm(path, { force: true }) : undefined));
       },
     };
   } catch (error) {

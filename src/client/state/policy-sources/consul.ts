@@ -200,7 +200,7 @@ function startQuery(
         return read.kind === 'garbage' || read.kind === 'refused' ? read : take(read);
       },
       // Told once for each reason, however often the query is tried again.
-      failed: (reason) => void take({ kind: 'error', reason: spec.failure(reason) }),
+      onFailure: (reason) => void take({ kind: 'error', reason: spec.failure(reason) }),
     },
     deps,
   );

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Instance } from '../../../../../src/base/instances';
-import { createLossGuard, DEFAULT_PROTECTION, NO_PROTECTION } from '../../../../../src/client/discovery/protection';
+import type { Instance } from '../../../../src/base/instances';
+import { createLossGuard, DEFAULT_PROTECTION, NO_PROTECTION } from '../../../../src/client/discovery/protection';
 
 function instance(id: string, more: Partial<Instance> = {}): Instance {
   return {
@@ -29,17 +29,17 @@ describe('an answer without anybody', () => {
   it('is believed at the third read, when 30 s have passed, and not before', () => {
     const guard = createLossGuard(DEFAULT_PROTECTION);
     const before = some(1, 2);
-    expect(guard.judge(before, [], 0)).toEqual({ kind: 'held', againInMs: 15_000 });
-    expect(guard.judge(before, [], 15_000).kind).toBe('held');
-    expect(guard.judge(before, [], 29_999).kind).toBe('held');
+    expect(guard.judge(before, [], 0)).toEqual({ kind: 'pending', againInMs: 15_000 });
+    expect(guard.judge(before, [], 15_000).kind).toBe('pending');
+    expect(guard.judge(before, [], 29_999).kind).toBe('pending');
     expect(guard.judge(before, [], 30_000)).toEqual({ kind: 'believed', massLoss: undefined, isConfirmed: true });
     expect(guard.absent(30_000)).toEqual([]);
   });
 
   it('needs as many reads as were asked for, however long they take', () => {
     const guard = createLossGuard(DEFAULT_PROTECTION);
-    expect(guard.judge(some(1), [], 0).kind).toBe('held');
-    expect(guard.judge(some(1), [], 90_000).kind).toBe('held');
+    expect(guard.judge(some(1), [], 0).kind).toBe('pending');
+    expect(guard.judge(some(1), [], 90_000).kind).toBe('pending');
     expect(guard.judge(some(1), [], 90_001).kind).toBe('believed');
   });
 
@@ -49,7 +49,7 @@ describe('an answer without anybody', () => {
       guard.judge(some(1), [], 0);
       guard.judge(some(1), [], 15_000);
       interrupt();
-      expect(guard.judge(some(1), [], 40_000).kind).toBe('held');
+      expect(guard.judge(some(1), [], 40_000).kind).toBe('pending');
       guard.interrupt();
     }
   });
@@ -122,7 +122,7 @@ describe('many that vanish in one answer', () => {
             .map(([n, well]) => instance(`i${n}`, well ? {} : { status: 'critical', weight: 0 }))
             .sort((a, b) => (a.key < b.key ? -1 : 1));
           const former = inForce;
-          if (guard.judge(former, listed, at * 5_000).kind === 'held') {
+          if (guard.judge(former, listed, at * 5_000).kind === 'pending') {
             expect(listed).toEqual([]);
             continue;
           }
