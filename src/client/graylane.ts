@@ -18,7 +18,12 @@ import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
 import { checkKeys, checkLabels, checkOptions } from './grpc/check-arguments';
 import { addClient, type ClientHandle, registerClient, removeClient } from './grpc/client-registry';
-import { DecisionEvents, type DecisionListener, type DecisionListenerOptions } from './grpc/decision-events';
+import {
+  DecisionEvents,
+  type DecisionListener,
+  type DecisionListenerOptions,
+  type DecisionObserver,
+} from './grpc/decision-events';
 import {
   type ChannelCredentials,
   type ChannelOptions,
@@ -44,9 +49,6 @@ import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
 import { ServiceTelemetry } from './telemetry/service-telemetry';
 
-/** Seams for tests: what happens to a service and to its calls. */
-type ServiceHooks = Partial<Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot'>>;
-
 const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
 const READY_KEYS = ['timeoutMs'];
 const EXPLAIN_KEYS: readonly (keyof ExplainRequest)[] = ['method', 'labels', 'force', 'stickyKey'];
@@ -58,8 +60,13 @@ export function createGraylane(options: GraylaneOptions = {}): Graylane {
 }
 
 /** @internal With the world handed in, for tests. */
-export function createGraylaneWith(options: GraylaneOptions, seams: Seams, hooks: ServiceHooks = {}): Graylane {
+export function createGraylaneWith(options: GraylaneOptions, seams: Seams, hooks: TestHooks = {}): Graylane {
   return new GraylaneClient(parseOptions(options, seams.env), seams, hooks);
+}
+
+/** What a test client observes and stands in for. */
+export interface TestHooks extends Partial<Pick<ServiceOptions, 'intercept' | 'onSnapshot'>> {
+  readonly onDecision?: DecisionObserver;
 }
 
 class GraylaneClient implements Graylane {
@@ -77,20 +84,21 @@ class GraylaneClient implements Graylane {
   /** Kept from the first `adminHandler()` on. */
   #recent: RecentDecisions | undefined;
   readonly #services = new Services((target, key) => this.#createService(target, key));
-  readonly #hooks: ServiceHooks;
+  readonly #hooks: TestHooks;
   readonly #logger: Logger;
   readonly #channels: ChannelSet;
   readonly #handle: ClientHandle;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ParsedOptions, seams: Seams, hooks: ServiceHooks) {
+  constructor(options: ParsedOptions, seams: Seams, hooks: TestHooks) {
     this.name = options.name;
     this.#options = options;
     this.#telemetry = new ClientTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
     this.#breakers = new BreakerHub(logger);
-    this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, logger);
+    this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, options.mode, logger);
+    if (hooks.onDecision !== undefined) this.#decisions.observe(hooks.onDecision);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
@@ -203,7 +211,7 @@ class GraylaneClient implements Graylane {
 
   explain(service: string, request: ExplainRequest): Explanation {
     checkKeys(request, 'explain', EXPLAIN_KEYS);
-    const isIdempotent = this.#channels.knownMethods.of(request.method)?.isIdempotent === true;
+    const isIdempotent = this.#channels.knownMethods.byPath.get(request.method)?.isIdempotent === true;
     return explainCall(this.#service(this.#parse(service)), request, this.#options.labels, isIdempotent);
   }
 
@@ -236,13 +244,19 @@ class GraylaneClient implements Graylane {
   }
 
   adminHandler(): AdminHandler {
-    this.#recent ??= new RecentDecisions();
-    const recent = this.#recent;
+    const recent = this.#recent ?? this.#keepRecent();
     return createAdminHandler({
       inspect: () => this.inspect(),
       explain: (service, request) => this.explain(service, request),
       decisions: () => recent.list(),
     });
+  }
+
+  #keepRecent(): RecentDecisions {
+    const recent = new RecentDecisions();
+    this.#decisions.observe((decision, call) => recent.add(this.#seams.clock.wallNow(), decision, call));
+    this.#recent = recent;
+    return recent;
   }
 
   register(): void {
@@ -309,11 +323,7 @@ class GraylaneClient implements Graylane {
       intercept: hooks.intercept,
       onSnapshot: hooks.onSnapshot,
       onUse: (used) => this.#reportRolloutMetrics(used),
-      onDecision: (decision, call) => {
-        hooks.onDecision?.(decision, call);
-        this.#recent?.add(seams.clock.wallNow(), decision, call);
-        this.#decisions.decided(decision, call, options.mode);
-      },
+      decisions: this.#decisions,
     });
     this.#breakers.add(service);
     return service;

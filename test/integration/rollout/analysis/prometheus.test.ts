@@ -6,15 +6,16 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { describe, expect, it, vi } from 'vitest';
 import { createGraylane } from '../../../../src/index';
 import { createMetricsProvider } from '../../../../src/ops/rollout/analysis/create-metrics-provider';
+import { callsOf, quantileMs } from '../../../../src/ops/rollout/analysis/duration-check';
 import { judge } from '../../../../src/ops/rollout/analysis/judge';
 import type { Measurement } from '../../../../src/ops/rollout/analysis/metrics-provider';
-import { callsOf, quantileMs } from '../../../../src/ops/rollout/analysis/quantile';
 import { resolveAnalysis } from '../../../../src/ops/rollout/analysis/settings';
 import { NO_CONFIG } from '../../../../src/ops/rollout/config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../../../../src/ops/rollout/document';
 import type { PolicyDocument } from '../../../../src/policy/document';
 import { closeAfterEach, pause } from '../../../support/closers';
 import { printFact } from '../../../support/figure';
+import { GRAY, graySplit } from '../../../support/gray-policy';
 import { charge, paymentsClient, startPaymentsServer } from '../../../support/payments';
 import { WINDOW } from '../../../unit/ops/rollout/analysis/window';
 import { asOthersSpell } from '../../telemetry/incidents/recording';
@@ -23,17 +24,11 @@ import { startPrometheus } from '../../telemetry/prometheus-process';
 const afterTest = closeAfterEach();
 
 const POLICY = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   routes: [
     {
       name: 'everyone',
-      split: [
-        { to: 'stable', weight: 1 },
-        { to: 'canary', weight: 1 },
-      ],
+      split: graySplit(50),
     },
   ],
   retry: 'off',
@@ -170,7 +165,7 @@ describe('built-in queries, asked of a real Prometheus', () => {
     expect(p95(measured.stable)).toBeLessThan(90);
     expect(measured.values).toMatchObject({
       ratio: { result: expect.closeTo(0.5, 0) },
-      broken: { error: expect.stringMatching(/^provider metrics: 400 .*parse error/) },
+      broken: { error: expect.stringMatching(/^provider metrics: HTTP 400: .*parse error/) },
       many: { error: expect.stringMatching(/: \d+ samples \(expected: one\)$/) },
     });
     const { result } = judge(resolveAnalysis(document), measured, { ...WINDOW, sinceMs }, undefined, Date.now());
