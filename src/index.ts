@@ -50,7 +50,7 @@ export type {
   SimulatedRoute,
   SimulatedShare,
   SimulationReport,
-} from './ops/simulation/simulation-report';
+} from './ops/simulation/simulation';
 export { definePolicy } from './policy/define-policy';
 export type * from './policy/document';
 export type { TierKind } from './policy/membership/tiers';

@@ -8,8 +8,7 @@ import {
   type SimulationReport,
   simulatePolicy,
 } from '../../../src/index';
-import { createSyntheticCalls } from '../../../src/ops/simulation/synthetic-calls';
-import { sampleOfRegex } from '../../../src/ops/simulation/synthetic-values';
+import { createSyntheticCalls, sampleOfRegex } from '../../../src/ops/simulation/synthetic-calls';
 import { compilePolicy } from '../../../src/policy/compile';
 import { decide } from '../../../src/policy/routing/decide';
 import { cpuMs } from '../../support/cost';
