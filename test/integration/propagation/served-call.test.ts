@@ -386,7 +386,7 @@ describe('a call made for a served one', () => {
   });
 
   it('leaves nothing behind in a stream that serves for hours', { timeout: 60_000 }, async () => {
-    const calls = 3_000;
+    const calls = 2_000;
     const leaf = await startPaymentsServer();
     closing(leaf, (one) => one.kill());
     const gone: WeakRef<object>[] = [];
