@@ -11,10 +11,10 @@ export type {
   ServiceInspection,
 } from './client/admin/inspect';
 export type { ClientInspection, Graylane, TargetOptions } from './client/api';
-export type { MethodTimeView } from './client/balancer/attempts/method-times';
-export type { SessionView } from './client/balancer/endpoints/connection-deps';
+export type { MethodTimeView } from './client/balancer/attempts/methods';
 export type { ConnectionView } from './client/balancer/endpoints/endpoint-registry';
-export type { SubsetLimitView } from './client/balancer/limits/subset-limit';
+export type { SessionView } from './client/balancer/endpoints/subchannel-lease';
+export type { SubsetLimitView } from './client/balancer/limits/subset-limits';
 export type { ZonePreferenceView, ZoneView } from './client/balancer/zones/zone-preference';
 export type { GuardCounts, GuardView } from './client/breaker/guard/subset-guard';
 export type { OutlierFigures, OutlierView } from './client/breaker/outlier/trial';
@@ -23,14 +23,13 @@ export { type CallRecorder, type CallRecorderOptions, recordCalls } from './clie
 export type { ProtectionOptions } from './client/discovery/protection';
 export type { StaticInstance } from './client/discovery/static-instance';
 export { createGraylane } from './client/graylane';
-export type { CallReport, CallReportAttempt, CallReportDecision } from './client/grpc/call-report';
-export type { CallScope } from './client/grpc/call-scope';
+export type { CallReport, CallReportAttempt, CallReportDecision, CallScope } from './client/grpc/call-scope';
 export type {
   DecisionEvent,
   DecisionListener,
   DecisionListenerOptions,
   Subscription,
-} from './client/grpc/decision-feed';
+} from './client/grpc/decision-events';
 export type { GrpcModule } from './client/grpc/grpc-js';
 export type { PolicyMode } from './client/grpc/target';
 export type { FileReference, GraylaneOptions } from './client/options';

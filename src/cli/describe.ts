@@ -1,4 +1,4 @@
-import type { SubsetLimitView } from '../client/balancer/limits/subset-limit';
+import type { SubsetLimitView } from '../client/balancer/limits/subset-limits';
 import type { ZonePreferenceView } from '../client/balancer/zones/zone-preference';
 
 /** An endpoint with the name of its port, where it has several: `10.0.0.1:50051 (grpc)`. */

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { CallRecord } from '../policy/routing/call-record';
 import type { Graylane } from './api';
-import type { DecisionEvent } from './grpc/decision-feed';
+import type { DecisionEvent } from './grpc/decision-events';
 
 export interface CallRecorderOptions {
   /** A file, made with mode 0600 and added to where it exists; or a stream, which is not ended by us. */

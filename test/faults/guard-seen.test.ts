@@ -3,9 +3,9 @@ import { expect, it } from 'vitest';
 import { createGraylane, type LogFields, type PolicyDocument } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
 import { printFact } from '../support/figure';
+import { startMetering } from '../support/metering';
 import { charge, paymentsClient, startPaymentsServer, tally } from '../support/payments';
-import { startMetering } from '../unit/client/telemetry/metering';
-import { callsOf, startTracing } from '../unit/client/telemetry/tracing';
+import { callsOf, startTracing } from '../support/tracing';
 
 const opened = closeAfterEach();
 const tracing = startTracing();

@@ -1,5 +1,5 @@
 import { type Client, type Metadata, status } from '@grpc/grpc-js';
-import type { CallReport } from '../../client/grpc/call-report';
+import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { readBytes } from '../policy-files';

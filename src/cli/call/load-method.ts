@@ -1,7 +1,7 @@
 import type { ClientReadableStream, ClientWritableStream } from '@grpc/grpc-js';
 import { seededRandom, systemRandom } from '../../base/random';
 import { sleep } from '../../base/sleep';
-import type { CallReport } from '../../client/grpc/call-report';
+import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { REDRAW } from '../live-screen';

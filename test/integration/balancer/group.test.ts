@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createSubchannelSharer } from '../../../src/client/balancer/shared-subchannel';
+import { createSubchannelSharer } from '../../../src/client/balancer/group-subchannels';
 import type { ConnectivityStateListener, SubchannelInterface } from '../../../src/client/grpc/grpc-js';
 import {
   createGraylane,

@@ -2,8 +2,8 @@ import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { createGraylane, type LimitsDocument, type PolicyDocument } from '../../../src/index';
 import { closeAfterEach, pause } from '../../support/closers';
+import { startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
-import { startMetering } from '../../unit/client/telemetry/metering';
 
 const opened = closeAfterEach();
 

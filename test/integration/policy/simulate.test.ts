@@ -11,6 +11,7 @@ import {
 import { createSyntheticCalls, sampleOfRegex } from '../../../src/ops/simulation/synthetic-calls';
 import { compilePolicy } from '../../../src/policy/compile';
 import { decide } from '../../../src/policy/routing/decide';
+import { cpuMs } from '../../support/cost';
 import { printFact } from '../../support/figure';
 import { soundPolicy } from '../../unit/policy/arbitrary-policy';
 
@@ -107,7 +108,7 @@ describe('simulatePolicy()', () => {
     expect(() => simulatePolicy(gray(5), { calls })).toThrow(/^calls: .*expected: 1\.\.100000000/);
   });
 
-  it('takes 1,000,000 calls in 5 s, also against a second policy', () => {
+  it('takes 1,000,000 calls in 5 s of processor time, also against a second policy', () => {
     const many = (canary: number): PolicyDocument => ({
       ...gray(canary),
       routes: [
@@ -121,9 +122,9 @@ describe('simulatePolicy()', () => {
       ],
     });
     for (const against of [undefined, many(25)]) {
-      const started = performance.now();
+      const started = process.cpuUsage();
       const report = simulatePolicy(many(5), { calls: 1_000_000, ...(against === undefined ? {} : { against }) });
-      const took = performance.now() - started;
+      const took = cpuMs(started);
       printFact(
         `simulate 1,000,000 calls${against === undefined ? '' : ' against a second policy'}`,
         `${(took / 1000).toFixed(2)} s (bar: 5 s)`,

@@ -2,11 +2,11 @@ import * as grpc from '@grpc/grpc-js';
 import { metrics } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type GraylaneOptions } from '../../../src/index';
+import { CALL_KINDS, type CallKind, run } from '../../support/call-kinds';
 import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
+import { type Metering, startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
-import { CALL_KINDS, type CallKind, run } from '../../unit/client/telemetry/call-kinds';
-import { type Metering, startMetering } from '../../unit/client/telemetry/metering';
 
 const afterTest = closeAfterEach();
 
