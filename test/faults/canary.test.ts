@@ -4,6 +4,7 @@ import type { Graylane, PolicyDocument } from '../../src/index';
 import { createTestClient } from '../../src/testing';
 import { closeAfterEach } from '../support/closers';
 import { printFact } from '../support/figure';
+import { GRAY_WITH_FALLBACK, graySplit } from '../support/gray-policy';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../support/payments';
 
 const opened = closeAfterEach();
@@ -11,17 +12,11 @@ const opened = closeAfterEach();
 const CODES = ['UNAVAILABLE', 'INTERNAL'] as const;
 
 const policyAt = (percent: number): PolicyDocument => ({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   routes: [
     {
       name: 'everyone',
-      split: [
-        { to: 'stable', weight: 100 - percent },
-        { to: 'canary', weight: percent },
-      ],
+      split: graySplit(percent),
     },
   ],
   // No probe comes back within the time that is looked at.

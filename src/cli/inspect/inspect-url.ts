@@ -275,7 +275,7 @@ function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
   const unusable = endpoint.unusableIn ?? [];
   const doubts = [
     ...(endpoint.isSuspect ? ['suspect'] : []),
-    ...(endpoint.isShunned ? ['shunned'] : []),
+    ...(endpoint.isDeprioritized ? ['deprioritized'] : []),
     ...(endpoint.outlier === undefined ? [] : ['outlier']),
   ];
   // An older process says nothing of it.

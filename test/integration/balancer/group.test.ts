@@ -11,6 +11,7 @@ import {
 } from '../../../src/index';
 import { channelzOf } from '../../support/channelz';
 import { closeAfterEach } from '../../support/closers';
+import { GRAY } from '../../support/gray-policy';
 import {
   type ChargeReply,
   charge,
@@ -158,10 +159,7 @@ describe('channels of one service', () => {
       tags: [tag],
     });
     const policy: PolicyDocument = {
-      schema: 1,
-      service: 'payments',
-      subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-      default: 'stable',
+      ...GRAY,
       routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
     };
     const instance = tagged(first, 'stable');

@@ -7,6 +7,7 @@ import { type DecisionEvent, definePolicy, recordCalls } from '../../../src/inde
 import { parseCallRecord } from '../../../src/policy/routing/call-record';
 import { createTestClient, type TestClient } from '../../../src/testing';
 import { closeAfterEach } from '../../support/closers';
+import { GRAY, graySplit } from '../../support/gray-policy';
 import {
   CHARGE,
   charge,
@@ -18,18 +19,12 @@ import {
 
 const closing = closeAfterEach();
 const policy = definePolicy({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   routes: [
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
     {
       name: 'half',
-      split: [
-        { to: 'stable', weight: 50 },
-        { to: 'canary', weight: 50 },
-      ],
+      split: graySplit(50),
       stickBy: 'x-user-id',
     },
   ],

@@ -13,21 +13,16 @@ import { compilePolicy } from '../../../src/policy/compile';
 import { decide } from '../../../src/policy/routing/decide';
 import { cpuMs } from '../../support/cost';
 import { printFact } from '../../support/figure';
+import { GRAY, graySplit } from '../../support/gray-policy';
 import { soundPolicy } from '../../unit/policy/arbitrary-policy';
 
 function gray(canary: number, more: Partial<RouteDocument> = {}): PolicyDocument {
   return {
-    schema: 1,
-    service: 'payments',
-    subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-    default: 'stable',
+    ...GRAY,
     routes: [
       {
         name: 'everyone',
-        split: [
-          { to: 'stable', weight: 100 - canary },
-          { to: 'canary', weight: canary },
-        ],
+        split: graySplit(canary),
         stickBy: 'x-user-id',
         ...more,
       },

@@ -4,6 +4,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type GraylaneOptions } from '../../../src/index';
 import { CALL_KINDS, type CallKind, run } from '../../support/call-kinds';
 import { closeAfterEach, pause } from '../../support/closers';
+import { GRAY_WITH_FALLBACK } from '../../support/gray-policy';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { callsOf, startTracing, type Tracing } from '../../support/tracing';
 
@@ -20,10 +21,7 @@ afterEach(() => {
 });
 
 const POLICY = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   retry: {},
   routes: [
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },

@@ -7,20 +7,15 @@ import {
   type TestClient,
   type TestClientOptions,
 } from '../../../../src/testing';
+import { GRAY, graySplit } from '../../../support/gray-policy';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer, tally } from '../../../support/payments';
 
 const policy = definePolicy({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   routes: [
     {
       name: 'half',
-      split: [
-        { to: 'stable', weight: 50 },
-        { to: 'canary', weight: 50 },
-      ],
+      split: graySplit(50),
     },
   ],
 });
