@@ -1,4 +1,4 @@
-import { peerOf } from '../../base/peer-place';
+import { peerOf } from '../../base/instances';
 import type { ChainGraph, ResolverNode } from '../../policy/chain/graph';
 import { matchesNothing } from '../../policy/chain/match';
 import { type ChainReport, fieldsOf } from '../../policy/chain/report';

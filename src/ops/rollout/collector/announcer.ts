@@ -3,7 +3,7 @@ import {
   announcementKey,
   encodeAnnouncement,
   REPORT_EVERY_MS,
-} from '../../../base/rollout-announcement';
+} from '../../../base/rollout-metrics';
 import type { KvOperation, TransactionOutcome } from '../../store/kv';
 import { CLIENTS } from '../config/controller-config';
 import type { RolloutDocument } from '../document';

@@ -133,7 +133,7 @@ function createClientsProvider(
       const sum = collector.sum(service, id);
       if (sum === undefined || sum.clients === 0) {
         throw new MeasureError(
-          `${NAME}: none has reported (expected: clients of ${service} with reportFigures: true that may read ` +
+          `${NAME}: none has reported (expected: clients of ${service} with reportRolloutMetrics: true that may read ` +
             `graylane/rollouts/${service}/collector and reach this controller)`,
         );
       }

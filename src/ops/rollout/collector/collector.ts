@@ -1,6 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { AnnouncedWindow } from '../../../base/rollout-announcement';
-import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from '../../../base/rollout-report';
+import type { AnnouncedWindow } from '../../../base/rollout-metrics';
+import { DURATION_BOUNDS_MS, type ReportedCounts, type RolloutMetricsReport } from '../../../base/rollout-metrics';
 import type { SubsetMetrics } from '../analysis/metrics-provider';
 
 /** Keeps the latest report of each client, for every service whose rollout this controller drives. In memory only. */
@@ -13,7 +13,7 @@ export interface Collector {
   forget(service: string): void;
   /** Whether the key is right; undefined for a service that is not collected here. */
   isKey(service: string, key: string): boolean | undefined;
-  take(service: string, report: FiguresReport): TakenReport;
+  take(service: string, report: RolloutMetricsReport): TakenReport;
   /** Undefined where this window is not the one that is counted. */
   sum(service: string, window: string): CollectedMetrics | undefined;
   /** For metrics and messages. */
@@ -47,7 +47,7 @@ export interface CollectorOptions {
 interface Counted {
   readonly key: Buffer;
   window: AnnouncedWindow | undefined;
-  readonly latest: Map<string, { readonly report: FiguresReport; readonly atMs: number }>;
+  readonly latest: Map<string, { readonly report: RolloutMetricsReport; readonly atMs: number }>;
   turnedAway: number;
 }
 

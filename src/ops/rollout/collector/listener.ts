@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { isRecord } from '../../../base/is-record';
 import {
   DURATION_BOUNDS_MS,
-  type FiguresReport,
   MAX_REPORT_BYTES,
   type ReportedCounts,
-} from '../../../base/rollout-report';
+  type RolloutMetricsReport,
+} from '../../../base/rollout-metrics';
 import { ownValue } from '../../../policy/plain-data';
 import { showValue } from '../../../policy/problems';
 import type { Collector, TakenReport } from './collector';
@@ -164,7 +164,7 @@ const MOST = 1e12;
 const BUCKETS = DURATION_BOUNDS_MS.length + 1;
 
 /** What a client sent, or the path of the first thing that does not fit. Never throws. */
-export function readReport(text: string): FiguresReport | { readonly problem: string } {
+export function readReport(text: string): RolloutMetricsReport | { readonly problem: string } {
   try {
     const raw: unknown = JSON.parse(text);
     const format = ownValue(raw, 'format');
