@@ -1,3 +1,4 @@
+export type { Subscription } from './base/emitter';
 export { GraylaneError, type GraylaneErrorCode } from './base/errors';
 export type { DuplicateInstance, Instance } from './base/instances';
 export type { LogFields, Logger, PinoLogger } from './base/logger';
@@ -22,27 +23,21 @@ export type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerVi
 export { type CallRecorder, type CallRecorderOptions, recordCalls } from './client/call-recorder';
 export type { ProtectionOptions } from './client/discovery/protection';
 export type { StaticInstance } from './client/discovery/static-instance';
-export { createGraylane } from './client/graylane';
+export { createGraylane, registerWith } from './client/graylane';
 export type { CallReport, CallReportAttempt, CallReportDecision, CallScope } from './client/grpc/call-scope';
-export type {
-  DecisionEvent,
-  DecisionListener,
-  DecisionListenerOptions,
-  Subscription,
-} from './client/grpc/decision-events';
+export type { DecisionEvent, DecisionListener, DecisionListenerOptions } from './client/grpc/decision-events';
 export type { GrpcModule } from './client/grpc/grpc-js';
 export type { PolicyMode } from './client/grpc/target';
 export type { FileReference, GraylaneOptions } from './client/options';
 export type { AcceptOptions, ServerInterceptorOptions } from './client/propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './client/propagation/http-middleware';
-export { registerWith } from './client/register-with';
 export type { ClientBreakerChange, ClientBreakers, ClientBreakerView } from './client/state/client-breakers';
 export type { ClientZoneView } from './client/state/client-zone';
 export type { ClientMode } from './client/state/policy-state';
 export type { TelemetryOptions } from './client/telemetry/client-telemetry';
 export type { CallLogFields } from './client/telemetry/log-fields';
-export type { AgentLoad } from './consul/agent-load';
 export type { ConsulOptions, ConsulTlsOptions } from './consul/options';
+export type { AgentLoad } from './consul/request';
 export { type SimulateOptions, simulatePolicy } from './ops/simulation/simulate';
 export type {
   SimulatedChange,
@@ -63,10 +58,9 @@ export type {
   ExplainedRoute,
   RoutingExplanation,
 } from './policy/routing/explain';
+export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain';
 export { type DrainReport, drainServer } from './server/drain';
-export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain-options';
-export type { CheckKind, InstanceCheck } from './server/instance-check';
-export type { InstanceOptions } from './server/instance-options';
+export type { CheckKind, InstanceCheck, InstanceOptions } from './server/instance-options';
+export type { Registration, RegistrationState, StopReport } from './server/instance-registration';
 export { registerInstance } from './server/register-instance';
-export type { Registration, RegistrationState, StopReport } from './server/registration';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock';
-import { tellListenerFault } from '../../base/listener';
 import type { Logger } from '../../base/logger';
+import { tellListenerFault } from '../../base/logger';
 import type { Random } from '../../base/random';
 import type { Snapshot } from '../../policy/membership/snapshot';
 import type { Decision } from '../../policy/plan';

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
-import { captureRejections } from '../../base/listener';
+import { captureRejections } from '../../base/emitter';
 import type { SubsetBreakerPlan } from '../../policy/plan';
 
 /**

@@ -1,7 +1,6 @@
 import type { Context } from '@opentelemetry/api';
 import type { Clock, Timer } from '../../base/clock';
-import { callListener } from '../../base/listener';
-import type { Logger } from '../../base/logger';
+import { callListener, type Logger } from '../../base/logger';
 import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
 import type { ObservedCall, ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { AmbientScope, CallReport, CallReportAttempt } from './call-scope';

@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock';
+import { type Subscription, subscription } from '../../base/emitter';
 import { GraylaneError } from '../../base/errors';
 import { hash32 } from '../../base/hash';
-import { callListener } from '../../base/listener';
-import type { Logger } from '../../base/logger';
+import { callListener, type Logger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
 import type { ClientMode } from '../state/policy-state';
@@ -40,12 +40,6 @@ export type DecisionListener = (event: DecisionEvent) => void;
 export interface DecisionListenerOptions {
   /** Share of calls that the listener hears of, chosen by chance: > 0, at most 1. Default 1. */
   readonly sample?: number;
-}
-
-/** Ends a subscription. Idempotent. */
-export interface Subscription {
-  (): void;
-  [Symbol.dispose](): void;
 }
 
 interface Listening {
@@ -90,7 +84,7 @@ export class DecisionEvents {
       this.#listening = this.#listening.filter((each) => each !== listening);
       this.#setHook();
     };
-    return Object.assign(stop, { [Symbol.dispose]: stop });
+    return subscription(stop);
   }
 
   /** For the client's own use: the observer is called with every decision from now on. */

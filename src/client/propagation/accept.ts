@@ -1,6 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-keys';
+import { keyProblems } from '../../base/option-reader';
 import { labelKeyFault } from '../../policy/label-key';
 
 /** Which labels a server takes from its callers. */

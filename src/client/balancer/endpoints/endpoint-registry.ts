@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../../../base/clock';
-import { HEALTH_RANK } from '../../../base/health-rank';
-import type { Instance } from '../../../base/instances';
+import { HEALTH_RANK, type Instance } from '../../../base/instances';
 import type { BreakerPlan } from '../../../policy/plan';
 import type { Breaker } from '../../breaker/breaker';
 import { FailureShares } from '../../breaker/outlier/failure-shares';
