@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns';
 import type { IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
-import Consul from 'consul';
+import { loadConsul } from '../base/lazy-modules';
 import type { AgentAddress } from './agent-address';
 import { SecureAgent } from './secure-agent';
 import type { TlsMaterial } from './tls-material';
@@ -29,6 +29,7 @@ export function connectAgent(address: AgentAddress, tls: ParsedTlsOptions, mater
     ...(socketPath === undefined ? {} : { socketPath }),
     ...(baseUrl.startsWith('https:') ? { agent: new SecureAgent(tls, material) } : {}),
   };
+  const Consul = loadConsul();
   return new Consul(given as ConstructorParameters<typeof Consul>[0]) as unknown as RawConsul;
 }
 
