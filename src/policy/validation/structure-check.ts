@@ -1,84 +1,52 @@
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import type { DocumentPath } from '../document-path';
 import { ownValue } from '../plain-data';
 import { MISSING, note, type ProblemList } from '../problems';
+import type { Schema } from '../schema-parts';
 import { describeSchema, expectationOf } from './expectation';
+import { checkJsonSchema, type Violation } from './json-schema';
 import { propertiesOf } from './schema-lookup';
 import { adviseOnKey, type Synonyms } from './unknown-key';
 
 export interface StructureRules {
-  readonly schema: Readonly<Record<string, unknown>>;
+  readonly schema: Schema;
   /** Of keys that people bring along from elsewhere. */
   readonly synonyms: Synonyms;
-  /** How this schema's own uses of a keyword are told; undefined: as any other. */
-  tell(error: ErrorObject): { readonly value: unknown; readonly expected: string } | undefined;
+  /** How a violation is described where this schema uses a keyword in its own way; undefined: as any other. */
+  describe(violation: Violation): { readonly value: unknown; readonly expected: string } | undefined;
 }
 
-/** What holds a document against a JSON Schema and reports all that does not fit. */
+/** Returns a function that checks a document against a JSON Schema and reports all that does not fit. */
 export function createStructureCheck(rules: StructureRules): (document: unknown, problems: ProblemList) => void {
-  let compiled: ValidateFunction | undefined;
-  return (document, problems) => {
-    // Costs tens of milliseconds, so only processes that see such a document pay, once.
-    compiled ??= new Ajv({
-      allErrors: true,
-      verbose: true,
-      ownProperties: true,
-      allowUnionTypes: true,
-      strictTypes: false,
-      strictRequired: false,
-    }).compile(rules.schema);
-    if (compiled(document)) return;
-    for (const error of compiled.errors ?? []) {
-      // The alternatives of oneOf and anyOf are told in one line by the keyword itself.
-      if (/\/(oneOf|anyOf)\/\d/.test(error.schemaPath)) continue;
+  return (document, problems) =>
+    checkJsonSchema(rules.schema, document, (violation) => {
       if (problems.isFull) problems.more();
-      else report(error, pathOf(error.instancePath, document), rules, problems);
-    }
-  };
+      else report(violation, rules, problems);
+    });
 }
 
-function report(error: ErrorObject, path: DocumentPath, rules: StructureRules, problems: ProblemList): void {
-  const params: Readonly<Record<string, unknown>> = error.params;
-  const told = rules.tell(error);
-  if (told !== undefined) {
-    problems.report(path, told.value, told.expected);
+function report(violation: Violation, rules: StructureRules, problems: ProblemList): void {
+  const { keyword, path, schema, value, key = '', name } = violation;
+  const described = rules.describe(violation);
+  if (described !== undefined) {
+    problems.report(path, described.value, described.expected);
     return;
   }
-  switch (error.keyword) {
+  switch (keyword) {
     case 'if':
     case 'propertyNames':
-      // Each comes with another error that says what is wrong.
+      // Each comes with another violation that says what is wrong.
       return;
-    case 'additionalProperties': {
-      const key = String(params['additionalProperty']);
-      const advice = adviseOnKey(key, error.parentSchema, rules.synonyms);
-      problems.report([...path, key], ownValue(error.data, key), advice);
+    case 'additionalProperties':
+      problems.report([...path, key], ownValue(value, key), adviseOnKey(key, schema, rules.synonyms));
       return;
-    }
-    case 'required': {
-      const key = String(params['missingProperty']);
-      problems.report([...path, key], MISSING, describeSchema(ownValue(propertiesOf(error.parentSchema), key)));
+    case 'required':
+      problems.report([...path, key], MISSING, describeSchema(ownValue(propertiesOf(schema), key)));
       return;
-    }
     default:
-      if (error.propertyName === undefined) problems.report(path, shown(error), expectationOf(error));
-      else problems.report([...path, error.propertyName], note('this name'), expectationOf(error));
+      if (name === undefined) problems.report(path, shown(violation), expectationOf(violation));
+      else problems.report([...path, name], note('this name'), expectationOf(violation));
   }
 }
 
-function shown(error: ErrorObject): unknown {
-  if (error.keyword === 'maxItems' && Array.isArray(error.data)) return note(`${error.data.length} entries`);
-  return error.data;
-}
-
-/** From a JSON pointer; the document tells whether `0` is a list's index or an object's key. */
-function pathOf(pointer: string, document: unknown): DocumentPath {
-  const path: (string | number)[] = [];
-  let value: unknown = document;
-  for (const escaped of pointer.split('/').slice(1)) {
-    const part = escaped.replaceAll('~1', '/').replaceAll('~0', '~');
-    path.push(Array.isArray(value) ? Number(part) : part);
-    value = ownValue(value, part);
-  }
-  return path;
+function shown({ keyword, value }: Violation): unknown {
+  return keyword === 'maxItems' && Array.isArray(value) ? note(`${value.length} entries`) : value;
 }
