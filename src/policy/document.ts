@@ -173,7 +173,7 @@ export type LabelMatcherDocument =
       readonly ignoreCase?: boolean;
     };
 
-export interface SampleDocument {
+interface SampleDocument {
   readonly by: string;
   /** 0..100, with fractions down to 0.01. */
   readonly percent: number;

@@ -60,7 +60,7 @@ export interface ExplainedTier {
   readonly endpoints: readonly ExplainedEndpoint[];
 }
 
-export interface ExplainedEndpoint extends EndpointInspection {
+interface ExplainedEndpoint extends EndpointInspection {
   /**
    * What speaks against it here; undefined when nothing does. One whose breaker is not closed takes only probes, and one that is slow
    * only measuring calls, unless so many are in that state that not all may be held out.

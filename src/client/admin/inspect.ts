@@ -58,7 +58,7 @@ export interface ServiceInspection {
   readonly shared: readonly string[];
 }
 
-export interface PolicyInspection {
+interface PolicyInspection {
   readonly revision: string | undefined;
   readonly origin: PolicyOrigin | undefined;
   readonly index: string | undefined;

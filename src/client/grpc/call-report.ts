@@ -13,7 +13,7 @@ export interface CallReport {
   readonly durationMs: number;
 }
 
-export interface CallReportDecision {
+interface CallReportDecision {
   readonly by: 'route' | 'default' | 'override' | 'force';
   readonly route: string;
   /** The subset that was decided on; who served stands in the attempts. */

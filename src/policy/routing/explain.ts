@@ -23,7 +23,7 @@ export interface RoutingExplanation {
   readonly routes: readonly ExplainedRoute[];
 }
 
-export interface ExplainedDecision {
+interface ExplainedDecision {
   readonly by: DecidedBy;
   readonly route: string;
   readonly subset: string;
@@ -42,7 +42,7 @@ export interface ExplainedDecision {
   readonly force?: ForceSelector;
 }
 
-export interface ExplainedOverride {
+interface ExplainedOverride {
   readonly inForce: boolean;
   readonly origin: 'policy' | 'environment';
   /** RFC 3339; missing for one that does not end by itself. */
@@ -51,7 +51,7 @@ export interface ExplainedOverride {
   readonly reason?: string;
 }
 
-export interface ExplainedRoute {
+interface ExplainedRoute {
   readonly name: string;
   /** `skipped`: not looked at, since the call had been decided before it. */
   readonly result: 'matched' | 'missed' | 'skipped';

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type DecisionEvent, definePolicy, recordCalls } from '../../../src/index';
+import { type DecisionEvent, definePolicy } from '../../../src/index';
 import { parseCallRecord } from '../../../src/policy/routing/call-record';
+import { recordCalls } from '../../../src/simulate';
 import { createTestClient, type TestClient } from '../../../src/testing';
 import { closeAfterEach } from '../../support/closers';
 import {

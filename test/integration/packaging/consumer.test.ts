@@ -26,7 +26,7 @@ describe('the tarball in a user’s project', () => {
 
   beforeAll(() => {
     project = mkdtempSync(join(tmpdir(), 'graylane-consumer-'));
-    cpSync(join(repository, 'test', 'packaging', 'fixtures', 'consumer'), project, { recursive: true });
+    cpSync(join(__dirname, 'fixtures', 'consumer'), project, { recursive: true });
     npm(['install', ...installQuietly, pack(project)], project);
   }, 300_000);
 

@@ -1,17 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
-import {
-  definePolicy,
-  type PolicyDocument,
-  type RouteDocument,
-  type SimulationReport,
-  simulatePolicy,
-} from '../../../src/index';
+import { definePolicy, type PolicyDocument, type RouteDocument } from '../../../src/index';
 import { createSyntheticCalls } from '../../../src/ops/simulation/synthetic-calls';
 import { sampleOfRegex } from '../../../src/ops/simulation/synthetic-values';
 import { compilePolicy } from '../../../src/policy/compile';
 import { decide } from '../../../src/policy/routing/decide';
+import { type SimulationReport, simulatePolicy } from '../../../src/simulate';
 import { printFact } from '../../support/figure';
 import { soundPolicy } from '../../unit/policy/arbitrary-policy';
 

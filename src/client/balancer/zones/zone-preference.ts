@@ -37,7 +37,7 @@ interface Zone {
 }
 
 /** A zone as `inspect()` and `explain()` show it. */
-export interface ZoneView {
+interface ZoneView {
   /** Empty for instances without a zone. */
   readonly zone: string;
   /** The sum of the weights in it that are counted on now. */

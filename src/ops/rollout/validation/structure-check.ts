@@ -1,8 +1,8 @@
 import { isRecord } from '../../../base/is-record';
 import { note, type ProblemList } from '../../../policy/problems';
 import type { Schema } from '../../../policy/schema-parts';
-import { createStructureCheck } from '../../../policy/validation/structure-check';
 import { propertiesOf } from '../../../policy/validation/schema-lookup';
+import { createStructureCheck } from '../../../policy/validation/structure-check';
 import type { Synonyms } from '../../../policy/validation/unknown-key';
 
 /** Holds a rollout, or what its controller goes by, against its JSON Schema and reports all that does not fit. */
