@@ -45,7 +45,7 @@ async function typeCheck(snippets: readonly Fence[]): Promise<string> {
     await writeFile(
       join(folder, 'tsconfig.json'),
       JSON.stringify({
-        extends: '../../../examples/tsconfig.json',
+        extends: '../../examples/tsconfig.json',
         // A snippet may declare what it does not use.
         compilerOptions: { rootDir: '../..', noUnusedLocals: false },
         include: ['.'],
