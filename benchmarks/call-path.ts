@@ -25,7 +25,7 @@ export async function openCallPath(): Promise<CallPathBench> {
   const server = new grpc.Server();
   const ports = await Promise.all(Array.from({ length: ENDPOINTS }, () => bind(server)));
   const instances = ports.map((port) => ({ address: '127.0.0.1', port, tags: ['stable'] }));
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: { payments: instances },
     policies: {
       payments: {
@@ -40,7 +40,7 @@ export async function openCallPath(): Promise<CallPathBench> {
       },
     },
   });
-  // A bare target, so that grpc-js' own channel can be looked into; it finds the lane by being the only one.
+  // A bare target, so that grpc-js' own channel can be looked into; it finds the Graylane client by being the only one.
   const insecure = grpc.credentials.createInsecure();
   const ours = new grpc.Channel('static:///payments', insecure, {});
   const theirs = new grpc.Channel(`ipv4:${ports.map((port) => `127.0.0.1:${port}`).join(',')}`, insecure, {
@@ -59,7 +59,7 @@ export async function openCallPath(): Promise<CallPathBench> {
     async close() {
       ours.close();
       theirs.close();
-      await lane.close();
+      await graylane.close();
       server.forceShutdown();
     },
   };

@@ -10,7 +10,7 @@ import { Pool } from '../src/client/balancer/tiers/pool';
 import { Spill } from '../src/client/balancer/tiers/spill';
 import { ZonePreference } from '../src/client/balancer/zones/zone-preference';
 import { FailureShares } from '../src/client/breaker/outlier/failure-shares';
-import { createBreakerRegistry } from '../src/client/breaker/registry';
+import { BreakerRegistry } from '../src/client/breaker/registry';
 import { DEFAULT_BALANCING, resolveBreaker } from '../src/policy/defaults';
 import type { Algorithm } from '../src/policy/document';
 import { grpcPicker } from './grpc-pickers';
@@ -102,7 +102,7 @@ export function peakEwmaPicker(size: number): PoolPicker {
 }
 
 const BREAKER = resolveBreaker();
-const breakers = createBreakerRegistry({ clock: systemClock, random: systemRandom });
+const breakers = new BreakerRegistry({ clock: systemClock, random: systemRandom });
 let made = 0;
 
 /** Each has a breaker, made after them all as in traffic, where the first failure makes it. One in twenty is open. */

@@ -5,10 +5,8 @@ import { createAttemptLink } from '../src/client/balancer/endpoints/load';
 import type { PickContext, PoolPicker } from '../src/client/balancer/pickers/pool-picker';
 import type { Breaker } from '../src/client/breaker/breaker';
 import type { Outcome } from '../src/client/breaker/outcome';
-import { FailureShares } from '../src/client/breaker/outlier/failure-shares';
-import { peerOutcomeOf } from '../src/client/breaker/outlier/peer-outcome';
-import { MethodShares } from '../src/client/breaker/outlier/usual-shares';
-import { createBreakerRegistry } from '../src/client/breaker/registry';
+import { FailureShares, MethodShares, peerOutcomeOf } from '../src/client/breaker/outlier/failure-shares';
+import { BreakerRegistry } from '../src/client/breaker/registry';
 import { compilePolicy } from '../src/policy/compile';
 import type { SubsetPlan } from '../src/policy/plan';
 import type { BenchmarkCase } from './harness';
@@ -51,7 +49,7 @@ interface Breakers {
 }
 
 function createBreakers(): Breakers {
-  const registry = createBreakerRegistry({ clock: systemClock, random: systemRandom, service: 'payments' });
+  const registry = new BreakerRegistry({ clock: systemClock, random: systemRandom, service: 'payments' });
   const content = {
     schema: 1,
     service: 'payments',

@@ -87,10 +87,19 @@ function assignChunks(graph, root, command, peers, chunks) {
   const ofCommand = new Set(
     [...files.keys()].filter((id) => isCommand(id) && !needsPeer(id)).flatMap((id) => [...loadedWith(id)]),
   );
+  /** A package that goes inside stays with the room that loads it. */
+  const roomOf = (id, file) => {
+    const room = /^src\/(base|consul|policy|client)\//.exec(file)?.[1];
+    if (room !== undefined || !file.includes('node_modules/')) return room;
+    return ['base', 'policy', 'consul', 'client'].find((one) =>
+      [...files].some(([user, path]) => path.startsWith(`src/${one}/`) && loadedWith(user).has(id)),
+    );
+  };
   const chunkOf = (id, file) => {
     if (file.startsWith('src/client/testing/')) return undefined;
-    if (/^src\/(base|consul|policy)\//.test(file)) return file.split('/')[1];
-    if (file.startsWith('src/client/')) return ofCommand.has(id) ? 'client-parts' : 'client';
+    const room = roomOf(id, file);
+    if (room !== undefined && room !== 'client') return room;
+    if (room === 'client') return ofCommand.has(id) ? 'client-parts' : 'client';
     if (file.startsWith('src/ops/simulation/')) return 'simulation';
     if (!isCommand(id) || id === command) return undefined;
     if (loadedWith(command).has(id)) return 'command';

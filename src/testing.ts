@@ -8,10 +8,11 @@ export {
   type FakeServiceOptions,
   fakeService,
 } from './client/testing/fake-service';
-export type { EndFailure, InjectedFailure } from './client/testing/injected-faults';
 export { assertDecision, type PolicyCasesOptions, type PolicyTest, policyCases } from './client/testing/policy-cases';
 export {
   createTestClient,
+  type EndFailure,
+  type InjectedFailure,
   type TestClient,
   type TestClientOptions,
   type TestDecision,

@@ -5,7 +5,7 @@ import { type AttemptLink, createAttemptLink } from '../../src/client/balancer/e
 import { balanceShares, Share } from '../../src/client/balancer/endpoints/share';
 import { createPoolPicker } from '../../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../src/client/balancer/pickers/pool-picker';
-import { createRetryBudget, type RetryBudget } from '../../src/client/breaker/retry-budget';
+import { RetryBudget } from '../../src/client/breaker/retry-budget';
 import type { Algorithm } from '../../src/policy/document';
 import { EventHeap } from './event-heap';
 import { connectionTo } from './simulation';
@@ -181,7 +181,7 @@ function openClient(options: SheddingOptions, random: Random): Client {
     connections,
     picker: pickerOf(connections, options, random),
     shares: connections.map(() => new Share()),
-    budget: createRetryBudget({ percent: 20, minPerSecond: 10 }),
+    budget: new RetryBudget({ percent: 20, minPerSecond: 10 }),
     time: new MethodTime(),
   };
 }

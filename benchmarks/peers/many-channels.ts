@@ -91,15 +91,18 @@ function plainFleet(options: grpc.ClientOptions): Fleet {
 }
 
 function graylaneFleet(options: grpc.ClientOptions): Fleet {
-  const lane: Graylane = loadPackage().createGraylane({ instances: { payments: [] }, policies: { payments: POLICY } });
+  const graylane: Graylane = loadPackage().createGraylane({
+    instances: { payments: [] },
+    policies: { payments: POLICY },
+  });
   return {
-    make: () => paymentsClient(lane.target('payments'), lane.clientOptions(options)),
+    make: () => paymentsClient(graylane.target('payments'), graylane.clientOptions(options)),
     setList(addresses) {
       const instances = addresses.map((text) => {
         const { host, port } = addressOf(text);
         return { address: host, port };
       });
-      lane.setInstances('payments', instances);
+      graylane.setInstances('payments', instances);
     },
   };
 }

@@ -78,11 +78,11 @@ function openRoundRobin(): Target {
 }
 
 function openGraylane(): Target {
-  const lane: Graylane = loadPackage().createGraylane({
+  const graylane: Graylane = loadPackage().createGraylane({
     instances: { payments: [] },
     policies: { payments: policyOf(1) },
   });
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   client.getChannel().getConnectivityState(true);
   return {
     channel: client.getChannel(),
@@ -91,9 +91,9 @@ function openGraylane(): Target {
         const [host = '', port = ''] = address.split(':');
         return { address: host, port: Number(port) };
       });
-      lane.setInstances('payments', instances);
+      graylane.setInstances('payments', instances);
     },
-    setRoutes: (count) => lane.setPolicy('payments', policyOf(count)),
+    setRoutes: (count) => graylane.setPolicy('payments', policyOf(count)),
     call: () => call(client),
   };
 }

@@ -19,15 +19,15 @@ export async function instancesChanged(consul: ConsulCluster, repetitions: numbe
     await dc.register({ name: SERVICE, id: name, address: served.host, port: served.port });
   };
   await register('steady');
-  const lane = loadPackage().createGraylane({
+  const graylane = loadPackage().createGraylane({
     consul: { address: dc.address },
     // In turn and at full share: a new instance has the next call or the one after it, so what shows is the reaction alone.
     policies: {
       [SERVICE]: { schema: 1, service: SERVICE, balancing: { algorithm: 'round_robin', slowStartMs: 0 } },
     },
   });
-  const client = paymentsClient(lane.target(SERVICE), lane.clientOptions());
-  await lane.ready(SERVICE, { timeoutMs: 10_000 });
+  const client = paymentsClient(graylane.target(SERVICE), graylane.clientOptions());
+  await graylane.ready(SERVICE, { timeoutMs: 10_000 });
   const traffic = startTraffic({ client, everyMs: 2 });
   const registered: number[] = [];
   const critical: number[] = [];
@@ -57,7 +57,7 @@ export async function instancesChanged(consul: ConsulCluster, repetitions: numbe
   } finally {
     await traffic.stop();
     client.close();
-    await lane.close();
+    await graylane.close();
     await servers.kill();
   }
   const failures = traffic.takeFailures().length;

@@ -33,21 +33,21 @@ export async function serverKilled(consul: ConsulCluster, repetitions: number): 
   const instances = [...steady.instances, ...victim.instances];
   for (const { name, host, port } of instances) await dc.register({ name: SERVICE, id: name, address: host, port });
   const addresses = instances.map(({ host, port }) => `${host}:${port}`);
-  const lane = loadPackage().createGraylane({
+  const graylane = loadPackage().createGraylane({
     consul: { address: dc.address },
     policies: { [SERVICE]: { schema: 1, service: SERVICE, retry: {} } },
   });
-  const ours = paymentsClient(lane.target(SERVICE), lane.clientOptions());
+  const ours = paymentsClient(graylane.target(SERVICE), graylane.clientOptions());
   const retried = await plain('round_robin')(addresses);
   const unretried = await plain('round_robin', { 'grpc.enable_retries': 0 })(addresses);
-  await lane.ready(SERVICE, { timeoutMs: 10_000 });
+  await graylane.ready(SERVICE, { timeoutMs: 10_000 });
   const clients: Readonly<Record<string, Traffic>> = {
     graylane: startTraffic({ client: ours, everyMs: EVERY_MS }),
     'grpc-js round_robin': startTraffic({ client: retried.client, everyMs: EVERY_MS }),
     'graylane, retry off': startTraffic({
       client: ours,
       everyMs: EVERY_MS,
-      around: (call) => lane.with({ retry: false }, call),
+      around: (call) => graylane.with({ retry: false }, call),
     }),
     'grpc-js round_robin, retry off': startTraffic({ client: unretried.client, everyMs: EVERY_MS }),
   };
@@ -76,7 +76,7 @@ export async function serverKilled(consul: ConsulCluster, repetitions: number): 
     ours.close();
     await retried.close();
     await unretried.close();
-    await lane.close();
+    await graylane.close();
     await Promise.all([steady.kill(), victim.kill()]);
   }
   return [...counted].map(([client, { failed, lastMs }]) => ({

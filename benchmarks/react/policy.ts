@@ -18,9 +18,9 @@ export async function policyWritten(consul: ConsulCluster, repetitions: number):
     await dc.register({ name: SERVICE, id: `${SERVICE}-${name}`, address: host, port, tags: [name] });
   }
   await dc.putKv(KEY, policyTo('stable'));
-  const lane = loadPackage().createGraylane({ consul: { address: dc.address } });
-  const client = paymentsClient(lane.target(SERVICE), lane.clientOptions());
-  await lane.ready(SERVICE, { timeoutMs: 10_000 });
+  const graylane = loadPackage().createGraylane({ consul: { address: dc.address } });
+  const client = paymentsClient(graylane.target(SERVICE), graylane.clientOptions());
+  await graylane.ready(SERVICE, { timeoutMs: 10_000 });
   const traffic = startTraffic({ client, everyMs: 2 });
   const samplesMs: number[] = [];
   try {
@@ -36,7 +36,7 @@ export async function policyWritten(consul: ConsulCluster, repetitions: number):
   } finally {
     await traffic.stop();
     client.close();
-    await lane.close();
+    await graylane.close();
     await servers.kill();
   }
   return { what: 'policy written -> first call by it answered', samplesMs };

@@ -70,14 +70,14 @@ function open(options: GraylaneOptions, isCanary = (at: number, _count: number):
       const [host = '', port = ''] = address.split(':');
       return { address: host, port: Number(port), tags: [isCanary(index, addresses.length) ? 'canary' : 'stable'] };
     });
-    const lane = loadPackage().createGraylane({ instances: { payments: instances }, ...options });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = loadPackage().createGraylane({ instances: { payments: instances }, ...options });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await connected(client);
     return {
       client,
       async close() {
         client.close();
-        await lane.close();
+        await graylane.close();
       },
     };
   };

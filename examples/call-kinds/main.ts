@@ -21,7 +21,7 @@ const policy = definePolicy({
 async function main(): Promise<void> {
   const stable = await startPaymentsServer('stable-1', 'stable');
   const canary = await startPaymentsServer('canary-1', 'canary');
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: [
         { address: stable.host, port: stable.port, tags: ['stable'] },
@@ -30,14 +30,14 @@ async function main(): Promise<void> {
     },
     policies: { payments: policy },
   });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
 
   for (const [labels, expected] of [
     [{}, 'stable'],
     [{ 'x-gray': 'canary' }, 'canary'],
   ] as const) {
-    const metadata = lane.metadata(labels);
+    const metadata = graylane.metadata(labels);
 
     const unary = await charge(client, metadata);
     expectThat(unary.version === expected, `unary: ${unary.version}`);
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
     expectThat(isAnswered, `bidirectional: ${answers.map((reply) => reply.version).join(', ')}`);
   }
 
-  await lane.close();
+  await graylane.close();
   client.close();
   await Promise.all([stable.stop(), canary.stop()]);
 }

@@ -9,17 +9,17 @@ const { Payments } = grpc.loadPackageDefinition(definition).shop.v1;
 
 async function main() {
   const servers = await Promise.all(['p1', 'p2'].map(serve));
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: { payments: servers.map(({ port }) => ({ address: '127.0.0.1', port })) },
   });
-  const client = new Payments(lane.target('payments'), grpc.credentials.createInsecure(), lane.clientOptions());
+  const client = new Payments(graylane.target('payments'), grpc.credentials.createInsecure(), graylane.clientOptions());
 
   const served = new Set();
   for (let call = 0; call < 100; call += 1) served.add(await charge(client));
   console.log('100 calls, answered by', [...served].sort().join(' and '));
   if (served.size !== 2) process.exitCode = 1;
 
-  await lane.close();
+  await graylane.close();
   client.close();
   for (const { server } of servers) server.forceShutdown();
 }

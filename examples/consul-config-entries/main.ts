@@ -27,18 +27,18 @@ async function main(): Promise<void> {
   );
   for (const kind of ['service-defaults', 'service-resolver']) await writeEntry(address, kind);
 
-  const lane = createGraylane({ consul: { address }, policy: 'chain' });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const graylane = createGraylane({ consul: { address }, policy: 'chain' });
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   // Of the rules that calls follow now: new ones come into force when Consul has evaluated their filters.
-  const revision = (): string => lane.explain('payments', { method: '/shop.v1.Payments/Charge' }).revision;
+  const revision = (): string => graylane.explain('payments', { method: '/shop.v1.Payments/Charge' }).revision;
   const write = async (kind: string): Promise<void> => {
     const former = revision();
     await writeEntry(address, kind);
     await waitFor(() => revision() !== former);
   };
   const canaries = async (labels = {}): Promise<number> => {
-    const replies = await Promise.all(Array.from({ length: 1_000 }, () => charge(client, lane.metadata(labels))));
+    const replies = await Promise.all(Array.from({ length: 1_000 }, () => charge(client, graylane.metadata(labels))));
     return replies.filter((reply) => reply.version === 'canary').length;
   };
 
@@ -56,7 +56,7 @@ async function main(): Promise<void> {
   for (let call = 0; call < 200; call += 1) served.add((await charge(client)).datacenter);
   expectThat([...served].join() === 'dc2', 'the failover: nobody at home, so all calls go to the other datacenter');
 
-  await lane.close();
+  await graylane.close();
   client.close();
   await Promise.all(servers.map((server) => server.stop()));
   await consul.stop();

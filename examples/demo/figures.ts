@@ -38,7 +38,7 @@ export function takeFigures(stage: Stage, steps: readonly StepView[], startedAtM
   for (const { reply } of recent) {
     if (reply !== undefined) rates.set(reply.servedBy, (rates.get(reply.servedBy) ?? 0) + 1);
   }
-  const breakers = stage.world.lane.breakers
+  const breakers = stage.world.graylane.breakers
     .list()
     .filter(({ level, key }) => level === 'subset' && key.startsWith('canary@'));
   const durations = recent.map((record) => record.endedAtMs - record.startedAtMs).sort((a, b) => a - b);

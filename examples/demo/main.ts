@@ -29,8 +29,8 @@ async function main(): Promise<boolean> {
 
   await world.writePolicy(FIRST_WEIGHT_PERCENT);
   await Promise.all(fleet.instances.map((instance) => world.announce(instance)));
-  await world.lane.ready('payments');
-  const traffic = startTraffic(world.lane);
+  await world.graylane.ready('payments');
+  const traffic = startTraffic(world.graylane);
   closers.push(() => traffic.stop());
   screen.say(`source: ${world.source}\n`);
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { serveFigures } from '../shared/attempt-figures';
-import { graylane } from '../shared/graylane-command';
+import { runGraylane } from '../shared/graylane-command';
 import type { Stage, Step, StepFinding } from './steps';
 import type { CallRecord } from './traffic';
 
@@ -76,9 +76,9 @@ async function runRollout(stage: Stage): Promise<StepFinding> {
   };
   try {
     const input = JSON.stringify(DOCUMENT);
-    const started = await graylane(['rollout', 'start', 'payments', '--file', '-'], { consul, input });
+    const started = await runGraylane(['rollout', 'start', 'payments', '--file', '-'], { consul, input });
     if (started.code !== 0) throw new Error(`graylane rollout start: ${started.notes}`);
-    const { code } = await graylane(['rollout', 'run', '--once', 'payments', '--json', '--config', '-'], {
+    const { code } = await runGraylane(['rollout', 'run', '--once', 'payments', '--json', '--config', '-'], {
       consul,
       input: JSON.stringify(controllerOf(figures.url)),
       onLine,
@@ -109,7 +109,7 @@ function asEnded({
 
 /** The newest line of the policy's history: who wrote what stands there now, and why. */
 async function lastChange(consul: string): Promise<{ readonly author: string; readonly reason: string }> {
-  const { lines } = await graylane(['policy', 'log', 'payments', '--limit', '1', '--json'], { consul });
+  const { lines } = await runGraylane(['policy', 'log', 'payments', '--limit', '1', '--json'], { consul });
   const [log] = JSON.parse(lines.join('\n')) as [{ readonly entries: readonly { author: string; message: string }[] }];
   const { author = '', message = '' } = log.entries[0] ?? {};
   return { author, reason: message };

@@ -99,7 +99,7 @@ async function failCanary({ traffic, fleet, world }: Stage): Promise<StepFinding
   const failedAtMs = performance.now();
   for (const { id } of canaries) fleet.setFailing(id, 1);
   await sleep(3_000);
-  const open = world.lane.breakers.list().filter(({ state }) => state !== 'closed').length;
+  const open = world.graylane.breakers.list().filter(({ state }) => state !== 'closed').length;
   const served = traffic.since(failedAtMs).filter((record) => record.reply?.version === 'stable').length;
   const curedAtMs = performance.now();
   for (const { id } of canaries) fleet.setFailing(id, 0);

@@ -29,8 +29,8 @@ const USERS = 500;
 /** A client that falls behind makes fewer calls rather than a pile of them. */
 const MOST_IN_FLIGHT = 200;
 
-export function startTraffic(lane: Graylane): Traffic {
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
+export function startTraffic(graylane: Graylane): Traffic {
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
   const records: CallRecord[] = [];
   let isTesting = true;
   let inFlight = 0;
@@ -45,8 +45,8 @@ export function startTraffic(lane: Graylane): Traffic {
       report = ended;
     };
     inFlight += 1;
-    lane.with({ observe }, () =>
-      client.charge({ order: 'o-1' }, lane.metadata(labels), { deadline: Date.now() + 2_000 }, (error, reply) => {
+    graylane.with({ observe }, () =>
+      client.charge({ order: 'o-1' }, graylane.metadata(labels), { deadline: Date.now() + 2_000 }, (error, reply) => {
         const answer = error === null ? reply : undefined;
         records.push({ startedAtMs, endedAtMs: performance.now(), user, isGray, reply: answer, report });
         inFlight -= 1;

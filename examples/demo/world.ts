@@ -5,10 +5,10 @@ import { createPolicy } from './policy';
 
 export const DATACENTERS = ['dc1', 'dc2'] as const;
 
-/** Where instances and the policy are written down, and the lane that reads them there. */
+/** Where instances and the policy are written down, and the Graylane client that reads them there. */
 export interface World {
   readonly source: 'consul' | 'static';
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   /** The agent at home, for the `graylane` command; undefined without Consul. */
   readonly consul: string | undefined;
   /** Tells of an instance, or of its new port. */
@@ -42,10 +42,10 @@ export async function createWorld(fleet: Fleet, onFallback: (reason: string) => 
 async function createConsulWorld(): Promise<World> {
   const consul = await startConsul({ datacenters: DATACENTERS });
   const local = consul.dc(DATACENTERS[0]);
-  const lane = createGraylane({ consul: { address: local.address }, datacenters: DATACENTERS, logger });
+  const graylane = createGraylane({ consul: { address: local.address }, datacenters: DATACENTERS, logger });
   return {
     source: 'consul',
-    lane,
+    graylane,
     consul: local.address,
     announce: ({ id, version, datacenter, port }) =>
       consul.dc(datacenter).register({
@@ -60,21 +60,21 @@ async function createConsulWorld(): Promise<World> {
     writePolicy: (canaryPercent) =>
       local.putKv('graylane/policies/payments', JSON.stringify(createPolicy(canaryPercent))),
     async close() {
-      await lane.close();
+      await graylane.close();
       await consul.stop();
     },
   };
 }
 
 function createStaticWorld(fleet: Fleet): World {
-  const lane = createGraylane({ instances: { payments: [] }, datacenters: DATACENTERS, logger });
+  const graylane = createGraylane({ instances: { payments: [] }, datacenters: DATACENTERS, logger });
   return {
     source: 'static',
-    lane,
+    graylane,
     consul: undefined,
     async announce() {
       // The list keeps whoever was killed: that it is dead shows in its connection.
-      lane.setInstances(
+      graylane.setInstances(
         'payments',
         fleet.instances.map(({ id, version, datacenter, port }) => ({
           id,
@@ -86,8 +86,8 @@ function createStaticWorld(fleet: Fleet): World {
       );
     },
     async writePolicy(canaryPercent) {
-      lane.setPolicy('payments', createPolicy(canaryPercent));
+      graylane.setPolicy('payments', createPolicy(canaryPercent));
     },
-    close: () => lane.close(),
+    close: () => graylane.close(),
   };
 }

@@ -38,11 +38,11 @@ async function startInstance(id: string, version: string): Promise<{ id: string;
   return { id, child, port };
 }
 
-function startCalls(lane: Graylane): { readonly ended: Ended[]; stop(): void } {
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
+function startCalls(graylane: Graylane): { readonly ended: Ended[]; stop(): void } {
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
   const ended: Ended[] = [];
   const timer = setInterval(() => {
-    client.charge({ order: 'o-1' }, lane.metadata({}), { deadline: Date.now() + 500 }, (error, reply) => {
+    client.charge({ order: 'o-1' }, graylane.metadata({}), { deadline: Date.now() + 500 }, (error, reply) => {
       ended.push({ atMs: performance.now(), servedBy: error === null ? reply?.servedBy : undefined });
     });
   }, 10);
@@ -59,7 +59,7 @@ async function main(): Promise<void> {
   const ids = ['stable-1', 'stable-2', 'stable-3', 'stable-4', 'canary-1', 'canary-2'];
   const instances = await Promise.all(ids.map((id) => startInstance(id, id.split('-')[0] ?? '')));
   const childOf = (id: string): ChildProcess | undefined => instances.find((each) => each.id === id)?.child;
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: instances.map(({ id, port }) => ({
         id,
@@ -70,8 +70,8 @@ async function main(): Promise<void> {
     },
     policies: { payments: policy },
   });
-  await lane.ready('payments');
-  const { ended, stop } = startCalls(lane);
+  await graylane.ready('payments');
+  const { ended, stop } = startCalls(graylane);
   const since = (atMs: number): Ended[] => ended.filter((each) => each.atMs >= atMs);
   const lostSince = (atMs: number): number => since(atMs).filter((each) => each.servedBy === undefined).length;
   const servedBy = async (prefix: string, limitMs: number): Promise<number> => {
@@ -104,7 +104,7 @@ async function main(): Promise<void> {
   fromMs = performance.now();
   for (const id of ['canary-1', 'canary-2']) childOf(id)?.send('fail');
   await sleep(4_000);
-  const open = lane.breakers.list().filter(({ key, state, lastFailure }) => {
+  const open = graylane.breakers.list().filter(({ key, state, lastFailure }) => {
     return state !== 'closed' && (key.startsWith('canary@') || lastFailure?.reason === 'a bug in this version');
   });
   expectThat(open.length > 0, `the canary fails: ${open.map(({ key, state }) => `${key} ${state}`).join(', ')}`);
@@ -117,7 +117,7 @@ async function main(): Promise<void> {
   expectThat(curedMs <= 10_000, `the canary is cured: answers again after ${Math.round(curedMs)} ms`);
 
   stop();
-  await lane.close();
+  await graylane.close();
   for (const { child } of instances) child.kill('SIGKILL');
 }
 

@@ -24,7 +24,7 @@ const policy = definePolicy({
 async function main(): Promise<void> {
   const stable = await startPaymentsServer('stable-1', 'stable');
   const canary = await startPaymentsServer('canary-1', 'canary');
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: [
         { address: stable.host, port: stable.port, tags: ['stable'] },
@@ -33,37 +33,41 @@ async function main(): Promise<void> {
     },
     policies: { payments: policy },
   });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
 
-  const byMetadata = await many(50, () => charge(client, lane.metadata({ 'x-gray': 'canary' })));
+  const byMetadata = await many(50, () => charge(client, graylane.metadata({ 'x-gray': 'canary' })));
   expectThat(byMetadata === 50, `metadata x-gray: canary: ${byMetadata} of 50 on the canary`);
 
   // Nothing at the call site: whatever is called inside, also after an await, carries the label.
-  const byScope = await lane.with({ labels: { 'x-gray': 'canary' } }, () => many(50, () => charge(client)));
-  expectThat(byScope === 50, `lane.with({ labels }): ${byScope} of 50 on the canary`);
+  const byScope = await graylane.with({ labels: { 'x-gray': 'canary' } }, () => many(50, () => charge(client)));
+  expectThat(byScope === 50, `graylane.with({ labels }): ${byScope} of 50 on the canary`);
 
-  const byForce = await lane.with({ force: { subset: 'stable' } }, () =>
-    many(50, () => charge(client, lane.metadata({ 'x-gray': 'canary' }))),
+  const byForce = await graylane.with({ force: { subset: 'stable' } }, () =>
+    many(50, () => charge(client, graylane.metadata({ 'x-gray': 'canary' }))),
   );
-  expectThat(byForce === 0, `lane.with({ force: stable }) beats the route: ${byForce} of 50 on the canary`);
+  expectThat(byForce === 0, `graylane.with({ force: stable }) beats the route: ${byForce} of 50 on the canary`);
 
   const users = Array.from({ length: 500 }, (_, index) => `u-${index}`);
   const chosen = new Set<string>();
   for (const user of users)
-    if (await isCanary(() => charge(client, lane.metadata({ 'x-user-id': user })))) chosen.add(user);
+    if (await isCanary(() => charge(client, graylane.metadata({ 'x-user-id': user })))) chosen.add(user);
   let moved = 0;
   for (const user of users) {
-    if ((await isCanary(() => charge(client, lane.metadata({ 'x-user-id': user })))) !== chosen.has(user)) moved += 1;
+    if ((await isCanary(() => charge(client, graylane.metadata({ 'x-user-id': user })))) !== chosen.has(user))
+      moved += 1;
   }
   expectThat(chosen.size > 20 && chosen.size < 90, `a split of 10 %: ${chosen.size} of 500 users on the canary`);
   expectThat(moved === 0, `asked again, ${moved} of them went elsewhere`);
 
-  const { routing } = lane.explain('payments', { method: '/shop.v1.Payments/Charge', labels: { 'x-gray': 'canary' } });
+  const { routing } = graylane.explain('payments', {
+    method: '/shop.v1.Payments/Charge',
+    labels: { 'x-gray': 'canary' },
+  });
   console.log('why:', JSON.stringify(routing.decision));
   expectThat(routing.decision.route === 'testers', 'explain names the route');
 
-  await lane.close();
+  await graylane.close();
   client.close();
   await Promise.all([stable.stop(), canary.stop()]);
 }

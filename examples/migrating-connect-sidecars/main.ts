@@ -52,29 +52,29 @@ async function main(): Promise<void> {
   for (const entry of entries) await dc1.request('PUT', '/v1/config', entry);
 
   // 1. What of the entries does not hold without a proxy?
-  const graylane = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
+  const runGraylane = (...args: string[]): Promise<{ stdout: string; stderr: string }> =>
     promisify(execFile)(process.execPath, [COMMAND, ...args, '--consul', dc1.address]);
-  const found = await graylane('policy', 'lint-chain', 'payments').catch((error: { stdout: string }) => error);
+  const found = await runGraylane('policy', 'lint-chain', 'payments').catch((error: { stdout: string }) => error);
   console.log(`     ${found.stdout.trim()}`);
   expectThat(found.stdout.includes('Destination.PrefixRewrite'), 'lint-chain names the field that is not honoured');
 
   // 2. Call the service (not payments-sidecar-proxy, and not the local port of an upstream).
-  const lane = createGraylane({ consul: { address: dc1.address }, policy: 'chain' });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const graylane = createGraylane({ consul: { address: dc1.address }, policy: 'chain' });
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   const everybody = await charge(client);
-  const tester = await charge(client, lane.metadata({ 'x-gray': 'canary' }));
+  const tester = await charge(client, graylane.metadata({ 'x-gray': 'canary' }));
   expectThat(
     everybody.version === 'stable' && tester.version === 'canary',
     'the entries decide, and no proxy takes part',
   );
 
   // 3. Later, if you like: a policy document instead of the entries.
-  const imported = await graylane('policy', 'import-chain', 'payments').catch((error: { stdout: string }) => error);
+  const imported = await runGraylane('policy', 'import-chain', 'payments').catch((error: { stdout: string }) => error);
   console.log(imported.stdout.replace(/^/gm, '     ').trimEnd());
   expectThat(imported.stdout.includes('x-gray: canary'), 'import-chain writes them as a policy document');
 
-  await lane.close();
+  await graylane.close();
   client.close();
   await Promise.all(servers.map((server) => server.stop()));
   await consul.stop();

@@ -17,9 +17,9 @@ async function main(): Promise<void> {
   });
 
   // After: the target and the options. Nothing changes at the call sites.
-  const lane = createGraylane({ consul: { address: dc1.address } });
-  const after = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const graylane = createGraylane({ consul: { address: dc1.address } });
+  const after = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
 
   expectThat((await served(before)).join() === 'p1', 'before: the instance that the name stands for');
   expectThat((await served(after)).join() === 'p1', 'after: the instance that is registered');
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
     'an instance that its check calls critical: before goes on, after leaves it',
   );
 
-  await lane.close();
+  await graylane.close();
   for (const client of [before, after]) client.close();
   await Promise.all([first.stop(), second.stop()]);
   await consul.stop();

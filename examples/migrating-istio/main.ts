@@ -26,7 +26,7 @@ async function main(): Promise<void> {
 
   const stable = await startPaymentsServer('p1', 'stable');
   const canary = await startPaymentsServer('p2', 'canary');
-  const lane = createGraylane({
+  const graylane = createGraylane({
     // Labels of pods are meta of instances; in Consul, Meta of the service registration.
     instances: {
       payments: [
@@ -36,19 +36,19 @@ async function main(): Promise<void> {
     },
     policies: { payments: { file } },
   });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   const canaries = async (labels = {}): Promise<number> => {
-    const replies = await Promise.all(Array.from({ length: 1_000 }, () => charge(client, lane.metadata(labels))));
+    const replies = await Promise.all(Array.from({ length: 1_000 }, () => charge(client, graylane.metadata(labels))));
     return replies.filter(({ version }) => version === 'canary').length;
   };
   expectThat((await canaries({ 'x-gray': 'canary' })) === 1_000, 'testers: all of their calls on the canary');
   const share = await canaries();
   expectThat(share > 60 && share < 140, `everyone: ${share} of 1,000 on the canary`);
-  const { timeoutMs } = lane.explain('payments', { method: '/shop.v1.Payments/Charge' }).routing.decision;
+  const { timeoutMs } = graylane.explain('payments', { method: '/shop.v1.Payments/Charge' }).routing.decision;
   expectThat(timeoutMs === 2_000, `the timeout of the route: ${timeoutMs} ms`);
 
-  await lane.close();
+  await graylane.close();
   client.close();
   await Promise.all([stable.stop(), canary.stop()]);
   await rm(folder, { recursive: true });

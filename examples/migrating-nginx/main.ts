@@ -23,7 +23,7 @@ async function main(): Promise<void> {
     Upstream,
   ];
   const address = '127.0.0.1';
-  const lane = createGraylane({
+  const graylane = createGraylane({
     // server ADDRESS weight=N; In Consul: Weights of the service registration.
     instances: {
       payments: [
@@ -35,8 +35,8 @@ async function main(): Promise<void> {
     policies: { payments: { file: join(__dirname, 'payments.yaml') } },
     connectTimeoutMs: 1_000, // grpc_connect_timeout
   });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   const shares = async (calls: number): Promise<Readonly<Record<string, number>>> => {
     const counts: Record<string, number> = { heavy: 0, light: 0, backup: 0, lost: 0 };
     for (let call = 0; call < calls; call += 1) {
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   const last = await shares(100);
   expectThat(last['lost'] === 0 && last['backup'] === 100, `backup, and the next upstream: ${JSON.stringify(last)}`);
 
-  await lane.close();
+  await graylane.close();
   client.close();
   backup.child.kill('SIGKILL');
 }

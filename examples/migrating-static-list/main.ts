@@ -14,7 +14,7 @@ async function main(): Promise<void> {
   });
 
   // After: the same addresses, with what is known of them.
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: [
         ...stable.map(({ host, port }) => ({ address: host, port, tags: ['stable'] })),
@@ -31,21 +31,21 @@ async function main(): Promise<void> {
       },
     },
   });
-  const after = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const after = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
 
   // round_robin begins with whoever is connected first.
   for (let round = 0; round < 50 && (await served(before)).length < 3; round += 1) await sleep(20);
   expectThat((await served(before)).join() === 'p1,p2,p3', 'before: every address in turn, the canary as well');
   expectThat((await served(after)).join() === 'p1,p2', 'after: nobody gets the canary unasked');
-  const tester = await charge(after, lane.metadata({ 'x-gray': 'canary' }));
+  const tester = await charge(after, graylane.metadata({ 'x-gray': 'canary' }));
   expectThat(tester.servedBy === 'p3', 'after: a tester gets it');
 
   // The list may change while it runs; a file does the same: instances: { file: 'instances.yaml' }.
-  lane.setInstances('payments', [{ address: stable[0]?.host ?? '', port: stable[0]?.port ?? 0, tags: ['stable'] }]);
+  graylane.setInstances('payments', [{ address: stable[0]?.host ?? '', port: stable[0]?.port ?? 0, tags: ['stable'] }]);
   expectThat((await served(after)).join() === 'p1', 'after: a list that has become shorter, without a new client');
 
-  await lane.close();
+  await graylane.close();
   for (const client of [before, after]) client.close();
   await Promise.all([...stable, canary].map((server) => server.stop()));
 }

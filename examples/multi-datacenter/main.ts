@@ -29,9 +29,9 @@ async function main(): Promise<void> {
   );
   await consul.dc('dc1').putKv('graylane/policies/payments', JSON.stringify(POLICY));
 
-  const lane = createGraylane({ consul: { address: consul.dc('dc1').address }, datacenters: DATACENTERS });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const graylane = createGraylane({ consul: { address: consul.dc('dc1').address }, datacenters: DATACENTERS });
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
 
   await expectServer(client, 'stable-dc1', 'at home while all is well', {});
   await consul.dc('dc1').setStatus('stable-dc1', 'critical');
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   await consul.dc('dc2').setStatus('canary-dc2', 'critical');
   await expectServer(client, 'stable-dc1', 'no canary anywhere: its fallback, at home', gray);
 
-  await lane.close();
+  await graylane.close();
   client.close();
   await Promise.all(servers.map((server) => server.stop()));
   await consul.stop();

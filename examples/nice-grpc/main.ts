@@ -1,4 +1,4 @@
-// nice-grpc takes a Channel: lane.channel() is one. Its metadata is its own, made from the plain record of lane.labels().
+// nice-grpc takes a Channel: graylane.channel() is one. Its metadata is its own, made from the plain record of graylane.labels().
 
 import { credentials } from '@grpc/grpc-js';
 import { createGraylane, definePolicy } from 'graylane';
@@ -21,7 +21,7 @@ interface NicePayments {
 async function main(): Promise<void> {
   const stable = await startPaymentsServer('stable-1', 'stable');
   const canary = await startPaymentsServer('canary-1', 'canary');
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: [
         { address: stable.host, port: stable.port, tags: ['stable'] },
@@ -31,29 +31,29 @@ async function main(): Promise<void> {
     policies: { payments: policy },
   });
 
-  const channel = lane.channel('payments', credentials.createInsecure());
+  const channel = graylane.channel('payments', credentials.createInsecure());
   const definition: CompatServiceDefinition = Payments.service;
   const client = createClientFactory().create(definition, channel) as unknown as NicePayments;
-  await lane.ready('payments');
+  await graylane.ready('payments');
 
   const plain = await client.Charge({ order: 'o-1' });
   expectThat(plain.version === 'stable', `without labels: ${plain.version}`);
 
-  const gray = await client.Charge({ order: 'o-2' }, { metadata: Metadata(lane.labels({ 'x-gray': 'canary' })) });
-  expectThat(gray.version === 'canary', `metadata from lane.labels(): ${gray.version}`);
+  const gray = await client.Charge({ order: 'o-2' }, { metadata: Metadata(graylane.labels({ 'x-gray': 'canary' })) });
+  expectThat(gray.version === 'canary', `metadata from graylane.labels(): ${gray.version}`);
 
-  const ambient = await lane.with({ labels: { 'x-gray': 'canary' } }, () => client.Charge({ order: 'o-3' }));
-  expectThat(ambient.version === 'canary', `lane.with(): ${ambient.version}`);
+  const ambient = await graylane.with({ labels: { 'x-gray': 'canary' } }, () => client.Charge({ order: 'o-3' }));
+  expectThat(ambient.version === 'canary', `graylane.with(): ${ambient.version}`);
 
   // Concurrent calls under different labels never see one another's.
   const tags = Array.from({ length: 1_000 }, (_, index) => `tag-${index}`);
   const replies = await Promise.all(
-    tags.map((tag) => lane.with({ labels: { 'x-tag': tag } }, () => client.Charge({ order: tag }))),
+    tags.map((tag) => graylane.with({ labels: { 'x-tag': tag } }, () => client.Charge({ order: tag }))),
   );
   const mixed = replies.filter((reply, index) => reply.tag !== tags[index]).length;
   expectThat(mixed === 0, `1,000 concurrent calls with labels of their own: ${mixed} mixed up`);
 
-  await lane.close();
+  await graylane.close();
   await Promise.all([stable.stop(), canary.stop()]);
 }
 

@@ -13,7 +13,7 @@ async function main(): Promise<void> {
 
   const stable = await startPaymentsServer('stable-1', 'stable');
   const canary = await startPaymentsServer('canary-1', 'canary');
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: [
         { address: stable.host, port: stable.port, tags: ['stable'] },
@@ -22,9 +22,9 @@ async function main(): Promise<void> {
     },
     policies: { payments: { file } },
   });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
-  const revision = (): string | undefined => lane.inspect().services[0]?.policy.revision;
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
+  const revision = (): string | undefined => graylane.inspect().services[0]?.policy.revision;
 
   const before = await canaryPercent(client);
   expectThat(before > 0 && before < 12, `weights 95 and 5: ${before} % on the canary`);
@@ -39,12 +39,12 @@ async function main(): Promise<void> {
   // What is wrong with it goes to the log and to inspect(); the running policy stays.
   const running = revision();
   await writeFile(file, text.replace('weight: 95', 'weight: -1'));
-  await waitFor(() => lane.inspect().services[0]?.policy.rejected !== undefined);
-  const problem = lane.inspect().services[0]?.policy.rejected?.problems[0]?.message ?? '';
+  await waitFor(() => graylane.inspect().services[0]?.policy.rejected !== undefined);
+  const problem = graylane.inspect().services[0]?.policy.rejected?.problems[0]?.message ?? '';
   expectThat(problem.includes('weight: -1 (expected: >= 0)'), `a bad edit is refused: ${problem}`);
   expectThat(revision() === running, 'and changes nothing');
 
-  await lane.close();
+  await graylane.close();
   client.close();
   await Promise.all([stable.stop(), canary.stop()]);
   await rm(folder, { recursive: true });

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createGraylane } from 'graylane';
 import { startConsul } from '../../test/support/consul/start';
 import { serveFigures } from '../shared/attempt-figures';
-import { graylane } from '../shared/graylane-command';
+import { runGraylane } from '../shared/graylane-command';
 import { expectThat } from '../shared/payments';
 import { startVersion } from './fleet';
 import { startTraffic } from './traffic';
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
     console.log(`\n$ graylane ${args.join(' ')}`);
     const onLine = (line: string): void => console.log(`  ${line}`);
     const input = args.includes('-') ? controller : '';
-    const { code, notes } = await graylane(args, { consul: agent.address, input, onLine });
+    const { code, notes } = await runGraylane(args, { consul: agent.address, input, onLine });
     if (code !== 0 && code !== 3) console.error(notes);
     return code;
   };
@@ -26,13 +26,13 @@ async function main(): Promise<void> {
 
   const servers = [...(await startVersion('v1', 0, agent)), ...(await startVersion('v2', 0, agent))];
   expectThat((await run('policy', 'apply', file('policy-v2.yaml'), '-m', 'v2 is there')) === 0, 'v1 has all calls');
-  const lane = createGraylane({ consul: { address: agent.address }, stateDirectory: false });
-  await lane.ready('payments');
-  const traffic = startTraffic(lane);
+  const graylane = createGraylane({ consul: { address: agent.address }, stateDirectory: false });
+  await graylane.ready('payments');
+  const traffic = startTraffic(graylane);
   const figures = await serveFigures(
     () => traffic.ended,
     (subset) =>
-      lane.breakers.list().filter(({ level, key, state }) => {
+      graylane.breakers.list().filter(({ level, key, state }) => {
         return level === 'subset' && state !== 'closed' && key.startsWith(`${subset}@`);
       }).length,
   );
@@ -64,7 +64,7 @@ async function main(): Promise<void> {
   await run('policy', 'log', 'payments', '--limit', '1');
 
   traffic.stop();
-  await lane.close();
+  await graylane.close();
   figures.close();
   for (const server of servers) server.forceShutdown();
   await consul.stop();

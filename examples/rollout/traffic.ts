@@ -15,16 +15,16 @@ const TICK_MS = 20;
 const PER_TICK = 6;
 const USERS = 1_000;
 
-export function startTraffic(lane: Graylane): Traffic {
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
+export function startTraffic(graylane: Graylane): Traffic {
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
   const ended: EndedCall[] = [];
   const answered: string[] = [];
   let lost = 0;
   const call = (): void => {
     const observe = (report: EndedCall['report']): void => void ended.push({ endedAtMs: Date.now(), report });
     const labels = { 'x-user-id': `u-${Math.floor(Math.random() * USERS)}` };
-    lane.with({ observe }, () =>
-      client.charge({ order: 'o-1' }, lane.metadata(labels), { deadline: Date.now() + 2_000 }, (error, reply) => {
+    graylane.with({ observe }, () =>
+      client.charge({ order: 'o-1' }, graylane.metadata(labels), { deadline: Date.now() + 2_000 }, (error, reply) => {
         if (error !== null) lost += 1;
         answered.push(reply?.version ?? 'lost');
       }),

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import type { CallReport } from 'graylane';
 
-/** A call that has ended, as `lane.with({ observe })` tells it. */
+/** A call that has ended, as `graylane.with({ observe })` tells it. */
 export interface EndedCall {
   /** Milliseconds since 1970. */
   readonly endedAtMs: number;

@@ -17,7 +17,7 @@ export interface CommandSettings {
 }
 
 /** Runs the command to its end; one that has not ended after a minute and a half is killed, with code -1. */
-export async function graylane(
+export async function runGraylane(
   args: readonly string[],
   { consul, input = '', onLine }: CommandSettings,
 ): Promise<{ readonly code: number; readonly lines: readonly string[]; readonly notes: string }> {

@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   // Every fifth charge is answered NOT_FOUND by the canary.
   const stable = await serve(0);
   const canary = await serve(5);
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: [
         { id: 'stable-1', address: '127.0.0.1', port: stable.port, tags: ['stable'] },
@@ -48,8 +48,8 @@ async function main(): Promise<void> {
       },
     },
   });
-  const client = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const client = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   do {
     for (let call = 0; call < CALLS; call += 1) {
       await charge(client).catch(() => {});
@@ -66,7 +66,7 @@ async function main(): Promise<void> {
   expectThat(all === canary.calls, `attempts to the canary: ${all} in the metrics, ${canary.calls} counted by it`);
   expectThat(failed === canary.failed, `failed: ${failed} in the metrics, ${canary.failed} counted by it`);
 
-  await lane.close();
+  await graylane.close();
   client.close();
   scraped.close();
   scraped.closeAllConnections();

@@ -9,11 +9,11 @@ export interface Edge {
   stop(): Promise<void>;
 }
 
-/** `lane`: the one that leads to orders. */
-export async function startEdge(lane: Graylane): Promise<Edge> {
-  const orders = createOrdersClient(lane);
+/** `graylane`: the one that leads to orders. */
+export async function startEdge(graylane: Graylane): Promise<Edge> {
+  const orders = createOrdersClient(graylane);
   const app = fastify();
-  app.addHook('onRequest', lane.httpMiddleware({ accept: ['x-gray', 'x-tag'] }));
+  app.addHook('onRequest', graylane.httpMiddleware({ accept: ['x-gray', 'x-tag'] }));
   app.get<{ Params: { order: string } }>('/pay/:order', ({ params, headers }) =>
     inServerSpan('edge', 'GET /pay/:order', headers, headerGetter, () => place(orders, params.order)),
   );

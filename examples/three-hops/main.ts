@@ -23,7 +23,7 @@ function policyOf(service: string): PolicyDocument {
   });
 }
 
-function openLane(name: string, service: string, instances: readonly StaticInstance[]): Graylane {
+function openGraylane(name: string, service: string, instances: readonly StaticInstance[]): Graylane {
   return createGraylane({
     name,
     instances: { [service]: instances },
@@ -40,18 +40,18 @@ async function main(): Promise<void> {
   const tracing = startTracing();
   const stable = await startPaymentsServer('payments-stable', 'stable');
   const canary = await startPaymentsServer('payments-canary', 'canary');
-  const ordersLane = openLane('orders', 'payments', [
+  const ordersGraylane = openGraylane('orders', 'payments', [
     instance('payments-stable', stable.port, 'dc1'),
     // The new payments run in the other datacenter only: the trace shows it.
     instance('payments-canary', canary.port, 'dc2'),
   ]);
-  const ordersStable = await startOrdersServer('orders-stable', ordersLane);
-  const ordersCanary = await startOrdersServer('orders-canary', ordersLane);
-  const edgeLane = openLane('edge', 'orders', [
+  const ordersStable = await startOrdersServer('orders-stable', ordersGraylane);
+  const ordersCanary = await startOrdersServer('orders-canary', ordersGraylane);
+  const edgeGraylane = openGraylane('edge', 'orders', [
     instance('orders-stable', ordersStable.port, 'dc1'),
     instance('orders-canary', ordersCanary.port, 'dc1'),
   ]);
-  const edge = await startEdge(edgeLane);
+  const edge = await startEdge(edgeGraylane);
 
   await showPath(edge);
   await showTrace(edge, tracing);
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   );
 
   await edge.stop();
-  await Promise.all([edgeLane.close(), ordersLane.close()]);
+  await Promise.all([edgeGraylane.close(), ordersGraylane.close()]);
   await Promise.all([ordersStable, ordersCanary, stable, canary].map((server) => server.stop()));
 }
 

@@ -1,4 +1,4 @@
-// The service in the middle. What Graylane adds is one interceptor on its way in, and a lane on its way out.
+// The service in the middle. What Graylane adds is one interceptor on its way in, and a Graylane client on its way out.
 import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -36,10 +36,10 @@ export interface OrdersServer {
   stop(): Promise<void>;
 }
 
-/** `lane`: the one that leads to payments. */
-export async function startOrdersServer(name: string, lane: Graylane): Promise<OrdersServer> {
-  const payments = createPaymentsClient(lane.target('payments'), lane.clientOptions());
-  const server = new grpc.Server({ interceptors: [lane.serverInterceptor({ accept: ['x-gray', 'x-tag'] })] });
+/** `graylane`: the one that leads to payments. */
+export async function startOrdersServer(name: string, graylane: Graylane): Promise<OrdersServer> {
+  const payments = createPaymentsClient(graylane.target('payments'), graylane.clientOptions());
+  const server = new grpc.Server({ interceptors: [graylane.serverInterceptor({ accept: ['x-gray', 'x-tag'] })] });
   server.addService(shop.v1.Orders.service, {
     async place(call: grpc.ServerUnaryCall<PlaceRequest, PlaceReply>, callback: grpc.sendUnaryData<PlaceReply>) {
       try {
@@ -68,9 +68,9 @@ export async function startOrdersServer(name: string, lane: Graylane): Promise<O
   };
 }
 
-export function createOrdersClient(lane: Graylane): OrdersClient {
+export function createOrdersClient(graylane: Graylane): OrdersClient {
   const { Orders } = shop.v1;
-  const client = new Orders(lane.target('orders'), grpc.credentials.createInsecure(), lane.clientOptions());
+  const client = new Orders(graylane.target('orders'), grpc.credentials.createInsecure(), graylane.clientOptions());
   return client as unknown as OrdersClient;
 }
 

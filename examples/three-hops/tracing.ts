@@ -1,5 +1,5 @@
 // OpenTelemetry's SDK, and spans of the servers by hand. A service of yours would load instrumentations instead; the
-// spans of calls and attempts come from the lanes, in either case.
+// spans of calls and attempts come from the Graylane clients, in either case.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Metadata } from '@grpc/grpc-js';
 import { context, propagation, SpanKind, type TextMapGetter, trace } from '@opentelemetry/api';

@@ -67,7 +67,7 @@ export type NamedPort = NonNullable<Instance['ports']>[number];
 
 /** One service entry. Immutable; an unchanged entry keeps its object across states. */
 export interface Instance {
-  /** Unique in the lane, stable across states: `datacenter/node/id`. */
+  /** Unique in the Graylane client, stable across states: `datacenter/node/id`. */
   readonly key: string;
   /** Consul service ID. */
   readonly id: string;

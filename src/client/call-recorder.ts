@@ -1,8 +1,8 @@
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { CallRecord } from '../policy/routing/call-record';
+import type { Graylane } from './api';
 import type { DecisionEvent } from './grpc/decision-feed';
-import type { Graylane } from './lane';
 
 export interface CallRecorderOptions {
   /** A file, made with mode 0600 and added to where it exists; or a stream, which is not ended by us. */
@@ -26,10 +26,10 @@ export interface CallRecorder {
 }
 
 /**
- * Records a lane's calls as NDJSON for `graylane simulate --from`: method, the labels that the policy reads and no others, what
+ * Records a client's calls as NDJSON for `graylane simulate --from`: method, the labels that the policy reads and no others, what
  * was decided. Never holds a call up: what the destination does not take at once is dropped and counted. Throws INVALID_OPTION.
  */
-export function recordCalls(lane: Pick<Graylane, 'on'>, options: CallRecorderOptions): CallRecorder {
+export function recordCalls(graylane: Pick<Graylane, 'on'>, options: CallRecorderOptions): CallRecorder {
   const { to, sample = 1, limit = 1_000_000 } = options;
   let recorded = 0;
   let dropped = 0;
@@ -38,7 +38,7 @@ export function recordCalls(lane: Pick<Graylane, 'on'>, options: CallRecorderOpt
   const failed = (error: Error): void => {
     failure ??= error.message;
   };
-  const stop = lane.on(
+  const stop = graylane.on(
     'decision',
     (event) => {
       if (stream === undefined || recorded >= limit) return;

@@ -9,8 +9,10 @@ import { type AdminHandler, createAdminHandler } from './admin/admin-handler';
 import { type ExplainRequest, type Explanation, explainCall } from './admin/explain';
 import { inspectService } from './admin/inspect';
 import { RecentDecisions } from './admin/recent-decisions';
+import type { ClientInspection, Graylane, TargetOptions } from './api';
+import { ClientServices, type ServiceHooks } from './client-services';
 import type { StaticInstance } from './discovery/static-instance';
-import { LaneFigures } from './figures/lane-figures';
+import { ClientFigures } from './figures/client-figures';
 import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
@@ -33,17 +35,15 @@ import type {
 import { checkLabels } from './grpc/label-rules';
 import { addLane, type LaneHandle, registerLane, removeLane } from './grpc/lanes';
 import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
-import type { Graylane, LaneInspection, TargetOptions } from './lane';
-import { LaneServices, type ServiceHooks } from './lane-services';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
 import { Propagation } from './propagation/propagation';
 import { registerWith } from './register-with';
-import { BreakerHub, type LaneBreakers } from './state/lane-breakers';
+import { BreakerHub, type ClientBreakers } from './state/client-breakers';
 import type { Service } from './state/service';
 import { waitUntilReady } from './state/wait-ready';
-import { LaneTelemetry } from './telemetry/lane-telemetry';
+import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
 import { Wiring } from './wiring';
 
@@ -52,17 +52,21 @@ const READY_KEYS = ['timeoutMs'];
 const EXPLAIN_KEYS: readonly (keyof ExplainRequest)[] = ['method', 'labels', 'force', 'stickyKey'];
 const LISTENER_KEYS: readonly (keyof DecisionListenerOptions)[] = ['sample'];
 
-/** Opens a lane. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
+/** Opens a Graylane client. Does no I/O; throws INVALID_OPTION or PolicyError with every problem found. */
 export function createGraylane(options: GraylaneOptions = {}): Graylane {
-  return createLane(options, {});
+  return createGraylaneWith(options, {});
 }
 
 /** @internal With the world handed in, for tests. */
-export function createLane(options: GraylaneOptions, seams: Seams, hooks: Partial<ServiceHooks> = {}): Graylane {
-  return new Lane(parseOptions(options, seams.env), seams, hooks);
+export function createGraylaneWith(
+  options: GraylaneOptions,
+  seams: Seams,
+  hooks: Partial<ServiceHooks> = {},
+): Graylane {
+  return new GraylaneClient(parseOptions(options, seams.env), seams, hooks);
 }
 
-class Lane implements Graylane {
+class GraylaneClient implements Graylane {
   readonly name: string;
   readonly #options: ParsedOptions;
   readonly #seams: Required<Seams>;
@@ -72,11 +76,11 @@ class Lane implements Graylane {
   readonly #propagation: Propagation;
   readonly #decisions: DecisionFeed;
   readonly #breakers = new BreakerHub();
-  readonly #telemetry: LaneTelemetry;
-  readonly #figures: LaneFigures | undefined;
+  readonly #telemetry: ClientTelemetry;
+  readonly #figures: ClientFigures | undefined;
   /** Kept from the first `adminHandler()` on. */
   #recent: RecentDecisions | undefined;
-  readonly #services: LaneServices;
+  readonly #services: ClientServices;
   readonly #channels: ChannelSet;
   readonly #handle: LaneHandle;
   #closing: Promise<void> | undefined;
@@ -84,7 +88,7 @@ class Lane implements Graylane {
   constructor(options: ParsedOptions, seams: Seams, hooks: Partial<ServiceHooks>) {
     this.name = options.name;
     this.#options = options;
-    this.#telemetry = new LaneTelemetry(options.name, options.telemetry);
+    this.#telemetry = new ClientTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
     this.#decisions = new DecisionFeed(this.#seams.clock, this.#seams.clientId, logger);
@@ -93,8 +97,8 @@ class Lane implements Graylane {
     this.#scopes = new CallScopes(options.baggage);
     this.#propagation = new Propagation(this.#grpc, this.#scopes);
     this.#wiring = new Wiring(options, { ...this.#seams, logger });
-    this.#figures = options.reportFigures ? new LaneFigures({ ...this.#seams, logger }) : undefined;
-    this.#services = new LaneServices({
+    this.#figures = options.reportFigures ? new ClientFigures({ ...this.#seams, logger }) : undefined;
+    this.#services = new ClientServices({
       options,
       seams: this.#seams,
       logger,
@@ -115,7 +119,7 @@ class Lane implements Graylane {
     this.#handle = {
       name: this.name,
       service: (target) => this.#service(target),
-      toJSON: () => `lane ${this.name}`,
+      toJSON: () => `Graylane client ${this.name}`,
     };
     this.#channels = new ChannelSet({
       grpc: this.#grpc,
@@ -147,7 +151,10 @@ class Lane implements Graylane {
     checkOptions(options);
     for (const key of ['channelOverride', 'channelFactoryOverride'] as const) {
       if (options[key] !== undefined) {
-        throw new GraylaneError('INVALID_OPTION', `${key}: given (expected: none, the lane brings its own channel)`);
+        throw new GraylaneError(
+          'INVALID_OPTION',
+          `${key}: given (expected: none, the Graylane client brings its own channel)`,
+        );
       }
     }
     return {
@@ -229,13 +236,13 @@ class Lane implements Graylane {
     return this.#decisions.on(listener, options);
   }
 
-  get breakers(): LaneBreakers {
+  get breakers(): ClientBreakers {
     return this.#breakers;
   }
 
-  inspect(): LaneInspection {
+  inspect(): ClientInspection {
     return {
-      lane: this.name,
+      client: this.name,
       consul: this.#wiring.load,
       services: this.#services.all().map((service) => inspectService(service)),
       refusedLabels: this.#propagation.refused,
@@ -304,6 +311,6 @@ class Lane implements Graylane {
   }
 
   #assertOpen(): void {
-    if (this.#closing !== undefined) throw new GraylaneError('LANE_CLOSED', `${this.name} is closed`);
+    if (this.#closing !== undefined) throw new GraylaneError('CLIENT_CLOSED', `${this.name} is closed`);
   }
 }

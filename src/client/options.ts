@@ -13,12 +13,12 @@ import type { StaticInstance } from './discovery/static-instance';
 import type { GrpcModule } from './grpc/grpc-js';
 import { checkLabels } from './grpc/label-rules';
 import type { PolicyMode } from './grpc/target';
-import type { LaneMode } from './state/policy-state';
-import type { TelemetryOptions } from './telemetry/lane-telemetry';
+import type { ClientMode } from './state/policy-state';
+import type { TelemetryOptions } from './telemetry/client-telemetry';
 
 /** Options of `createGraylane()`. All are optional; an empty object uses Consul as the environment names it. */
 export interface GraylaneOptions {
-  /** For messages and `inspect()`. Default `lane-1`, `lane-2`, ... */
+  /** For messages and `inspect()`. Default `client-1`, `client-2`, ... */
   readonly name?: string;
   /** How to reach Consul. Defaults from `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN` and their kin. */
   readonly consul?: ConsulOptions;
@@ -48,7 +48,7 @@ export interface GraylaneOptions {
    * `observe`: policies decide and their decisions are told, recorded and explained, but calls are balanced over all instances as
    * if there were no policy: the safe first day. A `force` is obeyed, except for its subset. Default `route`.
    */
-  readonly mode?: LaneMode;
+  readonly mode?: ClientMode;
   /** Labels of every call; a call's own and ambient ones win. */
   readonly labels?: Readonly<Record<string, string>>;
   /**
@@ -117,7 +117,7 @@ export interface ParsedOptions {
   readonly policyDatacenter: string | undefined;
   readonly requirePolicy: boolean;
   readonly protection: Protection;
-  readonly mode: LaneMode;
+  readonly mode: ClientMode;
   readonly labels: Readonly<Record<string, string>>;
   readonly baggage: boolean;
   readonly logger: Logger | PinoLogger | undefined;
@@ -158,10 +158,10 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'closeTimeoutMs',
 ];
 const TELEMETRY_KEYS: readonly (keyof TelemetryOptions)[] = ['traces', 'metrics', 'tracerProvider', 'meterProvider'];
-const LANE_MODES: readonly LaneMode[] = ['route', 'observe'];
+const CLIENT_MODES: readonly ClientMode[] = ['route', 'observe'];
 const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
-let lanes = 0;
+let clients = 0;
 
 /** Checks the options and applies every default. Throws INVALID_OPTION with all problems at once. */
 export function parseOptions(
@@ -181,9 +181,9 @@ export function parseOptions(
   const policy = options.policy ?? 'auto';
   if (!POLICY_MODES.includes(policy)) problems.push(`policy: ${String(policy)} (expected: ${POLICY_MODES.join(', ')})`);
   const mode = options.mode ?? 'route';
-  if (!LANE_MODES.includes(mode)) problems.push(`mode: ${String(mode)} (expected: ${LANE_MODES.join(', ')})`);
+  if (!CLIENT_MODES.includes(mode)) problems.push(`mode: ${String(mode)} (expected: ${CLIENT_MODES.join(', ')})`);
   const parsed = {
-    name: options.name ?? `lane-${lanes + 1}`,
+    name: options.name ?? `client-${clients + 1}`,
     consul: options.consul,
     datacenters,
     zone: zoneOf(problems, options.zone, env['GRAYLANE_ZONE']),
@@ -208,7 +208,7 @@ export function parseOptions(
     overrides: collect(problems, () => parseOverrides(env['GRAYLANE_OVERRIDE'] ?? '')) ?? new Map(),
   };
   if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
-  lanes += 1;
+  clients += 1;
   return parsed;
 }
 

@@ -20,7 +20,7 @@ import { createResolvedSource } from './discovery/resolved-source';
 import type { Source } from './discovery/source';
 import { createStateStore, type StateStore } from './discovery/state-store';
 import { createStaticSource, type StaticSource } from './discovery/static';
-import type { FiguresPlace } from './figures/lane-figures';
+import type { FiguresPlace } from './figures/client-figures';
 import type { PolicyMode, Target } from './grpc/target';
 import type { FileReference, ParsedOptions } from './options';
 import { ClientZone } from './state/client-zone';
@@ -41,7 +41,7 @@ export interface Deps {
 }
 
 /**
- * Chooses and shares the sources of one lane: which discovery and which policy source a target gets. Nothing is opened
+ * Chooses and shares the sources of one client: which discovery and which policy source a target gets. Nothing is opened
  * before a source is watched.
  */
 export class Wiring {
@@ -70,7 +70,7 @@ export class Wiring {
     if (this.scheme === 'consul') this.#client(undefined);
   }
 
-  /** Scheme of `lane.target()`: static when instances were given and Consul was not. */
+  /** Scheme of `graylane.target()`: static when instances were given and Consul was not. */
   get scheme(): 'consul' | 'static' {
     return this.#options.instances !== undefined && this.#options.consul === undefined ? 'static' : 'consul';
   }
@@ -158,7 +158,7 @@ export class Wiring {
     return target.scheme === 'consul' ? this.#store : undefined;
   }
 
-  /** Requests open at the agents that this lane has asked. */
+  /** Requests open at the agents that this Graylane client has asked. */
   get load(): readonly AgentLoad[] {
     return [...this.#clients.values()].flatMap((client) => client.load);
   }

@@ -1,11 +1,11 @@
-/** What one Consul agent has to do for one lane, and whether it is well, for `lane.inspect()`. */
+/** What one Consul agent has to do for one Graylane client, and whether it is well, for `graylane.inspect()`. */
 export interface AgentLoad {
   readonly address: string;
   /** Requests under way; each holds a connection. */
   readonly openRequests: number;
   /** The most that were under way at once. */
   readonly mostOpenRequests: number;
-  /** Requests since the lane was opened, those under way included. */
+  /** Requests since the Graylane client was opened, those under way included. */
   readonly requests: number;
   /** Those of them that the agent did not answer, or answered with 429, 500 or the like. */
   readonly failures: number;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   resolveBalancing,
   resolveBreaker,
@@ -9,14 +8,13 @@ import {
   resolveRetryBudget,
   resolveSubsetBreaker,
 } from './defaults';
-import { compileDestinations, findDestination } from './destinations';
+import { compileDestinations, findDestination, peerLookups } from './destinations';
 import type { PolicyDocument, RouteDocument, SubsetDocument } from './document';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
 import { compileOverride, type EnvironmentOverride } from './override';
 import { parsePolicyText } from './parse-text';
-import { peerLookups } from './peers';
-import { canonicalJson, deepFreeze } from './plain-data';
+import { deepFreeze } from './plain-data';
 import {
   ALL_INSTANCES,
   type Decision,
@@ -29,6 +27,7 @@ import {
 } from './plan';
 import { PolicyError } from './policy-error';
 import type { PolicyReading } from './policy-reading';
+import { revisionOf } from './revision';
 import { compileSplit } from './split';
 import { judgeDocument } from './validate';
 
@@ -208,8 +207,4 @@ function labelKeysOf(routes: readonly RoutePlan[], hashBy: string | undefined): 
   }
   if (hashBy !== undefined) keys.add(hashBy);
   return [...keys];
-}
-
-function revisionOf(document: PolicyDocument): string {
-  return createHash('sha256').update(canonicalJson(document)).digest('hex').slice(0, 12);
 }

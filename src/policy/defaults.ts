@@ -1,3 +1,4 @@
+import { failoverPlaces } from './destinations';
 import type {
   BalancingDocument,
   BreakerDocument,
@@ -9,7 +10,6 @@ import type {
   StatusName,
   SubsetBreakerDocument,
 } from './document';
-import { failoverPlaces } from './peers';
 import type {
   BalancingPlan,
   BreakerPlan,
@@ -21,7 +21,9 @@ import type {
   SubsetBreakerPlan,
 } from './plan';
 
-/** What a policy that says `retry: {}` gets, and calls of idempotent methods where the policy says nothing of retries. */
+/**
+ * What a policy that says `retry: {}` gets, and calls of idempotent methods where the policy says nothing of retries.
+ */
 export const DEFAULT_RETRY: RetryPlan = {
   maxAttempts: 2,
   retryableStatusCodes: ['UNAVAILABLE'],

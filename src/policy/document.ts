@@ -26,14 +26,14 @@ export interface PolicyDocument<S extends string = string> {
   /** First match wins. At most 1,000. */
   readonly routes?: readonly RouteDocument<NoInfer<S>>[];
   /**
-   * Says that calls may run again, and how they are tried again; for every call whose route says nothing of it. `off`: they
-   * run at most once, whatever `idempotent` and method definitions say. Default: calls of idempotent methods alone may run
-   * again. What no server can have seen is always tried elsewhere.
+   * Says that calls may run again, and how they are tried again; for every call whose route says nothing of it. `off`:
+   * they run at most once, whatever `idempotent` and method definitions say. Default: calls of idempotent methods alone
+   * may run again. What no server can have seen is always tried elsewhere.
    */
   readonly retry?: RetryDocument | 'off';
   /**
-   * Methods that may run again, `/package.Service/Method` or a prefix that ends in `/`; beside those whose definition has an
-   * `idempotency_level`. Tried again as `retry: {}` says, where no `retry` applies.
+   * Methods that may run again, `/package.Service/Method` or a prefix that ends in `/`; beside those whose definition
+   * has an `idempotency_level`. Tried again as `retry: {}` says, where no `retry` applies.
    */
   readonly idempotent?: readonly string[];
   /** Shortens the caller's deadline, never lengthens it. Milliseconds, > 0. */
@@ -56,42 +56,45 @@ export interface SubsetDocument<S extends string = string> {
   /** A Consul filter expression, evaluated by Consul in a query of its own. */
   readonly filter?: string;
   /**
-   * Of instances with several named ports (Consul 1.22 and later) the port that calls go to; who has no port of this name does
-   * not belong. Default: the one of the target, else their default port.
+   * Of instances with several named ports (Consul 1.22 and later) the port that calls go to; who has no port of this
+   * name does not belong. Default: the one of the target, else their default port.
    */
   readonly port?: string;
-  /** Who serves when this subset cannot. Default: nobody (strict isolation). */
+  /** The subset that serves when this one cannot. Default: none (strict isolation). */
   readonly fallback?: S;
   /**
-   * At most this share of the subset's calls goes to its fallback, in percent; the others stay with the subset and fare as its
-   * instances do. Default 100: all of them may.
+   * At most this share of the subset's calls goes to its fallback, in percent; the others stay with the subset and fare
+   * as its instances do. Default 100: all of them may.
    */
   readonly fallbackMaxPercentage?: number;
   /** Overrides the policy's breaker for this subset's endpoints. */
   readonly breaker?: BreakerDocument;
   readonly subsetBreaker?: SubsetBreakerDocument;
-  /** How much worse than another subset it may be in this client. Needs a `fallback`. Default: nobody compares. */
+  /** How much worse than another subset it may be in this client. Needs a `fallback`. Default: no comparison. */
   readonly guard?: GuardDocument<S>;
   readonly limits?: LimitsDocument;
 }
 
-/** How much one client, which is one process, may have under way at a subset. Instances see this times the number of clients. */
+/**
+ * How much one client, which is one process, may have under way at a subset. Instances see this times the number of
+ * clients.
+ */
 export interface LimitsDocument {
   /**
-   * Attempts in flight, in all datacenters; a stream counts for as long as it is open. A full subset's calls go to its `fallback`,
-   * where they may. 1..1,000,000.
+   * Attempts in flight, in all datacenters; a stream counts for as long as it is open. A full subset's calls go to its
+   * `fallback`, where they may. 1..1,000,000.
    */
   readonly maxInFlight: number;
   /**
-   * Calls that wait, for `connectTimeoutMs` at most, when nobody else may have them; further ones are refused, UNAVAILABLE.
-   * 0..1,000,000, default 0.
+   * Calls that wait, for `connectTimeoutMs` at most, when no other subset may serve them. Further calls fail with
+   * UNAVAILABLE. 0..1,000,000, default 0.
    */
   readonly maxPending?: number;
 }
 
 /**
- * Sheds a subset to its fallback for a while when this client sees it do worse than another one: fail more often, or answer
- * more slowly. Each client judges by its own attempts. `{}` is one with all defaults.
+ * Sheds a subset to its fallback for a while when this client sees it do worse than another one: fail more often, or
+ * answer more slowly. Each client judges by its own attempts. `{}` is one with all defaults.
  */
 export interface GuardDocument<S extends string = string> {
   /** Which subset it is compared with. Default: its `fallback`. */
@@ -127,8 +130,9 @@ export interface RouteDocument<S extends string = string> {
   readonly strict?: boolean;
   readonly timeoutMs?: number;
   /**
-   * How long one attempt may take before the next one begins; only of calls that may run again and have an attempt left.
-   * Milliseconds, > 0. `auto`: ten times what the method usually takes, at least 100 ms. Default: as long as the call.
+   * How long one attempt may take before the next one begins; only of calls that may run again and have an attempt
+   * left. Milliseconds, > 0. `auto`: ten times what the method usually takes, at least 100 ms. Default: as long as the
+   * call.
    */
   readonly attemptTimeoutMs?: number | 'auto';
   readonly retry?: RetryDocument | 'off';
@@ -202,7 +206,10 @@ export interface HedgingDocument {
 export interface RetryBudgetDocument {
   /** Retries as a share of calls in the last 10 s, 0..100. Default 20. */
   readonly percent?: number;
-  /** Retries that are allowed in any case: ten times so many in any 10 s. Default 0.5, which is 5 in 10 s. Twenty times as many where a connection or stream broke off. */
+  /**
+   * Retries that are allowed in any case: ten times so many in any 10 s. Default 0.5, which is 5 in 10 s. Twenty times
+   * as many where a connection or stream broke off.
+   */
   readonly minPerSecond?: number;
 }
 
@@ -236,20 +243,21 @@ export interface PeerDocument {
 
 export interface LocalityDocument {
   /**
-   * Datacenters, and cluster peers of the local one, to try after the local one, in order. Default: the lane's other
+   * Datacenters, and cluster peers of the local one, to try after the local one, in order. Default: the client's other
    * datacenters, in their order, and no peers.
    */
   readonly failover?: readonly (string | PeerDocument)[];
   /** `subset` (default): the same subset elsewhere before the fallback here. `datacenter`: the other way round. */
   readonly prefer?: 'subset' | 'datacenter';
   /**
-   * `prefer`: calls stay in the client's own zone of the local datacenter, as far as the zone's share of all capacity carries
-   * them; what exceeds it goes to zones with room. `off` (default): zones play no part. No effect under `ring_hash`.
+   * `prefer`: calls stay in the client's own zone of the local datacenter, as far as the zone's share of all capacity
+   * carries them; what exceeds it goes to zones with room. `off` (default): zones play no part. No effect under
+   * `ring_hash`.
    */
   readonly zones?: 'prefer' | 'off';
   /**
-   * How many clients each zone has, in any unit, >= 0: 2 and 1 mean twice as many. Needed only where zones have clients in
-   * numbers that differ much. Default: equally many in every zone that has instances.
+   * How many clients each zone has, in any unit, >= 0: 2 and 1 mean twice as many. Needed only where zones have clients
+   * in numbers that differ much. Default: equally many in every zone that has instances.
    */
   readonly zoneClients?: Readonly<Record<string, number>>;
 }

@@ -1,8 +1,8 @@
+import { BUCKETS, bucketOfHash, hash32, seedOf } from '../base/hash';
 import type { LabelMatcherDocument, RouteDocument } from './document';
 import { compileMatcher, describeMatcher } from './matchers/matcher';
 import { MethodSet } from './method-set';
-import type { LabelCondition, MatchPlan } from './plan';
-import { compileSample } from './sample';
+import type { LabelCondition, MatchPlan, SamplePlan } from './plan';
 
 /** Undefined for a route that every call matches. */
 export function compileMatch(route: RouteDocument, salt: string): MatchPlan | undefined {
@@ -32,4 +32,11 @@ function exactValues(matcher: LabelMatcherDocument): { readonly exact?: readonly
   if (matcher.ignoreCase === true) return {};
   if (matcher.exact !== undefined) return { exact: [matcher.exact] };
   return matcher.in === undefined ? {} : { exact: matcher.in };
+}
+
+/** A fixed share of a label's values. Grows monotonically with `percent`, and is independent of the route's split. */
+export function compileSample(by: string, percent: number, salt: string): SamplePlan {
+  const seed = seedOf(salt, 'sample');
+  const admitted = Math.round((percent / 100) * BUCKETS);
+  return { by, percent, admits: (value) => bucketOfHash(hash32(value, seed)) < admitted };
 }

@@ -38,7 +38,7 @@ function regexPattern(regex: string): MethodPattern {
   for (const text of found.alternatives) {
     const pattern = text.endsWith(REST) ? prefixPattern(text.slice(0, -1)) : methodPattern('exact', text);
     if (pattern.kind === 'any') return pattern;
-    // Of an expression `/shop.*` nobody knows whether it was meant for a service.
+    // An expression such as `/shop.*` may or may not be meant for a service.
     if (pattern.kind === 'unsayable' || (pattern.kind === 'methods' && pattern.instead !== undefined)) {
       return { kind: 'unsayable', why: 'an expression that ends within a name' };
     }
@@ -54,7 +54,10 @@ interface Alternatives {
   readonly hasBareDot: boolean;
 }
 
-/** All texts that an expression of literals and groups `(a|b)` matches, with a {@link REST} at the end; undefined for any other. */
+/**
+ * All texts that an expression of literals and groups `(a|b)` matches, with a {@link REST} at the end; undefined for
+ * any other.
+ */
 function alternativesOf(expression: string): Alternatives | undefined {
   let at = 0;
   let hasBareDot = false;

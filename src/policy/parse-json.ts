@@ -1,7 +1,5 @@
-import type { DocumentPath } from './document-path';
 import { MAX_DEPTH } from './limits';
-import type { PositionIndex } from './positions';
-import { note, type ProblemList } from './problems';
+import { type DocumentPath, note, type PositionIndex, type ProblemList } from './problems';
 
 /**
  * Reads strict JSON. `JSON.parse` gives the value; a second, simple pass over text that is then known to be valid finds

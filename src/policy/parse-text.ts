@@ -1,9 +1,9 @@
 import { MAX_DOCUMENT_BYTES } from './limits';
 import { parseJson } from './parse-json';
 import { parseYaml, parseYamlStream } from './parse-yaml';
+import { utf8Length } from './plain-data';
 import type { PolicyProblem } from './plan';
-import { createPositionIndex, type Positions } from './positions';
-import { createProblemList, note } from './problems';
+import { createPositionIndex, createProblemList, note, type Positions } from './problems';
 
 export interface ParsedText {
   /** Undefined when the text could not be parsed; `problems` says why. */
@@ -26,7 +26,10 @@ export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yam
   return { value, positions, problems: list.problems };
 }
 
-/** Every document of a text, at least one: YAML may hold several, parted by `---`. Positions are those of the whole text. */
+/**
+ * Every document of a text, at least one: YAML may hold several, parted by `---`. Positions are those of the whole
+ * text.
+ */
 export function parsePolicyTexts(text: string | Uint8Array, format: 'json' | 'yaml'): readonly ParsedText[] {
   if (format === 'json') return [parsePolicyText(text, format)];
   const source = sourceOf(text, 'policy');
@@ -40,7 +43,7 @@ export function parsePolicyTexts(text: string | Uint8Array, format: 'json' | 'ya
 
 /** The text without a byte-order mark; what is wrong with it when there is nothing to parse. */
 function sourceOf(text: string | Uint8Array, document: string): string | ParsedText {
-  const size = typeof text === 'string' ? Buffer.byteLength(text) : text.byteLength;
+  const size = typeof text === 'string' ? utf8Length(text) : text.byteLength;
   if (size > MAX_DOCUMENT_BYTES) {
     return refuse(document, `${size} bytes`, `at most ${MAX_DOCUMENT_BYTES} bytes`);
   }

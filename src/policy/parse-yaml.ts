@@ -1,14 +1,12 @@
 import type { Document, Node } from 'yaml';
 import { loadYaml } from '../base/lazy-modules';
-import type { DocumentPath } from './document-path';
 import { MAX_DEPTH } from './limits';
-import type { PositionIndex } from './positions';
-import { note, type ProblemList } from './problems';
+import { type DocumentPath, note, type PositionIndex, type ProblemList } from './problems';
 
 /** Nodes that aliases may stand for in all; beyond it a document is taken for one that explodes. */
 const MAX_ALIASED_NODES = 100;
 
-/** One slip makes many: those that follow the first few help nobody. */
+/** One mistake causes many errors: those after the first few do not help. */
 const FAULTS_TOLD = 5;
 
 const OPTIONS = {
@@ -35,8 +33,8 @@ interface StreamPlace {
 }
 
 /**
- * The same of a text that may hold several documents, parted by `---`. `place` is called for each of them that is not blank, and
- * once where there is none. Gives what each call gave, with the value.
+ * The same of a text that may hold several documents, parted by `---`. `place` is called for each of them that is not
+ * blank, and once where there is none. Gives what each call gave, with the value.
  */
 export function parseYamlStream<P extends StreamPlace>(
   text: string,

@@ -8,13 +8,13 @@ const PLAIN_TAGS: ReadonlySet<string> = new Set(['Object', 'Array', 'String', 'N
 
 /**
  * A copy that is plain data: own enumerable keys only, undefined left out, nothing shared with the caller. Keys such as
- * `__proto__` become ordinary properties of the copy; dates, functions and the like are reported and left out. Undefined
- * when the value is too deep (a cycle is) or too large, which is reported too.
+ * `__proto__` become ordinary properties of the copy; dates, functions and the like are reported and left out.
+ * Undefined when the value is too deep (a cycle is) or too large, which is reported too.
  */
 export function copyPlainData(value: unknown, problems: ProblemList): unknown {
   let values = 0;
   let refused = false;
-  // One list for the way to where it is now: most values are sound, and nobody asks where they stand.
+  // One list for the current path: most values are sound, and their path is never asked for.
   const path: (string | number)[] = [];
   const copy = (source: unknown): unknown => {
     if (refused || source === undefined) return undefined;
@@ -96,4 +96,9 @@ export function ownValue(record: unknown, key: string): unknown {
 function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
   if (!(key in target)) target[key] = value;
   else Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
+/** Bytes that a text takes in UTF-8. */
+export function utf8Length(text: string): number {
+  return new TextEncoder().encode(text).length;
 }

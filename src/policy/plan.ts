@@ -1,8 +1,5 @@
 import type { Algorithm, PolicyDocument, StatusName } from './document';
 import type { MethodSet } from './method-set';
-import type { RoutePlan } from './route-plan';
-
-export type * from './route-plan';
 
 /**
  * A policy compiled: immutable, shared by every call that was decided under it, replaced as a whole. Built by
@@ -20,7 +17,10 @@ export interface Plan {
   /** What no route matches. */
   readonly fallthrough: Decision;
   readonly override: OverridePlan | undefined;
-  /** Every subset twice, open and strict, so that `force` finds its own here too; `destination.index` is the position in here. */
+  /**
+   * Every subset twice, open and strict, so that `force` finds its own here too; `destination.index` is the position in
+   * here.
+   */
   readonly destinations: readonly Destination[];
   /** Label keys, lower-cased, that any route, split, sample or hash of this plan reads. */
   readonly labelKeys: readonly string[];
@@ -39,7 +39,7 @@ export interface Plan {
   readonly lookups?: readonly Lookup[];
   /** Cluster peers that every subset has instances of too; undefined: none. Beside `lookups` there are none. */
   readonly peers?: readonly Lookup[];
-  /** Upper bound of how long a connection may take; undefined: the lane's own. Milliseconds. */
+  /** Upper bound of how long a connection may take; undefined: the Graylane client's own. Milliseconds. */
   readonly connectTimeoutMs?: number;
   readonly warnings: readonly PolicyProblem[];
 }
@@ -65,7 +65,7 @@ export interface SubsetPlan {
   readonly limits?: LimitsPlan;
   /** Only beside a fallback. */
   readonly guard?: GuardPlan;
-  /** Where its instances are looked for; undefined: the plan's service, in every datacenter of the lane. */
+  /** Where its instances are looked for; undefined: the plan's service, in every datacenter of the Graylane client. */
   readonly lookups?: readonly Lookup[];
   /** Instances with a warning do not count as usable. */
   readonly onlyPassing?: boolean;
@@ -93,7 +93,7 @@ export interface Destination {
   readonly strict: boolean;
   /** The subset, then its fallbacks in order; just the subset when strict. Never empty, no repeats. */
   readonly chain: readonly string[];
-  /** The failover order, where it does not follow from `chain` and the lane's datacenters. */
+  /** The failover order, where it does not follow from `chain` and the Graylane client's datacenters. */
   readonly tiers?: readonly PlannedTier[];
 }
 
@@ -154,7 +154,7 @@ export interface HeaderChanges {
   readonly set: readonly (readonly [string, string])[];
 }
 
-/** What `lane.with({ force })` may ask for: one or several keys, all of which must hold. */
+/** What `graylane.with({ force })` may ask for: one or several keys, all of which must hold. */
 export interface ForceSelector {
   /** `host:port`. */
   readonly endpoint?: string;
@@ -203,12 +203,12 @@ export interface BalancingPlan {
 }
 
 export interface LocalityPlan {
-  /** Places as tiers name them, peers included. Undefined: the lane's own order. */
+  /** Places as tiers name them, peers included. Undefined: the Graylane client's own order. */
   readonly failover: readonly string[] | undefined;
   readonly prefer: 'subset' | 'datacenter';
   /**
    * How many times its share the healthy part of a tier takes on before the rest goes to the next tier. Undefined: the
-   * library's own. Infinity: a tier passes nothing on while anybody in it is well.
+   * library's own. Infinity: a tier passes nothing on while any instance in it is healthy.
    */
   readonly overprovisioning?: number;
   /** `prefer`: calls stay in the client's zone of the local datacenter as far as its capacity carries them. */
@@ -268,4 +268,73 @@ export interface PolicyProblem {
   /** 1-based, where the document was text. */
   readonly line?: number;
   readonly column?: number;
+}
+
+/** A route of a plan: which calls, and their shares. Immutable, as all of the plan. */
+export interface RoutePlan {
+  readonly name: string;
+  readonly index: number;
+  /** Undefined: every call. */
+  readonly match: MatchPlan | undefined;
+  readonly split: SplitPlan;
+}
+
+export interface MatchPlan {
+  readonly path?: PathCondition;
+  /** Undefined: every method, as far as `path` lets it. */
+  readonly methods: MethodSet | undefined;
+  /** ANDed. */
+  readonly labels: readonly LabelCondition[];
+  /** Empty: no `any`. Otherwise one group must hold whole. */
+  readonly any: readonly (readonly LabelCondition[])[];
+  readonly sample: SamplePlan | undefined;
+}
+
+/** A condition on the method's path that a name or a prefix does not express. */
+export interface PathCondition {
+  test(path: string): boolean;
+  /** For explain: `regex /shop\\..*`, `never (QueryParam)`. */
+  readonly describe: string;
+}
+
+export interface LabelCondition {
+  readonly key: string;
+  /**
+   * `undefined`: the call has no such label. Never throws. Linear in the value's length: values beyond 1,024 characters
+   * never reach the regular expression engine.
+   */
+  test(value: string | undefined): boolean;
+  /** For explain: `in [vip, staff]`. */
+  readonly describe: string;
+  /** Nothing but these values, as they are, can pass `test`: routes are found by them. Undefined: others can. */
+  readonly exact?: readonly string[];
+}
+
+export interface SamplePlan {
+  readonly by: string;
+  readonly percent: number;
+  /** True when the value falls into the sample. */
+  admits(value: string): boolean;
+}
+
+/** Always at least one entry; one entry means that no dice are thrown. */
+export interface SplitPlan {
+  readonly stickBy: string | undefined;
+  readonly entries: readonly SplitEntryPlan[];
+  /** True up to three entries: sticky values go by their bucket. False: by rendezvous hashing. */
+  readonly isBucketed: boolean;
+  /** Bucket 0..9999 of a sticky value. */
+  bucketOf(value: string): number;
+  /** Entry index of a bucket, for random draws and for splits of up to three entries. */
+  entryOf(bucket: number): number;
+  /** Entry index of a sticky value (buckets up to three entries, rendezvous hashing from four on). */
+  entryOfValue(value: string): number;
+}
+
+export interface SplitEntryPlan {
+  readonly subset: string;
+  readonly weight: number;
+  /** Buckets of 10,000. */
+  readonly buckets: number;
+  readonly decision: Decision;
 }

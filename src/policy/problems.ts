@@ -1,19 +1,17 @@
 import { shorten, shortenMiddle } from '../base/shorten';
-import { type DocumentPath, formatPath } from './document-path';
 import { MAX_PROBLEMS } from './limits';
 import type { PolicyProblem } from './plan';
-import type { Positions } from './positions';
 
 /** What a message says was expected, or words in place of a value. */
 const MOST_CHARACTERS = 1_000;
 
 /**
- * Gathers what is wrong with a document, so that its author is told everything at once: the first fifty, and how many more there
- * are. What is told is bounded whatever the document holds.
+ * Gathers what is wrong with a document, so that its author sees everything at once: the first fifty, and how many
+ * more there are. The list is bounded, whatever the document holds.
  */
 export interface ProblemList {
   readonly problems: readonly PolicyProblem[];
-  /** The rest is only counted: whoever finds a reason with much work need not. */
+  /** The rest is only counted: expensive checks can be skipped. */
   readonly isFull: boolean;
   /** Adds `path: value (expected: expected)`. `value` is shown shortened; a {@link note} says it in words. */
   report(path: DocumentPath, value: unknown, expected: string): void;
@@ -35,7 +33,7 @@ export function note(text: string): Note {
 
 export const MISSING: Note = note('missing');
 
-/** `document`: what a problem of the whole document is told of. */
+/** `document`: how messages name the whole document. */
 export function createProblemList(positions: Positions | undefined, document = 'policy'): ProblemList {
   return new BoundedProblems(positions, document);
 }
@@ -88,4 +86,95 @@ export function showValue(value: unknown): string {
   } catch {
     return 'an object that is no plain data';
   }
+}
+
+const MOST_PATH_CHARACTERS = 200;
+
+/** Where something stands in a document: keys of objects, indexes of lists. */
+export type DocumentPath = readonly (string | number)[];
+
+/**
+ * `routes[1].split[0].weight`, with keys that are not plain words quoted: `labels["a b"]`. Keys are shortened at their
+ * end, a long path in its middle.
+ */
+function formatPath(path: DocumentPath): string {
+  let text = '';
+  for (const part of path) {
+    if (typeof part === 'number') text += `[${part}]`;
+    else if (/^[A-Za-z_][\w-]{0,63}$/.test(part)) text += text === '' ? part : `.${part}`;
+    else text += `[${JSON.stringify(shorten(part))}]`;
+  }
+  return shortenMiddle(text, MOST_PATH_CHARACTERS);
+}
+
+/** 1-based. */
+interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Where the parts of a text stand, for messages. Built while parsing, dropped once the document is judged. */
+export interface Positions {
+  /** The nearest part that the text has: the path itself, else the closest of its parents. */
+  locate(path: DocumentPath): Position | undefined;
+}
+
+/** Filled by a parser: offsets of the entries (an object's key, a list's item). */
+export interface PositionIndex extends Positions {
+  add(path: DocumentPath, offset: number): void;
+  positionOf(offset: number): Position;
+}
+
+export function createPositionIndex(text: string): PositionIndex {
+  const root: Entry = { offset: undefined, children: undefined };
+  let lineStarts: number[] | undefined;
+  const positionOf = (offset: number): Position => {
+    lineStarts ??= findLineStarts(text);
+    let low = 0;
+    let high = lineStarts.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((lineStarts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: offset - (lineStarts[low] ?? 0) + 1 };
+  };
+  return {
+    add(path, offset) {
+      let entry = root;
+      for (const part of path) {
+        entry.children ??= new Map();
+        let child = entry.children.get(part);
+        if (child === undefined) {
+          child = { offset: undefined, children: undefined };
+          entry.children.set(part, child);
+        }
+        entry = child;
+      }
+      entry.offset = offset;
+    },
+    positionOf,
+    locate(path) {
+      let entry: Entry | undefined = root;
+      let offset = root.offset;
+      for (const part of path) {
+        entry = entry.children?.get(part);
+        if (entry === undefined) break;
+        offset = entry.offset ?? offset;
+      }
+      return offset === undefined ? undefined : positionOf(offset);
+    },
+  };
+}
+
+/** A part of the text. A tree of them takes what the text takes, however long its keys and deep its objects are. */
+interface Entry {
+  offset: number | undefined;
+  children: Map<string | number, Entry> | undefined;
+}
+
+function findLineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
 }

@@ -4,19 +4,15 @@ import type { PolicyDocument } from './document';
 import { MAX_ROUTES, MAX_SUBSETS } from './limits';
 import { ownValue } from './plain-data';
 import type { PolicyProblem } from './plan';
-import type { Positions } from './positions';
-import { createProblemList, note, type ProblemList } from './problems';
+import { createProblemList, note, type Positions, type ProblemList } from './problems';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
-import { checkFailover } from './validation/failover';
-import { checkFilters } from './validation/filters';
-import { warnOfMetaKeys } from './validation/meta-keys';
+import { checkFailover, checkZones, warnOfZonesWithoutEffect } from './validation/locality';
 import { warnOfUnreachable } from './validation/reachability';
 import { checkReferences, listOf } from './validation/references';
-import { checkRoutes } from './validation/routes';
-import { warnOfUnseenStickiness } from './validation/stickiness';
+import { checkRoutes, warnOfUnseenStickiness } from './validation/routes';
 import { checkStructure } from './validation/structure';
+import { checkFilters, warnOfMetaKeys } from './validation/subsets';
 import { checkTuning } from './validation/tuning';
-import { checkZones, warnOfZonesWithoutEffect } from './validation/zones';
 
 const TOMBSTONE_KEYS: readonly string[] = ['schema', 'service', 'minSdk', '$schema', 'tombstone'];
 

@@ -24,7 +24,7 @@ export interface DrainOptions {
   readonly health?: HealthReporter;
   /**
    * How long the server goes on as before once it has left Consul, so that every client has seen it: 0..600,000 ms.
-   * Default 2,000. Lanes need some 100 ms; clients that poll, or ask DNS, as long as they are allowed to remember.
+   * Default 2,000. Clients need some 100 ms; clients that poll, or ask DNS, as long as they are allowed to remember.
    */
   readonly settleMs?: number;
   /**

@@ -16,7 +16,7 @@ it('a service that fails altogether gets no storm of retries, its callers the re
   const attempts = (): number => servers.reduce((sum, { calls }) => sum + calls, 0);
   for (const server of servers) server.behave({ code: grpc.status.UNAVAILABLE, details: 'out of order' });
 
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: { payments: ports.map((port) => ({ address: '127.0.0.1', port })) },
     policies: {
       payments: {
@@ -27,9 +27,9 @@ it('a service that fails altogether gets no storm of retries, its callers the re
       },
     },
   });
-  opened(lane, () => lane.close());
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  opened(graylane, () => graylane.close());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   const ours = startCalls(client);
   await pause(8_000);
   await ours.stop();

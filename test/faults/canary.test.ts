@@ -29,10 +29,10 @@ const policyAt = (percent: number): PolicyDocument => ({
 });
 
 /** No call of the canary's goes there any more, whether for its endpoints or as a whole. */
-function isShed(lane: Graylane): boolean {
-  const views = lane.breakers.list();
+function isShed(graylane: Graylane): boolean {
+  const views = graylane.breakers.list();
   const open = (key: string): boolean => views.some((view) => view.key === key && view.state !== 'closed');
-  const endpoints = lane.inspect().services[0]?.endpoints.filter(({ subsets }) => subsets.includes('canary')) ?? [];
+  const endpoints = graylane.inspect().services[0]?.endpoints.filter(({ subsets }) => subsets.includes('canary')) ?? [];
   return endpoints.every(
     ({ datacenter, endpoint }) => open(`canary@${datacenter}`) || open(`${datacenter}/${endpoint}`),
   );
@@ -63,7 +63,7 @@ for (const percent of [5, 10]) {
             );
           const [stable, canary] = await Promise.all([start('stable', 2), start('canary', count)]);
           const servers = [...stable, ...canary];
-          const lane = createGraylane({
+          const graylane = createGraylane({
             datacenters,
             instances: {
               payments: servers.map(({ host, port, version, datacenter }) => ({
@@ -80,8 +80,8 @@ for (const percent of [5, 10]) {
             CODES,
           );
           try {
-            const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-            await lane.ready('payments');
+            const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+            await graylane.ready('payments');
             while (sum(canary) < GOOD_BEFORE) await Promise.all(Array.from({ length: 20 }, () => charge(client)));
             const ours = startCalls(client);
             await pause(500);
@@ -90,9 +90,9 @@ for (const percent of [5, 10]) {
             const illAtMs = performance.now();
             const failed = (): number => sum(canary) - before;
             const isLate = (): boolean => performance.now() - illAtMs >= SHED_AFTER_MS;
-            while (!isLate() || (failed() < SHED_AFTER_CALLS && !isShed(lane))) await pause(5);
+            while (!isLate() || (failed() < SHED_AFTER_CALLS && !isShed(graylane))) await pause(5);
             const untilShed = failed();
-            const charged = lane.breakers.list().filter(({ key }) => key.startsWith('canary@'));
+            const charged = graylane.breakers.list().filter(({ key }) => key.startsWith('canary@'));
             expect(charged.some(({ lastFailure }) => lastFailure !== undefined)).toBe(true);
             await pause(400);
             expect(failed() - untilShed).toBeLessThanOrEqual(1);
@@ -101,7 +101,7 @@ for (const percent of [5, 10]) {
             await expect.poll(() => sinceThen().length, { interval: 20 }).toBeGreaterThan(10);
             const meanwhile = sinceThen();
             expect(meanwhile.every(({ reply }) => reply.version === 'stable')).toBe(true);
-            expect(lane.breakers.list().filter(({ key }) => key.includes('stable@'))).not.toContainEqual(
+            expect(graylane.breakers.list().filter(({ key }) => key.includes('stable@'))).not.toContainEqual(
               expect.objectContaining({ state: 'open' }),
             );
 
@@ -126,7 +126,7 @@ for (const percent of [5, 10]) {
             expect(ours.losses.map(({ error }) => error.details)).toEqual([]);
           } finally {
             rival.close();
-            await lane.close();
+            await graylane.close();
             for (const server of servers) server.kill();
           }
         });

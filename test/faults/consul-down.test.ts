@@ -10,7 +10,7 @@ import { printFact } from '../support/figure';
 import { charge, paymentsClient } from '../support/payments';
 import { startServerProcess } from '../support/server-process';
 import { openSource, record } from '../unit/client/discovery/consul/recorder';
-import { loadLane, registerOutside } from './fixtures/consul-load';
+import { loadGraylane, registerOutside } from './fixtures/consul-load';
 
 const opened = closeAfterEach();
 
@@ -21,7 +21,7 @@ it('Consul is killed and comes back: no call is lost, the age is told, the news 
   const dc1 = consul.dc('dc1');
   const servers = opened(await startServerProcess({ names: ['p1', 'p2', 'p3'] }), (each) => each.kill());
   await registerOutside(dc1, servers.instances.slice(0, 2));
-  const running = await loadLane({ consul: { address: dc1.address }, datacenters: ['dc1'] });
+  const running = await loadGraylane({ consul: { address: dc1.address }, datacenters: ['dc1'] });
   opened(running, () => running.close());
   await dc1.kill();
   await expect.poll(() => running.datacenter()?.freshness).toBe('stale');
@@ -79,14 +79,14 @@ it('a Consul that stays down is asked about once in 15 s, and never again in mor
 it('down at the start with nothing remembered: calls end at their own deadline and name Consul', async () => {
   const host = loopbackAddress();
   const [port] = await freePorts(host, 1);
-  const lane = createGraylane({
+  const graylane = createGraylane({
     consul: { address: `http://${host}:${port}` },
     datacenters: ['dc1'],
     stateDirectory: false,
     logger: { debug() {}, info() {}, warn() {}, error() {} },
   });
-  opened(lane, () => lane.close());
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  opened(graylane, () => graylane.close());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   const began = performance.now();
   const error = await charge(client, {}, { deadline: Date.now() + 800 }).catch((thrown: unknown) => thrown);
   const tookMs = performance.now() - began;
@@ -106,13 +106,13 @@ it('a call that fails while Consul is down says how old is what it went by, and 
   const consul = opened(await startConsul(), (each) => each.stop());
   const servers = opened(await startServerProcess({ names: ['p1'] }), (each) => each.kill());
   await registerOutside(consul.dc('dc1'), servers.instances);
-  const running = await loadLane({ consul: { address: consul.dc('dc1').address }, datacenters: ['dc1'] });
+  const running = await loadGraylane({ consul: { address: consul.dc('dc1').address }, datacenters: ['dc1'] });
   opened(running, () => running.close());
   await consul.dc('dc1').kill();
   await expect.poll(() => running.datacenter()?.freshness).toBe('stale');
   await running.load.stop();
   await servers.kill();
-  const client = paymentsClient(running.lane.target('payments'), running.lane.clientOptions());
+  const client = paymentsClient(running.graylane.target('payments'), running.graylane.clientOptions());
   const failure = async (): Promise<string> => {
     try {
       await charge(client, {}, { deadline: Date.now() + 1_000 });

@@ -3,7 +3,7 @@ import { pause } from '../support/closers';
 import { startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
 import { startServerProcess } from '../support/server-process';
-import { loadLane, register } from './fixtures/consul-load';
+import { loadGraylane, register } from './fixtures/consul-load';
 
 /** The shortest that can be asked for, so that the longest silence is 10 x 17/16 + 10 s. */
 const WAIT_MS = 10_000;
@@ -16,7 +16,7 @@ describe.concurrent('a Consul that is frozen', () => {
     const dc1 = consul.dc('dc1');
     const servers = await startServerProcess({ names: ['p1', 'p2'] });
     await register(dc1, servers.instances);
-    const running = await loadLane({ consul: { address: dc1.address, waitMs: WAIT_MS }, datacenters: ['dc1'] });
+    const running = await loadGraylane({ consul: { address: dc1.address, waitMs: WAIT_MS }, datacenters: ['dc1'] });
     try {
       dc1.freeze();
       const frozenAtMs = performance.now();
@@ -45,12 +45,12 @@ describe.concurrent('a Consul that is frozen', () => {
     const consul = await startConsul({ datacenters: names });
     const servers = await startServerProcess({ names: [...names, 'late'] });
     for (const [at, name] of names.entries()) await register(consul.dc(name), servers.instances.slice(at, at + 1));
-    const running = await loadLane({
+    const running = await loadGraylane({
       consul: { address: consul.dc('dc1').address, waitMs: WAIT_MS },
       datacenters: names,
     });
     const states = (): unknown =>
-      running.lane.inspect().services[0]?.datacenters.map(({ freshness, instances }) => [freshness, instances]);
+      running.graylane.inspect().services[0]?.datacenters.map(({ freshness, instances }) => [freshness, instances]);
     try {
       await expect.poll(states).toEqual(names.map(() => ['fresh', 1]));
       consul.dc('dc2').freeze();

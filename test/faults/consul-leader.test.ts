@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { startServerProcess } from '../support/server-process';
-import { loadLane, register } from './fixtures/consul-load';
+import { loadGraylane, register } from './fixtures/consul-load';
 import { type QuorumServer, startQuorum } from './fixtures/consul-quorum';
 
 const opened = closeAfterEach();
@@ -16,7 +16,7 @@ it('the leader of three servers is lost: no call with it, and news go on under t
   const servers = opened(await startServerProcess({ names: ['p1', 'p2', 'p3'] }), (each) => each.kill());
   await register(others[0], servers.instances.slice(0, 2));
   // The leader first: its loss is also the loss of the agent that is asked.
-  const running = await loadLane({
+  const running = await loadGraylane({
     consul: { address: [leader.address, ...others.map(({ address }) => address)] },
     datacenters: ['dc1'],
   });

@@ -16,14 +16,14 @@ async function clients(
   places: readonly DatacenterProcess[],
   perSecond: number,
 ): Promise<{ ours: SteadyCalls; plain: SteadyCalls }> {
-  const lane = createGraylane({
+  const graylane = createGraylane({
     datacenters: ['dc1', 'dc2'],
     instances: { payments: places.flatMap(({ instances }) => instances) },
     policies: { payments: { schema: 1, service: 'payments', retry: {} } },
   });
-  opened(lane, () => lane.close());
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  opened(graylane, () => graylane.close());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   const rival = opened(plainClient(places.flatMap(({ ports }) => ports)), (each) => each.close());
   const ours = startCalls(client, perSecond);
   const plain = startCalls(rival, perSecond);

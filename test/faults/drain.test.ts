@@ -16,12 +16,12 @@ async function streamThroughRemoval(
   const servers = [leaving, staying] as [PaymentsServer, PaymentsServer];
   for (const server of servers) closers.push(server.kill);
   const [first, second] = servers.map(({ host, port }) => ({ address: host, port }));
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: { payments: [first as { address: string; port: number }] },
     policies: { payments: { schema: 1, service: 'payments', ...(balancing === undefined ? {} : { balancing }) } },
   });
-  closers.push(() => lane.close());
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  closers.push(() => graylane.close());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   const stream = client.watch({ count: 20, intervalMs: 50 });
   let received = 0;
   const ended = new Promise<number>((resolve) => {
@@ -32,7 +32,7 @@ async function streamThroughRemoval(
     stream.on('status', (status: grpc.StatusObject) => resolve(status.code));
   });
   await expect.poll(() => received, { interval: 5 }).toBeGreaterThan(0);
-  lane.setInstances('payments', [second as { address: string; port: number }]);
+  graylane.setInstances('payments', [second as { address: string; port: number }]);
   expect((await charge(client)).servedBy).toBe('staying');
   return { code: await ended, received };
 }

@@ -20,14 +20,14 @@ it('one instance whose certificate expired is left out, with the reason, and the
   const expired = await serve('expired', { validForMs: -60_000 });
   const plain = opened(await startPaymentsServer({ name: 'plain' }), (server) => server.kill());
   const servers = [await serve('good-1'), await serve('good-2'), expired, plain];
-  const lane = opened(
+  const graylane = opened(
     createGraylane({
       instances: { payments: servers.map(({ name, host, port }) => ({ id: name, address: host, port })) },
     }),
     (each) => each.close(),
   );
   const credentials = grpc.credentials.createSsl(Buffer.from(authority.ca));
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions(), credentials);
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions(), credentials);
   const served = new Map<string, number>();
   for (let call = 0; call < 200; call += 1) {
     const { servedBy } = await charge(client);
@@ -35,13 +35,13 @@ it('one instance whose certificate expired is left out, with the reason, and the
   }
   expect([...served.keys()].sort()).toEqual(['good-1', 'good-2']);
   expect([expired.calls, plain.calls]).toEqual([0, 0]);
-  const failures = new Map(lane.inspect().services[0]?.endpoints.map((each) => [each.instance, each.failure]));
+  const failures = new Map(graylane.inspect().services[0]?.endpoints.map((each) => [each.instance, each.failure]));
   expect(failures.get('expired')).toContain('certificate has expired');
   // No TLS there, so no call either: nothing is ever sent in the clear instead.
   expect(failures.get('plain')).toBeDefined();
   expect([failures.get('good-1'), failures.get('good-2')]).toEqual([undefined, undefined]);
 
-  const only = lane.with({ force: { instance: 'expired' } }, () => charge(client));
+  const only = graylane.with({ force: { instance: 'expired' } }, () => charge(client));
   await expect(only).rejects.toMatchObject({
     code: grpc.status.UNAVAILABLE,
     details: expect.stringContaining('certificate has expired'),

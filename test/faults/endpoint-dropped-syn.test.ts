@@ -4,7 +4,7 @@ import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { paymentsClient } from '../support/payments';
 import { startServerProcess } from '../support/server-process';
-import { openLane, startedBetween, startLoad } from './fixtures/load';
+import { openGraylane, startedBetween, startLoad } from './fixtures/load';
 
 const closing = closeAfterEach();
 
@@ -26,12 +26,12 @@ describe('an endpoint whose connection hangs, its first packet being dropped', (
       );
     await pause(200);
 
-    const lane = closing(openLane([...victim.instances, ...others.instances]), (opened) => opened.close());
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = closing(openGraylane([...victim.instances, ...others.instances]), (opened) => opened.close());
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const begunAtMs = performance.now();
     const load = startLoad(client, 100, 2_000);
     await pause(8_000);
-    const hanging = lane.inspect().services[0]?.endpoints.find(({ instance }) => instance === 'victim');
+    const hanging = graylane.inspect().services[0]?.endpoints.find(({ instance }) => instance === 'victim');
     const firstMs = (load.calls[0]?.endedAtMs ?? Number.POSITIVE_INFINITY) - begunAtMs;
     victim.thaw();
     const thawedAtMs = performance.now();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { startServerProcess } from '../support/server-process';
-import { connectAll, describeLosses, openLane, roundRobin, startedBetween, startLoad } from './fixtures/load';
+import { connectAll, describeLosses, openGraylane, roundRobin, startedBetween, startLoad } from './fixtures/load';
 
 const closing = closeAfterEach();
 const INTERNAL = { code: grpc.status.INTERNAL } as const;
@@ -17,13 +17,13 @@ describe('an instance that answers INTERNAL', () => {
     const resetMs = 2_000;
     const servers = closing(await startServerProcess({ names: ['victim', 'a', 'b', 'c'] }), (one) => one.kill());
     const policy = { ...retries, breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: resetMs } };
-    const lane = closing(openLane(servers.instances, policy), (opened) => opened.close());
+    const graylane = closing(openGraylane(servers.instances, policy), (opened) => opened.close());
     let probes = 0;
-    lane.breakers.subscribe(({ event }) => {
+    graylane.breakers.subscribe(({ event }) => {
       if (event === 'halfOpen') probes += 1;
     });
     const plain = closing(await roundRobin(servers.instances), (opened) => opened.close());
-    const load = startLoad(await connectAll(lane));
+    const load = startLoad(await connectAll(graylane));
     const plainLoad = startLoad(plain);
     await pause(1_000);
     await servers.behave(INTERNAL, ['victim']);
@@ -52,8 +52,8 @@ describe('a pool of two that flaps', () => {
   it('never refuses by itself while one of them answers', async () => {
     const servers = closing(await startServerProcess({ names: ['a', 'b'] }), (one) => one.kill());
     const policy = { retry: {}, breaker: { resetTimeoutMs: 500, maxResetTimeoutMs: 500 } };
-    const lane = closing(openLane(servers.instances, policy), (opened) => opened.close());
-    const load = startLoad(await connectAll(lane));
+    const graylane = closing(openGraylane(servers.instances, policy), (opened) => opened.close());
+    const load = startLoad(await connectAll(graylane));
     const answered: number[] = [];
     for (let turn = 0; turn < 8; turn += 1) {
       const [ill, well] = turn % 2 === 0 ? ['a', 'b'] : ['b', 'a'];

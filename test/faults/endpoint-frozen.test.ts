@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { startServerProcess } from '../support/server-process';
-import { connectAll, describeLosses, openLane, roundRobin, startedBetween, startLoad } from './fixtures/load';
+import { connectAll, describeLosses, openGraylane, roundRobin, startedBetween, startLoad } from './fixtures/load';
 
 const closing = closeAfterEach();
 const RESET_MS = 2_000;
@@ -18,11 +18,11 @@ describe('an instance that freezes', () => {
       for (const each of [victim, others]) closing(each, (one) => one.kill());
       const instances = [...victim.instances, ...others.instances];
       const policy = { retry: {}, breaker: { resetTimeoutMs: 1_000, maxResetTimeoutMs: RESET_MS } };
-      const lane = closing(openLane(instances, policy), (opened) => opened.close());
+      const graylane = closing(openGraylane(instances, policy), (opened) => opened.close());
       const changes: { readonly event: string; readonly atMs: number }[] = [];
-      lane.breakers.subscribe(({ event }) => changes.push({ event, atMs: performance.now() }));
+      graylane.breakers.subscribe(({ event }) => changes.push({ event, atMs: performance.now() }));
       const plain = closing(await roundRobin(instances), (opened) => opened.close());
-      const load = startLoad(await connectAll(lane), 100, DEADLINE_MS);
+      const load = startLoad(await connectAll(graylane), 100, DEADLINE_MS);
       const plainLoad = startLoad(plain, 100, DEADLINE_MS);
       await pause(2_000);
       victim.freeze();
@@ -61,14 +61,14 @@ describe('an instance that freezes', () => {
       startServerProcess({ names: ['s0', 's1'] }),
     ]);
     for (const each of [victim, others]) closing(each, (one) => one.kill());
-    const lane = closing(openLane([...victim.instances, ...others.instances], { retry: 'off' }), (opened) =>
+    const graylane = closing(openGraylane([...victim.instances, ...others.instances], { retry: 'off' }), (opened) =>
       opened.close(),
     );
     let outAtMs = Number.POSITIVE_INFINITY;
-    lane.breakers.subscribe(({ event }) => {
+    graylane.breakers.subscribe(({ event }) => {
       if (event === 'open') outAtMs = Math.min(outAtMs, performance.now());
     });
-    const load = startLoad(await connectAll(lane), 100, DEADLINE_MS);
+    const load = startLoad(await connectAll(graylane), 100, DEADLINE_MS);
     await pause(1_000);
     victim.freeze();
     const frozenAtMs = performance.now();

@@ -3,7 +3,7 @@ import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { charge, type PaymentsClient, tally } from '../support/payments';
 import { startServerProcess } from '../support/server-process';
-import { connectAll, describeLosses, openLane, roundRobin, startLoad } from './fixtures/load';
+import { connectAll, describeLosses, openGraylane, roundRobin, startLoad } from './fixtures/load';
 
 const closing = closeAfterEach();
 
@@ -14,9 +14,9 @@ async function open(): Promise<{ client: PaymentsClient; plain: PaymentsClient; 
   ]);
   for (const each of [victim, others]) closing(each, (one) => one.kill());
   const instances = [...victim.instances, ...others.instances];
-  const lane = closing(openLane(instances, { retry: {} }), (opened) => opened.close());
+  const graylane = closing(openGraylane(instances, { retry: {} }), (opened) => opened.close());
   const plain = closing(await roundRobin(instances), (opened) => opened.close());
-  return { client: await connectAll(lane), plain, kill: () => victim.kill() };
+  return { client: await connectAll(graylane), plain, kill: () => victim.kill() };
 }
 
 describe('one of four instances is killed', () => {

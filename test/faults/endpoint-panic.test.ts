@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { startServerProcess } from '../support/server-process';
-import { connectAll, openLane, startedBetween, startLoad } from './fixtures/load';
+import { connectAll, openGraylane, startedBetween, startLoad } from './fixtures/load';
 
 const closing = closeAfterEach();
 
@@ -19,12 +19,14 @@ describe('when everybody answers with errors, fallbacks too', () => {
       default: 'canary',
       retry: {},
     };
-    const lane = closing(openLane([...canary.instances, ...stable.instances], policy), (opened) => opened.close());
+    const graylane = closing(openGraylane([...canary.instances, ...stable.instances], policy), (opened) =>
+      opened.close(),
+    );
     let probes = 0;
-    lane.breakers.subscribe(({ event }) => {
+    graylane.breakers.subscribe(({ event }) => {
       if (event === 'halfOpen') probes += 1;
     });
-    const client = await connectAll(lane);
+    const client = await connectAll(graylane);
     for (const each of [canary, stable]) await each.behave({ code: grpc.status.UNAVAILABLE });
     const load = startLoad(client, 400);
     const attempts = async (): Promise<number[]> => [...(await canary.calls()), ...(await stable.calls())];

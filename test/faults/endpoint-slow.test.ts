@@ -7,7 +7,7 @@ import {
   type Call,
   connectAll,
   describeLosses,
-  openLane,
+  openGraylane,
   roundRobin,
   startedBetween,
   startLoad,
@@ -34,9 +34,9 @@ async function world(size: number, closing: <T>(thing: T, close: (it: T) => unkn
     await each.behave({ delayMs: HEALTHY_MS });
   }
   const instances = [...victim.instances, ...others.instances];
-  const lane = closing(openLane(instances, { retry: {} }), (opened) => opened.close());
+  const graylane = closing(openGraylane(instances, { retry: {} }), (opened) => opened.close());
   const plain = closing(await roundRobin(instances), (opened) => opened.close());
-  return { victim, client: await connectAll(lane), plain };
+  return { victim, client: await connectAll(graylane), plain };
 }
 
 function p99(calls: readonly Call[]): number {

@@ -27,13 +27,13 @@ async function open(document: PolicyDocument, canaries: number) {
   );
   for (const server of [...stable, ...canary]) closing(server, (each) => each.kill());
   const instances = [...stable, ...canary].map(({ host, port, version }) => ({ address: host, port, tags: [version] }));
-  const lane = closing(
+  const graylane = closing(
     createGraylane({ instances: { payments: instances }, policies: { payments: document } }),
     (opened) => opened.close(),
   );
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   const asked = (servers: typeof stable): number => servers.reduce((sum, { calls }) => sum + calls, 0);
-  return { lane, client, canary, askedStable: () => asked(stable) };
+  return { graylane, client, canary, askedStable: () => asked(stable) };
 }
 
 async function run(client: PaymentsClient, calls: number): Promise<Record<string, number>> {
@@ -50,8 +50,8 @@ async function run(client: PaymentsClient, calls: number): Promise<Record<string
 
 describe('a fallback that takes at most 25 % of the calls', () => {
   it('gets no more when the subset fails every call, and the others fail as it does', async () => {
-    const { lane, client, canary, askedStable } = await open(policy(), 2);
-    await lane.ready('payments');
+    const { graylane, client, canary, askedStable } = await open(policy(), 2);
+    await graylane.ready('payments');
     for (const server of canary) server.behave({ code: grpc.status.INTERNAL, details: 'the canary is ill' });
     const ends = await run(client, 1_000);
     const share = askedStable() / 1_000;
@@ -75,8 +75,8 @@ describe('a fallback that takes at most 25 % of the calls', () => {
 
   it('saves every call while few fail', async () => {
     const retry = { maxAttempts: 2, retryableStatusCodes: ['INTERNAL'] };
-    const { lane, client, canary } = await open(policy({ retry, breaker: { enabled: false } }), 2);
-    await lane.ready('payments');
+    const { graylane, client, canary } = await open(policy({ retry, breaker: { enabled: false } }), 2);
+    await graylane.ready('payments');
     let lost = 0;
     for (let call = 0; call < 400; call += 1) {
       const isIll = call % 10 === 9;

@@ -4,7 +4,7 @@ import { type ConsulDatacenter, startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
 import { paymentsClient } from '../support/payments';
 import { type ServedInstance, type ServerProcess, startServerProcess } from '../support/server-process';
-import { type LoadedLane, loadLane } from './fixtures/consul-load';
+import { type LoadedGraylane, loadGraylane } from './fixtures/consul-load';
 import { startedBetween, startLoad } from './fixtures/load';
 
 const opened = closeAfterEach();
@@ -37,13 +37,13 @@ async function put(
   });
 }
 
-async function open(dc1: ConsulDatacenter, perSecond = 100): Promise<LoadedLane> {
-  const running = await loadLane({ consul: { address: dc1.address }, datacenters: ['dc1'] }, perSecond);
+async function open(dc1: ConsulDatacenter, perSecond = 100): Promise<LoadedGraylane> {
+  const running = await loadGraylane({ consul: { address: dc1.address }, datacenters: ['dc1'] }, perSecond);
   return opened(running, () => running.close());
 }
 
-const endpoints = ({ lane }: LoadedLane) => lane.inspect().services[0]?.endpoints ?? [];
-const connected = (running: LoadedLane, count: number) =>
+const endpoints = ({ graylane }: LoadedGraylane) => graylane.inspect().services[0]?.endpoints ?? [];
+const connected = (running: LoadedGraylane, count: number) =>
   expect.poll(() => endpoints(running).filter(({ connections }) => connections.includes('ready')).length).toBe(count);
 
 describe('gossip that says nodes have failed', () => {
@@ -96,7 +96,7 @@ describe('gossip that says nodes have failed', () => {
     const putAtMs = performance.now();
     await expect.poll(() => running.datacenter()?.nodesFailed, { interval: 2 }).toBe(1);
     const outAfterMs = performance.now() - putAtMs;
-    const client = paymentsClient(running.lane.target('payments'), running.lane.clientOptions());
+    const client = paymentsClient(running.graylane.target('payments'), running.graylane.clientOptions());
     const load = startLoad(client, 200, 1_000);
     await expect.poll(() => load.calls.length, { timeout: 10_000 }).toBeGreaterThan(400);
     const lost = load.lost.length;

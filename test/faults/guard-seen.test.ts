@@ -23,7 +23,7 @@ async function open(guard: NonNullable<NonNullable<PolicyDocument['subsets']>[st
   const line = (message: string, fields?: LogFields): void => {
     if (message.includes('guard')) lines.push({ message, fields });
   };
-  const lane = opened(
+  const graylane = opened(
     createGraylane({
       instances: {
         payments: [stable, canary].map(({ host, port, version }) => ({ address: host, port, tags: [version] })),
@@ -52,14 +52,14 @@ async function open(guard: NonNullable<NonNullable<PolicyDocument['subsets']>[st
     }),
     (each) => each.close(),
   );
-  await lane.ready('payments');
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  return { lane, client, stable, canary, metering, lines };
+  await graylane.ready('payments');
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  return { graylane, client, stable, canary, metering, lines };
 }
 
 it('shows in spans, metrics and logs as the shed that it is, and its end too', async () => {
-  const { lane, client, canary, metering, lines } = await open({ holdMs: 2_000 });
-  const isShed = (): boolean => lane.inspect().services[0]?.guards[0]?.heldForMs !== undefined;
+  const { graylane, client, canary, metering, lines } = await open({ holdMs: 2_000 });
+  const isShed = (): boolean => graylane.inspect().services[0]?.guards[0]?.heldForMs !== undefined;
   for (let call = 0; call < 1_000 && !isShed(); call += 1) {
     canary.behave(canary.calls % 4 === 3 ? { code: grpc.status.INTERNAL } : undefined);
     await charge(client).catch(() => {});
@@ -102,10 +102,10 @@ it('sheds a canary that takes three times as long, where twice is allowed, and n
     [60, true],
     [20, false],
   ] as const) {
-    const { lane, client, stable, canary } = await open({ maxLatencyFactor: 2 });
+    const { graylane, client, stable, canary } = await open({ maxLatencyFactor: 2 });
     stable.behave({ delayMs: 20 });
     canary.behave({ delayMs: canaryMs });
-    const guard = () => lane.inspect().services[0]?.guards[0];
+    const guard = () => graylane.inspect().services[0]?.guards[0];
     let asked = 0;
     while (asked < 1_000 && guard()?.heldForMs === undefined) {
       await tally(

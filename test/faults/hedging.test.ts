@@ -17,31 +17,31 @@ function policy(retryBudget: PolicyDocument['retryBudget'] = {}): PolicyDocument
   };
 }
 
-async function open(document: PolicyDocument): Promise<{ lane: Graylane; servers: PaymentsServer[] }> {
+async function open(document: PolicyDocument): Promise<{ graylane: Graylane; servers: PaymentsServer[] }> {
   const servers = await Promise.all(['a', 'b'].map((name) => startPaymentsServer({ name })));
   for (const server of servers) closers.push(server.kill);
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: { payments: servers.map(({ host, port }) => ({ address: host, port })) },
     policies: { payments: document },
   });
-  closers.push(() => lane.close());
-  return { lane, servers };
+  closers.push(() => graylane.close());
+  return { graylane, servers };
 }
 
 describe('hedging', () => {
   it('answers by the second attempt when the first is slow, and blames nobody who was discarded', async () => {
-    const { lane, servers } = await open(policy({ percent: 100, minPerSecond: 1_000 }));
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
+    const { graylane, servers } = await open(policy({ percent: 100, minPerSecond: 1_000 }));
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
     servers[0]?.behave({ delayMs: 2_000 });
     for (let call = 0; call < 20; call += 1) expect((await charge(client)).servedBy).toBe('b');
-    expect(lane.breakers.list()).toEqual([]);
+    expect(graylane.breakers.list()).toEqual([]);
   });
 
   it('with its budget spent waits for the attempt that is out: no call fails for it', async () => {
-    const { lane, servers } = await open(policy({ percent: 0, minPerSecond: 0 }));
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
+    const { graylane, servers } = await open(policy({ percent: 0, minPerSecond: 0 }));
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
     for (const server of servers) server.behave({ delayMs: 100 });
     const calls = 50;
     await Promise.all(Array.from({ length: calls }, () => charge(client)));

@@ -3,7 +3,7 @@ import { closeAfterEach, pause } from '../support/closers';
 import { startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
 import { startServerProcess } from '../support/server-process';
-import { loadLane, register } from './fixtures/consul-load';
+import { loadGraylane, register } from './fixtures/consul-load';
 
 const opened = closeAfterEach();
 const KEY = 'graylane/policies/payments';
@@ -46,10 +46,10 @@ it('bad policies are pushed: refused whole, told, and not one call goes elsewher
   const canary = opened(await startServerProcess({ names: ['c1'], version: 'canary' }), (each) => each.kill());
   await register(dc1, [...stable.instances, ...canary.instances]);
   await dc1.putKv(KEY, JSON.stringify(document()));
-  const running = await loadLane({ consul: { address: dc1.address }, datacenters: ['dc1'], policy: 'kv' });
+  const running = await loadGraylane({ consul: { address: dc1.address }, datacenters: ['dc1'], policy: 'kv' });
   opened(running, () => running.close());
-  const policy = (): ReturnType<typeof running.lane.inspect>['services'][number]['policy'] | undefined =>
-    running.lane.inspect().services[0]?.policy;
+  const policy = (): ReturnType<typeof running.graylane.inspect>['services'][number]['policy'] | undefined =>
+    running.graylane.inspect().services[0]?.policy;
   const revision = policy()?.revision;
   for (const [name, text] of Object.entries(bad)) {
     await dc1.putKv(KEY, text);

@@ -4,7 +4,7 @@ import { closeAfterEach, pause } from '../support/closers';
 import { printFact } from '../support/figure';
 import { healthEntry, reply, type ScriptedAnswer, startScriptedConsul } from '../support/scripted-consul';
 import { startServerProcess } from '../support/server-process';
-import { loadLane } from './fixtures/consul-load';
+import { loadGraylane } from './fixtures/consul-load';
 
 const opened = closeAfterEach();
 const PATH = '/v1/health/service/payments';
@@ -91,7 +91,7 @@ it('whatever Consul answers, no call is lost, and a good answer is followed at o
     for (const response of released) current === undefined ? good(response) : current.answer(entries, response);
   };
 
-  const running = await loadLane({ consul: { address: consul.address }, datacenters: ['dc1'] });
+  const running = await loadGraylane({ consul: { address: consul.address }, datacenters: ['dc1'] });
   opened(running, () => running.close());
   const heapBefore = process.memoryUsage().rss;
   const rows: string[] = [];

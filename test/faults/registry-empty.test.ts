@@ -3,7 +3,7 @@ import { closeAfterEach, pause } from '../support/closers';
 import { type ConsulDatacenter, type StartConsulOptions, startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
 import { type ServerProcess, startServerProcess } from '../support/server-process';
-import { loadLane, register } from './fixtures/consul-load';
+import { loadGraylane, register } from './fixtures/consul-load';
 
 const opened = closeAfterEach();
 const PROTECTION = { windowMs: 3_000 };
@@ -24,7 +24,7 @@ describe('a Consul that lists nobody any more', () => {
     const dc1 = await start();
     const servers = await serve('p1', 'p2', 'p3');
     await register(dc1, servers.instances);
-    const running = await loadLane({ consul: { address: dc1.address }, datacenters: ['dc1'] });
+    const running = await loadGraylane({ consul: { address: dc1.address }, datacenters: ['dc1'] });
     opened(running, () => running.close());
     await dc1.restart();
     await expect.poll(() => running.datacenter()?.isHeld, { timeout: 35_000 }).toBe(true);
@@ -56,7 +56,7 @@ describe('a Consul that lists nobody any more', () => {
       }
     };
     await registerAll();
-    const running = await loadLane({
+    const running = await loadGraylane({
       consul: { address: dc1.address },
       datacenters: ['dc1'],
       policy: 'auto',
@@ -92,8 +92,8 @@ describe('a Consul that lists nobody any more', () => {
     const servers = await serve('p1', 'p2');
     await register(dc1, servers.instances);
     const options = { consul: { address: dc1.address }, datacenters: ['dc1'] };
-    const running = await loadLane({ ...options, protection: PROTECTION });
-    const unprotected = await loadLane({ ...options, protection: { except: ['payments'] } });
+    const running = await loadGraylane({ ...options, protection: PROTECTION });
+    const unprotected = await loadGraylane({ ...options, protection: { except: ['payments'] } });
     for (const each of [running, unprotected]) opened(each, () => each.close());
     const began = performance.now();
     for (const { name } of servers.instances) await dc1.deregister(name);
@@ -129,7 +129,7 @@ describe('a Consul that lists nobody any more', () => {
     const policies = (await own.json()) as { ID: string; Name: string }[];
     // Newer servers have further ones of their own: builtin/global-read-only.
     const policy = policies.find(({ Name }) => Name !== 'global-management' && !Name.startsWith('builtin/'));
-    const running = await loadLane({
+    const running = await loadGraylane({
       consul: { address: dc1.address, token: secret, waitMs: 10_000 },
       datacenters: ['dc1'],
       protection: { windowMs: 1_000, confirmations: 2 },
@@ -160,7 +160,7 @@ describe('a Consul that lists nobody any more', () => {
     const { secret, accessor } = await dc1.createToken(
       'service_prefix "" { policy = "read" } node_prefix "" { policy = "read" }',
     );
-    const running = await loadLane({ consul: { address: dc1.address, token: secret }, datacenters: ['dc1'] });
+    const running = await loadGraylane({ consul: { address: dc1.address, token: secret }, datacenters: ['dc1'] });
     opened(running, () => running.close());
     await dc1.deleteToken(accessor);
     await dc1.setStatus('p1', 'warning');
@@ -189,7 +189,7 @@ describe('a Consul that suddenly lists far fewer', () => {
         Service: { ID: name, Service: 'payments', Address: '127.0.0.1', Port: port },
       });
     }
-    const running = await loadLane({
+    const running = await loadGraylane({
       consul: { address: dc1.address },
       datacenters: ['dc1'],
       policy: 'auto',

@@ -4,7 +4,7 @@ import { startRecordingProxy } from '../support/consul/recording-proxy';
 import { startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
 import { startPaymentsServer } from '../support/payments';
-import { loadLane } from './fixtures/consul-load';
+import { loadGraylane } from './fixtures/consul-load';
 
 const opened = closeAfterEach();
 const COUNT = 1_000;
@@ -33,12 +33,12 @@ it('400 rapid writes at 1,000 instances: at most 5 swaps and 5 fetches a second,
     await Promise.all(Array.from({ length: 50 }, (_, at) => write(from + at, 1)));
   }
   const proxy = opened(await startRecordingProxy(dc1.address), (each) => each.stop());
-  const running = await loadLane({ consul: { address: proxy.address }, datacenters: ['dc1'] });
+  const running = await loadGraylane({ consul: { address: proxy.address }, datacenters: ['dc1'] });
   opened(running, () => running.close());
   await expect.poll(() => server.sessions.open, { timeout: 20_000 }).toBe(COUNT);
   await pause(2_000);
 
-  const version = (): number => running.lane.inspect().services[0]?.snapshot ?? 0;
+  const version = (): number => running.graylane.inspect().services[0]?.snapshot ?? 0;
   const fetched = (): number => proxy.paths.filter((path) => path.includes('/health/service/payments')).length;
   const firstTwo: number[] = [];
   for (let at = 0; at < 2; at += 1) {

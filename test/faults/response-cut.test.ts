@@ -53,12 +53,12 @@ function endWith(stream: ServerHttp2Stream, code: grpc.status): void {
 }
 
 interface Opened {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly client: PaymentsClient;
   readonly other: PaymentsServer;
 }
 
-/** A lane whose calls go to the scripted server first, and to a real one when they are tried again. */
+/** A Graylane client whose calls go to the scripted server first, and to a real one when they are tried again. */
 async function open(
   script: Script,
   policy: Partial<PolicyDocument> = {},
@@ -66,7 +66,7 @@ async function open(
 ): Promise<Opened> {
   const other = closing(await startPaymentsServer({ name: 'other' }), (one) => one.kill());
   const scripted = { address: '127.0.0.1', port: await startScripted(script), tags: ['scripted'] };
-  const lane = closing(
+  const graylane = closing(
     createGraylane({
       instances: { payments: [scripted, { address: other.host, port: other.port, tags: ['other'] }] },
       policies: {
@@ -82,9 +82,11 @@ async function open(
     }),
     (one) => one.close(),
   );
-  const client = closing(paymentsClient(lane.target('payments'), lane.clientOptions(options)), (one) => one.close());
-  await lane.ready('payments');
-  return { lane, client, other };
+  const client = closing(paymentsClient(graylane.target('payments'), graylane.clientOptions(options)), (one) =>
+    one.close(),
+  );
+  await graylane.ready('payments');
+  return { graylane, client, other };
 }
 
 interface Ended {
@@ -146,7 +148,7 @@ describe('a unary response that is cut', () => {
     const hasAnswered = new Promise<void>((resolve) => {
       answered = resolve;
     });
-    const { lane, client, other } = await open(
+    const { graylane, client, other } = await open(
       async (stream) => {
         respond(stream);
         await sendMessage(stream);
@@ -156,20 +158,20 @@ describe('a unary response that is cut', () => {
     );
     const ended = watchCall(client);
     await hasAnswered;
-    lane.setInstances('payments', [{ address: other.host, port: other.port, tags: ['other'] }]);
+    graylane.setInstances('payments', [{ address: other.host, port: other.port, tags: ['other'] }]);
     expect(await ended).toMatchObject({ servedBy: 'other', error: null });
   });
 
   it('reaches the caller where the call may not be tried again', async () => {
-    const { lane, client } = await open(afterMessage);
-    const { events, error } = await lane.with({ retry: false }, () => watchCall(client));
+    const { graylane, client } = await open(afterMessage);
+    const { events, error } = await graylane.with({ retry: false }, () => watchCall(client));
     expect(error?.code).toBe(grpc.status.UNAVAILABLE);
     expect(events).toEqual(['headers of scripted', 'callback']);
   });
 
   it('reaches the caller of a client that does not say what its methods are', async () => {
-    const { lane } = await open(afterMessage);
-    const channel = lane.channel('payments', grpc.credentials.createInsecure());
+    const { graylane } = await open(afterMessage);
+    const channel = graylane.channel('payments', grpc.credentials.createInsecure());
     const client = closing(paymentsClient('unused', { channelOverride: channel }), (one) => one.close());
     expect((await watchCall(client)).error?.code).toBe(grpc.status.UNAVAILABLE);
   });

@@ -27,11 +27,11 @@ function stream(client: PaymentsClient): Promise<number> {
 it('a graceful restart of every instance in turn loses no call and cuts no stream', { timeout: 40_000 }, async () => {
   const servers = await Promise.all([0, 1, 2, 3].map((n) => serve(`p${n}`)));
   const ports = servers.map(({ port }) => port);
-  const lane = createGraylane({ instances: { payments: ports.map((port) => ({ address: '127.0.0.1', port })) } });
-  opened(lane, () => lane.close());
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  const graylane = createGraylane({ instances: { payments: ports.map((port) => ({ address: '127.0.0.1', port })) } });
+  opened(graylane, () => graylane.close());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   const rival = opened(plainClient(ports), (each) => each.close());
-  await lane.ready('payments');
+  await graylane.ready('payments');
   const ours = startCalls(client);
   const plain = startCalls(rival);
   await pause(500);

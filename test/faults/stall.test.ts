@@ -12,7 +12,7 @@ const opened = closeAfterEach();
 afterEach(() => vi.unstubAllGlobals());
 
 interface World {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly calls: SteadyCalls;
   readonly events: string[];
   /** Calls that are all out when the loop stops. */
@@ -21,18 +21,18 @@ interface World {
 
 async function world(): Promise<World> {
   const place = opened(await startDatacenter('local', 3), (each) => each.kill());
-  const lane = createGraylane({ instances: { payments: place.instances } });
-  opened(lane, () => lane.close());
+  const graylane = createGraylane({ instances: { payments: place.instances } });
+  opened(graylane, () => graylane.close());
   const events: string[] = [];
-  lane.breakers.subscribe(({ key, event }) => events.push(`${key} ${event}`));
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  graylane.breakers.subscribe(({ key, event }) => events.push(`${key} ${event}`));
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   const calls = startCalls(client, 200, 500);
   opened(calls, () => calls.stop());
   await pause(500);
   const burst = (): Promise<unknown> =>
     Promise.allSettled(Array.from({ length: 30 }, () => charge(client, {}, { deadline: Date.now() + 500 })));
-  return { lane, calls, events, burst };
+  return { graylane, calls, events, burst };
 }
 
 function block(blockMs: number): void {
@@ -55,7 +55,7 @@ const blockedIn: Record<string, (blockMs: number) => void> = {
 
 for (const [where, begin] of Object.entries(blockedIn)) {
   it(`an event loop blocked in ${where} moves no breaker`, async () => {
-    const { lane, calls, events, burst } = await world();
+    const { graylane, calls, events, burst } = await world();
     for (const blockMs of BLOCKS_MS) {
       begin(blockMs);
       const out = burst();
@@ -68,13 +68,13 @@ for (const [where, begin] of Object.entries(blockedIn)) {
       `${lostOf(calls)}, ${events.length} breaker events`,
     );
     expect(events).toEqual([]);
-    expect(lane.breakers.list().filter(({ counts }) => counts.failures > 0)).toEqual([]);
+    expect(graylane.breakers.list().filter(({ counts }) => counts.failures > 0)).toEqual([]);
   });
 }
 
 for (const hours of [1, -1]) {
   it(`a wall clock moved by ${hours} h moves no breaker`, async () => {
-    const { lane, calls, events } = await world();
+    const { graylane, calls, events } = await world();
     const RealDate = Date;
     const shiftMs = hours * 3_600_000;
     vi.stubGlobal(
@@ -94,7 +94,7 @@ for (const hours of [1, -1]) {
     await calls.stop();
     printFact(`wall clock moved by ${hours} h and back`, `${lostOf(calls)}, ${events.length} breaker events`);
     expect(events).toEqual([]);
-    expect(lane.breakers.list()).toEqual([]);
+    expect(graylane.breakers.list()).toEqual([]);
     expect(calls.answers.length).toBeGreaterThan(300);
   });
 }

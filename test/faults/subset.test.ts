@@ -29,28 +29,30 @@ afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
 });
 
-async function open(canaries: number): Promise<{ lane: Graylane; canary: PaymentsServer[]; stable: PaymentsServer[] }> {
+async function open(
+  canaries: number,
+): Promise<{ graylane: Graylane; canary: PaymentsServer[]; stable: PaymentsServer[] }> {
   const stable = await Promise.all([1, 2].map((n) => startPaymentsServer({ name: `s${n}`, version: 'stable' })));
   const canary = await Promise.all(
     Array.from({ length: canaries }, (_, n) => startPaymentsServer({ name: `c${n}`, version: 'canary' })),
   );
   for (const server of [...stable, ...canary]) closers.push(server.kill);
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: [...stable, ...canary].map(({ host, port, version }) => ({ address: host, port, tags: [version] })),
     },
     policies: { payments: policy },
   });
-  closers.push(() => lane.close());
-  return { lane, canary, stable };
+  closers.push(() => graylane.close());
+  return { graylane, canary, stable };
 }
 
 describe('a canary that fails every call', () => {
   for (const count of [1, 4]) {
     it(`of ${count} is shed to stable, charged with its failures, and comes back after its cure`, async () => {
-      const { lane, canary } = await open(count);
-      const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-      await lane.ready('payments');
+      const { graylane, canary } = await open(count);
+      const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+      await graylane.ready('payments');
       for (const server of canary) server.behave({ code: grpc.status.INTERNAL });
       let lost = 0;
       const run = async (calls: number): Promise<void> => {
@@ -62,8 +64,8 @@ describe('a canary that fails every call', () => {
       };
       await run(600);
       expect(lost).toBe(0);
-      expect(lane.breakers.list().some(({ state }) => state !== 'closed')).toBe(true);
-      const charged = lane.breakers.list().find(({ key }) => key === 'canary@local');
+      expect(graylane.breakers.list().some(({ state }) => state !== 'closed')).toBe(true);
+      const charged = graylane.breakers.list().find(({ key }) => key === 'canary@local');
       expect(charged?.lastFailure?.agoMs).toBeLessThan(10_000);
       const failures = canary.reduce((sum, server) => sum + server.calls, 0);
       expect(failures).toBeLessThan(25);
@@ -72,7 +74,7 @@ describe('a canary that fails every call', () => {
         .poll(
           async () => {
             await run(20);
-            return lane.breakers.list().every(({ state }) => state === 'closed');
+            return graylane.breakers.list().every(({ state }) => state === 'closed');
           },
           { timeout: 15_000, interval: 50 },
         )

@@ -36,7 +36,7 @@ const FAULTS: Readonly<Record<string, () => unknown>> = {
 };
 
 interface Bench {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly errors: readonly string[];
   /** Five calls that the server fails, which open the canary's breakers, then five that succeed. */
   calls(scope?: Parameters<Graylane['with']>[0]): Promise<void>;
@@ -67,7 +67,7 @@ afterEach(() => {
 function bench(logger?: Logger | PinoLogger): Bench {
   const errors: string[] = [];
   const error = (message: string): void => void errors.push(message);
-  const lane = opened(
+  const graylane = opened(
     createGraylane({
       instances: {
         payments: [server, stable].map(({ host, port, version }) => ({ address: host, port, tags: [version] })),
@@ -83,16 +83,16 @@ function bench(logger?: Logger | PinoLogger): Bench {
     }),
     (each) => each.close(),
   );
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (each) => each.close());
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (each) => each.close());
   const call = () => charge(client).catch(() => {});
   return {
-    lane,
+    graylane,
     errors,
     async calls(scope = {}) {
       server.behave({ code: 14 });
-      for (let made = 0; made < 5; made += 1) await lane.with(scope, call);
+      for (let made = 0; made < 5; made += 1) await graylane.with(scope, call);
       server.behave(undefined);
-      for (let made = 0; made < 5; made += 1) await lane.with(scope, call);
+      for (let made = 0; made < 5; made += 1) await graylane.with(scope, call);
       // Whatever a listener began has come to its end, and unhandled rejections have been told.
       await new Promise((resolve) => setTimeout(resolve, 30));
     },
@@ -110,14 +110,14 @@ const LISTENERS: Readonly<
   "on('decision')": {
     kind: 'decision',
     listen: async (one, fault) => {
-      one.lane.on('decision', fault);
+      one.graylane.on('decision', fault);
       await one.calls();
     },
   },
   'breakers.subscribe()': {
     kind: 'breakers',
     listen: async (one, fault) => {
-      for (let twice = 0; twice < 2; twice += 1) one.lane.breakers.subscribe(fault);
+      for (let twice = 0; twice < 2; twice += 1) one.graylane.breakers.subscribe(fault);
       await one.calls();
     },
   },
@@ -125,8 +125,8 @@ const LISTENERS: Readonly<
     kind: 'breakers',
     listen: async (one, fault) => {
       await one.calls();
-      const [view] = one.lane.breakers.list().filter(({ level }) => level === 'subset');
-      const circuit = one.lane.breakers.opossum('payments', view?.key ?? '') as {
+      const [view] = one.graylane.breakers.list().filter(({ level }) => level === 'subset');
+      const circuit = one.graylane.breakers.opossum('payments', view?.key ?? '') as {
         on(event: string, listener: () => unknown): void;
         readonly status: { on(event: string, listener: () => unknown): void; emit(event: string): void };
         open(): void;
@@ -164,7 +164,7 @@ describe('a listener of the application', () => {
     for (const logger of [plain, pino]) {
       warned = [];
       const one = bench(logger);
-      one.lane.on('decision', fault);
+      one.graylane.on('decision', fault);
       await one.calls({ observe: fault });
       expect(unhandled).toEqual([]);
       expect(warned.filter((line) => line.startsWith('the logger given to graylane failed'))).toHaveLength(1);

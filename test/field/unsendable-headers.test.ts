@@ -2,8 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { noteUnsent } from '../../src/client/balancer/attempts/unsent';
 import { type CallReport, createGraylane, type Graylane } from '../../src/index';
-import { compileHeaders } from '../../src/policy/chain/headers';
-import { compileChainMatch } from '../../src/policy/chain/match';
+import { compileChainMatch, compileHeaders } from '../../src/policy/chain/match';
 import { ChainReport } from '../../src/policy/chain/report';
 import { validatePolicy } from '../../src/policy/validate';
 import { closeAfterEach } from '../support/closers';
@@ -37,12 +36,12 @@ afterEach(() => server.kill());
 
 function open(more: Parameters<typeof createGraylane>[0] = {}): Graylane {
   const warn = (message: string, fields?: object): void => void warnings.push(`${message} ${JSON.stringify(fields)}`);
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: { payments: [{ address: server.host, port: server.port }] },
     logger: { debug() {}, info() {}, warn, error: warn },
     ...more,
   });
-  return opened(lane, (each) => each.close());
+  return opened(graylane, (each) => each.close());
 }
 
 /** Anyhow written, as people copy it from elsewhere. */
@@ -52,12 +51,12 @@ describe('a name that no call can bear', () => {
   it.each(NO_LABELS)('is refused wherever a label is named: %s', (name) => {
     for (const given of [name, spelt(name)]) {
       expect(() => createGraylane({ labels: { [given]: 'x' }, instances: {} })).toThrow(/labels.*\(expected: /);
-      const lane = open();
-      expect(() => lane.labels({ [given]: 'x' })).toThrow(/\(expected: /);
-      expect(() => lane.metadata({ [given]: 'x' })).toThrow(/\(expected: /);
-      expect(() => lane.with({ labels: { [given]: 'x' } }, () => {})).toThrow(/\(expected: /);
-      expect(() => lane.serverInterceptor({ accept: [given] })).toThrow(/accept\[0\].*\(expected: /);
-      expect(() => lane.httpMiddleware({ accept: [given] })).toThrow(/accept\[0\].*\(expected: /);
+      const graylane = open();
+      expect(() => graylane.labels({ [given]: 'x' })).toThrow(/\(expected: /);
+      expect(() => graylane.metadata({ [given]: 'x' })).toThrow(/\(expected: /);
+      expect(() => graylane.with({ labels: { [given]: 'x' } }, () => {})).toThrow(/\(expected: /);
+      expect(() => graylane.serverInterceptor({ accept: [given] })).toThrow(/accept\[0\].*\(expected: /);
+      expect(() => graylane.httpMiddleware({ accept: [given] })).toThrow(/accept\[0\].*\(expected: /);
       const policy = {
         ...{ schema: 1, service: 'payments', default: 'a', subsets: { a: {}, b: { tags: ['b'] } } },
         balancing: { algorithm: 'ring_hash', hashBy: given },
@@ -94,8 +93,10 @@ describe('a name that no call can bear', () => {
 
 describe('a call that bears it all the same', () => {
   /** Another caller's call goes over the same connection, and must not notice. */
-  async function callWith(lane: Graylane, fill: (metadata: grpc.Metadata) => void, options: grpc.CallOptions = {}) {
-    const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (each) => each.close());
+  async function callWith(graylane: Graylane, fill: (metadata: grpc.Metadata) => void, options: grpc.CallOptions = {}) {
+    const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (each) =>
+      each.close(),
+    );
     await charge(client);
     const beside = client.watch({ count: 2, intervalMs: 300 });
     const ended = new Promise<unknown>((resolve) => {
@@ -108,7 +109,7 @@ describe('a call that bears it all the same', () => {
     fill(metadata);
     const deadline = Date.now() + 5_000;
     const call = new Promise<string>((resolve) => {
-      lane.with({ observe: (report) => void reports.push(report) }, () =>
+      graylane.with({ observe: (report) => void reports.push(report) }, () =>
         client.charge({}, metadata, { deadline, ...options }, (error, reply) =>
           resolve(error?.message ?? reply.servedBy),
         ),
@@ -120,10 +121,10 @@ describe('a call that bears it all the same', () => {
   const WELL = { outcome: 'p1', attempts: 1, beside: 'whole', opened: 1 };
 
   it('of its own metadata is made once, without, and told once', async () => {
-    const lane = open();
+    const graylane = open();
     const names = [...OF_CONNECTIONS, ...OF_THE_TRANSPORT];
     expect(
-      await callWith(lane, (metadata) => {
+      await callWith(graylane, (metadata) => {
         for (const name of names) metadata.set(name, 'close');
         for (const name of SINGLE) for (const value of ['a', 'b']) metadata.add(name, value);
       }),
@@ -133,9 +134,9 @@ describe('a call that bears it all the same', () => {
   });
 
   it.each([...OF_CONNECTIONS.slice(0, -1), ...SINGLE])('of its own metadata, by itself: %s', async (name) => {
-    const lane = open();
+    const graylane = open();
     expect(
-      await callWith(lane, (metadata) => {
+      await callWith(graylane, (metadata) => {
         metadata.add(name, 'a');
         metadata.add(name, 'b');
       }),

@@ -8,7 +8,7 @@ import { createGraylane } from '../../src/index';
 import { startLoad } from '../faults/fixtures/load';
 import { paymentsClient } from '../support/payments';
 
-/** How a lane fares whose service changes all the time; see `churning-consul-fixture.ts` for what changes. */
+/** How a client fares whose service changes all the time; see `churning-consul-fixture.ts` for what changes. */
 export interface ChurnOptions {
   readonly count: number;
   /** Of the instances, replaced in a second. */
@@ -54,7 +54,7 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
     });
     const body = await (await fetch(`${address}/v1/health/service/payments`)).text();
     const parseMs = median(Array.from({ length: 7 }, () => timed(() => JSON.parse(body))));
-    const lane = createGraylane({
+    const graylane = createGraylane({
       consul: { address },
       datacenters: ['dc1'],
       policies: {
@@ -62,16 +62,16 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
       },
       logger: { debug() {}, info() {}, warn() {}, error() {} },
     });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments', { timeoutMs: 60_000 });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments', { timeoutMs: 60_000 });
     const wanted = Math.min(subsetSize ?? count, count);
-    while (connected(lane) < wanted * 0.98) await pause(250);
+    while (connected(graylane) < wanted * 0.98) await pause(250);
     const load = startLoad(client, callsPerSecond);
     child.send({ churning: true });
     await pause(3_000);
     collectGarbage();
     const heap = [heapMb()];
-    const before = { served, snapshot: version(lane), cpu: process.cpuUsage(), atMs: performance.now() };
+    const before = { served, snapshot: version(graylane), cpu: process.cpuUsage(), atMs: performance.now() };
     const delay = monitorEventLoopDelay({ resolution: 5 });
     delay.enable();
     for (let part = 0; part < 4; part += 1) {
@@ -84,9 +84,9 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
     delay.disable();
     const elapsed = (performance.now() - before.atMs) / 1000;
     const used = process.cpuUsage(before.cpu);
-    const swaps = version(lane) - before.snapshot;
+    const swaps = version(graylane) - before.snapshot;
     await load.stop();
-    await lane.close();
+    await graylane.close();
     return {
       delayP50Ms: delay.percentile(50) / 1e6,
       delayP99Ms: delay.percentile(99) / 1e6,
@@ -107,15 +107,15 @@ export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures>
   }
 }
 
-type Lane = ReturnType<typeof createGraylane>;
+type GraylaneClient = ReturnType<typeof createGraylane>;
 
-function connected(lane: Lane): number {
-  const endpoints = lane.inspect().services[0]?.endpoints ?? [];
+function connected(graylane: GraylaneClient): number {
+  const endpoints = graylane.inspect().services[0]?.endpoints ?? [];
   return endpoints.filter(({ connections }) => connections.includes('ready')).length;
 }
 
-function version(lane: Lane): number {
-  return lane.inspect().services[0]?.snapshot ?? 0;
+function version(graylane: GraylaneClient): number {
+  return graylane.inspect().services[0]?.snapshot ?? 0;
 }
 
 function heapMb(): number {

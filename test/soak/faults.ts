@@ -87,7 +87,7 @@ export const registryFaults: readonly SoakFault[] = [
   },
 ];
 
-/** Between the lane and Consul. They come while the others go on. */
+/** Between the Graylane client and Consul. They come while the others go on. */
 export const answerFaults: readonly SoakFault[] = LIES.map((lie) => ({
   name: `answers: ${lie}`,
   async run({ proxy }, lengthMs) {

@@ -37,14 +37,14 @@ const RECOVERY_MS = 45_000;
 
 export async function runSoak({ seconds, seed, callsPerSecond }: SoakOptions): Promise<SoakReport> {
   const world = await startWorld();
-  const lane = createGraylane({
+  const graylane = createGraylane({
     consul: { address: world.proxy.address, waitMs: 10_000 },
     datacenters: ['dc1', 'dc2'],
     logger: { debug() {}, info() {}, warn() {}, error() {} },
   });
   try {
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments', { timeoutMs: 10_000 });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments', { timeoutMs: 10_000 });
     const running = new Set<string>();
     const traffic = startTraffic(client, callsPerSecond, running);
     const applied = new Map<string, { times: number; seconds: number }>();
@@ -71,9 +71,9 @@ export async function runSoak({ seconds, seed, callsPerSecond }: SoakOptions): P
     clearInterval(sampling);
     const requestsPerSecond = (world.proxy.requests - requests) / seconds;
     const overAtMs = performance.now();
-    await until(() => isFresh(lane));
+    await until(() => isFresh(graylane));
     const freshAfterMs = performance.now() - overAtMs;
-    const areWatchesAlive = await hearsOfChanges(world, lane);
+    const areWatchesAlive = await hearsOfChanges(world, graylane);
     await traffic.stop();
     return {
       calls: traffic.calls,
@@ -86,7 +86,7 @@ export async function runSoak({ seconds, seed, callsPerSecond }: SoakOptions): P
       areWatchesAlive,
     };
   } finally {
-    await lane.close();
+    await graylane.close();
     await world.stop();
   }
 }
@@ -159,16 +159,17 @@ function startTraffic(client: PaymentsClient, perSecond: number, running: Readon
   };
 }
 
-function isFresh(lane: Graylane): boolean {
-  const [service] = lane.inspect().services;
+function isFresh(graylane: Graylane): boolean {
+  const [service] = graylane.inspect().services;
   const datacenters = service?.datacenters ?? [];
   return datacenters.length === 2 && datacenters.every(({ freshness }) => freshness === 'fresh');
 }
 
 /** A change of each watched thing, made at Consul, arrives. */
-async function hearsOfChanges(world: World, lane: Graylane): Promise<boolean> {
-  const counts = (): readonly number[] => lane.inspect().services[0]?.datacenters.map(({ critical }) => critical) ?? [];
-  const index = (): string | undefined => lane.inspect().services[0]?.policy.index;
+async function hearsOfChanges(world: World, graylane: Graylane): Promise<boolean> {
+  const counts = (): readonly number[] =>
+    graylane.inspect().services[0]?.datacenters.map(({ critical }) => critical) ?? [];
+  const index = (): string | undefined => graylane.inspect().services[0]?.policy.index;
   const former = index();
   await world.register(world.dc1, world.near.slice(0, 1), 'critical');
   await world.register(world.dc2, world.far.slice(0, 1), 'critical');

@@ -6,7 +6,7 @@ import { NestFactory } from '@nestjs/core';
 import { ClientsModule, type MicroserviceOptions, Transport } from '@nestjs/microservices';
 import type { Graylane } from 'graylane';
 import { drainServer } from 'graylane/server';
-import { createLane } from './lane';
+import { openGraylane } from './graylane';
 import { PAYMENTS, PaymentsClient } from './payments.client';
 import { createPaymentsController } from './payments.controller';
 
@@ -16,7 +16,7 @@ const CALLS = 1_000;
 
 class Application {}
 
-function createApplication(lane: Graylane): DynamicModule {
+function createApplication(graylane: Graylane): DynamicModule {
   return {
     module: Application,
     imports: [
@@ -28,8 +28,8 @@ function createApplication(lane: Graylane): DynamicModule {
             package: packageName,
             protoPath,
             // All that Graylane asks for: its target for an address, and its channel options.
-            url: lane.target('payments'),
-            channelOptions: lane.channelOptions(),
+            url: graylane.target('payments'),
+            channelOptions: graylane.channelOptions(),
           },
         },
       ]),
@@ -70,11 +70,11 @@ async function main(): Promise<void> {
   Logger.overrideLogger(false);
   const stable = await serve('stable');
   const canary = await serve('canary');
-  const lane = createLane([
+  const graylane = openGraylane([
     { address: '127.0.0.1', port: stable.port, tags: ['stable'] },
     { address: '127.0.0.1', port: canary.port, tags: ['canary'] },
   ]);
-  const application = await NestFactory.createApplicationContext(createApplication(lane), { logger: false });
+  const application = await NestFactory.createApplicationContext(createApplication(graylane), { logger: false });
   const client = application.get(PaymentsClient);
 
   // The first calls of all, under labels of their own, so that many of them wait for the first resolution together.
@@ -84,7 +84,7 @@ async function main(): Promise<void> {
   }));
   const replies = await Promise.all(
     expected.map(({ tag, version }) =>
-      lane.with({ labels: { 'x-tag': tag, ...(version === 'canary' ? { 'x-gray': 'canary' } : {}) } }, () =>
+      graylane.with({ labels: { 'x-tag': tag, ...(version === 'canary' ? { 'x-gray': 'canary' } : {}) } }, () =>
         client.charge(tag),
       ),
     ),
@@ -96,13 +96,13 @@ async function main(): Promise<void> {
 
   const plain = await client.charge('o-1');
   expectThat(plain.version === 'stable', `without labels: ${plain.version}`);
-  const gray = await client.charge('o-2', lane.metadata({ 'x-gray': 'canary' }));
+  const gray = await client.charge('o-2', graylane.metadata({ 'x-gray': 'canary' }));
   expectThat(gray.version === 'canary', `with metadata x-gray: canary: ${gray.version}`);
 
   const { drained } = await drainServer({ server: canary.service, settleMs: 0 });
   expectThat(drained, 'the canary is drained');
   await application.close();
-  await lane.close();
+  await graylane.close();
   await stable.service.close();
 }
 

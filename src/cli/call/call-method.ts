@@ -24,7 +24,7 @@ export async function callMethod(
   const json = flags.data === '-' ? Buffer.from(await readBytes('-')).toString('utf8') : (flags.data ?? '{}');
   const opened = await openServiceClient(service, flags, io);
   try {
-    const metadata = opened.lane.metadata(flags.label);
+    const metadata = opened.graylane.metadata(flags.label);
     if (path === undefined) {
       await showMethods(opened.client, metadata, flags, io);
       return;
@@ -60,12 +60,12 @@ async function callOnce(
   method: Method,
   requests: readonly object[],
   metadata: Metadata,
-  { lane, client, versionOf }: ServiceClient,
+  { graylane, client, versionOf }: ServiceClient,
   flags: CallFlags,
   io: CommandIo,
 ): Promise<void> {
   // Whether it may run again depends on what the definition says of it.
-  lane.describeMethods(method.service);
+  graylane.describeMethods(method.service);
   let report: CallReport | undefined;
   const observe = (told: CallReport): void => {
     report = told;
@@ -74,7 +74,7 @@ async function callOnce(
     if (flags.json !== true) io.json(answer);
   };
   const deadline = Date.now() + flags.timeout * 1000;
-  const ended = await lane.with({ observe }, () => start(method, requests, client, metadata, deadline, onAnswer));
+  const ended = await graylane.with({ observe }, () => start(method, requests, client, metadata, deadline, onAnswer));
   const name = status[ended.code] ?? String(ended.code);
   const attempts = (report?.attempts ?? []).map((attempt) => {
     return { ...attempt, version: versionOf(attempt.instance, attempt.datacenter) };

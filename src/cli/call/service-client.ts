@@ -1,16 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
 import { GraylaneError } from '../../base/errors';
-import type { Graylane } from '../../client/lane';
+import type { Graylane } from '../../client/api';
 import { instancesOf, type Snapshot } from '../../policy/membership/snapshot';
 import { CommandError } from '../command-error';
 import { type WatchedService, watchService } from '../consul/watched-service';
 import type { CommandIo } from '../io';
 import type { MethodFlags } from './call';
 
-/** A client of one service, over a lane of its own. */
+/** A client of one service, over a Graylane client of its own. */
 export interface ServiceClient {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly client: Client;
   /** Of an instance, by its meta `version`; empty where it has none. */
   versionOf(instance: string, datacenter: string): string;
@@ -24,16 +24,16 @@ export async function openServiceClient(service: string, flags: MethodFlags, io:
   const creds = await channelCredentials(flags);
   const options = flags.policy === undefined ? {} : { policy: flags.policy };
   const watched = await watchService({ service, options }, flags, io);
-  const { lane } = watched;
-  const client = new Client(lane.target(service), creds, lane.clientOptions());
+  const { graylane } = watched;
+  const client = new Client(graylane.target(service), creds, graylane.clientOptions());
   try {
-    await lane.ready(service, { timeoutMs: READY_WITHIN_MS });
+    await graylane.ready(service, { timeoutMs: READY_WITHIN_MS });
   } catch (error) {
     if (!GraylaneError.is(error)) throw error;
     io.note(`${io.colors.yellow('note')} ${error.message}`);
   }
   return {
-    lane,
+    graylane,
     client,
     versionOf: versions(watched),
     async close() {

@@ -4,8 +4,8 @@ import { type Effect, judgeEffect, type RegistryView } from '../../ops/effect/ef
 import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
 import { compileChain } from '../../policy/chain/compile';
-import { isDefaultChain } from '../../policy/chain/default-chain';
-import { lookupsOf } from '../../policy/peers';
+import { isDefaultChain } from '../../policy/chain/decisions';
+import { lookupsOf } from '../../policy/destinations';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command-error';

@@ -1,8 +1,8 @@
 import type { DatacenterState } from '../../base/instances';
 import { silentLogger } from '../../base/logger';
 import { type Random, seededRandom, systemRandom } from '../../base/random';
-import { createLane } from '../../client/graylane';
-import type { Graylane } from '../../client/lane';
+import type { Graylane } from '../../client/api';
+import { createGraylaneWith } from '../../client/graylane';
 import type { GraylaneOptions } from '../../client/options';
 import { isFilterSettled } from '../../client/state/readiness';
 import type { Snapshot } from '../../policy/membership/snapshot';
@@ -11,7 +11,7 @@ import type { CommandIo } from '../io';
 import { type ConsulFlags, connectConsul, consulOptions } from './consul-connection';
 
 export interface WatchedService {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   /** As it is now. */
   readonly snapshot: Snapshot;
   close(): Promise<void>;
@@ -19,7 +19,7 @@ export interface WatchedService {
 
 export interface WatchRequest {
   readonly service: string;
-  /** What the lane opens with, besides where Consul is. With `instances`, none is asked. */
+  /** What the Graylane client opens with, besides where Consul is. With `instances`, none is asked. */
   readonly options?: GraylaneOptions;
   readonly seed?: number;
   /** Called with each snapshot, the first one included. */
@@ -30,15 +30,15 @@ const KNOWN_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 5;
 
 /**
- * Opens a lane of our own and waits until it knows the service, as any client of the library would. Makes no calls and no
- * connections. Throws a CommandError with what is missing; the lane is then closed.
+ * Opens a client of our own and waits until it knows the service, as any client of the library would. Makes no calls and no
+ * connections. Throws a CommandError with what is missing; the Graylane client is then closed.
  */
 export async function watchService(request: WatchRequest, flags: ConsulFlags, io: CommandIo): Promise<WatchedService> {
   const { service, options = {}, seed } = request;
   const isOffline = options.instances !== undefined;
   let snapshot: Snapshot | undefined;
   let random: Random = systemRandom;
-  const lane = createLane(
+  const graylane = createGraylaneWith(
     {
       ...(isOffline ? {} : { consul: await consulOptions(flags, io) }),
       ...(isOffline ? {} : await datacenters(flags, io)),
@@ -58,21 +58,21 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
   );
   try {
     // Its own wish, a connected and usable service, is not ours; what it watches for is.
-    lane.ready(service, { timeoutMs: 1 }).catch(() => {});
+    graylane.ready(service, { timeoutMs: 1 }).catch(() => {});
     const known = await whenKnown(() => snapshot, io);
-    if (known === undefined) throw unknown(lane, service);
+    if (known === undefined) throw unknown(graylane, service);
   } catch (error) {
-    await lane.close();
+    await graylane.close();
     throw error;
   }
-  // What discovery draws for its pauses depends on when answers come: a seed is for what is asked of the lane from here on.
+  // What discovery draws for its pauses depends on when answers come: a seed is for what is asked of the client from here on.
   if (seed !== undefined) random = seededRandom(seed);
   return {
-    lane,
+    graylane,
     get snapshot() {
       return snapshot as Snapshot;
     },
-    close: () => lane.close(),
+    close: () => graylane.close(),
   };
 }
 
@@ -114,7 +114,7 @@ function isHeardOf({ known, freshness }: DatacenterState): boolean {
   return known || freshness.kind !== 'pending' || freshness.reason !== undefined;
 }
 
-function unknown(lane: Graylane, service: string): CommandError {
-  const pending = lane.inspect().services.find((one) => one.service === service)?.pending ?? 'nothing is known';
+function unknown(graylane: Graylane, service: string): CommandError {
+  const pending = graylane.inspect().services.find((one) => one.service === service)?.pending ?? 'nothing is known';
   return new CommandError(2, `${pending}`, `run graylane doctor ${service}`);
 }

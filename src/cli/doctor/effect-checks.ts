@@ -2,7 +2,7 @@ import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../consul/agent-zone';
 import { judgeEffect } from '../../ops/effect/effect';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
-import { unassignedOf } from '../../policy/membership/unassigned';
+import { unassignedOf } from '../../policy/membership/shortfalls';
 import type { Plan } from '../../policy/plan';
 import { CommandError } from '../command-error';
 import { readServiceNames } from '../consul/instances-now';

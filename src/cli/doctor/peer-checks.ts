@@ -2,7 +2,7 @@ import { isRecord } from '../../base/is-record';
 import { peerPlace } from '../../base/peer-place';
 import type { ConsulClient } from '../../consul/client';
 import { parseHealth } from '../../consul/parse-answer';
-import { lookupsOf } from '../../policy/peers';
+import { lookupsOf } from '../../policy/destinations';
 import type { Lookup, Plan } from '../../policy/plan';
 import type { Finding } from './finding';
 

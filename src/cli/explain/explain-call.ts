@@ -31,10 +31,10 @@ export async function explainCall(service: string, flags: ExplainFlags, io: Comm
   );
   try {
     const request = { method, labels: label, ...(stickyKey === undefined ? {} : { stickyKey }) };
-    const explanation = watched.lane.explain(service, request);
+    const explanation = watched.graylane.explain(service, request);
     const canServe = isServable(explanation);
     if (!canServe) io.exitCode = 1;
-    const policy = watched.lane.inspect().services[0]?.policy;
+    const policy = watched.graylane.inspect().services[0]?.policy;
     if (flags.json === true) io.json({ ...explanation, canServe, rejected: policy?.rejected ?? null });
     else {
       await showExplanation(explanation, io);

@@ -15,7 +15,7 @@ export function fleetCommand(io: CommandIo): Command {
     summary: 'list which processes follow the policy, and who is behind and why',
     description:
       'Compares the policy that each process goes by with the one in Consul. Processes are found in Prometheus, by the ' +
-      'gauges that lanes report, or asked one by one at their lane.adminHandler(). Ends with 1 when somebody is behind, or ' +
+      'gauges that Graylane clients report, or asked one by one at their graylane.adminHandler(). Ends with 1 when somebody is behind, or ' +
       'when nobody is there.',
     examples: [
       ['graylane fleet payments --prometheus http://prometheus:9090', 'all that Prometheus scrapes'],
@@ -37,7 +37,7 @@ export function withFleetSources(command: Command): Command {
     .option('--prometheus <url>', 'address of Prometheus, with the path that it is served under', parseHttpUrl)
     .option(
       '--url <url>',
-      'where a process has mounted lane.adminHandler(); may be given several times',
+      'where a process has mounted graylane.adminHandler(); may be given several times',
       parseHttpUrls,
     );
 }

@@ -1,11 +1,11 @@
 import { nameOf } from '../consul/store-session';
 import type { Standing } from './standing';
 
-/** A lane in a process, as Prometheus or the process itself tells of it. */
+/** A Graylane client in a process, as Prometheus or the process itself tells of it. */
 export interface Sighting {
   /** `job/instance` of Prometheus, or the address that was asked. */
   readonly process: string;
-  readonly lane: string | undefined;
+  readonly client: string | undefined;
   /** As metrics name it: `payments`, or `payments?dc=dc2`. */
   readonly service: string;
   /** Consul index of the policy in force; 0: none of Consul's. */

@@ -40,12 +40,12 @@ export async function sightByPrometheus(
     );
     return sightings({
       indices: indices ?? [],
-      revisions: byLane(revisions),
-      times: byLane(times),
+      revisions: byClient(revisions),
+      times: byClient(times),
       up: up ?? [],
       watches: watches ?? [],
       ages: ages ?? [],
-      shortfalls: byLane(shortfalls),
+      shortfalls: byClient(shortfalls),
     });
   } catch (error) {
     if (error instanceof QueryFailed) return { failure: error.message };
@@ -64,29 +64,29 @@ interface Samples {
 }
 
 function sightings({ indices, revisions, times, up, watches, ages, shortfalls }: Samples): readonly Sighting[] {
-  const rejected = byLane(indices.filter(({ labels }) => labels['graylane_state'] === 'rejected'));
+  const rejected = byClient(indices.filter(({ labels }) => labels['graylane_state'] === 'rejected'));
   const targets = new Map(up.map((sample) => [targetOf(sample.labels), sample.value]));
   return indices
     .filter(({ labels }) => labels['graylane_state'] === 'applied')
     .flatMap((sample): Sighting[] => {
-      const lane = laneOf(sample.labels);
-      const watched = watches.filter(({ labels }) => laneOf(labels) === lane);
-      const time = times.get(lane);
+      const client = clientOf(sample.labels);
+      const watched = watches.filter(({ labels }) => clientOf(labels) === client);
+      const time = times.get(client);
       const isUp = targets.get(targetOf(sample.labels));
-      // Neither seen now nor to be scraped: the process has ended, or its lane goes by another name.
+      // Neither seen now nor to be scraped: the process has ended, or its Graylane client goes by another name.
       if (time === undefined && isUp !== 0) return [];
-      const revision = revisionOf(revisions.get(lane)?.value);
-      // A closed lane, or one that has made no calls for long and watches nothing, reports zeros.
+      const revision = revisionOf(revisions.get(client)?.value);
+      // A closed Graylane client, or one that has made no calls for long and watches nothing, reports zeros.
       if (sample.value === 0 && revision === 'none' && watched.length === 0) return [];
-      const missing = shortfalls.get(lane)?.value ?? 0;
-      const trouble = troubleOf(time !== undefined, watched, ages, lane);
+      const missing = shortfalls.get(client)?.value ?? 0;
+      const trouble = troubleOf(time !== undefined, watched, ages, client);
       return [
         {
           process: nameOf(sample.labels),
-          lane: sample.labels['graylane_lane'],
+          client: sample.labels['graylane_client'],
           service: sample.labels['graylane_service'] ?? '',
           index: sample.value,
-          rejectedIndex: rejected.get(lane)?.value ?? 0,
+          rejectedIndex: rejected.get(client)?.value ?? 0,
           revision,
           watches: watched.map(({ labels }) => labels['graylane_datacenter'] ?? ''),
           ageMs: time === undefined ? 0 : Math.max(0, Math.round((time.at - time.value) * 1000)),
@@ -107,14 +107,14 @@ function troubleOf(
   isSeen: boolean,
   watched: readonly Sample[],
   ages: readonly Sample[],
-  lane: string,
+  client: string,
 ): Sighting['trouble'] {
   if (!isSeen) return { reason: 'unreachable', details: 'Prometheus cannot scrape it' };
   const bad = watched.filter(({ labels }) => labels['graylane_state'] !== 'fresh');
   const [first] = bad;
   if (first === undefined) return undefined;
   const datacenter = first.labels['graylane_datacenter'] ?? '';
-  const age = ages.find(({ labels }) => laneOf(labels) === lane && labels['graylane_datacenter'] === datacenter);
+  const age = ages.find(({ labels }) => clientOf(labels) === client && labels['graylane_datacenter'] === datacenter);
   const since = age === undefined ? '' : ` for ${spellDuration(age.value * 1000)}`;
   const isSilent = first.labels['graylane_state'] === 'pending' && bad.length === watched.length;
   if (isSilent) return { reason: 'silent', details: `has heard nothing from ${datacenter}${since}` };
@@ -126,17 +126,17 @@ function revisionOf(value: number | undefined): string {
   return value === undefined || value === 0 ? 'none' : value.toString(16).padStart(12, '0');
 }
 
-function byLane(samples: readonly Sample[] | undefined): ReadonlyMap<string, Sample> {
-  return new Map((samples ?? []).map((sample) => [laneOf(sample.labels), sample]));
+function byClient(samples: readonly Sample[] | undefined): ReadonlyMap<string, Sample> {
+  return new Map((samples ?? []).map((sample) => [clientOf(sample.labels), sample]));
 }
 
-const NOT_OF_LANE = ['__name__', 'graylane_state', 'graylane_datacenter'];
+const NOT_OF_CLIENT = ['__name__', 'graylane_state', 'graylane_datacenter'];
 
-/** The same for all gauges of one service in one lane of one process. */
-function laneOf(labels: Labels): string {
+/** The same for all gauges of one service in one Graylane client of one process. */
+function clientOf(labels: Labels): string {
   return JSON.stringify(
     Object.entries(labels)
-      .filter(([key]) => !NOT_OF_LANE.includes(key))
+      .filter(([key]) => !NOT_OF_CLIENT.includes(key))
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   );
 }

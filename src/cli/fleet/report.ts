@@ -10,7 +10,7 @@ import { sightByUrls } from './urls';
 /** Who tells of the processes: one of them. */
 export interface FleetSources {
   readonly prometheus?: URL;
-  /** Of `lane.adminHandler()`. */
+  /** Of `graylane.adminHandler()`. */
   readonly url?: readonly URL[];
 }
 
@@ -93,10 +93,10 @@ export async function showMembers(members: readonly Member[], io: CommandIo): Pr
   const { green, red, yellow } = io.colors;
   const color = { follows: green, own: yellow, behind: red };
   await io.table(
-    ['process', 'lane', 'datacenter', 'number', 'revision', 'state', 'seen', 'why'],
-    members.map(({ process, lane, datacenter, number, revision, state, reason, ageMs, why }) => [
+    ['process', 'client', 'datacenter', 'number', 'revision', 'state', 'seen', 'why'],
+    members.map(({ process, client, datacenter, number, revision, state, reason, ageMs, why }) => [
       process,
-      lane ?? '',
+      client ?? '',
       datacenter ?? '',
       number === undefined ? '' : String(number),
       revision,

@@ -12,19 +12,19 @@ export async function sightByUrls(urls: readonly URL[], service: string): Promis
       const answer = await inspectProcess(url);
       if ('failure' in answer) {
         const trouble = { reason: 'unreachable', details: answer.failure } as const;
-        const nothing = { lane: undefined, index: 0, rejectedIndex: 0, revision: 'none', watches: [], ageMs: 0 };
+        const nothing = { client: undefined, index: 0, rejectedIndex: 0, revision: 'none', watches: [], ageMs: 0 };
         return [{ process, service, ...nothing, trouble }];
       }
-      const { lane, services } = answer.body;
+      const { client, services } = answer.body;
       return services
         .filter((one) => one.service === service && !isIdle(one))
-        .map((one) => sightingOf(process, lane, one));
+        .map((one) => sightingOf(process, client, one));
     }),
   );
   return sighted.flat();
 }
 
-function sightingOf(process: string, lane: string, inspection: ServiceInspection): Sighting {
+function sightingOf(process: string, client: string, inspection: ServiceInspection): Sighting {
   const { policy, target, service } = inspection;
   const { rejected, origin } = policy;
   const [problem] = rejected?.problems ?? [];
@@ -33,7 +33,7 @@ function sightingOf(process: string, lane: string, inspection: ServiceInspection
   const query = target.includes('?') ? target.slice(target.indexOf('?')) : '';
   return {
     process,
-    lane,
+    client,
     service: `${service}${query}`,
     // Config entries have indices, too, of another kind.
     index: origin === 'kv' ? Number(policy.index ?? 0) : 0,

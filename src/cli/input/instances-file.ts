@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import type { StaticInstance } from '../../client/discovery/static-instance';
 import { CommandError } from '../command-error';
 
-/** Lists of instances by service name; the lane checks each. Throws a CommandError. */
+/** Lists of instances by service name; the Graylane client checks each. Throws a CommandError. */
 export async function readInstancesFile(file: string): Promise<Readonly<Record<string, readonly StaticInstance[]>>> {
   try {
     // YAML, which JSON is, too.

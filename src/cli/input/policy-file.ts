@@ -4,7 +4,7 @@ import type { PolicyDocument } from '../../policy/document';
 import { type ParsedText, parsePolicyText, parsePolicyTexts } from '../../policy/parse-text';
 import { ownValue } from '../../policy/plain-data';
 import type { PolicyProblem } from '../../policy/plan';
-import type { Positions } from '../../policy/positions';
+import type { Positions } from '../../policy/problems';
 import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command-error';
 

@@ -4,9 +4,9 @@ import type {
   LookupInspection,
   ServiceInspection,
 } from '../../client/admin/inspect';
-import type { GuardCounts, GuardView } from '../../client/breaker/guard/view';
+import type { ClientInspection } from '../../client/api';
+import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-guard';
 import type { BreakerView } from '../../client/breaker/view';
-import type { LaneInspection } from '../../client/lane';
 import type { AgentLoad } from '../../consul/agent-load';
 import { describeLimit } from '../describe-limit';
 import { describeEndpoint } from '../describe-place';
@@ -15,9 +15,14 @@ import type { CommandIo } from '../io';
 import { spellDuration } from '../spell-duration';
 import { isIdle } from './running-process';
 
-/** The whole of `lane.inspect()` but for the policies' documents. */
-export async function showInspection({ lane, services, consul = [] }: LaneInspection, io: CommandIo): Promise<void> {
-  io.line(`lane ${io.colors.bold(lane)}, ${services.length === 1 ? '1 service' : `${services.length} services`}`);
+/** The whole of `graylane.inspect()` but for the policies' documents. */
+export async function showInspection(
+  { client, services, consul = [] }: ClientInspection,
+  io: CommandIo,
+): Promise<void> {
+  io.line(
+    `Graylane client ${io.colors.bold(client)}, ${services.length === 1 ? '1 service' : `${services.length} services`}`,
+  );
   if (consul.length > 0) {
     await io.table(
       ['consul agent', 'requests', 'open', 'failures', 'state'],

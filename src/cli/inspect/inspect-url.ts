@@ -1,7 +1,7 @@
 import type { Explanation } from '../../client/admin/explain';
 import type { ServiceInspection } from '../../client/admin/inspect';
 import type { RecentDecision } from '../../client/admin/recent-decisions';
-import type { LaneInspection } from '../../client/lane';
+import type { ClientInspection } from '../../client/api';
 import { CommandError } from '../command-error';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';
 import { shownUrl } from '../fetch-json';
@@ -33,7 +33,7 @@ async function show(flags: InspectFlags, io: CommandIo): Promise<void> {
 }
 
 async function inspectThere({ url, service, json }: InspectFlags, io: CommandIo): Promise<void> {
-  const inspection = await ask<LaneInspection>(url, 'inspect');
+  const inspection = await ask<ClientInspection>(url, 'inspect');
   const services = inspection.services.filter((one) => service === undefined || isNamed(one, service));
   if (service !== undefined && services.length === 0) {
     const known = inspection.services.map((one) => one.service).join(', ') || 'none yet';
@@ -81,7 +81,7 @@ async function ask<T>(
 ): Promise<T> {
   const answer = await askProcess<T>(url, name, query);
   if ('body' in answer) return answer.body;
-  const next = 'check --url, and that the process has mounted lane.adminHandler() there';
+  const next = 'check --url, and that the process has mounted graylane.adminHandler() there';
   throw new CommandError(2, `${shownUrl(url)}: ${answer.failure}`, next);
 }
 

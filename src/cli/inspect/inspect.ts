@@ -10,7 +10,7 @@ export function inspectCommand(io: CommandIo): Command {
   return defineCommand('inspect', {
     summary: 'show what a running process knows and does',
     description:
-      'Asks the lane.adminHandler() that a process has mounted: its services, the policy each goes by, datacenters and how ' +
+      'Asks the graylane.adminHandler() that a process has mounted: its services, the policy each goes by, datacenters and how ' +
       'fresh they are, endpoints with load, breakers and connections. Ends with 1 when a policy was refused or cannot be ' +
       'read, when a datacenter is not fresh, or when nothing is known yet.',
     examples: [

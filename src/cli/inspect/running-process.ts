@@ -1,11 +1,11 @@
 import { isRecord } from '../../base/is-record';
 import type { ServiceInspection } from '../../client/admin/inspect';
-import type { LaneInspection } from '../../client/lane';
+import type { ClientInspection } from '../../client/api';
 import { below, fetchJson, shownUrl } from '../fetch-json';
 
 const PATH = /\/(?:inspect|explain|decisions|policy)\/?$/;
 
-/** Asks the `lane.adminHandler()` of a running process, mounted at `base`. Never rejects. */
+/** Asks the `graylane.adminHandler()` of a running process, mounted at `base`. Never rejects. */
 export async function askProcess<T>(
   base: URL,
   name: 'inspect' | 'explain' | 'decisions',
@@ -18,20 +18,20 @@ export async function askProcess<T>(
   const answer = await fetchJson(below(mounted, name, query));
   if (answer.kind === 'failure') return { failure: answer.reason };
   if (isExpected(name, answer.body)) return { body: answer.body as T };
-  return { failure: `${shownUrl(mounted)}/${name} is not an answer of lane.adminHandler()` };
+  return { failure: `${shownUrl(mounted)}/${name} is not an answer of graylane.adminHandler()` };
 }
 
-/** What a process says of its lane. */
-export function inspectProcess(base: URL): Promise<{ readonly body: LaneInspection } | { readonly failure: string }> {
-  return askProcess<LaneInspection>(base, 'inspect');
+/** What a process says of its Graylane client. */
+export function inspectProcess(base: URL): Promise<{ readonly body: ClientInspection } | { readonly failure: string }> {
+  return askProcess<ClientInspection>(base, 'inspect');
 }
 
 function isExpected(name: string, body: unknown): boolean {
   if (name === 'decisions') return Array.isArray(body);
   if (!isRecord(body)) return false;
   if (name === 'explain') return isRecord(body['routing']) && Array.isArray(body['tiers']);
-  const { lane, services } = body;
-  return typeof lane === 'string' && Array.isArray(services) && services.every(isService);
+  const { client, services } = body;
+  return typeof client === 'string' && Array.isArray(services) && services.every(isService);
 }
 
 function isService(value: unknown): boolean {

@@ -87,7 +87,7 @@ function isUsable({ subsets, heldOut }: Row): boolean {
 
 export function untilInterrupted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    // Nothing of a lane keeps a process alive.
+    // Nothing of a Graylane client keeps a process alive.
     const awake = setInterval(() => {}, 60_000);
     const end = (): void => {
       clearInterval(awake);
@@ -161,7 +161,7 @@ function startOf({ meta }: Instance, seen: number | undefined): number | undefin
   return Number.isNaN(told) ? seen : told;
 }
 
-/** Datacenters in the lane's order, the local one first. */
+/** Datacenters in the Graylane client's order, the local one first. */
 function compare(a: string, b: string, snapshot: Snapshot): number {
   const order = statesOf(snapshot).map(({ datacenter }) => datacenter);
   return order.indexOf(a) - order.indexOf(b);

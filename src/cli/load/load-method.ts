@@ -27,14 +27,14 @@ export async function loadMethod(service: string, path: string, flags: LoadFlags
       const picked = flags.label.map(({ key, pick }) => [key, pick(random)] as const);
       return Object.fromEntries(picked.filter((pair): pair is [string, string] => pair[1] !== undefined));
     };
-    const method = await findMethod(path, opened.client, opened.lane.metadata(labels()), flags);
+    const method = await findMethod(path, opened.client, opened.graylane.metadata(labels()), flags);
     const requests = requestsFrom(json, method.definition.requestType, method.types);
     const { messages } = flags;
     if (!method.definition.requestStream && (requests.length !== 1 || messages !== 1)) {
       const given = requests.length === 1 ? `--messages: ${messages}` : `--data: ${requests.length} requests`;
       throw new CommandError(2, `${given} (expected: one, ${path} takes no stream)`);
     }
-    opened.lane.describeMethods(method.service);
+    opened.graylane.describeMethods(method.service);
     const each = method.definition.requestStream ? `, ${requests.length * messages} messages each` : '';
     io.note(
       `real calls to ${service}: ${flags.rate} a second for ${flags.duration / 1000} s, at most ${flags.concurrency} at once${each}`,
@@ -97,14 +97,14 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
 
 function makeCall(
   work: Work,
-  { lane, client }: ServiceClient,
+  { graylane, client }: ServiceClient,
   timeoutS: number,
   onEnd: (report: CallReport) => void,
 ): void {
   const { method, requests } = work;
   const { path } = method;
   const { requestSerialize, responseDeserialize, requestStream, responseStream } = method.definition;
-  const metadata = lane.metadata(work.labels());
+  const metadata = graylane.metadata(work.labels());
   const options = { deadline: Date.now() + timeoutS * 1000 };
   const [request = {}] = requests;
   // The report tells what came of it: nothing else of the answer is wanted.
@@ -114,7 +114,7 @@ function makeCall(
     isOver = true;
     onEnd(report);
   };
-  lane.with({ observe }, () => {
+  graylane.with({ observe }, () => {
     if (!requestStream && !responseStream) {
       client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, ignore);
     } else if (!requestStream) {

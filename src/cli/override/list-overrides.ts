@@ -1,8 +1,8 @@
 import { isRecord } from '../../base/is-record';
 import { parseStored } from '../../ops/store/policy-store';
 import type { OverrideDocument } from '../../policy/document';
+import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
-import { parseTimestamp } from '../../policy/timestamp';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { nameOf, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';

@@ -1,6 +1,6 @@
 import { exportChain } from '../../ops/chain/export';
 import { compileChain } from '../../policy/chain/compile';
-import { isDefaultChain } from '../../policy/chain/default-chain';
+import { isDefaultChain } from '../../policy/chain/decisions';
 import { CommandError } from '../command-error';
 import { connectConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';

@@ -1,5 +1,5 @@
 import { compileChain } from '../../policy/chain/compile';
-import { isDefaultChain } from '../../policy/chain/default-chain';
+import { isDefaultChain } from '../../policy/chain/decisions';
 import type { PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { connectConsul } from '../consul/consul-connection';

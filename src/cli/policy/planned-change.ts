@@ -1,15 +1,14 @@
 import { isRecord } from '../../base/is-record';
-import type { Difference } from '../../ops/compare/differences';
-import { findDifferences } from '../../ops/compare/differences';
+import { type Difference, findDifferences } from '../../ops/compare/differences';
 import { findMovedCallers, type MovedCallers } from '../../ops/compare/moved-callers';
 import type { Effect } from '../../ops/effect/effect';
 import { documentText, parseStored, type StoredPolicy } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
+import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { parseTimestamp } from '../../policy/timestamp';
 import type { Capacity } from '../consul/capacity';
 import type { EffectJudge } from '../consul/registry-view';
 

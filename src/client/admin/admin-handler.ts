@@ -28,7 +28,7 @@ const PATHS = ['/inspect', '/explain', '/decisions', '/policy'];
 const LABEL = 'label.';
 
 /**
- * Serves a lane's state as JSON. Reads only: nothing here changes anything, whatever the method. The last part of the path
+ * Serves a client's state as JSON. Reads only: nothing here changes anything, whatever the method. The last part of the path
  * says what is wanted, so that it can be mounted anywhere.
  */
 export function createAdminHandler(source: AdminSource): AdminHandler {
@@ -80,7 +80,7 @@ function explain(source: AdminSource, query: URLSearchParams): Answer {
   const { services } = source.inspect();
   const wanted = query.get('service');
   const method = query.get('method');
-  // By its target, since a name alone would mean another service where a lane has both kinds.
+  // By its target, since a name alone would mean another service where a Graylane client has both kinds.
   const found = services.find(({ service, target }) => service === wanted || target === wanted);
   if (found === undefined) return problem(404, unknownService(services));
   if (method === null || !method.startsWith('/')) {

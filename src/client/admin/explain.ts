@@ -10,7 +10,7 @@ import { shareOf } from '../balancer/tiers/client-share';
 import { keptShare, spillName } from '../balancer/tiers/spill';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { BreakerView } from '../breaker/view';
-import type { LaneMode } from '../state/policy-state';
+import type { ClientMode } from '../state/policy-state';
 import type { Service } from '../state/service';
 import { type EndpointInspection, endpointInspector, inspectZones } from './inspect';
 
@@ -28,7 +28,7 @@ export interface Explanation {
   readonly service: string;
   readonly revision: string;
   /** `observe`: below is what the policy would do; the call itself is balanced over all instances. */
-  readonly mode: LaneMode;
+  readonly mode: ClientMode;
   readonly routing: RoutingExplanation;
   /** The failover order, with who is there now. */
   readonly tiers: readonly ExplainedTier[];

@@ -1,9 +1,9 @@
 import type { DatacenterState, DuplicateInstance, Instance } from '../../base/instances';
+import { lookupsOf } from '../../policy/destinations';
 import type { PolicyDocument } from '../../policy/document';
 import { membershipOf } from '../../policy/membership/membership';
 import { shortfallsOf } from '../../policy/membership/shortfalls';
 import { decidingPlan } from '../../policy/membership/snapshot';
-import { lookupsOf } from '../../policy/peers';
 import type { PolicyOrigin, PolicyProblem } from '../../policy/plan';
 import type { MethodTimeView } from '../balancer/attempts/method-times';
 import type { SessionView } from '../balancer/endpoints/connection-deps';
@@ -11,22 +11,22 @@ import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
 import type { SubsetLimitView } from '../balancer/limits/subset-limit';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
-import type { GuardView } from '../breaker/guard/view';
+import type { GuardView } from '../breaker/guard/subset-guard';
 import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
 import { formatTarget } from '../grpc/target';
 import type { ClientZoneView } from '../state/client-zone';
-import type { LaneMode } from '../state/policy-state';
+import type { ClientMode } from '../state/policy-state';
 import type { Service } from '../state/service';
 
 const MOST_METHODS = 50;
 
-/** One service of a lane as plain JSON. */
+/** One service of a Graylane client as plain JSON. */
 export interface ServiceInspection {
   readonly service: string;
   readonly target: string;
   /** `observe`: policies are only watched deciding; calls are balanced over all instances. */
-  readonly mode: LaneMode;
+  readonly mode: ClientMode;
   /** Version of the snapshot in force; 0 while nothing is known. */
   readonly snapshot: number;
   /** Why there is none, or why calls are refused. */
@@ -50,7 +50,7 @@ export interface ServiceInspection {
   readonly limits: readonly SubsetLimitView[];
   /** Calls and retries of the last ten seconds. */
   readonly retryBudget: { readonly calls: number; readonly retries: number };
-  /** Labels that calls carried twice since the lane was opened; each counted as absent. */
+  /** Labels that calls carried twice since the Graylane client was opened; each counted as absent. */
   readonly repeatedLabels: number;
   /** Instance IDs that no subset takes: they get no calls. */
   readonly unassigned: readonly string[];

@@ -15,7 +15,7 @@ export interface RecentDecision {
   readonly sticky: boolean;
 }
 
-/** The last 200 decisions of a lane; what they look like is made only when somebody asks. */
+/** The last 200 decisions of a Graylane client; what they look like is made only when somebody asks. */
 export class RecentDecisions {
   readonly #ring: { readonly atMs: number; readonly decision: Decision; readonly method: string; sticky: boolean }[] =
     [];

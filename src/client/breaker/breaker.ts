@@ -1,161 +1,164 @@
-import type { BreakerDeps, BreakerIdentity } from './breaker-deps';
+import type { Clock } from '../../base/clock';
+import type { Random } from '../../base/random';
 import { Circuit } from './circuit';
-import { type CheckVerdict, HealthWord } from './health-word';
-import type { Hold } from './hold';
+import { type CheckVerdict, HealthCheckState } from './health-check-state';
+import { type BreakerRules, causeToOpen, FailureStreak, TimeoutStreak } from './opening-rules';
 import type { Outcome } from './outcome';
 import type { OutlierTrial } from './outlier/trial';
-import { BYPASS, closedPermit, isProbePermit, type Permit, probePermit, ticketOf } from './permit';
-import type { ProbeGate } from './probe-gate';
+import { BYPASS, closedPermit, isProbePermit, type Permit, type ProbeGate, probePermit, ticketOf } from './probe-gate';
 import { ResetSchedule } from './reset-schedule';
-import { type BreakerRules, causeToOpen } from './rules';
-import { Silence } from './silence';
-import { FailureStreak } from './streak';
-import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView } from './view';
+import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView, ForcedOpen } from './view';
+
+export interface BreakerIdentity {
+  readonly key: string;
+  readonly level: BreakerLevel;
+  /** opossum's name and group. */
+  readonly name: string;
+  readonly group: string;
+}
+
+/** What a breaker uses, and what it tells its registry. Synchronous; must not throw. */
+export interface BreakerContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** After each change of state, before listeners on the opossum object. */
+  onChange(breaker: Breaker, event: BreakerEvent, from: BreakerState): void;
+  /** The window was empty and now holds something. */
+  onFirstCount(breaker: Breaker): void;
+  /** A listener on the opossum object threw. */
+  onListenerError(error: unknown): void;
+}
 
 /**
- * A pick that was promised the probe and never became an attempt keeps others waiting no longer than this. Above the 100 ms
- * by which a picker's idea of the time may lag.
+ * A pick that was offered the probe and never became an attempt keeps other picks waiting no longer than this. Above the
+ * 100 ms by which a picker's time may lag.
  */
 const OFFER_MS = 200;
 
 /**
- * A breaker asked before and told after: `admits` in the pick, `begin` when the attempt starts, `record` or `release`
- * when it ends. All synchronous. Times are monotonic milliseconds of the breaker's clock. After `dispose` it admits everything
- * and counts nothing.
+ * One breaker, of an endpoint or a subset. Pickers ask `admits`; an attempt calls `begin` when it starts, and `record` or
+ * `release` when it ends. All synchronous. Times are monotonic milliseconds of the breaker's clock. After `dispose` the
+ * breaker admits everything and counts nothing.
  */
 export class Breaker {
   readonly key: string;
   readonly level: BreakerLevel;
   readonly circuit: Circuit;
-  /** Set from when it was ejected as an outlier among its peers until it closes. Changed here only. */
+  /** Set while the endpoint is ejected as an outlier among its peers, until the breaker closes. Changed here only. */
   trial: OutlierTrial | undefined;
-  readonly #deps: BreakerDeps;
+  /** When it last left `closed`; reopening does not move it. Undefined while closed. Changed here only. */
+  badSinceMs: number | undefined;
+  readonly #context: BreakerContext;
   readonly #ownGate: ProbeGate;
   #rules: BreakerRules;
   #state: BreakerState = 'closed';
-  /** Which closed period this is, or the next one will be; an outcome is believed only in the period it began in. */
+  /** Which closed period this is, or the next one will be. An outcome counts only in the period that it began in. */
   #period = 0;
   #offeredUntilMs = Number.NEGATIVE_INFINITY;
   #probeSuccesses = 0;
-  readonly #streak = new FailureStreak();
-  readonly #silence = new Silence();
-  readonly #word = new HealthWord();
+  readonly #failures = new FailureStreak();
+  readonly #timeouts = new TimeoutStreak();
+  readonly #check = new HealthCheckState();
   readonly #reset: ResetSchedule;
-  /** Set while somebody else keeps it open. */
-  #hold: Hold | undefined;
-  #badSinceMs: number | undefined;
+  #forced: ForcedOpen | undefined;
   #openedBecause: string | undefined;
-  /** Set while `open` runs. */
-  #cause: string | undefined;
   #lastFailure: { readonly reason: string; readonly atMs: number } | undefined;
   #isCounting = false;
 
-  constructor(identity: BreakerIdentity, rules: BreakerRules, gate: ProbeGate, deps: BreakerDeps) {
+  constructor(identity: BreakerIdentity, rules: BreakerRules, gate: ProbeGate, context: BreakerContext) {
     this.key = identity.key;
     this.level = identity.level;
-    this.#deps = deps;
+    this.#context = context;
     this.#ownGate = gate;
     this.#rules = rules;
-    this.#reset = new ResetSchedule(deps.clock, deps.random, (openForMs) => this.circuit.probe(openForMs));
-    this.circuit = new Circuit(
-      identity.name,
-      identity.group,
-      rules,
-      {
-        opened: () => this.#opened(),
-        halfOpened: () => this.#change('halfOpen', 'halfOpen'),
-        closed: () => this.#closed(),
-        listenerFailed: deps.listenerFailed,
-      },
-      deps.clock.now(),
-    );
+    const { clock, random } = context;
+    this.#reset = new ResetSchedule(clock, random, (openForMs) => this.circuit.probe(openForMs));
+    const observer = {
+      onOpen: (because = 'opened by hand') => this.#opened(because),
+      onHalfOpen: () => this.#change('halfOpen', 'halfOpen'),
+      onClose: () => this.#closed(),
+      onListenerError: (error: unknown) => context.onListenerError(error),
+    };
+    this.circuit = new Circuit(identity.name, identity.group, rules, observer, clock.now());
   }
 
   get state(): BreakerState {
     return this.#state;
   }
 
-  /** When it last left `closed`; a reopening does not move it. Undefined while closed. */
-  get badSinceMs(): number | undefined {
-    return this.#badSinceMs;
-  }
-
   /**
-   * Closed, but the last that was heard of it is nothing: one or more silent attempts, and not yet as many as open it, and
-   * no health check has passed since. It is verified by a health check, or by one attempt at a time, so that the verdict
-   * does not wait for callers' deadlines.
+   * Closed, and the last attempts ended with nothing received, but too few of them to open it, and no health check has passed
+   * since. A health check, or one attempt at a time, verifies the endpoint: the verdict must not wait for callers' deadlines.
    */
   get isDoubtful(): boolean {
-    return this.#isSilent && !this.#word.hasPassed;
+    return this.#isSilent && !this.#check.hasPassed;
   }
 
-  /** Silent attempts in a row. A health check that passes does not erase them: a method may hang in a healthy server. */
-  get silentInARow(): number {
-    return this.#silence.inARow;
+  /** Attempts in a row with nothing received. A health check that passes does not clear them: one method may hang. */
+  get timeoutsInARow(): number {
+    return this.#timeouts.inARow;
   }
 
-  /** Is a call due that probes, or verifies? Called in the pick, as `admits`. Not while a health check is finding out. */
+  /** Is a call due that probes, or verifies? Called in the pick, as `admits`. False while a health check runs. */
   isDue(nowMs: number): boolean {
-    if (this.#word.isOut) return false;
+    if (this.#check.isRunning) return false;
     if (!this.isDoubtful) return this.#state === 'halfOpen' && this.admits(nowMs);
-    return nowMs >= this.#offeredUntilMs && this.#silence.isDue(nowMs);
+    return nowMs >= this.#offeredUntilMs && this.#timeouts.isDue(nowMs);
   }
 
   /** Half-open, and its health check passed: any call with a single response may be the probe. */
   isVouched(nowMs: number): boolean {
-    return this.#state === 'halfOpen' && this.#word.isFresh(nowMs);
+    return this.#state === 'halfOpen' && this.#check.isFresh(nowMs);
   }
 
-  /** Should a health check find out now? Not while a call does, nor after a check that passed. */
+  /** Should a health check start now? Not while a call probes or verifies, nor after a check that passed. */
   needsCheck(nowMs: number): boolean {
-    if (this.#word.isOut) return false;
-    if (this.isDoubtful) return this.#silence.isDue(nowMs);
+    if (this.#check.isRunning) return false;
+    if (this.isDoubtful) return this.#timeouts.isDue(nowMs);
     if (this.#state !== 'halfOpen' || !this.circuit.enabled) return false;
-    return !this.#word.isFresh(nowMs) && this.#gate.admits(nowMs);
+    return !this.#check.isFresh(nowMs) && this.#gate.admits(nowMs);
   }
 
   /** A health check starts. Returns its ticket, for `checked`. */
   beginCheck(): number {
-    return this.#word.begin();
+    return this.#check.begin();
   }
 
   /**
-   * A health check ended; `reason` says how, for views. It counts in no window: as a failure it reopens a half-open
-   * breaker, and is one more silence of a doubtful endpoint. Without effect when the state has changed since it began.
+   * A health check ended; `reason` says how, for views. It counts in no window. A failed one reopens a half-open breaker, and
+   * is one more timeout of a doubtful endpoint. Without effect when the state has changed since the check began.
    */
   checked(ticket: number, verdict: CheckVerdict, nowMs: number, reason: string): void {
-    if (!this.#word.end(ticket) || verdict === 'unknown') return;
-    if (this.#state === 'halfOpen') {
-      if (verdict === 'passed') this.#word.passed(nowMs);
-      else this.#checkFailed(nowMs, reason);
-    } else if (this.#isSilent) {
-      if (verdict === 'passed') this.#word.passed(nowMs);
-      else {
-        this.#silence.inARow += 1;
-        if (this.#silence.inARow >= (this.#rules.silentFailures ?? 0)) this.#checkFailed(nowMs, reason);
-      }
+    if (!this.#check.end(ticket) || verdict === 'unknown') return;
+    const isHalfOpen = this.#state === 'halfOpen';
+    if (!isHalfOpen && !this.#isSilent) return;
+    if (verdict === 'passed') {
+      this.#check.passed(nowMs);
+      return;
     }
+    if (!isHalfOpen) this.#timeouts.inARow += 1;
+    if (isHalfOpen || this.#timeouts.inARow >= (this.#rules.silentFailures ?? 0)) this.#openAfter(reason, nowMs);
   }
 
   /** May an attempt go here? Called in the pick; allocates nothing. `nowMs` may lag by a tick. */
   admits(nowMs: number): boolean {
     if (this.#state === 'closed') return true;
-    if (this.#hold !== undefined) return false;
+    if (this.#forced !== undefined) return false;
     if (!this.circuit.enabled) return true;
     return this.#state === 'halfOpen' && nowMs >= this.#offeredUntilMs && this.#gate.admits(nowMs);
   }
 
   /**
-   * The pick chose this one while it was half-open or doubtful: nobody else is admitted until the attempt starts, or does not. Without it,
-   * all picks of one turn would be admitted before the first of their attempts starts.
+   * A pick chose this endpoint while it was half-open or doubtful. No other pick is admitted until the attempt starts, or
+   * `OFFER_MS` have passed: else all picks of one turn were admitted before the first of their attempts starts.
    */
   offer(nowMs: number): void {
     if (this.#state === 'halfOpen' || this.isDoubtful) this.#offeredUntilMs = nowMs + OFFER_MS;
   }
 
   /**
-   * An attempt starts. While half-open the first one that `mayProbe` takes the probe; what begins beside it says nothing.
-   * `patienceMs`: how long its answer may well take, for which the next probe waits; 0 when nobody knows.
+   * An attempt starts. While half-open the first one that `mayProbe` is the probe; those that start beside it count for nothing.
+   * `patienceMs`: how long its answer may take, for which the next probe waits; 0 when that is not known.
    */
   begin(nowMs: number, mayProbe = true, patienceMs = 0): Permit {
     if (this.#state === 'closed') return closedPermit(this.#period);
@@ -163,31 +166,28 @@ export class Breaker {
     const ticket = this.#gate.begin(nowMs, patienceMs);
     if (ticket === 0) return BYPASS;
     this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
-    this.#word.withdraw();
+    this.#check.withdraw();
     return probePermit(ticket);
   }
 
   /** An attempt starts, before `begin`: true when it is the one that verifies a doubtful endpoint. */
   beginVerifying(nowMs: number, patienceMs = 0): boolean {
-    if (!this.isDoubtful || this.#word.isOut || !this.#silence.isDue(nowMs)) return false;
+    if (!this.isDoubtful || this.#check.isRunning || !this.#timeouts.isDue(nowMs)) return false;
     this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
-    this.#silence.verifying(nowMs, patienceMs);
+    this.#timeouts.verifying(nowMs, patienceMs);
     return true;
   }
 
-  /** Something was received from the endpoint, be it the first message of a stream that goes on: it is not silent. */
-  heard(): void {
-    this.#silence.broken();
-    this.#word.withdraw();
+  /** Something was received from the endpoint, which may be the first message of a stream that goes on. */
+  answered(): void {
+    this.#timeouts.clear();
+    this.#check.withdraw();
   }
 
-  /**
-   * A fresh connection has taken the place of one that did not answer, or that one answers again. Opened by silence, the breaker
-   * probes now.
-   */
-  silenceOver(): void {
-    if (this.#silence.inARow === 0) return;
-    if (this.#state === 'closed') this.heard();
+  /** A silent connection answers again, or a new one replaces it. Ends doubts; a breaker that timeouts opened probes now. */
+  connectionRestored(): void {
+    if (this.#timeouts.inARow === 0) return;
+    if (this.#state === 'closed') this.answered();
     else if (this.#state === 'open') this.#reset.hasten();
   }
 
@@ -198,12 +198,12 @@ export class Breaker {
   /** The attempt ended without a verdict. */
   release(permit: Permit): void {
     if (isProbePermit(permit)) this.#gate.release(ticketOf(permit));
-    else this.#silence.released();
+    else this.#timeouts.released();
   }
 
   /**
-   * The attempt ended; for a long stream also: it answered well so far. At most once for each permit. `latencyMs` and
-   * `reason` are for those who look at statistics and views.
+   * The attempt ended, or, for a long stream, has answered well so far. At most once for each permit. `latencyMs` and
+   * `reason` go into opossum's events and into views.
    */
   record(permit: Permit, ended: Outcome, nowMs: number, latencyMs: number = 0, reason: string = ended): void {
     const outcome = ended === 'less' ? this.#less(permit) : ended;
@@ -219,79 +219,70 @@ export class Breaker {
     }
   }
 
-  /** An endpoint that wants less is alive, so that its probe went well. Whether a subset's calls go well it does not tell. */
+  /** An endpoint that asks for fewer calls is alive, so its probe went well. Of a subset this says nothing. */
   #less(permit: Permit): Outcome {
     if (this.level === 'endpoint' && isProbePermit(permit)) return 'success';
-    if (this.level === 'endpoint' && this.#state === 'closed') this.heard();
+    if (this.level === 'endpoint' && this.#state === 'closed') this.answered();
     return 'neutral';
   }
 
-  /** A recorded success has brought an answer that cannot be used: a failure takes its place. While closed only. */
+  /** The answer of a recorded success cannot be used: counts a failure in its place. While closed only. */
   recordUnusable(nowMs: number, latencyMs: number, reason: string): void {
     if (this.#state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('successes', nowMs);
-    this.#streak.successTakenBack();
+    this.#failures.successTakenBack();
     this.#count('failure', nowMs, latencyMs, reason);
   }
 
-  /** A recorded failure turned out to be none of this one's doing. It opens nothing any more; what it has opened stays so. */
+  /** A recorded failure turned out not to be the endpoint's: takes it out of the counts. A breaker that it opened stays open. */
   forgiveFailure(nowMs: number): void {
     if (this.#state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('failures', nowMs);
-    this.#streak.failureTakenBack();
+    this.#failures.failureTakenBack();
   }
 
-  /** Opens it whatever was counted, as when the whole of a subset is shed. */
+  /** Opens the breaker whatever was counted, as when a subset is shed in every datacenter. */
   open(because: string): void {
-    this.#cause = because;
-    this.circuit.open();
-    this.#cause = undefined;
+    this.circuit.open(because);
   }
 
-  /** Its peers do better: opens it. Once half-open it gets the calls of its trial, whose judge opens it again or acquits it. */
+  /** Opens the breaker of an outlier. While half-open it gets the calls of its trial, whose verdict opens or closes it. */
   eject(trial: OutlierTrial): void {
     this.trial = trial;
     this.open(trial.because);
   }
 
-  /** Keeps it open until `letGo()`, or until it is closed by hand: no probes, whatever its own numbers say. */
-  hold(hold: Hold): void {
-    this.#hold = hold;
-    this.open(hold.because);
+  /** Keeps the breaker open, without probes, until `endForcedOpen()` or until it is closed by hand. */
+  forceOpen(forced: ForcedOpen): void {
+    this.#forced = forced;
+    this.open(forced.because);
     // It may have been open before.
     this.#reset.cancel();
-    this.#openedBecause = hold.because;
+    this.#openedBecause = forced.because;
   }
 
-  /** Closes it, with an empty window. */
-  letGo(): void {
-    if (this.#hold !== undefined) this.circuit.close();
+  /** Closes a breaker that was forced open, with an empty window. */
+  endForcedOpen(): void {
+    if (this.#forced !== undefined) this.circuit.close();
   }
 
-  /** Takes new numbers; state, counts and permits stay. An open breaker never waits longer than the new numbers say. */
+  /** Takes new rules. State, counts and permits stay. An open breaker never waits longer than the new rules say. */
   configure(rules: BreakerRules): void {
     if (rules === this.#rules) return;
-    const was = this.#rules;
+    this.circuit.configure(rules, rules.enabled !== this.#rules.enabled, this.#context.clock.now());
     this.#rules = rules;
-    const nowMs = this.#deps.clock.now();
-    this.circuit.configure(rules, nowMs);
-    if (rules.enabled !== was.enabled) {
-      if (rules.enabled) this.circuit.enable();
-      else this.circuit.disable();
-    }
-    if (this.#state === 'open' && this.#hold === undefined) this.#reset.configure(rules);
+    if (this.#state === 'open' && this.#forced === undefined) this.#reset.configure(rules);
   }
 
   /**
-   * Called from the shared tick. A probe whose caller would wait for ever has failed when its answer should have come: else
-   * one caller after the other would be sent to a method that hangs, and the pauses between them would not grow.
+   * Called from the shared tick. A probe without a deadline has failed when its answer should have come: else one caller after
+   * the other were sent to a method that hangs, and the pauses between them did not grow.
    */
   giveUpLateProbe(nowMs: number): void {
-    if (this.#state !== 'halfOpen' || !this.#gate.isLate(nowMs)) return;
-    this.#checkFailed(nowMs, 'the probe was not answered');
+    if (this.#state === 'halfOpen' && this.#gate.isLate(nowMs)) this.#openAfter('the probe was not answered', nowMs);
   }
 
-  /** Lets go of what has left the window. False: nothing is left in it. Called from the registry's loop. */
+  /** Drops what has left the window. False: the window is empty. Called from the registry's timer. */
   rotate(nowMs: number): boolean {
     this.circuit.rotate(nowMs);
     this.circuit.tellSnapshot();
@@ -307,39 +298,38 @@ export class Breaker {
       key: this.key,
       level: this.level,
       state: this.#state,
-      isEnabled: this.circuit.enabled || this.#hold !== undefined,
+      isEnabled: this.circuit.enabled || this.#forced !== undefined,
       counts: this.circuit.tally(),
-      consecutiveFailures: this.#streak.inARow,
-      silentFailures: this.#silence.inARow,
+      consecutiveFailures: this.#failures.inARow,
+      silentFailures: this.#timeouts.inARow,
       isDoubtful: this.isDoubtful,
-      probesInMs: this.#state === 'open' && this.#hold === undefined ? this.#reset.dueInMs(nowMs) : undefined,
-      heldForMs: this.#hold?.dueInMs(nowMs),
+      probesInMs: this.#state === 'open' && this.#forced === undefined ? this.#reset.dueInMs(nowMs) : undefined,
+      heldForMs: this.#forced?.dueInMs(nowMs),
       openedBecause: this.#state === 'closed' ? undefined : this.#openedBecause,
       lastFailure: last === undefined ? undefined : { reason: last.reason, agoMs: nowMs - last.atMs },
     };
   }
 
   dispose(): void {
-    this.#hold = undefined;
+    this.#forced = undefined;
     this.#reset.cancel();
     this.circuit.shutdown();
   }
 
   #count(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
-    this.#silence.released();
+    this.#timeouts.released();
     if (!this.#isCounting) {
       this.#isCounting = true;
-      this.#deps.counted(this);
+      this.#context.onFirstCount(this);
     }
     if (outcome === 'success') {
-      this.#streak.succeeded();
-      this.heard();
+      this.#failures.succeeded();
+      this.answered();
       this.circuit.countSuccess(latencyMs, nowMs, false);
       return;
     }
     this.#fail(outcome, nowMs, latencyMs, reason);
-    const streaks = { consecutiveFailures: this.#streak.inARow, silentFailures: this.#silence.inARow };
-    const because = causeToOpen(this.#rules, streaks, () => this.circuit.tally());
+    const because = causeToOpen(this.#rules, this.#failures.inARow, this.#timeouts.inARow, this.circuit);
     if (because !== undefined) this.open(because);
   }
 
@@ -354,14 +344,14 @@ export class Breaker {
   }
 
   #fail(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
-    this.#streak.failed();
-    this.#silence.inARow = outcome === 'silent' ? this.#silence.inARow + 1 : 0;
-    this.#word.withdraw();
+    this.#failures.failed();
+    this.#timeouts.inARow = outcome === 'silent' ? this.#timeouts.inARow + 1 : 0;
+    this.#check.withdraw();
     this.#lastFailure = { reason, atMs: nowMs };
     this.circuit.countFailure(reason, latencyMs, nowMs);
   }
 
-  #checkFailed(nowMs: number, reason: string): void {
+  #openAfter(reason: string, nowMs: number): void {
     this.#lastFailure = { reason, atMs: nowMs };
     this.open(reason);
   }
@@ -370,29 +360,29 @@ export class Breaker {
     return this.trial ?? this.#ownGate;
   }
 
-  /** Closed, and its last attempts were silent, if not enough of them to open it. */
+  /** Closed, and the last attempts ended with nothing received, but too few of them to open it. */
   get #isSilent(): boolean {
-    if (this.#state !== 'closed' || this.#silence.inARow === 0) return false;
+    if (this.#state !== 'closed' || this.#timeouts.inARow === 0) return false;
     return (this.#rules.silentFailures ?? 0) > 0 && this.circuit.enabled;
   }
 
-  #opened(): void {
-    const nowMs = this.#deps.clock.now();
-    this.#badSinceMs ??= nowMs;
-    this.#openedBecause = this.#cause ?? 'opened by hand';
+  #opened(because: string): void {
+    const nowMs = this.#context.clock.now();
+    this.badSinceMs ??= nowMs;
+    this.#openedBecause = because;
     const isAgain = this.#state === 'halfOpen' || this.trial?.isRelapse === true;
-    if (this.#hold === undefined) this.#reset.opened(nowMs, isAgain, this.#rules);
+    if (this.#forced === undefined) this.#reset.opened(nowMs, isAgain, this.#rules);
     this.#change('open', 'open');
   }
 
   #closed(): void {
-    this.#hold = undefined;
+    this.#forced = undefined;
     this.trial = undefined;
     this.#reset.cancel();
     this.#period += 1;
-    this.#streak.clear();
-    this.#silence.broken();
-    this.#badSinceMs = undefined;
+    this.#failures.clear();
+    this.#timeouts.clear();
+    this.badSinceMs = undefined;
     this.#openedBecause = undefined;
     this.#change('closed', 'close');
   }
@@ -402,9 +392,9 @@ export class Breaker {
     this.#state = state;
     this.#gate.reset();
     this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
-    this.#silence.released();
-    this.#word.reset();
+    this.#timeouts.released();
+    this.#check.reset();
     this.#probeSuccesses = 0;
-    this.#deps.changed(this, event, from);
+    this.#context.onChange(this, event, from);
   }
 }

@@ -1,20 +1,64 @@
+import type { EventEmitter } from 'node:events';
+import CircuitBreaker from 'opossum';
 import { captureRejections } from '../../base/listener';
 import type { SubsetBreakerPlan } from '../../policy/plan';
-import { OpossumBreaker } from './opossum';
+
+/**
+ * What this library uses of opossum, and nothing else. Its published types miss parts of it, and describe accessors as
+ * fields, which cannot be overridden.
+ */
+export interface OpossumBreaker extends EventEmitter {
+  get name(): string;
+  get closed(): boolean;
+  get opened(): boolean;
+  get halfOpen(): boolean;
+  get pendingClose(): boolean;
+  /** False after `disable()`. */
+  get enabled(): boolean;
+  readonly status: OpossumStatus;
+  readonly options: Record<string, unknown>;
+  /** `open()` and `close()` tell their listeners, and do nothing when there is nothing to change. */
+  open(): void;
+  close(): void;
+  enable(): void;
+  disable(): void;
+  /** Removes every listener, for good. */
+  shutdown(): void;
+}
+
+interface OpossumStatus extends EventEmitter {
+  /** Totals of the window; summed at each reading. */
+  readonly stats: OpossumBucket;
+  /** The live buckets, newest first, in an array made for this reading. */
+  readonly window: readonly OpossumBucket[];
+  /** Drops the oldest bucket and begins a new one. */
+  rotateBucket(): void;
+}
+
+interface OpossumBucket {
+  fires: number;
+  successes: number;
+  failures: number;
+  latencyTimes: number[];
+}
+
+const OpossumBreaker: new (action: () => Promise<void>, options: Record<string, unknown>) => OpossumBreaker =
+  CircuitBreaker as never;
 
 /** Buckets of the rolling window. */
 const BUCKETS = 10;
 
 /**
- * Told of each change of state before anybody else is, from `open()` and `close()` rather than from events: the holder of a subset's opossum
- * object may remove listeners.
+ * Called at each change of state before any listener is, from `open()` and `close()` rather than from events: the owner
+ * of a subset's opossum object may remove listeners.
  */
 export interface CircuitObserver {
-  opened(): void;
-  halfOpened(): void;
-  closed(): void;
+  /** `because`: what was handed to `open()`; undefined when the owner of the opossum object opened it. */
+  onOpen(because: string | undefined): void;
+  onHalfOpen(): void;
+  onClose(): void;
   /** A listener on the opossum object threw. */
-  listenerFailed(error: unknown): void;
+  onListenerError(error: unknown): void;
 }
 
 export interface Tally {
@@ -22,10 +66,10 @@ export interface Tally {
   readonly failures: number;
 }
 
-/** opossum's own success and failure handlers take these; nobody looks inside. */
+/** The arguments of a call, as opossum hands them to listeners. */
 const NO_ARGUMENTS: readonly unknown[] = Object.freeze([]);
 
-/** opossum keeps the latency of every call even when percentiles are off; here they go nowhere. */
+/** opossum keeps the latency of every call even when percentiles are off. This array keeps nothing. */
 class DroppedLatencies extends Array<number> {
   override push(): number {
     return 0;
@@ -33,22 +77,24 @@ class DroppedLatencies extends Array<number> {
 }
 const DROPPED: number[] = Object.freeze(new DroppedLatencies()) as number[];
 
-/** Stands where opossum would attach itself to an emitter, or start an interval: windows are rotated by `rotate()`. */
+/** Keeps opossum from starting an interval, or listening to an emitter: `rotate()` rotates the windows. */
 const NO_CONTROLLER = Object.freeze({ listenerCount: () => 0, on() {}, removeListener() {} });
 
 /**
- * One opossum circuit breaker, used for its states, events and rolling statistics. What this class changes, and why, is in
- * docs/decisions/0006: half-open comes when `probe()` is called instead of by a timer of opossum's own, nothing is counted for
- * calls that are still running, and no call goes through it.
+ * One opossum circuit breaker, used for its states, events and rolling statistics. No call goes through it. What this class
+ * changes, and why, is in docs/decisions/0006: `probe()` makes it half-open instead of a timer of opossum's own, and calls
+ * that still run are not counted.
  */
 export class Circuit extends OpossumBreaker {
   readonly #observer: CircuitObserver;
   #isHalfOpen = false;
-  /** A success is being told that does not close the circuit yet. */
-  #isHeld = false;
+  /** Listeners are told of a success that does not close the circuit yet. */
+  #staysHalfOpen = false;
   #bucketMs: number;
   #rotateAtMs: number;
-  readonly #ownFailureListeners: number;
+  #newest: OpossumBucket | undefined;
+  /** opossum's own, which count. */
+  readonly #ownListeners: Readonly<Record<'fire' | 'success' | 'failure', number>>;
 
   constructor(name: string, group: string, rules: SubsetBreakerPlan, observer: CircuitObserver, nowMs: number) {
     // A fresh object each: opossum keeps and changes what it is given.
@@ -69,15 +115,20 @@ export class Circuit extends OpossumBreaker {
     this.#observer = observer;
     this.#bucketMs = rules.rollingCountTimeoutMs / BUCKETS;
     this.#rotateAtMs = nowMs + this.#bucketMs;
-    this.#ownFailureListeners = this.listenerCount('failure');
+    this.#ownListeners = {
+      fire: this.listenerCount('fire'),
+      success: this.listenerCount('success'),
+      failure: this.listenerCount('failure'),
+    };
     dropResetTimer(this);
-    for (const emitter of [this, this.status]) captureRejections(emitter, (error) => observer.listenerFailed(error));
+    for (const emitter of [this, this.status]) captureRejections(emitter, (error) => observer.onListenerError(error));
     for (const bucket of this.status.window) bucket.latencyTimes = DROPPED;
+    this.#newest = this.status.window[0];
   }
 
   override get halfOpen(): boolean {
-    // Held: opossum's success handler asks this before it closes.
-    return this.#isHalfOpen && !this.#isHeld;
+    // opossum's success handler asks this, and closes the circuit if it is true.
+    return this.#isHalfOpen && !this.#staysHalfOpen;
   }
 
   override get opened(): boolean {
@@ -88,17 +139,17 @@ export class Circuit extends OpossumBreaker {
     return this.#isHalfOpen;
   }
 
-  override open(): void {
+  override open(because?: string): void {
     if (this.opened) return;
     const isReopened = this.#isHalfOpen;
     this.#isHalfOpen = false;
-    this.#observer.opened();
+    this.#observer.onOpen(because);
     // To opossum a half-open circuit of ours never left `open`.
     try {
       if (isReopened) this.emit('open');
       else super.open();
     } catch (error) {
-      this.#observer.listenerFailed(error);
+      this.#observer.onListenerError(error);
     }
   }
 
@@ -107,11 +158,11 @@ export class Circuit extends OpossumBreaker {
     this.#isHalfOpen = false;
     // Else what was counted before it opened would open it again at the next failure.
     this.clear();
-    this.#observer.closed();
+    this.#observer.onClose();
     try {
       super.close();
     } catch (error) {
-      this.#observer.listenerFailed(error);
+      this.#observer.onListenerError(error);
     }
   }
 
@@ -119,28 +170,30 @@ export class Circuit extends OpossumBreaker {
   probe(openForMs: number): void {
     if (!this.opened) return;
     this.#isHalfOpen = true;
-    this.#observer.halfOpened();
+    this.#observer.onHalfOpen();
     this.#tell('halfOpen', openForMs);
   }
 
   /** `closes`: when half-open, this success is the one that closes it. */
   countSuccess(latencyMs: number, nowMs: number, closes: boolean): void {
     this.rotate(nowMs);
-    this.#isHeld = !closes;
-    this.#tell('fire', NO_ARGUMENTS);
-    this.#tell('success', undefined, latencyMs);
-    this.#isHeld = false;
-    // opossum's own listener has closed it, unless somebody took its listeners away.
+    if (this.#isWatched('success')) {
+      this.#staysHalfOpen = !closes;
+      this.#tell('fire', NO_ARGUMENTS);
+      this.#tell('success', undefined, latencyMs);
+      this.#staysHalfOpen = false;
+    } else this.#count('successes');
+    // opossum's own listener may have closed it.
     if (closes && this.#isHalfOpen) this.close();
   }
 
   /** Counts only: whether it opens is for the caller to say. */
   countFailure(reason: string, latencyMs: number, nowMs: number): void {
     this.rotate(nowMs);
-    this.#tell('fire', NO_ARGUMENTS);
-    // An Error costs microseconds for its stack; opossum's own listener does not look at it.
-    const isHeard = this.listenerCount('failure') > this.#ownFailureListeners;
-    this.#tell('failure', isHeard ? new Error(reason) : undefined, latencyMs, NO_ARGUMENTS);
+    if (this.#isWatched('failure')) {
+      this.#tell('fire', NO_ARGUMENTS);
+      this.#tell('failure', new Error(reason), latencyMs, NO_ARGUMENTS);
+    } else this.#count('failures');
   }
 
   /** Takes one out of the window again, from where the newest lies; without effect when the window holds none. */
@@ -173,14 +226,14 @@ export class Circuit extends OpossumBreaker {
     for (let step = 0; step < Math.min(steps, BUCKETS); step += 1) this.#turn();
   }
 
-  /** What opossum's own timer would tell each interval: dashboards live on it. */
+  /** Emits what opossum's own timer would emit at each interval, which dashboards read. */
   tellSnapshot(): void {
     const { status } = this;
     if (status.listenerCount('snapshot') === 0) return;
     try {
       status.emit('snapshot', status.stats);
     } catch (error) {
-      this.#observer.listenerFailed(error);
+      this.#observer.onListenerError(error);
     }
   }
 
@@ -188,9 +241,11 @@ export class Circuit extends OpossumBreaker {
     for (let step = 0; step < BUCKETS; step += 1) this.#turn();
   }
 
-  /** New numbers for the same window; what was counted stays. */
-  configure(rules: SubsetBreakerPlan, nowMs: number): void {
+  /** New rules for the same window; what was counted stays. `isSwitched`: the rules turn the breaker on or off. */
+  configure(rules: SubsetBreakerPlan, isSwitched: boolean, nowMs: number): void {
     this.rotate(nowMs);
+    if (isSwitched && rules.enabled) this.enable();
+    else if (isSwitched) this.disable();
     this.options['resetTimeout'] = rules.resetTimeoutMs;
     this.options['errorThresholdPercentage'] = rules.errorThresholdPercentage;
     this.options['rollingCountTimeout'] = rules.rollingCountTimeoutMs;
@@ -200,24 +255,38 @@ export class Circuit extends OpossumBreaker {
     this.#rotateAtMs = nowMs + bucketMs;
   }
 
-  /** A listener is worth less than the call that it would break. */
+  /** Are the listeners others than opossum's own counters? Emitting costs several times what counting does. */
+  #isWatched(outcome: 'success' | 'failure'): boolean {
+    const own = this.#ownListeners;
+    return this.listenerCount(outcome) !== own[outcome] || this.listenerCount('fire') !== own.fire;
+  }
+
+  /** What opossum's own listeners do. */
+  #count(outcome: 'successes' | 'failures'): void {
+    const bucket = this.#newest;
+    if (bucket === undefined) return;
+    bucket.fires += 1;
+    bucket[outcome] += 1;
+  }
+
+  /** A listener that throws must not break the call. */
   #tell(event: string, first: unknown, second?: unknown, third?: unknown): void {
     try {
       this.emit(event, first, second, third);
     } catch (error) {
-      this.#observer.listenerFailed(error);
+      this.#observer.onListenerError(error);
     }
   }
 
   #turn(): void {
     const { status } = this;
     status.rotateBucket();
-    const newest = status.window[0];
-    if (newest !== undefined) newest.latencyTimes = DROPPED;
+    this.#newest = status.window[0];
+    if (this.#newest !== undefined) this.#newest.latencyTimes = DROPPED;
   }
 }
 
-/** opossum's last listener on `open` starts its own reset timer, which knows nothing of our clock, and is not cleared by the next. */
+/** opossum's last listener on `open` starts a reset timer that knows nothing of our clock, and that nothing clears. */
 function dropResetTimer(circuit: Circuit): void {
   const startTimer = circuit.listeners('open').at(-1);
   if (startTimer !== undefined) circuit.removeListener('open', startTimer as () => void);

@@ -25,7 +25,7 @@ export class FallbackCap {
   }
 }
 
-/** The caps of one service in one lane, by subset. Empty in most services: a pick asks for nothing then. */
+/** The caps of one service in one Graylane client, by subset. Empty in most services: a pick asks for nothing then. */
 export class FallbackCaps {
   readonly #caps = new Map<string, FallbackCap>();
 

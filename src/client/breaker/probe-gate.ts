@@ -1,6 +1,34 @@
 /**
- * Who may probe while a breaker is half-open. One object for each breaker. Times are monotonic milliseconds; tickets are
- * positive and never repeat.
+ * What an attempt carries from its start to its end, so that an outcome of the past counts for nothing. Even: the attempt
+ * began while the breaker was closed, in this closed period. Odd: it is this probe. A number, since numbers allocate nothing.
+ */
+export type Permit = number;
+
+/** For attempts begun before their endpoint had a breaker: the first closed period. */
+export const NO_PERMIT: Permit = 0;
+
+/** For attempts begun while no call was admitted (forced by the caller, or in panic): their outcome changes nothing. */
+export const BYPASS: Permit = -2;
+
+export function closedPermit(period: number): Permit {
+  return period * 2;
+}
+
+export function probePermit(ticket: number): Permit {
+  return ticket * 2 + 1;
+}
+
+export function isProbePermit(permit: Permit): boolean {
+  return (permit & 1) === 1;
+}
+
+export function ticketOf(permit: Permit): number {
+  return (permit - 1) / 2;
+}
+
+/**
+ * Decides which attempts probe while a breaker is half-open. One object for each breaker. Times are monotonic milliseconds;
+ * tickets are positive and never repeat.
  */
 export interface ProbeGate {
   /** This many probes must succeed before the breaker closes. */
@@ -8,23 +36,23 @@ export interface ProbeGate {
   /** Asked by pickers. */
   admits(nowMs: number): boolean;
   /**
-   * An attempt starts: its ticket, or 0 when it may not be a probe. `patienceMs`: how long its answer may well take; 0 when
-   * nobody knows, as of a stream.
+   * An attempt starts: its ticket, or 0 when it may not be a probe. `patienceMs`: how long its answer may take; 0 when that is
+   * not known, as of a stream.
    */
   begin(nowMs: number, patienceMs?: number): number;
   /** The probe that is out should have been answered by now. */
   isLate(nowMs: number): boolean;
-  /** A probe ends with a verdict. False: it is not one of ours any more, and its verdict counts for nothing. */
+  /** A probe ends with a verdict. False: the ticket is an old one, and the verdict counts for nothing. */
   settle(ticket: number): boolean;
   /** A probe ends without one. */
   release(ticket: number): void;
-  /** The breaker changed its state: whatever is out belongs to the past. */
+  /** The breaker changed its state: probes that still run count for nothing. */
   reset(): void;
 }
 
 /**
- * One probe at a time. A probe that never ends (nobody hears of its end when a listener of the caller throws) loses its place
- * after `leaseMs`, or when an answer should have come; until somebody takes that place its verdict is still welcome.
+ * One probe at a time. A probe may never end: a listener of the caller that throws keeps its end from us. So it loses its place
+ * after `leaseMs`, or when an answer should have come. Its verdict still counts until another probe takes the place.
  */
 export class SingleProbe implements ProbeGate {
   readonly successesToClose = 1;
@@ -71,10 +99,10 @@ export class SingleProbe implements ProbeGate {
   }
 }
 
-/** One probe in `everyMs`, however many are out; no lease is needed, as none keeps the next one waiting. */
+/** One probe in `everyMs`, however many still run. No lease is needed, since no probe keeps the next one waiting. */
 export class ProbeTrickle implements ProbeGate {
   readonly successesToClose: number;
-  /** What comes next waits for so long after the last one began. */
+  /** From the start of one probe to the next. */
   protected everyMs: number;
   #nextAtMs = Number.NEGATIVE_INFINITY;
   #issued = 0;

@@ -1,22 +1,29 @@
 import type { Clock, Timer } from '../../base/clock';
 import type { Random } from '../../base/random';
-import { longestResetDelayMs, type ResetBounds, resetDelayMs } from './reset-delay';
+
+/** Share of a delay that chance may take away, so that the breakers of many clients do not probe at the same moment. */
+const JITTER = 0.2;
+
+export interface ResetBounds {
+  readonly resetTimeoutMs: number;
+  readonly maxResetTimeoutMs: number;
+}
 
 /** When an open breaker lets its first probe through: one timer while it is open, later after each probe that failed. */
 export class ResetSchedule {
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #due: (openForMs: number) => void;
+  readonly #onDue: (openForMs: number) => void;
   #timer: Timer | undefined;
   #failedProbes = 0;
   #openedAtMs = 0;
   #probeAtMs = 0;
 
-  /** `due` is called once for each opening, unless it is cancelled, with the time that the breaker was open. */
-  constructor(clock: Clock, random: Random, due: (openForMs: number) => void) {
+  /** `onDue` is called once for each opening that is not cancelled, with the time that the breaker was open. */
+  constructor(clock: Clock, random: Random, onDue: (openForMs: number) => void) {
     this.#clock = clock;
     this.#random = random;
-    this.#due = due;
+    this.#onDue = onDue;
   }
 
   /** `isReopened`: because a probe failed, so that it stays open for longer than the last time. */
@@ -36,7 +43,7 @@ export class ResetSchedule {
   hasten(): void {
     if (this.#timer === undefined) return;
     this.cancel();
-    this.#due(this.#clock.now() - this.#openedAtMs);
+    this.#onDue(this.#clock.now() - this.#openedAtMs);
   }
 
   dueInMs(nowMs: number): number {
@@ -53,7 +60,19 @@ export class ResetSchedule {
     this.#probeAtMs = atMs;
     this.#timer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.now()), () => {
       this.#timer = undefined;
-      this.#due(this.#clock.now() - this.#openedAtMs);
+      this.#onDue(this.#clock.now() - this.#openedAtMs);
     });
   }
+}
+
+/**
+ * How long a breaker stays open. Doubles with each probe that failed since it was last closed. Jitter only shortens: a
+ * cured endpoint is never probed later than the policy says.
+ */
+export function resetDelayMs(failedProbes: number, bounds: ResetBounds, random: Random): number {
+  return longestResetDelayMs(failedProbes, bounds) * (1 - JITTER * random());
+}
+
+function longestResetDelayMs(failedProbes: number, bounds: ResetBounds): number {
+  return Math.min(bounds.resetTimeoutMs * 2 ** failedProbes, bounds.maxResetTimeoutMs);
 }

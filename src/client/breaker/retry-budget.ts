@@ -13,46 +13,14 @@ export interface RetryBudgetRules {
   readonly minPerSecond: number;
 }
 
-/** One service's allowance of retries in one lane. Times are monotonic milliseconds and do not go back. */
-export interface RetryBudget {
-  /**
-   * The largest of three: the calls that began within the last ten seconds, those that ended within them, and those under way
-   * now. So calls that take long count too, and none counts twice as time goes on.
-   */
-  readonly calls: number;
+/**
+ * One service's allowance of retries in one client. A ring of one-second buckets: no timers, and nothing is allocated after
+ * construction. Times are monotonic milliseconds and do not go back.
+ */
+export class RetryBudget {
   /** Retries of the last ten seconds. */
-  readonly retries: number;
-  /** Retries that `tryRetry` has refused so far. */
-  readonly refused: number;
-  /** Share of what is allowed now that was not drawn, in [0, 1]; 1 while there are no calls. */
-  left(nowMs: number): number;
-  /** A call's first attempt begins; until then the call has cost no server anything. */
-  callStarted(nowMs: number): void;
-  /** That attempt has ended. */
-  callEnded(nowMs: number): void;
-  /**
-   * Draws one retry. False: the budget is spent and the call gets its real status. `isBroken`: its attempt was not answered,
-   * its stream or connection broke off.
-   */
-  tryRetry(nowMs: number, isBroken?: boolean): boolean;
-  /**
-   * Draws one that is made in any case. Others make room for it, and for the next of its kind: without that room a budget that is
-   * spent anyway would be exceeded by as many.
-   */
-  takeRetry(nowMs: number): void;
-  /** A retry that was drawn reached nobody: it cost no server anything. */
-  giveBack(nowMs: number): void;
-  /** Takes new rules without forgetting what was counted. */
-  configure(rules: RetryBudgetRules): void;
-}
-
-/** Ring of one-second buckets; no timers, nothing allocated after construction. */
-export function createRetryBudget(rules: RetryBudgetRules): RetryBudget {
-  return new RingBudget(rules);
-}
-
-class RingBudget implements RetryBudget {
   retries = 0;
+  /** Retries that `tryRetry` has refused so far. */
   refused = 0;
   #percent = 0;
   #minPerSecond = 0;
@@ -65,7 +33,7 @@ class RingBudget implements RetryBudget {
   readonly #begun: number[] = new Array<number>(BUCKETS).fill(0);
   readonly #ended: number[] = new Array<number>(BUCKETS).fill(0);
   readonly #retries: number[] = new Array<number>(BUCKETS).fill(0);
-  /** Of these, those that were made in any case. */
+  /** Of the retries, those that `takeRetry` drew. */
   readonly #forced: number[] = new Array<number>(BUCKETS).fill(0);
   #allForced = 0;
 
@@ -73,15 +41,21 @@ class RingBudget implements RetryBudget {
     this.configure(rules);
   }
 
+  /** Takes new rules without forgetting what was counted. */
   configure(rules: RetryBudgetRules): void {
     this.#percent = rules.percent;
     this.#minPerSecond = rules.minPerSecond;
   }
 
+  /**
+   * The largest of three: the calls that began within the last ten seconds, those that ended within them, and those under way
+   * now. So calls that take long count too, and no call counts twice.
+   */
   get calls(): number {
     return Math.max(this.#allBegun, this.#allEnded, this.#inFlight);
   }
 
+  /** A call's first attempt begins; until then the call has cost no server anything. */
   callStarted(nowMs: number): void {
     const slot = this.#advance(nowMs);
     this.#inFlight += 1;
@@ -89,6 +63,7 @@ class RingBudget implements RetryBudget {
     this.#allBegun += 1;
   }
 
+  /** That attempt has ended. */
   callEnded(nowMs: number): void {
     const slot = this.#advance(nowMs);
     this.#inFlight -= 1;
@@ -96,6 +71,10 @@ class RingBudget implements RetryBudget {
     this.#allEnded += 1;
   }
 
+  /**
+   * Draws one retry. False: the budget is spent and the call gets its real status. `isBroken`: the attempt was not answered,
+   * its stream or connection broke off.
+   */
   tryRetry(nowMs: number, isBroken: boolean = false): boolean {
     const slot = this.#advance(nowMs);
     if (this.retries + this.#allForced + 1 > this.#allowed(isBroken)) {
@@ -106,12 +85,17 @@ class RingBudget implements RetryBudget {
     return true;
   }
 
+  /** Share of what is allowed now that was not drawn, in [0, 1]; 1 while there are no calls. */
   left(nowMs: number): number {
     this.#advance(nowMs);
     const allowed = this.#allowed(false);
     return allowed > 0 ? Math.max(0, 1 - (this.retries + this.#allForced) / allowed) : this.calls > 0 ? 0 : 1;
   }
 
+  /**
+   * Draws a retry that is made in any case, even when the budget is spent. It takes the place of one that others may draw, and
+   * so does the next of its kind: else a spent budget would be exceeded by as many.
+   */
   takeRetry(nowMs: number): void {
     const slot = this.#advance(nowMs);
     this.#draw(slot);
@@ -119,6 +103,7 @@ class RingBudget implements RetryBudget {
     this.#allForced += 1;
   }
 
+  /** A retry that was drawn reached no server: it cost nothing. */
   giveBack(nowMs: number): void {
     const newest = this.#advance(nowMs);
     // From the newest bucket that has one: the draw itself is rarely older than a second.

@@ -9,38 +9,11 @@ const CALM_TICKS = 3;
 const LATE_FACTOR = 4;
 
 /**
- * Tells whether our own event loop was stalled, in which case deadlines and latencies say nothing of the endpoints: timers run
- * before sockets are read, so answered calls end as deadlines. Fed by the shared tick of whoever runs it.
+ * Tells whether our own event loop was stalled. Then deadlines and latencies say nothing of the endpoints: timers run before
+ * sockets are read, so answered calls end as deadlines. Fed by the shared tick.
  */
-export interface StallDetector {
-  /** An attempt starts, so the tick runs from now on. Without effect while it runs already. */
-  wake(nowMs: number): void;
-  /** From the shared 100 ms tick. A late one begins a time of distrust that lasts until the sockets were read. */
-  tick(nowMs: number): void;
-  /** The tick stopped, as nothing is in flight. */
-  rest(): void;
-  /** Asked when an attempt ends: true between the moment a tick is overdue and the end of the turn after it ran. */
-  isStalled(nowMs: number): boolean;
-  /**
-   * Asked when an attempt ends at a deadline: was the loop so busy since it began that the attempt may owe its end to that? A
-   * deadline of 50 ms passes in a loop whose turns take 60, which is no stall.
-   */
-  isTooBusyFor(startedAtMs: number, nowMs: number): boolean;
-}
-
-export interface StallDetectorDeps {
-  /** Runs `callback` once, after the poll phase of the event loop, in which sockets are read. */
-  readonly setImmediate: (callback: () => void) => unknown;
-}
-
-const systemDeps: StallDetectorDeps = { setImmediate };
-
-export function createStallDetector(deps: StallDetectorDeps = systemDeps): StallDetector {
-  return new TickDetector(deps);
-}
-
-class TickDetector implements StallDetector {
-  readonly #setImmediate: StallDetectorDeps['setImmediate'];
+export class StallDetector {
+  readonly #setImmediate: (callback: () => void) => unknown;
   /** Infinity while the tick rests: nothing can be late then. */
   #tickedAtMs = Number.POSITIVE_INFINITY;
   #isRecovering = false;
@@ -48,17 +21,20 @@ class TickDetector implements StallDetector {
   #busyUntilMs = Number.NEGATIVE_INFINITY;
   #lateMs = 0;
   #ticksOnTime = CALM_TICKS;
-  /** The latest stall; an older one's end must not end it. */
+  /** The latest stall; the end of an older one must not end it. */
   #stalls = 0;
 
-  constructor(deps: StallDetectorDeps) {
-    this.#setImmediate = deps.setImmediate;
+  /** `runImmediate` runs its argument once, after the poll phase of the event loop, in which sockets are read. */
+  constructor(runImmediate: (callback: () => void) => unknown = setImmediate) {
+    this.#setImmediate = runImmediate;
   }
 
+  /** An attempt starts, so the tick runs from now on. Without effect while it runs already. */
   wake(nowMs: number): void {
     if (this.#tickedAtMs === Number.POSITIVE_INFINITY) this.#tickedAtMs = nowMs;
   }
 
+  /** Called from the shared 100 ms tick. A late one is distrusted until the sockets were read. */
   tick(nowMs: number): void {
     const lateMs = nowMs - this.#tickedAtMs - TICK_MS;
     if (lateMs > STALL_MS - TICK_MS) this.#recover();
@@ -71,14 +47,20 @@ class TickDetector implements StallDetector {
     this.#busyUntilMs = nowMs;
   }
 
+  /** The tick stopped, as nothing is in flight. */
   rest(): void {
     this.#tickedAtMs = Number.POSITIVE_INFINITY;
   }
 
+  /** Asked when an attempt ends. True from the moment a tick is overdue to the end of the turn after it ran. */
   isStalled(nowMs: number): boolean {
     return this.#isRecovering || nowMs - this.#tickedAtMs > STALL_MS;
   }
 
+  /**
+   * Asked when an attempt ends at a deadline: was the loop so busy since the attempt began that it may have ended for that? A
+   * deadline of 50 ms passes in a loop whose turns take 60, which is no stall.
+   */
   isTooBusyFor(startedAtMs: number, nowMs: number): boolean {
     const overdueMs = nowMs - this.#tickedAtMs - TICK_MS;
     const isBusy = this.#ticksOnTime < CALM_TICKS || startedAtMs <= this.#busyUntilMs;

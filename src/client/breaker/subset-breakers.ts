@@ -1,23 +1,22 @@
 import type { SubsetPlan } from '../../policy/plan';
 import type { Breaker } from './breaker';
-import type { Hold } from './hold';
-import type { BreakerEvent, BreakerState } from './view';
+import type { BreakerEvent, BreakerState, ForcedOpen } from './view';
 
-/** From so many failures in one datacenter on, the subset itself is to blame, not the place. */
+/** So many failures in one datacenter show that the subset itself is at fault, not the datacenter. */
 const FAILURES_ANYWHERE = 10;
 
 interface Subset {
   plan: SubsetPlan;
   readonly breakers: Map<string, Breaker>;
-  /** A datacenter that is met for the first time begins open. Until one of the breakers closes. */
+  /** Until one of its breakers closes. A breaker that is made meanwhile begins open. */
   isShedEverywhere: boolean;
-  /** Its guard's, in every datacenter, also in those that are met later. */
-  hold: Hold | undefined;
+  /** Set by its guard, for every datacenter, also for breakers that are made later. */
+  forced: ForcedOpen | undefined;
 }
 
 /**
- * The breakers of each subset in each datacenter. When one opens on many failures, or a second one opens, all of the subset's
- * open with it; from then on each finds its own way back. Only where the subset has a fallback: without one, its other
+ * The breakers of each subset, one in each datacenter. When one opens on many failures, or a second one opens, all breakers of
+ * the subset open; from then on each closes by its own probes. Only for a subset with a fallback: without one, its other
  * datacenters are the failover.
  */
 export class SubsetBreakers {
@@ -31,7 +30,7 @@ export class SubsetBreakers {
   of(plan: SubsetPlan, datacenter: string): Breaker {
     let subset = this.#subsets.get(plan.name);
     if (subset === undefined) {
-      subset = { plan, breakers: new Map(), isShedEverywhere: false, hold: undefined };
+      subset = { plan, breakers: new Map(), isShedEverywhere: false, forced: undefined };
       this.#subsets.set(plan.name, subset);
     }
     return subset.breakers.get(datacenter) ?? this.#add(subset, datacenter);
@@ -42,28 +41,28 @@ export class SubsetBreakers {
     if (subset === undefined) return false;
     const breaker = subset.breakers.get(datacenter);
     if (breaker !== undefined) return !breaker.admits(nowMs);
-    // It gets a breaker now, so that its time until the first probe begins.
-    return (subset.isShedEverywhere || subset.hold !== undefined) && !this.#add(subset, datacenter).admits(nowMs);
+    // Makes a breaker now, so that the time until its first probe begins.
+    return (subset.isShedEverywhere || subset.forced !== undefined) && !this.#add(subset, datacenter).admits(nowMs);
   }
 
   isOpenAnywhere(name: string): boolean {
     return [...(this.#subsets.get(name)?.breakers.values() ?? [])].some(({ state }) => state !== 'closed');
   }
 
-  /** Keeps the subset shed in every datacenter, whatever its breakers say. */
-  hold(name: string, hold: Hold): void {
+  /** Keeps the subset shed in every datacenter, whatever its breakers have counted. */
+  forceOpen(name: string, forced: ForcedOpen): void {
     const subset = this.#subsets.get(name);
     if (subset === undefined) return;
-    subset.hold = hold;
-    for (const breaker of subset.breakers.values()) breaker.hold(hold);
+    subset.forced = forced;
+    for (const breaker of subset.breakers.values()) breaker.forceOpen(forced);
   }
 
-  /** All of them begin anew, also those that were open for reasons of their own. */
-  letGo(name: string): void {
+  /** Closes all of them with empty windows, also those that had opened by themselves. */
+  endForcedOpen(name: string): void {
     const subset = this.#subsets.get(name);
-    if (subset?.hold === undefined) return;
-    subset.hold = undefined;
-    for (const breaker of subset.breakers.values()) breaker.letGo();
+    if (subset?.forced === undefined) return;
+    subset.forced = undefined;
+    for (const breaker of subset.breakers.values()) breaker.endForcedOpen();
   }
 
   /** Called after each change of state of one of these. */
@@ -71,7 +70,7 @@ export class SubsetBreakers {
     const subset = this.#subsetOf(breaker);
     if (subset === undefined) return;
     if (event === 'close') subset.isShedEverywhere = false;
-    if (event !== 'open' || from !== 'closed' || subset.isShedEverywhere || subset.hold !== undefined) return;
+    if (event !== 'open' || from !== 'closed' || subset.isShedEverywhere || subset.forced !== undefined) return;
     if (subset.plan.fallback === undefined) return;
     const breakers = [...subset.breakers.values()];
     const bad = breakers.filter((other) => other.state !== 'closed');
@@ -88,7 +87,7 @@ export class SubsetBreakers {
     return [...this.#subsets.values()].flatMap((subset) => [...subset.breakers.values()]);
   }
 
-  /** Takes over the subsets of a new plan; those that are gone from it are returned, for disposal. */
+  /** Takes over the subsets of a new plan. Returns the breakers of subsets that are gone, for disposal. */
   configure(plans: ReadonlyMap<string, SubsetPlan>): Breaker[] {
     const gone: Breaker[] = [];
     for (const [name, subset] of this.#subsets) {
@@ -107,7 +106,7 @@ export class SubsetBreakers {
   #add(subset: Subset, datacenter: string): Breaker {
     const breaker = this.#create(`${subset.plan.name}@${datacenter}`, subset.plan);
     subset.breakers.set(datacenter, breaker);
-    if (subset.hold !== undefined) breaker.hold(subset.hold);
+    if (subset.forced !== undefined) breaker.forceOpen(subset.forced);
     else if (subset.isShedEverywhere) breaker.open('the subset is shed in every datacenter');
     return breaker;
   }

@@ -7,24 +7,24 @@ export type BreakerEvent = 'open' | 'halfOpen' | 'close';
 /** `endpoint`: one address. `subset`: one subset in one datacenter. */
 export type BreakerLevel = 'endpoint' | 'subset';
 
-/** A breaker as it stood when it was asked for; plain data, never changed afterwards. */
+/** The state of a breaker when it was asked for; plain data, never changed afterwards. */
 export interface BreakerView {
   /** `datacenter/host:port` of an endpoint, `subset@datacenter` of a subset. */
   readonly key: string;
   readonly level: BreakerLevel;
   readonly state: BreakerState;
-  /** False: the policy, or the holder of the opossum object, turned it off, and no guard keeps it open; it admits everything. */
+  /** False: the policy, or the owner of the opossum object, turned it off, and no guard keeps it open; it admits everything. */
   readonly isEnabled: boolean;
   /** Outcomes in the rolling window. */
   readonly counts: { readonly successes: number; readonly failures: number };
   readonly consecutiveFailures: number;
   /** Deadlines in a row with nothing received. */
   readonly silentFailures: number;
-  /** Closed, yet its last attempts were silent, if not enough of them to open it: a health check, or one call at a time, verifies it. */
+  /** Closed, and its last attempts were silent, but too few to open it. A health check, or one call at a time, verifies it. */
   readonly isDoubtful: boolean;
   /** While open: milliseconds until it turns half-open; undefined while its subset's guard keeps it open. */
   readonly probesInMs: number | undefined;
-  /** While its subset's guard keeps it open: milliseconds until that lets go, and it closes. */
+  /** While its subset's guard keeps it open: milliseconds until it closes. */
   readonly heldForMs: number | undefined;
   /** While not closed: what opened it last. */
   readonly openedBecause: string | undefined;
@@ -37,4 +37,12 @@ export interface BreakerChange {
   readonly event: BreakerEvent;
   readonly from: BreakerState;
   readonly state: BreakerState;
+}
+
+/** Why the breakers of a subset are kept open, whatever they have counted themselves. */
+export interface ForcedOpen {
+  /** Shown as what opened them. */
+  readonly because: string;
+  /** Milliseconds until they close. */
+  dueInMs(nowMs: number): number;
 }

@@ -55,7 +55,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
 
   return {
     watch(request, listener) {
-      if (closed) throw new GraylaneError('LANE_CLOSED', 'this source of instances is closed');
+      if (closed) throw new GraylaneError('CLIENT_CLOSED', 'this source of instances is closed');
       const watch = listed.watch(request, listener);
       watches += 1;
       file ??= watchFile(path, { read, failed }, clock);

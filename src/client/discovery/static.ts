@@ -32,7 +32,7 @@ export function createStaticSource(initial: StaticServices = {}, options: Static
       if (!closed) listed.update(services, { kind: 'fresh' }, true);
     },
     watch(request, listener) {
-      if (closed) throw new GraylaneError('LANE_CLOSED', 'this source of instances is closed');
+      if (closed) throw new GraylaneError('CLIENT_CLOSED', 'this source of instances is closed');
       return listed.watch(request, listener);
     },
     close() {

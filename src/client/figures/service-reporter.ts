@@ -7,7 +7,7 @@ import type { HeardAnnouncement } from './announcement-watch';
 import type { ReportSender, SendOutcome } from './report-sender';
 import { WindowCounts } from './window-counts';
 
-/** A service of the lane while it is in use: what counting it takes. */
+/** A service of the Graylane client while it is in use: what counting it takes. */
 export interface CountedService {
   readonly taps: { add(tap: AttemptTap): () => void };
   /** The breaker of this subset is open, in any datacenter. */

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { context } from '@opentelemetry/api';
 import { GraylaneError } from '../../base/errors';
 import type { ForceSelector } from '../../policy/plan';
-import type { Ambient, Runner } from '../propagation/ambient';
 import { withBaggage } from '../propagation/baggage';
+import type { ContextRunner, IncomingContexts } from '../propagation/incoming-labels';
 import type { ServedCall } from '../propagation/served-call';
 import type { CallReport } from './call-report';
 import { checkKeys } from './check-arguments';
@@ -33,7 +33,7 @@ export interface AmbientScope extends CallScope {
 }
 
 /** The scope of each lane is its own, so that two lanes never mix. */
-export class CallScopes implements Ambient {
+export class CallScopes implements IncomingContexts {
   readonly usesBaggage: boolean;
   readonly #storage = new AsyncLocalStorage<AmbientScope>();
 
@@ -51,9 +51,9 @@ export class CallScopes implements Ambient {
   }
 
   /** For a call that came in: it begins anew, whatever scope the server was started in. */
-  prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): Runner {
+  prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): ContextRunner {
     const scope: AmbientScope = { labels, served };
-    const run: Runner = (fn) => this.#storage.run(scope, fn);
+    const run: ContextRunner = (fn) => this.#storage.run(scope, fn);
     if (!this.usesBaggage) return run;
     const arrived = withBaggage(labels, false);
     return (fn) => context.with(arrived, () => run(fn));

@@ -6,7 +6,7 @@ import type { Logger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
-import type { LaneMode } from '../state/policy-state';
+import type { ClientMode } from '../state/policy-state';
 import type { LaneCall } from './lane-call';
 
 /** What was decided of one call, for `lane.on('decision')`. Plain data. */
@@ -28,7 +28,7 @@ export interface DecisionEvent {
   /** 0..9999 where the split was drawn by bucket. */
   readonly bucket?: number;
   /** `observe`: decided, but balanced over all instances. */
-  readonly mode: LaneMode;
+  readonly mode: ClientMode;
 }
 
 /**
@@ -82,7 +82,7 @@ export class DecisionFeed {
     return Object.assign(stop, { [Symbol.dispose]: stop });
   }
 
-  decided(decision: Decision, call: LaneCall, input: RoutingInput, mode: LaneMode): void {
+  decided(decision: Decision, call: LaneCall, input: RoutingInput, mode: ClientMode): void {
     if (this.#listening.length === 0) return;
     let event: DecisionEvent | undefined;
     for (const { listener, hears } of this.#listening) {
@@ -97,7 +97,7 @@ function eventOf(
   decision: Decision,
   call: LaneCall,
   input: RoutingInput,
-  { atMs, mode }: { readonly atMs: number; readonly mode: LaneMode },
+  { atMs, mode }: { readonly atMs: number; readonly mode: ClientMode },
 ): DecisionEvent {
   const { plan } = decision;
   const { method, force, stickyKey } = input;

@@ -35,7 +35,7 @@ export function soleLane(): LaneHandle {
   if (only !== undefined && others.length === 0) return only;
   const why =
     only === undefined
-      ? 'no lane is open: call createGraylane() first, or import graylane/register'
-      : `several lanes are open (${[...open].map((lane) => lane.name).join(', ')}): pass lane.clientOptions() to the client, or use lane.channel()`;
-  throw new GraylaneError('NO_LANE', why);
+      ? 'no Graylane client is open: call createGraylane() first, or import graylane/register'
+      : `several Graylane clients are open (${[...open].map((lane) => lane.name).join(', ')}): pass graylane.clientOptions() to the client, or use graylane.channel()`;
+  throw new GraylaneError('NO_CLIENT', why);
 }

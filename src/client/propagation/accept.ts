@@ -3,7 +3,7 @@ import { isRecord } from '../../base/is-record';
 import { keyProblems } from '../../base/option-keys';
 import { labelKeyFault } from '../../policy/label-key';
 
-/** What a server believes of those who call it. */
+/** Which labels a server takes from its callers. */
 export interface AcceptOptions {
   /**
    * Keys of the labels that callers may set, at most 32. Nothing else that they send becomes a label here or travels on;
@@ -11,17 +11,17 @@ export interface AcceptOptions {
    */
   readonly accept: readonly string[];
   /**
-   * What handlers shall not even see unless it is accepted: keys, or prefixes ending in `*`. Taken out of the metadata or
-   * headers, for servers that hand those on as they are. Default: nothing.
+   * Keys, or prefixes ending in `*`, that are removed from the metadata or headers unless they are accepted. For servers that
+   * pass those on as they are. Default: none.
    */
   readonly strip?: readonly string[];
 }
 
-/** {@link AcceptOptions}, and how the calls made for a served call are held to its deadline. */
+/** {@link AcceptOptions}, and the deadline of the calls that are made for a served call. */
 export interface ServerInterceptorOptions extends AcceptOptions {
   /**
-   * What is kept of a served call's deadline for its answer: calls made for it end so many milliseconds earlier. 0 or more;
-   * default 0. A served call that has less than this left makes no more calls.
+   * Time that is kept for the answer of a served call: calls made for it end so many milliseconds before its deadline. 0 or
+   * more; default 0. A served call that has less than this left makes no more calls.
    */
   readonly deadlineMarginMs?: number;
 }
@@ -37,7 +37,7 @@ const MOST_KEYS = 32;
 const OPTIONS: readonly string[] = ['accept', 'strip'];
 const INTERCEPTOR_OPTIONS: readonly string[] = [...OPTIONS, 'deadlineMarginMs'];
 
-/** Beside what no label may be, headers that mean something to HTTP, gRPC or tracing: sent on as labels they would break the next call. */
+/** Headers with a meaning in HTTP, gRPC or tracing: passed on as labels they would break the next call. */
 const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'accept',
   'accept-encoding',

@@ -1,9 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import type { AcceptRules } from './accept';
-import type { Runner } from './ambient';
 import { keepBaggage } from './baggage';
-import type { Sent } from './intake';
-import type { Entrance } from './server-interceptor';
+import type { Acceptance, ContextRunner, SentValues } from './incoming-labels';
 
 /** The part of a request that is read: Node's own, Express', or Fastify's with the one of Node in `raw`. */
 export interface HttpRequest {
@@ -15,15 +13,15 @@ export interface HttpRequest {
 /** `(req, res, next)`, as plain `http`, Express' `app.use` and Fastify's `onRequest` hook take it. */
 export type HttpMiddleware = (request: HttpRequest, response: object, next: () => void) => void;
 
-export function createHttpMiddleware({ rules, intake, ambient }: Entrance): HttpMiddleware {
+export function createHttpMiddleware({ rules, incoming, contexts }: Acceptance): HttpMiddleware {
   return (request, response, next) => {
-    const incoming = request.raw ?? request;
-    const labels = intake.take(rules, sentIn(incoming), ambient.usesBaggage);
-    strip(incoming, rules);
-    if (ambient.usesBaggage) filterBaggage(incoming, rules);
-    const runner = ambient.prepare(labels, undefined);
-    // Node emits the events of a body in the context of the connection, and whoever parses it goes on from there.
-    keepContext(incoming, runner);
+    const raw = request.raw ?? request;
+    const labels = incoming.read(rules, sentIn(raw), contexts.usesBaggage);
+    strip(raw, rules);
+    if (contexts.usesBaggage) filterBaggage(raw, rules);
+    const runner = contexts.prepare(labels, undefined);
+    // Node emits the events of a body in the context of the connection, and a body parser would go on in that context.
+    keepContext(raw, runner);
     keepContext(nodesOwn(response), runner);
     runner(next);
   };
@@ -35,8 +33,8 @@ function nodesOwn(response: object): object {
   return typeof raw === 'object' && raw !== null ? raw : response;
 }
 
-/** `rawHeaders` shows what came twice; `headers` has it joined, or the first alone. */
-function sentIn(request: HttpRequest): Sent {
+/** `rawHeaders` shows values that came twice; `headers` has them joined, or the first alone. */
+function sentIn(request: HttpRequest): SentValues {
   const { rawHeaders, headers } = request;
   return {
     values: (key) => {
@@ -56,7 +54,7 @@ function filterBaggage(request: HttpRequest, rules: AcceptRules): void {
   if (sent.length > 0) setHeader(request, 'baggage', keepBaggage(sent, rules.keys));
 }
 
-/** In all the forms in which Node offers headers. It makes two of them out of the raw ones when they are asked for. */
+/** Sets a header in all forms that Node offers. Node makes two of them from the raw ones when they are first read. */
 function setHeader(request: HttpRequest, key: string, value: string | undefined): void {
   const headers = request.headers as Record<string, unknown>;
   const { headersDistinct } = request as { readonly headersDistinct?: Record<string, unknown> };
@@ -72,8 +70,8 @@ function setHeader(request: HttpRequest, key: string, value: string | undefined)
   raw?.push(key, value);
 }
 
-/** Runs every listener of this emitter in the context, whoever emits and whenever. */
-function keepContext(target: object, runner: Runner): void {
+/** Runs every listener of this emitter in the context. */
+function keepContext(target: object, runner: ContextRunner): void {
   const emitter = target as Partial<EventEmitter>;
   const { emit } = emitter;
   if (typeof emit !== 'function') return;

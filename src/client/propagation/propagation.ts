@@ -6,37 +6,36 @@ import {
   parseInterceptorOptions,
   type ServerInterceptorOptions,
 } from './accept';
-import type { Ambient } from './ambient';
 import { createHttpMiddleware, type HttpMiddleware } from './http-middleware';
-import { LabelIntake } from './intake';
-import { createServerInterceptor, type Entrance } from './server-interceptor';
+import { type Acceptance, type IncomingContexts, IncomingLabels } from './incoming-labels';
+import { createServerInterceptor } from './server-interceptor';
 
-/** The ways in of one lane: everything that they accept ends in the lane's own async context. */
+/** The server side of one client: interceptor and middleware, whose accepted labels end in the client's async context. */
 export class Propagation {
   readonly #grpc: GrpcModule;
-  readonly #ambient: Ambient;
-  readonly #intake = new LabelIntake();
+  readonly #contexts: IncomingContexts;
+  readonly #incoming = new IncomingLabels();
 
-  constructor(grpc: GrpcModule, ambient: Ambient) {
+  constructor(grpc: GrpcModule, contexts: IncomingContexts) {
     this.#grpc = grpc;
-    this.#ambient = ambient;
+    this.#contexts = contexts;
   }
 
   /** By key, how often a caller's value was refused. */
   get refused(): Readonly<Record<string, number>> {
-    return this.#intake.refused;
+    return this.#incoming.refused;
   }
 
   serverInterceptor(options: ServerInterceptorOptions): ServerInterceptor {
     const { rules, deadlineMarginMs } = parseInterceptorOptions(options, 'serverInterceptor');
-    return createServerInterceptor(this.#grpc, this.#entrance(rules), deadlineMarginMs);
+    return createServerInterceptor(this.#grpc, this.#acceptance(rules), deadlineMarginMs);
   }
 
   httpMiddleware(options: AcceptOptions): HttpMiddleware {
-    return createHttpMiddleware(this.#entrance(parseAcceptOptions(options, 'httpMiddleware')));
+    return createHttpMiddleware(this.#acceptance(parseAcceptOptions(options, 'httpMiddleware')));
   }
 
-  #entrance(rules: AcceptRules): Entrance {
-    return { rules, intake: this.#intake, ambient: this.#ambient };
+  #acceptance(rules: AcceptRules): Acceptance {
+    return { rules, incoming: this.#incoming, contexts: this.#contexts };
   }
 }

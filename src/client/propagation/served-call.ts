@@ -4,14 +4,14 @@ const CANCELLED = 1;
 const DEADLINE_EXCEEDED = 4;
 
 /**
- * For so long a call that was cancelled refuses what its handler still wants to call. What runs in its context after that
- * is no part of it: a refresh loop, say, that happened to be started by the first call that came.
+ * For so long a call that was cancelled refuses the calls that its handler still makes. What runs in its context later is no
+ * part of it, such as a refresh loop that the first call started.
  */
 const REFUSES_FOR_MS = 60_000;
 
 /**
- * A client whose deadline has passed cancels the call, a little before it has passed here: the deadline came as a span of
- * time, and was on its way for a while. A cancel this close to it is that of the deadline.
+ * A client whose deadline has passed cancels the call, a little before the deadline has passed here: it was sent as a span of
+ * time, and took a while to arrive. A cancel this close to the deadline counts as the deadline.
  */
 const CLOSE_MS = 50;
 
@@ -28,9 +28,8 @@ export interface DependentCall {
 }
 
 /**
- * A call that this process is answering, as the calls that are made for it see it: until it is answered they have no more
- * time than it has, and are cancelled with it. As `context.Context` of grpc-go, but for its end: there the handler's return
- * cancels what still runs.
+ * A call that this process is answering. Until it is answered, calls made for it have no more time than it has, and are
+ * cancelled with it. Like `context.Context` of grpc-go, except that there the handler's return cancels what still runs.
  */
 export class ServedCall {
   readonly method: string;
@@ -52,17 +51,17 @@ export class ServedCall {
     this.#now = now;
   }
 
-  /** A call that was made for it has failed for good: it was tried again, or there was no budget for that. */
+  /** A call that was made for it has failed: it was retried, or there was no budget for a retry. */
   failedBelow(): void {
     this.#isTriedOut = true;
   }
 
-  /** Should it fail, whoever called it need not try it again. */
+  /** If it fails, its caller need not retry it. */
   get isTriedOut(): boolean {
     return this.#isTriedOut;
   }
 
-  /** The handler has given its status. What runs on in its context is bound no more; what it began is let alone. */
+  /** The handler has given its status. Calls made in its context are bound no more, and those that run go on. */
   answered(): void {
     this.#isAnswered = true;
     this.#dependents = undefined;
@@ -84,7 +83,7 @@ export class ServedCall {
     for (const dependent of dependents) dependent.endWith(this.#cancellation);
   }
 
-  /** The shorter of the two: the very one that is given, or what the served call leaves. */
+  /** The shorter of the two: `own` itself, or the time that the served call leaves. */
   shorten(own: Deadline): Deadline {
     return this.#limitMs < toMs(own) && !this.#letsGo() ? this.#limitMs : own;
   }

@@ -1,55 +1,48 @@
 import type { GrpcModule, Metadata, ServerInterceptingCall, ServerInterceptor, ServerListener } from '../grpc/grpc-js';
 import type { AcceptRules } from './accept';
-import type { Ambient, Runner } from './ambient';
 import { keepBaggage } from './baggage';
-import type { LabelIntake } from './intake';
+import type { Acceptance, ContextRunner } from './incoming-labels';
 import { ServedCall } from './served-call';
-
-export interface Entrance {
-  readonly rules: AcceptRules;
-  readonly intake: LabelIntake;
-  readonly ambient: Ambient;
-}
 
 const OK = 0;
 /** gRFC A6: a negative value asks the client not to try again. */
 const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
 
 /**
- * An interceptor for `new grpc.Server({ interceptors })`: whatever grpc-js calls for a call runs in the async context of
- * that call's accepted labels, be it the handler or an event of its stream. What is called in that context is held to the
- * deadline of the call, less `deadlineMarginMs`, and cancelled with it. A call that fails after one of those was tried again in
- * vain tells its client not to try it again: else tries would multiply over the layers of a system.
+ * An interceptor for `new grpc.Server({ interceptors })`. The handler and all events of a call's stream run in an async context
+ * with the call's accepted labels. Calls made in that context end by the deadline of the served call, less `deadlineMarginMs`,
+ * and are cancelled with it. When one of them was retried in vain and the served call fails, its client is told not to retry:
+ * else retries would multiply over the layers of a system.
  */
 export function createServerInterceptor(
   grpc: GrpcModule,
-  entrance: Entrance,
+  acceptance: Acceptance,
   deadlineMarginMs: number,
 ): ServerInterceptor {
   class ScopedCall extends grpc.ServerInterceptingCall {
     readonly #next: ServerInterceptingCall;
-    readonly #way: CallEntrance;
+    readonly #incoming: IncomingCall;
 
     constructor(method: string, next: ServerInterceptingCall) {
       super(next);
       this.#next = next;
-      this.#way = new CallEntrance(entrance, new ServedCall(method, next.getDeadline(), deadlineMarginMs));
+      this.#incoming = new IncomingCall(acceptance, new ServedCall(method, next.getDeadline(), deadlineMarginMs));
     }
 
-    // What grpc-js offers instead of this leaves `onCancel` no way to run the rest in a context.
+    // grpc-js' listener builder gives `onCancel` no way to run in a context.
     override start(listener: ServerListener): void {
-      this.#next.start(this.#way.listener(listener));
+      this.#next.start(this.#incoming.listener(listener));
     }
 
-    // The handler's own. grpc-js tells of a cancelled call and of one that was answered by the same `onCancel`.
+    // Called for the handler's status only. grpc-js calls `onCancel` for a cancelled call and for an answered one alike.
     override sendStatus(status: Parameters<ServerInterceptingCall['sendStatus']>[0]): void {
-      const { served } = this.#way;
+      const { served } = this.#incoming;
       served.answered();
       if (status.code === OK || !served.isTriedOut) {
         super.sendStatus(status);
         return;
       }
-      // The handler may have been given this metadata by somebody else.
+      // A clone: the handler may use the metadata elsewhere.
       const metadata = status.metadata?.clone() ?? new grpc.Metadata();
       metadata.set(PUSHBACK_KEY, '-1');
       super.sendStatus({ ...status, metadata });
@@ -58,20 +51,20 @@ export function createServerInterceptor(
   return ({ path }, call) => new ScopedCall(path, call);
 }
 
-/** The way in of one call. Until its metadata has come there is nothing to accept, and nobody to run. */
-class CallEntrance {
+/** One incoming call. Its context exists from when its metadata has come. */
+class IncomingCall {
   readonly served: ServedCall;
-  readonly #entrance: Entrance;
-  #runner: Runner | undefined;
+  readonly #acceptance: Acceptance;
+  #runInContext: ContextRunner | undefined;
 
-  constructor(entrance: Entrance, served: ServedCall) {
-    this.#entrance = entrance;
+  constructor(acceptance: Acceptance, served: ServedCall) {
+    this.#acceptance = acceptance;
     this.served = served;
   }
 
   run(fn: () => void): void {
-    if (this.#runner === undefined) fn();
-    else this.#runner(fn);
+    if (this.#runInContext === undefined) fn();
+    else this.#runInContext(fn);
   }
 
   listener(inner: ServerListener): ServerListener {
@@ -90,11 +83,11 @@ class CallEntrance {
   }
 
   #accept(metadata: Metadata): void {
-    const { rules, intake, ambient } = this.#entrance;
-    const labels = intake.take(rules, { values: (key) => metadata.get(key) }, ambient.usesBaggage);
+    const { rules, incoming, contexts } = this.#acceptance;
+    const labels = incoming.read(rules, { values: (key) => metadata.get(key) }, contexts.usesBaggage);
     strip(metadata, rules);
-    if (ambient.usesBaggage) filterBaggage(metadata, rules);
-    this.#runner = ambient.prepare(labels, this.served);
+    if (contexts.usesBaggage) filterBaggage(metadata, rules);
+    this.#runInContext = contexts.prepare(labels, this.served);
   }
 }
 
@@ -103,7 +96,7 @@ function strip(metadata: Metadata, rules: AcceptRules): void {
   for (const key of Object.keys(metadata.getMap())) if (rules.isStripped(key)) metadata.remove(key);
 }
 
-/** OpenTelemetry passes baggage on whole: what was not accepted would come back as a label at the next server. */
+/** OpenTelemetry passes all baggage on: entries that were not accepted would become labels at the next server. */
 function filterBaggage(metadata: Metadata, rules: AcceptRules): void {
   const kept = keepBaggage(metadata.get('baggage'), rules.keys);
   if (kept === undefined) metadata.remove('baggage');

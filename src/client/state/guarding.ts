@@ -1,10 +1,10 @@
 import type { Logger } from '../../base/logger';
 import type { SubsetPlan } from '../../policy/plan';
 import type { AttemptTaps } from '../balancer/attempts/attempt-taps';
-import { Guards, type GuardsDeps } from '../breaker/guard/guards';
-import type { GuardChange, GuardView } from '../breaker/guard/view';
+import { Guards, type GuardsOptions } from '../breaker/guard/guards';
+import type { GuardChange, GuardView } from '../breaker/guard/subset-guard';
 
-export interface GuardingDeps extends Omit<GuardsDeps, 'changed'> {
+export interface GuardingDeps extends Omit<GuardsOptions, 'onChange'> {
   readonly service: string;
   readonly taps: AttemptTaps;
   readonly logger: Logger;
@@ -18,7 +18,7 @@ export class Guarding {
 
   constructor(deps: GuardingDeps) {
     this.#deps = deps;
-    this.#guards = new Guards({ ...deps, changed: (change) => this.#tell(change) });
+    this.#guards = new Guards({ ...deps, onChange: (change) => this.#tell(change) });
   }
 
   configure(subsets: ReadonlyMap<string, SubsetPlan>): void {

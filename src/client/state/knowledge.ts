@@ -25,7 +25,7 @@ import { RememberedHold } from './remembered-hold';
 export interface KnowledgeOptions {
   readonly target: Target;
   readonly source: Source;
-  /** Undefined: this service is used without a policy, as the target or the lane says. */
+  /** Undefined: this service is used without a policy, as the target or the Graylane client says. */
   readonly policies: PolicySource | undefined;
   readonly rules: PolicyRules;
   readonly datacenters: readonly string[] | undefined;
@@ -318,7 +318,7 @@ export class Knowledge {
 
   #refusal(): string | undefined {
     return this.#policy.isMissing && !this.#options.rules.isObserving
-      ? `${this.#options.target.service}: no policy was found, and this lane requires one (requirePolicy)`
+      ? `${this.#options.target.service}: no policy was found, and this Graylane client requires one (requirePolicy)`
       : undefined;
   }
 }

@@ -3,7 +3,7 @@ import { PolicyError } from '../../policy/policy-error';
 import type { PolicyCompiler, PolicyReading } from '../../policy/policy-reading';
 
 /** Whether policies carry calls, or are only watched deciding. */
-export type LaneMode = 'route' | 'observe';
+export type ClientMode = 'route' | 'observe';
 
 /** A revision that was refused; the plan in force stays. */
 interface RejectedPolicy {

@@ -2,7 +2,7 @@ import type { DatacenterState, Instance } from '../../base/instances';
 import { membershipOf } from '../../policy/membership/membership';
 import { shortfallsOf } from '../../policy/membership/shortfalls';
 import { decidingPlan } from '../../policy/membership/snapshot';
-import type { EndpointState, ServiceReading } from '../telemetry/reading';
+import type { EndpointState, ServiceReading } from '../telemetry/observe';
 import type { Service } from './service';
 
 /** What the gauges show of a service. Called at each collection: cheap beside `inspectService`, and without names of endpoints. */

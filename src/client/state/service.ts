@@ -18,9 +18,9 @@ import { createEndpointLoad } from '../balancer/endpoints/load';
 import { shedBeside } from '../balancer/endpoints/share';
 import type { BalancerHost } from '../balancer/host';
 import { SubsetLimits } from '../balancer/limits/subset-limits';
-import { type BreakerRegistry, createBreakerRegistry } from '../breaker/registry';
-import { createRetryBudget, type RetryBudget } from '../breaker/retry-budget';
-import { createStallDetector, type StallDetector } from '../breaker/stall';
+import { BreakerRegistry } from '../breaker/registry';
+import { RetryBudget } from '../breaker/retry-budget';
+import { StallDetector } from '../breaker/stall';
 import { CALL_CONTEXT, type CallContext } from '../grpc/call-context';
 import { attachedToMetadata, type Metadata } from '../grpc/grpc-js';
 import type { LaneCall } from '../grpc/lane-call';
@@ -31,7 +31,7 @@ import { endpointRules } from './breaker-rules';
 import type { ClientZone, ClientZoneView } from './client-zone';
 import { Guarding } from './guarding';
 import { Knowledge, type KnowledgeOptions } from './knowledge';
-import type { LaneMode, PolicyState } from './policy-state';
+import type { ClientMode, PolicyState } from './policy-state';
 import { describeStaleness } from './readiness';
 
 export interface ServiceOptions extends KnowledgeOptions {
@@ -58,7 +58,7 @@ const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
 
 /**
- * One service of one lane, shared by its channels: watches instances and policy while anybody is subscribed, joins them
+ * One service of one client, shared by its channels: watches instances and policy while anybody is subscribed, joins them
  * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets go
  * of everything when a channel has been idle for a while.
  */
@@ -72,14 +72,14 @@ export class Service implements BalancerHost {
   readonly intercept: BalancerHost['intercept'];
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
-  readonly stall: StallDetector = createStallDetector();
+  readonly stall: StallDetector = new StallDetector();
   readonly taps: AttemptTaps = new AttemptTaps();
   readonly methodTimes: MethodTimes = new MethodTimes();
   /** What this client may have in flight at each subset. */
   readonly limits: SubsetLimits;
   readonly zonePreferences: NonNullable<BalancerHost['zonePreferences']> = new Map();
   readonly spills: NonNullable<BalancerHost['spills']> = new Map();
-  /** Compare subsets by what this lane sees of them, and shed the worse. */
+  /** Compare subsets by what this Graylane client sees of them, and shed the worse. */
   readonly guards: Guarding;
   /** Whether a failed call is tried again. */
   readonly retries: RetryGate;
@@ -117,7 +117,7 @@ export class Service implements BalancerHost {
     this.intercept = options.intercept;
     const { clock, random, logger } = options;
     this.logger = logger;
-    this.breakers = createBreakerRegistry({
+    this.breakers = new BreakerRegistry({
       clock,
       random,
       service: this.service,
@@ -139,7 +139,7 @@ export class Service implements BalancerHost {
       attemptNow: () => this.endpoints.nowMs,
       logger,
     });
-    this.#budget = createRetryBudget(options.rules.withoutPolicy.retryBudget);
+    this.#budget = new RetryBudget(options.rules.withoutPolicy.retryBudget);
     this.retries = new RetryGate(this.#budget, clock, ({ load }) => shedBeside(load.share, this.endpoints.total));
     this.breakers.subscribe(({ event, level, key, from }) => {
       if (event === 'open' && from === 'closed') this.telemetry?.counts.opened(level, key);
@@ -153,12 +153,12 @@ export class Service implements BalancerHost {
     );
   }
 
-  /** The lane is closed: nothing will become known any more. */
+  /** The Graylane client is closed: nothing will become known any more. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  get mode(): LaneMode {
+  get mode(): ClientMode {
     return this.#options.rules.isObserving ? 'observe' : 'route';
   }
 
@@ -179,7 +179,7 @@ export class Service implements BalancerHost {
     return this.#knowledge.sourceState;
   }
 
-  /** The lane's, unless the plan has a shorter one. */
+  /** The Graylane client's, unless the plan has a shorter one. */
   get connectDeadlineMs(): number {
     return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
   }
@@ -270,7 +270,7 @@ export class Service implements BalancerHost {
     return decision;
   }
 
-  /** Hears of the attempts of calls that came through no channel of the lane. */
+  /** Hears of the attempts of calls that came through no channel of the Graylane client. */
   get bareObserver(): AttemptObserver | undefined {
     return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
   }

@@ -18,7 +18,8 @@ export async function waitUntilReady(service: Service, channels: readonly Channe
       else reject(error);
     };
     const check = (): void => {
-      if (service.isClosed) finish(new GraylaneError('LANE_CLOSED', `${service.service}: the lane was closed`));
+      if (service.isClosed)
+        finish(new GraylaneError('CLIENT_CLOSED', `${service.service}: the Graylane client was closed`));
       else if (missingFrom(service, channels) === undefined) finish();
     };
     stopWaiting.push(service.subscribe(check));

@@ -1,4 +1,9 @@
-/** OpenTelemetry's stable conventions for RPC (1.45), as far as they are used here. */
+import { statusNameOf } from '../../base/status-names';
+
+/**
+ * The attributes of OpenTelemetry's stable conventions for RPC (1.45) that are used here:
+ * https://opentelemetry.io/docs/specs/semconv/rpc/rpc-spans/
+ */
 export const RPC_SYSTEM = 'rpc.system.name';
 export const RPC_METHOD = 'rpc.method';
 export const RPC_STATUS = 'rpc.status_code';
@@ -6,7 +11,7 @@ export const SERVER_ADDRESS = 'server.address';
 export const SERVER_PORT = 'server.port';
 export const ERROR_TYPE = 'error.type';
 
-/** Ours. What each means stands in docs/observability.md. */
+/** Our own. docs/observability.md describes each. */
 export const SERVICE = 'graylane.service';
 export const ROUTE = 'graylane.route';
 /** On a call: the subset decided on. On an attempt: the one that its endpoint was picked from. */
@@ -27,6 +32,11 @@ export const BREAKER = 'graylane.breaker';
 export const ATTEMPTS = 'graylane.attempts';
 /** What gRFC A72 calls `previous-rpc-attempts`. */
 export const PREVIOUS_ATTEMPTS = 'graylane.previous_attempts';
-export const LANE = 'graylane.lane';
+export const CLIENT = 'graylane.client';
 export const STATE = 'graylane.state';
 export const LEVEL = 'graylane.level';
+
+/** `OK`, `UNAVAILABLE`, ...; a number that is no gRPC code counts as UNKNOWN, so that labels stay bounded. */
+export function statusText(code: number): string {
+  return code === 0 ? 'OK' : (statusNameOf(code) ?? 'UNKNOWN');
+}

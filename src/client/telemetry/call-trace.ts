@@ -10,21 +10,60 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { Decision } from '../../policy/plan';
+import type { BreakerState } from '../breaker/view';
 import type { Metadata } from '../grpc/grpc-js';
-import { type AttemptFacts, decisionOf } from './attempt-facts';
 import * as names from './attributes';
-import { isSpanOfCall } from './foreign-span';
-import { statusText } from './status';
+import { statusText } from './attributes';
 
 const SETTER: TextMapSetter<Metadata> = { set: (metadata, key, value) => metadata.set(key, value) };
 const MAX_DETAILS = 256;
+const INSTRUMENTATION = '@opentelemetry/instrumentation-grpc';
+
+/** What telemetry reads of an attempt, while it is called only: attempts are reused. */
+export interface AttemptView {
+  readonly call: CallView;
+  readonly endpoint: {
+    readonly address: string;
+    readonly port: number;
+    readonly datacenter: string;
+    readonly instance: { readonly id: string; readonly zone: string | undefined };
+    readonly breaker: { readonly state: BreakerState } | undefined;
+  };
+  readonly subset: string;
+  /** 0 is the tier that the decision wanted. */
+  readonly tier: number;
+  /** Panic: no endpoint was fit to serve, so any connected one serves. */
+  readonly isPanic: boolean;
+}
+
+export interface CallView {
+  readonly method: string;
+  readonly decision: Decision | undefined;
+  readonly sticky: boolean;
+  /** The pool that breakers had shut when this attempt was picked. */
+  readonly rejectedAt: { readonly subset: string; readonly datacenter: string } | undefined;
+}
+
+/** The decision of a call that has an attempt: there always is one. */
+export function decisionOf(call: CallView): Decision {
+  if (call.decision === undefined) throw new Error('the call is not decided yet');
+  return call.decision;
+}
 
 interface OpenAttempt {
   readonly of: object;
   readonly span: Span;
 }
 
-/** What a call's trace says at its end, beside the status. */
+/** Where an attempt that has ended went. */
+export interface ServedBy {
+  readonly subset: string;
+  readonly datacenter: string;
+  readonly tier: number;
+  readonly breaker: string;
+}
+
+/** How a call ended. */
 export interface CallEnd {
   readonly code: number;
   readonly details: string;
@@ -34,14 +73,14 @@ export interface CallEnd {
 }
 
 /**
- * The spans of one call, after gRFC A72: one for the call, as its caller waits for it, and one below it for each attempt,
- * whose context goes out with that attempt. A
- * processor of the user's may throw in any of them: whoever calls sees to that.
+ * The spans of one call, after gRFC A72 (https://github.com/grpc/proposal/blob/master/A72-open-telemetry-tracing.md): one for
+ * the call, and one below it for each attempt, whose context is sent with that attempt. A span processor of the user may throw
+ * in any method but `begin`.
  */
 export class CallTrace {
   readonly #tracer: Tracer;
   readonly #span: Span;
-  /** The span was begun by somebody else, who ends it. */
+  /** An instrumentation began the span, and ends it. */
   readonly #isForeign: boolean;
   readonly #context: Context;
   readonly #name: string;
@@ -60,8 +99,8 @@ export class CallTrace {
   }
 
   /**
-   * Begins the call's span in the caller's context. Undefined when nobody records it; `metadata` then carries the caller's
-   * trace on where there is one, so that what was not sampled here is not sampled further on either.
+   * Begins the call's span in the caller's context. Undefined when it is not recorded. Then `metadata` carries the caller's
+   * trace on, if there is one: what is not sampled here must not be sampled by the server either.
    */
   static begin(
     tracer: Tracer,
@@ -92,12 +131,12 @@ export class CallTrace {
     return undefined;
   }
 
-  attemptPicked(attempt: AttemptFacts, metadata: Metadata): void {
+  attemptPicked(attempt: AttemptView, metadata: Metadata): void {
     if (this.#isEnded) return;
     const { call, endpoint, subset, tier } = attempt;
     const decision = decisionOf(call);
     this.#sticky = call.sticky;
-    this.#tellOfPick(attempt, decision);
+    this.#addPickEvents(attempt, decision);
     const attributes: Attributes = {
       [names.RPC_SYSTEM]: 'grpc',
       [names.RPC_METHOD]: this.#name,
@@ -123,7 +162,7 @@ export class CallTrace {
     }
   }
 
-  attemptEnded(attempt: AttemptFacts, code: number, details: string): void {
+  attemptEnded(attempt: AttemptView, code: number, details: string): void {
     const index = this.#open.findIndex(({ of }) => of === attempt);
     const [ended] = index < 0 ? [] : this.#open.splice(index, 1);
     if (ended !== undefined) end(ended.span, code, details);
@@ -134,10 +173,10 @@ export class CallTrace {
     if (this.#isEnded) return;
     this.#isEnded = true;
     const { code, details, decision, revisionNow } = end_;
-    // An attempt that outlives its call (a losing hedge, a cancelled one) is over as far as anybody here is concerned.
+    // An attempt may outlive its call: a losing hedge, a cancelled one. Its span ends with the call.
     for (const { span } of this.#open.splice(0)) end(span, code, details);
     if (decision !== undefined) {
-      this.#tellOfSwap(decision, revisionNow);
+      this.#addSwapEvent(decision, revisionNow);
       this.#span.setAttributes(this.#attributesOf(decision, last));
     }
     if (!this.#isForeign) end(this.#span, code, details);
@@ -163,7 +202,7 @@ export class CallTrace {
     return attributes;
   }
 
-  #tellOfPick(attempt: AttemptFacts, decision: Decision): void {
+  #addPickEvents(attempt: AttemptView, decision: Decision): void {
     const { call, endpoint, subset, tier } = attempt;
     if (call.rejectedAt !== undefined) {
       const { subset: from, datacenter } = call.rejectedAt;
@@ -180,12 +219,12 @@ export class CallTrace {
     }
   }
 
-  /** Noticed at the next attempt, or at the end of the call. */
+  /** Called at each attempt. A policy swapped during the call becomes an event, at the latest when the call ends. */
   noticeRevision(decision: Decision, revisionNow: string | undefined): void {
-    this.#tellOfSwap(decision, revisionNow);
+    this.#addSwapEvent(decision, revisionNow);
   }
 
-  #tellOfSwap(decision: Decision, revisionNow: string | undefined): void {
+  #addSwapEvent(decision: Decision, revisionNow: string | undefined): void {
     if (revisionNow === undefined || revisionNow === (this.#revision ?? decision.plan.revision)) return;
     this.#span.addEvent('graylane.policy.swapped', {
       'graylane.policy.revision.decided': decision.plan.revision,
@@ -195,12 +234,27 @@ export class CallTrace {
   }
 }
 
-/** Where an attempt went that has ended. */
-export interface ServedBy {
-  readonly subset: string;
-  readonly datacenter: string;
-  readonly tier: number;
-  readonly breaker: string;
+/** Fields of a span of OpenTelemetry's SDK; the API has no getters. */
+interface ReadableSpan {
+  readonly kind?: SpanKind;
+  readonly name?: string;
+  readonly ended?: boolean;
+  readonly instrumentationScope?: { readonly name?: string };
+}
+
+/**
+ * True when `@opentelemetry/instrumentation-grpc` has already begun the span of this very call: a second one would be a
+ * duplicate. In the callback of an earlier call the span of that call may still be active, but it has ended.
+ */
+function isSpanOfCall(span: Span, method: string): boolean {
+  const { kind, name, ended, instrumentationScope } = span as ReadableSpan;
+  return (
+    instrumentationScope?.name === INSTRUMENTATION &&
+    kind === SpanKind.CLIENT &&
+    ended !== true &&
+    span.isRecording() &&
+    name === `grpc.${method.slice(1)}`
+  );
 }
 
 function end(span: Span, code: number, details: string): void {

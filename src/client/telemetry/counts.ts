@@ -2,11 +2,11 @@ import type { BreakerLevel } from '../breaker/view';
 
 const CODES = 17;
 const MOST_TIERS = 10;
-/** Subsets and datacenters are few; a process that has seen more names than this puts the rest together. */
+/** Subsets and datacenters are few. Names beyond so many share one row. */
 const MOST_ROWS = 1_000;
 const OTHER = '_other';
 
-/** What went to one subset in one datacenter as one step of the failover order. Grows for ever; read at collection. */
+/** The attempts at one subset in one datacenter, by tier. Only grows; read at collection. */
 export interface Row {
   /** The subset that the decision wanted. */
   readonly wanted: string;
@@ -15,7 +15,7 @@ export interface Row {
   readonly tier: number;
   picks: number;
   panics: number;
-  /** Picks by where the endpoint is, beside the zone of the client; all 0 where that is not known. */
+  /** Picks by the zone of the endpoint beside the client's; all 0 where that is not known. */
   inOwnZone: number;
   inOtherZones: number;
   inNoZone: number;
@@ -23,7 +23,7 @@ export interface Row {
   readonly ended: Float64Array;
 }
 
-/** Times that a breaker opened. Endpoints are never named: their number is not bounded by anything. */
+/** Times that a breaker opened. Endpoints are never named: their number has no bound. */
 export interface Openings {
   readonly level: BreakerLevel;
   readonly subset: string;
@@ -32,8 +32,8 @@ export interface Openings {
 }
 
 /**
- * What is counted of one service in plain numbers, since adding to an instrument of an SDK costs a microsecond and there are
- * several for each attempt. Finding a row allocates nothing once it is there.
+ * What is counted of one service. Plain numbers: adding to an instrument of an SDK costs a microsecond, and an attempt would add
+ * to several. Finding a row allocates nothing once it is there.
  */
 export class Counts {
   readonly #byDatacenter = new Map<string, Map<string, Map<string, Row[]>>>();
@@ -67,7 +67,7 @@ export class Counts {
     else if (this.#openings.size < MOST_ROWS) this.#openings.set(name, { level, subset, datacenter, count: 1 });
   }
 
-  /** Calls refused since a subset was full, by that subset. */
+  /** Calls refused because a subset was full, by subset. */
   get limits(): ReadonlyMap<string, number> {
     return this.#refusedAtLimit;
   }
@@ -78,7 +78,7 @@ export class Counts {
     this.#refusedAtLimit.set(name, (this.#refusedAtLimit.get(name) ?? 0) + count);
   }
 
-  /** Adds what another has counted, which is over. */
+  /** Adds the counts of a client that is closed, or that is being collected. */
   take(other: Counts): void {
     for (const row of other.rows) {
       const own = this.row(row.wanted, row.subset, row.datacenter, row.tier);

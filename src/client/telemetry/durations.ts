@@ -6,7 +6,7 @@ const BATCH = 64;
 /** As many sets of labels as OpenTelemetry's SDK keeps of an instrument. */
 const MOST_SETS = 2_000;
 
-/** What a call's duration is told apart by, beside what all calls of a service share. */
+/** The labels of a call's duration, beside those that all calls of a service share. */
 export interface DurationKey {
   readonly method: string;
   readonly code: number;
@@ -25,8 +25,8 @@ type ByCode = (Pending | undefined)[];
 type Nested<T> = Map<string, T>;
 
 /**
- * Durations on their way to the histogram. An SDK looks its series up by a text that it makes of all labels: 2 us in a row,
- * four times that in the midst of a call. So they go there in batches, and before each collection.
+ * Durations on their way to the histogram, which gets them in batches and before each collection. An SDK finds a series by a
+ * text that it makes of all labels: 2 us each in a batch, four times that in the middle of a call.
  */
 export class Durations {
   readonly #instruments: () => Instruments | undefined;
@@ -47,12 +47,12 @@ export class Durations {
     }
     pending.seconds[pending.count] = seconds;
     pending.count += 1;
-    if (pending.count === BATCH) this.#hand(pending);
+    if (pending.count === BATCH) this.#send(pending);
   }
 
-  /** Called at each collection, and when the lane is closed. */
+  /** Called at each collection, and when the client is closed. */
   flush(): void {
-    for (const pending of this.#sets) this.#hand(pending);
+    for (const pending of this.#sets) this.#send(pending);
   }
 
   #find(key: DurationKey): Pending | undefined {
@@ -69,7 +69,7 @@ export class Durations {
     return pending;
   }
 
-  #hand(pending: Pending): void {
+  #send(pending: Pending): void {
     const histogram = this.#instruments()?.callDuration;
     for (let at = 0; at < pending.count; at += 1) histogram?.record(pending.seconds[at] ?? 0, pending.labels);
     pending.count = 0;

@@ -1,6 +1,6 @@
 import { isSpanContextValid, trace } from '@opentelemetry/api';
 
-/** Fields for a log line of the application: which trace it belongs to, and the labels that calls made now would carry. */
+/** Fields for a log line of the application: the current trace, and the labels that calls made now would carry. */
 export interface CallLogFields {
   /** As OpenTelemetry names them in logs; absent outside of a span. */
   readonly trace_id?: string;

@@ -2,32 +2,30 @@ import type { BatchObservableResult, Meter } from '@opentelemetry/api';
 import { SDK_VERSION } from '../../base/sdk-version';
 import { SERVICE } from './attributes';
 import { Counts } from './counts';
-import { GaugeBook } from './gauge-book';
 import { createInstruments, type Instruments } from './instruments';
-import { observeCounts, observeReading } from './observe';
-import type { ServiceReading } from './reading';
+import { GaugeBook, observeCounts, observeReading, type ServiceReading } from './observe';
 
-/** One service of one lane, as collection asks for it. */
+/** One service of one client, as collection reads it. */
 export interface Collected {
-  readonly lane: string;
+  readonly client: string;
   readonly service: string;
   readonly counts: Counts;
-  /** Hands over what is still on its way to an instrument. */
+  /** Hands batched values over to their instruments. */
   flush(): void;
   read(): ServiceReading;
 }
 
 const BUILD_INFO = { 'graylane.version': SDK_VERSION, 'process.runtime.version': process.version };
 
-/** What lanes hand to the meter that they share: instruments of one name exist once in it. */
+/** The instruments of one meter, which clients share: a meter has each instrument once. */
 export class MeterHub {
   readonly instruments: Instruments;
   readonly #book = new GaugeBook();
   readonly #services = new Set<Collected>();
-  /** Counters never go back: what closed lanes have counted stays, by service. */
+  /** Counters never go back: the counts of closed clients stay, by service. */
   readonly #closed = new Map<string, Counts>();
   readonly #refused = new Map<string, number>();
-  /** The local datacenter of each service as last seen: a service that goes idle does not become remote by that. */
+  /** The local datacenter of each service, kept while the service is idle and has none. */
   readonly #local = new Map<string, string>();
 
   constructor(meter: Meter) {
@@ -43,7 +41,7 @@ export class MeterHub {
     this.#services.add(service);
   }
 
-  /** The lane is closed: its gauges end, its counts stay. */
+  /** The client is closed: its gauges end, its counts stay. */
   remove(service: Collected): void {
     if (!this.#services.has(service)) return;
     service.flush();

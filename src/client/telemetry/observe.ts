@@ -1,16 +1,59 @@
-import type { BatchObservableResult, ObservableCounter } from '@opentelemetry/api';
-import type { BreakerState } from '../breaker/view';
+import type { BatchObservableResult, ObservableCounter, ObservableGauge } from '@opentelemetry/api';
+import type { BreakerState, BreakerView } from '../breaker/view';
 import * as names from './attributes';
+import { statusText } from './attributes';
 import type { Counts } from './counts';
-import type { GaugeBook, Labels } from './gauge-book';
 import type { Instruments } from './instruments';
-import { ENDPOINT_STATES, type ServiceReading } from './reading';
-import { statusText } from './status';
+
+/** The states of endpoints. Each endpoint is in one. */
+const ENDPOINT_STATES = ['ready', 'connecting', 'idle', 'failed', 'ejected', 'critical'] as const;
+export type EndpointState = (typeof ENDPOINT_STATES)[number];
+
+/** One service of a client as the gauges show it: plain data, read at each collection. */
+export interface ServiceReading {
+  readonly datacenters: readonly {
+    readonly datacenter: string;
+    readonly local: boolean;
+    readonly freshness: 'fresh' | 'pending' | 'stale';
+    /** Seconds since the last good answer, or since the watch began where there was none; 0 when fresh. */
+    readonly staleForS: number;
+  }[];
+  readonly endpoints: readonly {
+    readonly subset: string;
+    readonly datacenter: string;
+    /** It is the subset that calls go to when no route says otherwise. */
+    readonly isDefault: boolean;
+    readonly states: Readonly<Record<EndpointState, number>>;
+  }[];
+  readonly breakers: readonly BreakerView[];
+  readonly guards: readonly { readonly subset: string; readonly isShedding: boolean }[];
+  readonly policy: {
+    /** Consul index; undefined where the policy did not come from Consul. */
+    readonly index: string | undefined;
+    /** Consul index of the last revision that was refused, even if a good one has come since. */
+    readonly rejectedIndex: string | undefined;
+    readonly revision: string | undefined;
+    /** Seconds since it could last be read, or since the watch began where it never was; 0 while it can be read. */
+    readonly staleForS: number;
+    /** Things that it asks for and cannot have with the instances known now. */
+    readonly shortfalls: number;
+  };
+  readonly retryBudget: {
+    /** 1: nothing drawn; 0: spent. */
+    readonly left: number;
+    /** Retries and hedges refused so far because it was spent. */
+    readonly refused: number;
+  };
+  /** In force now. */
+  readonly override: { readonly origin: string; readonly to: string } | undefined;
+}
 
 const BREAKER_STATES: readonly BreakerState[] = ['closed', 'open', 'halfOpen'];
 const WATCH_STATES = ['fresh', 'pending', 'stale'] as const;
 
-/** Writes what was counted of a service, all lanes of the process together. */
+type Labels = Readonly<Record<string, string | number | boolean>>;
+
+/** Writes the counts of a service, of all clients of the process together. */
 export function observeCounts(
   result: BatchObservableResult,
   counters: Instruments['counters'],
@@ -66,14 +109,14 @@ export function observeCounts(
   result.observe(counters.policyRejected, counts.policiesRejected, { [names.SERVICE]: service });
 }
 
-/** Writes how a service of one lane stands now. */
+/** Writes the gauges of one service of one client. */
 export function observeReading(
   book: GaugeBook,
   gauges: Instruments['gauges'],
-  of: { readonly lane: string; readonly service: string },
+  of: { readonly client: string; readonly service: string },
   reading: ServiceReading,
 ): void {
-  const base = { [names.LANE]: of.lane, [names.SERVICE]: of.service };
+  const base = { [names.CLIENT]: of.client, [names.SERVICE]: of.service };
   for (const { datacenter, freshness, staleForS } of reading.datacenters) {
     const at = { ...base, [names.DATACENTER]: datacenter };
     book.observe(gauges.staleness, staleForS, at);
@@ -134,7 +177,7 @@ function observePolicy(
   base: Readonly<Record<string, string>>,
   { policy, override }: ServiceReading,
 ): void {
-  // Always both, 0 where there is none, so that an alert may compare them.
+  // Always both, 0 where there is none, so that an alert can compare them.
   book.observe(gauges.policyIndex, Number(policy.index ?? 0), { ...base, [names.STATE]: 'applied' });
   book.observe(gauges.policyIndex, Number(policy.rejectedIndex ?? 0), { ...base, [names.STATE]: 'rejected' });
   const revision = Number.parseInt(policy.revision ?? '', 16);
@@ -144,7 +187,7 @@ function observePolicy(
   book.observe(gauges.override, override === undefined ? 0 : 1, base);
 }
 
-/** Rows that have the same labels are added up: an instrument takes one value for each set of labels. */
+/** Adds up rows with the same labels: an instrument takes one value for each set of labels. */
 class Sums {
   readonly #result: BatchObservableResult;
   readonly #sums = new Map<ObservableCounter, Map<string, { readonly labels: Labels; value: number }>>();
@@ -169,5 +212,44 @@ class Sums {
     for (const [counter, sums] of this.#sums) {
       for (const { labels, value } of sums.values()) this.#result.observe(counter, value, labels);
     }
+  }
+}
+
+/**
+ * Writes gauges, and a zero for what is gone since the last collection. Without the zero OpenTelemetry's SDK for Node would go
+ * on reporting the last value of a subset that is gone.
+ */
+export class GaugeBook {
+  readonly #gauges = new Map<ObservableGauge, Map<string, { readonly labels: Labels; collection: number }>>();
+  #collection = 0;
+  #result: BatchObservableResult | undefined;
+
+  begin(result: BatchObservableResult): void {
+    this.#collection += 1;
+    this.#result = result;
+  }
+
+  observe(gauge: ObservableGauge, value: number, labels: Labels): void {
+    let points = this.#gauges.get(gauge);
+    if (points === undefined) {
+      points = new Map();
+      this.#gauges.set(gauge, points);
+    }
+    const key = JSON.stringify(labels);
+    const point = points.get(key);
+    if (point === undefined) points.set(key, { labels, collection: this.#collection });
+    else point.collection = this.#collection;
+    this.#result?.observe(gauge, value, labels);
+  }
+
+  end(): void {
+    for (const [gauge, points] of this.#gauges) {
+      for (const [key, { labels, collection }] of points) {
+        if (collection === this.#collection) continue;
+        this.#result?.observe(gauge, 0, labels);
+        points.delete(key);
+      }
+    }
+    this.#result = undefined;
   }
 }

@@ -1,23 +1,22 @@
 import { type Attributes, type Context, context } from '@opentelemetry/api';
 import type { Decision } from '../../policy/plan';
 import type { Metadata } from '../grpc/grpc-js';
-import { type AttemptFacts, decisionOf } from './attempt-facts';
 import * as names from './attributes';
-import { CallTrace } from './call-trace';
+import { statusText } from './attributes';
+import { type AttemptView, CallTrace, decisionOf, type ServedBy } from './call-trace';
+import type { ClientTelemetry } from './client-telemetry';
 import { Counts } from './counts';
 import { type DurationKey, Durations } from './durations';
-import type { LaneTelemetry } from './lane-telemetry';
-import { ObservedCall } from './observed-call';
-import { Sampler } from './sampler';
-import { statusText } from './status';
+import type { ServiceReading } from './observe';
 
-/** Methods that get a name of their own in metrics; the rest share one. A service has few, a proxy may see any. */
+/** Methods with a name of their own in metrics; the rest share one. A service has few, a proxy may see any number. */
 const MOST_METHODS = 200;
 const OTHER_METHOD = '_OTHER';
+const SAMPLE_EVERY = 256;
 
 /**
- * What is observed of one service in one lane. Also hears of the attempts of calls that did not come through a channel of
- * the lane, and counts them.
+ * The telemetry of one service in one client. Attempts of calls that did not come through a channel of the client are counted
+ * too.
  */
 export class ServiceTelemetry {
   /** As metrics name it: `payments`, or `payments?dc=dc2`. */
@@ -26,47 +25,53 @@ export class ServiceTelemetry {
   readonly address: string;
   readonly counts: Counts = new Counts();
   readonly durations: Durations = new Durations(
-    () => this.#lane.instruments,
+    () => this.#client.instruments,
     (key) => this.#labelsOf(key),
   );
   /** Revision of the plan in force. Set by the service. */
   revision: string | undefined;
-  /** The zone of this client. Set by the service; undefined: not known, so that nothing is told of zones. */
+  /** The zone of this client. Set by the service; undefined: not known, and zones are not counted. */
   zone: string | undefined;
-  readonly #lane: LaneTelemetry;
+  readonly #client: ClientTelemetry;
   readonly #methods = new Map<string, string>();
+  /** One in so many decisions and picks is timed: reading the clock each time would cost more than they do. */
+  readonly decisions: Sampler = new Sampler((ms) =>
+    this.#client.instruments?.decisionDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
+  );
+  readonly picks: Sampler = new Sampler((ms) =>
+    this.#client.instruments?.pickDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
+  );
 
-  constructor(lane: LaneTelemetry, service: string) {
-    this.#lane = lane;
+  /** `service` tells the services of a client apart. `read` is called at each collection. */
+  constructor(client: ClientTelemetry, service: string, read: () => ServiceReading) {
+    this.#client = client;
     this.service = service;
     this.address = service.split('?', 1)[0] ?? service;
+    client.collect(service, this.counts, read, () => this.durations.flush());
   }
 
-  /** The caller's context, asked for in its own turn; undefined when no spans are wanted. */
+  /** The caller's context, which must be read in the caller's turn; undefined when no spans are wanted. */
   callerContext(): Context | undefined {
-    return this.#lane.tracer === undefined ? undefined : context.active();
+    return this.#client.tracer === undefined ? undefined : context.active();
   }
 
-  /**
-   * A call starts. Undefined when nobody records anything of it. `parent` is the caller's context; `metadata` the call's own
-   * clone.
-   */
+  /** A call starts. Undefined when nothing of it is recorded. `parent`: the caller's context; `metadata`: the call's own clone. */
   begin(method: string, parent: Context | undefined, metadata: Metadata): ObservedCall | undefined {
-    const { tracer } = this.#lane;
+    const { tracer } = this.#client;
     const trace =
       tracer === undefined || parent === undefined
         ? undefined
         : CallTrace.begin(tracer, this.address, method, parent, metadata);
-    const isMeasured = this.#lane.isMeasuring();
+    const isMeasured = this.#client.isMeasuring();
     return trace === undefined && !isMeasured ? undefined : new ObservedCall(this, method, trace, isMeasured);
   }
 
-  /** Whether anything is to be heard of attempts outside of observed calls. */
+  /** Whether attempts outside of observed calls are counted. */
   get isMeasuring(): boolean {
-    return this.#lane.isMeasuring();
+    return this.#client.isMeasuring();
   }
 
-  attemptPicked(attempt: AttemptFacts): void {
+  attemptPicked(attempt: AttemptView): void {
     const row = this.#rowOf(attempt);
     row.picks += 1;
     if (attempt.isPanic) row.panics += 1;
@@ -75,7 +80,7 @@ export class ServiceTelemetry {
     row[zone === undefined ? 'inNoZone' : zone === this.zone ? 'inOwnZone' : 'inOtherZones'] += 1;
   }
 
-  attemptEnded(attempt: AttemptFacts, code: number): void {
+  attemptEnded(attempt: AttemptView, code: number): void {
     const { ended } = this.#rowOf(attempt);
     const known = code >= 0 && code < ended.length ? code : 2;
     ended[known] = (ended[known] ?? 0) + 1;
@@ -94,14 +99,6 @@ export class ServiceTelemetry {
     );
   }
 
-  /** One in so many decisions and picks is measured; both are far below a microsecond's noise otherwise. */
-  readonly decisions: Sampler = new Sampler((ms) =>
-    this.#lane.instruments?.decisionDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
-  );
-  readonly picks: Sampler = new Sampler((ms) =>
-    this.#lane.instruments?.pickDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
-  );
-
   #labelsOf({ method, code, route, subset, servedBy }: DurationKey): Attributes {
     const status = statusText(code);
     return {
@@ -116,7 +113,7 @@ export class ServiceTelemetry {
     };
   }
 
-  #rowOf({ call, endpoint, subset, tier }: AttemptFacts): ReturnType<Counts['row']> {
+  #rowOf({ call, endpoint, subset, tier }: AttemptView): ReturnType<Counts['row']> {
     return this.counts.row(decisionOf(call).destination.subset, subset, endpoint.datacenter, tier);
   }
 
@@ -128,5 +125,76 @@ export class ServiceTelemetry {
       this.#methods.set(method, label);
     }
     return label;
+  }
+}
+
+/** One call of which spans, metrics or both are recorded. Called by the channel and the balancer; nothing here throws. */
+export class ObservedCall {
+  readonly #service: ServiceTelemetry;
+  readonly #method: string;
+  readonly #trace: CallTrace | undefined;
+  readonly #isMeasured: boolean;
+  #last: (ServedBy & { readonly code: number }) | undefined;
+
+  constructor(service: ServiceTelemetry, method: string, trace: CallTrace | undefined, isMeasured: boolean) {
+    this.#service = service;
+    this.#method = method;
+    this.#trace = trace;
+    this.#isMeasured = isMeasured;
+  }
+
+  attemptPicked(attempt: AttemptView, metadata: Metadata): void {
+    if (this.#isMeasured) this.#service.attemptPicked(attempt);
+    const trace = this.#trace;
+    if (trace === undefined) return;
+    safely(() => {
+      trace.noticeRevision(decisionOf(attempt.call), this.#service.revision);
+      trace.attemptPicked(attempt, metadata);
+    });
+  }
+
+  attemptEnded(attempt: AttemptView, code: number, details: string): void {
+    if (this.#isMeasured) this.#service.attemptEnded(attempt, code);
+    const trace = this.#trace;
+    if (trace !== undefined) safely(() => trace.attemptEnded(attempt, code, details));
+    const { subset, tier, endpoint } = attempt;
+    this.#last = { subset, tier, datacenter: endpoint.datacenter, breaker: endpoint.breaker?.state ?? 'closed', code };
+  }
+
+  ended(code: number, details: string, durationMs: number, decision: Decision | undefined): void {
+    const last = this.#last;
+    const trace = this.#trace;
+    const revisionNow = this.#service.revision;
+    if (trace !== undefined) safely(() => trace.ended({ code, details, decision, revisionNow }, last));
+    if (this.#isMeasured) this.#service.callEnded(this.#method, code, durationMs, decision, last?.subset);
+  }
+}
+
+/** A span processor of the user that throws must not break the call. The span is lost. */
+function safely(report: () => void): void {
+  try {
+    report();
+  } catch {}
+}
+
+/** Times one in 256 runs of what is too short to be timed each time. */
+class Sampler {
+  readonly #record: (milliseconds: number) => void;
+  #left = SAMPLE_EVERY;
+
+  constructor(record: (milliseconds: number) => void) {
+    this.#record = record;
+  }
+
+  /** True: time this run and hand the time to `took()`. */
+  isDue(): boolean {
+    this.#left -= 1;
+    if (this.#left > 0) return false;
+    this.#left = SAMPLE_EVERY;
+    return true;
+  }
+
+  took(milliseconds: number): void {
+    this.#record(milliseconds);
   }
 }

@@ -4,30 +4,30 @@ import type { StatusName } from '../../policy/document';
 import type { StaticInstance } from '../discovery/static-instance';
 
 /**
- * What a fake answers a unary call with: a reply, or a promise of one; a thrown error with a `code` is sent as it is. For the
- * streaming kinds, grpc-js' own handler.
+ * Handles the calls of one method. Unary: returns a reply, or a promise of one; a thrown error with a `code` is sent as it is.
+ * For the streaming kinds a handler of grpc-js.
  */
 export type FakeHandler =
   // biome-ignore lint/suspicious/noExplicitAny: messages are the user's own, of any shape.
   ((request: any, metadata: grpc.Metadata) => unknown) | grpc.UntypedHandleCall;
 
-/** What lanes and policies see of the instance. */
+/** The instance's tags, meta and so on, as policies see them. */
 export type FakeServiceOptions = Omit<StaticInstance, 'address' | 'port'>;
 
 export interface FakeService {
-  /** For `instances` of a lane. */
+  /** For `instances` of a client. */
   readonly instance: StaticInstance;
-  /** Unary calls that reached it. */
+  /** Unary calls that reached the server. */
   readonly calls: number;
-  /** Its unary calls end so from now on, until it is called without a code. */
+  /** Unary calls end with this status from now on, until it is called without a code. */
   answerWith(code?: StatusName, options?: { readonly delayMs?: number }): void;
   /** At once; open calls end UNAVAILABLE. Idempotent. */
   stop(): void;
 }
 
 /**
- * Starts a real gRPC server on a free port of 127.0.0.1 that answers with what the handlers return. `service` is a generated
- * client's `service`, or its constructor. Methods without a handler answer UNIMPLEMENTED.
+ * Starts a real gRPC server on a free port of 127.0.0.1, with these handlers. `service` is a generated client's `service`, or
+ * its constructor. Methods without a handler answer UNIMPLEMENTED.
  */
 export async function fakeService(
   service: grpc.ServiceDefinition | { readonly service: grpc.ServiceDefinition },

@@ -15,17 +15,17 @@ import {
   problemsOfCases,
 } from '../../policy/routing/policy-case';
 import type { ExplainRequest } from '../admin/explain';
-import type { Graylane } from '../lane';
+import type { Graylane } from '../api';
 
 /** One row of a table, ready to be a test. */
 export interface PolicyTest {
   readonly name: string;
-  /** Throws an AssertionError that says where the call went instead, and why. Bound: may be handed over as it is. */
+  /** Throws an AssertionError that says where the call went instead, and why. Bound: needs no `this`. */
   readonly run: () => void;
 }
 
 export interface PolicyCasesOptions {
-  /** What an override's `until` is held against. Default: now. */
+  /** The time that an override's `until` is compared with. Default: now. */
   readonly at?: Date;
 }
 
@@ -55,8 +55,8 @@ export function policyCases(
 }
 
 /**
- * Asserts where a client would send a call now, without making it. Throws an AssertionError that says why it goes elsewhere,
- * and NOT_READY as `explain()` does. `service` may be left out for a test client that has only one.
+ * Asserts where a client would send a call now, without making it. Throws an AssertionError that says why the call goes
+ * elsewhere, and NOT_READY as `explain()` does. `service` is optional for a test client that has only one.
  */
 export function assertDecision(
   client: Pick<Graylane, 'explain'> & { readonly services?: readonly string[] },

@@ -1,36 +1,52 @@
+import { Metadata } from '@grpc/grpc-js';
 import { GraylaneError } from '../../base/errors';
 import { silentLogger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
-import type { PolicyDocument } from '../../policy/document';
+import { STATUS_NAMES, statusCodeOf } from '../../base/status-names';
+import type { PolicyDocument, StatusName } from '../../policy/document';
 import { ALL_INSTANCES, type DecidedBy, type Decision } from '../../policy/plan';
+import type { Graylane } from '../api';
+import type { AttemptView } from '../balancer/attempts/routed-call';
 import type { StaticInstance } from '../discovery/static-instance';
-import { createLane } from '../graylane';
+import { createGraylaneWith } from '../graylane';
+import type { SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
 import type { LaneCall } from '../grpc/lane-call';
-import type { Graylane } from '../lane';
-import type { LaneMode } from '../state/policy-state';
+import type { ClientMode } from '../state/policy-state';
 import { FakeClock } from './fake-clock';
-import { type EndFailure, type InjectedFailure, InjectedFaults } from './injected-faults';
 
 export interface TestClientOptions {
   /** As of `createGraylane()`. Default `route`. */
-  readonly mode?: LaneMode;
-  /** By service; or a list, which is that of `service`. */
+  readonly mode?: ClientMode;
+  /** By service, or a list for the one `service`. */
   readonly instances?: Readonly<Record<string, readonly StaticInstance[]>> | readonly StaticInstance[];
   /** By service. */
   readonly policies?: Readonly<Record<string, PolicyDocument>>;
-  /** The same for one service: that of the document. */
+  /** The policy of one service, which the document names. */
   readonly policy?: PolicyDocument;
-  /** Whose the list of `instances` is. Default: that of `policy`, else `test`. */
+  /** The service of a list of `instances`. Default: that of `policy`, else `test`. */
   readonly service?: string;
   /** First is local. Default: `local`, then those that instances name, by name. */
   readonly datacenters?: readonly string[];
   /** Labels of every call. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Seeds every choice that chance makes. Default 1. */
+  /** Seeds the random numbers. Default 1. */
   readonly seed?: number;
   /** What the client's wall clock shows at first, which is what a policy's `until` is held against. Default 2026-01-01. */
   readonly startsAt?: Date;
 }
+
+/** What attempts at a subset end with, instead of reaching it. */
+export interface InjectedFailure {
+  /** Default UNAVAILABLE. */
+  readonly code?: StatusName;
+  /** How many attempts end so, retries included. Default: all until it is ended. */
+  readonly times?: number;
+  /** Real milliseconds before the status comes, >= 0. Default 0. */
+  readonly delayMs?: number;
+}
+
+/** Ends an injected failure, if its `times` are not used up. Idempotent. */
+export type EndFailure = () => void;
 
 /** What was decided of one call. */
 export interface TestDecision {
@@ -49,28 +65,27 @@ export interface TestFailure extends InjectedFailure {
 }
 
 /**
- * A Graylane client for tests: no Consul, nothing from the environment, time that stands still, every draw seeded, nothing
- * shared with another client. Connections and deadlines are grpc-js' own and real. May be handed to whatever takes a
- * `Graylane`.
+ * A Graylane client for tests. No Consul, nothing from the environment, a clock that stands still, and seeded random numbers;
+ * it shares nothing with another client. Connections and deadlines are real. It can be used wherever a `Graylane` is.
  */
 export interface TestClient extends Graylane {
-  /** Those that `instances` and the policies name. */
+  /** The services that `instances` and the policies name. */
   readonly services: readonly string[];
-  /** Of every call made through the client so far, in order. */
+  /** The decisions of all calls made through the client so far, in order. */
   readonly decisions: readonly TestDecision[];
   /**
-   * Lets attempts at a subset end with a status instead of reaching it, as if its instances answered so: breakers, retries and
-   * failover see it. Gives what ends it early. Throws INVALID_OPTION.
+   * Ends attempts at a subset with a status, as if its instances answered so: breakers, retries and failover see it. Returns the
+   * function that ends the failure early. Throws INVALID_OPTION.
    */
   fail(subset: string, failure?: TestFailure): EndFailure;
   /**
-   * Moves the client's clock at once, running the timers that fall due. Resolves when the next pick knows of what followed,
-   * such as the weights of a slow start.
+   * Moves the client's clock and runs the timers that fall due. Resolves when the next pick sees the effects, such as the weights
+   * of a slow start.
    */
   advance(milliseconds: number): Promise<void>;
 }
 
-/** Opens a client for a test. `close()` it afterwards; it leaves no timers and no sockets. Throws as `createGraylane()` does. */
+/** Creates a client for a test. `close()` it afterwards; it leaves no timers and no sockets. Throws as `createGraylane()` does. */
 export function createTestClient(options: TestClientOptions = {}): TestClient {
   const clock = new FakeClock(options.startsAt?.getTime());
   const decisions: TestDecision[] = [];
@@ -79,7 +94,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
   if (options.policy !== undefined) policies.set(options.policy.service, options.policy);
   const instances = instancesOf(options);
   const services = [...new Set([...Object.keys(instances), ...policies.keys()])];
-  const client = createLane(
+  const client = createGraylaneWith(
     {
       name: `test-${services.join('-')}`,
       instances: { ...Object.fromEntries(services.map((service) => [service, []])), ...instances },
@@ -132,12 +147,12 @@ function instancesOf(options: TestClientOptions): Readonly<Record<string, readon
   return { [service ?? 'test']: instances ?? [] };
 }
 
-/** TypeScript's own test for lists does not know those that are read only. */
+/** `Array.isArray` does not narrow to read-only lists. */
 function isList<T>(value: Readonly<Record<string, readonly T[]>> | readonly T[]): value is readonly T[] {
   return Array.isArray(value);
 }
 
-/** The service whose subset it is. */
+/** The service that has this subset. */
 function ownerOf(
   subset: string,
   service: string | undefined,
@@ -162,4 +177,67 @@ function ownerOf(
     );
   }
   return owner;
+}
+
+interface Fault {
+  readonly service: string;
+  readonly subset: string;
+  readonly code: number;
+  readonly delayMs: number;
+  left: number;
+}
+
+/** Takes the place of the network for attempts at a subset that is told to fail. All other attempts go through. */
+class InjectedFaults {
+  #faults: readonly Fault[] = [];
+
+  add(
+    service: string,
+    subset: string,
+    { code = 'UNAVAILABLE', times = Number.POSITIVE_INFINITY, delayMs = 0 }: InjectedFailure,
+  ): EndFailure {
+    const number = statusCodeOf(code);
+    const problems: string[] = [];
+    if (number === undefined) problems.push(`code: ${code} (expected: ${STATUS_NAMES.join(', ')})`);
+    if (!(times >= 1)) problems.push(`times: ${times} (expected: >= 1)`);
+    if (!(delayMs >= 0 && delayMs <= 2_147_483_647)) problems.push(`delayMs: ${delayMs} (expected: >= 0)`);
+    if (number === undefined || problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+    const fault: Fault = { service, subset, code: number, delayMs, left: times };
+    this.#faults = [...this.#faults, fault];
+    return () => {
+      this.#faults = this.#faults.filter((each) => each !== fault);
+    };
+  }
+
+  intercept(attempt: AttemptView, listener: SubchannelCallListener): SubchannelCall | undefined {
+    const service = attempt.call.decision?.plan.service;
+    const fault = this.#faults.find(
+      (each) => each.service === service && each.subset === attempt.subset && each.left > 0,
+    );
+    if (fault === undefined) return undefined;
+    fault.left -= 1;
+    return failingCall(fault, listener);
+  }
+}
+
+function failingCall({ subset, code, delayMs }: Fault, listener: SubchannelCallListener): SubchannelCall {
+  let isOver = false;
+  const end = (status: number, details: string): void => {
+    if (isOver) return;
+    isOver = true;
+    clearTimeout(timer);
+    listener.onReceiveStatus({ code: status, details, metadata: new Metadata() });
+  };
+  const timer = setTimeout(() => end(code, `${subset} was told to fail by the test`), delayMs);
+  return {
+    // In a later turn, as a transport does.
+    cancelWithStatus: (status, details) => void setImmediate(() => end(status, details)),
+    getPeer: () => `failing ${subset}`,
+    sendMessageWithContext: (context) => void setImmediate(() => context.callback?.()),
+    startRead() {},
+    halfClose() {},
+    getCallNumber: () => 0,
+    getDeadlineInfo: () => [],
+    getAuthContext: () => ({}),
+  };
 }

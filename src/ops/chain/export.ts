@@ -1,14 +1,13 @@
 import { compileChain } from '../../policy/chain/compile';
-import { exportBalancing } from '../../policy/chain/export-balancing';
-import { exportMatch } from '../../policy/chain/export-match';
-import { decisionsOf, type ExportedPlaces, exportPlaces } from '../../policy/chain/export-places';
 import { type ChainGraph, type ChainNode, readGraph } from '../../policy/chain/graph';
-import { compileHeaders } from '../../policy/chain/headers';
-import { matchesNothing } from '../../policy/chain/match';
+import { compileHeaders, matchesNothing } from '../../policy/chain/match';
 import { ChainReport, fieldsOf, textOf } from '../../policy/chain/report';
 import type { PolicyDocument, RetryDocument, RouteDocument, SplitEntryDocument } from '../../policy/document';
 import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
 import type { Plan, PolicyProblem, RoutePlan } from '../../policy/plan';
+import { exportBalancing } from './export-balancing';
+import { exportMatch } from './export-match';
+import { decisionsOf, type ExportedPlaces, exportPlaces } from './export-places';
 
 export interface ExportedChain {
   /** Undefined when the chain leads to other services alone. */
@@ -23,7 +22,7 @@ export interface ExportedChain {
 const PERCENT = 100;
 /** The longest that a document takes: 24 days. */
 const LONGEST_TIMEOUT_MS = 2_147_483_647;
-/** A lane's own, which no chain lengthens. */
+/** A Graylane client's own, which no chain lengthens. */
 const USUAL_CONNECT_TIMEOUT_MS = 2_000;
 
 /**
@@ -164,13 +163,16 @@ function reportHeaders(node: ChainNode, report: ChainReport): void {
 function reportConnectTimeout({ connectTimeoutMs }: Plan, graph: ChainGraph, report: ChainReport): void {
   if (connectTimeoutMs === undefined || connectTimeoutMs >= USUAL_CONNECT_TIMEOUT_MS) return;
   const path = graph.resolvers.find(({ resolver }) => resolver['ConnectTimeout'] !== undefined)?.path ?? 'chain';
-  report.cannot(`${path}.ConnectTimeout`, `of the lane, not of a policy: connectTimeoutMs: ${connectTimeoutMs}`);
+  report.cannot(
+    `${path}.ConnectTimeout`,
+    `of the Graylane client, not of a policy: connectTimeoutMs: ${connectTimeoutMs}`,
+  );
 }
 
 function notesOf({ datacenters, fallsOver }: ExportedPlaces): readonly string[] {
   const notes: string[] = [];
   if (datacenters.length > 1)
-    notes.push(`the lane needs datacenters: [${datacenters.join(', ')}], the local one first`);
+    notes.push(`the Graylane client needs datacenters: [${datacenters.join(', ')}], the local one first`);
   if (fallsOver) {
     notes.push(
       'a chain fails over when nobody in the target is well; a document passes part of the calls on as soon as a part is not',

@@ -1,7 +1,6 @@
 import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
-import type { Membership } from '../../policy/membership/membership';
-import { atPort } from '../../policy/membership/named-ports';
+import { atPort, type Membership } from '../../policy/membership/membership';
 import type { Plan, SubsetPlan } from '../../policy/plan';
 
 const MOST_NAMES = 8;

@@ -21,7 +21,7 @@ const NO_SUCH_THING: Readonly<Record<string, string>> = {
   queryParams: 'a gRPC call has no query parameters; this match is left out',
   sourceLabels: 'give the callers a static label and match on it; this match is left out',
   sourceNamespace: 'give the callers a static label and match on it; this match is left out',
-  authority: 'a lane calls one service; this match is left out',
+  authority: 'a Graylane client calls one service; this match is left out',
   scheme: 'not seen by routing; this match is left out',
 };
 

@@ -1,5 +1,5 @@
 import { isRecord } from '../../base/is-record';
-import { parseDuration } from '../../policy/chain/duration';
+import { parseDuration } from '../../policy/chain/graph';
 import type { PolicyProblem } from '../../policy/plan';
 import { showValue } from '../../policy/problems';
 

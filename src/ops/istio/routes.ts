@@ -10,7 +10,7 @@ export type NameOfSubset = (subset: string | undefined, path: string) => string 
 const SPEC: readonly string[] = ['hosts', 'gateways', 'http'];
 const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries'];
 const ROUTE_REASONS: Readonly<Record<string, string>> = {
-  fault: 'faults are injected in tests, by lane.fail()',
+  fault: 'faults are injected in tests, by graylane.fail()',
   mirror: 'calls are not mirrored',
   mirrors: 'calls are not mirrored',
   mirrorPercentage: 'calls are not mirrored',

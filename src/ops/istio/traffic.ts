@@ -39,7 +39,7 @@ function importBalancing(value: unknown, path: string, report: IstioReport): Bal
   const fields = fieldsOf(value);
   report.others(path, fields, ['simple', 'consistentHash', 'warmupDurationSecs', 'warmup'], {
     localityLbSetting:
-      'regions are no datacenters; write locality: { failover: [dc2], zones: prefer }, or leave it to the lane',
+      'regions are no datacenters; write locality: { failover: [dc2], zones: prefer }, or leave it to the Graylane client',
   });
   const simple = fields['simple'];
   const algorithm = typeof simple === 'string' && Object.hasOwn(ALGORITHMS, simple) ? ALGORITHMS[simple] : undefined;

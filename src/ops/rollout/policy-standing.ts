@@ -1,5 +1,5 @@
 import type { PolicyDocument } from '../../policy/document';
-import { parseTimestamp } from '../../policy/timestamp';
+import { parseTimestamp } from '../../policy/override';
 import { judgeDocument } from '../../policy/validate';
 import { sha256 } from '../store/history-entry';
 import { parseStored, type StoredPolicy } from '../store/policy-store';

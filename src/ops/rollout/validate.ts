@@ -1,9 +1,7 @@
-import type { DocumentPath } from '../../policy/document-path';
 import { parsePolicyText } from '../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../policy/plain-data';
 import type { PolicyProblem } from '../../policy/plan';
-import type { Positions } from '../../policy/positions';
-import { createProblemList, note, type ProblemList } from '../../policy/problems';
+import { createProblemList, type DocumentPath, note, type Positions, type ProblemList } from '../../policy/problems';
 import { copyDocument, isOfLaterFormat } from '../../policy/validation/copy-document';
 import { checkMatch } from '../../policy/validation/matches';
 import { listOf } from '../../policy/validation/references';

@@ -30,7 +30,7 @@ export function usualCallers(calls: number): number {
   return Math.min(MOST_CALLERS, Math.max(1, Math.ceil(calls / 4)));
 }
 
-/** Sends calls through a policy and tells where they went. No network, no lane. Throws PolicyError or INVALID_OPTION. */
+/** Sends calls through a policy and tells where they went. No network, no client. Throws PolicyError or INVALID_OPTION. */
 export function simulatePolicy(policy: PolicyDocument, options: SimulateOptions = {}): SimulationReport {
   const { against, from, calls = 100_000, seed = 1 } = options;
   if (!(Number.isInteger(calls) && calls >= 1 && calls <= 100_000_000)) {

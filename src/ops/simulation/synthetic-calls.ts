@@ -1,8 +1,8 @@
 import type { Random } from '../../base/random';
-import { headerMatchers } from '../../policy/chain/export-match';
 import type { LabelMatcherDocument } from '../../policy/document';
 import type { LabelCondition, Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
+import { headerMatchers } from '../chain/export-match';
 import { ORDINARY_VALUE, valuesAround } from './synthetic-values';
 
 export interface SyntheticCalls {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   DEFAULT_BALANCING,
   resolveBreaker,
@@ -8,9 +7,10 @@ import {
 } from '../defaults';
 import { findDestination } from '../destinations';
 import { compileOverride, type EnvironmentOverride } from '../override';
-import { canonicalJson, deepFreeze } from '../plain-data';
+import { deepFreeze } from '../plain-data';
 import type { Decision, Plan, RoutePlan } from '../plan';
 import { PolicyError } from '../policy-error';
+import { revisionOf } from '../revision';
 import { ChainDecisions } from './decisions';
 import { readGraph } from './graph';
 import { ChainReport, fieldsOf, textOf } from './report';
@@ -43,9 +43,9 @@ const CHAIN_FIELDS: readonly string[] = [
 ];
 
 /**
- * Turns a discovery chain, as Consul compiled it from routers, splitters and resolvers, into a plan. Pure; the plan is frozen.
- * Throws a {@link PolicyError} with everything that makes the chain unsound. What a sound chain asks for and a client
- * cannot do is among the plan's warnings.
+ * Turns a discovery chain, as Consul compiled it from routers, splitters and resolvers, into a plan. Pure; the plan is
+ * frozen. Throws a {@link PolicyError} with everything that makes the chain unsound. What a sound chain asks for and a
+ * client cannot do is among the plan's warnings.
  */
 export function compileChain(content: unknown, options: CompileChainOptions): Plan {
   const report = new ChainReport();
@@ -72,7 +72,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
   Object.assign(plan, {
     service,
     origin: 'chain',
-    revision: createHash('sha256').update(canonicalJson(chain)).digest('hex').slice(0, 12),
+    revision: revisionOf(chain),
     index: options.index,
     subsets: decisions.subsets(),
     routes,
@@ -81,7 +81,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
     destinations: decisions.destinations,
     labelKeys: labelKeysOf(routes, [fallthrough]),
     balancing: DEFAULT_BALANCING,
-    // Consul has Envoy fail over when nobody in the target is well, and not before.
+    // Consul has Envoy fail over when no instance of the target is healthy, and not before.
     locality: { ...resolveLocality(undefined), overprovisioning: Number.POSITIVE_INFINITY },
     retryBudget: resolveRetryBudget(undefined),
     breaker: resolveBreaker(),

@@ -10,8 +10,7 @@ import type {
   RetryPlan,
   SubsetPlan,
 } from '../plan';
-import { parseDuration } from './duration';
-import type { ChainGraph, ResolverNode } from './graph';
+import { type ChainGraph, parseDuration, type ResolverNode } from './graph';
 import { compileBalancing, compileHashPolicies } from './load-balancer';
 import { type ChainReport, fieldsOf, textOf } from './report';
 import { TargetSubsets } from './targets';
@@ -54,7 +53,8 @@ export class ChainDecisions {
     this.#facts = facts;
     this.#report = report;
     this.#targets = new TargetSubsets(facts.service, facts.datacenter, report);
-    // The resolver's own targets first: what stands in for one and is also reached by itself is balanced by its own rules.
+    // The resolver's own targets first: what stands in for one and is also reached by itself is balanced by its own
+    // rules.
     const resolved = graph.resolvers.map((node) => {
       const balancing = compileBalancing(node.fields['LoadBalancer'], `${node.path}.LoadBalancer`, report);
       return { node, balancing, tier: this.#targets.tierOf(node.target, balancing) };
@@ -79,7 +79,7 @@ export class ChainDecisions {
     return this.#targets.lookups();
   }
 
-  /** The shortest of the chain: a lane has one for all its connections. */
+  /** The shortest of the chain: a Graylane client has one for all its connections. */
   connectTimeoutMs(): number | undefined {
     return this.#connectTimeouts.length === 0 ? undefined : Math.min(...this.#connectTimeouts);
   }
@@ -150,4 +150,22 @@ export class ChainDecisions {
 interface ResolvedNode {
   readonly destination: Destination;
   readonly timeoutMs: number | undefined;
+}
+
+/**
+ * True for the chain of a service without router, splitter or resolver entries. Newer servers say so (`Default`); for
+ * older ones it is what they mean by it: a default resolver, at the start, of the service itself.
+ */
+export function isDefaultChain(content: unknown): boolean {
+  const chain = fieldsOf(content);
+  if (typeof chain['Default'] === 'boolean' && chain['Default']) return true;
+  const start = fieldsOf(fieldsOf(chain['Nodes'])[textOf(chain['StartNode']) ?? '']);
+  const resolver = fieldsOf(start['Resolver']);
+  if (start['Type'] !== 'resolver' || resolver['Default'] !== true) return false;
+  const target = fieldsOf(fieldsOf(chain['Targets'])[textOf(resolver['Target']) ?? '']);
+  return ['Namespace', 'Partition'].every((name) => target[name] === chain[name]) && isOwnService(target, chain);
+}
+
+function isOwnService(target: Readonly<Record<string, unknown>>, chain: Readonly<Record<string, unknown>>): boolean {
+  return target['Service'] === chain['ServiceName'] && textOf(target['Peer']) === undefined;
 }

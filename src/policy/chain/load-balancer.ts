@@ -39,8 +39,8 @@ export function compileBalancing(value: unknown, path: string, report: ChainRepo
 }
 
 /**
- * What places a call on the ring; undefined unless the policy is one of hashing. `sourceAddress` is this host's own: all
- * calls of a client come from one address.
+ * What places a call on the ring; undefined unless the policy is one of hashing. `sourceAddress` is this host's own:
+ * all calls of a client come from one address.
  */
 export function compileHashPolicies(
   value: unknown,

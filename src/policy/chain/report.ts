@@ -35,7 +35,7 @@ export class ChainReport {
     add(this.#warnings, path, instead);
   }
 
-  /** Reports each field that is set and that nobody here knows: newer servers have more. True when there are any. */
+  /** Reports each field that is set and unknown here: newer servers have more. True when there are any. */
   unknown(path: string, fields: Fields, known: readonly string[], instead: string): boolean {
     const others = Object.keys(fields).filter((name) => !known.includes(name) && isSet(fields[name]));
     for (const name of others) this.cannot(`${path}.${name}`, `not known to this version; ${instead}`);
@@ -43,7 +43,7 @@ export class ChainReport {
   }
 }
 
-/** The first of each path, and no more of them than anybody reads. */
+/** The first of each path, and a bounded number of them. */
 function add(told: Map<string, PolicyProblem>, path: string, text: string): void {
   const where = shortenMiddle(path, MOST_PATH_CHARACTERS);
   if (told.has(where) || told.size > MAX_PROBLEMS) return;

@@ -1,12 +1,12 @@
+import { DEFAULT_RETRY } from '../defaults';
+import type { StatusName } from '../document';
+import { statusesOfCondition, statusOfHttp } from '../envoy-retries';
 import type { Decision, RetryPlan, RoutePlan, SplitEntryPlan, SplitPlan } from '../plan';
 import { compileSplit } from '../split';
 import type { ChainDecisions, Passage } from './decisions';
-import { parseDuration } from './duration';
-import type { ChainNode, ResolverNode, RouterNode, SplitterNode } from './graph';
-import { compileHeaders } from './headers';
-import { compileChainMatch, isCatchAll } from './match';
-import { type ChainReport, type Fields, fieldsOf, isSet, textOf } from './report';
-import { compileRetries } from './retries';
+import { type ChainNode, parseDuration, type ResolverNode, type RouterNode, type SplitterNode } from './graph';
+import { compileChainMatch, compileHeaders, isCatchAll } from './match';
+import { type ChainReport, type Fields, fieldsOf, isSet, listOf, textOf } from './report';
 
 const ROUTE_FIELDS: readonly string[] = ['Match', 'Destination'];
 const DESTINATION_FIELDS: readonly string[] = [
@@ -152,4 +152,40 @@ function reportResponseHeaders(fields: Fields, path: string, report: ChainReport
 
 function firstOf(split: SplitPlan): Decision {
   return (split.entries[0] as SplitEntryPlan).decision;
+}
+
+/** More than these grpc-js does not make, and no policy may ask for. */
+const MOST_ATTEMPTS = 5;
+/** Envoy retries once where nothing else is said. */
+const DEFAULT_RETRIES = 1;
+
+/** Retries of a route's destination; undefined where it says nothing of them. */
+function compileRetries(destination: Fields, path: string, report: ChainReport): RetryPlan | undefined {
+  const conditions = listOf(destination['RetryOn']).map(String);
+  const statuses = listOf(destination['RetryOnStatusCodes']).map(String);
+  const onConnectFailure = destination['RetryOnConnectFailure'] === true;
+  const retries = Number(destination['NumRetries'] ?? 0);
+  const hasCondition = conditions.length > 0 || statuses.length > 0 || onConnectFailure;
+  if (!hasCondition && !(retries > 0)) return undefined;
+  const codes = new Set<StatusName>(onConnectFailure ? ['UNAVAILABLE'] : []);
+  conditions.forEach((name, index) => {
+    const mapped = statusesOfCondition(name);
+    for (const code of mapped ?? []) codes.add(code);
+    if (mapped === undefined)
+      report.cannot(`${path}.RetryOn[${index}]`, `${name} is not a condition of gRPC; not retried`);
+  });
+  statuses.forEach((status, index) => {
+    const code = statusOfHttp(status);
+    if (code !== undefined) codes.add(code);
+    else report.cannot(`${path}.RetryOnStatusCodes[${index}]`, `${status} has no gRPC code of its own; not retried`);
+  });
+  if (!hasCondition) {
+    for (const code of DEFAULT_RETRY.retryableStatusCodes) codes.add(code);
+    report.cannot(`${path}.NumRetries`, 'without a condition Envoy never retries; here it holds for UNAVAILABLE');
+  }
+  const wanted = 1 + (retries > 0 ? Math.floor(retries) : DEFAULT_RETRIES);
+  if (wanted > MOST_ATTEMPTS) {
+    report.cannot(`${path}.NumRetries`, `${retries}; cut to ${MOST_ATTEMPTS - 1}, the most that grpc-js makes`);
+  }
+  return { ...DEFAULT_RETRY, maxAttempts: Math.min(wanted, MOST_ATTEMPTS), retryableStatusCodes: [...codes] };
 }

@@ -26,8 +26,8 @@ const SUBSET_FIELDS: readonly string[] = ['Filter', 'OnlyPassing'];
 const DIRECT_MODES: readonly unknown[] = [undefined, '', 'none', 'default'];
 
 /**
- * The targets of one chain as subsets: targets that differ only in their datacenter are one subset with several lookups, so
- * that going on to the next datacenter is no change of subset.
+ * The targets of one chain as subsets: targets that differ only in their datacenter are one subset with several
+ * lookups, so that going on to the next datacenter is no change of subset.
  */
 export class TargetSubsets {
   readonly #service: string;
@@ -43,7 +43,7 @@ export class TargetSubsets {
     this.#report = report;
   }
 
-  /** Where calls for the target go. `balancing` is its own, or that of whom it stands in for. */
+  /** Where calls for the target go. `balancing` is its own, or that of the target that it replaces. */
   tierOf(target: ChainTarget, balancing: BalancingPlan | undefined): PlannedTier {
     const known = this.#tiers.get(target.id);
     if (known !== undefined) return known;

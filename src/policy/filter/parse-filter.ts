@@ -19,8 +19,8 @@ export type ParsedFilter =
   | { readonly at: number; readonly found: string; readonly expected: string };
 
 /**
- * Parses a Consul filter expression by the grammar that Consul's own evaluator uses since 1.8 (hashicorp/go-bexpr). Never
- * throws. https://developer.hashicorp.com/consul/api-docs/features/filtering
+ * Parses a Consul filter expression by the grammar that Consul's own evaluator uses since 1.8 (hashicorp/go-bexpr).
+ * Never throws. https://developer.hashicorp.com/consul/api-docs/features/filtering
  */
 export function parseFilter(text: string): ParsedFilter {
   const parser = new FilterParser(text);
@@ -46,7 +46,7 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?=\s|\)|$)/y;
 const QUOTED = /"[^"]*"|`[^`]*`/y;
 const COMPARISON_WORDS = '==, !=, contains, matches, is empty, or their not';
 const VALUE_WORDS = 'a word, a number, or "text in double quotes"';
-/** Deeper than anybody writes, and far from what the stack can take. */
+/** Deeper than any real expression, and far below the limit of the stack. */
 const MAX_DEPTH = 64;
 
 class FilterFault extends Error {

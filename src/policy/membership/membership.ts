@@ -1,6 +1,5 @@
 import type { FilterFailure, Instance } from '../../base/instances';
 import type { Plan, SubsetPlan } from '../plan';
-import { atPort, isAtPort } from './named-ports';
 import { type InstanceSet, instancesOf } from './snapshot';
 
 /** The instances of one subset in one datacenter. */
@@ -11,14 +10,14 @@ interface Group {
   readonly usable: readonly Instance[];
   /** Known, and out of service. */
   readonly unusable: readonly Instance[];
-  /** Those of them that are well and have weight 0: they take calls where nobody else of the failover order can. */
+  /** Those of them that are well and have weight 0: they take calls where no other instance of the failover order can. */
   readonly draining: readonly Instance[];
 }
 
 /** A plan's subsets filled with the instances of an instance set. */
 export interface Membership {
   readonly datacenters: readonly string[];
-  /** `undefined` when the subset has nobody there. */
+  /** `undefined` when the subset has no instance there. */
   group(subset: string, datacenter: string): Group | undefined;
   readonly groups: readonly Group[];
   /** Kept as the last resort of the subset there, see `DatacenterState.absent`. */
@@ -29,15 +28,15 @@ export interface Membership {
   whyUnusable(subset: string, instance: Instance): string | undefined;
   /** Whether an instance that is not listed any more belonged to the subset, as far as its tags and meta tell. */
   wouldTake(subset: string, instance: Instance): boolean;
-  /** Why the subset is empty there although nobody knows who is in it: its filter has no answer. */
+  /** Why the subset is empty there although its members are not known: its filter has no answer. */
   filterFailure(subset: string, datacenter: string): FilterFailure | undefined;
   /** Where the service is there only behind Connect proxies, which nothing here speaks to. */
   readonly connectOnly: readonly string[];
   /** All that are listed there, in whatever subset or none. */
   listed(datacenter: string): readonly Instance[];
-  /** Nobody is listed anywhere, and this name of another service is near. */
+  /** No instance is listed anywhere, and this name of another service is near. */
   readonly similar: string | undefined;
-  /** Nobody is listed anywhere who can be dialled, and this is why one of them cannot. */
+  /** No listed instance can be dialled, and this is why one of them cannot. */
   readonly fault: string | undefined;
   /** In no subset: gets no calls while the policy is in force. */
   readonly unassigned: readonly Instance[];
@@ -46,11 +45,11 @@ export interface Membership {
 }
 
 const NO_FILTERS: ReadonlyMap<string, ReadonlySet<string>> = new Map();
-const NOBODY: readonly Instance[] = [];
+const NO_INSTANCES: readonly Instance[] = [];
 const cache = new WeakMap<InstanceSet, WeakMap<Plan, Membership>>();
 
 /**
- * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a lane share one join
+ * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a client share one join
  * and a call that began under an older plan finds that plan's subsets over today's instances.
  */
 export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
@@ -106,9 +105,9 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       groups.set(groupKey(subset, datacenter), {
         subset,
         datacenter,
-        usable: usable.get(subset) ?? NOBODY,
-        unusable: unusable.get(subset) ?? NOBODY,
-        draining: draining.get(subset) ?? NOBODY,
+        usable: usable.get(subset) ?? NO_INSTANCES,
+        unusable: unusable.get(subset) ?? NO_INSTANCES,
+        draining: draining.get(subset) ?? NO_INSTANCES,
       });
     }
   }
@@ -120,7 +119,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     groups: [...groups.values()],
     isAnyAbsent: absences.size > 0,
     isAnyDraining: [...groups.values()].some((group) => group.draining.length > 0),
-    absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NOBODY,
+    absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NO_INSTANCES,
     whyUnusable: (subset, instance) => {
       const rule = byName.get(subset);
       return rule === undefined ? 'no such subset' : whyUnusable(instance, rule);
@@ -200,7 +199,7 @@ function passedOver({ lookups }: Plan, set: InstanceSet): readonly Instance[] {
   return set.datacenters.flatMap(({ instances }) => instances.filter((instance) => !found.has(instance)));
 }
 
-const WEIGHT_0 = 'weight 0: takes calls where nobody else can';
+const WEIGHT_0 = 'weight 0: takes calls where no other instance can';
 
 function whyUnusable({ status, weight }: Instance, { onlyPassing }: Rule): string | undefined {
   if (status === 'critical') return 'critical in Consul';
@@ -229,8 +228,8 @@ function memberOf(
 }
 
 /**
- * Every instance of a set as calls under the plan dial it. One that subsets dial at ports of their own alone is not there at
- * its default port.
+ * Every instance of a set as calls under the plan dial it. One that subsets dial at ports of their own alone is not
+ * there at its default port.
  */
 export function dialledInstances(plan: Plan, set: InstanceSet): readonly Instance[] {
   const all = instancesOf(set);
@@ -242,4 +241,30 @@ export function dialledInstances(plan: Plan, set: InstanceSet): readonly Instanc
 
 function groupKey(subset: string, datacenter: string): string {
   return `${datacenter}\n${subset}`;
+}
+
+/** By instance, then by port: the same object for as long as the instance is the same. */
+const derived = new WeakMap<Instance, Map<string, Instance>>();
+const others = new WeakSet<Instance>();
+
+/**
+ * The instance as it is dialled at its port of this name; undefined where it has none. `name` left out: as discovery
+ * gave it. Another port is another endpoint, with connections, load and a breaker of its own.
+ */
+export function atPort(instance: Instance, name: string | undefined): Instance | undefined {
+  if (name === undefined || instance.portName === name) return instance;
+  const known = derived.get(instance)?.get(name);
+  if (known !== undefined) return known;
+  const found = instance.ports?.find((port) => port.name === name);
+  if (found === undefined) return undefined;
+  const other = { ...instance, port: found.port, portName: name };
+  others.add(other);
+  const made = derived.get(instance) ?? new Map<string, Instance>();
+  derived.set(instance, made.set(name, other));
+  return other;
+}
+
+/** Whether an instance is dialled where a subset with this `port` dials it. */
+function isAtPort(instance: Instance, name: string | undefined): boolean {
+  return name === undefined ? !others.has(instance) : instance.portName === name;
 }

@@ -11,16 +11,17 @@ export type TierSpec = PlannedTier;
  */
 export type TierKind = 'listed' | 'draining' | 'absent';
 
-/** One step of the failover order of calls. Its position is the tier's number, wherever one is told. */
+/** One step of the failover order of calls. Its position is the number of the tier, in every output. */
 export interface UsedTier extends TierSpec {
   readonly kind: TierKind;
 }
 
 /**
  * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
- * `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the lane's order, local
- * first; the policy's `locality.failover`, where given, says which of the others take part and in what order. A destination
- * that names its tiers is taken at its word. `only`: these datacenters and no others, whatever `locality.failover` says.
+ * `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the client's order,
+ * local first; the policy's `locality.failover`, where given, says which of the others take part and in what order. A
+ * destination that names its tiers is taken at its word. `only`: these datacenters and no others, whatever
+ * `locality.failover` says.
  */
 export function tierOrder(
   plan: Plan,
@@ -54,16 +55,18 @@ export function datacenterOrder(plan: Plan, datacenters: readonly string[]): rea
 export type TierChoice = Pick<Destination, 'chain' | 'tiers'> & Pick<Decision, 'datacenters' | 'force'>;
 
 /**
- * The tiers that calls of a decision are tried on, in order: the one answer for the balancer and for whoever tells of it. Tiers
- * without an instance are among them, so that a number means the same step whoever is registered. An override's datacenter in
- * which the destination has no usable instance is not gone by: the emergency switch must not be the emergency. A strict `force`
- * is, and its call fails.
+ * The tiers that calls of a decision are tried on, in order. The balancer and every output take them from here. Tiers
+ * without an instance are included, so that a number always means the same step. An override's datacenter is ignored
+ * where the destination has no usable instance there: the emergency switch must not cause an emergency. The datacenter
+ * of a strict `force` is never ignored: its call fails.
  */
 export function usedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly UsedTier[] {
   return withLastResorts(listedTiers(plan, choice, membership), membership);
 }
 
-/** The tiers of listed instances, then those of instances that drain, then those of vanished ones, where there are any. */
+/**
+ * The tiers of listed instances, then those of instances that drain, then those of vanished ones, where there are any.
+ */
 export function withLastResorts(tiers: readonly TierSpec[], membership: Membership): readonly UsedTier[] {
   const used = tiers.map((tier): UsedTier => ({ ...tier, kind: 'listed' }));
   for (const kind of ['draining', 'absent'] as const) {
@@ -113,7 +116,7 @@ export function isMeant(force: ForceSelector, one: Nameable): boolean {
   );
 }
 
-/** Whether a decision's datacenters hold even where nobody is there: those of a strict `force` do. */
+/** Whether a decision's datacenters hold even without an instance there: those of a strict `force` do. */
 function isBinding({ force }: Pick<Decision, 'force'>): boolean {
   return force !== undefined && force.strict !== false;
 }

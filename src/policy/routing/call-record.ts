@@ -2,8 +2,9 @@ import { isRecord } from '../../base/is-record';
 import type { ForceSelector } from '../plan';
 
 /**
- * One call in the recorded form: a line of NDJSON. `method`, `labels`, `stickyKey` and `force` are what a replay decides by; the
- * rest says what was decided then, and a replay ignores it. `labels` holds only those that the policy reads.
+ * One call in the recorded form: a line of NDJSON. `method`, `labels`, `stickyKey` and `force` are what a replay
+ * decides by; the rest says what was decided then, and a replay ignores it. `labels` holds only those that the policy
+ * reads.
  */
 export interface CallRecord {
   /** RFC 3339. */

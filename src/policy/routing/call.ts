@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock';
 import type { Random } from '../../base/random';
-import type { ForceSelector } from '../plan';
+import type { ForceSelector, LabelCondition, OverridePlan, RoutePlan, SamplePlan } from '../plan';
 
 /**
  * The labels of one call: the call's metadata, then ambient, then static; the nearest wins. A key that was sent twice
@@ -36,4 +36,16 @@ export interface RoutingOutcome {
 export interface RoutingEnvironment {
   readonly random: Random;
   readonly clock: Clock;
+}
+
+/**
+ * Why a route did not match: the condition that failed, the sample that left the call out, or that no `any` group held.
+ */
+export type RouteMiss = LabelCondition | SamplePlan | 'any';
+
+/** Listens in on one decision. `explainRouting()` has one; calls have none and pay nothing for it. */
+export interface RoutingRecorder {
+  overrideSeen(override: OverridePlan, isInForce: boolean): void;
+  /** A route that the method leads to was looked at; without `miss` it matched. */
+  routeSeen(route: RoutePlan, miss: RouteMiss | undefined): void;
 }

@@ -1,10 +1,9 @@
 import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
-import type { Labels, RoutingEnvironment, RoutingInput, RoutingOutcome } from './call';
+import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { decide } from './decide';
-import type { RouteMiss, RoutingRecorder } from './recorder';
 import { describeRetry } from './run-again';
 
-/** Why a call would go where it would go, as plain JSON. Shows label values: for whoever asks, not for logs. */
+/** Why a call would go where it would go, as plain JSON. It shows label values: give it to the person who asked, not to logs. */
 export interface RoutingExplanation {
   readonly service: string;
   readonly revision: string;

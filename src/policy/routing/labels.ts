@@ -2,7 +2,7 @@ import type { Labels } from './call';
 
 /** The part of grpc-js' Metadata that labels are read from. */
 export interface LabelMetadata {
-  get(key: string): readonly (string | Buffer)[];
+  get(key: string): readonly (string | Uint8Array)[];
 }
 
 /** Labels by lower-case key. */
@@ -10,7 +10,7 @@ export type LabelRecord = Readonly<Record<string, string>>;
 
 /**
  * The labels of one call: its metadata, then ambient, then static ones; the nearest wins. A key that the metadata holds
- * twice counts as absent, whatever the other two say, since nobody can tell which was meant; `onRepeated` hears of it.
+ * twice counts as absent, whatever the other two say, since it is unclear which was meant; `onRepeated` is called.
  * Nothing is read before it is asked for, and each asking reads anew: metadata copies what it hands out.
  */
 export function createCallLabels(

@@ -2,9 +2,9 @@ import { DEFAULT_RETRY } from '../defaults';
 import type { Decision, RetryPlan } from '../plan';
 
 /**
- * How a call may run again, by the word of its owner; undefined: at most once. `isIdempotent`: the method's definition says
- * so, by its `idempotency_level`. `channel`: what the channel's own service config says; the policy's word goes before it.
- * What no server can have seen is tried elsewhere in any case.
+ * How a call may run again, by the word of its owner; undefined: at most once. `isIdempotent`: the method's definition
+ * says so, by its `idempotency_level`. `channel`: what the channel's own service config says; the policy's word goes
+ * before it. What no server can have seen is tried elsewhere in any case.
  */
 export function retryOf(
   decision: Decision,
@@ -25,7 +25,7 @@ export function describeRetry(decision: Decision, method: string, isIdempotent: 
   if (hedging !== undefined) return `up to ${hedging.maxAttempts} attempts side by side: hedging in the policy`;
   const plan = retryOf(decision, method, isIdempotent);
   if (plan === undefined)
-    return `at most once: ${retry === undefined ? 'nobody says that it may run again' : 'retry off'}`;
+    return `at most once: ${retry === undefined ? 'nothing says that it may run again' : 'retry off'}`;
   const idempotent = isIdempotent ? "the method's idempotency_level" : 'idempotent in the policy';
   const because = retry === undefined ? idempotent : 'retry in the policy';
   return `up to ${plan.maxAttempts} attempts, again after ${plan.retryableStatusCodes.join(', ')}: ${because}`;

@@ -1,11 +1,11 @@
 import { isRecord } from '../../base/is-record';
 import { MAX_DOCUMENT_BYTES } from '../limits';
-import { copyPlainData, ownValue } from '../plain-data';
+import { copyPlainData, ownValue, utf8Length } from '../plain-data';
 import { note, type ProblemList } from '../problems';
 
 /**
- * A plain copy that shares nothing with what was given, whatever that is; undefined, with the reason reported, when it is no
- * document at all. Never throws. `noun` is what such a document is called.
+ * A plain copy that shares nothing with what was given, whatever that is; undefined, with the reason reported, when it
+ * is no document at all. Never throws. `noun` is what such a document is called.
  */
 export function copyDocument(
   value: unknown,
@@ -28,7 +28,7 @@ export function copyDocument(
     if (problems.problems.length === 0) problems.report([], copy, 'an object');
     return undefined;
   }
-  const size = Buffer.byteLength(JSON.stringify(copy));
+  const size = utf8Length(JSON.stringify(copy));
   if (size > MAX_DOCUMENT_BYTES) {
     problems.report([], note(`${size} bytes as JSON`), `at most ${MAX_DOCUMENT_BYTES} bytes`);
     return undefined;

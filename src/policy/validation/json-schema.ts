@@ -1,6 +1,6 @@
 import { isRecord } from '../../base/is-record';
-import type { DocumentPath } from '../document-path';
 import { canonicalJson, ownValue } from '../plain-data';
+import type { DocumentPath } from '../problems';
 import type { Schema } from '../schema-parts';
 
 /** One keyword of a schema that a value does not satisfy. */

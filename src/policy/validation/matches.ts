@@ -1,11 +1,10 @@
 import { isRecord } from '../../base/is-record';
-import type { DocumentPath } from '../document-path';
 import { labelKeyFault } from '../label-key';
 import { MAX_REGEX_CHARACTERS } from '../limits';
 import { isCidr } from '../matchers/cidr';
 import { regexFault } from '../matchers/regex';
 import { ownValue } from '../plain-data';
-import { note, type ProblemList } from '../problems';
+import { type DocumentPath, note, type ProblemList } from '../problems';
 import { listOf } from './references';
 
 /** What a schema cannot say of the `match` of a route. */
@@ -51,7 +50,7 @@ function checkMatcher(matcher: unknown, path: DocumentPath, problems: ProblemLis
     problems.report(path, matcher, 'a condition, such as exact, prefix, in or present');
   }
   const regex = matcher['regex'];
-  // The schema already tells of one that is too long.
+  // The schema already reports one that is too long.
   if (typeof regex === 'string' && regex.length <= MAX_REGEX_CHARACTERS) {
     const fault = regexFault(regex);
     if (fault !== undefined) problems.report([...path, 'regex'], regex, fault);

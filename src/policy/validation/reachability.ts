@@ -24,8 +24,8 @@ export function warnOfUnreachable(routes: unknown, warnings: ProblemList): void 
 }
 
 /**
- * The routes so far, by a method and a condition that a later route must share to be taken by them: a thousand routes are
- * not compared each with each.
+ * The routes so far, by a method and a condition that a later route must share to be taken by them: a thousand routes
+ * are not compared each with each.
  */
 class EarlierRoutes {
   /** By method, then by the condition that fewest others have; `/` and the empty text where a route has none. */

@@ -1,9 +1,8 @@
 import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
-import type { DocumentPath } from '../document-path';
 import { ownValue } from '../plain-data';
 import { ALL_INSTANCES } from '../plan';
-import { MISSING, note, type ProblemList } from '../problems';
+import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 
 /** A message names no more, and looks for slips of the pen among no more. */
 const NAMES_SHOWN = 20;
@@ -46,7 +45,7 @@ export function checkReferences(document: unknown, problems: ProblemList): void 
   }
 }
 
-/** Each cycle is told once, at its first subset in the document's order. */
+/** Reports each cycle once, at its first subset in the document's order. */
 function checkFallbackCycles(subsets: unknown, names: ReadonlySet<string>, problems: ProblemList): void {
   const settled = new Set<string>();
   for (const name of names) {

@@ -1,8 +1,7 @@
 import { isRecord } from '../../base/is-record';
-import type { DocumentPath } from '../document-path';
+import { parseTimestamp } from '../override';
 import { ownValue } from '../plain-data';
-import { MISSING, note, type ProblemList } from '../problems';
-import { parseTimestamp } from '../timestamp';
+import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import { checkLabelKey } from './matches';
 
 /** What a schema cannot say of balancing, retries, breakers, guards and the override. */
@@ -44,7 +43,7 @@ function checkFallbackCap(subset: unknown, path: DocumentPath, problems: Problem
   problems.report([...path, 'fallbackMaxPercentage'], most, 'nothing, or a fallback beside it');
 }
 
-/** It sheds, so there must be somebody to shed to; and nobody is worse than himself. */
+/** It sheds, so there must be a fallback to shed to; and a subset cannot be compared with itself. */
 function checkGuard(name: string, subset: unknown, problems: ProblemList): void {
   const guard = ownValue(subset, 'guard');
   if (!isRecord(guard)) return;

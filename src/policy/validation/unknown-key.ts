@@ -1,7 +1,7 @@
 import { nearest } from '../../base/spelling';
 import { propertiesOf } from './schema-lookup';
 
-/** What to write instead of a key that a format does not have; undefined when nobody's. */
+/** What to write instead of a key that a format does not have; undefined when it belongs to no known format. */
 export type Synonyms = (key: string) => string | undefined;
 
 /** Looks keys up without regard to case and underscores, so that `num_retries` and `numRetries` are one. */
@@ -11,7 +11,7 @@ export function createSynonyms(answers: Readonly<Record<string, string>>): Synon
 }
 
 /**
- * What to tell somebody who wrote a key that the object does not have: where it belongs, what it is called here, which
+ * What to write in place of a key that the object does not have: where it belongs, what it is called here, which
  * key was probably meant, or else which keys there are.
  */
 export function adviseOnKey(key: string, objectSchema: unknown, synonyms: Synonyms): string {

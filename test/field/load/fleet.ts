@@ -101,7 +101,7 @@ async function startServer(name: string, behaviour: Behaviour, hasHealth: boolea
 }
 
 export interface Fleet {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly servers: readonly FieldServer[];
   /** Makes a call and says who answered; undefined when it failed. */
   call(name?: 'get' | 'report', options?: grpc.CallOptions): Promise<string | undefined>;
@@ -129,23 +129,23 @@ export function fleets(): (options: FleetOptions) => Promise<Fleet> {
       behaviours.map(async (each, index) => closing(await startServer(`s${index}`, each, hasHealth), (s) => s.stop())),
     );
     const policy = { schema: 1, service: 'field', ...(balancing === undefined ? {} : { balancing }) } as PolicyDocument;
-    const lane = closing(
+    const graylane = closing(
       createGraylane({
         instances: { field: servers.map(({ name, port }) => ({ id: name, address: '127.0.0.1', port })) },
         policies: { field: policy },
       }),
       (opened) => opened.close(),
     );
-    const options = isBare ? {} : lane.clientOptions();
+    const options = isBare ? {} : graylane.clientOptions();
     const client = closing(
-      new LoadClient(lane.target('field'), grpc.credentials.createInsecure(), options) as unknown as grpc.Client,
+      new LoadClient(graylane.target('field'), grpc.credentials.createInsecure(), options) as unknown as grpc.Client,
       (one) => one.close(),
     );
     const start = client as unknown as Record<string, (...parameters: unknown[]) => grpc.ClientReadableStream<Buffer>>;
-    await lane.ready('field');
+    await graylane.ready('field');
     client.getChannel().getConnectivityState(true);
     const isConnected = (): boolean =>
-      lane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')) ?? false;
+      graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')) ?? false;
     while (!isConnected()) await pause(5);
     const call: Fleet['call'] = (name = 'get', callOptions = {}) =>
       new Promise((resolve) => {
@@ -157,7 +157,7 @@ export function fleets(): (options: FleetOptions) => Promise<Fleet> {
       for (const each of all) each.cancel();
     });
     return {
-      lane,
+      graylane,
       servers,
       call,
       open: (kind = 'watch', index) => {
@@ -170,7 +170,7 @@ export function fleets(): (options: FleetOptions) => Promise<Fleet> {
           if (kind !== 'upload') stream?.on('data', () => undefined);
         };
         if (index === undefined) begin();
-        else lane.with({ force: { instance: `s${index}` } }, begin);
+        else graylane.with({ force: { instance: `s${index}` } }, begin);
       },
       load: async (forMs, everyMs, name = 'get') => {
         const counts = new Map<string, number>(servers.map((server) => [server.name, 0]));

@@ -14,7 +14,7 @@ it('a mix of quick and slow methods makes no endpoint look slow', async () => {
   // 10 % in simulated time: test/unit/client/balancer/pickers/mixed-methods.test.ts. Here servers and tests share the machine.
   for (const share of shares) expect(Math.abs(share - 1)).toBeLessThan(0.25);
   expect(slow.get('failed')).toBeUndefined();
-  const methods = fleet.lane.inspect().services[0]?.methods ?? [];
+  const methods = fleet.graylane.inspect().services[0]?.methods ?? [];
   expect(methods.map(({ method }) => method)).toEqual(['/field.Load/Get', '/field.Load/Report']);
   expect(methods[1]?.usualMs).toBeGreaterThan(590);
 });
@@ -25,7 +25,7 @@ it('long polls make nobody suspect once their method is known', async () => {
   const polls = [fleet.call('report'), fleet.call('report')];
   const suspects: number[] = [];
   const watch = setInterval(() => {
-    suspects.push(fleet.lane.inspect().services[0]?.endpoints.filter(({ isSuspect }) => isSuspect).length ?? 0);
+    suspects.push(fleet.graylane.inspect().services[0]?.endpoints.filter(({ isSuspect }) => isSuspect).length ?? 0);
   }, 20);
   const counts = await fleet.load(1_200, 5);
   clearInterval(watch);

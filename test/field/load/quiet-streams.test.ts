@@ -17,7 +17,7 @@ describe('quiet streams at all instances but one', () => {
       const counts = await fleet.load(1_500, 5);
       const total = [...counts.values()].reduce((a, b) => a + b, 0);
       for (const { name } of fleet.servers) expect((counts.get(name) ?? 0) / total).toBeGreaterThan(0.15);
-      expect(fleet.lane.inspect().services[0]?.endpoints.some(({ isSuspect }) => isSuspect)).toBe(false);
+      expect(fleet.graylane.inspect().services[0]?.endpoints.some(({ isSuspect }) => isSuspect)).toBe(false);
     },
   );
 
@@ -59,7 +59,7 @@ describe('the first event of a stream', () => {
     await fleet.load(300, 3);
     fleet.open('watch', 0);
     await fleet.load(2_300, 5);
-    const slowness = fleet.lane.inspect().services[0]?.endpoints.map((each) => each.latencyMs) ?? [];
+    const slowness = fleet.graylane.inspect().services[0]?.endpoints.map((each) => each.latencyMs) ?? [];
     expect(Math.max(...slowness)).toBeLessThan(1_000);
     const counts = await fleet.load(1_000, 5);
     expect(counts.get('s0')).toBeGreaterThan(40);

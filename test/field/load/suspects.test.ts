@@ -19,7 +19,7 @@ async function hangOne(fleet: Fleet, hasHealth: boolean): Promise<void> {
 }
 
 function isSuspect(fleet: Fleet): boolean {
-  return fleet.lane.inspect().services[0]?.endpoints.some((each) => each.isSuspect) ?? false;
+  return fleet.graylane.inspect().services[0]?.endpoints.some((each) => each.isSuspect) ?? false;
 }
 
 describe('a suspect', () => {

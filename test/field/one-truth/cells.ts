@@ -1,7 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { silentLogger } from '../../../src/base/logger';
 import { seededRandom } from '../../../src/base/random';
-import { createLane } from '../../../src/client/graylane';
+import { createGraylaneWith } from '../../../src/client/graylane';
 import type { CallReport, Explanation, Graylane } from '../../../src/index';
 import type { Snapshot } from '../../../src/policy/membership/snapshot';
 import { type FakeService, fakeService } from '../../../src/testing';
@@ -84,7 +84,7 @@ export async function runWorlds(first: number, count: number, run: CellRun): Pro
 
 /** A client of a world's service that is connected to whoever may serve. */
 export interface Opened {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   /** Explains the call, then makes it. What goes by chance goes the same way for both. */
   ask(call: Call): Promise<Asked>;
   close(): Promise<void>;
@@ -102,7 +102,7 @@ export interface Asked {
 export async function openWorld(world: World, address: string): Promise<Opened> {
   let draw = 0;
   let snapshot: Snapshot | undefined;
-  const lane = createLane(
+  const graylane = createGraylaneWith(
     {
       consul: { address },
       datacenters: world.datacenters,
@@ -118,22 +118,26 @@ export async function openWorld(world: World, address: string): Promise<Opened> 
       },
     },
   );
-  const client = new grpc.Client(lane.target(world.service), grpc.credentials.createInsecure(), lane.clientOptions());
+  const client = new grpc.Client(
+    graylane.target(world.service),
+    grpc.credentials.createInsecure(),
+    graylane.clientOptions(),
+  );
   const opened: Opened = {
-    lane,
+    graylane,
     ask: async (call) => {
       draw = seededRandom(call.seed)();
       const { force, method, labels } = call;
       const request = { method, labels, ...(force === undefined ? {} : { force }) };
-      return { explanation: lane.explain(world.service, request), ...(await make(lane, client, call)), draw };
+      return { explanation: graylane.explain(world.service, request), ...(await make(graylane, client, call)), draw };
     },
     close: async () => {
       client.close();
-      await lane.close();
+      await graylane.close();
     },
   };
   try {
-    await connected(lane, world, () => snapshot);
+    await connected(graylane, world, () => snapshot);
   } catch (error) {
     await opened.close();
     throw error;
@@ -156,7 +160,7 @@ export async function runWorld(world: World, address: string, tally: Tally): Pro
       else tally.served += 1;
       if ((attempt?.tier ?? 0) > 0) tally.later += 1;
       if (call.force !== undefined) tally.forced += 1;
-      const by = `${opened.lane.inspect().services[0]?.policy.origin} ${explanation.routing.decision.by}`;
+      const by = `${opened.graylane.inspect().services[0]?.policy.origin} ${explanation.routing.decision.by}`;
       tally.by.set(by, (tally.by.get(by) ?? 0) + 1);
       const { route, subset } = explanation.routing.decision;
       if (report?.decision?.route !== route || report.decision.subset !== subset) {
@@ -179,7 +183,7 @@ export async function runWorld(world: World, address: string, tally: Tally): Pro
             `${JSON.stringify(expected)} of ${JSON.stringify(placesOf(explanation))}`,
         );
       }
-      compareInspection(opened.lane, world.service, explanation, told);
+      compareInspection(opened.graylane, world.service, explanation, told);
       if (index === 0) await compareCommands(world, address, explanation, call, told);
     }
   } finally {
@@ -216,14 +220,14 @@ function servingOf({ tiers, refusal, routing }: Explanation, draw: number): read
 
 /** Everybody who may serve is connected, or as many as the client connects to. */
 async function connected(
-  lane: Graylane,
+  graylane: Graylane,
   { service, document }: World,
   snapshot: () => Snapshot | undefined,
 ): Promise<void> {
-  lane.ready(service, { timeoutMs: 1 }).catch(() => {});
+  graylane.ready(service, { timeoutMs: 1 }).catch(() => {});
   const deadline = performance.now() + 20_000;
   for (;;) {
-    const [found] = lane.inspect().services;
+    const [found] = graylane.inspect().services;
     const isKnown = found?.datacenters.every(({ known }) => known) === true && isComplete(snapshot());
     const usable = (found?.endpoints ?? []).filter(({ subsets, unusableIn }) => subsets.length > unusableIn.length);
     const open = usable.filter(({ connections }) => connections.length > 0);
@@ -257,7 +261,11 @@ interface Made {
   readonly answer: string;
 }
 
-function make(lane: Graylane, client: grpc.Client, { method, labels, force }: World['calls'][number]): Promise<Made> {
+function make(
+  graylane: Graylane,
+  client: grpc.Client,
+  { method, labels, force }: World['calls'][number],
+): Promise<Made> {
   return new Promise((resolve) => {
     let report: CallReport | undefined;
     const scope = {
@@ -267,13 +275,13 @@ function make(lane: Graylane, client: grpc.Client, { method, labels, force }: Wo
       },
       ...(force === undefined ? {} : { force }),
     };
-    lane.with(scope, () =>
+    graylane.with(scope, () =>
       client.makeUnaryRequest(
         method,
         text.serialize,
         text.deserialize,
         'x',
-        lane.metadata(labels),
+        graylane.metadata(labels),
         { deadline: Date.now() + 10_000 },
         (error, reply) => {
           // The report comes with the status, which a listener may see before it.
@@ -285,12 +293,12 @@ function make(lane: Graylane, client: grpc.Client, { method, labels, force }: Wo
 }
 
 function compareInspection(
-  lane: Graylane,
+  graylane: Graylane,
   service: string,
   { tiers, revision, routing }: Explanation,
   told: (what: string) => void,
 ): void {
-  const found = lane.inspect().services.find((each) => each.service === service);
+  const found = graylane.inspect().services.find((each) => each.service === service);
   if (found?.policy.revision !== revision) told(`inspect has revision ${found?.policy.revision}, explain ${revision}`);
   for (const { kind, subset, datacenter, endpoints } of tiers) {
     // Of those that take calls where nobody else can it says just that.

@@ -101,13 +101,15 @@ it.each(Object.keys(forms))(
     const place = closing(await startDatacenter('local', 3), (one) => one.kill());
     const opened: unknown[] = [];
     const perDeadline = DEADLINES_MS.map(async (deadlineMs) => {
-      const lane = closing(createGraylane({ instances: { payments: place.instances } }), (one) => one.close());
-      const client = closing(paymentsClient(lane.target('payments'), lane.clientOptions()), (one) => one.close());
-      await lane.ready('payments');
+      const graylane = closing(createGraylane({ instances: { payments: place.instances } }), (one) => one.close());
+      const client = closing(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (one) =>
+        one.close(),
+      );
+      await graylane.ready('payments');
       for (let time = 0; time < 60; time += 1) await charge(client, {});
-      lane.breakers.subscribe(({ key, event }) => {
+      graylane.breakers.subscribe(({ key, event }) => {
         if (event !== 'open') return;
-        const because = lane.breakers.list().find((one) => one.key === key)?.openedBecause;
+        const because = graylane.breakers.list().find((one) => one.key === key)?.openedBecause;
         opened.push(`deadline ${deadlineMs}: ${because}`);
       });
       return { client, deadlineMs, made: 0 };

@@ -43,14 +43,14 @@ describe.each([
   ['where responses are held', { retry: { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE'] } }],
 ] as const)('%s', (_how, policy) => {
   it.each(scripts)('%s is a failure of the endpoint', async (_what, script) => {
-    const { servers, call, opened, lane } = await world({ policy });
+    const { servers, call, opened, graylane } = await world({ policy });
     const [ill] = servers;
     if (ill === undefined) throw new Error('no server');
     ill.script = script;
     const before = ill.calls;
     for (let turn = 0; turn < 3_000 && opened.length === 0; turn += 1) await call({ parse: unreadable });
     // Its breaker has opened, or it was so much slower than the others that it was hardly asked.
-    const charged = lane.breakers.list().filter(({ state, counts }) => state !== 'closed' || counts.failures > 0);
+    const charged = graylane.breakers.list().filter(({ state, counts }) => state !== 'closed' || counts.failures > 0);
     expect(charged.map(({ key }) => key)).toEqual([`local/127.0.0.1:${ill.port}`]);
     expect(ill.calls - before).toBeLessThanOrEqual(8);
   });

@@ -80,11 +80,11 @@ describe('an instance that hangs is out after two calls', () => {
     ['by deadlines', { kind: 'upload', deadlineMs: 300 }],
     ['by cancelling', { kind: 'upload', cancelMs: 300 }],
   ])('and gets no uploads, which are no probes, after one that ended %s', async (_how, options) => {
-    const { servers, call, lane } = await world();
+    const { servers, call, graylane } = await world();
     for (let turn = 0; turn < 20; turn += 1) await call(options);
     if (servers[0] !== undefined) servers[0].script = headersOnly;
     const endsAtMs = performance.now() + 10_000;
-    const isDoubtful = (): boolean => lane.breakers.list().some((one) => one.isDoubtful);
+    const isDoubtful = (): boolean => graylane.breakers.list().some((one) => one.isDoubtful);
     let lost = 0;
     while (!isDoubtful() && performance.now() < endsAtMs) if ((await call(options)).code !== 0) lost += 1;
     expect(isDoubtful()).toBe(true);

@@ -76,7 +76,7 @@ describe('a poison request', () => {
       await it.call({ metadata });
     }
     expect(it.opened).toEqual([]);
-    expect(Math.max(0, ...it.lane.breakers.list().map(({ counts }) => counts.failures))).toBeLessThanOrEqual(1);
+    expect(Math.max(0, ...it.graylane.breakers.list().map(({ counts }) => counts.failures))).toBeLessThanOrEqual(1);
   });
 
   it('for a method that fails everywhere opens nothing where other methods are answered', async () => {

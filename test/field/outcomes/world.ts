@@ -51,7 +51,7 @@ export interface CallOptions {
 }
 
 export interface World {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly servers: readonly Server[];
   /** Breakers that opened, and why. */
   readonly opened: string[];
@@ -101,19 +101,23 @@ export function worlds(): (options?: WorldOptions) => Promise<World> {
       tags: tags[index] === undefined ? [] : [tags[index]],
     }));
     const document = { schema: 1, service: 'payments', ...policy } as PolicyDocument;
-    const lane = closing(
+    const graylane = closing(
       createGraylane({ instances: { payments: instances }, policies: { payments: document } }),
       (one) => one.close(),
     );
     const client = closing(
-      new grpc.Client(lane.target('payments'), grpc.credentials.createInsecure(), lane.clientOptions(clientOptions)),
+      new grpc.Client(
+        graylane.target('payments'),
+        grpc.credentials.createInsecure(),
+        graylane.clientOptions(clientOptions),
+      ),
       (one) => one.close(),
     );
-    await lane.ready('payments');
+    await graylane.ready('payments');
     const opened: string[] = [];
-    lane.breakers.subscribe(({ key, event }) => {
+    graylane.breakers.subscribe(({ key, event }) => {
       if (event !== 'open') return;
-      opened.push(`${key}: ${lane.breakers.list().find((one) => one.key === key)?.openedBecause}`);
+      opened.push(`${key}: ${graylane.breakers.list().find((one) => one.key === key)?.openedBecause}`);
     });
     const call: World['call'] = (options = {}) => make(client, options);
     const calls: World['calls'] = async (howMany, options) => {
@@ -122,7 +126,7 @@ export function worlds(): (options?: WorldOptions) => Promise<World> {
       return ended;
     };
     await calls(5 * count);
-    return { lane, servers, opened, call, calls };
+    return { graylane, servers, opened, call, calls };
   };
 }
 

@@ -12,16 +12,16 @@ describe('an instance that fails a part of its calls', () => {
     const fleet = await open({ behaviours: Array.from({ length: 10 }, () => WELL) });
     const ill = fleet.servers[0] as Fleet['servers'][0];
     const opened: string[] = [];
-    fleet.lane.breakers.subscribe(({ key, event }) => opened.push(`${event} ${key}`));
+    fleet.graylane.breakers.subscribe(({ key, event }) => opened.push(`${event} ${key}`));
     await callsFor(fleet, 2_000);
     ill.behaviour = { ...WELL, code: status.UNAVAILABLE, failsEvery: 5 };
 
     const calls = await callsUntil(fleet, 3_000, () => outliers(fleet).length > 0);
     expect(outliers(fleet)).toEqual(['s0']);
     expect(opened).toEqual([expect.stringMatching(new RegExp(`^open .*:${ill.port}$`))]);
-    const endpoint = fleet.lane.inspect().services[0]?.endpoints.find(({ instance }) => instance === 's0');
+    const endpoint = fleet.graylane.inspect().services[0]?.endpoints.find(({ instance }) => instance === 's0');
     expect(endpoint?.outlier).toMatchObject({ kind: 'failures', peersBad: 0 });
-    const explained = fleet.lane.explain('field', { method: METHOD }).tiers[0]?.endpoints;
+    const explained = fleet.graylane.explain('field', { method: METHOD }).tiers[0]?.endpoints;
     const heldOut = explained?.find(({ instance }) => instance === 's0')?.heldOut;
     expect(heldOut).toMatch(/outlier: \d+ of \d+ attempts failed, 0 of \d+ at its peers/);
 

@@ -6,7 +6,7 @@ export const METHOD = '/field.Load/Get';
 export const WELL = { getMs: 3 };
 
 export function outliers(fleet: Fleet): string[] {
-  const endpoints = fleet.lane.inspect().services[0]?.endpoints ?? [];
+  const endpoints = fleet.graylane.inspect().services[0]?.endpoints ?? [];
   return endpoints.filter(({ outlier }) => outlier !== undefined).map(({ instance }) => instance);
 }
 

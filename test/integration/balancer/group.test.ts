@@ -36,23 +36,23 @@ function instances(...of: readonly PaymentsServer[]): StaticInstance[] {
 }
 
 function open(of: readonly PaymentsServer[] = servers, options: GraylaneOptions = {}): Graylane {
-  const lane = createGraylane({ instances: { payments: instances(...of) }, ...options });
-  return closing(lane, (opened) => opened.close());
+  const graylane = createGraylane({ instances: { payments: instances(...of) }, ...options });
+  return closing(graylane, (opened) => opened.close());
 }
 
-function client(lane: Graylane, options: grpc.ClientOptions = {}, credentials = insecure): PaymentsClient {
-  return closing(paymentsClient(lane.target('payments'), lane.clientOptions(options), credentials), (one) =>
+function client(graylane: Graylane, options: grpc.ClientOptions = {}, credentials = insecure): PaymentsClient {
+  return closing(paymentsClient(graylane.target('payments'), graylane.clientOptions(options), credentials), (one) =>
     one.close(),
   );
 }
 
-function connectionsOf(lane: Graylane): number[] {
-  return lane.inspect().services[0]?.endpoints.map(({ connections }) => connections.length) ?? [];
+function connectionsOf(graylane: Graylane): number[] {
+  return graylane.inspect().services[0]?.endpoints.map(({ connections }) => connections.length) ?? [];
 }
 
-async function allConnected(lane: Graylane): Promise<void> {
+async function allConnected(graylane: Graylane): Promise<void> {
   await expect
-    .poll(() => lane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')))
+    .poll(() => graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')))
     .toBe(true);
 }
 
@@ -81,71 +81,71 @@ describe('channels of one service', () => {
   ];
   for (const { name, second, credentials, groups } of cases) {
     it(`that ${name} have ${groups === 1 ? 'one connection' : 'a connection each'} to an instance`, async () => {
-      const lane = open([servers[0] as PaymentsServer]);
-      await charge(client(lane));
-      client(lane, second, credentials?.() ?? insecure)
+      const graylane = open([servers[0] as PaymentsServer]);
+      await charge(client(graylane));
+      client(graylane, second, credentials?.() ?? insecure)
         .getChannel()
         .getConnectivityState(true);
-      await charge(client(lane));
-      await expect.poll(() => connectionsOf(lane)).toEqual([groups]);
+      await charge(client(graylane));
+      await expect.poll(() => connectionsOf(graylane)).toEqual([groups]);
       if (credentials === undefined) expect(servers[0]?.sessions.opened).toBe(groups);
     });
   }
 
   it('of two keep to themselves what each has in a pool of its own', async () => {
-    const lane = open([servers[0] as PaymentsServer]);
+    const graylane = open([servers[0] as PaymentsServer]);
     const own = { 'grpc.use_local_subchannel_pool': 1 };
-    for (const one of [client(lane, own), client(lane, own)]) await charge(one);
+    for (const one of [client(graylane, own), client(graylane, own)]) await charge(one);
     expect(servers[0]?.sessions.opened).toBe(2);
   });
 
   it('keep their connection when the one that opened it is closed, and connect to whoever comes then', async () => {
     const [first, second] = servers as [PaymentsServer, PaymentsServer];
-    const lane = open([first]);
-    const opener = client(lane);
+    const graylane = open([first]);
+    const opener = client(graylane);
     await charge(opener);
-    const other = client(lane);
+    const other = client(graylane);
     await charge(other);
     opener.close();
     for (let call = 0; call < 5; call += 1) expect((await charge(other)).servedBy).toBe('a');
     expect(first.sessions).toMatchObject({ opened: 1, open: 1 });
-    lane.setInstances('payments', instances(second));
+    graylane.setInstances('payments', instances(second));
     await expect.poll(async () => (await charge(other)).servedBy).toBe('b');
   });
 
   it('begin again after all of them were closed, or were idle', async () => {
-    const lane = open();
+    const graylane = open();
     const idle = { 'grpc.client_idle_timeout_ms': 1_000 };
-    const [one, two] = [client(lane, idle), client(lane, idle)];
+    const [one, two] = [client(graylane, idle), client(graylane, idle)];
     for (const each of [one, two]) await charge(each);
-    await expect.poll(() => connectionsOf(lane), { timeout: 5_000 }).toEqual([0, 0]);
+    await expect.poll(() => connectionsOf(graylane), { timeout: 5_000 }).toEqual([0, 0]);
     expect(one.getChannel().getConnectivityState(false)).toBe(grpc.connectivityState.IDLE);
     for (const each of [one, two]) await charge(each);
-    expect(connectionsOf(lane)).toEqual([1, 1]);
+    expect(connectionsOf(graylane)).toEqual([1, 1]);
     one.close();
     two.close();
-    expect(connectionsOf(lane)).toEqual([0, 0]);
-    await charge(client(lane, idle));
-    expect(connectionsOf(lane)).toEqual([1, 1]);
+    expect(connectionsOf(graylane)).toEqual([0, 0]);
+    await charge(client(graylane, idle));
+    expect(connectionsOf(graylane)).toEqual([1, 1]);
   });
 
   it('are told of a change only where their state changes or a call waits', async () => {
     const [first, second] = servers as [PaymentsServer, PaymentsServer];
-    const lane = open();
-    const clients = Array.from({ length: 5 }, () => client(lane));
+    const graylane = open();
+    const clients = Array.from({ length: 5 }, () => client(graylane));
     for (const each of clients) await charge(each);
-    await allConnected(lane);
+    await allConnected(graylane);
     const events = (): (number | undefined)[] => clients.map((each) => channelzOf(each.getChannel())?.events);
     const before = events();
-    lane.setInstances('payments', instances(first));
+    graylane.setInstances('payments', instances(first));
     // Picks know it at once.
     for (const each of clients) expect((await charge(each)).servedBy).toBe('a');
-    lane.setInstances('payments', instances(first, second));
+    graylane.setInstances('payments', instances(first, second));
     const served = async (): Promise<boolean> => (await charge(clients[4] as PaymentsClient)).servedBy === 'b';
     await expect.poll(served).toBe(true);
     // The first channel opens the connection, which its own trace tells.
     expect(events().slice(1)).toEqual(before.slice(1));
-    lane.setInstances('payments', []);
+    graylane.setInstances('payments', []);
     const states = (): (string | undefined)[] => clients.map((each) => channelzOf(each.getChannel())?.state);
     await expect.poll(states).toEqual(clients.map(() => 'TRANSIENT_FAILURE'));
   });
@@ -165,8 +165,8 @@ describe('channels of one service', () => {
       routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
     };
     const instance = tagged(first, 'stable');
-    const lane = open([], { instances: { payments: [instance] }, policies: { payments: policy } });
-    const [one, two] = [client(lane), client(lane)];
+    const graylane = open([], { instances: { payments: [instance] }, policies: { payments: policy } });
+    const [one, two] = [client(graylane), client(graylane)];
     for (const each of [one, two]) expect((await charge(each)).servedBy).toBe('a');
     const gray = new grpc.Metadata({ waitForReady: true });
     gray.set('x-gray', 'canary');
@@ -180,7 +180,7 @@ describe('channels of one service', () => {
     );
     // Served after those that wait have been picked once.
     for (const each of [one, two]) expect((await charge(each)).servedBy).toBe('a');
-    lane.setInstances('payments', [instance, tagged(second, 'canary')]);
+    graylane.setInstances('payments', [instance, tagged(second, 'canary')]);
     expect(await Promise.all(answers)).toEqual(['b', 'b']);
   });
 
@@ -189,9 +189,9 @@ describe('channels of one service', () => {
     ['nobody is usable', []],
   ])('have each call that waits answered when somebody comes, where before %s', async (_what, known) => {
     const first = servers[0] as PaymentsServer;
-    const lane = createGraylane({ instances: known === undefined ? {} : { payments: known } });
-    closing(lane, (opened) => opened.close());
-    const clients = Array.from({ length: 3 }, () => client(lane));
+    const graylane = createGraylane({ instances: known === undefined ? {} : { payments: known } });
+    closing(graylane, (opened) => opened.close());
+    const clients = Array.from({ length: 3 }, () => client(graylane));
     const metadata = new grpc.Metadata({ waitForReady: true });
     const answers: Promise<string>[] = clients.flatMap((each) => [
       new Promise<ChargeReply>((resolve, reject) =>
@@ -204,8 +204,8 @@ describe('channels of one service', () => {
         stream.once('data', (reply: ChargeReply) => resolve(reply.servedBy)).once('error', reject);
       }),
     ]);
-    await expect.poll(() => lane.inspect().services[0]?.endpoints.length ?? clients.length).toBe(0);
-    lane.setInstances('payments', instances(first));
+    await expect.poll(() => graylane.inspect().services[0]?.endpoints.length ?? clients.length).toBe(0);
+    graylane.setInstances('payments', instances(first));
     expect(await Promise.all(answers)).toEqual(answers.map(() => 'a'));
   });
 });
@@ -213,27 +213,27 @@ describe('channels of one service', () => {
 describe('channelz', () => {
   it('lists the subchannels of each channel, as long as the channel uses them', async () => {
     const [first, second] = servers as [PaymentsServer, PaymentsServer];
-    const lane = open();
+    const graylane = open();
     const addresses = servers.map(({ host, port }) => `${host}:${port}`).sort();
     const idle = { 'grpc.client_idle_timeout_ms': 1_000 };
-    const [one, two] = [client(lane, idle), client(lane, idle)];
+    const [one, two] = [client(graylane, idle), client(graylane, idle)];
     const listed = (of: PaymentsClient): string[] | undefined => channelzOf(of.getChannel())?.subchannels.toSorted();
     for (const each of [one, two]) await charge(each);
     expect([listed(one), listed(two)]).toEqual([addresses, addresses]);
-    lane.setInstances('payments', instances(second));
+    graylane.setInstances('payments', instances(second));
     await expect.poll(() => listed(two)).toEqual([`${second.host}:${second.port}`]);
     expect(listed(one)).toEqual(listed(two));
     one.close();
     await charge(two);
     expect(listed(two)).toEqual([`${second.host}:${second.port}`]);
-    lane.setInstances('payments', instances(first, second));
+    graylane.setInstances('payments', instances(first, second));
     await expect.poll(() => listed(two)).toEqual(addresses);
     await expect.poll(() => listed(two), { timeout: 5_000 }).toEqual([]);
   });
 
   it('lists nothing of a channel that wants none of it', async () => {
-    const lane = open();
-    const silent = client(lane, { 'grpc.enable_channelz': 0 });
+    const graylane = open();
+    const silent = client(graylane, { 'grpc.enable_channelz': 0 });
     await charge(silent);
     expect(channelzOf(silent.getChannel())).toBeUndefined();
   });

@@ -1,4 +1,4 @@
-import { resetDelayMs } from '../../../src/client/breaker/reset-delay';
+import { resetDelayMs } from '../../../src/client/breaker/reset-schedule';
 import type { BreakerPlan } from '../../../src/policy/plan';
 import { LEASE_MS, noJitter } from '../../unit/client/breaker/fixture';
 

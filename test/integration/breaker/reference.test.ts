@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import type { Permit } from '../../../src/client/breaker/permit';
+import type { Permit } from '../../../src/client/breaker/probe-gate';
 import { ProbeTrickle } from '../../../src/client/breaker/probe-gate';
 import { LEASE_MS, plan, rig } from '../../unit/client/breaker/fixture';
 import { ReferenceBreaker, type Verdict } from './reference-breaker';

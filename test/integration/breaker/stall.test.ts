@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createStallDetector, type StallDetector } from '../../../src/client/breaker/stall';
+import { StallDetector } from '../../../src/client/breaker/stall';
 
 const TICK_MS = 100;
 const DEADLINES_MS = [50, 99, 100, 101, 150, 300];
@@ -14,7 +14,7 @@ afterEach(() => {
 describe('on a clock by hand', () => {
   it('is stalled from the moment a tick is overdue until the turn after it', () => {
     const immediates: (() => void)[] = [];
-    const detector = createStallDetector({ setImmediate: (callback) => immediates.push(callback) });
+    const detector = new StallDetector((callback) => immediates.push(callback));
     detector.wake(1000);
     expect(detector.isStalled(1300)).toBe(false);
     expect(detector.isStalled(1301)).toBe(true);
@@ -28,7 +28,7 @@ describe('on a clock by hand', () => {
   });
 
   it('is too busy for a short attempt from a late tick until three came in time', () => {
-    const detector = createStallDetector({ setImmediate: (callback) => callback() });
+    const detector = new StallDetector((callback) => callback());
     detector.wake(0);
     detector.tick(100);
     expect(detector.isTooBusyFor(60, 110)).toBe(false);
@@ -49,7 +49,7 @@ describe('on a clock by hand', () => {
   });
 
   it('is not stalled while the tick rests, and a second attempt does not move the first tick', () => {
-    const detector = createStallDetector({ setImmediate: () => undefined });
+    const detector = new StallDetector(() => undefined);
     expect(detector.isStalled(1e9)).toBe(false);
     detector.wake(0);
     detector.wake(250);
@@ -63,7 +63,7 @@ describe('on a clock by hand', () => {
 
   it('a stall within the recovery from another is recovered from on its own', () => {
     const immediates: (() => void)[] = [];
-    const detector = createStallDetector({ setImmediate: (callback) => immediates.push(callback) });
+    const detector = new StallDetector((callback) => immediates.push(callback));
     detector.wake(0);
     detector.tick(1000);
     immediates.shift()?.();
@@ -82,7 +82,7 @@ describe('on a clock by hand', () => {
 describe('in a real event loop', () => {
   describe.each(['timer', 'immediate', 'socket', 'microtask'] as const)('blocked in a %s', (where) => {
     it.each([500, 1000])('for %i ms: nothing that ends for it counts, and soon all does again', async (blockMs) => {
-      const detector = createStallDetector();
+      const detector = new StallDetector();
       const ticking = tick(detector);
       const [peer, other] = [await echo(), await echo()];
       await sleep(250);
@@ -113,7 +113,7 @@ describe('in a real event loop', () => {
   });
 
   it('a deadline in a loop that runs freely is believed', async () => {
-    const detector = createStallDetector();
+    const detector = new StallDetector();
     const ticking = tick(detector);
     const judged: boolean[] = [];
     // Another process may take the core for a while, which is a stall as well; but not each time.

@@ -130,7 +130,7 @@ describe('graylane policy import-chain', () => {
   it('prints the equivalent document, and on standard error what to know', async () => {
     const { code, stdout, stderr } = await world.run(['policy', 'import-chain', 'pay']);
     expect(code).toBe(0);
-    expect(stderr).toMatch(/^the lane needs datacenters: \[dc1, dc2\].*\na chain fails over when nobody/);
+    expect(stderr).toMatch(/^the Graylane client needs datacenters: \[dc1, dc2\].*\na chain fails over when nobody/);
     const plan = compilePolicy({ content: stdout, format: 'yaml' }, { service: 'pay', origin: 'file' });
     expect(plan.document).toEqual(document);
   });

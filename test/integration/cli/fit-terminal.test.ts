@@ -20,7 +20,7 @@ const METHOD = CHARGE.slice(1);
 
 const world = commandWorld({ datacenters: ['dc1'] });
 let servers: readonly PaymentsServer[] = [];
-let lane: Graylane;
+let graylane: Graylane;
 let admin: Server;
 let url = '';
 
@@ -51,14 +51,14 @@ beforeAll(async () => {
   const started = ['rollout', 'start', 'rolling', '--weights', '30,50', '--pause', '3600'];
   expect(await runInProcess(started, { columns: undefined, env })).toMatchObject({ code: 0 });
   const logger = { debug() {}, info() {}, warn() {}, error() {} };
-  lane = createGraylane({
+  graylane = createGraylane({
     consul: { address: dc1.address },
     stateDirectory: false,
     logger,
     name: 'orders-of-the-shop',
   });
-  await charge(paymentsClient(lane.target('payments'), lane.clientOptions()), {});
-  admin = createServer(lane.adminHandler());
+  await charge(paymentsClient(graylane.target('payments'), graylane.clientOptions()), {});
+  admin = createServer(graylane.adminHandler());
   await new Promise<void>((resolve) => admin.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${(admin.address() as AddressInfo).port}`;
 });
@@ -66,7 +66,7 @@ afterAll(async () => {
   vi.unstubAllEnvs();
   admin.closeAllConnections();
   admin.close();
-  await lane.close();
+  await graylane.close();
   for (const server of servers) server.kill();
 });
 
@@ -219,7 +219,7 @@ const LINES: Readonly<Record<string, (n: number) => Line>> = {
 };
 
 const HELD = ['held', 'out'];
-const FLEET = ['lane', 'datacenter', 'seen', 'number', 'why'];
+const FLEET = ['client', 'datacenter', 'seen', 'number', 'why'];
 const SLIP = { stable: { tags: ['stabel'] }, canary: { tags: ['canary'], fallback: 'stable' } };
 const ISTIO = `apiVersion: networking.istio.io/v1
 kind: VirtualService

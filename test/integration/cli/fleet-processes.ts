@@ -5,8 +5,8 @@ import type { PolicyDocument } from '../../../src/index';
 import { freeze } from '../../support/freeze';
 import { cleanEnv } from './built-command';
 
-export interface LaneSettings {
-  /** Of the lane. */
+export interface GraylaneSettings {
+  /** Of the Graylane client. */
   readonly name: string;
   readonly consul: string;
   readonly token?: string;
@@ -15,15 +15,15 @@ export interface LaneSettings {
   readonly policy?: PolicyDocument;
   /** Its client lets go of the service after so long without a call; at least 1,000. */
   readonly idleAfterMs?: number;
-  /** A lane of this name was used in it before, and is closed. */
+  /** A Graylane client of this name was used in it before, and is closed. */
   readonly formerly?: string;
   /** Makes one call with this metadata. */
   readonly chargeWith?: Readonly<Record<string, string>>;
 }
 
-/** A lane in a process of its own. */
-export interface LaneProcess {
-  /** `host:port`, which serves `/metrics` and what `lane.adminHandler()` does. */
+/** A Graylane client in a process of its own. */
+export interface GraylaneProcess {
+  /** `host:port`, which serves `/metrics` and what `graylane.adminHandler()` does. */
   readonly host: string;
   readonly url: string;
   /** SIGSTOP: nothing of it answers. */
@@ -32,11 +32,11 @@ export interface LaneProcess {
   kill(): Promise<void>;
 }
 
-const FIXTURE = join(__dirname, 'fixtures', 'lane-process.ts');
+const FIXTURE = join(__dirname, 'fixtures', 'client-process.ts');
 
-export async function startLane(settings: LaneSettings): Promise<LaneProcess> {
+export async function startGraylane(settings: GraylaneSettings): Promise<GraylaneProcess> {
   const child = spawn(process.execPath, ['--import', 'tsx', FIXTURE], {
-    env: { ...cleanEnv(), LANE: JSON.stringify(settings) },
+    env: { ...cleanEnv(), CLIENT: JSON.stringify(settings) },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   const killNow = (): void => void child.kill('SIGKILL');

@@ -6,13 +6,13 @@ import { createTestClient } from '../../../src/testing';
 import { closeAfterEach } from '../../support/closers';
 import { freePorts } from '../../support/consul/ports';
 import { CHARGE, charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
-import { type LaneProcess, startLane } from './fleet-processes';
+import { type GraylaneProcess, startGraylane } from './fleet-processes';
 import { commandWorld, policyOf } from './two-datacenters';
 
 const world = commandWorld({ datacenters: ['dc1'] });
 const closing = closeAfterEach();
 let server: PaymentsServer;
-let running: LaneProcess;
+let running: GraylaneProcess;
 
 const POLICY = policyOf('payments', 5, {
   routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary', strict: true }],
@@ -25,7 +25,7 @@ beforeAll(async () => {
   await dc1.register({ name: 'payments', id: 'p1', address, port, tags: ['stable'] });
   await dc1.register({ name: 'payments', id: 'p2', port: 9001, tags: ['neither'] });
   await dc1.putKv('graylane/policies/payments', JSON.stringify(POLICY));
-  running = await startLane({
+  running = await startGraylane({
     name: 'checkout',
     consul: dc1.address,
     token: 'planted-token-of-the-process',
@@ -42,7 +42,7 @@ describe('graylane inspect', () => {
   it('shows the services of a running process as tables', async () => {
     const { code, stdout, stderr } = await world.run(['inspect', '--url', running.url]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/^lane checkout, 1 service$/m);
+    expect(stdout).toMatch(/^Graylane client checkout, 1 service$/m);
     expect(stdout).toMatch(/^http:\/\/\S+ +\d+ +\d+ +0 +serves$/m);
     expect(stdout).toMatch(/^payments {2}consul:\/\/\/payments {2}revision [0-9a-f]{12} \(kv, index \d+\)$/m);
     expect(stdout).toMatch(/^dc1 \(local\) +2 +0 +0 +fresh$/m);
@@ -57,7 +57,7 @@ describe('graylane inspect', () => {
       '--service',
       'payments',
     ]);
-    expect(json).toMatchObject({ lane: 'checkout', services: [{ service: 'payments', policy: { origin: 'kv' } }] });
+    expect(json).toMatchObject({ client: 'checkout', services: [{ service: 'payments', policy: { origin: 'kv' } }] });
     expect(json.problems).toEqual([]);
   });
 
@@ -70,7 +70,7 @@ describe('graylane inspect', () => {
       port,
       tags: [n === 0 ? 'stable' : 'canary'],
     }));
-    const lane = closing(
+    const graylane = closing(
       createTestClient({
         policy: {
           ...(policyOf('payments', 50) as unknown as PolicyDocument),
@@ -80,19 +80,19 @@ describe('graylane inspect', () => {
       }),
       (one) => one.close(),
     );
-    const admin = closing(createServer(lane.adminHandler()), (one) => one.close());
+    const admin = closing(createServer(graylane.adminHandler()), (one) => one.close());
     await new Promise<void>((resolve) => admin.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(admin.address() as AddressInfo).port}`;
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     for (let call = 0; call < 10; call += 1) await charge(client);
     const look = async (): Promise<string> => (await world.run(['inspect', '--url', url])).stdout;
     expect(await look()).toMatch(/^canary +stable +0 of \d+ +0 of \d+ +watches$/m);
-    lane.fail('canary', { code: 'INTERNAL' });
+    graylane.fail('canary', { code: 'INTERNAL' });
     for (let call = 0; call < 100; call += 1) await charge(client).catch(() => {});
     const because = 'guard: \\d+ of \\d+ failed, stable 0 of \\d+';
     const shed = await look();
     const user = Array.from({ length: 100 }, (_, n) => `u-${n}`).find((id) => {
-      const { routing } = lane.explain('payments', { method: CHARGE, labels: { 'x-user-id': id } });
+      const { routing } = graylane.explain('payments', { method: CHARGE, labels: { 'x-user-id': id } });
       return routing.decision.subset === 'canary';
     });
     const ask = ['--service', 'payments', '--explain', '--method', CHARGE, '--label', `x-user-id=${user}`];
@@ -137,8 +137,9 @@ describe('graylane inspect', () => {
     } finally {
       await dc1.putKv('graylane/policies/payments', JSON.stringify(POLICY));
     }
-    const lost = closing(await startLane({ name: 'lost', consul: 'http://127.0.0.1:9', service: 'payments' }), (one) =>
-      one.kill(),
+    const lost = closing(
+      await startGraylane({ name: 'lost', consul: 'http://127.0.0.1:9', service: 'payments' }),
+      (one) => one.kill(),
     );
     const nothing = await world.run(['inspect', '--url', lost.url]);
     expect(nothing.code).toBe(1);
@@ -148,14 +149,14 @@ describe('graylane inspect', () => {
   it('finds nothing wrong with a service that is not called any more; nor is it behind', async () => {
     const { address } = world.consul.dc('dc1');
     const settings = { name: 'quiet', consul: address, service: 'payments', chargeWith: {}, idleAfterMs: 1_000 };
-    const quiet = closing(await startLane(settings), (one) => one.kill());
+    const quiet = closing(await startGraylane(settings), (one) => one.kill());
     const look = async () => (await world.run(['inspect', '--url', quiet.url])).stdout;
     await expect.poll(look, { timeout: 10_000 }).toMatch(/^payments {2}consul:\/\/\/payments {2}idle: not called/m);
     expect(await world.run(['inspect', '--url', quiet.url])).toMatchObject({ code: 0, stderr: '' });
     const asked = ['fleet', 'payments', '--url', quiet.url, '--url', running.url];
-    const { code, json } = await world.runJson<{ processes: readonly { lane: string }[] }>(asked);
+    const { code, json } = await world.runJson<{ processes: readonly { client: string }[] }>(asked);
     expect(code).toBe(0);
-    expect(json.processes.map(({ lane }) => lane)).toEqual(['checkout']);
+    expect(json.processes.map(({ client }) => client)).toEqual(['checkout']);
   });
 
   it('says what is wrong with the command line, the address or what answers there', async () => {

@@ -15,7 +15,7 @@ interface Written {
 }
 
 const world = commandWorld();
-let lane: Graylane;
+let graylane: Graylane;
 const servers: PaymentsServer[] = [];
 
 beforeAll(async () => {
@@ -25,11 +25,11 @@ beforeAll(async () => {
     const { host: address, port } = server;
     await world.consul.dc('dc1').register({ name: 'followed', id: version, address, port, tags: [version] });
   }
-  lane = createGraylane({ consul: { address: world.consul.dc('dc1').address }, datacenters: ['dc1', 'dc2'] });
+  graylane = createGraylane({ consul: { address: world.consul.dc('dc1').address }, datacenters: ['dc1', 'dc2'] });
 });
 
 afterAll(async () => {
-  await lane.close();
+  await graylane.close();
   for (const server of servers) server.kill();
 });
 
@@ -39,8 +39,8 @@ describe('how soon calls follow the command', { timeout: 180_000 }, () => {
       world.file(`${subset}.json`, policyOf('followed', 0, { default: subset, routes: [] }));
     const [canary, stable] = [to('canary'), to('stable')];
     expect((await world.run(['policy', 'apply', canary, '-m', 'begin'])).code).toBe(0);
-    const client = paymentsClient(lane.target('followed'), lane.clientOptions());
-    await lane.ready('followed');
+    const client = paymentsClient(graylane.target('followed'), graylane.clientOptions());
+    await graylane.ready('followed');
     const traffic = startTraffic(client);
     const samples: number[] = [];
     for (let change = 0; change < CHANGES; change += 1) {

@@ -3,7 +3,7 @@ import { pause } from '../../support/closers';
 import { type HoldingProxy, startHoldingProxy } from '../../support/consul/holding-proxy';
 import { printFact } from '../../support/figure';
 import { type PrometheusProcess, startPrometheus } from '../telemetry/prometheus-process';
-import { type LaneProcess, startLane } from './fleet-processes';
+import { type GraylaneProcess, startGraylane } from './fleet-processes';
 import { commandWorld, policyOf } from './two-datacenters';
 
 interface Waited {
@@ -12,18 +12,18 @@ interface Waited {
     readonly isFollowed: boolean;
     readonly waitedMs: number;
     readonly following: number;
-    readonly processes: readonly { readonly lane: string; readonly reason?: string }[];
+    readonly processes: readonly { readonly client: string; readonly reason?: string }[];
   } | null;
 }
 
 const world = commandWorld();
 const KEY = 'graylane/policies/payments';
 let prometheus: PrometheusProcess;
-/** What stands between the second lane and Consul. */
+/** What stands between the second Graylane client and Consul. */
 let link: HoldingProxy;
-let first: LaneProcess;
-let second: LaneProcess;
-let elsewhere: LaneProcess;
+let first: GraylaneProcess;
+let second: GraylaneProcess;
+let elsewhere: GraylaneProcess;
 let percent = 5;
 
 beforeAll(async () => {
@@ -35,15 +35,15 @@ beforeAll(async () => {
   }
   link = await startHoldingProxy(dc1.address, () => false);
   [first, second, elsewhere] = await Promise.all([
-    startLane({ name: 'first', consul: dc1.address, service: 'payments' }),
-    startLane({ name: 'second', consul: link.address, service: 'payments' }),
-    startLane({ name: 'elsewhere', consul: dc2.address, service: 'payments' }),
+    startGraylane({ name: 'first', consul: dc1.address, service: 'payments' }),
+    startGraylane({ name: 'second', consul: link.address, service: 'payments' }),
+    startGraylane({ name: 'elsewhere', consul: dc2.address, service: 'payments' }),
   ]);
   prometheus = await startPrometheus(first.host, second.host, elsewhere.host);
 });
 afterAll(async () => {
   await prometheus.stop();
-  await Promise.all([first, second, elsewhere].map((lane) => lane.kill()));
+  await Promise.all([first, second, elsewhere].map((graylane) => graylane.kill()));
   await link.stop();
 });
 
@@ -54,8 +54,8 @@ function change(): readonly string[] {
   return ['policy', 'apply', file, '-m', `canary to ${percent} %`, '--force'];
 }
 
-function urls(...lanes: readonly LaneProcess[]): readonly string[] {
-  return lanes.flatMap(({ url }) => ['--url', url]);
+function urls(...graylanes: readonly GraylaneProcess[]): readonly string[] {
+  return graylanes.flatMap(({ url }) => ['--url', url]);
 }
 
 describe('graylane policy apply --wait', () => {
@@ -77,7 +77,7 @@ describe('graylane policy apply --wait', () => {
   it('ends when all that Prometheus knows follow, in the datacenters written to', async () => {
     const { code, json } = await world.runJson<Waited>([...change(), '--wait', '20s', '--prometheus', prometheus.url]);
     expect(code).toBe(0);
-    expect(json.fleet?.processes.map(({ lane }) => lane).sort()).toEqual(['first', 'second']);
+    expect(json.fleet?.processes.map(({ client }) => client).sort()).toEqual(['first', 'second']);
     printFact('graylane policy apply --wait, scraped every 200 ms', `followed after ${json.fleet?.waitedMs} ms`);
     const both = [...change(), '--dc', 'dc1,dc2', '--wait', '20s', '--prometheus', prometheus.url];
     expect(await world.run(both)).toMatchObject({ code: 0, stdout: expect.stringMatching(/followed by all 3 proc/) });

@@ -121,11 +121,11 @@ describe('Consul in the middle of a rollout', { timeout: 58_000 }, () => {
     }
     const six = [...steps.slice(0, 2), { setWeight: 25 }, { pause: { durationMs: 5000 } }, ...steps.slice(4)];
     await world.begin(service, { steps: six });
-    const lane = createGraylane({ consul: { address: agent.address }, stateDirectory: false });
-    onTestFinished(() => lane.close());
-    const client = paymentsClient(lane.target(service), lane.clientOptions(), credentials.createInsecure());
+    const graylane = createGraylane({ consul: { address: agent.address }, stateDirectory: false });
+    onTestFinished(() => graylane.close());
+    const client = paymentsClient(graylane.target(service), graylane.clientOptions(), credentials.createInsecure());
     onTestFinished(() => client.close());
-    await lane.ready(service, { timeoutMs: 5000 });
+    await graylane.ready(service, { timeoutMs: 5000 });
     let calls = 0;
     let failed = 0;
     const load = setInterval(() => {

@@ -4,14 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { freePorts } from '../../support/consul/ports';
 import { type PaymentsServer, startPaymentsServer } from '../../support/payments';
 import { type PrometheusProcess, startPrometheus } from '../telemetry/prometheus-process';
-import { type LaneProcess, startLane } from './fleet-processes';
+import { type GraylaneProcess, startGraylane } from './fleet-processes';
 import { startInTerminal } from './terminal-command';
 import { commandWorld, policyOf } from './two-datacenters';
 
 const world = commandWorld({ datacenters: ['dc1'] });
 let server: PaymentsServer;
 let prometheus: PrometheusProcess;
-const lanes: LaneProcess[] = [];
+const graylanes: GraylaneProcess[] = [];
 
 beforeAll(async () => {
   const dc1 = world.consul.dc('dc1');
@@ -20,13 +20,13 @@ beforeAll(async () => {
   await dc1.register({ name: 'payments', id: 'p1', address, port, tags: ['stable'] });
   await dc1.putKv('graylane/policies/payments', JSON.stringify(policyOf('payments', 5)));
   for (const name of ['one', 'two']) {
-    lanes.push(await startLane({ name, consul: dc1.address, service: 'payments', chargeWith: {} }));
+    graylanes.push(await startGraylane({ name, consul: dc1.address, service: 'payments', chargeWith: {} }));
   }
-  prometheus = await startPrometheus(...lanes.map(({ host }) => host));
+  prometheus = await startPrometheus(...graylanes.map(({ host }) => host));
 });
 afterAll(async () => {
   await prometheus?.stop();
-  await Promise.all(lanes.map((lane) => lane.kill()));
+  await Promise.all(graylanes.map((graylane) => graylane.kill()));
   server.kill();
 });
 
@@ -35,7 +35,7 @@ interface Top {
   readonly failures: readonly string[];
 }
 
-const urls = (): string[] => lanes.flatMap(({ url }) => ['--url', url]);
+const urls = (): string[] => graylanes.flatMap(({ url }) => ['--url', url]);
 
 describe('graylane top', () => {
   it('adds up what processes tell of their services', async () => {
@@ -88,7 +88,7 @@ describe('graylane top', () => {
   it('is drawn anew on a terminal until q; inspect --watch, too', async () => {
     for (const args of [
       ['top', ...urls()],
-      ['inspect', '--watch', '--url', lanes[0]?.url ?? ''],
+      ['inspect', '--watch', '--url', graylanes[0]?.url ?? ''],
     ]) {
       const terminal = startInTerminal(args, {}, { columns: 80, rows: 20 });
       await expect.poll(() => terminal.frames().length, { timeout: 15_000 }).toBeGreaterThan(1);

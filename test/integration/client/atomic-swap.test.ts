@@ -70,14 +70,14 @@ interface Traffic {
   stop(): Promise<void>;
 }
 
-function startTraffic(lane: Graylane): Traffic {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+function startTraffic(graylane: Graylane): Traffic {
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   const reports: CallReport[] = [];
   let isStopped = false;
   const worker = async (index: number): Promise<void> => {
     const labels: Record<string, string> = index % 2 === 0 ? { 'x-gray': 'canary' } : {};
     while (!isStopped) {
-      await lane.with({ observe: (report) => reports.push(report) }, () => charge(client, labels)).catch(() => {});
+      await graylane.with({ observe: (report) => reports.push(report) }, () => charge(client, labels)).catch(() => {});
       await pause(0);
     }
   };
@@ -102,7 +102,7 @@ function judge(reports: readonly CallReport[], revisions: ReadonlyMap<string, ke
 describe('a swap of policies under calls that are being retried', () => {
   it('lets every call see one revision whole, swapped in code as fast as can be', async () => {
     const servers = await startServers();
-    const lane = closing(
+    const graylane = closing(
       createGraylane({
         instances: {
           payments: servers.map(({ name, version, host, port }) => ({
@@ -117,18 +117,18 @@ describe('a swap of policies under calls that are being retried', () => {
       (opened) => opened.close(),
     );
     const revisions = new Map<string, keyof typeof REVISIONS>();
-    await lane.ready('payments');
-    const traffic = startTraffic(lane);
+    await graylane.ready('payments');
+    const traffic = startTraffic(graylane);
     await pause(100);
     beFlaky(servers);
     const until = performance.now() + 4_000;
     let swaps = 0;
     while (performance.now() < until) {
       const name = swaps % 2 === 0 ? 'b' : 'a';
-      lane.setPolicy('payments', policy(name));
+      graylane.setPolicy('payments', policy(name));
       swaps += 1;
       await pause(2);
-      revisions.set(lane.inspect().services[0]?.policy.revision ?? '', name);
+      revisions.set(graylane.inspect().services[0]?.policy.revision ?? '', name);
     }
     await traffic.stop();
     judge(traffic.reports, revisions);
@@ -145,17 +145,17 @@ describe('a swap of policies under calls that are being retried', () => {
     const write = (name: keyof typeof REVISIONS): Promise<void> =>
       dc1.putKv('graylane/policies/payments', JSON.stringify(policy(name)));
     await write('a');
-    const lane = closing(createGraylane({ consul: { address: dc1.address }, datacenters: ['dc1'] }), (opened) =>
+    const graylane = closing(createGraylane({ consul: { address: dc1.address }, datacenters: ['dc1'] }), (opened) =>
       opened.close(),
     );
-    await lane.ready('payments');
+    await graylane.ready('payments');
     const revisions = new Map<string, keyof typeof REVISIONS>();
-    const revision = (): string => lane.inspect().services[0]?.policy.revision ?? '';
+    const revision = (): string => graylane.inspect().services[0]?.policy.revision ?? '';
     revisions.set(revision(), 'a');
     await write('b');
     await expect.poll(revision, { interval: 5 }).not.toBe([...revisions.keys()][0]);
     revisions.set(revision(), 'b');
-    const traffic = startTraffic(lane);
+    const traffic = startTraffic(graylane);
     await pause(100);
     beFlaky(servers);
     const until = performance.now() + 5_000;

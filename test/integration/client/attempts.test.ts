@@ -20,29 +20,29 @@ beforeEach(async () => {
 });
 
 function open(policy: Partial<PolicyDocument> = {}): Graylane {
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: { payments: servers.map(({ name, host, port }) => ({ id: name, address: host, port })) },
     policies: { payments: { schema: 1, service: 'payments', ...policy } },
   });
-  return closing(lane, (opened) => opened.close());
+  return closing(graylane, (opened) => opened.close());
 }
 
 /** The report of one call whatever became of it. */
 async function report(
-  lane: Graylane,
+  graylane: Graylane,
   scope: { retry?: false } = {},
   channelOptions: grpc.ClientOptions = {},
   options?: grpc.CallOptions,
 ): Promise<CallReport> {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions(channelOptions));
-  await lane.ready('payments');
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions(channelOptions));
+  await graylane.ready('payments');
   // All three, so that a retry has somewhere to go.
   await expect
-    .poll(() => lane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')))
+    .poll(() => graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')))
     .toBe(true);
   const reports: CallReport[] = [];
   const observe = (one: CallReport): void => void reports.push(one);
-  await lane.with({ ...scope, observe }, () => charge(client, {}, options)).catch(() => {});
+  await graylane.with({ ...scope, observe }, () => charge(client, {}, options)).catch(() => {});
   client.close();
   expect(reports).toHaveLength(1);
   return reports[0] as CallReport;
@@ -57,19 +57,19 @@ const calls = (): number => servers.reduce((sum, server) => sum + server.calls, 
 describe('attempts of a call', () => {
   it('go to another instance each after UNAVAILABLE, as many as the policy allows', async () => {
     allAnswer(grpc.status.UNAVAILABLE);
-    const lane = open({ retry: { maxAttempts: 3, initialBackoffMs: 5 } });
-    const { attempts, code } = await report(lane);
+    const graylane = open({ retry: { maxAttempts: 3, initialBackoffMs: 5 } });
+    const { attempts, code } = await report(graylane);
     expect(code).toBe(grpc.status.UNAVAILABLE);
     expect(attempts.map((attempt) => attempt.instance).sort()).toEqual(['a', 'b', 'c']);
     expect(calls()).toBe(3);
   });
 
   it('are two where the policy allows retries and gives no number, and save the call', async () => {
-    const lane = open({ retry: {}, balancing: { algorithm: 'round_robin' } });
+    const graylane = open({ retry: {}, balancing: { algorithm: 'round_robin' } });
     servers[0]?.behave({ code: grpc.status.UNAVAILABLE });
     servers[1]?.behave({ code: grpc.status.UNAVAILABLE });
     for (let round = 0; round < 3; round += 1) {
-      const { attempts, code } = await report(lane);
+      const { attempts, code } = await report(graylane);
       expect(attempts.length).toBeLessThanOrEqual(2);
       expect(code).toBe(attempts.at(-1)?.instance === 'c' ? grpc.status.OK : grpc.status.UNAVAILABLE);
     }
@@ -93,18 +93,18 @@ describe('attempts of a call', () => {
 
   it('are one with retry: false, with retry: off, and when the caller has switched retries off', async () => {
     allAnswer(grpc.status.UNAVAILABLE);
-    const lane = open({ retry: { maxAttempts: 3, initialBackoffMs: 5 } });
-    expect((await report(lane, { retry: false })).attempts).toHaveLength(1);
-    expect((await report(lane, {}, { 'grpc.enable_retries': 0 })).attempts).toHaveLength(1);
+    const graylane = open({ retry: { maxAttempts: 3, initialBackoffMs: 5 } });
+    expect((await report(graylane, { retry: false })).attempts).toHaveLength(1);
+    expect((await report(graylane, {}, { 'grpc.enable_retries': 0 })).attempts).toHaveLength(1);
     expect((await report(open({ retry: 'off' }))).attempts).toHaveLength(1);
     expect(calls()).toBe(3);
   });
 
   it('are one with retry: false also for a call made before anything was known', async () => {
     allAnswer(grpc.status.UNAVAILABLE);
-    const lane = open({ retry: { maxAttempts: 3, initialBackoffMs: 5 } });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await expect(lane.with({ retry: false }, () => charge(client))).rejects.toMatchObject({ code: 14 });
+    const graylane = open({ retry: { maxAttempts: 3, initialBackoffMs: 5 } });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await expect(graylane.with({ retry: false }, () => charge(client))).rejects.toMatchObject({ code: 14 });
     expect(calls()).toBe(1);
   });
 });
@@ -120,7 +120,7 @@ describe('the last attempt of a call', () => {
       ...at.map(({ name, host, port }) => ({ id: name, address: host, port, datacenter: 'dc1' })),
       ...(remote === undefined ? [] : [{ id: 'remote', address: remote.host, port: remote.port, datacenter: 'dc2' }]),
     ];
-    const lane = closing(
+    const graylane = closing(
       createGraylane({
         instances: { payments: listed(local) },
         datacenters: ['dc1', 'dc2'],
@@ -136,16 +136,18 @@ describe('the last attempt of a call', () => {
       }),
       (opened) => opened.close(),
     );
-    expect((await report(lane)).attempts.map(({ datacenter }) => datacenter)).toEqual(['dc1']);
+    expect((await report(graylane)).attempts.map(({ datacenter }) => datacenter)).toEqual(['dc1']);
     // Four are gone; the two that are left break off every call, as if they were about to go.
     const left = local.slice(4);
     for (const server of left) server.behave({ code: grpc.status.UNAVAILABLE });
-    lane.setInstances('payments', listed(left));
-    await expect.poll(() => lane.inspect().services[0]?.endpoints.length).toBe(3);
+    graylane.setInstances('payments', listed(left));
+    await expect.poll(() => graylane.inspect().services[0]?.endpoints.length).toBe(3);
     const reports: CallReport[] = [];
-    const client = closing(paymentsClient(lane.target('payments'), lane.clientOptions()), (opened) => opened.close());
+    const client = closing(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (opened) =>
+      opened.close(),
+    );
     for (let call = 0; call < 40; call += 1) {
-      await lane.with({ observe: (one) => reports.push(one) }, () => charge(client)).catch(() => {});
+      await graylane.with({ observe: (one) => reports.push(one) }, () => charge(client)).catch(() => {});
     }
     const retried = reports.filter(({ attempts }) => attempts.length > 1);
     expect(retried.length).toBeGreaterThan(5);
@@ -155,10 +157,10 @@ describe('the last attempt of a call', () => {
 });
 
 describe('timeoutMs of a policy', () => {
-  const timed = async (lane: Graylane, deadlineMs: number | undefined): Promise<number> => {
+  const timed = async (graylane: Graylane, deadlineMs: number | undefined): Promise<number> => {
     for (const server of servers) server.behave({ delayMs: 1_500 });
     const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
-    const { code, durationMs } = await report(lane, {}, {}, options);
+    const { code, durationMs } = await report(graylane, {}, {}, options);
     expect(code).toBe(grpc.status.DEADLINE_EXCEEDED);
     return durationMs;
   };
@@ -179,8 +181,8 @@ describe('timeoutMs of a policy', () => {
 
   it('holds for a call made before anything was known', async () => {
     for (const server of servers) server.behave({ delayMs: 1_500 });
-    const lane = open({ timeoutMs: 200 });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ timeoutMs: 200 });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const beganAtMs = performance.now();
     const error = await charge(client, {}, { deadline: Date.now() + 10_000 }).catch(
       (failed: grpc.ServiceError) => failed,

@@ -33,11 +33,11 @@ const instance = ({ name, host, port }: PaymentsServer, serverName: string | und
 
 function open(servers: readonly PaymentsServer[], options: GraylaneOptions): Graylane {
   const instances = { payments: servers.map((server) => instance(server)) };
-  return opened(createGraylane({ instances, ...options }), (lane) => lane.close());
+  return opened(createGraylane({ instances, ...options }), (graylane) => graylane.close());
 }
 
-function connect(lane: Graylane, options: grpc.ClientOptions = {}): PaymentsClient {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions(options), credentials);
+function connect(graylane: Graylane, options: grpc.ClientOptions = {}): PaymentsClient {
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions(options), credentials);
   return opened(client, (each) => each.close());
 }
 
@@ -47,8 +47,8 @@ async function servedBy(client: PaymentsClient, calls = 40): Promise<readonly st
   return [...names].sort();
 }
 
-const failureOf = (lane: Graylane, id: string): string | undefined =>
-  lane.inspect().services[0]?.endpoints.find((each) => each.instance === id)?.failure;
+const failureOf = (graylane: Graylane, id: string): string | undefined =>
+  graylane.inspect().services[0]?.endpoints.find((each) => each.instance === id)?.failure;
 
 describe('mutual TLS', () => {
   it('is what the credentials of the client say, at every instance', async () => {
@@ -60,13 +60,15 @@ describe('mutual TLS', () => {
       return opened(await startPaymentsServer({ name }, '127.0.0.1', 0, ssl), (server) => server.kill());
     };
     const servers = [await serving('p1'), await serving('p2')];
-    const lane = open(servers, {});
+    const graylane = open(servers, {});
     const [ca, key, cert] = [authority.ca, own.key, own.cert].map((pem) => Buffer.from(pem));
     const mutual = grpc.credentials.createSsl(ca, key, cert);
-    const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions(), mutual), (one) => one.close());
-    await lane.ready('payments');
+    const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions(), mutual), (one) =>
+      one.close(),
+    );
+    await graylane.ready('payments');
     expect(await servedBy(client)).toEqual(['p1', 'p2']);
-    const without = connect(lane);
+    const without = connect(graylane);
     await expect(charge(without, {}, { deadline: Date.now() + 1000 })).rejects.toThrow(
       /the server refuses our certificate, or wants one|ECONNRESET/,
     );
@@ -76,44 +78,44 @@ describe('mutual TLS', () => {
 describe('the name that an instance must prove to have', () => {
   it('is the one of the service, whatever its meta says', async () => {
     const servers = [await serve('payments'), await serve('one.example'), await serve('two.example')];
-    const lane = open(servers, {});
-    const client = connect(lane);
+    const graylane = open(servers, {});
+    const client = connect(graylane);
     expect(await servedBy(client)).toEqual(['payments']);
     expect(servers[0]?.authority).toBe('payments');
-    expect(failureOf(lane, 'one.example')).toContain("does not match certificate's altnames");
+    expect(failureOf(graylane, 'one.example')).toContain("does not match certificate's altnames");
     expect(servers[1]?.sessions.opened).toBe(0);
   });
 
   it('is its own where the operator believes meta: certificate, server name and authority', async () => {
     const servers = [await serve('one.example'), await serve('two.example')];
-    const lane = open(servers, { authority: { fromMeta: META } });
-    const client = connect(lane);
-    await lane.ready('payments');
+    const graylane = open(servers, { authority: { fromMeta: META } });
+    const client = connect(graylane);
+    await graylane.ready('payments');
     expect(await servedBy(client)).toEqual(['one.example', 'two.example']);
     expect(servers.map((server) => server.authority)).toEqual(['one.example', 'two.example']);
   });
 
   it('follows the meta: one that lies is not connected, alone, and one that is mended comes back', async () => {
     const servers = [await serve('one.example'), await serve('two.example')] as const;
-    const lane = open(servers, { authority: { fromMeta: META } });
-    const client = connect(lane);
-    await lane.ready('payments');
+    const graylane = open(servers, { authority: { fromMeta: META } });
+    const client = connect(graylane);
+    await graylane.ready('payments');
     expect(await servedBy(client)).toHaveLength(2);
-    lane.setInstances('payments', [instance(servers[0]), instance(servers[1], 'else.example')]);
-    await expect.poll(() => failureOf(lane, 'two.example')).toContain("does not match certificate's altnames");
+    graylane.setInstances('payments', [instance(servers[0]), instance(servers[1], 'else.example')]);
+    await expect.poll(() => failureOf(graylane, 'two.example')).toContain("does not match certificate's altnames");
     expect(await servedBy(client)).toEqual(['one.example']);
-    expect(failureOf(lane, 'one.example')).toBeUndefined();
+    expect(failureOf(graylane, 'one.example')).toBeUndefined();
     expect(servers[0].sessions.opened).toBe(1);
-    lane.setInstances('payments', [instance(servers[0]), instance(servers[1])]);
+    graylane.setInstances('payments', [instance(servers[0]), instance(servers[1])]);
     await expect.poll(async () => await servedBy(client)).toEqual(['one.example', 'two.example']);
   });
 
   it('is not taken from meta that is no name: then it is the one of the service', async () => {
     const server = await serve('payments');
-    const lane = open([], { authority: { fromMeta: META } });
-    const client = connect(lane);
+    const graylane = open([], { authority: { fromMeta: META } });
+    const client = connect(graylane);
     for (const text of ['10.0.0.1', '', 'a b', '-x', 'x'.repeat(300)]) {
-      lane.setInstances('payments', [instance(server, text)]);
+      graylane.setInstances('payments', [instance(server, text)]);
       expect(await servedBy(client, 1)).toEqual(['payments']);
     }
     expect(server.sessions.opened).toBe(1);
@@ -121,11 +123,11 @@ describe('the name that an instance must prove to have', () => {
 
   it('is the one of the channel options where they give one', async () => {
     const servers = [await serve('one.example'), await serve('two.example')];
-    const lane = open(servers, { authority: { fromMeta: META } });
-    const client = connect(lane, { 'grpc.ssl_target_name_override': 'two.example' });
+    const graylane = open(servers, { authority: { fromMeta: META } });
+    const client = connect(graylane, { 'grpc.ssl_target_name_override': 'two.example' });
     expect(await servedBy(client)).toEqual(['two.example']);
     expect(servers[1]?.authority).toBe('payments');
-    expect(failureOf(lane, 'one.example')).toBeDefined();
+    expect(failureOf(graylane, 'one.example')).toBeDefined();
   });
 
   it('is not changed by grpc.default_authority, which is what calls bear', async () => {

@@ -19,7 +19,7 @@ function open(
   balancing: NonNullable<PolicyDocument['balancing']>,
   weights: readonly number[] = [],
 ): Graylane {
-  const lane = createGraylane({
+  const graylane = createGraylane({
     instances: {
       payments: servers.map(({ name, host, port }, index) => ({
         id: name,
@@ -30,24 +30,25 @@ function open(
     },
     policies: { payments: { schema: 1, service: 'payments', balancing } },
   });
-  return closing(lane, (opened) => opened.close());
+  return closing(graylane, (opened) => opened.close());
 }
 
-/** Waits until the lane has connected to as many endpoints as it means to. */
-async function connected(lane: Graylane, count: number): Promise<void> {
+/** Waits until the Graylane client has connected to as many endpoints as it means to. */
+async function connected(graylane: Graylane, count: number): Promise<void> {
   await expect
     .poll(
       () =>
-        lane.inspect().services[0]?.endpoints.filter((endpoint) => endpoint.connections.includes('ready')).length ?? 0,
+        graylane.inspect().services[0]?.endpoints.filter((endpoint) => endpoint.connections.includes('ready')).length ??
+        0,
     )
     .toBe(count);
 }
 
-async function shares(lane: Graylane, calls: number, concurrency = 16): Promise<Record<string, number>> {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
-  const endpoints = lane.inspect().services[0]?.endpoints.length ?? 0;
-  await connected(lane, endpoints);
+async function shares(graylane: Graylane, calls: number, concurrency = 16): Promise<Record<string, number>> {
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
+  const endpoints = graylane.inspect().services[0]?.endpoints.length ?? 0;
+  await connected(graylane, endpoints);
   const counts = await tally(
     calls,
     (reply) => reply.servedBy,
@@ -60,18 +61,18 @@ async function shares(lane: Graylane, calls: number, concurrency = 16): Promise<
 
 describe('through a real channel', () => {
   it('spreads calls that are made in one go', async () => {
-    const lane = open(await serve(2), { algorithm: 'least_request' });
-    await shares(lane, 100);
+    const graylane = open(await serve(2), { algorithm: 'least_request' });
+    await shares(graylane, 100);
     for (let burst = 0; burst < 5; burst += 1) {
-      const { p0 = 0, p1 = 0 } = await shares(lane, 50, 50);
+      const { p0 = 0, p1 = 0 } = await shares(graylane, 50, 50);
       expect(Math.min(p0, p1)).toBeGreaterThanOrEqual(15);
     }
   });
 
   it('round_robin gives each endpoint exactly its weight of the calls', async () => {
     const servers = await serve(3);
-    const lane = open(servers, { algorithm: 'round_robin' }, [1, 2, 3]);
-    expect(await shares(lane, 600)).toEqual({ p0: 100, p1: 200, p2: 300 });
+    const graylane = open(servers, { algorithm: 'round_robin' }, [1, 2, 3]);
+    expect(await shares(graylane, 600)).toEqual({ p0: 100, p1: 200, p2: 300 });
   });
 
   it.each(['random', 'least_request', 'peak_ewma'] as const)(
@@ -109,10 +110,10 @@ describe('through a real channel', () => {
     const servers = await serve(3);
     // Far above what the first calls of a process take anywhere, which a peak-EWMA remembers for seconds.
     servers[0]?.behave({ delayMs: 400 });
-    const lane = open(servers, { algorithm: 'peak_ewma' });
-    const counts = await shares(lane, 200, 1);
+    const graylane = open(servers, { algorithm: 'peak_ewma' });
+    const counts = await shares(graylane, 200, 1);
     printFact('calls of 200, one at a time, to an endpoint that takes 400 ms', String(counts['p0'] ?? 0));
-    const [slow, ...fast] = lane.inspect().services[0]?.endpoints ?? [];
+    const [slow, ...fast] = graylane.inspect().services[0]?.endpoints ?? [];
     expect(slow?.latencyMs).toBeGreaterThanOrEqual(390);
     for (const endpoint of fast) expect(endpoint.latencyMs).toBeGreaterThan(0);
     expect(counts['p0'] ?? 0).toBeLessThan(200 / 3 / 3);
@@ -120,10 +121,10 @@ describe('through a real channel', () => {
 
   it('ring_hash sends a label value to one endpoint, and moves few of them when one leaves', async () => {
     const servers = await serve(5);
-    const lane = open(servers, { algorithm: 'ring_hash', hashBy: 'x-user-id' });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
-    await connected(lane, 5);
+    const graylane = open(servers, { algorithm: 'ring_hash', hashBy: 'x-user-id' });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
+    await connected(graylane, 5);
     const users = Array.from({ length: 200 }, (_, index) => `u-${index}`);
     const placesOf = async (): Promise<string[]> =>
       Promise.all(users.map(async (user) => (await charge(client, { 'x-user-id': user })).servedBy));
@@ -132,7 +133,7 @@ describe('through a real channel', () => {
     expect(new Set(before).size).toBe(5);
 
     const stayed = servers.slice(0, 4);
-    lane.setInstances(
+    graylane.setInstances(
       'payments',
       stayed.map(({ name, host, port }) => ({ id: name, address: host, port })),
     );
@@ -153,16 +154,16 @@ describe('through a real channel', () => {
     const servers = await serve(2);
     const [veteran, rookie] = servers as [PaymentsServer, PaymentsServer];
     const slowStartMs = 3_000;
-    const lane = open([veteran], { algorithm: 'round_robin', slowStartMs });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open([veteran], { algorithm: 'round_robin', slowStartMs });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
     // The veteran's own slow start is over before the other comes.
     await pause(slowStartMs + 200);
-    lane.setInstances(
+    graylane.setInstances(
       'payments',
       servers.map(({ name, host, port }) => ({ id: name, address: host, port })),
     );
-    await connected(lane, 2);
+    await connected(graylane, 2);
     const rookieShare = async (): Promise<number> => {
       const counts = await tally(
         200,
@@ -186,10 +187,10 @@ describe('through a real channel', () => {
 
   it('subsetSize connects to that many endpoints and no more, whatever comes', async () => {
     const servers = await serve(12);
-    const lane = open(servers, { algorithm: 'round_robin', subsetSize: 4 });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
-    await connected(lane, 4);
+    const graylane = open(servers, { algorithm: 'round_robin', subsetSize: 4 });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
+    await connected(graylane, 4);
     const counts = await tally(
       400,
       (reply) => reply.servedBy,
@@ -198,7 +199,7 @@ describe('through a real channel', () => {
     expect([...counts.values()]).toEqual([100, 100, 100, 100]);
     const opened = (): number => servers.reduce((sum, server) => sum + server.sessions.opened, 0);
     expect(opened()).toBe(4);
-    lane.setPolicy('payments', {
+    graylane.setPolicy('payments', {
       schema: 1,
       service: 'payments',
       balancing: { algorithm: 'peak_ewma', subsetSize: 4 },

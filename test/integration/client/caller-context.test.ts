@@ -35,9 +35,9 @@ const policy: PolicyDocument = {
 };
 
 /** Runs as one caller: with a store, labels and a span of its own. */
-function as<T>(lane: Graylane, name: string, extra: Readonly<Record<string, string>>, fn: () => T): T {
+function as<T>(graylane: Graylane, name: string, extra: Readonly<Record<string, string>>, fn: () => T): T {
   return store.run(name, () =>
-    lane.with({ labels: { 'x-tag': name, ...extra } }, () =>
+    graylane.with({ labels: { 'x-tag': name, ...extra } }, () =>
       trace.getTracer('test').startActiveSpan(name, (span) => {
         span.setAttribute('caller', name);
         return fn();
@@ -47,14 +47,14 @@ function as<T>(lane: Graylane, name: string, extra: Readonly<Record<string, stri
 }
 
 /** Who this is, by all that travels with the async context; `a|b` when they do not agree. */
-function whoIsThis(lane: Graylane): string {
+function whoIsThis(graylane: Graylane): string {
   const span = trace.getActiveSpan() as unknown as { readonly name?: string } | undefined;
-  const all = new Set([store.getStore(), lane.ambientLabels()['x-tag'], span?.name]);
+  const all = new Set([store.getStore(), graylane.ambientLabels()['x-tag'], span?.name]);
   return [...all].join('|');
 }
 
 interface World {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly server: TaggingServer;
   /** Opens the connection, in the context of the opener. */
   prime(): Promise<unknown>;
@@ -62,24 +62,26 @@ interface World {
 }
 
 /** The ways in which an application gets its client. */
-const WAYS: Readonly<Record<string, (lane: Graylane) => Pick<World, 'kinds'> & { readonly client: PaymentsClient }>> = {
-  clientOptions: (lane) => {
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+const WAYS: Readonly<
+  Record<string, (graylane: Graylane) => Pick<World, 'kinds'> & { readonly client: PaymentsClient }>
+> = {
+  clientOptions: (graylane) => {
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     return { client, kinds: grpcJsKinds(client) };
   },
-  'channelOptions, with an interceptor': (lane) => {
+  'channelOptions, with an interceptor': (graylane) => {
     // As a framework does that has options of its own.
     const interceptors = [
       (options: grpc.InterceptorOptions, next: grpc.NextCall) => new grpc.InterceptingCall(next(options)),
     ];
-    const client = paymentsClient(lane.target('payments'), { ...lane.channelOptions(), interceptors });
+    const client = paymentsClient(graylane.target('payments'), { ...graylane.channelOptions(), interceptors });
     return { client, kinds: grpcJsKinds(client) };
   },
-  'channel() with nice-grpc': (lane) => {
-    const channel = lane.channel('payments', grpc.credentials.createInsecure()) as grpc.Channel;
+  'channel() with nice-grpc': (graylane) => {
+    const channel = graylane.channel('payments', grpc.credentials.createInsecure()) as grpc.Channel;
     closing(channel, (one) => one.close());
     return {
-      client: paymentsClient(lane.target('payments'), { channelOverride: channel }),
+      client: paymentsClient(graylane.target('payments'), { channelOverride: channel }),
       kinds: niceGrpcKinds(channel),
     };
   },
@@ -87,7 +89,7 @@ const WAYS: Readonly<Record<string, (lane: Graylane) => Pick<World, 'kinds'> & {
 
 async function open(way: keyof typeof WAYS, port?: number): Promise<World> {
   const server = closing(await startTaggingServer(), (one) => one.stop());
-  const lane = closing(
+  const graylane = closing(
     createGraylane({
       instances: { payments: [{ address: '127.0.0.1', port: port ?? server.port }] },
       policies: { payments: policy },
@@ -95,9 +97,9 @@ async function open(way: keyof typeof WAYS, port?: number): Promise<World> {
     }),
     (one) => one.close(),
   );
-  return as(lane, OPENER, {}, () => {
-    const { client, kinds } = (WAYS[way] as (typeof WAYS)[string])(lane);
-    return { lane, server, kinds, prime: () => as(lane, OPENER, {}, () => charge(client)) };
+  return as(graylane, OPENER, {}, () => {
+    const { client, kinds } = (WAYS[way] as (typeof WAYS)[string])(graylane);
+    return { graylane, server, kinds, prime: () => as(graylane, OPENER, {}, () => charge(client)) };
   });
 }
 
@@ -105,7 +107,7 @@ type EndingOf = BeginOptions['ending'];
 
 /** Callers of every kind and ending, all at once. Gives what was heard in a context that was not the caller's, and what was not heard. */
 async function heardWrongly(
-  { lane, kinds }: World,
+  { graylane, kinds }: World,
   endings: readonly EndingOf[],
   extra: Readonly<Record<string, string>> = {},
 ): Promise<{ readonly wrong: readonly string[]; readonly missing: readonly string[]; readonly heard: number }> {
@@ -114,13 +116,13 @@ async function heardWrongly(
   let heard = 0;
   const call = (kind: string, ending: EndingOf, name: string): Promise<void> =>
     new Promise((done) => {
-      as(lane, name, extra, () => {
+      as(graylane, name, extra, () => {
         const seen = new Set<string>();
         const { begin, events } = kinds[kind] as EventfulKind;
         const note = (event: string): void => {
           seen.add(event);
           heard += 1;
-          const who = whoIsThis(lane);
+          const who = whoIsThis(graylane);
           if (who !== name) wrong.push(`${kind}, ${ending}, ${event}: ${name} heard it as ${who}`);
         };
         begin({
@@ -210,17 +212,17 @@ describe.each(Object.keys(WAYS))('what a call made through %s tells its caller, 
 describe('the report of a call', () => {
   it('is given in the context of its caller', async () => {
     const world = await open('clientOptions');
-    const client = paymentsClient(world.lane.target('payments'), world.lane.clientOptions());
+    const client = paymentsClient(world.graylane.target('payments'), world.graylane.clientOptions());
     await world.prime();
     const reports = Array.from({ length: 20 }, (_, index) =>
       as(
-        world.lane,
+        world.graylane,
         `caller-${index}`,
         {},
         () =>
           new Promise<boolean>((resolve) => {
-            const observe = (): void => resolve(whoIsThis(world.lane) === `caller-${index}`);
-            world.lane.with({ observe }, () =>
+            const observe = (): void => resolve(whoIsThis(world.graylane) === `caller-${index}`);
+            world.graylane.with({ observe }, () =>
               client
                 .watch({ count: 1 })
                 .on('error', () => {})
@@ -237,7 +239,7 @@ describe('calls made from the callbacks of 1,000 callers, with reconnects in bet
   it('carry the labels and the trace of the right caller', async () => {
     const callers = 1_000;
     const world = await open('clientOptions');
-    const client = paymentsClient(world.lane.target('payments'), world.lane.clientOptions());
+    const client = paymentsClient(world.graylane.target('payments'), world.graylane.clientOptions());
     const servers = [world.server];
     let begun = 0;
     let failed = 0;
@@ -282,7 +284,7 @@ describe('calls made from the callbacks of 1,000 callers, with reconnects in bet
             else setTimeout(() => step(index), 20);
           });
         };
-        as(world.lane, name, {}, () => {
+        as(world.graylane, name, {}, () => {
           traceId = trace.getActiveSpan()?.spanContext().traceId ?? '';
           step(0);
         });

@@ -29,33 +29,33 @@ describe('policy=auto', () => {
   it('follows config entries as they come and go, and a document before them', async () => {
     await world.serve('auto', 'one', { version: 'v1' });
     await world.serve('auto', 'two', { version: 'v2' });
-    const lane = world.open();
-    const client = await world.client(lane, 'auto', 'auto');
+    const graylane = world.open();
+    const client = await world.client(graylane, 'auto', 'auto');
     const call = (): Promise<ChargeReply> => charge(client);
-    expect(await world.until(lane, 'auto', () => true)).toMatchObject({ origin: 'none' });
+    expect(await world.until(graylane, 'auto', () => true)).toMatchObject({ origin: 'none' });
     expect([...(await tally(200, byVersion, call)).keys()].sort()).toEqual(['v1', 'v2']);
 
     await world.write(versions('auto', { DefaultSubset: 'v2' }));
-    await world.until(lane, 'auto', ({ origin }) => origin === 'chain');
+    await world.until(graylane, 'auto', ({ origin }) => origin === 'chain');
     expect(Object.fromEntries(await tally(200, byVersion, call))).toEqual({ v2: 200 });
 
     const key = 'graylane/policies/auto';
     const document = { schema: 1, service: 'auto', subsets: { first: { meta: { version: 'v1' } } } };
     await world.consul.dc('dc1').putKv(key, JSON.stringify(document));
-    await world.until(lane, 'auto', ({ origin }) => origin === 'kv');
+    await world.until(graylane, 'auto', ({ origin }) => origin === 'kv');
     expect(Object.fromEntries(await tally(200, byVersion, call))).toEqual({ v1: 200 });
 
     // A document that vanishes is no decision of anybody: its plan stays.
     await world.consul.dc('dc1').deleteKv(key);
-    expect(await world.until(lane, 'auto', ({ isOrphaned }) => isOrphaned)).toMatchObject({ origin: 'kv' });
+    expect(await world.until(graylane, 'auto', ({ isOrphaned }) => isOrphaned)).toMatchObject({ origin: 'kv' });
 
     await world.consul.dc('dc1').putKv(key, JSON.stringify({ schema: 1, service: 'auto', tombstone: true }));
-    await world.until(lane, 'auto', ({ origin }) => origin === 'none');
+    await world.until(graylane, 'auto', ({ origin }) => origin === 'none');
     await world.consul.dc('dc1').deleteKv(key);
-    await world.until(lane, 'auto', ({ origin }) => origin === 'chain');
+    await world.until(graylane, 'auto', ({ origin }) => origin === 'chain');
 
     await world.remove('service-resolver', 'auto');
-    await world.until(lane, 'auto', ({ origin }) => origin === 'none');
+    await world.until(graylane, 'auto', ({ origin }) => origin === 'none');
     expect([...(await tally(200, byVersion, call)).keys()].sort()).toEqual(['v1', 'v2']);
   });
 
@@ -66,19 +66,19 @@ describe('policy=auto', () => {
     const server = opened(await startPaymentsServer(), (it) => it.kill());
     await consul.dc('dc1').register({ name: 'payments', address: server.host, port: server.port });
     const { lines, logger } = recordingLogger();
-    const lane = world.open({ ...logger, consul: { address: consul.dc('dc1').address } });
+    const graylane = world.open({ ...logger, consul: { address: consul.dc('dc1').address } });
     const beganAtMs = performance.now();
-    await lane.ready('payments');
+    await graylane.ready('payments');
     expect(performance.now() - beganAtMs).toBeLessThan(900);
-    const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
+    const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
     expect((await charge(client)).servedBy).toBe('p1');
-    expect(lane.inspect().services[0]?.policy).toMatchObject({ origin: 'none', failure: undefined });
+    expect(graylane.inspect().services[0]?.policy).toMatchObject({ origin: 'none', failure: undefined });
     // Tried again meanwhile.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     expect(lines.filter((line) => line.includes('Connect must be enabled'))).toHaveLength(1);
 
-    const strict = lane.target('payments', { policy: 'chain' });
-    await expect(lane.ready(strict, { timeoutMs: 500 })).rejects.toThrow(
+    const strict = graylane.target('payments', { policy: 'chain' });
+    await expect(graylane.ready(strict, { timeoutMs: 500 })).rejects.toThrow(
       /policy not known \(discovery chain of payments: HTTP 500.*Connect must be enabled/,
     );
   });

@@ -123,12 +123,12 @@ it('peers and partitions are named in the queries, and serve in the order of the
       },
     ),
   );
-  const lane = open(consul);
-  await lane.ready('payments');
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
+  const graylane = open(consul);
+  await graylane.ready('payments');
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
   expect((await charge(client)).servedBy).toBe('finance');
   finance.kill();
-  await until(() => lane.inspect().services[0]?.endpoints.some((each) => each.failure !== undefined) === true);
+  await until(() => graylane.inspect().services[0]?.endpoints.some((each) => each.failure !== undefined) === true);
   expect((await charge(client)).servedBy).toBe('peered');
   const scopes = consul.scripted.requests.map(({ query }) => [query.get('partition'), query.get('peer')].join());
   expect(new Set(scopes)).toEqual(new Set([',', 'finance,', ',cloud']));
@@ -149,9 +149,9 @@ it('request headers are changed for the servers and not for the caller', async (
       { t: target('payments') },
     ),
   );
-  const lane = open(consul);
-  await lane.ready('payments');
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
+  const graylane = open(consul);
+  await graylane.ready('payments');
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
   const metadata = new grpc.Metadata();
   metadata.set('x-gray', 'canary');
   expect(await charge(client, metadata)).toMatchObject({ tag: 'routed', gray: '' });
@@ -163,10 +163,10 @@ it('a ring by header keeps each caller with one instance', async () => {
   for (const name of ['one', 'two', 'three']) await serve(consul, 'payments', name);
   const ring = { Policy: 'maglev', HashPolicies: [{ Field: 'header', FieldValue: 'X-User-ID' }] };
   consul.setChain(chainOf('r', { r: resolver('t', {}, ring) }, { t: target('payments') }));
-  const lane = open(consul);
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
-  await lane.ready('payments');
-  const endpoints = () => lane.inspect().services[0]?.endpoints ?? [];
+  const graylane = open(consul);
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
+  await graylane.ready('payments');
+  const endpoints = () => graylane.inspect().services[0]?.endpoints ?? [];
   await until(() => endpoints().every(({ connections }) => connections.includes('ready')));
   const used = new Set<string>();
   for (let user = 0; user < 60; user += 1) {
@@ -195,9 +195,9 @@ it('a failover serves when nobody in the target is well, and neither for retries
       { t: target('payments'), b: target('backup') },
     ),
   );
-  const lane = open(consul);
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
-  await lane.ready('payments');
+  const graylane = open(consul);
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
+  await graylane.ready('payments');
   const by = ({ servedBy }: { servedBy: string }): string => servedBy;
   const attempt = () => charge(client).then(by, () => 'failed');
   const answers = new Set<string>();
@@ -205,7 +205,7 @@ it('a failover serves when nobody in the target is well, and neither for retries
   expect(answers).not.toContain('backup');
   expect(answers).toContain('good');
   good.kill();
-  await until(() => lane.inspect().services[0]?.endpoints.some((each) => each.failure !== undefined) === true);
+  await until(() => graylane.inspect().services[0]?.endpoints.some((each) => each.failure !== undefined) === true);
   const after = [];
   for (let call = 0; call < 50; call += 1) after.push(await attempt());
   expect(after.filter((name) => name === 'backup').length).toBeGreaterThan(40);
@@ -223,9 +223,9 @@ it('a retry stays with the target while anybody there is well, even if it is the
       { t: target('payments'), b: target('backup') },
     ),
   );
-  const lane = open(consul);
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
-  await lane.ready('payments');
+  const graylane = open(consul);
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
+  await graylane.ready('payments');
   only.behave({ code: grpc.status.UNAVAILABLE, details: 'for once' });
   const failed = charge(client);
   await expect(failed).rejects.toMatchObject({ details: expect.stringContaining('for once') });
@@ -239,9 +239,9 @@ it('a request that takes too long ends at the time that the route gives it', asy
   consul.setChain(
     chainOf('a', { a: { Type: 'router', Routes: [route] }, r: resolver('t') }, { t: target('payments') }),
   );
-  const lane = open(consul);
-  await lane.ready('payments');
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
+  const graylane = open(consul);
+  await graylane.ready('payments');
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
   server.behave({ delayMs: 3_000 });
   await expect(charge(client)).rejects.toMatchObject({ code: grpc.status.DEADLINE_EXCEEDED });
 });
@@ -252,9 +252,9 @@ it('an unsound chain is refused whole, a sound one with foreign fields is told o
   const sound = chainOf('r', { r: resolver('t', { Sharding: true }) }, { t: target('payments') });
   consul.setChain(sound);
   const lines: string[] = [];
-  const lane = open(consul, lines);
-  await lane.ready('payments');
-  const policy = () => lane.inspect().services[0]?.policy;
+  const graylane = open(consul, lines);
+  await graylane.ready('payments');
+  const policy = () => graylane.inspect().services[0]?.policy;
   const revision = policy()?.revision;
   expect(policy()?.warnings.map(({ path }) => path)).toEqual(['resolver(t).Sharding']);
   consul.setChain(chainOf('r', { r: resolver('t'), lost: resolver('t') }, { t: target('payments') }));
@@ -267,7 +267,7 @@ it('an unsound chain is refused whole, a sound one with foreign fields is told o
   await until(() => policy()?.rejected === undefined && policy()?.revision !== revision);
   consul.setChain(undefined);
   await until(() => policy()?.failure !== undefined);
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (it) => it.close());
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (it) => it.close());
   expect((await charge(client)).servedBy).toBe('one');
   expect(lines.filter((line) => line.includes('Sharding'))).toHaveLength(1);
   expect(lines.filter((line) => line.includes('rejected'))).toHaveLength(1);

@@ -53,19 +53,19 @@ describe('config entries of a real Consul, 1,000 calls each', () => {
         },
       ],
     });
-    const lane = world.open();
-    const client = await world.client(lane, 'routed');
+    const graylane = world.open();
+    const client = await world.client(graylane, 'routed');
     const gray = await tally(CALLS / 2, byVersion, () => charge(client, { 'x-gray': 'canary' }));
     const plain = await tally(CALLS / 2, byVersion, () => charge(client));
     expect(Object.fromEntries(gray)).toEqual({ v2: CALLS / 2 });
     expect(Object.fromEntries(plain)).toEqual({ v1: CALLS / 2 });
-    const { routing, tiers } = lane.explain(lane.target('routed', { policy: 'chain' }), {
+    const { routing, tiers } = graylane.explain(graylane.target('routed', { policy: 'chain' }), {
       method: '/shop.v1.Payments/Charge',
       labels: { 'x-gray': 'canary' },
     });
     expect(routing.routes.map(({ result }) => result)).toEqual(['missed', 'missed', 'matched', 'skipped']);
     expect(tiers).toMatchObject([{ subset: 'v2', datacenter: 'dc1', endpoints: [{ instance: 'routed-two' }] }]);
-    const { warnings, origin } = await world.until(lane, 'routed', () => true);
+    const { warnings, origin } = await world.until(graylane, 'routed', () => true);
     expect(origin).toBe('chain');
     expect(warnings.map(({ path }) => path)).toEqual([
       expect.stringMatching(/Routes\[0\]\.Match\.HTTP\.QueryParam$/),
@@ -130,16 +130,16 @@ describe('config entries of a real Consul, 1,000 calls each', () => {
     await world.serve('target', 'three', { version: 'v3' });
     await world.serve('target', 'four', { version: 'v4', datacenter: 'dc2' });
     await world.write({ Kind: 'service-resolver', Name: 'moved', Redirect: { Service: 'target' } });
-    const lane = world.open();
-    const client = await world.client(lane, 'moved');
+    const graylane = world.open();
+    const client = await world.client(graylane, 'moved');
     expect(Object.fromEntries(await tally(CALLS, byServer, () => charge(client)))).toEqual({ three: CALLS });
-    const { revision } = await world.until(lane, 'moved', () => true);
+    const { revision } = await world.until(graylane, 'moved', () => true);
     await world.write({
       Kind: 'service-resolver',
       Name: 'moved',
       Redirect: { Service: 'target', Datacenter: 'dc2' },
     });
-    await world.until(lane, 'moved', (policy) => policy.revision !== revision);
+    await world.until(graylane, 'moved', (policy) => policy.revision !== revision);
     await charge(client);
     await settled(() => charge(client), 'four');
     expect(Object.fromEntries(await tally(CALLS, byServer, () => charge(client)))).toEqual({ four: CALLS });
@@ -195,11 +195,11 @@ describe('config entries of a real Consul, 1,000 calls each', () => {
     await world.serve('regional', 'near-dc2', { datacenter: 'dc2' });
     const entry = { Kind: 'service-resolver', Name: 'regional', ConnectTimeout: '1s' };
     await (await world.consul.dc('dc2').request('PUT', '/v1/config', entry)).text();
-    const lane = world.open({ datacenters: ['dc2', 'dc1'] });
-    const client = await world.client(lane, 'regional');
-    expect(await world.until(lane, 'regional', () => true)).toMatchObject({ chain: { Datacenter: 'dc2' } });
+    const graylane = world.open({ datacenters: ['dc2', 'dc1'] });
+    const client = await world.client(graylane, 'regional');
+    expect(await world.until(graylane, 'regional', () => true)).toMatchObject({ chain: { Datacenter: 'dc2' } });
     expect(Object.fromEntries(await tally(CALLS, byServer, () => charge(client)))).toEqual({ 'near-dc2': CALLS });
-    expect(lane.inspect().services[0]?.lookups).toMatchObject([
+    expect(graylane.inspect().services[0]?.lookups).toMatchObject([
       { service: 'regional', datacenter: 'dc2', instances: 1 },
     ]);
   });
@@ -207,9 +207,9 @@ describe('config entries of a real Consul, 1,000 calls each', () => {
   it('says whom it waits for when a target cannot be looked up', async () => {
     await world.serve('lost', 'anybody');
     await world.write({ Kind: 'service-resolver', Name: 'lost', Redirect: { Service: 'lost', Datacenter: 'dc9' } });
-    const lane = world.open({ logger: silentLogger });
-    const target = lane.target('lost', { policy: 'chain' });
-    await expect(lane.ready(target, { timeoutMs: 500 })).rejects.toThrow(
+    const graylane = world.open({ logger: silentLogger });
+    const target = graylane.target('lost', { policy: 'chain' });
+    await expect(graylane.ready(target, { timeoutMs: 500 })).rejects.toThrow(
       /lost: instances not known from Consul \(dc9: no path to datacenter dc9; known: dc1, dc2/,
     );
   });

@@ -13,9 +13,9 @@ export interface EntryWorld {
   remove(kind: string, name: string): Promise<void>;
   open(options?: GraylaneOptions): Graylane;
   /** A client of a service whose chain is known. */
-  client(lane: Graylane, service: string, policy?: 'chain' | 'auto'): Promise<PaymentsClient>;
-  /** Waits until the lane's plan of the service fits. */
-  until(lane: Graylane, service: string, fits: (policy: ServicePolicy) => boolean): Promise<ServicePolicy>;
+  client(graylane: Graylane, service: string, policy?: 'chain' | 'auto'): Promise<PaymentsClient>;
+  /** Waits until the Graylane client's plan of the service fits. */
+  until(graylane: Graylane, service: string, fits: (policy: ServicePolicy) => boolean): Promise<ServicePolicy>;
   close(): Promise<void>;
 }
 
@@ -30,10 +30,10 @@ interface InstanceOptions {
 export async function startEntryWorld(datacenters: readonly string[] = ['dc1', 'dc2']): Promise<EntryWorld> {
   const consul = await startConsul({ datacenters });
   const servers = new Map<string, PaymentsServer>();
-  const lanes: Graylane[] = [];
+  const graylanes: Graylane[] = [];
   const clients: PaymentsClient[] = [];
-  const policyOf = (lane: Graylane, service: string): ServicePolicy | undefined =>
-    lane.inspect().services.find((each) => each.service === service)?.policy;
+  const policyOf = (graylane: Graylane, service: string): ServicePolicy | undefined =>
+    graylane.inspect().services.find((each) => each.service === service)?.policy;
   const world: EntryWorld = {
     consul,
     server: (name) => {
@@ -55,29 +55,29 @@ export async function startEntryWorld(datacenters: readonly string[] = ['dc1', '
       await (await consul.dc('dc1').request('DELETE', `/v1/config/${kind}/${name}`)).text();
     },
     open: (options = {}) => {
-      const lane = createGraylane({ consul: { address: consul.dc('dc1').address }, ...options });
-      lanes.push(lane);
-      return lane;
+      const graylane = createGraylane({ consul: { address: consul.dc('dc1').address }, ...options });
+      graylanes.push(graylane);
+      return graylane;
     },
-    client: async (lane, service, policy = 'chain') => {
-      const target = lane.target(service, { policy });
-      const client = paymentsClient(target, lane.clientOptions());
+    client: async (graylane, service, policy = 'chain') => {
+      const target = graylane.target(service, { policy });
+      const client = paymentsClient(target, graylane.clientOptions());
       clients.push(client);
-      await lane.ready(target);
+      await graylane.ready(target);
       return client;
     },
-    until: async (lane, service, fits) => {
+    until: async (graylane, service, fits) => {
       const deadline = performance.now() + 5_000;
       for (;;) {
-        const policy = policyOf(lane, service);
-        if (policy !== undefined && fits(policy) && isInForce(lane, service, policy)) return policy;
+        const policy = policyOf(graylane, service);
+        if (policy !== undefined && fits(policy) && isInForce(graylane, service, policy)) return policy;
         if (performance.now() > deadline) throw new Error(`the policy is ${JSON.stringify(policy)}`);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
     },
     close: async () => {
       for (const client of clients) client.close();
-      for (const lane of lanes) await lane.close();
+      for (const graylane of graylanes) await graylane.close();
       for (const server of servers.values()) server.kill();
       await consul.stop();
     },
@@ -86,10 +86,10 @@ export async function startEntryWorld(datacenters: readonly string[] = ['dc1', '
 }
 
 /** A plan that looks others up is known a moment before calls go by it. */
-function isInForce(lane: Graylane, service: string, { revision }: ServicePolicy): boolean {
-  const target = lane.inspect().services.find((each) => each.service === service)?.target ?? service;
+function isInForce(graylane: Graylane, service: string, { revision }: ServicePolicy): boolean {
+  const target = graylane.inspect().services.find((each) => each.service === service)?.target ?? service;
   try {
-    return lane.explain(target, { method: '/any/Method', labels: {} }).revision === revision;
+    return graylane.explain(target, { method: '/any/Method', labels: {} }).revision === revision;
   } catch {
     return false;
   }

@@ -79,14 +79,14 @@ describe('the connections of a channel to 1,000 endpoints', { timeout: 100_000 }
     const instances = servers.ports.map(
       (port, index): StaticInstance => ({ address: '127.0.0.1', port, tags: [index % 2 === 0 ? 'even' : 'odd'] }),
     );
-    const lane = closing(
+    const graylane = closing(
       createGraylane({
         instances: { payments: instances.slice(0, ENDPOINTS) },
         policies: { payments: policy(0) },
       }),
       (opened) => opened.close(),
     );
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const beganAtMs = performance.now();
     await charge(client, {}, { deadline: Date.now() + 20_000 });
     await expect.poll(() => servers.opened.length, { timeout: 20_000 }).toBe(ENDPOINTS);
@@ -95,7 +95,7 @@ describe('the connections of a channel to 1,000 endpoints', { timeout: 100_000 }
     expect(servers.closed).toEqual([]);
     servers.forget();
 
-    lane.setInstances('payments', instances.slice(1));
+    graylane.setInstances('payments', instances.slice(1));
     const replacedAtMs = performance.now();
     await expect.poll(() => servers.closed.length, { timeout: CLOSED_WITHIN_MS, interval: 20 }).toBe(1);
     const closedAfterMs = performance.now() - replacedAtMs;
@@ -104,7 +104,7 @@ describe('the connections of a channel to 1,000 endpoints', { timeout: 100_000 }
     printFact('1 of 1,000 replaced', `1 opened, 1 closed after ${(closedAfterMs / 1_000).toFixed(1)} s, 999 untouched`);
 
     for (let round = 1; round <= 100; round += 1) {
-      lane.setPolicy('payments', policy(round));
+      graylane.setPolicy('payments', policy(round));
       await charge(client);
       await pause(5);
     }

@@ -22,11 +22,11 @@ async function start(config: Readonly<Record<string, unknown>> = {}, count = 3):
   return consul;
 }
 
-/** A lane that follows so many services, without a channel that would connect to them. */
+/** A Graylane client that follows so many services, without a channel that would connect to them. */
 function follow(address: string, services: number, options: GraylaneOptions = {}): Graylane {
-  const lane = createGraylane({ consul: { address }, logger: silentLogger, ...options });
-  for (let index = 0; index < services; index += 1) lane.ready(`s${index}`, { timeoutMs: 1 }).catch(() => {});
-  return closing(lane, (opened) => opened.close());
+  const graylane = createGraylane({ consul: { address }, logger: silentLogger, ...options });
+  for (let index = 0; index < services; index += 1) graylane.ready(`s${index}`, { timeoutMs: 1 }).catch(() => {});
+  return closing(graylane, (opened) => opened.close());
 }
 
 const blocking = (proxy: RecordingProxy): number => proxy.openPaths().filter((path) => path.includes('index=')).length;
@@ -40,12 +40,12 @@ it('one process holds a connection for each service and datacenter, and one for 
     [30, 3],
   ] as const) {
     const proxy = closing(await startRecordingProxy(consul.dc('dc1').address), (opened) => opened.stop());
-    const lane = follow(proxy.address, services, { datacenters: DATACENTERS.slice(0, datacenters) });
+    const graylane = follow(proxy.address, services, { datacenters: DATACENTERS.slice(0, datacenters) });
     const expected = services * (datacenters + 1);
     await expect.poll(() => blocking(proxy), { timeout: 10_000 }).toBe(expected);
     const atStart = proxy.paths.length;
     const connections = await proxy.connections();
-    expect(lane.inspect().consul).toMatchObject([{ address: proxy.address, openRequests: expected }]);
+    expect(graylane.inspect().consul).toMatchObject([{ address: proxy.address, openRequests: expected }]);
     await pause(1000);
     // Nothing changes, so hardly anything is asked: what Consul has yet to say of the registrations.
     expect(proxy.paths.length - atStart).toBeLessThanOrEqual(Math.max(2, services));
@@ -54,7 +54,7 @@ it('one process holds a connection for each service and datacenter, and one for 
       `what one process costs: ${services} services, ${datacenters} datacenters`,
       `${expected} open queries, ${connections} connections, ${atStart} requests at the start`,
     );
-    await lane.close();
+    await graylane.close();
   }
 });
 
@@ -88,8 +88,9 @@ it('so many processes cost a Consul server memory, and hardly any time while not
   const consul = await start({ limits: { http_max_conns_per_client: 5000 } }, 1);
   const dc1 = consul.dc('dc1');
   const before = await usage(dc1.pid);
-  const lanes = Array.from({ length: 50 }, () => follow(dc1.address, 20, { datacenters: ['dc1'] }));
-  const open = (): number => lanes.reduce((sum, lane) => sum + (lane.inspect().consul[0]?.openRequests ?? 0), 0);
+  const graylanes = Array.from({ length: 50 }, () => follow(dc1.address, 20, { datacenters: ['dc1'] }));
+  const open = (): number =>
+    graylanes.reduce((sum, graylane) => sum + (graylane.inspect().consul[0]?.openRequests ?? 0), 0);
   await expect.poll(open, { timeout: 20_000 }).toBe(2000);
   // Until what was asked at the start has been answered.
   await pause(2000);

@@ -53,21 +53,21 @@ function policy(weight: number): object {
 }
 
 function open(options: GraylaneOptions = {}): Graylane {
-  const lane = createGraylane({
+  const graylane = createGraylane({
     consul: { address: consul.dc('dc1').address },
     datacenters: ['dc1', 'dc2'],
     ...options,
   });
-  closers.push(() => lane.close());
-  return lane;
+  closers.push(() => graylane.close());
+  return graylane;
 }
 
-describe('a lane over two Consul datacenters', () => {
+describe('a Graylane client over two Consul datacenters', () => {
   it('sends calls where the policy in KV says, and follows it while calls run', async () => {
     await consul.dc('dc1').putKv('graylane/policies/payments', JSON.stringify(policy(0)));
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
     const served = await tally(
       200,
       (reply) => `${reply.version}-${reply.datacenter}`,
@@ -87,9 +87,9 @@ describe('a lane over two Consul datacenters', () => {
 
   it('goes to the other datacenter when the local instances are critical, before it falls back to another subset', async () => {
     await consul.dc('dc1').putKv('graylane/policies/payments', JSON.stringify(policy(0)));
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
     await consul.dc('dc1').setStatus('canary-dc1', 'critical');
     await expect
       .poll(async () => (await charge(client, { 'x-gray': 'canary' })).servedBy, { interval: 5, timeout: 2_000 })
@@ -107,13 +107,15 @@ describe('a lane over two Consul datacenters', () => {
 
   it('keeps the running policy when a bad one is pushed, and says what is wrong with it', async () => {
     await consul.dc('dc1').putKv('graylane/policies/payments', JSON.stringify(policy(0)));
-    const lane = open({ logger: { debug() {}, info() {}, warn() {}, error() {} } });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
-    const before = lane.inspect().services[0]?.policy.revision;
+    const graylane = open({ logger: { debug() {}, info() {}, warn() {}, error() {} } });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
+    const before = graylane.inspect().services[0]?.policy.revision;
     await consul.dc('dc1').putKv('graylane/policies/payments', JSON.stringify(policy(-1)));
-    await expect.poll(() => lane.inspect().services[0]?.policy.rejected?.problems[0]?.message).toMatch(/weight: -1/);
-    expect(lane.inspect().services[0]?.policy.revision).toBe(before);
+    await expect
+      .poll(() => graylane.inspect().services[0]?.policy.rejected?.problems[0]?.message)
+      .toMatch(/weight: -1/);
+    expect(graylane.inspect().services[0]?.policy.revision).toBe(before);
     expect((await charge(client)).version).toBe('stable');
   });
 });

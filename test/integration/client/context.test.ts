@@ -15,15 +15,15 @@ import {
 const CALLS = 1_000;
 
 let server: PaymentsServer;
-let lane: Graylane;
+let graylane: Graylane;
 
 beforeEach(async () => {
   server = await startPaymentsServer();
-  lane = createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] } });
+  graylane = createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] } });
 });
 
 afterEach(async () => {
-  await lane.close();
+  await graylane.close();
   server.kill();
 });
 
@@ -31,7 +31,7 @@ afterEach(async () => {
 async function mixedUp(call: (index: number) => Promise<ChargeReply>): Promise<number> {
   const replies = await Promise.all(
     Array.from({ length: CALLS }, (_, index) =>
-      lane.with({ labels: { 'x-tag': `tag-${index}` } }, async () => {
+      graylane.with({ labels: { 'x-tag': `tag-${index}` } }, async () => {
         await Promise.resolve();
         return call(index);
       }),
@@ -42,7 +42,7 @@ async function mixedUp(call: (index: number) => Promise<ChargeReply>): Promise<n
 
 describe('labels of the async context, with one Metadata object shared by all calls', () => {
   it('are never mixed up, neither before the first resolution nor after', async () => {
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const shared = new grpc.Metadata();
     expect(await mixedUp(() => charge(client, shared))).toBe(0);
     expect(await mixedUp(() => charge(client, shared))).toBe(0);
@@ -50,7 +50,7 @@ describe('labels of the async context, with one Metadata object shared by all ca
   });
 
   it('are never mixed up through per-call interceptors', async () => {
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const shared = new grpc.Metadata();
     const interceptors = [passThrough];
     expect(await mixedUp(() => charge(client, shared, { interceptors, deadline: Date.now() + 20_000 }))).toBe(0);
@@ -58,41 +58,41 @@ describe('labels of the async context, with one Metadata object shared by all ca
 
   it('are never mixed up through interceptor_providers of the client', async () => {
     const client = paymentsClient(
-      lane.target('payments'),
-      lane.clientOptions({ interceptor_providers: [() => passThrough] }),
+      graylane.target('payments'),
+      graylane.clientOptions({ interceptor_providers: [() => passThrough] }),
     );
     const shared = new grpc.Metadata();
     expect(await mixedUp(() => charge(client, shared))).toBe(0);
   });
 
   it('are never mixed up through nice-grpc', async () => {
-    const channel = lane.channel('payments', grpc.credentials.createInsecure());
+    const channel = graylane.channel('payments', grpc.credentials.createInsecure());
     const client = createClientFactory().create(Payments.service as never, channel) as unknown as {
       Charge(request: object, options?: CallOptions): Promise<ChargeReply>;
     };
     expect(await mixedUp(() => client.Charge({ order: 'o' }))).toBe(0);
-    const reply = await client.Charge({ order: 'o' }, { metadata: Metadata(lane.labels({ 'X-Gray': 'canary' })) });
+    const reply = await client.Charge({ order: 'o' }, { metadata: Metadata(graylane.labels({ 'X-Gray': 'canary' })) });
     expect(reply.gray).toBe('canary');
     channel.close();
   });
 });
 
-describe('lane.with', () => {
+describe('graylane.with', () => {
   let client: PaymentsClient;
   beforeEach(() => {
-    client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   });
 
   it("lets a call's own metadata win over its scope, an inner scope over an outer one", async () => {
-    const reply = await lane.with({ labels: { 'x-tag': 'outer', 'x-gray': 'scope' } }, () =>
-      lane.with({ labels: { 'x-tag': 'inner' } }, () => charge(client, { 'x-gray': 'own' })),
+    const reply = await graylane.with({ labels: { 'x-tag': 'outer', 'x-gray': 'scope' } }, () =>
+      graylane.with({ labels: { 'x-tag': 'inner' } }, () => charge(client, { 'x-gray': 'own' })),
     );
     expect(reply).toMatchObject({ tag: 'inner', gray: 'own' });
   });
 
   it('reports each call to its observer', async () => {
     const reports: unknown[] = [];
-    await lane.with({ observe: (report) => reports.push(report) }, () => charge(client));
+    await graylane.with({ observe: (report) => reports.push(report) }, () => charge(client));
     expect(reports).toEqual([
       expect.objectContaining({
         service: 'payments',
@@ -108,14 +108,14 @@ describe('lane.with', () => {
     const observe = (): never => {
       throw new Error('observer');
     };
-    await expect(lane.with({ observe }, () => charge(client))).resolves.toMatchObject({ servedBy: 'p1' });
+    await expect(graylane.with({ observe }, () => charge(client))).resolves.toMatchObject({ servedBy: 'p1' });
   });
 
   it('refuses labels that cannot be sent, naming the key and not the value', () => {
-    const attempt = (): unknown => lane.with({ labels: { 'x-tag': 'secret\r\nvalue' } }, () => 'ran');
+    const attempt = (): unknown => graylane.with({ labels: { 'x-tag': 'secret\r\nvalue' } }, () => 'ran');
     expect(attempt).toThrow(expect.objectContaining({ code: 'INVALID_LABEL' }));
     expect(attempt).toThrow(expect.not.stringContaining('secret'));
-    expect(() => lane.labels({ authorization: 'x' })).toThrow(/authorization/);
+    expect(() => graylane.labels({ authorization: 'x' })).toThrow(/authorization/);
   });
 });
 

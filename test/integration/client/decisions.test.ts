@@ -36,7 +36,7 @@ const policy = definePolicy({
   ],
 });
 let servers: readonly PaymentsServer[];
-let lane: TestClient;
+let graylane: TestClient;
 let client: PaymentsClient;
 
 beforeEach(async () => {
@@ -45,8 +45,8 @@ beforeEach(async () => {
       closing(await startPaymentsServer({ name: version, version }), (server) => server.kill()),
     ),
   );
-  lane = open();
-  client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  graylane = open();
+  client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
 });
 
 function open(seed = 1): TestClient {
@@ -54,13 +54,13 @@ function open(seed = 1): TestClient {
   return closing(createTestClient({ policy, instances, seed }), (opened) => opened.close());
 }
 
-describe('lane.on("decision")', () => {
+describe('graylane.on("decision")', () => {
   it('tells of each call what was decided, and the labels that the policy reads but no others', async () => {
     const events: DecisionEvent[] = [];
-    lane.on('decision', (event) => events.push(event));
+    graylane.on('decision', (event) => events.push(event));
     await charge(client, { 'x-gray': 'canary', authorization: 'Bearer s3cret', 'x-session': 's3cret' });
-    await lane.with({ stickyKey: 'u-7' }, () => charge(client, { 'x-user-id': 'u-1' }));
-    await lane.with({ force: { subset: 'canary' } }, () => charge(client));
+    await graylane.with({ stickyKey: 'u-7' }, () => charge(client, { 'x-user-id': 'u-1' }));
+    await graylane.with({ force: { subset: 'canary' } }, () => charge(client));
     expect(events).toEqual([
       expect.objectContaining({
         service: 'payments',
@@ -104,15 +104,15 @@ describe('lane.on("decision")', () => {
     expect(await subsets(sampled)).toEqual(await subsets(open(5)));
     expect(heard).toBeGreaterThan(25);
     expect(heard).toBeLessThan(85);
-    expect(() => lane.on('decision', () => {}, { sample: 0 })).toThrow('sample: 0 (expected: > 0, <= 1)');
+    expect(() => graylane.on('decision', () => {}, { sample: 0 })).toThrow('sample: 0 (expected: > 0, <= 1)');
   });
 
   it('goes on when a listener throws, and ends when it is told to', async () => {
     let heard = 0;
-    lane.on('decision', () => {
+    graylane.on('decision', () => {
       throw new Error('mine');
     });
-    const stop = lane.on('decision', () => {
+    const stop = graylane.on('decision', () => {
       heard += 1;
     });
     await charge(client);
@@ -123,12 +123,12 @@ describe('lane.on("decision")', () => {
   });
 
   it('counts a label that was sent twice once, however many listen', async () => {
-    lane.on('decision', () => {});
-    const metadata = lane.metadata({});
+    graylane.on('decision', () => {});
+    const metadata = graylane.metadata({});
     metadata.add('x-gray', 'canary');
     metadata.add('x-gray', 'canary');
     await charge(client, metadata);
-    expect(lane.inspect().services[0]?.repeatedLabels).toBe(1);
+    expect(graylane.inspect().services[0]?.repeatedLabels).toBe(1);
   });
 });
 
@@ -138,7 +138,7 @@ describe('recordCalls()', () => {
       rmSync(path, { recursive: true }),
     );
     const file = join(folder, 'calls.ndjson');
-    const recorder = recordCalls(lane, { to: file, limit: 2 });
+    const recorder = recordCalls(graylane, { to: file, limit: 2 });
     await charge(client, { 'x-user-id': 'u-1', 'x-session': 's3cret' });
     await charge(client, { 'x-gray': 'canary' });
     await charge(client);
@@ -161,8 +161,8 @@ describe('recordCalls()', () => {
 
   it('drops and counts what cannot be written, and the calls go on', async () => {
     const full = new Writable({ highWaterMark: 1, write: () => {} });
-    const waiting = closing(recordCalls(lane, { to: full }), (one) => one.close());
-    const nowhere = closing(recordCalls(lane, { to: '/nowhere/at/all' }), (one) => one.close());
+    const waiting = closing(recordCalls(graylane, { to: full }), (one) => one.close());
+    const nowhere = closing(recordCalls(graylane, { to: '/nowhere/at/all' }), (one) => one.close());
     for (let made = 0; made < 3; made += 1) await charge(client);
     expect(waiting).toMatchObject({ recorded: 1, dropped: 2 });
     await expect.poll(() => nowhere.failure).toMatch(/ENOENT/);

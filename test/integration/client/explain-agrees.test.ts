@@ -45,7 +45,7 @@ it('explain agrees with what 10,000 real calls did, for 200 random policies', as
   const open = (): TestClient =>
     closing(
       createTestClient({ service: 'payments', instances: services.map(({ instance }) => instance), seed: 7 }),
-      (lane) => lane.close(),
+      (graylane) => graylane.close(),
     );
   const calling = open();
   const asked = open();

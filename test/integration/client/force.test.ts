@@ -7,12 +7,12 @@ import { policy, startTwoDatacenters, type TwoDatacenters } from './two-datacent
 
 const closing = closeAfterEach();
 let world: TwoDatacenters;
-let lane: Graylane;
+let graylane: Graylane;
 let client: PaymentsClient;
 
 beforeEach(async () => {
   world = closing(await startTwoDatacenters(), (one) => one.kill());
-  lane = closing(
+  graylane = closing(
     createGraylane({
       datacenters: ['dc1', 'dc2'],
       instances: { payments: world.instances },
@@ -20,18 +20,18 @@ beforeEach(async () => {
     }),
     (opened) => opened.close(),
   );
-  client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
 });
 
 async function servedBy(force: ForceSelector, labels: Record<string, string> = {}): Promise<string> {
   const replies = await Promise.all(
-    Array.from({ length: 10 }, () => lane.with({ force }, () => charge(client, labels))),
+    Array.from({ length: 10 }, () => graylane.with({ force }, () => charge(client, labels))),
   );
   return [...new Set(replies.map((reply) => reply.servedBy))].sort().join(' ');
 }
 
 function failure(force: ForceSelector): Promise<grpc.ServiceError> {
-  return lane
+  return graylane
     .with({ force }, () => charge(client))
     .then(
       () => {
@@ -54,7 +54,7 @@ describe('force', () => {
   });
 
   it('holds for the calls of its function only', async () => {
-    await lane.with({ force: { subset: 'canary' } }, async () => {
+    await graylane.with({ force: { subset: 'canary' } }, async () => {
       expect((await charge(client)).servedBy).toBe('canary-dc1');
     });
     expect((await charge(client)).servedBy).toBe('stable-dc1');
@@ -103,21 +103,21 @@ describe('force', () => {
       world.server(name).behave({ code: grpc.status.UNAVAILABLE });
     }
     // Ten calls at once, two retries each.
-    lane.setPolicy('payments', { ...policy, retry: { maxAttempts: 3 }, retryBudget: { minPerSecond: 2 } });
+    graylane.setPolicy('payments', { ...policy, retry: { maxAttempts: 3 }, retryBudget: { minPerSecond: 2 } });
     expect(await servedBy({ subset: 'canary', strict: false })).toBe('stable-dc1');
   });
 
   it('shows in explain and in the report, and says by whom', async () => {
     const force = { subset: 'canary' };
     await charge(client);
-    const explained = lane.explain('payments', { method: CHARGE, force });
+    const explained = graylane.explain('payments', { method: CHARGE, force });
     expect(explained.routing.decision).toMatchObject({ by: 'force', subset: 'canary', strict: true, force });
     expect(explained.tiers.map(({ subset, datacenter }) => `${subset} ${datacenter}`)).toEqual([
       'canary dc1',
       'canary dc2',
     ]);
     const reports: CallReport[] = [];
-    await lane.with({ force, observe: (report) => reports.push(report) }, () => charge(client));
+    await graylane.with({ force, observe: (report) => reports.push(report) }, () => charge(client));
     expect(reports[0]?.decision).toMatchObject({ by: 'force', subset: 'canary' });
   });
 
@@ -136,11 +136,13 @@ describe('force', () => {
       ),
     );
     closing(server, (one) => one.forceShutdown());
-    lane.setInstances('payments', [{ id: 'only', address: '127.0.0.1', port, tags: ['stable'], datacenter: 'dc1' }]);
+    graylane.setInstances('payments', [
+      { id: 'only', address: '127.0.0.1', port, tags: ['stable'], datacenter: 'dc1' },
+    ]);
     const plain = paymentsClient(`127.0.0.1:${port}`);
     closing(plain, (one) => one.close());
     await charge(plain);
-    await lane.with({ force: { instance: 'only' }, stickyKey: 'u-42', retry: false, observe: () => {} }, () =>
+    await graylane.with({ force: { instance: 'only' }, stickyKey: 'u-42', retry: false, observe: () => {} }, () =>
       charge(client),
     );
     expect(seen).toHaveLength(2);
@@ -150,7 +152,7 @@ describe('force', () => {
 
 describe('stickyKey', () => {
   it('stands for the label that a split sticks by', async () => {
-    lane.setPolicy('payments', {
+    graylane.setPolicy('payments', {
       ...policy,
       routes: [
         {
@@ -164,7 +166,7 @@ describe('stickyKey', () => {
       ],
     });
     const by = async (scope: { stickyKey?: string; labels?: Record<string, string> }): Promise<string[]> => {
-      const replies = await Promise.all(Array.from({ length: 20 }, () => lane.with(scope, () => charge(client))));
+      const replies = await Promise.all(Array.from({ length: 20 }, () => graylane.with(scope, () => charge(client))));
       return [...new Set(replies.map((reply) => reply.version))].sort();
     };
     expect(await by({})).toEqual(['canary', 'stable']);

@@ -46,27 +46,27 @@ async function serve(version: string): Promise<PaymentsServer> {
   return server;
 }
 
-function open(): { readonly lane: Graylane; readonly client: PaymentsClient } {
-  const lane = closing(
+function open(): { readonly graylane: Graylane; readonly client: PaymentsClient } {
+  const graylane = closing(
     createGraylane({
       consul: { address: consul.dc('dc1').address },
       logger: { debug() {}, info() {}, warn() {}, error() {} },
     }),
     (each) => each.close(),
   );
-  return { lane, client: paymentsClient(lane.target('payments'), lane.clientOptions()) };
+  return { graylane, client: paymentsClient(graylane.target('payments'), graylane.clientOptions()) };
 }
 
-const guardOf = (lane: Graylane) => lane.inspect().services[0]?.guards[0];
+const guardOf = (graylane: Graylane) => graylane.inspect().services[0]?.guards[0];
 
 /** Every third call to the canary fails, until its guard sheds it. */
-async function failUntilShed(lane: Graylane, client: PaymentsClient, canary: PaymentsServer): Promise<void> {
-  for (let call = 0; call < 2_000 && guardOf(lane)?.heldForMs === undefined; call += 1) {
+async function failUntilShed(graylane: Graylane, client: PaymentsClient, canary: PaymentsServer): Promise<void> {
+  for (let call = 0; call < 2_000 && guardOf(graylane)?.heldForMs === undefined; call += 1) {
     canary.behave(canary.calls % 3 === 2 ? { code: grpc.status.INTERNAL } : undefined);
     await charge(client).catch(() => {});
   }
   canary.behave(undefined);
-  expect(guardOf(lane)?.because).toMatch(/^guard: \d+ of \d+ failed/);
+  expect(guardOf(graylane)?.because).toMatch(/^guard: \d+ of \d+ failed/);
 }
 
 async function served(client: PaymentsClient, calls = 20): Promise<ReadonlySet<string>> {
@@ -80,16 +80,16 @@ it('is had from Consul, taken away there, and begins anew with the next version'
   await serve('v1');
   const v2 = await serve('v2');
   await serve('v3');
-  const { lane, client } = open();
+  const { graylane, client } = open();
   const other = open();
-  await Promise.all([lane.ready('payments'), other.lane.ready('payments')]);
-  await failUntilShed(lane, client, v2);
+  await Promise.all([graylane.ready('payments'), other.graylane.ready('payments')]);
+  await failUntilShed(graylane, client, v2);
   expect([await served(client), await served(other.client)]).toEqual([new Set(['v1']), new Set(['v1', 'v2'])]);
 
   // Not a valid policy: nothing changes.
   await put(policyWith({ guard: { against: 'stabel' } }));
   await expect
-    .poll(() => lane.inspect().services[0]?.policy.rejected?.problems[0]?.message, { timeout: 10_000 })
+    .poll(() => graylane.inspect().services[0]?.policy.rejected?.problems[0]?.message, { timeout: 10_000 })
     .toBe('subsets.canary.guard.against: "stabel" (expected: one of stable, canary; did you mean stable?)');
   expect(await served(client)).toEqual(new Set(['v1']));
 
@@ -99,8 +99,8 @@ it('is had from Consul, taken away there, and begins anew with the next version'
 
   await put(policyWith({ guard: { holdMs: 600_000 } }));
   await expect.poll(() => served(client), { timeout: 10_000 }).toEqual(new Set(['v1', 'v2']));
-  await failUntilShed(lane, client, v2);
+  await failUntilShed(graylane, client, v2);
   await put(policyWith({}));
   await expect.poll(() => served(client), { timeout: 10_000 }).toEqual(new Set(['v1', 'v2']));
-  expect(lane.inspect().services[0]?.guards).toEqual([]);
+  expect(graylane.inspect().services[0]?.guards).toEqual([]);
 });

@@ -32,7 +32,7 @@ interface World {
   readonly dc1: ConsulDatacenter;
   readonly stable: PaymentsServer;
   readonly canary: PaymentsServer;
-  /** A client of a lane of its own. */
+  /** A client of a Graylane client of its own. */
   client(options?: GraylaneOptions): PaymentsClient;
 }
 
@@ -54,9 +54,9 @@ async function startWorld(acl = false): Promise<World> {
     canary: canary as PaymentsServer,
     client: (options) => {
       const consulOptions = { address: dc1.address, ...(dc1.token === undefined ? {} : { token: dc1.token }) };
-      const lane = createGraylane({ consul: consulOptions, datacenters: ['dc1'], logger: silent, ...options });
-      closing(lane, (opened) => opened.close());
-      return paymentsClient(lane.target('payments'), lane.clientOptions());
+      const graylane = createGraylane({ consul: consulOptions, datacenters: ['dc1'], logger: silent, ...options });
+      closing(graylane, (opened) => opened.close());
+      return paymentsClient(graylane.target('payments'), graylane.clientOptions());
     },
   };
 }

@@ -54,16 +54,16 @@ async function putPolicy(to: string): Promise<void> {
 }
 
 function open(options: GraylaneOptions = {}): ReturnType<typeof createGraylane> {
-  const lane = createGraylane({
+  const graylane = createGraylane({
     consul: { address: proxy.address },
     datacenters: ['dc1'],
     logger: silent,
     ...options,
   });
-  return closing(lane, (opened) => opened.close());
+  return closing(graylane, (opened) => opened.close());
 }
 
-/** Waits until grpc-js has let go of everything, and with it the lane of its queries. */
+/** Waits until grpc-js has let go of everything, and with it the Graylane client of its queries. */
 async function whenIdle(client: PaymentsClient): Promise<void> {
   await expect
     .poll(() => client.getChannel().getConnectivityState(false), { timeout: 5_000 })
@@ -73,8 +73,8 @@ async function whenIdle(client: PaymentsClient): Promise<void> {
 
 describe('a channel that has been idle', () => {
   it('comes back with the policy and the instances of now, from its first call on', async () => {
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions(IDLE));
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions(IDLE));
     expect((await charge(client)).version).toBe('stable');
     await whenIdle(client);
 
@@ -94,16 +94,16 @@ describe('a channel that has been idle', () => {
   });
 
   it('comes back with what it knew last while Consul is dead, and with the news when Consul is back', async () => {
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions(IDLE));
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions(IDLE));
     expect((await charge(client)).version).toBe('stable');
     await whenIdle(client);
     await consul.dc('dc1').kill();
     try {
       expect((await charge(client)).version).toBe('stable');
       expect((await charge(client)).version).toBe('stable');
-      expect(lane.inspect().services[0]?.datacenters[0]?.reason).toBeDefined();
-      expect(lane.inspect().services[0]?.policy.failure).toContain(KEY);
+      expect(graylane.inspect().services[0]?.datacenters[0]?.reason).toBeDefined();
+      expect(graylane.inspect().services[0]?.policy.failure).toContain(KEY);
     } finally {
       await consul.dc('dc1').restart();
     }
@@ -114,69 +114,69 @@ describe('a channel that has been idle', () => {
   });
 });
 
-describe('closing a lane', () => {
+describe('closing a Graylane client', () => {
   it('waits for a call in flight, refuses what comes after, and may be asked twice', async () => {
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
     stable.behave({ delayMs: 500 });
     const inFlight = charge(client);
     await expect.poll(() => stable.calls).toBe(2);
     const order: string[] = [];
-    const closes = [lane.close(), lane.close()].map((close) => close.then(() => order.push('closed')));
+    const closes = [graylane.close(), graylane.close()].map((close) => close.then(() => order.push('closed')));
     void inFlight.then(() => order.push('answered'));
     await Promise.all(closes);
     expect(order).toEqual(['answered', 'closed', 'closed']);
     expect((await inFlight).servedBy).toBe('stable');
-    await lane.close();
+    await graylane.close();
 
     await expect(charge(client)).rejects.toThrow(/shut down|closed/);
-    const closed = expect.objectContaining({ code: 'LANE_CLOSED', message: expect.stringContaining(lane.name) });
-    expect(() => paymentsClient(lane.target('payments'), lane.clientOptions())).toThrow(closed);
-    expect(() => lane.channel('payments', grpc.credentials.createInsecure())).toThrow(closed);
-    await expect(lane.ready('payments')).rejects.toEqual(closed);
-    expect(() => lane.explain('payments', { method: '/a/b' })).toThrow(closed);
-    expect(() => lane.register()).toThrow(closed);
+    const closed = expect.objectContaining({ code: 'CLIENT_CLOSED', message: expect.stringContaining(graylane.name) });
+    expect(() => paymentsClient(graylane.target('payments'), graylane.clientOptions())).toThrow(closed);
+    expect(() => graylane.channel('payments', grpc.credentials.createInsecure())).toThrow(closed);
+    await expect(graylane.ready('payments')).rejects.toEqual(closed);
+    expect(() => graylane.explain('payments', { method: '/a/b' })).toThrow(closed);
+    expect(() => graylane.register()).toThrow(closed);
     await expect.poll(() => proxy.openPaths()).toEqual([]);
     await expect.poll(() => stable.sessions.open).toBe(0);
   });
 
   it('waits no longer than closeTimeoutMs', async () => {
-    const lane = open({ closeTimeoutMs: 100 });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ closeTimeoutMs: 100 });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
     stable.behave({ delayMs: 1_500 });
     const inFlight = charge(client).catch((error: grpc.ServiceError) => error);
     await expect.poll(() => stable.calls).toBe(2);
     const beganAtMs = performance.now();
-    await lane.close();
+    await graylane.close();
     expect(performance.now() - beganAtMs).toBeLessThan(1_000);
     await inFlight;
   });
 
   it('ends calls that still wait for an answer from Consul', async () => {
-    const lane = open({ consul: { address: 'http://127.0.0.1:1' }, closeTimeoutMs: 50 });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ consul: { address: 'http://127.0.0.1:1' }, closeTimeoutMs: 50 });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const waiting = charge(client, {}, { deadline: Date.now() + 10_000 });
     const outcome = expect(waiting).rejects.toMatchObject({ code: grpc.status.UNAVAILABLE });
     await pause(50);
-    await lane.close();
+    await graylane.close();
     await outcome;
   });
 
   it('ends a ready() that still waits', async () => {
-    const lane = open({ consul: { address: 'http://127.0.0.1:1' } });
-    paymentsClient(lane.target('payments'), lane.clientOptions());
-    const ready = lane.ready('payments', { timeoutMs: 20_000 });
-    const outcome = expect(ready).rejects.toMatchObject({ code: 'LANE_CLOSED' });
+    const graylane = open({ consul: { address: 'http://127.0.0.1:1' } });
+    paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    const ready = graylane.ready('payments', { timeoutMs: 20_000 });
+    const outcome = expect(ready).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
     await pause(50);
-    await lane.close();
+    await graylane.close();
     await outcome;
   });
 
   it('leaves a closed channel closed, whoever asks it to connect', async () => {
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
     client.close();
     await expect.poll(() => proxy.openPaths()).toEqual([]);
@@ -186,13 +186,13 @@ describe('closing a lane', () => {
   });
 
   it('disposes with `await using`', async () => {
-    const lane = open();
-    await lane[Symbol.asyncDispose]();
-    expect(() => lane.register()).toThrow(/closed/);
+    const graylane = open();
+    await graylane[Symbol.asyncDispose]();
+    expect(() => graylane.register()).toThrow(/closed/);
   });
 });
 
-describe('a process that has closed its lane', () => {
+describe('a process that has closed its Graylane client', () => {
   const script = join(__dirname, 'fixtures', 'exit.ts');
   const run = (mode: string, address: string): ReturnType<typeof runScript> =>
     runScript(script, { MODE: mode, CONSUL: address });
@@ -200,7 +200,7 @@ describe('a process that has closed its lane', () => {
   it.each([
     ['that was never used', 'unused', /^ended/],
     ['after calls', 'calls', /served 20/],
-  ])('ends by itself: a lane %s', async (_what, mode, says) => {
+  ])('ends by itself: a Graylane client %s', async (_what, mode, says) => {
     const ended = await run(mode, consul.dc('dc1').address);
     expect(ended).toMatchObject({ code: 0, stderr: '' });
     expect(ended.stdout).toMatch(says);

@@ -25,7 +25,7 @@ async function world(
     ...policy,
   } as unknown as PolicyDocument;
   const metering = startMetering();
-  const lane = opened(
+  const graylane = opened(
     createGraylane({
       instances: {
         payments: [canary, stable].map(({ port, version }) => ({
@@ -41,17 +41,17 @@ async function world(
     }),
     (one) => one.close(),
   );
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (one) => one.close());
-  await lane.ready('payments');
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (one) => one.close());
+  await graylane.ready('payments');
   await charge(client);
-  const limit = () => lane.inspect().services[0]?.limits[0];
+  const limit = () => graylane.inspect().services[0]?.limits[0];
   const settle = async (count: number) => {
     const results = await Promise.allSettled(Array.from({ length: count }, () => charge(client)));
     const served = results.flatMap((each) => (each.status === 'fulfilled' ? [each.value.servedBy] : []));
     const refused = results.flatMap((each) => (each.status === 'rejected' ? [each.reason as grpc.ServiceError] : []));
     return { served, refused, by: (name: string) => served.filter((each) => each === name).length };
   };
-  return { lane, client, canary, stable, limit, settle, metering };
+  return { graylane, client, canary, stable, limit, settle, metering };
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
@@ -64,7 +64,7 @@ async function until(isTrue: () => boolean): Promise<void> {
 
 describe('a full subset', () => {
   it('refuses what nobody else may have, says why, and charges no instance', async () => {
-    const { lane, canary, limit, settle, metering } = await world({ maxInFlight: 5 });
+    const { graylane, canary, limit, settle, metering } = await world({ maxInFlight: 5 });
     canary.behave({ delayMs: 200 });
     const before = canary.calls;
     const { served, refused } = await settle(20);
@@ -76,9 +76,9 @@ describe('a full subset', () => {
       ]);
     }
     expect(limit()).toEqual({ subset: 'canary', maxInFlight: 5, inFlight: 0, maxPending: 0, pending: 0, refused: 15 });
-    const explained = lane.explain('payments', { method: '/shop.v1.Payments/Charge' });
+    const explained = graylane.explain('payments', { method: '/shop.v1.Payments/Charge' });
     expect(explained.tiers[0]?.limit).toEqual(limit());
-    expect(lane.inspect().services[0]?.breakers.filter(({ counts }) => counts.failures > 0)).toEqual([]);
+    expect(graylane.inspect().services[0]?.breakers.filter(({ counts }) => counts.failures > 0)).toEqual([]);
     const collected = await metering.collect();
     expect(collected.sum('graylane.limit.refused', { 'graylane.subset': 'canary' })).toBe(15);
   });
@@ -158,13 +158,13 @@ describe('a full subset', () => {
   });
 
   it('has room at once when its limit is raised, and none of it is lost with another policy', async () => {
-    const { lane, canary, client, limit, settle } = await world({ maxInFlight: 1 });
+    const { graylane, canary, client, limit, settle } = await world({ maxInFlight: 1 });
     canary.behave({ delayMs: 300 });
     const first = charge(client);
     await until(() => limit()?.inFlight === 1);
-    const document = lane.inspect().services[0]?.policy.document as PolicyDocument<'canary' | 'stable'>;
+    const document = graylane.inspect().services[0]?.policy.document as PolicyDocument<'canary' | 'stable'>;
     const subsets = { ...document.subsets, canary: { tags: ['canary'], limits: { maxInFlight: 3 } } };
-    lane.setPolicy('payments', { ...document, subsets } as PolicyDocument);
+    graylane.setPolicy('payments', { ...document, subsets } as PolicyDocument);
     await until(() => limit()?.maxInFlight === 3);
     expect(limit()?.inFlight).toBe(1);
     const { served, refused } = await settle(5);

@@ -15,12 +15,12 @@ const log = (...args: unknown[]): void => void logged.push(JSON.stringify(args))
 const logger = { debug: log, info: log, warn: log, error: log };
 
 let servers: PaymentsServer[];
-let lane: Graylane;
+let graylane: Graylane;
 let client: PaymentsClient;
 
 beforeAll(async () => {
   servers = await Promise.all(['stable', 'canary'].map((name) => startPaymentsServer({ name, version: name })));
-  lane = createGraylane({
+  graylane = createGraylane({
     logger,
     instances: { payments: servers.map(({ name, host, port }) => ({ address: host, port, tags: [name] })) },
     policies: {
@@ -37,11 +37,11 @@ beforeAll(async () => {
       },
     },
   });
-  client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
 });
 
 afterAll(async () => {
-  await lane.close();
+  await graylane.close();
   for (const server of servers) server.kill();
 });
 
@@ -53,7 +53,7 @@ async function sent(fill: (metadata: grpc.Metadata) => void): Promise<{ version:
   const observe = (one: CallReport): void => {
     report = one;
   };
-  const { version } = await lane.with({ observe }, () => charge(client, metadata));
+  const { version } = await graylane.with({ observe }, () => charge(client, metadata));
   return { version, route: report?.decision?.route };
 }
 

@@ -33,12 +33,12 @@ function open(options: Parameters<typeof createGraylane>[0] = {}): Graylane {
   const instances = servers.map(({ host, port, version }) => ({ id: version, address: host, port, tags: [version] }));
   return closing(
     createGraylane({ mode: 'observe', instances: { payments: instances }, policies: { payments: policy }, ...options }),
-    (lane) => lane.close(),
+    (graylane) => graylane.close(),
   );
 }
 
-function versions(lane: Graylane, labels: Record<string, string> = {}): Promise<Map<string, number>> {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+function versions(graylane: Graylane, labels: Record<string, string> = {}): Promise<Map<string, number>> {
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   return tally(
     100,
     (reply) => reply.version,
@@ -50,11 +50,11 @@ function versions(lane: Graylane, labels: Record<string, string> = {}): Promise<
 describe('mode: observe', () => {
   it('decides and tells, but balances over all instances and applies nothing of the policy', async () => {
     for (const server of servers) server.behave({ delayMs: 5 });
-    const lane = open();
+    const graylane = open();
     const events: DecisionEvent[] = [];
-    lane.on('decision', (event) => events.push(event));
-    await lane.ready('payments');
-    const served = await versions(lane, { 'x-gray': 'canary' });
+    graylane.on('decision', (event) => events.push(event));
+    await graylane.ready('payments');
+    const served = await versions(graylane, { 'x-gray': 'canary' });
     expect(served.get('stable')).toBeGreaterThan(20);
     expect(served.get('canary')).toBeGreaterThan(20);
     expect(events).toHaveLength(100);
@@ -64,12 +64,12 @@ describe('mode: observe', () => {
   });
 
   it('shows in inspect and explain what the policy would do', async () => {
-    const lane = open();
-    await lane.ready('payments');
-    const [service] = lane.inspect().services;
+    const graylane = open();
+    await graylane.ready('payments');
+    const [service] = graylane.inspect().services;
     expect(service).toMatchObject({ mode: 'observe', policy: { origin: 'inline' } });
     expect(service?.endpoints.map(({ subsets }) => subsets)).toEqual(expect.arrayContaining([['stable'], ['canary']]));
-    expect(lane.explain('payments', { method: CHARGE, labels: { 'x-gray': 'canary' } })).toMatchObject({
+    expect(graylane.explain('payments', { method: CHARGE, labels: { 'x-gray': 'canary' } })).toMatchObject({
       mode: 'observe',
       routing: { decision: { route: 'testers', subset: 'canary' } },
       tiers: [{ subset: 'canary', endpoints: [{ instance: 'canary' }] }],
@@ -77,13 +77,13 @@ describe('mode: observe', () => {
   });
 
   it('obeys a force of an instance, and balances where only a subset is forced', async () => {
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const forced = (force: Parameters<Graylane['with']>[0]['force'] & object): Promise<Map<string, number>> =>
       tally(
         40,
         (reply) => reply.version,
-        () => lane.with({ force }, () => charge(client)),
+        () => graylane.with({ force }, () => charge(client)),
       );
     expect(await forced({ instance: 'canary' })).toEqual(new Map([['canary', 40]]));
     expect([...(await forced({ subset: 'canary' })).keys()].sort()).toEqual(['canary', 'stable']);

@@ -29,15 +29,15 @@ function open(change: Partial<PolicyDocument>, datacenters: readonly string[] = 
   );
 }
 
-async function whoServes(lane: Graylane, force?: ForceSelector): Promise<string> {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+async function whoServes(graylane: Graylane, force?: ForceSelector): Promise<string> {
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   const call = () => charge(client);
-  const calls = Array.from({ length: 20 }, () => (force === undefined ? call() : lane.with({ force }, call)));
+  const calls = Array.from({ length: 20 }, () => (force === undefined ? call() : graylane.with({ force }, call)));
   return [...new Set((await Promise.all(calls)).map(({ servedBy }) => servedBy))].sort().join(' ');
 }
 
-function explained(lane: Graylane): string {
-  return lane
+function explained(graylane: Graylane): string {
+  return graylane
     .explain('payments', { method: CHARGE })
     .tiers.map(({ subset, datacenter }) => `${subset} ${datacenter}`)
     .join(', ');
@@ -52,13 +52,13 @@ const LOCALITIES = [
 
 describe("an override's datacenter", () => {
   it.each(LOCALITIES)('serves every call under %s', async (_, locality) => {
-    const lane = open({
+    const graylane = open({
       ...(locality === undefined ? {} : { locality }),
       override: { datacenter: 'dc2', until },
     });
-    expect(await whoServes(lane)).toBe('stable-dc2');
-    expect(explained(lane)).toBe('stable dc2');
-    expect(lane.inspect().services[0]?.policy.shortfalls).toEqual([]);
+    expect(await whoServes(graylane)).toBe('stable-dc2');
+    expect(explained(graylane)).toBe('stable dc2');
+    expect(graylane.inspect().services[0]?.policy.shortfalls).toEqual([]);
   });
 
   it.each([
@@ -66,43 +66,43 @@ describe("an override's datacenter", () => {
     ['is none of the client', ['dc1'], { datacenter: 'dc2' }, 'stable-dc1'],
     ['is none of the client, beside a subset', ['dc1'], { to: 'canary', datacenter: 'dc2' }, 'canary-dc1'],
   ] as const)('that %s takes no call down, and is told', async (_, datacenters, override, served) => {
-    const lane = open({ locality: { failover: [] }, override: { ...override, until } }, datacenters);
-    expect(await whoServes(lane)).toBe(served);
+    const graylane = open({ locality: { failover: [] }, override: { ...override, until } }, datacenters);
+    expect(await whoServes(graylane)).toBe(served);
     const told = `override.datacenter: ${override.datacenter} has no usable instance`;
-    expect(lane.inspect().services[0]?.policy.shortfalls[0]?.message).toContain(told);
+    expect(graylane.inspect().services[0]?.policy.shortfalls[0]?.message).toContain(told);
     expect(warnings.filter((each) => each.includes(told))).toHaveLength(1);
-    expect(explained(lane).split(', ')[0]).toBe(served.replace('-', ' '));
+    expect(explained(graylane).split(', ')[0]).toBe(served.replace('-', ' '));
   });
 
   it('that has nobody of the subset left gives way, and holds again when somebody is there', async () => {
-    const lane = open({ override: { datacenter: 'dc2', until } });
-    expect(await whoServes(lane)).toBe('stable-dc2');
+    const graylane = open({ override: { datacenter: 'dc2', until } });
+    expect(await whoServes(graylane)).toBe('stable-dc2');
     const { instances } = world;
-    lane.setInstances(
+    graylane.setInstances(
       'payments',
       instances.filter(({ id }) => id !== 'stable-dc2'),
     );
-    await expect.poll(() => whoServes(lane)).toBe('stable-dc1');
-    lane.setInstances('payments', instances);
-    await expect.poll(() => whoServes(lane)).toBe('stable-dc2');
+    await expect.poll(() => whoServes(graylane)).toBe('stable-dc1');
+    graylane.setInstances('payments', instances);
+    await expect.poll(() => whoServes(graylane)).toBe('stable-dc2');
   });
 });
 
 describe("a force's datacenter", () => {
   it.each(LOCALITIES)('serves the call under %s', async (_, locality) => {
-    const lane = open(locality === undefined ? {} : { locality });
-    expect(await whoServes(lane, { datacenter: 'dc2' })).toBe('stable-dc2');
-    expect(await whoServes(lane, { datacenter: 'dc2', strict: false })).toBe('stable-dc2');
-    expect(await whoServes(lane, { subset: 'canary', datacenter: 'dc2' })).toBe('canary-dc2');
-    expect(await whoServes(lane, { instance: 'canary-dc2' })).toBe('canary-dc2');
-    expect(await whoServes(lane)).toBe('stable-dc1');
+    const graylane = open(locality === undefined ? {} : { locality });
+    expect(await whoServes(graylane, { datacenter: 'dc2' })).toBe('stable-dc2');
+    expect(await whoServes(graylane, { datacenter: 'dc2', strict: false })).toBe('stable-dc2');
+    expect(await whoServes(graylane, { subset: 'canary', datacenter: 'dc2' })).toBe('canary-dc2');
+    expect(await whoServes(graylane, { instance: 'canary-dc2' })).toBe('canary-dc2');
+    expect(await whoServes(graylane)).toBe('stable-dc1');
   });
 
   it('that the client does not know fails the call, names itself and those that there are', async () => {
-    const lane = open({ locality: { failover: [] } });
-    await expect(whoServes(lane, { datacenter: 'dc22' })).rejects.toThrow(
+    const graylane = open({ locality: { failover: [] } });
+    await expect(whoServes(graylane, { datacenter: 'dc22' })).rejects.toThrow(
       /forced by the caller to datacenter dc22; .* \(this client looks in dc1, dc2; did you mean dc2\?\)/,
     );
-    expect(await whoServes(lane, { datacenter: 'dc22', strict: false })).toBe('stable-dc1');
+    expect(await whoServes(graylane, { datacenter: 'dc22', strict: false })).toBe('stable-dc1');
   });
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createLane } from '../../../src/client/graylane';
+import { createGraylaneWith } from '../../../src/client/graylane';
 import type { AdminHandler, ConsulOptions } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
 import { CHARGE, charge, paymentsClient } from '../../support/payments';
@@ -59,13 +59,13 @@ async function script(how: Parameters<ScriptedConsul['answer']>[0]): Promise<Scr
   return consul;
 }
 
-/** Opens a lane, lets it fail or serve, looks wherever a user can, and gives all that there was to see. */
+/** Opens a Graylane client, lets it fail or serve, looks wherever a user can, and gives all that there was to see. */
 async function drive(consul: ConsulOptions, env: Readonly<Record<string, string>>): Promise<string> {
   const own: string[] = [];
   const see = (where: string, value: unknown): void => note(where, value, own);
   const log = (message: string, fields?: object): void => see('log', `${message} ${inspect(fields)}`);
   const metering = startMetering();
-  const lane = createLane(
+  const graylane = createGraylaneWith(
     {
       consul,
       stateDirectory: join(folder, 'state'),
@@ -74,16 +74,16 @@ async function drive(consul: ConsulOptions, env: Readonly<Record<string, string>
     },
     { env: { CONSUL_HTTP_AUTH: `user:${PASSWORD}`, ...env } },
   );
-  const admin = lane.adminHandler();
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments', { timeoutMs: 700 }).catch((error) => see('ready', error));
+  const admin = graylane.adminHandler();
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments', { timeoutMs: 700 }).catch((error) => see('ready', error));
   await charge(client, {}, { deadline: Date.now() + 300 }).catch((error) => see('call', error));
-  see('inspect()', lane.inspect());
-  see('lane', lane);
+  see('inspect()', graylane.inspect());
+  see('graylane', graylane);
   see('client', client);
-  see('options', lane.clientOptions());
+  see('options', graylane.clientOptions());
   try {
-    see('explain()', lane.explain('payments', { method: '/shop.v1.Payments/Charge' }));
+    see('explain()', graylane.explain('payments', { method: '/shop.v1.Payments/Charge' }));
   } catch (error) {
     see('explain()', error);
   }
@@ -92,8 +92,8 @@ async function drive(consul: ConsulOptions, env: Readonly<Record<string, string>
   expect(names).toContain('graylane.policy.index');
   for (const name of names) see(`metric ${name}`, points(name));
   client.close();
-  await lane.close();
-  see('closed lane', lane);
+  await graylane.close();
+  see('closed graylane', graylane);
   await charge(client).catch((error) => see('late call', error));
   return own.join('\n');
 }
@@ -177,7 +177,7 @@ describe('a planted token is nowhere to be found', () => {
           expect(shown, what).toMatch(/admin \/inspect: 200 /);
         }),
       );
-      // One call each, told with the reason why it was not served; none was begun after the lane was closed.
+      // One call each, told with the reason why it was not served; none was begun after the Graylane client was closed.
       const spans = noteSpans();
       const calls = spans.filter(({ name }) => name === CHARGE.slice(1));
       expect(calls.length).toBeGreaterThanOrEqual(faults.length);
@@ -227,7 +227,7 @@ describe('a planted token is nowhere to be found', () => {
     ];
     for (const consulOptions of wrong) {
       try {
-        createLane({ consul: consulOptions }, { env: {} });
+        createGraylaneWith({ consul: consulOptions }, { env: {} });
         expect.fail('nothing was refused');
       } catch (error) {
         note('refused', error);

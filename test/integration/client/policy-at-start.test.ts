@@ -37,14 +37,14 @@ function openFile(file: string): Graylane {
   return open({ instances: { payments: world.instances }, policies: { payments: { file } } });
 }
 
-async function canaryCalls(lane: Graylane, calls = 60): Promise<number> {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+async function canaryCalls(graylane: Graylane, calls = 60): Promise<number> {
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   const replies = await Promise.all(Array.from({ length: calls }, () => charge(client)));
   return replies.filter(({ version }) => version === 'canary').length;
 }
 
-async function expired(lane: Graylane): Promise<string> {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+async function expired(graylane: Graylane): Promise<string> {
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
   const ended = await charge(client, {}, { deadline: Date.now() + 250 }).catch((error: ServiceError) => error);
   return String((ended as ServiceError).details);
 }
@@ -52,32 +52,32 @@ async function expired(lane: Graylane): Promise<string> {
 describe('a policy that cannot be had at the start', () => {
   it('of a file that is missing in its folder is not "no policy": calls wait for it, the canary gets none', async () => {
     const file = join(folder, 'payments.yaml');
-    const lane = openFile(file);
-    expect(await expired(lane)).toContain(`payments: policy not known (${file}: no such file or directory)`);
+    const graylane = openFile(file);
+    expect(await expired(graylane)).toContain(`payments: policy not known (${file}: no such file or directory)`);
     expect(log.join('\n')).toContain('policy cannot be read, none is known: calls wait, up to their deadlines');
     expect(log.join('\n')).toContain(file);
     expect(world.servers.map(({ calls }) => calls)).toEqual([0, 0, 0, 0]);
     writeFileSync(file, GOOD);
-    expect(await canaryCalls(lane)).toBe(0);
+    expect(await canaryCalls(graylane)).toBe(0);
   });
 
   it('and a file that goes away later leaves the last one in force', async () => {
     const file = join(folder, 'payments.yaml');
     writeFileSync(file, GOOD);
-    const lane = openFile(file);
-    expect(await canaryCalls(lane)).toBe(0);
+    const graylane = openFile(file);
+    expect(await canaryCalls(graylane)).toBe(0);
     renameSync(file, `${file}.old`);
-    await expect.poll(() => lane.inspect().services[0]?.policy.failure).toContain('no such file');
-    expect(await canaryCalls(lane)).toBe(0);
+    await expect.poll(() => graylane.inspect().services[0]?.policy.failure).toContain('no such file');
+    expect(await canaryCalls(graylane)).toBe(0);
     expect(log.join('\n')).toContain('policy cannot be read, the last known stays');
   });
 
   it('says, when it is refused, that none is in force, what calls do meanwhile, and where the mistake stands', async () => {
     const file = join(folder, 'payments.yaml');
     writeFileSync(file, BAD);
-    const lane = openFile(file);
+    const graylane = openFile(file);
     const where = `${file}:6:5 routes[0].to: "stabel" (expected: one of stable; did you mean stable?)`;
-    expect(await expired(lane)).toContain(`payments: no policy is in force (refused: ${where})`);
+    expect(await expired(graylane)).toContain(`payments: no policy is in force (refused: ${where})`);
     expect(log).toEqual([
       expect.stringContaining(
         'policy rejected, and none is in force: calls wait, up to their deadlines, for a good one',
@@ -85,10 +85,10 @@ describe('a policy that cannot be had at the start', () => {
     ]);
     expect(log[0]).toContain(JSON.stringify(where).slice(1, -1));
     writeFileSync(file, GOOD);
-    expect(await canaryCalls(lane)).toBe(0);
+    expect(await canaryCalls(graylane)).toBe(0);
     writeFileSync(file, BAD);
     await expect.poll(() => log.join('\n')).toContain('policy rejected, the running one stays');
-    expect(await canaryCalls(lane)).toBe(0);
+    expect(await canaryCalls(graylane)).toBe(0);
   });
 
   it('goes by what an earlier process went by when the newest in Consul is refused', async () => {
@@ -104,9 +104,9 @@ describe('a policy that cannot be had at the start', () => {
     const revision = former.inspect().services[0]?.policy.revision;
     await former.close();
     await dc1.putKv('graylane/policies/payments', GOOD.replace('"default":"stable"', '"default":"stabel"'));
-    const lane = open(options);
-    expect(await canaryCalls(lane)).toBe(0);
-    const { policy: inForce } = lane.inspect().services[0] ?? {};
+    const graylane = open(options);
+    expect(await canaryCalls(graylane)).toBe(0);
+    const { policy: inForce } = graylane.inspect().services[0] ?? {};
     expect(inForce).toMatchObject({ revision, rejected: { place: 'Consul KV graylane/policies/payments' } });
   });
 });
@@ -120,8 +120,8 @@ describe('GRAYLANE_OVERRIDE', () => {
     vi.stubEnv('GRAYLANE_OVERRIDE', text);
     const file = join(folder, 'payments.yaml');
     writeFileSync(file, GOOD);
-    const lane = openFile(file);
-    expect(await canaryCalls(lane)).toBe(0);
+    const graylane = openFile(file);
+    expect(await canaryCalls(graylane)).toBe(0);
     expect(log.filter((line) => told.test(line))).toHaveLength(1);
   });
 

@@ -12,12 +12,12 @@ const POLICY_CHANGES = 100;
 const APART_MS = 400;
 
 let consul: ConsulCluster;
-let lane: Graylane;
+let graylane: Graylane;
 const servers: PaymentsServer[] = [];
 
 beforeAll(async () => {
   consul = await startConsul({ datacenters: ['dc1', 'dc2'] });
-  lane = createGraylane({
+  graylane = createGraylane({
     consul: { address: consul.dc('dc1').address },
     datacenters: ['dc1', 'dc2'],
     policies: { 'near-payments': evenly('near-payments'), 'far-payments': evenly('far-payments') },
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await lane.close();
+  await graylane.close();
   for (const server of servers) server.kill();
   await consul.stop();
 });
@@ -58,8 +58,8 @@ async function policyChanges(): Promise<number[]> {
   await (await serve('kv-payments', 'kv-stable', 'dc1', ['stable']))();
   await (await serve('kv-payments', 'kv-canary', 'dc1', ['canary']))();
   await consul.dc('dc1').putKv('graylane/policies/kv-payments', document('canary'));
-  const client = paymentsClient(lane.target('kv-payments'), lane.clientOptions());
-  await lane.ready('kv-payments');
+  const client = paymentsClient(graylane.target('kv-payments'), graylane.clientOptions());
+  await graylane.ready('kv-payments');
   const traffic = startTraffic(client);
   const samples: number[] = [];
   for (let flip = 0; flip < POLICY_CHANGES; flip += 1) {
@@ -79,8 +79,8 @@ async function instanceFlips(service: string, datacenter: string): Promise<{ joi
   const flipping = `${service}-flipping`;
   await (await serve(service, `${service}-steady`, datacenter, []))();
   const register = await serve(service, flipping, datacenter, []);
-  const client = paymentsClient(lane.target(service), lane.clientOptions());
-  await lane.ready(service);
+  const client = paymentsClient(graylane.target(service), graylane.clientOptions());
+  await graylane.ready(service);
   let lastPickMs = 0;
   const traffic = startTraffic(client, (call) => {
     if (call.reply.servedBy === flipping) lastPickMs = call.startedAtMs;

@@ -53,15 +53,15 @@ async function write(filter: string): Promise<void> {
 describe('a filter that Consul refuses', () => {
   it('leaves its subset empty and named in a new process; every other call is answered', async () => {
     await write(REFUSED);
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     expect((await charge(client)).servedBy).toBe('one');
     expect((await charge(client, { 'x-lane': 'spare' })).servedBy).toBe('one');
     const failed = await charge(client, { 'x-lane': 'yes' }).catch((error: ServiceError) => error);
     expect(String((failed as ServiceError).details)).toMatch(
       /payments\/lane: 0 instances in dc1: its filter is refused by Consul \(HTTP 500: .*Is Empty.*\); fallback none/,
     );
-    const { shortfalls } = lane.inspect().services[0]?.policy ?? {};
+    const { shortfalls } = graylane.inspect().services[0]?.policy ?? {};
     expect(shortfalls?.map(({ path }) => path)).toEqual(['subsets.lane.filter', 'subsets.spare.filter']);
     expect(shortfalls?.[0]?.message).toContain('Consul refuses it in dc1, so the subset is empty there');
     expect(told.filter((line) => line.includes('subsets.lane.filter'))).toHaveLength(1);
@@ -69,8 +69,8 @@ describe('a filter that Consul refuses', () => {
 
   it('is put right while the process runs, and may come while it runs', async () => {
     await write('"stable" in Service.Tags');
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const inLane = () => charge(client, { 'x-lane': 'yes' }).then(({ servedBy }) => servedBy, String);
     expect(await inLane()).toBe('one');
     await write(REFUSED);
@@ -78,6 +78,6 @@ describe('a filter that Consul refuses', () => {
     expect((await charge(client)).servedBy).toBe('one');
     await write('"stable" in Service.Tags');
     await expect.poll(inLane).toBe('one');
-    expect(lane.inspect().services[0]?.policy.shortfalls).toEqual([]);
+    expect(graylane.inspect().services[0]?.policy.shortfalls).toEqual([]);
   });
 });

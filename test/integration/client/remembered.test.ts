@@ -11,7 +11,7 @@ let consul: ConsulCluster;
 let stable: PaymentsServer;
 let canary: PaymentsServer;
 let directory: string;
-const lanes: Graylane[] = [];
+const graylanes: Graylane[] = [];
 
 beforeAll(async () => {
   consul = await startConsul({ mode: 'server' });
@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
-  for (const lane of lanes.splice(0)) await lane.close();
+  for (const graylane of graylanes.splice(0)) await graylane.close();
 });
 
 afterAll(async () => {
@@ -45,13 +45,13 @@ afterAll(async () => {
 });
 
 function open(stateDirectory: string | false = directory): Graylane {
-  const lane = createGraylane({
+  const graylane = createGraylane({
     consul: { address: consul.dc('dc1').address, token: TOKEN },
     stateDirectory,
     logger: { debug() {}, info() {}, warn() {}, error() {} },
   });
-  lanes.push(lane);
-  return lane;
+  graylanes.push(graylane);
+  return graylane;
 }
 
 describe('what is remembered on disk', () => {
@@ -61,15 +61,15 @@ describe('what is remembered on disk', () => {
     await first.close();
     await consul.dc('dc1').kill();
     try {
-      const lane = open();
-      const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+      const graylane = open();
+      const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
       const began = performance.now();
       expect((await charge(client, { 'x-gray': 'canary' })).servedBy).toBe('c');
       const tookMs = performance.now() - began;
       console.log(`[figure] Consul down at the start, first call: ${tookMs.toFixed(0)} ms`);
       expect(tookMs).toBeLessThan(500);
       expect((await charge(client)).servedBy).toBe('s');
-      const [service] = lane.inspect().services;
+      const [service] = graylane.inspect().services;
       expect(service?.policy.failure).toMatch(/policy graylane\/policies\/payments/);
       expect(service?.datacenters[0]).toMatchObject({ known: true, freshness: 'stale' });
       expect(service?.datacenters[0]?.staleForMs).toBeGreaterThan(0);
@@ -91,18 +91,18 @@ describe('what is remembered on disk', () => {
     const silent = { debug() {}, info() {}, warn() {}, error() {} };
     const openForgotten = (): Graylane => {
       const protection = { windowMs: 1_500 };
-      const lane = createGraylane({ consul: { address }, stateDirectory: directory, protection, logger: silent });
-      lanes.push(lane);
-      return lane;
+      const graylane = createGraylane({ consul: { address }, stateDirectory: directory, protection, logger: silent });
+      graylanes.push(graylane);
+      return graylane;
     };
     const first = openForgotten();
     await first.ready('forgotten');
     await first.close();
     for (const { id } of entries) await consul.dc('dc1').deregister(id);
-    const lane = openForgotten();
-    const client = paymentsClient(lane.target('forgotten'), lane.clientOptions());
+    const graylane = openForgotten();
+    const client = paymentsClient(graylane.target('forgotten'), graylane.clientOptions());
     expect(['s', 'c']).toContain((await charge(client)).servedBy);
-    const state = () => lane.inspect().services[0]?.datacenters[0];
+    const state = () => graylane.inspect().services[0]?.datacenters[0];
     expect(state()).toMatchObject({ instances: 2, isHeld: true, freshness: 'stale' });
     expect(state()?.reason).toBe('Consul lists 0 instances; the 2 remembered ones are kept for 1500 ms');
     await expect.poll(state, { timeout: 3_000 }).toMatchObject({ instances: 0, isHeld: false, freshness: 'fresh' });

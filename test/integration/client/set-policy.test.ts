@@ -21,11 +21,11 @@ describe('a policy that was given as an object', () => {
     closing(server, (it) => it.kill());
     const instances = { payments: [{ address: server.host, port: server.port, tags: ['stable'] }] };
     const given = policy();
-    const lane = closing(createGraylane({ instances, policies: { payments: given } }), (it) => it.close());
+    const graylane = closing(createGraylane({ instances, policies: { payments: given } }), (it) => it.close());
     const later = policy();
-    lane.setPolicy('payments', later);
+    graylane.setPolicy('payments', later);
     for (const document of [given, later]) Object.assign(document, { default: 'canary' });
-    await lane.ready('payments', { timeoutMs: 2_000 });
-    expect(lane.explain('payments', { method: CHARGE }).tiers.map(({ subset }) => subset)).toEqual(['stable']);
+    await graylane.ready('payments', { timeoutMs: 2_000 });
+    expect(graylane.explain('payments', { method: CHARGE }).tiers.map(({ subset }) => subset)).toEqual(['stable']);
   });
 });

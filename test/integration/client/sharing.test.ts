@@ -9,7 +9,7 @@ import { charge, paymentsClient, startPaymentsServer } from '../../support/payme
 const CHANNELS = 50;
 const closing = closeAfterEach();
 
-describe('the channels of one lane to one service', () => {
+describe('the channels of one Graylane client to one service', () => {
   it('share one blocking query a datacenter and one for the policy, from the first to the last of them', async () => {
     const consul = closing(await startConsul({ datacenters: ['dc1', 'dc2'] }), (opened) => opened.stop());
     for (const datacenter of ['dc1', 'dc2']) {
@@ -19,14 +19,17 @@ describe('the channels of one lane to one service', () => {
     }
     await consul.dc('dc1').putKv('graylane/policies/payments', JSON.stringify({ schema: 1, service: 'payments' }));
     const proxy = closing(await startRecordingProxy(consul.dc('dc1').address), (opened) => opened.stop());
-    const lane = closing(
+    const graylane = closing(
       createGraylane({ consul: { address: proxy.address }, datacenters: ['dc1', 'dc2'] }),
       (opened) => opened.close(),
     );
     const open = (): ReturnType<typeof paymentsClient>[] =>
       Array.from({ length: CHANNELS }, (_, index) =>
         // Options of their own, so that grpc-js shares nothing between them.
-        paymentsClient(lane.target('payments'), lane.clientOptions({ 'grpc.primary_user_agent': `client-${index}` })),
+        paymentsClient(
+          graylane.target('payments'),
+          graylane.clientOptions({ 'grpc.primary_user_agent': `client-${index}` }),
+        ),
       );
     const queries = (): string[] =>
       proxy
@@ -45,7 +48,7 @@ describe('the channels of one lane to one service', () => {
     await consul
       .dc('dc1')
       .putKv('graylane/policies/payments', JSON.stringify({ schema: 1, service: 'payments', timeoutMs: 900 }));
-    await expect.poll(() => lane.inspect().services[0]?.policy.document?.timeoutMs).toBe(900);
+    await expect.poll(() => graylane.inspect().services[0]?.policy.document?.timeoutMs).toBe(900);
     await expect.poll(queries).toEqual(expected);
     expect(proxy.paths.length - before).toBeLessThanOrEqual(2);
     printFact(
@@ -63,7 +66,7 @@ describe('the channels of one lane to one service', () => {
     const again = open();
     for (const client of again) expect((await charge(client)).servedBy).toBe('dc1');
     await expect.poll(queries).toEqual(expected);
-    await lane.close();
+    await graylane.close();
     await expect.poll(queries).toEqual([]);
     await expect(charge(again[0] as (typeof again)[0])).rejects.toThrow('Channel has been shut down');
   });

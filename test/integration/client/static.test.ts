@@ -32,7 +32,7 @@ async function servers(): Promise<{ stable: PaymentsServer; canary: PaymentsServ
   return { stable, canary };
 }
 
-function lane(stable: PaymentsServer, canary: PaymentsServer): Graylane {
+function graylane(stable: PaymentsServer, canary: PaymentsServer): Graylane {
   const opened = createGraylane({
     instances: {
       payments: [
@@ -46,10 +46,10 @@ function lane(stable: PaymentsServer, canary: PaymentsServer): Graylane {
   return opened;
 }
 
-describe('a lane over static instances', () => {
+describe('a Graylane client over static instances', () => {
   it('sends a call with gray metadata to the canary and others by weight', async () => {
     const { stable, canary } = await servers();
-    const opened = lane(stable, canary);
+    const opened = graylane(stable, canary);
     const client = paymentsClient(opened.target('payments'), opened.clientOptions());
     const gray = await tally(
       50,
@@ -68,7 +68,7 @@ describe('a lane over static instances', () => {
 
   it('serves all four call kinds by the same routes', async () => {
     const { stable, canary } = await servers();
-    const opened = lane(stable, canary);
+    const opened = graylane(stable, canary);
     const client = paymentsClient(opened.target('payments'), opened.clientOptions());
     const gray = opened.metadata({ 'x-gray': 'canary' });
     const watched: string[] = [];
@@ -91,7 +91,7 @@ describe('a lane over static instances', () => {
 
   it('says what is missing when a strict route has nobody', async () => {
     const { stable, canary } = await servers();
-    const opened = lane(stable, canary);
+    const opened = graylane(stable, canary);
     opened.setInstances('payments', [{ address: stable.host, port: stable.port, tags: ['stable'] }]);
     const client = paymentsClient(opened.target('payments'), opened.clientOptions());
     const failure = await charge(client, { 'x-gray': 'canary' }).catch((error: grpc.ServiceError) => error);

@@ -10,14 +10,14 @@ describe('an endpoint that is overdue', () => {
     const servers = await Promise.all(
       ['hanging', 'steady'].map(async (name) => closing(await startPaymentsServer({ name }), (one) => one.kill())),
     );
-    const lane = closing(
+    const graylane = closing(
       createGraylane({
         instances: { payments: servers.map(({ name, host, port }) => ({ id: name, address: host, port })) },
         policies: { payments: { schema: 1, service: 'payments', balancing: { algorithm: 'round_robin' } } },
       }),
       (opened) => opened.close(),
     );
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const shareOf = async (name: string): Promise<number> => {
       const counts = await tally(
         100,
@@ -27,16 +27,16 @@ describe('an endpoint that is overdue', () => {
       );
       return (counts.get(name) ?? 0) / 100;
     };
-    await lane.ready('payments');
+    await graylane.ready('payments');
     const isConnected = (): boolean =>
-      lane.inspect().services[0]?.endpoints.every((endpoint) => endpoint.connections.includes('ready')) ?? false;
+      graylane.inspect().services[0]?.endpoints.every((endpoint) => endpoint.connections.includes('ready')) ?? false;
     await expect.poll(isConnected).toBe(true);
     expect(await shareOf('hanging')).toBe(0.5);
 
     servers[0]?.behave({ delayMs: 1_000 });
     const overdue = [charge(client), charge(client)];
     const isSuspect = (): boolean =>
-      lane.inspect().services[0]?.endpoints.find((endpoint) => endpoint.instance === 'hanging')?.isSuspect ?? false;
+      graylane.inspect().services[0]?.endpoints.find((endpoint) => endpoint.instance === 'hanging')?.isSuspect ?? false;
     await expect.poll(isSuspect, { interval: 10 }).toBe(true);
     expect(await shareOf('hanging')).toBe(0);
 

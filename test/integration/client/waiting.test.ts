@@ -24,7 +24,7 @@ const policy: PolicyDocument = {
 };
 
 function open(options: GraylaneOptions): Graylane {
-  return closing(createGraylane({ logger: silent, ...options }), (lane) => lane.close());
+  return closing(createGraylane({ logger: silent, ...options }), (graylane) => graylane.close());
 }
 
 async function serve(name: string, port = 0): Promise<PaymentsServer> {
@@ -50,8 +50,8 @@ describe('calls made before anything is known', () => {
     }
     await consul.dc('dc1').putKv('graylane/policies/payments', JSON.stringify(policy));
     const proxy = closing(await startHoldingProxy(consul.dc('dc1').address, () => true), (one) => one.stop());
-    const lane = open({ consul: { address: proxy.address }, datacenters: ['dc1'] });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ consul: { address: proxy.address }, datacenters: ['dc1'] });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const gray = Array.from({ length: 100 }, () => charge(client, { 'x-gray': 'canary' }));
     const plain = Array.from({ length: 100 }, () => charge(client));
     await pause(300);
@@ -62,8 +62,8 @@ describe('calls made before anything is known', () => {
   });
 
   it('that expire say that it was Consul, where, and what it answered', async () => {
-    const lane = open({ consul: { address: 'http://127.0.0.1:1' }, datacenters: ['dc1', 'dc2'] });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ consul: { address: 'http://127.0.0.1:1' }, datacenters: ['dc1', 'dc2'] });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const error = await failed(charge(client, {}, { deadline: Date.now() + 300 }));
     expect(error.code).toBe(grpc.status.DEADLINE_EXCEEDED);
     expect(error.details).toMatch(/payments: instances not known from Consul \(dc1: .*; dc2: .*\)/);
@@ -79,8 +79,8 @@ describe('calls made before anything is known', () => {
       one.close();
     });
     const address = `http://127.0.0.1:${(mute.address() as AddressInfo).port}`;
-    const lane = open({ consul: { address }, datacenters: ['dc1'] });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ consul: { address }, datacenters: ['dc1'] });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const error = await failed(charge(client, {}, { deadline: Date.now() + 200 }));
     expect(error.code).toBe(grpc.status.DEADLINE_EXCEEDED);
     expect(error.details).toMatch(/payments: instances not known \(Consul has not answered yet\)/);
@@ -111,8 +111,8 @@ describe('calls to instances that refuse connections', () => {
     });
 
   it('fail with UNAVAILABLE and what was tried', async () => {
-    const lane = refused();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = refused();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const beganAtMs = performance.now();
     const error = await failed(charge(client));
     expect(performance.now() - beganAtMs).toBeLessThan(2_000);
@@ -122,8 +122,8 @@ describe('calls to instances that refuse connections', () => {
   });
 
   it('wait under waitForReady until one of them is there', async () => {
-    const lane = refused();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = refused();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const patient = new grpc.Metadata({ waitForReady: true });
     let isAnswered = false;
     const call = charge(client, patient, { deadline: Date.now() + 15_000 }).finally(() => {
@@ -136,8 +136,8 @@ describe('calls to instances that refuse connections', () => {
   });
 
   it('expire under waitForReady with what was tried', async () => {
-    const lane = refused();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = refused();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const patient = new grpc.Metadata({ waitForReady: true });
     const error = await failed(charge(client, patient, { deadline: Date.now() + 300 }));
     expect(error.code).toBe(grpc.status.DEADLINE_EXCEEDED);
@@ -147,9 +147,9 @@ describe('calls to instances that refuse connections', () => {
 
 describe('a strict route to a subset without instances', () => {
   const datacenters = ['dc1', 'dc2'];
-  const strict = async (): Promise<{ lane: Graylane; canary: PaymentsServer; stable: PaymentsServer }> => {
+  const strict = async (): Promise<{ graylane: Graylane; canary: PaymentsServer; stable: PaymentsServer }> => {
     const [stable, canary] = await Promise.all([serve('stable'), serve('canary')]);
-    const lane = open({
+    const graylane = open({
       datacenters,
       instances: {
         payments: [
@@ -160,12 +160,12 @@ describe('a strict route to a subset without instances', () => {
       },
       policies: { payments: policy },
     });
-    return { lane, stable, canary };
+    return { graylane, stable, canary };
   };
 
   it('fails at once, naming the subset, the datacenters and `fallback none`', async () => {
-    const { lane } = await strict();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const { graylane } = await strict();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
     const beganAtMs = performance.now();
     const error = await failed(charge(client, { 'x-gray': 'canary' }));
@@ -177,14 +177,14 @@ describe('a strict route to a subset without instances', () => {
   });
 
   it('waits under waitForReady, and goes as soon as there is one', async () => {
-    const { lane, canary, stable } = await strict();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const { graylane, canary, stable } = await strict();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const patient = new grpc.Metadata({ waitForReady: true });
     patient.set('x-gray', 'canary');
     const call = charge(client, patient, { deadline: Date.now() + 10_000 });
     await pause(300);
     expect(stable.calls + canary.calls).toBe(0);
-    lane.setInstances('payments', [
+    graylane.setInstances('payments', [
       { address: stable.host, port: stable.port, tags: ['stable'], datacenter: 'dc1' },
       { address: canary.host, port: canary.port, tags: ['canary'], datacenter: 'dc2' },
     ]);

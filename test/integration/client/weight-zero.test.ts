@@ -14,7 +14,7 @@ const opened = closeAfterEach();
 const CALLS = 120;
 
 interface World {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly client: PaymentsClient;
   readonly servers: readonly PaymentsServer[];
   /** Of the instances in their order. */
@@ -38,7 +38,7 @@ async function open(
       weight: weights[at] ?? 1,
       ...each(at),
     }));
-  const lane = opened(
+  const graylane = opened(
     createGraylane({
       zone: 'a',
       instances: { payments: listed([]) },
@@ -46,16 +46,16 @@ async function open(
     }),
     (one) => one.close(),
   );
-  const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (one) => one.close());
-  await lane.ready('payments');
+  const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (one) => one.close());
+  await graylane.ready('payments');
   return {
-    lane,
+    graylane,
     client,
     servers,
     async weigh(...weights) {
-      const before = lane.inspect().services[0]?.snapshot ?? 0;
-      lane.setInstances('payments', listed(weights));
-      await expect.poll(() => lane.inspect().services[0]?.snapshot ?? 0).toBeGreaterThan(before);
+      const before = graylane.inspect().services[0]?.snapshot ?? 0;
+      graylane.setInstances('payments', listed(weights));
+      await expect.poll(() => graylane.inspect().services[0]?.snapshot ?? 0).toBeGreaterThan(before);
     },
     async answering(count = CALLS) {
       const replies = Array.from({ length: count }, (_, n) => charge(client, { 'x-user-id': `u${n}` }));
@@ -64,9 +64,9 @@ async function open(
   };
 }
 
-const connected = ({ lane }: World, count: number) =>
+const connected = ({ graylane }: World, count: number) =>
   expect
-    .poll(() => lane.inspect().services[0]?.endpoints.filter((one) => one.connections.includes('ready')).length)
+    .poll(() => graylane.inspect().services[0]?.endpoints.filter((one) => one.connections.includes('ready')).length)
     .toBe(count);
 
 describe('weight 0: no new calls', () => {
@@ -102,7 +102,7 @@ describe('weight 0: no new calls', () => {
     const ends = new Set(await Promise.all(streams.map(({ end }) => end)));
     expect([...ends].sort()).toEqual(expect.arrayContaining(['s0']));
     expect([...ends].every((end) => /^s\d$/.test(end))).toBe(true);
-    expect(world.lane.inspect().services[0]).toMatchObject({ datacenters: [{ draining: 3, critical: 0 }] });
+    expect(world.graylane.inspect().services[0]).toMatchObject({ datacenters: [{ draining: 3, critical: 0 }] });
     // Nobody else is left: those of weight 0 serve.
     await world.weigh(0, 0, 0, 0);
     expect((await world.answering()).size).toBeGreaterThan(1);
@@ -175,11 +175,11 @@ describe('weight 0 in Consul', () => {
       Address: s1.host,
       Service: { ...Service, Weights },
     });
-    const lane = opened(createGraylane({ consul: { address: dc1.address } }), (one) => one.close());
-    const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (one) => one.close());
-    await lane.ready('payments');
+    const graylane = opened(createGraylane({ consul: { address: dc1.address } }), (one) => one.close());
+    const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (one) => one.close());
+    await graylane.ready('payments');
     await expect
-      .poll(() => lane.inspect().services[0]?.datacenters)
+      .poll(() => graylane.inspect().services[0]?.datacenters)
       .toMatchObject([{ instances: 3, draining: 2, rejected: 0, freshness: 'fresh' }]);
     const replies = await Promise.all(Array.from({ length: 50 }, () => charge(client)));
     expect(new Set(replies.map(({ servedBy }) => servedBy))).toEqual(new Set(['s1']));

@@ -25,7 +25,7 @@ async function servers(): Promise<readonly PaymentsServer[]> {
 }
 
 interface World {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   /** Of so many calls, where each was answered: `a3` is in zone a. */
   call(count: number): Promise<readonly string[]>;
 }
@@ -33,9 +33,9 @@ interface World {
 async function client(started: readonly PaymentsServer[], options: GraylaneOptions): Promise<World> {
   const instances = started.map(({ name, port }) => ({ id: name, address: '127.0.0.1', port, zone: name.slice(0, 1) }));
   const given = { instances: { payments: instances }, policies: { payments: POLICY }, ...options };
-  const lane = opened(createGraylane(given), (one) => one.close());
-  const stub = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (one) => one.close());
-  await lane.ready('payments');
+  const graylane = opened(createGraylane(given), (one) => one.close());
+  const stub = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (one) => one.close());
+  await graylane.ready('payments');
   const call = async (count: number): Promise<readonly string[]> => {
     const servedBy: string[] = [];
     for (let begun = 0; begun < count; begun += 10) {
@@ -46,9 +46,9 @@ async function client(started: readonly PaymentsServer[], options: GraylaneOptio
   };
   await call(10);
   await until(
-    () => lane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')) === true,
+    () => graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')) === true,
   );
-  return { lane, call };
+  return { graylane, call };
 }
 
 async function until(isTrue: () => boolean): Promise<void> {
@@ -90,9 +90,11 @@ describe('zones with 5, 3 and 2 instances, a client in each', () => {
       Math.round(crossing.reduce((sum, each) => sum + each * 600, 0)),
     );
     expect(crossed({})).toBe(1_800);
-    await until(() => worlds[2]?.lane.inspect().services[0]?.endpoints.every(({ isSuspect }) => !isSuspect) === true);
-    await until(() => Math.abs((worlds[2]?.lane.inspect().services[0]?.zones[0]?.crossing ?? 0) - 0.4) < 1e-9);
-    const [inspection] = worlds[2]?.lane.inspect().services ?? [];
+    await until(
+      () => worlds[2]?.graylane.inspect().services[0]?.endpoints.every(({ isSuspect }) => !isSuspect) === true,
+    );
+    await until(() => Math.abs((worlds[2]?.graylane.inspect().services[0]?.zones[0]?.crossing ?? 0) - 0.4) < 1e-9);
+    const [inspection] = worlds[2]?.graylane.inspect().services ?? [];
     expect(inspection?.clientZone).toEqual({ zone: 'c', from: 'option', reason: undefined });
     expect(inspection?.zones).toEqual([
       {
@@ -107,16 +109,16 @@ describe('zones with 5, 3 and 2 instances, a client in each', () => {
         ],
       },
     ]);
-    const explained = worlds[2]?.lane.explain('payments', { method: '/shop.v1.Payments/Charge' });
+    const explained = worlds[2]?.graylane.explain('payments', { method: '/shop.v1.Payments/Charge' });
     expect(explained?.tiers[0]?.zones).toEqual(inspection?.zones[0]);
   });
 
   it('lose no call when one dies, and leave no call in it', async () => {
     const started = await servers();
-    const { lane, call } = await client(started, { zone: 'c' });
+    const { graylane, call } = await client(started, { zone: 'c' });
     await Promise.all(started.filter(({ name }) => name.startsWith('c')).map((server) => server.stop()));
     expect(await call(300)).toHaveLength(300);
-    await until(() => lane.inspect().services[0]?.zones[0]?.crossing === 1);
+    await until(() => graylane.inspect().services[0]?.zones[0]?.crossing === 1);
     const names = new Map<string, number>();
     for (const name of await call(1_000)) names.set(name, (names.get(name) ?? 0) + 1);
     expect([...names.keys()].filter((name) => name.startsWith('c'))).toEqual([]);
@@ -129,10 +131,10 @@ describe('the zone of the client', () => {
     vi.stubEnv('GRAYLANE_ZONE', 'b');
     try {
       const started = await servers();
-      const { lane } = await client(started, {});
-      expect(lane.inspect().services[0]?.clientZone).toEqual({ zone: 'b', from: 'environment', reason: undefined });
+      const { graylane } = await client(started, {});
+      expect(graylane.inspect().services[0]?.clientZone).toEqual({ zone: 'b', from: 'environment', reason: undefined });
       const told = await client(started, { zone: 'a' });
-      expect(told.lane.inspect().services[0]?.clientZone.zone).toBe('a');
+      expect(told.graylane.inspect().services[0]?.clientZone.zone).toBe('a');
       vi.stubEnv('GRAYLANE_ZONE', 'b\u0007');
       expect(() => createGraylane({})).toThrow('GRAYLANE_ZONE: "b\\u0007" (expected: 1..256 characters');
       expect(() => createGraylane({ zone: '' })).toThrow('zone: "" (expected: 1..256 characters');
@@ -144,9 +146,9 @@ describe('the zone of the client', () => {
   it('is not known: calls go to all zones alike, and that is told once', async () => {
     const told: string[] = [];
     const logger = { debug() {}, info() {}, error() {}, warn: (message: string) => void told.push(message) };
-    const { lane, call } = await client(await servers(), { logger });
+    const { graylane, call } = await client(await servers(), { logger });
     expect(new Set((await call(300)).map((name) => name.slice(0, 1)))).toEqual(new Set(['a', 'b', 'c']));
-    expect(lane.inspect().services[0]).toMatchObject({
+    expect(graylane.inspect().services[0]).toMatchObject({
       zones: [],
       clientZone: { zone: undefined, reason: expect.stringContaining('no Consul agent to ask') },
     });
@@ -155,11 +157,11 @@ describe('the zone of the client', () => {
 
   it('is where users under ring_hash stay with their owner: zones play no part', async () => {
     const balancing = { algorithm: 'ring_hash', hashBy: 'x-user' } as const;
-    const { lane } = await client(await servers(), {
+    const { graylane } = await client(await servers(), {
       zone: 'c',
       policies: { payments: { ...POLICY, balancing } },
     });
-    const [service] = lane.inspect().services;
+    const [service] = graylane.inspect().services;
     expect(service?.zones).toEqual([]);
     expect(service?.policy.warnings.map(({ path }) => path)).toEqual(['locality.zones']);
   });
@@ -190,16 +192,16 @@ describe('the node meta of the agent', () => {
   async function open(rules: string): Promise<Graylane> {
     const { secret } = await consul.dc('dc1').createToken(rules);
     const logger = { debug() {}, info() {}, warn() {}, error() {} };
-    const lane = createGraylane({ consul: { address: consul.dc('dc1').address, token: secret }, logger });
-    opened(lane, (one) => one.close());
-    await lane.ready('payments');
-    return lane;
+    const graylane = createGraylane({ consul: { address: consul.dc('dc1').address, token: secret }, logger });
+    opened(graylane, (one) => one.close());
+    await graylane.ready('payments');
+    return graylane;
   }
 
   it('names it, where the token may read the agent', async () => {
-    const lane = await open(`${READER} agent_prefix "" { policy = "read" }`);
-    await until(() => lane.inspect().services[0]?.clientZone.zone !== undefined);
-    const [service] = lane.inspect().services;
+    const graylane = await open(`${READER} agent_prefix "" { policy = "read" }`);
+    await until(() => graylane.inspect().services[0]?.clientZone.zone !== undefined);
+    const [service] = graylane.inspect().services;
     expect(service?.clientZone).toEqual({ zone: 'b', from: 'agent', reason: undefined });
     expect(service?.endpoints.map(({ instance, zone }) => [instance, zone]).sort()).toEqual([
       ['p-a', 'a'],
@@ -208,8 +210,8 @@ describe('the node meta of the agent', () => {
   });
 
   it('stays unknown to a mere reader, which says what it lacks', async () => {
-    const lane = await open(READER);
-    await until(() => lane.inspect().services[0]?.clientZone.reason?.includes('agent:read') === true);
-    expect(lane.inspect().services[0]?.clientZone.zone).toBeUndefined();
+    const graylane = await open(READER);
+    await until(() => graylane.inspect().services[0]?.clientZone.reason?.includes('agent:read') === true);
+    expect(graylane.inspect().services[0]?.clientZone.zone).toBeUndefined();
   });
 });

@@ -46,9 +46,9 @@ it('a canary of Nomad is promoted without a lost call, and without a connection 
     await register(server, allocs[index] ?? '', [index === 2 ? 'canary' : 'stable']);
   }
   const options = { consul: { address: dc1.address }, policies: { payments: POLICY } };
-  const lane = closing(createGraylane(options), (opened) => opened.close());
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const graylane = closing(createGraylane(options), (opened) => opened.close());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   const load = startLoad(client, 100);
   const tester = async (): Promise<string> => (await charge(client, { 'x-gray': 'canary' })).servedBy;
   const servedBy = (name: string): boolean => load.calls.slice(-40).some((call) => call.servedBy === name);

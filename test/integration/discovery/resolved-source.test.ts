@@ -83,12 +83,12 @@ describe('host names of instances', () => {
     }
     records = { 'pay.internal': hosts };
     lookup();
-    const lane = opened(
+    const graylane = opened(
       createGraylane({ instances: { payments: [{ address: 'pay.internal', port, tags: ['a'] }] } }),
       (one) => one.close(),
     );
-    const client = opened(paymentsClient(lane.target('payments'), lane.clientOptions()), (one) => one.close());
-    await lane.ready('payments');
+    const client = opened(paymentsClient(graylane.target('payments'), graylane.clientOptions()), (one) => one.close());
+    await graylane.ready('payments');
     await expect
       .poll(async () => {
         const replies = await Promise.all(Array.from({ length: 40 }, () => charge(client)));

@@ -36,17 +36,17 @@ function rules(title: string): string {
   return found?.text ?? expect.fail(`docs/security.md shows no rules for a ${title}`);
 }
 
-async function laneWith(given: string): Promise<Graylane> {
+async function graylaneWith(given: string): Promise<Graylane> {
   const { secret } = await consul.createToken(given);
-  const lane = createGraylane({
+  const graylane = createGraylane({
     consul: { address: consul.address, token: secret },
     logger: silentLogger,
   });
-  return opened(lane, (each) => each.close());
+  return opened(graylane, (each) => each.close());
 }
 
-async function isServed(lane: Graylane, service: string): Promise<boolean> {
-  const client = opened(paymentsClient(lane.target(service), lane.clientOptions()), (each) => each.close());
+async function isServed(graylane: Graylane, service: string): Promise<boolean> {
+  const client = opened(paymentsClient(graylane.target(service), graylane.clientOptions()), (each) => each.close());
   return charge(client, {}, { deadline: Date.now() + 700 }).then(
     () => true,
     () => false,
@@ -56,22 +56,22 @@ async function isServed(lane: Graylane, service: string): Promise<boolean> {
 describe('the rules of the page, in a Consul that denies by default', () => {
   for (const title of ['reader', 'reader of all']) {
     it(`of the ${title} let calls through and follow the policy, and nothing more`, async () => {
-      const lane = await laneWith(rules(title));
-      await lane.ready('payments');
-      expect(await isServed(lane, 'payments')).toBe(true);
+      const graylane = await graylaneWith(rules(title));
+      await graylane.ready('payments');
+      expect(await isServed(graylane, 'payments')).toBe(true);
       await consul.putKv(KEY, JSON.stringify(document(800)));
-      await expect.poll(() => lane.inspect().services[0]?.policy.document?.timeoutMs).toBe(800);
+      await expect.poll(() => graylane.inspect().services[0]?.policy.document?.timeoutMs).toBe(800);
       await consul.putKv(KEY, JSON.stringify(document(900)));
-      await expect.poll(() => lane.inspect().services[0]?.policy.document?.timeoutMs).toBe(900);
-      expect(lane.inspect().services[0]?.datacenters).toMatchObject([{ datacenter: 'dc1', freshness: 'fresh' }]);
-      expect(await isServed(lane, 'orders')).toBe(title === 'reader of all');
+      await expect.poll(() => graylane.inspect().services[0]?.policy.document?.timeoutMs).toBe(900);
+      expect(graylane.inspect().services[0]?.datacenters).toMatchObject([{ datacenter: 'dc1', freshness: 'fresh' }]);
+      expect(await isServed(graylane, 'orders')).toBe(title === 'reader of all');
     });
 
     const lines = rules(title).split('\n').slice(1);
     it.each(lines)(`of the ${title} need: %s`, async (line) => {
       const less = lines.filter((each) => each !== line);
       expect(less).toHaveLength(2);
-      expect(await isServed(await laneWith(less.join('\n')), 'payments')).toBe(false);
+      expect(await isServed(await graylaneWith(less.join('\n')), 'payments')).toBe(false);
     });
   }
 

@@ -33,11 +33,11 @@ describe('the blocks of a page, as they stand and in their order', () => {
   it('that do not run are noticed', async () => {
     const page = `.cache/slips-${process.pid}.md`;
     const blocks = [
-      ['ts', "lane.setPolicy('payments', { schema: 2 });"],
+      ['ts', "graylane.setPolicy('payments', { schema: 2 });"],
       ['ts', 'setImmediate(() => { throw new Error("later"); });'],
       ['sh', 'graylane explain payments --policy nowhere.yaml'],
-      ['ts', "await lane.with({ force: { instance: 'nobody' } }, () => chargeAndNotify());"],
-      ['ts', 'await lane.with({}, () => chargeAndNotify());'],
+      ['ts', "await graylane.with({ force: { instance: 'nobody' } }, () => chargeAndNotify());"],
+      ['ts', 'await graylane.with({}, () => chargeAndNotify());'],
     ];
     await mkdir(join(root, '.cache'), { recursive: true });
     await writeFile(

@@ -122,7 +122,7 @@ async function readBlocks(
 
 /** Later blocks go on with what this one opened. */
 function exportsOf(text: string): string {
-  const names = ['lane', 'client'].filter((name) => new RegExp(`^const ${name} = `, 'm').test(text));
+  const names = ['graylane', 'client'].filter((name) => new RegExp(`^const ${name} = `, 'm').test(text));
   const callback = /\bcallback\b/.test(text) ? 'export const awaitsCallback = true;\n' : '';
   return `${callback}${names.length === 0 ? 'export {};' : `export { ${names.join(', ')} };`}\n`;
 }

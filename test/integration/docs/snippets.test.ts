@@ -13,7 +13,7 @@ import { everyPage, type Fence, fencesOf, pages, readPage, root } from './fences
 
 const fences = pages.flatMap(fencesOf);
 
-/** What a reader has beside the snippet: a lane, a generated client, the application around it. */
+/** What a reader has beside the snippet: a Graylane client, a generated client, the application around it. */
 const SURROUNDINGS = `
 import type * as grpc from '@grpc/grpc-js';
 import type { Graylane } from 'graylane';
@@ -22,7 +22,7 @@ declare global {
     constructor(target: string, credentials: grpc.ChannelCredentials, options?: grpc.ClientOptions);
     charge(request: object, metadata: grpc.Metadata, callback: (error: grpc.ServiceError | null) => void): void;
   }
-  const lane: Graylane;
+  const graylane: Graylane;
   const client: PaymentsClient;
   const request: object;
   const callback: (error: grpc.ServiceError | null) => void;
@@ -77,7 +77,7 @@ describe('snippets', () => {
   });
 
   it('that do not compile are noticed', async () => {
-    const wrong = { language: 'ts', where: 'here:1', text: 'lane.target(42);' };
+    const wrong = { language: 'ts', where: 'here:1', text: 'graylane.target(42);' };
     expect(await typeCheck([wrong])).toMatch(/here:1.*TS2345/);
   });
 

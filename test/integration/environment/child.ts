@@ -18,7 +18,7 @@ export function runFixture(
   variables: Readonly<Record<string, string>> = {},
 ): Promise<ChildResult> {
   const inherited = Object.entries(process.env).filter(([name]) => !SENSITIVE.test(name));
-  const child = spawn(process.execPath, ['--import', 'tsx', join('test', 'environment', fixture), ...args], {
+  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, fixture), ...args], {
     cwd: root,
     env: { ...Object.fromEntries(inherited), ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -33,7 +33,7 @@ describe('a process whose environment', () => {
     });
     expect({ code, output: output.trim() }).toEqual({ code: 0, output: '["p1","p1","p1"]' });
     // What travels in channel options prints as a word, and was printed.
-    expect(errors).toContain('"lane lane-1"');
+    expect(errors).toContain('"Graylane client client-1"');
     expect(errors).not.toContain('not-for-the-log');
   });
 });

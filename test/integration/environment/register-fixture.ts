@@ -1,8 +1,8 @@
 import '../../../src/register';
 import { charge, paymentsClient } from '../../support/payments';
 
-// Run as a process of its own: code that knows nothing of lanes, with a bare target. Ends by itself once its client is
-// closed, though nobody closes the lane.
+// Run as a process of its own: code that knows nothing of clients, with a bare target. Ends by itself once its client is
+// closed, though nobody closes the Graylane client.
 async function main(): Promise<void> {
   const client = paymentsClient('consul:///payments');
   const reply = await charge(client, { 'x-gray': 'canary' });

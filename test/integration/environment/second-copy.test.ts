@@ -29,9 +29,12 @@ afterAll(() => {
 });
 
 function open(options: { readonly grpc?: typeof ours } = {}): Graylane {
-  const lane = createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] }, ...options });
-  closers.push(() => lane.close());
-  return lane;
+  const graylane = createGraylane({
+    instances: { payments: [{ address: server.host, port: server.port }] },
+    ...options,
+  });
+  closers.push(() => graylane.close());
+  return graylane;
 }
 
 /** A client as the second copy makes it from the same service definition. */
@@ -60,28 +63,28 @@ describe('with a second copy of grpc-js in the tree', () => {
     expect(copy.grpc.Metadata).not.toBe(ours.Metadata);
   });
 
-  it('a lane that is handed the copy works with its clients, metadata and async context', async () => {
-    const lane = open({ grpc: copy.grpc });
-    const metadata = lane.metadata({ 'x-gray': 'canary' });
+  it('a Graylane client that is handed the copy works with its clients, metadata and async context', async () => {
+    const graylane = open({ grpc: copy.grpc });
+    const metadata = graylane.metadata({ 'x-gray': 'canary' });
     expect(metadata).toBeInstanceOf(copy.grpc.Metadata);
-    const client = theirClient(lane.target('payments'), lane.clientOptions());
-    const reply = await lane.with({ labels: { 'x-tag': 'scope' } }, () => charge(client, metadata));
+    const client = theirClient(graylane.target('payments'), graylane.clientOptions());
+    const reply = await graylane.with({ labels: { 'x-tag': 'scope' } }, () => charge(client, metadata));
     expect(reply).toMatchObject({ servedBy: 'p1', gray: 'canary', tag: 'scope' });
   });
 
-  it('their client works over a channel of a lane that knows nothing of the copy', async () => {
-    const lane = open();
-    const channelOverride = lane.channel('payments', ours.credentials.createInsecure());
+  it('their client works over a channel of a Graylane client that knows nothing of the copy', async () => {
+    const graylane = open();
+    const channelOverride = graylane.channel('payments', ours.credentials.createInsecure());
     const client = theirClient('unused', { channelOverride });
     const metadata = new copy.grpc.Metadata();
     metadata.set('x-gray', 'canary');
-    const reply = await lane.with({ labels: { 'x-tag': 'scope' } }, () => charge(client, metadata));
+    const reply = await graylane.with({ labels: { 'x-tag': 'scope' } }, () => charge(client, metadata));
     expect(reply).toMatchObject({ servedBy: 'p1', gray: 'canary', tag: 'scope' });
   });
 
-  it('their client with options of such a lane is refused when it is made, by the name of the cause', () => {
-    const lane = open();
-    const make = (): unknown => theirClient(lane.target('payments'), lane.clientOptions());
+  it('their client with options of such a Graylane client is refused when it is made, by the name of the cause', () => {
+    const graylane = open();
+    const make = (): unknown => theirClient(graylane.target('payments'), graylane.clientOptions());
     expect(make).toThrow(expect.objectContaining({ code: 'GRPC_MISMATCH' }));
     expect(make).toThrow(/another copy of @grpc\/grpc-js.*createGraylane\({ grpc }\)/);
   });

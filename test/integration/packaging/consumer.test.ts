@@ -45,7 +45,7 @@ describe('the tarball in a user’s project', () => {
     expect(JSON.parse(node('both.mjs'))).toEqual({
       differing: [],
       copies: 1,
-      found: expect.stringContaining('several lanes are open (register, imported)'),
+      found: expect.stringContaining('several Graylane clients are open (register, imported)'),
     });
   });
 
@@ -56,7 +56,7 @@ describe('the tarball in a user’s project', () => {
 
   it('works in a default Jest project, and lets it end', () => {
     const jest = join(project, 'node_modules', '.bin', 'jest');
-    run(jest, ['--ci', '--rootDir', project, '--testPathPatterns', 'lane\\.test\\.js$'], project);
+    run(jest, ['--ci', '--rootDir', project, '--testPathPatterns', 'graylane\\.test\\.js$'], project);
   });
 
   it('works under node:test', () => {

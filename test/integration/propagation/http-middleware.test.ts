@@ -18,14 +18,15 @@ const CALLS = 400;
 
 const closing = closeAfterEach();
 
-let lane: Graylane;
+let graylane: Graylane;
 let payments: PaymentsClient;
 beforeEach(async () => {
   const server = closing(await startPaymentsServer(), ({ kill }) => kill());
-  lane = closing(createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] } }), (one) =>
-    one.close(),
+  graylane = closing(
+    createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] } }),
+    (one) => one.close(),
   );
-  payments = paymentsClient(lane.target('payments'), lane.clientOptions());
+  payments = paymentsClient(graylane.target('payments'), graylane.clientOptions());
 });
 
 async function listen(handler: RequestListener): Promise<string> {
@@ -41,7 +42,7 @@ async function listen(handler: RequestListener): Promise<string> {
 /** A gateway of each framework: reads the body of a POST as that framework does, then calls payments. */
 const gateways: Readonly<Record<string, () => Promise<string>>> = {
   'plain http': () => {
-    const middleware = lane.httpMiddleware(ACCEPT);
+    const middleware = graylane.httpMiddleware(ACCEPT);
     return listen((request, response) =>
       middleware(request, response, () => {
         request.on('data', () => {});
@@ -52,14 +53,14 @@ const gateways: Readonly<Record<string, () => Promise<string>>> = {
   },
   Express: () => {
     const app = express();
-    app.use(lane.httpMiddleware(ACCEPT));
+    app.use(graylane.httpMiddleware(ACCEPT));
     app.use(express.json());
     app.post('/pay', async (_request, response) => void response.json(await charge(payments)));
     return listen(app);
   },
   Fastify: async () => {
     const app = fastify();
-    app.addHook('onRequest', lane.httpMiddleware(ACCEPT));
+    app.addHook('onRequest', graylane.httpMiddleware(ACCEPT));
     app.post('/pay', () => charge(payments));
     closing(app, () => app.close());
     return app.listen({ host: '127.0.0.1', port: 0 });
@@ -91,9 +92,9 @@ describe('the middleware', () => {
   /** What a request with these raw headers leads to. */
   async function withHeaders(
     headers: readonly string[],
-    read: (request: IncomingMessage) => unknown = () => lane.ambientLabels(),
+    read: (request: IncomingMessage) => unknown = () => graylane.ambientLabels(),
   ): Promise<unknown> {
-    const middleware = lane.httpMiddleware(ACCEPT);
+    const middleware = graylane.httpMiddleware(ACCEPT);
     const url = await listen((request, response) =>
       middleware(request, response, () => response.end(JSON.stringify(read(request)))),
     );
@@ -116,7 +117,7 @@ describe('the middleware', () => {
   it('takes a header that came twice for absent, and one that is no plain text', async () => {
     expect(await withHeaders(['x-gray', 'canary', 'X-Gray', 'stable', 'x-tag', 't'])).toEqual({ 'x-tag': 't' });
     expect(await withHeaders(['x-gray', 'caf\u00e9', 'x-tag', 't'])).toEqual({ 'x-tag': 't' });
-    expect(lane.inspect().refusedLabels).toEqual({ 'x-gray': 2 });
+    expect(graylane.inspect().refusedLabels).toEqual({ 'x-gray': 2 });
   });
 
   it('hides what is to be stripped from headers and rawHeaders alike', async () => {
@@ -131,11 +132,11 @@ describe('the middleware', () => {
   });
 
   it('holds the context in events of the response too', async () => {
-    const middleware = lane.httpMiddleware(ACCEPT);
+    const middleware = graylane.httpMiddleware(ACCEPT);
     const finished: unknown[] = [];
     const url = await listen((request, response) =>
       middleware(request, response, () => {
-        response.on('close', () => finished.push(lane.ambientLabels()));
+        response.on('close', () => finished.push(graylane.ambientLabels()));
         response.end('{}');
       }),
     );
@@ -145,10 +146,10 @@ describe('the middleware', () => {
   });
 
   it('works with requests that are no more than headers, as test tools make them', () => {
-    const middleware = lane.httpMiddleware(ACCEPT);
+    const middleware = graylane.httpMiddleware(ACCEPT);
     const labels: unknown[] = [];
     const run = (headers: Record<string, string | string[]>): void =>
-      middleware({ headers }, {}, () => labels.push(lane.ambientLabels()));
+      middleware({ headers }, {}, () => labels.push(graylane.ambientLabels()));
     run({ 'x-gray': 'canary' });
     run({ 'x-gray': ['canary', 'stable'] });
     run({ 'x-gray': ['canary'] });
@@ -156,7 +157,7 @@ describe('the middleware', () => {
   });
 
   it('lets what a request handler throws out as it is', () => {
-    const middleware = lane.httpMiddleware(ACCEPT);
+    const middleware = graylane.httpMiddleware(ACCEPT);
     const next = (): never => {
       throw new Error('of the handler');
     };

@@ -65,14 +65,14 @@ async function startLeaf(): Promise<Leaf> {
   };
 }
 
-type Serve = (lane: Graylane, next: PaymentsClient) => Partial<Record<CallKind, (...args: never[]) => unknown>>;
+type Serve = (graylane: Graylane, next: PaymentsClient) => Partial<Record<CallKind, (...args: never[]) => unknown>>;
 
 interface Middle {
-  readonly lane: Graylane;
-  /** Of the server behind it, through the lane. */
+  readonly graylane: Graylane;
+  /** Of the server behind it, through the Graylane client. */
   readonly next: PaymentsClient;
   readonly port: number;
-  /** A client without a lane. */
+  /** A client without a Graylane client. */
   readonly caller: PaymentsClient;
 }
 
@@ -82,15 +82,15 @@ async function startMiddle(
   serve: Serve,
   options: Partial<ServerInterceptorOptions> = {},
 ): Promise<Middle> {
-  const lane = open(port);
-  const next = paymentsClient(lane.target('payments'), lane.clientOptions());
-  const server = new grpc.Server({ interceptors: [lane.serverInterceptor({ accept: [], ...options })] });
+  const graylane = open(port);
+  const next = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  const server = new grpc.Server({ interceptors: [graylane.serverInterceptor({ accept: [], ...options })] });
   const unheard = (): void => {};
-  const handlers = { charge: unheard, watch: unheard, upload: unheard, converse: unheard, ...serve(lane, next) };
+  const handlers = { charge: unheard, watch: unheard, upload: unheard, converse: unheard, ...serve(graylane, next) };
   server.addService(Payments.service, handlers as never);
   const own = await bind(server);
   const caller = closing(paymentsClient(`127.0.0.1:${own}`), (one) => one.close());
-  return { lane, next, port: own, caller };
+  return { graylane, next, port: own, caller };
 }
 
 function open(port: number): Graylane {
@@ -213,7 +213,7 @@ describe('a call made for a served one', () => {
     const statuses: grpc.StatusObject[] = [];
     const { caller } = await startMiddle(
       leaf.port,
-      (_lane, next) => ({
+      (_graylane, next) => ({
         charge: async (call: Handled) => {
           await wait(Math.min(leftOf(call) + 20, 200));
           statuses.push(...(await Promise.all(KINDS.map((kind) => statusOf(next, kind)))));
@@ -326,7 +326,7 @@ describe('a call made for a served one', () => {
   it.each(KINDS)("steps out with deadline: 'own', inner scopes included: %s", async (kind) => {
     const leaf = await startLeaf();
     let isCancelled = false;
-    const { caller, lane } = await startMiddle(leaf.port, (own, next) => ({
+    const { caller, graylane } = await startMiddle(leaf.port, (own, next) => ({
       charge: (call: Handled) => {
         call.on('cancelled', () => {
           isCancelled = true;
@@ -340,15 +340,15 @@ describe('a call made for a served one', () => {
     await expect.poll(() => isCancelled).toBe(true);
     await wait(50);
     expect(leaf.cancelled).toBe(0);
-    expect(() => lane.with({ deadline: 500 as never }, () => 'ran')).toThrow("with.deadline: 500 (expected: 'own'");
+    expect(() => graylane.with({ deadline: 500 as never }, () => 'ran')).toThrow("with.deadline: 500 (expected: 'own'");
   });
 
   it('is bound through nice-grpc on both sides', async () => {
     const leaf = await startLeaf();
-    const lane = open(leaf.port);
-    const options: grpc.ServerOptions = { interceptors: [lane.serverInterceptor({ accept: [] })] };
+    const graylane = open(leaf.port);
+    const options: grpc.ServerOptions = { interceptors: [graylane.serverInterceptor({ accept: [] })] };
     const server = closing(createNiceServer(options), (one) => one.forceShutdown());
-    const channel = lane.channel('payments', grpc.credentials.createInsecure()) as grpc.Channel;
+    const channel = graylane.channel('payments', grpc.credentials.createInsecure()) as grpc.Channel;
     closing(channel, (one) => one.close());
     const next = createClientFactory().create(Payments.service as never, channel) as unknown as {
       Charge(request: object): Promise<object>;

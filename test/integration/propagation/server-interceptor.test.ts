@@ -17,25 +17,27 @@ const ACCEPT: AcceptOptions = { accept: ['X-Tag', 'x-gray'] };
 const closing = closeAfterEach();
 
 interface World {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly hop: Hop;
-  /** A client without a lane: what it sends is what the test says. */
+  /** A client without a Graylane client: what it sends is what the test says. */
   readonly caller: PaymentsClient;
 }
 
-async function open(options: Partial<HopOptions> & { readonly laneOptions?: GraylaneOptions } = {}): Promise<World> {
+async function open(
+  options: Partial<HopOptions> & { readonly graylaneOptions?: GraylaneOptions } = {},
+): Promise<World> {
   const server = closing(await startPaymentsServer(), ({ kill }) => kill());
-  const lane = closing(
+  const graylane = closing(
     createGraylane({
       instances: { payments: [{ address: server.host, port: server.port }] },
-      ...options.laneOptions,
+      ...options.graylaneOptions,
     }),
     (one) => one.close(),
   );
-  const next = paymentsClient(lane.target('payments'), lane.clientOptions());
-  const hop = closing(await startHop({ accept: ACCEPT, ...options, lane, next }), (one) => one.stop());
+  const next = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  const hop = closing(await startHop({ accept: ACCEPT, ...options, graylane, next }), (one) => one.stop());
   const caller = closing(paymentsClient(hop.address), (one) => one.close());
-  return { lane, hop, caller };
+  return { graylane, hop, caller };
 }
 
 function metadataOf(...pairs: readonly (readonly [string, string | Buffer])[]): grpc.Metadata {
@@ -137,8 +139,8 @@ describe('what a server believes', () => {
     expect(await charge(caller, { 'x-gray': 'canary', 'x-tag': 't' })).toMatchObject({ gray: 'own', tag: 't' });
   });
 
-  it("wins over the lane's static labels", async () => {
-    const { caller } = await open({ laneOptions: { labels: { 'x-gray': 'static', 'x-tag': 'static' } } });
+  it("wins over the Graylane client's static labels", async () => {
+    const { caller } = await open({ graylaneOptions: { labels: { 'x-gray': 'static', 'x-tag': 'static' } } });
     expect(await charge(caller, { 'x-gray': 'canary' })).toMatchObject({ gray: 'canary', tag: 'static' });
   });
 
@@ -148,22 +150,22 @@ describe('what a server believes', () => {
     outer.setInstances('payments', [{ address: server.host, port: server.port }]);
     const next = paymentsClient(outer.target('payments'), outer.clientOptions());
     const reply = await outer.with({ labels: { 'x-tag': 'around', 'x-gray': 'around' } }, async () => {
-      const hop = closing(await startHop({ lane: outer, next, accept: ACCEPT }), (one) => one.stop());
+      const hop = closing(await startHop({ graylane: outer, next, accept: ACCEPT }), (one) => one.stop());
       const caller = closing(paymentsClient(hop.address), (one) => one.close());
       return charge(caller, { 'x-gray': 'canary' });
     });
     expect(reply).toMatchObject({ gray: 'canary', tag: '' });
   });
 
-  it('does not reach the calls of another lane', async () => {
+  it('does not reach the calls of another Graylane client', async () => {
     const server = closing(await startPaymentsServer(), ({ kill }) => kill());
     const other = closing(
       createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] } }),
       (one) => one.close(),
     );
     const next = paymentsClient(other.target('payments'), other.clientOptions());
-    const lane = closing(createGraylane({ instances: {} }), (one) => one.close());
-    const hop = closing(await startHop({ lane, next, accept: ACCEPT }), (one) => one.stop());
+    const graylane = closing(createGraylane({ instances: {} }), (one) => one.close());
+    const hop = closing(await startHop({ graylane, next, accept: ACCEPT }), (one) => one.stop());
     const caller = closing(paymentsClient(hop.address), (one) => one.close());
     expect(await charge(caller, { 'x-gray': 'canary' })).toMatchObject({ gray: '' });
   });
@@ -174,7 +176,7 @@ describe('what cannot be believed', () => {
     const lines: string[] = [];
     const log = (message: string, fields?: object): void => void lines.push(message + JSON.stringify(fields));
     const logger = { debug: log, info: log, warn: log, error: log };
-    const { caller, lane } = await open({ laneOptions: { logger } });
+    const { caller, graylane } = await open({ graylaneOptions: { logger } });
     const refusedFor = async (...pairs: readonly (readonly [string, string | Buffer])[]): Promise<ChargeReply> =>
       charge(caller, metadataOf(...pairs));
     expect(await refusedFor(['x-gray', 'secret-a'], ['x-gray', 'secret-b'])).toMatchObject({ gray: '' });
@@ -182,20 +184,20 @@ describe('what cannot be believed', () => {
     expect(await refusedFor(['x-tag', `secret${'x'.repeat(1_024)}`])).toMatchObject({ tag: '' });
     expect(await refusedFor(['x-tag', `secret${'x'.repeat(8_192)}`])).toMatchObject({ tag: '' });
     expect(await refusedFor(['x-tag-bin', Buffer.from('secret')], ['x-gray', 'fine'])).toMatchObject({ gray: 'fine' });
-    expect(lane.inspect().refusedLabels).toEqual({ 'x-gray': 2, 'x-tag': 2 });
-    expect(JSON.stringify(lane.inspect())).not.toContain('secret');
+    expect(graylane.inspect().refusedLabels).toEqual({ 'x-gray': 2, 'x-tag': 2 });
+    expect(JSON.stringify(graylane.inspect())).not.toContain('secret');
     expect(lines.join('\n')).not.toContain('secret');
   });
 
   it('is all of it when together it is more than 8 KiB', async () => {
     const keys = Array.from({ length: 9 }, (_, index) => `x-${index}`);
-    const { caller, lane } = await open({ accept: { accept: [...keys, 'x-tag'] } });
+    const { caller, graylane } = await open({ accept: { accept: [...keys, 'x-tag'] } });
     const reply = await charge(
       caller,
       metadataOf(['x-tag', 't'], ...keys.map((key) => [key, 'v'.repeat(1_000)] as const)),
     );
     expect(reply).toMatchObject({ tag: '' });
-    expect(lane.inspect().refusedLabels).toMatchObject({ 'x-0': 1, 'x-8': 1 });
+    expect(graylane.inspect().refusedLabels).toMatchObject({ 'x-0': 1, 'x-8': 1 });
   });
 
   it.each([
@@ -231,8 +233,8 @@ describe('what cannot be believed', () => {
     [undefined, 'serverInterceptor.accept: missing'],
     [{ accept: Array.from({ length: 33 }, (_, index) => `x-${index}`) }, '33 keys (expected: at most 32)'],
   ])('is refused at once in options: %j', (options, message) => {
-    const lane = closing(createGraylane({ instances: {} }), (one) => one.close());
-    expect(() => lane.serverInterceptor(options as AcceptOptions)).toThrow(
+    const graylane = closing(createGraylane({ instances: {} }), (one) => one.close());
+    expect(() => graylane.serverInterceptor(options as AcceptOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(message) }),
     );
   });

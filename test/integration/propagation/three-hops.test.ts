@@ -36,7 +36,7 @@ interface Served {
   readonly subset: Subset;
 }
 
-function openLane(name: string, service: string, servers: readonly Served[]): Graylane {
+function openGraylane(name: string, service: string, servers: readonly Served[]): Graylane {
   const instances = servers.map(({ host, port, subset }) => ({
     id: `${service}-${subset}`,
     address: host,
@@ -45,7 +45,7 @@ function openLane(name: string, service: string, servers: readonly Served[]): Gr
     datacenter: 'dc1',
   }));
   const options = { name, instances: { [service]: instances }, policies: { [service]: policyOf(service) } };
-  return closing(createGraylane(options), (lane) => lane.close());
+  return closing(createGraylane(options), (graylane) => graylane.close());
 }
 
 /** A span of the server's side, which the caller's trace goes on in, as an instrumentation would begin it. */
@@ -71,11 +71,11 @@ async function openShop(accept: {
       subset,
     })),
   );
-  const ordersLane = openLane('orders', 'payments', payments);
-  const next = paymentsClient(ordersLane.target('payments'), ordersLane.clientOptions());
+  const ordersGraylane = openGraylane('orders', 'payments', payments);
+  const next = paymentsClient(ordersGraylane.target('payments'), ordersGraylane.clientOptions());
   const startOrders = (subset: Subset): Promise<Hop> =>
     startHop({
-      lane: ordersLane,
+      graylane: ordersGraylane,
       next,
       accept: { accept: accept.orders },
       name: `orders-${subset}`,
@@ -88,10 +88,10 @@ async function openShop(accept: {
       return { host: '127.0.0.1', port, subset };
     }),
   );
-  const edgeLane = openLane('edge', 'orders', orders);
-  const client = paymentsClient(edgeLane.target('orders'), edgeLane.clientOptions());
+  const edgeGraylane = openGraylane('edge', 'orders', orders);
+  const client = paymentsClient(edgeGraylane.target('orders'), edgeGraylane.clientOptions());
   const edge = closing(fastify(), (app) => app.close());
-  edge.addHook('onRequest', edgeLane.httpMiddleware({ accept: accept.edge }));
+  edge.addHook('onRequest', edgeGraylane.httpMiddleware({ accept: accept.edge }));
   edge.post('/pay', ({ headers }) => serverSpan('edge', { ...headers }, defaultTextMapGetter, () => charge(client)));
   const url = await edge.listen({ host: '127.0.0.1', port: 0 });
   const ports = new Map([

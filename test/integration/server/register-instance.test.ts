@@ -99,12 +99,12 @@ describe('an instance that registers itself', () => {
     expect((await entries())[0]?.Service.Meta).toEqual(full);
   });
 
-  it('is found and called by a lane, and judged by its gRPC health', async () => {
+  it('is found and called by a Graylane client, and judged by its gRPC health', async () => {
     const { server, health, port } = await startHealthyServer();
     const registration = open({ port, server, health, check: { type: 'grpc', intervalMs: 1_000 }, graceMs: 0 });
     await registration.registered();
-    const lane = closing(createGraylane({ consul: { address: consul.address } }), (one) => one.close());
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = closing(createGraylane({ consul: { address: consul.address } }), (one) => one.close());
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     expect(await charge(client)).toMatchObject({ servedBy: 'p1' });
     health.setStatus('', 'NOT_SERVING');
     await expect.poll(() => statusOf('p1'), { timeout: 5_000 }).toBe('critical');

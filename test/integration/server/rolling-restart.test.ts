@@ -9,7 +9,7 @@ import { type InstanceEnd, type InstanceProcess, startInstance } from './instanc
 
 const INSTANCES = 6;
 const CALLS_PER_SECOND = 300;
-/** By then a lane has seen that an instance went: 0.1 s as a rule, more on a machine that is busy. */
+/** By then a Graylane client has seen that an instance went: 0.1 s as a rule, more on a machine that is busy. */
 const SEEN_MS = 1_000;
 
 const closing = closeAfterEach();
@@ -27,9 +27,9 @@ it('a rolling restart of registered servers under load loses no call, and none i
     closing(await startInstance({ name, consul: consul.address, delayMs: 5, settleMs: 1_500 }), (one) => one.kill());
   const names = Array.from({ length: INSTANCES }, (_, index) => `p${index + 1}`);
   const running = await Promise.all(names.map(start));
-  const lane = closing(createGraylane({ consul: { address: consul.address } }), (one) => one.close());
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments', { timeoutMs: 10_000 });
+  const graylane = closing(createGraylane({ consul: { address: consul.address } }), (one) => one.close());
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments', { timeoutMs: 10_000 });
   const load = startLoad(client, CALLS_PER_SECOND);
   const ends: (InstanceEnd | undefined)[] = [];
   for (const [index, name] of names.entries()) {

@@ -58,9 +58,11 @@ it('workers that share a port are one instance, until the last of them leaves', 
   const [{ pids }] = (await once(child, 'message')) as [{ readonly pids: readonly number[] }];
   const [stopped = 0, killed = 0, last = 0] = pids;
   expect(await listed('payments')).toEqual(['passing,passing']);
-  const lane = closing(createGraylane({ consul: { address: consul.address }, logger: silent }), (one) => one.close());
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments', { timeoutMs: 10_000 });
+  const graylane = closing(createGraylane({ consul: { address: consul.address }, logger: silent }), (one) =>
+    one.close(),
+  );
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments', { timeoutMs: 10_000 });
 
   const load = startLoad(client, 50);
   process.kill(stopped, 'SIGTERM');

@@ -25,7 +25,7 @@ afterAll(async () => {
 
 let services = 0;
 
-async function open(policy: object): Promise<{ lane: Graylane; metering: Metering; service: string }> {
+async function open(policy: object): Promise<{ graylane: Graylane; metering: Metering; service: string }> {
   services += 1;
   const service = `payments-${services}`;
   for (const { name, host, port, version } of servers) {
@@ -33,7 +33,7 @@ async function open(policy: object): Promise<{ lane: Graylane; metering: Meterin
   }
   await consul.dc('dc1').putKv(`graylane/policies/${service}`, JSON.stringify({ schema: 1, service, ...policy }));
   const metering = startMetering();
-  const lane = afterTest(
+  const graylane = afterTest(
     createGraylane({
       name: 'shop',
       consul: { address: consul.dc('dc1').address },
@@ -42,7 +42,7 @@ async function open(policy: object): Promise<{ lane: Graylane; metering: Meterin
     }),
     (each) => each.close(),
   );
-  return { lane, metering, service };
+  return { graylane, metering, service };
 }
 
 const SUBSETS = {
@@ -57,10 +57,10 @@ async function eventually(metering: Metering, check: (collected: Collection) => 
 
 describe('gauges', () => {
   it('show endpoints by state, also where there are none', async () => {
-    const { lane, metering, service } = await open(SUBSETS);
-    await lane.ready(service);
+    const { graylane, metering, service } = await open(SUBSETS);
+    await graylane.ready(service);
     const state = (subset: string, of: string) => ({
-      'graylane.lane': 'shop',
+      'graylane.client': 'shop',
       'graylane.service': service,
       'graylane.subset': subset,
       'graylane.datacenter': 'dc1',
@@ -68,7 +68,7 @@ describe('gauges', () => {
       'graylane.state': of,
     });
     // A channel is what connects.
-    paymentsClient(lane.target(service), lane.clientOptions()).waitForReady(Date.now() + 5_000, () => {});
+    paymentsClient(graylane.target(service), graylane.clientOptions()).waitForReady(Date.now() + 5_000, () => {});
     await eventually(metering, (collected) => {
       expect(collected.sum('graylane.endpoints', state('stable', 'ready'))).toBe(2);
       expect(collected.sum('graylane.endpoints', state('canary', 'ready'))).toBe(1);
@@ -81,9 +81,9 @@ describe('gauges', () => {
   });
 
   it('show the Consul index of the policy in force and of the one that was refused', async () => {
-    const { lane, metering, service } = await open(SUBSETS);
-    await lane.ready(service);
-    const indexOf = async (): Promise<number> => Number(lane.inspect().services[0]?.policy.index);
+    const { graylane, metering, service } = await open(SUBSETS);
+    await graylane.ready(service);
+    const indexOf = async (): Promise<number> => Number(graylane.inspect().services[0]?.policy.index);
     const first = await indexOf();
     expect(first).toBeGreaterThan(0);
     const applied = { 'graylane.state': 'applied' };
@@ -93,7 +93,7 @@ describe('gauges', () => {
     expect(before.sum('graylane.policy.index', rejected)).toBe(0);
     expect(before.sum('graylane.policy.applied')).toBe(1);
     expect(before.sum('graylane.policy.revision').toString(16).padStart(12, '0')).toBe(
-      lane.inspect().services[0]?.policy.revision,
+      graylane.inspect().services[0]?.policy.revision,
     );
     await consul.dc('dc1').putKv(`graylane/policies/${service}`, '{"schema":1,"service":"other"}');
     await eventually(metering, (collected) => {
@@ -117,14 +117,14 @@ describe('gauges', () => {
   });
 
   it('show breakers, panic and a retry budget that is spent', async () => {
-    const { lane, metering, service } = await open({
+    const { graylane, metering, service } = await open({
       ...SUBSETS,
       retry: {},
       retryBudget: { percent: 10, minPerSecond: 0 },
       breaker: { consecutiveFailures: 1_000, errorThresholdPercentage: 100, volumeThreshold: 1_000 },
     });
-    const client = paymentsClient(lane.target(service), lane.clientOptions());
-    await lane.ready(service);
+    const client = paymentsClient(graylane.target(service), graylane.clientOptions());
+    await graylane.ready(service);
     expect((await metering.collect()).sum('graylane.retry.budget')).toBe(1);
     for (const server of servers) server.behave({ code: grpc.status.UNAVAILABLE });
     try {
@@ -142,14 +142,14 @@ describe('gauges', () => {
   });
 
   it('show panic, when nobody is fit to serve', async () => {
-    const { lane, metering, service } = await open({
+    const { graylane, metering, service } = await open({
       subsets: { stable: { tags: ['stable'] } },
       breaker: { consecutiveFailures: 2, maxEjectionPercentage: 100 },
       retry: {},
       retryBudget: { percent: 100, minPerSecond: 100 },
     });
-    const client = paymentsClient(lane.target(service), lane.clientOptions());
-    await lane.ready(service);
+    const client = paymentsClient(graylane.target(service), graylane.clientOptions());
+    await graylane.ready(service);
     for (const server of servers) server.behave({ code: grpc.status.UNAVAILABLE });
     try {
       for (let call = 0; call < 30; call += 1) await charge(client).catch(() => {});
@@ -164,17 +164,17 @@ describe('gauges', () => {
   it('count what the policy asks for and cannot have', async () => {
     const until = new Date(Date.now() + 3_600_000).toISOString();
     const override = { datacenter: 'dc9', until, by: 'ops', reason: 'incident 42' };
-    const { lane, metering, service } = await open({ ...SUBSETS, override });
-    await lane.ready(service);
+    const { graylane, metering, service } = await open({ ...SUBSETS, override });
+    await graylane.ready(service);
     expect((await metering.collect()).sum('graylane.policy.shortfalls')).toBe(1);
     const sound = await open(SUBSETS);
-    await sound.lane.ready(sound.service);
+    await sound.graylane.ready(sound.service);
     expect((await sound.metering.collect()).points('graylane.policy.shortfalls')).toMatchObject([{ value: 0 }]);
   });
 
   it('show how old the knowledge is, and what runs', async () => {
-    const { lane, metering, service } = await open(SUBSETS);
-    await lane.ready(service);
+    const { graylane, metering, service } = await open(SUBSETS);
+    await graylane.ready(service);
     const fresh = await metering.collect();
     expect(fresh.sum('graylane.discovery.staleness')).toBe(0);
     expect(fresh.sum('graylane.policy.staleness')).toBe(0);

@@ -37,7 +37,7 @@ function open(metering: Metering, servers: readonly PaymentsServer[], options: G
       telemetry: { meterProvider: metering.provider },
       ...options,
     }),
-    (lane) => lane.close(),
+    (graylane) => graylane.close(),
   );
 }
 
@@ -50,9 +50,9 @@ describe('metrics', () => {
     const metering = startMetering();
     const servers = await Promise.all([serve('stable', 's1'), serve('stable', 's2'), serve('canary', 'c1')]);
     const [s1, s2, c1] = servers;
-    const lane = open(metering, servers);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
+    const graylane = open(metering, servers);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
     const seen = new Map<number, number>();
     const saw = (code: number): void => void seen.set(code, (seen.get(code) ?? 0) + 1);
     for (const kind of Object.keys(CALL_KINDS) as CallKind[]) {
@@ -119,10 +119,10 @@ describe('metrics', () => {
     );
   });
 
-  it('are registered when the SDK comes after the lane, and outlive the lane', async () => {
+  it('are registered when the SDK comes after the Graylane client, and outlive the Graylane client', async () => {
     const server = await serve('stable');
-    const lane = open(startMetering(), [server], { telemetry: {} });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open(startMetering(), [server], { telemetry: {} });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
     const metering = startMetering();
     metrics.setGlobalMeterProvider(metering.provider);
@@ -132,7 +132,7 @@ describe('metrics', () => {
       const open = await metering.collect();
       expect(open.sum('graylane.attempts')).toBe(2);
       expect(open.sum('graylane.endpoints')).toBe(1);
-      await lane.close();
+      await graylane.close();
       const afterwards = await metering.collect();
       expect(afterwards.sum('graylane.attempts')).toBe(2);
       expect(afterwards.sum('rpc.client.call.duration')).toBe(2);
@@ -143,7 +143,7 @@ describe('metrics', () => {
     }
   });
 
-  it('count the attempts of clients that know nothing of the lane', async () => {
+  it('count the attempts of clients that know nothing of the Graylane client', async () => {
     const metering = startMetering();
     const server = await serve('stable');
     open(metering, [server]).register();
@@ -157,8 +157,8 @@ describe('metrics', () => {
   it('name 200 methods and put the rest together', async () => {
     const metering = startMetering();
     const server = await serve('stable');
-    const lane = open(metering, [server]);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open(metering, [server]);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const raw = client as unknown as grpc.Client;
     const bytes = (value: Buffer): Buffer => value;
     for (let method = 0; method < 250; method += 1) {
@@ -176,19 +176,19 @@ describe('metrics', () => {
   it('time a sample of decisions and picks', async () => {
     const metering = startMetering();
     const server = await serve('stable');
-    const lane = open(metering, [server]);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open(metering, [server]);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     for (let call = 0; call < 600; call += 1) await charge(client);
     const collected = await metering.collect();
     expect(collected.sum('graylane.decision.duration')).toBe(2);
     expect(collected.sum('graylane.pick.duration')).toBe(2);
   });
 
-  it('are not made when the lane says so', async () => {
+  it('are not made when the Graylane client says so', async () => {
     const metering = startMetering();
     const server = await serve('stable');
-    const lane = open(metering, [server], { telemetry: { metrics: false, meterProvider: metering.provider } });
-    await charge(paymentsClient(lane.target('payments'), lane.clientOptions()));
+    const graylane = open(metering, [server], { telemetry: { metrics: false, meterProvider: metering.provider } });
+    await charge(paymentsClient(graylane.target('payments'), graylane.clientOptions()));
     expect((await metering.collect()).names).toEqual([]);
   });
 });

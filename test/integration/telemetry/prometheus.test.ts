@@ -49,7 +49,7 @@ async function start() {
       afterTest(await startPaymentsServer({ name: version, version }), (server) => server.kill()),
     ),
   );
-  const lane = afterTest(
+  const graylane = afterTest(
     createGraylane({
       instances: { payments: servers.map(({ host, port, version }) => ({ address: host, port, tags: [version] })) },
       policies: { payments: POLICY },
@@ -57,8 +57,8 @@ async function start() {
     }),
     (each) => each.close(),
   );
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   return { target: `127.0.0.1:${(scraped.address() as AddressInfo).port}`, client, canary: servers[1] };
 }
 
@@ -113,7 +113,7 @@ describe('a real Prometheus', () => {
   it('is asked by alerts and dashboard for metrics and labels that are there', async () => {
     const { target, client } = await start();
     for (let call = 0; call < 1_100; call += 1) await charge(client);
-    // A lane's, and those of a controller that drives a rollout.
+    // A Graylane client's, and those of a controller that drives a rollout.
     const text = (await (await fetch(`http://${target}/metrics`)).text()) + rolloutMetrics(driven, reported, ended);
     const names = new Set([...text.matchAll(/^([a-z_]+)(?=[{ ])/gm)].map(([, name]) => name));
     const labels = new Set([...text.matchAll(/[{,]([a-z_]+)="/g)].map(([, label]) => label));

@@ -27,7 +27,7 @@ function sighting(change: Partial<Sighting> = {}): Sighting {
   const process = 'job/host:1';
   return {
     process,
-    lane: 'l',
+    client: 'l',
     service: 's',
     index: 40,
     rejectedIndex: 0,

@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { apportion } from '../../../src/base/apportion';
 import { seededRandom } from '../../../src/base/random';
+import { compileSample } from '../../../src/policy/match';
 import type { Decision, SplitPlan } from '../../../src/policy/plan';
-import { compileSample } from '../../../src/policy/sample';
 import { compileSplit } from '../../../src/policy/split';
 
 const decision = {} as Decision;

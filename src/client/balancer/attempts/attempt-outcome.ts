@@ -1,7 +1,7 @@
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
-import { peerOutcomeOf } from '../../breaker/outlier/peer-outcome';
-import type { Permit } from '../../breaker/permit';
-import { NO_PERMIT } from '../../breaker/permit';
+import { peerOutcomeOf } from '../../breaker/outlier/failure-shares';
+import type { Permit } from '../../breaker/probe-gate';
+import { NO_PERMIT } from '../../breaker/probe-gate';
 import type { Metadata } from '../../grpc/grpc-js';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { BalancerHost } from '../host';
@@ -242,8 +242,8 @@ function isOversized(headers: Metadata | undefined): boolean {
 
 /** The first response of an attempt has come. */
 export function noteResponse(host: BalancerHost, { breaker }: Endpoint): void {
-  if (breaker === undefined || breaker.silentInARow === 0) return;
+  if (breaker === undefined || breaker.timeoutsInARow === 0) return;
   const wasDoubtful = breaker.isDoubtful;
-  breaker.heard();
+  breaker.answered();
   if (wasDoubtful) host.endpoints.changed();
 }

@@ -1,4 +1,4 @@
-import { MethodShares } from '../../breaker/outlier/usual-shares';
+import { MethodShares } from '../../breaker/outlier/failure-shares';
 
 /** Calls that take so long, in milliseconds, may well wait rather than work. */
 export const LONG_MS = 300;

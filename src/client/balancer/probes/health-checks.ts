@@ -1,5 +1,5 @@
 import type { Clock } from '../../../base/clock';
-import type { CheckVerdict } from '../../breaker/health-word';
+import type { CheckVerdict } from '../../breaker/health-check-state';
 import type { StallDetector } from '../../breaker/stall';
 import type { BreakerChange } from '../../breaker/view';
 import { connectivity, type RealSubchannel, type SubchannelInterface } from '../../grpc/grpc-js';
@@ -100,7 +100,7 @@ export class HealthChecks {
     const nowMs = this.#deps.clock.now();
     this.#end(endpoint);
     if (running?.ticket !== undefined) endpoint.breaker?.checked(running.ticket, 'unknown', nowMs, '');
-    endpoint.breaker?.silenceOver();
+    endpoint.breaker?.connectionRestored();
     this.look(endpoint, nowMs);
     endpoint.load.suspicion.needsCall = false;
     this.lookAtSuspect(endpoint);

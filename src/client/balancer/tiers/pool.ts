@@ -4,7 +4,7 @@ import type { TierKind } from '../../../policy/membership/tiers';
 import type { BalancingPlan, BreakerPlan } from '../../../policy/plan';
 import type { Breaker } from '../../breaker/breaker';
 import { chooseHeldOut } from '../../breaker/ejection';
-import { OutlierJudge } from '../../breaker/outlier/judge';
+import { OutlierDetector } from '../../breaker/outlier/detector';
 import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
@@ -79,7 +79,7 @@ export class Pool {
   #shunned: readonly ChannelConnection[] = [];
   #suspects: readonly ChannelConnection[] = [];
   #onTrial: readonly ChannelConnection[] = [];
-  readonly #outliers = new OutlierJudge();
+  readonly #outliers = new OutlierDetector();
   #judgedAtMs = Number.NEGATIVE_INFINITY;
   #balancedAtMs = Number.NEGATIVE_INFINITY;
   #healthy = 0;
@@ -189,7 +189,7 @@ export class Pool {
     const isBalanced = this.#balance(nowMs);
     if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return isBalanced;
     this.#judgedAtMs = nowMs;
-    this.#outliers.judge(this.#endpoints, this.breakerPlan, breakerOf, nowMs);
+    this.#outliers.detect(this.#endpoints, this.breakerPlan, breakerOf, nowMs);
     return this.#judgePaces(nowMs) || isBalanced;
   }
 

@@ -1,46 +1,45 @@
 import type { SubsetPlan } from '../../../policy/plan';
 import type { Outcome } from '../outcome';
-import { type GuardDeps, SubsetGuard } from './subset-guard';
-import type { GuardView } from './view';
+import { type GuardOptions, type GuardView, SubsetGuard } from './subset-guard';
 
 interface Side {
   readonly guard: SubsetGuard;
-  /** The guarded one; else the one that it is compared with. */
+  /** True: the attempt was at the guarded subset. False: at the one that it is compared with. */
   readonly isOwn: boolean;
 }
 
-export interface GuardsDeps extends GuardDeps {
-  /** The time of the attempt that is told of, monotonic milliseconds: cheaper than a clock. */
+export interface GuardsOptions extends GuardOptions {
+  /** When the attempt that has just ended did so, monotonic milliseconds: cheaper than a clock. */
   readonly attemptNow: () => number;
 }
 
-/** The guards of one service in one lane, shared by its channels. Synchronous; nothing here throws. */
+/** The guards of one service in one client, shared by its channels. Synchronous; nothing here throws. */
 export class Guards {
-  readonly #deps: GuardsDeps;
+  readonly #options: GuardsOptions;
   readonly #guards = new Map<string, SubsetGuard>();
-  /** Whom an attempt at a subset concerns. */
+  /** By subset: the guards that count attempts at it. */
   #sides: ReadonlyMap<string, readonly Side[]> = new Map();
 
-  constructor(deps: GuardsDeps) {
-    this.#deps = deps;
+  constructor(options: GuardsOptions) {
+    this.#options = options;
   }
 
   get isEmpty(): boolean {
     return this.#guards.size === 0;
   }
 
-  /** Called for each attempt that started and ended. An attempt says something of the subset that it went to, wherever its call wanted to go. */
+  /** Called when an attempt ends. It counts for the subset that it went to, whatever subset its call wanted. */
   attemptEnded(_wanted: string, served: string, outcome: Outcome, latencyMs: number): void {
     const sides = this.#sides.get(served);
     if (sides === undefined) return;
-    const nowMs = this.#deps.attemptNow();
+    const nowMs = this.#options.attemptNow();
     for (const { guard, isOwn } of sides) {
       if (isOwn) guard.ownEnded(outcome, latencyMs, nowMs);
       else guard.otherEnded(outcome, latencyMs, nowMs);
     }
   }
 
-  /** Takes over a new plan: guards that stay keep their counts, those that are gone let go. */
+  /** Takes over a new plan. Guards that stay keep their counts; those that are gone restore their subset. */
   configure(subsets: ReadonlyMap<string, SubsetPlan>): void {
     for (const [name, guard] of this.#guards) {
       if (subsets.get(name)?.guard !== undefined) continue;
@@ -52,7 +51,7 @@ export class Guards {
       if (plan === undefined) continue;
       const against = subsets.get(plan.against);
       const known = this.#guards.get(name);
-      if (known === undefined) this.#guards.set(name, new SubsetGuard(subset, plan, against, this.#deps));
+      if (known === undefined) this.#guards.set(name, new SubsetGuard(subset, plan, against, this.#options));
       else known.configure(subset, plan, against);
     }
     this.#sides = this.#sidesOf();
@@ -62,7 +61,7 @@ export class Guards {
     return [...this.#guards.values()].map((guard) => guard.view());
   }
 
-  /** No timer stays, and nobody is told. */
+  /** No timer stays, and `onChange` is not called. */
   close(): void {
     for (const guard of this.#guards.values()) guard.close();
     this.#guards.clear();

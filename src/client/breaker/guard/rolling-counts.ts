@@ -1,10 +1,13 @@
-import { LatencyHistogram } from './latency-histogram';
-
 const BUCKETS = 10;
+/** Bins of a quarter of a power of two each: a median is right to within a fifth, better where a bin is filled evenly. */
+const BINS_PER_OCTAVE = 4;
+const LEAST_MS = 0.125;
+/** Up to two minutes; what is slower counts as that. */
+const BINS = 20 * BINS_PER_OCTAVE;
 
 /**
- * What one subset did within the last window: a ring of buckets that whoever counts or looks turns by the time that has
- * passed, so that no timer is needed. Times are monotonic milliseconds. Counting allocates nothing.
+ * The attempts at one subset within the last window: a ring of buckets. Counting and reading turn it by the time that has
+ * passed, so no timer is needed. Times are monotonic milliseconds. Counting allocates nothing.
  */
 export class RollingCounts {
   readonly #calls = new Float64Array(BUCKETS);
@@ -22,7 +25,7 @@ export class RollingCounts {
     this.#turnAtMs = nowMs + this.#bucketMs;
   }
 
-  /** Those of attempts that went well; undefined: not asked for. */
+  /** Of successes; undefined: the guard does not compare latencies. */
   get latencies(): LatencyHistogram | undefined {
     return this.#latencies;
   }
@@ -42,7 +45,7 @@ export class RollingCounts {
     this.#failures[this.#current] = (this.#failures[this.#current] ?? 0) + 1;
   }
 
-  /** Lets go of what has left the window by `nowMs`. */
+  /** Drops what has left the window by `nowMs`. */
   turn(nowMs: number): void {
     if (nowMs < this.#turnAtMs) return;
     const steps = 1 + Math.floor((nowMs - this.#turnAtMs) / this.#bucketMs);
@@ -75,4 +78,73 @@ export class RollingCounts {
     this.#failures[bucket] = 0;
     this.#latencies?.drop(bucket);
   }
+}
+
+/** Latencies of the last `buckets` buckets of time, in bins whose width grows with the latency. Adding allocates nothing. */
+export class LatencyHistogram {
+  readonly #buckets: readonly Uint32Array[];
+  readonly #sum = new Uint32Array(BINS);
+  #count = 0;
+
+  constructor(buckets: number) {
+    this.#buckets = Array.from({ length: buckets }, () => new Uint32Array(BINS));
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(bucket: number, ms: number): void {
+    const bin = binOf(ms);
+    const counts = this.#buckets[bucket] as Uint32Array;
+    counts[bin] = (counts[bin] ?? 0) + 1;
+    this.#sum[bin] = (this.#sum[bin] ?? 0) + 1;
+    this.#count += 1;
+  }
+
+  /** Forgets what was added to this bucket of time. */
+  drop(bucket: number): void {
+    const counts = this.#buckets[bucket] as Uint32Array;
+    for (let bin = 0; bin < BINS; bin += 1) {
+      const count = counts[bin] ?? 0;
+      this.#sum[bin] = (this.#sum[bin] ?? 0) - count;
+      this.#count -= count;
+    }
+    counts.fill(0);
+  }
+
+  /** NaN while it is empty. */
+  medianMs(): number {
+    let before = 0;
+    for (const [bin, count] of this.#sum.entries()) {
+      if (count > 0 && before + count >= this.#count / 2) {
+        return lowerMs(bin) + (widthMs(bin) * (this.#count / 2 - before)) / count;
+      }
+      before += count;
+    }
+    return Number.NaN;
+  }
+
+  /** How many took longer. Not a whole number: the bin that `ms` is in counts in proportion. */
+  slowerThan(ms: number): number {
+    const own = binOf(ms);
+    let slower = 0;
+    for (let bin = own + 1; bin < BINS; bin += 1) slower += this.#sum[bin] ?? 0;
+    const share = 1 - Math.min(1, (ms - lowerMs(own)) / widthMs(own));
+    return slower + share * (this.#sum[own] ?? 0);
+  }
+}
+
+function binOf(ms: number): number {
+  const bin = 1 + Math.floor(BINS_PER_OCTAVE * Math.log2(ms / LEAST_MS));
+  return bin > 0 ? Math.min(bin, BINS - 1) : 0;
+}
+
+/** The first bin holds everything below the least. */
+function lowerMs(bin: number): number {
+  return bin === 0 ? 0 : LEAST_MS * 2 ** ((bin - 1) / BINS_PER_OCTAVE);
+}
+
+function widthMs(bin: number): number {
+  return lowerMs(bin + 1) - lowerMs(bin);
 }

@@ -1,6 +1,8 @@
+import type { Outcome } from '../outcome';
+
 /**
  * What an ended attempt says of its endpoint beside its peers. `failure`: as breakers count. `error`: the server answered with
- * an error that no breaker counts. `none`: it says nothing.
+ * an error that no breaker counts. `none`: nothing.
  */
 export type PeerOutcome = 'good' | 'failure' | 'error' | 'none';
 
@@ -12,28 +14,28 @@ export interface ShareTally {
   calls: number;
   /** Failures, or errors of any kind. */
   bad: number;
-  /** How many bad ones calls of the same methods brought on average at that time, over all endpoints. */
+  /** How many bad ones the same methods had on average at that time, over all endpoints. */
   expected: number;
-  /** The most bad ones that came within one second: one event may be behind them. */
+  /** The most bad ones within one second: they may have one cause. */
   burst: number;
 }
 
-/** What calls of one method usually bring, over all endpoints: which shares of failures, and of errors. */
+/** The usual shares of failures, and of errors, of one method over all endpoints. */
 export interface UsualShares {
   readonly failures: number;
   readonly errors: number;
 }
 
 /**
- * Windows of 1 to 2 times these. Which one tells most depends on how often the endpoint is called: ten times a second or once
- * in ten seconds. They begin at the same moments for all endpoints, so that what befalls the service as a whole befalls all alike.
+ * Windows of 1 to 2 times these. Which one tells most depends on how often the endpoint is called: ten times a second, or once
+ * in ten seconds. They begin at the same moments for all endpoints, so that a failure of the whole service counts alike for all.
  */
 const LENGTHS_MS: readonly number[] = [8_000, 40_000, 200_000, 1_000_000];
 export const SCALES: number = LENGTHS_MS.length;
 const BURST_MS = 1_000;
-/** Callers with a hash whose failures were counted last: each counts once. */
+/** The last callers with a hash whose failures were counted: each counts once. */
 const CALLERS = 16;
-/** So many attempts, and the time between them says something. */
+/** From so many attempts on, the time between them is known. */
 const ENOUGH = 10;
 
 const CALLS = 0;
@@ -45,14 +47,20 @@ const BURST_FAILURES = 5;
 const BURST_ERRORS = 6;
 const SLOTS = 7;
 
+/** The first outcomes count as if so many good ones had come before. */
+const HEAD_START = 20;
+const LEAST_WEIGHT = 1 / 128;
+
+const OK = 0;
+
 /**
- * How many of one endpoint's attempts failed lately, in four windows. Whoever counts or looks turns them by the time that has
- * passed, so that no timer is needed. Times are monotonic milliseconds. Allocates at the first attempt only, and after `clear`.
+ * How many of one endpoint's attempts failed lately, in four windows. Counting and reading turn them by the time that has
+ * passed, so no timer is needed. Times are monotonic milliseconds. Allocates at the first attempt only, and after `clear`.
  */
 export class FailureShares {
   /** When a bad outcome was counted last. */
   badAtMs: number = Number.NEGATIVE_INFINITY;
-  /** An ejection before this comes soon after the last one. Set by the judge. */
+  /** An ejection before this comes soon after the last one. Set by the outlier detector. */
   relapseUntilMs: number = Number.NEGATIVE_INFINITY;
   /** Of each scale the current bucket, then the one before. */
   #buckets: Float64Array | undefined;
@@ -66,8 +74,8 @@ export class FailureShares {
   #nextCaller = 0;
 
   /**
-   * An attempt has ended. `hash`: of the call's caller, -1 without one. True: it was counted. A caller whose calls always come to
-   * this endpoint says little more by the second failure than by the first.
+   * An attempt has ended. `hash`: of the call's caller, -1 without one. True: it was counted. The second failure of a caller
+   * whose calls always come to this endpoint says little more than the first.
    */
   record(outcome: PeerOutcome, usual: UsualShares, hash: number, nowMs: number): boolean {
     if (outcome === 'none' || (outcome !== 'good' && hash >= 0 && !this.#isNewCaller(hash))) return false;
@@ -80,7 +88,7 @@ export class FailureShares {
     return true;
   }
 
-  /** The last failure turned out to be the request's. */
+  /** The last failure turned out to be the request's fault. */
   forgive(nowMs: number): void {
     this.turn(nowMs);
     const buckets = this.#buckets as Float64Array;
@@ -90,7 +98,7 @@ export class FailureShares {
     add(buckets, ERRORS, -1);
   }
 
-  /** What was counted as good was none. */
+  /** An attempt that was counted as good brought an answer that cannot be used. */
   recordUnusable(nowMs: number): void {
     this.turn(nowMs);
     this.#recordBad(this.#buckets as Float64Array, true, nowMs);
@@ -169,6 +177,28 @@ export class FailureShares {
     this.#callers[this.#nextCaller] = hash;
     this.#nextCaller = (this.#nextCaller + 1) % CALLERS;
     return true;
+  }
+}
+
+/** What an attempt says of its endpoint beside its peers. An endpoint that asks for fewer calls is no outlier for that. */
+export function peerOutcomeOf(outcome: Outcome, code: number): PeerOutcome {
+  if (outcome === 'neutral' || outcome === 'less') return 'none';
+  if (outcome !== 'success') return 'failure';
+  return code === OK ? 'good' : 'error';
+}
+
+/** How calls of one method end lately, over all endpoints of its service. */
+export class MethodShares implements UsualShares {
+  failures = 0;
+  errors = 0;
+  #ends = HEAD_START;
+
+  ended(outcome: PeerOutcome): void {
+    if (outcome === 'none') return;
+    this.#ends += 1;
+    const weight = Math.max(1 / this.#ends, LEAST_WEIGHT);
+    this.failures += ((outcome === 'failure' ? 1 : 0) - this.failures) * weight;
+    this.errors += ((outcome === 'good' ? 0 : 1) - this.errors) * weight;
   }
 }
 

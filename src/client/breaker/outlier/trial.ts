@@ -1,33 +1,33 @@
 import { ProbeTrickle } from '../probe-gate';
 import type { PeerOutcome, ShareTally, UsualShares } from './failure-shares';
 
-/** The first call of a trial comes so many times as rarely as calls came before: some hundredths of its fair share, with those between trials. */
+/** The first call of a trial comes so many times as rarely as calls came before the ejection. */
 const GAPS = 16;
-/** Each good answer brings the next one sooner: so many of them twice as soon, twice as many three times. */
+/** Each good answer brings the next call sooner: after so many, twice as soon; after twice as many, three times. */
 const GOOD = 4;
 
-/** Why an endpoint was ejected, in figures: what it did beside its peers in one window. */
+/** Why an endpoint was ejected: how its attempts and those of its peers ended in one window. */
 export interface OutlierFigures {
   /** `failures`: those that breakers count; `errors`: answers with any error, failures included. */
   readonly kind: 'failures' | 'errors';
   /** Of the endpoint: attempts in the window, and those of this kind. */
   readonly bad: number;
   readonly calls: number;
-  /** Of all others in its pool. */
+  /** Of all other members of its pool. */
   readonly peersBad: number;
   readonly peersCalls: number;
 }
 
-/** An ejected endpoint as it stood when it was asked for; plain data. */
+/** An ejected endpoint when it was asked for; plain data. */
 export interface OutlierView extends OutlierFigures {
-  /** Of the trial that runs: its calls, and those that were bad. */
+  /** Of the running trial: its bad calls, and all of its calls. */
   readonly trialBad: number;
   readonly trialCalls: number;
 }
 
 /**
- * What becomes of an ejected endpoint: while its breaker is half-open it gets a call now and then, and what these bring is
- * compared with what its peers bring. No single answer closes the breaker, or opens it: the judge of its pool does.
+ * The trial of an ejected endpoint: while its breaker is half-open it gets a call now and then, and how these end is compared
+ * with how calls end at its peers. No single answer closes or opens the breaker: the outlier detector of its pool does.
  */
 export class OutlierTrial extends ProbeTrickle {
   readonly figures: OutlierFigures;
@@ -35,11 +35,11 @@ export class OutlierTrial extends ProbeTrickle {
   /** It was ejected soon after the last time: it stays open for longer. */
   readonly isRelapse: boolean;
   readonly tally: ShareTally = { calls: 0, bad: 0, expected: 0, burst: 0 };
-  /** Something has ended since the judge looked. */
+  /** A call has ended since the detector looked. */
   isNews = false;
   readonly #firstEveryMs: number;
 
-  /** `gapMs`: between two of its calls before, on average. */
+  /** `gapMs`: the average time between two of its calls before. */
   constructor(figures: OutlierFigures, gapMs: number, ejectedAtMs: number, isRelapse: boolean) {
     super(GAPS * gapMs, Number.POSITIVE_INFINITY);
     this.#firstEveryMs = this.everyMs;
@@ -48,7 +48,7 @@ export class OutlierTrial extends ProbeTrickle {
     this.isRelapse = isRelapse;
   }
 
-  /** A call of the trial has ended; `usual`: what such calls bring elsewhere. */
+  /** A call of the trial has ended; `usual`: how such calls end elsewhere. */
   ended(outcome: PeerOutcome, usual: UsualShares): void {
     if (outcome === 'none') return;
     const { kind } = this.figures;

@@ -84,7 +84,7 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
 
   return {
     watch(request, listener) {
-      if (closed) throw new GraylaneError('LANE_CLOSED', 'this source of instances is closed');
+      if (closed) throw new GraylaneError('CLIENT_CLOSED', 'this source of instances is closed');
       const wanted = datacentersOf(request, options);
       if (wanted === undefined) void agent.probe();
       const tags = [...new Set(request.tags)].sort();

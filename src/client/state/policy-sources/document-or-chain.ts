@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../../base/clock';
 import { isRecord } from '../../../base/is-record';
 import type { Logger } from '../../../base/logger';
-import { isDefaultChain } from '../../../policy/chain/default-chain';
+import { isDefaultChain } from '../../../policy/chain/decisions';
 import type { PolicyReading } from '../../../policy/policy-reading';
 import type { PolicySource, PolicyWatch } from './source';
 

@@ -1,7 +1,7 @@
 import type { PolicyReading } from '../../../policy/policy-reading';
 import type { PolicySource } from './source';
 
-/** Policies that the program itself holds: `createGraylane({ policies })`, `lane.setPolicy()`, tests. */
+/** Policies that the program itself holds: `createGraylane({ policies })`, `graylane.setPolicy()`, tests. */
 export interface InlinePolicySource extends PolicySource {
   /** Replaces the policy of a service; undefined takes it away. Watches hear of it before this returns. */
   set(service: string, document: object | undefined): void;

@@ -1,11 +1,9 @@
 import { headerNameFault } from '../../../base/header-name';
 import { isRecord } from '../../../base/is-record';
-import type { DocumentPath } from '../../../policy/document-path';
 import { parsePolicyText } from '../../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../../policy/plain-data';
 import type { PolicyProblem } from '../../../policy/plan';
-import type { Positions } from '../../../policy/positions';
-import { createProblemList, note, type ProblemList } from '../../../policy/problems';
+import { createProblemList, type DocumentPath, note, type Positions, type ProblemList } from '../../../policy/problems';
 import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-document';
 import { createSynonyms } from '../../../policy/validation/unknown-key';
 import { createRolloutStructureCheck } from '../validation/structure-check';

@@ -1,6 +1,5 @@
-import type { DocumentPath } from '../../../policy/document-path';
 import { ownValue } from '../../../policy/plain-data';
-import { MISSING, note, type ProblemList } from '../../../policy/problems';
+import { type DocumentPath, MISSING, note, type ProblemList } from '../../../policy/problems';
 import { listOf } from '../../../policy/validation/references';
 import { parseCondition } from '../analysis/condition';
 import { DEFAULT_QUANTILE } from '../analysis/settings';

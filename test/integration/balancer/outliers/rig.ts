@@ -5,8 +5,8 @@ import type { Endpoint } from '../../../../src/client/balancer/endpoints/endpoin
 import type { Pool } from '../../../../src/client/balancer/tiers/pool';
 import type { Breaker } from '../../../../src/client/breaker/breaker';
 import type { Outcome } from '../../../../src/client/breaker/outcome';
-import { peerOutcomeOf } from '../../../../src/client/breaker/outlier/peer-outcome';
-import { createBreakerRegistry } from '../../../../src/client/breaker/registry';
+import { peerOutcomeOf } from '../../../../src/client/breaker/outlier/failure-shares';
+import { BreakerRegistry } from '../../../../src/client/breaker/registry';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import type { Algorithm } from '../../../../src/policy/document';
 import { endpointAt } from '../../../unit/client/balancer/connections';
@@ -73,7 +73,7 @@ export class OutlierRig {
   constructor(world: World) {
     this.#world = world;
     this.#random = seededRandom(world.seed);
-    this.#breakers = createBreakerRegistry({ clock: this.#clock, random: this.#random });
+    this.#breakers = new BreakerRegistry({ clock: this.#clock, random: this.#random });
     this.endpoints = Array.from({ length: world.size }, (_, index) => endpointAt(index));
     for (const [index, endpoint] of this.endpoints.entries()) this.#indexes.set(endpoint, index);
     const opened = openPool(this.endpoints, this.#random, world.algorithm ?? 'random');

@@ -1,6 +1,6 @@
 import { HealthImplementation } from 'grpc-health-check';
 import { describe, expect, it } from 'vitest';
-import { connectAll, describeLosses, openLane, startLoad } from '../../../faults/fixtures/load';
+import { connectAll, describeLosses, openGraylane, startLoad } from '../../../faults/fixtures/load';
 import { closeAfterEach, pause } from '../../../support/closers';
 import { startPaymentsServer } from '../../../support/payments';
 import { startServerProcess } from '../../../support/server-process';
@@ -32,7 +32,7 @@ describe('a server whose health check fails', () => {
     ['answers HTTP 503', { http: 503 }],
   ];
   it.each(answers)('and %s gets no call, and is asked less and less often', async (_, health) => {
-    const { ill, callUntil, turned, lane } = await world();
+    const { ill, callUntil, turned, graylane } = await world();
     ill.answer = { code: INTERNAL };
     ill.health = health;
     await callUntil(() => turned.some(({ event }) => event === 'open'));
@@ -41,7 +41,7 @@ describe('a server whose health check fails', () => {
     expect(lost(calls)).toEqual([]);
     expect(ill.calls.length).toBe(before);
     expect(ill.checks.length).toBe(2);
-    expect(lane.breakers.list()[0]?.openedBecause).toMatch(/^health check: /);
+    expect(graylane.breakers.list()[0]?.openedBecause).toMatch(/^health check: /);
     const [first = 0, second = 0, third = 0] = turned.filter(({ event }) => event === 'open').map(({ atMs }) => atMs);
     // 100 ms and 200 ms, each with up to 20 % less.
     expect(second - first).toBeGreaterThanOrEqual(79);
@@ -164,12 +164,12 @@ describe('the health check itself', () => {
   });
 
   it('carries nothing of callers, and counts nowhere', async () => {
-    const { ill, callUntil, breaker, lane } = await world({ clientOptions: { 'grpc.default_authority': 'shop' } });
+    const { ill, callUntil, breaker, graylane } = await world({ clientOptions: { 'grpc.default_authority': 'shop' } });
     ill.answer = { code: INTERNAL };
     await callUntil(() => breaker()?.state === 'open');
-    const counts = lane.breakers.list()[0]?.counts;
+    const counts = graylane.breakers.list()[0]?.counts;
     await until(() => ill.checks.length === 1 && ill.openChecks === 0);
-    expect(lane.breakers.list()[0]?.counts).toEqual(counts);
+    expect(graylane.breakers.list()[0]?.counts).toEqual(counts);
     const [{ ':authority': authority, 'user-agent': agent, ...headers } = {}] = ill.checks;
     expect(authority).toBe('shop');
     expect(agent).toMatch(/grpc-node-js/);
@@ -177,12 +177,12 @@ describe('the health check itself', () => {
   });
 
   it('ends with the client', async () => {
-    const { ill, callUntil, breaker, lane } = await world();
+    const { ill, callUntil, breaker, graylane } = await world();
     ill.answer = { code: INTERNAL };
     ill.health = 'silence';
     await callUntil(() => breaker()?.state === 'open');
     await until(() => ill.openChecks === 1);
-    await lane.close();
+    await graylane.close();
     await until(() => ill.openChecks === 0);
     expect(ill.checks.length).toBe(1);
   });
@@ -193,14 +193,14 @@ it("understands grpc-health-check's service", async () => {
   const ill = closing(await startPaymentsServer({ name: 'ill', health }), (one) => one.kill());
   const well = closing(await startPaymentsServer({ name: 'well' }), (one) => one.kill());
   const policy = { retry: 'off', breaker: { resetTimeoutMs: 100, maxResetTimeoutMs: 100 } } as const;
-  const lane = closing(openLane([ill, well], policy), (one) => one.close());
+  const graylane = closing(openGraylane([ill, well], policy), (one) => one.close());
   const events: string[] = [];
-  lane.breakers.subscribe(({ event }) => events.push(event));
-  const load = startLoad(await connectAll(lane), 100);
+  graylane.breakers.subscribe(({ event }) => events.push(event));
+  const load = startLoad(await connectAll(graylane), 100);
   ill.behave({ code: INTERNAL });
   await until(() => events.filter((event) => event === 'open').length === 3);
   expect(ill.calls).toBe(load.lost.length);
-  expect(lane.breakers.list()[0]?.openedBecause).toBe('health check: NOT_SERVING');
+  expect(graylane.breakers.list()[0]?.openedBecause).toBe('health check: NOT_SERVING');
   const lostWhileOut = load.lost.length;
   ill.behave(undefined);
   health.setStatus('', 'SERVING');
@@ -216,16 +216,16 @@ it('a frozen server with a health service costs nobody anything once it is out, 
   ]);
   for (const each of [victim, others]) closing(each, (one) => one.kill());
   const policy = { retry: 'off', breaker: { resetTimeoutMs: 300, maxResetTimeoutMs: 300 } } as const;
-  const lane = closing(openLane([...victim.instances, ...others.instances], policy), (one) => one.close());
+  const graylane = closing(openGraylane([...victim.instances, ...others.instances], policy), (one) => one.close());
   let opened = 0;
   let halfOpenAtMs: number | undefined;
   let isClosed = false;
-  lane.breakers.subscribe(({ event }) => {
+  graylane.breakers.subscribe(({ event }) => {
     if (event === 'open') opened += 1;
     if (event === 'halfOpen') halfOpenAtMs ??= performance.now();
     if (event === 'close') isClosed = true;
   });
-  const load = startLoad(await connectAll(lane), 100, 2_000);
+  const load = startLoad(await connectAll(graylane), 100, 2_000);
   await until(() => load.calls.filter(({ servedBy }) => servedBy === 'victim').length > 10);
   victim.freeze();
   await until(() => opened === 3);

@@ -18,7 +18,7 @@ export interface Ended {
 }
 
 export interface World {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly client: grpc.Client;
   /** The one that falls ill, and another that is always well. */
   readonly ill: RawServer;
@@ -48,26 +48,30 @@ export function worlds(): (options?: WorldOptions) => Promise<World> {
     for (const each of [ill, well]) closing(each, (one) => one.stop());
     const instances = [ill, well].map(({ port }, index) => ({ id: `i${index}`, address: '127.0.0.1', port }));
     const document = { schema: 1, service: 'payments', breaker: QUICK, retry: RETRY, ...policy } as PolicyDocument;
-    const lane = closing(
+    const graylane = closing(
       createGraylane({ instances: { payments: instances }, policies: { payments: document } }),
       (one) => one.close(),
     );
     const client = closing(
-      new grpc.Client(lane.target('payments'), grpc.credentials.createInsecure(), lane.clientOptions(clientOptions)),
+      new grpc.Client(
+        graylane.target('payments'),
+        grpc.credentials.createInsecure(),
+        graylane.clientOptions(clientOptions),
+      ),
       (one) => one.close(),
     );
-    await lane.ready('payments');
+    await graylane.ready('payments');
     const isConnected = (): boolean =>
-      lane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')) ?? false;
+      graylane.inspect().services[0]?.endpoints.every(({ connections }) => connections.includes('ready')) ?? false;
     client.getChannel().getConnectivityState(true);
     await until(isConnected);
     const turned: { event: string; atMs: number }[] = [];
-    lane.breakers.subscribe(({ key, event }) => {
+    graylane.breakers.subscribe(({ key, event }) => {
       if (key.endsWith(`:${ill.port}`)) turned.push({ event, atMs: performance.now() });
     });
-    const call: World['call'] = (name = 'unary', options = {}) => make(lane, client, name, options);
+    const call: World['call'] = (name = 'unary', options = {}) => make(graylane, client, name, options);
     return {
-      lane,
+      graylane,
       client,
       ill,
       well,
@@ -83,7 +87,7 @@ export function worlds(): (options?: WorldOptions) => Promise<World> {
         }
         return ended;
       },
-      breaker: () => lane.breakers.list().find(({ key }) => key.endsWith(`:${ill.port}`)),
+      breaker: () => graylane.breakers.list().find(({ key }) => key.endsWith(`:${ill.port}`)),
     };
   };
 }
@@ -97,7 +101,7 @@ export async function until(isSo: () => boolean): Promise<void> {
 }
 
 function make(
-  lane: Graylane,
+  graylane: Graylane,
   client: grpc.Client,
   name: CallName,
   { deadlineMs = 5_000, bytes = 1 }: { readonly deadlineMs?: number; readonly bytes?: number },
@@ -113,7 +117,7 @@ function make(
   return new Promise((resolve) => {
     const done = (code: number): void => void setImmediate(() => resolve({ code: code === 0 ? -1 : code, attempts }));
     const ended = (error: grpc.ServiceError | null): void => done(error?.code ?? 0);
-    lane.with({ observe }, () => {
+    graylane.with({ observe }, () => {
       if (name === 'unary') client.makeUnaryRequest(path, id, id, request, options, ended);
       else if (name === 'upload') client.makeClientStreamRequest(path, id, id, options, ended).end(request);
       else if (name === 'watch') {

@@ -29,9 +29,9 @@ class Simulated {
     this.#guards = new Guards({
       clock: { now: () => this.#nowMs, wallNow: () => 0, setTimer: () => still, setRepeating: () => still },
       random: this.#random,
-      breakers: { hold: () => {}, letGo: () => {} },
+      breakers: { forceOpen: () => {}, endForcedOpen: () => {} },
       attemptNow: () => this.#nowMs,
-      changed: ({ event }) => {
+      onChange: ({ event }) => {
         if (event === 'shed') this.trips += 1;
       },
     });

@@ -25,14 +25,14 @@ it('a token that is rotated in its file and then revoked costs nothing: changes 
   await writeFile(tokenFile, first.secret);
   const lines: string[] = [];
   const warn = (message: string, fields?: object): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
-  const lane = opened(
+  const graylane = opened(
     createGraylane({ consul: { address: consul.address, tokenFile }, logger: { ...silentLogger, warn, error: warn } }),
     (each) => each.close(),
   );
-  lane.ready('payments', { timeoutMs: 1 }).catch(() => {});
+  graylane.ready('payments', { timeoutMs: 1 }).catch(() => {});
   const counts: number[] = [];
   const instances = (): number => {
-    const count = lane.inspect().services[0]?.datacenters[0]?.instances ?? 0;
+    const count = graylane.inspect().services[0]?.datacenters[0]?.instances ?? 0;
     counts.push(count);
     return count;
   };

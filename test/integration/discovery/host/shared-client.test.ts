@@ -244,8 +244,8 @@ it('is off with one option', async () => {
   const agent = await startAgent();
   const folder = await directory();
   const options = { consul: { address: agent.address }, stateDirectory: folder, logger: silentLogger };
-  const lane = closing(createGraylane({ ...options, shareWatches: false }), (opened) => opened.close());
-  lane.ready('pay', { timeoutMs: 1 }).catch(() => {});
+  const graylane = closing(createGraylane({ ...options, shareWatches: false }), (opened) => opened.close());
+  graylane.ready('pay', { timeoutMs: 1 }).catch(() => {});
   await expect.poll(() => agent.requests.length).toBeGreaterThan(0);
   expect(await readdir(folder)).toEqual([]);
   const sharing = closing(createGraylane(options), (opened) => opened.close());

@@ -20,7 +20,7 @@ export interface FromReader {
 }
 
 interface Exported {
-  readonly lane?: Graylane;
+  readonly graylane?: Graylane;
   readonly client?: PaymentsClient;
   readonly awaitsCallback?: boolean;
 }
@@ -78,18 +78,18 @@ async function begin(folder: string): Promise<void> {
 }
 
 /** What a block of the page opens, later ones go on with. */
-function goOnWith(lane: Graylane, client?: PaymentsClient): void {
-  opened.push(lane);
-  around.lane = lane;
+function goOnWith(graylane: Graylane, client?: PaymentsClient): void {
+  opened.push(graylane);
+  around.graylane = graylane;
   around.client =
     client ??
-    new around.PaymentsClient(lane.target('payments'), grpc.credentials.createInsecure(), lane.clientOptions());
+    new around.PaymentsClient(graylane.target('payments'), grpc.credentials.createInsecure(), graylane.clientOptions());
 }
 
 async function run({ file, isCalling }: { readonly file: string; readonly isCalling: boolean }): Promise<void> {
-  if (isCalling) await heardOfAll(around.lane);
+  if (isCalling) await heardOfAll(around.graylane);
   const names = (await import(pathToFileURL(file).href)) as Exported;
-  if (names.lane !== undefined) goOnWith(names.lane, names.client);
+  if (names.graylane !== undefined) goOnWith(names.graylane, names.client);
   if (names.awaitsCallback === true) awaited += 1;
   await until(() => awaited <= 0, 'the callback was not called');
   // Listeners that throw, and promises that nobody waits for.
@@ -97,10 +97,10 @@ async function run({ file, isCalling }: { readonly file: string; readonly isCall
 }
 
 /** A reader needs longer to get to the next block than a client to hear of its datacenters. */
-async function heardOfAll(lane: Graylane): Promise<void> {
-  await lane.ready('payments');
+async function heardOfAll(graylane: Graylane): Promise<void> {
+  await graylane.ready('payments');
   await until(
-    () => lane.inspect().services[0]?.datacenters.every(({ known }) => known) === true,
+    () => graylane.inspect().services[0]?.datacenters.every(({ known }) => known) === true,
     'not every datacenter has answered',
   );
 }

@@ -191,7 +191,7 @@ describe('what a document cannot say', () => {
     expect(unsaid.map(({ message }) => message)).toContain(
       'resolver(v2).Failover: v2 in dc1 in the chain, v2 in dc1, v2 in dc2 in the document',
     );
-    expect(notes[0]).toBe('the lane needs datacenters: [dc1, dc2], the local one first');
+    expect(notes[0]).toBe('the Graylane client needs datacenters: [dc1, dc2], the local one first');
   });
 });
 
@@ -224,7 +224,7 @@ describe('balancing and timeouts', () => {
     expect(unsaid.map(({ path }) => path)).toContain(`resolver(v2).LoadBalancer${field}`);
   });
 
-  it("is the longest of a split, and the limit on connections is the lane's", () => {
+  it("is the longest of a split, and the limit on connections is the Graylane client's", () => {
     const splits = ['v1', 'v2'].map((NextNode) => ({ NextNode, Weight: 50 }));
     const { document, unsaid } = exported(
       {

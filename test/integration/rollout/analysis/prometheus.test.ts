@@ -57,7 +57,7 @@ async function start(more: Partial<PolicyDocument> = {}, spell: (series: string)
     afterTest(await startPaymentsServer({ name: version, version }), (server) => server.kill());
   const stable = await open('stable');
   const canary = await open('canary');
-  const lane = afterTest(
+  const graylane = afterTest(
     createGraylane({
       instances: {
         payments: [stable, canary].map(({ host, port, version }) => ({ address: host, port, tags: [version] })),
@@ -67,8 +67,8 @@ async function start(more: Partial<PolicyDocument> = {}, spell: (series: string)
     }),
     (each) => each.close(),
   );
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   const target = `127.0.0.1:${(scraped.address() as AddressInfo).port}`;
   const prometheus = afterTest(await startPrometheus(target), (each) => each.stop());
   const ratio: ValueCheck = {

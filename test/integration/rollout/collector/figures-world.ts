@@ -95,7 +95,7 @@ export function quickly(change: RolloutDocument['analysis'] = {}): NonNullable<R
 }
 
 export interface Caller {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   /** Attempts that ended, and those of them that failed, by the subset that had them. */
   readonly counted: Readonly<Record<'stable' | 'canary', { calls: number; failures: number }>>;
   /** So many calls, one after the other; resolves when the last has come back. */
@@ -108,17 +108,17 @@ export async function startCaller(
   service: string,
   { perSecond = 200, reportFigures = true, address = world.consul.dc('dc1').address } = {},
 ): Promise<Caller> {
-  const lane = createGraylane({
+  const graylane = createGraylane({
     consul: { address },
     stateDirectory: false,
     ...(reportFigures ? { reportFigures } : {}),
   });
-  const client = paymentsClient(lane.target(service), lane.clientOptions());
+  const client = paymentsClient(graylane.target(service), graylane.clientOptions());
   onTestFinished(async () => {
     client.close();
-    await lane.close();
+    await graylane.close();
   });
-  await lane.ready(service, { timeoutMs: 5000 });
+  await graylane.ready(service, { timeoutMs: 5000 });
   const counted = { stable: { calls: 0, failures: 0 }, canary: { calls: 0, failures: 0 } };
   const observe = ({ attempts }: CallReport): void => {
     for (const { subset, code } of attempts) {
@@ -129,14 +129,14 @@ export async function startCaller(
   };
   const call = (): Promise<void> =>
     new Promise((resolve) => {
-      lane.with({ retry: false, observe }, () => client.charge({ order: 'o' }, () => resolve()));
+      graylane.with({ retry: false, observe }, () => client.charge({ order: 'o' }, () => resolve()));
     });
   const timer = setInterval(() => {
     for (let at = 0; at < perSecond / 50; at += 1) void call();
   }, 20);
   onTestFinished(() => clearInterval(timer));
   return {
-    lane,
+    graylane,
     counted,
     async run(calls) {
       for (let at = 0; at < calls; at += 1) await call();

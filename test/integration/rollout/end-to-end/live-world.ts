@@ -26,7 +26,7 @@ export interface ServedService {
   readonly load: SteadyLoad;
 }
 
-/** A lane that a real Prometheus scrapes, with real servers that a real Consul knows, and a hook that remembers. */
+/** A client that a real Prometheus scrapes, with real servers that a real Consul knows, and a hook that remembers. */
 export interface LiveWorld extends CommandWorld {
   readonly prometheusUrl: string;
   readonly hookUrl: string;
@@ -52,7 +52,7 @@ export function liveWorld(services: readonly string[]): LiveWorld {
   const closers: (() => unknown)[] = [];
   let hookUrl = '';
   let prometheus: PrometheusProcess | undefined;
-  let lane: Graylane | undefined;
+  let graylane: Graylane | undefined;
   let servers: Readonly<Record<'stable' | 'canary', ServerProcess>> | undefined;
 
   beforeAll(async () => {
@@ -76,12 +76,12 @@ export function liveWorld(services: readonly string[]): LiveWorld {
     for (const each of starting) void each.then((server) => closers.push(() => server.kill()));
     const [stable, canary] = await Promise.all(starting);
     servers = { stable, canary };
-    lane = createGraylane({
+    graylane = createGraylane({
       consul: { address: world.consul.dc('dc1').address },
       stateDirectory: false,
       telemetry: { meterProvider: new MeterProvider({ readers: [exporter] }) },
     });
-    closers.push(() => lane?.close());
+    closers.push(() => graylane?.close());
     prometheus = await startPrometheus(new URL(scraped).host);
     closers.push(() => prometheus?.stop());
   });
@@ -115,7 +115,7 @@ export function liveWorld(services: readonly string[]): LiveWorld {
     },
     notices: (service) => heard.filter((notice) => notice.service === service),
     async serve(service, { callsPerSecond, ...behaviours }) {
-      if (servers === undefined || lane === undefined) throw new Error('nothing serves yet');
+      if (servers === undefined || graylane === undefined) throw new Error('nothing serves yet');
       const own = INSTANCES.map((at) => `${service}-${at}`);
       for (const version of ['stable', 'canary'] as const) {
         await servers[version].behave(behaviours[version], own);
@@ -125,8 +125,8 @@ export function liveWorld(services: readonly string[]): LiveWorld {
           await world.consul.dc('dc1').register({ name: service, id, address: host, port, tags: [version] });
         }
       }
-      const client = paymentsClient(lane.target(service), lane.clientOptions());
-      await lane.ready(service, { timeoutMs: 10_000 });
+      const client = paymentsClient(graylane.target(service), graylane.clientOptions());
+      await graylane.ready(service, { timeoutMs: 10_000 });
       const load = startLoad(client, callsPerSecond);
       closers.push(async () => {
         await load.stop();

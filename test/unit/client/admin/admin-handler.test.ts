@@ -8,12 +8,12 @@ import { closeAfterEach } from '../../../support/closers';
 import { CHARGE, charge, paymentsClient, startPaymentsServer } from '../../../support/payments';
 
 const afterTest = closeAfterEach();
-let lane: Graylane;
+let graylane: Graylane;
 let base: string;
 
 beforeEach(async () => {
   const server = afterTest(await startPaymentsServer(), (each) => each.kill());
-  lane = afterTest(
+  graylane = afterTest(
     createGraylane({
       consul: { address: 'http://127.0.0.1:9', token: 'very-secret-token' },
       instances: { payments: [{ id: 'p1', address: server.host, port: server.port, tags: ['stable'] }] },
@@ -29,8 +29,8 @@ beforeEach(async () => {
     }),
     (each) => each.close(),
   );
-  base = await serve(lane.adminHandler());
-  await charge(paymentsClient('static:///payments', lane.clientOptions()), { 'x-user-id': 'somebody' });
+  base = await serve(graylane.adminHandler());
+  await charge(paymentsClient('static:///payments', graylane.clientOptions()), { 'x-user-id': 'somebody' });
 });
 
 async function serve(handler: AdminHandler): Promise<string> {
@@ -50,8 +50,8 @@ async function get(path: string): Promise<{ status: number; body: unknown; text:
 
 it('serves inspection, explanation, decisions and policy as JSON', async () => {
   const inspection = await get('/inspect');
-  expect(inspection.body).toMatchObject({ lane: lane.name, services: [{ service: 'payments' }] });
-  const explain = () => lane.explain('static:///payments', { method: CHARGE, labels: { 'x-gray': 'canary' } });
+  expect(inspection.body).toMatchObject({ client: graylane.name, services: [{ service: 'payments' }] });
+  const explain = () => graylane.explain('static:///payments', { method: CHARGE, labels: { 'x-gray': 'canary' } });
   // That target is another one than the client's.
   await vi.waitFor(explain);
   const explained = await get(`/debug/explain?service=payments&method=${CHARGE}&label.x-gray=canary`);
@@ -83,12 +83,12 @@ it('says what was expected of a bad request, and changes nothing', async () => {
   expect(await get('/policy?service=other')).toMatchObject({ status: 404 });
   const { status } = await fetch(`${base}/policy`, { method: 'POST', body: '{}' });
   expect(status).toBe(405);
-  expect(lane.inspect().services.map(({ service }) => service)).toEqual(['payments']);
+  expect(graylane.inspect().services.map(({ service }) => service)).toEqual(['payments']);
 });
 
 it('is mounted in Express and Fastify as it is', async () => {
   const app = express();
-  app.use('/graylane', lane.adminHandler());
+  app.use('/graylane', graylane.adminHandler());
   const listening = afterTest(app.listen(0, '127.0.0.1'), (each) => {
     each.closeAllConnections();
     each.close();
@@ -98,7 +98,7 @@ it('is mounted in Express and Fastify as it is', async () => {
   expect((await fetch(`http://127.0.0.1:${port}/graylane/decisions`)).status).toBe(200);
 
   const other = afterTest(fastify(), (each) => each.close());
-  const handler = lane.adminHandler();
+  const handler = graylane.adminHandler();
   other.get('/graylane/*', (request, reply) => {
     reply.hijack();
     handler(request.raw, reply.raw);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { OpossumBreaker } from '../../../../src/client/breaker/opossum';
-import { BYPASS, NO_PERMIT } from '../../../../src/client/breaker/permit';
-import { ProbeTrickle } from '../../../../src/client/breaker/probe-gate';
+import type { OpossumBreaker } from '../../../../src/client/breaker/circuit';
+import { BYPASS, NO_PERMIT, ProbeTrickle } from '../../../../src/client/breaker/probe-gate';
 import { halfOpened, LEASE_MS, opened, plan, type Rig, rig } from './fixture';
 
 const states = { closed: rig, open: opened, halfOpen: halfOpened } as const;
@@ -331,6 +330,20 @@ describe('those who look on', () => {
     clock.advance(5000);
     expect(heard).toEqual([12, 'no such host', 5000]);
     expect(breaker.view(clock.now()).lastFailure).toEqual({ reason: 'no such host', agoMs: 5000 });
+  });
+
+  it('change nothing in what opossum counts', () => {
+    const counted = (events: readonly string[]): unknown => {
+      const { breaker, success, failure } = rig();
+      for (const event of events) breaker.circuit.on(event, () => undefined);
+      success();
+      failure();
+      success();
+      const { fires, successes, failures } = breaker.circuit.status.stats;
+      return { fires, successes, failures };
+    };
+    expect(counted([])).toEqual({ fires: 3, successes: 2, failures: 1 });
+    for (const event of ['fire', 'success', 'failure']) expect(counted([event])).toEqual(counted([]));
   });
 
   it('may throw, and nothing breaks', () => {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Breaker } from '../../../../src/client/breaker/breaker';
-import { createBreakerRegistry } from '../../../../src/client/breaker/registry';
+import { BreakerRegistry } from '../../../../src/client/breaker/registry';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import { heapKb, nsEach } from '../../../support/cost';
 import { noJitter, plan } from './fixture';
@@ -12,7 +12,7 @@ const ROUNDS = 200_000;
 
 it('ten thousand breakers cost memory and no time while idle', () => {
   const clock = new FakeClock();
-  const registry = createBreakerRegistry({ clock, random: noJitter });
+  const registry = new BreakerRegistry({ clock, random: noJitter });
   const before = heapKb();
   const start = performance.now();
   const breakers = Array.from({ length: BREAKERS }, (_, index) => registry.failed(`dc1/10.0.0.1:${index}`, plan()));
@@ -36,7 +36,7 @@ it('ten thousand breakers cost memory and no time while idle', () => {
 
 it('asking and telling a closed breaker is cheap, and a window of ten seconds keeps nothing of each call', () => {
   const clock = new FakeClock();
-  const registry = createBreakerRegistry({ clock, random: noJitter });
+  const registry = new BreakerRegistry({ clock, random: noJitter });
   const breaker = registry.failed('dc1/10.0.0.1:80', plan());
   const lenient = registry.failed('dc1/10.0.0.2:80', plan({ consecutiveFailures: 0, volumeThreshold: 1e9 }));
   let admitted = 0;

@@ -1,8 +1,8 @@
+import type { BreakerContext } from '../../../../src/client/breaker/breaker';
 import { Breaker } from '../../../../src/client/breaker/breaker';
-import type { BreakerDeps } from '../../../../src/client/breaker/breaker-deps';
-import type { Permit } from '../../../../src/client/breaker/permit';
+import type { BreakerRules } from '../../../../src/client/breaker/opening-rules';
+import type { Permit } from '../../../../src/client/breaker/probe-gate';
 import { type ProbeGate, SingleProbe } from '../../../../src/client/breaker/probe-gate';
-import type { BreakerRules } from '../../../../src/client/breaker/rules';
 import type { BreakerEvent } from '../../../../src/client/breaker/view';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import { DEFAULT_BREAKER } from '../../../../src/policy/defaults';
@@ -36,12 +36,12 @@ export function rig(
   const clock = new FakeClock();
   const events: BreakerEvent[] = [];
   const listenerErrors: unknown[] = [];
-  const deps: BreakerDeps = {
+  const deps: BreakerContext = {
     clock,
     random: options.random ?? noJitter,
-    changed: (_breaker, event) => events.push(event),
-    counted: () => undefined,
-    listenerFailed: (error) => listenerErrors.push(error),
+    onChange: (_breaker, event) => events.push(event),
+    onFirstCount: () => undefined,
+    onListenerError: (error) => listenerErrors.push(error),
   };
   const identity = { key: 'dc1/10.0.0.1:80', level: 'endpoint', name: 'it', group: 'tests' } as const;
   const breaker = new Breaker(identity, rules, options.gate ?? new SingleProbe(LEASE_MS), deps);

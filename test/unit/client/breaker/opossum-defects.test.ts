@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../../src/base/clock';
-import { NO_PERMIT } from '../../../../src/client/breaker/permit';
-import { createBreakerRegistry } from '../../../../src/client/breaker/registry';
+import { NO_PERMIT } from '../../../../src/client/breaker/probe-gate';
+import { BreakerRegistry } from '../../../../src/client/breaker/registry';
 import { halfOpened, LEASE_MS, noJitter, plan, rig } from './fixture';
 
 /**
@@ -216,7 +216,7 @@ describe('timers', () => {
   });
 
   it('are none for each of ours, one for all that count, and one for each that is open', () => {
-    const registry = createBreakerRegistry({ clock: systemClock, random: noJitter });
+    const registry = new BreakerRegistry({ clock: systemClock, random: noJitter });
     const breakers = Array.from({ length: 10 }, (_, index) => registry.failed(`dc1/10.0.0.${index}:80`, plan()));
     expect(vi.getTimerCount()).toBe(0);
     for (const breaker of breakers) breaker.record(NO_PERMIT, 'failure', systemClock.now());

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Breaker } from '../../../../src/client/breaker/breaker';
-import { NO_PERMIT } from '../../../../src/client/breaker/permit';
-import { type BreakerRegistry, createBreakerRegistry } from '../../../../src/client/breaker/registry';
+import { NO_PERMIT } from '../../../../src/client/breaker/probe-gate';
+import { BreakerRegistry } from '../../../../src/client/breaker/registry';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import { DEFAULT_BREAKER, DEFAULT_SUBSET_BREAKER } from '../../../../src/policy/defaults';
 import type { SubsetPlan } from '../../../../src/policy/plan';
@@ -22,7 +22,7 @@ function setUp() {
   const clock = new FakeClock();
   const errors: unknown[] = [];
   const onListenerError = (error: unknown): unknown => errors.push(error);
-  const registry = createBreakerRegistry({ clock, random: noJitter, service: 'payments', onListenerError });
+  const registry = new BreakerRegistry({ clock, random: noJitter, service: 'payments', onListenerError });
   const changes: string[] = [];
   registry.subscribe(({ key, event, state }) => changes.push(`${key} ${event} ${state}`));
   const record = (breaker: Breaker, outcome: 'success' | 'failure', times = 1): void => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createRetryBudget, type RetryBudget } from '../../../../src/client/breaker/retry-budget';
+import { RetryBudget } from '../../../../src/client/breaker/retry-budget';
 import { DEFAULT_BREAKER } from '../../../../src/policy/defaults';
 
 function calls(budget: RetryBudget, count: number, nowMs: number): void {
@@ -18,7 +18,7 @@ function retries(budget: RetryBudget, nowMs: number): number {
 
 describe('the retry budget', () => {
   it('is a share of the calls', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
     calls(budget, 1000, 0);
     expect(retries(budget, 0)).toBe(200);
     calls(budget, 5, 0);
@@ -26,7 +26,7 @@ describe('the retry budget', () => {
   });
 
   it('has a floor for any ten seconds, which is not on top of the share', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
     calls(budget, 1, 0);
     expect(retries(budget, 0)).toBe(5);
     calls(budget, 1, 9_000);
@@ -43,7 +43,7 @@ describe('the retry budget', () => {
     [50, 1.2],
     [150, 1.2],
   ])('%f calls/s that all fail: at most %f attempts a call, in any minute', (perSecond, most) => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
     const count = Math.ceil(60 * perSecond);
     let attempts = 0;
     for (let call = 0; call < count; call += 1) {
@@ -55,27 +55,27 @@ describe('the retry budget', () => {
   });
 
   it('mends what one instance fails until its breaker opens, however few the calls', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
     calls(budget, 5, 0);
     expect(retries(budget, 0)).toBe(DEFAULT_BREAKER.consecutiveFailures);
   });
 
   it('counts calls that are still under way, however long ago they began', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0 });
     for (let call = 0; call < 50; call += 1) budget.callStarted(0);
     expect(retries(budget, 60_000)).toBe(10);
     expect(budget.calls).toBe(50);
   });
 
   it('lets a call be retried that fails after more than ten quiet seconds', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
     budget.callStarted(0);
     budget.callEnded(11_500);
     expect(retries(budget, 11_500)).toBeGreaterThan(0);
   });
 
   it('keeps attempts per call within its share when every call fails', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
     let attempts = 0;
     for (let call = 0; call < 6000; call += 1) {
       const nowMs = call * 10;
@@ -88,7 +88,7 @@ describe('the retry budget', () => {
   });
 
   it('keeps within its share with retries that are made in any case, such as those of failed probes', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
     let attempts = 0;
     for (let call = 0; call < 6000; call += 1) {
       const nowMs = call * 10;
@@ -104,7 +104,7 @@ describe('the retry budget', () => {
   });
 
   it('has room for others again when those have left the window', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0 });
     for (let time = 0; time < 5; time += 1) budget.takeRetry(0);
     calls(budget, 100, 9_000);
     expect(retries(budget, 9_000)).toBe(10);
@@ -112,7 +112,7 @@ describe('the retry budget', () => {
   });
 
   it('has twenty times the floor for what broke off, as a lost connection takes all calls under way', () => {
-    const budget = createRetryBudget({ percent: 20, minPerSecond: 0.5 });
+    const budget = new RetryBudget({ percent: 20, minPerSecond: 0.5 });
     calls(budget, 10, 0);
     let drawn = 0;
     while (budget.tryRetry(0, true)) drawn += 1;
@@ -123,7 +123,7 @@ describe('the retry budget', () => {
   });
 
   it('forgets after ten seconds', () => {
-    const budget = createRetryBudget({ percent: 50, minPerSecond: 0 });
+    const budget = new RetryBudget({ percent: 50, minPerSecond: 0 });
     calls(budget, 10, 0);
     expect(retries(budget, 0)).toBe(5);
     expect(retries(budget, 9_999)).toBe(0);
@@ -133,7 +133,7 @@ describe('the retry budget', () => {
   });
 
   it('takes back what reached nobody, once', () => {
-    const budget = createRetryBudget({ percent: 50, minPerSecond: 0 });
+    const budget = new RetryBudget({ percent: 50, minPerSecond: 0 });
     calls(budget, 4, 0);
     expect(retries(budget, 0)).toBe(2);
     budget.giveBack(3000);
@@ -144,7 +144,7 @@ describe('the retry budget', () => {
   });
 
   it('takes new rules and keeps what it counted', () => {
-    const budget = createRetryBudget({ percent: 0, minPerSecond: 0 });
+    const budget = new RetryBudget({ percent: 0, minPerSecond: 0 });
     calls(budget, 10, 0);
     expect(retries(budget, 0)).toBe(0);
     budget.configure({ percent: 100, minPerSecond: 0 });
@@ -158,7 +158,7 @@ describe('the retry budget', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 150 }), fc.nat(100), fc.nat(3), (steps, percent, minPerSecond) => {
-        const budget = createRetryBudget({ percent, minPerSecond });
+        const budget = new RetryBudget({ percent, minPerSecond });
         const all: { readonly from: number; to: number }[] = [];
         let retried: number[] = [];
         let nowMs = 12_345;

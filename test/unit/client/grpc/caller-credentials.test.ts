@@ -56,15 +56,15 @@ async function open(channel: grpc.ChannelCredentials): Promise<{ server: Payment
     { cert_chain: Buffer.from(pair.cert), private_key: Buffer.from(pair.key) },
   ]);
   const server = closing(await startPaymentsServer({}, '127.0.0.1', 0, credentials), (one) => one.kill());
-  const lane = closing(
+  const graylane = closing(
     createGraylane({
       instances: { payments: [{ address: server.host, port: server.port }] },
       policies: { payments: policy },
     }),
     (one) => one.close(),
   );
-  const options = lane.clientOptions({ 'grpc.ssl_target_name_override': 'localhost' });
-  return { server, client: user.run('opener', () => paymentsClient(lane.target('payments'), options, channel)) };
+  const options = graylane.clientOptions({ 'grpc.ssl_target_name_override': 'localhost' });
+  return { server, client: user.run('opener', () => paymentsClient(graylane.target('payments'), options, channel)) };
 }
 
 /** Callers at once, each a user of its own; gives those that were taken for another. */

@@ -160,19 +160,21 @@ describe('in the options of a channel', () => {
     retryThrottling: { maxTokens: 10, tokenRatio: 0.1 },
   });
 
-  function open(instances: Parameters<Graylane['setInstances']>[1]): { lane: Graylane; warnings: string[] } {
+  function open(instances: Parameters<Graylane['setInstances']>[1]): { graylane: Graylane; warnings: string[] } {
     const warnings: string[] = [];
     const logger = { debug() {}, info() {}, warn: (message: string) => void warnings.push(message), error() {} };
-    const lane = closing(createGraylane({ instances: { payments: instances }, logger }), (opened) => opened.close());
-    return { lane, warnings };
+    const graylane = closing(createGraylane({ instances: { payments: instances }, logger }), (opened) =>
+      opened.close(),
+    );
+    return { graylane, warnings };
   }
 
   it('what cannot be taken over is told once for all of them, with where it belongs', () => {
-    const { lane, warnings } = open([]);
+    const { graylane, warnings } = open([]);
     for (let made = 0; made < 3; made += 1) {
-      lane.channel('payments', grpc.credentials.createInsecure(), { 'grpc.service_config': IGNORED });
+      graylane.channel('payments', grpc.credentials.createInsecure(), { 'grpc.service_config': IGNORED });
     }
-    lane.register();
+    graylane.register();
     closing(paymentsClient('static:///payments', { 'grpc.service_config': IGNORED }), (bare) => bare.close());
     expect(warnings).toEqual([
       expect.stringMatching(
@@ -185,8 +187,8 @@ describe('in the options of a channel', () => {
   it.each([['{}'], [JSON.stringify({ loadBalancingConfig: [], methodConfig: [{ name: [{}], timeout: '1s' }] })]])(
     'nothing is told of %s',
     (config) => {
-      const { lane, warnings } = open([]);
-      lane.channel('payments', grpc.credentials.createInsecure(), { 'grpc.service_config': config });
+      const { graylane, warnings } = open([]);
+      graylane.channel('payments', grpc.credentials.createInsecure(), { 'grpc.service_config': config });
       expect(warnings).toEqual([]);
     },
   );
@@ -196,10 +198,10 @@ describe('in the options of a channel', () => {
     ['fails, since the caller says so', { waitForReady: false }, grpc.status.UNAVAILABLE],
   ])('waitForReady holds: a call without any instance %s', async (_what, own, expected) => {
     const server = closing(await startPaymentsServer({ name: 'a' }), (one) => one.kill());
-    const { lane } = open([]);
+    const { graylane } = open([]);
     const config = JSON.stringify({ methodConfig: [{ name: [{}], waitForReady: true }] });
     const client = closing(
-      paymentsClient(lane.target('payments'), lane.clientOptions({ 'grpc.service_config': config })),
+      paymentsClient(graylane.target('payments'), graylane.clientOptions({ 'grpc.service_config': config })),
       (one) => one.close(),
     );
     const outcome = new Promise((resolve) =>
@@ -207,9 +209,9 @@ describe('in the options of a channel', () => {
         resolve(error === null ? reply.servedBy : error.code),
       ),
     );
-    await expect.poll(() => lane.inspect().services[0]?.snapshot).toBeGreaterThan(0);
+    await expect.poll(() => graylane.inspect().services[0]?.snapshot).toBeGreaterThan(0);
     await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-    lane.setInstances('payments', [{ address: server.host, port: server.port }]);
+    graylane.setInstances('payments', [{ address: server.host, port: server.port }]);
     expect(await outcome).toBe(expected);
   });
 });

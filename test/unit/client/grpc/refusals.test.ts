@@ -28,11 +28,12 @@ const refusedCredentials: [string, unknown, RegExp][] = [
 ];
 
 /** The ways in by which a channel is made. */
-const waysIn: Record<string, (lane: Graylane, credentials: never) => unknown> = {
-  'clientOptions()': (lane, credentials) => paymentsClient(lane.target('payments'), lane.clientOptions(), credentials),
-  'channelOptions()': (lane, credentials) =>
-    new grpc.Client(lane.target('payments'), credentials, lane.channelOptions()),
-  'channel()': (lane, credentials) => lane.channel('payments', credentials),
+const waysIn: Record<string, (graylane: Graylane, credentials: never) => unknown> = {
+  'clientOptions()': (graylane, credentials) =>
+    paymentsClient(graylane.target('payments'), graylane.clientOptions(), credentials),
+  'channelOptions()': (graylane, credentials) =>
+    new grpc.Client(graylane.target('payments'), credentials, graylane.channelOptions()),
+  'channel()': (graylane, credentials) => graylane.channel('payments', credentials),
 };
 
 describe('credentials', () => {
@@ -93,9 +94,9 @@ describe('a target', () => {
       code: 'INVALID_TARGET',
       message: expect.stringMatching(/^target: .* \(expected: a service name or a target, such as /),
     });
-    const lane = open();
-    expect(() => lane.channel(any(target), insecure)).toThrow(refused);
-    expect(() => lane.explain(any(target), { method: CHARGE })).toThrow(refused);
+    const graylane = open();
+    expect(() => graylane.channel(any(target), insecure)).toThrow(refused);
+    expect(() => graylane.explain(any(target), { method: CHARGE })).toThrow(refused);
   });
 });
 
@@ -110,24 +111,24 @@ describe('after it was closed', () => {
     'watching its state': (client) => client.getChannel().watchConnectivityState(0, Date.now() + 1_000, () => {}),
   };
   it.each(Object.entries(kinds))('%s names the service and what was closed', async (_kind, call) => {
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    const other = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    const other = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     client.close();
     client.close();
     const ofClient =
       'payments: Channel has been shut down (the channel, or the client that uses it, was closed: close())';
     expect(() => call(client)).toThrow(expect.objectContaining({ code: 'CHANNEL_CLOSED', message: ofClient }));
-    await lane.close();
-    const ofLane = 'payments: Channel has been shut down (graylane "shop" was closed: close())';
-    expect(() => call(other)).toThrow(expect.objectContaining({ code: 'CHANNEL_CLOSED', message: ofLane }));
+    await graylane.close();
+    const ofGraylane = 'payments: Channel has been shut down (graylane "shop" was closed: close())';
+    expect(() => call(other)).toThrow(expect.objectContaining({ code: 'CHANNEL_CLOSED', message: ofGraylane }));
     // Who was first to close it is told.
     expect(() => call(client)).toThrow(ofClient);
   });
 
   it('a channel still says what it was, and stays closed whoever asks', () => {
-    const lane = open();
-    const channel = lane.channel('payments', insecure);
+    const graylane = open();
+    const channel = graylane.channel('payments', insecure);
     const { id } = channel.getChannelzRef();
     channel.close();
     expect(channel.getTarget()).toBe('static:///payments');

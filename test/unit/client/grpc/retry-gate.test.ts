@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { STATUS_NAMES, statusCodeOf } from '../../../../src/base/status-names';
-import { createRetryBudget } from '../../../../src/client/breaker/retry-budget';
+import { RetryBudget } from '../../../../src/client/breaker/retry-budget';
 import { LaneCall } from '../../../../src/client/grpc/lane-call';
 import { RetryGate } from '../../../../src/client/grpc/retry-gate';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
@@ -25,7 +25,7 @@ interface Setup {
 /** A gate whose budget allows `allowed` retries; other endpoints turn away `shed` of their calls. */
 function setUp(allowed: number, shed = 0): Setup {
   const clock = new FakeClock();
-  const budget = createRetryBudget({ percent: 0, minPerSecond: allowed / 10 });
+  const budget = new RetryBudget({ percent: 0, minPerSecond: allowed / 10 });
   budget.callStarted(clock.now());
   const gate = new RetryGate(budget, clock, () => shed);
   let last: LaneCall | undefined;

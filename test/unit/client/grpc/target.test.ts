@@ -146,13 +146,13 @@ describe('formatTarget', () => {
   });
 });
 
-describe('lane.target', () => {
+describe('graylane.target', () => {
   it('refuses what the grammar has no room for, at once', async () => {
-    const lane = createGraylane({ instances: {} });
-    expect(lane.target('payments')).toBe('static:///payments');
-    expect(() => lane.target('pay?dc=dc9')).toThrow(expect.objectContaining({ code: 'INVALID_TARGET' }));
-    expect(() => lane.target('')).toThrow(expect.objectContaining({ code: 'INVALID_TARGET' }));
-    expect(() => lane.target('payments', { datacenters: ['dc1'] })).toThrow(/only policy in the query/);
-    await lane.close();
+    const graylane = createGraylane({ instances: {} });
+    expect(graylane.target('payments')).toBe('static:///payments');
+    expect(() => graylane.target('pay?dc=dc9')).toThrow(expect.objectContaining({ code: 'INVALID_TARGET' }));
+    expect(() => graylane.target('')).toThrow(expect.objectContaining({ code: 'INVALID_TARGET' }));
+    expect(() => graylane.target('payments', { datacenters: ['dc1'] })).toThrow(/only policy in the query/);
+    await graylane.close();
   });
 });

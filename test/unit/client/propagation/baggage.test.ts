@@ -27,7 +27,7 @@ describe('a baggage header', () => {
   });
 });
 
-describe('a lane with baggage', () => {
+describe('a Graylane client with baggage', () => {
   const closing = closeAfterEach();
 
   function open(baggage: boolean): Graylane {
@@ -37,7 +37,7 @@ describe('a lane with baggage', () => {
       api.context.disable();
       api.propagation.disable();
     });
-    return closing(createGraylane({ instances: {}, baggage }), (lane) => lane.close());
+    return closing(createGraylane({ instances: {}, baggage }), (graylane) => graylane.close());
   }
 
   /** The active baggage as plain data. */
@@ -47,8 +47,8 @@ describe('a lane with baggage', () => {
   }
 
   it('takes labels from it, after headers, and puts them there, and lets nothing else through', () => {
-    const lane = open(true);
-    const middleware = lane.httpMiddleware({ accept: ['x-gray', 'x-tag'] });
+    const graylane = open(true);
+    const middleware = graylane.httpMiddleware({ accept: ['x-gray', 'x-tag'] });
     const headers: Record<string, string> = { 'x-gray': 'header', baggage: 'x-gray=bag,x-tag=bag,evil=1' };
     const outer = api.propagation.setBaggage(
       api.context.active(),
@@ -56,9 +56,9 @@ describe('a lane with baggage', () => {
     );
     api.context.with(outer, () =>
       middleware({ headers }, {}, () => {
-        expect(lane.ambientLabels()).toEqual({ 'x-gray': 'header', 'x-tag': 'bag' });
+        expect(graylane.ambientLabels()).toEqual({ 'x-gray': 'header', 'x-tag': 'bag' });
         expect(active()).toEqual({ 'x-gray': 'header', 'x-tag': 'bag' });
-        lane.with({ labels: { 'x-gray': 'inner' } }, () =>
+        graylane.with({ labels: { 'x-gray': 'inner' } }, () =>
           expect(active()).toEqual({ 'x-gray': 'inner', 'x-tag': 'bag' }),
         );
       }),
@@ -67,21 +67,21 @@ describe('a lane with baggage', () => {
   });
 
   it('counts values of it that are no labels', () => {
-    const lane = open(true);
-    lane.httpMiddleware({ accept: ['x-gray'] })({ headers: { baggage: 'x-gray=a%0d%0ab' } }, {}, () =>
-      expect(lane.ambientLabels()).toEqual({}),
+    const graylane = open(true);
+    graylane.httpMiddleware({ accept: ['x-gray'] })({ headers: { baggage: 'x-gray=a%0d%0ab' } }, {}, () =>
+      expect(graylane.ambientLabels()).toEqual({}),
     );
-    expect(lane.inspect().refusedLabels).toEqual({ 'x-gray': 1 });
+    expect(graylane.inspect().refusedLabels).toEqual({ 'x-gray': 1 });
   });
 
   it('is one that asks for it: otherwise baggage is left alone', () => {
-    const lane = open(false);
+    const graylane = open(false);
     const headers = { baggage: 'x-gray=bag,evil=1' };
-    lane.httpMiddleware({ accept: ['x-gray'] })({ headers }, {}, () => {
-      expect(lane.ambientLabels()).toEqual({});
+    graylane.httpMiddleware({ accept: ['x-gray'] })({ headers }, {}, () => {
+      expect(graylane.ambientLabels()).toEqual({});
       expect(active()).toEqual({});
     });
-    lane.with({ labels: { 'x-gray': 'canary' } }, () => expect(active()).toEqual({}));
+    graylane.with({ labels: { 'x-gray': 'canary' } }, () => expect(active()).toEqual({}));
     expect(headers.baggage).toBe('x-gray=bag,evil=1');
     expect(() => createGraylane({ baggage: 'yes' as never })).toThrow('baggage: string (expected: true or false)');
   });
@@ -89,10 +89,10 @@ describe('a lane with baggage', () => {
   it('hands them on from server to server in the header that the propagator writes', async () => {
     const payments = closing(await startPaymentsServer(), ({ kill }) => kill());
     const hopTo = async (port: number): Promise<Hop> => {
-      const lane = open(true);
-      lane.setInstances('payments', [{ address: '127.0.0.1', port }]);
-      const next = paymentsClient(lane.target('payments'), lane.clientOptions());
-      return closing(await startHop({ lane, next, accept: { accept: ['x-gray'] } }), (hop) => hop.stop());
+      const graylane = open(true);
+      graylane.setInstances('payments', [{ address: '127.0.0.1', port }]);
+      const next = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+      return closing(await startHop({ graylane, next, accept: { accept: ['x-gray'] } }), (hop) => hop.stop());
     };
     const second = await hopTo(payments.port);
     const first = await hopTo(second.port);

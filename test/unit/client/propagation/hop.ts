@@ -18,14 +18,14 @@ export interface Hop {
 }
 
 export interface HopOptions {
-  readonly lane: Graylane;
+  readonly graylane: Graylane;
   readonly next: PaymentsClient;
   readonly accept: AcceptOptions;
   /** Answers name it as their `order`. Default: they are passed on as they are. */
   readonly name?: string;
   /** Runs a unary handler, as a tracer would. Default: as it is. */
   readonly around?: <T>(metadata: grpc.Metadata, handler: () => Promise<T>) => Promise<T>;
-  /** Around the lane's own interceptor. */
+  /** Around the Graylane client's own interceptor. */
   readonly before?: readonly grpc.ServerInterceptor[];
   readonly after?: readonly grpc.ServerInterceptor[];
   /** Metadata of the call to the next server. */
@@ -33,7 +33,7 @@ export interface HopOptions {
 }
 
 export async function startHop(options: HopOptions): Promise<Hop> {
-  const { lane, next, accept, name, before = [], after = [], around = (_, handler) => handler() } = options;
+  const { graylane, next, accept, name, before = [], after = [], around = (_, handler) => handler() } = options;
   const seen: grpc.Metadata[] = [];
   const cancelled: Readonly<Record<string, string>>[] = [];
   const onward = async (call: { readonly metadata: grpc.Metadata }): Promise<ChargeReply> => {
@@ -42,10 +42,10 @@ export async function startHop(options: HopOptions): Promise<Hop> {
   };
   const begin = (call: { readonly metadata: grpc.Metadata } & NodeJS.EventEmitter): void => {
     seen.push(call.metadata);
-    call.on('cancelled', () => cancelled.push(lane.ambientLabels()));
+    call.on('cancelled', () => cancelled.push(graylane.ambientLabels()));
   };
   const server = new grpc.Server({
-    interceptors: [...before, lane.serverInterceptor(accept), ...after],
+    interceptors: [...before, graylane.serverInterceptor(accept), ...after],
     'grpc.max_concurrent_streams': 10_000,
   });
   server.addService(Payments.service, {

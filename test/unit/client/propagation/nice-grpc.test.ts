@@ -10,15 +10,15 @@ const CALLS = 300;
 const closing = closeAfterEach();
 
 it('a server of nice-grpc takes the interceptor with the options of grpc-js', async () => {
-  const lane = closing(createGraylane({ instances: {} }), (one) => one.close());
-  const options: grpc.ServerOptions = { interceptors: [lane.serverInterceptor({ accept: ['x-tag'] })] };
+  const graylane = closing(createGraylane({ instances: {} }), (one) => one.close());
+  const options: grpc.ServerOptions = { interceptors: [graylane.serverInterceptor({ accept: ['x-tag'] })] };
   const server = closing(createServer(options), (one) => one.forceShutdown());
   server.add(
     Payments.service as never,
     {
       async Charge(request: { order: string }) {
         await new Promise((resolve) => setImmediate(resolve));
-        return { ...request, tag: lane.ambientLabels()['x-tag'] };
+        return { ...request, tag: graylane.ambientLabels()['x-tag'] };
       },
       async *Watch() {},
       async Upload() {},

@@ -15,11 +15,11 @@ beforeAll(() => {
 
 async function open(options: GraylaneOptions) {
   const server = afterTest(await startPaymentsServer(), (each) => each.kill());
-  const lane = afterTest(
+  const graylane = afterTest(
     createGraylane({ instances: { payments: [{ address: server.host, port: server.port }] }, ...options }),
     (each) => each.close(),
   );
-  return { lane, client: paymentsClient(lane.target('payments'), lane.clientOptions()) };
+  return { graylane, client: paymentsClient(graylane.target('payments'), graylane.clientOptions()) };
 }
 
 function realPino(level: string) {
@@ -38,9 +38,9 @@ const POLICY = { schema: 1, service: 'payments', subsets: { all: {} } } as const
 describe('the logger option', () => {
   it('takes a pino, and gives it fields it can filter by', async () => {
     const { logger, lines } = realPino('debug');
-    const { lane, client } = await open({ logger, policies: { payments: POLICY } });
+    const { graylane, client } = await open({ logger, policies: { payments: POLICY } });
     await charge(client);
-    const { revision } = lane.inspect().services[0]?.policy ?? {};
+    const { revision } = graylane.inspect().services[0]?.policy ?? {};
     const applied = lines.filter(({ msg }) => msg === 'policy applied');
     expect(applied).toEqual([expect.objectContaining({ level: 30, service: 'payments', revision })]);
   });
@@ -75,13 +75,13 @@ describe('the logger option', () => {
 
 describe('logFields()', () => {
   it('name the trace, the span and the labels of where they are asked for', async () => {
-    const { lane } = await open({ labels: { 'x-client': 'orders' } });
+    const { graylane } = await open({ labels: { 'x-client': 'orders' } });
     const { logger, lines } = realPino('info');
     const span = trace.getTracer('caller').startSpan('checkout');
     await context.with(trace.setSpan(context.active(), span), () =>
-      lane.with({ labels: { 'x-gray': 'canary' } }, async () => {
+      graylane.with({ labels: { 'x-gray': 'canary' } }, async () => {
         await Promise.resolve();
-        logger.info(lane.logFields(), 'charging');
+        logger.info(graylane.logFields(), 'charging');
       }),
     );
     span.end();
@@ -97,7 +97,7 @@ describe('logFields()', () => {
   });
 
   it('are empty where there is nothing to say', async () => {
-    const { lane } = await open({});
-    expect(lane.logFields()).toEqual({});
+    const { graylane } = await open({});
+    expect(graylane.logFields()).toEqual({});
   });
 });

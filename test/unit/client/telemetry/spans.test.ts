@@ -44,7 +44,7 @@ function open(servers: readonly PaymentsServer[], options: GraylaneOptions = {})
   }));
   return afterTest(
     createGraylane({ instances: { payments: instances }, policies: { payments: POLICY }, ...options }),
-    (lane) => lane.close(),
+    (graylane) => graylane.close(),
   );
 }
 
@@ -57,8 +57,8 @@ async function settled(): Promise<ReturnType<typeof callsOf>> {
 describe('spans', () => {
   it('one for the call in the context of its caller, one for the attempt, which goes out with it', async () => {
     const server = await serve('stable');
-    const lane = open([server]);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open([server]);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const tracer = trace.getTracer('caller');
     const parent = tracer.startSpan('checkout');
     await context.with(trace.setSpan(context.active(), parent), () => charge(client, { 'x-user-id': 'u-1' }));
@@ -68,7 +68,7 @@ describe('spans', () => {
     expect(only?.call.parentSpanContext?.spanId).toBe(parent.spanContext().spanId);
     expect(only?.call.name).toBe('shop.v1.Payments/Charge');
     expect(only?.call.kind).toBe(SpanKind.CLIENT);
-    const { revision } = lane.inspect().services[0]?.policy ?? {};
+    const { revision } = graylane.inspect().services[0]?.policy ?? {};
     expect(only?.call.attributes).toEqual({
       'rpc.system.name': 'grpc',
       'rpc.method': 'shop.v1.Payments/Charge',
@@ -108,8 +108,8 @@ describe('spans', () => {
 
   it('of calls that waited together for the first resolution belong to their own callers', async () => {
     const server = await serve('stable');
-    const lane = open([server]);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open([server]);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const tracer = trace.getTracer('caller');
     const parents = Array.from({ length: 20 }, (_, index) => tracer.startSpan(`caller ${index}`));
     await Promise.all(
@@ -130,8 +130,8 @@ describe('spans', () => {
 
   it.each(Object.keys(CALL_KINDS) as CallKind[])('of a %s end once, with the status', async (kind) => {
     const server = await serve('stable');
-    const lane = open([server]);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open([server]);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     expect(await run(client, kind)).toBe(grpc.status.OK);
     const begun = new grpc.Metadata();
     await new Promise<number>((resolve) => {
@@ -147,8 +147,8 @@ describe('spans', () => {
   it('of a call that runs out of time are ended by it', async () => {
     const server = await serve('stable');
     server.behave({ delayMs: 500 });
-    const lane = open([server]);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open([server]);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await expect(charge(client, {}, { deadline: Date.now() + 100 })).rejects.toMatchObject({ code: 4 });
     const [only] = await settled();
     expect(only?.call.attributes['error.type']).toBe('DEADLINE_EXCEEDED');
@@ -160,9 +160,9 @@ describe('spans', () => {
     const stable = await serve('stable');
     const canary = await serve('canary');
     canary.behave({ code: grpc.status.UNAVAILABLE, details: 'canary is down' });
-    const lane = open([stable, canary]);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
+    const graylane = open([stable, canary]);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
     expect((await charge(client, { 'x-gray': 'canary' })).servedBy).toBe('stable');
     const [only] = await settled();
     expect(only?.attempts.map(({ attributes }) => [attributes['graylane.subset'], attributes['server.port']])).toEqual([
@@ -188,13 +188,13 @@ describe('spans', () => {
     slow.behave({ delayMs: 400 });
     other.behave({ delayMs: 150 });
     const hedging = { maxAttempts: 2, delayMs: 30 };
-    const lane = open([slow, other], {
+    const graylane = open([slow, other], {
       policies: {
         payments: { ...POLICY, routes: [{ name: 'hedged', split: [{ to: 'stable', weight: 1 }], hedging }] },
       },
     });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
     expect((await charge(client)).servedBy).toBe('other');
     const [only] = await settled();
     expect(only?.attempts).toHaveLength(2);
@@ -208,9 +208,9 @@ describe('spans', () => {
     const stable = await serve('stable');
     const canary = await serve('canary');
     canary.behave({ code: grpc.status.INTERNAL });
-    const lane = open([stable, canary]);
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-    await lane.ready('payments');
+    const graylane = open([stable, canary]);
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+    await graylane.ready('payments');
     for (let call = 0; call < 40; call += 1) await charge(client, { 'x-gray': 'canary' }).catch(() => {});
     await settled();
     await charge(client, { 'x-gray': 'canary' });
@@ -221,7 +221,7 @@ describe('spans', () => {
     stable.behave({ delayMs: 100 });
     const running = charge(client);
     await pause(30);
-    lane.setPolicy('payments', { ...POLICY, routes: [] });
+    graylane.setPolicy('payments', { ...POLICY, routes: [] });
     await running;
     const [swapped] = await settled();
     const [event] = swapped?.call.events ?? [];
@@ -229,13 +229,13 @@ describe('spans', () => {
     expect(event?.attributes?.['graylane.policy.revision.decided']).toBe(
       swapped?.call.attributes['graylane.policy.revision'],
     );
-    expect(event?.attributes?.['graylane.policy.revision.now']).toBe(lane.inspect().services[0]?.policy.revision);
+    expect(event?.attributes?.['graylane.policy.revision.now']).toBe(graylane.inspect().services[0]?.policy.revision);
   });
 
-  it('are not made when the lane says so', async () => {
+  it('are not made when the Graylane client says so', async () => {
     const server = await serve('stable');
-    const lane = open([server], { telemetry: { traces: false } });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open([server], { telemetry: { traces: false } });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
     expect(tracing.take()).toEqual([]);
     expect(server.lastMetadata()?.get('traceparent')).toEqual([]);

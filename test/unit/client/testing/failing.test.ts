@@ -13,7 +13,7 @@ const policy = definePolicy({
   retry: { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE'], initialBackoffMs: 1 },
 });
 let services: readonly FakeService[];
-let lane: TestClient;
+let graylane: TestClient;
 let client: PaymentsClient;
 
 beforeEach(async () => {
@@ -25,23 +25,23 @@ beforeEach(async () => {
       ),
     ),
   );
-  lane = closing(createTestClient({ policy, instances: services.map(({ instance }) => instance) }), (opened) =>
+  graylane = closing(createTestClient({ policy, instances: services.map(({ instance }) => instance) }), (opened) =>
     opened.close(),
   );
-  client = paymentsClient(lane.target('payments'), lane.clientOptions());
+  client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
 });
 
 const version = async (): Promise<string> => (await charge(client)).version;
 
 describe('fail()', () => {
   it('ends attempts at the subset, as often as told, and retries and fallbacks do the rest', async () => {
-    lane.fail('canary', { times: 2 });
+    graylane.fail('canary', { times: 2 });
     expect([await version(), await version(), await version()]).toEqual(['stable', 'stable', 'canary']);
     expect(services.map(({ calls }) => calls)).toEqual([2, 1]);
   });
 
   it('takes code and time as told, and gives them to the caller', async () => {
-    const end = lane.fail('canary', { code: 'INVALID_ARGUMENT', delayMs: 60 });
+    const end = graylane.fail('canary', { code: 'INVALID_ARGUMENT', delayMs: 60 });
     const started = performance.now();
     await expect(charge(client)).rejects.toMatchObject({ code: 3, details: 'canary was told to fail by the test' });
     expect(performance.now() - started).toBeGreaterThan(55);
@@ -51,18 +51,18 @@ describe('fail()', () => {
   });
 
   it('opens breakers as real failures do', async () => {
-    lane.fail('canary', { code: 'INTERNAL' });
+    graylane.fail('canary', { code: 'INTERNAL' });
     for (let made = 0; made < 12; made += 1) await charge(client).catch(() => {});
-    const [service] = lane.inspect().services;
+    const [service] = graylane.inspect().services;
     expect(service?.breakers.map(({ state }) => state)).toContain('open');
     expect(await version()).toBe('stable');
   });
 
   it('can be cancelled while it waits, and runs into a deadline', async () => {
-    lane.fail('canary', { delayMs: 60_000, times: 2 });
+    graylane.fail('canary', { delayMs: 60_000, times: 2 });
     await expect(charge(client, {}, { deadline: Date.now() + 500 })).rejects.toMatchObject({ code: 4 });
     const call = client.charge({}, () => {});
-    await expect.poll(() => lane.decisions.length).toBe(2);
+    await expect.poll(() => graylane.decisions.length).toBe(2);
     await pause(20);
     call.cancel();
     await pause(20);
@@ -70,14 +70,14 @@ describe('fail()', () => {
   });
 
   it('fails streams, too', async () => {
-    lane.fail('canary', { code: 'PERMISSION_DENIED' });
-    const error = await new Promise((resolve) => client.upload(lane.metadata({}), resolve).end());
+    graylane.fail('canary', { code: 'PERMISSION_DENIED' });
+    const error = await new Promise((resolve) => client.upload(graylane.metadata({}), resolve).end());
     expect(error).toMatchObject({ code: 7 });
   });
 
   it('refuses what can never be', () => {
-    expect(() => lane.fail('canray')).toThrow('subset: canray (expected: stable, canary)');
-    expect(() => lane.fail('canary', { code: 'OK' as 'UNKNOWN', times: 0, delayMs: -1 })).toThrow(
+    expect(() => graylane.fail('canray')).toThrow('subset: canray (expected: stable, canary)');
+    expect(() => graylane.fail('canary', { code: 'OK' as 'UNKNOWN', times: 0, delayMs: -1 })).toThrow(
       /^code: OK.*\ntimes: 0 .*\ndelayMs: -1/,
     );
   });
@@ -86,7 +86,7 @@ describe('fail()', () => {
 describe('fakeService()', () => {
   it('answers as its handlers say, and as it is told', async () => {
     const [stable] = services;
-    lane.setPolicy('payments', { ...policy, default: 'stable', retry: 'off' });
+    graylane.setPolicy('payments', { ...policy, default: 'stable', retry: 'off' });
     expect(await version()).toBe('stable');
     stable?.answerWith('NOT_FOUND', { delayMs: 1 });
     await expect(version()).rejects.toMatchObject({ code: 5 });

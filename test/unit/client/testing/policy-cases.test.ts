@@ -102,13 +102,13 @@ describe('policyCases()', () => {
 });
 
 describe('assertDecision()', () => {
-  it('asks a lane, with all that it knows', async () => {
-    const lane = closing(createTestClient({ policy, labels: { 'x-gray': 'canary' }, instances: [] }), (one) =>
+  it('asks a Graylane client, with all that it knows', async () => {
+    const graylane = closing(createTestClient({ policy, labels: { 'x-gray': 'canary' }, instances: [] }), (one) =>
       one.close(),
     );
-    await lane.ready('payments', { timeoutMs: 1 }).catch(() => {});
-    assertDecision(lane, { method: CHARGE }, { subset: 'canary', route: 'testers' });
-    expect(() => assertDecision(lane, { labels: { 'x-gray': 'no' } }, { subset: 'canary' })).toThrow(
+    await graylane.ready('payments', { timeoutMs: 1 }).catch(() => {});
+    assertDecision(graylane, { method: CHARGE }, { subset: 'canary', route: 'testers' });
+    expect(() => assertDecision(graylane, { labels: { 'x-gray': 'no' } }, { subset: 'canary' })).toThrow(
       /subset: stable \(expected: canary\).*testers did not match: x-gray: no/s,
     );
   });

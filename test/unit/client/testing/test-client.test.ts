@@ -41,9 +41,9 @@ afterEach(async () => {
 });
 
 function open(options: TestClientOptions = {}): TestClient {
-  const lane = createTestClient({ policy, instances: both(), ...options });
-  closers.push(() => lane.close());
-  return lane;
+  const graylane = createTestClient({ policy, instances: both(), ...options });
+  closers.push(() => graylane.close());
+  return graylane;
 }
 
 function both(): readonly StaticInstance[] {
@@ -54,20 +54,20 @@ function both(): readonly StaticInstance[] {
 }
 
 /** Makes calls one after the other, so that draws and calls keep step. */
-async function subsetsOf(lane: TestClient, calls: number): Promise<string[]> {
-  const client = paymentsClient(lane.target('payments'), lane.clientOptions());
-  await lane.ready('payments');
+async function subsetsOf(graylane: TestClient, calls: number): Promise<string[]> {
+  const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
+  await graylane.ready('payments');
   for (let made = 0; made < calls; made += 1) await charge(client);
-  return lane.decisions.map((decision) => decision.subset);
+  return graylane.decisions.map((decision) => decision.subset);
 }
 
 describe('a test client', () => {
   it('makes real calls and tells what was decided of each', async () => {
-    const lane = open();
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open();
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const { version } = await charge(client);
-    expect(lane.services).toEqual(['payments']);
-    expect(lane.decisions).toEqual([
+    expect(graylane.services).toEqual(['payments']);
+    expect(graylane.decisions).toEqual([
       {
         service: 'payments',
         method: '/shop.v1.Payments/Charge',
@@ -90,7 +90,7 @@ describe('a test client', () => {
     expect(new Set(first)).toEqual(new Set(['stable', 'canary']));
   });
 
-  it('shares nothing with another lane: neither policy, instances, decisions nor time', async () => {
+  it('shares nothing with another Graylane client: neither policy, instances, decisions nor time', async () => {
     const one = open();
     const two = open();
     one.setPolicy('payments', { ...policy, routes: [{ name: 'all', to: 'canary' }] });
@@ -105,14 +105,14 @@ describe('a test client', () => {
   });
 
   it('refuses a bad policy and goes on with the one it has', async () => {
-    const lane = open({ policy: { ...policy, routes: [{ name: 'all', to: 'canary' }] } });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ policy: { ...policy, routes: [{ name: 'all', to: 'canary' }] } });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
     const bad = { ...policy, routes: [{ name: 'all', to: 'canray' }] } as PolicyDocument;
-    expect(() => lane.setPolicy('payments', bad)).toThrow(PolicyError);
-    expect(() => lane.setPolicy('payments', bad)).toThrow(/routes\[0\]\.to: .*canray/);
+    expect(() => graylane.setPolicy('payments', bad)).toThrow(PolicyError);
+    expect(() => graylane.setPolicy('payments', bad)).toThrow(/routes\[0\]\.to: .*canray/);
     expect((await charge(client)).version).toBe('canary');
-    lane.setPolicy('payments', { ...policy, routes: [] });
+    graylane.setPolicy('payments', { ...policy, routes: [] });
     expect((await charge(client)).version).toBe('stable');
   });
 
@@ -124,14 +124,14 @@ describe('a test client', () => {
   it('sees an override end when time moves past it', async () => {
     const startsAt = new Date('2030-06-01T12:00:00Z');
     const override = { to: 'canary', until: '2030-06-01T12:10:00Z', by: 'ops@example', reason: 'drill' } as const;
-    const lane = open({ policy: { ...policy, routes: [], override }, startsAt });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ policy: { ...policy, routes: [], override }, startsAt });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     expect((await charge(client)).version).toBe('canary');
-    await lane.advance(599_000);
+    await graylane.advance(599_000);
     expect((await charge(client)).version).toBe('canary');
-    await lane.advance(1_000);
+    await graylane.advance(1_000);
     expect((await charge(client)).version).toBe('stable');
-    expect(lane.decisions.map((decision) => decision.by)).toEqual(['override', 'override', 'default']);
+    expect(graylane.decisions.map((decision) => decision.by)).toEqual(['override', 'override', 'default']);
   });
 
   it('sees a new instance warm up when time moves', async () => {
@@ -141,13 +141,13 @@ describe('a test client', () => {
       balancing: { algorithm: 'round_robin', slowStartMs: 10_000 },
     };
     const [old, fresh] = both();
-    const lane = open({ policy: slowly, instances: old === undefined ? [] : [old] });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ policy: slowly, instances: old === undefined ? [] : [old] });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
-    await lane.advance(60_000);
-    if (fresh !== undefined) lane.setInstances('payments', old === undefined ? [] : [old, fresh]);
+    await graylane.advance(60_000);
+    if (fresh !== undefined) graylane.setInstances('payments', old === undefined ? [] : [old, fresh]);
     const connections = (): readonly string[] =>
-      lane.inspect().services[0]?.endpoints.flatMap((endpoint) => endpoint.connections) ?? [];
+      graylane.inspect().services[0]?.endpoints.flatMap((endpoint) => endpoint.connections) ?? [];
     await expect.poll(connections, { interval: 5 }).toEqual(['ready', 'ready']);
     const served = (): Promise<Map<string, number>> =>
       tally(
@@ -157,22 +157,22 @@ describe('a test client', () => {
       );
     // A tenth of its weight: one call of eleven.
     expect((await served()).get('canary')).toBe(10);
-    await lane.advance(10_000);
+    await graylane.advance(10_000);
     expect((await served()).get('canary')).toBe(55);
   });
 
   it('takes nothing from the environment', async () => {
     process.env['GRAYLANE_OVERRIDE'] = 'payments:canary';
     closers.push(() => delete process.env['GRAYLANE_OVERRIDE']);
-    const lane = open({ policy: { ...policy, routes: [] } });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const graylane = open({ policy: { ...policy, routes: [] } });
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     expect((await charge(client)).version).toBe('stable');
   });
 
   it('fails over by the order of its datacenters', async () => {
     const [near, far] = both();
     if (near === undefined || far === undefined) throw new Error('two servers are running');
-    const lane = open({
+    const graylane = open({
       policy: { schema: 1, service: 'payments' },
       datacenters: ['dc2', 'dc1'],
       instances: [
@@ -180,9 +180,9 @@ describe('a test client', () => {
         { ...far, datacenter: 'dc2' },
       ],
     });
-    const client = paymentsClient(lane.target('payments'), lane.clientOptions());
+    const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     expect((await charge(client)).version).toBe('canary');
-    lane.setInstances('payments', [{ ...near, datacenter: 'dc1' }]);
+    graylane.setInstances('payments', [{ ...near, datacenter: 'dc1' }]);
     expect((await charge(client)).version).toBe('stable');
   });
 
@@ -190,11 +190,11 @@ describe('a test client', () => {
     // A connection that a test before this one has dropped may still be closing.
     await expect.poll(() => resources()['TCPSocketWrap'] ?? 0, { interval: 10 }).toBe(0);
     const before = resources();
-    const lane = open({ policy: { ...policy, balancing: { slowStartMs: 60_000 } } });
-    await subsetsOf(lane, 3);
+    const graylane = open({ policy: { ...policy, balancing: { slowStartMs: 60_000 } } });
+    await subsetsOf(graylane, 3);
     expect(resources()).not.toEqual(before);
-    await lane.close();
-    await lane.close();
+    await graylane.close();
+    await graylane.close();
     await expect.poll(resources, { interval: 10, timeout: 2_000 }).toEqual(before);
   });
 });

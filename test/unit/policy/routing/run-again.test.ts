@@ -4,7 +4,7 @@ import type { PolicyDocument } from '../../../../src/policy/document';
 import { describeRetry, retryOf } from '../../../../src/policy/routing/run-again';
 
 const CHARGE = '/shop.v1.Payments/Charge';
-const UNSAID = 'at most once: nobody says that it may run again';
+const UNSAID = 'at most once: nothing says that it may run again';
 
 function decisionOf(policy: Partial<PolicyDocument>) {
   const content = { schema: 1, service: 'payments', ...policy };

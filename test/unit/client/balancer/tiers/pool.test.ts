@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
-import { createBreakerRegistry } from '../../../../../src/client/breaker/registry';
+import { BreakerRegistry } from '../../../../../src/client/breaker/registry';
 import { FakeClock } from '../../../../../src/client/testing/fake-clock';
 import { endpointAt } from '../connections';
 import { BREAKER_PLAN, openPool } from '../open-pool';
@@ -31,7 +31,7 @@ describe('a member that did not answer once', () => {
 
 function world(size: number) {
   const clock = new FakeClock();
-  const breakers = createBreakerRegistry({ clock, random: () => 0 });
+  const breakers = new BreakerRegistry({ clock, random: () => 0 });
   const endpoints = Array.from({ length: size }, (_, index) => endpointAt(index));
   const { pool, members } = openPool(endpoints, seededRandom(1));
   const end =

@@ -1,7 +1,7 @@
 import type { Random } from '../../../../../src/base/random';
 import { Guards } from '../../../../../src/client/breaker/guard/guards';
-import type { GuardChange, GuardView } from '../../../../../src/client/breaker/guard/view';
-import { type BreakerRegistry, createBreakerRegistry } from '../../../../../src/client/breaker/registry';
+import type { GuardChange, GuardView } from '../../../../../src/client/breaker/guard/subset-guard';
+import { BreakerRegistry } from '../../../../../src/client/breaker/registry';
 import { FakeClock } from '../../../../../src/client/testing/fake-clock';
 import { DEFAULT_BREAKER, DEFAULT_SUBSET_BREAKER, resolveGuard } from '../../../../../src/policy/defaults';
 import type { GuardDocument } from '../../../../../src/policy/document';
@@ -49,14 +49,14 @@ export interface GuardRig {
 /** A canary with a guard against stable, whose breakers exist in two datacenters. */
 export function guardRig(guard: GuardDocument = {}, random: Random = noJitter): GuardRig {
   const clock = new FakeClock();
-  const registry = createBreakerRegistry({ clock, random });
+  const registry = new BreakerRegistry({ clock, random });
   const changes: GuardChange[] = [];
   const guards = new Guards({
     clock,
     random,
     breakers: registry,
     attemptNow: () => clock.now(),
-    changed: (change) => changes.push(change),
+    onChange: (change) => changes.push(change),
   });
   const canary = subset('canary', guard);
   guards.configure(plans(subset('stable'), canary));

@@ -310,7 +310,7 @@ describe('a new policy', () => {
   });
 });
 
-it('of a closed lane leaves no timer', () => {
+it('of a closed Graylane client leaves no timer', () => {
   const rig = guardRig();
   fail(rig);
   rig.guards.close();

@@ -1,0 +1,105 @@
+import type { BreakerPlan, SubsetBreakerPlan } from '../../policy/plan';
+import type { Tally } from './circuit';
+
+/** So many open the breaker of a subset, whatever went well before; more if its volume threshold is higher. */
+const SUBSET_FAILURES_IN_A_ROW = 10;
+
+/** A verifying attempt that never ends keeps the next one waiting for so long, or for as long as its answer may take. */
+const LEASE_MS = 5_000;
+
+/** The numbers of a breaker of either level. Those that only an endpoint has are off where they are missing. */
+export type BreakerRules = SubsetBreakerPlan & Partial<Pick<BreakerPlan, 'consecutiveFailures' | 'silentFailures'>>;
+
+/** Failures in a row. When a success is taken back, the failures before it count again. */
+export class FailureStreak {
+  inARow = 0;
+  /** Successes since the last failure, and how many failures in a row came before them. */
+  #successes = 0;
+  #before = 0;
+
+  failed(): void {
+    this.inARow += 1;
+  }
+
+  succeeded(): void {
+    if (this.inARow > 0) {
+      this.#before = this.inARow;
+      this.inARow = 0;
+      this.#successes = 0;
+    }
+    this.#successes += 1;
+  }
+
+  successTakenBack(): void {
+    this.#successes -= 1;
+    if (this.#successes === 0) this.inARow = this.#before;
+  }
+
+  failureTakenBack(): void {
+    if (this.inARow > 0) this.inARow -= 1;
+  }
+
+  clear(): void {
+    this.inARow = 0;
+  }
+}
+
+/**
+ * How many attempts in a row ended with nothing received, and whether an attempt verifies just now that this still holds.
+ * Times are monotonic milliseconds.
+ */
+export class TimeoutStreak {
+  inARow = 0;
+  #verifyingUntilMs = Number.NEGATIVE_INFINITY;
+
+  /** May another attempt verify it? */
+  isDue(nowMs: number): boolean {
+    return nowMs >= this.#verifyingUntilMs;
+  }
+
+  /** `patienceMs`: how long the answer may take. */
+  verifying(nowMs: number, patienceMs: number): void {
+    this.#verifyingUntilMs = nowMs + Math.max(LEASE_MS, patienceMs);
+  }
+
+  /** The verifying attempt has ended. */
+  released(): void {
+    this.#verifyingUntilMs = Number.NEGATIVE_INFINITY;
+  }
+
+  clear(): void {
+    this.inARow = 0;
+    this.released();
+  }
+}
+
+/**
+ * Why a closed breaker that has just counted a failure opens; undefined when it does not. opossum opens strictly above its
+ * threshold; the policy says at or above.
+ */
+export function causeToOpen(
+  rules: BreakerRules,
+  failuresInARow: number,
+  timeoutsInARow: number,
+  circuit: { tally(): Tally },
+): string | undefined {
+  if (isReached(timeoutsInARow, rules.silentFailures)) return `${timeoutsInARow} deadlines in a row without an answer`;
+  if (isReached(failuresInARow, rules.consecutiveFailures)) return `${failuresInARow} failures in a row`;
+  const { successes, failures } = circuit.tally();
+  const volume = successes + failures;
+  if (volume >= rules.volumeThreshold && failures * 100 >= rules.errorThresholdPercentage * volume) {
+    return `${failures} of ${volume} attempts failed`;
+  }
+  // A subset has no such number in its policy. Thousands of successes a moment ago are no reason to go on sending it calls that
+  // all fail.
+  if (rules.consecutiveFailures === undefined) {
+    const most = Math.max(SUBSET_FAILURES_IN_A_ROW, rules.volumeThreshold);
+    if (failuresInARow >= most) return `${failuresInARow} failures in a row`;
+  }
+  return undefined;
+}
+
+/** A limit of 0 is off. */
+function isReached(count: number, limit: number | undefined): boolean {
+  return limit !== undefined && limit > 0 && count >= limit;
+}

@@ -1,0 +1,63 @@
+import { callListener } from '../../base/listener';
+import type { BreakerChange, BreakerView } from '../breaker/view';
+import type { Service } from './service';
+
+/** A breaker of a Graylane client: which service it belongs to, and how it stands. */
+export interface ClientBreakerView extends BreakerView {
+  readonly service: string;
+}
+
+export interface ClientBreakerChange extends BreakerChange {
+  readonly service: string;
+}
+
+/** All breakers of a Graylane client, to look at and to hear of. */
+export interface ClientBreakers {
+  /** Those that exist: an endpoint gets one at its first failure, a subset with a fallback when it is first used. */
+  list(): readonly ClientBreakerView[];
+  /**
+   * Hears of each change of state, in opossum's words (`open`, `halfOpen`, `close`), synchronously; what it throws, or
+   * its promise rejects with, is logged once. Returns the way to stop.
+   */
+  subscribe(listener: (change: ClientBreakerChange) => void): () => void;
+  /**
+   * opossum's own object of a subset's breaker (key `canary@dc1`), for exporters and dashboards of its ecosystem;
+   * undefined when there is none. Typed as unknown, since opossum is not part of this library's types.
+   */
+  opossum(service: string, key: string): unknown;
+}
+
+/** Gathers the breakers of services as they come. */
+export class BreakerHub implements ClientBreakers {
+  readonly #services = new Set<Service>();
+  readonly #listeners = new Set<(change: ClientBreakerChange) => unknown>();
+
+  add(service: Service): void {
+    this.#services.add(service);
+    service.breakers.subscribe((change) => {
+      for (const listener of [...this.#listeners]) {
+        callListener(listener, { ...change, service: service.service }, 'breakers', service.logger);
+      }
+    });
+  }
+
+  list(): readonly ClientBreakerView[] {
+    return [...this.#services].flatMap((service) =>
+      service.breakers.views().map((view) => ({ ...view, service: service.service })),
+    );
+  }
+
+  subscribe(listener: (change: ClientBreakerChange) => void): () => void {
+    const entry = (change: ClientBreakerChange): unknown => listener(change);
+    this.#listeners.add(entry);
+    return () => this.#listeners.delete(entry);
+  }
+
+  opossum(name: string, key: string): unknown {
+    for (const service of this.#services) {
+      const found = service.service === name ? service.breakers.opossum(key) : undefined;
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+}

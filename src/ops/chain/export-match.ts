@@ -1,0 +1,132 @@
+import { type ChainReport, type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
+import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
+import { methodPattern } from '../../policy/method-pattern';
+
+type MatcherObject = Exclude<LabelMatcherDocument, string>;
+
+/** Values of any length that expressions are held against; longer ones match none. */
+const ANY_READABLE_VALUE = '(?s).*';
+const PATHS = [
+  ['PathExact', 'exact'],
+  ['PathPrefix', 'prefix'],
+  ['PathRegex', 'regex'],
+] as const;
+
+/**
+ * The match of a route as a document says it; undefined for one that every call meets. `false` when a document cannot
+ * say it, which is reported. For routes that the compiler can evaluate.
+ */
+export function exportMatch(definition: Fields, path: string, report: ChainReport): MatchDocument | undefined | false {
+  const http = fieldsOf(fieldsOf(definition['Match'])['HTTP']);
+  const at = `${path}.Match.HTTP`;
+  const methods = exportPath(http, at, report);
+  if (methods === false) return false;
+  const groups = [new Map<string, MatcherObject>(), new Map<string, MatcherObject>()] as const;
+  for (const [index, each] of listOf(http['Header']).entries()) {
+    const { key, matcher } = headerMatcher(fieldsOf(each));
+    if (!place(key, matcher, groups)) {
+      report.cannot(`${at}.Header[${index}]`, `one condition too many on ${key}`);
+      return false;
+    }
+  }
+  const [labels, more] = groups.map(labelsOf);
+  if (methods === undefined && labels === undefined) return undefined;
+  return {
+    ...(methods === undefined ? {} : { methods }),
+    ...(labels === undefined ? {} : { labels }),
+    ...(more === undefined ? {} : { any: [{ labels: more }] }),
+  };
+}
+
+function exportPath(http: Fields, at: string, report: ChainReport): readonly string[] | undefined | false {
+  const found = PATHS.find(([field]) => textOf(http[field]) !== undefined);
+  if (found === undefined) return undefined;
+  const [field, kind] = found;
+  const text = textOf(http[field]) ?? '';
+  const pattern = methodPattern(kind, text);
+  if (pattern.kind === 'any') return undefined;
+  if (http['CaseInsensitive'] === true && kind !== 'regex') {
+    report.cannot(`${at}.CaseInsensitive`, 'methods are matched as they are written');
+    return false;
+  }
+  if (pattern.kind === 'methods') {
+    if (pattern.instead !== undefined) report.cannot(`${at}.${field}`, pattern.instead);
+    return pattern.methods;
+  }
+  const why = pattern.kind === 'never' ? 'no gRPC call has such a path' : pattern.why;
+  report.cannot(`${at}.${field}`, `${JSON.stringify(text.slice(0, 80))}, ${why}`);
+  return false;
+}
+
+/**
+ * A header condition as a matcher. Consul's compiler follows Envoy, where an absent header meets no condition, inverted
+ * or not, except `Present`.
+ */
+function headerMatcher(header: Fields): { readonly key: string; readonly matcher: MatcherObject } {
+  const key = (textOf(header['Name']) ?? '').toLowerCase();
+  const isInverted = header['Invert'] === true;
+  const folding = header['IgnoreCase'] === true ? { ignoreCase: true } : {};
+  const [exact, regex, prefix, suffix, contains] = ['Exact', 'Regex', 'Prefix', 'Suffix', 'Contains'].map((name) =>
+    textOf(header[name]),
+  );
+  let matcher: MatcherObject | undefined;
+  if (exact !== undefined) matcher = { exact, ...folding };
+  else if (regex !== undefined) matcher = { regex, ...folding };
+  else if (prefix !== undefined) matcher = { prefix, ...folding };
+  else if (suffix !== undefined) matcher = { suffix, ...folding };
+  else if (contains !== undefined) matcher = { contains, ...folding };
+  if (matcher === undefined) return { key, matcher: { present: !isInverted } };
+  if (!isInverted) return { key, matcher };
+  // Of a value that is too long for the engine nothing can be said, inverted or not.
+  if (regex !== undefined && exact === undefined) return { key, matcher: { regex: ANY_READABLE_VALUE, not: matcher } };
+  return { key, matcher: { present: true, not: matcher } };
+}
+
+/** Every header condition of a chain's router, for whoever makes calls up that meet them. */
+export function headerMatchers(chain: object): readonly (readonly [key: string, matcher: LabelMatcherDocument])[] {
+  const nodes = Object.values(fieldsOf(fieldsOf(chain)['Nodes'])).map(fieldsOf);
+  const routes = nodes.flatMap((node) => listOf(node['Routes'])).map(fieldsOf);
+  return routes.flatMap((route) => {
+    const http = fieldsOf(fieldsOf(fieldsOf(route['Definition'])['Match'])['HTTP']);
+    return listOf(http['Header']).map((each) => {
+      const { key, matcher } = headerMatcher(fieldsOf(each));
+      return [key, matcher] as const;
+    });
+  });
+}
+
+/** A label has one matcher in `labels` and one in the only group of `any`, and all of them must hold. */
+function place(key: string, matcher: MatcherObject, groups: readonly Map<string, MatcherObject>[]): boolean {
+  for (const group of groups) {
+    const merged = merge(group.get(key), matcher);
+    if (merged === undefined) continue;
+    group.set(key, merged);
+    return true;
+  }
+  return false;
+}
+
+function merge(known: MatcherObject | undefined, added: MatcherObject): MatcherObject | undefined {
+  if (known === undefined) return added;
+  const clash = Object.entries(added).some(
+    ([name, value]) => Object.hasOwn(known, name) && known[name as keyof MatcherObject] !== value,
+  );
+  if (clash || (hasText(known) && hasText(added) && known.ignoreCase !== added.ignoreCase)) return undefined;
+  return { ...known, ...added };
+}
+
+/** Conditions that `ignoreCase` beside them has a bearing on. */
+function hasText({ present: _, not: __, ignoreCase: ___, ...conditions }: MatcherObject): boolean {
+  return Object.keys(conditions).length > 0;
+}
+
+function labelsOf(
+  group: ReadonlyMap<string, MatcherObject>,
+): Readonly<Record<string, LabelMatcherDocument>> | undefined {
+  if (group.size === 0) return undefined;
+  return Object.fromEntries([...group].map(([key, matcher]) => [key, simplest(matcher)]));
+}
+
+function simplest(matcher: MatcherObject): LabelMatcherDocument {
+  return matcher.exact !== undefined && Object.keys(matcher).length === 1 ? matcher.exact : matcher;
+}
