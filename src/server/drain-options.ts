@@ -13,6 +13,7 @@ const WAYS_TO_END = [['tryShutdown', 'forceShutdown'], ['shutdown', 'forceShutdo
 
 /** What `HealthImplementation` of `grpc-health-check` can do. */
 export interface HealthReporter {
+  /** `service` is the empty string for the server as a whole. */
   setStatus(service: string, status: 'SERVING' | 'NOT_SERVING'): void;
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type DrainableServer, type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
 import { OptionReader } from './option-reader';
 
+/** How draining ended. */
 export interface DrainReport {
   /** False: calls were still in flight when the grace was over, and were cut off. */
   readonly drained: boolean;

@@ -23,6 +23,7 @@ export type InstanceCheck =
   /** Registered means well. */
   | { readonly type: 'none' };
 
+/** How Consul learns that an instance is well. */
 export type CheckKind = InstanceCheck['type'];
 
 /** {@link InstanceCheck} with all defaults applied. */

@@ -31,6 +31,7 @@ export interface InstanceOptions extends DrainOptions {
    * `name-hostname-port`.
    */
   readonly id?: string;
+  /** Consul tags, by which policies form subsets. Default: none. */
   readonly tags?: readonly string[];
   /**
    * Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. `started-at` is

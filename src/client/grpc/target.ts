@@ -1,6 +1,7 @@
 import { GraylaneError } from '../../base/errors';
 
 type Scheme = 'consul' | 'static';
+/** Where a target's policy comes from. `auto`: inline, else the file, else KV, else config entries. */
 export type PolicyMode = 'auto' | 'inline' | 'kv' | 'chain' | 'none';
 
 /** A parsed channel target: `consul://[host:port]/service[?dc=dc1,dc2&tag=a&port=grpc&policy=kv]` or `static:///service`. */

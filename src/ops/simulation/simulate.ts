@@ -9,6 +9,7 @@ import { createSimulation } from './simulation';
 import type { SimulationReport } from './simulation-report';
 import { createSyntheticCalls } from './synthetic-calls';
 
+/** Which calls are decided, and what they are compared with. */
 export interface SimulateOptions {
   /** What the same calls would do under this policy, for the same service. */
   readonly against?: PolicyDocument;

@@ -33,6 +33,7 @@ export interface ConnectionDeps {
 
 /** One HTTP/2 connection, as `inspect()` shows it. */
 export interface SessionView {
+  /** State of the connection. */
   readonly state: 'idle' | 'connecting' | 'ready' | 'transient-failure';
   /** Calls under way. */
   readonly streams: number;

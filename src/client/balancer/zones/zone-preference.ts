@@ -50,7 +50,9 @@ interface ZoneView {
 
 /** How one subset's calls are divided among the zones of the local datacenter. Plain JSON. */
 export interface ZonePreferenceView {
+  /** Name of the subset. */
   readonly subset: string;
+  /** The local datacenter. */
   readonly datacenter: string;
   /** The client's. */
   readonly own: string;
