@@ -54,7 +54,9 @@ class SchemaCheck {
     const { types, typeComesLast, of } = keywordsOf(schema);
     const isWrongType = types !== undefined && !types.some((type) => isOfType(value, type));
     if (isWrongType && !typeComesLast) this.#violate(schema, 'type', value);
-    for (const keyword of of[kindOf(value)]) CHECKS[keyword]?.(this, schema, value as never);
+    const kind = kindOf(value);
+    of[kind] ??= CHECKS_OF_KIND[kind].filter((keyword) => keyword in schema);
+    for (const keyword of of[kind]) CHECKS[keyword]?.(this, schema, value as never);
     if (isWrongType && typeComesLast) this.#violate(schema, 'type', value);
     return this.#violations === before;
   }
@@ -223,7 +225,8 @@ interface Keywords {
   readonly types: readonly string[] | undefined;
   /** As ajv orders it, by which the texts of refusals were written: after `oneOf`, where the parts would come. */
   readonly typeComesLast: boolean;
-  readonly of: Readonly<Record<Kind, readonly string[]>>;
+  /** By kind of value, once there was one: which checks it passes. */
+  readonly of: Partial<Record<Kind, readonly string[]>>;
 }
 
 /** What each schema object asks, worked out once: the schemas are few and never change. */
@@ -236,17 +239,10 @@ function keywordsOf(schema: Schema): Keywords {
   if (unknown !== undefined) throw new Error(`schema: ${unknown} (expected: one of ${Object.keys(CHECKS).join(', ')})`);
   const type = schema['type'];
   const partChecks = type === 'object' ? OBJECT_CHECKS : type === 'array' ? ARRAY_CHECKS : {};
-  const asked = (kind: Kind): readonly string[] => CHECKS_OF_KIND[kind].filter((keyword) => keyword in schema);
   const keywords: Keywords = {
     types: type === undefined ? undefined : listOf(Array.isArray(type) ? type : [type]).map(String),
     typeComesLast: Object.keys(partChecks).some((keyword) => keyword in schema),
-    of: {
-      number: asked('number'),
-      string: asked('string'),
-      array: asked('array'),
-      object: asked('object'),
-      other: asked('other'),
-    },
+    of: {},
   };
   known.set(schema, keywords);
   return keywords;
