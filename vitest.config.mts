@@ -25,6 +25,8 @@ export default defineConfig({
     expect: { poll: { timeout: 10_000 } },
     // Two cores: more workers only make the timing-sensitive suites fight each other.
     maxWorkers: 2,
+    // Of tests of one file that say so: each has servers of its own in the same process.
+    maxConcurrency: 3,
     passWithNoTests: false,
     projects: [
       {

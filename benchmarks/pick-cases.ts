@@ -3,7 +3,7 @@ import { systemClock } from '../src/base/clock';
 import { systemRandom } from '../src/base/random';
 import type { ChannelConnection } from '../src/client/balancer/endpoints/connection';
 import type { Connection } from '../src/client/balancer/endpoints/endpoint';
-import { createAttemptLink, createEndpointLoad } from '../src/client/balancer/endpoints/load';
+import { createAttemptLink, EndpointLoad } from '../src/client/balancer/endpoints/load';
 import { createPoolPicker } from '../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../src/client/balancer/pickers/pool-picker';
 import { Pool } from '../src/client/balancer/tiers/pool';
@@ -120,7 +120,7 @@ function connectionsOf(size: number, weights: Weights): readonly ChannelConnecti
 function busyConnection(index: number, weights: Weights): ChannelConnection {
   const address = `10.${(index >>> 16) & 255}.${(index >>> 8) & 255}.${index & 255}`;
   const weight = weights === 'equal' ? 1 : 1 + (index % 10);
-  const load = createEndpointLoad();
+  const load = new EndpointLoad();
   const answered = createAttemptLink();
   load.attemptStarted(answered, 0);
   load.attemptEnded(answered, 5 + (index % 7), 'success');

@@ -13,14 +13,13 @@ export type { BreakerState } from './client/breaker/view';
 export type { ProtectionOptions } from './client/discovery/protection';
 export type { StaticInstance } from './client/discovery/static-instance';
 export { createGraylane } from './client/graylane';
-export type { CallReport } from './client/grpc/call-report';
-export type { CallScope } from './client/grpc/call-scope';
+export type { CallReport, CallScope } from './client/grpc/call-scope';
 export type {
   DecisionEvent,
   DecisionListener,
   DecisionListenerOptions,
   Subscription,
-} from './client/grpc/decision-feed';
+} from './client/grpc/decision-events';
 export type { GrpcModule } from './client/grpc/grpc-js';
 export type { PolicyMode } from './client/grpc/target';
 export type { FileReference, GraylaneOptions } from './client/options';

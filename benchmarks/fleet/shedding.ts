@@ -1,5 +1,5 @@
 import { type Random, seededRandom } from '../../src/base/random';
-import { MethodTime } from '../../src/client/balancer/attempts/method-times';
+import { MethodTime } from '../../src/client/balancer/attempts/methods';
 import type { Connection } from '../../src/client/balancer/endpoints/endpoint';
 import { type AttemptLink, createAttemptLink } from '../../src/client/balancer/endpoints/load';
 import { balanceShares, Share } from '../../src/client/balancer/endpoints/share';

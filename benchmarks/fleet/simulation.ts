@@ -1,6 +1,6 @@
 import { type Random, seededRandom } from '../../src/base/random';
 import type { Connection } from '../../src/client/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink, createEndpointLoad } from '../../src/client/balancer/endpoints/load';
+import { type AttemptLink, createAttemptLink, EndpointLoad } from '../../src/client/balancer/endpoints/load';
 import { chooseSubset } from '../../src/client/balancer/endpoints/subsetting';
 import { createPoolPicker } from '../../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../src/client/balancer/pickers/pool-picker';
@@ -166,7 +166,7 @@ export function connectionTo(index: number): Connection {
     status: 'passing',
     weight: 1,
   } as const;
-  const load = createEndpointLoad();
+  const load = new EndpointLoad();
   const shares = new FailureShares();
   const answeredAtMs = Number.NEGATIVE_INFINITY;
   const endpoint = { key, address, port: 9000, datacenter: 'dc1', instance, weight: 1, load, shares };

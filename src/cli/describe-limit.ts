@@ -1,4 +1,4 @@
-import type { SubsetLimitView } from '../client/balancer/limits/subset-limit';
+import type { SubsetLimitView } from '../client/balancer/limits/subset-limits';
 
 /** `canary: 20 of 20 calls in flight, 3 of 10 waiting, 7 refused`. */
 export function describeLimit({

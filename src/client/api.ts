@@ -15,7 +15,7 @@ import type { ExplainRequest, Explanation } from './admin/explain';
 import type { ServiceInspection } from './admin/inspect';
 import type { StaticInstance } from './discovery/static-instance';
 import type { CallScope } from './grpc/call-scope';
-import type { DecisionListener, DecisionListenerOptions, Subscription } from './grpc/decision-feed';
+import type { DecisionListener, DecisionListenerOptions, Subscription } from './grpc/decision-events';
 import type { PolicyMode } from './grpc/target';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';

@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { CallRecord } from '../policy/routing/call-record';
 import type { Graylane } from './api';
-import type { DecisionEvent } from './grpc/decision-feed';
+import type { DecisionEvent } from './grpc/decision-events';
 
 /** Where calls are recorded, and how many. */
 export interface CallRecorderOptions {

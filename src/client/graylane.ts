@@ -16,13 +16,14 @@ import { ClientFigures } from './figures/client-figures';
 import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
-import { checkKeys, checkOptions } from './grpc/check-arguments';
+import { checkKeys, checkLabels, checkOptions } from './grpc/check-arguments';
+import { addClient, type ClientHandle, registerClient, removeClient } from './grpc/client-registry';
 import {
-  DecisionFeed,
+  DecisionEvents,
   type DecisionListener,
   type DecisionListenerOptions,
   type Subscription,
-} from './grpc/decision-feed';
+} from './grpc/decision-events';
 import type {
   ChannelCredentials,
   ChannelOptions,
@@ -32,8 +33,6 @@ import type {
   Metadata,
   ServerInterceptor,
 } from './grpc/grpc-js';
-import { checkLabels } from './grpc/label-rules';
-import { addLane, type LaneHandle, registerLane, removeLane } from './grpc/lanes';
 import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
@@ -74,7 +73,7 @@ class GraylaneClient implements Graylane {
   readonly #wiring: Wiring;
   readonly #scopes: CallScopes;
   readonly #propagation: Propagation;
-  readonly #decisions: DecisionFeed;
+  readonly #decisions: DecisionEvents;
   readonly #breakers = new BreakerHub();
   readonly #telemetry: ClientTelemetry;
   readonly #figures: ClientFigures | undefined;
@@ -82,7 +81,7 @@ class GraylaneClient implements Graylane {
   #recent: RecentDecisions | undefined;
   readonly #services: ClientServices;
   readonly #channels: ChannelSet;
-  readonly #handle: LaneHandle;
+  readonly #handle: ClientHandle;
   #closing: Promise<void> | undefined;
 
   constructor(options: ParsedOptions, seams: Seams, hooks: Partial<ServiceHooks>) {
@@ -91,7 +90,7 @@ class GraylaneClient implements Graylane {
     this.#telemetry = new ClientTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
-    this.#decisions = new DecisionFeed(this.#seams.clock, this.#seams.clientId, logger);
+    this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, logger);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
@@ -108,10 +107,10 @@ class GraylaneClient implements Graylane {
         intercept: hooks.intercept,
         onSnapshot: hooks.onSnapshot,
         onUse: (service) => this.#reportFigures(service),
-        onDecision: (decision, call, input) => {
-          hooks.onDecision?.(decision, call, input);
+        onDecision: (decision, call) => {
+          hooks.onDecision?.(decision, call);
           this.#recent?.add(this.#seams.clock.wallNow(), decision, call);
-          this.#decisions.decided(decision, call, input, options.mode);
+          this.#decisions.decided(decision, call, options.mode);
         },
       },
       made: (service) => this.#breakers.add(service),
@@ -128,7 +127,7 @@ class GraylaneClient implements Graylane {
       scopes: this.#scopes,
       staticLabels: options.labels,
     });
-    addLane(this.#handle);
+    addClient(this.#handle);
   }
 
   target(service: string, options: TargetOptions = {}): string {
@@ -265,7 +264,7 @@ class GraylaneClient implements Graylane {
 
   register(): void {
     this.#assertOpen();
-    registerLane(this.#handle);
+    registerClient(this.#handle);
   }
 
   close(): Promise<void> {
@@ -278,7 +277,7 @@ class GraylaneClient implements Graylane {
   }
 
   async #close(): Promise<void> {
-    removeLane(this.#handle);
+    removeClient(this.#handle);
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
     await this.#figures?.close();
@@ -298,11 +297,12 @@ class GraylaneClient implements Graylane {
     return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
   }
 
-  #reportFigures({ target, taps, breakers }: Service): () => void {
+  #reportFigures({ target, balancer, breakers }: Service): () => void {
+    const { attemptListeners } = balancer;
     const place = this.#figures === undefined ? undefined : this.#wiring.figuresPlace(target);
     if (this.#figures === undefined || place === undefined) return () => {};
     const isShed = (subset: string): boolean => breakers.isOpenAnywhere(subset);
-    return this.#figures.use(place, { taps, isShed });
+    return this.#figures.use(place, { attemptListeners, isShed });
   }
 
   #service(target: Target): Service {

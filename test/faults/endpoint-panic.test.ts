@@ -48,7 +48,8 @@ describe('when everybody answers with errors, fallbacks too', () => {
       `${load.lost.length} lost / ${load.calls.length}; attempts of the four ${each.join(', ')} (within ${(farthest * 100).toFixed(1)} %), ` +
         `attempts / calls ${perCall.toFixed(3)} with ${probes} probes (once settled ${(sum / callsIn).toFixed(3)})`,
     );
-    expect(farthest).toBeLessThan(0.1);
+    // By chance too: a tenth at 400 calls a second, more where the machine makes fewer.
+    expect(farthest).toBeLessThan(Math.max(0.1, 4 / Math.sqrt(mean)));
     // The retries of failed probes are made whatever is left of the budget, and count in it.
     expect(perCall).toBeLessThanOrEqual(1.2);
   });

@@ -3,9 +3,10 @@ import { expect, it } from 'vitest';
 import { createGraylane, type LogFields, type PolicyDocument } from '../../src/index';
 import { closeAfterEach } from '../support/closers';
 import { printFact } from '../support/figure';
+import { graySplit } from '../support/gray-policy';
+import { startMetering } from '../support/metering';
 import { charge, paymentsClient, startPaymentsServer, tally } from '../support/payments';
-import { startMetering } from '../unit/client/telemetry/metering';
-import { callsOf, startTracing } from '../unit/client/telemetry/tracing';
+import { callsOf, startTracing } from '../support/tracing';
 
 const opened = closeAfterEach();
 const tracing = startTracing();
@@ -38,10 +39,7 @@ async function open(guard: NonNullable<NonNullable<PolicyDocument['subsets']>[st
           routes: [
             {
               name: 'everyone',
-              split: [
-                { to: 'stable', weight: 1 },
-                { to: 'canary', weight: 1 },
-              ],
+              split: graySplit(50),
             },
           ],
           retry: 'off',

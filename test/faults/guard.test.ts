@@ -4,6 +4,7 @@ import type { GuardDocument, PolicyDocument, SubsetDocument } from '../../src/in
 import { createTestClient, type TestClient, type TestClientOptions } from '../../src/testing';
 import { closeAfterEach } from '../support/closers';
 import { printFact } from '../support/figure';
+import { graySplit } from '../support/gray-policy';
 import {
   CHARGE,
   charge,
@@ -27,10 +28,7 @@ const policyWith = (guard: GuardDocument | undefined, canary: SubsetDocument = {
     { name: 'testers', match: { labels: { 'x-gray': 'strict' } }, to: 'canary', strict: true },
     {
       name: 'everyone',
-      split: [
-        { to: 'stable', weight: 70 },
-        { to: 'canary', weight: 30 },
-      ],
+      split: graySplit(30),
     },
   ],
   retry: 'off',

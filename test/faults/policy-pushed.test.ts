@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { closeAfterEach, pause } from '../support/closers';
 import { startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
+import { GRAY } from '../support/gray-policy';
 import { startServerProcess } from '../support/server-process';
 import { loadGraylane, register } from './fixtures/consul-load';
 
@@ -9,10 +10,7 @@ const opened = closeAfterEach();
 const KEY = 'graylane/policies/payments';
 
 const document = (more: object = {}): object => ({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   ...more,
 });
 

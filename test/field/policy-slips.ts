@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import type { Random } from '../../src/base/random';
+import { graySplit } from '../support/gray-policy';
 
 type Doc = Record<string, unknown>;
 
@@ -28,10 +29,7 @@ export function basePolicy(): Doc {
       {
         name: 'everyone',
         match: { labels: { 'x-user-id': { present: true } } },
-        split: [
-          { to: 'stable', weight: 70 },
-          { to: 'canary', weight: 30 },
-        ],
+        split: graySplit(30),
         stickBy: 'x-user-id',
       },
     ],

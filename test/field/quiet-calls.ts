@@ -1,11 +1,11 @@
 import * as grpc from '@grpc/grpc-js';
 import { expect, it } from 'vitest';
 import { createGraylane, type Graylane } from '../../src/index';
+import { CALL_KINDS, type CallKind } from '../support/call-kinds';
 import { type EnforcingOptions, type EnforcingServer, startEnforcingServer } from '../support/enforcing-server';
 import { printFact } from '../support/figure';
 import { type PaymentsClient, paymentsClient } from '../support/payments';
 import type { RawStream } from '../support/raw-http2-server';
-import { CALL_KINDS, type CallKind } from '../unit/client/telemetry/call-kinds';
 import { answer, type CallKind as MatrixKind, sendHeaders, sendMessage } from './endings';
 
 /** Payments methods by what the matrix calls their kind. */

@@ -16,3 +16,9 @@ export function nsEach(times: number, run: (round: number) => void): number {
   for (let round = 0; round < times; round += 1) run(round);
   return Number(process.hrtime.bigint() - start) / times;
 }
+
+/** Processor time of this process since `since`, in milliseconds: other load on the machine does not count. */
+export function cpuMs(since?: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(since);
+  return (user + system) / 1_000;
+}

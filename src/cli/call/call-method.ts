@@ -1,5 +1,5 @@
 import { type Client, type ClientReadableStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import type { CallReport } from '../../client/grpc/call-report';
+import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command-error';
 import { readBytes } from '../input/policy-file';
 import type { CommandIo } from '../io';

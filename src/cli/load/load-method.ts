@@ -1,6 +1,6 @@
 import type { ClientReadableStream, ClientWritableStream } from '@grpc/grpc-js';
 import { seededRandom, systemRandom } from '../../base/random';
-import type { CallReport } from '../../client/grpc/call-report';
+import type { CallReport } from '../../client/grpc/call-scope';
 import { findMethod, type Method } from '../call/methods';
 import { requestsFrom } from '../call/request-json';
 import { openServiceClient, type ServiceClient } from '../call/service-client';

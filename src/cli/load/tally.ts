@@ -1,6 +1,6 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { status } from '@grpc/grpc-js';
-import type { CallReport } from '../../client/grpc/call-report';
+import type { CallReport } from '../../client/grpc/call-scope';
 
 /** Where calls went, and how they fared. */
 export interface Row {

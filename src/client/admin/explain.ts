@@ -5,8 +5,8 @@ import { isMeant, lastResorts, type TierKind, type UsedTier, usedTiers } from '.
 import type { ForceSelector, Plan } from '../../policy/plan';
 import { explainRouting, type RoutingExplanation } from '../../policy/routing/explain';
 import { labelsOf } from '../../policy/routing/labels';
-import type { SubsetLimitView } from '../balancer/limits/subset-limit';
-import { shareOf } from '../balancer/tiers/client-share';
+import { shareOf } from '../balancer/endpoints/subsetting';
+import type { SubsetLimitView } from '../balancer/limits/subset-limits';
 import { keptShare, spillName } from '../balancer/tiers/spill';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { BreakerView } from '../breaker/view';
@@ -128,7 +128,7 @@ function explainTiers(
     const isLast = kind !== 'listed';
     const group = membership.group(subset, datacenter);
     const usable = isLast ? lastResorts(membership, { subset, datacenter }, kind) : (group?.usable ?? []);
-    const own = new Set(shareOf(usable, plan, service.clientId));
+    const own = new Set(shareOf(usable, plan, service.balancer.clientId));
     const members = [...usable, ...(isLast ? [] : (group?.unusable ?? []))].flatMap((instance) => {
       const endpoint = service.endpoints.of(instance);
       if (endpoint === undefined) return [];
@@ -141,7 +141,7 @@ function explainTiers(
     });
     const taking = members.filter((each) => each.heldOut === undefined).length;
     const known = members.filter((each) => each.heldOut !== LEFT_TO_OTHERS).length;
-    const spill = service.spills.get(spillName(subset, datacenter));
+    const spill = service.balancer.spills.get(spillName(subset, datacenter));
     return {
       number,
       subset,

@@ -5,11 +5,11 @@ import { membershipOf } from '../../policy/membership/membership';
 import { shortfallsOf } from '../../policy/membership/shortfalls';
 import { decidingPlan } from '../../policy/membership/snapshot';
 import type { PolicyOrigin, PolicyProblem } from '../../policy/plan';
-import type { MethodTimeView } from '../balancer/attempts/method-times';
-import type { SessionView } from '../balancer/endpoints/connection-deps';
+import type { MethodTimeView } from '../balancer/attempts/methods';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import { type ConnectionView, endpointKey } from '../balancer/endpoints/endpoint-registry';
-import type { SubsetLimitView } from '../balancer/limits/subset-limit';
+import type { SessionView } from '../balancer/endpoints/subchannel-lease';
+import type { SubsetLimitView } from '../balancer/limits/subset-limits';
 import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/subset-guard';
 import type { OutlierView } from '../breaker/outlier/trial';
@@ -223,7 +223,7 @@ export function inspectService(service: Service): ServiceInspection {
     clientZone: service.clientZone,
     zones: inspectZones(service),
     endpoints: inspectEndpoints(service),
-    methods: service.methodTimes.views(MOST_METHODS),
+    methods: service.endpoints.methods.views(MOST_METHODS),
     breakers: service.breakers.views(),
     guards: service.guards.views(),
     limits: service.limits.views(),
@@ -234,7 +234,7 @@ export function inspectService(service: Service): ServiceInspection {
   };
 }
 
-export function inspectZones({ zonePreferences, clock }: Service): ZonePreferenceView[] {
+export function inspectZones({ balancer: { zonePreferences, clock } }: Service): ZonePreferenceView[] {
   return [...zonePreferences].flatMap(([subset, { preference, datacenter }]) => {
     const view = preference.view(subset, datacenter, clock.now());
     return view === undefined ? [] : [view];

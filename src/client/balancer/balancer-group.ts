@@ -4,17 +4,15 @@ import type { Decision } from '../../policy/plan';
 import {
   type ChannelControlHelper,
   type ChannelOptions,
-  type ChannelzRef,
   connectivity,
   type Metadata,
   type Picker,
-  type SubchannelInterface,
 } from '../grpc/grpc-js';
 import { AttemptPool } from './attempts/attempt';
+import type { BalancerContext, ChannelLink } from './context';
 import { ConnectionSet } from './endpoints/connection-set';
-import type { BalancerHost, ChannelLink } from './host';
-import { type PickerContext, SnapshotPicker, waitingPicker } from './picker';
-import type { ShareSubchannel, SubchannelOwner } from './shared-subchannel';
+import { GroupSubchannels, type ShareSubchannel } from './group-subchannels';
+import { type PickerGroup, SnapshotPicker, waitingPicker } from './picker';
 import { describeWaiting } from './tiers/refusal';
 import type { Topology } from './tiers/topology';
 import { TopologyBuilder } from './tiers/topology-builder';
@@ -37,12 +35,16 @@ export interface GroupDeps {
  * the last.
  */
 export class BalancerGroup {
-  readonly #host: BalancerHost;
+  readonly context: BalancerContext;
+  readonly attempts: AttemptPool;
+  readonly createMetadata: () => Metadata;
+  /** What pickers go by: set when published, and before the first picker is made. */
+  snapshot: Snapshot | undefined = undefined;
+  topology: Topology | undefined = undefined;
   readonly #members = new Set<GroupMember>();
   readonly #subchannels: GroupSubchannels;
   readonly #connections: ConnectionSet;
   readonly #builder: TopologyBuilder;
-  readonly #context: CurrentContext;
   readonly #unsubscribe: readonly (() => void)[];
   readonly #waitingReason = (): string => this.#describeWaiting();
   #snapshot: Snapshot | undefined;
@@ -59,30 +61,31 @@ export class BalancerGroup {
   #isClosed = false;
 
   /** `options`: those that the members' subchannels are made with. */
-  constructor(host: BalancerHost, options: ChannelOptions, deps: GroupDeps) {
-    this.#host = host;
-    this.#context = new CurrentContext(
-      host,
-      deps.createMetadata,
-      () => this.#flush !== undefined || this.#lateFlush !== undefined,
-      (decision) => this.#topologyUnder(decision),
-    );
+  constructor(context: BalancerContext, options: ChannelOptions, deps: GroupDeps) {
+    this.context = context;
+    this.attempts = new AttemptPool(context);
+    this.createMetadata = deps.createMetadata;
     this.#subchannels = new GroupSubchannels(this.#members, deps.share);
-    this.#connections = new ConnectionSet(this.#subchannels, host, options, {
+    this.#connections = new ConnectionSet(this.#subchannels, context, options, {
       stateChanged: (connection) => this.#stateChanged(connection.isReady),
       setGrew: (isComplete) => this.#grew(isComplete),
     });
-    this.#builder = new TopologyBuilder(host, this.#connections);
+    this.#builder = new TopologyBuilder(context, this.#connections);
     this.#unsubscribe = [
-      host.endpoints.subscribe(
+      context.endpoints.subscribe(
         () => this.#scheduleFlush(),
         (nowMs) => this.#judge(nowMs),
       ),
-      host.subscribe((snapshot) => this.#update(snapshot)),
+      context.state.subscribe((snapshot) => this.#update(snapshot)),
     ];
   }
 
-  /** After the last member has left. Whoever comes then needs another group. */
+  /** Connections have changed since pools were last refreshed. */
+  get isBehind(): boolean {
+    return this.#flush !== undefined || this.#lateFlush !== undefined;
+  }
+
+  /** After the last member has left. A channel that comes then needs another group. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -93,7 +96,7 @@ export class BalancerGroup {
     this.#members.add(member);
     for (const subchannel of this.#subchannels.held) helper.addChannelzChild(subchannel.getChannelzRef());
     // The first member opens the connections: subchannels are made by a channel.
-    if (this.#members.size === 1) this.#update(this.#host.snapshot);
+    if (this.#members.size === 1) this.#update(this.context.state.snapshot);
     else this.#tell(member);
     return member;
   }
@@ -105,8 +108,9 @@ export class BalancerGroup {
     if (this.#members.size === 0) this.#close();
   }
 
+  /** Called at each call of a member, too. */
   reconnect(): void {
-    this.#connections.reconnect();
+    if (this.#connections.unready.size > 0) this.#connections.reconnect();
   }
 
   #update(snapshot: Snapshot | undefined): void {
@@ -131,12 +135,12 @@ export class BalancerGroup {
   /** While many connections are opened, those that exist serve; looking at all of them after each slice would cost n^2. */
   #grew(isComplete: boolean): void {
     const isLarge = this.#topology?.pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
-    const isEarly = this.#host.clock.now() - this.#rebuiltAtMs < REFRESH_MS;
+    const isEarly = this.context.clock.now() - this.#rebuiltAtMs < REFRESH_MS;
     if (isComplete || isLarge !== true || !isEarly) this.#rebuild();
   }
 
   #rebuild(): void {
-    this.#rebuiltAtMs = this.#host.clock.now();
+    this.#rebuiltAtMs = this.context.clock.now();
     const snapshot = this.#snapshot;
     if (snapshot !== undefined) {
       this.#older = new WeakMap();
@@ -148,13 +152,14 @@ export class BalancerGroup {
 
   /** Looks again when the instances that were lost no longer count. */
   #watchLost(): void {
-    const { clock, endpoints } = this.#host;
+    const { clock, endpoints } = this.context;
     this.#forgetLost?.cancel();
     const isAnyLost = endpoints.turnover().lost.length > 0;
     this.#forgetLost = isAnyLost ? clock.setTimer(LOST_MS, () => this.#rebuild()) : undefined;
   }
 
-  #topologyUnder(decision: Decision): Topology {
+  /** The topology of a plan other than the current one, for calls that were decided before a swap. */
+  topologyUnder(decision: Decision): Topology {
     let topology = this.#older.get(decision.plan);
     if (topology === undefined) {
       topology = this.#builder.buildUnder(decision.plan, this.#snapshot as Snapshot);
@@ -165,7 +170,7 @@ export class BalancerGroup {
 
   #judge(nowMs: number): boolean {
     this.#connections.look(nowMs);
-    const { endpoints } = this.#host;
+    const { endpoints } = this.context;
     let isChanged = false;
     for (const pool of this.#topology?.pools ?? []) {
       if (pool.judge(nowMs, (endpoint) => endpoints.failed(endpoint, pool.breakerPlan))) isChanged = true;
@@ -184,7 +189,7 @@ export class BalancerGroup {
   }
 
   #flushNow(): void {
-    const nowMs = this.#host.clock.now();
+    const nowMs = this.context.clock.now();
     this.#flushedAtMs = nowMs;
     for (const pool of this.#topology?.pools ?? []) pool.refresh(nowMs);
     this.#older = new WeakMap();
@@ -193,7 +198,7 @@ export class BalancerGroup {
 
   #scheduleFlush(): void {
     if (this.#flush !== undefined || this.#lateFlush !== undefined) return;
-    const { clock } = this.#host;
+    const { clock } = this.context;
     const isLarge = this.#topology?.pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
     const dueInMs = isLarge === true ? this.#flushedAtMs + REFRESH_MS - clock.now() : 0;
     const run = (): void => {
@@ -210,12 +215,12 @@ export class BalancerGroup {
     const snapshot = this.#snapshot;
     const topology = this.#topology;
     if (snapshot !== undefined && topology !== undefined) {
-      this.#context.snapshot = snapshot;
-      this.#context.topology = topology;
+      this.snapshot = snapshot;
+      this.topology = topology;
       const isReady = topology.pools.some((pool) => pool.picker !== undefined);
       const isPending = !isReady && topology.pools.some((pool) => pool.isPending);
       this.#state = isReady ? connectivity.READY : isPending ? connectivity.CONNECTING : connectivity.TRANSIENT_FAILURE;
-      this.#error = isReady ? null : describeWaiting(this.#host.service, topology);
+      this.#error = isReady ? null : describeWaiting(this.context.service, topology);
     }
     for (const member of this.#members) if (this.#concerns(member)) this.#tell(member);
   }
@@ -229,18 +234,18 @@ export class BalancerGroup {
     member.state = state;
     member.link.isReady = state === connectivity.READY;
     member.link.waitingReason = this.#waitingReason;
-    if (this.#topology !== undefined) member.picker ??= new SnapshotPicker(this.#context as PickerContext);
+    if (this.#topology !== undefined) member.picker ??= new SnapshotPicker(this as PickerGroup);
     if (member.picker !== undefined) member.picker.hasWaiting = false;
     const picker: Picker = member.picker ?? waitingPicker;
     member.helper.updateState(state, picker, this.#error);
   }
 
   #describeWaiting(): string {
-    const host = this.#host;
+    const context = this.context;
     const topology = this.#topology;
-    if (topology === undefined) return host.pendingReason();
-    const staleness = host.staleness?.();
-    return `${describeWaiting(host.service, topology)}${staleness === undefined ? '' : `; ${staleness}`}`;
+    if (topology === undefined) return context.state.pendingReason();
+    const staleness = context.state.staleness();
+    return `${describeWaiting(context.service, topology)}${staleness === undefined ? '' : `; ${staleness}`}`;
   }
 }
 
@@ -265,80 +270,4 @@ export class GroupMember {
     this.link.waitingReason = undefined;
     this.group.leave(this);
   }
-}
-
-/** One object for all pickers of a group; snapshot and topology are set before the first picker is made. */
-class CurrentContext {
-  readonly host: BalancerHost;
-  readonly attempts: AttemptPool;
-  readonly createMetadata: () => Metadata;
-  readonly isBehind: () => boolean;
-  readonly topologyUnder: (decision: Decision) => Topology;
-  snapshot: Snapshot | undefined = undefined;
-  topology: Topology | undefined = undefined;
-
-  constructor(
-    host: BalancerHost,
-    createMetadata: () => Metadata,
-    isBehind: () => boolean,
-    topologyUnder: (decision: Decision) => Topology,
-  ) {
-    this.host = host;
-    this.attempts = new AttemptPool(host);
-    this.createMetadata = createMetadata;
-    this.isBehind = isBehind;
-    this.topologyUnder = topologyUnder;
-  }
-}
-
-/**
- * Gives a group's connections their subchannels. Each is made by some member's channel, belongs to the group, and is listed
- * by channelz under every member.
- */
-class GroupSubchannels implements ChannelControlHelper, SubchannelOwner {
-  readonly held = new Set<SubchannelInterface>();
-  readonly #members: ReadonlySet<GroupMember>;
-  readonly #share: ShareSubchannel;
-  #keepaliveMs = -1;
-
-  constructor(members: ReadonlySet<GroupMember>, share: ShareSubchannel) {
-    this.#members = members;
-    this.#share = share;
-  }
-
-  createSubchannel(...args: Parameters<ChannelControlHelper['createSubchannel']>): SubchannelInterface {
-    const [member] = this.#members;
-    if (member === undefined) throw new Error('a group without members opens no connections');
-    const real = member.helper.createSubchannel(...args).getRealSubchannel();
-    real.throttleKeepalive(this.#keepaliveMs);
-    return this.#share(real, this);
-  }
-
-  opened(subchannel: SubchannelInterface): void {
-    this.held.add(subchannel);
-    this.addChannelzChild(subchannel.getChannelzRef());
-  }
-
-  released(subchannel: SubchannelInterface): void {
-    this.held.delete(subchannel);
-    this.removeChannelzChild(subchannel.getChannelzRef());
-  }
-
-  keepaliveThrottled(keepaliveMs: number): void {
-    if (keepaliveMs <= this.#keepaliveMs) return;
-    this.#keepaliveMs = keepaliveMs;
-    for (const subchannel of this.held) subchannel.throttleKeepalive(keepaliveMs);
-  }
-
-  addChannelzChild(child: ChannelzRef): void {
-    for (const { helper } of this.#members) helper.addChannelzChild(child);
-  }
-
-  removeChannelzChild(child: ChannelzRef): void {
-    for (const { helper } of this.#members) helper.removeChannelzChild(child);
-  }
-
-  /** A connection has nothing to tell its channel but by its state. */
-  updateState(): void {}
-  requestReresolution(): void {}
 }

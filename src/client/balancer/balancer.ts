@@ -10,12 +10,12 @@ import {
   subchannelOptions,
 } from '../grpc/grpc-js';
 import { BalancerGroup, type GroupMember } from './balancer-group';
-import type { ChannelLink } from './host';
-import { createSubchannelSharer } from './shared-subchannel';
+import type { ChannelLink } from './context';
+import { createSubchannelSharer } from './group-subchannels';
 
 /**
  * The load-balancing policy of this library, one object for each channel that is not idle: a member of the group of
- * channels that share their subchannels. Statistics live in the host and survive it.
+ * channels that share their subchannels. Statistics live in the context and survive it.
  */
 export function createBalancerClass(grpc: GrpcModule): LoadBalancerConstructor {
   const deps = { createMetadata: () => new grpc.Metadata(), share: createSubchannelSharer(grpc) };
@@ -30,7 +30,7 @@ export function createBalancerClass(grpc: GrpcModule): LoadBalancerConstructor {
       this.#helper = helper;
     }
 
-    /** Called once for each spell between two idle ones; the group hears of later snapshots from its host. */
+    /** Called once for each spell between two idle ones; the group hears of later snapshots from its context. */
     updateAddressList(_endpoints: unknown, _config: unknown, options: ChannelOptions): boolean {
       const link = options[LINK_ATTRIBUTE] as ChannelLink | undefined;
       if (link === undefined) return false;
@@ -38,7 +38,7 @@ export function createBalancerClass(grpc: GrpcModule): LoadBalancerConstructor {
       const key = (options[GROUP_OPTION] as object | undefined) ?? link;
       let group = groups.get(key);
       if (group === undefined) {
-        group = new BalancerGroup(link.host, subchannelOptions(options), deps);
+        group = new BalancerGroup(link.context, subchannelOptions(options), deps);
         groups.set(key, group);
       }
       this.#key = key;

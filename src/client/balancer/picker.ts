@@ -1,23 +1,29 @@
 import type { Random } from '../../base/random';
 import type { Snapshot } from '../../policy/membership/snapshot';
-import type { Decision } from '../../policy/plan';
+import type { Decision, HeaderChanges } from '../../policy/plan';
+import type { CallState } from '../grpc/call-state';
 import { type Metadata, type PickArgs, type Picker, type PickResult, pickKind } from '../grpc/grpc-js';
 import type { AttemptPool } from './attempts/attempt';
-import { lasts } from './attempts/counting';
-import { changeHeaders } from './attempts/header-changes';
-import type { RoutedCall } from './attempts/routed-call';
+import { isStreamCall } from './attempts/methods';
+import type { BalancerContext } from './context';
 import type { ChannelConnection } from './endpoints/connection';
 import type { Endpoint } from './endpoints/endpoint';
-import type { BalancerHost } from './host';
-import { describeFull } from './limits/describe-full';
-import type { SubsetLimit } from './limits/subset-limit';
+import type { SubsetLimit } from './limits/subset-limits';
 import type { PickContext } from './pickers/pool-picker';
-import { isProbeCall } from './probes/probe-traffic';
-import { countForCap, mayUse, ownTiers } from './tiers/fallback-use';
-import { anybodyConnected, anybodyReadyNow, leastRecentlyTried } from './tiers/last-resort';
+import {
+  anybodyConnected,
+  anybodyReadyNow,
+  countForCap,
+  hasWrittenOrder,
+  isShed,
+  lastAttemptFrom,
+  leastRecentlyTried,
+  mayUse,
+  ownTiers,
+  spills,
+} from './tiers/order';
 import { asChannelConnection, type Pool } from './tiers/pool';
-import { describeForce, describeRefusal } from './tiers/refusal';
-import { hasWrittenOrder, isShed, lastAttemptFrom, spills } from './tiers/shed-and-spill';
+import { describeForce, describeFull, describeRefusal } from './tiers/refusal';
 import { NO_TIERS, type Tiers, type Topology } from './tiers/topology';
 
 /** In `SnapshotPicker` for `#queue()` alone, which makes a note of it. */
@@ -36,14 +42,14 @@ const UNAVAILABLE = 14;
 export const waitingPicker: Picker = { pick: () => QUEUE };
 
 /** What the pickers of a group of channels go by. Changes under them, so that they need not be replaced. */
-export interface PickerContext {
-  readonly host: BalancerHost;
+export interface PickerGroup {
+  readonly context: BalancerContext;
   readonly attempts: AttemptPool;
   readonly snapshot: Snapshot;
   readonly topology: Topology;
   readonly createMetadata: () => Metadata;
   /** Connections have changed since pools were last refreshed. */
-  isBehind(): boolean;
+  readonly isBehind: boolean;
   /** The topology of a plan other than the current one, for calls that were decided before a swap. */
   topologyUnder(decision: Decision): Topology;
 }
@@ -55,8 +61,9 @@ export interface PickerContext {
 export class SnapshotPicker implements Picker {
   /** Some call of the channel may wait to be picked again: grpc-js does that only when it is given a picker. */
   hasWaiting = false;
-  readonly #context: PickerContext;
-  readonly #now = (): number => this.#context.host.clock.now();
+  readonly #group: PickerGroup;
+  readonly #context: BalancerContext;
+  readonly #now = (): number => this.#context.clock.now();
   /** Reused: a pick is synchronous and does not nest. */
   readonly #pick: {
     readonly random: Random;
@@ -68,13 +75,14 @@ export class SnapshotPicker implements Picker {
   /** Those that the pick goes by. */
   #tiers: Tiers = NO_TIERS;
 
-  constructor(context: PickerContext) {
-    this.#context = context;
-    this.#pick = { random: context.host.random, hash: -1, tried: undefined, lasts: false };
+  constructor(group: PickerGroup) {
+    this.#group = group;
+    this.#context = group.context;
+    this.#pick = { random: group.context.random, hash: -1, tried: undefined, lasts: false };
   }
 
   pick(args: PickArgs): PickResult {
-    const { telemetry, clock } = this.#context.host;
+    const { telemetry, clock } = this.#context;
     if (telemetry?.picks.isDue() !== true) return this.#pickFor(args);
     const beganAtMs = clock.now();
     const result = this.#pickFor(args);
@@ -83,28 +91,28 @@ export class SnapshotPicker implements Picker {
   }
 
   #pickFor(args: PickArgs): PickResult {
-    const call = args.extraPickInfo as unknown as RoutedCall;
-    const { snapshot } = this.#context;
-    const current = this.#context.topology;
+    const call = args.extraPickInfo as unknown as CallState;
+    const { snapshot, topology: current } = this.#group;
     const { refusal } = snapshot;
     if (refusal !== undefined) return this.#refuse(call, true, refusal);
     if (call.unsentReason !== undefined) return this.#unsent(call, call.unsentReason);
-    const decision = call.decision ?? this.#context.host.decideLate(call, snapshot, args.metadata);
-    const topology = decision.plan === current.plan ? current : this.#context.topologyUnder(decision);
+    const decision = call.decision ?? this.#decideLate(call, snapshot, args.metadata);
+    const topology = decision.plan === current.plan ? current : this.#group.topologyUnder(decision);
     if (decision.force?.endpoint !== undefined || decision.force?.instance !== undefined) {
       const forced = this.#pickForced(call, decision, topology, args.metadata);
       if (forced !== undefined) return forced;
     }
     call.rejectedAt = undefined;
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
-    if (call.inFlight > 0 && !this.#context.host.mayHedge()) return this.#queue();
-    const { fallbackCaps } = this.#context.host.breakers;
+    if (call.inFlight > 0 && !this.#context.mayHedge()) return this.#queue();
+    const { fallbackCaps } = this.#context.breakers;
     if (!fallbackCaps.isEmpty) countForCap(call, fallbackCaps);
     this.#tiers = topology.tiersOf(decision);
     const tiers = this.#tiers.pools;
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
-    this.#pick.lasts = lasts(call, this.#context.host.methodTimes);
+    call.time ??= this.#context.endpoints.methods.of(call.method);
+    this.#pick.lasts = call.time.isLong || isStreamCall(call.kind, call.time);
     return (
       this.#pickInOrder(call, tiers, true, args.metadata) ??
       this.#pickInOrder(call, tiers, false, args.metadata) ??
@@ -112,24 +120,26 @@ export class SnapshotPicker implements Picker {
     );
   }
 
+  /** A call that was handed to grpc-js before anything was known is decided at its first pick. */
+  #decideLate(call: CallState, snapshot: Snapshot, metadata: Metadata): Decision {
+    const decision = this.#context.state.decide(call, snapshot, metadata);
+    call.decided(true);
+    return decision;
+  }
+
   /**
    * The first tier that can serve. With `isChoosy` a tier passes on what it spills, all of it when nobody in it is well or
    * its subset is shed, as long as a later one can take it; without, only a shed subset is passed over.
    */
-  #pickInOrder(
-    call: RoutedCall,
-    tiers: readonly Pool[],
-    isChoosy: boolean,
-    metadata: Metadata,
-  ): PickResult | undefined {
-    const { host } = this.#context;
+  #pickInOrder(call: CallState, tiers: readonly Pool[], isChoosy: boolean, metadata: Metadata): PickResult | undefined {
+    const context = this.#context;
     const isLast = isChoosy && call.tried !== undefined && call.isLastAttempt;
-    const first = isLast ? lastAttemptFrom(host, call, tiers) : 0;
+    const first = isLast ? lastAttemptFrom(context, call, tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
-      if (!mayUse(call, pool, host.breakers.fallbackCaps)) continue;
+      if (!mayUse(call, pool, context.breakers.fallbackCaps)) continue;
       if (pool.limit?.isFull(this.#now) === true) continue;
-      if (isShed(host, tiers, tier)) {
+      if (isShed(context, tiers, tier)) {
         call.rejectedAt ??= pool;
         continue;
       }
@@ -138,14 +148,14 @@ export class SnapshotPicker implements Picker {
         if (probe !== undefined) return this.#complete(call, probe, pool, metadata);
       }
       if (pool.shunned.length > 0 && call.tried === undefined) {
-        const measured = pool.toMeasure(host.endpoints.nowMs);
+        const measured = pool.toMeasure(context.endpoints.nowMs);
         if (measured !== undefined) return this.#complete(call, measured, pool, metadata);
       }
-      if (pool.suspects.length > 0 && call.tried === undefined && isProbeCall(call)) {
-        const looked = pool.toLookAt(call, host.endpoints.nowMs);
+      if (pool.suspects.length > 0 && call.tried === undefined && call.isProbeable) {
+        const looked = pool.toLookAt(call.mayRetry, call.hash, context.endpoints.nowMs);
         if (looked !== undefined) return this.#complete(call, looked, pool, metadata);
       }
-      if (isChoosy && spills(host, call, tiers, tier)) {
+      if (isChoosy && spills(context, call, tiers, tier)) {
         if (pool.isAllBad && pool.connected.length > 0) call.rejectedAt ??= pool;
         continue;
       }
@@ -166,18 +176,19 @@ export class SnapshotPicker implements Picker {
     return undefined;
   }
 
-  #connectedSince(call: RoutedCall, pool: Pool): ChannelConnection | undefined {
-    return pool.picker === undefined && this.#context.isBehind() ? pool.connectedSince(call.tried) : undefined;
+  #connectedSince(call: CallState, pool: Pool): ChannelConnection | undefined {
+    return pool.picker === undefined && this.#group.isBehind ? pool.connectedSince(call.tried) : undefined;
   }
 
   /**
    * A held-out or doubtful endpoint that this call is to probe. One that passed its health check takes any call with a
    * single response; else the call should be one that can be tried again elsewhere, unless none such comes.
    */
-  #probe(call: RoutedCall, pool: Pool): ChannelConnection | undefined {
-    const { nowMs, probeTraffic } = this.#context.host.endpoints;
-    const isGood = isProbeCall(call);
-    if (!isGood && !probeTraffic.isStreamsOnly(nowMs)) return undefined;
+  #probe(call: CallState, pool: Pool): ChannelConnection | undefined {
+    const { endpoints } = this.#context;
+    const { nowMs } = endpoints;
+    const isGood = call.isProbeable;
+    if (!isGood && !endpoints.isStreamsOnly(nowMs)) return undefined;
     let isFit = isGood && call.mayRetry;
     let isAsked = isFit;
     for (const candidate of pool.probes) {
@@ -197,13 +208,13 @@ export class SnapshotPicker implements Picker {
 
   /** No tier is fit to serve: anybody untried who is connected, else the least recently tried, else wait or refuse. */
   #pickAnyway(
-    call: RoutedCall,
+    call: CallState,
     decision: Decision,
     topology: Topology,
     tiers: readonly Pool[],
     metadata: Metadata,
   ): PickResult {
-    if (!(this.#context.host.limits?.isEmpty ?? true)) {
+    if (!this.#context.limits.isEmpty) {
       const full = tiers.find((pool) => pool.limit?.isReached === true)?.limit;
       if (full !== undefined) return this.#pickFull(call, decision, topology, tiers, full, metadata);
     }
@@ -212,61 +223,61 @@ export class SnapshotPicker implements Picker {
 
   /** Some subset of the call's is full, and no other tier is fit to serve: it waits; else those that are not full serve as they can. */
   #pickFull(
-    call: RoutedCall,
+    call: CallState,
     decision: Decision,
     topology: Topology,
     tiers: readonly Pool[],
     full: SubsetLimit,
     metadata: Metadata,
   ): PickResult {
-    const { host } = this.#context;
+    const context = this.#context;
     // Refused, a hedge would end the attempt that is out.
     if (call.inFlight > 0) return this.#queue();
-    const waitMs = full.waitsFor(call, host.clock.now(), host.connectDeadlineMs);
+    const waitMs = full.waitsFor(call, context.clock.now(), context.state.connectDeadlineMs);
     if (waitMs > 0) {
-      host.limits?.lookAgainIn(waitMs);
+      context.limits.lookAgainIn(waitMs);
       return this.#queue();
     }
     const others = tiers.filter((pool) => pool.limit?.isReached !== true);
     if (others.length > 0) return this.#pickAnybody(call, decision, topology, others, metadata);
     full.refused += 1;
-    host.telemetry?.counts.refusedAtLimit(full.subset);
+    context.telemetry?.counts.refusedAtLimit(full.subset);
     if (metadata.getOptions().waitForReady === true) full.await();
-    return this.#refuse(call, true, describeFull(host.service, decision, tiers));
+    return this.#refuse(call, true, describeFull(context.service, decision, tiers));
   }
 
   #pickAnybody(
-    call: RoutedCall,
+    call: CallState,
     decision: Decision,
     topology: Topology,
     tiers: readonly Pool[],
     metadata: Metadata,
   ): PickResult {
-    const panic = anybodyConnected(call, tiers, this.#context.host.random);
+    const panic = anybodyConnected(call, tiers, this.#context.random);
     if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
     if (again !== undefined) return this.#complete(call, again.connection, again.pool, metadata);
     // grpc-js neither refuses a call nor lets it wait while a connection is READY: so here, be it new or not believed yet.
-    const late = anybodyReadyNow(tiers, this.#context.isBehind());
+    const late = anybodyReadyNow(tiers, this.#group.isBehind);
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, metadata, true);
     if (tiers.some((pool) => pool.isPending)) return this.#queue();
     return this.#refuseAll(call, decision, topology, tiers);
   }
 
-  #refuseAll(call: RoutedCall, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
+  #refuseAll(call: CallState, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
     const why = describeRefusal(
-      this.#context.host.service,
+      this.#context.service,
       decision,
       topology.membership,
       tiers,
       call.fallbackUse === 'denied',
     );
-    const staleness = this.#context.host.staleness?.();
+    const staleness = this.#context.state.staleness();
     return this.#refuse(call, tiers.length === 0, staleness === undefined ? why : `${why}; ${staleness}`);
   }
 
   /** Undefined: it cannot be had, and the caller would rather go on without it. */
-  #pickForced(call: RoutedCall, decision: Decision, topology: Topology, metadata: Metadata): PickResult | undefined {
+  #pickForced(call: CallState, decision: Decision, topology: Topology, metadata: Metadata): PickResult | undefined {
     const candidates = topology.forced(decision);
     this.#tiers = NO_TIERS;
     const ready = candidates.filter(({ connection }) => connection.isReady);
@@ -281,12 +292,12 @@ export class SnapshotPicker implements Picker {
     const failure = candidates.find(({ connection }) => connection.failure !== undefined)?.connection.failure;
     const why =
       candidates.length === 0 ? 'no usable instance is known by that name' : `not connected (${failure ?? 'unknown'})`;
-    const details = `${this.#context.host.service}: forced by the caller to ${describeForce(decision)}: ${why}`;
+    const details = `${this.#context.service}: forced by the caller to ${describeForce(decision)}: ${why}`;
     return this.#refuse(call, true, details);
   }
 
   #complete(
-    call: RoutedCall,
+    call: CallState,
     connection: ChannelConnection,
     pool: Pool,
     metadata: Metadata,
@@ -296,7 +307,7 @@ export class SnapshotPicker implements Picker {
     if (connection.isFull && (pool.isFirstTry || connection.widen())) return this.#queue();
     call.isRefused = false;
     pool.limit?.leave(call);
-    const attempt = this.#context.attempts.take();
+    const attempt = this.#group.attempts.take();
     const { pools, numbers } = this.#tiers;
     const result = attempt.picked(call, connection, pool, numbers[pools.indexOf(pool)] ?? 0, isPanic);
     const changes = call.decision?.requestHeaders;
@@ -312,18 +323,18 @@ export class SnapshotPicker implements Picker {
   }
 
   /** Dropped, since grpc-js would hold a call that waits for ready. A hedge waits for the attempt that is out. */
-  #unsent(call: RoutedCall, reason: string): PickResult {
+  #unsent(call: CallState, reason: string): PickResult {
     if (call.inFlight > 0) return this.#queue();
     call.isRefused = true;
-    const { createMetadata, host } = this.#context;
-    const status = { code: INTERNAL, details: `${host.service}: ${reason}`, metadata: createMetadata() };
+    const details = `${this.#context.service}: ${reason}`;
+    const status = { code: INTERNAL, details, metadata: this.#group.createMetadata() };
     return { pickResultType: pickKind.DROP, subchannel: null, status, onCallStarted: null, onCallEnded: null };
   }
 
-  #refuse(call: RoutedCall, isFinal: boolean, details: string): PickResult {
+  #refuse(call: CallState, isFinal: boolean, details: string): PickResult {
     // A call that waits for ready is queued by grpc-js.
     this.hasWaiting = true;
-    if (call.tried !== undefined && call.lastCode >= 0) this.#context.host.retryUnused();
+    if (call.tried !== undefined && call.lastCode >= 0) this.#context.retryUnused();
     call.isRefused = isFinal;
     call.lastEnding = 'none';
     call.lastCode = -1;
@@ -333,7 +344,7 @@ export class SnapshotPicker implements Picker {
     return {
       pickResultType: pickKind.TRANSIENT_FAILURE,
       subchannel: null,
-      status: { code: UNAVAILABLE, details, metadata: this.#context.createMetadata() },
+      status: { code: UNAVAILABLE, details, metadata: this.#group.createMetadata() },
       onCallStarted: null,
       onCallEnded: null,
     };
@@ -347,4 +358,13 @@ function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   // Between a disconnect and the next refresh the picker may still name it; grpc-js would ask again in the same turn.
   if (!connection.isReady) return pool.scan(pick);
   return connection.isFull ? (pool.withRoom(pick) ?? connection) : connection;
+}
+
+/** Changes what one attempt sends. `metadata` is the attempt's own; of several lists the later one has the last word. */
+export function changeHeaders(metadata: Metadata, lists: readonly HeaderChanges[]): void {
+  for (const { remove, add, set } of lists) {
+    for (const key of remove) metadata.remove(key);
+    for (const [key, value] of add) metadata.add(key, value);
+    for (const [key, value] of set) metadata.set(key, value);
+  }
 }

@@ -2,14 +2,14 @@ import type { Clock, Timer } from '../../base/clock';
 import type { Logger } from '../../base/logger';
 import type { Random } from '../../base/random';
 import type { AnnouncedWindow } from '../../base/rollout-announcement';
-import type { AttemptTap } from '../balancer/attempts/attempt-taps';
+import type { AttemptListener } from '../balancer/context';
 import type { HeardAnnouncement } from './announcement-watch';
 import type { ReportSender, SendOutcome } from './report-sender';
 import { WindowCounts } from './window-counts';
 
 /** A service of the Graylane client while it is in use: what counting it takes. */
 export interface CountedService {
-  readonly taps: { add(tap: AttemptTap): () => void };
+  readonly attemptListeners: { add(tap: AttemptListener): () => void };
   /** The breaker of this subset is open, in any datacenter. */
   isShed(subset: string): boolean;
 }
@@ -48,7 +48,7 @@ export class ServiceReporter {
   }
 
   add(service: CountedService): void {
-    this.#services.set(service, this.#counts === undefined ? undefined : service.taps.add(this.#counts));
+    this.#services.set(service, this.#counts === undefined ? undefined : service.attemptListeners.add(this.#counts));
   }
 
   remove(service: CountedService): void {
@@ -91,7 +91,7 @@ export class ServiceReporter {
     this.#counts = window === undefined ? undefined : new WindowCounts(window);
     for (const [service, stop] of this.#services) {
       stop?.();
-      this.#services.set(service, this.#counts === undefined ? undefined : service.taps.add(this.#counts));
+      this.#services.set(service, this.#counts === undefined ? undefined : service.attemptListeners.add(this.#counts));
     }
   }
 

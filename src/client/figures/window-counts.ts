@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { AnnouncedWindow } from '../../base/rollout-announcement';
 import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from '../../base/rollout-report';
-import type { AttemptTap } from '../balancer/attempts/attempt-taps';
+import type { AttemptListener } from '../balancer/context';
 import type { Outcome } from '../breaker/outcome';
 
 /** One client's counts of one window. Hears of each attempt; allocates nothing then. */
-export class WindowCounts implements AttemptTap {
+export class WindowCounts implements AttemptListener {
   readonly window: AnnouncedWindow;
   readonly #client = randomBytes(12).toString('base64url');
   readonly #canary = new SubsetCounts();

@@ -5,9 +5,7 @@ import type { ForceSelector } from '../../policy/plan';
 import { withBaggage } from '../propagation/baggage';
 import type { ContextRunner, IncomingContexts } from '../propagation/incoming-labels';
 import type { ServedCall } from '../propagation/served-call';
-import type { CallReport } from './call-report';
 import { checkKeys } from './check-arguments';
-
 /** What `lane.with(scope, fn)` says of the calls made in `fn`. */
 export interface CallScope {
   /** Labels for these calls; those in a call's own metadata win. */
@@ -35,7 +33,8 @@ export interface AmbientScope extends CallScope {
 /** The scope of each lane is its own, so that two lanes never mix. */
 export class CallScopes implements IncomingContexts {
   readonly usesBaggage: boolean;
-  readonly #storage = new AsyncLocalStorage<AmbientScope>();
+  /** Read by channels when a call is made. */
+  readonly storage: AsyncLocalStorage<AmbientScope> = new AsyncLocalStorage();
 
   constructor(usesBaggage: boolean = false) {
     this.usesBaggage = usesBaggage;
@@ -44,23 +43,23 @@ export class CallScopes implements IncomingContexts {
   /** Runs `fn` with `scope` laid over the one around it: labels are merged, the rest is replaced where given. */
   run<T>(scope: CallScope, fn: () => T): T {
     checkScope(scope);
-    const outer = this.#storage.getStore();
+    const outer = this.storage.getStore();
     const merged = outer === undefined ? scope : { ...outer, ...scope, labels: { ...outer.labels, ...scope.labels } };
-    if (!this.usesBaggage || scope.labels === undefined) return this.#storage.run(merged, fn);
-    return context.with(withBaggage(scope.labels, true), () => this.#storage.run(merged, fn));
+    if (!this.usesBaggage || scope.labels === undefined) return this.storage.run(merged, fn);
+    return context.with(withBaggage(scope.labels, true), () => this.storage.run(merged, fn));
   }
 
   /** For a call that came in: it begins anew, whatever scope the server was started in. */
   prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): ContextRunner {
     const scope: AmbientScope = { labels, served };
-    const run: ContextRunner = (fn) => this.#storage.run(scope, fn);
+    const run: ContextRunner = (fn) => this.storage.run(scope, fn);
     if (!this.usesBaggage) return run;
     const arrived = withBaggage(labels, false);
     return (fn) => context.with(arrived, () => run(fn));
   }
 
   current(): AmbientScope | undefined {
-    return this.#storage.getStore();
+    return this.storage.getStore();
   }
 }
 
@@ -80,4 +79,54 @@ function checkScope(scope: CallScope): void {
 
 function refuse(key: string, value: unknown, expected: string): never {
   throw new GraylaneError('INVALID_OPTION', `with.${key}: ${String(value).slice(0, 80)} (expected: ${expected})`);
+}
+
+/** What became of one call, for `lane.with({ observe })`. Plain data. */
+export interface CallReport {
+  /** Consul service name. */
+  readonly service: string;
+  /** `/package.Service/Method`. */
+  readonly method: string;
+  /** Undefined when the call ended before anything was known. */
+  readonly decision: CallReportDecision | undefined;
+  /** In the order they were picked; an attempt that was cancelled before it started is not among them. */
+  readonly attempts: readonly CallReportAttempt[];
+  /** gRPC status code and details of the call. */
+  readonly code: number;
+  /** Details of the final status. */
+  readonly details: string;
+  /** Milliseconds from `start()` to the final status. */
+  readonly durationMs: number;
+}
+
+/** What the policy said of a call. */
+interface CallReportDecision {
+  /** What decided. */
+  readonly by: 'route' | 'default' | 'override' | 'force';
+  /** Name of the route; `default`, `override` and `force` stand for themselves. */
+  readonly route: string;
+  /** The subset that was decided on; who served stands in the attempts. */
+  readonly subset: string;
+  /** Revision of the policy. */
+  readonly revision: string;
+}
+
+/** One try of a call at one endpoint. */
+export interface CallReportAttempt {
+  /** `host:port`. */
+  readonly endpoint: string;
+  /** Consul service ID. */
+  readonly instance: string;
+  /** Datacenter of the instance. */
+  readonly datacenter: string;
+  /** Subset that the instance served as. */
+  readonly subset: string;
+  /** 0 is the tier that the decision wanted. */
+  readonly tier: number;
+  /** gRPC status code of the attempt. */
+  readonly code: number;
+  /** Details of its status. */
+  readonly details: string;
+  /** Milliseconds from its start to its status. */
+  readonly durationMs: number;
 }

@@ -1,21 +1,17 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { Context } from '@opentelemetry/api';
 import type { Clock, Timer } from '../../base/clock';
 import { callListener } from '../../base/listener';
 import type { Logger } from '../../base/logger';
-import type { Decision, ForceSelector } from '../../policy/plan';
-import type { AttemptObserver, AttemptView, RoutedCall } from '../balancer/attempts/routed-call';
 import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
 import type { ObservedCall, ServiceTelemetry } from '../telemetry/service-telemetry';
-import { CALL_CONTEXT, type CallContext, type MethodFacts } from './call-context';
-import type { CallReport, CallReportAttempt } from './call-report';
-import type { CallScope } from './call-scope';
-import { CallerCredentials, isNone } from './caller-credentials';
+import type { AmbientScope, CallReport, CallReportAttempt } from './call-scope';
+import { type AttemptObserver, type AttemptView, CALL_STATE, CallState } from './call-state';
 import {
   attachToMetadata,
   type Call,
   type CallCredentials,
   type InterceptingListener,
+  isNoCredentials,
   type Metadata,
   type StatusObject,
 } from './grpc-js';
@@ -23,114 +19,91 @@ import type { KnownMethods } from './known-methods';
 
 const OK = 0;
 const DEADLINE_EXCEEDED = 4;
-/** An AsyncResource that no destroy hook need be told of costs no finalizer. */
-const RESOURCE_OPTIONS = { requireManualDestroy: true };
 
 /** What the calls of one channel have in common. */
 export interface CallHome {
   readonly service: string;
   readonly clock: Clock;
-  readonly staticLabels: Readonly<Record<string, string>>;
+  /** Undefined: none. */
+  readonly staticLabels: Readonly<Record<string, string>> | undefined;
   readonly logger: Logger;
   readonly telemetry: ServiceTelemetry | undefined;
   readonly knownMethods: KnownMethods;
-  callStarted(): void;
-  callEnded(): void;
+  readonly callsInFlight: CallsInFlight;
+}
+
+/** Calls of one Graylane client that have started and not ended. */
+export interface CallsInFlight {
+  count: number;
+  /** Called when the last one has ended. */
+  onIdle: (() => void) | undefined;
 }
 
 /**
- * A call as seen from the caller's side: what its async context said is captured when it is made, and labels go on a
- * clone of its metadata when it starts, since callers share Metadata objects between calls.
+ * A call as its caller sees it. What the caller's async context said is captured when the call is made. Labels go on a
+ * clone of the caller's metadata when the call starts, since callers share Metadata objects between calls.
  *
- * Whatever the call tells its caller, it tells in that async context. Otherwise it would be in the context of whoever opened
- * the connection, in which Node's HTTP/2 ends a stream, or in that of another call that waited for the same.
+ * Whatever the call tells its caller, it tells in that async context. Otherwise the listener would run in the context
+ * that opened the connection, in which Node's HTTP/2 ends a stream, or in that of another call that waited too.
  *
- * It is an AsyncResource rather than has one, or an `AsyncLocalStorage.snapshot()`, for what that costs: see docs/performance.md.
+ * The call is an AsyncResource, which costs less than having one, or an `AsyncLocalStorage.snapshot()`: see
+ * docs/performance.md.
  */
-export class GraylaneCall
-  extends AsyncResource
-  implements Call, InterceptingListener, CallContext, AttemptObserver, DependentCall
-{
+export class GraylaneCall extends CallState implements Call, InterceptingListener, AttemptObserver, DependentCall {
   readonly #inner: Call;
   readonly #home: CallHome;
-  readonly #method: string;
-  readonly #scope: CallScope | undefined;
-  readonly #around: Context | undefined;
+  readonly #callerContext: Context | undefined;
   readonly #served: ServedCall | undefined;
   readonly #isShortened: boolean;
-  routed: RoutedCall | undefined;
-  #attempts: CallReportAttempt[] | undefined;
-  #observed: ObservedCall | undefined;
-  #listener: InterceptingListener | undefined;
-  #decision: Decision | undefined;
-  #timeout: Timer | undefined;
-  /** Whoever is answering while grpc-js does not know it yet. */
-  #peer: string | undefined;
-  /** Of a call that somebody observes. */
+  #listener: InterceptingListener | undefined = undefined;
+  #observed: ObservedCall | undefined = undefined;
+  #reported: CallReportAttempt[] | undefined = undefined;
+  #timeout: Timer | undefined = undefined;
+  /** The peer that is answering while grpc-js does not know it yet. */
+  #peer: string | undefined = undefined;
+  /** Of a call that is observed. */
   #startedAtMs = 0;
   #isOpen = false;
 
   /**
-   * `around`: the OpenTelemetry context of the caller; undefined when no spans are wanted. `served`: the call for which this
-   * one is made. `isShortened`: its deadline is that of `served`.
+   * `callerContext`: the OpenTelemetry context of the caller; undefined when no spans are wanted. `served`: the call for
+   * which this one is made. `isShortened`: its deadline is that of `served`.
    */
   constructor(
     inner: Call,
     home: CallHome,
     method: string,
-    scope: CallScope | undefined,
-    around: Context | undefined,
+    scope: AmbientScope | undefined,
+    callerContext: Context | undefined,
     served: ServedCall | undefined,
     isShortened: boolean,
   ) {
-    super('GraylaneCall', RESOURCE_OPTIONS);
+    super(method, scope, home.knownMethods.of(method));
     this.#inner = inner;
     this.#home = home;
-    this.#method = method;
-    this.#scope = scope;
-    this.#around = around;
+    this.#callerContext = callerContext;
     this.#served = served;
     this.#isShortened = isShortened;
   }
 
-  // CallContext
+  // CallState
 
-  get force(): ForceSelector | undefined {
-    return this.#scope?.force;
-  }
-
-  get stickyKey(): string | undefined {
-    return this.#scope?.stickyKey;
-  }
-
-  get noRetry(): boolean {
-    return this.#scope?.retry === false;
-  }
-
-  get methodFacts(): MethodFacts | undefined {
-    return this.#home.knownMethods.of(this.#method);
-  }
-
-  get observer(): AttemptObserver | undefined {
-    return this.#observed === undefined && this.#scope?.observe === undefined ? undefined : this;
-  }
-
-  decided(decision: Decision, late: boolean): void {
-    this.#decision = decision;
-    const { timeoutMs } = decision;
-    if (!late || timeoutMs === undefined || !this.#isOpen) return;
+  override decided(isLate: boolean): void {
+    const timeoutMs = this.decision?.timeoutMs;
+    if (!isLate || timeoutMs === undefined || !this.#isOpen) return;
     this.#timeout = this.#home.clock.setTimer(timeoutMs, () => {
-      const details = `Deadline exceeded after ${(timeoutMs / 1000).toFixed(3)}s (timeoutMs of ${decision.by} ${decision.route})`;
-      this.#inner.cancelWithStatus(DEADLINE_EXCEEDED, details);
+      const spent = (timeoutMs / 1000).toFixed(3);
+      const cause = `timeoutMs of ${this.decision?.by} ${this.decision?.route}`;
+      this.#inner.cancelWithStatus(DEADLINE_EXCEEDED, `Deadline exceeded after ${spent}s (${cause})`);
     });
   }
 
-  answering(peer: string): void {
+  override answering(peer: string): void {
     this.#peer = peer;
   }
 
-  inCallersContext(credentials: CallCredentials): CallCredentials {
-    return isNone(credentials) ? credentials : new CallerCredentials(this, credentials);
+  override inCallersContext(credentials: CallCredentials): CallCredentials {
+    return isNoCredentials(credentials) ? credentials : new CallerCredentials(this, credentials);
   }
 
   // AttemptObserver
@@ -141,10 +114,10 @@ export class GraylaneCall
 
   attemptEnded(attempt: AttemptView, code: number, details: string): void {
     this.#observed?.attemptEnded(attempt, code, details);
-    if (this.#scope?.observe === undefined) return;
+    if (this.scope?.observe === undefined) return;
     const { endpoint, subset, tier, startedAtMs } = attempt;
-    this.#attempts ??= [];
-    this.#attempts.push({
+    this.#reported ??= [];
+    this.#reported.push({
       endpoint: endpoint.key.slice(endpoint.datacenter.length + 1),
       instance: endpoint.instance.id,
       datacenter: endpoint.datacenter,
@@ -159,21 +132,34 @@ export class GraylaneCall
   // Call
 
   start(metadata: Metadata, listener: InterceptingListener): void {
-    const own = metadata.clone();
-    addLabels(own, this.#scope?.labels);
-    addLabels(own, this.#home.staticLabels);
-    attachToMetadata(own, CALL_CONTEXT, this);
-    this.#observed = this.#home.telemetry?.begin(this.#method, this.#around, own);
+    const { callsInFlight, clock, staticLabels, telemetry } = this.#home;
+    const labels = this.scope?.labels;
+    // grpc-js clones the metadata as it starts a call. So where nothing is added, the caller's own is lent to it.
+    const mayLend = labels === undefined && staticLabels === undefined && this.#callerContext === undefined;
+    const isLent = mayLend && Object.isExtensible(metadata);
+    const own = isLent ? metadata : metadata.clone();
+    if (labels !== undefined) addLabels(own, labels);
+    if (staticLabels !== undefined) addLabels(own, staticLabels);
+    this.#observed = telemetry?.begin(this.method, this.#callerContext, own);
     this.#listener = listener;
     this.#isOpen = true;
-    if (this.observer !== undefined) this.#startedAtMs = this.#home.clock.now();
-    this.#home.callStarted();
+    if (this.#observed !== undefined || this.scope?.observe !== undefined) {
+      this.observer = this;
+      this.#startedAtMs = clock.now();
+    }
+    callsInFlight.count += 1;
     const refusal = this.#served?.refuses();
     if (refusal !== undefined) {
-      this.#refuse(refusal, own);
+      this.#refuse(refusal, metadata.clone());
       return;
     }
-    this.#inner.start(own, this);
+    const options = metadata.getOptions();
+    attachToMetadata(own, CALL_STATE, this);
+    try {
+      this.#inner.start(own, this);
+    } finally {
+      if (isLent) metadata.setOptions(options);
+    }
     this.#served?.add(this);
   }
 
@@ -244,9 +230,8 @@ export class GraylaneCall
   }
 
   onReceiveStatus(status: StatusObject): void {
-    const { routed } = this;
     // Where a filter of grpc-js fails there are no details.
-    if (status.code !== OK) routed?.answerJudge?.endedAfterAnswer(routed, status.details ?? '');
+    if (status.code !== OK) this.answerJudge?.endedAfterAnswer(this, status.details ?? '');
     this.runInAsyncScope(this.#ended, this, this.#isShortened ? this.#explained(status) : status);
   }
 
@@ -255,13 +240,15 @@ export class GraylaneCall
       this.#isOpen = false;
       this.#timeout?.cancel();
       this.#served?.remove(this);
-      if (status.code !== OK && this.routed?.isTriedOut === true) this.#served?.failedBelow();
-      this.#home.callEnded();
+      if (status.code !== OK && this.isTriedOut) this.#served?.failedBelow();
+      const { callsInFlight, clock } = this.#home;
+      callsInFlight.count -= 1;
+      if (callsInFlight.count === 0) callsInFlight.onIdle?.();
       if (this.#observed !== undefined) {
-        const durationMs = this.#home.clock.now() - this.#startedAtMs;
-        this.#observed.ended(status.code, status.details, durationMs, this.#decision);
+        const durationMs = clock.now() - this.#startedAtMs;
+        this.#observed.ended(status.code, status.details, durationMs, this.decision);
       }
-      if (this.#scope?.observe !== undefined) this.#report(status);
+      if (this.scope?.observe !== undefined) this.#report(status, this.scope.observe);
     }
     this.#listener?.onReceiveStatus(status);
   }
@@ -272,11 +259,11 @@ export class GraylaneCall
     return isOurs && this.#served !== undefined ? { ...status, details: this.#served.explain(status.details) } : status;
   }
 
-  #report(status: StatusObject): void {
-    const decision = this.#decision;
+  #report({ code, details }: StatusObject, observe: (report: CallReport) => void): void {
+    const { decision } = this;
     const report: CallReport = {
       service: this.#home.service,
-      method: this.#method,
+      method: this.method,
       decision:
         decision === undefined
           ? undefined
@@ -286,20 +273,48 @@ export class GraylaneCall
               subset: decision.destination.subset,
               revision: decision.plan.revision,
             },
-      attempts: this.#attempts ?? [],
-      code: status.code,
-      details: status.details,
+      attempts: this.#reported ?? [],
+      code,
+      details,
       durationMs: this.#home.clock.now() - this.#startedAtMs,
     };
-    const observe = this.#scope?.observe;
-    if (observe !== undefined) callListener(observe, report, 'observe', this.#home.logger);
+    callListener(observe, report, 'observe', this.#home.logger);
   }
 }
 
-function addLabels(metadata: Metadata, labels: Readonly<Record<string, string>> | undefined): void {
-  if (labels === undefined) return;
+function addLabels(metadata: Metadata, labels: Readonly<Record<string, string>>): void {
   for (const key of Object.keys(labels)) {
     const value = labels[key];
     if (value !== undefined && metadata.get(key).length === 0) metadata.set(key, value);
+  }
+}
+
+/**
+ * Call credentials that are made in the caller's async context. grpc-js makes them at the pick, in the context of another
+ * caller where the call had waited for a connection. A token that is read there, from an AsyncLocalStorage, would be
+ * another user's.
+ */
+class CallerCredentials implements CallCredentials {
+  readonly #caller: CallState;
+  readonly #own: CallCredentials;
+
+  constructor(caller: CallState, own: CallCredentials) {
+    this.#caller = caller;
+    this.#own = own;
+  }
+
+  generateMetadata(
+    ...args: Parameters<CallCredentials['generateMetadata']>
+  ): ReturnType<CallCredentials['generateMetadata']> {
+    return this.#caller.runInAsyncScope(this.#own.generateMetadata, this.#own, ...args);
+  }
+
+  compose(others: CallCredentials): CallCredentials {
+    const all = this.#own.compose(others);
+    return all === this.#own ? this : new CallerCredentials(this.#caller, all);
+  }
+
+  _equals(other: CallCredentials): boolean {
+    return this === other;
   }
 }

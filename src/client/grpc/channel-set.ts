@@ -1,25 +1,25 @@
 import type { Clock } from '../../base/clock';
+import type { CallsInFlight } from './call';
 import type { CallScopes } from './call-scope';
 import { GraylaneChannel } from './channel';
-import { ChannelGroups } from './channel-groups';
 import { readChannelServiceConfig } from './channel-service-config';
 import { checkCredentials, checkOptions } from './check-arguments';
-import { DEFAULT_CHANNEL_OPTIONS, FIXED_CHANNEL_OPTIONS } from './default-options';
+import type { ClientHandle } from './client-registry';
 import {
   type Channel,
   type ChannelCredentials,
   type ChannelOptions,
+  CLIENT_OPTION,
   GROUP_OPTION,
   type GrpcModule,
-  LANE_OPTION,
+  sameCredentials,
+  sameSubchannelOptions,
 } from './grpc-js';
 import { KnownMethods } from './known-methods';
-import type { LaneHandle } from './lanes';
 import { formatTarget, type Target } from './target';
-
 export interface ChannelSetDeps {
   readonly grpc: GrpcModule;
-  readonly handle: LaneHandle;
+  readonly handle: ClientHandle;
   readonly clock: Clock;
   readonly scopes: CallScopes;
   readonly staticLabels: Readonly<Record<string, string>>;
@@ -47,15 +47,7 @@ export class ChannelSet {
   readonly #abandoned = new FinalizationRegistry<Channel>((inner) => {
     if (this.#open.delete(inner)) inner.close();
   });
-  readonly #callStarted = (): void => {
-    this.#callsInFlight += 1;
-  };
-  readonly #callEnded = (): void => {
-    this.#callsInFlight -= 1;
-    if (this.#callsInFlight === 0) this.#whenIdle?.();
-  };
-  #callsInFlight = 0;
-  #whenIdle: (() => void) | undefined;
+  readonly #callsInFlight: CallsInFlight = { count: 0, onIdle: undefined };
 
   constructor(deps: ChannelSetDeps) {
     this.#deps = deps;
@@ -73,7 +65,7 @@ export class ChannelSet {
     checkOptions(given);
     readChannelServiceConfig(service, given);
     const address = formatTarget(target);
-    const options = { ...DEFAULT_CHANNEL_OPTIONS, ...given, ...FIXED_CHANNEL_OPTIONS, [LANE_OPTION]: handle };
+    const options = { ...DEFAULT_CHANNEL_OPTIONS, ...given, ...FIXED_CHANNEL_OPTIONS, [CLIENT_OPTION]: handle };
     const group = this.#groups.of(address, credentials, options);
     const inner = new grpc.Channel(address, credentials, { ...options, [GROUP_OPTION]: group });
     const channel: GraylaneChannel = new GraylaneChannel(
@@ -82,12 +74,11 @@ export class ChannelSet {
         channel: undefined,
         service: target.service,
         clock,
-        staticLabels,
+        staticLabels: Object.keys(staticLabels).length === 0 ? undefined : staticLabels,
         logger: service.logger,
         telemetry: service.telemetry,
         knownMethods: this.knownMethods,
-        callStarted: this.#callStarted,
-        callEnded: this.#callEnded,
+        callsInFlight: this.#callsInFlight,
         channelClosed: (closed) => {
           this.#open.delete(inner);
           this.#abandoned.unregister(closed);
@@ -110,7 +101,7 @@ export class ChannelSet {
   }
 
   get isIdle(): boolean {
-    return this.#callsInFlight === 0;
+    return this.#callsInFlight.count === 0;
   }
 
   /** Resolves when no call is in flight, at the latest after `timeoutMs`; calls that begin meanwhile are waited for too. */
@@ -118,7 +109,7 @@ export class ChannelSet {
     if (this.isIdle || timeoutMs <= 0) return;
     await new Promise<void>((resolve) => {
       const timer = this.#deps.clock.setTimer(timeoutMs, resolve);
-      this.#whenIdle = () => {
+      this.#callsInFlight.onIdle = () => {
         timer.cancel();
         resolve();
       };
@@ -135,3 +126,51 @@ export class ChannelSet {
     this.#open.clear();
   }
 }
+
+/** Channels to one target that grpc-js would give the same subchannels. Travels as a channel option. */
+interface ChannelGroup {
+  readonly credentials: ChannelCredentials;
+  readonly options: ChannelOptions;
+  /** grpc-js may print channel options when tracing is on. */
+  toJSON(): string;
+}
+
+/** Finds out which channels share their subchannels. A group is forgotten with its last channel. */
+class ChannelGroups {
+  readonly #byTarget = new Map<string, WeakRef<ChannelGroup>[]>();
+
+  /** `options`: all that the channel is made with, but for its group. */
+  of(target: string, credentials: ChannelCredentials, options: ChannelOptions): ChannelGroup {
+    const made: ChannelGroup = { credentials, options, toJSON: () => `channels to ${target}` };
+    // Its subchannels are in a pool of its own.
+    if ((options['grpc.use_local_subchannel_pool'] ?? 0) !== 0) return made;
+    const alive: WeakRef<ChannelGroup>[] = [];
+    let found: ChannelGroup | undefined;
+    for (const reference of this.#byTarget.get(target) ?? []) {
+      const group = reference.deref();
+      if (group === undefined) continue;
+      alive.push(reference);
+      if (found !== undefined || !sameSubchannelOptions(group.options, options)) continue;
+      if (sameCredentials(group.credentials, credentials)) found = group;
+    }
+    if (found === undefined) alive.push(new WeakRef(made));
+    this.#byTarget.set(target, alive);
+    return found ?? made;
+  }
+}
+
+/**
+ * Channel options that a lane sets unless the user does. Backoff is capped so that a cured endpoint is back in seconds
+ * (grpc-js waits up to two minutes). grpc-js counts what is tried elsewhere because no server took it on as attempts, so its
+ * limit stands above the five that a policy may ask for. No keepalive: servers of grpc-go, grpc-java and C-core end a
+ * connection that is pinged more often than every 5 minutes without sending anything, and each call on it
+ * (https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).
+ */
+const DEFAULT_CHANNEL_OPTIONS: ChannelOptions = {
+  'grpc-node.retry_max_attempts_limit': 10,
+  'grpc.initial_reconnect_backoff_ms': 200,
+  'grpc.max_reconnect_backoff_ms': 5_000,
+};
+
+/** Not for the user to change: grpc-js would send a target of ours to the proxy named in the environment. */
+const FIXED_CHANNEL_OPTIONS: ChannelOptions = { 'grpc.enable_http_proxy': 0 };

@@ -1,8 +1,7 @@
+import { GraylaneError } from '../../base/errors';
 import { type CallHome, GraylaneCall } from './call';
 import type { CallScopes } from './call-scope';
-import { ClosedChannel } from './closed-channel';
-import type { Call, Channel, Deadline, ParentCall } from './grpc-js';
-
+import { type Call, type Channel, connectivity, type Deadline, type ParentCall } from './grpc-js';
 /** What a channel's calls and its owner have in common. Calls in flight hold it, and with it the channel. */
 export interface ChannelHome extends CallHome {
   channel: GraylaneChannel | undefined;
@@ -61,12 +60,56 @@ export class GraylaneChannel implements Channel {
     parentCall: ParentCall,
     propagateFlags: number | null | undefined,
   ): Call {
-    const scope = this.#scopes.current();
+    const scope = this.#scopes.storage.getStore();
     // With a `parent` of the caller's choice, its flags say what holds.
     const served = parentCall || scope?.deadline === 'own' ? undefined : scope?.served;
     const held = served === undefined ? deadline : served.shorten(deadline);
     const inner = this.#inner.createCall(method, held, host, parentCall, propagateFlags);
     const around = this.#home.telemetry?.callerContext();
     return new GraylaneCall(inner, this.#home, method, scope, around, served, held !== deadline);
+  }
+}
+
+/**
+ * In place of grpc-js' channel once that is closed: grpc-js' own says "Channel has been shut down" and not which, and would
+ * start resolver and connections again when asked for its state.
+ */
+class ClosedChannel implements Channel {
+  readonly #target: string;
+  readonly #channelzRef: ReturnType<Channel['getChannelzRef']>;
+  readonly #service: string;
+  readonly #reason: string;
+
+  constructor(former: Channel, service: string, reason: string) {
+    this.#target = former.getTarget();
+    this.#channelzRef = former.getChannelzRef();
+    this.#service = service;
+    this.#reason = reason;
+  }
+
+  close(): void {}
+
+  getTarget(): string {
+    return this.#target;
+  }
+
+  getConnectivityState(): ReturnType<Channel['getConnectivityState']> {
+    return connectivity.SHUTDOWN;
+  }
+
+  watchConnectivityState(): void {
+    throw this.#error();
+  }
+
+  getChannelzRef(): ReturnType<Channel['getChannelzRef']> {
+    return this.#channelzRef;
+  }
+
+  createCall(): Call {
+    throw this.#error();
+  }
+
+  #error(): GraylaneError {
+    return new GraylaneError('CHANNEL_CLOSED', `${this.#service}: Channel has been shut down (${this.#reason})`);
   }
 }

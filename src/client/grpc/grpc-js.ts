@@ -65,7 +65,7 @@ const UNCOMPARED_PREFIX = 'grpc.internal.no_subchannel';
 /** The resolver attribute under which grpc-js looks for the config selector. It lacks the prefix above. */
 export const CONFIG_SELECTOR_KEY = 'grpc.internal.config_selector';
 
-export const LANE_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.lane`;
+export const CLIENT_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.lane`;
 /** Channels with the same object under this option share their subchannels and one balancer. */
 export const GROUP_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.group`;
 export const LINK_ATTRIBUTE: string = `${UNCOMPARED_PREFIX}.graylane.link`;
@@ -193,4 +193,15 @@ export function http2SessionOf(subchannel: SubchannelInterface): ClientHttp2Sess
   const { session } = transport as { readonly session?: Partial<ClientHttp2Session> };
   const isSession = typeof session?.ping === 'function' && typeof session.on === 'function';
   return isSession ? (session as ClientHttp2Session) : undefined;
+}
+
+const ANY_CREDENTIALS: CallCredentials = {
+  generateMetadata: () => Promise.reject(new Error('these call credentials only stand for any')),
+  compose: () => ANY_CREDENTIALS,
+  _equals: (other) => other === ANY_CREDENTIALS,
+};
+
+/** grpc-js' "no credentials", for which it takes a shorter way: only they return what they are composed with. */
+export function isNoCredentials(credentials: CallCredentials): boolean {
+  return credentials.compose(ANY_CREDENTIALS) === ANY_CREDENTIALS;
 }

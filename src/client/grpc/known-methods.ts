@@ -1,10 +1,16 @@
 import { isRecord } from '../../base/is-record';
 import type { CallKind } from '../../policy/routing/call';
-import type { MethodFacts } from './call-context';
 import type { ClientOptions } from './grpc-js';
 
 /** A service has some dozens of methods; a generic proxy that makes up paths must not fill the memory. */
 const MOST_METHODS = 4_096;
+
+/** What a method's definition says of it. */
+export interface MethodFacts {
+  readonly kind: CallKind;
+  /** Its `idempotency_level` is NO_SIDE_EFFECTS or IDEMPOTENT. */
+  readonly isIdempotent: boolean;
+}
 
 type Transformer = NonNullable<ClientOptions['callInvocationTransformer']>;
 
@@ -43,7 +49,7 @@ export class KnownMethods {
    * passed over.
    */
   learn(definition: unknown): void {
-    if (!isRecord(definition) || this.#seen.has(definition)) return;
+    if (this.#seen.has(definition as object) || !isRecord(definition)) return;
     this.#seen.add(definition);
     const { methods, fullName } = definition;
     for (const method of Object.values(isRecord(methods) ? methods : definition)) {

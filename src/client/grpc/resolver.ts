@@ -1,26 +1,27 @@
-import type { ChannelLink } from '../balancer/host';
+import type { HedgingPlan } from '../../policy/plan';
+import type { BalancerContext, ChannelLink } from '../balancer/context';
 import type { Service } from '../state/service';
-import { createCallConfig } from './call-config';
-import { CALL_CONTEXT, type CallContext } from './call-context';
+import { CALL_STATE, CallState, type RetryRules, seconds } from './call-state';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
+import { type ClientHandle, soleClient } from './client-registry';
 import {
   attachedToMetadata,
   type CallConfig,
   type ChannelOptions,
+  CLIENT_OPTION,
   CONFIG_SELECTOR_KEY,
   type ConfigSelector,
+  type Filter,
+  type FilterFactory,
   type GrpcUri,
-  LANE_OPTION,
   LINK_ATTRIBUTE,
   type Metadata,
   type Resolver,
   type ResolverConstructor,
   type ResolverListener,
+  type StatusObject,
   serviceConfig,
 } from './grpc-js';
-import { type ChannelFacts, LaneCall } from './lane-call';
-import { type LaneHandle, soleLane } from './lanes';
-import { reasonFilters } from './reason-filter';
 import { targetFromUri } from './target';
 
 /** grpc-js' own default. */
@@ -45,16 +46,12 @@ export function createResolverClass(): ResolverConstructor {
     #generation = 0;
 
     constructor(target: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
-      const lane = (options[LANE_OPTION] as LaneHandle | undefined) ?? soleLane();
+      const lane = (options[CLIENT_OPTION] as ClientHandle | undefined) ?? soleClient();
       this.#service = lane.service(targetFromUri(target));
       const config = readChannelServiceConfig(this.#service, options);
       this.#listener = listener;
       this.#link = createLink(this.#service);
-      const facts: ChannelFacts = {
-        isRetryDisabled: options['grpc.enable_retries'] === 0,
-        retryBufferBytes: options['grpc.per_rpc_retry_buffer_size'] ?? RETRY_BUFFER_BYTES,
-      };
-      this.#selector = new StableSelector(this.#service, this.#link, facts, config);
+      this.#selector = new StableSelector(this.#service, this.#link, retryRules(this.#link.context, options), config);
     }
 
     /** Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves. */
@@ -85,8 +82,18 @@ export function createResolverClass(): ResolverConstructor {
   };
 }
 
-function createLink(service: Service): ChannelLink {
-  return { host: service, isReady: false, waitingReason: undefined, toJSON: () => `link to ${service.service}` };
+function createLink({ service, balancer }: Service): ChannelLink {
+  return { context: balancer, isReady: false, waitingReason: undefined, toJSON: () => `link to ${service}` };
+}
+
+function retryRules(context: BalancerContext, options: ChannelOptions): RetryRules {
+  return {
+    isRetryDisabled: options['grpc.enable_retries'] === 0,
+    retryBufferBytes: options['grpc.per_rpc_retry_buffer_size'] ?? RETRY_BUFFER_BYTES,
+    clock: context.clock,
+    budget: context.retryBudget,
+    shedBeside: (endpoint) => context.shedBeside(endpoint),
+  };
 }
 
 /**
@@ -96,26 +103,27 @@ function createLink(service: Service): ChannelLink {
 class StableSelector implements ConfigSelector {
   readonly #service: Service;
   readonly #link: ChannelLink;
-  readonly #facts: ChannelFacts;
+  readonly #retryRules: RetryRules;
   readonly #config: ChannelServiceConfig | undefined;
 
-  constructor(service: Service, link: ChannelLink, facts: ChannelFacts, config: ChannelServiceConfig | undefined) {
+  constructor(service: Service, link: ChannelLink, retryRules: RetryRules, config: ChannelServiceConfig | undefined) {
     this.#service = service;
     this.#link = link;
-    this.#facts = facts;
+    this.#retryRules = retryRules;
     this.#config = config;
   }
 
   invoke(method: string, metadata: Metadata): CallConfig {
     const config = this.#config?.methodConfigFor(method);
     if (config?.waitForReady !== undefined) applyWaitForReady(config.waitForReady, metadata);
-    const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
-    const bare = context === undefined ? this.#service.bareObserver : undefined;
-    const call = new LaneCall(method, context, this.#service.retries, this.#facts, bare, config);
+    const call =
+      (attachedToMetadata(metadata, CALL_STATE) as CallState | undefined) ??
+      new CallState(method, undefined, undefined, this.#service.bareObserver);
+    call.route(this.#retryRules, config);
     const { snapshot } = this.#service;
     if (snapshot !== undefined) {
-      const decision = this.#service.decide(call, snapshot, metadata);
-      context?.decided(decision, false);
+      this.#service.decide(call, snapshot, metadata);
+      call.decided(false);
     }
     return this.#link.isReady ? createCallConfig(call) : createCallConfig(call, reasonFilters(call, this.#link));
   }
@@ -131,4 +139,62 @@ class StableSelector implements ConfigSelector {
 function applyWaitForReady(waitForReady: boolean, metadata: Metadata): void {
   const options = metadata.getOptions();
   if (options.waitForReady === undefined) metadata.setOptions({ ...options, waitForReady });
+}
+
+const NO_FILTERS: FilterFactory[] = [];
+const NO_NAMES: CallConfig['methodConfig']['name'] = [];
+
+/**
+ * Turns a call (decided or not) into grpc-js' config for it. It always has a retry policy unless it is hedged: what no
+ * application can have seen is tried elsewhere more often than the once that grpc-js does by itself (gRFC A6).
+ */
+function createCallConfig(call: CallState, filters: FilterFactory[] = NO_FILTERS): CallConfig {
+  const { hedging } = call;
+  const timeoutMs = call.decision?.timeoutMs ?? call.channelConfig?.timeoutMs;
+  const methodConfig: CallConfig['methodConfig'] = { name: NO_NAMES };
+  if (timeoutMs !== undefined) methodConfig.timeout = duration(timeoutMs);
+  if (hedging !== undefined) methodConfig.hedgingPolicy = hedgingPolicy(hedging);
+  else methodConfig.retryPolicy = call;
+  return {
+    methodConfig,
+    pickInformation: call as unknown as CallConfig['pickInformation'],
+    status: 0,
+    dynamicFilterFactories: filters,
+  };
+}
+
+function hedgingPolicy(hedging: HedgingPlan): NonNullable<CallConfig['methodConfig']['hedgingPolicy']> {
+  return {
+    maxAttempts: hedging.maxAttempts,
+    hedgingDelay: seconds(hedging.delayMs),
+    nonFatalStatusCodes: [...hedging.nonFatalStatusCodes],
+  };
+}
+
+function duration(milliseconds: number): { seconds: number; nanos: number } {
+  const whole = Math.floor(milliseconds / 1000);
+  return { seconds: whole, nanos: Math.round((milliseconds - whole * 1000) * 1_000_000) };
+}
+
+const DEADLINE_EXCEEDED = 4;
+
+/**
+ * Writes into the final status of a call that ran out of time before any attempt why it had to wait. Only given to calls
+ * that begin while the channel is not ready.
+ */
+function reasonFilters(call: CallState, link: ChannelLink): FilterFactory[] {
+  const filter: Filter = {
+    sendMetadata: (metadata) => metadata,
+    receiveMetadata: (metadata) => metadata,
+    sendMessage: (message) => message,
+    receiveMessage: (message) => message,
+    receiveTrailers: (status) => explain(status, call, link),
+  };
+  return [{ createFilter: () => filter }];
+}
+
+function explain(status: StatusObject, call: CallState, link: ChannelLink): StatusObject {
+  if (status.code !== DEADLINE_EXCEEDED || call.tried !== undefined) return status;
+  const reason = call.decision === undefined ? link.context.state.pendingReason() : link.waitingReason?.();
+  return reason === undefined ? status : { ...status, details: `${status.details}; ${reason}` };
 }

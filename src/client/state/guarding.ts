@@ -1,12 +1,12 @@
 import type { Logger } from '../../base/logger';
 import type { SubsetPlan } from '../../policy/plan';
-import type { AttemptTaps } from '../balancer/attempts/attempt-taps';
+import type { AttemptListeners } from '../balancer/context';
 import { Guards, type GuardsOptions } from '../breaker/guard/guards';
 import type { GuardChange, GuardView } from '../breaker/guard/subset-guard';
 
 export interface GuardingDeps extends Omit<GuardsOptions, 'onChange'> {
   readonly service: string;
-  readonly taps: AttemptTaps;
+  readonly attemptListeners: AttemptListeners;
   readonly logger: Logger;
 }
 
@@ -24,7 +24,7 @@ export class Guarding {
   configure(subsets: ReadonlyMap<string, SubsetPlan>): void {
     this.#guards.configure(subsets);
     if (this.#guards.isEmpty) this.close();
-    else this.#stopHearing ??= this.#deps.taps.add(this.#guards);
+    else this.#stopHearing ??= this.#deps.attemptListeners.add(this.#guards);
   }
 
   views(): readonly GuardView[] {

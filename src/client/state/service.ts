@@ -1,30 +1,19 @@
 import type { Clock } from '../../base/clock';
 import type { SourceState } from '../../base/instances';
-import { tellListenerFault } from '../../base/listener';
 import type { Logger } from '../../base/logger';
 import type { Random } from '../../base/random';
 import { dialledInstances } from '../../policy/membership/membership';
-import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';
+import type { Snapshot } from '../../policy/membership/snapshot';
 import type { Decision, Plan } from '../../policy/plan';
 import type { RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { decide } from '../../policy/routing/decide';
 import { createCallLabels } from '../../policy/routing/labels';
-import { AttemptTaps } from '../balancer/attempts/attempt-taps';
-import { MethodTimes } from '../balancer/attempts/method-times';
-import type { AttemptObserver, RoutedCall } from '../balancer/attempts/routed-call';
-import type { Endpoint } from '../balancer/endpoints/endpoint';
-import { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
-import { createEndpointLoad } from '../balancer/endpoints/load';
-import { shedBeside } from '../balancer/endpoints/share';
-import type { BalancerHost } from '../balancer/host';
-import { SubsetLimits } from '../balancer/limits/subset-limits';
-import { BreakerRegistry } from '../breaker/registry';
-import { RetryBudget } from '../breaker/retry-budget';
-import { StallDetector } from '../breaker/stall';
-import { CALL_CONTEXT, type CallContext } from '../grpc/call-context';
-import { attachedToMetadata, type Metadata } from '../grpc/grpc-js';
-import type { LaneCall } from '../grpc/lane-call';
-import { RetryGate } from '../grpc/retry-gate';
+import { type BalancedService, BalancerContext, type InterceptAttempt } from '../balancer/context';
+import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
+import type { SubsetLimits } from '../balancer/limits/subset-limits';
+import type { BreakerRegistry } from '../breaker/registry';
+import type { AttemptObserver, CallState } from '../grpc/call-state';
+import type { Metadata } from '../grpc/grpc-js';
 import type { Target } from '../grpc/target';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import { endpointRules } from './breaker-rules';
@@ -44,8 +33,8 @@ export interface ServiceOptions extends KnowledgeOptions {
   /** Undefined where nothing is observed, as in tests. */
   readonly telemetry: ServiceTelemetry | undefined;
   /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
-  readonly onDecision: ((decision: Decision, call: LaneCall, input: RoutingInput) => void) | undefined;
-  readonly intercept?: BalancerHost['intercept'];
+  readonly onDecision: ((decision: Decision, call: CallState) => void) | undefined;
+  readonly intercept?: InterceptAttempt | undefined;
   /** Hears of each snapshot. Must not throw. */
   readonly onSnapshot?: ((snapshot: Snapshot) => void) | undefined;
   /** The service is in use from now on: somebody is subscribed. Returns what is called when it is no more. Must not throw. */
@@ -62,30 +51,21 @@ export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
  * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets go
  * of everything when a channel has been idle for a while.
  */
-export class Service implements BalancerHost {
+export class Service implements BalancedService {
   readonly service: string;
   readonly target: Target;
   readonly clock: Clock;
   readonly random: Random;
-  readonly clientId: string;
-  readonly authorityMetaKey: string | undefined;
-  readonly intercept: BalancerHost['intercept'];
+  /** What the balancers of its channels have in common. */
+  readonly balancer: BalancerContext;
   readonly endpoints: EndpointRegistry;
   readonly breakers: BreakerRegistry;
-  readonly stall: StallDetector = new StallDetector();
-  readonly taps: AttemptTaps = new AttemptTaps();
-  readonly methodTimes: MethodTimes = new MethodTimes();
   /** What this client may have in flight at each subset. */
   readonly limits: SubsetLimits;
-  readonly zonePreferences: NonNullable<BalancerHost['zonePreferences']> = new Map();
-  readonly spills: NonNullable<BalancerHost['spills']> = new Map();
   /** Compare subsets by what this Graylane client sees of them, and shed the worse. */
   readonly guards: Guarding;
-  /** Whether a failed call is tried again. */
-  readonly retries: RetryGate;
   readonly telemetry: ServiceTelemetry | undefined;
   readonly logger: Logger;
-  readonly #budget: RetryBudget;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
     // Who is told of a decision reads its labels once more.
@@ -94,9 +74,6 @@ export class Service implements BalancerHost {
   readonly #subscribers = new Set<SnapshotListener>();
   readonly #zone: ClientZone;
   readonly #unsubscribeZone: () => void;
-  readonly #pingsRefusedBy = new WeakSet<Endpoint>();
-  /** Names of a fixed few. */
-  readonly #headersDropped = new Set<string>();
   readonly #knowledge: Knowledge;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
@@ -111,36 +88,32 @@ export class Service implements BalancerHost {
     this.target = options.target;
     this.clock = options.clock;
     this.random = options.random;
-    this.clientId = options.clientId;
-    this.authorityMetaKey = options.authorityMetaKey;
     this.telemetry = options.telemetry;
-    this.intercept = options.intercept;
     const { clock, random, logger } = options;
     this.logger = logger;
-    this.breakers = new BreakerRegistry({
+    this.balancer = new BalancerContext(this, {
+      service: this.service,
       clock,
       random,
-      service: this.service,
-      onListenerError: (error) => tellListenerFault(error, 'breakers', logger),
+      logger,
+      clientId: options.clientId,
+      authorityMetaKey: options.authorityMetaKey,
+      retryBudget: options.rules.withoutPolicy.retryBudget,
+      telemetry: options.telemetry,
+      intercept: options.intercept,
     });
-    this.endpoints = new EndpointRegistry({
-      clock,
-      createLoad: createEndpointLoad,
-      breakers: this.breakers,
-      stall: this.stall,
-    });
-    this.limits = new SubsetLimits(clock, () => this.endpoints.changed());
+    this.breakers = this.balancer.breakers;
+    this.endpoints = this.balancer.endpoints;
+    this.limits = this.balancer.limits;
     this.guards = new Guarding({
       service: this.service,
       clock,
       random,
       breakers: this.breakers,
-      taps: this.taps,
+      attemptListeners: this.balancer.attemptListeners,
       attemptNow: () => this.endpoints.nowMs,
       logger,
     });
-    this.#budget = new RetryBudget(options.rules.withoutPolicy.retryBudget);
-    this.retries = new RetryGate(this.#budget, clock, ({ load }) => shedBeside(load.share, this.endpoints.total));
     this.breakers.subscribe(({ event, level, key, from }) => {
       if (event === 'open' && from === 'closed') this.telemetry?.counts.opened(level, key);
     });
@@ -184,27 +157,6 @@ export class Service implements BalancerHost {
     return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
   }
 
-  /** Told once for each endpoint. grpc-js says so as well, without the instance and the cure. */
-  pingsRefused(endpoint: Endpoint): void {
-    if (this.#pingsRefusedBy.has(endpoint)) return;
-    this.#pingsRefusedBy.add(endpoint);
-    this.#options.logger.warn(
-      'the server ended a connection with ENHANCE_YOUR_CALM: it allows fewer keepalive pings than grpc.keepalive_time_ms asks ' +
-        'for, and calls on it ended RESOURCE_EXHAUSTED. Set grpc.keepalive_time_ms to 300000 or more, leave it out, or let the ' +
-        'server allow more (grpc-go: keepalive.EnforcementPolicy MinTime). grpc-js doubles the interval each time',
-      { service: this.service, endpoint: endpoint.key, instance: endpoint.instance.id },
-    );
-  }
-
-  headerDropped(name: string): void {
-    if (this.#headersDropped.has(name)) return;
-    this.#headersDropped.add(name);
-    this.#options.logger.warn('a header that HTTP/2 does not let a call send is left out, or all but its last value', {
-      service: this.service,
-      header: name,
-    });
-  }
-
   /** Labels that calls carried twice, and that counted as absent. */
   get repeatedLabels(): number {
     return this.#repeatedLabels;
@@ -239,35 +191,19 @@ export class Service implements BalancerHost {
     this.#knowledge.close();
     this.#endUse?.();
     this.#unsubscribeZone();
-    this.limits.close();
-    this.endpoints.close();
     this.guards.close();
-    this.breakers.close();
+    this.balancer.close();
   }
 
   get budget(): { readonly calls: number; readonly retries: number } {
-    return { calls: this.#budget.calls, retries: this.#budget.retries };
+    const { calls, retries } = this.balancer.retryBudget;
+    return { calls, retries };
   }
 
   /** Share of the retry budget that is left now, and how often it was spent. */
   get budgetLeft(): { readonly left: number; readonly refused: number } {
-    return { left: this.#budget.left(this.clock.now()), refused: this.#budget.refused };
-  }
-
-  callStarted(nowMs: number): void {
-    this.#budget.callStarted(nowMs);
-  }
-
-  callEnded(nowMs: number): void {
-    this.#budget.callEnded(nowMs);
-  }
-
-  /** A call that was handed to grpc-js before anything was known is decided at its first pick. */
-  decideLate(call: RoutedCall, snapshot: Snapshot, metadata: Metadata): Decision {
-    const laneCall = call as RoutedCall & LaneCall;
-    const decision = this.decide(laneCall, snapshot, metadata);
-    laneCall.context?.decided(decision, true);
-    return decision;
+    const { retryBudget } = this.balancer;
+    return { left: retryBudget.left(this.clock.now()), refused: retryBudget.refused };
   }
 
   /** Hears of the attempts of calls that came through no channel of the Graylane client. */
@@ -275,7 +211,7 @@ export class Service implements BalancerHost {
     return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
   }
 
-  decide(call: LaneCall, snapshot: Snapshot, metadata: Metadata): Decision {
+  decide(call: CallState, snapshot: Snapshot, metadata: Metadata): Decision {
     if (this.telemetry?.decisions.isDue() !== true) return this.#decide(call, snapshot, metadata);
     const beganAtMs = this.clock.now();
     const decision = this.#decide(call, snapshot, metadata);
@@ -283,38 +219,24 @@ export class Service implements BalancerHost {
     return decision;
   }
 
-  #decide(call: LaneCall, snapshot: Snapshot, metadata: Metadata): Decision {
+  #decide(call: CallState, snapshot: Snapshot, metadata: Metadata): Decision {
     const { staticLabels } = this.#options;
-    const context = attachedToMetadata(metadata, CALL_CONTEXT) as CallContext | undefined;
-    const input = {
-      method: call.method,
-      labels: createCallLabels(metadata, undefined, staticLabels, this.#onRepeatedLabel),
-      force: context?.force,
-      stickyKey: context?.stickyKey,
-    };
-    const decision = decide(decidingPlan(snapshot), input, call, this);
-    call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, input);
+    call.labels = createCallLabels(metadata, undefined, staticLabels, this.#onRepeatedLabel);
+    const decision = decide(snapshot.observed ?? snapshot.plan, call, call, this);
+    call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, call);
     if (this.#options.onDecision !== undefined) {
       this.#isTelling = true;
-      this.#options.onDecision(decision, call, input);
+      this.#options.onDecision(decision, call);
       this.#isTelling = false;
     }
     return call.decision;
   }
 
   /** As without a policy. What the caller forces holds, but for a subset: nobody else is kept out of it either. */
-  #decidePlainly(snapshot: Snapshot, input: RoutingInput): Decision {
-    const { subset: _, ...force } = input.force ?? {};
-    const plain = { ...input, force: input.force === undefined ? undefined : force };
+  #decidePlainly(snapshot: Snapshot, { method, labels, force: forced, stickyKey }: RoutingInput): Decision {
+    const { subset: _, ...force } = forced ?? {};
+    const plain = { method, labels, force: forced === undefined ? undefined : force, stickyKey };
     return decide(snapshot.plan, plain, { ...UNTOLD }, this);
-  }
-
-  retryUnused(): void {
-    this.#budget.giveBack(this.clock.now());
-  }
-
-  mayHedge(): boolean {
-    return this.#budget.tryRetry(this.clock.now());
   }
 
   pendingReason(): string {
@@ -371,7 +293,7 @@ export class Service implements BalancerHost {
     if (plan !== this.#plan) {
       this.#plan = plan;
       if (this.telemetry !== undefined) this.telemetry.revision = plan.revision;
-      this.#budget.configure(plan.retryBudget);
+      this.balancer.retryBudget.configure(plan.retryBudget);
       this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
       this.guards.configure(plan.subsets);
       this.limits.configure(plan.subsets);

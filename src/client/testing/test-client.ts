@@ -6,11 +6,10 @@ import { STATUS_NAMES, statusCodeOf } from '../../base/status-names';
 import type { PolicyDocument, StatusName } from '../../policy/document';
 import { ALL_INSTANCES, type DecidedBy, type Decision } from '../../policy/plan';
 import type { Graylane } from '../api';
-import type { AttemptView } from '../balancer/attempts/routed-call';
 import type { StaticInstance } from '../discovery/static-instance';
 import { createGraylaneWith } from '../graylane';
+import type { AttemptView, CallState } from '../grpc/call-state';
 import type { SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
-import type { LaneCall } from '../grpc/lane-call';
 import type { ClientMode } from '../state/policy-state';
 import { FakeClock } from './fake-clock';
 
@@ -114,7 +113,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
     },
     { clock, random: seededRandom(options.seed ?? 1), clientId: 'test', env: {} },
     {
-      onDecision: (decision: Decision, call: LaneCall) =>
+      onDecision: (decision: Decision, call: CallState) =>
         decisions.push({
           service: decision.plan.service,
           method: call.method,

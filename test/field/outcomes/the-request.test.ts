@@ -1,5 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
+import { graySplit } from '../../support/gray-policy';
 import { answer, type CallOptions, type Script, status, well, worlds } from './world';
 
 const world = worlds();
@@ -96,10 +97,7 @@ describe('a poison request', () => {
     const routes = [
       {
         name: 'half',
-        split: [
-          { to: 'stable', weight: 50 },
-          { to: 'canary', weight: 50 },
-        ],
+        split: graySplit(50),
       },
     ];
     const it = await world({ policy: { subsets: CANARY.subsets, default: 'stable', routes }, tags: TAGS });

@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { createSubchannelSharer } from '../../../src/client/balancer/shared-subchannel';
+import { createSubchannelSharer } from '../../../src/client/balancer/group-subchannels';
 import type { ConnectivityStateListener, SubchannelInterface } from '../../../src/client/grpc/grpc-js';
 import {
   createGraylane,
@@ -11,6 +11,7 @@ import {
 } from '../../../src/index';
 import { channelzOf } from '../../support/channelz';
 import { closeAfterEach } from '../../support/closers';
+import { GRAY } from '../../support/gray-policy';
 import {
   type ChargeReply,
   charge,
@@ -158,10 +159,7 @@ describe('channels of one service', () => {
       tags: [tag],
     });
     const policy: PolicyDocument = {
-      schema: 1,
-      service: 'payments',
-      subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-      default: 'stable',
+      ...GRAY,
       routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
     };
     const instance = tagged(first, 'stable');

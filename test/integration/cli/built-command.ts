@@ -36,7 +36,7 @@ export async function graylane(args: readonly string[], settings: CommandSetting
   });
   child.stdin.on('error', () => {});
   child.stdin.end(settings.input ?? '');
-  const limit = setTimeout(() => child.kill('SIGKILL'), settings.limitMs ?? 20_000);
+  const limit = setTimeout(() => child.kill('SIGKILL'), settings.limitMs ?? 60_000);
   const [code] = (await once(child, 'close')) as [number | null];
   clearTimeout(limit);
   return { code, stdout, stderr };

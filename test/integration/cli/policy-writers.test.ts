@@ -66,11 +66,19 @@ describe('many writers of one policy', { timeout: 240_000 }, () => {
         env: { ...cleanEnv(), CONSUL_HTTP_ADDR: spy.address },
         stdio: 'ignore',
       });
-      // About when it writes, a little before the answer or a little after; every fourth may live.
-      spy.onWrite = () => {
-        if (index % 4 !== 0) setTimeout(() => child.kill('SIGKILL'), (index * 7919) % 5);
+      const closed = once(child, 'close') as Promise<[number | null, string | null]>;
+      const kill = async (): Promise<void> => {
+        child.kill('SIGKILL');
+        await closed;
       };
-      const [, signal] = (await once(child, 'close')) as [number | null, string | null];
+      // Before the write, while it is on its way, or before its answer; every fourth may live.
+      const moment = index % 4;
+      spy.onWrite = async () => {
+        if (moment === 1) await kill();
+        if (moment === 2) setTimeout(() => child.kill('SIGKILL'), index % 3);
+      };
+      spy.onWritten = () => (moment === 3 ? kill() : undefined);
+      const [, signal] = await closed;
       if (signal === 'SIGKILL') killed += 1;
     };
     const queue = Array.from({ length: APPLIES }, (_, index) => index);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 import { type ConsulCluster, type StartConsulOptions, startConsul } from '../../support/consul/start';
+import { graySplit } from '../../support/gray-policy';
 import { type CommandEnded, type CommandSettings, graylane, graylaneJson } from './built-command';
 
 /** Two federated datacenters and a folder for files, for all tests of a file. */
@@ -80,10 +81,7 @@ export function policyOf(service: string, canaryPercent = 5, change: object = {}
     routes: [
       {
         name: 'everyone',
-        split: [
-          { to: 'stable', weight: 100 - canaryPercent },
-          { to: 'canary', weight: canaryPercent },
-        ],
+        split: graySplit(canaryPercent),
         stickBy: 'x-user-id',
       },
     ],

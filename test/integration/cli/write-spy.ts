@@ -4,8 +4,10 @@ import { createServer, request as httpRequest } from 'node:http';
 export interface WriteSpy {
   /** `http://host:port` */
   readonly address: string;
-  /** Called when the whole request has arrived here; it is passed on once what it gives has resolved. */
+  /** Called when the whole request has arrived here. The request is passed on once the promise has resolved. */
   onWrite: () => void | Promise<void>;
+  /** Called when the agent has answered. The answer is passed on once the promise has resolved. */
+  onWritten: () => void | Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -15,9 +17,11 @@ export async function startWriteSpy(target: string): Promise<WriteSpy> {
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', async () => {
       const body = Buffer.concat(chunks);
-      if (body.includes('"Verb":"cas"')) await spy.onWrite();
+      const isWrite = body.includes('"Verb":"cas"');
+      if (isWrite) await spy.onWrite();
       const { method, headers, url } = incoming;
-      const onward = httpRequest(target + (url ?? ''), { method: method ?? 'GET', headers }, (answer) => {
+      const onward = httpRequest(target + (url ?? ''), { method: method ?? 'GET', headers }, async (answer) => {
+        if (isWrite) await spy.onWritten();
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
         answer.pipe(outgoing);
       });
@@ -31,6 +35,7 @@ export async function startWriteSpy(target: string): Promise<WriteSpy> {
   const spy: WriteSpy = {
     address: `http://127.0.0.1:${bound.port}`,
     onWrite: () => {},
+    onWritten: () => {},
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

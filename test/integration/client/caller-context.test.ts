@@ -7,7 +7,7 @@ import { closeAfterEach } from '../../support/closers';
 import { startDoor } from '../../support/door';
 import { printFact } from '../../support/figure';
 import { charge, type PaymentsClient, paymentsClient } from '../../support/payments';
-import { startTracing } from '../../unit/client/telemetry/tracing';
+import { startTracing } from '../../support/tracing';
 import { type BeginOptions, type EventfulKind, grpcJsKinds, niceGrpcKinds } from './eventful-calls';
 import { startTaggingServer, type TaggingServer } from './tagging-server';
 

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type GraylaneOptions } from '../../../src/index';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
+import { GRAY_WITH_FALLBACK } from '../../support/gray-policy';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer, tally } from '../../support/payments';
 
 let consul: ConsulCluster;
@@ -35,10 +36,7 @@ async function register(server: PaymentsServer): Promise<void> {
 
 function policy(weight: number): object {
   return {
-    schema: 1,
-    service: 'payments',
-    subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-    default: 'stable',
+    ...GRAY_WITH_FALLBACK,
     routes: [
       { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
       {

@@ -8,6 +8,7 @@ import { parseCallRecord } from '../../../src/policy/routing/call-record';
 import { recordCalls } from '../../../src/simulate';
 import { createTestClient, type TestClient } from '../../../src/testing';
 import { closeAfterEach } from '../../support/closers';
+import { GRAY, graySplit } from '../../support/gray-policy';
 import {
   CHARGE,
   charge,
@@ -19,18 +20,12 @@ import {
 
 const closing = closeAfterEach();
 const policy = definePolicy({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   routes: [
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
     {
       name: 'half',
-      split: [
-        { to: 'stable', weight: 50 },
-        { to: 'canary', weight: 50 },
-      ],
+      split: graySplit(50),
       stickBy: 'x-user-id',
     },
   ],

@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { type CallReport, createGraylane, type ForceSelector, type Graylane } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
+import { graySplit } from '../../support/gray-policy';
 import { CHARGE, charge, Payments, type PaymentsClient, paymentsClient } from '../../support/payments';
 import { policy, startTwoDatacenters, type TwoDatacenters } from './two-datacenters';
 
@@ -157,10 +158,7 @@ describe('stickyKey', () => {
       routes: [
         {
           name: 'everyone',
-          split: [
-            { to: 'stable', weight: 50 },
-            { to: 'canary', weight: 50 },
-          ],
+          split: graySplit(50),
           stickBy: 'x-user-id',
         },
       ],

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createGraylane, type Graylane } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
+import { graySplit } from '../../support/gray-policy';
 import {
   charge,
   type PaymentsClient,
@@ -30,10 +31,7 @@ const policyWith = (canary: object): object => ({
   routes: [
     {
       name: 'everyone',
-      split: [
-        { to: 'stable', weight: 50 },
-        { to: 'canary', weight: 50 },
-      ],
+      split: graySplit(50),
     },
   ],
   retry: 'off',

@@ -5,6 +5,7 @@ import { closeAfterEach } from '../../support/closers';
 import { startHoldingProxy } from '../../support/consul/holding-proxy';
 import { type ConsulDatacenter, startConsul } from '../../support/consul/start';
 import { printFact } from '../../support/figure';
+import { GRAY } from '../../support/gray-policy';
 import {
   charge,
   type PaymentsClient,
@@ -21,10 +22,7 @@ const closing = closeAfterEach();
 
 /** The only route is for testers; everybody else goes to the default. */
 const policy = JSON.stringify({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary', strict: true }],
 });
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { createGraylane, type PolicyDocument } from '../../../src/index';
 import type { LimitsDocument } from '../../../src/policy/document';
 import { closeAfterEach, pause } from '../../support/closers';
+import { startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
-import { startMetering } from '../../unit/client/telemetry/metering';
 
 const opened = closeAfterEach();
 

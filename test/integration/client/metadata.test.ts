@@ -2,6 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type CallReport, createGraylane, type Graylane } from '../../../src/index';
+import { GRAY } from '../../support/gray-policy';
 import {
   charge,
   type PaymentsClient,
@@ -25,10 +26,7 @@ beforeAll(async () => {
     instances: { payments: servers.map(({ name, host, port }) => ({ address: host, port, tags: [name] })) },
     policies: {
       payments: {
-        schema: 1,
-        service: 'payments',
-        subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-        default: 'stable',
+        ...GRAY,
         routes: [
           { name: 'gray', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
           { name: 'regex', match: { labels: { 'x-build': { regex: '(a+)+b' } } }, to: 'canary' },

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { createGraylane, type DecisionEvent, definePolicy, type Graylane } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
+import { GRAY } from '../../support/gray-policy';
 import {
   CHARGE,
   charge,
@@ -12,10 +13,7 @@ import {
 
 const closing = closeAfterEach();
 const policy = definePolicy({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   timeoutMs: 1,
   routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary', strict: true }],
 });

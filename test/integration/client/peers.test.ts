@@ -3,10 +3,11 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type GraylaneOptions, type PolicyDocument } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
 import { type ScriptedRegistry, startScriptedRegistry } from '../../support/consul/scripted-registry';
+import { GRAY_WITH_FALLBACK } from '../../support/gray-policy';
+import { type Metering, startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { healthEntry } from '../../support/scripted-consul';
 import { until } from '../../support/until';
-import { type Metering, startMetering } from '../../unit/client/telemetry/metering';
 
 const opened = closeAfterEach();
 const HERE = '/v1/health/service/payments';
@@ -25,10 +26,7 @@ beforeEach(async () => {
 });
 
 const policy: PolicyDocument = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   locality: { failover: [{ peer: 'cloud' }] },
   retry: {},
 };

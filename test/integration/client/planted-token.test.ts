@@ -7,11 +7,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createGraylaneWith } from '../../../src/client/graylane';
 import type { AdminHandler, ConsulOptions } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
+import { startMetering } from '../../support/metering';
 import { CHARGE, charge, paymentsClient } from '../../support/payments';
 import { runScript } from '../../support/run-script';
 import { healthEntry, reply, type ScriptedConsul, startScriptedConsul } from '../../support/scripted-consul';
-import { startMetering } from '../../unit/client/telemetry/metering';
-import { startTracing } from '../../unit/client/telemetry/tracing';
+import { startTracing } from '../../support/tracing';
 
 const TOKEN = 'b1gsecret-4f3e-planted-token-9c21';
 const PASSWORD = 'planted-password-77';

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane } from '../../../src/index';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
+import { GRAY } from '../../support/gray-policy';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 
 const TOKEN = 'a-token-that-must-not-be-written';
@@ -23,10 +24,7 @@ beforeAll(async () => {
   await consul.dc('dc1').putKv(
     'graylane/policies/payments',
     JSON.stringify({
-      schema: 1,
-      service: 'payments',
-      subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-      default: 'stable',
+      ...GRAY,
       routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
     }),
   );

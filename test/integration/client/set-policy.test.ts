@@ -1,16 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { createGraylane, type PolicyDocument } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
+import { GRAY } from '../../support/gray-policy';
 import { CHARGE, startPaymentsServer } from '../../support/payments';
 
 const closing = closeAfterEach();
 
 function policy(): PolicyDocument {
   return {
-    schema: 1,
-    service: 'payments',
-    subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-    default: 'stable',
+    ...GRAY,
     routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
   };
 }

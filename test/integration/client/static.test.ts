@@ -1,21 +1,16 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createGraylane, definePolicy, type Graylane } from '../../../src/index';
+import { GRAY_WITH_FALLBACK, graySplit } from '../../support/gray-policy';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer, tally } from '../../support/payments';
 
 const policy = definePolicy({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   routes: [
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary', strict: true },
     {
       name: 'everyone',
-      split: [
-        { to: 'stable', weight: 90 },
-        { to: 'canary', weight: 10 },
-      ],
+      split: graySplit(10),
     },
   ],
 });

@@ -1,4 +1,5 @@
 import type { PolicyDocument, StaticInstance } from '../../../src/index';
+import { GRAY_WITH_FALLBACK } from '../../support/gray-policy';
 import { type PaymentsServer, startPaymentsServer } from '../../support/payments';
 
 /** Four real servers, stable and canary in two datacenters, named `stable-dc1` and so on. */
@@ -39,9 +40,6 @@ export async function startTwoDatacenters(): Promise<TwoDatacenters> {
 
 /** Testers go to the canary, which stable may stand in for; everybody else to stable. */
 export const policy: PolicyDocument = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
 };

@@ -9,6 +9,7 @@ import { startHoldingProxy } from '../../support/consul/holding-proxy';
 import { freePorts } from '../../support/consul/ports';
 import { startConsul } from '../../support/consul/start';
 import { printFact } from '../../support/figure';
+import { GRAY_WITH_FALLBACK } from '../../support/gray-policy';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { runScript } from '../../support/run-script';
 
@@ -16,10 +17,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const closing = closeAfterEach();
 
 const policy: PolicyDocument = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary', strict: true }],
 };
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createGraylane, type Graylane, type GraylaneOptions, type PolicyDocument } from '../../../src/index';
 import { closeAfterEach, pause } from '../../support/closers';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
+import { startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { maxToMean, repeat } from '../../unit/client/balancer/zones/zoned-fleet';
-import { startMetering } from '../../unit/client/telemetry/metering';
 
 const opened = closeAfterEach();
 const ZONES = repeat({ a: 5, b: 3, c: 2 });

@@ -4,15 +4,13 @@ import { createGraylane, type PolicyDocument } from '../../../src/index';
 import { startLoad } from '../../faults/fixtures/load';
 import { closeAfterEach } from '../../support/closers';
 import { startConsul } from '../../support/consul/start';
+import { GRAY_WITH_FALLBACK } from '../../support/gray-policy';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
 
 const closing = closeAfterEach();
 
 const POLICY: PolicyDocument = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
 };
 

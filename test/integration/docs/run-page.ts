@@ -4,6 +4,7 @@ import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { createConsulApi } from '../../support/consul/http-api';
+import { GRAY_WITH_FALLBACK } from '../../support/gray-policy';
 import { builtCommand, cleanEnv } from '../cli/built-command';
 import { type Fence, fencesOf, readPage, root } from './fences';
 import type { FromReader, ToReader } from './reader/main';
@@ -164,10 +165,7 @@ async function keep(text: string, language: string, folder: string, consul: stri
 async function furnish(folder: string): Promise<void> {
   const policy = (weight: number): string =>
     JSON.stringify({
-      schema: 1,
-      service: 'payments',
-      subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-      default: 'stable',
+      ...GRAY_WITH_FALLBACK,
       routes: [
         { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
         {

@@ -3,10 +3,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   attachedToMetadata,
   attachToMetadata,
+  CLIENT_OPTION,
   CONFIG_SELECTOR_KEY,
   connectivity,
   GROUP_OPTION,
-  LANE_OPTION,
   LINK_ATTRIBUTE,
   pickKind,
   stopperOfPings,
@@ -70,7 +70,7 @@ describe('names and numbers of grpc-js that are copied here', () => {
 
   it('the key of the config selector, and the prefix of what subchannels are not compared by', () => {
     expect(CONFIG_SELECTOR_KEY).toBe(grpc.experimental.CHANNEL_ARGS_CONFIG_SELECTOR_KEY);
-    for (const key of [LANE_OPTION, LINK_ATTRIBUTE, GROUP_OPTION]) {
+    for (const key of [CLIENT_OPTION, LINK_ATTRIBUTE, GROUP_OPTION]) {
       expect(key.startsWith(grpc.experimental.SUBCHANNEL_ARGS_EXCLUDE_KEY_PREFIX)).toBe(true);
     }
   });
@@ -277,7 +277,7 @@ describe('subchannels', () => {
       invoke: () => plainConfig(),
       pick: (_, subchannel) => completePick(subchannel),
       updated: (helper) => {
-        for (const key of [LANE_OPTION, LANE_OPTION, CONFIG_SELECTOR_KEY, CONFIG_SELECTOR_KEY]) {
+        for (const key of [CLIENT_OPTION, CLIENT_OPTION, CONFIG_SELECTOR_KEY, CONFIG_SELECTOR_KEY]) {
           made.push(helper.createSubchannel(server, { [key]: {} }));
         }
       },

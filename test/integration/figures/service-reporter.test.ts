@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../../src/base/logger';
 import type { FiguresReport } from '../../../src/base/rollout-report';
-import { AttemptTaps } from '../../../src/client/balancer/attempts/attempt-taps';
+import { AttemptListeners } from '../../../src/client/balancer/context';
 import type { HeardAnnouncement } from '../../../src/client/figures/announcement-watch';
 import { createReportSender } from '../../../src/client/figures/report-sender';
 import { ServiceReporter } from '../../../src/client/figures/service-reporter';
@@ -16,7 +16,7 @@ const KEY = 'secret-key-of-this-controller';
 
 interface Bench {
   readonly clock: FakeClock;
-  readonly taps: AttemptTaps;
+  readonly attemptListeners: AttemptListeners;
   readonly reporter: ServiceReporter;
   /** The controller, scripted: 204 unless told otherwise. */
   readonly server: ScriptedConsul;
@@ -36,10 +36,10 @@ async function bench(random = 0.5): Promise<Bench> {
   const logger: Logger = { debug: log, info: log, warn: log, error: log };
   const sender = opened(createReportSender(), (each) => each.close());
   const reporter = new ServiceReporter({ service: 'payments', clock, random: () => random, logger, sender });
-  const taps = new AttemptTaps();
-  reporter.add({ taps, isShed: () => false });
+  const attemptListeners = new AttemptListeners();
+  reporter.add({ attemptListeners, isShed: () => false });
   return {
-    ...{ clock, taps, reporter, server, logged },
+    ...{ clock, attemptListeners, reporter, server, logged },
     reports: () => server.requests.map(({ body }) => JSON.parse(body) as FiguresReport),
     heard: (id, { isHeld = true, url = server.address } = {}) => {
       const window = id === undefined ? undefined : { id, canary: 'canary', stable: 'stable', everyMs: 5000 };
@@ -56,13 +56,13 @@ async function bench(random = 0.5): Promise<Bench> {
 
 describe('a reporter', () => {
   it('counts from when it hears, reports at its phase and then every interval, with the key in the header alone', async () => {
-    const { taps, reporter, heard, until, reports, server } = await bench();
-    expect(taps.isEmpty).toBe(true);
+    const { attemptListeners, reporter, heard, until, reports, server } = await bench();
+    expect(attemptListeners.list.length === 0).toBe(true);
     reporter.hear(heard('w1'));
-    taps.attemptEnded('canary', 'canary', 'failure', 5);
+    attemptListeners.attemptEnded('canary', 'canary', 'failure', 5);
     await until(0, 2499);
     await until(1, 1);
-    taps.attemptEnded('canary', 'canary', 'success', 5);
+    attemptListeners.attemptEnded('canary', 'canary', 'success', 5);
     await until(1, 4999);
     await until(2, 1);
     await until(3, 5000);
@@ -77,9 +77,9 @@ describe('a reporter', () => {
   });
 
   it('begins anew with another window, goes on with the same one for another controller, and stops without one', async () => {
-    const { taps, reporter, heard, until, reports, clock } = await bench();
+    const { attemptListeners, reporter, heard, until, reports, clock } = await bench();
     reporter.hear(heard('w1'));
-    taps.attemptEnded('canary', 'canary', 'success', 5);
+    attemptListeners.attemptEnded('canary', 'canary', 'success', 5);
     await until(1, 2500);
     const other = opened(await startScriptedConsul(), (each) => each.stop());
     other.answer((_, response) => response.writeHead(204).end());
@@ -95,27 +95,27 @@ describe('a reporter', () => {
     expect(reports()[1]).toMatchObject({ window: 'w2', number: 1, canary: { calls: 0 } });
     expect(reports()[1]?.client).not.toBe(reports()[0]?.client);
     reporter.hear(heard(undefined));
-    expect([taps.isEmpty, clock.pending]).toEqual([true, 0]);
+    expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
     reporter.hear(heard('w3'));
     reporter.hear(undefined);
-    expect([taps.isEmpty, clock.pending]).toEqual([true, 0]);
+    expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
   });
 
   it('goes on counting for ten minutes when its controller has gone, and sends nothing', async () => {
-    const { taps, reporter, heard, until, reports, clock } = await bench();
+    const { attemptListeners, reporter, heard, until, reports, clock } = await bench();
     reporter.hear(heard('w1', { isHeld: false }));
-    expect(taps.isEmpty).toBe(true);
+    expect(attemptListeners.list.length === 0).toBe(true);
     reporter.hear(heard('w1'));
     await until(1, 2500);
     reporter.hear(heard('w1', { isHeld: false }));
-    taps.attemptEnded('canary', 'canary', 'success', 5);
+    attemptListeners.attemptEnded('canary', 'canary', 'success', 5);
     await until(1, 599_999);
     reporter.hear(heard('w1'));
     await until(2, 2500);
     expect(reports()[1]).toMatchObject({ number: 2, canary: { calls: 1 } });
     reporter.hear(heard('w1', { isHeld: false }));
     clock.advance(600_000);
-    expect([taps.isEmpty, clock.pending]).toEqual([true, 0]);
+    expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
   });
 
   it.each([401, 409, 410, 404, 400, 413, 302])(
@@ -166,25 +166,25 @@ describe('a reporter', () => {
   });
 
   it('sends what is left when it is closed, and waits half a second for it', async () => {
-    const { taps, reporter, heard, server, reports, clock } = await bench();
+    const { attemptListeners, reporter, heard, server, reports, clock } = await bench();
     reporter.hear(heard('w1'));
-    taps.attemptEnded('stable', 'stable', 'success', 5);
+    attemptListeners.attemptEnded('stable', 'stable', 'success', 5);
     server.answer(() => {});
     const begun = performance.now();
     await reporter.close();
     expect(performance.now() - begun).toBeLessThan(2000);
     expect(reports()).toMatchObject([{ number: 1, stable: { calls: 1 } }]);
-    expect([taps.isEmpty, clock.pending]).toEqual([true, 0]);
+    expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
     await reporter.close();
     expect(reports()).toHaveLength(1);
   });
 
   it('that is closed does not wait for a report that hangs', async () => {
-    const { taps, reporter, heard, until, server, reports } = await bench();
+    const { attemptListeners, reporter, heard, until, server, reports } = await bench();
     server.answer(() => {});
     reporter.hear(heard('w1'));
     await until(1, 2500);
-    taps.attemptEnded('stable', 'stable', 'success', 5);
+    attemptListeners.attemptEnded('stable', 'stable', 'success', 5);
     server.answer((_, response) => response.writeHead(204).end());
     await reporter.close();
     expect(reports()).toMatchObject([{ number: 1 }, { number: 2, stable: { calls: 1 } }]);

@@ -7,22 +7,18 @@ import { sampleOfRegex } from '../../../src/ops/simulation/synthetic-values';
 import { compilePolicy } from '../../../src/policy/compile';
 import { decide } from '../../../src/policy/routing/decide';
 import { type SimulationReport, simulatePolicy } from '../../../src/simulate';
+import { cpuMs } from '../../support/cost';
 import { printFact } from '../../support/figure';
+import { GRAY, graySplit } from '../../support/gray-policy';
 import { soundPolicy } from '../../unit/policy/arbitrary-policy';
 
 function gray(canary: number, more: Partial<RouteDocument> = {}): PolicyDocument {
   return {
-    schema: 1,
-    service: 'payments',
-    subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-    default: 'stable',
+    ...GRAY,
     routes: [
       {
         name: 'everyone',
-        split: [
-          { to: 'stable', weight: 100 - canary },
-          { to: 'canary', weight: canary },
-        ],
+        split: graySplit(canary),
         stickBy: 'x-user-id',
         ...more,
       },
@@ -103,7 +99,7 @@ describe('simulatePolicy()', () => {
     expect(() => simulatePolicy(gray(5), { calls })).toThrow(/^calls: .*expected: 1\.\.100000000/);
   });
 
-  it('takes 1,000,000 calls in 5 s, also against a second policy', () => {
+  it('takes 1,000,000 calls in 5 s of processor time, also against a second policy', () => {
     const many = (canary: number): PolicyDocument => ({
       ...gray(canary),
       routes: [
@@ -117,9 +113,9 @@ describe('simulatePolicy()', () => {
       ],
     });
     for (const against of [undefined, many(25)]) {
-      const started = performance.now();
+      const started = process.cpuUsage();
       const report = simulatePolicy(many(5), { calls: 1_000_000, ...(against === undefined ? {} : { against }) });
-      const took = performance.now() - started;
+      const took = cpuMs(started);
       printFact(
         `simulate 1,000,000 calls${against === undefined ? '' : ' against a second policy'}`,
         `${(took / 1000).toFixed(2)} s (bar: 5 s)`,

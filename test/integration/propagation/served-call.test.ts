@@ -4,12 +4,12 @@ import { createClientFactory, createServer as createNiceServer } from 'nice-grpc
 import { describe, expect, it } from 'vitest';
 import { ServedCall } from '../../../src/client/propagation/served-call';
 import { createGraylane, type Graylane, type ServerInterceptorOptions } from '../../../src/index';
+import { CALL_KINDS, type CallKind } from '../../support/call-kinds';
 import { closeAfterEach } from '../../support/closers';
 import { heapKb } from '../../support/cost';
 import { startDoor } from '../../support/door';
 import { printFact } from '../../support/figure';
 import { charge, Payments, type PaymentsClient, paymentsClient, startPaymentsServer } from '../../support/payments';
-import { CALL_KINDS, type CallKind } from '../../unit/client/telemetry/call-kinds';
 
 const { CANCELLED, DEADLINE_EXCEEDED, OK } = grpc.status;
 const KINDS = Object.keys(CALL_KINDS) as CallKind[];

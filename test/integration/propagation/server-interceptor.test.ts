@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type AcceptOptions, createGraylane, type Graylane, type GraylaneOptions } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
 import { printFact } from '../../support/figure';
+import { type Hop, type HopOptions, startHop } from '../../support/hop';
 import {
   type ChargeReply,
   charge,
@@ -10,7 +11,6 @@ import {
   paymentsClient,
   startPaymentsServer,
 } from '../../support/payments';
-import { type Hop, type HopOptions, startHop } from '../../unit/client/propagation/hop';
 
 const ACCEPT: AcceptOptions = { accept: ['X-Tag', 'x-gray'] };
 

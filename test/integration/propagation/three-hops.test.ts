@@ -5,9 +5,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { createGraylane, definePolicy, type Graylane, type PolicyDocument } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
 import { printFact } from '../../support/figure';
+import { type Hop, startHop } from '../../support/hop';
 import { type ChargeReply, charge, paymentsClient, startPaymentsServer } from '../../support/payments';
-import { type Hop, startHop } from '../../unit/client/propagation/hop';
-import { startTracing, type Tracing } from '../../unit/client/telemetry/tracing';
+import { startTracing, type Tracing } from '../../support/tracing';
 
 const CALLS = 1_000;
 const SUBSETS = ['stable', 'canary'] as const;

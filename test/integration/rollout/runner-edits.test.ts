@@ -9,6 +9,7 @@ import {
 } from '../../../src/ops/rollout/edit-policy';
 import { compilePolicy } from '../../../src/policy/compile';
 import type { PolicyDocument } from '../../../src/policy/document';
+import { graySplit } from '../../support/gray-policy';
 import { splitPolicy } from './rollout-world';
 
 const between = { canary: 'canary', stable: 'stable' };
@@ -80,10 +81,7 @@ describe('the edits of a rollout', () => {
     expect(own.routes).toEqual([
       {
         name: 'rollout',
-        split: [
-          { to: 'stable', weight: 95 },
-          { to: 'canary', weight: 5 },
-        ],
+        split: graySplit(5),
       },
     ]);
     expect(moved(own, 25).routes).toHaveLength(1);

@@ -4,8 +4,8 @@ import { SDK_VERSION } from '../../../src/base/sdk-version';
 import { createGraylane, type Graylane } from '../../../src/index';
 import { closeAfterEach } from '../../support/closers';
 import { type ConsulCluster, startConsul } from '../../support/consul/start';
+import { type Collection, type Metering, startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
-import { type Collection, type Metering, startMetering } from '../../unit/client/telemetry/metering';
 
 const afterTest = closeAfterEach();
 let consul: ConsulCluster;

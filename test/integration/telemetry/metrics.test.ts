@@ -2,19 +2,17 @@ import * as grpc from '@grpc/grpc-js';
 import { metrics } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
 import { createGraylane, type Graylane, type GraylaneOptions } from '../../../src/index';
+import { CALL_KINDS, type CallKind, run } from '../../support/call-kinds';
 import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
+import { GRAY_WITH_FALLBACK } from '../../support/gray-policy';
+import { type Metering, startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';
-import { CALL_KINDS, type CallKind, run } from '../../unit/client/telemetry/call-kinds';
-import { type Metering, startMetering } from '../../unit/client/telemetry/metering';
 
 const afterTest = closeAfterEach();
 
 const POLICY = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   routes: [
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
     { name: 'hedged', match: { labels: { 'x-hedge': 'yes' } }, to: 'stable', hedging: { maxAttempts: 2, delayMs: 20 } },

@@ -13,6 +13,7 @@ import { startRollout } from '../../../src/ops/rollout/advance';
 import { rolloutMetrics } from '../../../src/ops/rollout/collector/rollout-metrics';
 import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
+import { GRAY_WITH_FALLBACK, graySplit } from '../../support/gray-policy';
 import { charge, paymentsClient, startPaymentsServer } from '../../support/payments';
 import { promtool, startPrometheus } from './prometheus-process';
 
@@ -20,17 +21,11 @@ const afterTest = closeAfterEach();
 const example = join(__dirname, '..', '..', '..', 'examples', 'telemetry');
 
 const POLICY = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
-  default: 'stable',
+  ...GRAY_WITH_FALLBACK,
   routes: [
     {
       name: 'everyone',
-      split: [
-        { to: 'stable', weight: 3 },
-        { to: 'canary', weight: 1 },
-      ],
+      split: graySplit(25),
     },
   ],
 } as const;

@@ -12,7 +12,7 @@ import {
   paymentsClient,
   startPaymentsServer,
 } from '../../support/payments';
-import { startTracing } from '../../unit/client/telemetry/tracing';
+import { startTracing } from '../../support/tracing';
 
 const afterTest = closeAfterEach();
 let server: PaymentsServer;

@@ -1,16 +1,16 @@
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
 import { peerOutcomeOf } from '../../breaker/outlier/failure-shares';
-import type { Permit } from '../../breaker/probe-gate';
-import { NO_PERMIT } from '../../breaker/probe-gate';
+import { NO_PERMIT, type Permit } from '../../breaker/probe-gate';
+import type { AttemptEnding, CallState } from '../../grpc/call-state';
 import type { Metadata } from '../../grpc/grpc-js';
+import type { BalancerContext } from '../context';
 import type { Endpoint } from '../endpoints/endpoint';
-import type { BalancerHost } from '../host';
+import type { EndpointRegistry } from '../endpoints/endpoint-registry';
+import type { LoadOutcome } from '../endpoints/load';
+import { LOAD_REPORT_KEY, readLoadReport } from '../endpoints/reported-capacity';
 import { patienceMs } from '../probes/probe-limit';
-import { isProbeCall } from '../probes/probe-traffic';
 import type { Pool } from '../tiers/pool';
-import type { MethodTime } from './method-times';
-import { notePeerLoad, pushbackOf } from './peer-load';
-import type { AttemptEnding, RoutedCall } from './routed-call';
+import type { MethodTime } from './methods';
 
 const OK = 0;
 const RESOURCE_EXHAUSTED = 8;
@@ -56,26 +56,27 @@ export type Probing = 'no' | 'vouched' | 'risky';
 
 /** Called when an attempt starts. */
 export function beginAttempt(
-  host: BalancerHost,
+  context: BalancerContext,
   permits: Permits,
-  call: RoutedCall,
+  call: CallState,
   endpoint: Endpoint,
   pool: Pool,
+  time: MethodTime,
   nowMs: number,
 ): Probing {
   const { breaker } = endpoint;
-  const { probeTraffic } = host.endpoints;
+  const { endpoints } = context;
   const subset = pool.subsetBreaker;
-  const isGood = isProbeCall(call);
-  if (isGood) probeTraffic.came(nowMs);
+  const isGood = call.isProbeable;
+  if (isGood) endpoints.probeCallAtMs = nowMs;
   permits.subset = subset?.begin(nowMs) ?? NO_PERMIT;
   const isTrial = subset?.isProbe(permits.subset) === true;
   if (breaker === undefined) permits.endpoint = NO_PERMIT;
   // Most attempts at an endpoint that has a breaker.
   else if (breaker.state === 'closed' && !breaker.isDoubtful) permits.endpoint = breaker.begin(nowMs);
   else {
-    const mayProbe = isGood || probeTraffic.isStreamsOnly(nowMs);
-    const patience = call.kind === 'unary' ? patienceMs(host.methodTimes.of(call.method), endpoint, pool) : 0;
+    const mayProbe = isGood || endpoints.isStreamsOnly(nowMs);
+    const patience = call.kind === 'unary' ? patienceMs(time, endpoint, pool) : 0;
     const isVouched = breaker.isVouched(nowMs);
     const isVerifying = mayProbe && breaker.beginVerifying(nowMs, patience);
     permits.endpoint = breaker.begin(nowMs, mayProbe, patience);
@@ -111,9 +112,9 @@ export interface AttemptEnd {
 
 /** Judges an ended attempt and tells both breakers. Called once for each attempt that started. */
 export function settleAttempt(
-  host: BalancerHost,
+  context: BalancerContext,
   permits: Permits,
-  call: RoutedCall,
+  call: CallState,
   endpoint: Endpoint,
   pool: Pool,
   end: AttemptEnd,
@@ -125,7 +126,7 @@ export function settleAttempt(
   facts.pushbackMs = end.code === OK ? undefined : pushbackOf(end.trailers);
   facts.rstCode = end.rstCode;
   facts.isSingleResponse = call.isSingleResponse;
-  facts.isAnswerUnusable = hasSingleResponse(call) && end.messages !== 1;
+  facts.isAnswerUnusable = call.hasSingleResponse && end.messages !== 1;
   facts.isForeign = end.code !== OK && isForeign(end.responseHeaders);
   facts.isRequestOversized = end.code === RESOURCE_EXHAUSTED && isOversized(end.requestHeaders);
   facts.received = end.responded;
@@ -135,22 +136,22 @@ export function settleAttempt(
   facts.isGivenUp = end.isGivenUp;
   facts.isEndedForPings = end.isEndedForPings;
   facts.isConnectionReplaced = end.isConnectionReplaced;
-  facts.isStalled = host.stall.isStalled(nowMs);
-  facts.isLoopBusy = host.stall.isTooBusyFor(end.startedAtMs, nowMs);
-  const outcome = attribute(host, call, endpoint, pool, end, classifyAttempt(facts, pool.breakerPlan), nowMs);
+  facts.isStalled = context.stall.isStalled(nowMs);
+  facts.isLoopBusy = context.stall.isTooBusyFor(end.startedAtMs, nowMs);
+  const outcome = attribute(context, call, endpoint, pool, end, classifyAttempt(facts, pool.breakerPlan), nowMs);
   call.pushbackMs = facts.pushbackMs;
   call.wasLess = outcome === 'less';
-  notePeerLoad(host.endpoints, endpoint, outcome, end.code, facts.pushbackMs, end.trailers, nowMs);
+  notePeerLoad(context.endpoints, endpoint, outcome, end.code, facts.pushbackMs, end.trailers, nowMs);
   compareWithPeers(call, endpoint, end, permits, outcome, nowMs);
   const isFailure = outcome === 'failure' || outcome === 'silent';
-  if (isFailure && pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
+  if (isFailure && pool.breakerPlan.enabled) context.endpoints.failed(endpoint, pool.breakerPlan);
   const { breaker } = endpoint;
   if (breaker !== undefined) {
     const wasDoubtful = breaker.isDoubtful;
     breaker.record(permits.endpoint, outcome, nowMs, facts.latencyMs, end.details);
     if (breaker.isDoubtful !== wasDoubtful) {
-      host.endpoints.checks.look(endpoint, nowMs);
-      host.endpoints.changed();
+      context.endpoints.checks.look(endpoint, nowMs);
+      context.endpoints.changed();
     }
   }
   pool.subsetBreaker?.record(permits.subset, outcome, nowMs, facts.latencyMs, end.details);
@@ -159,7 +160,7 @@ export function settleAttempt(
 
 /** Counts it for the comparison with other endpoints. Before the breaker hears of it: a trial's call belongs to its trial. */
 function compareWithPeers(
-  { hash }: RoutedCall,
+  { hash }: CallState,
   { shares, breaker }: Endpoint,
   { code, time }: AttemptEnd,
   permits: Permits,
@@ -176,36 +177,31 @@ function compareWithPeers(
 }
 
 /** The answer of an attempt that was settled as a success cannot be used. */
-export function settleUnusable(host: BalancerHost, call: RoutedCall, details: string): void {
+export function settleUnusable(context: BalancerContext, call: CallState, details: string): void {
   const { answeredAt: endpoint, answeredIn: pool } = call;
   if (endpoint === undefined || pool === undefined) return;
-  const nowMs = host.clock.now();
-  if (pool.breakerPlan.enabled) host.endpoints.failed(endpoint, pool.breakerPlan);
+  const nowMs = context.clock.now();
+  if (pool.breakerPlan.enabled) context.endpoints.failed(endpoint, pool.breakerPlan);
   endpoint.shares.recordUnusable(nowMs);
   endpoint.breaker?.recordUnusable(nowMs, 0, details);
   pool.subsetBreaker?.recordUnusable(nowMs, 0, details);
 }
 
-/** Known to have one response: headers alone are no answer. */
-export function hasSingleResponse({ kind }: RoutedCall): boolean {
-  return kind === 'unary' || kind === 'clientStream';
-}
-
 /** Whose doing it was: what a method does at every endpoint says nothing of this one. */
 function attribute(
-  { endpoints: { methods } }: BalancerHost,
-  call: RoutedCall,
+  { endpoints: { methods } }: BalancerContext,
+  call: CallState,
   endpoint: Endpoint,
   pool: Pool,
   end: AttemptEnd,
   outcome: Outcome,
   nowMs: number,
 ): Outcome {
-  if (outcome === 'success') methods.answered(call.method, endpoint, nowMs);
-  else if (outcome === 'silent' && !end.isGivenUp) return methods.silent(call.method, endpoint, end.startedAtMs);
+  if (outcome === 'success') methods.answered(end.time, endpoint, nowMs);
+  else if (outcome === 'silent' && !end.isGivenUp) return methods.silent(end.time, endpoint, end.startedAtMs);
   else if (outcome === 'failure' && end.ending === 'answered' && !facts.isForeign) {
     if (repeats(call, endpoint, pool, end.code, nowMs)) return 'neutral';
-    return methods.failed(call.method, endpoint, end.code, nowMs);
+    return methods.failed(end.time, endpoint, end.code, nowMs);
   }
   return outcome;
 }
@@ -214,7 +210,7 @@ function attribute(
  * The call has failed like this at another endpoint before, which has just answered other calls well: it is the request. What
  * the other one was charged is taken back. This one may be a fallback that gets no other calls.
  */
-function repeats(call: RoutedCall, endpoint: Endpoint, pool: Pool, code: number, nowMs: number): boolean {
+function repeats(call: CallState, endpoint: Endpoint, pool: Pool, code: number, nowMs: number): boolean {
   const { failedAt } = call;
   const isSame = failedAt !== undefined && failedAt !== endpoint && call.failedWith === code;
   if (isSame && nowMs - failedAt.answeredAtMs < WELL_MS) {
@@ -241,9 +237,74 @@ function isOversized(headers: Metadata | undefined): boolean {
 }
 
 /** The first response of an attempt has come. */
-export function noteResponse(host: BalancerHost, { breaker }: Endpoint): void {
+export function noteResponse(context: BalancerContext, { breaker }: Endpoint): void {
   if (breaker === undefined || breaker.timeoutsInARow === 0) return;
   const wasDoubtful = breaker.isDoubtful;
   breaker.answered();
-  if (wasDoubtful) host.endpoints.changed();
+  if (wasDoubtful) context.endpoints.changed();
+}
+
+/** How grpc-js words what ends on the client's side: the caller's cancel, its deadline, and a hedge that lost. */
+const OWN_ENDINGS = ['Cancelled on client', 'Deadline exceeded', 'Discarded in favor of'];
+
+/** What of an ended attempt decides what it says of its endpoint's load. */
+interface EndedAttempt {
+  readonly code: number;
+  readonly details: string;
+  readonly isStream: boolean;
+}
+
+/**
+ * What an ended attempt says of its endpoint's load. An error of the server's own is never neutral here, though its
+ * breaker may find it so: what answers at once with an error must not look free. A good answer
+ * to a call with a single response has brought one message.
+ */
+export function loadOutcomeOf(
+  outcome: Outcome,
+  { code, details, isStream }: EndedAttempt,
+  ending: AttemptEnding,
+  messages: number,
+): LoadOutcome {
+  if (code === OK && (isStream || messages === 1)) return outcome === 'neutral' ? 'neutral' : 'success';
+  const isOwn = OWN_ENDINGS.some((own) => details.startsWith(own));
+  // Subscriptions end by plan.
+  if (isOwn && isStream) return 'neutral';
+  if (outcome === 'success' || outcome === 'less') return 'answered';
+  if (outcome !== 'neutral') return 'failure';
+  return ending === 'answered' && !isOwn ? 'answered' : 'neutral';
+}
+
+const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
+
+/**
+ * For how long a server asks to be left alone, in milliseconds; negative: the call is not to be tried again at all, which is
+ * also what a value says that cannot be read (gRFC A6). Undefined: it says nothing.
+ */
+function pushbackOf(trailers: Metadata | undefined): number | undefined {
+  const value = trailers?.get(PUSHBACK_KEY)[0];
+  if (value === undefined) return undefined;
+  const pushbackMs = Number.parseInt(String(value), 10);
+  return Number.isNaN(pushbackMs) ? -1 : pushbackMs;
+}
+
+/** Takes what an ended attempt says of its server's load. */
+function notePeerLoad(
+  endpoints: EndpointRegistry,
+  { load: { share, capacity } }: Endpoint,
+  outcome: Outcome,
+  code: number,
+  pushbackMs: number | undefined,
+  trailers: Metadata | undefined,
+  nowMs: number,
+): void {
+  if (outcome === 'success') {
+    share.accepted += 1;
+    endpoints.total.accepted += 1;
+  } else if (outcome === 'less') {
+    share.turnedAway(pushbackMs ?? 0, nowMs);
+    endpoints.total.turnedAway(0, nowMs);
+  }
+  if (code !== OK || trailers === undefined || nowMs < capacity.dueAtMs) return;
+  const bytes = trailers.get(LOAD_REPORT_KEY)[0];
+  capacity.looked(Buffer.isBuffer(bytes) ? readLoadReport(bytes) : undefined, nowMs);
 }

@@ -1,7 +1,10 @@
 import type { Timer } from '../../../base/clock';
+import { dropUnsendable } from '../../../base/header-name';
 import { type EndedBy, isUnusableAnswer, type Outcome } from '../../breaker/outcome';
+import type { AnswerJudge, AttemptEnding, AttemptView, CallState } from '../../grpc/call-state';
 import {
   type CallCredentials,
+  headersIn,
   type Metadata,
   type PickResult,
   pickKind,
@@ -12,30 +15,24 @@ import {
   type SubchannelCallListener,
   type SubchannelInterface,
 } from '../../grpc/grpc-js';
+import type { BalancerContext } from '../context';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { AttemptLink } from '../endpoints/load';
-import type { SessionWatch } from '../endpoints/session-watch';
-import type { SubchannelLease } from '../endpoints/subchannel-lease';
-import type { BalancerHost } from '../host';
+import type { SessionWatch, SubchannelLease } from '../endpoints/subchannel-lease';
 import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
 import {
   beginAttempt,
-  hasSingleResponse,
+  loadOutcomeOf,
   noteResponse,
   type Permits,
   type Probing,
   settleAttempt,
   settleUnusable,
 } from './attempt-outcome';
-import { isStreamCall } from './counting';
-import { endingOf, HeldResponse, type TransportStatus, withoutReset } from './held-response';
-import { loadOutcomeOf } from './load-outcome';
-import { MethodTime } from './method-times';
-import { RepeatableCall } from './repeatable-call';
-import type { AnswerJudge, AttemptEnding, AttemptView, RoutedCall } from './routed-call';
-import { noteUnsent, withoutUnsendable } from './unsent';
+import { isStreamCall, MethodTime } from './methods';
+import { endingOf, RepeatableCall, type TransportStatus, withoutReset } from './repeatable-call';
 
 const UNAVAILABLE = 14;
 /** Of an attempt that is not in use. */
@@ -88,7 +85,6 @@ export class Attempt implements AttemptLink, AttemptView {
   isGivenUp = false;
   /** Our own keepalive pings made the server end its connection. */
   isEndedForPings = false;
-  readonly #held = new HeldResponse();
   /** Set while the call may run again: what grpc-js has of the transport's call. */
   #repeatable: RepeatableCall | undefined;
   #mayHold = false;
@@ -101,7 +97,7 @@ export class Attempt implements AttemptLink, AttemptView {
   #phase: Phase = 'picked';
   #isTransportDone = false;
   #isCallDone = false;
-  #call: RoutedCall | undefined;
+  #call: CallState | undefined;
   #connection: ChannelConnection | undefined;
   #listener: SubchannelCallListener | undefined;
   #transport: SubchannelCall | undefined;
@@ -111,9 +107,11 @@ export class Attempt implements AttemptLink, AttemptView {
   #session = 0;
   #watch: SessionWatch | undefined;
   readonly #pool: AttemptPool;
+  readonly #context: BalancerContext;
 
   constructor(pool: AttemptPool) {
     this.#pool = pool;
+    this.#context = pool.context;
     this.onCallStarted = () => this.#start();
     this.onCallEnded = (code, details) => {
       this.#isCallDone = true;
@@ -125,7 +123,7 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   /** Prepares the attempt for a pick and returns it as grpc-js' pick result. */
-  picked(call: RoutedCall, connection: ChannelConnection, pool: Pool, tier: number, isPanic: boolean): PickResult {
+  picked(call: CallState, connection: ChannelConnection, pool: Pool, tier: number, isPanic: boolean): PickResult {
     this.#call = call;
     this.#connection = connection;
     this.#from = pool;
@@ -136,7 +134,7 @@ export class Attempt implements AttemptLink, AttemptView {
     return this as unknown as PickResult;
   }
 
-  get call(): RoutedCall {
+  get call(): CallState {
     return present(this.#call);
   }
 
@@ -185,14 +183,14 @@ export class Attempt implements AttemptLink, AttemptView {
     const own = this as unknown as SubchannelCallListener;
     const connection = present(this.#connection);
     if (connection.offered > 0) connection.offered -= 1;
-    const intercepted = this.#pool.host.intercept?.(this, own);
+    const intercepted = this.#context.intercept?.(this, own);
     if (intercepted !== undefined) {
       this.#transport = intercepted;
       return intercepted;
     }
     const { lease } = connection;
     const real = lease.subchannel.getRealSubchannel();
-    withoutUnsendable(metadata, this.#pool.host);
+    dropUnsendableFrom(metadata, this.#context);
     let transport: SubchannelCall;
     try {
       transport = real.createCall(metadata, connection.authority(host), method, own, callId);
@@ -208,12 +206,13 @@ export class Attempt implements AttemptLink, AttemptView {
     const call = this.#call;
     if (call?.mayRetry !== true) return transport;
     this.#mayHold = call.mayHoldResponse;
-    const repeatable = new RepeatableCall(transport, () => {
-      // grpc-js cancels attempts that have ended too, whose place may be another call's by then.
-      if (this.#repeatable === repeatable) this.#held.deliverTo(this.#listener);
-    });
-    this.#repeatable = repeatable;
-    return repeatable;
+    this.#repeatable = new RepeatableCall(transport, this);
+    return this.#repeatable;
+  }
+
+  /** grpc-js also cancels attempts that have ended, whose object may be another call's by then. */
+  onCancel(repeatable: RepeatableCall): void {
+    if (this.#repeatable === repeatable) repeatable.deliverTo(this.#listener);
   }
 
   /** Ends the attempt from our side, if it goes over `connection`. */
@@ -234,12 +233,12 @@ export class Attempt implements AttemptLink, AttemptView {
     this.responseHeaders = metadata;
     this.#hear();
     // Headers are no answer to a call that has one response: the answer may never follow.
-    if (this.#call !== undefined && !hasSingleResponse(this.#call)) this.#respond();
+    if (this.#call?.hasSingleResponse === false) this.#respond();
     if (!this.#mayHold || this.#phase !== 'started') {
       this.#listener?.onReceiveMetadata(metadata);
       return;
     }
-    this.#held.holdMetadata(metadata);
+    this.#repeatable?.holdMetadata(metadata);
     this.call.answering(present(this.#transport).getPeer());
   }
 
@@ -248,8 +247,11 @@ export class Attempt implements AttemptLink, AttemptView {
     if (this.messages < 2) this.messages += 1;
     this.#hear();
     this.#respond();
-    if (this.#held.holdMessage(message)) return;
-    this.#held.deliverTo(this.#listener);
+    const repeatable = this.#repeatable;
+    if (repeatable !== undefined) {
+      if (repeatable.holdMessage(message)) return;
+      repeatable.deliverTo(this.#listener);
+    }
     this.#listener?.onReceiveMessage(message);
   }
 
@@ -269,7 +271,10 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#leaveLease(status, isFirst && ending === 'answered');
     this.#end(status.code, status.details, ending);
     // What ends the call is told in the order in which it came.
-    if (!this.#held.isEmpty && (ending === 'answered' || call?.willTryAgain() !== true)) this.#held.deliverTo(listener);
+    const repeatable = this.#repeatable;
+    if (repeatable?.isHolding === true && (ending === 'answered' || call?.willTryAgain() !== true)) {
+      repeatable.deliverTo(listener);
+    }
     listener?.onReceiveStatus(hasResponded && ending === 'broken' ? withoutReset(status) : status);
     if (this.#isCallDone && this.#phase === 'ended') this.#release();
   }
@@ -283,14 +288,14 @@ export class Attempt implements AttemptLink, AttemptView {
       lease.attemptAnswered(this.#session);
     }
     this.isEndedForPings = lease.wasEndedForPings(status, this.#session);
-    if (this.isEndedForPings) this.#pool.host.pingsRefused?.(this.endpoint);
+    if (this.isEndedForPings) this.#context.pingsRefused(this.endpoint);
     lease.attemptEnded();
   }
 
   #start(): void {
-    const { host } = this.#pool;
+    const context = this.#context;
     const { call, endpoint } = this;
-    const now = host.clock.now();
+    const now = context.clock.now();
     this.#phase = 'started';
     this.#from?.limit?.started(this.#place);
     this.startedAtMs = now;
@@ -302,18 +307,19 @@ export class Attempt implements AttemptLink, AttemptView {
     call.unsent = 0;
     call.inFlight += 1;
     this.#isFirst = call.attempts === 1;
-    if (this.#isFirst) host.callStarted(now);
-    host.endpoints.wake(now);
+    if (this.#isFirst) context.retryBudget.callStarted(now);
+    context.endpoints.nowMs = now;
+    if (context.endpoints.isResting) context.endpoints.wake(now);
     this.#watch?.began(now);
     this.#beginLoad(call, endpoint, now);
-    this.#probing = beginAttempt(host, this.#permits, call, endpoint, present(this.#from), now);
+    this.#probing = beginAttempt(context, this.#permits, call, endpoint, present(this.#from), this.time, now);
     if (call.canTryAgain) this.#setTimeout();
   }
 
-  #beginLoad(call: RoutedCall, endpoint: Endpoint, now: number): void {
-    const time = this.#pool.host.methodTimes.of(call.method);
+  #beginLoad(call: CallState, endpoint: Endpoint, now: number): void {
+    const time = call.time ?? this.#context.endpoints.methods.of(call.method);
     this.time = time;
-    this.isStream = isStreamCall(call, time);
+    this.isStream = isStreamCall(call.kind, time);
     this.lasts = this.isStream || time.isLong;
     endpoint.load.attemptStarted(this, now);
   }
@@ -343,7 +349,7 @@ export class Attempt implements AttemptLink, AttemptView {
 
   /** An attempt that takes too long must leave its call the time to be answered by another endpoint. */
   #setTimeout(): void {
-    const { host } = this.#pool;
+    const context = this.#context;
     const { call } = this;
     const wanted = call.decision?.attemptTimeoutMs;
     const autoMs = call.isSingleResponse ? this.time.attemptLimitMs : undefined;
@@ -354,7 +360,7 @@ export class Attempt implements AttemptLink, AttemptView {
     const isOwn = probeMs === undefined || (ownMs !== undefined && ownMs < probeMs);
     const limitMs = Math.min(ownMs ?? Number.POSITIVE_INFINITY, probeMs ?? Number.POSITIVE_INFINITY);
     const what = isOwn ? 'the attempt got no answer' : "the breaker's probe got no answer";
-    this.#timeout = host.clock.setTimer(limitMs, () => {
+    this.#timeout = context.clock.setTimer(limitMs, () => {
       this.#timeout = undefined;
       this.#giveUp(!isOwn, `${what} within ${Math.round(limitMs)} ms`);
     });
@@ -384,10 +390,10 @@ export class Attempt implements AttemptLink, AttemptView {
   /** The first response has come. */
   #respond(): void {
     if (this.responded || this.#phase !== 'started') return;
-    this.respondedAtMs = this.#pool.host.clock.now();
+    this.respondedAtMs = this.#context.clock.now();
     // Marks the attempt as responded.
     this.endpoint.load.attemptResponded(this);
-    noteResponse(this.#pool.host, this.endpoint);
+    noteResponse(this.#context, this.endpoint);
   }
 
   /** The first of the two endings records. */
@@ -398,20 +404,25 @@ export class Attempt implements AttemptLink, AttemptView {
   }
 
   #settle(code: number, details: string, ending: AttemptEnding): void {
-    const { host } = this.#pool;
+    const context = this.#context;
     const { call, endpoint } = this;
-    const now = host.clock.now();
+    const now = context.clock.now();
     this.#stopTimeout();
     this.code = code;
     this.details = details;
     this.ending = ending;
-    host.endpoints.nowMs = now;
+    context.endpoints.nowMs = now;
     const pool = present(this.#from);
     pool.limit?.ended();
-    const outcome = settleAttempt(host, this.#permits, call, endpoint, pool, this, now);
-    if (!host.taps.isEmpty) {
+    const outcome = settleAttempt(context, this.#permits, call, endpoint, pool, this, now);
+    if (context.attemptListeners.list.length > 0) {
       const latencyMs = (this.responded ? this.respondedAtMs : now) - this.startedAtMs;
-      host.taps.attemptEnded(call.decision?.destination.subset ?? pool.subset, pool.subset, outcome, latencyMs);
+      context.attemptListeners.attemptEnded(
+        call.decision?.destination.subset ?? pool.subset,
+        pool.subset,
+        outcome,
+        latencyMs,
+      );
     }
     this.#endLoad(outcome, ending, now);
     if (outcome === 'success') {
@@ -419,7 +430,7 @@ export class Attempt implements AttemptLink, AttemptView {
       call.answeredIn = pool;
       call.answerJudge = this.#pool;
     }
-    if (this.#isFirst) host.callEnded(now);
+    if (this.#isFirst) context.retryBudget.callEnded(now);
     call.inFlight -= 1;
     if (ending === 'unseen') call.attempts -= 1;
     call.lastEnding = ending;
@@ -445,7 +456,6 @@ export class Attempt implements AttemptLink, AttemptView {
     this.#listener = undefined;
     this.#transport = undefined;
     this.#watch = undefined;
-    this.#held.clear();
     this.#mayHold = false;
     this.#repeatable = undefined;
     this.#isAbandoned = false;
@@ -455,16 +465,16 @@ export class Attempt implements AttemptLink, AttemptView {
 
 /** Free attempts of one balancer. */
 export class AttemptPool implements AnswerJudge {
-  readonly host: BalancerHost;
+  readonly context: BalancerContext;
   readonly #free: Attempt[] = [];
 
-  constructor(host: BalancerHost) {
-    this.host = host;
+  constructor(context: BalancerContext) {
+    this.context = context;
   }
 
-  endedAfterAnswer(call: RoutedCall, details: string): void {
+  endedAfterAnswer(call: CallState, details: string): void {
     call.answerJudge = undefined;
-    if (isUnusableAnswer(details)) settleUnusable(this.host, call, details);
+    if (isUnusableAnswer(details)) settleUnusable(this.context, call, details);
   }
 
   take(): Attempt {
@@ -479,4 +489,28 @@ export class AttemptPool implements AnswerJudge {
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('the attempt is not in use');
   return value;
+}
+
+/** A connection that goes at this very moment costs one or two; no cause that passes costs so many in a row. */
+const MOST_IN_A_ROW = 20;
+/** Node's HTTP/2 will not have what the call is to send, over whichever connection. */
+const OF_THE_CALL =
+  /^ERR_(HTTP2_(HEADER|INVALID_(CONNECTION_)?HEADER|INVALID_PSEUDOHEADER|PSEUDOHEADER)|HTTP_|INVALID_)/;
+
+/** Drops what cannot be sent from what an attempt is about to send: of caller, labels, config entries, credentials. */
+function dropUnsendableFrom(metadata: Metadata, context: BalancerContext): void {
+  const headers = headersIn(metadata);
+  const dropped = headers === undefined ? undefined : dropUnsendable(headers);
+  if (dropped !== undefined) context.headerDropped(dropped);
+}
+
+/** The transport threw when an attempt of the call was to begin. Sets `unsentReason` where a further one would fare no better. */
+export function noteUnsent(call: CallState, error: unknown): void {
+  call.unsent += 1;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const message = error instanceof Error ? error.message : String(error);
+  if (OF_THE_CALL.test(code)) call.unsentReason = `cannot be sent: ${message}`;
+  else if (call.unsent >= MOST_IN_A_ROW) {
+    call.unsentReason = `${call.unsent} attempts in a row could not be begun: ${message}`;
+  }
 }

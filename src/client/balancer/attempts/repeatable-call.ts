@@ -1,20 +1,39 @@
-import type { SubchannelCall } from '../../grpc/grpc-js';
+import type { AttemptEnding } from '../../grpc/call-state';
+import type { Metadata, StatusObject, SubchannelCall, SubchannelCallListener } from '../../grpc/grpc-js';
+
+/** HTTP/2 error code of a stream that the server did not take on: RFC 9113, section 8.7. */
+const REFUSED_STREAM = 7;
+/** How grpc-js words the end of calls whose connection broke, where Node has not yet told the streams. */
+const CONNECTION_DROPPED = 'Connection dropped';
+
+/** A status as the transport tells it: `rstCode` is that of the stream's reset, and missing in a status from trailers. */
+export type TransportStatus = StatusObject & { readonly rstCode?: number };
+
+/** The attempt that a repeatable call belongs to. */
+interface Repeating {
+  /** The caller, or the caller's deadline, is about to end the call: no attempt follows. */
+  onCancel(call: RepeatableCall): void;
+}
 
 /**
- * The transport's call of an attempt that may not be the last one of its call, between grpc-js and the transport. Tells of
- * a cancel before it happens, and knows whether grpc-js can still send the request again.
+ * The transport's call of an attempt that may not be the last one of its call, between grpc-js and the transport. Tells
+ * the attempt of a cancel before it happens, and knows whether grpc-js can still send the request again.
+ *
+ * It also holds a unary response until its status follows. grpc-js commits a call to the attempt whose headers it sees,
+ * so that a connection that breaks between headers and status would lose the call (docs/decisions/0022).
  */
 export class RepeatableCall implements SubchannelCall {
   readonly #call: SubchannelCall;
-  readonly #cancelling: () => void;
+  readonly #attempt: Repeating;
   #messages = 0;
   #bytes = 0;
   #isHalfClosed = false;
+  #heldMetadata: Metadata | undefined = undefined;
+  #heldMessage: Buffer | undefined = undefined;
 
-  /** `cancelling` runs when the caller, or his deadline, ends the call: nothing follows it. */
-  constructor(call: SubchannelCall, cancelling: () => void) {
+  constructor(call: SubchannelCall, attempt: Repeating) {
     this.#call = call;
-    this.#cancelling = cancelling;
+    this.#attempt = attempt;
   }
 
   /**
@@ -25,8 +44,33 @@ export class RepeatableCall implements SubchannelCall {
     return this.#isHalfClosed && this.#messages <= 1 && this.#bytes <= bufferBytes;
   }
 
+  get isHolding(): boolean {
+    return this.#heldMetadata !== undefined;
+  }
+
+  holdMetadata(metadata: Metadata): void {
+    this.#heldMetadata = metadata;
+  }
+
+  /** False when nothing is held, or a message is already: then this is no unary response. */
+  holdMessage(message: Buffer): boolean {
+    if (this.#heldMetadata === undefined || this.#heldMessage !== undefined) return false;
+    this.#heldMessage = message;
+    return true;
+  }
+
+  /** Without effect when nothing is held. */
+  deliverTo(listener: SubchannelCallListener | undefined): void {
+    const metadata = this.#heldMetadata;
+    const message = this.#heldMessage;
+    this.#heldMetadata = undefined;
+    this.#heldMessage = undefined;
+    if (metadata !== undefined) listener?.onReceiveMetadata(metadata);
+    if (message !== undefined) listener?.onReceiveMessage(message);
+  }
+
   cancelWithStatus(...args: Parameters<SubchannelCall['cancelWithStatus']>): void {
-    this.#cancelling();
+    this.#attempt.onCancel(this);
     this.#call.cancelWithStatus(...args);
   }
 
@@ -60,4 +104,18 @@ export class RepeatableCall implements SubchannelCall {
   getAuthContext(): ReturnType<SubchannelCall['getAuthContext']> {
     return this.#call.getAuthContext();
   }
+}
+
+/**
+ * Where a status comes from: grpc-js leaves `rstCode` out of those that come from trailers, and of those of a dropped
+ * connection that Node has not yet told the streams of. A stream that is refused after it was answered was not refused.
+ */
+export function endingOf({ rstCode, details }: TransportStatus, hasResponded: boolean): AttemptEnding {
+  if (rstCode === REFUSED_STREAM && !hasResponded) return 'unseen';
+  return rstCode === undefined && details !== CONNECTION_DROPPED ? 'answered' : 'broken';
+}
+
+/** The status as one that grpc-js does not take for a refusal, which it would try again whatever the policy says. */
+export function withoutReset({ code, details, metadata }: TransportStatus): StatusObject {
+  return { code, details, metadata };
 }

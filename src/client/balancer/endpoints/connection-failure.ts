@@ -1,3 +1,6 @@
+import type { Random } from '../../../base/random';
+import type { ChannelOptions } from '../../grpc/grpc-js';
+
 /** What grpc-js passes on of Node and OpenSSL, and what it means for who reads a status. */
 const IN_WORDS: readonly (readonly [RegExp, string])[] = [
   [
@@ -32,4 +35,79 @@ export function connectionFailure(reason: string | undefined): string {
   if (words !== undefined) return words;
   const openssl = OPENSSL.exec(reason)?.[1];
   return openssl === undefined ? reason.trim().slice(0, MOST_LENGTH) : `TLS failed: ${openssl}`;
+}
+
+/** A session that is shorter than this, and in which nothing was answered, is a failed attempt to connect. */
+const EMPTY_SESSION_MS = 1_000;
+/** The first one may be a server that restarts, and is dialled at once as by grpc-js; from so many in a row on the peer has failed. */
+const FAILED_AFTER = 2;
+/** How long a new session of such a peer must last before it is believed: twice as long as the last one, within limits. */
+const LEAST_TRIAL_MS = 100;
+const TRIAL_FACTOR = 2;
+/** The backoff of grpc-js where its options say nothing. */
+const INITIAL_MS = 1_000;
+const MAX_MS = 120_000;
+const MULTIPLIER = 1.6;
+const JITTER = 0.2;
+
+/**
+ * Counts the sessions in a row that a peer ended without having answered anything, and says when it is dialled again. The rule is
+ * the one of connections that fail (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md): grpc-js forgets
+ * its own backoff as soon as a connection is READY, and would dial such a peer hundreds of times a second.
+ */
+export class EmptySessions {
+  readonly #initialMs: number;
+  readonly #maxMs: number;
+  readonly #random: Random;
+  #inARow = 0;
+  #lastMs = 0;
+  #nextDelayMs: number;
+
+  /** Reads `grpc.initial_reconnect_backoff_ms` and `grpc.max_reconnect_backoff_ms`. */
+  constructor(options: ChannelOptions, random: Random) {
+    this.#maxMs = positive(options['grpc.max_reconnect_backoff_ms']) ?? MAX_MS;
+    this.#initialMs = Math.min(positive(options['grpc.initial_reconnect_backoff_ms']) ?? INITIAL_MS, this.#maxMs);
+    this.#random = random;
+    this.#nextDelayMs = this.#initialMs;
+  }
+
+  get isFailing(): boolean {
+    return this.#inARow >= FAILED_AFTER;
+  }
+
+  /** How long the next session must last, in milliseconds, before calls go to it. */
+  get trialMs(): number {
+    return Math.min(Math.max(LEAST_TRIAL_MS, TRIAL_FACTOR * this.#lastMs), EMPTY_SESSION_MS);
+  }
+
+  get reason(): string {
+    const { round } = Math;
+    return `the peer ended the connection after ${round(this.#lastMs)} ms without an answer, ${this.#inARow} times in a row`;
+  }
+
+  /** A session is over; `unansweredMs` is how long it lived, undefined where it brought an answer. */
+  sessionEnded(unansweredMs: number | undefined): void {
+    if (unansweredMs === undefined || unansweredMs >= EMPTY_SESSION_MS) {
+      this.forget();
+      return;
+    }
+    this.#inARow += 1;
+    this.#lastMs = unansweredMs;
+  }
+
+  /** Milliseconds until the next attempt to connect; grows with each call. */
+  nextDelayMs(): number {
+    const delayMs = this.#nextDelayMs * (1 + JITTER * (2 * this.#random() - 1));
+    this.#nextDelayMs = Math.min(this.#nextDelayMs * MULTIPLIER, this.#maxMs);
+    return delayMs;
+  }
+
+  forget(): void {
+    this.#inARow = 0;
+    this.#nextDelayMs = this.#initialMs;
+  }
+}
+
+function positive(value: unknown): number | undefined {
+  return typeof value === 'number' && value > 0 ? value : undefined;
 }

@@ -3,9 +3,8 @@ import type { Instance } from '../../../base/instances';
 import type { BalancingPlan } from '../../../policy/plan';
 import type { ChannelControlHelper, ChannelOptions } from '../../grpc/grpc-js';
 import { Attempt } from '../attempts/attempt';
-import type { BalancerHost } from '../host';
-import { ChannelConnection } from './connection';
-import type { ConnectionDeps } from './connection-deps';
+import type { BalancerContext } from '../context';
+import { ChannelConnection, type ConnectionOwner } from './connection';
 import type { Endpoint } from './endpoint';
 import { createServerNames } from './server-name';
 import type { SubchannelLease } from './subchannel-lease';
@@ -44,12 +43,12 @@ export interface ConnectionSetListener {
  * comes back while calls are still running on it; new ones are opened before old ones are left.
  */
 export class ConnectionSet {
-  readonly #host: BalancerHost;
-  readonly #deps: ConnectionDeps;
+  readonly #context: BalancerContext;
+  readonly #owner: ConnectionOwner;
   readonly #listener: ConnectionSetListener;
   readonly #connections = new Map<Endpoint, ChannelConnection>();
   /** Those of them that are not READY. */
-  readonly #unready = new Set<ChannelConnection>();
+  readonly unready: Set<ChannelConnection> = new Set();
   #lists = 0;
   readonly #detach = new Map<Endpoint, () => void>();
   #toOpen: Endpoint[] = [];
@@ -67,33 +66,33 @@ export class ConnectionSet {
 
   constructor(
     helper: ChannelControlHelper,
-    host: BalancerHost,
+    context: BalancerContext,
     options: ChannelOptions,
     listener: ConnectionSetListener,
   ) {
-    this.#host = host;
+    this.#context = context;
     this.#listener = listener;
-    this.#deps = {
+    this.#owner = {
       helper,
       options,
-      names: createServerNames(host.service, host.authorityMetaKey, options),
-      clock: host.clock,
-      random: host.random,
+      names: createServerNames(context.service, context.authorityMetaKey, options),
+      clock: context.clock,
+      random: context.random,
       onChange: (connection) => this.#changed(connection),
       onDrained: (connection) => this.#drained(connection),
-      deadlineMs: host.connectDeadlineMs,
+      deadlineMs: context.state.connectDeadlineMs,
       connectionsPerEndpoint: () => this.#connectionsPerEndpoint,
       onAwaited: () => {
         this.#isAwaited = true;
         this.#watchUnused();
-        host.endpoints.wake(host.clock.now());
+        context.endpoints.wake(context.clock.now());
       },
       onFreed: (connection) => {
         if (!this.#isAwaited) return;
         this.#isAwaited = false;
         this.#listener.stateChanged(connection);
       },
-      onAnsweringAgain: ({ endpoint }) => host.endpoints.checks.silenceOver(endpoint),
+      onAnsweringAgain: ({ endpoint }) => context.endpoints.checks.silenceOver(endpoint),
       onReplaced: (connection, former) => this.#replaced(connection, former),
     };
   }
@@ -104,7 +103,7 @@ export class ConnectionSet {
     this.#connectionsPerEndpoint = connectionsPerEndpoint;
     const toOpen = new Set<Endpoint>();
     for (const instance of instances) {
-      const endpoint = this.#host.endpoints.of(instance);
+      const endpoint = this.#context.endpoints.of(instance);
       if (endpoint === undefined) continue;
       const connection = this.#connections.get(endpoint) ?? this.#resume(endpoint);
       if (connection === undefined) toOpen.add(endpoint);
@@ -120,7 +119,7 @@ export class ConnectionSet {
         continue;
       }
       this.#connections.delete(endpoint);
-      this.#unready.delete(connection);
+      this.unready.delete(connection);
       this.#detach.get(endpoint)?.();
       this.#detach.delete(endpoint);
       this.#leave(connection, drainMs);
@@ -130,7 +129,7 @@ export class ConnectionSet {
   /** No new calls; those under way go on, and are ended after `drainMs` where that is given. */
   #leave(connection: ChannelConnection, drainMs: number | undefined): void {
     const { endpoint } = connection;
-    const end = drainMs === undefined ? undefined : this.#host.clock.setTimer(drainMs, () => endCallsOn(connection));
+    const end = drainMs === undefined ? undefined : this.#context.clock.setTimer(drainMs, () => endCallsOn(connection));
     this.#draining.set(endpoint, { connection, end });
     connection.leave();
   }
@@ -158,7 +157,7 @@ export class ConnectionSet {
   to(instances: readonly Instance[]): { readonly members: readonly ChannelConnection[]; readonly missing: number } {
     const members: ChannelConnection[] = [];
     for (const instance of instances) {
-      const endpoint = this.#host.endpoints.of(instance);
+      const endpoint = this.#context.endpoints.of(instance);
       const connection = endpoint === undefined ? undefined : this.#connections.get(endpoint);
       if (connection !== undefined) members.push(connection);
     }
@@ -168,19 +167,19 @@ export class ConnectionSet {
   /** Those of the instances that there is a connection to. */
   among(instances: readonly Instance[]): readonly Instance[] {
     return instances.filter((instance) => {
-      const endpoint = this.#host.endpoints.of(instance);
+      const endpoint = this.#context.endpoints.of(instance);
       return endpoint !== undefined && this.#connections.has(endpoint);
     });
   }
 
   /** On each tick of the endpoints' statistics: is somebody silent? */
   look(nowMs: number): void {
-    if (this.#host.stall.isStalled(nowMs)) return;
+    if (this.#context.stall.isStalled(nowMs)) return;
     for (const connection of this.#connections.values()) connection.look(nowMs);
   }
 
   reconnect(): void {
-    for (const connection of [...this.#unready]) connection.reconnect();
+    for (const connection of [...this.unready]) connection.reconnect();
   }
 
   close(): void {
@@ -199,15 +198,15 @@ export class ConnectionSet {
     this.#detach.clear();
     for (const connection of this.#connections.values()) connection.close();
     this.#connections.clear();
-    this.#unready.clear();
+    this.unready.clear();
   }
 
   #openSlice(): void {
-    const { clock } = this.#host;
+    const { clock } = this.#context;
     const started = clock.now();
     for (let opened = 0; opened < MOST_IN_SLICE && this.#toOpen.length > 0; opened += 1) {
       const endpoint = this.#toOpen.pop() as Endpoint;
-      const connection = new ChannelConnection(endpoint, this.#deps);
+      const connection = new ChannelConnection(endpoint, this.#owner);
       connection.wantedIn = this.#lists;
       this.#add(connection);
       if (clock.now() - started >= SLICE_MS) break;
@@ -220,10 +219,10 @@ export class ConnectionSet {
 
   #add(connection: ChannelConnection): void {
     const { endpoint } = connection;
-    if (connection.isReady) this.#host.endpoints.connected(endpoint);
+    if (connection.isReady) this.#context.endpoints.connected(endpoint);
     this.#connections.set(endpoint, connection);
     this.#note(connection);
-    this.#detach.set(endpoint, this.#host.endpoints.attach(endpoint, connection));
+    this.#detach.set(endpoint, this.#context.endpoints.attach(endpoint, connection));
   }
 
   #scheduleSlice(): void {
@@ -242,9 +241,9 @@ export class ConnectionSet {
   }
 
   #isCrowded(): boolean {
-    if (this.#host.clock.now() - this.#slicedAtMs >= LONGEST_REST_MS) return false;
+    if (this.#context.clock.now() - this.#slicedAtMs >= LONGEST_REST_MS) return false;
     let underWay = 0;
-    for (const { isPending } of this.#unready) {
+    for (const { isPending } of this.unready) {
       if (isPending) underWay += 1;
       if (underWay >= MOST_UNDER_WAY) return true;
     }
@@ -252,7 +251,7 @@ export class ConnectionSet {
   }
 
   #changed(connection: ChannelConnection): void {
-    if (connection.isReady) this.#host.endpoints.connected(connection.endpoint);
+    if (connection.isReady) this.#context.endpoints.connected(connection.endpoint);
     this.#note(connection);
     this.#watchDeadline();
     this.#listener.stateChanged(connection);
@@ -261,12 +260,12 @@ export class ConnectionSet {
   #replaced(connection: ChannelConnection, former: SubchannelLease): void {
     const { endpoint } = connection;
     for (const attempt of endpoint.load.running()) if (attempt instanceof Attempt) attempt.leaveSilent(former);
-    this.#host.endpoints.checks.silenceOver(endpoint);
+    this.#context.endpoints.checks.silenceOver(endpoint);
   }
 
   /** One timer for all, while an endpoint has further connections. */
   #watchUnused(): void {
-    this.#unused ??= this.#host.clock.setTimer(UNUSED_MS, () => {
+    this.#unused ??= this.#context.clock.setTimer(UNUSED_MS, () => {
       this.#unused = undefined;
       let isAny = false;
       for (const connection of this.#connections.values()) if (connection.letGoUnused()) isAny = true;
@@ -275,8 +274,8 @@ export class ConnectionSet {
   }
 
   #note(connection: ChannelConnection): void {
-    if (connection.isReady) this.#unready.delete(connection);
-    else this.#unready.add(connection);
+    if (connection.isReady) this.unready.delete(connection);
+    else this.unready.add(connection);
   }
 
   /** One timer for all: set for the connection that has been pending longest. */
@@ -284,12 +283,13 @@ export class ConnectionSet {
     if (this.#deadline !== undefined) return;
     const since = this.#longestPending();
     if (since === undefined) return;
-    const { clock, connectDeadlineMs } = this.#host;
+    const { clock, state } = this.#context;
+    const { connectDeadlineMs } = state;
     const inMs = Math.max(0, since + connectDeadlineMs - clock.now());
     this.#deadline = clock.setTimer(inMs, () => {
       this.#deadline = undefined;
       const limit = clock.now() - connectDeadlineMs;
-      for (const connection of [...this.#unready]) {
+      for (const connection of [...this.unready]) {
         if (connection.isPending && connection.pendingSinceMs <= limit) {
           connection.giveUp(`not connected within ${connectDeadlineMs} ms`);
         }
@@ -301,10 +301,10 @@ export class ConnectionSet {
 
   /** Those that were given up and still hang are tried afresh now and then, for as long as there are any. */
   #watchHanging(): void {
-    if (this.#afresh !== undefined || ![...this.#unready].some((each) => each.isHanging)) return;
-    this.#afresh = this.#host.clock.setTimer(AFRESH_MS, () => {
+    if (this.#afresh !== undefined || ![...this.unready].some((each) => each.isHanging)) return;
+    this.#afresh = this.#context.clock.setTimer(AFRESH_MS, () => {
       this.#afresh = undefined;
-      for (const connection of [...this.#unready]) {
+      for (const connection of [...this.unready]) {
         connection.connectAfresh();
         this.#note(connection);
       }
@@ -314,7 +314,7 @@ export class ConnectionSet {
 
   #longestPending(): number | undefined {
     let earliest: number | undefined;
-    for (const { isPending, pendingSinceMs } of this.#unready) {
+    for (const { isPending, pendingSinceMs } of this.unready) {
       if (isPending && (earliest === undefined || pendingSinceMs < earliest)) earliest = pendingSinceMs;
     }
     return earliest;

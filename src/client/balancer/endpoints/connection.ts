@@ -1,17 +1,43 @@
-import type { Timer } from '../../../base/clock';
+import type { Clock, Timer } from '../../../base/clock';
+import type { Random } from '../../../base/random';
 import {
+  type ChannelControlHelper,
   type ChannelOptions,
   type ConnectivityStateListener,
   connectivity,
   type SubchannelInterface,
 } from '../../grpc/grpc-js';
-import type { ConnectionDeps, SessionView } from './connection-deps';
-import { connectionFailure } from './connection-failure';
-import { EmptySessions } from './empty-sessions';
+import { connectionFailure, EmptySessions } from './connection-failure';
 import type { Connection, Endpoint } from './endpoint';
 import { FurtherConnections } from './further-connections';
-import { underName } from './server-name';
-import { type LeaseHolder, SubchannelLease } from './subchannel-lease';
+import { type ServerNames, underName } from './server-name';
+import { type LeaseHolder, type SessionView, SubchannelLease } from './subchannel-lease';
+
+/** What a connection asks of the set that it belongs to, and tells it. */
+export interface ConnectionOwner {
+  readonly helper: ChannelControlHelper;
+  /** Of the subchannel. */
+  readonly options: ChannelOptions;
+  readonly names: ServerNames;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** How long calls may wait for a connection. */
+  readonly deadlineMs: number;
+  /** How many connections an endpoint may have for calls, the first included. */
+  readonly connectionsPerEndpoint: () => number;
+  /** Called when something that picks depend on has changed. */
+  onChange(connection: ChannelConnection): void;
+  /** It was left, and its last attempt has ended. */
+  onDrained(connection: ChannelConnection): void;
+  /** Calls wait for a further connection, or for a place on one. */
+  onAwaited(): void;
+  /** It was full, and is not any more. */
+  onFreed(connection: ChannelConnection): void;
+  /** Its first connection was silent, and is not any more. */
+  onAnsweringAgain(connection: ChannelConnection): void;
+  /** A fresh connection has taken the place of a silent one, on which calls may still be running. */
+  onReplaced(connection: ChannelConnection, former: SubchannelLease): void;
+}
 
 /**
  * One channel's connection to an endpoint: the subchannel, what state it is in, and whether that state is bad. Connects
@@ -42,7 +68,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   pendingSinceMs: number;
   /** Picks since the last tick whose attempts have not started. */
   offered = 0;
-  readonly #deps: ConnectionDeps;
+  readonly #owner: ConnectionOwner;
   /** Of the first connection; all others are there to help it out. */
   #lease: SubchannelLease;
   /** Undefined until one was needed. */
@@ -67,12 +93,12 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** Running: the subchannel is READY, and that is not believed yet. */
   #trial: Timer | undefined;
 
-  constructor(endpoint: Endpoint, deps: ConnectionDeps) {
+  constructor(endpoint: Endpoint, owner: ConnectionOwner) {
     this.endpoint = endpoint;
-    this.#deps = deps;
-    this.pendingSinceMs = deps.clock.now();
-    this.#serverName = deps.names.of(endpoint.instance);
-    this.#emptySessions = new EmptySessions(deps.options, deps.random);
+    this.#owner = owner;
+    this.pendingSinceMs = owner.clock.now();
+    this.#serverName = owner.names.of(endpoint.instance);
+    this.#emptySessions = new EmptySessions(owner.options, owner.random);
     this.#lease = this.#open();
     this.#state = connectivity.IDLE;
     this.#adoptState();
@@ -118,24 +144,24 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** Connects under the name that the instance bears now, where it is another one. Calls under way end where they are. */
   followName(): void {
-    const name = this.#deps.names.of(this.endpoint.instance);
+    const name = this.#owner.names.of(this.endpoint.instance);
     if (this.#isClosed || name === this.#serverName) return;
     this.#serverName = name;
     this.failure = undefined;
-    this.pendingSinceMs = this.#deps.clock.now();
+    this.pendingSinceMs = this.#owner.clock.now();
     this.#emptySessions.forget();
     this.#replace();
   }
 
   /** The `:authority` of a call for which grpc-js would send `given`. */
   authority(given: string): string {
-    return given === this.#deps.names.channelAuthority ? (this.#serverName ?? given) : given;
+    return given === this.#owner.names.channelAuthority ? (this.#serverName ?? given) : given;
   }
 
   /** The `:authority` of calls that were given no other. */
   get defaultAuthority(): string {
-    const said = this.#deps.options['grpc.default_authority'];
-    return this.#serverName ?? said ?? this.#deps.names.channelAuthority;
+    const said = this.#owner.options['grpc.default_authority'];
+    return this.#serverName ?? said ?? this.#owner.names.channelAuthority;
   }
 
   get isReady(): boolean {
@@ -167,7 +193,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   giveUp(reason: string): void {
     if (!this.isPending || this.#isClosed) return;
     this.failure = this.#emptySessions.isFailing ? this.#emptySessions.reason : reason;
-    this.#deps.onChange(this);
+    this.#owner.onChange(this);
   }
 
   /**
@@ -186,7 +212,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   resume(): void {
     if (!this.#isClosed) return;
     this.#isClosed = false;
-    this.pendingSinceMs = this.#deps.clock.now();
+    this.pendingSinceMs = this.#owner.clock.now();
     this.failure = undefined;
     if (!this.#lease.resume()) this.#lease = this.#open();
     this.#adoptState();
@@ -208,16 +234,16 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** The registry says that its node has failed: pings its peer where it is connected. `onProof`: the peer has answered. */
   prove(onProof: () => void): void {
-    if (this.isConnected) this.#lease.watch.prove(this.#deps.clock.now(), onProof);
+    if (this.isConnected) this.#lease.watch.prove(this.#owner.clock.now(), onProof);
   }
 
   /** It is full: asks for a further connection. True: one is on its way, and calls may wait for it. */
   widen(): boolean {
     const further = this.#furtherOnes();
-    if (1 + further.ready.length >= this.#deps.connectionsPerEndpoint()) return false;
+    if (1 + further.ready.length >= this.#owner.connectionsPerEndpoint()) return false;
     further.dial();
     if (!further.isPending) return false;
-    this.#deps.onAwaited();
+    this.#owner.onAwaited();
     return true;
   }
 
@@ -233,7 +259,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     if (this.#wasSilent) this.#replaceSilent();
     else if (wasSilent) {
       this.#further?.letGoIdle();
-      this.#deps.onAnsweringAgain(this);
+      this.#owner.onAnsweringAgain(this);
     } else if (this.#further?.isPending === false) this.#further.hangUp();
   }
 
@@ -245,7 +271,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** LeaseHolder */
   placeFreed(): void {
-    this.#deps.onFreed(this);
+    this.#owner.onFreed(this);
   }
 
   /** LeaseHolder */
@@ -257,7 +283,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** LeaseHolder */
   released(lease: SubchannelLease): void {
     this.#leases.delete(lease);
-    if (this.#isClosed && this.#leases.size === 0) this.#deps.onDrained(this);
+    if (this.#isClosed && this.#leases.size === 0) this.#owner.onDrained(this);
   }
 
   #open(): SubchannelLease {
@@ -266,7 +292,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** grpc-js pools subchannels: another connection to the same address must differ in an argument. */
   #openWith(more: ChannelOptions): SubchannelLease {
-    const { helper, options: given } = this.#deps;
+    const { helper, options: given } = this.#owner;
     const { address, port } = this.endpoint;
     const options = { ...underName(given, this.#serverName), ...more };
     const subchannel = helper.createSubchannel({ host: address, port }, options);
@@ -280,7 +306,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   }
 
   #furtherOnes(): FurtherConnections {
-    const { clock, deadlineMs, options, random } = this.#deps;
+    const { clock, deadlineMs, options, random } = this.#owner;
     this.#further ??= new FurtherConnections({
       clock,
       deadlineMs,
@@ -289,7 +315,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
         this.#opened += 1;
         return this.#openWith({ 'graylane.further_connection': this.#opened });
       },
-      changed: () => this.#deps.onChange(this),
+      changed: () => this.#owner.onChange(this),
     });
     return this.#further;
   }
@@ -304,7 +330,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     }
     former.watch.isReplaced = true;
     this.#wasSilent = false;
-    this.#deps.onReplaced(this, former);
+    this.#owner.onReplaced(this, former);
   }
 
   /** A further connection becomes the first. */
@@ -320,7 +346,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     this.#state = connectivity.READY;
     this.endpoint.load.proven();
     former.leave();
-    this.#deps.onChange(this);
+    this.#owner.onChange(this);
     return true;
   }
 
@@ -336,7 +362,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** Takes over the state of a subchannel that nobody here has listened to until now. */
   #adoptState(): void {
     this.#state = this.subchannel.getConnectivityState();
-    if (this.#state === connectivity.READY) this.#lease.sessionBegan(this.#deps.clock.now());
+    if (this.#state === connectivity.READY) this.#lease.sessionBegan(this.#owner.clock.now());
     else this.subchannel.startConnecting();
   }
 
@@ -354,11 +380,11 @@ export class ChannelConnection implements Connection, LeaseHolder {
     }
     if (state === connectivity.TRANSIENT_FAILURE) this.failure = connectionFailure(error);
     if (state !== connectivity.CONNECTING) this.reconnect();
-    this.#deps.onChange(this);
+    this.#owner.onChange(this);
   }
 
   #connected(): void {
-    const { clock } = this.#deps;
+    const { clock } = this.#owner;
     this.#stopTimers();
     this.endpoint.load.proven();
     this.#lease.sessionBegan(clock.now());
@@ -371,19 +397,19 @@ export class ChannelConnection implements Connection, LeaseHolder {
       const last = setImmediate(() => this.#believe());
       this.#trial = { cancel: () => clearImmediate(last) };
     });
-    this.#deps.onChange(this);
+    this.#owner.onChange(this);
   }
 
   #believe(): void {
     this.#stopTimers();
     this.failure = undefined;
     this.#wasReady = true;
-    this.#deps.onChange(this);
+    this.#owner.onChange(this);
   }
 
   /** The session is over; grpc-js would begin another one at once. */
   #lost(): void {
-    const now = this.#deps.clock.now();
+    const now = this.#owner.clock.now();
     this.#stopTimers();
     this.#emptySessions.sessionEnded(this.#lease.unansweredMs(now));
     if (!this.#emptySessions.isFailing) {
@@ -392,7 +418,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     }
     // Calls wait for a server that renews its connections in a hurry, until the connect deadline is over.
     if (this.failure !== undefined) this.failure = this.#emptySessions.reason;
-    this.#redial = this.#deps.clock.setTimer(this.#emptySessions.nextDelayMs(), () => {
+    this.#redial = this.#owner.clock.setTimer(this.#emptySessions.nextDelayMs(), () => {
       this.#redial = undefined;
       this.reconnect();
     });

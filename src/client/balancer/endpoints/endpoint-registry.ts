@@ -6,20 +6,21 @@ import type { Breaker } from '../../breaker/breaker';
 import { FailureShares } from '../../breaker/outlier/failure-shares';
 import type { BreakerRegistry } from '../../breaker/registry';
 import type { StallDetector } from '../../breaker/stall';
-import { MethodRecords } from '../attempts/method-records';
-import { nextSlowStartStepMs, slowStartShare } from '../pickers/slow-start';
+import { Methods } from '../attempts/methods';
 import { type CheckableConnection, HealthChecks } from '../probes/health-checks';
-import { ProbeTraffic } from '../probes/probe-traffic';
-import type { SessionView } from './connection-deps';
-import { type Endpoint, servingWeight } from './endpoint';
-import type { EndpointLoad } from './load';
+import type { Endpoint } from './endpoint';
+import { EndpointLoad } from './load';
 import { Share } from './share';
+import type { SessionView } from './subchannel-lease';
+import { nextSlowStartStepMs, servingWeight, slowStartShare } from './weight';
 
 const TICK_MS = 100;
 /** Ticks without a running attempt after which the tick rests until the next attempt. */
 const IDLE_TICKS = 100;
 /** How long an endpoint's statistics are kept after it left, in case it returns. */
 const RETENTION_MS = 60_000;
+/** Streams and uploads probe when no better call has come for so long. */
+const STREAMS_ONLY_MS = 60_000;
 
 interface Entry {
   readonly endpoint: Endpoint;
@@ -64,21 +65,14 @@ export interface Turnover {
   readonly joined: readonly Instance[];
 }
 
-/** What the statistics of a service are kept with. */
-export interface RegistryDeps {
-  readonly clock: Clock;
-  readonly createLoad: () => EndpointLoad;
-  readonly breakers: BreakerRegistry;
-  readonly stall: StallDetector;
-}
-
 /**
  * The endpoints of one service in one lane: identity and statistics, shared by all of its channels. Runs the one shared
  * tick, only while attempts are out.
  */
 export class EndpointRegistry {
   readonly #clock: Clock;
-  readonly #deps: RegistryDeps;
+  readonly #breakers: BreakerRegistry;
+  readonly #stall: StallDetector;
   readonly #entries = new Map<string, Entry>();
   /** Discovery keeps the object of an unchanged instance, which saves building its key again. */
   readonly #byInstance = new WeakMap<Instance, Entry>();
@@ -88,29 +82,29 @@ export class EndpointRegistry {
   readonly #judges = new Set<EndpointsJudge>();
   /** Find out whether half-open and doubtful endpoints are well. */
   readonly checks: HealthChecks;
-  /** Which calls come that could find it out. */
-  readonly probeTraffic: ProbeTraffic = new ProbeTraffic();
   /** What a method does wherever it goes is not blamed on an endpoint. */
-  readonly methods: MethodRecords = new MethodRecords();
+  readonly methods: Methods = new Methods();
   /** What all of them accepted and turned away lately. */
   readonly total: Share = new Share();
   readonly #connections = new Map<Endpoint, Set<AttachedConnection>>();
   #tick: Timer | undefined;
   #idleTicks = 0;
+  #sweptAtMs = Number.NEGATIVE_INFINITY;
   #syncs = 0;
   #slowStartMs = 0;
   #slowStart: Timer | undefined;
 
-  constructor(deps: RegistryDeps) {
-    this.#clock = deps.clock;
-    this.#deps = deps;
+  constructor(clock: Clock, breakers: BreakerRegistry, stall: StallDetector) {
+    this.#clock = clock;
+    this.#breakers = breakers;
+    this.#stall = stall;
     this.checks = new HealthChecks({
-      clock: deps.clock,
-      stall: deps.stall,
+      clock,
+      stall,
       connectionsTo: (endpoint) => this.#connections.get(endpoint) ?? [],
       changed: () => this.changed(),
     });
-    deps.breakers.subscribe((change) => {
+    breakers.subscribe((change) => {
       const endpoint = change.level === 'endpoint' ? this.#entries.get(change.key)?.endpoint : undefined;
       if (endpoint !== undefined) {
         const now = this.#clock.now();
@@ -123,6 +117,15 @@ export class EndpointRegistry {
 
   /** The time as of the last attempt's start or end, or of the last tick: what picks go by, since they read no clock. */
   nowMs = 0;
+  /** When the last attempt started whose call makes a good probe. */
+  probeCallAtMs: number = Number.NEGATIVE_INFINITY;
+  /** The tick does not run: the next attempt must call `wake`. */
+  isResting = true;
+
+  /** Only streams and uploads come. One of them has to probe an ejected endpoint, or the endpoint would never return. */
+  isStreamsOnly(nowMs: number): boolean {
+    return nowMs - this.probeCallAtMs > STREAMS_ONLY_MS;
+  }
 
   /** Takes over the instances of a new snapshot. Called by the service before its balancers hear of the snapshot. */
   sync(instances: Iterable<Instance>, slowStartMs: number): void {
@@ -153,7 +156,7 @@ export class EndpointRegistry {
       if (now - entry.leftAtMs > RETENTION_MS && entry.endpoint.load.inFlight === 0) {
         entry.isForgotten = true;
         this.#entries.delete(key);
-        this.#deps.breakers.forget(key);
+        this.#breakers.forget(key);
       }
     }
   }
@@ -183,7 +186,7 @@ export class EndpointRegistry {
 
   /** The endpoint's breaker, made now if this is its first failure. */
   failed(endpoint: Endpoint, plan: BreakerPlan): Breaker {
-    endpoint.breaker ??= this.#deps.breakers.failed(endpoint.key, plan);
+    endpoint.breaker ??= this.#breakers.failed(endpoint.key, plan);
     return endpoint.breaker;
   }
 
@@ -219,11 +222,12 @@ export class EndpointRegistry {
     return [...(this.#connections.get(endpoint) ?? [])];
   }
 
-  /** Called when an attempt starts: keeps the tick going. */
+  /** Starts the tick for an attempt that starts. */
   wake(nowMs: number): void {
     this.nowMs = nowMs;
     this.#idleTicks = 0;
-    this.#deps.stall.wake(nowMs);
+    this.isResting = false;
+    this.#stall.wake(nowMs);
     this.#tick ??= this.#clock.setRepeating(TICK_MS, () => this.#sweep());
   }
 
@@ -231,6 +235,7 @@ export class EndpointRegistry {
     this.checks.close();
     this.#tick?.cancel();
     this.#tick = undefined;
+    this.isResting = true;
     this.#slowStart?.cancel();
     this.#slowStart = undefined;
     this.#listeners.clear();
@@ -304,7 +309,7 @@ export class EndpointRegistry {
       datacenter: instance.datacenter,
       instance,
       weight: servingWeight(instance),
-      load: this.#deps.createLoad(),
+      load: new EndpointLoad(),
       shares: new FailureShares(),
       breaker: undefined,
       answeredAtMs: Number.NEGATIVE_INFINITY,
@@ -318,8 +323,10 @@ export class EndpointRegistry {
 
   #sweep(): void {
     const now = this.#clock.now();
+    const hasAttempts = this.nowMs !== this.#sweptAtMs;
     this.nowMs = now;
-    this.#deps.stall.tick(now);
+    this.#sweptAtMs = now;
+    this.#stall.tick(now);
     let isChanged = false;
     let inFlight = 0;
     for (const { endpoint } of this.#entries.values()) {
@@ -336,11 +343,12 @@ export class EndpointRegistry {
     for (const judge of this.#judges) if (judge(now)) isMoved = true;
     if (isMoved) this.#weigh();
     if (isChanged || isMoved) this.changed();
-    this.#idleTicks = inFlight === 0 ? this.#idleTicks + 1 : 0;
+    this.#idleTicks = inFlight === 0 && !hasAttempts ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks >= IDLE_TICKS) {
       this.#tick?.cancel();
       this.#tick = undefined;
-      this.#deps.stall.rest();
+      this.isResting = true;
+      this.#stall.rest();
     }
   }
 }
@@ -349,7 +357,7 @@ function isBetter(one: Instance, other: Instance): boolean {
   return HEALTH_RANK[one.status] <= HEALTH_RANK[other.status] && one.weight > 0;
 }
 
-/** `datacenter/host:port`: what makes two instances the same endpoint. */
+/** `datacenter/context:port`: what makes two instances the same endpoint. */
 export function endpointKey(instance: Instance): string {
   const host = instance.address.includes(':') ? `[${instance.address}]` : instance.address;
   return `${instance.datacenter}/${host}:${instance.port}`;

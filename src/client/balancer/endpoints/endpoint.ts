@@ -9,7 +9,7 @@ import type { EndpointLoad } from './load';
  * that changes about its instance is written into it.
  */
 export interface Endpoint {
-  /** `datacenter/host:port`. */
+  /** `datacenter/context:port`. */
   readonly key: string;
   readonly address: string;
   readonly port: number;
@@ -25,11 +25,6 @@ export interface Endpoint {
   breaker: Breaker | undefined;
   /** When it last answered a call well, in monotonic milliseconds; -Infinity before. */
   answeredAtMs: number;
-}
-
-/** What the weight of an instance comes to where it serves: where all have weight 0 they serve as equals. > 0. */
-export function servingWeight({ weight }: Pick<Instance, 'weight'>): number {
-  return weight || 1;
 }
 
 /** An endpoint as one channel reaches it. Only READY ones are ever handed to a pool picker. */

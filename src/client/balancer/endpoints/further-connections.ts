@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../../base/clock';
 import { connectivity } from '../../grpc/grpc-js';
-import type { EmptySessions } from './empty-sessions';
+import type { EmptySessions } from './connection-failure';
 import type { SubchannelLease } from './subchannel-lease';
 
 /** A dial that hangs is given up for another one after so long, twice as long the next time, up to a limit. */

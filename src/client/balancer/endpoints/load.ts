@@ -1,10 +1,8 @@
-import { LONG_MS, MethodTime } from '../attempts/method-times';
-import { Pace } from './pace';
-import { QuickFailures } from './quick-failures';
+import { LONG_MS, MethodTime } from '../attempts/methods';
+import { Pace } from './latency-outlier';
 import { ReportedCapacity } from './reported-capacity';
 import { Share } from './share';
 import { Suspicion } from './suspicion';
-
 /** A running attempt, as the load of its endpoint keeps it: a link in a list ordered by start. Owned by the caller. */
 export interface AttemptLink {
   startedAtMs: number;
@@ -26,90 +24,6 @@ export interface AttemptLink {
  */
 export type LoadOutcome = 'success' | 'answered' | 'failure' | 'neutral';
 
-/**
- * What one endpoint carries now and how fast it answered lately. Times are monotonic milliseconds. The model on one page:
- * docs/balancing.md.
- */
-export interface EndpointLoad {
-  /** Attempts begun and not ended, streams included. */
-  readonly inFlight: number;
-  /** What picks for quick calls compare: those in flight, and failures that came sooner than a good answer. */
-  readonly busy: number;
-  /** What picks for streams and long calls compare: those in flight or just picked, and those that failed lately. */
-  readonly lastingBusy: number;
-  /** Where its last turn stands in the order of all turns of the process; 0 without one. Wraps at 32 bits. */
-  readonly lastTurn: number;
-  /**
-   * How slow it was lately: peak-EWMA of its good answers, in multiples of their methods' usual times, with what it was blamed for
-   * since. 1 is usual, 0 is no sample.
-   */
-  readonly slowness: number;
-  /**
-   * `slowness` in whole thousandths: pickers compare these, small integers being part of the object where doubles are not.
-   * What *others* are measured against: it does not fade, else an endpoint that nobody called for a while would look like
-   * the fastest of all. 0, which is no measure, without a sample and after a failure until the next good answer.
-   */
-  readonly measure: number;
-  /**
-   * `slowness` in whole thousandths, faded with the time that has passed since the last sample: what it is *blamed* for
-   * fades, so that a slow one is tried again.
-   */
-  readonly blame: number;
-  /** An attempt, streams aside, is overdue and nothing has come back since it began. Set by `sweep`, cleared by a response too. */
-  readonly isSuspect: boolean;
-  /** Peak-EWMA of how long its good answers took, in milliseconds, whatever their methods; 0 without one. */
-  readonly usualMs: number;
-  /** How it compares with its peers. */
-  readonly pace: Pace;
-  /** How much of its weight it gets, as it turns calls away. */
-  readonly share: Share;
-  /** What it reports of its own capacity. */
-  readonly capacity: ReportedCapacity;
-  /** How it is looked at again while it is suspect. */
-  readonly suspicion: Suspicion;
-  /**
-   * How long a good answer of this method usually takes here, in milliseconds: the method's own time, and longer as far as
-   * this endpoint has been slower than usual. 0 when unknown.
-   */
-  usualOf(time: MethodTime): number;
-  /**
-   * It was picked. Not when the attempt starts: grpc-js picks for all calls of a burst before it starts the first, and whoever
-   * had waited longest would get them all.
-   */
-  takeTurn(): void;
-  /** It was picked for a call that lasts, which counts from now on; until the next sweep, should it never start. */
-  takeLasting(): void;
-  /**
-   * The registry says that its node has failed, and nothing has come from the endpoint since: it is a suspect until something
-   * does, or until the registry takes it back.
-   */
-  readonly isDoubted: boolean;
-  /** It has been doubted for longer than a living peer takes to answer a ping. */
-  readonly isUnproven: boolean;
-  /** The registry says that its node has failed. */
-  doubt(nowMs: number): void;
-  /** Its peer answers: a new connection, or a ping. Of the calls that run it says nothing. */
-  proven(): void;
-  /** Its breaker has closed: what it was blamed for is over. */
-  forgive(nowMs: number): void;
-  /** A health check has passed: what runs now is no evidence of silence. */
-  vouched(): void;
-  /** The attempts begun and not ended as of now: calls, oldest first, then streams. */
-  running(): readonly AttemptLink[];
-  /** Without effect on an attempt that is already running. */
-  attemptStarted(attempt: AttemptLink, nowMs: number): void;
-  /** First headers or message of the attempt. Calls after the first, and after the end, have no effect. */
-  attemptResponded(attempt: AttemptLink): void;
-  /** Calls after the first have no effect. The method's time knows of it already. */
-  attemptEnded(attempt: AttemptLink, nowMs: number, outcome: LoadOutcome): void;
-  /**
-   * Called from the lane's shared tick: every 100 ms for as long as anything is in flight. A gap of more than
-   * 300 ms is taken for a stalled event loop, and what was measured across it is not believed. True when `isSuspect`
-   * is another than after the last sweep, also when a response has cleared it in between.
-   */
-  sweep(nowMs: number): boolean;
-}
-
 /** Time constant of the moving average. */
 const EWMA_TAU_MS = 10_000;
 /** What is quicker counts as this, so that less than 1 ms, three times as long, is left to our own event loop. */
@@ -127,11 +41,6 @@ const PROOF_MS = 500;
 /** A stream that fails counts among the open ones for so long, while nobody knows how long such streams last. */
 const FAILED_STREAM_MS = 3_000;
 
-/** The load of an endpoint that was never called: no latency known, which the pickers treat as neither fast nor slow. */
-export function createEndpointLoad(): EndpointLoad {
-  return new TrackedLoad();
-}
-
 /** For simulations. Without a time of its method, milliseconds are the multiples: the usual time is 1 ms. */
 export function createAttemptLink(
   time: MethodTime = new MethodTime(1),
@@ -145,23 +54,56 @@ export function createAttemptLink(
 /** Turns taken so far, in 32 bits. */
 let turns = 0;
 
-class TrackedLoad implements EndpointLoad {
+/**
+ * What one endpoint carries now and how fast it answered lately. Of an endpoint that was never called no latency is
+ * known, which the pickers treat as neither fast nor slow. Times are monotonic milliseconds. The model on one page:
+ * docs/balancing.md.
+ */
+export class EndpointLoad {
   // What a pick reads comes first, to lie in one cache line.
+  /** What picks for quick calls compare: those in flight, and failures that came sooner than a good answer. */
   busy = 0;
+  /**
+   * `slowness` in whole thousandths: pickers compare these, small integers being part of the object where doubles are not.
+   * What *others* are measured against: it does not fade, else an endpoint that nobody called for a while would look like
+   * the fastest of all. 0, which is no measure, without a sample and after a failure until the next good answer.
+   */
   measure = 0;
+  /**
+   * `slowness` in whole thousandths, faded with the time that has passed since the last sample: what it is *blamed* for
+   * fades, so that a slow one is tried again.
+   */
   blame = 0;
+  /** An attempt, streams aside, is overdue and nothing has come back since it began. Set by `sweep`, cleared by a response too. */
   isSuspect = false;
+  /** Where its last turn stands in the order of all turns of the process; 0 without one. Wraps at 32 bits. */
   lastTurn = 0;
+  /** What picks for streams and long calls compare: those in flight or just picked, and those that failed lately. */
   lastingBusy = 0;
+  /** Attempts begun and not ended, streams included. */
   inFlight = 0;
+  /**
+   * How slow it was lately: peak-EWMA of its good answers, in multiples of their methods' usual times, with what it was blamed for
+   * since. 1 is usual, 0 is no sample.
+   */
   slowness = 0;
+  /** Peak-EWMA of how long its good answers took, in milliseconds, whatever their methods; 0 without one. */
   usualMs = 0;
+  /**
+   * The registry says that its node has failed, and nothing has come from the endpoint since: it is a suspect until something
+   * does, or until the registry takes it back.
+   */
   isDoubted = false;
+  /** It has been doubted for longer than a living peer takes to answer a ping. */
   isUnproven = false;
-  readonly pace = new Pace();
-  readonly share = new Share();
-  readonly capacity = new ReportedCapacity();
-  readonly suspicion = new Suspicion();
+  /** How it compares with its peers. */
+  readonly pace: Pace = new Pace();
+  /** How much of its weight it gets, as it turns calls away. */
+  readonly share: Share = new Share();
+  /** What it reports of its own capacity. */
+  readonly capacity: ReportedCapacity = new ReportedCapacity();
+  /** How it is looked at again while it is suspect. */
+  readonly suspicion: Suspicion = new Suspicion();
 
   /** That of the last good answer. */
   private lastSample = Number.POSITIVE_INFINITY;
@@ -194,20 +136,30 @@ class TrackedLoad implements EndpointLoad {
     }
   }
 
+  /**
+   * How long a good answer of this method usually takes here, in milliseconds: the method's own time, and longer as far as
+   * this endpoint has been slower than usual. 0 when unknown.
+   */
   usualOf({ usualMs }: MethodTime): number {
     return usualMs * Math.max(1, this.usualSlowness);
   }
 
+  /**
+   * It was picked. Not when the attempt starts: grpc-js picks for all calls of a burst before it starts the first, and whoever
+   * had waited longest would get them all.
+   */
   takeTurn(): void {
     turns = (turns + 1) | 0;
     this.lastTurn = turns;
   }
 
+  /** It was picked for a call that lasts, which counts from now on; until the next sweep, should it never start. */
   takeLasting(): void {
     this.offered += 1;
     this.lastingBusy += 1;
   }
 
+  /** The attempts begun and not ended as of now: calls, oldest first, then streams. */
   running(): readonly AttemptLink[] {
     const running: AttemptLink[] = [];
     for (const ends of [this.calls, this.streams]) {
@@ -216,6 +168,7 @@ class TrackedLoad implements EndpointLoad {
     return running;
   }
 
+  /** Without effect on an attempt that is already running. */
   attemptStarted(attempt: AttemptLink, nowMs: number): void {
     if (attempt.next !== undefined) return;
     attempt.startedAtMs = nowMs;
@@ -236,12 +189,14 @@ class TrackedLoad implements EndpointLoad {
     this.weigh(nowMs);
   }
 
+  /** First headers or message of the attempt. Calls after the first, and after the end, have no effect. */
   attemptResponded(attempt: AttemptLink): void {
     if (attempt.next === undefined || attempt.responded) return;
     attempt.responded = true;
     this.receive();
   }
 
+  /** Calls after the first have no effect. The method's time knows of it already. */
   attemptEnded(attempt: AttemptLink, nowMs: number, outcome: LoadOutcome): void {
     const { previous, next } = attempt;
     if (previous === undefined || next === undefined) return;
@@ -258,6 +213,11 @@ class TrackedLoad implements EndpointLoad {
     this.weigh(nowMs);
   }
 
+  /**
+   * Called from the registry's tick: every 100 ms for as long as anything is in flight. A gap of more than
+   * 300 ms is taken for a stalled event loop, and what was measured across it is not believed. True when `isSuspect`
+   * is another than after the last sweep, also when a response has cleared it in between.
+   */
   sweep(nowMs: number): boolean {
     const stalled = this.isStalled(nowMs);
     if (stalled) this.trustedSinceMs = nowMs;
@@ -290,6 +250,7 @@ class TrackedLoad implements EndpointLoad {
     return false;
   }
 
+  /** The registry says that its node has failed. */
   doubt(nowMs: number): void {
     if (!this.isSuspect) this.suspicion.began(nowMs);
     this.isDoubted = true;
@@ -298,6 +259,7 @@ class TrackedLoad implements EndpointLoad {
     this.doubtedAtMs = nowMs;
   }
 
+  /** Its peer answers: a new connection, or a ping. Of the calls that run it says nothing. */
   proven(): void {
     if (!this.isDoubted) return;
     this.isDoubted = false;
@@ -305,6 +267,7 @@ class TrackedLoad implements EndpointLoad {
     this.isSuspect = this.hasOverdue;
   }
 
+  /** Its breaker has closed: what it was blamed for is over. */
   forgive(nowMs: number): void {
     this.failedCalls.forget();
     this.failedLasting.forget();
@@ -312,6 +275,7 @@ class TrackedLoad implements EndpointLoad {
     if (this.usualSlowness > 0 && this.usualSlowness < this.slowness) this.learn(this.usualSlowness, nowMs);
   }
 
+  /** A health check has passed: what runs now is no evidence of silence. */
   vouched(): void {
     this.receive();
     this.suspicion.isVouchSpent = true;
@@ -346,7 +310,7 @@ class TrackedLoad implements EndpointLoad {
     this.hasOverdue = false;
     this.isSuspect = false;
     this.proven();
-    this.suspicion.answered();
+    this.suspicion.isVouchSpent = false;
   }
 
   private answered(attempt: AttemptLink, nowMs: number): void {
@@ -408,4 +372,43 @@ function multiple(tookMs: number, usualMs: number): number {
 /** A sample above the average is taken at once, one below draws it down as far as time has passed. */
 function peak(average: number, sample: number, kept: number): number {
   return sample < average ? sample + (average - sample) * kept : sample;
+}
+
+/** What has faded to this counts no more. */
+const LEAST = 0.2;
+
+/**
+ * Failures that came sooner than a good answer would have. Each goes on counting like an attempt in flight for as long as a
+ * good answer takes: else what fails at once has nothing in flight, and every picker that compares attempts in flight
+ * would send it more. Fades with the usual time as its time constant, so that no timer is needed.
+ */
+class QuickFailures {
+  /** How many attempts they count for, as of the last call of a method. */
+  count = 0;
+  #sum = 0;
+  #usualMs = 1;
+  #atMs = 0;
+
+  /** @param usualMs What a good answer takes, in milliseconds. */
+  failed(elapsedMs: number, usualMs: number, nowMs: number): void {
+    if (elapsedMs >= usualMs) return;
+    this.fade(nowMs);
+    this.#usualMs = usualMs;
+    this.#atMs = nowMs;
+    this.#sum += 1 - elapsedMs / usualMs;
+    this.count = Math.ceil(this.#sum - LEAST);
+  }
+
+  forget(): void {
+    this.#sum = 0;
+    this.count = 0;
+  }
+
+  fade(nowMs: number): void {
+    if (this.#sum === 0) return;
+    this.#sum *= Math.exp((this.#atMs - nowMs) / this.#usualMs);
+    this.#atMs = nowMs;
+    if (this.#sum <= LEAST) this.#sum = 0;
+    this.count = this.#sum === 0 ? 0 : Math.ceil(this.#sum - LEAST);
+  }
 }

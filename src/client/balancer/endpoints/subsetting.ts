@@ -1,3 +1,6 @@
+import { apportion } from '../../../base/apportion';
+import type { Instance } from '../../../base/instances';
+import type { Plan } from '../../../policy/plan';
 import { hashKey } from '../pickers/ring-hash';
 import { DRAW_RANGE } from '../pickers/weighted-index';
 
@@ -51,4 +54,42 @@ function reverseBits(value: number): number {
     rest >>>= 1;
   }
   return reversed >>> 0;
+}
+
+/**
+ * Deterministic subsetting zone by zone: each zone gives as large a part of the `size` instances as it has of all, and at least
+ * one, so that the client's own zone is never missing. The client's zone plays no part in it: no connection is opened or closed
+ * when zones fall ill. With more zones than `size` all zones give one.
+ */
+export function chooseOfEachZone(instances: readonly Instance[], size: number, clientId: string): readonly Instance[] {
+  const zones = new Map<string, Instance[]>();
+  for (const instance of instances) {
+    const zone = instance.zone ?? '';
+    const found = zones.get(zone);
+    if (found === undefined) zones.set(zone, [instance]);
+    else found.push(instance);
+  }
+  // In an order of their own: how parts are rounded must not depend on how discovery orders its list.
+  const lists = [...zones].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, list]) => list);
+  const parts = apportion(
+    lists.map((list) => list.length),
+    Math.max(size, lists.length),
+  );
+  return lists.flatMap((list, index) =>
+    chooseSubset(list, (instance) => instance.key, parts[index] as number, clientId),
+  );
+}
+
+/** Those of a group that one client connects to: all, unless the policy says `balancing.subsetSize`. */
+export function shareOf(instances: readonly Instance[], plan: Plan, clientId: string): readonly Instance[] {
+  const size = plan.balancing.subsetSize;
+  if (size === undefined || instances.length <= size) return instances;
+  return isByZone(plan)
+    ? chooseOfEachZone(instances, size, clientId)
+    : chooseSubset(instances, (instance) => instance.key, size, clientId);
+}
+
+/** Zones play a part in which endpoints a client is connected to, whether its own is known yet or not. */
+function isByZone({ locality, balancing }: Plan): boolean {
+  return locality.zones === 'prefer' && balancing.algorithm !== 'ring_hash';
 }

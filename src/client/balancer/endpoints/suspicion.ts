@@ -23,11 +23,6 @@ export class Suspicion {
     this.#lookedAtMs = nowMs;
   }
 
-  /** A response came. */
-  answered(): void {
-    this.isVouchSpent = false;
-  }
-
   /** Is a call due that finds out? Asked in a pick; `nowMs` may lag by a tick. */
   isDue(nowMs: number, mayRetry: boolean): boolean {
     return this.needsCall && nowMs - this.#lookedAtMs >= (mayRetry ? LOOK_AFTER_MS : LOOK_ANYHOW_MS);

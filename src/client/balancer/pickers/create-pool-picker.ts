@@ -1,13 +1,19 @@
 import type { Random } from '../../../base/random';
 import type { BalancingPlan } from '../../../policy/plan';
 import type { Connection } from '../endpoints/endpoint';
-import { createLeastRequestPicker } from './least-request';
-import { createPeakEwmaPicker } from './peak-ewma';
-import { type CreatePoolPicker, type PickContext, type PoolPicker, wasTried } from './pool-picker';
-import { createRandomPicker } from './random';
+import type { EndpointLoad } from '../endpoints/load';
+import { createLeastRequestPicker, createPeakEwmaPicker } from './least-request';
+import {
+  type CreatePoolPicker,
+  type Drawing,
+  type PickContext,
+  type PoolPicker,
+  pickElsewhere,
+  wasTried,
+} from './pool-picker';
 import { createRingHashPicker } from './ring-hash';
 import { createRoundRobinPicker } from './round-robin';
-
+import { Draws, WeightedIndex } from './weighted-index';
 /** The picker of the plan's algorithm. Called by the LB policy whenever members or weights of a pool changed. */
 export const createPoolPicker: CreatePoolPicker = (ready, balancing, random) => {
   const [only] = ready;
@@ -39,5 +45,36 @@ class OnlyChoice implements PoolPicker {
 
   pick(context: PickContext): Connection | undefined {
     return wasTried(this.only, context.tried) ? undefined : this.only;
+  }
+}
+
+/** `random`: each call goes to an endpoint by chance, in proportion to the weights. */
+function createRandomPicker(ready: readonly Connection[], random: Random): PoolPicker {
+  return new RandomPicker(ready, random);
+}
+
+class RandomPicker implements PoolPicker, Drawing {
+  private readonly ready: readonly Connection[];
+  private readonly loads: readonly EndpointLoad[];
+  private readonly index: WeightedIndex;
+  private readonly draws: Draws;
+
+  constructor(ready: readonly Connection[], random: Random) {
+    this.ready = ready;
+    this.loads = ready.map(({ endpoint }) => endpoint.load);
+    this.index = new WeightedIndex(ready.map(({ endpoint }) => endpoint.weight));
+    this.draws = new Draws(random);
+  }
+
+  pick(context: PickContext): Connection | undefined {
+    if (context.tried === undefined) {
+      const drawn = this.draw();
+      if (this.loads[drawn]?.isSuspect === false) return this.ready[drawn];
+    }
+    return pickElsewhere(this.ready, this, context);
+  }
+
+  draw(): number {
+    return this.index.at(this.draws.next());
   }
 }

@@ -19,7 +19,7 @@ export function createLeastRequestPicker(ready: readonly Connection[], random: R
  * Power of two choices over weighted endpoints. Why it draws and compares as it does, with figures:
  * docs/decisions/0004-weighted-p2c.md.
  */
-export class TwoChoicesPicker implements PoolPicker, Drawing {
+class TwoChoicesPicker implements PoolPicker, Drawing {
   private readonly ready: readonly Connection[];
   private readonly index: WeightedIndex;
   private readonly loads: readonly EndpointLoad[];
@@ -177,4 +177,32 @@ class ManyChoicesPicker extends TwoChoicesPicker {
     }
     return best;
   }
+}
+
+/** Up to this factor, two endpoints count as alike: nobody is called less because of noise. */
+const TOLERATED_FACTOR = 3;
+
+/**
+ * `peak_ewma` (default): of two endpoints drawn by weight, the one with the lower product of attempts in flight and recent
+ * slowness: how long it took in multiples of what its calls' methods usually take. Shuns a slow endpoint within one response, also when there is little traffic, and tries it again as the memory
+ * of it fades.
+ */
+export function createPeakEwmaPicker(ready: readonly Connection[], random: Random): PoolPicker {
+  return new PeakEwmaPicker(ready, random);
+}
+
+class PeakEwmaPicker extends TwoChoicesPicker {
+  protected override slowness(load: EndpointLoad, other: EndpointLoad): number {
+    return slownessBeside(load, other);
+  }
+}
+
+/**
+ * An endpoint without samples is neither slow nor a measure for others: it competes on its attempts in flight alone, so
+ * that many new endpoints do not attract all calls. Nor is one a measure that failed last: what fails is no peer's example.
+ */
+export function slownessBeside(load: EndpointLoad, other: EndpointLoad): number {
+  const tolerated = TOLERATED_FACTOR * other.measure;
+  const { blame } = load;
+  return blame <= tolerated || tolerated === 0 ? 1 : blame / tolerated;
 }

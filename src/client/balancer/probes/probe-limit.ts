@@ -1,5 +1,5 @@
-import type { MethodTime } from '../attempts/method-times';
-import type { RoutedCall } from '../attempts/routed-call';
+import type { CallState } from '../../grpc/call-state';
+import type { MethodTime } from '../attempts/methods';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { Pool } from '../tiers/pool';
 
@@ -18,7 +18,7 @@ const PEERS = 16;
  * How long a probe may take before its call is sent to another endpoint. Undefined: as long as its caller waits, where it
  * could not be tried again, is not known to be unary, or nobody has answered yet and quick cannot be told from slow.
  */
-export function probeLimitMs(call: RoutedCall, time: MethodTime, endpoint: Endpoint, pool: Pool): number | undefined {
+export function probeLimitMs(call: CallState, time: MethodTime, endpoint: Endpoint, pool: Pool): number | undefined {
   if (!call.canTryAgain || call.kind !== 'unary') return undefined;
   const usualMs = usualOf(time, endpoint, pool);
   if (usualMs === 0 || usualMs >= LONG_MS) return undefined;

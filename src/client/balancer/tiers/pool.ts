@@ -5,13 +5,12 @@ import type { BalancingPlan, BreakerPlan } from '../../../policy/plan';
 import type { Breaker } from '../../breaker/breaker';
 import { chooseHeldOut } from '../../breaker/ejection';
 import { OutlierDetector } from '../../breaker/outlier/detector';
-import type { RoutedCall } from '../attempts/routed-call';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
+import { judgePaces } from '../endpoints/latency-outlier';
 import { balanceCapacities } from '../endpoints/reported-capacity';
 import { balanceShares, SHARE_PERIOD_MS } from '../endpoints/share';
-import type { SubsetLimit } from '../limits/subset-limit';
-import { judgePaces } from '../pickers/laggards';
+import type { SubsetLimit } from '../limits/subset-limits';
 import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
 import type { ZoneMember, ZonePreference } from '../zones/zone-preference';
 import type { Spill } from './spill';
@@ -169,7 +168,7 @@ export class Pool {
   }
 
   /** One of the suspects that this call is to look at. Asked in a pick; whoever is returned gets the call. */
-  toLookAt({ mayRetry, hash }: RoutedCall, nowMs: number): ChannelConnection | undefined {
+  toLookAt(mayRetry: boolean, hash: number, nowMs: number): ChannelConnection | undefined {
     for (const member of this.#suspects) {
       const { load } = member.endpoint;
       if (!member.isReady || !load.isSuspect || !load.suspicion.isDue(nowMs, mayRetry)) continue;

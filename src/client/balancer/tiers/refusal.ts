@@ -1,11 +1,11 @@
+import type { Instance } from '../../../base/instances';
+import { shortenMiddle } from '../../../base/shorten';
 import { nearest } from '../../../base/spelling';
 import type { Membership } from '../../../policy/membership/membership';
 import { usedTiers } from '../../../policy/membership/tiers';
-import type { Decision } from '../../../policy/plan';
-import { describeEmpty } from './describe-empty';
+import type { Decision, SubsetPlan } from '../../../policy/plan';
 import type { Pool } from './pool';
 import type { Topology } from './topology';
-
 /**
  * Says in one line why no tier can serve: for each subset of the decision's chain what there is and why it is not
  * reachable, ending with `fallback none` where nobody may stand in. `isDenied`: somebody might, and has his share already.
@@ -91,4 +91,104 @@ function describeUnknownDatacenter({ datacenters = [] }: Decision, membership: M
   const meant = datacenters.map((name) => nearest(name, known)).find((name) => name !== undefined);
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
   return `0 instances in ${datacenters.join(', ') || 'no datacenter'} (this client looks in ${known.join(', ')}${hint})`;
+}
+
+/** Tags and values that are named at most, and characters of each. */
+const MOST = 5;
+const MOST_LENGTH = 40;
+const MOST_FAULT_LENGTH = 200;
+
+/** One text for each subset and place of a membership, since each call that is refused asks for it. */
+const told = new WeakMap<Membership, Map<string, string>>();
+
+/**
+ * Why a subset has nobody: that nobody is registered, with the name of a service that is near, or that those who are have
+ * other tags, with those that were likely meant. `where`: the datacenters in words.
+ */
+function describeEmpty(
+  subset: SubsetPlan | undefined,
+  datacenters: readonly string[],
+  where: string,
+  membership: Membership,
+): string {
+  let texts = told.get(membership);
+  if (texts === undefined) {
+    texts = new Map();
+    told.set(membership, texts);
+  }
+  const key = `${subset?.name}\n${where}`;
+  let text = texts.get(key);
+  if (text === undefined) {
+    text = describe(subset, datacenters, where, membership);
+    texts.set(key, text);
+  }
+  return text;
+}
+
+function describe(
+  subset: SubsetPlan | undefined,
+  datacenters: readonly string[],
+  where: string,
+  membership: Membership,
+): string {
+  const listed = datacenters.flatMap((datacenter) => membership.listed(datacenter));
+  if (listed.length === 0 || subset === undefined) {
+    const { similar, fault } = membership;
+    if (fault !== undefined) return `0 instances in ${where} that can be called (${plain(fault)})`;
+    return `0 instances in ${where}${similar === undefined ? '' : ` (no such service is registered; did you mean ${short(similar)}?)`}`;
+  }
+  const meant = meantBy(subset, listed);
+  const hint = meant.length === 0 ? '' : `; did you mean ${meant.slice(0, MOST).join(', ')}?`;
+  return `${listed.length} registered in ${where}, none in ${subset.name} (${selectorOf(subset)})${hint}`;
+}
+
+function selectorOf({ tags, meta, filter, port }: SubsetPlan): string {
+  const pairs = Object.entries(meta).map(([key, value]) => `${short(key)}: ${short(value)}`);
+  return [
+    ...(tags.length === 0 ? [] : [`tags: [${tags.slice(0, MOST).map(short).join(', ')}]`]),
+    ...(pairs.length === 0 ? [] : [`meta: { ${pairs.slice(0, MOST).join(', ')} }`]),
+    ...(filter === undefined ? [] : [`filter: ${short(filter)}`]),
+    ...(port === undefined ? [] : [`port: ${short(port)}`]),
+  ].join(', ');
+}
+
+/** What is near to what nobody has. */
+function meantBy({ tags, meta, port }: SubsetPlan, listed: readonly Instance[]): readonly string[] {
+  const there = new Set(listed.flatMap((instance) => instance.tags));
+  const ofTags = tags.flatMap((tag) => (there.has(tag) ? [] : (nearest(tag, there) ?? [])));
+  const ofMeta = Object.entries(meta).flatMap(([key, value]) => {
+    const values = new Set(listed.flatMap((instance) => instance.meta[key] ?? []));
+    if (values.size === 0) {
+      const near = nearest(key, new Set(listed.flatMap((instance) => Object.keys(instance.meta))));
+      return near === undefined ? [] : [`${short(near)}: ${short(value)}`];
+    }
+    const near = values.has(value) ? undefined : nearest(value, values);
+    return near === undefined ? [] : [`${short(key)}: ${short(near)}`];
+  });
+  const ports = new Set(listed.flatMap((instance) => instance.ports?.map(({ name }) => name) ?? []));
+  const ofPort = port === undefined || ports.has(port) ? undefined : nearest(port, ports);
+  return [...ofTags.map(short), ...ofMeta, ...(ofPort === undefined ? [] : [`port ${short(ofPort)}`])];
+}
+
+/** Names come out of a registry that anybody may write to. */
+function short(text: string): string {
+  const shown = plain(text);
+  return shown.length > MOST_LENGTH ? `${shown.slice(0, MOST_LENGTH)}...` : shown;
+}
+
+function plain(text: string): string {
+  return shortenMiddle(text.replace(/[\p{Cc}\p{Cf}]+/gu, ' '), MOST_FAULT_LENGTH);
+}
+
+/** Says in one line why a call is refused: of each subset of its chain, who is full and who cannot serve. */
+export function describeFull(service: string, { destination: { chain } }: Decision, tiers: readonly Pool[]): string {
+  const parts = chain.map((subset, position) => {
+    const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
+    const limit = tiers.find((pool) => pool.subset === subset && pool.limit?.isReached === true)?.limit;
+    if (limit === undefined) return `${prefix}: cannot serve`;
+    const { inFlight, maxInFlight, pending, maxPending } = limit;
+    const waiting = maxPending === 0 ? '' : `, ${pending} of ${maxPending} waiting (limits.maxPending)`;
+    return `${prefix}: ${inFlight} of ${maxInFlight} calls in flight (limits.maxInFlight)${waiting}`;
+  });
+  return [...parts, ...(chain.length === 1 ? ['fallback none'] : [])].join('; ');
 }

@@ -3,11 +3,11 @@ import { type Membership, membershipOf } from '../../../policy/membership/member
 import type { Snapshot } from '../../../policy/membership/snapshot';
 import type { TierKind } from '../../../policy/membership/tiers';
 import type { Plan } from '../../../policy/plan';
+import type { BalancerContext } from '../context';
 import type { ConnectionSet } from '../endpoints/connection-set';
-import type { BalancerHost } from '../host';
+import { shareOf } from '../endpoints/subsetting';
 import { createPoolPicker } from '../pickers/create-pool-picker';
 import { ZonePreferences } from '../zones/zone-preferences';
-import { shareOf } from './client-share';
 import { Pool, type PoolParts } from './pool';
 import { Spill, spillName } from './spill';
 import { Topology } from './topology';
@@ -17,7 +17,7 @@ import { Topology } from './topology';
  * has not changed is kept: pools with their pickers, and how much of its calls each tier kept.
  */
 export class TopologyBuilder {
-  readonly #host: BalancerHost;
+  readonly #context: BalancerContext;
   readonly #connections: ConnectionSet;
   /** By datacenter and subset. */
   readonly #spills = new Map<string, Spill>();
@@ -25,10 +25,10 @@ export class TopologyBuilder {
   /** By the list they were chosen from, which belongs to one plan and one instance set. */
   readonly #shares = new WeakMap<readonly Instance[], readonly Instance[]>();
 
-  constructor(host: BalancerHost, connections: ConnectionSet) {
-    this.#host = host;
+  constructor(context: BalancerContext, connections: ConnectionSet) {
+    this.#context = context;
     this.#connections = connections;
-    this.#zones = new ZonePreferences(host);
+    this.#zones = new ZonePreferences(context);
   }
 
   /** Every instance that some destination of the plan can reach, nearest datacenter first, each once. */
@@ -67,14 +67,14 @@ export class TopologyBuilder {
 
   /** Nothing goes by its topologies any more. */
   close(): void {
-    const { spills } = this.#host;
+    const { spills } = this.#context;
     const own = new Set(this.#spills.values());
-    for (const [name, spill] of spills ?? []) if (own.has(spill)) spills?.delete(name);
+    for (const [name, spill] of spills) if (own.has(spill)) spills.delete(name);
   }
 
   /** Of another plan, for calls that were decided under it: it must not sway how much of their calls tiers keep now. */
   buildUnder(plan: Plan, snapshot: Snapshot): Topology {
-    return this.#build(plan, snapshot, undefined, new Map(), new ZonePreferences(this.#host, false));
+    return this.#build(plan, snapshot, undefined, new Map(), new ZonePreferences(this.#context, false));
   }
 
   #build(
@@ -85,7 +85,7 @@ export class TopologyBuilder {
     zones: ZonePreferences,
   ): Topology {
     const membership = membershipOf(plan, snapshot.instances);
-    const turnover = this.#host.endpoints.turnover();
+    const turnover = this.#context.endpoints.turnover();
     return new Topology(plan, membership, (subset, datacenter, kind) => {
       if (kind !== 'listed') return this.#lastPool(plan, membership, subset, datacenter, kind, former);
       const group = membership.group(subset, datacenter);
@@ -93,14 +93,14 @@ export class TopologyBuilder {
       const { overprovisioning } = plan.locality;
       const name = spillName(subset, datacenter);
       const key = overprovisioning === undefined ? name : `${name}\n${overprovisioning}`;
-      const now = this.#host.clock.now();
+      const now = this.#context.clock.now();
       if (group === undefined || group.usable.length === 0 || subsetPlan === undefined) {
         spills.get(key)?.update(0, 1, now);
         return undefined;
       }
       const spill = spills.get(key) ?? new Spill(overprovisioning);
       spills.set(key, spill);
-      if (spills === this.#spills) this.#host.spills?.set(name, spill);
+      if (spills === this.#spills) this.#context.spills.set(name, spill);
       const { members, missing } = this.#connections.to(this.#share(group.usable, plan));
       const isOfGroup = (each: Instance): boolean =>
         each.datacenter === datacenter && membership.wouldTake(subset, each);
@@ -119,9 +119,9 @@ export class TopologyBuilder {
         absent: group.unusable.length - group.draining.length + Math.max(0, lost.length - joined.length),
         balancing,
         breakerPlan: subsetPlan.breaker,
-        subsetBreaker: sheds ? this.#host.breakers.forSubset(subsetPlan, datacenter) : undefined,
+        subsetBreaker: sheds ? this.#context.breakers.forSubset(subsetPlan, datacenter) : undefined,
         spill,
-        limit: this.#host.limits?.of(subset),
+        limit: this.#context.limits.of(subset),
         zones: zones.of(plan, balancing, group, datacenter === membership.datacenters[0], { lost, joined }),
       };
       return this.#keepOrMake(parts, former, now);
@@ -154,17 +154,17 @@ export class TopologyBuilder {
       balancing: plan.balancing,
       breakerPlan: subsetPlan.breaker,
       subsetBreaker: undefined,
-      limit: this.#host.limits?.of(subset),
+      limit: this.#context.limits.of(subset),
       spill: former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind))?.spill ?? new Spill(),
     };
-    return this.#keepOrMake(parts, former, this.#host.clock.now());
+    return this.#keepOrMake(parts, former, this.#context.clock.now());
   }
 
   #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
     const { subset, datacenter, kind } = parts;
     const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind));
     if (kept?.isMadeOf(parts) !== true) {
-      return new Pool(parts, { create: createPoolPicker, random: this.#host.random }, now);
+      return new Pool(parts, { create: createPoolPicker, random: this.#context.random }, now);
     }
     kept.refresh(now);
     return kept;
@@ -179,7 +179,7 @@ export class TopologyBuilder {
   #share(instances: readonly Instance[], plan: Plan): readonly Instance[] {
     let share = this.#shares.get(instances);
     if (share === undefined) {
-      share = shareOf(instances, plan, this.#host.clientId);
+      share = shareOf(instances, plan, this.#context.clientId);
       this.#shares.set(instances, share);
     }
     return share;

@@ -1,6 +1,6 @@
 import type { Instance } from '../../../base/instances';
 import type { BalancingPlan, Plan } from '../../../policy/plan';
-import type { BalancerHost } from '../host';
+import type { BalancerContext } from '../context';
 import { type ZoneListing, ZonePreference } from './zone-preference';
 
 /** A subset in a datacenter. */
@@ -14,13 +14,13 @@ interface Group {
 
 /** The zone preferences of one group of channels: one for each subset whose policy prefers zones. */
 export class ZonePreferences {
-  readonly #host: BalancerHost;
+  readonly #context: BalancerContext;
   readonly #isInForce: boolean;
   readonly #bySubset = new Map<string, { readonly preference: ZonePreference; readonly clients: unknown }>();
 
   /** `isInForce`: of the plan in force, which `inspect()` and `explain()` show. */
-  constructor(host: BalancerHost, isInForce = true) {
-    this.#host = host;
+  constructor(context: BalancerContext, isInForce = true) {
+    this.#context = context;
     this.#isInForce = isInForce;
   }
 
@@ -38,23 +38,18 @@ export class ZonePreferences {
     const { subset, datacenter } = group;
     if (locality.zones !== 'prefer' || !isLocal || algorithm === 'ring_hash') {
       this.#bySubset.delete(subset);
-      if (this.#isInForce && isLocal) this.#host.zonePreferences?.delete(subset);
+      if (this.#isInForce && isLocal) this.#context.zonePreferences.delete(subset);
       return undefined;
     }
     const known = this.#bySubset.get(subset);
     const clients = locality.zoneClients;
     const isKept = JSON.stringify(known?.clients) === JSON.stringify(clients);
-    const preference = isKept && known ? known.preference : new ZonePreference(() => this.#host.zone, clients);
+    const preference = isKept && known ? known.preference : new ZonePreference(() => this.#context.state.zone, clients);
     this.#bySubset.set(subset, { preference, clients });
-    if (this.#isInForce) this.#host.zonePreferences?.set(subset, { preference, datacenter });
+    if (this.#isInForce) this.#context.zonePreferences.set(subset, { preference, datacenter });
     // What drains is missing on purpose: its zone is that much smaller, and nothing of it is withheld.
     const unusable = group.unusable.filter((instance) => !group.draining.includes(instance));
     preference.list({ usable: group.usable, unusable, ...turnover });
     return preference;
   }
-}
-
-/** Zones play a part in which endpoints a client is connected to, whether its own is known yet or not. */
-export function isByZone({ locality, balancing }: Plan): boolean {
-  return locality.zones === 'prefer' && balancing.algorithm !== 'ring_hash';
 }

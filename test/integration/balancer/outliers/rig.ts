@@ -1,5 +1,5 @@
 import { type Random, seededRandom } from '../../../../src/base/random';
-import { MethodTime } from '../../../../src/client/balancer/attempts/method-times';
+import { MethodTime } from '../../../../src/client/balancer/attempts/methods';
 import type { ChannelConnection } from '../../../../src/client/balancer/endpoints/connection';
 import type { Endpoint } from '../../../../src/client/balancer/endpoints/endpoint';
 import type { Pool } from '../../../../src/client/balancer/tiers/pool';

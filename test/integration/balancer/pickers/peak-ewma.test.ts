@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../src/base/random';
 import type { Connection } from '../../../../src/client/balancer/endpoints/endpoint';
 import { createAttemptLink } from '../../../../src/client/balancer/endpoints/load';
-import { slownessBeside } from '../../../../src/client/balancer/pickers/peak-ewma';
+import { slownessBeside } from '../../../../src/client/balancer/pickers/least-request';
 import { connectionsOf, countPicks, firstTry, pickerFor } from '../../../unit/client/balancer/connections';
 import { simulate, worstDeviation } from '../../../unit/client/balancer/pool-simulation';
 

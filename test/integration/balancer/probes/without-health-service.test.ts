@@ -1,15 +1,17 @@
 import { describe, expect, it } from 'vitest';
+import { closeAfterAll } from '../../../support/closers';
 import { type Answer, WELL } from './raw-server';
 import { STREAMS, until, type World, worlds } from './world';
 
-const world = worlds();
+// They wait most of the time, each in a world of its own: several at once.
+const world = worlds(closeAfterAll());
 const UNAVAILABLE = 14;
 const INTERNAL = 13;
 const ABORTED = 10;
 const NONE = { code: 12 } as const;
 const slow = { message: Buffer.from('late') } as const;
 
-describe('a server without a health service', () => {
+describe.concurrent('a server without a health service', () => {
   const answers: [string, Answer][] = [
     ['UNIMPLEMENTED', NONE],
     ['HTTP 404', { http: 404 }],
@@ -47,7 +49,7 @@ describe('a server without a health service', () => {
 });
 
 /** C3: what a server has answered is not asked of another one, unless the policy names that code. */
-describe('an answer is an answer', () => {
+describe.concurrent('an answer is an answer', () => {
   const codes = Array.from({ length: 16 }, (_, index) => index + 1);
   const retry = { maxAttempts: 2, retryableStatusCodes: ['ABORTED'] } as const;
   const policy = { retry, breaker: { resetTimeoutMs: 50, maxResetTimeoutMs: 50 } };
@@ -89,7 +91,7 @@ describe('an answer is an answer', () => {
 });
 
 /** C4: whoever cannot be tried again waits as long as his caller does. */
-describe('a probe that may not be tried again', () => {
+describe.concurrent('a probe that may not be tried again', () => {
   it.each([
     ['retries are off in the channel', { clientOptions: { 'grpc.enable_retries': 0 } }, 1],
     ['retries are off in the policy', { policy: { retry: 'off' } }, 1],
@@ -135,7 +137,7 @@ describe('a probe that may not be tried again', () => {
 });
 
 /** T4: what is slow by nature is not ill. */
-describe('a service whose answers are slow', () => {
+describe.concurrent('a service whose answers are slow', () => {
   it.each([100, 1_500])('has an instance back that was ill for a while: %i ms', async (afterMs) => {
     const { ill, well, call, turned, callUntil, breaker } = await world({ health: NONE });
     ill.answer = { ...slow, afterMs };

@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../../../src/index';
-import { closeAfterEach } from '../../../support/closers';
+import { type Closing, closeAfterEach } from '../../../support/closers';
 import { type Answer, type RawServer, SERVING, startRawServer } from './raw-server';
 
 /** A short cycle: a breaker that opened is half-open after 100 ms, and after 200 ms once a probe has failed. */
@@ -41,8 +41,7 @@ export interface WorldOptions {
   readonly clientOptions?: grpc.ClientOptions;
 }
 
-export function worlds(): (options?: WorldOptions) => Promise<World> {
-  const closing = closeAfterEach();
+export function worlds(closing: Closing = closeAfterEach()): (options?: WorldOptions) => Promise<World> {
   return async ({ health = SERVING, policy = {}, clientOptions = {} } = {}) => {
     const [ill, well] = await Promise.all([startRawServer(health), startRawServer(health)]);
     for (const each of [ill, well]) closing(each, (one) => one.stop());

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Metadata } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { expect } from 'vitest';
-import { changeHeaders } from '../../../../src/client/balancer/attempts/header-changes';
+import { changeHeaders } from '../../../../src/client/balancer/picker';
 import { compileChain } from '../../../../src/policy/chain/compile';
 import type { Decision, Plan } from '../../../../src/policy/plan';
 import { decide } from '../../../../src/policy/routing/decide';

@@ -15,6 +15,7 @@ import type { RolloutDocument, ValueCheck } from '../../../../src/ops/rollout/do
 import type { PolicyDocument } from '../../../../src/policy/document';
 import { closeAfterEach, pause } from '../../../support/closers';
 import { printFact } from '../../../support/figure';
+import { GRAY, graySplit } from '../../../support/gray-policy';
 import { charge, paymentsClient, startPaymentsServer } from '../../../support/payments';
 import { WINDOW } from '../../../unit/ops/rollout/analysis/window';
 import { asOthersSpell } from '../../telemetry/incidents/recording';
@@ -23,17 +24,11 @@ import { startPrometheus } from '../../telemetry/prometheus-process';
 const afterTest = closeAfterEach();
 
 const POLICY = {
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   routes: [
     {
       name: 'everyone',
-      split: [
-        { to: 'stable', weight: 1 },
-        { to: 'canary', weight: 1 },
-      ],
+      split: graySplit(50),
     },
   ],
   retry: 'off',

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PolicyDocument } from '../../../../src/index';
 import { closeAfterEach } from '../../../support/closers';
 import { type ConsulCluster, startConsul } from '../../../support/consul/start';
+import { graySplit } from '../../../support/gray-policy';
 import { type Expected, judge } from './promtool-input';
 import { asOthersSpell, type Recording } from './recording';
 import { startCollector } from './rollout-collector';
@@ -28,10 +29,7 @@ const README: Rest = {
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary', strict: true },
     {
       name: 'everyone',
-      split: [
-        { to: 'stable', weight: 80 },
-        { to: 'canary', weight: 20 },
-      ],
+      split: graySplit(20),
     },
   ],
   retry: {},
@@ -170,15 +168,18 @@ async function expectAlerts(recording: Recording, expected: readonly Expected[])
   expect(judge(rules, recording, expected, asOthersSpell)).toBe('');
 }
 
-it.each(INCIDENTS)('$name', { timeout: 60_000 }, async ({ name, policy, labels, fault, until, expected }) => {
-  const scene = opened(await openScene(consul, name.replace(/[^a-z0-9]+/g, '-'), policy, labels), (each) =>
-    each.close(),
-  );
-  const recording = await scene.record(
-    () => fault(scene),
-    () => until(scene),
-  );
-  await expectAlerts(recording, expected);
+// They wait most of the time, each for a service of its own: several at once.
+it.concurrent.for(INCIDENTS)('$name', { timeout: 60_000 }, async ({ name, policy, labels, fault, until, expected }) => {
+  const scene = await openScene(consul, name.replace(/[^a-z0-9]+/g, '-'), policy, labels);
+  try {
+    const recording = await scene.record(
+      () => fault(scene),
+      () => until(scene),
+    );
+    await expectAlerts(recording, expected);
+  } finally {
+    await scene.close();
+  }
 });
 
 it('Consul down', { timeout: 60_000 }, async () => {

@@ -12,7 +12,7 @@ import { type Recording, readScrape, type Scrape } from './recording';
 
 type Rest = Omit<PolicyDocument, 'schema' | 'service'>;
 const LOGGER = { debug() {}, info() {}, warn() {}, error() {} };
-const EVERY_MS = 6;
+const EVERY_MS = 10;
 const DEADLINE_MS = 1_000;
 
 /** Two stable instances in each datacenter, a canary in the first, and a client that calls them through a real Consul. */

@@ -5,6 +5,7 @@ import fastify from 'fastify';
 import { beforeEach, expect, it, vi } from 'vitest';
 import { type AdminHandler, createGraylane, type Graylane } from '../../../../src/index';
 import { closeAfterEach } from '../../../support/closers';
+import { GRAY } from '../../../support/gray-policy';
 import { CHARGE, charge, paymentsClient, startPaymentsServer } from '../../../support/payments';
 
 const afterTest = closeAfterEach();
@@ -19,10 +20,7 @@ beforeEach(async () => {
       instances: { payments: [{ id: 'p1', address: server.host, port: server.port, tags: ['stable'] }] },
       policies: {
         payments: {
-          schema: 1,
-          service: 'payments',
-          subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-          default: 'stable',
+          ...GRAY,
           routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
         },
       },

@@ -1,10 +1,6 @@
 import type { Random } from '../../../../src/base/random';
 import type { Connection, Endpoint } from '../../../../src/client/balancer/endpoints/endpoint';
-import {
-  type AttemptLink,
-  createAttemptLink,
-  createEndpointLoad,
-} from '../../../../src/client/balancer/endpoints/load';
+import { type AttemptLink, createAttemptLink, EndpointLoad } from '../../../../src/client/balancer/endpoints/load';
 import { createPoolPicker } from '../../../../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../../../src/client/balancer/pickers/pool-picker';
 import { FailureShares } from '../../../../src/client/breaker/outlier/failure-shares';
@@ -38,7 +34,7 @@ export function endpointAt(index: number, weight = 1): Endpoint {
     datacenter: 'dc1',
     instance,
     weight,
-    load: createEndpointLoad(),
+    load: new EndpointLoad(),
     shares: new FailureShares(),
     breaker: undefined,
     answeredAtMs: Number.NEGATIVE_INFINITY,

@@ -1,7 +1,6 @@
 import { systemClock } from '../../../../src/base/clock';
 import type { Random } from '../../../../src/base/random';
-import { ChannelConnection } from '../../../../src/client/balancer/endpoints/connection';
-import type { ConnectionDeps } from '../../../../src/client/balancer/endpoints/connection-deps';
+import { ChannelConnection, type ConnectionOwner } from '../../../../src/client/balancer/endpoints/connection';
 import type { Endpoint } from '../../../../src/client/balancer/endpoints/endpoint';
 import { createServerNames } from '../../../../src/client/balancer/endpoints/server-name';
 import { createPoolPicker } from '../../../../src/client/balancer/pickers/create-pool-picker';
@@ -45,7 +44,7 @@ export function noBreaker(): never {
 }
 
 /** What a connection is told of and tells, where a test looks at calls alone. */
-export function quietDeps(own: Pick<ConnectionDeps, 'helper' | 'clock' | 'random'>): ConnectionDeps {
+export function quietDeps(own: Pick<ConnectionOwner, 'helper' | 'clock' | 'random'>): ConnectionOwner {
   return {
     options: {},
     names: createServerNames('payments', undefined, {}),

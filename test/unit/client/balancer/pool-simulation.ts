@@ -1,6 +1,6 @@
 import { EventHeap } from '../../../../benchmarks/fleet/event-heap';
 import type { Random } from '../../../../src/base/random';
-import { MethodTime } from '../../../../src/client/balancer/attempts/method-times';
+import { MethodTime } from '../../../../src/client/balancer/attempts/methods';
 import type { Connection } from '../../../../src/client/balancer/endpoints/endpoint';
 import { type AttemptLink, createAttemptLink } from '../../../../src/client/balancer/endpoints/load';
 import type { PoolPicker } from '../../../../src/client/balancer/pickers/pool-picker';

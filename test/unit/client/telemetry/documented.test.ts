@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import * as names from '../../../../src/client/telemetry/attributes';
 import { hubOf } from '../../../../src/client/telemetry/meter-hub';
-import { startMetering } from './metering';
+import { startMetering } from '../../../support/metering';
 
 const page = readFileSync(join(__dirname, '..', '..', '..', '..', 'docs', 'observability.md'), 'utf8');
 

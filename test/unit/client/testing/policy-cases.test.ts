@@ -2,22 +2,17 @@ import { describe, expect, it, test } from 'vitest';
 import { definePolicy } from '../../../../src/index';
 import { assertDecision, createTestClient, policyCases } from '../../../../src/testing';
 import { closeAfterEach } from '../../../support/closers';
+import { GRAY, graySplit } from '../../../support/gray-policy';
 
 const closing = closeAfterEach();
 const policy = definePolicy({
-  schema: 1,
-  service: 'payments',
-  subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'] } },
-  default: 'stable',
+  ...GRAY,
   routes: [
     { name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' },
     {
       name: 'charges',
       match: { methods: ['/shop.v1.Payments/Charge'] },
-      split: [
-        { to: 'stable', weight: 95 },
-        { to: 'canary', weight: 5 },
-      ],
+      split: graySplit(5),
       stickBy: 'x-user-id',
     },
   ],

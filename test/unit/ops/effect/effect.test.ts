@@ -3,6 +3,7 @@ import type { DatacenterState, Instance } from '../../../../src/base/instances';
 import { judgeEffect } from '../../../../src/ops/effect/effect';
 import { compilePolicy } from '../../../../src/policy/compile';
 import type { Plan } from '../../../../src/policy/plan';
+import { graySplit } from '../../../support/gray-policy';
 
 const NOW_MS = Date.parse('2026-11-28T12:00:00Z');
 const UNTIL = '2026-11-28T13:00:00Z';
@@ -165,10 +166,7 @@ describe('the effect of a change', () => {
         routes: [
           {
             name: 'all',
-            split: [
-              { to: 'stable', weight: 9 },
-              { to: 'canary', weight: 1 },
-            ],
+            split: graySplit(10),
           },
         ],
       },

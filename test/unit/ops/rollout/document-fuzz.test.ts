@@ -21,10 +21,11 @@ describe('validateRollout', () => {
     fc.assert(
       fc.property(fc.constantFrom(...places), foreign, (path, value) => {
         const { problems, document } = validateRollout(change(path, value));
-        for (const { path: where, message } of problems) {
-          expect(message.startsWith(where === '' ? 'rollout: ' : `${where}: `)).toBe(true);
-          expect(message).toMatch(/ \(expected: .+\)$/s);
-        }
+        const badlyTold = problems.filter(
+          ({ path: where, message }) =>
+            !message.startsWith(where === '' ? 'rollout: ' : `${where}: `) || !/ \(expected: .+\)$/s.test(message),
+        );
+        expect(badlyTold).toEqual([]);
         expect(document === undefined).toBe(problems.length > 0);
         // Which place, unless the value happens to be sound there or says something else of the whole.
         const shown = path.reduce<string>(
@@ -34,7 +35,7 @@ describe('validateRollout', () => {
         if (value === null)
           expect(problems.map(({ path: where }) => where)).toContainEqual(expect.stringContaining(shown));
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     );
   });
 

@@ -27,22 +27,22 @@ describe('the published schema', () => {
   });
 
   it('agrees with the validator: what one refuses by its structure the other does, at the same place', () => {
+    const disagreements: unknown[] = [];
     for (const path of placesOf(WHOLE)) {
       for (const value of FOREIGN) {
         const document = change(path, value);
         const { problems } = validateRollout(document);
         if (accepts(document)) {
           // Left over is what no schema says.
-          for (const { message } of problems) expect(message).toMatch(BEYOND_SCHEMAS);
+          disagreements.push(...problems.filter(({ message }) => !BEYOND_SCHEMAS.test(message)));
           continue;
         }
         const places = problems.map((problem) => partsOf(problem.path));
-        for (const { instancePath } of accepts.errors ?? []) {
-          const at = partsOf(instancePath);
-          expect(places.some((place) => at === '' || `${place}.`.startsWith(`${at}.`))).toBe(true);
-        }
+        const isKnown = (at: string): boolean => at === '' || places.some((place) => `${place}.`.startsWith(`${at}.`));
+        disagreements.push(...(accepts.errors ?? []).filter(({ instancePath }) => !isKnown(partsOf(instancePath))));
       }
     }
+    expect(disagreements).toEqual([]);
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { createAttemptLink, createEndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
+import { createAttemptLink, EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
 
 describe('what an endpoint is blamed for', () => {
   it('moves its average and not its usual latency, and is over when it is forgiven', () => {
-    const load = createEndpointLoad();
+    const load = new EndpointLoad();
     const answered = createAttemptLink();
     load.sweep(0);
     load.attemptStarted(answered, 0);

@@ -1,16 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MethodTime } from '../../../../../src/client/balancer/attempts/method-times';
-import {
-  type AttemptLink,
-  createAttemptLink,
-  createEndpointLoad,
-  type EndpointLoad,
-} from '../../../../../src/client/balancer/endpoints/load';
+import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
+import { type AttemptLink, createAttemptLink, EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
 
 /** A load that answers in `latencyMs` and has just done so at `atMs`. */
 function answering(latencyMs: number, atMs: number): EndpointLoad {
-  const load = createEndpointLoad();
+  const load = new EndpointLoad();
   complete(load, atMs - latencyMs, atMs);
   return load;
 }
@@ -29,7 +24,7 @@ function sweepBetween(load: EndpointLoad, fromMs: number, toMs: number): void {
 
 describe('attempts in flight', () => {
   it('are counted once each, however often they end or answer', () => {
-    const load = createEndpointLoad();
+    const load = new EndpointLoad();
     const first = createAttemptLink();
     const second = createAttemptLink();
     load.attemptStarted(first, 0);
@@ -53,7 +48,7 @@ describe('attempts in flight', () => {
     });
     fc.assert(
       fc.property(fc.array(event, { maxLength: 200 }), (events) => {
-        const load = createEndpointLoad();
+        const load = new EndpointLoad();
         const attempts: AttemptLink[] = Array.from({ length: 8 }, () => createAttemptLink());
         const running = new Map<AttemptLink, number>();
         let receivedAt = -1;
@@ -122,7 +117,7 @@ describe('Peak-EWMA', () => {
   });
 
   it('learns nothing from a stream, neither from its first event nor from its end', () => {
-    const load = createEndpointLoad();
+    const load = new EndpointLoad();
     const stream = createAttemptLink(new MethodTime(), 'stream');
     load.attemptStarted(stream, 0);
     sweepBetween(load, 0, 100_000);
@@ -133,7 +128,7 @@ describe('Peak-EWMA', () => {
   });
 
   it('bounds what one answer can do that takes an hour', () => {
-    const load = createEndpointLoad();
+    const load = new EndpointLoad();
     complete(load, 0, 3_600_000);
     expect(load.slowness).toBe(300);
     expect(load.usualMs).toBe(10_000);
@@ -153,7 +148,7 @@ describe('Peak-EWMA', () => {
   });
 
   it('knows nothing after failures alone, so that a failing endpoint cannot look fast', () => {
-    const load = createEndpointLoad();
+    const load = new EndpointLoad();
     for (let nowMs = 0; nowMs < 1000; nowMs += 10) {
       const attempt = createAttemptLink();
       load.attemptStarted(attempt, nowMs);
@@ -190,7 +185,7 @@ describe('a suspect', () => {
   });
 
   it('is found behind a silent stream that is older than the last response', () => {
-    const load = createEndpointLoad();
+    const load = new EndpointLoad();
     load.attemptStarted(createAttemptLink(), 0);
     complete(load, 10, 15);
     load.attemptStarted(createAttemptLink(), 50);
@@ -201,7 +196,7 @@ describe('a suspect', () => {
   });
 
   it('recovers in the sweep after its overdue attempts have ended', () => {
-    const load = createEndpointLoad();
+    const load = new EndpointLoad();
     const hanging = createAttemptLink();
     load.attemptStarted(hanging, 0);
     load.sweep(100);

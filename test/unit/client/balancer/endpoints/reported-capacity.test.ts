@@ -1,8 +1,7 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
-import { readLoadReport } from '../../../../../src/client/balancer/endpoints/load-report';
-import { balanceCapacities } from '../../../../../src/client/balancer/endpoints/reported-capacity';
+import { balanceCapacities, readLoadReport } from '../../../../../src/client/balancer/endpoints/reported-capacity';
 import { endpointAt } from '../connections';
 
 /** grpc-js' own, as its servers send it. */
@@ -75,7 +74,7 @@ describe('weights by what servers report', () => {
     const endpoints = reports.map((_, index) => endpointAt(index, weights[index] ?? 1));
     for (let nowMs = 0; nowMs <= forMs; nowMs += 100) {
       for (const [index, { load }] of endpoints.entries()) {
-        if (load.capacity.isDue(nowMs)) load.capacity.looked(reports[index], nowMs);
+        if (nowMs >= load.capacity.dueAtMs) load.capacity.looked(reports[index], nowMs);
       }
       if (nowMs % 1_000 === 0) balanceCapacities(endpoints, nowMs);
     }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { EventHeap } from '../../../../../benchmarks/fleet/event-heap';
 import { type Random, seededRandom } from '../../../../../src/base/random';
-import { MethodTime } from '../../../../../src/client/balancer/attempts/method-times';
+import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import type { Connection } from '../../../../../src/client/balancer/endpoints/endpoint';
 import { type AttemptLink, createAttemptLink } from '../../../../../src/client/balancer/endpoints/load';
 import { connectionsOf, pickerFor } from '../connections';

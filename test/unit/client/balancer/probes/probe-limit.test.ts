@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
-import { MethodTime } from '../../../../../src/client/balancer/attempts/method-times';
-import type { RoutedCall } from '../../../../../src/client/balancer/attempts/routed-call';
+import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import { createAttemptLink } from '../../../../../src/client/balancer/endpoints/load';
 import { probeLimitMs } from '../../../../../src/client/balancer/probes/probe-limit';
+import type { CallState } from '../../../../../src/client/grpc/call-state';
 import { endpointAt } from '../connections';
 import { openPool } from '../open-pool';
 
 /** How long a probe of the first of three may take, where answers usually take so long. */
-function limit(ownMs: number, peersMs: number, call: Partial<RoutedCall> = {}): number | undefined {
+function limit(ownMs: number, peersMs: number, call: Partial<CallState> = {}): number | undefined {
   const knownMs = [ownMs, peersMs].filter((usualMs) => usualMs > 0);
   const time = new MethodTime(knownMs.length === 0 ? 0 : Math.min(...knownMs));
   const endpoints = [0, 1, 2].map((index) => endpointAt(index));
@@ -21,7 +21,7 @@ function limit(ownMs: number, peersMs: number, call: Partial<RoutedCall> = {}): 
     load.attemptEnded(answered, usualMs, 'success');
   }
   const { pool } = openPool(endpoints, seededRandom(1));
-  const facts = { canTryAgain: true, kind: 'unary', ...call } as RoutedCall;
+  const facts = { canTryAgain: true, kind: 'unary', ...call } as CallState;
   return probeLimitMs(facts, time, endpoints[0] ?? endpointAt(0), pool);
 }
 
@@ -42,7 +42,7 @@ it.each<[ownMs: number, peersMs: number, limitMs: number | undefined]>([
   expect(limit(ownMs, peersMs)).toBe(limitMs);
 });
 
-it.each<Partial<RoutedCall>>([
+it.each<Partial<CallState>>([
   { canTryAgain: false },
   { kind: undefined },
   { kind: 'clientStream' },

@@ -1,7 +1,7 @@
 import { EventHeap } from '../../../../../benchmarks/fleet/event-heap';
 import type { Instance } from '../../../../../src/base/instances';
 import { type Random, seededRandom } from '../../../../../src/base/random';
-import { MethodTime } from '../../../../../src/client/balancer/attempts/method-times';
+import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import { ChannelConnection } from '../../../../../src/client/balancer/endpoints/connection';
 import { type AttemptLink, createAttemptLink } from '../../../../../src/client/balancer/endpoints/load';
 import type { Pool } from '../../../../../src/client/balancer/tiers/pool';

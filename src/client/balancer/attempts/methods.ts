@@ -1,0 +1,228 @@
+import type { CallKind } from '../../../policy/routing/call';
+import type { Outcome } from '../../breaker/outcome';
+import { MethodShares } from '../../breaker/outlier/failure-shares';
+
+/** Calls that take so long, in milliseconds, may well wait rather than work. */
+export const LONG_MS = 300;
+/** Methods remembered; a service has some dozens, and what makes names up must not fill the memory. The rest share one. */
+const MOST_METHODS = 1_000;
+/**
+ * How long the mean remembers. By time and not by answers: an endpoint that turns slow answers many calls within moments, and
+ * would else make its own time the usual one.
+ */
+const MEAN_TAU_MS = 30_000;
+/** Weight of one answer at most, once there are many. */
+const MOST_WEIGHT = 1 / 16;
+/** One answer counts for so many times the mean at most: an outlier must not become what is usual. */
+const MOST_AT_ONCE = 10;
+/** So many answers, and the mean says something. */
+const ENOUGH = 20;
+const LIMIT_FACTOR = 10;
+const LIMIT_FLOOR_MS = 100;
+/** Above so many ends the counts are halved, so that they tell of lately. */
+const ENDS = 64;
+/**
+ * From this share of its ends on, and at more than one endpoint, ending without an answer is usual for a method. The higher
+ * one holds where the endpoint answered nothing else meanwhile, as nobody may have asked it.
+ */
+const USUAL_SILENCE = 0.1;
+const MOSTLY_SILENCE = 0.5;
+/** A method that has been answered less often is not known to be answered. */
+const KNOWN = 4;
+/** A method that failed so often in a row, at more than one endpoint, is itself to blame. */
+const FAILURES = 3;
+
+/**
+ * How long one method usually takes, over all endpoints of its service: the mean of its good answers, or of how long its
+ * streams lasted. What an endpoint is
+ * blamed for, and what silence is measured against, are multiples of it.
+ */
+export class MethodTime {
+  /** Milliseconds; 0 without an answer. */
+  usualMs: number;
+  /** Good answers so far. */
+  answers = 0;
+  #answeredAtMs = 0;
+  /** Which share of its calls fails, over all endpoints. */
+  readonly shares: MethodShares = new MethodShares();
+  /**
+   * A call of it brought a second message: it is a stream, though nobody has shown its definition. Set by attempts of
+   * calls of unknown kind.
+   */
+  isStream = false;
+  /** Undefined of methods beyond the limit: those are not judged. */
+  record: MethodRecord | undefined = undefined;
+
+  /** `usualMs`: for simulations that know it. */
+  constructor(usualMs = 0) {
+    this.usualMs = usualMs;
+  }
+
+  /** A good answer came after `elapsedMs`. */
+  answered(elapsedMs: number, nowMs: number): void {
+    const sinceMs = nowMs - this.#answeredAtMs;
+    this.#answeredAtMs = nowMs;
+    this.answers += 1;
+    if (this.answers === 1) {
+      this.usualMs = elapsedMs;
+      return;
+    }
+    const counted = Math.min(elapsedMs, Math.max(MOST_AT_ONCE * this.usualMs, 1));
+    this.usualMs += (counted - this.usualMs) * Math.max(1 / this.answers, Math.min(sinceMs / MEAN_TAU_MS, MOST_WEIGHT));
+  }
+
+  /** It usually takes 300 ms or more. */
+  get isLong(): boolean {
+    return this.usualMs >= LONG_MS;
+  }
+
+  /** Enough answers are known to say what is usual. */
+  get isKnown(): boolean {
+    return this.answers >= ENOUGH;
+  }
+
+  /** How long an attempt may take: ten times the mean, at least 100 ms. Undefined while too few answers are known. */
+  get attemptLimitMs(): number | undefined {
+    return this.isKnown ? Math.max(LIMIT_FLOOR_MS, LIMIT_FACTOR * this.usualMs) : undefined;
+  }
+}
+
+/** A method's time as `inspect()` shows it. */
+export interface MethodTimeView {
+  /** `/package.Service/Method`. */
+  readonly method: string;
+  /** Mean time of its good answers in milliseconds, over all endpoints; of a stream's, from its start to its end. */
+  readonly usualMs: number;
+  /** Good answers so far. */
+  readonly answers: number;
+}
+
+/** What is read and written of an endpoint. */
+interface AnsweringEndpoint {
+  /** When it last answered a call well. */
+  answeredAtMs: number;
+}
+
+/** What one method does over all endpoints of its service. */
+class MethodRecord {
+  answers = 0;
+  silences = 0;
+  silentAt: AnsweringEndpoint | undefined = undefined;
+  /** Another endpoint at which it was silent before. */
+  silentElsewhere: AnsweringEndpoint | undefined = undefined;
+  /** Since the last good answer of the method anywhere: failures with one code. */
+  failures = 0;
+  code = 0;
+  failedAt: AnsweringEndpoint | undefined = undefined;
+  failedElsewhere = false;
+  failedSinceMs = 0;
+
+  countEnd(): void {
+    if (this.answers + this.silences <= ENDS) return;
+    this.answers /= 2;
+    this.silences /= 2;
+    // A lone silence of long ago is no company.
+    if (this.silences < 1) {
+      this.silentAt = undefined;
+      this.silentElsewhere = undefined;
+    }
+  }
+}
+
+/**
+ * The methods of one service: how long each usually takes, and what each does over all endpoints. A method that ends
+ * without an answer, or fails, wherever it goes, says nothing of an endpoint that answers other calls meanwhile: that is
+ * a long poll, or a method that is broken. Allocates only where a method is met for the first time.
+ */
+export class Methods {
+  readonly #times = new Map<string, MethodTime>();
+  readonly #rest = new MethodTime();
+  /** When any call was last answered well, at any endpoint. */
+  #answeredAtMs = Number.NEGATIVE_INFINITY;
+
+  /** Called once a call, which keeps what is returned. */
+  of(method: string): MethodTime {
+    let time = this.#times.get(method);
+    if (time === undefined) {
+      if (this.#times.size >= MOST_METHODS) return this.#rest;
+      time = new MethodTime();
+      time.record = new MethodRecord();
+      this.#times.set(method, time);
+    }
+    return time;
+  }
+
+  /** Those that were answered most often, at most `limit`. */
+  views(limit: number): MethodTimeView[] {
+    return [...this.#times]
+      .filter(([, { answers }]) => answers > 0)
+      .sort(([, a], [, b]) => b.answers - a.answers)
+      .slice(0, limit)
+      .map(([method, { usualMs, answers }]) => ({ method, usualMs, answers }));
+  }
+
+  /** A good answer came. */
+  answered({ record }: MethodTime, endpoint: AnsweringEndpoint, nowMs: number): void {
+    endpoint.answeredAtMs = nowMs;
+    this.#answeredAtMs = nowMs;
+    if (record === undefined) return;
+    record.failures = 0;
+    record.answers += 1;
+    record.countEnd();
+  }
+
+  /**
+   * An attempt that began at `startedAtMs` ended with nothing received. It says nothing where other calls have been
+   * answered since, and the method is known to end like this at several endpoints or has hardly been answered. Where the
+   * endpoint itself has answered since, it is a failure and no silence: two long polls that end together are no endpoint
+   * that hangs.
+   */
+  silent({ record }: MethodTime, endpoint: AnsweringEndpoint, startedAtMs: number): Outcome {
+    if (record === undefined) return 'silent';
+    const hasAnswered = endpoint.answeredAtMs >= startedAtMs;
+    const isUsual = isUsuallySilent(record, endpoint, hasAnswered ? USUAL_SILENCE : MOSTLY_SILENCE);
+    record.silences += 1;
+    if (record.silentAt !== endpoint) record.silentElsewhere = record.silentAt;
+    record.silentAt = endpoint;
+    record.countEnd();
+    if (isUsual && this.#answeredAtMs >= startedAtMs) return 'neutral';
+    return hasAnswered ? 'failure' : 'silent';
+  }
+
+  /**
+   * The endpoint answered with a failure. That is the endpoint's failure, with one exception: the method failed with this
+   * code at several endpoints without a good answer anywhere, or was never answered well, and this endpoint has answered
+   * other calls meanwhile.
+   */
+  failed({ record }: MethodTime, endpoint: AnsweringEndpoint, code: number, nowMs: number): Outcome {
+    if (record === undefined) return 'failure';
+    if (record.failures === 0 || record.code !== code) {
+      record.failures = 1;
+      record.code = code;
+      record.failedAt = endpoint;
+      record.failedElsewhere = false;
+      record.failedSinceMs = nowMs;
+      return 'failure';
+    }
+    record.failures += 1;
+    if (record.failedAt !== endpoint) record.failedElsewhere = true;
+    const isEverywhere = record.failures >= FAILURES && (record.failedElsewhere || record.answers < 1);
+    return isEverywhere && endpoint.answeredAtMs > record.failedSinceMs ? 'neutral' : 'failure';
+  }
+}
+
+function isUsuallySilent(record: MethodRecord, endpoint: AnsweringEndpoint, share: number): boolean {
+  const { answers, silences, silentAt, silentElsewhere } = record;
+  if (answers < KNOWN) return true;
+  const other = silentAt === endpoint ? silentElsewhere : silentAt;
+  return other !== undefined && silences + 1 >= share * (answers + silences + 1);
+}
+
+/**
+ * Is a call of this kind a stream, or may it be one? An upload too: it ends when its caller pleases. A call of unknown
+ * kind is taken for a stream until its method has ended often enough with a single message, and never with more.
+ */
+export function isStreamCall(kind: CallKind | undefined, time: MethodTime): boolean {
+  if (kind === undefined) return time.isStream || !time.isKnown;
+  return kind !== 'unary';
+}

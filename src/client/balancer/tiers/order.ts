@@ -1,0 +1,157 @@
+import type { Random } from '../../../base/random';
+import type { FallbackCaps } from '../../breaker/fallback-caps';
+import type { CallState } from '../../grpc/call-state';
+import type { BalancerContext } from '../context';
+import type { ChannelConnection } from '../endpoints/connection';
+import type { Pool } from './pool';
+/*
+ * When a tier passes a call on to the later ones although somebody in it could take it. Asked in the pick: nothing here
+ * reads a clock or allocates.
+ */
+
+/** A subset whose breaker is open goes to its fallback, except for the trickle that a half-open one lets through. */
+export function isShed(context: BalancerContext, tiers: readonly Pool[], tier: number): boolean {
+  const pool = tiers[tier] as Pool;
+  if (pool.subsetBreaker === undefined) return false;
+  const { breakers, endpoints } = context;
+  if (!breakers.isShed(pool.subset, pool.datacenter, endpoints.nowMs)) {
+    pool.subsetBreaker.offer(endpoints.nowMs);
+    return false;
+  }
+  // Shedding needs somebody to shed to: a strict route, or the last subset of its chain, has nobody.
+  for (let later = tier + 1; later < tiers.length; later += 1) {
+    if ((tiers[later] as Pool).subset !== pool.subset) return true;
+  }
+  return false;
+}
+
+/** Is this one of the calls that a weakened tier gives up, and is there somebody to take it? */
+export function spills(context: BalancerContext, call: CallState, tiers: readonly Pool[], tier: number): boolean {
+  const pool = tiers[tier] as Pool;
+  // A retry goes to whoever has not been tried yet, here first.
+  if (!pool.spill.isPartial || (call.tried !== undefined && !pool.isAllBad)) return false;
+  const share = pool.spill.share(context.endpoints.nowMs);
+  if (share >= 1 || context.random() < share) return false;
+  for (let later = tier + 1; later < tiers.length; later += 1) {
+    const next = tiers[later] as Pool;
+    if (next.kind === 'draining' && !pool.isAllBad) continue;
+    if (next.picker !== undefined && !next.isAllBad && !isOpen(next)) return true;
+  }
+  return false;
+}
+
+/**
+ * Where a call's last attempt begins: with the fallback, since a version that fails every call would fail this one too
+ * whoever of it is asked; and, of the tiers that are left, with one that has not just lost many of its own: when a whole
+ * datacenter goes, its last ones are still connected for a moment.
+ */
+export function lastAttemptFrom(context: BalancerContext, call: CallState, tiers: readonly Pool[]): number {
+  if (hasWrittenOrder(call)) return 0;
+  const wanted = tiers[0]?.subset;
+  const isOther = (pool: Pool): boolean => pool.subset !== wanted;
+  const isStrong = (pool: Pool): boolean => !isWeakened(context, pool);
+  const fallback = firstFit(tiers, (pool) => isOther(pool) && isStrong(pool)) ?? firstFit(tiers, isOther);
+  if (fallback !== undefined) return fallback;
+  return tiers[0] === undefined || isStrong(tiers[0]) ? 0 : (firstFit(tiers, isStrong) ?? 0);
+}
+
+function firstFit(tiers: readonly Pool[], isWanted: (pool: Pool) => boolean): number | undefined {
+  const tier = tiers.findIndex(
+    (pool) =>
+      pool.kind !== 'draining' && pool.picker !== undefined && !pool.isAllBad && !isOpen(pool) && isWanted(pool),
+  );
+  return tier < 0 ? undefined : tier;
+}
+
+function isWeakened(context: BalancerContext, { spill }: Pool): boolean {
+  return spill.share(context.endpoints.nowMs) < 1;
+}
+
+/** Of a discovery chain: the next tier is for when nobody in this one is well, and neither a fallback nor a second try. */
+export function hasWrittenOrder(call: CallState): boolean {
+  return call.decision?.destination.tiers !== undefined;
+}
+
+function isOpen(pool: Pool): boolean {
+  return pool.subsetBreaker !== undefined && pool.subsetBreaker.state !== 'closed';
+}
+
+/** Whom a call gets when no tier is fit to serve it. */
+export interface LastResort {
+  readonly connection: ChannelConnection;
+  readonly pool: Pool;
+}
+
+/** The whole list is bad: breakers are ignored and calls spread evenly over everyone connected that the call has not tried. */
+export function anybodyConnected(call: CallState, tiers: readonly Pool[], random: Random): LastResort | undefined {
+  let count = 0;
+  for (const pool of tiers) count += pool.connected.length;
+  const start = Math.floor(random() * count);
+  for (let step = 0; step < count; step += 1) {
+    let at = (start + step) % count;
+    for (let tier = 0; tier < tiers.length; tier += 1) {
+      const pool = tiers[tier] as Pool;
+      const connection = pool.connected[at];
+      if (connection === undefined) {
+        at -= pool.connected.length;
+        continue;
+      }
+      if (!connection.isReady || call.tried?.includes(connection.endpoint) === true) break;
+      return { connection, pool };
+    }
+  }
+  return undefined;
+}
+
+/** In the tiers from `first` on. */
+export function leastRecentlyTried(call: CallState, tiers: readonly Pool[], first: number): LastResort | undefined {
+  const tried = call.tried ?? [];
+  for (const [at, endpoint] of tried.entries()) {
+    // Tried again since: its turn is that of its latest try.
+    if (tried.lastIndexOf(endpoint) > at) continue;
+    for (let tier = first; tier < tiers.length; tier += 1) {
+      const pool = tiers[tier] as Pool;
+      const connection = pool.members.find((member) => member.endpoint === endpoint && member.isReady);
+      if (connection !== undefined) return { connection, pool };
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Anybody whose subchannel is READY at this moment, though nothing else speaks for it. With `isBehind` pools may not know yet who
+ * that is, and all members are looked at.
+ */
+export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): LastResort | undefined {
+  for (const pool of tiers) {
+    const connection = (isBehind ? pool.members : pool.onTrial).find((member) => member.isConnected);
+    if (connection !== undefined) return { connection, pool };
+  }
+  return undefined;
+}
+
+/** Called in each pick of a service that has caps: a call counts once, however often its pick is repeated. */
+export function countForCap(call: CallState, caps: FallbackCaps): void {
+  if (call.fallbackUse !== 'unasked') return;
+  call.fallbackUse = 'counted';
+  if (call.decision !== undefined) caps.of(call.decision.destination.subset)?.called();
+}
+
+/** May the call go to this pool? Always to its own subset; to another as far as the cap goes. */
+export function mayUse(call: CallState, pool: Pool, caps: FallbackCaps): boolean {
+  if (caps.isEmpty || isOwn(call, pool)) return true;
+  if (call.fallbackUse !== 'granted' && call.fallbackUse !== 'denied') {
+    const cap = caps.of(call.decision?.destination.subset ?? '');
+    call.fallbackUse = cap === undefined || cap.take() ? 'granted' : 'denied';
+  }
+  return call.fallbackUse === 'granted';
+}
+
+/** What is left of a call's tiers when its subset must do with itself. */
+export function ownTiers(call: CallState, tiers: readonly Pool[]): readonly Pool[] {
+  return call.fallbackUse === 'denied' ? tiers.filter((pool) => isOwn(call, pool)) : tiers;
+}
+
+function isOwn(call: CallState, pool: Pool): boolean {
+  return pool.subset === call.decision?.destination.subset;
+}

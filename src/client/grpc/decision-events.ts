@@ -1,0 +1,132 @@
+import type { Clock } from '../../base/clock';
+import { GraylaneError } from '../../base/errors';
+import { hash32 } from '../../base/hash';
+import { callListener } from '../../base/listener';
+import type { Logger } from '../../base/logger';
+import { seededRandom } from '../../base/random';
+import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
+import type { ClientMode } from '../state/policy-state';
+import type { CallState } from './call-state';
+/** What was decided of one call, for `lane.on('decision')`. Plain data. */
+export interface DecisionEvent {
+  /** Wall clock, epoch milliseconds. */
+  readonly atMs: number;
+  /** Consul service name. */
+  readonly service: string;
+  /** `/package.Service/Method`. */
+  readonly method: string;
+  /** Those that the policy in force reads, and no others; one that the call lacks, or carries twice, is not among them. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** The sticky value that the call's scope gave. */
+  readonly stickyKey?: string;
+  /** What the call asked for beside the policy. */
+  readonly force?: ForceSelector;
+  /** What decided. */
+  readonly by: DecidedBy;
+  /** Name of the route; `default`, `override` and `force` stand for themselves. */
+  readonly route: string;
+  /** The subset that was decided on. */
+  readonly subset: string;
+  /** Revision of the policy. */
+  readonly revision: string;
+  /** It went by a sticky value rather than by chance. */
+  readonly sticky: boolean;
+  /** 0..9999 where the split was drawn by bucket. */
+  readonly bucket?: number;
+  /** `observe`: decided, but balanced over all instances. */
+  readonly mode: ClientMode;
+}
+
+/**
+ * Called synchronously as the call begins. What it throws, or its promise rejects with, is logged once, and the call goes on.
+ */
+export type DecisionListener = (event: DecisionEvent) => void;
+
+/** Which decisions a listener gets. */
+export interface DecisionListenerOptions {
+  /** Share of calls that the listener hears of, chosen by chance: > 0, at most 1. Default 1. */
+  readonly sample?: number;
+}
+
+/** Ends a subscription. Idempotent. */
+export interface Subscription {
+  /** Ends the subscription. Idempotent. */
+  (): void;
+  /** The same as calling it, for `using`. */
+  [Symbol.dispose](): void;
+}
+
+interface Listening {
+  readonly listener: DecisionListener;
+  readonly hears: () => boolean;
+}
+
+/** Hands each decision of a lane's calls to whoever listens; builds an event only for those who hear of it. */
+export class DecisionEvents {
+  readonly #clock: Clock;
+  readonly #seed: string;
+  readonly #logger: Logger;
+  #listening: readonly Listening[] = [];
+  #subscriptions = 0;
+
+  /** `seed`: sampling has draws of its own, so that listening changes no decision. */
+  constructor(clock: Clock, seed: string, logger: Logger) {
+    this.#clock = clock;
+    this.#seed = seed;
+    this.#logger = logger;
+  }
+
+  /** Throws INVALID_OPTION for another `sample`. */
+  on(listener: DecisionListener, { sample = 1 }: DecisionListenerOptions = {}): Subscription {
+    if (!(typeof sample === 'number' && sample > 0 && sample <= 1)) {
+      throw new GraylaneError('INVALID_OPTION', `sample: ${String(sample)} (expected: > 0, <= 1)`);
+    }
+    const random = seededRandom(hash32(this.#seed, this.#subscriptions));
+    this.#subscriptions += 1;
+    const listening: Listening = { listener, hears: sample === 1 ? () => true : () => random() < sample };
+    this.#listening = [...this.#listening, listening];
+    const stop = (): void => {
+      this.#listening = this.#listening.filter((each) => each !== listening);
+    };
+    return Object.assign(stop, { [Symbol.dispose]: stop });
+  }
+
+  decided(decision: Decision, call: CallState, mode: ClientMode): void {
+    if (this.#listening.length === 0) return;
+    let event: DecisionEvent | undefined;
+    for (const { listener, hears } of this.#listening) {
+      if (!hears()) continue;
+      event ??= eventOf(decision, call, { atMs: this.#clock.wallNow(), mode });
+      callListener(listener, event, 'decision', this.#logger);
+    }
+  }
+}
+
+function eventOf(
+  decision: Decision,
+  call: CallState,
+  { atMs, mode }: { readonly atMs: number; readonly mode: ClientMode },
+): DecisionEvent {
+  const { plan } = decision;
+  const { method, force, stickyKey } = call;
+  const labels: [string, string][] = [];
+  for (const key of plan.labelKeys) {
+    const value = call.labels.get(key);
+    if (value !== undefined) labels.push([key, value]);
+  }
+  return Object.freeze({
+    atMs,
+    service: plan.service,
+    method,
+    labels: Object.freeze(Object.fromEntries(labels)),
+    ...(stickyKey === undefined ? {} : { stickyKey }),
+    ...(force === undefined ? {} : { force }),
+    by: decision.by,
+    route: decision.route,
+    subset: decision.destination.subset,
+    revision: plan.revision,
+    sticky: call.sticky,
+    ...(call.bucket < 0 ? {} : { bucket: call.bucket }),
+    mode,
+  });
+}
