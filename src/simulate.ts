@@ -10,5 +10,5 @@ export type {
   SimulatedRoute,
   SimulatedShare,
   SimulationReport,
-} from './ops/simulation/simulation-report';
+} from './ops/simulation/simulation';
 export type { CallRecord } from './policy/routing/call-record';

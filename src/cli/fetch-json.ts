@@ -1,5 +1,6 @@
-import { InvalidArgumentError } from 'commander';
+import { HttpError, type JsonRequest, requestJson } from '../base/http-json';
 import { isRecord } from '../base/is-record';
+import { queryPrometheus, type Sample } from '../ops/prometheus';
 
 export type Fetched =
   | { readonly kind: 'answer'; readonly body: unknown }
@@ -7,20 +8,6 @@ export type Fetched =
   | { readonly kind: 'failure'; readonly reason: string };
 
 const TIME_LIMIT_MS = 5_000;
-
-/** `http://host:port/path`, with credentials where it must be. For commander. */
-export function parseHttpUrl(text: string): URL {
-  if (URL.canParse(text)) {
-    const url = new URL(text);
-    if (/^https?:$/.test(url.protocol) && url.hash === '') return url;
-  }
-  throw new InvalidArgumentError('(expected: http://host:port/path or https://host:port/path)');
-}
-
-/** The same for an option that may be given several times. */
-export function parseHttpUrls(text: string, before: readonly URL[] = []): readonly URL[] {
-  return [...before, parseHttpUrl(text)];
-}
 
 /** As messages name it: without credentials and query. */
 export function shownUrl({ origin, pathname }: URL): string {
@@ -35,42 +22,42 @@ export function below(base: URL, name: string, query: Readonly<Record<string, st
   return url;
 }
 
-/** GET. Never rejects; what stands in an answer's `error` is the reason. Credentials of the address go into the header. */
-export async function fetchJson(url: URL): Promise<Fetched> {
-  const { username, password } = url;
-  const plain = new URL(url);
-  plain.username = '';
-  plain.password = '';
-  const secret = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+/**
+ * A GET with the credentials of the address in a header. Never rejects; the reason is what `error` of an answer says.
+ */
+export async function fetchJson(address: URL): Promise<Fetched> {
   try {
-    const response = await fetch(plain, {
-      // Redirected, the credentials would be anybody's.
-      redirect: 'manual',
-      signal: AbortSignal.timeout(TIME_LIMIT_MS),
-      headers: { accept: 'application/json', ...(username === '' ? {} : { authorization: `Basic ${secret}` }) },
-    });
-    const body = parse(await response.text());
-    if (response.ok && body !== undefined) return { kind: 'answer', body };
+    const { status, body } = await requestJson({ ...withoutCredentials(address), timeoutMs: TIME_LIMIT_MS });
+    const isOk = status >= 200 && status <= 299;
+    if (isOk && body !== undefined) return { kind: 'answer', body };
     const told = isRecord(body) && typeof body['error'] === 'string' ? `: ${body['error']}` : '';
-    const reason = response.ok ? 'the answer is not JSON' : `HTTP ${response.status}${told}`;
-    return { kind: 'failure', reason };
+    return { kind: 'failure', reason: isOk ? 'the answer is not JSON' : `HTTP ${status}${told}` };
   } catch (error) {
-    return { kind: 'failure', reason: reasonOf(error) };
+    if (error instanceof HttpError) return { kind: 'failure', reason: error.message };
+    throw error;
   }
 }
 
-function parse(text: string): unknown {
+/** Instant queries, all at once; their answers are in the same order. Never rejects. */
+export async function queryAll(
+  address: URL,
+  expressions: readonly string[],
+): Promise<readonly (readonly Sample[])[] | { readonly failure: string }> {
+  const server = { ...withoutCredentials(address), method: 'GET', timeoutMs: TIME_LIMIT_MS } as const;
   try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
+    return await Promise.all(expressions.map((expression) => queryPrometheus(server, expression)));
+  } catch (error) {
+    if (error instanceof HttpError) return { failure: error.message };
+    throw error;
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'no answer';
-  if (error.name === 'TimeoutError') return `no answer within ${TIME_LIMIT_MS / 1000} s`;
-  const cause: unknown = error.cause;
-  if (isRecord(cause) && typeof cause['code'] === 'string') return cause['code'];
-  return cause instanceof Error ? cause.message : error.message;
+function withoutCredentials(address: URL): Pick<JsonRequest, 'url' | 'headers'> {
+  const { username, password } = address;
+  if (username === '') return { url: address };
+  const url = new URL(address);
+  url.username = '';
+  url.password = '';
+  const secret = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  return { url, headers: { authorization: `Basic ${secret}` } };
 }

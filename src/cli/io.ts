@@ -1,12 +1,13 @@
 import picocolors from 'picocolors';
-import type { ExitCode } from './command-error';
+import type { ExitCode } from './command';
 import { wrapLines } from './wrap-text';
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
 /**
- * What a command sees of the world. Made once a process by `main.ts`; handed to every command. Results go to standard
- * output, everything else to standard error, so that a pipe gets results alone.
+ * The environment of a command: variables, output, colours, interrupts. `main.ts` creates one for the process and hands
+ * it to every command. Results go to standard output, everything else to standard error, so that a pipe gets results
+ * alone.
  */
 export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -16,7 +17,9 @@ export interface CommandIo {
   readonly columns: number;
   /** Lines of the terminal; 24 where that is unknown. */
   readonly rows: number;
-  /** Each leaves the text as it is when output is piped or `NO_COLOR` is set. `FORCE_COLOR` turns colour on in a pipe. */
+  /**
+   * Each leaves the text as it is when output is piped or `NO_COLOR` is set. `FORCE_COLOR` turns colour on in a pipe.
+   */
   readonly colors: Colors;
   /** What the process ends with unless an error is thrown. Starts as 0; a command sets 1 for a problem it has shown. */
   exitCode: ExitCode;
@@ -32,9 +35,12 @@ export interface CommandIo {
   table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void>;
   /** One line for the person, not part of the result: warnings, what was lost, what comes next. Wrapped as `line()`. */
   note(text: string): void;
-  /** Asks on standard error and gives the answer; undefined where nobody can be asked, or the input ended instead. */
+  /** Asks on standard error. Resolves to the answer, or to undefined without a terminal and when the input ends. */
   ask(question: string): Promise<string | undefined>;
-  /** Calls back for each key until it is ended, where a terminal is typed at; Ctrl-C is SIGINT as ever. Gives what ends it. */
+  /**
+   * Calls `listener` for each key until the returned function is called, where standard input is a terminal. Ctrl-C
+   * still sends SIGINT.
+   */
   onKey(listener: (key: string) => void): () => void;
   /** Aborts at SIGINT and SIGTERM; from the first reading on, these no longer end the process by themselves. */
   readonly interrupted: AbortSignal;

@@ -1,13 +1,15 @@
-import { linesThatFit } from './fit-screen';
+import { sleep } from '../base/sleep';
 import type { CommandIo } from './io';
+import { linesThatFit } from './wrap-text';
 
 /** Back to the first line, and what is below is gone. */
 export const REDRAW = '\u001b[H\u001b[J';
 const EVERY_MS = 1_000;
+const LONG_MS = 3_600_000;
 
 /**
- * Draws again and again what `draw` prints, cut to the terminal, until `q` or an interrupt; without a terminal once. What
- * `draw` throws ends it.
+ * Draws again and again what `draw` prints, cut to the terminal, until `q` or an interrupt; without a terminal once.
+ * What `draw` throws ends it.
  */
 export async function liveScreen(draw: (io: CommandIo) => Promise<void>, io: CommandIo): Promise<void> {
   if (!io.isTerminal) {
@@ -29,7 +31,7 @@ export async function liveScreen(draw: (io: CommandIo) => Promise<void>, io: Com
       const foot = more === 0 ? 'q quits' : `${more} more lines; q quits`;
       io.write(REDRAW);
       for (const line of [...shown, io.colors.dim(foot)]) io.line(line);
-      await pause(ended.signal);
+      await sleep(EVERY_MS, ended.signal);
     }
   } finally {
     stopKeys();
@@ -58,17 +60,7 @@ async function collect(draw: (io: CommandIo) => Promise<void>, io: CommandIo): P
   return lines;
 }
 
-function pause(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', end);
-      resolve();
-    }, EVERY_MS);
-    if (signal.aborted) end();
-    else signal.addEventListener('abort', end, { once: true });
-  });
+/** Keeps the process alive until it is interrupted: nothing of a client does. */
+export async function untilInterrupted(signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) await sleep(LONG_MS, signal);
 }

@@ -1,36 +1,40 @@
 import { Command, CommanderError } from 'commander';
 import { GraylaneError } from '../base/errors';
 import { SDK_VERSION } from '../base/sdk-version';
-import { callCommand } from './call/call';
-import { CommandError, type ExitCode } from './command-error';
+import { callCommand, loadCommand } from './call/commands';
+import { CommandError, type ExitCode } from './command';
 import { completionCommand } from './completion/completion';
 import { doctorCommand } from './doctor/doctor';
 import { explainCommand } from './explain/explain';
 import { fleetCommand } from './fleet/fleet';
 import { initCommand } from './init/init';
 import { inspectCommand } from './inspect/inspect';
-import { instancesCommand } from './instances/instances';
+import { instancesCommand } from './instances';
 import type { CommandIo } from './io';
-import { loadCommand } from './load/load';
 import { overrideClearCommand, overrideListCommand, overrideSetCommand } from './override/commands';
-import { policyApplyCommand } from './policy/commands/apply';
-import { policyDeleteCommand } from './policy/commands/delete';
-import { policyDiffCommand } from './policy/commands/diff';
-import { policyEditCommand } from './policy/commands/edit';
-import { policyGetCommand } from './policy/commands/get';
-import { policyImportChainCommand } from './policy/commands/import-chain';
-import { policyImportIstioCommand } from './policy/commands/import-istio';
-import { policyLintChainCommand } from './policy/commands/lint-chain';
-import { policyListCommand } from './policy/commands/list';
-import { policyLogCommand, policyShowCommand } from './policy/commands/log';
-import { policyRollbackCommand } from './policy/commands/rollback';
-import { policySyncCommand } from './policy/commands/sync';
-import { policyTestCommand } from './policy/commands/test';
-import { policyValidateCommand } from './policy/commands/validate';
+import {
+  policyDiffCommand,
+  policyGetCommand,
+  policyImportChainCommand,
+  policyImportIstioCommand,
+  policyLintChainCommand,
+  policyListCommand,
+  policyLogCommand,
+  policyShowCommand,
+  policyTestCommand,
+  policyValidateCommand,
+} from './policy/commands';
+import {
+  policyApplyCommand,
+  policyDeleteCommand,
+  policyEditCommand,
+  policyRollbackCommand,
+  policySyncCommand,
+} from './policy/write-commands';
 import { rolloutCommands } from './rollout/commands';
 import { simulateCommand } from './simulate/simulate';
 import { topCommand } from './top/top';
-import { watchCommand } from './watch/watch';
+import { watchCommand } from './watch';
 import { weightCommand } from './weight/weight';
 
 /** Columns of the descriptions in a help. */

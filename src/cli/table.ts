@@ -1,4 +1,5 @@
 import Table from 'cli-table3';
+import { sumOf } from './describe';
 import { visibleWidth, wrapText } from './wrap-text';
 
 const NO_LINES = {
@@ -21,9 +22,9 @@ const NO_LINES = {
 const GAP = 2;
 
 /**
- * Columns without lines, which `awk` and eyes both read. Loaded only when there is a table to show. With a `width` that they
- * do not fit, cells are wrapped between words; where not even their longest words fit side by side, each row becomes a block
- * of lines. A word is never broken. Without a width (a pipe) a row is a line.
+ * Columns without lines, which `awk` and eyes both read. Loaded only when there is a table to show. With a `width` that
+ * they do not fit, cells are wrapped between words; where not even their longest words fit side by side, each row
+ * becomes a block of lines. A word is never broken. Without a width (a pipe) a row is a line.
  */
 export function renderTable(
   head: readonly string[],
@@ -52,9 +53,9 @@ function fitColumns(lines: readonly (readonly string[])[], width: number): reado
   const columns = (lines[0] ?? []).map((_, at) => lines.map((line) => line[at] ?? ''));
   const natural = columns.map((cells) => Math.max(...cells.map(visibleWidth)));
   const room = width - GAP * (columns.length - 1);
-  if (sum(natural) <= room) return undefined;
+  if (sumOf(natural) <= room) return undefined;
   const least = columns.map((cells) => Math.max(...cells.flatMap((cell) => cell.split(' ').map(visibleWidth))));
-  let spare = room - sum(least);
+  let spare = room - sumOf(least);
   if (spare < 0) return 'blocks';
   const widths = [...least];
   // Those that need the least first: they are then whole, and few columns are wrapped.
@@ -81,8 +82,4 @@ function renderBlocks(head: readonly string[], rows: readonly (readonly string[]
     }),
   );
   return blocks.length === 0 ? head.join('\n') : blocks.map((lines) => lines.join('\n')).join('\n\n');
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

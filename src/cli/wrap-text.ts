@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 /** Two columns wide in a terminal. */
 const WIDE = /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/g;
-/** What follows the first line of a wrapped one stands so much further in. */
+/** Extra indentation of the lines after the first one. */
 const HANGING = 2;
 
 /** Columns of a terminal; colours take none. */
@@ -36,4 +36,44 @@ function wrapLine(line: string, width: number, hanging: string): readonly string
     else if (word !== '') lines.push(visibleWidth(hanging) + visibleWidth(word) <= width ? `${hanging}${word}` : word);
   }
   return lines.map((each) => each.trimEnd());
+}
+
+/** The size of the terminal. A live view that is larger would scroll its first lines away. */
+export interface ScreenSize {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Rows that the lines take, those that a long line wraps into included. */
+export function rowsOf(lines: readonly string[], columns: number): number {
+  return lines.reduce((sum, line) => sum + heightOf(line, columns), 0);
+}
+
+/** The lines around the one at `at`, as many as there are rows for, and how many were left out on either side. */
+export function linesAround(lines: readonly string[], at: number, rows: number): readonly string[] {
+  if (lines.length <= rows) return lines;
+  const shown = Math.max(1, rows - 2);
+  const from = Math.max(0, Math.min(at - Math.floor(shown / 2), lines.length - shown));
+  const after = lines.length - from - shown;
+  return [
+    ...(from === 0 ? [] : [`    … ${from} before`]),
+    ...lines.slice(from, from + shown),
+    ...(after === 0 ? [] : [`    … ${after} after`]),
+  ];
+}
+
+/** The first lines, as many as fit. */
+export function linesThatFit(lines: readonly string[], { rows, columns }: ScreenSize): readonly string[] {
+  let left = rows;
+  const end = lines.findIndex((line) => {
+    left -= heightOf(line, columns);
+    return left < 0;
+  });
+  return end === -1 ? lines : lines.slice(0, end);
+}
+
+/** As `line()` of the command prints it: wrapped between words, and by the terminal where a word is too long. */
+function heightOf(line: string, columns: number): number {
+  const rows = wrapLines(line, columns).map((each) => Math.max(1, Math.ceil(visibleWidth(each) / columns)));
+  return rows.reduce((sum, each) => sum + each, 0);
 }

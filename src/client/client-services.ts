@@ -8,7 +8,7 @@ import { ServiceTelemetry } from './telemetry/service-telemetry';
 import type { Wiring } from './wiring';
 
 /** What every service of a Graylane client is told of. */
-export type ServiceHooks = Pick<ServiceOptions, 'onDecision' | 'intercept' | 'onSnapshot' | 'onUse'>;
+export type ServiceHooks = Pick<ServiceOptions, 'decisions' | 'intercept' | 'onSnapshot' | 'onUse'>;
 
 export interface ClientServicesDeps {
   readonly options: ParsedOptions;
@@ -80,7 +80,7 @@ export class ClientServices {
       logger,
       intercept: hooks.intercept,
       onSnapshot: hooks.onSnapshot,
-      onDecision: hooks.onDecision,
+      decisions: hooks.decisions,
       onUse: hooks.onUse,
     });
     return made;

@@ -22,6 +22,7 @@ import {
   DecisionEvents,
   type DecisionListener,
   type DecisionListenerOptions,
+  type DecisionObserver,
   type Subscription,
 } from './grpc/decision-events';
 import type {
@@ -57,12 +58,13 @@ export function createGraylane(options: GraylaneOptions = {}): Graylane {
 }
 
 /** @internal With the world handed in, for tests. */
-export function createGraylaneWith(
-  options: GraylaneOptions,
-  seams: Seams,
-  hooks: Partial<ServiceHooks> = {},
-): Graylane {
+export function createGraylaneWith(options: GraylaneOptions, seams: Seams, hooks: TestHooks = {}): Graylane {
   return new GraylaneClient(parseOptions(options, seams.env), seams, hooks);
+}
+
+/** What a test client observes and stands in for. */
+export interface TestHooks extends Partial<Pick<ServiceHooks, 'intercept' | 'onSnapshot'>> {
+  readonly onDecision?: DecisionObserver;
 }
 
 class GraylaneClient implements Graylane {
@@ -84,13 +86,14 @@ class GraylaneClient implements Graylane {
   readonly #handle: ClientHandle;
   #closing: Promise<void> | undefined;
 
-  constructor(options: ParsedOptions, seams: Seams, hooks: Partial<ServiceHooks>) {
+  constructor(options: ParsedOptions, seams: Seams, hooks: TestHooks) {
     this.name = options.name;
     this.#options = options;
     this.#telemetry = new ClientTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
-    this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, logger);
+    this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, options.mode, logger);
+    if (hooks.onDecision !== undefined) this.#decisions.observe(hooks.onDecision);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
@@ -107,11 +110,7 @@ class GraylaneClient implements Graylane {
         intercept: hooks.intercept,
         onSnapshot: hooks.onSnapshot,
         onUse: (service) => this.#reportFigures(service),
-        onDecision: (decision, call) => {
-          hooks.onDecision?.(decision, call);
-          this.#recent?.add(this.#seams.clock.wallNow(), decision, call);
-          this.#decisions.decided(decision, call, options.mode);
-        },
+        decisions: this.#decisions,
       },
       made: (service) => this.#breakers.add(service),
     });
@@ -220,7 +219,7 @@ class GraylaneClient implements Graylane {
 
   explain(service: string, request: ExplainRequest): Explanation {
     checkKeys(request, 'explain', EXPLAIN_KEYS);
-    const isIdempotent = this.#channels.knownMethods.of(request.method)?.isIdempotent === true;
+    const isIdempotent = this.#channels.knownMethods.byPath.get(request.method)?.isIdempotent === true;
     return explainCall(this.#service(this.#parse(service)), request, this.#options.labels, isIdempotent);
   }
 
@@ -253,13 +252,19 @@ class GraylaneClient implements Graylane {
   }
 
   adminHandler(): AdminHandler {
-    this.#recent ??= new RecentDecisions();
-    const recent = this.#recent;
+    const recent = this.#recent ?? this.#keepRecent();
     return createAdminHandler({
       inspect: () => this.inspect(),
       explain: (service, request) => this.explain(service, request),
       decisions: () => recent.list(),
     });
+  }
+
+  #keepRecent(): RecentDecisions {
+    const recent = new RecentDecisions();
+    this.#decisions.observe((decision, call) => recent.add(this.#seams.clock.wallNow(), decision, call));
+    this.#recent = recent;
+    return recent;
   }
 
   register(): void {

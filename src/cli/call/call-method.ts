@@ -1,12 +1,10 @@
-import { type Client, type ClientReadableStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import { type Client, type Metadata, status } from '@grpc/grpc-js';
 import type { CallReport } from '../../client/grpc/call-scope';
-import { CommandError } from '../command-error';
-import { readBytes } from '../input/policy-file';
+import { CommandError } from '../command';
 import type { CommandIo } from '../io';
-import type { CallFlags } from './call';
-import { findMethod, listMethods, type Method } from './methods';
-import { requestsFrom } from './request-json';
-import { openServiceClient, type ServiceClient } from './service-client';
+import { readBytes } from '../policy-files';
+import { findMethod, listMethods, type Method, openCall, requestsFrom } from './methods';
+import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
 
 interface Ended {
   readonly answers: readonly object[];
@@ -67,8 +65,8 @@ async function callOnce(
   // Whether it may run again depends on what the definition says of it.
   graylane.describeMethods(method.service);
   let report: CallReport | undefined;
-  const observe = (told: CallReport): void => {
-    report = told;
+  const observe = (ended: CallReport): void => {
+    report = ended;
   };
   const onAnswer = (answer: object): void => {
     if (flags.json !== true) io.json(answer);
@@ -102,16 +100,15 @@ async function callOnce(
   }
 }
 
-/** Makes a call of any kind, and gives all that came of it. Never rejects. */
+/** Makes a call of any kind. Resolves to its answers and its status; never rejects. */
 function start(
-  { path, definition }: Method,
+  method: Method,
   requests: readonly object[],
   client: Client,
   metadata: Metadata,
   deadline: number,
   onAnswer: (answer: object) => void,
 ): Promise<Ended> {
-  const { requestSerialize, responseDeserialize, requestStream, responseStream } = definition;
   return new Promise((resolve) => {
     const answers: object[] = [];
     const take = (answer: object): void => {
@@ -120,42 +117,20 @@ function start(
     };
     const end = ({ code, details }: { readonly code: status; readonly details: string }): void =>
       resolve({ answers, code, details });
-    const done = (error: ServiceError | null, answer?: object): void => {
+    const call = openCall(method, requests[0] ?? {}, client, metadata, deadline, (error, answer) => {
       if (error === null && answer !== undefined) take(answer);
       end(error ?? { code: status.OK, details: '' });
-    };
-    const options = { deadline };
-    const [request = {}] = requests;
-    if (!requestStream && !responseStream) {
-      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadata, options, done);
-      return;
-    }
-    if (requestStream && !responseStream) {
-      const stream = client.makeClientStreamRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        metadata,
-        options,
-        done,
-      );
-      for (const each of requests) stream.write(each);
-      stream.end();
-      return;
-    }
-    const listen = (stream: ClientReadableStream<object>): void => {
-      stream.on('data', take);
-      // The status tells the same; without a listener it would be thrown.
-      stream.on('error', () => {});
-      stream.on('status', end);
-    };
-    if (!requestStream) {
-      listen(client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadata, options));
-      return;
-    }
-    const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, options);
-    listen(stream);
-    for (const each of requests) stream.write(each);
-    stream.end();
+    });
+    call.answers?.on('data', take);
+    // The status says the same; without a listener the error would be thrown.
+    call.answers?.on('error', () => {});
+    call.answers?.on('status', end);
+    for (const each of requests) call.requests?.write(each);
+    call.requests?.end();
   });
+}
+
+export interface CallFlags extends MethodFlags {
+  readonly data?: string;
+  readonly label: Readonly<Record<string, string>>;
 }

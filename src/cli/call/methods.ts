@@ -1,17 +1,19 @@
-import type { Client, Metadata } from '@grpc/grpc-js';
+import type { Client, ClientReadableStream, ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import {
   type AnyDefinition,
   load,
   loadFileDescriptorSetFromBuffer,
+  type MessageTypeDefinition,
   type MethodDefinition,
   type Options,
   type PackageDefinition,
   type ServiceDefinition,
 } from '@grpc/proto-loader';
+import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
-import { CommandError } from '../command-error';
-import type { MethodFlags } from './call';
+import { CommandError } from '../command';
 import { openReflection } from './reflection';
+import type { MethodFlags } from './service-client';
 
 /** A method, and all that its messages are made of. */
 export interface Method {
@@ -135,4 +137,122 @@ function serviceIn(types: PackageDefinition, name: string): ServiceDefinition | 
 /** Messages and enums have a format. */
 function isService(definition: AnyDefinition): definition is ServiceDefinition {
   return !('format' in definition);
+}
+
+interface Field {
+  readonly name: string;
+  readonly typeName: string;
+}
+
+/** What is read of a DescriptorProto. */
+interface Descriptor {
+  readonly field?: readonly Field[];
+}
+
+type Messages = MessageTypeDefinition<object, object>;
+
+/**
+ * A request out of JSON: field names as in the .proto file or in lowerCamelCase. A field that the message does not have
+ * is a slip of the pen, which the wire format would swallow. Throws a CommandError.
+ */
+export function requestsFrom(json: string, type: Messages, types: PackageDefinition): readonly object[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CommandError(2, `--data: ${why} (expected: JSON)`);
+  }
+  const each = Array.isArray(value) ? value : [value];
+  return each.map((one, at) => {
+    const path = Array.isArray(value) ? `[${at}]` : '';
+    if (!isRecord(one)) throw new CommandError(2, `--data${path}: ${JSON.stringify(one)} (expected: an object)`);
+    return checked(one, type, types, path);
+  });
+}
+
+function checked(
+  value: Readonly<Record<string, unknown>>,
+  type: Messages,
+  types: PackageDefinition,
+  path: string,
+): object {
+  const { field: fields = [] } = type.type as Descriptor;
+  const result: Record<string, unknown> = {};
+  for (const [key, inner] of Object.entries(value)) {
+    const field = fields.find(({ name }) => name === key || camelCase(name) === key || name === snakeCase(key));
+    if (field === undefined) {
+      const known = fields.map(({ name }) => camelCase(name));
+      const meant = nearest(key, known);
+      throw new CommandError(
+        2,
+        `--data${path}.${key}: no such field (expected: one of ${known.join(', ') || 'none: the message is empty'})`,
+        meant === undefined ? undefined : `did you mean ${meant}?`,
+      );
+    }
+    // Under the name that the definition gives it: files on disk are read with camelCase, a server's are as they are.
+    result[field.name] = nested(inner, messageOf(field, types), types, `${path}.${key}`);
+  }
+  return result;
+}
+
+/** A map is left as it is: its keys are no fields. */
+function nested(value: unknown, type: Messages | undefined, types: PackageDefinition, path: string): unknown {
+  if (type === undefined) return value;
+  if (Array.isArray(value)) return value.map((each, at) => nested(each, type, types, `${path}[${at}]`));
+  return isRecord(value) ? checked(value, type, types, path) : value;
+}
+
+/**
+ * The message type of a field. Undefined for enums, maps and scalars, and for a name that two messages have, because
+ * descriptors name types relatively.
+ */
+function messageOf({ typeName }: Field, types: PackageDefinition): Messages | undefined {
+  const name = typeName.replace(/^\./, '');
+  if (name === '') return undefined;
+  const fitting = Object.keys(types).filter((each) => each === name || each.endsWith(`.${name}`));
+  const found = fitting.length === 1 ? types[fitting[0] ?? ''] : undefined;
+  if (found === undefined || !('format' in found) || !('serialize' in found)) return undefined;
+  const { options } = found.type as { readonly options?: { readonly mapEntry?: boolean } | null };
+  return options?.mapEntry === true ? undefined : (found as Messages);
+}
+
+/** As protobufjs does it. */
+function camelCase(name: string): string {
+  return name.slice(0, 1) + name.slice(1).replace(/_([a-z])(?=[a-z]|$)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** The streams of a call that was started: one for each side that streams. */
+export interface OpenCall {
+  readonly requests?: ClientWritableStream<object>;
+  readonly answers?: ClientReadableStream<object>;
+}
+
+/** Starts a call of any kind. `onEnd` gets the end of a call with a single answer; `request` is sent if it is single. */
+export function openCall(
+  { path, definition }: Method,
+  request: object,
+  client: Client,
+  metadata: Metadata,
+  deadline: number,
+  onEnd: (error: ServiceError | null, answer?: object) => void,
+): OpenCall {
+  const { requestSerialize: write, responseDeserialize: read, requestStream, responseStream } = definition;
+  const options = { deadline };
+  if (requestStream && responseStream) {
+    const stream = client.makeBidiStreamRequest(path, write, read, metadata, options);
+    return { requests: stream, answers: stream };
+  }
+  if (requestStream) {
+    return { requests: client.makeClientStreamRequest(path, write, read, metadata, options, onEnd) };
+  }
+  if (responseStream) {
+    return { answers: client.makeServerStreamRequest(path, write, read, request, metadata, options) };
+  }
+  client.makeUnaryRequest(path, write, read, request, metadata, options, onEnd);
+  return {};
 }

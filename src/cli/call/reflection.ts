@@ -1,12 +1,14 @@
 import { type Client, type ClientDuplexStream, type Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 
 /** What a server says of its own services: https://github.com/grpc/grpc/blob/master/doc/server-reflection.md. */
 export interface Reflection {
   /** Full names, without those of reflection itself; sorted. */
   services(): Promise<readonly string[]>;
-  /** A serialized FileDescriptorSet with the file of a service and everything that it imports. Undefined: it has none. */
+  /**
+   * A serialized FileDescriptorSet with the file of a service and everything that it imports. Undefined: it has none.
+   */
   filesOf(service: string): Promise<Buffer | undefined>;
   close(): void;
 }
@@ -57,8 +59,8 @@ const MESSAGES = fromJSON(
 ) as unknown as Readonly<Record<'Request' | 'Response' | 'FileHeader', MessageTypeDefinition<object, object>>>;
 
 /**
- * Begins one exchange; `metadata` are the labels of the call that is to be made, so that the instance asked is of the same
- * subset: a canary may have methods of its own. Throws a CommandError when the server has no reflection.
+ * Begins one exchange; `metadata` are the labels of the call that is to be made, so that the instance asked is of the
+ * same subset: a canary may have methods of its own. Throws a CommandError when the server has no reflection.
  */
 export async function openReflection(client: Client, metadata: Metadata, timeoutMs: number): Promise<Reflection> {
   const deadline = Date.now() + timeoutMs;

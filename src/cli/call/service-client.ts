@@ -3,12 +3,13 @@ import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
 import { GraylaneError } from '../../base/errors';
 import type { Graylane } from '../../client/api';
 import { instancesOf, type Snapshot } from '../../policy/membership/snapshot';
-import { CommandError } from '../command-error';
+import { CommandError, codeOf } from '../command';
+import type { ConsulFlags } from '../consul/consul-connection';
 import { type WatchedService, watchService } from '../consul/watched-service';
+import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
-import type { MethodFlags } from './call';
 
-/** A client of one service, over a Graylane client of its own. */
+/** A gRPC client of one service, and the Graylane client under it. */
 export interface ServiceClient {
   readonly graylane: Graylane;
   readonly client: Client;
@@ -19,7 +20,9 @@ export interface ServiceClient {
 
 const READY_WITHIN_MS = 5_000;
 
-/** Opens it. A service that nobody serves is no error yet: what a call then ends with is what a client would see. */
+/**
+ * Opens a client of the service. A service without instances is no error here: the call ends as it would in any client.
+ */
 export async function openServiceClient(service: string, flags: MethodFlags, io: CommandIo): Promise<ServiceClient> {
   const creds = await channelCredentials(flags);
   const options = flags.policy === undefined ? {} : { policy: flags.policy };
@@ -75,7 +78,19 @@ async function pem(flag: string, file: string | undefined): Promise<Buffer | nul
   try {
     return await readFile(file);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'cannot be read';
-    throw new CommandError(2, `${flag}: ${file}: ${code} (expected: a PEM file that can be read)`);
+    throw new CommandError(2, `${flag}: ${file}: ${codeOf(error)} (expected: a PEM file that can be read)`);
   }
+}
+
+/** What {@link withCallFlags} adds: where the method comes from, and how the service is reached. */
+export interface MethodFlags extends ConsulFlags {
+  readonly proto?: readonly string[];
+  readonly include?: readonly string[];
+  readonly policy?: PolicySourceName;
+  /** Of one call. */
+  readonly timeout: number;
+  readonly tls?: boolean;
+  readonly caFile?: string;
+  readonly certFile?: string;
+  readonly keyFile?: string;
 }

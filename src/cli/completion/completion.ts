@@ -1,10 +1,9 @@
-import type { Command } from 'commander';
-import { Argument } from 'commander';
-import { defineCommand } from '../define-command';
+import { Argument, type Command } from 'commander';
+import { defineCommand } from '../command';
 import type { CommandIo } from '../io';
+import type { Shell } from './scripts';
 
-const SHELLS = ['bash', 'zsh', 'fish'] as const;
-export type Shell = (typeof SHELLS)[number];
+const SHELLS: readonly Shell[] = ['bash', 'zsh', 'fish'];
 
 interface CompletionFlags {
   readonly json?: boolean;
@@ -29,7 +28,7 @@ export function completionCommand(io: CommandIo): Command {
     .option('--services', 'what the script asks for: names for the last word, if it is one of a service')
     .action(async (shell: Shell, words: readonly string[], flags: CompletionFlags) => {
       if (flags.services === true) {
-        const { serviceNamesFor } = await import('./service-names.js');
+        const { serviceNamesFor } = await import('./scripts.js');
         const names = await serviceNamesFor(words, rootOf(command), io);
         if (flags.json === true) io.json(names);
         else for (const name of names) io.line(name);

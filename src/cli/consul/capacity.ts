@@ -1,6 +1,9 @@
+import type { StoredPolicy } from '../../ops/store/history';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { Plan, RoutePlan } from '../../policy/plan';
+import { readInstancesNow } from './instances-now';
+import { nameOf, type StoreSession } from './store-session';
 
 /** Whether the instances of one datacenter can carry what a policy sends them. */
 export interface Capacity {
@@ -9,15 +12,12 @@ export interface Capacity {
 
 interface Judgement {
   readonly overloads: readonly string[];
-  /** Subsets that would get calls and have nobody. */
+  /** Subsets that would get calls and have no healthy instance. */
   readonly empties: readonly { readonly subset: string; readonly text: string }[];
   readonly remarks: readonly string[];
 }
 
-/** Times its fair share of the calls that an instance may get unless told otherwise. */
-export const MAX_LOAD_FACTOR: number = 2;
-
-export interface CapacityOptions {
+interface CapacityOptions {
   /** As messages name it. */
   readonly datacenter: string;
   /** How many times its fair share of calls an instance may get, by weight. */
@@ -26,16 +26,16 @@ export interface CapacityOptions {
   readonly limitName?: string;
   /** The service's instances here, with what Consul says of these filter expressions. Called once for each plan. */
   readonly readHere: (filters: readonly string[]) => Promise<InstanceSet>;
-  /** The same of the other datacenters; called only when a subset has nobody here. */
+  /** Instances of the other datacenters; read only when a subset has no healthy instance here. */
   readonly readElsewhere: (filters: readonly string[]) => Promise<InstanceSet>;
 }
 
 /**
- * Load factor of a subset: its share of a route's calls, over its share of the healthy weight of the subsets that the
- * route splits between. Only splits of routes that match every call are judged by it, since of others nobody knows how
- * many calls they get; for those, somebody healthy must be there. Only what a change makes worse counts against it.
+ * Judges by the load factor of a subset: its share of a route's calls over its share of the healthy weight of all
+ * subsets of that route. Only routes that match every call are judged by it, because the number of calls of other
+ * routes is unknown; their subsets only need a healthy instance. Only what a change makes worse counts.
  */
-export function createCapacity(options: CapacityOptions): Capacity {
+function createCapacity(options: CapacityOptions): Capacity {
   const { datacenter, maxLoadFactor, limitName = '--max-load-factor' } = options;
   return {
     async judge(before, after) {
@@ -118,4 +118,22 @@ function countOf(membership: Membership, ...subsets: readonly string[]): number 
 function usable(membership: Membership, subsets: readonly string[]): ReadonlySet<{ readonly weight: number }> {
   const groups = membership.groups.filter(({ subset }) => subsets.length === 0 || subsets.includes(subset));
   return new Set(groups.flatMap((group) => group.usable));
+}
+
+/** What the instances that Consul lists now can carry, in the datacenter that a policy is of. */
+export function capacityIn(
+  { connection }: Pick<StoreSession, 'connection'>,
+  { service, datacenter }: StoredPolicy,
+  maxLoadFactor: number,
+  limitName = '--max-load-factor',
+): Capacity {
+  const { client, everywhere } = connection;
+  return createCapacity({
+    datacenter: nameOf(datacenter),
+    maxLoadFactor,
+    limitName,
+    readHere: (filters) => readInstancesNow(client, service, [datacenter], filters),
+    readElsewhere: async (filters) =>
+      readInstancesNow(client, service, await everywhere(), filters, { tolerant: true }),
+  });
 }

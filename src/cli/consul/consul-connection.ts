@@ -1,16 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { defined } from '../../base/defined';
 import type { ConsulClient } from '../../consul/client';
 import type { ConsulOptions } from '../../consul/options';
-import { CommandError } from '../command-error';
+import { CommandError, codeOf } from '../command';
 import type { CommandIo } from '../io';
 
-/** What {@link withConsul} adds to a command's options. */
+/** The options of a command that asks Consul, as {@link withConsul} adds them. */
 export interface ConsulFlags {
   readonly consul?: string;
   readonly tokenFile?: string;
   /** A datacenter, several with commas, or `all`. */
   readonly dc?: string;
+  /** Every command has it: `defineCommand()` adds `--json`. */
+  readonly json?: boolean;
 }
 
 /** One Consul, asked through the library's own client. Close it when the command is done. */
@@ -64,10 +67,7 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
 /** The library's options for what flags and files say; its own variables fill the rest. Throws a CommandError. */
 export async function consulOptions(flags: ConsulFlags, io: CommandIo): Promise<ConsulOptions> {
   const token = await readToken(flags, io);
-  return {
-    ...(flags.consul === undefined ? {} : { address: flags.consul }),
-    ...(token === undefined ? {} : { token }),
-  };
+  return defined({ address: flags.consul, token });
 }
 
 async function readToken(flags: ConsulFlags, io: CommandIo): Promise<string | undefined> {
@@ -83,8 +83,7 @@ async function read(file: string, path: string): Promise<Buffer> {
   try {
     return await readFile(file);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'cannot be read';
-    throw new CommandError(2, `${path}: ${file}: ${code} (expected: a file that can be read)`);
+    throw new CommandError(2, `${path}: ${file}: ${codeOf(error)} (expected: a file that can be read)`);
   }
 }
 

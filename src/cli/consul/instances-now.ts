@@ -1,16 +1,18 @@
+import { defined } from '../../base/defined';
 import type { DatacenterState, FilterFailure } from '../../base/instances';
 import { isFilterRefused } from '../../client/discovery/consul/filter-query';
 import { placeOf } from '../../client/discovery/consul/health-target';
 import type { ConsulAnswer, ConsulClient } from '../../consul/client';
 import { parseHealth, parseKeys } from '../../consul/parse-answer';
+import { inDatacenter } from '../../ops/store/kv';
 import type { InstanceSet } from '../../policy/membership/snapshot';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 
 const TIME_LIMIT_MS = 10_000;
 
 /**
- * The instances of a service as Consul has them now, read once. Throws a CommandError when a datacenter does not answer,
- * unless `tolerant`: then that one is left out.
+ * The instances of a service as Consul has them now, read once. Throws a CommandError when a datacenter does not
+ * answer, unless `tolerant`: then that one is left out.
  */
 export async function readInstancesNow(
   client: ConsulClient,
@@ -44,8 +46,8 @@ export async function readOne(
       params: { service },
       query: {
         ...scope,
-        ...(datacenter === undefined ? {} : { dc: datacenter }),
-        ...(filter === undefined ? {} : { filter }),
+        ...inDatacenter(datacenter),
+        ...defined({ filter }),
       },
       timeLimitMs: TIME_LIMIT_MS,
     });
@@ -85,7 +87,7 @@ export async function readServiceNames(
 ): Promise<readonly string[] | undefined> {
   const answer = await client.get({
     path: '/catalog/services',
-    query: datacenter === undefined ? {} : { dc: datacenter },
+    query: inDatacenter(datacenter),
     timeLimitMs,
   });
   return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);

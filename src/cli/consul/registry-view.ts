@@ -1,17 +1,20 @@
+import { defined } from '../../base/defined';
 import type { DatacenterState } from '../../base/instances';
+import { parseChain } from '../../client/state/policy-sources/chain';
 import type { ConsulClient } from '../../consul/client';
 import { type Effect, judgeEffect, type RegistryView } from '../../ops/effect/effect';
 import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
+import { inDatacenter } from '../../ops/store/kv';
 import { compileChain } from '../../policy/chain/compile';
 import { isDefaultChain } from '../../policy/chain/decisions';
 import { lookupsOf } from '../../policy/destinations';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command-error';
-import { readChainNow } from '../policy/chain-now';
+import { CommandError } from '../command';
 import type { ConsulConnection } from './consul-connection';
 import { orNone, readOne, readServiceNames } from './instances-now';
+import { nameOf } from './store-session';
 
 /** Judges what a plan would do to calls that another one decides now; undefined: Consul has no document of it. */
 export type EffectJudge = (before: Plan | undefined, after: Plan) => Promise<Effect | { readonly failure: string }>;
@@ -23,8 +26,8 @@ export interface Judged {
 }
 
 /**
- * Judges by what Consul lists at the time of asking. `tolerant`: instances that cannot be read are told, not thrown, since an
- * emergency must not wait for them; otherwise throws a CommandError.
+ * Creates a judge that reads the instances from Consul. With `tolerant` unreadable instances are a failure in the
+ * result, because an emergency must not wait for them; otherwise they throw a CommandError.
  */
 export function effectIn(
   connection: ConsulConnection,
@@ -44,7 +47,9 @@ export function effectIn(
   };
 }
 
-/** What clients go by where there is no document: the chain of Consul's config entries, unless it is the default one. */
+/**
+ * What clients go by where there is no document: the chain of Consul's config entries, unless it is the default one.
+ */
 export async function chainInForce(client: ConsulClient, { service, datacenter }: Judged): Promise<Plan | undefined> {
   try {
     const chain = await readChainNow(client, service, datacenter);
@@ -56,7 +61,10 @@ export async function chainInForce(client: ConsulClient, { service, datacenter }
   }
 }
 
-/** Instances in every datacenter that answers, with all that the plans ask for. Throws a CommandError for the policy's own. */
+/**
+ * Instances in every datacenter that answers, with all that the plans ask for. Throws a CommandError for the policy's
+ * own.
+ */
 export async function readRegistryView(
   { client, everywhere }: ConsulConnection,
   { service, datacenter }: Judged,
@@ -80,8 +88,7 @@ export async function readRegistryView(
   return {
     instances: { version: 0, datacenters: known, ...(lookups.size === 0 ? {} : { lookups }) },
     datacenters: names,
-    ...(services === undefined ? {} : { services }),
-    ...(alsoUsed === undefined ? {} : { alsoUsed }),
+    ...defined({ services, alsoUsed }),
   };
 }
 
@@ -111,4 +118,27 @@ async function subsetsOfRollout(client: ConsulClient, service: string): Promise<
     // Who may write policies may not have to read rollouts.
     return undefined;
   }
+}
+
+const TIME_LIMIT_MS = 10_000;
+
+/** The discovery chain of a service as Consul has it compiled now. Throws a CommandError. */
+export async function readChainNow(
+  client: ConsulClient,
+  service: string,
+  datacenter: string | undefined,
+): Promise<object> {
+  const answer = await client.get({
+    path: '/discovery-chain/{service}',
+    params: { service },
+    query: inDatacenter(datacenter),
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  const chain = answer.kind === 'failure' ? answer.reason : parseChain(answer);
+  if (typeof chain !== 'string') return chain;
+  throw new CommandError(
+    2,
+    `discovery chain of ${service} in ${nameOf(datacenter)}: ${chain}`,
+    'check that the servers have connect.enabled and the token service:read',
+  );
 }

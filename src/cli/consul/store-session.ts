@@ -1,17 +1,18 @@
 import { GraylaneError } from '../../base/errors';
-import { findAuthor } from '../../ops/store/author';
-import { createPolicyStore, type PolicyStore, type StoredEntry, type StoredPolicy } from '../../ops/store/policy-store';
-import { CommandError } from '../command-error';
+import { createRolloutStore, type RolloutStore, type StoredRollout } from '../../ops/rollout/store';
+import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
+import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store/policy-store';
+import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { type ConsulConnection, type ConsulFlags, connectConsul } from './consul-connection';
 
-/** The store of policies, opened for one command. */
+/** The policy store, open for one command. */
 export interface StoreSession {
   readonly connection: ConsulConnection;
   readonly store: PolicyStore;
   /** What `--dc` names. */
   readonly datacenters: readonly (string | undefined)[];
-  /** Who the token is; asked for when there is something to write. */
+  /** Name of the token's owner; asked for when there is something to write. */
   author(): Promise<string>;
 }
 
@@ -74,6 +75,16 @@ export async function readAll(
   return readings;
 }
 
+/** What the datacenters that answered have. Notes the failures of the others, and sets exit code 1 for them. */
+export function answeredOf(readings: readonly Reading[], io: CommandIo): readonly StoredPolicy[] {
+  return readings.flatMap((reading) => {
+    if ('stored' in reading) return [reading.stored];
+    io.exitCode = 1;
+    io.note(`graylane: ${nameOf(reading.datacenter)}: ${reading.failure}`);
+    return [];
+  });
+}
+
 /** As messages name it. */
 export function nameOf(datacenter: string | undefined): string {
   return datacenter ?? 'local';
@@ -96,4 +107,60 @@ export function findRevision(stored: StoredPolicy, revision: string): StoredEntr
     );
   }
   return found;
+}
+
+/** What rollout commands take besides their own. */
+export interface RolloutFlags extends Omit<ConsulFlags, 'dc'> {}
+
+/** Rollouts and policies of the agent's datacenter, opened for one command. */
+export interface RolloutSession {
+  readonly connection: ConsulConnection;
+  readonly policies: PolicyStore;
+  readonly rollouts: RolloutStore;
+  author(): Promise<string>;
+}
+
+/** Runs `work` with both stores open, and closes them whatever happens. */
+export async function withRollouts<T>(
+  flags: RolloutFlags,
+  io: CommandIo,
+  work: (session: RolloutSession) => Promise<T>,
+): Promise<T> {
+  const connection = await connectConsul(flags, io);
+  const { client } = connection;
+  try {
+    return await work({
+      connection,
+      policies: createPolicyStore({ client }),
+      rollouts: createRolloutStore(client),
+      author: () => findAuthor(client),
+    });
+  } finally {
+    connection.close();
+  }
+}
+
+/** Throws a CommandError when the service has none. */
+export async function readRollout(
+  { rollouts }: RolloutSession,
+  service: string,
+): Promise<StoredRollout & { readonly record: NonNullable<StoredRollout['record']> }> {
+  const stored = await rollouts.read(service);
+  if (stored.record === undefined) throw noRollout(service);
+  return { ...stored, record: stored.record };
+}
+
+export function noRollout(service: string): CommandError {
+  return new CommandError(1, `${service} has no rollout`, `run graylane rollout start ${service} --file rollout.yaml`);
+}
+
+const AT_ONCE = 8;
+
+/** Runs `work` for each item, a few at a time, so that a hundred services do not open a hundred connections. */
+export async function inSlices<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<readonly R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += AT_ONCE) {
+    results.push(...(await Promise.all(items.slice(at, at + AT_ONCE).map(work))));
+  }
+  return results;
 }

@@ -1,12 +1,13 @@
 import type { DatacenterState } from '../../base/instances';
 import { silentLogger } from '../../base/logger';
 import { type Random, seededRandom, systemRandom } from '../../base/random';
+import { sleep } from '../../base/sleep';
 import type { Graylane } from '../../client/api';
 import { createGraylaneWith } from '../../client/graylane';
 import type { GraylaneOptions } from '../../client/options';
 import { isFilterSettled } from '../../client/state/readiness';
 import type { Snapshot } from '../../policy/membership/snapshot';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { type ConsulFlags, connectConsul, consulOptions } from './consul-connection';
 
@@ -19,7 +20,7 @@ export interface WatchedService {
 
 export interface WatchRequest {
   readonly service: string;
-  /** What the Graylane client opens with, besides where Consul is. With `instances`, none is asked. */
+  /** Options of the client, besides the address of Consul. With `instances`, Consul is not asked. */
   readonly options?: GraylaneOptions;
   readonly seed?: number;
   /** Called with each snapshot, the first one included. */
@@ -30,8 +31,8 @@ const KNOWN_WITHIN_MS = 5_000;
 const LOOK_EVERY_MS = 5;
 
 /**
- * Opens a client of our own and waits until it knows the service, as any client of the library would. Makes no calls and no
- * connections. Throws a CommandError with what is missing; the Graylane client is then closed.
+ * Opens a Graylane client and waits until it knows the service. Makes no calls and no connections to instances. Throws
+ * a CommandError that says what is missing; the client is then closed.
  */
 export async function watchService(request: WatchRequest, flags: ConsulFlags, io: CommandIo): Promise<WatchedService> {
   const { service, options = {}, seed } = request;
@@ -57,7 +58,7 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
     },
   );
   try {
-    // Its own wish, a connected and usable service, is not ours; what it watches for is.
+    // `ready()` also waits for a connection, which is not needed here; the service is watched anyway.
     graylane.ready(service, { timeoutMs: 1 }).catch(() => {});
     const known = await whenKnown(() => snapshot, io);
     if (known === undefined) throw unknown(graylane, service);
@@ -65,7 +66,7 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
     await graylane.close();
     throw error;
   }
-  // What discovery draws for its pauses depends on when answers come: a seed is for what is asked of the client from here on.
+  // Discovery uses random pauses before; the seed is for the decisions that are asked for from here on.
   if (seed !== undefined) random = seededRandom(seed);
   return {
     graylane,
@@ -87,9 +88,9 @@ async function datacenters(flags: ConsulFlags, io: CommandIo): Promise<Pick<Gray
 
 async function whenKnown(read: () => Snapshot | undefined, io: CommandIo): Promise<Snapshot | undefined> {
   const deadline = performance.now() + KNOWN_WITHIN_MS;
-  // A client goes to work with the first datacenter that answers; who looks once wants to see all of them.
+  // A client starts with the first datacenter that answers; this command needs all of them.
   while (!isComplete(read()) && performance.now() < deadline && !io.interrupted.aborted) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    await sleep(LOOK_EVERY_MS);
   }
   return read();
 }

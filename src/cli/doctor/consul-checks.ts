@@ -3,9 +3,10 @@ import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
 import type { AgentAddress } from '../../consul/agent-address';
 import { type ConsulClient, createConsulClient } from '../../consul/client';
-import { CommandError } from '../command-error';
+import { transact } from '../../ops/store/kv';
+import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
-import { type Finding, TIME_LIMIT_MS } from './finding';
+import { type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
 /** The header has whole seconds; overrides end by the clock. */
 const SKEW_WARNING_MS = 2_000;
@@ -69,17 +70,17 @@ async function askAgent(options: ConsulClient['options'], address: AgentAddress)
     const answeredAtMs = Date.now();
     if (leader.kind === 'failure') {
       const next = nextOf(leader.reason, leader.status);
-      const finding: Finding = { check: 'consul', state: 'problem', finding: `${text}: ${leader.reason}`, next };
+      const finding: Finding = problem('consul', `${text}: ${leader.reason}`, next);
       return { finding, clock: undefined };
     }
     const clock = clockFinding(leader.dateMs, askedAtMs, answeredAtMs);
     const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
     if (!hasLeader) {
       const next = "look at the servers' logs";
-      return { finding: { check: 'consul', state: 'problem', finding: `${text}: no leader`, next }, clock };
+      return { finding: problem('consul', `${text}: no leader`, next), clock };
     }
     const finding = `${text} answers${await versionOf(client)}`;
-    return { finding: { check: 'consul', state: 'ok', finding }, clock };
+    return { finding: ok('consul', finding), clock };
   } finally {
     client.close();
   }
@@ -102,12 +103,7 @@ async function checkToken(client: ConsulConnection['client']): Promise<Finding |
     if (answer.status !== 403) return undefined;
     const next = 'give one that exists: --token-file, CONSUL_HTTP_TOKEN_FILE or CONSUL_HTTP_TOKEN';
     return isGiven
-      ? {
-          check,
-          state: 'problem',
-          finding: `Consul does not know it: deleted, expired, or of another cluster (${answer.reason})`,
-          next,
-        }
+      ? problem(check, `Consul does not know it: deleted, expired, or of another cluster (${answer.reason})`, next)
       : withoutToken;
   }
   const self: unknown = JSON.parse(answer.body.toString('utf8'));
@@ -116,28 +112,22 @@ async function checkToken(client: ConsulConnection['client']): Promise<Finding |
   const endsAtMs = typeof self['ExpirationTime'] === 'string' ? Date.parse(self['ExpirationTime']) : Number.NaN;
   if (!(endsAtMs - Date.now() < EXPIRES_SOON_MS)) return undefined;
   const finding = `it expires at ${new Date(endsAtMs).toISOString()}, and calls then go by what was known`;
-  return {
-    check,
-    state: 'warning',
-    finding,
-    next: 'give another: from a file it is taken over while the process runs',
-  };
+  return warning(check, finding, 'give another: from a file it is taken over while the process runs');
 }
 
-const withoutToken: Finding = {
-  check: 'token',
-  state: 'warning',
-  finding: 'none is given, and Consul has ACLs: the rights of its anonymous token hold',
-  next: 'give one: --token-file, CONSUL_HTTP_TOKEN_FILE or CONSUL_HTTP_TOKEN',
-};
+const withoutToken: Finding = warning(
+  'token',
+  'none is given, and Consul has ACLs: the rights of its anonymous token hold',
+  'give one: --token-file, CONSUL_HTTP_TOKEN_FILE or CONSUL_HTTP_TOKEN',
+);
 
 function clockFinding(theirsMs: number | undefined, askedAtMs: number, answeredAtMs: number): Finding {
-  if (theirsMs === undefined) return { check: 'clock', state: 'info', finding: 'Consul does not say its time' };
+  if (theirsMs === undefined) return info('clock', 'Consul does not say its time');
   // Their time lies within the second that the header names; ours between asking and answering.
   const ahead = theirsMs - answeredAtMs;
   const behind = askedAtMs - (theirsMs + 1_000);
   const skewMs = Math.max(0, ahead, behind);
-  if (skewMs < SKEW_WARNING_MS) return { check: 'clock', state: 'ok', finding: "agrees with Consul's" };
+  if (skewMs < SKEW_WARNING_MS) return ok('clock', "agrees with Consul's");
   const side = ahead > 0 ? 'behind' : 'ahead of';
   return {
     check: 'clock',
@@ -174,4 +164,41 @@ export async function knownDatacenters(
       };
     });
   return { datacenters: named.filter((dc) => dc === undefined || known.includes(dc)), findings };
+}
+
+/** No key has it, so that a transaction that asks for it is refused or does not hold, and writes nothing. */
+const NO_INDEX = '18446744073709551615';
+
+/**
+ * Rights that only those need who change something: asked for by changes that cannot hold, and by a session that is
+ * ended at once.
+ */
+export async function checkRights({ service, dc, connection, role }: Question): Promise<readonly Finding[]> {
+  if (role === 'reader') return [];
+  const { client } = connection;
+  const findings: Finding[] = [];
+  const keys = [`graylane/policies/${service}`, `graylane/history/${service}/`];
+  if (role === 'controller') keys.push(`graylane/rollouts/${service}`);
+  for (const key of keys) {
+    const outcome = await transact(client, dc, [{ verb: 'cas', key, index: NO_INDEX, value: '' }]);
+    if (outcome.kind === 'conflict' || outcome.kind === 'done') continue;
+    const finding = `the token lacks key:write on ${key} (${outcome.reason})`;
+    const next = `give its ACL policy key_prefix "${key}" { policy = "write" }`;
+    findings.push({ check: `rights of a ${role}`, state: 'problem', finding, next });
+  }
+  return findings;
+}
+
+/** A controller holds locks in the name of a Consul session. */
+export async function checkSession({ client }: Question['connection']): Promise<readonly Finding[]> {
+  const body = JSON.stringify({ Name: 'graylane doctor', TTL: '10s' });
+  const made = await client.put({ path: '/session/create', body, timeLimitMs: TIME_LIMIT_MS });
+  if (made.kind === 'failure') {
+    const finding = `the token lacks session:write (${made.reason})`;
+    const next = 'give its ACL policy session_prefix "" { policy = "write" }';
+    return [problem('rights of a controller', finding, next)];
+  }
+  const { ID: id } = JSON.parse(made.body.toString('utf8')) as { readonly ID: string };
+  await client.put({ path: '/session/destroy/{id}', params: { id }, body: '', timeLimitMs: TIME_LIMIT_MS });
+  return [];
 }

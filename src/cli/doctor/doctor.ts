@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
+import { defineCommand } from '../command';
 import { withConsul } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
 import type { CommandIo } from '../io';
 import type { DoctorFlags } from './run-doctor';
 

@@ -1,14 +1,15 @@
 import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../consul/agent-zone';
 import { judgeEffect } from '../../ops/effect/effect';
+import { inDatacenter } from '../../ops/store/kv';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import type { Plan } from '../../policy/plan';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
-import { findParting } from '../init/parting';
-import { type Finding, inDatacenter, type PlannedQuestion, TIME_LIMIT_MS } from './finding';
+import { findPartition } from '../init/partition';
+import { type Finding, type PlannedQuestion, TIME_LIMIT_MS, warning } from './finding';
 import { lookAtInstances } from './instance-checks';
 
 /** What the policy does to calls now, by the same judgement as `policy apply`. */
@@ -20,7 +21,7 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     const { findings, isUnregistered } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
     const next = `run graylane instances ${service}, and correct the policy or the registration`;
     const effects = findings
-      // That nothing is registered is told of the instances, with the same hint.
+      // Missing registrations are reported by the check of instances, with the same hint.
       .filter(({ kind }) => kind !== 'service')
       .map(
         ({ kind, text }): Finding => ({
@@ -46,12 +47,12 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     const idle = idleSubsets(plan);
     if (idle.length > 0) {
       const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
-      effects.push({ check, state: 'warning', finding, next: `add a route, or run graylane policy edit ${service}` });
+      effects.push(warning(check, finding, `add a route, or run graylane policy edit ${service}`));
     }
     const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
     return roles === undefined ? effects : [...effects, roles];
   } catch (error) {
-    // That the instances cannot be read is told where they are looked at.
+    // Unreadable instances are reported by the check of instances.
     if (error instanceof CommandError) return [];
     throw error;
   }
@@ -71,22 +72,22 @@ function idleSubsets({ document, fallthrough, routes, override }: Plan): readonl
 /** Instances that call themselves a canary get calls like any other while no policy says otherwise. */
 function unusedRoles({ service, plan }: PlannedQuestion, home: Membership): Finding | undefined {
   if (plan.chain !== undefined) return undefined;
-  const parting = findParting(home.groups.flatMap(({ usable }) => usable));
-  if (parting === undefined || parting.isByVersion) return undefined;
-  const others = parting.parts.filter(({ name }) => name !== parting.base);
+  const partition = findPartition(home.groups.flatMap(({ usable }) => usable));
+  if (partition === undefined || partition.isByVersion) return undefined;
+  const others = partition.parts.filter(({ name }) => name !== partition.base);
   const shown = others.map(({ name, instances }) => `${name} (${instances.length})`).join(', ');
-  const finding = `${shown} by ${parting.by} gets calls as ${parting.base} does: there is no policy that tells them apart`;
+  const finding = `${shown} by ${partition.by} gets calls as ${partition.base} does: there is no policy that tells them apart`;
   return { check: `calls of ${service}`, state: 'warning', finding, next: `run graylane init ${service}` };
 }
 
-/** Where calls would go when nobody is left here: whether the token may look there, and somebody is there. */
+/** Checks the datacenters of failover: whether the token may list the instances there, and whether one is usable. */
 export async function checkFailover(question: PlannedQuestion): Promise<readonly Finding[]> {
   const { service, dc, connection, plan } = question;
   const known: readonly string[] = await connection.everywhere().catch(() => []);
   const named = [...(plan.locality.failover ?? []), ...(plan.override?.decision.datacenters ?? [])];
   const findings: Finding[] = [];
   for (const name of new Set(named)) {
-    // A name that Consul does not know is told of the policy.
+    // Unknown datacenters are reported by the check of the policy.
     if (name === dc || !known.includes(name)) continue;
     const { findings: there } = await lookAtInstances({ ...question, dc: name });
     const bad = there.find(({ state }) => state === 'problem' || state === 'warning');
@@ -108,7 +109,7 @@ export async function checkNeighbours({ service, dc, connection }: PlannedQuesti
   if (policy.kind === 'answer' && policy.status === 200) return [];
   const check = `instances of ${service}`;
   const finding = `a service ${near} is registered, too, which is spelt almost alike`;
-  return [{ check, state: 'warning', finding, next: `if ${near} is a slip, correct the name in its registration` }];
+  return [warning(check, finding, `if ${near} is a slip, correct the name in its registration`)];
 }
 
 /** `orders-1` and `orders-2` are siblings, not slips of the pen. */

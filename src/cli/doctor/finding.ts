@@ -1,8 +1,11 @@
+import { defined } from '../../base/defined';
 import type { Plan } from '../../policy/plan';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 
-/** One thing that was looked at. `info`: neither good nor bad, or it cannot be told. Only `problem` fails the command. */
+/**
+ * The result of one check. `info` is neither good nor bad, or cannot be decided. Only `problem` makes the command fail.
+ */
 export interface Finding {
   readonly check: string;
   readonly state: 'ok' | 'info' | 'warning' | 'problem';
@@ -11,7 +14,7 @@ export interface Finding {
   readonly next?: string;
 }
 
-/** Whose token is looked at: of clients, of those who write policies, of a controller of rollouts. */
+/** The tasks that the token is checked for: calls, changes of policies, or the controller of rollouts. */
 export type Role = 'reader' | 'writer' | 'controller';
 
 /** One service in one datacenter. */
@@ -24,7 +27,7 @@ export interface Question {
   readonly role: Role;
   /** A file in place of the policy in Consul. */
   readonly policyFile: string | undefined;
-  /** Connects to instances, to hear what they speak. */
+  /** Connects to instances, to detect their protocol. */
   readonly isDialling: boolean;
   /** Clients use TLS. */
   readonly isTls: boolean;
@@ -37,7 +40,18 @@ export interface PlannedQuestion extends Question {
 
 export const TIME_LIMIT_MS = 5_000;
 
-/** As query parameters. */
-export function inDatacenter(dc: string | undefined): Readonly<Record<string, string>> {
-  return dc === undefined ? {} : { dc };
+export function ok(check: string, finding: string): Finding {
+  return { check, state: 'ok', finding };
+}
+
+export function info(check: string, finding: string, next?: string): Finding {
+  return { check, state: 'info', finding, ...defined({ next }) };
+}
+
+export function warning(check: string, finding: string, next: string): Finding {
+  return { check, state: 'warning', finding, next };
+}
+
+export function problem(check: string, finding: string, next: string): Finding {
+  return { check, state: 'problem', finding, next };
 }

@@ -1,11 +1,16 @@
 import { isIP } from 'node:net';
 import type { DuplicateInstance, Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
+import { peerPlace } from '../../base/peer-place';
 import { nearest } from '../../base/spelling';
+import type { ConsulClient } from '../../consul/client';
 import { parseHealth, parseJsonArray } from '../../consul/parse-answer';
 import { parseEntry } from '../../consul/parse-entry';
+import { inDatacenter } from '../../ops/store/kv';
+import { lookupsOf } from '../../policy/destinations';
+import type { Lookup, Plan } from '../../policy/plan';
 import { readServiceNames } from '../consul/instances-now';
-import { type Finding, inDatacenter, type Question, TIME_LIMIT_MS } from './finding';
+import { type Finding, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
 const MOST_NAMED = 3;
 
@@ -15,7 +20,7 @@ interface Listed {
   readonly usable: readonly Instance[];
 }
 
-/** What Consul lists of the service, and what is wrong with it. */
+/** Lists the usable instances of the service, and finds faults of the registrations. */
 export async function lookAtInstances(question: Question): Promise<Listed> {
   const { service, dc, connection } = question;
   const check = `instances of ${service}`;
@@ -31,13 +36,13 @@ export async function lookAtInstances(question: Question): Promise<Listed> {
       answer.status === 403
         ? `give a token that ${dc ?? 'this datacenter'} knows: one made elsewhere holds there only where tokens are replicated`
         : 'look at the log of the agent';
-    return only({ check, state: 'problem', finding: answer.reason, next });
+    return only(problem(check, answer.reason, next));
   }
   const text = answer.body.toString('utf8');
   const parsed = parseHealth(text, dc ?? 'local', []);
   if (parsed.kind !== 'health') {
     const next = `run graylane instances ${service}, and correct the registrations`;
-    return only({ check, state: 'problem', finding: parsed.reason, next });
+    return only(problem(check, parsed.reason, next));
   }
   const { instances, rejected, duplicates, doubles } = parsed;
   const usable = instances.filter(({ status, weight }) => status !== 'critical' && weight > 0);
@@ -55,22 +60,17 @@ export async function lookAtInstances(question: Question): Promise<Listed> {
   const more = registrationFindings(text, check, service, doubles);
   if (answer.filteredByAcl) {
     const next = `give its ACL policy service "${service}" { policy = "read" } and node_prefix "" { policy = "read" }`;
-    const some: Finding = {
-      check,
-      state: 'problem',
-      finding: `${finding}; there are more, which the token may not see`,
-      next,
-    };
+    const some: Finding = problem(check, `${finding}; there are more, which the token may not see`, next);
     return { findings: [some, ...more], usable };
   }
   if (usable.length > 0) {
     return { findings: [{ check, state: malformed + failed === 0 ? 'ok' : 'warning', finding }, ...more], usable };
   }
   const next = `run graylane instances ${service}, and look at their health checks`;
-  return { findings: [{ check, state: 'problem', finding, next }, ...more], usable };
+  return { findings: [problem(check, finding, next), ...more], usable };
 }
 
-/** Where instances are said to be, and who they are said to be. */
+/** Checks the addresses and the IDs of the registrations. */
 function registrationFindings(
   text: string,
   check: string,
@@ -88,24 +88,24 @@ function registrationFindings(
   const wrong = listed.filter(({ address, nodeAddress }) => isUnreachable(address, nodeAddress));
   if (wrong.length > 0) {
     const finding = `${shown(wrong)}: no other machine reaches that address`;
-    findings.push({ check, state: 'problem', finding, next });
+    findings.push(problem(check, finding, next));
   }
   const contained = listed.filter(({ address, nodeAddress }) => isOfDocker(address) && !isOfDocker(nodeAddress));
   if (contained.length > 0) {
     const finding = `${shown(contained)}: an address of Docker's own network, which other machines do not reach`;
-    findings.push({ check, state: 'warning', finding, next });
+    findings.push(warning(check, finding, next));
   }
   const twice = groupsOf(listed, ({ address, port }) => `${address}:${port}`);
   const [double] = doubles;
   if (double !== undefined) {
     const finding = `${shown(twice)}: registered more than once at the same address, and the newest counts (${double.endpoint}: ${double.counts}, not ${double.leftOut})`;
     const how = `take the dead registration out: consul services deregister -id=${double.leftOut}, at its own agent`;
-    findings.push({ check, state: 'warning', finding, next: how });
+    findings.push(warning(check, finding, how));
   }
   const sameIds = groupsOf(listed, ({ id }) => id).filter((instance) => !twice.includes(instance));
   if (sameIds.length > 0) {
     const finding = `${shown(sameIds)}: the same ID on several nodes, which no message can tell apart`;
-    findings.push({ check, state: 'warning', finding, next: `give each instance of ${service} an ID of its own` });
+    findings.push(warning(check, finding, `give each instance of ${service} an ID of its own`));
   }
   return findings;
 }
@@ -149,49 +149,115 @@ function isOfDocker(address: string): boolean {
 }
 
 /**
- * Consul answers an empty list to who may not look. The compiled discovery chain of the same service is refused instead, which
- * tells the two apart; the list of nodes shows whether it is those that may not be read.
+ * Finds out why Consul lists no instance. Consul answers an empty list when the token may not read the service. The
+ * discovery chain of the service is refused in that case, and the list of nodes is empty when the token may not read
+ * nodes.
  */
 async function whyEmpty({ service, dc, connection }: Question, check: string, filtered: boolean): Promise<Finding> {
   const { client } = connection;
   const get = (path: string): ReturnType<typeof client.get> =>
     client.get({ path, params: { service }, query: inDatacenter(dc), timeLimitMs: TIME_LIMIT_MS });
   const serviceRight = `service "${service}" { policy = "read" }`;
-  const missing = (right: string, rule: string): Finding => ({
-    check,
-    state: 'problem',
-    finding: `the token lacks ${right}: Consul answers an empty list where it leaves out what may not be seen`,
-    next: `give its ACL policy ${rule}`,
-  });
+  const missing = (right: string, rule: string): Finding =>
+    problem(
+      check,
+      `the token lacks ${right}: Consul answers an empty list where it leaves out what may not be seen`,
+      `give its ACL policy ${rule}`,
+    );
   const chain = await get('/discovery-chain/{service}');
   if (chain.kind === 'failure' && chain.status === 403) return missing(`service:read on ${service}`, serviceRight);
   const nodes = await get('/catalog/nodes');
-  // Consul itself runs on a node: whoever may see nodes sees one.
+  // Consul runs on a node itself, so a token with the right sees at least one.
   const seesNodes = nodes.kind === 'answer' && nodes.body.toString('utf8').trim() !== '[]';
   if (!seesNodes) return missing('node:read', 'node_prefix "" { policy = "read" }');
   if (filtered) return missing(`service:read on ${service}, or node:read on its nodes`, serviceRight);
   const connected = await get('/health/connect/{service}');
   if (connected.kind === 'answer' && connected.body.toString('utf8').trim() !== '[]') {
-    return {
+    return problem(
       check,
-      state: 'problem',
-      finding: 'it is registered behind Connect proxies alone, which this library does not speak to',
-      next: 'register the instances themselves, beside their sidecars; see docs/discovery.md',
-    };
+      'it is registered behind Connect proxies alone, which this library does not speak to',
+      'register the instances themselves, beside their sidecars; see docs/discovery.md',
+    );
   }
   const finding = 'none is registered';
   const meant = nearest(service, (await readServiceNames(client, dc)) ?? []);
   if (meant !== undefined) {
     const next = 'correct the name in the target, in the policy, or in the registration';
-    return { check, state: 'problem', finding: `${finding}; did you mean ${meant}?`, next };
+    return problem(check, `${finding}; did you mean ${meant}?`, next);
   }
   if (chain.kind === 'failure') {
-    return {
+    return warning(
       check,
-      state: 'warning',
-      finding: `${finding}, or the token lacks service:read (it cannot be told: ${chain.reason})`,
-      next: `see that ${service} is registered, and that the token has ${serviceRight}`,
-    };
+      `${finding}, or the token lacks service:read (it cannot be told: ${chain.reason})`,
+      `see that ${service} is registered, and that the token has ${serviceRight}`,
+    );
   }
-  return { check, state: 'warning', finding, next: `check the name, the datacenter (--dc) and the registration` };
+  return warning(check, finding, `check the name, the datacenter (--dc) and the registration`);
+}
+
+const RIGHTS = 'service_prefix "" { policy = "read" } and node_prefix "" { policy = "read" }';
+
+/**
+ * The peers that a plan leads to: whether each is there, and whether the token sees its instances. Consul lists
+ * imported services only to tokens that may read all services and all nodes, and says nothing to others.
+ * https://developer.hashicorp.com/consul/docs/connect/cluster-peering
+ */
+export async function checkPeers(
+  client: ConsulClient,
+  plan: Plan,
+  dc: string | undefined,
+): Promise<readonly Finding[]> {
+  const lookups = lookupsOf(plan).filter(({ scope }) => scope['peer'] !== undefined);
+  const findings = await Promise.all(lookups.map((lookup) => checkPeer(client, lookup, dc)));
+  return findings.flat();
+}
+
+async function checkPeer(client: ConsulClient, lookup: Lookup, dc: string | undefined): Promise<readonly Finding[]> {
+  const { service, scope } = lookup;
+  const peer = scope['peer'] ?? '';
+  const check = `instances of ${service} in ${peerPlace(peer)}`;
+  const state = await stateOf(client, peer, inDatacenter(dc));
+  const answer = await client.get({
+    path: '/health/service/{service}',
+    params: { service },
+    query: { ...scope, ...inDatacenter(dc) },
+    timeLimitMs: TIME_LIMIT_MS,
+  });
+  if (answer.kind === 'failure') {
+    return [problem(check, answer.reason, `consul peering read -name ${peer}`)];
+  }
+  if (answer.filteredByAcl) {
+    const finding = 'the token may not see all of them, and Consul leaves out what it may not see';
+    return [problem(check, finding, `give its ACL policy ${RIGHTS}`)];
+  }
+  const parsed = parseHealth(answer.body.toString('utf8'), peerPlace(peer), [], { peer });
+  if (parsed.kind !== 'health') return [problem(check, parsed.reason, 'look at the peer')];
+  const { instances } = parsed;
+  const usable = instances.filter(({ status, weight }) => status !== 'critical' && weight > 0).length;
+  const finding = `${usable} of ${instances.length} usable${state === undefined ? '' : `; the peering is ${state}`}`;
+  if (state !== undefined && state !== 'ACTIVE') {
+    return [problem(check, finding, `consul peering read -name ${peer}`)];
+  }
+  if (usable > 0) return [ok(check, finding)];
+  const next = `see that the peer exports ${service} to this cluster: consul peering exported-services, at the peer`;
+  return [warning(check, finding, next)];
+}
+
+/**
+ * What Consul calls the state of the peering; undefined where that may not be read (`peering = "read"`), as is common.
+ */
+async function stateOf(
+  client: ConsulClient,
+  peer: string,
+  query: ReturnType<typeof inDatacenter>,
+): Promise<string | undefined> {
+  const answer = await client.get({ path: '/peering/{peer}', params: { peer }, query, timeLimitMs: TIME_LIMIT_MS });
+  if (answer.status === 404) return 'not there';
+  if (answer.kind === 'failure') return undefined;
+  try {
+    const found: unknown = JSON.parse(answer.body.toString('utf8'));
+    return isRecord(found) && typeof found['State'] === 'string' ? found['State'] : undefined;
+  } catch {
+    return undefined;
+  }
 }

@@ -1,14 +1,19 @@
+import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import { parseKvAnswer } from '../../client/state/policy-sources/kv-answer';
+import { hasEnded } from '../../ops/rollout/record';
+import { createRolloutStore, type StoredRollout } from '../../ops/rollout/store';
+import { inDatacenter, listKeys } from '../../ops/store/kv';
 import { compilePolicy, emptyPlan } from '../../policy/compile';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import type { PolicyReading } from '../../policy/policy-reading';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { chainInForce } from '../consul/registry-view';
-import { describeInFile, readBytes } from '../input/policy-file';
-import { type Finding, inDatacenter, type Question, TIME_LIMIT_MS } from './finding';
+import { describeInFile, formatOf, readBytes } from '../policy-files';
+import { describePlace } from '../rollout/rollout-view';
+import { type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
 const POLICIES = 'graylane/policies/';
 /** Keys elsewhere whose values are read. */
@@ -18,7 +23,7 @@ type Present = PolicyReading & { readonly kind: 'present' };
 
 interface LookedAt {
   readonly findings: readonly Finding[];
-  /** What clients go by, as far as that can be told. */
+  /** The plan that clients use, where it is known. */
   readonly plan?: Plan;
 }
 
@@ -27,21 +32,12 @@ export async function servicesWithPolicy(
   client: ConsulConnection['client'],
   dc: string | undefined,
 ): Promise<readonly string[] | Finding> {
-  const answer = await client.get({
-    path: '/kv/{prefix}',
-    params: { prefix: POLICIES },
-    query: { keys: 'true', ...inDatacenter(dc) },
-    timeLimitMs: TIME_LIMIT_MS,
-  });
-  if (answer.kind === 'answer') {
-    if (answer.status === 404) return [];
-    const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
+  const keys = await listKeys(client, POLICIES, dc);
+  if (!('reason' in keys)) {
     return keys.map((key) => key.slice(POLICIES.length)).filter((name) => name !== '' && !name.includes('/'));
   }
-  // Without a match, Consul says 404 both with and without the right to list.
-  if (answer.status === 404) return [];
-  const finding = `policies cannot be listed: ${answer.reason}`;
-  return { check: 'policies', state: 'warning', finding, next: 'name the services: graylane doctor payments' };
+  const finding = `policies cannot be listed: ${keys.reason}`;
+  return warning('policies', finding, 'name the services: graylane doctor payments');
 }
 
 /** The policy that clients read, or would read, and what is wrong with it. */
@@ -54,12 +50,11 @@ async function lookAtFile({ service }: Question, file: string): Promise<LookedAt
   const check = `policy of ${service}`;
   try {
     const content = await readBytes(file);
-    const format = file.toLowerCase().endsWith('.json') ? 'json' : 'yaml';
-    return judge({ kind: 'present', content, format, place: file }, service, check);
+    return judge({ kind: 'present', content, format: formatOf(file), place: file }, service, check);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const next = 'mount the file, or correct its name: a process waits for it, and has no policy';
-    return { findings: [{ check, state: 'problem', finding: error.message, next }] };
+    return { findings: [problem(check, error.message, next)] };
   }
 }
 
@@ -67,8 +62,8 @@ async function lookAtKey(question: Question): Promise<LookedAt> {
   const { service, dc, connection } = question;
   const { client } = connection;
   const check = `policy of ${service}`;
-  const problem = (finding: string, next: string): LookedAt => ({
-    findings: [{ check, state: 'problem', finding, next }],
+  const failed = (finding: string, next: string): LookedAt => ({
+    findings: [problem(check, finding, next)],
   });
   const key = `${POLICIES}${service}`;
   const answer = await client.get({
@@ -78,8 +73,8 @@ async function lookAtKey(question: Question): Promise<LookedAt> {
     timeLimitMs: TIME_LIMIT_MS,
   });
   if (answer.kind === 'failure') {
-    if (answer.status !== 403) return problem(answer.reason, 'try again, and look at the log of the agent');
-    return problem(
+    if (answer.status !== 403) return failed(answer.reason, 'try again, and look at the log of the agent');
+    return failed(
       `the token may not read it: key_prefix "${POLICIES}" lacks read (${answer.reason})`,
       `give its ACL policy key_prefix "${POLICIES}" { policy = "read" }`,
     );
@@ -87,11 +82,11 @@ async function lookAtKey(question: Question): Promise<LookedAt> {
   const reading = parseKvAnswer(answer, key);
   if (reading.kind === 'present') return judge(reading, service, check);
   if (reading.kind === 'error')
-    return problem(`it cannot be read: ${reading.reason}`, 'correct it and run graylane policy apply FILE');
+    return failed(`it cannot be read: ${reading.reason}`, 'correct it and run graylane policy apply FILE');
   const stray = await findStray(question);
   if (stray !== undefined) {
     const next = `run consul kv get ${stray} > ${service}.json, graylane policy apply ${service}.json, and delete that key`;
-    return problem(`there is none at ${key}, where clients look; one stands at ${stray}`, next);
+    return failed(`there is none at ${key}, where clients look; one stands at ${stray}`, next);
   }
   const plan = await chainInForce(client, { service, datacenter: dc });
   const what =
@@ -100,21 +95,19 @@ async function lookAtKey(question: Question): Promise<LookedAt> {
       : `there is none in KV; Consul's config entries decide, revision ${plan.revision}`;
   const elsewhere = plan === undefined ? await datacentersWithPolicy(question, key) : [];
   if (elsewhere.length === 0) {
-    return { findings: [{ check, state: 'info', finding: what }], plan: plan ?? emptyPlan(service) };
+    return { findings: [info(check, what)], plan: plan ?? emptyPlan(service) };
   }
   const finding = `${what}; ${elsewhere.join(', ')} has one, and Consul copies no keys between datacenters`;
   const next = `run graylane policy apply FILE --dc all, or set policyDatacenter`;
-  return { findings: [{ check, state: 'warning', finding, next }], plan: emptyPlan(service) };
+  return { findings: [warning(check, finding, next)], plan: emptyPlan(service) };
 }
 
 async function datacentersWithPolicy({ dc, connection }: Question, key: string): Promise<readonly string[]> {
   const { client, everywhere } = connection;
   const names = await everywhere().catch(() => []);
   const having = names.map(async (name) => {
-    const query = { keys: 'true', dc: name };
-    const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
-    const keys = answer.kind === 'failure' || answer.status === 404 ? [] : JSON.parse(answer.body.toString('utf8'));
-    return name !== dc && Array.isArray(keys) && keys.includes(key) ? [name] : [];
+    const keys = name === dc ? [] : await listKeys(client, key, name);
+    return !('reason' in keys) && keys.includes(key) ? [name] : [];
   });
   return (await Promise.all(having)).flat();
 }
@@ -122,7 +115,7 @@ async function datacentersWithPolicy({ dc, connection }: Question, key: string):
 function judge(reading: Present, service: string, check: string): LookedAt {
   try {
     const plan = compilePolicy(reading, { service, origin: 'kv' });
-    return { findings: [soundFinding(plan, check), ...overrideFindings(plan)], plan };
+    return { findings: [validFinding(plan, check), ...overrideFindings(plan)], plan };
   } catch (error) {
     if (!(error instanceof PolicyError)) throw error;
     const [first] = error.problems;
@@ -132,16 +125,16 @@ function judge(reading: Present, service: string, check: string): LookedAt {
     const next = isNewer
       ? 'upgrade graylane here and in every client, or write what this version knows'
       : 'correct it and run graylane policy apply FILE';
-    return { findings: [{ check, state: 'problem', finding: `clients refuse it: ${refusal}`, next }] };
+    return { findings: [problem(check, `clients refuse it: ${refusal}`, next)] };
   }
 }
 
-function soundFinding(plan: Plan, check: string): Finding {
-  const [warning] = plan.warnings;
+function validFinding(plan: Plan, check: string): Finding {
+  const [first] = plan.warnings;
   const named = plan.origin === 'none' ? 'a tombstone: the service has no policy' : `revision ${plan.revision}`;
-  if (warning === undefined) return { check, state: 'ok', finding: named };
+  if (first === undefined) return ok(check, named);
   const next = 'run graylane policy validate FILE';
-  return { check, state: 'warning', finding: `${named}; ${warning.message}`, next };
+  return warning(check, `${named}; ${first.message}`, next);
 }
 
 function overrideFindings({ service, override, document }: Plan): readonly Finding[] {
@@ -153,21 +146,16 @@ function overrideFindings({ service, override, document }: Plan): readonly Findi
   const next = `run graylane override clear ${service} when the incident is over`;
   return [
     Date.now() < override.untilMs
-      ? { check, state: 'warning', finding: `all calls go${where} until ${until}, and no route decides (${why})`, next }
-      : { check, state: 'info', finding: `it ended at ${until} and does nothing any more (${why})`, next },
+      ? warning(check, `all calls go${where} until ${until}, and no route decides (${why})`, next)
+      : info(check, `it ended at ${until} and does nothing any more (${why})`, next),
   ];
 }
 
 /** A policy of the service under a key that no client looks at: another prefix, another case, an ending. */
 async function findStray({ service, dc, connection }: Question): Promise<string | undefined> {
   const { client } = connection;
-  const answer = await client.get({
-    path: '/kv/',
-    query: { keys: 'true', ...inDatacenter(dc) },
-    timeLimitMs: TIME_LIMIT_MS,
-  });
-  if (answer.kind === 'failure' || answer.status === 404) return undefined;
-  const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
+  const keys = await listKeys(client, '', dc);
+  if ('reason' in keys) return undefined;
   const own = `${POLICIES}${service}`;
   const likely = keys.filter((key) => {
     const name = key.split('/').findLast((part) => part !== '') ?? '';
@@ -194,4 +182,27 @@ function isPolicyOf(service: string, { content }: Present): boolean {
   } catch {
     return false;
   }
+}
+
+/** Finds a rollout without a controller, or one that waits for a person. */
+export async function checkRollout({ service, connection }: Question): Promise<readonly Finding[]> {
+  let stored: StoredRollout;
+  try {
+    stored = await createRolloutStore(connection.client).read(service);
+  } catch (error) {
+    // Who reads policies may not have to read rollouts.
+    if (GraylaneError.is(error)) return [];
+    throw error;
+  }
+  const { record, holder } = stored;
+  if (record === undefined || hasEnded(record.progress)) return [];
+  const check = `rollout of ${service}`;
+  const place = describePlace(record.progress);
+  if (holder === undefined) {
+    const next = `start a controller: graylane rollout run, or end it: graylane rollout abort ${service}`;
+    return [problem(check, `no controller drives it: ${place}`, next)];
+  }
+  if (record.progress.state.kind === 'running') return [ok(check, `${place}, driven by ${holder}`)];
+  const next = `run graylane rollout status ${service}, then resume, promote or abort`;
+  return [info(check, place, next)];
 }

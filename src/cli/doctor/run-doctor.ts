@@ -1,20 +1,15 @@
 import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
-import { checkConsul, knownDatacenters } from './consul-checks';
+import { checkConsul, checkRights, checkSession, knownDatacenters } from './consul-checks';
 import { checkEffect, checkFailover, checkNeighbours, checkZones } from './effect-checks';
-import type { Finding, Question, Role } from './finding';
-import { checkGrpcCopies } from './grpc-copies';
-import { lookAtInstances } from './instance-checks';
-import { checkNode, checkStateDirectory, checkVariables } from './machine-checks';
-import { checkPeers } from './peer-checks';
-import { lookAtPolicy, servicesWithPolicy } from './policy-checks';
+import { type Finding, info, type Question, type Role } from './finding';
+import { checkPeers, lookAtInstances } from './instance-checks';
+import { checkGrpcCopies, checkNode, checkStateDirectory, checkVariables } from './machine-checks';
+import { checkRollout, lookAtPolicy, servicesWithPolicy } from './policy-checks';
 import { checkPorts } from './port-checks';
-import { checkRights, checkSession } from './right-checks';
-import { checkRollout } from './rollout-checks';
 
 export interface DoctorFlags extends ConsulFlags {
   readonly tree?: string;
-  readonly json?: boolean;
   readonly role: Role;
   readonly policy?: string;
   readonly stateDirectory?: string;
@@ -63,7 +58,7 @@ async function checkServices(
     if ('check' in services) findings.push(atDatacenter(services, dc));
     else if (services.length === 0) {
       const next = 'name services: graylane doctor payments';
-      findings.push(atDatacenter({ check: 'services', state: 'info', finding: 'none has a policy', next }, dc));
+      findings.push(atDatacenter(info('services', 'none has a policy', next), dc));
     } else {
       for (const service of services) {
         const question: Question = {
@@ -83,7 +78,7 @@ async function checkServices(
   return findings;
 }
 
-/** The policy, the instances, and what the one does with the others. */
+/** Checks the policy, the instances, and the effect of the policy on them. */
 async function checkService(question: Question): Promise<readonly Finding[]> {
   const { findings: ofPolicy, plan } = await lookAtPolicy(question);
   const { findings: ofInstances, usable } = await lookAtInstances(question);

@@ -1,16 +1,17 @@
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { defined } from '../../base/defined';
 import type { ExplainedTier, Explanation } from '../../client/admin/explain';
+import type { StaticInstance } from '../../client/discovery/static-instance';
 import type { GraylaneOptions } from '../../client/options';
 import { CASE_METHOD } from '../../policy/routing/policy-case';
-import { CommandError } from '../command-error';
+import { CommandError, codeOf } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { watchService } from '../consul/watched-service';
-import { describeLimit } from '../describe-limit';
-import { describeEndpoint } from '../describe-place';
-import { describeZones } from '../describe-zones';
-import { readInstancesFile } from '../input/instances-file';
-import { loadPolicy } from '../input/load-policy';
-import { policySourceOf } from '../input/policy-source';
+import { describeEndpoint, describeLimit, describeZones } from '../describe';
+import { policySourceOf } from '../flags';
 import type { CommandIo } from '../io';
+import { loadPolicy } from '../policy-files';
 
 export interface ExplainFlags extends ConsulFlags {
   readonly method?: string;
@@ -19,18 +20,17 @@ export interface ExplainFlags extends ConsulFlags {
   readonly policy?: string;
   readonly instances?: string;
   readonly seed?: number;
-  readonly json?: boolean;
 }
 
 export async function explainCall(service: string, flags: ExplainFlags, io: CommandIo): Promise<void> {
   const { method = CASE_METHOD, label, stickyKey, seed } = flags;
   const watched = await watchService(
-    { service, options: await optionsOf(service, flags, io), ...(seed === undefined ? {} : { seed }) },
+    { service, options: await optionsOf(service, flags, io), ...defined({ seed }) },
     flags,
     io,
   );
   try {
-    const request = { method, labels: label, ...(stickyKey === undefined ? {} : { stickyKey }) };
+    const request = { method, labels: label, ...defined({ stickyKey }) };
     const explanation = watched.graylane.explain(service, request);
     const canServe = isServable(explanation);
     if (!canServe) io.exitCode = 1;
@@ -57,9 +57,9 @@ async function optionsOf(service: string, flags: ExplainFlags, io: CommandIo): P
   const policy = file === undefined ? undefined : (await loadPolicy(file, io, service)).document;
   const instances = flags.instances === undefined ? undefined : await readInstancesFile(flags.instances);
   return {
-    ...(source === undefined ? {} : { policy: source }),
+    ...defined({ policy: source }),
     ...(policy === undefined ? {} : { policies: { [service]: policy } }),
-    ...(instances === undefined ? {} : { instances }),
+    ...defined({ instances }),
   };
 }
 
@@ -116,7 +116,7 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
   for (const { subset, zones } of tiers) if (zones !== undefined) io.line(`   ${subset}: ${describeZones(zones)}`);
 }
 
-/** Whether anybody could serve the call. */
+/** Whether an instance could serve the call. */
 export function isServable({ refusal, tiers }: Explanation): boolean {
   return refusal === undefined && tiers.some(isServed);
 }
@@ -140,4 +140,18 @@ function rowsOf({ number, subset, datacenter, endpoints, shed, kind }: Explained
     shed === undefined ? (breaker?.state ?? 'closed') : `subset ${shed.state}`,
     heldOut ?? shed?.openedBecause ?? '',
   ]);
+}
+
+/** Lists of instances by service name; the Graylane client checks each. Throws a CommandError. */
+async function readInstancesFile(file: string): Promise<Readonly<Record<string, readonly StaticInstance[]>>> {
+  try {
+    // YAML, which JSON is, too.
+    return parse(await readFile(file, 'utf8')) as Readonly<Record<string, readonly StaticInstance[]>>;
+  } catch (error) {
+    throw new CommandError(
+      2,
+      `${file}: ${codeOf(error)} (expected: lists of instances by service name)`,
+      'see docs/simulate.md',
+    );
+  }
 }

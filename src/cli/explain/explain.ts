@@ -1,8 +1,8 @@
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
+import { defineCommand } from '../command';
 import { withConsul } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
+import { parseLabel, parseMethod, parseWhole } from '../flags';
 import type { CommandIo } from '../io';
-import { parseWhole } from '../parse-flag';
 import type { ExplainFlags } from './explain-call';
 
 export function explainCommand(io: CommandIo): Command {
@@ -39,16 +39,4 @@ export function explainCommand(io: CommandIo): Command {
       const { explainCall } = await import('./explain-call.js');
       await explainCall(service, flags, io);
     });
-}
-
-/** `--label`, given several times. */
-export function parseLabel(text: string, before: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  const at = text.indexOf('=');
-  if (at < 1) throw new InvalidArgumentError('(expected: key=value)');
-  return { ...before, [text.slice(0, at).toLowerCase()]: text.slice(at + 1) };
-}
-
-export function parseMethod(text: string): string {
-  if (!/^\/[^/\s]+\/[^/\s]+$/.test(text)) throw new InvalidArgumentError('(expected: /package.Service/Method)');
-  return text;
 }

@@ -1,14 +1,9 @@
 import type { Command } from 'commander';
-import { CommandError } from '../command-error';
-import { type ConsulFlags, withConsul } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
-import { parseHttpUrl, parseHttpUrls } from '../fetch-json';
+import { CommandError, defineCommand } from '../command';
+import { withConsul } from '../consul/consul-connection';
+import { parseHttpUrl, parseHttpUrls, parseService } from '../flags';
 import type { CommandIo } from '../io';
-import type { FleetSources } from './report';
-
-export interface FleetFlags extends ConsulFlags, FleetSources {
-  readonly json?: boolean;
-}
+import type { FleetFlags, FleetSources } from './report';
 
 export function fleetCommand(io: CommandIo): Command {
   const command = defineCommand('fleet', {
@@ -26,7 +21,7 @@ export function fleetCommand(io: CommandIo): Command {
     .argument('<service>', 'name in Consul', parseService)
     .action(async (service: string, flags: FleetFlags) => {
       checkSources(flags);
-      const { showFleetOf } = await import('./show-fleet.js');
+      const { showFleetOf } = await import('./report.js');
       await showFleetOf(service, flags, io);
     });
 }
@@ -48,11 +43,4 @@ export function checkSources({ prometheus, url = [] }: FleetSources): void {
   if (isOne) return;
   const problem = prometheus === undefined ? 'missing' : 'with --url';
   throw new CommandError(2, `--prometheus: ${problem} (expected: --prometheus URL, or --url URL for each process)`);
-}
-
-/** A name that may go into queries. */
-export function parseService(text: string): string {
-  // It goes into queries.
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text)) return text;
-  throw new CommandError(2, `service: ${JSON.stringify(text)} (expected: letters, digits, "-", "_" and ".")`);
 }

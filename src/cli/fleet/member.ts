@@ -1,8 +1,13 @@
-import { nameOf } from '../consul/store-session';
-import type { Standing } from './standing';
+import type { StoredPolicy } from '../../ops/store/history';
+import { compileStored, createPolicyStore } from '../../ops/store/policy-store';
+import { PolicyError } from '../../policy/policy-error';
+import { CommandError } from '../command';
+import type { ConsulConnection } from '../consul/consul-connection';
+import { nameOf, readAll } from '../consul/store-session';
+import { counted } from '../describe';
 
-/** A Graylane client in a process, as Prometheus or the process itself tells of it. */
-export interface Sighting {
+/** A Graylane client in a process, as Prometheus or the process itself describes it. */
+export interface ClientStatus {
   /** `job/instance` of Prometheus, or the address that was asked. */
   readonly process: string;
   readonly client: string | undefined;
@@ -12,30 +17,31 @@ export interface Sighting {
   readonly index: number;
   /** Of the last one refused; 0: none. */
   readonly rejectedIndex: number;
-  /** `none`: it goes by no policy. */
+  /** `none` without a policy. */
   readonly revision: string;
-  /** What was wrong with the one refused, where that is told. */
+  /** The problem of the refused policy, where it is known. */
   readonly refusal?: string;
-  /** What the policy in force asks for and cannot have there, where that is told. */
+  /** What the policy in force asks for and cannot get in that process, where it is known. */
   readonly shortfall?: string;
-  /** Why it may not have heard of the newest. */
+  /** Why the process may not have the newest policy. */
   readonly trouble?: { readonly reason: 'stale' | 'silent' | 'unreachable'; readonly details: string };
-  /** Whose instances it watches; empty where that is not told. */
+  /** Datacenters whose instances it watches; empty where that is unknown. */
   readonly watches: readonly string[];
   /** Of what is said above. Milliseconds; 0 when it was asked just now. */
   readonly ageMs: number;
 }
 
 /**
- * `rejected`: it refused the newest. `stale`: what it knows is old. `silent`: it has never heard from Consul. `unreachable`:
- * it cannot be asked. `late`: nothing speaks against it, and yet it has another one; mostly it was looked at too early.
+ * `rejected`: it refused the newest policy. `stale`: its data is old. `silent`: it has had no answer from Consul.
+ * `unreachable`: it does not answer. `late`: no problem is known, and it has another policy; mostly it was looked at
+ * too early.
  */
 type BehindReason = 'rejected' | 'stale' | 'silent' | 'unreachable' | 'late';
 
-export interface Member extends Sighting {
+export interface Member extends ClientStatus {
   /** `own`: its policy is not from Consul's KV store but from code, a file or config entries. */
   readonly state: 'follows' | 'own' | 'behind';
-  /** Whose policy it reads, where that can be told. */
+  /** Datacenter whose policy it reads, where that is known. */
   readonly datacenter: string | undefined;
   /** Of its policy in that datacenter's history. */
   readonly number: number | undefined;
@@ -46,65 +52,146 @@ export interface Member extends Sighting {
 /** A datacenter that was not named is the one of the agent, and asked about. */
 const OWN = nameOf(undefined);
 
-/** Undefined: it goes by the policy of a datacenter that was not asked about. Pure. */
-export function judge(sighting: Sighting, standings: readonly Standing[]): Member | undefined {
-  const { index, revision } = sighting;
-  if (sighting.trouble?.reason === 'unreachable') return behind(sighting, standings, sighting.trouble.reason);
-  if (index === 0 && revision !== 'none') return own(sighting, 'a policy of its own, not from the KV store');
-  const current = standings.find((standing) => isCurrent(sighting, standing));
-  // To have heard nothing is not to have heard that there is none.
-  const isHeard = revision !== 'none' || sighting.trouble?.reason !== 'silent';
+/**
+ * Compares a client with the stored policies. Undefined when it reads the policy of a datacenter that was not asked
+ * about. Pure.
+ */
+export function judge(client: ClientStatus, statuses: readonly PolicyStatus[]): Member | undefined {
+  const { index, revision } = client;
+  if (client.trouble?.reason === 'unreachable') return behind(client, statuses, client.trouble.reason);
+  if (index === 0 && revision !== 'none') return own(client, 'a policy of its own, not from the KV store');
+  const current = statuses.find((status) => isCurrent(client, status));
+  // A client without an answer does not know that there is no policy.
+  const isHeard = revision !== 'none' || client.trouble?.reason !== 'silent';
   if (current !== undefined && isHeard) {
     const { datacenter, number, isWanted } = current;
-    const why = sighting.shortfall === undefined ? {} : { why: sighting.shortfall };
-    return isWanted ? { ...sighting, state: 'follows', datacenter, number, ...why } : undefined;
+    const why = client.shortfall === undefined ? {} : { why: client.shortfall };
+    return isWanted ? { ...client, state: 'follows', datacenter, number, ...why } : undefined;
   }
-  const isStored = standings.some((standing) => standing.index > 0 || standing.history.length > 0);
-  if (index > 0 && !isStored) return own(sighting, 'not from the KV store: it has none, and no history of one');
-  return behind(sighting, standings, undefined);
+  const isStored = statuses.some((status) => status.index > 0 || status.history.length > 0);
+  if (index > 0 && !isStored) return own(client, 'not from the KV store: it has none, and no history of one');
+  return behind(client, statuses, undefined);
 }
 
-function isCurrent({ index, revision, watches }: Sighting, standing: Standing): boolean {
+function isCurrent({ index, revision, watches }: ClientStatus, status: PolicyStatus): boolean {
   if (revision === 'none') {
     // No index tells whose policy it has none of.
-    const isItsOwn = watches.length === 0 || standing.datacenter === OWN || watches.includes(standing.datacenter);
+    const isItsOwn = watches.length === 0 || status.datacenter === OWN || watches.includes(status.datacenter);
     // A tombstone is a policy in Consul and none to a process.
-    return standing.revision === 'none' && isItsOwn;
+    return status.revision === 'none' && isItsOwn;
   }
-  return index === standing.index && revision === standing.revision;
+  return index === status.index && revision === status.revision;
 }
 
-function own(sighting: Sighting, why: string): Member {
-  return { ...sighting, state: 'own', datacenter: undefined, number: undefined, why };
+function own(client: ClientStatus, why: string): Member {
+  return { ...client, state: 'own', datacenter: undefined, number: undefined, why };
 }
 
 function behind(
-  sighting: Sighting,
-  standings: readonly Standing[],
+  client: ClientStatus,
+  statuses: readonly PolicyStatus[],
   given: BehindReason | undefined,
 ): Member | undefined {
-  const { index, rejectedIndex, trouble, refusal } = sighting;
-  const refusing = standings.find((standing) => rejectedIndex > 0 && standing.index === rejectedIndex);
+  const { index, rejectedIndex, trouble, refusal } = client;
+  const refusing = statuses.find((status) => rejectedIndex > 0 && status.index === rejectedIndex);
   const reading =
-    refusing ?? standings.find(({ history }) => history.some((entry) => index > 0 && entry.index === index));
+    refusing ?? statuses.find(({ history }) => history.some((entry) => index > 0 && entry.index === index));
   if (reading?.isWanted === false) return undefined;
   const number = reading?.history.find((entry) => entry.index === index)?.number;
-  const at = { ...sighting, state: 'behind' as const, datacenter: reading?.datacenter, number };
+  const at = { ...client, state: 'behind' as const, datacenter: reading?.datacenter, number };
   if (given === undefined && refusing !== undefined) {
     const which = refusing.number === undefined ? `index ${refusing.index}` : `number ${refusing.number}`;
     const why = refusal === undefined ? 'what is wrong stands in its log and its inspect()' : refusal;
     return { ...at, reason: 'rejected', why: `refused ${which}: ${why}` };
   }
-  const distance = describeDistance(sighting, reading, number);
+  const distance = describeDistance(client, reading, number);
   if (trouble !== undefined) return { ...at, reason: given ?? trouble.reason, why: `${trouble.details}; ${distance}` };
   return { ...at, reason: 'late', why: distance };
 }
 
-function describeDistance({ index, revision }: Sighting, reading: Standing | undefined, number?: number): string {
+function describeDistance(
+  { index, revision }: ClientStatus,
+  reading: PolicyStatus | undefined,
+  number?: number,
+): string {
   if (reading?.index === 0) return 'goes by one that was deleted';
   if (revision === 'none') return 'goes by no policy';
   if (number === undefined) return `goes by index ${index}, which is in no history`;
   const changes = reading?.number === undefined ? undefined : reading.number - number;
   if (changes === undefined || changes < 1) return `goes by number ${number}`;
-  return `${changes === 1 ? '1 change' : `${changes} changes`} behind`;
+  return `${counted(changes, 'change')} behind`;
+}
+
+/** The policy of a service as one datacenter's Consul has it. */
+export interface PolicyStatus {
+  readonly datacenter: string;
+  /** Whether processes that go by it are asked about. */
+  readonly isWanted: boolean;
+  /**
+   * Consul's; 0: there is no policy. Beyond 2^53 as near as a number comes, like the gauge that it is compared with.
+   */
+  readonly index: number;
+  /** `none` without a policy; undefined when the stored policy is invalid, so that every process refuses it. */
+  readonly revision: string | undefined;
+  /** Number in the history; undefined when it was written past it. */
+  readonly number: number | undefined;
+  /** Oldest first, with the index that the policy had while the entry was the newest. */
+  readonly history: readonly { readonly number: number; readonly index: number }[];
+}
+
+export interface PolicyStatuses {
+  /** The wanted ones first. */
+  readonly known: readonly PolicyStatus[];
+  /** Of datacenters that are wanted and did not answer, each as a sentence. */
+  readonly failures: readonly string[];
+}
+
+/**
+ * Reads the policy in every datacenter, because a process may follow another datacenter's policy without being behind.
+ * Throws a CommandError when none of the wanted datacenters answers.
+ */
+export async function readPolicyStatuses(
+  connection: ConsulConnection,
+  service: string,
+  wanted: readonly (string | undefined)[],
+): Promise<PolicyStatuses> {
+  const store = createPolicyStore({ client: connection.client });
+  const others = (await elsewhere(connection)).filter((name) => !wanted.includes(name));
+  const [asked, unasked] = await Promise.all([
+    readAll({ store, connection, datacenters: wanted }, service),
+    Promise.all(others.map((datacenter) => store.read(service, datacenter).catch(() => undefined))),
+  ]);
+  return {
+    known: [
+      ...asked.flatMap((reading) => ('stored' in reading ? [policyStatusOf(reading.stored, true)] : [])),
+      ...unasked.flatMap((stored) => (stored === undefined ? [] : [policyStatusOf(stored, false)])),
+    ],
+    failures: asked.flatMap((reading) =>
+      'failure' in reading ? [`${nameOf(reading.datacenter)}: ${reading.failure}`] : [],
+    ),
+  };
+}
+
+async function elsewhere(connection: ConsulConnection): Promise<readonly string[]> {
+  try {
+    return await connection.everywhere();
+  } catch (error) {
+    // Then only the datacenters that were asked for are known.
+    if (error instanceof CommandError) return [];
+    throw error;
+  }
+}
+
+function policyStatusOf({ service, datacenter, policy, history }: StoredPolicy, isWanted: boolean): PolicyStatus {
+  const compiled = policy === undefined ? undefined : compileStored(service, policy.text);
+  const index = Number(policy?.index ?? 0);
+  const numbered = history.map(({ number, modifyIndex }) => ({ number, index: Number(modifyIndex) }));
+  return {
+    datacenter: nameOf(datacenter),
+    isWanted,
+    index,
+    revision: compiled instanceof PolicyError ? undefined : (compiled?.revision ?? 'none'),
+    number: numbered.find((entry) => entry.index === index)?.number,
+    history: numbered,
+  };
 }

@@ -1,31 +1,30 @@
-import type { ConsulConnection } from '../consul/consul-connection';
+import { CommandError } from '../command';
+import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
+import { formatDuration } from '../describe';
 import { shownUrl } from '../fetch-json';
 import type { CommandIo } from '../io';
-import { spellDuration } from '../spell-duration';
-import { judge, type Member, type Sighting } from './member';
-import { sightByPrometheus } from './prometheus';
-import { readStandings, type Standing } from './standing';
-import { sightByUrls } from './urls';
+import { clientsFromPrometheus, clientsFromUrls } from './clients';
+import { type ClientStatus, judge, type Member, type PolicyStatus, readPolicyStatuses } from './member';
 
-/** Who tells of the processes: one of them. */
+/** Where the processes are found: exactly one of the two. */
 export interface FleetSources {
   readonly prometheus?: URL;
   /** Of `graylane.adminHandler()`. */
   readonly url?: readonly URL[];
 }
 
-/** Who goes by which policy of a service, at one moment. */
+/** The policies that the processes of a service follow, at one moment. */
 export interface FleetReport {
   readonly service: string;
-  readonly standings: readonly Standing[];
+  readonly statuses: readonly PolicyStatus[];
   readonly members: readonly Member[];
   /** Datacenters that did not say what they have. */
   readonly failures: readonly string[];
 }
 
 /**
- * Processes are looked at first, so that a policy written meanwhile makes them late and never more than up to date.
- * `failure`: the processes cannot be seen. Throws a CommandError when Consul does not answer.
+ * Reads the processes before the policies, so that a policy written meanwhile makes a process late, and never more than
+ * up to date. `failure`: the processes cannot be read. Throws a CommandError when Consul does not answer.
  */
 export async function lookAtFleet(
   connection: ConsulConnection,
@@ -33,22 +32,22 @@ export async function lookAtFleet(
   wanted: readonly (string | undefined)[],
   sources: FleetSources,
 ): Promise<FleetReport | { readonly failure: string }> {
-  const sighted = await sight(sources, service);
-  if ('failure' in sighted) return sighted;
-  const { known, failures } = await readStandings(connection, service, wanted);
-  const members = sighted.map((sighting) => judge(sighting, known)).filter((member) => member !== undefined);
+  const clients = await findClients(sources, service);
+  if ('failure' in clients) return clients;
+  const { known, failures } = await readPolicyStatuses(connection, service, wanted);
+  const members = clients.map((client) => judge(client, known)).filter((member) => member !== undefined);
   const order = { behind: 0, own: 1, follows: 2 };
   members.sort((a, b) => order[a.state] - order[b.state] || (a.process < b.process ? -1 : 1));
-  return { service, standings: known.filter(({ isWanted }) => isWanted), members, failures };
+  return { service, statuses: known.filter(({ isWanted }) => isWanted), members, failures };
 }
 
-async function sight(
+async function findClients(
   { prometheus, url = [] }: FleetSources,
   service: string,
-): Promise<readonly Sighting[] | { readonly failure: string }> {
-  if (prometheus === undefined) return sightByUrls(url, service);
-  const sighted = await sightByPrometheus(prometheus, service);
-  return 'failure' in sighted ? { failure: `Prometheus at ${shownUrl(prometheus)}: ${sighted.failure}` } : sighted;
+): Promise<readonly ClientStatus[] | { readonly failure: string }> {
+  if (prometheus === undefined) return clientsFromUrls(url, service);
+  const clients = await clientsFromPrometheus(prometheus, service);
+  return 'failure' in clients ? { failure: `Prometheus at ${shownUrl(prometheus)}: ${clients.failure}` } : clients;
 }
 
 export function behindIn({ members }: FleetReport): readonly Member[] {
@@ -59,7 +58,7 @@ export function followingIn({ members }: FleetReport): readonly Member[] {
   return members.filter(({ state }) => state === 'follows');
 }
 
-/** Everybody who reads the policy has the newest, and there is somebody. */
+/** Whether every process that reads the policy has the newest, and there is at least one. */
 export function isFollowed(report: FleetReport): boolean {
   return report.failures.length === 0 && behindIn(report).length === 0 && followingIn(report).length > 0;
 }
@@ -69,7 +68,7 @@ export function fleetAsData(report: FleetReport): object {
     service: report.service,
     following: followingIn(report).length,
     behind: behindIn(report).length,
-    datacenters: report.standings.map(({ datacenter, index, number, revision }) => {
+    datacenters: report.statuses.map(({ datacenter, index, number, revision }) => {
       return { datacenter, index, number: number ?? null, revision: revision ?? null };
     }),
     processes: report.members,
@@ -77,9 +76,9 @@ export function fleetAsData(report: FleetReport): object {
   };
 }
 
-export async function showFleet(report: FleetReport, io: CommandIo): Promise<void> {
-  const { service, standings, members } = report;
-  for (const { datacenter, index, number, revision } of standings) {
+async function showFleet(report: FleetReport, io: CommandIo): Promise<void> {
+  const { service, statuses, members } = report;
+  for (const { datacenter, index, number, revision } of statuses) {
     const known = number === undefined ? `index ${index}` : `number ${number}, index ${index}`;
     const what =
       index === 0 ? 'no policy' : `${revision === undefined ? 'not valid' : `revision ${revision}`}, ${known}`;
@@ -101,7 +100,7 @@ export async function showMembers(members: readonly Member[], io: CommandIo): Pr
       number === undefined ? '' : String(number),
       revision,
       color[state](reason ?? state),
-      reason === 'unreachable' ? '' : ageMs < 1_000 ? 'now' : `${spellDuration(ageMs)} ago`,
+      reason === 'unreachable' ? '' : ageMs < 1_000 ? 'now' : `${formatDuration(ageMs)} ago`,
       why ?? '',
     ]),
   );
@@ -113,3 +112,19 @@ export function fleetNotes(report: FleetReport): readonly string[] {
   const none = members.length === 0 ? [`nobody tells of ${service}: no process uses it, or none is looked at`] : [];
   return [...report.failures, ...none];
 }
+
+export async function showFleetOf(service: string, flags: FleetFlags, io: CommandIo): Promise<void> {
+  const connection = await connectConsul({ ...flags, dc: flags.dc ?? 'all' }, io);
+  try {
+    const report = await lookAtFleet(connection, service, await connection.datacenters(), flags);
+    if ('failure' in report) throw new CommandError(2, report.failure, 'check --prometheus');
+    if (!isFollowed(report)) io.exitCode = 1;
+    if (flags.json === true) io.json(fleetAsData(report));
+    else await showFleet(report, io);
+    for (const note of fleetNotes(report)) io.note(note);
+  } finally {
+    connection.close();
+  }
+}
+
+export interface FleetFlags extends ConsulFlags, FleetSources {}

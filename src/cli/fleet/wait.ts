@@ -1,4 +1,5 @@
-import { CommandError } from '../command-error';
+import { sleep } from '../../base/sleep';
+import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 import type { Member } from './member';
@@ -21,8 +22,8 @@ export interface WaitSettings extends FleetSources {
 const LOOK_EVERY_MS = 250;
 
 /**
- * Looks until everybody follows what now stands in these datacenters, for at most `waitMs`, or until it is interrupted.
- * Says who does not, and sets exit code 1 then. Gives the last look as data.
+ * Waits until every process follows the policy that these datacenters have now, for at most `waitMs`, or until it is
+ * interrupted. Otherwise names the processes that do not and sets exit code 1. Resolves to the last report as data.
  */
 export async function waitForFleet(
   service: string,
@@ -39,14 +40,14 @@ export async function waitForFleet(
     looked = await look(service, datacenters, settings, connection);
     const tookMs = Math.round(performance.now() - started);
     const isDone = 'members' in looked && isFollowed(looked);
-    if (isDone) return await tellFollowed(looked as FleetReport, tookMs, io, json);
+    if (isDone) return await showFollowed(looked as FleetReport, tookMs, io, json);
     const leftMs = settings.waitMs - tookMs;
-    if (leftMs <= 0 || interrupted.aborted) return await tellBehind(service, looked, tookMs, io, json);
-    await new Promise((resolve) => setTimeout(resolve, Math.min(LOOK_EVERY_MS, leftMs)));
+    if (leftMs <= 0 || interrupted.aborted) return await showBehind(service, looked, tookMs, io, json);
+    await sleep(Math.min(LOOK_EVERY_MS, leftMs));
   }
 }
 
-/** What was written is written: a Consul that does not answer now is waited for, too. */
+/** Consul may be unreachable for a moment after the write. */
 async function look(
   service: string,
   datacenters: readonly (string | undefined)[],
@@ -61,7 +62,7 @@ async function look(
   }
 }
 
-async function tellFollowed(report: FleetReport, waitedMs: number, io: CommandIo, json: boolean): Promise<object> {
+async function showFollowed(report: FleetReport, waitedMs: number, io: CommandIo, json: boolean): Promise<object> {
   const following = followingIn(report).length;
   const others = report.members.filter(({ state }) => state === 'own');
   if (!json) {
@@ -72,7 +73,7 @@ async function tellFollowed(report: FleetReport, waitedMs: number, io: CommandIo
   return { ...fleetAsData(report), isFollowed: true, waitedMs };
 }
 
-async function tellBehind(
+async function showBehind(
   service: string,
   looked: FleetReport | { readonly failure: string },
   waitedMs: number,

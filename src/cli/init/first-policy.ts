@@ -1,13 +1,16 @@
-import { stringify } from 'yaml';
+import { writeFile } from 'node:fs/promises';
+import { parse, stringify } from 'yaml';
 import { apportion } from '../../base/apportion';
 import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
 import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy/document';
 import { instancesOf } from '../../policy/membership/snapshot';
-import { CommandError } from '../command-error';
-import type { ConsulConnection } from '../consul/consul-connection';
+import { CommandError, codeOf } from '../command';
+import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
 import { readInstancesNow, readServiceNames } from '../consul/instances-now';
-import { findParting, type Parting } from './parting';
+import { counted } from '../describe';
+import type { CommandIo } from '../io';
+import { findPartition, type Partition } from './partition';
 
 export interface Labels {
   /** By which testers choose a subset. */
@@ -33,16 +36,16 @@ export async function firstPolicyOf(
 
 /** Pure. */
 export function policyText(service: string, instances: readonly Instance[], labels: Labels = USUAL): string {
-  const parting = findParting(instances);
-  const text = stringify(documentOf(service, parting, labels), { aliasDuplicateObjects: false });
-  return `${remarksOf(service, instances, parting, labels)
+  const partition = findPartition(instances);
+  const text = stringify(documentOf(service, partition, labels), { aliasDuplicateObjects: false });
+  return `${remarksOf(service, instances, partition, labels)
     .map((line) => `# ${line}\n`)
     .join('')}${text}`;
 }
 
-function documentOf(service: string, parting: Parting | undefined, { label, stickBy }: Labels): PolicyDocument {
-  if (parting === undefined) return { schema: 1, service };
-  const { parts, base } = parting;
+function documentOf(service: string, partition: Partition | undefined, { label, stickBy }: Labels): PolicyDocument {
+  if (partition === undefined) return { schema: 1, service };
+  const { parts, base } = partition;
   const subsets: Record<string, SubsetDocument> = {};
   for (const { name, selector } of parts) {
     subsets[name] = { ...selector, ...(name === base ? {} : { fallback: base }) };
@@ -50,7 +53,7 @@ function documentOf(service: string, parting: Parting | undefined, { label, stic
   const testers = parts
     .filter(({ name }) => name !== base)
     .map(({ name }): RouteDocument => ({ name: `${name}-by-label`, match: { labels: { [label]: name } }, to: name }));
-  const weights = sharesOf(parting);
+  const weights = sharesOf(partition);
   const split = parts.map(({ name }, at) => ({ to: name, weight: weights[at] ?? 0 }));
   return {
     schema: 1,
@@ -61,8 +64,8 @@ function documentOf(service: string, parting: Parting | undefined, { label, stic
   };
 }
 
-/** What the instances get without a policy, in whole percent: to put the policy in force then moves no load. */
-function sharesOf({ parts, base }: Parting): readonly number[] {
+/** The share of calls that each part gets without a policy, in whole percent, so that the new policy moves no load. */
+function sharesOf({ parts, base }: Partition): readonly number[] {
   const weights = parts.map(({ instances }) =>
     instances.reduce((sum, { status, weight }) => sum + (status === 'critical' ? 0 : weight), 0),
   );
@@ -73,22 +76,22 @@ function sharesOf({ parts, base }: Parting): readonly number[] {
 function remarksOf(
   service: string,
   instances: readonly Instance[],
-  parting: Parting | undefined,
+  partition: Partition | undefined,
   { label, stickBy }: Labels,
 ): readonly string[] {
-  if (parting === undefined) {
+  if (partition === undefined) {
     return [
-      `Nothing parts the ${counted(instances)} of ${service}: no tag or meta tells a canary from the others.`,
+      `Nothing parts the ${counted(instances.length, 'instance')} of ${service}: no tag or meta tells a canary from the others.`,
       'Give the instances of a canary a tag, such as canary, and run graylane init again.',
       'Until then this policy changes nothing: all instances get calls.',
     ];
   }
-  const { by, parts, base, left } = parting;
-  const what = parts.map(({ name, instances: of }) => `${name} has ${counted(of)}`).join(', ');
+  const { by, parts, base, left } = partition;
+  const what = parts.map(({ name, instances: of }) => `${name} has ${counted(of.length, 'instance')}`).join(', ');
   return [
     `Parted by ${by}: ${what}.`,
     ...(left.length === 0 ? [] : [`In no subset, and without calls: ${left.map(({ id }) => id).join(', ')}.`]),
-    ...(parting.isByVersion
+    ...(partition.isByVersion
       ? ['A version is another one after the next release: a tag or meta that tells the role, such as canary, lasts.']
       : []),
     `Calls with the label ${label} get the subset that it names.`,
@@ -99,12 +102,38 @@ function remarksOf(
   ];
 }
 
-function counted(instances: readonly Instance[]): string {
-  return instances.length === 1 ? '1 instance' : `${instances.length} instances`;
-}
-
 async function unknownService(service: string, { client }: ConsulConnection): Promise<CommandError> {
   const message = `Consul lists no instance of ${service} (expected: at least one, in a datacenter asked)`;
   const meant = nearest(service, (await readServiceNames(client)) ?? []);
   return new CommandError(1, message, meant === undefined ? 'check the name and --dc' : `did you mean ${meant}?`);
+}
+
+/** `init`. */
+export async function initPolicy(service: string, flags: InitFlags, io: CommandIo): Promise<void> {
+  const connection = await connectConsul(flags, io);
+  try {
+    const text = await firstPolicyOf(service, connection, await connection.datacenters(), flags);
+    if (flags.json === true) io.json(parse(text));
+    if (flags.output !== undefined) await writeNew(flags.output, text);
+    else if (flags.json !== true) io.write(text);
+    const file = flags.output ?? 'FILE';
+    io.note(`next: graylane policy diff ${file}, then graylane policy apply ${file} -m 'first policy'`);
+  } finally {
+    connection.close();
+  }
+}
+
+/** Never overwrites a file. */
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { flag: 'wx' });
+  } catch (error) {
+    throw new CommandError(2, `--output: ${file}: ${codeOf(error)} (expected: a new file in a folder that is there)`);
+  }
+}
+
+export interface InitFlags extends ConsulFlags {
+  readonly output?: string;
+  readonly label: string;
+  readonly stickBy: string;
 }

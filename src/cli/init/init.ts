@@ -1,14 +1,8 @@
 import type { Command } from 'commander';
-import { type ConsulFlags, withConsul } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
+import { defineCommand } from '../command';
+import { withConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
-
-export interface InitFlags extends ConsulFlags {
-  readonly json?: boolean;
-  readonly output?: string;
-  readonly label: string;
-  readonly stickBy: string;
-}
+import type { InitFlags } from './first-policy';
 
 export function initCommand(io: CommandIo): Command {
   const command = defineCommand('init', {
@@ -31,7 +25,7 @@ export function initCommand(io: CommandIo): Command {
     .option('--label <key>', 'the label by which testers choose a subset', 'x-gray')
     .option('--stick-by <key>', 'the label that keeps a caller at its subset', 'x-user-id')
     .action(async (service: string, flags: InitFlags) => {
-      const { initPolicy } = await import('./init-policy.js');
+      const { initPolicy } = await import('./first-policy.js');
       await initPolicy(service, flags, io);
     });
 }

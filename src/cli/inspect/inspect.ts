@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
-import { CommandError } from '../command-error';
-import { defineCommand } from '../define-command';
-import { parseLabel, parseMethod } from '../explain/explain';
-import { parseHttpUrl } from '../fetch-json';
+import { CommandError, defineCommand } from '../command';
+import { parseHttpUrl, parseLabel, parseMethod } from '../flags';
 import type { CommandIo } from '../io';
 import type { InspectFlags } from './inspect-url';
 

@@ -1,23 +1,15 @@
 import { type Command, Option } from 'commander';
-import { CommandError } from '../command-error';
+import { defined } from '../../base/defined';
+import { CommandError, defineCommand } from '../command';
 import { type ConsulFlags, withConsul } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
+import { parseDuration } from '../flags';
 import type { CommandIo } from '../io';
-import { parseDuration } from '../parse-flag';
+import type { ChangeSettings } from './overrides';
 
-interface TargetFlags extends ConsulFlags {
-  readonly json?: boolean;
-  readonly all?: boolean;
-  readonly dryRun?: boolean;
-  readonly message?: string;
-}
-
-interface SetFlags extends TargetFlags {
+interface SetFlags extends ChangeSettings {
   readonly to?: string;
   readonly datacenter?: string;
   readonly ttl: number;
-  readonly force?: boolean;
-  readonly message: string;
 }
 
 const WHERE = 'datacenters to write to, with commas, or all; default: the one of the agent';
@@ -48,13 +40,12 @@ export function overrideSetCommand(io: CommandIo): Command {
         throw new CommandError(2, '--to, --datacenter: missing (expected: one of them, or both)', 'add --to stable');
       }
       checkTargets(services, flags);
-      const { changeOverrides } = await import('./change-overrides.js');
+      const { changeOverrides } = await import('./overrides.js');
       const { to, datacenter, ttl: ttlMs, message: reason } = flags;
       const set = {
         ttlMs,
         reason,
-        ...(to === undefined ? {} : { to }),
-        ...(datacenter === undefined ? {} : { datacenter }),
+        ...defined({ to, datacenter }),
       };
       await changeOverrides(services, set, { ...flags, message: reason }, io);
     });
@@ -70,9 +61,9 @@ export function overrideClearCommand(io: CommandIo): Command {
   });
   return withTargets(withConsul(command, WHERE))
     .option('-m, --message <text>', 'why, for the history', 'override cleared')
-    .action(async (services: readonly string[], flags: TargetFlags & { readonly message: string }) => {
+    .action(async (services: readonly string[], flags: ChangeSettings) => {
       checkTargets(services, flags);
-      const { changeOverrides } = await import('./change-overrides.js');
+      const { changeOverrides } = await import('./overrides.js');
       await changeOverrides(services, undefined, flags, io);
     });
 }
@@ -86,8 +77,8 @@ export function overrideListCommand(io: CommandIo): Command {
     ],
   });
   return withConsul(command, 'datacenters to ask, with commas, or all; default: the one of the agent').action(
-    async (flags: ConsulFlags & { readonly json?: boolean }) => {
-      const { listOverrides } = await import('./list-overrides.js');
+    async (flags: ConsulFlags) => {
+      const { listOverrides } = await import('./overrides.js');
       await listOverrides(flags, io);
     },
   );

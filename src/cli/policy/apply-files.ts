@@ -1,48 +1,50 @@
-import { CommandError } from '../command-error';
+import { documentText } from '../../ops/store/policy-store';
+import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { type StoreSession, withStore } from '../consul/store-session';
+import { inSlices, readAll, type StoreSession, withStore } from '../consul/store-session';
 import type { WaitSettings } from '../fleet/wait';
-import { inSlices } from '../in-slices';
 import type { CommandIo } from '../io';
-import { isUnchanged } from './planned-change';
+import { readValidPolicies, type ValidPolicy } from '../policy-files';
 import {
   type ApplyLimits,
   isDifferent,
+  isUnchanged,
   noteFailures,
   type PlannedService,
   planService,
   type Refusal,
   refusalsOf,
-} from './planned-service';
+} from './planned-change';
 import { changeAsData, showChange } from './show-change';
-import { readSound, type SoundPolicy } from './sound-policies';
 import { type AfterWriting, writeServices } from './write-change';
 
 export interface ApplySettings extends ConsulFlags, ApplyLimits {
   readonly json: boolean;
   readonly message: string;
   readonly dryRun?: boolean;
-  /** Asked once the change was shown, in place of `message`: why, or undefined to leave it. Default: nobody is asked. */
+  /**
+   * Called after the change was shown, for the message of the history; undefined cancels. Default: `message` is used.
+   */
   readonly confirm?: () => Promise<string | undefined>;
-  /** Until everybody follows. */
+  /** Waits until every process follows the policy. */
   readonly wait?: WaitSettings;
 }
 
 /** `policy apply`: everything is judged in every datacenter before anything is written in one. */
 export async function applyFiles(paths: readonly string[], settings: ApplySettings, io: CommandIo): Promise<void> {
-  const sound = await readSound(paths, io, settings.json);
-  if (sound.length > 1 && settings.ifRevision !== undefined) {
-    const message = `--if-revision: with the policies of ${sound.length} services (expected: of one)`;
+  const valid = await readValidPolicies(paths, io, settings.json);
+  if (valid.length > 1 && settings.ifRevision !== undefined) {
+    const message = `--if-revision: with the policies of ${valid.length} services (expected: of one)`;
     throw new CommandError(2, message, 'apply that one alone');
   }
   await withStore(settings, io, async (session) => {
-    const planned = await inSlices(sound, (each) => planService(each, session, settings));
+    const planned = await inSlices(valid, (each) => planService(each, session, settings));
     await carryOut({ planned, isSeveral: planned.length > 1 }, settings, session, io);
   });
 }
 
-/** What stands in no file: the same way, from the same text. Throws a PolicyError when it is no valid policy. */
-export async function applyText(policy: SoundPolicy, settings: ApplySettings, io: CommandIo): Promise<void> {
+/** Applies a text that comes from no file. Throws a PolicyError when it is not a valid policy. */
+export async function applyText(policy: ValidPolicy, settings: ApplySettings, io: CommandIo): Promise<void> {
   await withStore(settings, io, async (session) => {
     const planned = [await planService(policy, session, settings)];
     await carryOut({ planned, isSeveral: false }, settings, session, io);
@@ -51,9 +53,9 @@ export async function applyText(policy: SoundPolicy, settings: ApplySettings, io
 
 interface Work {
   readonly planned: readonly PlannedService[];
-  /** What speaks against all of it. */
+  /** Refusals that concern all services. */
   readonly further?: readonly Refusal[];
-  /** What is told names the service, and what stays as it is is only counted. */
+  /** Messages name the service, and unchanged services are only counted. */
   readonly isSeveral: boolean;
 }
 
@@ -89,7 +91,10 @@ export async function carryOut(
   const isAsked = settings.confirm !== undefined && planned.some(isDifferent);
   const message = isAsked ? await settings.confirm?.() : settings.message;
   if (message === undefined) throw new CommandError(1, 'nothing was written');
-  const writes = planned.map((each) => ({ ...each, told: { kind: 'apply' as const, message, again: each.again } }));
+  const writes = planned.map((each) => ({
+    ...each,
+    description: { kind: 'apply' as const, message, again: each.again },
+  }));
   await writeServices(writes, { isSeveral, json }, session, io, await waiting(session, settings, io));
 }
 
@@ -114,4 +119,16 @@ function refused(refusals: readonly Refusal[]): CommandError {
   const flags = [...new Set(refusals.map(({ flag }) => flag))].join(' ');
   const texts = refusals.map(({ text }) => text).join('; ');
   return new CommandError(1, `refused, nothing was written: ${texts}`, `change it, or, if it is meant, ${flags}`);
+}
+
+/** `policy delete`: ends with 1 when there is none. */
+export async function deletePolicy(service: string, settings: ApplySettings, io: CommandIo): Promise<void> {
+  const isThere = await withStore(settings, io, async (session) => {
+    const readings = await readAll(session, service);
+    return readings.some((reading) => 'stored' in reading && reading.stored.policy !== undefined);
+  });
+  if (!isThere) throw new CommandError(1, `${service} has no policy`, 'run graylane policy list');
+  const text = documentText({ schema: 1, service, tombstone: true });
+  const again = `run graylane policy get ${service}, then delete again`;
+  await applyText({ service, text, again }, settings, io);
 }

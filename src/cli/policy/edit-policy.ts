@@ -4,13 +4,14 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { revisionOfText } from '../../ops/store/history-entry';
+import { revisionOfText } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-store';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import { readAll, type StoreSession, withStore } from '../consul/store-session';
+import { counted } from '../describe';
 import { firstPolicyOf } from '../init/first-policy';
-import { describeInFile, readPolicyFile } from '../input/policy-file';
 import type { CommandIo } from '../io';
+import { describeInFile, readPolicyFile } from '../policy-files';
 import { type ApplySettings, applyText } from './apply-files';
 
 interface Found {
@@ -86,7 +87,7 @@ async function editUntilValid(
     for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
     const answer = await io.ask('Not valid. Edit again? [Y/n] ');
     if (answer === undefined || /^n/i.test(answer.trim())) {
-      const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+      const count = counted(problems.length, 'problem');
       throw new CommandError(1, `${service}: refused, ${count}; nothing was written`, `mend ${file} and apply it`);
     }
   }

@@ -2,17 +2,23 @@ import { isRecord } from '../../base/is-record';
 import { type Difference, findDifferences } from '../../ops/compare/differences';
 import { findMovedCallers, type MovedCallers } from '../../ops/compare/moved-callers';
 import type { Effect } from '../../ops/effect/effect';
-import { documentText, parseStored, type StoredPolicy } from '../../ops/store/policy-store';
+import type { StoredPolicy } from '../../ops/store/history';
+import { compileStored, documentText, parseStored } from '../../ops/store/policy-store';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import type { Capacity } from '../consul/capacity';
-import type { EffectJudge } from '../consul/registry-view';
+import { type Capacity, capacityIn } from '../consul/capacity';
+import { type EffectJudge, effectIn } from '../consul/registry-view';
+import { nameOf, readAll, type StoreSession } from '../consul/store-session';
+import type { CommandIo } from '../io';
+import type { ValidPolicy } from '../policy-files';
 
-/** What a new text would change in one datacenter, and what speaks against it. */
+const NOT_VALID_NOW = 'what stands in Consul now is not a valid policy; clients go on with the last valid one';
+
+/** The change that a new text would make in one datacenter, and the problems with it. */
 export interface PlannedChange {
   readonly stored: StoredPolicy;
   readonly text: string;
@@ -25,15 +31,15 @@ export interface PlannedChange {
   readonly reshuffles: readonly string[];
   /** Subsets that could not carry their share, each as a sentence. */
   readonly overloads: readonly string[];
-  /** What it would do to calls; undefined when the instances could not be read, or nobody asked. */
+  /** The effect on calls; undefined when the instances could not be read, or when it was not judged. */
   readonly effect: Effect | undefined;
   /** Worth telling. */
   readonly remarks: readonly string[];
 }
 
 /**
- * An override that is in force stays, unless the new text has one of its own: it was set by somebody for an incident, and
- * a file knows nothing of it. Throws a PolicyError when the text is no valid policy of the service.
+ * Plans the change of one datacenter. An override that is in force stays, unless the new text has its own: it was set
+ * for an incident that the file does not know. Throws a PolicyError when the text is not a valid policy of the service.
  */
 export async function planChange(
   stored: StoredPolicy,
@@ -45,7 +51,8 @@ export async function planChange(
   const kept = overrideInForce(policy?.text);
   const text = kept === undefined ? newText : withOverride(newText, kept);
   const after = compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
-  const { plan: before, remark } = compileStored(service, policy?.text);
+  const compiled = policy === undefined ? undefined : compileStored(service, policy.text);
+  const before = compiled instanceof PolicyError ? undefined : compiled;
   const moved = before === undefined ? [] : findMovedCallers(before, after);
   const differences = findDifferences(policy === undefined ? {} : parseStored(policy.text), parseStored(text));
   const judged = capacity === undefined ? undefined : await capacity.judge(before, after);
@@ -66,7 +73,7 @@ export async function planChange(
     overloads: [...overloads, ...empties],
     effect: effect === undefined || 'failure' in effect ? undefined : effect,
     remarks: [
-      ...(remark === undefined ? [] : [remark]),
+      ...(compiled instanceof PolicyError ? [NOT_VALID_NOW] : []),
       ...(kept !== undefined && text !== newText ? [overrideStays(service, kept)] : []),
       ...(judged?.remarks ?? []),
       ...(effect === undefined ? [] : 'failure' in effect ? [effect.failure] : remarksOf(effect)),
@@ -74,7 +81,7 @@ export async function planChange(
   };
 }
 
-/** Nothing of it would be another policy. */
+/** The new policy would be the same. */
 export function isUnchanged({ differences, stored }: PlannedChange): boolean {
   return differences.length === 0 && stored.policy !== undefined;
 }
@@ -83,13 +90,13 @@ export function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }
 
-/** What is so already, and what speaks neither for nor against the change. */
+/** Problems that exist already, and neutral remarks. */
 function remarksOf({ findings, remarks }: Effect): readonly string[] {
   return [...findings.filter(({ isNew }) => !isNew).map(({ text }) => `as it is now: ${text}`), ...remarks];
 }
 
-/** What speaks against a change because of what it does to calls, each as a sentence. */
-export function harmsOf({ effect }: Pick<PlannedChange, 'effect'>): readonly string[] {
+/** Problems that the change would cause for calls, each as a sentence. */
+export function effectProblemsOf({ effect }: Pick<PlannedChange, 'effect'>): readonly string[] {
   return (effect?.findings ?? []).filter(({ isNew }) => isNew).map(({ text }) => text);
 }
 
@@ -116,12 +123,86 @@ function describeReshuffle({ route, of, moved, needed, reshuffled }: MovedCaller
   return [`route ${route}: ${percent(moved)} of its ${what}, where ${percent(needed)} would do: ${reshuffled}`];
 }
 
-function compileStored(service: string, text: string | undefined): { readonly plan?: Plan; readonly remark?: string } {
-  if (text === undefined) return {};
-  try {
-    return { plan: compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' }) };
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return { remark: 'what stands in Consul now is not a valid policy; clients go on with the last valid one' };
+/** A reason to refuse a change, and the flag that overrules it. */
+export interface Refusal {
+  readonly text: string;
+  readonly flag: string;
+}
+
+/** What a text would change in each datacenter asked about. */
+export interface PlannedService {
+  readonly service: string;
+  readonly again: string;
+  readonly changes: readonly PlannedChange[];
+  /** Of datacenters that did not say what they have. */
+  readonly failures: readonly { readonly datacenter: string | undefined; readonly failure: string }[];
+}
+
+/** What makes a change one that is not refused. */
+export interface ApplyLimits {
+  readonly allowReshuffle?: boolean;
+  readonly force?: boolean;
+  readonly maxLoadFactor: number;
+  readonly ifRevision?: string;
+}
+
+/**
+ * Reads the policy of each datacenter and judges the change to `text`. Throws a CommandError when no datacenter
+ * answers. Without `limits` the change is only shown, and unreadable instances are a remark; with `limits` they throw a
+ * CommandError.
+ */
+export async function planService(
+  { service, text, again }: ValidPolicy,
+  session: StoreSession,
+  limits: ApplyLimits | undefined,
+): Promise<PlannedService> {
+  const readings = await readAll(session, service);
+  const changes: PlannedChange[] = [];
+  for (const reading of readings) {
+    if ('failure' in reading) continue;
+    const { stored } = reading;
+    const capacity = limits === undefined ? undefined : capacityIn(session, stored, limits.maxLoadFactor);
+    const effect = effectIn(session.connection, stored, { tolerant: limits === undefined });
+    changes.push(await planChange(stored, text, capacity, effect));
+  }
+  return { service, again, changes, failures: readings.filter((reading) => 'failure' in reading) };
+}
+
+/** `isSeveral`: the texts name the service, too. */
+export function refusalsOf({ changes }: PlannedService, limits: ApplyLimits, isSeveral: boolean): readonly Refusal[] {
+  return changes.flatMap((change) => refusalsIn(change, limits, isSeveral));
+}
+
+function refusalsIn(change: PlannedChange, limits: ApplyLimits, isSeveral: boolean): readonly Refusal[] {
+  const refusals: Refusal[] = [];
+  const { service, datacenter } = change.stored;
+  const place = isSeveral ? `${service} in ${nameOf(datacenter)}` : nameOf(datacenter);
+  const { ifRevision } = limits;
+  const found = change.before?.revision ?? 'none';
+  if (ifRevision !== undefined && !(ifRevision.length >= 4 && found.startsWith(ifRevision))) {
+    refusals.push({
+      text: `${place}: revision ${found} is in force (expected: ${ifRevision})`,
+      flag: 'look at graylane policy log',
+    });
+  }
+  if (limits.allowReshuffle !== true) {
+    for (const text of change.reshuffles) refusals.push({ text: `${place}: ${text}`, flag: '--allow-reshuffle' });
+  }
+  if (limits.force !== true) {
+    for (const text of [...effectProblemsOf(change), ...change.overloads]) {
+      refusals.push({ text: `${place}: ${text}`, flag: '--force' });
+    }
+  }
+  return refusals;
+}
+
+/** Something of it would be written. */
+export function isDifferent({ changes }: PlannedService): boolean {
+  return !changes.every(isUnchanged);
+}
+
+export function noteFailures({ service, failures }: PlannedService, isSeveral: boolean, io: CommandIo): void {
+  for (const { datacenter, failure } of failures) {
+    io.note(`graylane: ${isSeveral ? `${service} in ` : ''}${nameOf(datacenter)}: ${failure}`);
   }
 }

@@ -1,18 +1,20 @@
-import type { StoredEntry, StoredPolicy } from '../../ops/store/policy-store';
+import { isRecord } from '../../base/is-record';
+import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
+import { parseStored } from '../../ops/store/policy-store';
+import { canonicalJson } from '../../policy/plain-data';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command-error';
-import { type Capacity, MAX_LOAD_FACTOR } from '../consul/capacity';
+import { CommandError } from '../command';
+import { type Capacity, capacityIn } from '../consul/capacity';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { effectIn } from '../consul/registry-view';
-import { capacityIn } from '../consul/store-capacity';
 import { findRevision, nameOf, readAll, type StoreSession, withStore } from '../consul/store-session';
+import { MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
-import { harmsOf, type PlannedChange, planChange } from './planned-change';
-import { describeStep, entryBefore, orderArguments } from './rollback-target';
+import { effectProblemsOf, type PlannedChange, planChange } from './planned-change';
 import { changeAsData, showChange } from './show-change';
 import { writeServices } from './write-change';
 
-interface RollbackSettings extends ConsulFlags {
+export interface RollbackSettings extends ConsulFlags {
   readonly json: boolean;
   readonly message?: string;
   readonly dryRun?: boolean;
@@ -20,8 +22,8 @@ interface RollbackSettings extends ConsulFlags {
 }
 
 /**
- * `policy rollback`: an emergency tool, so it warns of what moves or overloads, where `apply` refuses, and takes its arguments
- * in either order. Calls that would fail are no way out of an emergency: those are refused here, too.
+ * `policy rollback`. As an emergency tool it only warns of callers that move and of overloads, where `apply` refuses,
+ * and it takes its arguments in either order. It refuses changes that would make calls fail.
  */
 export async function rollBack(
   first: string,
@@ -60,14 +62,14 @@ export async function rollBack(
     }
     const message = settings.message ?? `back to ${revision ?? [...new Set(numbers)].join(', ')}`;
     const again = `run graylane policy log ${service}, then roll back again`;
-    const told = { kind: 'rollback' as const, message, again };
+    const description = { kind: 'rollback' as const, message, again };
     const shape = { isSeveral: false, json: settings.json };
-    await writeServices([{ service, changes, failures, told }], shape, session, io);
+    await writeServices([{ service, changes, failures, description }], shape, session, io);
   });
 }
 
 function harmsIn(change: PlannedChange): readonly string[] {
-  return harmsOf(change).map((text) => `${nameOf(change.stored.datacenter)}: ${text}`);
+  return effectProblemsOf(change).map((text) => `${nameOf(change.stored.datacenter)}: ${text}`);
 }
 
 function refused(harms: readonly string[], service: string): CommandError {
@@ -95,4 +97,79 @@ async function planBack(
     if (error instanceof CommandError) return plan(undefined);
     throw error;
   }
+}
+
+const REVISION = /^(?:[1-9]\d*|[0-9a-f]{4,})$/;
+
+/**
+ * Decides which argument is the service and which the revision. Where both could be either, the one with a history is
+ * the service; where both have one, the first.
+ */
+async function orderArguments(
+  first: string,
+  second: string | undefined,
+  session: StoreSession,
+): Promise<{ readonly service: string; readonly revision: string | undefined }> {
+  const asGiven = { service: first, revision: second };
+  if (second === undefined) return asGiven;
+  const swapped = { service: second, revision: first };
+  const [firstFits, secondFits] = [REVISION.test(first), REVISION.test(second)];
+  if (!firstFits || !secondFits) return firstFits ? swapped : asGiven;
+  if (await hasHistory(first, session)) return asGiven;
+  return (await hasHistory(second, session)) ? swapped : asGiven;
+}
+
+async function hasHistory(service: string, session: StoreSession): Promise<boolean> {
+  const readings = await readAll(session, service);
+  return readings.some((reading) => 'stored' in reading && reading.stored.history.length > 0);
+}
+
+/**
+ * Finds the newest entry before the one in force with another content, overrides apart. When a rollback wrote the one
+ * in force, the search begins before the entry that it went back to, because a second rollback must not restore what
+ * the first one removed. Throws a CommandError when there is none.
+ */
+function entryBefore(stored: StoredPolicy): StoredEntry {
+  const { service, history, datacenter } = stored;
+  const now = withoutOverride(stored.policy?.text ?? '');
+  let at = history.length - 1;
+  if (stored.policy !== undefined) {
+    // Steps over the entries that all say what is in force, and over what a rollback among them has left.
+    while (at >= 0 && contentOf(history[at]) === now) {
+      const entry = history[at]?.entry;
+      if (entry?.kind === 'rollback') {
+        const origin = history.findLastIndex((each, index) => index < at && contentOf(each) === now);
+        at = origin === -1 ? at - 1 : origin;
+      } else at -= 1;
+    }
+  }
+  for (; at >= 0; at -= 1) {
+    const found = history[at];
+    const content = contentOf(found);
+    if (found !== undefined && content !== undefined && content !== now) return found;
+  }
+  throw new CommandError(
+    1,
+    `${service} has no earlier policy in the history of ${nameOf(datacenter)}`,
+    `run graylane policy log ${service}`,
+  );
+}
+
+/** `payments in local: number 7 -> 6, written 2026-11-01T09:00:00Z by alice: canary to 5 %` */
+function describeStep({ service, datacenter, history }: StoredPolicy, { number, entry }: StoredEntry): string {
+  const from = history.at(-1)?.number ?? 'none';
+  const what = entry === undefined ? '' : `, written ${entry.time} by ${entry.author}: ${entry.message}`;
+  return `${service} in ${nameOf(datacenter)}: number ${from} -> ${number}${what}`;
+}
+
+function contentOf(stored: StoredEntry | undefined): string | undefined {
+  return stored?.entry === undefined ? undefined : withoutOverride(stored.entry.document);
+}
+
+/** In a form in which equal documents are equal texts. */
+function withoutOverride(text: string): string {
+  const value = parseStored(text);
+  if (!isRecord(value)) return text;
+  const { override: _, ...rest } = value;
+  return canonicalJson(rest);
 }

@@ -1,10 +1,22 @@
 import { createTwoFilesPatch } from 'diff';
+import picocolors from 'picocolors';
 import { stringify } from 'yaml';
 import type { Difference } from '../../ops/compare/differences';
 import { parseStored } from '../../ops/store/policy-store';
-import { nameOf } from '../consul/store-session';
+import type { ConsulFlags } from '../consul/consul-connection';
+import { inSlices, nameOf, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { harmsOf, isUnchanged, type PlannedChange, percent } from './planned-change';
+import { readValidPolicies } from '../policy-files';
+import {
+  effectProblemsOf,
+  isDifferent,
+  isUnchanged,
+  noteFailures,
+  type PlannedChange,
+  type PlannedService,
+  percent,
+  planService,
+} from './planned-change';
 
 const SHOWN_CHARACTERS = 100;
 
@@ -32,7 +44,7 @@ export function showChange(change: PlannedChange, io: CommandIo): void {
 }
 
 /** How the text differs, as lines of a unified patch over YAML. */
-export function textPatch({ stored, text }: PlannedChange): readonly string[] {
+function textPatch({ stored, text }: PlannedChange): readonly string[] {
   const before = readable(stored.policy?.text);
   return createTwoFilesPatch('in Consul', 'new', before, readable(text), '', '', { context: 3 }).split('\n').slice(1);
 }
@@ -47,16 +59,13 @@ export function changeAsData(change: PlannedChange): Record<string, unknown> {
     to: after.revision,
     differences,
     movedCallers: moved,
-    refusals: [...reshuffles, ...harmsOf(change), ...overloads],
+    refusals: [...reshuffles, ...effectProblemsOf(change), ...overloads],
     effect: change.effect?.findings ?? null,
     remarks,
   };
 }
 
-export function describeDifference(
-  { path, kind, before, after }: Difference,
-  { colors }: Pick<CommandIo, 'colors'>,
-): string {
+function describeDifference({ path, kind, before, after }: Difference, { colors }: Pick<CommandIo, 'colors'>): string {
   const name = path === '' ? 'policy' : path;
   switch (kind) {
     case 'added':
@@ -80,4 +89,87 @@ function readable(text: string | undefined): string {
   if (text === undefined) return '';
   const value = parseStored(text);
   return value === undefined ? text : stringify(value, { aliasDuplicateObjects: false });
+}
+
+const PLAIN = { colors: picocolors.createColors(false) };
+
+/** A change for the description or a comment of a merge request: GitHub, GitLab and Gitea show it alike. */
+function changeAsMarkdown(change: PlannedChange): string {
+  const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
+  const harms = effectProblemsOf(change);
+  const title = `### \`${stored.service}\` in ${nameOf(stored.datacenter)}`;
+  if (isUnchanged(change)) return `${title}\n\nUnchanged, \`${after.revision}\`.\n\n`;
+  const callers = moved.map(({ route, of, moved: share, needed }) => {
+    const who = of === 'split' ? 'sticky callers' : 'sampled callers';
+    return `- route \`${route}\`: **${percent(share)}** of its ${who} move (${percent(needed)} has to)`;
+  });
+  const doubts = [...harms, ...reshuffles, ...overloads].map((text) => `- :warning: ${asText(text)}`);
+  const notes = remarks.map((text) => `- ${asText(text)}`);
+  const parts = [
+    title,
+    `\`${before?.revision ?? 'no policy'}\` → \`${after.revision}\``,
+    // Values may hold anything: a list of code spans keeps them from being read as Markdown.
+    differences.map((difference) => `- ${asCode(describeDifference(difference, PLAIN))}`).join('\n'),
+    [...callers, ...doubts, ...notes].join('\n'),
+    `<details><summary>The text</summary>\n\n${fenced(textPatch(change).filter((line) => line !== ''))}\n\n</details>`,
+  ];
+  return `${parts.filter((part) => part !== '').join('\n\n')}\n\n`;
+}
+
+/** Longer than any run of backticks inside. */
+function fence(text: string, least: number): string {
+  const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map(({ length }) => length));
+  return '`'.repeat(Math.max(least, longest + 1));
+}
+
+function asCode(text: string): string {
+  const plain = text.replace(/\s+/g, ' ');
+  const ticks = fence(plain, 1);
+  return ticks.length === 1 ? `\`${plain}\`` : `${ticks} ${plain} ${ticks}`;
+}
+
+function asText(text: string): string {
+  return text.replace(/\s+/g, ' ').replace(/[\\`*_{}[\]<>#|]/g, '\\$&');
+}
+
+function fenced(lines: readonly string[]): string {
+  const text = lines.join('\n');
+  const ticks = fence(text, 3);
+  return `${ticks}diff\n${text}\n${ticks}`;
+}
+
+export interface DiffShape {
+  readonly json: boolean;
+  readonly markdown?: boolean;
+}
+
+/** `policy diff`: ends with 1 when something differs, as diff does. */
+export async function diffFiles(
+  paths: readonly string[],
+  settings: ConsulFlags & DiffShape,
+  io: CommandIo,
+): Promise<void> {
+  const valid = await readValidPolicies(paths, io, settings.json);
+  await withStore(settings, io, async (session) => {
+    showDifferences(await inSlices(valid, (each) => planService(each, session, undefined)), settings, io);
+  });
+}
+
+/** Sets exit code 1 when something differs, or a datacenter did not say what it has. */
+export function showDifferences(
+  planned: readonly PlannedService[],
+  { json, markdown }: DiffShape,
+  io: CommandIo,
+): void {
+  const changes = planned.flatMap((each) => each.changes);
+  if (json) io.json(changes.map(changeAsData));
+  else if (markdown === true) for (const change of changes) io.write(changeAsMarkdown(change));
+  else {
+    for (const change of changes) {
+      showChange(change, io);
+      for (const text of effectProblemsOf(change)) io.line(`${io.colors.yellow('warning')} ${text}`);
+    }
+  }
+  for (const each of planned) noteFailures(each, planned.length > 1, io);
+  if (planned.some((each) => isDifferent(each) || each.failures.length > 0)) io.exitCode = 1;
 }

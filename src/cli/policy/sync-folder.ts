@@ -4,15 +4,13 @@ import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
 import { documentText, parseStored } from '../../ops/store/policy-store';
 import { ownValue } from '../../policy/plain-data';
-import { CommandError } from '../command-error';
-import { nameOf, type StoreSession, withStore } from '../consul/store-session';
-import { inSlices } from '../in-slices';
-import { isFolder } from '../input/policy-files';
+import { CommandError } from '../command';
+import { inSlices, nameOf, type StoreSession, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
+import { isFolder, readValidPolicies } from '../policy-files';
 import { type ApplySettings, carryOut } from './apply-files';
-import { type DiffShape, showDifferences } from './diff-files';
-import { isDifferent, type PlannedService, planService, type Refusal } from './planned-service';
-import { readSound } from './sound-policies';
+import { isDifferent, type PlannedService, planService, type Refusal } from './planned-change';
+import { type DiffShape, showDifferences } from './show-change';
 
 export interface SyncSettings extends ApplySettings, DiffShape {
   readonly prune?: boolean;
@@ -25,16 +23,16 @@ export async function syncFolder(folder: string, settings: SyncSettings, io: Com
   if (!(await isFolder(folder))) {
     throw new CommandError(2, `${folder}: no folder (expected: one with a policy for each service)`, 'check its name');
   }
-  const sound = await readSound([folder], io, settings.json);
+  const valid = await readValidPolicies([folder], io, settings.json);
   await withStore(settings, io, async (session) => {
     const limits = settings.check === true ? undefined : settings;
-    const named = await inSlices(sound, (each) => planService(each, session, limits));
-    const others = await othersInConsul(new Set(sound.map(({ service }) => service)), session);
+    const named = await inSlices(valid, (each) => planService(each, session, limits));
+    const others = await othersInConsul(new Set(valid.map(({ service }) => service)), session);
     const pruned =
       settings.prune === true
         ? await inSlices(others.services, (each) => planDeletion(each, folder, session, limits))
         : [];
-    if (settings.prune !== true) tellOthers(others.services, folder, io);
+    if (settings.prune !== true) noteOthers(others.services, folder, io);
     for (const failure of others.failures) io.note(`graylane: ${failure}`);
     if (others.failures.length > 0) io.exitCode = 1;
     const all = [...named, ...pruned];
@@ -66,7 +64,9 @@ interface Others {
   readonly failures: readonly string[];
 }
 
-/** Services that have a policy in Consul and none in the folder; those that say they have none any more are left out. */
+/**
+ * Services that have a policy in Consul and none in the folder; those that say they have none any more are left out.
+ */
 async function othersInConsul(known: ReadonlySet<string>, { store, datacenters }: StoreSession): Promise<Others> {
   const found = new Map<string, (string | undefined)[]>();
   const counts = new Map<string | undefined, number>();
@@ -92,7 +92,7 @@ async function othersInConsul(known: ReadonlySet<string>, { store, datacenters }
   return { services: [...found].map(([service, where]) => ({ service, datacenters: where })), counts, failures };
 }
 
-function tellOthers(others: readonly Other[], folder: string, io: CommandIo): void {
+function noteOthers(others: readonly Other[], folder: string, io: CommandIo): void {
   for (const { service, datacenters } of others) {
     const where = datacenters.map(nameOf).join(', ');
     io.note(
@@ -101,7 +101,9 @@ function tellOthers(others: readonly Other[], folder: string, io: CommandIo): vo
   }
 }
 
-/** By a tombstone, as `policy delete` does: a key that only vanishes leaves the last policy in force in every client. */
+/**
+ * By a tombstone, as `policy delete` does: a key that only vanishes leaves the last policy in force in every client.
+ */
 async function planDeletion(
   { service, datacenters }: Other,
   folder: string,
@@ -129,7 +131,10 @@ function wrongFolder(
   });
 }
 
-/** A rollout writes the weights of its service while it is under way, and stops when somebody else does. */
+/**
+ * The services with a rollout under way. A rollout pauses when another writer changes the policy, so these services are
+ * left out.
+ */
 async function leftToRollouts(
   differing: readonly PlannedService[],
   { connection }: StoreSession,

@@ -1,27 +1,29 @@
-import type { ChangeKind, HistoryEntry } from '../../ops/store/history-entry';
+import { defined } from '../../base/defined';
+import type { ChangeKind, HistoryEntry } from '../../ops/store/history';
 import type { WriteOutcome } from '../../ops/store/policy-store';
 import { nameOf, type StoreSession } from '../consul/store-session';
+import { counted } from '../describe';
 import type { CommandIo } from '../io';
 import { isUnchanged, type PlannedChange } from './planned-change';
 import { changeAsData } from './show-change';
 
-interface ChangeTold {
+interface ChangeDescription {
   readonly kind: ChangeKind;
   readonly message: string;
   /** What to do after a lost race. */
   readonly again: string;
 }
 
-/** What is to be written of one service. */
+/** The changes of one service to write. */
 interface ServiceWrite {
   readonly service: string;
   readonly changes: readonly PlannedChange[];
   /** Datacenters that cannot be written to. */
   readonly failures: readonly { readonly datacenter: string | undefined; readonly failure: string }[];
-  readonly told: ChangeTold;
+  readonly description: ChangeDescription;
 }
 
-/** Waits for what comes of it where everything was written; what it gives is shown beside the results under `--json`. */
+/** Called for each service after its changes were written; its result is part of `--json`. */
 export type AfterWriting = (service: string, datacenters: readonly (string | undefined)[]) => Promise<object>;
 
 interface Written {
@@ -33,8 +35,8 @@ interface Written {
 }
 
 /**
- * Writes planned changes one service and one datacenter after the other, each in a transaction of its own, and says which took it.
- * Sets exit code 1 if any did not.
+ * Writes the changes one after the other, each in its own transaction, and reports each result. Sets exit code 1 when
+ * one failed.
  */
 export async function writeServices(
   writes: readonly ServiceWrite[],
@@ -51,7 +53,7 @@ export async function writeServices(
     for (const result of results) {
       const { outcome } = result;
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
-      if (!isSeveral || outcome !== 'unchanged') tell(result, write.told, isSeveral, io, json);
+      if (!isSeveral || outcome !== 'unchanged') showResult(result, write.description, isSeveral, io, json);
       shown.push({ ...asData(result), ...planOf(result, write.changes) });
     }
     const isDone = results.every(({ outcome }) => outcome === 'written' || outcome === 'unchanged');
@@ -62,7 +64,7 @@ export async function writeServices(
   }
   if (isSeveral && !json) {
     const parts = [...counts].map(([outcome, count]) => `${count} ${outcome}`);
-    io.line(`${writes.length === 1 ? '1 service' : `${writes.length} services`}: ${parts.join(', ')}`);
+    io.line(`${counted(writes.length, 'service')}: ${parts.join(', ')}`);
   }
   const fleets: (object | null)[] = [];
   for (const wait of followed) fleets.push((await wait()) ?? null);
@@ -71,7 +73,7 @@ export async function writeServices(
 }
 
 async function writeService(
-  { service, changes, failures, told }: ServiceWrite,
+  { service, changes, failures, description }: ServiceWrite,
   session: StoreSession,
 ): Promise<readonly Written[]> {
   const results: Written[] = [];
@@ -81,7 +83,7 @@ async function writeService(
       results.push({ service, datacenter, outcome: 'unchanged' });
       continue;
     }
-    const { kind, message } = told;
+    const { kind, message } = description;
     const { stored: before, text } = change;
     const author = await session.author();
     const outcome = await session.store.write({ before, text, kind, author, message, time: new Date() });
@@ -99,7 +101,7 @@ function resultOf(outcome: WriteOutcome): Pick<Written, 'outcome' | 'entry' | 'r
       return { outcome: 'written', entry: outcome.entry };
     case 'lost': {
       const winner = outcome.now.history.at(-1)?.entry;
-      return { outcome: 'lost', ...(winner === undefined ? {} : { entry: winner }) };
+      return { outcome: 'lost', ...defined({ entry: winner }) };
     }
     case 'refused':
     case 'unknown':
@@ -108,7 +110,13 @@ function resultOf(outcome: WriteOutcome): Pick<Written, 'outcome' | 'entry' | 'r
 }
 
 /** One line a datacenter: what was done on standard output, what was not on standard error. */
-function tell(written: Written, told: ChangeTold, isSeveral: boolean, io: CommandIo, json: boolean): void {
+function showResult(
+  written: Written,
+  description: ChangeDescription,
+  isSeveral: boolean,
+  io: CommandIo,
+  json: boolean,
+): void {
   const { outcome, entry, reason } = written;
   const { colors } = io;
   const datacenter = isSeveral ? `${written.service} in ${written.datacenter}` : written.datacenter;
@@ -126,7 +134,7 @@ function tell(written: Written, told: ChangeTold, isSeveral: boolean, io: Comman
           ? 'somebody changed the policy'
           : `${entry.author} wrote number ${entry.number} at ${entry.time} (${JSON.stringify(entry.message)})`;
       io.note(
-        `graylane: ${datacenter}: lost the race: ${winner} meanwhile, and nothing of yours was written; ${told.again}`,
+        `graylane: ${datacenter}: lost the race: ${winner} meanwhile, and nothing of yours was written; ${description.again}`,
       );
       return;
     }
@@ -135,7 +143,9 @@ function tell(written: Written, told: ChangeTold, isSeveral: boolean, io: Comman
       return;
     case 'refused':
     case 'failed':
-      io.note(`graylane: ${datacenter}: not written: ${reason}; check what the ACL token permits, then ${told.again}`);
+      io.note(
+        `graylane: ${datacenter}: not written: ${reason}; check what the ACL token permits, then ${description.again}`,
+      );
   }
 }
 
@@ -149,7 +159,7 @@ function asData({ service, datacenter, outcome, entry, reason }: Written): Recor
     datacenter,
     outcome,
     ...(outcome === 'lost' ? { winner: named } : named),
-    ...(reason === undefined ? {} : { reason }),
+    ...defined({ reason }),
   };
 }
 

@@ -1,18 +1,19 @@
 import { type Command, Option } from 'commander';
+import { defineCommand } from '../command';
 import { withAgent } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
+import type { RolloutFlags } from '../consul/store-session';
+import { parseAdvertise, parseListen, parsePositive, parseWeights, parseWhole } from '../flags';
 import type { CommandIo } from '../io';
-import { parsePositive, parseWhole } from '../parse-flag';
 import type { ControlSettings } from './control-rollout';
-import { parseAdvertise, parseListen } from './listen-address';
-import { parseWeights } from './parse-weights';
-import type { RolloutFlags } from './rollout-session';
 import type { RunFlags } from './run-controller';
 import type { StartFlags } from './start-rollout';
 
 const SERVICE = 'name in Consul';
 
-/** Every `graylane rollout ...`. All of them work in the datacenter of the agent: a rollout is of one datacenter's policy. */
+/**
+ * Every `graylane rollout ...`. All of them work in the datacenter of the agent: a rollout is of one datacenter's
+ * policy.
+ */
 export function rolloutCommands(io: CommandIo): readonly Command[] {
   return [start(io), status(io), pause(io), resume(io), promote(io), abort(io), history(io), run(io)];
 }
@@ -61,7 +62,7 @@ function status(io: CommandIo): Command {
     .argument('[service]', `${SERVICE}; default: all that have a rollout`)
     .option('-w, --watch', 'show each change; with --json an object a line')
     .action(async (service: string | undefined, flags: RolloutFlags & { readonly watch?: boolean }) => {
-      const { showStatus } = await import('./show-status.js');
+      const { showStatus } = await import('./show-rollout.js');
       await showStatus(service, flags, io);
     });
 }
@@ -105,12 +106,12 @@ function abort(io: CommandIo): Command {
   return controlling(command.option('-m, --message <text>', 'why, for the history'), 'abort', io);
 }
 
-function controlling(command: Command, wish: ControlSettings['wish'], io: CommandIo): Command {
+function controlling(command: Command, action: ControlSettings['action'], io: CommandIo): Command {
   return withAgent(command)
     .argument('<service>', SERVICE)
     .action(async (service: string, flags: Omit<ControlSettings, 'wish'>) => {
       const { controlFromFlags } = await import('./control-rollout.js');
-      await controlFromFlags(service, { ...flags, wish }, io);
+      await controlFromFlags(service, { ...flags, action }, io);
     });
 }
 
@@ -122,7 +123,7 @@ function history(io: CommandIo): Command {
   return withAgent(command)
     .argument('<service>', SERVICE)
     .action(async (service: string, flags: RolloutFlags) => {
-      const { showHistory } = await import('./show-history.js');
+      const { showHistory } = await import('./show-rollout.js');
       await showHistory(service, flags, io);
     });
 }

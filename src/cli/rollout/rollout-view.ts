@@ -1,10 +1,11 @@
+import { defined } from '../../base/defined';
 import type { AnalysisResult, CheckResult } from '../../ops/rollout/analysis/verdict';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import type { RolloutProgress } from '../../ops/rollout/progress';
-import type { RolloutRecord } from '../../ops/rollout/record';
-import { linesAround, linesThatFit, type Room, rowsOf } from '../fit-screen';
+import { hasEnded, type RolloutRecord } from '../../ops/rollout/record';
+import { sparkline } from '../describe';
 import type { CommandIo } from '../io';
-import { sparkline } from './sparkline';
+import { linesAround, linesThatFit, rowsOf, type ScreenSize } from '../wrap-text';
 
 type Colors = CommandIo['colors'];
 
@@ -25,13 +26,13 @@ export function describePlace({ state, step, weight, document, waitingFor }: Rol
   return `${state.kind}${why}, ${place}, ${canary} at ${weight} %${waiting}`;
 }
 
-/** A rollout, a line each: the whole of it, or the steps about the present one where there is no room for more. */
+/** The lines that show a rollout: all of them, or the steps around the present one where there is no room for more. */
 export function viewRollout(
   record: RolloutRecord,
   holder: string | undefined,
   colors: Colors,
   nowMs: number,
-  room?: Room,
+  room?: ScreenSize,
 ): readonly string[] {
   const { service, progress, startedBy } = record;
   const { document, step, state } = progress;
@@ -48,14 +49,14 @@ export function viewRollout(
     `${colors.bold(service)} ${progress.id}  ${colored(state.kind, describePlace(progress), colors)}`,
     `  started ${seconds(nowMs - progress.startedAtMs)} ago by ${startedBy}${isOver ? '' : `; ${driver}`}`,
   ];
-  const figures = viewFigures(progress.results, document, colors);
+  const figures = viewResults(progress.results, document, colors);
   if (room === undefined) return [...head, ...steps, ...figures];
   const left = room.rows - rowsOf([...head, ...figures], room.columns);
   return linesThatFit([...head, ...linesAround(steps, step, Math.max(3, left)), ...figures], room);
 }
 
 /** Canary against stable over the latest measurements, and what the last of them says. */
-function viewFigures(results: readonly AnalysisResult[], document: RolloutDocument, colors: Colors): string[] {
+function viewResults(results: readonly AnalysisResult[], document: RolloutDocument, colors: Colors): string[] {
   const last = results.at(-1);
   if (last === undefined) return [];
   const lines = last.checks.flatMap((check) => {
@@ -109,4 +110,24 @@ function seconds(milliseconds: number): string {
   const whole = Math.round(milliseconds / 1000);
   if (whole < 120) return `${whole} s`;
   return whole < 7200 ? `${Math.round(whole / 60)} min` : `${Math.round(whole / 3600)} h`;
+}
+
+/** A rollout for `--json`. */
+export function recordAsData(record: RolloutRecord, holder?: string): Record<string, unknown> {
+  const { service, startedBy, progress } = record;
+  const { id, state, step, weight, waitingFor, startedAtMs, results, document } = progress;
+  return {
+    service,
+    id,
+    startedBy,
+    startedAt: new Date(startedAtMs).toISOString(),
+    state,
+    step,
+    steps: document.steps,
+    weight,
+    hasEnded: hasEnded(progress),
+    ...defined({ waitingFor }),
+    controller: holder ?? null,
+    results,
+  };
 }

@@ -2,16 +2,20 @@ import { hostname } from 'node:os';
 import { systemClock } from '../../base/clock';
 import { systemRandom } from '../../base/random';
 import type { Collecting } from '../../ops/rollout/collector/collecting';
-import { type ControllerWatch, driveAll, driveService } from '../../ops/rollout/controller';
+import { type ControllerWatch, runController, runRollout } from '../../ops/rollout/controller';
 import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
-import { type RolloutWatch, watchRollout } from '../../ops/rollout/rollout-watch';
-import { CommandError } from '../command-error';
+import { type RolloutWatch, watchRollout } from '../../ops/rollout/store';
+import { CommandError } from '../command';
+import { noRollout, type RolloutFlags, withRollouts } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { readControllerFile } from './controller-file';
-import { driveDeps } from './drive-deps';
-import { checkListen, type ListenFlags, listenForFigures } from './listen';
-import { noRollout, type RolloutFlags, withRollouts } from './rollout-session';
+import {
+  checkListen,
+  createRolloutContext,
+  type ListenFlags,
+  listenForReports,
+  readControllerFile,
+} from './controller-setup';
 import { describePlace } from './rollout-view';
 
 export interface RunFlags extends RolloutFlags, ListenFlags {
@@ -40,16 +44,16 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
     const { env, interrupted: signal } = io;
     let collecting: Collecting | undefined;
     try {
-      collecting = await listenForFigures(flags, session, lease, io);
-      const deps = driveDeps(session, { name, env, signal, config, collecting });
+      collecting = await listenForReports(flags, session, lease, io);
+      const deps = createRolloutContext(session, { name, env, signal, config, collecting });
       const printed = printing(flags, io);
       const listen = (service: string, onChange: () => void): RolloutWatch =>
         watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom });
       const options = { deps, lease, watch: collecting?.watch(printed) ?? printed, listen, signal };
       if (flags.once === true && only !== undefined) {
-        finish(only, await driveService(only, options, true), io);
-      } else if (services.length === 0) await driveAll(options);
-      else await Promise.all(services.map((service) => driveService(service, options, false)));
+        finish(only, await runRollout(only, options, true), io);
+      } else if (services.length === 0) await runController(options);
+      else await Promise.all(services.map((service) => runRollout(service, options, false)));
     } finally {
       await collecting?.close();
       await lease.close();
@@ -67,7 +71,7 @@ function finish(service: string, record: RolloutRecord | undefined, io: CommandI
   if (record.progress.state.kind === 'aborted') io.exitCode = 3;
 }
 
-/** What happens, a line each; what is only about this controller goes to standard error. */
+/** Prints each transition as a line. Messages about this controller go to standard error. */
 function printing({ json }: RunFlags, io: CommandIo): ControllerWatch {
   const printed = new Map<string, number>();
   return {

@@ -1,20 +1,19 @@
-import { readFile } from 'node:fs/promises';
 import { judgeEffect } from '../../ops/effect/effect';
-import { isJudgedByClients } from '../../ops/rollout/collector/counted-window';
-import { checkNames } from '../../ops/rollout/config/check-names';
-import { CLIENTS } from '../../ops/rollout/config/controller-config';
+import { isJudgedByClients } from '../../ops/rollout/collector/announcer';
+import { CLIENTS, checkNames } from '../../ops/rollout/config/controller-config';
 import { beginRollout } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
-import { type JudgedRollout, parseRollout, validateRollout } from '../../ops/rollout/validate';
-import { compilePolicy } from '../../policy/compile';
-import type { Plan, PolicyProblem } from '../../policy/plan';
+import { parseRollout, validateRollout } from '../../ops/rollout/validate';
+import { compileStored } from '../../ops/store/policy-store';
+import type { PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import { readRegistryView } from '../consul/registry-view';
-import { describeInFile } from '../input/policy-file';
+import { type RolloutFlags, type RolloutSession, withRollouts } from '../consul/store-session';
+import { counted } from '../describe';
 import type { CommandIo } from '../io';
-import { readControllerFile } from './controller-file';
-import { type RolloutFlags, type RolloutSession, withRollouts } from './rollout-session';
+import { describeInFile, formatOf, readBytes } from '../policy-files';
+import { readControllerFile } from './controller-setup';
 import { describeStep } from './rollout-view';
 
 export interface StartFlags extends RolloutFlags {
@@ -42,14 +41,14 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
   await refuseUnknownNames(document, flags, io);
   if (flags.dryRun === true) {
     if (flags.json === true) io.json({ service, outcome: 'planned', document });
-    else tellSteps(document, io);
-    tellNames(document, flags, io);
+    else showSteps(document, io);
+    noteNames(document, flags, io);
     return;
   }
   await withRollouts(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();
-    if (flags.force !== true) await refuseHollow(document, session);
+    if (flags.force !== true) await refuseWithoutInstances(document, session);
     const begun = await beginRollout(document, { policies, rollouts, by, now: Date.now });
     if (begun.kind === 'refused') throw new CommandError(1, begun.reason, begun.nextStep);
     const { id } = begun.record.progress;
@@ -58,8 +57,8 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
       return;
     }
     io.line(`${io.colors.green('started')} ${service}: rollout ${id}`);
-    tellSteps(document, io);
-    tellNames(document, flags, io);
+    showSteps(document, io);
+    noteNames(document, flags, io);
     if (isWatchedByClients(document)) {
       io.note('clients with reportFigures judge it, through a controller with --listen: it names no provider');
     }
@@ -67,7 +66,10 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
   });
 }
 
-/** Held against the file of a controller, where one is given: what it cannot do is told before anything is started. */
+/**
+ * Checks the names of the rollout against the configuration of a controller, where one is given, before anything is
+ * written.
+ */
 async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, io: CommandIo): Promise<void> {
   if (flags.config === undefined) return;
   const problems = checkNames(document, await readControllerFile(flags.config, io));
@@ -79,8 +81,8 @@ async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, 
   throw new CommandError(1, `${flags.file ?? 'rollout'}: the controller could not do it; nothing was written`, next);
 }
 
-/** Whoever starts a rollout may not know what its controller has; the names are looked up there. */
-function tellNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
+/** Without `--config` the names cannot be checked here; the controller looks them up. */
+function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
   if (config !== undefined) return;
   const checks = [analysis, ...steps.map((step) => ('analysis' in step ? step.analysis : undefined))];
   const named = checks
@@ -92,15 +94,16 @@ function tellNames({ analysis, steps, notify = [] }: RolloutDocument, { config }
   io.note(`looked up by the controller (graylane rollout run --config): ${names.join(', ')}; --config checks it here`);
 }
 
-/** A rollout raises a subset against another: both must be there, and not be the same instances. */
-async function refuseHollow(
+/** Refuses a rollout whose subsets have no instances, or the same ones. */
+async function refuseWithoutInstances(
   { service, canary, stable }: RolloutDocument,
   { connection, policies }: RolloutSession,
 ): Promise<void> {
   const { policy } = await policies.read(service, undefined);
-  const plan = policy === undefined ? undefined : compileStored(service, policy.text);
-  // What is wrong with the policy itself is told where the rollout is held against it.
-  if (plan === undefined) return;
+  if (policy === undefined) return;
+  const plan = compileStored(service, policy.text);
+  // Problems of the policy are reported when the rollout is started.
+  if (plan instanceof PolicyError) return;
   const judged = { service, datacenter: undefined };
   const view = await readRegistryView(connection, judged, [plan]);
   const paths = [canary, stable].map((name) => `subsets.${name}`);
@@ -118,23 +121,14 @@ async function refuseHollow(
   throw new CommandError(1, `refused, nothing was started: ${texts}`, next);
 }
 
-function compileStored(service: string, text: string): Plan | undefined {
-  try {
-    return compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
-  } catch (error) {
-    if (error instanceof PolicyError) return undefined;
-    throw error;
-  }
-}
-
-/** Something in it is judged by figures of calls, and no provider is named for them. */
+/** The rollout is judged by reports of clients. */
 function isWatchedByClients(document: RolloutDocument): boolean {
   const { steps, analysis } = document;
   const isWatched = analysis?.background !== false && steps.some((step) => 'pause' in step);
   return isJudgedByClients({ document }) && (isWatched || steps.some((step) => 'analysis' in step));
 }
 
-function tellSteps(document: RolloutDocument, io: CommandIo): void {
+function showSteps(document: RolloutDocument, io: CommandIo): void {
   for (const [at, step] of document.steps.entries()) io.line(`  ${at + 1}  ${describeStep(step, document)}`);
 }
 
@@ -144,33 +138,19 @@ async function readDocument(service: string, flags: StartFlags, io: CommandIo): 
     const given = file === undefined ? 'neither given' : 'both given';
     throw new CommandError(2, `--file, --weights: ${given} (expected: one of them)`, 'add --file rollout.yaml');
   }
-  const judged = file === undefined ? validateRollout(fromFlags(service, flags)) : await fromFile(file);
+  const judged =
+    file === undefined
+      ? validateRollout(fromFlags(service, flags))
+      : parseRollout(await readBytes(file), formatOf(file));
   if (judged.document !== undefined) return judged.document;
   if (flags.json === true) io.json({ service, outcome: 'invalid', problems: judged.problems });
   else for (const problem of judged.problems) io.note(`${io.colors.red('error')} ${where(file, problem)}`);
-  const count = judged.problems.length === 1 ? '1 problem' : `${judged.problems.length} problems`;
+  const count = counted(judged.problems.length, 'problem');
   throw new CommandError(1, `${file ?? 'rollout'}: refused, ${count}; nothing was written`, 'mend it and start again');
 }
 
 function where(file: string | undefined, problem: PolicyProblem): string {
   return file === undefined ? problem.message : describeInFile(file, problem);
-}
-
-async function fromFile(file: string): Promise<JudgedRollout> {
-  const format = file.endsWith('.json') ? 'json' : 'yaml';
-  try {
-    return parseRollout(await readBytes(file), format);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    throw new CommandError(2, `--file: ${file}: ${code} (expected: a file that can be read)`, 'check its name');
-  }
-}
-
-async function readBytes(file: string): Promise<Uint8Array> {
-  if (file !== '-') return await readFile(file);
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 function fromFlags(service: string, flags: StartFlags): unknown {

@@ -1,18 +1,25 @@
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
 import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { seededRandom } from '../../base/random';
 import { usualCallers } from '../../ops/simulation/simulate';
-import { createSimulation } from '../../ops/simulation/simulation';
+import {
+  createSimulation,
+  type SimulatedRoute,
+  type SimulatedShare,
+  type SimulationReport,
+} from '../../ops/simulation/simulation';
 import { createSyntheticCalls } from '../../ops/simulation/synthetic-calls';
 import type { Plan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
-import { CommandError } from '../command-error';
+import { parseCallRecord } from '../../policy/routing/call-record';
+import { labelsOf } from '../../policy/routing/labels';
+import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { loadPolicy } from '../input/load-policy';
-import type { PolicySourceName } from '../input/policy-source';
+import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
-import { createProgress } from './progress';
-import { readRecordedCalls } from './recorded-calls';
-import { showSimulation } from './show-simulation';
+import { loadPolicy } from '../policy-files';
 
 export interface SimulateFlags extends ConsulFlags {
   readonly policy?: PolicySourceName;
@@ -21,7 +28,6 @@ export interface SimulateFlags extends ConsulFlags {
   readonly callers?: number;
   readonly from?: string;
   readonly seed?: number;
-  readonly json?: boolean;
 }
 
 const USUAL_CALLS = 100_000;
@@ -37,7 +43,7 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
     plan,
     random: seededRandom(seed),
     clock: systemClock,
-    ...(other === undefined ? {} : { against: other }),
+    ...defined({ against: other }),
   });
   let skipped = 0;
   let unreached: readonly string[] = [];
@@ -80,7 +86,7 @@ async function planInConsul(service: string, flags: SimulateFlags, io: CommandIo
   return plan;
 }
 
-/** In slices, so that the bar moves and an interrupt is heard. */
+/** Works in slices, so that the progress bar moves and interrupts are handled. */
 async function feed(
   calls: number,
   next: () => RoutingInput,
@@ -96,4 +102,143 @@ async function feed(
     if (made < calls) await new Promise((resolve) => setImmediate(resolve));
   }
   progress.end();
+}
+
+/**
+ * Reads recorded calls line by line and hands those of `service` on, with those that name none. Gives how many were of
+ * other services. Throws a CommandError that names the line.
+ */
+async function readRecordedCalls(file: string, service: string, add: (call: RoutingInput) => void): Promise<number> {
+  const input = file === '-' ? process.stdin : createReadStream(file);
+  let line = 0;
+  let skipped = 0;
+  try {
+    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+      line += 1;
+      if (text.trim() === '') continue;
+      const record = parseCallRecord(text);
+      if (typeof record === 'string')
+        throw new CommandError(2, `${file}:${line} ${record}`, 'correct or leave out this line');
+      const { method, labels, stickyKey, force } = record;
+      if (record.service !== undefined && record.service !== service) skipped += 1;
+      else add({ method, labels: labelsOf(labels), stickyKey, force });
+    }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    throw new CommandError(2, `${file}: ${String(error.code)} (expected: a file that can be read)`, 'check its name');
+  }
+  return skipped;
+}
+
+/** A bar on a terminal, nothing anywhere else. */
+export interface Progress {
+  reached(done: number): void;
+  /** Takes the bar away. */
+  end(): void;
+}
+
+const WIDTH = 40;
+const SHOWN_AFTER_MS = 300;
+
+export function createProgress(of: number, io: Pick<CommandIo, 'isTerminal' | 'write'>): Progress {
+  if (!io.isTerminal) return { reached() {}, end() {} };
+  const started = performance.now();
+  let shown = -1;
+  return {
+    reached(done) {
+      const filled = Math.floor((done / of) * WIDTH);
+      if (filled === shown || performance.now() - started < SHOWN_AFTER_MS) return;
+      shown = filled;
+      io.write(`\r${'█'.repeat(filled)}${'░'.repeat(WIDTH - filled)} ${Math.floor((done / of) * 100)} %`);
+    },
+    end() {
+      if (shown >= 0) io.write(`\r${' '.repeat(WIDTH + 6)}\r`);
+    },
+  };
+}
+
+interface SimulationSource {
+  /** A file, or `synthetic`. */
+  readonly from: string;
+  /** Recorded calls of other services. */
+  readonly skipped: number;
+  /** Routes for which no call could be made up. */
+  readonly unreached: readonly string[];
+}
+
+async function showSimulation(report: SimulationReport, source: SimulationSource, io: CommandIo): Promise<void> {
+  const { against } = report;
+  const origin = source.from === 'synthetic' ? 'made up: half ordinary, the rest spread over the routes' : source.from;
+  io.line(`${io.colors.bold(report.service)}  ${count(report.calls)} calls (${origin})`);
+  showShares(report.revision, report.subsets, io);
+  await showRoutes(report.routes, io);
+  if (against !== undefined) {
+    io.line();
+    showShares(against.revision, against.subsets, io);
+    await showRoutes(against.routes, io);
+    await showMoves(report.stickyCallers, against, io);
+  }
+  if (source.skipped > 0) io.note(`${source.skipped} calls of other services left out`);
+  for (const route of source.unreached) {
+    io.note(`route ${route}: no call could be made up that it matches; use --from with recorded ones`);
+  }
+}
+
+function showShares(revision: string, subsets: readonly SimulatedShare[], io: CommandIo): void {
+  io.line(`revision ${revision}`);
+  const name = Math.max(...subsets.map(({ subset }) => subset.length));
+  const width = Math.max(10, Math.min(50, io.columns - name - 16));
+  for (const { subset, percent } of subsets) {
+    const filled = Math.round((percent / 100) * width);
+    // What is there shows, however little it is.
+    const bar = '█'.repeat(percent > 0 ? Math.max(1, filled) : 0).padEnd(width, '·');
+    io.line(`  ${subset.padEnd(name)}  ${io.colors.cyan(bar)} ${percent.toFixed(2).padStart(6)} %`);
+  }
+}
+
+async function showRoutes(routes: readonly SimulatedRoute[], io: CommandIo): Promise<void> {
+  const rows = routes.flatMap(({ route, calls, percent, subsets }) =>
+    subsets.map(({ subset, percent: share, weighed }, at) => [
+      ...(at === 0 ? [route, count(calls), `${percent.toFixed(2)} %`] : ['', '', '']),
+      subset,
+      `${share.toFixed(2)} %`,
+      weighed === undefined ? '' : `${weighed} %`,
+    ]),
+  );
+  await io.table(['route', 'calls', 'of all', 'subset', 'observed', 'weighed'], rows);
+}
+
+async function showMoves(
+  stickyCallers: number,
+  { moved, moves, stickyCallersLost }: NonNullable<SimulationReport['against']>,
+  io: CommandIo,
+): Promise<void> {
+  io.line();
+  io.line(
+    `${count(moved.calls)} calls move (${moved.percent} %), ${count(moved.stickyCallers)} of ${count(stickyCallers)} sticky callers`,
+  );
+  if (moves.length > 0) {
+    await io.table(
+      ['from', '', 'to', '', 'calls', 'sticky callers'],
+      moves.map(({ from, to, calls, stickyCallers: callers }) => [
+        from.subset,
+        `by ${from.route}`,
+        to.subset,
+        `by ${to.route}`,
+        count(calls),
+        count(callers),
+      ]),
+    );
+  }
+  const lost = `${count(stickyCallersLost)} sticky callers lost`;
+  if (stickyCallersLost === 0) io.line(io.colors.green(lost));
+  else {
+    const hint =
+      'they leave subsets whose share did not shrink; keep name, base and stickBy, or give stickySalt the old name';
+    io.line(`${io.colors.red(lost)}: ${hint}`);
+  }
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en');
 }

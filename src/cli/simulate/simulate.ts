@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
+import { defineCommand } from '../command';
 import { withConsul } from '../consul/consul-connection';
-import { defineCommand } from '../define-command';
-import { policySourceOption } from '../input/policy-source';
+import { parseWhole, policySourceOption } from '../flags';
 import type { CommandIo } from '../io';
-import { parseWhole } from '../parse-flag';
 import type { SimulateFlags } from './simulate-file';
 
 export function simulateCommand(io: CommandIo): Command {

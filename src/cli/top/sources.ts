@@ -1,8 +1,8 @@
 import type { ServiceInspection } from '../../client/admin/inspect';
-import { shownUrl } from '../fetch-json';
-import { queryAll, type Sample } from '../fleet/prometheus';
+import type { Sample } from '../../ops/prometheus';
+import { sumOf } from '../describe';
+import { queryAll, shownUrl } from '../fetch-json';
 import { inspectProcess, isIdle } from '../inspect/running-process';
-import type { TopReport, TopRow } from './show-top';
 
 /** `inspect()` counts calls over so long. */
 const BUDGET_SECONDS = 10;
@@ -43,23 +43,23 @@ function rowsOf(
     subset: '',
     processes: new Set(of.map(({ process }) => process)).size,
     endpoints: new Set(endpoints.map(({ datacenter, endpoint }) => `${datacenter}/${endpoint}`)).size,
-    inFlight: sum(endpoints.map(({ inFlight }) => inFlight)),
-    perSecond: sum(inspections.map(({ retryBudget }) => retryBudget.calls)) / BUDGET_SECONDS,
+    inFlight: sumOf(endpoints.map(({ inFlight }) => inFlight)),
+    perSecond: sumOf(inspections.map(({ retryBudget }) => retryBudget.calls)) / BUDGET_SECONDS,
     failed: undefined,
     open: breakers.filter(({ state }) => state !== 'closed').length,
   };
   const bySubset = subsets.map((subset): TopRow => {
     const members = endpoints.filter((endpoint) => endpoint.subsets.includes(subset));
     const ofSubset = breakers.filter(({ level, key }) => level === 'subset' && key.startsWith(`${subset}@`));
-    const successes = sum(ofSubset.map(({ counts }) => counts.successes));
-    const failures = sum(ofSubset.map(({ counts }) => counts.failures));
+    const successes = sumOf(ofSubset.map(({ counts }) => counts.successes));
+    const failures = sumOf(ofSubset.map(({ counts }) => counts.failures));
     const openOfEndpoints = members.filter(({ breaker }) => breaker?.isEnabled === true && breaker.state !== 'closed');
     return {
       service,
       subset,
       processes: inspections.filter((each) => each.endpoints.some((one) => one.subsets.includes(subset))).length,
       endpoints: new Set(members.map(({ datacenter, endpoint }) => `${datacenter}/${endpoint}`)).size,
-      inFlight: sum(members.map(({ inFlight }) => inFlight)),
+      inFlight: sumOf(members.map(({ inFlight }) => inFlight)),
       perSecond: undefined,
       failed: successes + failures === 0 ? undefined : (failures / (successes + failures)) * 100,
       open: openOfEndpoints.length + ofSubset.filter(({ state }) => state !== 'closed').length,
@@ -91,8 +91,8 @@ export async function topByPrometheus(
     const ofBreakers = breakers.filter(isOf);
     const subsets = [...new Set(own.map((sample) => label(sample, 'graylane_subset')))].sort();
     const row = (subset: string, samples: readonly Sample[], openSamples: readonly Sample[]): TopRow => {
-      const all = sum(samples.map(({ value }) => value));
-      const failed = sum(
+      const all = sumOf(samples.map(({ value }) => value));
+      const failed = sumOf(
         samples.filter((each) => !STATUS.some((name) => label(each, name) === 'OK')).map(({ value }) => value),
       );
       return {
@@ -103,7 +103,7 @@ export async function topByPrometheus(
         inFlight: undefined,
         perSecond: all,
         failed: all === 0 ? undefined : (failed / all) * 100,
-        open: sum(openSamples.map(({ value }) => value)),
+        open: sumOf(openSamples.map(({ value }) => value)),
       };
     };
     return [
@@ -121,6 +121,24 @@ function label({ labels }: Sample, name: string): string {
   return labels[name] ?? '';
 }
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+/** A subset of a service, over all processes. Undefined: the source does not tell. */
+interface TopRow {
+  readonly service: string;
+  /** Empty: of the service as a whole. */
+  readonly subset: string;
+  readonly processes: number | undefined;
+  readonly endpoints: number | undefined;
+  readonly inFlight: number | undefined;
+  /** Of calls where the row is of a service asked by `--url`, else of attempts. */
+  readonly perSecond: number | undefined;
+  /** Of attempts, in percent. */
+  readonly failed: number | undefined;
+  /** Breakers that are not closed, of endpoints and of the subset. */
+  readonly open: number;
+}
+
+export interface TopReport {
+  readonly rows: readonly TopRow[];
+  /** Processes that did not answer, each as a sentence. */
+  readonly failures: readonly string[];
 }

@@ -1,10 +1,14 @@
 import type { Command } from 'commander';
-import { defineCommand } from '../define-command';
-import { checkSources, parseService, withFleetSources } from '../fleet/fleet';
+import { CommandError, defineCommand } from '../command';
+import { shownUrl } from '../fetch-json';
+import { parseService } from '../flags';
+import { checkSources, withFleetSources } from '../fleet/fleet';
 import type { FleetSources } from '../fleet/report';
 import type { CommandIo } from '../io';
+import { liveScreen } from '../live-screen';
+import type { TopReport } from './sources';
 
-export interface TopFlags extends FleetSources {
+interface TopFlags extends FleetSources {
   readonly json?: boolean;
 }
 
@@ -24,7 +28,51 @@ export function topCommand(io: CommandIo): Command {
     .argument('[service]', 'only this one', parseService)
     .action(async (service: string | undefined, flags: TopFlags) => {
       checkSources(flags);
-      const { showTop } = await import('./show-top.js');
       await showTop(service, flags, io);
     });
+}
+
+async function showTop(service: string | undefined, flags: TopFlags, io: CommandIo): Promise<void> {
+  const { topByPrometheus, topByUrls } = await import('./sources.js');
+  const { prometheus, url = [] } = flags;
+  const look = async (): Promise<TopReport> => {
+    if (prometheus === undefined) return topByUrls(url, service);
+    const report = await topByPrometheus(prometheus, service);
+    if ('failure' in report) {
+      throw new CommandError(2, `Prometheus at ${shownUrl(prometheus)}: ${report.failure}`, 'check --prometheus');
+    }
+    return report;
+  };
+  if (flags.json === true) {
+    const report = await look();
+    if (report.failures.length > 0 || report.rows.length === 0) io.exitCode = 1;
+    io.json(report);
+    return;
+  }
+  await liveScreen(async (screen) => draw(await look(), service, screen), io);
+}
+
+async function draw({ rows, failures }: TopReport, service: string | undefined, io: CommandIo): Promise<void> {
+  const { red, bold } = io.colors;
+  await io.table(
+    ['service', 'subset', 'processes', 'endpoints', 'in flight', 'per second', 'failed', 'breakers open'],
+    rows.map((row) => [
+      row.subset === '' ? bold(row.service) : row.service,
+      row.subset,
+      whole(row.processes),
+      whole(row.endpoints),
+      whole(row.inFlight),
+      row.perSecond === undefined ? '' : row.perSecond.toFixed(1),
+      row.failed === undefined ? '' : row.failed > 0 ? red(`${row.failed.toFixed(1)} %`) : '0 %',
+      row.open > 0 ? red(String(row.open)) : '0',
+    ]),
+  );
+  if (failures.length > 0 || rows.length === 0) io.exitCode = 1;
+  for (const failure of failures) io.note(failure);
+  if (rows.length === 0)
+    io.note(`nobody tells of ${service ?? 'any service'}: no process uses it, or none is looked at`);
+}
+
+function whole(value: number | undefined): string {
+  return value === undefined ? '' : String(value);
 }

@@ -1,15 +1,15 @@
+import { defined } from '../../base/defined';
 import { nearest } from '../../base/spelling';
-import { revisionOfText } from '../../ops/store/history-entry';
-import { documentText, parseStored, type StoredPolicy } from '../../ops/store/policy-store';
-import type { PolicyDocument } from '../../policy/document';
+import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
+import { documentText, parseStored } from '../../ops/store/policy-store';
+import type { PolicyDocument, SplitEntryDocument } from '../../policy/document';
 import { judgeDocument } from '../../policy/validate';
-import { CommandError } from '../command-error';
+import { CommandError } from '../command';
 import { nameOf, readAll, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import { type ApplySettings, applyText } from '../policy/apply-files';
-import { setShare } from './set-share';
 
-export interface WeightWish {
+export interface WeightRequest {
   readonly service: string;
   readonly subset: string;
   /** 0 to 100. */
@@ -18,14 +18,14 @@ export interface WeightWish {
 }
 
 /** `weight`: the policy as it stands, with another split, by way of `policy apply`. */
-export async function changeWeight(wish: WeightWish, settings: ApplySettings, io: CommandIo): Promise<void> {
-  const { service, subset, percent } = wish;
+export async function changeWeight(request: WeightRequest, settings: ApplySettings, io: CommandIo): Promise<void> {
+  const { service, subset, percent } = request;
   const stored = await withStore(settings, io, async (session) => {
     const readings = await readAll(session, service);
-    // A datacenter that does not answer is told by the change itself, which tries it again.
+    // Datacenters that do not answer are reported when the change is applied.
     return readings.flatMap((reading) => ('stored' in reading ? [reading.stored] : []));
   });
-  const [text] = stored.map((each) => changedText(each, wish));
+  const [text] = stored.map((each) => changedText(each, request));
   const [revision, another] = new Set(stored.map((each) => revisionIn(each)));
   if (text === undefined || another !== undefined) {
     throw new CommandError(
@@ -34,13 +34,13 @@ export async function changeWeight(wish: WeightWish, settings: ApplySettings, io
       `name one with --dc, or run graylane policy get ${service} --dc all`,
     );
   }
-  // Otherwise a change that somebody made in between would be lost.
+  // Without it a change made in between would be lost.
   const again = `run graylane policy get ${service}, then graylane weight ${service} ${subset} ${percent} again`;
   const fixed = settings.ifRevision ?? revision;
-  await applyText({ service, text, again }, { ...settings, ...(fixed === undefined ? {} : { ifRevision: fixed }) }, io);
+  await applyText({ service, text, again }, { ...settings, ...defined({ ifRevision: fixed }) }, io);
 }
 
-function changedText({ policy, service, datacenter }: StoredPolicy, wish: WeightWish): string {
+function changedText({ policy, service, datacenter }: StoredPolicy, request: WeightRequest): string {
   if (policy === undefined) {
     throw new CommandError(1, `${service} has no policy in ${nameOf(datacenter)}`, `run graylane init ${service}`);
   }
@@ -53,7 +53,7 @@ function changedText({ policy, service, datacenter }: StoredPolicy, wish: Weight
       `run graylane policy edit ${service}`,
     );
   }
-  const { subset, route: name } = wish;
+  const { subset, route: name } = request;
   const known = Object.keys(document.subsets ?? {});
   if (!known.includes(subset)) {
     const meant = nearest(subset, known);
@@ -64,7 +64,7 @@ function changedText({ policy, service, datacenter }: StoredPolicy, wish: Weight
       meant === undefined ? `run graylane policy get ${service}` : `did you mean ${meant}?`,
     );
   }
-  const at = routeAt(document, wish);
+  const at = routeAt(document, request);
   const routes = document.routes ?? [];
   const route = routes[at];
   if (route?.split === undefined || !route.split.some(({ to }) => to === subset)) {
@@ -78,12 +78,12 @@ function changedText({ policy, service, datacenter }: StoredPolicy, wish: Weight
       names === '' ? `run graylane policy edit ${service}` : `name one that does with --route: ${names}`,
     );
   }
-  const split = setShare(route.split, subset, wish.percent, document.default);
+  const split = setShare(route.split, subset, request.percent, document.default);
   return documentText({ ...document, routes: routes.toSpliced(at, 1, { ...route, split }) });
 }
 
 /** -1: there is none. The first route that matches every call is the only one that does anything. */
-function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: WeightWish): number {
+function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: WeightRequest): number {
   if (name === undefined) return routes.findIndex(({ match }) => match === undefined);
   const at = routes.findIndex((route) => route.name === name);
   if (at !== -1) return at;
@@ -98,4 +98,37 @@ function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: Weig
 
 function revisionIn({ policy }: StoredPolicy): string | undefined {
   return policy === undefined ? undefined : revisionOfText(policy.text);
+}
+
+/** Decimals of a percentage: a bucket of a split is 0.01 %. */
+const UNIT = 100;
+
+/**
+ * Gives `subset` so many percent; the other entries share what is left in the proportion that they had. Where all of
+ * them had 0, `base` gets it, else the first of them. The weights are percentages afterwards, and their sum is 100.
+ * Pure.
+ */
+export function setShare(
+  split: readonly SplitEntryDocument[],
+  subset: string,
+  percent: number,
+  base: string | undefined,
+): readonly SplitEntryDocument[] {
+  const others = split.filter(({ to }) => to !== subset);
+  const left = Math.round((100 - percent) * UNIT);
+  const sum = others.reduce((total, { weight }) => total + weight, 0);
+  const heir = others.find(({ to }) => to === base) ?? others[0];
+  const units = new Map<string, number>();
+  for (const other of others) {
+    const share = sum > 0 ? other.weight / sum : Number(other === heir);
+    units.set(other.to, Math.round(share * left));
+  }
+  // What rounding has left over or lent goes to the largest, where it is felt least.
+  const given = [...units.values()].reduce((total, unit) => total + unit, 0);
+  const [largest] = [...units].sort(([, a], [, b]) => b - a);
+  if (largest !== undefined) units.set(largest[0], largest[1] + left - given);
+  return split.map((entry) => ({
+    ...entry,
+    weight: entry.to === subset ? percent : (units.get(entry.to) ?? 0) / UNIT,
+  }));
 }

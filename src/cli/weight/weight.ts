@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { defineCommand } from '../define-command';
+import { defineCommand } from '../command';
 import type { CommandIo } from '../io';
-import { type ApplyFlags, applySettings, withApplyFlags } from '../policy/commands/apply-flags';
+import { type ApplyFlags, applySettings, withApplyFlags } from '../policy/write-commands';
 
 interface WeightFlags extends ApplyFlags {
   readonly route?: string;

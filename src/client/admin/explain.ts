@@ -170,7 +170,7 @@ function explainTiers(
 }
 
 function heldOut(endpoint: EndpointInspection): string | undefined {
-  const { breaker, connections, failure, isShunned, isDoubted, outlier } = endpoint;
+  const { breaker, connections, failure, isDeprioritized, isDoubted, outlier } = endpoint;
   if (breaker?.isEnabled === true && breaker.state !== 'closed') {
     const next = outlier === undefined ? 'due for a probe' : 'on trial with a tenth of its share';
     const when = breaker.probesInMs === undefined ? next : `probe in ${Math.round(breaker.probesInMs)} ms`;
@@ -179,6 +179,6 @@ function heldOut(endpoint: EndpointInspection): string | undefined {
   if (connections.length > 0 && !connections.includes('ready')) return failure ?? 'not connected yet';
   if (breaker?.isDoubtful === true) return 'nothing came back from its last attempt: gets one verifying call at a time';
   if (isDoubted) return 'Consul says that its node has failed, and nothing has come from it since';
-  if (isShunned) return 'far slower than its peers: gets a measuring call now and then';
+  if (isDeprioritized) return 'far slower than its peers: gets a measuring call now and then';
   return undefined;
 }

@@ -178,7 +178,7 @@ export interface EndpointInspection {
   /** Consul says that its node has failed, and nothing has come from it since: a suspect until something does. */
   readonly isDoubted: boolean;
   /** It answers far more slowly than its peers, and gets hardly more than a measuring call now and then. */
-  readonly isShunned: boolean;
+  readonly isDeprioritized: boolean;
   /** It was ejected for failing more often than its peers, with these figures; undefined when it was not, and once it is back. */
   readonly outlier: OutlierView | undefined;
   /** Undefined until its first failure. */
@@ -313,7 +313,7 @@ export function endpointInspector(service: Service): (endpoint: Endpoint) => End
       share: endpoint.load.share.factor,
       isSuspect: endpoint.load.isSuspect,
       isDoubted: endpoint.load.isDoubted,
-      isShunned: endpoint.load.pace.isShunned,
+      isDeprioritized: endpoint.load.latencyOutlier.isDeprioritized,
       outlier: endpoint.breaker?.trial?.view(),
       breaker: endpoint.breaker?.view(service.clock.now()),
       connections: connections.map((connection) => connection.stateName),

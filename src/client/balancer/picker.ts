@@ -22,7 +22,7 @@ import {
   ownTiers,
   spills,
 } from './tiers/order';
-import { asChannelConnection, type Pool } from './tiers/pool';
+import type { Pool } from './tiers/pool';
 import { describeForce, describeFull, describeRefusal } from './tiers/refusal';
 import { NO_TIERS, type Tiers, type Topology } from './tiers/topology';
 
@@ -74,6 +74,7 @@ export class SnapshotPicker implements Picker {
 
   /** Those that the pick goes by. */
   #tiers: Tiers = NO_TIERS;
+  #hasFallbackCaps = false;
 
   constructor(group: PickerGroup) {
     this.#group = group;
@@ -105,9 +106,12 @@ export class SnapshotPicker implements Picker {
     call.rejectedAt = undefined;
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
     if (call.inFlight > 0 && !this.#context.mayHedge()) return this.#queue();
-    const { fallbackCaps } = this.#context.breakers;
-    if (!fallbackCaps.isEmpty) countForCap(call, fallbackCaps);
-    this.#tiers = topology.tiersOf(decision);
+    this.#hasFallbackCaps = topology.hasFallbackCaps;
+    if (this.#hasFallbackCaps) countForCap(call, this.#context.breakers.fallbackCaps);
+    const isNarrowed = decision.datacenters !== undefined || decision.force?.datacenter !== undefined;
+    this.#tiers = isNarrowed
+      ? topology.narrowedTiers(decision)
+      : (topology.tiers[decision.destination.index] ?? NO_TIERS);
     const tiers = this.#tiers.pools;
     this.#pick.hash = call.hash;
     this.#pick.tried = call.tried;
@@ -137,9 +141,9 @@ export class SnapshotPicker implements Picker {
     const first = isLast ? lastAttemptFrom(context, call, tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
-      if (!mayUse(call, pool, context.breakers.fallbackCaps)) continue;
+      if (this.#hasFallbackCaps && !mayUse(call, pool, context.breakers.fallbackCaps)) continue;
       if (pool.limit?.isFull(this.#now) === true) continue;
-      if (isShed(context, tiers, tier)) {
+      if (pool.subsetBreaker !== undefined && isShed(context, tiers, tier)) {
         call.rejectedAt ??= pool;
         continue;
       }
@@ -147,7 +151,7 @@ export class SnapshotPicker implements Picker {
         const probe = this.#probe(call, pool);
         if (probe !== undefined) return this.#complete(call, probe, pool, metadata);
       }
-      if (pool.shunned.length > 0 && call.tried === undefined) {
+      if (pool.deprioritized.length > 0 && call.tried === undefined) {
         const measured = pool.toMeasure(context.endpoints.nowMs);
         if (measured !== undefined) return this.#complete(call, measured, pool, metadata);
       }
@@ -155,7 +159,7 @@ export class SnapshotPicker implements Picker {
         const looked = pool.toLookAt(call.mayRetry, call.hash, context.endpoints.nowMs);
         if (looked !== undefined) return this.#complete(call, looked, pool, metadata);
       }
-      if (isChoosy && spills(context, call, tiers, tier)) {
+      if (isChoosy && pool.spill.isPartial && spills(context, call, tiers, tier)) {
         if (pool.isAllBad && pool.connected.length > 0) call.rejectedAt ??= pool;
         continue;
       }
@@ -354,7 +358,8 @@ export class SnapshotPicker implements Picker {
 function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   const picked = pool.picker?.pick(pick);
   if (picked === undefined) return pick.tried === undefined ? undefined : pool.scan(pick);
-  const connection = asChannelConnection(picked);
+  // What a pool picker returns is one of the connections that it was made of.
+  const connection = picked as ChannelConnection;
   // Between a disconnect and the next refresh the picker may still name it; grpc-js would ask again in the same turn.
   if (!connection.isReady) return pool.scan(pick);
   return connection.isFull ? (pool.withRoom(pick) ?? connection) : connection;

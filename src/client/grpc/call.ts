@@ -78,7 +78,7 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
     served: ServedCall | undefined,
     isShortened: boolean,
   ) {
-    super(method, scope, home.knownMethods.of(method));
+    super(method, scope, home.knownMethods.byPath.get(method));
     this.#inner = inner;
     this.#home = home;
     this.#callerContext = callerContext;

@@ -61,18 +61,26 @@ interface Listening {
   readonly hears: () => boolean;
 }
 
-/** Hands each decision of a lane's calls to whoever listens; builds an event only for those who hear of it. */
+/** Is called with each decision of a Graylane client. Must not throw. */
+export type DecisionObserver = (decision: Decision, call: CallState) => void;
+
+/** Passes each decision of a Graylane client's calls to its listeners. Builds an event only for those that get it. */
 export class DecisionEvents {
+  /** Undefined while nothing listens, so that a decision costs one comparison. Called by the services. */
+  onDecision: DecisionObserver | undefined = undefined;
   readonly #clock: Clock;
   readonly #seed: string;
+  readonly #mode: ClientMode;
   readonly #logger: Logger;
+  #observers: readonly DecisionObserver[] = [];
   #listening: readonly Listening[] = [];
   #subscriptions = 0;
 
   /** `seed`: sampling has draws of its own, so that listening changes no decision. */
-  constructor(clock: Clock, seed: string, logger: Logger) {
+  constructor(clock: Clock, seed: string, mode: ClientMode, logger: Logger) {
     this.#clock = clock;
     this.#seed = seed;
+    this.#mode = mode;
     this.#logger = logger;
   }
 
@@ -85,18 +93,31 @@ export class DecisionEvents {
     this.#subscriptions += 1;
     const listening: Listening = { listener, hears: sample === 1 ? () => true : () => random() < sample };
     this.#listening = [...this.#listening, listening];
+    this.#setHook();
     const stop = (): void => {
       this.#listening = this.#listening.filter((each) => each !== listening);
+      this.#setHook();
     };
     return Object.assign(stop, { [Symbol.dispose]: stop });
   }
 
-  decided(decision: Decision, call: CallState, mode: ClientMode): void {
-    if (this.#listening.length === 0) return;
+  /** For the client's own use: the observer is called with every decision from now on. */
+  observe(observer: DecisionObserver): void {
+    this.#observers = [...this.#observers, observer];
+    this.#setHook();
+  }
+
+  #setHook(): void {
+    const isNeeded = this.#listening.length > 0 || this.#observers.length > 0;
+    this.onDecision = isNeeded ? (decision, call) => this.#tell(decision, call) : undefined;
+  }
+
+  #tell(decision: Decision, call: CallState): void {
+    for (const observe of this.#observers) observe(decision, call);
     let event: DecisionEvent | undefined;
     for (const { listener, hears } of this.#listening) {
       if (!hears()) continue;
-      event ??= eventOf(decision, call, { atMs: this.#clock.wallNow(), mode });
+      event ??= eventOf(decision, call, { atMs: this.#clock.wallNow(), mode: this.#mode });
       callListener(listener, event, 'decision', this.#logger);
     }
   }

@@ -20,13 +20,9 @@ type Transformer = NonNullable<ClientOptions['callInvocationTransformer']>;
  * programs that use a bare channel may hand definitions in.
  */
 export class KnownMethods {
-  readonly #methods = new Map<string, MethodFacts>();
+  /** By path. A method of which no definition was seen is not in it. */
+  readonly byPath: Map<string, MethodFacts> = new Map();
   readonly #seen = new WeakSet<object>();
-
-  /** Undefined for a method of which nobody has shown a definition. */
-  of(path: string): MethodFacts | undefined {
-    return this.#methods.get(path);
-  }
 
   /**
    * For a client's options; `inner` is the user's own, which still has the last word on the call. grpc-js calls it as a
@@ -37,7 +33,7 @@ export class KnownMethods {
     return function (this: unknown, call) {
       const { path, requestStream, responseStream } = call.methodDefinition;
       known.#learnService(this);
-      const facts = known.#methods.get(path);
+      const facts = known.byPath.get(path);
       const kind = kindOf(requestStream, responseStream);
       if (facts?.kind !== kind) known.#add(path, { kind, isIdempotent: facts?.isIdempotent ?? false });
       return inner === undefined ? call : inner.call(this, call);
@@ -68,7 +64,7 @@ export class KnownMethods {
   }
 
   #add(path: string, facts: MethodFacts): void {
-    if (this.#methods.has(path) || this.#methods.size < MOST_METHODS) this.#methods.set(path, facts);
+    if (this.byPath.has(path) || this.byPath.size < MOST_METHODS) this.byPath.set(path, facts);
   }
 }
 

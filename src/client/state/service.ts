@@ -13,6 +13,7 @@ import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import type { SubsetLimits } from '../balancer/limits/subset-limits';
 import type { BreakerRegistry } from '../breaker/registry';
 import type { AttemptObserver, CallState } from '../grpc/call-state';
+import type { DecisionEvents } from '../grpc/decision-events';
 import type { Metadata } from '../grpc/grpc-js';
 import type { Target } from '../grpc/target';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
@@ -33,7 +34,7 @@ export interface ServiceOptions extends KnowledgeOptions {
   /** Undefined where nothing is observed, as in tests. */
   readonly telemetry: ServiceTelemetry | undefined;
   /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
-  readonly onDecision: ((decision: Decision, call: CallState) => void) | undefined;
+  readonly decisions: DecisionEvents | undefined;
   readonly intercept?: InterceptAttempt | undefined;
   /** Hears of each snapshot. Must not throw. */
   readonly onSnapshot?: ((snapshot: Snapshot) => void) | undefined;
@@ -64,6 +65,8 @@ export class Service implements BalancedService {
   readonly limits: SubsetLimits;
   /** Compare subsets by what this Graylane client sees of them, and shed the worse. */
   readonly guards: Guarding;
+  /** What is known now; undefined: nothing yet. */
+  snapshot: Snapshot | undefined = undefined;
   readonly telemetry: ServiceTelemetry | undefined;
   readonly logger: Logger;
   readonly #options: ServiceOptions;
@@ -144,10 +147,6 @@ export class Service implements BalancedService {
     return this.#zone.view;
   }
 
-  get snapshot(): Snapshot | undefined {
-    return this.#knowledge.snapshot;
-  }
-
   get sourceState(): SourceState | undefined {
     return this.#knowledge.sourceState;
   }
@@ -176,11 +175,13 @@ export class Service implements BalancedService {
       this.watchedSinceMs = this.clock.now();
       this.#policyFailingSinceMs = undefined;
       this.#knowledge.open();
+      this.snapshot = this.#knowledge.snapshot;
       this.#endUse = this.#options.onUse?.(this);
     }
     return () => {
       if (!this.#subscribers.delete(listener) || this.#subscribers.size > 0) return;
       this.#knowledge.close();
+      this.snapshot = this.#knowledge.snapshot;
       this.#endUse?.();
     };
   }
@@ -189,6 +190,7 @@ export class Service implements BalancedService {
     this.#isClosed = true;
     this.#subscribers.clear();
     this.#knowledge.close();
+    this.snapshot = this.#knowledge.snapshot;
     this.#endUse?.();
     this.#unsubscribeZone();
     this.guards.close();
@@ -224,9 +226,10 @@ export class Service implements BalancedService {
     call.labels = createCallLabels(metadata, undefined, staticLabels, this.#onRepeatedLabel);
     const decision = decide(snapshot.observed ?? snapshot.plan, call, call, this);
     call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, call);
-    if (this.#options.onDecision !== undefined) {
+    const onDecision = this.#options.decisions?.onDecision;
+    if (onDecision !== undefined) {
       this.#isTelling = true;
-      this.#options.onDecision(decision, call);
+      onDecision(decision, call);
       this.#isTelling = false;
     }
     return call.decision;
@@ -289,6 +292,7 @@ export class Service implements BalancedService {
   /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
   #takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
+    this.snapshot = snapshot;
     this.endpoints.sync(dialledInstances(plan, instances), plan.balancing.slowStartMs);
     if (plan !== this.#plan) {
       this.#plan = plan;

@@ -42,13 +42,13 @@ export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, repor
   }
   const differing = (prefer: 'subset' | 'datacenter'): readonly Place[] =>
     places.filter(({ destination, tiers }) => {
-      return spell(tiersOf(destination.subset, { fallbacks, datacenters, prefer })) !== spell(tiers);
+      return describeTiers(tiersOf(destination.subset, { fallbacks, datacenters, prefer })) !== describeTiers(tiers);
     });
   const prefer = differing('datacenter').length < differing('subset').length ? 'datacenter' : 'subset';
   for (const { resolver, destination, tiers } of differing(prefer)) {
-    const here = spell(tiersOf(destination.subset, { fallbacks, datacenters, prefer }));
+    const here = describeTiers(tiersOf(destination.subset, { fallbacks, datacenters, prefer }));
     const field = tiers[0]?.datacenter === local ? 'Failover' : 'Target';
-    report.cannot(`${resolver.path}.${field}`, `${spell(tiers)} in the chain, ${here} in the document`);
+    report.cannot(`${resolver.path}.${field}`, `${describeTiers(tiers)} in the chain, ${here} in the document`);
   }
   const used = new Set(places.flatMap(({ tiers }) => tiers.map(({ subset }) => subset)));
   const isOnlyAll = used.size === 1 && used.has(ALL_INSTANCES);
@@ -95,7 +95,7 @@ function usedPlaces(plan: Plan, graph: ChainGraph, report: ChainReport): readonl
     if (left.length > 0) {
       report.cannot(
         `${resolver.path}.Failover`,
-        `${spell(left)} is left out; a document has instances of its own service`,
+        `${describeTiers(left)} is left out; a document has instances of its own service`,
       );
     }
     for (const target of [resolver.target, ...resolver.failover]) {
@@ -146,6 +146,6 @@ function tiersOf(subset: string, { fallbacks, datacenters, prefer }: Order): rea
   return datacenters.flatMap((datacenter) => chain.map((name) => ({ subset: name, datacenter })));
 }
 
-function spell(tiers: readonly PlannedTier[]): string {
+function describeTiers(tiers: readonly PlannedTier[]): string {
   return tiers.map(({ subset, datacenter }) => `${subset} in ${datacenter}`).join(', ');
 }

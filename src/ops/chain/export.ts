@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { compileChain } from '../../policy/chain/compile';
 import { type ChainGraph, type ChainNode, readGraph } from '../../policy/chain/graph';
 import { compileHeaders, matchesNothing } from '../../policy/chain/match';
@@ -26,8 +27,8 @@ const LONGEST_TIMEOUT_MS = 2_147_483_647;
 const USUAL_CONNECT_TIMEOUT_MS = 2_000;
 
 /**
- * A compiled discovery chain as the policy document that decides alike, and what such a document has no words for. Pure.
- * Throws a PolicyError for a chain that is not sound.
+ * A compiled discovery chain as the policy document that decides alike, and what such a document has no words for.
+ * Pure. Throws a PolicyError for a chain that is not sound.
  */
 export function exportChain(content: unknown, { service }: { readonly service: string }): ExportedChain {
   const plan = compileChain(content, { service, sourceAddress: '127.0.0.1' });
@@ -56,8 +57,7 @@ export function exportChain(content: unknown, { service }: { readonly service: s
       service,
       ...subsets,
       ...(kept.length === 0 ? {} : { routes: kept }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(balancing === undefined ? {} : { balancing }),
+      ...defined({ timeoutMs, balancing }),
       locality: places.locality,
     },
     unsaid: report.warnings,
@@ -85,10 +85,9 @@ function exportRoute(
   return [
     {
       name: route.name,
-      ...(match === undefined ? {} : { match }),
+      ...defined({ match }),
       ...leg,
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(retry === undefined ? {} : { retry }),
+      ...defined({ timeoutMs, retry }),
     },
   ];
 }

@@ -6,8 +6,8 @@ import type { Plan, SubsetPlan } from '../../policy/plan';
 const MOST_NAMES = 8;
 
 /**
- * What a subset asks for and what is registered: `stable: none of 4 instances has tag stabel (tags there: stable 3, canary 1);
- * did you mean stable?`.
+ * What a subset asks for and what is registered: `stable: none of 4 instances has tag stabel (tags there: stable 3,
+ * canary 1); did you mean stable?`.
  */
 export function describeSelector(plan: Plan, subset: string, membership: Membership): string {
   const rule = plan.subsets.get(subset);
@@ -15,37 +15,37 @@ export function describeSelector(plan: Plan, subset: string, membership: Members
   const own = membership.groups.filter((group) => group.subset === subset);
   const listed = own.reduce((sum, { usable, unusable }) => sum + usable.length + unusable.length, 0);
   const usable = own.reduce((sum, group) => sum + group.usable.length, 0);
-  const all = everybody(membership);
+  const all = listedInstances(membership);
   if (listed > 0) {
     if (usable > 0) return `${subset}: ${count(usable)}`;
     const why = new Set(own.flatMap((group) => group.unusable.map((each) => membership.whyUnusable(subset, each))));
     return `${subset}: none of its ${count(listed)} is usable (${[...why].join(', ')})`;
   }
   if (all.length === 0) return `${subset}: nothing is registered`;
-  const blamed = blame(rule, all);
-  return `${subset}: none of ${count(all.length)} ${blamed}`;
+  const unmet = unmetCondition(rule, all);
+  return `${subset}: none of ${count(all.length)} ${unmet}`;
 }
 
-/** The first thing that the subset asks for and nobody has, or that it asks for too much at once. */
-function blame({ tags, meta, filter, port }: SubsetPlan, all: readonly Instance[]): string {
+/** The first condition of the subset that no instance meets, or all of them when none meets all. */
+function unmetCondition({ tags, meta, filter, port }: SubsetPlan, all: readonly Instance[]): string {
   for (const tag of tags) {
     if (all.some((instance) => instance.tags.includes(tag))) continue;
     const there = tally(all.flatMap((instance) => instance.tags));
-    return `has tag ${tag} (${told('tags', there)})${meant(tag, there)}`;
+    return `has tag ${tag} (${describeCounts('tags', there)})${suggestion(tag, there)}`;
   }
   for (const [key, value] of Object.entries(meta)) {
     const holders = all.filter((instance) => Object.hasOwn(instance.meta, key));
     if (holders.length === 0) {
       const there = tally(all.flatMap((instance) => Object.keys(instance.meta)));
-      return `has meta ${key} (${told('meta keys', there)})${meant(key, there)}`;
+      return `has meta ${key} (${describeCounts('meta keys', there)})${suggestion(key, there)}`;
     }
     if (holders.some((instance) => instance.meta[key] === value)) continue;
     const there = tally(holders.map((instance) => instance.meta[key] ?? ''));
-    return `has meta ${key}: ${value} (${told('values', there)})${meant(value, there)}`;
+    return `has meta ${key}: ${value} (${describeCounts('values', there)})${suggestion(value, there)}`;
   }
   if (port !== undefined && all.every((instance) => atPort(instance, port) === undefined)) {
     const there = tally(all.flatMap(({ ports = [] }) => ports.map(({ name }) => name)));
-    return `has a port named ${port} (${told('ports', there)})${meant(port, there)}`;
+    return `has a port named ${port} (${describeCounts('ports', there)})${suggestion(port, there)}`;
   }
   if (filter !== undefined) return `is matched by its filter ${filter}`;
   const asked = [
@@ -57,7 +57,7 @@ function blame({ tags, meta, filter, port }: SubsetPlan, all: readonly Instance[
 }
 
 /** All that are listed where the plan looks. */
-function everybody({ datacenters, listed }: Membership): readonly Instance[] {
+function listedInstances({ datacenters, listed }: Membership): readonly Instance[] {
   return [...new Set(datacenters.flatMap((datacenter) => listed(datacenter)))];
 }
 
@@ -67,13 +67,13 @@ function tally(names: readonly string[]): ReadonlyMap<string, number> {
   return new Map([...counts].sort(([, a], [, b]) => b - a));
 }
 
-function told(what: string, there: ReadonlyMap<string, number>): string {
+function describeCounts(what: string, there: ReadonlyMap<string, number>): string {
   if (there.size === 0) return `${what} there: none`;
   const shown = [...there].slice(0, MOST_NAMES).map(([name, many]) => `${name} ${many}`);
   return `${what} there: ${shown.join(', ')}${there.size > MOST_NAMES ? ', ...' : ''}`;
 }
 
-function meant(word: string, there: ReadonlyMap<string, number>): string {
+function suggestion(word: string, there: ReadonlyMap<string, number>): string {
   const found = nearest(word, there.keys());
   return found === undefined ? '' : `; did you mean ${found}?`;
 }

@@ -3,8 +3,7 @@ import { emptyPlan } from '../../policy/compile';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { Plan } from '../../policy/plan';
 import { describeSelector } from './describe-selector';
-import { type Outcome, type Side, type SideBySide, sideBySide } from './outcomes';
-import type { UseOf } from './subsets-in-use';
+import { type Outcome, type Side, type SideBySide, sideBySide, type UseOf } from './outcomes';
 
 /** What a policy meets: the instances that the registry lists now. */
 export interface RegistryView {
@@ -19,9 +18,9 @@ export interface RegistryView {
 }
 
 /**
- * `empty`: no usable instance. `fewer`: less than half of what serves now. `same`: the same instances as another subset.
- * `filter`: Consul cannot evaluate the filter. `calls`: calls that are answered now would fail. `datacenter`, `service`: a
- * name that nothing has.
+ * `empty`: no usable instance. `fewer`: less than half of what serves now. `same`: the same instances as another
+ * subset. `filter`: Consul cannot evaluate the filter. `calls`: calls that are answered now would fail. `datacenter`,
+ * `service`: a name that nothing has.
  */
 type FindingKind = 'calls' | 'empty' | 'fewer' | 'same' | 'filter' | 'datacenter' | 'service';
 
@@ -46,7 +45,7 @@ export interface Effect {
   readonly remarks: readonly string[];
 }
 
-export interface EffectQuestion {
+export interface EffectInput {
   /** What decides now; undefined: no policy, so that calls are spread over all instances. */
   readonly before: Plan | undefined;
   readonly after: Plan;
@@ -60,11 +59,11 @@ const LEAST_SHARE = 0.5;
 const MOST_CALLS = 5;
 
 /**
- * Judges what a policy does to the calls of a service, against the instances that are listed now and the policy that decides
- * now. Pure. Two kinds of clients are thought of: those that look in every datacenter, and those that look in their own alone,
- * which is the default.
+ * Judges what a policy does to the calls of a service, against the instances that are listed now and the policy that
+ * decides now. Pure. Two kinds of clients are thought of: those that look in every datacenter, and those that look in
+ * their own alone, which is the default.
  */
-export function judgeEffect(question: EffectQuestion): Effect {
+export function judgeEffect(question: EffectInput): Effect {
   const { after, view } = question;
   const before = question.before ?? emptyPlan(after.service);
   const everywhere = sideBySide(before, after, view.instances, question.wallNowMs);
@@ -95,7 +94,7 @@ export function judgeEffect(question: EffectQuestion): Effect {
 }
 
 /** A service that nothing is registered of: no call of it can be taken down, and no name be checked but its own. */
-function ofUnregistered({ before, after, view }: EffectQuestion): Effect {
+function ofUnregistered({ before, after, view }: EffectInput): Effect {
   const { service } = after;
   const isFirst = before === undefined;
   // A policy that has been there for long is of a service that is not registered yet, or not at present.
@@ -113,12 +112,15 @@ function withoutDigits(name: string): string {
 }
 
 interface LostCalls extends EffectFinding {
-  /** Nobody answers any call that no match leads elsewhere. */
+  /** No call that reaches the default is answered. */
   readonly isOfAll: boolean;
   readonly subset: string;
 }
 
-/** Calls that nobody would answer, those with one cause in one finding. New, unless just these calls are lost today, too. */
+/**
+ * Finds calls that no instance would answer; calls with one cause are one finding. A finding is new unless the same
+ * calls are lost today.
+ */
 function failingCalls({ before, after }: SideBySide): readonly LostCalls[] {
   const isServing = before.outcomes.some(({ serving }) => serving.length > 0);
   const causes = new Map<string, LostCalls & { readonly calls: readonly string[]; readonly why: string }>();
@@ -153,7 +155,7 @@ function describeCalls({ name, share }: Outcome): string {
   return share < 1 ? `route ${name} (${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %)` : `route ${name}`;
 }
 
-/** The very same calls have nobody under the policy in force. */
+/** Whether the same calls are lost under the policy in force. */
 function wasLost(outcome: Outcome, before: Side): boolean {
   return before.outcomes.some(
     (old) =>
@@ -179,7 +181,7 @@ function subsetFindings({ before, after }: SideBySide, view: RegistryView): read
   for (const [name, use] of uses) {
     const path = `subsets.${name}`;
     const now = countsOf(name, after);
-    // Without a policy, all instances serve; a subset of a first policy is held against nothing.
+    // Without a policy all instances serve, so a subset of a first policy is compared with nothing.
     const then = before.plan.subsets.has(name) ? countsOf(name, before) : undefined;
     const wasUsed = then !== undefined && (before.uses.has(name) || view.alsoUsed?.includes(name) === true);
     const refusal = filterRefusal(name, after);
@@ -318,7 +320,7 @@ function remarksOf({ after }: SideBySide, { instances, datacenters = [] }: Regis
   return remarks;
 }
 
-/** An empty subset is told where its calls are told to fail. */
+/** Empty subsets are reported with the calls that would fail. */
 function isToldOf(lost: readonly LostCalls[], subset: string, isNew?: boolean): boolean {
   return lost.some((one) => subset === one.subset && (isNew === undefined || one.isNew === isNew));
 }

@@ -3,7 +3,6 @@ import { type Membership, membershipOf } from '../../policy/membership/membershi
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import { isUsable, usedTiers } from '../../policy/membership/tiers';
 import type { Decision, Plan, RoutePlan } from '../../policy/plan';
-import { subsetsInUse, type UseOf } from './subsets-in-use';
 
 /** Both plans over the same instances. */
 export interface SideBySide {
@@ -87,4 +86,28 @@ function outcomesOf(plan: Plan, membership: Membership, wallNowMs: number): read
 function gateOf({ index, name, match }: RoutePlan, plan: Plan): string {
   const written = plan.document?.routes?.[index]?.match;
   return JSON.stringify(written ?? (match === undefined ? null : [name, match.labels.map(({ describe }) => describe)]));
+}
+
+/** Why a subset is in use, as messages name it: `default`, `route everyone`, `fallback of canary`, `override`. */
+export type UseOf = string;
+
+/** The subsets that calls get to under a plan, or that stand in for these; each with the first reason. */
+function subsetsInUse(plan: Plan, wallNowMs: number): ReadonlyMap<string, UseOf> {
+  const uses = new Map<string, UseOf>();
+  const use = (chain: readonly string[], why: UseOf): void => {
+    for (const [at, subset] of chain.entries()) {
+      if (!uses.has(subset)) uses.set(subset, at === 0 ? why : `fallback of ${chain[at - 1]}`);
+    }
+  };
+  const { override } = plan;
+  if (override !== undefined && !override.datacenterOnly && wallNowMs < override.untilMs) {
+    use(override.decision.destination.chain, 'override');
+  }
+  use(plan.fallthrough.destination.chain, 'default');
+  for (const { name, split } of plan.routes) {
+    for (const { weight, decision } of split.entries) {
+      if (weight > 0) use(decision.destination.chain, `route ${name}`);
+    }
+  }
+  return uses;
 }

@@ -1,6 +1,9 @@
 import { parseAllDocuments } from 'yaml';
 import { isRecord } from '../../base/is-record';
-import { type Fields, fieldsOf, listOf, textOf } from './report';
+import { parseDuration } from '../../policy/chain/graph';
+import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
+import type { PolicyProblem } from '../../policy/plan';
+import { showValue } from '../../policy/problems';
 
 /** A VirtualService or a DestinationRule. */
 export interface IstioResource {
@@ -13,7 +16,7 @@ export interface IstioResource {
 
 export interface IstioResources {
   readonly resources: readonly IstioResource[];
-  /** Other kinds that stand in the file, by name. */
+  /** Names of the resources of other kinds in the file. */
   readonly others: readonly string[];
   /** Why the text is no YAML. */
   readonly fault: string | undefined;
@@ -59,7 +62,9 @@ function failed(fault: string): IstioResources {
   return { resources: [], others: [], fault };
 }
 
-/** `payments` of `payments`, `payments.shop`, `payments.shop.svc.cluster.local`; other names with dots are themselves. */
+/**
+ * `payments` of `payments`, `payments.shop`, `payments.shop.svc.cluster.local`; other names with dots are themselves.
+ */
 export function serviceOfHost(host: string, namespace: string | undefined): string {
   const inCluster = /^([^.*]+)\.[^.]+\.svc(?:\..+)?$/.exec(host)?.[1];
   if (inCluster !== undefined) return inCluster;
@@ -75,4 +80,49 @@ export function servicesOf(resources: readonly IstioResource[]): readonly string
 export function hostsOf({ kind, spec, namespace }: IstioResource): readonly string[] {
   const hosts = kind === 'VirtualService' ? listOf(spec['hosts']) : [spec['host']];
   return hosts.flatMap((host) => (textOf(host) === undefined ? [] : [serviceOfHost(String(host), namespace)]));
+}
+
+/** The longest that a document takes: 24 days. */
+const LONGEST_MS = 2_147_483_647;
+
+/**
+ * Gathers what of Istio's resources a policy document does not say, by path: `VirtualService/payments.http[0].mirror`.
+ */
+export class IstioReport {
+  readonly #unmapped = new Map<string, PolicyProblem>();
+
+  get unmapped(): readonly PolicyProblem[] {
+    return [...this.#unmapped.values()];
+  }
+
+  /** `what`: what happens instead, or why not. Each path once. */
+  cannot(path: string, what: string): void {
+    if (!this.#unmapped.has(path)) this.#unmapped.set(path, { path, message: `${path}: ${what}` });
+  }
+
+  /** Every field that is there and not among `known`. */
+  others(path: string, fields: Fields, known: readonly string[], what: Readonly<Record<string, string>> = {}): void {
+    for (const name of Object.keys(fields)) {
+      if (known.includes(name) || fields[name] === undefined || fields[name] === null) continue;
+      this.cannot(`${path}.${name}`, Object.hasOwn(what, name) ? `${what[name]}` : 'not mapped');
+    }
+  }
+
+  /**
+   * Milliseconds above 0 of a duration such as `1.5s`; undefined where there is none, or none that can be read, which
+   * is reported.
+   */
+  duration(value: unknown, path: string): number | undefined {
+    if (value === undefined || value === null) return undefined;
+    const ms = typeof value === 'string' ? parseDuration(value) : undefined;
+    if (ms !== undefined && ms > 0) return Math.min(ms, LONGEST_MS);
+    // Istio's way to say that there is no limit.
+    if (ms !== 0) this.cannot(path, `${showValue(value)} (expected: a duration such as 1.5s)`);
+    return undefined;
+  }
+}
+
+/** Own field, whatever its name. */
+export function entriesOf(value: unknown): readonly (readonly [string, unknown])[] {
+  return isRecord(value) ? Object.entries(value) : [];
 }

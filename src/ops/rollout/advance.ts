@@ -1,13 +1,11 @@
 import type { FailedMeasurement, Measurement } from './analysis/metrics-provider';
 import { resolveAnalysis, resolveBackground } from './analysis/settings';
-import { openWindow } from './analysis-window';
 import type { PauseDocument, RolloutDocument } from './document';
-import { addAction, addNotice, advanced, doable, without } from './pending-actions';
-import type { Advanced, RolloutProgress } from './progress';
-import { isWatching, takeMeasurement } from './take-measurement';
+import { isWatching, openWindow, rollBack, takeMeasurement } from './measurement';
+import { addAction, addNotice, dueActions, type PauseReason, type RolloutProgress, without } from './progress';
 
 export interface RolloutStart {
-  /** Unique among the rollouts of the service; stands in history entries. */
+  /** Unique among the rollouts of the service; part of its history entries. */
   readonly id: string;
   /** As `validateRollout()` let it pass. */
   readonly document: RolloutDocument;
@@ -31,21 +29,23 @@ export function startRollout({ id, document, weight }: RolloutStart, nowMs: numb
 }
 
 /**
- * One turn of the rollout: takes a measurement, if there is one, and goes on as far as it may without anybody doing or confirming
- * anything. Pure. The controller saves what comes back before it does any of the actions; a controller that takes over calls it
- * again and gets the same actions under the same numbers. After `aborted` and `completed` it only repeats what is not confirmed.
+ * Advances the rollout as far as possible without an action: applies the measurement, if there is one, then moves on
+ * until an action or a person is needed. Pure.
+ *
+ * The controller saves the result before it does any of the actions. A controller that takes over calls this again and
+ * gets the same actions with the same numbers. After `aborted` and `completed` only unconfirmed actions are left.
  */
 export function advance(
   progress: RolloutProgress,
   measurement: Measurement | FailedMeasurement | undefined,
   nowMs: number,
-): Advanced {
+): RolloutProgress {
   let current = measurement === undefined ? progress : takeMeasurement(progress, measurement, nowMs);
   for (let next = stepOn(current, nowMs); next !== current; next = stepOn(current, nowMs)) current = next;
-  return advanced(current);
+  return current;
 }
 
-/** The action was done: never offered again. Unknown numbers change nothing, so that confirming twice is harmless. */
+/** Marks the action as done. An unknown number changes nothing, so confirming twice is harmless. */
 export function confirmAction(progress: RolloutProgress, number: number, nowMs: number): RolloutProgress {
   const action = progress.pending.find((each) => each.number === number);
   if (action === undefined) return progress;
@@ -71,14 +71,16 @@ export function confirmAction(progress: RolloutProgress, number: number, nowMs: 
   }
 }
 
-/** What a pending action waits for, in words; goes away when it is confirmed. */
+/** Notes what the pending action waits for. The note goes away when the action is confirmed. */
 export function waitFor(progress: RolloutProgress, what: string): RolloutProgress {
   return progress.waitingFor === what ? progress : { ...progress, waitingFor: what };
 }
 
-/** When `advance()` has something to do by itself: 0 at once, undefined never (a person, or confirming, is waited for). */
+/**
+ * When to call `advance()` again: 0 at once, undefined when only a person or a confirmation can continue the rollout.
+ */
 export function nextWakeMs(progress: RolloutProgress): number | undefined {
-  if (doable(progress).length > 0) return 0;
+  if (dueActions(progress).length > 0) return 0;
   if (progress.pending.length > 0) return undefined;
   const { state, window } = progress;
   const times: number[] = [];
@@ -130,4 +132,80 @@ function finish(progress: RolloutProgress): RolloutProgress {
   if (document.onSuccess === 'promote') return addAction(progress, { kind: 'promote' });
   if (weight !== 100) return addAction(progress, { kind: 'setWeight', weight: 100, step });
   return addAction(progress, { kind: 'finish' });
+}
+
+/**
+ * Why a person, or the controller on their behalf, may not do this now: `message` says what state the rollout is in.
+ */
+export class RolloutStateError extends Error {
+  override readonly name: string = 'RolloutStateError';
+}
+
+/**
+ * Stops the rollout: no step, no measurement, and the weight stays. Pending actions must wait for `resume`. Pausing
+ * again replaces the reason.
+ */
+export function pauseRollout(
+  progress: RolloutProgress,
+  why: Exclude<PauseReason, 'step'>,
+  message: string,
+  nowMs: number,
+): RolloutProgress {
+  refuseEnded(progress, 'pause');
+  const paused: RolloutProgress = {
+    ...without(progress, 'window'),
+    state: { kind: 'paused', why, message, sinceMs: nowMs },
+  };
+  return why === 'operator' ? paused : addNotice(paused, 'paused', message, nowMs);
+}
+
+/**
+ * Continues after a pause step, or repeats the step that was interrupted. A timed pause starts again, and an analysis
+ * counts from zero, because nothing was measured meanwhile. Follow with `advance()`.
+ */
+export function resumeRollout(progress: RolloutProgress): RolloutProgress {
+  const { state } = progress;
+  if (state.kind !== 'paused' && state.kind !== 'inconclusive') throw wrongState(progress, 'resume', 'paused');
+  const isStepDone = state.kind === 'paused' && state.why === 'step';
+  return {
+    ...without(progress, 'window', 'stepSinceMs'),
+    state: { kind: 'running' },
+    step: isStepDone ? progress.step + 1 : progress.step,
+  };
+}
+
+/**
+ * Takes the current step as done; with `full`, all remaining steps. Pending actions are still done. Follow with
+ * `advance()`.
+ */
+export function promoteRollout(
+  progress: RolloutProgress,
+  { full = false }: { readonly full?: boolean } = {},
+): RolloutProgress {
+  refuseEnded(progress, 'promote');
+  const { document, step, pending } = progress;
+  // A step that is an action ends by its confirmation; only its successors can be left out.
+  const isActing = pending.some(({ kind }) => kind === 'setWeight' || kind === 'setRoute');
+  const end = document.steps.length;
+  return {
+    ...without(progress, 'window', 'stepSinceMs'),
+    state: { kind: 'running' },
+    pending: full ? pending.filter(({ kind }) => kind !== 'setWeight' && kind !== 'setRoute') : pending,
+    step: full ? end : isActing ? step : Math.min(step + 1, end),
+  };
+}
+
+/** Rolls the canary back at a person's request. Throws for a rollout that has ended. */
+export function abortRollout(progress: RolloutProgress, message: string, nowMs: number): RolloutProgress {
+  refuseEnded(progress, 'abort');
+  return rollBack(progress, 'operator', message, nowMs);
+}
+
+function refuseEnded(progress: RolloutProgress, verb: string): void {
+  const { kind } = progress.state;
+  if (kind === 'aborted' || kind === 'completed') throw wrongState(progress, verb, 'running or paused');
+}
+
+function wrongState({ id, state }: RolloutProgress, verb: string, expected: string): RolloutStateError {
+  return new RolloutStateError(`${verb} ${id}: ${state.kind} (expected: ${expected})`);
 }

@@ -1,36 +1,34 @@
-import { compilePolicy } from '../../policy/compile';
+import { sleep } from '../../base/sleep';
 import type { PolicyDocument } from '../../policy/document';
 import { PolicyError } from '../../policy/policy-error';
-import { sha256 } from '../store/history-entry';
-import { documentText, type PolicyStore, type StoredPolicy } from '../store/policy-store';
-import { startRollout } from './advance';
+import { type StoredPolicy, sha256 } from '../store/history';
+import { compileStored, documentText, type PolicyStore } from '../store/policy-store';
+import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout, startRollout } from './advance';
 import type { RolloutDocument } from './document';
-import { canaryWeight, withWeight } from './edit-policy';
-import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout } from './operate';
-import { testersOf } from './policy-change';
-import { overrideInForce, standingOf } from './policy-standing';
+import { canaryWeight, describeInvalid, overrideInForce, policyStatusOf, testersOf, withWeight } from './policy-change';
 import type { RolloutProgress } from './progress';
 import {
   hasEnded,
   MAX_PAST,
   MAX_RECORD_BYTES,
+  messageOf,
   newStamp,
   nextRecord,
   type PastRollout,
   type RolloutRecord,
+  transitionsBetween,
 } from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
-import { messageOf, transitionsBetween } from './transitions';
 
-/** What people may ask of a rollout that is under way. */
-export type RolloutWish = 'pause' | 'resume' | 'promote' | 'promote-full' | 'abort';
+/** Commands for a rollout that has not ended. */
+export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'promote-full' | 'abort';
 
-/** Done, or why not: what stands in the way, and the next step. */
-export type Controlled =
+/** The new record, or why the command was refused and what to do next. */
+export type ControlResult =
   | { readonly kind: 'done'; readonly record: RolloutRecord }
   | { readonly kind: 'refused'; readonly reason: string; readonly nextStep: string };
 
-export interface ControlDeps {
+export interface ControlContext {
   readonly policies: PolicyStore;
   readonly rollouts: RolloutStore;
   /** Wall clock, milliseconds since 1970. */
@@ -41,14 +39,14 @@ export interface ControlDeps {
   readonly reason?: string;
 }
 
-/** A controller writes now and then; what a person asks for is then asked of what it left. */
+/** A controller may write the record at any time; the command is then applied to the new record. */
 const ATTEMPTS = 20;
 
 /**
- * Writes the record that a controller goes on from; changes no policy. Refused while another rollout of the service is
- * under way. Rejects with POLICY_UNAVAILABLE.
+ * Writes the first record of a rollout, which a controller then leads. Changes no policy. Refused while another rollout
+ * of the service has not ended. Rejects with POLICY_UNAVAILABLE.
  */
-export async function beginRollout(document: RolloutDocument, deps: ControlDeps): Promise<Controlled> {
+export async function beginRollout(document: RolloutDocument, deps: ControlContext): Promise<ControlResult> {
   const { service } = document;
   const stored = await deps.rollouts.read(service);
   const former = stored.record;
@@ -58,7 +56,7 @@ export async function beginRollout(document: RolloutDocument, deps: ControlDeps)
     return { kind: 'refused', reason, nextStep: `run graylane rollout status ${service}, or abort it` };
   }
   const policy = await deps.policies.read(service, undefined);
-  const fit = fitness(policy, document, deps.now());
+  const fit = checkPolicy(policy, document, deps.now());
   if ('kind' in fit) return fit;
   const nowMs = deps.now();
   const weight = canaryWeight(fit.document, document);
@@ -71,7 +69,7 @@ export async function beginRollout(document: RolloutDocument, deps: ControlDeps)
     stamp: newStamp(),
     startedBy: deps.by,
     progress,
-    policy: knownOf(policy),
+    policy: writtenPolicyOf(policy),
     transitions: [],
     past: former === undefined ? [] : [...former.past, pastOf(former)].slice(-MAX_PAST),
   };
@@ -92,23 +90,27 @@ export async function beginRollout(document: RolloutDocument, deps: ControlDeps)
   return notWritten(outcome);
 }
 
-/** Does what a person asks for; a controller hears of it at once. Rejects with POLICY_UNAVAILABLE. */
-export async function controlRollout(service: string, wish: RolloutWish, deps: ControlDeps): Promise<Controlled> {
+/** Carries out a person's command. A running controller reacts at once. Rejects with POLICY_UNAVAILABLE. */
+export async function controlRollout(
+  service: string,
+  command: RolloutCommand,
+  deps: ControlContext,
+): Promise<ControlResult> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const stored = await deps.rollouts.read(service);
-    const controlled = await controlOnce(stored, wish, deps);
-    if (controlled !== undefined) return controlled;
-    await new Promise((resolve) => setTimeout(resolve, Math.random() * 20 * (attempt + 1)));
+    const result = await tryControl(stored, command, deps);
+    if (result !== undefined) return result;
+    await sleep(Math.random() * 20 * (attempt + 1));
   }
   return { kind: 'refused', reason: `lost the race ${ATTEMPTS} times`, nextStep: 'try again' };
 }
 
-/** Undefined: somebody was faster. */
-async function controlOnce(
+/** Undefined when another writer was faster. */
+async function tryControl(
   stored: StoredRollout,
-  wish: RolloutWish,
-  deps: ControlDeps,
-): Promise<Controlled | undefined> {
+  command: RolloutCommand,
+  deps: ControlContext,
+): Promise<ControlResult | undefined> {
   const { record, service } = stored;
   if (record === undefined) {
     return { kind: 'refused', reason: `${service} has no rollout`, nextStep: `run graylane rollout start ${service}` };
@@ -120,20 +122,20 @@ async function controlOnce(
     return { kind: 'refused', reason: `the rollout ${progress.id} of ${service} is ${kind}`, nextStep };
   }
   let { policy } = record;
-  if (wish === 'resume' || wish === 'promote' || wish === 'promote-full') {
+  if (command === 'resume' || command === 'promote' || command === 'promote-full') {
     const found = await deps.policies.read(service, undefined);
-    const fit = fitness(found, progress.document, deps.now(), true);
+    const fit = checkPolicy(found, progress.document, deps.now(), true);
     if ('kind' in fit) return fit;
-    // Whoever resumes has seen what was changed, and goes on from it.
-    policy = knownOf(found);
+    // To resume is to accept the policy as it is now.
+    policy = writtenPolicyOf(found);
   }
-  const next = fulfil(progress, wish, deps);
+  const next = applyCommand(progress, command, deps);
   if (next === undefined) {
     const nextStep = `run graylane rollout status ${service}`;
-    return { kind: 'refused', reason: `the rollout of ${service} is ${kind}: nothing to ${wish}`, nextStep };
+    return { kind: 'refused', reason: `the rollout of ${service} is ${kind}: nothing to ${command}`, nextStep };
   }
   const actor = { by: deps.by, at: new Date(deps.now()).toISOString() };
-  const asked = { ...actor, event: wish, step: progress.step, weight: progress.weight, message: 'asked for' };
+  const asked = { ...actor, event: command, step: progress.step, weight: progress.weight, message: 'asked for' };
   const written = nextRecord(record, { progress: next, policy }, [asked, ...transitionsBetween(progress, next, actor)]);
   const outcome = await deps.rollouts.write(stored, written, undefined);
   if (outcome.kind === 'written') return { kind: 'done', record: written };
@@ -141,22 +143,22 @@ async function controlOnce(
 }
 
 /** Undefined: not in this state. */
-function fulfil(
+function applyCommand(
   progress: RolloutProgress,
-  wish: RolloutWish,
-  { by, now, reason }: ControlDeps,
+  command: RolloutCommand,
+  { by, now, reason }: ControlContext,
 ): RolloutProgress | undefined {
   const next = (): RolloutProgress => {
-    switch (wish) {
+    switch (command) {
       case 'pause':
-        return pauseRollout(progress, 'operator', `paused by ${by}`, now()).progress;
+        return pauseRollout(progress, 'operator', `paused by ${by}`, now());
       case 'resume':
-        return resumeRollout(progress).progress;
+        return resumeRollout(progress);
       case 'promote':
       case 'promote-full':
-        return promoteRollout(progress, { full: wish === 'promote-full' }).progress;
+        return promoteRollout(progress, { full: command === 'promote-full' });
       case 'abort':
-        return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now()).progress;
+        return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now());
     }
   };
   try {
@@ -167,10 +169,10 @@ function fulfil(
   }
 }
 
-type Refused = Controlled & { readonly kind: 'refused' };
+type Refused = ControlResult & { readonly kind: 'refused' };
 
-/** The policy that a rollout can go on with, or why it cannot. */
-function fitness(
+/** The policy if the rollout can work with it, otherwise why not. */
+function checkPolicy(
   stored: StoredPolicy,
   rollout: RolloutDocument,
   nowMs: number,
@@ -178,9 +180,9 @@ function fitness(
 ): { readonly document: PolicyDocument } | Refused {
   const { service } = stored;
   const refused = (reason: string, nextStep: string): Refused => ({ kind: 'refused', reason, nextStep });
-  const standing = standingOf(stored, undefined, nowMs);
-  if (standing.kind === 'invalid') return refused(standing.message, 'write one with graylane policy apply');
-  const { document } = standing;
+  const policyStatus = policyStatusOf(stored, undefined, nowMs);
+  if (policyStatus.kind === 'invalid') return refused(policyStatus.message, 'write one with graylane policy apply');
+  const { document } = policyStatus;
   const override = overrideInForce(document, nowMs);
   if (override !== undefined) return refused(override, `run graylane override clear ${service}`);
   const moved = withWeight(document, rollout, 0);
@@ -189,16 +191,12 @@ function fitness(
   if (taken !== undefined && !isUnderWay) {
     return refused(`steps: setRoute ${taken}: the policy has a route of that name (expected: another)`, 'rename it');
   }
-  try {
-    compilePolicy({ content: documentText(moved.document), format: 'json' }, { service, origin: 'kv' });
-  } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return refused(`the policy would not be valid: ${error.problems[0]?.message ?? error.message}`, 'mend it');
-  }
+  const plan = compileStored(service, documentText(moved.document));
+  if (plan instanceof PolicyError) return refused(describeInvalid(plan), 'mend it');
   return { document };
 }
 
-function knownOf({ policy, history }: StoredPolicy): RolloutRecord['policy'] {
+function writtenPolicyOf({ policy, history }: StoredPolicy): RolloutRecord['policy'] {
   return { digest: policy === undefined ? '' : sha256(policy.text), number: history.at(-1)?.number ?? 0 };
 }
 
@@ -209,7 +207,7 @@ function pastOf({ progress, startedBy, transitions }: RolloutRecord): PastRollou
   return { id, startedBy, startedAt: new Date(startedAtMs).toISOString(), endedAt, result: state.kind, message };
 }
 
-function notWritten({ reason }: Exclude<RecordOutcome, { readonly kind: 'written' | 'lost' }>): Controlled {
+function notWritten({ reason }: Exclude<RecordOutcome, { readonly kind: 'written' | 'lost' }>): ControlResult {
   return { kind: 'refused', reason, nextStep: 'check what the ACL token permits' };
 }
 

@@ -1,10 +1,10 @@
-import { type DriveDeps, type Driven, driveOnce } from './drive';
+import { createInterruptibleSleep } from '../../base/sleep';
 import type { Lease } from './lease';
+import { type ReconcileResult, type RolloutContext, reconcile } from './reconcile';
 import { hasEnded, type RolloutRecord } from './record';
-import { createRest } from './rest';
-import type { RolloutWatch } from './rollout-watch';
+import type { RolloutWatch } from './store';
 
-/** What a controller says to whoever runs it. Each is called when something changed, never for every look. */
+/** Callbacks of a controller. Each is called when something changed, not for every look. */
 export interface ControllerWatch {
   /** A record as it was last read, of a rollout that is under way or has just ended. */
   onRecord(service: string, record: RolloutRecord): void;
@@ -15,18 +15,18 @@ export interface ControllerWatch {
 }
 
 export interface ControllerOptions {
-  readonly deps: DriveDeps;
+  readonly deps: RolloutContext;
   readonly lease: Lease;
   readonly watch: ControllerWatch;
-  /** Tells of changes to a rollout while it is under way, so that they are heard of at once. */
+  /** Watches one rollout while it is under way, so that the controller reacts at once. */
   readonly listen: (service: string, onChange: () => void) => RolloutWatch;
   /** Ends the controller; what is being written is written to its end. */
   readonly signal: AbortSignal;
 }
 
-/** Between two looks: a controller hears within this time of a policy that somebody has changed. */
+/** Time between two looks, and so the longest time until a foreign change of the policy is seen. */
 const LOOK_MS = 1000;
-/** The same where there is nothing to do, or nothing that would not be heard of. */
+/** Time between two looks where nothing is to be done, or where a watch reports every change. */
 const REST_MS = 5000;
 const LOST_MS = 50;
 /** So many writes in a row that do not hold may be for a session that Consul has ended. */
@@ -34,72 +34,72 @@ const LOST_TWICE = 2;
 /** So many writes in a row that do not hold are no race any more. */
 const LOST_OFTEN = 10;
 
-/** Drives every rollout that there is, or comes to be, until `signal` aborts. Never rejects. */
-export async function driveAll(options: ControllerOptions): Promise<void> {
+/** Leads every rollout of the datacenter, also those that start later, until `signal` aborts. Never rejects. */
+export async function runController(options: ControllerOptions): Promise<void> {
   const { deps, watch, signal } = options;
   const loops = new Map<string, Promise<unknown>>();
-  const rest = createRest(signal);
+  const pause = createInterruptibleSleep(signal);
   let problem: string | undefined;
   while (!signal.aborted) {
     let failure: string | undefined;
     try {
       for (const service of await deps.rollouts.services()) {
-        if (!loops.has(service)) loops.set(service, driveService(service, options, false));
+        if (!loops.has(service)) loops.set(service, runRollout(service, options, false));
       }
     } catch (error) {
       failure = textOf(error);
     }
     if (failure !== problem) watch.onProblem('*', failure);
     problem = failure;
-    await rest.take(LOOK_MS);
+    await pause.sleep(LOOK_MS);
   }
   await Promise.all(loops.values());
 }
 
 /**
- * Drives one rollout, or watches another controller do it, until `signal` aborts or, with `untilEnded`, the rollout has
- * ended; resolves to its last record, undefined when there was none. Never rejects.
+ * Leads one rollout, or stands by while another controller does, until `signal` aborts or, with `untilEnded`, the
+ * rollout has ended. Resolves to the last record, undefined when there was none. Never rejects.
  */
-export async function driveService(
+export async function runRollout(
   service: string,
   options: ControllerOptions,
   untilEnded: boolean,
 ): Promise<RolloutRecord | undefined> {
   const { deps, lease, signal } = options;
-  const teller = createTeller(service, options.watch);
-  const rest = createRest(signal);
+  const reporter = createStatusReporter(service, options.watch);
+  const pause = createInterruptibleSleep(signal);
   let changes: RolloutWatch | undefined;
   let lost = 0;
   try {
     while (!signal.aborted) {
-      rest.forget();
+      pause.reset();
       const { session } = lease;
       if (session === undefined) {
         await lease.tried;
-        if (lease.session === undefined) teller.problem(lease.problem);
-        await rest.take(LOST_MS);
+        if (lease.session === undefined) reporter.problem(lease.problem);
+        await pause.sleep(LOST_MS);
         continue;
       }
-      let driven: Driven;
+      let result: ReconcileResult;
       try {
-        driven = await driveOnce(service, session, deps);
+        result = await reconcile(service, session, deps);
       } catch (error) {
-        teller.problem(textOf(error));
-        await rest.take(LOOK_MS);
+        reporter.problem(textOf(error));
+        await pause.sleep(LOOK_MS);
         continue;
       }
-      lost = driven.kind === 'lost' ? lost + 1 : 0;
+      lost = result.kind === 'lost' ? lost + 1 : 0;
       if (lost === LOST_TWICE) lease.check();
-      teller.driven(driven, lost);
-      const isOver = driven.kind === 'ended' || driven.kind === 'none';
-      if (untilEnded && isOver) return driven.kind === 'ended' ? driven.record : undefined;
-      if (!isOver) changes ??= options.listen(service, rest.end);
+      reporter.result(result, lost);
+      const isOver = result.kind === 'ended' || result.kind === 'none';
+      if (untilEnded && isOver) return result.kind === 'ended' ? result.record : undefined;
+      if (!isOver) changes ??= options.listen(service, pause.wake);
       else if (changes !== undefined) {
         // Each takes a connection to Consul, and there are more services than rollouts under way.
         changes.close();
         changes = undefined;
       }
-      await rest.take(delayAfter(driven, { nowMs: deps.now(), lost, isListening: changes?.isListening === true }));
+      await pause.sleep(delayAfter(result, { nowMs: deps.now(), lost, isListening: changes?.isListening === true }));
     }
     return undefined;
   } finally {
@@ -107,41 +107,41 @@ export async function driveService(
   }
 }
 
-interface Teller {
+interface StatusReporter {
   problem(text: string | undefined): void;
-  driven(driven: Driven, lost: number): void;
+  result(result: ReconcileResult, lost: number): void;
 }
 
-/** Says each thing once. */
-function createTeller(service: string, watch: ControllerWatch): Teller {
+/** Reports each change once. */
+function createStatusReporter(service: string, watch: ControllerWatch): StatusReporter {
   let shown: string | undefined;
   let role: string | undefined;
-  let told: string | undefined;
+  let problemShown: string | undefined;
   const problem = (text: string | undefined): void => {
-    if (told !== text) watch.onProblem(service, text);
-    told = text;
+    if (problemShown !== text) watch.onProblem(service, text);
+    problemShown = text;
   };
   return {
     problem,
-    driven(driven, lost) {
-      if ('record' in driven) {
-        const { record } = driven;
-        const holder = driven.kind === 'standby' ? driven.holder : 'this';
+    result(result, lost) {
+      if ('record' in result) {
+        const { record } = result;
+        const holder = result.kind === 'standby' ? result.holder : 'this';
         if (holder !== role && !hasEnded(record.progress)) {
-          watch.onRole(service, driven.kind === 'standby' ? 'standby' : 'leader', holder);
+          watch.onRole(service, result.kind === 'standby' ? 'standby' : 'leader', holder);
         }
         role = holder;
         if (shown !== record.stamp) watch.onRecord(service, record);
         shown = record.stamp;
       }
-      if (driven.kind === 'refused') problem(driven.reason);
+      if (result.kind === 'refused') problem(result.reason);
       else if (lost >= LOST_OFTEN) problem('writes do not hold; the token may lack key:read or session:read');
-      else if (driven.kind !== 'lost') problem(undefined);
+      else if (result.kind !== 'lost') problem(undefined);
     },
   };
 }
 
-interface Standing {
+interface LoopState {
   /** Wall clock. */
   readonly nowMs: number;
   /** Writes in a row that did not hold. */
@@ -149,14 +149,14 @@ interface Standing {
   readonly isListening: boolean;
 }
 
-function delayAfter(driven: Driven, { nowMs, lost, isListening }: Standing): number {
-  switch (driven.kind) {
+function delayAfter(result: ReconcileResult, { nowMs, lost, isListening }: LoopState): number {
+  switch (result.kind) {
     case 'acted':
       return 0;
     case 'lost':
       return Math.min(LOST_MS * lost, LOOK_MS);
     case 'idle':
-      return Math.max(0, Math.min(LOOK_MS, (driven.wakeMs ?? Number.POSITIVE_INFINITY) - nowMs));
+      return Math.max(0, Math.min(LOOK_MS, (result.wakeMs ?? Number.POSITIVE_INFINITY) - nowMs));
     case 'standby':
       return isListening ? REST_MS : LOOK_MS;
     case 'refused':

@@ -1,8 +1,8 @@
 import type { MatchDocument } from '../../policy/document';
 
 /**
- * A rollout as people write it, JSON or YAML: which subset is raised against which, in what steps, and how each of them is
- * judged. Checked by `validateRollout()`.
+ * A rollout as people write it, JSON or YAML: which subset is raised against which, in what steps, and how each of them
+ * is judged. Checked by `validateRollout()`.
  */
 export interface RolloutDocument {
   /** Address of the JSON Schema, for editors. Not read. */
@@ -15,20 +15,29 @@ export interface RolloutDocument {
   readonly canary: string;
   /** Subset of the policy that serves today. */
   readonly stable: string;
-  /** Route whose split is moved. Default: the last route with a split over both; `rollout`, made at the end, where there is none. */
+  /**
+   * Route whose split is moved. Default: the last route with a split over both; `rollout`, made at the end, where there
+   * is none.
+   */
   readonly route?: string;
   /** In order; 1 to 100 of them. */
   readonly steps: readonly RolloutStep[];
   /**
-   * A weight rises only while the canary's healthy instances would get at most this many times their fair share of the calls, as
-   * `policy apply` judges it. > 0, default 2.
+   * A weight rises only while the canary's healthy instances would get at most this many times their fair share of the
+   * calls, as `policy apply` judges it. > 0, default 2.
    */
   readonly maxLoadFactor?: number;
-  /** After the last step: `keep` leaves the weight at 100 (default), `promote` makes stable what canary is and takes the split back. */
+  /**
+   * After the last step: `keep` leaves the weight at 100 (default), `promote` makes stable what canary is and takes the
+   * split back.
+   */
   readonly onSuccess?: 'keep' | 'promote';
-  /** What every `analysis` step goes by unless it says otherwise, and what watches during pauses. */
+  /** Defaults of every `analysis` step, and the checks that run during pauses. */
   readonly analysis?: RolloutAnalysisDocument;
-  /** Names of hooks in the controller's configuration: told of a pause that needs a human, of a rollback and of the end. */
+  /**
+   * Names of hooks in the controller's configuration. They run when the rollout waits for a person, is rolled back or
+   * ends.
+   */
   readonly notify?: readonly string[];
 }
 
@@ -63,12 +72,13 @@ export interface AnalysisDocument {
   /** Measurements in a row that brought no figures: more of them and the rollout pauses. >= 0, default 4. */
   readonly consecutiveErrorLimit?: number;
   /**
-   * Undecided measurements after the first `count`: more of them and the rollout pauses as inconclusive. >= 0, default 10.
+   * Undecided measurements after the first `count`: more of them and the rollout pauses as inconclusive. >= 0, default
+   * 10.
    */
   readonly inconclusiveLimit?: number;
   /**
-   * What `request-success-rate` takes to pass. `proven` (default): it is shown, with `missRate`, that the canary is not worse than
-   * allowed. `unrefuted`: it was not shown to be worse; quicker, and blind where calls are few.
+   * What `request-success-rate` takes to pass. `proven` (default): it is shown, with `missRate`, that the canary is not
+   * worse than allowed. `unrefuted`: it was not shown to be worse; quicker, and blind where calls are few.
    */
   readonly acceptance?: 'proven' | 'unrefuted';
   /** At least one. Default: those of the document; all three built-in ones if it names none. */
@@ -79,13 +89,16 @@ export interface AnalysisDocument {
 interface RolloutAnalysisDocument extends AnalysisDocument {
   /** True (default): the built-in checks also watch during pause steps, and roll back; they pause nothing. */
   readonly background?: boolean;
-  /** Chance that a canary as good as stable is rolled back by built-in checks in the whole rollout. (0, 0.5], default 0.01. */
+  /**
+   * Chance that a canary as good as stable is rolled back by built-in checks in the whole rollout. (0, 0.5], default
+   * 0.01.
+   */
   readonly falseAlarmRate?: number;
   /** Chance that an analysis accepts a canary that is worse than allowed. (0, 0.5], default 0.01. */
   readonly missRate?: number;
   /**
-   * Where the figures of built-in checks come from: the name of a provider in the controller's configuration, which alone says
-   * where that is. Default `clients`: what the clients report, where the controller collects it.
+   * Where the figures of built-in checks come from: the name of a provider in the controller's configuration, which
+   * alone says where that is. Default `clients`: what the clients report, where the controller collects it.
    */
   readonly provider?: string;
   /** Status names that are failures, for a Prometheus provider. Default: those of the breaker. */
@@ -110,14 +123,17 @@ export interface DurationCheck {
   readonly factor?: number;
 }
 
-/** Fails while a client holds the canary's subset breaker open, or when its fallback serves more of its calls than it does. */
+/**
+ * Fails while a client holds the canary's subset breaker open, or when its fallback serves more of its calls than it
+ * does.
+ */
 export interface BreakerCheck {
   readonly check: 'breaker-open';
   /** Measurements in one analysis that may fail. >= 0, default 0. */
   readonly failureLimit?: number;
 }
 
-/** A figure of your own, held against conditions. */
+/** A value of your own, compared by conditions. */
 export interface ValueCheck {
   readonly check: 'value';
   /** Unique in its list. */
@@ -125,8 +141,8 @@ export interface ValueCheck {
   /** The name of a provider in the controller's configuration. */
   readonly provider: string;
   /**
-   * In PromQL, for a Prometheus provider and no other: a scalar, or a vector of one sample. `{{service}}`, `{{canary}}`,
-   * `{{stable}}` and `{{window}}` (such as `90s`) are filled in.
+   * In PromQL, for a Prometheus provider and no other: a scalar, or a vector of one sample. `{{service}}`,
+   * `{{canary}}`, `{{stable}}` and `{{window}}` (such as `90s`) are filled in.
    */
   readonly query?: string;
   /** Such as `result < 0.05`, or `canary <= stable * 1.5 and canary < 200`. At least one of the two conditions. */

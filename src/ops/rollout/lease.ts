@@ -9,9 +9,8 @@ export const SESSION_TTL_SECONDS: { readonly min: number; readonly max: number; 
 };
 
 /**
- * A Consul session that is kept alive from here. Locks are taken in its name; whoever writes under such a lock has the
- * transaction check that the session still has it, so a process that was frozen past its session cannot write. Used by
- * the controller alone.
+ * A Consul session that is renewed here. Locks are taken in its name. A transaction under such a lock checks that the
+ * session still has it, so a process that was frozen past its session cannot write. Used only by the controller.
  */
 export interface Lease {
   /** Undefined while there is none: Consul does not answer, or has ended it. Another is asked for all along. */
@@ -20,7 +19,7 @@ export interface Lease {
   readonly problem: string | undefined;
   /** Resolves when the first attempt to get a session has ended. Never rejects. */
   readonly tried: Promise<void>;
-  /** Renews now rather than when its time has come: for whoever suspects that Consul has ended the session. */
+  /** Renews now, for a caller that suspects that Consul has ended the session. */
   check(): void;
   /** Ends the session, which gives back every lock at once. Idempotent, never rejects. */
   close(): Promise<void>;
@@ -35,8 +34,8 @@ export interface LeaseOptions {
 }
 
 /**
- * Renewals in a TTL. Consul counts twice the TTL from the last one, so fewer let another take over sooner after a death; these
- * leave time for four more attempts when one fails.
+ * Renewals in a TTL. Consul counts twice the TTL from the last one, so fewer let another take over sooner after a
+ * death; these leave time for four more attempts when one fails.
  */
 const RENEWALS = 2;
 const RETRY_MS = 500;

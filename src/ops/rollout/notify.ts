@@ -1,8 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { messageOf } from './analysis/providers/measure-error';
+import { messageOf, postToWebhook } from './analysis/requests';
 import { type CommandConfig, type ControllerConfig, hookNames, type WebhookConfig } from './config/controller-config';
-import { readToken } from './config/token';
 import type { RolloutNotice } from './progress';
 
 /** What a hook gets, as JSON. */
@@ -21,8 +20,8 @@ export interface NotifyDeps {
 const TIME_LIMIT_MS = 10_000;
 
 /**
- * Tells everybody whom the document names. Resolves to what failed, undefined when all took it (2xx, exit code 0). Never
- * rejects; what it says holds neither an address nor what was answered.
+ * Runs the hooks of these names. Resolves to what failed, or to undefined when all succeeded (2xx, exit code 0). Never
+ * rejects. The text contains neither an address nor an answer.
  */
 export async function notify(
   names: readonly string[],
@@ -32,51 +31,29 @@ export async function notify(
   const body = JSON.stringify(message);
   const failures = await Promise.all(
     names.map(async (name) => {
-      const failure = await tell(name, body, deps);
+      const failure = await notifyHook(name, body, deps);
       return failure === undefined ? undefined : `notify ${name}: ${failure}`;
     }),
   );
-  const told = failures.filter((failure) => failure !== undefined);
-  return told.length === 0 ? undefined : told.join(', ');
+  const failed = failures.filter((failure) => failure !== undefined);
+  return failed.length === 0 ? undefined : failed.join(', ');
 }
 
-async function tell(name: string, body: string, { config, env }: NotifyDeps): Promise<string | undefined> {
+async function notifyHook(name: string, body: string, deps: NotifyDeps): Promise<string | undefined> {
+  const { config } = deps;
   const hook = config.hooks.get(name);
   if (hook === undefined) return `not known to this controller (expected: one of its hooks; ${hookNames(config)})`;
   const { webhook, command } = hook;
-  if (webhook !== undefined) return post(webhook, body, env);
+  if (webhook !== undefined) return post(webhook, body, deps);
   return command === undefined ? undefined : run(command, body);
 }
 
-async function post(
-  webhook: WebhookConfig,
-  body: string,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string | undefined> {
-  const { url, headers, timeoutMs = TIME_LIMIT_MS } = webhook;
-  let token: string | undefined;
+async function post(webhook: WebhookConfig, body: string, { env }: NotifyDeps): Promise<string | undefined> {
   try {
-    token = await readToken(webhook, env);
+    const { status } = await postToWebhook(webhook, env, { body, ignoresBody: true });
+    return status >= 200 && status <= 299 ? undefined : `HTTP ${status}`;
   } catch (error) {
     return messageOf(error);
-  }
-  try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: {
-        ...headers,
-        'content-type': 'application/json',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(timeoutMs),
-    });
-    await response.body?.cancel();
-    return response.ok ? undefined : `HTTP ${response.status}`;
-  } catch (error) {
-    const isLate = error instanceof Error && error.name === 'TimeoutError';
-    return isLate ? `no answer within ${timeoutMs} ms` : 'not reached';
   }
 }
 

@@ -1,20 +1,22 @@
-import type { SubsetFigures } from './analysis/metrics-provider';
-import type { SlowCalls } from './analysis/slow-calls';
-import type { AnalysisResult } from './analysis/verdict';
+import { defined } from '../../base/defined';
+import type { SubsetMetrics } from './analysis/metrics-provider';
+import type { AnalysisResult, SlowCalls } from './analysis/verdict';
 import type { RolloutDocument, SetRouteDocument } from './document';
 
 /**
- * All that a controller must remember of a rollout: plain JSON, replaced and never changed. Written before any action is
- * done, so that another controller goes on from it.
+ * The whole state of a rollout, as plain JSON, replaced and never changed. Saved before any action is done, so that
+ * another controller can continue from it.
  */
 export interface RolloutProgress {
   readonly id: string;
-  /** As validated; a rollout goes by the document that it was started with. */
+  /** The validated document that the rollout was started with. */
   readonly document: RolloutDocument;
   readonly state: RolloutState;
   /** The step it is at, or `steps.length` when all are done. */
   readonly step: number;
-  /** When the step began, or began again; undefined: not yet. Wall clock, milliseconds since 1970, as all times here. */
+  /**
+   * When the step began, or began again; undefined: not yet. Wall clock, milliseconds since 1970, as all times here.
+   */
   readonly stepSinceMs?: number;
   /** Share of the canary, percent, that the last `setWeight` asked for. */
   readonly weight: number;
@@ -24,11 +26,11 @@ export interface RolloutProgress {
   readonly window?: AnalysisWindow;
   /** Windows opened so far. */
   readonly windows: number;
-  /** Stable's figures from when it had calls enough: what the canary is held against once all calls are its own. */
-  readonly baseline?: SubsetFigures;
+  /** Stable's metrics from when it had enough calls. The canary is compared with them once it has all calls. */
+  readonly baseline?: SubsetMetrics;
   /** Number of the next action. */
   readonly nextAction: number;
-  /** Told to do and not confirmed, in order. While there are any, no step begins. */
+  /** Actions that are not confirmed, in order. No step begins while there are any. */
   readonly pending: readonly RolloutAction[];
   /** What a pending action waits for, such as capacity; for people. */
   readonly waitingFor?: string;
@@ -63,7 +65,7 @@ export type RolloutState =
     }
   | { readonly kind: 'completed'; readonly atMs: number };
 
-/** `step`: the document says so. The others are told to `pauseRollout()`. */
+/** `step` is a pause step of the document; the other reasons are given to `pauseRollout()`. */
 export type PauseReason = 'step' | 'operator' | 'manual-change' | 'invalid-policy';
 
 export interface AnalysisWindow {
@@ -87,8 +89,8 @@ export interface AnalysisWindow {
 }
 
 /**
- * What the controller has to do, in order of `number` and each until it is confirmed. Absolute and idempotent: doing one
- * again after a crash changes nothing.
+ * What the controller has to do, in order of `number` and each until it is confirmed. Absolute and idempotent: doing
+ * one again after a crash changes nothing.
  */
 export type RolloutAction = { readonly number: number } & (
   | { readonly kind: 'setWeight'; readonly weight: number; readonly step: number }
@@ -113,12 +115,6 @@ export interface RolloutNotice {
   readonly atMs: number;
 }
 
-export interface Advanced {
-  readonly progress: RolloutProgress;
-  /** `progress.pending`; of a rollout paused by a person or a foreign change its notices only. */
-  readonly actions: readonly RolloutAction[];
-}
-
 /*
  * The controller's loop, see `advance.ts`, `take-measurement.ts` and `operate.ts`:
  *   1. `wantedMeasurement(progress, nowMs)`: what to measure now, if anything.
@@ -127,3 +123,54 @@ export interface Advanced {
  *      Actions wait while somebody has paused the rollout.
  *   4. `nextWakeMs(progress)`: when to come back at the latest.
  */
+
+type Unnumbered = RolloutAction extends infer Each
+  ? Each extends RolloutAction
+    ? Omit<Each, 'number'>
+    : never
+  : never;
+
+/**
+ * The pending actions that may be done now. While a person or a foreign change has paused the rollout, only notices.
+ */
+export function dueActions({ state, pending }: RolloutProgress): readonly RolloutAction[] {
+  if (state.kind !== 'paused' || state.why === 'step') return pending;
+  return pending.filter(({ kind }) => kind === 'notify');
+}
+
+/** Adds an action after those that wait already. Numbers are never used twice in a rollout. */
+export function addAction(progress: RolloutProgress, action: Unnumbered): RolloutProgress {
+  const numbered: RolloutAction = { ...action, number: progress.nextAction };
+  return { ...progress, nextAction: progress.nextAction + 1, pending: [...progress.pending, numbered] };
+}
+
+/** Adds a notice where the document names hooks. */
+export function addNotice(
+  progress: RolloutProgress,
+  event: RolloutNotice['event'],
+  message: string,
+  nowMs: number,
+  result?: AnalysisResult,
+): RolloutProgress {
+  if (progress.document.notify === undefined) return progress;
+  const notice: RolloutNotice = {
+    rollout: progress.id,
+    service: progress.document.service,
+    event,
+    message,
+    weight: progress.weight,
+    ...defined({ result }),
+    atMs: nowMs,
+  };
+  return addAction(progress, { kind: 'notify', notice });
+}
+
+/** The progress without these keys: absent, since `undefined` does not survive JSON. */
+export function without<K extends 'window' | 'stepSinceMs' | 'waitingFor'>(
+  progress: RolloutProgress,
+  ...keys: readonly K[]
+): RolloutProgress {
+  const copy: Partial<Record<K, unknown>> & RolloutProgress = { ...progress };
+  for (const key of keys) delete copy[key];
+  return copy;
+}

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { isRecord } from '../../base/is-record';
-import type { RolloutProgress, RolloutState } from './progress';
+import { describeAction, type WrittenPolicy } from './policy-change';
+import type { RolloutAction, RolloutProgress, RolloutState } from './progress';
 import { validateRollout } from './validate';
 
 /** What Consul holds of a service's rollout: how far it is, what it has written, and what happened. Plain JSON. */
@@ -21,14 +22,6 @@ export interface RolloutRecord {
   readonly past: readonly PastRollout[];
 }
 
-/** The policy as the rollout knows it. A policy in Consul that is another was changed by somebody else. */
-export interface WrittenPolicy {
-  /** SHA-256 of its text. */
-  readonly digest: string;
-  /** Its number in the policy's history; 0 when it has no history. */
-  readonly number: number;
-}
-
 /** One thing that happened, never changed once written. */
 export interface Transition {
   /** From 1 in each rollout, without gaps. */
@@ -36,7 +29,7 @@ export interface Transition {
   /** RFC 3339, by the writer's clock. */
   readonly at: string;
   readonly event: string;
-  /** Who did it: a controller, or whoever ran the command. */
+  /** A controller, or the user of the command. */
   readonly by: string;
   /** From 0. */
   readonly step: number;
@@ -100,8 +93,8 @@ export function encodeRecord(record: RolloutRecord): string {
 }
 
 /**
- * The record that a text is, or why it is none. Whoever operates a rollout may write the text, so the document in it is held
- * against the rules of a new one, and only what a controller can do is taken for something to do.
+ * Parses a record; a text in place of it says why it is not valid. Anyone with write access to the key may write the
+ * text, so the document in it is validated like a new one, and unknown actions are refused.
  */
 export function decodeRecord(text: string, service: string): RolloutRecord | string {
   let raw: unknown;
@@ -131,4 +124,54 @@ function isProgress({ state, id, step, pending }: Readonly<Record<string, unknow
   return pending.every(
     (each: unknown) => isRecord(each) && Number.isSafeInteger(each['number']) && KINDS.has(each['kind']),
   );
+}
+
+/** Who did something, and when (RFC 3339). */
+export interface Actor {
+  readonly by: string;
+  readonly at: string;
+}
+
+/** What happened between two states of a rollout, for its history. Pure. */
+export function transitionsBetween(
+  before: RolloutProgress,
+  after: RolloutProgress,
+  actor: Actor,
+): readonly Omit<Transition, 'number'>[] {
+  const at = { ...actor, step: after.step, weight: after.weight };
+  const happened: Omit<Transition, 'number'>[] = [];
+  if (before.state.kind !== after.state.kind || messageOf(before) !== messageOf(after)) {
+    happened.push({ ...at, event: eventOf(before, after), message: messageOf(after) });
+  }
+  if (before.waitingFor !== after.waitingFor && after.waitingFor !== undefined) {
+    happened.push({ ...at, event: 'waiting', message: after.waitingFor });
+  }
+  const last = after.results.at(-1);
+  if (last !== undefined && last.verdict === 'pass' && after.step > before.step && before.window?.kind === 'step') {
+    const message = last.checks.map(({ message: each }) => each).join('; ');
+    happened.push({ ...at, step: before.step, event: 'passed', message });
+  }
+  return happened;
+}
+
+/** An action that was done. `policy`: the number of the history entry that it wrote, undefined when none was needed. */
+export function transitionOf(
+  action: RolloutAction,
+  after: RolloutProgress,
+  actor: Actor,
+  policy: number | undefined,
+): Omit<Transition, 'number'> {
+  const message = action.kind === 'notify' ? action.notice.event : describeAction(action, after.document);
+  const step = 'step' in action ? action.step : after.step;
+  const base = { ...actor, event: action.kind, step, weight: after.weight, message };
+  return policy === undefined ? base : { ...base, policy };
+}
+
+function eventOf({ state: before }: RolloutProgress, { state }: RolloutProgress): string {
+  return state.kind === 'running' && before.kind !== 'running' ? 'resumed' : state.kind;
+}
+
+/** What the state says of itself. */
+export function messageOf({ state }: RolloutProgress): string {
+  return 'message' in state ? state.message : '';
 }

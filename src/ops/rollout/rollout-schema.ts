@@ -1,6 +1,7 @@
 import { STATUS_NAMES } from '../../base/status-names';
 import { matchDefinitions, matchSchema } from '../../policy/policy-schema';
 import { closed, count, listOf, type Schema, shortName } from '../../policy/schema-parts';
+import { createSynonyms, type Synonyms } from '../../policy/validation/unknown-key';
 
 const duration = (minimum: number): Schema => ({
   type: 'number',
@@ -17,7 +18,7 @@ const service: Schema = {
   pattern: '^[^\\s/\\u0000-\\u001f]{1,128}$',
 };
 const routeName: Schema = { type: 'string', minLength: 1, maxLength: 128 };
-/** A name alone: what it stands for is said where the controller runs, out of reach of whoever may write to Consul. */
+/** A name only. Its meaning is in the controller's configuration, out of reach of writers to Consul. */
 const providerName: Schema = {
   ...shortName,
   title: 'the name (letters, digits, _ . -) of a provider in the configuration of the controller',
@@ -87,10 +88,10 @@ const step: Schema = closed(
 );
 
 /**
- * The published JSON Schema of a rollout document, and what its structure is checked against: the one place that says which
- * keys there are. No key may say an address, a file, a variable or a program: those are the controller's to name. What a schema
- * cannot say (names given twice, conditions) is checked in `validation/`. `rollout.schema.json` is
- * this object, written out by its test.
+ * The published JSON Schema of a rollout document, and what its structure is checked against: the one place that says
+ * which keys there are. No key may say an address, a file, a variable or a program: those are the controller's to name.
+ * What a schema cannot say (names given twice, conditions) is checked in `validation/`. `rollout.schema.json` is this
+ * object, written out by its test.
  */
 export const rolloutSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -125,3 +126,56 @@ export const rolloutSchema: Schema = {
   ),
   definitions: matchDefinitions,
 };
+
+/** What would let the writer of a rollout decide where its controller reaches. */
+const REACHED = 'the configuration of the controller says that; a rollout gives a name: provider, notify';
+
+/** Keys that people bring along from Argo Rollouts and Flagger, and what stands for them here. */
+export const synonymOf: Synonyms = createSynonyms({
+  interval: 'here intervalMs, in milliseconds',
+  initialDelay: 'here initialDelayMs, in milliseconds',
+  duration: 'here durationMs, in milliseconds',
+  timeout: 'here timeoutMs, in milliseconds',
+  setCanaryScale: 'instances are scaled elsewhere; maxLoadFactor waits for them',
+  setHeaderRoute: 'here setRoute: { name, match: { labels } }',
+  experiment: 'no such step; use analysis',
+  templates: 'here checks, in the analysis itself',
+  metrics: 'here checks',
+  metric: 'here check',
+  metricName: 'here name',
+  templateRef: 'here provider, in the check itself',
+  threshold: 'the number of failures stands in failureLimit; of failing calls in the check request-success-rate',
+  thresholdRange: 'here successCondition, such as result < 0.05',
+  stepWeight: 'here steps: [{ setWeight }]',
+  stepWeights: 'here steps: [{ setWeight }]',
+  maxWeight: 'here steps: [{ setWeight }]',
+  weight: 'here setWeight',
+  canarySubset: 'here canary',
+  stableSubset: 'here stable',
+  canaryService: 'here canary, a subset of the service',
+  stableService: 'here stable, a subset of the service',
+  webhooks: 'here notify: [NAME], or a check with a provider; the configuration of the controller names both',
+  alerts: 'here notify',
+  limit: 'here failureLimit',
+  inconclusive: 'here inconclusiveLimit',
+  url: REACHED,
+  address: REACHED,
+  host: REACHED,
+  token: REACHED,
+  tokenEnv: REACHED,
+  tokenFile: REACHED,
+  password: REACHED,
+  bearerToken: REACHED,
+  secretRef: REACHED,
+  env: REACHED,
+  headers: REACHED,
+  prometheus: REACHED,
+  webhook: REACHED,
+  command: REACHED,
+  run: REACHED,
+  skipAnalysis: 'leave the analysis steps out, and background: false',
+  version: 'here schema: 1',
+  apiVersion: 'here schema: 1',
+  kind: 'a rollout has no kind',
+  spec: 'its contents stand on the rollout itself',
+});

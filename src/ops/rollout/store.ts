@@ -1,6 +1,6 @@
-import { GraylaneError } from '../../base/errors';
+import { type BlockingQueryDeps, startBlockingQuery } from '../../consul/blocking-query';
 import type { ConsulClient } from '../../consul/client';
-import { type KvOperation, transact } from '../store/kv-transaction';
+import { assertReadable, type KvOperation, namesBelow, transact, unavailable } from '../store/kv';
 import { decodeRecord, encodeRecord, type RolloutRecord } from './record';
 
 /**
@@ -8,7 +8,7 @@ import { decodeRecord, encodeRecord, type RolloutRecord } from './record';
  * only as it was read, and by a controller only while its session has the lock. Used by the controller and the command.
  */
 export interface RolloutStore {
-  /** Throws POLICY_UNAVAILABLE when Consul does not say, or what stands there is no record. */
+  /** Throws POLICY_UNAVAILABLE when Consul does not answer, or when the value is not a record. */
   read(service: string): Promise<StoredRollout>;
   /** Services that have a record, sorted. Throws POLICY_UNAVAILABLE. */
   services(): Promise<readonly string[]>;
@@ -26,7 +26,7 @@ export interface StoredRollout {
   readonly record: RolloutRecord | undefined;
   /** Consul's index of the record; '0' when there is none. */
   readonly index: string;
-  /** Who drives it; undefined when nobody does. */
+  /** Name of the controller that leads the rollout; undefined when none does. */
   readonly holder: string | undefined;
   /** The session that has the lock. */
   readonly session: string | undefined;
@@ -34,12 +34,11 @@ export interface StoredRollout {
 
 export type RecordOutcome =
   | { readonly kind: 'written' }
-  /** The record, or the lock, is somebody else's by now. Nothing was written. */
+  /** Another writer has changed the record, or has the lock. Nothing was written. */
   | { readonly kind: 'lost' }
   | { readonly kind: 'refused' | 'unknown'; readonly reason: string };
 
 const PREFIX = 'graylane/rollouts';
-const TIME_LIMIT_MS = 10_000;
 
 export function createRolloutStore(client: ConsulClient): RolloutStore {
   const read = async (service: string): Promise<StoredRollout> => {
@@ -49,8 +48,7 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
     const pair = outcome.pairs.find((each) => each.key === key);
     const lock = outcome.pairs.find((each) => each.key === lockOf(service));
     const holding = lock?.session === undefined ? undefined : lock;
-    // What a token may not read is left out of a transaction's answer, as if it were not there.
-    if (pair === undefined) await assertReadable(client, key);
+    if (pair === undefined) await assertReadable(client, key, undefined);
     const record = pair === undefined ? undefined : decodeRecord(pair.value.toString('utf8'), service);
     if (typeof record === 'string') throw unavailable(key, record);
     const index = pair?.modifyIndex ?? '0';
@@ -88,19 +86,15 @@ export function createRolloutStore(client: ConsulClient): RolloutStore {
       ]);
       return outcome.kind === 'done';
     },
-    async services() {
-      const key = `${PREFIX}/`;
-      const answer = await client.get({ path: `/kv/${key}`, query: { keys: '' }, timeLimitMs: TIME_LIMIT_MS });
-      if (answer.kind === 'failure') throw unavailable(key, answer.reason);
-      if (answer.status === 404) return [];
-      const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
-      return keys.map((each) => each.slice(key.length)).filter((name) => name !== '' && !name.includes('/'));
-    },
+    services: () => namesBelow(client, PREFIX, undefined),
   };
 }
 
-/** Of the record. All other keys of the service begin with it, and so do those of services whose names begin with this one. */
-export function recordKey(service: string): string {
+/**
+ * Of the record. All other keys of the service begin with it, and so do those of services whose names begin with this
+ * one.
+ */
+function recordKey(service: string): string {
   return `${PREFIX}/${service}`;
 }
 
@@ -108,11 +102,42 @@ function lockOf(service: string): string {
   return `${PREFIX}/${service}/lock`;
 }
 
-async function assertReadable(client: ConsulClient, key: string): Promise<void> {
-  const answer = await client.get({ path: '/kv/{key}', params: { key }, timeLimitMs: TIME_LIMIT_MS });
-  if (answer.kind === 'failure') throw unavailable(key, answer.reason);
+/** Watches one service's rollout: its record and its lock. Used by the controller. */
+export interface RolloutWatch {
+  /** False while changes may be missed; read the record yourself then. */
+  readonly isListening: boolean;
+  /** Idempotent; ends the query and its connection, and `onChange` is not called any more. */
+  close(): void;
 }
 
-function unavailable(key: string, reason: string): GraylaneError {
-  return new GraylaneError('POLICY_UNAVAILABLE', `${key}: ${reason}`);
+/**
+ * Calls `onChange` after each change, and when a change may have been missed; the caller reads the record itself. The
+ * end of the leader's session counts as a change, because its lock goes with it. Changes of services whose names begin
+ * with this one's also call it. The query reads only keys: their index moves with the values.
+ */
+export function watchRollout(service: string, onChange: () => void, deps: BlockingQueryDeps): RolloutWatch {
+  let isListening = false;
+  let index: bigint | undefined;
+  const query = startBlockingQuery(
+    {
+      request: () => ({ path: '/kv/{key}', params: { key: recordKey(service) }, query: { keys: '' } }),
+      accept(answer) {
+        const isNew = !isListening || answer.index === undefined || answer.index !== index;
+        index = answer.index;
+        isListening = answer.index !== undefined;
+        if (isNew) onChange();
+        return { kind: isNew ? 'changed' : 'unchanged' };
+      },
+      failed() {
+        isListening = false;
+      },
+    },
+    deps,
+  );
+  return {
+    get isListening() {
+      return isListening;
+    },
+    close: () => query.close(),
+  };
 }

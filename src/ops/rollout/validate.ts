@@ -1,15 +1,23 @@
 import { parsePolicyText } from '../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../policy/plain-data';
 import type { PolicyProblem } from '../../policy/plan';
-import { createProblemList, type DocumentPath, note, type Positions, type ProblemList } from '../../policy/problems';
+import {
+  createProblemList,
+  type DocumentPath,
+  MISSING,
+  note,
+  type Positions,
+  type ProblemList,
+} from '../../policy/problems';
 import { copyDocument, isOfLaterFormat } from '../../policy/validation/copy-document';
 import { checkMatch } from '../../policy/validation/matches';
 import { listOf } from '../../policy/validation/references';
+import { parseCondition } from './analysis/condition';
+import { DEFAULT_QUANTILE } from './analysis/settings';
+import { CLIENTS } from './config/controller-config';
 import type { RolloutDocument } from './document';
-import { rolloutSchema } from './rollout-schema';
-import { checkAnalysis } from './validation/checks';
-import { createRolloutStructureCheck } from './validation/structure-check';
-import { synonymOf } from './validation/synonyms';
+import { rolloutSchema, synonymOf } from './rollout-schema';
+import { createRolloutStructureCheck } from './structure-check';
 
 const checkStructure = createRolloutStructureCheck(rolloutSchema, synonymOf);
 
@@ -30,8 +38,8 @@ export function parseRollout(text: string | Uint8Array, format: 'json' | 'yaml')
 }
 
 /**
- * Finds everything that is wrong with a rollout document, whatever it is. Never throws. Whether its subsets and route are those of
- * the policy is for the controller to say, which knows the policy.
+ * Finds everything that is wrong with a rollout document, whatever it is. Never throws. Whether its subsets and route
+ * are those of the policy is for the controller to say, which knows the policy.
  */
 export function validateRollout(value: unknown, positions?: Positions): JudgedRollout {
   const problems = createProblemList(positions, 'rollout');
@@ -75,4 +83,56 @@ function checkSteps(document: unknown, problems: ProblemList): void {
   if (steps.length > 0 && !weights.some((weight) => typeof weight !== 'undefined' && weight !== 0)) {
     problems.report(['steps'], note('no setWeight above 0'), 'at least one');
   }
+}
+
+const CONDITIONS = ['successCondition', 'failureCondition'] as const;
+const BUILT_IN: readonly string[] = ['request-success-rate', 'request-duration', 'breaker-open'];
+
+/** What a schema cannot say of an analysis: names given twice, conditions that cannot be read, queries out of place. */
+function checkAnalysis(analysis: unknown, path: DocumentPath, problems: ProblemList): void {
+  const provider = ownValue(analysis, 'provider') ?? CLIENTS;
+  if (provider === CLIENTS && ownValue(analysis, 'failureStatusCodes') !== undefined) {
+    const expected = 'only with a provider; clients report what their breakers take for a failure';
+    problems.report([...path, 'failureStatusCodes'], note('given'), expected);
+  }
+  const seen = new Set<string>();
+  for (const [index, check] of listOf(ownValue(analysis, 'checks')).entries()) {
+    const at = [...path, 'checks', index];
+    const name = nameIn(check);
+    if (name !== undefined && seen.has(name)) {
+      const key = ownValue(check, 'check') === 'value' ? 'name' : 'check';
+      problems.report([...at, key], note(`${name}, given twice`), 'each check once');
+    }
+    if (name !== undefined) seen.add(name);
+    if (ownValue(check, 'check') === 'value') checkValue(check, at, problems);
+  }
+}
+
+function checkValue(check: unknown, path: DocumentPath, problems: ProblemList): void {
+  const name = ownValue(check, 'name');
+  if (typeof name === 'string' && BUILT_IN.includes(name)) {
+    problems.report([...path, 'name'], name, 'a name that no built-in check has');
+  }
+  if (ownValue(check, 'provider') === CLIENTS) {
+    problems.report([...path, 'provider'], CLIENTS, 'a provider of one figure; clients report calls');
+  }
+  if (CONDITIONS.every((key) => ownValue(check, key) === undefined)) {
+    problems.report([...path, 'successCondition'], MISSING, 'successCondition, failureCondition or both');
+  }
+  for (const key of CONDITIONS) {
+    const text = ownValue(check, key);
+    if (typeof text !== 'string' || text === '') continue;
+    try {
+      parseCondition(text);
+    } catch (error) {
+      problems.report([...path, key], text, error instanceof Error ? error.message : 'a condition');
+    }
+  }
+}
+
+function nameIn(check: unknown): string | undefined {
+  const kind = ownValue(check, 'check');
+  if (kind === 'request-duration') return `${kind} ${String(ownValue(check, 'quantile') ?? DEFAULT_QUANTILE)}`;
+  const name = kind === 'value' ? ownValue(check, 'name') : kind;
+  return typeof name === 'string' ? name : undefined;
 }

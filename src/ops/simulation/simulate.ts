@@ -1,12 +1,12 @@
 import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { seededRandom } from '../../base/random';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { CallRecord } from '../../policy/routing/call-record';
 import { labelsOf } from '../../policy/routing/labels';
-import { createSimulation } from './simulation';
-import type { SimulationReport } from './simulation-report';
+import { createSimulation, type SimulationReport } from './simulation';
 import { createSyntheticCalls } from './synthetic-calls';
 
 /** Which calls are decided, and what they are compared with. */
@@ -26,12 +26,14 @@ export interface SimulateOptions {
 /** Shares of so many callers are within 0.1 % of what their split says, nearly always; more cost memory and time. */
 const MOST_CALLERS = 100_000;
 
-/** Callers among so many calls unless told otherwise. */
+/** Default number of callers for a number of calls. */
 export function usualCallers(calls: number): number {
   return Math.min(MOST_CALLERS, Math.max(1, Math.ceil(calls / 4)));
 }
 
-/** Sends calls through a policy and tells where they went. No network, no client. Throws PolicyError or INVALID_OPTION. */
+/**
+ * Sends calls through a policy and tells where they went. No network, no client. Throws PolicyError or INVALID_OPTION.
+ */
 export function simulatePolicy(policy: PolicyDocument, options: SimulateOptions = {}): SimulationReport {
   const { against, from, calls = 100_000, seed = 1 } = options;
   if (!(Number.isInteger(calls) && calls >= 1 && calls <= 100_000_000)) {
@@ -48,7 +50,7 @@ export function simulatePolicy(policy: PolicyDocument, options: SimulateOptions 
     plan,
     random: seededRandom(seed),
     clock: systemClock,
-    ...(other === undefined ? {} : { against: other }),
+    ...defined({ against: other }),
   });
   if (from !== undefined) {
     for (const { method, labels, stickyKey, force } of from) {

@@ -1,10 +1,32 @@
-import { GraylaneError } from '../../base/errors';
+import { hostname, userInfo } from 'node:os';
 import type { ConsulClient } from '../../consul/client';
+import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import { parsePolicyText } from '../../policy/parse-text';
-import { type ChangeKind, createEntry, decodeEntry, encodeEntry, type HistoryEntry, sha256 } from './history-entry';
-import { type KvOperation, type KvPair, transact } from './kv-transaction';
-import { countToRemove, RETENTION, type RetentionRule } from './retention';
+import type { Plan } from '../../policy/plan';
+import { PolicyError } from '../../policy/policy-error';
+import {
+  type ChangeKind,
+  countToRemove,
+  createEntry,
+  decodeEntry,
+  encodeEntry,
+  type HistoryEntry,
+  RETENTION,
+  type RetentionRule,
+  type StoredEntry,
+  type StoredPolicy,
+  sha256,
+} from './history';
+import {
+  assertReadable,
+  type KvOperation,
+  type KvPair,
+  namesBelow,
+  parseJsonRecord,
+  transact,
+  unavailable,
+} from './kv';
 
 /**
  * Policies and their history in Consul's KV store. A change is one transaction of the policy and its history entry, and
@@ -18,27 +40,6 @@ export interface PolicyStore {
   services(datacenter: string | undefined): Promise<readonly string[]>;
   /** Never rejects. What is written was validated by the caller. */
   write(change: PolicyChange): Promise<WriteOutcome>;
-}
-
-export interface StoredPolicy {
-  readonly service: string;
-  readonly datacenter: string | undefined;
-  /** Undefined: there is none. */
-  readonly policy: { readonly text: string; readonly index: string } | undefined;
-  /** Oldest first. */
-  readonly history: readonly StoredEntry[];
-}
-
-export interface StoredEntry {
-  readonly key: string;
-  /** By its key. */
-  readonly number: number;
-  readonly bytes: number;
-  /** Consul's own, which no writer can choose. Differ only when the entry was written again. */
-  readonly createIndex: string;
-  readonly modifyIndex: string;
-  /** Undefined: what stands there is no entry. */
-  readonly entry: HistoryEntry | undefined;
 }
 
 interface PolicyChange {
@@ -57,7 +58,9 @@ interface PolicyChange {
 
 export type WriteOutcome =
   | { readonly kind: 'written'; readonly entry: HistoryEntry; readonly removed: number }
-  /** Somebody was faster, or an operation of `also` did not hold; `now` is what stands there. Nothing was written. */
+  /**
+   * Another writer was faster, or an operation of `also` did not hold. Nothing was written; `now` is what Consul has.
+   */
   | { readonly kind: 'lost'; readonly now: StoredPolicy }
   /** Nothing was written. */
   | { readonly kind: 'refused'; readonly reason: string }
@@ -65,7 +68,7 @@ export type WriteOutcome =
   | { readonly kind: 'unknown'; readonly reason: string };
 
 export interface PolicyStoreOptions {
-  /** Stays open: whoever made it closes it. */
+  /** Not closed by the store. */
   readonly client: ConsulClient;
   readonly retention?: RetentionRule;
 }
@@ -73,7 +76,6 @@ export interface PolicyStoreOptions {
 const POLICY_PREFIX = 'graylane/policies';
 const HISTORY_PREFIX = 'graylane/history';
 const NUMBER_DIGITS = 10;
-const TIME_LIMIT_MS = 10_000;
 /** Larger documents are written without line breaks, to stay within what a policy may have. */
 const INDENTED_BYTES = 64 * 1024;
 
@@ -87,7 +89,6 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
     ]);
     if (outcome.kind !== 'done') throw unavailable(policyKey, outcome.reason);
     const pair = outcome.pairs.find(({ key }) => key === policyKey);
-    // What a token may not read is left out of a transaction's answer, as if it were not there.
     if (pair === undefined) await assertReadable(client, policyKey, datacenter);
     return {
       service,
@@ -121,15 +122,7 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
   return {
     read,
     write,
-    async services(datacenter) {
-      const query = { keys: '', ...(datacenter === undefined ? {} : { dc: datacenter }) };
-      const key = `${POLICY_PREFIX}/`;
-      const answer = await client.get({ path: `/kv/${key}`, query, timeLimitMs: TIME_LIMIT_MS });
-      if (answer.kind === 'failure') throw unavailable(key, answer.reason);
-      if (answer.status === 404) return [];
-      const keys = JSON.parse(answer.body.toString('utf8')) as readonly string[];
-      return keys.map((each) => each.slice(key.length)).filter((name) => name !== '' && !name.includes('/'));
-    },
+    services: (datacenter) => namesBelow(client, POLICY_PREFIX, datacenter),
   };
 }
 
@@ -137,6 +130,16 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
 export function documentText(document: PolicyDocument): string {
   const indented = `${JSON.stringify(document, null, 2)}\n`;
   return Buffer.byteLength(indented) <= INDENTED_BYTES ? indented : JSON.stringify(document);
+}
+
+/** The plan of a stored text, or what is wrong with it. */
+export function compileStored(service: string, text: string): Plan | PolicyError {
+  try {
+    return compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
+  } catch (error) {
+    if (error instanceof PolicyError) return error;
+    throw error;
+  }
 }
 
 /** A stored text as data; undefined when it is not JSON. */
@@ -157,7 +160,7 @@ function planWrite(
     return createEntry({ ...parts, service, number, time: time.toISOString(), previous: before?.digest, oldest });
   };
   const firstNumber = history[0]?.number ?? 1;
-  // What somebody wrote past this library would otherwise be gone with the next change.
+  // A policy that was written past the history would be lost with the next change.
   if (policy !== undefined && last?.entry?.documentDigest !== sha256(policy.text)) {
     const found = { kind: 'found', author: 'unknown', message: 'found in Consul, not written by graylane' } as const;
     pending.push(add({ ...found, document: policy.text }, firstNumber));
@@ -194,12 +197,6 @@ function storedEntry({ key, value, createIndex, modifyIndex }: KvPair): readonly
   return [{ key, number: Number(name), bytes: value.byteLength, createIndex, modifyIndex, entry }];
 }
 
-async function assertReadable(client: ConsulClient, key: string, datacenter: string | undefined): Promise<void> {
-  const query = datacenter === undefined ? {} : { dc: datacenter };
-  const answer = await client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
-  if (answer.kind === 'failure') throw unavailable(key, answer.reason);
-}
-
 function isSameState(a: StoredPolicy, b: StoredPolicy): boolean {
   const same = a.policy?.index === b.policy?.index && a.history.length === b.history.length;
   return same && a.history.at(-1)?.modifyIndex === b.history.at(-1)?.modifyIndex;
@@ -209,6 +206,28 @@ function withoutRight(service: string, reason: string): string {
   return `${reason}, though nothing changed; the token may lack key:read on ${HISTORY_PREFIX}/${service}/`;
 }
 
-function unavailable(key: string, reason: string): GraylaneError {
-  return new GraylaneError('POLICY_UNAVAILABLE', `${key}: ${reason}`);
+const TIME_LIMIT_MS = 5000;
+const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
+
+/**
+ * Who a change is put down to: the accessor of the ACL token (not a secret), else `user@host`. Every token may ask for
+ * itself. Never rejects.
+ */
+export async function findAuthor(client: ConsulClient): Promise<string> {
+  if (client.options.token !== undefined) {
+    const answer = await client.get({ path: '/acl/token/self', timeLimitMs: TIME_LIMIT_MS });
+    const accessor =
+      answer.kind === 'answer' ? parseJsonRecord(answer.body.toString('utf8'))?.['AccessorID'] : undefined;
+    if (typeof accessor === 'string' && accessor !== '' && accessor !== ANONYMOUS) return accessor;
+  }
+  return `${userName()}@${hostname()}`;
+}
+
+/** A user id without an entry in the password file has no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return process.env['USER'] ?? 'unknown';
+  }
 }

@@ -2,7 +2,7 @@ import picocolors from 'picocolors';
 import { connectConsul } from '../../../src/cli/consul/consul-connection';
 import { readRegistryView } from '../../../src/cli/consul/registry-view';
 import { explainCall } from '../../../src/cli/explain/explain-call';
-import { listInstances } from '../../../src/cli/instances/list-instances';
+import { listInstances } from '../../../src/cli/instances';
 import type { CommandIo } from '../../../src/cli/io';
 import type { Explanation } from '../../../src/index';
 import { sideBySide } from '../../../src/ops/effect/outcomes';

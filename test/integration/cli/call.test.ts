@@ -4,7 +4,7 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
-import { parseLabelMix } from '../../../src/cli/load/label-mix';
+import { parseLabelMix } from '../../../src/cli/call/label-mix';
 import { type PaymentsServer, startPaymentsServer } from '../../support/payments';
 import { type OddReflection, oddReflection } from './odd-reflection';
 import { startInTerminal } from './terminal-command';

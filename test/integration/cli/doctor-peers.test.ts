@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
-import { checkPeers } from '../../../src/cli/doctor/peer-checks';
+import { checkPeers } from '../../../src/cli/doctor/instance-checks';
 import { createConsulClient } from '../../../src/consul/client';
 import { parseConsulOptions } from '../../../src/consul/options';
 import { compilePolicy } from '../../../src/policy/compile';

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createEntry, decodeEntry, encodeEntry, type HistoryEntry } from '../../../src/ops/store/history-entry';
+import { createEntry, decodeEntry, encodeEntry, type HistoryEntry } from '../../../src/ops/store/history';
 import { fencesOf } from '../docs/fences';
 import type { CommandEnded } from './built-command';
 import { commandWorld, policyOf } from './two-datacenters';

@@ -1,8 +1,8 @@
 import { stripVTControlCharacters } from 'node:util';
 import picocolors from 'picocolors';
 import { describe, expect, it } from 'vitest';
+import { sparkline } from '../../../src/cli/describe';
 import { viewRollout } from '../../../src/cli/rollout/rollout-view';
-import { sparkline } from '../../../src/cli/rollout/sparkline';
 import type { AnalysisResult } from '../../../src/ops/rollout/analysis/verdict';
 import type { RolloutProgress } from '../../../src/ops/rollout/progress';
 import {

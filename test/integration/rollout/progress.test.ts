@@ -1,18 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
-import { advance, confirmAction, nextWakeMs, startRollout, waitFor } from '../../../src/ops/rollout/advance';
-import type { Measurement } from '../../../src/ops/rollout/analysis/metrics-provider';
-import type { RolloutDocument } from '../../../src/ops/rollout/document';
 import {
   abortRollout,
+  advance,
+  confirmAction,
+  nextWakeMs,
   pauseRollout,
   promoteRollout,
   RolloutStateError,
   resumeRollout,
-} from '../../../src/ops/rollout/operate';
-import type { RolloutAction, RolloutProgress } from '../../../src/ops/rollout/progress';
-import { wantedMeasurement } from '../../../src/ops/rollout/take-measurement';
+  startRollout,
+  waitFor,
+} from '../../../src/ops/rollout/advance';
+import type { Measurement } from '../../../src/ops/rollout/analysis/metrics-provider';
+import type { RolloutDocument } from '../../../src/ops/rollout/document';
+import { wantedMeasurement } from '../../../src/ops/rollout/measurement';
+import { dueActions, type RolloutAction, type RolloutProgress } from '../../../src/ops/rollout/progress';
 
 const ANALYSIS = { intervalMs: 1_000, count: 2, checks: [{ check: 'request-success-rate' }] } as const;
 const DOCUMENT: RolloutDocument = {
@@ -58,8 +62,8 @@ function run(from: RolloutProgress, answer: Parameters<typeof advance>[1], fromM
   for (;;) {
     const wanted = wantedMeasurement(progress, nowMs);
     const next = advance(progress, wanted === undefined ? undefined : answer, nowMs);
-    progress = next.progress;
-    for (const action of next.actions) {
+    progress = next;
+    for (const action of dueActions(next)) {
       done.push(action);
       progress = confirmAction(progress, action.number, nowMs);
     }
@@ -110,12 +114,12 @@ describe('advance', () => {
 
   it('offers an action again under its number until it is confirmed, and does nothing else', () => {
     const first = advance(start(), undefined, 0);
-    expect(first.actions).toMatchObject([{ number: 1, kind: 'setRoute' }]);
-    expect(advance(waitFor(first.progress, 'capacity'), GOOD, 9_999_999).actions).toEqual(first.actions);
-    const confirmed = confirmAction(waitFor(first.progress, 'capacity'), 1, 5);
+    expect(dueActions(first)).toMatchObject([{ number: 1, kind: 'setRoute' }]);
+    expect(dueActions(advance(waitFor(first, 'capacity'), GOOD, 9_999_999))).toEqual(dueActions(first));
+    const confirmed = confirmAction(waitFor(first, 'capacity'), 1, 5);
     expect(confirmed.waitingFor).toBeUndefined();
     expect(confirmAction(confirmed, 1, 6)).toBe(confirmed);
-    expect(advance(confirmed, undefined, 5).actions).toMatchObject([{ number: 2, kind: 'setWeight', weight: 5 }]);
+    expect(dueActions(advance(confirmed, undefined, 5))).toMatchObject([{ number: 2, kind: 'setWeight', weight: 5 }]);
   });
 
   it('takes a failing canary back during a pause, in one action, and says why with figures', () => {
@@ -145,15 +149,15 @@ describe('advance', () => {
       step: 4,
       state: { kind: 'inconclusive', message: expect.stringContaining('too few calls: canary 5 of at least 100') },
     });
-    expect(advance(progress, GOOD, nowMs + 1e6).progress).toBe(progress);
+    expect(advance(progress, GOOD, nowMs + 1e6)).toBe(progress);
   });
 
   it('goes on after an inconclusive analysis: resumed measures afresh, promoted takes it as passed', () => {
     const { progress, nowMs } = run(start(), FEW);
-    const resumed = run(resumeRollout(progress).progress, GOOD, nowMs);
+    const resumed = run(resumeRollout(progress), GOOD, nowMs);
     expect(told(resumed.done)).toEqual(['setWeight 100', 'finish', 'notify completed']);
     expect(resumed.nowMs).toBe(nowMs + 2_000);
-    expect(run(promoteRollout(progress).progress, FEW, nowMs).nowMs).toBe(nowMs);
+    expect(run(promoteRollout(progress), FEW, nowMs).nowMs).toBe(nowMs);
   });
 
   it('pauses when there are no figures for too long, and forgives fewer errors', () => {
@@ -175,7 +179,7 @@ describe('advance', () => {
     const { progress, done } = run(start({ ...DOCUMENT, steps: [{ setWeight: 5 }, { pause: {} }] }), GOOD, 0, 5_000);
     expect(told(done)).toEqual(['setWeight 5', 'notify paused']);
     expect(progress.state).toMatchObject({ kind: 'paused', why: 'step' });
-    expect(told(run(resumeRollout(progress).progress, GOOD, 6_000).done)).toEqual([
+    expect(told(run(resumeRollout(progress), GOOD, 6_000).done)).toEqual([
       'setWeight 100',
       'finish',
       'notify completed',
@@ -201,34 +205,36 @@ describe('advance', () => {
 describe('people', () => {
   it('pause: nothing moves nor is measured until resume, then the step begins again', () => {
     const { progress } = run(start(), GOOD, 0, 30_000);
-    const paused = pauseRollout(progress, 'operator', 'by ann', 30_000).progress;
+    const paused = pauseRollout(progress, 'operator', 'by ann', 30_000);
     expect(nextWakeMs(paused)).toBeUndefined();
-    expect(advance(paused, BAD, 1e6)).toEqual({ progress: paused, actions: [] });
-    const resumed = run(resumeRollout(paused).progress, GOOD, 100_000);
+    expect(advance(paused, BAD, 1e6)).toEqual(paused);
+    expect(dueActions(paused)).toEqual([]);
+    const resumed = run(resumeRollout(paused), GOOD, 100_000);
     expect(resumed.nowMs).toBe(100_000 + 60_000 + 2_000);
     expect(told(resumed.done)).toEqual(['setWeight 50', 'setWeight 100', 'finish', 'notify completed']);
   });
 
   it('are told of a pause that a foreign change caused, while actions wait for resume', () => {
-    const acting = advance(start(), undefined, 0).progress;
-    const { progress, actions } = pauseRollout(acting, 'manual-change', 'weight 30 (expected: 5)', 1);
+    const acting = advance(start(), undefined, 0);
+    const progress = pauseRollout(acting, 'manual-change', 'weight 30 (expected: 5)', 1);
+    const actions = dueActions(progress);
     expect(told(actions)).toEqual(['notify paused']);
     const notified = confirmAction(progress, actions[0]?.number ?? 0, 2);
     expect(nextWakeMs(notified)).toBeUndefined();
-    expect(told(resumeRollout(notified).actions)).toEqual(['setRoute']);
+    expect(told(dueActions(resumeRollout(notified)))).toEqual(['setRoute']);
   });
 
   it('promote in full: the weight goes to 100 at once', () => {
     const { progress } = run(start(), GOOD, 0, 30_000);
-    const full = run(promoteRollout(progress, { full: true }).progress, BAD, 30_000);
+    const full = run(promoteRollout(progress, { full: true }), BAD, 30_000);
     expect(told(full.done)).toEqual(['setWeight 100', 'finish', 'notify completed']);
     expect(full.nowMs).toBe(30_000);
   });
 
   it('abort: the weight goes to 0, and what was to be done is not', () => {
-    const acting = advance(run(start(), GOOD, 0, 30_000).progress, undefined, 60_000).progress;
+    const acting = advance(run(start(), GOOD, 0, 30_000).progress, undefined, 60_000);
     expect(told(acting.pending)).toEqual(['setWeight 50']);
-    const aborted = run(abortRollout(acting, 'by ann', 60_001).progress, GOOD, 60_001);
+    const aborted = run(abortRollout(acting, 'by ann', 60_001), GOOD, 60_001);
     expect(told(aborted.done)).toEqual(['rollback', 'notify aborted']);
     expect(aborted.progress).toMatchObject({
       weight: 0,
@@ -266,11 +272,11 @@ describe('controllers that die anywhere', () => {
           const wanted = wantedMeasurement(progress, nowMs);
           const next = advance(progress, wanted === undefined ? undefined : GOOD, nowMs);
           if (random() < 0.3) continue;
-          stored = JSON.stringify(next.progress);
+          stored = JSON.stringify(next);
           if (random() < 0.3) continue;
-          const [action] = next.actions;
+          const [action] = dueActions(next);
           if (action === undefined) {
-            nowMs = Math.max(nowMs, nextWakeMs(next.progress) ?? nowMs) + Math.floor(random() * 500);
+            nowMs = Math.max(nowMs, nextWakeMs(next) ?? nowMs) + Math.floor(random() * 500);
             continue;
           }
           const before = written.get(action.number);
@@ -278,7 +284,7 @@ describe('controllers that die anywhere', () => {
           else expect(action).toEqual(before);
           written.set(action.number, action);
           if (random() < 0.3) continue;
-          stored = JSON.stringify(confirmAction(next.progress, action.number, nowMs));
+          stored = JSON.stringify(confirmAction(next, action.number, nowMs));
         }
         expect(order).toEqual([1, 2, 3, 4, 5, 6]);
         expect(told([...written.values()])).toEqual([

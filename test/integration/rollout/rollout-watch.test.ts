@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
-import { watchRollout } from '../../../src/ops/rollout/rollout-watch';
+import { watchRollout } from '../../../src/ops/rollout/store';
 import { closeAfterEach } from '../../support/closers';
 import { reply, type ScriptedAnswer, startScriptedConsul } from '../../support/scripted-consul';
 import { clientOf } from './rollout-world';

@@ -4,16 +4,11 @@ import { type ConsulClient, createConsulClient } from '../../../src/consul/clien
 import { parseConsulOptions } from '../../../src/consul/options';
 import { beginRollout } from '../../../src/ops/rollout/control';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
-import { type DriveDeps, type Driven, driveOnce } from '../../../src/ops/rollout/drive';
+import { type ReconcileResult, type RolloutContext, reconcile } from '../../../src/ops/rollout/reconcile';
 import type { RolloutRecord } from '../../../src/ops/rollout/record';
 import { createRolloutStore, type RolloutStore } from '../../../src/ops/rollout/store';
-import {
-  createPolicyStore,
-  documentText,
-  type PolicyStore,
-  type StoredPolicy,
-} from '../../../src/ops/store/policy-store';
-import { verifyHistory } from '../../../src/ops/store/verify-history';
+import { type StoredPolicy, verifyHistory } from '../../../src/ops/store/history';
+import { createPolicyStore, documentText, type PolicyStore } from '../../../src/ops/store/policy-store';
 import type { PolicyDocument } from '../../../src/policy/document';
 import { type ConsulCluster, type StartConsulOptions, startConsul } from '../../support/consul/start';
 
@@ -24,7 +19,9 @@ export interface RolloutWorld {
   readonly policies: PolicyStore;
   readonly rollouts: RolloutStore;
   /** What drives, with time that passes by `tickMs` at each look. */
-  deps(settings?: Partial<DriveDeps> & { readonly client?: ConsulClient; readonly tickMs?: number }): DriveDeps;
+  deps(
+    settings?: Partial<RolloutContext> & { readonly client?: ConsulClient; readonly tickMs?: number },
+  ): RolloutContext;
   /** A Consul session; `end` ends it, as Consul does when nobody renews it. */
   session(): Promise<{ readonly id: string; end(): Promise<void> }>;
   /** Puts a policy with 0 % canary in force and starts a rollout of it. */
@@ -172,12 +169,12 @@ export function canaryShare(text: string): number {
 export async function drive(
   service: string,
   session: string,
-  deps: DriveDeps,
-  until: (driven: Driven) => boolean = () => false,
+  deps: RolloutContext,
+  until: (driven: ReconcileResult) => boolean = () => false,
   most = 200,
-): Promise<Driven> {
+): Promise<ReconcileResult> {
   for (let turn = 0; turn < most; turn += 1) {
-    const driven = await driveOnce(service, session, deps);
+    const driven = await reconcile(service, session, deps);
     if (driven.kind === 'ended' || until(driven)) return driven;
   }
   throw new Error(`${service}: not there after ${most} turns`);

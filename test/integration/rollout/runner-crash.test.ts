@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ConsulClient } from '../../../src/consul/client';
-import { driveOnce } from '../../../src/ops/rollout/drive';
+import { reconcile } from '../../../src/ops/rollout/reconcile';
 import { printFact } from '../../support/figure';
 import { drive, rolloutWorld } from './rollout-world';
 
@@ -46,7 +46,7 @@ describe('a controller that dies', { timeout: 60_000 }, () => {
       const second = await world.session();
       if (hasDied && when === 'after' && nth === 3) {
         // Consul has not ended the first one's session yet.
-        expect(await driveOnce(service, second.id, world.deps())).toMatchObject({ kind: 'standby' });
+        expect(await reconcile(service, second.id, world.deps())).toMatchObject({ kind: 'standby' });
       }
       await first.end();
       const { kind } = await drive(service, second.id, world.deps({ tickMs: 30 }));
@@ -89,7 +89,7 @@ describe('a controller that dies', { timeout: 60_000 }, () => {
     };
     const { stamp } = await world.record(service);
     // Its record is still as it read it: only the lock is somebody else's.
-    const driven = await driveOnce(service, first.id, world.deps({ client: asleep }));
+    const driven = await reconcile(service, first.id, world.deps({ client: asleep }));
     expect(driven.kind).toBe('lost');
     expect(await world.record(service)).toMatchObject({ stamp });
     await drive(service, second.id, world.deps({ tickMs: 30 }));

@@ -6,7 +6,7 @@ import {
   withoutRoutes,
   withTesters,
   withWeight,
-} from '../../../src/ops/rollout/edit-policy';
+} from '../../../src/ops/rollout/policy-change';
 import { compilePolicy } from '../../../src/policy/compile';
 import type { PolicyDocument } from '../../../src/policy/document';
 import { graySplit } from '../../support/gray-policy';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { beginRollout, controlRollout } from '../../../src/ops/rollout/control';
-import { driveOnce } from '../../../src/ops/rollout/drive';
 import type { NotificationMessage } from '../../../src/ops/rollout/notify';
+import { reconcile } from '../../../src/ops/rollout/reconcile';
 import { MAX_RECORD_BYTES } from '../../../src/ops/rollout/record';
 import { documentText } from '../../../src/ops/store/policy-store';
 import { applied, canaryShare, drive, rolloutOf, rolloutWorld, splitPolicy } from './rollout-world';
@@ -101,7 +101,7 @@ describe('a rollout', () => {
     expect((await world.record('heavy')).progress.waitingFor).toBe('canary would get 3.0 times its fair share');
     expect((await world.record('heavy')).transitions.at(-1)).toMatchObject({ event: 'waiting' });
     const { stamp } = await world.record('heavy');
-    await driveOnce('heavy', id, deps);
+    await reconcile('heavy', id, deps);
     expect(await world.record('heavy')).toMatchObject({ stamp });
     isReady = true;
     await drive('heavy', id, deps);
@@ -128,10 +128,10 @@ describe('a change by somebody else', () => {
     const { id } = await world.session();
     const deps = world.deps({ tickMs: 30 });
     await drive('edited', id, deps, ({ kind }) => kind === 'acted');
-    while ((await share('edited')) !== 5) await driveOnce('edited', id, deps);
+    while ((await share('edited')) !== 5) await reconcile('edited', id, deps);
     await byHand('edited', documentText(splitPolicy('edited', 9)));
     await drive('edited', id, deps, ({ kind }) => kind === 'idle');
-    for (let turn = 0; turn < 5; turn += 1) await driveOnce('edited', id, deps);
+    for (let turn = 0; turn < 5; turn += 1) await reconcile('edited', id, deps);
     expect(await share('edited')).toBe(9);
     const { progress } = await world.record('edited');
     expect(progress.state).toMatchObject({

@@ -6,8 +6,8 @@ import type {
   MeasureRequest,
 } from '../../../src/ops/rollout/analysis/metrics-provider';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
-import type { RolloutProgress } from '../../../src/ops/rollout/progress';
-import { wantedMeasurement } from '../../../src/ops/rollout/take-measurement';
+import { wantedMeasurement } from '../../../src/ops/rollout/measurement';
+import { dueActions, type RolloutProgress } from '../../../src/ops/rollout/progress';
 
 /** Bounds of the SDK's own histogram, milliseconds. */
 const BOUNDS_MS = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 2_500, 5_000, 7_500, 10_000] as const;
@@ -54,7 +54,8 @@ export function simulateRollout(document: RolloutDocument, traffic: SimulatedTra
   let windowSinceMs = start;
   let measured: Measurement | undefined;
   for (let turn = 0; turn < 10_000; turn += 1) {
-    const { progress: saved, actions } = advance(progress, measured, nowMs);
+    const saved = advance(progress, measured, nowMs);
+    const actions = dueActions(saved);
     progress = saved;
     measured = undefined;
     for (const action of actions) {

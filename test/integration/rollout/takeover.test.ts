@@ -5,9 +5,9 @@ import { describe, it, type TestContext } from 'vitest';
 import { systemClock } from '../../../src/base/clock';
 import { systemRandom } from '../../../src/base/random';
 import { controlRollout } from '../../../src/ops/rollout/control';
-import { type ControllerOptions, driveService } from '../../../src/ops/rollout/controller';
+import { type ControllerOptions, runRollout } from '../../../src/ops/rollout/controller';
 import { openLease } from '../../../src/ops/rollout/lease';
-import { type RolloutWatch, watchRollout } from '../../../src/ops/rollout/rollout-watch';
+import { type RolloutWatch, watchRollout } from '../../../src/ops/rollout/store';
 import { pause } from '../../support/closers';
 import { printFigure } from '../../support/figure';
 import { reply, startScriptedConsul } from '../../support/scripted-consul';
@@ -94,7 +94,7 @@ describe.concurrent('a controller that stands by', { timeout: 60_000 }, () => {
         },
       },
     );
-    for (const service of services) void driveService(service, second, false);
+    for (const service of services) void runRollout(service, second, false);
     const sessions = await Promise.all(services.map(async (service) => (await world.rollouts.read(service)).session));
     const ends = sessions.map((session) => endOf(session ?? ''));
     await expect.poll(() => standing.size, { timeout: 10_000 }).toBe(TAKEOVERS);
@@ -132,7 +132,7 @@ describe.concurrent('a controller that stands by', { timeout: 60_000 }, () => {
     expect(await world.rollouts.lock('unheard', first.id, 'first')).toBe(true);
     const roles: string[] = [];
     const onRole = (_: string, role: string): void => void roles.push(role);
-    void driveService('unheard', controller({ onTestFinished }, { onRole }, deaf), false);
+    void runRollout('unheard', controller({ onTestFinished }, { onRole }, deaf), false);
     await expect.poll(() => roles).toEqual(['standby']);
     await first.end();
     // A look that could be relied upon to be called would be five seconds away.
@@ -144,7 +144,7 @@ describe.concurrent('a controller that stands by', { timeout: 60_000 }, () => {
 describe.concurrent('a controller that drives', () => {
   it('goes on with another session when Consul has ended its own', async ({ expect, onTestFinished }) => {
     await world.begin('ended', { steps: STEPS });
-    void driveService('ended', controller({ onTestFinished }, {}), false);
+    void runRollout('ended', controller({ onTestFinished }, {}), false);
     const holder = async (): Promise<string | undefined> => (await world.rollouts.read('ended')).session;
     await expect.poll(holder).toBeDefined();
     const session = await holder();
@@ -159,7 +159,7 @@ describe.concurrent('a controller that drives', () => {
     await world.begin('asked', { steps: STEPS });
     let heardAt = Number.NaN;
     let why: string | undefined;
-    void driveService(
+    void runRollout(
       'asked',
       controller(
         { onTestFinished },

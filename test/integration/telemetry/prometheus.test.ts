@@ -10,7 +10,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { parse as parseYaml } from 'yaml';
 import { createGraylane } from '../../../src/index';
 import { startRollout } from '../../../src/ops/rollout/advance';
-import { rolloutMetrics } from '../../../src/ops/rollout/collector/rollout-metrics';
+import { rolloutMetrics } from '../../../src/ops/rollout/collector/collecting';
 import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
 import { GRAY_WITH_FALLBACK, graySplit } from '../../support/gray-policy';

@@ -1,21 +1,22 @@
 import { ejectionLimit } from '../../breaker/ejection';
 
 /**
- * So many slow answers, less those that are not, and an endpoint is shunned. That adds up only where more than half of the answers
- * are slow; of answers that vary alike everywhere, less than a fifth can be slower than five times their mean.
+ * An endpoint is deprioritized after so many slow answers, less those that are not slow. That adds up only where more than
+ * half of the answers are slow. Of answers that vary alike everywhere, less than a fifth can be slower than five times
+ * their mean.
  */
 const STRIKES = 4;
-/** Or so many, when it was not asked for a while after: others are preferred as it is, and measuring brings it back sooner. */
+/** Or after so many, when it was not called for a while: other endpoints are preferred, and measuring brings it back sooner. */
 const STRIKES_UNASKED = 2;
 const UNASKED_MS = 2_000;
-/** Slow answers within this count as one: a pause of ours, or of its garbage collector, makes many at once. */
+/** Slow answers within this time count as one: a pause of either process makes many at once. */
 const STRIKE_SPACING_MS = 100;
 /** So many measuring calls in a row must be answered well before it is an endpoint like others again. */
 const WELL_IN_A_ROW = 3;
 const WELL_EVERY_MS = 500;
 const FIRST_INTERVAL_MS = 2_000;
 const MAX_INTERVAL_MS = 8_000;
-/** Shunned again within this, it is not asked more often than it was at last. */
+/** Deprioritized again within this time, it is not called more often than it was before. */
 const RELAPSE_MS = 60_000;
 /** What is shorter than this may well be our own event loop's, however many times the usual it is. */
 const SLOW_FLOOR_MS = 5;
@@ -23,16 +24,16 @@ const SLOW_FLOOR_MS = 5;
 const ALPHA = 1 / 16;
 
 /**
- * How fast an endpoint answers beside its peers. One that keeps answering slowly is *shunned*: left out of the picks, except
- * for a measuring call now and then, rarer the longer it lasts. A fading memory alone cannot keep such an endpoint away: each
- * time it has faded, or the others have had a bad moment, somebody pays for finding out again.
+ * How fast an endpoint answers beside its peers. An endpoint that keeps answering slowly is *deprioritized*: left out of
+ * the picks, except for a measuring call now and then, rarer the longer it lasts. A fading memory alone cannot keep such
+ * an endpoint away: each time it has faded, some caller pays for finding out again.
  *
- * Fed by the endpoint's load with good answers, as multiples of what their methods usually take; judged by its pools on each
- * tick. Times are monotonic milliseconds.
+ * The endpoint's load feeds it with good answers, as multiples of what their methods usually take. The endpoint's pools
+ * judge it on each tick. Times are monotonic milliseconds.
  */
-export class Pace {
+export class LatencyOutlier {
   /** Changed by the judge only. */
-  isShunned = false;
+  isDeprioritized = false;
   /** Of the last multiples or so, each counting alike; 0 without any. Unlike a peak it does not jump. */
   mean = 0;
   /** Which multiples are slow, as the judge sees it; none is until it has said. */
@@ -44,24 +45,24 @@ export class Pace {
   #wellInARow = 0;
   #intervalMs = FIRST_INTERVAL_MS;
   #dueAtMs = 0;
-  #shunnedAtMs = 0;
+  #deprioritizedAtMs = 0;
   #restoredAtMs = Number.NEGATIVE_INFINITY;
 
   /**
-   * A good answer came after `multiple` times its method's usual time. True: it was a measuring call's, and quick; earlier slow
-   * ones are over.
+   * A good answer came after `multiple` times its method's usual time. True: it was the quick answer to a measuring call,
+   * so that the earlier slow ones no longer count.
    */
   sampled(multiple: number, tookMs: number, startedAtMs: number, nowMs: number): boolean {
     this.#samples += 1;
     this.#sampledAtMs = nowMs;
     this.mean += (multiple - this.mean) * Math.max(ALPHA, 1 / this.#samples);
     const isSlow = multiple > this.limit && tookMs >= SLOW_FLOOR_MS;
-    if (!this.isShunned) {
+    if (!this.isDeprioritized) {
       this.#strike(isSlow, nowMs);
       return false;
     }
     // What began before says what is known already.
-    if (startedAtMs < this.#shunnedAtMs) return false;
+    if (startedAtMs < this.#deprioritizedAtMs) return false;
     this.#wellInARow = isSlow ? 0 : this.#wellInARow + 1;
     if (isSlow) this.#intervalMs = Math.min(2 * this.#intervalMs, MAX_INTERVAL_MS);
     this.#dueAtMs = nowMs + (isSlow ? this.#intervalMs : WELL_EVERY_MS);
@@ -69,20 +70,20 @@ export class Pace {
     return !isSlow;
   }
 
-  /** Enough slow answers to be shunned for. */
-  isLagging(nowMs: number): boolean {
-    if (this.isShunned || this.#strikes < STRIKES_UNASKED) return false;
+  /** Enough slow answers to be deprioritized for. */
+  isOutlier(nowMs: number): boolean {
+    if (this.isDeprioritized || this.#strikes < STRIKES_UNASKED) return false;
     return this.#strikes >= STRIKES || nowMs - this.#sampledAtMs >= UNASKED_MS;
   }
 
-  /** Shunned, and enough good answers since. */
+  /** Deprioritized, and enough good answers since. */
   get isCured(): boolean {
-    return this.isShunned && this.#wellInARow >= WELL_IN_A_ROW;
+    return this.isDeprioritized && this.#wellInARow >= WELL_IN_A_ROW;
   }
 
-  /** Shunned, and due for a measuring call. Asked in a pick; `nowMs` may lag by a tick. */
+  /** Deprioritized, and due for a measuring call. Asked in a pick; `nowMs` may lag by a tick. */
   isDue(nowMs: number): boolean {
-    return this.isShunned && nowMs >= this.#dueAtMs;
+    return this.isDeprioritized && nowMs >= this.#dueAtMs;
   }
 
   /** A pick has chosen it for a measuring call. Should that never start, the next one does. */
@@ -91,17 +92,17 @@ export class Pace {
   }
 
   /** Called by the judge. */
-  shun(nowMs: number): void {
+  deprioritize(nowMs: number): void {
     if (nowMs - this.#restoredAtMs > RELAPSE_MS) this.#intervalMs = FIRST_INTERVAL_MS;
-    this.isShunned = true;
-    this.#shunnedAtMs = nowMs;
+    this.isDeprioritized = true;
+    this.#deprioritizedAtMs = nowMs;
     this.#dueAtMs = nowMs + this.#intervalMs;
     this.#wellInARow = 0;
   }
 
   /** Called by the judge. */
   restore(nowMs: number): void {
-    this.isShunned = false;
+    this.isDeprioritized = false;
     this.#restoredAtMs = nowMs;
     this.#strikes = 0;
   }
@@ -118,32 +119,32 @@ export class Pace {
 
 /** Slow is what takes so many times as long as half of the endpoints do, each call beside the usual time of its method. */
 const SLOW_FACTOR = 5;
-/** At most this share of the endpoints is shunned, but one in any case, and never all. */
-const MAX_SHUNNED_PERCENTAGE = 50;
+/** At most this share of the endpoints is deprioritized, but one in any case, and never all. */
+const MAX_DEPRIORITIZED_PERCENTAGE = 50;
 
 /**
- * Compares endpoints of one pool with one another, and shuns or restores some. True when it did. They are measured against their
- * median, which a few slow ones do not move; failures teach no pace.
+ * Compares the endpoints of one pool with one another, and deprioritizes or restores some. True when it did. They are
+ * measured against their median, which a few slow ones do not move. Failures are not counted.
  */
-export function judgePaces(paces: readonly Pace[], nowMs: number): boolean {
-  const known = paces.filter((pace) => pace.mean > 0);
+export function judgeLatencies(outliers: readonly LatencyOutlier[], nowMs: number): boolean {
+  const known = outliers.filter((outlier) => outlier.mean > 0);
   if (known.length < 2) return false;
-  const means = Float64Array.from(known, (pace) => pace.mean).sort();
+  const means = Float64Array.from(known, (outlier) => outlier.mean).sort();
   const limit = SLOW_FACTOR * (means[(means.length - 1) >> 1] as number);
-  for (const pace of paces) pace.limit = limit;
+  for (const outlier of outliers) outlier.limit = limit;
 
-  const cured = known.filter((pace) => pace.isCured);
-  for (const pace of cured) pace.restore(nowMs);
-  const most = ejectionLimit(paces.length, MAX_SHUNNED_PERCENTAGE);
-  const shunned = known.filter((pace) => pace.isShunned).sort(slowestFirst);
-  const surplus = shunned.slice(most);
-  for (const pace of surplus) pace.restore(nowMs);
-  const room = Math.max(0, most - shunned.length);
-  const lagging = room === 0 ? [] : known.filter((pace) => pace.isLagging(nowMs)).sort(slowestFirst);
-  for (const pace of lagging.slice(0, room)) pace.shun(nowMs);
+  const cured = known.filter((outlier) => outlier.isCured);
+  for (const outlier of cured) outlier.restore(nowMs);
+  const most = ejectionLimit(outliers.length, MAX_DEPRIORITIZED_PERCENTAGE);
+  const deprioritized = known.filter((outlier) => outlier.isDeprioritized).sort(slowestFirst);
+  const surplus = deprioritized.slice(most);
+  for (const outlier of surplus) outlier.restore(nowMs);
+  const room = Math.max(0, most - deprioritized.length);
+  const lagging = room === 0 ? [] : known.filter((outlier) => outlier.isOutlier(nowMs)).sort(slowestFirst);
+  for (const outlier of lagging.slice(0, room)) outlier.deprioritize(nowMs);
   return cured.length > 0 || surplus.length > 0 || lagging.length > 0;
 }
 
-function slowestFirst(a: Pace, b: Pace): number {
+function slowestFirst(a: LatencyOutlier, b: LatencyOutlier): number {
   return b.mean - a.mean;
 }

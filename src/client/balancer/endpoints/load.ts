@@ -1,5 +1,5 @@
 import { LONG_MS, MethodTime } from '../attempts/methods';
-import { Pace } from './latency-outlier';
+import { LatencyOutlier } from './latency-outlier';
 import { ReportedCapacity } from './reported-capacity';
 import { Share } from './share';
 import { Suspicion } from './suspicion';
@@ -97,7 +97,7 @@ export class EndpointLoad {
   /** It has been doubted for longer than a living peer takes to answer a ping. */
   isUnproven = false;
   /** How it compares with its peers. */
-  readonly pace: Pace = new Pace();
+  readonly latencyOutlier: LatencyOutlier = new LatencyOutlier();
   /** How much of its weight it gets, as it turns calls away. */
   readonly share: Share = new Share();
   /** What it reports of its own capacity. */
@@ -322,7 +322,7 @@ export class EndpointLoad {
     // Long polls vary: what is usual of a method takes time to tell where it takes long.
     if (time.isLong && !time.isKnown) return;
     const sample = Math.min(multiple(tookMs, time.usualMs), MAX_SLOWNESS);
-    if (this.pace.sampled(sample, tookMs, attempt.startedAtMs, nowMs)) {
+    if (this.latencyOutlier.sampled(sample, tookMs, attempt.startedAtMs, nowMs)) {
       this.usualMs = tookMs;
       this.lastSample = sample;
       this.usualSlowness = sample;

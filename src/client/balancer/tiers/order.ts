@@ -25,11 +25,11 @@ export function isShed(context: BalancerContext, tiers: readonly Pool[], tier: n
   return false;
 }
 
-/** Is this one of the calls that a weakened tier gives up, and is there somebody to take it? */
+/** Is this one of the calls that a partial tier gives up, and can a later tier take it? */
 export function spills(context: BalancerContext, call: CallState, tiers: readonly Pool[], tier: number): boolean {
   const pool = tiers[tier] as Pool;
   // A retry goes to whoever has not been tried yet, here first.
-  if (!pool.spill.isPartial || (call.tried !== undefined && !pool.isAllBad)) return false;
+  if (call.tried !== undefined && !pool.isAllBad) return false;
   const share = pool.spill.share(context.endpoints.nowMs);
   if (share >= 1 || context.random() < share) return false;
   for (let later = tier + 1; later < tiers.length; later += 1) {
@@ -139,7 +139,7 @@ export function countForCap(call: CallState, caps: FallbackCaps): void {
 
 /** May the call go to this pool? Always to its own subset; to another as far as the cap goes. */
 export function mayUse(call: CallState, pool: Pool, caps: FallbackCaps): boolean {
-  if (caps.isEmpty || isOwn(call, pool)) return true;
+  if (isOwn(call, pool)) return true;
   if (call.fallbackUse !== 'granted' && call.fallbackUse !== 'denied') {
     const cap = caps.of(call.decision?.destination.subset ?? '');
     call.fallbackUse = cap === undefined || cap.take() ? 'granted' : 'denied';

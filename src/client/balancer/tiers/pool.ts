@@ -7,7 +7,7 @@ import { chooseHeldOut } from '../../breaker/ejection';
 import { OutlierDetector } from '../../breaker/outlier/detector';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
-import { judgePaces } from '../endpoints/latency-outlier';
+import { judgeLatencies } from '../endpoints/latency-outlier';
 import { balanceCapacities } from '../endpoints/reported-capacity';
 import { balanceShares, SHARE_PERIOD_MS } from '../endpoints/share';
 import type { SubsetLimit } from '../limits/subset-limits';
@@ -53,7 +53,7 @@ export interface PoolDeps {
 
 /**
  * The connections of one channel to one subset in one datacenter. Its picker covers those that should take calls now:
- * connected, not held out by their breaker, and neither suspect, doubtful nor shunned as long as somebody is not.
+ * connected, not held out by their breaker, and neither suspect, doubtful nor deprioritized as long as somebody is not.
  */
 export class Pool {
   readonly subset: string;
@@ -70,18 +70,25 @@ export class Pool {
   readonly #parts: PoolParts;
   readonly #deps: PoolDeps;
   readonly #endpoints: readonly Endpoint[];
-  #picker: PoolPicker | undefined;
+  /** Undefined when nobody is connected and admitted. */
+  picker: PoolPicker | undefined = undefined;
   #preferred: readonly ChannelConnection[] = [];
   #weights: readonly number[] = [];
-  #connected: readonly ChannelConnection[] = [];
-  #probes: readonly ChannelConnection[] = [];
-  #shunned: readonly ChannelConnection[] = [];
-  #suspects: readonly ChannelConnection[] = [];
-  #onTrial: readonly ChannelConnection[] = [];
+  /** Every connected member, whatever its breaker says: who serves in a panic. */
+  connected: readonly ChannelConnection[] = [];
+  /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
+  probes: readonly ChannelConnection[] = [];
+  /** Left out for being slow; each gets a measuring call now and then. */
+  deprioritized: readonly ChannelConnection[] = [];
+  /** Left out for an overdue answer; where no health check can speak for one, it gets one call a second. */
+  suspects: readonly ChannelConnection[] = [];
+  /** READY and not believed yet: they serve where nobody else does. */
+  onTrial: readonly ChannelConnection[] = [];
   readonly #outliers = new OutlierDetector();
   #judgedAtMs = Number.NEGATIVE_INFINITY;
   #balancedAtMs = Number.NEGATIVE_INFINITY;
-  #healthy = 0;
+  /** No member is well: it serves only in a panic. */
+  isAllBad = true;
   #passedBy = 0;
 
   constructor(parts: PoolParts, deps: PoolDeps, nowMs: number) {
@@ -98,41 +105,6 @@ export class Pool {
     this.#deps = deps;
     this.#endpoints = parts.members.map(({ endpoint }) => endpoint);
     this.refresh(nowMs);
-  }
-
-  /** Undefined when nobody is connected and admitted. */
-  get picker(): PoolPicker | undefined {
-    return this.#picker;
-  }
-
-  /** Every connected member, whatever its breaker says: who serves in a panic. */
-  get connected(): readonly ChannelConnection[] {
-    return this.#connected;
-  }
-
-  /** To be probed as soon as their breaker says so: half-open, held out or not, and those that did not answer last. */
-  get probes(): readonly ChannelConnection[] {
-    return this.#probes;
-  }
-
-  /** READY and not believed yet: they serve where nobody else does. */
-  get onTrial(): readonly ChannelConnection[] {
-    return this.#onTrial;
-  }
-
-  /** Left out for being slow; each gets a measuring call now and then. */
-  get shunned(): readonly ChannelConnection[] {
-    return this.#shunned;
-  }
-
-  /** Left out for an overdue answer; where no health check can speak for one, it gets one call a second. */
-  get suspects(): readonly ChannelConnection[] {
-    return this.#suspects;
-  }
-
-  /** Nobody in it is well: it serves only in a panic. */
-  get isAllBad(): boolean {
-    return this.#healthy === 0;
   }
 
   /** Someone may connect any moment, and nothing speaks against it yet. */
@@ -156,12 +128,12 @@ export class Pool {
     return true;
   }
 
-  /** One of the shunned that is to be measured now. Asked in a pick; whoever is returned gets the call. */
+  /** One of the deprioritized that is to be measured now. Asked in a pick; whoever is returned gets the call. */
   toMeasure(nowMs: number): ChannelConnection | undefined {
-    for (const member of this.#shunned) {
-      const { pace } = member.endpoint.load;
-      if (!member.isReady || !pace.isDue(nowMs)) continue;
-      pace.offered(nowMs);
+    for (const member of this.deprioritized) {
+      const { latencyOutlier } = member.endpoint.load;
+      if (!member.isReady || !latencyOutlier.isDue(nowMs)) continue;
+      latencyOutlier.offered(nowMs);
       return member;
     }
     return undefined;
@@ -169,10 +141,10 @@ export class Pool {
 
   /** One of the suspects that this call is to look at. Asked in a pick; whoever is returned gets the call. */
   toLookAt(mayRetry: boolean, hash: number, nowMs: number): ChannelConnection | undefined {
-    for (const member of this.#suspects) {
+    for (const member of this.suspects) {
       const { load } = member.endpoint;
       if (!member.isReady || !load.isSuspect || !load.suspicion.isDue(nowMs, mayRetry)) continue;
-      if (hash >= 0 && this.#picker?.owns?.(member, hash) === false) continue;
+      if (hash >= 0 && this.picker?.owns?.(member, hash) === false) continue;
       load.suspicion.offered(nowMs);
       return member;
     }
@@ -189,7 +161,7 @@ export class Pool {
     if (this.members.length > LARGE_POOL && nowMs - this.#judgedAtMs < JUDGE_MS) return isBalanced;
     this.#judgedAtMs = nowMs;
     this.#outliers.detect(this.#endpoints, this.breakerPlan, breakerOf, nowMs);
-    return this.#judgePaces(nowMs) || isBalanced;
+    return this.#judgeLatencies(nowMs) || isBalanced;
   }
 
   /** Gives less to members that ask for less, and more to those that report more room. True when a weight is to change. */
@@ -205,17 +177,17 @@ export class Pool {
     return balanceCapacities(endpoints, nowMs) || isMoved;
   }
 
-  #judgePaces(nowMs: number): boolean {
-    if (!this.#mayShun) return false;
-    const admitted = this.#connected.filter((member) => !isBroken(member));
-    return judgePaces(
-      admitted.map(({ endpoint }) => endpoint.load.pace),
+  #judgeLatencies(nowMs: number): boolean {
+    if (!this.#mayDeprioritize) return false;
+    const admitted = this.connected.filter((member) => !isBroken(member));
+    return judgeLatencies(
+      admitted.map(({ endpoint }) => endpoint.load.latencyOutlier),
       nowMs,
     );
   }
 
   /** Who chose another algorithm wants its shares; `peak_ewma` is the one that goes by latency. */
-  get #mayShun(): boolean {
+  get #mayDeprioritize(): boolean {
     return this.#parts.balancing.algorithm === 'peak_ewma';
   }
 
@@ -244,25 +216,25 @@ export class Pool {
       connected.push(member);
       if (isToBeProbed(member)) probes.push(member);
     }
-    this.#connected = connected;
-    this.#probes = probes;
-    this.#onTrial = onTrial;
-    this.#healthy = healthy;
+    this.connected = connected;
+    this.probes = probes;
+    this.onTrial = onTrial;
+    this.isAllBad = healthy === 0;
     this.spill.update(healthy, members.length + missing + absent, nowMs);
     const heldOut = new Set(this.#holdOut(bad));
     const admitted = only(connected, (member) => !heldOut.has(member));
     const trusted = only(admitted, isTrusted);
     const usable = trusted.length === 0 ? admitted : this.#hasOwners ? only(admitted, isBeyondDoubt) : trusted;
-    this.#suspects = trusted.length === 0 || trusted === admitted ? [] : admitted.filter(isMereSuspect);
-    const brisk = this.#mayShun ? only(usable, (member) => !isShunned(member)) : usable;
+    this.suspects = trusted.length === 0 || trusted === admitted ? [] : admitted.filter(isMereSuspect);
+    const brisk = this.#mayDeprioritize ? only(usable, (member) => !isDeprioritized(member)) : usable;
     const preferred = brisk.length > 0 ? brisk : usable;
-    this.#shunned = preferred === usable ? [] : usable.filter(isShunned);
+    this.deprioritized = preferred === usable ? [] : usable.filter(isDeprioritized);
     zones?.update(members, preferred, isUnwell, nowMs);
     const isSame = sameItems(preferred, this.#preferred) && this.#areWeights(preferred);
     if (isSame && zones?.isOutdated !== true) return;
     this.#preferred = preferred;
     this.#weights = preferred.map((member) => member.endpoint.weight);
-    this.#picker = preferred.length === 0 ? undefined : this.#createPicker(preferred);
+    this.picker = preferred.length === 0 ? undefined : this.#createPicker(preferred);
   }
 
   #createPicker(members: readonly ChannelConnection[]): PoolPicker {
@@ -317,9 +289,9 @@ export class Pool {
   #nextOwnerWithRoom(context: PickContext): ChannelConnection | undefined {
     const passed = [...(context.tried ?? [])];
     for (let step = 0; step < OWNERS_LOOKED_AT; step += 1) {
-      const owner = this.#picker?.pick({ ...context, tried: passed });
+      const owner = this.picker?.pick({ ...context, tried: passed });
       if (owner === undefined) return undefined;
-      const member = asChannelConnection(owner);
+      const member = owner as ChannelConnection;
       if (member.isReady && !member.isFull) return member;
       passed.push(member.endpoint);
     }
@@ -360,11 +332,6 @@ export class Pool {
   }
 }
 
-/** What a pool picker returns is one of the connections that it was made of. */
-export function asChannelConnection(connection: Connection): ChannelConnection {
-  return connection as ChannelConnection;
-}
-
 /** The list itself where all of it may stay. */
 function only(
   members: readonly ChannelConnection[],
@@ -386,8 +353,8 @@ function isMereSuspect(member: ChannelConnection): boolean {
   return member.endpoint.load.isSuspect && isBeyondDoubt(member);
 }
 
-function isShunned({ endpoint }: ChannelConnection): boolean {
-  return endpoint.load.pace.isShunned;
+function isDeprioritized({ endpoint }: ChannelConnection): boolean {
+  return endpoint.load.latencyOutlier.isDeprioritized;
 }
 
 function isBroken({ endpoint: { breaker } }: Connection): boolean {

@@ -20,6 +20,8 @@ export function keptShare(healthy: number, known: number, overprovisioning: numb
  * downwards at once and upwards gradually. A tier that was never bad keeps everything.
  */
 export class Spill {
+  /** False in normal times: the tier keeps every call. */
+  isPartial = false;
   readonly #overprovisioning: number;
   #target = 1;
   /** The share at `#risingFromMs`, while it is on its way up. */
@@ -47,11 +49,7 @@ export class Spill {
       this.#base = share;
       this.#risingFromMs = nowMs + RETURN_PAUSE_MS;
     }
-  }
-
-  /** False in normal times: no dice need be thrown. */
-  get isPartial(): boolean {
-    return this.#target < 1 || this.#base < 1;
+    this.isPartial = this.#target < 1 || this.#base < 1;
   }
 
   /** In [0, 1]. */
@@ -61,6 +59,7 @@ export class Spill {
     const share = this.#base + (risenFor / 1000) * RETURN_PER_SECOND;
     if (share < this.#target) return share;
     this.#base = this.#target;
+    this.isPartial = this.#target < 1;
     return this.#target;
   }
 }

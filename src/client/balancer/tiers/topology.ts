@@ -35,13 +35,19 @@ export class Topology {
   readonly plan: Plan;
   readonly membership: Membership;
   readonly pools: readonly Pool[];
+  /** Some subset of the plan caps how many of its calls its fallback takes. */
+  readonly hasFallbackCaps: boolean;
   readonly #byTier = new Map<string, Pool>();
-  readonly #tiers: readonly Tiers[];
+  /** By the index of a destination: what decisions go by that neither force nor override narrows. */
+  readonly tiers: readonly Tiers[];
   readonly #narrowed = new WeakMap<Decision, Tiers>();
 
   constructor(plan: Plan, membership: Membership, poolOf: PoolOf) {
     this.plan = plan;
     this.membership = membership;
+    this.hasFallbackCaps = [...plan.subsets.values()].some(
+      ({ fallback, fallbackMaxPercentage }) => fallback !== undefined && fallbackMaxPercentage < 100,
+    );
     const { datacenters } = membership;
     const orders = plan.destinations.map(({ chain, tiers }) =>
       usedTiers(plan, { chain, ...(tiers && { tiers }), datacenters: undefined, force: undefined }, membership),
@@ -56,14 +62,12 @@ export class Topology {
       if (pool !== undefined) this.#byTier.set(key, pool);
     }
     this.pools = [...this.#byTier.values()];
-    this.#tiers = orders.map((order) => this.#tiersIn(order));
+    this.tiers = orders.map((order) => this.#tiersIn(order));
   }
 
-  tiersOf(decision: Decision): Tiers {
+  /** Of a decision that is held to a datacenter. */
+  narrowedTiers(decision: Decision): Tiers {
     const { destination, datacenters, force } = decision;
-    if (datacenters === undefined && force?.datacenter === undefined) {
-      return this.#tiers[destination.index] ?? NO_TIERS;
-    }
     let narrowed = this.#narrowed.get(decision);
     if (narrowed === undefined) {
       const { chain, tiers } = destination;

@@ -28,9 +28,9 @@ export class ConditionError extends Error {
 }
 
 /**
- * Reads `result < 0.05`, `canary <= stable * 1.5 and canary < 200`, or a bare comparison such as `< 0.05`, which is about the
- * result. Numbers, the three names, + - * / and brackets, six comparisons, `and` before `or`; nothing is ever evaluated as code.
- * Throws a {@link ConditionError} that says what was expected.
+ * Reads `result < 0.05`, `canary <= stable * 1.5 and canary < 200`, or a bare comparison such as `< 0.05`, which is
+ * about the result. Numbers, the three names, + - * / and brackets, six comparisons, `and` before `or`; nothing is ever
+ * evaluated as code. Throws a {@link ConditionError} that says what was expected.
  */
 export function parseCondition(text: string): Condition {
   const tokens = tokenize(text);

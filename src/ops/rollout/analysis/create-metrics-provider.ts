@@ -1,14 +1,27 @@
-import { CLIENTS, type ControllerConfig, type ProviderConfig, providerNames } from '../config/controller-config';
-import { readToken } from '../config/token';
+import { isRecord } from '../../../base/is-record';
+import { ownValue } from '../../../policy/plain-data';
+import { showValue } from '../../../policy/problems';
+import { type PrometheusServer, queryPrometheus } from '../../prometheus';
+import {
+  CLIENTS,
+  type ControllerConfig,
+  type PrometheusConfig,
+  type ProviderConfig,
+  providerNames,
+  queryFault,
+} from '../config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../document';
-import type { MeasuredValue, Measurement, MeasureRequest, MetricsProvider } from './metrics-provider';
-import { readFigures, readValue } from './providers/foreign-answer';
-import { MeasureError, messageOf } from './providers/measure-error';
-import { postWebhook } from './providers/post-webhook';
-import { measureFigures } from './providers/prometheus';
-import { createPrometheusApi } from './providers/prometheus-api';
-import { fillIn } from './providers/promql';
-import { runCommand } from './providers/run-command';
+import type {
+  DurationHistogram,
+  FailedMeasurement,
+  MeasuredValue,
+  Measurement,
+  MeasureRequest,
+  MetricsProvider,
+  SubsetMetrics,
+} from './metrics-provider';
+import { fillIn, measureSubsets } from './prometheus';
+import { MeasureError, messageOf, postToWebhook, readToken, runCommand } from './requests';
 
 export interface MetricsProviderDeps {
   /** What the names in a document stand for. */
@@ -20,20 +33,22 @@ export interface MetricsProviderDeps {
 }
 
 /**
- * The providers that a document names: figures of calls from one place, value checks each from its own, side by side. A value that
- * cannot be had is an error of that check alone; figures that cannot be had reject. A document comes from Consul and so from
- * anybody who may write there: it chooses among what the configuration has, and nothing of it becomes an address, a file, a
- * variable or a program.
+ * Measures by the providers that a document names: the metrics of calls come from one place, each value check from its
+ * own, side by side. A value that cannot be had is an error of that check alone. Rejects when there are no metrics of
+ * calls.
+ *
+ * A document comes from Consul, and so from anybody who may write there. It chooses among the providers of the
+ * configuration, and nothing of it becomes an address, a file, a variable or a program.
  */
 export function createMetricsProvider(document: RolloutDocument, deps: MetricsProviderDeps): MetricsProvider {
   const provider = document.analysis?.provider ?? CLIENTS;
-  const isOwn = provider === CLIENTS;
   return {
-    name: isOwn ? (deps.fallback?.name ?? 'none') : nameOf(provider),
     async measure(request) {
       const { signal, checks = [], ...shown } = request;
       const [measured, ...values] = await Promise.all([
-        isOwn ? (deps.fallback?.measure(request) ?? {}) : figuresFrom(provider, document, request, shown, deps),
+        provider === CLIENTS
+          ? (deps.fallback?.measure(request) ?? {})
+          : subsetsFrom(provider, document, request, shown, deps),
         ...checks.map((check) => valueFrom(check, request, shown, deps)),
       ]);
       if (checks.length === 0) return measured;
@@ -42,18 +57,15 @@ export function createMetricsProvider(document: RolloutDocument, deps: MetricsPr
         values: Object.fromEntries(checks.map(({ name }, index) => [name, values[index] ?? MISSING])),
       };
     },
-    async close() {
-      await deps.fallback?.close?.();
-    },
   };
 }
 
 const MISSING: MeasuredValue = { error: 'not measured' };
 
-/** What webhooks and programs are told. */
+/** The part of a request that webhooks and programs get. */
 type Shown = Omit<MeasureRequest, 'signal' | 'checks'>;
 
-async function figuresFrom(
+async function subsetsFrom(
   name: string,
   document: RolloutDocument,
   request: MeasureRequest,
@@ -63,10 +75,10 @@ async function figuresFrom(
   try {
     const provider = find(name, deps);
     const { prometheus } = provider;
-    if (prometheus === undefined) return readFigures(await answerFrom(provider, shown, request.signal, deps));
-    const api = createPrometheusApi(prometheus, await readToken(prometheus, deps.environment));
+    if (prometheus === undefined) return readSubsets(await answerFrom(provider, shown, request.signal, deps));
+    const server = await serverOf(prometheus, request, deps);
     const failureStatusCodes = document.analysis?.failureStatusCodes;
-    return await measureFigures(api, { labels: prometheus.labels, failureStatusCodes }, request);
+    return await measureSubsets(server, { labels: prometheus.labels, failureStatusCodes }, request);
   } catch (error) {
     throw named(name, error);
   }
@@ -86,8 +98,8 @@ async function valueFrom(
     if (prometheus === undefined) {
       return readValue(await answerFrom(provider, { ...shown, check: name }, request.signal, deps));
     }
-    const api = createPrometheusApi(prometheus, await readToken(prometheus, deps.environment));
-    const samples = await api.query(fillIn(query ?? '', request), request.nowMs, request.signal);
+    const server = await serverOf(prometheus, request, deps);
+    const samples = await queryPrometheus(server, fillIn(query ?? '', request), request.nowMs);
     const [first] = samples;
     if (first === undefined || samples.length > 1) {
       throw new MeasureError(`${samples.length} samples (expected: one)`);
@@ -98,14 +110,6 @@ async function valueFrom(
   }
 }
 
-/** What is wrong with the query of a `value` check, given its provider: Prometheus alone is asked by one. */
-export function queryFault({ prometheus }: ProviderConfig, query: string | undefined): string | undefined {
-  if (prometheus !== undefined && query === undefined) return 'query: missing (expected: one in PromQL)';
-  if (prometheus === undefined && query !== undefined)
-    return 'query: given (expected: only with a Prometheus provider)';
-  return undefined;
-}
-
 function find(name: string, { config }: MetricsProviderDeps): ProviderConfig {
   const provider = config.providers.get(name);
   if (provider === undefined) {
@@ -114,22 +118,113 @@ function find(name: string, { config }: MetricsProviderDeps): ProviderConfig {
   return provider;
 }
 
+async function serverOf(
+  prometheus: PrometheusConfig,
+  { signal }: MeasureRequest,
+  { environment }: MetricsProviderDeps,
+): Promise<PrometheusServer> {
+  const { address: url, headers, timeoutMs = 10_000 } = prometheus;
+  return { url, headers, timeoutMs, method: 'POST', token: await readToken(prometheus, environment), signal };
+}
+
 async function answerFrom(
   { webhook, command }: ProviderConfig,
   input: Shown & { readonly check?: string },
   signal: AbortSignal | undefined,
   { environment }: MetricsProviderDeps,
 ): Promise<unknown> {
-  if (webhook !== undefined) return postWebhook(webhook, await readToken(webhook, environment), input, signal);
+  if (webhook !== undefined) {
+    const { status, body } = await postToWebhook(webhook, environment, { body: JSON.stringify(input), signal });
+    if (status < 200 || status > 299) throw new MeasureError(`${status} (expected: 2xx)`);
+    if (body === undefined) throw new MeasureError(`${status} with a body that is not JSON (expected: JSON)`);
+    return body;
+  }
   if (command === undefined) throw new MeasureError('none of prometheus, webhook and command');
   return runCommand(command, input, signal);
 }
 
-/** By its name alone: an address may hold a secret, and what is told goes to Consul. */
+/** Names the provider without its address, which may hold a secret: the message goes to Consul. */
 function named(name: string, error: unknown): MeasureError {
-  return new MeasureError(`${nameOf(name)}: ${messageOf(error)}`);
+  return new MeasureError(`provider ${name}: ${messageOf(error)}`);
 }
 
-function nameOf(provider: string): string {
-  return `provider ${provider}`;
+/**
+ * Asks the providers that a document names. Never rejects: figures that cannot be had are a measurement without
+ * figures.
+ */
+export async function measureRollout(
+  document: RolloutDocument,
+  wanted: MeasureRequest,
+  deps: MetricsProviderDeps,
+): Promise<Measurement | FailedMeasurement> {
+  const provider = createMetricsProvider(document, deps);
+  try {
+    return await provider.measure(wanted);
+  } catch (error) {
+    return { error: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** A webhook's or a command's figures of calls. Throws a {@link MeasureError} with the path of what does not fit. */
+function readSubsets(answer: unknown): Measurement {
+  return { canary: readSubset(answer, 'canary'), stable: readSubset(answer, 'stable') };
+}
+
+/** A webhook's or a command's answer to a value check: finite numbers under the names that conditions know. */
+function readValue(answer: unknown): MeasuredValue {
+  const value: { result?: number; canary?: number; stable?: number } = {};
+  for (const name of ['result', 'canary', 'stable'] as const) {
+    const given = ownValue(answer, name);
+    if (given === undefined) continue;
+    if (typeof given !== 'number') refuse(name, given, 'a number');
+    else value[name] = given;
+  }
+  if (Object.keys(value).length === 0) refuse('result', undefined, 'a number');
+  return value;
+}
+
+function readSubset(answer: unknown, name: 'canary' | 'stable'): SubsetMetrics {
+  const figures = ownValue(answer, name);
+  if (!isRecord(figures)) return refuse(name, figures, 'an object with calls and failures');
+  const calls = readCount(figures['calls'], `${name}.calls`);
+  const failures = readCount(figures['failures'], `${name}.failures`);
+  if (failures > calls) refuse(`${name}.failures`, failures, `at most ${name}.calls`);
+  const durations = figures['durations'];
+  const open = figures['openBreakers'];
+  const fallbacks = figures['fallbacks'];
+  return {
+    calls,
+    failures,
+    ...(durations === undefined ? {} : { durations: readHistogram(durations, `${name}.durations`) }),
+    ...(open === undefined ? {} : { openBreakers: readCount(open, `${name}.openBreakers`) }),
+    ...(fallbacks === undefined ? {} : { fallbacks: readCount(fallbacks, `${name}.fallbacks`) }),
+  };
+}
+
+function readHistogram(value: unknown, path: string): DurationHistogram {
+  const bounds = ownValue(value, 'boundsMs');
+  const counts = ownValue(value, 'counts');
+  if (!Array.isArray(bounds) || bounds.length === 0)
+    return refuse(`${path}.boundsMs`, bounds, 'a list of milliseconds');
+  if (!Array.isArray(counts) || counts.length !== bounds.length + 1) {
+    return refuse(`${path}.counts`, counts, 'a list with one more than boundsMs');
+  }
+  const boundsMs = bounds.map((bound: unknown, index) => {
+    const previous: unknown = index === 0 ? 0 : bounds[index - 1];
+    const isRising = typeof bound === 'number' && typeof previous === 'number' && bound > previous;
+    if (!isRising || !Number.isFinite(bound))
+      return refuse(`${path}.boundsMs[${index}]`, bound, 'finite, > 0 and rising');
+    return bound;
+  });
+  return { boundsMs, counts: counts.map((count: unknown, index) => readCount(count, `${path}.counts[${index}]`)) };
+}
+
+function readCount(value: unknown, path: string): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+    ? value
+    : refuse(path, value, 'a whole number >= 0');
+}
+
+function refuse(path: string, value: unknown, expected: string): never {
+  throw new MeasureError(`${path}: ${showValue(value)} (expected: ${expected})`);
 }

@@ -1,36 +1,22 @@
-import type { CheckDocument } from '../document';
+import { evidenceNeeded, evidenceOfExcess, evidenceOfNoExcess } from '../../../base/sequential-test';
+import type { BreakerCheck, CheckDocument, SuccessRateCheck, ValueCheck } from '../document';
 import type { AnalysisWindow } from '../progress';
-import { judgeBreaker } from './checks/breaker-open';
-import { judgeDuration } from './checks/request-duration';
-import { judgeSuccessRate } from './checks/request-success-rate';
-import { judgeValue } from './checks/value';
-import type { FailedMeasurement, Measurement, SubsetFigures } from './metrics-provider';
-import { type AnalysisSettings, chanceChecks, nameOfCheck } from './settings';
-import type { SlowCalls } from './slow-calls';
-import { type AnalysisResult, type CheckResult, joinVerdicts } from './verdict';
-
-/** What a check judges by, beside its own words. */
-export interface CheckContext {
-  readonly name: string;
-  readonly settings: AnalysisSettings;
-  readonly measurement: Measurement;
-  /** Undefined where the provider knows nothing of calls. */
-  readonly canary: SubsetFigures | undefined;
-  /** Of this window; of an earlier one where all calls go to the canary. */
-  readonly stable: SubsetFigures | undefined;
-  /** False alarms that this one check may raise in this window. */
-  readonly falseAlarmRate: number;
-  /** Measurements of this check that failed so far in this window. */
-  readonly failures: number;
-  /** Of a duration check, once it has been measured in this window. */
-  readonly slowCalls: SlowCalls | undefined;
-}
-
-/** A verdict, and what of it has to be remembered for the next. */
-export interface Judged extends Omit<CheckResult, 'check'> {
-  readonly failures?: number;
-  readonly slowCalls?: SlowCalls;
-}
+import { type Condition, type ConditionValues, parseCondition } from './condition';
+import { judgeDuration } from './duration-check';
+import type { FailedMeasurement, Measurement, SubsetMetrics } from './metrics-provider';
+import { type AnalysisSettings, chanceChecks, DEFAULT_THRESHOLD, nameOfCheck } from './settings';
+import {
+  type AnalysisResult,
+  type CheckContext,
+  type CheckResult,
+  countFailure,
+  describeLack,
+  formatCount,
+  formatPercent,
+  type Judged,
+  joinVerdicts,
+  type SlowCalls,
+} from './verdict';
 
 export interface JudgedMeasurement {
   readonly result: AnalysisResult;
@@ -39,14 +25,14 @@ export interface JudgedMeasurement {
 }
 
 /**
- * Holds one measurement against every check. `baseline` stands in for stable where it has no calls any more. Pure; the window is
- * what earlier measurements left.
+ * Judges one measurement by every check. `baseline` replaces stable when stable has no calls any more. The window holds
+ * what earlier measurements left. Pure.
  */
 export function judge(
   settings: AnalysisSettings,
   measurement: Measurement | FailedMeasurement,
   window: AnalysisWindow,
-  baseline: SubsetFigures | undefined,
+  baseline: SubsetMetrics | undefined,
   nowMs: number,
 ): JudgedMeasurement {
   const failures: Record<string, number> = { ...window.failures };
@@ -88,4 +74,85 @@ function judgeOne(check: CheckDocument, context: CheckContext): Judged {
     case 'value':
       return judgeValue(check, context);
   }
+}
+
+/** Fails when the canary is shown to fail more than allowed; passes when it is shown not to, or need not be shown. */
+function judgeSuccessRate({ threshold = DEFAULT_THRESHOLD }: SuccessRateCheck, context: CheckContext): Judged {
+  const { canary, stable, settings } = context;
+  if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of calls' };
+  const lack = describeLack(canary.calls, stable.calls, settings.minimumCalls);
+  const limit = stable.failures / Math.max(1, stable.calls) + threshold / 100;
+  const [canaryCounts, stableCounts] = [canary, stable].map(({ calls, failures }) => ({ calls, bad: failures }));
+  if (canaryCounts === undefined || stableCounts === undefined) throw new Error('two sides went in');
+  const evidence = evidenceOfExcess(canaryCounts, stableCounts, threshold / 100);
+  const alarmAt = evidenceNeeded(context.falseAlarmRate);
+  const figures = {
+    canary: canary.failures / Math.max(1, canary.calls),
+    stable: stable.failures / Math.max(1, stable.calls),
+    limit,
+    canaryCalls: canary.calls,
+    stableCalls: stable.calls,
+    evidence: Math.exp(Math.min(evidence, 700)),
+    alarmAt: Math.exp(alarmAt),
+  };
+  const seen =
+    `canary failed ${formatCount(canary.failures)} of ${formatCount(canary.calls)} (${formatPercent(figures.canary)}), ` +
+    `stable ${formatCount(stable.failures)} of ${formatCount(stable.calls)} (${formatPercent(figures.stable)}); ` +
+    `allowed ${threshold} ${threshold === 1 ? 'point' : 'points'} more`;
+  if (lack !== undefined) return { verdict: 'undecided', message: `${lack}; ${seen}`, figures };
+  if (evidence >= alarmAt) return { verdict: 'fail', message: seen, figures };
+  if (settings.acceptance === 'unrefuted') return { verdict: 'pass', message: seen, figures };
+  const proof = evidenceOfNoExcess(canaryCounts, stableCounts, threshold / 100);
+  if (proof >= evidenceNeeded(settings.missRate)) return { verdict: 'pass', message: seen, figures };
+  return { verdict: 'undecided', message: `too few calls to tell; ${seen}`, figures };
+}
+
+/**
+ * Needs no minimum of the canary's calls: what opens a breaker keeps the calls away, so that a canary which fails all
+ * of them would never have enough. Few instances may be shut out one by one before the breaker of the subset has seen
+ * anything; then it is the fallback that shows it, which serves more of the canary's calls than the canary.
+ */
+function judgeBreaker({ failureLimit = 0 }: BreakerCheck, context: CheckContext): Judged {
+  const { openBreakers: open, fallbacks = 0, calls } = context.canary ?? { calls: 0 };
+  if (open === undefined) return { verdict: 'error', message: 'no figures of breakers' };
+  if (open > 0) {
+    const message = `the canary is shed by its breaker in ${open} ${open === 1 ? 'place' : 'places'}`;
+    return countFailure(context, failureLimit, message, { result: open });
+  }
+  if (fallbacks >= context.settings.minimumCalls && fallbacks > calls) {
+    const message = `the fallback served ${formatCount(fallbacks)} of the canary's calls, the canary ${formatCount(calls)}`;
+    return countFailure(context, failureLimit, message, { result: fallbacks, canaryCalls: calls });
+  }
+  return { verdict: 'pass', message: 'closed in every client', figures: { result: 0 } };
+}
+
+/** The failure condition first; then success, and where only one of the two is given the other follows from it. */
+function judgeValue(check: ValueCheck, context: CheckContext): Judged {
+  const measured = context.measurement.values?.[check.name];
+  if (measured === undefined) return { verdict: 'error', message: 'not measured' };
+  if ('error' in measured) return { verdict: 'error', message: measured.error };
+  const failed = evaluate(check.failureCondition, measured);
+  const succeeded = evaluate(check.successCondition, measured);
+  if (failed === undefined || succeeded === undefined) {
+    return { verdict: 'error', message: `${describe(measured)}: the condition needs a finite figure that is missing` };
+  }
+  if (failed === true) {
+    return countFailure(context, check.failureLimit ?? 0, `${describe(measured)}: ${check.failureCondition}`, measured);
+  }
+  if (succeeded !== false) return { verdict: 'pass', message: describe(measured), figures: measured };
+  const message = `${describe(measured)}: not ${check.successCondition}`;
+  if (failed === false) return { verdict: 'undecided', message, figures: measured };
+  return countFailure(context, check.failureLimit ?? 0, message, measured);
+}
+
+/** `none`: there is no such condition. Undefined: it needs a figure that is missing. */
+function evaluate(text: string | undefined, values: ConditionValues): boolean | 'none' | undefined {
+  if (text === undefined) return 'none';
+  const condition: Condition = parseCondition(text);
+  return condition(values);
+}
+
+function describe(values: ConditionValues): string {
+  const parts = Object.entries(values).map(([name, value]) => `${name} ${Number(value.toPrecision(6))}`);
+  return parts.length === 0 ? 'no figure' : parts.join(', ');
 }

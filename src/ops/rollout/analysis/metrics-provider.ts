@@ -1,16 +1,13 @@
 import type { ValueCheck } from '../document';
 
 /**
- * Where the figures of an analysis come from. Called by the controller when `wantedMeasurement()` says so, never twice at a
- * time. Rejects when it has no figures (unreachable, refused, unreadable): the controller hands `advance()` the message as a
- * {@link FailedMeasurement}. Must end within its own timeout, and at once when `signal` aborts. Its errors hold no secrets.
+ * Where the figures of an analysis come from. Called by the controller when `wantedMeasurement()` says so, never twice
+ * at a time. Rejects when it has no figures (unreachable, refused, unreadable): the controller hands `advance()` the
+ * message as a {@link FailedMeasurement}. Must end within its own timeout, and at once when `signal` aborts. Its errors
+ * hold no secrets.
  */
 export interface MetricsProvider {
-  /** For messages: `prometheus http://127.0.0.1:9090`. */
-  readonly name: string;
   measure(request: MeasureRequest): Promise<Measurement>;
-  /** Releases what it holds; nothing is measured after it. */
-  close?(): Promise<void>;
 }
 
 export interface MeasureRequest {
@@ -28,13 +25,13 @@ export interface MeasureRequest {
 /** Figures of one window, counted from its start: the next measurement of the same window holds these calls too. */
 export interface Measurement {
   /** Undefined: this provider knows nothing of calls, only {@link values}. */
-  readonly canary?: SubsetFigures;
-  readonly stable?: SubsetFigures;
+  readonly canary?: SubsetMetrics;
+  readonly stable?: SubsetMetrics;
   /** Of `value` checks, by their names. */
   readonly values?: Readonly<Record<string, MeasuredValue>>;
 }
 
-export interface SubsetFigures {
+export interface SubsetMetrics {
   /** Attempts that ended. Whole, >= 0. */
   readonly calls: number;
   /** Those that failed, <= calls. */

@@ -28,7 +28,7 @@ export const DEFAULT_THRESHOLD = 1;
 export const DEFAULT_QUANTILE = 'p99';
 export const DEFAULT_FACTOR = 1.5;
 
-/** What an analysis goes by: its own words over those of the document over the defaults. */
+/** The settings of an analysis: its own over those of the document over the defaults. */
 export function resolveAnalysis(document: RolloutDocument, step: AnalysisDocument = {}): AnalysisSettings {
   const { background, falseAlarmRate, missRate, provider, ...common } = document.analysis ?? {};
   return { ...DEFAULTS, ...common, ...step, missRate: missRate ?? DEFAULT_MISS_RATE };
@@ -48,8 +48,9 @@ export function chanceChecks(settings: AnalysisSettings): number {
 }
 
 /**
- * False alarms that the analysis with this ordinal (from 0) may raise: an equal part for each one that the document plans, and one
- * part more that those share which a `resume` adds, each half of what is left. Together they never exceed the stated rate.
+ * False alarms that the analysis with this ordinal (from 0) may raise: an equal part for each one that the document
+ * plans, and one part more that those share which a `resume` adds, each half of what is left. Together they never
+ * exceed the stated rate.
  */
 export function falseAlarmPart(document: RolloutDocument, ordinal: number): number {
   const hasBackground = resolveBackground(document) !== undefined;

@@ -1,28 +1,36 @@
-import { type AnnouncedWindow, announcementKey, encodeAnnouncement } from '../../../base/rollout-announcement';
-import type { KvOperation, TransactionOutcome } from '../../store/kv-transaction';
+import {
+  type AnnouncedWindow,
+  announcementKey,
+  encodeAnnouncement,
+  REPORT_EVERY_MS,
+} from '../../../base/rollout-announcement';
+import type { KvOperation, TransactionOutcome } from '../../store/kv';
+import { CLIENTS } from '../config/controller-config';
+import type { RolloutDocument } from '../document';
+import { isWatching, settingsOf } from '../measurement';
 import type { RolloutProgress } from '../progress';
+import { hasEnded } from '../record';
 import type { Collector } from './collector';
-import { countedWindow, isJudgedByClients } from './counted-window';
 
 /**
- * Tells clients through Consul KV where to report and what to count: one write when the window changes, or the session of
- * this controller does. Written under the session's lock, so that clients see when the controller is gone.
+ * Tells clients through Consul KV where to report and what to count: one write when the window changes, or the session
+ * of this controller does. Written under the session's lock, so that clients see when the controller is gone.
  */
 export interface Announcer {
   /**
-   * This controller drives the rollout, which stands so. Called for each change of it. Resolves when clients were told, or could
-   * not be: see `standing()`.
+   * Publishes what clients have to count for this rollout, which this controller leads. Call it after each change of
+   * the progress. Resolves when the announcement is written, or when the write has failed: see `status()`.
    */
-  drive(service: string, progress: RolloutProgress): Promise<void>;
-  /** Another controller drives it, or nobody. Nothing is written: who drives it writes. */
+  announce(service: string, progress: RolloutProgress): Promise<void>;
+  /** Another controller leads the rollout, or none does. Writes nothing: the new leader writes. */
   leave(service: string): void;
-  /** What clients have been told. */
-  standing(service: string): AnnouncementStanding;
+  /** What this controller has announced for the service. */
+  status(service: string): AnnouncementStatus;
   /** Resolves when nothing is being written any more. Clients see by the session that the controller has gone. */
   close(): Promise<void>;
 }
 
-interface AnnouncementStanding {
+interface AnnouncementStatus {
   /** What Consul has. */
   readonly window: AnnouncedWindow | undefined;
   /** When it was written, monotonic milliseconds. */
@@ -42,7 +50,7 @@ export interface AnnouncerDeps {
   readonly wallNow: () => number;
 }
 
-interface Driven {
+interface Announced {
   progress: RolloutProgress;
   /** What Consul has from this controller. */
   written:
@@ -59,67 +67,97 @@ const LOOK_MS = 500;
 
 export function createAnnouncer(deps: AnnouncerDeps): Announcer {
   const { collector, url, lease, write, now, wallNow } = deps;
-  const services = new Map<string, Driven>();
+  const services = new Map<string, Announced>();
 
-  const look = async (service: string, driven: Driven): Promise<void> => {
-    const window = countedWindow(driven.progress, wallNow());
-    // Before anybody hears of it.
+  const announceNow = async (service: string, announced: Announced): Promise<void> => {
+    const window = countedWindow(announced.progress, wallNow());
+    // The collector must be open before the first client reports.
     collector.open(service, window);
     const { session } = lease;
-    if (session === undefined) driven.problem = 'no session';
-    if (session === undefined || driven.isLeft) return;
-    if (driven.writing !== undefined) return driven.writing;
+    if (session === undefined) announced.problem = 'no session';
+    if (session === undefined || announced.isLeft) return;
+    if (announced.writing !== undefined) return announced.writing;
     const text = encodeAnnouncement({ url, key: collector.keyOf(service), window });
-    if (driven.written?.text === text && driven.written.session === session) return;
+    if (announced.written?.text === text && announced.written.session === session) return;
     const operation: KvOperation = { verb: 'lock', key: announcementKey(service), session, value: text };
-    driven.writing = write([operation]).then(async (outcome) => {
-      driven.writing = undefined;
-      driven.problem = outcome.kind === 'done' ? undefined : outcome.reason;
+    announced.writing = write([operation]).then(async (outcome) => {
+      announced.writing = undefined;
+      announced.problem = outcome.kind === 'done' ? undefined : outcome.reason;
       if (outcome.kind !== 'done') return;
-      if (driven.written?.window?.id !== window?.id || driven.written?.session !== session) driven.sinceMs = now();
-      driven.written = { text, session, window };
+      if (announced.written?.window?.id !== window?.id || announced.written?.session !== session)
+        announced.sinceMs = now();
+      announced.written = { text, session, window };
       // It may have changed meanwhile.
-      if (services.get(service) === driven) await look(service, driven);
+      if (services.get(service) === announced) await announceNow(service, announced);
     });
-    return driven.writing;
+    return announced.writing;
   };
   const timer = setInterval(() => {
-    for (const [service, driven] of services) void look(service, driven);
+    for (const [service, announced] of services) void announceNow(service, announced);
   }, LOOK_MS);
   timer.unref();
 
   return {
-    async drive(service, progress) {
+    async announce(service, progress) {
       if (!isJudgedByClients(progress)) return;
       const known = services.get(service);
-      const driven = known ?? {
+      const announced = known ?? {
         ...{ progress, written: undefined, sinceMs: now(), problem: undefined },
         ...{ writing: undefined, isLeft: false },
       };
-      driven.progress = progress;
-      services.set(service, driven);
-      await look(service, driven);
+      announced.progress = progress;
+      services.set(service, announced);
+      await announceNow(service, announced);
     },
     leave(service) {
-      const driven = services.get(service);
-      if (driven === undefined) return;
-      driven.isLeft = true;
+      const announced = services.get(service);
+      if (announced === undefined) return;
+      announced.isLeft = true;
       services.delete(service);
       collector.forget(service);
     },
-    standing(service) {
-      const driven = services.get(service);
-      if (driven === undefined)
+    status(service) {
+      const announced = services.get(service);
+      if (announced === undefined)
         return { window: undefined, sinceMs: now(), problem: 'this controller does not drive it' };
-      const { written, sinceMs, problem } = driven;
+      const { written, sinceMs, problem } = announced;
       return { window: written?.window, sinceMs, problem };
     },
     async close() {
       clearInterval(timer);
       const all = [...services.values()];
-      for (const driven of all) driven.isLeft = true;
+      for (const announced of all) announced.isLeft = true;
       services.clear();
       await Promise.all(all.map(({ writing }) => writing));
     },
   };
+}
+
+/** Unless the analysis measures oftener than twice this. */
+const EVERY_MS = 5_000;
+
+/** Whether clients' figures are what a rollout is judged by. */
+export function isJudgedByClients({ document }: { readonly document: RolloutDocument }): boolean {
+  return (document.analysis?.provider ?? CLIENTS) === CLIENTS;
+}
+
+/** Whether the open window has checks that need figures of calls. */
+export function needsCallMetrics(progress: RolloutProgress): boolean {
+  const { window } = progress;
+  return window !== undefined && settingsOf(progress, window).checks.some(({ check }) => check !== 'value');
+}
+
+/** What clients are to count now. Undefined: nothing, or not yet. */
+export function countedWindow(progress: RolloutProgress, nowMs: number): AnnouncedWindow | undefined {
+  const { window, document } = progress;
+  if (window === undefined || nowMs < window.sinceMs || hasEnded(progress) || !isWatching(progress)) return undefined;
+  if (!isJudgedByClients(progress) || !needsCallMetrics(progress)) return undefined;
+  const { intervalMs } = settingsOf(progress, window);
+  const everyMs = Math.round(Math.min(EVERY_MS, Math.max(REPORT_EVERY_MS.min, intervalMs / 2)));
+  return { id: windowId(progress), canary: document.canary, stable: document.stable, everyMs };
+}
+
+/** The same for every controller that drives the rollout. */
+export function windowId({ id, windows }: RolloutProgress): string {
+  return `${id}/${windows}`;
 }

@@ -1,20 +1,21 @@
+import { defined } from '../../../base/defined';
+import { sleep } from '../../../base/sleep';
 import type { ConsulClient } from '../../../consul/client';
-import { transact } from '../../store/kv-transaction';
-import type { MetricsProvider } from '../analysis/metrics-provider';
+import { transact } from '../../store/kv';
+import type { Measurement, MeasureRequest, MetricsProvider } from '../analysis/metrics-provider';
+import { MeasureError } from '../analysis/requests';
 import type { ControllerWatch } from '../controller';
 import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
-import { createAnnouncer } from './announcer';
-import { createClientsProvider } from './clients-provider';
-import { type Collector, createCollector } from './collector';
+import { type Announcer, createAnnouncer, windowId } from './announcer';
+import { type Collector, type CollectorStatus, createCollector } from './collector';
 import { type RolloutListener, startListener } from './listener';
-import { type EndedRollouts, rolloutMetrics } from './rollout-metrics';
 
 /** A controller that listens: it gathers its clients' figures, and shows how its rollouts stand. */
 export interface Collecting {
   /** Where it listens. */
   readonly address: string;
-  /** What the controller is watched by: hears which rollouts it drives, and hands on to `watch`. */
+  /** Wraps the callbacks of the controller, to learn which rollouts it leads. */
   watch(watch: ControllerWatch): ControllerWatch;
   /** For the window that is open in `progress`. */
   provider(progress: RolloutProgress): MetricsProvider;
@@ -37,10 +38,10 @@ export interface CollectingOptions {
 export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
   const { client, lease, maxClients } = options;
   const now = (): number => performance.now();
-  const collector: Collector = createCollector({ now, ...(maxClients === undefined ? {} : { maxClients }) });
-  const driven = new Map<string, RolloutProgress>();
+  const collector: Collector = createCollector({ now, ...defined({ maxClients }) });
+  const led = new Map<string, RolloutProgress>();
   const ended = new Map<string, EndedRollouts>();
-  const metrics = (): string => rolloutMetrics(driven, collector.standing(), ended);
+  const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
   const listener: RolloutListener = await startListener({ host: options.host, port: options.port, collector, metrics });
   const { host, port } = listener;
   const address = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -54,7 +55,7 @@ export async function startCollecting(options: CollectingOptions): Promise<Colle
   });
   return {
     address,
-    watch: (inner) => follow(inner, driven, ended, announcer),
+    watch: (inner) => follow(inner, led, ended, announcer),
     provider: (progress) => createClientsProvider({ collector, announcer, now }, progress),
     async close() {
       await announcer.close();
@@ -70,25 +71,25 @@ function countEnding(ended: EndedRollouts | undefined, { state }: RolloutProgres
   else if (state.kind === 'aborted') ended.aborted += 1;
 }
 
-/** Keeps `driven` and the announcer at what this controller drives. */
+/** Keeps `led` and the announcer at what this controller drives. */
 function follow(
   inner: ControllerWatch,
-  driven: Map<string, RolloutProgress>,
+  led: Map<string, RolloutProgress>,
   ended: Map<string, EndedRollouts>,
   announcer: ReturnType<typeof createAnnouncer>,
 ): ControllerWatch {
-  /** Of every service, driven here or not: a controller that takes over need not hear of it again. */
+  /** Of every service, led here or not, so that a controller that takes over knows the progress already. */
   const known = new Map<string, RolloutProgress>();
   const leading = new Set<string>();
   const look = (service: string): void => {
     const progress = known.get(service);
     if (progress === undefined) return;
-    const isDriven = leading.has(service);
-    if (isDriven) void announcer.drive(service, progress);
+    const isLed = leading.has(service);
+    if (isLed) void announcer.announce(service, progress);
     else announcer.leave(service);
-    if (isDriven && !ended.has(service)) ended.set(service, { completed: 0, takenBack: 0, aborted: 0 });
-    if (isDriven && !hasEnded(progress)) driven.set(service, progress);
-    else if (driven.delete(service) && isDriven) countEnding(ended.get(service), progress);
+    if (isLed && !ended.has(service)) ended.set(service, { completed: 0, takenBack: 0, aborted: 0 });
+    if (isLed && !hasEnded(progress)) led.set(service, progress);
+    else if (led.delete(service) && isLed) countEnding(ended.get(service), progress);
   };
   return {
     onRecord(service, record) {
@@ -104,4 +105,122 @@ function follow(
     },
     onProblem: (service, problem) => inner.onProblem(service, problem),
   };
+}
+
+const NAME = 'clients';
+/** Hearing of a window, and sending. */
+const SLACK_MS = 500;
+
+/**
+ * Measures by the reports of clients for the window that is open in `progress`: each client counts from when it has
+ * read the announcement. After an announcement the provider waits until each client had time for one report. A
+ * controller that has just taken over then measures all clients, not only the first ones.
+ */
+function createClientsProvider(
+  { collector, announcer, now }: { readonly collector: Collector; readonly announcer: Announcer; now(): number },
+  progress: RolloutProgress,
+): MetricsProvider {
+  const id = windowId(progress);
+  return {
+    async measure({ service, signal }: MeasureRequest): Promise<Measurement> {
+      // A controller that takes over measures before its role is reported.
+      await announcer.announce(service, progress);
+      const { window, sinceMs, problem } = announcer.status(service);
+      if (window?.id !== id) {
+        throw new MeasureError(`${NAME}: nothing was announced to them${problem === undefined ? '' : `: ${problem}`}`);
+      }
+      await sleep(sinceMs + window.everyMs + SLACK_MS - now(), signal);
+      const sum = collector.sum(service, id);
+      if (sum === undefined || sum.clients === 0) {
+        throw new MeasureError(
+          `${NAME}: none has reported (expected: clients of ${service} with reportFigures: true that may read ` +
+            `graylane/rollouts/${service}/collector and reach this controller)`,
+        );
+      }
+      const { canary, stable } = sum;
+      return { canary, stable };
+    },
+  };
+}
+
+/** How often rollouts of a service ended in each way while this controller drove them. */
+export interface EndedRollouts {
+  /** The canary has all calls. */
+  completed: number;
+  /** The analysis found it worse: it was taken back. */
+  takenBack: number;
+  /** By a person. */
+  aborted: number;
+}
+
+/** Of each rollout that this controller drives, in Prometheus' text format. */
+export function rolloutMetrics(
+  led: ReadonlyMap<string, RolloutProgress>,
+  collected: readonly CollectorStatus[],
+  ended: ReadonlyMap<string, EndedRollouts> = new Map(),
+): string {
+  const all = [...led].sort(([a], [b]) => (a < b ? -1 : 1));
+  const shown = collected.filter(({ service }) => led.has(service));
+  const series = (value: (progress: RolloutProgress) => number): readonly Series[] =>
+    all.map(([service, progress]) => [service, value(progress)]);
+  return [
+    ...gauge(
+      'graylane_rollout_paused',
+      'Whether the rollout waits for a person.',
+      series((each) => Number(waitsForPerson(each))),
+    ),
+    ...gauge(
+      'graylane_rollout_weight',
+      'Share of the canary in percent.',
+      series(({ weight }) => weight),
+    ),
+    ...gauge(
+      'graylane_rollout_step',
+      'Steps that are done.',
+      series(({ step }) => step),
+    ),
+    ...gauge(
+      'graylane_rollout_clients',
+      'Clients that have reported figures of the analysis that is open.',
+      shown.map(({ service, clients }) => [service, clients]),
+    ),
+    ...gauge(
+      'graylane_rollout_clients_turned_away',
+      'Reports of that analysis that there was no room for.',
+      shown.map(({ service, turnedAway }) => [service, turnedAway]),
+    ),
+    ...endings(ended),
+  ]
+    .map((line) => `${line}\n`)
+    .join('');
+}
+
+/** Zeros too: what is absent does not rise. */
+function endings(ended: ReadonlyMap<string, EndedRollouts>): readonly string[] {
+  const name = 'graylane_rollout_ended_total';
+  const lines = [...ended]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([service, { completed, takenBack, aborted }]) =>
+      Object.entries({ completed, taken_back: takenBack, aborted }).map(
+        ([how, count]) => `${name}{graylane_service="${escaped(service)}",graylane_state="${how}"} ${count}`,
+      ),
+    );
+  return [`# HELP ${name} Rollouts that ended, by how.`, `# TYPE ${name} counter`, ...lines];
+}
+
+type Series = readonly [service: string, value: number];
+
+/** A pause that ends by itself is none of a person's business. */
+function waitsForPerson({ state }: RolloutProgress): boolean {
+  if (state.kind === 'inconclusive') return true;
+  return state.kind === 'paused' && (state.why !== 'step' || state.untilMs === undefined);
+}
+
+function gauge(name: string, help: string, series: readonly Series[]): readonly string[] {
+  const lines = series.map(([service, value]) => `${name}{graylane_service="${escaped(service)}"} ${value}`);
+  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines];
+}
+
+function escaped(text: string): string {
+  return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
 }

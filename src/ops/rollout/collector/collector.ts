@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import type { AnnouncedWindow } from '../../../base/rollout-announcement';
 import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from '../../../base/rollout-report';
-import type { SubsetFigures } from '../analysis/metrics-provider';
+import type { SubsetMetrics } from '../analysis/metrics-provider';
 
 /** Keeps the latest report of each client, for every service whose rollout this controller drives. In memory only. */
 export interface Collector {
@@ -15,22 +15,22 @@ export interface Collector {
   isKey(service: string, key: string): boolean | undefined;
   take(service: string, report: FiguresReport): TakenReport;
   /** Undefined where this window is not the one that is counted. */
-  sum(service: string, window: string): CollectedFigures | undefined;
+  sum(service: string, window: string): CollectedMetrics | undefined;
   /** For metrics and messages. */
-  standing(): readonly CollectorStanding[];
+  status(): readonly CollectorStatus[];
 }
 
 /** `repeated`: an equal or a later one is here already, which is as good. `closed`: no window is counted. */
 export type TakenReport = 'taken' | 'repeated' | 'full' | 'other-window' | 'closed';
 
-interface CollectedFigures {
-  /** That have reported so far, those included that are gone by now. */
+interface CollectedMetrics {
+  /** Clients that have reported so far, including those that have ended since. */
   readonly clients: number;
-  readonly canary: SubsetFigures;
-  readonly stable: SubsetFigures;
+  readonly canary: SubsetMetrics;
+  readonly stable: SubsetMetrics;
 }
 
-export interface CollectorStanding {
+export interface CollectorStatus {
   readonly service: string;
   readonly clients: number;
   /** Reports turned away for want of room, of this window. */
@@ -101,18 +101,18 @@ export function createCollector({ maxClients = MAX_CLIENTS, now }: CollectorOpti
       if (counted?.window === undefined || counted.window.id !== window) return undefined;
       const freshSinceMs = now() - SILENT_REPORTS * counted.window.everyMs;
       const all = [...counted.latest.values()];
-      const sumOf = (subset: 'canary' | 'stable'): SubsetFigures => {
+      const sumOf = (subset: 'canary' | 'stable'): SubsetMetrics => {
         const open = all.filter(({ report, atMs }) => report[subset].isShed && atMs >= freshSinceMs).length;
         return { ...sumCounts(all.map(({ report }) => report[subset])), openBreakers: open };
       };
       return { clients: all.length, canary: sumOf('canary'), stable: sumOf('stable') };
     },
-    standing: () =>
+    status: () =>
       [...services].map(([service, { latest, turnedAway }]) => ({ service, clients: latest.size, turnedAway })),
   };
 }
 
-function sumCounts(all: readonly ReportedCounts[]): SubsetFigures {
+function sumCounts(all: readonly ReportedCounts[]): SubsetMetrics {
   const counts = Array.from({ length: DURATION_BOUNDS_MS.length + 1 }, () => 0);
   let calls = 0;
   let failures = 0;

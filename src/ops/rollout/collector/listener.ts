@@ -1,8 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { MAX_REPORT_BYTES } from '../../../base/rollout-report';
+import { isRecord } from '../../../base/is-record';
+import {
+  DURATION_BOUNDS_MS,
+  type FiguresReport,
+  MAX_REPORT_BYTES,
+  type ReportedCounts,
+} from '../../../base/rollout-report';
+import { ownValue } from '../../../policy/plain-data';
+import { showValue } from '../../../policy/problems';
 import type { Collector, TakenReport } from './collector';
-import { readReport } from './read-report';
 
 /** The controller's one port: takes reports, and shows Prometheus how the rollouts stand. */
 export interface RolloutListener {
@@ -24,7 +31,7 @@ export interface ListenerOptions {
 
 /** Longer than clients wait between two reports, so that they keep their connection. */
 const KEEP_ALIVE_MS = 15_000;
-/** For the whole of a request: whoever sends slower is cut off. */
+/** Time limit of a whole request; a slower sender is cut off. */
 const REQUEST_LIMIT_MS = 5_000;
 const CHECK_EVERY_MS = 1_000;
 /** Each client keeps one; room for twice the most that are counted. */
@@ -92,7 +99,7 @@ async function answer(
   const path = url.split('?', 1)[0] ?? '/';
   if (path.startsWith(FIGURES)) {
     if (method !== 'POST') return refuse(response, 405);
-    return takeFigures(request, response, path.slice(FIGURES.length), collector);
+    return takeReport(request, response, path.slice(FIGURES.length), collector);
   }
   if (path !== '/metrics' && path !== '/healthz') return refuse(response, 404);
   if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405);
@@ -101,7 +108,7 @@ async function answer(
   response.end(method === 'HEAD' ? '' : text);
 }
 
-async function takeFigures(
+async function takeReport(
   request: IncomingMessage,
   response: ServerResponse,
   encoded: string,
@@ -150,4 +157,75 @@ function refuse(response: ServerResponse, status: number, words = WORDS[status] 
   response.setHeader('content-type', 'application/json');
   if (status !== 409 && status !== 429) response.setHeader('connection', 'close');
   response.end(`${JSON.stringify({ error: words })}\n`);
+}
+
+/** More attempts than any window of any client has. */
+const MOST = 1e12;
+const BUCKETS = DURATION_BOUNDS_MS.length + 1;
+
+/** What a client sent, or the path of the first thing that does not fit. Never throws. */
+export function readReport(text: string): FiguresReport | { readonly problem: string } {
+  try {
+    const raw: unknown = JSON.parse(text);
+    const format = ownValue(raw, 'format');
+    if (format !== 1) reject('format', format, '1');
+    return {
+      format: 1,
+      client: readName(raw, 'client', 64),
+      window: readName(raw, 'window', 128),
+      number: readCount(raw, 'number', 'number'),
+      canary: readCounts(raw, 'canary'),
+      stable: readCounts(raw, 'stable'),
+    };
+  } catch (error) {
+    if (error instanceof Refusal) return { problem: error.message };
+    return { problem: 'body: not JSON (expected: a report)' };
+  }
+}
+
+function readCounts(report: unknown, name: 'canary' | 'stable'): ReportedCounts {
+  const raw = ownValue(report, name);
+  if (!isRecord(raw)) return reject(name, raw, 'an object with calls and failures');
+  const calls = readCount(raw, 'calls', `${name}.calls`);
+  const failures = readCount(raw, 'failures', `${name}.failures`);
+  if (failures > calls) reject(`${name}.failures`, failures, `at most ${name}.calls`);
+  const isShed = ownValue(raw, 'isShed');
+  if (typeof isShed !== 'boolean') return reject(`${name}.isShed`, isShed, 'true or false');
+  return {
+    calls,
+    failures,
+    neutral: readCount(raw, 'neutral', `${name}.neutral`),
+    fallbacks: readCount(raw, 'fallbacks', `${name}.fallbacks`),
+    isShed,
+    durations: readDurations(ownValue(raw, 'durations'), `${name}.durations`, calls),
+  };
+}
+
+function readDurations(value: unknown, path: string, calls: number): readonly number[] {
+  if (!Array.isArray(value) || value.length !== BUCKETS) return reject(path, value, `a list of ${BUCKETS} counts`);
+  let sum = 0;
+  for (const index of value.keys()) sum += readCount(value, index, `${path}[${index}]`);
+  if (sum !== calls) reject(path, `${sum} in all`, `${calls}, as many as calls`);
+  return value;
+}
+
+function readCount(holder: unknown, key: string | number, path: string): number {
+  const value = ownValue(holder, String(key));
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MOST
+    ? value
+    : reject(path, value, 'a whole number >= 0');
+}
+
+function readName(holder: unknown, key: string, longest: number): string {
+  const value = ownValue(holder, key);
+  if (typeof value !== 'string' || value === '' || value.length > longest) {
+    return reject(key, value, `1 to ${longest} characters`);
+  }
+  return value;
+}
+
+class Refusal extends Error {}
+
+function reject(path: string, value: unknown, expected: string): never {
+  throw new Refusal(`${path}: ${showValue(value)} (expected: ${expected})`);
 }

@@ -1,6 +1,9 @@
+import type { CheckDocument, RolloutDocument } from '../document';
+
 /**
- * What a rollout's controller may reach, as the one who runs it writes it down: a file of its own machine, never of Consul.
- * Rollout documents name a provider or a hook and can say nothing else of it. Checked by `parseControllerConfig()`.
+ * What a rollout's controller may reach, as the one who runs it writes it down: a file of its own machine, never of
+ * Consul. Rollout documents name a provider or a hook and can say nothing else of it. Checked by
+ * `parseControllerConfig()`.
  */
 export interface ControllerConfigDocument {
   /** Address of the JSON Schema, for editors. Not read. */
@@ -9,7 +12,7 @@ export interface ControllerConfigDocument {
   readonly schema: 1;
   /** Where figures come from, by the name that rollouts give. `clients` is there without being named. */
   readonly providers?: Readonly<Record<string, ProviderConfig>>;
-  /** Who is told of pauses, rollbacks and ends, by the name that rollouts give. */
+  /** Hooks for pauses, rollbacks and ends, by the name that rollouts use. */
   readonly hooks?: Readonly<Record<string, HookConfig>>;
 }
 
@@ -65,10 +68,12 @@ export interface ControllerConfig {
   readonly hooks: ReadonlyMap<string, HookConfig>;
 }
 
-/** The provider that every controller has: what the clients of a service report. Also what a document without one means. */
+/**
+ * The provider that every controller has: what the clients of a service report. Also what a document without one means.
+ */
 export const CLIENTS = 'clients';
 
-/** Of a controller that was given no file: rollouts are judged by their clients' reports, and nobody is told. */
+/** The configuration without a file: reports of clients are the only provider, and there are no hooks. */
 export const NO_CONFIG: ControllerConfig = { providers: new Map(), hooks: new Map() };
 
 /** `clients, metrics`: what a document may name. */
@@ -79,4 +84,42 @@ export function providerNames({ providers }: ControllerConfig): string {
 /** What a document may name under `notify`. */
 export function hookNames({ hooks }: ControllerConfig): string {
   return hooks.size === 0 ? 'there are none' : [...hooks.keys()].join(', ');
+}
+
+/** What is wrong with the query of a `value` check, given its provider: Prometheus alone is asked by one. */
+export function queryFault({ prometheus }: ProviderConfig, query: string | undefined): string | undefined {
+  if (prometheus !== undefined && query === undefined) return 'query: missing (expected: one in PromQL)';
+  if (prometheus === undefined && query !== undefined)
+    return 'query: given (expected: only with a Prometheus provider)';
+  return undefined;
+}
+
+/**
+ * Finds the names in a valid document that this configuration does not have, and queries for providers that take none.
+ * Each problem is a line such as `analysis.provider: metrics (expected: one of clients, prometheus)`.
+ */
+export function checkNames(document: RolloutDocument, config: ControllerConfig): readonly string[] {
+  const { analysis, steps, notify = [] } = document;
+  const expected = `one of ${providerNames(config)}; the configuration of the controller has no other`;
+  const provider = analysis?.provider;
+  const isKnown = provider === undefined || provider === CLIENTS || config.providers.has(provider);
+  const of = (checks: readonly CheckDocument[] | undefined, path: string): readonly string[] =>
+    (checks ?? []).flatMap((check, at) => {
+      if (check.check !== 'value') return [];
+      const found = config.providers.get(check.provider);
+      const where = `${path}.checks[${at}]`;
+      if (found === undefined) return [`${where}.provider: ${check.provider} (expected: ${expected})`];
+      const fault = queryFault(found, check.query);
+      return fault === undefined ? [] : [`${where}.${fault}`];
+    });
+  return [
+    ...(isKnown ? [] : [`analysis.provider: ${provider} (expected: ${expected})`]),
+    ...of(analysis?.checks, 'analysis'),
+    ...steps.flatMap((step, at) => ('analysis' in step ? of(step.analysis.checks, `steps[${at}].analysis`) : [])),
+    ...notify.flatMap((name, at) =>
+      config.hooks.has(name)
+        ? []
+        : [`notify[${at}]: ${name} (expected: a hook of the controller; ${hookNames(config)})`],
+    ),
+  ];
 }

@@ -3,13 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../../src/base/clock';
 import { type ConsulClient, createConsulClient } from '../../../../src/consul/client';
 import { parseConsulOptions } from '../../../../src/consul/options';
-import {
-  createPolicyStore,
-  type PolicyStore,
-  type StoredPolicy,
-  type WriteOutcome,
-} from '../../../../src/ops/store/policy-store';
-import { verifyHistory } from '../../../../src/ops/store/verify-history';
+import { type StoredPolicy, verifyHistory } from '../../../../src/ops/store/history';
+import { createPolicyStore, type PolicyStore, type WriteOutcome } from '../../../../src/ops/store/policy-store';
 import { closeAfterEach } from '../../../support/closers';
 import { type ConsulCluster, startConsul } from '../../../support/consul/start';
 

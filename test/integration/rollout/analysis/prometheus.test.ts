@@ -6,9 +6,9 @@ import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { describe, expect, it, vi } from 'vitest';
 import { createGraylane } from '../../../../src/index';
 import { createMetricsProvider } from '../../../../src/ops/rollout/analysis/create-metrics-provider';
+import { callsOf, quantileMs } from '../../../../src/ops/rollout/analysis/duration-check';
 import { judge } from '../../../../src/ops/rollout/analysis/judge';
 import type { Measurement } from '../../../../src/ops/rollout/analysis/metrics-provider';
-import { callsOf, quantileMs } from '../../../../src/ops/rollout/analysis/quantile';
 import { resolveAnalysis } from '../../../../src/ops/rollout/analysis/settings';
 import { NO_CONFIG } from '../../../../src/ops/rollout/config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../../../../src/ops/rollout/document';
@@ -165,7 +165,7 @@ describe('built-in queries, asked of a real Prometheus', () => {
     expect(p95(measured.stable)).toBeLessThan(90);
     expect(measured.values).toMatchObject({
       ratio: { result: expect.closeTo(0.5, 0) },
-      broken: { error: expect.stringMatching(/^provider metrics: 400 .*parse error/) },
+      broken: { error: expect.stringMatching(/^provider metrics: HTTP 400: .*parse error/) },
       many: { error: expect.stringMatching(/: \d+ samples \(expected: one\)$/) },
     });
     const { result } = judge(resolveAnalysis(document), measured, { ...WINDOW, sinceMs }, undefined, Date.now());

@@ -1,11 +1,10 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { announcementKey } from '../../../../src/base/rollout-announcement';
-import { type Announcer, createAnnouncer } from '../../../../src/ops/rollout/collector/announcer';
+import { type Announcer, countedWindow, createAnnouncer } from '../../../../src/ops/rollout/collector/announcer';
 import { createCollector } from '../../../../src/ops/rollout/collector/collector';
-import { countedWindow } from '../../../../src/ops/rollout/collector/counted-window';
 import type { RolloutDocument } from '../../../../src/ops/rollout/document';
 import type { AnalysisWindow, RolloutProgress } from '../../../../src/ops/rollout/progress';
-import { type KvOperation, type TransactionOutcome, transact } from '../../../../src/ops/store/kv-transaction';
+import { type KvOperation, type TransactionOutcome, transact } from '../../../../src/ops/store/kv';
 import { rolloutWorld } from '../rollout-world';
 
 const world = rolloutWorld();
@@ -118,8 +117,8 @@ async function bench(service: string): Promise<Bench> {
 describe('an announcer', () => {
   it('writes when the window changes or the session does, and at no other time', async () => {
     const { announcer, writes, lease, entry } = await bench('few');
-    for (let look = 0; look < 5; look += 1) await announcer.drive('few', progressOf('few', { results: [] }));
-    for (let look = 0; look < 5; look += 1) await announcer.drive('few', progressOf('few', { window: open }));
+    for (let look = 0; look < 5; look += 1) await announcer.announce('few', progressOf('few', { results: [] }));
+    for (let look = 0; look < 5; look += 1) await announcer.announce('few', progressOf('few', { window: open }));
     expect(writes).toHaveLength(2);
     const first = await entry();
     expect(first).toMatchObject({
@@ -131,7 +130,7 @@ describe('an announcer', () => {
     lease.session = (await world.session()).id;
     // By itself: nobody tells it of a new session.
     await expect.poll(entry, { timeout: 3000 }).toEqual({ ...first, session: lease.session });
-    await announcer.drive('few', progressOf('few', { state: { kind: 'completed', atMs: 1 } }));
+    await announcer.announce('few', progressOf('few', { state: { kind: 'completed', atMs: 1 } }));
     expect((await entry()).value).not.toHaveProperty('window');
     expect(writes).toHaveLength(4);
     expect(Math.max(...writes.map((each) => ('value' in each ? each.value.length : 0)))).toBeLessThan(1024);
@@ -140,22 +139,22 @@ describe('an announcer', () => {
   it('says when an initial delay is over, and tries again what Consul did not take', async () => {
     const made = await bench('late');
     const delayed = progressOf('late', { window: { ...open, sinceMs: WALL_MS + 1000 } });
-    await made.announcer.drive('late', delayed);
+    await made.announcer.announce('late', delayed);
     expect((await made.entry()).value).not.toHaveProperty('window');
     made.answer = { kind: 'unknown', reason: 'no answer within 10000 ms' };
     made.wallMs = WALL_MS + 1000;
-    await expect.poll(() => made.announcer.standing('late').problem, { timeout: 3000 }).toMatch(/no answer/);
-    expect(made.announcer.standing('late').window).toBeUndefined();
+    await expect.poll(() => made.announcer.status('late').problem, { timeout: 3000 }).toMatch(/no answer/);
+    expect(made.announcer.status('late').window).toBeUndefined();
     made.answer = undefined;
-    await expect.poll(() => made.announcer.standing('late').window, { timeout: 3000 }).toMatchObject({ id: 'r1/1' });
+    await expect.poll(() => made.announcer.status('late').window, { timeout: 3000 }).toMatchObject({ id: 'r1/1' });
     expect((await made.entry()).value.window).toMatchObject({ id: 'r1/1' });
   });
 
   it('says nothing in the place of another controller, nor of a rollout that it does not drive any more', async () => {
     const [first, second] = [await bench('one'), await bench('one')];
-    await first.announcer.drive('one', progressOf('one', { window: open }));
-    await second.announcer.drive('one', progressOf('one', { window: open }));
-    expect(second.announcer.standing('one')).toMatchObject({
+    await first.announcer.announce('one', progressOf('one', { window: open }));
+    await second.announcer.announce('one', progressOf('one', { window: open }));
+    expect(second.announcer.status('one')).toMatchObject({
       window: undefined,
       problem: expect.stringMatching(/lock/),
     });

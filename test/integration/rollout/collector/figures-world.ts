@@ -3,14 +3,14 @@ import { onTestFinished } from 'vitest';
 import { systemClock } from '../../../../src/base/clock';
 import { systemRandom } from '../../../../src/base/random';
 import { type CallReport, createGraylane, type Graylane } from '../../../../src/index';
+import { measureRollout } from '../../../../src/ops/rollout/analysis/create-metrics-provider';
 import { type Collecting, startCollecting } from '../../../../src/ops/rollout/collector/collecting';
 import { NO_CONFIG } from '../../../../src/ops/rollout/config/controller-config';
-import { type ControllerOptions, type ControllerWatch, driveService } from '../../../../src/ops/rollout/controller';
+import { type ControllerOptions, type ControllerWatch, runRollout } from '../../../../src/ops/rollout/controller';
 import type { RolloutDocument } from '../../../../src/ops/rollout/document';
 import type { Lease } from '../../../../src/ops/rollout/lease';
-import { measureRollout } from '../../../../src/ops/rollout/measure';
 import type { RolloutRecord } from '../../../../src/ops/rollout/record';
-import { watchRollout } from '../../../../src/ops/rollout/rollout-watch';
+import { watchRollout } from '../../../../src/ops/rollout/store';
 import { type PaymentsServer, paymentsClient, startPaymentsServer } from '../../../support/payments';
 import type { RolloutWorld } from '../rollout-world';
 
@@ -67,7 +67,7 @@ export async function startController(world: RolloutWorld, service: string): Pro
   });
   const silent: ControllerWatch = { onRecord() {}, onRole() {}, onProblem() {} };
   const options = { deps, lease, watch: collecting.watch(silent), listen: changesIn(world), signal: end.signal };
-  const ended = driveService(service, options, true);
+  const ended = runRollout(service, options, true);
   let isDead = false;
   const die = async (): Promise<void> => {
     if (isDead) return;

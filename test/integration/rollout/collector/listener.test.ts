@@ -146,7 +146,7 @@ describe('reports', () => {
     const statuses: number[] = [];
     for (const client of [...clients, ...clients]) statuses.push((await post(client.report(never)))[0]);
     expect(statuses).toEqual([204, 204, 429, 204, 204, 429]);
-    expect(collector.standing()).toEqual([{ service: 'payments', clients: 2, turnedAway: 2 }]);
+    expect(collector.status()).toEqual([{ service: 'payments', clients: 2, turnedAway: 2 }]);
   });
 
   it('tell of an open breaker until the client has not been heard of for three reports', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import type { RolloutDocument } from '../../../../src/ops/rollout/document';
 import type { Transition } from '../../../../src/ops/rollout/record';
-import { verifyHistory } from '../../../../src/ops/store/verify-history';
+import { verifyHistory } from '../../../../src/ops/store/history';
 import { printFact } from '../../../support/figure';
 import { charge } from '../../../support/payments';
 import { startLive } from '../../cli/live-command';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AnnouncedWindow } from '../../../../src/base/rollout-announcement';
 import { DURATION_BOUNDS_MS, type FiguresReport } from '../../../../src/base/rollout-report';
 import { WindowCounts } from '../../../../src/client/figures/window-counts';
-import { quantileMs } from '../../../../src/ops/rollout/analysis/quantile';
+import { quantileMs } from '../../../../src/ops/rollout/analysis/duration-check';
 import { printFact } from '../../../support/figure';
 
 const WINDOW: AnnouncedWindow = { id: 'r1/1', canary: 'canary', stable: 'stable', everyMs: 5000 };

@@ -18,7 +18,7 @@ describe('known methods', () => {
   ] as const)('are of a kind (requests stream: %s, responses: %s)', (requestStream, responseStream, kind) => {
     const known = new KnownMethods();
     known.learn({ Charge: method(requestStream, responseStream) });
-    expect(known.of(CHARGE)).toEqual({ kind, isIdempotent: false });
+    expect(known.byPath.get(CHARGE)).toEqual({ kind, isIdempotent: false });
   });
 
   it.each([
@@ -36,7 +36,7 @@ describe('known methods', () => {
   ])('may run again as their options say: %j', (options, isIdempotent) => {
     const known = new KnownMethods();
     known.learn({ Charge: method(false, false, { options }) });
-    expect(known.of(CHARGE)?.isIdempotent).toBe(isIdempotent);
+    expect(known.byPath.get(CHARGE)?.isIdempotent).toBe(isIdempotent);
   });
 
   it("are read from ts-proto's definitions for nice-grpc, which name methods and no paths", () => {
@@ -47,7 +47,7 @@ describe('known methods', () => {
       fullName: 'shop.v1.Payments',
       methods: { charge: { ...charge, options: { idempotencyLevel: 'IDEMPOTENT' } } },
     });
-    expect(known.of(CHARGE)).toEqual({ kind: 'unary', isIdempotent: true });
+    expect(known.byPath.get(CHARGE)).toEqual({ kind: 'unary', isIdempotent: true });
   });
 
   it('are read from the class of a client at its first call, though the call itself tells no options', () => {
@@ -57,14 +57,14 @@ describe('known methods', () => {
     const transform = known.learnFrom(undefined) as (this: unknown, call: object) => unknown;
     const call = { methodDefinition: method(false, false) };
     expect(transform.call(client, call)).toBe(call);
-    expect(known.of(CHARGE)).toEqual({ kind: 'unary', isIdempotent: true });
+    expect(known.byPath.get(CHARGE)).toEqual({ kind: 'unary', isIdempotent: true });
   });
 
   it('are of the kind that the call at hand has, whatever an older definition said', () => {
     const known = new KnownMethods();
     known.learn({ Charge: method(false, false, { options: { idempotency_level: 'IDEMPOTENT' } }) });
     known.learnFrom(undefined)({ methodDefinition: method(false, true) } as never);
-    expect(known.of(CHARGE)).toEqual({ kind: 'serverStream', isIdempotent: true });
+    expect(known.byPath.get(CHARGE)).toEqual({ kind: 'serverStream', isIdempotent: true });
   });
 
   it("leave the last word on the call to the user's own transformer, called as grpc-js calls it", () => {
@@ -81,7 +81,7 @@ describe('known methods', () => {
     (definition) => {
       const known = new KnownMethods();
       known.learn(definition);
-      expect(known.of(CHARGE)).toBeUndefined();
+      expect(known.byPath.get(CHARGE)).toBeUndefined();
     },
   );
 
@@ -91,12 +91,12 @@ describe('known methods', () => {
     for (let index = 0; index < 5_000; index += 1) {
       transform({ methodDefinition: { path: `/x/${index}`, requestStream: false, responseStream: false } } as never);
     }
-    expect([known.of('/x/0'), known.of('/x/4999')]).toEqual([{ kind: 'unary', isIdempotent: false }, undefined]);
+    expect([known.byPath.get('/x/0'), known.byPath.get('/x/4999')]).toEqual([{ kind: 'unary', isIdempotent: false }, undefined]);
   });
 
   it('know a definition of proto-loader', () => {
     const known = new KnownMethods();
     known.learn(Payments.service);
-    expect(known.of(CHARGE)?.kind).toBe('unary');
+    expect(known.byPath.get(CHARGE)?.kind).toBe('unary');
   });
 });

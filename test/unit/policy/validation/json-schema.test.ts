@@ -1,7 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { controllerSchema } from '../../../../src/ops/rollout/config/controller-schema';
+import { controllerSchema } from '../../../../src/ops/rollout/config/parse-controller-config';
 import { rolloutSchema } from '../../../../src/ops/rollout/rollout-schema';
 import { policySchema } from '../../../../src/policy/policy-schema';
 import type { Schema } from '../../../../src/policy/schema-parts';

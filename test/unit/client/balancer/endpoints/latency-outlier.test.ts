@@ -1,106 +1,106 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
-import { judgePaces, Pace } from '../../../../../src/client/balancer/endpoints/latency-outlier';
+import { judgeLatencies, LatencyOutlier } from '../../../../../src/client/balancer/endpoints/latency-outlier';
 import { createAttemptLink, EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
 import { endpointAt } from '../connections';
 import { noBreaker, openPool } from '../open-pool';
 
-/** Each pace answers `perTick` times in each 100 ms, as fast as is said for it; judged after each. */
+/** Each outlier answers `perTick` times in each 100 ms, as fast as is said for it; judged after each. */
 function answer(
-  paces: readonly Pace[],
+  outliers: readonly LatencyOutlier[],
   latencyMs: (index: number) => number,
   fromMs: number,
   toMs: number,
   perTick = 3,
 ): number {
   for (let nowMs = fromMs; nowMs < toMs; nowMs += 100) {
-    paces.forEach((pace, index) => {
-      if (pace.isShunned) return;
-      for (let sample = 0; sample < perTick; sample += 1) sampled(pace, latencyMs(index), nowMs);
+    outliers.forEach((outlier, index) => {
+      if (outlier.isDeprioritized) return;
+      for (let sample = 0; sample < perTick; sample += 1) sampled(outlier, latencyMs(index), nowMs);
     });
-    judgePaces(paces, nowMs);
+    judgeLatencies(outliers, nowMs);
   }
   return toMs;
 }
 
 /** A good answer to a call of a method that usually takes 1 ms. */
-function sampled(pace: Pace, latencyMs: number, nowMs: number): void {
-  pace.sampled(latencyMs, latencyMs, nowMs, nowMs);
+function sampled(outlier: LatencyOutlier, latencyMs: number, nowMs: number): void {
+  outlier.sampled(latencyMs, latencyMs, nowMs, nowMs);
 }
 
-function newPaces(count: number): Pace[] {
-  return Array.from({ length: count }, () => new Pace());
+function newPaces(count: number): LatencyOutlier[] {
+  return Array.from({ length: count }, () => new LatencyOutlier());
 }
 
-function shunned(paces: readonly Pace[]): number[] {
-  return paces.flatMap((pace, index) => (pace.isShunned ? [index] : []));
+function deprioritized(outliers: readonly LatencyOutlier[]): number[] {
+  return outliers.flatMap((outlier, index) => (outlier.isDeprioritized ? [index] : []));
 }
 
 describe('whoever answers far more slowly than its peers', () => {
-  it('is shunned after four slow answers at different moments', () => {
-    const paces = newPaces(3);
-    answer(paces, () => 10, 0, 1_000);
-    answer(paces, (index) => (index === 1 ? 200 : 10), 1_000, 1_300, 1);
-    expect(shunned(paces)).toEqual([]);
-    answer(paces, (index) => (index === 1 ? 200 : 10), 1_300, 1_400, 1);
-    expect(shunned(paces)).toEqual([1]);
+  it('is deprioritized after four slow answers at different moments', () => {
+    const outliers = newPaces(3);
+    answer(outliers, () => 10, 0, 1_000);
+    answer(outliers, (index) => (index === 1 ? 200 : 10), 1_000, 1_300, 1);
+    expect(deprioritized(outliers)).toEqual([]);
+    answer(outliers, (index) => (index === 1 ? 200 : 10), 1_300, 1_400, 1);
+    expect(deprioritized(outliers)).toEqual([1]);
   });
 
-  it('is shunned after two when it was not asked for 2 s, since its peers were preferred', () => {
-    const paces = newPaces(3);
-    answer(paces, () => 10, 0, 1_000);
-    answer(paces, (index) => (index === 1 ? 200 : 10), 1_000, 1_200, 1);
-    judgePaces(paces, 3_000);
-    expect(shunned(paces)).toEqual([]);
-    judgePaces(paces, 3_100);
-    expect(shunned(paces)).toEqual([1]);
+  it('is deprioritized after two when it was not asked for 2 s, since its peers were preferred', () => {
+    const outliers = newPaces(3);
+    answer(outliers, () => 10, 0, 1_000);
+    answer(outliers, (index) => (index === 1 ? 200 : 10), 1_000, 1_200, 1);
+    judgeLatencies(outliers, 3_000);
+    expect(deprioritized(outliers)).toEqual([]);
+    judgeLatencies(outliers, 3_100);
+    expect(deprioritized(outliers)).toEqual([1]);
   });
 
   it('is asked ever more rarely, though at least every 8 s', () => {
-    const paces = newPaces(2);
-    answer(paces, () => 10, 0, 1_000);
-    let nowMs = answer(paces, (index) => (index === 0 ? 200 : 10), 1_000, 1_500);
-    const [ill] = paces as [Pace, Pace];
-    expect(ill.isShunned).toBe(true);
+    const outliers = newPaces(2);
+    answer(outliers, () => 10, 0, 1_000);
+    let nowMs = answer(outliers, (index) => (index === 0 ? 200 : 10), 1_000, 1_500);
+    const [ill] = outliers as [LatencyOutlier, LatencyOutlier];
+    expect(ill.isDeprioritized).toBe(true);
     const asked: number[] = [];
     for (const untilMs = nowMs + 60_000; nowMs < untilMs; nowMs += 100) {
       if (!ill.isDue(nowMs)) continue;
       asked.push(nowMs);
       ill.offered(nowMs);
       ill.sampled(200, 200, nowMs, nowMs + 200);
-      judgePaces(paces, nowMs);
+      judgeLatencies(outliers, nowMs);
     }
     const gaps = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
     expect(gaps.slice(0, 1).every((gap) => gap < 5_000)).toBe(true);
     expect(Math.max(...gaps)).toBeLessThanOrEqual(8_300);
     expect(asked.length).toBeLessThanOrEqual(10);
-    expect(ill.isShunned).toBe(true);
+    expect(ill.isDeprioritized).toBe(true);
   });
 
   it('is an endpoint like others again after three good answers in a row', () => {
-    const paces = newPaces(3);
-    answer(paces, () => 10, 0, 1_000);
-    answer(paces, (index) => (index === 0 ? 200 : 10), 1_000, 1_500);
-    const [ill] = paces as [Pace, Pace, Pace];
+    const outliers = newPaces(3);
+    answer(outliers, () => 10, 0, 1_000);
+    answer(outliers, (index) => (index === 0 ? 200 : 10), 1_000, 1_500);
+    const [ill] = outliers as [LatencyOutlier, LatencyOutlier, LatencyOutlier];
     const answers = [12, 12, 200, 12, 12];
     for (const [nth, latencyMs] of answers.entries()) {
       ill.sampled(latencyMs, latencyMs, 20_000 + nth * 1_000, 20_000 + nth * 1_000 + latencyMs);
-      judgePaces(paces, 20_500 + nth * 1_000);
-      expect(ill.isShunned).toBe(true);
+      judgeLatencies(outliers, 20_500 + nth * 1_000);
+      expect(ill.isDeprioritized).toBe(true);
     }
     ill.sampled(12, 12, 26_000, 26_012);
-    expect(judgePaces(paces, 26_100)).toBe(true);
-    expect(ill.isShunned).toBe(false);
+    expect(judgeLatencies(outliers, 26_100)).toBe(true);
+    expect(ill.isDeprioritized).toBe(false);
   });
 
   it('is not judged by answers to what it was asked before', () => {
-    const paces = newPaces(2);
-    answer(paces, () => 10, 0, 1_000);
-    answer(paces, (index) => (index === 0 ? 200 : 10), 1_000, 1_500);
-    const [ill] = paces as [Pace, Pace];
+    const outliers = newPaces(2);
+    answer(outliers, () => 10, 0, 1_000);
+    answer(outliers, (index) => (index === 0 ? 200 : 10), 1_000, 1_500);
+    const [ill] = outliers as [LatencyOutlier, LatencyOutlier];
     for (let late = 0; late < 5; late += 1) ill.sampled(10, 10, 900, 1_500);
-    judgePaces(paces, 1_600);
-    expect(ill.isShunned).toBe(true);
+    judgeLatencies(outliers, 1_600);
+    expect(ill.isDeprioritized).toBe(true);
   });
 
   it('is known by its fast answers once it is measured well, not by the slow ones before', () => {
@@ -115,50 +115,50 @@ describe('whoever answers far more slowly than its peers', () => {
     };
     ask(100, 200);
     expect(load.slowness).toBe(200);
-    load.pace.limit = 50;
-    load.pace.shun(400);
+    load.latencyOutlier.limit = 50;
+    load.latencyOutlier.deprioritize(400);
     ask(1_500, 10);
     expect(load.slowness).toBe(10);
     expect(load.usualMs).toBe(10);
   });
 });
 
-describe('nobody is shunned', () => {
+describe('nobody is deprioritized', () => {
   it('for a pause that strikes everybody at once', () => {
-    const paces = newPaces(4);
-    answer(paces, () => 10, 0, 1_000);
-    for (const pace of paces) for (let call = 0; call < 20; call += 1) pace.sampled(150, 150, 900, 1_050);
-    judgePaces(paces, 1_100);
-    expect(shunned(paces)).toEqual([]);
+    const outliers = newPaces(4);
+    answer(outliers, () => 10, 0, 1_000);
+    for (const outlier of outliers) for (let call = 0; call < 20; call += 1) outlier.sampled(150, 150, 900, 1_050);
+    judgeLatencies(outliers, 1_100);
+    expect(deprioritized(outliers)).toEqual([]);
   });
 
   it('for answering five times more slowly when that is less than 5 ms', () => {
-    const paces = newPaces(3);
-    answer(paces, (index) => (index === 0 ? 4.5 : 0.5), 0, 5_000);
-    expect(shunned(paces)).toEqual([]);
+    const outliers = newPaces(3);
+    answer(outliers, (index) => (index === 0 ? 4.5 : 0.5), 0, 5_000);
+    expect(deprioritized(outliers)).toEqual([]);
   });
 
   it('because one of three answers at once, such as with an error', () => {
-    const paces = newPaces(3);
-    answer(paces, (index) => (index === 0 ? 0.2 : 30), 0, 5_000);
-    expect(shunned(paces)).toEqual([]);
+    const outliers = newPaces(3);
+    answer(outliers, (index) => (index === 0 ? 0.2 : 30), 0, 5_000);
+    expect(deprioritized(outliers)).toEqual([]);
   });
 
   it('beyond half of them, the slowest first', () => {
-    const paces = newPaces(5);
-    answer(paces, () => 10, 0, 1_000);
-    answer(paces, (index) => (index < 2 ? 200 + 100 * index : 10), 1_000, 2_000);
-    answer(paces, (index) => (index === 2 ? 900 : 10), 2_000, 3_000);
-    expect(shunned(paces)).toEqual([0, 1]);
+    const outliers = newPaces(5);
+    answer(outliers, () => 10, 0, 1_000);
+    answer(outliers, (index) => (index < 2 ? 200 + 100 * index : 10), 1_000, 2_000);
+    answer(outliers, (index) => (index === 2 ? 900 : 10), 2_000, 3_000);
+    expect(deprioritized(outliers)).toEqual([0, 1]);
   });
 
   it('who has no peers to be compared with', () => {
     const alone = newPaces(1);
     answer(alone, () => 900, 0, 2_000);
-    expect(shunned(alone)).toEqual([]);
-    const [known, unknown] = newPaces(2) as [Pace, Pace];
+    expect(deprioritized(alone)).toEqual([]);
+    const [known, unknown] = newPaces(2) as [LatencyOutlier, LatencyOutlier];
     for (let call = 0; call < 50; call += 1) known.sampled(900, 900, call * 100, call * 100);
-    expect(judgePaces([known, unknown], 6_000)).toBe(false);
+    expect(judgeLatencies([known, unknown], 6_000)).toBe(false);
   });
 
   it.each<[string, (draw: () => number) => number]>([
@@ -168,18 +168,18 @@ describe('nobody is shunned', () => {
     ['a heavy tail', (draw) => 10 * (1 - draw()) ** (-1 / 1.2)],
   ])('for varying as its peers do: %s', (_, latencyMs) => {
     const random = seededRandom(11);
-    const paces = newPaces(10);
-    let shunnedFor = 0;
+    const outliers = newPaces(10);
+    let deprioritizedFor = 0;
     for (let nowMs = 0; nowMs < 300_000; nowMs += 100) {
-      for (const pace of paces) {
-        if (pace.isShunned && !pace.isDue(nowMs)) continue;
-        sampled(pace, latencyMs(random) * (0.7 + 0.6 * random()), nowMs);
+      for (const outlier of outliers) {
+        if (outlier.isDeprioritized && !outlier.isDue(nowMs)) continue;
+        sampled(outlier, latencyMs(random) * (0.7 + 0.6 * random()), nowMs);
       }
-      judgePaces(paces, nowMs);
-      shunnedFor += shunned(paces).length;
+      judgeLatencies(outliers, nowMs);
+      deprioritizedFor += deprioritized(outliers).length;
     }
     // Of the time of ten endpoints.
-    expect(shunnedFor / 30_000).toBeLessThan(0.02);
+    expect(deprioritizedFor / 30_000).toBeLessThan(0.02);
   });
 });
 
@@ -187,7 +187,7 @@ describe('a pool', () => {
   const makeIll = (endpoints: readonly ReturnType<typeof endpointAt>[], judge: (nowMs: number) => boolean): void => {
     for (let nowMs = 0; nowMs < 2_000; nowMs += 100) {
       endpoints.forEach(({ load }, index) => {
-        sampled(load.pace, index === 0 && nowMs >= 1_000 ? 300 : 10, nowMs);
+        sampled(load.latencyOutlier, index === 0 && nowMs >= 1_000 ? 300 : 10, nowMs);
       });
       judge(nowMs);
     }
@@ -198,7 +198,7 @@ describe('a pool', () => {
     const { pool, members } = openPool(endpoints, seededRandom(1));
     makeIll(endpoints, (nowMs) => pool.judge(nowMs, noBreaker));
     pool.refresh(2_000);
-    expect(pool.shunned).toEqual([members[0]]);
+    expect(pool.deprioritized).toEqual([members[0]]);
     const context = { random: seededRandom(2), hash: -1, tried: undefined };
     for (let pick = 0; pick < 500; pick += 1) expect(pool.picker?.pick(context)).not.toBe(members[0]);
     expect(pool.toMeasure(2_000)).toBeUndefined();
@@ -212,7 +212,7 @@ describe('a pool', () => {
     const { pool, members } = openPool(endpoints, seededRandom(1), 'round_robin');
     makeIll(endpoints, (nowMs) => pool.judge(nowMs, noBreaker));
     pool.refresh(2_000);
-    expect(pool.shunned).toEqual([]);
+    expect(pool.deprioritized).toEqual([]);
     const context = { random: seededRandom(2), hash: -1, tried: undefined };
     const picked = new Set(Array.from({ length: 9 }, () => pool.picker?.pick(context)));
     expect(picked).toEqual(new Set(members));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../../../src/ops/rollout/analysis/judge';
-import type { Measurement, SubsetFigures } from '../../../../../src/ops/rollout/analysis/metrics-provider';
+import type { Measurement, SubsetMetrics } from '../../../../../src/ops/rollout/analysis/metrics-provider';
 import { type AnalysisSettings, resolveAnalysis } from '../../../../../src/ops/rollout/analysis/settings';
 import type { AnalysisResult } from '../../../../../src/ops/rollout/analysis/verdict';
 import type { CheckDocument } from '../../../../../src/ops/rollout/document';
@@ -58,7 +58,7 @@ describe('judge', () => {
       return slow.map((_, at) => {
         const calls = 1_000 * (at + 1);
         const bad = slow.slice(0, at + 1).reduce((sum, each) => sum + each, 0);
-        const side = (late: number): SubsetFigures => ({
+        const side = (late: number): SubsetMetrics => ({
           ...{ calls, failures: 0 },
           durations: { boundsMs: [10, 100], counts: [calls - late, late, 0] },
         });

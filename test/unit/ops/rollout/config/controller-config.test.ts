@@ -1,10 +1,10 @@
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { checkNames } from '../../../../../src/ops/rollout/config/check-names';
 import published from '../../../../../src/ops/rollout/config/controller.schema.json';
-import { controllerSchema } from '../../../../../src/ops/rollout/config/controller-schema';
+import { checkNames } from '../../../../../src/ops/rollout/config/controller-config';
 import {
+  controllerSchema,
   judgeControllerConfig,
   parseControllerConfig,
 } from '../../../../../src/ops/rollout/config/parse-controller-config';

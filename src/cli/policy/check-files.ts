@@ -1,0 +1,181 @@
+import { readFile } from 'node:fs/promises';
+import { systemClock } from '../../base/clock';
+import { defined } from '../../base/defined';
+import { isRecord } from '../../base/is-record';
+import { seededRandom } from '../../base/random';
+import { describeSelector } from '../../ops/effect/describe-selector';
+import { judgeEffect } from '../../ops/effect/effect';
+import { compilePolicy } from '../../policy/compile';
+import type { PolicyDocument } from '../../policy/document';
+import { membershipOf } from '../../policy/membership/membership';
+import { unassignedOf } from '../../policy/membership/shortfalls';
+import { parsePolicyText } from '../../policy/parse-text';
+import type { PolicyProblem } from '../../policy/plan';
+import type { DocumentPath } from '../../policy/problems';
+import { explainRouting } from '../../policy/routing/explain';
+import { labelsOf } from '../../policy/routing/labels';
+import {
+  CASE_METHOD,
+  judgeDecision,
+  nameOfCase,
+  type PolicyCase,
+  problemsOfCases,
+} from '../../policy/routing/policy-case';
+import { CommandError } from '../command';
+import { type ConsulConnection, connectConsul } from '../consul/consul-connection';
+import { readRegistryView } from '../consul/registry-view';
+import { inSlices, nameOf } from '../consul/store-session';
+import type { CommandIo } from '../io';
+import { describeInFile, formatOf, loadPolicy, type PolicyFile, readPolicyFiles } from '../policy-files';
+
+/** `policy validate`. */
+export async function validateFiles(files: readonly string[], flags: ValidateFlags, io: CommandIo): Promise<void> {
+  const read = await readPolicyFiles(files, flags.service);
+  const judged = flags.consul === undefined ? read : await withInstances(read, flags, io);
+  if (judged.some(({ problems }) => problems.length > 0)) io.exitCode = 1;
+  if (flags.json === true) {
+    io.json(judged.map(({ document, positions: _, ...rest }) => ({ ...rest, valid: document !== undefined })));
+    return;
+  }
+  for (const { file, service, problems, warnings } of judged) {
+    for (const problem of problems) io.line(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+    for (const warning of warnings) io.line(`${io.colors.yellow('warning')} ${describeInFile(file, warning)}`);
+    const isOneOfSeveral = judged.filter((each) => each.file === file).length > 1;
+    if (problems.length === 0) io.line(`${io.colors.green('ok')} ${file}${isOneOfSeveral ? ` (${service})` : ''}`);
+  }
+}
+
+async function withInstances(
+  files: readonly PolicyFile[],
+  { consul, tokenFile, dc }: ValidateFlags,
+  io: CommandIo,
+): Promise<readonly PolicyFile[]> {
+  const connection = await connectConsul(
+    {
+      ...(typeof consul === 'string' ? { consul } : {}),
+      ...defined({ tokenFile, dc }),
+    },
+    io,
+  );
+  try {
+    const datacenters = await connection.datacenters();
+    return await inSlices(files, async (file) => {
+      if (file.document === undefined) return file;
+      const found = await judgeFile(file, file.document, datacenters, connection);
+      const problems = [...file.problems, ...found.problems];
+      const document = problems.length === 0 ? file.document : undefined;
+      return { ...file, document, problems, warnings: [...file.warnings, ...found.warnings] };
+    });
+  } finally {
+    connection.close();
+  }
+}
+
+/**
+ * What the policy would do to calls with the instances that Consul lists now: problems. Subsets that no call gets to
+ * and that have no usable instance: warnings.
+ */
+async function judgeFile(
+  file: PolicyFile,
+  document: PolicyDocument,
+  datacenters: readonly (string | undefined)[],
+  connection: ConsulConnection,
+): Promise<{ readonly problems: readonly PolicyProblem[]; readonly warnings: readonly PolicyProblem[] }> {
+  const { service } = document;
+  const plan = compilePolicy({ content: document, format: 'object' }, { service, origin: 'file' });
+  const problems: PolicyProblem[] = [];
+  const warnings: PolicyProblem[] = [];
+  const { positions } = file;
+  for (const datacenter of datacenters) {
+    const view = await readRegistryView(connection, { service, datacenter }, [plan]);
+    const { findings, remarks, isUnregistered } = judgeEffect({
+      before: plan,
+      after: plan,
+      view,
+      wallNowMs: Date.now(),
+    });
+    const where = nameOf(datacenter);
+    for (const { path, text } of findings) {
+      problems.push({ path, message: `${path}: in ${where}, ${text}`, ...positions?.locate(pathOf(path)) });
+    }
+    if (isUnregistered) {
+      warnings.push({ path: 'service', message: `service: no instance of ${service} is registered in ${where}` });
+      continue;
+    }
+    const left = unassignedOf(plan, membershipOf(plan, view.instances));
+    if (left !== undefined) warnings.push({ path: 'subsets', message: `subsets: in ${where}, ${left.text}` });
+    for (const remark of remarks) warnings.push({ path: '', message: `in ${where}, ${remark}` });
+    const told = new Set(findings.map(({ subset }) => subset));
+    const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
+    for (const name of Object.keys(document.subsets ?? {})) {
+      const path = `subsets.${name}`;
+      if (told.has(name) || home.groups.some(({ subset, usable }) => subset === name && usable.length > 0)) continue;
+      const message = `${path}: in ${where}, ${describeSelector(plan, name, home)} (expected: at least one)`;
+      warnings.push({ path, message, ...positions?.locate(['subsets', name]) });
+    }
+  }
+  return { problems, warnings };
+}
+
+/** Of `routes[0].split[1]` or `subsets.stable`; a subset's name may have dots. */
+function pathOf(path: string): DocumentPath {
+  const subset = /^subsets\.(.*?)(\.filter)?$/.exec(path);
+  if (subset !== null) return ['subsets', subset[1] ?? '', ...(subset[2] === undefined ? [] : ['filter'])];
+  return path.split(/[.[\]]+/).flatMap((part) => (part === '' ? [] : [/^\d+$/.test(part) ? Number(part) : part]));
+}
+
+export interface ValidateFlags {
+  readonly json?: boolean;
+  readonly service?: string;
+  /** True: given without an address. */
+  readonly consul?: string | true;
+  readonly tokenFile?: string;
+  readonly dc?: string;
+}
+
+export async function testPolicyFile(
+  file: string,
+  casesFile: string,
+  { json, at }: { readonly json?: boolean; readonly at?: string },
+  io: CommandIo,
+): Promise<void> {
+  const wallNow = at === undefined ? Date.now() : Date.parse(at);
+  if (Number.isNaN(wallNow))
+    throw new CommandError(2, `--at: ${at} (expected: RFC 3339)`, 'write 2026-12-01T10:00:00Z');
+  const { plan } = await loadPolicy(file, io);
+  const cases = await readCases(casesFile, [...plan.subsets.keys()], io);
+  const env = { clock: { ...systemClock, wallNow: () => wallNow }, random: seededRandom(1) };
+  const results = cases.map((one) => {
+    const { method = CASE_METHOD, labels = {}, stickyKey } = one;
+    const found = explainRouting(plan, { method, labels: labelsOf(labels), stickyKey, force: undefined }, env);
+    const { subset, route } = found.decision;
+    return { name: nameOfCase(one), problem: judgeDecision(found, one), route, subset };
+  });
+  const failed = results.filter(({ problem }) => problem !== undefined).length;
+  if (failed > 0) io.exitCode = 1;
+  if (json === true) {
+    io.json({ service: plan.service, revision: plan.revision, cases: results.length, failed, results });
+    return;
+  }
+  for (const { name, problem, subset } of results) {
+    if (problem === undefined) io.line(`${io.colors.green('ok')}     ${name} -> ${subset}`);
+    else io.line(`${io.colors.red('failed')} ${name}: ${problem}`);
+  }
+  io.line(`${results.length - failed} of ${results.length} cases hold`);
+}
+
+async function readCases(file: string, subsets: readonly string[], io: CommandIo): Promise<readonly PolicyCase[]> {
+  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
+    throw new CommandError(2, `${file}: ${error.code} (expected: a file that can be read)`, 'check its name');
+  });
+  const { value, problems } = parsePolicyText(bytes, formatOf(file));
+  const list = isRecord(value) ? value['cases'] : value;
+  const found = value === undefined ? problems.map(({ message }) => message) : problemsOfCases(list, subsets);
+  if (found.length === 0) return list as readonly PolicyCase[];
+  for (const problem of found) io.note(`${io.colors.red('error')} ${file} ${problem}`);
+  throw new CommandError(
+    2,
+    `${file}: ${found.length} problems with its cases`,
+    'see docs/testing.md for the form of a case',
+  );
+}

@@ -1,0 +1,131 @@
+import { defined } from '../../base/defined';
+import { measureRollout } from '../../ops/rollout/analysis/create-metrics-provider';
+import type { MetricsProvider } from '../../ops/rollout/analysis/metrics-provider';
+import { MeasureError } from '../../ops/rollout/analysis/requests';
+import { isJudgedByClients, needsCallMetrics } from '../../ops/rollout/collector/announcer';
+import { type Collecting, startCollecting } from '../../ops/rollout/collector/collecting';
+import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
+import { parseControllerConfig } from '../../ops/rollout/config/parse-controller-config';
+import type { Lease } from '../../ops/rollout/lease';
+import { notify } from '../../ops/rollout/notify';
+import type { RolloutContext } from '../../ops/rollout/reconcile';
+import type { StoredPolicy } from '../../ops/store/history';
+import { CommandError, codeOf } from '../command';
+import { capacityIn } from '../consul/capacity';
+import type { RolloutSession } from '../consul/store-session';
+import { counted } from '../describe';
+import { isWildcard, type ListenAddress, MAX_LOAD_FACTOR } from '../flags';
+import type { CommandIo } from '../io';
+import { describeInFile, formatOf, readBytes } from '../policy-files';
+
+interface ContextSettings {
+  /** Name of the controller, for the history. */
+  readonly name: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** What the names in a rollout stand for. */
+  readonly config: ControllerConfig;
+  /** Ends a measurement that is under way. */
+  readonly signal?: AbortSignal;
+  /** The collector of clients' reports. Undefined when this controller does not listen. */
+  readonly collecting?: Pick<Collecting, 'provider'> | undefined;
+}
+
+/** Used for a rollout without a provider when clients cannot report here. */
+const NO_CLIENTS: MetricsProvider = {
+  measure: async () => {
+    throw new MeasureError(
+      'no figures: the rollout names no provider, and clients cannot report to this controller (expected: analysis.provider, or graylane rollout run --listen)',
+    );
+  },
+};
+
+/** The context of a controller, with the capacity check of `policy apply`. */
+export function createRolloutContext(
+  { connection, policies, rollouts }: RolloutSession,
+  { name, env, config, signal, collecting }: ContextSettings,
+): RolloutContext {
+  return {
+    policies,
+    rollouts,
+    name,
+    now: Date.now,
+    capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) => {
+      const capacity = capacityIn({ connection }, stored, maxLoadFactor, 'maxLoadFactor');
+      return {
+        async judge(before, after) {
+          const { overloads, empties } = await capacity.judge(before, after);
+          return { overloads: [...overloads, ...empties.map(({ text }) => text)] };
+        },
+      };
+    },
+    measure: (progress, wanted) => {
+      const request = signal === undefined ? wanted : { ...wanted, signal };
+      const isOwn = isJudgedByClients(progress) && needsCallMetrics(progress);
+      const own = isOwn ? { fallback: collecting?.provider(progress) ?? NO_CLIENTS } : {};
+      return measureRollout(progress.document, request, { config, environment: env, ...own });
+    },
+    notify: (hooks, message) => notify(hooks, message, { config, env }),
+  };
+}
+
+/**
+ * Reads the file of `--config`. Without a file, reports of clients are the only provider. Throws a CommandError for an
+ * invalid file, after every problem was shown with its place.
+ */
+export async function readControllerFile(file: string | undefined, io: CommandIo): Promise<ControllerConfig> {
+  if (file === undefined) return NO_CONFIG;
+  const { config, problems } = parseControllerConfig(await readBytes(file), formatOf(file));
+  if (config !== undefined) return config;
+  for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+  const count = counted(problems.length, 'problem');
+  throw new CommandError(2, `--config: ${file}: refused, ${count}`, 'mend it and start again');
+}
+
+export interface ListenFlags {
+  readonly listen?: ListenAddress;
+  readonly advertise?: string;
+}
+
+/** Throws a CommandError for flags that do not go together. */
+export function checkListen({ listen, advertise }: ListenFlags): void {
+  if (listen === undefined && advertise !== undefined) {
+    throw new CommandError(2, '--advertise: given without --listen (expected: both)', 'add --listen 0.0.0.0:9464');
+  }
+  if (listen !== undefined && isWildcard(listen) && advertise === undefined) {
+    throw new CommandError(
+      2,
+      `--listen: ${listen.host} is every address (expected: with it, --advertise and the one that clients reach)`,
+      `add --advertise http://ADDRESS:${listen.port}`,
+    );
+  }
+}
+
+/**
+ * Starts to listen for reports; undefined without `--listen`. Throws a CommandError when the address cannot be used.
+ */
+export async function listenForReports(
+  { listen, advertise }: ListenFlags,
+  { connection: { client } }: RolloutSession,
+  lease: Lease,
+  io: CommandIo,
+): Promise<Collecting | undefined> {
+  if (listen === undefined) return undefined;
+  try {
+    const collecting = await startCollecting({
+      ...listen,
+      ...defined({ advertise }),
+      client,
+      lease,
+    });
+    const told = advertise === undefined ? '' : `; clients are told ${advertise}`;
+    io.note(`graylane: listens at ${collecting.address}${told}`);
+    return collecting;
+  } catch (error) {
+    const { host, port } = listen;
+    throw new CommandError(
+      2,
+      `--listen: ${host}:${port}: ${codeOf(error)} (expected: a free address of this host)`,
+      'choose another',
+    );
+  }
+}

@@ -1,0 +1,143 @@
+import { type Counts, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../../base/sequential-test';
+import type { DurationCheck } from '../document';
+import type { DurationHistogram } from './metrics-provider';
+import { DEFAULT_FACTOR, DEFAULT_QUANTILE } from './settings';
+import {
+  type CheckContext,
+  describeLack,
+  formatCount,
+  formatMs,
+  formatPercent,
+  type Judged,
+  type SlowCalls,
+} from './verdict';
+
+const SHARES: Readonly<Record<'p50' | 'p95' | 'p99', number>> = { p50: 0.5, p95: 0.95, p99: 0.99 };
+
+/** What is interpolated is not whole. */
+const HALF_A_CALL = 0.5;
+
+/**
+ * A quantile above a limit means that more than the rest of the calls are slower than it, which is a share and can be
+ * tested as one. The limit is the factor times stable's quantile, fixed by the first measurement that has calls enough:
+ * one that followed the figures would be no limit. Fails only if canary's share is shown to be above both what the
+ * quantile leaves and stable's own share of now, so that a load which slows both is not held against the canary; and
+ * only if the measurement that was worst for the canary is not needed for that. Calls are slow in bursts (a collection
+ * of garbage, a neighbour on the machine), and one burst says little of a version.
+ */
+export function judgeDuration(
+  { quantile = DEFAULT_QUANTILE, factor = DEFAULT_FACTOR }: DurationCheck,
+  context: CheckContext,
+): Judged {
+  const canary = context.canary?.durations;
+  const stable = context.stable?.durations;
+  // A side that was never called has no histogram yet.
+  const calls = describeLack(context.canary?.calls ?? 0, context.stable?.calls ?? 0, context.settings.minimumCalls);
+  if (context.canary !== undefined && context.stable !== undefined && calls !== undefined) {
+    return { verdict: 'undecided', message: calls };
+  }
+  if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of durations' };
+  const share = SHARES[quantile];
+  const ofCanary = quantileMs(canary, share);
+  const ofStable = quantileMs(stable, share);
+  const lack = describeLack(callsOf(canary), callsOf(stable), context.settings.minimumCalls);
+  if (lack !== undefined) return { verdict: 'undecided', message: lack };
+  const limit = context.slowCalls?.limitMs ?? Math.min(factor * ofStable, stable.boundsMs.at(-1) ?? 0);
+  const slowCanary = slowerThan(canary, limit);
+  const slowStable = slowerThan(stable, limit);
+  const slowCalls = addSlowCalls(context.slowCalls, limit, slowCanary, 1 - share);
+  const usual = withoutWorst(slowCalls);
+  const evidenceOf = (counts: Counts): number =>
+    Math.min(evidenceAbove(counts, 1 - share), evidenceOfExcess(counts, slowStable, 0));
+  const evidence = evidenceOf(usual);
+  const alarmAt = evidenceNeeded(context.falseAlarmRate);
+  const isOneBurst = evidence < alarmAt && evidenceOf(slowCanary) >= alarmAt;
+  const tooEarly = isOneBurst && usual.calls < context.settings.minimumCalls;
+  const message =
+    `canary ${quantile} ${formatMs(ofCanary)}, stable ${formatMs(ofStable)}; ` +
+    `about ${formatCount(slowCanary.bad)} of ${formatCount(slowCanary.calls)} canary calls (${formatPercent(slowCanary.bad / slowCanary.calls)}) ` +
+    `took longer than ${formatMs(limit)}, allowed ${formatPercent(1 - share)}`;
+  return {
+    verdict: evidence >= alarmAt ? 'fail' : tooEarly ? 'undecided' : 'pass',
+    message: isOneBurst ? `${message}; ${describeBurst(usual)}` : message,
+    figures: {
+      // What lies beyond all buckets has no figure, and JSON no infinity.
+      ...(Number.isFinite(ofCanary) ? { canary: ofCanary } : {}),
+      ...(Number.isFinite(ofStable) ? { stable: ofStable } : {}),
+      limit,
+      canaryCalls: slowCanary.calls,
+      stableCalls: slowStable.calls,
+      evidence: Math.exp(Math.min(evidence, 700)),
+      alarmAt: Math.exp(alarmAt),
+    },
+    slowCalls,
+  };
+}
+
+function describeBurst({ bad }: Counts): string {
+  return `${bad < HALF_A_CALL ? 'all' : `all but ${formatCount(bad)}`} of them in one measurement`;
+}
+
+export function callsOf(histogram: DurationHistogram): number {
+  return histogram.counts.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * The quantile (0..1) in milliseconds, interpolated inside its bucket as Prometheus does it; infinite in the bucket
+ * beyond all bounds, NaN without calls.
+ */
+export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: number): number {
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total === 0) return Number.NaN;
+  let before = 0;
+  for (const [index, count] of counts.entries()) {
+    const upper = boundsMs[index];
+    if (upper === undefined) break;
+    if (count > 0 && before + count >= quantile * total) {
+      const lower = boundsMs[index - 1] ?? 0;
+      return lower + ((upper - lower) * (quantile * total - before)) / count;
+    }
+    before += count;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Calls slower than `ms`, those of its own bucket shared out as {@link quantileMs} does it, so that the two agree;
+ * beyond all bounds the last bound is what can be told. Not whole, which a test of shares bears: each call counts for 0
+ * to 1.
+ */
+export function slowerThan(histogram: DurationHistogram, ms: number): Counts {
+  const { boundsMs, counts } = histogram;
+  let bad = 0;
+  for (const [index, count] of counts.entries()) {
+    const lower = boundsMs[index - 1] ?? 0;
+    const upper = boundsMs[index];
+    if (upper === undefined || lower >= ms) bad += count;
+    else if (upper > ms) bad += (count * (upper - ms)) / (upper - lower);
+  }
+  return { calls: callsOf(histogram), bad };
+}
+
+const NONE: Counts = { calls: 0, bad: 0 };
+
+/**
+ * After another measurement, which counted `now` since the window began. `allowed` is the share of calls that may be
+ * slow.
+ */
+function addSlowCalls(before: SlowCalls | undefined, limitMs: number, now: Counts, allowed: number): SlowCalls {
+  const added = minus(now, before?.seen ?? NONE);
+  const excess = ({ calls, bad }: Counts): number => bad - allowed * calls;
+  const worst = before !== undefined && excess(before.worst) >= excess(added) ? before.worst : added;
+  return { limitMs, seen: now, worst };
+}
+
+function withoutWorst({ seen, worst }: SlowCalls): Counts {
+  return minus(seen, worst);
+}
+
+/** Never below nothing: figures may shrink when a client that was counted has gone. */
+function minus(all: Counts, some: Counts): Counts {
+  const calls = Math.max(0, all.calls - some.calls);
+  return { calls, bad: Math.min(calls, Math.max(0, all.bad - some.bad)) };
+}

@@ -1,0 +1,147 @@
+import { judge } from './analysis/judge';
+import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
+import { type AnalysisSettings, falseAlarmPart, resolveAnalysis, resolveBackground } from './analysis/settings';
+import type { AnalysisResult, Verdict } from './analysis/verdict';
+import { type AnalysisWindow, addAction, addNotice, type RolloutProgress, without } from './progress';
+
+/** Begins to count afresh, for the step that the progress is at. */
+export function openWindow(
+  progress: RolloutProgress,
+  kind: AnalysisWindow['kind'],
+  settings: AnalysisSettings,
+  nowMs: number,
+): RolloutProgress {
+  const sinceMs = nowMs + settings.initialDelayMs;
+  return {
+    ...progress,
+    windows: progress.windows + 1,
+    window: {
+      kind,
+      sinceMs,
+      dueMs: sinceMs + settings.intervalMs,
+      falseAlarmRate: falseAlarmPart(progress.document, progress.windows),
+      measured: 0,
+      errors: 0,
+      undecided: 0,
+      failures: {},
+      slowCalls: {},
+    },
+  };
+}
+
+/** What the open window judges by. */
+export function settingsOf({ document, step }: RolloutProgress, window: AnalysisWindow): AnalysisSettings {
+  if (window.kind === 'background') return resolveBackground(document) ?? resolveAnalysis(document);
+  const at = document.steps[step];
+  return resolveAnalysis(document, at !== undefined && 'analysis' in at ? at.analysis : {});
+}
+
+const RESULTS_KEPT = 20;
+
+/**
+ * What to measure now; undefined: nothing is due. Nothing is measured while an action waits, nor while a person or a
+ * foreign change has paused the rollout.
+ */
+export function wantedMeasurement(progress: RolloutProgress, nowMs: number): MeasureRequest | undefined {
+  const { window, document } = progress;
+  if (window === undefined || !isWatching(progress) || nowMs < window.dueMs) return undefined;
+  const { service, canary, stable } = document;
+  const checks = settingsOf(progress, window).checks.filter((check) => check.check === 'value');
+  return { service, canary, stable, sinceMs: window.sinceMs, nowMs, ...(checks.length === 0 ? {} : { checks }) };
+}
+
+export function isWatching({ state, pending, window }: RolloutProgress): boolean {
+  if (window === undefined || pending.length > 0) return false;
+  return state.kind === 'running' || (state.kind === 'paused' && state.why === 'step');
+}
+
+/**
+ * Judges one measurement and draws the consequence. The window of an analysis that passed is closed; its step is done.
+ */
+export function takeMeasurement(
+  progress: RolloutProgress,
+  measurement: Measurement | FailedMeasurement,
+  nowMs: number,
+): RolloutProgress {
+  const { window } = progress;
+  if (window === undefined || !isWatching(progress)) return progress;
+  const settings = settingsOf(progress, window);
+  const stable = 'error' in measurement ? undefined : measurement.stable;
+  const isWhole = progress.weight >= 100;
+  const judged = judge(settings, measurement, window, isWhole ? progress.baseline : undefined, nowMs);
+  const { result } = judged;
+  const counted = countMeasurement(window, result.verdict, settings.count);
+  const next: RolloutProgress = {
+    ...progress,
+    results: [...progress.results, result].slice(-RESULTS_KEPT),
+    ...(!isWhole && stable !== undefined && stable.calls >= settings.minimumCalls ? { baseline: stable } : {}),
+    window: {
+      ...counted,
+      failures: judged.failures,
+      slowCalls: judged.slowCalls,
+      dueMs: nowMs + settings.intervalMs,
+    },
+  };
+  if (result.verdict === 'fail') return rollBack(next, 'analysis', describe(result, 'fail'), nowMs, result);
+  if (window.kind === 'background') return next;
+  if (counted.errors > settings.consecutiveErrorLimit) {
+    return pauseInconclusive(
+      next,
+      `no figures ${counted.errors} times in a row: ${describe(result, 'error')}`,
+      result,
+      nowMs,
+    );
+  }
+  if (counted.undecided > settings.inconclusiveLimit) {
+    return pauseInconclusive(next, describe(result, 'undecided'), result, nowMs);
+  }
+  if (result.verdict !== 'pass' || counted.measured < settings.count) return next;
+  return { ...without(next, 'window', 'stepSinceMs'), step: next.step + 1 };
+}
+
+/** Ends a rollout: the weight goes to 0 in one write. */
+export function rollBack(
+  progress: RolloutProgress,
+  why: 'analysis' | 'operator',
+  message: string,
+  nowMs: number,
+  result?: AnalysisResult,
+): RolloutProgress {
+  const withResult = result === undefined ? {} : { result };
+  const aborted: RolloutProgress = {
+    // What was asked for and not done yet must not be done after the rollback.
+    ...without(progress, 'window', 'waitingFor'),
+    pending: [],
+    state: { kind: 'aborted', why, message, ...withResult, atMs: nowMs },
+  };
+  const told = addAction(aborted, { kind: 'rollback', message, ...withResult });
+  return addNotice(told, 'aborted', message, nowMs, result);
+}
+
+function pauseInconclusive(
+  progress: RolloutProgress,
+  message: string,
+  result: AnalysisResult,
+  nowMs: number,
+): RolloutProgress {
+  const held: RolloutProgress = {
+    ...without(progress, 'window'),
+    state: { kind: 'inconclusive', message, result, sinceMs: nowMs },
+  };
+  return addNotice(held, 'inconclusive', message, nowMs, result);
+}
+
+function countMeasurement(window: AnalysisWindow, verdict: Verdict, count: number): AnalysisWindow {
+  if (verdict === 'error') return { ...window, errors: window.errors + 1 };
+  const measured = window.measured + 1;
+  const isLate = measured > count;
+  return { ...window, errors: 0, measured, undecided: window.undecided + (verdict === 'undecided' && isLate ? 1 : 0) };
+}
+
+/** The checks that led to the verdict, in words. */
+function describe({ checks }: AnalysisResult, verdict: Verdict): string {
+  return checks
+    .filter((check) => check.verdict === verdict)
+    .map((check) => `${check.check}: ${check.message}`)
+    .join('; ');
+}

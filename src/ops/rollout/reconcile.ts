@@ -1,0 +1,270 @@
+import type { PolicyDocument } from '../../policy/document';
+import type { Plan } from '../../policy/plan';
+import { PolicyError } from '../../policy/policy-error';
+import { type StoredPolicy, sha256 } from '../store/history';
+import { compileStored, documentText, type PolicyStore, type WriteOutcome } from '../store/policy-store';
+import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
+import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
+import { wantedMeasurement } from './measurement';
+import type { NotificationMessage } from './notify';
+import {
+  applyAction,
+  describeAction,
+  describeInvalid,
+  type PolicyAction,
+  type PolicyStatus,
+  policyStatusOf,
+  raisesWeight,
+} from './policy-change';
+import type { RolloutAction, RolloutProgress } from './progress';
+import {
+  type Actor,
+  hasEnded,
+  MAX_MESSAGE,
+  nextRecord,
+  type RolloutRecord,
+  type Transition,
+  transitionOf,
+  transitionsBetween,
+} from './record';
+import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
+
+/**
+ * The stores and effects that a reconciliation needs. Handed in, so that this room knows neither instances nor
+ * processes.
+ */
+export interface RolloutContext {
+  readonly policies: PolicyStore;
+  readonly rollouts: RolloutStore;
+  /** Whether the canary's healthy instances can carry what a policy would send them. May reject. */
+  capacity(stored: StoredPolicy, maxLoadFactor: number | undefined): CapacityCheck;
+  /** Figures for what `wantedMeasurement()` says, or why there are none. Never rejects. */
+  measure(progress: RolloutProgress, wanted: MeasureRequest): Promise<Measurement | FailedMeasurement>;
+  /** Tells the hooks of these names. Resolves to what failed; undefined when all took it. Never rejects. */
+  notify(hooks: readonly string[], message: NotificationMessage): Promise<string | undefined>;
+  /** Wall clock, milliseconds since 1970. */
+  now(): number;
+  /** Who drives, for the history: `user@host (pid 17)`. */
+  readonly name: string;
+}
+
+/** As `policy apply` judges it. */
+interface CapacityCheck {
+  judge(before: Plan | undefined, after: Plan): Promise<{ readonly overloads: readonly string[] }>;
+}
+
+export type ReconcileResult =
+  /** Wrote something: look again at once. The record is the one before it. */
+  | { readonly kind: 'acted'; readonly record: RolloutRecord }
+  /** Record, policy or lock were no longer as they were read: nothing was written, look again. */
+  | { readonly kind: 'lost' }
+  /** Nothing to do before `wakeMs` (wall clock), unless something changes. */
+  | { readonly kind: 'idle'; readonly wakeMs: number | undefined; readonly record: RolloutRecord }
+  | { readonly kind: 'ended'; readonly record: RolloutRecord }
+  | { readonly kind: 'none' }
+  /** Another controller has the lock. */
+  | { readonly kind: 'standby'; readonly holder: string; readonly record: RolloutRecord }
+  /** Consul will not have what has to be written. Nothing was changed. */
+  | { readonly kind: 'refused'; readonly reason: string; readonly record: RolloutRecord };
+
+/** Attempts to deliver a notice; after that the rollout continues without it. */
+const NOTICE_ATTEMPTS = 3;
+
+/**
+ * Moves a rollout on by one pause, one action or one measurement. Everything is written in one transaction that holds
+ * only while record, policy and lock are as they were read. So a controller may die at any point, and two controllers
+ * cannot do the same step. Without a `session` it writes without being elected, for a command that must not wait for an
+ * election. Rejects when Consul does not answer; call it again then.
+ */
+export async function reconcile(
+  service: string,
+  session: string | undefined,
+  deps: RolloutContext,
+): Promise<ReconcileResult> {
+  const stored = await deps.rollouts.read(service);
+  const { record } = stored;
+  if (record === undefined) return { kind: 'none' };
+  if (hasEnded(record.progress)) return { kind: 'ended', record };
+  if (session !== undefined && stored.session !== session) {
+    if (stored.session !== undefined) return { kind: 'standby', holder: stored.holder ?? 'another controller', record };
+    // Another controller was faster, which the next look tells, or Consul will not have it.
+    if (!(await deps.rollouts.lock(service, session, deps.name))) return { kind: 'lost' };
+  }
+  // Read after the record: should another controller have written both meanwhile, the record no longer holds.
+  const policy = await deps.policies.read(service, undefined);
+  const turn: Turn = {
+    stored,
+    record,
+    session,
+    policy,
+    policyStatus: policyStatusOf(policy, record.policy, deps.now()),
+    deps,
+  };
+  const interrupted = interruption(turn);
+  if (interrupted !== undefined) return save(turn, interrupted);
+  const action = nextAction(record.progress);
+  if (action === undefined) return record.progress.pending.length > 0 ? idle(record) : measure(turn);
+  return action.kind === 'notify' ? sendNotice(turn, action) : applyAndSave(turn, action);
+}
+
+/** While the rollout is stopped only notices are sent. */
+function nextAction({ state, pending }: RolloutProgress): RolloutAction | undefined {
+  const isStopped = state.kind === 'paused' || state.kind === 'inconclusive';
+  return isStopped ? pending.find(({ kind }) => kind === 'notify') : pending[0];
+}
+
+interface Turn {
+  readonly stored: StoredRollout;
+  readonly record: RolloutRecord;
+  readonly session: string | undefined;
+  readonly policy: StoredPolicy;
+  readonly policyStatus: PolicyStatus;
+  readonly deps: RolloutContext;
+}
+
+/** A foreign change of the policy pauses the rollout. */
+function interruption({ record: { progress }, policyStatus, deps }: Turn): RolloutProgress | undefined {
+  if (policyStatus.kind === 'own' || progress.state.kind === 'aborted' || progress.state.kind === 'completed')
+    return undefined;
+  const why = policyStatus.kind === 'invalid' ? 'invalid-policy' : 'manual-change';
+  const { state } = progress;
+  if (state.kind === 'paused' && (state.why === why || state.why === 'manual-change')) return undefined;
+  return pauseRollout(progress, why, policyStatus.message, deps.now());
+}
+
+async function measure(turn: Turn): Promise<ReconcileResult> {
+  const { record, deps } = turn;
+  const { progress } = record;
+  const wanted = wantedMeasurement(progress, deps.now());
+  const measurement = wanted === undefined ? undefined : await deps.measure(progress, wanted);
+  const next = advance(progress, measurement, deps.now());
+  if (JSON.stringify(next) !== JSON.stringify(progress)) return save(turn, next);
+  return { kind: 'idle', wakeMs: nextWakeMs(progress), record };
+}
+
+async function applyAndSave(turn: Turn, action: PolicyAction): Promise<ReconcileResult> {
+  const { record, policy, policyStatus, deps } = turn;
+  const { progress } = record;
+  const { document: rollout } = progress;
+  const wait = (why: string): Promise<ReconcileResult> => saveWaiting(turn, why);
+  // Only a rollback continues after a foreign change: it takes the weight out of the changed policy.
+  if (policyStatus.kind === 'invalid') return wait(policyStatus.message);
+  const edited = applyAction(policyStatus.document, action, rollout);
+  if ('refusal' in edited) return wait(edited.refusal);
+  const confirmed = confirmAction(progress, action.number, deps.now());
+  if (isSame(edited.document, policyStatus.document)) return save(turn, confirmed, action);
+  const text = documentText(edited.document);
+  const plan = compileStored(policy.service, text);
+  if (plan instanceof PolicyError) return wait(describeInvalid(plan));
+  if (raisesWeight(policyStatus.document, action, rollout)) {
+    const check = deps.capacity(policy, rollout.maxLoadFactor);
+    const before = compileStored(policy.service, documentText(policyStatus.document));
+    const { overloads } = await check.judge(before instanceof PolicyError ? undefined : before, plan);
+    if (overloads.length > 0) return wait(overloads.join('; '));
+  }
+  return writePolicy(turn, action, { text, confirmed });
+}
+
+async function writePolicy(
+  { stored, record, session, policy, deps }: Turn,
+  action: PolicyAction,
+  { text, confirmed }: { readonly text: string; readonly confirmed: RolloutProgress },
+): Promise<ReconcileResult> {
+  const time = new Date(deps.now());
+  const number = numberAfter(policy);
+  const next = nextRecord(record, { progress: confirmed, policy: { digest: sha256(text), number } }, [
+    ...transitionsFor(record.progress, confirmed, action, number, actorOf(deps)),
+  ]);
+  const outcome = await deps.policies.write({
+    before: policy,
+    text,
+    kind: 'rollout',
+    author: `rollout/${confirmed.id}`,
+    message: describeAction(action, confirmed.document).slice(0, MAX_MESSAGE),
+    time,
+    also: deps.rollouts.operations(stored, next, session),
+  });
+  return resultOf(outcome, record);
+}
+
+async function sendNotice(turn: Turn, action: RolloutAction & { readonly kind: 'notify' }): Promise<ReconcileResult> {
+  const { record, deps } = turn;
+  const { progress } = record;
+  const { notify } = progress.document;
+  let failure: string | undefined;
+  if (notify !== undefined) {
+    const { service } = record;
+    const message: NotificationMessage = { ...action.notice, service, id: `${progress.id}/${action.number}` };
+    for (let attempt = 1; attempt <= NOTICE_ATTEMPTS; attempt += 1) {
+      failure = await deps.notify(notify, message);
+      if (failure === undefined) break;
+    }
+  }
+  const confirmed = confirmAction(progress, action.number, deps.now());
+  return save(turn, confirmed, action, failure);
+}
+
+/** Records once why the action must wait. The action is tried again later. */
+async function saveWaiting(turn: Turn, why: string): Promise<ReconcileResult> {
+  const waiting = waitFor(turn.record.progress, why);
+  return turn.record.progress.waitingFor === why ? idle(turn.record) : save(turn, waiting);
+}
+
+function idle(record: RolloutRecord): ReconcileResult {
+  return { kind: 'idle', wakeMs: undefined, record };
+}
+
+/** Writes the record alone. */
+async function save(
+  { stored, record, session, deps }: Turn,
+  progress: RolloutProgress,
+  action?: RolloutAction,
+  failure?: string,
+): Promise<ReconcileResult> {
+  const transitions = transitionsFor(record.progress, progress, action, undefined, actorOf(deps));
+  const described =
+    failure === undefined
+      ? transitions
+      : transitions.map((each) => ({ ...each, message: `${each.message}: ${failure}` }));
+  const outcome = await deps.rollouts.write(stored, nextRecord(record, { progress }, described), session);
+  return resultOf(outcome, record);
+}
+
+function transitionsFor(
+  before: RolloutProgress,
+  after: RolloutProgress,
+  action: RolloutAction | undefined,
+  policy: number | undefined,
+  actor: Actor,
+): readonly Omit<Transition, 'number'>[] {
+  const done = action === undefined ? [] : [transitionOf(action, after, actor, policy)];
+  return [...done, ...transitionsBetween(before, after, actor)];
+}
+
+function resultOf(outcome: WriteOutcome | RecordOutcome, record: RolloutRecord): ReconcileResult {
+  switch (outcome.kind) {
+    case 'written':
+      return { kind: 'acted', record };
+    case 'lost':
+      return { kind: 'lost' };
+    case 'refused':
+      return { kind: 'refused', reason: outcome.reason, record };
+    case 'unknown':
+      throw new Error(outcome.reason);
+  }
+}
+
+function actorOf({ name, now }: RolloutContext): Actor {
+  return { by: name, at: new Date(now()).toISOString() };
+}
+
+/** What the history entry of the next write will be; one more when a policy written past the history is kept in it. */
+function numberAfter({ policy, history }: StoredPolicy): number {
+  const last = history.at(-1);
+  const isKept = policy === undefined || last?.entry?.documentDigest === sha256(policy.text);
+  return (last?.number ?? 0) + (isKept ? 1 : 2);
+}
+
+function isSame(a: PolicyDocument, b: PolicyDocument): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
