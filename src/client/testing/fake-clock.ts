@@ -17,18 +17,22 @@ export class FakeClock implements Clock {
     this.#epochMs = startsAt;
   }
 
+  /** Milliseconds since it was made. */
   now(): number {
     return this.#nowMs;
   }
 
+  /** Epoch milliseconds. */
   wallNow(): number {
     return this.#epochMs + this.#nowMs;
   }
 
+  /** Runs `callback` once, when `advance()` has gone so far. */
   setTimer(delayMs: number, callback: () => void): Timer {
     return this.#add({ dueAtMs: this.#nowMs + Math.max(0, delayMs), everyMs: undefined, callback });
   }
 
+  /** Runs `callback` each time that `advance()` has gone so far again. */
   setRepeating(intervalMs: number, callback: () => void): Timer {
     return this.#add({ dueAtMs: this.#nowMs + intervalMs, everyMs: intervalMs, callback });
   }

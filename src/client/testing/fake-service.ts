@@ -14,6 +14,7 @@ export type FakeHandler =
 /** The instance's tags, meta and so on, as policies see them. */
 export type FakeServiceOptions = Omit<StaticInstance, 'address' | 'port'>;
 
+/** A real gRPC server on a free port of loopback, for tests. */
 export interface FakeService {
   /** For `instances` of a client. */
   readonly instance: StaticInstance;

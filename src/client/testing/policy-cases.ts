@@ -19,11 +19,13 @@ import type { Graylane } from '../api';
 
 /** One row of a table, ready to be a test. */
 export interface PolicyTest {
+  /** What a test runner shows. */
   readonly name: string;
   /** Throws an AssertionError that says where the call went instead, and why. Bound: needs no `this`. */
   readonly run: () => void;
 }
 
+/** What the cases of a policy are run with. */
 export interface PolicyCasesOptions {
   /** The time that an override's `until` is compared with. Default: now. */
   readonly at?: Date;

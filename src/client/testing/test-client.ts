@@ -13,6 +13,7 @@ import type { SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
 import type { ClientMode } from '../state/policy-state';
 import { FakeClock } from './fake-clock';
 
+/** What a test client is made of. */
 export interface TestClientOptions {
   /** As of `createGraylane()`. Default `route`. */
   readonly mode?: ClientMode;
@@ -49,11 +50,17 @@ export type EndFailure = () => void;
 
 /** What was decided of one call. */
 export interface TestDecision {
+  /** Service that was called. */
   readonly service: string;
+  /** `/package.Service/Method`. */
   readonly method: string;
+  /** What decided. */
   readonly by: DecidedBy;
+  /** Name of the route; `default`, `override` and `force` stand for themselves. */
   readonly route: string;
+  /** The subset that was decided on. */
   readonly subset: string;
+  /** It went by a sticky value rather than by chance. */
   readonly sticky: boolean;
 }
 

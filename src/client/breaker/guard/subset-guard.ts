@@ -24,9 +24,11 @@ const HALF = 0.5;
 export interface GuardView {
   /** The subset that it guards, and the one that it compares with. */
   readonly subset: string;
+  /** The subset that it compares with. */
   readonly against: string;
   /** Attempts of the last window; none of the guarded subset's while it is shed. */
   readonly counts: GuardCounts;
+  /** Attempts at the other subset in the last window. */
   readonly againstCounts: GuardCounts;
   /** True: it sheds nothing, and only logs when it would. */
   readonly isDryRun: boolean;
@@ -38,9 +40,11 @@ export interface GuardView {
   readonly trips: number;
 }
 
+/** Attempts in the window of a guard. */
 export interface GuardCounts {
   /** Those that succeeded or failed. */
   readonly calls: number;
+  /** Those that failed. */
   readonly failures: number;
   /** Median time to the first response of those that succeeded; undefined where times are not compared, or none did. */
   readonly medianMs: number | undefined;

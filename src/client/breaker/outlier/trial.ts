@@ -12,9 +12,11 @@ export interface OutlierFigures {
   readonly kind: 'failures' | 'errors';
   /** Of the endpoint: attempts in the window, and those of this kind. */
   readonly bad: number;
+  /** Attempts in the window. */
   readonly calls: number;
   /** Of all other members of its pool. */
   readonly peersBad: number;
+  /** Attempts at the other members. */
   readonly peersCalls: number;
 }
 
@@ -22,6 +24,7 @@ export interface OutlierFigures {
 export interface OutlierView extends OutlierFigures {
   /** Of the running trial: its bad calls, and all of its calls. */
   readonly trialBad: number;
+  /** All calls of the running trial. */
   readonly trialCalls: number;
 }
 
