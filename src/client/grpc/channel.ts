@@ -71,10 +71,10 @@ export class GraylaneChannel implements Channel {
 }
 
 /**
- * In place of grpc-js' channel once that is closed: grpc-js' own says "Channel has been shut down" and not which, and would
- * start resolver and connections again when asked for its state.
+ * In place of grpc-js' channel once that is closed: grpc-js' own says "Channel has been shut down" and not which, and
+ * would start resolver and connections again when asked for its state.
  */
-export class ClosedChannel implements Channel {
+class ClosedChannel implements Channel {
   readonly #target: string;
   readonly #channelzRef: ReturnType<Channel['getChannelzRef']>;
   readonly #service: string;

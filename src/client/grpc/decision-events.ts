@@ -13,7 +13,9 @@ export interface DecisionEvent {
   readonly atMs: number;
   readonly service: string;
   readonly method: string;
-  /** Those that the policy in force reads, and no others; one that the call lacks, or carries twice, is not among them. */
+  /**
+   * Those that the policy in force reads, and no others; one that the call lacks, or carries twice, is not among them.
+   */
   readonly labels: Readonly<Record<string, string>>;
   readonly stickyKey?: string;
   readonly force?: ForceSelector;
@@ -30,7 +32,8 @@ export interface DecisionEvent {
 }
 
 /**
- * Called synchronously as the call begins. What it throws, or its promise rejects with, is logged once, and the call goes on.
+ * Called synchronously as the call begins. What it throws, or its promise rejects with, is logged once, and the call
+ * goes on.
  */
 export type DecisionListener = (event: DecisionEvent) => void;
 

@@ -3,7 +3,10 @@ import { GraylaneError } from '../../base/errors';
 type Scheme = 'consul' | 'static';
 export type PolicyMode = 'auto' | 'inline' | 'kv' | 'chain' | 'none';
 
-/** A parsed channel target: `consul://[host:port]/service[?dc=dc1,dc2&tag=a&port=grpc&policy=kv]` or `static:///service`. */
+/**
+ * A parsed channel target: `consul://[host:port]/service[?dc=dc1,dc2&tag=a&port=grpc&policy=kv]` or
+ * `static:///service`.
+ */
 export interface Target {
   readonly scheme: Scheme;
   /** Consul address of this target alone, `host:port`; undefined: the lane's. */
@@ -36,8 +39,8 @@ export function checkTargetText(value: unknown): asserts value is string {
 }
 
 /**
- * Parses a target, throwing INVALID_TARGET with what was expected. The text is quoted escaped and cut, so that a hostile
- * one cannot forge log lines.
+ * Parses a target, throwing INVALID_TARGET with what was expected. The text is quoted escaped and cut, so that a
+ * hostile one cannot forge log lines.
  */
 export function parseTarget(text: string): Target {
   if (text.length > MAX_LENGTH) throw invalid(text, `at most ${MAX_LENGTH} characters, got ${text.length}`);

@@ -49,7 +49,7 @@ class OnlyChoice implements PoolPicker {
 }
 
 /** `random`: each call goes to an endpoint by chance, in proportion to the weights. */
-export function createRandomPicker(ready: readonly Connection[], random: Random): PoolPicker {
+function createRandomPicker(ready: readonly Connection[], random: Random): PoolPicker {
   return new RandomPicker(ready, random);
 }
 

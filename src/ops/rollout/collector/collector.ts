@@ -5,13 +5,13 @@ import type { SubsetMetrics } from '../analysis/metrics-provider';
 
 /** Keeps the latest report of each client, for every service whose rollout this controller drives. In memory only. */
 export interface Collector {
-  /** What reports of this service must bring. */
+  /** The key that reports of this service must carry. */
   keyOf(service: string): string;
-  /** Counts this window from now on; the reports of another are forgotten. Undefined: none is counted. */
+  /** Counts this window from now on and drops the reports of another; undefined counts none. */
   open(service: string, window: AnnouncedWindow | undefined): void;
-  /** Nothing more is taken for this service. */
+  /** Stops collecting for this service. */
   forget(service: string): void;
-  /** Undefined: no such service here. Otherwise whether it is the key. */
+  /** Whether the key is right; undefined for a service that is not collected here. */
   isKey(service: string, key: string): boolean | undefined;
   take(service: string, report: FiguresReport): TakenReport;
   /** Undefined where this window is not the one that is counted. */
@@ -20,7 +20,7 @@ export interface Collector {
   status(): readonly CollectorStatus[];
 }
 
-/** `repeated`: an equal or a later one is here already, which is as good. `closed`: no window is counted. */
+/** `repeated`: the same or a later report is here already. `closed`: no window is counted. */
 export type TakenReport = 'taken' | 'repeated' | 'full' | 'other-window' | 'closed';
 
 interface CollectedMetrics {
@@ -33,7 +33,7 @@ interface CollectedMetrics {
 export interface CollectorStatus {
   readonly service: string;
   readonly clients: number;
-  /** Reports turned away for want of room, of this window. */
+  /** Reports of this window that were refused because too many clients report. */
   readonly turnedAway: number;
 }
 
@@ -52,7 +52,7 @@ interface Counted {
 }
 
 const MAX_CLIENTS = 10_000;
-/** A breaker is open until its client says otherwise, or has said nothing for so many reports. */
+/** A reported breaker counts as open until its client says otherwise, or misses this many reports. */
 const SILENT_REPORTS = 3;
 
 export function createCollector({ maxClients = MAX_CLIENTS, now }: CollectorOptions): Collector {
