@@ -103,10 +103,7 @@ describe('a webhook', () => {
     const hanging = await serve(() => {});
     const moving = await serve((_, response) => response.writeHead(302, { location: failing }).end());
     const attempt = (url: string, timeoutMs = 10_000): Promise<string> =>
-      measure(
-        { webhook: { url: `${url}/hook?key=${SECRET}`, tokenEnv: 'TOKEN', timeoutMs } },
-        { environment },
-      ).then(
+      measure({ webhook: { url: `${url}/hook?key=${SECRET}`, tokenEnv: 'TOKEN', timeoutMs } }, { environment }).then(
         () => 'answered',
         (error: Error) => error.message,
       );
