@@ -34,9 +34,9 @@ interface OpenChannel {
 }
 
 /**
- * The open channels of one lane, and how many of their calls are in flight. A channel that nobody holds any more,
- * neither a user nor a call in flight, is closed when the garbage collector has found that out: programs that make a
- * client for each health check never close it, and grpc-js lets go of such channels when they are idle.
+ * The open channels of one Graylane client, and how many of their calls are in flight. A channel that nobody holds any
+ * more, neither a user nor a call in flight, is closed when the garbage collector has found that out: programs that
+ * make a client for each health check never close it, and grpc-js lets go of such channels when they are idle.
  */
 export class ChannelSet {
   /** Of all services; clients teach it through their options. */
@@ -55,7 +55,7 @@ export class ChannelSet {
 
   /**
    * Throws GRPC_MISMATCH for credentials of another copy of grpc-js, INVALID_OPTION for what are no credentials or
-   * options, and what the lane throws for the target.
+   * options, and what the Graylane client throws for the target.
    */
   open(target: Target, credentials: ChannelCredentials, given: ChannelOptions): GraylaneChannel {
     const { grpc, handle, clock, scopes, staticLabels } = this.#deps;

@@ -9,8 +9,9 @@ export interface ChannelHome extends CallHome {
 }
 
 /**
- * The Channel that clients of a lane use: grpc-js' own, wrapped so that each call is made with what the caller's async
- * context says. `createCall` runs in that context, whatever interceptors or frameworks stand in between.
+ * The Channel that a Graylane client's users call through: grpc-js' own, wrapped so that each call is made with what
+ * the caller's async context says. `createCall` runs in that context, whatever interceptors or frameworks stand in
+ * between.
  */
 export class GraylaneChannel implements Channel {
   #inner: Channel;

@@ -28,9 +28,9 @@ import { targetFromUri } from './target';
 const RETRY_BUFFER_BYTES = 2 ** 20;
 
 /**
- * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service, and keeps that
+ * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its client's service, and keeps that
  * watched while the channel is not idle. It answers once; the balancer hears of later snapshots from the service.
- * Created by grpc-js with the channel, so that a bad target or an unknown lane throws there.
+ * Created by grpc-js with the channel, so that a bad target or an unknown Graylane client throws there.
  */
 export function createResolverClass(): ResolverConstructor {
   return class GraylaneResolver implements Resolver {
@@ -46,8 +46,8 @@ export function createResolverClass(): ResolverConstructor {
     #generation = 0;
 
     constructor(target: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
-      const lane = (options[CLIENT_OPTION] as ClientHandle | undefined) ?? soleClient();
-      this.#service = lane.service(targetFromUri(target));
+      const client = (options[CLIENT_OPTION] as ClientHandle | undefined) ?? soleClient();
+      this.#service = client.service(targetFromUri(target));
       const config = readChannelServiceConfig(this.#service, options);
       this.#listener = listener;
       this.#link = createLink(this.#service);

@@ -10,7 +10,7 @@ export type PolicyMode = 'auto' | 'inline' | 'kv' | 'chain' | 'none';
  */
 export interface Target {
   readonly scheme: Scheme;
-  /** Consul address of this target alone, `host:port`; undefined: the lane's. */
+  /** Consul address of this target alone, `host:port`; undefined: the Graylane client's. */
   readonly authority: string | undefined;
   readonly service: string;
   readonly datacenters: readonly string[] | undefined;
