@@ -9,7 +9,17 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
 /** In the order of "all". What each measures stands at its top, and in README.md. */
-const BENCHMARKS: readonly string[] = ['pick', 'call', 'update', 'idle', 'channels', 'fleet', 'react', 'proxy'];
+const BENCHMARKS: readonly string[] = [
+  'pick',
+  'call',
+  'update',
+  'idle',
+  'channels',
+  'fleet',
+  'react',
+  'proxy',
+  'start',
+];
 
 function main(): void {
   const given = process.argv.slice(2);

@@ -1,5 +1,6 @@
 /** A running timer; `cancel` may be called any number of times. */
 export interface Timer {
+  /** It does not run any more. Idempotent. */
   cancel(): void;
 }
 

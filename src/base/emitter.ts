@@ -2,7 +2,9 @@ import { captureRejectionSymbol, EventEmitter } from 'node:events';
 
 /** Ends a subscription: a function, and also `using` it. Idempotent. */
 export interface Subscription {
+  /** Ends the subscription. Idempotent. */
   (): void;
+  /** The same as calling it, for `using`. */
   [Symbol.dispose](): void;
 }
 

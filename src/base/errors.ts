@@ -23,7 +23,9 @@ const BRAND: symbol = Symbol.for('graylane.error');
  * was refused, `cause` holds what lay underneath. Never holds a token or any other secret.
  */
 export class GraylaneError extends Error {
+  /** `GraylaneError`, or that of the derived class. */
   override readonly name: string = 'GraylaneError';
+  /** Stable: compare this, not the message. */
   readonly code: GraylaneErrorCode;
 
   constructor(code: GraylaneErrorCode, message: string, options?: { readonly cause?: unknown }) {

@@ -71,14 +71,17 @@ export interface Instance {
   readonly key: string;
   /** Consul service ID. */
   readonly id: string;
+  /** Name of its Consul node. */
   readonly node: string;
   /** Of a cluster peer: `peer` and its name, whatever its own datacenter is called. */
   readonly datacenter: string;
   /** The cluster peer that it was imported from; left out for the registry's own. */
   readonly peer?: string;
+  /** Its zone; undefined where the registry names none. */
   readonly zone: string | undefined;
   /** What its zone belongs to, where the registry says so. */
   readonly region?: string;
+  /** Host name or IP address that is dialled. */
   readonly address: string;
   /** The one that is dialled. */
   readonly port: number;
@@ -86,8 +89,11 @@ export interface Instance {
   readonly portName?: string;
   /** All of its ports, where it has several; their names are different. */
   readonly ports?: readonly { readonly name: string; readonly port: number }[];
+  /** Consul tags. */
   readonly tags: readonly string[];
+  /** Consul service meta. */
   readonly meta: Readonly<Record<string, string>>;
+  /** What its checks say. */
   readonly status: 'passing' | 'warning' | 'critical';
   /** Already the one for its status. 0: no new calls, as long as another instance can take them. */
   readonly weight: number;

@@ -5,23 +5,33 @@ import { settled } from './emitter';
  * secret-free fields. A logger that throws, or whose promise rejects, is reported once and otherwise ignored.
  */
 export interface Logger {
+  /** Details for who develops. */
   debug(message: string, fields?: LogFields): void;
+  /** What changed. */
   info(message: string, fields?: LogFields): void;
+  /** What needs a look, while calls go on. */
   warn(message: string, fields?: LogFields): void;
+  /** What does not work. */
   error(message: string, fields?: LogFields): void;
 }
 
 /** Pino's shape, and that of what is derived from it (Fastify's `request.log`): fields come first. */
 export interface PinoLogger {
+  /** As pino's. */
   debug(fields: object, message?: string): void;
+  /** As pino's. */
   info(fields: object, message?: string): void;
+  /** As pino's. */
   warn(fields: object, message?: string): void;
+  /** As pino's. */
   error(fields: object, message?: string): void;
   /** By these two a pino is told apart from loggers that take the message first. */
   child(bindings: object): unknown;
+  /** As pino's. */
   bindings(): object;
 }
 
+/** Facts beside a message. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Warnings and errors to standard error, one line each; the rest is dropped. */

@@ -1,3 +1,4 @@
+/** Names of gRPC status codes, without OK: https://grpc.io/docs/guides/status-codes/ */
 export type StatusName =
   | 'CANCELLED'
   | 'UNKNOWN'

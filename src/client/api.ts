@@ -32,14 +32,17 @@ export interface TargetOptions {
   readonly tags?: readonly string[];
   /** Of services with several ports (Consul 1.22 and later) the one that is called so. Default: their default port. */
   readonly port?: string;
+  /** Where the policy of the service comes from. Default `auto`. */
   readonly policy?: PolicyMode;
 }
 
 /** `graylane.inspect()`: plain JSON. */
 export interface ClientInspection {
+  /** Name of the Graylane client. */
   readonly client: string;
   /** Requests open at each Consul agent: see `docs/consul-load.md` for what an agent takes. */
   readonly consul: readonly AgentLoad[];
+  /** Services that it has channels to, or was asked about. */
   readonly services: readonly ServiceInspection[];
   /** By key, how often the value of an accepted label was refused: sent twice, no plain text, or too long. */
   readonly refusedLabels: Readonly<Record<string, number>>;
@@ -50,6 +53,7 @@ export interface ClientInspection {
  * Graylane clients share nothing. Made by `createGraylane()`; lives until `close()`.
  */
 export interface Graylane {
+  /** As given in the options; `client-` and a number otherwise. */
   readonly name: string;
   /** `consul:///payments` (or `static:///payments`), to be given to a generated client with `clientOptions()`. */
   target(service: string, options?: TargetOptions): string;
@@ -111,6 +115,7 @@ export interface Graylane {
   on(event: 'decision', listener: DecisionListener, options?: DecisionListenerOptions): Subscription;
   /** Circuit breakers of endpoints, and of subsets in their datacenters. */
   readonly breakers: ClientBreakers;
+  /** Everything that the client knows at present, as plain JSON. */
   inspect(): ClientInspection;
   /**
    * Fields for a log line written here: trace and span of the current OpenTelemetry context, and the labels that calls
@@ -127,5 +132,6 @@ export interface Graylane {
   register(): void;
   /** Waits for calls in flight (at most `closeTimeoutMs`), closes the channels, stops every watch. Idempotent. */
   close(): Promise<void>;
+  /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }

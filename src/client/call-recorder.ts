@@ -4,6 +4,7 @@ import type { CallRecord } from '../policy/routing/call-record';
 import type { Graylane } from './api';
 import type { DecisionEvent } from './grpc/decision-events';
 
+/** Where calls are recorded, and how many. */
 export interface CallRecorderOptions {
   /** A file, made with mode 0600 and added to where it exists; or a stream, which is not ended by us. */
   readonly to: string | Writable;
@@ -13,6 +14,7 @@ export interface CallRecorderOptions {
   readonly limit?: number;
 }
 
+/** A recording that runs until it is closed. */
 export interface CallRecorder {
   /** Calls recorded so far. */
   readonly recorded: number;
@@ -22,6 +24,7 @@ export interface CallRecorder {
   readonly failure: string | undefined;
   /** Ends the recording; resolves when a file of ours holds it all. Idempotent. */
   close(): Promise<void>;
+  /** The same as `close()`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 

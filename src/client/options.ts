@@ -95,6 +95,7 @@ export interface GraylaneOptions {
 
 /** A file that is read and watched instead of a value given in code. */
 export interface FileReference {
+  /** Path of the file. */
   readonly file: string;
 }
 

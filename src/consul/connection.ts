@@ -4,7 +4,7 @@ import { Agent } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
-import Consul from 'consul';
+import { loadConsul } from '../base/lazy-modules';
 import type { AgentAddress } from './address';
 import type { ParsedTlsOptions, TlsMaterial } from './tls';
 
@@ -30,6 +30,7 @@ export function connectAgent(address: AgentAddress, tls: ParsedTlsOptions, mater
     ...(socketPath === undefined ? {} : { socketPath }),
     ...(baseUrl.startsWith('https:') ? { agent: new SecureAgent(tls, material) } : {}),
   };
+  const Consul = loadConsul();
   return new Consul(given as ConstructorParameters<typeof Consul>[0]) as unknown as RawConsul;
 }
 

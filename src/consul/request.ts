@@ -52,6 +52,7 @@ export interface AskOptions {
 
 /** What one Consul agent has to do for one Graylane client, and whether it is well, for `graylane.inspect()`. */
 export interface AgentLoad {
+  /** As given: `http://127.0.0.1:8500`, `unix:///run/consul.sock`. */
   readonly address: string;
   /** Requests under way; each holds a connection. */
   readonly openRequests: number;

@@ -20,6 +20,7 @@ export interface PolicyDocument<S extends string = string> {
    * key that merely vanishes leaves the last policy in force. Stands alone beside `schema`, `service` and `minSdk`.
    */
   readonly tombstone?: true;
+  /** Named groups of instances, by name: at most 64 letters, digits, `_`, `.`, `-`. Default: one that takes all. */
   readonly subsets?: Readonly<Record<S, SubsetDocument<NoInfer<S>>>>;
   /** Where calls go that no route matches. Required from two subsets on. */
   readonly default?: NoInfer<S>;
@@ -40,14 +41,21 @@ export interface PolicyDocument<S extends string = string> {
   readonly timeoutMs?: number;
   /** For every call whose route has none. See {@link RouteDocument.attemptTimeoutMs}. */
   readonly attemptTimeoutMs?: number | 'auto';
+  /** How many retries there may be, beside the calls. */
   readonly retryBudget?: RetryBudgetDocument;
+  /** Which endpoint of a pool a call goes to. */
   readonly balancing?: BalancingDocument;
+  /** Which datacenters and zones calls go to. */
   readonly locality?: LocalityDocument;
+  /** When an endpoint is held out. */
   readonly breaker?: BreakerDocument;
+  /** When a whole subset is held out in a datacenter, so that its calls go to its fallback. */
   readonly subsetBreaker?: SubsetBreakerDocument;
+  /** The emergency switch. Default: none. */
   readonly override?: OverrideDocument<NoInfer<S>>;
 }
 
+/** Which instances belong to a subset, and what applies to its calls. */
 export interface SubsetDocument<S extends string = string> {
   /** All of them must be on the instance. */
   readonly tags?: readonly string[];
@@ -69,9 +77,11 @@ export interface SubsetDocument<S extends string = string> {
   readonly fallbackMaxPercentage?: number;
   /** Overrides the policy's breaker for this subset's endpoints. */
   readonly breaker?: BreakerDocument;
+  /** Overrides the policy's breaker of whole subsets for this one. */
   readonly subsetBreaker?: SubsetBreakerDocument;
   /** How much worse than another subset it may be in this client. Needs a `fallback`. Default: no comparison. */
   readonly guard?: GuardDocument<S>;
+  /** How much of it one client may use. Default: no limit. */
   readonly limits?: LimitsDocument;
 }
 
@@ -115,6 +125,7 @@ export interface GuardDocument<S extends string = string> {
   readonly dryRun?: boolean;
 }
 
+/** Calls that match, and where they go. */
 export interface RouteDocument<S extends string = string> {
   /** Unique in the policy; also the salt of its split unless `stickySalt` is given. */
   readonly name: string;
@@ -122,12 +133,15 @@ export interface RouteDocument<S extends string = string> {
   readonly match?: MatchDocument;
   /** Exactly one of `to` and `split`. */
   readonly to?: S;
+  /** Subsets by weight, at most 100. Exactly one of `to` and `split`. */
   readonly split?: readonly SplitEntryDocument<S>[];
   /** Label whose value decides the split, so that the same caller always goes the same way. */
   readonly stickBy?: string;
+  /** Salt of the split in place of the route's name: a renamed route keeps its callers. Default: `name`. */
   readonly stickySalt?: string;
   /** True: no fallback subset for calls of this route. Default false. */
   readonly strict?: boolean;
+  /** Shortens the caller's deadline, never lengthens it. Milliseconds, > 0. Default: that of the policy. */
   readonly timeoutMs?: number;
   /**
    * How long one attempt may take before the next one begins; only of calls that may run again and have an attempt
@@ -135,12 +149,15 @@ export interface RouteDocument<S extends string = string> {
    * call.
    */
   readonly attemptTimeoutMs?: number | 'auto';
+  /** As the policy's `retry`, for calls of this route. Default: that of the policy. */
   readonly retry?: RetryDocument | 'off';
   /** Instead of `retry`: a second attempt while the first is still out. Only for calls that may be made twice. */
   readonly hedging?: HedgingDocument;
 }
 
+/** One subset of a split. */
 export interface SplitEntryDocument<S extends string = string> {
+  /** The subset. */
   readonly to: S;
   /** Relative share of calls, finite, >= 0; not all of a split may be 0. */
   readonly weight: number;
@@ -150,9 +167,11 @@ export interface SplitEntryDocument<S extends string = string> {
 export interface MatchDocument {
   /** `/package.Service/Method` exactly, or a prefix that ends in `/`. */
   readonly methods?: readonly string[];
+  /** Conditions by label, all of which must hold. */
   readonly labels?: Readonly<Record<string, LabelMatcherDocument>>;
   /** Any of these label groups. */
   readonly any?: readonly { readonly labels: Readonly<Record<string, LabelMatcherDocument>> }[];
+  /** A part of the callers. */
   readonly sample?: SampleDocument;
 }
 
@@ -177,19 +196,25 @@ export type LabelMatcherDocument =
       readonly ignoreCase?: boolean;
     };
 
-export interface SampleDocument {
+/** A part of the callers: the same ones each time, and more of them when the percentage grows. */
+interface SampleDocument {
+  /** Label whose value names the caller. Calls without it do not match. */
   readonly by: string;
   /** 0..100, with fractions down to 0.01. */
   readonly percent: number;
 }
 
+/** How calls that may run again are tried again: gRFC A6. */
 export interface RetryDocument {
   /** Counts the first try. 2..5. */
   readonly maxAttempts?: number;
   /** gRPC status names. Default [UNAVAILABLE]. */
   readonly retryableStatusCodes?: readonly StatusName[];
+  /** Pause before the first retry, give or take a fifth. Milliseconds, > 0. Default 20. */
   readonly initialBackoffMs?: number;
+  /** The pause grows up to this. Milliseconds, > 0. Default 200. */
   readonly maxBackoffMs?: number;
+  /** The pause grows by this factor with each retry. 1..100, default 2. */
   readonly backoffMultiplier?: number;
 }
 
@@ -203,6 +228,7 @@ export interface HedgingDocument {
   readonly nonFatalStatusCodes?: readonly StatusName[];
 }
 
+/** Limits the retries of a client at a service, so that they do not add to an overload. */
 export interface RetryBudgetDocument {
   /** Retries as a share of calls in the last 10 s, 0..100. Default 20. */
   readonly percent?: number;
@@ -213,8 +239,10 @@ export interface RetryBudgetDocument {
   readonly minPerSecond?: number;
 }
 
+/** How an endpoint is picked from a pool. `peak_ewma` and `least_request` take the better of two drawn at random. */
 export type Algorithm = 'peak_ewma' | 'least_request' | 'round_robin' | 'random' | 'ring_hash';
 
+/** How calls are balanced over the endpoints of a pool. */
 export interface BalancingDocument {
   /** Default `peak_ewma`. */
   readonly algorithm?: Algorithm;
@@ -238,9 +266,11 @@ export interface BalancingDocument {
 
 /** A cluster peer (Consul 1.13 and later) of the local datacenter, by the name that it has there. */
 export interface PeerDocument {
+  /** Its name. */
   readonly peer: string;
 }
 
+/** Which datacenters and zones calls go to, and in which order. */
 export interface LocalityDocument {
   /**
    * Datacenters, and cluster peers of the local one, to try after the local one, in order. Default: the client's other
@@ -262,7 +292,9 @@ export interface LocalityDocument {
   readonly zoneClients?: Readonly<Record<string, number>>;
 }
 
+/** When the breaker of an endpoint opens and closes again. */
 export interface BreakerDocument {
+  /** Default true. */
   readonly enabled?: boolean;
   /** Opens at or above this share of failures. 1..100, default 50. */
   readonly errorThresholdPercentage?: number;
@@ -274,9 +306,11 @@ export interface BreakerDocument {
   readonly silentFailures?: number;
   /** A call slower than this counts as a failure. Default: none. */
   readonly slowCallMs?: number;
+  /** The window that outcomes are counted in. 100..3,600,000 milliseconds, default 10,000. */
   readonly rollingCountTimeoutMs?: number;
   /** Before the first probe. Default 5000. Grows on each failed probe, with jitter. */
   readonly resetTimeoutMs?: number;
+  /** The longest time before a probe. Milliseconds, > 0. Default 60,000. */
   readonly maxResetTimeoutMs?: number;
   /** Share of a pool that may be held out at once. 0..100, default 50. */
   readonly maxEjectionPercentage?: number;
@@ -284,21 +318,32 @@ export interface BreakerDocument {
   readonly failureStatusCodes?: readonly StatusName[];
 }
 
+/** When the breaker of a whole subset in a datacenter opens and closes again. */
 export interface SubsetBreakerDocument {
+  /** Default true. */
   readonly enabled?: boolean;
+  /** Opens at or above this share of failures. 1..100, default 50. */
   readonly errorThresholdPercentage?: number;
+  /** Outcomes in the window before the percentage counts. >= 1, default 10. */
   readonly volumeThreshold?: number;
+  /** Time before the first probe; grows on each failed probe. Milliseconds, > 0. Default 5,000. */
   readonly resetTimeoutMs?: number;
+  /** The longest time before a probe. Milliseconds, > 0. Default 60,000. */
   readonly maxResetTimeoutMs?: number;
+  /** The window that outcomes are counted in. 100..3,600,000 milliseconds, default 10,000. */
   readonly rollingCountTimeoutMs?: number;
 }
 
 /** The emergency switch. Beats every route and ends by itself. Needs `to` or `datacenter`, or both. */
 export interface OverrideDocument<S extends string = string> {
+  /** The subset that all calls go to. */
   readonly to?: S;
+  /** The datacenter that all calls go to. */
   readonly datacenter?: string;
   /** RFC 3339. */
   readonly until: string;
+  /** Who set it, for `explain()` and logs. */
   readonly by?: string;
+  /** Why it was set, for `explain()` and logs. */
   readonly reason?: string;
 }

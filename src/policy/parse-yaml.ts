@@ -1,4 +1,5 @@
-import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments, parseDocument } from 'yaml';
+import type { Document, Node } from 'yaml';
+import { loadYaml } from '../base/lazy-modules';
 import { MAX_DEPTH } from './limits';
 import { type DocumentPath, note, type PositionIndex, type ProblemList } from './problems';
 
@@ -22,7 +23,7 @@ const OPTIONS = {
 
 /** Reads YAML 1.2 (core schema: `off` and dates stay text). Undefined after a syntax error, which is reported. */
 export function parseYaml(text: string, positions: PositionIndex, problems: ProblemList): unknown {
-  return guarded(problems, () => readDocument(parseDocument(text, OPTIONS), positions, problems));
+  return guarded(problems, () => readDocument(loadYaml().parseDocument(text, OPTIONS), positions, problems));
 }
 
 /** Where the parts of one document of a stream go. */
@@ -41,7 +42,7 @@ export function parseYamlStream<P extends StreamPlace>(
 ): readonly { readonly place: P; readonly value: unknown }[] {
   let documents: readonly Document.Parsed[];
   try {
-    documents = parseAllDocuments(text, OPTIONS);
+    documents = loadYaml().parseAllDocuments(text, OPTIONS);
   } catch {
     documents = [];
   }
@@ -59,7 +60,7 @@ export function parseYamlStream<P extends StreamPlace>(
 
 /** Nothing stands there, or comments alone: what `---` before or after a document leaves. */
 function isBlank(contents: unknown): boolean {
-  return contents === null || (isScalar(contents) && contents.value === null && contents.source === '');
+  return contents === null || (loadYaml().isScalar(contents) && contents.value === null && contents.source === '');
 }
 
 function guarded(problems: ProblemList, read: () => unknown): unknown {
@@ -84,6 +85,7 @@ function readDocument(document: Document.Parsed, positions: PositionIndex, probl
 }
 
 function indexNode(node: unknown, path: DocumentPath, positions: PositionIndex, problems: ProblemList): void {
+  const { isAlias, isMap, isScalar, isSeq } = loadYaml();
   if (path.length > MAX_DEPTH || isAlias(node)) return;
   if (path.length === 0) positions.add(path, startOf(node) ?? 0);
   if (isMap(node)) {

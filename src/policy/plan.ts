@@ -44,6 +44,7 @@ export interface Plan {
   readonly warnings: readonly PolicyProblem[];
 }
 
+/** Where a policy came from. `none`: no policy, all instances are one subset. */
 export type PolicyOrigin = 'none' | 'inline' | 'file' | 'kv' | 'chain';
 
 /** Name of the one subset that a plan without subsets has: all instances. */
@@ -99,7 +100,9 @@ export interface Destination {
 
 /** One step of a failover order. */
 export interface PlannedTier {
+  /** Subset of its endpoints. */
   readonly subset: string;
+  /** Datacenter of its endpoints. */
   readonly datacenter: string;
 }
 
@@ -160,7 +163,9 @@ export interface ForceSelector {
   readonly endpoint?: string;
   /** Consul service ID. */
   readonly instance?: string;
+  /** Name of a subset of the policy. */
   readonly subset?: string;
+  /** Name of a datacenter. */
   readonly datacenter?: string;
   /** Default true: fail, naming the force, when it cannot be had. False: go on as if it had not been asked for. */
   readonly strict?: boolean;
@@ -177,11 +182,17 @@ export interface OverridePlan {
   readonly datacenterOnly: boolean;
 }
 
+/** How calls are tried again, with all defaults applied. */
 export interface RetryPlan {
+  /** Counts the first try. */
   readonly maxAttempts: number;
+  /** gRPC status names. */
   readonly retryableStatusCodes: readonly StatusName[];
+  /** Pause before the first retry, in milliseconds. */
   readonly initialBackoffMs: number;
+  /** The pause grows up to this, in milliseconds. */
   readonly maxBackoffMs: number;
+  /** The pause grows by this factor with each retry. */
   readonly backoffMultiplier: number;
 }
 
@@ -267,6 +278,7 @@ export interface PolicyProblem {
   readonly message: string;
   /** 1-based, where the document was text. */
   readonly line?: number;
+  /** 1-based, where the document was text. */
   readonly column?: number;
 }
 

@@ -5,6 +5,7 @@ const LINES_SHOWN = 20;
 
 /** A policy was refused, whole. `problems` has everything that is wrong with it; the message shows the first twenty. */
 export class PolicyError extends GraylaneError {
+  /** `PolicyError`. */
   override readonly name: string = 'PolicyError';
   /** Never empty. */
   readonly problems: readonly PolicyProblem[];

@@ -97,7 +97,7 @@ export type DocumentPath = readonly (string | number)[];
  * `routes[1].split[0].weight`, with keys that are not plain words quoted: `labels["a b"]`. Keys are shortened at their
  * end, a long path in its middle.
  */
-export function formatPath(path: DocumentPath): string {
+function formatPath(path: DocumentPath): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;

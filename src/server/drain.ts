@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { OptionReader } from '../base/option-reader';
 
+/** How draining ended. */
 export interface DrainReport {
   /** False: calls were still in flight when the grace was over, and were cut off. */
   readonly drained: boolean;
@@ -61,6 +62,7 @@ const WAYS_TO_END = [['tryShutdown', 'forceShutdown'], ['shutdown', 'forceShutdo
 
 /** What `HealthImplementation` of `grpc-health-check` can do. */
 export interface HealthReporter {
+  /** `service` is the empty string for the server as a whole. */
   setStatus(service: string, status: 'SERVING' | 'NOT_SERVING'): void;
 }
 

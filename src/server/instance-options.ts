@@ -32,6 +32,7 @@ export interface InstanceOptions extends DrainOptions {
    * `name-hostname-port`.
    */
   readonly id?: string;
+  /** Consul tags, by which policies form subsets. Default: none. */
   readonly tags?: readonly string[];
   /**
    * Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. `started-at`
@@ -280,6 +281,7 @@ export type InstanceCheck =
   /** Registered means well. */
   | { readonly type: 'none' };
 
+/** How Consul learns that an instance is well. */
 export type CheckKind = InstanceCheck['type'];
 
 /** {@link InstanceCheck} with all defaults applied. */

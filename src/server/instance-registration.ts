@@ -180,7 +180,9 @@ export class InstanceRegistration implements Registration {
 
 /** An instance that is kept in Consul from `registerInstance()` until `stop()`. */
 export interface Registration {
+  /** Consul service ID. */
   readonly id: string;
+  /** What it is doing. */
   readonly state: RegistrationState;
   /**
    * Resolves when the agent has taken the instance. Rejects with NOT_READY and the reason after `timeoutMs` (default
@@ -195,8 +197,10 @@ export interface Registration {
   stop(): Promise<StopReport>;
 }
 
+/** What a registration is doing. */
 export type RegistrationState = 'registering' | 'registered' | 'stopping' | 'stopped';
 
+/** How stopping ended. */
 export interface StopReport {
   /**
    * False: other processes go on as this instance (`others`), or the agent did not take it, and Consul holds the

@@ -1,5 +1,6 @@
 import { consoleLogger, type Logger, safeLogger } from '../base/logger';
 
+/** Which signals end the process, and what follows. */
 export interface SignalOptions {
   /** Default: SIGTERM and SIGINT. */
   readonly signals?: readonly ('SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGQUIT' | 'SIGUSR2')[];

@@ -18,17 +18,23 @@ import { type EndpointInspection, endpointInspector, inspectZones } from './insp
 export interface ExplainRequest {
   /** `/package.Service/Method`. */
   readonly method: string;
+  /** Labels of the call. Default: the client's static labels alone. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** As in `with()`. Default: none. */
   readonly force?: ForceSelector;
+  /** As in `with()`. Default: none. */
   readonly stickyKey?: string;
 }
 
 /** Why a call would go where it would go: decided by the code that decides real calls. Plain JSON. */
 export interface Explanation {
+  /** Consul service name. */
   readonly service: string;
+  /** Revision of the policy. */
   readonly revision: string;
   /** `observe`: below is what the policy would do; the call itself is balanced over all instances. */
   readonly mode: ClientMode;
+  /** What the policy says of the call, and why. */
   readonly routing: RoutingExplanation;
   /** The failover order, with the endpoints that are there now. */
   readonly tiers: readonly ExplainedTier[];
@@ -36,10 +42,13 @@ export interface Explanation {
   readonly refusal: string | undefined;
 }
 
+/** One step of the failover order. */
 export interface ExplainedTier {
   /** Which step of the failover order it is, 0 first: as spans, metrics and reports of calls number it. */
   readonly number: number;
+  /** Subset of its endpoints. */
   readonly subset: string;
+  /** Datacenter of its endpoints. */
   readonly datacenter: string;
   /** The subset's breaker here is not closed: its calls go to the fallback, where there is one. */
   readonly shed: BreakerView | undefined;
@@ -57,10 +66,12 @@ export interface ExplainedTier {
    * tier that can serve, if there is one.
    */
   readonly keeps: number;
+  /** Who is there now. */
   readonly endpoints: readonly ExplainedEndpoint[];
 }
 
-export interface ExplainedEndpoint extends EndpointInspection {
+/** An endpoint of a tier. */
+interface ExplainedEndpoint extends EndpointInspection {
   /**
    * What speaks against it here; undefined when nothing does. One whose breaker is not closed takes only probes, and
    * one that is slow only measuring calls, unless so many are in that state that not all may be held out.

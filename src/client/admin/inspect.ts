@@ -23,7 +23,9 @@ const MOST_METHODS = 50;
 
 /** One service of a Graylane client as plain JSON. */
 export interface ServiceInspection {
+  /** Consul service name. */
   readonly service: string;
+  /** Target that the service is looked up by. */
   readonly target: string;
   /** `observe`: policies are only watched deciding; calls are balanced over all instances. */
   readonly mode: ClientMode;
@@ -31,7 +33,9 @@ export interface ServiceInspection {
   readonly snapshot: number;
   /** Why there is none, or why calls are refused. */
   readonly pending: string | undefined;
+  /** The policy, and how its source stands. */
   readonly policy: PolicyInspection;
+  /** By datacenter, local first: what the registry said. */
   readonly datacenters: readonly DatacenterInspection[];
   /** What the targets of a discovery chain, and the peers of a policy document, are looked up by; empty without any. */
   readonly lookups: readonly LookupInspection[];
@@ -39,6 +43,7 @@ export interface ServiceInspection {
   readonly clientZone: ClientZoneView;
   /** How calls are divided among zones, by subset; empty where no policy prefers zones. */
   readonly zones: readonly ZonePreferenceView[];
+  /** Every endpoint that is known. */
   readonly endpoints: readonly EndpointInspection[];
   /** What the times of its answers are measured against: the methods that were answered most often, at most 50. */
   readonly methods: readonly MethodTimeView[];
@@ -58,13 +63,19 @@ export interface ServiceInspection {
   readonly shared: readonly string[];
 }
 
-export interface PolicyInspection {
+/** The policy in force, and how its source stands. */
+interface PolicyInspection {
+  /** Undefined while none is known. */
   readonly revision: string | undefined;
+  /** Where it came from; undefined while none is known. */
   readonly origin: PolicyOrigin | undefined;
+  /** Consul index, or time of change of the file; undefined where the source has none. */
   readonly index: string | undefined;
+  /** The document in force, where it is one. */
   readonly document: PolicyDocument | undefined;
   /** The compiled discovery chain, when the policy comes from Consul's config entries. */
   readonly chain: object | undefined;
+  /** What is allowed and probably not meant. */
   readonly warnings: readonly PolicyProblem[];
   /**
    * What it asks for and cannot have at present: filters that Consul does not evaluate, so that their subsets are empty, an
@@ -80,11 +91,17 @@ export interface PolicyInspection {
   readonly isOrphaned: boolean;
 }
 
+/** What is known of a service in one datacenter. */
 export interface DatacenterInspection {
+  /** Name of the datacenter; of a cluster peer: `peer NAME`. */
   readonly datacenter: string;
+  /** True: the client's own. */
   readonly local: boolean;
+  /** False: the registry has not answered yet. */
   readonly known: boolean;
+  /** Instances in the last good answer. */
   readonly instances: number;
+  /** Of the instances: critical ones. */
   readonly critical: number;
   /** Vanished with many others and kept as a last resort for a while. */
   readonly absent: number;
@@ -106,7 +123,9 @@ export interface DatacenterInspection {
   readonly faults: readonly string[];
   /** Only reachable through Connect proxies, which this library does not do. */
   readonly connectOnly: boolean;
+  /** `pending`: no answer yet. `stale`: the last one failed, the last good one is in force. */
   readonly freshness: 'fresh' | 'pending' | 'stale';
+  /** Why it is pending or stale. */
   readonly reason: string | undefined;
   /** Milliseconds since the last good answer, when stale. */
   readonly staleForMs: number | undefined;
@@ -114,25 +133,33 @@ export interface DatacenterInspection {
 
 /** A service in one place that a discovery chain leads to, or with a peer that a policy document leads to. */
 export interface LookupInspection extends DatacenterInspection {
+  /** Service that is looked up. */
   readonly service: string;
 }
 
+/** An endpoint: how it is, and what the client has learned of it. */
 export interface EndpointInspection {
   /** `host:port`. */
   readonly endpoint: string;
   /** What its port is called, of several; undefined where it has one. */
   readonly portName: string | undefined;
+  /** Consul service ID. */
   readonly instance: string;
   /** Of a cluster peer: `peer NAME`. */
   readonly datacenter: string;
+  /** Its zone; undefined where the registry names none. */
   readonly zone: string | undefined;
   /** What the zone belongs to, where the registry says so. */
   readonly region: string | undefined;
+  /** Subsets that it belongs to. */
   readonly subsets: readonly string[];
   /** Those of them whose calls it may not take: it is critical, its weight is 0, or it warns where only passing ones may. */
   readonly unusableIn: readonly string[];
+  /** What its checks say. */
   readonly status: Instance['status'];
+  /** Its weight as registered, for its status. */
   readonly weight: number;
+  /** Attempts under way; open streams included. */
   readonly inFlight: number;
   /** Moving average of how long its good answers took, whatever their methods; it follows a rise at once. 0 without one. */
   readonly latencyMs: number;
@@ -146,6 +173,7 @@ export interface EndpointInspection {
    * capacity may change its weight by a factor of up to 4 besides.
    */
   readonly share: number;
+  /** It has not answered for far longer than usual, and is avoided. */
   readonly isSuspect: boolean;
   /** Consul says that its node has failed, and nothing has come from it since: a suspect until something does. */
   readonly isDoubted: boolean;
@@ -159,6 +187,7 @@ export interface EndpointInspection {
   readonly connections: readonly ConnectionView['stateName'][];
   /** The HTTP/2 connections of all groups: more than one each at the peer's limit of streams, and beside a silent one. */
   readonly sessions: readonly SessionView[];
+  /** Why it could not be connected; undefined without a failure. */
   readonly failure: string | undefined;
 }
 

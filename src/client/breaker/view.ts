@@ -11,16 +11,25 @@ export type BreakerLevel = 'endpoint' | 'subset';
 export interface BreakerView {
   /** `datacenter/host:port` of an endpoint, `subset@datacenter` of a subset. */
   readonly key: string;
+  /** What the breaker belongs to. */
   readonly level: BreakerLevel;
+  /** Closed admits calls, open none, half-open one probe at a time. */
   readonly state: BreakerState;
-  /** False: the policy, or the owner of the opossum object, turned it off, and no guard keeps it open; it admits everything. */
+  /**
+   * False: the policy, or the owner of the opossum object, turned it off, and no guard keeps it open; it admits
+   * everything.
+   */
   readonly isEnabled: boolean;
   /** Outcomes in the rolling window. */
   readonly counts: { readonly successes: number; readonly failures: number };
+  /** Failures in a row, up to now. */
   readonly consecutiveFailures: number;
   /** Deadlines in a row with nothing received. */
   readonly silentFailures: number;
-  /** Closed, and its last attempts were silent, but too few to open it. A health check, or one call at a time, verifies it. */
+  /**
+   * Closed, and its last attempts were silent, but too few to open it. A health check, or one call at a time, verifies
+   * it.
+   */
   readonly isDoubtful: boolean;
   /** While open: milliseconds until it turns half-open; undefined while its subset's guard keeps it open. */
   readonly probesInMs: number | undefined;
@@ -28,14 +37,21 @@ export interface BreakerView {
   readonly heldForMs: number | undefined;
   /** While not closed: what opened it last. */
   readonly openedBecause: string | undefined;
+  /** The last failure that was counted; undefined without one. */
   readonly lastFailure: { readonly reason: string; readonly agoMs: number } | undefined;
 }
 
+/** A breaker changed its state. */
 export interface BreakerChange {
+  /** `datacenter/host:port` of an endpoint, `subset@datacenter` of a subset. */
   readonly key: string;
+  /** What the breaker belongs to. */
   readonly level: BreakerLevel;
+  /** What happened, in opossum's words. */
   readonly event: BreakerEvent;
+  /** The state before. */
   readonly from: BreakerState;
+  /** The state now. */
   readonly state: BreakerState;
 }
 

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
-import { parse as parseYaml } from 'yaml';
 import { type Clock, systemClock } from '../../base/clock';
 import { GraylaneError } from '../../base/errors';
 import { followFiles } from '../../base/file-watch';
 import type { Instance } from '../../base/instances';
+import { loadYaml } from '../../base/lazy-modules';
 import { consoleLogger, type Logger, safeLogger } from '../../base/logger';
 import { createListedServices } from './listed-services';
 import type { Source } from './source';
@@ -45,7 +45,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
 
   const read = (text: string): void => {
     try {
-      good = parse(path.endsWith('.json') ? JSON.parse(text) : parseYaml(text));
+      good = parse(path.endsWith('.json') ? JSON.parse(text) : loadYaml().parse(text));
     } catch (error) {
       failed(error instanceof Error ? error.message : String(error));
       return;

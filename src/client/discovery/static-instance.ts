@@ -13,12 +13,15 @@ export interface StaticInstance {
   readonly port: number;
   /** Its ports by name, 1..65535 each, for subsets with a `port`. Default: none has a name. */
   readonly ports?: Readonly<Record<string, number>>;
+  /** As Consul tags. Default: none. */
   readonly tags?: readonly string[];
+  /** As Consul service meta. Default: none. */
   readonly meta?: Readonly<Record<string, string>>;
   /** 0..65535. 0: no new calls, as long as another instance can take them. Default: 1. */
   readonly weight?: number;
   /** Default: the source's first datacenter, else `local`. */
   readonly datacenter?: string;
+  /** Its zone. Default: none. */
   readonly zone?: string;
   /** Unique in its datacenter and service. Default: `address:port`. */
   readonly id?: string;

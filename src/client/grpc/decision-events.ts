@@ -11,17 +11,25 @@ import type { CallState } from './call-state';
 export interface DecisionEvent {
   /** Wall clock, epoch milliseconds. */
   readonly atMs: number;
+  /** Consul service name. */
   readonly service: string;
+  /** `/package.Service/Method`. */
   readonly method: string;
   /**
    * Those that the policy in force reads, and no others; one that the call lacks, or carries twice, is not among them.
    */
   readonly labels: Readonly<Record<string, string>>;
+  /** The sticky value that the call's scope gave. */
   readonly stickyKey?: string;
+  /** What the call asked for beside the policy. */
   readonly force?: ForceSelector;
+  /** What decided. */
   readonly by: DecidedBy;
+  /** Name of the route; `default`, `override` and `force` stand for themselves. */
   readonly route: string;
+  /** The subset that was decided on. */
   readonly subset: string;
+  /** Revision of the policy. */
   readonly revision: string;
   /** It went by a sticky value rather than by chance. */
   readonly sticky: boolean;
@@ -37,6 +45,7 @@ export interface DecisionEvent {
  */
 export type DecisionListener = (event: DecisionEvent) => void;
 
+/** Which decisions a listener gets. */
 export interface DecisionListenerOptions {
   /** Share of calls that the listener hears of, chosen by chance: > 0, at most 1. Default 1. */
   readonly sample?: number;

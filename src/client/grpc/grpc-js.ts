@@ -7,6 +7,7 @@
 import type { ClientHttp2Session } from 'node:http2';
 import type * as grpc from '@grpc/grpc-js';
 
+/** What `require('@grpc/grpc-js')` gives. */
 export type GrpcModule = typeof grpc;
 export type Metadata = grpc.Metadata;
 export type Status = grpc.status;

@@ -1,6 +1,7 @@
 import { GraylaneError } from '../../base/errors';
 
 type Scheme = 'consul' | 'static';
+/** Where a target's policy comes from. `auto`: inline, else the file, else KV, else config entries. */
 export type PolicyMode = 'auto' | 'inline' | 'kv' | 'chain' | 'none';
 
 /**

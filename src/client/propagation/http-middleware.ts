@@ -5,8 +5,11 @@ import type { Acceptance, ContextRunner, SentValues } from './incoming-labels';
 
 /** The part of a request that is read: Node's own, Express', or Fastify's with the one of Node in `raw`. */
 export interface HttpRequest {
+  /** As Node gives them: names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Names and values in turn, as they were sent; where present, repeated headers are noticed. */
   readonly rawHeaders?: readonly string[];
+  /** The request of Node's own inside that of a framework, such as Fastify's. */
   readonly raw?: HttpRequest;
 }
 

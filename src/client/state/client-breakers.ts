@@ -5,10 +5,13 @@ import type { Service } from './service';
 
 /** A breaker of a Graylane client: which service it belongs to, and how it stands. */
 export interface ClientBreakerView extends BreakerView {
+  /** Consul service name. */
   readonly service: string;
 }
 
+/** A breaker of a service changed its state. */
 export interface ClientBreakerChange extends BreakerChange {
+  /** Consul service name. */
   readonly service: string;
 }
 

@@ -32,8 +32,8 @@ export interface Openings {
 }
 
 /**
- * What is counted of one service. Plain numbers: adding to an instrument of an SDK costs a microsecond, and an attempt would add
- * to several. Finding a row allocates nothing once it is there.
+ * What is counted of one service. Plain numbers: adding to an instrument of an SDK costs a microsecond, and an attempt
+ * would add to several. Finding a row allocates nothing once it is there.
  */
 export class Counts {
   readonly #byDatacenter = new Map<string, Map<string, Map<string, Row[]>>>();

@@ -26,8 +26,8 @@ type ByCode = (Pending | undefined)[];
 type Nested<T> = Map<string, T>;
 
 /**
- * Durations on their way to the histogram, which gets them in batches and before each collection. An SDK finds a series by a
- * text that it makes of all labels: 2 us each in a batch, four times that in the middle of a call.
+ * Durations on their way to the histogram, which gets them in batches and before each collection. An SDK finds a series
+ * by a text that it makes of all labels: 2 us each in a batch, four times that in the middle of a call.
  */
 export class Durations {
   readonly #instruments: () => Instruments | undefined;

@@ -4,7 +4,9 @@ import { isSpanContextValid, trace } from '@opentelemetry/api';
 export interface CallLogFields {
   /** As OpenTelemetry names them in logs; absent outside of a span. */
   readonly trace_id?: string;
+  /** As OpenTelemetry names it in logs; absent outside of a span. */
   readonly span_id?: string;
+  /** As OpenTelemetry names it in logs; absent outside of a span. */
   readonly trace_flags?: string;
   /** Ambient and static labels; absent when there are none. */
   readonly labels?: Readonly<Record<string, string>>;

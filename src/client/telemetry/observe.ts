@@ -209,8 +209,8 @@ class Sums {
 }
 
 /**
- * Writes gauges, and a zero for what is gone since the last collection. Without the zero OpenTelemetry's SDK for Node would go
- * on reporting the last value of a subset that is gone.
+ * Writes gauges, and a zero for what is gone since the last collection. Without the zero OpenTelemetry's SDK for Node
+ * would go on reporting the last value of a subset that is gone.
  */
 export class GaugeBook {
   readonly #gauges = new Map<ObservableGauge, Map<string, { readonly labels: Labels; collection: number }>>();

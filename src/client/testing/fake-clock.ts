@@ -6,7 +6,10 @@ interface Pending {
   readonly callback: () => void;
 }
 
-/** A clock that stands still until `advance()`. Timers run in the order of their times; equal times in order of creation. */
+/**
+ * A clock that stands still until `advance()`. Timers run in the order of their times; equal times in order of
+ * creation.
+ */
 export class FakeClock implements Clock {
   #nowMs = 0;
   readonly #epochMs: number;
@@ -17,18 +20,22 @@ export class FakeClock implements Clock {
     this.#epochMs = startsAt;
   }
 
+  /** Milliseconds since it was made. */
   now(): number {
     return this.#nowMs;
   }
 
+  /** Epoch milliseconds. */
   wallNow(): number {
     return this.#epochMs + this.#nowMs;
   }
 
+  /** Runs `callback` once, when `advance()` has gone so far. */
   setTimer(delayMs: number, callback: () => void): Timer {
     return this.#add({ dueAtMs: this.#nowMs + Math.max(0, delayMs), everyMs: undefined, callback });
   }
 
+  /** Runs `callback` each time that `advance()` has gone so far again. */
   setRepeating(intervalMs: number, callback: () => void): Timer {
     return this.#add({ dueAtMs: this.#nowMs + intervalMs, everyMs: intervalMs, callback });
   }

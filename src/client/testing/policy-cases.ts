@@ -19,20 +19,22 @@ import type { Graylane } from '../api';
 
 /** One row of a table, ready to be a test. */
 export interface PolicyTest {
+  /** What a test runner shows. */
   readonly name: string;
   /** Throws an AssertionError that says where the call went instead, and why. Bound: needs no `this`. */
   readonly run: () => void;
 }
 
+/** What the cases of a policy are run with. */
 export interface PolicyCasesOptions {
   /** The time that an override's `until` is compared with. Default: now. */
   readonly at?: Date;
 }
 
 /**
- * Turns a table of calls and expected subsets into tests: `test.each(policyCases(policy, table))('$name', ({ run }) => run())` in
- * vitest and Jest, `for (const { name, run } of ...) test(name, run)` in node:test. Throws PolicyError for a policy that is
- * wrong, INVALID_OPTION for a table that is.
+ * Turns a table of calls and expected subsets into tests: `test.each(policyCases(policy, table))('$name', ({ run }) =>
+ * run())` in vitest and Jest, `for (const { name, run } of ...) test(name, run)` in node:test. Throws PolicyError for a
+ * policy that is wrong, INVALID_OPTION for a table that is.
  */
 export function policyCases(
   policy: PolicyDocument,

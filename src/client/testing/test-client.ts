@@ -13,6 +13,7 @@ import type { SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
 import type { ClientMode } from '../state/policy-state';
 import { FakeClock } from './fake-clock';
 
+/** What a test client is made of. */
 export interface TestClientOptions {
   /** As of `createGraylane()`. Default `route`. */
   readonly mode?: ClientMode;
@@ -30,7 +31,9 @@ export interface TestClientOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Seeds the random numbers. Default 1. */
   readonly seed?: number;
-  /** What the client's wall clock shows at first, which is what a policy's `until` is held against. Default 2026-01-01. */
+  /**
+   * What the client's wall clock shows at first, which is what a policy's `until` is held against. Default 2026-01-01.
+   */
   readonly startsAt?: Date;
 }
 
@@ -49,11 +52,17 @@ export type EndFailure = () => void;
 
 /** What was decided of one call. */
 export interface TestDecision {
+  /** Service that was called. */
   readonly service: string;
+  /** `/package.Service/Method`. */
   readonly method: string;
+  /** What decided. */
   readonly by: DecidedBy;
+  /** Name of the route; `default`, `override` and `force` stand for themselves. */
   readonly route: string;
+  /** The subset that was decided on. */
   readonly subset: string;
+  /** It went by a sticky value rather than by chance. */
   readonly sticky: boolean;
 }
 
@@ -64,8 +73,9 @@ export interface TestFailure extends InjectedFailure {
 }
 
 /**
- * A Graylane client for tests. No Consul, nothing from the environment, a clock that stands still, and seeded random numbers;
- * it shares nothing with another client. Connections and deadlines are real. It can be used wherever a `Graylane` is.
+ * A Graylane client for tests. No Consul, nothing from the environment, a clock that stands still, and seeded random
+ * numbers; it shares nothing with another client. Connections and deadlines are real. It can be used wherever a
+ * `Graylane` is.
  */
 export interface TestClient extends Graylane {
   /** The services that `instances` and the policies name. */
@@ -73,18 +83,21 @@ export interface TestClient extends Graylane {
   /** The decisions of all calls made through the client so far, in order. */
   readonly decisions: readonly TestDecision[];
   /**
-   * Ends attempts at a subset with a status, as if its instances answered so: breakers, retries and failover see it. Returns the
-   * function that ends the failure early. Throws INVALID_OPTION.
+   * Ends attempts at a subset with a status, as if its instances answered so: breakers, retries and failover see it.
+   * Returns the function that ends the failure early. Throws INVALID_OPTION.
    */
   fail(subset: string, failure?: TestFailure): EndFailure;
   /**
-   * Moves the client's clock and runs the timers that fall due. Resolves when the next pick sees the effects, such as the weights
-   * of a slow start.
+   * Moves the client's clock and runs the timers that fall due. Resolves when the next pick sees the effects, such as
+   * the weights of a slow start.
    */
   advance(milliseconds: number): Promise<void>;
 }
 
-/** Creates a client for a test. `close()` it afterwards; it leaves no timers and no sockets. Throws as `createGraylane()` does. */
+/**
+ * Creates a client for a test. `close()` it afterwards; it leaves no timers and no sockets. Throws as
+ * `createGraylane()` does.
+ */
 export function createTestClient(options: TestClientOptions = {}): TestClient {
   const clock = new FakeClock(options.startsAt?.getTime());
   const decisions: TestDecision[] = [];

@@ -1,10 +1,8 @@
-import type { ErrorObject } from 'ajv';
 import { isRecord } from '../../base/is-record';
-import { ownValue } from '../../policy/plain-data';
 import { note, type ProblemList } from '../../policy/problems';
 import type { Schema } from '../../policy/schema-parts';
-import { createStructureCheck } from '../../policy/validation/hold-against-schema';
 import { propertiesOf } from '../../policy/validation/schema-lookup';
+import { createStructureCheck } from '../../policy/validation/structure-check';
 import type { Synonyms } from '../../policy/validation/unknown-key';
 
 /**
@@ -18,30 +16,31 @@ export function createRolloutStructureCheck(
   return createStructureCheck({
     schema,
     synonyms,
-    tell(error) {
-      const name = ownValue(error.parentSchema, 'title');
-      if (error.keyword === 'type' && isRecord(error.data) && typeof name === 'string') {
+    describe(violation) {
+      const { keyword, schema: part, value, limit } = violation;
+      const name = part['title'];
+      if (keyword === 'type' && isRecord(value) && typeof name === 'string') {
         // Only the keys: the value may be an address with a secret.
-        return { value: note(`an object of ${namesIn(error.data)}`), expected: name };
+        return { value: note(`an object of ${namesIn(value)}`), expected: name };
       }
-      if (error.keyword !== 'minProperties' && error.keyword !== 'maxProperties') return undefined;
-      const keys = Object.keys(propertiesOf(error.parentSchema));
-      if (keys.length === 0 && error.keyword === 'maxProperties') {
+      if (keyword !== 'minProperties' && keyword !== 'maxProperties') return undefined;
+      const keys = Object.keys(propertiesOf(part));
+      if (keys.length === 0 && keyword === 'maxProperties') {
         return {
-          value: note(`${Object.keys(error.data as object).length} entries`),
-          expected: `at most ${error.schema}`,
+          value: note(`${Object.keys(value as object).length} entries`),
+          expected: `at most ${limit}`,
         };
       }
       return {
-        value: note(namesIn(error.data)),
-        expected: keys.length === 0 ? 'at least one condition' : countOf(error, keys),
+        value: note(namesIn(value)),
+        expected: keys.length === 0 ? 'at least one condition' : countOf(part, keys),
       };
     },
   });
 }
 
-function countOf(error: ErrorObject, keys: readonly string[]): string {
-  const isExact = ownValue(error.parentSchema, 'maxProperties') === 1;
+function countOf(schema: Schema, keys: readonly string[]): string {
+  const isExact = schema['maxProperties'] === 1;
   return `${isExact ? 'exactly one' : 'at least one'} of ${keys.join(', ')}`;
 }
 

@@ -9,6 +9,7 @@ import { labelsOf } from '../../policy/routing/labels';
 import { createSimulation, type SimulationReport } from './simulation';
 import { createSyntheticCalls } from './synthetic-calls';
 
+/** Which calls are decided, and what they are compared with. */
 export interface SimulateOptions {
   /** A second policy for the same service, which gets the same calls. */
   readonly against?: PolicyDocument;

@@ -160,7 +160,7 @@ const MOST_ATTEMPTS = 5;
 const DEFAULT_RETRIES = 1;
 
 /** Retries of a route's destination; undefined where it says nothing of them. */
-export function compileRetries(destination: Fields, path: string, report: ChainReport): RetryPlan | undefined {
+function compileRetries(destination: Fields, path: string, report: ChainReport): RetryPlan | undefined {
   const conditions = listOf(destination['RetryOn']).map(String);
   const statuses = listOf(destination['RetryOnStatusCodes']).map(String);
   const onConnectFailure = destination['RetryOnConnectFailure'] === true;

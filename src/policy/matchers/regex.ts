@@ -1,4 +1,4 @@
-import { RE2JS } from 're2js';
+import { loadRe2 } from '../../base/lazy-modules';
 import { MAX_REGEX_CHARACTERS, MAX_REGEX_INSTRUCTIONS, MAX_REGEX_VALUE_CHARACTERS } from '../limits';
 
 type TextTest = (value: string) => boolean;
@@ -16,7 +16,7 @@ export function regexFault(pattern: string): string | undefined {
   if (pattern.length > MAX_REGEX_CHARACTERS) return `at most ${MAX_REGEX_CHARACTERS} characters`;
   if (kept.has(keyOf(pattern, false))) return undefined;
   try {
-    const size = RE2JS.compile(pattern).programSize();
+    const size = loadRe2().RE2JS.compile(pattern).programSize();
     if (size <= MAX_REGEX_INSTRUCTIONS) return undefined;
     return `an expression of at most ${MAX_REGEX_INSTRUCTIONS} instructions, this one has ${size}; shorten its counted repetitions`;
   } catch (error) {
@@ -43,6 +43,7 @@ export function regexTest(pattern: string, ignoreCase: boolean): TextTest {
 }
 
 function engineTest(pattern: string, ignoreCase: boolean): TextTest {
+  const { RE2JS } = loadRe2();
   const expression = RE2JS.compile(pattern, ignoreCase ? RE2JS.CASE_INSENSITIVE : 0);
   // The first runs build the engine's tables and are a thousand times slower than those that calls will see.
   for (const value of ['', 'warm', 'a'.repeat(MAX_REGEX_VALUE_CHARACTERS)]) expression.testExact(value);

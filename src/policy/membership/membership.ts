@@ -265,6 +265,6 @@ export function atPort(instance: Instance, name: string | undefined): Instance |
 }
 
 /** Whether an instance is dialled where a subset with this `port` dials it. */
-export function isAtPort(instance: Instance, name: string | undefined): boolean {
+function isAtPort(instance: Instance, name: string | undefined): boolean {
   return name === undefined ? !others.has(instance) : instance.portName === name;
 }

@@ -9,15 +9,23 @@ import type { ForceSelector } from '../plan';
 export interface CallRecord {
   /** RFC 3339. */
   readonly at?: string;
+  /** Service that was called. */
   readonly service?: string;
   /** `/package.Service/Method`. */
   readonly method: string;
+  /** Labels of the call. */
   readonly labels: Readonly<Record<string, string>>;
+  /** The sticky value that the call's scope gave. */
   readonly stickyKey?: string;
+  /** What the call asked for beside the policy. */
   readonly force?: ForceSelector;
+  /** What decided, when it was recorded. */
   readonly by?: string;
+  /** The route that took it, when it was recorded. */
   readonly route?: string;
+  /** The subset it went to, when it was recorded. */
   readonly subset?: string;
+  /** Revision of the policy that decided, when it was recorded. */
   readonly revision?: string;
 }
 

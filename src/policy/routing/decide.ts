@@ -193,7 +193,7 @@ function heldToDatacenter(decision: Decision, override: OverridePlan): Decision 
  *   be had.
  * - A subset that is unknown without strict is as if nothing had been asked for.
  */
-export function applyForce(force: ForceSelector, routed: Decision, outcome: RoutingOutcome): Decision {
+function applyForce(force: ForceSelector, routed: Decision, outcome: RoutingOutcome): Decision {
   const { subset, datacenter, endpoint, instance } = force;
   if (subset === undefined && datacenter === undefined && endpoint === undefined && instance === undefined) {
     return routed;

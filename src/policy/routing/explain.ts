@@ -5,9 +5,13 @@ import { describeRetry } from './run-again';
 
 /** Why a call would go where it would go, as plain JSON. It shows label values: give it to the person who asked, not to logs. */
 export interface RoutingExplanation {
+  /** Consul service name. */
   readonly service: string;
+  /** Revision of the policy. */
   readonly revision: string;
+  /** `/package.Service/Method`. */
   readonly method: string;
+  /** What came of it. */
   readonly decision: ExplainedDecision;
   /** It went by a sticky value; false with a split means by chance, so that asking again may answer otherwise. */
   readonly sticky: boolean;
@@ -17,40 +21,57 @@ export interface RoutingExplanation {
   readonly hash?: number;
   /** Labels that were looked at; null for one that the call does not have. */
   readonly labels: Readonly<Record<string, string | null>>;
+  /** The emergency switch; undefined without one. */
   readonly override?: ExplainedOverride;
   /** All routes of the policy, in order. */
   readonly routes: readonly ExplainedRoute[];
 }
 
-export interface ExplainedDecision {
+/** What the policy says of the call. */
+interface ExplainedDecision {
+  /** What decided. */
   readonly by: DecidedBy;
+  /** Name of the route; `default`, `override` and `force` stand for themselves. */
   readonly route: string;
+  /** The subset that was decided on. */
   readonly subset: string;
+  /** True: no fallback serves it. */
   readonly strict: boolean;
   /** The subset, then who may stand in for it. */
   readonly chain: readonly string[];
   /** The failover order, where the policy writes it out. */
   readonly tiers?: readonly PlannedTier[];
+  /** Longest time for the call; the caller's own deadline may be shorter. */
   readonly timeoutMs?: number;
+  /** Longest time for an attempt that may be followed by another. */
   readonly attemptTimeoutMs?: number | 'auto';
   /** As the policy says it; undefined: it says nothing, and only calls of idempotent methods may run again. */
   readonly retry?: RetryPlan | 'off';
   /** How often the call may run, and who says so. */
   readonly runs: string;
+  /** The only datacenters that it may go to; undefined: those of the client. */
   readonly datacenters?: readonly string[];
+  /** What the call asked for beside the policy. */
   readonly force?: ForceSelector;
 }
 
-export interface ExplainedOverride {
+/** The emergency switch, in the policy or in the environment. */
+interface ExplainedOverride {
+  /** False: it has ended. */
   readonly inForce: boolean;
+  /** Where it is set. */
   readonly origin: 'policy' | 'environment';
   /** RFC 3339; missing for one that does not end by itself. */
   readonly until?: string;
+  /** Who set it. */
   readonly by?: string;
+  /** Why it was set. */
   readonly reason?: string;
 }
 
-export interface ExplainedRoute {
+/** What a route made of the call. */
+interface ExplainedRoute {
+  /** Name of the route. */
   readonly name: string;
   /** `skipped`: not looked at, since the call had been decided before it. */
   readonly result: 'matched' | 'missed' | 'skipped';

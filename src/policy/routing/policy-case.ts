@@ -7,7 +7,9 @@ export interface PolicyCase {
   readonly name?: string;
   /** `/package.Service/Method`. Default: one that no route names. */
   readonly method?: string;
+  /** Labels of the call. Default: none. */
   readonly labels?: Readonly<Record<string, string>>;
+  /** Sticky value, in place of a label's. Default: none. */
   readonly stickyKey?: string;
   /** Where the call goes. A call that goes by chance has no one subset: expect `shares` of it. */
   readonly subset?: string;
@@ -17,6 +19,7 @@ export interface PolicyCase {
   readonly shares?: Readonly<Record<string, number>>;
 }
 
+/** What a call is expected to do; what is left out is not compared. */
 export type ExpectedDecision = Pick<PolicyCase, 'subset' | 'route' | 'shares'>;
 
 export const CASE_METHOD = '/example.Service/Method';

@@ -1,6 +1,6 @@
-import type { ErrorObject } from 'ajv';
 import { nearest } from '../../base/spelling';
 import { showValue } from '../problems';
+import type { Violation } from './json-schema';
 import { resolveSchema } from './schema-lookup';
 
 const TYPE_WORDS: Readonly<Record<string, string>> = {
@@ -13,12 +13,11 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
 };
 
 /** What a schema keyword that failed would have accepted: `>= 0`, `one of subset, datacenter`. */
-export function expectationOf(error: ErrorObject): string {
-  const schema = error.parentSchema;
-  const limit = showValue(error.schema);
-  switch (error.keyword) {
+export function expectationOf({ keyword, schema, value, limit: said }: Violation): string {
+  const limit = showValue(said);
+  switch (keyword) {
     case 'type':
-      return describeTypes(error.schema) + quotingAdvice(error.schema, error.data);
+      return describeTypes(said) + quotingAdvice(said, value);
     case 'minimum':
       return `>= ${limit}`;
     case 'maximum':
@@ -28,15 +27,15 @@ export function expectationOf(error: ErrorObject): string {
     case 'exclusiveMaximum':
       return `< ${limit}`;
     case 'const':
-      return String(error.schema);
+      return String(said);
     case 'enum':
-      return describeChoice(error.schema, error.data);
+      return describeChoice(said, value);
     case 'minLength':
       return 'a text that is not empty';
     case 'maxLength':
       return `at most ${limit} characters`;
     case 'pattern':
-      return typeof schema?.['title'] === 'string' ? schema['title'] : limit;
+      return typeof schema['title'] === 'string' ? schema['title'] : limit;
     case 'minItems':
     case 'minProperties':
       return `at least ${limit} of them`;
@@ -44,8 +43,10 @@ export function expectationOf(error: ErrorObject): string {
       return `at most ${limit}`;
     case 'uniqueItems':
       return 'none given twice';
+    case 'maxProperties':
+      return `must NOT have more than ${limit} properties`;
     default:
-      return error.message ?? 'something else';
+      return 'something else';
   }
 }
 

@@ -2,16 +2,16 @@ import { ownValue } from '../plain-data';
 import { policySchema } from '../policy-schema';
 import { note, type ProblemList } from '../problems';
 import { synonymOf } from '../synonyms';
-import { createStructureCheck } from './hold-against-schema';
+import { createStructureCheck } from './structure-check';
 
 /** Holds a policy against its JSON Schema and reports all that does not fit. */
 export const checkStructure: (document: unknown, problems: ProblemList) => void = createStructureCheck({
   schema: policySchema,
   synonyms: synonymOf,
-  tell(error) {
-    switch (error.keyword) {
+  describe(violation) {
+    switch (violation.keyword) {
       case 'oneOf': {
-        const given = ownValue(error.data, 'to') === undefined ? 'neither to nor split' : 'both to and split';
+        const given = ownValue(violation.value, 'to') === undefined ? 'neither to nor split' : 'both to and split';
         return { value: note(given), expected: 'exactly one of them' };
       }
       case 'anyOf':

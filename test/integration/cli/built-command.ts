@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The command as it ships: what `npm run build` left in dist/. */
-export const builtCommand: string = join(__dirname, '..', '..', '..', 'dist', 'cli', 'main.js');
+export const builtCommand: string = join(__dirname, '..', '..', '..', 'dist', 'cli.js');
 
 export interface CommandEnded {
   /** Null when it was killed. */
@@ -21,8 +21,7 @@ export interface CommandSettings {
 
 /** Runs `graylane` to its end, in a pipe, with no variables of the test's own Consul or colour. */
 export async function graylane(args: readonly string[], settings: CommandSettings = {}): Promise<CommandEnded> {
-  if (!existsSync(builtCommand))
-    throw new Error('dist/cli/main.js: missing (expected: npm run build before the tests)');
+  if (!existsSync(builtCommand)) throw new Error('dist/cli.js: missing (expected: npm run build before the tests)');
   const child = spawn(process.execPath, [builtCommand, ...args], {
     env: { ...cleanEnv(), ...settings.env },
     stdio: ['pipe', 'pipe', 'pipe'],

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { Explanation, SimulationReport } from '../../../src/index';
+import type { Explanation } from '../../../src/index';
 import { compilePolicy } from '../../../src/policy/compile';
+import type { SimulationReport } from '../../../src/simulate';
 import { closeAfterEach } from '../../support/closers';
 import { startLive } from './live-command';
 import { commandWorld } from './two-datacenters';

@@ -148,7 +148,7 @@ describe('graylane policy list, delete and edit', () => {
     const other = world.file('other.json', policyOf('kept', 50));
     const { CONSUL_HTTP_ADDR } = { CONSUL_HTTP_ADDR: world.consul.dc('dc1').address };
     // Somebody else applies while the editor is open.
-    const apply = `'${process.execPath}' dist/cli/main.js policy apply ${other} -m faster`;
+    const apply = `'${process.execPath}' dist/cli.js policy apply ${other} -m faster`;
     const overtaken = await world.run(['policy', 'edit', 'kept', '--yes', '-m', 'slower'], {
       env: { CONSUL_HTTP_ADDR, EDITOR: `${apply} && sed -i 's/weight: 5$/weight: 6/'` },
     });

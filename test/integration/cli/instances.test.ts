@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { registerInstance } from '../../../src/index';
+import { registerInstance } from '../../../src/server';
 import { closeAfterEach } from '../../support/closers';
 import { startLive } from './live-command';
 import { commandWorld, policyOf } from './two-datacenters';

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { SimulationReport } from '../../../src/index';
+import type { SimulationReport } from '../../../src/simulate';
 import { printFact } from '../../support/figure';
 import { graylane, graylaneJson } from './built-command';
 import { policyOf } from './two-datacenters';

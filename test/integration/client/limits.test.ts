@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { createGraylane, type LimitsDocument, type PolicyDocument } from '../../../src/index';
+import { createGraylane, type PolicyDocument } from '../../../src/index';
+import type { LimitsDocument } from '../../../src/policy/document';
 import { closeAfterEach, pause } from '../../support/closers';
 import { startMetering } from '../../support/metering';
 import { charge, type PaymentsServer, paymentsClient, startPaymentsServer } from '../../support/payments';

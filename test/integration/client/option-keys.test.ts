@@ -1,6 +1,7 @@
 import * as grpc from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { createGraylane, drainServer, type GraylaneOptions, registerInstance } from '../../../src/index';
+import { createGraylane, type GraylaneOptions } from '../../../src/index';
+import { drainServer, registerInstance } from '../../../src/server';
 import { closeAfterEach } from '../../support/closers';
 
 const closing = closeAfterEach();

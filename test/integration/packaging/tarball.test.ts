@@ -1,15 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { printFact } from '../../support/figure';
 import { pack, run } from './pack';
 import { repository } from './repository';
 
 interface SourceMap {
   readonly sources: readonly string[];
-  readonly sourcesContent?: readonly (string | null)[];
 }
 
 describe('packed tarball', () => {
@@ -53,18 +53,44 @@ describe('packed tarball', () => {
     expect(files.filter((file) => /\.(test|spec)\./.test(file))).toEqual([]);
   });
 
-  it('has types beside every script', () => {
-    const scripts = files.filter((file) => /\.m?js$/.test(file));
-    const untyped = scripts.filter((file) => !files.includes(file.replace(/\.(m?)js$/, '.d.$1ts')));
+  it('is small', () => {
+    const bytes = files.reduce((sum, file) => sum + statSync(join(folder, 'package', file)).size, 0);
+    printFact('tarball', `${files.length} files, ${(bytes / 1_000_000).toFixed(2)} MB unpacked`);
+    expect(files.length).toBeLessThanOrEqual(60);
+    expect(bytes).toBeLessThanOrEqual(2_500_000);
+  });
+
+  it('names few things at its main entry, and each type once', () => {
+    const named = read('dist/index.d.ts').matchAll(/export (?:type )?\{([^}]*)\}/g);
+    const names = [...named].flatMap(([, list = '']) => list.split(',')).filter((name) => name.trim() !== '');
+    printFact('tarball', `${names.length} names at the main entry`);
+    expect(names.length).toBeGreaterThan(40);
+    expect(names.length).toBeLessThanOrEqual(65);
+    const declared = [...read('dist/types.d.ts').matchAll(/^(?:export )?declare (?:class|function) (\w+)/gm)];
+    expect(declared.length).toBeGreaterThan(10);
+    expect(new Set(declared.map(([, name]) => name)).size).toBe(declared.length);
+  });
+
+  it('has types beside every entry', () => {
+    const entries = files.filter((file) => /^dist\/[^/]+\.m?js$/.test(file) && file !== 'dist/cli.js');
+    const untyped = entries.filter((file) => !files.includes(file.replace(/\.(m?)js$/, '.d.$1ts')));
     expect(untyped).toEqual([]);
   });
 
-  it('carries the source inside its maps, under names that say nothing of the machine it was built on', () => {
+  it('has maps beside the scripts of the library, under names that say nothing of the machine they were built on', () => {
     const maps = files.filter((file) => file.endsWith('.map')).map((file) => JSON.parse(read(file)) as SourceMap);
-    expect(maps.length).toBeGreaterThan(0);
-    for (const map of maps) {
-      expect(map.sourcesContent?.filter((content) => typeof content === 'string')).toHaveLength(map.sources.length);
-      for (const source of map.sources) expect(source).toMatch(/^(\.\.\/)+src\//);
+    expect(maps.length).toBeGreaterThan(5);
+    for (const { sources } of maps) {
+      for (const source of sources) expect(source).toMatch(/^(\.\.\/)+src\//);
+    }
+    const named = files.filter((file) => /\.js$/.test(file) && read(file).includes('sourceMappingURL='));
+    expect(named.map((file) => `${file}.map`).sort()).toEqual(files.filter((file) => file.endsWith('.map')).sort());
+  });
+
+  it('brings the licence of every package whose code is inside', () => {
+    const licences = read('dist/THIRD-PARTY-LICENSES.txt');
+    for (const name of ['cli-table3', 'commander', 'diff', 'picocolors', 'string-width']) {
+      expect(licences).toMatch(new RegExp(`^${name} \\d+\\.\\d+\\.\\d+ \\(`, 'm'));
     }
   });
 

@@ -1,16 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
-import {
-  definePolicy,
-  type PolicyDocument,
-  type RouteDocument,
-  type SimulationReport,
-  simulatePolicy,
-} from '../../../src/index';
+import { definePolicy, type PolicyDocument, type RouteDocument } from '../../../src/index';
 import { createSyntheticCalls, sampleOfRegex } from '../../../src/ops/simulation/synthetic-calls';
 import { compilePolicy } from '../../../src/policy/compile';
 import { decide } from '../../../src/policy/routing/decide';
+import { type SimulationReport, simulatePolicy } from '../../../src/simulate';
 import { cpuMs } from '../../support/cost';
 import { printFact } from '../../support/figure';
 import { GRAY, graySplit } from '../../support/gray-policy';

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createGraylane, type InstanceOptions, type Registration, registerInstance } from '../../../src/index';
+import { createGraylane } from '../../../src/index';
+import { type InstanceOptions, type Registration, registerInstance } from '../../../src/server';
 import { closeAfterEach, pause } from '../../support/closers';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';
 import { charge, paymentsClient } from '../../support/payments';

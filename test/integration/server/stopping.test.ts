@@ -1,6 +1,6 @@
 import { createServer } from 'nice-grpc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type DrainableServer, drainServer, registerInstance, stopOnSignals } from '../../../src/index';
+import { type DrainableServer, drainServer, registerInstance, stopOnSignals } from '../../../src/server';
 import { closeAfterEach, pause } from '../../support/closers';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';
 import { charge, Payments, paymentsClient } from '../../support/payments';

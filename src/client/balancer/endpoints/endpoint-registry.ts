@@ -38,8 +38,11 @@ interface Entry {
 
 /** A connection of a group of channels to an endpoint, as `inspect()` and `explain()` show it. */
 export interface ConnectionView {
+  /** State of the endpoint for one group of channels. */
   readonly stateName: 'idle' | 'connecting' | 'ready' | 'transient-failure';
+  /** Why it could not be connected; undefined without a failure. */
   readonly failure: string | undefined;
+  /** Its HTTP/2 connections. */
   readonly sessions: readonly SessionView[];
 }
 

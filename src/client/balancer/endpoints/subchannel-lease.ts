@@ -18,6 +18,7 @@ const STATE_NAMES: readonly SessionView['state'][] = ['idle', 'connecting', 'rea
 
 /** One HTTP/2 connection, as `inspect()` shows it. */
 export interface SessionView {
+  /** State of the connection. */
   readonly state: 'idle' | 'connecting' | 'ready' | 'transient-failure';
   /** Calls under way. */
   readonly streams: number;

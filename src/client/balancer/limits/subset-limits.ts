@@ -60,10 +60,13 @@ const UNSTARTED_MS = 200;
 
 /** How a limited subset stands, as `inspect()` and `explain()` show it. Plain JSON. */
 export interface SubsetLimitView {
+  /** Name of the subset. */
   readonly subset: string;
+  /** As the policy limits it. */
   readonly maxInFlight: number;
   /** Attempts of this client at the subset, in all datacenters; streams for as long as they are open. */
   readonly inFlight: number;
+  /** As the policy limits it. */
   readonly maxPending: number;
   /** Calls that wait for one of those to end. */
   readonly pending: number;

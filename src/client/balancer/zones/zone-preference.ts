@@ -34,7 +34,7 @@ interface Zone {
 }
 
 /** A zone as `inspect()` and `explain()` show it. */
-export interface ZoneView {
+interface ZoneView {
   /** Empty for instances without a zone. */
   readonly zone: string;
   /** The sum of the weights in it that are counted on now. */
@@ -47,7 +47,9 @@ export interface ZoneView {
 
 /** How one subset's calls are divided among the zones of the local datacenter. Plain JSON. */
 export interface ZonePreferenceView {
+  /** Name of the subset. */
   readonly subset: string;
+  /** The local datacenter. */
   readonly datacenter: string;
   /** The client's. */
   readonly own: string;

@@ -12,9 +12,11 @@ export interface OutlierFigures {
   readonly kind: 'failures' | 'errors';
   /** Of the endpoint: attempts in the window, and those of this kind. */
   readonly bad: number;
+  /** Attempts in the window. */
   readonly calls: number;
   /** Of all other members of its pool. */
   readonly peersBad: number;
+  /** Attempts at the other members. */
   readonly peersCalls: number;
 }
 
@@ -22,12 +24,14 @@ export interface OutlierFigures {
 export interface OutlierView extends OutlierFigures {
   /** Of the running trial: its bad calls, and all of its calls. */
   readonly trialBad: number;
+  /** All calls of the running trial. */
   readonly trialCalls: number;
 }
 
 /**
- * The trial of an ejected endpoint: while its breaker is half-open it gets a call now and then, and how these end is compared
- * with how calls end at its peers. No single answer closes or opens the breaker: the outlier detector of its pool does.
+ * The trial of an ejected endpoint: while its breaker is half-open it gets a call now and then, and how these end is
+ * compared with how calls end at its peers. No single answer closes or opens the breaker: the outlier detector of its
+ * pool does.
  */
 export class OutlierTrial extends ProbeTrickle {
   readonly figures: OutlierFigures;
