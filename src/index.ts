@@ -2,6 +2,7 @@
  * `graylane`: the client. `createGraylane()` opens one; what it takes, gives and throws is named here. Parts of a result
  * are reached through its root, such as `Explanation['tiers'][number]`.
  */
+export type { Subscription } from './base/emitter';
 export { GraylaneError, type GraylaneErrorCode } from './base/errors';
 export type { Instance } from './base/instances';
 export type { LogFields, Logger, PinoLogger } from './base/logger';
@@ -12,20 +13,18 @@ export type { ClientInspection, Graylane, TargetOptions } from './client/api';
 export type { BreakerState } from './client/breaker/view';
 export type { ProtectionOptions } from './client/discovery/protection';
 export type { StaticInstance } from './client/discovery/static-instance';
-export { createGraylane } from './client/graylane';
+export { createGraylane, registerWith } from './client/graylane';
 export type { CallReport, CallScope } from './client/grpc/call-scope';
 export type {
   DecisionEvent,
   DecisionListener,
   DecisionListenerOptions,
-  Subscription,
 } from './client/grpc/decision-events';
 export type { GrpcModule } from './client/grpc/grpc-js';
 export type { PolicyMode } from './client/grpc/target';
 export type { FileReference, GraylaneOptions } from './client/options';
 export type { AcceptOptions, ServerInterceptorOptions } from './client/propagation/accept';
 export type { HttpMiddleware, HttpRequest } from './client/propagation/http-middleware';
-export { registerWith } from './client/register-with';
 export type { ClientBreakerChange, ClientBreakers, ClientBreakerView } from './client/state/client-breakers';
 export type { ClientMode } from './client/state/policy-state';
 export type { TelemetryOptions } from './client/telemetry/client-telemetry';

@@ -19,8 +19,8 @@ export type GraylaneErrorCode =
 const BRAND: symbol = Symbol.for('graylane.error');
 
 /**
- * The one error class of this library. `code` is stable, `message` reads `path: value (expected: ...)` where a value was
- * refused, `cause` holds what lay underneath. Never holds a token or any other secret.
+ * The one error class of this library. `code` is stable, `message` reads `path: value (expected: ...)` where a value
+ * was refused, `cause` holds what lay underneath. Never holds a token or any other secret.
  */
 export class GraylaneError extends Error {
   /** `GraylaneError`, or that of the derived class. */

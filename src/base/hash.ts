@@ -1,8 +1,8 @@
 /**
  * The hash behind sticky splits, samples and rings: MurmurHash3 (x86, 32 bits) over UTF-16 code units, two to a block.
  * It is fixed for ever: another function, or another way to feed it, would send sticky callers elsewhere in the middle
- * of a rollout. Golden values in its test guard it. Fast and evenly spread, not for secrets. The result is signed: small
- * integers need no heap, and half of the unsigned ones are not small.
+ * of a rollout. Golden values in its test guard it. Fast and evenly spread, not for secrets. The result is signed:
+ * small integers need no heap, and half of the unsigned ones are not small.
  */
 export function hash32(text: string, seed: number): number {
   let hash = seed | 0;

@@ -1,4 +1,6 @@
-/** Headers of one connection: HTTP/2 forbids them (RFC 9113, 8.2.2), and Node's HTTP/2 throws where a call bears one. */
+/**
+ * Headers of one connection: HTTP/2 forbids them (RFC 9113, 8.2.2), and Node's HTTP/2 throws where a call bears one.
+ */
 const OF_THE_CONNECTION: readonly string[] = [
   'connection',
   'http2-settings',
@@ -23,11 +25,14 @@ const OF_THE_PROTOCOL: ReadonlySet<string> = new Set([
 const FORBIDDEN: ReadonlySet<string> = new Set(OF_THE_CONNECTION);
 
 /**
- * Taken out of whatever a call is about to send. What the transport sets in their place anyway (`te`, `content-type`) may stay.
+ * Taken out of whatever a call is about to send. What the transport sets in their place anyway (`te`, `content-type`)
+ * may stay.
  */
 const UNSENDABLE: ReadonlySet<string> = new Set([...OF_THE_CONNECTION, 'content-length', 'expect', 'host']);
 
-/** Node's HTTP/2 throws where one of them has two values; gRPC knows no such rule. `authorization` is judged by grpc-js. */
+/**
+ * Node's HTTP/2 throws where one of them has two values; gRPC knows no such rule. `authorization` is judged by grpc-js.
+ */
 const SINGLE: ReadonlySet<string> = new Set([
   'access-control-allow-credentials',
   'access-control-max-age',
@@ -61,8 +66,8 @@ const SINGLE: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Why a header of this name cannot be set on a call, as what was expected instead; undefined when it can. In lower case. Asked
- * wherever a name is written down: policies, labels, config entries, options.
+ * Why a header of this name cannot be set on a call, as what was expected instead; undefined when it can. In lower
+ * case. Asked wherever a name is written down: policies, labels, config entries, options.
  */
 export function headerNameFault(name: string): string | undefined {
   if (name.startsWith(':')) return 'a header; those with a colon are set by HTTP/2';
@@ -76,8 +81,9 @@ export function headerNameFault(name: string): string | undefined {
 let unsendable: string | undefined;
 
 /**
- * Takes out what cannot be sent, and of values that must be one all but the last. Returns the name of one such header; undefined
- * when there was none. A call that tried to send it would end the connection that it shares with others, at each attempt anew.
+ * Takes out what cannot be sent, and of values that must be one all but the last. Returns the name of one such header;
+ * undefined when there was none. A call that tried to send it would end the connection that it shares with others, at
+ * each attempt anew.
  */
 export function dropUnsendable(headers: Map<string, unknown[]>): string | undefined {
   unsendable = undefined;

@@ -11,11 +11,11 @@ export interface DatacenterState {
   /** Includes critical ones: they are known, and bad. */
   readonly instances: readonly Instance[];
   /**
-   * Vanished with many others in one answer, and kept for a while: they take calls only where nobody who is listed can. None
-   * where left out.
+   * Vanished with many others in one answer, and kept for a while: they take calls only where no listed instance can.
+   * None where left out.
    */
   readonly absent?: readonly Instance[];
-  /** The registry lists nobody any more, which is not believed yet: `instances` are those known before. */
+  /** The registry lists no instance any more, which is not believed yet: `instances` are those known before. */
   readonly isHeld?: boolean;
   /** Entries of the last answer that were left out: malformed ones and duplicates. */
   readonly rejected: number;
@@ -29,7 +29,7 @@ export interface DatacenterState {
   readonly faults?: readonly string[];
   /** True when the service exists here only behind Connect proxies. */
   readonly connectOnly: boolean;
-  /** Nobody is listed, and the registry lists a service whose name is near this one. */
+  /** No instance is listed, and the registry lists a service whose name is near this one. */
   readonly similar?: string;
   /** For each filter expression, the keys (`Instance.key`) that Consul says match. */
   readonly filters: ReadonlyMap<string, ReadonlySet<string>>;
@@ -95,13 +95,33 @@ export interface Instance {
   readonly meta: Readonly<Record<string, string>>;
   /** What its checks say. */
   readonly status: 'passing' | 'warning' | 'critical';
-  /** Already the one for its status. 0: no new calls, as long as somebody else can take them. */
+  /** Already the one for its status. 0: no new calls, as long as another instance can take them. */
   readonly weight: number;
   /**
-   * The registry says that its node cannot be reached (Consul's serfHealth), and nothing else speaks against the instance, whose
-   * `status` does not count it. Whether the instance answers is for its callers to find out.
+   * The registry says that its node cannot be reached (Consul's serfHealth), and nothing else speaks against the
+   * instance, whose `status` does not count it. Whether the instance answers is for its callers to find out.
    */
   readonly isNodeFailed?: true;
-  /** Grows with each registration in its datacenter: of two entries with one address the one with the greater counts. */
+  /**
+   * Grows with each registration in its datacenter: of two entries with one address the one with the greater counts.
+   */
   readonly registered?: number;
+}
+
+/** Of what a registry says of an instance: the healthier, the lower. */
+export const HEALTH_RANK = { passing: 0, warning: 1, critical: 2 } as const;
+
+const PREFIX = 'peer ';
+
+/**
+ * A cluster peer as tiers, lists, logs and metrics call it where they name a datacenter. The space keeps it apart from
+ * every datacenter's name.
+ */
+export function peerPlace(peer: string): string {
+  return `${PREFIX}${peer}`;
+}
+
+/** The peer of a place that is one. */
+export function peerOf(place: string): string | undefined {
+  return place.startsWith(PREFIX) ? place.slice(PREFIX.length) : undefined;
 }

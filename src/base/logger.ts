@@ -1,8 +1,8 @@
-import { settled } from './listener';
+import { settled } from './emitter';
 
 /**
  * Where the library says what an operator should know. Called rarely (changes of state, never per call) and with plain,
- * secret-free fields. A logger that throws, or whose promise rejects, is told of once and otherwise ignored.
+ * secret-free fields. A logger that throws, or whose promise rejects, is reported once and otherwise ignored.
  */
 export interface Logger {
   /** Details for who develops. */
@@ -59,14 +59,14 @@ function isPino(given: Logger | PinoLogger): given is PinoLogger {
 }
 
 /**
- * Wraps a user's logger so that a fault in it never reaches a call or a watch, whether it throws or its promise rejects. Told once,
- * as a warning of the process: the log is what is broken.
+ * Wraps a user's logger so that a fault in it never reaches a call or a watch, whether it throws or its promise
+ * rejects. Told once, as a warning of the process: the log is what is broken.
  */
 export function safeLogger(logger: Logger): Logger {
-  let isTold = false;
+  let isReported = false;
   const tell = (error: unknown): void => {
-    if (isTold) return;
-    isTold = true;
+    if (isReported) return;
+    isReported = true;
     // Without what it says: that may be the line, or anything else.
     const kind = error instanceof Error ? error.name : typeof error;
     process.emitWarning(`the logger given to graylane failed (${kind}); log lines are lost`, 'GraylaneWarning');
@@ -83,4 +83,42 @@ function line(level: string, message: string, fields?: LogFields): string {
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
   return `graylane ${level}: ${message}${pairs.join('')}`;
+}
+
+/** What a user's function does wrong is told in these words, each once for each logger. */
+type ListenerKind = 'decision' | 'breakers' | 'observe';
+
+const loggedKinds = new WeakMap<object, Set<string>>();
+
+/**
+ * Calls what a user has handed in to hear of something. Whether it throws or its promise rejects: told once in the log,
+ * and nothing else comes of it, neither for the call under way nor, as an unhandled rejection, for the process.
+ */
+export function callListener<T>(listener: (value: T) => unknown, value: T, kind: ListenerKind, logger: Logger): void {
+  settled(
+    () => listener(value),
+    (error) => tellListenerFault(error, kind, logger),
+  );
+}
+
+/** The same of a fault that came by another way, such as from an emitter of opossum's. */
+export function tellListenerFault(error: unknown, kind: ListenerKind, logger: Logger): void {
+  let kinds = loggedKinds.get(logger);
+  if (kinds === undefined) {
+    kinds = new Set();
+    loggedKinds.set(logger, kinds);
+  }
+  if (kinds.has(kind)) return;
+  kinds.add(kind);
+  logger.error(`a listener failed (${kind}); further failures of such listeners are not told`, {
+    error: textOf(error),
+  });
+}
+
+function textOf(error: unknown): string {
+  try {
+    return String(error).slice(0, 300);
+  } catch {
+    return 'of a kind that cannot be shown';
+  }
 }

@@ -1,16 +1,18 @@
-import { logBeta } from './log-beta';
-
 /**
- * Outcomes of one side: how many calls, and how many of them were bad. A call may count as bad in part, 0 to 1: the likelihood of a
- * share is convex in that part, so what holds for whole outcomes of the same mean holds for these all the more.
+ * Outcomes of one side: how many calls, and how many of them were bad. A call may count as bad in part, 0 to 1: the
+ * likelihood of a share is convex in that part, so what holds for whole outcomes of the same mean holds for these all
+ * the more.
  */
 export interface Counts {
   readonly calls: number;
   readonly bad: number;
 }
 
-/** Which shares of bad calls are thought likely beforehand. Only what evidence costs depends on it, never how often it errs. */
-export interface Prior {
+/**
+ * Which shares of bad calls are thought likely beforehand. Only what evidence costs depends on it, never how often it
+ * errs.
+ */
+interface Prior {
   readonly bad: number;
   readonly good: number;
 }
@@ -21,12 +23,13 @@ const FEW: Prior = { bad: 0.5, good: 20 };
 export const ANY: Prior = { bad: 0.5, good: 0.5 };
 
 /**
- * Evidence, as a natural logarithm, that canary's share of bad calls exceeds that of stable by more than `margin` (0..1).
+ * Evidence, as a natural logarithm, that canary's share of bad calls exceeds that of stable by more than `margin`
+ * (0..1).
  *
- * A mixture sequential probability ratio test whose null hypothesis is a set: the likelihood of the figures averaged over the
- * prior, divided by the best that any pair of shares with canary <= stable + margin can do. Under every such pair the quotient is at
- * most a martingale that starts at 1, so by Ville's inequality it ever reaches 1 / rate with a chance of at most `rate`, however often
- * and whenever one looks. For calls that fail independently of each other.
+ * A mixture sequential probability ratio test whose null hypothesis is a set: the likelihood of the figures averaged
+ * over the prior, divided by the best that any pair of shares with canary <= stable + margin can do. Under every such
+ * pair the quotient is at most a martingale that starts at 1, so by Ville's inequality it ever reaches 1 / rate with a
+ * chance of at most `rate`, however often and whenever one looks. For calls that fail independently of each other.
  */
 export function evidenceOfExcess(canary: Counts, stable: Counts, margin: number, prior: Prior = FEW): number {
   const isInside = shareOf(canary) <= shareOf(stable) + margin;
@@ -85,7 +88,9 @@ function times(count: number, logarithm: number): number {
   return count === 0 ? 0 : count * logarithm;
 }
 
-/** The best likelihood with canary's share exactly `margin` above that of stable; concave, so a golden section finds it. */
+/**
+ * The best likelihood with canary's share exactly `margin` above that of stable; concave, so a golden section finds it.
+ */
 function bestAt(canary: Counts, stable: Counts, margin: number): number {
   const at = (share: number): number => likelihood(stable, share) + likelihood(canary, Math.min(1, share + margin));
   const ratio = (Math.sqrt(5) - 1) / 2;
@@ -97,4 +102,22 @@ function bestAt(canary: Counts, stable: Counts, margin: number): number {
     else high = low + width;
   }
   return Math.max(at(low), at(high), at((low + high) / 2));
+}
+
+/** Natural logarithm of the beta function, for positive arguments; relative error below 1e-10. */
+function logBeta(a: number, b: number): number {
+  return logGamma(a) + logGamma(b) - logGamma(a + b);
+}
+
+/** Stirling's series from 10 on, reached from below by recurrence. */
+function logGamma(value: number): number {
+  let at = value;
+  let below = 0;
+  while (at < 10) {
+    below += Math.log(at);
+    at += 1;
+  }
+  const square = 1 / (at * at);
+  const series = (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680))) / at;
+  return (at - 0.5) * Math.log(at) - at + Math.log(2 * Math.PI) / 2 + series - below;
 }

@@ -19,8 +19,8 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
 }
 
 /**
- * Damerau-Levenshtein distance, where a swapped pair is not touched again; above `most` it may be any number above. Only what lies
- * within `most` of the diagonal is looked at.
+ * Damerau-Levenshtein distance, where a swapped pair is not touched again; above `most` it may be any number above.
+ * Only what lies within `most` of the diagonal is looked at.
  */
 function slipsBetween(a: string, b: string, most: number): number {
   const far = most + 1;

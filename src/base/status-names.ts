@@ -17,7 +17,10 @@ export type StatusName =
   | 'DATA_LOSS'
   | 'UNAUTHENTICATED';
 
-/** gRPC's status names in the order of their codes, beginning with code 1: OK is no failure and has no place in a policy. */
+/**
+ * gRPC's status names in the order of their codes, beginning with code 1: OK is no failure and has no place in a
+ * policy.
+ */
 export const STATUS_NAMES: readonly StatusName[] = [
   'CANCELLED',
   'UNKNOWN',

@@ -1,4 +1,5 @@
-// `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node types.
+// `Symbol.asyncDispose` in our declarations must mean something to a project whose `lib` is older and that has no Node
+// types.
 /// <reference lib="esnext.disposable" preserve="true" />
 import type {
   Channel,
@@ -8,14 +9,15 @@ import type {
   Metadata,
   ServerInterceptor,
 } from '@grpc/grpc-js';
-import type { AgentLoad } from '../consul/agent-load';
+import type { Subscription } from '../base/emitter';
+import type { AgentLoad } from '../consul/request';
 import type { PolicyDocument } from '../policy/document';
 import type { AdminHandler } from './admin/admin-handler';
 import type { ExplainRequest, Explanation } from './admin/explain';
 import type { ServiceInspection } from './admin/inspect';
 import type { StaticInstance } from './discovery/static-instance';
 import type { CallScope } from './grpc/call-scope';
-import type { DecisionListener, DecisionListenerOptions, Subscription } from './grpc/decision-events';
+import type { DecisionListener, DecisionListenerOptions } from './grpc/decision-events';
 import type { PolicyMode } from './grpc/target';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
@@ -55,41 +57,49 @@ export interface Graylane {
   readonly name: string;
   /** `consul:///payments` (or `static:///payments`), to be given to a generated client with `clientOptions()`. */
   target(service: string, options?: TargetOptions): string;
-  /** Options for a grpc-js client, a fresh object each time. Throws INVALID_OPTION if `channelFactoryOverride` is given. */
+  /**
+   * Options for a grpc-js client, a fresh object each time. Throws INVALID_OPTION if `channelFactoryOverride` is given.
+   */
   clientOptions(options?: ClientOptions): ClientOptions;
   /** The same for frameworks that take channel options, such as NestJS' `channelOptions`. */
   channelOptions(options?: ClientOptions): ClientOptions;
   /** The Channel itself, for clients that take one, such as nice-grpc. `service` is a name or a whole target. */
   channel(service: string, credentials: ChannelCredentials, options?: ChannelOptions): Channel;
   /**
-   * Tells the kind of methods and their `idempotency_level`, on which retries depend: service definitions of proto-loader,
-   * grpc-tools, ts-proto or nice-grpc. Clients made with `clientOptions()` show theirs by themselves; those that take
-   * `channel()`, such as nice-grpc's, do not. What is no such definition is passed over.
+   * Tells the kind of methods and their `idempotency_level`, on which retries depend: service definitions of
+   * proto-loader, grpc-tools, ts-proto or nice-grpc. Clients made with `clientOptions()` show theirs by themselves;
+   * those that take `channel()`, such as nice-grpc's, do not. What is no such definition is passed over.
    */
   describeMethods(...definitions: readonly object[]): void;
   /** grpc-js Metadata holding these labels. Throws INVALID_LABEL. */
   metadata(labels: Readonly<Record<string, string>>): Metadata;
   /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */
   labels(labels: Readonly<Record<string, string>>): Record<string, string>;
-  /** Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL or INVALID_OPTION before `fn` runs. */
+  /**
+   * Runs `fn`; the calls begun in it, also after `await`, follow `scope`. Throws INVALID_LABEL or INVALID_OPTION before
+   * `fn` runs.
+   */
   with<T>(scope: CallScope, fn: () => T): T;
-  /** The labels that calls begun here carry from their async context, without static ones: for HTTP clients and logs. */
+  /**
+   * The labels that calls begun here carry from their async context, without static ones: for HTTP clients and logs.
+   */
   ambientLabels(): Record<string, string>;
   /**
    * For `new grpc.Server({ interceptors: [...] })`: handlers of all four kinds, and all that they start, run with the
    * labels that their caller sent, as far as they are accepted. In place of those of a `with()` around the server, and
    * nothing else of the caller's metadata becomes a label. Throws INVALID_OPTION.
    *
-   * The calls that they make through this client have no more time than the served call has (the shorter deadline holds, less
-   * `deadlineMarginMs`), and end with CANCELLED when its client cancels it or disconnects. Once it is answered, it binds
-   * nothing that is begun later, and cancels nothing. `with({ deadline: 'own' })`, and grpc-js' own `parent`, step out of both.
+   * The calls that they make through this client have no more time than the served call has (the shorter deadline
+   * holds, less `deadlineMarginMs`), and end with CANCELLED when its client cancels it or disconnects. Once it is
+   * answered, it binds nothing that is begun later, and cancels nothing. `with({ deadline: 'own' })`, and grpc-js' own
+   * `parent`, step out of both.
    */
   serverInterceptor(options: ServerInterceptorOptions): ServerInterceptor;
   /** The same for HTTP, as `(req, res, next)`: plain `http`, Express, and Fastify's `onRequest` hook. */
   httpMiddleware(options: AcceptOptions): HttpMiddleware;
   /**
-   * Resolves when policy and instances of a service are known, some usable instance exists, and every open channel to it
-   * has a connection. Rejects with NOT_READY and what is missing after `timeoutMs` (default 5000).
+   * Resolves when policy and instances of a service are known, some usable instance exists, and every open channel to
+   * it has a connection. Rejects with NOT_READY and what is missing after `timeoutMs` (default 5000).
    */
   ready(service: string, options?: { readonly timeoutMs?: number }): Promise<void>;
   /** Puts a policy document in force over what Consul or a file says; `undefined` takes it back. Throws PolicyError. */
@@ -108,13 +118,14 @@ export interface Graylane {
   /** Everything that the client knows at present, as plain JSON. */
   inspect(): ClientInspection;
   /**
-   * Fields for a log line written here: trace and span of the current OpenTelemetry context, and the labels that calls begun
-   * here carry.
+   * Fields for a log line written here: trace and span of the current OpenTelemetry context, and the labels that calls
+   * begun here carry.
    */
   logFields(): CallLogFields;
   /**
-   * `inspect()`, `explain()`, the last decisions and the policies as JSON, for a port that only operators reach. Nothing is
-   * served until it is mounted, and nothing of it can change anything. Takes `(req, res)` of `http`, Express and Fastify.
+   * `inspect()`, `explain()`, the last decisions and the policies as JSON, for a port that only operators reach.
+   * Nothing is served until it is mounted, and nothing of it can change anything. Takes `(req, res)` of `http`, Express
+   * and Fastify.
    */
   adminHandler(): AdminHandler;
   /** Makes this Graylane client the one that bare targets find, for clients that were given no options. */

@@ -29,8 +29,9 @@ export interface CallRecorder {
 }
 
 /**
- * Records a client's calls as NDJSON for `graylane simulate --from`: method, the labels that the policy reads and no others, what
- * was decided. Never holds a call up: what the destination does not take at once is dropped and counted. Throws INVALID_OPTION.
+ * Records a client's calls as NDJSON for `graylane simulate --from`: method, the labels that the policy reads and no
+ * others, what was decided. Never holds a call up: what the destination does not take at once is dropped and counted.
+ * Throws INVALID_OPTION.
  */
 export function recordCalls(graylane: Pick<Graylane, 'on'>, options: CallRecorderOptions): CallRecorder {
   const { to, sample = 1, limit = 1_000_000 } = options;

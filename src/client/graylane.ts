@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import * as bundledGrpc from '@grpc/grpc-js';
 import { systemClock } from '../base/clock';
+import type { Subscription } from '../base/emitter';
 import { GraylaneError } from '../base/errors';
-import { consoleLogger, safeLogger, toLogger } from '../base/logger';
+import { consoleLogger, type Logger, safeLogger, toLogger } from '../base/logger';
 import { systemRandom } from '../base/random';
 import type { PolicyDocument } from '../policy/document';
-import { type AdminHandler, createAdminHandler } from './admin/admin-handler';
+import { type AdminHandler, createAdminHandler, RecentDecisions } from './admin/admin-handler';
 import { type ExplainRequest, type Explanation, explainCall } from './admin/explain';
 import { inspectService } from './admin/inspect';
-import { RecentDecisions } from './admin/recent-decisions';
 import type { ClientInspection, Graylane, TargetOptions } from './api';
-import { ClientServices, type ServiceHooks } from './client-services';
+import { createBalancerClass } from './balancer/balancer';
+import { createSources, type Sources } from './create-sources';
 import type { StaticInstance } from './discovery/static-instance';
-import { ClientFigures } from './figures/client-figures';
 import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
 import { ChannelSet } from './grpc/channel-set';
@@ -23,29 +23,31 @@ import {
   type DecisionListener,
   type DecisionListenerOptions,
   type DecisionObserver,
-  type Subscription,
 } from './grpc/decision-events';
-import type {
-  ChannelCredentials,
-  ChannelOptions,
-  ClientChannel,
-  ClientOptions,
-  GrpcModule,
-  Metadata,
-  ServerInterceptor,
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ClientChannel,
+  type ClientOptions,
+  type GrpcModule,
+  type Metadata,
+  registerLoadBalancer,
+  registerResolver,
+  type ServerInterceptor,
 } from './grpc/grpc-js';
+import { createResolverClass } from './grpc/resolver';
 import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
 import type { HttpMiddleware } from './propagation/http-middleware';
 import { Propagation } from './propagation/propagation';
-import { registerWith } from './register-with';
+import { RolloutMetrics } from './rollout-metrics/rollout-metrics';
+import { readService, Services } from './services';
 import { BreakerHub, type ClientBreakers } from './state/client-breakers';
-import type { Service } from './state/service';
-import { waitUntilReady } from './state/wait-ready';
+import { Service, type ServiceOptions } from './state/service';
 import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
-import { Wiring } from './wiring';
+import { ServiceTelemetry } from './telemetry/service-telemetry';
 
 const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
 const READY_KEYS = ['timeoutMs'];
@@ -63,7 +65,7 @@ export function createGraylaneWith(options: GraylaneOptions, seams: Seams, hooks
 }
 
 /** What a test client observes and stands in for. */
-export interface TestHooks extends Partial<Pick<ServiceHooks, 'intercept' | 'onSnapshot'>> {
+export interface TestHooks extends Partial<Pick<ServiceOptions, 'intercept' | 'onSnapshot'>> {
   readonly onDecision?: DecisionObserver;
 }
 
@@ -72,16 +74,18 @@ class GraylaneClient implements Graylane {
   readonly #options: ParsedOptions;
   readonly #seams: Required<Seams>;
   readonly #grpc: GrpcModule;
-  readonly #wiring: Wiring;
+  readonly #sources: Sources;
   readonly #scopes: CallScopes;
   readonly #propagation: Propagation;
   readonly #decisions: DecisionEvents;
-  readonly #breakers = new BreakerHub();
+  readonly #breakers: BreakerHub;
   readonly #telemetry: ClientTelemetry;
-  readonly #figures: ClientFigures | undefined;
+  readonly #rolloutMetrics: RolloutMetrics | undefined;
   /** Kept from the first `adminHandler()` on. */
   #recent: RecentDecisions | undefined;
-  readonly #services: ClientServices;
+  readonly #services = new Services((target, key) => this.#createService(target, key));
+  readonly #hooks: TestHooks;
+  readonly #logger: Logger;
   readonly #channels: ChannelSet;
   readonly #handle: ClientHandle;
   #closing: Promise<void> | undefined;
@@ -92,28 +96,17 @@ class GraylaneClient implements Graylane {
     this.#telemetry = new ClientTelemetry(options.name, options.telemetry);
     this.#seams = { clock: systemClock, random: systemRandom, clientId: randomUUID(), env: process.env, ...seams };
     const logger = safeLogger(toLogger(options.logger ?? consoleLogger));
+    this.#breakers = new BreakerHub(logger);
     this.#decisions = new DecisionEvents(this.#seams.clock, this.#seams.clientId, options.mode, logger);
     if (hooks.onDecision !== undefined) this.#decisions.observe(hooks.onDecision);
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
     this.#propagation = new Propagation(this.#grpc, this.#scopes);
-    this.#wiring = new Wiring(options, { ...this.#seams, logger });
-    this.#figures = options.reportFigures ? new ClientFigures({ ...this.#seams, logger }) : undefined;
-    this.#services = new ClientServices({
-      options,
-      seams: this.#seams,
-      logger,
-      wiring: this.#wiring,
-      telemetry: this.#telemetry,
-      hooks: {
-        intercept: hooks.intercept,
-        onSnapshot: hooks.onSnapshot,
-        onUse: (service) => this.#reportFigures(service),
-        decisions: this.#decisions,
-      },
-      made: (service) => this.#breakers.add(service),
-    });
+    this.#hooks = hooks;
+    this.#logger = logger;
+    this.#sources = createSources(options, { ...this.#seams, logger });
+    this.#rolloutMetrics = options.reportRolloutMetrics ? new RolloutMetrics({ ...this.#seams, logger }) : undefined;
     this.#handle = {
       name: this.name,
       service: (target) => this.#service(target),
@@ -132,7 +125,7 @@ class GraylaneClient implements Graylane {
   target(service: string, options: TargetOptions = {}): string {
     checkTargetText(service);
     checkKeys(options, 'target', TARGET_KEYS);
-    const { scheme } = this.#wiring;
+    const { scheme } = this.#sources;
     const target: Target = {
       scheme,
       authority: undefined,
@@ -205,16 +198,15 @@ class GraylaneClient implements Graylane {
     checkKeys(options, 'ready', READY_KEYS);
     const target = this.#parse(service);
     const watched = this.#service(target);
-    this.#services.keepWarm(watched);
-    await waitUntilReady(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
+    await this.#services.ready(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
   }
 
   setPolicy(service: string, document: PolicyDocument | undefined): void {
-    this.#wiring.setPolicy(service, document);
+    this.#sources.setPolicy(service, document);
   }
 
   setInstances(service: string, instances: readonly StaticInstance[]): void {
-    this.#wiring.setInstances(service, instances);
+    this.#sources.setInstances(service, instances);
   }
 
   explain(service: string, request: ExplainRequest): Explanation {
@@ -241,7 +233,7 @@ class GraylaneClient implements Graylane {
   inspect(): ClientInspection {
     return {
       client: this.name,
-      consul: this.#wiring.load,
+      consul: this.#sources.load,
       services: this.#services.all().map((service) => inspectService(service)),
       refusedLabels: this.#propagation.refused,
     };
@@ -285,11 +277,10 @@ class GraylaneClient implements Graylane {
     removeClient(this.#handle);
     if (!this.#channels.isIdle) await this.#channels.drain(this.#options.closeTimeoutMs);
     this.#channels.close();
-    await this.#figures?.close();
+    await this.#rolloutMetrics?.close();
     this.#telemetry.close();
     this.#services.close();
-    this.#wiring.close();
-    await this.#wiring.flush();
+    await this.#sources.close();
   }
 
   #open(address: string, credentials: ChannelCredentials, options: ChannelOptions): GraylaneChannel {
@@ -302,12 +293,40 @@ class GraylaneClient implements Graylane {
     return parseTarget(serviceOrTarget.includes('://') ? serviceOrTarget : this.target(serviceOrTarget));
   }
 
-  #reportFigures({ target, balancer, breakers }: Service): () => void {
+  #reportRolloutMetrics({ target, balancer, breakers }: Service): () => void {
     const { attemptListeners } = balancer;
-    const place = this.#figures === undefined ? undefined : this.#wiring.figuresPlace(target);
-    if (this.#figures === undefined || place === undefined) return () => {};
+    const place = this.#rolloutMetrics === undefined ? undefined : this.#sources.rolloutPlace(target);
+    if (this.#rolloutMetrics === undefined || place === undefined) return () => {};
     const isShed = (subset: string): boolean => breakers.isOpenAnywhere(subset);
-    return this.#figures.use(place, { attemptListeners, isShed });
+    return this.#rolloutMetrics.use(place, { attemptListeners, isShed });
+  }
+
+  #createService(target: Target, key: string): Service {
+    const options = this.#options;
+    const seams = this.#seams;
+    const hooks = this.#hooks;
+    const { datacenters } = options;
+    // `payments`, or `payments?dc=dc2` where a target says more than the name.
+    const name = key.slice(key.lastIndexOf('/') + 1);
+    const service: Service = new Service({
+      target,
+      ...this.#sources.of(target),
+      telemetry: new ServiceTelemetry(this.#telemetry, name, () => readService(service)),
+      datacenters: datacenters === 'all' ? undefined : datacenters,
+      staticLabels: options.labels,
+      clock: seams.clock,
+      random: seams.random,
+      clientId: seams.clientId,
+      connectDeadlineMs: options.connectTimeoutMs,
+      authorityMetaKey: options.authorityMetaKey,
+      logger: this.#logger,
+      intercept: hooks.intercept,
+      onSnapshot: hooks.onSnapshot,
+      onUse: (used) => this.#reportRolloutMetrics(used),
+      decisions: this.#decisions,
+    });
+    this.#breakers.add(service);
+    return service;
   }
 
   #service(target: Target): Service {
@@ -318,4 +337,16 @@ class GraylaneClient implements Graylane {
   #assertOpen(): void {
     if (this.#closing !== undefined) throw new GraylaneError('CLIENT_CLOSED', `${this.name} is closed`);
   }
+}
+
+const prepared = new WeakSet<GrpcModule>();
+
+/** Teaches a copy of grpc-js the schemes and the balancer of this library. Done by `createGraylane()` for its own. */
+export function registerWith(grpc: GrpcModule): void {
+  if (prepared.has(grpc)) return;
+  prepared.add(grpc);
+  const resolver = createResolverClass();
+  registerResolver(grpc, 'consul', resolver);
+  registerResolver(grpc, 'static', resolver);
+  registerLoadBalancer(grpc, createBalancerClass(grpc));
 }

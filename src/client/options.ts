@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock';
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import type { Logger, PinoLogger } from '../base/logger';
-import { keyProblems } from '../base/option-keys';
+import { OptionReader } from '../base/option-reader';
 import type { Random } from '../base/random';
 import type { ConsulOptions } from '../consul/options';
 import type { PolicyDocument } from '../policy/document';
@@ -25,8 +25,8 @@ export interface GraylaneOptions {
   /** First is local. Default: only the agent's own. `all`: every datacenter that the agent knows. */
   readonly datacenters?: readonly string[] | 'all';
   /**
-   * The zone of the local datacenter that this process runs in, as instances name theirs: for policies with
-   * `locality: { zones: prefer }`. Default: `GRAYLANE_ZONE`, else the node meta of the Consul agent (needs `agent:read`).
+   * The zone of the local datacenter that this process runs in, as instances name theirs: for policies with `locality:
+   * { zones: prefer }`. Default: `GRAYLANE_ZONE`, else the node meta of the Consul agent (needs `agent:read`).
    */
   readonly zone?: string;
   /**
@@ -45,8 +45,9 @@ export interface GraylaneOptions {
   /** What is made of a Consul that suddenly lists far fewer instances. `false`: it is believed as it comes. */
   readonly protection?: ProtectionOptions | false;
   /**
-   * `observe`: policies decide and their decisions are told, recorded and explained, but calls are balanced over all instances as
-   * if there were no policy: the safe first day. A `force` is obeyed, except for its subset. Default `route`.
+   * `observe`: policies decide and their decisions are told, recorded and explained, but calls are balanced over all
+   * instances as if there were no policy: the safe first day. A `force` is obeyed, except for its subset. Default
+   * `route`.
    */
   readonly mode?: ClientMode;
   /** Labels of every call; a call's own and ambient ones win. */
@@ -62,10 +63,10 @@ export interface GraylaneOptions {
   readonly telemetry?: false | TelemetryOptions;
   /**
    * While a rollout of a service is judged by its clients' figures, count its attempts and report the counts to the
-   * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Default false: nothing is asked and
-   * nothing is sent.
+   * controller that drives it (`graylane rollout run --listen`), which Consul KV names. Default false: nothing is asked
+   * and nothing is sent.
    */
-  readonly reportFigures?: boolean;
+  readonly reportRolloutMetrics?: boolean;
   /** The copy of grpc-js that the clients use. Default: the one that this package finds. */
   readonly grpc?: GrpcModule;
   /**
@@ -74,18 +75,18 @@ export interface GraylaneOptions {
    */
   readonly stateDirectory?: string | false;
   /**
-   * Ask Consul once for all processes of this host that use the same `stateDirectory`, agents, token and trust: one of them
-   * asks, the others get its answers over a Unix socket there, and take over when it ends. Default: true where there is a
-   * state directory. `false`: each process asks for itself.
+   * Ask Consul once for all processes of this host that use the same `stateDirectory`, agents, token and trust: one of
+   * them asks, the others get its answers over a Unix socket there, and take over when it ends. Default: true where
+   * there is a state directory. `false`: each process asks for itself.
    */
   readonly shareWatches?: boolean;
   /** How long a call may wait for a connection before other endpoints and tiers serve it. 1..60000 ms, default 2000. */
   readonly connectTimeoutMs?: number;
   /**
-   * Ask for each instance under the name that its meta holds at this key: TLS server name, certificate and `:authority`.
-   * Only where whoever may register in Consul is trusted to say so; without, every instance must prove to be the service
-   * itself, by name. Instances without such meta, and channels with `grpc.ssl_target_name_override` or
-   * `grpc.default_authority`, are as without.
+   * Ask for each instance under the name that its meta holds at this key: TLS server name, certificate and
+   * `:authority`. Only where everyone who may register in Consul is trusted to say so; without, every instance must
+   * prove to be the service itself, by name. Instances without such meta, and channels with
+   * `grpc.ssl_target_name_override` or `grpc.default_authority`, are as without.
    */
   readonly authority?: { readonly fromMeta: string };
   /** How long `close()` waits for calls in flight. 0..600000 ms, default 10000. */
@@ -123,7 +124,7 @@ export interface ParsedOptions {
   readonly baggage: boolean;
   readonly logger: Logger | PinoLogger | undefined;
   readonly telemetry: TelemetryOptions;
-  readonly reportFigures: boolean;
+  readonly reportRolloutMetrics: boolean;
   readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;
   readonly shareWatches: boolean;
@@ -150,7 +151,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'baggage',
   'logger',
   'telemetry',
-  'reportFigures',
+  'reportRolloutMetrics',
   'grpc',
   'stateDirectory',
   'shareWatches',
@@ -169,46 +170,43 @@ export function parseOptions(
   options: GraylaneOptions,
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): ParsedOptions {
-  const problems = keyProblems(options, '', KEYS);
+  const read = new OptionReader(options, '', KEYS);
   const isObject: boolean = isRecord(options);
-  if (!isObject) throw new GraylaneError('INVALID_OPTION', problems.join());
+  if (!isObject) read.throwProblems();
   const { datacenters } = options;
   if (datacenters !== undefined && datacenters !== 'all') {
     const isList = Array.isArray(datacenters) && datacenters.every((name) => typeof name === 'string' && name !== '');
     if (!isList || datacenters.length === 0 || new Set(datacenters).size !== datacenters.length) {
-      problems.push(`datacenters: ${JSON.stringify(datacenters)} (expected: a list of distinct names, or "all")`);
+      read.problem('datacenters', JSON.stringify(datacenters), 'a list of distinct names, or "all"');
     }
   }
-  const policy = options.policy ?? 'auto';
-  if (!POLICY_MODES.includes(policy)) problems.push(`policy: ${String(policy)} (expected: ${POLICY_MODES.join(', ')})`);
-  const mode = options.mode ?? 'route';
-  if (!CLIENT_MODES.includes(mode)) problems.push(`mode: ${String(mode)} (expected: ${CLIENT_MODES.join(', ')})`);
+  const { problems } = read;
   const parsed = {
     name: options.name ?? `client-${clients + 1}`,
     consul: options.consul,
     datacenters,
+    policy: read.oneOf('policy', POLICY_MODES, 'auto'),
+    mode: read.oneOf('mode', CLIENT_MODES, 'route'),
     zone: zoneOf(problems, options.zone, env['GRAYLANE_ZONE']),
     instances: options.instances,
     policies: options.policies ?? {},
-    policy,
     policyDatacenter: options.policyDatacenter,
     requirePolicy: options.requirePolicy ?? false,
     protection: parseProtection(problems, options.protection),
-    mode,
-    labels: collect(problems, () => checkLabels(options.labels ?? {}, 'labels')) ?? {},
-    baggage: flag(problems, 'baggage', options.baggage),
+    labels: read.collect(() => checkLabels(options.labels ?? {}, 'labels')) ?? {},
+    baggage: read.flag('baggage'),
     logger: options.logger,
     telemetry: telemetryOptions(problems, options.telemetry),
-    reportFigures: flag(problems, 'reportFigures', options.reportFigures),
+    reportRolloutMetrics: read.flag('reportRolloutMetrics'),
     grpc: options.grpc,
     stateDirectory: stateDirectory(problems, options.stateDirectory, env['XDG_STATE_HOME']),
-    shareWatches: options.shareWatches === undefined ? true : flag(problems, 'shareWatches', options.shareWatches),
-    connectTimeoutMs: milliseconds(problems, 'connectTimeoutMs', options.connectTimeoutMs, 1, 60_000, 2_000),
-    closeTimeoutMs: milliseconds(problems, 'closeTimeoutMs', options.closeTimeoutMs, 0, 600_000, 10_000),
+    shareWatches: read.flag('shareWatches', true),
+    connectTimeoutMs: read.number('connectTimeoutMs', { low: 1, high: 60_000, fallback: 2_000 }),
+    closeTimeoutMs: read.number('closeTimeoutMs', { low: 0, high: 600_000, fallback: 10_000 }),
     authorityMetaKey: authorityMetaKey(problems, options.authority),
-    overrides: collect(problems, () => parseOverrides(env['GRAYLANE_OVERRIDE'] ?? '')) ?? new Map(),
+    overrides: read.collect(() => parseOverrides(env['GRAYLANE_OVERRIDE'] ?? '')) ?? new Map(),
   };
-  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  read.throwProblems();
   clients += 1;
   return parsed;
 }
@@ -281,44 +279,15 @@ function telemetryOptions(problems: string[], given: GraylaneOptions['telemetry'
     problems.push(`telemetry: ${JSON.stringify(given)} (expected: an object, or false)`);
     return {};
   }
-  problems.push(...keyProblems(given, 'telemetry', TELEMETRY_KEYS));
-  for (const [key, value] of Object.entries(given)) {
-    const isSwitch = key === 'traces' || key === 'metrics';
-    const method = key === 'tracerProvider' ? 'getTracer' : key === 'meterProvider' ? 'getMeter' : undefined;
-    if (isSwitch && value !== undefined && typeof value !== 'boolean') {
-      problems.push(`telemetry.${key}: ${JSON.stringify(value)} (expected: true or false)`);
-    } else if (method !== undefined && value !== undefined && typeof value?.[method] !== 'function') {
-      problems.push(`telemetry.${key}: no ${method}() (expected: a provider of OpenTelemetry)`);
-    }
+  const read = new OptionReader(given, 'telemetry', TELEMETRY_KEYS, problems);
+  for (const key of ['traces', 'metrics']) read.flag(key);
+  for (const [key, method] of [
+    ['tracerProvider', 'getTracer'],
+    ['meterProvider', 'getMeter'],
+  ] as const) {
+    const provider: unknown = given[key];
+    if (provider === undefined || (isRecord(provider) && typeof provider[method] === 'function')) continue;
+    read.problem(key, `no ${method}()`, 'a provider of OpenTelemetry');
   }
   return given;
-}
-
-function milliseconds(
-  problems: string[],
-  path: string,
-  value: number | undefined,
-  least: number,
-  most: number,
-  fallback: number,
-): number {
-  if (value === undefined) return fallback;
-  if (typeof value === 'number' && value >= least && value <= most) return value;
-  problems.push(`${path}: ${String(value)} (expected: ${least}..${most})`);
-  return fallback;
-}
-
-function flag(problems: string[], path: string, value: unknown): boolean {
-  if (value === undefined || typeof value === 'boolean') return value ?? false;
-  problems.push(`${path}: ${typeof value} (expected: true or false)`);
-  return false;
-}
-
-function collect<T>(problems: string[], parse: () => T): T | undefined {
-  try {
-    return parse();
-  } catch (error) {
-    problems.push(error instanceof GraylaneError ? error.message : String(error));
-    return undefined;
-  }
 }

@@ -1,11 +1,9 @@
 import type { Clock, Timer } from '../base/clock';
 import type { Logger } from '../base/logger';
-import type { Random } from '../base/random';
-import type { AgentAddress } from './agent-address';
-import type { RawConsul } from './agent-connection';
-import type { AgentLoad } from './agent-load';
-import type { ConsulRequest } from './client';
-import type { OpenRequests } from './open-requests';
+import type { Runtime } from '../base/runtime';
+import type { AgentAddress } from './address';
+import type { RawConsul } from './connection';
+import type { AgentLoad, Asked, AskOptions, ConsulAnswer, ConsulRequest } from './request';
 
 /** One agent that may be asked, in the order of the addresses. */
 export interface PooledAgent {
@@ -15,16 +13,13 @@ export interface PooledAgent {
 }
 
 /** A blocking read that is out, which another agent could answer as well. */
-export interface MovableRead {
+interface MovableRead {
   readonly agent: PooledAgent;
-  /** Ends it there; whoever waits for it asks another agent. */
+  /** Ends it there; its reader asks another agent. */
   move(): void;
 }
 
-export interface AgentPoolDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
+interface AgentPoolDeps extends Runtime {
   /** Whether the agent now answers what it did not answer before. Never rejects. */
   readonly probe: (agent: PooledAgent, request: ConsulRequest) => Promise<boolean>;
 }
@@ -56,14 +51,14 @@ const LEAST_NEEDED = 2;
 const MOST_NEEDED = 32;
 /** Ill again within this time of its return: it must answer twice as many probes the next time. */
 const RELAPSE_MS = 60_000;
-/** Nobody asks an agent behind the one that serves whether it is cured: after this it counts as well. */
+/** An agent behind the one that serves is not probed: after this time it counts as well. */
 const FORGET_MS = 60_000;
 /** Blocking reads are moved within this time, so that they do not come to the next agent all at once. */
 const MOVE_WITHIN_MS = 5_000;
 
 /**
- * Which of several agents is asked. The first well one serves; one that fails is left for the next, and returned to when it has
- * answered twice in a row what it did not answer. Times are monotonic milliseconds.
+ * Which of several agents is asked. The first well one serves; one that fails is left for the next, and returned to
+ * when it has answered twice in a row what it did not answer. Times are monotonic milliseconds.
  */
 export class AgentPool {
   readonly #agents: readonly PooledAgent[];
@@ -218,4 +213,144 @@ export class AgentPool {
       this.#moves.add(timer);
     }
   }
+}
+
+interface AskInTurnDeps {
+  readonly pool: AgentPool;
+  readonly clock: Clock;
+  readonly ask: (agent: PooledAgent, request: ConsulRequest, how: AskOptions) => Promise<Asked>;
+}
+
+/** An agent that has not begun to answer by now is not waited for alone. */
+export const PATIENCE_MS = 500;
+
+interface Turn {
+  readonly agent: PooledAgent;
+  readonly abort: AbortController;
+  readonly beganAtMs: number;
+  isAnswering: boolean;
+}
+
+/**
+ * A read that every agent answers at once: the next agent is asked as soon as one fails, or has not begun to answer
+ * after 500 ms. The first usable answer counts. An agent that let another one overtake it hangs; where none answers,
+ * nothing is known against any of them: the datacenter that they were asked about may be frozen. Never rejects.
+ */
+export function askInTurn(request: ConsulRequest, { pool, clock, ask }: AskInTurnDeps): Promise<ConsulAnswer> {
+  const { signal } = request;
+  const order = pool.order();
+  const untilMs = clock.now() + request.timeLimitMs;
+  const running = new Set<Turn>();
+  let next = 0;
+  let timer: Timer | undefined;
+  let last: ConsulAnswer | undefined;
+
+  return new Promise((resolve) => {
+    const settle = (answer: ConsulAnswer): void => {
+      timer?.cancel();
+      signal?.removeEventListener('abort', endAll);
+      resolve(answer);
+    };
+    const endAll = (): void => {
+      for (const { abort } of running) abort.abort();
+    };
+
+    const begin = (): void => {
+      const agent = order[next];
+      timer?.cancel();
+      timer = undefined;
+      if (agent === undefined || signal?.aborted === true) return;
+      next += 1;
+      const turn: Turn = { agent, abort: new AbortController(), beganAtMs: clock.now(), isAnswering: false };
+      running.add(turn);
+      if (next < order.length) timer = clock.setTimer(PATIENCE_MS, begin);
+      void ask(agent, request, {
+        timeLimitMs: Math.max(1, untilMs - clock.now()),
+        signal: turn.abort.signal,
+        onAnswering: () => {
+          turn.isAnswering = true;
+          timer?.cancel();
+        },
+      }).then((asked) => ended(turn, asked));
+    };
+
+    const ended = (turn: Turn, { answer, fault }: Asked): void => {
+      // Another one has answered.
+      if (!running.delete(turn)) return;
+      if (fault === 'agent' && answer.kind === 'failure') {
+        pool.failed(turn.agent, answer.reason, request, false);
+        last = answer;
+        if (next < order.length) begin();
+        else if (running.size === 0) settle(answer);
+        return;
+      }
+      if (fault === 'late') {
+        // The time is over for all of them.
+        last ??= answer;
+        if (running.size === 0) settle(last);
+        return;
+      }
+      const others = [...running];
+      running.clear();
+      if (answer.kind === 'answer' || answer.status !== undefined) {
+        pool.answered(turn.agent);
+        for (const other of others) {
+          const waitedMs = clock.now() - other.beganAtMs;
+          if (other.isAnswering || waitedMs < PATIENCE_MS) continue;
+          const reason = `no answer within ${Math.round(waitedMs)} ms`;
+          pool.failed(other.agent, reason, request, true);
+        }
+      }
+      for (const { abort } of others) abort.abort();
+      settle(answer);
+    };
+
+    signal?.addEventListener('abort', endAll, { once: true });
+    begin();
+    if (running.size === 0) settle({ kind: 'failure', status: undefined, reason: 'closed' });
+  });
+}
+
+/** How many requests one client has open at one agent. Each blocking query holds one, and with it a connection. */
+interface OpenRequests {
+  readonly open: number;
+  /** The most that were ever open at once. */
+  readonly most: number;
+  began(): void;
+  ended(): void;
+}
+
+/**
+ * `limits.http_max_conns_per_client` of a Consul agent, by default; for each client address, all processes together.
+ */
+const CONNECTION_LIMIT = 200;
+const WARN_FROM = 160;
+
+/** Says once when the limit comes near, and again only after the number has been down to half. */
+export function countOpenRequests(address: string, logger: Logger): OpenRequests {
+  let open = 0;
+  let most = 0;
+  let isSaid = false;
+  return {
+    get open() {
+      return open;
+    },
+    get most() {
+      return most;
+    },
+    began() {
+      open += 1;
+      most = Math.max(most, open);
+      if (open < WARN_FROM || isSaid) return;
+      isSaid = true;
+      logger.warn(
+        'this process alone comes near the connections that a Consul agent takes from one address; beyond, it resets them',
+        { address, openRequests: open, limit: CONNECTION_LIMIT, setting: 'limits.http_max_conns_per_client' },
+      );
+    },
+    ended() {
+      open -= 1;
+      if (open < WARN_FROM / 2) isSaid = false;
+    },
+  };
 }

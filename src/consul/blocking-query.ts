@@ -1,11 +1,13 @@
 import type { Clock, Timer } from '../base/clock';
 import type { Logger } from '../base/logger';
+import { backoffMs, createTokenBucket } from '../base/pacing';
 import type { Random } from '../base/random';
-import { createTokenBucket } from '../base/token-bucket';
-import { backoffMs } from './backoff';
-import { type ConsulAnswer, type ConsulClient, type ConsulRequest, PLAIN_TIME_LIMIT_MS } from './client';
+import type { ConsulClient } from './client';
+import { type ConsulAnswer, type ConsulRequest, PLAIN_TIME_LIMIT_MS } from './request';
 
-/** One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself. */
+/**
+ * One loop of blocking reads: asks, hands the answer over, asks again for what comes after it. Never ends by itself.
+ */
 export interface BlockingQuery {
   /** Idempotent; ends the request under way and its connection. Nothing of the spec is called afterwards. */
   close(): void;
@@ -17,7 +19,7 @@ export interface BlockingQuerySpec {
   /** Judges an answer and takes over what is new in it. The next request waits for a verdict that takes time. */
   accept(answer: ConsulAnswer & { readonly kind: 'answer' }): Verdict | Promise<Verdict>;
   /** Nothing usable came. Called for each failure and for each answer that was refused. */
-  failed(reason: string): void;
+  onFailure(reason: string): void;
 }
 
 export type Verdict =
@@ -27,7 +29,7 @@ export type Verdict =
   | { readonly kind: 'refused'; readonly reason: string }
   /** Not believed yet: look again at the next change, or after `againInMs` if nothing changes. */
   | { readonly kind: 'doubted'; readonly againInMs: number }
-  /** Not from a Consul in its senses: as if it had not answered. */
+  /** Not an answer of Consul: treated as no answer. */
   | { readonly kind: 'garbage'; readonly reason: string }
   /** The next `request()` asks something else: from the beginning, at once. */
   | { readonly kind: 'again' };
@@ -44,7 +46,9 @@ const LEAST_OF_WAIT = 0.9;
 const INDEXLESS_POLL_MS = 1000;
 /** From so large an answer on, fewer bytes are worth the time that the agent takes to compress it. */
 const COMPRESS_FROM_BYTES = 32 * 1024;
-/** Answers with another index and nothing else new (a check's output, say), before the next are asked for compressed. */
+/**
+ * Answers with another index and nothing else new (a check's output, say), before the next are asked for compressed.
+ */
 const NOISE_FROM = 3;
 const NOISE_LIMIT = 8;
 /** However fast a service changes, and whatever a server answers. */
@@ -66,7 +70,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
   let noise = 0;
   let lastBytes = 0;
 
-  /** `afterMs`: a pause that the client keeps, for all who ask the same. */
+  /** `afterMs`: a pause that the client keeps, for all readers of the same question. */
   const ask = (afterMs = 0): void => {
     timer = undefined;
     const { query, ...rest } = spec.request();
@@ -92,7 +96,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
 
   const askAfter = (delayMs: number): void => {
     if (delayMs <= 0) ask();
-    // Those who wait for the same change wait together, or each would read an answer of its own.
+    // Readers of the same change wait together, or each would read an answer of its own.
     else if (client.takesPauses === true && index !== undefined) ask(delayMs);
     else timer = clock.setTimer(delayMs, () => ask());
   };
@@ -107,7 +111,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     failures = 0;
     noise = noiseAfter(verdict, answer.index !== index);
     lastBytes = answer.body.length;
-    if (verdict.kind === 'refused') spec.failed(verdict.reason);
+    if (verdict.kind === 'refused') spec.onFailure(verdict.reason);
     // The wait is shortened at random; what is to be confirmed should not be looked at too early.
     if (verdict.kind === 'doubted') waitLimitMs = verdict.againInMs / LEAST_OF_WAIT;
     const pauseMs = pace.take();
@@ -131,7 +135,7 @@ export function startBlockingQuery(spec: BlockingQuerySpec, deps: BlockingQueryD
     failures += 1;
     // A server that lost its state would let the old, higher index wait in vain.
     startOver();
-    spec.failed(reason);
+    spec.onFailure(reason);
     return backoffMs(failures, random);
   };
 

@@ -3,24 +3,25 @@ import type { IncomingMessage } from 'node:http';
 import type { Clock } from '../base/clock';
 import { type Logger, safeLogger, silentLogger } from '../base/logger';
 import type { Random } from '../base/random';
-import { connectAgent } from './agent-connection';
-import { isFaultOfAgent } from './agent-fault';
-import type { AgentLoad } from './agent-load';
-import { AgentPool, type PooledAgent } from './agent-pool';
-import { askInTurn, PATIENCE_MS } from './ask-in-turn';
-import { BodyCollector } from './body-collector';
-import { ACCEPT_GZIP, decodedBody } from './compressed-body';
-import { credentialsOf } from './credentials';
-import { countOpenRequests } from './open-requests';
+import { AgentPool, askInTurn, countOpenRequests, PATIENCE_MS, type PooledAgent } from './agent-pool';
+import { connectAgent } from './connection';
 import type { ParsedConsulOptions } from './options';
-import { failureReason, httpReason } from './reason';
-import { createTlsMaterial } from './tls-material';
-import { createTokenSource, type TokenReading } from './token-source';
+import {
+  type AgentLoad,
+  type Asked,
+  type AskOptions,
+  type ConsulAnswer,
+  type ConsulRequest,
+  PLAIN_TIME_LIMIT_MS,
+} from './request';
+import { ACCEPT_GZIP, BodyCollector, decodedBody, failureReason, httpReason, isFaultOfAgent } from './response';
+import { createTlsMaterial } from './tls';
+import { createTokenSource, credentialsOf, type TokenReading } from './token';
 
 /**
- * One-shot reads from Consul over npm `consul`. Its connections are kept between requests; an idle one does not keep the
- * process alive. Shared by instance and policy watches; closed by whoever made it. Where there are several addresses, a read
- * that one agent does not answer is another one's, see docs/decisions/0039-several-agents.md.
+ * One-shot reads from Consul over npm `consul`. Its connections are kept between requests; an idle one does not keep
+ * the process alive. Shared by instance and policy watches; closed by its creator. Where there are several addresses, a
+ * read that one agent does not answer is another one's, see docs/decisions/0039-several-agents.md.
  */
 export interface ConsulClient {
   readonly options: ParsedConsulOptions;
@@ -28,7 +29,10 @@ export interface ConsulClient {
   get(request: ConsulRequest): Promise<ConsulAnswer>;
   /** Writes. Status 409 is an answer: so Consul says that a transaction did not hold. Never tried twice. */
   put(request: ConsulRequest & { readonly body: string }): Promise<ConsulAnswer>;
-  /** It waits for a request's `afterMs` itself, for all who ask the same. Default false: whoever asks waits before. */
+  /**
+   * It waits for a request's `afterMs` itself, for all readers of the same question. Default false: the reader waits
+   * before.
+   */
   readonly takesPauses?: boolean;
   /** For each address, in the order given. */
   readonly load: readonly AgentLoad[];
@@ -36,66 +40,17 @@ export interface ConsulClient {
   close(): void;
 }
 
-export interface ConsulRequest {
-  /** Under `/v1`, with `{name}` where a parameter goes. */
-  readonly path: string;
-  readonly params?: Readonly<Record<string, string>>;
-  readonly query?: Readonly<Record<string, string | readonly string[]>>;
-  /** Of a `put`. */
-  readonly body?: string;
-  /** From asking to the last byte. */
-  readonly timeLimitMs: number;
-  /** Aborting ends the request and its connection. */
-  readonly signal?: AbortSignal;
-  /** The answer may come compressed: fewer bytes for some milliseconds of the agent's time. Default false. */
-  readonly isCompressed?: boolean;
-  /** Only where the client {@link ConsulClient.takesPauses}: milliseconds until it is to be asked. Default 0. */
-  readonly afterMs?: number;
-}
-
-export type ConsulAnswer =
-  | {
-      readonly kind: 'answer';
-      /** 200..299, 404 with an index (Consul's way to say that a key is absent), or 409 of a transaction. */
-      readonly status: number;
-      /** Undefined when missing, malformed or 0: no blocking query may use such a one. */
-      readonly index: bigint | undefined;
-      /** Consul left something out for want of permission. */
-      readonly filteredByAcl: boolean;
-      /** What the agent's clock showed, epoch milliseconds, to the second; undefined when it does not say. */
-      readonly dateMs: number | undefined;
-      readonly body: Buffer;
-    }
-  | { readonly kind: 'failure'; readonly status: number | undefined; readonly reason: string };
-
 const BODY_LIMIT_BYTES = 32 * 1024 * 1024;
 /** How long it may take an agent that was left to answer what it did not answer. */
 const PROBE_LIMIT_MS = 2_000;
 /** What many watches lost at once does not come to the next agent all at once. */
 const SPREAD_MS = 250;
-/** A read without an index answers at once, or something is wrong. */
-export const PLAIN_TIME_LIMIT_MS = 10_000;
-
 export interface ConsulClientDeps {
   readonly clock: Clock;
   /** Default: `Math.random`. */
   readonly random?: Random;
   /** Default: silent. */
   readonly logger?: Logger;
-}
-
-/** What one agent made of a request. */
-export interface Asked {
-  readonly answer: ConsulAnswer;
-  /** `agent`: another one may do better. `late`: the time was over. `none`: an answer, or nothing that an agent can help. */
-  readonly fault: 'none' | 'agent' | 'late';
-}
-
-export interface AskOptions {
-  readonly timeLimitMs: number;
-  readonly signal: AbortSignal | undefined;
-  /** Called at the first byte of the answer. */
-  readonly onAnswering?: () => void;
 }
 
 export function createConsulClient(options: ParsedConsulOptions, deps: ConsulClientDeps): ConsulClient {

@@ -7,8 +7,8 @@ export function textIn(env: Environment, name: string): string | undefined {
 }
 
 /**
- * Consul's own spellings of true and false. Anything else is a problem rather than false: `CONSUL_HTTP_SSL=yes` must not
- * lead to plaintext.
+ * Consul's own spellings of true and false. Anything else is a problem rather than false: `CONSUL_HTTP_SSL=yes` must
+ * not lead to plaintext.
  */
 export function flagIn(env: Environment, name: string, problems: string[]): boolean | undefined {
   const text = textIn(env, name);

@@ -4,7 +4,7 @@ import { lstat, mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ParsedConsulOptions } from './options';
-import type { TlsSource } from './tls-options';
+import type { TlsSource } from './tls';
 
 /** Where the processes of a host meet, or why they cannot. */
 export type Place =
@@ -34,7 +34,7 @@ export async function findPlace(stateDirectory: string, name: string): Promise<P
   }
 }
 
-/** Whoever may write into a folder on the way can put a socket of his own there, and would be believed. */
+/** A user who may write into a folder on the way could put a socket of their own there, and would be believed. */
 async function ownership(folder: string, mayNot: number): Promise<string | undefined> {
   const entry = await lstat(folder);
   if (!entry.isDirectory()) return `${folder}: no folder of its own`;
@@ -44,8 +44,8 @@ async function ownership(folder: string, mayNot: number): Promise<string | undef
 }
 
 /**
- * Names a socket after all that answers depend on: two processes that would not get the same answers for the same question never
- * meet. Holds the token only as part of a digest.
+ * Names a socket after all that answers depend on: two processes that would not get the same answers for the same
+ * question never meet. Holds the token only as part of a digest.
  */
 export function socketName(options: ParsedConsulOptions, token: string, version: string): string {
   const { addresses, tenancy, tls, httpAuth } = options;
@@ -67,8 +67,8 @@ function material(source: TlsSource | undefined): unknown {
 }
 
 /**
- * The machine as it runs, and the network that `127.0.0.1` means: a state directory may be shared over a network, or between
- * containers each of which has an agent of its own at that address.
+ * The machine as it runs, and the network that `127.0.0.1` means: a state directory may be shared over a network, or
+ * between containers each of which has an agent of its own at that address.
  */
 export function hostIdentity(): readonly string[] {
   return [first(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8'), hostname), first(network, () => '')];

@@ -1,30 +1,30 @@
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
-import { keyProblems } from '../base/option-keys';
-import { type AgentAddress, parseAgentAddress } from './agent-address';
+import { OptionReader } from '../base/option-reader';
+import { type AgentAddress, parseAgentAddress } from './address';
 import { type Environment, flagIn, textIn } from './environment';
-import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls-options';
-import { parseTokenOption, type TokenOption } from './token-option';
+import { type ConsulTlsOptions, type ParsedTlsOptions, parseTlsOptions } from './tls';
+import { parseTokenOption, type TokenOption } from './token';
 
-export type { ConsulTlsOptions } from './tls-options';
+export type { ConsulTlsOptions } from './tls';
 
 /** How to reach Consul. Every part has a default; the usual environment variables fill what is left out. */
 export interface ConsulOptions {
   /**
-   * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`. Several, as a list or with commas in between: the
-   * first that is well is asked, the next one while it is ill; all must be agents of the same datacenter. Default:
-   * `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `https` is the default scheme where `tls` is given or
+   * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`. Several, as a list or with commas in
+   * between: the first that is well is asked, the next one while it is ill; all must be agents of the same datacenter.
+   * Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `https` is the default scheme where `tls` is given or
    * `CONSUL_HTTP_SSL=true`.
    */
   readonly address?: string | readonly string[];
   /**
-   * ACL token, or what gives one for each request (within 5 s). Sent in the header only. Default: `CONSUL_HTTP_TOKEN`, else
-   * none. Not together with `tokenFile`.
+   * ACL token, or what gives one for each request (within 5 s). Sent in the header only. Default: `CONSUL_HTTP_TOKEN`,
+   * else none. Not together with `tokenFile`.
    */
   readonly token?: string | (() => string | Promise<string>);
   /**
-   * A file that holds the token, read for each request, so that it may be rotated at any time; while it cannot be used the
-   * last token stays. Default: `CONSUL_HTTP_TOKEN_FILE`.
+   * A file that holds the token, read for each request, so that it may be rotated at any time; while it cannot be used
+   * the last token stays. Default: `CONSUL_HTTP_TOKEN_FILE`.
    */
   readonly tokenFile?: string;
   /** `user:password` for a proxy before Consul that asks for one. Default: `CONSUL_HTTP_AUTH`, else none. */
@@ -69,15 +69,16 @@ const CONSISTENCIES = ['stale', 'default', 'consistent'] as const;
 
 /**
  * Checks the options and applies the defaults. Throws a `GraylaneError` INVALID_OPTION that lists every problem, as
- * `consul.address: ... (expected: ...)`; a token's value is never in it. `elsewhere` is an agent that a target names: asked
- * in place of the addresses, with the same trust, so over TLS where they are.
+ * `consul.address: ... (expected: ...)`; a token's value is never in it. `elsewhere` is an agent that a target names:
+ * asked in place of the addresses, with the same trust, so over TLS where they are.
  */
 export function parseConsulOptions(
   options: ConsulOptions = {},
   env: Environment = process.env,
   elsewhere?: string,
 ): ParsedConsulOptions {
-  const problems = keyProblems(options, 'consul', KEYS);
+  const read = new OptionReader(options, 'consul', KEYS);
+  const { problems } = read;
   // What is no object has no options that could be wrong, too.
   const isObject: boolean = isRecord(options);
   if (!isObject)
@@ -85,14 +86,8 @@ export function parseConsulOptions(
   const addresses = parseAddresses(options, env, problems);
   const token = parseTokenOption(options, env, problems);
   const tls = parseTlsOptions(options.tls, env, problems);
-  const consistency = options.consistency ?? 'stale';
-  if (!CONSISTENCIES.includes(consistency)) {
-    problems.push(`consul.consistency: ${String(consistency)} (expected: ${CONSISTENCIES.join(', ')})`);
-  }
-  const waitMs = options.waitMs ?? 55_000;
-  if (!(typeof waitMs === 'number' && waitMs >= 10_000 && waitMs <= 60_000)) {
-    problems.push(`consul.waitMs: ${String(waitMs)} (expected: 10000..60000)`);
-  }
+  const consistency = read.oneOf('consistency', CONSISTENCIES, 'stale');
+  const waitMs = read.number('waitMs', { low: 10_000, high: 60_000, fallback: 55_000 });
   const httpAuth = parseHttpAuth(options, env, problems);
   const tenancy = {
     ...parseName('ns', 'namespace', 'CONSUL_NAMESPACE', options, env, problems),
@@ -104,7 +99,7 @@ export function parseConsulOptions(
     if (typeof parsed === 'string') problems.push(`consul address of the target: ${parsed}`);
     else asked = [parsed];
   }
-  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  read.throwProblems();
   return { addresses: asked, token, httpAuth, tenancy, consistency, waitMs, tls };
 }
 

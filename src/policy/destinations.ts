@@ -1,4 +1,4 @@
-import { peerPlace } from '../base/peer-place';
+import { peerPlace } from '../base/instances';
 import type { LocalityDocument } from './document';
 import type { Destination, Lookup, Plan } from './plan';
 

@@ -1,4 +1,5 @@
-import type { ConsulAnswer, ConsulClient } from '../consul/client';
+import type { ConsulClient } from '../consul/client';
+import type { ConsulAnswer } from '../consul/request';
 import type { ParsedInstance } from './instance-options';
 
 /** What became of a request to the agent. */
@@ -108,7 +109,7 @@ function checkOf({ id, check, deregisterCriticalAfterMs }: ParsedInstance): obje
   const common = {
     CheckID: `service:${id}`,
     Name: `graylane ${check.type}`,
-    // Who registers itself is up; without this it would be critical until the first check.
+    // A server that registers itself is up; without this it would be critical until the first check.
     Status: 'passing',
     ...(deregisterCriticalAfterMs === undefined
       ? {}

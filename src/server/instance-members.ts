@@ -6,11 +6,13 @@ import { basename, dirname, join } from 'node:path';
 import { findPlace, hostIdentity } from '../consul/host-place';
 
 /**
- * The processes of a host that are one instance: workers that share a port, and a successor beside its predecessor. Each shows
- * that it lives by a socket that it listens on, which ends with it however it ends.
+ * The processes of a host that are one instance: workers that share a port, and a successor beside its predecessor.
+ * Each shows that it lives by a socket that it listens on, which ends with it however it ends.
  */
 export interface InstanceMembers {
-  /** Resolves when the others can see this process. Never rejects: without a folder each process counts as the only one. */
+  /**
+   * Resolves when the others can see this process. Never rejects: without a folder each process counts as the only one.
+   */
   join(): Promise<void>;
   /** From here on this process is none of them. How many are left. */
   leave(): Promise<number>;
@@ -58,7 +60,7 @@ async function countOthers(own: string): Promise<number> {
   return alive.filter(Boolean).length;
 }
 
-/** Whoever was killed leaves a socket that nobody listens on; it is removed. */
+/** A killed process leaves a socket without a listener; it is removed. */
 function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = dial(path);

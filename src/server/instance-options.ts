@@ -1,14 +1,14 @@
+import { existsSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import type { Logger } from '../base/logger';
-import { bareAddress } from '../consul/bare-address';
+import { OptionReader } from '../base/option-reader';
+import { bareAddress } from '../consul/address';
 import { type ConsulOptions, type ParsedConsulOptions, parseConsulOptions } from '../consul/options';
-import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain-options';
-import { type FoundAddress, findAddress } from './instance-address';
-import type { CheckKind, InstanceCheck, ParsedCheck } from './instance-check';
-import { OptionReader } from './option-reader';
+import { type DrainOptions, type ParsedDrain, parseDrainOptions } from './drain';
 
 /** What `registerInstance()` tells Consul, and how the server leaves again. */
 export interface InstanceOptions extends DrainOptions {
@@ -17,13 +17,14 @@ export interface InstanceOptions extends DrainOptions {
   /** 1..65535: the one that the server was bound to. */
   readonly port: number;
   /**
-   * All of its ports by name, 1..65535 each, for a server with several; `port` is one of them, and the default. Needs Consul
-   * 1.22: an older agent gets `port` alone, and a warning says so. Default: one port without a name.
+   * All of its ports by name, 1..65535 each, for a server with several; `port` is one of them, and the default. Needs
+   * Consul 1.22: an older agent gets `port` alone, and a warning says so. Default: one port without a name.
    */
   readonly ports?: Readonly<Record<string, number>>;
   /**
-   * Where clients reach it. Default: `GRAYLANE_ADDRESS`, else `NOMAD_HOST_IP_<label>` of the label whose `NOMAD_HOST_PORT_<label>`
-   * is this port, else `POD_IP`, else the address of the Consul node, which is told where this looks like a container.
+   * Where clients reach it. Default: `GRAYLANE_ADDRESS`, else `NOMAD_HOST_IP_<label>` of the label whose
+   * `NOMAD_HOST_PORT_<label>` is this port, else `POD_IP`, else the address of the Consul node, which is told where
+   * this looks like a container.
    */
   readonly address?: string;
   /**
@@ -34,8 +35,8 @@ export interface InstanceOptions extends DrainOptions {
   /** Consul tags, by which policies form subsets. Default: none. */
   readonly tags?: readonly string[];
   /**
-   * Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. `started-at` is
-   * added where it is not given and there is room: when it was registered first, RFC 3339, for `graylane instances`.
+   * Consul's limits: 64 keys of at most 128 letters, digits, `-`, `_`; values of at most 512 characters. `started-at`
+   * is added where it is not given and there is room: when it was registered first, RFC 3339, for `graylane instances`.
    */
   readonly meta?: Readonly<Record<string, string>>;
   /** Share of the calls, 1..65535, and what is left of it while a check warns. Default 1 and 1. */
@@ -49,9 +50,9 @@ export interface InstanceOptions extends DrainOptions {
   /** How often it is looked whether the agent still knows the instance: 500..600,000 ms. Default 5,000. */
   readonly verifyEveryMs?: number;
   /**
-   * Where processes that register the same `id` at the same agent, such as workers that share a port, see each other: the last to
-   * stop takes the instance out of Consul. `false`: whoever stops first does. Default: `$XDG_STATE_HOME/graylane`, else a folder
-   * of the user's own among the temporary ones.
+   * Where processes that register the same `id` at the same agent, such as workers that share a port, see each other:
+   * the last to stop takes the instance out of Consul. `false`: the first process that stops does. Default:
+   * `$XDG_STATE_HOME/graylane`, else a folder of the user's own among the temporary ones.
    */
   readonly stateDirectory?: string | false;
   /** How to reach the agent of this machine. Of several addresses only the first: an instance belongs to one agent. */
@@ -145,7 +146,7 @@ export function parseInstanceOptions(
       after === false
         ? undefined
         : read.number('deregisterCriticalAfterMs', { low: 60_000, high: 2 ** 31, fallback: 600_000 }),
-    verifyEveryMs: read.number('verifyEveryMs', { low: 500, high: 600_000, fallback: 5_000 }) ?? 5_000,
+    verifyEveryMs: read.number('verifyEveryMs', { low: 500, high: 600_000, fallback: 5_000 }),
     stateDirectory: readDirectory(read, given.stateDirectory, env['XDG_STATE_HOME']),
     drain: parseDrainOptions(read),
   };
@@ -211,7 +212,7 @@ function readWeights(read: OptionReader): { readonly passing: number; readonly w
   const inner = read.inner('weights', ['passing', 'warning']);
   if (inner === undefined) return { passing: 1, warning: 1 };
   const passing = inner.number('passing', { low: 1, high: 65_535, isInteger: true }) ?? 1;
-  const warning = inner.number('warning', { low: 0, high: 65_535, isInteger: true, fallback: 1 }) ?? 1;
+  const warning = inner.number('warning', { low: 0, high: 65_535, isInteger: true, fallback: 1 });
   return { passing, warning };
 }
 
@@ -235,9 +236,9 @@ function readCheck(read: OptionReader, context: CheckContext): ParsedCheck {
   if (options.type === 'none') return { type: 'none' };
   const keys =
     options.type === 'ttl' ? ['type', 'ttlMs'] : ['type', 'service', 'target', 'useTls', 'intervalMs', 'timeoutMs'];
-  const inner = new OptionReader(options, 'instance.check', keys, read);
+  const inner = new OptionReader(options, 'instance.check', keys, read.problems);
   if (options.type === 'ttl') {
-    return { type: 'ttl', ttlMs: inner.number('ttlMs', { low: 1_000, high: 600_000, fallback: 15_000 }) ?? 15_000 };
+    return { type: 'ttl', ttlMs: inner.number('ttlMs', { low: 1_000, high: 600_000, fallback: 15_000 }) };
   }
   const target = inner.optional('target', () => inner.text('target', /^[^\s/\p{Cc}]+:\d{1,5}$/u, 'host:port'));
   return {
@@ -245,7 +246,84 @@ function readCheck(read: OptionReader, context: CheckContext): ParsedCheck {
     service: inner.optional('service', () => inner.text('service', /^[^\s\p{Cc}]*$/u, 'a name')) ?? '',
     target: target ?? `${host.includes(':') ? `[${host}]` : host}:${port}`,
     useTls: inner.flag('useTls'),
-    intervalMs: inner.number('intervalMs', { low: 1_000, high: 600_000, fallback: 5_000 }) ?? 5_000,
-    timeoutMs: inner.number('timeoutMs', { low: 100, high: 60_000, fallback: 2_000 }) ?? 2_000,
+    intervalMs: inner.number('intervalMs', { low: 1_000, high: 600_000, fallback: 5_000 }),
+    timeoutMs: inner.number('timeoutMs', { low: 100, high: 60_000, fallback: 2_000 }),
   };
+}
+
+/** How Consul learns whether an instance is well. */
+export type InstanceCheck =
+  | {
+      /** Consul's agent asks the gRPC health service (`grpc-health-check`) of the server. */
+      readonly type: 'grpc';
+      /** Name in the health service. Default: the whole server. */
+      readonly service?: string;
+      /**
+       * `host:port` under which the agent reaches the server. Default: the instance's address, else 127.0.0.1, and its
+       * port.
+       */
+      readonly target?: string;
+      /** The server speaks TLS. Default false. */
+      readonly useTls?: boolean;
+      /** Between two questions, 1,000..600,000 ms. Default 5,000. */
+      readonly intervalMs?: number;
+      /** 100..60,000 ms. Default 2,000. */
+      readonly timeoutMs?: number;
+    }
+  | {
+      /**
+       * This process reports itself, three times in `ttlMs`; Consul calls it critical when it has not for that long.
+       */
+      readonly type: 'ttl';
+      /** 1,000..600,000 ms. Default 15,000. */
+      readonly ttlMs?: number;
+    }
+  /** Registered means well. */
+  | { readonly type: 'none' };
+
+/** How Consul learns that an instance is well. */
+export type CheckKind = InstanceCheck['type'];
+
+/** {@link InstanceCheck} with all defaults applied. */
+type ParsedCheck =
+  | { readonly type: 'none' }
+  | { readonly type: 'ttl'; readonly ttlMs: number }
+  | {
+      readonly type: 'grpc';
+      readonly service: string;
+      readonly target: string;
+      readonly useTls: boolean;
+      readonly intervalMs: number;
+      readonly timeoutMs: number;
+    };
+
+/** Where an instance says that it is reached, and which variable said so. */
+interface FoundAddress {
+  readonly address: string;
+  readonly from: string;
+}
+
+/**
+ * The address of an instance that was given none: `GRAYLANE_ADDRESS`; the IP of the Nomad label that has this port;
+ * `POD_IP`, as Kubernetes' downward API is usually asked for it. Undefined: the Consul node's own, which is right on a
+ * host of its own.
+ */
+export function findAddress(port: number, env: Environment): FoundAddress | undefined {
+  const given = env['GRAYLANE_ADDRESS'];
+  if (given !== undefined && given !== '') return { address: given, from: 'GRAYLANE_ADDRESS' };
+  for (const [name, value] of Object.entries(env)) {
+    const label = /^NOMAD_HOST_PORT_(.+)$/.exec(name)?.[1];
+    if (label === undefined || value !== String(port)) continue;
+    const from = `NOMAD_HOST_IP_${label}`;
+    const address = env[from];
+    if (address !== undefined && isIP(address) !== 0) return { address, from };
+  }
+  const pod = env['POD_IP'];
+  return pod !== undefined && isIP(pod) !== 0 ? { address: pod, from: 'POD_IP' } : undefined;
+}
+
+/** In one, the address of the Consul node is mostly that of something else. */
+export function isInContainer(env: Environment, exists: (path: string) => boolean = existsSync): boolean {
+  if (env['KUBERNETES_SERVICE_HOST'] !== undefined || env['container'] !== undefined) return true;
+  return exists('/.dockerenv') || exists('/run/.containerenv');
 }

@@ -1,19 +1,13 @@
-import type { Clock } from '../base/clock';
 import { GraylaneError } from '../base/errors';
-import type { Logger } from '../base/logger';
-import type { Random } from '../base/random';
-import { backoffMs } from '../consul/backoff';
+import { backoffMs } from '../base/pacing';
+import type { Runtime } from '../base/runtime';
 import type { AgentRegistry } from './agent-registry';
 import { drain } from './drain';
 import type { InstanceMembers } from './instance-members';
 import type { ParsedInstance } from './instance-options';
-import type { Registration, RegistrationState, StopReport } from './registration';
 
-export interface RegistrationDeps {
+interface RegistrationDeps extends Runtime {
   readonly registry: AgentRegistry;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
   /** Undefined: other processes are not looked for. */
   readonly members: InstanceMembers | undefined;
   /** Nothing more is asked of the agent. */
@@ -138,7 +132,7 @@ export class InstanceRegistration implements Registration {
   }
 
   async #stop(): Promise<StopReport> {
-    // Whoever waits must find it out, and the loop must see that it is over, before anything is awaited.
+    // Waiting callers must learn of it, and the loop must see that it is over, before anything is awaited.
     await Promise.resolve();
     this.#become('stopping');
     this.#wake();
@@ -182,4 +176,41 @@ export class InstanceRegistration implements Registration {
   #notReady(reason: string): GraylaneError {
     return new GraylaneError('NOT_READY', `${this.id}: ${reason} (expected: registered at the Consul agent)`);
   }
+}
+
+/** An instance that is kept in Consul from `registerInstance()` until `stop()`. */
+export interface Registration {
+  /** Consul service ID. */
+  readonly id: string;
+  /** What it is doing. */
+  readonly state: RegistrationState;
+  /**
+   * Resolves when the agent has taken the instance. Rejects with NOT_READY and the reason after `timeoutMs` (default
+   * 10,000), while it is still being tried, or when it was stopped.
+   */
+  registered(options?: { readonly timeoutMs?: number }): Promise<void>;
+  /**
+   * Out of Consul (unless other processes of this host go on as the same instance), then `settleMs` as before so that
+   * clients see it, then NOT_SERVING, then no new calls and up to `graceMs` for those in flight. Never rejects;
+   * idempotent.
+   */
+  stop(): Promise<StopReport>;
+}
+
+/** What a registration is doing. */
+export type RegistrationState = 'registering' | 'registered' | 'stopping' | 'stopped';
+
+/** How stopping ended. */
+export interface StopReport {
+  /**
+   * False: other processes go on as this instance (`others`), or the agent did not take it, and Consul holds the
+   * instance until its check is critical for long.
+   */
+  readonly deregistered: boolean;
+  /**
+   * Processes of this host that go on as this instance: workers that share its port, or its successor. Left out for 0.
+   */
+  readonly others?: number;
+  /** False: calls were cut off when the grace was over. */
+  readonly drained: boolean;
 }

@@ -3,11 +3,9 @@ import { consoleLogger, safeLogger } from '../base/logger';
 import { systemRandom } from '../base/random';
 import { createConsulClient } from '../consul/client';
 import { AgentRegistry } from './agent-registry';
-import { isInContainer } from './instance-address';
 import { instanceMembers } from './instance-members';
-import { type InstanceOptions, parseInstanceOptions } from './instance-options';
-import { InstanceRegistration } from './instance-registration';
-import type { Registration } from './registration';
+import { type InstanceOptions, isInContainer, parseInstanceOptions } from './instance-options';
+import { InstanceRegistration, type Registration } from './instance-registration';
 
 /**
  * Registers a server that has been bound with the Consul agent of its machine, and keeps it registered: while the agent

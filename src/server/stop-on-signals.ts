@@ -13,13 +13,16 @@ export interface SignalOptions {
 type StopSignal = NonNullable<SignalOptions['signals']>[number];
 type StopOne = (signal: StopSignal) => void;
 
-/** Who is to be stopped, by signal: Node warns of an eleventh listener, and a process may well serve a dozen services. */
+/**
+ * What is to be stopped, by signal: Node warns of an eleventh listener, and a process may well serve a dozen services.
+ */
 const waiting = new Map<StopSignal, Set<StopOne>>();
 
 /**
  * Stops `running` (a {@link Registration}, or whatever has a `stop()`) at the first signal and lets the process end by
  * itself. Whatever else is to be stopped by that signal is stopped at the same time. A second signal does what it does
- * without this: it ends the process at once. What fails is logged and makes the exit code 1. Returns what takes it back.
+ * without this: it ends the process at once. What fails is logged and makes the exit code 1. Returns what takes it
+ * back.
  */
 export function stopOnSignals(
   running: { readonly stop: () => Promise<unknown> },
@@ -65,7 +68,7 @@ function remove(signal: StopSignal, stop: StopOne): void {
   process.off(signal, onSignal);
 }
 
-/** Each takes itself off, so that nobody listens any more when it is done. */
+/** Each removes itself, so that no listener is left when all have stopped. */
 function onSignal(name: NodeJS.Signals): void {
   const signal = name as StopSignal;
   for (const stop of [...(waiting.get(signal) ?? [])]) stop(signal);

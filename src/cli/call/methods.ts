@@ -232,7 +232,9 @@ export interface OpenCall {
   readonly answers?: ClientReadableStream<object>;
 }
 
-/** Starts a call of any kind. `onEnd` gets the end of a call with a single answer; `request` is sent if it is single. */
+/**
+ * Starts a call of any kind. `onEnd` gets the end of a call with a single answer; `request` is sent if it is single.
+ */
 export function openCall(
   { path, definition }: Method,
   request: object,

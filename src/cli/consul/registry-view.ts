@@ -1,6 +1,6 @@
 import { defined } from '../../base/defined';
 import type { DatacenterState } from '../../base/instances';
-import { parseChain } from '../../client/state/policy-sources/chain';
+import { parseChain } from '../../client/state/policy-sources/consul';
 import type { ConsulClient } from '../../consul/client';
 import { type Effect, judgeEffect, type RegistryView } from '../../ops/effect/effect';
 import { hasEnded } from '../../ops/rollout/record';

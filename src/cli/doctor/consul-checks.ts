@@ -1,7 +1,7 @@
 import { systemClock } from '../../base/clock';
 import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
-import type { AgentAddress } from '../../consul/agent-address';
+import type { AgentAddress } from '../../consul/address';
 import { type ConsulClient, createConsulClient } from '../../consul/client';
 import { transact } from '../../ops/store/kv';
 import { CommandError } from '../command';

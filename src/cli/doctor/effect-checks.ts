@@ -1,5 +1,5 @@
 import { nearest } from '../../base/spelling';
-import { askAgentZone } from '../../consul/agent-zone';
+import { askAgentZone } from '../../consul/agent-self';
 import { judgeEffect } from '../../ops/effect/effect';
 import { inDatacenter } from '../../ops/store/kv';
 import { type Membership, membershipOf } from '../../policy/membership/membership';

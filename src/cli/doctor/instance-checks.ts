@@ -1,11 +1,11 @@
 import { isIP } from 'node:net';
 import type { DuplicateInstance, Instance } from '../../base/instances';
+import { peerPlace } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
-import { peerPlace } from '../../base/peer-place';
 import { nearest } from '../../base/spelling';
 import type { ConsulClient } from '../../consul/client';
-import { parseHealth, parseJsonArray } from '../../consul/parse-answer';
-import { parseEntry } from '../../consul/parse-entry';
+import { parseHealth, parseJsonArray } from '../../consul/health-answer';
+import { parseEntry } from '../../consul/health-entry';
 import { inDatacenter } from '../../ops/store/kv';
 import { lookupsOf } from '../../policy/destinations';
 import type { Lookup, Plan } from '../../policy/plan';

@@ -1,6 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { parseKvAnswer } from '../../client/state/policy-sources/kv-answer';
+import { parseKvAnswer } from '../../client/state/policy-sources/consul';
 import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore, type StoredRollout } from '../../ops/rollout/store';
 import { inDatacenter, listKeys } from '../../ops/store/kv';

@@ -1,3 +1,4 @@
+import type { RecentDecision } from '../../client/admin/admin-handler';
 import type { Explanation } from '../../client/admin/explain';
 import type {
   DatacenterInspection,
@@ -5,11 +6,10 @@ import type {
   LookupInspection,
   ServiceInspection,
 } from '../../client/admin/inspect';
-import type { RecentDecision } from '../../client/admin/recent-decisions';
 import type { ClientInspection } from '../../client/api';
 import type { GuardCounts, GuardView } from '../../client/breaker/guard/subset-guard';
 import type { BreakerView } from '../../client/breaker/view';
-import type { AgentLoad } from '../../consul/agent-load';
+import type { AgentLoad } from '../../consul/request';
 import { CommandError } from '../command';
 import { counted, describeEndpoint, describeLimit, describeZones, formatDuration } from '../describe';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';

@@ -60,7 +60,7 @@ export async function startFromFlags(service: string, flags: StartFlags, io: Com
     showSteps(document, io);
     noteNames(document, flags, io);
     if (isWatchedByClients(document)) {
-      io.note('clients with reportFigures judge it, through a controller with --listen: it names no provider');
+      io.note('clients with reportRolloutMetrics judge it, through a controller with --listen: it names no provider');
     }
     io.note(`a controller takes it from here: graylane rollout run, or graylane rollout run --once ${service}`);
   });

@@ -1,5 +1,5 @@
 import { GraylaneError } from '../../base/errors';
-import type { RecentDecision } from './recent-decisions';
+import type { DecidedBy, Decision } from '../../policy/plan';
 
 /** What is used of Node's request and response, and of what frameworks derive from them. */
 export type AdminHandler = (
@@ -28,8 +28,8 @@ const PATHS = ['/inspect', '/explain', '/decisions', '/policy'];
 const LABEL = 'label.';
 
 /**
- * Serves a client's state as JSON. Reads only: nothing here changes anything, whatever the method. The last part of the path
- * says what is wanted, so that it can be mounted anywhere.
+ * Serves a client's state as JSON. Reads only: nothing here changes anything, whatever the method. The last part of the
+ * path says what is wanted, so that it can be mounted anywhere.
  */
 export function createAdminHandler(source: AdminSource): AdminHandler {
   return (request, response) => {
@@ -97,4 +97,46 @@ function unknownService(services: readonly { readonly service: string }[]): stri
 
 function problem(status: number, error: string): Answer {
   return { status, body: { error } };
+}
+
+const MOST = 200;
+
+/** One decision as `adminHandler()` lists it. No label values: those may be personal. */
+export interface RecentDecision {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly service: string;
+  readonly method: string;
+  readonly by: DecidedBy;
+  readonly route: string;
+  readonly subset: string;
+  readonly revision: string;
+  readonly sticky: boolean;
+}
+
+/** The last 200 decisions of a Graylane client; their plain form is made only for a request. */
+export class RecentDecisions {
+  readonly #ring: { readonly atMs: number; readonly decision: Decision; readonly method: string; sticky: boolean }[] =
+    [];
+  #next = 0;
+
+  add(atMs: number, decision: Decision, call: { readonly method: string; readonly sticky: boolean }): void {
+    this.#ring[this.#next] = { atMs, decision, method: call.method, sticky: call.sticky };
+    this.#next = (this.#next + 1) % MOST;
+  }
+
+  /** Newest first. */
+  list(): readonly RecentDecision[] {
+    const inOrder = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
+    return inOrder.reverse().map(({ atMs, decision, method, sticky }) => ({
+      at: new Date(atMs).toISOString(),
+      service: decision.plan.service,
+      method,
+      by: decision.by,
+      route: decision.route,
+      subset: decision.destination.subset,
+      revision: decision.plan.revision,
+      sticky,
+    }));
+  }
 }

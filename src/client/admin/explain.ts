@@ -36,7 +36,7 @@ export interface Explanation {
   readonly mode: ClientMode;
   /** What the policy says of the call, and why. */
   readonly routing: RoutingExplanation;
-  /** The failover order, with who is there now. */
+  /** The failover order, with the endpoints that are there now. */
   readonly tiers: readonly ExplainedTier[];
   /** Why calls are refused at present. */
   readonly refusal: string | undefined;
@@ -57,13 +57,13 @@ export interface ExplainedTier {
   /** How its calls are divided among the zones of the local datacenter; undefined where zones play no part. */
   readonly zones: ZonePreferenceView | undefined;
   /**
-   * `draining`: of weight 0. `absent`: they vanished from discovery with many others. Both are a last resort, behind all tiers of
-   * `listed` ones; the latter as long as they are connected.
+   * `draining`: of weight 0. `absent`: they vanished from discovery with many others. Both are a last resort, behind
+   * all tiers of `listed` ones; the latter as long as they are connected.
    */
   readonly kind: TierKind;
   /**
-   * Part of its calls that it keeps, in [0, 1], as a good part of it may be out of service; the rest goes to the next tier that
-   * can serve, if there is one.
+   * Part of its calls that it keeps, in [0, 1], as a good part of it may be out of service; the rest goes to the next
+   * tier that can serve, if there is one.
    */
   readonly keeps: number;
   /** Who is there now. */
@@ -73,8 +73,8 @@ export interface ExplainedTier {
 /** An endpoint of a tier. */
 interface ExplainedEndpoint extends EndpointInspection {
   /**
-   * What speaks against it here; undefined when nothing does. One whose breaker is not closed takes only probes, and one that is slow
-   * only measuring calls, unless so many are in that state that not all may be held out.
+   * What speaks against it here; undefined when nothing does. One whose breaker is not closed takes only probes, and
+   * one that is slow only measuring calls, unless so many are in that state that not all may be held out.
    */
   readonly heldOut: string | undefined;
 }
@@ -112,7 +112,7 @@ function lowerCased(labels: Readonly<Record<string, string>>): Record<string, st
 
 const LEFT_TO_OTHERS = 'left to other clients by balancing.subsetSize';
 
-/** Who may serve, by the answers that the balancer goes by: the order of tiers, and who is in them. */
+/** Which endpoints may serve, by the answers that the balancer uses: the order of tiers, and what is in them. */
 function explainTiers(
   service: Service,
   plan: Plan,

@@ -78,7 +78,10 @@ export function createBalancerClass(grpc: GrpcModule): LoadBalancerConstructor {
   };
 }
 
-/** Above this size a pool that already serves is refreshed at most every `REFRESH_MS`, so that n connects do not cost n^2. */
+/**
+ * Above this size a pool that already serves is refreshed at most every `REFRESH_MS`, so that n connects do not cost
+ * n^2.
+ */
 const LARGE_POOL = 256;
 const REFRESH_MS = 50;
 /** After this, instances that were lost no longer count as known. A little longer than the registry counts them. */
@@ -90,10 +93,10 @@ interface GroupDeps {
 }
 
 /**
- * What the channels have in common that grpc-js would give the same subchannels: one connection to each endpoint that the
- * plan of the newest snapshot can send calls to, and the topology that picks go by. A channel hears of a change only when
- * its state changes or its calls may wait; all others are picked by the new topology anyhow. Lives from the first member to
- * the last.
+ * What the channels have in common that grpc-js would give the same subchannels: one connection to each endpoint that
+ * the plan of the newest snapshot can send calls to, and the topology that picks go by. A channel hears of a change
+ * only when its state changes or its calls may wait; all others are picked by the new topology anyhow. Lives from the
+ * first member to the last.
  */
 class BalancerGroup {
   readonly context: BalancerContext;
@@ -193,7 +196,9 @@ class BalancerGroup {
     this.#builder.close();
   }
 
-  /** While many connections are opened, those that exist serve; looking at all of them after each slice would cost n^2. */
+  /**
+   * While many connections are opened, those that exist serve; looking at all of them after each slice would cost n^2.
+   */
   #grew(isComplete: boolean): void {
     const isLarge = this.#topology?.pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
     const isEarly = this.context.clock.now() - this.#rebuiltAtMs < REFRESH_MS;
@@ -240,8 +245,8 @@ class BalancerGroup {
   }
 
   /**
-   * The first to connect, where nobody was connected, is published as soon as its peer's settings can be read, in the same turn:
-   * calls are waiting. The others in the next turn.
+   * The first to connect, where nobody was connected, is published as soon as its peer's settings can be read, in the
+   * same turn: calls are waiting. The others in the next turn.
    */
   #stateChanged(isReady: boolean): void {
     const isFirst = isReady && this.#topology?.pools.every((pool) => pool.connected.length === 0) === true;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock';
-import { tellListenerFault } from '../../base/listener';
 import type { Logger } from '../../base/logger';
+import { tellListenerFault } from '../../base/logger';
 import type { Random } from '../../base/random';
 import type { Snapshot } from '../../policy/membership/snapshot';
 import type { Decision } from '../../policy/plan';
@@ -21,9 +21,9 @@ import type { ZonePreference } from './zones/zone-preference';
 /** Counts attempts by subset, to compare one subset with another in this client. */
 export interface AttemptListener {
   /**
-   * An attempt that started has ended. `wanted` is the subset that its call was decided for, `served` the one it went to.
-   * `latencyMs` is the time to the first response, or to the end where none came. Called synchronously; must neither
-   * throw nor allocate much.
+   * An attempt that started has ended. `wanted` is the subset that its call was decided for, `served` the one it went
+   * to. `latencyMs` is the time to the first response, or to the end where none came. Called synchronously; must
+   * neither throw nor allocate much.
    */
   attemptEnded(wanted: string, served: string, outcome: Outcome, latencyMs: number): void;
 }
@@ -52,7 +52,9 @@ export interface BalancedService {
   readonly snapshot: Snapshot | undefined;
   /** How long calls may wait for a connection. */
   readonly connectDeadlineMs: number;
-  /** The zone that this client runs in; undefined: not known. When it becomes known, `endpoints.changed()` is called. */
+  /**
+   * The zone that this client runs in; undefined: not known. When it becomes known, `endpoints.changed()` is called.
+   */
   readonly zone: string | undefined;
   /** Keeps the watches of the service open. The listener is called with each later snapshot, synchronously. */
   subscribe(listener: (snapshot: Snapshot | undefined) => void): () => void;
@@ -60,7 +62,10 @@ export interface BalancedService {
   decide(call: CallState, snapshot: Snapshot, metadata: Metadata): Decision;
   /** Why nothing is known yet, for a final status. */
   pendingReason(): string;
-  /** Since when and why what is known is old, for the status of a call that no endpoint can serve; undefined: it is fresh. */
+  /**
+   * Since when and why what is known is old, for the status of a call that no endpoint can serve; undefined: it is
+   * fresh.
+   */
   staleness(): string | undefined;
 }
 
@@ -74,7 +79,9 @@ export interface BalancerContextOptions {
   readonly logger: Logger;
   /** Stable for the process; spreads deterministic subsetting over clients. */
   readonly clientId: string;
-  /** Which key of an instance's meta holds the name that it is asked for under. Undefined: meta is not believed in that. */
+  /**
+   * Which key of an instance's meta holds the name that it is asked for under. Undefined: meta is not believed in that.
+   */
   readonly authorityMetaKey: string | undefined;
   readonly retryBudget: RetryBudgetRules;
   /** Undefined where nothing is observed, as in tests. */

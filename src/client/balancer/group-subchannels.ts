@@ -21,8 +21,8 @@ interface SubchannelOwner {
 export type ShareSubchannel = (real: SubchannelInterface, owner: SubchannelOwner) => SubchannelInterface;
 
 /**
- * What grpc-js' own ChannelSubchannelWrapper is to one channel, for a group of them: that one would keep the channel alive
- * that happened to open the subchannel, and tell that channel alone of a server's complaint.
+ * What grpc-js' own ChannelSubchannelWrapper is to one channel, for a group of them: that one would keep the channel
+ * alive that happened to open the subchannel, and tell that channel alone of a server's complaint.
  */
 export function createSubchannelSharer(grpc: GrpcModule): ShareSubchannel {
   class SharedSubchannel extends subchannelWrapperOf(grpc) {
@@ -62,8 +62,8 @@ interface SubchannelMember {
 }
 
 /**
- * Gives a group's connections their subchannels. Each is made by some member's channel, belongs to the group, and is listed
- * by channelz under every member.
+ * Gives a group's connections their subchannels. Each is made by some member's channel, belongs to the group, and is
+ * listed by channelz under every member.
  */
 export class GroupSubchannels implements ChannelControlHelper, SubchannelOwner {
   readonly held: Set<SubchannelInterface> = new Set();

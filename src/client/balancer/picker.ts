@@ -55,8 +55,8 @@ export interface PickerGroup {
 }
 
 /**
- * Picks an endpoint for an attempt of one channel's call: the first tier of the call's decision that can serve. Runs once
- * an attempt; in steady state it draws one random number, reads no clock and allocates nothing.
+ * Picks an endpoint for an attempt of one channel's call: the first tier of the call's decision that can serve. Runs
+ * once an attempt; in steady state it draws one random number, reads no clock and allocates nothing.
  */
 export class SnapshotPicker implements Picker {
   /** Some call of the channel may wait to be picked again: grpc-js does that only when it is given a picker. */
@@ -132,8 +132,8 @@ export class SnapshotPicker implements Picker {
   }
 
   /**
-   * The first tier that can serve. With `isChoosy` a tier passes on what it spills, all of it when nobody in it is well or
-   * its subset is shed, as long as a later one can take it; without, only a shed subset is passed over.
+   * The first tier that can serve. With `isChoosy` a tier passes on what it spills, all of it when nobody in it is well
+   * or its subset is shed, as long as a later one can take it; without, only a shed subset is passed over.
    */
   #pickInOrder(call: CallState, tiers: readonly Pool[], isChoosy: boolean, metadata: Metadata): PickResult | undefined {
     const context = this.#context;
@@ -225,7 +225,10 @@ export class SnapshotPicker implements Picker {
     return this.#pickAnybody(call, decision, topology, tiers, metadata);
   }
 
-  /** Some subset of the call's is full, and no other tier is fit to serve: it waits; else those that are not full serve as they can. */
+  /**
+   * Some subset of the call's is full, and no other tier is fit to serve: it waits; else those that are not full serve
+   * as they can.
+   */
   #pickFull(
     call: CallState,
     decision: Decision,
@@ -261,7 +264,8 @@ export class SnapshotPicker implements Picker {
     if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
     if (again !== undefined) return this.#complete(call, again.connection, again.pool, metadata);
-    // grpc-js neither refuses a call nor lets it wait while a connection is READY: so here, be it new or not believed yet.
+    // grpc-js neither refuses a call nor lets it wait while a connection is READY: so here, be it new or not believed
+    // yet.
     const late = anybodyReadyNow(tiers, this.#group.isBehind);
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, metadata, true);
     if (tiers.some((pool) => pool.isPending)) return this.#queue();
@@ -307,7 +311,8 @@ export class SnapshotPicker implements Picker {
     metadata: Metadata,
     isPanic = false,
   ): PickResult {
-    // Those that connect any moment have places; else the endpoint gets a further connection. Then its peer's queue has to do.
+    // Those that connect any moment have places; else the endpoint gets a further connection. Then its peer's queue has
+    // to do.
     if (connection.isFull && (pool.isFirstTry || connection.widen())) return this.#queue();
     call.isRefused = false;
     pool.limit?.leave(call);
@@ -365,7 +370,9 @@ function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   return connection.isFull ? (pool.withRoom(pick) ?? connection) : connection;
 }
 
-/** Changes what one attempt sends. `metadata` is the attempt's own; of several lists the later one has the last word. */
+/**
+ * Changes what one attempt sends. `metadata` is the attempt's own; of several lists the later one has the last word.
+ */
 export function changeHeaders(metadata: Metadata, lists: readonly HeaderChanges[]): void {
   for (const { remove, add, set } of lists) {
     for (const key of remove) metadata.remove(key);

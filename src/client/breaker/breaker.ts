@@ -29,16 +29,13 @@ export interface BreakerContext {
   onListenerError(error: unknown): void;
 }
 
-/**
- * A pick that was offered the probe and never became an attempt keeps other picks waiting no longer than this. Above the
- * 100 ms by which a picker's time may lag.
- */
+/** An offer that never becomes an attempt ends after this: above the 100 ms by which a picker's time may lag. */
 const OFFER_MS = 200;
 
 /**
- * One breaker, of an endpoint or a subset. Pickers ask `admits`; an attempt calls `begin` when it starts, and `record` or
- * `release` when it ends. All synchronous. Times are monotonic milliseconds of the breaker's clock. After `dispose` the
- * breaker admits everything and counts nothing.
+ * One breaker, of an endpoint or a subset. Pickers ask `admits`; an attempt calls `begin` when it starts, and `record`
+ * or `release` when it ends. All synchronous. Times are monotonic milliseconds of the breaker's clock. After `dispose`
+ * the breaker admits everything and counts nothing.
  */
 export class Breaker {
   readonly key: string;
@@ -87,8 +84,8 @@ export class Breaker {
   }
 
   /**
-   * Closed, and the last attempts ended with nothing received, but too few of them to open it, and no health check has passed
-   * since. A health check, or one attempt at a time, verifies the endpoint: the verdict must not wait for callers' deadlines.
+   * Closed, and the last attempts ended with nothing received, but too few of them to open it, and no health check has
+   * passed since. A health check, or one attempt at a time, verifies the endpoint.
    */
   get isDoubtful(): boolean {
     return this.#isSilent && !this.#check.hasPassed;
@@ -125,8 +122,8 @@ export class Breaker {
   }
 
   /**
-   * A health check ended; `reason` says how, for views. It counts in no window. A failed one reopens a half-open breaker, and
-   * is one more timeout of a doubtful endpoint. Without effect when the state has changed since the check began.
+   * A health check ended; `reason` says how, for views. It counts in no window. A failed one reopens a half-open
+   * breaker, and is one more timeout of a doubtful endpoint. Without effect after a change of state.
    */
   checked(ticket: number, verdict: CheckVerdict, nowMs: number, reason: string): void {
     if (!this.#check.end(ticket) || verdict === 'unknown') return;
@@ -149,16 +146,16 @@ export class Breaker {
   }
 
   /**
-   * A pick chose this endpoint while it was half-open or doubtful. No other pick is admitted until the attempt starts, or
-   * `OFFER_MS` have passed: else all picks of one turn were admitted before the first of their attempts starts.
+   * A pick chose this endpoint while it was half-open or doubtful. No other pick is admitted until the attempt starts,
+   * or `OFFER_MS` have passed: else all picks of one turn were admitted before the first of their attempts starts.
    */
   offer(nowMs: number): void {
     if (this.#state === 'halfOpen' || this.isDoubtful) this.#offeredUntilMs = nowMs + OFFER_MS;
   }
 
   /**
-   * An attempt starts. While half-open the first one that `mayProbe` is the probe; those that start beside it count for nothing.
-   * `patienceMs`: how long its answer may take, for which the next probe waits; 0 when that is not known.
+   * An attempt starts. While half-open the first one that `mayProbe` is the probe; those that start beside it count for
+   * nothing. `patienceMs`: how long its answer may take, for which the next probe waits; 0 when that is not known.
    */
   begin(nowMs: number, mayProbe = true, patienceMs = 0): Permit {
     if (this.#state === 'closed') return closedPermit(this.#period);
@@ -184,7 +181,7 @@ export class Breaker {
     this.#check.withdraw();
   }
 
-  /** A silent connection answers again, or a new one replaces it. Ends doubts; a breaker that timeouts opened probes now. */
+  /** A silent connection answers again, or a new one replaces it. A breaker that timeouts opened probes now. */
   connectionRestored(): void {
     if (this.#timeouts.inARow === 0) return;
     if (this.#state === 'closed') this.answered();
@@ -234,7 +231,7 @@ export class Breaker {
     this.#count('failure', nowMs, latencyMs, reason);
   }
 
-  /** A recorded failure turned out not to be the endpoint's: takes it out of the counts. A breaker that it opened stays open. */
+  /** A recorded failure was not the endpoint's: takes it out of the counts. A breaker that it opened stays open. */
   forgiveFailure(nowMs: number): void {
     if (this.#state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('failures', nowMs);
@@ -246,7 +243,9 @@ export class Breaker {
     this.circuit.open(because);
   }
 
-  /** Opens the breaker of an outlier. While half-open it gets the calls of its trial, whose verdict opens or closes it. */
+  /**
+   * Opens the breaker of an outlier. While half-open it gets the calls of its trial, whose verdict opens or closes it.
+   */
   eject(trial: OutlierTrial): void {
     this.trial = trial;
     this.open(trial.because);
@@ -275,8 +274,8 @@ export class Breaker {
   }
 
   /**
-   * Called from the shared tick. A probe without a deadline has failed when its answer should have come: else one caller after
-   * the other were sent to a method that hangs, and the pauses between them did not grow.
+   * Called from the shared tick. A probe without a deadline has failed when its answer should have come: else one
+   * caller after the other were sent to a method that hangs, and the pauses between them did not grow.
    */
   giveUpLateProbe(nowMs: number): void {
     if (this.#state === 'halfOpen' && this.#gate.isLate(nowMs)) this.#openAfter('the probe was not answered', nowMs);

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
-import { captureRejections } from '../../base/listener';
+import { captureRejections } from '../../base/emitter';
 import type { SubsetBreakerPlan } from '../../policy/plan';
 
 /**
@@ -81,9 +81,9 @@ const DROPPED: number[] = Object.freeze(new DroppedLatencies()) as number[];
 const NO_CONTROLLER = Object.freeze({ listenerCount: () => 0, on() {}, removeListener() {} });
 
 /**
- * One opossum circuit breaker, used for its states, events and rolling statistics. No call goes through it. What this class
- * changes, and why, is in docs/decisions/0006: `probe()` makes it half-open instead of a timer of opossum's own, and calls
- * that still run are not counted.
+ * One opossum circuit breaker, used for its states, events and rolling statistics. No call goes through it. What this
+ * class changes, and why, is in docs/decisions/0006: `probe()` makes it half-open instead of a timer of opossum's own,
+ * and calls that still run are not counted.
  */
 export class Circuit extends OpossumBreaker {
   readonly #observer: CircuitObserver;

@@ -5,8 +5,8 @@ const VOUCH_MS = 10_000;
 export type CheckVerdict = 'passed' | 'failed' | 'unknown';
 
 /**
- * The health check of one endpoint: none, one that runs, or one that has passed. One check at a time. Times are monotonic
- * milliseconds; tickets are positive and never repeat.
+ * The health check of one endpoint: none, one that runs, or one that has passed. One check at a time. Times are
+ * monotonic milliseconds; tickets are positive and never repeat.
  */
 export class HealthCheckState {
   #issued = 0;

@@ -4,7 +4,9 @@ import type { Tally } from './circuit';
 /** So many open the breaker of a subset, whatever went well before; more if its volume threshold is higher. */
 const SUBSET_FAILURES_IN_A_ROW = 10;
 
-/** A verifying attempt that never ends keeps the next one waiting for so long, or for as long as its answer may take. */
+/**
+ * A verifying attempt that never ends keeps the next one waiting for so long, or for as long as its answer may take.
+ */
 const LEASE_MS = 5_000;
 
 /** The numbers of a breaker of either level. Those that only an endpoint has are off where they are missing. */
@@ -45,8 +47,8 @@ export class FailureStreak {
 }
 
 /**
- * How many attempts in a row ended with nothing received, and whether an attempt verifies just now that this still holds.
- * Times are monotonic milliseconds.
+ * How many attempts in a row ended with nothing received, and whether an attempt verifies just now that this still
+ * holds. Times are monotonic milliseconds.
  */
 export class TimeoutStreak {
   inARow = 0;
@@ -74,8 +76,8 @@ export class TimeoutStreak {
 }
 
 /**
- * Why a closed breaker that has just counted a failure opens; undefined when it does not. opossum opens strictly above its
- * threshold; the policy says at or above.
+ * Why a closed breaker that has just counted a failure opens; undefined when it does not. opossum opens strictly above
+ * its threshold; the policy says at or above.
  */
 export function causeToOpen(
   rules: BreakerRules,
@@ -90,8 +92,8 @@ export function causeToOpen(
   if (volume >= rules.volumeThreshold && failures * 100 >= rules.errorThresholdPercentage * volume) {
     return `${failures} of ${volume} attempts failed`;
   }
-  // A subset has no such number in its policy. Thousands of successes a moment ago are no reason to go on sending it calls that
-  // all fail.
+  // A subset has no such number in its policy. Thousands of successes a moment ago are no reason to go on sending it
+  // calls that all fail.
   if (rules.consecutiveFailures === undefined) {
     const most = Math.max(SUBSET_FAILURES_IN_A_ROW, rules.volumeThreshold);
     if (failuresInARow >= most) return `${failuresInARow} failures in a row`;

@@ -2,15 +2,16 @@ import { statusNameOf } from '../../base/status-names';
 import type { StatusName } from '../../policy/document';
 
 /**
- * What an attempt says of the endpoint that had it. `silent`: a failure that brought nothing back at all. `less`: its caller got
- * a failure, and the endpoint is alive and wants fewer calls. `neutral`: nothing was learnt, nothing is recorded.
+ * What an attempt says of the endpoint that had it. `silent`: a failure that brought nothing back at all. `less`: its
+ * caller got a failure, and the endpoint is alive and wants fewer calls. `neutral`: nothing was learnt, nothing is
+ * recorded.
  */
 export type Outcome = 'success' | 'failure' | 'silent' | 'less' | 'neutral';
 
 /**
- * Who ended an attempt. `peer`: the server, or the stream or the connection broke. `above`: grpc-js or the caller, while the
- * peer had not ended it: a deadline, a cancellation, an answer that could not be read. `us`: Graylane, for reasons that are
- * not the endpoint's.
+ * Who ended an attempt. `peer`: the server, or the stream or the connection broke. `above`: grpc-js or the caller,
+ * while the peer had not ended it: a deadline, a cancellation, an answer that could not be read. `us`: Graylane, for
+ * reasons that are not the endpoint's.
  */
 export type EndedBy = 'peer' | 'above' | 'us';
 
@@ -20,7 +21,10 @@ export interface AttemptFacts {
   readonly code: number;
   readonly details: string;
   readonly endedBy: EndedBy;
-  /** For how long the server asks for less, in milliseconds; negative: not to be tried again. Undefined: it does not say. */
+  /**
+   * For how long the server asks for less, in milliseconds; negative: not to be tried again. Undefined: it does not
+   * say.
+   */
   readonly pushbackMs: number | undefined;
   /** HTTP/2 code of the stream's reset, where the status was made from it. */
   readonly rstCode: number | undefined;
@@ -32,13 +36,15 @@ export interface AttemptFacts {
   readonly isForeign: boolean;
   /** Its request had more header fields than servers are bound to take. */
   readonly isRequestOversized: boolean;
-  /** A message, or, where the call may have many, headers arrived. Headers alone are no answer to a call that has one. */
+  /**
+   * A message, or, where the call may have many, headers arrived. Headers alone are no answer to a call that has one.
+   */
   readonly received: boolean;
   /** Milliseconds from the attempt's start to its end. */
   readonly elapsedMs: number;
   /**
-   * Milliseconds from its start to the first response, or to its end where none came. Being slow is judged by this, as a stream
-   * that lives for an hour is not slow.
+   * Milliseconds from its start to the first response, or to its end where none came. Being slow is judged by this, as
+   * a stream that lives for an hour is not slow.
    */
   readonly latencyMs: number;
   /** The usual latency in milliseconds; 0 when unknown. */
@@ -49,11 +55,18 @@ export interface AttemptFacts {
   readonly isLoopBusy: boolean;
   /** We ended it ourselves, since it had not been answered in the time that we, or the policy, gave it. */
   readonly isGivenUp: boolean;
-  /** The server ended its connection since our keepalive pings came too often: our doing, whatever the endpoint is like. */
+  /**
+   * The server ended its connection since our keepalive pings came too often: our doing, whatever the endpoint is like.
+   */
   readonly isEndedForPings: boolean;
-  /** Its connection went silent while the endpoint answers on another: what got no answer there says nothing of the endpoint. */
+  /**
+   * Its connection went silent while the endpoint answers on another: what got no answer there says nothing of the
+   * endpoint.
+   */
   readonly isConnectionReplaced: boolean;
-  /** For a hedge that lost: how long the winner took, in milliseconds. Undefined when unknown, and for everything else. */
+  /**
+   * For a hedge that lost: how long the winner took, in milliseconds. Undefined when unknown, and for everything else.
+   */
   readonly winnerMs: number | undefined;
 }
 
@@ -78,15 +91,20 @@ const CANCEL_FACTOR = 5;
 
 /** How grpc-js ends a hedge that lost. */
 const DISCARDED = 'Discarded in favor of';
-/** How grpc-js ends a call whose connection broke while it wrote ("... triggered by internal client error: write EPIPE"). */
+/**
+ * How grpc-js ends a call whose connection broke while it wrote ("... triggered by internal client error: write
+ * EPIPE").
+ */
 const BROKEN_WRITE = 'triggered by internal client error';
 /** How grpc-js words the status that it makes of an HTTP status. */
 const HTTP_STATUS = 'Received HTTP status code';
-/** How grpc-js words the ends of calls whose answer it cannot use. It makes them above the channel, or in its filters. */
+/**
+ * How grpc-js words the ends of calls whose answer it cannot use. It makes them above the channel, or in its filters.
+ */
 const UNUSABLE = ['Response message parsing error', 'Failed to decompress', 'Too many responses received'];
 /**
- * Messages above a limit, in the words of grpc-js, grpc-go, grpc-java and C-core. Whichever side's limit it is: the message
- * has that size wherever it is sent.
+ * Messages above a limit, in the words of grpc-js, grpc-go, grpc-java and C-core. Whichever side's limit it is: the
+ * message has that size wherever it is sent.
  */
 const TOO_LARGE = /message larger than max|size larger than|message exceeds maximum size|message length .* exceeds/i;
 
@@ -100,7 +118,9 @@ export function classifyAttempt(facts: AttemptFacts, rules: OutcomeRules): Outco
   return facts.endedBy === 'above' ? classifyFromAbove(facts, rules) : classifyFromPeer(facts, rules);
 }
 
-/** grpc-js ended the call for an answer that it could not use: it makes such a status after the attempt has ended well. */
+/**
+ * grpc-js ended the call for an answer that it could not use: it makes such a status after the attempt has ended well.
+ */
 export function isUnusableAnswer(details: string): boolean {
   return UNUSABLE.some((words) => details.startsWith(words));
 }
@@ -112,9 +132,9 @@ function classifyFromAbove(facts: AttemptFacts, rules: OutcomeRules): Outcome {
 }
 
 /**
- * The caller, or a better hedge, lost interest. A losing hedge is slow when it had taken `slowCallMs` and was out longer than
- * the winner; below that limit it might have answered in the next millisecond. A caller who has waited much longer than
- * usual for a single response, and got nothing, ends the call as a deadline would.
+ * The caller, or a better hedge, lost interest. A losing hedge is slow when it had taken `slowCallMs` and was out
+ * longer than the winner; below that limit it might have answered in the next millisecond. A caller who has waited much
+ * longer than usual for a single response, and got nothing, ends the call as a deadline would.
  */
 function classifyCancelled(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (facts.details.startsWith(DISCARDED)) {
@@ -151,8 +171,8 @@ function classifyFromPeer(facts: AttemptFacts, rules: OutcomeRules): Outcome {
 }
 
 /**
- * The server wants fewer calls: RESOURCE_EXHAUSTED, or any failure with the time after which it may be tried again. That a
- * call is not to be tried again at all says nothing of the server's load.
+ * The server wants fewer calls: RESOURCE_EXHAUSTED, or any failure with the time after which it may be tried again.
+ * That a call is not to be tried again at all says nothing of the server's load.
  */
 function isLess({ code, pushbackMs }: AttemptFacts): boolean {
   return code === RESOURCE_EXHAUSTED || (pushbackMs !== undefined && pushbackMs >= 0);

@@ -1,6 +1,7 @@
 /**
- * What an attempt carries from its start to its end, so that an outcome of the past counts for nothing. Even: the attempt
- * began while the breaker was closed, in this closed period. Odd: it is this probe. A number, since numbers allocate nothing.
+ * What an attempt carries from its start to its end, so that an outcome of the past counts for nothing. Even: the
+ * attempt began while the breaker was closed, in this closed period. Odd: it is this probe. A number, since numbers
+ * allocate nothing.
  */
 export type Permit = number;
 
@@ -27,8 +28,8 @@ export function ticketOf(permit: Permit): number {
 }
 
 /**
- * Decides which attempts probe while a breaker is half-open. One object for each breaker. Times are monotonic milliseconds;
- * tickets are positive and never repeat.
+ * Decides which attempts probe while a breaker is half-open. One object for each breaker. Times are monotonic
+ * milliseconds; tickets are positive and never repeat.
  */
 export interface ProbeGate {
   /** This many probes must succeed before the breaker closes. */
@@ -36,8 +37,8 @@ export interface ProbeGate {
   /** Asked by pickers. */
   admits(nowMs: number): boolean;
   /**
-   * An attempt starts: its ticket, or 0 when it may not be a probe. `patienceMs`: how long its answer may take; 0 when that is
-   * not known, as of a stream.
+   * An attempt starts: its ticket, or 0 when it may not be a probe. `patienceMs`: how long its answer may take; 0 when
+   * that is not known, as of a stream.
    */
   begin(nowMs: number, patienceMs?: number): number;
   /** The probe that is out should have been answered by now. */
@@ -51,8 +52,9 @@ export interface ProbeGate {
 }
 
 /**
- * One probe at a time. A probe may never end: a listener of the caller that throws keeps its end from us. So it loses its place
- * after `leaseMs`, or when an answer should have come. Its verdict still counts until another probe takes the place.
+ * One probe at a time. A probe may never end: a listener of the caller that throws keeps its end from us. So it loses
+ * its place after `leaseMs`, or when an answer should have come. Its verdict still counts until another probe takes the
+ * place.
  */
 export class SingleProbe implements ProbeGate {
   readonly successesToClose = 1;

@@ -124,7 +124,10 @@ export class BreakerRegistry {
     return [...this.#subsets.all(), ...this.#endpoints.values()].map((breaker) => breaker.view(nowMs));
   }
 
-  /** opossum's own object of a subset's breaker, for exporters and dashboards: to read, to listen, to open and close by hand. */
+  /**
+   * opossum's own object of a subset's breaker, for exporters and dashboards: to read, to listen, to open and close by
+   * hand.
+   */
   opossum(key: string): unknown {
     return this.#subsets.find(key)?.circuit;
   }

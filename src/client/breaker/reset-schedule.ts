@@ -9,7 +9,9 @@ export interface ResetBounds {
   readonly maxResetTimeoutMs: number;
 }
 
-/** When an open breaker lets its first probe through: one timer while it is open, later after each probe that failed. */
+/**
+ * When an open breaker lets its first probe through: one timer while it is open, later after each probe that failed.
+ */
 export class ResetSchedule {
   readonly #clock: Clock;
   readonly #random: Random;

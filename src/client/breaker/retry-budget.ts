@@ -1,21 +1,24 @@
 const BUCKETS = 10;
 const BUCKET_MS = 1000;
 /**
- * A lost connection takes all calls under way with it at once, however few calls there are; and it is no answer, which layers
- * of servers would multiply. So what broke off has a floor so many times as high.
+ * A lost connection takes all calls under way with it at once, however few calls there are; and it is no answer, which
+ * layers of servers would multiply. So what broke off has a floor so many times as high.
  */
 const BROKEN_FACTOR = 20;
 
 export interface RetryBudgetRules {
   /** Retries per hundred calls of the last ten seconds; see {@link RetryBudget.calls}. */
   readonly percent: number;
-  /** Allowed however few the calls: so many in ten seconds, divided by ten. Twenty times as many of attempts that broke off. */
+  /**
+   * Allowed however few the calls: so many in ten seconds, divided by ten. Twenty times as many of attempts that broke
+   * off.
+   */
   readonly minPerSecond: number;
 }
 
 /**
- * One service's allowance of retries in one client. A ring of one-second buckets: no timers, and nothing is allocated after
- * construction. Times are monotonic milliseconds and do not go back.
+ * One service's allowance of retries in one client. A ring of one-second buckets: no timers, and nothing is allocated
+ * after construction. Times are monotonic milliseconds and do not go back.
  */
 export class RetryBudget {
   /** Retries of the last ten seconds. */
@@ -48,8 +51,8 @@ export class RetryBudget {
   }
 
   /**
-   * The largest of three: the calls that began within the last ten seconds, those that ended within them, and those under way
-   * now. So calls that take long count too, and no call counts twice.
+   * The largest of three: the calls that began within the last ten seconds, those that ended within them, and those
+   * under way now. So calls that take long count too, and no call counts twice.
    */
   get calls(): number {
     return Math.max(this.#allBegun, this.#allEnded, this.#inFlight);
@@ -72,8 +75,8 @@ export class RetryBudget {
   }
 
   /**
-   * Draws one retry. False: the budget is spent and the call gets its real status. `isBroken`: the attempt was not answered,
-   * its stream or connection broke off.
+   * Draws one retry. False: the budget is spent and the call gets its real status. `isBroken`: the attempt was not
+   * answered, its stream or connection broke off.
    */
   tryRetry(nowMs: number, isBroken: boolean = false): boolean {
     const slot = this.#advance(nowMs);
@@ -93,8 +96,8 @@ export class RetryBudget {
   }
 
   /**
-   * Draws a retry that is made in any case, even when the budget is spent. It takes the place of one that others may draw, and
-   * so does the next of its kind: else a spent budget would be exceeded by as many.
+   * Draws a retry that is made in any case, even when the budget is spent. It takes the place of one that others may
+   * draw, and so does the next of its kind: else a spent budget would be exceeded by as many.
    */
   takeRetry(nowMs: number): void {
     const slot = this.#advance(nowMs);

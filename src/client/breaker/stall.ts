@@ -3,14 +3,17 @@ const STALL_MS = 300;
 const TICK_MS = 100;
 /** A tick that comes later than this is late: the loop is busy, if not stalled. */
 const LATE_MS = 25;
-/** So many ticks on time in a row, and the loop has caught up: calls that waited for it come in a burst, and keep it busy. */
+/**
+ * So many ticks on time in a row, and the loop has caught up: calls that waited for it come in a burst, and keep it
+ * busy.
+ */
 const CALM_TICKS = 3;
 /** An attempt that took less than so many times the lateness may owe its end to it. */
 const LATE_FACTOR = 4;
 
 /**
- * Tells whether our own event loop was stalled. Then deadlines and latencies say nothing of the endpoints: timers run before
- * sockets are read, so answered calls end as deadlines. Fed by the shared tick.
+ * Tells whether our own event loop was stalled. Then deadlines and latencies say nothing of the endpoints: timers run
+ * before sockets are read, so answered calls end as deadlines. Fed by the shared tick.
  */
 export class StallDetector {
   readonly #setImmediate: (callback: () => void) => unknown;
@@ -58,8 +61,8 @@ export class StallDetector {
   }
 
   /**
-   * Asked when an attempt ends at a deadline: was the loop so busy since the attempt began that it may have ended for that? A
-   * deadline of 50 ms passes in a loop whose turns take 60, which is no stall.
+   * Asked when an attempt ends at a deadline: was the loop so busy since the attempt began that it may have ended for
+   * that? A deadline of 50 ms passes in a loop whose turns take 60, which is no stall.
    */
   isTooBusyFor(startedAtMs: number, nowMs: number): boolean {
     const overdueMs = nowMs - this.#tickedAtMs - TICK_MS;
@@ -69,8 +72,8 @@ export class StallDetector {
   }
 
   /**
-   * The first immediate runs after this turn's sockets were read, the second after those of the turn that follows, by which
-   * time what they caused has ended too.
+   * The first immediate runs after this turn's sockets were read, the second after those of the turn that follows, by
+   * which time what they caused has ended too.
    */
   #recover(): void {
     this.#isRecovering = true;

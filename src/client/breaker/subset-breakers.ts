@@ -15,9 +15,9 @@ interface Subset {
 }
 
 /**
- * The breakers of each subset, one in each datacenter. When one opens on many failures, or a second one opens, all breakers of
- * the subset open; from then on each closes by its own probes. Only for a subset with a fallback: without one, its other
- * datacenters are the failover.
+ * The breakers of each subset, one in each datacenter. When one opens on many failures, or a second one opens, all
+ * breakers of the subset open; from then on each closes by its own probes. Only for a subset with a fallback: without
+ * one, its other datacenters are the failover.
  */
 export class SubsetBreakers {
   readonly #subsets = new Map<string, Subset>();

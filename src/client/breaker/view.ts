@@ -15,7 +15,10 @@ export interface BreakerView {
   readonly level: BreakerLevel;
   /** Closed admits calls, open none, half-open one probe at a time. */
   readonly state: BreakerState;
-  /** False: the policy, or the owner of the opossum object, turned it off, and no guard keeps it open; it admits everything. */
+  /**
+   * False: the policy, or the owner of the opossum object, turned it off, and no guard keeps it open; it admits
+   * everything.
+   */
   readonly isEnabled: boolean;
   /** Outcomes in the rolling window. */
   readonly counts: { readonly successes: number; readonly failures: number };
@@ -23,7 +26,10 @@ export interface BreakerView {
   readonly consecutiveFailures: number;
   /** Deadlines in a row with nothing received. */
   readonly silentFailures: number;
-  /** Closed, and its last attempts were silent, but too few to open it. A health check, or one call at a time, verifies it. */
+  /**
+   * Closed, and its last attempts were silent, but too few to open it. A health check, or one call at a time, verifies
+   * it.
+   */
   readonly isDoubtful: boolean;
   /** While open: milliseconds until it turns half-open; undefined while its subset's guard keeps it open. */
   readonly probesInMs: number | undefined;

@@ -1,12 +1,13 @@
+import { readFile } from 'node:fs/promises';
 import { type Clock, systemClock } from '../../base/clock';
 import { GraylaneError } from '../../base/errors';
+import { followFiles } from '../../base/file-watch';
 import type { Instance } from '../../base/instances';
 import { loadYaml } from '../../base/lazy-modules';
 import { consoleLogger, type Logger, safeLogger } from '../../base/logger';
 import { createListedServices } from './listed-services';
 import type { Source } from './source';
 import { createServicesParser } from './static';
-import { type WatchedFile, watchFile } from './watched-file';
 
 export interface FileSourceOptions {
   /** The local one first. Default: `local`; others that instances name follow by name. */
@@ -15,9 +16,14 @@ export interface FileSourceOptions {
   readonly clock?: Clock;
 }
 
+type FileReading = { readonly text: string } | { readonly reason: string };
+
+const POLL_MS = 2_000;
+const SETTLE_MS = 20;
+
 /**
  * Instances from a file, lists of `StaticInstance` by service name, in JSON (`.json`) or else YAML. Watched while
- * somebody watches; what replaces it takes effect whole. Content that cannot be read or is wrong changes nothing: the
+ * there is a watch; what replaces it takes effect whole. Content that cannot be read or is wrong changes nothing: the
  * last good one stays, is marked stale with the reason, and a warning is logged. Constructing does no I/O.
  */
 export function createFileSource(path: string, options: FileSourceOptions = {}): Source {
@@ -27,7 +33,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
   const parse = createServicesParser(datacenters);
   let good: ReadonlyMap<string, readonly Instance[]> | undefined;
   let lastSuccessMs = 0;
-  let file: WatchedFile | undefined;
+  let file: { close(): void } | undefined;
   let watches = 0;
   let closed = false;
 
@@ -48,6 +54,21 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
     listed.update(good, { kind: 'fresh' }, true);
   };
 
+  const follow = (): { close(): void } =>
+    followFiles([path], {
+      clock,
+      pollIntervalMs: POLL_MS,
+      debounceMs: SETTLE_MS,
+      read: () =>
+        readFile(path, 'utf8').then(
+          (text): FileReading => ({ text }),
+          (error: NodeJS.ErrnoException): FileReading => ({ reason: `${error.code ?? 'unreadable'} ${path}` }),
+        ),
+      isSame: (former, next) => JSON.stringify(former) === JSON.stringify(next),
+      isFailure: (reading) => 'reason' in reading,
+      onReading: (reading) => ('text' in reading ? read(reading.text) : failed(reading.reason)),
+    });
+
   const stop = (): void => {
     file?.close();
     file = undefined;
@@ -58,7 +79,7 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
       if (closed) throw new GraylaneError('CLIENT_CLOSED', 'this source of instances is closed');
       const watch = listed.watch(request, listener);
       watches += 1;
-      file ??= watchFile(path, { read, failed }, clock);
+      file ??= follow();
       let isOpen = true;
       return {
         setFilters: (expressions) => watch.setFilters(expressions),

@@ -1,14 +1,13 @@
-import type { DatacenterState, Freshness, Instance, SourceState } from '../../base/instances';
+import { type DatacenterState, type Freshness, type Instance, peerPlace, type SourceState } from '../../base/instances';
 import { type Logger, safeLogger } from '../../base/logger';
-import { peerPlace } from '../../base/peer-place';
 import type { SourceWatch, WatchRequest } from './source';
 
 /** Instances that are known whole, by service; the part that static and file sources share. */
 export interface ListedServices {
   watch(request: WatchRequest, listener: (state: SourceState) => void): SourceWatch;
   /**
-   * Watchers of services that changed hear of it: where an instance is not the object that it was before. `known: false`
-   * means that nothing could be read yet.
+   * Watchers of services that changed hear of it: where an instance is not the object that it was before. `known:
+   * false` means that nothing could be read yet.
    */
   update(services: ReadonlyMap<string, readonly Instance[]>, freshness: Freshness, known: boolean): void;
   close(): void;

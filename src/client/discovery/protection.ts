@@ -1,11 +1,12 @@
+import type { Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-keys';
+import { OptionReader } from '../../base/option-reader';
 
 /** What is made of an answer of the registry that suddenly lists far less than before. */
 export interface ProtectionOptions {
   /**
-   * An answer without any instance is believed when so many reads in a row agree. 1..10, default 3; 1: at once. An explicit
-   * `critical` is always believed at once, and an answer that is empty for want of permission never.
+   * An answer without any instance is believed when so many reads in a row agree. 1..10, default 3; 1: at once. An
+   * explicit `critical` is always believed at once, and an answer that is empty for want of permission never.
    */
   readonly confirmations?: number;
   /** The time that those reads must span. 0..600000 ms, default 30000. */
@@ -43,7 +44,9 @@ export const NO_PROTECTION: Protection = {
 /** Most that a number may be; the least is 0, and 1 for `confirmations`. */
 const MOST = { confirmations: 10, windowMs: 600_000, massLossPercentage: 100, absentGraceMs: 60_000 } as const;
 
-/** Adds what is wrong to `problems`, as `protection.windowMs: -1 (expected: 0..600000)`, and goes on with the default. */
+/**
+ * Adds what is wrong to `problems`, as `protection.windowMs: -1 (expected: 0..600000)`, and goes on with the default.
+ */
 export function parseProtection(problems: string[], given: ProtectionOptions | false | undefined): Protection {
   if (given === undefined) return DEFAULT_PROTECTION;
   if (given === false) return NO_PROTECTION;
@@ -52,18 +55,14 @@ export function parseProtection(problems: string[], given: ProtectionOptions | f
     problems.push(`protection: ${JSON.stringify(given)} (expected: an object, or false)`);
     return DEFAULT_PROTECTION;
   }
-  problems.push(...keyProblems(given, 'protection', Object.keys(DEFAULT_PROTECTION)));
+  const read = new OptionReader(given, 'protection', Object.keys(DEFAULT_PROTECTION), problems);
   const number = (key: keyof typeof MOST): number => {
-    const value = given[key] ?? DEFAULT_PROTECTION[key];
-    const least = key === 'confirmations' ? 1 : 0;
-    const isWhole = key !== 'confirmations' || Number.isInteger(value);
-    if (typeof value === 'number' && value >= least && value <= MOST[key] && isWhole) return value;
-    problems.push(`protection.${key}: ${String(value)} (expected: ${least}..${MOST[key]})`);
-    return DEFAULT_PROTECTION[key];
+    const rule = { low: 0, high: MOST[key], fallback: DEFAULT_PROTECTION[key] };
+    return read.number(key, key === 'confirmations' ? { ...rule, low: 1, isInteger: true } : rule);
   };
   const except = given.except ?? [];
   if (!Array.isArray(except) || !except.every((name) => typeof name === 'string' && name !== '')) {
-    problems.push(`protection.except: ${JSON.stringify(except)} (expected: a list of service names)`);
+    read.problem('except', JSON.stringify(except), 'a list of service names');
   }
   return {
     confirmations: number('confirmations'),
@@ -72,4 +71,144 @@ export function parseProtection(problems: string[], given: ProtectionOptions | f
     absentGraceMs: number('absentGraceMs'),
     except,
   };
+}
+
+/**
+ * Doubts an answer that suddenly lists far less than before: registries lose their state, agents come back without
+ * their services, permissions are taken away, and in none of these cases did the instances stop.
+ */
+interface LossGuard {
+  /**
+   * Judges a well-formed answer against what is in force. Both lists are ordered by key. `isPartial`: Consul has left
+   * out what the token may not see, so that whatever has vanished, be it one, may well be there.
+   */
+  judge(before: readonly Instance[], listed: readonly Instance[], nowMs: number, isPartial?: boolean): Judgement;
+  /** The reads that confirm each other must be in a row: something else came in between. */
+  interrupt(): void;
+  /** Those that vanished with many others and whose time is not over; the same array as long as nothing changed. */
+  absent(nowMs: number): readonly Instance[];
+  /** When the next of them is forgotten. */
+  readonly nextExpiryMs: number | undefined;
+}
+
+type Judgement =
+  /** No instance is listed any more: what was known stays until further reads, `againInMs` apart, say the same. */
+  | { readonly kind: 'pending'; readonly againInMs: number }
+  | {
+      readonly kind: 'believed';
+      /** So many vanished at once that those that still answer are kept as the last tier. */
+      readonly massLoss: number | undefined;
+      /** The answer is empty, and was doubt until now. */
+      readonly isConfirmed: boolean;
+    };
+
+interface Absence {
+  readonly instance: Instance;
+  readonly untilMs: number;
+}
+
+const NOBODY: readonly Instance[] = [];
+/** One that leaves alone leaves on purpose, however small the pool. */
+const LEAST_MASS_LOSS = 2;
+
+export function createLossGuard(protection: Protection): LossGuard {
+  const { confirmations, windowMs, massLossPercentage, absentGraceMs } = protection;
+  let doubt: { readonly sinceMs: number; reads: number } | undefined;
+  const absences = new Map<string, Absence>();
+  let absent = NOBODY;
+
+  const isDoubted = (nowMs: number): boolean => {
+    if (confirmations <= 1) return false;
+    doubt ??= { sinceMs: nowMs, reads: 0 };
+    doubt.reads += 1;
+    return doubt.reads < confirmations || nowMs - doubt.sinceMs < windowMs;
+  };
+
+  const dropAbsences = (isOver: (absence: Absence) => boolean): void => {
+    for (const [key, absence] of absences) if (isOver(absence)) absences.delete(key);
+    if (absences.size !== absent.length) absent = [...absences.values()].map(({ instance }) => instance);
+  };
+
+  const noticeMassLoss = (
+    before: readonly Instance[],
+    listed: readonly Instance[],
+    nowMs: number,
+    isPartial: boolean,
+  ): number | undefined => {
+    if (absentGraceMs === 0 || (massLossPercentage >= 100 && !isPartial)) return undefined;
+    const { gone, joined } = difference(before, listed);
+    const usable = before.reduce((count, instance) => count + (isUsable(instance) ? 1 : 0), 0);
+    const isMany = (count: number): boolean =>
+      isPartial ? count > 0 : count >= LEAST_MASS_LOSS && (count - joined) * 100 > massLossPercentage * usable;
+    if (!isMany(gone.length)) return undefined;
+    // One that is registered anew at the same address has not vanished.
+    const addresses = new Set(listed.map(addressOf));
+    const lost = gone.filter((instance) => !addresses.has(addressOf(instance)));
+    if (!isMany(lost.length)) return undefined;
+    for (const instance of lost) absences.set(instance.key, { instance, untilMs: nowMs + absentGraceMs });
+    absent = [...absences.values()].map(({ instance }) => instance);
+    return lost.length;
+  };
+
+  return {
+    judge(before, listed, nowMs, isPartial = false) {
+      const isEmptied = listed.length === 0 && before.some(isUsable);
+      if (isEmptied && isDoubted(nowMs)) {
+        return { kind: 'pending', againInMs: Math.max(1, windowMs / Math.max(1, confirmations - 1)) };
+      }
+      const isConfirmed = isEmptied && doubt !== undefined;
+      doubt = undefined;
+      if (isConfirmed) {
+        dropAbsences(() => true);
+        return { kind: 'believed', massLoss: undefined, isConfirmed };
+      }
+      const massLoss = noticeMassLoss(before, listed, nowMs, isPartial);
+      if (absences.size > 0) {
+        const keys = new Set(listed.map((instance) => instance.key));
+        const addresses = new Set(listed.map(addressOf));
+        dropAbsences(({ instance }) => keys.has(instance.key) || addresses.has(addressOf(instance)));
+      }
+      return { kind: 'believed', massLoss, isConfirmed };
+    },
+    interrupt() {
+      if (doubt !== undefined) doubt = undefined;
+    },
+    absent(nowMs) {
+      if (absences.size > 0) dropAbsences(({ untilMs }) => untilMs <= nowMs);
+      return absent;
+    },
+    get nextExpiryMs() {
+      let next: number | undefined;
+      for (const { untilMs } of absences.values()) if (next === undefined || untilMs < next) next = untilMs;
+      return next;
+    },
+  };
+}
+
+/** Usable instances that are not listed any more, and how many usable ones are new. */
+function difference(
+  before: readonly Instance[],
+  listed: readonly Instance[],
+): { readonly gone: readonly Instance[]; readonly joined: number } {
+  const gone: Instance[] = [];
+  let joined = 0;
+  let at = 0;
+  for (const instance of listed) {
+    while (at < before.length && (before[at] as Instance).key < instance.key) {
+      gone.push(before[at] as Instance);
+      at += 1;
+    }
+    if (before[at]?.key === instance.key) at += 1;
+    else if (isUsable(instance)) joined += 1;
+  }
+  gone.push(...before.slice(at));
+  return { gone: gone.filter(isUsable), joined };
+}
+
+function isUsable(instance: Instance): boolean {
+  return instance.status !== 'critical' && instance.weight > 0;
+}
+
+function addressOf(instance: Instance): string {
+  return `${instance.address} ${instance.port}`;
 }

@@ -1,14 +1,9 @@
 import { promises as dns } from 'node:dns';
-import type { Clock, Timer } from '../../base/clock';
+import type { Timer } from '../../base/clock';
 import type { DatacenterState, Instance, SourceState } from '../../base/instances';
-import type { Random } from '../../base/random';
+import type { Runtime } from '../../base/runtime';
 import { sameItems } from '../../base/same-items';
 import type { Source } from './source';
-
-export interface ResolvedSourceDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-}
 
 /** A first state waits so long for its names; then they are handed on as they are. */
 const WAIT_MS = 1_000;
@@ -16,11 +11,11 @@ const WAIT_MS = 1_000;
 const AGAIN_MS = 30_000;
 
 /**
- * Hands on what `source` delivers, with an instance for each address of a host name that has several: of the family that the
- * system names first, each with its part of the weight. A name with one address stays as it is, and so does one that cannot be
- * looked up, until it can. States without names pass untouched, in the same turn.
+ * Hands on what `source` delivers, with an instance for each address of a host name that has several: of the family
+ * that the system names first, each with its part of the weight. A name with one address stays as it is, and so does
+ * one that cannot be looked up, until it can. States without names pass untouched, in the same turn.
  */
-export function createResolvedSource(source: Source, deps: ResolvedSourceDeps): Source {
+export function createResolvedSource(source: Source, deps: Pick<Runtime, 'clock' | 'random'>): Source {
   const names = new NameBook(deps);
   return {
     watch(request, listener) {
@@ -60,7 +55,7 @@ interface User {
 
 /** The addresses of the names that some watch has instances at. */
 class NameBook {
-  readonly #deps: ResolvedSourceDeps;
+  readonly #deps: Pick<Runtime, 'clock' | 'random'>;
   /** An empty list: one address, or none that is known. */
   readonly #addresses = new Map<string, readonly string[]>();
   readonly #pending = new Map<string, Promise<void>>();
@@ -68,7 +63,7 @@ class NameBook {
   #again: Timer | undefined;
   #isClosed = false;
 
-  constructor(deps: ResolvedSourceDeps) {
+  constructor(deps: Pick<Runtime, 'clock' | 'random'>) {
     this.#deps = deps;
   }
 
@@ -120,7 +115,7 @@ class NameBook {
     });
   }
 
-  /** Never rejects. Those who use the name are told when its addresses have changed. */
+  /** Never rejects. Users of the name are called when its addresses have changed. */
   #look(name: string): Promise<void> {
     let pending = this.#pending.get(name);
     if (pending === undefined) {

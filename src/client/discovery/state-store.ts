@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Timer } from '../../base/clock';
-import type { Logger } from '../../base/logger';
+import type { Timer } from '../../base/clock';
+import type { Runtime } from '../../base/runtime';
 
 /**
- * Remembers on disk what was last known, so that a process can start while Consul is down. One file for each key, written
- * whole to another name and then renamed, mode 0600, with a checksum. Holds what Consul answered and no token. Nothing here
- * throws: a disk that cannot be used is told once, and the process goes on without it.
+ * Remembers on disk what was last known, so that a process can start while Consul is down. One file for each key,
+ * written whole to another name and then renamed, mode 0600, with a checksum. Holds what Consul answered and no token.
+ * Nothing here throws: a disk that cannot be used is told once, and the process goes on without it.
  */
 export interface StateStore {
   /** Undefined when there is nothing, or nothing that can be trusted. */
@@ -24,29 +24,24 @@ export interface StoredState {
   readonly savedAtMs: number;
 }
 
-export interface StateStoreDeps {
-  readonly clock: Clock;
-  readonly logger: Logger;
-}
-
 const FORMAT = 1;
 /** At most one write of a key in this time. */
 const PACE_MS = 2_000;
 const MAX_BYTES = 64 * 1024 * 1024;
 
 /** Makes the directory when it first writes. */
-export function createStateStore(directory: string, deps: StateStoreDeps): StateStore {
+export function createStateStore(directory: string, deps: Pick<Runtime, 'clock' | 'logger'>): StateStore {
   return new FileStore(directory, deps);
 }
 
 class FileStore implements StateStore {
   readonly #directory: string;
-  readonly #deps: StateStoreDeps;
+  readonly #deps: Pick<Runtime, 'clock' | 'logger'>;
   readonly #waiting = new Map<string, { readonly value: object; readonly timer: Timer }>();
   #writing: Promise<void> = Promise.resolve();
   #hasFailed = false;
 
-  constructor(directory: string, deps: StateStoreDeps) {
+  constructor(directory: string, deps: Pick<Runtime, 'clock' | 'logger'>) {
     this.#directory = directory;
     this.#deps = deps;
   }

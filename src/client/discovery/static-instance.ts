@@ -2,8 +2,8 @@ import type { Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { sameItems } from '../../base/same-items';
 import { shorten } from '../../base/shorten';
-import { bareAddress } from '../../consul/bare-address';
-import { sameMeta } from '../../consul/same-instance';
+import { bareAddress } from '../../consul/address';
+import { sameMeta } from '../../consul/health-answer';
 
 /** An instance written down by hand: in code or in a file. */
 export interface StaticInstance {
@@ -17,7 +17,7 @@ export interface StaticInstance {
   readonly tags?: readonly string[];
   /** As Consul service meta. Default: none. */
   readonly meta?: Readonly<Record<string, string>>;
-  /** 0..65535. 0: no new calls, as long as somebody else can take them. Default: 1. */
+  /** 0..65535. 0: no new calls, as long as another instance can take them. Default: 1. */
   readonly weight?: number;
   /** Default: the source's first datacenter, else `local`. */
   readonly datacenter?: string;
@@ -88,8 +88,8 @@ export function buildInstance(given: StaticInstance, defaultDatacenter: string):
 }
 
 /**
- * Whether `given` is what `instance` was made of, and therefore without problems. False where that takes a closer look. Lists
- * of thousands come again with one entry changed: comparing costs a tenth of checking and making them.
+ * Whether `given` is what `instance` was made of, and therefore without problems. False where that takes a closer look.
+ * Lists of thousands come again with one entry changed: comparing costs a tenth of checking and making them.
  */
 export function isMadeOf(instance: Instance, given: unknown, defaultDatacenter: string): boolean {
   if (!isRecord(given)) return false;

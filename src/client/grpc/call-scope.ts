@@ -18,7 +18,8 @@ export interface CallScope {
   readonly retry?: false;
   /**
    * `'own'`: these calls have the deadline that they are given themselves, and go on when the call that is being served
-   * around them is cancelled. For work that is to be done whether or not its caller waits. Default: see `serverInterceptor()`.
+   * around them is cancelled. For work that is to be done whether or not its caller waits. Default: see
+   * `serverInterceptor()`.
    */
   readonly deadline?: 'own';
   /** Gets a report of each call when it has ended. What it throws, or its promise rejects with, is logged once. */

@@ -20,7 +20,9 @@ export const CALL_STATE: symbol = Symbol('graylane.call');
 /** An AsyncResource without destroy hooks costs no finalizer. */
 const RESOURCE_OPTIONS = { requireManualDestroy: true };
 const NO_CODES: string[] = [];
-/** A call that was turned away is not tried again where other endpoints turn away more than this part of their attempts. */
+/**
+ * A call that was turned away is not tried again where other endpoints turn away more than this part of their attempts.
+ */
 const MOST_SHED = 0.25;
 /** Of a call that is not decided yet. */
 const NO_LABELS: Labels = { get: () => undefined };
@@ -39,7 +41,9 @@ const ANY_FAILURE: string[] = STATUS_NAMES.filter((name) => name !== 'CANCELLED'
  */
 export type AttemptEnding = 'none' | 'unseen' | 'given-up' | 'broken' | 'answered';
 
-/** Whether the fallback may serve a call whose subset caps its fallback. Settled once, so that retries follow it too. */
+/**
+ * Whether the fallback may serve a call whose subset caps its fallback. Settled once, so that retries follow it too.
+ */
 export type FallbackUse = 'unasked' | 'counted' | 'granted' | 'denied';
 
 /** What an observer may read of an attempt, during the callback only: attempts are reused. */
@@ -79,13 +83,14 @@ export interface RetryRules {
 }
 
 /**
- * One call, from `createCall` to its end: what its caller asked for, what was decided, which endpoints it tried. grpc-js
- * hands this object to the config selector and to the pick of each attempt.
+ * One call, from `createCall` to its end: what its caller asked for, what was decided, which endpoints it tried.
+ * grpc-js hands this object to the config selector and to the pick of each attempt.
  *
  * It is also grpc-js' retry policy of the call. grpc-js reads `retryableStatusCodes` at each failure: there this class
  * says no without hiding the real status. Attempts are counted here; grpc-js has its own limit beside.
  *
- * Calls through Graylane's own channel are `GraylaneCall`s. A bare CallState stands for a call through grpc-js' channel.
+ * Calls through Graylane's own channel are `GraylaneCall`s. A bare CallState stands for a call through grpc-js'
+ * channel.
  */
 export class CallState extends AsyncResource implements RoutingInput, RoutingOutcome {
   readonly method: string;
@@ -139,7 +144,9 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   answeredAt: Endpoint | undefined = undefined;
   answeredIn: Pool | undefined = undefined;
   answerJudge: AnswerJudge | undefined = undefined;
-  /** The first pool that breakers closed to the last pick: its subset's, or those of all its endpoints. For observers. */
+  /**
+   * The first pool that breakers closed to the last pick: its subset's, or those of all its endpoints. For observers.
+   */
   rejectedAt: { readonly subset: string; readonly datacenter: string } | undefined = undefined;
   /** What the channel's own service config says of the method, for where the policy says nothing. */
   channelConfig: ChannelMethodConfig | undefined = undefined;
@@ -194,8 +201,8 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   }
 
   /**
-   * Does this call make a probe? A stream may be silent by nature, and an upload cannot be sent twice. A call of unknown
-   * kind is taken for a unary one.
+   * Does this call make a probe? A stream may be silent by nature, and an upload cannot be sent twice. A call of
+   * unknown kind is taken for a unary one.
    */
   get isProbeable(): boolean {
     return this.kind === 'unary' || this.kind === undefined;
@@ -222,7 +229,9 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
     return this.#retry;
   }
 
-  /** The call's owner has said that it may run again, and its channel allows it. One that may not makes a poor probe. */
+  /**
+   * The call's owner has said that it may run again, and its channel allows it. One that may not makes a poor probe.
+   */
   get mayRetry(): boolean {
     return this.retry !== undefined;
   }
@@ -233,7 +242,9 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
     return retry !== undefined && this.attempts < retry.maxAttempts;
   }
 
-  /** No caller above need try the call again: it was tried again here, or could not be for reasons that hold above too. */
+  /**
+   * No caller above need try the call again: it was tried again here, or could not be for reasons that hold above too.
+   */
   get isTriedOut(): boolean {
     return this.attempts > 1 || this.#isOutOfBudget || (this.pushbackMs !== undefined && this.pushbackMs < 0);
   }
@@ -245,8 +256,8 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   }
 
   /**
-   * Asked before an attempt starts: may its response be held until it is whole, since the call can be tried again should
-   * the response break off?
+   * Asked before an attempt starts: may its response be held until it is whole, since the call can be tried again
+   * should the response break off?
    */
   get mayHoldResponse(): boolean {
     const { retry } = this;
@@ -331,7 +342,9 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
     return NO_CODES;
   }
 
-  /** A call that was turned away is tried again only where other endpoints turn few away: else all get too many calls. */
+  /**
+   * A call that was turned away is tried again only where other endpoints turn few away: else all get too many calls.
+   */
   #isRoomElsewhere(rules: RetryRules): boolean {
     const last = this.tried?.at(-1);
     return !this.wasLess || last === undefined || rules.shedBeside(last) < MOST_SHED;

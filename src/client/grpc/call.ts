@@ -1,7 +1,6 @@
 import type { Context } from '@opentelemetry/api';
 import type { Clock, Timer } from '../../base/clock';
-import { callListener } from '../../base/listener';
-import type { Logger } from '../../base/logger';
+import { callListener, type Logger } from '../../base/logger';
 import type { DependentCall, Refusal, ServedCall } from '../propagation/served-call';
 import type { ObservedCall, ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { AmbientScope, CallReport, CallReportAttempt } from './call-scope';
@@ -66,8 +65,8 @@ export class GraylaneCall extends CallState implements Call, InterceptingListene
   #isOpen = false;
 
   /**
-   * `callerContext`: the OpenTelemetry context of the caller; undefined when no spans are wanted. `served`: the call for
-   * which this one is made. `isShortened`: its deadline is that of `served`.
+   * `callerContext`: the OpenTelemetry context of the caller; undefined when no spans are wanted. `served`: the call
+   * for which this one is made. `isShortened`: its deadline is that of `served`.
    */
   constructor(
     inner: Call,
@@ -290,9 +289,9 @@ function addLabels(metadata: Metadata, labels: Readonly<Record<string, string>>)
 }
 
 /**
- * Call credentials that are made in the caller's async context. grpc-js makes them at the pick, in the context of another
- * caller where the call had waited for a connection. A token that is read there, from an AsyncLocalStorage, would be
- * another user's.
+ * Call credentials that are made in the caller's async context. grpc-js makes them at the pick, in the context of
+ * another caller where the call had waited for a connection. A token that is read there, from an AsyncLocalStorage,
+ * would be another user's.
  */
 class CallerCredentials implements CallCredentials {
   readonly #caller: CallState;

@@ -33,8 +33,8 @@ const MOST_REMEMBERED = 1_000;
 const read = new WeakMap<ConfigOwner, Map<string, ChannelServiceConfig>>();
 
 /**
- * What a channel's options say in `grpc.service_config`; undefined: nothing. Warns, once for each text, of what graylane has
- * another place for. Throws INVALID_OPTION with every problem found.
+ * What a channel's options say in `grpc.service_config`; undefined: nothing. Warns, once for each text, of what
+ * graylane has another place for. Throws INVALID_OPTION with every problem found.
  */
 export function readChannelServiceConfig(
   owner: ConfigOwner,

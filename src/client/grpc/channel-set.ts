@@ -34,9 +34,9 @@ interface OpenChannel {
 }
 
 /**
- * The open channels of one lane, and how many of their calls are in flight. A channel that nobody holds any more, neither a
- * user nor a call in flight, is closed when the garbage collector has found that out: programs that make a client for each
- * health check never close it, and grpc-js lets go of such channels when they are idle.
+ * The open channels of one Graylane client, and how many of their calls are in flight. A channel that nobody holds any
+ * more, neither a user nor a call in flight, is closed when the garbage collector has found that out: programs that
+ * make a client for each health check never close it, and grpc-js lets go of such channels when they are idle.
  */
 export class ChannelSet {
   /** Of all services; clients teach it through their options. */
@@ -54,8 +54,8 @@ export class ChannelSet {
   }
 
   /**
-   * Throws GRPC_MISMATCH for credentials of another copy of grpc-js, INVALID_OPTION for what are no credentials or options,
-   * and what the lane throws for the target.
+   * Throws GRPC_MISMATCH for credentials of another copy of grpc-js, INVALID_OPTION for what are no credentials or
+   * options, and what the Graylane client throws for the target.
    */
   open(target: Target, credentials: ChannelCredentials, given: ChannelOptions): GraylaneChannel {
     const { grpc, handle, clock, scopes, staticLabels } = this.#deps;
@@ -104,7 +104,9 @@ export class ChannelSet {
     return this.#callsInFlight.count === 0;
   }
 
-  /** Resolves when no call is in flight, at the latest after `timeoutMs`; calls that begin meanwhile are waited for too. */
+  /**
+   * Resolves when no call is in flight, at the latest after `timeoutMs`; calls that begin meanwhile are waited for too.
+   */
   async drain(timeoutMs: number): Promise<void> {
     if (this.isIdle || timeoutMs <= 0) return;
     await new Promise<void>((resolve) => {
@@ -161,9 +163,9 @@ class ChannelGroups {
 
 /**
  * Channel options that a lane sets unless the user does. Backoff is capped so that a cured endpoint is back in seconds
- * (grpc-js waits up to two minutes). grpc-js counts what is tried elsewhere because no server took it on as attempts, so its
- * limit stands above the five that a policy may ask for. No keepalive: servers of grpc-go, grpc-java and C-core end a
- * connection that is pinged more often than every 5 minutes without sending anything, and each call on it
+ * (grpc-js waits up to two minutes). grpc-js counts what is tried elsewhere because no server took it on as attempts,
+ * so its limit stands above the five that a policy may ask for. No keepalive: servers of grpc-go, grpc-java and C-core
+ * end a connection that is pinged more often than every 5 minutes without sending anything, and each call on it
  * (https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).
  */
 const DEFAULT_CHANNEL_OPTIONS: ChannelOptions = {

@@ -9,8 +9,9 @@ export interface ChannelHome extends CallHome {
 }
 
 /**
- * The Channel that clients of a lane use: grpc-js' own, wrapped so that each call is made with what the caller's async
- * context says. `createCall` runs in that context, whatever interceptors or frameworks stand in between.
+ * The Channel that a Graylane client's users call through: grpc-js' own, wrapped so that each call is made with what
+ * the caller's async context says. `createCall` runs in that context, whatever interceptors or frameworks stand in
+ * between.
  */
 export class GraylaneChannel implements Channel {
   #inner: Channel;
@@ -71,8 +72,8 @@ export class GraylaneChannel implements Channel {
 }
 
 /**
- * In place of grpc-js' channel once that is closed: grpc-js' own says "Channel has been shut down" and not which, and would
- * start resolver and connections again when asked for its state.
+ * In place of grpc-js' channel once that is closed: grpc-js' own says "Channel has been shut down" and not which, and
+ * would start resolver and connections again when asked for its state.
  */
 class ClosedChannel implements Channel {
   readonly #target: string;

@@ -1,12 +1,14 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-keys';
+import { keyProblems } from '../../base/option-reader';
 import { labelKeyFault } from '../../policy/label-key';
 import type { GrpcModule } from './grpc-js';
 
 const EXPECTED = 'ChannelCredentials of @grpc/grpc-js, such as credentials.createInsecure() or credentials.createSsl()';
 
-/** Throws GRPC_MISMATCH for credentials of another copy of grpc-js, INVALID_OPTION for what are no channel credentials. */
+/**
+ * Throws GRPC_MISMATCH for credentials of another copy of grpc-js, INVALID_OPTION for what are no channel credentials.
+ */
 export function checkCredentials(grpc: GrpcModule, credentials: unknown): void {
   if (credentials instanceof grpc.ChannelCredentials) return;
   if (isOfAnotherCopy(credentials)) {

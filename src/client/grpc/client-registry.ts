@@ -1,10 +1,12 @@
 import { GraylaneError } from '../../base/errors';
 import type { Service } from '../state/service';
 import type { Target } from './target';
-/** What a resolver needs of a lane. Travels as a channel option. */
+/** What a resolver needs of a Graylane client. Travels as a channel option. */
 export interface ClientHandle {
   readonly name: string;
-  /** The lane's one object for this target. Throws LANE_CLOSED, and INVALID_TARGET for what this lane cannot serve. */
+  /**
+   * The client's one object for this target. Throws LANE_CLOSED, and INVALID_TARGET for what the client cannot serve.
+   */
   service(target: Target): Service;
   /** grpc-js may print channel options when tracing is on. */
   toJSON(): string;
@@ -13,21 +15,21 @@ export interface ClientHandle {
 const open = new Set<ClientHandle>();
 let registered: ClientHandle | undefined;
 
-export function addClient(lane: ClientHandle): void {
-  open.add(lane);
+export function addClient(client: ClientHandle): void {
+  open.add(client);
 }
 
-export function removeClient(lane: ClientHandle): void {
-  open.delete(lane);
-  if (registered === lane) registered = undefined;
+export function removeClient(client: ClientHandle): void {
+  open.delete(client);
+  if (registered === client) registered = undefined;
 }
 
-/** Makes a lane the one that bare targets find, whatever others are open. */
-export function registerClient(lane: ClientHandle): void {
-  registered = lane;
+/** Makes a client the one that bare targets find, whatever others are open. */
+export function registerClient(client: ClientHandle): void {
+  registered = client;
 }
 
-/** The lane of a channel that names none: the registered one, else the only open one. Throws NO_LANE otherwise. */
+/** The client of a channel that names none: the registered one, else the only open one. Throws NO_LANE otherwise. */
 export function soleClient(): ClientHandle {
   if (registered !== undefined) return registered;
   const [only, ...others] = open;
@@ -35,6 +37,6 @@ export function soleClient(): ClientHandle {
   const why =
     only === undefined
       ? 'no Graylane client is open: call createGraylane() first, or import graylane/register'
-      : `several Graylane clients are open (${[...open].map((lane) => lane.name).join(', ')}): pass graylane.clientOptions() to the client, or use graylane.channel()`;
+      : `several Graylane clients are open (${[...open].map((client) => client.name).join(', ')}): pass graylane.clientOptions() to the client, or use graylane.channel()`;
   throw new GraylaneError('NO_CLIENT', why);
 }

@@ -1,8 +1,8 @@
 import type { Clock } from '../../base/clock';
+import { type Subscription, subscription } from '../../base/emitter';
 import { GraylaneError } from '../../base/errors';
 import { hash32 } from '../../base/hash';
-import { callListener } from '../../base/listener';
-import type { Logger } from '../../base/logger';
+import { callListener, type Logger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
 import type { ClientMode } from '../state/policy-state';
@@ -15,7 +15,9 @@ export interface DecisionEvent {
   readonly service: string;
   /** `/package.Service/Method`. */
   readonly method: string;
-  /** Those that the policy in force reads, and no others; one that the call lacks, or carries twice, is not among them. */
+  /**
+   * Those that the policy in force reads, and no others; one that the call lacks, or carries twice, is not among them.
+   */
   readonly labels: Readonly<Record<string, string>>;
   /** The sticky value that the call's scope gave. */
   readonly stickyKey?: string;
@@ -38,7 +40,8 @@ export interface DecisionEvent {
 }
 
 /**
- * Called synchronously as the call begins. What it throws, or its promise rejects with, is logged once, and the call goes on.
+ * Called synchronously as the call begins. What it throws, or its promise rejects with, is logged once, and the call
+ * goes on.
  */
 export type DecisionListener = (event: DecisionEvent) => void;
 
@@ -46,14 +49,6 @@ export type DecisionListener = (event: DecisionEvent) => void;
 export interface DecisionListenerOptions {
   /** Share of calls that the listener hears of, chosen by chance: > 0, at most 1. Default 1. */
   readonly sample?: number;
-}
-
-/** Ends a subscription. Idempotent. */
-export interface Subscription {
-  /** Ends the subscription. Idempotent. */
-  (): void;
-  /** The same as calling it, for `using`. */
-  [Symbol.dispose](): void;
 }
 
 interface Listening {
@@ -98,7 +93,7 @@ export class DecisionEvents {
       this.#listening = this.#listening.filter((each) => each !== listening);
       this.#setHook();
     };
-    return Object.assign(stop, { [Symbol.dispose]: stop });
+    return subscription(stop);
   }
 
   /** For the client's own use: the observer is called with every decision from now on. */

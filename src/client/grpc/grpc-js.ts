@@ -114,7 +114,9 @@ export function subchannelOptions(options: ChannelOptions): ChannelOptions {
   return kept as ChannelOptions;
 }
 
-/** What a call's metadata holds, by lower-case key; to be changed in place. Undefined where grpc-js keeps it otherwise. */
+/**
+ * What a call's metadata holds, by lower-case key; to be changed in place. Undefined where grpc-js keeps it otherwise.
+ */
 export function headersIn(metadata: Metadata): Map<string, unknown[]> | undefined {
   const { internalRepr } = metadata as unknown as { readonly internalRepr?: unknown };
   return internalRepr instanceof Map ? internalRepr : undefined;
@@ -158,9 +160,9 @@ export function sendsKeepalivePings(options: ChannelOptions): boolean {
 }
 
 /**
- * A function that ends the keepalive pings of the connection which the subchannel has now, for good. grpc-js 1.14 pings a session
- * that is closing too, takes the refusal for a lost connection, and drops the calls that are still running on it. Reaches for
- * private fields; undefined where grpc-js does not have them as expected.
+ * A function that ends the keepalive pings of the connection which the subchannel has now, for good. grpc-js 1.14 pings
+ * a session that is closing too, takes the refusal for a lost connection, and drops the calls that are still running on
+ * it. Reaches for private fields; undefined where grpc-js does not have them as expected.
  */
 export function stopperOfPings(subchannel: SubchannelInterface): (() => void) | undefined {
   const { transport } = subchannel.getRealSubchannel() as unknown as { readonly transport?: unknown };
@@ -183,9 +185,9 @@ function hasPings(transport: unknown): transport is WithPings {
 }
 
 /**
- * The HTTP/2 session of the connection that the subchannel has now. grpc-js shows neither the peer's settings nor whether it
- * answers. Reaches for private fields; undefined where grpc-js does not have them as expected, or while it tells its
- * listeners of READY: it stores the transport after that, in the same turn.
+ * The HTTP/2 session of the connection that the subchannel has now. grpc-js shows neither the peer's settings nor
+ * whether it answers. Reaches for private fields; undefined where grpc-js does not have them as expected, or while it
+ * tells its listeners of READY: it stores the transport after that, in the same turn.
  */
 export function http2SessionOf(subchannel: SubchannelInterface): ClientHttp2Session | undefined {
   const { transport } = subchannel.getRealSubchannel() as unknown as { readonly transport?: unknown };

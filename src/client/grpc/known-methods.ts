@@ -15,8 +15,8 @@ export interface MethodFacts {
 type Transformer = NonNullable<ClientOptions['callInvocationTransformer']>;
 
 /**
- * What method definitions say of methods: how many requests and responses, and whether a call may run again. A channel is
- * told a call's path only. Clients made with our options show the definition of their service at their first call;
+ * What method definitions say of methods: how many requests and responses, and whether a call may run again. A channel
+ * is told a call's path only. Clients made with our options show the definition of their service at their first call;
  * programs that use a bare channel may hand definitions in.
  */
 export class KnownMethods {

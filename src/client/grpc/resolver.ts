@@ -28,9 +28,9 @@ import { targetFromUri } from './target';
 const RETRY_BUFFER_BYTES = 2 ** 20;
 
 /**
- * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its lane's service, and keeps that watched
- * while the channel is not idle. It answers once; the balancer hears of later snapshots from the service. Created by grpc-js
- * with the channel, so that a bad target or an unknown lane throws there.
+ * The grpc-js resolver for `consul:` and `static:` targets: ties a channel to its client's service, and keeps that
+ * watched while the channel is not idle. It answers once; the balancer hears of later snapshots from the service.
+ * Created by grpc-js with the channel, so that a bad target or an unknown Graylane client throws there.
  */
 export function createResolverClass(): ResolverConstructor {
   return class GraylaneResolver implements Resolver {
@@ -46,15 +46,17 @@ export function createResolverClass(): ResolverConstructor {
     #generation = 0;
 
     constructor(target: GrpcUri, listener: ResolverListener, options: ChannelOptions) {
-      const lane = (options[CLIENT_OPTION] as ClientHandle | undefined) ?? soleClient();
-      this.#service = lane.service(targetFromUri(target));
+      const client = (options[CLIENT_OPTION] as ClientHandle | undefined) ?? soleClient();
+      this.#service = client.service(targetFromUri(target));
       const config = readChannelServiceConfig(this.#service, options);
       this.#listener = listener;
       this.#link = createLink(this.#service);
       this.#selector = new StableSelector(this.#service, this.#link, retryRules(this.#link.context, options), config);
     }
 
-    /** Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves. */
+    /**
+     * Called at first use, after each idle spell, and whenever the balancer would like news: they come by themselves.
+     */
     updateResolution(): void {
       if (this.#unsubscribe !== undefined) return;
       this.#generation += 1;
@@ -179,8 +181,8 @@ function duration(milliseconds: number): { seconds: number; nanos: number } {
 const DEADLINE_EXCEEDED = 4;
 
 /**
- * Writes into the final status of a call that ran out of time before any attempt why it had to wait. Only given to calls
- * that begin while the channel is not ready.
+ * Writes into the final status of a call that ran out of time before any attempt why it had to wait. Only given to
+ * calls that begin while the channel is not ready.
  */
 function reasonFilters(call: CallState, link: ChannelLink): FilterFactory[] {
   const filter: Filter = {

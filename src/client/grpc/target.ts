@@ -4,10 +4,13 @@ type Scheme = 'consul' | 'static';
 /** Where a target's policy comes from. `auto`: inline, else the file, else KV, else config entries. */
 export type PolicyMode = 'auto' | 'inline' | 'kv' | 'chain' | 'none';
 
-/** A parsed channel target: `consul://[host:port]/service[?dc=dc1,dc2&tag=a&port=grpc&policy=kv]` or `static:///service`. */
+/**
+ * A parsed channel target: `consul://[host:port]/service[?dc=dc1,dc2&tag=a&port=grpc&policy=kv]` or
+ * `static:///service`.
+ */
 export interface Target {
   readonly scheme: Scheme;
-  /** Consul address of this target alone, `host:port`; undefined: the lane's. */
+  /** Consul address of this target alone, `host:port`; undefined: the Graylane client's. */
   readonly authority: string | undefined;
   readonly service: string;
   readonly datacenters: readonly string[] | undefined;
@@ -37,8 +40,8 @@ export function checkTargetText(value: unknown): asserts value is string {
 }
 
 /**
- * Parses a target, throwing INVALID_TARGET with what was expected. The text is quoted escaped and cut, so that a hostile
- * one cannot forge log lines.
+ * Parses a target, throwing INVALID_TARGET with what was expected. The text is quoted escaped and cut, so that a
+ * hostile one cannot forge log lines.
  */
 export function parseTarget(text: string): Target {
   if (text.length > MAX_LENGTH) throw invalid(text, `at most ${MAX_LENGTH} characters, got ${text.length}`);

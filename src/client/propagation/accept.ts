@@ -1,18 +1,18 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-keys';
+import { keyProblems } from '../../base/option-reader';
 import { labelKeyFault } from '../../policy/label-key';
 
 /** Which labels a server takes from its callers. */
 export interface AcceptOptions {
   /**
-   * Keys of the labels that callers may set, at most 32. Nothing else that they send becomes a label here or travels on;
-   * `[]` accepts none.
+   * Keys of the labels that callers may set, at most 32. Nothing else that they send becomes a label here or travels
+   * on; `[]` accepts none.
    */
   readonly accept: readonly string[];
   /**
-   * Keys, or prefixes ending in `*`, that are removed from the metadata or headers unless they are accepted. For servers that
-   * pass those on as they are. Default: none.
+   * Keys, or prefixes ending in `*`, that are removed from the metadata or headers unless they are accepted. For
+   * servers that pass those on as they are. Default: none.
    */
   readonly strip?: readonly string[];
 }
@@ -20,8 +20,8 @@ export interface AcceptOptions {
 /** {@link AcceptOptions}, and the deadline of the calls that are made for a served call. */
 export interface ServerInterceptorOptions extends AcceptOptions {
   /**
-   * Time that is kept for the answer of a served call: calls made for it end so many milliseconds before its deadline. 0 or
-   * more; default 0. A served call that has less than this left makes no more calls.
+   * Time that is kept for the answer of a served call: calls made for it end so many milliseconds before its deadline.
+   * 0 or more; default 0. A served call that has less than this left makes no more calls.
    */
   readonly deadlineMarginMs?: number;
 }

@@ -15,8 +15,9 @@ export interface IncomingContexts {
   /** Labels also travel as W3C baggage. */
   readonly usesBaggage: boolean;
   /**
-   * Prepares the async context of one incoming call: these labels, and nothing of the context that the server was started in.
-   * Called in the context in which the call arrived. `served`: the deadline for calls made in it; undefined for HTTP.
+   * Prepares the async context of one incoming call: these labels, and nothing of the context that the server was
+   * started in. Called in the context in which the call arrived. `served`: the deadline for calls made in it; undefined
+   * for HTTP.
    */
   prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): ContextRunner;
 }
@@ -34,8 +35,8 @@ const MOST_CHARACTERS = 8_192;
 const PRINTABLE = /^[ -~]*$/;
 
 /**
- * Reads the labels that a server accepts from what its caller sent. A key sent twice, a value that is no plain text, and too
- * much of everything are refused: without an error, counted by key, and never quoted.
+ * Reads the labels that a server accepts from what its caller sent. A key sent twice, a value that is no plain text,
+ * and too much of everything are refused: without an error, counted by key, and never quoted.
  */
 export class IncomingLabels {
   readonly #refused = new Map<string, number>();

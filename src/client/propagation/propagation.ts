@@ -10,7 +10,9 @@ import { createHttpMiddleware, type HttpMiddleware } from './http-middleware';
 import { type Acceptance, type IncomingContexts, IncomingLabels } from './incoming-labels';
 import { createServerInterceptor } from './server-interceptor';
 
-/** The server side of one client: interceptor and middleware, whose accepted labels end in the client's async context. */
+/**
+ * The server side of one client: interceptor and middleware, whose accepted labels end in the client's async context.
+ */
 export class Propagation {
   readonly #grpc: GrpcModule;
   readonly #contexts: IncomingContexts;

@@ -4,14 +4,14 @@ const CANCELLED = 1;
 const DEADLINE_EXCEEDED = 4;
 
 /**
- * For so long a call that was cancelled refuses the calls that its handler still makes. What runs in its context later is no
- * part of it, such as a refresh loop that the first call started.
+ * For so long a call that was cancelled refuses the calls that its handler still makes. What runs in its context later
+ * is no part of it, such as a refresh loop that the first call started.
  */
 const REFUSES_FOR_MS = 60_000;
 
 /**
- * A client whose deadline has passed cancels the call, a little before the deadline has passed here: it was sent as a span of
- * time, and took a while to arrive. A cancel this close to the deadline counts as the deadline.
+ * A client whose deadline has passed cancels the call, a little before the deadline has passed here: it was sent as a
+ * span of time, and took a while to arrive. A cancel this close to the deadline counts as the deadline.
  */
 const CLOSE_MS = 50;
 
@@ -67,7 +67,9 @@ export class ServedCall {
     this.#dependents = undefined;
   }
 
-  /** The call has ended without a status of its handler: its client cancelled it or is gone, or its deadline has passed. */
+  /**
+   * The call has ended without a status of its handler: its client cancelled it or is gone, or its deadline has passed.
+   */
   cancelled(): void {
     if (this.#isAnswered || this.#cancellation !== undefined) return;
     this.#cancelledAtMs = this.#now();

@@ -9,10 +9,10 @@ const OK = 0;
 const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
 
 /**
- * An interceptor for `new grpc.Server({ interceptors })`. The handler and all events of a call's stream run in an async context
- * with the call's accepted labels. Calls made in that context end by the deadline of the served call, less `deadlineMarginMs`,
- * and are cancelled with it. When one of them was retried in vain and the served call fails, its client is told not to retry:
- * else retries would multiply over the layers of a system.
+ * An interceptor for `new grpc.Server({ interceptors })`. The handler and all events of a call's stream run in an async
+ * context with the call's accepted labels. Calls made in that context end by the deadline of the served call, less
+ * `deadlineMarginMs`, and are cancelled with it. When one of them was retried in vain and the served call fails, its
+ * client is told not to retry: else retries would multiply over the layers of a system.
  */
 export function createServerInterceptor(
   grpc: GrpcModule,
@@ -34,7 +34,8 @@ export function createServerInterceptor(
       this.#next.start(this.#incoming.listener(listener));
     }
 
-    // Called for the handler's status only. grpc-js calls `onCancel` for a cancelled call and for an answered one alike.
+    // Called for the handler's status only. grpc-js calls `onCancel` for a cancelled call and for an answered one
+    // alike.
     override sendStatus(status: Parameters<ServerInterceptingCall['sendStatus']>[0]): void {
       const { served } = this.#incoming;
       served.answered();

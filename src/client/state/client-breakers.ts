@@ -1,4 +1,5 @@
-import { callListener } from '../../base/listener';
+import { Emitter, type Subscription } from '../../base/emitter';
+import { type Logger, tellListenerFault } from '../../base/logger';
 import type { BreakerChange, BreakerView } from '../breaker/view';
 import type { Service } from './service';
 
@@ -19,10 +20,10 @@ export interface ClientBreakers {
   /** Those that exist: an endpoint gets one at its first failure, a subset with a fallback when it is first used. */
   list(): readonly ClientBreakerView[];
   /**
-   * Hears of each change of state, in opossum's words (`open`, `halfOpen`, `close`), synchronously; what it throws, or
-   * its promise rejects with, is logged once. Returns the way to stop.
+   * Calls `listener` with each change of state, in opossum's words (`open`, `halfOpen`, `close`), synchronously; what
+   * it throws, or its promise rejects with, is logged once. Returns the way to stop.
    */
-  subscribe(listener: (change: ClientBreakerChange) => void): () => void;
+  subscribe(listener: (change: ClientBreakerChange) => void): Subscription;
   /**
    * opossum's own object of a subset's breaker (key `canary@dc1`), for exporters and dashboards of its ecosystem;
    * undefined when there is none. Typed as unknown, since opossum is not part of this library's types.
@@ -33,15 +34,15 @@ export interface ClientBreakers {
 /** Gathers the breakers of services as they come. */
 export class BreakerHub implements ClientBreakers {
   readonly #services = new Set<Service>();
-  readonly #listeners = new Set<(change: ClientBreakerChange) => unknown>();
+  readonly #changes: Emitter<ClientBreakerChange>;
+
+  constructor(logger: Logger) {
+    this.#changes = new Emitter((error) => tellListenerFault(error, 'breakers', logger));
+  }
 
   add(service: Service): void {
     this.#services.add(service);
-    service.breakers.subscribe((change) => {
-      for (const listener of [...this.#listeners]) {
-        callListener(listener, { ...change, service: service.service }, 'breakers', service.logger);
-      }
-    });
+    service.breakers.subscribe((change) => this.#changes.emit({ ...change, service: service.service }));
   }
 
   list(): readonly ClientBreakerView[] {
@@ -50,10 +51,8 @@ export class BreakerHub implements ClientBreakers {
     );
   }
 
-  subscribe(listener: (change: ClientBreakerChange) => void): () => void {
-    const entry = (change: ClientBreakerChange): unknown => listener(change);
-    this.#listeners.add(entry);
-    return () => this.#listeners.delete(entry);
+  subscribe(listener: (change: ClientBreakerChange) => void): Subscription {
+    return this.#changes.subscribe(listener);
   }
 
   opossum(name: string, key: string): unknown {

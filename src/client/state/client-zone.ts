@@ -1,7 +1,8 @@
 import type { Clock } from '../../base/clock';
-import type { AgentZone } from '../../consul/zone-answer';
+import { Emitter, type Subscription } from '../../base/emitter';
+import type { AgentZone } from '../../consul/agent-self';
 
-/** In which zone this client is, and who says so. Plain JSON. */
+/** In which zone this client is, and where that was read. Plain JSON. */
 export interface ClientZoneView {
   /** Undefined: not known, or not asked for while no policy prefers zones. */
   readonly zone: string | undefined;
@@ -21,12 +22,12 @@ export class ClientZone {
   #view: ClientZoneView;
   readonly #ask: (() => Promise<AgentZone>) | undefined;
   readonly #clock: Clock;
-  readonly #listeners = new Set<() => void>();
+  readonly #found = new Emitter();
   #isSettled: boolean;
   #isMissed = false;
   #askedAtMs = Number.NEGATIVE_INFINITY;
 
-  /** `ask` must not reject; undefined: there is nobody to ask. */
+  /** `ask` must not reject; undefined: there is no agent to ask. */
   constructor(
     told: { readonly zone: string; readonly from: 'option' | 'environment' } | undefined,
     ask: (() => Promise<AgentZone>) | undefined,
@@ -51,7 +52,7 @@ export class ClientZone {
   want(): void {
     if (this.#ask === undefined && this.zone === undefined && !this.#isMissed) {
       this.#isMissed = true;
-      this.#tell();
+      this.#found.emit();
     }
     if (this.#isSettled || this.#ask === undefined) return;
     const nowMs = this.#clock.now();
@@ -60,10 +61,9 @@ export class ClientZone {
     void this.#ask().then((answer) => this.#take(answer));
   }
 
-  /** `listener` runs when the zone is found, or found to be not there. Must not throw. */
-  subscribe(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** `listener` runs when the zone is found, or found to be not there. */
+  subscribe(listener: () => void): Subscription {
+    return this.#found.subscribe(listener);
   }
 
   #take(answer: AgentZone): void {
@@ -77,10 +77,6 @@ export class ClientZone {
             from: undefined,
             reason: `neither the option zone nor GRAYLANE_ZONE is set; ${answer.reason}`,
           };
-    this.#tell();
-  }
-
-  #tell(): void {
-    for (const listener of [...this.#listeners]) listener();
+    this.#found.emit();
   }
 }

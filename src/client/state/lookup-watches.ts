@@ -17,8 +17,8 @@ interface OwnWatch {
 }
 
 /**
- * Watches what the subsets of a plan look up elsewhere than in the service's own instances. A lookup that the service's own
- * watch covers reads from it, so that a plan without lookups, and most plans with them, cost no further query.
+ * Watches what the subsets of a plan look up elsewhere than in the service's own instances. A lookup that the service's
+ * own watch covers reads from it, so that a plan without lookups, and most plans with them, cost no further query.
  */
 export class LookupWatches {
   readonly #source: Source;
@@ -121,7 +121,7 @@ function pairsOf(plan: Plan): readonly { readonly lookup: Lookup; readonly subse
 }
 
 /**
- * The service's own places together with the peers of a plan, for whoever asks whether enough is known: a peer is waited for
+ * The service's own places together with the peers of a plan, to judge whether enough is known: a peer is waited for
  * as another datacenter is.
  */
 export function withPeers(own: SourceState, plan: Plan, states: ReadonlyMap<string, DatacenterState>): SourceState {
@@ -142,8 +142,8 @@ const UNHEARD: Omit<DatacenterState, 'datacenter'> = {
 };
 
 /**
- * Whether enough is known to send calls: what a plan looks up in its own datacenter has answered and somebody is usable, or
- * every lookup has answered or failed and at least one answered. Filters count as part of the answer.
+ * Whether enough is known to send calls: what a plan looks up in its own datacenter has answered and an instance is
+ * usable, or every lookup has answered or failed and at least one answered. Filters count as part of the answer.
  */
 export function areLookupsKnown(plan: Plan, states: ReadonlyMap<string, DatacenterState>, isFirst: boolean): boolean {
   const lookups = plan.lookups ?? [];

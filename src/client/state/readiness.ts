@@ -3,9 +3,9 @@ import { sameItems } from '../../base/same-items';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 
 /**
- * Whether enough is known of the instances to send calls: the local datacenter answered with somebody usable, or every
- * datacenter has answered or failed and at least one answered. A datacenter that stays silent counts as failed after a
- * while, as its source says.
+ * Whether enough is known of the instances to send calls: the local datacenter answered with a usable instance, or
+ * every datacenter has answered or failed and at least one answered. A datacenter that stays silent counts as failed
+ * after a while, as its source says.
  */
 export function isInstanceSetKnown(state: SourceState): boolean {
   const [local] = state.datacenters;
@@ -16,7 +16,7 @@ export function isInstanceSetKnown(state: SourceState): boolean {
   );
 }
 
-/** Why `isInstanceSetKnown` is false. `from`: who was asked, in words. */
+/** Why `isInstanceSetKnown` is false. `from`: what was asked, in words. */
 export function describeUnknown(service: string, from: string, state: SourceState | undefined): string {
   if (state === undefined || state.datacenters.length === 0)
     return `${service}: instances not known (${from} has not answered yet)`;
@@ -40,12 +40,12 @@ export function describeStaleness(state: SourceState | undefined, nowMs: number)
 }
 
 /** What a plan looks up elsewhere, and that has failed since a restart, is served from what was remembered of it. */
-export function withRememberedLookups(
+export function withLastKnownGoodLookups(
   states: ReadonlyMap<string, DatacenterState>,
-  remembered: InstanceSet | undefined,
+  lastKnownGood: InstanceSet | undefined,
 ): ReadonlyMap<string, DatacenterState> {
-  if (remembered?.lookups === undefined) return states;
-  const former = remembered.lookups;
+  if (lastKnownGood?.lookups === undefined) return states;
+  const former = lastKnownGood.lookups;
   return new Map(
     [...states].map(([key, state]) => {
       const known = state.known || !hasFailed(state) ? undefined : former.get(key);
@@ -88,8 +88,9 @@ function isSameState(state: DatacenterState, other: DatacenterState | undefined)
 }
 
 /**
- * Whether a filter holds nothing up: it is answered, or Consul refuses it. While nothing is in force yet, one that could not
- * be asked about holds nothing up either: its subset is empty until the answer comes, and the other subsets serve.
+ * Whether a filter holds nothing up: it is answered, or Consul refuses it. While nothing is in force yet, one that
+ * could not be asked about holds nothing up either: its subset is empty until the answer comes, and the other subsets
+ * serve.
  */
 export function isFilterSettled(state: DatacenterState, filter: string, isFirst: boolean): boolean {
   if (state.filters.has(filter)) return true;

@@ -17,14 +17,13 @@ import type { DecisionEvents } from '../grpc/decision-events';
 import type { Metadata } from '../grpc/grpc-js';
 import type { Target } from '../grpc/target';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
-import { endpointRules } from './breaker-rules';
 import type { ClientZone, ClientZoneView } from './client-zone';
-import { Guarding } from './guarding';
-import { Knowledge, type KnowledgeOptions } from './knowledge';
 import type { ClientMode, PolicyState } from './policy-state';
 import { describeStaleness } from './readiness';
+import { endpointRules, Guarding } from './service-breakers';
+import { ServiceState, type ServiceStateOptions } from './service-state';
 
-export interface ServiceOptions extends KnowledgeOptions {
+export interface ServiceOptions extends ServiceStateOptions {
   readonly staticLabels: Readonly<Record<string, string>>;
   readonly random: Random;
   readonly clientId: string;
@@ -36,9 +35,9 @@ export interface ServiceOptions extends KnowledgeOptions {
   /** Sees every decision, in observe mode the one that is only watched. Must not throw. */
   readonly decisions: DecisionEvents | undefined;
   readonly intercept?: InterceptAttempt | undefined;
-  /** Hears of each snapshot. Must not throw. */
+  /** Called with each snapshot. Must not throw. */
   readonly onSnapshot?: ((snapshot: Snapshot) => void) | undefined;
-  /** The service is in use from now on: somebody is subscribed. Returns what is called when it is no more. Must not throw. */
+  /** The service is in use from now on: it has a subscriber. Returns what ends the use. Must not throw. */
   readonly onUse?: ((service: Service) => () => void) | undefined;
 }
 
@@ -48,9 +47,9 @@ const UNTOLD: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
 export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
 
 /**
- * One service of one client, shared by its channels: watches instances and policy while anybody is subscribed, joins them
- * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets go
- * of everything when a channel has been idle for a while.
+ * One service of one client, shared by its channels: watches instances and policy while it has subscribers, joins them
+ * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets
+ * go of everything when a channel has been idle for a while.
  */
 export class Service implements BalancedService {
   readonly service: string;
@@ -71,13 +70,13 @@ export class Service implements BalancedService {
   readonly logger: Logger;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
-    // Who is told of a decision reads its labels once more.
+    // Listeners of a decision read its labels once more.
     if (!this.#isTelling) this.#repeatedLabels += 1;
   };
   readonly #subscribers = new Set<SnapshotListener>();
   readonly #zone: ClientZone;
   readonly #unsubscribeZone: () => void;
-  readonly #knowledge: Knowledge;
+  readonly #state: ServiceState;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
   #repeatedLabels = 0;
@@ -123,7 +122,7 @@ export class Service implements BalancedService {
     this.#zone = options.zone;
     this.#unsubscribeZone = this.#zone.subscribe(() => this.#zoneFound());
     if (this.telemetry !== undefined) this.telemetry.zone = this.#zone.zone;
-    this.#knowledge = new Knowledge(
+    this.#state = new ServiceState(
       { ...options, onPolicyState: (former, next) => this.#countPolicy(former, next) },
       (snapshot) => this.#takeOver(snapshot),
     );
@@ -148,7 +147,7 @@ export class Service implements BalancedService {
   }
 
   get sourceState(): SourceState | undefined {
-    return this.#knowledge.sourceState;
+    return this.#state.sourceState;
   }
 
   /** The Graylane client's, unless the plan has a shorter one. */
@@ -162,26 +161,29 @@ export class Service implements BalancedService {
   }
 
   get policyState(): PolicyState {
-    return this.#knowledge.policyState;
+    return this.#state.policyState;
   }
 
   /** When the present watches began, in monotonic milliseconds. */
   watchedSinceMs: number | undefined;
 
-  /** Starts the watches with the first subscriber and stops them after the last. The listener hears of changes only. */
+  /**
+   * Starts the watches with the first subscriber and stops them after the last. The listener is called with changes
+   * only.
+   */
   subscribe(listener: SnapshotListener): () => void {
     this.#subscribers.add(listener);
-    if (!this.#knowledge.isOpen) {
+    if (!this.#state.isOpen) {
       this.watchedSinceMs = this.clock.now();
       this.#policyFailingSinceMs = undefined;
-      this.#knowledge.open();
-      this.snapshot = this.#knowledge.snapshot;
+      this.#state.open();
+      this.snapshot = this.#state.snapshot;
       this.#endUse = this.#options.onUse?.(this);
     }
     return () => {
       if (!this.#subscribers.delete(listener) || this.#subscribers.size > 0) return;
-      this.#knowledge.close();
-      this.snapshot = this.#knowledge.snapshot;
+      this.#state.close();
+      this.snapshot = this.#state.snapshot;
       this.#endUse?.();
     };
   }
@@ -189,8 +191,8 @@ export class Service implements BalancedService {
   close(): void {
     this.#isClosed = true;
     this.#subscribers.clear();
-    this.#knowledge.close();
-    this.snapshot = this.#knowledge.snapshot;
+    this.#state.close();
+    this.snapshot = this.#state.snapshot;
     this.#endUse?.();
     this.#unsubscribeZone();
     this.guards.close();
@@ -208,7 +210,7 @@ export class Service implements BalancedService {
     return { left: retryBudget.left(this.clock.now()), refused: retryBudget.refused };
   }
 
-  /** Hears of the attempts of calls that came through no channel of the Graylane client. */
+  /** Observes the attempts of calls that came through no channel of the Graylane client. */
   get bareObserver(): AttemptObserver | undefined {
     return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
   }
@@ -235,7 +237,7 @@ export class Service implements BalancedService {
     return call.decision;
   }
 
-  /** As without a policy. What the caller forces holds, but for a subset: nobody else is kept out of it either. */
+  /** As without a policy. What the caller forces holds, but for a subset: no other call is kept out of it either. */
   #decidePlainly(snapshot: Snapshot, { method, labels, force: forced, stickyKey }: RoutingInput): Decision {
     const { subset: _, ...force } = forced ?? {};
     const plain = { method, labels, force: forced === undefined ? undefined : force, stickyKey };
@@ -243,11 +245,11 @@ export class Service implements BalancedService {
   }
 
   pendingReason(): string {
-    return this.#knowledge.pendingReason();
+    return this.#state.pendingReason();
   }
 
   staleness(): string | undefined {
-    return describeStaleness(this.#knowledge.sourceState, this.clock.now());
+    return describeStaleness(this.#state.sourceState, this.clock.now());
   }
 
   /** Consul index of the last policy that was refused. */
@@ -257,7 +259,7 @@ export class Service implements BalancedService {
   get policyStaleForS(): number {
     const { plan, failure } = this.policyState;
     const sinceMs = this.#policyFailingSinceMs ?? (plan === undefined ? this.watchedSinceMs : undefined);
-    const isStale = this.#knowledge.isOpen && (plan === undefined || failure !== undefined);
+    const isStale = this.#state.isOpen && (plan === undefined || failure !== undefined);
     return isStale && sinceMs !== undefined ? Math.max(0, this.clock.now() - sinceMs) / 1000 : 0;
   }
 
@@ -289,7 +291,9 @@ export class Service implements BalancedService {
     this.endpoints.changed();
   }
 
-  /** Statistics, breakers and budget follow the snapshot and keep what they have counted; then everybody hears of it. */
+  /**
+   * Statistics, breakers and budget follow the snapshot and keep what they have counted; then every subscriber is told.
+   */
   #takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
     this.snapshot = snapshot;

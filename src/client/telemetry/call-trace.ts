@@ -73,9 +73,9 @@ export interface CallEnd {
 }
 
 /**
- * The spans of one call, after gRFC A72 (https://github.com/grpc/proposal/blob/master/A72-open-telemetry-tracing.md): one for
- * the call, and one below it for each attempt, whose context is sent with that attempt. A span processor of the user may throw
- * in any method but `begin`.
+ * The spans of one call, after gRFC A72 (https://github.com/grpc/proposal/blob/master/A72-open-telemetry-tracing.md):
+ * one for the call, and one below it for each attempt, whose context is sent with that attempt. A span processor of the
+ * user may throw in any method but `begin`.
  */
 export class CallTrace {
   readonly #tracer: Tracer;
@@ -99,8 +99,8 @@ export class CallTrace {
   }
 
   /**
-   * Begins the call's span in the caller's context. Undefined when it is not recorded. Then `metadata` carries the caller's
-   * trace on, if there is one: what is not sampled here must not be sampled by the server either.
+   * Begins the call's span in the caller's context. Undefined when it is not recorded. Then `metadata` carries the
+   * caller's trace on, if there is one: what is not sampled here must not be sampled by the server either.
    */
   static begin(
     tracer: Tracer,

@@ -49,7 +49,10 @@ export class ClientTelemetry {
     this.#options = options;
   }
 
-  /** Undefined while there is no SDK for spans. Looks for one until there is one, which is cheaper than spans without SDK. */
+  /**
+   * Undefined while there is no SDK for spans. Looks for one until there is one, which is cheaper than spans without
+   * SDK.
+   */
   get tracer(): Tracer | undefined {
     const { traces, tracerProvider } = this.#options;
     if (this.#tracer !== undefined || traces === false) return this.#tracer;
@@ -94,8 +97,8 @@ export class ClientTelemetry {
 }
 
 /**
- * Whether an SDK has been registered. Asked at every call as long as there is none. The API's own way of finding it compares
- * versions each time, which is too slow for that.
+ * Whether an SDK has been registered. Asked at every call as long as there is none. The API's own way of finding it
+ * compares versions each time, which is too slow for that.
  */
 export function isRegistered(kind: 'trace' | 'metrics'): boolean {
   return (globalThis as WithRegistry)[REGISTRY]?.[kind] !== undefined;

@@ -32,8 +32,8 @@ export interface Openings {
 }
 
 /**
- * What is counted of one service. Plain numbers: adding to an instrument of an SDK costs a microsecond, and an attempt would add
- * to several. Finding a row allocates nothing once it is there.
+ * What is counted of one service. Plain numbers: adding to an instrument of an SDK costs a microsecond, and an attempt
+ * would add to several. Finding a row allocates nothing once it is there.
  */
 export class Counts {
   readonly #byDatacenter = new Map<string, Map<string, Map<string, Row[]>>>();
@@ -61,10 +61,7 @@ export class Counts {
     const at = level === 'subset' ? key.lastIndexOf('@') : -1;
     const subset = at < 0 ? '' : key.slice(0, at);
     const datacenter = level === 'subset' ? key.slice(at + 1) : key.slice(0, key.indexOf('/'));
-    const name = `${level} ${subset} ${datacenter}`;
-    const openings = this.#openings.get(name);
-    if (openings !== undefined) openings.count += 1;
-    else if (this.#openings.size < MOST_ROWS) this.#openings.set(name, { level, subset, datacenter, count: 1 });
+    this.#addOpenings(level, subset, datacenter, 1);
   }
 
   /** Calls refused because a subset was full, by subset. */
@@ -90,14 +87,18 @@ export class Counts {
       for (let code = 0; code < CODES; code += 1) own.ended[code] = (own.ended[code] ?? 0) + (row.ended[code] ?? 0);
     }
     for (const { level, subset, datacenter, count } of other.openings) {
-      const name = `${level} ${subset} ${datacenter}`;
-      const own = this.#openings.get(name);
-      if (own === undefined) this.#openings.set(name, { level, subset, datacenter, count });
-      else own.count += count;
+      this.#addOpenings(level, subset, datacenter, count);
     }
     for (const [subset, count] of other.limits) this.refusedAtLimit(subset, count);
     this.policiesApplied += other.policiesApplied;
     this.policiesRejected += other.policiesRejected;
+  }
+
+  #addOpenings(level: BreakerLevel, subset: string, datacenter: string, count: number): void {
+    const name = `${level} ${subset} ${datacenter}`;
+    const openings = this.#openings.get(name);
+    if (openings !== undefined) openings.count += count;
+    else if (this.#openings.size < MOST_ROWS) this.#openings.set(name, { level, subset, datacenter, count });
   }
 
   #add(wanted: string, subset: string, datacenter: string, tier: number): Row {
@@ -118,7 +119,8 @@ export class Counts {
   }
 }
 
-function ofKey<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+/** The value of a key, made when it is first asked for. */
+export function ofKey<K, V>(map: Map<K, V>, key: K, create: () => V): V {
   let value = map.get(key);
   if (value === undefined) {
     value = create();

@@ -1,4 +1,5 @@
 import type { Attributes } from '@opentelemetry/api';
+import { ofKey } from './counts';
 import type { Instruments } from './instruments';
 
 /** Values kept before they go to the histogram, for each set of labels. */
@@ -25,8 +26,8 @@ type ByCode = (Pending | undefined)[];
 type Nested<T> = Map<string, T>;
 
 /**
- * Durations on their way to the histogram, which gets them in batches and before each collection. An SDK finds a series by a
- * text that it makes of all labels: 2 us each in a batch, four times that in the middle of a call.
+ * Durations on their way to the histogram, which gets them in batches and before each collection. An SDK finds a series
+ * by a text that it makes of all labels: 2 us each in a batch, four times that in the middle of a call.
  */
 export class Durations {
   readonly #instruments: () => Instruments | undefined;
@@ -57,10 +58,10 @@ export class Durations {
 
   #find(key: DurationKey): Pending | undefined {
     const { method, code, route = '', subset = '', servedBy = '' } = key;
-    const ofMethod = inside(this.#byMethod, method, () => new Map<string, Nested<Nested<ByCode>>>());
-    const ofRoute = inside(ofMethod, route, () => new Map<string, Nested<ByCode>>());
-    const ofSubset = inside(ofRoute, subset, () => new Map<string, ByCode>());
-    const codes = inside(ofSubset, servedBy, (): ByCode => []);
+    const ofMethod = ofKey(this.#byMethod, method, () => new Map<string, Nested<Nested<ByCode>>>());
+    const ofRoute = ofKey(ofMethod, route, () => new Map<string, Nested<ByCode>>());
+    const ofSubset = ofKey(ofRoute, subset, () => new Map<string, ByCode>());
+    const codes = ofKey(ofSubset, servedBy, (): ByCode => []);
     const found = codes[code];
     if (found !== undefined || this.#sets.length >= MOST_SETS) return found;
     const pending = { labels: this.#labelsOf(key), seconds: new Float64Array(BATCH), count: 0 };
@@ -74,13 +75,4 @@ export class Durations {
     for (let at = 0; at < pending.count; at += 1) histogram?.record(pending.seconds[at] ?? 0, pending.labels);
     pending.count = 0;
   }
-}
-
-function inside<T>(parent: Map<string, T>, key: string, create: () => T): T {
-  let child = parent.get(key);
-  if (child === undefined) {
-    child = create();
-    parent.set(key, child);
-  }
-  return child;
 }

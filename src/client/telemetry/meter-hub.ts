@@ -1,7 +1,7 @@
 import type { BatchObservableResult, Meter } from '@opentelemetry/api';
 import { SDK_VERSION } from '../../base/sdk-version';
 import { SERVICE } from './attributes';
-import { Counts } from './counts';
+import { Counts, ofKey } from './counts';
 import { createInstruments, type Instruments } from './instruments';
 import { GaugeBook, observeCounts, observeReading, type ServiceReading } from './observe';
 
@@ -47,17 +47,8 @@ export class MeterHub {
     service.flush();
     const refused = service.read().retryBudget.refused;
     this.#services.delete(service);
-    this.#closedCounts(service.service).take(service.counts);
+    ofKey(this.#closed, service.service, () => new Counts()).take(service.counts);
     this.#refused.set(service.service, (this.#refused.get(service.service) ?? 0) + refused);
-  }
-
-  #closedCounts(service: string): Counts {
-    let counts = this.#closed.get(service);
-    if (counts === undefined) {
-      counts = new Counts();
-      this.#closed.set(service, counts);
-    }
-    return counts;
   }
 
   #collect(result: BatchObservableResult): void {
@@ -95,12 +86,7 @@ interface Total {
 }
 
 function totalOf(totals: Map<string, Total>, service: string): Total {
-  let total = totals.get(service);
-  if (total === undefined) {
-    total = { counts: new Counts(), refused: 0 };
-    totals.set(service, total);
-  }
-  return total;
+  return ofKey(totals, service, () => ({ counts: new Counts(), refused: 0 }));
 }
 
 const hubs = new WeakMap<Meter, MeterHub>();

@@ -2,7 +2,7 @@ import type { BatchObservableResult, ObservableCounter, ObservableGauge } from '
 import type { BreakerState, BreakerView } from '../breaker/view';
 import * as names from './attributes';
 import { statusText } from './attributes';
-import type { Counts } from './counts';
+import { type Counts, ofKey } from './counts';
 import type { Instruments } from './instruments';
 
 /** The states of endpoints. Each endpoint is in one. */
@@ -197,15 +197,8 @@ class Sums {
   }
 
   add(counter: ObservableCounter, labels: Labels, value: number): void {
-    let sums = this.#sums.get(counter);
-    if (sums === undefined) {
-      sums = new Map();
-      this.#sums.set(counter, sums);
-    }
-    const key = JSON.stringify(labels);
-    const sum = sums.get(key);
-    if (sum === undefined) sums.set(key, { labels, value });
-    else sum.value += value;
+    const sums = ofKey(this.#sums, counter, () => new Map());
+    ofKey(sums, JSON.stringify(labels), () => ({ labels, value: 0 })).value += value;
   }
 
   write(): void {
@@ -216,8 +209,8 @@ class Sums {
 }
 
 /**
- * Writes gauges, and a zero for what is gone since the last collection. Without the zero OpenTelemetry's SDK for Node would go
- * on reporting the last value of a subset that is gone.
+ * Writes gauges, and a zero for what is gone since the last collection. Without the zero OpenTelemetry's SDK for Node
+ * would go on reporting the last value of a subset that is gone.
  */
 export class GaugeBook {
   readonly #gauges = new Map<ObservableGauge, Map<string, { readonly labels: Labels; collection: number }>>();
@@ -230,15 +223,8 @@ export class GaugeBook {
   }
 
   observe(gauge: ObservableGauge, value: number, labels: Labels): void {
-    let points = this.#gauges.get(gauge);
-    if (points === undefined) {
-      points = new Map();
-      this.#gauges.set(gauge, points);
-    }
-    const key = JSON.stringify(labels);
-    const point = points.get(key);
-    if (point === undefined) points.set(key, { labels, collection: this.#collection });
-    else point.collection = this.#collection;
+    const points = ofKey(this.#gauges, gauge, () => new Map());
+    ofKey(points, JSON.stringify(labels), () => ({ labels, collection: 0 })).collection = this.#collection;
     this.#result?.observe(gauge, value, labels);
   }
 

@@ -15,8 +15,8 @@ const OTHER_METHOD = '_OTHER';
 const SAMPLE_EVERY = 256;
 
 /**
- * The telemetry of one service in one client. Attempts of calls that did not come through a channel of the client are counted
- * too.
+ * The telemetry of one service in one client. Attempts of calls that did not come through a channel of the client are
+ * counted too.
  */
 export class ServiceTelemetry {
   /** As metrics name it: `payments`, or `payments?dc=dc2`. */
@@ -55,7 +55,10 @@ export class ServiceTelemetry {
     return this.#client.tracer === undefined ? undefined : context.active();
   }
 
-  /** A call starts. Undefined when nothing of it is recorded. `parent`: the caller's context; `metadata`: the call's own clone. */
+  /**
+   * A call starts. Undefined when nothing of it is recorded. `parent`: the caller's context; `metadata`: the call's own
+   * clone.
+   */
   begin(method: string, parent: Context | undefined, metadata: Metadata): ObservedCall | undefined {
     const { tracer } = this.#client;
     const trace =
@@ -128,7 +131,9 @@ export class ServiceTelemetry {
   }
 }
 
-/** One call of which spans, metrics or both are recorded. Called by the channel and the balancer; nothing here throws. */
+/**
+ * One call of which spans, metrics or both are recorded. Called by the channel and the balancer; nothing here throws.
+ */
 export class ObservedCall {
   readonly #service: ServiceTelemetry;
   readonly #method: string;

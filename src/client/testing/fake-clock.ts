@@ -6,7 +6,10 @@ interface Pending {
   readonly callback: () => void;
 }
 
-/** A clock that stands still until `advance()`. Timers run in the order of their times; equal times in order of creation. */
+/**
+ * A clock that stands still until `advance()`. Timers run in the order of their times; equal times in order of
+ * creation.
+ */
 export class FakeClock implements Clock {
   #nowMs = 0;
   readonly #epochMs: number;

@@ -4,8 +4,8 @@ import type { StatusName } from '../../policy/document';
 import type { StaticInstance } from '../discovery/static-instance';
 
 /**
- * Handles the calls of one method. Unary: returns a reply, or a promise of one; a thrown error with a `code` is sent as it is.
- * For the streaming kinds a handler of grpc-js.
+ * Handles the calls of one method. Unary: returns a reply, or a promise of one; a thrown error with a `code` is sent as
+ * it is. For the streaming kinds a handler of grpc-js.
  */
 export type FakeHandler =
   // biome-ignore lint/suspicious/noExplicitAny: messages are the user's own, of any shape.
@@ -27,8 +27,8 @@ export interface FakeService {
 }
 
 /**
- * Starts a real gRPC server on a free port of 127.0.0.1, with these handlers. `service` is a generated client's `service`, or
- * its constructor. Methods without a handler answer UNIMPLEMENTED.
+ * Starts a real gRPC server on a free port of 127.0.0.1, with these handlers. `service` is a generated client's
+ * `service`, or its constructor. Methods without a handler answer UNIMPLEMENTED.
  */
 export async function fakeService(
   service: grpc.ServiceDefinition | { readonly service: grpc.ServiceDefinition },

@@ -32,9 +32,9 @@ export interface PolicyCasesOptions {
 }
 
 /**
- * Turns a table of calls and expected subsets into tests: `test.each(policyCases(policy, table))('$name', ({ run }) => run())` in
- * vitest and Jest, `for (const { name, run } of ...) test(name, run)` in node:test. Throws PolicyError for a policy that is
- * wrong, INVALID_OPTION for a table that is.
+ * Turns a table of calls and expected subsets into tests: `test.each(policyCases(policy, table))('$name', ({ run }) =>
+ * run())` in vitest and Jest, `for (const { name, run } of ...) test(name, run)` in node:test. Throws PolicyError for a
+ * policy that is wrong, INVALID_OPTION for a table that is.
  */
 export function policyCases(
   policy: PolicyDocument,

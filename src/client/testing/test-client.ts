@@ -31,7 +31,9 @@ export interface TestClientOptions {
   readonly labels?: Readonly<Record<string, string>>;
   /** Seeds the random numbers. Default 1. */
   readonly seed?: number;
-  /** What the client's wall clock shows at first, which is what a policy's `until` is held against. Default 2026-01-01. */
+  /**
+   * What the client's wall clock shows at first, which is what a policy's `until` is held against. Default 2026-01-01.
+   */
   readonly startsAt?: Date;
 }
 
@@ -71,8 +73,9 @@ export interface TestFailure extends InjectedFailure {
 }
 
 /**
- * A Graylane client for tests. No Consul, nothing from the environment, a clock that stands still, and seeded random numbers;
- * it shares nothing with another client. Connections and deadlines are real. It can be used wherever a `Graylane` is.
+ * A Graylane client for tests. No Consul, nothing from the environment, a clock that stands still, and seeded random
+ * numbers; it shares nothing with another client. Connections and deadlines are real. It can be used wherever a
+ * `Graylane` is.
  */
 export interface TestClient extends Graylane {
   /** The services that `instances` and the policies name. */
@@ -80,18 +83,21 @@ export interface TestClient extends Graylane {
   /** The decisions of all calls made through the client so far, in order. */
   readonly decisions: readonly TestDecision[];
   /**
-   * Ends attempts at a subset with a status, as if its instances answered so: breakers, retries and failover see it. Returns the
-   * function that ends the failure early. Throws INVALID_OPTION.
+   * Ends attempts at a subset with a status, as if its instances answered so: breakers, retries and failover see it.
+   * Returns the function that ends the failure early. Throws INVALID_OPTION.
    */
   fail(subset: string, failure?: TestFailure): EndFailure;
   /**
-   * Moves the client's clock and runs the timers that fall due. Resolves when the next pick sees the effects, such as the weights
-   * of a slow start.
+   * Moves the client's clock and runs the timers that fall due. Resolves when the next pick sees the effects, such as
+   * the weights of a slow start.
    */
   advance(milliseconds: number): Promise<void>;
 }
 
-/** Creates a client for a test. `close()` it afterwards; it leaves no timers and no sockets. Throws as `createGraylane()` does. */
+/**
+ * Creates a client for a test. `close()` it afterwards; it leaves no timers and no sockets. Throws as
+ * `createGraylane()` does.
+ */
 export function createTestClient(options: TestClientOptions = {}): TestClient {
   const clock = new FakeClock(options.startsAt?.getTime());
   const decisions: TestDecision[] = [];

@@ -1,4 +1,4 @@
-import { peerOf } from '../../base/peer-place';
+import { peerOf } from '../../base/instances';
 import type { ChainGraph, ResolverNode } from '../../policy/chain/graph';
 import { matchesNothing } from '../../policy/chain/match';
 import { type ChainReport, fieldsOf } from '../../policy/chain/report';
@@ -24,8 +24,8 @@ interface Place {
 }
 
 /**
- * A document has one order of datacenters and one fallback for each subset; a chain has a list for each resolver. Whatever
- * does not come out alike is reported.
+ * A document has one order of datacenters and one fallback for each subset; a chain has a list for each resolver.
+ * Whatever does not come out alike is reported.
  */
 export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, report: ChainReport): ExportedPlaces {
   const places = usedPlaces(plan, graph, report);

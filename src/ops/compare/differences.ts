@@ -1,7 +1,7 @@
 import { isRecord } from '../../base/is-record';
 import { canonicalJson } from '../../policy/plain-data';
 
-/** One thing that two documents say differently. `before` and `after` are as the documents have them. */
+/** One difference between two documents. `before` and `after` are values of the documents. */
 export interface Difference {
   /** `routes[everyone].split[canary].weight`: routes by name, entries of a split by subset. */
   readonly path: string;
@@ -11,10 +11,13 @@ export interface Difference {
   readonly after?: unknown;
 }
 
-/** What names the items of a list, so that an inserted one does not make all that follow it differ. */
+/** The keys that name the items of a list, so that an inserted item does not change the paths of later ones. */
 const NAMED_BY: Readonly<Record<string, string>> = { routes: 'name', split: 'to' };
 
-/** What differs in meaning: spacing and the order of keys do not. Pure; the documents are plain data, valid or not. */
+/**
+ * Finds differences in meaning; spacing and the order of keys do not count. The documents are plain data, valid or not.
+ * Pure.
+ */
 export function findDifferences(before: unknown, after: unknown): readonly Difference[] {
   const found: Difference[] = [];
   compare(before, after, '', found);
@@ -57,7 +60,7 @@ function compareNamed(
   if (order.join('\n') !== newOrder.join('\n')) found.push({ path, kind: 'moved', before: order, after: newOrder });
 }
 
-/** Undefined unless it is a list whose items all have names of their own. */
+/** The items by name; undefined unless every item of a list has its own name. */
 function namedItems(list: unknown, by: string): ReadonlyMap<string, unknown> | undefined {
   if (!Array.isArray(list)) return undefined;
   const items = new Map<string, unknown>();

@@ -1,7 +1,7 @@
 import { canonicalJson } from '../../policy/plain-data';
 import type { Plan, RoutePlan } from '../../policy/plan';
 
-/** What a new policy does to the sticky callers of one route: those whose label decides where they go. */
+/** The effect of a new policy on the sticky callers of one route. */
 export interface MovedCallers {
   /** Name under the old policy, and under the new one where it differs or the route is gone. */
   readonly route: string;
@@ -9,13 +9,13 @@ export interface MovedCallers {
   readonly of: 'split' | 'sample';
   /** Share of the callers that go elsewhere, 0..1, by the sampled values. */
   readonly moved: number;
-  /** Share that has to: what the weights differ by. */
+  /** The least share that must move, given the weights. */
   readonly needed: number;
-  /** Callers move that need not, and why. Undefined: only as many as the weights ask for. */
+  /** Why more callers move than must; undefined when no more do. */
   readonly reshuffled: string | undefined;
 }
 
-/** Values tried for each sticky split; what is found is within some 0.5 % of what all callers would meet. */
+/** Sampled values for each sticky split; a share is exact within about 0.5 %. */
 const SAMPLED_VALUES = 10_000;
 /** A bucket is 0.01 %, and rounding may shift one or two. */
 const TOLERANCE = 0.002;
@@ -55,7 +55,7 @@ function movedBySplit(
   let moved = 0;
   for (let index = 0; index < SAMPLED_VALUES; index += 1) {
     const from = split.entries[split.entryOfValue(caller(index))]?.subset;
-    // Another label has another value, which has nothing to do with the first.
+    // The value of another label is independent of the first.
     const value = relabelled ? `other ${caller(index)}` : caller(index);
     const to = isSingle ? next.entries[0]?.subset : next.entries[next.entryOfValue(value)]?.subset;
     if (from !== to) moved += 1;

@@ -5,7 +5,7 @@ import type { Plan } from '../../policy/plan';
 import { describeSelector } from './describe-selector';
 import { type Outcome, type Side, type SideBySide, sideBySide, type UseOf } from './outcomes';
 
-/** What a policy meets: the instances that the registry lists now. */
+/** The instances and names that the registry lists now. */
 export interface RegistryView {
   /** Every datacenter that could be read, the policy's own first, with the answers to the filters of both plans. */
   readonly instances: InstanceSet;
@@ -13,7 +13,7 @@ export interface RegistryView {
   readonly datacenters: readonly string[] | undefined;
   /** Names of the services that are registered; undefined: not known. */
   readonly services?: readonly string[];
-  /** Subsets that something else than the policy uses: those of a rollout. */
+  /** Subsets in use outside the policy: those of a rollout. */
   readonly alsoUsed?: readonly string[];
 }
 
@@ -24,29 +24,29 @@ export interface RegistryView {
  */
 type FindingKind = 'calls' | 'empty' | 'fewer' | 'same' | 'filter' | 'datacenter' | 'service';
 
-/** One thing that a policy would do to a service. */
+/** One problem that a policy would cause for a service. */
 interface EffectFinding {
   readonly kind: FindingKind;
-  /** Where the policy says so, `subsets.stable`. */
+  /** The place in the policy, such as `subsets.stable`. */
   readonly path: string;
-  /** The subset that it is about, where it is about one. */
+  /** The subset of the problem, where there is one. */
   readonly subset?: string;
-  /** One sentence: what would be, and what is registered. */
+  /** One sentence: the problem, and what is registered. */
   readonly text: string;
-  /** It is so because of the change: under the policy in force it is not. Only such a finding refuses a change. */
+  /** True when the change causes the problem. Only such a finding refuses a change. */
   readonly isNew: boolean;
 }
 
 export interface Effect {
   readonly findings: readonly EffectFinding[];
-  /** Nothing of the service is registered anywhere: there was nothing to judge. */
+  /** No instance of the service is registered in any datacenter, so there was nothing to judge. */
   readonly isUnregistered: boolean;
-  /** Worth telling, no reason to refuse. */
+  /** Remarks that are no reason to refuse. */
   readonly remarks: readonly string[];
 }
 
 export interface EffectInput {
-  /** What decides now; undefined: no policy, so that calls are spread over all instances. */
+  /** The plan in force; undefined without a policy, when calls are spread over all instances. */
   readonly before: Plan | undefined;
   readonly after: Plan;
   readonly view: RegistryView;
@@ -55,13 +55,12 @@ export interface EffectInput {
 
 /** A subset, or all of a service, keeps at least this share of the instances that serve now. */
 const LEAST_SHARE = 0.5;
-/** Routes that one finding names. */
+/** Limit of the routes that one finding names. */
 const MOST_CALLS = 5;
 
 /**
- * Judges what a policy does to the calls of a service, against the instances that are listed now and the policy that
- * decides now. Pure. Two kinds of clients are thought of: those that look in every datacenter, and those that look in
- * their own alone, which is the default.
+ * Judges the effect of a policy on the calls of a service, given the listed instances and the plan in force. Considers
+ * clients that look in every datacenter, and clients that look only in their own, which is the default. Pure.
  */
 export function judgeEffect(question: EffectInput): Effect {
   const { after, view } = question;
@@ -76,7 +75,7 @@ export function judgeEffect(question: EffectInput): Effect {
   if (home !== undefined && others.length > 0 && after.lookups === undefined) {
     const athome = sideBySide(before, after, { version: 0, datacenters: [home] }, question.wallNowMs);
     const where = `for clients that look in ${home.datacenter} alone, `;
-    // Of a policy that stands, too, unless the service is not meant to be here at all.
+    // Also for a policy that is in force already, unless the service is not meant to be registered here.
     const isStanding = question.before === after && home.instances.length > 0;
     const more = failingCalls(athome).filter(
       ({ isOfAll, isNew, subset }) => isOfAll && (isNew || isStanding) && !isToldOf(lost, subset),
@@ -93,11 +92,14 @@ export function judgeEffect(question: EffectInput): Effect {
   return { findings, isUnregistered: false, remarks: remarksOf(everywhere, view) };
 }
 
-/** A service that nothing is registered of: no call of it can be taken down, and no name be checked but its own. */
+/**
+ * The findings for a service without any registration: no call can get worse, and only the name of the service can be
+ * checked.
+ */
 function ofUnregistered({ before, after, view }: EffectInput): Effect {
   const { service } = after;
   const isFirst = before === undefined;
-  // A policy that has been there for long is of a service that is not registered yet, or not at present.
+  // A policy that has been in force for long belongs to a service that is not registered at present.
   const others = (view.services ?? []).filter((name) => withoutDigits(name) !== withoutDigits(service));
   const meant = isFirst || before === after ? nearest(service, others) : undefined;
   const base = { isUnregistered: true, remarks: [] };
@@ -163,7 +165,7 @@ function wasLost(outcome: Outcome, before: Side): boolean {
       old.serving.length === 0 &&
       old.subset === outcome.subset &&
       outcome.share <= old.share + 1e-9 &&
-      // Each condition that kept calls away from here still does.
+      // Every condition that excluded calls before still does.
       old.gate.every((gate) => outcome.gate.includes(gate)) &&
       old.gate.at(-1) === outcome.gate.at(-1),
   );
@@ -173,7 +175,7 @@ function isSplitWithAnybody({ name, share }: Outcome, side: Side): boolean {
   return share < 1 && side.outcomes.some((other) => other.name === name && other.serving.length > 0);
 }
 
-/** What becomes of each subset that calls get to, or are meant to when others cannot serve. */
+/** Judges each subset that calls reach, also as a fallback. */
 function subsetFindings({ before, after }: SideBySide, view: RegistryView): readonly EffectFinding[] {
   const uses = new Map(after.uses);
   for (const name of view.alsoUsed ?? []) if (after.plan.subsets.has(name)) uses.set(name, uses.get(name) ?? 'rollout');
@@ -208,7 +210,7 @@ function subsetFindings({ before, after }: SideBySide, view: RegistryView): read
   return findings;
 }
 
-/** A subset that all are critical in, whatever the policy says of it, is no slip of the policy. */
+/** True when every instance of the subset is critical: the policy is not the cause. */
 function isNewlyEmpty(then: Counts | undefined, now: Counts, before: Side): boolean {
   if (then !== undefined) return then.usable > 0 || then.listed > now.listed || now.listed === 0;
   return now.listed === 0 || before.outcomes.some(({ serving }) => serving.length > 0);
@@ -217,7 +219,7 @@ function isNewlyEmpty(then: Counts | undefined, now: Counts, before: Side): bool
 interface Counts {
   readonly usable: number;
   readonly listed: number;
-  /** Usable in the first datacenter where there are any. */
+  /** Usable instances of the first datacenter that has any. */
   readonly home: number;
   readonly where: string;
 }
@@ -239,7 +241,7 @@ function filterRefusal(subset: string, { membership }: Side): string | undefined
   return undefined;
 }
 
-/** Two subsets in use that are the same instances: what is told apart by them is not. */
+/** Finds two subsets in use with the same instances: the policy cannot tell them apart. */
 function twins(uses: ReadonlyMap<string, UseOf>, before: Side, after: Side): readonly EffectFinding[] {
   const names = [...uses.keys()];
   const findings: EffectFinding[] = [];
@@ -269,7 +271,7 @@ function membersOf(subset: string, { membership }: Side): string {
     .join('\n');
 }
 
-/** All calls that no match leads elsewhere, on less than half of the weight that serves such calls now. */
+/** Finds the case that all unmatched calls would go to less than half of the weight that serves them now. */
 function fewerInAll({ before, after }: SideBySide): readonly EffectFinding[] {
   const then = weightOf(before);
   const now = weightOf(after);

@@ -4,7 +4,7 @@ import type { InstanceSet } from '../../policy/membership/snapshot';
 import { isUsable, usedTiers } from '../../policy/membership/tiers';
 import type { Decision, Plan, RoutePlan } from '../../policy/plan';
 
-/** Both plans over the same instances. */
+/** The outcomes of both plans over the same instances. */
 export interface SideBySide {
   readonly before: Side;
   readonly after: Side;
@@ -14,7 +14,7 @@ export interface Side {
   readonly plan: Plan;
   readonly membership: Membership;
   readonly uses: ReadonlyMap<string, UseOf>;
-  /** What calls may meet: each decision, with the share of its route. */
+  /** Every decision that calls may get, with its share of the route. */
   readonly outcomes: readonly Outcome[];
 }
 
@@ -24,12 +24,12 @@ export interface Outcome {
   readonly name: string;
   readonly subset: string;
   readonly share: number;
-  /** Every call gets here that gets anywhere: the default, an override, or a route without a match. */
+  /** True for the default, an override, or a route without a match. */
   readonly isOfAll: boolean;
-  /** Instances of the first tier that has any. */
+  /** The usable instances of the first tier that has any. */
   readonly serving: readonly Instance[];
   readonly decision: Decision;
-  /** What must be equal for the same calls to get here: the matches down to this one. */
+  /** The matches down to this route: two outcomes with equal keys get the same calls. */
   readonly gate: readonly string[];
 }
 
@@ -82,7 +82,7 @@ function outcomesOf(plan: Plan, membership: Membership, wallNowMs: number): read
   return outcomes;
 }
 
-/** The condition of a route as its document says it; of a chain's, what it describes of itself. */
+/** The condition of a route as text: from its document, or from the description of a chain's route. */
 function gateOf({ index, name, match }: RoutePlan, plan: Plan): string {
   const written = plan.document?.routes?.[index]?.match;
   return JSON.stringify(written ?? (match === undefined ? null : [name, match.labels.map(({ describe }) => describe)]));
@@ -91,7 +91,7 @@ function gateOf({ index, name, match }: RoutePlan, plan: Plan): string {
 /** Why a subset is in use, as messages name it: `default`, `route everyone`, `fallback of canary`, `override`. */
 export type UseOf = string;
 
-/** The subsets that calls get to under a plan, or that stand in for these; each with the first reason. */
+/** The subsets that calls reach under a plan, also as fallbacks, each with its first reason. */
 function subsetsInUse(plan: Plan, wallNowMs: number): ReadonlyMap<string, UseOf> {
   const uses = new Map<string, UseOf>();
   const use = (chain: readonly string[], why: UseOf): void => {

@@ -13,7 +13,7 @@ import { entriesOf, hostsOf, IstioReport, type IstioResource } from './resources
 import { importRoutes } from './routes';
 
 export interface ImportIstioOptions {
-  /** Whose rules: a host of the resources, without namespace and domain. */
+  /** The service: a host of the resources, without namespace and domain. */
   readonly service: string;
   /** What a subset's labels are in Consul: meta of the same key and value, or tags that are their values. */
   readonly labelsAs: 'meta' | 'tags';
@@ -62,7 +62,7 @@ export function importIstio(resources: readonly IstioResource[], options: Import
   };
 }
 
-/** What `default` says as well. */
+/** Whether the route only repeats the default. */
 function isPlain({ name: _, to, ...rest }: RouteDocument): boolean {
   return to !== undefined && Object.keys(rest).length === 0;
 }
@@ -103,10 +103,7 @@ class Rules {
     }
   }
 
-  /**
-   * The name of a destination's subset in the document; undefined for one that no DestinationRule has, which is
-   * reported.
-   */
+  /** The name of a destination's subset in the document. Undefined, and reported, when no DestinationRule has it. */
   nameOf(subset: string | undefined, path: string): string | undefined {
     if (subset !== undefined) {
       if (this.subsets.has(subset)) return subset;
@@ -114,7 +111,7 @@ class Rules {
       return undefined;
     }
     if (this.subsets.size === 0) return ALL_INSTANCES;
-    // Made when the first route asks for it: a subset without conditions has everybody in it.
+    // Created when the first route needs it: a subset without conditions has every instance.
     const name = [...this.subsets].find(([, document]) => isEveryone(document))?.[0];
     if (name !== undefined) return name;
     const all = this.subsets.has('all') ? 'all-instances' : 'all';
@@ -141,9 +138,7 @@ interface TrafficPolicy {
   readonly breaker?: BreakerDocument;
 }
 
-/**
- * A `trafficPolicy`: of a whole DestinationRule, or of a subset, which can have a breaker of its own and nothing else.
- */
+/** Imports a `trafficPolicy` of a DestinationRule, or of a subset, which can only have its own breaker. */
 function importTraffic(value: unknown, path: string, report: IstioReport, isSubset = false): TrafficPolicy {
   const fields = fieldsOf(value);
   report.others(path, fields, ['loadBalancer', 'outlierDetection'], {
@@ -214,7 +209,7 @@ function importOutlierDetection(value: unknown, path: string, report: IstioRepor
     consecutiveLocalOriginFailures: 'errors of the connection and of the server count alike',
   });
   const counts = CONSECUTIVE.flatMap((name) => whole(fields[name], `${path}.${name}`, report));
-  // Of several, whichever comes first ejects; 0 is off.
+  // The first one that triggers ejects; 0 is off.
   const consecutiveFailures = Math.min(...counts.filter((count) => count > 0));
   const resetTimeoutMs = report.duration(fields['baseEjectionTime'], `${path}.baseEjectionTime`);
   const rollingCountTimeoutMs = report.duration(fields['interval'], `${path}.interval`);

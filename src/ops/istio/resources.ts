@@ -86,7 +86,8 @@ export function hostsOf({ kind, spec, namespace }: IstioResource): readonly stri
 const LONGEST_MS = 2_147_483_647;
 
 /**
- * Gathers what of Istio's resources a policy document does not say, by path: `VirtualService/payments.http[0].mirror`.
+ * Collects the fields of Istio's resources that a policy document cannot express, by path:
+ * `VirtualService/payments.http[0].mirror`.
  */
 export class IstioReport {
   readonly #unmapped = new Map<string, PolicyProblem>();
@@ -108,10 +109,7 @@ export class IstioReport {
     }
   }
 
-  /**
-   * Milliseconds above 0 of a duration such as `1.5s`; undefined where there is none, or none that can be read, which
-   * is reported.
-   */
+  /** Milliseconds above 0 of a duration such as `1.5s`. Undefined without one; an unreadable one is reported. */
   duration(value: unknown, path: string): number | undefined {
     if (value === undefined || value === null) return undefined;
     const ms = typeof value === 'string' ? parseDuration(value) : undefined;

@@ -38,7 +38,8 @@ const MOST_ATTEMPTS = 5;
 const MOST_NAME_CHARACTERS = 120;
 
 /**
- * The routes of a VirtualService, in order. What cannot be said is reported, and a route that leads nowhere left out.
+ * The routes of a VirtualService, in order. What a document cannot express is reported, and a route without a
+ * destination is left out.
  */
 export function importRoutes(
   resource: IstioResource,
@@ -174,7 +175,7 @@ function unique(name: string, names: Set<string>): string {
 }
 
 const KINDS = ['exact', 'prefix', 'regex'] as const;
-/** Say nothing about which calls are meant. */
+/** Fields that do not choose calls. */
 const NAMES: readonly string[] = ['name', 'statPrefix'];
 const KNOWN: readonly string[] = [
   ...NAMES,
@@ -195,8 +196,8 @@ const NO_SUCH_THING: Readonly<Record<string, string>> = {
 };
 
 /**
- * One entry of a route's `match`. Undefined: every call. `false`: a condition cannot be said, so the entry is left out,
- * which is reported; to send calls the wrong way would be worse.
+ * Imports one entry of a route's `match`. Undefined matches every call. `false`: a condition cannot be expressed, so
+ * the entry is left out and reported, because sending calls the wrong way would be worse.
  */
 function importMatch(fields: Fields, path: string, report: IstioReport): MatchDocument | undefined | false {
   report.others(path, fields, KNOWN, NO_SUCH_THING);
@@ -281,7 +282,7 @@ function importHeader(
   return undefined;
 }
 
-/** A header that is absent meets it: in Istio `withoutHeaders` is the opposite, whatever the reason. */
+/** The negated condition also matches a call without the header, as Istio's `withoutHeaders` does. */
 function inverted(matcher: LabelMatcherDocument): LabelMatcherDocument {
   return typeof matcher === 'object' && matcher.present === true ? { present: false } : { not: matcher };
 }

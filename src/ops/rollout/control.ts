@@ -33,9 +33,9 @@ export interface ControlContext {
   readonly rollouts: RolloutStore;
   /** Wall clock, milliseconds since 1970. */
   now(): number;
-  /** Who asks, for the history. */
+  /** Name of the person, for the history. */
   readonly by: string;
-  /** Why, of an abort. */
+  /** Reason of an abort. */
   readonly reason?: string;
 }
 
@@ -142,7 +142,7 @@ async function tryControl(
   return outcome.kind === 'lost' ? undefined : notWritten(outcome);
 }
 
-/** Undefined: not in this state. */
+/** Undefined when the command is not possible in this state. */
 function applyCommand(
   progress: RolloutProgress,
   command: RolloutCommand,

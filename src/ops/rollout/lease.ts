@@ -13,9 +13,12 @@ export const SESSION_TTL_SECONDS: { readonly min: number; readonly max: number; 
  * session still has it, so a process that was frozen past its session cannot write. Used only by the controller.
  */
 export interface Lease {
-  /** Undefined while there is none: Consul does not answer, or has ended it. Another is asked for all along. */
+  /**
+   * Undefined while there is no session: Consul does not answer, or has ended it. A new one is requested until it
+   * exists.
+   */
   readonly session: string | undefined;
-  /** Why there is none. */
+  /** Why there is no session. */
   readonly problem: string | undefined;
   /** Resolves when the first attempt to get a session has ended. Never rejects. */
   readonly tried: Promise<void>;
@@ -34,8 +37,8 @@ export interface LeaseOptions {
 }
 
 /**
- * Renewals in a TTL. Consul counts twice the TTL from the last one, so fewer let another take over sooner after a
- * death; these leave time for four more attempts when one fails.
+ * Renewals in a TTL. Consul ends a session after twice the TTL without a renewal, so fewer renewals mean an earlier
+ * takeover after a crash. Two leave time for four more attempts when one fails.
  */
 const RENEWALS = 2;
 const RETRY_MS = 500;
@@ -51,7 +54,7 @@ export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
   let isClosed = false;
 
   const create = async (): Promise<boolean> => {
-    // No lock delay: a writer whose session has ended is fenced off by the transactions themselves.
+    // No lock delay: the transactions refuse a writer whose session has ended.
     const wanted = { Name: name, TTL: `${ttlSeconds}s`, Behavior: 'release', LockDelay: '0s' };
     const body = JSON.stringify(wanted);
     const answer = await client.put({ path: '/session/create', body, timeLimitMs: timeLimitMs * 2 });

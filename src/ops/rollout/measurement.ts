@@ -4,7 +4,7 @@ import { type AnalysisSettings, falseAlarmPart, resolveAnalysis, resolveBackgrou
 import type { AnalysisResult, Verdict } from './analysis/verdict';
 import { type AnalysisWindow, addAction, addNotice, type RolloutProgress, without } from './progress';
 
-/** Begins to count afresh, for the step that the progress is at. */
+/** Opens a new window for the present step; all counts start at zero. */
 export function openWindow(
   progress: RolloutProgress,
   kind: AnalysisWindow['kind'],
@@ -29,7 +29,7 @@ export function openWindow(
   };
 }
 
-/** What the open window judges by. */
+/** The settings of the open window. */
 export function settingsOf({ document, step }: RolloutProgress, window: AnalysisWindow): AnalysisSettings {
   if (window.kind === 'background') return resolveBackground(document) ?? resolveAnalysis(document);
   const at = document.steps[step];
@@ -39,8 +39,8 @@ export function settingsOf({ document, step }: RolloutProgress, window: Analysis
 const RESULTS_KEPT = 20;
 
 /**
- * What to measure now; undefined: nothing is due. Nothing is measured while an action waits, nor while a person or a
- * foreign change has paused the rollout.
+ * What to measure now; undefined when nothing is due. Nothing is measured while an action is pending, or while a person
+ * or a foreign change has paused the rollout.
  */
 export function wantedMeasurement(progress: RolloutProgress, nowMs: number): MeasureRequest | undefined {
   const { window, document } = progress;
@@ -56,7 +56,7 @@ export function isWatching({ state, pending, window }: RolloutProgress): boolean
 }
 
 /**
- * Judges one measurement and draws the consequence. The window of an analysis that passed is closed; its step is done.
+ * Applies one measurement to the rollout: counts it, and rolls back, pauses or ends the step when its verdict says so.
  */
 export function takeMeasurement(
   progress: RolloutProgress,
@@ -99,7 +99,7 @@ export function takeMeasurement(
   return { ...without(next, 'window', 'stepSinceMs'), step: next.step + 1 };
 }
 
-/** Ends a rollout: the weight goes to 0 in one write. */
+/** Ends the rollout; its action sets the weight to 0 in one write. */
 export function rollBack(
   progress: RolloutProgress,
   why: 'analysis' | 'operator',
@@ -109,7 +109,7 @@ export function rollBack(
 ): RolloutProgress {
   const withResult = result === undefined ? {} : { result };
   const aborted: RolloutProgress = {
-    // What was asked for and not done yet must not be done after the rollback.
+    // Pending actions must not be done after the rollback.
     ...without(progress, 'window', 'waitingFor'),
     pending: [],
     state: { kind: 'aborted', why, message, ...withResult, atMs: nowMs },
@@ -138,7 +138,7 @@ function countMeasurement(window: AnalysisWindow, verdict: Verdict, count: numbe
   return { ...window, errors: 0, measured, undecided: window.undecided + (verdict === 'undecided' && isLate ? 1 : 0) };
 }
 
-/** The checks that led to the verdict, in words. */
+/** The checks with this verdict, as text. */
 function describe({ checks }: AnalysisResult, verdict: Verdict): string {
   return checks
     .filter((check) => check.verdict === verdict)

@@ -14,7 +14,7 @@ import { parseStored } from '../store/policy-store';
 import type { RolloutDocument } from './document';
 import type { RolloutAction } from './progress';
 
-/** An action whose doing is a change to the policy. */
+/** An action that changes the policy. */
 export type PolicyAction = Exclude<RolloutAction, { readonly kind: 'notify' }>;
 
 /** The policy with the action done. Doing it again changes nothing. Pure. */
@@ -33,7 +33,7 @@ export function applyAction(policy: PolicyDocument, action: PolicyAction, rollou
   }
 }
 
-/** Whether the canary gets more calls by it than the policy gives it now. */
+/** Whether the action gives the canary more calls than the policy does now. */
 export function raisesWeight(policy: PolicyDocument, action: PolicyAction, rollout: RolloutDocument): boolean {
   return action.kind === 'setWeight' && action.weight > canaryWeight(policy, rollout);
 }
@@ -57,7 +57,7 @@ export function describeAction(action: PolicyAction, rollout: RolloutDocument): 
   }
 }
 
-/** Names of the routes that the rollout makes and takes away again. */
+/** Names of the routes that the rollout adds and removes again. */
 export function testersOf({ steps }: RolloutDocument): readonly string[] {
   return steps.flatMap((step) => ('setRoute' in step ? [step.setRoute.name] : []));
 }
@@ -195,7 +195,7 @@ export interface WrittenPolicy {
   readonly number: number;
 }
 
-/** How the policy in Consul stands to the one that the rollout knows. */
+/** The policy in Consul, compared with the one that the rollout knows. */
 export type PolicyStatus =
   | { readonly kind: 'own'; readonly document: PolicyDocument }
   /** Changed by another writer, and valid. */
@@ -203,7 +203,7 @@ export type PolicyStatus =
   /** Gone, or not valid. */
   | { readonly kind: 'invalid'; readonly message: string };
 
-/** Pure but for the wall clock that is handed in. */
+/** Compares the policy in Consul with the known one. Pure. */
 export function policyStatusOf(
   stored: StoredPolicy,
   known: WrittenPolicy | undefined,

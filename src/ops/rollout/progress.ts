@@ -116,11 +116,11 @@ export interface RolloutNotice {
 }
 
 /*
- * The controller's loop, see `advance.ts`, `take-measurement.ts` and `operate.ts`:
+ * The controller's loop, see `advance.ts` and `measurement.ts`:
  *   1. `wantedMeasurement(progress, nowMs)`: what to measure now, if anything.
- *   2. `advance(progress, measurement | undefined, nowMs)`: save its progress (compare-and-set) before doing its actions.
- *   3. Do each action, `confirmAction(progress, number, nowMs)`, save. Not possible yet: `waitFor(progress, why)`, and again later.
- *      Actions wait while somebody has paused the rollout.
+ *   2. `advance(progress, measurement | undefined, nowMs)`: save its result (compare-and-set) before doing its actions.
+ *   3. Do each of `dueActions(progress)`, then save `confirmAction(progress, number, nowMs)`. Where an action is not
+ *      possible yet: `waitFor(progress, why)`, and try again later. Actions wait while a person has paused the rollout.
  *   4. `nextWakeMs(progress)`: when to come back at the latest.
  */
 

@@ -36,15 +36,15 @@ import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 export interface RolloutContext {
   readonly policies: PolicyStore;
   readonly rollouts: RolloutStore;
-  /** Whether the canary's healthy instances can carry what a policy would send them. May reject. */
+  /** Creates the check whether the canary's healthy instances can carry the calls of a policy. May reject. */
   capacity(stored: StoredPolicy, maxLoadFactor: number | undefined): CapacityCheck;
-  /** Figures for what `wantedMeasurement()` says, or why there are none. Never rejects. */
+  /** Measures what `wantedMeasurement()` asks for. A failure is part of the result. Never rejects. */
   measure(progress: RolloutProgress, wanted: MeasureRequest): Promise<Measurement | FailedMeasurement>;
-  /** Tells the hooks of these names. Resolves to what failed; undefined when all took it. Never rejects. */
+  /** Runs the hooks of these names. Resolves to what failed, undefined when all succeeded. Never rejects. */
   notify(hooks: readonly string[], message: NotificationMessage): Promise<string | undefined>;
   /** Wall clock, milliseconds since 1970. */
   now(): number;
-  /** Who drives, for the history: `user@host (pid 17)`. */
+  /** Name of the controller, for the history: `user@host (pid 17)`. */
   readonly name: string;
 }
 
@@ -64,7 +64,7 @@ export type ReconcileResult =
   | { readonly kind: 'none' }
   /** Another controller has the lock. */
   | { readonly kind: 'standby'; readonly holder: string; readonly record: RolloutRecord }
-  /** Consul will not have what has to be written. Nothing was changed. */
+  /** Consul refuses the write. Nothing was changed. */
   | { readonly kind: 'refused'; readonly reason: string; readonly record: RolloutRecord };
 
 /** Attempts to deliver a notice; after that the rollout continues without it. */
@@ -87,7 +87,7 @@ export async function reconcile(
   if (hasEnded(record.progress)) return { kind: 'ended', record };
   if (session !== undefined && stored.session !== session) {
     if (stored.session !== undefined) return { kind: 'standby', holder: stored.holder ?? 'another controller', record };
-    // Another controller was faster, which the next look tells, or Consul will not have it.
+    // Another controller was faster, which the next look shows, or Consul refuses the lock.
     if (!(await deps.rollouts.lock(service, session, deps.name))) return { kind: 'lost' };
   }
   // Read after the record: should another controller have written both meanwhile, the record no longer holds.
@@ -258,7 +258,7 @@ function actorOf({ name, now }: RolloutContext): Actor {
   return { by: name, at: new Date(now()).toISOString() };
 }
 
-/** What the history entry of the next write will be; one more when a policy written past the history is kept in it. */
+/** The number of the next history entry; one more when a policy written past the history is kept first. */
 function numberAfter({ policy, history }: StoredPolicy): number {
   const last = history.at(-1);
   const isKept = policy === undefined || last?.entry?.documentDigest === sha256(policy.text);

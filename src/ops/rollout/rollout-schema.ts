@@ -88,10 +88,9 @@ const step: Schema = closed(
 );
 
 /**
- * The published JSON Schema of a rollout document, and what its structure is checked against: the one place that says
- * which keys there are. No key may say an address, a file, a variable or a program: those are the controller's to name.
- * What a schema cannot say (names given twice, conditions) is checked in `validation/`. `rollout.schema.json` is this
- * object, written out by its test.
+ * The published JSON Schema of a rollout document, which its structure is checked against. No key may name an address,
+ * a file, a variable or a program: the controller's configuration names those. `validate.ts` checks what a schema
+ * cannot express (names given twice, conditions). `rollout.schema.json` is this object, written by its test.
  */
 export const rolloutSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -127,10 +126,10 @@ export const rolloutSchema: Schema = {
   definitions: matchDefinitions,
 };
 
-/** What would let the writer of a rollout decide where its controller reaches. */
+/** Answer for keys that would let a rollout choose what its controller reaches. */
 const REACHED = 'the configuration of the controller says that; a rollout gives a name: provider, notify';
 
-/** Keys that people bring along from Argo Rollouts and Flagger, and what stands for them here. */
+/** Keys of Argo Rollouts and Flagger, and the keys that replace them here. */
 export const synonymOf: Synonyms = createSynonyms({
   interval: 'here intervalMs, in milliseconds',
   initialDelay: 'here initialDelayMs, in milliseconds',

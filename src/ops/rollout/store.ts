@@ -128,7 +128,7 @@ export function watchRollout(service: string, onChange: () => void, deps: Blocki
         if (isNew) onChange();
         return { kind: isNew ? 'changed' : 'unchanged' };
       },
-      failed() {
+      onFailure() {
         isListening = false;
       },
     },

@@ -38,8 +38,8 @@ export function parseRollout(text: string | Uint8Array, format: 'json' | 'yaml')
 }
 
 /**
- * Finds everything that is wrong with a rollout document, whatever it is. Never throws. Whether its subsets and route
- * are those of the policy is for the controller to say, which knows the policy.
+ * Finds every problem of a rollout document. Never throws. The controller checks the names of its subsets and its route
+ * against the policy.
  */
 export function validateRollout(value: unknown, positions?: Positions): JudgedRollout {
   const problems = createProblemList(positions, 'rollout');
@@ -88,7 +88,7 @@ function checkSteps(document: unknown, problems: ProblemList): void {
 const CONDITIONS = ['successCondition', 'failureCondition'] as const;
 const BUILT_IN: readonly string[] = ['request-success-rate', 'request-duration', 'breaker-open'];
 
-/** What a schema cannot say of an analysis: names given twice, conditions that cannot be read, queries out of place. */
+/** Checks what a schema cannot express: names given twice, conditions that cannot be read, queries out of place. */
 function checkAnalysis(analysis: unknown, path: DocumentPath, problems: ProblemList): void {
   const provider = ownValue(analysis, 'provider') ?? CLIENTS;
   if (provider === CLIENTS && ownValue(analysis, 'failureStatusCodes') !== undefined) {

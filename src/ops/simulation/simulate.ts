@@ -11,19 +11,19 @@ import { createSyntheticCalls } from './synthetic-calls';
 
 /** Which calls are decided, and what they are compared with. */
 export interface SimulateOptions {
-  /** What the same calls would do under this policy, for the same service. */
+  /** A second policy for the same service, which gets the same calls. */
   readonly against?: PolicyDocument;
-  /** Recorded calls to replay. Default: made up, to meet every route. */
+  /** Recorded calls to replay. Default: synthetic calls that reach every route. */
   readonly from?: Iterable<CallRecord>;
-  /** How many are made up: 1..100,000,000, default 100,000. Not with `from`. */
+  /** Number of synthetic calls: 1..100,000,000, default 100,000. Not with `from`. */
   readonly calls?: number;
-  /** Seeds what chance decides. Default 1. */
+  /** Seed of all random choices. Default 1. */
   readonly seed?: number;
-  /** Different callers among calls that are made up: >= 1, default a quarter of the calls, at most 100,000. */
+  /** Number of different callers among the synthetic calls: >= 1, default a quarter of the calls, at most 100,000. */
   readonly callers?: number;
 }
 
-/** Shares of so many callers are within 0.1 % of what their split says, nearly always; more cost memory and time. */
+/** With so many callers the shares are nearly always within 0.1 % of the split; more cost memory and time. */
 const MOST_CALLERS = 100_000;
 
 /** Default number of callers for a number of calls. */
@@ -32,7 +32,8 @@ export function usualCallers(calls: number): number {
 }
 
 /**
- * Sends calls through a policy and tells where they went. No network, no client. Throws PolicyError or INVALID_OPTION.
+ * Sends calls through a policy and reports where they go. Uses no network and no client. Throws PolicyError or
+ * INVALID_OPTION.
  */
 export function simulatePolicy(policy: PolicyDocument, options: SimulateOptions = {}): SimulationReport {
   const { against, from, calls = 100_000, seed = 1 } = options;

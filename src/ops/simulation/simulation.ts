@@ -4,7 +4,7 @@ import type { DecidedBy, Decision, Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { decide } from '../../policy/routing/decide';
 
-/** What a policy did with many calls. Plain JSON; lists are in the policy's order. */
+/** The outcome of many calls under a policy. Plain JSON; lists are in the policy's order. */
 export interface SimulationReport {
   /** Consul service name. */
   readonly service: string;
@@ -18,7 +18,7 @@ export interface SimulationReport {
   readonly routes: readonly SimulatedRoute[];
   /** Distinct values by which calls were sticky. */
   readonly stickyCallers: number;
-  /** With a second policy: what would become of the same calls under it. */
+  /** With a second policy: the outcome of the same calls under it. */
   readonly against: SimulatedChange | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface SimulatedShare {
 
 /** The part of a route, and how it was divided. */
 export interface SimulatedRoute {
-  /** `default`, `override` and `force` stand for themselves. */
+  /** Name of the route, or `default`, `override` or `force`. */
   readonly route: string;
   /** What decided. */
   readonly by: DecidedBy;
@@ -59,8 +59,8 @@ export interface SimulatedChange {
   /** From where to where, most calls first. */
   readonly moves: readonly SimulatedMove[];
   /**
-   * Sticky callers who left a subset whose share of their split did not shrink: nothing asked for their moving, so the
-   * split was reshuffled (a renamed route, another base, another `stickBy`). 0 is healthy.
+   * Sticky callers that left a subset whose share of the split did not shrink. No change of weights asked for their
+   * move, so the split was reshuffled (a renamed route, another base, another `stickBy`). 0 is healthy.
    */
   readonly stickyCallersLost: number;
 }
@@ -79,11 +79,11 @@ export interface SimulatedMove {
 
 export interface SimulationOptions {
   readonly plan: Plan;
-  /** What the same calls would do under this one. */
+  /** A second plan, which gets the same calls. */
   readonly against?: Plan;
-  /** For calls that go by chance; both plans get the same draw for the same call. */
+  /** For calls without a sticky value; both plans get the same random number for the same call. */
   readonly random: Random;
-  /** Whose wall clock an override's `until` is held against. */
+  /** Its wall clock decides whether an override is in force. */
   readonly clock: Clock;
 }
 
@@ -159,7 +159,7 @@ export function createSimulation({ plan, against, random, clock }: SimulationOpt
   };
 }
 
-/** Counts by decision: a plan has one for each outcome of a route, and only `force` makes more. */
+/** Counts by decision. The number of decisions is bounded: one for each outcome of a route, and those of `force`. */
 class Tally {
   readonly #plan: Plan;
   readonly #outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
@@ -177,7 +177,7 @@ class Tally {
     return decision;
   }
 
-  /** The value that the call just decided was sticky by; undefined when it went by chance or by no split. */
+  /** The sticky value of the call that was just decided; undefined without one. */
   callerOf(decision: Decision, call: RoutingInput): string | undefined {
     if (!this.#outcome.sticky) return undefined;
     const stickBy = this.#routeOf(decision)?.split.stickBy;
@@ -239,7 +239,7 @@ function sharesOf(counts: ReadonlyMap<string, number>, of: number): SimulatedSha
   return [...counts].map(([subset, calls]) => ({ subset, calls, percent: percent(calls, of) }));
 }
 
-/** Decisions that differ in nothing that is shown here are one. */
+/** Joins decisions that look the same in the report. */
 function mergeMoves(moves: readonly Move[]): readonly SimulatedMove[] {
   const merged = new Map<string, Move>();
   for (const move of moves) {

@@ -5,21 +5,21 @@ import type { RoutingInput } from '../../policy/routing/call';
 import { headerMatchers } from '../chain/export-match';
 
 export interface SyntheticCalls {
-  /** The next call. The same object each time, overwritten: to be used up before the next is asked for. */
+  /** The next call, in the same object each time: use it before asking for another. */
   next(): RoutingInput;
-  /** Routes for which no matching call could be made up, as `name` of the plan at this position. */
+  /** Routes of the plan at each position that no synthetic call reaches, by name. */
   readonly unreached: readonly (readonly string[])[];
 }
 
 export interface SyntheticOptions {
   readonly random: Random;
-  /** Different values of the labels that callers stick by. >= 1. */
+  /** Number of different values of the sticky labels. >= 1. */
   readonly callers: number;
 }
 
 interface Template {
   readonly method: string;
-  /** `undefined`: without this label, also where callers stick by it. */
+  /** `undefined` leaves the label out, also where it is a sticky one. */
   readonly labels: ReadonlyMap<string, string | undefined>;
 }
 
@@ -28,9 +28,8 @@ const TEMPLATES_PER_ROUTE = 8;
 const ATTEMPTS = 4 * TEMPLATES_PER_ROUTE;
 
 /**
- * Makes calls up that meet every route of some plans: half of them are ordinary, without any label but those that
- * callers stick by, and the other half is spread evenly over the routes. What share of real calls a route gets, only
- * recorded calls tell.
+ * Creates synthetic calls that reach every route of some plans. Half of them are ordinary calls with sticky labels
+ * alone, the other half is spread evenly over the routes. The real share of a route is only known from recorded calls.
  */
 export function createSyntheticCalls(plans: readonly Plan[], { random, callers }: SyntheticOptions): SyntheticCalls {
   const pools = poolsOf(plans);
@@ -148,12 +147,12 @@ function poolsOf(plans: readonly Plan[]): ReadonlyMap<string, readonly string[]>
   return new Map([...pools].map(([key, pool]) => [key, [...pool]]));
 }
 
-/** What a label holds that no condition was written for. */
+/** A value that no condition was written for. */
 const ORDINARY_VALUE = 'ordinary';
 
 /**
- * Values at which a matcher says yes or no: enough of each kind, as far as they can be read off it. Which is which, the
- * caller tests.
+ * Values that a matcher accepts and values that it refuses, as far as the matcher shows them. The caller tests which is
+ * which.
  */
 function valuesAround(matcher: LabelMatcherDocument): readonly string[] {
   if (typeof matcher === 'string') return [matcher];
@@ -173,9 +172,9 @@ function valuesAround(matcher: LabelMatcherDocument): readonly string[] {
 }
 
 /**
- * A text that a regular expression of the common kind matches: classes give their first character, groups their first
- * alternative, `*` and `?` nothing, `+` and `{n}` what is asked for. The caller tests it; for a rarer kind it is just
- * wrong.
+ * A text that a common regular expression matches: classes give their first character, groups their first alternative,
+ * `*` and `?` nothing, `+` and `{n}` the least number. For rarer expressions the text may be wrong; the caller tests
+ * it.
  */
 export function sampleOfRegex(source: string): string {
   let at = 0;

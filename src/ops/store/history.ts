@@ -132,7 +132,7 @@ export function countToRemove(sizes: readonly number[], rule: RetentionRule = RE
   return removed;
 }
 
-/** One reason not to believe a history. `number` is the entry's, undefined when it is about the whole. */
+/** One trace of a changed history. `number` is the entry's, undefined for the whole history. */
 export interface HistoryProblem {
   readonly number: number | undefined;
   readonly problem: string;

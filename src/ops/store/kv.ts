@@ -27,7 +27,7 @@ export type TransactionOutcome =
   | { readonly kind: 'done'; readonly pairs: readonly KvPair[] }
   /** A key was not as it was read: nothing was written. */
   | { readonly kind: 'conflict'; readonly reason: string }
-  /** Consul will not have it (permission, size): nothing was written. */
+  /** Consul refuses it (permission, size): nothing was written. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** No answer: it may have been written, or not. */
   | { readonly kind: 'unknown'; readonly reason: string };

@@ -52,7 +52,7 @@ interface PolicyChange {
   readonly message: string;
   /** Wall clock of the writer. */
   readonly time: Date;
-  /** What else has to hold, or is written, in the same transaction. At most 15: a transaction has 64 operations. */
+  /** Further operations of the same transaction. At most 15: a transaction has 64 operations. */
   readonly also?: readonly KvOperation[];
 }
 
@@ -210,8 +210,8 @@ const TIME_LIMIT_MS = 5000;
 const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
 
 /**
- * Who a change is put down to: the accessor of the ACL token (not a secret), else `user@host`. Every token may ask for
- * itself. Never rejects.
+ * The author of a change: the accessor of the ACL token (not a secret), else `user@host`. Every token may read itself.
+ * Never rejects.
  */
 export async function findAuthor(client: ConsulClient): Promise<string> {
   if (client.options.token !== undefined) {

@@ -1,4 +1,4 @@
-import { peerPlace } from '../../base/peer-place';
+import { peerPlace } from '../../base/instances';
 import { resolveBreaker, resolveSubsetBreaker } from '../defaults';
 import { ALL_INSTANCES, type BalancingPlan, type Lookup, type PlannedTier, type SubsetPlan } from '../plan';
 import type { ChainTarget } from './graph';

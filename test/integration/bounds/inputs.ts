@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { problemsOf } from '../../../src/client/discovery/static-instance';
-import { parseKvAnswer } from '../../../src/client/state/policy-sources/kv-answer';
-import { parseHealth } from '../../../src/consul/parse-answer';
+import { parseKvAnswer } from '../../../src/client/state/policy-sources/consul';
+import { parseHealth } from '../../../src/consul/health-answer';
 import { readReport } from '../../../src/ops/rollout/collector/listener';
 import { parseRollout } from '../../../src/ops/rollout/validate';
 import { compileChain } from '../../../src/policy/chain/compile';

@@ -21,7 +21,7 @@ describe('graylane rollout run --listen', { timeout: 40_000 }, () => {
     const started = await run('start', 'payments', '--weights', '40', '--provider', 'clients');
     expect([started.code, started.stderr]).toEqual([
       0,
-      expect.stringContaining('clients with reportFigures judge it, through a controller with --listen'),
+      expect.stringContaining('clients with reportRolloutMetrics judge it, through a controller with --listen'),
     ]);
     const child = spawn(process.execPath, [builtCommand, 'rollout', 'run', 'payments', '--listen', '127.0.0.1:0'], {
       env: { ...cleanEnv(), CONSUL_HTTP_ADDR: agent.address },

@@ -83,7 +83,7 @@ describe('a Graylane client with baggage', () => {
     });
     graylane.with({ labels: { 'x-gray': 'canary' } }, () => expect(active()).toEqual({}));
     expect(headers.baggage).toBe('x-gray=bag,evil=1');
-    expect(() => createGraylane({ baggage: 'yes' as never })).toThrow('baggage: string (expected: true or false)');
+    expect(() => createGraylane({ baggage: 'yes' as never })).toThrow('baggage: "yes" (expected: true or false)');
   });
 
   it('hands them on from server to server in the header that the propagator writes', async () => {

@@ -129,14 +129,14 @@ describe('three hops', () => {
     const inner = await startMiddle(
       leaf.port,
       (_, next) => ({ charge: onward(next, kind, (status) => statuses.push(status)) }),
-      { deadlineMarginMs: 100 },
+      { deadlineMarginMs: 300 },
     );
     const outer = await startMiddle(inner.port, (_, next) => ({ charge: onward(next, 'charge') }), {
-      deadlineMarginMs: 200,
+      deadlineMarginMs: 600,
     });
     const edge = open(outer.port);
     const client = paymentsClient(edge.target('payments'), edge.clientOptions());
-    const deadline = Date.now() + 1_500;
+    const deadline = Date.now() + 2_400;
     const status = await statusOf(client, 'charge', { deadline });
     expect(status.code).toBe(DEADLINE_EXCEEDED);
     // Each had time to answer the one before it: what the edge hears is not its own deadline, but its server's answer.
@@ -148,7 +148,7 @@ describe('three hops', () => {
       },
     ]);
     expect(leaf.leftMs).toHaveLength(1);
-    expect(leaf.leftMs[0]).toBeLessThanOrEqual(1_500 - 300);
+    expect(leaf.leftMs[0]).toBeLessThanOrEqual(2_400 - 900);
   });
 
   it.each(KINDS)('a cancel at the edge reaches the leaf: %s', async (kind) => {
@@ -386,7 +386,7 @@ describe('a call made for a served one', () => {
   });
 
   it('leaves nothing behind in a stream that serves for hours', { timeout: 60_000 }, async () => {
-    const calls = 10_000;
+    const calls = 2_000;
     const leaf = await startPaymentsServer();
     closing(leaf, (one) => one.kill());
     const gone: WeakRef<object>[] = [];

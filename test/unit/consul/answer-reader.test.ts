@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../../src/base/instances';
 import { createAnswerReader } from '../../../src/consul/answer-reader';
-import { parseHealth } from '../../../src/consul/parse-answer';
+import { parseHealth } from '../../../src/consul/health-answer';
 import { healthEntry } from '../../support/scripted-consul';
 
 /** Makes an answer large without changing what it says. */

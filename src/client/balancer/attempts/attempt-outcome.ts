@@ -1,8 +1,9 @@
+import { dropUnsendable } from '../../../base/header-name';
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
 import { peerOutcomeOf } from '../../breaker/outlier/failure-shares';
 import { NO_PERMIT, type Permit } from '../../breaker/probe-gate';
 import type { AttemptEnding, CallState } from '../../grpc/call-state';
-import type { Metadata } from '../../grpc/grpc-js';
+import { headersIn, type Metadata } from '../../grpc/grpc-js';
 import type { BalancerContext } from '../context';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { EndpointRegistry } from '../endpoints/endpoint-registry';
@@ -49,8 +50,8 @@ const facts: { -readonly [K in keyof AttemptFacts]: AttemptFacts[K] } = {
 };
 
 /**
- * What an attempt finds out by the way. `vouched`: it is the probe of an endpoint whose health check passed; `risky`: the
- * probe of a half-open breaker, or the one that verifies a doubtful endpoint, for want of a health check.
+ * What an attempt finds out by the way. `vouched`: it is the probe of an endpoint whose health check passed; `risky`:
+ * the probe of a half-open breaker, or the one that verifies a doubtful endpoint, for want of a health check.
  */
 export type Probing = 'no' | 'vouched' | 'risky';
 
@@ -158,7 +159,10 @@ export function settleAttempt(
   return outcome;
 }
 
-/** Counts it for the comparison with other endpoints. Before the breaker hears of it: a trial's call belongs to its trial. */
+/**
+ * Counts it for the comparison with other endpoints. Before the breaker hears of it: a trial's call belongs to its
+ * trial.
+ */
 function compareWithPeers(
   { hash }: CallState,
   { shares, breaker }: Endpoint,
@@ -207,8 +211,8 @@ function attribute(
 }
 
 /**
- * The call has failed like this at another endpoint before, which has just answered other calls well: it is the request. What
- * the other one was charged is taken back. This one may be a fallback that gets no other calls.
+ * The call has failed like this at another endpoint before, which has just answered other calls well: it is the
+ * request. What the other one was charged is taken back. This one may be a fallback that gets no other calls.
  */
 function repeats(call: CallState, endpoint: Endpoint, pool: Pool, code: number, nowMs: number): boolean {
   const { failedAt } = call;
@@ -277,8 +281,8 @@ export function loadOutcomeOf(
 const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
 
 /**
- * For how long a server asks to be left alone, in milliseconds; negative: the call is not to be tried again at all, which is
- * also what a value says that cannot be read (gRFC A6). Undefined: it says nothing.
+ * For how long a server asks to be left alone, in milliseconds; negative: the call is not to be tried again at all,
+ * which is also what a value says that cannot be read (gRFC A6). Undefined: it says nothing.
  */
 function pushbackOf(trailers: Metadata | undefined): number | undefined {
   const value = trailers?.get(PUSHBACK_KEY)[0];
@@ -307,4 +311,31 @@ function notePeerLoad(
   if (code !== OK || trailers === undefined || nowMs < capacity.dueAtMs) return;
   const bytes = trailers.get(LOAD_REPORT_KEY)[0];
   capacity.looked(Buffer.isBuffer(bytes) ? readLoadReport(bytes) : undefined, nowMs);
+}
+
+/** A connection that goes at this very moment costs one or two; no cause that passes costs so many in a row. */
+const MOST_IN_A_ROW = 20;
+/** Node's HTTP/2 will not have what the call is to send, over whichever connection. */
+const OF_THE_CALL =
+  /^ERR_(HTTP2_(HEADER|INVALID_(CONNECTION_)?HEADER|INVALID_PSEUDOHEADER|PSEUDOHEADER)|HTTP_|INVALID_)/;
+
+/** Drops what cannot be sent from what an attempt is about to send: of caller, labels, config entries, credentials. */
+export function dropUnsendableFrom(metadata: Metadata, context: BalancerContext): void {
+  const headers = headersIn(metadata);
+  const dropped = headers === undefined ? undefined : dropUnsendable(headers);
+  if (dropped !== undefined) context.headerDropped(dropped);
+}
+
+/**
+ * The transport threw when an attempt of the call was to begin. Sets `unsentReason` where a further one would fare no
+ * better.
+ */
+export function noteUnsent(call: CallState, error: unknown): void {
+  call.unsent += 1;
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const message = error instanceof Error ? error.message : String(error);
+  if (OF_THE_CALL.test(code)) call.unsentReason = `cannot be sent: ${message}`;
+  else if (call.unsent >= MOST_IN_A_ROW) {
+    call.unsentReason = `${call.unsent} attempts in a row could not be begun: ${message}`;
+  }
 }

@@ -1,10 +1,8 @@
 import type { Timer } from '../../../base/clock';
-import { dropUnsendable } from '../../../base/header-name';
 import { type EndedBy, isUnusableAnswer, type Outcome } from '../../breaker/outcome';
 import type { AnswerJudge, AttemptEnding, AttemptView, CallState } from '../../grpc/call-state';
 import {
   type CallCredentials,
-  headersIn,
   type Metadata,
   type PickResult,
   pickKind,
@@ -24,8 +22,10 @@ import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
 import {
   beginAttempt,
+  dropUnsendableFrom,
   loadOutcomeOf,
   noteResponse,
+  noteUnsent,
   type Permits,
   type Probing,
   settleAttempt,
@@ -46,9 +46,9 @@ type Phase =
   | 'ended';
 
 /**
- * One attempt of a call at one endpoint. It is three things to grpc-js, so that a pick allocates nothing in steady state:
- * the pick result, the subchannel of that result (so that `createCall` can be seen), and the listener of the transport's
- * call (so that the first response and the end are seen before the retry logic looks at them).
+ * One attempt of a call at one endpoint. It is three things to grpc-js, so that a pick allocates nothing in steady
+ * state: the pick result, the subchannel of that result (so that `createCall` can be seen), and the listener of the
+ * transport's call (so that the first response and the end are seen before the retry logic looks at them).
  *
  * An attempt ends twice: when the transport reports its status and when grpc-js calls `onCallEnded`, in either order (a
  * cancelled call's transport reports a turn later). The first records; the second gives the object back. One that never
@@ -489,28 +489,4 @@ export class AttemptPool implements AnswerJudge {
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('the attempt is not in use');
   return value;
-}
-
-/** A connection that goes at this very moment costs one or two; no cause that passes costs so many in a row. */
-const MOST_IN_A_ROW = 20;
-/** Node's HTTP/2 will not have what the call is to send, over whichever connection. */
-const OF_THE_CALL =
-  /^ERR_(HTTP2_(HEADER|INVALID_(CONNECTION_)?HEADER|INVALID_PSEUDOHEADER|PSEUDOHEADER)|HTTP_|INVALID_)/;
-
-/** Drops what cannot be sent from what an attempt is about to send: of caller, labels, config entries, credentials. */
-function dropUnsendableFrom(metadata: Metadata, context: BalancerContext): void {
-  const headers = headersIn(metadata);
-  const dropped = headers === undefined ? undefined : dropUnsendable(headers);
-  if (dropped !== undefined) context.headerDropped(dropped);
-}
-
-/** The transport threw when an attempt of the call was to begin. Sets `unsentReason` where a further one would fare no better. */
-export function noteUnsent(call: CallState, error: unknown): void {
-  call.unsent += 1;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  const message = error instanceof Error ? error.message : String(error);
-  if (OF_THE_CALL.test(code)) call.unsentReason = `cannot be sent: ${message}`;
-  else if (call.unsent >= MOST_IN_A_ROW) {
-    call.unsentReason = `${call.unsent} attempts in a row could not be begun: ${message}`;
-  }
 }

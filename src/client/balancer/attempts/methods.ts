@@ -4,11 +4,13 @@ import { MethodShares } from '../../breaker/outlier/failure-shares';
 
 /** Calls that take so long, in milliseconds, may well wait rather than work. */
 export const LONG_MS = 300;
-/** Methods remembered; a service has some dozens, and what makes names up must not fill the memory. The rest share one. */
+/**
+ * Methods remembered; a service has some dozens, and what makes names up must not fill the memory. The rest share one.
+ */
 const MOST_METHODS = 1_000;
 /**
- * How long the mean remembers. By time and not by answers: an endpoint that turns slow answers many calls within moments, and
- * would else make its own time the usual one.
+ * How long the mean remembers. By time and not by answers: an endpoint that turns slow answers many calls within
+ * moments, and would else make its own time the usual one.
  */
 const MEAN_TAU_MS = 30_000;
 /** Weight of one answer at most, once there are many. */
@@ -22,8 +24,8 @@ const LIMIT_FLOOR_MS = 100;
 /** Above so many ends the counts are halved, so that they tell of lately. */
 const ENDS = 64;
 /**
- * From this share of its ends on, and at more than one endpoint, ending without an answer is usual for a method. The higher
- * one holds where the endpoint answered nothing else meanwhile, as nobody may have asked it.
+ * From this share of its ends on, and at more than one endpoint, ending without an answer is usual for a method. The
+ * higher one holds where the endpoint answered nothing else meanwhile, as nobody may have asked it.
  */
 const USUAL_SILENCE = 0.1;
 const MOSTLY_SILENCE = 0.5;
@@ -33,9 +35,8 @@ const KNOWN = 4;
 const FAILURES = 3;
 
 /**
- * How long one method usually takes, over all endpoints of its service: the mean of its good answers, or of how long its
- * streams lasted. What an endpoint is
- * blamed for, and what silence is measured against, are multiples of it.
+ * How long one method usually takes, over all endpoints of its service: the mean of its good answers, or of how long
+ * its streams lasted. What an endpoint is blamed for, and what silence is measured against, are multiples of it.
  */
 export class MethodTime {
   /** Milliseconds; 0 without an answer. */
@@ -131,8 +132,8 @@ class MethodRecord {
 
 /**
  * The methods of one service: how long each usually takes, and what each does over all endpoints. A method that ends
- * without an answer, or fails, wherever it goes, says nothing of an endpoint that answers other calls meanwhile: that is
- * a long poll, or a method that is broken. Allocates only where a method is met for the first time.
+ * without an answer, or fails, wherever it goes, says nothing of an endpoint that answers other calls meanwhile: that
+ * is a long poll, or a method that is broken. Allocates only where a method is met for the first time.
  */
 export class Methods {
   readonly #times = new Map<string, MethodTime>();
@@ -173,9 +174,9 @@ export class Methods {
 
   /**
    * An attempt that began at `startedAtMs` ended with nothing received. It says nothing where other calls have been
-   * answered since, and the method is known to end like this at several endpoints or has hardly been answered. Where the
-   * endpoint itself has answered since, it is a failure and no silence: two long polls that end together are no endpoint
-   * that hangs.
+   * answered since, and the method is known to end like this at several endpoints or has hardly been answered. Where
+   * the endpoint itself has answered since, it is a failure and no silence: two long polls that end together are no
+   * endpoint that hangs.
    */
   silent({ record }: MethodTime, endpoint: AnsweringEndpoint, startedAtMs: number): Outcome {
     if (record === undefined) return 'silent';
@@ -190,9 +191,9 @@ export class Methods {
   }
 
   /**
-   * The endpoint answered with a failure. That is the endpoint's failure, with one exception: the method failed with this
-   * code at several endpoints without a good answer anywhere, or was never answered well, and this endpoint has answered
-   * other calls meanwhile.
+   * The endpoint answered with a failure. That is the endpoint's failure, with one exception: the method failed with
+   * this code at several endpoints without a good answer anywhere, or was never answered well, and this endpoint has
+   * answered other calls meanwhile.
    */
   failed({ record }: MethodTime, endpoint: AnsweringEndpoint, code: number, nowMs: number): Outcome {
     if (record === undefined) return 'failure';

@@ -6,7 +6,9 @@ const REFUSED_STREAM = 7;
 /** How grpc-js words the end of calls whose connection broke, where Node has not yet told the streams. */
 const CONNECTION_DROPPED = 'Connection dropped';
 
-/** A status as the transport tells it: `rstCode` is that of the stream's reset, and missing in a status from trailers. */
+/**
+ * A status as the transport tells it: `rstCode` is that of the stream's reset, and missing in a status from trailers.
+ */
 export type TransportStatus = StatusObject & { readonly rstCode?: number };
 
 /** The attempt that a repeatable call belongs to. */

@@ -39,9 +39,14 @@ export function connectionFailure(reason: string | undefined): string {
 
 /** A session that is shorter than this, and in which nothing was answered, is a failed attempt to connect. */
 const EMPTY_SESSION_MS = 1_000;
-/** The first one may be a server that restarts, and is dialled at once as by grpc-js; from so many in a row on the peer has failed. */
+/**
+ * The first one may be a server that restarts, and is dialled at once as by grpc-js; from so many in a row on the peer
+ * has failed.
+ */
 const FAILED_AFTER = 2;
-/** How long a new session of such a peer must last before it is believed: twice as long as the last one, within limits. */
+/**
+ * How long a new session of such a peer must last before it is believed: twice as long as the last one, within limits.
+ */
 const LEAST_TRIAL_MS = 100;
 const TRIAL_FACTOR = 2;
 /** The backoff of grpc-js where its options say nothing. */
@@ -51,9 +56,10 @@ const MULTIPLIER = 1.6;
 const JITTER = 0.2;
 
 /**
- * Counts the sessions in a row that a peer ended without having answered anything, and says when it is dialled again. The rule is
- * the one of connections that fail (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md): grpc-js forgets
- * its own backoff as soon as a connection is READY, and would dial such a peer hundreds of times a second.
+ * Counts the sessions in a row that a peer ended without having answered anything, and says when it is dialled again.
+ * The rule is the one of connections that fail (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md):
+ * grpc-js forgets its own backoff as soon as a connection is READY, and would dial such a peer hundreds of times a
+ * second.
  */
 export class EmptySessions {
   readonly #initialMs: number;

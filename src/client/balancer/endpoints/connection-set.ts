@@ -10,14 +10,14 @@ import { createServerNames } from './server-name';
 import type { SubchannelLease } from './subchannel-lease';
 
 /**
- * Subchannels cost 50 us and more each, and as much again in the same turn, when Node begins to connect: they are made in slices
- * of this length and size, so that calls go on in between.
+ * Subchannels cost 50 us and more each, and as much again in the same turn, when Node begins to connect: they are made
+ * in slices of this length and size, so that calls go on in between.
  */
 const SLICE_MS = 5;
 const MOST_IN_SLICE = 32;
 /**
- * The event loop handles in one turn whatever has come meanwhile, and handshakes cost several times that: while so many are
- * under way the next slice waits, unless that takes longer than handshakes do nearby.
+ * The event loop handles in one turn whatever has come meanwhile, and handshakes cost several times that: while so many
+ * are under way the next slice waits, unless that takes longer than handshakes do nearby.
  */
 const MOST_UNDER_WAY = 64;
 const LONGEST_REST_MS = 20;
@@ -39,8 +39,8 @@ export interface ConnectionSetListener {
 }
 
 /**
- * The connections of one channel, by endpoint. A wanted endpoint that was wanted before keeps its connection, also one that
- * comes back while calls are still running on it; new ones are opened before old ones are left.
+ * The connections of one channel, by endpoint. A wanted endpoint that was wanted before keeps its connection, also one
+ * that comes back while calls are still running on it; new ones are opened before old ones are left.
  */
 export class ConnectionSet {
   readonly #context: BalancerContext;

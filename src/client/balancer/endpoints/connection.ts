@@ -135,14 +135,18 @@ export class ChannelConnection implements Connection, LeaseHolder {
     return this.failure !== undefined && this.#state === connectivity.CONNECTING;
   }
 
-  /** Begins another connection in place of one that hangs. grpc-js pools subchannels, so it must differ in an argument. */
+  /**
+   * Begins another connection in place of one that hangs. grpc-js pools subchannels, so it must differ in an argument.
+   */
   connectAfresh(): void {
     if (this.#isClosed || !this.isHanging) return;
     this.#afresh += 1;
     this.#replace();
   }
 
-  /** Connects under the name that the instance bears now, where it is another one. Calls under way end where they are. */
+  /**
+   * Connects under the name that the instance bears now, where it is another one. Calls under way end where they are.
+   */
   followName(): void {
     const name = this.#owner.names.of(this.endpoint.instance);
     if (this.#isClosed || name === this.#serverName) return;
@@ -197,8 +201,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
   }
 
   /**
-   * No call is picked for it any more, and it is not connected again. Its subchannel is held until the calls on it have ended;
-   * then `onDrained` is called, perhaps at once.
+   * No call is picked for it any more, and it is not connected again. Its subchannel is held until the calls on it have
+   * ended; then `onDrained` is called, perhaps at once.
    */
   leave(): void {
     if (this.#isClosed) return;
@@ -219,8 +223,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
   }
 
   /**
-   * The channel needs it no more. Calls run to their end: without pings grpc-js closes the session as soon as they have ended;
-   * with pings the subchannel is held until then.
+   * The channel needs it no more. Calls run to their end: without pings grpc-js closes the session as soon as they have
+   * ended; with pings the subchannel is held until then.
    */
   close(): void {
     this.leave();
@@ -232,7 +236,9 @@ export class ChannelConnection implements Connection, LeaseHolder {
     if (!this.#isClosed && !this.isConnected && this.#redial === undefined) this.subchannel.startConnecting();
   }
 
-  /** The registry says that its node has failed: pings its peer where it is connected. `onProof`: the peer has answered. */
+  /**
+   * The registry says that its node has failed: pings its peer where it is connected. `onProof`: the peer has answered.
+   */
   prove(onProof: () => void): void {
     if (this.isConnected) this.#lease.watch.prove(this.#owner.clock.now(), onProof);
   }

@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '../../../base/clock';
-import { HEALTH_RANK } from '../../../base/health-rank';
-import type { Instance } from '../../../base/instances';
+import { HEALTH_RANK, type Instance } from '../../../base/instances';
 import type { BreakerPlan } from '../../../policy/plan';
 import type { Breaker } from '../../breaker/breaker';
 import { FailureShares } from '../../breaker/outlier/failure-shares';
@@ -115,14 +114,18 @@ export class EndpointRegistry {
     });
   }
 
-  /** The time as of the last attempt's start or end, or of the last tick: what picks go by, since they read no clock. */
+  /**
+   * The time as of the last attempt's start or end, or of the last tick: what picks go by, since they read no clock.
+   */
   nowMs = 0;
   /** When the last attempt started whose call makes a good probe. */
   probeCallAtMs: number = Number.NEGATIVE_INFINITY;
   /** The tick does not run: the next attempt must call `wake`. */
   isResting = true;
 
-  /** Only streams and uploads come. One of them has to probe an ejected endpoint, or the endpoint would never return. */
+  /**
+   * Only streams and uploads come. One of them has to probe an ejected endpoint, or the endpoint would never return.
+   */
   isStreamsOnly(nowMs: number): boolean {
     return nowMs - this.probeCallAtMs > STREAMS_ONLY_MS;
   }
@@ -264,7 +267,9 @@ export class EndpointRegistry {
     if (isChanged) this.changed();
   }
 
-  /** The registry's word on the node: a connection whose peer answers is better evidence, so that is asked for at once. */
+  /**
+   * The registry's word on the node: a connection whose peer answers is better evidence, so that is asked for at once.
+   */
   #nodeChanged(entry: Entry): void {
     const { endpoint } = entry;
     entry.isNodeFailed = !entry.isNodeFailed;

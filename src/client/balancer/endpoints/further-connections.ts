@@ -8,7 +8,9 @@ const REDIAL_MS = 5_000;
 const MOST_REDIAL_MS = 40_000;
 /** A further connection without a call is let go after this. */
 const UNUSED_MS = 60_000;
-/** How long one must have been connected before it takes the place of a silent one: a thawed process answers on both. */
+/**
+ * How long one must have been connected before it takes the place of a silent one: a thawed process answers on both.
+ */
 const GRACE_MS = 20;
 
 export interface FurtherConnectionsDeps {
@@ -24,8 +26,9 @@ export interface FurtherConnectionsDeps {
 }
 
 /**
- * The connections to an endpoint beyond its first. One is dialled at a time, and only when it is asked for. grpc-js' READY waits
- * for the peer's HTTP/2 settings: a frozen process, whose kernel accepts the connection, does not get there.
+ * The connections to an endpoint beyond its first. One is dialled at a time, and only when it is asked for. grpc-js'
+ * READY waits for the peer's HTTP/2 settings: a frozen process, whose kernel accepts the connection, does not get
+ * there.
  */
 export class FurtherConnections {
   readonly #deps: FurtherConnectionsDeps;
@@ -104,8 +107,8 @@ export class FurtherConnections {
   }
 
   /**
-   * One that answers, to take the place of the first, and is none of the further ones from now on. With `isLost` at once, the
-   * first one having ended.
+   * One that answers, to take the place of the first, and is none of the further ones from now on. With `isLost` at
+   * once, the first one having ended.
    */
   take(isLost: boolean): SubchannelLease | undefined {
     if (!isLost && this.#deps.clock.now() - this.#connectedAtMs < GRACE_MS) return undefined;

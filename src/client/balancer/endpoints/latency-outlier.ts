@@ -1,12 +1,15 @@
 import { ejectionLimit } from '../../breaker/ejection';
 
 /**
- * An endpoint is deprioritized after so many slow answers, less those that are not slow. That adds up only where more than
- * half of the answers are slow. Of answers that vary alike everywhere, less than a fifth can be slower than five times
- * their mean.
+ * An endpoint is deprioritized after so many slow answers, less those that are not slow. That adds up only where more
+ * than half of the answers are slow. Of answers that vary alike everywhere, less than a fifth can be slower than five
+ * times their mean.
  */
 const STRIKES = 4;
-/** Or after so many, when it was not called for a while: other endpoints are preferred, and measuring brings it back sooner. */
+/**
+ * Or after so many, when it was not called for a while: other endpoints are preferred, and measuring brings it back
+ * sooner.
+ */
 const STRIKES_UNASKED = 2;
 const UNASKED_MS = 2_000;
 /** Slow answers within this time count as one: a pause of either process makes many at once. */
@@ -24,9 +27,9 @@ const SLOW_FLOOR_MS = 5;
 const ALPHA = 1 / 16;
 
 /**
- * How fast an endpoint answers beside its peers. An endpoint that keeps answering slowly is *deprioritized*: left out of
- * the picks, except for a measuring call now and then, rarer the longer it lasts. A fading memory alone cannot keep such
- * an endpoint away: each time it has faded, some caller pays for finding out again.
+ * How fast an endpoint answers beside its peers. An endpoint that keeps answering slowly is *deprioritized*: left out
+ * of the picks, except for a measuring call now and then, rarer the longer it lasts. A fading memory alone cannot keep
+ * such an endpoint away: each time it has faded, some caller pays for finding out again.
  *
  * The endpoint's load feeds it with good answers, as multiples of what their methods usually take. The endpoint's pools
  * judge it on each tick. Times are monotonic milliseconds.
@@ -49,8 +52,8 @@ export class LatencyOutlier {
   #restoredAtMs = Number.NEGATIVE_INFINITY;
 
   /**
-   * A good answer came after `multiple` times its method's usual time. True: it was the quick answer to a measuring call,
-   * so that the earlier slow ones no longer count.
+   * A good answer came after `multiple` times its method's usual time. True: it was the quick answer to a measuring
+   * call, so that the earlier slow ones no longer count.
    */
   sampled(multiple: number, tookMs: number, startedAtMs: number, nowMs: number): boolean {
     this.#samples += 1;
@@ -117,7 +120,9 @@ export class LatencyOutlier {
   }
 }
 
-/** Slow is what takes so many times as long as half of the endpoints do, each call beside the usual time of its method. */
+/**
+ * Slow is what takes so many times as long as half of the endpoints do, each call beside the usual time of its method.
+ */
 const SLOW_FACTOR = 5;
 /** At most this share of the endpoints is deprioritized, but one in any case, and never all. */
 const MAX_DEPRIORITIZED_PERCENTAGE = 50;

@@ -9,9 +9,14 @@ export interface AttemptLink {
   responded: boolean;
   /** Of its method, over all endpoints: until a good answer, or of streams until their end. */
   readonly time: MethodTime;
-  /** A stream, or what may be one: it teaches no latency, and its silence proves nothing. Does not change while it runs. */
+  /**
+   * A stream, or what may be one: it teaches no latency, and its silence proves nothing. Does not change while it runs.
+   */
   readonly isStream: boolean;
-  /** Counted among streams and other calls that last. True of each stream; the load makes it so of others that turn out to last. */
+  /**
+   * Counted among streams and other calls that last. True of each stream; the load makes it so of others that turn out
+   * to last.
+   */
   lasts: boolean;
   /** Both are undefined while the attempt is not running. */
   previous: AttemptLink | undefined;
@@ -64,9 +69,10 @@ export class EndpointLoad {
   /** What picks for quick calls compare: those in flight, and failures that came sooner than a good answer. */
   busy = 0;
   /**
-   * `slowness` in whole thousandths: pickers compare these, small integers being part of the object where doubles are not.
-   * What *others* are measured against: it does not fade, else an endpoint that nobody called for a while would look like
-   * the fastest of all. 0, which is no measure, without a sample and after a failure until the next good answer.
+   * `slowness` in whole thousandths: pickers compare these, small integers being part of the object where doubles are
+   * not. What *others* are measured against: it does not fade, else an endpoint that nobody called for a while would
+   * look like the fastest of all. 0, which is no measure, without a sample and after a failure until the next good
+   * answer.
    */
   measure = 0;
   /**
@@ -74,7 +80,10 @@ export class EndpointLoad {
    * fades, so that a slow one is tried again.
    */
   blame = 0;
-  /** An attempt, streams aside, is overdue and nothing has come back since it began. Set by `sweep`, cleared by a response too. */
+  /**
+   * An attempt, streams aside, is overdue and nothing has come back since it began. Set by `sweep`, cleared by a
+   * response too.
+   */
   isSuspect = false;
   /** Where its last turn stands in the order of all turns of the process; 0 without one. Wraps at 32 bits. */
   lastTurn = 0;
@@ -83,15 +92,15 @@ export class EndpointLoad {
   /** Attempts begun and not ended, streams included. */
   inFlight = 0;
   /**
-   * How slow it was lately: peak-EWMA of its good answers, in multiples of their methods' usual times, with what it was blamed for
-   * since. 1 is usual, 0 is no sample.
+   * How slow it was lately: peak-EWMA of its good answers, in multiples of their methods' usual times, with what it was
+   * blamed for since. 1 is usual, 0 is no sample.
    */
   slowness = 0;
   /** Peak-EWMA of how long its good answers took, in milliseconds, whatever their methods; 0 without one. */
   usualMs = 0;
   /**
-   * The registry says that its node has failed, and nothing has come from the endpoint since: it is a suspect until something
-   * does, or until the registry takes it back.
+   * The registry says that its node has failed, and nothing has come from the endpoint since: it is a suspect until
+   * something does, or until the registry takes it back.
    */
   isDoubted = false;
   /** It has been doubted for longer than a living peer takes to answer a ping. */
@@ -137,16 +146,16 @@ export class EndpointLoad {
   }
 
   /**
-   * How long a good answer of this method usually takes here, in milliseconds: the method's own time, and longer as far as
-   * this endpoint has been slower than usual. 0 when unknown.
+   * How long a good answer of this method usually takes here, in milliseconds: the method's own time, and longer as far
+   * as this endpoint has been slower than usual. 0 when unknown.
    */
   usualOf({ usualMs }: MethodTime): number {
     return usualMs * Math.max(1, this.usualSlowness);
   }
 
   /**
-   * It was picked. Not when the attempt starts: grpc-js picks for all calls of a burst before it starts the first, and whoever
-   * had waited longest would get them all.
+   * It was picked. Not when the attempt starts: grpc-js picks for all calls of a burst before it starts the first, and
+   * whoever had waited longest would get them all.
    */
   takeTurn(): void {
     turns = (turns + 1) | 0;
@@ -282,8 +291,9 @@ export class EndpointLoad {
   }
 
   /**
-   * Calls that turn out to last: of a method that nobody had answered when they began, or overdue. Where they are evidence of
-   * illness the endpoint is suspect; how much it has to do they do not say, and must not turn quick calls away for good.
+   * Calls that turn out to last: of a method that nobody had answered when they began, or overdue. Where they are
+   * evidence of illness the endpoint is suspect; how much it has to do they do not say, and must not turn quick calls
+   * away for good.
    */
   private setApart(nowMs: number): void {
     for (let link = this.calls.next; link !== undefined && link !== this.calls; link = link.next) {
@@ -378,9 +388,9 @@ function peak(average: number, sample: number, kept: number): number {
 const LEAST = 0.2;
 
 /**
- * Failures that came sooner than a good answer would have. Each goes on counting like an attempt in flight for as long as a
- * good answer takes: else what fails at once has nothing in flight, and every picker that compares attempts in flight
- * would send it more. Fades with the usual time as its time constant, so that no timer is needed.
+ * Failures that came sooner than a good answer would have. Each goes on counting like an attempt in flight for as long
+ * as a good answer takes: else what fails at once has nothing in flight, and every picker that compares attempts in
+ * flight would send it more. Fades with the usual time as its time constant, so that no timer is needed.
  */
 class QuickFailures {
   /** How many attempts they count for, as of the last call of a method. */

@@ -4,7 +4,9 @@ import { servingWeight } from './weight';
 const LOOK_MS = 100;
 /** How long the moving average of the capacity remembers. */
 const TAU_MS = 5_000;
-/** As `weightedRoundRobin` of gRFC A58: a new server's reports do not count at first, and what is old counts no more. */
+/**
+ * As `weightedRoundRobin` of gRFC A58: a new server's reports do not count at first, and what is old counts no more.
+ */
 const BLACKOUT_MS = 10_000;
 const EXPIRY_MS = 180_000;
 /** Below this utilization a report tells more about the server's idle load than about its capacity. */
@@ -16,8 +18,8 @@ const MOST_FACTOR = 4;
 const DEADBAND = 0.1;
 
 /**
- * How many calls a second a server could answer at full use, by its own word: its calls a second by its utilization, errors
- * counted against it (gRFC A58: `qps / (utilization + eps / qps)`). Times are monotonic milliseconds.
+ * How many calls a second a server could answer at full use, by its own word: its calls a second by its utilization,
+ * errors counted against it (gRFC A58: `qps / (utilization + eps / qps)`). Times are monotonic milliseconds.
  */
 export class ReportedCapacity {
   /** What its weight is multiplied with; 1 without reports. In [0.25, 4]. */
@@ -66,8 +68,8 @@ interface Weighed {
 }
 
 /**
- * Compares what the endpoints of one pool report. Those that report nothing keep their weights, as do all while fewer than
- * two are known. True when a factor has changed.
+ * Compares what the endpoints of one pool report. Those that report nothing keep their weights, as do all while fewer
+ * than two are known. True when a factor has changed.
  */
 export function balanceCapacities(endpoints: readonly Weighed[], nowMs: number): boolean {
   let perSecond = 0;

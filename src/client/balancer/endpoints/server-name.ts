@@ -3,8 +3,8 @@ import type { Instance } from '../../../base/instances';
 import type { ChannelOptions } from '../../grpc/grpc-js';
 
 /**
- * Under which name an endpoint is asked for (TLS server name, certificate, `:authority`). Undefined: the channel's, which
- * is the name of the service. Only where the operator has said which key of an instance's meta to believe.
+ * Under which name an endpoint is asked for (TLS server name, certificate, `:authority`). Undefined: the channel's,
+ * which is the name of the service. Only where the operator has said which key of an instance's meta to believe.
  */
 export interface ServerNames {
   of(instance: Instance): string | undefined;

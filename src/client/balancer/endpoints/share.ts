@@ -16,9 +16,10 @@ const MAX_CAREFUL_MS = 80_000;
 const MAX_PUSHBACK_MS = 60_000;
 
 /**
- * How much of its weight an endpoint gets, as it turns calls away: it answers "less" (RESOURCE_EXHAUSTED, or any failure
- * with `grpc-retry-pushback-ms`). The share falls by what the endpoint turns away beyond what its peers do, so that a
- * service which turns calls away everywhere keeps its shares. It grows again by itself: there is nothing to probe.
+ * How much of its weight an endpoint gets, as it turns calls away: it answers "less" (RESOURCE_EXHAUSTED, or any
+ * failure with `grpc-retry-pushback-ms`). The share falls by what the endpoint turns away beyond what its peers do, so
+ * that a service which turns calls away everywhere keeps its shares. It grows again by itself: there is nothing to
+ * probe.
  *
  * Fed by attempts, moved by `balanceShares()`. Times are monotonic milliseconds.
  */
@@ -101,7 +102,9 @@ export function shedBeside(own: Share, total: Share): number {
   return shed === 0 ? 0 : shed / (shed + accepted);
 }
 
-/** Moves the shares of one pool's endpoints beside one another. Called on each tick; true when one of them has changed. */
+/**
+ * Moves the shares of one pool's endpoints beside one another. Called on each tick; true when one of them has changed.
+ */
 export function balanceShares(shares: readonly Share[], nowMs: number): boolean {
   let accepted = 0;
   let shed = 0;

@@ -41,9 +41,9 @@ export interface LeaseHolder {
 }
 
 /**
- * One channel's reference on a subchannel. It is kept until the last attempt over it has ended, also when nobody picks it any
- * more: grpc-js closes a subchannel without references, and a keepalive ping on a session that is closing ends every call on
- * it with "Connection dropped" (grpc-js 1.14, `Http2Transport.maybeSendPing`).
+ * One channel's reference on a subchannel. It is kept until the last attempt over it has ended, also when nobody picks
+ * it any more: grpc-js closes a subchannel without references, and a keepalive ping on a session that is closing ends
+ * every call on it with "Connection dropped" (grpc-js 1.14, `Http2Transport.maybeSendPing`).
  *
  * A session is the time from READY until the subchannel is not READY any more: one HTTP/2 connection.
  */
@@ -148,8 +148,8 @@ export class SubchannelLease {
   }
 
   /**
-   * True where the server ended the session of the attempt, rather than this one call, with ENHANCE_YOUR_CALM, and pings are
-   * sent over it. A server that is too busy resets single streams with that code.
+   * True where the server ended the session of the attempt, rather than this one call, with ENHANCE_YOUR_CALM, and
+   * pings are sent over it. A server that is too busy resets single streams with that code.
    */
   wasEndedForPings({ code, details }: StatusObject, session: number): boolean {
     if (code !== RESOURCE_EXHAUSTED || details !== CALM || !this.sendsPings) return false;
@@ -194,18 +194,23 @@ const OVERDUE_MS = 100;
 const QUIET_MS = 500;
 /** Ticks without an answer to the ping until the session is silent. Between two of them sockets were read. */
 const PATIENCE_TICKS = 2;
-/** Ticks until the limit is read again. Node tells nobody of new settings after `removeAllListeners`, which grpc-js calls. */
+/**
+ * Ticks until the limit is read again. Node tells nobody of new settings after `removeAllListeners`, which grpc-js
+ * calls.
+ */
 const READ_TICKS = 10;
 /**
- * Servers of grpc-go, grpc-java and C-core forgive no more than two pings that come within 5 minutes while they send nothing
- * (https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md). One ping in that time is none too many.
+ * Servers of grpc-go, grpc-java and C-core forgive no more than two pings that come within 5 minutes while they send
+ * nothing (https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md). One ping in that time is none too
+ * many.
  */
 const PING_INTERVAL_MS = 310_000;
 
 /**
- * One HTTP/2 connection, from READY on: how many streams its peer allows, and whether the peer still answers. A peer that has
- * sent nothing since a call began is pinged once. Handlers that hang, and streams that are silent by nature, do not keep a peer from
- * answering a ping; a NAT that has forgotten the connection, or a frozen process, does. Times are monotonic milliseconds.
+ * One HTTP/2 connection, from READY on: how many streams its peer allows, and whether the peer still answers. A peer
+ * that has sent nothing since a call began is pinged once. Handlers that hang, and streams that are silent by nature,
+ * do not keep a peer from answering a ping; a NAT that has forgotten the connection, or a frozen process, does. Times
+ * are monotonic milliseconds.
  */
 export class SessionWatch {
   /** What the peer's SETTINGS_MAX_CONCURRENT_STREAMS says. */
@@ -251,8 +256,8 @@ export class SessionWatch {
   }
 
   /**
-   * Called on each tick of the endpoint's statistics that came in time. `isOverdue`: a call with a single response should have
-   * been answered. True when the session has just become silent.
+   * Called on each tick of the endpoint's statistics that came in time. `isOverdue`: a call with a single response
+   * should have been answered. True when the session has just become silent.
    */
   look(nowMs: number, isOverdue: boolean): boolean {
     this.#ticksToRead -= 1;

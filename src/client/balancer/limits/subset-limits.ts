@@ -75,8 +75,8 @@ export interface SubsetLimitView {
 }
 
 /**
- * Counts what one client has in flight at one subset, and who waits. A pick counts at once, since grpc-js picks for all calls
- * of a burst before it starts the first; one that never starts is forgotten when the subset looks full.
+ * Counts what one client has in flight at one subset, and who waits. A pick counts at once, since grpc-js picks for all
+ * calls of a burst before it starts the first; one that never starts is forgotten when the subset looks full.
  */
 export class SubsetLimit {
   readonly subset: string;
@@ -161,8 +161,8 @@ export class SubsetLimit {
   }
 
   /**
-   * The call would wait: for how much longer, in milliseconds. 0: as many wait as may, or this one has for long enough. Nobody tells when a
-   * waiting call is given up by its caller: it keeps its place until its time is over.
+   * The call would wait: for how much longer, in milliseconds. 0: as many wait as may, or this one has for long enough.
+   * Nobody tells when a waiting call is given up by its caller: it keeps its place until its time is over.
    */
   waitsFor(call: object, nowMs: number, limitMs: number): number {
     for (const [waiting, sinceMs] of this.#waiting) {

@@ -64,14 +64,14 @@ class TwoChoicesPicker implements PoolPicker, Drawing {
     const costA = (a.busy + 1) * this.slowness(a, b);
     const costB = (b.busy + 1) * this.slowness(b, a);
     if (costB !== costA || a.busy > 0) return costB < costA ? second : first;
-    // The difference of turns has its sign bit set when the second's was earlier, also where they have wrapped. A branch would
-    // be guessed wrong half of the time, which costs as much as a third of the pick.
+    // The difference of turns has its sign bit set when the second's was earlier, also where they have wrapped. A
+    // branch would be guessed wrong half of the time, which costs as much as a third of the pick.
     return first ^ ((first ^ second) & ((b.lastTurn - a.lastTurn) >> 31));
   }
 
   /**
-   * How much slower `load` is than `other`: a factor >= 1 that its cost is multiplied with; 1 when the difference is not
-   * worth acting on.
+   * How much slower `load` is than `other`: a factor >= 1 that its cost is multiplied with; 1 when the difference is
+   * not worth acting on.
    */
   protected slowness(_load: EndpointLoad, _other: EndpointLoad): number {
     return 1;
@@ -91,8 +91,8 @@ class TwoChoicesPicker implements PoolPicker, Drawing {
   }
 
   /**
-   * Calls that last are few, so that a pick may look at more endpoints than two: these, from one that is drawn on. What counts
-   * is how many such calls are open for the weight; quick ones come and go meanwhile.
+   * Calls that last are few, so that a pick may look at more endpoints than two: these, from one that is drawn on. What
+   * counts is how many such calls are open for the weight; quick ones come and go meanwhile.
    */
   private pickForLasting(): Connection | undefined {
     const { loads, ready } = this;
@@ -123,8 +123,8 @@ class TwoChoicesPicker implements PoolPicker, Drawing {
   }
 
   /**
-   * Costs are (in flight + 1) x slowness. With unequal weights the heavier one's attempts are scaled down to the weight of
-   * the lighter and rounded up or down by chance, so that it looks like one of the lighter kind: 3 attempts at ten
+   * Costs are (in flight + 1) x slowness. With unequal weights the heavier one's attempts are scaled down to the weight
+   * of the lighter and rounded up or down by chance, so that it looks like one of the lighter kind: 3 attempts at ten
    * times the weight are 0 in seven cases of ten and 1 in three.
    */
   protected isSecondBetter(first: number, second: number): boolean {
@@ -183,9 +183,9 @@ class ManyChoicesPicker extends TwoChoicesPicker {
 const TOLERATED_FACTOR = 3;
 
 /**
- * `peak_ewma` (default): of two endpoints drawn by weight, the one with the lower product of attempts in flight and recent
- * slowness: how long it took in multiples of what its calls' methods usually take. Shuns a slow endpoint within one response, also when there is little traffic, and tries it again as the memory
- * of it fades.
+ * `peak_ewma` (default): of two endpoints drawn by weight, the one with the lower product of attempts in flight and
+ * recent slowness: how long it took in multiples of what its calls' methods usually take. Shuns a slow endpoint within
+ * one response, also when there is little traffic, and tries it again as the memory of it fades.
  */
 export function createPeakEwmaPicker(ready: readonly Connection[], random: Random): PoolPicker {
   return new PeakEwmaPicker(ready, random);
@@ -199,7 +199,8 @@ class PeakEwmaPicker extends TwoChoicesPicker {
 
 /**
  * An endpoint without samples is neither slow nor a measure for others: it competes on its attempts in flight alone, so
- * that many new endpoints do not attract all calls. Nor is one a measure that failed last: what fails is no peer's example.
+ * that many new endpoints do not attract all calls. Nor is one a measure that failed last: what fails is no peer's
+ * example.
  */
 export function slownessBeside(load: EndpointLoad, other: EndpointLoad): number {
   const tolerated = TOLERATED_FACTOR * other.measure;

@@ -7,7 +7,9 @@ import type { Connection, Endpoint } from '../endpoints/endpoint';
  * they change, on the cold path; `pick` runs once an attempt, synchronously, and allocates nothing.
  */
 export interface PoolPicker {
-  /** Undefined only when every connection of the pool is in `context.tried`. Avoids suspects while there is anyone else. */
+  /**
+   * Undefined only when every connection of the pool is in `context.tried`. Avoids suspects while there is anyone else.
+   */
   pick(context: PickContext): Connection | undefined;
   /**
    * Would the call of this hash be this endpoint's, were it no suspect? Only where calls have an endpoint of their own
@@ -27,7 +29,9 @@ export interface PickContext {
   readonly lasts?: boolean;
 }
 
-/** `ready` is never empty and never changes afterwards; weights are read from the endpoints when the picker is built. */
+/**
+ * `ready` is never empty and never changes afterwards; weights are read from the endpoints when the picker is built.
+ */
 export type CreatePoolPicker = (ready: readonly Connection[], balancing: BalancingPlan, random: Random) => PoolPicker;
 
 /** The part of an algorithm that names the next candidate, whether it may be used or not. */
@@ -40,9 +44,9 @@ const REDRAWS = 8;
 const SCAN_LIMIT = 32;
 
 /**
- * The cold path of a pick: the call has tried somebody already, or the first draw hit a suspect. Draws again a few times,
- * which keeps to the algorithm's own shares, then walks the pool from a random place. A suspect is taken when nobody
- * better was found among the first 32, so that a pool of 10,000 suspects costs no walk through all of it.
+ * The cold path of a pick: the call has tried somebody already, or the first draw hit a suspect. Draws again a few
+ * times, which keeps to the algorithm's own shares, then walks the pool from a random place. A suspect is taken when
+ * nobody better was found among the first 32, so that a pool of 10,000 suspects costs no walk through all of it.
  */
 export function pickElsewhere(
   ready: readonly Connection[],
@@ -59,7 +63,9 @@ export function pickElsewhere(
   return scanFrom(Math.floor(context.random() * ready.length), ready, context.tried, suspect);
 }
 
-/** The first in the order of the pool that is neither tried nor suspect; else a suspect, else undefined: all were tried. */
+/**
+ * The first in the order of the pool that is neither tried nor suspect; else a suspect, else undefined: all were tried.
+ */
 export function scanFrom(
   start: number,
   ready: readonly Connection[],

@@ -11,9 +11,9 @@ const MAX_POINTS = 4096;
 /** Points that a call goes on along the ring before it takes whoever is there. */
 const WALK_LIMIT = 256;
 /**
- * `ring_hash`: a call goes to the endpoint that owns the next point on a ring after the hash of its label; without the label,
- * to a random place. An endpoint's points depend on its key and its weight, so that another one's coming or going
- * moves only the calls that are its own. A retry, and a call whose endpoint is suspect, goes on along the ring.
+ * `ring_hash`: a call goes to the endpoint that owns the next point on a ring after the hash of its label; without the
+ * label, to a random place. An endpoint's points depend on its key and its weight, so that another one's coming or
+ * going moves only the calls that are its own. A retry, and a call whose endpoint is suspect, goes on along the ring.
  */
 export function createRingHashPicker(ready: readonly Connection[]): PoolPicker {
   return new RingHashPicker(ready);
@@ -129,8 +129,8 @@ function hashPoints(ready: readonly Connection[]): { hashes: Uint32Array; member
 }
 
 /**
- * Both the mean weight and the points at it are rounded to powers of two: they then stay the same, and with them the points
- * of everyone else, when one endpoint comes or goes.
+ * Both the mean weight and the points at it are rounded to powers of two: they then stay the same, and with them the
+ * points of everyone else, when one endpoint comes or goes.
  */
 function pointsFor(ready: readonly Connection[]): number {
   const mean = ready.reduce((sum, { endpoint }) => sum + endpoint.weight, 0) / ready.length;

@@ -4,9 +4,10 @@ import type { EndpointLoad } from '../endpoints/load';
 import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from './pool-picker';
 
 /**
- * `round_robin`, smooth and weighted: each endpoint comes up at regular distances, in proportion to its weight. Where in the
- * order it begins is random, so that many clients do not march in step, and a pool that is rebuilt often keeps its shares.
- * Calls that last go round by themselves: else every fourth call that is a long poll would meet each second of ten endpoints.
+ * `round_robin`, smooth and weighted: each endpoint comes up at regular distances, in proportion to its weight. Where
+ * in the order it begins is random, so that many clients do not march in step, and a pool that is rebuilt often keeps
+ * its shares. Calls that last go round by themselves: else every fourth call that is a long poll would meet each second
+ * of ten endpoints.
  */
 export function createRoundRobinPicker(ready: readonly Connection[], random: Random): PoolPicker {
   return new RoundRobinPicker(ready, random);
@@ -67,8 +68,8 @@ class Circle implements Drawing {
 const REBASE_AFTER = 1e9;
 
 /**
- * Earliest deadline first: an endpoint is due every 1/weight, the next due is at the root of a binary heap. Costs O(log n) a
- * pick; one pass of O(n) in a thousand million.
+ * Earliest deadline first: an endpoint is due every 1/weight, the next due is at the root of a binary heap. Costs O(log
+ * n) a pick; one pass of O(n) in a thousand million.
  */
 class Deadlines implements Drawing {
   private readonly heap: Uint32Array;

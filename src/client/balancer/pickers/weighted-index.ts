@@ -34,9 +34,9 @@ export class Draws {
 }
 
 /**
- * Draws an index with a probability in proportion to its weight, in constant time: an alias table (Walker's method, built
- * after Vose), and no table at all while all weights are equal. Weights that are not finite and > 0 count as 0; if
- * nothing is left, all are equal.
+ * Draws an index with a probability in proportion to its weight, in constant time: an alias table (Walker's method,
+ * built after Vose), and no table at all while all weights are equal. Weights that are not finite and > 0 count as 0;
+ * if nothing is left, all are equal.
  */
 export class WeightedIndex {
   readonly size: number;

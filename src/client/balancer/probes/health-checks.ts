@@ -39,8 +39,9 @@ interface RunningCheck {
 
 /**
  * Finds out by `grpc.health.v1.Health/Check` whether an endpoint that is half-open, doubtful or suspect is well, at no
- * caller's risk (docs/decisions/0024, 0026). Told when there may be something to find out: by breakers, ended attempts, new connections
- * and the shared tick. One check of an endpoint at a time; a server without a health service costs one RPC a connection.
+ * caller's risk (docs/decisions/0024, 0026). Told when there may be something to find out: by breakers, ended attempts,
+ * new connections and the shared tick. One check of an endpoint at a time; a server without a health service costs one
+ * RPC a connection.
  */
 export class HealthChecks {
   readonly #deps: HealthCheckDeps;
@@ -92,8 +93,8 @@ export class HealthChecks {
   }
 
   /**
-   * A connection has taken the place of one that was silent, or that one answers again: finds out at once whether the endpoint is
-   * well. What a check waits for on a silent connection does not come, so it is asked again.
+   * A connection has taken the place of one that was silent, or that one answers again: finds out at once whether the
+   * endpoint is well. What a check waits for on a silent connection does not come, so it is asked again.
    */
   silenceOver(endpoint: Endpoint): void {
     const running = this.#running.get(endpoint);

@@ -4,12 +4,14 @@ const OK = 0;
 const CANCELLED = 1;
 
 /**
- * How a server answered a health check. `bad`: it said NOT_SERVING, or a status that speaks of illness; `none`: it has no
- * health service, or none for us.
+ * How a server answered a health check. `bad`: it said NOT_SERVING, or a status that speaks of illness; `none`: it has
+ * no health service, or none for us.
  */
 export type HealthAnswer = 'serving' | 'bad' | 'none';
 
-/** Statuses that speak of illness. Every other one is the word of a server that lives and has no health service for us. */
+/**
+ * Statuses that speak of illness. Every other one is the word of a server that lives and has no health service for us.
+ */
 const ILL: ReadonlyMap<number, string> = new Map([
   [2, 'UNKNOWN'],
   [4, 'DEADLINE_EXCEEDED'],
@@ -67,13 +69,15 @@ function judge({ code, details }: StatusObject, said: ServingStatus): [answer: H
 }
 
 /*
- * The two messages of grpc.health.v1 (https://github.com/grpc/grpc/blob/master/doc/health-checking.md), encoded by hand:
- * they are too small to earn a dependency.
+ * The two messages of grpc.health.v1 (https://github.com/grpc/grpc/blob/master/doc/health-checking.md), encoded by
+ * hand: they are too small to earn a dependency.
  */
 
 const HEALTH_CHECK_PATH = '/grpc.health.v1.Health/Check';
 
-/** An uncompressed gRPC message of no bytes: HealthCheckRequest with the service name "", which means the whole server. */
+/**
+ * An uncompressed gRPC message of no bytes: HealthCheckRequest with the service name "", which means the whole server.
+ */
 const HEALTH_CHECK_REQUEST: Buffer = Buffer.alloc(5);
 
 /** What a server says of itself. `unknown`: nothing, or nothing that can be read. */

@@ -15,8 +15,8 @@ const LONG_MS = 10_000;
 const PEERS = 16;
 
 /**
- * How long a probe may take before its call is sent to another endpoint. Undefined: as long as its caller waits, where it
- * could not be tried again, is not known to be unary, or nobody has answered yet and quick cannot be told from slow.
+ * How long a probe may take before its call is sent to another endpoint. Undefined: as long as its caller waits, where
+ * it could not be tried again, is not known to be unary, or nobody has answered yet and quick cannot be told from slow.
  */
 export function probeLimitMs(call: CallState, time: MethodTime, endpoint: Endpoint, pool: Pool): number | undefined {
   if (!call.canTryAgain || call.kind !== 'unary') return undefined;
@@ -30,7 +30,10 @@ export function patienceMs(time: MethodTime, endpoint: Endpoint, pool: Pool): nu
   return USUAL_FACTOR * usualOf(time, endpoint, pool);
 }
 
-/** Milliseconds that good answers of the method take, at the endpoint or at its peers, whichever is longer; 0 when unknown. */
+/**
+ * Milliseconds that good answers of the method take, at the endpoint or at its peers, whichever is longer; 0 when
+ * unknown.
+ */
 function usualOf(time: MethodTime, endpoint: Endpoint, pool: Pool): number {
   const peers: number[] = [];
   for (const { endpoint: peer } of pool.members) {

@@ -42,8 +42,8 @@ export function spills(context: BalancerContext, call: CallState, tiers: readonl
 
 /**
  * Where a call's last attempt begins: with the fallback, since a version that fails every call would fail this one too
- * whoever of it is asked; and, of the tiers that are left, with one that has not just lost many of its own: when a whole
- * datacenter goes, its last ones are still connected for a moment.
+ * whoever of it is asked; and, of the tiers that are left, with one that has not just lost many of its own: when a
+ * whole datacenter goes, its last ones are still connected for a moment.
  */
 export function lastAttemptFrom(context: BalancerContext, call: CallState, tiers: readonly Pool[]): number {
   if (hasWrittenOrder(call)) return 0;
@@ -67,7 +67,9 @@ function isWeakened(context: BalancerContext, { spill }: Pool): boolean {
   return spill.share(context.endpoints.nowMs) < 1;
 }
 
-/** Of a discovery chain: the next tier is for when nobody in this one is well, and neither a fallback nor a second try. */
+/**
+ * Of a discovery chain: the next tier is for when nobody in this one is well, and neither a fallback nor a second try.
+ */
 export function hasWrittenOrder(call: CallState): boolean {
   return call.decision?.destination.tiers !== undefined;
 }
@@ -82,7 +84,10 @@ export interface LastResort {
   readonly pool: Pool;
 }
 
-/** The whole list is bad: breakers are ignored and calls spread evenly over everyone connected that the call has not tried. */
+/**
+ * The whole list is bad: breakers are ignored and calls spread evenly over everyone connected that the call has not
+ * tried.
+ */
 export function anybodyConnected(call: CallState, tiers: readonly Pool[], random: Random): LastResort | undefined {
   let count = 0;
   for (const pool of tiers) count += pool.connected.length;
@@ -119,8 +124,8 @@ export function leastRecentlyTried(call: CallState, tiers: readonly Pool[], firs
 }
 
 /**
- * Anybody whose subchannel is READY at this moment, though nothing else speaks for it. With `isBehind` pools may not know yet who
- * that is, and all members are looked at.
+ * Anybody whose subchannel is READY at this moment, though nothing else speaks for it. With `isBehind` pools may not
+ * know yet who that is, and all members are looked at.
  */
 export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): LastResort | undefined {
   for (const pool of tiers) {

@@ -152,8 +152,8 @@ export class Pool {
   }
 
   /**
-   * Compares the members with one another. Called on each tick; true when one is to be treated otherwise than before. Those
-   * that fail more often than others are ejected by their breakers, which tell of it themselves.
+   * Compares the members with one another. Called on each tick; true when one is to be treated otherwise than before.
+   * Those that fail more often than others are ejected by their breakers, which tell of it themselves.
    */
   judge(nowMs: number, breakerOf: (endpoint: Endpoint) => Breaker): boolean {
     this.#parts.zones?.tick(nowMs);
@@ -164,7 +164,9 @@ export class Pool {
     return this.#judgeLatencies(nowMs) || isBalanced;
   }
 
-  /** Gives less to members that ask for less, and more to those that report more room. True when a weight is to change. */
+  /**
+   * Gives less to members that ask for less, and more to those that report more room. True when a weight is to change.
+   */
   #balance(nowMs: number): boolean {
     if (nowMs - this.#balancedAtMs < SHARE_PERIOD_MS) return false;
     this.#balancedAtMs = nowMs;
@@ -196,7 +198,9 @@ export class Pool {
     return this.#parts.balancing.algorithm === 'ring_hash';
   }
 
-  /** Looks at connectivity, breakers, suspicion and weights afresh; a picker is made anew only when one of them differs. */
+  /**
+   * Looks at connectivity, breakers, suspicion and weights afresh; a picker is made anew only when one of them differs.
+   */
   refresh(nowMs: number): void {
     const { members, missing, absent, zones } = this.#parts;
     // One pass: a pool may have thousands of members, and while they connect it is refreshed many times.
@@ -249,8 +253,8 @@ export class Pool {
   }
 
   /**
-   * The slow way, for when the picker's choice is gone since the last refresh: any admitted member that is connected and
-   * that the call has not tried, starting anywhere.
+   * The slow way, for when the picker's choice is gone since the last refresh: any admitted member that is connected
+   * and that the call has not tried, starting anywhere.
    */
   scan(context: PickContext): ChannelConnection | undefined {
     const preferred = this.#preferred;
@@ -263,8 +267,8 @@ export class Pool {
   }
 
   /**
-   * The slow way, for when the picker's choice is at its peer's limit of streams: of the others that have room the one with the
-   * least to do for its weight, or the next owner where calls have owners. Undefined: none was found.
+   * The slow way, for when the picker's choice is at its peer's limit of streams: of the others that have room the one
+   * with the least to do for its weight, or the next owner where calls have owners. Undefined: none was found.
    */
   withRoom(context: PickContext): ChannelConnection | undefined {
     if (this.#hasOwners) return this.#nextOwnerWithRoom(context);

@@ -8,7 +8,8 @@ import type { Pool } from './pool';
 import type { Topology } from './topology';
 /**
  * Says in one line why no tier can serve: for each subset of the decision's chain what there is and why it is not
- * reachable, ending with `fallback none` where nobody may stand in. `isDenied`: somebody might, and has his share already.
+ * reachable, ending with `fallback none` where nobody may stand in. `isDenied`: somebody might, and has his share
+ * already.
  */
 export function describeRefusal(
   service: string,
@@ -35,7 +36,10 @@ export function describeRefusal(
   return [...forced, ...parts, ...suffix, ...connect].join('; ');
 }
 
-/** Says in one line what stands in the way of calls that wait: of each pool, how many are connected and the last failure. */
+/**
+ * Says in one line what stands in the way of calls that wait: of each pool, how many are connected and the last
+ * failure.
+ */
 export function describeWaiting(service: string, topology: Topology): string {
   const pools = topology.pools.map((pool) => {
     const connected = pool.members.filter((member) => member.isReady).length;
@@ -102,8 +106,8 @@ const MOST_FAULT_LENGTH = 200;
 const told = new WeakMap<Membership, Map<string, string>>();
 
 /**
- * Why a subset has nobody: that nobody is registered, with the name of a service that is near, or that those who are have
- * other tags, with those that were likely meant. `where`: the datacenters in words.
+ * Why a subset has nobody: that nobody is registered, with the name of a service that is near, or that those who are
+ * have other tags, with those that were likely meant. `where`: the datacenters in words.
  */
 function describeEmpty(
   subset: SubsetPlan | undefined,

@@ -1,6 +1,9 @@
 /** A tier that lost less than this share of its members keeps all of its calls: 1 / 1.4. */
 const OVERPROVISIONING = 1.4;
-/** A share that comes back does so after a pause and then at this pace, so that a tier that flaps does not swing all traffic. */
+/**
+ * A share that comes back does so after a pause and then at this pace, so that a tier that flaps does not swing all
+ * traffic.
+ */
 const RETURN_PAUSE_MS = 1_000;
 const RETURN_PER_SECOND = 0.1;
 
@@ -28,7 +31,10 @@ export class Spill {
   #base = 1;
   #risingFromMs = Number.NEGATIVE_INFINITY;
 
-  /** `overprovisioning`: how many times its share the healthy part takes on. Infinite: all of it, while there is anybody. */
+  /**
+   * `overprovisioning`: how many times its share the healthy part takes on. Infinite: all of it, while there is
+   * anybody.
+   */
   constructor(overprovisioning: number = OVERPROVISIONING) {
     this.#overprovisioning = overprovisioning;
   }

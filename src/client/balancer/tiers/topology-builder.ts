@@ -13,8 +13,8 @@ import { Spill, spillName } from './spill';
 import { Topology } from './topology';
 
 /**
- * Says which instances of a snapshot one channel should be connected to, and makes topologies of those connections. What
- * has not changed is kept: pools with their pickers, and how much of its calls each tier kept.
+ * Says which instances of a snapshot one channel should be connected to, and makes topologies of those connections.
+ * What has not changed is kept: pools with their pickers, and how much of its calls each tier kept.
  */
 export class TopologyBuilder {
   readonly #context: BalancerContext;

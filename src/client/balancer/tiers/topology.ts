@@ -13,8 +13,8 @@ import type { ChannelConnection } from '../endpoints/connection';
 import type { Pool } from './pool';
 
 /**
- * Makes, or finds again, the pool of one group: of its listed instances, of those that drain (weight 0), or of those that
- * vanished and are kept as a last resort. `undefined`: it has none that are usable.
+ * Makes, or finds again, the pool of one group: of its listed instances, of those that drain (weight 0), or of those
+ * that vanished and are kept as a last resort. `undefined`: it has none that are usable.
  */
 export type PoolOf = (subset: string, datacenter: string, kind: TierKind) => Pool | undefined;
 

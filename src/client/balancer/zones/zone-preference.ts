@@ -60,9 +60,9 @@ export interface ZonePreferenceView {
 }
 
 /**
- * Keeps the calls to one subset in the client's zone as far as the zone's share of all capacity carries them. Follows what the
- * zones can take: downwards at once, upwards gradually. Kept from topology to topology. Why it divides as it does:
- * docs/decisions/0031-zones.md.
+ * Keeps the calls to one subset in the client's zone as far as the zone's share of all capacity carries them. Follows
+ * what the zones can take: downwards at once, upwards gradually. Kept from topology to topology. Why it divides as it
+ * does: docs/decisions/0031-zones.md.
  */
 export class ZonePreference {
   readonly #ownZone: () => string | undefined;
@@ -104,8 +104,8 @@ export class ZonePreference {
   }
 
   /**
-   * Called at each refresh of the pool. `fit` are the members that calls can go to now; `isBad` tells who is not well rather than
-   * not connected yet.
+   * Called at each refresh of the pool. `fit` are the members that calls can go to now; `isBad` tells who is not well
+   * rather than not connected yet.
    */
   update(
     members: readonly ZoneMember[],
@@ -146,7 +146,9 @@ export class ZonePreference {
     return this.#ownZone() !== this.#pickedFor;
   }
 
-  /** Of members that are fit, none of them missing in `update`. Undefined: zones play no part, all of them are one pool. */
+  /**
+   * Of members that are fit, none of them missing in `update`. Undefined: zones play no part, all of them are one pool.
+   */
   pickerOf<C extends Connection>(
     fit: readonly C[],
     create: (members: readonly C[]) => PoolPicker,
@@ -222,8 +224,8 @@ const RETURN_PAUSE_MS = 1_000;
 const RETURN_PER_SECOND = 0.1;
 
 /**
- * How much of a zone's capacity is not counted on. Follows what is unhealthy upwards at once, and downwards gradually, so that a
- * zone that flaps does not swing calls between zones. What leaves the zone for good is no longer withheld.
+ * How much of a zone's capacity is not counted on. Follows what is unhealthy upwards at once, and downwards gradually,
+ * so that a zone that flaps does not swing calls between zones. What leaves the zone for good is no longer withheld.
  */
 export class Withheld {
   #target = 0;

@@ -25,8 +25,8 @@ export class ZonePreferences {
   }
 
   /**
-   * Undefined where zones play no part: the policy does not prefer them; another datacenter, whose zones the client is in none
-   * of; or `ring_hash`, where a call belongs to the endpoint that owns it.
+   * Undefined where zones play no part: the policy does not prefer them; another datacenter, whose zones the client is
+   * in none of; or `ring_hash`, where a call belongs to the endpoint that owns it.
    */
   of(
     { locality }: Plan,

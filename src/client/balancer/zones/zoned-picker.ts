@@ -9,9 +9,9 @@ export interface PickedZone {
 }
 
 /**
- * Draws the zone first, by the shares in force, and then has the algorithm pick among that zone's endpoints. Shares change in
- * place, so that a zone that comes back gradually costs no new pickers. One 32-bit draw and a comparison more than a pick
- * without zones; allocates nothing.
+ * Draws the zone first, by the shares in force, and then has the algorithm pick among that zone's endpoints. Shares
+ * change in place, so that a zone that comes back gradually costs no new pickers. One 32-bit draw and a comparison more
+ * than a pick without zones; allocates nothing.
  */
 export class ZonedPicker implements PoolPicker {
   readonly #zones: readonly PickedZone[];
@@ -77,15 +77,16 @@ function fill(limits: Float64Array, zones: readonly PickedZone[], shares: ZoneSh
 export type ZoneShares = ReadonlyMap<string, number>;
 
 /**
- * Divides the calls of a client in zone `own` so that every zone gets calls in proportion to its capacity, and as few as
- * possible cross. The rule is that of Envoy's zone aware routing: a zone keeps its own calls as far as its share of all
- * capacity reaches; what exceeds it goes to the zones that have capacity to spare, in proportion to what they have to spare.
+ * Divides the calls of a client in zone `own` so that every zone gets calls in proportion to its capacity, and as few
+ * as possible cross. The rule is that of Envoy's zone aware routing: a zone keeps its own calls as far as its share of
+ * all capacity reaches; what exceeds it goes to the zones that have capacity to spare, in proportion to what they have
+ * to spare.
  *
- * It needs to know where the clients are. `clients` says how many there are in each zone; without it every zone in `known`
- * counts as having equally many.
+ * It needs to know where the clients are. `clients` says how many there are in each zone; without it every zone in
+ * `known` counts as having equally many.
  *
  * @param capacity Of each zone, >= 0: the sum of its weights that can take calls now. The key `''` stands for instances
- *   without a zone, where no client is.
+ * without a zone, where no client is.
  * @param known Zones that have instances, healthy or not. A zone that has just died still has its clients.
  * @returns Empty when no zone has any capacity.
  */

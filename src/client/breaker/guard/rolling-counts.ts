@@ -1,13 +1,15 @@
 const BUCKETS = 10;
-/** Bins of a quarter of a power of two each: a median is right to within a fifth, better where a bin is filled evenly. */
+/**
+ * Bins of a quarter of a power of two each: a median is right to within a fifth, better where a bin is filled evenly.
+ */
 const BINS_PER_OCTAVE = 4;
 const LEAST_MS = 0.125;
 /** Up to two minutes; what is slower counts as that. */
 const BINS = 20 * BINS_PER_OCTAVE;
 
 /**
- * The attempts at one subset within the last window: a ring of buckets. Counting and reading turn it by the time that has
- * passed, so no timer is needed. Times are monotonic milliseconds. Counting allocates nothing.
+ * The attempts at one subset within the last window: a ring of buckets. Counting and reading turn it by the time that
+ * has passed, so no timer is needed. Times are monotonic milliseconds. Counting allocates nothing.
  */
 export class RollingCounts {
   readonly #calls = new Float64Array(BUCKETS);
@@ -80,7 +82,10 @@ export class RollingCounts {
   }
 }
 
-/** Latencies of the last `buckets` buckets of time, in bins whose width grows with the latency. Adding allocates nothing. */
+/**
+ * Latencies of the last `buckets` buckets of time, in bins whose width grows with the latency. Adding allocates
+ * nothing.
+ */
 export class LatencyHistogram {
   readonly #buckets: readonly Uint32Array[];
   readonly #sum = new Uint32Array(BINS);

@@ -9,12 +9,14 @@ import { RollingCounts } from './rolling-counts';
 
 /** Slowness shows in successes, which are many: the guard tests at each sixteenth. */
 const TEST_EVERY = 16;
-/** A test costs up to 0.1 ms: the guard tests at a failure when a sixteenth of those counted is new since the last test. */
+/**
+ * A test costs up to 0.1 ms: the guard tests at a failure when a sixteenth of those counted is new since the last test.
+ */
 const TEST_SHARE = 1 / 16;
 
 /**
- * The chance that a subset that is just as bad as it may be is ever found worse, however often it is tested. For a subset that
- * is no worse than the other the chance is far smaller: docs/decisions/0020 has the figures.
+ * The chance that a subset that is just as bad as it may be is ever found worse, however often it is tested. For a
+ * subset that is no worse than the other the chance is far smaller: docs/decisions/0020 has the figures.
  */
 const ALARM_RATE = 0.001;
 const ALARM_AT: number = evidenceNeeded(ALARM_RATE);
@@ -70,9 +72,9 @@ export interface GuardOptions {
 }
 
 /**
- * Compares one subset with another by what this client sees of both, in all datacenters together. A subset that is shown to be
- * worse than it may be is shed for a while. Then it gets all of its share back and is judged afresh; if it fails again soon
- * after, it is shed for twice as long. Synchronous; one timer, which runs while it sheds.
+ * Compares one subset with another by what this client sees of both, in all datacenters together. A subset that is
+ * shown to be worse than it may be is shed for a while. Then it gets all of its share back and is judged afresh; if it
+ * fails again soon after, it is shed for twice as long. Synchronous; one timer, which runs while it sheds.
  */
 export class SubsetGuard {
   readonly #subset: string;
@@ -251,9 +253,9 @@ function tooManyFailures(own: RollingCounts, other: RollingCounts, plan: GuardPl
 }
 
 /**
- * Why the subset is shown to be slower than it may; undefined: it is not. A median above a limit means that more than half of
- * the attempts take longer, which is a share and can be tested as one. So can its excess over the other's share beyond that
- * limit: this second test keeps noise in the limit from counting against the subset.
+ * Why the subset is shown to be slower than it may; undefined: it is not. A median above a limit means that more than
+ * half of the attempts take longer, which is a share and can be tested as one. So can its excess over the other's share
+ * beyond that limit: this second test keeps noise in the limit from counting against the subset.
  */
 function tooSlow(own: RollingCounts, other: RollingCounts, plan: GuardPlan): string | undefined {
   const { maxLatencyFactor, minimumCalls } = plan;

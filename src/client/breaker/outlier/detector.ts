@@ -18,8 +18,8 @@ export interface OutlierRules {
 /** By so many points a share of failures may exceed that of the peers. */
 const MARGIN = 0.03;
 /**
- * The chance that an endpoint that is just as bad as it may be is ever found worse within one window. For an endpoint that is no
- * worse than its peers the chance is far smaller: docs/decisions/0028 has the figures.
+ * The chance that an endpoint that is just as bad as it may be is ever found worse within one window. For an endpoint
+ * that is no worse than its peers the chance is far smaller: docs/decisions/0028 has the figures.
  */
 const ALARM_RATE = 1e-3;
 const ALARM_AT: number = evidenceNeeded(ALARM_RATE);
@@ -35,9 +35,9 @@ const TRIAL_SCALE: number = SCALES - 1;
 const KINDS: readonly ShareKind[] = ['failures', 'errors'];
 
 /**
- * Compares the members of one pool by their shares of failures, on each tick, as outlier detection of gRFC A50 does, but with a
- * sequential test. Ejects members that are shown to be worse than the others, up to the cap on ejections, and ends the trials
- * of those that were ejected. Opens and closes breakers and does nothing else.
+ * Compares the members of one pool by their shares of failures, on each tick, as outlier detection of gRFC A50 does,
+ * but with a sequential test. Ejects members that are shown to be worse than the others, up to the cap on ejections,
+ * and ends the trials of those that were ejected. Opens and closes breakers and does nothing else.
  */
 export class OutlierDetector {
   #detectedAtMs = Number.NEGATIVE_INFINITY;
@@ -148,8 +148,8 @@ function withoutBurst({ calls, bad, burst }: ShareTally): Counts {
 }
 
 /**
- * How the peers would have fared with this endpoint's methods, which may fail more often everywhere. One failure is added in
- * favour of the endpoint, for methods that are not known well yet.
+ * How the peers would have fared with this endpoint's methods, which may fail more often everywhere. One failure is
+ * added in favour of the endpoint, for methods that are not known well yet.
  */
 function peersWithMixOf(own: ShareTally, peers: ShareTally): Counts {
   const share = (own.expected / own.calls) * ((peers.bad + 1) / (peers.expected + 1));
@@ -160,8 +160,8 @@ function peersWithMixOf(own: ShareTally, peers: ShareTally): Counts {
 type TrialVerdict = 'cured' | 'ill' | 'open';
 
 /**
- * Judges an ejected endpoint by the calls of its trial, beside how such calls end elsewhere meanwhile. It is cured when its
- * share is shown to exceed that by less than half as much as when it was ejected.
+ * Judges an ejected endpoint by the calls of its trial, beside how such calls end elsewhere meanwhile. It is cured when
+ * its share is shown to exceed that by less than half as much as when it was ejected.
  */
 function judgeTrial({ calls, bad, expected }: ShareTally, peersCalls: number, excess: number): TrialVerdict {
   const usual = Math.min(1, expected / calls);

@@ -1,8 +1,8 @@
 import type { Outcome } from '../outcome';
 
 /**
- * What an ended attempt says of its endpoint beside its peers. `failure`: as breakers count. `error`: the server answered with
- * an error that no breaker counts. `none`: nothing.
+ * What an ended attempt says of its endpoint beside its peers. `failure`: as breakers count. `error`: the server
+ * answered with an error that no breaker counts. `none`: nothing.
  */
 export type PeerOutcome = 'good' | 'failure' | 'error' | 'none';
 
@@ -27,8 +27,9 @@ export interface UsualShares {
 }
 
 /**
- * Windows of 1 to 2 times these. Which one tells most depends on how often the endpoint is called: ten times a second, or once
- * in ten seconds. They begin at the same moments for all endpoints, so that a failure of the whole service counts alike for all.
+ * Windows of 1 to 2 times these. Which one tells most depends on how often the endpoint is called: ten times a second,
+ * or once in ten seconds. They begin at the same moments for all endpoints, so that a failure of the whole service
+ * counts alike for all.
  */
 const LENGTHS_MS: readonly number[] = [8_000, 40_000, 200_000, 1_000_000];
 export const SCALES: number = LENGTHS_MS.length;
@@ -54,8 +55,9 @@ const LEAST_WEIGHT = 1 / 128;
 const OK = 0;
 
 /**
- * How many of one endpoint's attempts failed lately, in four windows. Counting and reading turn them by the time that has
- * passed, so no timer is needed. Times are monotonic milliseconds. Allocates at the first attempt only, and after `clear`.
+ * How many of one endpoint's attempts failed lately, in four windows. Counting and reading turn them by the time that
+ * has passed, so no timer is needed. Times are monotonic milliseconds. Allocates at the first attempt only, and after
+ * `clear`.
  */
 export class FailureShares {
   /** When a bad outcome was counted last. */
@@ -74,8 +76,8 @@ export class FailureShares {
   #nextCaller = 0;
 
   /**
-   * An attempt has ended. `hash`: of the call's caller, -1 without one. True: it was counted. The second failure of a caller
-   * whose calls always come to this endpoint says little more than the first.
+   * An attempt has ended. `hash`: of the call's caller, -1 without one. True: it was counted. The second failure of a
+   * caller whose calls always come to this endpoint says little more than the first.
    */
   record(outcome: PeerOutcome, usual: UsualShares, hash: number, nowMs: number): boolean {
     if (outcome === 'none' || (outcome !== 'good' && hash >= 0 && !this.#isNewCaller(hash))) return false;
@@ -180,7 +182,9 @@ export class FailureShares {
   }
 }
 
-/** What an attempt says of its endpoint beside its peers. An endpoint that asks for fewer calls is no outlier for that. */
+/**
+ * What an attempt says of its endpoint beside its peers. An endpoint that asks for fewer calls is no outlier for that.
+ */
 export function peerOutcomeOf(outcome: Outcome, code: number): PeerOutcome {
   if (outcome === 'neutral' || outcome === 'less') return 'none';
   if (outcome !== 'success') return 'failure';

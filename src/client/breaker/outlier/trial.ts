@@ -29,8 +29,9 @@ export interface OutlierView extends OutlierFigures {
 }
 
 /**
- * The trial of an ejected endpoint: while its breaker is half-open it gets a call now and then, and how these end is compared
- * with how calls end at its peers. No single answer closes or opens the breaker: the outlier detector of its pool does.
+ * The trial of an ejected endpoint: while its breaker is half-open it gets a call now and then, and how these end is
+ * compared with how calls end at its peers. No single answer closes or opens the breaker: the outlier detector of its
+ * pool does.
  */
 export class OutlierTrial extends ProbeTrickle {
   readonly figures: OutlierFigures;

@@ -1,13 +1,14 @@
 import type { Timer } from '../../../base/clock';
-import { backoffMs } from '../../../consul/backoff';
-import { parseJsonArray } from '../../../consul/parse-answer';
+import { Emitter, type Subscription, subscription } from '../../../base/emitter';
+import { backoffMs } from '../../../base/pacing';
+import { parseJsonArray } from '../../../consul/health-answer';
 import type { ConsulDeps } from './health-target';
 
 /** Which datacenters a watch covers. Undefined stands for the agent's own, whatever its name. */
 export interface DatacenterList {
   readonly names: readonly (string | undefined)[];
   /** `listener` runs when `names` changed. Returns how to end it. */
-  subscribe(listener: () => void): () => void;
+  subscribe(listener: () => void): Subscription;
   close(): void;
 }
 
@@ -17,17 +18,18 @@ const TIME_LIMIT_MS = 10_000;
 const MISSES_BEFORE_DROPPED = 3;
 
 export function fixedDatacenters(names: readonly (string | undefined)[]): DatacenterList {
-  return { names, subscribe: () => () => {}, close() {} };
+  return { names, subscribe: () => subscription(() => {}), close() {} };
 }
 
 /**
  * Every datacenter that the agent's servers know, asked for once a minute: the agent's own first, then as Consul orders
- * them (nearest first) when they are first seen. One that left is dropped after three minutes. As long as the agent's own
- * name cannot be learned (no permission to ask, no instance there) its datacenter is covered twice, without and by name.
+ * them (nearest first) when they are first seen. One that left is dropped after three minutes. As long as the agent's
+ * own name cannot be learned (no permission to ask, no instance there) its datacenter is covered twice, without and by
+ * name.
  */
 export function watchAllDatacenters(deps: ConsulDeps): DatacenterList {
   const { client, clock, random, logger, agent } = deps;
-  const listeners = new Set<() => void>();
+  const changes = new Emitter();
   const abort = new AbortController();
   /** Name to how many polls in a row missed it, in the order of appearance. */
   const seen = new Map<string, number>();
@@ -40,7 +42,7 @@ export function watchAllDatacenters(deps: ConsulDeps): DatacenterList {
     const next = [undefined, ...others];
     if (next.length === names.length && next.every((name, index) => name === names[index])) return;
     names = next;
-    for (const listener of [...listeners]) listener();
+    changes.emit();
   };
 
   const poll = async (): Promise<void> => {
@@ -79,15 +81,12 @@ export function watchAllDatacenters(deps: ConsulDeps): DatacenterList {
     get names() {
       return names;
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: (listener) => changes.subscribe(listener),
     close() {
       abort.abort();
       timer?.cancel();
       forget();
-      listeners.clear();
+      changes.clear();
     },
   };
 }

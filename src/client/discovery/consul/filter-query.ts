@@ -1,6 +1,7 @@
+import { Emitter, type Subscription } from '../../../base/emitter';
 import type { FilterFailure } from '../../../base/instances';
 import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
-import { parseKeys } from '../../../consul/parse-answer';
+import { parseKeys } from '../../../consul/health-answer';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 
 /** Which instances a Consul filter expression matches, as Consul says. Its failure leaves the last answer in force. */
@@ -9,7 +10,7 @@ export interface FilterQuery {
   readonly keys: ReadonlySet<string> | undefined;
   /** Why the last question had no answer; undefined when it had one. */
   readonly failure: FilterFailure | undefined;
-  subscribe(listener: (urgent: boolean) => void): () => void;
+  subscribe(listener: (urgent: boolean) => void): Subscription;
   close(): void;
 }
 
@@ -24,13 +25,10 @@ export function isFilterRefused(reason: string): boolean {
 
 export function startFilterQuery(target: HealthTarget, expression: string, deps: ConsulDeps): FilterQuery {
   const { service, tags, datacenter } = target;
-  const listeners = new Set<(urgent: boolean) => void>();
+  const changes = new Emitter<boolean>();
   let keys: ReadonlySet<string> | undefined;
   let failure: FilterFailure | undefined;
   let isDoubted = false;
-  const tell = (urgent: boolean): void => {
-    for (const listener of [...listeners]) listener(urgent);
-  };
 
   const query = startBlockingQuery(
     {
@@ -56,7 +54,7 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         // A filtered query wakes at every change of the service.
         if (keys !== undefined && isSameSet(keys, found)) {
           isDoubted = false;
-          if (hadFailed) tell(false);
+          if (hadFailed) changes.emit(false);
           return { kind: 'unchanged' };
         }
         // Where the service itself vanished, its own query says so soon, and whether that is believed.
@@ -67,10 +65,10 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         isDoubted = false;
         const urgent = keys === undefined;
         keys = found;
-        tell(urgent);
+        changes.emit(urgent);
         return { kind: 'changed' };
       },
-      failed: (reason) => {
+      onFailure: (reason) => {
         if (reason === failure?.reason) return;
         failure = { reason, isRefused: isFilterRefused(reason) };
         const message =
@@ -78,7 +76,7 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
             ? 'a filter expression cannot be evaluated; the subsets that need it are empty'
             : 'a filter expression cannot be evaluated; its last answer stays';
         deps.logger.warn(message, { service, datacenter: placeOf(target), filter: expression, reason });
-        tell(keys === undefined);
+        changes.emit(keys === undefined);
       },
     },
     deps,
@@ -90,13 +88,10 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
     get failure() {
       return failure;
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: (listener) => changes.subscribe(listener),
     close() {
       query.close();
-      listeners.clear();
+      changes.clear();
     },
   };
 }

@@ -1,18 +1,15 @@
 import type { Timer } from '../../../base/clock';
+import { Emitter, type Subscription } from '../../../base/emitter';
 import type { DuplicateInstance, Freshness, Instance } from '../../../base/instances';
 import { nearest } from '../../../base/spelling';
-import { AnswerNotes } from '../../../consul/answer-notes';
 import { createAnswerReader } from '../../../consul/answer-reader';
 import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
-import type { ConsulAnswer } from '../../../consul/client';
-import type { ParsedHealth } from '../../../consul/parse-answer';
-import { NO_PROTECTION } from '../protection';
-import { createCatalogCheck } from './catalog-check';
-import { createConnectCheck } from './connect-check';
+import type { ParsedHealth } from '../../../consul/health-answer';
+import type { ConsulAnswer } from '../../../consul/request';
+import { createLossGuard, NO_PROTECTION } from '../protection';
+import { createCatalogCheck, createConnectCheck, isForbidden } from './absence-checks';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
-import { createLossGuard } from './loss-guard';
-import { describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './outages';
-import { isForbidden } from './permission';
+import { AnswerNotes, describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './trouble-log';
 
 /** What is known of one service in one datacenter. Immutable; a new object with each change. */
 export interface HealthView {
@@ -27,16 +24,16 @@ export interface HealthView {
   readonly isPartial: boolean;
   readonly faults: readonly string[];
   readonly connectOnly: boolean;
-  /** Nobody is listed, and this name of another service is near. */
+  /** No instance is listed, and this name of another service is near. */
   readonly similar?: string;
   readonly freshness: Freshness;
 }
 
-/** The one loop over one service in one datacenter, shared by all who watch it. */
+/** The one query loop of one service in one datacenter, shared by all watches of it. */
 export interface HealthQuery {
   readonly view: HealthView;
-  /** `urgent`: it is the first that is heard of this datacenter, good or bad. */
-  subscribe(listener: (urgent: boolean) => void): () => void;
+  /** `urgent`: this is the first news of this datacenter, good or bad. */
+  subscribe(listener: (urgent: boolean) => void): Subscription;
   close(): void;
 }
 
@@ -51,7 +48,7 @@ type Answer = ConsulAnswer & { readonly kind: 'answer' };
 export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): HealthQuery {
   const { clock, logger, agent, outages } = deps;
   const { service, tags, datacenter } = target;
-  const listeners = new Set<(urgent: boolean) => void>();
+  const changes = new Emitter<boolean>();
   const fields = { service, datacenter: placeOf(target) };
   const protection = deps.protection.except.includes(service) ? NO_PROTECTION : deps.protection;
   const reader = createAnswerReader(answerRules(target));
@@ -77,7 +74,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
 
   const update = (next: HealthView, urgent: boolean): void => {
     view = next;
-    for (const listener of [...listeners]) listener(urgent);
+    changes.emit(urgent);
   };
 
   const dcParameter = (): string | undefined => {
@@ -146,8 +143,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
 
   const judge = (parsed: Parsed, isPartial: boolean): Verdict => {
     const judgement = guard.judge(view.instances, parsed.instances, clock.now(), isPartial);
-    if (judgement.kind === 'held') {
-      hold();
+    if (judgement.kind === 'pending') {
+      keepKnown();
       return { kind: 'doubted', againInMs: judgement.againInMs };
     }
     if (judgement.isConfirmed) logger.warn('no instance is listed any more, and that is confirmed', fields);
@@ -161,7 +158,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     return believe(parsed, isPartial);
   };
 
-  const hold = (): void => {
+  const keepKnown = (): void => {
     const { confirmations, windowMs } = protection;
     const count = view.instances.length;
     if (!view.isHeld) {
@@ -179,8 +176,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   const believe = ({ instances, rejected, duplicates, doubles, faults, same }: Parsed, isPartial: boolean): Verdict => {
     silence.cancel();
     lastSuccessMs = clock.now();
-    told.clear();
-    const isOver = outages.end(told);
+    logged.clear();
+    const isOver = outages.end(logged);
     if (view.isHeld && instances.length > 0) logger.info('Consul lists instances again', fields);
     else if (isOver && view.known) logger.info('Consul answers again', fields);
     connect.consider(instances.length === 0);
@@ -223,10 +220,10 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     });
   };
 
-  /** Kinds of trouble told of this outage; what it is known by among those who share the log. */
-  const told = new Set<string>();
+  /** Kinds of trouble logged in this outage; also the identity of this query in `outages`. */
+  const logged = new Set<string>();
 
-  /** Consul says only that it has no path: which datacenters it knows is asked before that is told. */
+  /** Consul says only that it has no path: which datacenters it knows is asked before that is logged. */
   const failed = (reason: string): void => {
     if (!NO_PATH.test(reason)) {
       fail(reason);
@@ -245,17 +242,17 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     silence.cancel();
     guard.interrupt();
     const { freshness } = view;
-    const heard = freshness.kind !== 'fresh' && freshness.reason !== undefined;
-    if (heard && freshness.reason === reason) return;
+    const hasReason = freshness.kind !== 'fresh' && freshness.reason !== undefined;
+    if (hasReason && freshness.reason === reason) return;
     const kind = kindOf(reason, service, fields.datacenter);
-    if (!told.has(kind)) {
-      told.add(kind);
-      if (outages.begin(told, kind)) logger.warn(describeTrouble(reason), { ...fields, reason });
+    if (!logged.has(kind)) {
+      logged.add(kind);
+      if (outages.begin(logged, kind)) logger.warn(describeTrouble(reason), { ...fields, reason });
     }
     const next: Freshness = view.known
       ? { kind: 'stale', sinceMs: lastSuccessMs, reason }
       : { kind: 'pending', reason };
-    update({ ...view, freshness: next }, !view.known && !heard);
+    update({ ...view, freshness: next }, !view.known && !hasReason);
   };
 
   const silence = clock.setTimer(FIRST_ANSWER_MS, () => {
@@ -277,7 +274,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
         };
       },
       accept,
-      failed,
+      onFailure: failed,
     },
     deps,
   );
@@ -286,19 +283,16 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     get view() {
       return view;
     },
-    subscribe(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    subscribe: (listener) => changes.subscribe(listener),
     close() {
       abort.abort();
       silence.cancel();
       expiry?.cancel();
       connect.close();
       catalog.close();
-      outages.end(told);
+      outages.end(logged);
       query.close();
-      listeners.clear();
+      changes.clear();
     },
   };
 }

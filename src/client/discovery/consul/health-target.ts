@@ -1,12 +1,10 @@
-import type { Clock } from '../../../base/clock';
-import type { Logger } from '../../../base/logger';
-import { peerPlace } from '../../../base/peer-place';
-import type { Random } from '../../../base/random';
-import type { AgentDatacenter } from '../../../consul/agent-datacenter';
+import { peerPlace } from '../../../base/instances';
+import type { Runtime } from '../../../base/runtime';
+import type { AgentDatacenter } from '../../../consul/agent-self';
 import type { ConsulClient } from '../../../consul/client';
-import type { AnswerRules } from '../../../consul/parse-answer';
+import type { AnswerRules } from '../../../consul/health-answer';
 import type { Protection } from '../protection';
-import type { Outages } from './outages';
+import type { Outages } from './trouble-log';
 
 /** What one loop asks about. */
 export interface HealthTarget {
@@ -34,11 +32,8 @@ export function placeOf({ datacenter, scope }: Pick<HealthTarget, 'datacenter' |
 }
 
 /** What every loop of a source works with. */
-export interface ConsulDeps {
+export interface ConsulDeps extends Runtime {
   readonly client: ConsulClient;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
   readonly agent: AgentDatacenter;
   readonly protection: Protection;
   readonly outages: Outages;

@@ -1,19 +1,17 @@
-import type { Clock } from '../../../base/clock';
 import { GraylaneError } from '../../../base/errors';
-import { type Logger, safeLogger } from '../../../base/logger';
-import type { Random } from '../../../base/random';
-import { createAgentDatacenter } from '../../../consul/agent-datacenter';
+import { safeLogger } from '../../../base/logger';
+import { createRefCounted } from '../../../base/ref-counted';
+import type { Runtime } from '../../../base/runtime';
+import { createAgentDatacenter } from '../../../consul/agent-self';
 import type { ConsulClient } from '../../../consul/client';
-import { createShared } from '../../../consul/shared';
 import { DEFAULT_PROTECTION, type Protection } from '../protection';
 import type { Source, WatchRequest } from '../source';
 import { type DatacenterList, fixedDatacenters, watchAllDatacenters } from './datacenter-list';
-import type { SlotLoops } from './datacenter-slot';
 import { type FilterQuery, startFilterQuery } from './filter-query';
 import { type HealthQuery, startHealthQuery } from './health-query';
 import { type ConsulDeps, placeOf } from './health-target';
-import { Outages } from './outages';
-import { createServiceWatch, type ServiceWatch } from './service-watch';
+import { createServiceWatch, type ServiceWatch, type SlotLoops } from './service-watch';
+import { Outages } from './trouble-log';
 
 export interface ConsulSourceOptions {
   /** Stays open when the source is closed: others may use it. */
@@ -27,18 +25,12 @@ export interface ConsulSourceOptions {
   readonly protection?: Protection;
 }
 
-export interface ConsulSourceDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
-}
-
 /**
  * Instances from Consul's health endpoint: one blocking query for each (service, datacenter, tags) and for each filter,
- * shared by all watches of this source, running only while somebody watches. Throws INVALID_OPTION for a bad list of
+ * shared by all watches of this source, running only while there is a watch. Throws INVALID_OPTION for a bad list of
  * datacenters; makes no request before the first watch.
  */
-export function createConsulSource(options: ConsulSourceOptions, given: ConsulSourceDeps): Source {
+export function createConsulSource(options: ConsulSourceOptions, given: Runtime): Source {
   checkDatacenters(options.datacenters);
   const { client } = options;
   const agent = createAgentDatacenter(client);
@@ -51,10 +43,10 @@ export function createConsulSource(options: ConsulSourceOptions, given: ConsulSo
     protection,
     outages: new Outages(),
   };
-  const healths = createShared<HealthQuery>();
-  const filters = createShared<FilterQuery>();
-  const lists = createShared<DatacenterList>();
-  const services = createShared<ServiceWatch>();
+  const healths = createRefCounted<HealthQuery>();
+  const filters = createRefCounted<FilterQuery>();
+  const lists = createRefCounted<DatacenterList>();
+  const services = createRefCounted<ServiceWatch>();
   let closed = false;
 
   const listFor = (wanted: readonly string[] | 'all' | undefined) => {

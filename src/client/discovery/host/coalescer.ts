@@ -1,17 +1,18 @@
 import type { Clock, Timer } from '../../../base/clock';
-import type { ConsulAnswer, ConsulClient } from '../../../consul/client';
-import { type HostAnswer, type HostAsk, LOST, questionOf, toRequest } from './ask';
+import type { ConsulClient } from '../../../consul/client';
+import type { ConsulAnswer } from '../../../consul/request';
+import { type HostAnswer, type HostAsk, LOST, questionOf, toRequest } from './protocol';
 
 /**
- * Asks Consul once where several processes of a host ask the same. It holds no watch of its own: a request to Consul is open
- * for as long as a reader waits for it, and everything that a reader makes of an answer is its own affair.
+ * Asks Consul once where several processes of a host ask the same. It holds no watch of its own: a request to Consul is
+ * open for as long as a reader waits for it, and everything that a reader makes of an answer is its own affair.
  */
 export interface Coalescer {
-  /** Never rejects. Aborting lets go of the request to Consul when nobody else waits for it. */
+  /** Never rejects. Aborting ends the request to Consul when no other reader waits for it. */
   get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer>;
   /** Readers that wait. */
   readonly waiting: number;
-  /** All who wait get LOST. Idempotent. */
+  /** Every waiting reader gets LOST. Idempotent. */
   close(): void;
 }
 
@@ -33,7 +34,9 @@ interface Question {
 }
 type Answer = ConsulAnswer & { readonly kind: 'answer' };
 
-/** Plain reads under way in one datacenter: they end soon, and a datacenter that hangs must not stop those of others. */
+/**
+ * Plain reads under way in one datacenter: they end soon, and a datacenter that hangs must not stop those of others.
+ */
 const PLAIN_AT_ONCE = 4;
 const LATEST_LIMIT_BYTES = 32 * 1024 * 1024;
 const SWEEP_MS = 5_000;
@@ -69,7 +72,7 @@ class SingleFlights implements Coalescer {
       if (this.#isClosed) return LOST;
       if (signal?.aborted === true) return CLOSED;
       const question = this.#question(questionOf(ask));
-      const found = wanted === undefined ? undefined : standing(question, wanted);
+      const found = wanted === undefined ? undefined : currentAnswer(question, wanted);
       if (found !== undefined) return found;
       const flight = this.#board(question, ask, wanted);
       const answer = await this.#join(question, flight, signal);
@@ -143,7 +146,7 @@ class SingleFlights implements Coalescer {
   }
 
   async #fly(question: Question, flight: Flight, ask: HostAsk): Promise<void> {
-    // The index is the flight's: who moved its start forward may know another one.
+    // The index is the flight's: the reader that moved its start forward may know another one.
     const { index: _, ...rest } = ask;
     const own: HostAsk = { ...rest, index: flight.index === undefined ? undefined : String(flight.index) };
     const read = () => this.#client.get(toRequest(own, flight.abort.signal));
@@ -214,7 +217,7 @@ class SingleFlights implements Coalescer {
 }
 
 /** The last answer, where a request waits at Consul for what comes after it and this reader has not seen it yet. */
-function standing({ flights, latest }: Question, wanted: bigint): Answer | undefined {
+function currentAnswer({ flights, latest }: Question, wanted: bigint): Answer | undefined {
   if (latest === undefined || latest.index <= wanted) return undefined;
   return flights.has(String(latest.index)) ? latest.answer : undefined;
 }

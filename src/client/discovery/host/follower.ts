@@ -1,9 +1,17 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { connect as dial } from 'node:net';
 import type { Clock, Timer } from '../../../base/clock';
-import type { ConsulAnswer } from '../../../consul/client';
-import { type HostAnswer, type HostAsk, LOST } from './ask';
-import { ANSWER_HEADER, BODY_LIMIT_BYTES, decodeAnswer, SESSION_MEMORY_MB, WINDOW_BYTES } from './wire';
+import type { ConsulAnswer } from '../../../consul/request';
+import {
+  ANSWER_HEADER,
+  BODY_LIMIT_BYTES,
+  decodeAnswer,
+  type HostAnswer,
+  type HostAsk,
+  LOST,
+  SESSION_MEMORY_MB,
+  WINDOW_BYTES,
+} from './protocol';
 
 /** A connection to the process that asks Consul for this one. */
 export interface Follower {
@@ -16,7 +24,9 @@ export interface Follower {
   close(): void;
 }
 
-/** A connection that is taken but not answered: the process behind it is stopped. One that is only busy is waited for. */
+/**
+ * A connection that is taken but not answered: the process behind it is stopped. One that is only busy is waited for.
+ */
 const GREETING_LIMIT_MS = 10_000;
 /** Looked at so often; so many in a row without an answer are the end. */
 const PING_MS = 2_500;
@@ -25,8 +35,8 @@ const PINGS_UNANSWERED = 4;
 const GRACE_MS = 20_000;
 const CLOSED: ConsulAnswer = { kind: 'failure', status: undefined, reason: 'closed' };
 
-/** Undefined when nobody is there, or nobody answers. `lost` is called at most once, and not after `close()`. */
-export function openFollower(path: string, clock: Clock, lost: () => void): Promise<Follower | undefined> {
+/** Undefined when no process is there, or none answers. `onLost` is called at most once, and not after `close()`. */
+export function openFollower(path: string, clock: Clock, onLost: () => void): Promise<Follower | undefined> {
   return new Promise((resolve) => {
     const session = connect('http://host', {
       createConnection: () => dial(path),
@@ -40,7 +50,7 @@ export function openFollower(path: string, clock: Clock, lost: () => void): Prom
     session.once('remoteSettings', () => {
       late.cancel();
       isMade = true;
-      resolve(new SessionFollower(session, clock, lost));
+      resolve(new SessionFollower(session, clock, onLost));
     });
     session.once('close', () => {
       late.cancel();
@@ -57,7 +67,7 @@ class SessionFollower implements Follower {
   #waiting = 0;
   #isClosed = false;
 
-  constructor(session: ClientHttp2Session, clock: Clock, lost: () => void) {
+  constructor(session: ClientHttp2Session, clock: Clock, onLost: () => void) {
     this.#session = session;
     this.#clock = clock;
     session.unref();
@@ -66,7 +76,7 @@ class SessionFollower implements Follower {
       this.#pings.cancel();
       if (this.#isClosed) return;
       this.#isClosed = true;
-      lost();
+      onLost();
     });
   }
 

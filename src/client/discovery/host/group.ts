@@ -1,21 +1,20 @@
-import type { Clock, Timer } from '../../../base/clock';
-import type { Logger } from '../../../base/logger';
-import type { Random } from '../../../base/random';
+import type { Timer } from '../../../base/clock';
+import type { Runtime } from '../../../base/runtime';
 import type { ConsulClient } from '../../../consul/client';
-import { type HostAnswer, type HostAsk, LOST } from './ask';
 import { type Coalescer, createCoalescer } from './coalescer';
 import { type Follower, openFollower } from './follower';
 import { type Holder, openHolder } from './holder';
+import { type HostAnswer, type HostAsk, LOST } from './protocol';
 
 /**
- * The processes of a host that would get the same answers from Consul, as one of them sees it. One asks for all: the *holder*. Who
- * that is decides the socket: whoever finds nobody behind it moves there.
+ * The processes of a host that would get the same answers from Consul, as one of them sees it. One asks for all: the
+ * *holder*. Who that is decides the socket: whoever finds nobody behind it moves there.
  */
 export interface HostGroup {
   /** Undefined: this process must ask for itself. Never rejects. */
   get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer | undefined>;
   readonly role: HostRole;
-  /** Nobody waits for anything, here or behind the socket. */
+  /** No reader waits, here or behind the socket. */
   readonly isIdle: boolean;
   /** Idempotent. Those that followed this process agree on another one. */
   close(): void;
@@ -23,15 +22,12 @@ export interface HostGroup {
 
 type HostRole = 'alone' | 'holder' | 'follower';
 
-type Standing =
+type Role =
   | { readonly kind: 'holder'; readonly coalescer: Coalescer; readonly holder: Holder }
   | { readonly kind: 'follower'; readonly follower: Follower }
   | { readonly kind: 'alone' };
 
-export interface GroupDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
+export interface GroupDeps extends Runtime {
   /** With the credentials of this group. */
   readonly client: ConsulClient;
 }
@@ -41,7 +37,9 @@ const ROUNDS = 6;
 const SPREAD_MS = 150;
 /** On a machine that is busy it may take longer to agree: a question is not held up for that. */
 const SETTLE_LIMIT_MS = 3_000;
-/** So many standings lost in a minute: something is wrong with sharing, and this process looks after itself for a while. */
+/**
+ * So many standings lost in a minute: something is wrong with sharing, and this process looks after itself for a while.
+ */
 const LOSSES_A_MINUTE = 10;
 const ALONE_MS = 60_000;
 
@@ -53,8 +51,8 @@ class SocketGroup implements HostGroup {
   readonly #path: string;
   readonly #deps: GroupDeps;
   readonly #losses: number[] = [];
-  #settling: Promise<Standing> | undefined;
-  #standing: Standing | undefined;
+  #settling: Promise<Role> | undefined;
+  #role: Role | undefined;
   #back: Timer | undefined;
   #isClosed = false;
 
@@ -64,26 +62,26 @@ class SocketGroup implements HostGroup {
   }
 
   get role(): HostRole {
-    return this.#standing?.kind ?? 'alone';
+    return this.#role?.kind ?? 'alone';
   }
 
   get isIdle(): boolean {
-    const standing = this.#standing;
+    const role = this.#role;
     if (this.#settling !== undefined) return false;
-    if (standing?.kind === 'holder') return standing.coalescer.waiting === 0 && standing.holder.asked === 0;
-    return standing?.kind !== 'follower' || standing.follower.waiting === 0;
+    if (role?.kind === 'holder') return role.coalescer.waiting === 0 && role.holder.asked === 0;
+    return role?.kind !== 'follower' || role.follower.waiting === 0;
   }
 
   async get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer | undefined> {
     while (!this.#isClosed && signal?.aborted !== true) {
-      const standing = this.#standing ?? (await this.#settleSoon());
-      if (standing.kind === 'alone') return undefined;
-      const reader = standing.kind === 'holder' ? standing.coalescer : standing.follower;
+      const role = this.#role ?? (await this.#settleSoon());
+      if (role.kind === 'alone') return undefined;
+      const reader = role.kind === 'holder' ? role.coalescer : role.follower;
       const answer = await reader.get(ask, signal);
       if (answer !== LOST) return answer;
-      if (standing.kind === 'follower' && standing.follower.isGone) this.#lose(standing.follower);
+      if (role.kind === 'follower' && role.follower.isGone) this.#lose(role.follower);
       // A question that was not answered although its holder lives is asked by this process itself.
-      if (this.#standing === standing) return undefined;
+      if (this.#role === role) return undefined;
     }
     return undefined;
   }
@@ -92,23 +90,23 @@ class SocketGroup implements HostGroup {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#back?.cancel();
-    leave(this.#standing);
-    this.#standing = undefined;
+    leave(this.#role);
+    this.#role = undefined;
   }
 
-  #settleSoon(): Promise<Standing> {
+  #settleSoon(): Promise<Role> {
     return new Promise((resolve) => {
       const late = this.#deps.clock.setTimer(SETTLE_LIMIT_MS, () => resolve({ kind: 'alone' }));
-      void this.#settle().then((standing) => {
+      void this.#settle().then((role) => {
         late.cancel();
-        resolve(standing);
+        resolve(role);
       });
     });
   }
 
-  #settle(): Promise<Standing> {
+  #settle(): Promise<Role> {
     this.#settling ??= this.#elect()
-      .catch((error): Standing => {
+      .catch((error): Role => {
         const { logger } = this.#deps;
         logger.warn('watches are not shared with other processes of this host', {
           socket: this.#path,
@@ -116,36 +114,36 @@ class SocketGroup implements HostGroup {
         });
         return this.#stayAlone();
       })
-      .then((standing) => {
+      .then((role) => {
         this.#settling = undefined;
         if (this.#isClosed) {
-          leave(standing);
+          leave(role);
           return { kind: 'alone' };
         }
-        this.#standing = standing;
-        if (standing.kind !== 'alone') {
-          this.#deps.logger.info('watches are shared with other processes of this host', { role: standing.kind });
+        this.#role = role;
+        if (role.kind !== 'alone') {
+          this.#deps.logger.info('watches are shared with other processes of this host', { role: role.kind });
         }
-        return standing;
+        return role;
       });
     return this.#settling;
   }
 
-  async #elect(): Promise<Standing> {
+  async #elect(): Promise<Role> {
     const { clock, random } = this.#deps;
     if (this.#losses.length > 0) await this.#pause(random() * SPREAD_MS);
     for (let round = 1; round <= ROUNDS && !this.#isClosed; round += 1) {
       const follower = await this.#follow();
       if (follower !== undefined) return follower;
       const coalescer = createCoalescer(this.#deps.client, clock);
-      let successor: Standing | undefined;
+      let successor: Role | undefined;
       const holder = await openHolder(
         this.#path,
         async () => {
           successor = await this.#follow();
           return successor !== undefined;
         },
-        { coalescer, clock, ousted: () => this.#lose(coalescer) },
+        { coalescer, clock, onReplaced: () => this.#lose(coalescer) },
       ).catch((error) => {
         coalescer.close();
         throw error;
@@ -157,30 +155,30 @@ class SocketGroup implements HostGroup {
     return this.#stayAlone();
   }
 
-  async #follow(): Promise<Standing | undefined> {
+  async #follow(): Promise<Role | undefined> {
     const follower = await openFollower(this.#path, this.#deps.clock, () => this.#lose(follower));
     return follower === undefined ? undefined : { kind: 'follower', follower };
   }
 
-  /** What carried this process' questions is gone; they are asked again of whoever comes next. */
+  /** The process that carried this one's questions is gone; the next holder is asked again. */
   #lose(carrier: Coalescer | Follower | undefined): void {
-    const standing = this.#standing;
+    const role = this.#role;
     const isCurrent =
-      (standing?.kind === 'holder' && standing.coalescer === carrier) ||
-      (standing?.kind === 'follower' && standing.follower === carrier);
+      (role?.kind === 'holder' && role.coalescer === carrier) ||
+      (role?.kind === 'follower' && role.follower === carrier);
     if (!isCurrent) return;
     const nowMs = this.#deps.clock.now();
     while (this.#losses.length > 0 && (this.#losses[0] as number) < nowMs - 60_000) this.#losses.shift();
     this.#losses.push(nowMs);
-    this.#standing = this.#losses.length < LOSSES_A_MINUTE ? undefined : this.#stayAlone();
-    if (standing?.kind === 'holder') standing.coalescer.close();
+    this.#role = this.#losses.length < LOSSES_A_MINUTE ? undefined : this.#stayAlone();
+    if (role?.kind === 'holder') role.coalescer.close();
   }
 
-  #stayAlone(): Standing {
+  #stayAlone(): Role {
     this.#back?.cancel();
     this.#back = this.#deps.clock.setTimer(ALONE_MS, () => {
       this.#losses.length = 0;
-      if (this.#standing?.kind === 'alone') this.#standing = undefined;
+      if (this.#role?.kind === 'alone') this.#role = undefined;
     });
     return { kind: 'alone' };
   }
@@ -190,9 +188,9 @@ class SocketGroup implements HostGroup {
   }
 }
 
-function leave(standing: Standing | undefined): void {
-  if (standing?.kind === 'follower') standing.follower.close();
-  if (standing?.kind !== 'holder') return;
-  standing.holder.close();
-  standing.coalescer.close();
+function leave(role: Role | undefined): void {
+  if (role?.kind === 'follower') role.follower.close();
+  if (role?.kind !== 'holder') return;
+  role.holder.close();
+  role.coalescer.close();
 }

@@ -1,9 +1,16 @@
 import { rename, rm, stat } from 'node:fs/promises';
 import { createServer, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Clock, Timer } from '../../../base/clock';
-import { type HostAnswer, LOST } from './ask';
 import type { Coalescer } from './coalescer';
-import { ANSWER_HEADER, ASK_LIMIT_BYTES, decodeAsk, encodeAnswer, SESSION_MEMORY_MB } from './wire';
+import {
+  ANSWER_HEADER,
+  ASK_LIMIT_BYTES,
+  decodeAsk,
+  encodeAnswer,
+  type HostAnswer,
+  LOST,
+  SESSION_MEMORY_MB,
+} from './protocol';
 
 /** The socket of the process that asks Consul for the others. */
 export interface Holder {
@@ -13,7 +20,7 @@ export interface Holder {
   close(): void;
 }
 
-/** Whoever has not read an answer by then is let go, and looks after itself. */
+/** A process that has not read an answer by then is let go, and asks for itself. */
 const READ_LIMIT_MS = 10_000;
 const UNREAD_LIMIT_BYTES = 64 * 1024 * 1024;
 const CHECK_MS = 1_000;
@@ -24,14 +31,14 @@ export interface HolderDeps {
   readonly coalescer: Coalescer;
   readonly clock: Clock;
   /** The path leads to another process, or nowhere. The holder is closed. */
-  readonly ousted: () => void;
+  readonly onReplaced: () => void;
 }
 
 let opened = 0;
 
 /**
- * Listens beside `path` and moves there, over whatever a predecessor has left. Rejects when that is not possible. Of several
- * that do so at once the last one has the path, and the others see it within a second.
+ * Listens beside `path` and moves there, over whatever a predecessor has left. Rejects when that is not possible. Of
+ * several that do so at once the last one has the path, and the others see it within a second.
  */
 export async function openHolder(
   path: string,
@@ -65,10 +72,10 @@ export async function openHolder(
       return found?.ino === ino;
     };
     const check = (): void => {
-      void isMine().then((mine) => {
-        if (mine || isClosed) return;
+      void isMine().then((isStillMine) => {
+        if (isStillMine || isClosed) return;
         end();
-        deps.ousted();
+        deps.onReplaced();
       });
     };
     watches.push(deps.clock.setTimer(FIRST_CHECK_MS, check), deps.clock.setRepeating(CHECK_MS, check));
@@ -79,8 +86,8 @@ export async function openHolder(
       close() {
         if (isClosed) return;
         end();
-        // A successor that finds nothing need not try whether somebody answers.
-        void isMine().then((mine) => (mine ? rm(path, { force: true }) : undefined));
+        // A successor that finds no socket need not try whether a process answers.
+        void isMine().then((isStillMine) => (isStillMine ? rm(path, { force: true }) : undefined));
       },
     };
   } catch (error) {

@@ -1,18 +1,15 @@
-import type { Clock, Timer } from '../../../base/clock';
-import { type Logger, safeLogger, silentLogger } from '../../../base/logger';
-import type { Random } from '../../../base/random';
-import type { AgentLoad } from '../../../consul/agent-load';
-import { type ConsulAnswer, type ConsulClient, type ConsulRequest, createConsulClient } from '../../../consul/client';
+import type { Timer } from '../../../base/clock';
+import { safeLogger, silentLogger } from '../../../base/logger';
+import type { Runtime } from '../../../base/runtime';
+import { type ConsulClient, createConsulClient } from '../../../consul/client';
 import { findPlace, socketName } from '../../../consul/host-place';
 import type { ParsedConsulOptions } from '../../../consul/options';
-import { createTokenSource } from '../../../consul/token-source';
-import { LOST, toAsk } from './ask';
+import type { AgentLoad, ConsulAnswer, ConsulRequest } from '../../../consul/request';
+import { createTokenSource } from '../../../consul/token';
 import { createHostGroup, type HostGroup } from './group';
+import { LOST, toAsk } from './protocol';
 
-export interface SharedClientDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly logger: Logger;
+export interface SharedClientDeps extends Runtime {
   /** Of this package: another one meets elsewhere. */
   readonly version: string;
 }
@@ -29,9 +26,9 @@ const SWEEP_MS = 30_000;
 const GROUPS = 4;
 
 /**
- * A Consul client whose reads are shared with the other processes of the host that use the same `stateDirectory`, addresses, token
- * and trust: one of them asks, the others get its answers as Consul gave them. Writes are each process' own, and so is everything
- * as long as sharing does not work.
+ * A Consul client whose reads are shared with the other processes of the host that use the same `stateDirectory`,
+ * addresses, token and trust: one of them asks, the others get its answers as Consul gave them. Writes are each
+ * process' own, and so is everything as long as sharing does not work.
  */
 export function createSharedClient(
   options: ParsedConsulOptions,

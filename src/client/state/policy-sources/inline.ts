@@ -1,3 +1,4 @@
+import { Emitter } from '../../../base/emitter';
 import type { PolicyReading } from '../../../policy/policy-reading';
 import type { PolicySource } from './source';
 
@@ -9,32 +10,30 @@ export interface InlinePolicySource extends PolicySource {
 
 export function createInlinePolicySource(initial: Readonly<Record<string, object>> = {}): InlinePolicySource {
   const documents = new Map<string, object>(Object.entries(initial));
-  const watches = new Map<string, Set<() => void>>();
+  const changes = new Emitter<string>();
 
   return {
     origin: 'inline',
     set(service, document) {
       if (document === undefined) documents.delete(service);
       else documents.set(service, document);
-      for (const tell of [...(watches.get(service) ?? [])]) tell();
+      changes.emit(service);
     },
     watch(service, listener) {
       let isClosed = false;
       let hasBegun = false;
-      const tell = (): void => {
-        if (hasBegun && !isClosed) listener(readingOf(documents.get(service)));
+      const tell = (changed: string): void => {
+        if (changed === service && hasBegun && !isClosed) listener(readingOf(documents.get(service)));
       };
-      const others = watches.get(service) ?? new Set();
-      watches.set(service, others.add(tell));
+      const unsubscribe = changes.subscribe(tell);
       queueMicrotask(() => {
         hasBegun = true;
-        tell();
+        tell(service);
       });
       return {
         close() {
           isClosed = true;
-          others.delete(tell);
-          if (others.size === 0 && watches.get(service) === others) watches.delete(service);
+          unsubscribe();
         },
       };
     },

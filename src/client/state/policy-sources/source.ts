@@ -3,8 +3,8 @@ import type { PolicyReading } from '../../../policy/policy-reading';
 
 /**
  * Where policy documents come from: inline, a file, Consul KV. A source only delivers what it read; validation and
- * compilation happen above it, so that a bad revision is refused in one place. "There is none" and "I could not read it"
- * are different answers and never mixed up.
+ * compilation happen above it, so that a bad revision is refused in one place. "There is none" and "I could not read
+ * it" are different answers and never mixed up.
  */
 export interface PolicySource {
   readonly origin: PolicyOrigin;

@@ -148,10 +148,7 @@ function named(name: string, error: unknown): MeasureError {
   return new MeasureError(`provider ${name}: ${messageOf(error)}`);
 }
 
-/**
- * Asks the providers that a document names. Never rejects: figures that cannot be had are a measurement without
- * figures.
- */
+/** Measures by the providers of a document. A failure is a measurement with an error. Never rejects. */
 export async function measureRollout(
   document: RolloutDocument,
   wanted: MeasureRequest,

@@ -14,16 +14,17 @@ import {
 
 const SHARES: Readonly<Record<'p50' | 'p95' | 'p99', number>> = { p50: 0.5, p95: 0.95, p99: 0.99 };
 
-/** What is interpolated is not whole. */
+/** Interpolated counts are not whole numbers. */
 const HALF_A_CALL = 0.5;
 
 /**
- * A quantile above a limit means that more than the rest of the calls are slower than it, which is a share and can be
- * tested as one. The limit is the factor times stable's quantile, fixed by the first measurement that has calls enough:
- * one that followed the figures would be no limit. Fails only if canary's share is shown to be above both what the
- * quantile leaves and stable's own share of now, so that a load which slows both is not held against the canary; and
- * only if the measurement that was worst for the canary is not needed for that. Calls are slow in bursts (a collection
- * of garbage, a neighbour on the machine), and one burst says little of a version.
+ * Judges a quantile as a share: a quantile above a limit means that more than the rest of the calls are slower than the
+ * limit. The limit is the factor times stable's quantile, fixed by the first measurement with enough calls.
+ *
+ * Fails only if the canary's share is proven to be above what the quantile allows and above stable's present share, so
+ * that a load that slows both is not the canary's fault. It must also be above without the measurement that was worst
+ * for the canary: calls are slow in bursts (garbage collection, a neighbour on the machine), and one burst says little
+ * about a version.
  */
 export function judgeDuration(
   { quantile = DEFAULT_QUANTILE, factor = DEFAULT_FACTOR }: DurationCheck,
@@ -31,7 +32,7 @@ export function judgeDuration(
 ): Judged {
   const canary = context.canary?.durations;
   const stable = context.stable?.durations;
-  // A side that was never called has no histogram yet.
+  // A subset that was never called has no histogram yet.
   const calls = describeLack(context.canary?.calls ?? 0, context.stable?.calls ?? 0, context.settings.minimumCalls);
   if (context.canary !== undefined && context.stable !== undefined && calls !== undefined) {
     return { verdict: 'undecided', message: calls };
@@ -61,7 +62,7 @@ export function judgeDuration(
     verdict: evidence >= alarmAt ? 'fail' : tooEarly ? 'undecided' : 'pass',
     message: isOneBurst ? `${message}; ${describeBurst(usual)}` : message,
     figures: {
-      // What lies beyond all buckets has no figure, and JSON no infinity.
+      // A value beyond all buckets is infinite, which JSON does not have.
       ...(Number.isFinite(ofCanary) ? { canary: ofCanary } : {}),
       ...(Number.isFinite(ofStable) ? { stable: ofStable } : {}),
       limit,
@@ -83,8 +84,8 @@ export function callsOf(histogram: DurationHistogram): number {
 }
 
 /**
- * The quantile (0..1) in milliseconds, interpolated inside its bucket as Prometheus does it; infinite in the bucket
- * beyond all bounds, NaN without calls.
+ * The quantile (0..1) in milliseconds, interpolated inside its bucket as Prometheus does it. Infinite beyond all
+ * bounds, NaN without calls.
  */
 export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: number): number {
   const total = counts.reduce((sum, count) => sum + count, 0);
@@ -103,9 +104,8 @@ export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: nu
 }
 
 /**
- * Calls slower than `ms`, those of its own bucket shared out as {@link quantileMs} does it, so that the two agree;
- * beyond all bounds the last bound is what can be told. Not whole, which a test of shares bears: each call counts for 0
- * to 1.
+ * The number of calls slower than `ms`. Calls of the bucket around `ms` are divided as {@link quantileMs} does it, so
+ * that the two agree. The result is not whole, which the test of shares allows: each call counts for 0 to 1.
  */
 export function slowerThan(histogram: DurationHistogram, ms: number): Counts {
   const { boundsMs, counts } = histogram;
@@ -121,10 +121,7 @@ export function slowerThan(histogram: DurationHistogram, ms: number): Counts {
 
 const NONE: Counts = { calls: 0, bad: 0 };
 
-/**
- * After another measurement, which counted `now` since the window began. `allowed` is the share of calls that may be
- * slow.
- */
+/** Adds a measurement with `now` counted since the window began. `allowed` is the share of calls that may be slow. */
 function addSlowCalls(before: SlowCalls | undefined, limitMs: number, now: Counts, allowed: number): SlowCalls {
   const added = minus(now, before?.seen ?? NONE);
   const excess = ({ calls, bad }: Counts): number => bad - allowed * calls;
@@ -136,7 +133,7 @@ function withoutWorst({ seen, worst }: SlowCalls): Counts {
   return minus(seen, worst);
 }
 
-/** Never below nothing: figures may shrink when a client that was counted has gone. */
+/** The difference, at least 0: counts may shrink when a client has ended. */
 function minus(all: Counts, some: Counts): Counts {
   const calls = Math.max(0, all.calls - some.calls);
   return { calls, bad: Math.min(calls, Math.max(0, all.bad - some.bad)) };

@@ -76,7 +76,10 @@ function judgeOne(check: CheckDocument, context: CheckContext): Judged {
   }
 }
 
-/** Fails when the canary is shown to fail more than allowed; passes when it is shown not to, or need not be shown. */
+/**
+ * Fails when the canary is proven to fail more than allowed. Passes when it is proven not to, or when `acceptance`
+ * needs no proof.
+ */
 function judgeSuccessRate({ threshold = DEFAULT_THRESHOLD }: SuccessRateCheck, context: CheckContext): Judged {
   const { canary, stable, settings } = context;
   if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of calls' };
@@ -108,9 +111,9 @@ function judgeSuccessRate({ threshold = DEFAULT_THRESHOLD }: SuccessRateCheck, c
 }
 
 /**
- * Needs no minimum of the canary's calls: what opens a breaker keeps the calls away, so that a canary which fails all
- * of them would never have enough. Few instances may be shut out one by one before the breaker of the subset has seen
- * anything; then it is the fallback that shows it, which serves more of the canary's calls than the canary.
+ * Needs no minimum of the canary's calls: an open breaker keeps calls away, so a canary that fails all of them would
+ * never have enough. Where there are few instances, each may be ejected before the subset's breaker opens. Then the
+ * fallback shows it: the fallback serves more of the canary's calls than the canary.
  */
 function judgeBreaker({ failureLimit = 0 }: BreakerCheck, context: CheckContext): Judged {
   const { openBreakers: open, fallbacks = 0, calls } = context.canary ?? { calls: 0 };
@@ -126,7 +129,10 @@ function judgeBreaker({ failureLimit = 0 }: BreakerCheck, context: CheckContext)
   return { verdict: 'pass', message: 'closed in every client', figures: { result: 0 } };
 }
 
-/** The failure condition first; then success, and where only one of the two is given the other follows from it. */
+/**
+ * Judges by the failure condition first, then by the success condition. Where only one is given, the other is its
+ * opposite.
+ */
 function judgeValue(check: ValueCheck, context: CheckContext): Judged {
   const measured = context.measurement.values?.[check.name];
   if (measured === undefined) return { verdict: 'error', message: 'not measured' };

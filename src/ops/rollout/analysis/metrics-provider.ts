@@ -1,10 +1,10 @@
 import type { ValueCheck } from '../document';
 
 /**
- * Where the figures of an analysis come from. Called by the controller when `wantedMeasurement()` says so, never twice
- * at a time. Rejects when it has no figures (unreachable, refused, unreadable): the controller hands `advance()` the
- * message as a {@link FailedMeasurement}. Must end within its own timeout, and at once when `signal` aborts. Its errors
- * hold no secrets.
+ * The source of an analysis' metrics. The controller calls it when `wantedMeasurement()` says so, never twice at a
+ * time. Rejects when there are no metrics (unreachable, refused, unreadable); the controller then gives `advance()` a
+ * {@link FailedMeasurement}. It must end within its own timeout, and at once when `signal` aborts. Its errors hold no
+ * secrets.
  */
 export interface MetricsProvider {
   measure(request: MeasureRequest): Promise<Measurement>;
@@ -14,7 +14,7 @@ export interface MeasureRequest {
   readonly service: string;
   readonly canary: string;
   readonly stable: string;
-  /** Figures are those of (sinceMs, nowMs], wall clock, milliseconds since 1970. */
+  /** The window is (sinceMs, nowMs], wall clock, milliseconds since 1970. */
   readonly sinceMs: number;
   readonly nowMs: number;
   /** Value checks to answer in {@link Measurement.values}; others need not be asked. Default: none. */
@@ -22,9 +22,9 @@ export interface MeasureRequest {
   readonly signal?: AbortSignal;
 }
 
-/** Figures of one window, counted from its start: the next measurement of the same window holds these calls too. */
+/** Metrics of one window, counted from its start: the next measurement of the window includes these calls. */
 export interface Measurement {
-  /** Undefined: this provider knows nothing of calls, only {@link values}. */
+  /** Undefined when the provider has only {@link values}. */
   readonly canary?: SubsetMetrics;
   readonly stable?: SubsetMetrics;
   /** Of `value` checks, by their names. */
@@ -53,12 +53,12 @@ export interface DurationHistogram {
   readonly counts: readonly number[];
 }
 
-/** What the conditions of a `value` check may name; or why there is nothing. */
+/** The values that the conditions of a `value` check may name, or why there are none. */
 export type MeasuredValue =
   | { readonly result?: number; readonly canary?: number; readonly stable?: number }
   | { readonly error: string };
 
-/** In place of a measurement: why there is none. */
+/** Why there is no measurement. */
 export interface FailedMeasurement {
   readonly error: string;
 }

@@ -17,8 +17,8 @@ export interface MetricsRules {
 }
 
 /**
- * The figures of built-in checks out of the SDK's own metrics (docs/observability.md). Attempts rather than calls are
- * counted: a retry that saves the call does not hide the canary's failure. Rejects with an `HttpError`.
+ * Measures built-in checks by the SDK's own metrics (docs/observability.md). Counts attempts, not calls, so that a
+ * retry does not hide the canary's failure. Rejects with an `HttpError`.
  */
 export async function measureSubsets(
   server: PrometheusServer,

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { type JsonAnswer, type JsonRequest, requestJson } from '../../../base/http-json';
 import type { CommandConfig, RequestConfig, WebhookConfig } from '../config/controller-config';
 
-/** No figures, and why, in words that hold no secret: `prometheus http://127.0.0.1:9090: 503 (expected: 200)`. */
+/** Why there are no metrics, without secrets. */
 export class MeasureError extends Error {
   override readonly name: string = 'MeasureError';
 }
@@ -70,7 +70,7 @@ export function runCommand(
     const stop = (why: string): void => {
       reason ??= why;
       child.kill('SIGKILL');
-      // A grandchild may hold the pipes open for longer than anybody waits.
+      // A grandchild may hold the pipes open for longer.
       child.stdout.destroy();
       child.stderr.destroy();
     };
@@ -91,7 +91,7 @@ export function runCommand(
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       complaint = (complaint + text).slice(-SHOWN_CHARACTERS);
     });
-    // One that does not read its input is none the worse for it.
+    // A program may ignore its input.
     child.stdin.on('error', () => {});
     child.stdin.end(JSON.stringify(input));
     child.once('error', (error: NodeJS.ErrnoException) => fail(reason ?? error.code ?? 'could not be started'));

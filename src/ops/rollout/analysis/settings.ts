@@ -34,7 +34,7 @@ export function resolveAnalysis(document: RolloutDocument, step: AnalysisDocumen
   return { ...DEFAULTS, ...common, ...step, missRate: missRate ?? DEFAULT_MISS_RATE };
 }
 
-/** What watches between the steps: built-in checks only, since others have limits that count measurements. */
+/** The settings during pauses: built-in checks only, because other checks have limits that count measurements. */
 export function resolveBackground(document: RolloutDocument): AnalysisSettings | undefined {
   if (document.analysis?.background === false) return undefined;
   const settings = resolveAnalysis(document);
@@ -42,15 +42,15 @@ export function resolveBackground(document: RolloutDocument): AnalysisSettings |
   return checks.length === 0 ? undefined : { ...settings, checks };
 }
 
-/** Checks that err by chance, each of which needs its part of the false alarms. */
+/** The number of checks that can raise a false alarm; each gets an equal part of the rate. */
 export function chanceChecks(settings: AnalysisSettings): number {
   return settings.checks.filter(({ check }) => check === 'request-success-rate' || check === 'request-duration').length;
 }
 
 /**
- * False alarms that the analysis with this ordinal (from 0) may raise: an equal part for each one that the document
- * plans, and one part more that those share which a `resume` adds, each half of what is left. Together they never
- * exceed the stated rate.
+ * The false alarm rate of the analysis with this ordinal (from 0). Each planned analysis gets an equal part. One more
+ * part is for analyses that a `resume` adds, each of which gets half of what is left. Together they never exceed the
+ * stated rate.
  */
 export function falseAlarmPart(document: RolloutDocument, ordinal: number): number {
   const hasBackground = resolveBackground(document) !== undefined;

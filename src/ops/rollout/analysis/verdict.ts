@@ -2,9 +2,7 @@ import type { Counts } from '../../../base/sequential-test';
 import type { Measurement, SubsetMetrics } from './metrics-provider';
 import type { AnalysisSettings } from './settings';
 
-/**
- * What one measurement says. `undecided`: too few calls, or too near the limit to tell. `error`: no figures.
- */
+/** The result of one measurement. `undecided`: too few calls, or too near the limit. `error`: no metrics. */
 export type Verdict = 'pass' | 'fail' | 'undecided' | 'error';
 
 /** One check of one measurement, as history entries, notifications and the terminal show it. Plain JSON. */
@@ -57,7 +55,7 @@ export interface SlowCalls {
   readonly worst: Counts;
 }
 
-/** What a check judges by, beside its own words. */
+/** The input of a check, besides its own settings. */
 export interface CheckContext {
   readonly name: string;
   readonly settings: AnalysisSettings;
@@ -74,13 +72,13 @@ export interface CheckContext {
   readonly slowCalls: SlowCalls | undefined;
 }
 
-/** A verdict, and what of it has to be remembered for the next. */
+/** A verdict, and the state for the next measurement. */
 export interface Judged extends Omit<CheckResult, 'check'> {
   readonly failures?: number;
   readonly slowCalls?: SlowCalls;
 }
 
-/** A measurement that failed: tolerated up to the limit, counted in the window. */
+/** Counts a failed measurement in the window; it passes up to the limit. */
 export function countFailure(
   context: CheckContext,
   failureLimit: number,

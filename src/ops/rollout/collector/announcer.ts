@@ -3,7 +3,7 @@ import {
   announcementKey,
   encodeAnnouncement,
   REPORT_EVERY_MS,
-} from '../../../base/rollout-announcement';
+} from '../../../base/rollout-metrics';
 import type { KvOperation, TransactionOutcome } from '../../store/kv';
 import { CLIENTS } from '../config/controller-config';
 import type { RolloutDocument } from '../document';
@@ -35,7 +35,7 @@ interface AnnouncementStatus {
   readonly window: AnnouncedWindow | undefined;
   /** When it was written, monotonic milliseconds. */
   readonly sinceMs: number;
-  /** Why what should be there is not. */
+  /** Why the announcement is missing or old. */
   readonly problem: string | undefined;
 }
 
@@ -62,7 +62,7 @@ interface Announced {
   isLeft: boolean;
 }
 
-/** So often it is looked whether a write has to be done again, and whether an initial delay is over. */
+/** Time between two checks whether to write again, and whether an initial delay is over. */
 const LOOK_MS = 500;
 
 export function createAnnouncer(deps: AnnouncerDeps): Announcer {
@@ -133,21 +133,21 @@ export function createAnnouncer(deps: AnnouncerDeps): Announcer {
   };
 }
 
-/** Unless the analysis measures oftener than twice this. */
+/** Time between two reports, unless the analysis measures more often than twice that. */
 const EVERY_MS = 5_000;
 
-/** Whether clients' figures are what a rollout is judged by. */
+/** Whether the rollout is judged by reports of clients. */
 export function isJudgedByClients({ document }: { readonly document: RolloutDocument }): boolean {
   return (document.analysis?.provider ?? CLIENTS) === CLIENTS;
 }
 
-/** Whether the open window has checks that need figures of calls. */
+/** Whether a check of the open window needs metrics of calls. */
 export function needsCallMetrics(progress: RolloutProgress): boolean {
   const { window } = progress;
   return window !== undefined && settingsOf(progress, window).checks.some(({ check }) => check !== 'value');
 }
 
-/** What clients are to count now. Undefined: nothing, or not yet. */
+/** The window that clients count now; undefined when there is none, or not yet. */
 export function countedWindow(progress: RolloutProgress, nowMs: number): AnnouncedWindow | undefined {
   const { window, document } = progress;
   if (window === undefined || nowMs < window.sinceMs || hasEnded(progress) || !isWatching(progress)) return undefined;
@@ -157,7 +157,7 @@ export function countedWindow(progress: RolloutProgress, nowMs: number): Announc
   return { id: windowId(progress), canary: document.canary, stable: document.stable, everyMs };
 }
 
-/** The same for every controller that drives the rollout. */
+/** The same ID in every controller that leads the rollout. */
 export function windowId({ id, windows }: RolloutProgress): string {
   return `${id}/${windows}`;
 }

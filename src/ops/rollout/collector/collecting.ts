@@ -11,7 +11,7 @@ import { type Announcer, createAnnouncer, windowId } from './announcer';
 import { type Collector, type CollectorStatus, createCollector } from './collector';
 import { type RolloutListener, startListener } from './listener';
 
-/** A controller that listens: it gathers its clients' figures, and shows how its rollouts stand. */
+/** The listening part of a controller: collects reports of clients, and serves metrics of its rollouts. */
 export interface Collecting {
   /** Where it listens. */
   readonly address: string;
@@ -34,7 +34,7 @@ export interface CollectingOptions {
   readonly maxClients?: number;
 }
 
-/** Rejects with what the system says when the address cannot be had. */
+/** Rejects with the system's error when the address cannot be used. */
 export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
   const { client, lease, maxClients } = options;
   const now = (): number => performance.now();
@@ -71,7 +71,7 @@ function countEnding(ended: EndedRollouts | undefined, { state }: RolloutProgres
   else if (state.kind === 'aborted') ended.aborted += 1;
 }
 
-/** Keeps `led` and the announcer at what this controller drives. */
+/** Keeps `led` and the announcer up to date with the rollouts that this controller leads. */
 function follow(
   inner: ControllerWatch,
   led: Map<string, RolloutProgress>,
@@ -108,7 +108,7 @@ function follow(
 }
 
 const NAME = 'clients';
-/** Hearing of a window, and sending. */
+/** Time for clients to read an announcement and to send a report. */
 const SLACK_MS = 500;
 
 /**
@@ -133,7 +133,7 @@ function createClientsProvider(
       const sum = collector.sum(service, id);
       if (sum === undefined || sum.clients === 0) {
         throw new MeasureError(
-          `${NAME}: none has reported (expected: clients of ${service} with reportFigures: true that may read ` +
+          `${NAME}: none has reported (expected: clients of ${service} with reportRolloutMetrics: true that may read ` +
             `graylane/rollouts/${service}/collector and reach this controller)`,
         );
       }
@@ -195,7 +195,7 @@ export function rolloutMetrics(
     .join('');
 }
 
-/** Zeros too: what is absent does not rise. */
+/** Zeros are written too: a series that appears later does not count as a rise. */
 function endings(ended: ReadonlyMap<string, EndedRollouts>): readonly string[] {
   const name = 'graylane_rollout_ended_total';
   const lines = [...ended]
@@ -210,7 +210,7 @@ function endings(ended: ReadonlyMap<string, EndedRollouts>): readonly string[] {
 
 type Series = readonly [service: string, value: number];
 
-/** A pause that ends by itself is none of a person's business. */
+/** A pause that ends by itself needs no person. */
 function waitsForPerson({ state }: RolloutProgress): boolean {
   if (state.kind === 'inconclusive') return true;
   return state.kind === 'paused' && (state.why !== 'step' || state.untilMs === undefined);

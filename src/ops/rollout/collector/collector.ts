@@ -1,26 +1,26 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import type { AnnouncedWindow } from '../../../base/rollout-announcement';
-import { DURATION_BOUNDS_MS, type FiguresReport, type ReportedCounts } from '../../../base/rollout-report';
+import type { AnnouncedWindow } from '../../../base/rollout-metrics';
+import { DURATION_BOUNDS_MS, type ReportedCounts, type RolloutMetricsReport } from '../../../base/rollout-metrics';
 import type { SubsetMetrics } from '../analysis/metrics-provider';
 
 /** Keeps the latest report of each client, for every service whose rollout this controller drives. In memory only. */
 export interface Collector {
-  /** What reports of this service must bring. */
+  /** The key that reports of this service must carry. */
   keyOf(service: string): string;
-  /** Counts this window from now on; the reports of another are forgotten. Undefined: none is counted. */
+  /** Counts this window from now on and drops the reports of another; undefined counts none. */
   open(service: string, window: AnnouncedWindow | undefined): void;
-  /** Nothing more is taken for this service. */
+  /** Stops collecting for this service. */
   forget(service: string): void;
-  /** Undefined: no such service here. Otherwise whether it is the key. */
+  /** Whether the key is right; undefined for a service that is not collected here. */
   isKey(service: string, key: string): boolean | undefined;
-  take(service: string, report: FiguresReport): TakenReport;
+  take(service: string, report: RolloutMetricsReport): TakenReport;
   /** Undefined where this window is not the one that is counted. */
   sum(service: string, window: string): CollectedMetrics | undefined;
   /** For metrics and messages. */
   status(): readonly CollectorStatus[];
 }
 
-/** `repeated`: an equal or a later one is here already, which is as good. `closed`: no window is counted. */
+/** `repeated`: the same or a later report is here already. `closed`: no window is counted. */
 export type TakenReport = 'taken' | 'repeated' | 'full' | 'other-window' | 'closed';
 
 interface CollectedMetrics {
@@ -33,7 +33,7 @@ interface CollectedMetrics {
 export interface CollectorStatus {
   readonly service: string;
   readonly clients: number;
-  /** Reports turned away for want of room, of this window. */
+  /** Reports of this window that were refused because too many clients report. */
   readonly turnedAway: number;
 }
 
@@ -47,12 +47,12 @@ export interface CollectorOptions {
 interface Counted {
   readonly key: Buffer;
   window: AnnouncedWindow | undefined;
-  readonly latest: Map<string, { readonly report: FiguresReport; readonly atMs: number }>;
+  readonly latest: Map<string, { readonly report: RolloutMetricsReport; readonly atMs: number }>;
   turnedAway: number;
 }
 
 const MAX_CLIENTS = 10_000;
-/** A breaker is open until its client says otherwise, or has said nothing for so many reports. */
+/** A reported breaker counts as open until its client says otherwise, or misses this many reports. */
 const SILENT_REPORTS = 3;
 
 export function createCollector({ maxClients = MAX_CLIENTS, now }: CollectorOptions): Collector {

@@ -3,10 +3,10 @@ import type { AddressInfo } from 'node:net';
 import { isRecord } from '../../../base/is-record';
 import {
   DURATION_BOUNDS_MS,
-  type FiguresReport,
   MAX_REPORT_BYTES,
   type ReportedCounts,
-} from '../../../base/rollout-report';
+  type RolloutMetricsReport,
+} from '../../../base/rollout-metrics';
 import { ownValue } from '../../../policy/plain-data';
 import { showValue } from '../../../policy/problems';
 import type { Collector, TakenReport } from './collector';
@@ -38,7 +38,7 @@ const CHECK_EVERY_MS = 1_000;
 const MAX_CONNECTIONS = 20_000;
 const MAX_HEADERS = 50;
 
-/** Rejects with what the system says when the address cannot be had. */
+/** Rejects with the system's error when the address cannot be used. */
 export async function startListener(options: ListenerOptions): Promise<RolloutListener> {
   const server = createServer(
     {
@@ -115,7 +115,7 @@ async function takeReport(
   collector: Collector,
 ): Promise<void> {
   const service = decode(encoded);
-  // Before any of the body is read: nothing is done for strangers.
+  // Checked before the body is read, so that strangers cost nothing.
   const isKey = collector.isKey(service, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
   if (isKey === undefined) return refuse(response, 410);
   if (!isKey) return refuse(response, 401);
@@ -151,7 +151,7 @@ function decode(text: string): string {
   }
 }
 
-/** What was not read is not waited for either: the connection ends with the answer. */
+/** Refuses the request and closes the connection, so that an unread body is not waited for. */
 function refuse(response: ServerResponse, status: number, words = WORDS[status] ?? ''): void {
   response.statusCode = status;
   response.setHeader('content-type', 'application/json');
@@ -159,12 +159,12 @@ function refuse(response: ServerResponse, status: number, words = WORDS[status] 
   response.end(`${JSON.stringify({ error: words })}\n`);
 }
 
-/** More attempts than any window of any client has. */
+/** Upper bound of every count in a report. */
 const MOST = 1e12;
 const BUCKETS = DURATION_BOUNDS_MS.length + 1;
 
 /** What a client sent, or the path of the first thing that does not fit. Never throws. */
-export function readReport(text: string): FiguresReport | { readonly problem: string } {
+export function readReport(text: string): RolloutMetricsReport | { readonly problem: string } {
   try {
     const raw: unknown = JSON.parse(text);
     const format = ownValue(raw, 'format');

@@ -1,9 +1,8 @@
 import type { CheckDocument, RolloutDocument } from '../document';
 
 /**
- * What a rollout's controller may reach, as the one who runs it writes it down: a file of its own machine, never of
- * Consul. Rollout documents name a provider or a hook and can say nothing else of it. Checked by
- * `parseControllerConfig()`.
+ * The providers and hooks of a controller, as written by its operator in a file of the same machine, never in Consul.
+ * Rollout documents only name them. Checked by `parseControllerConfig()`.
  */
 export interface ControllerConfigDocument {
   /** Address of the JSON Schema, for editors. Not read. */
@@ -86,7 +85,7 @@ export function hookNames({ hooks }: ControllerConfig): string {
   return hooks.size === 0 ? 'there are none' : [...hooks.keys()].join(', ');
 }
 
-/** What is wrong with the query of a `value` check, given its provider: Prometheus alone is asked by one. */
+/** The problem with the query of a `value` check: only Prometheus takes one, and needs it. */
 export function queryFault({ prometheus }: ProviderConfig, query: string | undefined): string | undefined {
   if (prometheus !== undefined && query === undefined) return 'query: missing (expected: one in PromQL)';
   if (prometheus === undefined && query !== undefined)

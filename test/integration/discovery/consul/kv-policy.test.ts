@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../../src/base/clock';
 import { silentLogger } from '../../../../src/base/logger';
 import { systemRandom } from '../../../../src/base/random';
-import { createKvPolicySource } from '../../../../src/client/state/policy-sources/kv';
+import { createKvPolicySource } from '../../../../src/client/state/policy-sources/consul';
 import { createConsulClient } from '../../../../src/consul/client';
 import { parseConsulOptions } from '../../../../src/consul/options';
 import type { PolicyReading } from '../../../../src/policy/policy-reading';

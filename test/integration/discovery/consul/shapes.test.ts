@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { askAgentZone } from '../../../../src/consul/agent-zone';
-import { parseHealth } from '../../../../src/consul/parse-answer';
+import { askAgentZone } from '../../../../src/consul/agent-self';
+import { parseHealth } from '../../../../src/consul/health-answer';
 import { exportChain } from '../../../../src/ops/chain/export';
 import { compileChain } from '../../../../src/policy/chain/compile';
 import { compilePolicy } from '../../../../src/policy/compile';

@@ -10,9 +10,9 @@ import { expect, it } from 'vitest';
 import { systemClock } from '../../../../src/base/clock';
 import { silentLogger } from '../../../../src/base/logger';
 import { systemRandom } from '../../../../src/base/random';
-import type { HostAsk } from '../../../../src/client/discovery/host/ask';
 import { createCoalescer } from '../../../../src/client/discovery/host/coalescer';
 import { openHolder } from '../../../../src/client/discovery/host/holder';
+import type { HostAsk } from '../../../../src/client/discovery/host/protocol';
 import { createSharedClient } from '../../../../src/client/discovery/host/shared-client';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import type { ConsulClient } from '../../../../src/consul/client';
@@ -260,7 +260,7 @@ it('a process that does not read its answer is let go', async () => {
   const body = Buffer.alloc(8 * 1024 * 1024);
   const answer = { kind: 'answer', status: 200, index: 8n, filteredByAcl: false, dateMs: undefined, body } as const;
   const coalescer = createCoalescer({ get: () => Promise.resolve(answer) }, clock);
-  const holder = await openHolder(path, () => Promise.resolve(false), { coalescer, clock, ousted: () => {} });
+  const holder = await openHolder(path, () => Promise.resolve(false), { coalescer, clock, onReplaced: () => {} });
   closing(holder, (opened) => opened?.close());
   const session = closing(connect('http://x', { createConnection: () => dial(path) }), (opened) => opened.destroy());
   const asked: HostAsk = {

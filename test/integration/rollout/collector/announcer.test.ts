@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { announcementKey } from '../../../../src/base/rollout-announcement';
+import { announcementKey } from '../../../../src/base/rollout-metrics';
 import { type Announcer, countedWindow, createAnnouncer } from '../../../../src/ops/rollout/collector/announcer';
 import { createCollector } from '../../../../src/ops/rollout/collector/collector';
 import type { RolloutDocument } from '../../../../src/ops/rollout/document';

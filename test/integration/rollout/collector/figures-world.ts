@@ -106,12 +106,12 @@ export interface Caller {
 export async function startCaller(
   world: RolloutWorld,
   service: string,
-  { perSecond = 200, reportFigures = true, address = world.consul.dc('dc1').address } = {},
+  { perSecond = 200, reportRolloutMetrics = true, address = world.consul.dc('dc1').address } = {},
 ): Promise<Caller> {
   const graylane = createGraylane({
     consul: { address },
     stateDirectory: false,
-    ...(reportFigures ? { reportFigures } : {}),
+    ...(reportRolloutMetrics ? { reportRolloutMetrics } : {}),
   });
   const client = paymentsClient(graylane.target(service), graylane.clientOptions());
   onTestFinished(async () => {

@@ -67,12 +67,14 @@ describe('a rollout without a provider', { timeout: 30_000 }, () => {
   it('says so when no client reports, and waits for a person after the errors that it may have', async () => {
     await serve(world, 'silent');
     await world.begin('silent', { steps, analysis: quickly({ consecutiveErrorLimit: 0 }) });
-    await startCaller(world, 'silent', { reportFigures: false });
+    await startCaller(world, 'silent', { reportRolloutMetrics: false });
     const { collecting } = await startController(world, 'silent');
     const state = async () => (await world.record('silent')).progress.state;
     await expect.poll(async () => (await state()).kind, { timeout: 10_000 }).toBe('inconclusive');
     expect(await state()).toMatchObject({
-      message: expect.stringMatching(/no figures 1 times in a row: .*clients: none has reported .*reportFigures: true/),
+      message: expect.stringMatching(
+        /no figures 1 times in a row: .*clients: none has reported .*reportRolloutMetrics: true/,
+      ),
     });
     expect(await metrics(collecting.address)).toContain('graylane_rollout_paused{graylane_service="silent"} 1\n');
   });
@@ -131,10 +133,10 @@ describe('what clients report', { timeout: 30_000 }, () => {
     await world.begin(service, { steps: held, analysis: watching });
     const { collecting } = await startController(world, service);
     await openWindow(service);
-    const start = async (reportFigures: boolean) => {
+    const start = async (reportRolloutMetrics: boolean) => {
       const proxy = await startRecordingProxy(world.consul.dc('dc1').address);
       onTestFinished(() => proxy.stop());
-      await startCaller(world, service, { address: proxy.address, reportFigures });
+      await startCaller(world, service, { address: proxy.address, reportRolloutMetrics });
       return proxy;
     };
     const [off, on] = await Promise.all([start(false), start(true)]);

@@ -1,10 +1,14 @@
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import type { AnnouncedWindow } from '../../../../src/base/rollout-announcement';
-import { DURATION_BOUNDS_MS, type FiguresReport, MAX_REPORT_BYTES } from '../../../../src/base/rollout-report';
-import { createReportSender } from '../../../../src/client/figures/report-sender';
-import { WindowCounts } from '../../../../src/client/figures/window-counts';
+import {
+  type AnnouncedWindow,
+  DURATION_BOUNDS_MS,
+  MAX_REPORT_BYTES,
+  type RolloutMetricsReport,
+} from '../../../../src/base/rollout-metrics';
+import { createReportSender } from '../../../../src/client/rollout-metrics/report-sender';
+import { WindowCounts } from '../../../../src/client/rollout-metrics/service-reporter';
 import { type Collector, createCollector } from '../../../../src/ops/rollout/collector/collector';
 import { startListener } from '../../../../src/ops/rollout/collector/listener';
 import { closeAfterEach } from '../../../support/closers';
@@ -20,7 +24,7 @@ interface Bench {
   readonly port: number;
   /** Posts as a client does, unless told otherwise; the status and what was said. */
   post(
-    body: string | FiguresReport,
+    body: string | RolloutMetricsReport,
     settings?: { readonly key?: string; readonly path?: string },
   ): Promise<readonly [number, string]>;
 }

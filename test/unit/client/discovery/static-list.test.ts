@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseStaticList, type StaticList } from '../../../../src/client/discovery/static-list';
+import { parseStaticList, type StaticList } from '../../../../src/client/discovery/static';
 
 const FIELDS = {
   address: fc.constantFrom('10.0.0.1', '10.0.0.2', 'a b', 7),

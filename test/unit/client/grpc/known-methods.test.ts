@@ -91,7 +91,10 @@ describe('known methods', () => {
     for (let index = 0; index < 5_000; index += 1) {
       transform({ methodDefinition: { path: `/x/${index}`, requestStream: false, responseStream: false } } as never);
     }
-    expect([known.byPath.get('/x/0'), known.byPath.get('/x/4999')]).toEqual([{ kind: 'unary', isIdempotent: false }, undefined]);
+    expect([known.byPath.get('/x/0'), known.byPath.get('/x/4999')]).toEqual([
+      { kind: 'unary', isIdempotent: false },
+      undefined,
+    ]);
   });
 
   it('know a definition of proto-loader', () => {

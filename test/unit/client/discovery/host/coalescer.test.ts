@@ -1,8 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type HostAsk, LOST } from '../../../../../src/client/discovery/host/ask';
 import { type Coalescer, createCoalescer } from '../../../../../src/client/discovery/host/coalescer';
+import { type HostAsk, LOST } from '../../../../../src/client/discovery/host/protocol';
 import { FakeClock } from '../../../../../src/client/testing/fake-clock';
-import type { ConsulAnswer, ConsulRequest } from '../../../../../src/consul/client';
+import type { ConsulAnswer, ConsulRequest } from '../../../../../src/consul/request';
 
 /** Requests as they reach Consul, each answered by the test. */
 class Agent {

@@ -2,8 +2,11 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createFilePolicySource, type FilePolicyOptions } from '../../../../../src/client/state/policy-sources/file';
-import { readPolicyFile } from '../../../../../src/client/state/policy-sources/read-file';
+import {
+  createFilePolicySource,
+  type FilePolicyOptions,
+  readPolicyFile,
+} from '../../../../../src/client/state/policy-sources/file';
 import type { PolicyWatch } from '../../../../../src/client/state/policy-sources/source';
 import type { PolicyReading } from '../../../../../src/policy/policy-reading';
 import { manualClock } from './manual-clock';

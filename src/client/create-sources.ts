@@ -1,0 +1,292 @@
+import { networkInterfaces } from 'node:os';
+import { GraylaneError } from '../base/errors';
+import type { Runtime } from '../base/runtime';
+import { SDK_VERSION } from '../base/sdk-version';
+import { nearest } from '../base/spelling';
+import { askAgentZone } from '../consul/agent-self';
+import { type ConsulClient, createConsulClient } from '../consul/client';
+import { parseConsulOptions } from '../consul/options';
+import type { AgentLoad } from '../consul/request';
+import { compileChain } from '../policy/chain/compile';
+import { compilePolicy, emptyPlan } from '../policy/compile';
+import type { PolicyDocument } from '../policy/document';
+import type { Plan, PolicyOrigin } from '../policy/plan';
+import { createConsulSource } from './discovery/consul/source';
+import { createFileSource } from './discovery/file';
+import { createSharedClient } from './discovery/host/shared-client';
+import { createResolvedSource } from './discovery/resolved-source';
+import type { Source } from './discovery/source';
+import { createStateStore, type StateStore } from './discovery/state-store';
+import { createStaticSource, type StaticSource } from './discovery/static';
+import type { PolicyMode, Target } from './grpc/target';
+import type { FileReference, ParsedOptions } from './options';
+import type { RolloutPlace } from './rollout-metrics/rollout-metrics';
+import { ClientZone } from './state/client-zone';
+import { createChainPolicySource, createKvPolicySource } from './state/policy-sources/consul';
+import { createFilePolicySource } from './state/policy-sources/file';
+import { createInlinePolicySource, type InlinePolicySource } from './state/policy-sources/inline';
+import { createDocumentOrChainSource, createLayeredPolicySource } from './state/policy-sources/precedence';
+import type { PolicySource } from './state/policy-sources/source';
+import type { PolicyRules } from './state/policy-state';
+import type { ServiceOptions } from './state/service';
+
+interface SourceDeps extends Runtime {
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Where one service gets its instances, its policy and its zone from. */
+type ServiceSources = Pick<ServiceOptions, 'source' | 'policies' | 'store' | 'emptyGracePeriodMs' | 'rules' | 'zone'>;
+
+/**
+ * Chooses and shares the sources of one Graylane client: which discovery and which policy source a target gets. Does no
+ * I/O: nothing is opened before a source is watched. Throws PolicyError for a policy given in the options.
+ */
+export function createSources(options: ParsedOptions, deps: SourceDeps): Sources {
+  return new Sources(options, deps);
+}
+
+export type { Sources };
+
+class Sources {
+  readonly #inline: InlinePolicySource = createInlinePolicySource();
+  readonly #options: ParsedOptions;
+  readonly #deps: SourceDeps;
+  readonly #clients = new Map<string, ConsulClient>();
+  readonly #sources = new Map<string, Source>();
+  readonly #kvSources = new Map<string, PolicySource>();
+  readonly #chainSources = new Map<string, PolicySource>();
+  readonly #zones = new Map<string, ClientZone>();
+  readonly #policyFiles = new Map<string, PolicySource>();
+  /** Plans of inline documents, so that a document is not compiled again when its source delivers it. */
+  readonly #compiled = new WeakMap<object, Plan>();
+  readonly #store: StateStore | undefined;
+  readonly #warnedOf = new Set<string>();
+  #staticSource: StaticSource | undefined;
+
+  constructor(options: ParsedOptions, deps: SourceDeps) {
+    this.#options = options;
+    this.#deps = deps;
+    this.#store = options.stateDirectory === undefined ? undefined : createStateStore(options.stateDirectory, deps);
+    for (const [service, policy] of Object.entries(options.policies)) {
+      if (!isFile(policy)) this.setPolicy(service, policy);
+      else {
+        const file = createFilePolicySource({ files: { [service]: policy.file }, clock: deps.clock });
+        this.#policyFiles.set(service, file);
+      }
+    }
+    if (options.instances !== undefined && !isFile(options.instances)) this.#static();
+    if (this.scheme === 'consul') this.#client(undefined);
+  }
+
+  /** Scheme of `graylane.target()`: static when instances were given and Consul was not. */
+  get scheme(): 'consul' | 'static' {
+    return this.#options.instances !== undefined && this.#options.consul === undefined ? 'static' : 'consul';
+  }
+
+  /** Throws INVALID_TARGET for a target that this client cannot serve. */
+  of(target: Target): ServiceSources {
+    const { confirmations, windowMs, except } = this.#options.protection;
+    const isConsul = target.scheme === 'consul';
+    const isProtected = isConsul && confirmations > 1 && !except.includes(target.service);
+    return {
+      source: this.#instances(target),
+      policies: this.#policies(target),
+      // Only what comes from Consul need be kept on disk: the rest is there at the start.
+      store: isConsul ? this.#store : undefined,
+      emptyGracePeriodMs: isProtected ? windowMs : 0,
+      rules: this.#rules(target.service),
+      zone: this.#zone(target),
+    };
+  }
+
+  /** Replaces the instances of a service given in code. */
+  setInstances(service: string, instances: Parameters<StaticSource['set']>[1]): void {
+    this.#static().set(service, instances);
+  }
+
+  /** Takes a document for a service, or takes it back. Throws a PolicyError and changes nothing when it is invalid. */
+  setPolicy(service: string, document: PolicyDocument | undefined): void {
+    if (document === undefined) {
+      this.#inline.set(service, undefined);
+      return;
+    }
+    const plan = this.#rules(service).compile({ kind: 'present', content: document, format: 'object' });
+    // The plan's own copy: what the caller does to the object from now on changes nothing.
+    const copy = plan.document ?? structuredClone(document);
+    this.#compiled.set(copy, plan);
+    this.#inline.set(service, copy);
+  }
+
+  /** Requests open at the agents that this client has asked. */
+  get load(): readonly AgentLoad[] {
+    return [...this.#clients.values()].flatMap((client) => client.load);
+  }
+
+  /** Where the rollout controller of a service announces itself: beside the policy. Undefined: not in Consul. */
+  rolloutPlace({ scheme, authority, service }: Target): RolloutPlace | undefined {
+    if (scheme !== 'consul') return undefined;
+    return { service, client: this.#client(authority), datacenter: this.#options.policyDatacenter };
+  }
+
+  /** Stops every source; resolves when what is to be kept is on disk. */
+  async close(): Promise<void> {
+    for (const source of this.#sources.values()) source.close();
+    for (const client of this.#clients.values()) client.close();
+    await this.#store?.flush();
+  }
+
+  #instances({ scheme, authority }: Target): Source {
+    return getOrCreate(this.#sources, scheme === 'static' ? 'static' : `consul ${authority ?? ''}`, () =>
+      createResolvedSource(scheme === 'static' ? this.#staticOrFile() : this.#consul(authority), this.#deps),
+    );
+  }
+
+  #policies(target: Target): PolicySource | undefined {
+    const mode: PolicyMode = target.policy ?? this.#options.policy;
+    const file = this.#policyFiles.get(target.service);
+    const isConsul = target.scheme === 'consul';
+    switch (mode) {
+      case 'none':
+        return undefined;
+      case 'inline':
+        return file === undefined ? this.#inline : createLayeredPolicySource(this.#inline, file);
+      case 'chain':
+        if (isConsul) return this.#chain(target);
+        throw new GraylaneError(
+          'INVALID_TARGET',
+          'policy: chain (expected: auto, inline, kv or none for static targets)',
+        );
+      case 'kv':
+        return this.#kv(target);
+      case 'auto': {
+        if (file === undefined && !isConsul) return this.#inline;
+        const below = file ?? createDocumentOrChainSource(this.#kv(target), this.#chain(target), this.#deps);
+        return createLayeredPolicySource(this.#inline, below);
+      }
+    }
+  }
+
+  #rules(service: string): PolicyRules {
+    const override = this.#options.overrides.get(service);
+    if (override === undefined) this.#warnOfMisspeltOverride(service);
+    const overridden = override === undefined ? {} : { override };
+    return {
+      compile: (reading) => {
+        const known = typeof reading.content === 'object' ? this.#compiled.get(reading.content) : undefined;
+        if (known !== undefined) return known;
+        const origin = reading.origin ?? originOf(reading.format);
+        if (origin === 'chain') {
+          const { content, index } = reading;
+          const facts = { service, sourceAddress: sourceAddress(), ...(index === undefined ? {} : { index }) };
+          return compileChain(content, { ...facts, ...overridden });
+        }
+        return compilePolicy(reading, { service, origin, ...overridden });
+      },
+      withoutPolicy: emptyPlan(service, overridden),
+      requirePolicy: this.#options.requirePolicy,
+      isObserving: this.#options.mode === 'observe',
+    };
+  }
+
+  /** The zone of this process: the target's Consul agent is asked where the options name none. */
+  #zone({ scheme, authority }: Target): ClientZone {
+    const ask = scheme === 'consul' ? () => askAgentZone(this.#client(authority)) : undefined;
+    return getOrCreate(
+      this.#zones,
+      `${scheme} ${authority ?? ''}`,
+      () => new ClientZone(this.#options.zone, ask, this.#deps.clock),
+    );
+  }
+
+  /** Warns of an entry of GRAYLANE_OVERRIDE that names no service: it would do nothing, unnoticed. */
+  #warnOfMisspeltOverride(service: string): void {
+    const { overrides } = this.#options;
+    const near = nearest(service, [...overrides.keys()]);
+    if (near === undefined || this.#warnedOf.has(service)) return;
+    this.#warnedOf.add(service);
+    this.#deps.logger.warn('GRAYLANE_OVERRIDE does not name this service, but one that is spelt alike', {
+      service,
+      named: near,
+    });
+  }
+
+  #kv({ authority }: Target): PolicySource {
+    const datacenter = this.#options.policyDatacenter;
+    return getOrCreate(this.#kvSources, authority ?? '', () =>
+      createKvPolicySource(
+        { client: this.#client(authority), ...(datacenter === undefined ? {} : { datacenter }) },
+        this.#deps,
+      ),
+    );
+  }
+
+  #chain({ authority, datacenters: listed }: Target): PolicySource {
+    const { datacenters, policyDatacenter } = this.#options;
+    const [local] = listed ?? (datacenters === 'all' ? [] : (datacenters ?? []));
+    const datacenter = policyDatacenter ?? local;
+    return getOrCreate(this.#chainSources, JSON.stringify([authority, datacenter, local]), () =>
+      createChainPolicySource(
+        {
+          client: this.#client(authority),
+          ...(datacenter === undefined ? {} : { datacenter }),
+          ...(local === undefined || local === datacenter ? {} : { compiledFor: local }),
+        },
+        this.#deps,
+      ),
+    );
+  }
+
+  #consul(authority: string | undefined): Source {
+    const { datacenters, protection } = this.#options;
+    const client = this.#client(authority);
+    const options = { client, protection, ...(datacenters === undefined ? {} : { datacenters }) };
+    return createConsulSource(options, this.#deps);
+  }
+
+  #client(authority: string | undefined): ConsulClient {
+    return getOrCreate(this.#clients, authority ?? '', () => {
+      const asked = parseConsulOptions(this.#options.consul, this.#deps.env, authority);
+      const { stateDirectory, shareWatches } = this.#options;
+      return stateDirectory === undefined || !shareWatches
+        ? createConsulClient(asked, this.#deps)
+        : createSharedClient(asked, stateDirectory, { ...this.#deps, version: SDK_VERSION });
+    });
+  }
+
+  #staticOrFile(): Source {
+    const { instances } = this.#options;
+    return instances !== undefined && isFile(instances) ? createFileSource(instances.file, this.#deps) : this.#static();
+  }
+
+  #static(): StaticSource {
+    if (this.#staticSource === undefined) {
+      const { instances, datacenters } = this.#options;
+      const given = instances === undefined || isFile(instances) ? {} : instances;
+      const order = datacenters === undefined || datacenters === 'all' ? {} : { datacenters };
+      this.#staticSource = createStaticSource(given, { ...this.#deps, ...order });
+    }
+    return this.#staticSource;
+  }
+}
+
+function getOrCreate<K, V>(map: Map<K, V>, key: K, create: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const value = create();
+  map.set(key, value);
+  return value;
+}
+
+/** The address that this host's calls come from, as far as it can tell: the first that is not its own loopback. */
+function sourceAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.find(({ internal }) => !internal)?.address ?? '127.0.0.1';
+}
+
+function isFile(value: object): value is FileReference {
+  return 'file' in value && typeof value.file === 'string';
+}
+
+function originOf(format: 'json' | 'yaml' | 'object'): PolicyOrigin {
+  return format === 'object' ? 'inline' : format === 'yaml' ? 'file' : 'kv';
+}
