@@ -2,7 +2,7 @@ import * as grpc from '@grpc/grpc-js';
 import { PROXIED, VARIANTS } from '../variants';
 import { charge } from '../variants/by-hand';
 import type { OpenVariant } from '../variants/variant';
-import type { ClientOptions } from './client';
+import type { ClientOptions } from './client-options';
 import { answerParent, argumentOf } from './peer';
 import { profiled } from './profile';
 

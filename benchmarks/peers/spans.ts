@@ -1,6 +1,6 @@
 import { GrpcInstrumentation } from '@opentelemetry/instrumentation-grpc';
 import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace-node';
-import type { ClientOptions } from './client';
+import type { ClientOptions } from './client-options';
 import { argumentOf } from './peer';
 
 /** Takes spans and does nothing with them: what an exporter costs is the same for everybody. */

@@ -1,5 +1,5 @@
 import type { Batch } from './calls';
-import type { ClientOptions } from './client';
+import type { ClientOptions } from './client-options';
 import { type Peer, startPeer } from './peer';
 
 /**

@@ -4,14 +4,6 @@ import { runGraylane } from '../shared/graylane-command';
 import type { Stage, Step, StepFinding } from './steps';
 import type { CallRecord } from './traffic';
 
-/** What the rollout left in the policy's history. */
-export interface TakenBack {
-  readonly author: string;
-  readonly reason: string;
-  /** The canary's weight, as it went. */
-  readonly weights: readonly number[];
-}
-
 /** One call in so many: every retry saves the call, and the figures show it all the same. */
 const FAILING_EVERY = 5;
 const RAISED_TO = 30;

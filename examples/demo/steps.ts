@@ -1,8 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fleet } from './fleet';
-import type { TakenBack } from './rollout-step';
 import type { CallRecord, Traffic } from './traffic';
 import { DATACENTERS, type World } from './world';
+
+/** What the rollout left in the policy's history. */
+interface TakenBack {
+  readonly author: string;
+  readonly reason: string;
+  /** The canary's weight, as it went. */
+  readonly weights: readonly number[];
+}
 
 /** What a step has to work with. */
 export interface Stage {
