@@ -28,6 +28,7 @@ import {
 import { PolicyError } from './policy-error';
 import type { PolicyReading } from './policy-reading';
 import { revisionOf } from './revision';
+import { type SignatureCheck, signatureFault } from './signature';
 import { compileSplit } from './split';
 import { judgeDocument } from './validate';
 
@@ -37,6 +38,8 @@ export interface CompileOptions {
   readonly origin: PolicyOrigin;
   /** From `GRAYLANE_OVERRIDE`: beats the document's override and never expires. */
   readonly override?: EnvironmentOverride;
+  /** Refuses documents that are not signed. Default: signatures are not looked at. */
+  readonly signed?: SignatureCheck;
 }
 
 /**
@@ -58,6 +61,8 @@ export function compilePolicy(
   );
   const problems = [...(parsed?.problems ?? []), ...judged.problems];
   if (problems.length > 0 || judged.document === undefined) throw new PolicyError(options.service, problems);
+  const fault = options.signed === undefined ? undefined : signatureFault(judged.document, options.signed);
+  if (fault !== undefined) throw new PolicyError(options.service, [fault]);
   if (judged.document.tombstone === true) {
     return buildPlan({ schema: 1, service: options.service }, index, judged.warnings, { ...options, origin: 'none' });
   }

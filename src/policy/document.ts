@@ -53,6 +53,18 @@ export interface PolicyDocument<S extends string = string> {
   readonly subsetBreaker?: SubsetBreakerDocument;
   /** The emergency switch. Default: none. */
   readonly override?: OverrideDocument<NoInfer<S>>;
+  /** Made by `graylane policy apply --key`; not written by hand. Required by clients that have `policyKeys`. */
+  readonly signature?: SignatureDocument;
+}
+
+/** Says who wrote a document, and when. Signed is everything in the document except `value`. */
+export interface SignatureDocument {
+  /** The public key: the first 16 hexadecimal digits of the SHA-256 of its DER form (SPKI). */
+  readonly key: string;
+  /** RFC 3339. A client refuses a document that was signed before the one that it has. */
+  readonly at: string;
+  /** Ed25519, base64. */
+  readonly value: string;
 }
 
 /** Which instances belong to a subset, and what applies to its calls. */

@@ -236,6 +236,14 @@ export const policySchema: Schema = {
         { to: text, datacenter, until: nonEmptyText, by: text, reason: text },
         { required: ['until'], anyOf: [{ required: ['to'] }, { required: ['datacenter'] }] },
       ),
+      signature: closed(
+        {
+          key: { type: 'string', title: '16 hexadecimal digits', pattern: '^[0-9a-f]{16}$' },
+          at: nonEmptyText,
+          value: { type: 'string', title: '64 bytes in base64', pattern: '^[A-Za-z0-9+/]{86}==$' },
+        },
+        { required: ['key', 'at', 'value'], description: 'made by graylane policy apply --key' },
+      ),
     },
     { required: ['schema', 'service'] },
   ),

@@ -14,7 +14,7 @@ import { checkStructure } from './validation/structure';
 import { checkFilters, warnOfMetaKeys } from './validation/subsets';
 import { checkTuning } from './validation/tuning';
 
-const TOMBSTONE_KEYS: readonly string[] = ['schema', 'service', 'minSdk', '$schema', 'tombstone'];
+const TOMBSTONE_KEYS: readonly string[] = ['schema', 'service', 'minSdk', '$schema', 'tombstone', 'signature'];
 
 export interface ValidateOptions {
   /** Consul service that the policy is for; the document must name the same. */
@@ -99,7 +99,11 @@ function checkTombstone(document: unknown, problems: ProblemList): void {
   if (!isRecord(document) || ownValue(document, 'tombstone') !== true) return;
   const others = Object.keys(document).filter((key) => !TOMBSTONE_KEYS.includes(key));
   if (others.length > 0) {
-    problems.report(['tombstone'], note(`beside ${others.join(', ')}`), 'alone with schema, service and minSdk');
+    problems.report(
+      ['tombstone'],
+      note(`beside ${others.join(', ')}`),
+      'alone with schema, service, minSdk and signature',
+    );
   }
 }
 

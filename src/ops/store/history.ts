@@ -4,6 +4,7 @@ import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { parsePolicyText } from '../../policy/parse-text';
 import { canonicalJson } from '../../policy/plain-data';
+import { revisionOf } from '../../policy/revision';
 
 /** What made a change: a command, a rollout, or `found` for a policy that was put into Consul by hand. */
 export type ChangeKind = 'apply' | 'rollback' | 'override' | 'rollout' | 'found';
@@ -91,7 +92,7 @@ export function decodeEntry(text: string): HistoryEntry | undefined {
 /** Twelve hexadecimal digits over the document's canonical form, whatever its spacing and the order of its keys. */
 export function revisionOfText(text: string): string | undefined {
   const parsed = parsePolicyText(text, 'json');
-  return isRecord(parsed.value) ? sha256(canonicalJson(parsed.value)).slice(0, 12) : undefined;
+  return isRecord(parsed.value) ? revisionOf(parsed.value) : undefined;
 }
 
 export function sha256(text: string): string {
