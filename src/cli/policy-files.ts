@@ -1,7 +1,7 @@
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { isRecord } from '../base/is-record';
-import { documentText } from '../ops/store/policy-store';
+import { documentText } from '../ops/store/policy-text';
 import { compilePolicy } from '../policy/compile';
 import type { PolicyDocument } from '../policy/document';
 import { type ParsedText, parsePolicyText, parsePolicyTexts } from '../policy/parse-text';

@@ -10,7 +10,9 @@ import type { AgentLoad } from '../consul/request';
 import { compileChain } from '../policy/chain/compile';
 import { compilePolicy, emptyPlan } from '../policy/compile';
 import type { PolicyDocument } from '../policy/document';
-import type { Plan, PolicyOrigin } from '../policy/plan';
+import type { Plan, PolicyOrigin, PolicyProblem } from '../policy/plan';
+import { PolicyError } from '../policy/policy-error';
+import { signedAtMs } from '../policy/signature';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';
 import { createSharedClient } from './discovery/host/shared-client';
@@ -29,6 +31,11 @@ import { createDocumentOrChainSource, createLayeredPolicySource } from './state/
 import type { PolicySource } from './state/policy-sources/source';
 import type { PolicyRules } from './state/policy-state';
 import type { ServiceOptions } from './state/service';
+
+const UNSIGNED_CHAIN: PolicyProblem = {
+  path: '',
+  message: 'policy: config entries, which cannot be signed (expected: a signed document, since policyKeys is given)',
+};
 
 interface SourceDeps extends Runtime {
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -61,6 +68,8 @@ class Sources {
   readonly #compiled = new WeakMap<object, Plan>();
   readonly #store: StateStore | undefined;
   readonly #warnedOf = new Set<string>();
+  /** With `policyKeys`: when the newest policy of each service was signed. */
+  readonly #signedAtMs = new Map<string, number>();
   #staticSource: StaticSource | undefined;
 
   constructor(options: ParsedOptions, deps: SourceDeps) {
@@ -175,17 +184,35 @@ class Sources {
         const known = typeof reading.content === 'object' ? this.#compiled.get(reading.content) : undefined;
         if (known !== undefined) return known;
         const origin = reading.origin ?? originOf(reading.format);
+        const trusted = origin === 'kv' || origin === 'chain' ? this.#options.policyKeys : undefined;
         if (origin === 'chain') {
+          if (trusted !== undefined) throw new PolicyError(service, [UNSIGNED_CHAIN]);
           const { content, index } = reading;
           const facts = { service, sourceAddress: sourceAddress(), ...(index === undefined ? {} : { index }) };
           return compileChain(content, { ...facts, ...overridden });
         }
-        return compilePolicy(reading, { service, origin, ...overridden });
+        if (trusted === undefined) return compilePolicy(reading, { service, origin, ...overridden });
+        const plan = compilePolicy(reading, { service, origin, ...overridden, signed: trusted });
+        this.#refuseOlder(service, plan);
+        return plan;
       },
       withoutPolicy: emptyPlan(service, overridden),
       requirePolicy: this.#options.requirePolicy,
       isObserving: this.#options.mode === 'observe',
     };
+  }
+
+  /** Who can write to Consul can put back an earlier document, whose signature is right. */
+  #refuseOlder(service: string, plan: Plan): void {
+    const atMs = signedAtMs(plan);
+    if (atMs === undefined) return;
+    const lastMs = this.#signedAtMs.get(service);
+    if (lastMs !== undefined && atMs < lastMs) {
+      const [found, last] = [atMs, lastMs].map((ms) => new Date(ms).toISOString());
+      const message = `signature.at: ${found} (expected: ${last} or later, when the policy in force was signed)`;
+      throw new PolicyError(service, [{ path: 'signature.at', message }]);
+    }
+    this.#signedAtMs.set(service, atMs);
   }
 
   /** The zone of this process: the target's Consul agent is asked where the options name none. */

@@ -5,6 +5,7 @@ import { isRecord } from '../base/is-record';
 import type { Logger, PinoLogger } from '../base/logger';
 import { OptionReader } from '../base/option-reader';
 import type { Random } from '../base/random';
+import { readTrustedKeys, type TrustedKeys } from '../base/signing-keys';
 import type { ConsulOptions } from '../consul/options';
 import type { PolicyDocument } from '../policy/document';
 import type { EnvironmentOverride } from '../policy/override';
@@ -40,6 +41,13 @@ export interface GraylaneOptions {
   readonly policy?: PolicyMode;
   /** Datacenter whose KV holds the policies. Default: the agent's own. */
   readonly policyDatacenter?: string;
+  /**
+   * Public keys (Ed25519, PEM) that policies in Consul must be signed with, by `graylane policy apply --key`. A document
+   * that none of them signed is refused, as an invalid one is; so are one that was signed before the one in force, and
+   * config entries, which cannot be signed. Several keys: for the time in which one replaces another. Policies given
+   * in code or in a file need no signature. Default: none, no signature is looked at.
+   */
+  readonly policyKeys?: readonly string[];
   /** Refuse the calls of a service that has no policy. Default false: spread them over all instances. */
   readonly requirePolicy?: boolean;
   /** What is made of a Consul that suddenly lists far fewer instances. `false`: it is believed as it comes. */
@@ -117,6 +125,7 @@ export interface ParsedOptions {
   readonly policies: NonNullable<GraylaneOptions['policies']>;
   readonly policy: PolicyMode;
   readonly policyDatacenter: string | undefined;
+  readonly policyKeys: TrustedKeys | undefined;
   readonly requirePolicy: boolean;
   readonly protection: Protection;
   readonly mode: ClientMode;
@@ -144,6 +153,7 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
   'policies',
   'policy',
   'policyDatacenter',
+  'policyKeys',
   'requirePolicy',
   'protection',
   'mode',
@@ -191,6 +201,7 @@ export function parseOptions(
     instances: options.instances,
     policies: options.policies ?? {},
     policyDatacenter: options.policyDatacenter,
+    policyKeys: policyKeys(read, options.policyKeys),
     requirePolicy: options.requirePolicy ?? false,
     protection: parseProtection(problems, options.protection),
     labels: read.collect(() => checkLabels(options.labels ?? {}, 'labels')) ?? {},
@@ -209,6 +220,19 @@ export function parseOptions(
   read.throwProblems();
   clients += 1;
   return parsed;
+}
+
+function policyKeys(read: OptionReader, given: unknown): TrustedKeys | undefined {
+  if (given === undefined) return undefined;
+  const isList = Array.isArray(given) && given.length > 0 && given.every((key) => typeof key === 'string');
+  if (!isList) {
+    read.problem('policyKeys', `a ${typeof given}`, 'a list of public keys in PEM');
+    return undefined;
+  }
+  const trusted = readTrustedKeys(given);
+  if (typeof trusted !== 'string') return trusted;
+  read.problems.push(`policyKeys${trusted}`);
+  return undefined;
 }
 
 /** `payments:stable,orders:datacenter=dc2`: the emergency switch of one process. */

@@ -63,8 +63,10 @@ export function compilePolicy(
   if (problems.length > 0 || judged.document === undefined) throw new PolicyError(options.service, problems);
   const fault = options.signed === undefined ? undefined : signatureFault(judged.document, options.signed);
   if (fault !== undefined) throw new PolicyError(options.service, [fault]);
-  if (judged.document.tombstone === true) {
-    return buildPlan({ schema: 1, service: options.service }, index, judged.warnings, { ...options, origin: 'none' });
+  const { tombstone, signature } = judged.document;
+  if (tombstone === true) {
+    const none = { schema: 1, service: options.service, ...(signature === undefined ? {} : { signature }) } as const;
+    return buildPlan(none, index, judged.warnings, { ...options, origin: 'none' });
   }
   return buildPlan(judged.document, index, judged.warnings, options);
 }
@@ -148,6 +150,7 @@ function buildPlan(
     breaker: resolveBreaker(document.breaker),
     subsetBreaker: resolveSubsetBreaker(document.subsetBreaker),
     document: options.origin === 'none' ? undefined : document,
+    ...(document.signature !== undefined && { signature: document.signature }),
     warnings: [...warnings, ...overrideWarnings],
   } satisfies Plan);
   for (const subset of subsets.values()) deepFreeze(subset);

@@ -1,4 +1,4 @@
-import type { Algorithm, PolicyDocument, StatusName } from './document';
+import type { Algorithm, PolicyDocument, SignatureDocument, StatusName } from './document';
 import type { MethodSet } from './method-set';
 
 /**
@@ -33,6 +33,8 @@ export interface Plan {
   readonly subsetBreaker: SubsetBreakerPlan;
   /** The document that this was compiled from, deeply frozen; undefined without a policy. */
   readonly document: PolicyDocument | undefined;
+  /** As the document has it, of a tombstone too. Whether it is right was checked only where keys are given. */
+  readonly signature?: SignatureDocument;
   /** Consul's compiled discovery chain, where this was compiled from one. */
   readonly chain?: object;
   /** Every lookup of the subsets, each once; undefined where all subsets are of the service itself. */

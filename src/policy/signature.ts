@@ -29,7 +29,7 @@ export function signatureFault(document: PolicyDocument, check: SignatureCheck):
   return problem('signature.value', 'not made for this document', expected);
 }
 
-/** When a document was signed, in milliseconds since the epoch; undefined without a signature. */
+/** When a document, or that of a plan, was signed, in milliseconds since the epoch; undefined without a signature. */
 export function signedAtMs(document: unknown): number | undefined {
   const at = ownValue(ownValue(document, 'signature'), 'at');
   return typeof at === 'string' ? parseTimestamp(at) : undefined;

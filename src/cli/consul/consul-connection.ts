@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { defined } from '../../base/defined';
+import { readSigningKey } from '../../base/signing-keys';
 import type { ConsulClient } from '../../consul/client';
 import type { ConsulOptions } from '../../consul/options';
+import type { Signing } from '../../ops/store/signing';
 import { CommandError, codeOf } from '../command';
 import type { CommandIo } from '../io';
 
@@ -12,6 +14,8 @@ export interface ConsulFlags {
   readonly tokenFile?: string;
   /** A datacenter, several with commas, or `all`. */
   readonly dc?: string;
+  /** File with the private key that signs what is written, or `none`; of the commands that write policies. */
+  readonly key?: string;
   /** Every command has it: `defineCommand()` adds `--json`. */
   readonly json?: boolean;
 }
@@ -62,6 +66,24 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
     everywhere: () => everyDatacenter(client, address),
     close: () => client.close(),
   };
+}
+
+/** For every command that writes policies. */
+export function withSigningKey(command: Command): Command {
+  return command.option(
+    '--key <file>',
+    'private key (Ed25519, PEM) that signs the policy; none gives up its signature; default: GRAYLANE_POLICY_KEY',
+  );
+}
+
+/** What `--key` or `GRAYLANE_POLICY_KEY` names. Throws a CommandError. */
+export async function readSigning(flags: ConsulFlags, io: CommandIo): Promise<Signing | undefined> {
+  const file = flags.key ?? nonEmpty(io.env['GRAYLANE_POLICY_KEY']);
+  if (file === undefined || file === 'none') return file;
+  const path = flags.key === undefined ? 'GRAYLANE_POLICY_KEY' : '--key';
+  const key = readSigningKey((await read(file, path)).toString('utf8'));
+  if (typeof key === 'string') throw new CommandError(2, `${path}: ${file}: ${key}`);
+  return key;
 }
 
 /** The library's options for what flags and files say; its own variables fill the rest. Throws a CommandError. */

@@ -4,7 +4,7 @@ import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
 import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store/policy-store';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
-import { type ConsulConnection, type ConsulFlags, connectConsul } from './consul-connection';
+import { type ConsulConnection, type ConsulFlags, connectConsul, readSigning } from './consul-connection';
 
 /** The policy store, open for one command. */
 export interface StoreSession {
@@ -27,6 +27,7 @@ export async function withStore<T>(
   io: CommandIo,
   work: (session: StoreSession) => Promise<T>,
 ): Promise<T> {
+  const signing = await readSigning(flags, io);
   const connection = await connectConsul(flags, io);
   try {
     const { client } = connection;
@@ -34,7 +35,7 @@ export async function withStore<T>(
     let author: Promise<string> | undefined;
     return await work({
       connection,
-      store: createPolicyStore({ client }),
+      store: createPolicyStore({ client, signing }),
       datacenters,
       author: () => {
         author ??= findAuthor(client);
@@ -126,12 +127,13 @@ export async function withRollouts<T>(
   io: CommandIo,
   work: (session: RolloutSession) => Promise<T>,
 ): Promise<T> {
+  const signing = await readSigning(flags, io);
   const connection = await connectConsul(flags, io);
   const { client } = connection;
   try {
     return await work({
       connection,
-      policies: createPolicyStore({ client }),
+      policies: createPolicyStore({ client, signing }),
       rollouts: createRolloutStore(client),
       author: () => findAuthor(client),
     });

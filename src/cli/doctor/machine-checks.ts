@@ -26,6 +26,7 @@ export const VARIABLES: readonly string[] = [
   'GRAYLANE_ADDRESS',
   'GRAYLANE_DEBUG',
   'GRAYLANE_OVERRIDE',
+  'GRAYLANE_POLICY_KEY',
   'GRAYLANE_ZONE',
 ];
 

@@ -1,5 +1,6 @@
 import type { StoredPolicy } from '../../ops/store/history';
-import { compileStored, createPolicyStore } from '../../ops/store/policy-store';
+import { createPolicyStore } from '../../ops/store/policy-store';
+import { compileStored } from '../../ops/store/policy-text';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';

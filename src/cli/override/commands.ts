@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { defined } from '../../base/defined';
 import { CommandError, defineCommand } from '../command';
-import { type ConsulFlags, withConsul } from '../consul/consul-connection';
+import { type ConsulFlags, withConsul, withSigningKey } from '../consul/consul-connection';
 import { parseDuration } from '../flags';
 import type { CommandIo } from '../io';
 import type { ChangeSettings } from './overrides';
@@ -27,7 +27,7 @@ export function overrideSetCommand(io: CommandIo): Command {
       ["graylane override set --datacenter dc1 --all --ttl 2h -m 'dc2 is down' --dc all", 'every service out of dc2'],
     ],
   });
-  return withTargets(withConsul(command, WHERE))
+  return withTargets(withSigningKey(withConsul(command, WHERE)))
     .option('--to <subset>', 'the subset that serves')
     .option('--datacenter <name>', 'the only datacenter that serves')
     .addOption(
@@ -59,7 +59,7 @@ export function overrideClearCommand(io: CommandIo): Command {
       ["graylane override clear --all --dc all -m 'incident 42 is over'", 'everywhere'],
     ],
   });
-  return withTargets(withConsul(command, WHERE))
+  return withTargets(withSigningKey(withConsul(command, WHERE)))
     .option('-m, --message <text>', 'why, for the history', 'override cleared')
     .action(async (services: readonly string[], flags: ChangeSettings) => {
       checkTargets(services, flags);

@@ -3,7 +3,7 @@ import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import { sleep } from '../../base/sleep';
 import type { HistoryEntry, StoredPolicy } from '../../ops/store/history';
-import { documentText, parseStored } from '../../ops/store/policy-store';
+import { documentText, parseStored } from '../../ops/store/policy-text';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';

@@ -1,4 +1,4 @@
-import { documentText } from '../../ops/store/policy-store';
+import { documentText } from '../../ops/store/policy-text';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { inSlices, readAll, type StoreSession, withStore } from '../consul/store-session';

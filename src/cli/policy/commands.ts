@@ -98,6 +98,7 @@ export function policyLogCommand(io: CommandIo): Command {
       ['graylane policy log payments', 'the history'],
       ['graylane policy log payments --verify', 'whether it can be believed'],
       ['graylane policy log payments --verify --expect 9f86d081...', 'whether a digest noted before is still in it'],
+      ['graylane policy log payments --verify --keys keys.pem', 'whether each policy was signed by one of these keys'],
     ],
   });
   return withConsul(command, 'datacenters to ask, with commas, or all; default: the one of the agent')
@@ -105,6 +106,7 @@ export function policyLogCommand(io: CommandIo): Command {
     .option('-n, --limit <number>', 'the newest ones only', parseWhole)
     .option('--verify', 'check digests, numbers and indexes of the whole history')
     .option('--expect <digest>', 'with --verify: the digest of an entry that must be there')
+    .option('--keys <file>', 'with --verify: public keys (PEM) of which one must have signed each policy')
     .action(async (service: string, flags: ReadFlags) => {
       const { showLog } = await import('./read-policies.js');
       await showLog(service, flags, io);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { revisionOfText } from '../../ops/store/history';
-import { documentText, parseStored } from '../../ops/store/policy-store';
+import { documentText, parseStored } from '../../ops/store/policy-text';
 import { CommandError } from '../command';
 import { readAll, type StoreSession, withStore } from '../consul/store-session';
 import { counted } from '../describe';

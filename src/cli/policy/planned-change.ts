@@ -3,7 +3,7 @@ import { type Difference, findDifferences } from '../../ops/compare/differences'
 import { findMovedCallers, type MovedCallers } from '../../ops/compare/moved-callers';
 import type { Effect } from '../../ops/effect/effect';
 import type { StoredPolicy } from '../../ops/store/history';
-import { compileStored, documentText, parseStored } from '../../ops/store/policy-store';
+import { compileStored, documentText, parseStored } from '../../ops/store/policy-text';
 import { compilePolicy } from '../../policy/compile';
 import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';
@@ -83,7 +83,7 @@ export async function planChange(
 
 /** The new policy would be the same. */
 export function isUnchanged({ differences, stored }: PlannedChange): boolean {
-  return differences.length === 0 && stored.policy !== undefined;
+  return differences.length === 0 && stored.policy !== undefined && stored.policy.needsSigning !== true;
 }
 
 export function percent(share: number): string {

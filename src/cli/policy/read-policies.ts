@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
+import { readTrustedKeys, type TrustedKeys } from '../../base/signing-keys';
 import {
   type HistoryEntry,
   type HistoryProblem,
@@ -10,7 +11,8 @@ import {
   sha256,
   verifyHistory,
 } from '../../ops/store/history';
-import { parseStored } from '../../ops/store/policy-store';
+import { parseStored } from '../../ops/store/policy-text';
+import { verifySignatures } from '../../ops/store/signing';
 import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
 import { CommandError } from '../command';
@@ -27,6 +29,7 @@ import {
 } from '../consul/store-session';
 import { byText } from '../describe';
 import type { CommandIo } from '../io';
+import { readBytes } from '../policy-files';
 
 interface Listed {
   readonly service: string;
@@ -197,6 +200,8 @@ export interface ReadFlags extends ConsulFlags {
   readonly limit?: number;
   readonly verify?: boolean;
   readonly expect?: string;
+  /** File with public keys. */
+  readonly keys?: string;
 }
 
 /** `policy log`. */
@@ -204,11 +209,21 @@ export async function showLog(service: string, settings: ReadFlags, io: CommandI
   if (settings.expect !== undefined && settings.verify !== true) {
     throw new CommandError(2, '--expect: given without --verify (expected: both)', 'add --verify');
   }
+  if (settings.keys !== undefined && settings.verify !== true) {
+    throw new CommandError(2, '--keys: given without --verify (expected: both)', 'add --verify');
+  }
+  const trusted = settings.keys === undefined ? undefined : await readTrusted(settings.keys);
   await withStore(settings, io, async (session) => {
     const readings = await readAll(session, service);
     const result: unknown[] = [];
     for (const stored of answeredOf(readings, io)) {
-      const problems = settings.verify === true ? verifyHistory(stored, settings.expect) : undefined;
+      const problems =
+        settings.verify === true
+          ? [
+              ...verifyHistory(stored, settings.expect),
+              ...(trusted === undefined ? [] : verifySignatures(stored, trusted)),
+            ]
+          : undefined;
       if (problems !== undefined && problems.length > 0) io.exitCode = 1;
       if (settings.json === true) result.push(logAsData(stored, settings.limit, problems));
       else {
@@ -219,6 +234,15 @@ export async function showLog(service: string, settings: ReadFlags, io: CommandI
     }
     if (settings.json === true) io.json(result);
   });
+}
+
+/** One PEM block after the other. Throws a CommandError. */
+async function readTrusted(file: string): Promise<TrustedKeys> {
+  const text = Buffer.from(await readBytes(file)).toString('utf8');
+  const blocks = text.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [text];
+  const trusted = readTrustedKeys(blocks);
+  if (typeof trusted === 'string') throw new CommandError(2, `--keys: ${file}${trusted}`);
+  return trusted;
 }
 
 /** `policy show`. */

@@ -1,6 +1,6 @@
 import { isRecord } from '../../base/is-record';
 import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
-import { parseStored } from '../../ops/store/policy-store';
+import { parseStored } from '../../ops/store/policy-text';
 import { canonicalJson } from '../../policy/plain-data';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';

@@ -2,7 +2,7 @@ import { createTwoFilesPatch } from 'diff';
 import picocolors from 'picocolors';
 import { stringify } from 'yaml';
 import type { Difference } from '../../ops/compare/differences';
-import { parseStored } from '../../ops/store/policy-store';
+import { parseStored } from '../../ops/store/policy-text';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { inSlices, nameOf, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';

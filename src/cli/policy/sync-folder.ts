@@ -2,7 +2,7 @@ import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import { hasEnded } from '../../ops/rollout/record';
 import { createRolloutStore } from '../../ops/rollout/store';
-import { documentText, parseStored } from '../../ops/store/policy-store';
+import { documentText, parseStored } from '../../ops/store/policy-text';
 import { ownValue } from '../../policy/plain-data';
 import { CommandError } from '../command';
 import { inSlices, nameOf, type StoreSession, withStore } from '../consul/store-session';

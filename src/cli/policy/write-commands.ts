@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { defined } from '../../base/defined';
 import { CommandError, defineCommand } from '../command';
-import { type ConsulFlags, withConsul } from '../consul/consul-connection';
+import { type ConsulFlags, withConsul, withSigningKey } from '../consul/consul-connection';
 import { MAX_LOAD_FACTOR, parseDuration, parsePositive } from '../flags';
 import { checkSources, withFleetSources } from '../fleet/fleet';
 import type { FleetSources } from '../fleet/report';
@@ -31,7 +31,9 @@ export function withApplyFlags(command: Command): Command {
 
 /** The same for one that writes as many as there are. */
 function withWriteFlags(command: Command): Command {
-  const consul = withConsul(command, 'datacenters to write to, with commas, or all; default: the one of the agent');
+  const consul = withSigningKey(
+    withConsul(command, 'datacenters to write to, with commas, or all; default: the one of the agent'),
+  );
   return withFleetSources(
     consul.option('--wait <duration>', 'until all follow, such as 30s; needs --prometheus or --url', parseDuration),
   )
@@ -205,7 +207,9 @@ export function policyRollbackCommand(io: CommandIo): Command {
       ['graylane policy rollback payments --dry-run', 'which number that is, and what it would change'],
     ],
   });
-  return withConsul(command, 'datacenters to write to, with commas, or all; default: the one of the agent')
+  return withSigningKey(
+    withConsul(command, 'datacenters to write to, with commas, or all; default: the one of the agent'),
+  )
     .argument('<service>')
     .argument(
       '[revision]',

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { defineCommand } from '../command';
-import { withAgent } from '../consul/consul-connection';
+import { withAgent, withSigningKey } from '../consul/consul-connection';
 import type { RolloutFlags } from '../consul/store-session';
 import { parseAdvertise, parseListen, parsePositive, parseWeights, parseWhole } from '../flags';
 import type { CommandIo } from '../io';
@@ -103,7 +103,7 @@ function abort(io: CommandIo): Command {
     description: 'Writes weight 0 itself, whether a controller runs or not, and ends the rollout.',
     examples: [["graylane rollout abort payments -m 'incident 42'", 'the reason goes into the history']],
   });
-  return controlling(command.option('-m, --message <text>', 'why, for the history'), 'abort', io);
+  return controlling(withSigningKey(command.option('-m, --message <text>', 'why, for the history')), 'abort', io);
 }
 
 function controlling(command: Command, action: ControlSettings['action'], io: CommandIo): Command {
@@ -147,7 +147,7 @@ function run(io: CommandIo): Command {
       ['graylane rollout run --config controller.yaml', 'rollouts may name the providers and hooks of the file'],
     ],
   });
-  return withAgent(command)
+  return withSigningKey(withAgent(command))
     .argument('[service...]', `${SERVICE}; default: all`)
     .option(
       '--config <file>',

@@ -4,7 +4,7 @@ import { CLIENTS, checkNames } from '../../ops/rollout/config/controller-config'
 import { beginRollout } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import { parseRollout, validateRollout } from '../../ops/rollout/validate';
-import { compileStored } from '../../ops/store/policy-store';
+import { compileStored } from '../../ops/store/policy-text';
 import type { PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';

@@ -1,7 +1,7 @@
 import { defined } from '../../base/defined';
 import { nearest } from '../../base/spelling';
 import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
-import { documentText, parseStored } from '../../ops/store/policy-store';
+import { documentText, parseStored } from '../../ops/store/policy-text';
 import type { PolicyDocument, SplitEntryDocument } from '../../policy/document';
 import { judgeDocument } from '../../policy/validate';
 import { CommandError } from '../command';

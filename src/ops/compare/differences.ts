@@ -1,5 +1,6 @@
 import { isRecord } from '../../base/is-record';
 import { canonicalJson } from '../../policy/plain-data';
+import { withoutSignature } from '../../policy/signature';
 
 /** One difference between two documents. `before` and `after` are values of the documents. */
 export interface Difference {
@@ -20,8 +21,12 @@ const NAMED_BY: Readonly<Record<string, string>> = { routes: 'name', split: 'to'
  */
 export function findDifferences(before: unknown, after: unknown): readonly Difference[] {
   const found: Difference[] = [];
-  compare(before, after, '', found);
+  compare(unsigned(before), unsigned(after), '', found);
   return found;
+}
+
+function unsigned(document: unknown): unknown {
+  return isRecord(document) ? withoutSignature(document) : document;
 }
 
 function compare(before: unknown, after: unknown, path: string, found: Difference[]): void {

@@ -10,7 +10,7 @@ import { parseTimestamp } from '../../policy/override';
 import type { PolicyError } from '../../policy/policy-error';
 import { judgeDocument } from '../../policy/validate';
 import { type StoredPolicy, sha256 } from '../store/history';
-import { parseStored } from '../store/policy-store';
+import { parseStored } from '../store/policy-text';
 import type { RolloutDocument } from './document';
 import type { RolloutAction } from './progress';
 

@@ -199,7 +199,14 @@ export interface StoredPolicy {
   readonly service: string;
   readonly datacenter: string | undefined;
   /** Undefined: there is none. */
-  readonly policy: { readonly text: string; readonly index: string } | undefined;
+  readonly policy:
+    | {
+        readonly text: string;
+        readonly index: string;
+        /** The store signs, and this text is not signed by its key. */
+        readonly needsSigning?: boolean;
+      }
+    | undefined;
   /** Oldest first. */
   readonly history: readonly StoredEntry[];
 }

@@ -1,10 +1,5 @@
 import { hostname, userInfo } from 'node:os';
 import type { ConsulClient } from '../../consul/client';
-import { compilePolicy } from '../../policy/compile';
-import type { PolicyDocument } from '../../policy/document';
-import { parsePolicyText } from '../../policy/parse-text';
-import type { Plan } from '../../policy/plan';
-import { PolicyError } from '../../policy/policy-error';
 import {
   type ChangeKind,
   countToRemove,
@@ -27,6 +22,7 @@ import {
   transact,
   unavailable,
 } from './kv';
+import { needsSigning, type Signing, signText } from './signing';
 
 /**
  * Policies and their history in Consul's KV store. A change is one transaction of the policy and its history entry, and
@@ -68,6 +64,8 @@ export type WriteOutcome =
   | { readonly kind: 'unknown'; readonly reason: string };
 
 export interface PolicyStoreOptions {
+  /** Default: texts are written as they are, and signed policies are not changed. */
+  readonly signing?: Signing | undefined;
   /** Not closed by the store. */
   readonly client: ConsulClient;
   readonly retention?: RetentionRule;
@@ -76,10 +74,8 @@ export interface PolicyStoreOptions {
 const POLICY_PREFIX = 'graylane/policies';
 const HISTORY_PREFIX = 'graylane/history';
 const NUMBER_DIGITS = 10;
-/** Larger documents are written without line breaks, to stay within what a policy may have. */
-const INDENTED_BYTES = 64 * 1024;
 
-export function createPolicyStore({ client, retention = RETENTION }: PolicyStoreOptions): PolicyStore {
+export function createPolicyStore({ client, signing, retention = RETENTION }: PolicyStoreOptions): PolicyStore {
   const read = async (service: string, datacenter: string | undefined): Promise<StoredPolicy> => {
     const policyKey = `${POLICY_PREFIX}/${service}`;
     const historyKey = `${HISTORY_PREFIX}/${service}/`;
@@ -93,13 +89,15 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
     return {
       service,
       datacenter,
-      policy: pair === undefined ? undefined : { text: pair.value.toString('utf8'), index: pair.modifyIndex },
+      policy: pair === undefined ? undefined : policyOf(pair, signing),
       history: outcome.pairs.filter(({ key }) => key.startsWith(historyKey)).flatMap(storedEntry),
     };
   };
 
   const write = async (change: PolicyChange): Promise<WriteOutcome> => {
-    const { operations, entry, removed } = planWrite(change, retention);
+    const signed = signText(change.text, change.before.policy?.text, signing, change.time);
+    if ('refused' in signed) return { kind: 'refused', reason: signed.refused };
+    const { operations, entry, removed } = planWrite({ ...change, ...signed }, retention);
     const { service, datacenter } = change.before;
     const also = change.also ?? [];
     const outcome = await transact(client, datacenter, [...operations, ...also]);
@@ -126,25 +124,9 @@ export function createPolicyStore({ client, retention = RETENTION }: PolicyStore
   };
 }
 
-/** The text of a document as it is written to Consul. */
-export function documentText(document: PolicyDocument): string {
-  const indented = `${JSON.stringify(document, null, 2)}\n`;
-  return Buffer.byteLength(indented) <= INDENTED_BYTES ? indented : JSON.stringify(document);
-}
-
-/** The plan of a stored text, or what is wrong with it. */
-export function compileStored(service: string, text: string): Plan | PolicyError {
-  try {
-    return compilePolicy({ content: text, format: 'json' }, { service, origin: 'kv' });
-  } catch (error) {
-    if (error instanceof PolicyError) return error;
-    throw error;
-  }
-}
-
-/** A stored text as data; undefined when it is not JSON. */
-export function parseStored(text: string): unknown {
-  return parsePolicyText(text, 'json').value;
+function policyOf({ value, modifyIndex: index }: KvPair, signing: Signing | undefined): StoredPolicy['policy'] {
+  const text = value.toString('utf8');
+  return { text, index, needsSigning: needsSigning(text, signing) };
 }
 
 function planWrite(

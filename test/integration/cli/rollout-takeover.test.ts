@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { credentials } from '@grpc/grpc-js';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createGraylane } from '../../../src/index';
-import { documentText } from '../../../src/ops/store/policy-store';
+import { documentText } from '../../../src/ops/store/policy-text';
 import { printFact, printFigure } from '../../support/figure';
 import { paymentsClient, startPaymentsServer } from '../../support/payments';
 import { rolloutOf, rolloutWorld, splitPolicy } from '../rollout/rollout-world';

@@ -8,7 +8,8 @@ import { type ReconcileResult, type RolloutContext, reconcile } from '../../../s
 import type { RolloutRecord } from '../../../src/ops/rollout/record';
 import { createRolloutStore, type RolloutStore } from '../../../src/ops/rollout/store';
 import { type StoredPolicy, verifyHistory } from '../../../src/ops/store/history';
-import { createPolicyStore, documentText, type PolicyStore } from '../../../src/ops/store/policy-store';
+import { createPolicyStore, type PolicyStore } from '../../../src/ops/store/policy-store';
+import { documentText } from '../../../src/ops/store/policy-text';
 import type { PolicyDocument } from '../../../src/policy/document';
 import { type ConsulCluster, type StartConsulOptions, startConsul } from '../../support/consul/start';
 

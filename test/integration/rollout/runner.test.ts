@@ -3,7 +3,7 @@ import { beginRollout, controlRollout } from '../../../src/ops/rollout/control';
 import type { NotificationMessage } from '../../../src/ops/rollout/notify';
 import { reconcile } from '../../../src/ops/rollout/reconcile';
 import { MAX_RECORD_BYTES } from '../../../src/ops/rollout/record';
-import { documentText } from '../../../src/ops/store/policy-store';
+import { documentText } from '../../../src/ops/store/policy-text';
 import { applied, canaryShare, drive, rolloutOf, rolloutWorld, splitPolicy } from './rollout-world';
 
 const world = rolloutWorld();

@@ -1,13 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { readSigningKey, readTrustedKeys, type SigningKey, type TrustedKeys } from '../../../src/base/signing-keys';
+import { readSigningKey, readTrustedKeys, type TrustedKeys } from '../../../src/base/signing-keys';
 import { compilePolicy } from '../../../src/policy/compile';
 import type { PolicyDocument } from '../../../src/policy/document';
 import { PolicyError } from '../../../src/policy/policy-error';
-import { signedText } from '../../../src/policy/signature';
+import { type SigningPair, signingPair } from '../../support/signing';
 
 const AT = '2026-11-29T10:00:00Z';
-const [ours, others] = [keyPair(), keyPair()];
+const [ours, others] = [signingPair(), signingPair()];
 const document: PolicyDocument = {
   schema: 1,
   service: 'payments',
@@ -18,7 +18,7 @@ const document: PolicyDocument = {
 
 describe('a signed policy', () => {
   it('is taken by a client that trusts the key, whatever the order of its keys', () => {
-    const signed = signWith(ours.signing, document);
+    const signed = signWith(ours, document);
     expect(faultOf(signed)).toBeUndefined();
     expect(faultOf(Object.fromEntries(Object.entries(signed).reverse()))).toBeUndefined();
     expect(compilePolicy({ content: JSON.stringify(signed, null, 4), format: 'json' }, options()).service).toBe(
@@ -28,16 +28,16 @@ describe('a signed policy', () => {
 
   it('has the revision of the same policy without a signature', () => {
     const plain = compilePolicy({ content: document, format: 'object' }, { service: 'payments', origin: 'kv' });
-    const signed = signWith(ours.signing, document);
+    const signed = signWith(ours, document);
     expect(compilePolicy({ content: signed, format: 'object' }, options()).revision).toBe(plain.revision);
   });
 
   it.each([
     ['no signature', () => document, 'signature: missing'],
-    ['an unknown key', () => signWith(others.signing, document), `signature.key: ${others.signing.id}`],
+    ['an unknown key', () => signWith(others, document), `signature.key: ${others.signing.id}`],
     [
       'another weight',
-      () => ({ ...signWith(ours.signing, document), timeoutMs: 5 }),
+      () => ({ ...signWith(ours, document), timeoutMs: 5 }),
       'signature.value: not made for this document',
     ],
     [
@@ -49,15 +49,15 @@ describe('a signed policy', () => {
     [
       "another key's ID",
       () => ({
-        ...signWith(others.signing, document),
-        signature: { ...signWith(others.signing, document).signature, key: ours.signing.id },
+        ...signWith(others, document),
+        signature: { ...signWith(others, document).signature, key: ours.signing.id },
       }),
       'signature.value: not made for this document',
     ],
     ['no base64', () => withSignature({ value: 'x' }), 'signature.value: "x"'],
     [
       'a signature of another service',
-      () => ({ ...signWith(ours.signing, { ...document, service: 'orders' }), service: 'payments' }),
+      () => ({ ...signWith(ours, { ...document, service: 'orders' }), service: 'payments' }),
       'signature.value: not made for this document',
     ],
   ] as const)('is refused with %s', (_, make, message) => {
@@ -66,12 +66,12 @@ describe('a signed policy', () => {
 
   it('is taken while an old key and a new one are both trusted', () => {
     const both = readTrustedKeys([ours.publicPem, others.publicPem]) as TrustedKeys;
-    expect(faultOf(signWith(ours.signing, document), both)).toBeUndefined();
-    expect(faultOf(signWith(others.signing, document), both)).toBeUndefined();
+    expect(faultOf(signWith(ours, document), both)).toBeUndefined();
+    expect(faultOf(signWith(others, document), both)).toBeUndefined();
   });
 
   it('is no different from others for a client without keys', () => {
-    const forged = { ...signWith(ours.signing, document), timeoutMs: 5 };
+    const forged = { ...signWith(ours, document), timeoutMs: 5 };
     expect(compilePolicy({ content: forged, format: 'object' }, { service: 'payments', origin: 'kv' }).service).toBe(
       'payments',
     );
@@ -80,7 +80,7 @@ describe('a signed policy', () => {
   it('covers a tombstone', () => {
     const tombstone: PolicyDocument = { schema: 1, service: 'payments', tombstone: true };
     expect(faultOf(tombstone)).toContain('signature: missing');
-    expect(faultOf(signWith(ours.signing, tombstone))).toBeUndefined();
+    expect(faultOf(signWith(ours, tombstone))).toBeUndefined();
   });
 });
 
@@ -98,28 +98,17 @@ describe('keys', () => {
   });
 });
 
-function keyPair(): { readonly privatePem: string; readonly publicPem: string; readonly signing: SigningKey } {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const privatePem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-  return {
-    privatePem,
-    publicPem: publicKey.export({ type: 'spki', format: 'pem' }).toString(),
-    signing: readSigningKey(privatePem) as SigningKey,
-  };
-}
-
 function rsaPublicKey(): string {
   const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1_024 });
   return publicKey.export({ type: 'spki', format: 'pem' }).toString();
 }
 
-function signWith(key: SigningKey, policy: PolicyDocument): PolicyDocument {
-  const by = { key: key.id, at: AT };
-  return { ...policy, signature: { ...by, value: key.sign(signedText(policy, by)) } };
+function signWith(pair: SigningPair, policy: PolicyDocument): PolicyDocument {
+  return pair.sign(policy, AT);
 }
 
 function withSignature(change: object): unknown {
-  const signed = signWith(ours.signing, document);
+  const signed = signWith(ours, document);
   return { ...signed, signature: { ...signed.signature, ...change } };
 }
 
