@@ -1,9 +1,9 @@
 import { sleep } from '../../base/sleep';
 import type { PolicyDocument } from '../../policy/document';
 import { PolicyError } from '../../policy/policy-error';
-import { type StoredPolicy, sha256 } from '../store/history';
+import type { StoredPolicy } from '../store/history';
 import type { PolicyStore } from '../store/policy-store';
-import { compileStored, documentText } from '../store/policy-text';
+import { compileStored, contentDigest, documentText } from '../store/policy-text';
 import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout, startRollout } from './advance';
 import type { RolloutDocument } from './document';
 import { canaryWeight, describeInvalid, overrideInForce, policyStatusOf, testersOf, withWeight } from './policy-change';
@@ -198,7 +198,7 @@ function checkPolicy(
 }
 
 function writtenPolicyOf({ policy, history }: StoredPolicy): RolloutRecord['policy'] {
-  return { digest: policy === undefined ? '' : sha256(policy.text), number: history.at(-1)?.number ?? 0 };
+  return { digest: policy === undefined ? '' : contentDigest(policy.text), number: history.at(-1)?.number ?? 0 };
 }
 
 function pastOf({ progress, startedBy, transitions }: RolloutRecord): PastRollout {

@@ -10,7 +10,7 @@ import { parseTimestamp } from '../../policy/override';
 import type { PolicyError } from '../../policy/policy-error';
 import { judgeDocument } from '../../policy/validate';
 import { type StoredPolicy, sha256 } from '../store/history';
-import { parseStored } from '../store/policy-text';
+import { contentDigest, parseStored } from '../store/policy-text';
 import type { RolloutDocument } from './document';
 import type { RolloutAction } from './progress';
 
@@ -189,7 +189,7 @@ function exact(weight: number): number {
 
 /** The policy that the rollout wrote or accepted last. Any other policy in Consul is a foreign change. */
 export interface WrittenPolicy {
-  /** SHA-256 of its text. */
+  /** See `contentDigest()`: another signature of the same policy is no foreign change. */
   readonly digest: string;
   /** Its number in the policy's history; 0 when it has no history. */
   readonly number: number;
@@ -220,12 +220,11 @@ export function policyStatusOf(
   }
   if (document.tombstone === true)
     return { kind: 'invalid', message: `${service} has no policy any more (a tombstone)` };
-  const digest = sha256(policy.text);
-  if (known === undefined || digest === known.digest) return { kind: 'own', document };
+  if (known === undefined || contentDigest(policy.text) === known.digest) return { kind: 'own', document };
   const override = overrideInForce(document, wallNowMs);
   const last = history.at(-1)?.entry;
   const who =
-    last?.documentDigest === digest
+    last?.documentDigest === sha256(policy.text)
       ? `${last.author} wrote number ${last.number} (${JSON.stringify(last.message)})`
       : 'it was written past the history';
   const what = override === undefined ? 'the policy was changed' : override;

@@ -3,7 +3,7 @@ import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { type StoredPolicy, sha256 } from '../store/history';
 import type { PolicyStore, WriteOutcome } from '../store/policy-store';
-import { compileStored, documentText } from '../store/policy-text';
+import { compileStored, contentDigest, documentText } from '../store/policy-text';
 import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
 import { wantedMeasurement } from './measurement';
@@ -173,7 +173,7 @@ async function writePolicy(
 ): Promise<ReconcileResult> {
   const time = new Date(deps.now());
   const number = numberAfter(policy);
-  const next = nextRecord(record, { progress: confirmed, policy: { digest: sha256(text), number } }, [
+  const next = nextRecord(record, { progress: confirmed, policy: { digest: contentDigest(text), number } }, [
     ...transitionsFor(record.progress, confirmed, action, number, actorOf(deps)),
   ]);
   const outcome = await deps.policies.write({

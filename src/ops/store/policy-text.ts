@@ -1,8 +1,12 @@
+import { isRecord } from '../../base/is-record';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import { parsePolicyText } from '../../policy/parse-text';
+import { canonicalJson } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
+import { withoutSignature } from '../../policy/signature';
+import { sha256 } from './history';
 
 /** Larger documents are written without line breaks, to stay within what a policy may have. */
 const INDENTED_BYTES = 64 * 1024;
@@ -26,4 +30,10 @@ export function compileStored(service: string, text: string): Plan | PolicyError
 /** A stored text as data; undefined when it is not JSON. */
 export function parseStored(text: string): unknown {
   return parsePolicyText(text, 'json').value;
+}
+
+/** SHA-256 of what a text says: spacing, the order of keys and the signature do not count. Of the text, if it is no JSON. */
+export function contentDigest(text: string): string {
+  const document = parseStored(text);
+  return sha256(isRecord(document) ? canonicalJson(withoutSignature(document)) : text);
 }
