@@ -1,6 +1,6 @@
 /**
- * `graylane`: the client. `createGraylane()` opens one; what it takes, gives and throws is named here. Parts of a result
- * are reached through its root, such as `Explanation['tiers'][number]`.
+ * `graylane`: the client. `createGraylane()` opens one; what it takes, gives and throws is named here. Parts of a
+ * result are reached through its root, such as `Explanation['tiers'][number]`.
  */
 export type { Subscription } from './base/emitter';
 export { GraylaneError, type GraylaneErrorCode } from './base/errors';

@@ -42,10 +42,10 @@ export interface GraylaneOptions {
   /** Datacenter whose KV holds the policies. Default: the agent's own. */
   readonly policyDatacenter?: string;
   /**
-   * Public keys (Ed25519, PEM) that policies in Consul must be signed with, by `graylane policy apply --key`. A document
-   * that none of them signed is refused, as an invalid one is; so are one that was signed before the one in force, and
-   * config entries, which cannot be signed. Several keys: for the time in which one replaces another. Policies given
-   * in code or in a file need no signature. Default: none, no signature is looked at.
+   * Public keys (Ed25519, PEM) that policies in Consul must be signed with, by `graylane policy apply --key`. A
+   * document that none of them signed is refused, as an invalid one is; so are one that was signed before the one in
+   * force, and config entries, which cannot be signed. Several keys: for the time in which one replaces another.
+   * Policies given in code or in a file need no signature. Default: none, no signature is looked at.
    */
   readonly policyKeys?: readonly string[];
   /** Refuse the calls of a service that has no policy. Default false: spread them over all instances. */

@@ -78,9 +78,9 @@ interface PolicyInspection {
   /** What is allowed and probably not meant. */
   readonly warnings: readonly PolicyProblem[];
   /**
-   * What it asks for and cannot have at present: filters that Consul does not evaluate, so that their subsets are empty, an
-   * override to a datacenter where nobody is, which calls do not go by, and instances in no subset whose tag or meta is spelt
-   * almost as a subset asks for it.
+   * What it asks for and cannot have at present: filters that Consul does not evaluate, so that their subsets are
+   * empty, an override to a datacenter where nobody is, which calls do not go by, and instances in no subset whose tag
+   * or meta is spelt almost as a subset asks for it.
    */
   readonly shortfalls: readonly PolicyProblem[];
   /** The newest revision was refused: what is wrong with it. The policy above is still in force. */
@@ -119,7 +119,10 @@ export interface DatacenterInspection {
   readonly doubles: readonly DuplicateInstance[];
   /** Consul has left out what the token may not see. */
   readonly isPartial: boolean;
-  /** Why some of those cannot be used although they are well formed, such as `payments-1: no port is named grpc; it has http 8080`. */
+  /**
+   * Why some of those cannot be used although they are well formed, such as `payments-1: no port is named grpc; it has
+   * http 8080`.
+   */
   readonly faults: readonly string[];
   /** Only reachable through Connect proxies, which this library does not do. */
   readonly connectOnly: boolean;
@@ -153,7 +156,10 @@ export interface EndpointInspection {
   readonly region: string | undefined;
   /** Subsets that it belongs to. */
   readonly subsets: readonly string[];
-  /** Those of them whose calls it may not take: it is critical, its weight is 0, or it warns where only passing ones may. */
+  /**
+   * Those of them whose calls it may not take: it is critical, its weight is 0, or it warns where only passing ones
+   * may.
+   */
   readonly unusableIn: readonly string[];
   /** What its checks say. */
   readonly status: Instance['status'];
@@ -161,16 +167,18 @@ export interface EndpointInspection {
   readonly weight: number;
   /** Attempts under way; open streams included. */
   readonly inFlight: number;
-  /** Moving average of how long its good answers took, whatever their methods; it follows a rise at once. 0 without one. */
+  /**
+   * Moving average of how long its good answers took, whatever their methods; it follows a rise at once. 0 without one.
+   */
   readonly latencyMs: number;
   /**
-   * How slow it was lately: the same, each answer in multiples of what its method usually takes over all endpoints, failures
-   * that took long included. 1 is usual, 0 is no sample.
+   * How slow it was lately: the same, each answer in multiples of what its method usually takes over all endpoints,
+   * failures that took long included. 1 is usual, 0 is no sample.
    */
   readonly slowness: number;
   /**
-   * Part of its weight that it gets, as it turns calls away (RESOURCE_EXHAUSTED, or a pushback): from 0.02 to 1. What it reports of its
-   * capacity may change its weight by a factor of up to 4 besides.
+   * Part of its weight that it gets, as it turns calls away (RESOURCE_EXHAUSTED, or a pushback): from 0.02 to 1. What
+   * it reports of its capacity may change its weight by a factor of up to 4 besides.
    */
   readonly share: number;
   /** It has not answered for far longer than usual, and is avoided. */
@@ -179,13 +187,18 @@ export interface EndpointInspection {
   readonly isDoubted: boolean;
   /** It answers far more slowly than its peers, and gets hardly more than a measuring call now and then. */
   readonly isDeprioritized: boolean;
-  /** It was ejected for failing more often than its peers, with these figures; undefined when it was not, and once it is back. */
+  /**
+   * It was ejected for failing more often than its peers, with these figures; undefined when it was not, and once it is
+   * back.
+   */
   readonly outlier: OutlierView | undefined;
   /** Undefined until its first failure. */
   readonly breaker: BreakerView | undefined;
   /** One for each group of channels that share their connections: those with equal credentials and options. */
   readonly connections: readonly ConnectionView['stateName'][];
-  /** The HTTP/2 connections of all groups: more than one each at the peer's limit of streams, and beside a silent one. */
+  /**
+   * The HTTP/2 connections of all groups: more than one each at the peer's limit of streams, and beside a silent one.
+   */
   readonly sessions: readonly SessionView[];
   /** Why it could not be connected; undefined without a failure. */
   readonly failure: string | undefined;

@@ -32,7 +32,10 @@ export function parseStored(text: string): unknown {
   return parsePolicyText(text, 'json').value;
 }
 
-/** SHA-256 of what a text says: spacing, the order of keys and the signature do not count. Of the text, if it is no JSON. */
+/**
+ * SHA-256 of what a text says: spacing, the order of keys and the signature do not count. Of the text, if it is no
+ * JSON.
+ */
 export function contentDigest(text: string): string {
   const document = parseStored(text);
   return sha256(isRecord(document) ? canonicalJson(withoutSignature(document)) : text);

@@ -10,8 +10,8 @@ export type Signing = SigningKey | 'none';
 
 /**
  * The text to write in place of `before`: signed where there is a key. Clients refuse a document that was signed before
- * the one that they have, so the time is later than that of `before`, whatever the clock says. `refused`: the reason why
- * the text may not be written; a signed policy does not lose its signature unasked.
+ * the one that they have, so the time is later than that of `before`, whatever the clock says. `refused`: the reason
+ * why the text may not be written; a signed policy does not lose its signature unasked.
  */
 export function signText(
   text: string,
@@ -42,7 +42,9 @@ export function needsSigning(text: string, signing: Signing | undefined): boolea
   return key !== (signing === 'none' ? undefined : signing.id);
 }
 
-/** What is wrong with the signatures of a policy and of each entry of its history. `found` entries were never signed. */
+/**
+ * What is wrong with the signatures of a policy and of each entry of its history. `found` entries were never signed.
+ */
 export function verifySignatures({ policy, history }: StoredPolicy, trusted: TrustedKeys): readonly HistoryProblem[] {
   const problems: HistoryProblem[] = [];
   const check = (text: string, number: number | undefined): void => {

@@ -10,7 +10,9 @@ interface Group {
   readonly usable: readonly Instance[];
   /** Known, and out of service. */
   readonly unusable: readonly Instance[];
-  /** Those of them that are well and have weight 0: they take calls where no other instance of the failover order can. */
+  /**
+   * Those of them that are well and have weight 0: they take calls where no other instance of the failover order can.
+   */
   readonly draining: readonly Instance[];
 }
 
@@ -49,8 +51,8 @@ const NO_INSTANCES: readonly Instance[] = [];
 const cache = new WeakMap<InstanceSet, WeakMap<Plan, Membership>>();
 
 /**
- * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a client share one join
- * and a call that began under an older plan finds that plan's subsets over today's instances.
+ * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a client share one
+ * join and a call that began under an older plan finds that plan's subsets over today's instances.
  */
 export function membershipOf(plan: Plan, instances: InstanceSet): Membership {
   let plans = cache.get(instances);

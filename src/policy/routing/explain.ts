@@ -3,7 +3,10 @@ import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcom
 import { decide } from './decide';
 import { describeRetry } from './run-again';
 
-/** Why a call would go where it would go, as plain JSON. It shows label values: give it to the person who asked, not to logs. */
+/**
+ * Why a call would go where it would go, as plain JSON. It shows label values: give it to the person who asked, not to
+ * logs.
+ */
 export interface RoutingExplanation {
   /** Consul service name. */
   readonly service: string;

@@ -43,8 +43,9 @@ export interface ConnectionOwner {
  * One channel's connection to an endpoint: the subchannel, what state it is in, and whether that state is bad. Connects
  * as soon as it is opened and again whenever grpc-js lets go, so a cured endpoint comes back without a call.
  *
- * When calls may use it, wait for it, or must not (`isReady`, `isPending`, `failure`), beside grpc-js 1.14. There, `pick_first`
- * and each child of `round_robin` are in TRANSIENT_FAILURE from the first failure until READY, whatever the subchannel does:
+ * When calls may use it, wait for it, or must not (`isReady`, `isPending`, `failure`), beside grpc-js 1.14. There,
+ * `pick_first` and each child of `round_robin` are in TRANSIENT_FAILURE from the first failure until READY, whatever
+ * the subchannel does:
  *
  * | subchannel                                       | grpc-js            | here                                        |
  * | ------------------------------------------------ | ------------------ | ------------------------------------------- |
