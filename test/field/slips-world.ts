@@ -53,7 +53,7 @@ const KEY = `graylane/policies/${SERVICE}`;
 const GROUPS: readonly (readonly [datacenter: string, count: number, tag: string, meta: Record<string, string>])[] = [
   ['dc1', 4, 'stable', { version: 'v1' }],
   ['dc1', 2, 'canary', { version: 'v2' }],
-  ['dc1', 2, 'beta', { version: 'v3', graylane: 'beta' }],
+  ['dc1', 2, 'beta', { version: 'v3', lane: 'beta' }],
   ['dc2', 2, 'stable', { version: 'v1' }],
 ];
 
