@@ -34,7 +34,7 @@ describe('a policy that goes away', () => {
     const next = nextPolicyState(inForce, { kind: 'present', content, format: 'object' }, rules());
     expect(next.plan).toBe(inForce.plan);
     expect(next.rejected?.problems[0]?.message).toBe(
-      'tombstone: beside subsets (expected: alone with schema, service and minSdk)',
+      'tombstone: beside subsets (expected: alone with schema, service, minSdk and signature)',
     );
   });
 
