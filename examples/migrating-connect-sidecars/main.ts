@@ -6,7 +6,7 @@ import { createGraylane } from 'graylane';
 import { startConsul } from '../../test/support/consul/start';
 import { charge, createPaymentsClient, expectThat, startPaymentsServer } from '../shared/payments';
 
-const COMMAND = join(__dirname, '..', '..', 'dist', 'cli', 'main.js');
+const COMMAND = join(__dirname, '..', '..', 'dist', 'cli.js');
 
 async function main(): Promise<void> {
   // Your own Consul is running already; this one is started for the example.

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { createGraylane } from 'graylane';
 import { charge, createPaymentsClient, expectThat, startPaymentsServer } from '../shared/payments';
 
-const COMMAND = join(__dirname, '..', '..', 'dist', 'cli', 'main.js');
+const COMMAND = join(__dirname, '..', '..', 'dist', 'cli.js');
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'graylane-istio-'));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const LIMIT_MS = 90_000;
-const COMMAND = join(__dirname, '..', '..', 'dist', 'cli', 'main.js');
+const COMMAND = join(__dirname, '..', '..', 'dist', 'cli.js');
 
 export interface CommandSettings {
   /** `http://host:port` of an agent. */
