@@ -57,6 +57,8 @@ beforeAll(async () => {
     logger,
     name: 'orders-of-the-shop',
   });
+  // Keeps the service watched: a channel that nobody holds is let go.
+  await graylane.ready('payments');
   await charge(paymentsClient(graylane.target('payments'), graylane.clientOptions()), {});
   admin = createServer(graylane.adminHandler());
   await new Promise<void>((resolve) => admin.listen(0, '127.0.0.1', resolve));
