@@ -30,7 +30,20 @@ const EXCEPTIONS: readonly Exception[] = [
         ? { ...(await seenByGrpc({ ...cell, ...ANSWERED })), executions: 2 }
         : { ...plain, executions: MAX_ATTEMPTS },
   },
+  {
+    why:
+      'A server that answers RESOURCE_EXHAUSTED turns a call away. The call is tried again only while other endpoints ' +
+      'have room (docs/decisions/0029): where the second one turns it away as well, it ends. grpc-js tries as often as ' +
+      'its policy says, which multiplies the load of a service that is full.',
+    applies: ({ ending, repetition, retry }) =>
+      ending.name === 'trailers-only RESOURCE_EXHAUSTED' && repetition === 'always' && retriesExhausted(retry),
+    expected: async (_, plain) => ({ ...plain, executions: 2 }),
+  },
 ];
+
+function retriesExhausted({ codes, isDisabled }: Cell['retry']): boolean {
+  return !isDisabled && codes.includes('RESOURCE_EXHAUSTED');
+}
 
 const ANSWERED: Pick<Cell, 'ending' | 'position' | 'repetition'> = {
   ending: ANSWER,
