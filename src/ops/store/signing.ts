@@ -1,3 +1,4 @@
+import { isRecord } from '../../base/is-record';
 import type { SigningKey, TrustedKeys } from '../../base/signing-keys';
 import type { PolicyDocument } from '../../policy/document';
 import { ownValue } from '../../policy/plain-data';
@@ -49,8 +50,9 @@ export function verifySignatures({ policy, history }: StoredPolicy, trusted: Tru
   const problems: HistoryProblem[] = [];
   const check = (text: string, number: number | undefined): void => {
     const document = parseStored(text);
-    const isDocument = typeof document === 'object' && document !== null;
-    const fault = isDocument ? signatureFault(document as PolicyDocument, trusted)?.message : 'no document';
+    const fault = isRecord(document)
+      ? signatureFault(document as unknown as PolicyDocument, trusted)?.message
+      : 'no document';
     if (fault !== undefined) problems.push({ number, problem: fault });
   };
   for (const { number, entry } of history) {
