@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../base/clock';
+import { Emitter, type Subscription } from '../../base/emitter';
 import type { Random } from '../../base/random';
 import type { BreakerPlan, SubsetPlan } from '../../policy/plan';
 import { Breaker, type BreakerContext } from './breaker';
@@ -40,7 +41,7 @@ export class BreakerRegistry {
   readonly #context: BreakerContext;
   readonly #endpoints = new Map<string, Breaker>();
   readonly #subsets: SubsetBreakers;
-  readonly #listeners = new Set<(change: BreakerChange) => void>();
+  readonly #changes: Emitter<BreakerChange>;
   /** Breakers with something in their window. */
   readonly #counting = new Set<Breaker>();
   #rotation: Timer | undefined;
@@ -48,11 +49,12 @@ export class BreakerRegistry {
 
   constructor(options: BreakerRegistryOptions) {
     this.#options = options;
+    this.#changes = new Emitter((error) => options.onListenerError?.(error));
     this.#context = {
       clock: options.clock,
       random: options.random,
       onChange: (breaker, event, from) => {
-        this.#emit({ key: breaker.key, level: breaker.level, event, from, state: breaker.state });
+        this.#changes.emit({ key: breaker.key, level: breaker.level, event, from, state: breaker.state });
         if (breaker.level === 'subset') this.#subsets.changed(breaker, event, from);
       },
       onFirstCount: (breaker) => this.#startCounting(breaker),
@@ -112,11 +114,8 @@ export class BreakerRegistry {
   }
 
   /** Called synchronously at each change; must not change breakers. Returns the function that unsubscribes. */
-  subscribe(listener: (change: BreakerChange) => void): () => void {
-    // Wrapped, so that one function subscribed twice is called twice and unsubscribed twice.
-    const entry = (change: BreakerChange): void => listener(change);
-    this.#listeners.add(entry);
-    return () => this.#listeners.delete(entry);
+  subscribe(listener: (change: BreakerChange) => void): Subscription {
+    return this.#changes.subscribe(listener);
   }
 
   views(): readonly BreakerView[] {
@@ -143,7 +142,7 @@ export class BreakerRegistry {
   /** No timer stays. Breakers still in use admit everything. Idempotent. */
   close(): void {
     this.#isClosed = true;
-    this.#listeners.clear();
+    this.#changes.clear();
     for (const breaker of [...this.#subsets.all(), ...this.#endpoints.values()]) this.#dispose(breaker);
     this.#stopRotation();
   }
@@ -178,15 +177,5 @@ export class BreakerRegistry {
   #stopRotation(): void {
     this.#rotation?.cancel();
     this.#rotation = undefined;
-  }
-
-  #emit(change: BreakerChange): void {
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(change);
-      } catch (error) {
-        this.#options.onListenerError?.(error);
-      }
-    }
   }
 }
