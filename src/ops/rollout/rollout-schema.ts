@@ -90,7 +90,7 @@ const step: Schema = closed(
 /**
  * The published JSON Schema of a rollout document, which its structure is checked against. No key may name an address,
  * a file, a variable or a program: the controller's configuration names those. `validate.ts` checks what a schema
- * cannot express (names given twice, conditions). `rollout.schema.json` is this object, written by its test.
+ * cannot express (names given twice, conditions). The build writes it to `rollout.schema.json`.
  */
 export const rolloutSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',

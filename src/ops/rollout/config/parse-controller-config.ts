@@ -68,7 +68,7 @@ const named = (item: Schema): Schema => ({
 
 /**
  * The published JSON Schema of a controller's configuration, and what its structure is checked against.
- * `controller.schema.json` is this object, written out by its test.
+ * The build writes it to `controller.schema.json`.
  */
 export const controllerSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
