@@ -10,16 +10,15 @@ import {
   type ProblemList,
 } from '../../policy/problems';
 import { copyDocument, isOfLaterFormat } from '../../policy/validation/copy-document';
-import { checkMatch } from '../../policy/validation/matches';
-import { listOf } from '../../policy/validation/references';
+import { checkMatch, listOf } from '../../policy/validation/matches';
 import { parseCondition } from './analysis/condition';
 import { DEFAULT_QUANTILE } from './analysis/settings';
 import { CLIENTS } from './config/controller-config';
 import type { RolloutDocument } from './document';
-import { rolloutSchema, synonymOf } from './rollout-schema';
+import { rolloutSchema, SYNONYMS } from './rollout-schema';
 import { createRolloutStructureCheck } from './structure-check';
 
-const checkStructure = createRolloutStructureCheck(rolloutSchema, synonymOf);
+const checkStructure = createRolloutStructureCheck(rolloutSchema, SYNONYMS);
 
 export interface JudgedRollout {
   /** All that is wrong: `steps[1].setWeight: 120 (expected: <= 100)`. Empty: the document may be started. */

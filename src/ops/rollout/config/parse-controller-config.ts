@@ -6,7 +6,6 @@ import type { PolicyProblem } from '../../../policy/plan';
 import { createProblemList, type DocumentPath, note, type Positions, type ProblemList } from '../../../policy/problems';
 import { closed, listOf, type Schema, shortName } from '../../../policy/schema-parts';
 import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-document';
-import { createSynonyms } from '../../../policy/validation/unknown-key';
 import { createRolloutStructureCheck } from '../structure-check';
 import { CLIENTS, type ControllerConfig, type ControllerConfigDocument } from './controller-config';
 
@@ -93,21 +92,18 @@ export interface JudgedConfig {
 
 const NOUN = 'controller configuration';
 
-const checkStructure = createRolloutStructureCheck(
-  controllerSchema,
-  createSynonyms({
-    notify: 'here hooks',
-    webhooks: 'here hooks',
-    metrics: 'here providers',
-    host: 'here address',
-    token: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
-    password: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
-    bearerToken: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
-    timeout: 'here timeoutMs, in milliseconds',
-    query: 'a query stands in the check of a rollout',
-    version: 'here schema: 1',
-  }),
-);
+const checkStructure = createRolloutStructureCheck(controllerSchema, {
+  notify: 'here hooks',
+  webhooks: 'here hooks',
+  metrics: 'here providers',
+  host: 'here address',
+  token: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
+  password: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
+  bearerToken: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
+  timeout: 'here timeoutMs, in milliseconds',
+  query: 'a query stands in the check of a rollout',
+  version: 'here schema: 1',
+});
 
 /** Reads what a controller may reach from the text of a file. Never throws; problems carry line and column. */
 export function parseControllerConfig(text: string | Uint8Array, format: 'json' | 'yaml'): JudgedConfig {
