@@ -20,17 +20,24 @@ const MAX_BUCKETED_ENTRIES = 3;
  * moves callers only to or from the entry whose weight changed.
  */
 export function compileSplit(entries: readonly Omit<SplitEntryPlan, 'buckets'>[], options: SplitOptions): SplitPlan {
+  const { salt, stickBy, base } = options;
+  const [only] = entries;
+  if (only !== undefined && entries.length === 1) {
+    const first = (): number => 0;
+    const entry = { ...only, buckets: BUCKETS };
+    return { stickBy, entries: [entry], isBucketed: true, bucketOf: first, entryOf: first, entryOfValue: first };
+  }
   const shares = apportion(
     entries.map((entry) => entry.weight),
     BUCKETS,
   );
   const planned = entries.map((entry, index) => ({ ...entry, buckets: shares[index] ?? 0 }));
-  const seed = seedOf(options.salt, 'split');
+  const seed = seedOf(salt, 'split');
   const bucketOf = (value: string): number => bucketOfHash(hash32(value, seed));
-  const entryOf = entryFinder(planned, options.base);
+  const entryOf = entryFinder(planned, base);
   const isBucketed = entries.length <= MAX_BUCKETED_ENTRIES;
   const entryOfValue = isBucketed ? (value: string) => entryOf(bucketOf(value)) : rendezvous(planned, seed);
-  return { stickBy: options.stickBy, entries: planned, isBucketed, bucketOf, entryOf, entryOfValue };
+  return { stickBy, entries: planned, isBucketed, bucketOf, entryOf, entryOfValue };
 }
 
 function entryFinder(entries: readonly SplitEntryPlan[], base: string | undefined): (bucket: number) => number {

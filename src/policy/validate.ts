@@ -5,7 +5,7 @@ import { MAX_ROUTES, MAX_SUBSETS } from './limits';
 import { ownValue } from './plain-data';
 import type { PolicyProblem } from './plan';
 import { policySchema } from './policy-schema';
-import { createProblemList, type DocumentPath, note, type Positions, type ProblemList } from './problems';
+import { type DocumentPath, note, type Positions, ProblemList } from './problems';
 import { SYNONYMS } from './synonyms';
 import type { CheckedPolicy } from './validation/checked';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
@@ -49,8 +49,8 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
 }
 
 export function judgeDocument(value: unknown, options: ValidateOptions): JudgedDocument {
-  const problems = createProblemList(options.positions);
-  const warnings = createProblemList(options.positions);
+  const problems = new ProblemList(options.positions);
+  const warnings = new ProblemList(options.positions);
   const document = copyDocument(value, 'policy', problems);
   const isReadable =
     document !== undefined && !isOfLaterFormat(document, problems) && !isForLaterSdk(document, problems);

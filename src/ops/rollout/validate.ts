@@ -1,14 +1,7 @@
 import { parsePolicyText } from '../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../policy/plain-data';
 import type { PolicyProblem } from '../../policy/plan';
-import {
-  createProblemList,
-  type DocumentPath,
-  MISSING,
-  note,
-  type Positions,
-  type ProblemList,
-} from '../../policy/problems';
+import { type DocumentPath, MISSING, note, type Positions, ProblemList } from '../../policy/problems';
 import { copyDocument, isOfLaterFormat } from '../../policy/validation/copy-document';
 import { checkMatch, listOf } from '../../policy/validation/matches';
 import { parseCondition } from './analysis/condition';
@@ -41,7 +34,7 @@ export function parseRollout(text: string | Uint8Array, format: 'json' | 'yaml')
  * against the policy.
  */
 export function validateRollout(value: unknown, positions?: Positions): JudgedRollout {
-  const problems = createProblemList(positions, 'rollout');
+  const problems = new ProblemList(positions, 'rollout');
   const document = copyDocument(value, 'rollout', problems);
   if (document !== undefined && !isOfLaterFormat(document, problems)) {
     checkStructure(document, problems);

@@ -1,8 +1,8 @@
 import {
   DEFAULT_BALANCING,
+  DEFAULT_RETRY_BUDGET,
   resolveBreaker,
   resolveLocality,
-  resolveRetryBudget,
   resolveSubsetBreaker,
 } from '../defaults';
 import { findDestination } from '../destinations';
@@ -83,7 +83,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
     balancing: DEFAULT_BALANCING,
     // Consul has Envoy fail over when no instance of the target is healthy, and not before.
     locality: { ...resolveLocality(undefined), overprovisioning: Number.POSITIVE_INFINITY },
-    retryBudget: resolveRetryBudget(undefined),
+    retryBudget: DEFAULT_RETRY_BUDGET,
     breaker: resolveBreaker(),
     subsetBreaker: resolveSubsetBreaker(),
     document: undefined,

@@ -3,7 +3,7 @@ import { isRecord } from '../../../base/is-record';
 import { parsePolicyText } from '../../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../../policy/plain-data';
 import type { PolicyProblem } from '../../../policy/plan';
-import { createProblemList, type DocumentPath, note, type Positions, type ProblemList } from '../../../policy/problems';
+import { type DocumentPath, note, type Positions, ProblemList } from '../../../policy/problems';
 import { closed, listOf, type Schema, shortName } from '../../../policy/schema-parts';
 import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-document';
 import { createRolloutStructureCheck } from '../structure-check';
@@ -116,7 +116,7 @@ export function parseControllerConfig(text: string | Uint8Array, format: 'json' 
 
 /** The same of a value. Never throws. */
 export function judgeControllerConfig(value: unknown, positions?: Positions): JudgedConfig {
-  const list = createProblemList(positions, NOUN);
+  const list = new ProblemList(positions, NOUN);
   const document = copyDocument(value, NOUN, list);
   if (document !== undefined && !isOfLaterFormat(document, list)) {
     checkStructure(document, list);
