@@ -1,4 +1,6 @@
 import {
+  DEFAULT_BALANCING,
+  DEFAULT_LOCALITY,
   DEFAULT_RETRY_BUDGET,
   resolveBalancing,
   resolveBreaker,
@@ -110,8 +112,9 @@ function buildPlan(
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
     return { name: route.name, index: position, match: route.match && compileMatch(route.match, salt), split };
   });
-  const balancing = resolveBalancing(document.balancing);
-  const peers = peerLookups(service, document.locality?.failover ?? []);
+  const balancing = document.balancing === undefined ? DEFAULT_BALANCING : resolveBalancing(document.balancing);
+  const failover = document.locality?.failover;
+  const peers = failover === undefined ? [] : peerLookups(service, failover);
   const isOverridden = document.override !== undefined || options.override !== undefined;
   const { override, warnings: more } = isOverridden
     ? compileOverride(
@@ -133,7 +136,7 @@ function buildPlan(
     destinations,
     labelKeys: labelKeysOf(routes, balancing.hashBy),
     balancing,
-    locality: resolveLocality(document.locality),
+    locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
     ...(peers.length > 0 && { peers }),
     retryBudget: { ...DEFAULT_RETRY_BUDGET, ...document.retryBudget },
     ...(document.idempotent !== undefined && { idempotent: MethodSet.of(document.idempotent) }),

@@ -64,6 +64,8 @@ export const DEFAULT_BREAKER: BreakerPlan = {
   failureStatusCodes: new Set(DEFAULT_FAILURE_STATUS_CODES),
 };
 
+export const DEFAULT_LOCALITY: LocalityPlan = { failover: undefined, prefer: 'subset', zones: 'off' };
+
 const RESET_BOUNDS = ['resetTimeoutMs', 'maxResetTimeoutMs'] as const;
 
 const DEFAULT_GUARD: Omit<GuardPlan, 'against'> = {
@@ -80,12 +82,12 @@ export function resolveRetry(retry: RetryDocument): RetryPlan {
   return resolve(DEFAULT_RETRY, ['initialBackoffMs', 'maxBackoffMs'], retry);
 }
 
-export function resolveBalancing(balancing: BalancingDocument | undefined): BalancingPlan {
-  return { ...DEFAULT_BALANCING, ...balancing, hashBy: balancing?.hashBy?.toLowerCase() };
+export function resolveBalancing(balancing: BalancingDocument): BalancingPlan {
+  return { ...DEFAULT_BALANCING, ...balancing, hashBy: balancing.hashBy?.toLowerCase() };
 }
 
-export function resolveLocality(locality: LocalityDocument | undefined): LocalityPlan {
-  return { prefer: 'subset', zones: 'off', ...locality, failover: locality && failoverPlaces(locality.failover) };
+export function resolveLocality(locality: LocalityDocument): LocalityPlan {
+  return { ...DEFAULT_LOCALITY, ...locality, failover: failoverPlaces(locality.failover) };
 }
 
 export function resolveBreaker(...documents: readonly (BreakerDocument | undefined)[]): BreakerPlan {

@@ -57,7 +57,11 @@ export function judgeDocument(value: unknown, options: ValidateOptions): JudgedD
   if (isReadable && !hasTooMany(document, problems)) {
     for (const path of checkStructure(document, RULES, problems)) forget(document, path);
     const checked = document as CheckedPolicy;
-    checkWhole(checked, options.service, problems);
+    const { service = '', tombstone } = checked;
+    if (service !== '' && service !== options.service) {
+      problems.report(['service'], service, `${options.service}, whose policy this is read as`);
+    }
+    if (tombstone === true) checkTombstone(checked, problems);
     checkReferences(checked, problems);
     checkRoutes(checked, problems);
     checkTuning(checked, problems);
@@ -97,6 +101,14 @@ function forget(document: object, path: DocumentPath): void {
   if (holder !== undefined && last !== undefined) holder[last] = undefined;
 }
 
+/** A tombstone that also says something else was most likely not meant as one. */
+function checkTombstone(document: object, problems: ProblemList): void {
+  const others = Object.keys(document).filter((key) => !TOMBSTONE_KEYS.includes(key));
+  if (others.length === 0) return;
+  const expected = 'alone with schema, service, minSdk and signature';
+  problems.report(['tombstone'], note(`beside ${others.join(', ')}`), expected);
+}
+
 function isForLaterSdk(document: object, problems: ProblemList): boolean {
   const minSdk = ownValue(document, 'minSdk');
   if (typeof minSdk !== 'string' || !/^\d{1,9}\.\d{1,9}\.\d{1,9}$/.test(minSdk)) return false;
@@ -113,17 +125,4 @@ function hasTooMany(document: object, problems: ProblemList): boolean {
   if (listed > MAX_ROUTES) problems.report(['routes'], note(`${listed} entries`), `at most ${MAX_ROUTES}`);
   if (names > MAX_SUBSETS) problems.report(['subsets'], note(`${names} subsets`), `at most ${MAX_SUBSETS}`);
   return listed > MAX_ROUTES || names > MAX_SUBSETS;
-}
-
-function checkWhole(document: CheckedPolicy, expected: string, problems: ProblemList): void {
-  const { service, tombstone } = document;
-  if (service !== undefined && service !== '' && service !== expected) {
-    problems.report(['service'], service, `${expected}, whose policy this is read as`);
-  }
-  if (tombstone !== true) return;
-  // A tombstone that also says something else was most likely not meant as one.
-  const others = Object.keys(document).filter((key) => !TOMBSTONE_KEYS.includes(key));
-  if (others.length === 0) return;
-  const alone = 'alone with schema, service, minSdk and signature';
-  problems.report(['tombstone'], note(`beside ${others.join(', ')}`), alone);
 }

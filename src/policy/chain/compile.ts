@@ -1,8 +1,8 @@
 import {
   DEFAULT_BALANCING,
+  DEFAULT_LOCALITY,
   DEFAULT_RETRY_BUDGET,
   resolveBreaker,
-  resolveLocality,
   resolveSubsetBreaker,
 } from '../defaults';
 import { findDestination } from '../destinations';
@@ -82,7 +82,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
     labelKeys: labelKeysOf(routes, [fallthrough]),
     balancing: DEFAULT_BALANCING,
     // Consul has Envoy fail over when no instance of the target is healthy, and not before.
-    locality: { ...resolveLocality(undefined), overprovisioning: Number.POSITIVE_INFINITY },
+    locality: { ...DEFAULT_LOCALITY, overprovisioning: Number.POSITIVE_INFINITY },
     retryBudget: DEFAULT_RETRY_BUDGET,
     breaker: resolveBreaker(),
     subsetBreaker: resolveSubsetBreaker(),

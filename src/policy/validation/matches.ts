@@ -13,7 +13,8 @@ export function listOf(value: unknown): readonly unknown[] {
 /** What a schema cannot say of the `match` of a route, whatever stands there. */
 export function checkMatch(match: unknown, path: DocumentPath, problems: ProblemList): void {
   checkLabels(ownValue(match, 'labels'), [...path, 'labels'], problems);
-  for (const [index, group] of listOf(ownValue(match, 'any')).entries()) {
+  const any = ownValue(match, 'any');
+  for (const [index, group] of any === undefined ? [] : listOf(any).entries()) {
     checkLabels(ownValue(group, 'labels'), [...path, 'any', index, 'labels'], problems);
   }
   const sample = ownValue(match, 'sample');

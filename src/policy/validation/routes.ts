@@ -18,7 +18,7 @@ export function checkRoutes({ routes = [] }: CheckedPolicy, problems: ProblemLis
       problems.report([...path, 'name'], name, `a name of its own; routes[${first}] has this one`);
     } else if (name !== undefined) names.set(name, index);
     if (match !== undefined) checkMatch(match, [...path, 'match'], problems);
-    checkLabelKey(stickBy, [...path, 'stickBy'], problems);
+    if (stickBy !== undefined) checkLabelKey(stickBy, [...path, 'stickBy'], problems);
     if ('hedging' in route && 'retry' in route) {
       problems.report([...path, 'hedging'], note('beside retry'), 'one of hedging and retry');
     }
@@ -40,13 +40,13 @@ const MOST_LABELS = 100;
 
 /** Warns of `stickBy` labels that no call of their route bears: the split then goes by chance, without any sign. */
 export function warnOfUnseenStickiness({ routes = [] }: CheckedPolicy, warnings: ProblemList): void {
+  if (!routes.some((route) => route?.stickBy !== undefined)) return;
   /** By label the route that takes all calls which bear it. */
   const takers = new Map<string, string>();
-  let readers: ReadonlyMap<string, number> | undefined;
+  const readers = readersOf(routes);
   for (const [index, route] of routes.entries()) {
     const label = route?.stickBy?.toLowerCase();
     if (label !== undefined) {
-      readers ??= readersOf(routes);
       const advice = adviceOn(label, route?.match?.labels ?? {}, takers, readers);
       if (advice !== undefined) {
         const expected = `a label that calls of this route bear; ${advice}`;

@@ -2,29 +2,49 @@ import { fieldFault } from '../filter/filter-fields';
 import { parseFilter } from '../filter/parse-filter';
 import { note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
+import { checkBreakers, checkOrder } from './tuning';
 
 /** The keys of meta that Consul takes: https://developer.hashicorp.com/consul/api-docs/agent/service#meta */
 const TAKEN = /^[A-Za-z0-9_-]{1,128}$/;
 
-/** What a schema cannot say of which instances belong to a subset. */
+type Subset = NonNullable<NonNullable<CheckedPolicy['subsets']>[string]>;
+
+/** What a schema cannot say of subsets. */
 export function checkSubsets({ subsets = {} }: CheckedPolicy, problems: ProblemList, warnings: ProblemList): void {
   const names = Object.keys(subsets);
   for (const name of names) {
-    const { tags = [], meta = {}, filter, port } = subsets[name] ?? {};
-    if (filter !== undefined && filter !== '') checkFilter(filter, ['subsets', name, 'filter'], problems, warnings);
+    const subset = subsets[name] ?? {};
+    const { tags = [], meta = {}, filter, port, guard, fallbackMaxPercentage: most } = subset;
+    const path = ['subsets', name];
+    if (filter !== undefined && filter !== '') checkFilter(filter, [...path, 'filter'], problems, warnings);
+    checkBreakers(subset, path, problems);
+    if (most !== undefined && !('fallback' in subset)) {
+      problems.report([...path, 'fallbackMaxPercentage'], most, 'nothing, or a fallback beside it');
+    }
+    if (guard !== undefined) checkGuard(guard, name, subset, problems);
     // Beside other subsets, one that takes every instance is most likely a slip: it includes the canaries.
     const isOpen = tags.length === 0 && Object.keys(meta).length === 0 && port === undefined && filter === undefined;
     if (isOpen && names.length > 1) {
-      warnings.report(['subsets', name], note('every instance'), 'tags, meta or a filter that tell it apart');
+      warnings.report(path, note('every instance'), 'tags, meta or a filter that tell it apart');
     }
     for (const [key, value] of Object.entries(meta)) {
       if (TAKEN.test(key)) continue;
       // A warning: instances that are listed in code or in a file may have `app.kubernetes.io/version`.
       const expected =
         'a key of letters, digits, "-" and "_": Consul takes no other, so no instance of it has this one';
-      warnings.report(['subsets', name, 'meta', key], value, expected);
+      warnings.report([...path, 'meta', key], value, expected);
     }
   }
+}
+
+/** It sheds, so there must be a fallback to shed to; and a subset cannot be compared with itself. */
+function checkGuard(guard: NonNullable<Subset['guard']>, name: string, subset: Subset, problems: ProblemList): void {
+  const path = ['subsets', name, 'guard'];
+  if (!('fallback' in subset)) {
+    problems.report(path, note('without a fallback'), 'nothing, or a fallback beside it that takes the calls');
+  }
+  if (guard.against === name) problems.report([...path, 'against'], name, 'another subset');
+  checkOrder(guard, 'holdMs', 'maxHoldMs', path, problems);
 }
 
 /** A filter must be an expression that Consul can read: one that Consul refuses leaves its subset empty. */
