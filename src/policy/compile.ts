@@ -31,7 +31,7 @@ import type { PolicyReading } from './policy-reading';
 import { revisionOf } from './revision';
 import { type SignatureCheck, signatureFault } from './signature';
 import { compileSplit } from './split';
-import { judgeDocument } from './validate';
+import { validatePolicy } from './validate';
 
 export interface CompileOptions {
   /** Consul service that the policy is for; the document must name the same. */
@@ -58,7 +58,7 @@ export function compilePolicy(
   const parsed = isText ? parsePolicyText(content, format === 'yaml' ? 'yaml' : 'json') : undefined;
   if (parsed !== undefined && parsed.value === undefined) throw new PolicyError(service, parsed.problems);
   const positions = parsed === undefined ? {} : { positions: parsed.positions };
-  const { document, warnings, problems } = judgeDocument(isText ? parsed?.value : content, { service, ...positions });
+  const { document, warnings, problems } = validatePolicy(isText ? parsed?.value : content, { service, ...positions });
   if (document === undefined || (parsed?.problems ?? []).length > 0) {
     throw new PolicyError(service, [...(parsed?.problems ?? []), ...problems]);
   }

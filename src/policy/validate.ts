@@ -30,11 +30,7 @@ export interface Validation {
   readonly problems: readonly PolicyProblem[];
   /** Worth telling, no reason to refuse. */
   readonly warnings: readonly PolicyProblem[];
-}
-
-/** A validation that also hands over what it judged: a plain copy that shares nothing with the caller's object. */
-export interface JudgedDocument extends Validation {
-  /** Undefined when there are problems. */
+  /** A plain copy that shares nothing with the caller's object; undefined when there are problems. */
   readonly document: PolicyDocument | undefined;
 }
 
@@ -44,11 +40,6 @@ export interface JudgedDocument extends Validation {
  * is refused with that one reason, since the rest of it cannot be judged.
  */
 export function validatePolicy(value: unknown, options: ValidateOptions): Validation {
-  const { problems, warnings } = judgeDocument(value, options);
-  return { problems, warnings };
-}
-
-export function judgeDocument(value: unknown, options: ValidateOptions): JudgedDocument {
   const problems = new ProblemList(options.positions);
   const warnings = new ProblemList(options.positions);
   const document = copyDocument(value, 'policy', problems);
