@@ -134,7 +134,7 @@ function buildPlan(
     fallthrough,
     override,
     destinations,
-    labelKeys: labelKeysOf(routes, balancing.hashBy),
+    labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy),
     balancing,
     locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
     ...(peers.length > 0 && { peers }),
@@ -175,14 +175,19 @@ function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPla
   return subsets;
 }
 
-function labelKeysOf(routes: readonly RoutePlan[], hashBy: string | undefined): readonly string[] {
-  const keys = new Set<string>();
+/** Every label that a call under these routes may be asked for. */
+export function labelKeysOf(routes: readonly RoutePlan[], fallthrough: Decision, hashBy?: string): readonly string[] {
+  const keys = new Set<string | undefined>();
+  const addDecision = ({ hashPolicies }: Decision): void => {
+    if (hashPolicies !== undefined) for (const { key } of hashPolicies) keys.add(key);
+  };
+  addDecision(fallthrough);
   for (const { match, split } of routes) {
-    for (const condition of match?.labels ?? []) keys.add(condition.key);
-    for (const group of match?.any ?? []) for (const condition of group) keys.add(condition.key);
-    if (match?.sample !== undefined) keys.add(match.sample.by);
-    if (split.stickBy !== undefined) keys.add(split.stickBy);
+    for (const group of match === undefined ? [] : [match.labels, ...match.any])
+      for (const { key } of group) keys.add(key);
+    keys.add(match?.sample?.by).add(split.stickBy);
+    for (const { decision } of split.entries) addDecision(decision);
   }
-  if (hashBy !== undefined) keys.add(hashBy);
-  return [...keys];
+  keys.add(hashBy).delete(undefined);
+  return [...keys] as string[];
 }

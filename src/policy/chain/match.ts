@@ -166,7 +166,7 @@ const VALUE = /^[ -~]*$/;
 /** Request headers that a route or a split changes; undefined when nothing is left to change. */
 export function compileHeaders(value: unknown, path: string, report: ChainReport): HeaderChanges | undefined {
   const fields = fieldsOf(value);
-  report.unknown(path, fields, FIELDS, 'as if it were not there');
+  report.unknown(path, fields, FIELDS);
   const pairs = (name: 'Add' | 'Set'): readonly (readonly [string, string])[] =>
     Object.entries(fieldsOf(fields[name])).flatMap(([header, text]) => {
       const at = `${path}.${name}[${JSON.stringify(header.slice(0, 60))}]`;
