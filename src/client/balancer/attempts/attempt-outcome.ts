@@ -1,9 +1,8 @@
-import { dropUnsendable } from '../../../base/header-name';
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
 import { peerOutcomeOf } from '../../breaker/outlier/failure-shares';
 import { NO_PERMIT, type Permit } from '../../breaker/probe-gate';
 import type { AttemptEnding, CallState } from '../../grpc/call-state';
-import { headersIn, type Metadata } from '../../grpc/grpc-js';
+import type { Metadata } from '../../grpc/grpc-js';
 import type { BalancerContext } from '../context';
 import type { Endpoint } from '../endpoints/endpoint';
 import type { EndpointRegistry } from '../endpoints/endpoint-registry';
@@ -137,8 +136,8 @@ export function settleAttempt(
   facts.isGivenUp = end.isGivenUp;
   facts.isEndedForPings = end.isEndedForPings;
   facts.isConnectionReplaced = end.isConnectionReplaced;
-  facts.isStalled = context.stall.isStalled(nowMs);
-  facts.isLoopBusy = context.stall.isTooBusyFor(end.startedAtMs, nowMs);
+  facts.isStalled = nowMs > context.stall.trustedUntilMs;
+  facts.isLoopBusy = end.code !== OK && context.stall.isTooBusyFor(end.startedAtMs, nowMs);
   const outcome = attribute(context, call, endpoint, pool, end, classifyAttempt(facts, pool.breakerPlan), nowMs);
   call.pushbackMs = facts.pushbackMs;
   call.wasLess = outcome === 'less';
@@ -318,13 +317,6 @@ const MOST_IN_A_ROW = 20;
 /** Node's HTTP/2 will not have what the call is to send, over whichever connection. */
 const OF_THE_CALL =
   /^ERR_(HTTP2_(HEADER|INVALID_(CONNECTION_)?HEADER|INVALID_PSEUDOHEADER|PSEUDOHEADER)|HTTP_|INVALID_)/;
-
-/** Drops what cannot be sent from what an attempt is about to send: of caller, labels, config entries, credentials. */
-export function dropUnsendableFrom(metadata: Metadata, context: BalancerContext): void {
-  const headers = headersIn(metadata);
-  const dropped = headers === undefined ? undefined : dropUnsendable(headers);
-  if (dropped !== undefined) context.headerDropped(dropped);
-}
 
 /**
  * The transport threw when an attempt of the call was to begin. Sets `unsentReason` where a further one would fare no

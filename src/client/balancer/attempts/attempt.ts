@@ -3,6 +3,7 @@ import { type EndedBy, isUnusableAnswer, type Outcome } from '../../breaker/outc
 import type { AnswerJudge, AttemptEnding, AttemptView, CallState } from '../../grpc/call-state';
 import {
   type CallCredentials,
+  dropUnsendable,
   type Metadata,
   type PickResult,
   pickKind,
@@ -22,7 +23,6 @@ import { probeLimitMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
 import {
   beginAttempt,
-  dropUnsendableFrom,
   loadOutcomeOf,
   noteResponse,
   noteUnsent,
@@ -190,7 +190,8 @@ export class Attempt implements AttemptLink, AttemptView {
     }
     const { lease } = connection;
     const real = lease.subchannel.getRealSubchannel();
-    dropUnsendableFrom(metadata, this.#context);
+    const dropped = dropUnsendable(metadata);
+    if (dropped !== undefined) this.#context.headerDropped(dropped);
     let transport: SubchannelCall;
     try {
       transport = real.createCall(metadata, connection.authority(host), method, own, callId);
