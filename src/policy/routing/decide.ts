@@ -1,7 +1,16 @@
 import { BUCKETS, hash32 } from '../../base/hash';
 import { DEFAULT_RETRY } from '../defaults';
 import { findDestination } from '../destinations';
-import type { Decision, Destination, ForceSelector, HashPolicy, OverridePlan, Plan, RetryPlan } from '../plan';
+import type {
+  Decision,
+  Destination,
+  ForceSelector,
+  HashPolicy,
+  OverridePlan,
+  Plan,
+  RetryPlan,
+  SplitEntryPlan,
+} from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } from './program';
 
@@ -137,15 +146,24 @@ function chooseEntry(
   let entry: number;
   if (sticky === undefined) {
     outcome.bucket = Math.floor(env.random() * BUCKETS);
-    entry = split.entryOf(outcome.bucket);
+    entry = entryOfBucket(entries, outcome.bucket);
   } else {
     outcome.sticky = true;
     if (split.isBucketed) {
       outcome.bucket = split.bucketOf(sticky);
-      entry = split.entryOf(outcome.bucket);
+      entry = entryOfBucket(entries, outcome.bucket);
     } else entry = split.entryOfValue(sticky);
   }
   return entries[entry]?.decision ?? plan.fallthrough;
+}
+
+/** Index of the entry that a bucket belongs to: one that is drawn, or that of a sticky value. */
+export function entryOfBucket(entries: readonly SplitEntryPlan[], bucket: number): number {
+  for (let index = 0; index < entries.length; index += 1) {
+    const { buckets, end } = entries[index] as SplitEntryPlan;
+    if (bucket < end && bucket >= end - buckets) return index;
+  }
+  return 0;
 }
 
 /** Each policy that yields something turns the hash so far and mixes its own in, as Envoy does. -1: none did. */
