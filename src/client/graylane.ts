@@ -42,11 +42,12 @@ import type { AcceptOptions, ServerInterceptorOptions } from './propagation/acce
 import type { HttpMiddleware } from './propagation/http-middleware';
 import { Propagation } from './propagation/propagation';
 import { RolloutMetrics } from './rollout-metrics/rollout-metrics';
-import { readService, Services } from './services';
+import { Services } from './services';
 import { BreakerHub, type ClientBreakers } from './state/client-breakers';
 import { Service, type ServiceOptions } from './state/service';
 import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
+import { readService } from './telemetry/read-service';
 import { ServiceTelemetry } from './telemetry/service-telemetry';
 
 const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
