@@ -14,7 +14,8 @@ const LATE = {
   /** The breaker of a subset, and opossum with it: made when such a subset gets its first call. */
   breaker: /^src\/client\/breaker\/circuit\.ts/,
   /** What operators look at: inspection, explanation, metrics; and what a rollout counts. */
-  observation: /^src\/client\/(admin\/|rollout-metrics\/|telemetry\/(instruments|meter-hub|observe|read-service)\.ts)/,
+  observation:
+    /^src\/client\/(admin\/|rollout-metrics\/|telemetry\/(instruments|meter-hub|observe|observe-service)\.ts)/,
   /** What few policies hold: filters, CIDR, guards, config entries of Consul; and the words of a bad document. */
   rules:
     /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/cidr|synonyms))|node_modules\/ipaddr\.js\/)/,

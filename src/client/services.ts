@@ -1,4 +1,5 @@
 import { GraylaneError } from '../base/errors';
+import { ofKey } from '../base/of-key';
 import { membershipOf } from '../policy/membership/membership';
 import { tierOrder } from '../policy/membership/tiers';
 import { type Channel, connectivity } from './grpc/grpc-js';
@@ -18,11 +19,7 @@ export class Services {
   /** Throws INVALID_TARGET for a target that this client cannot serve. */
   of(target: Target): Service {
     const key = formatTarget(target);
-    const known = this.#services.get(key);
-    if (known !== undefined) return known;
-    const service = this.#create(target, key);
-    this.#services.set(key, service);
-    return service;
+    return ofKey(this.#services, key, () => this.#create(target, key));
   }
 
   all(): readonly Service[] {
