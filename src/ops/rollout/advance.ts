@@ -1,5 +1,5 @@
-import type { FailedMeasurement, Measurement } from './analysis/metrics-provider';
 import { resolveAnalysis, resolveBackground } from './analysis/settings';
+import type { FailedMeasurement, Measurement } from './analysis/subset-metrics';
 import type { PauseDocument, RolloutDocument } from './document';
 import { isWatching, openWindow, rollBack, takeMeasurement } from './measurement';
 import { addAction, addNotice, dueActions, type PauseReason, type RolloutProgress, without } from './progress';

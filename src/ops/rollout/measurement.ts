@@ -1,6 +1,6 @@
 import { judge } from './analysis/judge';
-import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
 import { type AnalysisSettings, falseAlarmPart, resolveAnalysis, resolveBackground } from './analysis/settings';
+import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
 import type { AnalysisResult, Verdict } from './analysis/verdict';
 import { type AnalysisWindow, addAction, addNotice, type RolloutProgress, without } from './progress';
 

@@ -5,7 +5,7 @@ import { type StoredPolicy, sha256 } from '../store/history';
 import type { PolicyStore, WriteOutcome } from '../store/policy-store';
 import { compileStored, contentDigest, documentText } from '../store/policy-text';
 import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
-import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
+import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
 import { wantedMeasurement } from './measurement';
 import type { NotificationMessage } from './notify';
 import {

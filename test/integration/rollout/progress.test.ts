@@ -13,7 +13,7 @@ import {
   startRollout,
   waitFor,
 } from '../../../src/ops/rollout/advance';
-import type { Measurement } from '../../../src/ops/rollout/analysis/metrics-provider';
+import type { Measurement } from '../../../src/ops/rollout/analysis/subset-metrics';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
 import { wantedMeasurement } from '../../../src/ops/rollout/measurement';
 import { dueActions, type RolloutAction, type RolloutProgress } from '../../../src/ops/rollout/progress';

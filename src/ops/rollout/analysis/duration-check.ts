@@ -1,7 +1,7 @@
 import { type Counts, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../../base/sequential-test';
 import type { DurationCheck } from '../document';
-import type { DurationHistogram } from './metrics-provider';
 import { DEFAULT_FACTOR, DEFAULT_QUANTILE } from './settings';
+import type { DurationHistogram } from './subset-metrics';
 import {
   type CheckContext,
   describeLack,

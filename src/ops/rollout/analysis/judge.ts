@@ -3,8 +3,8 @@ import type { BreakerCheck, CheckDocument, SuccessRateCheck, ValueCheck } from '
 import type { AnalysisWindow } from '../progress';
 import { type Condition, type ConditionValues, parseCondition } from './condition';
 import { judgeDuration } from './duration-check';
-import type { FailedMeasurement, Measurement, SubsetMetrics } from './metrics-provider';
 import { type AnalysisSettings, chanceChecks, DEFAULT_THRESHOLD, nameOfCheck } from './settings';
+import type { FailedMeasurement, Measurement, SubsetMetrics } from './subset-metrics';
 import {
   type AnalysisResult,
   type CheckContext,

@@ -1,7 +1,7 @@
 import { defined } from '../../../base/defined';
 import { DEFAULT_BREAKER } from '../../../policy/defaults';
 import { type PrometheusServer, queryPrometheus, type Sample } from '../../prometheus';
-import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } from './metrics-provider';
+import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } from './subset-metrics';
 
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
 const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;

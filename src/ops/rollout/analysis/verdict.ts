@@ -1,6 +1,6 @@
 import type { Counts } from '../../../base/sequential-test';
-import type { Measurement, SubsetMetrics } from './metrics-provider';
 import type { AnalysisSettings } from './settings';
+import type { Measurement, SubsetMetrics } from './subset-metrics';
 
 /** The result of one measurement. `undecided`: too few calls, or too near the limit. `error`: no metrics. */
 export type Verdict = 'pass' | 'fail' | 'undecided' | 'error';
