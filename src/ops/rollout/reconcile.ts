@@ -17,16 +17,15 @@ import {
   policyStatusOf,
   raisesWeight,
 } from './policy-change';
-import type { RolloutAction, RolloutProgress } from './progress';
+import { dueActions, type RolloutAction, type RolloutProgress } from './progress';
 import {
   type Actor,
+  type Happened,
   hasEnded,
   MAX_MESSAGE,
   nextRecord,
   type RolloutRecord,
-  type Transition,
   transitionOf,
-  transitionsBetween,
 } from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 
@@ -103,15 +102,9 @@ export async function reconcile(
   };
   const interrupted = interruption(turn);
   if (interrupted !== undefined) return save(turn, interrupted);
-  const action = nextAction(record.progress);
+  const [action] = dueActions(record.progress);
   if (action === undefined) return record.progress.pending.length > 0 ? idle(record) : measure(turn);
   return action.kind === 'notify' ? sendNotice(turn, action) : applyAndSave(turn, action);
-}
-
-/** While the rollout is stopped only notices are sent. */
-function nextAction({ state, pending }: RolloutProgress): RolloutAction | undefined {
-  const isStopped = state.kind === 'paused' || state.kind === 'inconclusive';
-  return isStopped ? pending.find(({ kind }) => kind === 'notify') : pending[0];
 }
 
 interface Turn {
@@ -125,8 +118,7 @@ interface Turn {
 
 /** A foreign change of the policy pauses the rollout. */
 function interruption({ record: { progress }, policyStatus, deps }: Turn): RolloutProgress | undefined {
-  if (policyStatus.kind === 'own' || progress.state.kind === 'aborted' || progress.state.kind === 'completed')
-    return undefined;
+  if (policyStatus.kind === 'own') return undefined;
   const why = policyStatus.kind === 'invalid' ? 'invalid-policy' : 'manual-change';
   const { state } = progress;
   if (state.kind === 'paused' && (state.why === why || state.why === 'manual-change')) return undefined;
@@ -153,7 +145,7 @@ async function applyAndSave(turn: Turn, action: PolicyAction): Promise<Reconcile
   const edited = applyAction(policyStatus.document, action, rollout);
   if ('refusal' in edited) return wait(edited.refusal);
   const confirmed = confirmAction(progress, action.number, deps.now());
-  if (isSame(edited.document, policyStatus.document)) return save(turn, confirmed, action);
+  if (isSame(edited.document, policyStatus.document)) return save(turn, confirmed, [transitionOf(action, confirmed)]);
   const text = documentText(edited.document);
   const plan = compileStored(policy.service, text);
   if (plan instanceof PolicyError) return wait(describeInvalid(plan));
@@ -173,9 +165,8 @@ async function writePolicy(
 ): Promise<ReconcileResult> {
   const time = new Date(deps.now());
   const number = numberAfter(policy);
-  const next = nextRecord(record, { progress: confirmed, policy: { digest: contentDigest(text), number } }, [
-    ...transitionsFor(record.progress, confirmed, action, number, actorOf(deps)),
-  ]);
+  const change = { progress: confirmed, policy: { digest: contentDigest(text), number } };
+  const next = nextRecord(record, change, actorOf(deps), [transitionOf(action, confirmed, number)]);
   const outcome = await deps.policies.write({
     before: policy,
     text,
@@ -190,19 +181,16 @@ async function writePolicy(
 
 async function sendNotice(turn: Turn, action: RolloutAction & { readonly kind: 'notify' }): Promise<ReconcileResult> {
   const { record, deps } = turn;
-  const { progress } = record;
-  const { notify } = progress.document;
+  const { progress, service } = record;
+  const message: NotificationMessage = { ...action.notice, service, id: `${progress.id}/${action.number}` };
   let failure: string | undefined;
-  if (notify !== undefined) {
-    const { service } = record;
-    const message: NotificationMessage = { ...action.notice, service, id: `${progress.id}/${action.number}` };
-    for (let attempt = 1; attempt <= NOTICE_ATTEMPTS; attempt += 1) {
-      failure = await deps.notify(notify, message);
-      if (failure === undefined) break;
-    }
+  for (let attempt = 1; attempt <= NOTICE_ATTEMPTS; attempt += 1) {
+    failure = await deps.notify(progress.document.notify ?? [], message);
+    if (failure === undefined) break;
   }
   const confirmed = confirmAction(progress, action.number, deps.now());
-  return save(turn, confirmed, action, failure);
+  const done = transitionOf(action, confirmed);
+  return save(turn, confirmed, [failure === undefined ? done : { ...done, message: `${done.message}: ${failure}` }]);
 }
 
 /** Records once why the action must wait. The action is tried again later. */
@@ -219,27 +207,10 @@ function idle(record: RolloutRecord): ReconcileResult {
 async function save(
   { stored, record, session, deps }: Turn,
   progress: RolloutProgress,
-  action?: RolloutAction,
-  failure?: string,
+  done: readonly Happened[] = [],
 ): Promise<ReconcileResult> {
-  const transitions = transitionsFor(record.progress, progress, action, undefined, actorOf(deps));
-  const described =
-    failure === undefined
-      ? transitions
-      : transitions.map((each) => ({ ...each, message: `${each.message}: ${failure}` }));
-  const outcome = await deps.rollouts.write(stored, nextRecord(record, { progress }, described), session);
-  return resultOf(outcome, record);
-}
-
-function transitionsFor(
-  before: RolloutProgress,
-  after: RolloutProgress,
-  action: RolloutAction | undefined,
-  policy: number | undefined,
-  actor: Actor,
-): readonly Omit<Transition, 'number'>[] {
-  const done = action === undefined ? [] : [transitionOf(action, after, actor, policy)];
-  return [...done, ...transitionsBetween(before, after, actor)];
+  const next = nextRecord(record, { progress }, actorOf(deps), done);
+  return resultOf(await deps.rollouts.write(stored, next, session), record);
 }
 
 function resultOf(outcome: WriteOutcome | RecordOutcome, record: RolloutRecord): ReconcileResult {
