@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { peerOf } from '../../base/instances';
 import type { ChainGraph, ResolverNode } from '../../policy/chain/graph';
 import { matchesNothing } from '../../policy/chain/match';
@@ -40,14 +41,14 @@ export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, repor
         fallbacks.set(subset, next);
     }
   }
+  const inDocument = ({ subset }: Destination, prefer: 'subset' | 'datacenter'): string =>
+    describeTiers(tiersOf(subset, { fallbacks, datacenters, prefer }));
   const differing = (prefer: 'subset' | 'datacenter'): readonly Place[] =>
-    places.filter(({ destination, tiers }) => {
-      return describeTiers(tiersOf(destination.subset, { fallbacks, datacenters, prefer })) !== describeTiers(tiers);
-    });
+    places.filter(({ destination, tiers }) => inDocument(destination, prefer) !== describeTiers(tiers));
   const prefer = differing('datacenter').length < differing('subset').length ? 'datacenter' : 'subset';
   for (const { resolver, destination, tiers } of differing(prefer)) {
-    const here = describeTiers(tiersOf(destination.subset, { fallbacks, datacenters, prefer }));
     const field = tiers[0]?.datacenter === local ? 'Failover' : 'Target';
+    const here = inDocument(destination, prefer);
     report.cannot(`${resolver.path}.${field}`, `${describeTiers(tiers)} in the chain, ${here} in the document`);
   }
   const used = new Set(places.flatMap(({ tiers }) => tiers.map(({ subset }) => subset)));
@@ -66,12 +67,8 @@ export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, repor
   };
 
   function subsetOf(name: string): SubsetDocument {
-    const filter = plan.subsets.get(name)?.filter;
     const fallback = fallbacks.get(name);
-    return {
-      ...(filter === undefined ? {} : { filter }),
-      ...(fallback === undefined ? {} : { fallback: nameOf(fallback) }),
-    };
+    return defined({ filter: plan.subsets.get(name)?.filter, fallback: fallback && nameOf(fallback) });
   }
 }
 

@@ -48,7 +48,7 @@ export function importRoutes(
   report: IstioReport,
 ): readonly RouteDocument[] {
   const { spec, path } = resource;
-  report.others(`${path}.spec`, spec, SPEC, {
+  report.read(spec, `${path}.spec`, SPEC, {
     tcp: 'for TCP',
     tls: 'for TLS',
     exportTo: 'not needed: a policy is read by name',
@@ -59,9 +59,8 @@ export function importRoutes(
   }
   const names = new Set<string>();
   return listOf(spec['http']).flatMap((each, index): readonly RouteDocument[] => {
-    const fields = fieldsOf(each);
     const at = `${path}.spec.http[${index}]`;
-    report.others(at, fields, ROUTE, ROUTE_REASONS);
+    const fields = report.read(each, at, ROUTE, ROUTE_REASONS);
     const where = importDestinations({ resource, service, fields, at }, nameOf, report);
     if (where === undefined) {
       report.cannot(
@@ -74,10 +73,7 @@ export function importRoutes(
     const retry = importRetries(fields['retries'], `${at}.retries`, report);
     const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
     const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
-    const rest = {
-      ...where,
-      ...defined({ timeoutMs, attemptTimeoutMs, retry }),
-    };
+    const rest = { ...where, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
     const name = textOf(fields['name'])?.slice(0, MOST_NAME_CHARACTERS) ?? `http[${index}]`;
     const entries = listOf(fields['match']);
     if (entries.length === 0) return [{ name: unique(name, names), ...rest }];
@@ -106,9 +102,8 @@ function importDestinations(
   const weights = new Map<string, number>();
   for (const [index, each] of destinations.entries()) {
     const path = `${at}.route[${index}]`;
-    report.others(path, each, ['destination', 'weight'], { headers: 'metadata is not changed' });
-    const destination = fieldsOf(each['destination']);
-    report.others(`${path}.destination`, destination, ['host', 'subset', 'port'], {});
+    report.read(each, path, ['destination', 'weight'], { headers: 'metadata is not changed' });
+    const destination = report.read(each['destination'], `${path}.destination`, ['host', 'subset', 'port']);
     if (destination['port'] !== undefined) {
       report.cannot(`${path}.destination.port`, 'an instance is called at the port that it registered');
     }
@@ -136,8 +131,7 @@ function importDestinations(
 /** `attempts` are retries there and all tries here. */
 function importRetries(value: unknown, path: string, report: IstioReport): RetryDocument | 'off' | undefined {
   if (value === undefined || value === null) return undefined;
-  const fields = fieldsOf(value);
-  report.others(path, fields, ['attempts', 'retryOn', 'backoff', 'perTryTimeout'], {
+  const fields = report.read(value, path, ['attempts', 'retryOn', 'backoff', 'perTryTimeout'], {
     retryRemoteLocalities: 'retries go on to the next tier by themselves',
     retryIgnorePreviousHosts: 'a retry goes to an instance that was not tried, wherever there is one',
   });
@@ -200,7 +194,7 @@ const NO_SUCH_THING: Readonly<Record<string, string>> = {
  * the entry is left out and reported, because sending calls the wrong way would be worse.
  */
 function importMatch(fields: Fields, path: string, report: IstioReport): MatchDocument | undefined | false {
-  report.others(path, fields, KNOWN, NO_SUCH_THING);
+  report.read(fields, path, KNOWN, NO_SUCH_THING);
   let isWhole = Object.keys(fields).every((name) => KNOWN.includes(name) || fields[name] === null);
   const methods = importUri(fields, path, report);
   const method = fieldsOf(fields['method']);
@@ -233,10 +227,7 @@ function importMatch(fields: Fields, path: string, report: IstioReport): MatchDo
   }
   if (!isWhole || methods === false) return false;
   if (methods === undefined && labels.size === 0) return undefined;
-  return {
-    ...defined({ methods }),
-    ...(labels.size === 0 ? {} : { labels: Object.fromEntries(labels) }),
-  };
+  return defined({ methods, labels: labels.size === 0 ? undefined : Object.fromEntries(labels) });
 }
 
 function importUri(fields: Fields, path: string, report: IstioReport): readonly string[] | undefined | false {
