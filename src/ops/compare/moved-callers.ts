@@ -84,7 +84,9 @@ function judged(
   needed: number,
   reason: () => string | undefined,
 ): MovedCallers {
-  const isReshuffle = moved > needed + TOLERANCE + sampleError(needed);
+  const share = Math.min(needed, 1);
+  // Three standard deviations of a share found with the sampled values.
+  const isReshuffle = moved > needed + TOLERANCE + 3 * Math.sqrt((share * (1 - share)) / SAMPLED_VALUES);
   return { ...named, moved, needed: Math.min(needed, moved), reshuffled: isReshuffle ? reason() : undefined };
 }
 
@@ -98,11 +100,6 @@ function shareOf(moves: (value: string) => boolean): number {
 /** The value of another label of the same caller, which is independent of the first. */
 function otherLabel(value: string): string {
   return `other ${value}`;
-}
-
-/** Three standard deviations of a share found with the sampled values. */
-function sampleError(share: number): number {
-  return 3 * Math.sqrt((Math.min(share, 1) * (1 - Math.min(share, 1))) / SAMPLED_VALUES);
 }
 
 /** Every entry but the base moves its own difference, between it and the base (see `compileSplit()`). */

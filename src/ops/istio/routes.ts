@@ -217,8 +217,7 @@ function importMatch(fields: Fields, path: string, report: IstioReport): MatchDo
       const at = `${path}.${field}.${name}`;
       const matcher = importHeader(name, condition, at, report);
       const key = name.toLowerCase();
-      const merged =
-        matcher === undefined ? undefined : merge(labels.get(key), isWithout ? inverted(matcher) : matcher);
+      const merged = matcher && merge(labels.get(key), isWithout ? inverted(matcher) : matcher);
       if (matcher !== undefined && merged === undefined)
         report.cannot(at, 'two conditions on one header; this match is left out');
       if (merged === undefined) isWhole = false;

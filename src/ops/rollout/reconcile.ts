@@ -1,4 +1,3 @@
-import type { PolicyDocument } from '../../policy/document';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { type StoredPolicy, sha256 } from '../store/history';
@@ -139,13 +138,16 @@ async function applyAndSave(turn: Turn, action: PolicyAction): Promise<Reconcile
   const { record, policy, policyStatus, deps } = turn;
   const { progress } = record;
   const { document: rollout } = progress;
-  const wait = (why: string): Promise<ReconcileResult> => saveWaiting(turn, why);
+  /** Records once why the action must wait. The action is tried again later. */
+  const wait = async (why: string): Promise<ReconcileResult> =>
+    progress.waitingFor === why ? idle(record) : save(turn, waitFor(progress, why));
   // Only a rollback continues after a foreign change: it takes the weight out of the changed policy.
   if (policyStatus.kind === 'invalid') return wait(policyStatus.message);
   const edited = applyAction(policyStatus.document, action, rollout);
   if ('refusal' in edited) return wait(edited.refusal);
   const confirmed = confirmAction(progress, action.number, deps.now());
-  if (isSame(edited.document, policyStatus.document)) return save(turn, confirmed, [transitionOf(action, confirmed)]);
+  if (JSON.stringify(edited.document) === JSON.stringify(policyStatus.document))
+    return save(turn, confirmed, [transitionOf(action, confirmed)]);
   const text = documentText(edited.document);
   const plan = compileStored(policy.service, text);
   if (plan instanceof PolicyError) return wait(describeInvalid(plan));
@@ -193,12 +195,6 @@ async function sendNotice(turn: Turn, action: RolloutAction & { readonly kind: '
   return save(turn, confirmed, [failure === undefined ? done : { ...done, message: `${done.message}: ${failure}` }]);
 }
 
-/** Records once why the action must wait. The action is tried again later. */
-async function saveWaiting(turn: Turn, why: string): Promise<ReconcileResult> {
-  const waiting = waitFor(turn.record.progress, why);
-  return turn.record.progress.waitingFor === why ? idle(turn.record) : save(turn, waiting);
-}
-
 function idle(record: RolloutRecord): ReconcileResult {
   return { kind: 'idle', wakeMs: undefined, record };
 }
@@ -235,8 +231,4 @@ function numberAfter({ policy, history }: StoredPolicy): number {
   const last = history.at(-1);
   const isKept = policy === undefined || last?.entry?.documentDigest === sha256(policy.text);
   return (last?.number ?? 0) + (isKept ? 1 : 2);
-}
-
-function isSame(a: PolicyDocument, b: PolicyDocument): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

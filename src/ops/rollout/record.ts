@@ -141,7 +141,8 @@ function transitionsBetween(before: RolloutProgress, after: RolloutProgress): re
   const at = { step: after.step, weight: after.weight };
   const happened: Happened[] = [];
   if (before.state.kind !== after.state.kind || messageOf(before) !== messageOf(after)) {
-    happened.push({ ...at, event: eventOf(before, after), message: messageOf(after) });
+    const isResumed = after.state.kind === 'running' && before.state.kind !== 'running';
+    happened.push({ ...at, event: isResumed ? 'resumed' : after.state.kind, message: messageOf(after) });
   }
   if (before.waitingFor !== after.waitingFor && after.waitingFor !== undefined) {
     happened.push({ ...at, event: 'waiting', message: after.waitingFor });
@@ -159,10 +160,6 @@ export function transitionOf(action: RolloutAction, after: RolloutProgress, poli
   const message = action.kind === 'notify' ? action.notice.event : describeAction(action, after.document);
   const step = 'step' in action ? action.step : after.step;
   return { event: action.kind, step, weight: after.weight, message, ...defined({ policy }) };
-}
-
-function eventOf({ state: before }: RolloutProgress, { state }: RolloutProgress): string {
-  return state.kind === 'running' && before.kind !== 'running' ? 'resumed' : state.kind;
 }
 
 /** What the state says of itself. */
