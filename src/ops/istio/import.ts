@@ -127,13 +127,13 @@ const ALGORITHMS: Readonly<Record<string, BalancingDocument['algorithm']>> = {
 /** Istio's own choice. */
 const UNSAID: readonly unknown[] = [undefined, 'UNSPECIFIED'];
 
-interface TrafficPolicy {
-  readonly balancing?: BalancingDocument;
-  readonly breaker?: BreakerDocument;
-}
-
 /** Imports a `trafficPolicy` of a DestinationRule, or of a subset, which can only have its own breaker. */
-function importTraffic(value: unknown, path: string, report: IstioReport, isSubset = false): TrafficPolicy {
+function importTraffic(
+  value: unknown,
+  path: string,
+  report: IstioReport,
+  isSubset = false,
+): Pick<PolicyDocument, 'balancing' | 'breaker'> {
   const fields = report.read(value, path, ['loadBalancer', 'outlierDetection'], {
     connectionPool:
       'connections are not limited; of requests write limits: { maxInFlight, maxPending } on a subset, for each client rather than each proxy',

@@ -47,7 +47,7 @@ export function importRoutes(
   nameOf: NameOfSubset,
   report: IstioReport,
 ): readonly RouteDocument[] {
-  const { spec, path } = resource;
+  const { spec, path, namespace } = resource;
   report.read(spec, `${path}.spec`, SPEC, {
     tcp: 'for TCP',
     tls: 'for TLS',
@@ -61,7 +61,7 @@ export function importRoutes(
   return listOf(spec['http']).flatMap((each, index): readonly RouteDocument[] => {
     const at = `${path}.spec.http[${index}]`;
     const fields = report.read(each, at, ROUTE, ROUTE_REASONS);
-    const where = importDestinations({ resource, service, fields, at }, nameOf, report);
+    const where = importDestinations(fields['route'], at, { namespace, service, nameOf, report });
     if (where === undefined) {
       report.cannot(
         at,
@@ -86,19 +86,19 @@ export function importRoutes(
   });
 }
 
-interface RouteSource {
-  readonly resource: IstioResource;
+interface RouteContext {
+  readonly namespace: string | undefined;
   readonly service: string;
-  readonly fields: Fields;
-  readonly at: string;
+  readonly nameOf: NameOfSubset;
+  readonly report: IstioReport;
 }
 
 function importDestinations(
-  { resource, service, fields, at }: RouteSource,
-  nameOf: NameOfSubset,
-  report: IstioReport,
+  route: unknown,
+  at: string,
+  { namespace, service, nameOf, report }: RouteContext,
 ): Pick<RouteDocument, 'to' | 'split'> | undefined {
-  const destinations = listOf(fields['route']).map(fieldsOf);
+  const destinations = listOf(route).map(fieldsOf);
   const weights = new Map<string, number>();
   for (const [index, each] of destinations.entries()) {
     const path = `${at}.route[${index}]`;
@@ -108,7 +108,7 @@ function importDestinations(
       report.cannot(`${path}.destination.port`, 'an instance is called at the port that it registered');
     }
     const host = textOf(destination['host']) ?? '';
-    if (serviceOfHost(host, resource.namespace) !== service) {
+    if (serviceOfHost(host, namespace) !== service) {
       report.cannot(
         `${path}.destination.host`,
         `${host}; a document leads to instances of its own service, and this is left out`,

@@ -35,8 +35,14 @@ import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 export interface RolloutContext {
   readonly policies: PolicyStore;
   readonly rollouts: RolloutStore;
-  /** Creates the check whether the canary's healthy instances can carry the calls of a policy. May reject. */
-  capacity(stored: StoredPolicy, maxLoadFactor: number | undefined): CapacityCheck;
+  /**
+   * Creates the check whether the canary's healthy instances can carry the calls of a policy, as `policy apply` judges
+   * it. May reject.
+   */
+  capacity(
+    stored: StoredPolicy,
+    maxLoadFactor: number | undefined,
+  ): { judge(before: Plan | undefined, after: Plan): Promise<{ readonly overloads: readonly string[] }> };
   /** Measures what `wantedMeasurement()` asks for. A failure is part of the result. Never rejects. */
   measure(progress: RolloutProgress, wanted: MeasureRequest): Promise<Measurement | FailedMeasurement>;
   /** Runs the hooks of these names. Resolves to what failed, undefined when all succeeded. Never rejects. */
@@ -45,11 +51,6 @@ export interface RolloutContext {
   now(): number;
   /** Name of the controller, for the history: `user@host (pid 17)`. */
   readonly name: string;
-}
-
-/** As `policy apply` judges it. */
-interface CapacityCheck {
-  judge(before: Plan | undefined, after: Plan): Promise<{ readonly overloads: readonly string[] }>;
 }
 
 export type ReconcileResult =

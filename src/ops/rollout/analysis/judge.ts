@@ -19,10 +19,8 @@ import {
   type SlowCalls,
 } from './verdict';
 
-export interface JudgedMeasurement {
+export interface JudgedMeasurement extends Pick<AnalysisWindow, 'failures' | 'slowCalls'> {
   readonly result: AnalysisResult;
-  readonly failures: Readonly<Record<string, number>>;
-  readonly slowCalls: Readonly<Record<string, SlowCalls>>;
 }
 
 /**

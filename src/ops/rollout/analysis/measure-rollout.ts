@@ -74,7 +74,7 @@ async function callsOf(
       return { canary: readSubset(answer, 'canary'), stable: readSubset(answer, 'stable') };
     }
     const server = await serverOf(prometheus, request, sources);
-    return await measureSubsets(server, { labels: prometheus.labels, failureStatusCodes }, request);
+    return await measureSubsets(server, request, prometheus.labels, failureStatusCodes);
   } catch (error) {
     throw new MeasureError(named(name, error));
   }

@@ -1,6 +1,7 @@
 import { defined } from '../../../base/defined';
 import { DEFAULT_BREAKER } from '../../../policy/defaults';
 import { type PrometheusServer, queryPrometheus, type Sample } from '../../prometheus';
+import type { PrometheusConfig } from '../config/controller-config';
 import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } from './subset-metrics';
 
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
@@ -9,28 +10,23 @@ const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
 /** Labels that Prometheus sums up, so that fewer series are fetched. A restart of a client resets all of its series. */
 const SUMMED = 'rpc_method, server_address, server_port, graylane_route, error_type';
 
-export interface MetricsRules {
-  /** Label matchers, of the controller's configuration. */
-  readonly labels: Readonly<Record<string, string>> | undefined;
-  /** Status names that are failures, of the rollout. Default: those of the breaker. */
-  readonly failureStatusCodes: readonly string[] | undefined;
-}
-
 /**
  * Measures built-in checks by the SDK's own metrics (docs/observability.md). Counts attempts, not calls, so that a
- * retry does not hide the canary's failure. Rejects with an `HttpError`.
+ * retry does not hide the canary's failure. `labels` narrow every query. `failureStatusCodes`: default those of the
+ * breaker. Rejects with an `HttpError`.
  */
 export async function measureSubsets(
   server: PrometheusServer,
-  rules: MetricsRules,
   request: MeasureRequest,
+  labels: PrometheusConfig['labels'],
+  failureStatusCodes: Iterable<string> = DEFAULT_BREAKER.failureStatusCodes,
 ): Promise<Measurement> {
   const { canary, stable, sinceMs, nowMs } = request;
   // A target with a query is a service of its own in the metrics.
   const named = `=~"${regexOf(request.service)}([?].*)?"`;
   const service = `graylane_service${named}`;
-  const labels = Object.entries(rules.labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
-  const subsets = `"${regexOf(canary)}|${regexOf(stable)}"${labels.join('')}`;
+  const narrowed = Object.entries(labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
+  const subsets = `"${regexOf(canary)}|${regexOf(stable)}"${narrowed.join('')}`;
   const attempts = `sum without (${SUMMED}, graylane_datacenter) ({__name__=~"graylane_attempts(_total)?",${service},graylane_subset=~${subsets}})`;
   // Some exporters write the unit into the name, some leave `_total` out.
   const durations = `sum without (${SUMMED}, graylane_subset, ${STATUS.join(', ')}) ({__name__=~"rpc_client_call_duration(_seconds)?_bucket",server_address${named},graylane_served_by=~${subsets}})`;
@@ -42,7 +38,7 @@ export async function measureSubsets(
     grown(server, fallbacks, sinceMs, nowMs),
     queryPrometheus(server, breakers, nowMs),
   ]);
-  const failureCodes = new Set<string>(rules.failureStatusCodes ?? DEFAULT_BREAKER.failureStatusCodes);
+  const failureCodes = new Set(failureStatusCodes);
   const figuresOf = (subset: string): SubsetMetrics => {
     const own = ended.filter(({ labels }) => labels['graylane_subset'] === subset);
     const failed = own.filter(({ labels }) => failureCodes.has(labels[STATUS[0]] ?? labels[STATUS[1]] ?? ''));
