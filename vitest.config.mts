@@ -5,10 +5,8 @@ import { defineConfig } from 'vitest/config';
  * one that takes the processor time of the others.
  */
 const timed = [
-  'test/integration/client/reaction.test.ts',
   'test/integration/client/chain-reaction.test.ts',
   'test/integration/discovery/consul/latency.test.ts',
-  'test/faults/endpoint-slow.test.ts',
   'test/integration/cli/policy-reaction.test.ts',
   'test/integration/cli/start-up.test.ts',
   'test/field/outcomes/busy-loop.test.ts',
