@@ -26,6 +26,7 @@ export default defineConfig({
     // Of tests of one file that say so: each has servers of its own in the same process.
     maxConcurrency: 3,
     passWithNoTests: false,
+    globalSetup: 'test/support/script-bundles.ts',
     projects: [
       {
         extends: true,
