@@ -1,5 +1,5 @@
-import { sha256 } from '../base/sha256';
 import { canonicalJson } from './plain-data';
+import { sha256 } from './sha256';
 import { withoutSignature } from './signature';
 
 /** 48 bits: two of a million documents share a revision with a probability of 0.2 %. */

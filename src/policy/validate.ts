@@ -75,7 +75,10 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
 
 const RULES: StructureRules = {
   schema: policySchema,
-  synonyms: SYNONYMS,
+  // Asked for at the first unknown key: the table is loaded then (scripts/bundle.mjs).
+  get synonyms() {
+    return SYNONYMS;
+  },
   describe({ keyword, value }) {
     if (keyword === 'anyOf') return { value: note('neither to nor datacenter'), expected: 'one of them, or both' };
     if (keyword !== 'oneOf') return undefined;

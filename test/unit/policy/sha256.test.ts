@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { sha256 } from '../../../src/base/sha256';
+import { sha256 } from '../../../src/policy/sha256';
 
 describe('SHA-256', () => {
   const expected = (text: string): string => createHash('sha256').update(text).digest('hex');
