@@ -1,3 +1,4 @@
+import { nearest } from '../base/spelling';
 import type { SubsetLimitView } from '../client/balancer/limits/subset-limits';
 import type { ZonePreferenceView } from '../client/balancer/zones/zone-preference';
 
@@ -70,6 +71,16 @@ export function sparkline(values: readonly number[]): string {
 /** `1 problem`, `3 problems`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** The next step after a name that is not known. */
+export function didYouMean<T extends string | undefined>(
+  name: string,
+  known: readonly string[],
+  otherwise: T,
+): string | T {
+  const meant = nearest(name, known);
+  return meant === undefined ? otherwise : `did you mean ${meant}?`;
 }
 
 /** For `sort()`: by code units, as Consul sorts keys. */

@@ -10,7 +10,7 @@ import type { Plan, PolicyProblem } from '../policy/plan';
 import type { Positions } from '../policy/problems';
 import { judgeDocument } from '../policy/validate';
 import { CommandError, codeOf } from './command';
-import { counted } from './describe';
+import { counted, sumOf } from './describe';
 import type { CommandIo } from './io';
 
 /** A policy as a file has it, judged. */
@@ -85,6 +85,11 @@ export async function readBytes(file: string): Promise<Uint8Array> {
   }
 }
 
+/** The same as text. */
+export async function readText(file: string): Promise<string> {
+  return Buffer.from(await readBytes(file)).toString('utf8');
+}
+
 const POLICY_FILE = /\.(?:ya?ml|json)$/i;
 
 /**
@@ -117,11 +122,8 @@ async function findFiles(paths: readonly string[]): Promise<readonly string[]> {
     const found = await filesBelow(path, new Set());
     // An empty folder is most likely another one than was meant.
     if (found.length === 0) {
-      throw new CommandError(
-        2,
-        `${path}: no policy file (expected: *.yaml, *.yml or *.json below it)`,
-        'check its name',
-      );
+      const message = `${path}: no policy file (expected: *.yaml, *.yml or *.json below it)`;
+      throw new CommandError(2, message, 'check its name');
     }
     for (const file of found) add(file);
   }
@@ -151,11 +153,8 @@ async function filesBelow(folder: string, above: ReadonlySet<string>): Promise<r
     return files;
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    throw new CommandError(
-      2,
-      `${folder}: ${codeOf(error)} (expected: a folder that can be read)`,
-      'check what you may read',
-    );
+    const message = `${folder}: ${codeOf(error)} (expected: a folder that can be read)`;
+    throw new CommandError(2, message, 'check what you may read');
   }
 }
 
@@ -175,25 +174,28 @@ function withoutDoubles(read: readonly PolicyFile[]): readonly PolicyFile[] {
   });
 }
 
-export interface LoadedPolicy {
-  readonly document: PolicyDocument;
-  readonly plan: Plan;
-}
-
 /** Reads a policy that is to be used. One with problems: all are shown, then a CommandError ends the command with 1. */
-export async function loadPolicy(file: string, io: CommandIo, expectedService?: string): Promise<LoadedPolicy> {
+export async function loadPolicy(
+  file: string,
+  io: CommandIo,
+  expectedService?: string,
+): Promise<{ readonly document: PolicyDocument; readonly plan: Plan }> {
   const { document, problems } = await readPolicyFile(file, expectedService);
   if (document === undefined) {
-    for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+    noteProblems(file, problems, 'error', io);
     const count = counted(problems.length, 'problem');
     throw new CommandError(1, `${file}: ${count}`, `correct it and run graylane policy validate ${file}`);
   }
-  const { service } = document;
-  return { document, plan: compilePolicy({ content: document, format: 'object' }, { service, origin: 'file' }) };
+  return { document, plan: planOf(document) };
+}
+
+/** The plan of a valid document. */
+export function planOf(document: PolicyDocument): Plan {
+  return compilePolicy({ content: document, format: 'object' }, { service: document.service, origin: 'file' });
 }
 
 /** A valid policy, as it is to be written. */
-export interface ValidPolicy {
+interface ValidPolicy {
   readonly service: string;
   readonly text: string;
   /** What to do after a lost race. */
@@ -204,41 +206,34 @@ export interface ValidPolicy {
  * Reads valid policies from files and folders, one for each service, and shows warnings. When one is invalid, shows
  * every problem with file, line and path, and throws a CommandError with exit code 1.
  */
-export async function readValidPolicies(
-  paths: readonly string[],
-  io: CommandIo,
-  json: boolean,
-): Promise<readonly ValidPolicy[]> {
+export async function readValidPolicies(paths: readonly string[], io: CommandIo): Promise<readonly ValidPolicy[]> {
   const read = await readPolicyFiles(paths);
   const bad = read.filter(({ document }) => document === undefined);
-  if (bad.length > 0) throw invalid(bad, read.length, paths, io, json);
+  if (bad.length > 0) throw invalid(bad, read.length, paths, io);
   return read.flatMap(({ file, document, warnings }) => {
     if (document === undefined) return [];
-    for (const warning of warnings) io.note(`${io.colors.yellow('warning')} ${describeInFile(file, warning)}`);
+    noteProblems(file, warnings, 'warning', io);
     const again = `run graylane policy diff ${file}, then apply again`;
     return [{ service: document.service, text: documentText(document), again }];
   });
 }
 
-function invalid(
-  bad: readonly PolicyFile[],
-  of: number,
-  paths: readonly string[],
+function invalid(bad: readonly PolicyFile[], of: number, paths: readonly string[], io: CommandIo): CommandError {
+  io.json(bad.map(({ file, service, problems }) => ({ file, service, outcome: 'invalid', problems })));
+  if (!io.asJson) for (const { file, problems } of bad) noteProblems(file, problems, 'error', io);
+  const count = counted(sumOf(bad.map(({ problems }) => problems.length)), 'problem');
+  const what = of === 1 ? bad[0]?.file : `${bad.length} of ${of} policies`;
+  const next = `mend ${bad.length === 1 ? 'it' : 'them'} and run graylane policy validate ${paths.join(' ')}`;
+  return new CommandError(1, `${what}: refused, ${count}; nothing was written`, next);
+}
+
+/** One line each on standard error, with file, line and path. */
+export function noteProblems(
+  file: string,
+  problems: readonly PolicyProblem[],
+  kind: 'error' | 'warning',
   io: CommandIo,
-  json: boolean,
-): CommandError {
-  if (json) io.json(bad.map(({ file, service, problems }) => ({ file, service, outcome: 'invalid', problems })));
-  else {
-    for (const { file, problems } of bad)
-      for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
-  }
-  const sum = bad.reduce((total, { problems }) => total + problems.length, 0);
-  const count = counted(sum, 'problem');
-  const [only] = bad;
-  const what = of === 1 && only !== undefined ? only.file : `${bad.length} of ${of} policies`;
-  return new CommandError(
-    1,
-    `${what}: refused, ${count}; nothing was written`,
-    `mend ${bad.length === 1 ? 'it' : 'them'} and run graylane policy validate ${paths.join(' ')}`,
-  );
+): void {
+  const word = kind === 'error' ? io.colors.red(kind) : io.colors.yellow(kind);
+  for (const problem of problems) io.note(`${word} ${describeInFile(file, problem)}`);
 }

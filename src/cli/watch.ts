@@ -1,32 +1,12 @@
-import type { Command } from 'commander';
 import { defined } from '../base/defined';
 import type { Instance } from '../base/instances';
 import type { LogFields, Logger } from '../base/logger';
 import { instancesOf as everyInstance, type Snapshot } from '../policy/membership/snapshot';
-import { defineCommand } from './command';
-import { type ConsulFlags, withConsul } from './consul/consul-connection';
-import { type PolicySourceName, policySourceOption } from './flags';
+import type { ConsulFlags } from './consul/consul-connection';
+import { watchService } from './consul/watched-service';
+import type { PolicySourceName } from './flags';
 import type { CommandIo } from './io';
 import { untilInterrupted } from './live-screen';
-
-export function watchCommand(io: CommandIo): Command {
-  const command = defineCommand('watch', {
-    summary: 'show policy revisions and instance changes as they arrive',
-    description:
-      'Shows what a client of this library hears of a service, a line for each change, until interrupted. With --json, an ' +
-      'object a line.',
-    examples: [
-      ['graylane watch payments', 'while a policy is applied or a deployment runs'],
-      ['graylane watch payments --dc all --json', 'in every datacenter, for a script'],
-    ],
-  });
-  return withConsul(command, 'datacenters, with commas, or all; default: the one of the agent')
-    .argument('<service>', 'name in Consul')
-    .addOption(policySourceOption())
-    .action(async (service: string, flags: WatchFlags) => {
-      await watchChanges(service, flags, io);
-    });
-}
 
 interface WatchFlags extends ConsulFlags {
   readonly policy?: PolicySourceName;
@@ -40,13 +20,13 @@ interface Change {
   readonly details?: string;
 }
 
-async function watchChanges(service: string, flags: WatchFlags, io: CommandIo): Promise<void> {
+/** `watch`. */
+export async function watchChanges(service: string, flags: WatchFlags, io: CommandIo): Promise<void> {
   const print = (change: Change): void => {
     const at = new Date().toISOString();
-    if (flags.json === true) io.jsonLine({ at, service, ...change });
-    else io.line(describe(at, change, io));
+    io.jsonLine({ at, service, ...change });
+    io.line(describe(at, change, io));
   };
-  const { watchService } = await import('./consul/watched-service.js');
   let former: Snapshot | undefined;
   const watched = await watchService(
     {

@@ -2,8 +2,7 @@ import { type Client, type Metadata, status } from '@grpc/grpc-js';
 import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
-import { readBytes } from '../policy-files';
-import { findMethod, listMethods, type Method, openCall, requestsFrom } from './methods';
+import { findMethod, listMethods, type Method, openCall, readData, requestsFrom } from './methods';
 import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
 
 interface Ended {
@@ -19,7 +18,7 @@ export async function callMethod(
   flags: CallFlags,
   io: CommandIo,
 ): Promise<void> {
-  const json = flags.data === '-' ? Buffer.from(await readBytes('-')).toString('utf8') : (flags.data ?? '{}');
+  const json = await readData(flags);
   const opened = await openServiceClient(service, flags, io);
   try {
     const metadata = opened.graylane.metadata(flags.label);
@@ -40,18 +39,12 @@ export async function callMethod(
 
 async function showMethods(client: Client, metadata: Metadata, flags: CallFlags, io: CommandIo): Promise<void> {
   const methods = await listMethods(client, metadata, flags);
-  if (flags.json === true) {
-    io.json(methods);
-    return;
-  }
-  await io.table(
-    ['method', 'request', 'answer'],
-    methods.map(({ path, requestStream, responseStream }) => [
-      path.slice(1),
-      requestStream ? 'stream' : 'one',
-      responseStream ? 'stream' : 'one',
-    ]),
-  );
+  io.json(methods);
+  await io.table(methods, {
+    method: ({ path }) => path.slice(1),
+    request: ({ requestStream }) => (requestStream ? 'stream' : 'one'),
+    answer: ({ responseStream }) => (responseStream ? 'stream' : 'one'),
+  });
 }
 
 async function callOnce(
@@ -69,7 +62,7 @@ async function callOnce(
     report = ended;
   };
   const onAnswer = (answer: object): void => {
-    if (flags.json !== true) io.json(answer);
+    io.write(`${JSON.stringify(answer, null, 2)}\n`);
   };
   const deadline = Date.now() + flags.timeout * 1000;
   const ended = await graylane.with({ observe }, () => start(method, requests, client, metadata, deadline, onAnswer));
@@ -78,25 +71,20 @@ async function callOnce(
     return { ...attempt, version: versionOf(attempt.instance, attempt.datacenter) };
   });
   if (ended.code !== status.OK) io.exitCode = 1;
-  if (flags.json === true) {
-    const { decision, durationMs } = report ?? {};
-    const { answers, details } = ended;
-    io.json({ method: method.path, code: name, details, durationMs, decision, attempts, answers });
-    return;
-  }
-  const { decision, durationMs = 0 } = report ?? {};
+  const { decision, durationMs } = report ?? {};
+  const { answers } = ended;
+  io.json({ method: method.path, code: name, details: ended.details, durationMs, decision, attempts, answers });
+  if (io.asJson) return;
   const color = ended.code === status.OK ? io.colors.green : io.colors.red;
   const details = ended.details === '' || ended.code === status.OK ? '' : `: ${ended.details}`;
-  io.note(`${color(name)} in ${durationMs.toFixed(1)} ms${details}`);
+  io.note(`${color(name)} in ${(durationMs ?? 0).toFixed(1)} ms${details}`);
   if (decision !== undefined) {
     io.note(`${decision.subset} by ${decision.by} ${decision.route}, revision ${decision.revision}`);
   }
   for (const { endpoint, instance, datacenter, subset, version, code, durationMs: took } of attempts) {
-    const what = [`${instance} (${endpoint})`, `in ${datacenter}`, `of ${subset}`];
+    const ended = attempts.length > 1 ? `${status[code]} in ${took.toFixed(1)} ms ` : '';
     const of = version === '' ? '' : `, version ${version}`;
-    io.note(
-      `${attempts.length > 1 ? `${status[code]} in ${took.toFixed(1)} ms from ` : 'from '}${what.join(' ')}${of}`,
-    );
+    io.note(`${ended}from ${instance} (${endpoint}) in ${datacenter} of ${subset}${of}`);
   }
 }
 
@@ -130,7 +118,6 @@ function start(
   });
 }
 
-export interface CallFlags extends MethodFlags {
-  readonly data?: string;
+interface CallFlags extends MethodFlags {
   readonly label: Readonly<Record<string, string>>;
 }

@@ -5,11 +5,10 @@ import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { REDRAW } from '../live-screen';
-import { readBytes } from '../policy-files';
 import type { LabelMix } from './label-mix';
-import { findMethod, type Method, openCall, requestsFrom } from './methods';
+import { findMethod, type Method, openCall, readData, requestsFrom } from './methods';
 import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
-import { type Row, Tally } from './tally';
+import { Tally } from './tally';
 
 /** How often it is looked whether calls are due. */
 const TICK_MS = 5;
@@ -19,7 +18,15 @@ const AT_A_TIME = 16;
 
 /** `load`. */
 export async function loadMethod(service: string, path: string, flags: LoadFlags, io: CommandIo): Promise<void> {
-  const json = flags.data === '-' ? Buffer.from(await readBytes('-')).toString('utf8') : (flags.data ?? '{}');
+  for (const [name, value, most] of [
+    ['rate', flags.rate, 5_000],
+    ['concurrency', flags.concurrency, 1_000],
+    ['messages', flags.messages, 100_000],
+    ['duration', flags.duration / 1000, 3_600],
+  ] as const) {
+    if (value > most) throw new CommandError(2, `--${name}: ${value} (expected: at most ${most})`);
+  }
+  const json = await readData(flags);
   const opened = await openServiceClient(service, flags, io);
   try {
     const random = flags.seed === undefined ? systemRandom : seededRandom(flags.seed);
@@ -59,7 +66,7 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
   const { interrupted } = io;
   const tally = new Tally();
   const started = performance.now();
-  const isLive = io.isTerminal && flags.json !== true;
+  const isLive = io.isTerminal && !io.asJson;
   let due = 0;
   let leftOut = 0;
   let inFlight = 0;
@@ -91,8 +98,8 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
   const elapsedMs = elapsed();
   const { calls, failed } = tally.totals;
   if (calls === 0 || (failed / calls) * 100 > flags.maxFailures) io.exitCode = 1;
-  if (flags.json === true) io.json({ ...tally.totals, leftOut, elapsedMs: Math.round(elapsedMs), rows: tally.rows });
-  else await showLoad(tally, { elapsedMs, leftOut, inFlight, isLive }, io);
+  io.json({ ...tally.totals, leftOut, elapsedMs: Math.round(elapsedMs), rows: tally.rows });
+  if (!io.asJson) await showLoad(tally, { elapsedMs, leftOut, inFlight, isLive }, io);
 }
 
 function makeCall(
@@ -144,8 +151,7 @@ function send(stream: ClientWritableStream<object>, { requests, messages }: Work
   next();
 }
 
-export interface LoadFlags extends MethodFlags {
-  readonly data?: string;
+interface LoadFlags extends MethodFlags {
   readonly label: readonly LabelMix[];
   /** Calls a second. */
   readonly rate: number;
@@ -187,25 +193,22 @@ async function showLoad(
   ];
   io.line(parts.join(', '));
   io.line(`p50 ${ms(p50Ms)}, p95 ${ms(p95Ms)}, p99 ${ms(p99Ms)}`);
-  await io.table(
-    ['subset', 'version', 'instance', 'datacenter', 'calls', 'share', 'p50', 'p95', 'p99', 'codes'],
-    tally.rows.map((row) => [
-      row.subset === '' ? '(nobody)' : row.subset,
-      row.version,
-      row.instance,
-      row.datacenter,
-      String(row.calls),
-      `${row.share.toFixed(1)} %`,
-      ms(row.p50Ms),
-      ms(row.p95Ms),
-      ms(row.p99Ms),
-      codesOf(row),
-    ]),
-  );
+  await io.table(tally.rows, {
+    subset: (row) => row.subset || '(nobody)',
+    version: (row) => row.version,
+    instance: (row) => row.instance,
+    datacenter: (row) => row.datacenter,
+    calls: (row) => row.calls,
+    share: (row) => `${row.share.toFixed(1)} %`,
+    p50: (row) => ms(row.p50Ms),
+    p95: (row) => ms(row.p95Ms),
+    p99: (row) => ms(row.p99Ms),
+    codes: codesOf,
+  });
   if (leftOut > 0) io.note(`${leftOut} calls were due and left out: --concurrency calls were under way`);
 }
 
-function codesOf({ codes }: Row): string {
+function codesOf({ codes }: Tally['rows'][number]): string {
   return Object.entries(codes)
     .sort(([, a], [, b]) => b - a)
     .map(([name, count]) => `${name} ${count}`)

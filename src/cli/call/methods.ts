@@ -10,9 +10,10 @@ import {
   type ServiceDefinition,
 } from '@grpc/proto-loader';
 import { isRecord } from '../../base/is-record';
-import { nearest } from '../../base/spelling';
 import { CommandError } from '../command';
-import { openReflection } from './reflection';
+import { byText, didYouMean } from '../describe';
+import { readText } from '../policy-files';
+import { openReflection, type Reflection } from './reflection';
 import type { MethodFlags } from './service-client';
 
 /** A method, and all that its messages are made of. */
@@ -44,23 +45,16 @@ export async function findMethod(
   const [, wanted = ''] = path.split('/');
   const { types, services } = await definitionsOf(wanted, client, metadata, flags);
   const service = types === undefined ? undefined : serviceIn(types, wanted);
+  const LIST = 'leave the method out for a list';
   if (types === undefined || service === undefined) {
-    const meant = nearest(wanted, services);
-    throw new CommandError(
-      2,
-      `method: no service ${wanted} (expected: one of ${services.join(', ') || 'none'})`,
-      meant === undefined ? 'leave the method out for a list' : `did you mean ${meant}?`,
-    );
+    const message = `method: no service ${wanted} (expected: one of ${services.join(', ') || 'none'})`;
+    throw new CommandError(2, message, didYouMean(wanted, services, LIST));
   }
   const definition = Object.values(service).find((each) => each.path === path);
   if (definition !== undefined) return { path, definition, service, types };
   const paths = Object.values(service).map((each) => each.path);
-  const meant = nearest(path, paths);
-  throw new CommandError(
-    2,
-    `method: ${path} (expected: one of ${paths.join(', ')})`,
-    meant === undefined ? 'leave the method out for a list' : `did you mean ${meant}?`,
-  );
+  const message = `method: ${path} (expected: one of ${paths.join(', ')})`;
+  throw new CommandError(2, message, didYouMean(path, paths, LIST));
 }
 
 /** Every method that there is, by path. */
@@ -79,17 +73,14 @@ export async function listMethods(
   };
   if (flags.proto !== undefined) add(await loadProto(flags.proto, flags.include));
   else {
-    const reflection = await openReflection(client, metadata, flags.timeout * 1000);
-    try {
-      for (const service of await reflection.services()) {
+    await withReflection(client, metadata, flags, async (reflection) => {
+      for (const service of reflection.services) {
         const files = await reflection.filesOf(service);
         if (files !== undefined) add(read(files));
       }
-    } finally {
-      reflection.close();
-    }
+    });
   }
-  return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  return [...found.values()].sort((a, b) => byText(a.path, b.path));
 }
 
 async function definitionsOf(
@@ -102,10 +93,21 @@ async function definitionsOf(
     const types = await loadProto(flags.proto, flags.include);
     return { types, services: Object.keys(types).filter((name) => serviceIn(types, name) !== undefined) };
   }
-  const reflection = await openReflection(client, metadata, flags.timeout * 1000);
+  return withReflection(client, metadata, flags, async ({ services, filesOf }) => {
+    const files = await filesOf(wanted);
+    return { types: files === undefined ? undefined : read(files), services };
+  });
+}
+
+async function withReflection<T>(
+  client: Client,
+  metadata: Metadata,
+  { timeout }: MethodFlags,
+  work: (reflection: Reflection) => Promise<T>,
+): Promise<T> {
+  const reflection = await openReflection(client, metadata, timeout * 1000);
   try {
-    const files = await reflection.filesOf(wanted);
-    return { types: files === undefined ? undefined : read(files), services: await reflection.services() };
+    return await work(reflection);
   } finally {
     reflection.close();
   }
@@ -151,6 +153,11 @@ interface Descriptor {
 
 type Messages = MessageTypeDefinition<object, object>;
 
+/** The JSON of `--data`. */
+export async function readData({ data = '{}' }: MethodFlags): Promise<string> {
+  return data === '-' ? readText('-') : data;
+}
+
 /**
  * A request out of JSON: field names as in the .proto file or in lowerCamelCase. A field that the message does not have
  * is a slip of the pen, which the wire format would swallow. Throws a CommandError.
@@ -183,12 +190,9 @@ function checked(
     const field = fields.find(({ name }) => name === key || camelCase(name) === key || name === snakeCase(key));
     if (field === undefined) {
       const known = fields.map(({ name }) => camelCase(name));
-      const meant = nearest(key, known);
-      throw new CommandError(
-        2,
-        `--data${path}.${key}: no such field (expected: one of ${known.join(', ') || 'none: the message is empty'})`,
-        meant === undefined ? undefined : `did you mean ${meant}?`,
-      );
+      const names = known.join(', ') || 'none: the message is empty';
+      const message = `--data${path}.${key}: no such field (expected: one of ${names})`;
+      throw new CommandError(2, message, didYouMean(key, known, undefined));
     }
     // Under the name that the definition gives it: files on disk are read with camelCase, a server's are as they are.
     result[field.name] = nested(inner, messageOf(field, types), types, `${path}.${key}`);

@@ -5,7 +5,7 @@ import { CommandError } from '../command';
 /** What a server says of its own services: https://github.com/grpc/grpc/blob/master/doc/server-reflection.md. */
 export interface Reflection {
   /** Full names, without those of reflection itself; sorted. */
-  services(): Promise<readonly string[]>;
+  readonly services: readonly string[];
   /**
    * A serialized FileDescriptorSet with the file of a service and everything that it imports. Undefined: it has none.
    */
@@ -56,7 +56,9 @@ const MESSAGES = fromJSON(
     },
   },
   { longs: String },
-) as unknown as Readonly<Record<'Request' | 'Response' | 'FileHeader', MessageTypeDefinition<object, object>>>;
+) as unknown as Readonly<
+  Record<'Request' | 'Response' | 'Files' | 'FileHeader', MessageTypeDefinition<object, object>>
+>;
 
 /**
  * Begins one exchange; `metadata` are the labels of the call that is to be made, so that the instance asked is of the
@@ -77,19 +79,14 @@ export async function openReflection(client: Client, metadata: Metadata, timeout
       }
     }
   }
-  throw new CommandError(
-    1,
-    'the server has no reflection (grpc.reflection.v1 and v1alpha: UNIMPLEMENTED)',
-    'give --proto FILE -I DIR',
-  );
+  const message = 'the server has no reflection (grpc.reflection.v1 and v1alpha: UNIMPLEMENTED)';
+  throw new CommandError(1, message, 'give --proto FILE -I DIR');
 }
 
 function reflectionOver(exchange: Exchange, list: Response): Reflection {
+  const names = (list.listServicesResponse?.service ?? []).map(({ name }) => name ?? '');
   return {
-    services: async () => {
-      const names = (list.listServicesResponse?.service ?? []).map(({ name }) => name ?? '');
-      return names.filter((name) => name !== '' && !name.startsWith('grpc.reflection.')).sort();
-    },
+    services: names.filter((name) => name !== '' && !name.startsWith('grpc.reflection.')).sort(),
     async filesOf(service) {
       const files = new Map<string, Buffer>();
       const wanted: string[] = [];
@@ -107,7 +104,8 @@ function reflectionOver(exchange: Exchange, list: Response): Reflection {
       for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
         if (!files.has(name)) take(await exchange.ask({ fileByFilename: name }));
       }
-      return descriptorSet([...files.values()]);
+      // A FileDescriptorSet has the same form: `repeated FileDescriptorProto file = 1`.
+      return MESSAGES.Files.serialize({ fileDescriptorProto: [...files.values()] });
     },
     close: () => exchange.close(),
   };
@@ -150,17 +148,4 @@ class Exchange {
 
 function isStatus(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
-}
-
-/** `repeated FileDescriptorProto file = 1`, put together without reading them. */
-function descriptorSet(files: readonly Buffer[]): Buffer {
-  const FIELD_1 = 0x0a;
-  return Buffer.concat(files.flatMap((file) => [Buffer.from([FIELD_1, ...varint(file.byteLength)]), file]));
-}
-
-function varint(value: number): readonly number[] {
-  const parts: number[] = [];
-  let rest = value;
-  for (; rest > 0x7f; rest >>>= 7) parts.push((rest & 0x7f) | 0x80);
-  return [...parts, rest];
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { defined } from '../../base/defined';
-import { type ConsulFlags, connectConsul } from '../consul/consul-connection';
+import { type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { readServiceNames } from '../consul/instances-now';
 import type { CommandIo } from '../io';
 
@@ -22,13 +22,26 @@ interface Offer {
   readonly text: string;
 }
 
-/**
- * A script that completes the commands and options of `program`, names of services by asking the command itself, and
- * files where none of them fits.
- */
-export function completionScript(shell: Shell, program: Command): string {
-  const places = placesOf(program, '');
-  return { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](places);
+type Shell = 'bash' | 'zsh' | 'fish';
+
+/** `completion`. */
+export async function completeShell(
+  shell: Shell,
+  words: readonly string[],
+  flags: { readonly services?: boolean },
+  io: CommandIo,
+  command: Command,
+): Promise<void> {
+  const program = command.parent ?? command;
+  if (flags.services === true) {
+    const names = await serviceNamesFor(words, program, io);
+    io.json(names);
+    for (const name of names) io.line(name);
+    return;
+  }
+  const script = { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](placesOf(program, ''));
+  io.json({ shell, script });
+  io.write(script);
 }
 
 function placesOf(command: Command, at: string): readonly Place[] {
@@ -52,8 +65,9 @@ function placesOf(command: Command, at: string): readonly Place[] {
   return [place, ...command.commands.flatMap((nested) => placesOf(nested, `${at} ${nested.name()}`))];
 }
 
-function isNested({ at }: Place): boolean {
-  return at !== '';
+/** Every command but the program itself, as words of the shell. */
+function nestedIn(places: readonly Place[]): readonly string[] {
+  return places.flatMap(({ at }) => (at === '' ? [] : [`'${at}'`]));
 }
 
 /** As a pattern of `case`: where the command is asked for names of services. */
@@ -62,7 +76,6 @@ function asksFor(places: readonly Place[]): string {
 }
 
 function bashScript(places: readonly Place[]): string {
-  const known = places.filter(isNested).map(({ at }) => `'${at}'`);
   const cases = places.map(({ at, commands, options, values }) => {
     const words = [...commands, ...options].map(({ word }) => word);
     return `    '${at}') words='${[...values, ...words].join(' ')}' ;;`;
@@ -70,13 +83,12 @@ function bashScript(places: readonly Place[]): string {
   const given = places.flatMap(({ at, valuesOf }) =>
     valuesOf.map(({ option, values }) => `    '${at} ${option}') words='${values.join(' ')}' ;;`),
   );
-  const asking = asksFor(places);
   return `# bash completion for graylane: source <(graylane completion bash)
 _graylane() {
   local current=\${COMP_WORDS[COMP_CWORD]} at= words= word line
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$at $word" in
-      ${known.join('|')}) at="$at $word" ;;
+      ${nestedIn(places).join('|')}) at="$at $word" ;;
     esac
   done
   case "$at" in
@@ -87,7 +99,7 @@ ${given.join('\n')}
     *)
       if [[ $current != -* ]]; then
         case "$at" in
-          ${asking})
+          ${asksFor(places)})
             # COMP_WORDS has addresses in pieces.
             read -ra line <<< "\${COMP_LINE:0:COMP_POINT}"
             [[ -n $current ]] || line+=('')
@@ -102,7 +114,6 @@ complete -o default -F _graylane graylane
 }
 
 function zshScript(places: readonly Place[]): string {
-  const known = places.filter(isNested).map(({ at }) => `'${at}'`);
   const offers = (list: readonly Offer[]): string =>
     list.map(({ word, text }) => `'${quoted(`${word.replaceAll(':', '\\:')}:${text}`)}'`).join(' ');
   const cases = places.map(({ at, commands, options, values }) => {
@@ -112,7 +123,6 @@ function zshScript(places: readonly Place[]): string {
   const given = places.flatMap(({ at, valuesOf }) =>
     valuesOf.map(({ option, values }) => `    '${at} ${option}') offers=(${values.join(' ')}); options=() ;;`),
   );
-  const asking = asksFor(places);
   return `#compdef graylane
 # zsh completion for graylane: source <(graylane completion zsh), after compinit
 _graylane() {
@@ -120,7 +130,7 @@ _graylane() {
   local -a offers options
   for word in "\${(@)words[2,CURRENT-1]}"; do
     case "$at $word" in
-      ${known.join('|')}) at="$at $word" ;;
+      ${nestedIn(places).join('|')}) at="$at $word" ;;
     esac
   done
   case "$at" in
@@ -131,7 +141,7 @@ ${given.join('\n')}
     *)
       if [[ "$PREFIX" != -* ]]; then
         case "$at" in
-          ${asking}) offers+=(\${(f)"$(\${words[1]} completion zsh --services -- "\${(@)words[1,CURRENT]}" 2>/dev/null)"}) ;;
+          ${asksFor(places)}) offers+=(\${(f)"$(\${words[1]} completion zsh --services -- "\${(@)words[1,CURRENT]}" 2>/dev/null)"}) ;;
         esac
       fi ;;
   esac
@@ -148,7 +158,6 @@ if [[ "$funcstack[1]" == _graylane ]]; then _graylane; else compdef _graylane gr
 }
 
 function fishScript(places: readonly Place[]): string {
-  const known = places.filter(isNested).map(({ at }) => `'${at}'`);
   const lines = places.flatMap(({ at, commands, options, values, valuesOf, hasService }) => {
     const here = `complete -c graylane -n '__graylane_at "${at}"'`;
     return [
@@ -170,7 +179,7 @@ function __graylane_at
   set -l at ''
   for word in (commandline -opc)[2..-1]
     switch "$at $word"
-      case ${known.join(' ')}
+      case ${nestedIn(places).join(' ')}
         set at "$at $word"
     end
   end
@@ -192,8 +201,6 @@ function fishQuoted(text: string): string {
   return text.replaceAll('\\', '\\\\').replaceAll("'", "\\'");
 }
 
-export type Shell = 'bash' | 'zsh' | 'fish';
-
 /** With the start of the process, a key press waits for at most a second. */
 const TIME_LIMIT_MS = 700;
 
@@ -201,23 +208,14 @@ const TIME_LIMIT_MS = 700;
  * Names of services where the last of `words` is one of a service, else none; `words` are those of the line, `graylane`
  * the first. From Consul, by the options on the line. Never rejects: what cannot be read is not offered.
  */
-export async function serviceNamesFor(
-  words: readonly string[],
-  program: Command,
-  io: CommandIo,
-): Promise<readonly string[]> {
+async function serviceNamesFor(words: readonly string[], program: Command, io: CommandIo): Promise<readonly string[]> {
   const place = placeOf(words.slice(1), program);
   if (place === undefined) return [];
   try {
-    const connection = await connectConsul(place, io);
-    try {
-      const [datacenter] = place.dc === undefined || place.dc === 'all' ? [] : place.dc.split(',');
-      const names = await readServiceNames(connection.client, datacenter, TIME_LIMIT_MS);
-      // Consul lists itself. What else a name may hold is nothing for a shell.
-      return (names ?? []).filter((name) => name !== 'consul' && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)).sort();
-    } finally {
-      connection.close();
-    }
+    const [datacenter] = place.dc === undefined || place.dc === 'all' ? [] : place.dc.split(',');
+    const names = await withConsul(place, io, ({ client }) => readServiceNames(client, datacenter, TIME_LIMIT_MS));
+    // Consul lists itself. What else a name may hold is nothing for a shell.
+    return (names ?? []).filter((name) => name !== 'consul' && /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name)).sort();
   } catch {
     return [];
   }
@@ -246,12 +244,9 @@ function placeOf(words: readonly string[], program: Command): ConsulFlags | unde
       command = nested ?? command;
     }
   }
-  if (wanted !== undefined || !isServiceAt(command, position)) return undefined;
+  const { registeredArguments: known } = command;
+  const argument = known[position] ?? (known.at(-1)?.variadic === true ? known.at(-1) : undefined);
+  if (wanted !== undefined || argument?.name() !== 'service') return undefined;
   const { consul, tokenFile, dc } = flags;
   return defined({ consul, tokenFile, dc });
-}
-
-function isServiceAt({ registeredArguments: known }: Command, position: number): boolean {
-  const argument = known[position] ?? (known.at(-1)?.variadic === true ? known.at(-1) : undefined);
-  return argument?.name() === 'service';
 }

@@ -1,12 +1,11 @@
 import { systemClock } from '../../base/clock';
-import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
 import type { AgentAddress } from '../../consul/address';
 import { type ConsulClient, createConsulClient } from '../../consul/client';
 import { transact } from '../../ops/store/kv';
 import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
-import { type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
+import { ask, bodyOf, type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
 /** The header has whole seconds; overrides end by the clock. */
 const SKEW_WARNING_MS = 2_000;
@@ -37,22 +36,25 @@ export async function checkConsul({ client }: ConsulConnection): Promise<ConsulL
   };
 }
 
-const CONNECTION_LIMIT =
-  'its http_max_conns_per_client (200 for all processes of one address) may be reached: close other clients, or raise it';
+/** What most likely stands behind a failure, and the next thing to do. The first that fits counts. */
+const LIKELY: readonly (readonly [reason: RegExp, next: string])[] = [
+  [/HTTPS server|HTTP request to an HTTPS/i, 'it speaks TLS there: write https:// in --consul or CONSUL_HTTP_ADDR'],
+  [/does not speak TLS/, 'write http:// in --consul or CONSUL_HTTP_ADDR, and unset CONSUL_HTTP_SSL'],
+  [/certificate/, 'see docs/security.md, TLS to Consul: CONSUL_CACERT, CONSUL_TLS_SERVER_NAME, CONSUL_CLIENT_CERT'],
+  [
+    /^429$|ECONNRESET|EPIPE/m,
+    'its http_max_conns_per_client (200 for all processes of one address) may be reached: close other clients, or raise it',
+  ],
+  [
+    /no answer within/,
+    'it accepts connections and does not answer: look whether the agent hangs, or a firewall drops it',
+  ],
+  [/^\d{3}$/m, "look at the agent's log"],
+];
 
-/** What most likely stands behind a failure, as the next thing to do. */
 function nextOf(reason: string, status: number | undefined): string {
-  if (/HTTPS server|HTTP request to an HTTPS/i.test(reason))
-    return 'it speaks TLS there: write https:// in --consul or CONSUL_HTTP_ADDR';
-  if (/does not speak TLS/.test(reason))
-    return 'write http:// in --consul or CONSUL_HTTP_ADDR, and unset CONSUL_HTTP_SSL';
-  if (/certificate/.test(reason))
-    return 'see docs/security.md, TLS to Consul: CONSUL_CACERT, CONSUL_TLS_SERVER_NAME, CONSUL_CLIENT_CERT';
-  if (status === 429 || /ECONNRESET|EPIPE/.test(reason)) return CONNECTION_LIMIT;
-  if (/no answer within/.test(reason))
-    return 'it accepts connections and does not answer: look whether the agent hangs, or a firewall drops it';
-  if (status !== undefined) return "look at the agent's log";
-  return 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
+  const found = LIKELY.find(([pattern]) => pattern.test(`${status ?? ''}\n${reason}`));
+  return found?.[1] ?? 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
 }
 
 interface AgentFindings {
@@ -66,39 +68,34 @@ async function askAgent(options: ConsulClient['options'], address: AgentAddress)
   const { text } = address;
   try {
     const askedAtMs = Date.now();
-    const leader = await client.get({ path: '/status/leader', timeLimitMs: TIME_LIMIT_MS });
+    const leader = await ask(client, undefined, '/status/leader');
     const answeredAtMs = Date.now();
     if (leader.kind === 'failure') {
       const next = nextOf(leader.reason, leader.status);
-      const finding: Finding = problem('consul', `${text}: ${leader.reason}`, next);
-      return { finding, clock: undefined };
+      return { finding: problem('consul', `${text}: ${leader.reason}`, next), clock: undefined };
     }
     const clock = clockFinding(leader.dateMs, askedAtMs, answeredAtMs);
     const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
-    if (!hasLeader) {
-      const next = "look at the servers' logs";
-      return { finding: problem('consul', `${text}: no leader`, next), clock };
-    }
-    const finding = `${text} answers${await versionOf(client)}`;
-    return { finding: ok('consul', finding), clock };
+    if (!hasLeader) return { finding: problem('consul', `${text}: no leader`, "look at the servers' logs"), clock };
+    return { finding: ok('consul', `${text} answers${await versionOf(client)}`), clock };
   } finally {
     client.close();
   }
 }
 
 async function versionOf(client: ConsulClient): Promise<string> {
-  const self = await client.get({ path: '/agent/self', timeLimitMs: TIME_LIMIT_MS });
   // Needs agent:read, which a reader of services and policies can do without.
-  if (self.kind === 'failure') return '';
-  const { Config } = JSON.parse(self.body.toString('utf8')) as { Config?: { Version?: string; Datacenter?: string } };
-  return `, version ${Config?.Version ?? 'unknown'}, datacenter ${Config?.Datacenter ?? 'unknown'}`;
+  const self = bodyOf(await ask(client, undefined, '/agent/self'));
+  if (self === undefined) return '';
+  const { Version = 'unknown', Datacenter = 'unknown' } = (self['Config'] ?? {}) as Readonly<Record<string, string>>;
+  return `, version ${Version}, datacenter ${Datacenter}`;
 }
 
 /** Undefined where nothing is to be said: ACLs are off, or the token is one. */
 async function checkToken(client: ConsulConnection['client']): Promise<Finding | undefined> {
   const check = 'token';
   const isGiven = client.options.token !== undefined;
-  const answer = await client.get({ path: '/acl/token/self', timeLimitMs: TIME_LIMIT_MS });
+  const answer = await ask(client, undefined, '/acl/token/self');
   if (answer.kind === 'failure') {
     if (answer.status !== 403) return undefined;
     const next = 'give one that exists: --token-file, CONSUL_HTTP_TOKEN_FILE or CONSUL_HTTP_TOKEN';
@@ -106,8 +103,8 @@ async function checkToken(client: ConsulConnection['client']): Promise<Finding |
       ? problem(check, `Consul does not know it: deleted, expired, or of another cluster (${answer.reason})`, next)
       : withoutToken;
   }
-  const self: unknown = JSON.parse(answer.body.toString('utf8'));
-  if (!isRecord(self)) return undefined;
+  const self = bodyOf(answer);
+  if (self === undefined) return undefined;
   if (!isGiven || self['AccessorID'] === ANONYMOUS) return withoutToken;
   const endsAtMs = typeof self['ExpirationTime'] === 'string' ? Date.parse(self['ExpirationTime']) : Number.NaN;
   if (!(endsAtMs - Date.now() < EXPIRES_SOON_MS)) return undefined;
@@ -129,12 +126,8 @@ function clockFinding(theirsMs: number | undefined, askedAtMs: number, answeredA
   const skewMs = Math.max(0, ahead, behind);
   if (skewMs < SKEW_WARNING_MS) return ok('clock', "agrees with Consul's");
   const side = ahead > 0 ? 'behind' : 'ahead of';
-  return {
-    check: 'clock',
-    state: skewMs < SKEW_PROBLEM_MS ? 'warning' : 'problem',
-    finding: `this machine's is at least ${Math.round(skewMs / 1000)} s ${side} Consul's; overrides end by it`,
-    next: 'set it, by NTP or the like',
-  };
+  const finding = `this machine's is at least ${Math.round(skewMs / 1000)} s ${side} Consul's; overrides end by it`;
+  return (skewMs < SKEW_PROBLEM_MS ? warning : problem)('clock', finding, 'set it, by NTP or the like');
 }
 
 /** The datacenters that `--dc` names, without those that Consul does not know, and a finding for each of these. */
@@ -156,12 +149,7 @@ export async function knownDatacenters(
       const meant = nearest(dc, known);
       const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
       const finding = `Consul knows no such datacenter (it knows ${known.join(', ')}${hint})`;
-      return {
-        check: `datacenter ${dc}`,
-        state: 'problem',
-        finding,
-        next: 'correct --dc, and datacenters of createGraylane()',
-      };
+      return problem(`datacenter ${dc}`, finding, 'correct --dc, and datacenters of createGraylane()');
     });
   return { datacenters: named.filter((dc) => dc === undefined || known.includes(dc)), findings };
 }
@@ -184,7 +172,7 @@ export async function checkRights({ service, dc, connection, role }: Question): 
     if (outcome.kind === 'conflict' || outcome.kind === 'done') continue;
     const finding = `the token lacks key:write on ${key} (${outcome.reason})`;
     const next = `give its ACL policy key_prefix "${key}" { policy = "write" }`;
-    findings.push({ check: `rights of a ${role}`, state: 'problem', finding, next });
+    findings.push(problem(`rights of a ${role}`, finding, next));
   }
   return findings;
 }

@@ -1,7 +1,6 @@
 import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../consul/agent-self';
 import { judgeEffect } from '../../ops/effect/effect';
-import { inDatacenter } from '../../ops/store/kv';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import type { Plan } from '../../policy/plan';
@@ -9,7 +8,7 @@ import { CommandError } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
 import { findPartition } from '../init/partition';
-import { type Finding, type PlannedQuestion, TIME_LIMIT_MS, warning } from './finding';
+import { ask, type Finding, type PlannedQuestion, problem, warning } from './finding';
 import { lookAtInstances } from './instance-checks';
 
 /** What the policy does to calls now, by the same judgement as `policy apply`. */
@@ -23,27 +22,13 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     const effects = findings
       // Missing registrations are reported by the check of instances, with the same hint.
       .filter(({ kind }) => kind !== 'service')
-      .map(
-        ({ kind, text }): Finding => ({
-          check,
-          state: kind === 'same' || kind === 'empty' ? 'warning' : 'problem',
-          finding: text,
-          next,
-        }),
-      );
+      .map(({ kind, text }) => (kind === 'same' || kind === 'empty' ? warning : problem)(check, text, next));
     if (isUnregistered) return effects;
     const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
     // Elsewhere, other policies hold; a slip of the pen is one all the same.
     const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
     const left = everywhere?.slip === undefined ? unassignedOf(plan, home) : everywhere;
-    if (left !== undefined) {
-      effects.push({
-        check,
-        state: left.slip === undefined ? 'warning' : 'problem',
-        finding: left.text,
-        next,
-      });
-    }
+    if (left !== undefined) effects.push((left.slip === undefined ? warning : problem)(check, left.text, next));
     const idle = idleSubsets(plan);
     if (idle.length > 0) {
       const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
@@ -77,7 +62,7 @@ function unusedRoles({ service, plan }: PlannedQuestion, home: Membership): Find
   const others = partition.parts.filter(({ name }) => name !== partition.base);
   const shown = others.map(({ name, instances }) => `${name} (${instances.length})`).join(', ');
   const finding = `${shown} by ${partition.by} gets calls as ${partition.base} does: there is no policy that tells them apart`;
-  return { check: `calls of ${service}`, state: 'warning', finding, next: `run graylane init ${service}` };
+  return warning(`calls of ${service}`, finding, `run graylane init ${service}`);
 }
 
 /** Checks the datacenters of failover: whether the token may list the instances there, and whether one is usable. */
@@ -104,8 +89,7 @@ export async function checkNeighbours({ service, dc, connection }: PlannedQuesti
   const near = nearest(service, others);
   if (near === undefined) return [];
   const key = `graylane/policies/${near}`;
-  const query = inDatacenter(dc);
-  const policy = await connection.client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  const policy = await ask(connection.client, dc, '/kv/{key}', { key });
   if (policy.kind === 'answer' && policy.status === 200) return [];
   const check = `instances of ${service}`;
   const finding = `a service ${near} is registered, too, which is spelt almost alike`;
@@ -122,12 +106,7 @@ export async function checkZones({ service, connection, plan, env }: PlannedQues
   if (plan.locality.zones !== 'prefer' || (env['GRAYLANE_ZONE'] ?? '') !== '') return [];
   const zone = await askAgentZone(connection.client);
   if (zone.kind === 'zone') return [];
-  return [
-    {
-      check: `zones of ${service}`,
-      state: 'warning',
-      finding: `the policy prefers zones, and clients do not know theirs: ${zone.reason}`,
-      next: 'set GRAYLANE_ZONE or the option zone, or give the token agent:read and the agent a node meta zone',
-    },
-  ];
+  const finding = `the policy prefers zones, and clients do not know theirs: ${zone.reason}`;
+  const next = 'set GRAYLANE_ZONE or the option zone, or give the token agent:read and the agent a node meta zone';
+  return [warning(`zones of ${service}`, finding, next)];
 }

@@ -1,4 +1,8 @@
 import { defined } from '../../base/defined';
+import { isRecord } from '../../base/is-record';
+import type { ConsulClient } from '../../consul/client';
+import type { ConsulAnswer } from '../../consul/request';
+import { inDatacenter } from '../../ops/store/kv';
 import type { Plan } from '../../policy/plan';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
@@ -39,6 +43,28 @@ export interface PlannedQuestion extends Question {
 }
 
 export const TIME_LIMIT_MS = 5_000;
+
+/** Asks Consul, in a datacenter other than the agent's own where one is named. */
+export function ask(
+  client: ConsulClient,
+  dc: string | undefined,
+  path: string,
+  params: Readonly<Record<string, string>> = {},
+  query: Readonly<Record<string, string>> = {},
+): Promise<ConsulAnswer> {
+  return client.get({ path, params, query: { ...query, ...inDatacenter(dc) }, timeLimitMs: TIME_LIMIT_MS });
+}
+
+/** The body of an answer as JSON; undefined where Consul does not say, or says something else. */
+export function bodyOf(answer: ConsulAnswer): Readonly<Record<string, unknown>> | undefined {
+  if (answer.kind === 'failure') return undefined;
+  try {
+    const body: unknown = JSON.parse(answer.body.toString('utf8'));
+    return isRecord(body) ? body : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 export function ok(check: string, finding: string): Finding {
   return { check, state: 'ok', finding };

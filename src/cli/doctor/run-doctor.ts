@@ -1,4 +1,4 @@
-import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
+import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 import { checkConsul, checkRights, checkSession, knownDatacenters } from './consul-checks';
 import { checkEffect, checkFailover, checkNeighbours, checkZones } from './effect-checks';
@@ -8,7 +8,7 @@ import { checkGrpcCopies, checkNode, checkStateDirectory, checkVariables } from 
 import { checkRollout, lookAtPolicy, servicesWithPolicy } from './policy-checks';
 import { checkPorts } from './port-checks';
 
-export interface DoctorFlags extends ConsulFlags {
+interface DoctorFlags extends ConsulFlags {
   readonly tree?: string;
   readonly role: Role;
   readonly policy?: string;
@@ -18,23 +18,18 @@ export interface DoctorFlags extends ConsulFlags {
   readonly tls?: boolean;
 }
 
+/** `doctor`. */
 export async function runDoctor(services: readonly string[], flags: DoctorFlags, io: CommandIo): Promise<void> {
-  const connection = await connectConsul(flags, io);
   const findings: Finding[] = [...checkNode(), ...checkVariables(io.env)];
-  try {
+  await withConsul(flags, io, async (connection) => {
     const consul = await checkConsul(connection);
     findings.push(...consul.findings);
     if (consul.isUsable) findings.push(...(await checkServices(services, flags, connection, io)));
-  } finally {
-    connection.close();
-  }
+  });
   findings.push(...(await checkStateDirectory(flags.stateDirectory, io.env)));
   findings.push(await checkGrpcCopies(flags.tree ?? process.cwd()));
   if (findings.some(({ state }) => state === 'problem')) io.exitCode = 1;
-  if (flags.json === true) {
-    io.json({ findings });
-    return;
-  }
+  io.json({ findings });
   const { colors } = io;
   const color = { ok: colors.green, info: colors.dim, warning: colors.yellow, problem: colors.red };
   for (const { check, state, finding, next } of findings) {

@@ -140,27 +140,26 @@ export interface PolicyStatus {
   readonly history: readonly { readonly number: number; readonly index: number }[];
 }
 
-export interface PolicyStatuses {
-  /** The wanted ones first. */
-  readonly known: readonly PolicyStatus[];
-  /** Of datacenters that are wanted and did not answer, each as a sentence. */
-  readonly failures: readonly string[];
-}
-
 /**
  * Reads the policy in every datacenter, because a process may follow another datacenter's policy without being behind.
- * Throws a CommandError when none of the wanted datacenters answers.
+ * `known`: the wanted ones first. `failures`: a sentence for each wanted datacenter that did not answer. Throws a
+ * CommandError when none of them answers.
  */
 export async function readPolicyStatuses(
   connection: ConsulConnection,
   service: string,
   wanted: readonly (string | undefined)[],
-): Promise<PolicyStatuses> {
-  const store = createPolicyStore({ client: connection.client });
-  const others = (await elsewhere(connection)).filter((name) => !wanted.includes(name));
+): Promise<{ readonly known: readonly PolicyStatus[]; readonly failures: readonly string[] }> {
+  const policies = createPolicyStore({ client: connection.client });
+  const known = await connection.everywhere().catch((error: unknown): readonly string[] => {
+    // Then only the datacenters that were asked for are known.
+    if (error instanceof CommandError) return [];
+    throw error;
+  });
+  const others = known.filter((name) => !wanted.includes(name));
   const [asked, unasked] = await Promise.all([
-    readAll({ store, connection, datacenters: wanted }, service),
-    Promise.all(others.map((datacenter) => store.read(service, datacenter).catch(() => undefined))),
+    readAll({ policies, connection, datacenters: wanted }, service),
+    Promise.all(others.map((datacenter) => policies.read(service, datacenter).catch(() => undefined))),
   ]);
   return {
     known: [
@@ -171,16 +170,6 @@ export async function readPolicyStatuses(
       'failure' in reading ? [`${nameOf(reading.datacenter)}: ${reading.failure}`] : [],
     ),
   };
-}
-
-async function elsewhere(connection: ConsulConnection): Promise<readonly string[]> {
-  try {
-    return await connection.everywhere();
-  } catch (error) {
-    // Then only the datacenters that were asked for are known.
-    if (error instanceof CommandError) return [];
-    throw error;
-  }
 }
 
 function policyStatusOf({ service, datacenter, policy, history }: StoredPolicy, isWanted: boolean): PolicyStatus {

@@ -1,17 +1,11 @@
 import { CommandError } from '../command';
-import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
+import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { formatDuration } from '../describe';
 import { shownUrl } from '../fetch-json';
+import { checkSources, type FleetSources } from '../flags';
 import type { CommandIo } from '../io';
 import { clientsFromPrometheus, clientsFromUrls } from './clients';
 import { type ClientStatus, judge, type Member, type PolicyStatus, readPolicyStatuses } from './member';
-
-/** Where the processes are found: exactly one of the two. */
-export interface FleetSources {
-  readonly prometheus?: URL;
-  /** Of `graylane.adminHandler()`. */
-  readonly url?: readonly URL[];
-}
 
 /** The policies that the processes of a service follow, at one moment. */
 export interface FleetReport {
@@ -80,9 +74,8 @@ async function showFleet(report: FleetReport, io: CommandIo): Promise<void> {
   const { service, statuses, members } = report;
   for (const { datacenter, index, number, revision } of statuses) {
     const known = number === undefined ? `index ${index}` : `number ${number}, index ${index}`;
-    const what =
-      index === 0 ? 'no policy' : `${revision === undefined ? 'not valid' : `revision ${revision}`}, ${known}`;
-    io.line(`${io.colors.bold(service)} in ${datacenter}: ${what}`);
+    const valid = revision === undefined ? 'not valid' : `revision ${revision}`;
+    io.line(`${io.colors.bold(service)} in ${datacenter}: ${index === 0 ? 'no policy' : `${valid}, ${known}`}`);
   }
   io.line(`${followingIn(report).length} of ${members.length} follow`);
   if (members.length > 0) await showMembers(members, io);
@@ -91,19 +84,17 @@ async function showFleet(report: FleetReport, io: CommandIo): Promise<void> {
 export async function showMembers(members: readonly Member[], io: CommandIo): Promise<void> {
   const { green, red, yellow } = io.colors;
   const color = { follows: green, own: yellow, behind: red };
-  await io.table(
-    ['process', 'client', 'datacenter', 'number', 'revision', 'state', 'seen', 'why'],
-    members.map(({ process, client, datacenter, number, revision, state, reason, ageMs, why }) => [
-      process,
-      client ?? '',
-      datacenter ?? '',
-      number === undefined ? '' : String(number),
-      revision,
-      color[state](reason ?? state),
+  await io.table(members, {
+    process: ({ process }) => process,
+    client: ({ client }) => client,
+    datacenter: ({ datacenter }) => datacenter,
+    number: ({ number }) => number,
+    revision: ({ revision }) => revision,
+    state: ({ state, reason }) => color[state](reason ?? state),
+    seen: ({ reason, ageMs }) =>
       reason === 'unreachable' ? '' : ageMs < 1_000 ? 'now' : `${formatDuration(ageMs)} ago`,
-      why ?? '',
-    ]),
-  );
+    why: ({ why }) => why,
+  });
 }
 
 /** The lines for standard error, most telling first. */
@@ -113,18 +104,15 @@ export function fleetNotes(report: FleetReport): readonly string[] {
   return [...report.failures, ...none];
 }
 
-export async function showFleetOf(service: string, flags: FleetFlags, io: CommandIo): Promise<void> {
-  const connection = await connectConsul({ ...flags, dc: flags.dc ?? 'all' }, io);
-  try {
+/** `fleet`. */
+export async function showFleetOf(service: string, flags: ConsulFlags & FleetSources, io: CommandIo): Promise<void> {
+  checkSources(flags);
+  await withConsul({ ...flags, dc: flags.dc ?? 'all' }, io, async (connection) => {
     const report = await lookAtFleet(connection, service, await connection.datacenters(), flags);
     if ('failure' in report) throw new CommandError(2, report.failure, 'check --prometheus');
     if (!isFollowed(report)) io.exitCode = 1;
-    if (flags.json === true) io.json(fleetAsData(report));
-    else await showFleet(report, io);
+    io.json(fleetAsData(report));
+    await showFleet(report, io);
     for (const note of fleetNotes(report)) io.note(note);
-  } finally {
-    connection.close();
-  }
+  });
 }
-
-export interface FleetFlags extends ConsulFlags, FleetSources {}

@@ -11,8 +11,8 @@ import { readAll, type StoreSession, withStore } from '../consul/store-session';
 import { counted } from '../describe';
 import { firstPolicyOf } from '../init/first-policy';
 import type { CommandIo } from '../io';
-import { describeInFile, readPolicyFile } from '../policy-files';
-import { type ApplySettings, applyText } from './apply-files';
+import { noteProblems, readPolicyFile } from '../policy-files';
+import { type ApplyFlags, applyText, checkApplyFlags } from './apply-files';
 
 interface Found {
   readonly text: string;
@@ -23,11 +23,13 @@ interface Found {
 /** `policy edit`: what is not written is kept in a file, whatever the reason. */
 export async function editPolicy(
   service: string,
-  settings: ApplySettings,
-  isAnswered: boolean,
+  flags: ApplyFlags & { readonly yes?: boolean },
   io: CommandIo,
 ): Promise<void> {
-  const found = await withStore(settings, io, (session) => textToEdit(service, session));
+  const { yes = false, message = '', dryRun } = flags;
+  // Without --yes the command asks for the message.
+  checkApplyFlags(yes ? flags : { ...flags, message: message || 'asked later' });
+  const found = await withStore(flags, io, (session) => textToEdit(service, session));
   const folder = await mkdtemp(join(tmpdir(), 'graylane-edit-'));
   const file = join(folder, `${service.replace(/[^A-Za-z0-9._-]/g, '-')}.yaml`);
   await writeFile(file, found.text, { mode: 0o600 });
@@ -35,10 +37,10 @@ export async function editPolicy(
   try {
     const text = await editUntilValid(file, service, found.text, io);
     if (text !== undefined) {
-      const ifRevision = settings.ifRevision ?? found.revision;
+      const ifRevision = flags.ifRevision ?? found.revision;
       const again = `run graylane policy diff ${file}, then graylane policy apply ${file}`;
-      const asking = isAnswered || settings.dryRun === true ? {} : { confirm: () => confirm(settings, io) };
-      await applyText({ service, text, again }, { ...settings, ifRevision, ...asking }, io);
+      const asking = yes || dryRun === true ? undefined : () => confirm(message, io);
+      await applyText({ service, text, again }, { ...flags, ifRevision }, io, asking);
     }
     isKept = io.exitCode !== 0;
   } finally {
@@ -76,15 +78,14 @@ async function editUntilValid(
 ): Promise<string | undefined> {
   for (;;) {
     await openEditor(file, io);
-    const judged = await readPolicyFile(file, service);
-    const { document, problems, warnings } = judged;
-    for (const warning of warnings) io.note(`${io.colors.yellow('warning')} ${describeInFile(file, warning)}`);
+    const { document, problems, warnings } = await readPolicyFile(file, service);
+    noteProblems(file, warnings, 'warning', io);
     if (document !== undefined) {
       const isSame = (await readFile(file, 'utf8')) === before;
       if (isSame) io.note('unchanged, nothing was written');
       return isSame ? undefined : documentText(document);
     }
-    for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+    noteProblems(file, problems, 'error', io);
     const answer = await io.ask('Not valid. Edit again? [Y/n] ');
     if (answer === undefined || /^n/i.test(answer.trim())) {
       const count = counted(problems.length, 'problem');
@@ -103,7 +104,7 @@ async function openEditor(file: string, { env }: CommandIo): Promise<void> {
   }
 }
 
-async function confirm({ message }: ApplySettings, io: CommandIo): Promise<string | undefined> {
+async function confirm(message: string, io: CommandIo): Promise<string | undefined> {
   const answer = await io.ask('Write it? [y/N] ');
   if (answer === undefined) {
     throw new CommandError(2, 'nobody can be asked; nothing was written', 'add --yes and -m MESSAGE');

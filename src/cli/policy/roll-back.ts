@@ -7,15 +7,22 @@ import { CommandError } from '../command';
 import { type Capacity, capacityIn } from '../consul/capacity';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { effectIn } from '../consul/registry-view';
-import { findRevision, nameOf, readAll, type StoreSession, withStore } from '../consul/store-session';
+import {
+  type Failure,
+  findRevision,
+  nameOf,
+  noteFailure,
+  readAll,
+  type StoreSession,
+  withStore,
+} from '../consul/store-session';
 import { MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
 import { effectProblemsOf, type PlannedChange, planChange } from './planned-change';
 import { changeAsData, showChange } from './show-change';
 import { writeServices } from './write-change';
 
-export interface RollbackSettings extends ConsulFlags {
-  readonly json: boolean;
+export interface RollbackFlags extends ConsulFlags {
   readonly message?: string;
   readonly dryRun?: boolean;
   readonly force?: boolean;
@@ -28,43 +35,40 @@ export interface RollbackSettings extends ConsulFlags {
 export async function rollBack(
   first: string,
   second: string | undefined,
-  settings: RollbackSettings,
+  flags: RollbackFlags,
   io: CommandIo,
 ): Promise<void> {
-  await withStore(settings, io, async (session) => {
+  await withStore(flags, io, async (session) => {
     const { service, revision } = await orderArguments(first, second, session);
-    const readings = await readAll(session, service);
-    const failures: { datacenter: string | undefined; failure: string }[] = [];
+    const failures: Failure[] = [];
     const changes: PlannedChange[] = [];
-    const numbers: number[] = [];
-    for (const reading of readings) {
+    const numbers = new Set<number>();
+    for (const reading of await readAll(session, service)) {
       if ('failure' in reading) {
         failures.push(reading);
         continue;
       }
       const { stored } = reading;
       const target = revision === undefined ? entryBefore(stored) : findRevision(stored, revision);
-      if (!settings.json) io.line(describeStep(stored, target));
-      numbers.push(target.number);
+      io.line(describeStep(stored, target));
+      numbers.add(target.number);
       changes.push(await planBack(stored, target, session));
     }
-    if (!settings.json) for (const change of changes) showChange(change, io);
-    for (const { reshuffles, overloads } of changes)
-      for (const text of [...reshuffles, ...overloads]) io.note(`${io.colors.yellow('note')} ${text}`);
-    const harms = settings.force === true ? [] : changes.flatMap(harmsIn);
-    if (settings.dryRun === true || harms.length > 0) {
-      const result = harms.length > 0 ? 'refused' : 'planned';
-      if (settings.json) io.json(changes.map((change) => ({ ...changeAsData(change), outcome: result })));
+    for (const change of changes) showChange(change, io);
+    for (const text of changes.flatMap(({ reshuffles, overloads }) => [...reshuffles, ...overloads])) {
+      io.note(`${io.colors.yellow('note')} ${text}`);
+    }
+    const harms = flags.force === true ? [] : changes.flatMap(harmsIn);
+    if (flags.dryRun === true || harms.length > 0) {
+      const outcome = harms.length > 0 ? 'refused' : 'planned';
+      io.json(changes.map((change) => ({ ...changeAsData(change), outcome })));
       if (harms.length > 0) throw refused(harms, service);
-      for (const { datacenter, failure } of failures) io.note(`graylane: ${nameOf(datacenter)}: ${failure}`);
-      if (failures.length > 0) io.exitCode = 1;
+      for (const each of failures) noteFailure(each, io);
       return;
     }
-    const message = settings.message ?? `back to ${revision ?? [...new Set(numbers)].join(', ')}`;
+    const message = flags.message ?? `back to ${revision ?? [...numbers].join(', ')}`;
     const again = `run graylane policy log ${service}, then roll back again`;
-    const description = { kind: 'rollback' as const, message, again };
-    const shape = { isSeveral: false, json: settings.json };
-    await writeServices([{ service, changes, failures, description }], shape, session, io);
+    await writeServices([{ service, changes, failures, kind: 'rollback', message, again }], false, session, io);
   });
 }
 

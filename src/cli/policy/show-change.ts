@@ -22,6 +22,7 @@ const SHOWN_CHARACTERS = 100;
 
 /** Shows what a change means, then how its text differs. */
 export function showChange(change: PlannedChange, io: CommandIo): void {
+  if (io.asJson) return;
   const { stored, after, differences, moved, remarks } = change;
   const { colors } = io;
   const place = `${stored.service} in ${nameOf(stored.datacenter)}`;
@@ -50,7 +51,7 @@ function textPatch({ stored, text }: PlannedChange): readonly string[] {
 }
 
 /** The same for `--json`. */
-export function changeAsData(change: PlannedChange): Record<string, unknown> {
+export function changeAsData(change: PlannedChange): Readonly<Record<string, unknown>> {
   const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
   return {
     service: stored.service,
@@ -138,38 +139,33 @@ function fenced(lines: readonly string[]): string {
   return `${ticks}diff\n${text}\n${ticks}`;
 }
 
-export interface DiffShape {
-  readonly json: boolean;
-  readonly markdown?: boolean;
-}
-
 /** `policy diff`: ends with 1 when something differs, as diff does. */
 export async function diffFiles(
   paths: readonly string[],
-  settings: ConsulFlags & DiffShape,
+  flags: ConsulFlags & { readonly markdown?: boolean },
   io: CommandIo,
 ): Promise<void> {
-  const valid = await readValidPolicies(paths, io, settings.json);
-  await withStore(settings, io, async (session) => {
-    showDifferences(await inSlices(valid, (each) => planService(each, session, undefined)), settings, io);
+  const valid = await readValidPolicies(paths, io);
+  await withStore(flags, io, async (session) => {
+    showDifferences(await inSlices(valid, (each) => planService(each, session, undefined)), flags.markdown, io);
   });
 }
 
 /** Sets exit code 1 when something differs, or a datacenter did not say what it has. */
 export function showDifferences(
   planned: readonly PlannedService[],
-  { json, markdown }: DiffShape,
+  markdown: boolean | undefined,
   io: CommandIo,
 ): void {
   const changes = planned.flatMap((each) => each.changes);
-  if (json) io.json(changes.map(changeAsData));
-  else if (markdown === true) for (const change of changes) io.write(changeAsMarkdown(change));
-  else {
-    for (const change of changes) {
+  io.json(changes.map(changeAsData));
+  for (const change of changes) {
+    if (markdown === true) io.write(changeAsMarkdown(change));
+    else {
       showChange(change, io);
       for (const text of effectProblemsOf(change)) io.line(`${io.colors.yellow('warning')} ${text}`);
     }
   }
   for (const each of planned) noteFailures(each, planned.length > 1, io);
-  if (planned.some((each) => isDifferent(each) || each.failures.length > 0)) io.exitCode = 1;
+  if (planned.some(isDifferent)) io.exitCode = 1;
 }

@@ -21,7 +21,7 @@ import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
 import { loadPolicy } from '../policy-files';
 
-export interface SimulateFlags extends ConsulFlags {
+interface SimulateFlags extends ConsulFlags {
   readonly policy?: PolicySourceName;
   readonly against?: string;
   readonly calls?: number;
@@ -32,6 +32,7 @@ export interface SimulateFlags extends ConsulFlags {
 
 const USUAL_CALLS = 100_000;
 
+/** `simulate`. */
 export async function simulateFile(file: string, flags: SimulateFlags, io: CommandIo): Promise<void> {
   const { from, seed = 1 } = flags;
   if (from !== undefined && (flags.calls ?? flags.callers) !== undefined) {
@@ -39,12 +40,8 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   }
   const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
   const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
-  const simulation = createSimulation({
-    plan,
-    random: seededRandom(seed),
-    clock: systemClock,
-    ...defined({ against: other }),
-  });
+  const given = { plan, random: seededRandom(seed), clock: systemClock };
+  const simulation = createSimulation({ ...given, ...defined({ against: other }) });
   let skipped = 0;
   let unreached: readonly string[] = [];
   if (from !== undefined) {
@@ -55,49 +52,35 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
     const plans = other === undefined ? [plan] : [plan, other];
     const synthetic = createSyntheticCalls(plans, { random, callers: flags.callers ?? usualCallers(calls) });
     unreached = [...new Set(synthetic.unreached.flat())];
-    await feed(
-      calls,
-      () => synthetic.next(),
-      (call) => simulation.add(call),
-      io,
-    );
+    await feed(calls, () => simulation.add(synthetic.next()), io);
   }
   const report = simulation.report();
   if (report.calls === 0) {
-    throw new CommandError(
-      2,
-      `${from}: no call of ${plan.service} (expected: at least one)`,
-      'check the file, or use --calls',
-    );
+    const message = `${from}: no call of ${plan.service} (expected: at least one)`;
+    throw new CommandError(2, message, 'check the file, or use --calls');
   }
   if ((report.against?.stickyCallersLost ?? 0) > 0) io.exitCode = 1;
   const source = { from: from ?? 'synthetic', skipped, unreached };
-  if (flags.json === true) io.json({ ...report, source });
-  else await showSimulation(report, source, io);
+  io.json({ ...report, source });
+  if (!io.asJson) await showSimulation(report, source, io);
 }
 
 /** The plan that a client of the service would decide by. */
 async function planInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Plan> {
   const { watchService } = await import('../consul/watched-service.js');
-  const { policy } = flags;
-  const watched = await watchService({ service, options: policy === undefined ? {} : { policy } }, flags, io);
+  const watched = await watchService({ service, options: defined({ policy: flags.policy }) }, flags, io);
   const { plan } = watched.snapshot;
   await watched.close();
   return plan;
 }
 
 /** Works in slices, so that the progress bar moves and interrupts are handled. */
-async function feed(
-  calls: number,
-  next: () => RoutingInput,
-  add: (call: RoutingInput) => void,
-  io: CommandIo,
-): Promise<void> {
+async function feed(calls: number, addNext: () => void, io: CommandIo): Promise<void> {
   const slice = 20_000;
   const progress = createProgress(calls, io);
   for (let made = 0; made < calls; ) {
     const end = Math.min(calls, made + slice);
-    for (; made < end; made += 1) add(next());
+    for (; made < end; made += 1) addNext();
     progress.reached(made);
     if (made < calls) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -197,15 +180,15 @@ function showShares(revision: string, subsets: readonly SimulatedShare[], io: Co
 }
 
 async function showRoutes(routes: readonly SimulatedRoute[], io: CommandIo): Promise<void> {
-  const rows = routes.flatMap(({ route, calls, percent, subsets }) =>
-    subsets.map(({ subset, percent: share, weighed }, at) => [
-      ...(at === 0 ? [route, count(calls), `${percent.toFixed(2)} %`] : ['', '', '']),
-      subset,
-      `${share.toFixed(2)} %`,
-      weighed === undefined ? '' : `${weighed} %`,
-    ]),
-  );
-  await io.table(['route', 'calls', 'of all', 'subset', 'observed', 'weighed'], rows);
+  const rows = routes.flatMap((route) => route.subsets.map((share, at) => ({ ...route, share, isFirst: at === 0 })));
+  await io.table(rows, {
+    route: ({ isFirst, route }) => (isFirst ? route : ''),
+    calls: ({ isFirst, calls }) => (isFirst ? count(calls) : ''),
+    'of all': ({ isFirst, percent }) => (isFirst ? `${percent.toFixed(2)} %` : ''),
+    subset: ({ share }) => share.subset,
+    observed: ({ share }) => `${share.percent.toFixed(2)} %`,
+    weighed: ({ share: { weighed } }) => (weighed === undefined ? '' : `${weighed} %`),
+  });
 }
 
 async function showMoves(
@@ -218,17 +201,14 @@ async function showMoves(
     `${count(moved.calls)} calls move (${moved.percent} %), ${count(moved.stickyCallers)} of ${count(stickyCallers)} sticky callers`,
   );
   if (moves.length > 0) {
-    await io.table(
-      ['from', '', 'to', '', 'calls', 'sticky callers'],
-      moves.map(({ from, to, calls, stickyCallers: callers }) => [
-        from.subset,
-        `by ${from.route}`,
-        to.subset,
-        `by ${to.route}`,
-        count(calls),
-        count(callers),
-      ]),
-    );
+    await io.table(moves, {
+      from: ({ from }) => from.subset,
+      '': ({ from }) => `by ${from.route}`,
+      to: ({ to }) => to.subset,
+      ' ': ({ to }) => `by ${to.route}`,
+      calls: ({ calls }) => count(calls),
+      'sticky callers': (move) => count(move.stickyCallers),
+    });
   }
   const lost = `${count(stickyCallersLost)} sticky callers lost`;
   if (stickyCallersLost === 0) io.line(io.colors.green(lost));
