@@ -73,6 +73,16 @@ export function argument<T>(name: string, text?: string, parse?: (given: string,
   return parse === undefined ? made : made.argParser(parse);
 }
 
+/** Undefined where a CommandError says that there is no answer. */
+export async function orNone<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof CommandError) return undefined;
+    throw error;
+  }
+}
+
 /** `ENOENT`: the code of what the system says of a file or an address, else the text of the error. */
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : String(error);

@@ -259,6 +259,6 @@ export const completion: CommandDefinition = {
     argument('<shell>', 'which one').choices(['bash', 'zsh', 'fish']),
     argument('[words...]', 'with --services: those of the line, behind --'),
   ],
-  options: [option('--services', 'what the script asks for: names for the last word, if it is one of a service')],
+  options: [option('--services', 'what the script asks for: what may stand in place of the last word')],
   run: async () => (await import('./completion/scripts.js')).completeShell,
 };

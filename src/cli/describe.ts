@@ -14,14 +14,8 @@ export function describeZone(zone: string | undefined, region: string | undefine
 }
 
 /** `canary: 20 of 20 calls in flight, 3 of 10 waiting, 7 refused`. */
-export function describeLimit({
-  subset,
-  inFlight,
-  maxInFlight,
-  pending,
-  maxPending,
-  refused,
-}: SubsetLimitView): string {
+export function describeLimit(limit: SubsetLimitView): string {
+  const { subset, inFlight, maxInFlight, pending, maxPending, refused } = limit;
   const waiting = maxPending === 0 ? '' : `, ${pending} of ${maxPending} waiting`;
   return `${subset}: ${inFlight} of ${maxInFlight} calls in flight${waiting}, ${refused} refused`;
 }
@@ -46,11 +40,8 @@ export function formatDuration(ms: number): string {
     [seconds % 60, 's'],
   ] as const;
   const first = units.findIndex(([count]) => count > 0);
-  if (first === -1) return '0s';
-  return units
-    .slice(first, first + 2)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join(' ');
+  const shown = first === -1 ? units.slice(-1) : units.slice(first, first + 2);
+  return shown.map(([count, unit]) => `${count}${unit}`).join(' ');
 }
 
 const BARS = '▁▂▃▄▅▆▇█';

@@ -9,16 +9,15 @@ import type { PolicySourceName } from './flags';
 import type { CommandIo } from './io';
 import { untilInterrupted } from './live-screen';
 
-export interface InstancesFlags extends ConsulFlags {
-  readonly watch?: boolean;
-  readonly policy?: PolicySourceName;
-}
-
 type Listing = ReturnType<typeof listingOf>;
 type Row = Listing['instances'][number];
 
 /** With `--watch` and `--json`: a document a line. */
-export async function listInstances(service: string, flags: InstancesFlags, io: CommandIo): Promise<void> {
+export async function listInstances(
+  service: string,
+  flags: ConsulFlags & { readonly watch?: boolean; readonly policy?: PolicySourceName },
+  io: CommandIo,
+): Promise<void> {
   const { watch: isLive = false, policy } = flags;
   const firstSeen = new Map<string, number>();
   const print = async (snapshot: Snapshot): Promise<void> => {

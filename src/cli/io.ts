@@ -10,7 +10,13 @@ type Colors = ReturnType<typeof picocolors.createColors>;
 export type ExitCode = 0 | 1 | 2 | 3;
 
 /** Columns of a table by their heads: the cell of each item. */
-export type Columns<T> = Readonly<Record<string, (item: T) => string | number | undefined>>;
+export type Columns<T> = Readonly<Record<string, (item: T) => Cell>>;
+type Cell = string | number | undefined;
+
+/** Columns that show a property under its own name. */
+export function fields<K extends string>(...names: readonly K[]): Columns<Readonly<Partial<Record<K, Cell>>>> {
+  return Object.fromEntries(names.map((name) => [name, (item: Readonly<Partial<Record<K, Cell>>>) => item[name]]));
+}
 
 /**
  * The environment of a command: variables, output, colours, interrupts. `main.ts` creates one for the process and hands

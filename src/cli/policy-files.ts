@@ -34,12 +34,6 @@ export async function readPolicyFile(file: string, expectedService?: string): Pr
   return judgeParsed(file, parsePolicyText(await readBytes(file), formatOf(file)), expectedService);
 }
 
-/** The same of a file that may hold several YAML documents, parted by `---`: one for each, at least one. */
-async function readDocuments(file: string, expectedService?: string): Promise<readonly PolicyFile[]> {
-  const parsed = parsePolicyTexts(await readBytes(file), formatOf(file));
-  return parsed.map((each) => judgeParsed(file, each, expectedService));
-}
-
 /** JSON where the name ends in `.json`, otherwise YAML. */
 export function formatOf(file: string): 'json' | 'yaml' {
   return file.toLowerCase().endsWith('.json') ? 'json' : 'yaml';
@@ -50,21 +44,13 @@ function judgeParsed(file: string, parsed: ParsedText, expectedService: string |
     const { problems } = parsed;
     return { file, service: undefined, document: undefined, problems, warnings: [], positions: undefined };
   }
+  const { positions } = parsed;
   const named = isRecord(parsed.value) ? ownValue(parsed.value, 'service') : undefined;
   const service = typeof named === 'string' && named !== '' ? named : undefined;
-  const judged = judgeDocument(parsed.value, {
-    service: expectedService ?? service ?? '',
-    positions: parsed.positions,
-  });
+  const judged = judgeDocument(parsed.value, { service: expectedService ?? service ?? '', positions });
   const problems = [...parsed.problems, ...judged.problems];
-  return {
-    file,
-    service,
-    document: problems.length === 0 ? judged.document : undefined,
-    problems,
-    warnings: judged.warnings,
-    positions: parsed.positions,
-  };
+  const document = problems.length === 0 ? judged.document : undefined;
+  return { file, service, document, problems, warnings: judged.warnings, positions };
 }
 
 /** `payments.yaml:12:5 routes[1].split[0].weight: -1 (expected: >= 0)`, which editors and CI turn into links. */
@@ -103,31 +89,31 @@ export async function readPolicyFiles(
   expectedService?: string,
 ): Promise<readonly PolicyFile[]> {
   const read: PolicyFile[] = [];
-  for (const file of await findFiles(paths)) read.push(...(await readDocuments(file, expectedService)));
+  for (const file of await findFiles(paths)) {
+    // A file may hold several YAML documents, parted by `---`: at least one.
+    const parsed = parsePolicyTexts(await readBytes(file), formatOf(file));
+    read.push(...parsed.map((each) => judgeParsed(file, each, expectedService)));
+  }
   return expectedService === undefined ? withoutDoubles(read) : read;
 }
 
 /** Each file once, however often it is named. */
-async function findFiles(paths: readonly string[]): Promise<readonly string[]> {
+async function findFiles(paths: readonly string[]): Promise<Iterable<string>> {
   const files = new Map<string, string>();
-  const add = (file: string): void => {
-    const key = file === '-' ? file : resolve(file);
-    if (!files.has(key)) files.set(key, file);
-  };
   for (const path of paths) {
-    if (path === '-' || !(await isFolder(path))) {
-      add(path);
-      continue;
-    }
-    const found = await filesBelow(path, new Set());
+    const isOne = path === '-' || !(await isFolder(path));
+    const found = isOne ? [path] : await filesBelow(path, new Set());
     // An empty folder is most likely another one than was meant.
     if (found.length === 0) {
       const message = `${path}: no policy file (expected: *.yaml, *.yml or *.json below it)`;
       throw new CommandError(2, message, 'check its name');
     }
-    for (const file of found) add(file);
+    for (const file of found) {
+      const key = file === '-' ? file : resolve(file);
+      if (!files.has(key)) files.set(key, file);
+    }
   }
-  return [...files.values()];
+  return files.values();
 }
 
 /** A path that does not exist is reported when it is read. */
@@ -194,19 +180,15 @@ export function planOf(document: PolicyDocument): Plan {
   return compilePolicy({ content: document, format: 'object' }, { service: document.service, origin: 'file' });
 }
 
-/** A valid policy, as it is to be written. */
-interface ValidPolicy {
-  readonly service: string;
-  readonly text: string;
-  /** What to do after a lost race. */
-  readonly again: string;
-}
-
 /**
- * Reads valid policies from files and folders, one for each service, and shows warnings. When one is invalid, shows
- * every problem with file, line and path, and throws a CommandError with exit code 1.
+ * Reads valid policies from files and folders, one for each service, as they are to be written, and shows warnings.
+ * When one is invalid, shows every problem with file, line and path, and throws a CommandError with exit code 1.
+ * `again`: what to do after a lost race.
  */
-export async function readValidPolicies(paths: readonly string[], io: CommandIo): Promise<readonly ValidPolicy[]> {
+export async function readValidPolicies(
+  paths: readonly string[],
+  io: CommandIo,
+): Promise<readonly { readonly service: string; readonly text: string; readonly again: string }[]> {
   const read = await readPolicyFiles(paths);
   const bad = read.filter(({ document }) => document === undefined);
   if (bad.length > 0) throw invalid(bad, read.length, paths, io);
@@ -227,13 +209,15 @@ function invalid(bad: readonly PolicyFile[], of: number, paths: readonly string[
   return new CommandError(1, `${what}: refused, ${count}; nothing was written`, next);
 }
 
-/** One line each on standard error, with file, line and path. */
+/** One line each on standard error, with path, and file and line where there is a file. */
 export function noteProblems(
-  file: string,
+  file: string | undefined,
   problems: readonly PolicyProblem[],
   kind: 'error' | 'warning',
   io: CommandIo,
 ): void {
   const word = kind === 'error' ? io.colors.red(kind) : io.colors.yellow(kind);
-  for (const problem of problems) io.note(`${word} ${describeInFile(file, problem)}`);
+  for (const problem of problems) {
+    io.note(`${word} ${file === undefined ? problem.message : describeInFile(file, problem)}`);
+  }
 }

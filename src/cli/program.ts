@@ -3,7 +3,7 @@ import { GraylaneError } from '../base/errors';
 import { SDK_VERSION } from '../base/sdk-version';
 import { call, load } from './call/commands';
 import { buildCommand, CommandError } from './command';
-import { completion, doctor, explain, fleet, init, inspect, instances, simulate, top, watch, weight } from './commands';
+import * as alone from './commands';
 import type { CommandIo, ExitCode } from './io';
 import { override } from './override/commands';
 import { policy } from './policy/commands';
@@ -11,8 +11,8 @@ import { rollout } from './rollout/commands';
 
 /** Every command and group, in the order of the help. */
 const COMMANDS = [
-  ...[init, policy, weight, override, rollout, explain, simulate, instances],
-  ...[call, load, watch, inspect, fleet, top, doctor, completion],
+  ...[alone.init, policy, alone.weight, override, rollout, alone.explain, alone.simulate, alone.instances],
+  ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.completion],
 ];
 
 /** Columns of the descriptions in a help. */
@@ -52,19 +52,16 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitC
   }
 }
 
-function describe(error: unknown, io: CommandIo): string {
-  if (error instanceof CommandError) {
-    return oneLine(error.nextStep === undefined ? error.message : `${error.message}; ${error.nextStep}`);
-  }
-  if (GraylaneError.is(error)) return oneLine(error.message);
-  const debug = (io.env['GRAYLANE_DEBUG'] ?? '') !== '';
-  if (debug && error instanceof Error) return error.stack ?? error.message;
+function describe(error: unknown, { env }: CommandIo): string {
+  const isOwn = error instanceof CommandError || GraylaneError.is(error);
+  if (!isOwn && error instanceof Error && (env['GRAYLANE_DEBUG'] ?? '') !== '') return error.stack ?? error.message;
   const text = error instanceof Error ? error.message : String(error);
-  return oneLine(`${text}; run it again with GRAYLANE_DEBUG=1 for where it happened`);
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, '; ');
+  const next = error instanceof CommandError ? error.nextStep : undefined;
+  const parts = [text, isOwn ? next : 'run it again with GRAYLANE_DEBUG=1 for where it happened'];
+  return parts
+    .filter((part) => part !== undefined)
+    .join('; ')
+    .replace(/\s*\n\s*/g, '; ');
 }
 
 /** Commander's own messages in our form, in every command: added ones inherit nothing. */

@@ -8,10 +8,6 @@ import type { PolicySourceName } from './flags';
 import type { CommandIo } from './io';
 import { untilInterrupted } from './live-screen';
 
-interface WatchFlags extends ConsulFlags {
-  readonly policy?: PolicySourceName;
-}
-
 interface Change {
   readonly kind: 'policy' | 'instance' | 'source' | 'note';
   readonly change: string;
@@ -21,7 +17,11 @@ interface Change {
 }
 
 /** `watch`. */
-export async function watchChanges(service: string, flags: WatchFlags, io: CommandIo): Promise<void> {
+export async function watchChanges(
+  service: string,
+  flags: ConsulFlags & { readonly policy?: PolicySourceName },
+  io: CommandIo,
+): Promise<void> {
   const print = (change: Change): void => {
     const at = new Date().toISOString();
     io.jsonLine({ at, service, ...change });
@@ -65,38 +65,35 @@ function changesBetween(former: Snapshot | undefined, next: Snapshot): readonly 
 
 function policyChanges(former: Snapshot | undefined, { plan }: Snapshot): readonly Change[] {
   if (former?.plan === plan) return [];
-  const change = plan.revision === 'none' ? 'no policy' : `revision ${plan.revision}`;
-  const details = [`from ${plan.origin}`, plan.index === undefined ? undefined : `index ${plan.index}`];
-  return [{ kind: 'policy', change, details: details.filter((part) => part !== undefined).join(', ') }];
+  const { revision, origin, index } = plan;
+  const details = `from ${origin}${index === undefined ? '' : `, index ${index}`}`;
+  return [{ kind: 'policy', change: revision === 'none' ? 'no policy' : `revision ${revision}`, details }];
 }
 
 function instanceChanges(former: Snapshot | undefined, next: Snapshot): readonly Change[] {
   const before = instancesOf(former);
   const after = instancesOf(next);
-  const changes: Change[] = [];
-  for (const [key, instance] of after) {
+  const kind = 'instance';
+  const present = [...after.values()].flatMap((instance): Change[] => {
+    const { key, datacenter, id } = instance;
     const known = before.get(key);
-    const { datacenter, id } = instance;
-    if (known === undefined) {
-      changes.push({ kind: 'instance', change: 'added', datacenter, instance: id, details: stateOf(instance) });
-    } else if (stateOf(known) !== stateOf(instance)) {
-      const details = `${stateOf(known)} -> ${stateOf(instance)}`;
-      changes.push({ kind: 'instance', change: 'changed', datacenter, instance: id, details });
-    }
-  }
-  for (const [key, { datacenter, id }] of before) {
-    if (!after.has(key)) changes.push({ kind: 'instance', change: 'gone', datacenter, instance: id });
-  }
-  return changes;
+    const [was, is] = [known && stateOf(known), stateOf(instance)];
+    if (was === undefined) return [{ kind, change: 'added', datacenter, instance: id, details: is }];
+    return was === is ? [] : [{ kind, change: 'changed', datacenter, instance: id, details: `${was} -> ${is}` }];
+  });
+  const gone = [...before.values()].filter(({ key }) => !after.has(key));
+  return [
+    ...present,
+    ...gone.map(({ datacenter, id }): Change => ({ kind, change: 'gone', datacenter, instance: id })),
+  ];
 }
 
 function sourceChanges(former: Snapshot | undefined, next: Snapshot): readonly Change[] {
   return next.instances.datacenters.flatMap(({ datacenter, freshness }): Change[] => {
     const known = former?.instances.datacenters.find((state) => state.datacenter === datacenter)?.freshness.kind;
-    if (known === freshness.kind || (known === undefined && freshness.kind === 'fresh')) return [];
+    if ((known ?? 'fresh') === freshness.kind) return [];
     const reason = freshness.kind === 'fresh' ? undefined : freshness.reason;
-    const base = { kind: 'source' as const, change: freshness.kind, datacenter };
-    return [reason === undefined ? base : { ...base, details: reason }];
+    return [{ kind: 'source', change: freshness.kind, datacenter, ...defined({ details: reason }) }];
   });
 }
 

@@ -1,15 +1,9 @@
-import { type Client, type Metadata, status } from '@grpc/grpc-js';
+import { type Client, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
 import { findMethod, listMethods, type Method, openCall, readData, requestsFrom } from './methods';
 import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
-
-interface Ended {
-  readonly answers: readonly object[];
-  readonly code: status;
-  readonly details: string;
-}
 
 /** `call`. */
 export async function callMethod(
@@ -61,18 +55,22 @@ async function callOnce(
   const observe = (ended: CallReport): void => {
     report = ended;
   };
-  const onAnswer = (answer: object): void => {
-    io.write(`${JSON.stringify(answer, null, 2)}\n`);
-  };
   const deadline = Date.now() + flags.timeout * 1000;
-  const ended = await graylane.with({ observe }, () => start(method, requests, client, metadata, deadline, onAnswer));
+  const call = graylane.with({ observe }, () => openCall(method, client, metadata, deadline));
+  const answers: object[] = [];
+  call.on('data', (answer: object) => {
+    answers.push(answer);
+    io.write(`${JSON.stringify(answer, null, 2)}\n`);
+  });
+  for (const each of requests) call.write(each);
+  call.end();
+  const ended = await new Promise<StatusObject>((resolve) => call.once('status', resolve));
   const name = status[ended.code] ?? String(ended.code);
   const attempts = (report?.attempts ?? []).map((attempt) => {
     return { ...attempt, version: versionOf(attempt.instance, attempt.datacenter) };
   });
   if (ended.code !== status.OK) io.exitCode = 1;
   const { decision, durationMs } = report ?? {};
-  const { answers } = ended;
   io.json({ method: method.path, code: name, details: ended.details, durationMs, decision, attempts, answers });
   if (io.asJson) return;
   const color = ended.code === status.OK ? io.colors.green : io.colors.red;
@@ -86,36 +84,6 @@ async function callOnce(
     const of = version === '' ? '' : `, version ${version}`;
     io.note(`${ended}from ${instance} (${endpoint}) in ${datacenter} of ${subset}${of}`);
   }
-}
-
-/** Makes a call of any kind. Resolves to its answers and its status; never rejects. */
-function start(
-  method: Method,
-  requests: readonly object[],
-  client: Client,
-  metadata: Metadata,
-  deadline: number,
-  onAnswer: (answer: object) => void,
-): Promise<Ended> {
-  return new Promise((resolve) => {
-    const answers: object[] = [];
-    const take = (answer: object): void => {
-      answers.push(answer);
-      onAnswer(answer);
-    };
-    const end = ({ code, details }: { readonly code: status; readonly details: string }): void =>
-      resolve({ answers, code, details });
-    const call = openCall(method, requests[0] ?? {}, client, metadata, deadline, (error, answer) => {
-      if (error === null && answer !== undefined) take(answer);
-      end(error ?? { code: status.OK, details: '' });
-    });
-    call.answers?.on('data', take);
-    // The status says the same; without a listener the error would be thrown.
-    call.answers?.on('error', () => {});
-    call.answers?.on('status', end);
-    for (const each of requests) call.requests?.write(each);
-    call.requests?.end();
-  });
 }
 
 interface CallFlags extends MethodFlags {

@@ -1,9 +1,10 @@
-import type { ClientReadableStream, ClientWritableStream } from '@grpc/grpc-js';
+import type { ClientWritableStream } from '@grpc/grpc-js';
+import { defined } from '../../base/defined';
 import { seededRandom, systemRandom } from '../../base/random';
 import { sleep } from '../../base/sleep';
 import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
-import type { CommandIo } from '../io';
+import { type CommandIo, fields } from '../io';
 import { REDRAW } from '../live-screen';
 import type { LabelMix } from './label-mix';
 import { findMethod, type Method, openCall, readData, requestsFrom } from './methods';
@@ -30,10 +31,8 @@ export async function loadMethod(service: string, path: string, flags: LoadFlags
   const opened = await openServiceClient(service, flags, io);
   try {
     const random = flags.seed === undefined ? systemRandom : seededRandom(flags.seed);
-    const labels = (): Record<string, string> => {
-      const picked = flags.label.map(({ key, pick }) => [key, pick(random)] as const);
-      return Object.fromEntries(picked.filter((pair): pair is [string, string] => pair[1] !== undefined));
-    };
+    const labels = (): Record<string, string> =>
+      defined(Object.fromEntries(flags.label.map(({ key, pick }) => [key, pick(random)]))) as Record<string, string>;
     const method = await findMethod(path, opened.client, opened.graylane.metadata(labels()), flags);
     const requests = requestsFrom(json, method.definition.requestType, method.types);
     const { messages } = flags;
@@ -43,9 +42,8 @@ export async function loadMethod(service: string, path: string, flags: LoadFlags
     }
     opened.graylane.describeMethods(method.service);
     const each = method.definition.requestStream ? `, ${requests.length * messages} messages each` : '';
-    io.note(
-      `real calls to ${service}: ${flags.rate} a second for ${flags.duration / 1000} s, at most ${flags.concurrency} at once${each}`,
-    );
+    const rate = `${flags.rate} a second for ${flags.duration / 1000} s`;
+    io.note(`real calls to ${service}: ${rate}, at most ${flags.concurrency} at once${each}`);
     await run({ method, requests, messages, labels }, opened, flags, io);
   } finally {
     await opened.close();
@@ -89,7 +87,7 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
     }
     if (isLive && performance.now() - drawn >= REDRAW_MS) {
       drawn = performance.now();
-      await showLoad(tally, { elapsedMs: elapsed(), leftOut, inFlight, isLive }, io);
+      await showLoad(tally, { elapsedMs: elapsed(), leftOut, inFlight }, io);
     }
     await sleep(TICK_MS);
   }
@@ -99,7 +97,7 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
   const { calls, failed } = tally.totals;
   if (calls === 0 || (failed / calls) * 100 > flags.maxFailures) io.exitCode = 1;
   io.json({ ...tally.totals, leftOut, elapsedMs: Math.round(elapsedMs), rows: tally.rows });
-  if (!io.asJson) await showLoad(tally, { elapsedMs, leftOut, inFlight, isLive }, io);
+  if (!io.asJson) await showLoad(tally, { elapsedMs, leftOut, inFlight }, io);
 }
 
 function makeCall(
@@ -115,18 +113,10 @@ function makeCall(
     isOver = true;
     onEnd(report);
   };
-  graylane.with({ observe }, () => {
-    // The report says what came of the call; nothing else of the answer is needed.
-    const call = openCall(work.method, work.requests[0] ?? {}, client, metadata, deadline, () => {});
-    if (call.answers !== undefined) drop(call.answers);
-    if (call.requests !== undefined) send(call.requests, work, () => isOver);
-  });
-}
-
-/** Takes the answers and leaves them. */
-function drop(stream: ClientReadableStream<object>): void {
-  stream.on('error', () => {});
-  stream.resume();
+  const call = graylane.with({ observe }, () => openCall(work.method, client, metadata, deadline));
+  // The report says what came of the call; nothing else of the answers is needed.
+  call.resume();
+  send(call, work, () => isOver);
 }
 
 /**
@@ -147,7 +137,6 @@ function send(stream: ClientWritableStream<object>, { requests, messages }: Work
     else if (hasRoom) setImmediate(next);
     else stream.once('drain', () => setImmediate(next));
   };
-  stream.on('error', () => {});
   next();
 }
 
@@ -166,23 +155,15 @@ interface LoadFlags extends MethodFlags {
   readonly seed?: number;
 }
 
-interface Progress {
-  readonly elapsedMs: number;
-  /** Due while the most calls at once were under way. */
-  readonly leftOut: number;
-  readonly inFlight: number;
-  /** In place of what was drawn before. */
-  readonly isLive: boolean;
-}
-
+/** `leftOut`: calls that were due while the most calls at once were under way. */
 async function showLoad(
   tally: Tally,
-  { elapsedMs, leftOut, inFlight, isLive }: Progress,
+  { elapsedMs, leftOut, inFlight }: Readonly<Record<'elapsedMs' | 'leftOut' | 'inFlight', number>>,
   io: CommandIo,
 ): Promise<void> {
   const { calls, failed, retried, fellBack, p50Ms, p95Ms, p99Ms } = tally.totals;
   const { colors } = io;
-  if (isLive) io.write(REDRAW);
+  if (io.isTerminal) io.write(REDRAW);
   const rate = elapsedMs > 0 ? (calls / elapsedMs) * 1000 : 0;
   const parts = [
     `${colors.bold(String(calls))} calls in ${(elapsedMs / 1000).toFixed(1)} s (${rate.toFixed(1)} a second)`,
@@ -195,10 +176,7 @@ async function showLoad(
   io.line(`p50 ${ms(p50Ms)}, p95 ${ms(p95Ms)}, p99 ${ms(p99Ms)}`);
   await io.table(tally.rows, {
     subset: (row) => row.subset || '(nobody)',
-    version: (row) => row.version,
-    instance: (row) => row.instance,
-    datacenter: (row) => row.datacenter,
-    calls: (row) => row.calls,
+    ...fields('version', 'instance', 'datacenter', 'calls'),
     share: (row) => `${row.share.toFixed(1)} %`,
     p50: (row) => ms(row.p50Ms),
     p95: (row) => ms(row.p95Ms),

@@ -47,13 +47,7 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
   return {
     client,
     address,
-    async datacenters() {
-      const { dc = '' } = flags;
-      if (dc === 'all') return everyDatacenter(client, address);
-      return dc === ''
-        ? [undefined]
-        : [...new Set(dc.split(',').map((name) => name.trim()))].filter((name) => name !== '');
-    },
+    datacenters: async () => (flags.dc === 'all' ? everyDatacenter(client, address) : namedDatacenters(flags)),
     everywhere: () => everyDatacenter(client, address),
     close: () => client.close(),
   };
@@ -74,36 +68,36 @@ export async function withConsul<T>(
 }
 
 /** What `--key` or `GRAYLANE_POLICY_KEY` names. Throws a CommandError. */
-export async function readSigning(flags: ConsulFlags, io: CommandIo): Promise<Signing | undefined> {
-  const file = flags.key ?? (io.env['GRAYLANE_POLICY_KEY'] || undefined);
+export async function readSigning({ key: option }: ConsulFlags, { env }: CommandIo): Promise<Signing | undefined> {
+  const file = option ?? (env['GRAYLANE_POLICY_KEY'] || undefined);
   if (file === undefined || file === 'none') return file;
-  const path = flags.key === undefined ? 'GRAYLANE_POLICY_KEY' : '--key';
-  const key = readSigningKey((await read(file, path)).toString('utf8'));
-  if (typeof key === 'string') throw new CommandError(2, `${path}: ${file}: ${key}`);
+  const name = option === undefined ? 'GRAYLANE_POLICY_KEY' : '--key';
+  const key = readSigningKey(await read(file, name));
+  if (typeof key === 'string') throw new CommandError(2, `${name}: ${file}: ${key}`);
   return key;
 }
 
 /** The library's options for what flags and files say; its own variables fill the rest. Throws a CommandError. */
-export async function consulOptions(flags: ConsulFlags, io: CommandIo): Promise<ConsulOptions> {
-  const token = await readToken(flags, io);
-  return defined({ address: flags.consul, token });
+export async function consulOptions({ consul, tokenFile }: ConsulFlags, { env }: CommandIo): Promise<ConsulOptions> {
+  const file = tokenFile ?? (env['CONSUL_HTTP_TOKEN_FILE'] || undefined);
+  const name = tokenFile === undefined ? 'CONSUL_HTTP_TOKEN_FILE' : '--token-file';
+  const token = file === undefined ? undefined : (await read(file, name)).trim();
+  if (token === '') throw new CommandError(2, `${name}: ${file} is empty (expected: a file with the token)`);
+  return defined({ address: consul, token });
 }
 
-async function readToken(flags: ConsulFlags, io: CommandIo): Promise<string | undefined> {
-  const file = flags.tokenFile ?? (io.env['CONSUL_HTTP_TOKEN_FILE'] || undefined);
-  if (file === undefined) return undefined;
-  const path = flags.tokenFile === undefined ? 'CONSUL_HTTP_TOKEN_FILE' : '--token-file';
-  const token = (await read(file, path)).toString('utf8').trim();
-  if (token === '') throw new CommandError(2, `${path}: ${file} is empty (expected: a file with the token)`);
-  return token;
-}
-
-async function read(file: string, path: string): Promise<Buffer> {
+async function read(file: string, name: string): Promise<string> {
   try {
-    return await readFile(file);
+    return await readFile(file, 'utf8');
   } catch (error) {
-    throw new CommandError(2, `${path}: ${file}: ${codeOf(error)} (expected: a file that can be read)`);
+    throw new CommandError(2, `${name}: ${file}: ${codeOf(error)} (expected: a file that can be read)`);
   }
+}
+
+/** What `--dc` names, unless it is `all`, which Consul has to say. */
+export function namedDatacenters({ dc = '' }: ConsulFlags): readonly (string | undefined)[] {
+  if (dc === '') return [undefined];
+  return [...new Set(dc.split(',').map((name) => name.trim()))].filter((name) => name !== '');
 }
 
 async function everyDatacenter(client: ConsulClient, address: string): Promise<readonly string[]> {

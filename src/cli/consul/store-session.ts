@@ -58,10 +58,8 @@ export async function readAll(
   );
   const failures = readings.filter((reading) => 'failure' in reading);
   if (failures.length === readings.length) {
-    throw unanswered(
-      connection,
-      failures.map(({ datacenter, failure }) => (datacenter === undefined ? failure : `${datacenter}: ${failure}`)),
-    );
+    const reasons = failures.map(({ datacenter, failure }) => (datacenter ? `${datacenter}: ${failure}` : failure));
+    throw unanswered(connection, reasons);
   }
   return readings;
 }
@@ -117,19 +115,15 @@ export function nameOf(datacenter: string | undefined): string {
 
 /** `7`, the number in the log, or the first digits (four or more) of a revision; the newest of several. */
 export function findRevision(stored: StoredPolicy, revision: string): StoredEntry {
-  const byNumber = stored.history.find(({ number }) => String(number) === revision);
   const isPrefix = /^[0-9a-f]{4,}$/.test(revision);
   const found =
-    byNumber ??
-    (isPrefix ? stored.history.findLast(({ entry }) => entry?.revision?.startsWith(revision) === true) : undefined);
+    stored.history.find(({ number }) => String(number) === revision) ??
+    stored.history.findLast(({ entry }) => isPrefix && entry?.revision?.startsWith(revision) === true);
   if (found === undefined) {
     const numbers = stored.history.map(({ number }) => number);
     const kept = numbers.length === 0 ? 'there is no history' : `${numbers[0]} to ${numbers.at(-1)} are kept`;
-    throw new CommandError(
-      1,
-      `${stored.service} has no revision ${revision}; ${kept}`,
-      `run graylane policy log ${stored.service}`,
-    );
+    const message = `${stored.service} has no revision ${revision}; ${kept}`;
+    throw new CommandError(1, message, `run graylane policy log ${stored.service}`);
   }
   return found;
 }

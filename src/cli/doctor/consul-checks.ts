@@ -1,10 +1,10 @@
 import { systemClock } from '../../base/clock';
-import { nearest } from '../../base/spelling';
 import type { AgentAddress } from '../../consul/address';
 import { type ConsulClient, createConsulClient } from '../../consul/client';
 import { transact } from '../../ops/store/kv';
-import { CommandError } from '../command';
+import { orNone } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
+import { didYouMean } from '../describe';
 import { ask, bodyOf, type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
 /** The header has whole seconds; overrides end by the clock. */
@@ -13,14 +13,13 @@ const SKEW_PROBLEM_MS = 30_000;
 const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
 const EXPIRES_SOON_MS = 86_400_000;
 
-export interface ConsulLook {
-  readonly findings: readonly Finding[];
-  /** False: there is no use in asking Consul for anything else. */
-  readonly isUsable: boolean;
-}
-
-/** Whether Consul answers and knows the token, and its clock; with several addresses each agent is asked. */
-export async function checkConsul({ client }: ConsulConnection): Promise<ConsulLook> {
+/**
+ * Checks that Consul answers and knows the token, and its clock. With several addresses each agent is asked. `isUsable`
+ * false: there is no use in asking Consul for anything else.
+ */
+export async function checkConsul({
+  client,
+}: ConsulConnection): Promise<{ readonly findings: readonly Finding[]; readonly isUsable: boolean }> {
   const agents = await Promise.all(client.options.addresses.map((address) => askAgent(client.options, address)));
   const well = agents.find(({ finding }) => finding.state === 'ok');
   const findings = agents.map(({ finding }): Finding => {
@@ -57,13 +56,11 @@ function nextOf(reason: string, status: number | undefined): string {
   return found?.[1] ?? 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
 }
 
-interface AgentFindings {
-  readonly finding: Finding;
-  /** Undefined: it did not answer. */
-  readonly clock: Finding | undefined;
-}
-
-async function askAgent(options: ConsulClient['options'], address: AgentAddress): Promise<AgentFindings> {
+/** `clock` is undefined when the agent did not answer. */
+async function askAgent(
+  options: ConsulClient['options'],
+  address: AgentAddress,
+): Promise<{ readonly finding: Finding; readonly clock: Finding | undefined }> {
   const client = createConsulClient({ ...options, addresses: [address] }, { clock: systemClock });
   const { text } = address;
   try {
@@ -136,21 +133,14 @@ export async function knownDatacenters(
 ): Promise<{ readonly datacenters: readonly (string | undefined)[]; readonly findings: readonly Finding[] }> {
   const named = await connection.datacenters();
   if (named.every((dc) => dc === undefined)) return { datacenters: named, findings: [] };
-  let known: readonly string[];
-  try {
-    known = await connection.everywhere();
-  } catch (error) {
-    if (error instanceof CommandError) return { datacenters: named, findings: [] };
-    throw error;
-  }
-  const findings = named
-    .filter((dc) => dc !== undefined && !known.includes(dc))
-    .map((dc = ''): Finding => {
-      const meant = nearest(dc, known);
-      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-      const finding = `Consul knows no such datacenter (it knows ${known.join(', ')}${hint})`;
-      return problem(`datacenter ${dc}`, finding, 'correct --dc, and datacenters of createGraylane()');
-    });
+  const known = await orNone(connection.everywhere());
+  if (known === undefined) return { datacenters: named, findings: [] };
+  const unknown = named.filter((dc) => dc !== undefined && !known.includes(dc));
+  const findings = unknown.map((dc = ''): Finding => {
+    const hint = didYouMean(dc, known, '');
+    const finding = `Consul knows no such datacenter (it knows ${known.join(', ')}${hint === '' ? '' : `; ${hint}`})`;
+    return problem(`datacenter ${dc}`, finding, 'correct --dc, and datacenters of createGraylane()');
+  });
   return { datacenters: named.filter((dc) => dc === undefined || known.includes(dc)), findings };
 }
 
@@ -161,7 +151,7 @@ const NO_INDEX = '18446744073709551615';
  * Rights that only those need who change something: asked for by changes that cannot hold, and by a session that is
  * ended at once.
  */
-export async function checkRights({ service, dc, connection, role }: Question): Promise<readonly Finding[]> {
+export async function checkRights({ service, dc, connection, flags: { role } }: Question): Promise<readonly Finding[]> {
   if (role === 'reader') return [];
   const { client } = connection;
   const findings: Finding[] = [];

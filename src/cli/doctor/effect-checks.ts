@@ -4,7 +4,7 @@ import { judgeEffect } from '../../ops/effect/effect';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import type { Plan } from '../../policy/plan';
-import { CommandError } from '../command';
+import { orNone } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
 import { findPartition } from '../init/partition';
@@ -15,32 +15,28 @@ import { lookAtInstances } from './instance-checks';
 export async function checkEffect(question: PlannedQuestion): Promise<readonly Finding[]> {
   const { service, dc, connection, plan } = question;
   const check = `calls of ${service}`;
-  try {
-    const view = await readRegistryView(connection, { service, datacenter: dc }, [plan]);
-    const { findings, isUnregistered } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
-    const next = `run graylane instances ${service}, and correct the policy or the registration`;
-    const effects = findings
-      // Missing registrations are reported by the check of instances, with the same hint.
-      .filter(({ kind }) => kind !== 'service')
-      .map(({ kind, text }) => (kind === 'same' || kind === 'empty' ? warning : problem)(check, text, next));
-    if (isUnregistered) return effects;
-    const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
-    // Elsewhere, other policies hold; a slip of the pen is one all the same.
-    const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
-    const left = everywhere?.slip === undefined ? unassignedOf(plan, home) : everywhere;
-    if (left !== undefined) effects.push((left.slip === undefined ? warning : problem)(check, left.text, next));
-    const idle = idleSubsets(plan);
-    if (idle.length > 0) {
-      const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
-      effects.push(warning(check, finding, `add a route, or run graylane policy edit ${service}`));
-    }
-    const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
-    return roles === undefined ? effects : [...effects, roles];
-  } catch (error) {
-    // Unreadable instances are reported by the check of instances.
-    if (error instanceof CommandError) return [];
-    throw error;
+  // Unreadable instances are reported by the check of instances.
+  const view = await orNone(readRegistryView(connection, { service, datacenter: dc }, [plan]));
+  if (view === undefined) return [];
+  const { findings, isUnregistered } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
+  const next = `run graylane instances ${service}, and correct the policy or the registration`;
+  const effects = findings
+    // Missing registrations are reported by the check of instances, with the same hint.
+    .filter(({ kind }) => kind !== 'service')
+    .map(({ kind, text }) => (kind === 'same' || kind === 'empty' ? warning : problem)(check, text, next));
+  if (isUnregistered) return effects;
+  const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
+  // Elsewhere, other policies hold; a slip of the pen is one all the same.
+  const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
+  const left = everywhere?.slip === undefined ? unassignedOf(plan, home) : everywhere;
+  if (left !== undefined) effects.push((left.slip === undefined ? warning : problem)(check, left.text, next));
+  const idle = idleSubsets(plan);
+  if (idle.length > 0) {
+    const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
+    effects.push(warning(check, finding, `add a route, or run graylane policy edit ${service}`));
   }
+  const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
+  return roles === undefined ? effects : [...effects, roles];
 }
 
 /** Subsets of a document that nothing leads to, whatever the weights are. */
@@ -85,7 +81,9 @@ export async function checkFailover(question: PlannedQuestion): Promise<readonly
 export async function checkNeighbours({ service, dc, connection }: PlannedQuestion): Promise<readonly Finding[]> {
   const names = (await readServiceNames(connection.client, dc)) ?? [];
   if (!names.includes(service)) return [];
-  const others = names.filter((name) => name !== service && withoutDigits(name) !== withoutDigits(service));
+  // `orders-1` and `orders-2` are siblings, not slips of the pen.
+  const bare = (name: string): string => name.replace(/\d/g, '');
+  const others = names.filter((name) => name !== service && bare(name) !== bare(service));
   const near = nearest(service, others);
   if (near === undefined) return [];
   const key = `graylane/policies/${near}`;
@@ -94,11 +92,6 @@ export async function checkNeighbours({ service, dc, connection }: PlannedQuesti
   const check = `instances of ${service}`;
   const finding = `a service ${near} is registered, too, which is spelt almost alike`;
   return [warning(check, finding, `if ${near} is a slip, correct the name in its registration`)];
-}
-
-/** `orders-1` and `orders-2` are siblings, not slips of the pen. */
-function withoutDigits(name: string): string {
-  return name.replace(/\d/g, '');
 }
 
 /** A policy that prefers zones needs to know the client's. */

@@ -4,7 +4,7 @@ import type { ConsulClient } from '../../consul/client';
 import type { ConsulAnswer } from '../../consul/request';
 import { inDatacenter } from '../../ops/store/kv';
 import type { Plan } from '../../policy/plan';
-import type { ConsulConnection } from '../consul/consul-connection';
+import type { ConsulConnection, ConsulFlags } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 
 /**
@@ -18,8 +18,19 @@ export interface Finding {
   readonly next?: string;
 }
 
-/** The tasks that the token is checked for: calls, changes of policies, or the controller of rollouts. */
-export type Role = 'reader' | 'writer' | 'controller';
+export interface DoctorFlags extends ConsulFlags {
+  /** Where copies of grpc-js are looked for. */
+  readonly tree?: string;
+  /** The tasks that the token is checked for: calls, changes of policies, or the controller of rollouts. */
+  readonly role: 'reader' | 'writer' | 'controller';
+  /** A file in place of the policy in Consul. */
+  readonly policy?: string;
+  readonly stateDirectory?: string;
+  /** False under `--no-dial`: connects to no instance. */
+  readonly dial: boolean;
+  /** Clients use TLS. */
+  readonly tls?: boolean;
+}
 
 /** One service in one datacenter. */
 export interface Question {
@@ -28,13 +39,7 @@ export interface Question {
   readonly dc: string | undefined;
   readonly connection: ConsulConnection;
   readonly env: CommandIo['env'];
-  readonly role: Role;
-  /** A file in place of the policy in Consul. */
-  readonly policyFile: string | undefined;
-  /** Connects to instances, to detect their protocol. */
-  readonly isDialling: boolean;
-  /** Clients use TLS. */
-  readonly isTls: boolean;
+  readonly flags: DoctorFlags;
 }
 
 /** {@link Question} with what clients go by. */
@@ -74,10 +79,6 @@ export function info(check: string, finding: string, next?: string): Finding {
   return { check, state: 'info', finding, ...defined({ next }) };
 }
 
-export function warning(check: string, finding: string, next: string): Finding {
-  return { check, state: 'warning', finding, next };
-}
-
-export function problem(check: string, finding: string, next: string): Finding {
-  return { check, state: 'problem', finding, next };
-}
+type Bad = (check: string, finding: string, next: string) => Finding;
+export const warning: Bad = (check, finding, next) => ({ check, state: 'warning', finding, next });
+export const problem: Bad = (check, finding, next) => ({ check, state: 'problem', finding, next });

@@ -15,22 +15,18 @@ const MOST_NAMED = 3;
 
 interface Listed {
   readonly findings: readonly Finding[];
-  /** That take calls. */
   readonly usable: readonly Instance[];
 }
 
-/** Lists the usable instances of the service, and finds faults of the registrations. */
+/** Lists the instances that take calls, and finds faults of the registrations. */
 export async function lookAtInstances(question: Question): Promise<Listed> {
   const { service, dc, connection } = question;
   const check = `instances of ${service}`;
   const answer = await ask(connection.client, dc, '/health/service/{service}', { service });
   const only = (finding: Finding): Listed => ({ findings: [finding], usable: [] });
   if (answer.kind === 'failure') {
-    const next =
-      answer.status === 403
-        ? `give a token that ${dc ?? 'this datacenter'} knows: one made elsewhere holds there only where tokens are replicated`
-        : 'look at the log of the agent';
-    return only(problem(check, answer.reason, next));
+    const token = `give a token that ${dc ?? 'this datacenter'} knows: one made elsewhere holds there only where tokens are replicated`;
+    return only(problem(check, answer.reason, answer.status === 403 ? token : 'look at the log of the agent'));
   }
   const text = answer.body.toString('utf8');
   const parsed = parseHealth(text, dc ?? 'local', []);
@@ -52,17 +48,14 @@ export async function lookAtInstances(question: Question): Promise<Listed> {
   ]
     .filter((part) => part !== false)
     .join(', ');
-  const more = registrationFindings(text, check, service, doubles);
+  let summary: Finding = { check, state: malformed + failed === 0 ? 'ok' : 'warning', finding };
   if (answer.filteredByAcl) {
     const next = `give its ACL policy service "${service}" { policy = "read" } and node_prefix "" { policy = "read" }`;
-    const some: Finding = problem(check, `${finding}; there are more, which the token may not see`, next);
-    return { findings: [some, ...more], usable };
+    summary = problem(check, `${finding}; there are more, which the token may not see`, next);
+  } else if (usable.length === 0) {
+    summary = problem(check, finding, `run graylane instances ${service}, and look at their health checks`);
   }
-  if (usable.length > 0) {
-    return { findings: [{ check, state: malformed + failed === 0 ? 'ok' : 'warning', finding }, ...more], usable };
-  }
-  const next = `run graylane instances ${service}, and look at their health checks`;
-  return { findings: [problem(check, finding, next), ...more], usable };
+  return { findings: [summary, ...registrationFindings(text, check, service, doubles)], usable };
 }
 
 /** Checks the addresses and the IDs of the registrations. */
@@ -78,31 +71,40 @@ function registrationFindings(
     const instance = parseEntry(entry, '');
     return instance === undefined ? [] : [{ ...instance, nodeAddress: nodeAddressIn(entry) }];
   });
-  const findings: Finding[] = [];
-  const next = 'register the address at which other machines reach it: address of registerInstance(), HOST_IP, POD_IP';
-  // Loopback is right where Consul itself is on it: then all is one machine. (Consul itself refuses 0.0.0.0.)
-  const wrong = listed.filter(({ address, nodeAddress }) => isLoopback(address) && !isLoopback(nodeAddress));
-  if (wrong.length > 0) {
-    findings.push(problem(check, `${shown(wrong)}: no other machine reaches that address`, next));
-  }
-  const contained = listed.filter(({ address, nodeAddress }) => isOfDocker(address) && !isOfDocker(nodeAddress));
-  if (contained.length > 0) {
-    const finding = `${shown(contained)}: an address of Docker's own network, which other machines do not reach`;
-    findings.push(warning(check, finding, next));
-  }
   const twice = groupsOf(listed, ({ address, port }) => `${address}:${port}`);
   const [double] = doubles;
-  if (double !== undefined) {
-    const finding = `${shown(twice)}: registered more than once at the same address, and the newest counts (${double.endpoint}: ${double.counts}, not ${double.leftOut})`;
-    const how = `take the dead registration out: consul services deregister -id=${double.leftOut}, at its own agent`;
-    findings.push(warning(check, finding, how));
-  }
-  const sameIds = groupsOf(listed, ({ id }) => id).filter((instance) => !twice.includes(instance));
-  if (sameIds.length > 0) {
-    const finding = `${shown(sameIds)}: the same ID on several nodes, which no message can tell apart`;
-    findings.push(warning(check, finding, `give each instance of ${service} an ID of its own`));
-  }
-  return findings;
+  const reachable =
+    'register the address at which other machines reach it: address of registerInstance(), HOST_IP, POD_IP';
+  const faults: readonly (readonly [make: typeof problem, of: readonly Instance[], what: string, next: string])[] = [
+    [
+      problem,
+      // Loopback is right where Consul itself is on it: then all is one machine. (Consul itself refuses 0.0.0.0.)
+      listed.filter(({ address, nodeAddress }) => isLoopback(address) && !isLoopback(nodeAddress)),
+      'no other machine reaches that address',
+      reachable,
+    ],
+    [
+      warning,
+      listed.filter(({ address, nodeAddress }) => isOfDocker(address) && !isOfDocker(nodeAddress)),
+      "an address of Docker's own network, which other machines do not reach",
+      reachable,
+    ],
+    [
+      warning,
+      double === undefined ? [] : twice,
+      `registered more than once at the same address, and the newest counts (${double?.endpoint}: ${double?.counts}, not ${double?.leftOut})`,
+      `take the dead registration out: consul services deregister -id=${double?.leftOut}, at its own agent`,
+    ],
+    [
+      warning,
+      groupsOf(listed, ({ id }) => id).filter((instance) => !twice.includes(instance)),
+      'the same ID on several nodes, which no message can tell apart',
+      `give each instance of ${service} an ID of its own`,
+    ],
+  ];
+  return faults.flatMap(([make, of, what, next]) =>
+    of.length === 0 ? [] : [make(check, `${shown(of)}: ${what}`, next)],
+  );
 }
 
 function isUsable({ status, weight }: Instance): boolean {

@@ -84,11 +84,6 @@ async function whyNotWritable(folder: string): Promise<string | undefined> {
   }
 }
 
-interface Copy {
-  readonly folder: string;
-  readonly version: string;
-}
-
 /** Packages looked into; a tree beyond it is no application. */
 const MOST_PACKAGES = 50_000;
 const SUPPORTED = /^1\.14\./;
@@ -112,9 +107,9 @@ export async function checkGrpcCopies(folder: string): Promise<Finding> {
   return ok(check, `one copy, ${shown}`);
 }
 
-async function findCopies(from: string): Promise<readonly Copy[]> {
+async function findCopies(from: string): Promise<readonly { readonly folder: string; readonly version: string }[]> {
   const seen = new Set<string>();
-  const copies: Copy[] = [];
+  const copies: { readonly folder: string; readonly version: string }[] = [];
   const open: string[] = [];
   for (let folder = from; ; folder = dirname(folder)) {
     open.push(join(folder, 'node_modules'));
@@ -145,7 +140,7 @@ async function packagesIn(modules: string): Promise<readonly string[]> {
   return nested.flat();
 }
 
-async function list(folder: string): Promise<readonly string[]> {
+function list(folder: string): Promise<readonly string[]> {
   return readdir(folder).catch(() => []);
 }
 

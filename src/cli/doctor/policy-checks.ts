@@ -42,8 +42,8 @@ export async function servicesWithPolicy(
 
 /** The policy that clients read, or would read, and what is wrong with it. */
 export async function lookAtPolicy(question: Question): Promise<LookedAt> {
-  const { policyFile } = question;
-  return policyFile === undefined ? lookAtKey(question) : lookAtFile(question, policyFile);
+  const { policy } = question.flags;
+  return policy === undefined ? lookAtKey(question) : lookAtFile(question, policy);
 }
 
 async function lookAtFile({ service }: Question, file: string): Promise<LookedAt> {

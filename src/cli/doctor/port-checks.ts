@@ -10,18 +10,16 @@ const MOST_NAMED = 3;
 
 /** Detects the protocol of usable instances, from this machine. */
 export async function checkPorts(
-  { service, isTls }: Question,
+  { service, flags }: Question,
   usable: readonly Instance[],
 ): Promise<readonly Finding[]> {
   const dialled = usable.slice(0, MOST_DIALLED);
   const found = await Promise.all(
-    dialled.map(async (instance) => ({
-      instance,
-      protocol: await detectProtocol(instance.address, instance.port, TIME_LIMIT_MS),
-    })),
+    dialled.map(async (instance) => ({ instance, protocol: await detectProtocol(instance, TIME_LIMIT_MS) })),
   );
   const all = dialled.length;
   const check = `ports of ${service}`;
+  const isTls = flags.tls === true;
   const right: PortProtocol = isTls ? 'http2 over TLS' : 'http2';
   const findings: Finding[] = [];
   const report = (protocol: PortProtocol, state: Finding['state'], what: string, next: string): void => {
@@ -69,7 +67,7 @@ const SETTINGS = 0x04;
 const FRAME_HEAD_BYTES = 9;
 
 /** Connects, sends the preface of an HTTP/2 client and reads the first answer. Never rejects. */
-async function detectProtocol(host: string, port: number, timeLimitMs: number): Promise<PortProtocol> {
+async function detectProtocol({ address: host, port }: Instance, timeLimitMs: number): Promise<PortProtocol> {
   const plain = await detectPlain(connect({ host, port }), timeLimitMs);
   if (plain !== 'something else') return plain;
   // A TLS server answers plaintext with an alert, or closes the connection.

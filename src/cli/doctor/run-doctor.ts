@@ -1,22 +1,12 @@
-import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
+import { type ConsulConnection, withConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 import { checkConsul, checkRights, checkSession, knownDatacenters } from './consul-checks';
 import { checkEffect, checkFailover, checkNeighbours, checkZones } from './effect-checks';
-import { type Finding, info, type Question, type Role } from './finding';
+import { type DoctorFlags, type Finding, info, type Question } from './finding';
 import { checkPeers, lookAtInstances } from './instance-checks';
 import { checkGrpcCopies, checkNode, checkStateDirectory, checkVariables } from './machine-checks';
 import { checkRollout, lookAtPolicy, servicesWithPolicy } from './policy-checks';
 import { checkPorts } from './port-checks';
-
-interface DoctorFlags extends ConsulFlags {
-  readonly tree?: string;
-  readonly role: Role;
-  readonly policy?: string;
-  readonly stateDirectory?: string;
-  /** False under `--no-dial`. */
-  readonly dial: boolean;
-  readonly tls?: boolean;
-}
 
 /** `doctor`. */
 export async function runDoctor(services: readonly string[], flags: DoctorFlags, io: CommandIo): Promise<void> {
@@ -48,25 +38,15 @@ async function checkServices(
   const findings = [...unknown];
   if (flags.role === 'controller') findings.push(...(await checkSession(connection)));
   for (const dc of datacenters) {
-    const { client } = connection;
-    const services = named.length > 0 ? named : await servicesWithPolicy(client, dc);
-    if ('check' in services) findings.push(atDatacenter(services, dc));
+    const at = (finding: Finding): Finding =>
+      dc === undefined ? finding : { ...finding, check: `${finding.check} in ${dc}` };
+    const services = named.length > 0 ? named : await servicesWithPolicy(connection.client, dc);
+    if ('check' in services) findings.push(at(services));
     else if (services.length === 0) {
-      const next = 'name services: graylane doctor payments';
-      findings.push(atDatacenter(info('services', 'none has a policy', next), dc));
+      findings.push(at(info('services', 'none has a policy', 'name services: graylane doctor payments')));
     } else {
       for (const service of services) {
-        const question: Question = {
-          service,
-          dc,
-          connection,
-          env: io.env,
-          role: flags.role,
-          policyFile: flags.policy,
-          isDialling: flags.dial,
-          isTls: flags.tls === true,
-        };
-        findings.push(...(await checkService(question)).map((finding) => atDatacenter(finding, dc)));
+        findings.push(...(await checkService({ service, dc, connection, env: io.env, flags })).map(at));
       }
     }
   }
@@ -85,13 +65,9 @@ async function checkService(question: Question): Promise<readonly Finding[]> {
     }
     findings.push(...(await checkPeers(question.connection.client, plan, question.dc)));
   }
-  if (question.isDialling) findings.push(...(await checkPorts(question, usable)));
+  if (question.flags.dial) findings.push(...(await checkPorts(question, usable)));
   findings.push(...(await checkRights(question)));
   // Rollouts are of the agent's own datacenter.
   if (question.dc === undefined) findings.push(...(await checkRollout(question)));
   return findings;
-}
-
-function atDatacenter(finding: Finding, dc: string | undefined): Finding {
-  return dc === undefined ? finding : { ...finding, check: `${finding.check} in ${dc}` };
 }

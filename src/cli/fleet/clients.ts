@@ -8,6 +8,9 @@ import type { ClientStatus } from './member';
 
 type Labels = Readonly<Record<string, string>>;
 
+/** A gauge has no words. */
+const SHORTFALL = 'that the policy asks for: its log and graylane inspect say what';
+
 /** A process that Prometheus reached so long ago is still asked about. */
 const REMEMBERED = '5m';
 
@@ -34,11 +37,8 @@ export async function clientsFromPrometheus(
   if ('failure' in answers) return answers;
   const [indices = [], revisions = [], times = [], up = [], watches = [], ages = [], shortfalls = []] = answers;
   const rejected = byClient(indices.filter(({ labels }) => labels['graylane_state'] === 'rejected'));
-  const [revisionOfClient, timeOfClient, missingOfClient] = [
-    byClient(revisions),
-    byClient(times),
-    byClient(shortfalls),
-  ];
+  const [revisionOfClient, timeOfClient] = [byClient(revisions), byClient(times)];
+  const missingOfClient = byClient(shortfalls);
   const targets = new Map(up.map((sample) => [targetOf(sample.labels), sample.value]));
   return indices.flatMap(({ labels, value: index }): ClientStatus[] => {
     if (labels['graylane_state'] !== 'applied') return [];
@@ -62,17 +62,11 @@ export async function clientsFromPrometheus(
         revision,
         watches: watched.map((each) => each.labels['graylane_datacenter'] ?? ''),
         ageMs: time === undefined ? 0 : Math.max(0, Math.round((time.at - time.value) * 1000)),
-        ...(missing === 0 ? {} : { shortfall: describeShortfalls(missing) }),
+        ...(missing === 0 ? {} : { shortfall: `cannot have ${counted(missing, 'thing')} ${SHORTFALL}` }),
         ...defined({ trouble }),
       },
     ];
   });
-}
-
-/** A gauge has no words. */
-function describeShortfalls(count: number): string {
-  const what = counted(count, 'thing');
-  return `cannot have ${what} that the policy asks for: its log and graylane inspect say what`;
 }
 
 function troubleOf(

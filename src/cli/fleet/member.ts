@@ -2,7 +2,7 @@ import type { StoredPolicy } from '../../ops/store/history';
 import { createPolicyStore } from '../../ops/store/policy-store';
 import { compileStored } from '../../ops/store/policy-text';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command';
+import { orNone } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { nameOf, readAll } from '../consul/store-session';
 import { counted } from '../describe';
@@ -102,7 +102,7 @@ function behind(
   const at = { ...client, state: 'behind' as const, datacenter: reading?.datacenter, number };
   if (given === undefined && refusing !== undefined) {
     const which = refusing.number === undefined ? `index ${refusing.index}` : `number ${refusing.number}`;
-    const why = refusal === undefined ? 'what is wrong stands in its log and its inspect()' : refusal;
+    const why = refusal ?? 'what is wrong stands in its log and its inspect()';
     return { ...at, reason: 'rejected', why: `refused ${which}: ${why}` };
   }
   const distance = describeDistance(client, reading, number);
@@ -110,11 +110,7 @@ function behind(
   return { ...at, reason: 'late', why: distance };
 }
 
-function describeDistance(
-  { index, revision }: ClientStatus,
-  reading: PolicyStatus | undefined,
-  number?: number,
-): string {
+function describeDistance({ index, revision }: ClientStatus, reading?: PolicyStatus, number?: number): string {
   if (reading?.index === 0) return 'goes by one that was deleted';
   if (revision === 'none') return 'goes by no policy';
   if (number === undefined) return `goes by index ${index}, which is in no history`;
@@ -151,11 +147,8 @@ export async function readPolicyStatuses(
   wanted: readonly (string | undefined)[],
 ): Promise<{ readonly known: readonly PolicyStatus[]; readonly failures: readonly string[] }> {
   const policies = createPolicyStore({ client: connection.client });
-  const known = await connection.everywhere().catch((error: unknown): readonly string[] => {
-    // Then only the datacenters that were asked for are known.
-    if (error instanceof CommandError) return [];
-    throw error;
-  });
+  // Without an answer only the datacenters that were asked for are known.
+  const known = (await orNone(connection.everywhere())) ?? [];
   const others = known.filter((name) => !wanted.includes(name));
   const [asked, unasked] = await Promise.all([
     readAll({ policies, connection, datacenters: wanted }, service),
@@ -176,12 +169,7 @@ function policyStatusOf({ service, datacenter, policy, history }: StoredPolicy, 
   const compiled = policy === undefined ? undefined : compileStored(service, policy.text);
   const index = Number(policy?.index ?? 0);
   const numbered = history.map(({ number, modifyIndex }) => ({ number, index: Number(modifyIndex) }));
-  return {
-    datacenter: nameOf(datacenter),
-    isWanted,
-    index,
-    revision: compiled instanceof PolicyError ? undefined : (compiled?.revision ?? 'none'),
-    number: numbered.find((entry) => entry.index === index)?.number,
-    history: numbered,
-  };
+  const revision = compiled instanceof PolicyError ? undefined : (compiled?.revision ?? 'none');
+  const number = numbered.find((entry) => entry.index === index)?.number;
+  return { datacenter: nameOf(datacenter), isWanted, index, revision, number, history: numbered };
 }

@@ -3,16 +3,7 @@ import { CommandError } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import type { FleetSources } from '../flags';
 import type { CommandIo } from '../io';
-import {
-  behindIn,
-  type FleetReport,
-  fleetAsData,
-  fleetNotes,
-  followingIn,
-  isFollowed,
-  lookAtFleet,
-  showMembers,
-} from './report';
+import { type FleetReport, fleetAsData, fleetNotes, lookAtFleet, showMembers } from './report';
 
 interface WaitSettings extends FleetSources {
   readonly waitMs: number;
@@ -39,7 +30,7 @@ export async function waitForFleet(
       throw error;
     });
     const tookMs = Math.round(performance.now() - started);
-    if ('members' in looked && isFollowed(looked)) return showFollowed(looked, tookMs, io);
+    if ('members' in looked && looked.isFollowed) return showFollowed(looked, tookMs, io);
     const leftMs = settings.waitMs - tookMs;
     if (leftMs <= 0 || io.interrupted.aborted) return await showBehind(service, looked, tookMs, io);
     await sleep(Math.min(LOOK_EVERY_MS, leftMs));
@@ -47,7 +38,7 @@ export async function waitForFleet(
 }
 
 function showFollowed(report: FleetReport, waitedMs: number, io: CommandIo): object {
-  const following = followingIn(report).length;
+  const { following } = report;
   const processes = following === 1 ? '1 process' : `all ${following} processes`;
   io.line(`${io.colors.green('followed')} by ${processes} after ${seconds(waitedMs)}`);
   for (const { state, process, why } of report.members) {
@@ -69,7 +60,7 @@ async function showBehind(
     io.note(`graylane: written, but who follows is not known ${after}: ${failure}; run graylane fleet ${service}`);
     return { service, isFollowed: false, waitedMs, failure };
   }
-  const behind = behindIn(looked);
+  const { behind } = looked;
   if (behind.length > 0) await showMembers(behind, io);
   for (const note of fleetNotes(looked)) io.note(note);
   const who = behind.length === 0 ? 'nobody follows' : `${behind.length} of ${looked.members.length} do not follow`;

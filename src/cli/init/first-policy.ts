@@ -2,12 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { parse, stringify } from 'yaml';
 import { apportion } from '../../base/apportion';
 import type { Instance } from '../../base/instances';
-import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy/document';
+import type { PolicyDocument, RouteDocument } from '../../policy/document';
 import { instancesOf } from '../../policy/membership/snapshot';
 import { CommandError, codeOf } from '../command';
 import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { readInstancesNow, readServiceNames } from '../consul/instances-now';
-import { counted, didYouMean } from '../describe';
+import { counted, didYouMean, sumOf } from '../describe';
 import type { CommandIo } from '../io';
 import { findPartition, type Partition } from './partition';
 
@@ -44,28 +44,22 @@ export function policyText(service: string, instances: readonly Instance[], labe
 function documentOf(service: string, partition: Partition | undefined, { label, stickBy }: Labels): PolicyDocument {
   if (partition === undefined) return { schema: 1, service };
   const { parts, base } = partition;
-  const subsets: Record<string, SubsetDocument> = {};
-  for (const { name, selector } of parts) {
-    subsets[name] = { ...selector, ...(name === base ? {} : { fallback: base }) };
-  }
+  const subsets = Object.fromEntries(
+    parts.map(({ name, selector }) => [name, { ...selector, ...(name === base ? {} : { fallback: base }) }]),
+  );
   const testers = parts
     .filter(({ name }) => name !== base)
     .map(({ name }): RouteDocument => ({ name: `${name}-by-label`, match: { labels: { [label]: name } }, to: name }));
   const weights = sharesOf(partition);
   const split = parts.map(({ name }, at) => ({ to: name, weight: weights[at] ?? 0 }));
-  return {
-    schema: 1,
-    service,
-    subsets,
-    default: base,
-    routes: [...testers, { name: 'everyone', split, stickBy }],
-  };
+  const routes = [...testers, { name: 'everyone', split, stickBy }];
+  return { schema: 1, service, subsets, default: base, routes };
 }
 
 /** The share of calls that each part gets without a policy, in whole percent, so that the new policy moves no load. */
 function sharesOf({ parts, base }: Partition): readonly number[] {
   const weights = parts.map(({ instances }) =>
-    instances.reduce((sum, { status, weight }) => sum + (status === 'critical' ? 0 : weight), 0),
+    sumOf(instances.map(({ status, weight }) => (status === 'critical' ? 0 : weight))),
   );
   if (weights.every((weight) => weight === 0)) return parts.map(({ name }) => (name === base ? 100 : 0));
   return apportion(weights, 100);

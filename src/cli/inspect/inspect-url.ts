@@ -14,7 +14,7 @@ import { CommandError } from '../command';
 import { counted, describeEndpoint, describeLimit, describeZones, formatDuration } from '../describe';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';
 import { shownUrl } from '../fetch-json';
-import type { CommandIo } from '../io';
+import { type CommandIo, fields } from '../io';
 import { liveScreen } from '../live-screen';
 import { askProcess, isIdle } from './running-process';
 
@@ -69,13 +69,7 @@ async function listDecisions({ url, service }: InspectFlags, io: CommandIo): Pro
   const decisions = all.filter((one) => service === undefined || one.service === service);
   io.json(decisions);
   await io.table(decisions, {
-    at: (one) => one.at,
-    service: (one) => one.service,
-    method: (one) => one.method,
-    by: (one) => one.by,
-    route: (one) => one.route,
-    subset: (one) => one.subset,
-    revision: (one) => one.revision,
+    ...fields('at', 'service', 'method', 'by', 'route', 'subset', 'revision'),
     sticky: (one) => (one.sticky ? 'sticky' : ''),
   });
   if (decisions.length === 0) io.note('no decisions: it has made no calls since its adminHandler() was made');
@@ -161,9 +155,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   if (unassigned.length > 0) io.line(`in no subset, so without calls: ${unassigned.join(', ')}`);
   await io.table(places, {
     datacenter: (each) => (each.local ? `${each.datacenter} (local)` : each.datacenter),
-    instances: (each) => each.instances,
-    critical: (each) => each.critical,
-    absent: (each) => each.absent,
+    ...fields('instances', 'critical', 'absent'),
     freshness: (each) => freshnessOf(each, io),
   });
   for (const each of places) for (const line of notesOf(each)) io.line(colors.yellow(line));
@@ -174,8 +166,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   }
   await io.table(endpoints, {
     endpoint: ({ endpoint, portName }) => describeEndpoint(endpoint, portName),
-    instance: ({ instance }) => instance,
-    datacenter: ({ datacenter }) => datacenter,
+    ...fields('instance', 'datacenter'),
     subset: subsetsOf,
     health: ({ status }) => status,
     weight: (each) => each.weight,

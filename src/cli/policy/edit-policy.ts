@@ -3,9 +3,8 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { revisionOfText } from '../../ops/store/history';
-import { documentText, parseStored } from '../../ops/store/policy-text';
+import { documentText } from '../../ops/store/policy-text';
 import { CommandError } from '../command';
 import { readAll, type StoreSession, withStore } from '../consul/store-session';
 import { counted } from '../describe';
@@ -13,12 +12,7 @@ import { firstPolicyOf } from '../init/first-policy';
 import type { CommandIo } from '../io';
 import { noteProblems, readPolicyFile } from '../policy-files';
 import { type ApplyFlags, applyText, checkApplyFlags } from './apply-files';
-
-interface Found {
-  readonly text: string;
-  /** `none`: there is no policy. */
-  readonly revision: string;
-}
+import { readable } from './read-policies';
 
 /** `policy edit`: what is not written is kept in a file, whatever the reason. */
 export async function editPolicy(
@@ -49,8 +43,11 @@ export async function editPolicy(
   }
 }
 
-/** Datacenters that have different policies have no one text to edit. */
-async function textToEdit(service: string, session: StoreSession): Promise<Found> {
+/** Datacenters that have different policies have no one text to edit. The revision `none`: there is no policy. */
+async function textToEdit(
+  service: string,
+  session: StoreSession,
+): Promise<{ readonly text: string; readonly revision: string }> {
   const readings = await readAll(session, service);
   const texts = readings.flatMap((reading) => ('stored' in reading ? [reading.stored.policy?.text] : []));
   const revisions = new Set(texts.map((text) => (text === undefined ? 'none' : revisionOfText(text))));
@@ -59,14 +56,10 @@ async function textToEdit(service: string, session: StoreSession): Promise<Found
     throw new CommandError(1, message, `name one with --dc, or run graylane policy get ${service} --dc all`);
   }
   const [text] = texts;
-  const value = text === undefined ? undefined : parseStored(text);
   if (text === undefined) {
     return { text: await firstPolicyOf(service, session.connection, session.datacenters), revision: 'none' };
   }
-  return {
-    text: value === undefined ? text : stringify(value, { aliasDuplicateObjects: false }),
-    revision: revisionOfText(text) ?? 'none',
-  };
+  return { text: readable(text), revision: revisionOfText(text) ?? 'none' };
 }
 
 /** Undefined: it is as it was. Throws a CommandError when it is not valid, and is to stay so. */

@@ -10,7 +10,7 @@ import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { type Capacity, capacityIn } from '../consul/capacity';
+import { type CapacityJudge, capacityIn } from '../consul/capacity';
 import { type EffectJudge, effectIn } from '../consul/registry-view';
 import { type Failure, nameOf, noteFailure, readAll, type StoreSession } from '../consul/store-session';
 import type { CommandIo } from '../io';
@@ -43,7 +43,7 @@ export interface PlannedChange {
 export async function planChange(
   stored: StoredPolicy,
   newText: string,
-  capacity: Capacity | undefined,
+  judgeCapacity: CapacityJudge | undefined,
   judgeEffect?: EffectJudge,
 ): Promise<PlannedChange> {
   const { service, policy } = stored;
@@ -54,28 +54,24 @@ export async function planChange(
   const before = compiled instanceof PolicyError ? undefined : compiled;
   const moved = before === undefined ? [] : findMovedCallers(before, after);
   const differences = findDifferences(policy === undefined ? {} : parseStored(policy.text), parseStored(text));
-  const judged = capacity === undefined ? undefined : await capacity.judge(before, after);
+  const judged = await judgeCapacity?.(before, after);
   const effect = await judgeEffect?.(before, after);
-  const overloads = judged?.overloads ?? [];
-  const findings = effect === undefined || 'failure' in effect ? [] : effect.findings;
-  const empties = (judged?.empties ?? [])
-    .filter(({ subset }) => !findings.some((finding) => finding.isNew && finding.subset === subset))
-    .map(({ text }) => text);
+  const known = effect === undefined || 'failure' in effect ? undefined : effect;
+  const isNewIn = (subset: string): boolean =>
+    known?.findings.some((finding) => finding.isNew && finding.subset === subset) === true;
+  const empties = (judged?.empties ?? []).filter(({ subset }) => !isNewIn(subset)).map((each) => each.text);
+  const failure = effect !== undefined && 'failure' in effect ? [effect.failure] : [];
   return {
-    stored,
-    text,
-    before,
-    after,
-    differences,
-    moved,
-    reshuffles: moved.flatMap((each) => describeReshuffle(each)),
-    overloads: [...overloads, ...empties],
-    effect: effect === undefined || 'failure' in effect ? undefined : effect,
+    ...{ stored, text, before, after, differences, moved, effect: known },
+    reshuffles: moved.flatMap(describeReshuffle),
+    overloads: [...(judged?.overloads ?? []), ...empties],
     remarks: [
       ...(compiled instanceof PolicyError ? [NOT_VALID_NOW] : []),
-      ...(kept !== undefined && text !== newText ? [overrideStays(service, kept)] : []),
+      ...(kept !== undefined && text !== newText
+        ? [`the override until ${kept.until} stays in force; graylane override clear ${service} ends it`]
+        : []),
       ...(judged?.remarks ?? []),
-      ...(effect === undefined ? [] : 'failure' in effect ? [effect.failure] : remarksOf(effect)),
+      ...(known === undefined ? failure : remarksOf(known)),
     ],
   };
 }
@@ -110,10 +106,6 @@ function withOverride(text: string, override: OverrideDocument): string {
   const document = parseStored(text);
   if (!isRecord(document) || 'override' in document || 'tombstone' in document) return text;
   return documentText({ ...document, override } as unknown as PolicyDocument);
-}
-
-function overrideStays(service: string, { until }: OverrideDocument): string {
-  return `the override until ${until} stays in force; graylane override clear ${service} ends it`;
 }
 
 function describeReshuffle({ route, of, moved, needed, reshuffled }: MovedCallers): readonly string[] {
@@ -168,7 +160,7 @@ export async function planService(
   const all = readings.flatMap((reading) => ('stored' in reading ? [reading.stored] : []));
   const changes: PlannedChange[] = [];
   for (const stored of all) {
-    const capacity = limits === undefined ? undefined : capacityIn(session, stored, limits.maxLoadFactor);
+    const capacity = limits === undefined ? undefined : capacityIn(session.connection, stored, limits.maxLoadFactor);
     const effect = effectIn(session.connection, stored, { tolerant: limits === undefined });
     const own = typeof text === 'string' ? text : text(stored, all);
     changes.push(await planChange(stored, own, capacity, effect));

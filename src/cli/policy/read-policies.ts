@@ -30,7 +30,7 @@ import {
   withStore,
 } from '../consul/store-session';
 import { byText } from '../describe';
-import type { CommandIo } from '../io';
+import { type CommandIo, fields } from '../io';
 import { readText } from '../policy-files';
 
 /** `policy list`. */
@@ -83,8 +83,8 @@ async function show(listed: readonly Listed[], isWide: boolean, io: CommandIo): 
   }
   const { red, yellow } = io.colors;
   await io.table(listed, {
-    service: (each) => each.service,
-    ...(isWide ? { datacenter: (each: Listed) => each.datacenter } : {}),
+    ...fields('service'),
+    ...(isWide ? fields('datacenter') : {}),
     revision: (each) => (each.isTombstone ? 'deleted' : (each.revision ?? red('not a document'))),
     number: (each) => each.number ?? '',
     time: (each) => each.time ?? 'past the history',
@@ -112,9 +112,7 @@ export async function getPolicy(service: string, flags: ReadFlags, io: CommandIo
     await io.table(rows, {
       datacenter: (row) => row.datacenter,
       revision: (row) => row.failure ?? row.revision ?? 'no policy',
-      number: (row) => row.number,
-      time: (row) => row.time,
-      author: (row) => row.author,
+      ...fields('number', 'time', 'author'),
     });
     if (diverging && !io.asJson) {
       io.note('graylane: the datacenters diverge; run graylane policy apply FILE -m MESSAGE --dc all');
@@ -124,9 +122,14 @@ export async function getPolicy(service: string, flags: ReadFlags, io: CommandIo
 
 /** As it is stored, or as YAML where it can be read. */
 function printDocument(text: string, yaml: boolean | undefined, io: CommandIo): void {
-  const value = yaml === true ? parseStored(text) : undefined;
-  if (value !== undefined) io.write(stringify(value, { aliasDuplicateObjects: false }));
-  else io.write(text.endsWith('\n') ? text : `${text}\n`);
+  const shown = yaml === true ? readable(text) : text;
+  io.write(shown.endsWith('\n') ? shown : `${shown}\n`);
+}
+
+/** A stored text as YAML, which is easiest to read and to compare. Text that is no JSON stays as it is. */
+export function readable(text: string): string {
+  const value = parseStored(text);
+  return value === undefined ? text : stringify(value, { aliasDuplicateObjects: false });
 }
 
 /** The history entry of the policy in force; undefined when it was written past the history. */

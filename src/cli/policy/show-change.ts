@@ -1,8 +1,6 @@
 import { createTwoFilesPatch } from 'diff';
 import picocolors from 'picocolors';
-import { stringify } from 'yaml';
 import type { Difference } from '../../ops/compare/differences';
-import { parseStored } from '../../ops/store/policy-text';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { inSlices, nameOf, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
@@ -17,6 +15,7 @@ import {
   percent,
   planService,
 } from './planned-change';
+import { readable } from './read-policies';
 
 const SHOWN_CHARACTERS = 100;
 
@@ -46,7 +45,7 @@ export function showChange(change: PlannedChange, io: CommandIo): void {
 
 /** How the text differs, as lines of a unified patch over YAML. */
 function textPatch({ stored, text }: PlannedChange): readonly string[] {
-  const before = readable(stored.policy?.text);
+  const before = stored.policy === undefined ? '' : readable(stored.policy.text);
   return createTwoFilesPatch('in Consul', 'new', before, readable(text), '', '', { context: 3 }).split('\n').slice(1);
 }
 
@@ -66,30 +65,23 @@ export function changeAsData(change: PlannedChange): Readonly<Record<string, unk
   };
 }
 
+const MARKS = {
+  added: ['green', '+'],
+  removed: ['red', '-'],
+  changed: ['yellow', '~'],
+  moved: ['yellow', '~'],
+} as const;
+
 function describeDifference({ path, kind, before, after }: Difference, { colors }: Pick<CommandIo, 'colors'>): string {
-  const name = path === '' ? 'policy' : path;
-  switch (kind) {
-    case 'added':
-      return colors.green(`+ ${name}: ${show(after)}`);
-    case 'removed':
-      return colors.red(`- ${name}: ${show(before)}`);
-    case 'changed':
-      return colors.yellow(`~ ${name}: ${show(before)} -> ${show(after)}`);
-    case 'moved':
-      return colors.yellow(`~ ${name}: order ${show(before)} -> ${show(after)}`);
-  }
+  const [color, mark] = MARKS[kind];
+  const change = `${kind === 'moved' ? 'order ' : ''}${show(before)} -> ${show(after)}`;
+  const what = kind === 'added' ? show(after) : kind === 'removed' ? show(before) : change;
+  return colors[color](`${mark} ${path === '' ? 'policy' : path}: ${what}`);
 }
 
 function show(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}...`;
-}
-
-/** YAML compares best by eye. Text that is no JSON is compared as it is. */
-function readable(text: string | undefined): string {
-  if (text === undefined) return '';
-  const value = parseStored(text);
-  return value === undefined ? text : stringify(value, { aliasDuplicateObjects: false });
 }
 
 const PLAIN = { colors: picocolors.createColors(false) };

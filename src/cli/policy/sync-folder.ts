@@ -41,9 +41,14 @@ export async function syncFolder(folder: string, flags: SyncFlags, io: CommandIo
     const limits = check === true ? undefined : flags;
     const named = await inSlices(valid, (each) => planService(each, session, limits));
     const others = await othersInConsul(new Set(valid.map(({ service }) => service)), session);
-    const pruned =
-      prune === true ? await inSlices(others.services, (each) => planDeletion(each, folder, session, limits)) : [];
-    if (prune !== true) noteOthers(others.services, folder, io);
+    const again = `run graylane policy sync ${folder} again`;
+    const pruned = await inSlices(prune === true ? others.services : [], ({ service, datacenters }) =>
+      planService({ service, text: tombstoneOf(service), again }, { ...session, datacenters }, limits),
+    );
+    for (const { service, datacenters } of prune === true ? [] : others.services) {
+      const where = `${datacenters.map(nameOf).join(', ')} and none in ${folder}`;
+      io.note(`${io.colors.yellow('note')} ${service} has a policy in ${where}; --prune deletes it`);
+    }
     for (const each of others.failures) noteFailure(each, io);
     const all = [...named, ...pruned];
     const left = force === true ? new Set() : await leftToRollouts(all.filter(isDifferent), session, io);
@@ -60,13 +65,8 @@ export async function syncFolder(folder: string, flags: SyncFlags, io: CommandIo
   });
 }
 
-interface Other {
-  readonly service: string;
-  readonly datacenters: readonly (string | undefined)[];
-}
-
 interface Others {
-  readonly services: readonly Other[];
+  readonly services: readonly { readonly service: string; readonly datacenters: readonly (string | undefined)[] }[];
   /** Policies in each datacenter, those of the folder included. */
   readonly counts: ReadonlyMap<string | undefined, number>;
   readonly failures: readonly Failure[];
@@ -97,25 +97,6 @@ async function othersInConsul(known: ReadonlySet<string>, session: StoreSession)
   return { services: [...found].map(([service, datacenters]) => ({ service, datacenters })), counts, failures };
 }
 
-function noteOthers(others: readonly Other[], folder: string, io: CommandIo): void {
-  for (const { service, datacenters } of others) {
-    const where = datacenters.map(nameOf).join(', ');
-    io.note(
-      `${io.colors.yellow('note')} ${service} has a policy in ${where} and none in ${folder}; --prune deletes it`,
-    );
-  }
-}
-
-function planDeletion(
-  { service, datacenters }: Other,
-  folder: string,
-  session: StoreSession,
-  limits: ApplyFlags | undefined,
-): Promise<PlannedService> {
-  const again = `run graylane policy sync ${folder} again`;
-  return planService({ service, text: tombstoneOf(service), again }, { ...session, datacenters }, limits);
-}
-
 /** Another folder than was meant would delete everything. */
 function wrongFolder(pruned: readonly PlannedService[], counts: Others['counts'], folder: string): readonly Refusal[] {
   return [...counts].flatMap(([datacenter, count]) => {
@@ -138,11 +119,8 @@ async function leftToRollouts(
   const names = differing.map(({ service }) => service);
   const isUnderWay = await inSlices(names, async (service) => {
     // Who may write policies may not have to read rollouts.
-    const record = await rollouts.read(service).then(
-      (stored) => stored.record,
-      () => undefined,
-    );
-    return record !== undefined && !hasEnded(record.progress);
+    const stored = await rollouts.read(service).catch(() => undefined);
+    return stored?.record !== undefined && !hasEnded(stored.record.progress);
   });
   const left = names.filter((_, at) => isUnderWay[at]);
   for (const service of left) {

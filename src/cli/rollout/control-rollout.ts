@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { sleep } from '../../base/sleep';
 import { NO_CONFIG } from '../../ops/rollout/config/controller-config';
-import { controlRollout, type RolloutCommand } from '../../ops/rollout/control';
+import { controlRollout } from '../../ops/rollout/control';
 import { type ReconcileResult, reconcile } from '../../ops/rollout/reconcile';
 import type { RolloutRecord } from '../../ops/rollout/record';
 import { CommandError } from '../command';
@@ -16,13 +16,8 @@ interface ControlFlags extends ConsulFlags {
   readonly message?: string;
 }
 
-/** By the name of the command: what it asks for, and what it tells when that is done. */
-const ACTIONS: Readonly<Record<string, readonly [action: RolloutCommand, done: string]>> = {
-  pause: ['pause', 'paused'],
-  resume: ['resume', 'resumed'],
-  promote: ['promote', 'promoted'],
-  abort: ['abort', 'aborted'],
-};
+/** By the name of the command. */
+const DONE = { pause: 'paused', resume: 'resumed', promote: 'promoted', abort: 'aborted' } as const;
 /** A controller may be in the middle of a write of its own. */
 const ROLLBACK_TURNS = 50;
 
@@ -33,7 +28,8 @@ export async function controlFromFlags(
   io: CommandIo,
   command: Command,
 ): Promise<void> {
-  const [action, done] = ACTIONS[command.name()] ?? ['pause', 'paused'];
+  const action = command.name() as keyof typeof DONE;
+  const done = DONE[action];
   await withStore(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();

@@ -50,10 +50,10 @@ export function createRolloutContext(
     name,
     now: Date.now,
     capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) => {
-      const capacity = capacityIn({ connection }, stored, maxLoadFactor, 'maxLoadFactor');
+      const judge = capacityIn(connection, stored, maxLoadFactor, 'maxLoadFactor');
       return {
         async judge(before, after) {
-          const { overloads, empties } = await capacity.judge(before, after);
+          const { overloads, empties } = await judge(before, after);
           return { overloads: [...overloads, ...empties.map(({ text }) => text)] };
         },
       };

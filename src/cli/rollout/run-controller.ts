@@ -101,15 +101,10 @@ function printing(io: CommandIo): ControllerWatch {
   };
 }
 
-function describe(
-  service: string,
-  { at, event, step, weight, message, policy }: Transition,
-  steps: number,
-  io: CommandIo,
-): string {
-  const { colors } = io;
-  const color =
-    event === 'rollback' || event === 'aborted' ? colors.red : event === 'completed' ? colors.green : colors.cyan;
+function describe(service: string, transition: Transition, steps: number, { colors }: CommandIo): string {
+  const { at, event, step, weight, message, policy } = transition;
+  const bad = event === 'rollback' || event === 'aborted';
+  const color = bad ? colors.red : event === 'completed' ? colors.green : colors.cyan;
   const number = policy === undefined ? '' : `  policy number ${policy}`;
   const said = message === '' ? '' : `  ${message}`;
   const place = step < steps ? `step ${step + 1}` : 'all steps';

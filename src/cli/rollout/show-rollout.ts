@@ -3,7 +3,7 @@ import { hasEnded, type RolloutRecord } from '../../ops/rollout/record';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { noRollout, orFailure, readRollout, type StoreSession, withStore } from '../consul/store-session';
-import type { CommandIo } from '../io';
+import { type CommandIo, fields } from '../io';
 import { REDRAW } from '../live-screen';
 import { describePlace, recordAsData, viewRollout } from './rollout-view';
 
@@ -83,13 +83,10 @@ export async function showHistory(service: string, flags: ConsulFlags, io: Comma
     io.line(`${io.colors.bold(`${service} ${progress.id}`)}  ${describePlace(progress)}`);
     await io.table(transitions, {
       '#': ({ number }) => number,
-      at: ({ at }) => at,
-      event: ({ event }) => event,
+      ...fields('at', 'event'),
       step: ({ step }) => step + 1,
       weight: ({ weight }) => `${weight} %`,
-      policy: ({ policy }) => policy,
-      by: ({ by }) => by,
-      message: ({ message }) => message,
+      ...fields('policy', 'by', 'message'),
     });
     if (past.length === 0) return;
     io.line();

@@ -5,7 +5,6 @@ import { beginRollout } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import { parseRollout, validateRollout } from '../../ops/rollout/validate';
 import { compileStored } from '../../ops/store/policy-text';
-import type { PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
@@ -13,7 +12,7 @@ import { readRegistryView } from '../consul/registry-view';
 import { type StoreSession, withStore } from '../consul/store-session';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
-import { describeInFile, formatOf, readBytes } from '../policy-files';
+import { formatOf, noteProblems, readBytes } from '../policy-files';
 import { readControllerFile } from './controller-setup';
 import { describeStep } from './rollout-view';
 
@@ -80,9 +79,9 @@ async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, 
 function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
   if (config !== undefined) return;
   const checks = [analysis, ...steps.map((step) => ('analysis' in step ? step.analysis : undefined))];
-  const named = checks
-    .flatMap((each) => each?.checks ?? [])
-    .flatMap((each) => ('provider' in each ? each.provider : []));
+  const named = checks.flatMap((each) =>
+    (each?.checks ?? []).flatMap((one) => ('provider' in one ? one.provider : [])),
+  );
   const providers = [...new Set([analysis?.provider ?? CLIENTS, ...named])].filter((name) => name !== CLIENTS);
   const names = [...providers.map((name) => `provider ${name}`), ...notify.map((name) => `hook ${name}`)];
   if (names.length === 0) return;
@@ -127,19 +126,13 @@ async function readDocument(service: string, flags: StartFlags, io: CommandIo): 
     const given = file === undefined ? 'neither given' : 'both given';
     throw new CommandError(2, `--file, --weights: ${given} (expected: one of them)`, 'add --file rollout.yaml');
   }
-  const judged =
-    file === undefined
-      ? validateRollout(fromFlags(service, flags))
-      : parseRollout(await readBytes(file), formatOf(file));
+  const own = file === undefined ? validateRollout(fromFlags(service, flags)) : undefined;
+  const judged = own ?? parseRollout(await readBytes(file ?? ''), formatOf(file ?? ''));
   if (judged.document !== undefined) return judged.document;
   io.json({ service, outcome: 'invalid', problems: judged.problems });
-  if (!io.asJson) for (const problem of judged.problems) io.note(`${io.colors.red('error')} ${where(file, problem)}`);
+  if (!io.asJson) noteProblems(file, judged.problems, 'error', io);
   const count = counted(judged.problems.length, 'problem');
   throw new CommandError(1, `${file ?? 'rollout'}: refused, ${count}; nothing was written`, 'mend it and start again');
-}
-
-function where(file: string | undefined, problem: PolicyProblem): string {
-  return file === undefined ? problem.message : describeInFile(file, problem);
 }
 
 function fromFlags(service: string, flags: StartFlags): unknown {

@@ -1,7 +1,7 @@
 import { CommandError } from '../command';
 import { shownUrl } from '../fetch-json';
 import { checkSources, type FleetSources } from '../flags';
-import type { CommandIo } from '../io';
+import { type CommandIo, fields } from '../io';
 import { liveScreen } from '../live-screen';
 import { type TopReport, topByPrometheus, topByUrls } from './sources';
 
@@ -26,9 +26,7 @@ async function draw(report: TopReport, service: string | undefined, io: CommandI
   if (io.asJson) return;
   await io.table(rows, {
     service: (row) => (row.subset === '' ? bold(row.service) : row.service),
-    subset: (row) => row.subset,
-    processes: (row) => row.processes,
-    endpoints: (row) => row.endpoints,
+    ...fields('subset', 'processes', 'endpoints'),
     'in flight': (row) => row.inFlight,
     'per second': (row) => row.perSecond?.toFixed(1),
     failed: ({ failed }) => (failed === undefined ? '' : failed > 0 ? red(`${failed.toFixed(1)} %`) : '0 %'),
