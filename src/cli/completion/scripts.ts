@@ -64,7 +64,8 @@ export async function completeShell(
   io.json(offers.map(({ word }) => word));
   for (const { word, text } of offers) {
     const described = { bash: word, zsh: `${word.replaceAll(':', '\\:')}:${text}`, fish: `${word}\t${text}` };
-    io.line(text === '' ? word : described[shell]);
+    // Not `line()`, which keeps no tabs.
+    io.write(`${text === '' ? word : described[shell]}\n`);
   }
 }
 

@@ -74,8 +74,9 @@ const MARKS = {
 
 function describeDifference({ path, kind, before, after }: Difference, { colors }: Pick<CommandIo, 'colors'>): string {
   const [color, mark] = MARKS[kind];
-  const change = `${kind === 'moved' ? 'order ' : ''}${show(before)} -> ${show(after)}`;
-  const what = kind === 'added' ? show(after) : kind === 'removed' ? show(before) : change;
+  // What is added has no value before, and what is removed has none after.
+  const values = kind === 'added' ? [after] : kind === 'removed' ? [before] : [before, after];
+  const what = `${kind === 'moved' ? 'order ' : ''}${values.map(show).join(' -> ')}`;
   return colors[color](`${mark} ${path === '' ? 'policy' : path}: ${what}`);
 }
 
