@@ -65,11 +65,7 @@ export function counted(count: number, noun: string): string {
 }
 
 /** The next step after a name that is not known. */
-export function didYouMean<T extends string | undefined>(
-  name: string,
-  known: readonly string[],
-  otherwise: T,
-): string | T {
+export function didYouMean(name: string, known: readonly string[], otherwise = ''): string {
   const meant = nearest(name, known);
   return meant === undefined ? otherwise : `did you mean ${meant}?`;
 }

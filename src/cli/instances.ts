@@ -44,7 +44,7 @@ export async function listInstances(
   if (isLive) io.exitCode = 0;
 }
 
-/** Some subset may send it calls. */
+/** At least one subset may send the instance calls. */
 function isUsable({ subsets, heldOut }: Row): boolean {
   return subsets.some((subset) => !Object.hasOwn(heldOut, subset));
 }
@@ -90,7 +90,7 @@ function listingOf(snapshot: Snapshot, firstSeen: Map<string, number> | undefine
   };
 }
 
-/** Each as its subsets dial it: one that they dial at another port than its default is there once for each of them. */
+/** The instances with the ports that their subsets dial: one for each port. */
 function dialled(listed: readonly Instance[], groups: Membership['groups']): readonly Instance[] {
   const members = new Set(groups.flatMap(({ usable, unusable }) => [...usable, ...unusable]));
   const others = new Map<string, Instance[]>();

@@ -117,7 +117,7 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
     onKey(listener) {
       if (stdin.isTTY !== true || !isTerminal) return () => {};
       const onData = (keys: Buffer): void => {
-        // In raw mode the terminal makes no signal of it.
+        // In raw mode the terminal sends no signal for Ctrl-C.
         if (keys.includes(CTRL_C)) of.kill(of.pid, 'SIGINT');
         for (const key of keys.toString('utf8')) listener(key);
       };

@@ -103,7 +103,7 @@ async function findFiles(paths: readonly string[]): Promise<Iterable<string>> {
   for (const path of paths) {
     const isOne = path === '-' || !(await isFolder(path));
     const found = isOne ? [path] : await filesBelow(path, new Set());
-    // An empty folder is most likely another one than was meant.
+    // An empty folder is most likely a mistake.
     if (found.length === 0) {
       const message = `${path}: no policy file (expected: *.yaml, *.yml or *.json below it)`;
       throw new CommandError(2, message, 'check its name');
@@ -116,13 +116,13 @@ async function findFiles(paths: readonly string[]): Promise<Iterable<string>> {
   return files.values();
 }
 
-/** A path that does not exist is reported when it is read. */
+/** False for a path that does not exist, which is reported when it is read. */
 export async function isFolder(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() === true;
 }
 
-/** `above`: the folders that lead here, since a link may lead back. */
+/** `above`: the folders above this one, since a link may lead back to them. */
 async function filesBelow(folder: string, above: ReadonlySet<string>): Promise<readonly string[]> {
   try {
     const here = await realpath(folder);

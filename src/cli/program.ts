@@ -58,10 +58,8 @@ function describe(error: unknown, { env }: CommandIo): string {
   const text = error instanceof Error ? error.message : String(error);
   const next = error instanceof CommandError ? error.nextStep : undefined;
   const parts = [text, isOwn ? next : 'run it again with GRAYLANE_DEBUG=1 for where it happened'];
-  return parts
-    .filter((part) => part !== undefined)
-    .join('; ')
-    .replace(/\s*\n\s*/g, '; ');
+  const line = parts.filter((part) => part !== undefined).join('; ');
+  return line.replace(/\s*\n\s*/g, '; ');
 }
 
 /** Commander's own messages in our form, in every command: added ones inherit nothing. */
@@ -70,11 +68,11 @@ function settle(command: Command, io: CommandIo): void {
     .exitOverride()
     .helpOption('-h, --help', 'show this')
     .helpCommand(false)
-    // Descriptions are wrapped in what is left beside the options, however narrow.
+    // Wraps descriptions in the columns that the options leave, even if these are few.
     .configureHelp({ minWidthToWrap: NARROWEST_HELP })
     .configureOutput({
       getOutHelpWidth: () => io.columns,
-      // Examples and what else stands behind the lists is wrapped as any line; in a pipe it stays as it is.
+      // Wraps the text after the lists, such as examples, on a terminal. A pipe gets it unchanged.
       writeOut: (text) => io.line(text.replace(/\n$/, '')),
       writeErr: (text) => io.note(text.trimEnd()),
       outputError: (text, write) => {

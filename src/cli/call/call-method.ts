@@ -49,7 +49,7 @@ async function callOnce(
   flags: CallFlags,
   io: CommandIo,
 ): Promise<void> {
-  // Whether it may run again depends on what the definition says of it.
+  // The definition says whether the call may be retried.
   graylane.describeMethods(method.service);
   let report: CallReport | undefined;
   const observe = (ended: CallReport): void => {

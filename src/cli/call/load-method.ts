@@ -11,10 +11,10 @@ import { findMethod, type Method, openCall, readData, requestsFrom } from './met
 import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
 import { Tally } from './tally';
 
-/** How often it is looked whether calls are due. */
+/** How often the loop looks for calls that are due. */
 const TICK_MS = 5;
 const REDRAW_MS = 500;
-/** Requests of a stream between two looks at what else there is to do. */
+/** Requests that a stream sends before other work gets its turn. */
 const AT_A_TIME = 16;
 
 /** `load`. */
@@ -72,7 +72,7 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
   const elapsed = (): number => performance.now() - started;
   const total = Math.max(1, Math.round((rate * duration) / 1000));
   while (due < total && !interrupted.aborted) {
-    // By the clock, not by the ticks: a tick that comes late makes up for what it missed.
+    // Counts by the clock: a late tick starts the calls that it missed.
     const wanted = Math.min(total, Math.floor((elapsed() * rate) / 1000) + 1);
     for (; due < wanted; due += 1) {
       if (inFlight >= concurrency) {

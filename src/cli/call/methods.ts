@@ -155,7 +155,7 @@ export async function readData({ data = '{}' }: MethodFlags): Promise<string> {
 
 /**
  * A request out of JSON: field names as in the .proto file or in lowerCamelCase. A field that the message does not have
- * is a slip of the pen, which the wire format would swallow. Throws a CommandError.
+ * is a misspelling, which the wire format would drop silently. Throws a CommandError.
  */
 export function requestsFrom(json: string, type: Messages, types: PackageDefinition): readonly object[] {
   let value: unknown;
@@ -186,7 +186,7 @@ function checked(
       const known = fields.map(({ name }) => camelCase(name));
       const names = known.join(', ') || 'none: the message is empty';
       const message = `--data${path}.${key}: no such field (expected: one of ${names})`;
-      throw new CommandError(2, message, didYouMean(key, known, undefined));
+      throw new CommandError(2, message, didYouMean(key, known) || undefined);
     }
     // Under the name that the definition gives it: files on disk are read with camelCase, a server's are as they are.
     result[field.name] = nested(inner, messageOf(field, types), types, `${path}.${key}`);

@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import type { CallReport } from '../../client/grpc/call-scope';
 import { byText } from '../describe';
 
-/** Where calls went, and how they fared. */
+/** Where calls went, and how they ended. */
 interface Row extends Times {
   /** Who served; empty where no attempt was made. */
   readonly subset: string;

@@ -118,7 +118,7 @@ function placeOf(typed: readonly string[], program: Command) {
   return { command, position, wanted, flags };
 }
 
-/** With the start of the process, a key press waits for at most a second. */
+/** With the start of the process, a key press waits at most a second. */
 const TIME_LIMIT_MS = 700;
 
 /** From Consul, by the options on the line. Never rejects: what cannot be read is not offered. */

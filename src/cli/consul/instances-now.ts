@@ -56,7 +56,7 @@ export async function readOne(
   for (const filter of filters) {
     const answer = await get(filter);
     const found = answer.kind === 'failure' ? answer.reason : parseKeys(answer.body.toString('utf8'), name, { peer });
-    // One that Consul cannot evaluate is a fault of the policy, and leaves its subset empty as it does in clients.
+    // A filter that Consul cannot evaluate is a fault of the policy. Its subset is empty, as in clients.
     if (typeof found !== 'string') keys.set(filter, found);
     else if (isFilterRefused(found)) filterFailures.set(filter, { reason: found, isRefused: true });
     else throw failed(found);

@@ -16,7 +16,7 @@ import type { ConsulConnection } from './consul-connection';
 import { readOne, readServiceNames } from './instances-now';
 import { nameOf } from './store-session';
 
-/** Judges what a plan would do to calls that another one decides now; undefined: Consul has no document of it. */
+/** Judges the effect of a new plan on calls. `before` is undefined when Consul has no document of the service. */
 export type EffectJudge = (before: Plan | undefined, after: Plan) => Promise<Effect | { readonly failure: string }>;
 
 /** Whose policy is judged. */
@@ -102,7 +102,7 @@ async function readLookups(
   return new Map((await Promise.all(states)).flatMap(([key, state]) => (state === undefined ? [] : [[key, state]])));
 }
 
-/** A rollout under way raises one subset and holds it against another, whatever the weights are now. */
+/** The subsets that a rollout under way raises and compares, whatever the weights are now. */
 async function subsetsOfRollout(client: ConsulClient, service: string): Promise<readonly string[] | undefined> {
   try {
     const { record } = await createRolloutStore(client).read(service);
@@ -110,7 +110,7 @@ async function subsetsOfRollout(client: ConsulClient, service: string): Promise<
     const { canary, stable } = record.progress.document;
     return [canary, stable];
   } catch {
-    // Who may write policies may not have to read rollouts.
+    // A token that may write policies need not have the right to read rollouts.
     return undefined;
   }
 }

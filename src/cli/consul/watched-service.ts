@@ -101,7 +101,7 @@ function isFiltered(state: DatacenterState, filter: string | undefined): boolean
   return filter === undefined || isFilterSettled(state, filter, true) || state.freshness.kind !== 'fresh';
 }
 
-/** It has answered, or there is a reason why not. */
+/** The datacenter has answered, or there is a reason why not. */
 function isHeardOf({ known, freshness }: DatacenterState): boolean {
   return known || freshness.kind !== 'pending' || freshness.reason !== undefined;
 }

@@ -24,7 +24,7 @@ export async function checkConsul({
   const well = agents.find(({ finding }) => finding.state === 'ok');
   const findings = agents.map(({ finding }): Finding => {
     if (finding.state === 'ok' || well === undefined) return finding;
-    // Clients do without it.
+    // Clients use the other agents.
     return { ...finding, check: 'consul agent', state: 'warning' };
   });
   const clock = (well ?? agents.find(({ clock: told }) => told !== undefined))?.clock;
@@ -35,7 +35,7 @@ export async function checkConsul({
   };
 }
 
-/** What most likely stands behind a failure, and the next thing to do. The first that fits counts. */
+/** The most likely cause of a failure, and what to do next. The first that fits counts. */
 const LIKELY: readonly (readonly [reason: RegExp, next: string])[] = [
   [/HTTPS server|HTTP request to an HTTPS/i, 'it speaks TLS there: write https:// in --consul or CONSUL_HTTP_ADDR'],
   [/does not speak TLS/, 'write http:// in --consul or CONSUL_HTTP_ADDR, and unset CONSUL_HTTP_SSL'],
@@ -88,7 +88,7 @@ async function versionOf(client: ConsulClient): Promise<string> {
   return `, version ${Version}, datacenter ${Datacenter}`;
 }
 
-/** Undefined where nothing is to be said: ACLs are off, or the token is one. */
+/** Undefined without a finding: ACLs are off, or the token is valid. */
 async function checkToken(client: ConsulConnection['client']): Promise<Finding | undefined> {
   const check = 'token';
   const isGiven = client.options.token !== undefined;
@@ -137,20 +137,17 @@ export async function knownDatacenters(
   if (known === undefined) return { datacenters: named, findings: [] };
   const unknown = named.filter((dc) => dc !== undefined && !known.includes(dc));
   const findings = unknown.map((dc = ''): Finding => {
-    const hint = didYouMean(dc, known, '');
+    const hint = didYouMean(dc, known);
     const finding = `Consul knows no such datacenter (it knows ${known.join(', ')}${hint === '' ? '' : `; ${hint}`})`;
     return problem(`datacenter ${dc}`, finding, 'correct --dc, and datacenters of createGraylane()');
   });
   return { datacenters: named.filter((dc) => dc === undefined || known.includes(dc)), findings };
 }
 
-/** No key has it, so that a transaction that asks for it is refused or does not hold, and writes nothing. */
+/** No key has this index, so a transaction that requires it writes nothing. */
 const NO_INDEX = '18446744073709551615';
 
-/**
- * Rights that only those need who change something: asked for by changes that cannot hold, and by a session that is
- * ended at once.
- */
+/** Checks the rights to write. Asks for changes that cannot succeed, so nothing is written. */
 export async function checkRights({ service, dc, connection, flags: { role } }: Question): Promise<readonly Finding[]> {
   if (role === 'reader') return [];
   const { client } = connection;

@@ -26,7 +26,7 @@ export async function checkEffect(question: PlannedQuestion): Promise<readonly F
     .map(({ kind, text }) => (kind === 'same' || kind === 'empty' ? warning : problem)(check, text, next));
   if (isUnregistered) return effects;
   const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
-  // Elsewhere, other policies hold; a slip of the pen is one all the same.
+  // Other datacenters have other policies, but a misspelt tag is a fault in each.
   const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
   const left = everywhere?.slip === undefined ? unassignedOf(plan, home) : everywhere;
   if (left !== undefined) effects.push((left.slip === undefined ? warning : problem)(check, left.text, next));

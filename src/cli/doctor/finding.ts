@@ -71,14 +71,10 @@ export function bodyOf(answer: ConsulAnswer): Readonly<Record<string, unknown>> 
   }
 }
 
-export function ok(check: string, finding: string): Finding {
-  return { check, state: 'ok', finding };
-}
-
-export function info(check: string, finding: string, next?: string): Finding {
-  return { check, state: 'info', finding, ...defined({ next }) };
-}
-
 type Bad = (check: string, finding: string, next: string) => Finding;
+export const ok = (check: string, finding: string): Finding => ({ check, state: 'ok', finding });
+export const info = (check: string, finding: string, next?: string): Finding => {
+  return { check, state: 'info', finding, ...defined({ next }) };
+};
 export const warning: Bad = (check, finding, next) => ({ check, state: 'warning', finding, next });
 export const problem: Bad = (check, finding, next) => ({ check, state: 'problem', finding, next });

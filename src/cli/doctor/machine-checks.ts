@@ -56,7 +56,7 @@ export function checkVariables(env: CommandIo['env']): readonly Finding[] {
   return findings;
 }
 
-/** Where processes remember what they knew: the folder given, else that of XDG_STATE_HOME. */
+/** The folder of the last known good state: the one given, else that of XDG_STATE_HOME. */
 export async function checkStateDirectory(
   given: string | undefined,
   env: CommandIo['env'],
@@ -71,7 +71,7 @@ export async function checkStateDirectory(
   return [problem('state directory', finding, next)];
 }
 
-/** A folder that is not there yet is made by the process: then the one above it counts. */
+/** A process makes a missing folder, so the nearest folder above counts. */
 async function whyNotWritable(folder: string): Promise<string | undefined> {
   try {
     if (!(await stat(folder)).isDirectory()) return `${folder} is no folder`;
@@ -84,7 +84,7 @@ async function whyNotWritable(folder: string): Promise<string | undefined> {
   }
 }
 
-/** Packages looked into; a tree beyond it is no application. */
+/** The search ends after so many packages. */
 const MOST_PACKAGES = 50_000;
 const SUPPORTED = /^1\.14\./;
 

@@ -174,7 +174,7 @@ function isPolicyOf(service: string, { content }: Present): boolean {
 
 /** Finds a rollout without a controller, or one that waits for a person. */
 export async function checkRollout({ service, connection }: Question): Promise<readonly Finding[]> {
-  // Who reads policies may not have to read rollouts.
+  // A token that may read policies need not have the right to read rollouts.
   const stored = await orFailure(createRolloutStore(connection.client).read(service));
   if ('failure' in stored) return [];
   const { record, holder } = stored;

@@ -11,7 +11,7 @@ type Labels = Readonly<Record<string, string>>;
 /** A gauge has no words. */
 const SHORTFALL = 'that the policy asks for: its log and graylane inspect say what';
 
-/** A process that Prometheus reached so long ago is still asked about. */
+/** How long a process is listed after the last scrape that reached it. */
 const REMEMBERED = '5m';
 
 /**

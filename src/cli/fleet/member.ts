@@ -50,7 +50,7 @@ export interface Member extends ClientStatus {
   readonly why?: string;
 }
 
-/** A datacenter that was not named is the one of the agent, and asked about. */
+/** The agent's own datacenter, when none was named. */
 const OWN = nameOf(undefined);
 
 /**
@@ -76,7 +76,7 @@ export function judge(client: ClientStatus, statuses: readonly PolicyStatus[]): 
 
 function isCurrent({ index, revision, watches }: ClientStatus, status: PolicyStatus): boolean {
   if (revision === 'none') {
-    // No index tells whose policy it has none of.
+    // A client without a policy names no index, so the datacenters that it watches decide.
     const isItsOwn = watches.length === 0 || status.datacenter === OWN || watches.includes(status.datacenter);
     // A tombstone is a policy in Consul and none to a process.
     return status.revision === 'none' && isItsOwn;
@@ -125,7 +125,7 @@ export interface PolicyStatus {
   /** Whether processes that go by it are asked about. */
   readonly isWanted: boolean;
   /**
-   * Consul's; 0: there is no policy. Beyond 2^53 as near as a number comes, like the gauge that it is compared with.
+   * Index in Consul; 0: there is no policy. Above 2^53 it is rounded, like the gauge that it is compared with.
    */
   readonly index: number;
   /** `none` without a policy; undefined when the stored policy is invalid, so that every process refuses it. */

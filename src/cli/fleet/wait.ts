@@ -64,13 +64,8 @@ async function showBehind(
   if (behind.length > 0) await showMembers(behind, io);
   for (const note of fleetNotes(looked)) io.note(note);
   const who = behind.length === 0 ? 'nobody follows' : `${behind.length} of ${looked.members.length} do not follow`;
-  const names =
-    behind.length === 0
-      ? ''
-      : `: ${behind
-          .slice(0, 5)
-          .map(({ process, reason }) => `${process} (${reason})`)
-          .join(', ')}`;
+  const first = behind.slice(0, 5).map(({ process, reason }) => `${process} (${reason})`);
+  const names = behind.length === 0 ? '' : `: ${first.join(', ')}`;
   const rest = behind.length > 5 ? ` and ${behind.length - 5} more` : '';
   io.note(`graylane: written, but ${after} ${who}${names}${rest}; run graylane fleet ${service} to see how it goes on`);
   return { ...fleetAsData(looked), isFollowed: false, waitedMs };

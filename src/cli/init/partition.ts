@@ -105,7 +105,7 @@ function valuesOf(
   return [...values];
 }
 
-/** 0: it does not part the instances, or tells something else. */
+/** 0: the candidate does not part the instances, or says nothing about releases. */
 function scoreOf({ key, groups }: Candidate, count: number): number {
   const filled = groups.filter(({ instances }) => instances.length > 0);
   if (filled.length < 2 || filled.length > MOST_PARTS) return 0;
@@ -114,7 +114,7 @@ function scoreOf({ key, groups }: Candidate, count: number): number {
   const values = filled.map(({ value }) => value);
   const telling = values.some((value) => NEW.test(value) || OLD.test(value));
   const covered = members.length / count;
-  // A part that is missing would get no calls: of a few an operator may mean that, of many never.
+  // Instances in no part get no calls. That may be meant for a few, never for most.
   if (covered < 0.5) return 0;
   if (telling) return 100 * covered;
   if (OTHER_KEY.test(key)) return 0;
@@ -128,7 +128,7 @@ function partitionOf({ by, groups }: Candidate, instances: readonly Instance[]):
   const filled = groups.filter((group) => group.instances.length > 0);
   const isByVersion = filled.every(({ value }) => VERSION.test(value));
   const names = new Set<string>();
-  // The weight of a subset called canary is set by a command that one can remember.
+  // These names are easy to type: graylane weight payments canary 5.
   const isPair = isByVersion && filled.length === 2;
   const parts = filled.toSorted(byPrecedence).map(({ value, ...group }, at): Part => {
     const name = isPair ? (at === 0 ? 'stable' : 'canary') : uniqueName(value, names);

@@ -96,9 +96,9 @@ async function ask<T>(
   throw new CommandError(2, `${shownUrl(url)}: ${answer.failure}`, next);
 }
 
-/** What an operator has to see to, each as a sentence. */
+/** What an operator has to act on, each as a sentence. */
 function problemsOf({ service, pending, policy, datacenters }: ServiceInspection): readonly string[] {
-  // A process with a version that has no shortfalls tells of none.
+  // A process of an older version reports no shortfalls.
   const { rejected, failure, isOrphaned, revision, shortfalls = [] } = policy;
   const meanwhile = revision === undefined ? 'none is in force, and calls wait' : 'the former one stays';
   const [first, ...more] = rejected?.problems ?? [];
@@ -141,7 +141,7 @@ function stateOfAgent({ serves, illForMs, reason }: AgentLoad, { colors }: Comma
 
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
   const { colors } = io;
-  // A process of an older version tells of no guards, zones and limits.
+  // A process of an older version reports no guards, zones and limits.
   const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode, policy } = service;
   const { zones = [], clientZone, limits = [], lookups = [] } = service;
   const places = [...datacenters, ...elsewhere(service.service, datacenters, lookups)];
@@ -196,7 +196,7 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   }
 }
 
-/** What is odd about the instances. A process of an older version does not tell. */
+/** Unusual facts about the instances. A process of an older version does not report them. */
 function notesOf(state: DatacenterInspection): readonly string[] {
   const { datacenter, nodesFailed = 0, draining = 0, duplicates = 0, doubles = [], isPartial = false } = state;
   const named = doubles.map(({ endpoint, counts, leftOut }) => `${endpoint}: ${counts}, not ${leftOut}`).join('; ');
@@ -209,7 +209,7 @@ function notesOf(state: DatacenterInspection): readonly string[] {
   ].map((note) => `${datacenter}: ${note}`);
 }
 
-/** What is looked up where the service's own watch does not look: peers, other services. */
+/** Lookups besides the service's own watch: peers and other services. */
 function elsewhere(
   service: string,
   own: readonly DatacenterInspection[],

@@ -39,9 +39,7 @@ function isService(value: unknown): boolean {
   return ['datacenters', 'endpoints', 'breakers'].every((key) => Array.isArray(value[key]));
 }
 
-/**
- * No channel to it has been used for a while, so nothing of it is watched; the next call begins by reading all anew.
- */
+/** The client has not called the service for a while and does not watch it. The next call reads all again. */
 export function isIdle({ policy, datacenters }: ServiceInspection): boolean {
   const isKnown = policy.revision !== undefined || policy.failure !== undefined || policy.rejected !== undefined;
   return !isKnown && datacenters.length === 0;

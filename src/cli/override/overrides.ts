@@ -115,7 +115,7 @@ async function changeOne(
     const [problem] = judgeDocument(next, { service }).problems;
     if (problem !== undefined) return refused(problem.message);
     const { harms, remarks } = await effectOf(before, current, next, session);
-    // To end an override is to go by the policy that was judged when it was written.
+    // Without the override the policy decides, and that was judged when it was written.
     if (make !== undefined && harms.length > 0 && flags.force !== true) {
       return refused(`${harms.join('; ')}; choose another, or, if it is meant, --force`);
     }
@@ -125,7 +125,7 @@ async function changeOne(
     const outcome = await policies.write({ before, text: documentText(next), kind: 'override', author, message, time });
     if (outcome.kind === 'written') return { ...shown, outcome: 'written', entry: outcome.entry };
     if (outcome.kind !== 'lost') return refused(outcome.reason);
-    // Not in step with the others who lost.
+    // A random time, so that writers that lost do not meet again.
     await sleep(Math.random() * 20 * (attempt + 1));
   }
   return refused(`lost the race ${ATTEMPTS} times; try again`);

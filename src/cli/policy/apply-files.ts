@@ -79,7 +79,7 @@ interface Work {
   readonly confirm?: (() => Promise<string | undefined>) | undefined;
 }
 
-/** Shows what was planned, and writes it unless something speaks against any of it. */
+/** Shows the planned changes. Writes all of them, or none when one is refused. */
 export async function carryOut(
   { planned, further = [], isSeveral, confirm }: Work,
   flags: ApplyFlags,

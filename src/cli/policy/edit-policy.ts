@@ -14,7 +14,7 @@ import { noteProblems, readPolicyFile } from '../policy-files';
 import { type ApplyFlags, applyText, checkApplyFlags } from './apply-files';
 import { readable } from './read-policies';
 
-/** `policy edit`: what is not written is kept in a file, whatever the reason. */
+/** `policy edit`. A text that is not written stays in a file. */
 export async function editPolicy(
   service: string,
   flags: ApplyFlags & { readonly yes?: boolean },

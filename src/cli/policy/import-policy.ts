@@ -56,12 +56,12 @@ async function write(out: string, text: string, io: CommandIo): Promise<void> {
   io.note(`${out} written; try it: graylane policy validate ${out}`);
 }
 
-interface OutputFlags {
-  readonly output?: string;
-}
-
 /** `policy import-chain`. */
-export async function importChain(service: string, flags: ConsulFlags & OutputFlags, io: CommandIo): Promise<void> {
+export async function importChain(
+  service: string,
+  flags: ConsulFlags & { readonly output?: string },
+  io: CommandIo,
+): Promise<void> {
   await withConsul(flags, io, async (connection) => {
     const [datacenter, ...others] = await connection.datacenters();
     if (others.length > 0) {
@@ -98,7 +98,8 @@ export async function importIstioFile(file: string, flags: ImportIstioFlags, io:
   await presentImport({ service, document, unsaid, notes }, flags.output, io);
 }
 
-interface ImportIstioFlags extends OutputFlags {
+interface ImportIstioFlags {
+  readonly output?: string;
   readonly service?: string;
   readonly labels: 'meta' | 'tags';
 }

@@ -101,7 +101,7 @@ function overrideInForce(text: string | undefined): OverrideDocument | undefined
   return until === undefined || until <= Date.now() ? undefined : (override as OverrideDocument);
 }
 
-/** The text as it is when it has an override of its own, or is a tombstone, which stands alone. */
+/** Adds the override. A text with an override of its own, or a tombstone, stays unchanged. */
 function withOverride(text: string, override: OverrideDocument): string {
   const document = parseStored(text);
   if (!isRecord(document) || 'override' in document || 'tombstone' in document) return text;
@@ -186,7 +186,7 @@ export function refusalsOf({ changes }: PlannedService, limits: ApplyLimits, isS
   });
 }
 
-/** Something of it would be written. */
+/** At least one datacenter would be written to. */
 export function isDifferent({ changes }: PlannedService): boolean {
   return !changes.every(isUnchanged);
 }

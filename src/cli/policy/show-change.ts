@@ -87,7 +87,7 @@ function show(value: unknown): string {
 
 const PLAIN = { colors: picocolors.createColors(false) };
 
-/** A change for the description or a comment of a merge request: GitHub, GitLab and Gitea show it alike. */
+/** A change as Markdown, for a merge request on GitHub, GitLab or Gitea. */
 function changeAsMarkdown(change: PlannedChange): string {
   const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
   const harms = effectProblemsOf(change);

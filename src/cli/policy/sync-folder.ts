@@ -97,7 +97,7 @@ async function othersInConsul(known: ReadonlySet<string>, session: StoreSession)
   return { services: [...found].map(([service, datacenters]) => ({ service, datacenters })), counts, failures };
 }
 
-/** Another folder than was meant would delete everything. */
+/** Refuses to delete most policies: most likely the folder is the wrong one. */
 function wrongFolder(pruned: readonly PlannedService[], counts: Others['counts'], folder: string): readonly Refusal[] {
   return [...counts].flatMap(([datacenter, count]) => {
     const of = pruned.filter(({ changes }) => changes.some(({ stored }) => stored.datacenter === datacenter)).length;
@@ -118,7 +118,7 @@ async function leftToRollouts(
 ): Promise<ReadonlySet<string>> {
   const names = differing.map(({ service }) => service);
   const isUnderWay = await inSlices(names, async (service) => {
-    // Who may write policies may not have to read rollouts.
+    // A token that may write policies need not have the right to read rollouts.
     const stored = await rollouts.read(service).catch(() => undefined);
     return stored?.record !== undefined && !hasEnded(stored.record.progress);
   });

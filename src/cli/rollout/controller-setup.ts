@@ -42,10 +42,7 @@ export function createRolloutContext(
   { name, env, config, signal, collecting }: ContextSettings,
 ): RolloutContext {
   return {
-    policies,
-    rollouts,
-    name,
-    now: Date.now,
+    ...{ policies, rollouts, name, now: Date.now },
     capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) => {
       const judge = capacityIn(connection, stored, maxLoadFactor, 'maxLoadFactor');
       return {

@@ -34,13 +34,10 @@ async function readAll(service: string | undefined, { rollouts }: StoreSession):
   throw new CommandError(1, 'no service has a rollout', 'run graylane rollout start SERVICE --file rollout.yaml');
 }
 
-interface FoundRollout {
-  readonly record: RolloutRecord;
-  /** The controller that drives it. */
-  readonly holder: string | undefined;
-}
+/** `holder`: the controller that drives it. */
+type FoundRollout = { readonly record: RolloutRecord; readonly holder: string | undefined };
 
-/** Drawn anew on a terminal, a line for each change in a pipe. Ends with the last rollout, or when interrupted. */
+/** Redraws on a terminal, prints a line for each change in a pipe. Ends with the last rollout, or when interrupted. */
 async function watch(service: string | undefined, session: StoreSession, io: CommandIo): Promise<void> {
   const { interrupted } = io;
   const isLive = io.isTerminal && !io.asJson;

@@ -113,17 +113,14 @@ async function readRecordedCalls(file: string, service: string, add: (call: Rout
   return skipped;
 }
 
-/** A bar on a terminal, nothing anywhere else. */
-export interface Progress {
-  reached(done: number): void;
-  /** Takes the bar away. */
-  end(): void;
-}
-
 const WIDTH = 40;
 const SHOWN_AFTER_MS = 300;
 
-export function createProgress(of: number, io: Pick<CommandIo, 'isTerminal' | 'write'>): Progress {
+/** A bar on a terminal, nothing anywhere else. `end()` takes it away. */
+export function createProgress(
+  of: number,
+  io: Pick<CommandIo, 'isTerminal' | 'write'>,
+): { reached(done: number): void; end(): void } {
   if (!io.isTerminal) return { reached() {}, end() {} };
   const started = performance.now();
   let shown = -1;
@@ -173,7 +170,7 @@ function showShares(revision: string, subsets: readonly SimulatedShare[], io: Co
   const width = Math.max(10, Math.min(50, io.columns - name - 16));
   for (const { subset, percent } of subsets) {
     const filled = Math.round((percent / 100) * width);
-    // What is there shows, however little it is.
+    // A share above 0 gets at least one block.
     const bar = '█'.repeat(percent > 0 ? Math.max(1, filled) : 0).padEnd(width, '·');
     io.line(`  ${subset.padEnd(name)}  ${io.colors.cyan(bar)} ${percent.toFixed(2).padStart(6)} %`);
   }

@@ -4,7 +4,7 @@ import { sumOf } from '../describe';
 import { queryAll, shownUrl } from '../fetch-json';
 import { inspectProcess, isIdle } from '../inspect/running-process';
 
-/** `inspect()` counts calls over so long. */
+/** The window of the call counts of `inspect()`. */
 const BUDGET_SECONDS = 10;
 const WINDOW = '1m';
 /** By OpenTelemetry's conventions now, and before. */
@@ -31,16 +31,11 @@ export async function topByUrls(urls: readonly URL[], wanted: string | undefined
     }),
   );
   const names = new Set(found.map(({ inspection }) => inspection.service));
-  const rows = [...names].sort().flatMap((service) =>
-    rowsOf(
-      service,
-      found.filter(({ inspection }) => inspection.service === service),
-    ),
-  );
-  return { rows, failures: failures.sort() };
+  return { rows: [...names].sort().flatMap((service) => rowsOf(service, found)), failures: failures.sort() };
 }
 
-function rowsOf(service: string, found: readonly Found[]): readonly TopRow[] {
+function rowsOf(service: string, all: readonly Found[]): readonly TopRow[] {
+  const found = all.filter(({ inspection }) => inspection.service === service);
   const inspections = found.map(({ inspection }) => inspection);
   const endpoints = inspections.flatMap((each) => each.endpoints);
   const breakers = inspections.flatMap((each) => each.breakers.filter(({ isEnabled }) => isEnabled));
