@@ -1,3 +1,4 @@
+import { Emitter } from '../base/emitter';
 import { GraylaneError } from '../base/errors';
 import { backoffMs } from '../base/pacing';
 import type { Runtime } from '../base/runtime';
@@ -23,7 +24,7 @@ export class InstanceRegistration implements Registration {
   readonly #instance: ParsedInstance;
   readonly #deps: RegistrationDeps;
   readonly #loop: Promise<void>;
-  readonly #waiting = new Set<() => void>();
+  readonly #changed = new Emitter();
   #state: RegistrationState = 'registering';
   #reason = 'not answered yet';
   #failures = 0;
@@ -45,22 +46,15 @@ export class InstanceRegistration implements Registration {
   registered(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = options.timeoutMs ?? 10_000;
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        if (this.#state === 'registering') return;
-        end();
-        if (this.#state === 'registered') resolve();
-        else reject(this.#notReady('stopped'));
-      };
-      const end = (): void => {
+      const settle = (reason = 'stopped'): void => {
         timer.cancel();
-        this.#waiting.delete(settle);
+        unsubscribe();
+        if (this.#state === 'registered') resolve();
+        else reject(this.#notReady(reason));
       };
-      const timer = this.#deps.clock.setTimer(timeoutMs, () => {
-        end();
-        reject(this.#notReady(this.#reason));
-      });
-      this.#waiting.add(settle);
-      settle();
+      const timer = this.#deps.clock.setTimer(timeoutMs, () => settle(this.#reason));
+      const unsubscribe = this.#changed.subscribe(() => settle());
+      if (this.#state !== 'registering') settle();
     });
   }
 
@@ -168,9 +162,10 @@ export class InstanceRegistration implements Registration {
     return check.type === 'grpc' && check.service !== '' ? ['', check.service] : [''];
   }
 
-  #become(state: RegistrationState): void {
+  /** Ends `registering`, for those that wait. */
+  #become(state: Exclude<RegistrationState, 'registering'>): void {
     this.#state = state;
-    for (const settle of [...this.#waiting]) settle();
+    this.#changed.emit();
   }
 
   #notReady(reason: string): GraylaneError {

@@ -3,7 +3,7 @@ import { consoleLogger, safeLogger } from '../base/logger';
 import { systemRandom } from '../base/random';
 import { createConsulClient } from '../consul/client';
 import { AgentRegistry } from './agent-registry';
-import { instanceMembers } from './instance-members';
+import { InstanceMembers } from './instance-members';
 import { type InstanceOptions, isInContainer, parseInstanceOptions } from './instance-options';
 import { InstanceRegistration, type Registration } from './instance-registration';
 
@@ -31,7 +31,7 @@ export function registerInstance(options: InstanceOptions): Registration {
     members:
       instance.stateDirectory === false
         ? undefined
-        : instanceMembers(instance.stateDirectory, instance.id, instance.consul.addresses[0]?.text ?? ''),
+        : new InstanceMembers(instance.stateDirectory, instance.id, instance.consul.addresses[0]?.text ?? ''),
     logger,
     close: () => client.close(),
   });

@@ -47,45 +47,30 @@ export function createSyntheticCalls(plans: readonly Plan[], { random, callers }
     }),
   );
   const ordinary = methods.map((method): Template => ({ method, labels: new Map() }));
-  const call = new SyntheticCall(plans.flatMap(callerKeysOf));
+  const callerKeys = new Set(plans.flatMap(callerKeysOf));
   const names = new Map<number, string>();
+  let template: Template = { method: ORDINARY_METHOD, labels: new Map() };
+  let caller = '';
+  const call: RoutingInput = {
+    get method() {
+      return template.method;
+    },
+    labels: {
+      get: (key) => (template.labels.has(key) || !callerKeys.has(key) ? template.labels.get(key) : caller),
+    },
+    stickyKey: undefined,
+    force: undefined,
+  };
   return {
     unreached,
     next() {
-      call.template = templates.length === 0 || random() < 0.5 ? pick(ordinary) : pick(templates);
+      template = templates.length === 0 || random() < 0.5 ? pick(ordinary) : pick(templates);
       const number = Math.floor(random() * callers);
-      let caller = names.get(number);
-      if (caller === undefined) {
-        caller = `caller-${number}`;
-        names.set(number, caller);
-      }
-      call.caller = caller;
+      caller = names.get(number) ?? `caller-${number}`;
+      names.set(number, caller);
       return call;
     },
   };
-}
-
-class SyntheticCall implements RoutingInput {
-  template: Template = { method: ORDINARY_METHOD, labels: new Map() };
-  caller = '';
-  readonly force: undefined = undefined;
-  readonly stickyKey: undefined = undefined;
-  readonly #callerKeys: ReadonlySet<string>;
-  readonly labels: RoutingInput['labels'];
-
-  constructor(callerKeys: readonly string[]) {
-    this.#callerKeys = new Set(callerKeys);
-    this.labels = {
-      get: (key) => {
-        const { labels } = this.template;
-        return labels.has(key) || !this.#callerKeys.has(key) ? labels.get(key) : this.caller;
-      },
-    };
-  }
-
-  get method(): string {
-    return this.template.method;
-  }
 }
 
 function templateOf(
