@@ -1,11 +1,40 @@
+import { systemClock } from '../base/clock';
 import { Emitter } from '../base/emitter';
 import { GraylaneError } from '../base/errors';
+import { consoleLogger, safeLogger } from '../base/logger';
 import { backoffMs } from '../base/pacing';
+import { systemRandom } from '../base/random';
 import type { Runtime } from '../base/runtime';
-import type { AgentRegistry } from './agent-registry';
+import { createConsulClient } from '../consul/client';
+import { AgentRegistry } from './agent-registry';
 import { drain } from './drain';
-import type { InstanceMembers } from './instance-members';
-import type { ParsedInstance } from './instance-options';
+import { InstanceMembers } from './instance-members';
+import { type InstanceOptions, isInContainer, type ParsedInstance, parseInstanceOptions } from './instance-options';
+
+/**
+ * Registers a server that has been bound with the Consul agent of its machine, and keeps it registered: while the agent
+ * is away it is tried again, and after the agent lost it, too. Throws INVALID_OPTION with every problem found.
+ */
+export function registerInstance(options: InstanceOptions): Registration {
+  const instance = parseInstanceOptions(options);
+  const client = createConsulClient(instance.consul, { clock: systemClock });
+  const logger = safeLogger(options.logger ?? consoleLogger);
+  if (instance.address === undefined && isInContainer(process.env)) {
+    const text =
+      'the instance is registered at the address of its Consul node, which in a container is mostly not its own';
+    logger.warn(text, { instance: instance.id, expected: 'instance.address, or GRAYLANE_ADDRESS, POD_IP' });
+  }
+  const { stateDirectory: folder } = instance;
+  const agent = instance.consul.addresses[0]?.text ?? '';
+  return new InstanceRegistration(instance, {
+    registry: new AgentRegistry(client, instance),
+    clock: systemClock,
+    random: systemRandom,
+    members: folder === false ? undefined : new InstanceMembers(folder, instance.id, agent),
+    logger,
+    close: () => client.close(),
+  });
+}
 
 interface RegistrationDeps extends Runtime {
   readonly registry: AgentRegistry;
@@ -19,7 +48,7 @@ const LEAVE_ATTEMPTS = 3;
 const LEAVE_PAUSE_MS = 200;
 
 /** Keeps one instance registered: a loop that registers, and then looks whether that still holds. */
-export class InstanceRegistration implements Registration {
+class InstanceRegistration implements Registration {
   readonly id: string;
   readonly #instance: ParsedInstance;
   readonly #deps: RegistrationDeps;
