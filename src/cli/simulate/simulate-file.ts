@@ -1,13 +1,11 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { systemClock } from '../../base/clock';
-import { defined } from '../../base/defined';
 import { seededRandom } from '../../base/random';
 import { usualCallers } from '../../ops/simulation/simulate';
 import {
-  createSimulation,
   type SimulatedRoute,
   type SimulatedShare,
+  Simulation,
   type SimulationReport,
 } from '../../ops/simulation/simulation';
 import { createSyntheticCalls } from '../../ops/simulation/synthetic-calls';
@@ -39,12 +37,7 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   }
   const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
   const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
-  const simulation = createSimulation({
-    plan,
-    random: seededRandom(seed),
-    clock: systemClock,
-    ...defined({ against: other }),
-  });
+  const simulation = new Simulation(plan, other, seededRandom(seed));
   let skipped = 0;
   let unreached: readonly string[] = [];
   if (from !== undefined) {

@@ -1,6 +1,6 @@
 import type { Random } from '../../base/random';
 import type { LabelMatcherDocument } from '../../policy/document';
-import type { LabelCondition, Plan, RoutePlan } from '../../policy/plan';
+import type { Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
 import { headerMatchers } from '../chain/export-match';
 
@@ -85,8 +85,11 @@ function templateOf(
   for (const key of new Set(conditions.map((condition) => condition.key))) {
     const wanted = conditions.filter((condition) => condition.key === key);
     const sample = match?.sample?.by === key ? match.sample : undefined;
-    const fitting = valuesFor(wanted, pools.get(key) ?? []).filter(
-      (value) => sample === undefined || (value !== undefined && sample.admits(value)),
+    // Undefined: without the label.
+    const fitting = [...(pools.get(key) ?? []), undefined].filter(
+      (value) =>
+        wanted.every((condition) => condition.test(value)) &&
+        (sample === undefined || (value !== undefined && sample.admits(value))),
     );
     if (fitting.length === 0) return undefined;
     labels.set(key, pick(fitting));
@@ -94,11 +97,6 @@ function templateOf(
   const methods = methodsOf(route).filter((method) => match?.path?.test(method) !== false);
   if (methods.length === 0 && match?.path?.test(ORDINARY_METHOD) === false) return undefined;
   return { method: methods.length === 0 ? ORDINARY_METHOD : pick(methods), labels };
-}
-
-/** `undefined` among them: without the label. */
-function valuesFor(conditions: readonly LabelCondition[], pool: readonly string[]): readonly (string | undefined)[] {
-  return [...pool, undefined].filter((value) => conditions.every((condition) => condition.test(value)));
 }
 
 function methodsOf({ match }: RoutePlan): readonly string[] {
