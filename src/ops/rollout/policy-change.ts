@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import { sha256 } from '../../base/sha256';
 import type {
   MatchDocument,
   PolicyDocument,
@@ -9,7 +10,7 @@ import type {
 import { parseTimestamp } from '../../policy/override';
 import type { PolicyError } from '../../policy/policy-error';
 import { judgeDocument } from '../../policy/validate';
-import { type StoredPolicy, sha256 } from '../store/history';
+import type { StoredPolicy } from '../store/history';
 import { contentDigest, parseStored } from '../store/policy-text';
 import type { RolloutDocument } from './document';
 import type { RolloutAction } from './progress';

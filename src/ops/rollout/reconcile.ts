@@ -1,6 +1,7 @@
+import { sha256 } from '../../base/sha256';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { type StoredPolicy, sha256 } from '../store/history';
+import type { StoredPolicy } from '../store/history';
 import type { PolicyStore, WriteOutcome } from '../store/policy-store';
 import { compileStored, contentDigest, documentText } from '../store/policy-text';
 import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';

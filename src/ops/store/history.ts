@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
+import { sha256 } from '../../base/sha256';
 import { parsePolicyText } from '../../policy/parse-text';
 import { canonicalJson } from '../../policy/plain-data';
 import { revisionOf } from '../../policy/revision';
@@ -93,10 +93,6 @@ export function decodeEntry(text: string): HistoryEntry | undefined {
 export function revisionOfText(text: string): string | undefined {
   const parsed = parsePolicyText(text, 'json');
   return isRecord(parsed.value) ? revisionOf(parsed.value) : undefined;
-}
-
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }
 
 /** How much of a policy's history stays in Consul. */

@@ -1,4 +1,5 @@
 import { hostname, userInfo } from 'node:os';
+import { sha256 } from '../../base/sha256';
 import type { ConsulClient } from '../../consul/client';
 import {
   type ChangeKind,
@@ -9,7 +10,6 @@ import {
   type HistoryEntry,
   type StoredEntry,
   type StoredPolicy,
-  sha256,
 } from './history';
 import {
   assertReadable,
