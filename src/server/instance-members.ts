@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { createServer, connect as dial, type Server } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { sha256 } from '../base/sha256';
 import { findPlace, hostIdentity } from '../consul/host-place';
 
 const ANSWER_LIMIT_MS = 1_000;
@@ -22,7 +22,7 @@ export class InstanceMembers {
   constructor(directory: string | undefined, id: string, agent: string) {
     const identity = JSON.stringify([hostIdentity(), agent, id]);
     this.#directory = directory;
-    this.#name = `m-${createHash('sha256').update(identity).digest('hex').slice(0, 24)}`;
+    this.#name = `m-${sha256(identity).slice(0, 24)}`;
   }
 
   /**
