@@ -177,20 +177,15 @@ function saysNothing({ match, to, timeoutMs, retry }: RouteDocument): boolean {
 
 /** A document changes no metadata. */
 function reportHeaders(node: ChainNode, report: ChainReport): void {
-  const check = (value: unknown, path: string): void => {
-    const changes = compileHeaders(value, path, new ChainReport());
-    if (changes !== undefined) report.cannot(path, 'left as they are; a document changes no metadata');
-  };
-  if (node.type === 'router') {
-    for (const { definition, next, path } of node.routes) {
-      check(fieldsOf(definition['Destination'])['RequestHeaders'], `${path}.Destination.RequestHeaders`);
-      reportHeaders(next, report);
+  if (node.type === 'resolver') return;
+  for (const { definition, next, path } of node.type === 'router' ? node.routes : node.splits) {
+    const [holder, name] =
+      node.type === 'router' ? [fieldsOf(definition['Destination']), 'Destination'] : [definition, 'Definition'];
+    const at = `${path}.${name}.RequestHeaders`;
+    if (compileHeaders(holder['RequestHeaders'], at, new ChainReport()) !== undefined) {
+      report.cannot(at, 'left as they are; a document changes no metadata');
     }
-  } else if (node.type === 'splitter') {
-    for (const { definition, next, path } of node.splits) {
-      check(definition['RequestHeaders'], `${path}.Definition.RequestHeaders`);
-      reportHeaders(next, report);
-    }
+    reportHeaders(next, report);
   }
 }
 
