@@ -3,7 +3,6 @@ import type { Random } from '../../../../src/base/random';
 import { ChannelConnection, type ConnectionOwner } from '../../../../src/client/balancer/endpoints/connection';
 import type { Endpoint } from '../../../../src/client/balancer/endpoints/endpoint';
 import { createServerNames } from '../../../../src/client/balancer/endpoints/server-name';
-import { createPoolPicker } from '../../../../src/client/balancer/pickers/create-pool-picker';
 import { Pool } from '../../../../src/client/balancer/tiers/pool';
 import { Spill } from '../../../../src/client/balancer/tiers/spill';
 import type { ZonePreference } from '../../../../src/client/balancer/zones/zone-preference';
@@ -85,7 +84,7 @@ export function poolOf(
     spill: new Spill(),
     ...more,
   };
-  return new Pool(parts, { create: createPoolPicker, random }, nowMs);
+  return new Pool(parts, random, nowMs);
 }
 
 interface PoolSettings {
