@@ -198,17 +198,6 @@ export class Service implements BalancedService {
     this.balancer.close();
   }
 
-  get budget(): { readonly calls: number; readonly retries: number } {
-    const { calls, retries } = this.balancer.retryBudget;
-    return { calls, retries };
-  }
-
-  /** Share of the retry budget that is left now, and how often it was spent. */
-  get budgetLeft(): { readonly left: number; readonly refused: number } {
-    const { retryBudget } = this.balancer;
-    return { left: retryBudget.left(this.clock.now()), refused: retryBudget.refused };
-  }
-
   /** Observes the attempts of calls that came through no channel of the Graylane client. */
   get bareObserver(): AttemptObserver | undefined {
     return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
