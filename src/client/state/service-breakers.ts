@@ -2,14 +2,14 @@ import type { Logger } from '../../base/logger';
 import { membershipOf } from '../../policy/membership/membership';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { BreakerPlan, Plan, SubsetPlan } from '../../policy/plan';
-import type { AttemptListeners } from '../balancer/context';
+import type { AttemptListener } from '../balancer/context';
 import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import { Guards, type GuardsOptions } from '../breaker/guard/guards';
 import type { GuardChange, GuardView } from '../breaker/guard/subset-guard';
 
 interface GuardingDeps extends Omit<GuardsOptions, 'onChange'> {
   readonly service: string;
-  readonly attemptListeners: AttemptListeners;
+  readonly attemptListeners: Set<AttemptListener>;
   readonly logger: Logger;
 }
 
@@ -17,7 +17,6 @@ interface GuardingDeps extends Omit<GuardsOptions, 'onChange'> {
 export class Guarding {
   readonly #deps: GuardingDeps;
   readonly #guards: Guards;
-  #stopHearing: (() => void) | undefined;
 
   constructor(deps: GuardingDeps) {
     this.#deps = deps;
@@ -27,7 +26,7 @@ export class Guarding {
   configure(subsets: ReadonlyMap<string, SubsetPlan>): void {
     this.#guards.configure(subsets);
     if (this.#guards.isEmpty) this.close();
-    else this.#stopHearing ??= this.#deps.attemptListeners.add(this.#guards);
+    else this.#deps.attemptListeners.add(this.#guards);
   }
 
   views(): readonly GuardView[] {
@@ -35,8 +34,7 @@ export class Guarding {
   }
 
   close(): void {
-    this.#stopHearing?.();
-    this.#stopHearing = undefined;
+    this.#deps.attemptListeners.delete(this.#guards);
     this.#guards.close();
   }
 
