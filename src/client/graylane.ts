@@ -38,8 +38,8 @@ import { createResolverClass } from './grpc/resolver';
 import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
-import type { HttpMiddleware } from './propagation/http-middleware';
-import { Propagation } from './propagation/propagation';
+import { createHttpMiddleware, type HttpMiddleware } from './propagation/http-middleware';
+import { createServerInterceptor } from './propagation/server-interceptor';
 import { RolloutMetrics } from './rollout-metrics/rollout-metrics';
 import { Services } from './services';
 import { Sources } from './sources';
@@ -77,7 +77,6 @@ class GraylaneClient implements Graylane {
   readonly #grpc: GrpcModule;
   readonly #sources: Sources;
   readonly #scopes: CallScopes;
-  readonly #propagation: Propagation;
   readonly #decisions: DecisionEvents;
   readonly #breakers: BreakerHub;
   readonly #telemetry: ClientTelemetry;
@@ -103,7 +102,6 @@ class GraylaneClient implements Graylane {
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
-    this.#propagation = new Propagation(this.#grpc, this.#scopes);
     this.#hooks = hooks;
     this.#logger = logger;
     this.#sources = new Sources(options, { ...this.#seams, logger });
@@ -188,11 +186,11 @@ class GraylaneClient implements Graylane {
   }
 
   serverInterceptor(options: ServerInterceptorOptions): ServerInterceptor {
-    return this.#propagation.serverInterceptor(options);
+    return createServerInterceptor(this.#grpc, this.#scopes, options);
   }
 
   httpMiddleware(options: AcceptOptions): HttpMiddleware {
-    return this.#propagation.httpMiddleware(options);
+    return createHttpMiddleware(this.#scopes, options);
   }
 
   async ready(service: string, options: { readonly timeoutMs?: number } = {}): Promise<void> {
@@ -236,7 +234,7 @@ class GraylaneClient implements Graylane {
       client: this.name,
       consul: this.#sources.load,
       services: this.#services.all().map((service) => inspectService(service)),
-      refusedLabels: this.#propagation.refused,
+      refusedLabels: this.#scopes.incoming.refused,
     };
   }
 

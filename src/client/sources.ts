@@ -232,28 +232,19 @@ export class Sources {
   }
 
   #kv({ authority }: Target): PolicySource {
-    const datacenter = this.#options.policyDatacenter;
-    return ofKey(this.#kvSources, authority ?? '', () =>
-      createKvPolicySource(
-        { client: this.#client(authority), ...(datacenter === undefined ? {} : { datacenter }) },
-        this.#deps,
-      ),
-    );
+    const client = this.#client(authority);
+    const options = { client, datacenter: this.#options.policyDatacenter };
+    return ofKey(this.#kvSources, authority ?? '', () => createKvPolicySource(options, this.#deps));
   }
 
   #chain({ authority, datacenters: listed }: Target): PolicySource {
     const { datacenters, policyDatacenter } = this.#options;
     const [local] = listed ?? (datacenters === 'all' ? [] : (datacenters ?? []));
     const datacenter = policyDatacenter ?? local;
+    const client = this.#client(authority);
+    const options = { client, datacenter, compiledFor: local === datacenter ? undefined : local };
     return ofKey(this.#chainSources, JSON.stringify([authority, datacenter, local]), () =>
-      createChainPolicySource(
-        {
-          client: this.#client(authority),
-          ...(datacenter === undefined ? {} : { datacenter }),
-          ...(local === undefined || local === datacenter ? {} : { compiledFor: local }),
-        },
-        this.#deps,
-      ),
+      createChainPolicySource(options, this.#deps),
     );
   }
 

@@ -14,19 +14,13 @@ export type ContextRunner = <T>(fn: () => T) => T;
 export interface IncomingContexts {
   /** Labels also travel as W3C baggage. */
   readonly usesBaggage: boolean;
+  readonly incoming: IncomingLabels;
   /**
    * Prepares the async context of one incoming call: these labels, and nothing of the context that the server was
    * started in. Called in the context in which the call arrived. `served`: the deadline for calls made in it; undefined
    * for HTTP.
    */
   prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): ContextRunner;
-}
-
-/** What an interceptor or a middleware needs to accept calls. */
-export interface Acceptance {
-  readonly rules: AcceptRules;
-  readonly incoming: IncomingLabels;
-  readonly contexts: IncomingContexts;
 }
 
 /** The longest value that policies match; all values together as much as W3C allows baggage. */
