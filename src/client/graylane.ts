@@ -4,6 +4,7 @@ import { systemClock } from '../base/clock';
 import type { Subscription } from '../base/emitter';
 import { GraylaneError } from '../base/errors';
 import { consoleLogger, type Logger, safeLogger, toLogger } from '../base/logger';
+import { ofKey } from '../base/of-key';
 import { systemRandom } from '../base/random';
 import type { PolicyDocument } from '../policy/document';
 import { type AdminHandler, createAdminHandler, RecentDecisions } from './admin/admin-handler';
@@ -41,7 +42,6 @@ import type { AcceptOptions, ServerInterceptorOptions } from './propagation/acce
 import { createHttpMiddleware, type HttpMiddleware } from './propagation/http-middleware';
 import { createServerInterceptor } from './propagation/server-interceptor';
 import { RolloutMetrics } from './rollout-metrics/rollout-metrics';
-import { Services } from './services';
 import { Sources } from './sources';
 import { BreakerHub, type ClientBreakers } from './state/client-breakers';
 import { Service, type ServiceOptions } from './state/service';
@@ -49,6 +49,7 @@ import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
 import { observeService } from './telemetry/observe-service';
 import { ServiceTelemetry } from './telemetry/service-telemetry';
+import { waitUntilReady } from './wait-until-ready';
 
 const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
 const READY_KEYS = ['timeoutMs'];
@@ -83,7 +84,10 @@ class GraylaneClient implements Graylane {
   readonly #rolloutMetrics: RolloutMetrics | undefined;
   /** Kept from the first `adminHandler()` on. */
   #recent: RecentDecisions | undefined;
-  readonly #services = new Services((target, key) => this.#createService(target, key));
+  /** One for each target, created when a target is first used. */
+  readonly #services = new Map<string, Service>();
+  /** Services that somebody waited for: they stay watched until `close()`. */
+  readonly #warm = new Set<Service>();
   readonly #hooks: TestHooks;
   readonly #logger: Logger;
   readonly #channels: ChannelSet;
@@ -197,7 +201,9 @@ class GraylaneClient implements Graylane {
     checkKeys(options, 'ready', READY_KEYS);
     const target = this.#parse(service);
     const watched = this.#service(target);
-    await this.#services.ready(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
+    if (!this.#warm.has(watched)) watched.subscribe(() => {});
+    this.#warm.add(watched);
+    await waitUntilReady(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
   }
 
   setPolicy(service: string, document: PolicyDocument | undefined): void {
@@ -233,7 +239,7 @@ class GraylaneClient implements Graylane {
     return {
       client: this.name,
       consul: this.#sources.load,
-      services: this.#services.all().map((service) => inspectService(service)),
+      services: [...this.#services.values()].map(inspectService),
       refusedLabels: this.#scopes.incoming.refused,
     };
   }
@@ -278,7 +284,7 @@ class GraylaneClient implements Graylane {
     this.#channels.close();
     await this.#rolloutMetrics?.close();
     this.#telemetry.close();
-    this.#services.close();
+    for (const service of this.#services.values()) service.close();
     await this.#sources.close();
   }
 
@@ -333,7 +339,8 @@ class GraylaneClient implements Graylane {
 
   #service(target: Target): Service {
     this.#assertOpen();
-    return this.#services.of(target);
+    const key = formatTarget(target);
+    return ofKey(this.#services, key, () => this.#createService(target, key));
   }
 
   #assertOpen(): void {

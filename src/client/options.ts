@@ -133,7 +133,13 @@ type Defaulted =
   | ('reportRolloutMetrics' | 'shareWatches' | 'connectTimeoutMs' | 'closeTimeoutMs');
 
 type AsGiven = {
-  readonly [Key in 'consul' | 'datacenters' | 'instances' | 'policyDatacenter' | 'logger' | 'grpc']: GraylaneOptions[Key];
+  readonly [Key in
+    | 'consul'
+    | 'datacenters'
+    | 'instances'
+    | 'policyDatacenter'
+    | 'logger'
+    | 'grpc']: GraylaneOptions[Key];
 };
 
 const KEYS: readonly (keyof GraylaneOptions)[] = [

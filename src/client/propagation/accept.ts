@@ -68,7 +68,8 @@ export function parseAcceptOptions(options: ServerInterceptorOptions, path: keyo
     read.problem(`strip[${index}]`, shown(pattern), 'a key, or a prefix ending in *');
   }
   const { deadlineMarginMs = 0 }: { readonly deadlineMarginMs?: unknown } = isRecord(options) ? options : {};
-  const isMargin = typeof deadlineMarginMs === 'number' && deadlineMarginMs >= 0 && deadlineMarginMs < Number.POSITIVE_INFINITY;
+  const isMargin =
+    typeof deadlineMarginMs === 'number' && deadlineMarginMs >= 0 && deadlineMarginMs < Number.POSITIVE_INFINITY;
   if (!isMargin) {
     const is = typeof deadlineMarginMs === 'number' ? String(deadlineMarginMs) : typeof deadlineMarginMs;
     read.problem('deadlineMarginMs', is, 'milliseconds, 0 or more');
@@ -77,7 +78,8 @@ export function parseAcceptOptions(options: ServerInterceptorOptions, path: keyo
   const prefixes = strip.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));
   return {
     keys: [...new Set(keys)],
-    isStripped: (key) => !keys.includes(key) && (strip.includes(key) || prefixes.some((prefix) => key.startsWith(prefix))),
+    isStripped: (key) =>
+      !keys.includes(key) && (strip.includes(key) || prefixes.some((prefix) => key.startsWith(prefix))),
     stripsNothing: strip.length === 0,
     deadlineMarginMs: deadlineMarginMs as number,
   };

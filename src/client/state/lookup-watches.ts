@@ -1,7 +1,7 @@
 import type { DatacenterState, SourceState } from '../../base/instances';
 import type { Lookup, Plan, SubsetPlan } from '../../policy/plan';
 import type { Source, SourceWatch } from '../discovery/source';
-import { isFilterSettled } from './readiness';
+import { hasFailed, isFilterSettled } from './readiness';
 
 interface HeldLookup {
   readonly watch: SourceWatch;
@@ -131,7 +131,8 @@ export function withPeers(own: SourceState, plan: Plan, states: ReadonlyMap<stri
   return { datacenters: [...own.datacenters, ...peers] };
 }
 
-const UNHEARD: Omit<DatacenterState, 'datacenter'> = {
+const UNHEARD: DatacenterState = {
+  datacenter: '',
   local: false,
   known: false,
   instances: [],
@@ -154,7 +155,10 @@ export function areLookupsKnown(plan: Plan, states: ReadonlyMap<string, Datacent
   };
   const hasUsable = own.some(({ key }) => states.get(key)?.instances.some(({ status }) => status !== 'critical'));
   if (own.every(isAnswered) && hasUsable) return true;
-  return lookups.some(isAnswered) && lookups.every((lookup) => isAnswered(lookup) || hasFailed(states.get(lookup.key)));
+  return (
+    lookups.some(isAnswered) &&
+    lookups.every((lookup) => isAnswered(lookup) || hasFailed(states.get(lookup.key) ?? UNHEARD))
+  );
 }
 
 /** Why {@link areLookupsKnown} is false: `orders: instances not known from Consul (dc2: HTTP 500...)`. */
@@ -171,8 +175,4 @@ export function describeUnansweredLookups(plan: Plan, states: ReadonlyMap<string
 function filtersAt(plan: Plan, key: string): readonly string[] {
   const subsets = [...plan.subsets.values()].filter(({ lookups }) => lookups?.some((lookup) => lookup.key === key));
   return subsets.flatMap(({ filter }) => (filter === undefined ? [] : [filter]));
-}
-
-function hasFailed(state: DatacenterState | undefined): boolean {
-  return state !== undefined && state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
 }

@@ -105,7 +105,8 @@ function sameFailures(a: DatacenterState['filterFailures'], b: DatacenterState['
   return true;
 }
 
-function hasFailed(state: DatacenterState): boolean {
+/** The last attempt to read it failed, or nothing has come for too long. */
+export function hasFailed(state: DatacenterState): boolean {
   return state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
 }
 

@@ -199,17 +199,11 @@ function createDatacenterSlot(
       next.set(expression, withKept(keys, filters.get(expression), answered.get(expression) === keys));
       answered.set(expression, keys);
     }
-    const isSame =
-      next.size === filters.size && [...next].every(([expression, keys]) => filters.get(expression) === keys);
-    if (!isSame) filters = next;
-    rebuildFailures();
-  };
-
-  const rebuildFailures = (): void => {
-    const next = new Map([...filterLeases].flatMap(([expression, { lease }]) => failureOf(expression, lease.value)));
-    const isSame =
-      next.size === filterFailures.size && [...next].every(([key, failure]) => filterFailures.get(key) === failure);
-    if (!isSame) filterFailures = next;
+    if (!isSameMap(next, filters)) filters = next;
+    const failures = new Map(
+      [...filterLeases].flatMap(([expression, { lease }]) => failureOf(expression, lease.value)),
+    );
+    if (!isSameMap(failures, filterFailures)) filterFailures = failures;
   };
 
   /**
@@ -276,6 +270,10 @@ function createDatacenterSlot(
 
 function failureOf(expression: string, { failure }: FilterQuery): readonly (readonly [string, FilterFailure])[] {
   return failure === undefined ? [] : [[expression, failure]];
+}
+
+function isSameMap<T>(a: ReadonlyMap<string, T>, b: ReadonlyMap<string, T>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
 }
 
 function isSubset(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {

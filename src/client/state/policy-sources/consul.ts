@@ -29,7 +29,10 @@ interface QuerySpec {
   readonly request: { readonly path: string; readonly params: Record<string, string>; readonly query: object };
   read(answer: Answer): PolicyReading | (Verdict & { readonly kind: 'garbage' | 'refused' });
   /** Whether a good reading says the same as the one before. */
-  isSame(last: PolicyReading & { readonly kind: 'present' }, next: PolicyReading & { readonly kind: 'present' }): boolean;
+  isSame(
+    last: PolicyReading & { readonly kind: 'present' },
+    next: PolicyReading & { readonly kind: 'present' },
+  ): boolean;
 }
 
 /** The policy of `payments` is at `graylane/policies/payments`. */
