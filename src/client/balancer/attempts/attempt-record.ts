@@ -1,6 +1,6 @@
 import { type AttemptFacts, classifyAttempt, type EndedBy, type Outcome } from '../../breaker/outcome';
 import { peerOutcomeOf } from '../../breaker/outlier/failure-shares';
-import { NO_PERMIT, type Permit } from '../../breaker/probe-gate';
+import { isProbePermit, NO_PERMIT, type Permit } from '../../breaker/probe-gate';
 import type { AttemptEnding, AttemptView, CallState } from '../../grpc/call-state';
 import type { Metadata } from '../../grpc/grpc-js';
 import type { BalancerContext } from '../context';
@@ -191,7 +191,7 @@ export abstract class AttemptRecord implements AttemptLink, AttemptView, Attempt
     const isGood = call.isProbeable;
     if (isGood) endpoints.probeCallAtMs = nowMs;
     this.#subsetPermit = subset?.begin(nowMs) ?? NO_PERMIT;
-    const isTrial = subset?.isProbe(this.#subsetPermit) === true;
+    const isTrial = subset !== undefined && isProbePermit(this.#subsetPermit);
     if (breaker === undefined) this.#endpointPermit = NO_PERMIT;
     // Most attempts at an endpoint that has a breaker.
     else if (breaker.state === 'closed' && !breaker.isDoubtful) this.#endpointPermit = breaker.begin(nowMs);
@@ -202,7 +202,7 @@ export abstract class AttemptRecord implements AttemptLink, AttemptView, Attempt
       const isVerifying = mayProbe && breaker.beginVerifying(nowMs, patience);
       this.#endpointPermit = breaker.begin(nowMs, mayProbe, patience);
       if (isVerifying) return 'risky';
-      if (breaker.isProbe(this.#endpointPermit)) return isVouched ? 'vouched' : 'risky';
+      if (isProbePermit(this.#endpointPermit)) return isVouched ? 'vouched' : 'risky';
     }
     return isTrial ? 'risky' : 'no';
   }
@@ -317,7 +317,7 @@ export abstract class AttemptRecord implements AttemptLink, AttemptView, Attempt
     if (trial === undefined) {
       // What was counted nowhere teaches nothing of its method.
       if (shares.record(peerOutcome, usual, this.call.hash, nowMs)) usual.ended(peerOutcome);
-    } else if (breaker?.isProbe(this.#endpointPermit) === true) trial.ended(peerOutcome, usual);
+    } else if (isProbePermit(this.#endpointPermit)) trial.ended(peerOutcome, usual);
   }
 
   #endAtBreakers(outcome: Outcome, nowMs: number): void {

@@ -20,6 +20,7 @@ import { type ConsulOptions, parseConsulOptions } from '../../../../src/consul/o
 import { createGraylane } from '../../../../src/index';
 import { closeAfterEach } from '../../../support/closers';
 import { startConsul } from '../../../support/consul/start';
+import { scriptArgs } from '../../../support/script';
 import { type ScriptedConsul, startScriptedConsul } from '../../../support/scripted-consul';
 
 const closing = closeAfterEach();
@@ -305,8 +306,8 @@ it('what is no question gets no answer, and the next one does', async () => {
 it('a process that has closed its clients ends by itself, the one that was asked too', async () => {
   const consul = closing(await startConsul(), (opened) => opened.stop());
   await consul.dc('dc1').register({ name: 'pay', address: '127.0.0.1', port: 9 });
-  const script = 'test/integration/discovery/host/fixtures/ending-process.ts';
-  const child = spawn(process.execPath, ['--import', 'tsx', script, consul.dc('dc1').address, await directory()], {
+  const script = join(__dirname, 'fixtures', 'ending-process.ts');
+  const child = spawn(process.execPath, [...scriptArgs(script), consul.dc('dc1').address, await directory()], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 60_000,
   });
