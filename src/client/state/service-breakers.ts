@@ -1,7 +1,7 @@
 import type { Logger } from '../../base/logger';
 import { membershipOf } from '../../policy/membership/membership';
 import type { InstanceSet } from '../../policy/membership/snapshot';
-import type { BreakerPlan, Plan, SubsetPlan } from '../../policy/plan';
+import type { BreakerPlan, Plan } from '../../policy/plan';
 import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import type { GuardChange } from '../breaker/guard/subset-guard';
 
