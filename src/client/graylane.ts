@@ -129,15 +129,8 @@ class GraylaneClient implements Graylane {
     checkTargetText(service);
     checkKeys(options, 'target', TARGET_KEYS);
     const { scheme } = this.#sources;
-    const target: Target = {
-      scheme,
-      authority: undefined,
-      service,
-      datacenters: options.datacenters,
-      tags: options.tags ?? [],
-      ...(options.port === undefined ? {} : { port: options.port }),
-      policy: options.policy,
-    };
+    const { datacenters, tags = [], port, policy } = options;
+    const target: Target = { scheme, authority: undefined, service, datacenters, tags, port, policy };
     return formatTarget(parseTarget(formatTarget(target)));
   }
 

@@ -251,8 +251,7 @@ export class Sources {
   #consul(authority: string | undefined): Source {
     const { datacenters, protection } = this.#options;
     const client = this.#client(authority);
-    const options = { client, protection, ...(datacenters === undefined ? {} : { datacenters }) };
-    return createConsulSource(options, this.#deps);
+    return createConsulSource({ client, protection, datacenters }, this.#deps);
   }
 
   #client(authority: string | undefined): ConsulClient {
@@ -274,8 +273,8 @@ export class Sources {
     if (this.#staticSource === undefined) {
       const { instances, datacenters } = this.#options;
       const given = instances === undefined || isFile(instances) ? {} : instances;
-      const order = datacenters === undefined || datacenters === 'all' ? {} : { datacenters };
-      this.#staticSource = createStaticSource(given, { ...this.#deps, ...order });
+      const order = datacenters === 'all' ? undefined : datacenters;
+      this.#staticSource = createStaticSource(given, { ...this.#deps, datacenters: order });
     }
     return this.#staticSource;
   }

@@ -112,7 +112,7 @@ function parseQuery(text: string, scheme: Scheme, query: string): TargetQuery {
       throw invalid(text, `only ${allowed} in the query, dc, port and policy once`);
     }
   }
-  return { datacenters, tags, ...(port === undefined ? {} : { port }), policy };
+  return { datacenters, tags, port, policy };
 }
 
 function invalid(text: string, expected: string): GraylaneError {

@@ -99,20 +99,12 @@ export abstract class ServiceState {
     const { source, policies, rules } = this.#options;
     const wanted = target.datacenters ?? this.#options.datacenters;
     this.watchedSinceMs = this.clock.now();
-    this.#sourceWatch = source.watch(
-      {
-        service,
-        tags: target.tags,
-        ...(target.port === undefined ? {} : { port: target.port }),
-        ...(wanted === undefined ? {} : { datacenters: wanted }),
-      },
-      (state) => {
-        this.#delivered = state;
-        this.#rejoin();
-      },
-    );
-    const { tags, port } = target;
-    this.#lookups = new LookupWatches(source, { service, tags, port, datacenters: wanted }, () => this.#join());
+    const own = { service, tags: target.tags, port: target.port, datacenters: wanted };
+    this.#sourceWatch = source.watch(own, (state) => {
+      this.#delivered = state;
+      this.#rejoin();
+    });
+    this.#lookups = new LookupWatches(source, own, () => this.#join());
     this.#restore();
     if (policies === undefined) {
       this.policyState = { ...UNREAD, plan: rules.withoutPolicy };
