@@ -162,8 +162,7 @@ export abstract class ServiceState {
       if (problem === undefined) parts.push(`${service}: policy not known (${failure ?? 'no answer yet'})`);
       else parts.push(`${service}: no policy is in force (refused: ${locateProblem(rejected?.place, problem)})`);
     }
-    if (parts.length === 0)
-      parts.push(`${this.service}: waiting for Consul to evaluate the policy's subset filters`);
+    if (parts.length === 0) parts.push(`${this.service}: waiting for Consul to evaluate the policy's subset filters`);
     if (this.watchedSinceMs !== undefined) {
       parts.push(`waiting for ${((this.clock.now() - this.watchedSinceMs) / 1_000).toFixed(1)} s`);
     }

@@ -184,21 +184,21 @@ export class CallTrace {
 
   #attributesOf(decision: Decision, last: ServedBy | undefined): Attributes {
     const wanted = decision.destination.subset;
-    const attributes: Attributes = {
+    return {
       [names.ROUTE]: decision.route,
       [names.SUBSET]: wanted,
       [names.REVISION]: decision.plan.revision,
       [names.STICKY]: this.#sticky,
       [names.FORCED]: decision.by === 'force',
       [names.ATTEMPTS]: this.#attempts,
+      ...(last !== undefined && {
+        [names.SERVED_BY]: last.subset,
+        [names.DATACENTER]: last.datacenter,
+        [names.TIER]: last.tier,
+        [names.FALLBACK]: last.subset !== wanted,
+        [names.BREAKER]: last.breaker,
+      }),
     };
-    if (last === undefined) return attributes;
-    attributes[names.SERVED_BY] = last.subset;
-    attributes[names.DATACENTER] = last.datacenter;
-    attributes[names.TIER] = last.tier;
-    attributes[names.FALLBACK] = last.subset !== wanted;
-    attributes[names.BREAKER] = last.breaker;
-    return attributes;
   }
 
   #addPickEvents(attempt: AttemptView, decision: Decision): void {

@@ -2,6 +2,7 @@ import type { Timer } from '../../../base/clock';
 import type { DatacenterState, FilterFailure, SourceState } from '../../../base/instances';
 import { createTokenBucket } from '../../../base/pacing';
 import type { Lease } from '../../../base/ref-counted';
+import { sameItems, sameMaps, sameSets } from '../../../base/same-items';
 import type { AgentDatacenter } from '../../../consul/agent-self';
 import type { SourceWatch } from '../source';
 import type { DatacenterList } from './datacenter-list';
@@ -62,8 +63,7 @@ export function createServiceWatch(
     delayed = undefined;
     isUrgent = false;
     const datacenters = list.value.names.map((name) => slots.get(name)?.state()).filter((state) => state !== undefined);
-    const before = last?.datacenters;
-    if (datacenters.length === before?.length && datacenters.every((state, at) => state === before[at])) return;
+    if (last !== undefined && sameItems(datacenters, last.datacenters)) return;
     last = { datacenters };
     for (const watcher of [...watchers]) deliver(watcher, last);
   };
@@ -199,11 +199,11 @@ function createDatacenterSlot(
       next.set(expression, withKept(keys, filters.get(expression), answered.get(expression) === keys));
       answered.set(expression, keys);
     }
-    if (!isSameMap(next, filters)) filters = next;
+    if (!sameMaps(next, filters)) filters = next;
     const failures = new Map(
       [...filterLeases].flatMap(([expression, { lease }]) => failureOf(expression, lease.value)),
     );
-    if (!isSameMap(failures, filterFailures)) filterFailures = failures;
+    if (!sameMaps(failures, filterFailures)) filterFailures = failures;
   };
 
   /**
@@ -221,7 +221,7 @@ function createDatacenterSlot(
     );
     if (kept.length === 0) return keys;
     const all = new Set([...keys, ...kept]);
-    return former !== undefined && former.size === all.size && isSubset(former, all) ? former : all;
+    return former !== undefined && sameSets(former, all) ? former : all;
   };
 
   return {
@@ -270,13 +270,4 @@ function createDatacenterSlot(
 
 function failureOf(expression: string, { failure }: FilterQuery): readonly (readonly [string, FilterFailure])[] {
   return failure === undefined ? [] : [[expression, failure]];
-}
-
-function isSameMap<T>(a: ReadonlyMap<string, T>, b: ReadonlyMap<string, T>): boolean {
-  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value);
-}
-
-function isSubset(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  for (const item of a) if (!b.has(item)) return false;
-  return true;
 }
