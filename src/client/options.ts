@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock';
+import { defined } from '../base/defined';
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import type { Logger, PinoLogger } from '../base/logger';
@@ -253,10 +254,7 @@ function parseOverrides(text: string): Map<string, EnvironmentOverride> {
       );
     }
     const { to, datacenter } = match;
-    overrides.set(service, {
-      ...(to === undefined ? {} : { to }),
-      ...(datacenter === undefined ? {} : { datacenter }),
-    });
+    overrides.set(service, defined({ to, datacenter }));
   }
   return overrides;
 }

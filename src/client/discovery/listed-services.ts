@@ -1,3 +1,4 @@
+import { settled } from '../../base/emitter';
 import { type DatacenterState, type Freshness, type Instance, peerPlace, type SourceState } from '../../base/instances';
 import { type Logger, safeLogger } from '../../base/logger';
 import { ofKey } from '../../base/of-key';
@@ -63,11 +64,8 @@ export function createListedServices(order: readonly string[], logger: Logger): 
     const state = stateFor(watcher);
     if (!watcher.isOpen || (watcher.last !== undefined && isSameState(watcher.last, state))) return;
     watcher.last = state;
-    try {
-      watcher.listener(state);
-    } catch (error) {
-      log.error('a listener of discovery threw', { error: String(error) });
-    }
+    const failed = (error: unknown): void => log.error('a listener of discovery threw', { error: String(error) });
+    settled(() => watcher.listener(state), failed);
   };
 
   const queue = (watcher: Watcher): void => {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { type Subscription, subscription } from '../../base/emitter';
 import { GraylaneError } from '../../base/errors';
 import { hash32 } from '../../base/hash';
@@ -116,8 +117,7 @@ function eventOf(decision: Decision, call: CallState, atMs: number, mode: Client
     service: plan.service,
     method,
     labels: Object.freeze(Object.fromEntries(labels)),
-    ...(stickyKey === undefined ? {} : { stickyKey }),
-    ...(force === undefined ? {} : { force }),
+    ...defined({ stickyKey, force }),
     by: decision.by,
     route: decision.route,
     subset: decision.destination.subset,

@@ -48,11 +48,8 @@ export class IncomingLabels {
     for (const key of rules.keys) {
       const own = sent.values(key);
       const value = own.length > 0 ? single(own) : baggage?.get(key);
-      if (value === undefined) {
-        if (own.length > 0) this.#refuse(key);
-        continue;
-      }
-      if (value === null || !isLabelValue(value)) {
+      if (value === undefined && own.length === 0) continue;
+      if (typeof value !== 'string' || !isLabelValue(value)) {
         this.#refuse(key);
         continue;
       }

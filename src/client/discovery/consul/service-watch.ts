@@ -1,4 +1,5 @@
 import type { Timer } from '../../../base/clock';
+import { settled } from '../../../base/emitter';
 import type { DatacenterState, FilterFailure, SourceState } from '../../../base/instances';
 import { createTokenBucket } from '../../../base/pacing';
 import type { Lease } from '../../../base/ref-counted';
@@ -69,12 +70,8 @@ export function createServiceWatch(
   };
 
   const deliver = (watcher: Watcher, state: SourceState): void => {
-    if (!watcher.isOpen) return;
-    try {
-      watcher.listener(state);
-    } catch (error) {
-      logger.error('a listener of discovery threw', { error: String(error) });
-    }
+    const failed = (error: unknown): void => logger.error('a listener of discovery threw', { error: String(error) });
+    if (watcher.isOpen) settled(() => watcher.listener(state), failed);
   };
 
   const wanted = (): ReadonlySet<string> => new Set([...watchers].flatMap((watcher) => watcher.filters));
@@ -224,6 +221,15 @@ function createDatacenterSlot(
     return former !== undefined && sameSets(former, all) ? former : all;
   };
 
+  const letGo = (kept: ReadonlySet<string>): void => {
+    for (const [expression, { lease, unsubscribe: stop }] of filterLeases) {
+      if (kept.has(expression)) continue;
+      filterLeases.delete(expression);
+      stop();
+      lease.release();
+    }
+  };
+
   return {
     get hasNews() {
       const { known, freshness } = health.value.view;
@@ -239,12 +245,7 @@ function createDatacenterSlot(
       return built.state;
     },
     setFilters(expressions) {
-      for (const [expression, { lease, unsubscribe: stop }] of filterLeases) {
-        if (expressions.has(expression)) continue;
-        filterLeases.delete(expression);
-        stop();
-        lease.release();
-      }
+      letGo(expressions);
       for (const expression of expressions) {
         if (filterLeases.has(expression)) continue;
         const lease = loops.filter(expression);
@@ -259,11 +260,7 @@ function createDatacenterSlot(
     close() {
       unsubscribe();
       health.release();
-      for (const { lease, unsubscribe: stop } of filterLeases.values()) {
-        stop();
-        lease.release();
-      }
-      filterLeases.clear();
+      letGo(new Set());
     },
   };
 }
