@@ -8,7 +8,7 @@ import { type ParsedText, parsePolicyText, parsePolicyTexts } from '../policy/pa
 import { ownValue } from '../policy/plain-data';
 import type { Plan, PolicyProblem } from '../policy/plan';
 import type { Positions } from '../policy/problems';
-import { judgeDocument } from '../policy/validate';
+import { validatePolicy } from '../policy/validate';
 import { CommandError, codeOf } from './command';
 import { counted, sumOf } from './describe';
 import type { CommandIo } from './io';
@@ -47,7 +47,7 @@ function judgeParsed(file: string, parsed: ParsedText, expectedService: string |
   const { positions } = parsed;
   const named = isRecord(parsed.value) ? ownValue(parsed.value, 'service') : undefined;
   const service = typeof named === 'string' && named !== '' ? named : undefined;
-  const judged = judgeDocument(parsed.value, { service: expectedService ?? service ?? '', positions });
+  const judged = validatePolicy(parsed.value, { service: expectedService ?? service ?? '', positions });
   const problems = [...parsed.problems, ...judged.problems];
   const document = problems.length === 0 ? judged.document : undefined;
   return { file, service, document, problems, warnings: judged.warnings, positions };

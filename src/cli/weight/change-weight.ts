@@ -1,7 +1,7 @@
 import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-text';
 import type { PolicyDocument, SplitEntryDocument } from '../../policy/document';
-import { judgeDocument } from '../../policy/validate';
+import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
 import { nameOf } from '../consul/store-session';
 import { didYouMean } from '../describe';
@@ -43,7 +43,7 @@ function changedText({ policy, service, datacenter }: StoredPolicy, request: Wei
   if (policy === undefined) {
     throw new CommandError(1, `${service} has no policy in ${nameOf(datacenter)}`, `run graylane init ${service}`);
   }
-  const { document, problems } = judgeDocument(parseStored(policy.text), { service });
+  const { document, problems } = validatePolicy(parseStored(policy.text), { service });
   if (document === undefined) {
     const fault = problems[0]?.message ?? 'not a document';
     const message = `the policy of ${service} in ${nameOf(datacenter)} is not valid: ${fault}`;
