@@ -8,7 +8,6 @@ import { parseControllerConfig } from '../../ops/rollout/config/parse-controller
 import type { Lease } from '../../ops/rollout/lease';
 import { notify } from '../../ops/rollout/notify';
 import type { RolloutContext } from '../../ops/rollout/reconcile';
-import type { StoredPolicy } from '../../ops/store/history';
 import { CommandError, codeOf } from '../command';
 import { capacityIn } from '../consul/capacity';
 import type { StoreSession } from '../consul/store-session';
@@ -42,15 +41,14 @@ export function createRolloutContext(
   { name, env, config, signal, collecting }: ContextSettings,
 ): RolloutContext {
   return {
-    ...{ policies, rollouts, name, now: Date.now },
-    capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) => {
+    policies,
+    rollouts,
+    name,
+    now: Date.now,
+    async overloads(stored, { maxLoadFactor = MAX_LOAD_FACTOR }, after, before) {
       const judge = capacityIn(connection, stored, maxLoadFactor, 'maxLoadFactor');
-      return {
-        async judge(before, after) {
-          const { overloads, empties } = await judge(before, after);
-          return { overloads: [...overloads, ...empties.map(({ text }) => text)] };
-        },
-      };
+      const { overloads, empties } = await judge(before, after);
+      return [...overloads, ...empties.map(({ text }) => text)];
     },
     measure: (progress, wanted) => {
       const request = signal === undefined ? wanted : { ...wanted, signal };

@@ -1,13 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { systemClock } from '../../base/clock';
 import { defined } from '../../base/defined';
 import { seededRandom } from '../../base/random';
 import { usualCallers } from '../../ops/simulation/simulate';
 import {
-  createSimulation,
   type SimulatedRoute,
   type SimulatedShare,
+  Simulation,
   type SimulationReport,
 } from '../../ops/simulation/simulation';
 import { createSyntheticCalls } from '../../ops/simulation/synthetic-calls';
@@ -40,8 +39,7 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   }
   const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
   const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
-  const given = { plan, random: seededRandom(seed), clock: systemClock };
-  const simulation = createSimulation({ ...given, ...defined({ against: other }) });
+  const simulation = new Simulation(plan, other, seededRandom(seed));
   let skipped = 0;
   let unreached: readonly string[] = [];
   if (from !== undefined) {
