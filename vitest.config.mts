@@ -1,19 +1,35 @@
 import { defineConfig } from 'vitest/config';
 
 /**
- * Tests that hold a reaction time to a bar: they run last and alone, since the others would take their processor time. So does
- * one that takes the processor time of the others.
+ * Run last and alone: one holds processor time to a bar, and one takes the processor time of the others. What holds a time to a
+ * bar measures something beside it in the same seconds, and needs no quiet.
  */
-const timed = [
-  'test/integration/client/chain-reaction.test.ts',
-  'test/integration/discovery/consul/latency.test.ts',
-  'test/integration/cli/policy-reaction.test.ts',
-  'test/integration/cli/start-up.test.ts',
-  'test/field/outcomes/busy-loop.test.ts',
-];
+const timed = ['test/integration/cli/start-up.test.ts', 'test/field/outcomes/busy-loop.test.ts'];
 
 /** Tests that take minutes: `npm run test:long`. A slice of each runs with the others. */
 const long = ['test/**/*.long.test.ts'];
+
+/** What these run a slice of (test/support/slice.ts), `npm run test:long` runs whole. */
+const sliced = [
+  'test/faults/endpoint-frozen.test.ts',
+  'test/faults/stall.test.ts',
+  'test/field/load/failing-fast.test.ts',
+  'test/field/load/quiet-streams.test.ts',
+  'test/field/load/suspects.test.ts',
+  'test/field/outcomes/busy-loop.test.ts',
+  'test/field/outcomes/no-answer.test.ts',
+  'test/field/outliers/outliers.test.ts',
+  'test/field/policy-slips.test.ts',
+  'test/integration/balancer/outliers/outliers.test.ts',
+  'test/integration/balancer/probes/without-health-service.test.ts',
+  'test/integration/cli/policy-reaction.test.ts',
+  'test/integration/cli/policy-writers.test.ts',
+  'test/integration/client/caller-context.test.ts',
+  'test/integration/client/chain-reaction.test.ts',
+  'test/integration/connections/empty-sessions.test.ts',
+  'test/integration/discovery/consul/latency.test.ts',
+  'test/integration/propagation/three-hops.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -41,7 +57,10 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: 'long', include: long, sequence: { groupOrder: 2 } } },
+      {
+        extends: true,
+        test: { name: 'long', include: [...long, ...sliced], env: { LONG: '1' }, sequence: { groupOrder: 2 } },
+      },
       { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },
