@@ -19,6 +19,7 @@ const sliced = [
   'test/field/outcomes/busy-loop.test.ts',
   'test/field/outcomes/no-answer.test.ts',
   'test/field/outliers/outliers.test.ts',
+  'test/field/overload/layers.test.ts',
   'test/field/policy-slips.test.ts',
   'test/integration/balancer/outliers/outliers.test.ts',
   'test/integration/balancer/probes/without-health-service.test.ts',
@@ -26,9 +27,13 @@ const sliced = [
   'test/integration/cli/policy-writers.test.ts',
   'test/integration/client/caller-context.test.ts',
   'test/integration/client/chain-reaction.test.ts',
+  'test/integration/client/chain.test.ts',
+  'test/integration/client/isolation.test.ts',
   'test/integration/connections/empty-sessions.test.ts',
   'test/integration/discovery/consul/latency.test.ts',
+  'test/integration/packaging/consumer.test.ts',
   'test/integration/propagation/three-hops.test.ts',
+  'test/integration/rollout/simulation.test.ts',
 ];
 
 export default defineConfig({
@@ -37,8 +42,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Of conditions that tests wait for. A second, the default, is nothing on a machine that does other things.
     expect: { poll: { timeout: 10_000 } },
-    // Two cores: more workers only make the timing-sensitive suites fight each other.
-    maxWorkers: 2,
+    // Two cores, and tests that wait most of the time.
+    maxWorkers: 4,
     // Of tests of one file that say so: each has servers of its own in the same process.
     maxConcurrency: 3,
     passWithNoTests: false,
