@@ -1,7 +1,15 @@
 import { GraylaneError } from '../../base/errors';
 import { membershipOf } from '../../policy/membership/membership';
 import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';
-import { isMeant, lastResorts, type TierKind, type UsedTier, usedTiers } from '../../policy/membership/tiers';
+import {
+  isMeant,
+  type TierKind,
+  type TierSpec,
+  takersOf,
+  type UsedTier,
+  usedTiers,
+  withLastResorts,
+} from '../../policy/membership/tiers';
 import type { ForceSelector, Plan } from '../../policy/plan';
 import { explainRouting, type RoutingExplanation } from '../../policy/routing/explain';
 import { labelsOf } from '../../policy/routing/labels';
@@ -63,7 +71,7 @@ export interface ExplainedTier {
   readonly kind: TierKind;
   /**
    * Part of its calls that it keeps, in [0, 1], as a good part of it may be out of service; the rest goes to the next
-   * tier that can serve, if there is one.
+   * tier of `listed` instances that can serve, if there is one.
    */
   readonly keeps: number;
   /** Who is there now. */
@@ -124,10 +132,11 @@ function explainTiers(
   const zones = inspectZones(service);
   const limits = service.limits.views();
   const views = service.breakers.views().filter(({ level, state }) => level === 'subset' && state !== 'closed');
-  const explained = ({ subset, datacenter, kind }: UsedTier, number: number): ExplainedTier => {
+  const explained = (tier: UsedTier, number: number): ExplainedTier => {
+    const { subset, datacenter, kind } = tier;
     const isLast = kind !== 'listed';
     const group = membership.group(subset, datacenter);
-    const usable = isLast ? lastResorts(membership, { subset, datacenter }, kind) : (group?.usable ?? []);
+    const usable = takersOf(membership, tier);
     const own = new Set(shareOf(usable, plan, service.balancer.clientId));
     const members = [...usable, ...(isLast ? [] : (group?.unusable ?? []))].flatMap((instance) => {
       const endpoint = service.endpoints.of(instance);
@@ -140,7 +149,9 @@ function explainTiers(
       return [{ ...found, instance: id, status, zone, weight, heldOut: why ?? left ?? heldOut(found) }];
     });
     const taking = members.filter((each) => each.heldOut === undefined).length;
-    const known = members.filter((each) => each.heldOut !== LEFT_TO_OTHERS).length;
+    // One of weight 0 was taken out on purpose: that does not make the rest of its tier ill.
+    const drained = (group?.draining ?? []).filter((instance) => service.endpoints.of(instance) !== undefined).length;
+    const known = members.filter((each) => each.heldOut !== LEFT_TO_OTHERS).length - drained;
     const spill = service.balancer.spills.get(spillName(subset, datacenter));
     return {
       number,
@@ -159,11 +170,15 @@ function explainTiers(
   const { force, datacenters } = decision;
   const ordinary = usedTiers(plan, { ...decision, datacenters, force }, membership).map(explained);
   if (force?.endpoint === undefined && force?.instance === undefined) return ordinary;
-  const everywhere = membership.groups.map(({ subset, datacenter }) => {
-    const tier = explained({ subset, datacenter, kind: 'listed' }, 0);
+  const places = [...plan.subsets.keys()].flatMap((subset) =>
+    membership.datacenters.map((datacenter): TierSpec => ({ subset, datacenter })),
+  );
+  const everywhere = withLastResorts(places, membership).map((place) => {
+    const { subset, datacenter } = place;
+    const explainedTier = explained(place, 0);
     const isFree = (each: ExplainedEndpoint): boolean =>
       each.heldOut === undefined && isMeant(force, { ...each, subset, datacenter });
-    return { ...tier, keeps: 1, endpoints: tier.endpoints.filter(isFree) };
+    return { ...explainedTier, keeps: 1, endpoints: explainedTier.endpoints.filter(isFree) };
   });
   const meant = everywhere.filter(({ endpoints }) => endpoints.length > 0);
   return meant.length > 0 || force.strict !== false ? meant : ordinary;

@@ -1,7 +1,7 @@
 import type { Instance } from '../../base/instances';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import type { InstanceSet } from '../../policy/membership/snapshot';
-import { isUsable, usedTiers } from '../../policy/membership/tiers';
+import { takersOf, usedTiers } from '../../policy/membership/tiers';
 import type { Decision, Plan, RoutePlan } from '../../policy/plan';
 
 /** The outcomes of both plans over the same instances. */
@@ -26,7 +26,7 @@ export interface Outcome {
   readonly share: number;
   /** True for the default, an override, or a route without a match. */
   readonly isOfAll: boolean;
-  /** The usable instances of the first tier that has any. */
+  /** The instances that may take calls, of the first tier that has any; those of weight 0 where no tier has others. */
   readonly serving: readonly Instance[];
   readonly decision: Decision;
   /** The matches down to this route: two outcomes with equal keys get the same calls. */
@@ -50,8 +50,7 @@ function outcomesOf(plan: Plan, membership: Membership, wallNowMs: number): read
     const { destination } = decision;
     const datacenters = held ?? decision.datacenters;
     const tiers = usedTiers(plan, { ...destination, datacenters, force: undefined }, membership);
-    const first = tiers.find((tier) => isUsable(membership, tier));
-    const serving = first === undefined ? [] : (membership.group(first.subset, first.datacenter)?.usable ?? []);
+    const serving = tiers.map((tier) => takersOf(membership, tier)).find((takers) => takers.length > 0) ?? [];
     return { ...rest, subset: destination.subset, serving, decision };
   };
   const outcomes: Outcome[] = [];

@@ -76,8 +76,14 @@ export function withLastResorts(tiers: readonly TierSpec[], membership: Membersh
   return used;
 }
 
+/** The instances of a tier that may take calls. */
+export function takersOf(membership: Membership, tier: UsedTier): readonly Instance[] {
+  if (tier.kind !== 'listed') return lastResorts(membership, tier, tier.kind);
+  return membership.group(tier.subset, tier.datacenter)?.usable ?? [];
+}
+
 /** The instances of such a tier. */
-export function lastResorts(
+function lastResorts(
   membership: Membership,
   { subset, datacenter }: TierSpec,
   kind: 'draining' | 'absent',

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
 import type { PolicyDocument } from '../../../src/index';
-import { type Asked, openWorld } from './cells';
+import { type Asked, emptyTally, openWorld, runWorld } from './cells';
 import { type Ground, openGround } from './ground';
-import { type Call, type Listed, METHODS, PEER, type World } from './worlds';
+import { type Call, DATACENTERS, type Listed, METHODS, PEER, type World } from './worlds';
 
 let ground: Ground;
 
@@ -40,27 +40,47 @@ interface Parts {
   readonly seed?: number;
 }
 
-async function asked({ listed: entries, document, targets, force, seed = 1 }: Parts): Promise<Asked> {
+/** A world that Consul lists until the end of `run`. */
+async function listing<T>(parts: Parts, datacenters: readonly string[], run: (world: World) => Promise<T>): Promise<T> {
+  const { listed: entries, document, targets, force, seed = 1 } = parts;
   const service = `pay-${worlds}`;
   const world: World = {
     service,
-    datacenters: ['dc1', 'dc2'],
+    datacenters,
     source: 'auto',
     document: document === undefined ? undefined : { schema: 1, service, ...document },
     chain: targets === undefined ? undefined : chainTo(service, targets),
     listed: entries,
     filtered: new Set(),
-    calls: [],
+    calls: [{ method: METHODS[0] as string, labels: {}, force, seed }],
   };
   worlds += 1;
   ground.registry.add(world);
-  const opened = await openWorld(world, ground.registry.address);
   try {
-    return await opened.ask({ method: METHODS[0] as string, labels: {}, force, seed });
+    return await run(world);
   } finally {
-    await opened.close();
     ground.registry.remove(world);
   }
+}
+
+function asked(parts: Parts): Promise<Asked> {
+  return listing(parts, ['dc1', 'dc2'], async (world) => {
+    const opened = await openWorld(world, ground.registry.address);
+    try {
+      return await opened.ask(world.calls[0] as Call);
+    } finally {
+      await opened.close();
+    }
+  });
+}
+
+/** What the commands, the judgement of a change and a call say of a world, where one of them says something else. */
+function disagreements(parts: Parts): Promise<readonly string[]> {
+  return listing(parts, DATACENTERS, async (world) => {
+    const tally = emptyTally();
+    await runWorld(world, ground.registry.address, tally);
+    return tally.disagreements;
+  });
 }
 
 function chainTo(service: string, targets: readonly object[]): object {
@@ -136,13 +156,12 @@ describe('explain() and the call that is made', () => {
     [0.2, 'near', 0],
     [0.9, 'far', 1],
   ])('tell of the calls that a weakened tier passes on: draw %d goes to %s', async (wanted, instance, tier) => {
-    const seed = [...Array(200).keys()].find((each) => Math.abs(drawOf(each) - wanted) < 0.05) ?? 0;
     const entries = [
       listed('dc1', { id: 'near' }),
       listed('dc1', { id: 'ill', status: 'critical' }),
       listed('dc2', { id: 'far' }),
     ];
-    const found = await asked({ listed: entries, seed });
+    const found = await asked({ listed: entries, seed: seedDrawing(wanted) });
     expect(found.explanation.tiers.map(({ keeps }) => keeps)).toEqual([0.7, 1]);
     expect(found.report?.attempts).toMatchObject([{ instance, tier }]);
   });
@@ -174,6 +193,70 @@ describe('explain() and the call that is made', () => {
   });
 });
 
-function drawOf(seed: number): number {
-  return seededRandom(seed)();
+describe('commands, the judgement of a change, explain() and calls', () => {
+  const none = { Passing: 0, Warning: 0 };
+  const places: readonly (readonly [string, readonly (readonly [string, Partial<Listed>])[]])[] = [
+    [
+      'one of two',
+      [
+        ['dc1', {}],
+        ['dc1', { id: 'out', weights: none }],
+      ],
+    ],
+    [
+      'all of the first datacenter',
+      [
+        ['dc1', { id: 'out', weights: none }],
+        ['dc2', {}],
+      ],
+    ],
+    [
+      'all that there are',
+      [
+        ['dc1', { id: 'out', weights: none }],
+        ['dc2', { weights: none }],
+      ],
+    ],
+    [
+      'one of two, the other critical',
+      [
+        ['dc1', { id: 'out', weights: none }],
+        ['dc1', { status: 'critical' }],
+      ],
+    ],
+    [
+      'one of three, another critical',
+      [
+        ['dc1', { id: 'out', weights: none }],
+        ['dc1', {}],
+        ['dc1', { status: 'critical' }],
+      ],
+    ],
+    [
+      'one that is critical too',
+      [
+        ['dc1', { id: 'out', weights: none, status: 'critical' }],
+        ['dc1', {}],
+        ['dc2', {}],
+      ],
+    ],
+  ];
+  const asks: readonly (readonly [string, Call['force']])[] = [
+    ['a call', undefined],
+    ['a call that is forced to it', { instance: 'out' }],
+    ['a call that is forced to it where it can be', { instance: 'out', strict: false }],
+  ];
+  it.each(places.flatMap(([name, entries]) => asks.map(([ask, force]) => ({ name, entries, ask, force }))))(
+    'agree where weight 0 takes out $name: $ask',
+    async ({ entries, force }) => {
+      const found = entries.map(([place, more]) => listed(place, more));
+      // A draw that a weakened tier passes on, where there is a tier to pass it on to.
+      expect(await disagreements({ listed: found, force, seed: seedDrawing(0.9) })).toEqual([]);
+    },
+  );
+});
+
+/** A seed whose first number is near `wanted`. */
+function seedDrawing(wanted: number): number {
+  return [...Array(200).keys()].find((seed) => Math.abs(seededRandom(seed)() - wanted) < 0.05) ?? 0;
 }
