@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
  * Run last and alone: one holds processor time to a bar, and one takes the processor time of the others. What holds a time to a
@@ -11,6 +12,7 @@ const long = ['test/**/*.long.test.ts'];
 
 /** What these run a slice of (test/support/slice.ts), `npm run test:long` runs whole. */
 const sliced = [
+  'test/faults/canary.test.ts',
   'test/faults/endpoint-frozen.test.ts',
   'test/faults/stall.test.ts',
   'test/field/load/failing-fast.test.ts',
@@ -28,6 +30,8 @@ const sliced = [
   'test/integration/client/caller-context.test.ts',
   'test/integration/client/chain-reaction.test.ts',
   'test/integration/client/chain.test.ts',
+  'test/integration/client/consul-load.test.ts',
+  'test/integration/client/explain-agrees.test.ts',
   'test/integration/client/isolation.test.ts',
   'test/integration/connections/empty-sessions.test.ts',
   'test/integration/discovery/consul/latency.test.ts',
@@ -35,6 +39,39 @@ const sliced = [
   'test/integration/propagation/three-hops.test.ts',
   'test/integration/rollout/simulation.test.ts',
 ];
+
+/** The longest, which begin first, so that none of them is alone at the end: vitest takes a small file for a quick one. */
+const longest = [
+  'faults/endpoint-slow',
+  'integration/telemetry/incidents',
+  'integration/rollout/end-to-end',
+  'integration/cli/rollout-takeover',
+  'integration/cli/call.test',
+  'faults/registry-empty',
+  'field/never-worse/never-worse',
+  'faults/datacenter',
+  'field/load/suspects',
+  'field/at-most-once',
+  'integration/packaging/consumer',
+  'integration/connections/draining',
+  'integration/client/run-again',
+  'faults/endpoint-errors',
+  'soak/',
+  'field/overload/',
+  'integration/rollout/takeover',
+  'integration/client/connections',
+  'integration/client/reaction',
+  'field/quiet-calls',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean =>
+      longest.some((part) => moduleId.includes(`/test/${part}`));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -47,6 +84,7 @@ export default defineConfig({
     // Of tests of one file that say so: each has servers of its own in the same process.
     maxConcurrency: 3,
     passWithNoTests: false,
+    sequence: { sequencer: LongestFirst },
     globalSetup: 'test/support/script-bundles.ts',
     projects: [
       {

@@ -6,10 +6,11 @@ import type { PolicyDocument } from '../../../src/index';
 import { createTestClient, fakeService, type TestClient } from '../../../src/testing';
 import { closeAfterEach } from '../../support/closers';
 import { printFact } from '../../support/figure';
+import { isLong } from '../../support/slice';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../../unit/policy/arbitrary-policy';
 
 const closing = closeAfterEach();
-const POLICIES = 200;
+const POLICIES = isLong ? 200 : 80;
 const CALLS_PER_POLICY = 50;
 
 const text = { serialize: (value: string) => Buffer.from(value), deserialize: (bytes: Buffer) => bytes.toString() };
