@@ -40,7 +40,7 @@ describe('an endpoint whose connection hangs, its first packet being dropped', (
     const thawedAtMs = performance.now();
     const backCall = () =>
       startedBetween(load.calls, thawedAtMs, Number.POSITIVE_INFINITY).find(({ servedBy }) => servedBy === 'victim');
-    await expect.poll(backCall, { timeout: 20_000 }).toBeDefined();
+    await expect.poll(backCall, { timeout: 30_000 }).toBeDefined();
     await load.stop();
     const back = backCall();
     // What the machine adds to any call, it adds to the first.

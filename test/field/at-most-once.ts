@@ -17,7 +17,7 @@ const NO_WORD = {};
 const RETRY: Ordeal['policy'] = { retry: { maxAttempts: MAX_ATTEMPTS } };
 const MARKED: readonly LedgerMethod[] = ['RecordAgain', 'Read'];
 /** Long enough for a kill to find several calls between their work and their answer. */
-const WORK_MS = 20;
+const WORK_MS = 60;
 
 interface Permission {
   readonly name: string;
