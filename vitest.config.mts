@@ -25,6 +25,8 @@ const sliced = [
   'test/field/policy-slips.test.ts',
   'test/integration/balancer/outliers/outliers.test.ts',
   'test/integration/balancer/probes/without-health-service.test.ts',
+  'test/integration/breaker/guard/simulation.test.ts',
+  'test/integration/breaker/reference.test.ts',
   'test/integration/cli/policy-reaction.test.ts',
   'test/integration/cli/policy-writers.test.ts',
   'test/integration/client/caller-context.test.ts',
@@ -36,6 +38,7 @@ const sliced = [
   'test/integration/connections/empty-sessions.test.ts',
   'test/integration/discovery/consul/latency.test.ts',
   'test/integration/packaging/consumer.test.ts',
+  'test/integration/policy/chain/export.test.ts',
   'test/integration/propagation/three-hops.test.ts',
   'test/integration/rollout/simulation.test.ts',
 ];

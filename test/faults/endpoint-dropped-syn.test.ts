@@ -29,7 +29,7 @@ describe('an endpoint whose connection hangs, its first packet being dropped', (
     const graylane = closing(openGraylane([...victim.instances, ...others.instances]), (opened) => opened.close());
     const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const begunAtMs = performance.now();
-    const load = startLoad(client, 100, 2_000);
+    const load = startLoad(client, 100, 5_000);
     const hanging = () => graylane.inspect().services[0]?.endpoints.find(({ instance }) => instance === 'victim');
     await expect
       .poll(hanging, { timeout: 15_000 })
@@ -51,7 +51,8 @@ describe('an endpoint whose connection hangs, its first packet being dropped', (
       `${load.lost.length} / ${load.calls.length} lost, first answer after ${Math.round(firstMs)} ms, in use ${Math.round(backMs)} ms after it could be reached`,
     );
     expect(load.lost).toEqual([]);
-    expect(firstMs).toBeLessThan(1_000 + late);
+    // Whoever waits for the endpoint that hangs waits for two seconds.
+    expect(firstMs).toBeLessThan(1_000 + 3 * late);
     expect(backMs).toBeLessThan(10_000 + late);
   });
 });
