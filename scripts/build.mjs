@@ -3,21 +3,22 @@
 // only re-exports, so a process that both imports and requires the package holds one copy of its state.
 // Why: docs/decisions/0002-one-copy-of-the-state.md and docs/decisions/0045-what-ships.md.
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
+import { require as requireSource } from 'tsx/cjs/api';
 import { bundle } from './bundle.mjs';
 import { writeDeclarations } from './declarations.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
-/** Files that ship as they are: source, and the package.json export that offers them. */
-const copied = [
-  ['src/policy/policy.schema.json', './policy.schema.json'],
-  ['src/ops/rollout/rollout.schema.json', './rollout.schema.json'],
-  ['src/ops/rollout/config/controller.schema.json', './controller.schema.json'],
+/** JSON Schemas, which documents are checked against and editors read: package.json export, source, name there. */
+const schemas = [
+  ['./policy.schema.json', 'src/policy/policy-schema.ts', 'policySchema'],
+  ['./rollout.schema.json', 'src/ops/rollout/rollout-schema.ts', 'rolloutSchema'],
+  ['./controller.schema.json', 'src/ops/rollout/config/parse-controller-config.ts', 'controllerSchema'],
 ];
 
 rmSync(join(root, 'dist'), { recursive: true, force: true });
@@ -26,7 +27,7 @@ const names = entries.map(({ name }) => name);
 await bundle(root, names);
 writeDeclarations(root, names);
 for (const face of entries) writeFace(face);
-for (const [source, subpath] of copied) copy(source, subpath);
+for (const schema of schemas) writeSchema(...schema);
 for (const file of Object.values(manifest.bin)) chmodSync(join(root, file), 0o755);
 verify();
 
@@ -57,14 +58,9 @@ function exportedNames(script) {
   return JSON.parse(evaluate(program)).sort();
 }
 
-function copy(source, subpath) {
-  const target = manifest.exports[subpath];
-  if (existsSync(join(root, source)) !== (target !== undefined)) {
-    fail(`package.json exports["${subpath}"]: ${target} (expected: there exactly when ${source} is)`);
-  }
-  if (target === undefined) return;
-  mkdirSync(dirname(join(root, target)), { recursive: true });
-  copyFileSync(join(root, source), join(root, target));
+function writeSchema(subpath, source, name) {
+  const schema = requireSource(join(root, source), import.meta.url)[name];
+  writeFileSync(join(root, manifest.exports[subpath]), `${JSON.stringify(schema, null, 2)}\n`);
 }
 
 /** Loads every entry both ways: Node finds the names of a CommonJS file by reading it, and what it cannot read is lost. */

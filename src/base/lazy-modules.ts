@@ -1,4 +1,3 @@
-import type ConsulClient from 'consul';
 import type * as Re2 from 're2js';
 import type * as Yaml from 'yaml';
 
@@ -18,10 +17,4 @@ export function loadYaml(): typeof Yaml {
 export function loadRe2(): typeof Re2 {
   // biome-ignore lint/style/noCommonJs: the reason stands above
   return require('re2js');
-}
-
-/** Requests to Consul; static instances and files do without. */
-export function loadConsul(): typeof ConsulClient {
-  // biome-ignore lint/style/noCommonJs: the reason stands above
-  return require('consul');
 }

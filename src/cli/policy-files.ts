@@ -8,7 +8,7 @@ import { type ParsedText, parsePolicyText, parsePolicyTexts } from '../policy/pa
 import { ownValue } from '../policy/plain-data';
 import type { Plan, PolicyProblem } from '../policy/plan';
 import type { Positions } from '../policy/problems';
-import { judgeDocument } from '../policy/validate';
+import { validatePolicy } from '../policy/validate';
 import { CommandError, codeOf } from './command';
 import { counted } from './describe';
 import type { CommandIo } from './io';
@@ -52,7 +52,7 @@ function judgeParsed(file: string, parsed: ParsedText, expectedService: string |
   }
   const named = isRecord(parsed.value) ? ownValue(parsed.value, 'service') : undefined;
   const service = typeof named === 'string' && named !== '' ? named : undefined;
-  const judged = judgeDocument(parsed.value, {
+  const judged = validatePolicy(parsed.value, {
     service: expectedService ?? service ?? '',
     positions: parsed.positions,
   });

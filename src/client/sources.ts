@@ -173,6 +173,7 @@ export class Sources {
     const override = this.#options.overrides.get(service);
     if (override === undefined) this.#warnOfMisspeltOverride(service);
     const overridden = override === undefined ? {} : { override };
+    let withoutPolicy: Plan | undefined;
     return {
       compile: (reading) => {
         const known = typeof reading.content === 'object' ? this.#compiled.get(reading.content) : undefined;
@@ -190,7 +191,11 @@ export class Sources {
         this.#refuseOlder(service, plan);
         return plan;
       },
-      withoutPolicy: emptyPlan(service, overridden),
+      // Made when it is asked for: `setPolicy()` needs none.
+      get withoutPolicy() {
+        withoutPolicy ??= emptyPlan(service, overridden);
+        return withoutPolicy;
+      },
       requirePolicy: this.#options.requirePolicy,
       isObserving: this.#options.mode === 'observe',
     };

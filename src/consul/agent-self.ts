@@ -1,4 +1,5 @@
 import { Emitter, type Subscription } from '../base/emitter';
+import { isRecord } from '../base/is-record';
 import type { ConsulClient } from './client';
 import { zoneIn } from './health-entry';
 
@@ -10,7 +11,7 @@ export type AgentZone =
   /** It did not answer; it may later. */
   | { readonly kind: 'failure'; readonly reason: string };
 
-const ZONE_LIMIT_MS = 2_000;
+const LIMIT_MS = 2_000;
 
 /**
  * Reads the agent's node meta, `zone` or else `availability_zone`. Never rejects. Needs `agent:read`, which a reader of
@@ -18,19 +19,25 @@ const ZONE_LIMIT_MS = 2_000;
  * https://developer.hashicorp.com/consul/api-docs/agent#read-configuration
  */
 export async function askAgentZone(client: ConsulClient): Promise<AgentZone> {
-  const answer = await client.get({ path: '/agent/self', timeLimitMs: ZONE_LIMIT_MS });
+  const answer = await client.get({ path: '/agent/self', timeLimitMs: LIMIT_MS });
   if (answer.kind === 'failure') {
     return answer.status === 403
       ? { kind: 'none', reason: 'the token may not read the agent (agent:read), whose node meta would name the zone' }
       : { kind: 'failure', reason: `the agent did not say: ${answer.reason}` };
   }
-  try {
-    const zone = zoneIn(JSON.parse(answer.body.toString('utf8'))?.Meta);
-    if (zone !== undefined) return { kind: 'zone', zone };
-  } catch {
-    // Not a Consul agent's answer.
-  }
+  const zone = zoneIn(fieldsIn(answer.body)['Meta']);
+  if (zone !== undefined) return { kind: 'zone', zone };
   return { kind: 'none', reason: "the agent's node meta has neither zone nor availability_zone" };
+}
+
+/** Of an agent's answer; none where it is no such answer. */
+function fieldsIn(body: Buffer): Readonly<Record<string, unknown>> {
+  try {
+    const fields: unknown = JSON.parse(body.toString('utf8'));
+    return isRecord(fields) ? fields : {};
+  } catch {
+    return {};
+  }
 }
 
 /** The name of the datacenter that the agent itself is in. Learned from answers; never required. */
@@ -44,8 +51,6 @@ export interface AgentDatacenter {
   subscribe(listener: () => void): Subscription;
 }
 
-const PROBE_LIMIT_MS = 2000;
-
 export function createAgentDatacenter(client: ConsulClient): AgentDatacenter {
   const changes = new Emitter();
   let name: string | undefined;
@@ -57,14 +62,11 @@ export function createAgentDatacenter(client: ConsulClient): AgentDatacenter {
   };
   const probe = async (): Promise<void> => {
     // Needs `agent:read`; without, the name comes with the first instance.
-    const answer = await client.get({ path: '/agent/self', timeLimitMs: PROBE_LIMIT_MS });
+    const answer = await client.get({ path: '/agent/self', timeLimitMs: LIMIT_MS });
     if (answer.kind !== 'answer' || name !== undefined) return;
-    try {
-      const found: unknown = JSON.parse(answer.body.toString('utf8'))?.Config?.Datacenter;
-      if (typeof found === 'string' && found !== '') learn(found);
-    } catch {
-      // Not a Consul agent's answer: the name stays unknown.
-    }
+    const { Config: config } = fieldsIn(answer.body);
+    const found = isRecord(config) ? config['Datacenter'] : undefined;
+    if (typeof found === 'string' && found !== '') learn(found);
   };
   return {
     get name() {

@@ -4,7 +4,7 @@ import { Agent } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect } from 'node:tls';
-import { loadConsul } from '../base/lazy-modules';
+import type ConsulClient from 'consul';
 import type { AgentAddress } from './address';
 import type { ParsedTlsOptions, TlsMaterial } from './tls';
 
@@ -30,7 +30,9 @@ export function connectAgent(address: AgentAddress, tls: ParsedTlsOptions, mater
     ...(socketPath === undefined ? {} : { socketPath }),
     ...(baseUrl.startsWith('https:') ? { agent: new SecureAgent(tls, material) } : {}),
   };
-  const Consul = loadConsul();
+  // Loaded late: static instances and files do without.
+  // biome-ignore lint/style/noCommonJs: as in base/lazy-modules.ts
+  const Consul: typeof ConsulClient = require('consul');
   return new Consul(given as ConstructorParameters<typeof Consul>[0]) as unknown as RawConsul;
 }
 

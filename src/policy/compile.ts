@@ -1,15 +1,16 @@
 import {
+  DEFAULT_BALANCING,
+  DEFAULT_LOCALITY,
+  DEFAULT_RETRY_BUDGET,
   resolveBalancing,
   resolveBreaker,
   resolveGuard,
-  resolveHedging,
   resolveLocality,
   resolveRetry,
-  resolveRetryBudget,
   resolveSubsetBreaker,
 } from './defaults';
 import { compileDestinations, findDestination, peerLookups } from './destinations';
-import type { PolicyDocument, RouteDocument, SubsetDocument } from './document';
+import type { PolicyDocument, RouteDocument } from './document';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
 import { compileOverride, type EnvironmentOverride } from './override';
@@ -30,7 +31,7 @@ import type { PolicyReading } from './policy-reading';
 import { revisionOf } from './revision';
 import { type SignatureCheck, signatureFault } from './signature';
 import { compileSplit } from './split';
-import { judgeDocument } from './validate';
+import { validatePolicy } from './validate';
 
 export interface CompileOptions {
   /** Consul service that the policy is for; the document must name the same. */
@@ -52,23 +53,21 @@ export function compilePolicy(
   options: CompileOptions,
 ): Plan {
   const { content, format, index } = reading;
+  const { service } = options;
   const isText = typeof content === 'string' || content instanceof Uint8Array;
   const parsed = isText ? parsePolicyText(content, format === 'yaml' ? 'yaml' : 'json') : undefined;
-  if (parsed !== undefined && parsed.value === undefined) throw new PolicyError(options.service, parsed.problems);
-  const judged = judgeDocument(
-    parsed === undefined ? content : parsed.value,
-    parsed === undefined ? { service: options.service } : { service: options.service, positions: parsed.positions },
-  );
-  const problems = [...(parsed?.problems ?? []), ...judged.problems];
-  if (problems.length > 0 || judged.document === undefined) throw new PolicyError(options.service, problems);
-  const fault = options.signed === undefined ? undefined : signatureFault(judged.document, options.signed);
-  if (fault !== undefined) throw new PolicyError(options.service, [fault]);
-  const { tombstone, signature } = judged.document;
-  if (tombstone === true) {
-    const none = { schema: 1, service: options.service, ...(signature === undefined ? {} : { signature }) } as const;
-    return buildPlan(none, index, judged.warnings, { ...options, origin: 'none' });
+  if (parsed !== undefined && parsed.value === undefined) throw new PolicyError(service, parsed.problems);
+  const positions = parsed === undefined ? {} : { positions: parsed.positions };
+  const { document, warnings, problems } = validatePolicy(isText ? parsed?.value : content, { service, ...positions });
+  if (document === undefined || (parsed?.problems ?? []).length > 0) {
+    throw new PolicyError(service, [...(parsed?.problems ?? []), ...problems]);
   }
-  return buildPlan(judged.document, index, judged.warnings, options);
+  const fault = options.signed === undefined ? undefined : signatureFault(document, options.signed);
+  if (fault !== undefined) throw new PolicyError(service, [fault]);
+  const { tombstone, signature } = document;
+  if (tombstone !== true) return buildPlan(document, index, warnings, options);
+  const none = { schema: 1, service, ...(signature !== undefined && { signature }) } as const;
+  return buildPlan(none, index, warnings, { ...options, origin: 'none' });
 }
 
 /** The plan of a service without a policy: one subset that all instances are in, defaults throughout. */
@@ -82,137 +81,113 @@ function buildPlan(
   warnings: readonly PolicyProblem[],
   options: CompileOptions,
 ): Plan {
+  const { service, origin } = options;
   const subsets = compileSubsets(document);
-  const destinations = compileDestinations(new Map([...subsets].map(([name, subset]) => [name, subset.fallback])));
+  const destinations = compileDestinations(subsets);
   const defaultSubset = document.default ?? [...subsets.keys()][0] ?? ALL_INSTANCES;
-  const base = {
-    timeoutMs: document.timeoutMs,
-    attemptTimeoutMs: document.attemptTimeoutMs,
-    retry: resolveRetry(document.retry),
-    hedging: undefined,
-    datacenters: undefined,
-    force: undefined,
-  } as const;
+  const retry = retryOf(document.retry);
   // Decisions and plan refer to each other, so the plan's object comes first and is filled below.
   const plan = {} as Plan;
-  const destinationOf = (subset: string, strict: boolean): Destination => {
-    const found = findDestination(destinations, subset, strict);
-    if (found === undefined) throw new Error(`subset ${subset} passed validation and does not exist`);
-    return found;
-  };
-  const fallthrough: Decision = {
-    ...base,
+  const decisionTo = (subset: string, route?: RouteDocument): Decision => ({
     plan,
-    by: 'default',
-    route: 'default',
-    destination: destinationOf(defaultSubset, false),
-  };
-  const routes = (document.routes ?? []).map((route, position) => {
-    const decide = (subset: string): Decision => ({
-      plan,
-      by: 'route',
-      route: route.name,
-      destination: destinationOf(subset, route.strict === true),
-      timeoutMs: route.timeoutMs ?? base.timeoutMs,
-      attemptTimeoutMs: route.attemptTimeoutMs ?? base.attemptTimeoutMs,
-      retry: route.retry === undefined ? base.retry : resolveRetry(route.retry),
-      hedging: resolveHedging(route.hedging),
-      datacenters: undefined,
-      force: undefined,
-    });
-    return compileRoute(route, position, defaultSubset, decide);
+    by: route === undefined ? 'default' : 'route',
+    route: route?.name ?? 'default',
+    // Validation has seen to it that there is one.
+    destination: findDestination(destinations, subset, route?.strict === true) as Destination,
+    timeoutMs: route?.timeoutMs ?? document.timeoutMs,
+    attemptTimeoutMs: route?.attemptTimeoutMs ?? document.attemptTimeoutMs,
+    retry: route?.retry === undefined ? retry : retryOf(route.retry),
+    hedging: route?.hedging && { maxAttempts: 2, nonFatalStatusCodes: ['UNAVAILABLE'], ...route.hedging },
+    datacenters: undefined,
+    force: undefined,
   });
-  const balancing = resolveBalancing(document.balancing);
-  const peers = peerLookups(options.service, document.locality?.failover);
-  const { override, warnings: overrideWarnings } = compileOverride(
-    document.override,
-    options.override,
-    (subset) =>
-      subset === undefined ? fallthrough : findDecision(fallthrough, findDestination(destinations, subset, false)),
-    [...subsets.keys()],
-  );
+  const fallthrough = decisionTo(defaultSubset);
+  const routes = (document.routes ?? []).map((route, position): RoutePlan => {
+    const salt = route.stickySalt ?? route.name;
+    const entries = (route.split ?? [{ to: route.to ?? defaultSubset, weight: 1 }]).map(({ to, weight }) => ({
+      subset: to,
+      weight,
+      decision: decisionTo(to, route),
+    }));
+    const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
+    return { name: route.name, index: position, match: route.match && compileMatch(route.match, salt), split };
+  });
+  const balancing = document.balancing === undefined ? DEFAULT_BALANCING : resolveBalancing(document.balancing);
+  const failover = document.locality?.failover;
+  const peers = failover === undefined ? [] : peerLookups(service, failover);
+  const isOverridden = document.override !== undefined || options.override !== undefined;
+  const { override, warnings: more } = isOverridden
+    ? compileOverride(
+        document.override,
+        options.override,
+        (subset) => (subset === undefined || subsets.has(subset) ? decisionTo(subset ?? defaultSubset) : undefined),
+        [...subsets.keys()],
+      )
+    : { override: undefined, warnings: [] };
   Object.assign(plan, {
-    service: options.service,
-    origin: options.origin,
-    revision: options.origin === 'none' ? 'none' : revisionOf(document),
+    service,
+    origin,
+    revision: origin === 'none' ? 'none' : revisionOf(document),
     index,
     subsets,
     routes,
     fallthrough,
     override,
     destinations,
-    labelKeys: labelKeysOf(routes, balancing.hashBy),
+    labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy),
     balancing,
-    locality: resolveLocality(document.locality),
-    ...(peers === undefined ? {} : { peers }),
-    retryBudget: resolveRetryBudget(document.retryBudget),
+    locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
+    ...(peers.length > 0 && { peers }),
+    retryBudget: { ...DEFAULT_RETRY_BUDGET, ...document.retryBudget },
     ...(document.idempotent !== undefined && { idempotent: MethodSet.of(document.idempotent) }),
     breaker: resolveBreaker(document.breaker),
     subsetBreaker: resolveSubsetBreaker(document.subsetBreaker),
-    document: options.origin === 'none' ? undefined : document,
+    document: origin === 'none' ? undefined : document,
     ...(document.signature !== undefined && { signature: document.signature }),
-    warnings: [...warnings, ...overrideWarnings],
+    warnings: [...warnings, ...more],
   } satisfies Plan);
   for (const subset of subsets.values()) deepFreeze(subset);
   return deepFreeze(plan);
 }
 
-function findDecision(like: Decision, destination: Destination | undefined): Decision | undefined {
-  return destination === undefined ? undefined : { ...like, destination };
+function retryOf(written: PolicyDocument['retry']): Decision['retry'] {
+  return typeof written === 'object' ? resolveRetry(written) : written;
 }
 
 function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPlan> {
-  const entries: [string, SubsetDocument][] = Object.entries(document.subsets ?? {});
-  if (entries.length === 0) entries.push([ALL_INSTANCES, {}]);
-  return new Map(
-    entries.map(([name, subset]) => [
+  const subsets = new Map<string, SubsetPlan>();
+  for (const [name, subset] of Object.entries(document.subsets ?? { [ALL_INSTANCES]: {} })) {
+    const { tags = [], meta = {}, filter, port, fallback, fallbackMaxPercentage = 100, limits, guard } = subset;
+    subsets.set(name, {
       name,
-      {
-        name,
-        tags: subset.tags ?? [],
-        meta: subset.meta ?? {},
-        filter: subset.filter,
-        ...(subset.port === undefined ? {} : { port: subset.port }),
-        fallback: subset.fallback,
-        fallbackMaxPercentage: subset.fallbackMaxPercentage ?? 100,
-        breaker: resolveBreaker(document.breaker, subset.breaker),
-        subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),
-        ...(subset.limits !== undefined && { limits: { maxPending: 0, ...subset.limits } }),
-        ...(subset.guard === undefined || subset.fallback === undefined
-          ? {}
-          : { guard: resolveGuard(subset.guard, subset.fallback) }),
-      },
-    ]),
-  );
-}
-
-function compileRoute(
-  route: RouteDocument,
-  index: number,
-  base: string,
-  decide: (subset: string) => Decision,
-): RoutePlan {
-  const salt = route.stickySalt ?? route.name;
-  const entries = route.split ?? [{ to: route.to ?? base, weight: 1 }];
-  return {
-    name: route.name,
-    index,
-    match: compileMatch(route, salt),
-    split: compileSplit(
-      entries.map((entry) => ({ subset: entry.to, weight: entry.weight, decision: decide(entry.to) })),
-      { salt, stickBy: route.stickBy?.toLowerCase(), base },
-    ),
-  };
-}
-
-function labelKeysOf(routes: readonly RoutePlan[], hashBy: string | undefined): readonly string[] {
-  const keys = new Set<string>();
-  for (const { match, split } of routes) {
-    for (const condition of match?.labels ?? []) keys.add(condition.key);
-    for (const group of match?.any ?? []) for (const condition of group) keys.add(condition.key);
-    if (match?.sample !== undefined) keys.add(match.sample.by);
-    if (split.stickBy !== undefined) keys.add(split.stickBy);
+      tags,
+      meta,
+      filter,
+      ...(port !== undefined && { port }),
+      fallback,
+      fallbackMaxPercentage,
+      breaker: resolveBreaker(document.breaker, subset.breaker),
+      subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),
+      ...(limits !== undefined && { limits: { maxPending: 0, ...limits } }),
+      ...(guard !== undefined && fallback !== undefined && { guard: resolveGuard(guard, fallback) }),
+    });
   }
-  if (hashBy !== undefined) keys.add(hashBy);
-  return [...keys];
+  return subsets;
+}
+
+/** Every label that a call under these routes may be asked for. */
+export function labelKeysOf(routes: readonly RoutePlan[], fallthrough: Decision, hashBy?: string): readonly string[] {
+  const keys = new Set<string | undefined>();
+  const addDecision = ({ hashPolicies }: Decision): void => {
+    if (hashPolicies !== undefined) for (const { key } of hashPolicies) keys.add(key);
+  };
+  addDecision(fallthrough);
+  for (const { match, split } of routes) {
+    for (const group of match === undefined ? [] : [match.labels, ...match.any])
+      for (const { key } of group) keys.add(key);
+    keys.add(match?.sample?.by).add(split.stickBy);
+    for (const { decision } of split.entries) addDecision(decision);
+  }
+  keys.add(hashBy).delete(undefined);
+  return [...keys] as string[];
 }

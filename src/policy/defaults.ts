@@ -3,23 +3,12 @@ import type {
   BalancingDocument,
   BreakerDocument,
   GuardDocument,
-  HedgingDocument,
   LocalityDocument,
-  RetryBudgetDocument,
   RetryDocument,
   StatusName,
   SubsetBreakerDocument,
 } from './document';
-import type {
-  BalancingPlan,
-  BreakerPlan,
-  GuardPlan,
-  HedgingPlan,
-  LocalityPlan,
-  Plan,
-  RetryPlan,
-  SubsetBreakerPlan,
-} from './plan';
+import type { BalancingPlan, BreakerPlan, GuardPlan, LocalityPlan, Plan, RetryPlan, SubsetBreakerPlan } from './plan';
 
 /**
  * What a policy that says `retry: {}` gets, and calls of idempotent methods where the policy says nothing of retries.
@@ -32,7 +21,7 @@ export const DEFAULT_RETRY: RetryPlan = {
   backoffMultiplier: 2,
 };
 
-const DEFAULT_RETRY_BUDGET: Plan['retryBudget'] = { percent: 20, minPerSecond: 0.5 };
+export const DEFAULT_RETRY_BUDGET: Plan['retryBudget'] = { percent: 20, minPerSecond: 0.5 };
 
 export const DEFAULT_BALANCING: BalancingPlan = {
   algorithm: 'peak_ewma',
@@ -75,6 +64,10 @@ export const DEFAULT_BREAKER: BreakerPlan = {
   failureStatusCodes: new Set(DEFAULT_FAILURE_STATUS_CODES),
 };
 
+export const DEFAULT_LOCALITY: LocalityPlan = { failover: undefined, prefer: 'subset', zones: 'off' };
+
+const RESET_BOUNDS = ['resetTimeoutMs', 'maxResetTimeoutMs'] as const;
+
 const DEFAULT_GUARD: Omit<GuardPlan, 'against'> = {
   minimumCalls: 20,
   maxExcessFailurePercentage: 5,
@@ -85,67 +78,49 @@ const DEFAULT_GUARD: Omit<GuardPlan, 'against'> = {
   dryRun: false,
 };
 
-/** Of two bounds the one that was left out gives way to the one that was written. */
-export function resolveRetry(retry: RetryDocument | 'off' | undefined): RetryPlan | 'off' | undefined {
-  if (retry === undefined || retry === 'off') return retry;
-  const merged = { ...DEFAULT_RETRY, ...retry };
-  if (retry.maxBackoffMs === undefined) merged.maxBackoffMs = Math.max(merged.maxBackoffMs, merged.initialBackoffMs);
-  if (retry.initialBackoffMs === undefined) {
-    merged.initialBackoffMs = Math.min(merged.initialBackoffMs, merged.maxBackoffMs);
-  }
-  return merged;
+export function resolveRetry(retry: RetryDocument): RetryPlan {
+  return resolve(DEFAULT_RETRY, ['initialBackoffMs', 'maxBackoffMs'], retry);
 }
 
-export function resolveHedging(hedging: HedgingDocument | undefined): HedgingPlan | undefined {
-  return hedging === undefined ? undefined : { maxAttempts: 2, nonFatalStatusCodes: ['UNAVAILABLE'], ...hedging };
+export function resolveBalancing(balancing: BalancingDocument): BalancingPlan {
+  return { ...DEFAULT_BALANCING, ...balancing, hashBy: balancing.hashBy?.toLowerCase() };
 }
 
-export function resolveRetryBudget(budget: RetryBudgetDocument | undefined): Plan['retryBudget'] {
-  return { ...DEFAULT_RETRY_BUDGET, ...budget };
+export function resolveLocality(locality: LocalityDocument): LocalityPlan {
+  return { ...DEFAULT_LOCALITY, ...locality, failover: failoverPlaces(locality.failover) };
 }
 
-export function resolveBalancing(balancing: BalancingDocument | undefined): BalancingPlan {
-  return { ...DEFAULT_BALANCING, ...balancing, hashBy: balancing?.hashBy?.toLowerCase() };
-}
-
-export function resolveLocality(locality: LocalityDocument | undefined): LocalityPlan {
-  return {
-    failover: failoverPlaces(locality?.failover),
-    prefer: locality?.prefer ?? 'subset',
-    zones: locality?.zones ?? 'off',
-    ...(locality?.zoneClients !== undefined && { zoneClients: locality.zoneClients }),
-  };
-}
-
-/** Later documents win key by key: the subset's over the policy's over the defaults. */
 export function resolveBreaker(...documents: readonly (BreakerDocument | undefined)[]): BreakerPlan {
-  const merged: BreakerDocument = Object.assign({}, ...documents);
-  const { failureStatusCodes, ...rest } = merged;
+  const { failureStatusCodes = DEFAULT_FAILURE_STATUS_CODES, ...merged }: BreakerDocument = Object.assign(
+    {},
+    ...documents,
+  );
   return {
-    ...DEFAULT_BREAKER,
-    ...rest,
-    ...resetBounds(merged, DEFAULT_BREAKER),
-    failureStatusCodes: new Set(failureStatusCodes ?? DEFAULT_FAILURE_STATUS_CODES),
+    ...resolve(DEFAULT_BREAKER, RESET_BOUNDS, merged),
+    failureStatusCodes: new Set(failureStatusCodes),
   };
 }
 
 export function resolveSubsetBreaker(...documents: readonly (SubsetBreakerDocument | undefined)[]): SubsetBreakerPlan {
-  const merged: SubsetBreakerDocument = Object.assign({}, ...documents);
-  return { ...DEFAULT_SUBSET_BREAKER, ...merged, ...resetBounds(merged, DEFAULT_SUBSET_BREAKER) };
+  return resolve(DEFAULT_SUBSET_BREAKER, RESET_BOUNDS, ...documents);
 }
 
 export function resolveGuard(guard: GuardDocument, fallback: string): GuardPlan {
-  const holdMs = guard.holdMs ?? Math.min(DEFAULT_GUARD.holdMs, guard.maxHoldMs ?? DEFAULT_GUARD.holdMs);
-  const maxHoldMs = Math.max(DEFAULT_GUARD.maxHoldMs, holdMs);
-  return { ...DEFAULT_GUARD, against: fallback, maxHoldMs, ...guard, holdMs };
+  return resolve({ ...DEFAULT_GUARD, against: fallback }, ['holdMs', 'maxHoldMs'], guard);
 }
 
-function resetBounds(
-  written: SubsetBreakerDocument,
-  defaults: SubsetBreakerPlan,
-): Pick<SubsetBreakerPlan, 'resetTimeoutMs' | 'maxResetTimeoutMs'> {
-  const most = written.maxResetTimeoutMs ?? Math.max(defaults.maxResetTimeoutMs, written.resetTimeoutMs ?? 0);
-  const least = written.resetTimeoutMs ?? Math.min(defaults.resetTimeoutMs, most);
-  // Bounds that come from different documents may contradict one another.
-  return { resetTimeoutMs: least, maxResetTimeoutMs: Math.max(most, least) };
+/**
+ * Later documents win key by key: the subset's over the policy's over the defaults. Of two bounds the one that was left
+ * out gives way to the one that was written; those of different documents may contradict one another.
+ */
+function resolve<T extends object>(
+  defaults: T,
+  [least, most]: readonly [keyof T, keyof T],
+  ...documents: readonly (object | undefined)[]
+): T {
+  const written: Partial<Record<keyof T, unknown>> = Object.assign({}, ...documents);
+  const merged = { ...defaults, ...written } as Record<keyof T, unknown>;
+  if (written[least] === undefined) merged[least] = Math.min(Number(merged[least]), Number(merged[most]));
+  merged[most] = Math.max(Number(merged[least]), Number(merged[most]));
+  return merged as T;
 }

@@ -6,13 +6,17 @@ import type { Destination, Lookup, Plan } from './plan';
  * Both destinations of every subset, the open one and then the strict one, so that `force` finds its own among them.
  * Fallbacks must not run in circles.
  */
-export function compileDestinations(fallbacks: ReadonlyMap<string, string | undefined>): readonly Destination[] {
+export function compileDestinations(subsets: Plan['subsets']): readonly Destination[] {
   const destinations: Destination[] = [];
-  for (const subset of fallbacks.keys()) {
+  for (const subset of subsets.keys()) {
     const chain: string[] = [];
-    for (let next: string | undefined = subset; next !== undefined; next = fallbacks.get(next)) chain.push(next);
-    destinations.push({ index: destinations.length, subset, strict: false, chain });
-    destinations.push({ index: destinations.length, subset, strict: true, chain: [subset] });
+    for (let next: string | undefined = subset; next !== undefined; next = subsets.get(next)?.fallback)
+      chain.push(next);
+    const index = destinations.length;
+    destinations.push(
+      { index, subset, strict: false, chain },
+      { index: index + 1, subset, strict: true, chain: [subset] },
+    );
   }
   return destinations;
 }
@@ -30,18 +34,17 @@ export function failoverPlaces(failover: LocalityDocument['failover']): readonly
   return failover?.map((place) => (typeof place === 'string' ? place : peerPlace(place.peer)));
 }
 
-/** What is looked up of a service for the peers of a failover order; undefined: there are none. */
-export function peerLookups(service: string, failover: LocalityDocument['failover']): readonly Lookup[] | undefined {
-  const lookups = (failover ?? []).flatMap((place) =>
-    typeof place === 'string' ? [] : [peerLookup(service, place.peer)],
-  );
-  return lookups.length === 0 ? undefined : lookups;
-}
-
-function peerLookup(service: string, peer: string): Lookup {
-  const datacenter = peerPlace(peer);
-  const scope = { peer };
-  return { key: JSON.stringify([service, datacenter, scope]), service, datacenter, askedDatacenter: undefined, scope };
+/** What is looked up of a service for the peers of a failover order. */
+export function peerLookups(service: string, failover: NonNullable<LocalityDocument['failover']>): readonly Lookup[] {
+  const lookups: Lookup[] = [];
+  for (const place of failover) {
+    if (typeof place === 'string') continue;
+    const scope = { peer: place.peer };
+    const datacenter = peerPlace(place.peer);
+    const key = JSON.stringify([service, datacenter, scope]);
+    lookups.push({ key, service, datacenter, askedDatacenter: undefined, scope });
+  }
+  return lookups;
 }
 
 /** Everything that a plan looks up elsewhere than in the service's own datacenters. */

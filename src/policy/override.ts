@@ -1,7 +1,7 @@
 import { nearest } from '../base/spelling';
 import type { OverrideDocument } from './document';
 import type { Decision, OverridePlan, PolicyProblem } from './plan';
-import { createProblemList } from './problems';
+import { ProblemList } from './problems';
 
 /** What `GRAYLANE_OVERRIDE` asks of one service; at least one of the two. */
 export interface EnvironmentOverride {
@@ -20,52 +20,35 @@ export function compileOverride(
   decisionTo: (subset: string | undefined) => Decision | undefined,
   subsets: readonly string[],
 ): { readonly override: OverridePlan | undefined; readonly warnings: readonly PolicyProblem[] } {
-  const warnings = createProblemList(undefined);
-  const asked = environment?.to !== undefined || environment?.datacenter !== undefined;
-  if (environment !== undefined && asked) {
-    const decision = decisionTo(environment.to);
-    if (decision !== undefined) {
-      const override = { decision: overriding(decision, environment), datacenterOnly: environment.to === undefined };
-      return {
-        override: {
-          ...override,
-          untilMs: Number.POSITIVE_INFINITY,
-          by: undefined,
-          reason: undefined,
-          origin: 'environment',
-        },
-        warnings: [],
-      };
-    }
+  const isAsked = environment?.to !== undefined || environment?.datacenter !== undefined;
+  const forced = isAsked ? decisionTo(environment.to) : undefined;
+  if (environment !== undefined && forced !== undefined) {
+    return {
+      override: { ...plannedOverride(forced, environment), untilMs: Number.POSITIVE_INFINITY, origin: 'environment' },
+      warnings: [],
+    };
+  }
+  const warnings = new ProblemList();
+  if (isAsked) {
     const meant = nearest(environment.to ?? '', subsets);
-    const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-    warnings.report(
-      ['override', 'to'],
-      environment.to,
-      `a subset of the policy${hint}; GRAYLANE_OVERRIDE is not applied`,
-    );
+    const expected = `a subset of the policy${meant === undefined ? '' : `; did you mean ${meant}?`}`;
+    warnings.report(['override', 'to'], environment.to, `${expected}; GRAYLANE_OVERRIDE is not applied`);
   }
   const decision = written === undefined ? undefined : decisionTo(written.to);
-  if (written === undefined || decision === undefined) return { override: undefined, warnings: warnings.problems };
-  return {
-    override: {
-      decision: overriding(decision, written),
-      untilMs: parseTimestamp(written.until) ?? Number.NEGATIVE_INFINITY,
-      by: written.by,
-      reason: written.reason,
-      origin: 'policy',
-      datacenterOnly: written.to === undefined,
-    },
-    warnings: warnings.problems,
-  };
+  const override = written !== undefined && decision !== undefined ? plannedOverride(decision, written) : undefined;
+  return { override, warnings: warnings.problems };
 }
 
-function overriding(decision: Decision, { datacenter }: EnvironmentOverride): Decision {
+function plannedOverride(decision: Decision, written: Partial<OverrideDocument>): OverridePlan {
+  const { to, datacenter, until = '', by, reason } = written;
+  const datacenters = datacenter === undefined ? undefined : [datacenter];
   return {
-    ...decision,
-    by: 'override',
-    route: 'override',
-    datacenters: datacenter === undefined ? undefined : [datacenter],
+    decision: { ...decision, by: 'override', route: 'override', datacenters },
+    untilMs: parseTimestamp(until) ?? Number.NEGATIVE_INFINITY,
+    by,
+    reason,
+    origin: 'policy',
+    datacenterOnly: to === undefined,
   };
 }
 

@@ -25,74 +25,53 @@ function syntaxErrorOffset(error: unknown, text: string): number {
   return named === undefined ? text.length : Number(named);
 }
 
-function scanEntries(text: string, positions: PositionIndex, problems: ProblemList): void {
-  let at = 0;
+/** A text, a bracket, or a number or word. */
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[[\]{}]|[^\s,:[\]{}"]+/g;
 
-  const skipSpace = (): void => {
-    while (at < text.length && ' \t\r\n'.includes(text.charAt(at))) at += 1;
-  };
-  const skipString = (): void => {
-    for (at += 1; text[at] !== '"'; at += 1) if (text[at] === '\\') at += 1;
-    at += 1;
-  };
-  // Of what is refused as too deep anyway, only the end is looked for.
-  const skipNested = (): void => {
-    let depth = 0;
-    do {
-      const character = text.charAt(at);
-      if (character === '"') {
-        skipString();
-        continue;
+/** An object or a list that is not closed yet. */
+interface Frame {
+  readonly path: DocumentPath;
+  /** Undefined for a list. */
+  readonly keys: Set<string> | undefined;
+  /** Of a list: where its next item stands. */
+  index: number;
+  /** Of an object: the key whose value comes next. */
+  entry: DocumentPath | undefined;
+}
+
+function scanEntries(text: string, positions: PositionIndex, problems: ProblemList): void {
+  const open: Frame[] = [];
+  /** How many brackets are open of what is refused as too deep anyway. */
+  let beyond = 0;
+  for (const { 0: token, index: at } of text.matchAll(TOKEN)) {
+    const opens = token === '{' || token === '[';
+    if (token === '}' || token === ']') {
+      if (beyond > 0) beyond -= 1;
+      else open.pop();
+      continue;
+    }
+    if (beyond > 0) {
+      if (opens) beyond += 1;
+      continue;
+    }
+    const holder = open.at(-1);
+    let path: DocumentPath = holder?.entry ?? [];
+    if (holder?.keys !== undefined && holder.entry === undefined) {
+      const key: string = JSON.parse(token);
+      holder.entry = [...holder.path, key];
+      positions.add(holder.entry, at);
+      if (holder.keys.has(key)) problems.report(holder.entry, note('given twice'), 'each key once');
+      holder.keys.add(key);
+      continue;
+    }
+    if (holder?.keys === undefined) {
+      if (holder !== undefined) {
+        path = [...holder.path, holder.index];
+        holder.index += 1;
       }
-      if (character === '{' || character === '[') depth += 1;
-      if (character === '}' || character === ']') depth -= 1;
-      at += 1;
-    } while (depth > 0);
-  };
-  const scanObject = (path: DocumentPath): void => {
-    const keys = new Set<string>();
-    at += 1;
-    skipSpace();
-    while (text[at] !== '}') {
-      const start = at;
-      skipString();
-      const key: string = JSON.parse(text.slice(start, at));
-      const entryPath = [...path, key];
-      positions.add(entryPath, start);
-      if (keys.has(key)) problems.report(entryPath, note('given twice'), 'each key once');
-      keys.add(key);
-      skipSpace();
-      at += 1;
-      scanValue(entryPath);
-      skipSpace();
-      if (text[at] === ',') at += 1;
-      skipSpace();
-    }
-    at += 1;
-  };
-  const scanList = (path: DocumentPath): void => {
-    at += 1;
-    skipSpace();
-    for (let index = 0; text[at] !== ']'; index += 1) {
-      const itemPath = [...path, index];
-      positions.add(itemPath, at);
-      scanValue(itemPath);
-      skipSpace();
-      if (text[at] === ',') at += 1;
-      skipSpace();
-    }
-    at += 1;
-  };
-  const scanValue = (path: DocumentPath): void => {
-    skipSpace();
-    if (path.length === 0) positions.add(path, at);
-    const first = text.charAt(at);
-    if (first === '"') skipString();
-    else if (first !== '{' && first !== '[')
-      while (at < text.length && !' \t\r\n,]}'.includes(text.charAt(at))) at += 1;
-    else if (path.length >= MAX_DEPTH) skipNested();
-    else if (first === '{') scanObject(path);
-    else scanList(path);
-  };
-  scanValue([]);
+      positions.add(path, at);
+    } else holder.entry = undefined;
+    if (opens && path.length >= MAX_DEPTH) beyond = 1;
+    else if (opens) open.push({ path, keys: token === '{' ? new Set() : undefined, index: 0, entry: undefined });
+  }
 }

@@ -3,7 +3,7 @@ import { parseJson } from './parse-json';
 import { parseYaml, parseYamlStream } from './parse-yaml';
 import { utf8Length } from './plain-data';
 import type { PolicyProblem } from './plan';
-import { createPositionIndex, createProblemList, note, type Positions } from './problems';
+import { note, PositionIndex, type Positions, ProblemList } from './problems';
 
 export interface ParsedText {
   /** Undefined when the text could not be parsed; `problems` says why. */
@@ -20,8 +20,8 @@ export interface ParsedText {
 export function parsePolicyText(text: string | Uint8Array, format: 'json' | 'yaml', document = 'policy'): ParsedText {
   const source = sourceOf(text, document);
   if (typeof source !== 'string') return source;
-  const positions = createPositionIndex(source);
-  const list = createProblemList(positions, document);
+  const positions = new PositionIndex(source);
+  const list = new ProblemList(positions, document);
   const value = format === 'json' ? parseJson(source, positions, list) : parseYaml(source, positions, list);
   return { value, positions, problems: list.problems };
 }
@@ -35,8 +35,8 @@ export function parsePolicyTexts(text: string | Uint8Array, format: 'json' | 'ya
   const source = sourceOf(text, 'policy');
   if (typeof source !== 'string') return [source];
   const parsed = parseYamlStream(source, () => {
-    const positions = createPositionIndex(source);
-    return { positions, problems: createProblemList(positions) };
+    const positions = new PositionIndex(source);
+    return { positions, problems: new ProblemList(positions) };
   });
   return parsed.map(({ place, value }) => ({ value, positions: place.positions, problems: place.problems.problems }));
 }
@@ -64,7 +64,7 @@ function decode(text: string | Uint8Array): string | undefined {
 }
 
 function refuse(document: string, value: string, expected: string): ParsedText {
-  const list = createProblemList(undefined, document);
+  const list = new ProblemList(undefined, document);
   list.report([], note(value), expected);
   return { value: undefined, positions: { locate: () => undefined }, problems: list.problems };
 }

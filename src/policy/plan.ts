@@ -1,4 +1,16 @@
-import type { Algorithm, PolicyDocument, SignatureDocument, StatusName } from './document';
+import type {
+  Algorithm,
+  BreakerDocument,
+  GuardDocument,
+  HedgingDocument,
+  LimitsDocument,
+  PolicyDocument,
+  RetryBudgetDocument,
+  RetryDocument,
+  SignatureDocument,
+  StatusName,
+  SubsetBreakerDocument,
+} from './document';
 import type { MethodSet } from './method-set';
 
 /**
@@ -26,7 +38,7 @@ export interface Plan {
   readonly labelKeys: readonly string[];
   readonly balancing: BalancingPlan;
   readonly locality: LocalityPlan;
-  readonly retryBudget: { readonly percent: number; readonly minPerSecond: number };
+  readonly retryBudget: Required<RetryBudgetDocument>;
   /** Methods that the policy calls idempotent; undefined: none. */
   readonly idempotent?: MethodSet;
   readonly breaker: BreakerPlan;
@@ -185,24 +197,9 @@ export interface OverridePlan {
 }
 
 /** How calls are tried again, with all defaults applied. */
-export interface RetryPlan {
-  /** Counts the first try. */
-  readonly maxAttempts: number;
-  /** gRPC status names. */
-  readonly retryableStatusCodes: readonly StatusName[];
-  /** Pause before the first retry, in milliseconds. */
-  readonly initialBackoffMs: number;
-  /** The pause grows up to this, in milliseconds. */
-  readonly maxBackoffMs: number;
-  /** The pause grows by this factor with each retry. */
-  readonly backoffMultiplier: number;
-}
+export type RetryPlan = Required<RetryDocument>;
 
-export interface HedgingPlan {
-  readonly maxAttempts: number;
-  readonly delayMs: number;
-  readonly nonFatalStatusCodes: readonly StatusName[];
-}
+export type HedgingPlan = Required<HedgingDocument>;
 
 export interface BalancingPlan {
   readonly algorithm: Algorithm;
@@ -230,47 +227,20 @@ export interface LocalityPlan {
   readonly zoneClients?: Readonly<Record<string, number>>;
 }
 
-export interface BreakerPlan {
-  readonly enabled: boolean;
-  readonly errorThresholdPercentage: number;
-  readonly volumeThreshold: number;
-  readonly consecutiveFailures: number;
-  readonly silentFailures: number;
+export type BreakerPlan = Omit<Required<BreakerDocument>, 'slowCallMs' | 'failureStatusCodes'> & {
   readonly slowCallMs: number | undefined;
-  readonly rollingCountTimeoutMs: number;
-  readonly resetTimeoutMs: number;
-  readonly maxResetTimeoutMs: number;
-  readonly maxEjectionPercentage: number;
   readonly failureStatusCodes: ReadonlySet<StatusName>;
-}
+};
 
-export interface SubsetBreakerPlan {
-  readonly enabled: boolean;
-  readonly errorThresholdPercentage: number;
-  readonly volumeThreshold: number;
-  readonly resetTimeoutMs: number;
-  readonly maxResetTimeoutMs: number;
-  readonly rollingCountTimeoutMs: number;
-}
+export type SubsetBreakerPlan = Required<SubsetBreakerDocument>;
 
 /** Of each client by itself. */
-export interface LimitsPlan {
-  readonly maxInFlight: number;
-  readonly maxPending: number;
-}
+export type LimitsPlan = Required<LimitsDocument>;
 
-export interface GuardPlan {
-  /** Another subset of the plan. */
-  readonly against: string;
-  readonly minimumCalls: number;
-  readonly maxExcessFailurePercentage: number;
+export type GuardPlan = Omit<Required<GuardDocument>, 'maxLatencyFactor'> & {
   /** Undefined: times are not compared. */
   readonly maxLatencyFactor: number | undefined;
-  readonly windowMs: number;
-  readonly holdMs: number;
-  readonly maxHoldMs: number;
-  readonly dryRun: boolean;
-}
+};
 
 /** One thing wrong, or worth a warning, in a policy document. */
 export interface PolicyProblem {

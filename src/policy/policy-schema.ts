@@ -189,8 +189,7 @@ export const matchDefinitions: Schema = { labels, matcher };
 /**
  * The published JSON Schema of a policy document, and what its structure is checked against: the one place that says
  * which keys there are. What a schema cannot say (names that must exist, cycles) is checked in `validation/`. `title`
- * says in a few words what a text must look like; refusals quote it. `policy.schema.json` is this object, written out
- * by its test.
+ * says in a few words what a text must look like; refusals quote it. The build writes it to `policy.schema.json`.
  */
 export const policySchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',

@@ -5,20 +5,6 @@ import type { PolicyProblem } from './plan';
 /** What a message says was expected, or words in place of a value. */
 const MOST_CHARACTERS = 1_000;
 
-/**
- * Gathers what is wrong with a document, so that its author sees everything at once: the first fifty, and how many
- * more there are. The list is bounded, whatever the document holds.
- */
-export interface ProblemList {
-  readonly problems: readonly PolicyProblem[];
-  /** The rest is only counted: expensive checks can be skipped. */
-  readonly isFull: boolean;
-  /** Adds `path: value (expected: expected)`. `value` is shown shortened; a {@link note} says it in words. */
-  report(path: DocumentPath, value: unknown, expected: string): void;
-  /** One more, for a list that is full. */
-  more(): void;
-}
-
 /** Says in words what stands, or does not stand, where a value is looked for. */
 export interface Note {
   readonly [NOTE]: string;
@@ -33,26 +19,30 @@ export function note(text: string): Note {
 
 export const MISSING: Note = note('missing');
 
-/** `document`: how messages name the whole document. */
-export function createProblemList(positions: Positions | undefined, document = 'policy'): ProblemList {
-  return new BoundedProblems(positions, document);
-}
-
-class BoundedProblems implements ProblemList {
-  readonly problems: PolicyProblem[] = [];
+/**
+ * Gathers what is wrong with a document, so that its author sees everything at once: the first fifty, and how many
+ * more there are. The list is bounded, whatever the document holds.
+ */
+export class ProblemList {
+  readonly problems: PolicyProblem[];
   readonly #positions: Positions | undefined;
   readonly #document: string;
-  #more = 0;
+  #more: number;
 
-  constructor(positions: Positions | undefined, document: string) {
+  /** `document`: how messages name the whole document. */
+  constructor(positions?: Positions, document = 'policy') {
+    this.problems = [];
     this.#positions = positions;
     this.#document = document;
+    this.#more = 0;
   }
 
+  /** The rest is only counted: expensive checks can be skipped. */
   get isFull(): boolean {
     return this.problems.length >= MAX_PROBLEMS;
   }
 
+  /** Adds `path: value (expected: expected)`. `value` is shown shortened; a {@link note} says it in words. */
   report(path: DocumentPath, value: unknown, expected: string): void {
     if (this.isFull) {
       this.more();
@@ -61,16 +51,14 @@ class BoundedProblems implements ProblemList {
     const where = formatPath(path);
     const wanted = shortenMiddle(expected, MOST_CHARACTERS);
     const message = `${where === '' ? this.#document : where}: ${showValue(value)} (expected: ${wanted})`;
-    const position = this.#positions?.locate(path);
-    this.problems.push(position === undefined ? { path: where, message } : { path: where, message, ...position });
+    this.problems.push({ path: where, message, ...this.#positions?.locate(path) });
   }
 
+  /** One more, for a list that is full. */
   more(): void {
     this.#more += 1;
-    this.problems[MAX_PROBLEMS] = {
-      path: '',
-      message: `${this.#document}: ${this.#more} more problems (expected: none)`,
-    };
+    const message = `${this.#document}: ${this.#more} more problems (expected: none)`;
+    this.problems[MAX_PROBLEMS] = { path: '', message };
   }
 }
 
@@ -119,62 +107,55 @@ export interface Positions {
   locate(path: DocumentPath): Position | undefined;
 }
 
-/** Filled by a parser: offsets of the entries (an object's key, a list's item). */
-export interface PositionIndex extends Positions {
-  add(path: DocumentPath, offset: number): void;
-  positionOf(offset: number): Position;
-}
-
-export function createPositionIndex(text: string): PositionIndex {
-  const root: Entry = { offset: undefined, children: undefined };
-  let lineStarts: number[] | undefined;
-  const positionOf = (offset: number): Position => {
-    lineStarts ??= findLineStarts(text);
-    let low = 0;
-    let high = lineStarts.length - 1;
-    while (low < high) {
-      const middle = (low + high + 1) >> 1;
-      if ((lineStarts[middle] ?? 0) <= offset) low = middle;
-      else high = middle - 1;
-    }
-    return { line: low + 1, column: offset - (lineStarts[low] ?? 0) + 1 };
-  };
-  return {
-    add(path, offset) {
-      let entry = root;
-      for (const part of path) {
-        entry.children ??= new Map();
-        let child = entry.children.get(part);
-        if (child === undefined) {
-          child = { offset: undefined, children: undefined };
-          entry.children.set(part, child);
-        }
-        entry = child;
-      }
-      entry.offset = offset;
-    },
-    positionOf,
-    locate(path) {
-      let entry: Entry | undefined = root;
-      let offset = root.offset;
-      for (const part of path) {
-        entry = entry.children?.get(part);
-        if (entry === undefined) break;
-        offset = entry.offset ?? offset;
-      }
-      return offset === undefined ? undefined : positionOf(offset);
-    },
-  };
-}
-
 /** A part of the text. A tree of them takes what the text takes, however long its keys and deep its objects are. */
 interface Entry {
-  offset: number | undefined;
-  children: Map<string | number, Entry> | undefined;
+  offset?: number;
+  children?: Map<string | number, Entry>;
 }
 
-function findLineStarts(text: string): number[] {
-  const starts = [0];
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
-  return starts;
+/** Filled by a parser: offsets of the entries (an object's key, a list's item). */
+export class PositionIndex implements Positions {
+  readonly #text: string;
+  readonly #root: Entry = {};
+  #lineStarts: readonly number[] | undefined;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  add(path: DocumentPath, offset: number): void {
+    let entry = this.#root;
+    for (const part of path) {
+      entry.children ??= new Map();
+      const child: Entry = entry.children.get(part) ?? {};
+      entry.children.set(part, child);
+      entry = child;
+    }
+    entry.offset = offset;
+  }
+
+  locate(path: DocumentPath): Position | undefined {
+    let entry: Entry | undefined = this.#root;
+    let { offset } = entry;
+    for (const part of path) {
+      entry = entry?.children?.get(part);
+      offset = entry?.offset ?? offset;
+    }
+    if (offset === undefined) return undefined;
+    this.#lineStarts ??= [0, ...Array.from(this.#text.matchAll(/\n/g), ({ index }) => index + 1)];
+    const line = lineAt(this.#lineStarts, offset);
+    return { line: line + 1, column: offset - (this.#lineStarts[line] ?? 0) + 1 };
+  }
+}
+
+/** The last line that starts at the offset or before. */
+function lineAt(starts: readonly number[], offset: number): number {
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if ((starts[middle] ?? 0) <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
 }

@@ -24,6 +24,13 @@ export function compileSplit(
   entries: readonly Omit<SplitEntryPlan, 'buckets' | 'end'>[],
   options: SplitOptions,
 ): SplitPlan {
+  const { salt, stickBy } = options;
+  const [only] = entries;
+  if (only !== undefined && entries.length === 1) {
+    const first = (): number => 0;
+    const entry = { ...only, buckets: BUCKETS, end: BUCKETS };
+    return { stickBy, entries: [entry], isBucketed: true, bucketOf: first, entryOfValue: first };
+  }
   const shares = apportion(
     entries.map((entry) => entry.weight),
     BUCKETS,
@@ -37,13 +44,13 @@ export function compileSplit(
     end += entry.buckets;
     entry.end = end;
   }
-  const seed = seedOf(options.salt, 'split');
+  const seed = seedOf(salt, 'split');
   const bucketOf = (value: string): number => bucketOfHash(hash32(value, seed));
   const isBucketed = entries.length <= MAX_BUCKETED_ENTRIES;
   const entryOfValue = isBucketed
     ? (value: string) => entryOfBucket(planned, bucketOf(value))
     : rendezvous(planned, seed);
-  return { stickBy: options.stickBy, entries: planned, isBucketed, bucketOf, entryOfValue };
+  return { stickBy, entries: planned, isBucketed, bucketOf, entryOfValue };
 }
 
 /**

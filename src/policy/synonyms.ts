@@ -1,7 +1,5 @@
-import { createSynonyms, type Synonyms } from './validation/unknown-key';
-
 /** Keys that people bring along from Istio, Envoy, Consul and gRPC, and what stands for them here. */
-export const synonymOf: Synonyms = createSynonyms({
+export const SYNONYMS: Readonly<Record<string, string>> = {
   // Retries and timeouts
   numRetries: 'here maxAttempts, which counts the first try',
   attempts: 'here maxAttempts, which counts the first try',
@@ -185,4 +183,4 @@ export const synonymOf: Synonyms = createSynonyms({
   spec: 'its contents stand on the policy itself',
   expires: 'here until, RFC 3339',
   expiresAt: 'here until, RFC 3339',
-});
+};

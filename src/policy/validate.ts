@@ -4,14 +4,16 @@ import type { PolicyDocument } from './document';
 import { MAX_ROUTES, MAX_SUBSETS } from './limits';
 import { ownValue } from './plain-data';
 import type { PolicyProblem } from './plan';
-import { createProblemList, note, type Positions, type ProblemList } from './problems';
+import { policySchema } from './policy-schema';
+import { type DocumentPath, note, type Positions, ProblemList } from './problems';
+import { SYNONYMS } from './synonyms';
+import type { CheckedPolicy } from './validation/checked';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
-import { checkFailover, checkZones, warnOfZonesWithoutEffect } from './validation/locality';
 import { warnOfUnreachable } from './validation/reachability';
-import { checkReferences, listOf } from './validation/references';
+import { checkReferences } from './validation/references';
 import { checkRoutes, warnOfUnseenStickiness } from './validation/routes';
-import { checkStructure } from './validation/structure';
-import { checkFilters, warnOfMetaKeys } from './validation/subsets';
+import { checkStructure, type StructureRules } from './validation/structure-check';
+import { checkSubsets } from './validation/subsets';
 import { checkTuning } from './validation/tuning';
 
 const TOMBSTONE_KEYS: readonly string[] = ['schema', 'service', 'minSdk', '$schema', 'tombstone', 'signature'];
@@ -28,11 +30,7 @@ export interface Validation {
   readonly problems: readonly PolicyProblem[];
   /** Worth telling, no reason to refuse. */
   readonly warnings: readonly PolicyProblem[];
-}
-
-/** A validation that also hands over what it judged: a plain copy that shares nothing with the caller's object. */
-export interface JudgedDocument extends Validation {
-  /** Undefined when there are problems. */
+  /** A plain copy that shares nothing with the caller's object; undefined when there are problems. */
   readonly document: PolicyDocument | undefined;
 }
 
@@ -42,41 +40,70 @@ export interface JudgedDocument extends Validation {
  * is refused with that one reason, since the rest of it cannot be judged.
  */
 export function validatePolicy(value: unknown, options: ValidateOptions): Validation {
-  const { problems, warnings } = judgeDocument(value, options);
-  return { problems, warnings };
-}
-
-export function judgeDocument(value: unknown, options: ValidateOptions): JudgedDocument {
-  const problems = createProblemList(options.positions);
-  const warnings = createProblemList(options.positions);
+  const problems = new ProblemList(options.positions);
+  const warnings = new ProblemList(options.positions);
   const document = copyDocument(value, 'policy', problems);
   const isReadable =
     document !== undefined && !isOfLaterFormat(document, problems) && !isForLaterSdk(document, problems);
   if (isReadable && !hasTooMany(document, problems)) {
-    checkStructure(document, problems);
-    checkService(document, options.service, problems);
-    checkTombstone(document, problems);
-    checkReferences(document, problems);
-    checkRoutes(ownValue(document, 'routes'), problems);
-    checkTuning(document, problems);
-    checkFailover(document, problems);
-    checkZones(document, problems);
-    checkFilters(ownValue(document, 'subsets'), problems, warnings);
-    warnOfUnreachable(ownValue(document, 'routes'), warnings);
-    warnOfUnseenStickiness(ownValue(document, 'routes'), warnings);
-    warnOfOpenSubsets(ownValue(document, 'subsets'), warnings);
-    warnOfZonesWithoutEffect(document, warnings);
-    warnOfMetaKeys(ownValue(document, 'subsets'), warnings);
+    for (const path of checkStructure(document, RULES, problems)) forget(document, path);
+    const checked = document as CheckedPolicy;
+    const { service = '', tombstone } = checked;
+    if (service !== '' && service !== options.service) {
+      problems.report(['service'], service, `${options.service}, whose policy this is read as`);
+    }
+    if (tombstone === true) checkTombstone(checked, problems);
+    checkReferences(checked, problems);
+    checkRoutes(checked, problems);
+    checkTuning(checked, problems);
+    checkSubsets(checked, problems, warnings);
+    warnOfUnreachable(checked, warnings);
+    warnOfUnseenStickiness(checked, warnings);
+    // A call of `ring_hash` belongs to the endpoint that owns its label, in whatever zone that is.
+    if (checked.locality?.zones === 'prefer' && checked.balancing?.algorithm === 'ring_hash') {
+      const another = 'another algorithm than ring_hash, under which a call goes to the owner of its label';
+      warnings.report(['locality', 'zones'], 'prefer', `${another} in whatever zone that is`);
+    }
   }
-  const sound = problems.problems.length === 0;
+  const isSound = problems.problems.length === 0;
   return {
     problems: problems.problems,
     warnings: warnings.problems,
-    document: sound ? (document as unknown as PolicyDocument) : undefined,
+    document: isSound ? (document as unknown as PolicyDocument) : undefined,
   };
 }
 
-function isForLaterSdk(document: unknown, problems: ProblemList): boolean {
+const RULES: StructureRules = {
+  schema: policySchema,
+  // Asked for at the first unknown key: the table is loaded then (scripts/bundle.mjs).
+  get synonyms() {
+    return SYNONYMS;
+  },
+  describe({ keyword, value }) {
+    if (keyword === 'anyOf') return { value: note('neither to nor datacenter'), expected: 'one of them, or both' };
+    if (keyword !== 'oneOf') return undefined;
+    const given = ownValue(value, 'to') === undefined ? 'neither to nor split' : 'both to and split';
+    return { value: note(given), expected: 'exactly one of them' };
+  },
+};
+
+/** Leaves undefined where a value of a wrong type stood: what is checked next need not ask for types. */
+function forget(document: object, path: DocumentPath): void {
+  let holder: Record<string | number, unknown> | undefined = document as Record<string | number, unknown>;
+  for (const part of path.slice(0, -1)) holder = holder?.[part] as Record<string | number, unknown> | undefined;
+  const last = path.at(-1);
+  if (holder !== undefined && last !== undefined) holder[last] = undefined;
+}
+
+/** A tombstone that also says something else was most likely not meant as one. */
+function checkTombstone(document: object, problems: ProblemList): void {
+  const others = Object.keys(document).filter((key) => !TOMBSTONE_KEYS.includes(key));
+  if (others.length === 0) return;
+  const expected = 'alone with schema, service, minSdk and signature';
+  problems.report(['tombstone'], note(`beside ${others.join(', ')}`), expected);
+}
+
+function isForLaterSdk(document: object, problems: ProblemList): boolean {
   const minSdk = ownValue(document, 'minSdk');
   if (typeof minSdk !== 'string' || !/^\d{1,9}\.\d{1,9}\.\d{1,9}$/.test(minSdk)) return false;
   if (!isLaterVersion(minSdk, SDK_VERSION)) return false;
@@ -85,46 +112,11 @@ function isForLaterSdk(document: unknown, problems: ProblemList): boolean {
 }
 
 /** Where there are more, the rest is not judged: what judging costs grows faster than they do. */
-function hasTooMany(document: unknown, problems: ProblemList): boolean {
-  const routes = listOf(ownValue(document, 'routes')).length;
-  const subsets = ownValue(document, 'subsets');
+function hasTooMany(document: object, problems: ProblemList): boolean {
+  const [routes, subsets] = [ownValue(document, 'routes'), ownValue(document, 'subsets')];
+  const listed = Array.isArray(routes) ? routes.length : 0;
   const names = isRecord(subsets) ? Object.keys(subsets).length : 0;
-  if (routes > MAX_ROUTES) problems.report(['routes'], note(`${routes} entries`), `at most ${MAX_ROUTES}`);
+  if (listed > MAX_ROUTES) problems.report(['routes'], note(`${listed} entries`), `at most ${MAX_ROUTES}`);
   if (names > MAX_SUBSETS) problems.report(['subsets'], note(`${names} subsets`), `at most ${MAX_SUBSETS}`);
-  return routes > MAX_ROUTES || names > MAX_SUBSETS;
-}
-
-/** A tombstone that also says something else was most likely not meant as one. */
-function checkTombstone(document: unknown, problems: ProblemList): void {
-  if (!isRecord(document) || ownValue(document, 'tombstone') !== true) return;
-  const others = Object.keys(document).filter((key) => !TOMBSTONE_KEYS.includes(key));
-  if (others.length > 0) {
-    problems.report(
-      ['tombstone'],
-      note(`beside ${others.join(', ')}`),
-      'alone with schema, service, minSdk and signature',
-    );
-  }
-}
-
-function checkService(document: unknown, expected: string, problems: ProblemList): void {
-  const service = ownValue(document, 'service');
-  if (typeof service === 'string' && service !== '' && service !== expected) {
-    problems.report(['service'], service, `${expected}, whose policy this is read as`);
-  }
-}
-
-/** Beside other subsets, one that takes every instance is most likely a slip: it includes the canaries. */
-function warnOfOpenSubsets(subsets: unknown, warnings: ProblemList): void {
-  if (!isRecord(subsets) || Object.keys(subsets).length < 2) return;
-  for (const [name, subset] of Object.entries(subsets)) {
-    const tags = ownValue(subset, 'tags');
-    const meta = ownValue(subset, 'meta');
-    const isOpen =
-      (!Array.isArray(tags) || tags.length === 0) &&
-      (!isRecord(meta) || Object.keys(meta).length === 0) &&
-      ownValue(subset, 'port') === undefined &&
-      ownValue(subset, 'filter') === undefined;
-    if (isOpen) warnings.report(['subsets', name], note('every instance'), 'tags, meta or a filter that tell it apart');
-  }
+  return listed > MAX_ROUTES || names > MAX_SUBSETS;
 }

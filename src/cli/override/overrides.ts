@@ -9,7 +9,7 @@ import type { OverrideDocument, PolicyDocument } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
-import { judgeDocument } from '../../policy/validate';
+import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { effectIn } from '../consul/registry-view';
@@ -114,7 +114,7 @@ async function changeOne(
     const time = new Date();
     const override = request === undefined ? undefined : overrideOf(request, author, time);
     const next: PolicyDocument = override === undefined ? rest : { ...rest, override };
-    const [problem] = judgeDocument(next, { service }).problems;
+    const [problem] = validatePolicy(next, { service }).problems;
     if (problem !== undefined) return refused(problem.message);
     const { harms, remarks } = await effectOf(before, current, next, session);
     // To end an override is to go by the policy that was judged when it was written.
@@ -152,7 +152,7 @@ async function effectOf(
 /** The document in force, or why it cannot be changed. */
 function currentDocument({ service, policy }: StoredPolicy): PolicyDocument | string {
   if (policy === undefined) return 'it has no policy; graylane policy apply gives it one';
-  const judged = judgeDocument(parseStored(policy.text), { service });
+  const judged = validatePolicy(parseStored(policy.text), { service });
   if (judged.document === undefined) {
     return `the policy in Consul is not valid: ${judged.problems[0]?.message ?? 'not JSON'}; mend it with graylane policy apply`;
   }

@@ -3,7 +3,7 @@ import { nearest } from '../../base/spelling';
 import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-text';
 import type { PolicyDocument, SplitEntryDocument } from '../../policy/document';
-import { judgeDocument } from '../../policy/validate';
+import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
 import { nameOf, readAll, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
@@ -44,7 +44,7 @@ function changedText({ policy, service, datacenter }: StoredPolicy, request: Wei
   if (policy === undefined) {
     throw new CommandError(1, `${service} has no policy in ${nameOf(datacenter)}`, `run graylane init ${service}`);
   }
-  const { document, problems } = judgeDocument(parseStored(policy.text), { service });
+  const { document, problems } = validatePolicy(parseStored(policy.text), { service });
   if (document === undefined) {
     const [first] = problems;
     throw new CommandError(

@@ -9,7 +9,7 @@ import type {
 } from '../../policy/document';
 import { parseTimestamp } from '../../policy/override';
 import type { PolicyError } from '../../policy/policy-error';
-import { judgeDocument } from '../../policy/validate';
+import { validatePolicy } from '../../policy/validate';
 import type { StoredPolicy } from '../store/history';
 import { contentDigest, parseStored } from '../store/policy-text';
 import type { RolloutDocument } from './document';
@@ -200,7 +200,7 @@ export function policyStatusOf(
     const message = history.length === 0 ? `${service} has no policy` : `the policy of ${service} is gone`;
     return { kind: 'invalid', message };
   }
-  const { document, problems } = judgeDocument(parseStored(policy.text), { service });
+  const { document, problems } = validatePolicy(parseStored(policy.text), { service });
   if (document === undefined) {
     return { kind: 'invalid', message: `the policy in Consul is not valid: ${problems[0]?.message ?? 'not JSON'}` };
   }

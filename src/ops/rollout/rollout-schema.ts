@@ -1,7 +1,6 @@
 import { STATUS_NAMES } from '../../base/status-names';
 import { matchDefinitions, matchSchema } from '../../policy/policy-schema';
 import { closed, count, listOf, type Schema, shortName } from '../../policy/schema-parts';
-import { createSynonyms, type Synonyms } from '../../policy/validation/unknown-key';
 
 const duration = (minimum: number): Schema => ({
   type: 'number',
@@ -90,7 +89,7 @@ const step: Schema = closed(
 /**
  * The published JSON Schema of a rollout document, which its structure is checked against. No key may name an address,
  * a file, a variable or a program: the controller's configuration names those. `validate.ts` checks what a schema
- * cannot express (names given twice, conditions). `rollout.schema.json` is this object, written by its test.
+ * cannot express (names given twice, conditions). The build writes it to `rollout.schema.json`.
  */
 export const rolloutSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -130,7 +129,7 @@ export const rolloutSchema: Schema = {
 const REACHED = 'the configuration of the controller says that; a rollout gives a name: provider, notify';
 
 /** Keys of Argo Rollouts and Flagger, and the keys that replace them here. */
-export const synonymOf: Synonyms = createSynonyms({
+export const SYNONYMS: Readonly<Record<string, string>> = {
   interval: 'here intervalMs, in milliseconds',
   initialDelay: 'here initialDelayMs, in milliseconds',
   duration: 'here durationMs, in milliseconds',
@@ -177,4 +176,4 @@ export const synonymOf: Synonyms = createSynonyms({
   apiVersion: 'here schema: 1',
   kind: 'a rollout has no kind',
   spec: 'its contents stand on the rollout itself',
-});
+};

@@ -1,9 +1,7 @@
 import { isRecord } from '../../base/is-record';
 import { note, type ProblemList } from '../../policy/problems';
 import type { Schema } from '../../policy/schema-parts';
-import { propertiesOf } from '../../policy/validation/schema-lookup';
-import { createStructureCheck } from '../../policy/validation/structure-check';
-import type { Synonyms } from '../../policy/validation/unknown-key';
+import { checkStructure, propertiesOf, type StructureRules } from '../../policy/validation/structure-check';
 
 /**
  * Creates a check of a rollout, or of a controller's configuration, against its JSON Schema. The check reports every
@@ -11,9 +9,9 @@ import type { Synonyms } from '../../policy/validation/unknown-key';
  */
 export function createRolloutStructureCheck(
   schema: Schema,
-  synonyms: Synonyms,
+  synonyms: StructureRules['synonyms'],
 ): (document: unknown, problems: ProblemList) => void {
-  return createStructureCheck({
+  const rules: StructureRules = {
     schema,
     synonyms,
     describe(violation) {
@@ -36,7 +34,8 @@ export function createRolloutStructureCheck(
         expected: keys.length === 0 ? 'at least one condition' : countOf(part, keys),
       };
     },
-  });
+  };
+  return (document, problems) => void checkStructure(document, rules, problems);
 }
 
 function countOf(schema: Schema, keys: readonly string[]): string {

@@ -1,25 +1,17 @@
 import { parsePolicyText } from '../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../policy/plain-data';
 import type { PolicyProblem } from '../../policy/plan';
-import {
-  createProblemList,
-  type DocumentPath,
-  MISSING,
-  note,
-  type Positions,
-  type ProblemList,
-} from '../../policy/problems';
+import { type DocumentPath, MISSING, note, type Positions, ProblemList } from '../../policy/problems';
 import { copyDocument, isOfLaterFormat } from '../../policy/validation/copy-document';
-import { checkMatch } from '../../policy/validation/matches';
-import { listOf } from '../../policy/validation/references';
+import { checkMatch, listOf } from '../../policy/validation/matches';
 import { parseCondition } from './analysis/condition';
 import { DEFAULT_QUANTILE } from './analysis/settings';
 import { CLIENTS } from './config/controller-config';
 import type { RolloutDocument } from './document';
-import { rolloutSchema, synonymOf } from './rollout-schema';
+import { rolloutSchema, SYNONYMS } from './rollout-schema';
 import { createRolloutStructureCheck } from './structure-check';
 
-const checkStructure = createRolloutStructureCheck(rolloutSchema, synonymOf);
+const checkStructure = createRolloutStructureCheck(rolloutSchema, SYNONYMS);
 
 export interface JudgedRollout {
   /** All that is wrong: `steps[1].setWeight: 120 (expected: <= 100)`. Empty: the document may be started. */
@@ -42,7 +34,7 @@ export function parseRollout(text: string | Uint8Array, format: 'json' | 'yaml')
  * against the policy.
  */
 export function validateRollout(value: unknown, positions?: Positions): JudgedRollout {
-  const problems = createProblemList(positions, 'rollout');
+  const problems = new ProblemList(positions, 'rollout');
   const document = copyDocument(value, 'rollout', problems);
   if (document !== undefined && !isOfLaterFormat(document, problems)) {
     checkStructure(document, problems);

@@ -1,14 +1,15 @@
+import { labelKeysOf } from '../compile';
 import {
   DEFAULT_BALANCING,
+  DEFAULT_LOCALITY,
+  DEFAULT_RETRY_BUDGET,
   resolveBreaker,
-  resolveLocality,
-  resolveRetryBudget,
   resolveSubsetBreaker,
 } from '../defaults';
 import { findDestination } from '../destinations';
 import { compileOverride, type EnvironmentOverride } from '../override';
 import { deepFreeze } from '../plain-data';
-import type { Decision, Plan, RoutePlan } from '../plan';
+import type { Decision, Plan } from '../plan';
 import { PolicyError } from '../policy-error';
 import { revisionOf } from '../revision';
 import { ChainDecisions } from './decisions';
@@ -56,7 +57,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
   if (datacenter === undefined) report.refuse('Datacenter', chain['Datacenter'], 'the datacenter of the chain');
   const graph = readGraph(chain, report);
   if (graph === undefined || datacenter === undefined) throw new PolicyError(service, report.problems);
-  report.unknown('chain', chain, CHAIN_FIELDS, 'as if it were not there');
+  report.unknown('chain', chain, CHAIN_FIELDS);
   // Decisions and plan refer to each other, so the plan's object comes first and is filled below.
   const plan = {} as Plan;
   const decisions = new ChainDecisions(plan, graph, { ...options, datacenter }, report);
@@ -79,11 +80,11 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
     fallthrough,
     override,
     destinations: decisions.destinations,
-    labelKeys: labelKeysOf(routes, [fallthrough]),
+    labelKeys: labelKeysOf(routes, fallthrough),
     balancing: DEFAULT_BALANCING,
     // Consul has Envoy fail over when no instance of the target is healthy, and not before.
-    locality: { ...resolveLocality(undefined), overprovisioning: Number.POSITIVE_INFINITY },
-    retryBudget: resolveRetryBudget(undefined),
+    locality: { ...DEFAULT_LOCALITY, overprovisioning: Number.POSITIVE_INFINITY },
+    retryBudget: DEFAULT_RETRY_BUDGET,
     breaker: resolveBreaker(),
     subsetBreaker: resolveSubsetBreaker(),
     document: undefined,
@@ -99,14 +100,4 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
 function overridden(like: Decision, decisions: ChainDecisions, subset: string): Decision | undefined {
   const destination = findDestination(decisions.destinations, subset, false);
   return destination === undefined ? undefined : { ...like, destination };
-}
-
-function labelKeysOf(routes: readonly RoutePlan[], others: readonly Decision[]): readonly string[] {
-  const keys = new Set<string>();
-  const decisions = [...others, ...routes.flatMap(({ split }) => split.entries.map(({ decision }) => decision))];
-  for (const { match } of routes) for (const { key } of match?.labels ?? []) keys.add(key);
-  for (const { hashPolicies } of decisions) {
-    for (const { key } of hashPolicies ?? []) if (key !== undefined) keys.add(key);
-  }
-  return [...keys];
 }

@@ -110,8 +110,8 @@ export class ChainDecisions {
 
   #resolve(node: ResolverNode, balancing: BalancingPlan | undefined, tier: PlannedTier): ResolvedNode {
     const { path, resolver } = node;
-    this.#report.unknown(path, node.fields, NODE_FIELDS, 'as if it were not there');
-    this.#report.unknown(path, resolver, RESOLVER_FIELDS, 'as if it were not there');
+    this.#report.unknown(path, node.fields, NODE_FIELDS);
+    this.#report.unknown(path, resolver, RESOLVER_FIELDS);
     const failover = fieldsOf(resolver['Failover']);
     this.#report.unknown(`${path}.Failover`, failover, FAILOVER_FIELDS, 'targets are tried as they are listed');
     const mode = fieldsOf(failover['Policy'])['Mode'];

@@ -17,7 +17,7 @@ const ALGORITHMS: Readonly<Record<string, Algorithm>> = {
 /** How a resolver's instances are chosen from; undefined where it leaves that open, and the library's default holds. */
 export function compileBalancing(value: unknown, path: string, report: ChainReport): BalancingPlan | undefined {
   const fields = fieldsOf(value);
-  report.unknown(path, fields, FIELDS, 'as if it were not there');
+  report.unknown(path, fields, FIELDS);
   const policy = textOf(fields['Policy']);
   if (policy === undefined) return undefined;
   const algorithm = Object.hasOwn(ALGORITHMS, policy) ? ALGORITHMS[policy] : undefined;
@@ -62,7 +62,7 @@ function compileHashPolicy(
   sourceAddress: string,
   report: ChainReport,
 ): HashPolicy | undefined {
-  report.unknown(path, fields, HASH_FIELDS, 'as if it were not there');
+  report.unknown(path, fields, HASH_FIELDS);
   const isTerminal = fields['Terminal'] === true;
   const field = fields['Field'];
   const name = textOf(fields['FieldValue']) ?? '';

@@ -1,6 +1,7 @@
 import { isRecord } from '../../base/is-record';
 import { labelKeyFault } from '../label-key';
 import { MAX_REGEX_VALUE_CHARACTERS } from '../limits';
+import { compileMatcher, describeMatcher } from '../matchers/matcher';
 import { regexFault, regexTest } from '../matchers/regex';
 import { MethodSet } from '../method-set';
 import type { HeaderChanges, LabelCondition, MatchPlan, PathCondition } from '../plan';
@@ -127,38 +128,28 @@ interface ValueTest {
  * https://www.envoyproxy.io/docs/envoy/latest/api-v3/config/route/v3/route_components.proto#config-route-v3-headermatcher
  */
 function compileValue(header: Fields, isInverted: boolean, never: Tell): ValueTest | undefined {
-  const ignoreCase = header['IgnoreCase'] === true;
-  const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text);
-  const comparing = (name: string, wanted: string, holds: (value: string, wanted: string) => boolean): ValueTest => ({
-    test: (value) => value !== undefined && holds(fold(value), fold(wanted)) !== isInverted,
-    describe: `${name} ${wanted}`,
-  });
-  const [exact, regex, prefix, suffix, contains] = ['Exact', 'Regex', 'Prefix', 'Suffix', 'Contains'].map((name) =>
-    textOf(header[name]),
-  );
-  if (exact !== undefined) return comparing('=', exact, (value, wanted) => value === wanted);
-  if (regex !== undefined) {
-    const fault = regexFault(regex);
-    if (fault !== undefined) {
-      never('.Regex', `cannot be evaluated (expected: ${fault})`);
-      return undefined;
+  const name = ['Exact', 'Regex', 'Prefix', 'Suffix', 'Contains'].find((each) => textOf(header[each]) !== undefined);
+  if (name === undefined) {
+    if (header['Present'] === true) {
+      return { test: (value) => (value !== undefined) !== isInverted, describe: 'present' };
     }
-    const matches = regexTest(regex, ignoreCase);
-    // A value that is too long is not looked at, so that nothing can be said of it, inverted or not.
-    const isReadable = (value: string): boolean => value.length <= MAX_REGEX_VALUE_CHARACTERS;
-    return {
-      test: (value) => value !== undefined && isReadable(value) && matches(value) !== isInverted,
-      describe: `regex ${regex}`,
-    };
+    never('', 'says nothing to compare with');
+    return undefined;
   }
-  if (prefix !== undefined) return comparing('prefix', prefix, (value, wanted) => value.startsWith(wanted));
-  if (suffix !== undefined) return comparing('suffix', suffix, (value, wanted) => value.endsWith(wanted));
-  if (contains !== undefined) return comparing('contains', contains, (value, wanted) => value.includes(wanted));
-  if (header['Present'] === true) {
-    return { test: (value) => (value !== undefined) !== isInverted, describe: 'present' };
+  const text = textOf(header[name]) ?? '';
+  const fault = name === 'Regex' ? regexFault(text) : undefined;
+  if (fault !== undefined) {
+    never('.Regex', `cannot be evaluated (expected: ${fault})`);
+    return undefined;
   }
-  never('', 'says nothing to compare with');
-  return undefined;
+  const matcher = { [name.toLowerCase()]: text };
+  const test = compileMatcher({ ...matcher, ignoreCase: header['IgnoreCase'] === true });
+  // A value that is too long is not looked at, so that nothing can be said of it, inverted or not.
+  const most = name === 'Regex' ? MAX_REGEX_VALUE_CHARACTERS : Number.POSITIVE_INFINITY;
+  return {
+    test: (value) => value !== undefined && value.length <= most && test(value) !== isInverted,
+    describe: describeMatcher(matcher),
+  };
 }
 
 /** True for a route that Consul appends to every router: all paths, no further condition. */
@@ -175,7 +166,7 @@ const VALUE = /^[ -~]*$/;
 /** Request headers that a route or a split changes; undefined when nothing is left to change. */
 export function compileHeaders(value: unknown, path: string, report: ChainReport): HeaderChanges | undefined {
   const fields = fieldsOf(value);
-  report.unknown(path, fields, FIELDS, 'as if it were not there');
+  report.unknown(path, fields, FIELDS);
   const pairs = (name: 'Add' | 'Set'): readonly (readonly [string, string])[] =>
     Object.entries(fieldsOf(fields[name])).flatMap(([header, text]) => {
       const at = `${path}.${name}[${JSON.stringify(header.slice(0, 60))}]`;

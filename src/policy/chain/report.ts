@@ -36,7 +36,7 @@ export class ChainReport {
   }
 
   /** Reports each field that is set and unknown here: newer servers have more. True when there are any. */
-  unknown(path: string, fields: Fields, known: readonly string[], instead: string): boolean {
+  unknown(path: string, fields: Fields, known: readonly string[], instead = 'as if it were not there'): boolean {
     const others = Object.keys(fields).filter((name) => !known.includes(name) && isSet(fields[name]));
     for (const name of others) this.cannot(`${path}.${name}`, `not known to this version; ${instead}`);
     return others.length > 0;

@@ -60,13 +60,13 @@ export function compileRoutes(start: ChainNode, decisions: ChainDecisions, repor
 }
 
 function compileRouter(router: RouterNode, decisions: ChainDecisions, report: ChainReport): CompiledRoutes {
-  report.unknown(router.path, router.fields, NODE_FIELDS, 'as if it were not there');
+  report.unknown(router.path, router.fields, NODE_FIELDS);
   const last = router.routes.at(-1);
   if (last === undefined || !isCatchAll(last.definition)) {
     report.refuse(`${router.path}.Routes`, 'no route for what matches none', 'a last route for every path');
   }
   const routes = router.routes.map(({ definition, next, path }, index): RoutePlan => {
-    report.unknown(`${path}.Definition`, definition, ROUTE_FIELDS, 'as if it were not there');
+    report.unknown(`${path}.Definition`, definition, ROUTE_FIELDS);
     const name = index === router.routes.length - 1 ? 'default' : `routes[${index}]`;
     const passage = compileDestination(fieldsOf(definition['Destination']), name, `${path}.Destination`, report);
     const match = compileChainMatch(definition, path, report);
@@ -76,7 +76,7 @@ function compileRouter(router: RouterNode, decisions: ChainDecisions, report: Ch
 }
 
 function compileDestination(destination: Fields, route: string, path: string, report: ChainReport): Passage {
-  report.unknown(path, destination, DESTINATION_FIELDS, 'as if it were not there');
+  report.unknown(path, destination, DESTINATION_FIELDS);
   if (textOf(destination['PrefixRewrite']) !== undefined) {
     report.cannot(`${path}.PrefixRewrite`, 'the path of a gRPC call is its method, and stays');
   }
@@ -124,10 +124,10 @@ function compileSplits(
   decisions: ChainDecisions,
   report: ChainReport,
 ): readonly SplitEntry[] {
-  report.unknown(splitter.path, splitter.fields, NODE_FIELDS, 'as if it were not there');
+  report.unknown(splitter.path, splitter.fields, NODE_FIELDS);
   const total = splitter.splits.reduce((sum, { weight }) => sum + weight, 0);
   return splitter.splits.flatMap(({ definition, weight, next, path }) => {
-    report.unknown(`${path}.Definition`, definition, SPLIT_FIELDS, 'as if it were not there');
+    report.unknown(`${path}.Definition`, definition, SPLIT_FIELDS);
     reportResponseHeaders(definition, `${path}.Definition`, report);
     const own = compileHeaders(definition['RequestHeaders'], `${path}.Definition.RequestHeaders`, report);
     // The inner change comes first, so that the outer one has the last word, as in Envoy.

@@ -95,9 +95,9 @@ export class TargetSubsets {
   }
 
   #reportFields({ path, fields }: ChainTarget): void {
-    this.#report.unknown(path, fields, TARGET_FIELDS, 'as if it were not there');
+    this.#report.unknown(path, fields, TARGET_FIELDS);
     const rules = fieldsOf(fields['Subset']);
-    this.#report.unknown(`${path}.Subset`, rules, SUBSET_FIELDS, 'as if it were not there');
+    this.#report.unknown(`${path}.Subset`, rules, SUBSET_FIELDS);
     const mode = fieldsOf(fields['MeshGateway'])['Mode'];
     if (!DIRECT_MODES.includes(mode)) {
       this.#report.cannot(

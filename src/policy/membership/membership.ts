@@ -73,7 +73,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
   const byName = new Map(rules.map((rule) => [rule.name, rule]));
   const unfiltered = new Map(rules.map((rule) => [rule.name, { ...rule, filter: undefined }]));
   const places = placesOf(plan, rules, instances);
-  const groups = new Map<string, Group>();
+  const groups = new Map<string, Group & Record<'usable' | 'unusable' | 'draining', Instance[]>>();
   const absences = new Map<string, Instance[]>();
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
@@ -87,30 +87,21 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       const members = absent.flatMap((instance) => memberOf(rule, instance, filters) ?? []);
       if (members.length > 0) absences.set(groupKey(rule.name, datacenter), members);
     }
-    const usable = new Map<string, Instance[]>();
-    const unusable = new Map<string, Instance[]>();
-    const draining = new Map<string, Instance[]>();
     for (const instance of listed) {
       let memberships = 0;
       for (const rule of applied) {
         const member = memberOf(rule, instance, filters);
         if (member === undefined) continue;
         memberships += 1;
+        const key = groupKey(rule.name, datacenter);
+        const group = groups.get(key) ?? { subset: rule.name, datacenter, usable: [], unusable: [], draining: [] };
+        groups.set(key, group);
         const why = whyUnusable(instance, rule);
-        add(why === undefined ? usable : unusable, rule.name, member);
-        if (why === WEIGHT_0) add(draining, rule.name, member);
+        (why === undefined ? group.usable : group.unusable).push(member);
+        if (why === WEIGHT_0) group.draining.push(member);
       }
       if (memberships === 0) unassigned.push(instance);
       else if (memberships > 1) shared.push(instance);
-    }
-    for (const subset of new Set([...usable.keys(), ...unusable.keys()])) {
-      groups.set(groupKey(subset, datacenter), {
-        subset,
-        datacenter,
-        usable: usable.get(subset) ?? NO_INSTANCES,
-        unusable: unusable.get(subset) ?? NO_INSTANCES,
-        draining: draining.get(subset) ?? NO_INSTANCES,
-      });
     }
   }
   unassigned.push(...passedOver(plan, instances));
@@ -207,12 +198,6 @@ function whyUnusable({ status, weight }: Instance, { onlyPassing }: Rule): strin
   if (status === 'critical') return 'critical in Consul';
   if (onlyPassing && status !== 'passing') return `${status} in Consul, and the subset is OnlyPassing`;
   return weight <= 0 ? WEIGHT_0 : undefined;
-}
-
-function add(lists: Map<string, Instance[]>, name: string, instance: Instance): void {
-  const list = lists.get(name);
-  if (list === undefined) lists.set(name, [instance]);
-  else list.push(instance);
 }
 
 /** The instance as the subset dials it; undefined where it does not belong. */

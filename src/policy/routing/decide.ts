@@ -11,7 +11,7 @@ import type {
   RetryPlan,
   SplitEntryPlan,
 } from '../plan';
-import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
+import type { RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } from './program';
 
 /** Seed of the ring's hash. As fixed as the hash itself. */
@@ -30,10 +30,10 @@ export function decide(
   recorder?: RoutingRecorder,
 ): Decision {
   const program = programOf(plan);
-  const generation = program.begin();
+  program.begin(input.labels);
   outcome.sticky = false;
   outcome.bucket = -1;
-  const hashed = program.read(program.hashSlot, input.labels, generation);
+  const hashed = program.read(program.hashSlot);
   outcome.hash = hashed === undefined ? -1 : hash32(hashed, RING_SEED) >>> 0;
 
   const override = overrideInForce(plan, env, recorder);
@@ -41,11 +41,11 @@ export function decide(
   if (override !== undefined && !override.datacenterOnly) {
     decision = override.decision;
   } else {
-    decision = decideByRoutes(program, plan, input, outcome, env, generation, recorder);
+    decision = decideByRoutes(program, plan, input, outcome, env, recorder);
     if (override !== undefined) decision = heldToDatacenter(decision, override);
   }
   if (decision.hashPolicies !== undefined) {
-    outcome.hash = hashByPolicies(decision.hashPolicies, program, input.labels, generation);
+    outcome.hash = hashByPolicies(decision.hashPolicies, program);
   }
   return input.force === undefined ? decision : applyForce(input.force, decision, outcome);
 }
@@ -68,48 +68,42 @@ function decideByRoutes(
   input: RoutingInput,
   outcome: RoutingOutcome,
   env: RoutingEnvironment,
-  generation: number,
   recorder: RoutingRecorder | undefined,
 ): Decision {
   const candidates = program.candidates(input.method);
   // Who records wants to hear of every route, also of those that the index passes over.
   if (recorder !== undefined) {
     for (const step of candidates.all) {
-      const miss = missOf(step, program, input.labels, generation);
+      const miss = missOf(step, program);
       recorder.routeSeen(step.route, miss);
-      if (miss === undefined) return chooseEntry(step, program, plan, input, outcome, env, generation);
+      if (miss === undefined) return chooseEntry(step, program, input, outcome, env) ?? plan.fallthrough;
     }
     return plan.fallthrough;
   }
-  candidates.start(program, input.labels, generation);
+  candidates.start(program);
   for (let step = candidates.next(); step !== undefined; step = candidates.next()) {
-    if (missOf(step, program, input.labels, generation) === undefined) {
-      return chooseEntry(step, program, plan, input, outcome, env, generation);
+    if (missOf(step, program) === undefined) {
+      return chooseEntry(step, program, input, outcome, env) ?? plan.fallthrough;
     }
   }
   return plan.fallthrough;
 }
 
 /** The first thing about a route that the call does not meet. Methods have been looked at before. */
-function missOf(step: RouteStep, program: RoutingProgram, labels: Labels, generation: number): RouteMiss | undefined {
-  const failed = firstFailed(step.labels, program, labels, generation);
+function missOf(step: RouteStep, program: RoutingProgram): RouteMiss | undefined {
+  const failed = firstFailed(step.labels, program);
   if (failed !== undefined) return failed;
-  if (step.any.length > 0 && !holdsAny(step.any, program, labels, generation)) return 'any';
+  if (step.any.length > 0 && !holdsAny(step.any, program)) return 'any';
   const sample = step.route.match?.sample;
   if (sample === undefined) return undefined;
-  const value = program.read(step.sampleSlot, labels, generation);
+  const value = program.read(step.sampleSlot);
   return value !== undefined && sample.admits(value) ? undefined : sample;
 }
 
-function holdsAny(
-  groups: readonly (readonly ConditionStep[])[],
-  program: RoutingProgram,
-  labels: Labels,
-  generation: number,
-): boolean {
+function holdsAny(groups: readonly (readonly ConditionStep[])[], program: RoutingProgram): boolean {
   for (let index = 0; index < groups.length; index += 1) {
     const group = groups[index];
-    if (group !== undefined && firstFailed(group, program, labels, generation) === undefined) return true;
+    if (group !== undefined && firstFailed(group, program) === undefined) return true;
   }
   return false;
 }
@@ -117,13 +111,10 @@ function holdsAny(
 function firstFailed(
   conditions: readonly ConditionStep[],
   program: RoutingProgram,
-  labels: Labels,
-  generation: number,
 ): ConditionStep['condition'] | undefined {
   for (let index = 0; index < conditions.length; index += 1) {
     const step = conditions[index];
-    if (step === undefined) break;
-    if (!step.condition.test(program.read(step.slot, labels, generation))) return step.condition;
+    if (step !== undefined && !step.condition.test(program.read(step.slot))) return step.condition;
   }
   return undefined;
 }
@@ -131,30 +122,20 @@ function firstFailed(
 function chooseEntry(
   step: RouteStep,
   program: RoutingProgram,
-  plan: Plan,
   input: RoutingInput,
   outcome: RoutingOutcome,
   env: RoutingEnvironment,
-  generation: number,
-): Decision {
+): Decision | undefined {
   const { split } = step.route;
   const { entries } = split;
-  const only = entries[0];
-  if (entries.length === 1 && only !== undefined) return only.decision;
-  let sticky: string | undefined;
-  if (split.stickBy !== undefined) sticky = input.stickyKey ?? program.read(step.stickSlot, input.labels, generation);
-  let entry: number;
-  if (sticky === undefined) {
-    outcome.bucket = Math.floor(env.random() * BUCKETS);
-    entry = entryOfBucket(entries, outcome.bucket);
-  } else {
+  if (entries.length === 1) return entries[0]?.decision;
+  const sticky = split.stickBy === undefined ? undefined : (input.stickyKey ?? program.read(step.stickSlot));
+  if (sticky !== undefined) {
     outcome.sticky = true;
-    if (split.isBucketed) {
-      outcome.bucket = split.bucketOf(sticky);
-      entry = entryOfBucket(entries, outcome.bucket);
-    } else entry = split.entryOfValue(sticky);
+    if (!split.isBucketed) return entries[split.entryOfValue(sticky)]?.decision;
   }
-  return entries[entry]?.decision ?? plan.fallthrough;
+  outcome.bucket = sticky === undefined ? Math.floor(env.random() * BUCKETS) : split.bucketOf(sticky);
+  return entries[entryOfBucket(entries, outcome.bucket)]?.decision;
 }
 
 /** Index of the entry that a bucket belongs to: one that is drawn, or that of a sticky value. */
@@ -167,17 +148,12 @@ export function entryOfBucket(entries: readonly SplitEntryPlan[], bucket: number
 }
 
 /** Each policy that yields something turns the hash so far and mixes its own in, as Envoy does. -1: none did. */
-function hashByPolicies(
-  policies: readonly HashPolicy[],
-  program: RoutingProgram,
-  labels: Labels,
-  generation: number,
-): number {
+function hashByPolicies(policies: readonly HashPolicy[], program: RoutingProgram): number {
   let hash = -1;
   for (let index = 0; index < policies.length; index += 1) {
     const policy = policies[index];
     if (policy === undefined) break;
-    const read = program.read(program.slotOf(policy.key), labels, generation);
+    const read = program.read(program.slotOf(policy.key));
     const value = policy.key === undefined ? policy.constant : read === undefined ? undefined : policy.extract(read);
     if (value !== undefined) {
       const own = hash32(value, RING_SEED) >>> 0;

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { decide, describeRetry } from './decide';
@@ -115,25 +116,19 @@ export function explainRouting(
   };
   const outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
   const decision = decide(plan, { ...input, labels }, outcome, env, recorder);
-  const { timeoutMs, attemptTimeoutMs, retry, datacenters, force, destination } = decision;
+  const { timeoutMs, attemptTimeoutMs, retry, datacenters, force } = decision;
+  const { subset, strict, chain, tiers } = decision.destination;
   return {
     service: plan.service,
     revision: plan.revision,
     method: input.method,
-    decision: {
+    decision: defined({
       by: decision.by,
       route: decision.route,
-      subset: destination.subset,
-      strict: destination.strict,
-      chain: destination.chain,
-      ...(destination.tiers !== undefined && { tiers: destination.tiers }),
-      ...(timeoutMs !== undefined && { timeoutMs }),
-      ...(attemptTimeoutMs !== undefined && { attemptTimeoutMs }),
-      ...(retry !== undefined && { retry }),
+      ...{ subset, strict, chain, tiers, timeoutMs, attemptTimeoutMs, retry },
       runs: describeRetry(decision, input.method, isIdempotent),
-      ...(datacenters !== undefined && { datacenters }),
-      ...(force !== undefined && { force }),
-    },
+      ...{ datacenters, force },
+    }),
     sticky: outcome.sticky,
     ...(outcome.bucket >= 0 && { bucket: outcome.bucket }),
     ...(outcome.hash >= 0 && { hash: outcome.hash }),
@@ -182,13 +177,8 @@ function explainMiss(route: RoutePlan, miss: RouteMiss, labelValue: (key: string
 
 function explainOverride(override: OverridePlan, inForce: boolean): ExplainedOverride {
   const { origin, untilMs, by, reason } = override;
-  return {
-    inForce,
-    origin,
-    ...(Number.isFinite(untilMs) && { until: new Date(untilMs).toISOString() }),
-    ...(by !== undefined && { by }),
-    ...(reason !== undefined && { reason }),
-  };
+  const until = Number.isFinite(untilMs) ? new Date(untilMs).toISOString() : undefined;
+  return defined({ inForce, origin, until, by, reason });
 }
 
 function methodsOf({ match }: RoutePlan): readonly string[] {

@@ -41,11 +41,10 @@ export class RoutingProgram {
   readonly #steps: readonly RouteStep[];
   readonly #byMethod = new Map<string, RouteIndex>();
   readonly #values: (string | undefined)[];
-  /**
-   * Which decision each value was looked up for: cheaper than clearing, and safe should one decision ask for another.
-   */
+  /** Which decision each value was looked up for: cheaper than clearing. */
   readonly #stamps: number[];
   #generation = 0;
+  #labels: Labels | undefined;
 
   constructor(plan: Plan) {
     this.#keys = plan.labelKeys;
@@ -83,19 +82,19 @@ export class RoutingProgram {
     return found;
   }
 
-  /** A number for one decision, for {@link read}. */
-  begin(): number {
+  /** Before each decision: whose labels {@link read} reads. Deciding is synchronous, one decision after the other. */
+  begin(labels: Labels): void {
     this.#generation += 1;
-    return this.#generation;
+    this.#labels = labels;
   }
 
   /** The label in `slot`; undefined without one, and for slot -1. */
-  read(slot: number, labels: Labels, generation: number): string | undefined {
+  read(slot: number): string | undefined {
     if (slot < 0) return undefined;
-    if (this.#stamps[slot] === generation) return this.#values[slot];
-    const value = labels.get(this.#keys[slot] ?? '');
+    if (this.#stamps[slot] === this.#generation) return this.#values[slot];
+    const value = this.#labels?.get(this.#keys[slot] ?? '');
     this.#values[slot] = value;
-    this.#stamps[slot] = generation;
+    this.#stamps[slot] = this.#generation;
     return value;
   }
 }
@@ -110,11 +109,6 @@ function matchesMethod({ match }: RoutePlan, method: string): boolean {
 const MIN_INDEXED = 4;
 const END = Number.MAX_SAFE_INTEGER;
 const NONE: readonly number[] = [];
-
-/** Reads a label slot for the decision at hand. */
-export interface SlotReader {
-  read(slot: number, labels: Labels, generation: number): string | undefined;
-}
 
 /**
  * Which routes of a list a call can match at all, in order: those that want an exact value of some label are found by
@@ -159,11 +153,11 @@ export class RouteIndex {
     return this.#steps;
   }
 
-  /** Begins a walk for a call with these labels. */
-  start(reader: SlotReader, labels: Labels, generation: number): void {
+  /** Begins a walk for the call at hand. */
+  start(program: RoutingProgram): void {
     this.#cursors[0] = 0;
     for (let at = 0; at < this.#slots.length; at += 1) {
-      const value = reader.read(this.#slots[at] as number, labels, generation);
+      const value = program.read(this.#slots[at] as number);
       this.#lists[at + 1] = value === undefined ? NONE : (this.#byValue[at]?.get(value) ?? NONE);
       this.#cursors[at + 1] = 0;
     }

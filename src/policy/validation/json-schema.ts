@@ -19,8 +19,22 @@ export interface Violation {
   readonly name?: string;
 }
 
-type Report = (violation: Violation) => void;
-type Path = (string | number)[];
+/** Keywords of objects and of lists. Where a type is asked for beside one of them, ajv looks at the type last. */
+const OF_LISTS: readonly string[] = ['maxItems', 'minItems', 'items', 'uniqueItems'];
+const OF_OBJECTS: readonly string[] = [
+  ...['maxProperties', 'minProperties', 'required', 'propertyNames', 'additionalProperties', 'properties'],
+];
+/** Every keyword that checks something, in the order in which ajv checks them. */
+const KEYWORDS: readonly string[] = [
+  ...['maximum', 'minimum', 'exclusiveMaximum', 'exclusiveMinimum', 'maxLength', 'minLength', 'pattern'],
+  ...['$ref', 'const', 'enum', 'anyOf', 'oneOf', 'allOf', 'if', ...OF_LISTS, ...OF_OBJECTS],
+];
+/** Keywords that check nothing by themselves. */
+const SILENT: readonly string[] = ['$schema', 'title', 'description', 'definitions', 'type', 'then', 'else'];
+
+/** The keywords of each schema object in order, worked out once: the schemas are few and never change. */
+const known = new WeakMap<Schema, readonly string[]>();
+const expressions = new Map<string, RegExp>();
 
 /**
  * Checks `document` against a JSON Schema of draft 7 and reports every violation, in a fixed order: limits of a value
@@ -29,248 +43,174 @@ type Path = (string | number)[];
  * only the keyword itself is reported, not its alternatives.
  *
  * The schema is read as data, so nothing is compiled when the first document comes, and no code is made from strings.
+ * It is few functions for the same reason: what a first policy costs is mostly that its functions run for the first
+ * time.
  */
-export function checkJsonSchema(root: Schema, document: unknown, report: Report): void {
-  new SchemaCheck(root, report).check(root, document);
-}
+export function checkJsonSchema(root: Schema, document: unknown, report: (violation: Violation) => void): void {
+  const path: (string | number)[] = [];
+  let name: string | undefined;
+  let violations = 0;
+  /** Above 0 while it is only asked whether a value fits. */
+  let asking = 0;
 
-class SchemaCheck {
-  readonly #root: Schema;
-  readonly #report: Report;
-  readonly #path: Path;
-  readonly #name: string | undefined;
-  #violations = 0;
-
-  constructor(root: Schema, report: Report, path: Path = [], name?: string) {
-    this.#root = root;
-    this.#report = report;
-    this.#path = path;
-    this.#name = name;
-  }
-
-  /** True when nothing was violated. */
-  check(schema: Schema, value: unknown): boolean {
-    const before = this.#violations;
-    const { types, typeComesLast, of } = keywordsOf(schema);
-    const isWrongType = types !== undefined && !types.some((type) => isOfType(value, type));
-    if (isWrongType && !typeComesLast) this.#violate(schema, 'type', value);
-    const kind = kindOf(value);
-    of[kind] ??= CHECKS_OF_KIND[kind].filter((keyword) => keyword in schema);
-    for (const keyword of of[kind]) CHECKS[keyword]?.(this, schema, value as never);
-    if (isWrongType && typeComesLast) this.#violate(schema, 'type', value);
-    return this.#violations === before;
-  }
-
-  /** For a check of one keyword: does nothing when `isSatisfied`. */
-  hold(isSatisfied: boolean, schema: Schema, keyword: string, value: unknown, key?: string): void {
-    if (!isSatisfied) this.#violate(schema, keyword, value, key);
-  }
-
-  checkPart(schema: unknown, value: unknown, part: string | number): void {
-    this.#path.push(part);
-    this.check(schema as Schema, value);
-    this.#path.pop();
-  }
-
-  /** Checks the name of a key. */
-  checkName(schema: Schema, name: string): boolean {
-    return new SchemaCheck(this.#root, this.#report, this.#path, name).check(schema, name);
-  }
-
-  /** Checks without reporting. */
-  accepts(schema: unknown, value: unknown): boolean {
-    return new SchemaCheck(this.#root, () => {}).check(schema as Schema, value);
-  }
-
-  definition(reference: string): Schema {
-    return ownValue(this.#root['definitions'], reference.slice('#/definitions/'.length)) as Schema;
-  }
-
-  #violate(schema: Schema, keyword: string, value: unknown, key?: string): void {
-    this.#violations += 1;
-    this.#report({
-      keyword,
-      path: [...this.#path],
-      value,
-      limit: schema[keyword],
-      schema,
-      ...(key === undefined ? undefined : { key }),
-      ...(this.#name === undefined ? undefined : { name: this.#name }),
-    });
-  }
-}
-
-type Check = (run: SchemaCheck, schema: Schema, value: never) => void;
-
-/** Length in characters, not in UTF-16 units. */
-function charactersOf(text: string): number {
-  let count = 0;
-  for (const _ of text) count += 1;
-  return count;
-}
-
-const NUMBER_CHECKS: Readonly<Record<string, Check>> = {
-  maximum: (run, schema, value: number) => run.hold(value <= Number(schema['maximum']), schema, 'maximum', value),
-  minimum: (run, schema, value: number) => run.hold(value >= Number(schema['minimum']), schema, 'minimum', value),
-  exclusiveMaximum: (run, schema, value: number) =>
-    run.hold(value < Number(schema['exclusiveMaximum']), schema, 'exclusiveMaximum', value),
-  exclusiveMinimum: (run, schema, value: number) =>
-    run.hold(value > Number(schema['exclusiveMinimum']), schema, 'exclusiveMinimum', value),
-};
-
-const STRING_CHECKS: Readonly<Record<string, Check>> = {
-  maxLength: (run, schema, value: string) =>
-    run.hold(charactersOf(value) <= Number(schema['maxLength']), schema, 'maxLength', value),
-  minLength: (run, schema, value: string) =>
-    run.hold(charactersOf(value) >= Number(schema['minLength']), schema, 'minLength', value),
-  pattern: (run, schema, value: string) =>
-    run.hold(expressionOf(String(schema['pattern'])).test(value), schema, 'pattern', value),
-};
-
-const ANY_CHECKS: Readonly<Record<string, Check>> = {
-  $ref: (run, schema, value: unknown) => run.check(run.definition(String(schema['$ref'])), value),
-  const: (run, schema, value: unknown) => run.hold(value === schema['const'], schema, 'const', value),
-  enum: (run, schema, value: unknown) => run.hold(listOf(schema['enum']).includes(value), schema, 'enum', value),
-  anyOf: (run, schema, value: unknown) =>
-    run.hold(
-      listOf(schema['anyOf']).some((one) => run.accepts(one, value)),
-      schema,
-      'anyOf',
-      value,
-    ),
-  oneOf: (run, schema, value: unknown) =>
-    run.hold(listOf(schema['oneOf']).filter((one) => run.accepts(one, value)).length === 1, schema, 'oneOf', value),
-  allOf(run, schema, value: unknown) {
-    for (const one of listOf(schema['allOf'])) run.check(one as Schema, value);
-  },
-  if(run, schema, value: unknown) {
-    const branch = schema[run.accepts(schema['if'], value) ? 'then' : 'else'];
-    if (branch !== undefined) run.hold(run.check(branch as Schema, value), schema, 'if', value);
-  },
-};
-
-const ARRAY_CHECKS: Readonly<Record<string, Check>> = {
-  maxItems: (run, schema, value: readonly unknown[]) =>
-    run.hold(value.length <= Number(schema['maxItems']), schema, 'maxItems', value),
-  minItems: (run, schema, value: readonly unknown[]) =>
-    run.hold(value.length >= Number(schema['minItems']), schema, 'minItems', value),
-  items(run, schema, value: readonly unknown[]) {
-    for (const [index, item] of value.entries()) run.checkPart(schema['items'], item, index);
-  },
-  uniqueItems(run, schema, value: readonly unknown[]) {
-    // Where items have to be texts, whatever is none has been reported as such.
-    const onlyTexts = ownValue(schema['items'], 'type') === 'string';
-    const items = onlyTexts ? value.filter((item) => typeof item === 'string') : value.map(canonicalJson);
-    run.hold(new Set(items).size === items.length, schema, 'uniqueItems', value);
-  },
-};
-
-const OBJECT_CHECKS: Readonly<Record<string, Check>> = {
-  maxProperties: (run, schema, value: object) =>
-    run.hold(Object.keys(value).length <= Number(schema['maxProperties']), schema, 'maxProperties', value),
-  minProperties: (run, schema, value: object) =>
-    run.hold(Object.keys(value).length >= Number(schema['minProperties']), schema, 'minProperties', value),
-  required(run, schema, value: object) {
-    for (const key of listOf(schema['required']).map(String)) {
-      run.hold(ownValue(value, key) !== undefined, schema, 'required', value, key);
-    }
-  },
-  propertyNames(run, schema, value: object) {
-    const names = schema['propertyNames'] as Schema;
-    for (const key of Object.keys(value)) {
-      run.hold(run.checkName(names, key), schema, 'propertyNames', value);
-    }
-  },
-  additionalProperties(run, schema, value: object) {
-    const others = schema['additionalProperties'];
-    for (const key of Object.keys(value)) {
-      if (ownValue(schema['properties'], key) !== undefined) continue;
-      if (others === false) run.hold(false, schema, 'additionalProperties', value, key);
-      else run.checkPart(others, ownValue(value, key), key);
-    }
-  },
-  properties(run, schema, value: object) {
-    for (const [key, part] of Object.entries(schema['properties'] as Schema)) {
-      const item = ownValue(value, key);
-      if (item !== undefined) run.checkPart(part, item, key);
-    }
-  },
-};
-
-const CHECKS: Readonly<Record<string, Check>> = {
-  ...NUMBER_CHECKS,
-  ...STRING_CHECKS,
-  ...ANY_CHECKS,
-  ...ARRAY_CHECKS,
-  ...OBJECT_CHECKS,
-};
-
-type Kind = 'number' | 'string' | 'array' | 'object' | 'other';
-
-/** Which checks a value of each kind passes, in this order. */
-const CHECKS_OF_KIND: Readonly<Record<Kind, readonly string[]>> = {
-  number: [...Object.keys(NUMBER_CHECKS), ...Object.keys(ANY_CHECKS)],
-  string: [...Object.keys(STRING_CHECKS), ...Object.keys(ANY_CHECKS)],
-  array: [...Object.keys(ANY_CHECKS), ...Object.keys(ARRAY_CHECKS)],
-  object: [...Object.keys(ANY_CHECKS), ...Object.keys(OBJECT_CHECKS)],
-  other: Object.keys(ANY_CHECKS),
-};
-
-/** Keywords that check nothing by themselves. */
-const SILENT: ReadonlySet<string> = new Set([
-  ...['$schema', 'title', 'description', 'definitions', 'type', 'then', 'else'],
-]);
-
-interface Keywords {
-  readonly types: readonly string[] | undefined;
-  /** As ajv orders it, by which the texts of refusals were written: after `oneOf`, where the parts would come. */
-  readonly typeComesLast: boolean;
-  /** By kind of value, once there was one: which checks it passes. */
-  readonly of: Partial<Record<Kind, readonly string[]>>;
-}
-
-/** What each schema object asks, worked out once: the schemas are few and never change. */
-const known = new WeakMap<Schema, Keywords>();
-
-function keywordsOf(schema: Schema): Keywords {
-  const before = known.get(schema);
-  if (before !== undefined) return before;
-  const unknown = Object.keys(schema).find((keyword) => !(keyword in CHECKS) && !SILENT.has(keyword));
-  if (unknown !== undefined) throw new Error(`schema: ${unknown} (expected: one of ${Object.keys(CHECKS).join(', ')})`);
-  const type = schema['type'];
-  const partChecks = type === 'object' ? OBJECT_CHECKS : type === 'array' ? ARRAY_CHECKS : {};
-  const keywords: Keywords = {
-    types: type === undefined ? undefined : listOf(Array.isArray(type) ? type : [type]).map(String),
-    typeComesLast: Object.keys(partChecks).some((keyword) => keyword in schema),
-    of: {},
+  const violate = (schema: Schema, keyword: string, value: unknown, key?: string): void => {
+    violations += 1;
+    if (asking > 0) return;
+    const named = { ...(key !== undefined && { key }), ...(name !== undefined && { name }) };
+    report({ keyword, path: [...path], value, limit: schema[keyword], schema, ...named });
   };
+
+  const accepts = (schema: unknown, value: unknown): boolean => {
+    const before = violations;
+    asking += 1;
+    check(schema as Schema, value);
+    asking -= 1;
+    const isAccepted = violations === before;
+    violations = before;
+    return isAccepted;
+  };
+
+  const checkPart = (schema: unknown, value: unknown, part: string | number): void => {
+    path.push(part);
+    check(schema as Schema, value);
+    path.pop();
+  };
+
+  const check = (schema: Schema, value: unknown): void => {
+    const keywords = known.get(schema) ?? keywordsOf(schema);
+    const { type } = schema;
+    const isWrongType =
+      type !== undefined && !(Array.isArray(type) ? type.some((one) => isOfType(value, one)) : isOfType(value, type));
+    const last = keywords.at(-1) ?? '';
+    const typeComesLast = type === 'object' ? OF_OBJECTS.includes(last) : type === 'array' && OF_LISTS.includes(last);
+    if (isWrongType && !typeComesLast) violate(schema, 'type', value);
+    for (const keyword of keywords) {
+      const said = schema[keyword];
+      switch (keyword) {
+        case '$ref':
+          check(definitionOf(root, said), value);
+          break;
+        case 'anyOf':
+          if (!(said as Schema[]).some((one) => accepts(one, value))) violate(schema, keyword, value);
+          break;
+        case 'oneOf':
+          if ((said as Schema[]).filter((one) => accepts(one, value)).length !== 1) violate(schema, keyword, value);
+          break;
+        case 'allOf':
+          for (const one of said as Schema[]) check(one, value);
+          break;
+        case 'if': {
+          const before = violations;
+          const branch = schema[accepts(said, value) ? 'then' : 'else'];
+          if (branch !== undefined) check(branch as Schema, value);
+          if (violations > before) violate(schema, keyword, value);
+          break;
+        }
+        case 'items':
+          if (Array.isArray(value)) for (const [index, item] of value.entries()) checkPart(said, item, index);
+          break;
+        case 'required':
+          if (!isRecord(value)) break;
+          for (const key of said as string[]) {
+            if (ownValue(value, key) === undefined) violate(schema, keyword, value, key);
+          }
+          break;
+        case 'propertyNames':
+          if (!isRecord(value)) break;
+          for (const key of Object.keys(value)) {
+            const before = violations;
+            name = key;
+            check(said as Schema, key);
+            name = undefined;
+            if (violations > before) violate(schema, keyword, value);
+          }
+          break;
+        case 'additionalProperties':
+          if (!isRecord(value)) break;
+          for (const key of Object.keys(value)) {
+            if (ownValue(schema['properties'], key) !== undefined) continue;
+            if (said === false) violate(schema, keyword, value, key);
+            else checkPart(said, value[key], key);
+          }
+          break;
+        case 'properties':
+          if (!isRecord(value)) break;
+          for (const key of Object.keys(said as Schema)) {
+            const item = ownValue(value, key);
+            if (item !== undefined) checkPart((said as Schema)[key], item, key);
+          }
+          break;
+        default:
+          if (!isWithin(keyword, said, value, schema)) violate(schema, keyword, value);
+      }
+    }
+    if (isWrongType && typeComesLast) violate(schema, 'type', value);
+  };
+  check(root, document);
+}
+
+/** The definition that a reference names. */
+export function definitionOf(root: Schema, reference: unknown): Schema {
+  return ownValue(root['definitions'], String(reference).slice('#/definitions/'.length)) as Schema;
+}
+
+/** Whether a value meets a keyword that looks at nothing but the value itself. */
+function isWithin(keyword: string, said: unknown, value: unknown, schema: Schema): boolean {
+  if (keyword === 'const') return value === said;
+  if (keyword === 'enum') return (said as unknown[]).includes(value);
+  const limit = Number(said);
+  if (typeof value === 'number') {
+    switch (Number.isFinite(value) ? keyword : '') {
+      case 'maximum':
+        return value <= limit;
+      case 'minimum':
+        return value >= limit;
+      case 'exclusiveMaximum':
+        return value < limit;
+      case 'exclusiveMinimum':
+        return value > limit;
+    }
+  } else if (typeof value === 'string') {
+    switch (keyword) {
+      // In characters, not in UTF-16 units.
+      case 'maxLength':
+        return [...value].length <= limit;
+      case 'minLength':
+        return [...value].length >= limit;
+      case 'pattern': {
+        const pattern = String(said);
+        const expression = expressions.get(pattern) ?? new RegExp(pattern, 'u');
+        expressions.set(pattern, expression);
+        return expression.test(value);
+      }
+    }
+  } else if (Array.isArray(value)) {
+    if (keyword === 'maxItems') return value.length <= limit;
+    if (keyword === 'minItems') return value.length >= limit;
+    if (keyword === 'uniqueItems') {
+      // Where items have to be texts, whatever is none has been reported as such.
+      const onlyTexts = ownValue(schema['items'], 'type') === 'string';
+      const items = onlyTexts ? value.filter((item) => typeof item === 'string') : value.map(canonicalJson);
+      return new Set(items).size === items.length;
+    }
+  } else if (isRecord(value)) {
+    if (keyword === 'maxProperties') return Object.keys(value).length <= limit;
+    if (keyword === 'minProperties') return Object.keys(value).length >= limit;
+  }
+  return true;
+}
+
+function keywordsOf(schema: Schema): readonly string[] {
+  const keywords = KEYWORDS.filter((keyword) => keyword in schema);
+  const unknown = Object.keys(schema).find((keyword) => !keywords.includes(keyword) && !SILENT.includes(keyword));
+  if (unknown !== undefined) throw new Error(`schema: ${unknown} (expected: one of ${KEYWORDS.join(', ')})`);
   known.set(schema, keywords);
   return keywords;
 }
 
-function kindOf(value: unknown): Kind {
-  if (typeof value === 'string') return 'string';
-  if (typeof value === 'number') return Number.isFinite(value) ? 'number' : 'other';
-  if (Array.isArray(value)) return 'array';
-  return isRecord(value) ? 'object' : 'other';
-}
-
-function isOfType(value: unknown, type: string): boolean {
+function isOfType(value: unknown, type: unknown): boolean {
   if (type === 'integer') return Number.isInteger(value);
-  if (type === 'boolean') return typeof value === 'boolean';
-  return kindOf(value) === type;
-}
-
-function listOf(value: unknown): readonly unknown[] {
-  return value as readonly unknown[];
-}
-
-const expressions = new Map<string, RegExp>();
-
-function expressionOf(pattern: string): RegExp {
-  const before = expressions.get(pattern);
-  if (before !== undefined) return before;
-  const expression = new RegExp(pattern, 'u');
-  expressions.set(pattern, expression);
-  return expression;
+  if (type === 'number') return Number.isFinite(value);
+  if (type === 'array') return Array.isArray(value);
+  return type === 'object' ? isRecord(value) : typeof value === type;
 }

@@ -1,7 +1,6 @@
-import { isRecord } from '../../base/is-record';
-import { canonicalJson, ownValue } from '../plain-data';
+import { canonicalJson } from '../plain-data';
 import { note, type ProblemList } from '../problems';
-import { listOf } from './references';
+import type { CheckedPolicy } from './checked';
 
 interface Reach {
   readonly index: number;
@@ -13,9 +12,11 @@ interface Reach {
 }
 
 /** Warns of routes that no call ever gets to, because an earlier route takes all that they match. */
-export function warnOfUnreachable(routes: unknown, warnings: ProblemList): void {
+export function warnOfUnreachable({ routes = [] }: CheckedPolicy, warnings: ProblemList): void {
+  // The first one is reached.
+  if (routes.length < 2) return;
   const earlier = new EarlierRoutes();
-  for (const [index, route] of listOf(routes).entries()) {
+  for (const [index, route] of routes.entries()) {
     const reach = reachOf(route, index);
     const taker = earlier.takerOf(reach);
     if (taker === undefined) earlier.add(reach);
@@ -83,29 +84,18 @@ function prefixesOf(method: string | undefined): readonly string[] {
     : [EVERY_METHOD, method.slice(0, slash + 1), method];
 }
 
-function reachOf(route: unknown, index: number): Reach {
-  const match = ownValue(route, 'match');
-  const methods = ownValue(match, 'methods');
-  const conditions = new Set<string>();
-  const labels = ownValue(match, 'labels');
-  for (const [key, matcher] of isRecord(labels) ? Object.entries(labels) : []) {
-    conditions.add(`${key.toLowerCase()} ${canonicalJson(matcher)}`);
-  }
-  for (const key of ['any', 'sample']) {
-    const part = ownValue(match, key);
-    // Samples of two routes differ by their salt, even when they read alike.
-    if (part !== undefined) conditions.add(`${key} ${canonicalJson([part, key === 'sample' ? saltOf(route) : ''])}`);
-  }
+function reachOf(route: NonNullable<CheckedPolicy['routes']>[number], index: number): Reach {
+  const { match: { methods = [], labels = {}, any, sample } = {}, name, stickySalt = name } = route ?? {};
+  const conditions = Object.entries(labels).map(([key, matcher]) => `${key.toLowerCase()} ${canonicalJson(matcher)}`);
+  if (any !== undefined) conditions.push(`any ${canonicalJson(any)}`);
+  // Samples of two routes differ by their salt, even when they read alike.
+  if (sample !== undefined) conditions.push(`sample ${canonicalJson([sample, stickySalt])}`);
   return {
     index,
-    name: String(ownValue(route, 'name')),
-    methods: Array.isArray(methods) && methods.length > 0 ? new Set(methods.map(String)) : undefined,
-    conditions,
+    name: String(name),
+    methods: methods.length > 0 ? new Set(methods.map(String)) : undefined,
+    conditions: new Set(conditions),
   };
-}
-
-function saltOf(route: unknown): unknown {
-  return ownValue(route, 'stickySalt') ?? ownValue(route, 'name') ?? null;
 }
 
 function takesAllOf(earlier: Reach, later: Reach): boolean {

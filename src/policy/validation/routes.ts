@@ -1,44 +1,37 @@
-import { isRecord } from '../../base/is-record';
 import { nearest } from '../../base/spelling';
-import { ownValue } from '../plain-data';
-import { type DocumentPath, note, type ProblemList } from '../problems';
+import type { RouteDocument } from '../document';
+import { note, type ProblemList } from '../problems';
+import type { Checked, CheckedPolicy } from './checked';
 import { checkLabelKey, checkMatch } from './matches';
-import { listOf } from './references';
-import { checkRetry } from './tuning';
+
+type Routes = NonNullable<CheckedPolicy['routes']>;
 
 /** What a schema cannot say of the routes, each by itself and against the others. */
-export function checkRoutes(routes: unknown, problems: ProblemList): void {
+export function checkRoutes({ routes = [] }: CheckedPolicy, problems: ProblemList): void {
   const names = new Map<string, number>();
-  for (const [index, route] of listOf(routes).entries()) {
+  for (const [index, route] of routes.entries()) {
+    if (route === undefined) continue;
+    const { name, match, stickBy, split = [] } = route;
     const path = ['routes', index];
-    const name = ownValue(route, 'name');
-    if (typeof name === 'string') {
-      const first = names.get(name);
-      if (first === undefined) names.set(name, index);
-      else problems.report([...path, 'name'], name, `a name of its own; routes[${first}] has this one`);
-    }
-    checkMatch(ownValue(route, 'match'), [...path, 'match'], problems);
-    checkLabelKey(ownValue(route, 'stickBy'), [...path, 'stickBy'], problems);
-    checkRetry(ownValue(route, 'retry'), [...path, 'retry'], problems);
-    if (ownValue(route, 'hedging') !== undefined && ownValue(route, 'retry') !== undefined) {
+    const first = name === undefined ? undefined : names.get(name);
+    if (first !== undefined) {
+      problems.report([...path, 'name'], name, `a name of its own; routes[${first}] has this one`);
+    } else if (name !== undefined) names.set(name, index);
+    if (match !== undefined) checkMatch(match, [...path, 'match'], problems);
+    if (stickBy !== undefined) checkLabelKey(stickBy, [...path, 'stickBy'], problems);
+    if ('hedging' in route && 'retry' in route) {
       problems.report([...path, 'hedging'], note('beside retry'), 'one of hedging and retry');
     }
-    checkSplit(ownValue(route, 'split'), [...path, 'split'], problems);
-  }
-}
-
-function checkSplit(split: unknown, path: DocumentPath, problems: ProblemList): void {
-  const entries = listOf(split).filter(isRecord);
-  if (entries.length === 0) return;
-  if (entries.every((entry) => entry['weight'] === 0)) {
-    problems.report(path, note('all weights 0'), 'at least one weight > 0');
-  }
-  const seen = new Set<unknown>();
-  for (const [index, entry] of listOf(split).entries()) {
-    const to = ownValue(entry, 'to');
-    if (typeof to !== 'string') continue;
-    if (seen.has(to)) problems.report([...path, index, 'to'], to, 'each subset once in a split');
-    seen.add(to);
+    if (split.length === 0) continue;
+    if (split.every((entry) => entry?.weight === 0)) {
+      problems.report([...path, 'split'], note('all weights 0'), 'at least one weight > 0');
+    }
+    const seen = new Set<string>();
+    for (const [at, { to } = {}] of split.entries()) {
+      if (to === undefined) continue;
+      if (seen.has(to)) problems.report([...path, 'split', at, 'to'], to, 'each subset once in a split');
+      seen.add(to);
+    }
   }
 }
 
@@ -46,70 +39,63 @@ function checkSplit(split: unknown, path: DocumentPath, problems: ProblemList): 
 const MOST_LABELS = 100;
 
 /** Warns of `stickBy` labels that no call of their route bears: the split then goes by chance, without any sign. */
-export function warnOfUnseenStickiness(routes: unknown, warnings: ProblemList): void {
-  const list = listOf(routes);
+export function warnOfUnseenStickiness({ routes = [] }: CheckedPolicy, warnings: ProblemList): void {
+  if (!routes.some((route) => route?.stickBy !== undefined)) return;
+  /** By label the route that takes all calls which bear it. */
   const takers = new Map<string, string>();
-  let readers: Readers | undefined;
-  for (const [index, route] of list.entries()) {
-    const stickBy = ownValue(route, 'stickBy');
-    if (typeof stickBy === 'string') {
-      readers ??= readersOf(list);
-      const advice = adviceOn(stickBy.toLowerCase(), route, takers, readers);
-      if (advice !== undefined) warnings.report(['routes', index, 'stickBy'], stickBy, advice);
+  const readers = readersOf(routes);
+  for (const [index, route] of routes.entries()) {
+    const label = route?.stickBy?.toLowerCase();
+    if (label !== undefined) {
+      const advice = adviceOn(label, route?.match?.labels ?? {}, takers, readers);
+      if (advice !== undefined) {
+        const expected = `a label that calls of this route bear; ${advice}`;
+        warnings.report(['routes', index, 'stickBy'], route?.stickBy, expected);
+      }
     }
-    const taken = takesAllWith(route);
-    if (taken !== undefined && !takers.has(taken)) takers.set(taken, String(ownValue(route, 'name')));
+    const taken = takesAllWith(route?.match);
+    if (taken !== undefined && !takers.has(taken)) takers.set(taken, String(route?.name));
   }
 }
 
+type Match = Checked<NonNullable<RouteDocument['match']>>;
+
 function adviceOn(
   label: string,
-  route: unknown,
+  labels: NonNullable<Match['labels']>,
   takers: ReadonlyMap<string, string>,
-  readers: Readers,
+  readers: ReadonlyMap<string, number>,
 ): string | undefined {
-  const wanted = 'a label that calls of this route bear';
-  if (ownValue(matcherOf(route, label), 'present') === false) return `${wanted}; its match asks that it be absent`;
+  const matcher = Object.entries(labels).find(([key]) => key.toLowerCase() === label)?.[1];
+  if (typeof matcher === 'object' && matcher.present === false) return 'its match asks that it be absent';
   const taker = takers.get(label);
-  if (taker !== undefined) return `${wanted}; the route ${taker} takes all that do`;
+  if (taker !== undefined) return `the route ${taker} takes all that do`;
   // Once by the `stickBy` in question.
-  if (readers.get(label) !== 1) return undefined;
-  const others = [...readers.keys()].filter((other) => other !== label);
-  const meant = others.length > MOST_LABELS ? undefined : nearest(label, others);
-  return meant === undefined ? undefined : `${wanted}; no other part of the policy reads it, did you mean ${meant}?`;
+  if (readers.get(label) !== 1 || readers.size > MOST_LABELS + 1) return undefined;
+  const meant = nearest(
+    label,
+    [...readers.keys()].filter((other) => other !== label),
+  );
+  return meant === undefined ? undefined : `no other part of the policy reads it, did you mean ${meant}?`;
 }
 
 /** The label whose bearers never get beyond this route, whatever else they are. */
-function takesAllWith(route: unknown): string | undefined {
-  const match = ownValue(route, 'match');
-  const labels = ownValue(match, 'labels');
-  if (!isRecord(match) || !isRecord(labels) || Object.keys(match).length !== 1) return undefined;
-  const [entry, ...more] = Object.entries(labels);
-  if (entry === undefined || more.length > 0) return undefined;
-  const [key, matcher] = entry;
-  const isPresence = isRecord(matcher) && Object.keys(matcher).length === 1 && matcher['present'] === true;
-  return isPresence ? key.toLowerCase() : undefined;
-}
-
-function matcherOf(route: unknown, label: string): unknown {
-  const labels = ownValue(ownValue(route, 'match'), 'labels');
-  if (!isRecord(labels)) return undefined;
-  return Object.entries(labels).find(([key]) => key.toLowerCase() === label)?.[1];
+function takesAllWith(match: Match | undefined): string | undefined {
+  const [[key, matcher] = [], ...more] = Object.entries(match?.labels ?? {});
+  if (match === undefined || Object.keys(match).length > 1 || more.length > 0) return undefined;
+  const isPresence = typeof matcher === 'object' && Object.keys(matcher).length === 1 && matcher.present === true;
+  return isPresence ? key?.toLowerCase() : undefined;
 }
 
 /** How often the routes read each label, in the order in which they first do. */
-type Readers = ReadonlyMap<string, number>;
-
-function readersOf(routes: readonly unknown[]): Readers {
+function readersOf(routes: Routes): ReadonlyMap<string, number> {
   const readers = new Map<string, number>();
-  for (const label of routes.flatMap(labelsOf)) readers.set(label, (readers.get(label) ?? 0) + 1);
+  for (const route of routes) {
+    const { match, stickBy } = route ?? {};
+    const groups = [match, ...(match?.any ?? [])].flatMap((group) => Object.keys(group?.labels ?? {}));
+    for (const key of [...groups, match?.sample?.by, stickBy]) {
+      if (key !== undefined) readers.set(key.toLowerCase(), (readers.get(key.toLowerCase()) ?? 0) + 1);
+    }
+  }
   return readers;
-}
-
-function labelsOf(route: unknown): readonly string[] {
-  const match = ownValue(route, 'match');
-  const groups = [match, ...listOf(ownValue(match, 'any'))].map((group) => ownValue(group, 'labels'));
-  const keys = groups.flatMap((group) => (isRecord(group) ? Object.keys(group) : []));
-  const single = [ownValue(ownValue(match, 'sample'), 'by'), ownValue(route, 'stickBy')];
-  return [...keys, ...single.filter((key) => typeof key === 'string')].map((key) => key.toLowerCase());
 }

@@ -1,47 +1,61 @@
-import { isRecord } from '../../base/is-record';
 import { fieldFault } from '../filter/filter-fields';
 import { parseFilter } from '../filter/parse-filter';
-import { ownValue } from '../plain-data';
 import { note, type ProblemList } from '../problems';
+import type { CheckedPolicy } from './checked';
+import { checkBreakers, checkOrder } from './tuning';
 
-/** Each subset's filter must be an expression that Consul can read: one that it refuses leaves its subset empty. */
-export function checkFilters(subsets: unknown, problems: ProblemList, warnings: ProblemList): void {
-  if (!isRecord(subsets)) return;
-  for (const [name, subset] of Object.entries(subsets)) {
-    const filter = ownValue(subset, 'filter');
-    if (typeof filter !== 'string' || filter === '') continue;
-    const path = ['subsets', name, 'filter'];
-    const parsed = parseFilter(filter);
-    if ('at' in parsed) {
-      problems.report(path, note(`${parsed.found} at character ${parsed.at}`), parsed.expected);
-      continue;
+/** The keys of meta that Consul takes: https://developer.hashicorp.com/consul/api-docs/agent/service#meta */
+const TAKEN = /^[A-Za-z0-9_-]{1,128}$/;
+
+type Subset = NonNullable<NonNullable<CheckedPolicy['subsets']>[string]>;
+
+/** What a schema cannot say of subsets. */
+export function checkSubsets({ subsets = {} }: CheckedPolicy, problems: ProblemList, warnings: ProblemList): void {
+  const names = Object.keys(subsets);
+  for (const name of names) {
+    const subset = subsets[name] ?? {};
+    const { tags = [], meta = {}, filter, port, guard, fallbackMaxPercentage: most } = subset;
+    const path = ['subsets', name];
+    if (filter !== undefined && filter !== '') checkFilter(filter, [...path, 'filter'], problems, warnings);
+    checkBreakers(subset, path, problems);
+    if (most !== undefined && !('fallback' in subset)) {
+      problems.report([...path, 'fallbackMaxPercentage'], most, 'nothing, or a fallback beside it');
     }
-    for (const match of parsed.matches) {
-      const fault = fieldFault(match);
-      if (fault === undefined) continue;
-      const list = fault.isCertain ? problems : warnings;
-      list.report(path, note(fault.found), fault.expected);
+    if (guard !== undefined) checkGuard(guard, name, subset, problems);
+    // Beside other subsets, one that takes every instance is most likely a slip: it includes the canaries.
+    const isOpen = tags.length === 0 && Object.keys(meta).length === 0 && port === undefined && filter === undefined;
+    if (isOpen && names.length > 1) {
+      warnings.report(path, note('every instance'), 'tags, meta or a filter that tell it apart');
+    }
+    for (const [key, value] of Object.entries(meta)) {
+      if (TAKEN.test(key)) continue;
+      // A warning: instances that are listed in code or in a file may have `app.kubernetes.io/version`.
+      const expected =
+        'a key of letters, digits, "-" and "_": Consul takes no other, so no instance of it has this one';
+      warnings.report([...path, 'meta', key], value, expected);
     }
   }
 }
 
-/** What Consul takes: https://developer.hashicorp.com/consul/api-docs/agent/service#meta */
-const TAKEN = /^[A-Za-z0-9_-]{1,128}$/;
+/** It sheds, so there must be a fallback to shed to; and a subset cannot be compared with itself. */
+function checkGuard(guard: NonNullable<Subset['guard']>, name: string, subset: Subset, problems: ProblemList): void {
+  const path = ['subsets', name, 'guard'];
+  if (!('fallback' in subset)) {
+    problems.report(path, note('without a fallback'), 'nothing, or a fallback beside it that takes the calls');
+  }
+  if (guard.against === name) problems.report([...path, 'against'], name, 'another subset');
+  checkOrder(guard, 'holdMs', 'maxHoldMs', path, problems);
+}
 
-/**
- * A key that Consul takes in no registration, such as `app.kubernetes.io/version`, matches nothing there. A warning:
- * instances that are listed in code or in a file may have it.
- */
-export function warnOfMetaKeys(subsets: unknown, warnings: ProblemList): void {
-  if (!isRecord(subsets)) return;
-  for (const [name, subset] of Object.entries(subsets)) {
-    const meta = ownValue(subset, 'meta');
-    if (!isRecord(meta)) continue;
-    for (const key of Object.keys(meta)) {
-      if (TAKEN.test(key)) continue;
-      const expected =
-        'a key of letters, digits, "-" and "_": Consul takes no other, so no instance of it has this one';
-      warnings.report(['subsets', name, 'meta', key], meta[key], expected);
-    }
+/** A filter must be an expression that Consul can read: one that Consul refuses leaves its subset empty. */
+function checkFilter(filter: string, path: readonly string[], problems: ProblemList, warnings: ProblemList): void {
+  const parsed = parseFilter(filter);
+  if ('at' in parsed) {
+    problems.report(path, note(`${parsed.found} at character ${parsed.at}`), parsed.expected);
+    return;
+  }
+  for (const match of parsed.matches) {
+    const fault = fieldFault(match);
+    if (fault !== undefined) (fault.isCertain ? problems : warnings).report(path, note(fault.found), fault.expected);
   }
 }

@@ -13,7 +13,7 @@ import { parseRollout } from '../../../src/ops/rollout/validate';
 import { compileChain } from '../../../src/policy/chain/compile';
 import { parsePolicyText } from '../../../src/policy/parse-text';
 import { PolicyError } from '../../../src/policy/policy-error';
-import { judgeDocument } from '../../../src/policy/validate';
+import { validatePolicy } from '../../../src/policy/validate';
 import { parseInstanceOptions } from '../../../src/server/instance-options';
 
 /** One way in: what stands there as a rule, and what reads it. */
@@ -110,7 +110,7 @@ const chain = {
 function readPolicy(text: string, format: 'json' | 'yaml'): unknown {
   const parsed = parsePolicyText(text, format);
   if (parsed.value === undefined) return parsed.problems;
-  const { problems, warnings } = judgeDocument(parsed.value, { service: 'payments', positions: parsed.positions });
+  const { problems, warnings } = validatePolicy(parsed.value, { service: 'payments', positions: parsed.positions });
   return [parsed.problems, problems, warnings];
 }
 
@@ -150,7 +150,7 @@ export const INPUTS: Readonly<Record<string, Input>> = {
   'a policy in code': {
     sound: policy,
     read(text) {
-      const { problems, warnings } = judgeDocument(JSON.parse(text), { service: 'payments' });
+      const { problems, warnings } = validatePolicy(JSON.parse(text), { service: 'payments' });
       return [problems, warnings];
     },
   },

@@ -4,7 +4,7 @@ import { parse } from 'yaml';
 import type { Instance } from '../../../src/base/instances';
 import { policyText } from '../../../src/cli/init/first-policy';
 import type { PolicyDocument } from '../../../src/index';
-import { judgeDocument } from '../../../src/policy/validate';
+import { validatePolicy } from '../../../src/policy/validate';
 import { commandWorld } from './two-datacenters';
 
 interface Listed {
@@ -130,7 +130,7 @@ describe('a first policy', () => {
   it.each(REGISTRIES)('%s', (_, instances, base, subsets, weights) => {
     const text = policyText('payments', instances);
     const document = parse(text) as PolicyDocument;
-    expect(judgeDocument(document, { service: 'payments' })).toMatchObject({ problems: [], warnings: [] });
+    expect(validatePolicy(document, { service: 'payments' })).toMatchObject({ problems: [], warnings: [] });
     expect(document.default).toBe(base);
     expect(document.subsets).toEqual(subsets);
     const split = document.routes?.find(({ name }) => name === 'everyone')?.split;

@@ -38,7 +38,7 @@ describe('pages on deploying', () => {
     expect(depth).toBe(0);
     const { value, problems } = parsePolicyText(fence('nomad.md', 'yaml').text, 'yaml');
     expect(problems).toEqual([]);
-    expect(validatePolicy(value, { service: 'payments' })).toEqual({ problems: [], warnings: [] });
+    expect(validatePolicy(value, { service: 'payments' })).toMatchObject({ problems: [], warnings: [] });
     const { subsets } = value as { subsets: Record<string, { tags: readonly string[] }> };
     expect(text).toContain(`canary_tags  = ${JSON.stringify(subsets['canary']?.tags)}`);
     expect(text).toContain(`tags         = ${JSON.stringify(subsets['stable']?.tags)}`);

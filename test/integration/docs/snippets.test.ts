@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { parse as parseYaml } from 'yaml';
-import rolloutSchema from '../../../src/ops/rollout/rollout.schema.json';
+import { rolloutSchema } from '../../../src/ops/rollout/rollout-schema';
 import { parsePolicyText } from '../../../src/policy/parse-text';
-import schema from '../../../src/policy/policy.schema.json';
+import { policySchema } from '../../../src/policy/policy-schema';
 import { validatePolicy } from '../../../src/policy/validate';
 import { everyPage, type Fence, fencesOf, pages, readPage, root } from './fences';
 
@@ -92,7 +92,7 @@ describe('snippets', () => {
   it.each(documents.map((fence) => [fence.where, fence] as const))('%s is a policy without a fault', (_, fence) => {
     const { value, problems } = parsePolicyText(fence.text, fence.language === 'yaml' ? 'yaml' : 'json');
     expect(problems).toEqual([]);
-    expect(validatePolicy(value, { service: 'payments' })).toEqual({ problems: [], warnings: [] });
+    expect(validatePolicy(value, { service: 'payments' })).toMatchObject({ problems: [], warnings: [] });
   });
 
   const data = fences.filter((fence) => ['json', 'yaml'].includes(fence.language) && !documents.includes(fence));
@@ -125,7 +125,7 @@ describe('pages', () => {
   });
 
   it.each([
-    ['policy', 'docs/policies.md', schema],
+    ['policy', 'docs/policies.md', policySchema],
     // What conditions of a match there are is said of policies.
     ['rollout', 'docs/rollouts.md', { ...rolloutSchema, definitions: {} }],
   ])('name every field of a %s', (_, page, published) => {

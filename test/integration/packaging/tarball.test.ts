@@ -4,6 +4,9 @@ import { join } from 'node:path';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { controllerSchema } from '../../../src/ops/rollout/config/parse-controller-config';
+import { rolloutSchema } from '../../../src/ops/rollout/rollout-schema';
+import { policySchema } from '../../../src/policy/policy-schema';
 import { printFact } from '../../support/figure';
 import { pack, run } from './pack';
 import { repository } from './repository';
@@ -51,6 +54,14 @@ describe('packed tarball', () => {
     expect(strangers).toEqual([]);
     expect(files).toEqual(expect.arrayContaining(['dist/index.js', 'dist/index.mjs', 'CHANGELOG.md', 'LICENSE']));
     expect(files.filter((file) => /\.(test|spec)\./.test(file))).toEqual([]);
+  });
+
+  it.each([
+    ['policy', policySchema],
+    ['rollout', rolloutSchema],
+    ['controller', controllerSchema],
+  ])('holds the schema that a %s is checked against', (name, schema) => {
+    expect(read(`dist/${name}.schema.json`)).toBe(`${JSON.stringify(schema, null, 2)}\n`);
   });
 
   it('is small', () => {

@@ -1,18 +1,19 @@
 import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import manifest from '../../../package.json';
+import { policySchema } from '../../../src/policy/policy-schema';
 import { fencesOf, pages } from '../../integration/docs/fences';
 
 const root = join(__dirname, '..', '..', '..');
 const MODELINE = /^# yaml-language-server: \$schema=(\S+)$/m;
 
-/** What an editor says of a file whose first line names its schema. */
-function complaints(text: string, schemaPath: string): readonly string[] {
+/** What an editor says of a file whose first line names the schema of policies. */
+function complaints(text: string): readonly string[] {
   const ajv = new Ajv({ allErrors: true, allowUnionTypes: true, strictRequired: false, strictTypes: false });
-  const validate = ajv.compile(JSON.parse(readFileSync(schemaPath, 'utf8')));
+  const validate = ajv.compile(policySchema);
   validate(parse(text));
   return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath} ${message}`);
 }
@@ -22,10 +23,10 @@ describe('editors', () => {
   const text = readFileSync(file, 'utf8');
 
   it('find the schema that the example names, and have nothing to complain of', () => {
-    const [, relative] = MODELINE.exec(text) ?? [];
-    const path = join(dirname(file), relative ?? '');
-    expect(complaints(text, path)).toEqual([]);
-    expect(complaints(text.replace('weight: 95', 'weight: many').replace('default:', 'defualt:'), path)).toEqual([
+    const [, named = ''] = MODELINE.exec(text) ?? [];
+    expect(relative(root, join(dirname(file), named))).toBe(join(manifest.exports['./policy.schema.json']));
+    expect(complaints(text)).toEqual([]);
+    expect(complaints(text.replace('weight: 95', 'weight: many').replace('default:', 'defualt:'))).toEqual([
       expect.stringContaining('additional properties'),
       expect.stringContaining('/routes/0/split/0/weight'),
     ]);

@@ -3,10 +3,9 @@ import { isRecord } from '../../../base/is-record';
 import { parsePolicyText } from '../../../policy/parse-text';
 import { deepFreeze, ownValue } from '../../../policy/plain-data';
 import type { PolicyProblem } from '../../../policy/plan';
-import { createProblemList, type DocumentPath, note, type Positions, type ProblemList } from '../../../policy/problems';
+import { type DocumentPath, note, type Positions, ProblemList } from '../../../policy/problems';
 import { closed, listOf, type Schema, shortName } from '../../../policy/schema-parts';
 import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-document';
-import { createSynonyms } from '../../../policy/validation/unknown-key';
 import { createRolloutStructureCheck } from '../structure-check';
 import { CLIENTS, type ControllerConfig } from './controller-config';
 
@@ -68,7 +67,7 @@ const named = (item: Schema): Schema => ({
 
 /**
  * The published JSON Schema of a controller's configuration, and what its structure is checked against.
- * `controller.schema.json` is this object, written out by its test.
+ * The build writes it to `controller.schema.json`.
  */
 export const controllerSchema: Schema = {
   $schema: 'http://json-schema.org/draft-07/schema#',
@@ -93,21 +92,18 @@ export interface JudgedConfig {
 
 const NOUN = 'controller configuration';
 
-const checkStructure = createRolloutStructureCheck(
-  controllerSchema,
-  createSynonyms({
-    notify: 'here hooks',
-    webhooks: 'here hooks',
-    metrics: 'here providers',
-    host: 'here address',
-    token: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
-    password: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
-    bearerToken: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
-    timeout: 'here timeoutMs, in milliseconds',
-    query: 'a query stands in the check of a rollout',
-    version: 'here schema: 1',
-  }),
-);
+const checkStructure = createRolloutStructureCheck(controllerSchema, {
+  notify: 'here hooks',
+  webhooks: 'here hooks',
+  metrics: 'here providers',
+  host: 'here address',
+  token: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
+  password: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
+  bearerToken: 'a secret stays out of the file: tokenEnv names a variable, tokenFile a file',
+  timeout: 'here timeoutMs, in milliseconds',
+  query: 'a query stands in the check of a rollout',
+  version: 'here schema: 1',
+});
 
 /** Reads what a controller may reach from the text of a file. Never throws; problems carry line and column. */
 export function parseControllerConfig(text: string | Uint8Array, format: 'json' | 'yaml'): JudgedConfig {
@@ -120,7 +116,7 @@ export function parseControllerConfig(text: string | Uint8Array, format: 'json' 
 
 /** The same of a value. Never throws. */
 export function judgeControllerConfig(value: unknown, positions?: Positions): JudgedConfig {
-  const list = createProblemList(positions, NOUN);
+  const list = new ProblemList(positions, NOUN);
   const document = copyDocument(value, NOUN, list);
   if (document !== undefined && !isOfLaterFormat(document, list)) {
     checkStructure(document, list);
