@@ -1,9 +1,10 @@
 import { type experimental, Metadata } from '@grpc/grpc-js';
 import { systemClock } from '../src/base/clock';
 import { systemRandom } from '../src/base/random';
+import { AttemptLink } from '../src/client/balancer/attempts/attempt-link';
 import type { ChannelConnection } from '../src/client/balancer/endpoints/connection';
 import type { Connection } from '../src/client/balancer/endpoints/endpoint';
-import { createAttemptLink, EndpointLoad } from '../src/client/balancer/endpoints/load';
+import { EndpointLoad } from '../src/client/balancer/endpoints/load';
 import { createPoolPicker } from '../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../src/client/balancer/pickers/pool-picker';
 import { Pool } from '../src/client/balancer/tiers/pool';
@@ -75,7 +76,7 @@ function pickerOf(algorithm: Algorithm, members: readonly ChannelConnection[]): 
     subsetBreaker: undefined,
     spill: new Spill(),
   };
-  const { picker } = new Pool(parts, { create: createPoolPicker, random: systemRandom }, systemClock.now());
+  const { picker } = new Pool(parts, systemRandom, systemClock.now());
   if (picker === undefined) throw new Error('nobody in the pool can be picked');
   return picker;
 }
@@ -121,10 +122,10 @@ function busyConnection(index: number, weights: Weights): ChannelConnection {
   const address = `10.${(index >>> 16) & 255}.${(index >>> 8) & 255}.${index & 255}`;
   const weight = weights === 'equal' ? 1 : 1 + (index % 10);
   const load = new EndpointLoad();
-  const answered = createAttemptLink();
+  const answered = new AttemptLink();
   load.attemptStarted(answered, 0);
   load.attemptEnded(answered, 5 + (index % 7), 'success');
-  for (let attempt = index % 4; attempt > 0; attempt -= 1) load.attemptStarted(createAttemptLink(), 20);
+  for (let attempt = index % 4; attempt > 0; attempt -= 1) load.attemptStarted(new AttemptLink(), 20);
   const instance = {
     key: `dc1/node/${index}`,
     id: `${index}`,

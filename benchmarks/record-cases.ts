@@ -1,7 +1,7 @@
 import { systemClock } from '../src/base/clock';
 import { systemRandom } from '../src/base/random';
+import { AttemptLink } from '../src/client/balancer/attempts/attempt-link';
 import type { Connection } from '../src/client/balancer/endpoints/endpoint';
-import { createAttemptLink } from '../src/client/balancer/endpoints/load';
 import type { PickContext, PoolPicker } from '../src/client/balancer/pickers/pool-picker';
 import type { Breaker } from '../src/client/breaker/breaker';
 import type { Outcome } from '../src/client/breaker/outcome';
@@ -92,7 +92,7 @@ function pickOnly(picker: PoolPicker, context: PickContext, count: number): unkn
 let pickedAtMs = systemClock.now();
 
 function pickAndRecord(picker: PoolPicker, context: PickContext, subset: Breaker, count: number): unknown {
-  const attempt = createAttemptLink();
+  const attempt = new AttemptLink();
   let last: Connection | undefined;
   for (let index = 0; index < count; index += 1) {
     pickedAtMs += STEP_MS;

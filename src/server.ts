@@ -6,6 +6,10 @@
 export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain';
 export { type DrainReport, drainServer } from './server/drain';
 export type { CheckKind, InstanceCheck, InstanceOptions } from './server/instance-options';
-export type { Registration, RegistrationState, StopReport } from './server/instance-registration';
-export { registerInstance } from './server/register-instance';
+export {
+  type Registration,
+  type RegistrationState,
+  registerInstance,
+  type StopReport,
+} from './server/instance-registration';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';

@@ -1,7 +1,7 @@
 import { type Random, seededRandom } from '../../src/base/random';
+import { AttemptLink } from '../../src/client/balancer/attempts/attempt-link';
 import { MethodTime } from '../../src/client/balancer/attempts/methods';
 import type { Connection } from '../../src/client/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink } from '../../src/client/balancer/endpoints/load';
 import { balanceShares, Share } from '../../src/client/balancer/endpoints/share';
 import { createPoolPicker } from '../../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../src/client/balancer/pickers/pool-picker';
@@ -86,7 +86,7 @@ export function simulateShedding(options: SheddingOptions): SheddingSecond[] {
     const context: PickContext = { random, hash: -1, tried };
     const connection = client.picker.pick(context) ?? (client.connections[0] as Connection);
     const instance = Number(connection.endpoint.instance.id);
-    const link = createAttemptLink(client.time);
+    const link = new AttemptLink(client.time);
     connection.endpoint.load.attemptStarted(link, nowMs);
     const isAccepted = (busy[instance] as number) < options.limit(instance, nowMs);
     if (isAccepted) busy[instance] = (busy[instance] as number) + 1;

@@ -1,6 +1,7 @@
 import { type Random, seededRandom } from '../../src/base/random';
+import { AttemptLink } from '../../src/client/balancer/attempts/attempt-link';
 import type { Connection } from '../../src/client/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink, EndpointLoad } from '../../src/client/balancer/endpoints/load';
+import { EndpointLoad } from '../../src/client/balancer/endpoints/load';
 import { chooseSubset } from '../../src/client/balancer/endpoints/subsetting';
 import { createPoolPicker } from '../../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../src/client/balancer/pickers/pool-picker';
@@ -85,7 +86,7 @@ export function simulateFleet(options: FleetOptions): FleetResult {
     if (connection === undefined) throw new Error('nobody was picked');
     const index = Number(connection.endpoint.instance.id);
     const finishedAtMs = serve(instances[index] as Instance, nowMs, random);
-    const attempt = createAttemptLink();
+    const attempt = new AttemptLink();
     connection.endpoint.load.attemptStarted(attempt, nowMs);
     running.push(finishedAtMs, { client, connection, attempt, latencyMs: finishedAtMs - nowMs });
     if (nowMs < measuredFromMs) continue;

@@ -1,3 +1,4 @@
+import { nearest } from '../base/spelling';
 import type { SubsetLimitView } from '../client/balancer/limits/subset-limits';
 import type { ZonePreferenceView } from '../client/balancer/zones/zone-preference';
 
@@ -13,14 +14,8 @@ export function describeZone(zone: string | undefined, region: string | undefine
 }
 
 /** `canary: 20 of 20 calls in flight, 3 of 10 waiting, 7 refused`. */
-export function describeLimit({
-  subset,
-  inFlight,
-  maxInFlight,
-  pending,
-  maxPending,
-  refused,
-}: SubsetLimitView): string {
+export function describeLimit(limit: SubsetLimitView): string {
+  const { subset, inFlight, maxInFlight, pending, maxPending, refused } = limit;
   const waiting = maxPending === 0 ? '' : `, ${pending} of ${maxPending} waiting`;
   return `${subset}: ${inFlight} of ${maxInFlight} calls in flight${waiting}, ${refused} refused`;
 }
@@ -45,11 +40,8 @@ export function formatDuration(ms: number): string {
     [seconds % 60, 's'],
   ] as const;
   const first = units.findIndex(([count]) => count > 0);
-  if (first === -1) return '0s';
-  return units
-    .slice(first, first + 2)
-    .map(([count, unit]) => `${count}${unit}`)
-    .join(' ');
+  const shown = first === -1 ? units.slice(-1) : units.slice(first, first + 2);
+  return shown.map(([count, unit]) => `${count}${unit}`).join(' ');
 }
 
 const BARS = '▁▂▃▄▅▆▇█';
@@ -70,6 +62,12 @@ export function sparkline(values: readonly number[]): string {
 /** `1 problem`, `3 problems`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** The next step after a name that is not known. */
+export function didYouMean(name: string, known: readonly string[], otherwise = ''): string {
+  const meant = nearest(name, known);
+  return meant === undefined ? otherwise : `did you mean ${meant}?`;
 }
 
 /** For `sort()`: by code units, as Consul sorts keys. */

@@ -2,10 +2,8 @@ import { HttpError, type JsonRequest, requestJson } from '../base/http-json';
 import { isRecord } from '../base/is-record';
 import { queryPrometheus, type Sample } from '../ops/prometheus';
 
-export type Fetched =
-  | { readonly kind: 'answer'; readonly body: unknown }
-  /** One line, without credentials. */
-  | { readonly kind: 'failure'; readonly reason: string };
+/** `failure`: one line, without credentials. */
+export type Fetched<T = unknown> = { readonly body: T } | { readonly failure: string };
 
 const TIME_LIMIT_MS = 5_000;
 
@@ -29,11 +27,11 @@ export async function fetchJson(address: URL): Promise<Fetched> {
   try {
     const { status, body } = await requestJson({ ...withoutCredentials(address), timeoutMs: TIME_LIMIT_MS });
     const isOk = status >= 200 && status <= 299;
-    if (isOk && body !== undefined) return { kind: 'answer', body };
+    if (isOk && body !== undefined) return { body };
     const told = isRecord(body) && typeof body['error'] === 'string' ? `: ${body['error']}` : '';
-    return { kind: 'failure', reason: isOk ? 'the answer is not JSON' : `HTTP ${status}${told}` };
+    return { failure: isOk ? 'the answer is not JSON' : `HTTP ${status}${told}` };
   } catch (error) {
-    if (error instanceof HttpError) return { kind: 'failure', reason: error.message };
+    if (error instanceof HttpError) return { failure: error.message };
     throw error;
   }
 }

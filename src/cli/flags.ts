@@ -1,5 +1,5 @@
-import { InvalidArgumentError, Option } from 'commander';
-import { CommandError } from './command';
+import { InvalidArgumentError, type Option } from 'commander';
+import { CommandError, option } from './command';
 
 /** A number above 0. */
 export function parsePositive(text: string): number {
@@ -12,6 +12,16 @@ export function parsePositive(text: string): number {
 export function parseWhole(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('(expected: a whole number > 0)');
   return Number(text);
+}
+
+/** Reads `25`, `25%` and `0.5`. `limit` is the end of the message about another text. */
+export function percentParser(decimals: number, limit: string): (text: string) => number {
+  const pattern = new RegExp(`^\\d{1,3}(?:\\.\\d{1,${decimals}})?%?$`);
+  return (text) => {
+    const value = pattern.test(text) ? Number.parseFloat(text) : Number.NaN;
+    if (!(value <= 100)) throw new InvalidArgumentError(`(expected: 0 to 100${limit})`);
+    return value;
+  };
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
@@ -46,48 +56,22 @@ export function parseMethodName(text: string): string {
   return `/${found[1]}/${found[2]}`;
 }
 
-/** `http://host:port/path`, with credentials where it must be. For commander. */
+/** `http://host:port/path`, which may hold credentials. */
 export function parseHttpUrl(text: string): URL {
-  if (URL.canParse(text)) {
-    const url = new URL(text);
-    if (/^https?:$/.test(url.protocol) && url.hash === '') return url;
-  }
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && /^https?:$/.test(url.protocol) && url.hash === '') return url;
   throw new InvalidArgumentError('(expected: http://host:port/path or https://host:port/path)');
 }
 
-/** The same for an option that may be given several times. */
-export function parseHttpUrls(text: string, before: readonly URL[] = []): readonly URL[] {
-  return [...before, parseHttpUrl(text)];
+/** For an option that may be given several times. */
+export function repeated<T>(parse: (text: string) => T): (text: string, before?: readonly T[]) => readonly T[] {
+  return (text, before = []) => [...before, parse(text)];
 }
-
-/** Default limit of an instance's load, as a multiple of its fair share of the calls. */
-export const MAX_LOAD_FACTOR: number = 2;
 
 /** A name that may go into queries. */
 export function parseService(text: string): string {
-  // It goes into queries.
   if (/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(text)) return text;
   throw new CommandError(2, `service: ${JSON.stringify(text)} (expected: letters, digits, "-", "_" and ".")`);
-}
-
-/**
- * Where a policy is taken from in Consul. `auto` as clients do it: the document, else the chain unless it is the
- * default one.
- */
-export type PolicySourceName = 'auto' | 'kv' | 'chain';
-
-const NAMES: readonly PolicySourceName[] = ['auto', 'kv', 'chain'];
-
-/** `--policy auto|kv|chain`. */
-export function policySourceOption(): Option {
-  const what =
-    "the policy: the document in KV, the chain of Consul's config entries, or what clients take; default: auto";
-  return new Option('--policy <source>', what).choices(NAMES);
-}
-
-/** Undefined for the name of a file. */
-export function policySourceOf(text: string | undefined): PolicySourceName | undefined {
-  return NAMES.find((name) => name === text);
 }
 
 export interface ListenAddress {
@@ -110,16 +94,11 @@ export function parseListen(text: string): ListenAddress {
 export function parseAdvertise(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const isPlain = url !== undefined && [url.username, url.password, url.search, url.hash].every((part) => part === '');
-  if (!isPlain || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+  if (!isPlain || !/^https?:$/.test(url.protocol)) {
     // Without the text: it may hold a password.
     throw new InvalidArgumentError('(expected: http or https, without user, password and query)');
   }
   return url.href.replace(/\/+$/, '');
-}
-
-/** True for an address that means every interface; other processes cannot connect to it by that name. */
-export function isWildcard({ host }: ListenAddress): boolean {
-  return host === '0.0.0.0' || /^[0:]+$/.test(host);
 }
 
 /** `5,25,50,100`: whole or decimal percent, rising. */
@@ -128,4 +107,98 @@ export function parseWeights(text: string): readonly number[] {
   const isRising = weights.every((weight, at) => weight > (weights[at - 1] ?? 0) && weight <= 100);
   if (!isRising) throw new InvalidArgumentError('(expected: percent above 0, rising, with commas: 5,25,50,100)');
   return weights;
+}
+
+export const TO_ASK = 'datacenters to ask, with commas, or all; default: the one of the agent';
+export const TO_WRITE_TO = 'datacenters to write to, with commas, or all; default: the one of the agent';
+export const LOCAL_FIRST = 'datacenters, the local one first, with commas, or all; default: the one of the agent';
+
+export const TOKEN_FILE: Option = option(
+  '--token-file <file>',
+  'file with the ACL token; default: CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN',
+);
+
+/** For what only the agent's own datacenter can do. */
+export const AGENT: readonly Option[] = [
+  option('--consul <address>', 'http://host:port, https://host:port or unix:///path; default: CONSUL_HTTP_ADDR'),
+  TOKEN_FILE,
+];
+
+/** For what takes other datacenters, too. */
+export function consul(dc = 'datacenter to ask; default: the one of the agent'): readonly Option[] {
+  return [...AGENT, option('--dc <name>', dc)];
+}
+
+/** For every command that writes policies. */
+export const SIGNING_KEY: Option = option(
+  '--key <file>',
+  'private key (Ed25519, PEM) that signs the policy; none gives up its signature; default: GRAYLANE_POLICY_KEY',
+);
+
+/** Default limit of an instance's load, as a multiple of its fair share of the calls. */
+export const MAX_LOAD_FACTOR = 2;
+
+/** Where the processes are found: exactly one of the two. */
+export interface FleetSources {
+  readonly prometheus?: URL;
+  /** Of `graylane.adminHandler()`. */
+  readonly url?: readonly URL[];
+}
+
+export const FLEET_SOURCES: readonly Option[] = [
+  option('--prometheus <url>', 'address of Prometheus, with the path that it is served under', parseHttpUrl),
+  option(
+    '--url <url>',
+    'where a process has mounted graylane.adminHandler(); may be given several times',
+    repeated(parseHttpUrl),
+  ),
+];
+
+/** Throws a CommandError unless exactly one of the sources is given. */
+export function checkSources({ prometheus, url = [] }: FleetSources): void {
+  if ((prometheus !== undefined) !== url.length > 0) return;
+  const problem = prometheus === undefined ? 'missing' : 'with --url';
+  throw new CommandError(2, `--prometheus: ${problem} (expected: --prometheus URL, or --url URL for each process)`);
+}
+
+/** For every command that writes policies after the checks of `policy apply`. */
+export const WRITE: readonly Option[] = [
+  ...consul(TO_WRITE_TO),
+  SIGNING_KEY,
+  option('--wait <duration>', 'until all follow, such as 30s; needs --prometheus or --url', parseDuration),
+  ...FLEET_SOURCES,
+  option('-m, --message <text>', 'why, for the history; required unless --dry-run'),
+  option('--dry-run', 'write nothing'),
+  option('--allow-reshuffle', 'write it even if sticky callers move that need not'),
+  option(
+    '--max-load-factor <number>',
+    'times its fair share of calls that a healthy instance may get',
+    parsePositive,
+    MAX_LOAD_FACTOR,
+  ),
+  option('--force', 'write it even if calls would fail, or the instances of a subset cannot carry its share'),
+];
+
+/** The same for a command that writes the policy of one service. */
+export const WRITE_ONE: readonly Option[] = [
+  ...WRITE,
+  option('--if-revision <revision>', 'only if this revision is in force: what a review was made against'),
+];
+
+/**
+ * Where a policy is taken from in Consul. `auto` as clients do it: the document, else the chain unless it is the
+ * default one.
+ */
+export type PolicySourceName = 'auto' | 'kv' | 'chain';
+
+const SOURCES: readonly PolicySourceName[] = ['auto', 'kv', 'chain'];
+
+export const POLICY_SOURCE: Option = option(
+  '--policy <source>',
+  "the policy: the document in KV, the chain of Consul's config entries, or what clients take; default: auto",
+).choices(SOURCES);
+
+/** Undefined for the name of a file. */
+export function policySourceOf(text: string | undefined): PolicySourceName | undefined {
+  return SOURCES.find((name) => name === text);
 }

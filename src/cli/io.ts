@@ -1,15 +1,31 @@
 import picocolors from 'picocolors';
-import type { ExitCode } from './command';
 import { wrapLines } from './wrap-text';
 
 type Colors = ReturnType<typeof picocolors.createColors>;
 
 /**
+ * 0: done. 1: a problem was found (invalid, refused, diverging, lost the race). 2: used wrongly, or could not run. 3:
+ * the rollout was taken back.
+ */
+export type ExitCode = 0 | 1 | 2 | 3;
+
+/** Columns of a table by their heads: the cell of each item. */
+export type Columns<T> = Readonly<Record<string, (item: T) => Cell>>;
+type Cell = string | number | undefined;
+
+/** Columns that show a property under its own name. */
+export function fields<K extends string>(...names: readonly K[]): Columns<Readonly<Partial<Record<K, Cell>>>> {
+  return Object.fromEntries(names.map((name) => [name, (item: Readonly<Partial<Record<K, Cell>>>) => item[name]]));
+}
+
+/**
  * The environment of a command: variables, output, colours, interrupts. `main.ts` creates one for the process and hands
  * it to every command. Results go to standard output, everything else to standard error, so that a pipe gets results
- * alone.
+ * alone. A command gives its result both as text and as data; `asJson` says which of them is printed.
  */
 export interface CommandIo {
+  /** `--json` was given: `json()` and `jsonLine()` print, and `line()`, `write()` and `table()` do not. */
+  asJson: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Standard output is a terminal: progress and live views make sense. */
   readonly isTerminal: boolean;
@@ -27,12 +43,12 @@ export interface CommandIo {
   line(text?: string): void;
   /** A piece of a result as it is: documents, progress bars, live views. */
   write(text: string): void;
-  /** The whole result of a command under `--json`: one document, indented. */
+  /** The whole result of a command as data: one document, indented. */
   json(value: unknown): void;
-  /** One result of many under `--json`, as they come: an object a line. */
+  /** One result of many as data, as they come: an object a line. */
   jsonLine(value: unknown): void;
-  /** A result as columns, fitted to the terminal. Without rows, only the head. */
-  table(head: readonly string[], rows: readonly (readonly string[])[]): Promise<void>;
+  /** A result as columns, a row for each item, fitted to the terminal. Without items, only the head. */
+  table<T>(items: readonly T[], columns: Columns<T>): Promise<void>;
   /** One line for the person, not part of the result: warnings, what was lost, what comes next. Wrapped as `line()`. */
   note(text: string): void;
   /** Asks on standard error. Resolves to the answer, or to undefined without a terminal and when the input ends. */
@@ -57,7 +73,9 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
   const colors = picocolors.createColors(usesColor(env, isTerminal));
   let interrupted: AbortController | undefined;
   stdout.on('error', (error: NodeJS.ErrnoException) => of.exit(error.code === 'EPIPE' ? 0 : 2));
+  const print = (text: string): void => void stdout.write(text);
   return {
+    asJson: false,
     env,
     isTerminal,
     // Undefined in a pipe, 0 in a terminal that does not say; another after the window was resized.
@@ -69,15 +87,22 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
     },
     colors,
     exitCode: 0,
-    line: (text = '') => void stdout.write(`${fitted(printable(text), stdout)}\n`),
-    write: (text) => void stdout.write(text),
-    json: (value) => void stdout.write(`${JSON.stringify(value, null, 2)}\n`),
-    jsonLine: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
-    async table(head, rows) {
-      const { renderTable } = await import('./table.js');
-      stdout.write(
-        `${printable(renderTable(head.map(colors.bold), rows, isTerminal ? stdout.columns || COLUMNS : undefined))}\n`,
-      );
+    line(text = '') {
+      if (!this.asJson) print(`${fitted(printable(text), stdout)}\n`);
+    },
+    write(text) {
+      if (!this.asJson) print(text);
+    },
+    json(value) {
+      if (this.asJson) print(`${JSON.stringify(value, null, 2)}\n`);
+    },
+    jsonLine(value) {
+      if (this.asJson) print(`${JSON.stringify(value)}\n`);
+    },
+    async table(items, columns) {
+      if (this.asJson) return;
+      const width = isTerminal ? stdout.columns || COLUMNS : undefined;
+      print(`${printable(await tableOf(items, columns, colors, width))}\n`);
     },
     note: (text) => void stderr.write(`${fitted(printable(text), stderr)}\n`),
     async ask(question) {
@@ -92,7 +117,7 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
     onKey(listener) {
       if (stdin.isTTY !== true || !isTerminal) return () => {};
       const onData = (keys: Buffer): void => {
-        // In raw mode the terminal makes no signal of it.
+        // In raw mode the terminal sends no signal for Ctrl-C.
         if (keys.includes(CTRL_C)) of.kill(of.pid, 'SIGINT');
         for (const key of keys.toString('utf8')) listener(key);
       };
@@ -108,6 +133,18 @@ export function createProcessIo(of: NodeJS.Process): CommandIo {
       return interrupted.signal;
     },
   };
+}
+
+/** The lines of a table. The renderer is loaded when the first table is shown. */
+export async function tableOf<T>(
+  items: readonly T[],
+  columns: Columns<T>,
+  { bold }: Colors,
+  width: number | undefined,
+): Promise<string> {
+  const { renderTable } = await import('./table.js');
+  const rows = items.map((item) => Object.values(columns).map((cellOf) => String(cellOf(item) ?? '')));
+  return renderTable(Object.keys(columns).map(bold), rows, width);
 }
 
 /** In a pipe a line stays a line. */

@@ -1,66 +1,55 @@
 import { sleep } from '../base/sleep';
-import type { CommandIo } from './io';
+import { type Columns, type CommandIo, tableOf } from './io';
 import { linesThatFit } from './wrap-text';
 
-/** Back to the first line, and what is below is gone. */
+/** Moves to the first line and clears what is below. */
 export const REDRAW = '\u001b[H\u001b[J';
 const EVERY_MS = 1_000;
 const LONG_MS = 3_600_000;
 
 /**
- * Draws again and again what `draw` prints, cut to the terminal, until `q` or an interrupt; without a terminal once.
- * What `draw` throws ends it.
+ * Draws what `draw` prints every second, cut to the terminal, until `q` or an interrupt. Without a terminal, or with
+ * `--json`, draws once. An error of `draw` ends it.
  */
 export async function liveScreen(draw: (io: CommandIo) => Promise<void>, io: CommandIo): Promise<void> {
-  if (!io.isTerminal) {
+  if (!io.isTerminal || io.asJson) {
     await draw(io);
     return;
   }
   const ended = new AbortController();
-  const { interrupted } = io;
-  const end = (): void => ended.abort();
-  interrupted.addEventListener('abort', end, { once: true });
+  const stop = AbortSignal.any([ended.signal, io.interrupted]);
   const stopKeys = io.onKey((key) => {
-    if (key === 'q') end();
+    if (key === 'q') ended.abort();
   });
   try {
-    while (!ended.signal.aborted && !interrupted.aborted) {
+    while (!stop.aborted) {
       const lines = await collect(draw, io);
       const shown = linesThatFit(lines, { rows: io.rows - 2, columns: io.columns });
       const more = lines.length - shown.length;
       const foot = more === 0 ? 'q quits' : `${more} more lines; q quits`;
       io.write(REDRAW);
       for (const line of [...shown, io.colors.dim(foot)]) io.line(line);
-      await sleep(EVERY_MS, ended.signal);
+      await sleep(EVERY_MS, stop);
     }
   } finally {
     stopKeys();
-    interrupted.removeEventListener('abort', end);
   }
-  // To be ended by hand is how a live view is meant to end.
+  // A live view always ends by hand, which is no problem.
   io.exitCode = 0;
 }
 
-/** The lines that it would print, of either kind. */
+/** The lines that `draw` would print to standard output and standard error. */
 async function collect(draw: (io: CommandIo) => Promise<void>, io: CommandIo): Promise<readonly string[]> {
   const lines: string[] = [];
-  const { renderTable } = await import('./table.js');
   const take = (text = ''): void => void lines.push(...text.split('\n'));
+  const table = async <T>(items: readonly T[], columns: Columns<T>): Promise<void> =>
+    take(await tableOf(items, columns, io.colors, io.columns));
   // Its own properties hide those of the real one; the rest is inherited.
-  const screen = Object.create(io, {
-    line: { value: take },
-    note: { value: take },
-    table: {
-      value: async (head: readonly string[], rows: readonly (readonly string[])[]) =>
-        take(renderTable(head.map(io.colors.bold), rows, io.columns)),
-    },
-    exitCode: { value: 0, writable: true },
-  }) as CommandIo;
-  await draw(screen);
+  await draw(Object.assign(Object.create(io) as CommandIo, { line: take, note: take, table, exitCode: 0 }));
   return lines;
 }
 
-/** Keeps the process alive until it is interrupted: nothing of a client does. */
+/** Keeps the process alive until it is interrupted. A client alone does not. */
 export async function untilInterrupted(signal: AbortSignal): Promise<void> {
   while (!signal.aborted) await sleep(LONG_MS, signal);
 }

@@ -10,7 +10,7 @@ import type { Plan, PolicyProblem } from '../policy/plan';
 import type { Positions } from '../policy/problems';
 import { validatePolicy } from '../policy/validate';
 import { CommandError, codeOf } from './command';
-import { counted } from './describe';
+import { counted, sumOf } from './describe';
 import type { CommandIo } from './io';
 
 /** A policy as a file has it, judged. */
@@ -34,12 +34,6 @@ export async function readPolicyFile(file: string, expectedService?: string): Pr
   return judgeParsed(file, parsePolicyText(await readBytes(file), formatOf(file)), expectedService);
 }
 
-/** The same of a file that may hold several YAML documents, parted by `---`: one for each, at least one. */
-async function readDocuments(file: string, expectedService?: string): Promise<readonly PolicyFile[]> {
-  const parsed = parsePolicyTexts(await readBytes(file), formatOf(file));
-  return parsed.map((each) => judgeParsed(file, each, expectedService));
-}
-
 /** JSON where the name ends in `.json`, otherwise YAML. */
 export function formatOf(file: string): 'json' | 'yaml' {
   return file.toLowerCase().endsWith('.json') ? 'json' : 'yaml';
@@ -50,21 +44,13 @@ function judgeParsed(file: string, parsed: ParsedText, expectedService: string |
     const { problems } = parsed;
     return { file, service: undefined, document: undefined, problems, warnings: [], positions: undefined };
   }
+  const { positions } = parsed;
   const named = isRecord(parsed.value) ? ownValue(parsed.value, 'service') : undefined;
   const service = typeof named === 'string' && named !== '' ? named : undefined;
-  const judged = validatePolicy(parsed.value, {
-    service: expectedService ?? service ?? '',
-    positions: parsed.positions,
-  });
+  const judged = validatePolicy(parsed.value, { service: expectedService ?? service ?? '', positions });
   const problems = [...parsed.problems, ...judged.problems];
-  return {
-    file,
-    service,
-    document: problems.length === 0 ? judged.document : undefined,
-    problems,
-    warnings: judged.warnings,
-    positions: parsed.positions,
-  };
+  const document = problems.length === 0 ? judged.document : undefined;
+  return { file, service, document, problems, warnings: judged.warnings, positions };
 }
 
 /** `payments.yaml:12:5 routes[1].split[0].weight: -1 (expected: >= 0)`, which editors and CI turn into links. */
@@ -85,6 +71,11 @@ export async function readBytes(file: string): Promise<Uint8Array> {
   }
 }
 
+/** The same as text. */
+export async function readText(file: string): Promise<string> {
+  return Buffer.from(await readBytes(file)).toString('utf8');
+}
+
 const POLICY_FILE = /\.(?:ya?ml|json)$/i;
 
 /**
@@ -98,43 +89,40 @@ export async function readPolicyFiles(
   expectedService?: string,
 ): Promise<readonly PolicyFile[]> {
   const read: PolicyFile[] = [];
-  for (const file of await findFiles(paths)) read.push(...(await readDocuments(file, expectedService)));
+  for (const file of await findFiles(paths)) {
+    // A file may hold several YAML documents, parted by `---`: at least one.
+    const parsed = parsePolicyTexts(await readBytes(file), formatOf(file));
+    read.push(...parsed.map((each) => judgeParsed(file, each, expectedService)));
+  }
   return expectedService === undefined ? withoutDoubles(read) : read;
 }
 
 /** Each file once, however often it is named. */
-async function findFiles(paths: readonly string[]): Promise<readonly string[]> {
+async function findFiles(paths: readonly string[]): Promise<Iterable<string>> {
   const files = new Map<string, string>();
-  const add = (file: string): void => {
-    const key = file === '-' ? file : resolve(file);
-    if (!files.has(key)) files.set(key, file);
-  };
   for (const path of paths) {
-    if (path === '-' || !(await isFolder(path))) {
-      add(path);
-      continue;
-    }
-    const found = await filesBelow(path, new Set());
-    // An empty folder is most likely another one than was meant.
+    const isOne = path === '-' || !(await isFolder(path));
+    const found = isOne ? [path] : await filesBelow(path, new Set());
+    // An empty folder is most likely a mistake.
     if (found.length === 0) {
-      throw new CommandError(
-        2,
-        `${path}: no policy file (expected: *.yaml, *.yml or *.json below it)`,
-        'check its name',
-      );
+      const message = `${path}: no policy file (expected: *.yaml, *.yml or *.json below it)`;
+      throw new CommandError(2, message, 'check its name');
     }
-    for (const file of found) add(file);
+    for (const file of found) {
+      const key = file === '-' ? file : resolve(file);
+      if (!files.has(key)) files.set(key, file);
+    }
   }
-  return [...files.values()];
+  return files.values();
 }
 
-/** A path that does not exist is reported when it is read. */
+/** False for a path that does not exist, which is reported when it is read. */
 export async function isFolder(path: string): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   return found?.isDirectory() === true;
 }
 
-/** `above`: the folders that lead here, since a link may lead back. */
+/** `above`: the folders above this one, since a link may lead back to them. */
 async function filesBelow(folder: string, above: ReadonlySet<string>): Promise<readonly string[]> {
   try {
     const here = await realpath(folder);
@@ -151,11 +139,8 @@ async function filesBelow(folder: string, above: ReadonlySet<string>): Promise<r
     return files;
   } catch (error) {
     if (error instanceof CommandError) throw error;
-    throw new CommandError(
-      2,
-      `${folder}: ${codeOf(error)} (expected: a folder that can be read)`,
-      'check what you may read',
-    );
+    const message = `${folder}: ${codeOf(error)} (expected: a folder that can be read)`;
+    throw new CommandError(2, message, 'check what you may read');
   }
 }
 
@@ -175,70 +160,64 @@ function withoutDoubles(read: readonly PolicyFile[]): readonly PolicyFile[] {
   });
 }
 
-export interface LoadedPolicy {
-  readonly document: PolicyDocument;
-  readonly plan: Plan;
-}
-
 /** Reads a policy that is to be used. One with problems: all are shown, then a CommandError ends the command with 1. */
-export async function loadPolicy(file: string, io: CommandIo, expectedService?: string): Promise<LoadedPolicy> {
+export async function loadPolicy(
+  file: string,
+  io: CommandIo,
+  expectedService?: string,
+): Promise<{ readonly document: PolicyDocument; readonly plan: Plan }> {
   const { document, problems } = await readPolicyFile(file, expectedService);
   if (document === undefined) {
-    for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+    noteProblems(file, problems, 'error', io);
     const count = counted(problems.length, 'problem');
     throw new CommandError(1, `${file}: ${count}`, `correct it and run graylane policy validate ${file}`);
   }
-  const { service } = document;
-  return { document, plan: compilePolicy({ content: document, format: 'object' }, { service, origin: 'file' }) };
+  return { document, plan: planOf(document) };
 }
 
-/** A valid policy, as it is to be written. */
-export interface ValidPolicy {
-  readonly service: string;
-  readonly text: string;
-  /** What to do after a lost race. */
-  readonly again: string;
+/** The plan of a valid document. */
+export function planOf(document: PolicyDocument): Plan {
+  return compilePolicy({ content: document, format: 'object' }, { service: document.service, origin: 'file' });
 }
 
 /**
- * Reads valid policies from files and folders, one for each service, and shows warnings. When one is invalid, shows
- * every problem with file, line and path, and throws a CommandError with exit code 1.
+ * Reads valid policies from files and folders, one for each service, as they are to be written, and shows warnings.
+ * When one is invalid, shows every problem with file, line and path, and throws a CommandError with exit code 1.
+ * `again`: what to do after a lost race.
  */
 export async function readValidPolicies(
   paths: readonly string[],
   io: CommandIo,
-  json: boolean,
-): Promise<readonly ValidPolicy[]> {
+): Promise<readonly { readonly service: string; readonly text: string; readonly again: string }[]> {
   const read = await readPolicyFiles(paths);
   const bad = read.filter(({ document }) => document === undefined);
-  if (bad.length > 0) throw invalid(bad, read.length, paths, io, json);
+  if (bad.length > 0) throw invalid(bad, read.length, paths, io);
   return read.flatMap(({ file, document, warnings }) => {
     if (document === undefined) return [];
-    for (const warning of warnings) io.note(`${io.colors.yellow('warning')} ${describeInFile(file, warning)}`);
+    noteProblems(file, warnings, 'warning', io);
     const again = `run graylane policy diff ${file}, then apply again`;
     return [{ service: document.service, text: documentText(document), again }];
   });
 }
 
-function invalid(
-  bad: readonly PolicyFile[],
-  of: number,
-  paths: readonly string[],
+function invalid(bad: readonly PolicyFile[], of: number, paths: readonly string[], io: CommandIo): CommandError {
+  io.json(bad.map(({ file, service, problems }) => ({ file, service, outcome: 'invalid', problems })));
+  if (!io.asJson) for (const { file, problems } of bad) noteProblems(file, problems, 'error', io);
+  const count = counted(sumOf(bad.map(({ problems }) => problems.length)), 'problem');
+  const what = of === 1 ? bad[0]?.file : `${bad.length} of ${of} policies`;
+  const next = `mend ${bad.length === 1 ? 'it' : 'them'} and run graylane policy validate ${paths.join(' ')}`;
+  return new CommandError(1, `${what}: refused, ${count}; nothing was written`, next);
+}
+
+/** One line each on standard error, with path, and file and line where there is a file. */
+export function noteProblems(
+  file: string | undefined,
+  problems: readonly PolicyProblem[],
+  kind: 'error' | 'warning',
   io: CommandIo,
-  json: boolean,
-): CommandError {
-  if (json) io.json(bad.map(({ file, service, problems }) => ({ file, service, outcome: 'invalid', problems })));
-  else {
-    for (const { file, problems } of bad)
-      for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+): void {
+  const word = kind === 'error' ? io.colors.red(kind) : io.colors.yellow(kind);
+  for (const problem of problems) {
+    io.note(`${word} ${file === undefined ? problem.message : describeInFile(file, problem)}`);
   }
-  const sum = bad.reduce((total, { problems }) => total + problems.length, 0);
-  const count = counted(sum, 'problem');
-  const [only] = bad;
-  const what = of === 1 && only !== undefined ? only.file : `${bad.length} of ${of} policies`;
-  return new CommandError(
-    1,
-    `${what}: refused, ${count}; nothing was written`,
-    `mend ${bad.length === 1 ? 'it' : 'them'} and run graylane policy validate ${paths.join(' ')}`,
-  );
 }

@@ -1,88 +1,28 @@
 import { Command, CommanderError } from 'commander';
 import { GraylaneError } from '../base/errors';
 import { SDK_VERSION } from '../base/sdk-version';
-import { callCommand, loadCommand } from './call/commands';
-import { CommandError, type ExitCode } from './command';
-import { completionCommand } from './completion/completion';
-import { doctorCommand } from './doctor/doctor';
-import { explainCommand } from './explain/explain';
-import { fleetCommand } from './fleet/fleet';
-import { initCommand } from './init/init';
-import { inspectCommand } from './inspect/inspect';
-import { instancesCommand } from './instances';
-import type { CommandIo } from './io';
-import { overrideClearCommand, overrideListCommand, overrideSetCommand } from './override/commands';
-import {
-  policyDiffCommand,
-  policyGetCommand,
-  policyImportChainCommand,
-  policyImportIstioCommand,
-  policyLintChainCommand,
-  policyListCommand,
-  policyLogCommand,
-  policyShowCommand,
-  policyTestCommand,
-  policyValidateCommand,
-} from './policy/commands';
-import {
-  policyApplyCommand,
-  policyDeleteCommand,
-  policyEditCommand,
-  policyRollbackCommand,
-  policySyncCommand,
-} from './policy/write-commands';
-import { rolloutCommands } from './rollout/commands';
-import { simulateCommand } from './simulate/simulate';
-import { topCommand } from './top/top';
-import { watchCommand } from './watch';
-import { weightCommand } from './weight/weight';
+import { call, load } from './call/commands';
+import { buildCommand, CommandError } from './command';
+import * as alone from './commands';
+import type { CommandIo, ExitCode } from './io';
+import { override } from './override/commands';
+import { policy } from './policy/commands';
+import { rollout } from './rollout/commands';
+
+/** Every command and group, in the order of the help. */
+const COMMANDS = [
+  ...[alone.init, policy, alone.weight, override, rollout, alone.explain, alone.simulate, alone.instances],
+  ...[call, load, alone.watch, alone.inspect, alone.fleet, alone.top, alone.doctor, alone.completion],
+];
 
 /** Columns of the descriptions in a help. */
 const NARROWEST_HELP = 12;
 
-/** Every command of `graylane`. Each is a light file that loads what it works with only when it runs. */
+/** Every command of `graylane`. Each loads what it works with only when it runs. */
 export function createProgram(io: CommandIo): Command {
-  const policy = group('policy', 'check policies, write them to Consul, and see who changed what')
-    .addCommand(policyListCommand(io))
-    .addCommand(policyValidateCommand(io))
-    .addCommand(policyGetCommand(io))
-    .addCommand(policyDiffCommand(io))
-    .addCommand(policyApplyCommand(io))
-    .addCommand(policySyncCommand(io))
-    .addCommand(policyEditCommand(io))
-    .addCommand(policyDeleteCommand(io))
-    .addCommand(policyLogCommand(io))
-    .addCommand(policyShowCommand(io))
-    .addCommand(policyRollbackCommand(io))
-    .addCommand(policyTestCommand(io))
-    .addCommand(policyLintChainCommand(io))
-    .addCommand(policyImportChainCommand(io))
-    .addCommand(policyImportIstioCommand(io));
-  const override = group('override', 'the emergency switch: beats every route, ends by itself')
-    .addCommand(overrideSetCommand(io))
-    .addCommand(overrideClearCommand(io))
-    .addCommand(overrideListCommand(io));
-  const rollout = group('rollout', 'raise a canary step by step, compare it with stable, take it back by itself');
-  for (const command of rolloutCommands(io)) rollout.addCommand(command);
   const program = new Command('graylane')
     .description('Policies, instances and decisions of graylane, the gRPC client-side balancer over Consul.')
     .version(SDK_VERSION)
-    .addCommand(initCommand(io))
-    .addCommand(policy)
-    .addCommand(weightCommand(io))
-    .addCommand(override)
-    .addCommand(rollout)
-    .addCommand(explainCommand(io))
-    .addCommand(simulateCommand(io))
-    .addCommand(instancesCommand(io))
-    .addCommand(callCommand(io))
-    .addCommand(loadCommand(io))
-    .addCommand(watchCommand(io))
-    .addCommand(inspectCommand(io))
-    .addCommand(fleetCommand(io))
-    .addCommand(topCommand(io))
-    .addCommand(doctorCommand(io))
-    .addCommand(completionCommand(io))
     .addHelpText(
       'after',
       `
@@ -91,6 +31,7 @@ else CONSUL_HTTP_TOKEN_FILE, else CONSUL_HTTP_TOKEN.
 
 Ends with 0: done; 1: a problem was found; 2: used wrongly, or could not run; 3: a rollout was taken back.`,
     );
+  for (const each of COMMANDS) program.addCommand(buildCommand(each, io));
   settle(program, io);
   return program;
 }
@@ -111,23 +52,14 @@ export async function run(args: readonly string[], io: CommandIo): Promise<ExitC
   }
 }
 
-function describe(error: unknown, io: CommandIo): string {
-  if (error instanceof CommandError) {
-    return oneLine(error.nextStep === undefined ? error.message : `${error.message}; ${error.nextStep}`);
-  }
-  if (GraylaneError.is(error)) return oneLine(error.message);
-  const debug = (io.env['GRAYLANE_DEBUG'] ?? '') !== '';
-  if (debug && error instanceof Error) return error.stack ?? error.message;
+function describe(error: unknown, { env }: CommandIo): string {
+  const isOwn = error instanceof CommandError || GraylaneError.is(error);
+  if (!isOwn && error instanceof Error && (env['GRAYLANE_DEBUG'] ?? '') !== '') return error.stack ?? error.message;
   const text = error instanceof Error ? error.message : String(error);
-  return oneLine(`${text}; run it again with GRAYLANE_DEBUG=1 for where it happened`);
-}
-
-function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, '; ');
-}
-
-function group(name: string, summary: string): Command {
-  return new Command(name).description(summary);
+  const next = error instanceof CommandError ? error.nextStep : undefined;
+  const parts = [text, isOwn ? next : 'run it again with GRAYLANE_DEBUG=1 for where it happened'];
+  const line = parts.filter((part) => part !== undefined).join('; ');
+  return line.replace(/\s*\n\s*/g, '; ');
 }
 
 /** Commander's own messages in our form, in every command: added ones inherit nothing. */
@@ -136,11 +68,11 @@ function settle(command: Command, io: CommandIo): void {
     .exitOverride()
     .helpOption('-h, --help', 'show this')
     .helpCommand(false)
-    // Descriptions are wrapped in what is left beside the options, however narrow.
+    // Wraps descriptions in the columns that the options leave, even if these are few.
     .configureHelp({ minWidthToWrap: NARROWEST_HELP })
     .configureOutput({
       getOutHelpWidth: () => io.columns,
-      // Examples and what else stands behind the lists is wrapped as any line; in a pipe it stays as it is.
+      // Wraps the text after the lists, such as examples, on a terminal. A pipe gets it unchanged.
       writeOut: (text) => io.line(text.replace(/\n$/, '')),
       writeErr: (text) => io.note(text.trimEnd()),
       outputError: (text, write) => {

@@ -2,23 +2,10 @@ import Table from 'cli-table3';
 import { sumOf } from './describe';
 import { visibleWidth, wrapText } from './wrap-text';
 
-const NO_LINES = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '  ',
-};
+/** The characters that cli-table3 draws lines with. */
+const LINES =
+  'top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid';
+const NO_LINES = { ...Object.fromEntries(LINES.split(' ').map((name) => [name, ''])), middle: '  ' };
 const GAP = 2;
 
 /**
@@ -41,11 +28,7 @@ export function renderTable(
     ...(widths === undefined ? {} : { colWidths: [...widths], wordWrap: true }),
   });
   for (const row of cells) table.push(row);
-  return table
-    .toString()
-    .split('\n')
-    .map((line) => line.trimEnd())
-    .join('\n');
+  return table.toString().replace(/ +$/gm, '');
 }
 
 /** Width of each column; undefined: as wide as they are. */

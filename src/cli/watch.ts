@@ -1,36 +1,12 @@
-import type { Command } from 'commander';
 import { defined } from '../base/defined';
 import type { Instance } from '../base/instances';
 import type { LogFields, Logger } from '../base/logger';
 import { instancesOf as everyInstance, type Snapshot } from '../policy/membership/snapshot';
-import { defineCommand } from './command';
-import { type ConsulFlags, withConsul } from './consul/consul-connection';
-import { type PolicySourceName, policySourceOption } from './flags';
+import type { ConsulFlags } from './consul/consul-connection';
+import { watchService } from './consul/watched-service';
+import type { PolicySourceName } from './flags';
 import type { CommandIo } from './io';
 import { untilInterrupted } from './live-screen';
-
-export function watchCommand(io: CommandIo): Command {
-  const command = defineCommand('watch', {
-    summary: 'show policy revisions and instance changes as they arrive',
-    description:
-      'Shows what a client of this library hears of a service, a line for each change, until interrupted. With --json, an ' +
-      'object a line.',
-    examples: [
-      ['graylane watch payments', 'while a policy is applied or a deployment runs'],
-      ['graylane watch payments --dc all --json', 'in every datacenter, for a script'],
-    ],
-  });
-  return withConsul(command, 'datacenters, with commas, or all; default: the one of the agent')
-    .argument('<service>', 'name in Consul')
-    .addOption(policySourceOption())
-    .action(async (service: string, flags: WatchFlags) => {
-      await watchChanges(service, flags, io);
-    });
-}
-
-interface WatchFlags extends ConsulFlags {
-  readonly policy?: PolicySourceName;
-}
 
 interface Change {
   readonly kind: 'policy' | 'instance' | 'source' | 'note';
@@ -40,13 +16,17 @@ interface Change {
   readonly details?: string;
 }
 
-async function watchChanges(service: string, flags: WatchFlags, io: CommandIo): Promise<void> {
+/** `watch`. */
+export async function watchChanges(
+  service: string,
+  flags: ConsulFlags & { readonly policy?: PolicySourceName },
+  io: CommandIo,
+): Promise<void> {
   const print = (change: Change): void => {
     const at = new Date().toISOString();
-    if (flags.json === true) io.jsonLine({ at, service, ...change });
-    else io.line(describe(at, change, io));
+    io.jsonLine({ at, service, ...change });
+    io.line(describe(at, change, io));
   };
-  const { watchService } = await import('./consul/watched-service.js');
   let former: Snapshot | undefined;
   const watched = await watchService(
     {
@@ -85,38 +65,35 @@ function changesBetween(former: Snapshot | undefined, next: Snapshot): readonly 
 
 function policyChanges(former: Snapshot | undefined, { plan }: Snapshot): readonly Change[] {
   if (former?.plan === plan) return [];
-  const change = plan.revision === 'none' ? 'no policy' : `revision ${plan.revision}`;
-  const details = [`from ${plan.origin}`, plan.index === undefined ? undefined : `index ${plan.index}`];
-  return [{ kind: 'policy', change, details: details.filter((part) => part !== undefined).join(', ') }];
+  const { revision, origin, index } = plan;
+  const details = `from ${origin}${index === undefined ? '' : `, index ${index}`}`;
+  return [{ kind: 'policy', change: revision === 'none' ? 'no policy' : `revision ${revision}`, details }];
 }
 
 function instanceChanges(former: Snapshot | undefined, next: Snapshot): readonly Change[] {
   const before = instancesOf(former);
   const after = instancesOf(next);
-  const changes: Change[] = [];
-  for (const [key, instance] of after) {
+  const kind = 'instance';
+  const present = [...after.values()].flatMap((instance): Change[] => {
+    const { key, datacenter, id } = instance;
     const known = before.get(key);
-    const { datacenter, id } = instance;
-    if (known === undefined) {
-      changes.push({ kind: 'instance', change: 'added', datacenter, instance: id, details: stateOf(instance) });
-    } else if (stateOf(known) !== stateOf(instance)) {
-      const details = `${stateOf(known)} -> ${stateOf(instance)}`;
-      changes.push({ kind: 'instance', change: 'changed', datacenter, instance: id, details });
-    }
-  }
-  for (const [key, { datacenter, id }] of before) {
-    if (!after.has(key)) changes.push({ kind: 'instance', change: 'gone', datacenter, instance: id });
-  }
-  return changes;
+    const [was, is] = [known && stateOf(known), stateOf(instance)];
+    if (was === undefined) return [{ kind, change: 'added', datacenter, instance: id, details: is }];
+    return was === is ? [] : [{ kind, change: 'changed', datacenter, instance: id, details: `${was} -> ${is}` }];
+  });
+  const gone = [...before.values()].filter(({ key }) => !after.has(key));
+  return [
+    ...present,
+    ...gone.map(({ datacenter, id }): Change => ({ kind, change: 'gone', datacenter, instance: id })),
+  ];
 }
 
 function sourceChanges(former: Snapshot | undefined, next: Snapshot): readonly Change[] {
   return next.instances.datacenters.flatMap(({ datacenter, freshness }): Change[] => {
     const known = former?.instances.datacenters.find((state) => state.datacenter === datacenter)?.freshness.kind;
-    if (known === freshness.kind || (known === undefined && freshness.kind === 'fresh')) return [];
+    if ((known ?? 'fresh') === freshness.kind) return [];
     const reason = freshness.kind === 'fresh' ? undefined : freshness.reason;
-    const base = { kind: 'source' as const, change: freshness.kind, datacenter };
-    return [reason === undefined ? base : { ...base, details: reason }];
+    return [{ kind: 'source', change: freshness.kind, datacenter, ...defined({ details: reason }) }];
   });
 }
 

@@ -32,7 +32,7 @@ function wrapLine(line: string, width: number, hanging: string): readonly string
     const last = lines.at(-1);
     if (last === undefined) lines.push(word);
     else if (visibleWidth(last) + 1 + visibleWidth(word) <= width) lines.push(`${lines.pop()} ${word}`);
-    // Spaces that stand at the break are not wanted on either side of it.
+    // Drops the spaces at a break.
     else if (word !== '') lines.push(visibleWidth(hanging) + visibleWidth(word) <= width ? `${hanging}${word}` : word);
   }
   return lines.map((each) => each.trimEnd());

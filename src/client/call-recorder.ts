@@ -89,18 +89,6 @@ export function recordCalls(graylane: Pick<Graylane, 'on'>, options: CallRecorde
   };
 }
 
-function recordOf(event: DecisionEvent): CallRecord {
-  const { atMs, service, method, labels, stickyKey, force, by, route, subset, revision } = event;
-  return {
-    at: new Date(atMs).toISOString(),
-    service,
-    method,
-    labels,
-    ...(stickyKey === undefined ? {} : { stickyKey }),
-    ...(force === undefined ? {} : { force }),
-    by,
-    route,
-    subset,
-    revision,
-  };
+function recordOf({ atMs, sticky: _, bucket: __, mode: ___, ...rest }: DecisionEvent): CallRecord {
+  return { at: new Date(atMs).toISOString(), ...rest };
 }

@@ -4,6 +4,7 @@ import { systemClock } from '../base/clock';
 import type { Subscription } from '../base/emitter';
 import { GraylaneError } from '../base/errors';
 import { consoleLogger, type Logger, safeLogger, toLogger } from '../base/logger';
+import { ofKey } from '../base/of-key';
 import { systemRandom } from '../base/random';
 import type { PolicyDocument } from '../policy/document';
 import { type AdminHandler, createAdminHandler, RecentDecisions } from './admin/admin-handler';
@@ -38,10 +39,9 @@ import { createResolverClass } from './grpc/resolver';
 import { checkTargetText, formatTarget, parseTarget, type Target } from './grpc/target';
 import { type GraylaneOptions, type ParsedOptions, parseOptions, type Seams } from './options';
 import type { AcceptOptions, ServerInterceptorOptions } from './propagation/accept';
-import type { HttpMiddleware } from './propagation/http-middleware';
-import { Propagation } from './propagation/propagation';
+import { createHttpMiddleware, type HttpMiddleware } from './propagation/http-middleware';
+import { createServerInterceptor } from './propagation/server-interceptor';
 import { RolloutMetrics } from './rollout-metrics/rollout-metrics';
-import { Services } from './services';
 import { Sources } from './sources';
 import { BreakerHub, type ClientBreakers } from './state/client-breakers';
 import { Service, type ServiceOptions } from './state/service';
@@ -49,6 +49,7 @@ import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
 import { observeService } from './telemetry/observe-service';
 import { ServiceTelemetry } from './telemetry/service-telemetry';
+import { waitUntilReady } from './wait-until-ready';
 
 const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
 const READY_KEYS = ['timeoutMs'];
@@ -77,14 +78,16 @@ class GraylaneClient implements Graylane {
   readonly #grpc: GrpcModule;
   readonly #sources: Sources;
   readonly #scopes: CallScopes;
-  readonly #propagation: Propagation;
   readonly #decisions: DecisionEvents;
   readonly #breakers: BreakerHub;
   readonly #telemetry: ClientTelemetry;
   readonly #rolloutMetrics: RolloutMetrics | undefined;
   /** Kept from the first `adminHandler()` on. */
   #recent: RecentDecisions | undefined;
-  readonly #services = new Services((target, key) => this.#createService(target, key));
+  /** One for each target, created when a target is first used. */
+  readonly #services = new Map<string, Service>();
+  /** Services that somebody waited for: they stay watched until `close()`. */
+  readonly #warm = new Set<Service>();
   readonly #hooks: TestHooks;
   readonly #logger: Logger;
   readonly #channels: ChannelSet;
@@ -103,7 +106,6 @@ class GraylaneClient implements Graylane {
     this.#grpc = options.grpc ?? bundledGrpc;
     registerWith(this.#grpc);
     this.#scopes = new CallScopes(options.baggage);
-    this.#propagation = new Propagation(this.#grpc, this.#scopes);
     this.#hooks = hooks;
     this.#logger = logger;
     this.#sources = new Sources(options, { ...this.#seams, logger });
@@ -127,15 +129,8 @@ class GraylaneClient implements Graylane {
     checkTargetText(service);
     checkKeys(options, 'target', TARGET_KEYS);
     const { scheme } = this.#sources;
-    const target: Target = {
-      scheme,
-      authority: undefined,
-      service,
-      datacenters: options.datacenters,
-      tags: options.tags ?? [],
-      ...(options.port === undefined ? {} : { port: options.port }),
-      policy: options.policy,
-    };
+    const { datacenters, tags = [], port, policy } = options;
+    const target: Target = { scheme, authority: undefined, service, datacenters, tags, port, policy };
     return formatTarget(parseTarget(formatTarget(target)));
   }
 
@@ -188,18 +183,20 @@ class GraylaneClient implements Graylane {
   }
 
   serverInterceptor(options: ServerInterceptorOptions): ServerInterceptor {
-    return this.#propagation.serverInterceptor(options);
+    return createServerInterceptor(this.#grpc, this.#scopes, options);
   }
 
   httpMiddleware(options: AcceptOptions): HttpMiddleware {
-    return this.#propagation.httpMiddleware(options);
+    return createHttpMiddleware(this.#scopes, options);
   }
 
   async ready(service: string, options: { readonly timeoutMs?: number } = {}): Promise<void> {
     checkKeys(options, 'ready', READY_KEYS);
     const target = this.#parse(service);
     const watched = this.#service(target);
-    await this.#services.ready(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
+    if (!this.#warm.has(watched)) watched.subscribe(() => {});
+    this.#warm.add(watched);
+    await waitUntilReady(watched, this.#channels.to(target), options.timeoutMs ?? 5_000);
   }
 
   setPolicy(service: string, document: PolicyDocument | undefined): void {
@@ -235,8 +232,8 @@ class GraylaneClient implements Graylane {
     return {
       client: this.name,
       consul: this.#sources.load,
-      services: this.#services.all().map((service) => inspectService(service)),
-      refusedLabels: this.#propagation.refused,
+      services: [...this.#services.values()].map(inspectService),
+      refusedLabels: this.#scopes.incoming.refused,
     };
   }
 
@@ -280,7 +277,7 @@ class GraylaneClient implements Graylane {
     this.#channels.close();
     await this.#rolloutMetrics?.close();
     this.#telemetry.close();
-    this.#services.close();
+    for (const service of this.#services.values()) service.close();
     await this.#sources.close();
   }
 
@@ -335,7 +332,8 @@ class GraylaneClient implements Graylane {
 
   #service(target: Target): Service {
     this.#assertOpen();
-    return this.#services.of(target);
+    const key = formatTarget(target);
+    return ofKey(this.#services, key, () => this.#createService(target, key));
   }
 
   #assertOpen(): void {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Clock } from '../base/clock';
+import { defined } from '../base/defined';
 import { GraylaneError } from '../base/errors';
 import { isRecord } from '../base/is-record';
 import type { Logger, PinoLogger } from '../base/logger';
@@ -13,7 +14,7 @@ import { type Protection, type ProtectionOptions, parseProtection } from './disc
 import type { StaticInstance } from './discovery/static-instance';
 import { checkLabels } from './grpc/check-arguments';
 import type { GrpcModule } from './grpc/grpc-js';
-import type { PolicyMode } from './grpc/target';
+import { POLICY_MODES, type PolicyMode } from './grpc/target';
 import type { ClientMode } from './state/policy-state';
 import type { TelemetryOptions } from './telemetry/client-telemetry';
 
@@ -115,34 +116,32 @@ export interface Seams {
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
-export interface ParsedOptions {
-  readonly name: string;
-  readonly consul: ConsulOptions | undefined;
-  readonly datacenters: readonly string[] | 'all' | undefined;
+/** {@link GraylaneOptions}, checked, with every default applied. */
+export interface ParsedOptions extends Required<Pick<GraylaneOptions, Defaulted>>, AsGiven {
   /** Undefined: the agent is asked. */
   readonly zone: { readonly zone: string; readonly from: 'option' | 'environment' } | undefined;
-  readonly instances: GraylaneOptions['instances'];
-  readonly policies: NonNullable<GraylaneOptions['policies']>;
-  readonly policy: PolicyMode;
-  readonly policyDatacenter: string | undefined;
   readonly policyKeys: TrustedKeys | undefined;
-  readonly requirePolicy: boolean;
   readonly protection: Protection;
-  readonly mode: ClientMode;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly baggage: boolean;
-  readonly logger: Logger | PinoLogger | undefined;
   readonly telemetry: TelemetryOptions;
-  readonly reportRolloutMetrics: boolean;
-  readonly grpc: GrpcModule | undefined;
   readonly stateDirectory: string | undefined;
-  readonly shareWatches: boolean;
-  readonly connectTimeoutMs: number;
-  readonly closeTimeoutMs: number;
   readonly authorityMetaKey: string | undefined;
   /** By service, from `GRAYLANE_OVERRIDE`. */
   readonly overrides: ReadonlyMap<string, EnvironmentOverride>;
 }
+
+type Defaulted =
+  | ('name' | 'policies' | 'policy' | 'requirePolicy' | 'mode' | 'labels' | 'baggage')
+  | ('reportRolloutMetrics' | 'shareWatches' | 'connectTimeoutMs' | 'closeTimeoutMs');
+
+type AsGiven = {
+  readonly [Key in
+    | 'consul'
+    | 'datacenters'
+    | 'instances'
+    | 'policyDatacenter'
+    | 'logger'
+    | 'grpc']: GraylaneOptions[Key];
+};
 
 const KEYS: readonly (keyof GraylaneOptions)[] = [
   'name',
@@ -171,7 +170,6 @@ const KEYS: readonly (keyof GraylaneOptions)[] = [
 ];
 const TELEMETRY_KEYS: readonly (keyof TelemetryOptions)[] = ['traces', 'metrics', 'tracerProvider', 'meterProvider'];
 const CLIENT_MODES: readonly ClientMode[] = ['route', 'observe'];
-const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
 let clients = 0;
 
@@ -256,10 +254,7 @@ function parseOverrides(text: string): Map<string, EnvironmentOverride> {
       );
     }
     const { to, datacenter } = match;
-    overrides.set(service, {
-      ...(to === undefined ? {} : { to }),
-      ...(datacenter === undefined ? {} : { datacenter }),
-    });
+    overrides.set(service, defined({ to, datacenter }));
   }
   return overrides;
 }

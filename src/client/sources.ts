@@ -237,36 +237,26 @@ export class Sources {
   }
 
   #kv({ authority }: Target): PolicySource {
-    const datacenter = this.#options.policyDatacenter;
-    return ofKey(this.#kvSources, authority ?? '', () =>
-      createKvPolicySource(
-        { client: this.#client(authority), ...(datacenter === undefined ? {} : { datacenter }) },
-        this.#deps,
-      ),
-    );
+    const client = this.#client(authority);
+    const options = { client, datacenter: this.#options.policyDatacenter };
+    return ofKey(this.#kvSources, authority ?? '', () => createKvPolicySource(options, this.#deps));
   }
 
   #chain({ authority, datacenters: listed }: Target): PolicySource {
     const { datacenters, policyDatacenter } = this.#options;
     const [local] = listed ?? (datacenters === 'all' ? [] : (datacenters ?? []));
     const datacenter = policyDatacenter ?? local;
+    const client = this.#client(authority);
+    const options = { client, datacenter, compiledFor: local === datacenter ? undefined : local };
     return ofKey(this.#chainSources, JSON.stringify([authority, datacenter, local]), () =>
-      createChainPolicySource(
-        {
-          client: this.#client(authority),
-          ...(datacenter === undefined ? {} : { datacenter }),
-          ...(local === undefined || local === datacenter ? {} : { compiledFor: local }),
-        },
-        this.#deps,
-      ),
+      createChainPolicySource(options, this.#deps),
     );
   }
 
   #consul(authority: string | undefined): Source {
     const { datacenters, protection } = this.#options;
     const client = this.#client(authority);
-    const options = { client, protection, ...(datacenters === undefined ? {} : { datacenters }) };
-    return createConsulSource(options, this.#deps);
+    return createConsulSource({ client, protection, datacenters }, this.#deps);
   }
 
   #client(authority: string | undefined): ConsulClient {
@@ -288,8 +278,8 @@ export class Sources {
     if (this.#staticSource === undefined) {
       const { instances, datacenters } = this.#options;
       const given = instances === undefined || isFile(instances) ? {} : instances;
-      const order = datacenters === undefined || datacenters === 'all' ? {} : { datacenters };
-      this.#staticSource = createStaticSource(given, { ...this.#deps, ...order });
+      const order = datacenters === 'all' ? undefined : datacenters;
+      this.#staticSource = createStaticSource(given, { ...this.#deps, datacenters: order });
     }
     return this.#staticSource;
   }

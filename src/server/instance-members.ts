@@ -1,54 +1,49 @@
-import { createHash } from 'node:crypto';
 import { readdir, rm } from 'node:fs/promises';
 import { createServer, connect as dial, type Server } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { sha256 } from '../base/sha256';
 import { findPlace, hostIdentity } from '../consul/host-place';
+
+const ANSWER_LIMIT_MS = 1_000;
+let joined = 0;
 
 /**
  * The processes of a host that are one instance: workers that share a port, and a successor beside its predecessor.
  * Each shows that it lives by a socket that it listens on, which ends with it however it ends.
  */
-export interface InstanceMembers {
+export class InstanceMembers {
+  readonly #directory: string | undefined;
+  readonly #name: string;
+  #path: string | undefined;
+  #server: Server | undefined;
+
+  /** `directory`: undefined for the default, a folder of the user's own among the temporary ones. */
+  constructor(directory: string | undefined, id: string, agent: string) {
+    const identity = JSON.stringify([hostIdentity(), agent, id]);
+    this.#directory = directory;
+    this.#name = `m-${sha256(identity).slice(0, 24)}`;
+  }
+
   /**
    * Resolves when the others can see this process. Never rejects: without a folder each process counts as the only one.
    */
-  join(): Promise<void>;
+  async join(): Promise<void> {
+    const directory = this.#directory ?? join(tmpdir(), `graylane-${userInfo().uid}`);
+    const place = await findPlace(directory, this.#name);
+    if (place.kind === 'refused') return;
+    joined += 1;
+    this.#path = `${place.path}.${process.pid.toString(36)}-${joined.toString(36)}`;
+    this.#server = await listen(this.#path);
+  }
+
   /** From here on this process is none of them. How many are left. */
-  leave(): Promise<number>;
-}
-
-const ANSWER_LIMIT_MS = 1_000;
-let joined = 0;
-
-/** `directory`: undefined for the default, a folder of the user's own among the temporary ones. */
-export function instanceMembers(directory: string | undefined, id: string, agent: string): InstanceMembers {
-  const name = createHash('sha256')
-    .update(JSON.stringify([hostIdentity(), agent, id]))
-    .digest('hex')
-    .slice(0, 24);
-  let server: Server | undefined;
-  let path: string | undefined;
-  return {
-    async join() {
-      const place = await findPlace(directory ?? defaultDirectory(), `m-${name}`);
-      if (place.kind === 'refused') return;
-      joined += 1;
-      path = `${place.path}.${process.pid.toString(36)}-${joined.toString(36)}`;
-      server = await listen(path);
-    },
-    async leave() {
-      if (path === undefined) return 0;
-      const own = path;
-      await close(server);
-      await rm(own, { force: true });
-      return countOthers(own);
-    },
-  };
-}
-
-function defaultDirectory(): string {
-  return join(tmpdir(), `graylane-${userInfo().uid}`);
+  async leave(): Promise<number> {
+    if (this.#path === undefined) return 0;
+    await close(this.#server);
+    await rm(this.#path, { force: true });
+    return countOthers(this.#path);
+  }
 }
 
 async function countOthers(own: string): Promise<number> {

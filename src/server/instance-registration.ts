@@ -1,39 +1,62 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { systemClock } from '../base/clock';
+import { Emitter } from '../base/emitter';
 import { GraylaneError } from '../base/errors';
+import { consoleLogger, type Logger, safeLogger } from '../base/logger';
 import { backoffMs } from '../base/pacing';
-import type { Runtime } from '../base/runtime';
-import type { AgentRegistry } from './agent-registry';
+import { systemRandom } from '../base/random';
+import { type ConsulClient, createConsulClient } from '../consul/client';
+import { AgentRegistry } from './agent-registry';
 import { drain } from './drain';
-import type { InstanceMembers } from './instance-members';
-import type { ParsedInstance } from './instance-options';
+import { InstanceMembers } from './instance-members';
+import { type InstanceOptions, isInContainer, type ParsedInstance, parseInstanceOptions } from './instance-options';
 
-interface RegistrationDeps extends Runtime {
-  readonly registry: AgentRegistry;
-  /** Undefined: other processes are not looked for. */
-  readonly members: InstanceMembers | undefined;
-  /** Nothing more is asked of the agent. */
-  readonly close: () => void;
+/**
+ * Registers a server that has been bound with the Consul agent of its machine, and keeps it registered: while the agent
+ * is away it is tried again, and after the agent lost it, too. Throws INVALID_OPTION with every problem found.
+ */
+export function registerInstance(options: InstanceOptions): Registration {
+  const instance = parseInstanceOptions(options);
+  const client = createConsulClient(instance.consul, { clock: systemClock });
+  const logger = safeLogger(options.logger ?? consoleLogger);
+  if (instance.address === undefined && isInContainer(process.env)) {
+    const text =
+      'the instance is registered at the address of its Consul node, which in a container is mostly not its own';
+    logger.warn(text, { instance: instance.id, expected: 'instance.address, or GRAYLANE_ADDRESS, POD_IP' });
+  }
+  return new InstanceRegistration(instance, client, logger);
 }
 
 const LEAVE_ATTEMPTS = 3;
 const LEAVE_PAUSE_MS = 200;
 
 /** Keeps one instance registered: a loop that registers, and then looks whether that still holds. */
-export class InstanceRegistration implements Registration {
+class InstanceRegistration implements Registration {
   readonly id: string;
   readonly #instance: ParsedInstance;
-  readonly #deps: RegistrationDeps;
+  readonly #client: ConsulClient;
+  readonly #logger: Logger;
+  readonly #registry: AgentRegistry;
+  /** Undefined: other processes are not looked for. */
+  readonly #members: InstanceMembers | undefined;
   readonly #loop: Promise<void>;
-  readonly #waiting = new Set<() => void>();
+  readonly #changed = new Emitter();
   #state: RegistrationState = 'registering';
   #reason = 'not answered yet';
   #failures = 0;
-  #wake: () => void = () => {};
+  readonly #end = new AbortController();
   #stopping: Promise<StopReport> | undefined;
 
-  constructor(instance: ParsedInstance, deps: RegistrationDeps) {
-    this.id = instance.id;
+  /** Closes the client once the instance has left. */
+  constructor(instance: ParsedInstance, client: ConsulClient, logger: Logger) {
+    const { id, stateDirectory, consul } = instance;
+    this.id = id;
     this.#instance = instance;
-    this.#deps = deps;
+    this.#client = client;
+    this.#logger = logger;
+    this.#registry = new AgentRegistry(client, instance);
+    const agent = consul.addresses[0]?.text ?? '';
+    this.#members = stateDirectory === false ? undefined : new InstanceMembers(stateDirectory, id, agent);
     for (const service of this.#healthServices) instance.drain.health?.setStatus(service, 'SERVING');
     this.#loop = this.#keep();
   }
@@ -45,22 +68,15 @@ export class InstanceRegistration implements Registration {
   registered(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     const timeoutMs = options.timeoutMs ?? 10_000;
     return new Promise((resolve, reject) => {
-      const settle = (): void => {
-        if (this.#state === 'registering') return;
-        end();
+      const settle = (reason = 'stopped'): void => {
+        clearTimeout(timer);
+        unsubscribe();
         if (this.#state === 'registered') resolve();
-        else reject(this.#notReady('stopped'));
+        else reject(this.#notReady(reason));
       };
-      const end = (): void => {
-        timer.cancel();
-        this.#waiting.delete(settle);
-      };
-      const timer = this.#deps.clock.setTimer(timeoutMs, () => {
-        end();
-        reject(this.#notReady(this.#reason));
-      });
-      this.#waiting.add(settle);
-      settle();
+      const timer = setTimeout(() => settle(this.#reason), timeoutMs).unref();
+      const unsubscribe = this.#changed.subscribe(() => settle());
+      if (this.#state !== 'registering') settle();
     });
   }
 
@@ -70,19 +86,20 @@ export class InstanceRegistration implements Registration {
   }
 
   async #keep(): Promise<void> {
-    await this.#deps.members?.join();
+    await this.#members?.join();
     while (this.#stopping === undefined) {
       const reply = this.#state === 'registered' ? await this.#confirm() : await this.#register();
       if (this.#stopping !== undefined) return;
-      if (reply) await this.#pause(this.#untilNextMs());
+      const { signal } = this.#end;
+      if (reply) await pause(this.#untilNextMs(), undefined, { ref: false, signal }).catch(() => {});
     }
   }
 
   /** False: to be registered again, at once. */
   async #confirm(): Promise<boolean> {
-    const reply = await this.#deps.registry.confirm();
+    const reply = await this.#registry.confirm();
     if (reply.kind === 'unknown') {
-      this.#deps.logger.warn('the Consul agent has lost the instance; registering it again', { instance: this.id });
+      this.#logger.warn('the Consul agent has lost the instance; registering it again', { instance: this.id });
       if (this.#stopping === undefined) this.#state = 'registering';
       return false;
     }
@@ -91,12 +108,12 @@ export class InstanceRegistration implements Registration {
   }
 
   async #register(): Promise<boolean> {
-    const reply = await this.#deps.registry.register();
+    const reply = await this.#registry.register();
     this.#note(reply.kind === 'failed' ? reply.reason : reply.kind === 'unknown' ? 'lost at once' : undefined);
     if (reply.kind !== 'done' || this.#stopping !== undefined) return true;
-    if (reply.warning !== undefined) this.#deps.logger.warn(reply.warning, { instance: this.id });
+    if (reply.warning !== undefined) this.#logger.warn(reply.warning, { instance: this.id });
     this.#become('registered');
-    this.#deps.logger.info('instance registered', { instance: this.id, service: this.#instance.name });
+    this.#logger.info('instance registered', { instance: this.id, service: this.#instance.name });
     return true;
   }
 
@@ -110,56 +127,45 @@ export class InstanceRegistration implements Registration {
     this.#failures += 1;
     if (reason === this.#reason) return;
     this.#reason = reason;
-    this.#deps.logger.warn('the instance cannot be kept in Consul; trying again', { instance: this.id, reason });
+    this.#logger.warn('the instance cannot be kept in Consul; trying again', { instance: this.id, reason });
   }
 
   #untilNextMs(): number {
     const { check, verifyEveryMs } = this.#instance;
     const everyMs = check.type === 'ttl' ? check.ttlMs / 3 : verifyEveryMs;
-    if (this.#failures > 0) return Math.min(everyMs, backoffMs(this.#failures, this.#deps.random));
+    if (this.#failures > 0) return Math.min(everyMs, backoffMs(this.#failures, systemRandom));
     // Instances that were started together do not ask together.
-    return everyMs * (0.9 + 0.1 * this.#deps.random());
-  }
-
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#deps.clock.setTimer(milliseconds, resolve);
-      this.#wake = () => {
-        timer.cancel();
-        resolve();
-      };
-    });
+    return everyMs * (0.9 + 0.1 * systemRandom());
   }
 
   async #stop(): Promise<StopReport> {
     // Waiting callers must learn of it, and the loop must see that it is over, before anything is awaited.
     await Promise.resolve();
     this.#become('stopping');
-    this.#wake();
+    this.#end.abort();
     // A registration under way would come after the deregistration.
     await this.#loop;
-    const others = (await this.#deps.members?.leave()) ?? 0;
+    const others = (await this.#members?.leave()) ?? 0;
     if (others > 0) {
-      const { logger } = this.#deps;
-      logger.info('the instance stays in Consul: other processes go on as it', { instance: this.id, others });
+      this.#logger.info('the instance stays in Consul: other processes go on as it', { instance: this.id, others });
     }
     const deregistered = others === 0 && (await this.#leave());
     const { drained } = await drain(this.#instance.drain, this.#healthServices);
-    this.#deps.close();
+    this.#client.close();
     this.#become('stopped');
     return { deregistered, drained, ...(others === 0 ? {} : { others }) };
   }
 
   async #leave(): Promise<boolean> {
     for (let attempt = 1; ; attempt += 1) {
-      const reply = await this.#deps.registry.deregister();
+      const reply = await this.#registry.deregister();
       if (reply.kind !== 'failed') return true;
       if (attempt === LEAVE_ATTEMPTS) {
         const { reason } = reply;
-        this.#deps.logger.warn('the instance could not be taken out of Consul', { instance: this.id, reason });
+        this.#logger.warn('the instance could not be taken out of Consul', { instance: this.id, reason });
         return false;
       }
-      await this.#pause(LEAVE_PAUSE_MS);
+      await pause(LEAVE_PAUSE_MS, undefined, { ref: false });
     }
   }
 
@@ -168,9 +174,10 @@ export class InstanceRegistration implements Registration {
     return check.type === 'grpc' && check.service !== '' ? ['', check.service] : [''];
   }
 
-  #become(state: RegistrationState): void {
+  /** Ends `registering`, for those that wait. */
+  #become(state: Exclude<RegistrationState, 'registering'>): void {
     this.#state = state;
-    for (const settle of [...this.#waiting]) settle();
+    this.#changed.emit();
   }
 
   #notReady(reason: string): GraylaneError {

@@ -1,3 +1,4 @@
+import { Emitter } from '../base/emitter';
 import { consoleLogger, type Logger, safeLogger } from '../base/logger';
 
 /** Which signals end the process, and what follows. */
@@ -11,12 +12,12 @@ export interface SignalOptions {
 }
 
 type StopSignal = NonNullable<SignalOptions['signals']>[number];
-type StopOne = (signal: StopSignal) => void;
 
 /**
- * What is to be stopped, by signal: Node warns of an eleventh listener, and a process may well serve a dozen services.
+ * Told of each signal that stops something. One listener of the process serves all: Node warns of an eleventh, and a
+ * process may well serve a dozen services.
  */
-const waiting = new Map<StopSignal, Set<StopOne>>();
+const stopping = new Map<StopSignal, Emitter>();
 
 /**
  * Stops `running` (a {@link Registration}, or whatever has a `stop()`) at the first signal and lets the process end by
@@ -31,7 +32,7 @@ export function stopOnSignals(
   const { signals = ['SIGTERM', 'SIGINT'] as const, afterwards } = options;
   const logger = safeLogger(options.logger ?? consoleLogger);
   const off = (): void => {
-    for (const signal of signals) remove(signal, stopOne);
+    for (const unsubscribe of subscriptions) unsubscribe();
   };
   const stop = async (): Promise<void> => {
     try {
@@ -42,34 +43,28 @@ export function stopOnSignals(
       logger.error('stopping failed', { reason: error instanceof Error ? error.message : String(error) });
     }
   };
-  const stopOne: StopOne = (signal) => {
-    off();
-    logger.info('stopping', { signal });
-    void stop();
-  };
-  for (const signal of signals) add(signal, stopOne);
+  const subscriptions = [...new Set(signals)].map((signal) =>
+    subscribe(signal, () => {
+      off();
+      logger.info('stopping', { signal });
+      void stop();
+    }),
+  );
   return off;
 }
 
-function add(signal: StopSignal, stop: StopOne): void {
-  const stops = waiting.get(signal);
-  if (stops !== undefined) {
-    stops.add(stop);
-    return;
-  }
-  waiting.set(signal, new Set([stop]));
-  process.on(signal, onSignal);
+/** Returns what ends the subscription; the last one to end leaves the signal to the process. */
+function subscribe(signal: StopSignal, stop: () => void): () => void {
+  const emitter = stopping.get(signal) ?? new Emitter();
+  if (emitter.isEmpty) process.on(signal, onSignal);
+  stopping.set(signal, emitter);
+  const unsubscribe = emitter.subscribe(stop);
+  return () => {
+    unsubscribe();
+    if (emitter.isEmpty) process.off(signal, onSignal);
+  };
 }
 
-function remove(signal: StopSignal, stop: StopOne): void {
-  const stops = waiting.get(signal);
-  if (stops?.delete(stop) !== true || stops.size > 0) return;
-  waiting.delete(signal);
-  process.off(signal, onSignal);
-}
-
-/** Each removes itself, so that no listener is left when all have stopped. */
-function onSignal(name: NodeJS.Signals): void {
-  const signal = name as StopSignal;
-  for (const stop of [...(waiting.get(signal) ?? [])]) stop(signal);
+function onSignal(signal: NodeJS.Signals): void {
+  stopping.get(signal as StopSignal)?.emit();
 }

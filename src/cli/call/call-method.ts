@@ -1,16 +1,9 @@
-import { type Client, type Metadata, status } from '@grpc/grpc-js';
+import { type Client, type Metadata, type StatusObject, status } from '@grpc/grpc-js';
 import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
-import { readBytes } from '../policy-files';
-import { findMethod, listMethods, type Method, openCall, requestsFrom } from './methods';
+import { findMethod, listMethods, type Method, openCall, readData, requestsFrom } from './methods';
 import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
-
-interface Ended {
-  readonly answers: readonly object[];
-  readonly code: status;
-  readonly details: string;
-}
 
 /** `call`. */
 export async function callMethod(
@@ -19,7 +12,7 @@ export async function callMethod(
   flags: CallFlags,
   io: CommandIo,
 ): Promise<void> {
-  const json = flags.data === '-' ? Buffer.from(await readBytes('-')).toString('utf8') : (flags.data ?? '{}');
+  const json = await readData(flags);
   const opened = await openServiceClient(service, flags, io);
   try {
     const metadata = opened.graylane.metadata(flags.label);
@@ -40,18 +33,12 @@ export async function callMethod(
 
 async function showMethods(client: Client, metadata: Metadata, flags: CallFlags, io: CommandIo): Promise<void> {
   const methods = await listMethods(client, metadata, flags);
-  if (flags.json === true) {
-    io.json(methods);
-    return;
-  }
-  await io.table(
-    ['method', 'request', 'answer'],
-    methods.map(({ path, requestStream, responseStream }) => [
-      path.slice(1),
-      requestStream ? 'stream' : 'one',
-      responseStream ? 'stream' : 'one',
-    ]),
-  );
+  io.json(methods);
+  await io.table(methods, {
+    method: ({ path }) => path.slice(1),
+    request: ({ requestStream }) => (requestStream ? 'stream' : 'one'),
+    answer: ({ responseStream }) => (responseStream ? 'stream' : 'one'),
+  });
 }
 
 async function callOnce(
@@ -62,75 +49,43 @@ async function callOnce(
   flags: CallFlags,
   io: CommandIo,
 ): Promise<void> {
-  // Whether it may run again depends on what the definition says of it.
+  // The definition says whether the call may be retried.
   graylane.describeMethods(method.service);
   let report: CallReport | undefined;
   const observe = (ended: CallReport): void => {
     report = ended;
   };
-  const onAnswer = (answer: object): void => {
-    if (flags.json !== true) io.json(answer);
-  };
   const deadline = Date.now() + flags.timeout * 1000;
-  const ended = await graylane.with({ observe }, () => start(method, requests, client, metadata, deadline, onAnswer));
+  const call = graylane.with({ observe }, () => openCall(method, client, metadata, deadline));
+  const answers: object[] = [];
+  call.on('data', (answer: object) => {
+    answers.push(answer);
+    io.write(`${JSON.stringify(answer, null, 2)}\n`);
+  });
+  for (const each of requests) call.write(each);
+  call.end();
+  const ended = await new Promise<StatusObject>((resolve) => call.once('status', resolve));
   const name = status[ended.code] ?? String(ended.code);
   const attempts = (report?.attempts ?? []).map((attempt) => {
     return { ...attempt, version: versionOf(attempt.instance, attempt.datacenter) };
   });
   if (ended.code !== status.OK) io.exitCode = 1;
-  if (flags.json === true) {
-    const { decision, durationMs } = report ?? {};
-    const { answers, details } = ended;
-    io.json({ method: method.path, code: name, details, durationMs, decision, attempts, answers });
-    return;
-  }
-  const { decision, durationMs = 0 } = report ?? {};
+  const { decision, durationMs } = report ?? {};
+  io.json({ method: method.path, code: name, details: ended.details, durationMs, decision, attempts, answers });
+  if (io.asJson) return;
   const color = ended.code === status.OK ? io.colors.green : io.colors.red;
   const details = ended.details === '' || ended.code === status.OK ? '' : `: ${ended.details}`;
-  io.note(`${color(name)} in ${durationMs.toFixed(1)} ms${details}`);
+  io.note(`${color(name)} in ${(durationMs ?? 0).toFixed(1)} ms${details}`);
   if (decision !== undefined) {
     io.note(`${decision.subset} by ${decision.by} ${decision.route}, revision ${decision.revision}`);
   }
   for (const { endpoint, instance, datacenter, subset, version, code, durationMs: took } of attempts) {
-    const what = [`${instance} (${endpoint})`, `in ${datacenter}`, `of ${subset}`];
+    const ended = attempts.length > 1 ? `${status[code]} in ${took.toFixed(1)} ms ` : '';
     const of = version === '' ? '' : `, version ${version}`;
-    io.note(
-      `${attempts.length > 1 ? `${status[code]} in ${took.toFixed(1)} ms from ` : 'from '}${what.join(' ')}${of}`,
-    );
+    io.note(`${ended}from ${instance} (${endpoint}) in ${datacenter} of ${subset}${of}`);
   }
 }
 
-/** Makes a call of any kind. Resolves to its answers and its status; never rejects. */
-function start(
-  method: Method,
-  requests: readonly object[],
-  client: Client,
-  metadata: Metadata,
-  deadline: number,
-  onAnswer: (answer: object) => void,
-): Promise<Ended> {
-  return new Promise((resolve) => {
-    const answers: object[] = [];
-    const take = (answer: object): void => {
-      answers.push(answer);
-      onAnswer(answer);
-    };
-    const end = ({ code, details }: { readonly code: status; readonly details: string }): void =>
-      resolve({ answers, code, details });
-    const call = openCall(method, requests[0] ?? {}, client, metadata, deadline, (error, answer) => {
-      if (error === null && answer !== undefined) take(answer);
-      end(error ?? { code: status.OK, details: '' });
-    });
-    call.answers?.on('data', take);
-    // The status says the same; without a listener the error would be thrown.
-    call.answers?.on('error', () => {});
-    call.answers?.on('status', end);
-    for (const each of requests) call.requests?.write(each);
-    call.requests?.end();
-  });
-}
-
-export interface CallFlags extends MethodFlags {
-  readonly data?: string;
+interface CallFlags extends MethodFlags {
   readonly label: Readonly<Record<string, string>>;
 }

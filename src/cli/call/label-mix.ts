@@ -3,7 +3,7 @@ import type { Random } from '../../base/random';
 /** A label whose value differs from call to call. */
 export interface LabelMix {
   readonly key: string;
-  /** Of one call; undefined: this call does not bear it. */
+  /** Of one call; undefined: this call does not have the label. */
   pick(random: Random): string | undefined;
 }
 
@@ -11,7 +11,7 @@ const MOST_VALUES = 1_000_000;
 
 /**
  * `key=value`, where the value may hold `{1..1000}` (one of the whole numbers) and `{a,b}` (one of these), or be as a
- * whole `{a:10%,b:5%}` (that share of the calls; the others do not bear the label). Other braces stand for themselves.
+ * whole `{a:10%,b:5%}` (that share of the calls; the others do not have the label). Other braces stand for themselves.
  * A text instead: what is wrong.
  */
 export function parseLabelMix(text: string): LabelMix | string {

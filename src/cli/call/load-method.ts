@@ -1,32 +1,38 @@
-import type { ClientReadableStream, ClientWritableStream } from '@grpc/grpc-js';
+import type { ClientWritableStream } from '@grpc/grpc-js';
+import { defined } from '../../base/defined';
 import { seededRandom, systemRandom } from '../../base/random';
 import { sleep } from '../../base/sleep';
 import type { CallReport } from '../../client/grpc/call-scope';
 import { CommandError } from '../command';
-import type { CommandIo } from '../io';
+import { type CommandIo, fields } from '../io';
 import { REDRAW } from '../live-screen';
-import { readBytes } from '../policy-files';
 import type { LabelMix } from './label-mix';
-import { findMethod, type Method, openCall, requestsFrom } from './methods';
+import { findMethod, type Method, openCall, readData, requestsFrom } from './methods';
 import { type MethodFlags, openServiceClient, type ServiceClient } from './service-client';
-import { type Row, Tally } from './tally';
+import { Tally } from './tally';
 
-/** How often it is looked whether calls are due. */
+/** How often the loop looks for calls that are due. */
 const TICK_MS = 5;
 const REDRAW_MS = 500;
-/** Requests of a stream between two looks at what else there is to do. */
+/** Requests that a stream sends before other work gets its turn. */
 const AT_A_TIME = 16;
 
 /** `load`. */
 export async function loadMethod(service: string, path: string, flags: LoadFlags, io: CommandIo): Promise<void> {
-  const json = flags.data === '-' ? Buffer.from(await readBytes('-')).toString('utf8') : (flags.data ?? '{}');
+  for (const [name, value, most] of [
+    ['rate', flags.rate, 5_000],
+    ['concurrency', flags.concurrency, 1_000],
+    ['messages', flags.messages, 100_000],
+    ['duration', flags.duration / 1000, 3_600],
+  ] as const) {
+    if (value > most) throw new CommandError(2, `--${name}: ${value} (expected: at most ${most})`);
+  }
+  const json = await readData(flags);
   const opened = await openServiceClient(service, flags, io);
   try {
     const random = flags.seed === undefined ? systemRandom : seededRandom(flags.seed);
-    const labels = (): Record<string, string> => {
-      const picked = flags.label.map(({ key, pick }) => [key, pick(random)] as const);
-      return Object.fromEntries(picked.filter((pair): pair is [string, string] => pair[1] !== undefined));
-    };
+    const labels = (): Record<string, string> =>
+      defined(Object.fromEntries(flags.label.map(({ key, pick }) => [key, pick(random)]))) as Record<string, string>;
     const method = await findMethod(path, opened.client, opened.graylane.metadata(labels()), flags);
     const requests = requestsFrom(json, method.definition.requestType, method.types);
     const { messages } = flags;
@@ -36,9 +42,8 @@ export async function loadMethod(service: string, path: string, flags: LoadFlags
     }
     opened.graylane.describeMethods(method.service);
     const each = method.definition.requestStream ? `, ${requests.length * messages} messages each` : '';
-    io.note(
-      `real calls to ${service}: ${flags.rate} a second for ${flags.duration / 1000} s, at most ${flags.concurrency} at once${each}`,
-    );
+    const rate = `${flags.rate} a second for ${flags.duration / 1000} s`;
+    io.note(`real calls to ${service}: ${rate}, at most ${flags.concurrency} at once${each}`);
     await run({ method, requests, messages, labels }, opened, flags, io);
   } finally {
     await opened.close();
@@ -59,7 +64,7 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
   const { interrupted } = io;
   const tally = new Tally();
   const started = performance.now();
-  const isLive = io.isTerminal && flags.json !== true;
+  const isLive = io.isTerminal && !io.asJson;
   let due = 0;
   let leftOut = 0;
   let inFlight = 0;
@@ -67,7 +72,7 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
   const elapsed = (): number => performance.now() - started;
   const total = Math.max(1, Math.round((rate * duration) / 1000));
   while (due < total && !interrupted.aborted) {
-    // By the clock, not by the ticks: a tick that comes late makes up for what it missed.
+    // Counts by the clock: a late tick starts the calls that it missed.
     const wanted = Math.min(total, Math.floor((elapsed() * rate) / 1000) + 1);
     for (; due < wanted; due += 1) {
       if (inFlight >= concurrency) {
@@ -82,7 +87,7 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
     }
     if (isLive && performance.now() - drawn >= REDRAW_MS) {
       drawn = performance.now();
-      await showLoad(tally, { elapsedMs: elapsed(), leftOut, inFlight, isLive }, io);
+      await showLoad(tally, { elapsedMs: elapsed(), leftOut, inFlight }, io);
     }
     await sleep(TICK_MS);
   }
@@ -91,8 +96,8 @@ async function run(work: Work, opened: ServiceClient, flags: LoadFlags, io: Comm
   const elapsedMs = elapsed();
   const { calls, failed } = tally.totals;
   if (calls === 0 || (failed / calls) * 100 > flags.maxFailures) io.exitCode = 1;
-  if (flags.json === true) io.json({ ...tally.totals, leftOut, elapsedMs: Math.round(elapsedMs), rows: tally.rows });
-  else await showLoad(tally, { elapsedMs, leftOut, inFlight, isLive }, io);
+  io.json({ ...tally.totals, leftOut, elapsedMs: Math.round(elapsedMs), rows: tally.rows });
+  if (!io.asJson) await showLoad(tally, { elapsedMs, leftOut, inFlight }, io);
 }
 
 function makeCall(
@@ -108,18 +113,10 @@ function makeCall(
     isOver = true;
     onEnd(report);
   };
-  graylane.with({ observe }, () => {
-    // The report says what came of the call; nothing else of the answer is needed.
-    const call = openCall(work.method, work.requests[0] ?? {}, client, metadata, deadline, () => {});
-    if (call.answers !== undefined) drop(call.answers);
-    if (call.requests !== undefined) send(call.requests, work, () => isOver);
-  });
-}
-
-/** Takes the answers and leaves them. */
-function drop(stream: ClientReadableStream<object>): void {
-  stream.on('error', () => {});
-  stream.resume();
+  const call = graylane.with({ observe }, () => openCall(work.method, client, metadata, deadline));
+  // The report says what came of the call; nothing else of the answers is needed.
+  call.resume();
+  send(call, work, () => isOver);
 }
 
 /**
@@ -140,12 +137,10 @@ function send(stream: ClientWritableStream<object>, { requests, messages }: Work
     else if (hasRoom) setImmediate(next);
     else stream.once('drain', () => setImmediate(next));
   };
-  stream.on('error', () => {});
   next();
 }
 
-export interface LoadFlags extends MethodFlags {
-  readonly data?: string;
+interface LoadFlags extends MethodFlags {
   readonly label: readonly LabelMix[];
   /** Calls a second. */
   readonly rate: number;
@@ -160,23 +155,15 @@ export interface LoadFlags extends MethodFlags {
   readonly seed?: number;
 }
 
-interface Progress {
-  readonly elapsedMs: number;
-  /** Due while the most calls at once were under way. */
-  readonly leftOut: number;
-  readonly inFlight: number;
-  /** In place of what was drawn before. */
-  readonly isLive: boolean;
-}
-
+/** `leftOut`: calls that were due while the most calls at once were under way. */
 async function showLoad(
   tally: Tally,
-  { elapsedMs, leftOut, inFlight, isLive }: Progress,
+  { elapsedMs, leftOut, inFlight }: Readonly<Record<'elapsedMs' | 'leftOut' | 'inFlight', number>>,
   io: CommandIo,
 ): Promise<void> {
   const { calls, failed, retried, fellBack, p50Ms, p95Ms, p99Ms } = tally.totals;
   const { colors } = io;
-  if (isLive) io.write(REDRAW);
+  if (io.isTerminal) io.write(REDRAW);
   const rate = elapsedMs > 0 ? (calls / elapsedMs) * 1000 : 0;
   const parts = [
     `${colors.bold(String(calls))} calls in ${(elapsedMs / 1000).toFixed(1)} s (${rate.toFixed(1)} a second)`,
@@ -187,25 +174,19 @@ async function showLoad(
   ];
   io.line(parts.join(', '));
   io.line(`p50 ${ms(p50Ms)}, p95 ${ms(p95Ms)}, p99 ${ms(p99Ms)}`);
-  await io.table(
-    ['subset', 'version', 'instance', 'datacenter', 'calls', 'share', 'p50', 'p95', 'p99', 'codes'],
-    tally.rows.map((row) => [
-      row.subset === '' ? '(nobody)' : row.subset,
-      row.version,
-      row.instance,
-      row.datacenter,
-      String(row.calls),
-      `${row.share.toFixed(1)} %`,
-      ms(row.p50Ms),
-      ms(row.p95Ms),
-      ms(row.p99Ms),
-      codesOf(row),
-    ]),
-  );
+  await io.table(tally.rows, {
+    subset: (row) => row.subset || '(nobody)',
+    ...fields('version', 'instance', 'datacenter', 'calls'),
+    share: (row) => `${row.share.toFixed(1)} %`,
+    p50: (row) => ms(row.p50Ms),
+    p95: (row) => ms(row.p95Ms),
+    p99: (row) => ms(row.p99Ms),
+    codes: codesOf,
+  });
   if (leftOut > 0) io.note(`${leftOut} calls were due and left out: --concurrency calls were under way`);
 }
 
-function codesOf({ codes }: Row): string {
+function codesOf({ codes }: Tally['rows'][number]): string {
   return Object.entries(codes)
     .sort(([, a], [, b]) => b - a)
     .map(([name, count]) => `${name} ${count}`)

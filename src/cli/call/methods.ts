@@ -1,4 +1,4 @@
-import type { Client, ClientReadableStream, ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
+import type { Client, ClientDuplexStream, Metadata } from '@grpc/grpc-js';
 import {
   type AnyDefinition,
   load,
@@ -10,9 +10,10 @@ import {
   type ServiceDefinition,
 } from '@grpc/proto-loader';
 import { isRecord } from '../../base/is-record';
-import { nearest } from '../../base/spelling';
 import { CommandError } from '../command';
-import { openReflection } from './reflection';
+import { byText, didYouMean } from '../describe';
+import { readText } from '../policy-files';
+import { openReflection, type Reflection } from './reflection';
 import type { MethodFlags } from './service-client';
 
 /** A method, and all that its messages are made of. */
@@ -23,13 +24,7 @@ export interface Method {
   readonly types: PackageDefinition;
 }
 
-/** One as a list shows it. */
-export interface MethodEntry {
-  /** `/package.Service/Method`. */
-  readonly path: string;
-  readonly requestStream: boolean;
-  readonly responseStream: boolean;
-}
+type MethodEntry = Pick<MethodDefinition<object, object>, 'path' | 'requestStream' | 'responseStream'>;
 
 /** As protobuf's JSON has it, as far as protobufjs does: 64-bit numbers and enums as text, bytes in base64. */
 const AS_JSON: Options = { longs: String, enums: String, bytes: String, oneofs: false, json: true };
@@ -44,23 +39,16 @@ export async function findMethod(
   const [, wanted = ''] = path.split('/');
   const { types, services } = await definitionsOf(wanted, client, metadata, flags);
   const service = types === undefined ? undefined : serviceIn(types, wanted);
+  const LIST = 'leave the method out for a list';
   if (types === undefined || service === undefined) {
-    const meant = nearest(wanted, services);
-    throw new CommandError(
-      2,
-      `method: no service ${wanted} (expected: one of ${services.join(', ') || 'none'})`,
-      meant === undefined ? 'leave the method out for a list' : `did you mean ${meant}?`,
-    );
+    const message = `method: no service ${wanted} (expected: one of ${services.join(', ') || 'none'})`;
+    throw new CommandError(2, message, didYouMean(wanted, services, LIST));
   }
   const definition = Object.values(service).find((each) => each.path === path);
   if (definition !== undefined) return { path, definition, service, types };
   const paths = Object.values(service).map((each) => each.path);
-  const meant = nearest(path, paths);
-  throw new CommandError(
-    2,
-    `method: ${path} (expected: one of ${paths.join(', ')})`,
-    meant === undefined ? 'leave the method out for a list' : `did you mean ${meant}?`,
-  );
+  const message = `method: ${path} (expected: one of ${paths.join(', ')})`;
+  throw new CommandError(2, message, didYouMean(path, paths, LIST));
 }
 
 /** Every method that there is, by path. */
@@ -69,27 +57,25 @@ export async function listMethods(
   metadata: Metadata,
   flags: MethodFlags,
 ): Promise<readonly MethodEntry[]> {
-  const found = new Map<string, MethodEntry>();
-  const add = (types: PackageDefinition): void => {
-    for (const service of Object.values(types).filter(isService)) {
-      for (const { path, requestStream, responseStream } of Object.values(service)) {
-        found.set(path, { path, requestStream, responseStream });
-      }
-    }
-  };
-  if (flags.proto !== undefined) add(await loadProto(flags.proto, flags.include));
+  const loaded: PackageDefinition[] = [];
+  if (flags.proto !== undefined) loaded.push(await loadProto(flags.proto, flags.include));
   else {
-    const reflection = await openReflection(client, metadata, flags.timeout * 1000);
-    try {
-      for (const service of await reflection.services()) {
+    await withReflection(client, metadata, flags, async (reflection) => {
+      for (const service of reflection.services) {
         const files = await reflection.filesOf(service);
-        if (files !== undefined) add(read(files));
+        if (files !== undefined) loaded.push(read(files));
       }
-    } finally {
-      reflection.close();
-    }
+    });
   }
-  return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const all = loaded.flatMap((types) =>
+    Object.values(types)
+      .filter(isService)
+      .flatMap((service) => Object.values(service)),
+  );
+  const found = new Map(
+    all.map(({ path, requestStream, responseStream }) => [path, { path, requestStream, responseStream }]),
+  );
+  return [...found.values()].sort((a, b) => byText(a.path, b.path));
 }
 
 async function definitionsOf(
@@ -102,10 +88,21 @@ async function definitionsOf(
     const types = await loadProto(flags.proto, flags.include);
     return { types, services: Object.keys(types).filter((name) => serviceIn(types, name) !== undefined) };
   }
-  const reflection = await openReflection(client, metadata, flags.timeout * 1000);
-  try {
+  return withReflection(client, metadata, flags, async (reflection) => {
     const files = await reflection.filesOf(wanted);
-    return { types: files === undefined ? undefined : read(files), services: await reflection.services() };
+    return { types: files === undefined ? undefined : read(files), services: reflection.services };
+  });
+}
+
+async function withReflection<T>(
+  client: Client,
+  metadata: Metadata,
+  { timeout }: MethodFlags,
+  work: (reflection: Reflection) => Promise<T>,
+): Promise<T> {
+  const reflection = await openReflection(client, metadata, timeout * 1000);
+  try {
+    return await work(reflection);
   } finally {
     reflection.close();
   }
@@ -115,8 +112,8 @@ function read(files: Buffer): PackageDefinition {
   try {
     return loadFileDescriptorSetFromBuffer(files, AS_JSON);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CommandError(1, `reflection: what the server sent cannot be read: ${why}`, 'give --proto FILE -I DIR');
+    const message = `reflection: what the server sent cannot be read: ${messageIn(error)}`;
+    throw new CommandError(1, message, 'give --proto FILE -I DIR');
   }
 }
 
@@ -124,9 +121,13 @@ async function loadProto(files: readonly string[], folders: readonly string[] = 
   try {
     return await load([...files], { ...AS_JSON, includeDirs: [...folders] });
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CommandError(2, `--proto: ${why} (expected: .proto files that can be read)`, 'add -I FOLDER for imports');
+    const message = `--proto: ${messageIn(error)} (expected: .proto files that can be read)`;
+    throw new CommandError(2, message, 'add -I FOLDER for imports');
   }
+}
+
+function messageIn(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function serviceIn(types: PackageDefinition, name: string): ServiceDefinition | undefined {
@@ -139,29 +140,29 @@ function isService(definition: AnyDefinition): definition is ServiceDefinition {
   return !('format' in definition);
 }
 
+/** What is read of a FieldDescriptorProto. */
 interface Field {
   readonly name: string;
   readonly typeName: string;
 }
 
-/** What is read of a DescriptorProto. */
-interface Descriptor {
-  readonly field?: readonly Field[];
-}
-
 type Messages = MessageTypeDefinition<object, object>;
+
+/** The JSON of `--data`. */
+export async function readData({ data = '{}' }: MethodFlags): Promise<string> {
+  return data === '-' ? readText('-') : data;
+}
 
 /**
  * A request out of JSON: field names as in the .proto file or in lowerCamelCase. A field that the message does not have
- * is a slip of the pen, which the wire format would swallow. Throws a CommandError.
+ * is a misspelling, which the wire format would drop silently. Throws a CommandError.
  */
 export function requestsFrom(json: string, type: Messages, types: PackageDefinition): readonly object[] {
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CommandError(2, `--data: ${why} (expected: JSON)`);
+    throw new CommandError(2, `--data: ${messageIn(error)} (expected: JSON)`);
   }
   const each = Array.isArray(value) ? value : [value];
   return each.map((one, at) => {
@@ -177,18 +178,15 @@ function checked(
   types: PackageDefinition,
   path: string,
 ): object {
-  const { field: fields = [] } = type.type as Descriptor;
+  const { field: fields = [] } = type.type as { readonly field?: readonly Field[] };
   const result: Record<string, unknown> = {};
   for (const [key, inner] of Object.entries(value)) {
     const field = fields.find(({ name }) => name === key || camelCase(name) === key || name === snakeCase(key));
     if (field === undefined) {
       const known = fields.map(({ name }) => camelCase(name));
-      const meant = nearest(key, known);
-      throw new CommandError(
-        2,
-        `--data${path}.${key}: no such field (expected: one of ${known.join(', ') || 'none: the message is empty'})`,
-        meant === undefined ? undefined : `did you mean ${meant}?`,
-      );
+      const names = known.join(', ') || 'none: the message is empty';
+      const message = `--data${path}.${key}: no such field (expected: one of ${names})`;
+      throw new CommandError(2, message, didYouMean(key, known) || undefined);
     }
     // Under the name that the definition gives it: files on disk are read with camelCase, a server's are as they are.
     result[field.name] = nested(inner, messageOf(field, types), types, `${path}.${key}`);
@@ -226,35 +224,18 @@ function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-/** The streams of a call that was started: one for each side that streams. */
-export interface OpenCall {
-  readonly requests?: ClientWritableStream<object>;
-  readonly answers?: ClientReadableStream<object>;
-}
-
 /**
- * Starts a call of any kind. `onEnd` gets the end of a call with a single answer; `request` is sent if it is single.
+ * Starts a call of any kind as a stream of requests and a stream of answers: on the wire a call with a single request
+ * or a single answer is a stream of one.
  */
 export function openCall(
   { path, definition }: Method,
-  request: object,
   client: Client,
   metadata: Metadata,
   deadline: number,
-  onEnd: (error: ServiceError | null, answer?: object) => void,
-): OpenCall {
-  const { requestSerialize: write, responseDeserialize: read, requestStream, responseStream } = definition;
-  const options = { deadline };
-  if (requestStream && responseStream) {
-    const stream = client.makeBidiStreamRequest(path, write, read, metadata, options);
-    return { requests: stream, answers: stream };
-  }
-  if (requestStream) {
-    return { requests: client.makeClientStreamRequest(path, write, read, metadata, options, onEnd) };
-  }
-  if (responseStream) {
-    return { answers: client.makeServerStreamRequest(path, write, read, request, metadata, options) };
-  }
-  client.makeUnaryRequest(path, write, read, request, metadata, options, onEnd);
-  return {};
+): ClientDuplexStream<object, object> {
+  const { requestSerialize, responseDeserialize } = definition;
+  const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, metadata, { deadline });
+  // The status says the same; without a listener the error would be thrown.
+  return stream.on('error', () => {});
 }

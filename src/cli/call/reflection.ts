@@ -2,17 +2,6 @@ import { type Client, type ClientDuplexStream, type Metadata, type ServiceError,
 import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader';
 import { CommandError } from '../command';
 
-/** What a server says of its own services: https://github.com/grpc/grpc/blob/master/doc/server-reflection.md. */
-export interface Reflection {
-  /** Full names, without those of reflection itself; sorted. */
-  services(): Promise<readonly string[]>;
-  /**
-   * A serialized FileDescriptorSet with the file of a service and everything that it imports. Undefined: it has none.
-   */
-  filesOf(service: string): Promise<Buffer | undefined>;
-  close(): void;
-}
-
 type Request = { fileByFilename: string } | { fileContainingSymbol: string } | { listServices: string };
 
 interface Response {
@@ -56,7 +45,9 @@ const MESSAGES = fromJSON(
     },
   },
   { longs: String },
-) as unknown as Readonly<Record<'Request' | 'Response' | 'FileHeader', MessageTypeDefinition<object, object>>>;
+) as unknown as Readonly<
+  Record<'Request' | 'Response' | 'Files' | 'FileHeader', MessageTypeDefinition<object, object>>
+>;
 
 /**
  * Begins one exchange; `metadata` are the labels of the call that is to be made, so that the instance asked is of the
@@ -65,80 +56,69 @@ const MESSAGES = fromJSON(
 export async function openReflection(client: Client, metadata: Metadata, timeoutMs: number): Promise<Reflection> {
   const deadline = Date.now() + timeoutMs;
   for (const path of VERSIONS) {
-    const exchange = new Exchange(client, path, metadata, deadline);
+    const reflection = new Reflection(client, path, metadata, deadline);
     try {
-      const list = await exchange.ask({ listServices: '*' });
-      return reflectionOver(exchange, list);
+      await reflection.begin();
+      return reflection;
     } catch (error) {
-      exchange.close();
+      reflection.close();
       if (!isStatus(error)) throw error;
       if (error.code !== status.UNIMPLEMENTED) {
         throw new CommandError(1, `reflection: ${status[error.code]}: ${error.details}`, 'or give --proto FILE -I DIR');
       }
     }
   }
-  throw new CommandError(
-    1,
-    'the server has no reflection (grpc.reflection.v1 and v1alpha: UNIMPLEMENTED)',
-    'give --proto FILE -I DIR',
-  );
+  const message = 'the server has no reflection (grpc.reflection.v1 and v1alpha: UNIMPLEMENTED)';
+  throw new CommandError(1, message, 'give --proto FILE -I DIR');
 }
 
-function reflectionOver(exchange: Exchange, list: Response): Reflection {
-  return {
-    services: async () => {
-      const names = (list.listServicesResponse?.service ?? []).map(({ name }) => name ?? '');
-      return names.filter((name) => name !== '' && !name.startsWith('grpc.reflection.')).sort();
-    },
-    async filesOf(service) {
-      const files = new Map<string, Buffer>();
-      const wanted: string[] = [];
-      const take = (response: Response): void => {
-        for (const file of response.fileDescriptorResponse?.fileDescriptorProto ?? []) {
-          const { name = '', dependency = [] } = MESSAGES.FileHeader.deserialize(file) as FileHeader;
-          files.set(name, file);
-          wanted.push(...dependency);
-        }
-      };
-      const first = await exchange.ask({ fileContainingSymbol: service });
-      if (first.errorResponse !== undefined) return undefined;
-      take(first);
-      // Some servers send every import with the first answer, others only the file that was asked for.
-      for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
-        if (!files.has(name)) take(await exchange.ask({ fileByFilename: name }));
-      }
-      return descriptorSet([...files.values()]);
-    },
-    close: () => exchange.close(),
-  };
-}
-
-/** One stream, one question at a time. */
-class Exchange {
+/**
+ * What a server says of its own services: https://github.com/grpc/grpc/blob/master/doc/server-reflection.md. One stream,
+ * one question at a time.
+ */
+export class Reflection {
+  /** Full names, without those of reflection itself; sorted. */
+  services: readonly string[] = [];
   readonly #stream: ClientDuplexStream<object, object>;
   #settle: { resolve(response: Response): void; reject(error: unknown): void } | undefined;
 
   constructor(client: Client, path: string, metadata: Metadata, deadline: number) {
     const { Request: request, Response: response } = MESSAGES;
-    this.#stream = client.makeBidiStreamRequest(
-      path,
-      (message: object) => request.serialize(message),
-      (received: Buffer) => response.deserialize(received),
-      metadata,
-      { deadline },
-    );
-    this.#stream.on('data', (message: Response) => this.#settle?.resolve(message));
-    this.#stream.on('error', (error: unknown) => this.#settle?.reject(error));
-    this.#stream.on('end', () =>
-      this.#settle?.reject(new CommandError(1, 'reflection: the server ended the exchange')),
-    );
+    this.#stream = client
+      .makeBidiStreamRequest(path, request.serialize, response.deserialize, metadata, { deadline })
+      .on('data', (message: Response) => this.#settle?.resolve(message))
+      .on('error', (error: unknown) => this.#settle?.reject(error))
+      .on('end', () => this.#settle?.reject(new CommandError(1, 'reflection: the server ended the exchange')));
   }
 
-  ask(request: Request): Promise<Response> {
-    return new Promise((resolve, reject) => {
-      this.#settle = { resolve, reject };
-      this.#stream.write(request);
-    });
+  async begin(): Promise<void> {
+    const { listServicesResponse } = await this.#ask({ listServices: '*' });
+    const names = (listServicesResponse?.service ?? []).map(({ name }) => name ?? '');
+    this.services = names.filter((name) => name !== '' && !name.startsWith('grpc.reflection.')).sort();
+  }
+
+  /**
+   * A serialized FileDescriptorSet with the file of a service and everything that it imports. Undefined: it has none.
+   */
+  async filesOf(service: string): Promise<Buffer | undefined> {
+    const files = new Map<string, Buffer>();
+    const wanted: string[] = [];
+    const take = (response: Response): void => {
+      for (const file of response.fileDescriptorResponse?.fileDescriptorProto ?? []) {
+        const { name = '', dependency = [] } = MESSAGES.FileHeader.deserialize(file) as FileHeader;
+        files.set(name, file);
+        wanted.push(...dependency);
+      }
+    };
+    const first = await this.#ask({ fileContainingSymbol: service });
+    if (first.errorResponse !== undefined) return undefined;
+    take(first);
+    // Some servers send every import with the first answer, others only the file that was asked for.
+    for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
+      if (!files.has(name)) take(await this.#ask({ fileByFilename: name }));
+    }
+    // A FileDescriptorSet has the same form: `repeated FileDescriptorProto file = 1`.
+    return MESSAGES.Files.serialize({ fileDescriptorProto: [...files.values()] });
   }
 
   close(): void {
@@ -146,21 +126,15 @@ class Exchange {
     this.#stream.end();
     this.#stream.cancel();
   }
+
+  #ask(request: Request): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.#stream.write(request);
+    });
+  }
 }
 
 function isStatus(error: unknown): error is ServiceError {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error;
-}
-
-/** `repeated FileDescriptorProto file = 1`, put together without reading them. */
-function descriptorSet(files: readonly Buffer[]): Buffer {
-  const FIELD_1 = 0x0a;
-  return Buffer.concat(files.flatMap((file) => [Buffer.from([FIELD_1, ...varint(file.byteLength)]), file]));
-}
-
-function varint(value: number): readonly number[] {
-  const parts: number[] = [];
-  let rest = value;
-  for (; rest > 0x7f; rest >>>= 7) parts.push((rest & 0x7f) | 0x80);
-  return [...parts, rest];
 }

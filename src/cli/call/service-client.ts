@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type ChannelCredentials, Client, credentials } from '@grpc/grpc-js';
+import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import type { Graylane } from '../../client/api';
 import { instancesOf, type Snapshot } from '../../policy/membership/snapshot';
@@ -25,8 +26,7 @@ const READY_WITHIN_MS = 5_000;
  */
 export async function openServiceClient(service: string, flags: MethodFlags, io: CommandIo): Promise<ServiceClient> {
   const creds = await channelCredentials(flags);
-  const options = flags.policy === undefined ? {} : { policy: flags.policy };
-  const watched = await watchService({ service, options }, flags, io);
+  const watched = await watchService({ service, options: defined({ policy: flags.policy }) }, flags, io);
   const { graylane } = watched;
   const client = new Client(graylane.target(service), creds, graylane.clientOptions());
   try {
@@ -82,8 +82,10 @@ async function pem(flag: string, file: string | undefined): Promise<Buffer | nul
   }
 }
 
-/** What {@link withCallFlags} adds: where the method comes from, and how the service is reached. */
+/** What `call` and `load` have in common: the method, the request, and how the service is reached. */
 export interface MethodFlags extends ConsulFlags {
+  /** JSON, or `-` for standard input. */
+  readonly data?: string;
   readonly proto?: readonly string[];
   readonly include?: readonly string[];
   readonly policy?: PolicySourceName;

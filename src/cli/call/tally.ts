@@ -3,8 +3,8 @@ import { status } from '@grpc/grpc-js';
 import type { CallReport } from '../../client/grpc/call-scope';
 import { byText } from '../describe';
 
-/** Where calls went, and how they fared. */
-export interface Row {
+/** Where calls went, and how they ended. */
+interface Row extends Times {
   /** Who served; empty where no attempt was made. */
   readonly subset: string;
   readonly version: string;
@@ -14,19 +14,17 @@ export interface Row {
   /** Percent of all calls. */
   readonly share: number;
   readonly codes: Readonly<Record<string, number>>;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly p99Ms: number;
 }
 
-export interface Totals {
-  readonly calls: number;
+interface Totals extends Times, Pick<Row, 'calls' | 'codes'> {
   readonly failed: number;
   /** Made more than once. */
   readonly retried: number;
   /** Served by another subset than the one that was decided on. */
   readonly fellBack: number;
-  readonly codes: Readonly<Record<string, number>>;
+}
+
+interface Times {
   readonly p50Ms: number;
   readonly p95Ms: number;
   readonly p99Ms: number;
@@ -94,7 +92,7 @@ function cellOf(place: Cell['place']): Cell {
   return { place, codes: new Map(), times: createHistogram() };
 }
 
-function timesOf({ times }: Cell): Pick<Row, 'p50Ms' | 'p95Ms' | 'p99Ms'> {
+function timesOf({ times }: Cell): Times {
   const at = (percent: number): number => (times.count === 0 ? 0 : times.percentile(percent) / 1000);
   return { p50Ms: at(50), p95Ms: at(95), p99Ms: at(99) };
 }

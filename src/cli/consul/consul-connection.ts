@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import type { Command } from 'commander';
 import { defined } from '../../base/defined';
 import { readSigningKey } from '../../base/signing-keys';
 import type { ConsulClient } from '../../consul/client';
@@ -8,7 +7,7 @@ import type { Signing } from '../../ops/store/signing';
 import { CommandError, codeOf } from '../command';
 import type { CommandIo } from '../io';
 
-/** The options of a command that asks Consul, as {@link withConsul} adds them. */
+/** The options of a command that asks Consul: those of `consul()`, and `--key`. */
 export interface ConsulFlags {
   readonly consul?: string;
   readonly tokenFile?: string;
@@ -16,8 +15,6 @@ export interface ConsulFlags {
   readonly dc?: string;
   /** File with the private key that signs what is written, or `none`; of the commands that write policies. */
   readonly key?: string;
-  /** Every command has it: `defineCommand()` adds `--json`. */
-  readonly json?: boolean;
 }
 
 /** One Consul, asked through the library's own client. Close it when the command is done. */
@@ -37,18 +34,6 @@ export interface ConsulConnection {
 
 const TIME_LIMIT_MS = 10_000;
 
-/** Adds `--consul`, `--token-file` and `--dc`. */
-export function withConsul(command: Command, dc = 'datacenter to ask; default: the one of the agent'): Command {
-  return withAgent(command).option('--dc <name>', dc);
-}
-
-/** Adds `--consul` and `--token-file`: for what only the agent's own datacenter can do. */
-export function withAgent(command: Command): Command {
-  return command
-    .option('--consul <address>', 'http://host:port, https://host:port or unix:///path; default: CONSUL_HTTP_ADDR')
-    .option('--token-file <file>', 'file with the ACL token; default: CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN');
-}
-
 /** Opens the connection; asks nothing yet. Throws a CommandError or INVALID_OPTION; a token is never in them. */
 export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<ConsulConnection> {
   const [{ createConsulClient }, { parseConsulOptions }, { systemClock }] = await Promise.all([
@@ -62,75 +47,67 @@ export async function connectConsul(flags: ConsulFlags, io: CommandIo): Promise<
   return {
     client,
     address,
-    datacenters: async () => namedDatacenters(flags.dc) ?? everyDatacenter(client, address),
+    datacenters: async () => (flags.dc === 'all' ? everyDatacenter(client, address) : namedDatacenters(flags)),
     everywhere: () => everyDatacenter(client, address),
     close: () => client.close(),
   };
 }
 
-/** For every command that writes policies. */
-export function withSigningKey(command: Command): Command {
-  return command.option(
-    '--key <file>',
-    'private key (Ed25519, PEM) that signs the policy; none gives up its signature; default: GRAYLANE_POLICY_KEY',
-  );
+/** Runs `work` with the connection open, and closes it whatever happens. */
+export async function withConsul<T>(
+  flags: ConsulFlags,
+  io: CommandIo,
+  work: (connection: ConsulConnection) => Promise<T>,
+): Promise<T> {
+  const connection = await connectConsul(flags, io);
+  try {
+    return await work(connection);
+  } finally {
+    connection.close();
+  }
 }
 
 /** What `--key` or `GRAYLANE_POLICY_KEY` names. Throws a CommandError. */
-export async function readSigning(flags: ConsulFlags, io: CommandIo): Promise<Signing | undefined> {
-  const file = flags.key ?? nonEmpty(io.env['GRAYLANE_POLICY_KEY']);
+export async function readSigning({ key: option }: ConsulFlags, { env }: CommandIo): Promise<Signing | undefined> {
+  const file = option ?? (env['GRAYLANE_POLICY_KEY'] || undefined);
   if (file === undefined || file === 'none') return file;
-  const path = flags.key === undefined ? 'GRAYLANE_POLICY_KEY' : '--key';
-  const key = readSigningKey((await read(file, path)).toString('utf8'));
-  if (typeof key === 'string') throw new CommandError(2, `${path}: ${file}: ${key}`);
+  const name = option === undefined ? 'GRAYLANE_POLICY_KEY' : '--key';
+  const key = readSigningKey(await read(file, name));
+  if (typeof key === 'string') throw new CommandError(2, `${name}: ${file}: ${key}`);
   return key;
 }
 
 /** The library's options for what flags and files say; its own variables fill the rest. Throws a CommandError. */
-export async function consulOptions(flags: ConsulFlags, io: CommandIo): Promise<ConsulOptions> {
-  const token = await readToken(flags, io);
-  return defined({ address: flags.consul, token });
+export async function consulOptions({ consul, tokenFile }: ConsulFlags, { env }: CommandIo): Promise<ConsulOptions> {
+  const file = tokenFile ?? (env['CONSUL_HTTP_TOKEN_FILE'] || undefined);
+  const name = tokenFile === undefined ? 'CONSUL_HTTP_TOKEN_FILE' : '--token-file';
+  const token = file === undefined ? undefined : (await read(file, name)).trim();
+  if (token === '') throw new CommandError(2, `${name}: ${file} is empty (expected: a file with the token)`);
+  return defined({ address: consul, token });
 }
 
-async function readToken(flags: ConsulFlags, io: CommandIo): Promise<string | undefined> {
-  const file = flags.tokenFile ?? nonEmpty(io.env['CONSUL_HTTP_TOKEN_FILE']);
-  if (file === undefined) return undefined;
-  const path = flags.tokenFile === undefined ? 'CONSUL_HTTP_TOKEN_FILE' : '--token-file';
-  const token = (await read(file, path)).toString('utf8').trim();
-  if (token === '') throw new CommandError(2, `${path}: ${file} is empty (expected: a file with the token)`);
-  return token;
-}
-
-async function read(file: string, path: string): Promise<Buffer> {
+async function read(file: string, name: string): Promise<string> {
   try {
-    return await readFile(file);
+    return await readFile(file, 'utf8');
   } catch (error) {
-    throw new CommandError(2, `${path}: ${file}: ${codeOf(error)} (expected: a file that can be read)`);
+    throw new CommandError(2, `${name}: ${file}: ${codeOf(error)} (expected: a file that can be read)`);
   }
 }
 
-/** Undefined: `all`, which Consul has to say. */
-function namedDatacenters(dc: string | undefined): readonly (string | undefined)[] | undefined {
-  if (dc === undefined || dc === '') return [undefined];
-  if (dc === 'all') return undefined;
+/** What `--dc` names, unless it is `all`, which Consul has to say. */
+export function namedDatacenters({ dc = '' }: ConsulFlags): readonly (string | undefined)[] {
+  if (dc === '') return [undefined];
   return [...new Set(dc.split(',').map((name) => name.trim()))].filter((name) => name !== '');
 }
 
 async function everyDatacenter(client: ConsulClient, address: string): Promise<readonly string[]> {
+  const unreachable = (reason: string): CommandError =>
+    new CommandError(2, `Consul at ${address}: ${reason}`, 'check --consul, CONSUL_HTTP_ADDR and the ACL token');
   const answer = await client.get({ path: '/catalog/datacenters', timeLimitMs: TIME_LIMIT_MS });
-  if (answer.kind === 'failure') throw unreachable(address, answer.reason);
+  if (answer.kind === 'failure') throw unreachable(answer.reason);
   const names: unknown = JSON.parse(answer.body.toString('utf8'));
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) {
-    throw unreachable(address, 'the answer is no list of datacenters');
+    throw unreachable('the answer is no list of datacenters');
   }
   return [...names].sort();
-}
-
-/** Consul did not answer, or not usefully: nothing can be said or done without it. */
-function unreachable(address: string, reason: string): CommandError {
-  return new CommandError(2, `Consul at ${address}: ${reason}`, 'check --consul, CONSUL_HTTP_ADDR and the ACL token');
-}
-
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === '' ? undefined : text;
 }

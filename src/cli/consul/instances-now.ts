@@ -7,7 +7,7 @@ import { parseHealth, parseKeys } from '../../consul/health-answer';
 import type { ConsulAnswer } from '../../consul/request';
 import { inDatacenter } from '../../ops/store/kv';
 import type { InstanceSet } from '../../policy/membership/snapshot';
-import { CommandError } from '../command';
+import { CommandError, orNone } from '../command';
 
 const TIME_LIMIT_MS = 10_000;
 
@@ -22,13 +22,11 @@ export async function readInstancesNow(
   filters: readonly string[],
   { tolerant = false }: { readonly tolerant?: boolean } = {},
 ): Promise<InstanceSet> {
-  const states = await Promise.all(
-    datacenters.map((datacenter) => {
-      const reading = readOne(client, service, datacenter, filters);
-      return tolerant ? orNone(reading) : reading;
-    }),
-  );
-  return { version: 0, datacenters: states.filter((state) => state !== undefined) };
+  const states = datacenters.map((datacenter) => {
+    const reading = readOne(client, service, datacenter, filters);
+    return tolerant ? orNone(reading) : reading;
+  });
+  return { version: 0, datacenters: (await Promise.all(states)).filter((state) => state !== undefined) };
 }
 
 /** The same of one datacenter, and of a peer or namespace where `scope` names one. Throws a CommandError. */
@@ -41,41 +39,36 @@ export async function readOne(
 ): Promise<DatacenterState> {
   const { peer } = scope;
   const name = placeOf({ datacenter, scope });
-  const get = (filter?: string): Promise<ConsulAnswer> =>
-    client.get({
-      path: '/health/service/{service}',
-      params: { service },
-      query: {
-        ...scope,
-        ...inDatacenter(datacenter),
-        ...defined({ filter }),
-      },
-      timeLimitMs: TIME_LIMIT_MS,
-    });
+  const failed = (reason: string): CommandError => {
+    const next = 'check that the token has service:read and node:read';
+    return new CommandError(2, `instances of ${service} in ${name}: ${reason}`, next);
+  };
+  const get = (filter?: string): Promise<ConsulAnswer> => {
+    const query = { ...scope, ...inDatacenter(datacenter), ...defined({ filter }) };
+    return client.get({ path: '/health/service/{service}', params: { service }, query, timeLimitMs: TIME_LIMIT_MS });
+  };
   const answer = await get();
-  if (answer.kind === 'failure') throw failed(service, name, answer.reason);
+  if (answer.kind === 'failure') throw failed(answer.reason);
   const parsed = parseHealth(answer.body.toString('utf8'), name, [], { peer });
-  if (parsed.kind !== 'health') throw failed(service, name, parsed.reason);
+  if (parsed.kind !== 'health') throw failed(parsed.reason);
   const keys = new Map<string, ReadonlySet<string>>();
   const filterFailures = new Map<string, FilterFailure>();
   for (const filter of filters) {
     const answer = await get(filter);
     const found = answer.kind === 'failure' ? answer.reason : parseKeys(answer.body.toString('utf8'), name, { peer });
-    // One that Consul cannot evaluate is a fault of the policy, and leaves its subset empty as it does in clients.
+    // A filter that Consul cannot evaluate is a fault of the policy. Its subset is empty, as in clients.
     if (typeof found !== 'string') keys.set(filter, found);
     else if (isFilterRefused(found)) filterFailures.set(filter, { reason: found, isRefused: true });
-    else throw failed(service, name, found);
+    else throw failed(found);
   }
+  const { instances, rejected, faults } = parsed;
   return {
-    datacenter: parsed.instances[0]?.datacenter ?? name,
+    datacenter: instances[0]?.datacenter ?? name,
+    ...{ instances, rejected, faults, filterFailures },
     local: datacenter === undefined,
     known: true,
-    instances: parsed.instances,
-    rejected: parsed.rejected,
-    faults: parsed.faults,
     connectOnly: false,
     filters: keys,
-    filterFailures,
     freshness: { kind: 'fresh' },
   };
 }
@@ -86,25 +79,6 @@ export async function readServiceNames(
   datacenter?: string,
   timeLimitMs: number = TIME_LIMIT_MS,
 ): Promise<readonly string[] | undefined> {
-  const answer = await client.get({
-    path: '/catalog/services',
-    query: inDatacenter(datacenter),
-    timeLimitMs,
-  });
+  const answer = await client.get({ path: '/catalog/services', query: inDatacenter(datacenter), timeLimitMs });
   return answer.kind === 'failure' ? undefined : Object.keys(JSON.parse(answer.body.toString('utf8')) as object);
-}
-
-/** Undefined for a datacenter that does not answer. */
-export async function orNone(reading: Promise<DatacenterState>): Promise<DatacenterState | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof CommandError) return undefined;
-    throw error;
-  }
-}
-
-function failed(service: string, datacenter: string, reason: string): CommandError {
-  const message = `instances of ${service} in ${datacenter}: ${reason}`;
-  return new CommandError(2, message, 'check that the token has service:read and node:read');
 }

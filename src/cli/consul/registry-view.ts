@@ -11,12 +11,12 @@ import { isDefaultChain } from '../../policy/chain/decisions';
 import { lookupsOf } from '../../policy/destinations';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command';
+import { CommandError, orNone } from '../command';
 import type { ConsulConnection } from './consul-connection';
-import { orNone, readOne, readServiceNames } from './instances-now';
+import { readOne, readServiceNames } from './instances-now';
 import { nameOf } from './store-session';
 
-/** Judges what a plan would do to calls that another one decides now; undefined: Consul has no document of it. */
+/** Judges the effect of a new plan on calls. `before` is undefined when Consul has no document of the service. */
 export type EffectJudge = (before: Plan | undefined, after: Plan) => Promise<Effect | { readonly failure: string }>;
 
 /** Whose policy is judged. */
@@ -70,9 +70,8 @@ export async function readRegistryView(
   { service, datacenter }: Judged,
   plans: readonly Plan[],
 ): Promise<RegistryView> {
-  const filters = [
-    ...new Set(plans.flatMap((plan) => [...plan.subsets.values()].flatMap(({ filter }) => filter ?? []))),
-  ];
+  const subsets = plans.flatMap((plan) => [...plan.subsets.values()]);
+  const filters = [...new Set(subsets.flatMap(({ filter }) => filter ?? []))];
   const [own, names, lookups, alsoUsed] = await Promise.all([
     readOne(client, service, datacenter, filters),
     everywhere().catch(() => undefined),
@@ -82,9 +81,8 @@ export async function readRegistryView(
   const others = (names ?? []).filter((name) => name !== own.datacenter && name !== datacenter);
   const elsewhere = await Promise.all(others.map((name) => orNone(readOne(client, service, name, filters))));
   const known = [own, ...elsewhere.filter((state) => state !== undefined)];
-  const services = known.every(({ instances }) => instances.length === 0)
-    ? await readServiceNames(client, datacenter)
-    : undefined;
+  const isNone = known.every(({ instances }) => instances.length === 0);
+  const services = isNone ? await readServiceNames(client, datacenter) : undefined;
   return {
     instances: { version: 0, datacenters: known, ...(lookups.size === 0 ? {} : { lookups }) },
     datacenters: names,
@@ -98,16 +96,13 @@ async function readLookups(
   filters: readonly string[],
 ): Promise<ReadonlyMap<string, DatacenterState>> {
   const lookups = new Map(plans.flatMap(lookupsOf).map((lookup) => [lookup.key, lookup]));
-  const states = await Promise.all(
-    [...lookups].map(async ([key, { service, askedDatacenter, scope }]) => {
-      const state = await orNone(readOne(client, service, askedDatacenter, filters, scope));
-      return state === undefined ? undefined : ([key, state] as const);
-    }),
-  );
-  return new Map(states.filter((entry) => entry !== undefined));
+  const states = [...lookups].map(async ([key, { service, askedDatacenter, scope }]) => {
+    return [key, await orNone(readOne(client, service, askedDatacenter, filters, scope))] as const;
+  });
+  return new Map((await Promise.all(states)).flatMap(([key, state]) => (state === undefined ? [] : [[key, state]])));
 }
 
-/** A rollout under way raises one subset and holds it against another, whatever the weights are now. */
+/** The subsets that a rollout under way raises and compares, whatever the weights are now. */
 async function subsetsOfRollout(client: ConsulClient, service: string): Promise<readonly string[] | undefined> {
   try {
     const { record } = await createRolloutStore(client).read(service);
@@ -115,7 +110,7 @@ async function subsetsOfRollout(client: ConsulClient, service: string): Promise<
     const { canary, stable } = record.progress.document;
     return [canary, stable];
   } catch {
-    // Who may write policies may not have to read rollouts.
+    // A token that may write policies need not have the right to read rollouts.
     return undefined;
   }
 }
@@ -123,22 +118,11 @@ async function subsetsOfRollout(client: ConsulClient, service: string): Promise<
 const TIME_LIMIT_MS = 10_000;
 
 /** The discovery chain of a service as Consul has it compiled now. Throws a CommandError. */
-export async function readChainNow(
-  client: ConsulClient,
-  service: string,
-  datacenter: string | undefined,
-): Promise<object> {
-  const answer = await client.get({
-    path: '/discovery-chain/{service}',
-    params: { service },
-    query: inDatacenter(datacenter),
-    timeLimitMs: TIME_LIMIT_MS,
-  });
+export async function readChainNow(client: ConsulClient, service: string, dc: string | undefined): Promise<object> {
+  const how = { params: { service }, query: inDatacenter(dc), timeLimitMs: TIME_LIMIT_MS };
+  const answer = await client.get({ path: '/discovery-chain/{service}', ...how });
   const chain = answer.kind === 'failure' ? answer.reason : parseChain(answer);
   if (typeof chain !== 'string') return chain;
-  throw new CommandError(
-    2,
-    `discovery chain of ${service} in ${nameOf(datacenter)}: ${chain}`,
-    'check that the servers have connect.enabled and the token service:read',
-  );
+  const next = 'check that the servers have connect.enabled and the token service:read';
+  throw new CommandError(2, `discovery chain of ${service} in ${nameOf(dc)}: ${chain}`, next);
 }

@@ -4,12 +4,14 @@ import type { StoredEntry, StoredPolicy } from '../../ops/store/history';
 import { createPolicyStore, findAuthor, type PolicyStore } from '../../ops/store/policy-store';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
-import { type ConsulConnection, type ConsulFlags, connectConsul, readSigning } from './consul-connection';
+import { type ConsulConnection, type ConsulFlags, readSigning, withConsul } from './consul-connection';
 
-/** The policy store, open for one command. */
+/** The stores of policies and rollouts, open for one command. */
 export interface StoreSession {
   readonly connection: ConsulConnection;
-  readonly store: PolicyStore;
+  readonly policies: PolicyStore;
+  /** Of the agent's own datacenter. */
+  readonly rollouts: RolloutStore;
   /** What `--dc` names. */
   readonly datacenters: readonly (string | undefined)[];
   /** Name of the token's owner; asked for when there is something to write. */
@@ -17,73 +19,93 @@ export interface StoreSession {
 }
 
 /** What one datacenter said. */
-export type Reading =
-  | { readonly datacenter: string | undefined; readonly stored: StoredPolicy }
-  | { readonly datacenter: string | undefined; readonly failure: string };
+export type Reading = Failure | { readonly datacenter: string | undefined; readonly stored: StoredPolicy };
 
-/** Runs `work` with the store open, and closes it whatever happens. */
+/** Runs `work` with the stores open, and closes them whatever happens. */
 export async function withStore<T>(
   flags: ConsulFlags,
   io: CommandIo,
   work: (session: StoreSession) => Promise<T>,
 ): Promise<T> {
   const signing = await readSigning(flags, io);
-  const connection = await connectConsul(flags, io);
-  try {
+  return await withConsul(flags, io, async (connection) => {
     const { client } = connection;
     const datacenters = await connection.datacenters();
     let author: Promise<string> | undefined;
     return await work({
       connection,
-      store: createPolicyStore({ client, signing }),
+      policies: createPolicyStore({ client, signing }),
+      rollouts: createRolloutStore(client),
       datacenters,
       author: () => {
         author ??= findAuthor(client);
         return author;
       },
     });
-  } finally {
-    connection.close();
-  }
+  });
 }
 
 /** Reads a service's policy in every datacenter asked for. Throws a CommandError when none of them answers. */
 export async function readAll(
-  { store, datacenters, connection }: Pick<StoreSession, 'store' | 'datacenters' | 'connection'>,
+  { policies, datacenters, connection }: Pick<StoreSession, 'policies' | 'datacenters' | 'connection'>,
   service: string,
 ): Promise<Reading[]> {
   const readings = await Promise.all(
     datacenters.map(async (datacenter): Promise<Reading> => {
-      try {
-        return { datacenter, stored: await store.read(service, datacenter) };
-      } catch (error) {
-        if (!GraylaneError.is(error)) throw error;
-        return { datacenter, failure: error.message };
-      }
+      const stored = await orFailure(policies.read(service, datacenter));
+      return 'failure' in stored ? { datacenter, failure: stored.failure } : { datacenter, stored };
     }),
   );
   const failures = readings.filter((reading) => 'failure' in reading);
   if (failures.length === readings.length) {
-    const reasons = failures.map(({ datacenter, failure }) =>
-      datacenter === undefined ? failure : `${datacenter}: ${failure}`,
-    );
-    throw new CommandError(
-      2,
-      `Consul at ${connection.address}: ${reasons.join(', ')}`,
-      'check --consul, CONSUL_HTTP_ADDR and what the ACL token permits',
-    );
+    const reasons = failures.map(({ datacenter, failure }) => (datacenter ? `${datacenter}: ${failure}` : failure));
+    throw unanswered(connection, reasons);
   }
   return readings;
+}
+
+/** Every policy of a datacenter. Throws POLICY_UNAVAILABLE. */
+export async function readEvery(
+  { policies }: StoreSession,
+  datacenter: string | undefined,
+): Promise<readonly StoredPolicy[]> {
+  return inSlices(await policies.services(datacenter), (service) => policies.read(service, datacenter));
+}
+
+/** Why the store could not be read, as a value. */
+export async function orFailure<T>(reading: Promise<T>): Promise<T | { readonly failure: string }> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (GraylaneError.is(error)) return { failure: error.message };
+    throw error;
+  }
+}
+
+/** No datacenter answers. */
+export function unanswered({ address }: ConsulConnection, reasons: readonly string[]): CommandError {
+  const next = 'check --consul, CONSUL_HTTP_ADDR and what the ACL token permits';
+  return new CommandError(2, `Consul at ${address}: ${reasons.join(', ')}`, next);
 }
 
 /** What the datacenters that answered have. Notes the failures of the others, and sets exit code 1 for them. */
 export function answeredOf(readings: readonly Reading[], io: CommandIo): readonly StoredPolicy[] {
   return readings.flatMap((reading) => {
     if ('stored' in reading) return [reading.stored];
-    io.exitCode = 1;
-    io.note(`graylane: ${nameOf(reading.datacenter)}: ${reading.failure}`);
+    noteFailure(reading, io);
     return [];
   });
+}
+
+export interface Failure {
+  readonly datacenter: string | undefined;
+  readonly failure: string;
+}
+
+/** Tells that a datacenter did not answer, and sets exit code 1. */
+export function noteFailure({ datacenter, failure }: Failure, io: CommandIo, service?: string): void {
+  io.exitCode = 1;
+  io.note(`graylane: ${service === undefined ? '' : `${service} in `}${nameOf(datacenter)}: ${failure}`);
 }
 
 /** As messages name it. */
@@ -93,58 +115,22 @@ export function nameOf(datacenter: string | undefined): string {
 
 /** `7`, the number in the log, or the first digits (four or more) of a revision; the newest of several. */
 export function findRevision(stored: StoredPolicy, revision: string): StoredEntry {
-  const byNumber = stored.history.find(({ number }) => String(number) === revision);
   const isPrefix = /^[0-9a-f]{4,}$/.test(revision);
   const found =
-    byNumber ??
-    (isPrefix ? stored.history.findLast(({ entry }) => entry?.revision?.startsWith(revision) === true) : undefined);
+    stored.history.find(({ number }) => String(number) === revision) ??
+    stored.history.findLast(({ entry }) => isPrefix && entry?.revision?.startsWith(revision) === true);
   if (found === undefined) {
     const numbers = stored.history.map(({ number }) => number);
     const kept = numbers.length === 0 ? 'there is no history' : `${numbers[0]} to ${numbers.at(-1)} are kept`;
-    throw new CommandError(
-      1,
-      `${stored.service} has no revision ${revision}; ${kept}`,
-      `run graylane policy log ${stored.service}`,
-    );
+    const message = `${stored.service} has no revision ${revision}; ${kept}`;
+    throw new CommandError(1, message, `run graylane policy log ${stored.service}`);
   }
   return found;
 }
 
-/** What rollout commands take besides their own. */
-export interface RolloutFlags extends Omit<ConsulFlags, 'dc'> {}
-
-/** Rollouts and policies of the agent's datacenter, opened for one command. */
-export interface RolloutSession {
-  readonly connection: ConsulConnection;
-  readonly policies: PolicyStore;
-  readonly rollouts: RolloutStore;
-  author(): Promise<string>;
-}
-
-/** Runs `work` with both stores open, and closes them whatever happens. */
-export async function withRollouts<T>(
-  flags: RolloutFlags,
-  io: CommandIo,
-  work: (session: RolloutSession) => Promise<T>,
-): Promise<T> {
-  const signing = await readSigning(flags, io);
-  const connection = await connectConsul(flags, io);
-  const { client } = connection;
-  try {
-    return await work({
-      connection,
-      policies: createPolicyStore({ client, signing }),
-      rollouts: createRolloutStore(client),
-      author: () => findAuthor(client),
-    });
-  } finally {
-    connection.close();
-  }
-}
-
 /** Throws a CommandError when the service has none. */
 export async function readRollout(
-  { rollouts }: RolloutSession,
+  { rollouts }: StoreSession,
   service: string,
 ): Promise<StoredRollout & { readonly record: NonNullable<StoredRollout['record']> }> {
   const stored = await rollouts.read(service);

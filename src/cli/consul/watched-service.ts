@@ -9,7 +9,7 @@ import { isFilterSettled } from '../../client/state/readiness';
 import type { Snapshot } from '../../policy/membership/snapshot';
 import { CommandError } from '../command';
 import type { CommandIo } from '../io';
-import { type ConsulFlags, connectConsul, consulOptions } from './consul-connection';
+import { type ConsulFlags, consulOptions, namedDatacenters } from './consul-connection';
 
 export interface WatchedService {
   readonly graylane: Graylane;
@@ -18,7 +18,7 @@ export interface WatchedService {
   close(): Promise<void>;
 }
 
-export interface WatchRequest {
+interface WatchRequest {
   readonly service: string;
   /** Options of the client, besides the address of Consul. With `instances`, Consul is not asked. */
   readonly options?: GraylaneOptions;
@@ -36,13 +36,11 @@ const LOOK_EVERY_MS = 5;
  */
 export async function watchService(request: WatchRequest, flags: ConsulFlags, io: CommandIo): Promise<WatchedService> {
   const { service, options = {}, seed } = request;
-  const isOffline = options.instances !== undefined;
   let snapshot: Snapshot | undefined;
   let random: Random = systemRandom;
   const graylane = createGraylaneWith(
     {
-      ...(isOffline ? {} : { consul: await consulOptions(flags, io) }),
-      ...(isOffline ? {} : await datacenters(flags, io)),
+      ...(options.instances === undefined ? { consul: await consulOptions(flags, io), ...datacenters(flags) } : {}),
       logger: silentLogger,
       stateDirectory: false,
       closeTimeoutMs: 0,
@@ -60,8 +58,13 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
   try {
     // `ready()` also waits for a connection, which is not needed here; the service is watched anyway.
     graylane.ready(service, { timeoutMs: 1 }).catch(() => {});
-    const known = await whenKnown(() => snapshot, io);
-    if (known === undefined) throw unknown(graylane, service);
+    const deadline = performance.now() + KNOWN_WITHIN_MS;
+    // A client starts with the first datacenter that answers; this command needs all of them.
+    while (!isComplete(snapshot) && performance.now() < deadline && !io.interrupted.aborted) await sleep(LOOK_EVERY_MS);
+    if (snapshot === undefined) {
+      const { pending } = graylane.inspect().services.find((one) => one.service === service) ?? {};
+      throw new CommandError(2, pending ?? 'nothing is known', `run graylane doctor ${service}`);
+    }
   } catch (error) {
     await graylane.close();
     throw error;
@@ -77,22 +80,10 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
   };
 }
 
-async function datacenters(flags: ConsulFlags, io: CommandIo): Promise<Pick<GraylaneOptions, 'datacenters'>> {
-  if (flags.dc === undefined || flags.dc === '') return {};
+function datacenters(flags: ConsulFlags): Pick<GraylaneOptions, 'datacenters'> {
   if (flags.dc === 'all') return { datacenters: 'all' };
-  const connection = await connectConsul(flags, io);
-  connection.close();
-  const named = (await connection.datacenters()).filter((name) => name !== undefined);
+  const named = namedDatacenters(flags).filter((name) => name !== undefined);
   return named.length === 0 ? {} : { datacenters: named };
-}
-
-async function whenKnown(read: () => Snapshot | undefined, io: CommandIo): Promise<Snapshot | undefined> {
-  const deadline = performance.now() + KNOWN_WITHIN_MS;
-  // A client starts with the first datacenter that answers; this command needs all of them.
-  while (!isComplete(read()) && performance.now() < deadline && !io.interrupted.aborted) {
-    await sleep(LOOK_EVERY_MS);
-  }
-  return read();
 }
 
 function isComplete(snapshot: Snapshot | undefined): boolean {
@@ -110,12 +101,7 @@ function isFiltered(state: DatacenterState, filter: string | undefined): boolean
   return filter === undefined || isFilterSettled(state, filter, true) || state.freshness.kind !== 'fresh';
 }
 
-/** It has answered, or there is a reason why not. */
+/** The datacenter has answered, or there is a reason why not. */
 function isHeardOf({ known, freshness }: DatacenterState): boolean {
   return known || freshness.kind !== 'pending' || freshness.reason !== undefined;
-}
-
-function unknown(graylane: Graylane, service: string): CommandError {
-  const pending = graylane.inspect().services.find((one) => one.service === service)?.pending ?? 'nothing is known';
-  return new CommandError(2, `${pending}`, `run graylane doctor ${service}`);
 }

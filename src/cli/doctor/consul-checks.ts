@@ -1,12 +1,11 @@
 import { systemClock } from '../../base/clock';
-import { isRecord } from '../../base/is-record';
-import { nearest } from '../../base/spelling';
 import type { AgentAddress } from '../../consul/address';
 import { type ConsulClient, createConsulClient } from '../../consul/client';
 import { transact } from '../../ops/store/kv';
-import { CommandError } from '../command';
+import { orNone } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
-import { type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
+import { didYouMean } from '../describe';
+import { ask, bodyOf, type Finding, info, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
 
 /** The header has whole seconds; overrides end by the clock. */
 const SKEW_WARNING_MS = 2_000;
@@ -14,19 +13,18 @@ const SKEW_PROBLEM_MS = 30_000;
 const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
 const EXPIRES_SOON_MS = 86_400_000;
 
-export interface ConsulLook {
-  readonly findings: readonly Finding[];
-  /** False: there is no use in asking Consul for anything else. */
-  readonly isUsable: boolean;
-}
-
-/** Whether Consul answers and knows the token, and its clock; with several addresses each agent is asked. */
-export async function checkConsul({ client }: ConsulConnection): Promise<ConsulLook> {
+/**
+ * Checks that Consul answers and knows the token, and its clock. With several addresses each agent is asked. `isUsable`
+ * false: there is no use in asking Consul for anything else.
+ */
+export async function checkConsul({
+  client,
+}: ConsulConnection): Promise<{ readonly findings: readonly Finding[]; readonly isUsable: boolean }> {
   const agents = await Promise.all(client.options.addresses.map((address) => askAgent(client.options, address)));
   const well = agents.find(({ finding }) => finding.state === 'ok');
   const findings = agents.map(({ finding }): Finding => {
     if (finding.state === 'ok' || well === undefined) return finding;
-    // Clients do without it.
+    // Clients use the other agents.
     return { ...finding, check: 'consul agent', state: 'warning' };
   });
   const clock = (well ?? agents.find(({ clock: told }) => told !== undefined))?.clock;
@@ -37,68 +35,64 @@ export async function checkConsul({ client }: ConsulConnection): Promise<ConsulL
   };
 }
 
-const CONNECTION_LIMIT =
-  'its http_max_conns_per_client (200 for all processes of one address) may be reached: close other clients, or raise it';
+/** The most likely cause of a failure, and what to do next. The first that fits counts. */
+const LIKELY: readonly (readonly [reason: RegExp, next: string])[] = [
+  [/HTTPS server|HTTP request to an HTTPS/i, 'it speaks TLS there: write https:// in --consul or CONSUL_HTTP_ADDR'],
+  [/does not speak TLS/, 'write http:// in --consul or CONSUL_HTTP_ADDR, and unset CONSUL_HTTP_SSL'],
+  [/certificate/, 'see docs/security.md, TLS to Consul: CONSUL_CACERT, CONSUL_TLS_SERVER_NAME, CONSUL_CLIENT_CERT'],
+  [
+    /^429$|ECONNRESET|EPIPE/m,
+    'its http_max_conns_per_client (200 for all processes of one address) may be reached: close other clients, or raise it',
+  ],
+  [
+    /no answer within/,
+    'it accepts connections and does not answer: look whether the agent hangs, or a firewall drops it',
+  ],
+  [/^\d{3}$/m, "look at the agent's log"],
+];
 
-/** What most likely stands behind a failure, as the next thing to do. */
 function nextOf(reason: string, status: number | undefined): string {
-  if (/HTTPS server|HTTP request to an HTTPS/i.test(reason))
-    return 'it speaks TLS there: write https:// in --consul or CONSUL_HTTP_ADDR';
-  if (/does not speak TLS/.test(reason))
-    return 'write http:// in --consul or CONSUL_HTTP_ADDR, and unset CONSUL_HTTP_SSL';
-  if (/certificate/.test(reason))
-    return 'see docs/security.md, TLS to Consul: CONSUL_CACERT, CONSUL_TLS_SERVER_NAME, CONSUL_CLIENT_CERT';
-  if (status === 429 || /ECONNRESET|EPIPE/.test(reason)) return CONNECTION_LIMIT;
-  if (/no answer within/.test(reason))
-    return 'it accepts connections and does not answer: look whether the agent hangs, or a firewall drops it';
-  if (status !== undefined) return "look at the agent's log";
-  return 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
+  const found = LIKELY.find(([pattern]) => pattern.test(`${status ?? ''}\n${reason}`));
+  return found?.[1] ?? 'check --consul or CONSUL_HTTP_ADDR, and that an agent listens there';
 }
 
-interface AgentFindings {
-  readonly finding: Finding;
-  /** Undefined: it did not answer. */
-  readonly clock: Finding | undefined;
-}
-
-async function askAgent(options: ConsulClient['options'], address: AgentAddress): Promise<AgentFindings> {
+/** `clock` is undefined when the agent did not answer. */
+async function askAgent(
+  options: ConsulClient['options'],
+  address: AgentAddress,
+): Promise<{ readonly finding: Finding; readonly clock: Finding | undefined }> {
   const client = createConsulClient({ ...options, addresses: [address] }, { clock: systemClock });
   const { text } = address;
   try {
     const askedAtMs = Date.now();
-    const leader = await client.get({ path: '/status/leader', timeLimitMs: TIME_LIMIT_MS });
+    const leader = await ask(client, undefined, '/status/leader');
     const answeredAtMs = Date.now();
     if (leader.kind === 'failure') {
       const next = nextOf(leader.reason, leader.status);
-      const finding: Finding = problem('consul', `${text}: ${leader.reason}`, next);
-      return { finding, clock: undefined };
+      return { finding: problem('consul', `${text}: ${leader.reason}`, next), clock: undefined };
     }
     const clock = clockFinding(leader.dateMs, askedAtMs, answeredAtMs);
     const hasLeader = /^"[^"]+"/.test(leader.body.toString('utf8').trim());
-    if (!hasLeader) {
-      const next = "look at the servers' logs";
-      return { finding: problem('consul', `${text}: no leader`, next), clock };
-    }
-    const finding = `${text} answers${await versionOf(client)}`;
-    return { finding: ok('consul', finding), clock };
+    if (!hasLeader) return { finding: problem('consul', `${text}: no leader`, "look at the servers' logs"), clock };
+    return { finding: ok('consul', `${text} answers${await versionOf(client)}`), clock };
   } finally {
     client.close();
   }
 }
 
 async function versionOf(client: ConsulClient): Promise<string> {
-  const self = await client.get({ path: '/agent/self', timeLimitMs: TIME_LIMIT_MS });
   // Needs agent:read, which a reader of services and policies can do without.
-  if (self.kind === 'failure') return '';
-  const { Config } = JSON.parse(self.body.toString('utf8')) as { Config?: { Version?: string; Datacenter?: string } };
-  return `, version ${Config?.Version ?? 'unknown'}, datacenter ${Config?.Datacenter ?? 'unknown'}`;
+  const self = bodyOf(await ask(client, undefined, '/agent/self'));
+  if (self === undefined) return '';
+  const { Version = 'unknown', Datacenter = 'unknown' } = (self['Config'] ?? {}) as Readonly<Record<string, string>>;
+  return `, version ${Version}, datacenter ${Datacenter}`;
 }
 
-/** Undefined where nothing is to be said: ACLs are off, or the token is one. */
+/** Undefined without a finding: ACLs are off, or the token is valid. */
 async function checkToken(client: ConsulConnection['client']): Promise<Finding | undefined> {
   const check = 'token';
   const isGiven = client.options.token !== undefined;
-  const answer = await client.get({ path: '/acl/token/self', timeLimitMs: TIME_LIMIT_MS });
+  const answer = await ask(client, undefined, '/acl/token/self');
   if (answer.kind === 'failure') {
     if (answer.status !== 403) return undefined;
     const next = 'give one that exists: --token-file, CONSUL_HTTP_TOKEN_FILE or CONSUL_HTTP_TOKEN';
@@ -106,8 +100,8 @@ async function checkToken(client: ConsulConnection['client']): Promise<Finding |
       ? problem(check, `Consul does not know it: deleted, expired, or of another cluster (${answer.reason})`, next)
       : withoutToken;
   }
-  const self: unknown = JSON.parse(answer.body.toString('utf8'));
-  if (!isRecord(self)) return undefined;
+  const self = bodyOf(answer);
+  if (self === undefined) return undefined;
   if (!isGiven || self['AccessorID'] === ANONYMOUS) return withoutToken;
   const endsAtMs = typeof self['ExpirationTime'] === 'string' ? Date.parse(self['ExpirationTime']) : Number.NaN;
   if (!(endsAtMs - Date.now() < EXPIRES_SOON_MS)) return undefined;
@@ -129,12 +123,8 @@ function clockFinding(theirsMs: number | undefined, askedAtMs: number, answeredA
   const skewMs = Math.max(0, ahead, behind);
   if (skewMs < SKEW_WARNING_MS) return ok('clock', "agrees with Consul's");
   const side = ahead > 0 ? 'behind' : 'ahead of';
-  return {
-    check: 'clock',
-    state: skewMs < SKEW_PROBLEM_MS ? 'warning' : 'problem',
-    finding: `this machine's is at least ${Math.round(skewMs / 1000)} s ${side} Consul's; overrides end by it`,
-    next: 'set it, by NTP or the like',
-  };
+  const finding = `this machine's is at least ${Math.round(skewMs / 1000)} s ${side} Consul's; overrides end by it`;
+  return (skewMs < SKEW_PROBLEM_MS ? warning : problem)('clock', finding, 'set it, by NTP or the like');
 }
 
 /** The datacenters that `--dc` names, without those that Consul does not know, and a finding for each of these. */
@@ -143,37 +133,22 @@ export async function knownDatacenters(
 ): Promise<{ readonly datacenters: readonly (string | undefined)[]; readonly findings: readonly Finding[] }> {
   const named = await connection.datacenters();
   if (named.every((dc) => dc === undefined)) return { datacenters: named, findings: [] };
-  let known: readonly string[];
-  try {
-    known = await connection.everywhere();
-  } catch (error) {
-    if (error instanceof CommandError) return { datacenters: named, findings: [] };
-    throw error;
-  }
-  const findings = named
-    .filter((dc) => dc !== undefined && !known.includes(dc))
-    .map((dc = ''): Finding => {
-      const meant = nearest(dc, known);
-      const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-      const finding = `Consul knows no such datacenter (it knows ${known.join(', ')}${hint})`;
-      return {
-        check: `datacenter ${dc}`,
-        state: 'problem',
-        finding,
-        next: 'correct --dc, and datacenters of createGraylane()',
-      };
-    });
+  const known = await orNone(connection.everywhere());
+  if (known === undefined) return { datacenters: named, findings: [] };
+  const unknown = named.filter((dc) => dc !== undefined && !known.includes(dc));
+  const findings = unknown.map((dc = ''): Finding => {
+    const hint = didYouMean(dc, known);
+    const finding = `Consul knows no such datacenter (it knows ${known.join(', ')}${hint === '' ? '' : `; ${hint}`})`;
+    return problem(`datacenter ${dc}`, finding, 'correct --dc, and datacenters of createGraylane()');
+  });
   return { datacenters: named.filter((dc) => dc === undefined || known.includes(dc)), findings };
 }
 
-/** No key has it, so that a transaction that asks for it is refused or does not hold, and writes nothing. */
+/** No key has this index, so a transaction that requires it writes nothing. */
 const NO_INDEX = '18446744073709551615';
 
-/**
- * Rights that only those need who change something: asked for by changes that cannot hold, and by a session that is
- * ended at once.
- */
-export async function checkRights({ service, dc, connection, role }: Question): Promise<readonly Finding[]> {
+/** Checks the rights to write. Asks for changes that cannot succeed, so nothing is written. */
+export async function checkRights({ service, dc, connection, flags: { role } }: Question): Promise<readonly Finding[]> {
   if (role === 'reader') return [];
   const { client } = connection;
   const findings: Finding[] = [];
@@ -184,7 +159,7 @@ export async function checkRights({ service, dc, connection, role }: Question): 
     if (outcome.kind === 'conflict' || outcome.kind === 'done') continue;
     const finding = `the token lacks key:write on ${key} (${outcome.reason})`;
     const next = `give its ACL policy key_prefix "${key}" { policy = "write" }`;
-    findings.push({ check: `rights of a ${role}`, state: 'problem', finding, next });
+    findings.push(problem(`rights of a ${role}`, finding, next));
   }
   return findings;
 }

@@ -1,61 +1,42 @@
 import { nearest } from '../../base/spelling';
 import { askAgentZone } from '../../consul/agent-self';
 import { judgeEffect } from '../../ops/effect/effect';
-import { inDatacenter } from '../../ops/store/kv';
 import { type Membership, membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import type { Plan } from '../../policy/plan';
-import { CommandError } from '../command';
+import { orNone } from '../command';
 import { readServiceNames } from '../consul/instances-now';
 import { readRegistryView } from '../consul/registry-view';
 import { findPartition } from '../init/partition';
-import { type Finding, type PlannedQuestion, TIME_LIMIT_MS, warning } from './finding';
+import { ask, type Finding, type PlannedQuestion, problem, warning } from './finding';
 import { lookAtInstances } from './instance-checks';
 
 /** What the policy does to calls now, by the same judgement as `policy apply`. */
 export async function checkEffect(question: PlannedQuestion): Promise<readonly Finding[]> {
   const { service, dc, connection, plan } = question;
   const check = `calls of ${service}`;
-  try {
-    const view = await readRegistryView(connection, { service, datacenter: dc }, [plan]);
-    const { findings, isUnregistered } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
-    const next = `run graylane instances ${service}, and correct the policy or the registration`;
-    const effects = findings
-      // Missing registrations are reported by the check of instances, with the same hint.
-      .filter(({ kind }) => kind !== 'service')
-      .map(
-        ({ kind, text }): Finding => ({
-          check,
-          state: kind === 'same' || kind === 'empty' ? 'warning' : 'problem',
-          finding: text,
-          next,
-        }),
-      );
-    if (isUnregistered) return effects;
-    const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
-    // Elsewhere, other policies hold; a slip of the pen is one all the same.
-    const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
-    const left = everywhere?.slip === undefined ? unassignedOf(plan, home) : everywhere;
-    if (left !== undefined) {
-      effects.push({
-        check,
-        state: left.slip === undefined ? 'warning' : 'problem',
-        finding: left.text,
-        next,
-      });
-    }
-    const idle = idleSubsets(plan);
-    if (idle.length > 0) {
-      const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
-      effects.push(warning(check, finding, `add a route, or run graylane policy edit ${service}`));
-    }
-    const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
-    return roles === undefined ? effects : [...effects, roles];
-  } catch (error) {
-    // Unreadable instances are reported by the check of instances.
-    if (error instanceof CommandError) return [];
-    throw error;
+  // Unreadable instances are reported by the check of instances.
+  const view = await orNone(readRegistryView(connection, { service, datacenter: dc }, [plan]));
+  if (view === undefined) return [];
+  const { findings, isUnregistered } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
+  const next = `run graylane instances ${service}, and correct the policy or the registration`;
+  const effects = findings
+    // Missing registrations are reported by the check of instances, with the same hint.
+    .filter(({ kind }) => kind !== 'service')
+    .map(({ kind, text }) => (kind === 'same' || kind === 'empty' ? warning : problem)(check, text, next));
+  if (isUnregistered) return effects;
+  const home = membershipOf(plan, { version: 0, datacenters: view.instances.datacenters.slice(0, 1) });
+  // Other datacenters have other policies, but a misspelt tag is a fault in each.
+  const everywhere = unassignedOf(plan, membershipOf(plan, view.instances));
+  const left = everywhere?.slip === undefined ? unassignedOf(plan, home) : everywhere;
+  if (left !== undefined) effects.push((left.slip === undefined ? warning : problem)(check, left.text, next));
+  const idle = idleSubsets(plan);
+  if (idle.length > 0) {
+    const finding = `no call gets to ${idle.join(', ')}: no route, default or fallback names it`;
+    effects.push(warning(check, finding, `add a route, or run graylane policy edit ${service}`));
   }
+  const roles = plan.document === undefined ? unusedRoles(question, home) : undefined;
+  return roles === undefined ? effects : [...effects, roles];
 }
 
 /** Subsets of a document that nothing leads to, whatever the weights are. */
@@ -77,7 +58,7 @@ function unusedRoles({ service, plan }: PlannedQuestion, home: Membership): Find
   const others = partition.parts.filter(({ name }) => name !== partition.base);
   const shown = others.map(({ name, instances }) => `${name} (${instances.length})`).join(', ');
   const finding = `${shown} by ${partition.by} gets calls as ${partition.base} does: there is no policy that tells them apart`;
-  return { check: `calls of ${service}`, state: 'warning', finding, next: `run graylane init ${service}` };
+  return warning(`calls of ${service}`, finding, `run graylane init ${service}`);
 }
 
 /** Checks the datacenters of failover: whether the token may list the instances there, and whether one is usable. */
@@ -100,21 +81,17 @@ export async function checkFailover(question: PlannedQuestion): Promise<readonly
 export async function checkNeighbours({ service, dc, connection }: PlannedQuestion): Promise<readonly Finding[]> {
   const names = (await readServiceNames(connection.client, dc)) ?? [];
   if (!names.includes(service)) return [];
-  const others = names.filter((name) => name !== service && withoutDigits(name) !== withoutDigits(service));
+  // `orders-1` and `orders-2` are siblings, not slips of the pen.
+  const bare = (name: string): string => name.replace(/\d/g, '');
+  const others = names.filter((name) => name !== service && bare(name) !== bare(service));
   const near = nearest(service, others);
   if (near === undefined) return [];
   const key = `graylane/policies/${near}`;
-  const query = inDatacenter(dc);
-  const policy = await connection.client.get({ path: '/kv/{key}', params: { key }, query, timeLimitMs: TIME_LIMIT_MS });
+  const policy = await ask(connection.client, dc, '/kv/{key}', { key });
   if (policy.kind === 'answer' && policy.status === 200) return [];
   const check = `instances of ${service}`;
   const finding = `a service ${near} is registered, too, which is spelt almost alike`;
   return [warning(check, finding, `if ${near} is a slip, correct the name in its registration`)];
-}
-
-/** `orders-1` and `orders-2` are siblings, not slips of the pen. */
-function withoutDigits(name: string): string {
-  return name.replace(/\d/g, '');
 }
 
 /** A policy that prefers zones needs to know the client's. */
@@ -122,12 +99,7 @@ export async function checkZones({ service, connection, plan, env }: PlannedQues
   if (plan.locality.zones !== 'prefer' || (env['GRAYLANE_ZONE'] ?? '') !== '') return [];
   const zone = await askAgentZone(connection.client);
   if (zone.kind === 'zone') return [];
-  return [
-    {
-      check: `zones of ${service}`,
-      state: 'warning',
-      finding: `the policy prefers zones, and clients do not know theirs: ${zone.reason}`,
-      next: 'set GRAYLANE_ZONE or the option zone, or give the token agent:read and the agent a node meta zone',
-    },
-  ];
+  const finding = `the policy prefers zones, and clients do not know theirs: ${zone.reason}`;
+  const next = 'set GRAYLANE_ZONE or the option zone, or give the token agent:read and the agent a node meta zone';
+  return [warning(`zones of ${service}`, finding, next)];
 }

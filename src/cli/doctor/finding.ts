@@ -1,6 +1,10 @@
 import { defined } from '../../base/defined';
+import { isRecord } from '../../base/is-record';
+import type { ConsulClient } from '../../consul/client';
+import type { ConsulAnswer } from '../../consul/request';
+import { inDatacenter } from '../../ops/store/kv';
 import type { Plan } from '../../policy/plan';
-import type { ConsulConnection } from '../consul/consul-connection';
+import type { ConsulConnection, ConsulFlags } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 
 /**
@@ -14,8 +18,19 @@ export interface Finding {
   readonly next?: string;
 }
 
-/** The tasks that the token is checked for: calls, changes of policies, or the controller of rollouts. */
-export type Role = 'reader' | 'writer' | 'controller';
+export interface DoctorFlags extends ConsulFlags {
+  /** Where copies of grpc-js are looked for. */
+  readonly tree?: string;
+  /** The tasks that the token is checked for: calls, changes of policies, or the controller of rollouts. */
+  readonly role: 'reader' | 'writer' | 'controller';
+  /** A file in place of the policy in Consul. */
+  readonly policy?: string;
+  readonly stateDirectory?: string;
+  /** False under `--no-dial`: connects to no instance. */
+  readonly dial: boolean;
+  /** Clients use TLS. */
+  readonly tls?: boolean;
+}
 
 /** One service in one datacenter. */
 export interface Question {
@@ -24,13 +39,7 @@ export interface Question {
   readonly dc: string | undefined;
   readonly connection: ConsulConnection;
   readonly env: CommandIo['env'];
-  readonly role: Role;
-  /** A file in place of the policy in Consul. */
-  readonly policyFile: string | undefined;
-  /** Connects to instances, to detect their protocol. */
-  readonly isDialling: boolean;
-  /** Clients use TLS. */
-  readonly isTls: boolean;
+  readonly flags: DoctorFlags;
 }
 
 /** {@link Question} with what clients go by. */
@@ -40,18 +49,32 @@ export interface PlannedQuestion extends Question {
 
 export const TIME_LIMIT_MS = 5_000;
 
-export function ok(check: string, finding: string): Finding {
-  return { check, state: 'ok', finding };
+/** Asks Consul, in a datacenter other than the agent's own where one is named. */
+export function ask(
+  client: ConsulClient,
+  dc: string | undefined,
+  path: string,
+  params: Readonly<Record<string, string>> = {},
+  query: Readonly<Record<string, string>> = {},
+): Promise<ConsulAnswer> {
+  return client.get({ path, params, query: { ...query, ...inDatacenter(dc) }, timeLimitMs: TIME_LIMIT_MS });
 }
 
-export function info(check: string, finding: string, next?: string): Finding {
+/** The body of an answer as JSON; undefined where Consul does not say, or says something else. */
+export function bodyOf(answer: ConsulAnswer): Readonly<Record<string, unknown>> | undefined {
+  if (answer.kind === 'failure') return undefined;
+  try {
+    const body: unknown = JSON.parse(answer.body.toString('utf8'));
+    return isRecord(body) ? body : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+type Bad = (check: string, finding: string, next: string) => Finding;
+export const ok = (check: string, finding: string): Finding => ({ check, state: 'ok', finding });
+export const info = (check: string, finding: string, next?: string): Finding => {
   return { check, state: 'info', finding, ...defined({ next }) };
-}
-
-export function warning(check: string, finding: string, next: string): Finding {
-  return { check, state: 'warning', finding, next };
-}
-
-export function problem(check: string, finding: string, next: string): Finding {
-  return { check, state: 'problem', finding, next };
-}
+};
+export const warning: Bad = (check, finding, next) => ({ check, state: 'warning', finding, next });
+export const problem: Bad = (check, finding, next) => ({ check, state: 'problem', finding, next });

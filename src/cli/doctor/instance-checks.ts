@@ -6,37 +6,27 @@ import { nearest } from '../../base/spelling';
 import type { ConsulClient } from '../../consul/client';
 import { parseHealth, parseJsonArray } from '../../consul/health-answer';
 import { parseEntry } from '../../consul/health-entry';
-import { inDatacenter } from '../../ops/store/kv';
 import { lookupsOf } from '../../policy/destinations';
 import type { Lookup, Plan } from '../../policy/plan';
 import { readServiceNames } from '../consul/instances-now';
-import { type Finding, ok, problem, type Question, TIME_LIMIT_MS, warning } from './finding';
+import { ask, bodyOf, type Finding, ok, problem, type Question, warning } from './finding';
 
 const MOST_NAMED = 3;
 
 interface Listed {
   readonly findings: readonly Finding[];
-  /** That take calls. */
   readonly usable: readonly Instance[];
 }
 
-/** Lists the usable instances of the service, and finds faults of the registrations. */
+/** Lists the instances that take calls, and finds faults of the registrations. */
 export async function lookAtInstances(question: Question): Promise<Listed> {
   const { service, dc, connection } = question;
   const check = `instances of ${service}`;
-  const answer = await connection.client.get({
-    path: '/health/service/{service}',
-    params: { service },
-    query: inDatacenter(dc),
-    timeLimitMs: TIME_LIMIT_MS,
-  });
+  const answer = await ask(connection.client, dc, '/health/service/{service}', { service });
   const only = (finding: Finding): Listed => ({ findings: [finding], usable: [] });
   if (answer.kind === 'failure') {
-    const next =
-      answer.status === 403
-        ? `give a token that ${dc ?? 'this datacenter'} knows: one made elsewhere holds there only where tokens are replicated`
-        : 'look at the log of the agent';
-    return only(problem(check, answer.reason, next));
+    const token = `give a token that ${dc ?? 'this datacenter'} knows: one made elsewhere holds there only where tokens are replicated`;
+    return only(problem(check, answer.reason, answer.status === 403 ? token : 'look at the log of the agent'));
   }
   const text = answer.body.toString('utf8');
   const parsed = parseHealth(text, dc ?? 'local', []);
@@ -45,29 +35,27 @@ export async function lookAtInstances(question: Question): Promise<Listed> {
     return only(problem(check, parsed.reason, next));
   }
   const { instances, rejected, duplicates, doubles } = parsed;
-  const usable = instances.filter(({ status, weight }) => status !== 'critical' && weight > 0);
+  const usable = instances.filter(isUsable);
   if (instances.length === 0 && rejected === 0) return only(await whyEmpty(question, check, answer.filteredByAcl));
   const malformed = rejected - duplicates;
   const failed = instances.filter(({ isNodeFailed }) => isNodeFailed === true).length;
+  const draining = instances.filter(({ status, weight }) => status !== 'critical' && weight === 0).length;
   const finding = [
     `${usable.length} of ${instances.length} usable`,
-    ...draining(instances),
-    ...(failed === 0
-      ? []
-      : [`${failed} on nodes that Consul cannot reach (serfHealth), called as long as they answer`]),
-    ...(malformed === 0 ? [] : [`${malformed} malformed and left out`]),
-  ].join(', ');
-  const more = registrationFindings(text, check, service, doubles);
+    draining > 0 && `${draining} of weight 0`,
+    failed > 0 && `${failed} on nodes that Consul cannot reach (serfHealth), called as long as they answer`,
+    malformed > 0 && `${malformed} malformed and left out`,
+  ]
+    .filter((part) => part !== false)
+    .join(', ');
+  let summary: Finding = { check, state: malformed + failed === 0 ? 'ok' : 'warning', finding };
   if (answer.filteredByAcl) {
     const next = `give its ACL policy service "${service}" { policy = "read" } and node_prefix "" { policy = "read" }`;
-    const some: Finding = problem(check, `${finding}; there are more, which the token may not see`, next);
-    return { findings: [some, ...more], usable };
+    summary = problem(check, `${finding}; there are more, which the token may not see`, next);
+  } else if (usable.length === 0) {
+    summary = problem(check, finding, `run graylane instances ${service}, and look at their health checks`);
   }
-  if (usable.length > 0) {
-    return { findings: [{ check, state: malformed + failed === 0 ? 'ok' : 'warning', finding }, ...more], usable };
-  }
-  const next = `run graylane instances ${service}, and look at their health checks`;
-  return { findings: [problem(check, finding, next), ...more], usable };
+  return { findings: [summary, ...registrationFindings(text, check, service, doubles)], usable };
 }
 
 /** Checks the addresses and the IDs of the registrations. */
@@ -83,43 +71,52 @@ function registrationFindings(
     const instance = parseEntry(entry, '');
     return instance === undefined ? [] : [{ ...instance, nodeAddress: nodeAddressIn(entry) }];
   });
-  const findings: Finding[] = [];
-  const next = 'register the address at which other machines reach it: address of registerInstance(), HOST_IP, POD_IP';
-  const wrong = listed.filter(({ address, nodeAddress }) => isUnreachable(address, nodeAddress));
-  if (wrong.length > 0) {
-    const finding = `${shown(wrong)}: no other machine reaches that address`;
-    findings.push(problem(check, finding, next));
-  }
-  const contained = listed.filter(({ address, nodeAddress }) => isOfDocker(address) && !isOfDocker(nodeAddress));
-  if (contained.length > 0) {
-    const finding = `${shown(contained)}: an address of Docker's own network, which other machines do not reach`;
-    findings.push(warning(check, finding, next));
-  }
   const twice = groupsOf(listed, ({ address, port }) => `${address}:${port}`);
   const [double] = doubles;
-  if (double !== undefined) {
-    const finding = `${shown(twice)}: registered more than once at the same address, and the newest counts (${double.endpoint}: ${double.counts}, not ${double.leftOut})`;
-    const how = `take the dead registration out: consul services deregister -id=${double.leftOut}, at its own agent`;
-    findings.push(warning(check, finding, how));
-  }
-  const sameIds = groupsOf(listed, ({ id }) => id).filter((instance) => !twice.includes(instance));
-  if (sameIds.length > 0) {
-    const finding = `${shown(sameIds)}: the same ID on several nodes, which no message can tell apart`;
-    findings.push(warning(check, finding, `give each instance of ${service} an ID of its own`));
-  }
-  return findings;
+  const reachable =
+    'register the address at which other machines reach it: address of registerInstance(), HOST_IP, POD_IP';
+  const faults: readonly (readonly [make: typeof problem, of: readonly Instance[], what: string, next: string])[] = [
+    [
+      problem,
+      // Loopback is right where Consul itself is on it: then all is one machine. (Consul itself refuses 0.0.0.0.)
+      listed.filter(({ address, nodeAddress }) => isLoopback(address) && !isLoopback(nodeAddress)),
+      'no other machine reaches that address',
+      reachable,
+    ],
+    [
+      warning,
+      listed.filter(({ address, nodeAddress }) => isOfDocker(address) && !isOfDocker(nodeAddress)),
+      "an address of Docker's own network, which other machines do not reach",
+      reachable,
+    ],
+    [
+      warning,
+      double === undefined ? [] : twice,
+      `registered more than once at the same address, and the newest counts (${double?.endpoint}: ${double?.counts}, not ${double?.leftOut})`,
+      `take the dead registration out: consul services deregister -id=${double?.leftOut}, at its own agent`,
+    ],
+    [
+      warning,
+      groupsOf(listed, ({ id }) => id).filter((instance) => !twice.includes(instance)),
+      'the same ID on several nodes, which no message can tell apart',
+      `give each instance of ${service} an ID of its own`,
+    ],
+  ];
+  return faults.flatMap(([make, of, what, next]) =>
+    of.length === 0 ? [] : [make(check, `${shown(of)}: ${what}`, next)],
+  );
 }
 
-function draining(instances: readonly Instance[]): readonly string[] {
-  const count = instances.filter(({ status, weight }) => status !== 'critical' && weight === 0).length;
-  return count === 0 ? [] : [`${count} of weight 0`];
+function isUsable({ status, weight }: Instance): boolean {
+  return status !== 'critical' && weight > 0;
 }
 
 function shown(instances: readonly Instance[]): string {
-  const named = instances.slice(0, MOST_NAMED).map(({ id, address, port }) => `${id} at ${address}:${port}`);
-  return instances.length > MOST_NAMED
-    ? `${named.join(', ')} and ${instances.length - MOST_NAMED} more`
-    : named.join(', ');
+  const named = instances
+    .slice(0, MOST_NAMED)
+    .map(({ id, address, port }) => `${id} at ${address}:${port}`)
+    .join(', ');
+  return instances.length > MOST_NAMED ? `${named} and ${instances.length - MOST_NAMED} more` : named;
 }
 
 /** Those that share a key with another. */
@@ -132,11 +129,6 @@ function groupsOf<T>(items: readonly T[], keyOf: (item: T) => string): readonly 
 function nodeAddressIn(entry: unknown): string {
   const node = isRecord(entry) ? entry['Node'] : undefined;
   return isRecord(node) ? String(node['Address']) : '';
-}
-
-/** Loopback is right where Consul itself is on it: then all is one machine. (Consul itself refuses 0.0.0.0.) */
-function isUnreachable(address: string, nodeAddress: string): boolean {
-  return isLoopback(address) && !isLoopback(nodeAddress);
 }
 
 function isLoopback(address: string): boolean {
@@ -155,15 +147,12 @@ function isOfDocker(address: string): boolean {
  */
 async function whyEmpty({ service, dc, connection }: Question, check: string, filtered: boolean): Promise<Finding> {
   const { client } = connection;
-  const get = (path: string): ReturnType<typeof client.get> =>
-    client.get({ path, params: { service }, query: inDatacenter(dc), timeLimitMs: TIME_LIMIT_MS });
+  const get = (path: string): ReturnType<typeof ask> => ask(client, dc, path, { service });
   const serviceRight = `service "${service}" { policy = "read" }`;
-  const missing = (right: string, rule: string): Finding =>
-    problem(
-      check,
-      `the token lacks ${right}: Consul answers an empty list where it leaves out what may not be seen`,
-      `give its ACL policy ${rule}`,
-    );
+  const missing = (right: string, rule: string): Finding => {
+    const why = 'Consul answers an empty list where it leaves out what may not be seen';
+    return problem(check, `the token lacks ${right}: ${why}`, `give its ACL policy ${rule}`);
+  };
   const chain = await get('/discovery-chain/{service}');
   if (chain.kind === 'failure' && chain.status === 403) return missing(`service:read on ${service}`, serviceRight);
   const nodes = await get('/catalog/nodes');
@@ -173,11 +162,8 @@ async function whyEmpty({ service, dc, connection }: Question, check: string, fi
   if (filtered) return missing(`service:read on ${service}, or node:read on its nodes`, serviceRight);
   const connected = await get('/health/connect/{service}');
   if (connected.kind === 'answer' && connected.body.toString('utf8').trim() !== '[]') {
-    return problem(
-      check,
-      'it is registered behind Connect proxies alone, which this library does not speak to',
-      'register the instances themselves, beside their sidecars; see docs/discovery.md',
-    );
+    const proxied = 'it is registered behind Connect proxies alone, which this library does not speak to';
+    return problem(check, proxied, 'register the instances themselves, beside their sidecars; see docs/discovery.md');
   }
   const finding = 'none is registered';
   const meant = nearest(service, (await readServiceNames(client, dc)) ?? []);
@@ -186,11 +172,8 @@ async function whyEmpty({ service, dc, connection }: Question, check: string, fi
     return problem(check, `${finding}; did you mean ${meant}?`, next);
   }
   if (chain.kind === 'failure') {
-    return warning(
-      check,
-      `${finding}, or the token lacks service:read (it cannot be told: ${chain.reason})`,
-      `see that ${service} is registered, and that the token has ${serviceRight}`,
-    );
+    const either = `${finding}, or the token lacks service:read (it cannot be told: ${chain.reason})`;
+    return warning(check, either, `see that ${service} is registered, and that the token has ${serviceRight}`);
   }
   return warning(check, finding, `check the name, the datacenter (--dc) and the registration`);
 }
@@ -216,16 +199,9 @@ async function checkPeer(client: ConsulClient, lookup: Lookup, dc: string | unde
   const { service, scope } = lookup;
   const peer = scope['peer'] ?? '';
   const check = `instances of ${service} in ${peerPlace(peer)}`;
-  const state = await stateOf(client, peer, inDatacenter(dc));
-  const answer = await client.get({
-    path: '/health/service/{service}',
-    params: { service },
-    query: { ...scope, ...inDatacenter(dc) },
-    timeLimitMs: TIME_LIMIT_MS,
-  });
-  if (answer.kind === 'failure') {
-    return [problem(check, answer.reason, `consul peering read -name ${peer}`)];
-  }
+  const state = await stateOf(client, peer, dc);
+  const answer = await ask(client, dc, '/health/service/{service}', { service }, scope);
+  if (answer.kind === 'failure') return [problem(check, answer.reason, `consul peering read -name ${peer}`)];
   if (answer.filteredByAcl) {
     const finding = 'the token may not see all of them, and Consul leaves out what it may not see';
     return [problem(check, finding, `give its ACL policy ${RIGHTS}`)];
@@ -233,7 +209,7 @@ async function checkPeer(client: ConsulClient, lookup: Lookup, dc: string | unde
   const parsed = parseHealth(answer.body.toString('utf8'), peerPlace(peer), [], { peer });
   if (parsed.kind !== 'health') return [problem(check, parsed.reason, 'look at the peer')];
   const { instances } = parsed;
-  const usable = instances.filter(({ status, weight }) => status !== 'critical' && weight > 0).length;
+  const usable = instances.filter(isUsable).length;
   const finding = `${usable} of ${instances.length} usable${state === undefined ? '' : `; the peering is ${state}`}`;
   if (state !== undefined && state !== 'ACTIVE') {
     return [problem(check, finding, `consul peering read -name ${peer}`)];
@@ -246,18 +222,9 @@ async function checkPeer(client: ConsulClient, lookup: Lookup, dc: string | unde
 /**
  * What Consul calls the state of the peering; undefined where that may not be read (`peering = "read"`), as is common.
  */
-async function stateOf(
-  client: ConsulClient,
-  peer: string,
-  query: ReturnType<typeof inDatacenter>,
-): Promise<string | undefined> {
-  const answer = await client.get({ path: '/peering/{peer}', params: { peer }, query, timeLimitMs: TIME_LIMIT_MS });
+async function stateOf(client: ConsulClient, peer: string, dc: string | undefined): Promise<string | undefined> {
+  const answer = await ask(client, dc, '/peering/{peer}', { peer });
   if (answer.status === 404) return 'not there';
-  if (answer.kind === 'failure') return undefined;
-  try {
-    const found: unknown = JSON.parse(answer.body.toString('utf8'));
-    return isRecord(found) && typeof found['State'] === 'string' ? found['State'] : undefined;
-  } catch {
-    return undefined;
-  }
+  const state = bodyOf(answer)?.['State'];
+  return typeof state === 'string' ? state : undefined;
 }

@@ -56,7 +56,7 @@ export function checkVariables(env: CommandIo['env']): readonly Finding[] {
   return findings;
 }
 
-/** Where processes remember what they knew: the folder given, else that of XDG_STATE_HOME. */
+/** The folder of the last known good state: the one given, else that of XDG_STATE_HOME. */
 export async function checkStateDirectory(
   given: string | undefined,
   env: CommandIo['env'],
@@ -71,7 +71,7 @@ export async function checkStateDirectory(
   return [problem('state directory', finding, next)];
 }
 
-/** A folder that is not there yet is made by the process: then the one above it counts. */
+/** A process makes a missing folder, so the nearest folder above counts. */
 async function whyNotWritable(folder: string): Promise<string | undefined> {
   try {
     if (!(await stat(folder)).isDirectory()) return `${folder} is no folder`;
@@ -84,12 +84,7 @@ async function whyNotWritable(folder: string): Promise<string | undefined> {
   }
 }
 
-interface Copy {
-  readonly folder: string;
-  readonly version: string;
-}
-
-/** Packages looked into; a tree beyond it is no application. */
+/** The search ends after so many packages. */
 const MOST_PACKAGES = 50_000;
 const SUPPORTED = /^1\.14\./;
 
@@ -112,9 +107,9 @@ export async function checkGrpcCopies(folder: string): Promise<Finding> {
   return ok(check, `one copy, ${shown}`);
 }
 
-async function findCopies(from: string): Promise<readonly Copy[]> {
+async function findCopies(from: string): Promise<readonly { readonly folder: string; readonly version: string }[]> {
   const seen = new Set<string>();
-  const copies: Copy[] = [];
+  const copies: { readonly folder: string; readonly version: string }[] = [];
   const open: string[] = [];
   for (let folder = from; ; folder = dirname(folder)) {
     open.push(join(folder, 'node_modules'));
@@ -145,7 +140,7 @@ async function packagesIn(modules: string): Promise<readonly string[]> {
   return nested.flat();
 }
 
-async function list(folder: string): Promise<readonly string[]> {
+function list(folder: string): Promise<readonly string[]> {
   return readdir(folder).catch(() => []);
 }
 

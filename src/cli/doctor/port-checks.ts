@@ -10,18 +10,16 @@ const MOST_NAMED = 3;
 
 /** Detects the protocol of usable instances, from this machine. */
 export async function checkPorts(
-  { service, isTls }: Question,
+  { service, flags }: Question,
   usable: readonly Instance[],
 ): Promise<readonly Finding[]> {
   const dialled = usable.slice(0, MOST_DIALLED);
   const found = await Promise.all(
-    dialled.map(async (instance) => ({
-      instance,
-      protocol: await detectProtocol(instance.address, instance.port, TIME_LIMIT_MS),
-    })),
+    dialled.map(async (instance) => ({ instance, protocol: await detectProtocol(instance, TIME_LIMIT_MS) })),
   );
   const all = dialled.length;
   const check = `ports of ${service}`;
+  const isTls = flags.tls === true;
   const right: PortProtocol = isTls ? 'http2 over TLS' : 'http2';
   const findings: Finding[] = [];
   const report = (protocol: PortProtocol, state: Finding['state'], what: string, next: string): void => {
@@ -38,21 +36,13 @@ export async function checkPorts(
   const late = 'look for a firewall between here and there, or a process that hangs; --no-dial leaves this out';
   report('silent', 'warning', `do not answer from here within ${TIME_LIMIT_MS / 1000} s`, late);
   if (isTls) {
-    report(
-      'http2',
-      'problem',
-      'speak plaintext, and clients use TLS',
-      'give clients createInsecure(), or servers createSsl()',
-    );
+    const next = 'give clients createInsecure(), or servers createSsl()';
+    report('http2', 'problem', 'speak plaintext, and clients use TLS', next);
   } else {
     const isMixed = found.some(({ protocol }) => protocol === 'http2');
     const next = 'clients need credentials.createSsl(); --tls says that they have it';
-    report(
-      'http2 over TLS',
-      isMixed ? 'problem' : 'warning',
-      'speak TLS, and clients with createInsecure() cannot call them',
-      next,
-    );
+    const what = 'speak TLS, and clients with createInsecure() cannot call them';
+    report('http2 over TLS', isMixed ? 'problem' : 'warning', what, next);
   }
   const matching = found.filter(({ protocol }) => protocol === right).length;
   if (matching > 0 && findings.length === 0) findings.push(ok(check, `${matching} of ${all} speak ${right}`));
@@ -77,18 +67,13 @@ const SETTINGS = 0x04;
 const FRAME_HEAD_BYTES = 9;
 
 /** Connects, sends the preface of an HTTP/2 client and reads the first answer. Never rejects. */
-async function detectProtocol(host: string, port: number, timeLimitMs: number): Promise<PortProtocol> {
-  const plain = await detectPlain(connect({ host, port }), timeLimitMs, plainProtocol);
+async function detectProtocol({ address: host, port }: Instance, timeLimitMs: number): Promise<PortProtocol> {
+  const plain = await detectPlain(connect({ host, port }), timeLimitMs);
   if (plain !== 'something else') return plain;
   // A TLS server answers plaintext with an alert, or closes the connection.
   const servername = isIP(host) === 0 ? { servername: host } : {};
-  const socket = connectTls({
-    host,
-    port,
-    ALPNProtocols: ['h2', 'http/1.1'],
-    rejectUnauthorized: false,
-    ...servername,
-  });
+  const offered = { ALPNProtocols: ['h2', 'http/1.1'], rejectUnauthorized: false };
+  const socket = connectTls({ host, port, ...offered, ...servername });
   return new Promise((resolve) => {
     const end = (protocol: PortProtocol): void => {
       socket.destroy();
@@ -100,11 +85,7 @@ async function detectProtocol(host: string, port: number, timeLimitMs: number): 
   });
 }
 
-function detectPlain(
-  socket: Socket,
-  timeLimitMs: number,
-  protocolOf: (found: Buffer) => PortProtocol | undefined,
-): Promise<PortProtocol> {
+function detectPlain(socket: Socket, timeLimitMs: number): Promise<PortProtocol> {
   return new Promise((resolve) => {
     let found = Buffer.alloc(0);
     const end = (protocol: PortProtocol): void => {
@@ -120,7 +101,7 @@ function detectPlain(
     });
     socket.on('data', (bytes: Buffer) => {
       found = Buffer.concat([found, bytes]);
-      const protocol = protocolOf(found);
+      const protocol = plainProtocol(found);
       if (protocol !== undefined) end(protocol);
     });
     socket.once('error', (error: NodeJS.ErrnoException) => {

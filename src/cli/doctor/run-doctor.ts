@@ -1,40 +1,25 @@
-import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
+import { type ConsulConnection, withConsul } from '../consul/consul-connection';
 import type { CommandIo } from '../io';
 import { checkConsul, checkRights, checkSession, knownDatacenters } from './consul-checks';
 import { checkEffect, checkFailover, checkNeighbours, checkZones } from './effect-checks';
-import { type Finding, info, type Question, type Role } from './finding';
+import { type DoctorFlags, type Finding, info, type Question } from './finding';
 import { checkPeers, lookAtInstances } from './instance-checks';
 import { checkGrpcCopies, checkNode, checkStateDirectory, checkVariables } from './machine-checks';
 import { checkRollout, lookAtPolicy, servicesWithPolicy } from './policy-checks';
 import { checkPorts } from './port-checks';
 
-export interface DoctorFlags extends ConsulFlags {
-  readonly tree?: string;
-  readonly role: Role;
-  readonly policy?: string;
-  readonly stateDirectory?: string;
-  /** False under `--no-dial`. */
-  readonly dial: boolean;
-  readonly tls?: boolean;
-}
-
+/** `doctor`. */
 export async function runDoctor(services: readonly string[], flags: DoctorFlags, io: CommandIo): Promise<void> {
-  const connection = await connectConsul(flags, io);
   const findings: Finding[] = [...checkNode(), ...checkVariables(io.env)];
-  try {
+  await withConsul(flags, io, async (connection) => {
     const consul = await checkConsul(connection);
     findings.push(...consul.findings);
     if (consul.isUsable) findings.push(...(await checkServices(services, flags, connection, io)));
-  } finally {
-    connection.close();
-  }
+  });
   findings.push(...(await checkStateDirectory(flags.stateDirectory, io.env)));
   findings.push(await checkGrpcCopies(flags.tree ?? process.cwd()));
   if (findings.some(({ state }) => state === 'problem')) io.exitCode = 1;
-  if (flags.json === true) {
-    io.json({ findings });
-    return;
-  }
+  io.json({ findings });
   const { colors } = io;
   const color = { ok: colors.green, info: colors.dim, warning: colors.yellow, problem: colors.red };
   for (const { check, state, finding, next } of findings) {
@@ -53,25 +38,15 @@ async function checkServices(
   const findings = [...unknown];
   if (flags.role === 'controller') findings.push(...(await checkSession(connection)));
   for (const dc of datacenters) {
-    const { client } = connection;
-    const services = named.length > 0 ? named : await servicesWithPolicy(client, dc);
-    if ('check' in services) findings.push(atDatacenter(services, dc));
+    const at = (finding: Finding): Finding =>
+      dc === undefined ? finding : { ...finding, check: `${finding.check} in ${dc}` };
+    const services = named.length > 0 ? named : await servicesWithPolicy(connection.client, dc);
+    if ('check' in services) findings.push(at(services));
     else if (services.length === 0) {
-      const next = 'name services: graylane doctor payments';
-      findings.push(atDatacenter(info('services', 'none has a policy', next), dc));
+      findings.push(at(info('services', 'none has a policy', 'name services: graylane doctor payments')));
     } else {
       for (const service of services) {
-        const question: Question = {
-          service,
-          dc,
-          connection,
-          env: io.env,
-          role: flags.role,
-          policyFile: flags.policy,
-          isDialling: flags.dial,
-          isTls: flags.tls === true,
-        };
-        findings.push(...(await checkService(question)).map((finding) => atDatacenter(finding, dc)));
+        findings.push(...(await checkService({ service, dc, connection, env: io.env, flags })).map(at));
       }
     }
   }
@@ -90,13 +65,9 @@ async function checkService(question: Question): Promise<readonly Finding[]> {
     }
     findings.push(...(await checkPeers(question.connection.client, plan, question.dc)));
   }
-  if (question.isDialling) findings.push(...(await checkPorts(question, usable)));
+  if (question.flags.dial) findings.push(...(await checkPorts(question, usable)));
   findings.push(...(await checkRights(question)));
   // Rollouts are of the agent's own datacenter.
   if (question.dc === undefined) findings.push(...(await checkRollout(question)));
   return findings;
-}
-
-function atDatacenter(finding: Finding, dc: string | undefined): Finding {
-  return dc === undefined ? finding : { ...finding, check: `${finding.check} in ${dc}` };
 }

@@ -13,7 +13,7 @@ import { policySourceOf } from '../flags';
 import type { CommandIo } from '../io';
 import { loadPolicy } from '../policy-files';
 
-export interface ExplainFlags extends ConsulFlags {
+interface ExplainFlags extends ConsulFlags {
   readonly method?: string;
   readonly label: Readonly<Record<string, string>>;
   readonly stickyKey?: string;
@@ -22,21 +22,19 @@ export interface ExplainFlags extends ConsulFlags {
   readonly seed?: number;
 }
 
+/** `explain`. */
 export async function explainCall(service: string, flags: ExplainFlags, io: CommandIo): Promise<void> {
   const { method = CASE_METHOD, label, stickyKey, seed } = flags;
-  const watched = await watchService(
-    { service, options: await optionsOf(service, flags, io), ...defined({ seed }) },
-    flags,
-    io,
-  );
+  const options = await optionsOf(service, flags, io);
+  const watched = await watchService({ service, options, ...defined({ seed }) }, flags, io);
   try {
     const request = { method, labels: label, ...defined({ stickyKey }) };
     const explanation = watched.graylane.explain(service, request);
     const canServe = isServable(explanation);
     if (!canServe) io.exitCode = 1;
     const policy = watched.graylane.inspect().services[0]?.policy;
-    if (flags.json === true) io.json({ ...explanation, canServe, rejected: policy?.rejected ?? null });
-    else {
+    io.json({ ...explanation, canServe, rejected: policy?.rejected ?? null });
+    if (!io.asJson) {
       await showExplanation(explanation, io);
       io.note('breakers are those of this command, which makes no calls; graylane inspect shows those of a process');
     }
@@ -56,11 +54,8 @@ async function optionsOf(service: string, flags: ExplainFlags, io: CommandIo): P
   const file = source === undefined ? flags.policy : undefined;
   const policy = file === undefined ? undefined : (await loadPolicy(file, io, service)).document;
   const instances = flags.instances === undefined ? undefined : await readInstancesFile(flags.instances);
-  return {
-    ...defined({ policy: source }),
-    ...(policy === undefined ? {} : { policies: { [service]: policy } }),
-    ...defined({ instances }),
-  };
+  const policies = policy === undefined ? undefined : { [service]: policy };
+  return defined({ policy: source, policies, instances });
 }
 
 function isServed({ endpoints }: ExplainedTier): boolean {
@@ -95,16 +90,28 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
   if (seen.length > 0) io.line(`   labels looked at: ${seen.join(' ')}`);
   if (routes.length > 0) {
     io.line();
-    await io.table(
-      ['route', 'result', 'why'],
-      routes.map(({ name, result, reason }) => [name, result, reason ?? '']),
-    );
+    await io.table(routes, {
+      route: ({ name }) => name,
+      result: ({ result }) => result,
+      why: ({ reason }) => reason,
+    });
   }
   io.line();
-  await io.table(
-    ['tier', 'subset', 'datacenter', 'endpoint', 'instance', 'health', 'weight', 'breaker', 'held out'],
-    tiers.flatMap(rowsOf),
+  const rows = tiers.flatMap((tier) =>
+    (tier.endpoints.length === 0 ? [undefined] : tier.endpoints).map((endpoint) => ({ tier, endpoint })),
   );
+  await io.table(rows, {
+    tier: ({ tier }) => tier.number,
+    subset: ({ tier }) => `${tier.subset}${KINDS[tier.kind]}`,
+    datacenter: ({ tier }) => tier.datacenter,
+    endpoint: ({ endpoint: each }) => (each === undefined ? '(none)' : describeEndpoint(each.endpoint, each.portName)),
+    instance: ({ endpoint }) => endpoint?.instance,
+    health: ({ endpoint }) => endpoint?.status,
+    weight: ({ endpoint }) => endpoint?.weight,
+    breaker: ({ tier: { shed }, endpoint }) =>
+      endpoint && (shed === undefined ? (endpoint.breaker?.state ?? 'closed') : `subset ${shed.state}`),
+    'held out': ({ tier, endpoint }) => endpoint && (endpoint.heldOut ?? tier.shed?.openedBecause),
+  });
   for (const [at, { subset, datacenter, keeps }] of tiers.entries()) {
     const isPassedOn =
       keeps > 0 && keeps < 1 && tiers.slice(at + 1).some((next) => next.kind === 'listed' && isServed(next));
@@ -129,30 +136,13 @@ export function noteRefusal({ refusal }: Explanation, io: CommandIo): void {
 
 const KINDS = { listed: '', draining: ' (weight 0)', absent: ' (vanished)' } as const;
 
-function rowsOf({ number, subset, datacenter, endpoints, shed, kind }: ExplainedTier): readonly string[][] {
-  const place = [String(number), `${subset}${KINDS[kind]}`, datacenter];
-  if (endpoints.length === 0) return [[...place, '(none)', '', '', '', '', '']];
-  return endpoints.map(({ endpoint, portName, instance, status, weight, breaker, heldOut }) => [
-    ...place,
-    describeEndpoint(endpoint, portName),
-    instance,
-    status,
-    String(weight),
-    shed === undefined ? (breaker?.state ?? 'closed') : `subset ${shed.state}`,
-    heldOut ?? shed?.openedBecause ?? '',
-  ]);
-}
-
 /** Lists of instances by service name; the Graylane client checks each. Throws a CommandError. */
 async function readInstancesFile(file: string): Promise<Readonly<Record<string, readonly StaticInstance[]>>> {
   try {
     // YAML, which JSON is, too.
     return parse(await readFile(file, 'utf8')) as Readonly<Record<string, readonly StaticInstance[]>>;
   } catch (error) {
-    throw new CommandError(
-      2,
-      `${file}: ${codeOf(error)} (expected: lists of instances by service name)`,
-      'see docs/simulate.md',
-    );
+    const message = `${file}: ${codeOf(error)} (expected: lists of instances by service name)`;
+    throw new CommandError(2, message, 'see docs/simulate.md');
   }
 }

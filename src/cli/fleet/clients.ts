@@ -8,7 +8,10 @@ import type { ClientStatus } from './member';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** A process that Prometheus reached so long ago is still asked about. */
+/** A gauge has no words. */
+const SHORTFALL = 'that the policy asks for: its log and graylane inspect say what';
+
+/** How long a process is listed after the last scrape that reached it. */
 const REMEMBERED = '5m';
 
 /**
@@ -33,62 +36,37 @@ export async function clientsFromPrometheus(
   ]);
   if ('failure' in answers) return answers;
   const [indices = [], revisions = [], times = [], up = [], watches = [], ages = [], shortfalls = []] = answers;
-  return clients({
-    ...{ indices, up, watches, ages },
-    revisions: byClient(revisions),
-    times: byClient(times),
-    shortfalls: byClient(shortfalls),
-  });
-}
-
-interface Samples {
-  readonly indices: readonly Sample[];
-  readonly revisions: ReadonlyMap<string, Sample>;
-  readonly times: ReadonlyMap<string, Sample>;
-  readonly up: readonly Sample[];
-  readonly watches: readonly Sample[];
-  readonly ages: readonly Sample[];
-  readonly shortfalls: ReadonlyMap<string, Sample>;
-}
-
-function clients({ indices, revisions, times, up, watches, ages, shortfalls }: Samples): readonly ClientStatus[] {
   const rejected = byClient(indices.filter(({ labels }) => labels['graylane_state'] === 'rejected'));
+  const [revisionOfClient, timeOfClient] = [byClient(revisions), byClient(times)];
+  const missingOfClient = byClient(shortfalls);
   const targets = new Map(up.map((sample) => [targetOf(sample.labels), sample.value]));
-  return indices
-    .filter(({ labels }) => labels['graylane_state'] === 'applied')
-    .flatMap((sample): ClientStatus[] => {
-      const key = clientKeyOf(sample.labels);
-      const watched = watches.filter(({ labels }) => clientKeyOf(labels) === key);
-      const time = times.get(key);
-      const isUp = targets.get(targetOf(sample.labels));
-      // Not seen and not scraped any more: the process has ended, or its client has another name.
-      if (time === undefined && isUp !== 0) return [];
-      const revision = revisionOf(revisions.get(key)?.value);
-      // A closed client, or one that has made no calls for long and watches nothing, reports zeros.
-      if (sample.value === 0 && revision === 'none' && watched.length === 0) return [];
-      const missing = shortfalls.get(key)?.value ?? 0;
-      const trouble = troubleOf(time !== undefined, watched, ages, key);
-      return [
-        {
-          process: nameOf(sample.labels),
-          client: sample.labels['graylane_client'],
-          service: sample.labels['graylane_service'] ?? '',
-          index: sample.value,
-          rejectedIndex: rejected.get(key)?.value ?? 0,
-          revision,
-          watches: watched.map(({ labels }) => labels['graylane_datacenter'] ?? ''),
-          ageMs: time === undefined ? 0 : Math.max(0, Math.round((time.at - time.value) * 1000)),
-          ...(missing === 0 ? {} : { shortfall: describeShortfalls(missing) }),
-          ...defined({ trouble }),
-        },
-      ];
-    });
-}
-
-/** A gauge has no words. */
-function describeShortfalls(count: number): string {
-  const what = counted(count, 'thing');
-  return `cannot have ${what} that the policy asks for: its log and graylane inspect say what`;
+  return indices.flatMap(({ labels, value: index }): ClientStatus[] => {
+    if (labels['graylane_state'] !== 'applied') return [];
+    const key = clientKeyOf(labels);
+    const watched = watches.filter((each) => clientKeyOf(each.labels) === key);
+    const time = timeOfClient.get(key);
+    // Not seen and not scraped any more: the process has ended, or its client has another name.
+    if (time === undefined && targets.get(targetOf(labels)) !== 0) return [];
+    const revision = revisionOf(revisionOfClient.get(key)?.value);
+    // A closed client, or one that has made no calls for long and watches nothing, reports zeros.
+    if (index === 0 && revision === 'none' && watched.length === 0) return [];
+    const missing = missingOfClient.get(key)?.value ?? 0;
+    const trouble = troubleOf(time !== undefined, watched, ages, key);
+    return [
+      {
+        process: nameOf(labels),
+        client: labels['graylane_client'],
+        service: labels['graylane_service'] ?? '',
+        index,
+        rejectedIndex: rejected.get(key)?.value ?? 0,
+        revision,
+        watches: watched.map((each) => each.labels['graylane_datacenter'] ?? ''),
+        ageMs: time === undefined ? 0 : Math.max(0, Math.round((time.at - time.value) * 1000)),
+        ...(missing === 0 ? {} : { shortfall: `cannot have ${counted(missing, 'thing')} ${SHORTFALL}` }),
+        ...defined({ trouble }),
+      },
+    ];
+  });
 }
 
 function troubleOf(
@@ -177,9 +155,7 @@ function sightingOf(process: string, client: string, inspection: ServiceInspecti
     revision: policy.revision ?? 'none',
     watches: inspection.datacenters.map(({ datacenter }) => datacenter),
     ageMs: 0,
-    ...(problem === undefined ? {} : { refusal: problem.message }),
-    ...(shortfall === undefined ? {} : { shortfall: shortfall.message }),
-    ...defined({ trouble }),
+    ...defined({ refusal: problem?.message, shortfall: shortfall?.message, trouble }),
   };
 }
 

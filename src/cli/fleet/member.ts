@@ -2,7 +2,7 @@ import type { StoredPolicy } from '../../ops/store/history';
 import { createPolicyStore } from '../../ops/store/policy-store';
 import { compileStored } from '../../ops/store/policy-text';
 import { PolicyError } from '../../policy/policy-error';
-import { CommandError } from '../command';
+import { orNone } from '../command';
 import type { ConsulConnection } from '../consul/consul-connection';
 import { nameOf, readAll } from '../consul/store-session';
 import { counted } from '../describe';
@@ -50,7 +50,7 @@ export interface Member extends ClientStatus {
   readonly why?: string;
 }
 
-/** A datacenter that was not named is the one of the agent, and asked about. */
+/** The agent's own datacenter, when none was named. */
 const OWN = nameOf(undefined);
 
 /**
@@ -76,7 +76,7 @@ export function judge(client: ClientStatus, statuses: readonly PolicyStatus[]): 
 
 function isCurrent({ index, revision, watches }: ClientStatus, status: PolicyStatus): boolean {
   if (revision === 'none') {
-    // No index tells whose policy it has none of.
+    // A client without a policy names no index, so the datacenters that it watches decide.
     const isItsOwn = watches.length === 0 || status.datacenter === OWN || watches.includes(status.datacenter);
     // A tombstone is a policy in Consul and none to a process.
     return status.revision === 'none' && isItsOwn;
@@ -102,7 +102,7 @@ function behind(
   const at = { ...client, state: 'behind' as const, datacenter: reading?.datacenter, number };
   if (given === undefined && refusing !== undefined) {
     const which = refusing.number === undefined ? `index ${refusing.index}` : `number ${refusing.number}`;
-    const why = refusal === undefined ? 'what is wrong stands in its log and its inspect()' : refusal;
+    const why = refusal ?? 'what is wrong stands in its log and its inspect()';
     return { ...at, reason: 'rejected', why: `refused ${which}: ${why}` };
   }
   const distance = describeDistance(client, reading, number);
@@ -110,11 +110,7 @@ function behind(
   return { ...at, reason: 'late', why: distance };
 }
 
-function describeDistance(
-  { index, revision }: ClientStatus,
-  reading: PolicyStatus | undefined,
-  number?: number,
-): string {
+function describeDistance({ index, revision }: ClientStatus, reading?: PolicyStatus, number?: number): string {
   if (reading?.index === 0) return 'goes by one that was deleted';
   if (revision === 'none') return 'goes by no policy';
   if (number === undefined) return `goes by index ${index}, which is in no history`;
@@ -129,7 +125,7 @@ export interface PolicyStatus {
   /** Whether processes that go by it are asked about. */
   readonly isWanted: boolean;
   /**
-   * Consul's; 0: there is no policy. Beyond 2^53 as near as a number comes, like the gauge that it is compared with.
+   * Index in Consul; 0: there is no policy. Above 2^53 it is rounded, like the gauge that it is compared with.
    */
   readonly index: number;
   /** `none` without a policy; undefined when the stored policy is invalid, so that every process refuses it. */
@@ -140,27 +136,23 @@ export interface PolicyStatus {
   readonly history: readonly { readonly number: number; readonly index: number }[];
 }
 
-export interface PolicyStatuses {
-  /** The wanted ones first. */
-  readonly known: readonly PolicyStatus[];
-  /** Of datacenters that are wanted and did not answer, each as a sentence. */
-  readonly failures: readonly string[];
-}
-
 /**
  * Reads the policy in every datacenter, because a process may follow another datacenter's policy without being behind.
- * Throws a CommandError when none of the wanted datacenters answers.
+ * `known`: the wanted ones first. `failures`: a sentence for each wanted datacenter that did not answer. Throws a
+ * CommandError when none of them answers.
  */
 export async function readPolicyStatuses(
   connection: ConsulConnection,
   service: string,
   wanted: readonly (string | undefined)[],
-): Promise<PolicyStatuses> {
-  const store = createPolicyStore({ client: connection.client });
-  const others = (await elsewhere(connection)).filter((name) => !wanted.includes(name));
+): Promise<{ readonly known: readonly PolicyStatus[]; readonly failures: readonly string[] }> {
+  const policies = createPolicyStore({ client: connection.client });
+  // Without an answer only the datacenters that were asked for are known.
+  const known = (await orNone(connection.everywhere())) ?? [];
+  const others = known.filter((name) => !wanted.includes(name));
   const [asked, unasked] = await Promise.all([
-    readAll({ store, connection, datacenters: wanted }, service),
-    Promise.all(others.map((datacenter) => store.read(service, datacenter).catch(() => undefined))),
+    readAll({ policies, connection, datacenters: wanted }, service),
+    Promise.all(others.map((datacenter) => policies.read(service, datacenter).catch(() => undefined))),
   ]);
   return {
     known: [
@@ -173,26 +165,11 @@ export async function readPolicyStatuses(
   };
 }
 
-async function elsewhere(connection: ConsulConnection): Promise<readonly string[]> {
-  try {
-    return await connection.everywhere();
-  } catch (error) {
-    // Then only the datacenters that were asked for are known.
-    if (error instanceof CommandError) return [];
-    throw error;
-  }
-}
-
 function policyStatusOf({ service, datacenter, policy, history }: StoredPolicy, isWanted: boolean): PolicyStatus {
   const compiled = policy === undefined ? undefined : compileStored(service, policy.text);
   const index = Number(policy?.index ?? 0);
   const numbered = history.map(({ number, modifyIndex }) => ({ number, index: Number(modifyIndex) }));
-  return {
-    datacenter: nameOf(datacenter),
-    isWanted,
-    index,
-    revision: compiled instanceof PolicyError ? undefined : (compiled?.revision ?? 'none'),
-    number: numbered.find((entry) => entry.index === index)?.number,
-    history: numbered,
-  };
+  const revision = compiled instanceof PolicyError ? undefined : (compiled?.revision ?? 'none');
+  const number = numbered.find((entry) => entry.index === index)?.number;
+  return { datacenter: nameOf(datacenter), isWanted, index, revision, number, history: numbered };
 }

@@ -2,17 +2,16 @@ import { writeFile } from 'node:fs/promises';
 import { parse, stringify } from 'yaml';
 import { apportion } from '../../base/apportion';
 import type { Instance } from '../../base/instances';
-import { nearest } from '../../base/spelling';
-import type { PolicyDocument, RouteDocument, SubsetDocument } from '../../policy/document';
+import type { PolicyDocument, RouteDocument } from '../../policy/document';
 import { instancesOf } from '../../policy/membership/snapshot';
 import { CommandError, codeOf } from '../command';
-import { type ConsulConnection, type ConsulFlags, connectConsul } from '../consul/consul-connection';
+import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { readInstancesNow, readServiceNames } from '../consul/instances-now';
-import { counted } from '../describe';
+import { counted, didYouMean, sumOf } from '../describe';
 import type { CommandIo } from '../io';
 import { findPartition, type Partition } from './partition';
 
-export interface Labels {
+interface Labels {
   /** By which testers choose a subset. */
   readonly label: string;
   /** That keeps a caller at its subset. */
@@ -38,36 +37,29 @@ export async function firstPolicyOf(
 export function policyText(service: string, instances: readonly Instance[], labels: Labels = USUAL): string {
   const partition = findPartition(instances);
   const text = stringify(documentOf(service, partition, labels), { aliasDuplicateObjects: false });
-  return `${remarksOf(service, instances, partition, labels)
-    .map((line) => `# ${line}\n`)
-    .join('')}${text}`;
+  const remarks = remarksOf(service, instances, partition, labels).map((line) => `# ${line}\n`);
+  return `${remarks.join('')}${text}`;
 }
 
 function documentOf(service: string, partition: Partition | undefined, { label, stickBy }: Labels): PolicyDocument {
   if (partition === undefined) return { schema: 1, service };
   const { parts, base } = partition;
-  const subsets: Record<string, SubsetDocument> = {};
-  for (const { name, selector } of parts) {
-    subsets[name] = { ...selector, ...(name === base ? {} : { fallback: base }) };
-  }
+  const subsets = Object.fromEntries(
+    parts.map(({ name, selector }) => [name, { ...selector, ...(name === base ? {} : { fallback: base }) }]),
+  );
   const testers = parts
     .filter(({ name }) => name !== base)
     .map(({ name }): RouteDocument => ({ name: `${name}-by-label`, match: { labels: { [label]: name } }, to: name }));
   const weights = sharesOf(partition);
   const split = parts.map(({ name }, at) => ({ to: name, weight: weights[at] ?? 0 }));
-  return {
-    schema: 1,
-    service,
-    subsets,
-    default: base,
-    routes: [...testers, { name: 'everyone', split, stickBy }],
-  };
+  const routes = [...testers, { name: 'everyone', split, stickBy }];
+  return { schema: 1, service, subsets, default: base, routes };
 }
 
 /** The share of calls that each part gets without a policy, in whole percent, so that the new policy moves no load. */
 function sharesOf({ parts, base }: Partition): readonly number[] {
   const weights = parts.map(({ instances }) =>
-    instances.reduce((sum, { status, weight }) => sum + (status === 'critical' ? 0 : weight), 0),
+    sumOf(instances.map(({ status, weight }) => (status === 'critical' ? 0 : weight))),
   );
   if (weights.every((weight) => weight === 0)) return parts.map(({ name }) => (name === base ? 100 : 0));
   return apportion(weights, 100);
@@ -104,23 +96,24 @@ function remarksOf(
 
 async function unknownService(service: string, { client }: ConsulConnection): Promise<CommandError> {
   const message = `Consul lists no instance of ${service} (expected: at least one, in a datacenter asked)`;
-  const meant = nearest(service, (await readServiceNames(client)) ?? []);
-  return new CommandError(1, message, meant === undefined ? 'check the name and --dc' : `did you mean ${meant}?`);
+  const names = (await readServiceNames(client)) ?? [];
+  return new CommandError(1, message, didYouMean(service, names, 'check the name and --dc'));
+}
+
+interface InitFlags extends ConsulFlags, Labels {
+  readonly output?: string;
 }
 
 /** `init`. */
 export async function initPolicy(service: string, flags: InitFlags, io: CommandIo): Promise<void> {
-  const connection = await connectConsul(flags, io);
-  try {
+  await withConsul(flags, io, async (connection) => {
     const text = await firstPolicyOf(service, connection, await connection.datacenters(), flags);
-    if (flags.json === true) io.json(parse(text));
-    if (flags.output !== undefined) await writeNew(flags.output, text);
-    else if (flags.json !== true) io.write(text);
+    io.json(parse(text));
+    if (flags.output === undefined) io.write(text);
+    else await writeNew(flags.output, text);
     const file = flags.output ?? 'FILE';
     io.note(`next: graylane policy diff ${file}, then graylane policy apply ${file} -m 'first policy'`);
-  } finally {
-    connection.close();
-  }
+  });
 }
 
 /** Never overwrites a file. */
@@ -130,10 +123,4 @@ async function writeNew(file: string, text: string): Promise<void> {
   } catch (error) {
     throw new CommandError(2, `--output: ${file}: ${codeOf(error)} (expected: a new file in a folder that is there)`);
   }
-}
-
-export interface InitFlags extends ConsulFlags {
-  readonly output?: string;
-  readonly label: string;
-  readonly stickBy: string;
 }

@@ -14,11 +14,11 @@ import { CommandError } from '../command';
 import { counted, describeEndpoint, describeLimit, describeZones, formatDuration } from '../describe';
 import { isServable, noteRefusal, showExplanation } from '../explain/explain-call';
 import { shownUrl } from '../fetch-json';
-import type { CommandIo } from '../io';
+import { type CommandIo, fields } from '../io';
 import { liveScreen } from '../live-screen';
 import { askProcess, isIdle } from './running-process';
 
-export interface InspectFlags {
+interface InspectFlags {
   readonly url: URL;
   readonly service?: string;
   readonly watch?: boolean;
@@ -26,59 +26,62 @@ export interface InspectFlags {
   readonly explain?: boolean;
   readonly method?: string;
   readonly label: Readonly<Record<string, string>>;
-  readonly json?: boolean;
 }
 
+/** `inspect`. */
 export async function inspectUrl(flags: InspectFlags, io: CommandIo): Promise<void> {
+  check(flags, io);
+  const show = flags.explain === true ? explainThere : flags.decisions === true ? listDecisions : inspectThere;
   if (flags.watch !== true) await show(flags, io);
   else await liveScreen((screen) => show(flags, screen), io);
 }
 
-async function show(flags: InspectFlags, io: CommandIo): Promise<void> {
-  if (flags.explain === true) await explainThere(flags, io);
-  else if (flags.decisions === true) await listDecisions(flags, io);
-  else await inspectThere(flags, io);
+function check({ decisions, explain, service, method, label, watch }: InspectFlags, { asJson }: CommandIo): void {
+  const usage = (problem: string): CommandError => new CommandError(2, problem, 'run graylane inspect --help');
+  if (watch === true && asJson) throw usage('--watch: with --json (expected: one of them)');
+  if (explain === true) {
+    if (decisions === true) throw usage('--explain: with --decisions (expected: one of them)');
+    if (service === undefined) throw usage('--service: missing (expected: which one --explain is about)');
+    if (method === undefined) throw usage('--method: missing (expected: /package.Service/Method for --explain)');
+  } else if (method !== undefined || Object.keys(label).length > 0) {
+    throw usage(`${method === undefined ? '--label' : '--method'}: without --explain (expected: both)`);
+  }
 }
 
-async function inspectThere({ url, service, json }: InspectFlags, io: CommandIo): Promise<void> {
+async function inspectThere({ url, service }: InspectFlags, io: CommandIo): Promise<void> {
   const inspection = await ask<ClientInspection>(url, 'inspect');
-  const services = inspection.services.filter((one) => service === undefined || isNamed(one, service));
+  const services = inspection.services.filter(
+    (one) => service === undefined || [one.service, one.target].includes(service),
+  );
   if (service !== undefined && services.length === 0) {
     const known = inspection.services.map((one) => one.service).join(', ') || 'none yet';
     throw new CommandError(2, `--service: ${service} (expected: one that the process uses: ${known})`, 'choose one');
   }
   const problems = services.filter((one) => !isIdle(one)).flatMap(problemsOf);
   if (problems.length > 0) io.exitCode = 1;
-  if (json === true) io.json({ ...inspection, services, problems });
-  else await showInspection({ ...inspection, services }, io);
+  io.json({ ...inspection, services, problems });
+  await showInspection({ ...inspection, services }, io);
   for (const problem of problems) io.note(problem);
 }
 
-async function listDecisions({ url, service, json }: InspectFlags, io: CommandIo): Promise<void> {
+async function listDecisions({ url, service }: InspectFlags, io: CommandIo): Promise<void> {
   const all = await ask<readonly RecentDecision[]>(url, 'decisions');
   const decisions = all.filter((one) => service === undefined || one.service === service);
-  if (json === true) io.json(decisions);
-  else {
-    await io.table(
-      ['at', 'service', 'method', 'by', 'route', 'subset', 'revision', 'sticky'],
-      decisions.map(({ at, service: of, method, by, route, subset, revision, sticky }) => {
-        return [at, of, method, by, route, subset, revision, sticky ? 'sticky' : ''];
-      }),
-    );
-  }
+  io.json(decisions);
+  await io.table(decisions, {
+    ...fields('at', 'service', 'method', 'by', 'route', 'subset', 'revision'),
+    sticky: (one) => (one.sticky ? 'sticky' : ''),
+  });
   if (decisions.length === 0) io.note('no decisions: it has made no calls since its adminHandler() was made');
 }
 
-async function explainThere(
-  { url, service = '', method = '', label, json }: InspectFlags,
-  io: CommandIo,
-): Promise<void> {
+async function explainThere({ url, service = '', method = '', label }: InspectFlags, io: CommandIo): Promise<void> {
   const labels = Object.entries(label).map(([key, value]) => [`label.${key}`, value] as const);
   const explanation = await ask<Explanation>(url, 'explain', { service, method, ...Object.fromEntries(labels) });
   const canServe = isServable(explanation);
   if (!canServe) io.exitCode = 1;
-  if (json === true) io.json({ ...explanation, canServe });
-  else await showExplanation(explanation, io);
+  io.json({ ...explanation, canServe });
+  await showExplanation(explanation, io);
   if (!canServe) noteRefusal(explanation, io);
 }
 
@@ -93,13 +96,9 @@ async function ask<T>(
   throw new CommandError(2, `${shownUrl(url)}: ${answer.failure}`, next);
 }
 
-function isNamed({ service, target }: ServiceInspection, wanted: string): boolean {
-  return service === wanted || target === wanted;
-}
-
-/** What an operator has to see to, each as a sentence. */
+/** What an operator has to act on, each as a sentence. */
 function problemsOf({ service, pending, policy, datacenters }: ServiceInspection): readonly string[] {
-  // A process with a version that has no shortfalls tells of none.
+  // A process of an older version reports no shortfalls.
   const { rejected, failure, isOrphaned, revision, shortfalls = [] } = policy;
   const meanwhile = revision === undefined ? 'none is in force, and calls wait' : 'the former one stays';
   const [first, ...more] = rejected?.problems ?? [];
@@ -120,17 +119,14 @@ function problemsOf({ service, pending, policy, datacenters }: ServiceInspection
 async function showInspection({ client, services, consul = [] }: ClientInspection, io: CommandIo): Promise<void> {
   io.line(`Graylane client ${io.colors.bold(client)}, ${counted(services.length, 'service')}`);
   if (consul.length > 0) {
-    await io.table(
-      ['consul agent', 'requests', 'open', 'failures', 'state'],
-      consul.map((agent) => [
-        agent.address,
-        // A process of an older version does not count them.
-        String(agent.requests ?? ''),
-        String(agent.openRequests),
-        String(agent.failures ?? ''),
-        stateOfAgent(agent, io),
-      ]),
-    );
+    await io.table(consul, {
+      'consul agent': (agent) => agent.address,
+      // A process of an older version does not count requests and failures.
+      requests: (agent) => agent.requests,
+      open: (agent) => agent.openRequests,
+      failures: (agent) => agent.failures,
+      state: (agent) => stateOfAgent(agent, io),
+    });
   }
   for (const service of services) {
     io.line();
@@ -145,7 +141,7 @@ function stateOfAgent({ serves, illForMs, reason }: AgentLoad, { colors }: Comma
 
 async function showService(service: ServiceInspection, io: CommandIo): Promise<void> {
   const { colors } = io;
-  // A process of an older version tells of no guards, zones and limits.
+  // A process of an older version reports no guards, zones and limits.
   const { datacenters, endpoints, breakers, guards = [], unassigned, retryBudget, mode, policy } = service;
   const { zones = [], clientZone, limits = [], lookups = [] } = service;
   const places = [...datacenters, ...elsewhere(service.service, datacenters, lookups)];
@@ -157,65 +153,50 @@ async function showService(service: ServiceInspection, io: CommandIo): Promise<v
   io.line(`${colors.bold(service.service)}  ${service.target}  ${describePolicy(service, io)}${observed}`);
   io.line(`calls ${retryBudget.calls}, retries ${retryBudget.retries} in the last 10 s`);
   if (unassigned.length > 0) io.line(`in no subset, so without calls: ${unassigned.join(', ')}`);
-  await io.table(
-    ['datacenter', 'instances', 'critical', 'absent', 'freshness'],
-    places.map((each) => [
-      each.local ? `${each.datacenter} (local)` : each.datacenter,
-      String(each.instances),
-      String(each.critical),
-      String(each.absent),
-      freshnessOf(each, io),
-    ]),
-  );
+  await io.table(places, {
+    datacenter: (each) => (each.local ? `${each.datacenter} (local)` : each.datacenter),
+    ...fields('instances', 'critical', 'absent'),
+    freshness: (each) => freshnessOf(each, io),
+  });
   for (const each of places) for (const line of notesOf(each)) io.line(colors.yellow(line));
   for (const each of limits) io.line(describeLimit(each));
   for (const each of zones) io.line(`${each.subset}: ${describeZones(each)}`);
   if (clientZone?.zone === undefined && policy.document?.locality?.zones === 'prefer') {
     io.line(colors.yellow(`zones are preferred, and the client's is not known: ${clientZone?.reason ?? ''}`));
   }
-  await io.table(
-    [
-      'endpoint',
-      'instance',
-      'datacenter',
-      'subset',
-      'health',
-      'weight',
-      'in flight',
-      'latency',
-      'breaker',
-      'connection',
-    ],
-    endpoints.map((endpoint) => rowOf(endpoint, io)),
-  );
+  await io.table(endpoints, {
+    endpoint: ({ endpoint, portName }) => describeEndpoint(endpoint, portName),
+    ...fields('instance', 'datacenter'),
+    subset: subsetsOf,
+    health: ({ status }) => status,
+    weight: (each) => each.weight,
+    'in flight': ({ inFlight }) => inFlight,
+    latency: ({ latencyMs }) => (latencyMs > 0 ? `${latencyMs.toFixed(1)} ms` : ''),
+    breaker: (each) => breakerOf(each, io),
+    connection: connectionOf,
+  });
   const subsets = breakers.filter(({ level }) => level === 'subset');
   if (subsets.length > 0) {
-    await io.table(
-      ['breaker of', 'state', 'successes', 'failures', 'because'],
-      subsets.map((breaker) => [
-        breaker.key,
-        stateOf(breaker, io),
-        String(breaker.counts.successes),
-        String(breaker.counts.failures),
-        breaker.openedBecause ?? '',
-      ]),
-    );
+    await io.table(subsets, {
+      'breaker of': ({ key }) => key,
+      state: (breaker) => stateOf(breaker, io),
+      successes: ({ counts }) => counts.successes,
+      failures: ({ counts }) => counts.failures,
+      because: ({ openedBecause }) => openedBecause,
+    });
   }
   if (guards.length > 0) {
-    await io.table(
-      ['guard of', 'against', 'failed', 'its failed', 'state'],
-      guards.map((guard) => [
-        guard.subset,
-        guard.against,
-        describeCounts(guard.counts),
-        describeCounts(guard.againstCounts),
-        describeGuard(guard, io),
-      ]),
-    );
+    await io.table(guards, {
+      'guard of': ({ subset }) => subset,
+      against: ({ against }) => against,
+      failed: ({ counts }) => describeCounts(counts),
+      'its failed': ({ againstCounts }) => describeCounts(againstCounts),
+      state: (guard) => describeGuard(guard, io),
+    });
   }
 }
 
-/** What is odd about the instances. A process of an older version does not tell. */
+/** Unusual facts about the instances. A process of an older version does not report them. */
 function notesOf(state: DatacenterInspection): readonly string[] {
   const { datacenter, nodesFailed = 0, draining = 0, duplicates = 0, doubles = [], isPartial = false } = state;
   const named = doubles.map(({ endpoint, counts, leftOut }) => `${endpoint}: ${counts}, not ${leftOut}`).join('; ');
@@ -228,7 +209,7 @@ function notesOf(state: DatacenterInspection): readonly string[] {
   ].map((note) => `${datacenter}: ${note}`);
 }
 
-/** What is looked up where the service's own watch does not look: peers, other services. */
+/** Lookups besides the service's own watch: peers and other services. */
 function elsewhere(
   service: string,
   own: readonly DatacenterInspection[],
@@ -269,39 +250,33 @@ function freshnessOf({ freshness, staleForMs, isHeld, connectOnly }: DatacenterI
   return parts.join(', ');
 }
 
-function rowOf(endpoint: EndpointInspection, io: CommandIo): readonly string[] {
-  const { subsets, status, inFlight, latencyMs, breaker, connections, failure } = endpoint;
-  // An older process says nothing of it, nor of its share.
-  const unusable = endpoint.unusableIn ?? [];
+function subsetsOf({ subsets, unusableIn }: EndpointInspection): string {
+  // A process of an older version has no `unusableIn`.
+  const unusable = unusableIn ?? [];
+  return subsets.map((name) => (unusable.includes(name) ? `${name} (no calls)` : name)).join(',') || '(unassigned)';
+}
+
+function breakerOf({ breaker, isSuspect, isDeprioritized, outlier, share }: EndpointInspection, io: CommandIo): string {
   const doubts = [
-    ...(endpoint.isSuspect ? ['suspect'] : []),
-    ...(endpoint.isDeprioritized ? ['deprioritized'] : []),
-    ...(endpoint.outlier === undefined ? [] : ['outlier']),
+    breaker === undefined ? 'closed' : stateOf(breaker, io),
+    ...(isSuspect ? ['suspect'] : []),
+    ...(isDeprioritized ? ['deprioritized'] : []),
+    ...(outlier === undefined ? [] : ['outlier']),
+    // A process of an older version has no share.
+    ...(share < 1 ? [`wants less: ${Math.round(100 * share)} %`] : []),
   ];
-  // An older process says nothing of it.
-  if (endpoint.share < 1) doubts.push(`wants less: ${Math.round(100 * endpoint.share)} %`);
-  const connection = connections.length === 0 ? 'none' : [...new Set(connections)].join(', ');
-  return [
-    describeEndpoint(endpoint.endpoint, endpoint.portName),
-    endpoint.instance,
-    endpoint.datacenter,
-    subsets.length === 0
-      ? '(unassigned)'
-      : subsets.map((name) => (unusable.includes(name) ? `${name} (no calls)` : name)).join(','),
-    status,
-    String(endpoint.weight),
-    String(inFlight),
-    latencyMs > 0 ? `${latencyMs.toFixed(1)} ms` : '',
-    [breaker === undefined ? 'closed' : stateOf(breaker, io), ...doubts].join(', '),
-    failure === undefined ? connection : `${connection}: ${failure}`,
-  ];
+  return doubts.join(', ');
+}
+
+function connectionOf({ connections, failure }: EndpointInspection): string {
+  const connection = [...new Set(connections)].join(', ') || 'none';
+  return failure === undefined ? connection : `${connection}: ${failure}`;
 }
 
 function stateOf({ state, isEnabled, probesInMs, heldForMs }: BreakerView, { colors }: CommandIo): string {
   if (!isEnabled) return 'off';
   if (state === 'closed') return state;
   if (heldForMs !== undefined) return colors.red(`${state}, held for ${formatDuration(heldForMs)}`);
-  return probesInMs === undefined
-    ? colors.yellow(state)
-    : colors.red(`${state}, probes in ${formatDuration(probesInMs)}`);
+  if (probesInMs === undefined) return colors.yellow(state);
+  return colors.red(`${state}, probes in ${formatDuration(probesInMs)}`);
 }

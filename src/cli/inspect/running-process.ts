@@ -1,7 +1,7 @@
 import { isRecord } from '../../base/is-record';
 import type { ServiceInspection } from '../../client/admin/inspect';
 import type { ClientInspection } from '../../client/api';
-import { below, fetchJson, shownUrl } from '../fetch-json';
+import { below, type Fetched, fetchJson, shownUrl } from '../fetch-json';
 
 const PATH = /\/(?:inspect|explain|decisions|policy)\/?$/;
 
@@ -10,19 +10,19 @@ export async function askProcess<T>(
   base: URL,
   name: 'inspect' | 'explain' | 'decisions',
   query: Readonly<Record<string, string>> = {},
-): Promise<{ readonly body: T } | { readonly failure: string }> {
+): Promise<Fetched<T>> {
   const mounted = new URL(base);
   // The address of one of its answers, as copied from a browser.
   mounted.pathname = base.pathname.replace(PATH, '') || '/';
   mounted.search = '';
   const answer = await fetchJson(below(mounted, name, query));
-  if (answer.kind === 'failure') return { failure: answer.reason };
+  if ('failure' in answer) return answer;
   if (isExpected(name, answer.body)) return { body: answer.body as T };
   return { failure: `${shownUrl(mounted)}/${name} is not an answer of graylane.adminHandler()` };
 }
 
 /** What a process says of its Graylane client. */
-export function inspectProcess(base: URL): Promise<{ readonly body: ClientInspection } | { readonly failure: string }> {
+export function inspectProcess(base: URL): Promise<Fetched<ClientInspection>> {
   return askProcess<ClientInspection>(base, 'inspect');
 }
 
@@ -39,9 +39,7 @@ function isService(value: unknown): boolean {
   return ['datacenters', 'endpoints', 'breakers'].every((key) => Array.isArray(value[key]));
 }
 
-/**
- * No channel to it has been used for a while, so nothing of it is watched; the next call begins by reading all anew.
- */
+/** The client has not called the service for a while and does not watch it. The next call reads all again. */
 export function isIdle({ policy, datacenters }: ServiceInspection): boolean {
   const isKnown = policy.revision !== undefined || policy.failure !== undefined || policy.rejected !== undefined;
   return !isKnown && datacenters.length === 0;

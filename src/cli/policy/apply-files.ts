@@ -1,16 +1,19 @@
+import { defined } from '../../base/defined';
+import type { StoredPolicy } from '../../ops/store/history';
 import { documentText } from '../../ops/store/policy-text';
 import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
-import { inSlices, readAll, type StoreSession, withStore } from '../consul/store-session';
-import type { WaitSettings } from '../fleet/wait';
+import { inSlices, type StoreSession, withStore } from '../consul/store-session';
+import { checkSources, type FleetSources } from '../flags';
 import type { CommandIo } from '../io';
-import { readValidPolicies, type ValidPolicy } from '../policy-files';
+import { readValidPolicies } from '../policy-files';
 import {
   type ApplyLimits,
   isDifferent,
   isUnchanged,
   noteFailures,
   type PlannedService,
+  type PolicyText,
   planService,
   type Refusal,
   refusalsOf,
@@ -18,36 +21,51 @@ import {
 import { changeAsData, showChange } from './show-change';
 import { type AfterWriting, writeServices } from './write-change';
 
-export interface ApplySettings extends ConsulFlags, ApplyLimits {
-  readonly json: boolean;
-  readonly message: string;
+/** The options of every command that writes policies. */
+export interface ApplyFlags extends ConsulFlags, FleetSources, ApplyLimits {
+  /** For how long to wait until every process follows the policy. Milliseconds. */
+  readonly wait?: number;
+  readonly message?: string;
   readonly dryRun?: boolean;
-  /**
-   * Called after the change was shown, for the message of the history; undefined cancels. Default: `message` is used.
-   */
-  readonly confirm?: () => Promise<string | undefined>;
-  /** Waits until every process follows the policy. */
-  readonly wait?: WaitSettings;
+}
+
+/** Refuses wrong options before anything is read or written. Throws a CommandError. */
+export function checkApplyFlags({ wait, prometheus, url, dryRun, message = '' }: ApplyFlags): void {
+  if (dryRun !== true && message.trim() === '') {
+    throw new CommandError(2, '--message: missing (expected: why, for the history)', "add -m 'canary to 25 %'");
+  }
+  if (wait === undefined) {
+    if (prometheus === undefined && url === undefined) return;
+    throw new CommandError(2, '--wait: missing (expected: how long, with --prometheus and --url)', 'add --wait 30s');
+  }
+  if (dryRun === true) throw new CommandError(2, '--wait: with --dry-run (expected: one of them)', 'leave one out');
+  checkSources(defined({ prometheus, url }));
 }
 
 /** `policy apply`: everything is judged in every datacenter before anything is written in one. */
-export async function applyFiles(paths: readonly string[], settings: ApplySettings, io: CommandIo): Promise<void> {
-  const valid = await readValidPolicies(paths, io, settings.json);
-  if (valid.length > 1 && settings.ifRevision !== undefined) {
+export async function applyFiles(paths: readonly string[], flags: ApplyFlags, io: CommandIo): Promise<void> {
+  checkApplyFlags(flags);
+  const valid = await readValidPolicies(paths, io);
+  if (valid.length > 1 && flags.ifRevision !== undefined) {
     const message = `--if-revision: with the policies of ${valid.length} services (expected: of one)`;
     throw new CommandError(2, message, 'apply that one alone');
   }
-  await withStore(settings, io, async (session) => {
-    const planned = await inSlices(valid, (each) => planService(each, session, settings));
-    await carryOut({ planned, isSeveral: planned.length > 1 }, settings, session, io);
+  await withStore(flags, io, async (session) => {
+    const planned = await inSlices(valid, (each) => planService(each, session, flags));
+    await carryOut({ planned, isSeveral: planned.length > 1 }, flags, session, io);
   });
 }
 
-/** Applies a text that comes from no file. Throws a PolicyError when it is not a valid policy. */
-export async function applyText(policy: ValidPolicy, settings: ApplySettings, io: CommandIo): Promise<void> {
-  await withStore(settings, io, async (session) => {
-    const planned = [await planService(policy, session, settings)];
-    await carryOut({ planned, isSeveral: false }, settings, session, io);
+/** Applies a text that comes from no file. Throws a PolicyError when the text is not a valid policy. */
+export async function applyText(
+  policy: PolicyText,
+  flags: ApplyFlags,
+  io: CommandIo,
+  confirm?: Work['confirm'],
+): Promise<void> {
+  await withStore(flags, io, async (session) => {
+    const planned = [await planService(policy, session, flags)];
+    await carryOut({ planned, isSeveral: false, confirm }, flags, session, io);
   });
 }
 
@@ -57,51 +75,45 @@ interface Work {
   readonly further?: readonly Refusal[];
   /** Messages name the service, and unchanged services are only counted. */
   readonly isSeveral: boolean;
+  /** Called after the change was shown, for the message of the history; undefined cancels. */
+  readonly confirm?: (() => Promise<string | undefined>) | undefined;
 }
 
-/** Shows what was planned, and writes it unless something speaks against any of it. */
+/** Shows the planned changes. Writes all of them, or none when one is refused. */
 export async function carryOut(
-  { planned, further = [], isSeveral }: Work,
-  settings: ApplySettings,
+  { planned, further = [], isSeveral, confirm }: Work,
+  flags: ApplyFlags,
   session: StoreSession,
   io: CommandIo,
 ): Promise<void> {
-  const { json } = settings;
-  const changes = planned.flatMap((each) => each.changes);
-  if (!json) for (const change of changes) if (!isSeveral || !isUnchanged(change)) showChange(change, io);
-  const judged = planned.map((each) => ({ each, refusals: refusalsOf(each, settings, isSeveral) }));
+  for (const change of planned.flatMap((each) => each.changes)) {
+    if (!isSeveral || !isUnchanged(change)) showChange(change, io);
+  }
+  const judged = planned.map((each) => ({ each, refusals: refusalsOf(each, flags, isSeveral) }));
   const refusals = [...further, ...judged.flatMap((one) => one.refusals)];
-  if (refusals.length > 0 || settings.dryRun === true) {
-    if (json) {
-      io.json(
-        judged.flatMap(({ each, refusals: own }) =>
-          each.changes.map((change) => ({
-            ...changeAsData(change),
-            outcome: own.length > 0 || further.length > 0 ? 'refused' : 'planned',
-          })),
-        ),
-      );
-    }
+  if (refusals.length > 0 || flags.dryRun === true) {
+    io.json(
+      judged.flatMap(({ each, refusals: own }) => {
+        const outcome = own.length > 0 || further.length > 0 ? 'refused' : 'planned';
+        return each.changes.map((change) => ({ ...changeAsData(change), outcome }));
+      }),
+    );
     for (const each of planned) noteFailures(each, isSeveral, io);
-    if (refusals.length > 0 || planned.some(({ failures }) => failures.length > 0)) io.exitCode = 1;
     if (refusals.length > 0) throw refused(refusals);
-    if (isSeveral && !json) io.line(`${planned.length} services: ${planned.filter(isDifferent).length} would change`);
+    if (isSeveral) io.line(`${planned.length} services: ${planned.filter(isDifferent).length} would change`);
     return;
   }
-  const isAsked = settings.confirm !== undefined && planned.some(isDifferent);
-  const message = isAsked ? await settings.confirm?.() : settings.message;
+  const isAsked = confirm !== undefined && planned.some(isDifferent);
+  const message = isAsked ? await confirm() : (flags.message ?? '');
   if (message === undefined) throw new CommandError(1, 'nothing was written');
-  const writes = planned.map((each) => ({
-    ...each,
-    description: { kind: 'apply' as const, message, again: each.again },
-  }));
-  await writeServices(writes, { isSeveral, json }, session, io, await waiting(session, settings, io));
+  const writes = planned.map((each) => ({ ...each, kind: 'apply' as const, message }));
+  await writeServices(writes, isSeveral, session, io, await waiting(session, flags, io));
 }
 
 /** Loaded only where it is asked for. The services share the time. */
 async function waiting(
   { connection }: StoreSession,
-  { wait, json }: ApplySettings,
+  { wait, prometheus, url }: ApplyFlags,
   io: CommandIo,
 ): Promise<AfterWriting | undefined> {
   if (wait === undefined) return undefined;
@@ -109,9 +121,9 @@ async function waiting(
   let endsMs: number | undefined;
   return (service, datacenters) => {
     const nowMs = performance.now();
-    endsMs ??= nowMs + wait.waitMs;
-    const left = { ...wait, waitMs: Math.max(0, Math.round(endsMs - nowMs)) };
-    return waitForFleet(service, datacenters, left, connection, io, json);
+    endsMs ??= nowMs + wait;
+    const waitMs = Math.max(0, Math.round(endsMs - nowMs));
+    return waitForFleet(service, datacenters, defined({ waitMs, prometheus, url }), connection, io);
   };
 }
 
@@ -122,13 +134,16 @@ function refused(refusals: readonly Refusal[]): CommandError {
 }
 
 /** `policy delete`: ends with 1 when there is none. */
-export async function deletePolicy(service: string, settings: ApplySettings, io: CommandIo): Promise<void> {
-  const isThere = await withStore(settings, io, async (session) => {
-    const readings = await readAll(session, service);
-    return readings.some((reading) => 'stored' in reading && reading.stored.policy !== undefined);
-  });
-  if (!isThere) throw new CommandError(1, `${service} has no policy`, 'run graylane policy list');
-  const text = documentText({ schema: 1, service, tombstone: true });
-  const again = `run graylane policy get ${service}, then delete again`;
-  await applyText({ service, text, again }, settings, io);
+export async function deletePolicy(service: string, flags: ApplyFlags, io: CommandIo): Promise<void> {
+  checkApplyFlags(flags);
+  const text = (_: StoredPolicy, all: readonly StoredPolicy[]): string => {
+    if (all.some(({ policy }) => policy !== undefined)) return tombstoneOf(service);
+    throw new CommandError(1, `${service} has no policy`, 'run graylane policy list');
+  };
+  await applyText({ service, text, again: `run graylane policy get ${service}, then delete again` }, flags, io);
+}
+
+/** In place of a policy: a key that only vanishes leaves the last policy in force in every client. */
+export function tombstoneOf(service: string): string {
+  return documentText({ schema: 1, service, tombstone: true });
 }

@@ -1,11 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import { systemClock } from '../../base/clock';
-import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { seededRandom } from '../../base/random';
 import { describeSelector } from '../../ops/effect/describe-selector';
 import { judgeEffect } from '../../ops/effect/effect';
-import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import { membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
@@ -22,21 +19,26 @@ import {
   problemsOfCases,
 } from '../../policy/routing/policy-case';
 import { CommandError } from '../command';
-import { type ConsulConnection, connectConsul } from '../consul/consul-connection';
+import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { readRegistryView } from '../consul/registry-view';
 import { inSlices, nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { describeInFile, formatOf, loadPolicy, type PolicyFile, readPolicyFiles } from '../policy-files';
+import {
+  describeInFile,
+  formatOf,
+  loadPolicy,
+  type PolicyFile,
+  planOf,
+  readBytes,
+  readPolicyFiles,
+} from '../policy-files';
 
 /** `policy validate`. */
 export async function validateFiles(files: readonly string[], flags: ValidateFlags, io: CommandIo): Promise<void> {
   const read = await readPolicyFiles(files, flags.service);
   const judged = flags.consul === undefined ? read : await withInstances(read, flags, io);
   if (judged.some(({ problems }) => problems.length > 0)) io.exitCode = 1;
-  if (flags.json === true) {
-    io.json(judged.map(({ document, positions: _, ...rest }) => ({ ...rest, valid: document !== undefined })));
-    return;
-  }
+  io.json(judged.map(({ document, positions: _, ...rest }) => ({ ...rest, valid: document !== undefined })));
   for (const { file, service, problems, warnings } of judged) {
     for (const problem of problems) io.line(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
     for (const warning of warnings) io.line(`${io.colors.yellow('warning')} ${describeInFile(file, warning)}`);
@@ -47,28 +49,19 @@ export async function validateFiles(files: readonly string[], flags: ValidateFla
 
 async function withInstances(
   files: readonly PolicyFile[],
-  { consul, tokenFile, dc }: ValidateFlags,
+  { consul, ...flags }: ValidateFlags,
   io: CommandIo,
 ): Promise<readonly PolicyFile[]> {
-  const connection = await connectConsul(
-    {
-      ...(typeof consul === 'string' ? { consul } : {}),
-      ...defined({ tokenFile, dc }),
-    },
-    io,
-  );
-  try {
+  return withConsul(typeof consul === 'string' ? { ...flags, consul } : flags, io, async (connection) => {
     const datacenters = await connection.datacenters();
-    return await inSlices(files, async (file) => {
+    return inSlices(files, async (file) => {
       if (file.document === undefined) return file;
       const found = await judgeFile(file, file.document, datacenters, connection);
       const problems = [...file.problems, ...found.problems];
       const document = problems.length === 0 ? file.document : undefined;
       return { ...file, document, problems, warnings: [...file.warnings, ...found.warnings] };
     });
-  } finally {
-    connection.close();
-  }
+  });
 }
 
 /**
@@ -80,20 +73,16 @@ async function judgeFile(
   document: PolicyDocument,
   datacenters: readonly (string | undefined)[],
   connection: ConsulConnection,
-): Promise<{ readonly problems: readonly PolicyProblem[]; readonly warnings: readonly PolicyProblem[] }> {
+): Promise<Pick<PolicyFile, 'problems' | 'warnings'>> {
   const { service } = document;
-  const plan = compilePolicy({ content: document, format: 'object' }, { service, origin: 'file' });
+  const plan = planOf(document);
   const problems: PolicyProblem[] = [];
   const warnings: PolicyProblem[] = [];
   const { positions } = file;
   for (const datacenter of datacenters) {
     const view = await readRegistryView(connection, { service, datacenter }, [plan]);
-    const { findings, remarks, isUnregistered } = judgeEffect({
-      before: plan,
-      after: plan,
-      view,
-      wallNowMs: Date.now(),
-    });
+    const effect = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
+    const { findings, remarks, isUnregistered } = effect;
     const where = nameOf(datacenter);
     for (const { path, text } of findings) {
       problems.push({ path, message: `${path}: in ${where}, ${text}`, ...positions?.locate(pathOf(path)) });
@@ -124,19 +113,17 @@ function pathOf(path: string): DocumentPath {
   return path.split(/[.[\]]+/).flatMap((part) => (part === '' ? [] : [/^\d+$/.test(part) ? Number(part) : part]));
 }
 
-export interface ValidateFlags {
-  readonly json?: boolean;
+interface ValidateFlags extends Omit<ConsulFlags, 'consul'> {
   readonly service?: string;
   /** True: given without an address. */
   readonly consul?: string | true;
-  readonly tokenFile?: string;
-  readonly dc?: string;
 }
 
+/** `policy test`. */
 export async function testPolicyFile(
   file: string,
   casesFile: string,
-  { json, at }: { readonly json?: boolean; readonly at?: string },
+  { at }: { readonly at?: string },
   io: CommandIo,
 ): Promise<void> {
   const wallNow = at === undefined ? Date.now() : Date.parse(at);
@@ -153,10 +140,7 @@ export async function testPolicyFile(
   });
   const failed = results.filter(({ problem }) => problem !== undefined).length;
   if (failed > 0) io.exitCode = 1;
-  if (json === true) {
-    io.json({ service: plan.service, revision: plan.revision, cases: results.length, failed, results });
-    return;
-  }
+  io.json({ service: plan.service, revision: plan.revision, cases: results.length, failed, results });
   for (const { name, problem, subset } of results) {
     if (problem === undefined) io.line(`${io.colors.green('ok')}     ${name} -> ${subset}`);
     else io.line(`${io.colors.red('failed')} ${name}: ${problem}`);
@@ -165,17 +149,12 @@ export async function testPolicyFile(
 }
 
 async function readCases(file: string, subsets: readonly string[], io: CommandIo): Promise<readonly PolicyCase[]> {
-  const bytes = await readFile(file).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(2, `${file}: ${error.code} (expected: a file that can be read)`, 'check its name');
-  });
+  const bytes = await readBytes(file);
   const { value, problems } = parsePolicyText(bytes, formatOf(file));
   const list = isRecord(value) ? value['cases'] : value;
   const found = value === undefined ? problems.map(({ message }) => message) : problemsOfCases(list, subsets);
   if (found.length === 0) return list as readonly PolicyCase[];
   for (const problem of found) io.note(`${io.colors.red('error')} ${file} ${problem}`);
-  throw new CommandError(
-    2,
-    `${file}: ${found.length} problems with its cases`,
-    'see docs/testing.md for the form of a case',
-  );
+  const message = `${file}: ${found.length} problems with its cases`;
+  throw new CommandError(2, message, 'see docs/testing.md for the form of a case');
 }

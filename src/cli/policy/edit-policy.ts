@@ -3,31 +3,27 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { revisionOfText } from '../../ops/store/history';
-import { documentText, parseStored } from '../../ops/store/policy-text';
+import { documentText } from '../../ops/store/policy-text';
 import { CommandError } from '../command';
 import { readAll, type StoreSession, withStore } from '../consul/store-session';
 import { counted } from '../describe';
 import { firstPolicyOf } from '../init/first-policy';
 import type { CommandIo } from '../io';
-import { describeInFile, readPolicyFile } from '../policy-files';
-import { type ApplySettings, applyText } from './apply-files';
+import { noteProblems, readPolicyFile } from '../policy-files';
+import { type ApplyFlags, applyText, checkApplyFlags } from './apply-files';
+import { readable } from './read-policies';
 
-interface Found {
-  readonly text: string;
-  /** `none`: there is no policy. */
-  readonly revision: string;
-}
-
-/** `policy edit`: what is not written is kept in a file, whatever the reason. */
+/** `policy edit`. A text that is not written stays in a file. */
 export async function editPolicy(
   service: string,
-  settings: ApplySettings,
-  isAnswered: boolean,
+  flags: ApplyFlags & { readonly yes?: boolean },
   io: CommandIo,
 ): Promise<void> {
-  const found = await withStore(settings, io, (session) => textToEdit(service, session));
+  const { yes = false, message = '', dryRun } = flags;
+  // Without --yes the command asks for the message.
+  checkApplyFlags(yes ? flags : { ...flags, message: message || 'asked later' });
+  const found = await withStore(flags, io, (session) => textToEdit(service, session));
   const folder = await mkdtemp(join(tmpdir(), 'graylane-edit-'));
   const file = join(folder, `${service.replace(/[^A-Za-z0-9._-]/g, '-')}.yaml`);
   await writeFile(file, found.text, { mode: 0o600 });
@@ -35,10 +31,10 @@ export async function editPolicy(
   try {
     const text = await editUntilValid(file, service, found.text, io);
     if (text !== undefined) {
-      const ifRevision = settings.ifRevision ?? found.revision;
+      const ifRevision = flags.ifRevision ?? found.revision;
       const again = `run graylane policy diff ${file}, then graylane policy apply ${file}`;
-      const asking = isAnswered || settings.dryRun === true ? {} : { confirm: () => confirm(settings, io) };
-      await applyText({ service, text, again }, { ...settings, ifRevision, ...asking }, io);
+      const asking = yes || dryRun === true ? undefined : () => confirm(message, io);
+      await applyText({ service, text, again }, { ...flags, ifRevision }, io, asking);
     }
     isKept = io.exitCode !== 0;
   } finally {
@@ -47,8 +43,11 @@ export async function editPolicy(
   }
 }
 
-/** Datacenters that have different policies have no one text to edit. */
-async function textToEdit(service: string, session: StoreSession): Promise<Found> {
+/** Datacenters that have different policies have no one text to edit. The revision `none`: there is no policy. */
+async function textToEdit(
+  service: string,
+  session: StoreSession,
+): Promise<{ readonly text: string; readonly revision: string }> {
   const readings = await readAll(session, service);
   const texts = readings.flatMap((reading) => ('stored' in reading ? [reading.stored.policy?.text] : []));
   const revisions = new Set(texts.map((text) => (text === undefined ? 'none' : revisionOfText(text))));
@@ -57,14 +56,10 @@ async function textToEdit(service: string, session: StoreSession): Promise<Found
     throw new CommandError(1, message, `name one with --dc, or run graylane policy get ${service} --dc all`);
   }
   const [text] = texts;
-  const value = text === undefined ? undefined : parseStored(text);
   if (text === undefined) {
     return { text: await firstPolicyOf(service, session.connection, session.datacenters), revision: 'none' };
   }
-  return {
-    text: value === undefined ? text : stringify(value, { aliasDuplicateObjects: false }),
-    revision: revisionOfText(text) ?? 'none',
-  };
+  return { text: readable(text), revision: revisionOfText(text) ?? 'none' };
 }
 
 /** Undefined: it is as it was. Throws a CommandError when it is not valid, and is to stay so. */
@@ -76,15 +71,14 @@ async function editUntilValid(
 ): Promise<string | undefined> {
   for (;;) {
     await openEditor(file, io);
-    const judged = await readPolicyFile(file, service);
-    const { document, problems, warnings } = judged;
-    for (const warning of warnings) io.note(`${io.colors.yellow('warning')} ${describeInFile(file, warning)}`);
+    const { document, problems, warnings } = await readPolicyFile(file, service);
+    noteProblems(file, warnings, 'warning', io);
     if (document !== undefined) {
       const isSame = (await readFile(file, 'utf8')) === before;
       if (isSame) io.note('unchanged, nothing was written');
       return isSame ? undefined : documentText(document);
     }
-    for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+    noteProblems(file, problems, 'error', io);
     const answer = await io.ask('Not valid. Edit again? [Y/n] ');
     if (answer === undefined || /^n/i.test(answer.trim())) {
       const count = counted(problems.length, 'problem');
@@ -103,7 +97,7 @@ async function openEditor(file: string, { env }: CommandIo): Promise<void> {
   }
 }
 
-async function confirm({ message }: ApplySettings, io: CommandIo): Promise<string | undefined> {
+async function confirm(message: string, io: CommandIo): Promise<string | undefined> {
   const answer = await io.ask('Write it? [y/N] ');
   if (answer === undefined) {
     throw new CommandError(2, 'nobody can be asked; nothing was written', 'add --yes and -m MESSAGE');

@@ -1,45 +1,29 @@
 import { writeFile } from 'node:fs/promises';
 import { stringify } from 'yaml';
-import { defined } from '../../base/defined';
 import { exportChain } from '../../ops/chain/export';
 import { importIstio } from '../../ops/istio/import';
 import { readResources, servicesOf } from '../../ops/istio/resources';
 import { compileChain } from '../../policy/chain/compile';
 import { isDefaultChain } from '../../policy/chain/decisions';
-import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError, codeOf } from '../command';
-import { type ConsulFlags, connectConsul } from '../consul/consul-connection';
+import { type ConsulFlags, withConsul } from '../consul/consul-connection';
 import { readChainNow } from '../consul/registry-view';
 import { nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import { formatOf, readBytes } from '../policy-files';
-
-/** A document made from rules of another system. */
-interface ImportedDocument {
-  readonly service: string;
-  readonly document: PolicyDocument | undefined;
-  /** What the document does not say, by the paths of what it was made from. */
-  readonly unsaid: readonly PolicyProblem[];
-  /** A sentence each. */
-  readonly notes: readonly string[];
-}
+import { formatOf, planOf, readText } from '../policy-files';
 
 /**
  * Shows the document, or writes it to `out` (JSON where the name ends in `.json`, else YAML); what it leaves out goes
  * to standard error, and then the command ends with 1. Nothing is written that this library would refuse.
  */
-async function presentImport(
-  imported: ImportedDocument,
-  { json, out }: { readonly json?: boolean; readonly out?: string },
-  io: CommandIo,
-): Promise<void> {
+async function presentImport(imported: ImportedDocument, out: string | undefined, io: CommandIo): Promise<void> {
   const { service, document, unsaid, notes } = imported;
-  if (document !== undefined) compilePolicy({ content: document, format: 'object' }, { service, origin: 'inline' });
+  if (document !== undefined) planOf(document);
   if (unsaid.length > 0 || document === undefined) io.exitCode = 1;
-  if (json === true) io.json({ service, document: document ?? null, unsaid, notes });
+  io.json({ service, document: document ?? null, unsaid, notes });
   for (const { message } of unsaid) io.note(`${io.colors.yellow('not in the document')} ${message}`);
   for (const note of notes) io.note(note);
   if (document === undefined) {
@@ -50,7 +34,17 @@ async function presentImport(
     ? `${JSON.stringify(document, null, 2)}\n`
     : stringify(document, { aliasDuplicateObjects: false, lineWidth: 120 });
   if (out !== undefined) await write(out, text, io);
-  else if (json !== true) io.write(text);
+  else io.write(text);
+}
+
+/** A document made from rules of another system. */
+interface ImportedDocument {
+  readonly service: string;
+  readonly document: PolicyDocument | undefined;
+  /** What the document does not say, by the paths of what it was made from. */
+  readonly unsaid: readonly PolicyProblem[];
+  /** A sentence each. */
+  readonly notes: readonly string[];
 }
 
 async function write(out: string, text: string, io: CommandIo): Promise<void> {
@@ -63,67 +57,51 @@ async function write(out: string, text: string, io: CommandIo): Promise<void> {
 }
 
 /** `policy import-chain`. */
-export async function importChain(service: string, flags: ImportChainFlags, io: CommandIo): Promise<void> {
-  const connection = await connectConsul(flags, io);
-  try {
+export async function importChain(
+  service: string,
+  flags: ConsulFlags & { readonly output?: string },
+  io: CommandIo,
+): Promise<void> {
+  await withConsul(flags, io, async (connection) => {
     const [datacenter, ...others] = await connection.datacenters();
     if (others.length > 0) {
       throw new CommandError(2, `--dc: ${flags.dc} (expected: one datacenter)`, 'name the one whose entries you want');
     }
     const chain = await readChainNow(connection.client, service, datacenter);
     const { warnings } = compileChain(chain, { service, sourceAddress: '127.0.0.1' });
-    const exported = exportChain(chain, { service });
+    const { document, ...exported } = exportChain(chain, { service });
     // Fields of the chain that this library does not support are new to users of a proxy.
     const paths = new Set(exported.unsaid.map(({ path }) => path));
     const unsaid = [...exported.unsaid, ...warnings.filter(({ path }) => !paths.has(path))];
-    const notes = isDefaultChain(chain)
-      ? [...exported.notes, 'no config entry shapes this chain: without a document clients would do the same']
-      : exported.notes;
-    await presentImport(
-      { service, document: exported.document, unsaid, notes },
-      defined({ json: flags.json, out: flags.output }),
-      io,
-    );
-  } finally {
-    connection.close();
-  }
-}
-
-export interface ImportChainFlags extends ConsulFlags {
-  readonly output?: string;
+    const same = 'no config entry shapes this chain: without a document clients would do the same';
+    const notes = isDefaultChain(chain) ? [...exported.notes, same] : exported.notes;
+    await presentImport({ service, document, unsaid, notes }, flags.output, io);
+  });
 }
 
 /** `policy import-istio`. */
 export async function importIstioFile(file: string, flags: ImportIstioFlags, io: CommandIo): Promise<void> {
-  const { resources, others, fault } = readResources(Buffer.from(await readBytes(file)).toString('utf8'));
+  const { resources, others, fault } = readResources(await readText(file));
   if (fault !== undefined) throw new CommandError(2, `${file}: ${fault} (expected: YAML)`, 'correct it');
   const services = servicesOf(resources);
   const service = flags.service ?? (services.length === 1 ? services[0] : undefined);
+  if (services.length === 0) {
+    const message = `${file}: no VirtualService and no DestinationRule (expected: one at least)`;
+    throw new CommandError(2, message, 'check the file');
+  }
   if (service === undefined || !services.includes(service)) {
-    if (services.length === 0) {
-      throw new CommandError(
-        2,
-        `${file}: no VirtualService and no DestinationRule (expected: one at least)`,
-        'check the file',
-      );
-    }
     const given = service === undefined ? `${services.length} services` : `--service: ${service}`;
     throw new CommandError(2, `${file}: ${given} (expected: one of ${services.join(', ')})`, 'name one with --service');
   }
-  const { document, unmapped } = importIstio(resources, { service, labelsAs: flags.labels });
-  const rest = others.length === 0 ? [] : [`not looked at: ${others.join(', ')}`];
-  await presentImport(
-    { service, document, unsaid: unmapped, notes: rest },
-    defined({ json: flags.json, out: flags.output }),
-    io,
-  );
+  const { document, unmapped: unsaid } = importIstio(resources, { service, labelsAs: flags.labels });
+  const notes = others.length === 0 ? [] : [`not looked at: ${others.join(', ')}`];
+  await presentImport({ service, document, unsaid, notes }, flags.output, io);
 }
 
-export interface ImportIstioFlags {
-  readonly json?: boolean;
+interface ImportIstioFlags {
+  readonly output?: string;
   readonly service?: string;
   readonly labels: 'meta' | 'tags';
-  readonly output?: string;
 }
 
 interface Verdict {
@@ -137,21 +115,15 @@ interface Verdict {
 
 /** `policy lint-chain`. */
 export async function lintChain(service: string, flags: ConsulFlags, io: CommandIo): Promise<void> {
-  const connection = await connectConsul(flags, io);
   const verdicts: Verdict[] = [];
-  try {
+  await withConsul(flags, io, async (connection) => {
     for (const datacenter of await connection.datacenters()) {
       const chain = await readChainNow(connection.client, service, datacenter);
       verdicts.push({ datacenter: nameOf(datacenter), ...judge(chain, service) });
     }
-  } finally {
-    connection.close();
-  }
+  });
   if (verdicts.some(({ problems, notHonoured }) => problems.length + notHonoured.length > 0)) io.exitCode = 1;
-  if (flags.json === true) {
-    io.json({ service, datacenters: verdicts });
-    return;
-  }
+  io.json({ service, datacenters: verdicts });
   const { colors } = io;
   for (const { datacenter, isDefault, problems, notHonoured } of verdicts) {
     const where = verdicts.length > 1 ? `${datacenter} ` : '';

@@ -10,11 +10,10 @@ import { parseTimestamp } from '../../policy/override';
 import { ownValue } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { type Capacity, capacityIn } from '../consul/capacity';
+import { type CapacityJudge, capacityIn } from '../consul/capacity';
 import { type EffectJudge, effectIn } from '../consul/registry-view';
-import { nameOf, readAll, type StoreSession } from '../consul/store-session';
+import { type Failure, nameOf, noteFailure, readAll, type StoreSession } from '../consul/store-session';
 import type { CommandIo } from '../io';
-import type { ValidPolicy } from '../policy-files';
 
 const NOT_VALID_NOW = 'what stands in Consul now is not a valid policy; clients go on with the last valid one';
 
@@ -44,7 +43,7 @@ export interface PlannedChange {
 export async function planChange(
   stored: StoredPolicy,
   newText: string,
-  capacity: Capacity | undefined,
+  judgeCapacity: CapacityJudge | undefined,
   judgeEffect?: EffectJudge,
 ): Promise<PlannedChange> {
   const { service, policy } = stored;
@@ -55,28 +54,24 @@ export async function planChange(
   const before = compiled instanceof PolicyError ? undefined : compiled;
   const moved = before === undefined ? [] : findMovedCallers(before, after);
   const differences = findDifferences(policy === undefined ? {} : parseStored(policy.text), parseStored(text));
-  const judged = capacity === undefined ? undefined : await capacity.judge(before, after);
+  const judged = await judgeCapacity?.(before, after);
   const effect = await judgeEffect?.(before, after);
-  const overloads = judged?.overloads ?? [];
-  const findings = effect === undefined || 'failure' in effect ? [] : effect.findings;
-  const empties = (judged?.empties ?? [])
-    .filter(({ subset }) => !findings.some((finding) => finding.isNew && finding.subset === subset))
-    .map(({ text }) => text);
+  const known = effect === undefined || 'failure' in effect ? undefined : effect;
+  const isNewIn = (subset: string): boolean =>
+    known?.findings.some((finding) => finding.isNew && finding.subset === subset) === true;
+  const empties = (judged?.empties ?? []).filter(({ subset }) => !isNewIn(subset)).map((each) => each.text);
+  const failure = effect !== undefined && 'failure' in effect ? [effect.failure] : [];
   return {
-    stored,
-    text,
-    before,
-    after,
-    differences,
-    moved,
-    reshuffles: moved.flatMap((each) => describeReshuffle(each)),
-    overloads: [...overloads, ...empties],
-    effect: effect === undefined || 'failure' in effect ? undefined : effect,
+    ...{ stored, text, before, after, differences, moved, effect: known },
+    reshuffles: moved.flatMap(describeReshuffle),
+    overloads: [...(judged?.overloads ?? []), ...empties],
     remarks: [
       ...(compiled instanceof PolicyError ? [NOT_VALID_NOW] : []),
-      ...(kept !== undefined && text !== newText ? [overrideStays(service, kept)] : []),
+      ...(kept !== undefined && text !== newText
+        ? [`the override until ${kept.until} stays in force; graylane override clear ${service} ends it`]
+        : []),
       ...(judged?.remarks ?? []),
-      ...(effect === undefined ? [] : 'failure' in effect ? [effect.failure] : remarksOf(effect)),
+      ...(known === undefined ? failure : remarksOf(known)),
     ],
   };
 }
@@ -106,15 +101,11 @@ function overrideInForce(text: string | undefined): OverrideDocument | undefined
   return until === undefined || until <= Date.now() ? undefined : (override as OverrideDocument);
 }
 
-/** The text as it is when it has an override of its own, or is a tombstone, which stands alone. */
+/** Adds the override. A text with an override of its own, or a tombstone, stays unchanged. */
 function withOverride(text: string, override: OverrideDocument): string {
   const document = parseStored(text);
   if (!isRecord(document) || 'override' in document || 'tombstone' in document) return text;
   return documentText({ ...document, override } as unknown as PolicyDocument);
-}
-
-function overrideStays(service: string, { until }: OverrideDocument): string {
-  return `the override until ${until} stays in force; graylane override clear ${service} ends it`;
 }
 
 function describeReshuffle({ route, of, moved, needed, reshuffled }: MovedCallers): readonly string[] {
@@ -135,7 +126,16 @@ export interface PlannedService {
   readonly again: string;
   readonly changes: readonly PlannedChange[];
   /** Of datacenters that did not say what they have. */
-  readonly failures: readonly { readonly datacenter: string | undefined; readonly failure: string }[];
+  readonly failures: readonly Failure[];
+}
+
+/** A new policy of a service. */
+export interface PolicyText {
+  readonly service: string;
+  /** The text, or what makes it from the stored policy of one datacenter, and those of all datacenters. */
+  readonly text: string | ((stored: StoredPolicy, all: readonly StoredPolicy[]) => string);
+  /** What to do after a lost race. */
+  readonly again: string;
 }
 
 /** What makes a change one that is not refused. */
@@ -152,57 +152,46 @@ export interface ApplyLimits {
  * CommandError.
  */
 export async function planService(
-  { service, text, again }: ValidPolicy,
+  { service, text, again }: PolicyText,
   session: StoreSession,
   limits: ApplyLimits | undefined,
 ): Promise<PlannedService> {
   const readings = await readAll(session, service);
+  const all = readings.flatMap((reading) => ('stored' in reading ? [reading.stored] : []));
   const changes: PlannedChange[] = [];
-  for (const reading of readings) {
-    if ('failure' in reading) continue;
-    const { stored } = reading;
-    const capacity = limits === undefined ? undefined : capacityIn(session, stored, limits.maxLoadFactor);
+  for (const stored of all) {
+    const capacity = limits === undefined ? undefined : capacityIn(session.connection, stored, limits.maxLoadFactor);
     const effect = effectIn(session.connection, stored, { tolerant: limits === undefined });
-    changes.push(await planChange(stored, text, capacity, effect));
+    const own = typeof text === 'string' ? text : text(stored, all);
+    changes.push(await planChange(stored, own, capacity, effect));
   }
   return { service, again, changes, failures: readings.filter((reading) => 'failure' in reading) };
 }
 
 /** `isSeveral`: the texts name the service, too. */
 export function refusalsOf({ changes }: PlannedService, limits: ApplyLimits, isSeveral: boolean): readonly Refusal[] {
-  return changes.flatMap((change) => refusalsIn(change, limits, isSeveral));
+  const { ifRevision, allowReshuffle, force } = limits;
+  return changes.flatMap((change) => {
+    const { service, datacenter } = change.stored;
+    const place = isSeveral ? `${service} in ${nameOf(datacenter)}` : nameOf(datacenter);
+    const found = change.before?.revision ?? 'none';
+    const isExpected = ifRevision === undefined || (ifRevision.length >= 4 && found.startsWith(ifRevision));
+    const stale = isExpected ? [] : [`revision ${found} is in force (expected: ${ifRevision})`];
+    const reasons: readonly (readonly [flag: string, texts: readonly string[]])[] = [
+      ['look at graylane policy log', stale],
+      ['--allow-reshuffle', allowReshuffle === true ? [] : change.reshuffles],
+      ['--force', force === true ? [] : [...effectProblemsOf(change), ...change.overloads]],
+    ];
+    return reasons.flatMap(([flag, texts]) => texts.map((text) => ({ flag, text: `${place}: ${text}` })));
+  });
 }
 
-function refusalsIn(change: PlannedChange, limits: ApplyLimits, isSeveral: boolean): readonly Refusal[] {
-  const refusals: Refusal[] = [];
-  const { service, datacenter } = change.stored;
-  const place = isSeveral ? `${service} in ${nameOf(datacenter)}` : nameOf(datacenter);
-  const { ifRevision } = limits;
-  const found = change.before?.revision ?? 'none';
-  if (ifRevision !== undefined && !(ifRevision.length >= 4 && found.startsWith(ifRevision))) {
-    refusals.push({
-      text: `${place}: revision ${found} is in force (expected: ${ifRevision})`,
-      flag: 'look at graylane policy log',
-    });
-  }
-  if (limits.allowReshuffle !== true) {
-    for (const text of change.reshuffles) refusals.push({ text: `${place}: ${text}`, flag: '--allow-reshuffle' });
-  }
-  if (limits.force !== true) {
-    for (const text of [...effectProblemsOf(change), ...change.overloads]) {
-      refusals.push({ text: `${place}: ${text}`, flag: '--force' });
-    }
-  }
-  return refusals;
-}
-
-/** Something of it would be written. */
+/** At least one datacenter would be written to. */
 export function isDifferent({ changes }: PlannedService): boolean {
   return !changes.every(isUnchanged);
 }
 
+/** Sets exit code 1 when a datacenter did not answer. */
 export function noteFailures({ service, failures }: PlannedService, isSeveral: boolean, io: CommandIo): void {
-  for (const { datacenter, failure } of failures) {
-    io.note(`graylane: ${isSeveral ? `${service} in ` : ''}${nameOf(datacenter)}: ${failure}`);
-  }
+  for (const each of failures) noteFailure(each, io, isSeveral ? service : undefined);
 }

@@ -1,6 +1,5 @@
 import { stringify } from 'yaml';
 import { defined } from '../../base/defined';
-import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import { sha256 } from '../../base/sha256';
 import { readTrustedKeys, type TrustedKeys } from '../../base/signing-keys';
@@ -19,84 +18,58 @@ import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import {
   answeredOf,
+  type Failure,
   findRevision,
-  inSlices,
   nameOf,
+  noteFailure,
+  orFailure,
   type Reading,
   readAll,
-  type StoreSession,
+  readEvery,
+  unanswered,
   withStore,
 } from '../consul/store-session';
 import { byText } from '../describe';
-import type { CommandIo } from '../io';
-import { readBytes } from '../policy-files';
-
-interface Listed {
-  readonly service: string;
-  readonly datacenter: string;
-  /** Null when the value is not a policy document. */
-  readonly revision: string | null;
-  /** It says that the service has no policy any more. */
-  readonly isTombstone: boolean;
-  /** Number, time, author and message of the history; null where it was written past the history. */
-  readonly number: number | null;
-  readonly time: string | null;
-  readonly author: string | null;
-  readonly message: string | null;
-  /** Until when an override is in force, RFC 3339. */
-  readonly overrideUntil: string | null;
-}
+import { type CommandIo, fields } from '../io';
+import { readText } from '../policy-files';
 
 /** `policy list`. */
 export async function listPolicies(flags: ConsulFlags, io: CommandIo): Promise<void> {
   await withStore(flags, io, async (session) => {
     const listed: Listed[] = [];
-    const failures: string[] = [];
+    const failures: Failure[] = [];
     for (const datacenter of session.datacenters) {
-      try {
-        listed.push(...(await listOne(session, datacenter)));
-      } catch (error) {
-        if (!GraylaneError.is(error)) throw error;
-        failures.push(`${nameOf(datacenter)}: ${error.message}`);
-      }
+      const stored = await orFailure(readEvery(session, datacenter));
+      if ('failure' in stored) failures.push({ datacenter, failure: stored.failure });
+      else listed.push(...stored.flatMap(describe));
     }
     if (failures.length === session.datacenters.length) {
-      throw new CommandError(
-        2,
-        `Consul at ${session.connection.address}: ${failures.join(', ')}`,
-        'check --consul, CONSUL_HTTP_ADDR and what the ACL token permits',
-      );
+      const reasons = failures.map(({ datacenter, failure }) => `${nameOf(datacenter)}: ${failure}`);
+      throw unanswered(session.connection, reasons);
     }
     listed.sort((a, b) => byText(a.service, b.service) || byText(a.datacenter, b.datacenter));
-    if (flags.json === true) io.json(listed);
-    else await show(listed, session.datacenters.length > 1, io);
-    if (failures.length > 0) io.exitCode = 1;
-    for (const failure of failures) io.note(`graylane: ${failure}`);
+    io.json(listed);
+    if (!io.asJson) await show(listed, session.datacenters.length > 1, io);
+    for (const failure of failures) noteFailure(failure, io);
   });
 }
 
-async function listOne({ store }: StoreSession, datacenter: string | undefined): Promise<readonly Listed[]> {
-  const services = await store.services(datacenter);
-  return (await inSlices(services, (service) => store.read(service, datacenter))).flatMap(describe);
-}
+type Listed = ReturnType<typeof describe>[number];
 
-function describe(stored: StoredPolicy): readonly Listed[] {
+/** Null for what is not known: of a text that is no policy document, or that was written past the history. */
+function describe(stored: StoredPolicy) {
   const { service, datacenter, policy } = stored;
   // Deleted since it was listed.
   if (policy === undefined) return [];
   const value = parseStored(policy.text);
-  const entry = entryInForce(stored);
+  const { number = null, time = null, author = null, message = null } = entryInForce(stored) ?? {};
   const until = String(ownValue(ownValue(value, 'override'), 'until'));
   return [
     {
-      service,
-      datacenter: nameOf(datacenter),
-      revision: revisionOfText(policy.text) ?? null,
+      ...{ service, datacenter: nameOf(datacenter), revision: revisionOfText(policy.text) ?? null },
       isTombstone: isRecord(value) && ownValue(value, 'tombstone') === true,
-      number: entry?.number ?? null,
-      time: entry?.time ?? null,
-      author: entry?.author ?? null,
-      message: entry?.message ?? null,
+      ...{ number, time, author, message },
+      /** While an override is in force. */
       overrideUntil: (parseTimestamp(until) ?? 0) > Date.now() ? until : null,
     },
   ];
@@ -108,20 +81,17 @@ async function show(listed: readonly Listed[], isWide: boolean, io: CommandIo): 
     io.note('graylane init SERVICE writes a first one from what Consul lists');
     return;
   }
-  await io.table(
-    ['service', ...(isWide ? ['datacenter'] : []), 'revision', 'number', 'time', 'author', 'message'],
-    listed.map((each) => [
-      each.service,
-      ...(isWide ? [each.datacenter] : []),
-      each.isTombstone ? 'deleted' : (each.revision ?? io.colors.red('not a document')),
-      `${each.number ?? ''}`,
-      each.time ?? 'past the history',
-      each.author ?? '',
-      each.overrideUntil === null
-        ? (each.message ?? '')
-        : `${io.colors.yellow(`override until ${each.overrideUntil}`)}; ${each.message ?? ''}`,
-    ]),
-  );
+  const { red, yellow } = io.colors;
+  await io.table(listed, {
+    ...fields('service'),
+    ...(isWide ? fields('datacenter') : {}),
+    revision: (each) => (each.isTombstone ? 'deleted' : (each.revision ?? red('not a document'))),
+    number: (each) => each.number ?? '',
+    time: (each) => each.time ?? 'past the history',
+    author: (each) => each.author ?? '',
+    message: ({ message, overrideUntil }) =>
+      `${overrideUntil === null ? '' : `${yellow(`override until ${overrideUntil}`)}; `}${message ?? ''}`,
+  });
 }
 
 /** `policy get`. */
@@ -129,7 +99,7 @@ export async function getPolicy(service: string, flags: ReadFlags, io: CommandIo
   await withStore(flags, io, async (session) => {
     const readings = await readAll(session, service);
     const [only] = readings;
-    if (flags.json !== true && readings.length === 1 && only !== undefined && 'stored' in only) {
+    if (!io.asJson && readings.length === 1 && only !== undefined && 'stored' in only) {
       const { policy, datacenter } = only.stored;
       if (policy !== undefined) return printDocument(policy.text, flags.yaml, io);
       const where = nameOf(datacenter);
@@ -137,31 +107,29 @@ export async function getPolicy(service: string, flags: ReadFlags, io: CommandIo
     }
     const rows = readings.map(rowOf);
     const diverging = new Set(rows.map(({ revision }) => revision)).size > 1;
-    if (diverging || readings.some((reading) => 'failure' in reading || reading.stored.policy === undefined))
-      io.exitCode = 1;
-    if (flags.json === true) {
-      io.json({ service, diverging, datacenters: rows });
-      return;
+    if (diverging || rows.some(({ revision }) => revision === undefined)) io.exitCode = 1;
+    io.json({ service, diverging, datacenters: rows });
+    await io.table(rows, {
+      datacenter: (row) => row.datacenter,
+      revision: (row) => row.failure ?? row.revision ?? 'no policy',
+      ...fields('number', 'time', 'author'),
+    });
+    if (diverging && !io.asJson) {
+      io.note('graylane: the datacenters diverge; run graylane policy apply FILE -m MESSAGE --dc all');
     }
-    await io.table(
-      ['datacenter', 'revision', 'number', 'time', 'author'],
-      rows.map((row) => [
-        row.datacenter,
-        row.failure ?? row.revision ?? 'no policy',
-        `${row.number ?? ''}`,
-        row.time ?? '',
-        row.author ?? '',
-      ]),
-    );
-    if (diverging) io.note(`graylane: the datacenters diverge; run graylane policy apply FILE -m MESSAGE --dc all`);
   });
 }
 
 /** As it is stored, or as YAML where it can be read. */
 function printDocument(text: string, yaml: boolean | undefined, io: CommandIo): void {
-  const value = yaml === true ? parseStored(text) : undefined;
-  if (value !== undefined) io.write(stringify(value, { aliasDuplicateObjects: false }));
-  else io.write(text.endsWith('\n') ? text : `${text}\n`);
+  const shown = yaml === true ? readable(text) : text;
+  io.write(shown.endsWith('\n') ? shown : `${shown}\n`);
+}
+
+/** A stored text as YAML, which is easiest to read and to compare. Text that is no JSON stays as it is. */
+export function readable(text: string): string {
+  const value = parseStored(text);
+  return value === undefined ? text : stringify(value, { aliasDuplicateObjects: false });
 }
 
 /** The history entry of the policy in force; undefined when it was written past the history. */
@@ -170,12 +138,10 @@ function entryInForce({ policy, history }: StoredPolicy): HistoryEntry | undefin
   return history.findLast(({ entry }) => entry !== undefined && entry.documentDigest === digest)?.entry;
 }
 
-interface Row {
+interface Row extends Partial<Pick<HistoryEntry, 'number' | 'time' | 'author'>> {
   readonly datacenter: string;
+  /** Undefined without a policy. */
   readonly revision?: string;
-  readonly number?: number;
-  readonly time?: string;
-  readonly author?: string;
   readonly failure?: string;
   readonly document?: unknown;
 }
@@ -185,17 +151,17 @@ function rowOf(reading: Reading): Row {
   if ('failure' in reading) return { datacenter, failure: reading.failure };
   const { policy } = reading.stored;
   if (policy === undefined) return { datacenter };
-  const entry = entryInForce(reading.stored);
+  const { number, time, author } = entryInForce(reading.stored) ?? {};
   return {
     datacenter,
     revision: revisionOfText(policy.text) ?? 'not a document',
-    ...(entry === undefined ? {} : { number: entry.number, time: entry.time, author: entry.author }),
+    ...defined({ number, time, author }),
     document: parseStored(policy.text) ?? policy.text,
   };
 }
 
 /** Options of `policy get`, `log` and `show`. */
-export interface ReadFlags extends ConsulFlags {
+interface ReadFlags extends ConsulFlags {
   readonly yaml?: boolean;
   readonly limit?: number;
   readonly verify?: boolean;
@@ -205,40 +171,32 @@ export interface ReadFlags extends ConsulFlags {
 }
 
 /** `policy log`. */
-export async function showLog(service: string, settings: ReadFlags, io: CommandIo): Promise<void> {
-  if (settings.expect !== undefined && settings.verify !== true) {
-    throw new CommandError(2, '--expect: given without --verify (expected: both)', 'add --verify');
+export async function showLog(service: string, flags: ReadFlags, io: CommandIo): Promise<void> {
+  const { verify, expect, keys, limit } = flags;
+  for (const [name, value] of Object.entries({ expect, keys })) {
+    if (value === undefined || verify === true) continue;
+    throw new CommandError(2, `--${name}: given without --verify (expected: both)`, 'add --verify');
   }
-  if (settings.keys !== undefined && settings.verify !== true) {
-    throw new CommandError(2, '--keys: given without --verify (expected: both)', 'add --verify');
-  }
-  const trusted = settings.keys === undefined ? undefined : await readTrusted(settings.keys);
-  await withStore(settings, io, async (session) => {
+  const trusted = keys === undefined ? undefined : await readTrusted(keys);
+  await withStore(flags, io, async (session) => {
     const readings = await readAll(session, service);
     const result: unknown[] = [];
     for (const stored of answeredOf(readings, io)) {
-      const problems =
-        settings.verify === true
-          ? [
-              ...verifyHistory(stored, settings.expect),
-              ...(trusted === undefined ? [] : verifySignatures(stored, trusted)),
-            ]
-          : undefined;
+      const signatures = trusted === undefined ? [] : verifySignatures(stored, trusted);
+      const problems = verify === true ? [...verifyHistory(stored, expect), ...signatures] : undefined;
       if (problems !== undefined && problems.length > 0) io.exitCode = 1;
-      if (settings.json === true) result.push(logAsData(stored, settings.limit, problems));
-      else {
-        if (readings.length > 1) io.line(io.colors.bold(nameOf(stored.datacenter)));
-        await printLog(stored, settings.limit, io);
-        if (problems !== undefined) printVerdict(stored, problems, io);
-      }
+      result.push(logAsData(stored, limit, problems));
+      if (readings.length > 1) io.line(io.colors.bold(nameOf(stored.datacenter)));
+      await printLog(stored, limit, io);
+      if (problems !== undefined) printVerdict(stored, problems, io);
     }
-    if (settings.json === true) io.json(result);
+    io.json(result);
   });
 }
 
 /** One PEM block after the other. Throws a CommandError. */
 async function readTrusted(file: string): Promise<TrustedKeys> {
-  const text = Buffer.from(await readBytes(file)).toString('utf8');
+  const text = await readText(file);
   const blocks = text.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [text];
   const trusted = readTrustedKeys(blocks);
   if (typeof trusted === 'string') throw new CommandError(2, `--keys: ${file}${trusted}`);
@@ -246,43 +204,32 @@ async function readTrusted(file: string): Promise<TrustedKeys> {
 }
 
 /** `policy show`. */
-export async function showRevision(
-  revision: string,
-  service: string,
-  settings: ReadFlags,
-  io: CommandIo,
-): Promise<void> {
-  await withStore(settings, io, async (session) => {
+export async function showRevision(revision: string, service: string, flags: ReadFlags, io: CommandIo): Promise<void> {
+  await withStore(flags, io, async (session) => {
     for (const stored of answeredOf(await readAll(session, service), io)) {
       const { entry, number } = findRevision(stored, revision);
       if (entry === undefined) {
-        throw new CommandError(
-          1,
-          `number ${number} of ${service} is no history entry`,
-          `run graylane policy log ${service} --verify`,
-        );
+        const next = `run graylane policy log ${service} --verify`;
+        throw new CommandError(1, `number ${number} of ${service} is no history entry`, next);
       }
-      if (settings.json === true) io.json({ ...entry, document: parseStored(entry.document) ?? entry.document });
-      else printDocument(entry.document, settings.yaml, io);
+      io.json({ ...entry, document: parseStored(entry.document) ?? entry.document });
+      printDocument(entry.document, flags.yaml, io);
     }
   });
 }
 
-async function printLog(
-  { history, service, datacenter }: StoredPolicy,
-  limit: number | undefined,
-  io: CommandIo,
-): Promise<void> {
-  if (history.length === 0) {
-    io.note(`${service} has no history in ${nameOf(datacenter)} that this token may read`);
-    return;
-  }
-  const rows = newestFirst(history, limit).map(({ number, entry }) =>
-    entry === undefined
-      ? [`${number}`, 'unreadable', '', '', '', '']
-      : [`${number}`, entry.revision ?? '-', entry.time, entry.author, entry.kind, entry.message],
-  );
-  await io.table(['number', 'revision', 'time', 'author', 'by', 'message'], rows);
+async function printLog(stored: StoredPolicy, limit: number | undefined, io: CommandIo): Promise<void> {
+  const { history, service, datacenter } = stored;
+  if (history.length > 0) {
+    await io.table(newestFirst(history, limit), {
+      number: ({ number }) => number,
+      revision: ({ entry }) => (entry === undefined ? 'unreadable' : (entry.revision ?? '-')),
+      time: ({ entry }) => entry?.time,
+      author: ({ entry }) => entry?.author,
+      by: ({ entry }) => entry?.kind,
+      message: ({ entry }) => entry?.message,
+    });
+  } else if (!io.asJson) io.note(`${service} has no history in ${nameOf(datacenter)} that this token may read`);
 }
 
 function printVerdict({ history }: StoredPolicy, problems: readonly HistoryProblem[], io: CommandIo): void {
@@ -291,18 +238,16 @@ function printVerdict({ history }: StoredPolicy, problems: readonly HistoryProbl
     io.line(`${colors.red('not to be believed')} ${number === undefined ? '' : `number ${number}: `}${problem}`);
   }
   const last = history.at(-1)?.entry;
-  if (problems.length === 0 && last !== undefined) {
-    io.line(
-      `${colors.green('verified')} ${history.length} entries, ${history[0]?.number} to ${last.number}; newest digest ${last.digest}`,
-    );
-  }
+  if (problems.length > 0 || last === undefined) return;
+  const range = `${history.length} entries, ${history[0]?.number} to ${last.number}`;
+  io.line(`${colors.green('verified')} ${range}; newest digest ${last.digest}`);
 }
 
 function logAsData(
   { datacenter, service, history }: StoredPolicy,
   limit: number | undefined,
   problems: readonly HistoryProblem[] | undefined,
-): unknown {
+): object {
   const entries = newestFirst(history, limit).map(({ number, entry, createIndex, modifyIndex }) => {
     if (entry === undefined) return { number, unreadable: true };
     const { document: _, ...rest } = entry;
@@ -312,6 +257,5 @@ function logAsData(
 }
 
 function newestFirst<T>(history: readonly T[], limit: number | undefined): readonly T[] {
-  const newest = [...history].reverse();
-  return limit === undefined ? newest : newest.slice(0, limit);
+  return history.toReversed().slice(0, limit);
 }

@@ -4,18 +4,25 @@ import { parseStored } from '../../ops/store/policy-text';
 import { canonicalJson } from '../../policy/plain-data';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
-import { type Capacity, capacityIn } from '../consul/capacity';
+import { type CapacityJudge, capacityIn } from '../consul/capacity';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { effectIn } from '../consul/registry-view';
-import { findRevision, nameOf, readAll, type StoreSession, withStore } from '../consul/store-session';
+import {
+  type Failure,
+  findRevision,
+  nameOf,
+  noteFailure,
+  readAll,
+  type StoreSession,
+  withStore,
+} from '../consul/store-session';
 import { MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
 import { effectProblemsOf, type PlannedChange, planChange } from './planned-change';
 import { changeAsData, showChange } from './show-change';
 import { writeServices } from './write-change';
 
-export interface RollbackSettings extends ConsulFlags {
-  readonly json: boolean;
+export interface RollbackFlags extends ConsulFlags {
   readonly message?: string;
   readonly dryRun?: boolean;
   readonly force?: boolean;
@@ -28,53 +35,48 @@ export interface RollbackSettings extends ConsulFlags {
 export async function rollBack(
   first: string,
   second: string | undefined,
-  settings: RollbackSettings,
+  flags: RollbackFlags,
   io: CommandIo,
 ): Promise<void> {
-  await withStore(settings, io, async (session) => {
+  await withStore(flags, io, async (session) => {
     const { service, revision } = await orderArguments(first, second, session);
-    const readings = await readAll(session, service);
-    const failures: { datacenter: string | undefined; failure: string }[] = [];
+    const failures: Failure[] = [];
     const changes: PlannedChange[] = [];
-    const numbers: number[] = [];
-    for (const reading of readings) {
+    const numbers = new Set<number>();
+    for (const reading of await readAll(session, service)) {
       if ('failure' in reading) {
         failures.push(reading);
         continue;
       }
       const { stored } = reading;
       const target = revision === undefined ? entryBefore(stored) : findRevision(stored, revision);
-      if (!settings.json) io.line(describeStep(stored, target));
-      numbers.push(target.number);
+      io.line(describeStep(stored, target));
+      numbers.add(target.number);
       changes.push(await planBack(stored, target, session));
     }
-    if (!settings.json) for (const change of changes) showChange(change, io);
-    for (const { reshuffles, overloads } of changes)
-      for (const text of [...reshuffles, ...overloads]) io.note(`${io.colors.yellow('note')} ${text}`);
-    const harms = settings.force === true ? [] : changes.flatMap(harmsIn);
-    if (settings.dryRun === true || harms.length > 0) {
-      const result = harms.length > 0 ? 'refused' : 'planned';
-      if (settings.json) io.json(changes.map((change) => ({ ...changeAsData(change), outcome: result })));
-      if (harms.length > 0) throw refused(harms, service);
-      for (const { datacenter, failure } of failures) io.note(`graylane: ${nameOf(datacenter)}: ${failure}`);
-      if (failures.length > 0) io.exitCode = 1;
+    for (const change of changes) showChange(change, io);
+    for (const text of changes.flatMap(({ reshuffles, overloads }) => [...reshuffles, ...overloads])) {
+      io.note(`${io.colors.yellow('note')} ${text}`);
+    }
+    const harms = flags.force === true ? [] : changes.flatMap(harmsIn);
+    if (flags.dryRun === true || harms.length > 0) {
+      const outcome = harms.length > 0 ? 'refused' : 'planned';
+      io.json(changes.map((change) => ({ ...changeAsData(change), outcome })));
+      if (harms.length > 0) {
+        const next = `choose another from graylane policy log ${service}, or, if it is meant, --force`;
+        throw new CommandError(1, `refused, nothing was written: ${harms.join('; ')}`, next);
+      }
+      for (const each of failures) noteFailure(each, io);
       return;
     }
-    const message = settings.message ?? `back to ${revision ?? [...new Set(numbers)].join(', ')}`;
+    const message = flags.message ?? `back to ${revision ?? [...numbers].join(', ')}`;
     const again = `run graylane policy log ${service}, then roll back again`;
-    const description = { kind: 'rollback' as const, message, again };
-    const shape = { isSeveral: false, json: settings.json };
-    await writeServices([{ service, changes, failures, description }], shape, session, io);
+    await writeServices([{ service, changes, failures, kind: 'rollback', message, again }], false, session, io);
   });
 }
 
 function harmsIn(change: PlannedChange): readonly string[] {
   return effectProblemsOf(change).map((text) => `${nameOf(change.stored.datacenter)}: ${text}`);
-}
-
-function refused(harms: readonly string[], service: string): CommandError {
-  const next = `choose another from graylane policy log ${service}, or, if it is meant, --force`;
-  return new CommandError(1, `refused, nothing was written: ${harms.join('; ')}`, next);
 }
 
 async function planBack(
@@ -83,14 +85,14 @@ async function planBack(
   session: StoreSession,
 ): Promise<PlannedChange> {
   const { service } = stored;
-  const wrong = (why: string): CommandError =>
-    new CommandError(1, `number ${number} of ${service} ${why}`, `choose another from graylane policy log ${service}`);
+  const next = `choose another from graylane policy log ${service}`;
+  const wrong = (why: string): CommandError => new CommandError(1, `number ${number} of ${service} ${why}`, next);
   if (entry === undefined) throw wrong('is no history entry');
   const effect = effectIn(session.connection, stored, { tolerant: true });
-  const plan = (capacity: Capacity | undefined): Promise<PlannedChange> =>
+  const plan = (capacity: CapacityJudge | undefined): Promise<PlannedChange> =>
     planChange(stored, entry.document, capacity, effect);
   try {
-    return await plan(capacityIn(session, stored, MAX_LOAD_FACTOR));
+    return await plan(capacityIn(session.connection, stored, MAX_LOAD_FACTOR));
   } catch (error) {
     if (error instanceof PolicyError) throw wrong(`is not valid: ${error.problems[0]?.message ?? error.message}`);
     // Instances that cannot be listed are no reason to stay with a bad policy.
@@ -133,26 +135,16 @@ function entryBefore(stored: StoredPolicy): StoredEntry {
   const { service, history, datacenter } = stored;
   const now = withoutOverride(stored.policy?.text ?? '');
   let at = history.length - 1;
-  if (stored.policy !== undefined) {
-    // Steps over the entries that all say what is in force, and over what a rollback among them has left.
-    while (at >= 0 && contentOf(history[at]) === now) {
-      const entry = history[at]?.entry;
-      if (entry?.kind === 'rollback') {
-        const origin = history.findLastIndex((each, index) => index < at && contentOf(each) === now);
-        at = origin === -1 ? at - 1 : origin;
-      } else at -= 1;
-    }
+  // Steps over the entries that all say what is in force, and over what a rollback among them has left.
+  while (stored.policy !== undefined && at >= 0 && contentOf(history[at]) === now) {
+    const isRollback = history[at]?.entry?.kind === 'rollback';
+    const origin = isRollback ? history.findLastIndex((each, index) => index < at && contentOf(each) === now) : -1;
+    at = origin === -1 ? at - 1 : origin;
   }
-  for (; at >= 0; at -= 1) {
-    const found = history[at];
-    const content = contentOf(found);
-    if (found !== undefined && content !== undefined && content !== now) return found;
-  }
-  throw new CommandError(
-    1,
-    `${service} has no earlier policy in the history of ${nameOf(datacenter)}`,
-    `run graylane policy log ${service}`,
-  );
+  const found = history.findLast((each, index) => index <= at && ![undefined, now].includes(contentOf(each)));
+  if (found !== undefined) return found;
+  const message = `${service} has no earlier policy in the history of ${nameOf(datacenter)}`;
+  throw new CommandError(1, message, `run graylane policy log ${service}`);
 }
 
 /** `payments in local: number 7 -> 6, written 2026-11-01T09:00:00Z by alice: canary to 5 %` */

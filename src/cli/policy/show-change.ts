@@ -1,8 +1,6 @@
 import { createTwoFilesPatch } from 'diff';
 import picocolors from 'picocolors';
-import { stringify } from 'yaml';
 import type { Difference } from '../../ops/compare/differences';
-import { parseStored } from '../../ops/store/policy-text';
 import type { ConsulFlags } from '../consul/consul-connection';
 import { inSlices, nameOf, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
@@ -17,11 +15,13 @@ import {
   percent,
   planService,
 } from './planned-change';
+import { readable } from './read-policies';
 
 const SHOWN_CHARACTERS = 100;
 
 /** Shows what a change means, then how its text differs. */
 export function showChange(change: PlannedChange, io: CommandIo): void {
+  if (io.asJson) return;
   const { stored, after, differences, moved, remarks } = change;
   const { colors } = io;
   const place = `${stored.service} in ${nameOf(stored.datacenter)}`;
@@ -45,12 +45,12 @@ export function showChange(change: PlannedChange, io: CommandIo): void {
 
 /** How the text differs, as lines of a unified patch over YAML. */
 function textPatch({ stored, text }: PlannedChange): readonly string[] {
-  const before = readable(stored.policy?.text);
+  const before = stored.policy === undefined ? '' : readable(stored.policy.text);
   return createTwoFilesPatch('in Consul', 'new', before, readable(text), '', '', { context: 3 }).split('\n').slice(1);
 }
 
 /** The same for `--json`. */
-export function changeAsData(change: PlannedChange): Record<string, unknown> {
+export function changeAsData(change: PlannedChange): Readonly<Record<string, unknown>> {
   const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
   return {
     service: stored.service,
@@ -65,18 +65,19 @@ export function changeAsData(change: PlannedChange): Record<string, unknown> {
   };
 }
 
+const MARKS = {
+  added: ['green', '+'],
+  removed: ['red', '-'],
+  changed: ['yellow', '~'],
+  moved: ['yellow', '~'],
+} as const;
+
 function describeDifference({ path, kind, before, after }: Difference, { colors }: Pick<CommandIo, 'colors'>): string {
-  const name = path === '' ? 'policy' : path;
-  switch (kind) {
-    case 'added':
-      return colors.green(`+ ${name}: ${show(after)}`);
-    case 'removed':
-      return colors.red(`- ${name}: ${show(before)}`);
-    case 'changed':
-      return colors.yellow(`~ ${name}: ${show(before)} -> ${show(after)}`);
-    case 'moved':
-      return colors.yellow(`~ ${name}: order ${show(before)} -> ${show(after)}`);
-  }
+  const [color, mark] = MARKS[kind];
+  // What is added has no value before, and what is removed has none after.
+  const values = kind === 'added' ? [after] : kind === 'removed' ? [before] : [before, after];
+  const what = `${kind === 'moved' ? 'order ' : ''}${values.map(show).join(' -> ')}`;
+  return colors[color](`${mark} ${path === '' ? 'policy' : path}: ${what}`);
 }
 
 function show(value: unknown): string {
@@ -84,16 +85,9 @@ function show(value: unknown): string {
   return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}...`;
 }
 
-/** YAML compares best by eye. Text that is no JSON is compared as it is. */
-function readable(text: string | undefined): string {
-  if (text === undefined) return '';
-  const value = parseStored(text);
-  return value === undefined ? text : stringify(value, { aliasDuplicateObjects: false });
-}
-
 const PLAIN = { colors: picocolors.createColors(false) };
 
-/** A change for the description or a comment of a merge request: GitHub, GitLab and Gitea show it alike. */
+/** A change as Markdown, for a merge request on GitHub, GitLab or Gitea. */
 function changeAsMarkdown(change: PlannedChange): string {
   const { stored, before, after, differences, moved, reshuffles, overloads, remarks } = change;
   const harms = effectProblemsOf(change);
@@ -138,38 +132,33 @@ function fenced(lines: readonly string[]): string {
   return `${ticks}diff\n${text}\n${ticks}`;
 }
 
-export interface DiffShape {
-  readonly json: boolean;
-  readonly markdown?: boolean;
-}
-
 /** `policy diff`: ends with 1 when something differs, as diff does. */
 export async function diffFiles(
   paths: readonly string[],
-  settings: ConsulFlags & DiffShape,
+  flags: ConsulFlags & { readonly markdown?: boolean },
   io: CommandIo,
 ): Promise<void> {
-  const valid = await readValidPolicies(paths, io, settings.json);
-  await withStore(settings, io, async (session) => {
-    showDifferences(await inSlices(valid, (each) => planService(each, session, undefined)), settings, io);
+  const valid = await readValidPolicies(paths, io);
+  await withStore(flags, io, async (session) => {
+    showDifferences(await inSlices(valid, (each) => planService(each, session, undefined)), flags.markdown, io);
   });
 }
 
 /** Sets exit code 1 when something differs, or a datacenter did not say what it has. */
 export function showDifferences(
   planned: readonly PlannedService[],
-  { json, markdown }: DiffShape,
+  markdown: boolean | undefined,
   io: CommandIo,
 ): void {
   const changes = planned.flatMap((each) => each.changes);
-  if (json) io.json(changes.map(changeAsData));
-  else if (markdown === true) for (const change of changes) io.write(changeAsMarkdown(change));
-  else {
-    for (const change of changes) {
+  io.json(changes.map(changeAsData));
+  for (const change of changes) {
+    if (markdown === true) io.write(changeAsMarkdown(change));
+    else {
       showChange(change, io);
       for (const text of effectProblemsOf(change)) io.line(`${io.colors.yellow('warning')} ${text}`);
     }
   }
   for (const each of planned) noteFailures(each, planned.length > 1, io);
-  if (planned.some((each) => isDifferent(each) || each.failures.length > 0)) io.exitCode = 1;
+  if (planned.some(isDifferent)) io.exitCode = 1;
 }

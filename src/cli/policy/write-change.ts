@@ -1,26 +1,15 @@
 import { defined } from '../../base/defined';
 import type { ChangeKind, HistoryEntry } from '../../ops/store/history';
-import type { WriteOutcome } from '../../ops/store/policy-store';
 import { nameOf, type StoreSession } from '../consul/store-session';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
-import { isUnchanged, type PlannedChange } from './planned-change';
+import { isUnchanged, type PlannedChange, type PlannedService } from './planned-change';
 import { changeAsData } from './show-change';
 
-interface ChangeDescription {
+/** The changes of one service to write. */
+interface ServiceWrite extends PlannedService {
   readonly kind: ChangeKind;
   readonly message: string;
-  /** What to do after a lost race. */
-  readonly again: string;
-}
-
-/** The changes of one service to write. */
-interface ServiceWrite {
-  readonly service: string;
-  readonly changes: readonly PlannedChange[];
-  /** Datacenters that cannot be written to. */
-  readonly failures: readonly { readonly datacenter: string | undefined; readonly failure: string }[];
-  readonly description: ChangeDescription;
 }
 
 /** Called for each service after its changes were written; its result is part of `--json`. */
@@ -30,8 +19,10 @@ interface Written {
   readonly service: string;
   readonly datacenter: string;
   readonly outcome: 'written' | 'unchanged' | 'lost' | 'refused' | 'unknown' | 'failed';
-  readonly entry?: HistoryEntry;
+  /** What was written, or what another writer wrote. */
+  readonly entry?: HistoryEntry | undefined;
   readonly reason?: string;
+  readonly change?: PlannedChange;
 }
 
 /**
@@ -40,12 +31,12 @@ interface Written {
  */
 export async function writeServices(
   writes: readonly ServiceWrite[],
-  { isSeveral, json }: { readonly isSeveral: boolean; readonly json: boolean },
+  isSeveral: boolean,
   session: StoreSession,
   io: CommandIo,
   afterwards?: AfterWriting,
 ): Promise<void> {
-  const shown: Record<string, unknown>[] = [];
+  const shown: object[] = [];
   const counts = new Map<Written['outcome'], number>();
   const followed: (() => Promise<object | undefined>)[] = [];
   for (const write of writes) {
@@ -53,8 +44,8 @@ export async function writeServices(
     for (const result of results) {
       const { outcome } = result;
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
-      if (!isSeveral || outcome !== 'unchanged') showResult(result, write.description, isSeveral, io, json);
-      shown.push({ ...asData(result), ...planOf(result, write.changes) });
+      if (!isSeveral || outcome !== 'unchanged') showResult(result, write.again, isSeveral, io);
+      shown.push(asData(result));
     }
     const isDone = results.every(({ outcome }) => outcome === 'written' || outcome === 'unchanged');
     if (!isDone) io.exitCode = 1;
@@ -62,32 +53,33 @@ export async function writeServices(
     const datacenters = write.changes.map(({ stored }) => stored.datacenter);
     followed.push(async () => (isWaitedFor ? afterwards?.(write.service, datacenters) : undefined));
   }
-  if (isSeveral && !json) {
+  if (isSeveral) {
     const parts = [...counts].map(([outcome, count]) => `${count} ${outcome}`);
     io.line(`${counted(writes.length, 'service')}: ${parts.join(', ')}`);
   }
   const fleets: (object | null)[] = [];
   for (const wait of followed) fleets.push((await wait()) ?? null);
-  if (!json) return;
   io.json(afterwards === undefined ? shown : { results: shown, fleet: isSeveral ? fleets : fleets[0] });
 }
 
 async function writeService(
-  { service, changes, failures, description }: ServiceWrite,
+  { service, changes, failures, kind, message }: ServiceWrite,
   session: StoreSession,
 ): Promise<readonly Written[]> {
   const results: Written[] = [];
   for (const change of changes) {
-    const datacenter = nameOf(change.stored.datacenter);
+    const { stored: before, text } = change;
+    const named = { service, datacenter: nameOf(before.datacenter), change };
     if (isUnchanged(change)) {
-      results.push({ service, datacenter, outcome: 'unchanged' });
+      results.push({ ...named, outcome: 'unchanged' });
       continue;
     }
-    const { kind, message } = description;
-    const { stored: before, text } = change;
     const author = await session.author();
-    const outcome = await session.store.write({ before, text, kind, author, message, time: new Date() });
-    results.push({ service, datacenter, ...resultOf(outcome) });
+    const outcome = await session.policies.write({ before, text, kind, author, message, time: new Date() });
+    if (outcome.kind === 'written') results.push({ ...named, outcome: 'written', entry: outcome.entry });
+    else if (outcome.kind === 'lost') {
+      results.push({ ...named, outcome: 'lost', entry: outcome.now.history.at(-1)?.entry });
+    } else results.push({ ...named, outcome: outcome.kind, reason: outcome.reason });
   }
   for (const { datacenter, failure } of failures) {
     results.push({ service, datacenter: nameOf(datacenter), outcome: 'failed', reason: failure });
@@ -95,77 +87,32 @@ async function writeService(
   return results;
 }
 
-function resultOf(outcome: WriteOutcome): Pick<Written, 'outcome' | 'entry' | 'reason'> {
-  switch (outcome.kind) {
-    case 'written':
-      return { outcome: 'written', entry: outcome.entry };
-    case 'lost': {
-      const winner = outcome.now.history.at(-1)?.entry;
-      return { outcome: 'lost', ...defined({ entry: winner }) };
-    }
-    case 'refused':
-    case 'unknown':
-      return { outcome: outcome.kind, reason: outcome.reason };
-  }
-}
-
 /** One line a datacenter: what was done on standard output, what was not on standard error. */
-function showResult(
-  written: Written,
-  description: ChangeDescription,
-  isSeveral: boolean,
-  io: CommandIo,
-  json: boolean,
-): void {
-  const { outcome, entry, reason } = written;
-  const { colors } = io;
-  const datacenter = isSeveral ? `${written.service} in ${written.datacenter}` : written.datacenter;
-  switch (outcome) {
-    case 'written':
-      if (!json)
-        io.line(`${colors.green('written')} ${datacenter}: number ${entry?.number}, revision ${entry?.revision}`);
-      return;
-    case 'unchanged':
-      if (!json) io.line(`unchanged ${datacenter}: nothing to write`);
-      return;
-    case 'lost': {
-      const winner =
-        entry === undefined
-          ? 'somebody changed the policy'
-          : `${entry.author} wrote number ${entry.number} at ${entry.time} (${JSON.stringify(entry.message)})`;
-      io.note(
-        `graylane: ${datacenter}: lost the race: ${winner} meanwhile, and nothing of yours was written; ${description.again}`,
-      );
-      return;
-    }
-    case 'unknown':
-      io.note(`graylane: ${datacenter}: ${reason}; it may have been written: run graylane policy log`);
-      return;
-    case 'refused':
-    case 'failed':
-      io.note(
-        `graylane: ${datacenter}: not written: ${reason}; check what the ACL token permits, then ${description.again}`,
-      );
-  }
+function showResult(written: Written, again: string, isSeveral: boolean, io: CommandIo): void {
+  const { service, outcome, entry } = written;
+  const place = isSeveral ? `${service} in ${written.datacenter}` : written.datacenter;
+  if (outcome === 'written') {
+    io.line(`${io.colors.green('written')} ${place}: number ${entry?.number}, revision ${entry?.revision}`);
+  } else if (outcome === 'unchanged') io.line(`unchanged ${place}: nothing to write`);
+  else io.note(`graylane: ${place}: ${whyNot(written, again)}`);
 }
 
-function asData({ service, datacenter, outcome, entry, reason }: Written): Record<string, unknown> {
-  const named =
+function whyNot({ outcome, entry, reason }: Written, again: string): string {
+  if (outcome === 'unknown') return `${reason}; it may have been written: run graylane policy log`;
+  if (outcome !== 'lost') return `not written: ${reason}; check what the ACL token permits, then ${again}`;
+  const winner =
     entry === undefined
-      ? {}
-      : { number: entry.number, revision: entry.revision, author: entry.author, time: entry.time };
-  return {
-    service,
-    datacenter,
-    outcome,
-    ...(outcome === 'lost' ? { winner: named } : named),
-    ...defined({ reason }),
-  };
+      ? 'somebody changed the policy'
+      : `${entry.author} wrote number ${entry.number} at ${entry.time} (${JSON.stringify(entry.message)})`;
+  return `lost the race: ${winner} meanwhile, and nothing of yours was written; ${again}`;
 }
 
-function planOf({ datacenter }: Written, changes: readonly PlannedChange[]): Record<string, unknown> {
-  const change = changes.find(({ stored }) => nameOf(stored.datacenter) === datacenter);
-  if (change === undefined) return {};
+function asData({ service, datacenter, outcome, entry, reason, change }: Written): object {
+  const { number, revision, author, time } = entry ?? {};
+  const named = entry === undefined ? {} : { number, revision, author, time };
+  const result = { service, datacenter, outcome, ...(outcome === 'lost' ? { winner: named } : named) };
+  const why = defined({ reason });
+  if (change === undefined) return { ...result, ...why };
   const { from, to, differences, movedCallers, remarks } = changeAsData(change);
-  return { from, to, differences, movedCallers, remarks };
+  return { ...result, ...why, from, to, differences, movedCallers, remarks };
 }

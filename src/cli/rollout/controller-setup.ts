@@ -8,14 +8,13 @@ import { parseControllerConfig } from '../../ops/rollout/config/parse-controller
 import type { Lease } from '../../ops/rollout/lease';
 import { notify } from '../../ops/rollout/notify';
 import type { RolloutContext } from '../../ops/rollout/reconcile';
-import type { StoredPolicy } from '../../ops/store/history';
 import { CommandError, codeOf } from '../command';
 import { capacityIn } from '../consul/capacity';
-import type { RolloutSession } from '../consul/store-session';
+import type { StoreSession } from '../consul/store-session';
 import { counted } from '../describe';
-import { isWildcard, type ListenAddress, MAX_LOAD_FACTOR } from '../flags';
+import { type ListenAddress, MAX_LOAD_FACTOR } from '../flags';
 import type { CommandIo } from '../io';
-import { describeInFile, formatOf, readBytes } from '../policy-files';
+import { formatOf, noteProblems, readBytes } from '../policy-files';
 
 interface ContextSettings {
   /** Name of the controller, for the history. */
@@ -38,7 +37,7 @@ const NO_CLIENTS: MeasureCalls = async () => {
 
 /** The context of a controller, with the capacity check of `policy apply`. */
 export function createRolloutContext(
-  { connection, policies, rollouts }: RolloutSession,
+  { connection, policies, rollouts }: StoreSession,
   { name, env, config, signal, collecting }: ContextSettings,
 ): RolloutContext {
   return {
@@ -46,14 +45,10 @@ export function createRolloutContext(
     rollouts,
     name,
     now: Date.now,
-    capacity: (stored: StoredPolicy, maxLoadFactor = MAX_LOAD_FACTOR) => {
-      const capacity = capacityIn({ connection }, stored, maxLoadFactor, 'maxLoadFactor');
-      return {
-        async judge(before, after) {
-          const { overloads, empties } = await capacity.judge(before, after);
-          return { overloads: [...overloads, ...empties.map(({ text }) => text)] };
-        },
-      };
+    async overloads(stored, { maxLoadFactor = MAX_LOAD_FACTOR }, after, before) {
+      const judge = capacityIn(connection, stored, maxLoadFactor, 'maxLoadFactor');
+      const { overloads, empties } = await judge(before, after);
+      return [...overloads, ...empties.map(({ text }) => text)];
     },
     measure: (progress, wanted) => {
       const request = signal === undefined ? wanted : { ...wanted, signal };
@@ -73,7 +68,7 @@ export async function readControllerFile(file: string | undefined, io: CommandIo
   if (file === undefined) return NO_CONFIG;
   const { config, problems } = parseControllerConfig(await readBytes(file), formatOf(file));
   if (config !== undefined) return config;
-  for (const problem of problems) io.note(`${io.colors.red('error')} ${describeInFile(file, problem)}`);
+  noteProblems(file, problems, 'error', io);
   const count = counted(problems.length, 'problem');
   throw new CommandError(2, `--config: ${file}: refused, ${count}`, 'mend it and start again');
 }
@@ -88,12 +83,10 @@ export function checkListen({ listen, advertise }: ListenFlags): void {
   if (listen === undefined && advertise !== undefined) {
     throw new CommandError(2, '--advertise: given without --listen (expected: both)', 'add --listen 0.0.0.0:9464');
   }
-  if (listen !== undefined && isWildcard(listen) && advertise === undefined) {
-    throw new CommandError(
-      2,
-      `--listen: ${listen.host} is every address (expected: with it, --advertise and the one that clients reach)`,
-      `add --advertise http://ADDRESS:${listen.port}`,
-    );
+  // Other processes cannot connect to a host that means every interface.
+  if (listen !== undefined && /^(?:0\.0\.0\.0|[0:]+)$/.test(listen.host) && advertise === undefined) {
+    const message = `--listen: ${listen.host} is every address (expected: with it, --advertise and the one that clients reach)`;
+    throw new CommandError(2, message, `add --advertise http://ADDRESS:${listen.port}`);
   }
 }
 
@@ -102,27 +95,19 @@ export function checkListen({ listen, advertise }: ListenFlags): void {
  */
 export async function listenForReports(
   { listen, advertise }: ListenFlags,
-  { connection: { client } }: RolloutSession,
+  { connection: { client } }: StoreSession,
   lease: Lease,
   io: CommandIo,
 ): Promise<Collecting | undefined> {
   if (listen === undefined) return undefined;
   try {
-    const collecting = await startCollecting({
-      ...listen,
-      ...defined({ advertise }),
-      client,
-      lease,
-    });
+    const collecting = await startCollecting({ ...listen, ...defined({ advertise }), client, lease });
     const told = advertise === undefined ? '' : `; clients are told ${advertise}`;
     io.note(`graylane: listens at ${collecting.address}${told}`);
     return collecting;
   } catch (error) {
-    const { host, port } = listen;
-    throw new CommandError(
-      2,
-      `--listen: ${host}:${port}: ${codeOf(error)} (expected: a free address of this host)`,
-      'choose another',
-    );
+    const place = `${listen.host}:${listen.port}`;
+    const message = `--listen: ${place}: ${codeOf(error)} (expected: a free address of this host)`;
+    throw new CommandError(2, message, 'choose another');
   }
 }

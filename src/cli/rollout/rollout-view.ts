@@ -8,6 +8,11 @@ import type { CommandIo } from '../io';
 import { linesAround, linesThatFit, rowsOf, type ScreenSize } from '../wrap-text';
 
 type Colors = CommandIo['colors'];
+type Color = 'green' | 'red' | 'cyan' | 'yellow';
+
+/** Of the states of a rollout; others are yellow. */
+const STATE_COLORS: Readonly<Record<string, Color>> = { aborted: 'red', completed: 'green', running: 'cyan' };
+const VERDICT_COLORS: Readonly<Record<string, Color>> = { pass: 'green', fail: 'red' };
 
 /** What a step is, in a few words. */
 export function describeStep(step: RolloutStep, { canary }: RolloutDocument): string {
@@ -36,18 +41,17 @@ export function viewRollout(
 ): readonly string[] {
   const { service, progress, startedBy } = record;
   const { document, step, state } = progress;
-  const hasEndedWell = state.kind === 'completed';
   const mark = (at: number): string => {
-    if (at < step || hasEndedWell) return colors.green('✓');
+    if (at < step || state.kind === 'completed') return colors.green('✓');
     if (at > step) return ' ';
     return state.kind === 'aborted' ? colors.red('✗') : colors.cyan('▶');
   };
   const steps = document.steps.map((each, at) => `  ${mark(at)} ${at + 1}  ${describeStep(each, document)}`);
   const driver = holder === undefined ? 'no controller drives it: run graylane rollout run' : `driven by ${holder}`;
-  const isOver = state.kind === 'completed' || state.kind === 'aborted';
+  const place = colors[STATE_COLORS[state.kind] ?? 'yellow'](describePlace(progress));
   const head = [
-    `${colors.bold(service)} ${progress.id}  ${colored(state.kind, describePlace(progress), colors)}`,
-    `  started ${seconds(nowMs - progress.startedAtMs)} ago by ${startedBy}${isOver ? '' : `; ${driver}`}`,
+    `${colors.bold(service)} ${progress.id}  ${place}`,
+    `  started ${seconds(nowMs - progress.startedAtMs)} ago by ${startedBy}${hasEnded(progress) ? '' : `; ${driver}`}`,
   ];
   const figures = viewResults(progress.results, document, colors);
   if (room === undefined) return [...head, ...steps, ...figures];
@@ -59,49 +63,31 @@ export function viewRollout(
 function viewResults(results: readonly AnalysisResult[], document: RolloutDocument, colors: Colors): string[] {
   const last = results.at(-1);
   if (last === undefined) return [];
-  const lines = last.checks.flatMap((check) => {
-    const series = results.map((result) => result.checks.find((each) => each.check === check.check));
-    const trend = (of: 'canary' | 'stable'): string | undefined => viewTrend(series, of, document[of]);
-    const trends = [trend('canary'), trend('stable')].filter((each) => each !== undefined);
-    return [
-      `  ${check.check}  ${verdictOf(check, colors)}  ${check.message}`,
-      ...(trends.length === 0 ? [] : [`    ${trends.join('   ')}`]),
-    ];
+  const lines = last.checks.flatMap(({ check, verdict, message }) => {
+    const series = results.map((result) => result.checks.find((each) => each.check === check));
+    const trends = (['canary', 'stable'] as const).flatMap((of) => viewTrend(check, series, of, document[of]) ?? []);
+    const shown = colors[VERDICT_COLORS[verdict] ?? 'yellow'](verdict);
+    return [`  ${check}  ${shown}  ${message}`, ...(trends.length === 0 ? [] : [`    ${trends.join('   ')}`])];
   });
   return ['', ...lines];
 }
 
 /** `canary 99.1 % ▇▇▅▂`: the success rate of a success check, else the figure itself. */
 function viewTrend(
+  check: string,
   series: readonly (CheckResult | undefined)[],
   of: 'canary' | 'stable',
   name: string,
 ): string | undefined {
-  const isRate = series.at(-1)?.check === 'request-success-rate';
-  const values = series.map((check) => {
-    const value = check?.figures?.[of];
+  const isRate = check === 'request-success-rate';
+  const values = series.map((each) => {
+    const value = each?.figures?.[of];
     return value === undefined ? Number.NaN : isRate ? (1 - value) * 100 : value;
   });
   const now = values.at(-1);
   if (now === undefined || Number.isNaN(now)) return undefined;
-  const isDuration = series.at(-1)?.check.startsWith('request-duration') === true;
-  const shown = isRate
-    ? `${now.toFixed(2)} %`
-    : isDuration
-      ? `${now.toFixed(1)} ms`
-      : String(Number(now.toPrecision(4)));
-  return `${name} ${shown} ${sparkline(values)}`;
-}
-
-function verdictOf({ verdict }: CheckResult, colors: Colors): string {
-  if (verdict === 'pass') return colors.green(verdict);
-  return verdict === 'fail' ? colors.red(verdict) : colors.yellow(verdict);
-}
-
-function colored(kind: RolloutProgress['state']['kind'], text: string, colors: Colors): string {
-  if (kind === 'aborted') return colors.red(text);
-  if (kind === 'completed') return colors.green(text);
-  return kind === 'running' ? colors.cyan(text) : colors.yellow(text);
+  const plain = check.startsWith('request-duration') ? `${now.toFixed(1)} ms` : String(Number(now.toPrecision(4)));
+  return `${name} ${isRate ? `${now.toFixed(2)} %` : plain} ${sparkline(values)}`;
 }
 
 /** `50 ms`, `90 s`, `12 min`, `3 h` */
@@ -117,17 +103,9 @@ export function recordAsData(record: RolloutRecord, holder?: string): Record<str
   const { service, startedBy, progress } = record;
   const { id, state, step, weight, waitingFor, startedAtMs, results, document } = progress;
   return {
-    service,
-    id,
-    startedBy,
-    startedAt: new Date(startedAtMs).toISOString(),
-    state,
-    step,
-    steps: document.steps,
-    weight,
-    hasEnded: hasEnded(progress),
+    ...{ service, id, startedBy, startedAt: new Date(startedAtMs).toISOString() },
+    ...{ state, step, steps: document.steps, weight, hasEnded: hasEnded(progress) },
     ...defined({ waitingFor }),
-    controller: holder ?? null,
-    results,
+    ...{ controller: holder ?? null, results },
   };
 }

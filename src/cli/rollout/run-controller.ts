@@ -7,7 +7,8 @@ import { openLease, SESSION_TTL_SECONDS } from '../../ops/rollout/lease';
 import type { RolloutRecord, Transition } from '../../ops/rollout/record';
 import { type RolloutWatch, watchRollout } from '../../ops/rollout/store';
 import { CommandError } from '../command';
-import { noRollout, type RolloutFlags, withRollouts } from '../consul/store-session';
+import type { ConsulFlags } from '../consul/consul-connection';
+import { noRollout, withStore } from '../consul/store-session';
 import type { CommandIo } from '../io';
 import {
   checkListen,
@@ -18,7 +19,7 @@ import {
 } from './controller-setup';
 import { describePlace } from './rollout-view';
 
-export interface RunFlags extends RolloutFlags, ListenFlags {
+interface RunFlags extends ConsulFlags, ListenFlags {
   readonly once?: boolean;
   readonly sessionTtl?: number;
   readonly config?: string;
@@ -37,7 +38,7 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
   }
   checkListen(flags);
   const config = await readControllerFile(flags.config, io);
-  await withRollouts(flags, io, async (session) => {
+  await withStore(flags, io, async (session) => {
     const name = `${await session.author()} (pid ${process.pid} on ${hostname()})`;
     const { client } = session.connection;
     const lease = openLease({ client, name: 'graylane rollout', ttlSeconds });
@@ -46,7 +47,7 @@ export async function runFromFlags(services: readonly string[], flags: RunFlags,
     try {
       collecting = await listenForReports(flags, session, lease, io);
       const deps = createRolloutContext(session, { name, env, signal, config, collecting });
-      const printed = printing(flags, io);
+      const printed = printing(io);
       const listen = (service: string, onChange: () => void): RolloutWatch =>
         watchRollout(service, onChange, { client, clock: systemClock, random: systemRandom });
       const options = { deps, lease, watch: collecting?.watch(printed) ?? printed, listen, signal };
@@ -72,19 +73,20 @@ function finish(service: string, record: RolloutRecord | undefined, io: CommandI
 }
 
 /** Prints each transition as a line. Messages about this controller go to standard error. */
-function printing({ json }: RunFlags, io: CommandIo): ControllerWatch {
+function printing(io: CommandIo): ControllerWatch {
   const printed = new Map<string, number>();
   return {
     onRecord(service, { progress, transitions }) {
       const key = `${service} ${progress.id}`;
       const from = printed.get(key);
       printed.set(key, transitions.at(-1)?.number ?? 0);
-      if (from === undefined && json !== true) io.line(describeRecord(service, progress, io));
+      const at = io.colors.dim(new Date().toISOString());
+      if (from === undefined) io.line(`${at} ${io.colors.bold(service)} ${progress.id}: ${describePlace(progress)}`);
       for (const each of transitions) {
         // What was there before this controller looked is in the history.
         if (from === undefined || each.number <= from) continue;
-        if (json === true) io.jsonLine({ service, rollout: progress.id, ...each });
-        else io.line(describe(service, each, progress.document.steps.length, io));
+        io.jsonLine({ service, rollout: progress.id, ...each });
+        io.line(describe(service, each, progress.document.steps.length, io));
       }
     },
     onRole(service, role, holder) {
@@ -99,19 +101,10 @@ function printing({ json }: RunFlags, io: CommandIo): ControllerWatch {
   };
 }
 
-function describeRecord(service: string, progress: RolloutRecord['progress'], io: CommandIo): string {
-  return `${io.colors.dim(new Date().toISOString())} ${io.colors.bold(service)} ${progress.id}: ${describePlace(progress)}`;
-}
-
-function describe(
-  service: string,
-  { at, event, step, weight, message, policy }: Transition,
-  steps: number,
-  io: CommandIo,
-): string {
-  const { colors } = io;
-  const color =
-    event === 'rollback' || event === 'aborted' ? colors.red : event === 'completed' ? colors.green : colors.cyan;
+function describe(service: string, transition: Transition, steps: number, { colors }: CommandIo): string {
+  const { at, event, step, weight, message, policy } = transition;
+  const bad = event === 'rollback' || event === 'aborted';
+  const color = bad ? colors.red : event === 'completed' ? colors.green : colors.cyan;
   const number = policy === undefined ? '' : `  policy number ${policy}`;
   const said = message === '' ? '' : `  ${message}`;
   const place = step < steps ? `step ${step + 1}` : 'all steps';

@@ -5,18 +5,18 @@ import { beginRollout } from '../../ops/rollout/control';
 import type { RolloutDocument, RolloutStep } from '../../ops/rollout/document';
 import { parseRollout, validateRollout } from '../../ops/rollout/validate';
 import { compileStored } from '../../ops/store/policy-text';
-import type { PolicyProblem } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { CommandError } from '../command';
+import type { ConsulFlags } from '../consul/consul-connection';
 import { readRegistryView } from '../consul/registry-view';
-import { type RolloutFlags, type RolloutSession, withRollouts } from '../consul/store-session';
+import { type StoreSession, withStore } from '../consul/store-session';
 import { counted } from '../describe';
 import type { CommandIo } from '../io';
-import { describeInFile, formatOf, readBytes } from '../policy-files';
+import { formatOf, noteProblems, readBytes } from '../policy-files';
 import { readControllerFile } from './controller-setup';
 import { describeStep } from './rollout-view';
 
-export interface StartFlags extends RolloutFlags {
+interface StartFlags extends ConsulFlags {
   readonly file?: string;
   readonly weights?: readonly number[];
   readonly pause?: number;
@@ -32,30 +32,25 @@ export interface StartFlags extends RolloutFlags {
 export async function startFromFlags(service: string, flags: StartFlags, io: CommandIo): Promise<void> {
   const document = await readDocument(service, flags, io);
   if (document.service !== service) {
-    throw new CommandError(
-      1,
-      `service: ${document.service} (expected: ${service})`,
-      'name the service that the file is for',
-    );
+    const message = `service: ${document.service} (expected: ${service})`;
+    throw new CommandError(1, message, 'name the service that the file is for');
   }
   await refuseUnknownNames(document, flags, io);
   if (flags.dryRun === true) {
-    if (flags.json === true) io.json({ service, outcome: 'planned', document });
-    else showSteps(document, io);
+    io.json({ service, outcome: 'planned', document });
+    showSteps(document, io);
     noteNames(document, flags, io);
     return;
   }
-  await withRollouts(flags, io, async (session) => {
+  await withStore(flags, io, async (session) => {
     const { policies, rollouts } = session;
     const by = await session.author();
     if (flags.force !== true) await refuseWithoutInstances(document, session);
     const begun = await beginRollout(document, { policies, rollouts, by, now: Date.now });
     if (begun.kind === 'refused') throw new CommandError(1, begun.reason, begun.nextStep);
     const { id } = begun.record.progress;
-    if (flags.json === true) {
-      io.json({ service, outcome: 'started', id });
-      return;
-    }
+    io.json({ service, outcome: 'started', id });
+    if (io.asJson) return;
     io.line(`${io.colors.green('started')} ${service}: rollout ${id}`);
     showSteps(document, io);
     noteNames(document, flags, io);
@@ -74,9 +69,8 @@ async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, 
   if (flags.config === undefined) return;
   const problems = checkNames(document, await readControllerFile(flags.config, io));
   if (problems.length === 0) return;
-  if (flags.json === true) {
-    io.json({ service: document.service, outcome: 'invalid', problems: problems.map((message) => ({ message })) });
-  } else for (const problem of problems) io.note(`${io.colors.red('error')} ${problem}`);
+  io.json({ service: document.service, outcome: 'invalid', problems: problems.map((message) => ({ message })) });
+  if (!io.asJson) for (const problem of problems) io.note(`${io.colors.red('error')} ${problem}`);
   const next = `name what ${flags.config} has, or have it added there`;
   throw new CommandError(1, `${flags.file ?? 'rollout'}: the controller could not do it; nothing was written`, next);
 }
@@ -85,9 +79,9 @@ async function refuseUnknownNames(document: RolloutDocument, flags: StartFlags, 
 function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }: StartFlags, io: CommandIo): void {
   if (config !== undefined) return;
   const checks = [analysis, ...steps.map((step) => ('analysis' in step ? step.analysis : undefined))];
-  const named = checks
-    .flatMap((each) => each?.checks ?? [])
-    .flatMap((each) => ('provider' in each ? each.provider : []));
+  const named = checks.flatMap((each) =>
+    (each?.checks ?? []).flatMap((one) => ('provider' in one ? one.provider : [])),
+  );
   const providers = [...new Set([analysis?.provider ?? CLIENTS, ...named])].filter((name) => name !== CLIENTS);
   const names = [...providers.map((name) => `provider ${name}`), ...notify.map((name) => `hook ${name}`)];
   if (names.length === 0) return;
@@ -97,23 +91,17 @@ function noteNames({ analysis, steps, notify = [] }: RolloutDocument, { config }
 /** Refuses a rollout whose subsets have no instances, or the same ones. */
 async function refuseWithoutInstances(
   { service, canary, stable }: RolloutDocument,
-  { connection, policies }: RolloutSession,
+  { connection, policies }: StoreSession,
 ): Promise<void> {
   const { policy } = await policies.read(service, undefined);
   if (policy === undefined) return;
   const plan = compileStored(service, policy.text);
   // Problems of the policy are reported when the rollout is started.
   if (plan instanceof PolicyError) return;
-  const judged = { service, datacenter: undefined };
-  const view = await readRegistryView(connection, judged, [plan]);
+  const registered = await readRegistryView(connection, { service, datacenter: undefined }, [plan]);
+  const view = { ...registered, alsoUsed: [canary, stable] };
   const paths = [canary, stable].map((name) => `subsets.${name}`);
-  const wallNowMs = Date.now();
-  const { findings } = judgeEffect({
-    before: plan,
-    after: plan,
-    view: { ...view, alsoUsed: [canary, stable] },
-    wallNowMs,
-  });
+  const { findings } = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
   const harms = findings.filter(({ path, subset }) => paths.includes(path) || paths.includes(`subsets.${subset}`));
   if (harms.length === 0) return;
   const texts = [...new Set(harms.map(({ text }) => text))].join('; ');
@@ -138,19 +126,13 @@ async function readDocument(service: string, flags: StartFlags, io: CommandIo): 
     const given = file === undefined ? 'neither given' : 'both given';
     throw new CommandError(2, `--file, --weights: ${given} (expected: one of them)`, 'add --file rollout.yaml');
   }
-  const judged =
-    file === undefined
-      ? validateRollout(fromFlags(service, flags))
-      : parseRollout(await readBytes(file), formatOf(file));
+  const own = file === undefined ? validateRollout(fromFlags(service, flags)) : undefined;
+  const judged = own ?? parseRollout(await readBytes(file ?? ''), formatOf(file ?? ''));
   if (judged.document !== undefined) return judged.document;
-  if (flags.json === true) io.json({ service, outcome: 'invalid', problems: judged.problems });
-  else for (const problem of judged.problems) io.note(`${io.colors.red('error')} ${where(file, problem)}`);
+  io.json({ service, outcome: 'invalid', problems: judged.problems });
+  if (!io.asJson) noteProblems(file, judged.problems, 'error', io);
   const count = counted(judged.problems.length, 'problem');
   throw new CommandError(1, `${file ?? 'rollout'}: refused, ${count}; nothing was written`, 'mend it and start again');
-}
-
-function where(file: string | undefined, problem: PolicyProblem): string {
-  return file === undefined ? problem.message : describeInFile(file, problem);
 }
 
 function fromFlags(service: string, flags: StartFlags): unknown {

@@ -1,13 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { systemClock } from '../../base/clock';
 import { defined } from '../../base/defined';
 import { seededRandom } from '../../base/random';
 import { usualCallers } from '../../ops/simulation/simulate';
 import {
-  createSimulation,
   type SimulatedRoute,
   type SimulatedShare,
+  Simulation,
   type SimulationReport,
 } from '../../ops/simulation/simulation';
 import { createSyntheticCalls } from '../../ops/simulation/synthetic-calls';
@@ -21,7 +20,7 @@ import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
 import { loadPolicy } from '../policy-files';
 
-export interface SimulateFlags extends ConsulFlags {
+interface SimulateFlags extends ConsulFlags {
   readonly policy?: PolicySourceName;
   readonly against?: string;
   readonly calls?: number;
@@ -32,6 +31,7 @@ export interface SimulateFlags extends ConsulFlags {
 
 const USUAL_CALLS = 100_000;
 
+/** `simulate`. */
 export async function simulateFile(file: string, flags: SimulateFlags, io: CommandIo): Promise<void> {
   const { from, seed = 1 } = flags;
   if (from !== undefined && (flags.calls ?? flags.callers) !== undefined) {
@@ -39,12 +39,7 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   }
   const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
   const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
-  const simulation = createSimulation({
-    plan,
-    random: seededRandom(seed),
-    clock: systemClock,
-    ...defined({ against: other }),
-  });
+  const simulation = new Simulation(plan, other, seededRandom(seed));
   let skipped = 0;
   let unreached: readonly string[] = [];
   if (from !== undefined) {
@@ -55,49 +50,35 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
     const plans = other === undefined ? [plan] : [plan, other];
     const synthetic = createSyntheticCalls(plans, { random, callers: flags.callers ?? usualCallers(calls) });
     unreached = [...new Set(synthetic.unreached.flat())];
-    await feed(
-      calls,
-      () => synthetic.next(),
-      (call) => simulation.add(call),
-      io,
-    );
+    await feed(calls, () => simulation.add(synthetic.next()), io);
   }
   const report = simulation.report();
   if (report.calls === 0) {
-    throw new CommandError(
-      2,
-      `${from}: no call of ${plan.service} (expected: at least one)`,
-      'check the file, or use --calls',
-    );
+    const message = `${from}: no call of ${plan.service} (expected: at least one)`;
+    throw new CommandError(2, message, 'check the file, or use --calls');
   }
   if ((report.against?.stickyCallersLost ?? 0) > 0) io.exitCode = 1;
   const source = { from: from ?? 'synthetic', skipped, unreached };
-  if (flags.json === true) io.json({ ...report, source });
-  else await showSimulation(report, source, io);
+  io.json({ ...report, source });
+  if (!io.asJson) await showSimulation(report, source, io);
 }
 
 /** The plan that a client of the service would decide by. */
 async function planInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Plan> {
   const { watchService } = await import('../consul/watched-service.js');
-  const { policy } = flags;
-  const watched = await watchService({ service, options: policy === undefined ? {} : { policy } }, flags, io);
+  const watched = await watchService({ service, options: defined({ policy: flags.policy }) }, flags, io);
   const { plan } = watched.snapshot;
   await watched.close();
   return plan;
 }
 
 /** Works in slices, so that the progress bar moves and interrupts are handled. */
-async function feed(
-  calls: number,
-  next: () => RoutingInput,
-  add: (call: RoutingInput) => void,
-  io: CommandIo,
-): Promise<void> {
+async function feed(calls: number, addNext: () => void, io: CommandIo): Promise<void> {
   const slice = 20_000;
   const progress = createProgress(calls, io);
   for (let made = 0; made < calls; ) {
     const end = Math.min(calls, made + slice);
-    for (; made < end; made += 1) add(next());
+    for (; made < end; made += 1) addNext();
     progress.reached(made);
     if (made < calls) await new Promise((resolve) => setImmediate(resolve));
   }
@@ -130,17 +111,14 @@ async function readRecordedCalls(file: string, service: string, add: (call: Rout
   return skipped;
 }
 
-/** A bar on a terminal, nothing anywhere else. */
-export interface Progress {
-  reached(done: number): void;
-  /** Takes the bar away. */
-  end(): void;
-}
-
 const WIDTH = 40;
 const SHOWN_AFTER_MS = 300;
 
-export function createProgress(of: number, io: Pick<CommandIo, 'isTerminal' | 'write'>): Progress {
+/** A bar on a terminal, nothing anywhere else. `end()` takes it away. */
+export function createProgress(
+  of: number,
+  io: Pick<CommandIo, 'isTerminal' | 'write'>,
+): { reached(done: number): void; end(): void } {
   if (!io.isTerminal) return { reached() {}, end() {} };
   const started = performance.now();
   let shown = -1;
@@ -190,22 +168,22 @@ function showShares(revision: string, subsets: readonly SimulatedShare[], io: Co
   const width = Math.max(10, Math.min(50, io.columns - name - 16));
   for (const { subset, percent } of subsets) {
     const filled = Math.round((percent / 100) * width);
-    // What is there shows, however little it is.
+    // A share above 0 gets at least one block.
     const bar = '█'.repeat(percent > 0 ? Math.max(1, filled) : 0).padEnd(width, '·');
     io.line(`  ${subset.padEnd(name)}  ${io.colors.cyan(bar)} ${percent.toFixed(2).padStart(6)} %`);
   }
 }
 
 async function showRoutes(routes: readonly SimulatedRoute[], io: CommandIo): Promise<void> {
-  const rows = routes.flatMap(({ route, calls, percent, subsets }) =>
-    subsets.map(({ subset, percent: share, weighed }, at) => [
-      ...(at === 0 ? [route, count(calls), `${percent.toFixed(2)} %`] : ['', '', '']),
-      subset,
-      `${share.toFixed(2)} %`,
-      weighed === undefined ? '' : `${weighed} %`,
-    ]),
-  );
-  await io.table(['route', 'calls', 'of all', 'subset', 'observed', 'weighed'], rows);
+  const rows = routes.flatMap((route) => route.subsets.map((share, at) => ({ ...route, share, isFirst: at === 0 })));
+  await io.table(rows, {
+    route: ({ isFirst, route }) => (isFirst ? route : ''),
+    calls: ({ isFirst, calls }) => (isFirst ? count(calls) : ''),
+    'of all': ({ isFirst, percent }) => (isFirst ? `${percent.toFixed(2)} %` : ''),
+    subset: ({ share }) => share.subset,
+    observed: ({ share }) => `${share.percent.toFixed(2)} %`,
+    weighed: ({ share: { weighed } }) => (weighed === undefined ? '' : `${weighed} %`),
+  });
 }
 
 async function showMoves(
@@ -218,17 +196,14 @@ async function showMoves(
     `${count(moved.calls)} calls move (${moved.percent} %), ${count(moved.stickyCallers)} of ${count(stickyCallers)} sticky callers`,
   );
   if (moves.length > 0) {
-    await io.table(
-      ['from', '', 'to', '', 'calls', 'sticky callers'],
-      moves.map(({ from, to, calls, stickyCallers: callers }) => [
-        from.subset,
-        `by ${from.route}`,
-        to.subset,
-        `by ${to.route}`,
-        count(calls),
-        count(callers),
-      ]),
-    );
+    await io.table(moves, {
+      from: ({ from }) => from.subset,
+      '': ({ from }) => `by ${from.route}`,
+      to: ({ to }) => to.subset,
+      ' ': ({ to }) => `by ${to.route}`,
+      calls: ({ calls }) => count(calls),
+      'sticky callers': (move) => count(move.stickyCallers),
+    });
   }
   const lost = `${count(stickyCallersLost)} sticky callers lost`;
   if (stickyCallersLost === 0) io.line(io.colors.green(lost));

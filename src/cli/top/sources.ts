@@ -4,68 +4,70 @@ import { sumOf } from '../describe';
 import { queryAll, shownUrl } from '../fetch-json';
 import { inspectProcess, isIdle } from '../inspect/running-process';
 
-/** `inspect()` counts calls over so long. */
+/** The window of the call counts of `inspect()`. */
 const BUDGET_SECONDS = 10;
 const WINDOW = '1m';
 /** By OpenTelemetry's conventions now, and before. */
 const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
 
+interface Found {
+  readonly process: string;
+  readonly inspection: ServiceInspection;
+}
+
 /** Asks each process. */
 export async function topByUrls(urls: readonly URL[], wanted: string | undefined): Promise<TopReport> {
   const failures: string[] = [];
-  const found: { readonly process: string; readonly inspection: ServiceInspection }[] = [];
+  const found: Found[] = [];
   await Promise.all(
     urls.map(async (url) => {
+      const process = shownUrl(url);
       const answer = await inspectProcess(url);
-      if ('failure' in answer) failures.push(`${shownUrl(url)}: ${answer.failure}`);
+      if ('failure' in answer) failures.push(`${process}: ${answer.failure}`);
       else {
         const services = answer.body.services.filter((one) => !isIdle(one) && (one.service === wanted || !wanted));
-        for (const inspection of services) found.push({ process: shownUrl(url), inspection });
+        for (const inspection of services) found.push({ process, inspection });
       }
     }),
   );
-  const names = [...new Set(found.map(({ inspection }) => inspection.service))].sort();
-  const rows = names.flatMap((service) => rowsOf(service, found));
-  return { rows, failures: failures.sort() };
+  const names = new Set(found.map(({ inspection }) => inspection.service));
+  return { rows: [...names].sort().flatMap((service) => rowsOf(service, found)), failures: failures.sort() };
 }
 
-function rowsOf(
-  service: string,
-  found: readonly { readonly process: string; readonly inspection: ServiceInspection }[],
-): readonly TopRow[] {
-  const of = found.filter(({ inspection }) => inspection.service === service);
-  const inspections = of.map(({ inspection }) => inspection);
+function rowsOf(service: string, all: readonly Found[]): readonly TopRow[] {
+  const found = all.filter(({ inspection }) => inspection.service === service);
+  const inspections = found.map(({ inspection }) => inspection);
   const endpoints = inspections.flatMap((each) => each.endpoints);
   const breakers = inspections.flatMap((each) => each.breakers.filter(({ isEnabled }) => isEnabled));
-  const subsets = [...new Set(endpoints.flatMap((endpoint) => endpoint.subsets))].sort();
+  const loadOf = (members: typeof endpoints): Pick<TopRow, 'endpoints' | 'inFlight'> => ({
+    endpoints: new Set(members.map(({ datacenter, endpoint }) => `${datacenter}/${endpoint}`)).size,
+    inFlight: sumOf(members.map(({ inFlight }) => inFlight)),
+  });
   const total: TopRow = {
-    service,
-    subset: '',
-    processes: new Set(of.map(({ process }) => process)).size,
-    endpoints: new Set(endpoints.map(({ datacenter, endpoint }) => `${datacenter}/${endpoint}`)).size,
-    inFlight: sumOf(endpoints.map(({ inFlight }) => inFlight)),
+    ...{ service, subset: '', processes: new Set(found.map(({ process }) => process)).size },
+    ...loadOf(endpoints),
     perSecond: sumOf(inspections.map(({ retryBudget }) => retryBudget.calls)) / BUDGET_SECONDS,
-    failed: undefined,
     open: breakers.filter(({ state }) => state !== 'closed').length,
   };
+  const subsets = [...new Set(endpoints.flatMap((endpoint) => endpoint.subsets))].sort();
   const bySubset = subsets.map((subset): TopRow => {
     const members = endpoints.filter((endpoint) => endpoint.subsets.includes(subset));
     const ofSubset = breakers.filter(({ level, key }) => level === 'subset' && key.startsWith(`${subset}@`));
-    const successes = sumOf(ofSubset.map(({ counts }) => counts.successes));
     const failures = sumOf(ofSubset.map(({ counts }) => counts.failures));
+    const calls = failures + sumOf(ofSubset.map(({ counts }) => counts.successes));
     const openOfEndpoints = members.filter(({ breaker }) => breaker?.isEnabled === true && breaker.state !== 'closed');
     return {
-      service,
-      subset,
+      ...{ service, subset, ...loadOf(members) },
       processes: inspections.filter((each) => each.endpoints.some((one) => one.subsets.includes(subset))).length,
-      endpoints: new Set(members.map(({ datacenter, endpoint }) => `${datacenter}/${endpoint}`)).size,
-      inFlight: sumOf(members.map(({ inFlight }) => inFlight)),
-      perSecond: undefined,
-      failed: successes + failures === 0 ? undefined : (failures / (successes + failures)) * 100,
+      failed: percentOf(failures, calls),
       open: openOfEndpoints.length + ofSubset.filter(({ state }) => state !== 'closed').length,
     };
   });
   return [total, ...bySubset];
+}
+
+function percentOf(failed: number, all: number): number | undefined {
+  return all === 0 ? undefined : (failed / all) * 100;
 }
 
 /** By the counters and gauges of docs/observability.md, over the last minute. */
@@ -88,33 +90,27 @@ export async function topByPrometheus(
   const rows = services.flatMap((service) => {
     const isOf = (sample: Sample): boolean => label(sample, 'graylane_service') === service;
     const own = rates.filter(isOf);
-    const ofBreakers = breakers.filter(isOf);
     const subsets = [...new Set(own.map((sample) => label(sample, 'graylane_subset')))].sort();
-    const row = (subset: string, samples: readonly Sample[], openSamples: readonly Sample[]): TopRow => {
-      const all = sumOf(samples.map(({ value }) => value));
-      const failed = sumOf(
-        samples.filter((each) => !STATUS.some((name) => label(each, name) === 'OK')).map(({ value }) => value),
-      );
+    const row = (subset: string, isIn: (sample: Sample) => boolean): TopRow => {
+      const samples = own.filter(isIn);
+      const failed = samples.filter((each) => !STATUS.some((name) => label(each, name) === 'OK'));
+      const all = total(samples);
       return {
-        service,
-        subset,
-        processes: subset === '' ? (processes.find(isOf)?.value ?? 0) : undefined,
-        endpoints: undefined,
-        inFlight: undefined,
-        perSecond: all,
-        failed: all === 0 ? undefined : (failed / all) * 100,
-        open: sumOf(openSamples.map(({ value }) => value)),
+        ...{ service, subset, perSecond: all, failed: percentOf(total(failed), all) },
+        ...(subset === '' ? { processes: processes.find(isOf)?.value ?? 0 } : {}),
+        open: total(breakers.filter((each) => isOf(each) && isIn(each))),
       };
     };
     return [
-      row('', own, ofBreakers),
-      ...subsets.map((subset) => {
-        const isIn = (sample: Sample): boolean => label(sample, 'graylane_subset') === subset;
-        return row(subset, own.filter(isIn), ofBreakers.filter(isIn));
-      }),
+      row('', () => true),
+      ...subsets.map((subset) => row(subset, (sample) => label(sample, 'graylane_subset') === subset)),
     ];
   });
   return { rows, failures: [] };
+}
+
+function total(samples: readonly Sample[]): number {
+  return sumOf(samples.map(({ value }) => value));
 }
 
 function label({ labels }: Sample, name: string): string {
@@ -126,13 +122,13 @@ interface TopRow {
   readonly service: string;
   /** Empty: of the service as a whole. */
   readonly subset: string;
-  readonly processes: number | undefined;
-  readonly endpoints: number | undefined;
-  readonly inFlight: number | undefined;
+  readonly processes?: number | undefined;
+  readonly endpoints?: number | undefined;
+  readonly inFlight?: number | undefined;
   /** Of calls where the row is of a service asked by `--url`, else of attempts. */
-  readonly perSecond: number | undefined;
+  readonly perSecond?: number | undefined;
   /** Of attempts, in percent. */
-  readonly failed: number | undefined;
+  readonly failed?: number | undefined;
   /** Breakers that are not closed, of endpoints and of the subset. */
   readonly open: number;
 }

@@ -1,15 +1,14 @@
-import { defined } from '../../base/defined';
-import { nearest } from '../../base/spelling';
 import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-text';
 import type { PolicyDocument, SplitEntryDocument } from '../../policy/document';
 import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
-import { nameOf, readAll, withStore } from '../consul/store-session';
+import { nameOf } from '../consul/store-session';
+import { didYouMean } from '../describe';
 import type { CommandIo } from '../io';
-import { type ApplySettings, applyText } from '../policy/apply-files';
+import { type ApplyFlags, applyText, checkApplyFlags } from '../policy/apply-files';
 
-export interface WeightRequest {
+interface WeightRequest {
   readonly service: string;
   readonly subset: string;
   /** 0 to 100. */
@@ -17,27 +16,27 @@ export interface WeightRequest {
   readonly route: string | undefined;
 }
 
-/** `weight`: the policy as it stands, with another split, by way of `policy apply`. */
-export async function changeWeight(request: WeightRequest, settings: ApplySettings, io: CommandIo): Promise<void> {
-  const { service, subset, percent } = request;
-  const stored = await withStore(settings, io, async (session) => {
-    const readings = await readAll(session, service);
-    // Datacenters that do not answer are reported when the change is applied.
-    return readings.flatMap((reading) => ('stored' in reading ? [reading.stored] : []));
-  });
-  const [text] = stored.map((each) => changedText(each, request));
-  const [revision, another] = new Set(stored.map((each) => revisionIn(each)));
-  if (text === undefined || another !== undefined) {
-    throw new CommandError(
-      1,
-      `${service}: the datacenters have different policies, and nothing was written`,
-      `name one with --dc, or run graylane policy get ${service} --dc all`,
-    );
-  }
-  // Without it a change made in between would be lost.
+/** `weight`: the policy in Consul with another split, written as `policy apply` writes it. */
+export async function changeWeight(
+  service: string,
+  subset: string,
+  percent: number,
+  flags: ApplyFlags & { readonly route?: string },
+  io: CommandIo,
+): Promise<void> {
+  checkApplyFlags(flags);
+  const request = { service, subset, percent, route: flags.route };
+  const text = (stored: StoredPolicy, all: readonly StoredPolicy[]): string => {
+    // The first fault is reported, whichever datacenter has it.
+    const texts = all.map((each) => changedText(each, request));
+    if (new Set(all.map(({ policy }) => revisionOfText(policy?.text ?? ''))).size > 1) {
+      const message = `${service}: the datacenters have different policies, and nothing was written`;
+      throw new CommandError(1, message, `name one with --dc, or run graylane policy get ${service} --dc all`);
+    }
+    return texts[all.indexOf(stored)] ?? '';
+  };
   const again = `run graylane policy get ${service}, then graylane weight ${service} ${subset} ${percent} again`;
-  const fixed = settings.ifRevision ?? revision;
-  await applyText({ service, text, again }, { ...settings, ...defined({ ifRevision: fixed }) }, io);
+  await applyText({ service, text, again }, flags, io);
 }
 
 function changedText({ policy, service, datacenter }: StoredPolicy, request: WeightRequest): string {
@@ -46,23 +45,16 @@ function changedText({ policy, service, datacenter }: StoredPolicy, request: Wei
   }
   const { document, problems } = validatePolicy(parseStored(policy.text), { service });
   if (document === undefined) {
-    const [first] = problems;
-    throw new CommandError(
-      1,
-      `the policy of ${service} in ${nameOf(datacenter)} is not valid: ${first?.message ?? 'not a document'}`,
-      `run graylane policy edit ${service}`,
-    );
+    const fault = problems[0]?.message ?? 'not a document';
+    const message = `the policy of ${service} in ${nameOf(datacenter)} is not valid: ${fault}`;
+    throw new CommandError(1, message, `run graylane policy edit ${service}`);
   }
   const { subset, route: name } = request;
   const known = Object.keys(document.subsets ?? {});
   if (!known.includes(subset)) {
-    const meant = nearest(subset, known);
     const names = known.length === 0 ? 'the policy has no subsets' : known.join(', ');
-    throw new CommandError(
-      2,
-      `subset: ${subset} (expected: one of the policy's: ${names})`,
-      meant === undefined ? `run graylane policy get ${service}` : `did you mean ${meant}?`,
-    );
+    const message = `subset: ${subset} (expected: one of the policy's: ${names})`;
+    throw new CommandError(2, message, didYouMean(subset, known, `run graylane policy get ${service}`));
   }
   const at = routeAt(document, request);
   const routes = document.routes ?? [];
@@ -70,13 +62,9 @@ function changedText({ policy, service, datacenter }: StoredPolicy, request: Wei
   if (route?.split === undefined || !route.split.some(({ to }) => to === subset)) {
     const splits = routes.filter(({ split }) => split?.some(({ to }) => to === subset) === true);
     const names = splits.map((each) => each.name).join(', ');
-    const which = name === undefined ? 'no route that matches every call' : `route ${name} does not`;
-    const what = name === undefined ? `${which} splits to ${subset}` : `${which} split to ${subset}`;
-    throw new CommandError(
-      1,
-      `${service}: ${what}`,
-      names === '' ? `run graylane policy edit ${service}` : `name one that does with --route: ${names}`,
-    );
+    const what = name === undefined ? 'no route that matches every call splits' : `route ${name} does not split`;
+    const next = names === '' ? `run graylane policy edit ${service}` : `name one that does with --route: ${names}`;
+    throw new CommandError(1, `${service}: ${what} to ${subset}`, next);
   }
   const split = setShare(route.split, subset, request.percent, document.default);
   return documentText({ ...document, routes: routes.toSpliced(at, 1, { ...route, split }) });
@@ -88,16 +76,8 @@ function routeAt({ routes = [] }: PolicyDocument, { service, route: name }: Weig
   const at = routes.findIndex((route) => route.name === name);
   if (at !== -1) return at;
   const names = routes.map((route) => route.name);
-  const meant = nearest(name, names);
-  throw new CommandError(
-    2,
-    `--route: ${name} (expected: one of ${service}'s: ${names.join(', ') || 'it has none'})`,
-    meant === undefined ? `run graylane policy get ${service}` : `did you mean ${meant}?`,
-  );
-}
-
-function revisionIn({ policy }: StoredPolicy): string | undefined {
-  return policy === undefined ? undefined : revisionOfText(policy.text);
+  const message = `--route: ${name} (expected: one of ${service}'s: ${names.join(', ') || 'it has none'})`;
+  throw new CommandError(2, message, didYouMean(name, names, `run graylane policy get ${service}`));
 }
 
 /** Decimals of a percentage: a bucket of a split is 0.01 %. */

@@ -120,8 +120,12 @@ export class RecentDecisions {
     [];
   #next = 0;
 
-  add(atMs: number, decision: Decision, call: { readonly method: string; readonly sticky: boolean }): void {
-    this.#ring[this.#next] = { atMs, decision, method: call.method, sticky: call.sticky };
+  add(
+    atMs: number,
+    decision: Decision,
+    { method, sticky }: { readonly method: string; readonly sticky: boolean },
+  ): void {
+    this.#ring[this.#next] = { atMs, decision, method, sticky };
     this.#next = (this.#next + 1) % MOST;
   }
 

@@ -17,7 +17,9 @@ import {
 } from '../grpc/grpc-js';
 import { AttemptPool } from './attempts/attempt';
 import type { BalancerContext, ChannelLink } from './context';
-import { ConnectionSet } from './endpoints/connection-set';
+import type { ChannelConnection } from './endpoints/connection';
+import { ConnectionSet, type ConnectionSetListener } from './endpoints/connection-set';
+import type { EndpointsObserver } from './endpoints/endpoint-registry';
 import { createSubchannelSharer, GroupSubchannels, type ShareSubchannel } from './group-subchannels';
 import { type PickerGroup, SnapshotPicker, waitingPicker } from './picker';
 import { describeWaiting } from './tiers/refusal';
@@ -98,7 +100,7 @@ interface GroupDeps {
  * only when its state changes or its calls may wait; all others are picked by the new topology anyhow. Lives from the
  * first member to the last.
  */
-class BalancerGroup {
+class BalancerGroup implements EndpointsObserver, ConnectionSetListener {
   readonly context: BalancerContext;
   readonly attempts: AttemptPool;
   readonly createMetadata: () => Metadata;
@@ -122,7 +124,8 @@ class BalancerGroup {
   #forgetLost: Timer | undefined;
   #flushedAtMs = Number.NEGATIVE_INFINITY;
   #rebuiltAtMs = Number.NEGATIVE_INFINITY;
-  #isClosed = false;
+  /** After the last member has left. A channel that comes then needs another group. */
+  isClosed = false;
 
   /** `options`: those that the members' subchannels are made with. */
   constructor(context: BalancerContext, options: ChannelOptions, deps: GroupDeps) {
@@ -130,16 +133,10 @@ class BalancerGroup {
     this.attempts = new AttemptPool(context);
     this.createMetadata = deps.createMetadata;
     this.#subchannels = new GroupSubchannels(this.#members, deps.share);
-    this.#connections = new ConnectionSet(this.#subchannels, context, options, {
-      stateChanged: (connection) => this.#stateChanged(connection.isReady),
-      setGrew: (isComplete) => this.#grew(isComplete),
-    });
+    this.#connections = new ConnectionSet(this.#subchannels, context, options, this);
     this.#builder = new TopologyBuilder(context, this.#connections);
     this.#unsubscribe = [
-      context.endpoints.subscribe(
-        () => this.#scheduleFlush(),
-        (nowMs) => this.#judge(nowMs),
-      ),
+      context.endpoints.subscribe(this),
       context.state.subscribe((snapshot) => this.#update(snapshot)),
     ];
   }
@@ -147,11 +144,6 @@ class BalancerGroup {
   /** Connections have changed since pools were last refreshed. */
   get isBehind(): boolean {
     return this.#flush !== undefined || this.#lateFlush !== undefined;
-  }
-
-  /** After the last member has left. A channel that comes then needs another group. */
-  get isClosed(): boolean {
-    return this.#isClosed;
   }
 
   /** The member is given its state and picker before this returns. */
@@ -187,7 +179,7 @@ class BalancerGroup {
   }
 
   #close(): void {
-    this.#isClosed = true;
+    this.isClosed = true;
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     if (this.#flush !== undefined) clearImmediate(this.#flush);
     this.#lateFlush?.cancel();
@@ -197,12 +189,18 @@ class BalancerGroup {
   }
 
   /**
-   * While many connections are opened, those that exist serve; looking at all of them after each slice would cost n^2.
+   * ConnectionSetListener. While many connections are opened, those that exist serve; looking at all of them after each
+   * slice would cost n^2.
    */
-  #grew(isComplete: boolean): void {
-    const isLarge = this.#topology?.pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
+  setGrew(isComplete: boolean): void {
     const isEarly = this.context.clock.now() - this.#rebuiltAtMs < REFRESH_MS;
-    if (isComplete || isLarge !== true || !isEarly) this.#rebuild();
+    if (isComplete || !isEarly || !this.#isLarge) this.#rebuild();
+  }
+
+  /** It serves with a pool whose refresh takes long. */
+  get #isLarge(): boolean {
+    const pools = this.#topology?.pools ?? [];
+    return pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
   }
 
   #rebuild(): void {
@@ -234,7 +232,8 @@ class BalancerGroup {
     return topology;
   }
 
-  #judge(nowMs: number): boolean {
+  /** EndpointsObserver */
+  judge(nowMs: number): boolean {
     this.#connections.look(nowMs);
     const { endpoints } = this.context;
     let isChanged = false;
@@ -245,12 +244,12 @@ class BalancerGroup {
   }
 
   /**
-   * The first to connect, where nobody was connected, is published as soon as its peer's settings can be read, in the
+   * ConnectionSetListener. The first to connect, where nobody was connected, is published as soon as its peer's settings can be read, in the
    * same turn: calls are waiting. The others in the next turn.
    */
-  #stateChanged(isReady: boolean): void {
+  stateChanged({ isReady }: ChannelConnection): void {
     const isFirst = isReady && this.#topology?.pools.every((pool) => pool.connected.length === 0) === true;
-    this.#scheduleFlush();
+    this.endpointsChanged();
     if (isFirst) queueMicrotask(() => this.#flushNow());
   }
 
@@ -262,11 +261,11 @@ class BalancerGroup {
     this.#publish();
   }
 
-  #scheduleFlush(): void {
+  /** EndpointsObserver */
+  endpointsChanged(): void {
     if (this.#flush !== undefined || this.#lateFlush !== undefined) return;
     const { clock } = this.context;
-    const isLarge = this.#topology?.pools.some((pool) => pool.members.length > LARGE_POOL && pool.picker !== undefined);
-    const dueInMs = isLarge === true ? this.#flushedAtMs + REFRESH_MS - clock.now() : 0;
+    const dueInMs = this.#isLarge ? this.#flushedAtMs + REFRESH_MS - clock.now() : 0;
     const run = (): void => {
       this.#flush = undefined;
       this.#lateFlush = undefined;

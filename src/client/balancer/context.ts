@@ -28,24 +28,6 @@ export interface AttemptListener {
   attemptEnded(wanted: string, served: string, outcome: Outcome, latencyMs: number): void;
 }
 
-/** The attempt listeners of one service. There are none most of the time, which costs one comparison an attempt. */
-export class AttemptListeners {
-  /** Replaced, never changed: a listener may be removed while it is called. */
-  list: readonly AttemptListener[] = [];
-
-  /** Returns the way to stop. */
-  add(listener: AttemptListener): () => void {
-    this.list = [...this.list, listener];
-    return () => {
-      this.list = this.list.filter((other) => other !== listener);
-    };
-  }
-
-  attemptEnded(wanted: string, served: string, outcome: Outcome, latencyMs: number): void {
-    for (const listener of this.list) listener.attemptEnded(wanted, served, outcome, latencyMs);
-  }
-}
-
 /** What the balancer asks its service. */
 export interface BalancedService {
   /** What is known now; undefined: nothing yet. */
@@ -109,7 +91,8 @@ export class BalancerContext implements AnswerJudge {
   /** How many attempts this client may have in flight at each subset. */
   readonly limits: SubsetLimits;
   readonly retryBudget: RetryBudget;
-  readonly attemptListeners: AttemptListeners = new AttemptListeners();
+  /** Empty most of the time, which costs one comparison an attempt. */
+  readonly attemptListeners: Set<AttemptListener> = new Set();
   /** Those in force, by subset, for `inspect()` and `explain()`: written by the balancers. */
   readonly zonePreferences: Map<string, { readonly preference: ZonePreference; readonly datacenter: string }> =
     new Map();

@@ -8,7 +8,6 @@ import { isStreamCall } from './attempts/methods';
 import type { BalancerContext } from './context';
 import type { ChannelConnection } from './endpoints/connection';
 import type { Endpoint } from './endpoints/endpoint';
-import type { SubsetLimit } from './limits/subset-limits';
 import type { PickContext } from './pickers/pool-picker';
 import {
   anybodyConnected,
@@ -72,9 +71,9 @@ export class SnapshotPicker implements Picker {
     lasts: boolean;
   };
 
-  /** Those that the pick goes by. */
+  /** What the pick goes by: the topology of the call's plan, and the tiers of its decision. */
+  #topology: Topology | undefined;
   #tiers: Tiers = NO_TIERS;
-  #hasFallbackCaps = false;
 
   constructor(group: PickerGroup) {
     this.#group = group;
@@ -99,6 +98,7 @@ export class SnapshotPicker implements Picker {
     if (call.unsentReason !== undefined) return this.#unsent(call, call.unsentReason);
     const decision = call.decision ?? this.#decideLate(call, snapshot, args.metadata);
     const topology = decision.plan === current.plan ? current : this.#group.topologyUnder(decision);
+    this.#topology = topology;
     if (decision.force?.endpoint !== undefined || decision.force?.instance !== undefined) {
       const forced = this.#pickForced(call, decision, topology, args.metadata);
       if (forced !== undefined) return forced;
@@ -106,8 +106,7 @@ export class SnapshotPicker implements Picker {
     call.rejectedAt = undefined;
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
     if (call.inFlight > 0 && !this.#context.mayHedge()) return this.#queue();
-    this.#hasFallbackCaps = topology.hasFallbackCaps;
-    if (this.#hasFallbackCaps) countForCap(call, this.#context.breakers);
+    if (topology.hasFallbackCaps) countForCap(call, this.#context.breakers);
     const isNarrowed = decision.datacenters !== undefined || decision.force?.datacenter !== undefined;
     this.#tiers = isNarrowed
       ? topology.narrowedTiers(decision)
@@ -120,7 +119,7 @@ export class SnapshotPicker implements Picker {
     return (
       this.#pickInOrder(call, tiers, true, args.metadata) ??
       this.#pickInOrder(call, tiers, false, args.metadata) ??
-      this.#pickAnyway(call, decision, topology, ownTiers(call, tiers), args.metadata)
+      this.#pickAnyway(call, decision, ownTiers(call, tiers), args.metadata)
     );
   }
 
@@ -141,7 +140,7 @@ export class SnapshotPicker implements Picker {
     const first = isLast ? lastAttemptFrom(context, call, tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
-      if (this.#hasFallbackCaps && !mayUse(call, pool, context.breakers)) continue;
+      if (this.#topology?.hasFallbackCaps === true && !mayUse(call, pool, context.breakers)) continue;
       if (pool.limit?.isFull(this.#now) === true) continue;
       if (pool.subsetBreaker !== undefined && isShed(context, tiers, tier)) {
         call.rejectedAt ??= pool;
@@ -210,34 +209,14 @@ export class SnapshotPicker implements Picker {
     return undefined;
   }
 
-  /** No tier is fit to serve: anybody untried who is connected, else the least recently tried, else wait or refuse. */
-  #pickAnyway(
-    call: CallState,
-    decision: Decision,
-    topology: Topology,
-    tiers: readonly Pool[],
-    metadata: Metadata,
-  ): PickResult {
-    if (!this.#context.limits.isEmpty) {
-      const full = tiers.find((pool) => pool.limit?.isReached === true)?.limit;
-      if (full !== undefined) return this.#pickFull(call, decision, topology, tiers, full, metadata);
-    }
-    return this.#pickAnybody(call, decision, topology, tiers, metadata);
-  }
-
   /**
-   * Some subset of the call's is full, and no other tier is fit to serve: it waits; else those that are not full serve
+   * No tier is fit to serve. Where some subset of the call's is full the call waits; else those that are not full serve
    * as they can.
    */
-  #pickFull(
-    call: CallState,
-    decision: Decision,
-    topology: Topology,
-    tiers: readonly Pool[],
-    full: SubsetLimit,
-    metadata: Metadata,
-  ): PickResult {
+  #pickAnyway(call: CallState, decision: Decision, tiers: readonly Pool[], metadata: Metadata): PickResult {
     const context = this.#context;
+    const full = context.limits.isEmpty ? undefined : tiers.find((pool) => pool.limit?.isReached === true)?.limit;
+    if (full === undefined) return this.#pickAnybody(call, decision, tiers, metadata);
     // Refused, a hedge would end the attempt that is out.
     if (call.inFlight > 0) return this.#queue();
     const waitMs = full.waitsFor(call, context.clock.now(), context.state.connectDeadlineMs);
@@ -246,21 +225,17 @@ export class SnapshotPicker implements Picker {
       return this.#queue();
     }
     const others = tiers.filter((pool) => pool.limit?.isReached !== true);
-    if (others.length > 0) return this.#pickAnybody(call, decision, topology, others, metadata);
+    if (others.length > 0) return this.#pickAnybody(call, decision, others, metadata);
     full.refused += 1;
     context.telemetry?.counts.refusedAtLimit(full.subset);
     if (metadata.getOptions().waitForReady === true) full.await();
     return this.#refuse(call, true, describeFull(context.service, decision, tiers));
   }
 
-  #pickAnybody(
-    call: CallState,
-    decision: Decision,
-    topology: Topology,
-    tiers: readonly Pool[],
-    metadata: Metadata,
-  ): PickResult {
-    const panic = anybodyConnected(call, tiers, this.#context.random);
+  /** Anybody untried who is connected, else the least recently tried, else wait or refuse. */
+  #pickAnybody(call: CallState, decision: Decision, tiers: readonly Pool[], metadata: Metadata): PickResult {
+    const { random, service, state } = this.#context;
+    const panic = anybodyConnected(call, tiers, random);
     if (panic !== undefined) return this.#complete(call, panic.connection, panic.pool, metadata, true);
     const again = leastRecentlyTried(call, tiers, 0);
     if (again !== undefined) return this.#complete(call, again.connection, again.pool, metadata);
@@ -269,18 +244,9 @@ export class SnapshotPicker implements Picker {
     const late = anybodyReadyNow(tiers, this.#group.isBehind);
     if (late !== undefined) return this.#complete(call, late.connection, late.pool, metadata, true);
     if (tiers.some((pool) => pool.isPending)) return this.#queue();
-    return this.#refuseAll(call, decision, topology, tiers);
-  }
-
-  #refuseAll(call: CallState, decision: Decision, topology: Topology, tiers: readonly Pool[]): PickResult {
-    const why = describeRefusal(
-      this.#context.service,
-      decision,
-      topology.membership,
-      tiers,
-      call.fallbackUse === 'denied',
-    );
-    const staleness = this.#context.state.staleness();
+    const { membership } = this.#topology as Topology;
+    const why = describeRefusal(service, decision, membership, tiers, call.fallbackUse === 'denied');
+    const staleness = state.staleness();
     return this.#refuse(call, tiers.length === 0, staleness === undefined ? why : `${why}; ${staleness}`);
   }
 

@@ -145,12 +145,7 @@ export class Circuit extends OpossumBreaker {
     this.#isHalfOpen = false;
     this.#observer.onOpen(because);
     // To opossum a half-open circuit of ours never left `open`.
-    try {
-      if (isReopened) this.emit('open');
-      else super.open();
-    } catch (error) {
-      this.#observer.onListenerError(error);
-    }
+    this.#safely(() => (isReopened ? this.emit('open') : super.open()));
   }
 
   override close(): void {
@@ -159,11 +154,7 @@ export class Circuit extends OpossumBreaker {
     // Else what was counted before it opened would open it again at the next failure.
     this.clear();
     this.#observer.onClose();
-    try {
-      super.close();
-    } catch (error) {
-      this.#observer.onListenerError(error);
-    }
+    this.#safely(() => super.close());
   }
 
   /** Open turns half-open. `openForMs` is what opossum tells its listeners. */
@@ -229,12 +220,7 @@ export class Circuit extends OpossumBreaker {
   /** Emits what opossum's own timer would emit at each interval, which dashboards read. */
   tellSnapshot(): void {
     const { status } = this;
-    if (status.listenerCount('snapshot') === 0) return;
-    try {
-      status.emit('snapshot', status.stats);
-    } catch (error) {
-      this.#observer.onListenerError(error);
-    }
+    if (status.listenerCount('snapshot') > 0) this.#safely(() => status.emit('snapshot', status.stats));
   }
 
   clear(): void {
@@ -269,10 +255,14 @@ export class Circuit extends OpossumBreaker {
     bucket[outcome] += 1;
   }
 
+  #tell(event: string, ...args: readonly unknown[]): void {
+    this.#safely(() => this.emit(event, ...args));
+  }
+
   /** A listener that throws must not break the call. */
-  #tell(event: string, first: unknown, second?: unknown, third?: unknown): void {
+  #safely(tell: () => unknown): void {
     try {
-      this.emit(event, first, second, third);
+      tell();
     } catch (error) {
       this.#observer.onListenerError(error);
     }

@@ -60,10 +60,7 @@ export class ResetSchedule {
   #at(atMs: number): void {
     this.cancel();
     this.#probeAtMs = atMs;
-    this.#timer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.now()), () => {
-      this.#timer = undefined;
-      this.#onDue(this.#clock.now() - this.#openedAtMs);
-    });
+    this.#timer = this.#clock.setTimer(Math.max(0, atMs - this.#clock.now()), () => this.hasten());
   }
 }
 

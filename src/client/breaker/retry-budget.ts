@@ -1,5 +1,11 @@
 const BUCKETS = 10;
 const BUCKET_MS = 1000;
+/** What each bucket counts: calls that began and that ended, retries, and of these the ones that `takeRetry` drew. */
+const BEGUN = 0;
+const ENDED = 1;
+const RETRIES = 2;
+const FORCED = 3;
+const SERIES = 4;
 /**
  * A lost connection takes all calls under way with it at once, however few calls there are; and it is no answer, which
  * layers of servers would multiply. So what broke off has a floor so many times as high.
@@ -21,24 +27,16 @@ export interface RetryBudgetRules {
  * after construction. Times are monotonic milliseconds and do not go back.
  */
 export class RetryBudget {
-  /** Retries of the last ten seconds. */
-  retries = 0;
   /** Retries that `tryRetry` has refused so far. */
   refused = 0;
   #percent = 0;
   #minPerSecond = 0;
   #inFlight = 0;
-  #allBegun = 0;
-  #allEnded = 0;
   /** Seconds since the clock's zero of the newest bucket. */
   #second = Number.NEGATIVE_INFINITY;
-  /** Calls that began, and ended, in that second. */
-  readonly #begun: number[] = new Array<number>(BUCKETS).fill(0);
-  readonly #ended: number[] = new Array<number>(BUCKETS).fill(0);
-  readonly #retries: number[] = new Array<number>(BUCKETS).fill(0);
-  /** Of the retries, those that `takeRetry` drew. */
-  readonly #forced: number[] = new Array<number>(BUCKETS).fill(0);
-  #allForced = 0;
+  /** What was counted in each of the last ten seconds, and in all of them. */
+  readonly #buckets = new Float64Array(BUCKETS * SERIES);
+  readonly #sums = new Float64Array(SERIES);
 
   constructor(rules: RetryBudgetRules) {
     this.configure(rules);
@@ -50,28 +48,29 @@ export class RetryBudget {
     this.#minPerSecond = rules.minPerSecond;
   }
 
+  /** Retries of the last ten seconds. */
+  get retries(): number {
+    return this.#sums[RETRIES] as number;
+  }
+
   /**
    * The largest of three: the calls that began within the last ten seconds, those that ended within them, and those
    * under way now. So calls that take long count too, and no call counts twice.
    */
   get calls(): number {
-    return Math.max(this.#allBegun, this.#allEnded, this.#inFlight);
+    return Math.max(this.#sums[BEGUN] as number, this.#sums[ENDED] as number, this.#inFlight);
   }
 
   /** A call's first attempt begins; until then the call has cost no server anything. */
   callStarted(nowMs: number): void {
-    const slot = this.#advance(nowMs);
     this.#inFlight += 1;
-    this.#begun[slot] = (this.#begun[slot] ?? 0) + 1;
-    this.#allBegun += 1;
+    this.#add(BEGUN, 1, this.#advance(nowMs));
   }
 
   /** That attempt has ended. */
   callEnded(nowMs: number): void {
-    const slot = this.#advance(nowMs);
     this.#inFlight -= 1;
-    this.#ended[slot] = (this.#ended[slot] ?? 0) + 1;
-    this.#allEnded += 1;
+    this.#add(ENDED, 1, this.#advance(nowMs));
   }
 
   /**
@@ -80,11 +79,11 @@ export class RetryBudget {
    */
   tryRetry(nowMs: number, isBroken: boolean = false): boolean {
     const slot = this.#advance(nowMs);
-    if (this.retries + this.#allForced + 1 > this.#allowed(isBroken)) {
+    if (this.#drawn + 1 > this.#allowed(isBroken)) {
       this.refused += 1;
       return false;
     }
-    this.#draw(slot);
+    this.#add(RETRIES, 1, slot);
     return true;
   }
 
@@ -92,7 +91,7 @@ export class RetryBudget {
   left(nowMs: number): number {
     this.#advance(nowMs);
     const allowed = this.#allowed(false);
-    return allowed > 0 ? Math.max(0, 1 - (this.retries + this.#allForced) / allowed) : this.calls > 0 ? 0 : 1;
+    return allowed > 0 ? Math.max(0, 1 - this.#drawn / allowed) : this.calls > 0 ? 0 : 1;
   }
 
   /**
@@ -101,9 +100,8 @@ export class RetryBudget {
    */
   takeRetry(nowMs: number): void {
     const slot = this.#advance(nowMs);
-    this.#draw(slot);
-    this.#forced[slot] = (this.#forced[slot] ?? 0) + 1;
-    this.#allForced += 1;
+    this.#add(RETRIES, 1, slot);
+    this.#add(FORCED, 1, slot);
   }
 
   /** A retry that was drawn reached no server: it cost nothing. */
@@ -112,10 +110,8 @@ export class RetryBudget {
     // From the newest bucket that has one: the draw itself is rarely older than a second.
     for (let age = 0; age < BUCKETS; age += 1) {
       const slot = (newest + BUCKETS - age) % BUCKETS;
-      const drawn = this.#retries[slot] ?? 0;
-      if (drawn === 0) continue;
-      this.#retries[slot] = drawn - 1;
-      this.retries -= 1;
+      if (this.#buckets[slot * SERIES + RETRIES] === 0) continue;
+      this.#add(RETRIES, -1, slot);
       return;
     }
   }
@@ -126,30 +122,30 @@ export class RetryBudget {
     return Math.max((this.calls * this.#percent) / 100, floor);
   }
 
-  #draw(slot: number): void {
-    this.#retries[slot] = (this.#retries[slot] ?? 0) + 1;
-    this.retries += 1;
+  /** Those that are made in any case count twice. */
+  get #drawn(): number {
+    return this.retries + (this.#sums[FORCED] as number);
+  }
+
+  #add(series: number, amount: number, slot: number): void {
+    const at = slot * SERIES + series;
+    this.#buckets[at] = (this.#buckets[at] as number) + amount;
+    this.#sums[series] = (this.#sums[series] as number) + amount;
   }
 
   /** Drops what is older than the window and returns the bucket of this second. */
   #advance(nowMs: number): number {
     const second = Math.floor(nowMs / BUCKET_MS);
     if (second > this.#second) {
-      const first = Math.max(this.#second + 1, second - BUCKETS + 1);
-      for (let next = first; next <= second; next += 1) this.#clear(next % BUCKETS);
+      const first = Math.max(this.#second + 1, second - BUCKETS + 1, 0);
+      for (let next = first; next <= second; next += 1) {
+        const slot = next % BUCKETS;
+        for (let series = 0; series < SERIES; series += 1) {
+          this.#add(series, -(this.#buckets[slot * SERIES + series] as number), slot);
+        }
+      }
       this.#second = second;
     }
     return this.#second % BUCKETS;
-  }
-
-  #clear(slot: number): void {
-    this.#allBegun -= this.#begun[slot] ?? 0;
-    this.#begun[slot] = 0;
-    this.#allEnded -= this.#ended[slot] ?? 0;
-    this.#ended[slot] = 0;
-    this.retries -= this.#retries[slot] ?? 0;
-    this.#allForced -= this.#forced[slot] ?? 0;
-    this.#retries[slot] = 0;
-    this.#forced[slot] = 0;
   }
 }

@@ -5,6 +5,7 @@ import { followFiles } from '../../base/file-watch';
 import type { Instance } from '../../base/instances';
 import { loadYaml } from '../../base/lazy-modules';
 import { consoleLogger, type Logger, safeLogger } from '../../base/logger';
+import { createRefCounted } from '../../base/ref-counted';
 import { createListedServices } from './listed-services';
 import type { Source } from './source';
 import { createServicesParser } from './static';
@@ -33,8 +34,6 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
   const parse = createServicesParser(datacenters);
   let good: ReadonlyMap<string, readonly Instance[]> | undefined;
   let lastSuccessMs = 0;
-  let file: { close(): void } | undefined;
-  let watches = 0;
   let closed = false;
 
   const failed = (reason: string): void => {
@@ -69,32 +68,24 @@ export function createFileSource(path: string, options: FileSourceOptions = {}):
       onReading: (reading) => ('text' in reading ? read(reading.text) : failed(reading.reason)),
     });
 
-  const stop = (): void => {
-    file?.close();
-    file = undefined;
-  };
+  const following = createRefCounted<{ close(): void }>();
 
   return {
     watch(request, listener) {
       if (closed) throw new GraylaneError('CLIENT_CLOSED', 'this source of instances is closed');
       const watch = listed.watch(request, listener);
-      watches += 1;
-      file ??= follow();
-      let isOpen = true;
+      const lease = following.acquire(path, follow);
       return {
         setFilters: (expressions) => watch.setFilters(expressions),
         close() {
-          if (!isOpen) return;
-          isOpen = false;
           watch.close();
-          watches -= 1;
-          if (watches === 0) stop();
+          lease.release();
         },
       };
     },
     close() {
       closed = true;
-      stop();
+      following.closeAll();
       listed.close();
     },
   };

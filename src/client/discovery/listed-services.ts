@@ -1,5 +1,8 @@
+import { settled } from '../../base/emitter';
 import { type DatacenterState, type Freshness, type Instance, peerPlace, type SourceState } from '../../base/instances';
 import { type Logger, safeLogger } from '../../base/logger';
+import { ofKey } from '../../base/of-key';
+import { sameItems } from '../../base/same-items';
 import type { SourceWatch, WatchRequest } from './source';
 
 /** Instances that are known whole, by service; the part that static and file sources share. */
@@ -42,9 +45,7 @@ export function createListedServices(order: readonly string[], logger: Logger): 
     const byDatacenter = new Map<string, Instance[]>();
     for (const instance of services.get(service) ?? []) {
       if (!tags.every((tag) => instance.tags.includes(tag))) continue;
-      const there = byDatacenter.get(instance.datacenter);
-      if (there === undefined) byDatacenter.set(instance.datacenter, [instance]);
-      else there.push(instance);
+      ofKey(byDatacenter, instance.datacenter, (): Instance[] => []).push(instance);
     }
     const listed = [...order, ...[...byDatacenter.keys()].filter((name) => !order.includes(name)).sort()];
     const own = datacenters ?? (listed.length === 0 ? [DEFAULT_DATACENTER] : listed);
@@ -63,11 +64,8 @@ export function createListedServices(order: readonly string[], logger: Logger): 
     const state = stateFor(watcher);
     if (!watcher.isOpen || (watcher.last !== undefined && isSameState(watcher.last, state))) return;
     watcher.last = state;
-    try {
-      watcher.listener(state);
-    } catch (error) {
-      log.error('a listener of discovery threw', { error: String(error) });
-    }
+    const failed = (error: unknown): void => log.error('a listener of discovery threw', { error: String(error) });
+    settled(() => watcher.listener(state), failed);
   };
 
   const queue = (watcher: Watcher): void => {
@@ -113,26 +111,13 @@ export function createListedServices(order: readonly string[], logger: Logger): 
   };
 }
 
-function isSameState(a: SourceState, b: SourceState): boolean {
-  return (
-    a.datacenters.length === b.datacenters.length &&
-    a.datacenters.every((one, at) => isSameDatacenter(one, b.datacenters[at]))
-  );
+function isSameState({ datacenters: a }: SourceState, { datacenters: b }: SourceState): boolean {
+  return a.length === b.length && a.every((one, at) => isSameDatacenter(one, b[at] as DatacenterState));
 }
 
-function isSameDatacenter(a: DatacenterState, b: DatacenterState | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.datacenter === b.datacenter &&
-    a.known === b.known &&
-    isSame(a.freshness, b.freshness) &&
-    isSame([...a.filters.keys()], [...b.filters.keys()]) &&
-    a.instances.length === b.instances.length &&
-    a.instances.every((instance, at) => instance === b.instances[at])
-  );
-}
-
-/** Both are plain data that this room built, keys in one order. */
-function isSame(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+/** Both were built here: their keys are in one order. */
+function isSameDatacenter(a: DatacenterState, b: DatacenterState): boolean {
+  const says = ({ datacenter, known, freshness, filters }: DatacenterState): string =>
+    JSON.stringify([datacenter, known, freshness, [...filters.keys()]]);
+  return says(a) === says(b) && sameItems(a.instances, b.instances);
 }

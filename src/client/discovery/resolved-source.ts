@@ -1,6 +1,7 @@
 import { promises as dns } from 'node:dns';
 import type { Timer } from '../../base/clock';
 import type { DatacenterState, Instance, SourceState } from '../../base/instances';
+import { ofKey } from '../../base/of-key';
 import type { Runtime } from '../../base/runtime';
 import { sameItems } from '../../base/same-items';
 import type { Source } from './source';
@@ -24,11 +25,10 @@ export function createResolvedSource(source: Source, deps: Pick<Runtime, 'clock'
       const deliver = (): void => {
         if (isOpen && latest !== undefined) listener(resolved(latest, names));
       };
-      const use = names.user(deliver);
       const inner = source.watch(request, (state) => {
         latest = state;
         const found = namesIn(state);
-        use.names(found);
+        names.use(deliver, found);
         if (found.every((name) => names.isKnown(name))) deliver();
         else void names.settled(found).then(deliver);
       });
@@ -36,7 +36,7 @@ export function createResolvedSource(source: Source, deps: Pick<Runtime, 'clock'
         setFilters: (expressions) => inner.setFilters(expressions),
         close() {
           isOpen = false;
-          use.close();
+          names.release(deliver);
           inner.close();
         },
       };
@@ -48,18 +48,14 @@ export function createResolvedSource(source: Source, deps: Pick<Runtime, 'clock'
   };
 }
 
-interface User {
-  names(names: readonly string[]): void;
-  close(): void;
-}
-
 /** The addresses of the names that some watch has instances at. */
 class NameBook {
   readonly #deps: Pick<Runtime, 'clock' | 'random'>;
   /** An empty list: one address, or none that is known. */
   readonly #addresses = new Map<string, readonly string[]>();
   readonly #pending = new Map<string, Promise<void>>();
-  readonly #users = new Map<User, { names: readonly string[]; readonly changed: () => void }>();
+  /** By what is called when one of their addresses has changed. */
+  readonly #users = new Map<() => void, readonly string[]>();
   #again: Timer | undefined;
   #isClosed = false;
 
@@ -75,15 +71,13 @@ class NameBook {
     return this.#addresses.get(name) ?? [];
   }
 
-  user(changed: () => void): User {
-    const user: User = {
-      names: (names) => {
-        this.#users.set(user, { names, changed });
-        if (names.length > 0) this.#watch();
-      },
-      close: () => void this.#users.delete(user),
-    };
-    return user;
+  use(changed: () => void, names: readonly string[]): void {
+    this.#users.set(changed, names);
+    if (names.length > 0) this.#watch();
+  }
+
+  release(changed: () => void): void {
+    this.#users.delete(changed);
   }
 
   /** Resolves when all of them have been looked up, or have taken too long. */
@@ -108,7 +102,7 @@ class NameBook {
     if (this.#again !== undefined || this.#isClosed) return;
     this.#again = clock.setTimer(AGAIN_MS * (0.9 + 0.2 * random()), () => {
       this.#again = undefined;
-      const used = new Set([...this.#users.values()].flatMap(({ names }) => names));
+      const used = new Set([...this.#users.values()].flat());
       for (const name of this.#addresses.keys()) if (!used.has(name)) this.#addresses.delete(name);
       for (const name of used) void this.#look(name);
       if (used.size > 0) this.#watch();
@@ -117,21 +111,17 @@ class NameBook {
 
   /** Never rejects. Users of the name are called when its addresses have changed. */
   #look(name: string): Promise<void> {
-    let pending = this.#pending.get(name);
-    if (pending === undefined) {
-      pending = addressesOf(name).then((found) => {
-        this.#pending.delete(name);
-        const former = this.#addresses.get(name);
-        // What cannot be looked up stays as it was.
-        const next = found ?? former ?? [];
-        if (former !== undefined && sameItems(former, next)) return;
-        this.#addresses.set(name, next);
-        if (former === undefined && next.length === 0) return;
-        for (const user of [...this.#users.values()]) if (user.names.includes(name)) user.changed();
-      });
-      this.#pending.set(name, pending);
-    }
-    return pending;
+    return ofKey(this.#pending, name, async () => {
+      const found = await addressesOf(name);
+      this.#pending.delete(name);
+      const former = this.#addresses.get(name);
+      // What cannot be looked up stays as it was.
+      const next = found ?? former ?? [];
+      if (former !== undefined && sameItems(former, next)) return;
+      this.#addresses.set(name, next);
+      if (former === undefined && next.length === 0) return;
+      for (const [changed, names] of [...this.#users]) if (names.includes(name)) changed();
+    });
   }
 }
 

@@ -21,11 +21,11 @@ export interface WatchRequest {
   /** Instances must carry all of them. Usually empty. */
   readonly tags: readonly string[];
   /** Overrides the source's own list, first is local. */
-  readonly datacenters?: readonly string[];
+  readonly datacenters?: readonly string[] | undefined;
   /** Of services with several ports the one that is called so. Default: their default port. */
-  readonly port?: string;
+  readonly port?: string | undefined;
   /** Namespace, partition or peer, by the names of Consul's query parameters. Other sources know peers alone. */
-  readonly scope?: Readonly<Record<string, string>>;
+  readonly scope?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface SourceWatch {

@@ -44,12 +44,7 @@ const TEXT = 'a string that is not empty';
 /** In the order in which problems are told. */
 const RULES: readonly Rule[] = [
   { key: 'address', isRequired: true, isRight: isAddress, expected: 'a host name or IP address' },
-  {
-    key: 'port',
-    isRequired: true,
-    isRight: isPort,
-    expected: '1..65535',
-  },
+  { key: 'port', isRequired: true, isRight: isPort, expected: '1..65535' },
   { key: 'ports', isRight: isPorts, expected: 'ports, 1..65535, by name' },
   { key: 'tags', isRight: (tags) => Array.isArray(tags) && tags.every(isText), expected: 'a list of strings' },
   { key: 'meta', isRight: isTexts, expected: 'strings by name' },
@@ -138,7 +133,7 @@ function isPorts(value: unknown): boolean {
   return isRecord(value) && Object.entries(value).every(([name, port]) => name !== '' && isPort(port));
 }
 
-function isPort(value: unknown): boolean {
+export function isPort(value: unknown): boolean {
   return isWithin(value, 1, 65_535) && Number.isInteger(value);
 }
 
@@ -154,7 +149,7 @@ function isAddress(value: unknown): boolean {
   return typeof value === 'string' && value !== '' && !/[\s/\p{Cc}]/u.test(value);
 }
 
-function isTexts(value: unknown): boolean {
+export function isTexts(value: unknown): boolean {
   return isRecord(value) && Object.values(value).every((one) => typeof one === 'string');
 }
 

@@ -10,7 +10,7 @@ import { buildInstance, isMadeOf, problemsOf, type StaticInstance, type StaticSe
 
 interface StaticSourceOptions {
   /** The local one first. Default: `local`; others that instances name follow by name. */
-  readonly datacenters?: readonly string[];
+  readonly datacenters?: readonly string[] | undefined;
   readonly logger?: Logger;
 }
 

@@ -3,7 +3,7 @@ import { context } from '@opentelemetry/api';
 import { GraylaneError } from '../../base/errors';
 import type { ForceSelector } from '../../policy/plan';
 import { withBaggage } from '../propagation/baggage';
-import type { ContextRunner, IncomingContexts } from '../propagation/incoming-labels';
+import { type ContextRunner, type IncomingContexts, IncomingLabels } from '../propagation/incoming-labels';
 import type { ServedCall } from '../propagation/served-call';
 import { checkKeys } from './check-arguments';
 /** What `lane.with(scope, fn)` says of the calls made in `fn`. */
@@ -34,6 +34,7 @@ export interface AmbientScope extends CallScope {
 /** The scope of each lane is its own, so that two lanes never mix. */
 export class CallScopes implements IncomingContexts {
   readonly usesBaggage: boolean;
+  readonly incoming: IncomingLabels = new IncomingLabels();
   /** Read by channels when a call is made. */
   readonly storage: AsyncLocalStorage<AmbientScope> = new AsyncLocalStorage();
 

@@ -168,24 +168,17 @@ class Reader {
 
   checkNames(methods: readonly ReadMethodConfig[]): void {
     const seen = new Map<string, string>();
-    for (const { names, path } of methods) {
-      for (const name of names) {
-        const former = seen.get(name);
-        if (former !== undefined) {
-          this.refuse(`${path}.name`, name, `each name once; it is in ${former}, too`);
-        }
-        seen.set(name, path);
-      }
+    for (const { path, name } of methods.flatMap(({ names, path }) => names.map((name) => ({ path, name })))) {
+      const former = seen.get(name);
+      if (former !== undefined) this.refuse(`${path}.name`, name, `each name once; it is in ${former}, too`);
+      seen.set(name, path);
     }
   }
 
   #name(path: string, value: unknown): string[] {
-    if (!isRecord(value)) {
-      this.refuse(path, value, 'an object with "service" and "method"');
-      return [];
-    }
-    const { service = '', method = '' } = value;
-    if (typeof service !== 'string') this.refuse(`${path}.service`, service, 'a text');
+    const { service = '', method = '' } = isRecord(value) ? value : {};
+    if (!isRecord(value)) this.refuse(path, value, 'an object with "service" and "method"');
+    else if (typeof service !== 'string') this.refuse(`${path}.service`, service, 'a text');
     else if (typeof method !== 'string') this.refuse(`${path}.method`, method, 'a text');
     else if (service === '' && method !== '') this.refuse(`${path}.service`, undefined, 'a service for the method');
     else return [`${service}/${method}`];

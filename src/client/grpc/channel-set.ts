@@ -28,7 +28,6 @@ export interface ChannelSetDeps {
 /** A channel that is open, without keeping it for its user. */
 interface OpenChannel {
   readonly target: string;
-  readonly inner: Channel;
   /** What the user has, and the calls in flight. */
   readonly outer: WeakRef<GraylaneChannel>;
 }
@@ -86,7 +85,7 @@ export class ChannelSet {
       },
       scopes,
     );
-    this.#open.set(inner, { target: address, inner, outer: new WeakRef(channel) });
+    this.#open.set(inner, { target: address, outer: new WeakRef(channel) });
     this.#abandoned.register(channel, inner, channel);
     return channel;
   }
@@ -120,7 +119,7 @@ export class ChannelSet {
 
   close(): void {
     const reason = `graylane ${JSON.stringify(this.#deps.handle.name)} was closed: close()`;
-    for (const { inner, outer } of [...this.#open.values()]) {
+    for (const [inner, { outer }] of [...this.#open]) {
       const channel = outer.deref();
       if (channel === undefined) inner.close();
       else channel.closeBy(reason);

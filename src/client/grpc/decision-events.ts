@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock';
+import { defined } from '../../base/defined';
 import { type Subscription, subscription } from '../../base/emitter';
 import { GraylaneError } from '../../base/errors';
 import { hash32 } from '../../base/hash';
@@ -51,11 +52,6 @@ export interface DecisionListenerOptions {
   readonly sample?: number;
 }
 
-interface Listening {
-  readonly listener: DecisionListener;
-  readonly hears: () => boolean;
-}
-
 /** Is called with each decision of a Graylane client. Must not throw. */
 export type DecisionObserver = (decision: Decision, call: CallState) => void;
 
@@ -68,7 +64,6 @@ export class DecisionEvents {
   readonly #mode: ClientMode;
   readonly #logger: Logger;
   #observers: readonly DecisionObserver[] = [];
-  #listening: readonly Listening[] = [];
   #subscriptions = 0;
 
   /** `seed`: sampling has draws of its own, so that listening changes no decision. */
@@ -86,43 +81,30 @@ export class DecisionEvents {
     }
     const random = seededRandom(hash32(this.#seed, this.#subscriptions));
     this.#subscriptions += 1;
-    const listening: Listening = { listener, hears: sample === 1 ? () => true : () => random() < sample };
-    this.#listening = [...this.#listening, listening];
-    this.#setHook();
-    const stop = (): void => {
-      this.#listening = this.#listening.filter((each) => each !== listening);
-      this.#setHook();
+    return this.observe((decision, call) => {
+      if (sample < 1 && random() >= sample) return;
+      const event = eventOf(decision, call, this.#clock.wallNow(), this.#mode);
+      callListener(listener, event, 'decision', this.#logger);
+    });
+  }
+
+  /** The observer is called with every decision from now on. */
+  observe(observer: DecisionObserver): Subscription {
+    const entry: DecisionObserver = (decision, call) => observer(decision, call);
+    const set = (observers: readonly DecisionObserver[]): void => {
+      this.#observers = observers;
+      this.onDecision = observers.length === 0 ? undefined : (decision, call) => this.#tell(decision, call);
     };
-    return subscription(stop);
-  }
-
-  /** For the client's own use: the observer is called with every decision from now on. */
-  observe(observer: DecisionObserver): void {
-    this.#observers = [...this.#observers, observer];
-    this.#setHook();
-  }
-
-  #setHook(): void {
-    const isNeeded = this.#listening.length > 0 || this.#observers.length > 0;
-    this.onDecision = isNeeded ? (decision, call) => this.#tell(decision, call) : undefined;
+    set([...this.#observers, entry]);
+    return subscription(() => set(this.#observers.filter((each) => each !== entry)));
   }
 
   #tell(decision: Decision, call: CallState): void {
     for (const observe of this.#observers) observe(decision, call);
-    let event: DecisionEvent | undefined;
-    for (const { listener, hears } of this.#listening) {
-      if (!hears()) continue;
-      event ??= eventOf(decision, call, { atMs: this.#clock.wallNow(), mode: this.#mode });
-      callListener(listener, event, 'decision', this.#logger);
-    }
   }
 }
 
-function eventOf(
-  decision: Decision,
-  call: CallState,
-  { atMs, mode }: { readonly atMs: number; readonly mode: ClientMode },
-): DecisionEvent {
+function eventOf(decision: Decision, call: CallState, atMs: number, mode: ClientMode): DecisionEvent {
   const { plan } = decision;
   const { method, force, stickyKey } = call;
   const labels: [string, string][] = [];
@@ -135,8 +117,7 @@ function eventOf(
     service: plan.service,
     method,
     labels: Object.freeze(Object.fromEntries(labels)),
-    ...(stickyKey === undefined ? {} : { stickyKey }),
-    ...(force === undefined ? {} : { force }),
+    ...defined({ stickyKey, force }),
     by: decision.by,
     route: decision.route,
     subset: decision.destination.subset,

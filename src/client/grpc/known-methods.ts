@@ -32,7 +32,9 @@ export class KnownMethods {
     const known = this;
     return function (this: unknown, call) {
       const { path, requestStream, responseStream } = call.methodDefinition;
-      known.#learnService(this);
+      known.learn(
+        (this as { readonly constructor?: { readonly service?: unknown } } | undefined)?.constructor?.service,
+      );
       const facts = known.byPath.get(path);
       const kind = kindOf(requestStream, responseStream);
       if (facts?.kind !== kind) known.#add(path, { kind, isIdempotent: facts?.isIdempotent ?? false });
@@ -56,11 +58,6 @@ export class KnownMethods {
         continue;
       this.#add(path, { kind: kindOf(requestStream, responseStream), isIdempotent: isIdempotent(options) });
     }
-  }
-
-  #learnService(client: unknown): void {
-    if (typeof client !== 'object' || client === null) return;
-    this.learn((client.constructor as { readonly service?: unknown }).service);
   }
 
   #add(path: string, facts: MethodFacts): void {

@@ -27,7 +27,7 @@ const SERVICE = /^[A-Za-z0-9](?:[A-Za-z0-9_-]|\.(?!\.)){0,254}$/;
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.:=-]{0,254}$/;
 const HOST_PORT = /^(?<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?<port>[0-9]{1,5})$/;
 const PORT_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
-const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
+export const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
 /** Throws INVALID_TARGET for what is no text: of a program that is not checked for types. */
 export function checkTargetText(value: unknown): asserts value is string {
@@ -112,7 +112,7 @@ function parseQuery(text: string, scheme: Scheme, query: string): TargetQuery {
       throw invalid(text, `only ${allowed} in the query, dc, port and policy once`);
     }
   }
-  return { datacenters, tags, ...(port === undefined ? {} : { port }), policy };
+  return { datacenters, tags, port, policy };
 }
 
 function invalid(text: string, expected: string): GraylaneError {

@@ -1,5 +1,5 @@
 import { isRecord } from '../../base/is-record';
-import { keyProblems, throwProblems } from '../../base/option-reader';
+import { OptionReader } from '../../base/option-reader';
 import { labelKeyFault } from '../../policy/label-key';
 
 /** Which labels a server takes from its callers. */
@@ -25,17 +25,15 @@ export interface ServerInterceptorOptions extends AcceptOptions {
   readonly deadlineMarginMs?: number;
 }
 
-/** {@link AcceptOptions}, checked. Keys are in lower case. */
+/** {@link ServerInterceptorOptions}, checked. Keys are in lower case. */
 export interface AcceptRules {
   readonly keys: readonly string[];
   isStripped(key: string): boolean;
   readonly stripsNothing: boolean;
+  readonly deadlineMarginMs: number;
 }
 
 const MOST_KEYS = 32;
-const OPTIONS: readonly string[] = ['accept', 'strip'];
-const INTERCEPTOR_OPTIONS: readonly string[] = [...OPTIONS, 'deadlineMarginMs'];
-
 /** Headers with a meaning in HTTP, gRPC or tracing: passed on as labels they would break the next call. */
 const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'accept',
@@ -47,62 +45,43 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'tracestate',
 ]);
 
+/** What an interceptor and a middleware may be given. */
+const OPTIONS: Readonly<Record<'serverInterceptor' | 'httpMiddleware', readonly string[]>> = {
+  serverInterceptor: ['accept', 'strip', 'deadlineMarginMs'],
+  httpMiddleware: ['accept', 'strip'],
+};
+
 /** Throws INVALID_OPTION with every problem, as `serverInterceptor.accept[0]: ... (expected: ...)`. */
-export function parseAcceptOptions(options: AcceptOptions, path: string): AcceptRules {
-  const problems: string[] = [];
-  const parsed = readAccept(readGiven(options, OPTIONS, path, problems), path, problems);
-  throwProblems(problems);
-  return parsed;
-}
-
-/** Throws as `parseAcceptOptions()` does. */
-export function parseInterceptorOptions(
-  options: ServerInterceptorOptions,
-  path: string,
-): { readonly rules: AcceptRules; readonly deadlineMarginMs: number } {
-  const problems: string[] = [];
-  const given = readGiven(options, INTERCEPTOR_OPTIONS, path, problems);
-  const parsed = readAccept(given, path, problems);
-  const { deadlineMarginMs: margin = 0 } = given;
-  if (typeof margin !== 'number' || !(margin >= 0 && margin < Number.POSITIVE_INFINITY)) {
-    const is = typeof margin === 'number' ? margin : typeof margin;
-    problems.push(`${path}.deadlineMarginMs: ${is} (expected: milliseconds, 0 or more)`);
-  }
-  throwProblems(problems);
-  return { rules: parsed, deadlineMarginMs: Number(margin) };
-}
-
-type Given = Partial<Record<string, unknown>>;
-
-function readGiven(options: unknown, known: readonly string[], path: string, problems: string[]): Given {
-  problems.push(...keyProblems(options, path, known));
-  return isRecord(options) ? options : {};
-}
-
-function readAccept(given: Given, path: string, problems: string[]): AcceptRules {
-  const keys = strings(given['accept'], `${path}.accept`, problems);
+export function parseAcceptOptions(options: ServerInterceptorOptions, path: keyof typeof OPTIONS): AcceptRules {
+  const read = new OptionReader(options, path, OPTIONS[path]);
+  const { problems } = read;
+  const keys = strings(read.value('accept'), `${path}.accept`, problems);
   for (const [index, key] of keys.entries()) {
     const fault =
       labelKeyFault(key) ?? (RESERVED_HEADERS.has(key) ? 'a key of your own; this one has a meaning' : undefined);
-    if (fault !== undefined) problems.push(`${path}.accept[${index}]: ${shown(key)} (expected: ${fault})`);
+    if (fault !== undefined) read.problem(`accept[${index}]`, shown(key), fault);
   }
-  if (keys.length > MOST_KEYS) problems.push(`${path}.accept: ${keys.length} keys (expected: at most ${MOST_KEYS})`);
-  const strip = given['strip'] === undefined ? [] : strings(given['strip'], `${path}.strip`, problems);
+  if (keys.length > MOST_KEYS) read.problem('accept', `${keys.length} keys`, `at most ${MOST_KEYS}`);
+  const strip = read.value('strip') === undefined ? [] : strings(read.value('strip'), `${path}.strip`, problems);
   for (const [index, pattern] of strip.entries()) {
-    if (!/^[0-9a-z_.-]+\*?$/.test(pattern)) {
-      problems.push(`${path}.strip[${index}]: ${shown(pattern)} (expected: a key, or a prefix ending in *)`);
-    }
+    if (/^[0-9a-z_.-]+\*?$/.test(pattern)) continue;
+    read.problem(`strip[${index}]`, shown(pattern), 'a key, or a prefix ending in *');
   }
-  return rules([...new Set(keys)], strip);
-}
-
-function rules(keys: readonly string[], strip: readonly string[]): AcceptRules {
+  const { deadlineMarginMs = 0 }: { readonly deadlineMarginMs?: unknown } = isRecord(options) ? options : {};
+  const isMargin =
+    typeof deadlineMarginMs === 'number' && deadlineMarginMs >= 0 && deadlineMarginMs < Number.POSITIVE_INFINITY;
+  if (!isMargin) {
+    const is = typeof deadlineMarginMs === 'number' ? String(deadlineMarginMs) : typeof deadlineMarginMs;
+    read.problem('deadlineMarginMs', is, 'milliseconds, 0 or more');
+  }
+  read.throwProblems();
   const prefixes = strip.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));
-  const exact = new Set(strip);
   return {
-    keys,
-    isStripped: (key) => !keys.includes(key) && (exact.has(key) || prefixes.some((prefix) => key.startsWith(prefix))),
+    keys: [...new Set(keys)],
+    isStripped: (key) =>
+      !keys.includes(key) && (strip.includes(key) || prefixes.some((prefix) => key.startsWith(prefix))),
     stripsNothing: strip.length === 0,
+    deadlineMarginMs: deadlineMarginMs as number,
   };
 }
 

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
-import type { AcceptRules } from './accept';
+import { type AcceptOptions, type AcceptRules, parseAcceptOptions } from './accept';
 import { keepBaggage } from './baggage';
-import type { Acceptance, ContextRunner, SentValues } from './incoming-labels';
+import type { ContextRunner, IncomingContexts, SentValues } from './incoming-labels';
 
 /** The part of a request that is read: Node's own, Express', or Fastify's with the one of Node in `raw`. */
 export interface HttpRequest {
@@ -16,10 +16,12 @@ export interface HttpRequest {
 /** `(req, res, next)`, as plain `http`, Express' `app.use` and Fastify's `onRequest` hook take it. */
 export type HttpMiddleware = (request: HttpRequest, response: object, next: () => void) => void;
 
-export function createHttpMiddleware({ rules, incoming, contexts }: Acceptance): HttpMiddleware {
+/** Accepted labels end in `contexts`. Throws INVALID_OPTION. */
+export function createHttpMiddleware(contexts: IncomingContexts, options: AcceptOptions): HttpMiddleware {
+  const rules = parseAcceptOptions(options, 'httpMiddleware');
   return (request, response, next) => {
     const raw = request.raw ?? request;
-    const labels = incoming.read(rules, sentIn(raw), contexts.usesBaggage);
+    const labels = contexts.incoming.read(rules, sentIn(raw), contexts.usesBaggage);
     strip(raw, rules);
     if (contexts.usesBaggage) filterBaggage(raw, rules);
     const runner = contexts.prepare(labels, undefined);

@@ -14,19 +14,13 @@ export type ContextRunner = <T>(fn: () => T) => T;
 export interface IncomingContexts {
   /** Labels also travel as W3C baggage. */
   readonly usesBaggage: boolean;
+  readonly incoming: IncomingLabels;
   /**
    * Prepares the async context of one incoming call: these labels, and nothing of the context that the server was
    * started in. Called in the context in which the call arrived. `served`: the deadline for calls made in it; undefined
    * for HTTP.
    */
   prepare(labels: Readonly<Record<string, string>>, served: ServedCall | undefined): ContextRunner;
-}
-
-/** What an interceptor or a middleware needs to accept calls. */
-export interface Acceptance {
-  readonly rules: AcceptRules;
-  readonly incoming: IncomingLabels;
-  readonly contexts: IncomingContexts;
 }
 
 /** The longest value that policies match; all values together as much as W3C allows baggage. */
@@ -54,11 +48,8 @@ export class IncomingLabels {
     for (const key of rules.keys) {
       const own = sent.values(key);
       const value = own.length > 0 ? single(own) : baggage?.get(key);
-      if (value === undefined) {
-        if (own.length > 0) this.#refuse(key);
-        continue;
-      }
-      if (value === null || !isLabelValue(value)) {
+      if (value === undefined && own.length === 0) continue;
+      if (typeof value !== 'string' || !isLabelValue(value)) {
         this.#refuse(key);
         continue;
       }

@@ -1,7 +1,7 @@
 import type { GrpcModule, Metadata, ServerInterceptingCall, ServerInterceptor, ServerListener } from '../grpc/grpc-js';
-import type { AcceptRules } from './accept';
+import { type AcceptRules, parseAcceptOptions, type ServerInterceptorOptions } from './accept';
 import { keepBaggage } from './baggage';
-import type { Acceptance, ContextRunner } from './incoming-labels';
+import type { ContextRunner, IncomingContexts } from './incoming-labels';
 import { ServedCall } from './served-call';
 
 const OK = 0;
@@ -12,13 +12,14 @@ const PUSHBACK_KEY = 'grpc-retry-pushback-ms';
  * An interceptor for `new grpc.Server({ interceptors })`. The handler and all events of a call's stream run in an async
  * context with the call's accepted labels. Calls made in that context end by the deadline of the served call, less
  * `deadlineMarginMs`, and are cancelled with it. When one of them was retried in vain and the served call fails, its
- * client is told not to retry: else retries would multiply over the layers of a system.
+ * client is told not to retry: else retries would multiply over the layers of a system. Throws INVALID_OPTION.
  */
 export function createServerInterceptor(
   grpc: GrpcModule,
-  acceptance: Acceptance,
-  deadlineMarginMs: number,
+  contexts: IncomingContexts,
+  options: ServerInterceptorOptions,
 ): ServerInterceptor {
+  const rules = parseAcceptOptions(options, 'serverInterceptor');
   class ScopedCall extends grpc.ServerInterceptingCall {
     readonly #next: ServerInterceptingCall;
     readonly #incoming: IncomingCall;
@@ -26,7 +27,8 @@ export function createServerInterceptor(
     constructor(method: string, next: ServerInterceptingCall) {
       super(next);
       this.#next = next;
-      this.#incoming = new IncomingCall(acceptance, new ServedCall(method, next.getDeadline(), deadlineMarginMs));
+      const served = new ServedCall(method, next.getDeadline(), rules.deadlineMarginMs);
+      this.#incoming = new IncomingCall(rules, contexts, served);
     }
 
     // grpc-js' listener builder gives `onCancel` no way to run in a context.
@@ -55,11 +57,13 @@ export function createServerInterceptor(
 /** One incoming call. Its context exists from when its metadata has come. */
 class IncomingCall {
   readonly served: ServedCall;
-  readonly #acceptance: Acceptance;
+  readonly #rules: AcceptRules;
+  readonly #contexts: IncomingContexts;
   #runInContext: ContextRunner | undefined;
 
-  constructor(acceptance: Acceptance, served: ServedCall) {
-    this.#acceptance = acceptance;
+  constructor(rules: AcceptRules, contexts: IncomingContexts, served: ServedCall) {
+    this.#rules = rules;
+    this.#contexts = contexts;
     this.served = served;
   }
 
@@ -84,8 +88,9 @@ class IncomingCall {
   }
 
   #accept(metadata: Metadata): void {
-    const { rules, incoming, contexts } = this.#acceptance;
-    const labels = incoming.read(rules, { values: (key) => metadata.get(key) }, contexts.usesBaggage);
+    const rules = this.#rules;
+    const contexts = this.#contexts;
+    const labels = contexts.incoming.read(rules, { values: (key) => metadata.get(key) }, contexts.usesBaggage);
     strip(metadata, rules);
     if (contexts.usesBaggage) filterBaggage(metadata, rules);
     this.#runInContext = contexts.prepare(labels, this.served);

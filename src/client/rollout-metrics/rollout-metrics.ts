@@ -1,3 +1,4 @@
+import { ofKey } from '../../base/of-key';
 import type { Runtime } from '../../base/runtime';
 import type { BlockingQuery } from '../../consul/blocking-query';
 import type { ConsulClient } from '../../consul/client';
@@ -35,7 +36,8 @@ export class RolloutMetrics {
 
   /** The service is in use from now on. Returns what is to be called when it is no more; idempotent. */
   use(place: RolloutPlace, service: CountedService): () => void {
-    const reporting = this.#open(place);
+    const services = ofKey(this.#reporting, place.client, () => new Map<string, Reporting>());
+    const reporting = ofKey(services, place.service, () => this.#open(place));
     reporting.users += 1;
     reporting.reporter.add(service);
     let isOver = false;
@@ -43,39 +45,32 @@ export class RolloutMetrics {
       if (isOver) return;
       isOver = true;
       reporting.users -= 1;
-      if (reporting.users === 0) this.#end(place, reporting);
+      if (reporting.users === 0 && services.get(place.service) === reporting) {
+        services.delete(place.service);
+        this.#end(reporting);
+      }
       reporting.reporter.remove(service);
     };
   }
 
   /** Resolves when the last reports are out, or half a second later. */
   async close(): Promise<void> {
-    for (const [client, services] of this.#reporting) {
-      for (const [service, reporting] of services) this.#end({ service, client }, reporting);
+    for (const services of this.#reporting.values()) {
+      for (const reporting of services.values()) this.#end(reporting);
+      services.clear();
     }
     await Promise.all(this.#closing);
     this.#sender.close();
   }
 
   #open({ service, client, datacenter }: RolloutPlace): Reporting {
-    const services = this.#reporting.get(client) ?? new Map<string, Reporting>();
-    this.#reporting.set(client, services);
-    const known = services.get(service);
-    if (known !== undefined) return known;
     const reporter = new ServiceReporter({ ...this.#deps, service, sender: this.#sender });
-    const watch = watchAnnouncement({ service, datacenter }, (current) => reporter.announce(current), {
-      ...this.#deps,
-      client,
-    });
-    const reporting = { reporter, watch, users: 0 };
-    services.set(service, reporting);
-    return reporting;
+    const deps = { ...this.#deps, client };
+    const watch = watchAnnouncement({ service, datacenter }, (current) => reporter.announce(current), deps);
+    return { reporter, watch, users: 0 };
   }
 
-  #end({ service, client }: Pick<RolloutPlace, 'service' | 'client'>, { reporter, watch }: Reporting): void {
-    const services = this.#reporting.get(client);
-    if (services?.get(service)?.reporter !== reporter) return;
-    services.delete(service);
+  #end({ reporter, watch }: Reporting): void {
     watch.close();
     const closing = reporter.close().finally(() => this.#closing.delete(closing));
     this.#closing.add(closing);

@@ -14,7 +14,7 @@ import type { ReportSender, SendOutcome } from './report-sender';
 
 /** A service of the Graylane client while it is in use: what counting it takes. */
 export interface CountedService {
-  readonly attemptListeners: { add(tap: AttemptListener): () => void };
+  readonly attemptListeners: Set<AttemptListener>;
   /** The breaker of this subset is open, in any datacenter. */
   isShed(subset: string): boolean;
 }
@@ -35,7 +35,7 @@ const ORPHAN_MS = 600_000;
  */
 export class ServiceReporter {
   readonly #deps: ServiceReporterDeps;
-  readonly #services = new Map<CountedService, (() => void) | undefined>();
+  readonly #services = new Set<CountedService>();
   #announced: CurrentAnnouncement | undefined;
   #counts: WindowCounts | undefined;
   /** Whether this announcement's controller refused a report: no other is sent to it. */
@@ -50,12 +50,13 @@ export class ServiceReporter {
   }
 
   add(service: CountedService): void {
-    this.#services.set(service, this.#counts === undefined ? undefined : service.attemptListeners.add(this.#counts));
+    this.#services.add(service);
+    if (this.#counts !== undefined) service.attemptListeners.add(this.#counts);
   }
 
   remove(service: CountedService): void {
-    this.#services.get(service)?.();
     this.#services.delete(service);
+    if (this.#counts !== undefined) service.attemptListeners.delete(this.#counts);
   }
 
   /** Called with each change of the announcement. */
@@ -91,10 +92,11 @@ export class ServiceReporter {
   }
 
   #count(window: AnnouncedWindow | undefined): void {
+    const former = this.#counts;
     this.#counts = window === undefined ? undefined : new WindowCounts(window);
-    for (const [service, stop] of this.#services) {
-      stop?.();
-      this.#services.set(service, this.#counts === undefined ? undefined : service.attemptListeners.add(this.#counts));
+    for (const { attemptListeners } of this.#services) {
+      if (former !== undefined) attemptListeners.delete(former);
+      if (this.#counts !== undefined) attemptListeners.add(this.#counts);
     }
   }
 

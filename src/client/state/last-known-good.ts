@@ -3,7 +3,7 @@ import type { DatacenterState, SourceState } from '../../base/instances';
 import type { Logger } from '../../base/logger';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { PolicyState } from './policy-state';
-import { staleness } from './readiness';
+import { hasFailed, staleness } from './readiness';
 
 /** What was known of a service before it was let go of, or before the process started. */
 export interface LastKnownGood {
@@ -56,9 +56,8 @@ export class Backfill {
 
   #applyTo(state: DatacenterState, lastKnownGood: InstanceSet): DatacenterState {
     if (state.instances.length > 0) this.#heard.add(state.datacenter);
-    const hasFailed = state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
     const isEmpty = state.known && state.instances.length === 0 && !this.#heard.has(state.datacenter);
-    if (!isEmpty && (state.known || !hasFailed)) return state;
+    if (!isEmpty && (state.known || !hasFailed(state))) return state;
     // Until Consul has answered once, the agent's own datacenter may go by another name than it had.
     const former = lastKnownGood.datacenters.find(
       (one) => one.known && (one.datacenter === state.datacenter || (one.local && state.local)),

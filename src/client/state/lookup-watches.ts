@@ -1,19 +1,11 @@
 import type { DatacenterState, SourceState } from '../../base/instances';
 import type { Lookup, Plan, SubsetPlan } from '../../policy/plan';
-import type { Source, SourceWatch } from '../discovery/source';
-import { isFilterSettled } from './readiness';
+import type { Source, SourceWatch, WatchRequest } from '../discovery/source';
+import { hasFailed, isFilterSettled } from './readiness';
 
 interface HeldLookup {
   readonly watch: SourceWatch;
   filters: readonly string[];
-}
-
-/** What the service's own watch asks for. */
-interface OwnWatch {
-  readonly service: string;
-  readonly tags: readonly string[];
-  readonly port?: string | undefined;
-  readonly datacenters?: readonly string[] | undefined;
 }
 
 /**
@@ -22,12 +14,13 @@ interface OwnWatch {
  */
 export class LookupWatches {
   readonly #source: Source;
-  readonly #own: OwnWatch;
+  /** What the service's own watch asks for. */
+  readonly #own: WatchRequest;
   readonly #onChange: () => void;
   readonly #held = new Map<string, HeldLookup>();
   readonly #states = new Map<string, DatacenterState>();
 
-  constructor(source: Source, own: OwnWatch, onChange: () => void) {
+  constructor(source: Source, own: WatchRequest, onChange: () => void) {
     this.#source = source;
     this.#own = own;
     this.#onChange = onChange;
@@ -88,13 +81,12 @@ export class LookupWatches {
     const { key, service, askedDatacenter, scope } = lookup;
     const known = this.#held.get(key);
     const { tags, port, datacenters } = this.#own;
-    const asked = askedDatacenter === undefined ? datacenters : [askedDatacenter];
     const request = {
       service,
       tags,
       // Another service's ports have names of their own.
-      ...(port === undefined || service !== this.#own.service ? {} : { port }),
-      ...(asked === undefined ? {} : { datacenters: asked }),
+      port: service === this.#own.service ? port : undefined,
+      datacenters: askedDatacenter === undefined ? datacenters : [askedDatacenter],
       scope,
     };
     const held = known ?? {
@@ -131,7 +123,8 @@ export function withPeers(own: SourceState, plan: Plan, states: ReadonlyMap<stri
   return { datacenters: [...own.datacenters, ...peers] };
 }
 
-const UNHEARD: Omit<DatacenterState, 'datacenter'> = {
+const UNHEARD: DatacenterState = {
+  datacenter: '',
   local: false,
   known: false,
   instances: [],
@@ -154,7 +147,10 @@ export function areLookupsKnown(plan: Plan, states: ReadonlyMap<string, Datacent
   };
   const hasUsable = own.some(({ key }) => states.get(key)?.instances.some(({ status }) => status !== 'critical'));
   if (own.every(isAnswered) && hasUsable) return true;
-  return lookups.some(isAnswered) && lookups.every((lookup) => isAnswered(lookup) || hasFailed(states.get(lookup.key)));
+  return (
+    lookups.some(isAnswered) &&
+    lookups.every((lookup) => isAnswered(lookup) || hasFailed(states.get(lookup.key) ?? UNHEARD))
+  );
 }
 
 /** Why {@link areLookupsKnown} is false: `orders: instances not known from Consul (dc2: HTTP 500...)`. */
@@ -171,8 +167,4 @@ export function describeUnansweredLookups(plan: Plan, states: ReadonlyMap<string
 function filtersAt(plan: Plan, key: string): readonly string[] {
   const subsets = [...plan.subsets.values()].filter(({ lookups }) => lookups?.some((lookup) => lookup.key === key));
   return subsets.flatMap(({ filter }) => (filter === undefined ? [] : [filter]));
-}
-
-function hasFailed(state: DatacenterState | undefined): boolean {
-  return state !== undefined && state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
 }

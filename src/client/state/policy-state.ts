@@ -49,37 +49,15 @@ export interface PolicyRules {
 
 /** The next state after a reading. Pure; a bad revision or a failed read never changes the plan in force. */
 export function nextPolicyState(state: PolicyState, reading: PolicyReading, rules: PolicyRules): PolicyState {
-  switch (reading.kind) {
-    case 'error':
-      return { ...state, failure: reading.reason };
-    case 'absent':
-      return afterAbsence(state, rules);
-    case 'present':
-      return afterRevision(state, reading, rules);
+  if (reading.kind === 'error') return { ...state, failure: reading.reason };
+  if (reading.kind === 'absent') {
+    const hadPolicy = state.plan !== undefined && state.plan.origin !== 'none';
+    if (hadPolicy) return { ...state, failure: undefined, rejected: undefined, isOrphaned: true };
+    return { ...UNREAD, plan: rules.withoutPolicy, isMissing: rules.requirePolicy };
   }
-}
-
-function afterAbsence(state: PolicyState, rules: PolicyRules): PolicyState {
-  const hadPolicy = state.plan !== undefined && state.plan.origin !== 'none';
-  if (hadPolicy) return { ...state, failure: undefined, rejected: undefined, isOrphaned: true };
-  return {
-    plan: rules.withoutPolicy,
-    rejected: undefined,
-    failure: undefined,
-    isOrphaned: false,
-    isMissing: rules.requirePolicy,
-  };
-}
-
-function afterRevision(
-  state: PolicyState,
-  reading: PolicyReading & { readonly kind: 'present' },
-  rules: PolicyRules,
-): PolicyState {
   try {
     const plan = rules.compile(reading);
-    const isMissing = plan.origin === 'none' && rules.requirePolicy;
-    return { plan, rejected: undefined, failure: undefined, isOrphaned: false, isMissing };
+    return { ...UNREAD, plan, isMissing: plan.origin === 'none' && rules.requirePolicy };
   } catch (error) {
     const problems =
       error instanceof PolicyError

@@ -1,5 +1,5 @@
 import type { DatacenterState, Freshness, SourceState } from '../../base/instances';
-import { sameItems } from '../../base/same-items';
+import { sameItems, sameMaps, sameSets } from '../../base/same-items';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 
 /**
@@ -67,23 +67,23 @@ export function sameInstances(
   lookups: ReadonlyMap<string, DatacenterState>,
 ): boolean {
   if (a === undefined || a.datacenters.length !== b.datacenters.length) return false;
-  if ((a.lookups?.size ?? 0) !== lookups.size) return false;
-  for (const [key, state] of a.lookups ?? []) if (!isSameState(state, lookups.get(key))) return false;
-  return a.datacenters.every((state, index) => isSameState(state, b.datacenters[index]));
+  return (
+    sameMaps(a.lookups, lookups, isSameState) &&
+    a.datacenters.every((state, index) => isSameState(state, b.datacenters[index] as DatacenterState))
+  );
 }
 
-function isSameState(state: DatacenterState, other: DatacenterState | undefined): boolean {
+function isSameState(state: DatacenterState, other: DatacenterState): boolean {
   if (state === other) return true;
   return (
-    other !== undefined &&
     state.datacenter === other.datacenter &&
     state.known === other.known &&
     state.connectOnly === other.connectOnly &&
     state.similar === other.similar &&
     sameItems(state.instances, other.instances) &&
     sameItems(state.absent ?? [], other.absent ?? []) &&
-    sameFilters(state.filters, other.filters) &&
-    sameFailures(state.filterFailures, other.filterFailures)
+    sameMaps(state.filters, other.filters, sameSets) &&
+    sameMaps(state.filterFailures, other.filterFailures, (one, next) => one.reason === next.reason)
   );
 }
 
@@ -98,24 +98,7 @@ export function isFilterSettled(state: DatacenterState, filter: string, isFirst:
   return failure !== undefined && (failure.isRefused || isFirst);
 }
 
-function sameFailures(a: DatacenterState['filterFailures'], b: DatacenterState['filterFailures']): boolean {
-  if (a === b) return true;
-  if ((a?.size ?? 0) !== (b?.size ?? 0)) return false;
-  for (const [expression, failure] of a ?? []) if (b?.get(expression)?.reason !== failure.reason) return false;
-  return true;
-}
-
-function hasFailed(state: DatacenterState): boolean {
+/** The last attempt to read it failed, or nothing has come for too long. */
+export function hasFailed(state: DatacenterState): boolean {
   return state.freshness.kind !== 'fresh' && state.freshness.reason !== undefined;
-}
-
-function sameFilters(a: DatacenterState['filters'], b: DatacenterState['filters']): boolean {
-  if (a === b) return true;
-  if (a.size !== b.size) return false;
-  for (const [expression, members] of a) {
-    const other = b.get(expression);
-    if (other === undefined || other.size !== members.size) return false;
-    for (const key of members) if (!other.has(key)) return false;
-  }
-  return true;
 }

@@ -32,8 +32,6 @@ export interface ServiceStateOptions {
   readonly logger: Logger;
   /** Where what is known survives the process; undefined: nowhere. */
   readonly store: StateStore | undefined;
-  /** Told of each reading of the policy, before what follows from it. Must not throw. */
-  readonly onPolicyState?: (former: PolicyState, next: PolicyState) => void;
   /** See `BackfillOptions`. Default 0. */
   readonly emptyGracePeriodMs?: number;
 }
@@ -41,20 +39,25 @@ export interface ServiceStateOptions {
 const RESTORE_LIMIT_MS = 1_000;
 
 /**
- * The state of one service: watches its instances and its policy between `open()` and `close()`, joins the two into
+ * The state of one service: watches its instances and its policy between `open()` and `shut()`, joins the two into
  * immutable snapshots, and keeps the last known good for the next start, when the registry may be gone.
  */
-export class ServiceState {
+export abstract class ServiceState {
+  readonly service: string;
+  readonly target: Target;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** What is known now; undefined: nothing yet. */
+  snapshot: Snapshot | undefined = undefined;
+  sourceState: SourceState | undefined;
+  policyState: PolicyState = UNREAD;
+  /** When the present watches began, in monotonic milliseconds. */
+  watchedSinceMs: number | undefined;
   readonly #options: ServiceStateOptions;
-  readonly #onSnapshot: (snapshot: Snapshot) => void;
   readonly #backfill: Backfill;
   #sourceWatch: SourceWatch | undefined;
   #lookups: LookupWatches | undefined;
   #policyWatch: PolicyWatch | undefined;
-  #sourceState: SourceState | undefined;
-  #openedAtMs: number | undefined;
-  #policy: PolicyState = UNREAD;
-  #snapshot: Snapshot | undefined;
   #lastKnownGood: LastKnownGood | undefined;
   /** As discovery delivered it, without what was remembered. */
   #delivered: SourceState | undefined;
@@ -65,148 +68,130 @@ export class ServiceState {
   /** What an earlier process knew has been read, or there is nothing to read. */
   #isRestored = true;
 
-  /** `onSnapshot` is called with each new snapshot, never inside `open()`. */
-  constructor(options: ServiceStateOptions, onSnapshot: (snapshot: Snapshot) => void) {
+  constructor(options: ServiceStateOptions) {
     this.#options = options;
-    this.#onSnapshot = onSnapshot;
-    const { clock, logger, emptyGracePeriodMs = 0 } = options;
+    this.target = options.target;
+    this.service = options.target.service;
+    this.clock = options.clock;
+    this.logger = options.logger;
     this.#backfill = new Backfill({
-      service: options.target.service,
-      gracePeriodMs: emptyGracePeriodMs,
-      clock,
-      logger,
-      onOver: () => {
-        this.#backfillState();
-        this.#join();
-      },
+      service: this.service,
+      gracePeriodMs: options.emptyGracePeriodMs ?? 0,
+      clock: options.clock,
+      logger: options.logger,
+      onOver: () => this.#rejoin(),
     });
   }
+
+  /** Called with each new snapshot, never inside `open()`. */
+  protected abstract takeOver(snapshot: Snapshot): void;
+
+  /** Called with each reading of the policy, before what follows from it. */
+  protected abstract policyRead(former: PolicyState): void;
 
   get isOpen(): boolean {
     return this.#sourceWatch !== undefined;
   }
 
-  get snapshot(): Snapshot | undefined {
-    return this.#snapshot;
-  }
-
-  get sourceState(): SourceState | undefined {
-    return this.#sourceState;
-  }
-
-  get policyState(): PolicyState {
-    return this.#policy;
-  }
-
   /** Starts the watches. */
-  open(): void {
-    const { source, policies, target, datacenters } = this.#options;
-    const wanted = target.datacenters ?? datacenters;
-    this.#openedAtMs = this.#options.clock.now();
-    this.#sourceWatch = source.watch(
-      {
-        service: this.#options.target.service,
-        tags: target.tags,
-        ...(target.port === undefined ? {} : { port: target.port }),
-        ...(wanted === undefined ? {} : { datacenters: wanted }),
-      },
-      (state) => {
-        this.#delivered = state;
-        this.#backfillState();
-        this.#join();
-      },
-    );
-    const { service, tags, port } = target;
-    this.#lookups = new LookupWatches(source, { service, tags, port, datacenters: wanted }, () => this.#join());
+  protected open(): void {
+    const { service, target } = this;
+    const { source, policies, rules } = this.#options;
+    const wanted = target.datacenters ?? this.#options.datacenters;
+    this.watchedSinceMs = this.clock.now();
+    const own = { service, tags: target.tags, port: target.port, datacenters: wanted };
+    this.#sourceWatch = source.watch(own, (state) => {
+      this.#delivered = state;
+      this.#rejoin();
+    });
+    this.#lookups = new LookupWatches(source, own, () => this.#join());
     this.#restore();
     if (policies === undefined) {
-      this.#policy = { ...UNREAD, plan: this.#options.rules.withoutPolicy };
+      this.policyState = { ...UNREAD, plan: rules.withoutPolicy };
       return;
     }
-    this.#policyWatch = policies.watch(this.#options.target.service, (reading) => {
-      const former = this.#policy;
+    this.#policyWatch = policies.watch(service, (reading) => {
+      const former = this.policyState;
       // What was in force before an idle spell is still the last good policy when it can't be read again.
       const known = former.plan === undefined && reading.kind !== 'present' ? this.#lastKnownGood?.policy : undefined;
-      this.#policy = this.#orLastKnownGood(nextPolicyState(known ?? former, reading, this.#options.rules));
-      this.#options.onPolicyState?.(former, this.#policy);
-      const { logger, rules } = this.#options;
-      reportPolicyChange(logger, this.#options.target.service, former, this.#policy, rules.isObserving);
+      this.policyState = this.#orLastKnownGood(nextPolicyState(known ?? former, reading, rules));
+      this.policyRead(former);
+      reportPolicyChange(this.logger, service, former, this.policyState, rules.isObserving);
       this.#join();
     });
   }
 
   /** Ends the watches; what was known is remembered for the next time. */
-  close(): void {
+  protected shut(): void {
     this.#sourceWatch?.close();
     this.#policyWatch?.close();
     this.#lookups?.close();
     this.#lookups = undefined;
     this.#sourceWatch = undefined;
     this.#policyWatch = undefined;
-    if (this.#snapshot !== undefined) {
-      this.#lastKnownGood = { instances: this.#snapshot.instances, policy: this.#policy };
+    if (this.snapshot !== undefined) {
+      this.#lastKnownGood = { instances: this.snapshot.instances, policy: this.policyState };
     }
     this.#backfill.reset();
-    this.#openedAtMs = undefined;
-    this.#sourceState = undefined;
+    this.watchedSinceMs = undefined;
+    this.sourceState = undefined;
     this.#delivered = undefined;
     this.#filters = [];
-    this.#policy = UNREAD;
-    this.#snapshot = undefined;
+    this.policyState = UNREAD;
+    this.snapshot = undefined;
   }
 
   /** Why there is no snapshot. */
   pendingReason(): string {
     const parts: string[] = [];
-    const { plan, failure, rejected } = this.#policy;
-    if (plan?.lookups !== undefined && this.#sourceState !== undefined) {
-      const states = this.#lookups?.states([plan], this.#sourceState) ?? new Map();
+    const { plan, failure, rejected } = this.policyState;
+    if (plan?.lookups !== undefined && this.sourceState !== undefined) {
+      const states = this.#lookups?.states([plan], this.sourceState) ?? new Map();
       parts.push(...describeUnansweredLookups(plan, states));
-    } else if (this.#sourceState === undefined || !isInstanceSetKnown(this.#sourceState)) {
-      const from = this.#options.target.scheme === 'consul' ? 'Consul' : 'the instances given';
-      parts.push(describeUnknown(this.#options.target.service, from, this.#sourceState));
+    } else if (this.sourceState === undefined || !isInstanceSetKnown(this.sourceState)) {
+      const from = this.target.scheme === 'consul' ? 'Consul' : 'the instances given';
+      parts.push(describeUnknown(this.service, from, this.sourceState));
     } else if (plan?.peers !== undefined) {
-      const states = this.#lookups?.states([plan], this.#sourceState) ?? new Map();
-      const reach = this.#reach(plan, this.#sourceState, states);
-      if (!isInstanceSetKnown(reach)) parts.push(describeUnknown(this.#options.target.service, 'Consul', reach));
+      const states = this.#lookups?.states([plan], this.sourceState) ?? new Map();
+      const reach = this.#reach(plan, this.sourceState, states);
+      if (!isInstanceSetKnown(reach)) parts.push(describeUnknown(this.service, 'Consul', reach));
     }
     if (plan === undefined) {
       const [problem] = rejected?.problems ?? [];
-      const { service } = this.#options.target;
+      const { service } = this;
       if (problem === undefined) parts.push(`${service}: policy not known (${failure ?? 'no answer yet'})`);
       else parts.push(`${service}: no policy is in force (refused: ${locateProblem(rejected?.place, problem)})`);
     }
-    if (parts.length === 0)
-      parts.push(`${this.#options.target.service}: waiting for Consul to evaluate the policy's subset filters`);
-    if (this.#openedAtMs !== undefined) {
-      parts.push(`waiting for ${((this.#options.clock.now() - this.#openedAtMs) / 1_000).toFixed(1)} s`);
+    if (parts.length === 0) parts.push(`${this.service}: waiting for Consul to evaluate the policy's subset filters`);
+    if (this.watchedSinceMs !== undefined) {
+      parts.push(`waiting for ${((this.clock.now() - this.watchedSinceMs) / 1_000).toFixed(1)} s`);
     }
     return parts.join('; ');
   }
 
   /** Brings back what an earlier process knew, for the case that Consul cannot be reached or has forgotten. */
   #restore(): void {
-    const { store, rules, clock } = this.#options;
+    const { clock } = this;
+    const { store, rules } = this.#options;
     this.#isRestored = store === undefined || this.#lastKnownGood !== undefined;
     if (store === undefined || this.#isRestored) return;
     const done = (): void => {
       this.#isRestored = true;
-      this.#backfillState();
-      this.#join();
+      this.#rejoin();
     };
     // A disk that hangs must not hold up what Consul says.
     const limit = clock.setTimer(RESTORE_LIMIT_MS, done);
     store.load(this.#storeKey).then((stored) => {
       limit.cancel();
-      if (stored !== undefined && this.#lastKnownGood === undefined && this.#snapshot === undefined) {
+      if (stored !== undefined && this.#lastKnownGood === undefined && this.snapshot === undefined) {
         this.#lastKnownGood = fromStored(stored, rules, clock.wallNow() - stored.savedAtMs, clock.now());
       }
       if (this.#sourceWatch === undefined) return;
-      const { plan, failure } = this.#policy;
+      const { plan, failure } = this.policyState;
       if (this.#lastKnownGood !== undefined && plan === undefined && failure !== undefined) {
-        this.#policy = { ...this.#lastKnownGood.policy, failure };
+        this.policyState = { ...this.#lastKnownGood.policy, failure };
       }
-      this.#policy = this.#orLastKnownGood(this.#policy);
+      this.policyState = this.#orLastKnownGood(this.policyState);
       done();
     });
   }
@@ -219,28 +204,29 @@ export class ServiceState {
     return state.plan !== undefined || state.rejected === undefined || plan === undefined ? state : { ...state, plan };
   }
 
-  #backfillState(): void {
+  #rejoin(): void {
     if (this.#delivered !== undefined) {
-      this.#sourceState = this.#backfill.apply(this.#delivered, this.#lastKnownGood?.instances);
+      this.sourceState = this.#backfill.apply(this.#delivered, this.#lastKnownGood?.instances);
     }
+    this.#join();
   }
 
   get #storeKey(): string {
-    return formatTarget(this.#options.target);
+    return formatTarget(this.target);
   }
 
   #join(): void {
-    const state = this.#sourceState;
+    const state = this.sourceState;
     const plan = this.#decidingPlan();
     if (plan === undefined || state === undefined || !this.#isRestored) return;
     const lookups = this.#lookUp(plan, state);
     const isKnown = this.#needsLookups(plan)
-      ? areLookupsKnown(plan, lookups, this.#snapshot === undefined)
+      ? areLookupsKnown(plan, lookups, this.snapshot === undefined)
       : isInstanceSetKnown(this.#reach(plan, state, lookups));
     if (!isKnown || !this.#areFiltersAnswered(plan, this.#reach(plan, state, lookups))) return;
     const instances = sameInstances(this.#instances, state, lookups) ? this.#instances : undefined;
-    if (instances !== undefined && this.#snapshot?.instances === instances && decidingPlan(this.#snapshot) === plan) {
-      if (this.#snapshot.refusal === this.#refusal()) return;
+    if (instances !== undefined && this.snapshot?.instances === instances && decidingPlan(this.snapshot) === plan) {
+      if (this.snapshot.refusal === this.#refusal()) return;
     }
     this.#versions += 1;
     this.#instances = instances ?? {
@@ -248,17 +234,17 @@ export class ServiceState {
       datacenters: state.datacenters,
       ...(lookups.size === 0 ? {} : { lookups }),
     };
-    this.#snapshot = {
+    this.snapshot = {
       version: this.#versions,
-      service: this.#options.target.service,
+      service: this.service,
       plan: this.#options.rules.isObserving ? this.#options.rules.withoutPolicy : plan,
       observed: this.#options.rules.isObserving ? plan : undefined,
       instances: this.#instances,
       refusal: this.#refusal(),
     };
     this.#reportShortfalls(plan);
-    if (this.#refusal() === undefined) this.#options.store?.save(this.#storeKey, toStored(this.#snapshot));
-    this.#onSnapshot(this.#snapshot);
+    if (this.#refusal() === undefined) this.#options.store?.save(this.#storeKey, toStored(this.snapshot));
+    this.takeOver(this.snapshot);
   }
 
   /** All places that calls can go to under a plan of the service itself. */
@@ -268,7 +254,7 @@ export class ServiceState {
 
   /** What the plan looks up beside the service itself, and the plan in force until this one has its answers. */
   #lookUp(plan: Plan, state: SourceState): ReadonlyMap<string, DatacenterState> {
-    const plans = this.#snapshot === undefined ? [plan] : [plan, decidingPlan(this.#snapshot)];
+    const plans = this.snapshot === undefined ? [plan] : [plan, decidingPlan(this.snapshot)];
     const filters = this.#lookups?.want(plans, state) ?? [];
     const own = plans.flatMap(filtersOf);
     this.#wantFilters([...new Set([...own, ...filters])]);
@@ -283,7 +269,7 @@ export class ServiceState {
 
   /** What a policy says is only watched in observe mode, so that one which cannot be had holds no calls up. */
   #decidingPlan(): Plan | undefined {
-    const { plan, failure, rejected } = this.#policy;
+    const { plan, failure, rejected } = this.policyState;
     const { isObserving, withoutPolicy } = this.#options.rules;
     return plan ?? (isObserving && (failure ?? rejected) !== undefined ? withoutPolicy : undefined);
   }
@@ -293,7 +279,7 @@ export class ServiceState {
     const wanted = filtersOf(plan);
     // What only watches decides without a filter's answer for a moment rather than hold calls up.
     if (this.#options.rules.isObserving) return true;
-    const isFirst = this.#snapshot === undefined;
+    const isFirst = this.snapshot === undefined;
     return state.datacenters.every(
       (each) => !each.known || wanted.every((filter) => isFilterSettled(each, filter, isFirst)),
     );
@@ -307,19 +293,18 @@ export class ServiceState {
 
   /** Each once, and again after it was gone in between. */
   #reportShortfalls(plan: Plan): void {
-    const { clock, logger, target } = this.#options;
     if (this.#instances === undefined) return;
-    const found = shortfallsOf(plan, this.#instances, clock.wallNow()).map(({ message }) => message);
+    const found = shortfallsOf(plan, this.#instances, this.clock.wallNow()).map(({ message }) => message);
     for (const problem of found) {
       if (this.#shortfalls.includes(problem)) continue;
-      logger.warn('the policy asks for what is not there', { service: target.service, problem });
+      this.logger.warn('the policy asks for what is not there', { service: this.service, problem });
     }
     this.#shortfalls = found;
   }
 
   #refusal(): string | undefined {
-    return this.#policy.isMissing && !this.#options.rules.isObserving
-      ? `${this.#options.target.service}: no policy was found, and this Graylane client requires one (requirePolicy)`
+    return this.policyState.isMissing && !this.#options.rules.isObserving
+      ? `${this.service}: no policy was found, and this Graylane client requires one (requirePolicy)`
       : undefined;
   }
 }

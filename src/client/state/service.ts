@@ -1,6 +1,3 @@
-import type { Clock } from '../../base/clock';
-import type { SourceState } from '../../base/instances';
-import type { Logger } from '../../base/logger';
 import type { Random } from '../../base/random';
 import { dialledInstances } from '../../policy/membership/membership';
 import type { Snapshot } from '../../policy/membership/snapshot';
@@ -10,16 +7,16 @@ import { decide } from '../../policy/routing/decide';
 import { type BalancedService, BalancerContext, type InterceptAttempt } from '../balancer/context';
 import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import type { SubsetLimits } from '../balancer/limits/subset-limits';
+import { Guards } from '../breaker/guard/guards';
 import type { BreakerRegistry } from '../breaker/registry';
 import type { AttemptObserver, CallState } from '../grpc/call-state';
 import type { DecisionEvents } from '../grpc/decision-events';
 import type { Metadata } from '../grpc/grpc-js';
-import type { Target } from '../grpc/target';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { ClientZone, ClientZoneView } from './client-zone';
 import type { ClientMode, PolicyState } from './policy-state';
 import { describeStaleness } from './readiness';
-import { endpointRules, Guarding } from './service-breakers';
+import { endpointRules, logGuardChange } from './service-breakers';
 import { ServiceState, type ServiceStateOptions } from './service-state';
 
 export interface ServiceOptions extends ServiceStateOptions {
@@ -50,10 +47,7 @@ export type SnapshotListener = (snapshot: Snapshot | undefined) => void;
  * into snapshots, and decides calls. Its statistics and what it knew last outlive the subscriptions, since grpc-js lets
  * go of everything when a channel has been idle for a while.
  */
-export class Service implements BalancedService {
-  readonly service: string;
-  readonly target: Target;
-  readonly clock: Clock;
+export class Service extends ServiceState implements BalancedService {
   readonly random: Random;
   /** What the balancers of its channels have in common. */
   readonly balancer: BalancerContext;
@@ -62,11 +56,8 @@ export class Service implements BalancedService {
   /** What this client may have in flight at each subset. */
   readonly limits: SubsetLimits;
   /** Compare subsets by what this Graylane client sees of them, and shed the worse. */
-  readonly guards: Guarding;
-  /** What is known now; undefined: nothing yet. */
-  snapshot: Snapshot | undefined = undefined;
+  readonly guards: Guards;
   readonly telemetry: ServiceTelemetry | undefined;
-  readonly logger: Logger;
   readonly #options: ServiceOptions;
   readonly #onRepeatedLabel = (): void => {
     // Listeners of a decision read its labels once more.
@@ -75,7 +66,6 @@ export class Service implements BalancedService {
   readonly #subscribers = new Set<SnapshotListener>();
   readonly #zone: ClientZone;
   readonly #unsubscribeZone: () => void;
-  readonly #state: ServiceState;
   /** Whose numbers are in force. */
   #plan: Plan | undefined;
   #repeatedLabels = 0;
@@ -84,14 +74,11 @@ export class Service implements BalancedService {
   #endUse: (() => void) | undefined;
 
   constructor(options: ServiceOptions) {
-    this.#options = options;
-    this.service = options.target.service;
-    this.target = options.target;
-    this.clock = options.clock;
-    this.random = options.random;
-    this.telemetry = options.telemetry;
+    super(options);
     const { clock, random, logger } = options;
-    this.logger = logger;
+    this.#options = options;
+    this.random = random;
+    this.telemetry = options.telemetry;
     this.balancer = new BalancerContext(this, {
       service: this.service,
       clock,
@@ -106,14 +93,12 @@ export class Service implements BalancedService {
     this.breakers = this.balancer.breakers;
     this.endpoints = this.balancer.endpoints;
     this.limits = this.balancer.limits;
-    this.guards = new Guarding({
-      service: this.service,
+    this.guards = new Guards({
       clock,
       random,
       breakers: this.breakers,
-      attemptListeners: this.balancer.attemptListeners,
       attemptNow: () => this.endpoints.nowMs,
-      logger,
+      onChange: (change) => logGuardChange(logger, this.service, change),
     });
     this.breakers.subscribe(({ event, level, key, from }) => {
       if (event === 'open' && from === 'closed') this.telemetry?.counts.opened(level, key);
@@ -121,10 +106,6 @@ export class Service implements BalancedService {
     this.#zone = options.zone;
     this.#unsubscribeZone = this.#zone.subscribe(() => this.#zoneFound());
     if (this.telemetry !== undefined) this.telemetry.zone = this.#zone.zone;
-    this.#state = new ServiceState(
-      { ...options, onPolicyState: (former, next) => this.#countPolicy(former, next) },
-      (snapshot) => this.#takeOver(snapshot),
-    );
   }
 
   /** The Graylane client is closed: nothing will become known any more. */
@@ -145,10 +126,6 @@ export class Service implements BalancedService {
     return this.#zone.view;
   }
 
-  get sourceState(): SourceState | undefined {
-    return this.#state.sourceState;
-  }
-
   /** The Graylane client's, unless the plan has a shorter one. */
   get connectDeadlineMs(): number {
     return Math.min(this.#options.connectDeadlineMs, this.#plan?.connectTimeoutMs ?? Number.POSITIVE_INFINITY);
@@ -159,30 +136,20 @@ export class Service implements BalancedService {
     return this.#repeatedLabels;
   }
 
-  get policyState(): PolicyState {
-    return this.#state.policyState;
-  }
-
-  /** When the present watches began, in monotonic milliseconds. */
-  watchedSinceMs: number | undefined;
-
   /**
    * Starts the watches with the first subscriber and stops them after the last. The listener is called with changes
    * only.
    */
   subscribe(listener: SnapshotListener): () => void {
     this.#subscribers.add(listener);
-    if (!this.#state.isOpen) {
-      this.watchedSinceMs = this.clock.now();
+    if (!this.isOpen) {
       this.#policyFailingSinceMs = undefined;
-      this.#state.open();
-      this.snapshot = this.#state.snapshot;
+      this.open();
       this.#endUse = this.#options.onUse?.(this);
     }
     return () => {
       if (!this.#subscribers.delete(listener) || this.#subscribers.size > 0) return;
-      this.#state.close();
-      this.snapshot = this.#state.snapshot;
+      this.shut();
       this.#endUse?.();
     };
   }
@@ -190,11 +157,11 @@ export class Service implements BalancedService {
   close(): void {
     this.#isClosed = true;
     this.#subscribers.clear();
-    this.#state.close();
-    this.snapshot = this.#state.snapshot;
+    this.shut();
     this.#endUse?.();
     this.#unsubscribeZone();
     this.guards.close();
+    this.#hearForGuards();
     this.balancer.close();
   }
 
@@ -232,12 +199,8 @@ export class Service implements BalancedService {
     return decide(snapshot.plan, plain, { ...UNTOLD }, this);
   }
 
-  pendingReason(): string {
-    return this.#state.pendingReason();
-  }
-
   staleness(): string | undefined {
-    return describeStaleness(this.#state.sourceState, this.clock.now());
+    return describeStaleness(this.sourceState, this.clock.now());
   }
 
   /** Consul index of the last policy that was refused. */
@@ -247,13 +210,14 @@ export class Service implements BalancedService {
   get policyStaleForS(): number {
     const { plan, failure } = this.policyState;
     const sinceMs = this.#policyFailingSinceMs ?? (plan === undefined ? this.watchedSinceMs : undefined);
-    const isStale = this.#state.isOpen && (plan === undefined || failure !== undefined);
+    const isStale = this.isOpen && (plan === undefined || failure !== undefined);
     return isStale && sinceMs !== undefined ? Math.max(0, this.clock.now() - sinceMs) / 1000 : 0;
   }
 
   #policyFailingSinceMs: number | undefined;
 
-  #countPolicy(former: PolicyState, next: PolicyState): void {
+  protected override policyRead(former: PolicyState): void {
+    const next = this.policyState;
     this.#policyFailingSinceMs =
       next.failure === undefined ? undefined : (this.#policyFailingSinceMs ?? this.clock.now());
     if (next.rejected !== undefined) this.rejectedIndex = next.rejected.index;
@@ -264,17 +228,18 @@ export class Service implements BalancedService {
     if (next.rejected !== undefined && next.rejected !== former.rejected) counts.policiesRejected += 1;
   }
 
+  /** Guards hear of attempts only while there are any. */
+  #hearForGuards(): void {
+    if (this.guards.isEmpty) this.balancer.attemptListeners.delete(this.guards);
+    else this.balancer.attemptListeners.add(this.guards);
+  }
+
   #zoneFound(): void {
     const { zone, reason } = this.#zone.view;
     if (this.telemetry !== undefined) this.telemetry.zone = zone;
     if (zone === undefined && this.#plan?.locality.zones === 'prefer') {
-      this.logger.warn(
-        'the policy prefers zones, and the zone of this client is not known: calls go to all zones alike',
-        {
-          service: this.service,
-          reason,
-        },
-      );
+      const message = 'the policy prefers zones, and the zone of this client is not known: calls go to all zones alike';
+      this.logger.warn(message, { service: this.service, reason });
     }
     this.endpoints.changed();
   }
@@ -282,9 +247,8 @@ export class Service implements BalancedService {
   /**
    * Statistics, breakers and budget follow the snapshot and keep what they have counted; then every subscriber is told.
    */
-  #takeOver(snapshot: Snapshot): void {
+  protected override takeOver(snapshot: Snapshot): void {
     const { plan, instances } = snapshot;
-    this.snapshot = snapshot;
     this.endpoints.sync(dialledInstances(plan, instances), plan.balancing.slowStartMs);
     if (plan !== this.#plan) {
       this.#plan = plan;
@@ -292,6 +256,7 @@ export class Service implements BalancedService {
       this.balancer.retryBudget.configure(plan.retryBudget);
       this.breakers.configure({ endpoint: endpointRules(plan, instances, this.endpoints), subsets: plan.subsets });
       this.guards.configure(plan.subsets);
+      this.#hearForGuards();
       this.limits.configure(plan.subsets);
     }
     if (plan.locality.zones === 'prefer') this.#zone.want();

@@ -3,6 +3,7 @@ import { isRecord } from '../../base/is-record';
 import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';
 import type { Plan } from '../../policy/plan';
 import type { StoredState } from '../discovery/state-store';
+import { isPort, isTexts } from '../discovery/static-instance';
 import type { LastKnownGood } from './last-known-good';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 
@@ -111,20 +112,16 @@ function isInstance(value: unknown): value is Instance {
   if (!isRecord(value)) return false;
   const { key, id, node, datacenter, zone, region, portName, ports, address, port, tags, meta, status, weight } = value;
   const areNames = [key, id, node, datacenter, address].every((name) => typeof name === 'string' && name !== '');
-  const isPort = typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535;
   const isStatus = status === 'passing' || status === 'warning' || status === 'critical';
   const isWeight = typeof weight === 'number' && weight >= 0 && Number.isFinite(weight);
   const areTags = Array.isArray(tags) && tags.every((tag) => typeof tag === 'string');
-  const isMeta = isRecord(meta) && Object.values(meta).every((one) => typeof one === 'string');
   const areTexts = [zone, region, portName].every((text) => text === undefined || typeof text === 'string');
   const arePorts = ports === undefined || (Array.isArray(ports) && ports.every(isNamedPort));
-  return areNames && isPort && arePorts && isStatus && isWeight && areTags && isMeta && areTexts;
+  return areNames && isPort(port) && arePorts && isStatus && isWeight && areTags && isTexts(meta) && areTexts;
 }
 
 function isNamedPort(value: unknown): boolean {
-  if (!isRecord(value) || typeof value['name'] !== 'string') return false;
-  const { port } = value;
-  return typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535;
+  return isRecord(value) && typeof value['name'] === 'string' && isPort(value['port']);
 }
 
 function isOrigin(value: unknown): value is Plan['origin'] {

@@ -169,14 +169,13 @@ export class CallTrace {
   }
 
   /** `last`: the attempt that answered; undefined when none was made. */
-  ended(end_: CallEnd, last: ServedBy | undefined): void {
+  ended({ code, details, decision, revisionNow }: CallEnd, last: ServedBy | undefined): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    const { code, details, decision, revisionNow } = end_;
     // An attempt may outlive its call: a losing hedge, a cancelled one. Its span ends with the call.
     for (const { span } of this.#open.splice(0)) end(span, code, details);
     if (decision !== undefined) {
-      this.#addSwapEvent(decision, revisionNow);
+      this.noticeRevision(decision, revisionNow);
       this.#span.setAttributes(this.#attributesOf(decision, last));
     }
     if (!this.#isForeign) end(this.#span, code, details);
@@ -185,21 +184,21 @@ export class CallTrace {
 
   #attributesOf(decision: Decision, last: ServedBy | undefined): Attributes {
     const wanted = decision.destination.subset;
-    const attributes: Attributes = {
+    return {
       [names.ROUTE]: decision.route,
       [names.SUBSET]: wanted,
       [names.REVISION]: decision.plan.revision,
       [names.STICKY]: this.#sticky,
       [names.FORCED]: decision.by === 'force',
       [names.ATTEMPTS]: this.#attempts,
+      ...(last !== undefined && {
+        [names.SERVED_BY]: last.subset,
+        [names.DATACENTER]: last.datacenter,
+        [names.TIER]: last.tier,
+        [names.FALLBACK]: last.subset !== wanted,
+        [names.BREAKER]: last.breaker,
+      }),
     };
-    if (last === undefined) return attributes;
-    attributes[names.SERVED_BY] = last.subset;
-    attributes[names.DATACENTER] = last.datacenter;
-    attributes[names.TIER] = last.tier;
-    attributes[names.FALLBACK] = last.subset !== wanted;
-    attributes[names.BREAKER] = last.breaker;
-    return attributes;
   }
 
   #addPickEvents(attempt: AttemptView, decision: Decision): void {
@@ -221,10 +220,6 @@ export class CallTrace {
 
   /** Called at each attempt. A policy swapped during the call becomes an event, at the latest when the call ends. */
   noticeRevision(decision: Decision, revisionNow: string | undefined): void {
-    this.#addSwapEvent(decision, revisionNow);
-  }
-
-  #addSwapEvent(decision: Decision, revisionNow: string | undefined): void {
     if (revisionNow === undefined || revisionNow === (this.#revision ?? decision.plan.revision)) return;
     this.#span.addEvent('graylane.policy.swapped', {
       'graylane.policy.revision.decided': decision.plan.revision,

@@ -82,11 +82,7 @@ export class Counts {
   take(other: Counts): void {
     for (const row of other.rows) {
       const own = this.row(row.wanted, row.subset, row.datacenter, row.tier);
-      own.picks += row.picks;
-      own.panics += row.panics;
-      own.inOwnZone += row.inOwnZone;
-      own.inOtherZones += row.inOtherZones;
-      own.inNoZone += row.inNoZone;
+      for (const key of ['picks', 'panics', 'inOwnZone', 'inOtherZones', 'inNoZone'] as const) own[key] += row[key];
       for (let code = 0; code < CODES; code += 1) own.ended[code] = (own.ended[code] ?? 0) + (row.ended[code] ?? 0);
     }
     for (const { level, subset, datacenter, count } of other.openings) {

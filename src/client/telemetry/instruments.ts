@@ -5,46 +5,17 @@ const CALL_BOUNDARIES = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 
 /** Seconds, from a tenth of a microsecond on. */
 const WORK_BOUNDARIES = [1e-7, 2.5e-7, 5e-7, 1e-6, 2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 1e-3];
 
-type CounterName =
-  | 'picks'
-  | 'zonePicks'
-  | 'attempts'
-  | 'failovers'
-  | 'fallbacks'
-  | 'panic'
-  | 'openings'
-  | 'limitRefused'
-  | 'policyApplied'
-  | 'policyRejected'
-  | 'retriesRefused';
-
-type GaugeName =
-  | 'breakerState'
-  | 'endpoints'
-  | 'guard'
-  | 'staleness'
-  | 'watch'
-  | 'policyIndex'
-  | 'policyRevision'
-  | 'policyStaleness'
-  | 'policyShortfalls'
-  | 'retryBudget'
-  | 'override'
-  | 'buildInfo';
-
-type Described = readonly [name: string, unit: string, description: string];
-
 /** Every instrument of this library. Names, units and labels are described in docs/observability.md. */
 export interface Instruments {
   readonly callDuration: Histogram;
   readonly decisionDuration: Histogram;
   readonly pickDuration: Histogram;
-  readonly counters: Readonly<Record<CounterName, ObservableCounter>>;
-  readonly gauges: Readonly<Record<GaugeName, ObservableGauge>>;
+  readonly counters: Readonly<Record<keyof typeof COUNTERS, ObservableCounter>>;
+  readonly gauges: Readonly<Record<keyof typeof GAUGES, ObservableGauge>>;
 }
 
-// Units in braces, so that no exporter puts one into the name.
-const COUNTERS: Readonly<Record<CounterName, Described>> = {
+// Name, unit, description. Units in braces, so that no exporter puts one into the name.
+const COUNTERS = {
   picks: ['graylane.picks', '{pick}', 'Endpoints picked for an attempt'],
   zonePicks: [
     'graylane.zone.picks',
@@ -60,9 +31,9 @@ const COUNTERS: Readonly<Record<CounterName, Described>> = {
   policyApplied: ['graylane.policy.applied', '{revision}', 'Policy revisions put in force'],
   policyRejected: ['graylane.policy.rejected', '{revision}', 'Policy revisions refused'],
   retriesRefused: ['graylane.retry.refused', '{retry}', 'Retries and hedges not made because the budget was spent'],
-};
+} as const;
 
-const GAUGES: Readonly<Record<GaugeName, Described>> = {
+const GAUGES = {
   breakerState: ['graylane.breaker.state', '{breaker}', 'Breakers in each state'],
   guard: ['graylane.guard', '{guard}', '1 while the guard of a subset sheds it'],
   endpoints: ['graylane.endpoints', '{endpoint}', 'Endpoints in each state'],
@@ -87,24 +58,29 @@ const GAUGES: Readonly<Record<GaugeName, Described>> = {
   retryBudget: ['graylane.retry.budget', '{share}', 'Share of the retry budget that is left'],
   override: ['graylane.override', '{override}', '1 while an override is in force'],
   buildInfo: ['graylane.build_info', '{build}', '1, with the versions as labels'],
-};
+} as const;
 
 export function createInstruments(meter: Meter): Instruments {
   const histogram = (name: string, description: string, explicitBucketBoundaries: number[]): Histogram =>
     meter.createHistogram(name, { unit: 's', description, advice: { explicitBucketBoundaries } });
-  const counters: Partial<Record<CounterName, ObservableCounter>> = {};
-  for (const [key, [name, unit, description]] of Object.entries(COUNTERS)) {
-    counters[key as CounterName] = meter.createObservableCounter(name, { unit, description });
-  }
-  const gauges: Partial<Record<GaugeName, ObservableGauge>> = {};
-  for (const [key, [name, unit, description]] of Object.entries(GAUGES)) {
-    gauges[key as GaugeName] = meter.createObservableGauge(name, { unit, description });
-  }
   return {
     callDuration: histogram('rpc.client.call.duration', 'Duration of calls, retries included', CALL_BOUNDARIES),
     decisionDuration: histogram('graylane.decision.duration', 'Time to decide a call; a sample', WORK_BOUNDARIES),
     pickDuration: histogram('graylane.pick.duration', 'Time to pick an endpoint; a sample', WORK_BOUNDARIES),
-    counters: counters as Record<CounterName, ObservableCounter>,
-    gauges: gauges as Record<GaugeName, ObservableGauge>,
+    counters: each(COUNTERS, (name, options) => meter.createObservableCounter(name, options)),
+    gauges: each(GAUGES, (name, options) => meter.createObservableGauge(name, options)),
   };
+}
+
+function each<Key extends string, T>(
+  described: Readonly<Record<Key, readonly [name: string, unit: string, description: string]>>,
+  create: (name: string, options: { readonly unit: string; readonly description: string }) => T,
+): Record<Key, T> {
+  const keys = Object.keys(described) as Key[];
+  return Object.fromEntries(
+    keys.map((key) => {
+      const [name, unit, description] = described[key];
+      return [key, create(name, { unit, description })];
+    }),
+  ) as Record<Key, T>;
 }

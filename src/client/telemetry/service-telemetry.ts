@@ -149,7 +149,7 @@ export class ObservedCall {
   readonly #method: string;
   readonly #trace: CallTrace | undefined;
   readonly #isMeasured: boolean;
-  #last: (ServedBy & { readonly code: number }) | undefined;
+  #last: ServedBy | undefined;
 
   constructor(service: ServiceTelemetry, method: string, trace: CallTrace | undefined, isMeasured: boolean) {
     this.#service = service;
@@ -173,7 +173,7 @@ export class ObservedCall {
     const trace = this.#trace;
     if (trace !== undefined) safely(() => trace.attemptEnded(attempt, code, details));
     const { subset, tier, endpoint } = attempt;
-    this.#last = { subset, tier, datacenter: endpoint.datacenter, breaker: endpoint.breaker?.state ?? 'closed', code };
+    this.#last = { subset, tier, datacenter: endpoint.datacenter, breaker: endpoint.breaker?.state ?? 'closed' };
   }
 
   ended(code: number, details: string, durationMs: number, decision: Decision | undefined): void {

@@ -1,4 +1,5 @@
 import { Metadata } from '@grpc/grpc-js';
+import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { silentLogger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
@@ -111,9 +112,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
       name: `test-${services.join('-')}`,
       instances: { ...Object.fromEntries(services.map((service) => [service, []])), ...instances },
       policies: Object.fromEntries(policies),
-      ...(options.datacenters === undefined ? {} : { datacenters: options.datacenters }),
-      ...(options.mode === undefined ? {} : { mode: options.mode }),
-      ...(options.labels === undefined ? {} : { labels: options.labels }),
+      ...defined({ datacenters: options.datacenters, mode: options.mode, labels: options.labels }),
       logger: silentLogger,
       closeTimeoutMs: 0,
     },

@@ -3,10 +3,15 @@ import { compileChain } from '../../policy/chain/compile';
 import { type ChainGraph, type ChainNode, readGraph } from '../../policy/chain/graph';
 import { compileHeaders, matchesNothing } from '../../policy/chain/match';
 import { ChainReport, fieldsOf, textOf } from '../../policy/chain/report';
-import type { PolicyDocument, RetryDocument, RouteDocument, SplitEntryDocument } from '../../policy/document';
+import type {
+  BalancingDocument,
+  PolicyDocument,
+  RetryDocument,
+  RouteDocument,
+  SplitEntryDocument,
+} from '../../policy/document';
 import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
-import type { Plan, PolicyProblem, RoutePlan } from '../../policy/plan';
-import { exportBalancing } from './export-balancing';
+import type { Decision, Plan, PolicyProblem, RoutePlan } from '../../policy/plan';
 import { exportMatch } from './export-match';
 import { decisionsOf, type ExportedPlaces, exportPlaces } from './export-places';
 
@@ -128,6 +133,43 @@ function retryOf({ split }: RoutePlan): RetryDocument | 'off' | undefined {
   return retryableStatusCodes.length === 0 ? 'off' : { maxAttempts, retryableStatusCodes: [...retryableStatusCodes] };
 }
 
+/** A document balances all its subsets alike. What the chain's resolvers say differently is reported. */
+function exportBalancing(
+  plan: Plan,
+  graph: ChainGraph,
+  decisions: readonly Decision[],
+  report: ChainReport,
+): BalancingDocument | undefined {
+  const [wanted, ...others] = distinct(
+    decisions.map(({ destination }) => plan.subsets.get(destination.subset)?.balancing),
+  );
+  const pathOf = (): string => {
+    const node = graph.resolvers.find(({ fields }) => fields['LoadBalancer'] !== undefined);
+    return `${node?.path ?? 'chain'}.LoadBalancer`;
+  };
+  if (others.length > 0) report.cannot(pathOf(), 'a document balances all subsets alike; left at its default');
+  if (wanted === undefined || others.length > 0) return undefined;
+  const { algorithm, choiceCount } = wanted;
+  if (choiceCount !== undefined && choiceCount !== 2) {
+    report.cannot(`${pathOf()}.LeastRequestConfig.ChoiceCount`, `${choiceCount}; a document compares two`);
+  }
+  if (algorithm !== 'ring_hash') return { algorithm };
+  const policies = distinct(decisions.map(({ hashPolicies }) => hashPolicies));
+  const [policy] = policies[0] ?? [];
+  const isOneHeader = policies.length === 1 && policies[0]?.length === 1 && policy?.key !== undefined;
+  if (isOneHeader && policy.key !== 'cookie') return { algorithm, hashBy: policy.key };
+  report.cannot(
+    `${pathOf()}.HashPolicies`,
+    'a document hashes by one header, the same everywhere; left at its default',
+  );
+  return undefined;
+}
+
+/** By what they say. Functions count for nothing: those that differ belong to cookies, which are refused anyway. */
+function distinct<T>(values: readonly T[]): readonly T[] {
+  return [...new Map(values.map((value) => [JSON.stringify(value), value])).values()];
+}
+
 /** What `default` says as well. */
 function saysNothing({ match, to, timeoutMs, retry }: RouteDocument): boolean {
   return match === undefined && to !== undefined && timeoutMs === undefined && retry === undefined;
@@ -135,20 +177,15 @@ function saysNothing({ match, to, timeoutMs, retry }: RouteDocument): boolean {
 
 /** A document changes no metadata. */
 function reportHeaders(node: ChainNode, report: ChainReport): void {
-  const check = (value: unknown, path: string): void => {
-    const changes = compileHeaders(value, path, new ChainReport());
-    if (changes !== undefined) report.cannot(path, 'left as they are; a document changes no metadata');
-  };
-  if (node.type === 'router') {
-    for (const { definition, next, path } of node.routes) {
-      check(fieldsOf(definition['Destination'])['RequestHeaders'], `${path}.Destination.RequestHeaders`);
-      reportHeaders(next, report);
+  if (node.type === 'resolver') return;
+  for (const { definition, next, path } of node.type === 'router' ? node.routes : node.splits) {
+    const [holder, name] =
+      node.type === 'router' ? [fieldsOf(definition['Destination']), 'Destination'] : [definition, 'Definition'];
+    const at = `${path}.${name}.RequestHeaders`;
+    if (compileHeaders(holder['RequestHeaders'], at, new ChainReport()) !== undefined) {
+      report.cannot(at, 'left as they are; a document changes no metadata');
     }
-  } else if (node.type === 'splitter') {
-    for (const { definition, next, path } of node.splits) {
-      check(definition['RequestHeaders'], `${path}.Definition.RequestHeaders`);
-      reportHeaders(next, report);
-    }
+    reportHeaders(next, report);
   }
 }
 

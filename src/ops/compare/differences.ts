@@ -1,5 +1,5 @@
 import { isRecord } from '../../base/is-record';
-import { canonicalJson } from '../../policy/plain-data';
+import { canonicalJson, ownValue } from '../../policy/plain-data';
 import { withoutSignature } from '../../policy/signature';
 
 /** One difference between two documents. `before` and `after` are values of the documents. */
@@ -33,20 +33,15 @@ function compare(before: unknown, after: unknown, path: string, found: Differenc
   if (before === undefined && after === undefined) return;
   if (before === undefined) found.push({ path, kind: 'added', after });
   else if (after === undefined) found.push({ path, kind: 'removed', before });
-  else if (isRecord(before) && isRecord(after)) compareRecords(before, after, path, found);
-  else if (canonicalJson(before) !== canonicalJson(after)) {
+  else if (isRecord(before) && isRecord(after)) {
+    for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
+      compare(ownValue(before, key), ownValue(after, key), path === '' ? key : `${path}.${key}`, found);
+    }
+  } else if (canonicalJson(before) !== canonicalJson(after)) {
     const by = NAMED_BY[/(\w+)$/.exec(path)?.[1] ?? ''];
     const lists = by === undefined ? undefined : [namedItems(before, by), namedItems(after, by)];
     if (lists?.[0] !== undefined && lists[1] !== undefined) compareNamed(lists[0], lists[1], path, found);
     else found.push({ path, kind: 'changed', before, after });
-  }
-}
-
-type Keyed = Readonly<Record<string, unknown>>;
-
-function compareRecords(before: Keyed, after: Keyed, path: string, found: Difference[]): void {
-  for (const key of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    compare(own(before, key), own(after, key), path === '' ? key : `${path}.${key}`, found);
   }
 }
 
@@ -70,13 +65,9 @@ function namedItems(list: unknown, by: string): ReadonlyMap<string, unknown> | u
   if (!Array.isArray(list)) return undefined;
   const items = new Map<string, unknown>();
   for (const item of list) {
-    const name = isRecord(item) ? own(item, by) : undefined;
+    const name = ownValue(item, by);
     if (typeof name !== 'string' || items.has(name)) return undefined;
     items.set(name, item);
   }
   return items;
-}
-
-function own(record: Keyed, key: string): unknown {
-  return Object.hasOwn(record, key) ? record[key] : undefined;
 }

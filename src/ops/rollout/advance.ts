@@ -1,25 +1,21 @@
 import { resolveAnalysis, resolveBackground } from './analysis/settings';
 import type { FailedMeasurement, Measurement } from './analysis/subset-metrics';
-import type { PauseDocument, RolloutDocument } from './document';
+import type { PauseDocument } from './document';
 import { isWatching, openWindow, rollBack, takeMeasurement } from './measurement';
 import { addAction, addNotice, dueActions, type PauseReason, type RolloutProgress, without } from './progress';
 
-export interface RolloutStart {
-  /** Unique among the rollouts of the service; part of its history entries. */
-  readonly id: string;
-  /** As `validateRollout()` let it pass. */
-  readonly document: RolloutDocument;
-  /** Share of the canary, percent, that the policy has now. */
-  readonly weight: number;
-}
-
-export function startRollout({ id, document, weight }: RolloutStart, nowMs: number): RolloutProgress {
+/**
+ * `id` is unique among the rollouts of the service, and part of its history entries. `document`: as `validateRollout()`
+ * let it pass. `weight`: the share of the canary, percent, that the policy has now.
+ */
+export function startRollout(
+  start: Pick<RolloutProgress, 'id' | 'document' | 'weight'>,
+  nowMs: number,
+): RolloutProgress {
   return {
-    id,
-    document,
+    ...start,
     state: { kind: 'running' },
     step: 0,
-    weight,
     windows: 0,
     nextAction: 1,
     pending: [],

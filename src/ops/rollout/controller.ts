@@ -40,18 +40,16 @@ export async function runController(options: ControllerOptions): Promise<void> {
   const { deps, watch, signal } = options;
   const loops = new Map<string, Promise<unknown>>();
   const pause = createInterruptibleSleep(signal);
-  let problem: string | undefined;
+  const reporter = createStatusReporter('*', watch);
   while (!signal.aborted) {
-    let failure: string | undefined;
     try {
       for (const service of await deps.rollouts.services()) {
         if (!loops.has(service)) loops.set(service, runRollout(service, options, false));
       }
+      reporter.problem(undefined);
     } catch (error) {
-      failure = messageOf(error);
+      reporter.problem(messageOf(error));
     }
-    if (failure !== problem) watch.onProblem('*', failure);
-    problem = failure;
     await pause.sleep(LOOK_MS);
   }
   await Promise.all(loops.values());

@@ -1,3 +1,4 @@
+import { createInterruptibleSleep } from '../../base/sleep';
 import type { ConsulClient } from '../../consul/client';
 import { parseJsonRecord } from '../store/kv';
 
@@ -49,9 +50,8 @@ export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
   const timeLimitMs = Math.min(everyMs / 2, MAX_TIME_LIMIT_MS);
   let session: string | undefined;
   let problem: string | undefined = 'no session yet';
-  let timer: NodeJS.Timeout | undefined;
-  let isBeating = false;
-  let isClosed = false;
+  const end = new AbortController();
+  const pause = createInterruptibleSleep(end.signal);
 
   const create = async (): Promise<boolean> => {
     // No lock delay: the transactions refuse a writer whose session has ended.
@@ -71,19 +71,19 @@ export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
     if (answer.status === 404 || answer.status === 403) session = undefined;
     return false;
   };
-  const beat = async (): Promise<void> => {
-    isBeating = true;
+  const beat = async (): Promise<number> => {
     const isAlive = await (session === undefined ? create() : renew(session));
-    isBeating = false;
-    if (isClosed) return;
-    timer = setTimeout(next, isAlive ? everyMs : RETRY_MS);
-    timer.unref();
+    pause.reset();
+    return isAlive ? everyMs : RETRY_MS;
   };
-  const next = (): void => {
-    beating = beat();
+  const keep = async (first: Promise<number>): Promise<void> => {
+    for (let delayMs = await first; ; delayMs = await beat()) {
+      await pause.sleep(delayMs);
+      if (end.signal.aborted) return;
+    }
   };
-  const tried = beat();
-  let beating = tried;
+  const first = beat();
+  const beating = keep(first);
 
   return {
     get session() {
@@ -92,16 +92,11 @@ export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
     get problem() {
       return session === undefined ? problem : undefined;
     },
-    tried,
-    check() {
-      if (isBeating || isClosed) return;
-      clearTimeout(timer);
-      next();
-    },
+    tried: first.then(() => {}),
+    check: pause.wake,
     async close() {
-      if (isClosed) return;
-      isClosed = true;
-      clearTimeout(timer);
+      if (end.signal.aborted) return;
+      end.abort();
       await beating;
       const id = session;
       session = undefined;

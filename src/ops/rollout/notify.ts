@@ -1,19 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type Environment, isSuccess, messageOf, postToWebhook } from './analysis/requests';
-import { type CommandConfig, type ControllerConfig, hookNames } from './config/controller-config';
+import { isSuccess, messageOf, postToWebhook, type Reach } from './analysis/requests';
+import { type CommandConfig, hookNames } from './config/controller-config';
 import type { RolloutNotice } from './progress';
 
 /** What a hook gets, as JSON. */
 export interface NotificationMessage extends RolloutNotice {
   /** The same for every attempt to deliver it, so that a receiver can drop a second one. */
   readonly id: string;
-}
-
-export interface NotifyDeps {
-  /** What the names in a document stand for. */
-  readonly config: ControllerConfig;
-  readonly env: Environment;
 }
 
 const TIME_LIMIT_MS = 10_000;
@@ -25,19 +19,19 @@ const TIME_LIMIT_MS = 10_000;
 export async function notify(
   names: readonly string[],
   message: NotificationMessage,
-  deps: NotifyDeps,
+  reach: Reach,
 ): Promise<string | undefined> {
   const body = JSON.stringify(message);
   const failures = await Promise.all(
     names.map(async (name) => {
-      const failure = await runHook(name, body, deps);
+      const failure = await runHook(name, body, reach);
       return failure === undefined ? [] : [`notify ${name}: ${failure}`];
     }),
   );
   return failures.flat().join(', ') || undefined;
 }
 
-async function runHook(name: string, body: string, { config, env }: NotifyDeps): Promise<string | undefined> {
+async function runHook(name: string, body: string, { config, env }: Reach): Promise<string | undefined> {
   const hook = config.hooks.get(name);
   if (hook === undefined) return `not known to this controller (expected: one of its hooks; ${hookNames(config)})`;
   try {

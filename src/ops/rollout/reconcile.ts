@@ -6,6 +6,7 @@ import type { PolicyStore, WriteOutcome } from '../store/policy-store';
 import { compileStored, contentDigest, documentText } from '../store/policy-text';
 import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
 import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
+import type { RolloutDocument } from './document';
 import { wantedMeasurement } from './measurement';
 import type { NotificationMessage } from './notify';
 import {
@@ -37,13 +38,10 @@ export interface RolloutContext {
   readonly policies: PolicyStore;
   readonly rollouts: RolloutStore;
   /**
-   * Creates the check whether the canary's healthy instances can carry the calls of a policy, as `policy apply` judges
-   * it. May reject.
+   * Why the canary's healthy instances cannot carry the calls that a policy would send them, as `policy apply` judges
+   * it. `before`: the plan that is in force. May reject.
    */
-  capacity(
-    stored: StoredPolicy,
-    maxLoadFactor: number | undefined,
-  ): { judge(before: Plan | undefined, after: Plan): Promise<{ readonly overloads: readonly string[] }> };
+  overloads(stored: StoredPolicy, rollout: RolloutDocument, after: Plan, before?: Plan): Promise<readonly string[]>;
   /** Measures what `wantedMeasurement()` asks for. A failure is part of the result. Never rejects. */
   measure(progress: RolloutProgress, wanted: MeasureRequest): Promise<Measurement | FailedMeasurement>;
   /** Runs the hooks of these names. Resolves to what failed, undefined when all succeeded. Never rejects. */
@@ -154,9 +152,8 @@ async function applyAndSave(turn: Turn, action: PolicyAction): Promise<Reconcile
   const plan = compileStored(policy.service, text);
   if (plan instanceof PolicyError) return wait(describeInvalid(plan));
   if (raisesWeight(policyStatus.document, action, rollout)) {
-    const check = deps.capacity(policy, rollout.maxLoadFactor);
     const before = compileStored(policy.service, documentText(policyStatus.document));
-    const { overloads } = await check.judge(before instanceof PolicyError ? undefined : before, plan);
+    const overloads = await deps.overloads(policy, rollout, plan, before instanceof PolicyError ? undefined : before);
     if (overloads.length > 0) return wait(overloads.join('; '));
   }
   return writePolicy(turn, action, { text, confirmed });

@@ -1,12 +1,10 @@
-import { systemClock } from '../../base/clock';
-import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { seededRandom } from '../../base/random';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import type { CallRecord } from '../../policy/routing/call-record';
 import { labelsOf } from '../../policy/routing/labels';
-import { createSimulation, type SimulationReport } from './simulation';
+import { Simulation, type SimulationReport } from './simulation';
 import { createSyntheticCalls } from './synthetic-calls';
 
 /** Which calls are decided, and what they are compared with. */
@@ -47,12 +45,7 @@ export function simulatePolicy(policy: PolicyDocument, options: SimulateOptions 
     compilePolicy({ content, format: 'object' }, { service, origin: 'inline' });
   const plan = compile(policy);
   const other = against === undefined ? undefined : compile(against);
-  const simulation = createSimulation({
-    plan,
-    random: seededRandom(seed),
-    clock: systemClock,
-    ...defined({ against: other }),
-  });
+  const simulation = new Simulation(plan, other, seededRandom(seed));
   if (from !== undefined) {
     for (const { method, labels, stickyKey, force } of from) {
       simulation.add({ method, labels: labelsOf(labels), stickyKey, force });

@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/clock';
+import { systemClock } from '../../base/clock';
 import type { Random } from '../../base/random';
 import type { DecidedBy, Decision, Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
@@ -77,22 +77,6 @@ export interface SimulatedMove {
   readonly stickyCallers: number;
 }
 
-export interface SimulationOptions {
-  readonly plan: Plan;
-  /** A second plan, which gets the same calls. */
-  readonly against?: Plan;
-  /** For calls without a sticky value; both plans get the same random number for the same call. */
-  readonly random: Random;
-  /** Its wall clock decides whether an override is in force. */
-  readonly clock: Clock;
-}
-
-export interface Simulation {
-  /** Decides one call by the code that decides real ones. */
-  add(call: RoutingInput): void;
-  report(): SimulationReport;
-}
-
 interface Move {
   readonly from: Decision;
   readonly to: Decision;
@@ -101,62 +85,74 @@ interface Move {
 }
 
 /** Sends calls through one plan, or two, and counts where they go. Pure but for its random numbers. */
-export function createSimulation({ plan, against, random, clock }: SimulationOptions): Simulation {
-  let draw = -1;
-  const env: RoutingEnvironment = {
-    clock,
-    random: () => {
-      if (draw < 0) draw = random();
-      return draw;
-    },
-  };
-  const before = new Tally(plan);
-  const after = against === undefined ? undefined : new Tally(against);
-  const moves = new Map<Decision, Map<Decision, Move>>();
-  const callers = new Set<string>();
-  const movedCallers = new Set<string>();
-  const lost = new Set<string>();
-  let calls = 0;
-  let moved = 0;
+export class Simulation {
+  readonly #env: RoutingEnvironment;
+  readonly #service: string;
+  readonly #before: Tally;
+  readonly #after: Tally | undefined;
+  readonly #moves = new Map<Decision, Map<Decision, Move>>();
+  readonly #callers = new Set<string>();
+  readonly #movedCallers = new Set<string>();
+  readonly #lost = new Set<string>();
+  #draw = -1;
+  #calls = 0;
+  #moved = 0;
 
-  const noteMove = (from: Decision, to: Decision, caller: string | undefined): void => {
-    moved += 1;
-    const targets = moves.get(from) ?? new Map<Decision, Move>();
+  /** `random`: for calls without a sticky value. Both plans get the same random number for the same call. */
+  constructor(plan: Plan, against: Plan | undefined, random: Random) {
+    this.#service = plan.service;
+    this.#before = new Tally(plan);
+    this.#after = against && new Tally(against);
+    const draw = (): number => {
+      if (this.#draw < 0) this.#draw = random();
+      return this.#draw;
+    };
+    // The wall clock decides whether an override is in force.
+    this.#env = { clock: systemClock, random: draw };
+  }
+
+  /** Decides one call by the code that decides real ones. */
+  add(call: RoutingInput): void {
+    this.#draw = -1;
+    this.#calls += 1;
+    const from = this.#before.decide(call, this.#env);
+    const caller = this.#before.callerOf(from, call);
+    if (caller !== undefined) this.#callers.add(caller);
+    if (this.#after === undefined) return;
+    const to = this.#after.decide(call, this.#env);
+    if (to.destination.subset === from.destination.subset) return;
+    this.#noteMove(from, to, caller ?? this.#after.callerOf(to, call), this.#after);
+  }
+
+  #noteMove(from: Decision, to: Decision, caller: string | undefined, after: Tally): void {
+    this.#moved += 1;
+    const targets = this.#moves.get(from) ?? new Map<Decision, Move>();
     const move = targets.get(to) ?? { from, to, calls: 0, callers: new Set() };
-    moves.set(from, targets.set(to, move));
+    this.#moves.set(from, targets.set(to, move));
     move.calls += 1;
     if (caller === undefined) return;
     move.callers.add(caller);
-    movedCallers.add(caller);
+    this.#movedCallers.add(caller);
     const { subset } = from.destination;
-    if (after !== undefined && after.shareOf(to, subset) >= before.shareOf(from, subset)) lost.add(caller);
-  };
+    if (after.shareOf(to, subset) >= this.#before.shareOf(from, subset)) this.#lost.add(caller);
+  }
 
-  return {
-    add(call) {
-      draw = -1;
-      calls += 1;
-      const from = before.decide(call, env);
-      const caller = before.callerOf(from, call);
-      if (caller !== undefined) callers.add(caller);
-      if (after === undefined) return;
-      const to = after.decide(call, env);
-      if (to.destination.subset !== from.destination.subset) noteMove(from, to, caller ?? after.callerOf(to, call));
-    },
-    report() {
-      const base = { service: plan.service, calls, ...before.report(calls), stickyCallers: callers.size };
-      if (after === undefined) return { ...base, against: undefined };
-      return {
-        ...base,
-        against: {
-          ...after.report(calls),
-          moved: { calls: moved, percent: percent(moved, calls), stickyCallers: movedCallers.size },
-          moves: mergeMoves([...moves.values()].flatMap((targets) => [...targets.values()])),
-          stickyCallersLost: lost.size,
-        },
-      };
-    },
-  };
+  report(): SimulationReport {
+    const calls = this.#calls;
+    const moves = [...this.#moves.values()].flatMap((targets) => [...targets.values()]);
+    return {
+      service: this.#service,
+      calls,
+      ...this.#before.report(calls),
+      stickyCallers: this.#callers.size,
+      against: this.#after && {
+        ...this.#after.report(calls),
+        moved: { calls: this.#moved, percent: percent(this.#moved, calls), stickyCallers: this.#movedCallers.size },
+        moves: mergeMoves(moves),
+        stickyCallersLost: this.#lost.size,
+      },
+    };
+  }
 }
 
 /** Counts by decision. The number of decisions is bounded: one for each outcome of a route, and those of `force`. */

@@ -1,6 +1,6 @@
 import type { Random } from '../../base/random';
 import type { LabelMatcherDocument } from '../../policy/document';
-import type { LabelCondition, Plan, RoutePlan } from '../../policy/plan';
+import type { Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
 import { headerMatchers } from '../chain/export-match';
 
@@ -47,45 +47,30 @@ export function createSyntheticCalls(plans: readonly Plan[], { random, callers }
     }),
   );
   const ordinary = methods.map((method): Template => ({ method, labels: new Map() }));
-  const call = new SyntheticCall(plans.flatMap(callerKeysOf));
+  const callerKeys = new Set(plans.flatMap(callerKeysOf));
   const names = new Map<number, string>();
+  let template: Template = { method: ORDINARY_METHOD, labels: new Map() };
+  let caller = '';
+  const call: RoutingInput = {
+    get method() {
+      return template.method;
+    },
+    labels: {
+      get: (key) => (template.labels.has(key) || !callerKeys.has(key) ? template.labels.get(key) : caller),
+    },
+    stickyKey: undefined,
+    force: undefined,
+  };
   return {
     unreached,
     next() {
-      call.template = templates.length === 0 || random() < 0.5 ? pick(ordinary) : pick(templates);
+      template = templates.length === 0 || random() < 0.5 ? pick(ordinary) : pick(templates);
       const number = Math.floor(random() * callers);
-      let caller = names.get(number);
-      if (caller === undefined) {
-        caller = `caller-${number}`;
-        names.set(number, caller);
-      }
-      call.caller = caller;
+      caller = names.get(number) ?? `caller-${number}`;
+      names.set(number, caller);
       return call;
     },
   };
-}
-
-class SyntheticCall implements RoutingInput {
-  template: Template = { method: ORDINARY_METHOD, labels: new Map() };
-  caller = '';
-  readonly force: undefined = undefined;
-  readonly stickyKey: undefined = undefined;
-  readonly #callerKeys: ReadonlySet<string>;
-  readonly labels: RoutingInput['labels'];
-
-  constructor(callerKeys: readonly string[]) {
-    this.#callerKeys = new Set(callerKeys);
-    this.labels = {
-      get: (key) => {
-        const { labels } = this.template;
-        return labels.has(key) || !this.#callerKeys.has(key) ? labels.get(key) : this.caller;
-      },
-    };
-  }
-
-  get method(): string {
-    return this.template.method;
-  }
 }
 
 function templateOf(
@@ -100,8 +85,11 @@ function templateOf(
   for (const key of new Set(conditions.map((condition) => condition.key))) {
     const wanted = conditions.filter((condition) => condition.key === key);
     const sample = match?.sample?.by === key ? match.sample : undefined;
-    const fitting = valuesFor(wanted, pools.get(key) ?? []).filter(
-      (value) => sample === undefined || (value !== undefined && sample.admits(value)),
+    // Undefined: without the label.
+    const fitting = [...(pools.get(key) ?? []), undefined].filter(
+      (value) =>
+        wanted.every((condition) => condition.test(value)) &&
+        (sample === undefined || (value !== undefined && sample.admits(value))),
     );
     if (fitting.length === 0) return undefined;
     labels.set(key, pick(fitting));
@@ -109,11 +97,6 @@ function templateOf(
   const methods = methodsOf(route).filter((method) => match?.path?.test(method) !== false);
   if (methods.length === 0 && match?.path?.test(ORDINARY_METHOD) === false) return undefined;
   return { method: methods.length === 0 ? ORDINARY_METHOD : pick(methods), labels };
-}
-
-/** `undefined` among them: without the label. */
-function valuesFor(conditions: readonly LabelCondition[], pool: readonly string[]): readonly (string | undefined)[] {
-  return [...pool, undefined].filter((value) => conditions.every((condition) => condition.test(value)));
 }
 
 function methodsOf({ match }: RoutePlan): readonly string[] {

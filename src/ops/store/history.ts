@@ -2,9 +2,9 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
 import { sha256 } from '../../base/sha256';
-import { parsePolicyText } from '../../policy/parse-text';
 import { canonicalJson } from '../../policy/plain-data';
 import { revisionOf } from '../../policy/revision';
+import { parseStored } from './policy-text';
 
 /** What made a change: a command, a rollout, or `found` for a policy that was put into Consul by hand. */
 export type ChangeKind = 'apply' | 'rollback' | 'override' | 'rollout' | 'found';
@@ -91,8 +91,8 @@ export function decodeEntry(text: string): HistoryEntry | undefined {
 
 /** Twelve hexadecimal digits over the document's canonical form, whatever its spacing and the order of its keys. */
 export function revisionOfText(text: string): string | undefined {
-  const parsed = parsePolicyText(text, 'json');
-  return isRecord(parsed.value) ? revisionOf(parsed.value) : undefined;
+  const document = parseStored(text);
+  return isRecord(document) ? revisionOf(document) : undefined;
 }
 
 /** How much of a policy's history stays in Consul. */

@@ -41,9 +41,9 @@ export async function compareCommands(
   const { service, datacenters } = world;
   const flags = { consul: address, dc: datacenters.join(','), policy: world.source };
   const { force, method, labels, seed } = call;
-  const listing = (await jsonOf((io) => listInstances(service, { ...flags, json: true }, io))) as Listing;
+  const listing = (await jsonOf((io) => listInstances(service, flags, io))) as Listing;
   const command = (await jsonOf((io) =>
-    explainCall(service, { ...flags, json: true, method, label: labels, seed }, io),
+    explainCall(service, { ...flags, method, label: labels, seed }, io),
   )) as Explanation & { canServe: boolean };
   const size = world.document?.balancing?.subsetSize;
   if (force === undefined && size === undefined) {
@@ -140,6 +140,7 @@ async function jsonOf(command: (io: CommandIo) => Promise<void>): Promise<unknow
 
 function commandIo(): CommandIo {
   return {
+    asJson: true,
     env: {},
     isTerminal: false,
     columns: 80,

@@ -125,7 +125,7 @@ function refusalOf(read: () => unknown): unknown {
 }
 
 const scopes = new CallScopes(true);
-const rules = parseAcceptOptions({ accept: ['x-user', 'x-gray', 'x-lane'] }, 'accept');
+const rules = parseAcceptOptions({ accept: ['x-user', 'x-gray', 'x-lane'] }, 'httpMiddleware');
 
 /** As a peer may send them, whatever they hold: each value once, or a list of values. */
 function sentValues(text: string): ReadonlyMap<string, readonly string[]> {

@@ -41,17 +41,21 @@ describe('graylane completion', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  /** The scripts ask `graylane`. */
+  const here = (): { readonly PATH: string } => ({ PATH: `${folder}${delimiter}${process.env['PATH']}` });
   const complete = {
     async bash(words: readonly string[], env = {}): Promise<readonly string[]> {
       const script = `source "$1"; shift; COMP_WORDS=(graylane "$@"); COMP_CWORD=$#; COMP_LINE="graylane $*"
         COMP_POINT=\${#COMP_LINE}; _graylane; printf '%s\\n' "\${COMPREPLY[@]}"`;
       const args = ['--norc', '-c', script, 'bash', scripts.get('bash') ?? '', ...words];
-      return (await run('bash', args, { env: { ...cleanEnv(), ...env } })).stdout.split('\n');
+      return (await run('bash', args, { env: { ...cleanEnv(), ...here(), ...env } })).stdout.split('\n');
     },
     async fish(words: readonly string[], env = {}): Promise<readonly string[]> {
       const line = ['graylane', ...words].join(' ');
       const script = `source ${scripts.get('fish')}; complete -C '${line}'`;
-      const { stdout } = await run('fish', ['--no-config', '-c', script], { env: { ...cleanEnv(), ...env } });
+      const { stdout } = await run('fish', ['--no-config', '-c', script], {
+        env: { ...cleanEnv(), ...here(), ...env },
+      });
       return stdout.split('\n').map((reply) => reply.split('\t')[0] ?? '');
     },
     async zsh(words: readonly string[], env = {}): Promise<readonly string[]> {
@@ -59,7 +63,7 @@ describe('graylane completion', () => {
       const script = `_describe() { print -l -- "\${(@P)2}" }; _files() {}; compdef() {}; source "$1"; shift
         words=(graylane "$@"); CURRENT=$#words; PREFIX=$words[-1]; _graylane`;
       const args = ['-f', '-c', script, 'zsh', scripts.get('zsh') ?? '', ...words];
-      const { stdout } = await run('zsh', args, { env: { ...cleanEnv(), ...env } });
+      const { stdout } = await run('zsh', args, { env: { ...cleanEnv(), ...here(), ...env } });
       const all = stdout.split('\n').map((reply) => reply.split(':')[0] ?? '');
       return all.filter((reply) => reply.startsWith(words.at(-1) ?? ''));
     },
@@ -89,12 +93,11 @@ describe('graylane completion', () => {
         const found = await complete[shell](words, env);
         return found.filter((reply) => ['orders', 'payments', 'consul'].includes(reply)).sort();
       };
-      const PATH = `${folder}${delimiter}${process.env['PATH']}`;
       for (const [words, expected] of cases) {
-        expect(await names(words, { PATH, CONSUL_HTTP_ADDR: address }), words.join(' ')).toEqual(expected);
+        expect(await names(words, { CONSUL_HTTP_ADDR: address }), words.join(' ')).toEqual(expected);
       }
-      const here = ['policy', 'get', '--consul', address, 'p'];
-      expect(await names(here, { PATH, CONSUL_HTTP_ADDR: '127.0.0.1:1' })).toEqual(['payments']);
+      const named = ['policy', 'get', '--consul', address, 'p'];
+      expect(await names(named, { CONSUL_HTTP_ADDR: '127.0.0.1:1' })).toEqual(['payments']);
     });
   });
 

@@ -12,27 +12,33 @@ export interface Ended {
 export async function runHere(args: readonly string[], env: CommandIo['env']): Promise<Ended> {
   let stdout = '';
   let stderr = '';
+  const text = (piece: string): void => {
+    if (!io.asJson) stdout += piece;
+  };
   const io: CommandIo = {
+    asJson: false,
     env,
     isTerminal: false,
     columns: 80,
     rows: 24,
     colors: picocolors.createColors(false),
     exitCode: 0,
-    line: (text = '') => {
-      stdout += `${text}\n`;
-    },
-    write: (text) => {
-      stdout += text;
-    },
+    line: (line = '') => text(`${line}\n`),
+    write: text,
     jsonLine: (value) => {
-      stdout += `${JSON.stringify(value)}\n`;
+      if (io.asJson) stdout += `${JSON.stringify(value)}\n`;
     },
     json: (value) => {
-      stdout += JSON.stringify(value);
+      if (io.asJson) stdout += JSON.stringify(value);
     },
-    table: async (_head, rows) => {
-      stdout += rows.map((row) => `${row.join(' ')}\n`).join('');
+    table: async (items, columns) => {
+      for (const item of items) {
+        text(
+          `${Object.values(columns)
+            .map((cellOf) => cellOf(item) ?? '')
+            .join(' ')}\n`,
+        );
+      }
     },
     note: (text) => {
       stderr += `${text}\n`;

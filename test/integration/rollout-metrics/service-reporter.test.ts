@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Logger } from '../../../src/base/logger';
 import type { RolloutMetricsReport } from '../../../src/base/rollout-metrics';
-import { AttemptListeners } from '../../../src/client/balancer/context';
+import type { AttemptListener } from '../../../src/client/balancer/context';
 import type { CurrentAnnouncement } from '../../../src/client/rollout-metrics/announcement-watch';
 import { createReportSender } from '../../../src/client/rollout-metrics/report-sender';
 import { ServiceReporter } from '../../../src/client/rollout-metrics/service-reporter';
@@ -16,7 +16,7 @@ const KEY = 'secret-key-of-this-controller';
 
 interface Bench {
   readonly clock: FakeClock;
-  readonly attemptListeners: AttemptListeners;
+  readonly attemptListeners: Set<AttemptListener>;
   readonly reporter: ServiceReporter;
   /** The controller, scripted: 204 unless told otherwise. */
   readonly server: ScriptedConsul;
@@ -25,6 +25,10 @@ interface Bench {
   heard(window: string | undefined, change?: { readonly isHeld?: boolean; readonly url?: string }): CurrentAnnouncement;
   /** Moves the clock, and waits for this report to have come. */
   until(reports: number, advanceMs?: number): Promise<void>;
+}
+
+function attemptEnded(listeners: Iterable<AttemptListener>, ...args: Parameters<AttemptListener['attemptEnded']>) {
+  for (const listener of listeners) listener.attemptEnded(...args);
 }
 
 async function bench(random = 0.5): Promise<Bench> {
@@ -36,7 +40,7 @@ async function bench(random = 0.5): Promise<Bench> {
   const logger: Logger = { debug: log, info: log, warn: log, error: log };
   const sender = opened(createReportSender(), (each) => each.close());
   const reporter = new ServiceReporter({ service: 'payments', clock, random: () => random, logger, sender });
-  const attemptListeners = new AttemptListeners();
+  const attemptListeners = new Set<AttemptListener>();
   reporter.add({ attemptListeners, isShed: () => false });
   return {
     ...{ clock, attemptListeners, reporter, server, logged },
@@ -57,12 +61,12 @@ async function bench(random = 0.5): Promise<Bench> {
 describe('a reporter', () => {
   it('counts from when it hears, reports at its phase and then every interval, with the key in the header alone', async () => {
     const { attemptListeners, reporter, heard, until, reports, server } = await bench();
-    expect(attemptListeners.list.length === 0).toBe(true);
+    expect(attemptListeners.size === 0).toBe(true);
     reporter.announce(heard('w1'));
-    attemptListeners.attemptEnded('canary', 'canary', 'failure', 5);
+    attemptEnded(attemptListeners, 'canary', 'canary', 'failure', 5);
     await until(0, 2499);
     await until(1, 1);
-    attemptListeners.attemptEnded('canary', 'canary', 'success', 5);
+    attemptEnded(attemptListeners, 'canary', 'canary', 'success', 5);
     await until(1, 4999);
     await until(2, 1);
     await until(3, 5000);
@@ -79,7 +83,7 @@ describe('a reporter', () => {
   it('begins anew with another window, goes on with the same one for another controller, and stops without one', async () => {
     const { attemptListeners, reporter, heard, until, reports, clock } = await bench();
     reporter.announce(heard('w1'));
-    attemptListeners.attemptEnded('canary', 'canary', 'success', 5);
+    attemptEnded(attemptListeners, 'canary', 'canary', 'success', 5);
     await until(1, 2500);
     const other = opened(await startScriptedConsul(), (each) => each.stop());
     other.answer((_, response) => response.writeHead(204).end());
@@ -95,27 +99,27 @@ describe('a reporter', () => {
     expect(reports()[1]).toMatchObject({ window: 'w2', number: 1, canary: { calls: 0 } });
     expect(reports()[1]?.client).not.toBe(reports()[0]?.client);
     reporter.announce(heard(undefined));
-    expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
+    expect([attemptListeners.size === 0, clock.pending]).toEqual([true, 0]);
     reporter.announce(heard('w3'));
     reporter.announce(undefined);
-    expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
+    expect([attemptListeners.size === 0, clock.pending]).toEqual([true, 0]);
   });
 
   it('goes on counting for ten minutes when its controller has gone, and sends nothing', async () => {
     const { attemptListeners, reporter, heard, until, reports, clock } = await bench();
     reporter.announce(heard('w1', { isHeld: false }));
-    expect(attemptListeners.list.length === 0).toBe(true);
+    expect(attemptListeners.size === 0).toBe(true);
     reporter.announce(heard('w1'));
     await until(1, 2500);
     reporter.announce(heard('w1', { isHeld: false }));
-    attemptListeners.attemptEnded('canary', 'canary', 'success', 5);
+    attemptEnded(attemptListeners, 'canary', 'canary', 'success', 5);
     await until(1, 599_999);
     reporter.announce(heard('w1'));
     await until(2, 2500);
     expect(reports()[1]).toMatchObject({ number: 2, canary: { calls: 1 } });
     reporter.announce(heard('w1', { isHeld: false }));
     clock.advance(600_000);
-    expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
+    expect([attemptListeners.size === 0, clock.pending]).toEqual([true, 0]);
   });
 
   it.each([401, 409, 410, 404, 400, 413, 302])(
@@ -168,13 +172,13 @@ describe('a reporter', () => {
   it('sends what is left when it is closed, and waits half a second for it', async () => {
     const { attemptListeners, reporter, heard, server, reports, clock } = await bench();
     reporter.announce(heard('w1'));
-    attemptListeners.attemptEnded('stable', 'stable', 'success', 5);
+    attemptEnded(attemptListeners, 'stable', 'stable', 'success', 5);
     server.answer(() => {});
     const begun = performance.now();
     await reporter.close();
     expect(performance.now() - begun).toBeLessThan(2000);
     expect(reports()).toMatchObject([{ number: 1, stable: { calls: 1 } }]);
-    expect([attemptListeners.list.length === 0, clock.pending]).toEqual([true, 0]);
+    expect([attemptListeners.size === 0, clock.pending]).toEqual([true, 0]);
     await reporter.close();
     expect(reports()).toHaveLength(1);
   });
@@ -184,7 +188,7 @@ describe('a reporter', () => {
     server.answer(() => {});
     reporter.announce(heard('w1'));
     await until(1, 2500);
-    attemptListeners.attemptEnded('stable', 'stable', 'success', 5);
+    attemptEnded(attemptListeners, 'stable', 'stable', 'success', 5);
     server.answer((_, response) => response.writeHead(204).end());
     await reporter.close();
     expect(reports()).toMatchObject([{ number: 1 }, { number: 2, stable: { calls: 1 } }]);

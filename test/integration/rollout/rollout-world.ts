@@ -66,7 +66,7 @@ export function rolloutWorld(options: StartConsulOptions = {}): RolloutWorld {
       return {
         policies: createPolicyStore({ client: other }),
         rollouts: createRolloutStore(other),
-        capacity: () => ({ judge: async () => ({ overloads: [] }) }),
+        overloads: async () => [],
         measure: async () => ({ error: 'no figures' }),
         notify: async () => undefined,
         now: () => {

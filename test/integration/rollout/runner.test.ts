@@ -93,10 +93,10 @@ describe('a rollout', () => {
     await world.begin('heavy');
     const { id } = await world.session();
     let isReady = false;
-    const judge = async (): Promise<{ readonly overloads: readonly string[] }> => {
-      return { overloads: isReady ? [] : ['canary would get 3.0 times its fair share'] };
+    const overloads = async (): Promise<readonly string[]> => {
+      return isReady ? [] : ['canary would get 3.0 times its fair share'];
     };
-    const deps = world.deps({ tickMs: 30, capacity: () => ({ judge }) });
+    const deps = world.deps({ tickMs: 30, overloads });
     await drive('heavy', id, deps, ({ kind }) => kind === 'idle');
     expect((await world.record('heavy')).progress.waitingFor).toBe('canary would get 3.0 times its fair share');
     expect((await world.record('heavy')).transitions.at(-1)).toMatchObject({ event: 'waiting' });
@@ -149,12 +149,12 @@ describe('a change by somebody else', () => {
     await world.begin('raced');
     const { id } = await world.session();
     let isFirst = true;
-    const judge = async (): Promise<{ readonly overloads: readonly string[] }> => {
+    const overloads = async (): Promise<readonly string[]> => {
       if (isFirst) await byHand('raced', documentText(splitPolicy('raced', 0, { timeoutMs: 700 })));
       isFirst = false;
-      return { overloads: [] };
+      return [];
     };
-    const deps = world.deps({ tickMs: 30, capacity: () => ({ judge }) });
+    const deps = world.deps({ tickMs: 30, overloads });
     await drive('raced', id, deps, ({ kind }) => kind === 'lost');
     await drive('raced', id, deps, ({ kind }) => kind === 'idle');
     expect((await world.record('raced')).progress.state).toMatchObject({ kind: 'paused', why: 'manual-change' });

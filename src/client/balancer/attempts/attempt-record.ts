@@ -6,11 +6,12 @@ import type { Metadata } from '../../grpc/grpc-js';
 import type { BalancerContext } from '../context';
 import type { ChannelConnection } from '../endpoints/connection';
 import type { Endpoint } from '../endpoints/endpoint';
-import type { AttemptLink, LoadOutcome } from '../endpoints/load';
+import type { LoadOutcome } from '../endpoints/load';
 import { LOAD_REPORT_KEY, readLoadReport } from '../endpoints/reported-capacity';
 import type { SessionWatch } from '../endpoints/subchannel-lease';
 import { patienceMs } from '../probes/probe-limit';
 import type { Pool } from '../tiers/pool';
+import { AttemptLink } from './attempt-link';
 import { isStreamCall, MethodTime } from './methods';
 
 const OK = 0;
@@ -35,16 +36,7 @@ type Probing = 'no' | 'vouched' | 'risky';
  * What is known of one attempt, and what is learned from it: when it begins and when it ends, its endpoint's load and
  * breaker, its subset's breaker, its method and its call are told. The subclass knows how grpc-js tells of both.
  */
-export abstract class AttemptRecord implements AttemptLink, AttemptView, AttemptFacts {
-  // AttemptLink
-  startedAtMs = 0;
-  responded = false;
-  time: MethodTime = NO_TIME;
-  isStream = false;
-  lasts = false;
-  previous: AttemptLink | undefined;
-  next: AttemptLink | undefined;
-
+export abstract class AttemptRecord extends AttemptLink implements AttemptView, AttemptFacts {
   tier = 0;
   isPanic = false;
 
@@ -78,6 +70,7 @@ export abstract class AttemptRecord implements AttemptLink, AttemptView, Attempt
   #from: Pool | undefined;
 
   constructor(context: BalancerContext) {
+    super(NO_TIME);
     this.context = context;
   }
 
@@ -237,9 +230,9 @@ export abstract class AttemptRecord implements AttemptLink, AttemptView, Attempt
     this.#notePeerLoad(outcome, nowMs);
     this.#compareWithPeers(outcome, nowMs);
     this.#endAtBreakers(outcome, nowMs);
-    if (context.attemptListeners.list.length > 0) {
+    if (context.attemptListeners.size > 0) {
       const wanted = call.decision?.destination.subset ?? pool.subset;
-      context.attemptListeners.attemptEnded(wanted, pool.subset, outcome, this.latencyMs);
+      for (const each of context.attemptListeners) each.attemptEnded(wanted, pool.subset, outcome, this.latencyMs);
     }
     this.#endLoad(outcome, nowMs);
     if (outcome === 'success') {

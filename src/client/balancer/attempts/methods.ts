@@ -51,12 +51,25 @@ export class MethodTime {
    * calls of unknown kind.
    */
   isStream = false;
-  /** Undefined of methods beyond the limit: those are not judged. */
-  record: MethodRecord | undefined = undefined;
+  /** The same, of lately. */
+  good = 0;
+  silences = 0;
+  silentAt: AnsweringEndpoint | undefined = undefined;
+  /** Another endpoint at which it was silent before. */
+  silentElsewhere: AnsweringEndpoint | undefined = undefined;
+  /** Since the last good answer of the method anywhere: failures with one code. */
+  failures = 0;
+  code = 0;
+  failedAt: AnsweringEndpoint | undefined = undefined;
+  failedElsewhere = false;
+  failedSinceMs = 0;
+  /** Methods beyond the limit share one time, and are not judged. */
+  readonly isJudged: boolean;
 
   /** `usualMs`: for simulations that know it. */
-  constructor(usualMs = 0) {
+  constructor(usualMs = 0, isJudged = true) {
     this.usualMs = usualMs;
+    this.isJudged = isJudged;
   }
 
   /** A good answer came after `elapsedMs`. */
@@ -70,6 +83,17 @@ export class MethodTime {
     }
     const counted = Math.min(elapsedMs, Math.max(MOST_AT_ONCE * this.usualMs, 1));
     this.usualMs += (counted - this.usualMs) * Math.max(1 / this.answers, Math.min(sinceMs / MEAN_TAU_MS, MOST_WEIGHT));
+  }
+
+  countEnd(): void {
+    if (this.good + this.silences <= ENDS) return;
+    this.good /= 2;
+    this.silences /= 2;
+    // A lone silence of long ago is no company.
+    if (this.silences < 1) {
+      this.silentAt = undefined;
+      this.silentElsewhere = undefined;
+    }
   }
 
   /** It usually takes 300 ms or more. */
@@ -104,32 +128,6 @@ interface AnsweringEndpoint {
   answeredAtMs: number;
 }
 
-/** What one method does over all endpoints of its service. */
-class MethodRecord {
-  answers = 0;
-  silences = 0;
-  silentAt: AnsweringEndpoint | undefined = undefined;
-  /** Another endpoint at which it was silent before. */
-  silentElsewhere: AnsweringEndpoint | undefined = undefined;
-  /** Since the last good answer of the method anywhere: failures with one code. */
-  failures = 0;
-  code = 0;
-  failedAt: AnsweringEndpoint | undefined = undefined;
-  failedElsewhere = false;
-  failedSinceMs = 0;
-
-  countEnd(): void {
-    if (this.answers + this.silences <= ENDS) return;
-    this.answers /= 2;
-    this.silences /= 2;
-    // A lone silence of long ago is no company.
-    if (this.silences < 1) {
-      this.silentAt = undefined;
-      this.silentElsewhere = undefined;
-    }
-  }
-}
-
 /**
  * The methods of one service: how long each usually takes, and what each does over all endpoints. A method that ends
  * without an answer, or fails, wherever it goes, says nothing of an endpoint that answers other calls meanwhile: that
@@ -137,7 +135,7 @@ class MethodRecord {
  */
 export class Methods {
   readonly #times = new Map<string, MethodTime>();
-  readonly #rest = new MethodTime();
+  readonly #rest = new MethodTime(0, false);
   /** When any call was last answered well, at any endpoint. */
   #answeredAtMs = Number.NEGATIVE_INFINITY;
 
@@ -147,7 +145,6 @@ export class Methods {
     if (time === undefined) {
       if (this.#times.size >= MOST_METHODS) return this.#rest;
       time = new MethodTime();
-      time.record = new MethodRecord();
       this.#times.set(method, time);
     }
     return time;
@@ -163,13 +160,12 @@ export class Methods {
   }
 
   /** A good answer came. */
-  answered({ record }: MethodTime, endpoint: AnsweringEndpoint, nowMs: number): void {
+  answered(time: MethodTime, endpoint: AnsweringEndpoint, nowMs: number): void {
     endpoint.answeredAtMs = nowMs;
     this.#answeredAtMs = nowMs;
-    if (record === undefined) return;
-    record.failures = 0;
-    record.answers += 1;
-    record.countEnd();
+    time.failures = 0;
+    time.good += 1;
+    time.countEnd();
   }
 
   /**
@@ -178,14 +174,14 @@ export class Methods {
    * the endpoint itself has answered since, it is a failure and no silence: two long polls that end together are no
    * endpoint that hangs.
    */
-  silent({ record }: MethodTime, endpoint: AnsweringEndpoint, startedAtMs: number): Outcome {
-    if (record === undefined) return 'silent';
+  silent(time: MethodTime, endpoint: AnsweringEndpoint, startedAtMs: number): Outcome {
+    if (!time.isJudged) return 'silent';
     const hasAnswered = endpoint.answeredAtMs >= startedAtMs;
-    const isUsual = isUsuallySilent(record, endpoint, hasAnswered ? USUAL_SILENCE : MOSTLY_SILENCE);
-    record.silences += 1;
-    if (record.silentAt !== endpoint) record.silentElsewhere = record.silentAt;
-    record.silentAt = endpoint;
-    record.countEnd();
+    const isUsual = isUsuallySilent(time, endpoint, hasAnswered ? USUAL_SILENCE : MOSTLY_SILENCE);
+    time.silences += 1;
+    if (time.silentAt !== endpoint) time.silentElsewhere = time.silentAt;
+    time.silentAt = endpoint;
+    time.countEnd();
     if (isUsual && this.#answeredAtMs >= startedAtMs) return 'neutral';
     return hasAnswered ? 'failure' : 'silent';
   }
@@ -195,28 +191,28 @@ export class Methods {
    * this code at several endpoints without a good answer anywhere, or was never answered well, and this endpoint has
    * answered other calls meanwhile.
    */
-  failed({ record }: MethodTime, endpoint: AnsweringEndpoint, code: number, nowMs: number): Outcome {
-    if (record === undefined) return 'failure';
-    if (record.failures === 0 || record.code !== code) {
-      record.failures = 1;
-      record.code = code;
-      record.failedAt = endpoint;
-      record.failedElsewhere = false;
-      record.failedSinceMs = nowMs;
+  failed(time: MethodTime, endpoint: AnsweringEndpoint, code: number, nowMs: number): Outcome {
+    if (!time.isJudged) return 'failure';
+    if (time.failures === 0 || time.code !== code) {
+      time.failures = 1;
+      time.code = code;
+      time.failedAt = endpoint;
+      time.failedElsewhere = false;
+      time.failedSinceMs = nowMs;
       return 'failure';
     }
-    record.failures += 1;
-    if (record.failedAt !== endpoint) record.failedElsewhere = true;
-    const isEverywhere = record.failures >= FAILURES && (record.failedElsewhere || record.answers < 1);
-    return isEverywhere && endpoint.answeredAtMs > record.failedSinceMs ? 'neutral' : 'failure';
+    time.failures += 1;
+    if (time.failedAt !== endpoint) time.failedElsewhere = true;
+    const isEverywhere = time.failures >= FAILURES && (time.failedElsewhere || time.good < 1);
+    return isEverywhere && endpoint.answeredAtMs > time.failedSinceMs ? 'neutral' : 'failure';
   }
 }
 
-function isUsuallySilent(record: MethodRecord, endpoint: AnsweringEndpoint, share: number): boolean {
-  const { answers, silences, silentAt, silentElsewhere } = record;
-  if (answers < KNOWN) return true;
+function isUsuallySilent(time: MethodTime, endpoint: AnsweringEndpoint, share: number): boolean {
+  const { good, silences, silentAt, silentElsewhere } = time;
+  if (good < KNOWN) return true;
   const other = silentAt === endpoint ? silentElsewhere : silentAt;
-  return other !== undefined && silences + 1 >= share * (answers + silences + 1);
+  return other !== undefined && silences + 1 >= share * (good + silences + 1);
 }
 
 /**

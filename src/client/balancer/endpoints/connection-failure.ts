@@ -1,3 +1,4 @@
+import type { Clock, Timer } from '../../../base/clock';
 import type { Random } from '../../../base/random';
 import type { ChannelOptions } from '../../grpc/grpc-js';
 
@@ -56,7 +57,8 @@ const MULTIPLIER = 1.6;
 const JITTER = 0.2;
 
 /**
- * Counts the sessions in a row that a peer ended without having answered anything, and says when it is dialled again.
+ * Counts the sessions in a row that a peer ended without having answered anything. Such a peer is dialled again after a
+ * backoff, and a new session is not believed at once.
  * The rule is the one of connections that fail (https://github.com/grpc/grpc/blob/master/doc/connection-backoff.md):
  * grpc-js forgets its own backoff as soon as a connection is READY, and would dial such a peer hundreds of times a
  * second.
@@ -65,25 +67,27 @@ export class EmptySessions {
   readonly #initialMs: number;
   readonly #maxMs: number;
   readonly #random: Random;
+  readonly #clock: Clock;
+  /** The connection is READY, and that is not believed yet. */
+  isOnTrial = false;
+  /** The next attempt to connect is not due yet. */
+  isWaiting = false;
+  #timer: Timer | undefined;
   #inARow = 0;
   #lastMs = 0;
   #nextDelayMs: number;
 
   /** Reads `grpc.initial_reconnect_backoff_ms` and `grpc.max_reconnect_backoff_ms`. */
-  constructor(options: ChannelOptions, random: Random) {
+  constructor(options: ChannelOptions, clock: Clock, random: Random) {
     this.#maxMs = positive(options['grpc.max_reconnect_backoff_ms']) ?? MAX_MS;
     this.#initialMs = Math.min(positive(options['grpc.initial_reconnect_backoff_ms']) ?? INITIAL_MS, this.#maxMs);
+    this.#clock = clock;
     this.#random = random;
     this.#nextDelayMs = this.#initialMs;
   }
 
   get isFailing(): boolean {
     return this.#inARow >= FAILED_AFTER;
-  }
-
-  /** How long the next session must last, in milliseconds, before calls go to it. */
-  get trialMs(): number {
-    return Math.min(Math.max(LEAST_TRIAL_MS, TRIAL_FACTOR * this.#lastMs), EMPTY_SESSION_MS);
   }
 
   get reason(): string {
@@ -93,12 +97,40 @@ export class EmptySessions {
 
   /** A session is over; `unansweredMs` is how long it lived, undefined where it brought an answer. */
   sessionEnded(unansweredMs: number | undefined): void {
+    this.stop();
     if (unansweredMs === undefined || unansweredMs >= EMPTY_SESSION_MS) {
       this.forget();
       return;
     }
     this.#inARow += 1;
     this.#lastMs = unansweredMs;
+  }
+
+  /** A new session must last for a while before calls go to it. `onPassed`: it did. */
+  beginTrial(onPassed: () => void): void {
+    const trialMs = Math.min(Math.max(LEAST_TRIAL_MS, TRIAL_FACTOR * this.#lastMs), EMPTY_SESSION_MS);
+    this.isOnTrial = true;
+    this.#timer = this.#clock.setTimer(trialMs, () => {
+      // After a stall of the event loop the end of the session may wait to be read.
+      const last = setImmediate(onPassed);
+      this.#timer = { cancel: () => clearImmediate(last) };
+    });
+  }
+
+  /** `onDue` is called when the peer may be dialled again. */
+  beginWaiting(onDue: () => void): void {
+    this.isWaiting = true;
+    this.#timer = this.#clock.setTimer(this.nextDelayMs(), () => {
+      this.isWaiting = false;
+      onDue();
+    });
+  }
+
+  /** Ends trial and waiting. */
+  stop(): void {
+    this.isOnTrial = false;
+    this.isWaiting = false;
+    this.#timer?.cancel();
   }
 
   /** Milliseconds until the next attempt to connect; grows with each call. */

@@ -1,12 +1,12 @@
-import type { Timer } from '../../../base/clock';
+import type { Clock, Timer } from '../../../base/clock';
 import type { Instance } from '../../../base/instances';
+import type { Random } from '../../../base/random';
 import type { BalancingPlan } from '../../../policy/plan';
 import type { ChannelControlHelper, ChannelOptions } from '../../grpc/grpc-js';
 import { Attempt } from '../attempts/attempt';
 import type { BalancerContext } from '../context';
 import { ChannelConnection, type ConnectionOwner } from './connection';
 import type { Endpoint } from './endpoint';
-import { createServerNames } from './server-name';
 import type { SubchannelLease } from './subchannel-lease';
 
 /**
@@ -42,9 +42,16 @@ export interface ConnectionSetListener {
  * The connections of one channel, by endpoint. A wanted endpoint that was wanted before keeps its connection, also one
  * that comes back while calls are still running on it; new ones are opened before old ones are left.
  */
-export class ConnectionSet {
+export class ConnectionSet implements ConnectionOwner {
+  readonly helper: ChannelControlHelper;
+  readonly options: ChannelOptions;
+  readonly service: string;
+  readonly authorityMetaKey: string | undefined;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadlineMs: number;
+  connectionsPerEndpoint = 1;
   readonly #context: BalancerContext;
-  readonly #owner: ConnectionOwner;
   readonly #listener: ConnectionSetListener;
   readonly #connections = new Map<Endpoint, ChannelConnection>();
   /** Those of them that are not READY. */
@@ -60,7 +67,6 @@ export class ConnectionSet {
   #deadline: Timer | undefined;
   #afresh: Timer | undefined;
   #unused: Timer | undefined;
-  #connectionsPerEndpoint = 1;
   /** Calls wait for a place. */
   #isAwaited = false;
 
@@ -72,35 +78,19 @@ export class ConnectionSet {
   ) {
     this.#context = context;
     this.#listener = listener;
-    this.#owner = {
-      helper,
-      options,
-      names: createServerNames(context.service, context.authorityMetaKey, options),
-      clock: context.clock,
-      random: context.random,
-      onChange: (connection) => this.#changed(connection),
-      onDrained: (connection) => this.#drained(connection),
-      deadlineMs: context.state.connectDeadlineMs,
-      connectionsPerEndpoint: () => this.#connectionsPerEndpoint,
-      onAwaited: () => {
-        this.#isAwaited = true;
-        this.#watchUnused();
-        context.endpoints.wake(context.clock.now());
-      },
-      onFreed: (connection) => {
-        if (!this.#isAwaited) return;
-        this.#isAwaited = false;
-        this.#listener.stateChanged(connection);
-      },
-      onAnsweringAgain: ({ endpoint }) => context.endpoints.checks.silenceOver(endpoint),
-      onReplaced: (connection, former) => this.#replaced(connection, former),
-    };
+    this.helper = helper;
+    this.options = options;
+    this.service = context.service;
+    this.authorityMetaKey = context.authorityMetaKey;
+    this.clock = context.clock;
+    this.random = context.random;
+    this.deadlineMs = context.state.connectDeadlineMs;
   }
 
   /** Replaces the wanted instances, in the order in which they are to be connected. Opens the first slice at once. */
   want(instances: Iterable<Instance>, { drainMs, connectionsPerEndpoint }: BalancingPlan): void {
     this.#lists += 1;
-    this.#connectionsPerEndpoint = connectionsPerEndpoint;
+    this.connectionsPerEndpoint = connectionsPerEndpoint;
     const toOpen = new Set<Endpoint>();
     for (const instance of instances) {
       const endpoint = this.#context.endpoints.of(instance);
@@ -129,12 +119,12 @@ export class ConnectionSet {
   /** No new calls; those under way go on, and are ended after `drainMs` where that is given. */
   #leave(connection: ChannelConnection, drainMs: number | undefined): void {
     const { endpoint } = connection;
-    const end = drainMs === undefined ? undefined : this.#context.clock.setTimer(drainMs, () => endCallsOn(connection));
+    const end = drainMs === undefined ? undefined : this.clock.setTimer(drainMs, () => endCallsOn(connection));
     this.#draining.set(endpoint, { connection, end });
     connection.leave();
   }
 
-  #drained(connection: ChannelConnection): void {
+  onDrained(connection: ChannelConnection): void {
     const draining = this.#draining.get(connection.endpoint);
     if (draining?.connection !== connection) return;
     draining.end?.cancel();
@@ -202,11 +192,11 @@ export class ConnectionSet {
   }
 
   #openSlice(): void {
-    const { clock } = this.#context;
+    const { clock } = this;
     const started = clock.now();
     for (let opened = 0; opened < MOST_IN_SLICE && this.#toOpen.length > 0; opened += 1) {
       const endpoint = this.#toOpen.pop() as Endpoint;
-      const connection = new ChannelConnection(endpoint, this.#owner);
+      const connection = new ChannelConnection(endpoint, this);
       connection.wantedIn = this.#lists;
       this.#add(connection);
       if (clock.now() - started >= SLICE_MS) break;
@@ -241,7 +231,7 @@ export class ConnectionSet {
   }
 
   #isCrowded(): boolean {
-    if (this.#context.clock.now() - this.#slicedAtMs >= LONGEST_REST_MS) return false;
+    if (this.clock.now() - this.#slicedAtMs >= LONGEST_REST_MS) return false;
     let underWay = 0;
     for (const { isPending } of this.unready) {
       if (isPending) underWay += 1;
@@ -250,22 +240,38 @@ export class ConnectionSet {
     return false;
   }
 
-  #changed(connection: ChannelConnection): void {
+  onChange(connection: ChannelConnection): void {
     if (connection.isReady) this.#context.endpoints.connected(connection.endpoint);
     this.#note(connection);
     this.#watchDeadline();
     this.#listener.stateChanged(connection);
   }
 
-  #replaced(connection: ChannelConnection, former: SubchannelLease): void {
+  onAwaited(): void {
+    this.#isAwaited = true;
+    this.#watchUnused();
+    this.#context.endpoints.wake(this.clock.now());
+  }
+
+  onFreed(connection: ChannelConnection): void {
+    if (!this.#isAwaited) return;
+    this.#isAwaited = false;
+    this.#listener.stateChanged(connection);
+  }
+
+  onAnsweringAgain({ endpoint }: ChannelConnection): void {
+    this.#context.endpoints.checks.silenceOver(endpoint);
+  }
+
+  onReplaced(connection: ChannelConnection, former: SubchannelLease): void {
     const { endpoint } = connection;
     for (const attempt of endpoint.load.running()) if (attempt instanceof Attempt) attempt.leaveSilent(former);
-    this.#context.endpoints.checks.silenceOver(endpoint);
+    this.onAnsweringAgain(connection);
   }
 
   /** One timer for all, while an endpoint has further connections. */
   #watchUnused(): void {
-    this.#unused ??= this.#context.clock.setTimer(UNUSED_MS, () => {
+    this.#unused ??= this.clock.setTimer(UNUSED_MS, () => {
       this.#unused = undefined;
       let isAny = false;
       for (const connection of this.#connections.values()) if (connection.letGoUnused()) isAny = true;
@@ -283,8 +289,8 @@ export class ConnectionSet {
     if (this.#deadline !== undefined) return;
     const since = this.#longestPending();
     if (since === undefined) return;
-    const { clock, state } = this.#context;
-    const { connectDeadlineMs } = state;
+    const { clock } = this;
+    const { connectDeadlineMs } = this.#context.state;
     const inMs = Math.max(0, since + connectDeadlineMs - clock.now());
     this.#deadline = clock.setTimer(inMs, () => {
       this.#deadline = undefined;
@@ -302,7 +308,7 @@ export class ConnectionSet {
   /** Those that were given up and still hang are tried afresh now and then, for as long as there are any. */
   #watchHanging(): void {
     if (this.#afresh !== undefined || ![...this.unready].some((each) => each.isHanging)) return;
-    this.#afresh = this.#context.clock.setTimer(AFRESH_MS, () => {
+    this.#afresh = this.clock.setTimer(AFRESH_MS, () => {
       this.#afresh = undefined;
       for (const connection of [...this.unready]) {
         connection.connectAfresh();

@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../../../base/clock';
+import type { Clock } from '../../../base/clock';
 import type { Random } from '../../../base/random';
 import {
   type ChannelControlHelper,
@@ -10,22 +10,22 @@ import {
 import { connectionFailure, EmptySessions } from './connection-failure';
 import type { Connection, Endpoint } from './endpoint';
 import { FurtherConnections } from './further-connections';
-import { type ServerNames, underName } from './server-name';
+import { serverNameOf, underName } from './server-name';
 import { type LeaseHolder, type SessionView, SubchannelLease } from './subchannel-lease';
 
 /** What a connection asks of the set that it belongs to, and tells it. */
 export interface ConnectionOwner {
   readonly helper: ChannelControlHelper;
-  /** Of the subchannel. */
   readonly options: ChannelOptions;
-  readonly names: ServerNames;
+  readonly service: string;
+  readonly authorityMetaKey: string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** How long calls may wait for a connection. */
   readonly deadlineMs: number;
   /** How many connections an endpoint may have for calls, the first included. */
-  readonly connectionsPerEndpoint: () => number;
-  /** Called when something that picks depend on has changed. */
+  readonly connectionsPerEndpoint: number;
+  /** Something that picks depend on has changed. */
   onChange(connection: ChannelConnection): void;
   /** It was left, and its last attempt has ended. */
   onDrained(connection: ChannelConnection): void;
@@ -85,23 +85,18 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** How often connecting was begun afresh. */
   #afresh = 0;
   /** That of the subchannel. */
-  #state: number;
+  #state: number = connectivity.IDLE;
   #wasReady: boolean;
   #isClosed = false;
   readonly #emptySessions: EmptySessions;
-  /** Running: the next attempt to connect is not due yet. */
-  #redial: Timer | undefined;
-  /** Running: the subchannel is READY, and that is not believed yet. */
-  #trial: Timer | undefined;
 
   constructor(endpoint: Endpoint, owner: ConnectionOwner) {
     this.endpoint = endpoint;
     this.#owner = owner;
     this.pendingSinceMs = owner.clock.now();
-    this.#serverName = owner.names.of(endpoint.instance);
-    this.#emptySessions = new EmptySessions(owner.options, owner.random);
+    this.#serverName = serverNameOf(endpoint.instance, owner);
+    this.#emptySessions = new EmptySessions(owner.options, owner.clock, owner.random);
     this.#lease = this.#open();
-    this.#state = connectivity.IDLE;
     this.#adoptState();
     this.#wasReady = this.isReady;
   }
@@ -121,10 +116,8 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** The HTTP/2 connections that are there now. */
   get sessions(): readonly SessionView[] {
-    return [...this.#leases].map((lease) => {
-      const isUsed = lease === this.#lease || this.#further?.has(lease) === true;
-      return lease.view(isUsed && !this.#isClosed);
-    });
+    const isUsed = (lease: SubchannelLease) => lease === this.#lease || this.#further?.has(lease) === true;
+    return [...this.#leases].map((lease) => lease.view(!this.#isClosed && isUsed(lease)));
   }
 
   get subchannel(): SubchannelInterface {
@@ -136,20 +129,16 @@ export class ChannelConnection implements Connection, LeaseHolder {
     return this.failure !== undefined && this.#state === connectivity.CONNECTING;
   }
 
-  /**
-   * Begins another connection in place of one that hangs. grpc-js pools subchannels, so it must differ in an argument.
-   */
+  /** Begins another connection in place of one that hangs. */
   connectAfresh(): void {
     if (this.#isClosed || !this.isHanging) return;
     this.#afresh += 1;
     this.#replace();
   }
 
-  /**
-   * Connects under the name that the instance bears now, where it is another one. Calls under way end where they are.
-   */
+  /** Connects under the name that the instance bears now. Calls under way end where they are. */
   followName(): void {
-    const name = this.#owner.names.of(this.endpoint.instance);
+    const name = serverNameOf(this.endpoint.instance, this.#owner);
     if (this.#isClosed || name === this.#serverName) return;
     this.#serverName = name;
     this.failure = undefined;
@@ -160,17 +149,16 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** The `:authority` of a call for which grpc-js would send `given`. */
   authority(given: string): string {
-    return given === this.#owner.names.channelAuthority ? (this.#serverName ?? given) : given;
+    return given === this.#owner.service ? (this.#serverName ?? given) : given;
   }
 
   /** The `:authority` of calls that were given no other. */
   get defaultAuthority(): string {
-    const said = this.#owner.options['grpc.default_authority'];
-    return this.#serverName ?? said ?? this.#owner.names.channelAuthority;
+    return this.#serverName ?? this.#owner.options['grpc.default_authority'] ?? this.#owner.service;
   }
 
   get isReady(): boolean {
-    return this.#state === connectivity.READY && this.#trial === undefined && !this.#isClosed;
+    return this.#state === connectivity.READY && !this.#emptySessions.isOnTrial && !this.#isClosed;
   }
 
   /** READY at this moment, be it for how short a time: better than to refuse a call. */
@@ -196,7 +184,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** The connect deadline has passed: no longer worth waiting for, though grpc-js goes on trying. */
   giveUp(reason: string): void {
-    if (!this.isPending || this.#isClosed) return;
+    if (!this.isPending) return;
     this.failure = this.#emptySessions.isFailing ? this.#emptySessions.reason : reason;
     this.#owner.onChange(this);
   }
@@ -208,7 +196,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   leave(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#stopTimers();
+    this.#emptySessions.stop();
     this.#further?.leave();
     this.#lease.leave();
   }
@@ -234,12 +222,10 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   /** Connects now, unless a backoff says when. */
   reconnect(): void {
-    if (!this.#isClosed && !this.isConnected && this.#redial === undefined) this.subchannel.startConnecting();
+    if (!this.#isClosed && !this.isConnected && !this.#emptySessions.isWaiting) this.subchannel.startConnecting();
   }
 
-  /**
-   * The registry says that its node has failed: pings its peer where it is connected. `onProof`: the peer has answered.
-   */
+  /** The registry says that its node has failed: pings its peer. `onProof`: the peer has answered. */
   prove(onProof: () => void): void {
     if (this.isConnected) this.#lease.watch.prove(this.#owner.clock.now(), onProof);
   }
@@ -247,7 +233,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** It is full: asks for a further connection. True: one is on its way, and calls may wait for it. */
   widen(): boolean {
     const further = this.#furtherOnes();
-    if (1 + further.ready.length >= this.#owner.connectionsPerEndpoint()) return false;
+    if (1 + further.ready.length >= this.#owner.connectionsPerEndpoint) return false;
     further.dial();
     if (!further.isPending) return false;
     this.#owner.onAwaited();
@@ -276,29 +262,23 @@ export class ChannelConnection implements Connection, LeaseHolder {
     return this.#further !== undefined && this.#further.ready.length > 0;
   }
 
-  /** LeaseHolder */
+  // LeaseHolder
   placeFreed(): void {
     this.#owner.onFreed(this);
   }
 
-  /** LeaseHolder */
   answered(): void {
     this.#emptySessions.forget();
-    if (this.#trial !== undefined) this.#believe();
+    if (this.#emptySessions.isOnTrial) this.#believe();
   }
 
-  /** LeaseHolder */
   released(lease: SubchannelLease): void {
     this.#leases.delete(lease);
     if (this.#isClosed && this.#leases.size === 0) this.#owner.onDrained(this);
   }
 
-  #open(): SubchannelLease {
-    return this.#openWith(this.#afresh === 0 ? {} : { 'graylane.connect_afresh': this.#afresh });
-  }
-
   /** grpc-js pools subchannels: another connection to the same address must differ in an argument. */
-  #openWith(more: ChannelOptions): SubchannelLease {
+  #open(more: ChannelOptions = this.#afresh === 0 ? {} : { 'graylane.connect_afresh': this.#afresh }): SubchannelLease {
     const { helper, options: given } = this.#owner;
     const { address, port } = this.endpoint;
     const options = { ...underName(given, this.#serverName), ...more };
@@ -314,16 +294,13 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   #furtherOnes(): FurtherConnections {
     const { clock, deadlineMs, options, random } = this.#owner;
-    this.#further ??= new FurtherConnections({
+    this.#further ??= new FurtherConnections(
       clock,
       deadlineMs,
-      emptySessions: new EmptySessions(options, random),
-      open: () => {
-        this.#opened += 1;
-        return this.#openWith({ 'graylane.further_connection': this.#opened });
-      },
-      changed: () => this.#owner.onChange(this),
-    });
+      new EmptySessions(options, clock, random),
+      () => this.#open({ 'graylane.further_connection': ++this.#opened }),
+      () => this.#owner.onChange(this),
+    );
     return this.#further;
   }
 
@@ -345,7 +322,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
     const fresh = this.#further?.take(isLost);
     if (fresh === undefined) return false;
     const former = this.#lease;
-    this.#stopTimers();
+    this.#emptySessions.stop();
     // The pool still has the former subchannel: it must not be taken for a new one.
     this.#afresh += 1;
     this.#lease = fresh;
@@ -359,7 +336,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
 
   #replace(): void {
     const former = this.#lease;
-    this.#stopTimers();
+    this.#emptySessions.stop();
     this.#further?.leave();
     this.#lease = this.#open();
     former.leave();
@@ -377,7 +354,6 @@ export class ChannelConnection implements Connection, LeaseHolder {
     if (this.#isClosed) return;
     if (this.#state === connectivity.READY) {
       if (this.#moveToFurther(true)) return;
-      this.#further?.hangUp();
       this.#lost();
     }
     this.#state = state;
@@ -391,24 +367,18 @@ export class ChannelConnection implements Connection, LeaseHolder {
   }
 
   #connected(): void {
-    const { clock } = this.#owner;
-    this.#stopTimers();
+    this.#emptySessions.stop();
     this.endpoint.load.proven();
-    this.#lease.sessionBegan(clock.now());
-    if (!this.#emptySessions.isFailing) {
-      this.#believe();
-      return;
+    this.#lease.sessionBegan(this.#owner.clock.now());
+    if (!this.#emptySessions.isFailing) this.#believe();
+    else {
+      this.#emptySessions.beginTrial(() => this.#believe());
+      this.#owner.onChange(this);
     }
-    this.#trial = clock.setTimer(this.#emptySessions.trialMs, () => {
-      // After a stall of the event loop the end of the session may wait to be read.
-      const last = setImmediate(() => this.#believe());
-      this.#trial = { cancel: () => clearImmediate(last) };
-    });
-    this.#owner.onChange(this);
   }
 
   #believe(): void {
-    this.#stopTimers();
+    this.#emptySessions.stop();
     this.failure = undefined;
     this.#wasReady = true;
     this.#owner.onChange(this);
@@ -417,7 +387,7 @@ export class ChannelConnection implements Connection, LeaseHolder {
   /** The session is over; grpc-js would begin another one at once. */
   #lost(): void {
     const now = this.#owner.clock.now();
-    this.#stopTimers();
+    this.#further?.hangUp();
     this.#emptySessions.sessionEnded(this.#lease.unansweredMs(now));
     if (!this.#emptySessions.isFailing) {
       this.pendingSinceMs = now;
@@ -425,16 +395,6 @@ export class ChannelConnection implements Connection, LeaseHolder {
     }
     // Calls wait for a server that renews its connections in a hurry, until the connect deadline is over.
     if (this.failure !== undefined) this.failure = this.#emptySessions.reason;
-    this.#redial = this.#owner.clock.setTimer(this.#emptySessions.nextDelayMs(), () => {
-      this.#redial = undefined;
-      this.reconnect();
-    });
-  }
-
-  #stopTimers(): void {
-    this.#redial?.cancel();
-    this.#redial = undefined;
-    this.#trial?.cancel();
-    this.#trial = undefined;
+    this.#emptySessions.beginWaiting(() => this.reconnect());
   }
 }

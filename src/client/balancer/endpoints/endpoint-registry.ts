@@ -53,11 +53,13 @@ type AttachedConnection = ConnectionView &
     prove(onProof: () => void): void;
   };
 
-/** Told when some endpoints or subsets should be treated otherwise than before: suspicion, weight, breaker. */
-export type EndpointsChanged = () => void;
-
-/** Asked on each tick while attempts are out: true when it has changed how some endpoints should be treated. */
-export type EndpointsJudge = (nowMs: number) => boolean;
+/** What goes by the endpoints of a registry. */
+export interface EndpointsObserver {
+  /** Some endpoints or subsets should be treated otherwise than before: suspicion, weight, breaker. */
+  endpointsChanged(): void;
+  /** Asked on each tick while attempts are out: true when it has changed how some endpoints should be treated. */
+  judge(nowMs: number): boolean;
+}
 
 export interface Turnover {
   readonly lost: readonly Instance[];
@@ -77,8 +79,7 @@ export class EndpointRegistry {
   readonly #byInstance = new WeakMap<Instance, Entry>();
   /** Those that came or left lately, and some for which that is long ago. */
   readonly #recent = new Set<Entry>();
-  readonly #listeners = new Set<EndpointsChanged>();
-  readonly #judges = new Set<EndpointsJudge>();
+  readonly #observers = new Set<EndpointsObserver>();
   /** Find out whether half-open and doubtful endpoints are well. */
   readonly checks: HealthChecks;
   /** What a method does wherever it goes is not blamed on an endpoint. */
@@ -97,12 +98,8 @@ export class EndpointRegistry {
     this.#clock = clock;
     this.#breakers = breakers;
     this.#stall = stall;
-    this.checks = new HealthChecks({
-      clock,
-      stall,
-      connectionsTo: (endpoint) => this.#connections.get(endpoint) ?? [],
-      changed: () => this.changed(),
-    });
+    const connectionsTo = (endpoint: Endpoint) => this.#connections.get(endpoint) ?? [];
+    this.checks = new HealthChecks(clock, stall, connectionsTo, () => this.changed());
     breakers.subscribe((change) => {
       const endpoint = change.level === 'endpoint' ? this.#entries.get(change.key)?.endpoint : undefined;
       if (endpoint !== undefined) {
@@ -193,13 +190,10 @@ export class EndpointRegistry {
     return endpoint.breaker;
   }
 
-  subscribe(listener: EndpointsChanged, judge: EndpointsJudge): () => void {
-    this.#listeners.add(listener);
-    this.#judges.add(judge);
-    return () => {
-      this.#listeners.delete(listener);
-      this.#judges.delete(judge);
-    };
+  /** Returns the function that ends it. */
+  subscribe(observer: EndpointsObserver): () => void {
+    this.#observers.add(observer);
+    return () => this.#observers.delete(observer);
   }
 
   /** A group of channels has opened a connection to the endpoint; the returned function tells that it let go. */
@@ -241,8 +235,7 @@ export class EndpointRegistry {
     this.isResting = true;
     this.#slowStart?.cancel();
     this.#slowStart = undefined;
-    this.#listeners.clear();
-    this.#judges.clear();
+    this.#observers.clear();
   }
 
   /** Sets every weight in force, and comes back when a slow start takes its next step. */
@@ -292,8 +285,16 @@ export class EndpointRegistry {
     const key = endpointKey(instance);
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
+    const { address, port, datacenter } = instance;
     const entry: Entry = {
-      endpoint: this.#create(key, instance),
+      endpoint: {
+        ...{ key, address, port, datacenter, instance },
+        weight: servingWeight(instance),
+        load: new EndpointLoad(),
+        shares: new FailureShares(),
+        breaker: undefined,
+        answeredAtMs: Number.NEGATIVE_INFINITY,
+      },
       leftAtMs: undefined,
       listedIn: this.#syncs,
       joinedAtMs,
@@ -306,24 +307,9 @@ export class EndpointRegistry {
     return entry;
   }
 
-  #create(key: string, instance: Instance): Endpoint {
-    return {
-      key,
-      address: instance.address,
-      port: instance.port,
-      datacenter: instance.datacenter,
-      instance,
-      weight: servingWeight(instance),
-      load: new EndpointLoad(),
-      shares: new FailureShares(),
-      breaker: undefined,
-      answeredAtMs: Number.NEGATIVE_INFINITY,
-    };
-  }
-
   /** Some endpoints, or subsets, should be treated otherwise than before. */
   changed(): void {
-    for (const listener of [...this.#listeners]) listener();
+    for (const observer of [...this.#observers]) observer.endpointsChanged();
   }
 
   #sweep(): void {
@@ -345,7 +331,7 @@ export class EndpointRegistry {
     }
     this.total.turn(now);
     let isMoved = false;
-    for (const judge of this.#judges) if (judge(now)) isMoved = true;
+    for (const observer of this.#observers) if (observer.judge(now)) isMoved = true;
     if (isMoved) this.#weigh();
     if (isChanged || isMoved) this.changed();
     this.#idleTicks = inFlight === 0 && !hasAttempts ? this.#idleTicks + 1 : 0;

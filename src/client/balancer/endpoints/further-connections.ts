@@ -13,26 +13,19 @@ const UNUSED_MS = 60_000;
  */
 const GRACE_MS = 20;
 
-export interface FurtherConnectionsDeps {
-  readonly clock: Clock;
-  /** For so long calls may wait for a connection that is being dialled. */
-  readonly deadlineMs: number;
-  /** Of the further connections alone. */
-  readonly emptySessions: EmptySessions;
-  /** Makes a lease on another subchannel to the same address, whose states come by `stateChanged`. */
-  readonly open: () => SubchannelLease;
-  /** One has become READY, or was lost, or is no longer worth waiting for. */
-  readonly changed: () => void;
-}
-
 /**
  * The connections to an endpoint beyond its first. One is dialled at a time, and only when it is asked for. grpc-js'
  * READY waits for the peer's HTTP/2 settings: a frozen process, whose kernel accepts the connection, does not get
  * there.
  */
 export class FurtherConnections {
-  readonly #deps: FurtherConnectionsDeps;
-  #ready: readonly SubchannelLease[] = [];
+  /** Those that calls may use, longest connected first. */
+  ready: readonly SubchannelLease[] = [];
+  readonly #clock: Clock;
+  readonly #deadlineMs: number;
+  readonly #emptySessions: EmptySessions;
+  readonly #open: () => SubchannelLease;
+  readonly #changed: () => void;
   #dialled: SubchannelLease | undefined;
   #dialledAtMs = 0;
   #hasFailed = false;
@@ -43,36 +36,46 @@ export class FurtherConnections {
   #connectedAtMs = 0;
   #deadline: Timer | undefined;
 
-  constructor(deps: FurtherConnectionsDeps) {
-    this.#deps = deps;
-  }
-
-  /** Those that calls may use, longest connected first. */
-  get ready(): readonly SubchannelLease[] {
-    return this.#ready;
+  /**
+   * `deadlineMs`: how long calls may wait for a connection that is being dialled. `emptySessions`: of the further ones
+   * alone. `open` makes a lease on another subchannel to the same address, whose states come by `stateChanged`.
+   * `changed`: one has become READY, or was lost, or is no longer worth waiting for.
+   */
+  constructor(
+    clock: Clock,
+    deadlineMs: number,
+    emptySessions: EmptySessions,
+    open: () => SubchannelLease,
+    changed: () => void,
+  ) {
+    this.#clock = clock;
+    this.#deadlineMs = deadlineMs;
+    this.#emptySessions = emptySessions;
+    this.#open = open;
+    this.#changed = changed;
   }
 
   has(lease: SubchannelLease): boolean {
-    return lease === this.#dialled || this.#ready.includes(lease);
+    return lease === this.#dialled || this.ready.includes(lease);
   }
 
   /** One may be READY any moment. */
   get isPending(): boolean {
     if (this.#dialled === undefined || this.#hasFailed) return false;
-    return this.#deps.clock.now() - this.#dialledAtMs < this.#deps.deadlineMs;
+    return this.#clock.now() - this.#dialledAtMs < this.#deadlineMs;
   }
 
   /** Streams that could be started over them now. */
   get room(): number {
     let room = 0;
-    for (const lease of this.#ready) room += Math.max(0, lease.room);
+    for (const lease of this.ready) room += Math.max(0, lease.room);
     return room;
   }
 
   /** Of `first` and the further ones the first with room; of full ones the one with the shortest queue. */
   roomiest(first: SubchannelLease): SubchannelLease {
     let best = first;
-    for (const lease of this.#ready) {
+    for (const lease of this.ready) {
       if (best.room > 0) break;
       if (lease.room > best.room) best = lease;
     }
@@ -81,8 +84,7 @@ export class FurtherConnections {
 
   /** Begins to connect, unless that is under way or not due yet. */
   dial(): void {
-    const { clock, deadlineMs } = this.#deps;
-    const nowMs = clock.now();
+    const nowMs = this.#clock.now();
     if (this.#dialled !== undefined) {
       const isHanging = !this.#hasFailed && nowMs - this.#dialledAtMs >= this.#redialMs;
       if (!isHanging) return;
@@ -90,11 +92,11 @@ export class FurtherConnections {
       this.hangUp();
     }
     if (nowMs < this.#notBeforeMs) return;
-    const lease = this.#deps.open();
+    const lease = this.#open();
     this.#dialled = lease;
     this.#dialledAtMs = nowMs;
     this.#hasFailed = false;
-    this.#deadline = clock.setTimer(deadlineMs, () => this.#deps.changed());
+    this.#deadline = this.#clock.setTimer(this.#deadlineMs, this.#changed);
     if (lease.subchannel.getConnectivityState() === connectivity.READY) this.stateChanged(lease, connectivity.READY);
     else lease.subchannel.startConnecting();
   }
@@ -111,41 +113,40 @@ export class FurtherConnections {
    * once, the first one having ended.
    */
   take(isLost: boolean): SubchannelLease | undefined {
-    if (!isLost && this.#deps.clock.now() - this.#connectedAtMs < GRACE_MS) return undefined;
-    const [taken, ...others] = this.#ready;
-    this.#ready = others;
+    if (!isLost && this.#clock.now() - this.#connectedAtMs < GRACE_MS) return undefined;
+    const [taken, ...others] = this.ready;
+    this.ready = others;
     return taken;
   }
 
   /** Called now and then. `isNeeded`: the first one would not do. */
   letGoUnused(isNeeded: boolean): void {
-    const nowMs = this.#deps.clock.now();
-    if (isNeeded || this.#ready.some(({ streams }) => streams > 0)) this.#usedAtMs = nowMs;
-    if (this.#ready.length > 0 && nowMs - this.#usedAtMs >= UNUSED_MS) this.#leave();
+    const nowMs = this.#clock.now();
+    if (isNeeded || this.ready.some(({ streams }) => streams > 0)) this.#usedAtMs = nowMs;
+    if (this.ready.length > 0 && nowMs - this.#usedAtMs >= UNUSED_MS) this.#leave();
   }
 
   /** The first one answers again: whatever was dialled for its silence is not needed. */
   letGoIdle(): void {
     this.hangUp();
-    const idle = this.#ready.filter(({ streams }) => streams === 0);
-    this.#ready = this.#ready.filter(({ streams }) => streams > 0);
+    const idle = this.ready.filter(({ streams }) => streams === 0);
+    this.ready = this.ready.filter(({ streams }) => streams > 0);
     for (const lease of idle) lease.leave();
   }
 
   /** On each tick: calls are sent over a silent one no more. */
   look(nowMs: number, isOverdue: boolean): void {
-    for (const lease of this.#ready) {
+    for (const lease of this.ready) {
       if (!lease.watch.look(nowMs, isOverdue)) continue;
-      this.#ready = this.#ready.filter((each) => each !== lease);
+      this.ready = this.ready.filter((each) => each !== lease);
       lease.leave();
     }
   }
 
   /** The subchannel of a further lease has changed its state. */
   stateChanged(lease: SubchannelLease, state: number): void {
-    const { clock, changed } = this.#deps;
     if (state === connectivity.READY) {
-      lease.sessionBegan(clock.now());
+      lease.sessionBegan(this.#clock.now());
       // The peer's settings can be read after this turn's listeners.
       queueMicrotask(() => this.#connected(lease));
     } else if (lease !== this.#dialled) {
@@ -154,7 +155,7 @@ export class FurtherConnections {
       // grpc-js tries again after its backoff.
       this.#hasFailed = true;
       lease.subchannel.startConnecting();
-      changed();
+      this.#changed();
     }
   }
 
@@ -165,8 +166,8 @@ export class FurtherConnections {
   }
 
   #leave(): void {
-    const left = this.#ready;
-    this.#ready = [];
+    const left = this.ready;
+    this.ready = [];
     for (const lease of left) lease.leave();
   }
 
@@ -180,20 +181,20 @@ export class FurtherConnections {
     if (lease !== this.#dialled || lease.subchannel.getConnectivityState() !== connectivity.READY) return;
     this.#stopDialling();
     this.#redialMs = REDIAL_MS;
-    this.#connectedAtMs = this.#deps.clock.now();
+    this.#connectedAtMs = this.#clock.now();
     this.#usedAtMs = this.#connectedAtMs;
-    this.#ready = [...this.#ready, lease];
-    this.#deps.changed();
+    this.ready = [...this.ready, lease];
+    this.#changed();
   }
 
   #lost(lease: SubchannelLease): void {
-    if (!this.#ready.includes(lease)) return;
-    const { clock, emptySessions, changed } = this.#deps;
-    const nowMs = clock.now();
-    this.#ready = this.#ready.filter((each) => each !== lease);
+    if (!this.ready.includes(lease)) return;
+    const emptySessions = this.#emptySessions;
+    const nowMs = this.#clock.now();
+    this.ready = this.ready.filter((each) => each !== lease);
     emptySessions.sessionEnded(lease.unansweredMs(nowMs));
     this.#notBeforeMs = nowMs + (emptySessions.isFailing ? emptySessions.nextDelayMs() : 0);
     lease.leave();
-    changed();
+    this.#changed();
   }
 }

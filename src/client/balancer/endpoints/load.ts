@@ -1,27 +1,9 @@
-import { LONG_MS, MethodTime } from '../attempts/methods';
+import { AttemptLink } from '../attempts/attempt-link';
+import { LONG_MS, type MethodTime } from '../attempts/methods';
 import { LatencyOutlier } from './latency-outlier';
 import { ReportedCapacity } from './reported-capacity';
 import { Share } from './share';
 import { Suspicion } from './suspicion';
-/** A running attempt, as the load of its endpoint keeps it: a link in a list ordered by start. Owned by the caller. */
-export interface AttemptLink {
-  startedAtMs: number;
-  responded: boolean;
-  /** Of its method, over all endpoints: until a good answer, or of streams until their end. */
-  readonly time: MethodTime;
-  /**
-   * A stream, or what may be one: it teaches no latency, and its silence proves nothing. Does not change while it runs.
-   */
-  readonly isStream: boolean;
-  /**
-   * Counted among streams and other calls that last. True of each stream; the load makes it so of others that turn out
-   * to last.
-   */
-  lasts: boolean;
-  /** Both are undefined while the attempt is not running. */
-  previous: AttemptLink | undefined;
-  next: AttemptLink | undefined;
-}
 
 /**
  * `success`: a good answer, OK with a single message, or a stream that ended OK. `answered`: the server answered
@@ -45,16 +27,6 @@ const STALL_MS = 300;
 const PROOF_MS = 500;
 /** A stream that fails counts among the open ones for so long, while nobody knows how long such streams last. */
 const FAILED_STREAM_MS = 3_000;
-
-/** For simulations. Without a time of its method, milliseconds are the multiples: the usual time is 1 ms. */
-export function createAttemptLink(
-  time: MethodTime = new MethodTime(1),
-  kind: 'call' | 'long' | 'stream' = 'call',
-): AttemptLink {
-  const isStream = kind === 'stream';
-  const lasts = kind !== 'call';
-  return { startedAtMs: 0, responded: false, time, isStream, lasts, previous: undefined, next: undefined };
-}
 
 /** Turns taken so far, in 32 bits. */
 let turns = 0;
@@ -124,8 +96,8 @@ export class EndpointLoad {
   private readonly failedCalls = new QuickFailures();
   private readonly failedLasting = new QuickFailures();
   /** Heads and tails of the circular lists of running attempts; a link outside the lists has no neighbours. */
-  private readonly calls: AttemptLink = createAttemptLink();
-  private readonly streams: AttemptLink = createAttemptLink();
+  private readonly calls: AttemptLink = new AttemptLink();
+  private readonly streams: AttemptLink = new AttemptLink();
   /** Oldest attempt, streams aside, that began after the last response from this endpoint. */
   private unanswered: AttemptLink | undefined = undefined;
   private sampledAtMs = 0;

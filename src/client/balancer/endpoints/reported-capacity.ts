@@ -1,3 +1,4 @@
+import { readNumbers } from '../protobuf';
 import { servingWeight } from './weight';
 
 /** Reports come with every answer; one in this time is read. */
@@ -110,30 +111,11 @@ const RPS_FRACTIONAL = 6;
 const EPS = 7;
 const APPLICATION_UTILIZATION = 9;
 
-const VARINT = 0;
-const FIXED_64 = 1;
-const LENGTH_DELIMITED = 2;
-const FIXED_32 = 5;
-
 /** Undefined where it cannot be read. Numbers that mean nothing (negative, infinite) are 0. Never throws. */
 export function readLoadReport(bytes: Buffer): LoadReport | undefined {
   const report = { applicationUtilization: 0, cpuUtilization: 0, callsPerSecond: 0, errorsPerSecond: 0 };
-  const reader = { bytes, at: 0 };
-  while (reader.at < bytes.length) {
-    const tag = readVarint(reader);
-    const wireType = tag & 7;
-    if (wireType === FIXED_64 && reader.at + 8 <= bytes.length) {
-      take(report, tag >>> 3, bytes.readDoubleLE(reader.at));
-      reader.at += 8;
-    } else if (wireType === FIXED_32) reader.at += 4;
-    else if (wireType === LENGTH_DELIMITED) {
-      const length = readVarint(reader);
-      reader.at += length;
-    } else if (wireType === VARINT) readVarint(reader);
-    else return undefined;
-    if (!(reader.at <= bytes.length)) return undefined;
-  }
-  return report;
+  const isRead = readNumbers(bytes, 0, (field, value, isDouble) => isDouble && take(report, field, value));
+  return isRead ? report : undefined;
 }
 
 function take(report: LoadReport, field: number, value: number): void {
@@ -142,18 +124,4 @@ function take(report: LoadReport, field: number, value: number): void {
   else if (field === RPS_FRACTIONAL) report.callsPerSecond = meant;
   else if (field === EPS) report.errorsPerSecond = meant;
   else if (field === APPLICATION_UTILIZATION) report.applicationUtilization = meant;
-}
-
-/** NaN, and so beyond the end, where it is cut off. Ten bytes at most. */
-function readVarint(reader: { readonly bytes: Buffer; at: number }): number {
-  let value = 0;
-  for (let shift = 0; shift < 70; shift += 7) {
-    const byte = reader.bytes[reader.at];
-    if (byte === undefined) break;
-    reader.at += 1;
-    value += (byte & 127) * 2 ** shift;
-    if (byte < 128) return value;
-  }
-  reader.at = Number.NaN;
-  return Number.NaN;
 }

@@ -82,10 +82,6 @@ export class SubchannelLease {
     subchannel.addConnectivityStateListener(this.#listener);
   }
 
-  get isReleased(): boolean {
-    return this.#isReleased;
-  }
-
   /** How many further streams its peer allows; less than 0 where some wait for their place. */
   get room(): number {
     return this.watch.limit - this.streams;
@@ -171,10 +167,8 @@ export class SubchannelLease {
 
   /** The opposite of `leave`; false when it is too late for that. */
   resume(): boolean {
-    if (this.#isReleased) return false;
-    if (!this.#isLeft) return true;
-    this.#isLeft = false;
-    return true;
+    if (!this.#isReleased) this.#isLeft = false;
+    return !this.#isReleased;
   }
 
   #release(): void {

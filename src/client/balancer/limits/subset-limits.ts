@@ -105,25 +105,9 @@ export class SubsetLimit {
     this.#plan = plan;
   }
 
-  get maxInFlight(): number {
-    return this.#plan.maxInFlight;
-  }
-
-  get maxPending(): number {
-    return this.#plan.maxPending;
-  }
-
-  get inFlight(): number {
-    return this.#inFlight;
-  }
-
-  get pending(): number {
-    return this.#waiting.size;
-  }
-
   /** No room for one more attempt. `nowMs` is asked for only when it looks so. */
   isFull(now: () => number): boolean {
-    const { maxInFlight } = this;
+    const { maxInFlight } = this.#plan;
     if (this.#inFlight + this.#picked + this.#pickedBefore < maxInFlight) return false;
     if (this.#picked + this.#pickedBefore === 0) return true;
     const nowMs = now();
@@ -138,7 +122,7 @@ export class SubsetLimit {
 
   /** The same, as of the last pick. */
   get isReached(): boolean {
-    return this.#inFlight + this.#picked + this.#pickedBefore >= this.maxInFlight;
+    return this.#inFlight + this.#picked + this.#pickedBefore >= this.#plan.maxInFlight;
   }
 
   /** An attempt was picked. Returns what `started` is told. */
@@ -176,7 +160,7 @@ export class SubsetLimit {
       this.#waiting.delete(call);
       return 0;
     }
-    if (this.#waiting.size >= this.maxPending) return 0;
+    if (this.#waiting.size >= this.#plan.maxPending) return 0;
     this.#waiting.set(call, nowMs);
     return limitMs;
   }
@@ -196,7 +180,7 @@ export class SubsetLimit {
       subset: this.subset,
       maxInFlight: this.#plan.maxInFlight,
       inFlight: this.#inFlight,
-      maxPending: this.maxPending,
+      maxPending: this.#plan.maxPending,
       pending: this.#waiting.size,
       refused: this.refused,
     };

@@ -2,37 +2,30 @@ import type { Random } from '../../../base/random';
 import type { BalancingPlan } from '../../../policy/plan';
 import type { Connection } from '../endpoints/endpoint';
 import type { EndpointLoad } from '../endpoints/load';
-import { createLeastRequestPicker, createPeakEwmaPicker } from './least-request';
-import {
-  type CreatePoolPicker,
-  type Drawing,
-  type PickContext,
-  type PoolPicker,
-  pickElsewhere,
-  wasTried,
-} from './pool-picker';
-import { createRingHashPicker } from './ring-hash';
-import { createRoundRobinPicker } from './round-robin';
+import { LeastRequestPicker, PeakEwmaPicker } from './least-request';
+import { type Drawing, type PickContext, type PoolPicker, pickElsewhere, wasTried } from './pool-picker';
+import { RingHashPicker } from './ring-hash';
+import { RoundRobinPicker } from './round-robin';
 import { Draws, WeightedIndex } from './weighted-index';
-/** The picker of the plan's algorithm. Called by the LB policy whenever members or weights of a pool changed. */
-export const createPoolPicker: CreatePoolPicker = (ready, balancing, random) => {
+
+/**
+ * The picker of the plan's algorithm. Called by the LB policy whenever members or weights of a pool changed. `ready` is
+ * never empty and never changes afterwards; weights are read from the endpoints when the picker is built.
+ */
+export function createPoolPicker(ready: readonly Connection[], balancing: BalancingPlan, random: Random): PoolPicker {
   const [only] = ready;
   if (ready.length === 1 && only !== undefined) return new OnlyChoice(only);
-  return pickerOf(ready, balancing, random);
-};
-
-function pickerOf(ready: readonly Connection[], balancing: BalancingPlan, random: Random): PoolPicker {
   switch (balancing.algorithm) {
     case 'peak_ewma':
-      return createPeakEwmaPicker(ready, random);
+      return new PeakEwmaPicker(ready, random);
     case 'least_request':
-      return createLeastRequestPicker(ready, random, balancing.choiceCount);
+      return new LeastRequestPicker(ready, random, balancing.choiceCount);
     case 'round_robin':
-      return createRoundRobinPicker(ready, random);
+      return new RoundRobinPicker(ready, random);
     case 'random':
-      return createRandomPicker(ready, random);
+      return new RandomPicker(ready, random);
     case 'ring_hash':
-      return createRingHashPicker(ready);
+      return new RingHashPicker(ready);
   }
 }
 
@@ -49,10 +42,6 @@ class OnlyChoice implements PoolPicker {
 }
 
 /** `random`: each call goes to an endpoint by chance, in proportion to the weights. */
-function createRandomPicker(ready: readonly Connection[], random: Random): PoolPicker {
-  return new RandomPicker(ready, random);
-}
-
 class RandomPicker implements PoolPicker, Drawing {
   private readonly ready: readonly Connection[];
   private readonly loads: readonly EndpointLoad[];

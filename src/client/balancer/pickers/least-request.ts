@@ -9,29 +9,25 @@ const LASTING_CHOICES = 16;
 
 /**
  * `least_request`: of two endpoints drawn by weight, the one with fewer calls in flight for its weight; of more when
- * `choices` says so. For a call that lasts, of several endpoints the one with the fewest such calls.
+ * `choices` says so. For a call that lasts, of several endpoints the one with the fewest such calls. Why it draws and
+ * compares as it does, with figures: docs/decisions/0004-weighted-p2c.md.
  */
-export function createLeastRequestPicker(ready: readonly Connection[], random: Random, choices = 2): PoolPicker {
-  return choices > 2 ? new ManyChoicesPicker(ready, random, choices) : new TwoChoicesPicker(ready, random);
-}
-
-/**
- * Power of two choices over weighted endpoints. Why it draws and compares as it does, with figures:
- * docs/decisions/0004-weighted-p2c.md.
- */
-class TwoChoicesPicker implements PoolPicker, Drawing {
+export class LeastRequestPicker implements PoolPicker, Drawing {
   private readonly ready: readonly Connection[];
   private readonly index: WeightedIndex;
   private readonly loads: readonly EndpointLoad[];
   private readonly weights: Float64Array;
   private readonly draws: Draws;
+  /** Choices beyond two. */
+  private readonly further: number;
 
-  constructor(ready: readonly Connection[], random: Random) {
+  constructor(ready: readonly Connection[], random: Random, choices = 2) {
     this.ready = ready;
     this.weights = Float64Array.from(ready, ({ endpoint }) => endpoint.weight);
     this.index = new WeightedIndex([...this.weights]);
     this.loads = ready.map(({ endpoint }) => endpoint.load);
     this.draws = new Draws(random);
+    this.further = Math.min(choices, ready.length) - 2;
   }
 
   pick(context: PickContext): Connection | undefined {
@@ -48,11 +44,14 @@ class TwoChoicesPicker implements PoolPicker, Drawing {
   }
 
   draw(): number {
-    const first = this.index.at(this.draws.next());
-    if (this.index.isUniform) {
-      return this.betterOf(first, this.anotherThan(first));
+    const first = this.drawOne();
+    let best = this.index.isUniform ? this.betterOf(first, this.anotherThan(first)) : this.drawByWeight(first);
+    // The winner of two goes on against the next that is drawn, as often as it takes.
+    for (let round = 0; round < this.further; round += 1) {
+      const next = this.drawOne();
+      if (next !== best && this.isSecondBetter(best, next)) best = next;
     }
-    return this.drawByWeight(first);
+    return best;
   }
 
   /** Of two of the same weight. Of two that are idle and alike, the one that was picked longer ago. */
@@ -77,15 +76,15 @@ class TwoChoicesPicker implements PoolPicker, Drawing {
     return 1;
   }
 
-  protected drawOne(): number {
+  private drawOne(): number {
     return this.index.at(this.draws.next());
   }
 
   private drawByWeight(first: number): number {
-    let second = this.index.at(this.draws.next());
+    let second = this.drawOne();
     if (second !== first) return this.isSecondBetter(first, second) ? second : first;
     // Drawn twice: its weight says that it need not compete, so only a clear fault takes the call away from it.
-    for (let redraw = 0; redraw < 3 && second === first; redraw += 1) second = this.index.at(this.draws.next());
+    for (let redraw = 0; redraw < 3 && second === first; redraw += 1) second = this.drawOne();
     if (second === first) second = this.anotherThan(first);
     return this.isFirstAtFault(first, second) ? second : first;
   }
@@ -127,7 +126,7 @@ class TwoChoicesPicker implements PoolPicker, Drawing {
    * of the lighter and rounded up or down by chance, so that it looks like one of the lighter kind: 3 attempts at ten
    * times the weight are 0 in seven cases of ten and 1 in three.
    */
-  protected isSecondBetter(first: number, second: number): boolean {
+  private isSecondBetter(first: number, second: number): boolean {
     const a = this.loads[first] as EndpointLoad;
     const b = this.loads[second] as EndpointLoad;
     if (b.isSuspect) return false;
@@ -160,25 +159,6 @@ class TwoChoicesPicker implements PoolPicker, Drawing {
   }
 }
 
-/** The winner of two goes on against the next that is drawn, as often as it takes. */
-class ManyChoicesPicker extends TwoChoicesPicker {
-  private readonly further: number;
-
-  constructor(ready: readonly Connection[], random: Random, choices: number) {
-    super(ready, random);
-    this.further = Math.min(choices, ready.length) - 2;
-  }
-
-  override draw(): number {
-    let best = super.draw();
-    for (let round = 0; round < this.further; round += 1) {
-      const next = this.drawOne();
-      if (next !== best && this.isSecondBetter(best, next)) best = next;
-    }
-    return best;
-  }
-}
-
 /** Up to this factor, two endpoints count as alike: nobody is called less because of noise. */
 const TOLERATED_FACTOR = 3;
 
@@ -187,11 +167,7 @@ const TOLERATED_FACTOR = 3;
  * recent slowness: how long it took in multiples of what its calls' methods usually take. Shuns a slow endpoint within
  * one response, also when there is little traffic, and tries it again as the memory of it fades.
  */
-export function createPeakEwmaPicker(ready: readonly Connection[], random: Random): PoolPicker {
-  return new PeakEwmaPicker(ready, random);
-}
-
-class PeakEwmaPicker extends TwoChoicesPicker {
+export class PeakEwmaPicker extends LeastRequestPicker {
   protected override slowness(load: EndpointLoad, other: EndpointLoad): number {
     return slownessBeside(load, other);
   }

@@ -1,5 +1,4 @@
 import type { Random } from '../../../base/random';
-import type { BalancingPlan } from '../../../policy/plan';
 import type { Connection, Endpoint } from '../endpoints/endpoint';
 
 /**
@@ -28,11 +27,6 @@ export interface PickContext {
   /** A stream, or a call that usually takes long: only how many such are open counts. False when left out. */
   readonly lasts?: boolean;
 }
-
-/**
- * `ready` is never empty and never changes afterwards; weights are read from the endpoints when the picker is built.
- */
-export type CreatePoolPicker = (ready: readonly Connection[], balancing: BalancingPlan, random: Random) => PoolPicker;
 
 /** The part of an algorithm that names the next candidate, whether it may be used or not. */
 export interface Drawing {

@@ -15,11 +15,7 @@ const WALK_LIMIT = 256;
  * label, to a random place. An endpoint's points depend on its key and its weight, so that another one's coming or
  * going moves only the calls that are its own. A retry, and a call whose endpoint is suspect, goes on along the ring.
  */
-export function createRingHashPicker(ready: readonly Connection[]): PoolPicker {
-  return new RingHashPicker(ready);
-}
-
-class RingHashPicker implements PoolPicker {
+export class RingHashPicker implements PoolPicker {
   private readonly ready: readonly Connection[];
   private readonly loads: readonly EndpointLoad[];
   private readonly ring: Ring;

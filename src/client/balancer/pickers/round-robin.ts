@@ -9,11 +9,7 @@ import { type Drawing, type PickContext, type PoolPicker, pickElsewhere } from '
  * its shares. Calls that last go round by themselves: else every fourth call that is a long poll would meet each second
  * of ten endpoints.
  */
-export function createRoundRobinPicker(ready: readonly Connection[], random: Random): PoolPicker {
-  return new RoundRobinPicker(ready, random);
-}
-
-class RoundRobinPicker implements PoolPicker {
+export class RoundRobinPicker implements PoolPicker {
   private readonly ready: readonly Connection[];
   private readonly loads: readonly EndpointLoad[];
   private readonly random: Random;

@@ -22,14 +22,6 @@ export interface CheckableConnection {
   readonly defaultAuthority: string;
 }
 
-export interface HealthCheckDeps {
-  readonly clock: Clock;
-  readonly stall: StallDetector;
-  readonly connectionsTo: (endpoint: Endpoint) => Iterable<CheckableConnection>;
-  /** An endpoint is beyond doubt. */
-  readonly changed: () => void;
-}
-
 /** `ticket` is what the endpoint's breaker knows it by; undefined while its load alone has asked. */
 interface RunningCheck {
   ticket: number | undefined;
@@ -43,7 +35,11 @@ interface RunningCheck {
  * RPC a connection.
  */
 export class HealthChecks {
-  readonly #deps: HealthCheckDeps;
+  readonly #clock: Clock;
+  readonly #stall: StallDetector;
+  readonly #connectionsTo: (endpoint: Endpoint) => Iterable<CheckableConnection>;
+  /** An endpoint is beyond doubt. */
+  readonly #changed: () => void;
   /** Checks that are out, and how each is given up. */
   readonly #running = new Map<Endpoint, RunningCheck>();
   /** Connected now to a server that has no health service, or one that is not believed. */
@@ -52,8 +48,16 @@ export class HealthChecks {
   readonly #badAnswers = new WeakMap<Endpoint, number>();
   #isClosed = false;
 
-  constructor(deps: HealthCheckDeps) {
-    this.#deps = deps;
+  constructor(
+    clock: Clock,
+    stall: StallDetector,
+    connectionsTo: (endpoint: Endpoint) => Iterable<CheckableConnection>,
+    changed: () => void,
+  ) {
+    this.#clock = clock;
+    this.#stall = stall;
+    this.#connectionsTo = connectionsTo;
+    this.#changed = changed;
   }
 
   /** Starts a check if one is due, and there is a connection to ask on. Changes no breaker before it returns. */
@@ -97,14 +101,14 @@ export class HealthChecks {
    */
   silenceOver(endpoint: Endpoint): void {
     const running = this.#running.get(endpoint);
-    const nowMs = this.#deps.clock.now();
+    const nowMs = this.#clock.now();
     this.#end(endpoint);
     if (running?.ticket !== undefined) endpoint.breaker?.checked(running.ticket, 'unknown', nowMs, '');
     endpoint.breaker?.connectionRestored();
     this.look(endpoint, nowMs);
     endpoint.load.suspicion.needsCall = false;
     this.lookAtSuspect(endpoint);
-    this.#deps.changed();
+    this.#changed();
   }
 
   /** An endpoint's breaker has changed its state. */
@@ -134,7 +138,6 @@ export class HealthChecks {
 
   /** Undefined: the connection is gone, which grpc-js is about to tell. */
   #start(endpoint: Endpoint, subchannel: RealSubchannel, authority: string): RunningCheck | undefined {
-    const { clock } = this.#deps;
     const limitMs = checkLimitMs(endpoint.load.usualMs);
     let giveUp: () => void;
     let isOver = false;
@@ -153,13 +156,13 @@ export class HealthChecks {
       this.#running.delete(endpoint);
       if (answer === 'serving' && endpoint.load.isSuspect) {
         endpoint.load.vouched();
-        this.#deps.changed();
+        this.#changed();
       }
       if (running.ticket !== undefined) this.#settle(endpoint, running.ticket, verdict, reason, answer);
       // A server that says it does not serve, and answers calls, is common: nobody has ever set its status.
       else if (answer === 'bad' || answer === 'none') endpoint.load.suspicion.needsCall = true;
     };
-    const timer = clock.setTimer(limitMs, () => {
+    const timer = this.#clock.setTimer(limitMs, () => {
       // An answer may lie unread in the socket, since timers run before sockets are read.
       setImmediate(() =>
         setImmediate(() => {
@@ -186,17 +189,16 @@ export class HealthChecks {
     reason: string,
     answer: HealthAnswer | undefined,
   ): void {
-    const { clock, stall } = this.#deps;
     const { breaker } = endpoint;
     if (breaker === undefined) return;
-    const nowMs = clock.now();
+    const nowMs = this.#clock.now();
     const wasDoubtful = breaker.isDoubtful;
     const wasHalfOpen = breaker.state === 'halfOpen';
-    const believed = verdict === 'failed' && stall.isStalled(nowMs) ? 'unknown' : verdict;
+    const believed = verdict === 'failed' && this.#stall.isStalled(nowMs) ? 'unknown' : verdict;
     breaker.checked(ticket, believed, nowMs, `health check: ${reason}`);
     if (wasHalfOpen && answer === 'bad') this.#badAnswers.set(endpoint, (this.#badAnswers.get(endpoint) ?? 0) + 1);
     else if (wasHalfOpen) this.#badAnswers.delete(endpoint);
-    if (wasDoubtful && !breaker.isDoubtful) this.#deps.changed();
+    if (wasDoubtful && !breaker.isDoubtful) this.#changed();
     if (believed === verdict) this.look(endpoint, nowMs);
   }
 
@@ -205,7 +207,7 @@ export class HealthChecks {
   }
 
   #readyConnection(endpoint: Endpoint): CheckableConnection | undefined {
-    for (const connection of this.#deps.connectionsTo(endpoint)) {
+    for (const connection of this.#connectionsTo(endpoint)) {
       if (connection.subchannel.getConnectivityState() === connectivity.READY) return connection;
     }
     return undefined;

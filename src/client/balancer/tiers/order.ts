@@ -78,8 +78,8 @@ function isOpen(pool: Pool): boolean {
   return pool.subsetBreaker !== undefined && pool.subsetBreaker.state !== 'closed';
 }
 
-/** Whom a call gets when no tier is fit to serve it. */
-export interface LastResort {
+/** A connection and the pool that it is picked from. */
+export interface PooledConnection {
   readonly connection: ChannelConnection;
   readonly pool: Pool;
 }
@@ -88,7 +88,11 @@ export interface LastResort {
  * The whole list is bad: breakers are ignored and calls spread evenly over everyone connected that the call has not
  * tried.
  */
-export function anybodyConnected(call: CallState, tiers: readonly Pool[], random: Random): LastResort | undefined {
+export function anybodyConnected(
+  call: CallState,
+  tiers: readonly Pool[],
+  random: Random,
+): PooledConnection | undefined {
   let count = 0;
   for (const pool of tiers) count += pool.connected.length;
   const start = Math.floor(random() * count);
@@ -109,7 +113,11 @@ export function anybodyConnected(call: CallState, tiers: readonly Pool[], random
 }
 
 /** In the tiers from `first` on. */
-export function leastRecentlyTried(call: CallState, tiers: readonly Pool[], first: number): LastResort | undefined {
+export function leastRecentlyTried(
+  call: CallState,
+  tiers: readonly Pool[],
+  first: number,
+): PooledConnection | undefined {
   const tried = call.tried ?? [];
   for (const [at, endpoint] of tried.entries()) {
     // Tried again since: its turn is that of its latest try.
@@ -127,7 +135,7 @@ export function leastRecentlyTried(call: CallState, tiers: readonly Pool[], firs
  * Anybody whose subchannel is READY at this moment, though nothing else speaks for it. With `isBehind` pools may not
  * know yet who that is, and all members are looked at.
  */
-export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): LastResort | undefined {
+export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): PooledConnection | undefined {
   for (const pool of tiers) {
     const connection = (isBehind ? pool.members : pool.onTrial).find((member) => member.isConnected);
     if (connection !== undefined) return { connection, pool };

@@ -11,7 +11,8 @@ import { judgeLatencies } from '../endpoints/latency-outlier';
 import { balanceCapacities } from '../endpoints/reported-capacity';
 import { balanceShares, SHARE_PERIOD_MS } from '../endpoints/share';
 import type { SubsetLimit } from '../limits/subset-limits';
-import type { CreatePoolPicker, PickContext, PoolPicker } from '../pickers/pool-picker';
+import { createPoolPicker } from '../pickers/create-pool-picker';
+import type { PickContext, PoolPicker } from '../pickers/pool-picker';
 import type { ZoneMember, ZonePreference } from '../zones/zone-preference';
 import type { Spill } from './spill';
 
@@ -46,11 +47,6 @@ export interface PoolParts {
   readonly zones?: ZonePreference | undefined;
 }
 
-export interface PoolDeps {
-  readonly create: CreatePoolPicker;
-  readonly random: Random;
-}
-
 /**
  * The connections of one channel to one subset in one datacenter. Its picker covers those that should take calls now:
  * connected, not held out by their breaker, and neither suspect, doubtful nor deprioritized as long as somebody is not.
@@ -68,7 +64,7 @@ export class Pool {
   /** How much of this client may be in flight at its subset. */
   readonly limit: SubsetLimit | undefined;
   readonly #parts: PoolParts;
-  readonly #deps: PoolDeps;
+  readonly #random: Random;
   readonly #endpoints: readonly Endpoint[];
   /** Undefined when nobody is connected and admitted. */
   picker: PoolPicker | undefined = undefined;
@@ -91,7 +87,7 @@ export class Pool {
   isAllBad = true;
   #passedBy = 0;
 
-  constructor(parts: PoolParts, deps: PoolDeps, nowMs: number) {
+  constructor(parts: PoolParts, random: Random, nowMs: number) {
     this.subset = parts.subset;
     this.datacenter = parts.datacenter;
     this.kind = parts.kind;
@@ -102,7 +98,7 @@ export class Pool {
     this.spill = parts.spill;
     this.limit = parts.limit;
     this.#parts = parts;
-    this.#deps = deps;
+    this.#random = random;
     this.#endpoints = parts.members.map(({ endpoint }) => endpoint);
     this.refresh(nowMs);
   }
@@ -243,9 +239,8 @@ export class Pool {
 
   #createPicker(members: readonly ChannelConnection[]): PoolPicker {
     const { balancing, zones } = this.#parts;
-    const { random } = this.#deps;
-    const create = (some: readonly ChannelConnection[]): PoolPicker => this.#deps.create(some, balancing, random);
-    return zones?.pickerOf(members, create, random) ?? create(members);
+    const create = (some: readonly ChannelConnection[]): PoolPicker => createPoolPicker(some, balancing, this.#random);
+    return zones?.pickerOf(members, create, this.#random) ?? create(members);
   }
 
   #areWeights(members: readonly ChannelConnection[]): boolean {

@@ -190,7 +190,7 @@ export function describeFull(service: string, { destination: { chain } }: Decisi
     const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
     const limit = tiers.find((pool) => pool.subset === subset && pool.limit?.isReached === true)?.limit;
     if (limit === undefined) return `${prefix}: cannot serve`;
-    const { inFlight, maxInFlight, pending, maxPending } = limit;
+    const { inFlight, maxInFlight, pending, maxPending } = limit.view();
     const waiting = maxPending === 0 ? '' : `, ${pending} of ${maxPending} waiting (limits.maxPending)`;
     return `${prefix}: ${inFlight} of ${maxInFlight} calls in flight (limits.maxInFlight)${waiting}`;
   });

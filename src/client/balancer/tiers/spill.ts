@@ -1,11 +1,7 @@
+import { Withheld } from './withheld';
+
 /** A tier that lost less than this share of its members keeps all of its calls: 1 / 1.4. */
 const OVERPROVISIONING = 1.4;
-/**
- * A share that comes back does so after a pause and then at this pace, so that a tier that flaps does not swing all
- * traffic.
- */
-const RETURN_PAUSE_MS = 1_000;
-const RETURN_PER_SECOND = 0.1;
 
 /** What the share of a tier is kept by. */
 export function spillName(subset: string, datacenter: string): string {
@@ -26,10 +22,7 @@ export class Spill {
   /** False in normal times: the tier keeps every call. */
   isPartial = false;
   readonly #overprovisioning: number;
-  #target = 1;
-  /** The share at `#risingFromMs`, while it is on its way up. */
-  #base = 1;
-  #risingFromMs = Number.NEGATIVE_INFINITY;
+  readonly #withheld = new Withheld();
 
   /**
    * `overprovisioning`: how many times its share the healthy part takes on. Infinite: all of it, while there is
@@ -41,31 +34,14 @@ export class Spill {
 
   /** `healthy` of `known` members are well. Times are monotonic milliseconds. */
   update(healthy: number, known: number, nowMs: number): void {
-    this.#aim(keptShare(healthy, known, this.#overprovisioning), nowMs);
-  }
-
-  #aim(target: number, nowMs: number): void {
-    if (target === this.#target) return;
-    const share = this.share(nowMs);
-    this.#target = target;
-    if (target <= share) {
-      this.#base = target;
-      this.#risingFromMs = Number.NEGATIVE_INFINITY;
-    } else if (this.#risingFromMs === Number.NEGATIVE_INFINITY || share !== this.#base) {
-      this.#base = share;
-      this.#risingFromMs = nowMs + RETURN_PAUSE_MS;
-    }
-    this.isPartial = this.#target < 1 || this.#base < 1;
+    this.#withheld.update(1 - keptShare(healthy, known, this.#overprovisioning), 1, nowMs);
+    this.isPartial = this.#withheld.at(nowMs) > 0;
   }
 
   /** In [0, 1]. */
   share(nowMs: number): number {
-    if (this.#base >= this.#target) return this.#target;
-    const risenFor = Math.max(0, nowMs - this.#risingFromMs);
-    const share = this.#base + (risenFor / 1000) * RETURN_PER_SECOND;
-    if (share < this.#target) return share;
-    this.#base = this.#target;
-    this.isPartial = this.#target < 1;
-    return this.#target;
+    const withheld = this.#withheld.at(nowMs);
+    if (withheld === 0) this.isPartial = false;
+    return 1 - withheld;
   }
 }

@@ -6,7 +6,6 @@ import type { Plan } from '../../../policy/plan';
 import type { BalancerContext } from '../context';
 import type { ConnectionSet } from '../endpoints/connection-set';
 import { shareOf } from '../endpoints/subsetting';
-import { createPoolPicker } from '../pickers/create-pool-picker';
 import { ZonePreferences } from '../zones/zone-preferences';
 import { Pool, type PoolParts } from './pool';
 import { Spill, spillName } from './spill';
@@ -163,9 +162,7 @@ export class TopologyBuilder {
   #keepOrMake(parts: PoolParts, former: Topology | undefined, now: number): Pool {
     const { subset, datacenter, kind } = parts;
     const kept = former?.pools.find((pool) => isPoolOf(pool, subset, datacenter, kind));
-    if (kept?.isMadeOf(parts) !== true) {
-      return new Pool(parts, { create: createPoolPicker, random: this.#context.random }, now);
-    }
+    if (kept?.isMadeOf(parts) !== true) return new Pool(parts, this.#context.random, now);
     kept.refresh(now);
     return kept;
   }

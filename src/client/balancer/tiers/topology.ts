@@ -10,6 +10,7 @@ import {
 } from '../../../policy/membership/tiers';
 import type { Decision, Destination, Plan } from '../../../policy/plan';
 import type { ChannelConnection } from '../endpoints/connection';
+import type { PooledConnection } from './order';
 import type { Pool } from './pool';
 
 /**
@@ -91,9 +92,9 @@ export class Topology {
   }
 
   /** The connections that a forced endpoint or instance means, wherever they are, each with a pool that it is in. */
-  forced(decision: Decision): readonly ForcedConnection[] {
+  forced(decision: Decision): readonly PooledConnection[] {
     const { force = {} } = decision;
-    const found = new Map<ChannelConnection, ForcedConnection>();
+    const found = new Map<ChannelConnection, PooledConnection>();
     for (const pool of this.pools) {
       const { subset, datacenter } = pool;
       for (const connection of pool.members) {
@@ -104,11 +105,6 @@ export class Topology {
     }
     return [...found.values()];
   }
-}
-
-export interface ForcedConnection {
-  readonly pool: Pool;
-  readonly connection: ChannelConnection;
 }
 
 /** The tiers of a destination in every datacenter, whatever `locality.failover` says. */

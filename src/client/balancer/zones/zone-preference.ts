@@ -2,6 +2,7 @@ import type { Instance } from '../../../base/instances';
 import type { Random } from '../../../base/random';
 import type { Connection } from '../endpoints/endpoint';
 import type { PoolPicker } from '../pickers/pool-picker';
+import { Withheld } from '../tiers/withheld';
 import { divideByZone, type PickedZone, ZonedPicker, type ZoneShares } from './zoned-picker';
 /** The instances of one subset in the local datacenter, as discovery has them. */
 export interface ZoneListing {
@@ -217,52 +218,4 @@ export class ZonePreference {
 
 function nameOf({ zone }: Instance): string {
   return zone ?? '';
-}
-
-/** Capacity that comes back does so after a pause, and then at this share of the zone's whole capacity a second. */
-const RETURN_PAUSE_MS = 1_000;
-const RETURN_PER_SECOND = 0.1;
-
-/**
- * How much of a zone's capacity is not counted on. Follows what is unhealthy upwards at once, and downwards gradually,
- * so that a zone that flaps does not swing calls between zones. What leaves the zone for good is no longer withheld.
- */
-export class Withheld {
-  #target = 0;
-  /** Withheld at `#fallingFromMs`, while on its way down. */
-  #base = 0;
-  #fallingFromMs = Number.NEGATIVE_INFINITY;
-  #total = 0;
-
-  /** `bad` of `total` weight is not well. Times are monotonic milliseconds. */
-  update(bad: number, total: number, nowMs: number): void {
-    const left = Math.max(0, this.#total - total);
-    const before = this.at(nowMs);
-    const withheld = Math.max(0, before - left);
-    const isGone = withheld < before;
-    this.#total = total;
-    if (bad === this.#target && !isGone) return;
-    this.#target = bad;
-    if (bad >= withheld) {
-      this.#base = bad;
-      this.#fallingFromMs = Number.NEGATIVE_INFINITY;
-    } else if (this.#fallingFromMs === Number.NEGATIVE_INFINITY || withheld !== this.#base) {
-      this.#base = withheld;
-      this.#fallingFromMs = nowMs + RETURN_PAUSE_MS;
-    }
-  }
-
-  /** Still on its way down. */
-  get isFalling(): boolean {
-    return this.#base > this.#target;
-  }
-
-  at(nowMs: number): number {
-    if (this.#base <= this.#target) return this.#target;
-    const fallenForMs = Math.max(0, nowMs - this.#fallingFromMs);
-    const withheld = this.#base - (fallenForMs / 1_000) * RETURN_PER_SECOND * this.#total;
-    if (withheld > this.#target) return withheld;
-    this.#base = this.#target;
-    return this.#target;
-  }
 }

@@ -14,7 +14,8 @@ const BINS = 20 * BINS_PER_OCTAVE;
 export class RollingCounts {
   readonly #calls = new Float64Array(BUCKETS);
   readonly #failures = new Float64Array(BUCKETS);
-  #latencies: LatencyHistogram | undefined;
+  /** Of successes; undefined: the guard does not compare latencies. */
+  latencies: LatencyHistogram | undefined;
   #bucketMs: number;
   #current = 0;
   #turnAtMs: number;
@@ -27,24 +28,21 @@ export class RollingCounts {
     this.#turnAtMs = nowMs + this.#bucketMs;
   }
 
-  /** Of successes; undefined: the guard does not compare latencies. */
-  get latencies(): LatencyHistogram | undefined {
-    return this.#latencies;
-  }
-
   succeeded(nowMs: number, latencyMs: number): void {
-    this.turn(nowMs);
-    this.calls += 1;
-    this.#calls[this.#current] = (this.#calls[this.#current] ?? 0) + 1;
-    this.#latencies?.add(this.#current, latencyMs);
+    this.#count(nowMs, 0);
+    this.latencies?.add(this.#current, latencyMs);
   }
 
   failed(nowMs: number): void {
+    this.#count(nowMs, 1);
+  }
+
+  #count(nowMs: number, failures: number): void {
     this.turn(nowMs);
     this.calls += 1;
-    this.failures += 1;
+    this.failures += failures;
     this.#calls[this.#current] = (this.#calls[this.#current] ?? 0) + 1;
-    this.#failures[this.#current] = (this.#failures[this.#current] ?? 0) + 1;
+    this.#failures[this.#current] = (this.#failures[this.#current] ?? 0) + failures;
   }
 
   /** Drops what has left the window by `nowMs`. */
@@ -65,8 +63,8 @@ export class RollingCounts {
   /** What was counted stays; a longer window fills up from now on. */
   configure(windowMs: number, withLatencies: boolean, nowMs: number): void {
     this.turn(nowMs);
-    if (!withLatencies) this.#latencies = undefined;
-    else this.#latencies ??= new LatencyHistogram(BUCKETS);
+    if (!withLatencies) this.latencies = undefined;
+    else this.latencies ??= new LatencyHistogram(BUCKETS);
     const bucketMs = windowMs / BUCKETS;
     if (bucketMs === this.#bucketMs) return;
     this.#bucketMs = bucketMs;
@@ -78,7 +76,7 @@ export class RollingCounts {
     this.failures -= this.#failures[bucket] ?? 0;
     this.#calls[bucket] = 0;
     this.#failures[bucket] = 0;
-    this.#latencies?.drop(bucket);
+    this.latencies?.drop(bucket);
   }
 }
 
@@ -89,14 +87,10 @@ export class RollingCounts {
 export class LatencyHistogram {
   readonly #buckets: readonly Uint32Array[];
   readonly #sum = new Uint32Array(BINS);
-  #count = 0;
+  count = 0;
 
   constructor(buckets: number) {
     this.#buckets = Array.from({ length: buckets }, () => new Uint32Array(BINS));
-  }
-
-  get count(): number {
-    return this.#count;
   }
 
   add(bucket: number, ms: number): void {
@@ -104,7 +98,7 @@ export class LatencyHistogram {
     const counts = this.#buckets[bucket] as Uint32Array;
     counts[bin] = (counts[bin] ?? 0) + 1;
     this.#sum[bin] = (this.#sum[bin] ?? 0) + 1;
-    this.#count += 1;
+    this.count += 1;
   }
 
   /** Forgets what was added to this bucket of time. */
@@ -113,7 +107,7 @@ export class LatencyHistogram {
     for (let bin = 0; bin < BINS; bin += 1) {
       const count = counts[bin] ?? 0;
       this.#sum[bin] = (this.#sum[bin] ?? 0) - count;
-      this.#count -= count;
+      this.count -= count;
     }
     counts.fill(0);
   }
@@ -122,8 +116,8 @@ export class LatencyHistogram {
   medianMs(): number {
     let before = 0;
     for (const [bin, count] of this.#sum.entries()) {
-      if (count > 0 && before + count >= this.#count / 2) {
-        return lowerMs(bin) + (widthMs(bin) * (this.#count / 2 - before)) / count;
+      if (count > 0 && before + count >= this.count / 2) {
+        return lowerMs(bin) + (widthMs(bin) * (this.count / 2 - before)) / count;
       }
       before += count;
     }

@@ -1,70 +1,115 @@
 import { isRecord } from '../../../base/is-record';
 import { nearest } from '../../../base/spelling';
 import { parseJsonArray } from '../../../consul/health-answer';
+import type { ConsulRequest } from '../../../consul/request';
 import type { ConsulDeps, HealthTarget } from './health-target';
 
-/**
- * What the catalog tells of a name that nothing is known of. One question for each outage; refused: nothing is claimed.
- */
-interface CatalogCheck {
-  /** The service is registered nowhere here: which name that Consul lists is near. */
-  askName(dc: string | undefined): void;
-  /** Consul has no path to the datacenter: which ones it knows. */
-  askDatacenters(): Promise<void>;
-  /** Found, or known by other means: the next outage is asked about again. */
-  reset(): void;
-  close(): void;
-}
-
-interface CatalogAnswer {
+/** What Consul tells of a service that has no instances, or of a datacenter that has no path. */
+export interface Absence {
+  /** This name of another service that Consul lists is near. */
   readonly similar?: string;
+  /** The datacenters that Consul knows. */
   readonly datacenters?: readonly string[];
+  /** The service exists only behind Connect proxies. */
+  readonly connectOnly?: boolean;
 }
 
-const CATALOG_LIMIT_MS = 5_000;
+const TIME_LIMIT_MS = 5_000;
+const CONNECT_AGAIN_MS = 30_000;
 /** More names than this are not searched: the answer would be large, and a near name likely. */
 const MOST_NAMES = 5_000;
 
-export function createCatalogCheck(
-  target: HealthTarget,
-  { client }: ConsulDeps,
-  onAnswer: (answer: CatalogAnswer) => void,
-): CatalogCheck {
-  const abort = new AbortController();
-  let outage = 0;
-  let asked = -1;
+/** Asks why nothing is known of a service. What is refused, or fails, claims nothing. */
+export class AbsenceChecks {
+  readonly #target: HealthTarget;
+  readonly #deps: ConsulDeps;
+  readonly #onAnswer: (found: Absence) => void;
+  readonly #abort = new AbortController();
+  /** The catalog is asked once for each outage. */
+  #outage = 0;
+  #askedIn = -1;
+  #isEmpty = false;
+  #connectAskedAtMs: number | undefined;
 
-  const ask = async (
-    path: string,
-    query: Record<string, string>,
-    read: (text: string) => CatalogAnswer | undefined,
-  ): Promise<void> => {
-    if (asked === outage) return;
-    asked = outage;
-    const answer = await client.get({ path, query, timeLimitMs: CATALOG_LIMIT_MS, signal: abort.signal });
-    if (abort.signal.aborted || asked !== outage || answer.kind !== 'answer') return;
-    const found = read(answer.body.toString('utf8'));
-    if (found !== undefined) onAnswer(found);
-  };
+  constructor(target: HealthTarget, deps: ConsulDeps, onAnswer: (found: Absence) => void) {
+    this.#target = target;
+    this.#deps = deps;
+    this.#onAnswer = onAnswer;
+  }
 
-  return {
-    askName: (dc) =>
-      void ask('/catalog/services', { ...target.scope, ...(dc === undefined ? {} : { dc }), stale: '1' }, (text) => {
-        const names = namesIn(text);
-        const similar = names.length > MOST_NAMES ? undefined : nearest(target.service, names);
-        return similar === undefined || similar === target.service ? undefined : { similar };
-      }),
-    askDatacenters: () =>
-      ask('/catalog/datacenters', {}, (text) => {
-        const list = parseJsonArray(text);
-        if (typeof list === 'string') return undefined;
-        return { datacenters: list.filter((name): name is string => typeof name === 'string').slice(0, 20) };
-      }),
-    reset() {
-      outage += 1;
-    },
-    close: () => abort.abort(),
-  };
+  /** The service is registered nowhere here: which name that Consul lists is near. */
+  async askName(dc: string | undefined): Promise<void> {
+    const text = await this.#askCatalog('/catalog/services', this.#query(dc));
+    const names = text === undefined ? [] : namesIn(text);
+    const similar = names.length > MOST_NAMES ? undefined : nearest(this.#target.service, names);
+    if (similar !== undefined && similar !== this.#target.service) this.#onAnswer({ similar });
+  }
+
+  /** Consul has no path to the datacenter: which ones it knows. */
+  async askDatacenters(): Promise<void> {
+    const text = await this.#askCatalog('/catalog/datacenters', {});
+    const list = text === undefined ? '' : parseJsonArray(text);
+    if (typeof list === 'string') return;
+    this.#onAnswer({ datacenters: list.filter((name): name is string => typeof name === 'string').slice(0, 20) });
+  }
+
+  /**
+   * Called with each good answer. While there is no instance, asks at most once in 30 s whether some are behind Connect
+   * proxies. With instances, the next outage is asked about again.
+   */
+  answered(isEmpty: boolean, dc: string | undefined): void {
+    const nowMs = this.#deps.clock.now();
+    this.#isEmpty = isEmpty;
+    if (!isEmpty) {
+      this.#outage += 1;
+      this.#connectAskedAtMs = undefined;
+    } else if (this.#connectAskedAtMs === undefined || nowMs - this.#connectAskedAtMs >= CONNECT_AGAIN_MS) {
+      this.#connectAskedAtMs = nowMs;
+      void this.#askConnect(dc);
+    }
+  }
+
+  /**
+   * Whether the token may not read the service. Health queries do not tell: they answer with an empty list, which
+   * servers before 1.12 do not even mark. A service's defaults need the same permission, `service:read`, and their read
+   * is refused outright. Anything but Consul's own refusal speaks neither for nor against.
+   * https://developer.hashicorp.com/consul/api-docs/config#get-configuration
+   */
+  async isForbidden(dc: string | undefined): Promise<boolean> {
+    const query = { ...(dc === undefined ? {} : { dc }), stale: '1' };
+    const answer = await this.#get('/config/service-defaults/{service}', query);
+    // A gateway in between may refuse the path for reasons of its own.
+    return answer.kind === 'failure' && answer.status === 403 && /permission denied|acl not found/i.test(answer.reason);
+  }
+
+  close(): void {
+    this.#abort.abort();
+  }
+
+  async #askConnect(dc: string | undefined): Promise<void> {
+    const answer = await this.#get('/health/connect/{service}', this.#query(dc));
+    if (this.#abort.signal.aborted || !this.#isEmpty || answer.kind !== 'answer') return;
+    const entries = parseJsonArray(answer.body.toString('utf8'));
+    if (typeof entries !== 'string') this.#onAnswer({ connectOnly: entries.length > 0 });
+  }
+
+  async #askCatalog(path: string, query: NonNullable<ConsulRequest['query']>): Promise<string | undefined> {
+    const outage = this.#outage;
+    if (this.#askedIn === outage) return undefined;
+    this.#askedIn = outage;
+    const answer = await this.#get(path, query);
+    const isLate = this.#abort.signal.aborted || this.#outage !== outage;
+    return isLate || answer.kind !== 'answer' ? undefined : answer.body.toString('utf8');
+  }
+
+  #query(dc: string | undefined): NonNullable<ConsulRequest['query']> {
+    return { ...this.#target.scope, ...(dc === undefined ? {} : { dc }), stale: '1' };
+  }
+
+  #get(path: string, query: NonNullable<ConsulRequest['query']>): ReturnType<ConsulDeps['client']['get']> {
+    const params = path.includes('{service}') ? { params: { service: this.#target.service } } : {};
+    return this.#deps.client.get({ path, ...params, query, timeLimitMs: TIME_LIMIT_MS, signal: this.#abort.signal });
+  }
 }
 
 function namesIn(text: string): readonly string[] {
@@ -74,78 +119,4 @@ function namesIn(text: string): readonly string[] {
   } catch {
     return [];
   }
-}
-
-/** Tells an absent service from one that exists only behind Connect proxies. */
-interface ConnectCheck {
-  /** Called with each good answer. Asks at most once in 30 s, and only while there is nothing. */
-  consider(isEmpty: boolean): void;
-  close(): void;
-}
-
-const RECHECK_MS = 30_000;
-const CONNECT_LIMIT_MS = 5000;
-
-export function createConnectCheck(
-  target: HealthTarget,
-  dcParameter: () => string | undefined,
-  deps: ConsulDeps,
-  onResult: (connectOnly: boolean) => void,
-): ConnectCheck {
-  const abort = new AbortController();
-  let askedAtMs: number | undefined;
-  let wanted = false;
-
-  const ask = async (): Promise<void> => {
-    const dc = dcParameter();
-    const answer = await deps.client.get({
-      path: '/health/connect/{service}',
-      params: { service: target.service },
-      query: { ...target.scope, ...(dc === undefined ? {} : { dc }), stale: '1' },
-      timeLimitMs: CONNECT_LIMIT_MS,
-      signal: abort.signal,
-    });
-    // Refused or failed: nothing is known, and nothing is claimed.
-    if (abort.signal.aborted || !wanted || answer.kind !== 'answer') return;
-    const entries = parseJsonArray(answer.body.toString('utf8'));
-    if (typeof entries !== 'string') onResult(entries.length > 0);
-  };
-
-  return {
-    consider(isEmpty) {
-      wanted = isEmpty;
-      const nowMs = deps.clock.now();
-      if (!isEmpty) askedAtMs = undefined;
-      else if (askedAtMs === undefined || nowMs - askedAtMs >= RECHECK_MS) {
-        askedAtMs = nowMs;
-        void ask();
-      }
-    },
-    close: () => abort.abort(),
-  };
-}
-
-const PERMISSION_LIMIT_MS = 5_000;
-
-/**
- * Whether the token may not read the service. Health queries do not tell: they answer with an empty list, which servers
- * before 1.12 do not even mark. A service's defaults need the same permission, `service:read`, and their read is
- * refused outright. Anything but Consul's own refusal speaks neither for nor against.
- * https://developer.hashicorp.com/consul/api-docs/config#get-configuration
- */
-export async function isForbidden(
-  target: HealthTarget,
-  dc: string | undefined,
-  deps: ConsulDeps,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const answer = await deps.client.get({
-    path: '/config/service-defaults/{service}',
-    params: { service: target.service },
-    query: { ...(dc === undefined ? {} : { dc }), stale: '1' },
-    timeLimitMs: PERMISSION_LIMIT_MS,
-    signal,
-  });
-  // A gateway in between may refuse the path for reasons of its own.
-  return answer.kind === 'failure' && answer.status === 403 && /permission denied|acl not found/i.test(answer.reason);
 }

@@ -1,6 +1,7 @@
 import type { Timer } from '../../../base/clock';
 import { Emitter, type Subscription, subscription } from '../../../base/emitter';
 import { backoffMs } from '../../../base/pacing';
+import { sameItems } from '../../../base/same-items';
 import { parseJsonArray } from '../../../consul/health-answer';
 import type { ConsulDeps } from './health-target';
 
@@ -40,7 +41,7 @@ export function watchAllDatacenters(deps: ConsulDeps): DatacenterList {
   const publish = (): void => {
     const others = [...seen.keys()].filter((name) => name !== agent.name);
     const next = [undefined, ...others];
-    if (next.length === names.length && next.every((name, index) => name === names[index])) return;
+    if (sameItems(next, names)) return;
     names = next;
     changes.emit();
   };

@@ -1,5 +1,6 @@
 import { Emitter, type Subscription } from '../../../base/emitter';
 import type { FilterFailure } from '../../../base/instances';
+import { sameSets } from '../../../base/same-items';
 import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
 import { parseKeys } from '../../../consul/health-answer';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
@@ -52,7 +53,7 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
         const hadFailed = failure !== undefined;
         failure = undefined;
         // A filtered query wakes at every change of the service.
-        if (keys !== undefined && isSameSet(keys, found)) {
+        if (keys !== undefined && sameSets(keys, found)) {
           isDoubted = false;
           if (hadFailed) changes.emit(false);
           return { kind: 'unchanged' };
@@ -94,8 +95,4 @@ export function startFilterQuery(target: HealthTarget, expression: string, deps:
       changes.clear();
     },
   };
-}
-
-function isSameSet(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  return a.size === b.size && [...a].every((key) => b.has(key));
 }

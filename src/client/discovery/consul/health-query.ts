@@ -7,7 +7,7 @@ import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query
 import type { ParsedHealth } from '../../../consul/health-answer';
 import type { ConsulAnswer } from '../../../consul/request';
 import { LossGuard, NO_PROTECTION } from '../protection';
-import { createCatalogCheck, createConnectCheck, isForbidden } from './absence-checks';
+import { AbsenceChecks } from './absence-checks';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { AnswerNotes, describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './trouble-log';
 
@@ -69,13 +69,10 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     return target.local ? undefined : datacenter;
   };
 
-  const connect = createConnectCheck(target, dcParameter, deps, (connectOnly) => {
-    if (view.connectOnly !== connectOnly) update({ ...view, connectOnly }, false);
-  });
-
-  const catalog = createCatalogCheck(target, deps, (found) => {
-    known = found.datacenters ?? known;
-    if (found.similar !== undefined && view.instances.length === 0) update({ ...view, similar: found.similar }, false);
+  const absence = new AbsenceChecks(target, deps, ({ datacenters, similar, connectOnly }) => {
+    known = datacenters ?? known;
+    if (similar !== undefined && view.instances.length === 0) update({ ...view, similar }, false);
+    if (connectOnly !== undefined && connectOnly !== view.connectOnly) update({ ...view, connectOnly }, false);
   });
   /** Datacenters that Consul knows, once that was asked. */
   let known: readonly string[] | undefined;
@@ -116,7 +113,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     }
     // Only where it matters: nothing is known yet, or what is known would be given up.
     if (!isEmpty || (view.known && view.instances.length === 0)) return judge(parsed, answer.filteredByAcl);
-    return isForbidden(target, asked, deps, abort.signal).then((isBlind) => {
+    return absence.isForbidden(asked).then((isBlind) => {
       if (abort.signal.aborted) return { kind: 'unchanged' };
       return isBlind ? forbidden() : judge(parsed, false);
     });
@@ -166,9 +163,8 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
     const isOver = outages.end(logged);
     if (view.isHeld && instances.length > 0) logger.info('Consul lists instances again', fields);
     else if (isOver && view.known) logger.info('Consul answers again', fields);
-    connect.consider(instances.length === 0);
-    if (instances.length > 0) catalog.reset();
-    else if (target.local && target.scope?.['peer'] === undefined) catalog.askName(asked);
+    absence.answered(instances.length === 0, dcParameter());
+    if (instances.length === 0 && target.local && target.scope?.['peer'] === undefined) void absence.askName(asked);
     const absent = guard.absent(clock.now());
     const isSame = same && rejected === view.rejected && isPartial === view.isPartial;
     const isChanged = !view.known || !isSame || absent !== view.absent;
@@ -216,7 +212,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
       return;
     }
     const name = asked ?? datacenter ?? 'of the agent';
-    void catalog.askDatacenters().finally(() => {
+    void absence.askDatacenters().finally(() => {
       if (abort.signal.aborted) return;
       const meant = known === undefined ? undefined : nearest(name, known);
       const hint = meant === undefined || meant === name ? '' : `; did you mean ${meant}?`;
@@ -274,8 +270,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
       abort.abort();
       silence.cancel();
       expiry?.cancel();
-      connect.close();
-      catalog.close();
+      absence.close();
       outages.end(logged);
       query.close();
       changes.clear();

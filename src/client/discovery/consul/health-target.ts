@@ -15,9 +15,9 @@ export interface HealthTarget {
   /** Listed as the local one: asked for without `dc` as long as that proves right. */
   readonly local: boolean;
   /** The port that is dialled, of services with several. */
-  readonly port?: string;
+  readonly port?: string | undefined;
   /** Namespace, partition or peer, as query parameters. */
-  readonly scope?: Readonly<Record<string, string>>;
+  readonly scope?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What its answers are read by. */

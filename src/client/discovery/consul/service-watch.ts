@@ -1,7 +1,9 @@
 import type { Timer } from '../../../base/clock';
+import { settled } from '../../../base/emitter';
 import type { DatacenterState, FilterFailure, SourceState } from '../../../base/instances';
 import { createTokenBucket } from '../../../base/pacing';
 import type { Lease } from '../../../base/ref-counted';
+import { sameItems, sameMaps, sameSets } from '../../../base/same-items';
 import type { AgentDatacenter } from '../../../consul/agent-self';
 import type { SourceWatch } from '../source';
 import type { DatacenterList } from './datacenter-list';
@@ -62,19 +64,14 @@ export function createServiceWatch(
     delayed = undefined;
     isUrgent = false;
     const datacenters = list.value.names.map((name) => slots.get(name)?.state()).filter((state) => state !== undefined);
-    const before = last?.datacenters;
-    if (datacenters.length === before?.length && datacenters.every((state, at) => state === before[at])) return;
+    if (last !== undefined && sameItems(datacenters, last.datacenters)) return;
     last = { datacenters };
     for (const watcher of [...watchers]) deliver(watcher, last);
   };
 
   const deliver = (watcher: Watcher, state: SourceState): void => {
-    if (!watcher.isOpen) return;
-    try {
-      watcher.listener(state);
-    } catch (error) {
-      logger.error('a listener of discovery threw', { error: String(error) });
-    }
+    const failed = (error: unknown): void => logger.error('a listener of discovery threw', { error: String(error) });
+    if (watcher.isOpen) settled(() => watcher.listener(state), failed);
   };
 
   const wanted = (): ReadonlySet<string> => new Set([...watchers].flatMap((watcher) => watcher.filters));
@@ -199,17 +196,11 @@ function createDatacenterSlot(
       next.set(expression, withKept(keys, filters.get(expression), answered.get(expression) === keys));
       answered.set(expression, keys);
     }
-    const isSame =
-      next.size === filters.size && [...next].every(([expression, keys]) => filters.get(expression) === keys);
-    if (!isSame) filters = next;
-    rebuildFailures();
-  };
-
-  const rebuildFailures = (): void => {
-    const next = new Map([...filterLeases].flatMap(([expression, { lease }]) => failureOf(expression, lease.value)));
-    const isSame =
-      next.size === filterFailures.size && [...next].every(([key, failure]) => filterFailures.get(key) === failure);
-    if (!isSame) filterFailures = next;
+    if (!sameMaps(next, filters)) filters = next;
+    const failures = new Map(
+      [...filterLeases].flatMap(([expression, { lease }]) => failureOf(expression, lease.value)),
+    );
+    if (!sameMaps(failures, filterFailures)) filterFailures = failures;
   };
 
   /**
@@ -227,7 +218,16 @@ function createDatacenterSlot(
     );
     if (kept.length === 0) return keys;
     const all = new Set([...keys, ...kept]);
-    return former !== undefined && former.size === all.size && isSubset(former, all) ? former : all;
+    return former !== undefined && sameSets(former, all) ? former : all;
+  };
+
+  const letGo = (kept: ReadonlySet<string>): void => {
+    for (const [expression, { lease, unsubscribe: stop }] of filterLeases) {
+      if (kept.has(expression)) continue;
+      filterLeases.delete(expression);
+      stop();
+      lease.release();
+    }
   };
 
   return {
@@ -245,12 +245,7 @@ function createDatacenterSlot(
       return built.state;
     },
     setFilters(expressions) {
-      for (const [expression, { lease, unsubscribe: stop }] of filterLeases) {
-        if (expressions.has(expression)) continue;
-        filterLeases.delete(expression);
-        stop();
-        lease.release();
-      }
+      letGo(expressions);
       for (const expression of expressions) {
         if (filterLeases.has(expression)) continue;
         const lease = loops.filter(expression);
@@ -265,20 +260,11 @@ function createDatacenterSlot(
     close() {
       unsubscribe();
       health.release();
-      for (const { lease, unsubscribe: stop } of filterLeases.values()) {
-        stop();
-        lease.release();
-      }
-      filterLeases.clear();
+      letGo(new Set());
     },
   };
 }
 
 function failureOf(expression: string, { failure }: FilterQuery): readonly (readonly [string, FilterFailure])[] {
   return failure === undefined ? [] : [[expression, failure]];
-}
-
-function isSubset(a: ReadonlySet<string>, b: ReadonlySet<string>): boolean {
-  for (const item of a) if (!b.has(item)) return false;
-  return true;
 }

@@ -20,7 +20,7 @@ export interface ConsulSourceOptions {
    * Where instances are looked for, the local datacenter first; or `all` that Consul knows. Default: the one that the
    * agent is in.
    */
-  readonly datacenters?: readonly string[] | 'all';
+  readonly datacenters?: readonly string[] | 'all' | undefined;
   /** Default: {@link DEFAULT_PROTECTION}. */
   readonly protection?: Protection;
 }
@@ -57,14 +57,7 @@ export function createConsulSource(options: ConsulSourceOptions, given: Runtime)
   const loopsFor =
     (service: string, tags: readonly string[], { scope, port }: Pick<WatchRequest, 'scope' | 'port'>) =>
     (datacenter: string | undefined, local: boolean): SlotLoops => {
-      const target = {
-        service,
-        tags,
-        datacenter,
-        local,
-        ...(port === undefined ? {} : { port }),
-        ...(scope === undefined ? {} : { scope }),
-      };
+      const target = { service, tags, datacenter, local, port, scope };
       const key = [service, datacenter, tags, scope ?? {}, port ?? ''];
       return {
         place: (own) => placeOf(target, own),

@@ -120,13 +120,9 @@ export class AnswerNotes {
   #tellFailedNodes(instances: readonly Instance[]): void {
     const failed = instances.reduce((sum, { isNodeFailed }) => sum + (isNodeFailed === true ? 1 : 0), 0);
     if (failed > this.#failed) {
-      this.#logger.warn(
-        'Consul cannot reach nodes of instances that pass their checks; those that answer keep their calls',
-        {
-          ...this.#fields,
-          instances: failed,
-        },
-      );
+      const message =
+        'Consul cannot reach nodes of instances that pass their checks; those that answer keep their calls';
+      this.#logger.warn(message, { ...this.#fields, instances: failed });
     } else if (failed === 0 && this.#failed > 0) {
       this.#logger.info('Consul reaches the nodes of all instances again', this.#fields);
     }

@@ -96,13 +96,7 @@ export async function openHolder(
   }
 }
 
-interface Serving {
-  readonly server: Http2Server;
-  readonly asked: () => number;
-  readonly close: () => void;
-}
-
-function serve({ coalescer, clock }: HolderDeps): Serving {
+function serve({ coalescer, clock }: HolderDeps) {
   const sessions = new Set<ServerHttp2Session>();
   const unread = new WeakMap<object, number>();
   let open = 0;

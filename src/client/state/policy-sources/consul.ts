@@ -1,5 +1,4 @@
 import { Emitter } from '../../../base/emitter';
-import { GraylaneError } from '../../../base/errors';
 import { isRecord } from '../../../base/is-record';
 import { safeLogger } from '../../../base/logger';
 import { createRefCounted } from '../../../base/ref-counted';
@@ -12,98 +11,77 @@ import { canonicalJson } from '../../../policy/plain-data';
 import type { PolicyReading } from '../../../policy/policy-reading';
 import type { PolicySource } from './source';
 
-export interface KvPolicySourceOptions {
+export interface ConsulPolicyOptions {
   /** Stays open when the source is closed: other code may use it. */
   readonly client: ConsulClient;
-  /** The policy of `payments` is at `<prefix>/payments`. Default: `graylane/policies`. */
-  readonly prefix?: string;
-  /** Whose KV store. Consul does not replicate it. Default: the one of the agent's own datacenter. */
-  readonly datacenter?: string;
-}
-
-export interface ChainPolicySourceOptions {
-  /** Stays open when the source is closed: other code may use it. */
-  readonly client: ConsulClient;
-  /** Whose config entries. Default: those of the agent's own datacenter. */
-  readonly datacenter?: string;
-  /** In which datacenter the chain is to hold. Default: the one that is asked. */
-  readonly compiledFor?: string;
+  /** Whose KV store, which Consul does not replicate, or whose config entries. Default: the agent's own datacenter's. */
+  readonly datacenter?: string | undefined;
+  /** In which datacenter a chain is to hold. Default: the one that is asked. */
+  readonly compiledFor?: string | undefined;
 }
 
 type Answer = ConsulAnswer & { readonly kind: 'answer' };
 
-const DEFAULT_PREFIX = 'graylane/policies';
-const MAX_KEY_LENGTH = 512;
+/** What one blocking query asks, and how its answers are read. */
+interface QuerySpec {
+  /** For reasons of failure. */
+  readonly name: string;
+  readonly request: { readonly path: string; readonly params: Record<string, string>; readonly query: object };
+  read(answer: Answer): PolicyReading | (Verdict & { readonly kind: 'garbage' | 'refused' });
+  /** Whether a good reading says the same as the one before. */
+  isSame(
+    last: PolicyReading & { readonly kind: 'present' },
+    next: PolicyReading & { readonly kind: 'present' },
+  ): boolean;
+}
+
+/** The policy of `payments` is at `graylane/policies/payments`. */
+const PREFIX = 'graylane/policies';
 
 /**
- * Policies from Consul's KV store, as text in JSON. One blocking query a key, shared by its watches, which runs only
- * while there is a watch. A key that is gone reads `absent`; forbidden, unreachable or unreadable is an `error`, never
- * `absent`. Throws INVALID_OPTION for a bad prefix.
+ * Policies from Consul's KV store, as text in JSON. A key that is gone reads `absent`; forbidden, unreachable or
+ * unreadable is an `error`, never `absent`.
  */
-export function createKvPolicySource(options: KvPolicySourceOptions, deps: Runtime): PolicySource {
-  const prefix = parsePrefix(options.prefix);
-  const query = options.datacenter === undefined ? {} : { dc: options.datacenter };
-  const shared = createSharedQueries({ ...deps, client: options.client });
-  return {
-    origin: 'kv',
-    watch(service, listener) {
-      const key = `${prefix}/${service}`;
-      return shared.watch(key, listener, (latest) => ({
-        request: { path: '/kv/{key}', params: { key }, query },
-        read: (answer) => {
-          const next = parseKvAnswer(answer, key);
-          if (next.kind !== 'error') return next;
-          // Consul's own answer about a value that cannot be read changes only with the value; anything else is a
-          // fault.
-          return { kind: answer.index === undefined ? 'garbage' : 'refused', reason: next.reason };
-        },
-        // An absent key wakes its query at every write anywhere in the store.
-        isSame: (next) => latest() !== undefined && isSameReading(latest() as PolicyReading, next),
-        failure: (reason) => `policy ${key}: ${reason}`,
-      }));
-    },
-  };
+export function createKvPolicySource({ client, datacenter }: ConsulPolicyOptions, deps: Runtime): PolicySource {
+  return createSource('kv', { ...deps, client }, (service) => {
+    const key = `${PREFIX}/${service}`;
+    return {
+      name: `policy ${key}`,
+      request: { path: '/kv/{key}', params: { key }, query: datacenter === undefined ? {} : { dc: datacenter } },
+      read(answer) {
+        const next = parseKvAnswer(answer, key);
+        if (next.kind !== 'error') return next;
+        // Consul's own answer about a value that cannot be read changes only with the value; anything else is a fault.
+        return { kind: answer.index === undefined ? 'garbage' : 'refused', reason: next.reason };
+      },
+      isSame: (last, next) => last.content === next.content && last.index === next.index,
+    };
+  });
 }
 
 /**
- * Discovery chains, as Consul compiles them from its config entries: one blocking query a service, shared by its
- * watches, which runs only while there is a watch. A service without entries has a chain too, so a reading is `present`
- * or an `error` (Connect disabled, forbidden, unreachable, unreadable), never `absent`.
+ * Discovery chains, as Consul compiles them from its config entries. A service without entries has a chain too, so a
+ * reading is `present` or an `error` (Connect disabled, forbidden, unreachable, unreadable), never `absent`.
  * https://developer.hashicorp.com/consul/api-docs/discovery-chain
  */
-export function createChainPolicySource(options: ChainPolicySourceOptions, deps: Runtime): PolicySource {
-  const { datacenter, compiledFor } = options;
+export function createChainPolicySource(options: ConsulPolicyOptions, deps: Runtime): PolicySource {
+  const { client, datacenter, compiledFor } = options;
   const query = {
     ...(datacenter === undefined ? {} : { dc: datacenter }),
     ...(compiledFor === undefined ? {} : { 'compile-dc': compiledFor }),
   };
-  const shared = createSharedQueries({ ...deps, client: options.client });
-  return {
-    origin: 'chain',
-    watch: (service, listener) =>
-      shared.watch(service, listener, (latest) => {
-        let content: string | undefined;
-        return {
-          request: { path: '/discovery-chain/{service}', params: { service }, query },
-          read: (answer) => {
-            const chain = parseChain(answer);
-            if (typeof chain === 'string') return { kind: 'garbage', reason: chain };
-            const index = answer.index === undefined ? {} : { index: String(answer.index) };
-            return { kind: 'present', content: chain, format: 'object', origin: 'chain', ...index };
-          },
-          isSame: (next) => {
-            const last = latest();
-            if (next.kind === 'error') return last?.kind === 'error' && last.reason === next.reason;
-            // Every write of any config entry wakes every such query.
-            const text = next.kind === 'present' ? canonicalJson(next.content) : undefined;
-            const isSame = last?.kind === 'present' && text === content;
-            content = text;
-            return isSame;
-          },
-          failure: (reason) => `discovery chain of ${service}: ${reason}`,
-        };
-      }),
-  };
+  return createSource('chain', { ...deps, client }, (service) => ({
+    name: `discovery chain of ${service}`,
+    request: { path: '/discovery-chain/{service}', params: { service }, query },
+    read(answer) {
+      const chain = parseChain(answer);
+      if (typeof chain === 'string') return { kind: 'garbage', reason: chain };
+      const index = answer.index === undefined ? {} : { index: String(answer.index) };
+      return { kind: 'present', content: chain, format: 'object', origin: 'chain', ...index };
+    },
+    // Every write of any config entry wakes every such query.
+    isSame: (last, next) => canonicalJson(last.content) === canonicalJson(next.content),
+  }));
 }
 
 /** What one answer of `/v1/kv/<key>` says of a policy. Pure; never throws. */
@@ -128,32 +106,26 @@ export function parseChain(answer: Answer): object | string {
   }
 }
 
-/** What one blocking query asks, and how its answers are read. */
-interface QuerySpec {
-  readonly request: { readonly path: string; readonly params: Record<string, string>; readonly query: object };
-  read(answer: Answer): PolicyReading | (Verdict & { readonly kind: 'garbage' | 'refused' });
-  /** Whether `next` says the same as the reading before. */
-  isSame(next: PolicyReading): boolean;
-  failure(reason: string): string;
-}
-
 interface SharedQuery {
   readonly latest: PolicyReading | undefined;
   readonly readings: Emitter<PolicyReading>;
   close(): void;
 }
 
-/** One query for each key while there is a watch of it; a later watch gets the latest reading at once. */
-function createSharedQueries(given: Runtime & { readonly client: ConsulClient }) {
+type SourceDeps = Runtime & { readonly client: ConsulClient };
+
+/** One query for each service while there is a watch of it; a later watch gets the latest reading at once. */
+function createSource(
+  origin: PolicySource['origin'],
+  given: SourceDeps,
+  specOf: (service: string) => QuerySpec,
+): PolicySource {
   const deps = { ...given, logger: safeLogger(given.logger) };
   const queries = createRefCounted<SharedQuery>();
   return {
-    watch(
-      key: string,
-      listener: (reading: PolicyReading) => void,
-      specOf: (latest: () => PolicyReading | undefined) => QuerySpec,
-    ): { close(): void } {
-      const lease = queries.acquire(key, () => startQuery(key, specOf, deps));
+    origin,
+    watch(service, listener) {
+      const lease = queries.acquire(service, () => startQuery(specOf(service), deps));
       let isOpen = true;
       const deliver = (reading: PolicyReading): void => {
         if (isOpen) listener(reading);
@@ -176,31 +148,31 @@ function createSharedQueries(given: Runtime & { readonly client: ConsulClient })
   };
 }
 
-function startQuery(
-  key: string,
-  specOf: (latest: () => PolicyReading | undefined) => QuerySpec,
-  deps: Runtime & { readonly client: ConsulClient },
-): SharedQuery {
+function startQuery({ name, request, read, isSame }: QuerySpec, deps: SourceDeps): SharedQuery {
   const readings = new Emitter<PolicyReading>((error) => {
-    deps.logger.error('a listener of policies threw', { key, error: String(error) });
+    deps.logger.error('a listener of policies threw', { source: name, error: String(error) });
   });
   let latest: PolicyReading | undefined;
-  const spec = specOf(() => latest);
   const take = (next: PolicyReading): Verdict => {
-    if (spec.isSame(next)) return { kind: 'unchanged' };
+    // An absent key wakes its query at every write anywhere in the store.
+    const isKnown =
+      latest?.kind === 'present' && next.kind === 'present'
+        ? isSame(latest, next)
+        : latest?.kind === next.kind && (next.kind !== 'error' || (latest as typeof next).reason === next.reason);
+    if (isKnown) return { kind: 'unchanged' };
     latest = next;
     readings.emit(next);
     return { kind: 'changed' };
   };
   const query: BlockingQuery = startBlockingQuery(
     {
-      request: () => ({ ...spec.request, query: { ...spec.request.query } }),
+      request: () => ({ ...request, query: { ...request.query } }),
       accept: (answer) => {
-        const read = spec.read(answer);
-        return read.kind === 'garbage' || read.kind === 'refused' ? read : take(read);
+        const reading = read(answer);
+        return reading.kind === 'garbage' || reading.kind === 'refused' ? reading : take(reading);
       },
       // Told once for each reason, however often the query is tried again.
-      onFailure: (reason) => void take({ kind: 'error', reason: spec.failure(reason) }),
+      onFailure: (reason) => void take({ kind: 'error', reason: `${name}: ${reason}` }),
     },
     deps,
   );
@@ -214,21 +186,4 @@ function startQuery(
       readings.clear();
     },
   };
-}
-
-function isSameReading(a: PolicyReading, b: PolicyReading): boolean {
-  if (a.kind === 'present' && b.kind === 'present') return a.content === b.content && a.index === b.index;
-  if (a.kind === 'error' && b.kind === 'error') return a.reason === b.reason;
-  return a.kind === b.kind;
-}
-
-function parsePrefix(text: string | undefined): string {
-  const prefix = (text ?? DEFAULT_PREFIX).replace(/^\/+|\/+$/g, '');
-  if (prefix === '' || prefix.length > MAX_KEY_LENGTH || /\p{Cc}/u.test(prefix) || prefix.includes('//')) {
-    throw new GraylaneError(
-      'INVALID_OPTION',
-      `policyPrefix: ${JSON.stringify(text)} (expected: a KV path such as ${DEFAULT_PREFIX})`,
-    );
-  }
-  return prefix;
 }

@@ -8,8 +8,8 @@ export interface InlinePolicySource extends PolicySource {
   set(service: string, document: object | undefined): void;
 }
 
-export function createInlinePolicySource(initial: Readonly<Record<string, object>> = {}): InlinePolicySource {
-  const documents = new Map<string, object>(Object.entries(initial));
+export function createInlinePolicySource(): InlinePolicySource {
+  const documents = new Map<string, object>();
   const changes = new Emitter<string>();
 
   return {

@@ -24,7 +24,7 @@ export function createDocumentOrChainSource(
 ): PolicySource {
   return {
     origin: documents.origin,
-    watch: (service, listener) => new DocumentOrChainWatch(service, { documents, chains }, listener, deps),
+    watch: (service, listener) => new DocumentOrChainWatch(service, documents, chains, listener, deps),
   };
 }
 
@@ -45,15 +45,16 @@ class DocumentOrChainWatch implements PolicyWatch {
 
   constructor(
     service: string,
-    sources: { readonly documents: PolicySource; readonly chains: PolicySource },
+    documents: PolicySource,
+    chains: PolicySource,
     listener: (reading: PolicyReading) => void,
     deps: Pick<Runtime, 'clock' | 'logger'>,
   ) {
     this.#service = service;
-    this.#chains = sources.chains;
+    this.#chains = chains;
     this.#listener = listener;
     this.#deps = deps;
-    this.#documentWatch = sources.documents.watch(service, (reading) => this.#takeDocument(reading));
+    this.#documentWatch = documents.watch(service, (reading) => this.#takeDocument(reading));
   }
 
   close(): void {
@@ -106,8 +107,10 @@ class DocumentOrChainWatch implements PolicyWatch {
       return;
     }
     // The entries were deleted, which Consul says outright: unlike a vanished document this leaves nothing to guess.
-    if (this.#hadChain) this.#deliver({ kind: 'present', content: withdrawal(this.#service), format: 'object' });
-    else this.#deliver({ kind: 'absent' });
+    if (this.#hadChain) {
+      const tombstone = { schema: 1, service: this.#service, tombstone: true };
+      this.#deliver({ kind: 'present', content: tombstone, format: 'object' });
+    } else this.#deliver({ kind: 'absent' });
     this.#hadChain = false;
   }
 
@@ -125,10 +128,6 @@ class DocumentOrChainWatch implements PolicyWatch {
     this.#verdict = verdict;
     this.#listener(verdict);
   }
-}
-
-function withdrawal(service: string): object {
-  return { schema: 1, service, tombstone: true };
 }
 
 /** As far as JSON tells; whatever else is wrong with the document is judged where it is compiled. */
@@ -155,19 +154,18 @@ export function createLayeredPolicySource(inline: PolicySource, below: PolicySou
         if (inlineReading?.kind === 'present') listener({ ...inlineReading, origin: inline.origin });
         else if (inlineReading !== undefined && belowReading !== undefined) listener(belowReading);
       };
-      const watches = [
-        inline.watch(service, (reading) => {
-          inlineReading = reading;
-          tell();
-        }),
-        below.watch(service, (reading) => {
-          belowReading = reading;
-          if (inlineReading?.kind !== 'present') tell();
-        }),
-      ];
+      const above = inline.watch(service, (reading) => {
+        inlineReading = reading;
+        tell();
+      });
+      const under = below.watch(service, (reading) => {
+        belowReading = reading;
+        if (inlineReading?.kind !== 'present') tell();
+      });
       return {
-        close: () => {
-          for (const watch of watches) watch.close();
+        close() {
+          above.close();
+          under.close();
         },
       };
     },

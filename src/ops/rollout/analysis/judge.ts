@@ -1,10 +1,29 @@
-import { evidenceNeeded, evidenceOfExcess, evidenceOfNoExcess } from '../../../base/sequential-test';
-import type { BreakerCheck, CheckDocument, SuccessRateCheck, ValueCheck } from '../document';
+import {
+  type Counts,
+  evidenceAbove,
+  evidenceNeeded,
+  evidenceOfExcess,
+  evidenceOfNoExcess,
+} from '../../../base/sequential-test';
+import type { BreakerCheck, CheckDocument, DurationCheck, SuccessRateCheck, ValueCheck } from '../document';
 import type { AnalysisWindow } from '../progress';
 import { type ConditionValues, parseCondition } from './condition';
-import { judgeDuration } from './duration-check';
-import { type AnalysisSettings, chanceChecks, DEFAULT_THRESHOLD, nameOfCheck } from './settings';
-import type { FailedMeasurement, Measurement, SubsetMetrics } from './subset-metrics';
+import {
+  type AnalysisSettings,
+  chanceChecks,
+  DEFAULT_FACTOR,
+  DEFAULT_QUANTILE,
+  DEFAULT_THRESHOLD,
+  nameOfCheck,
+} from './settings';
+import {
+  callsOf,
+  type FailedMeasurement,
+  type Measurement,
+  quantileMs,
+  type SubsetMetrics,
+  slowerThan,
+} from './subset-metrics';
 import {
   type AnalysisResult,
   type CheckContext,
@@ -12,6 +31,7 @@ import {
   countFailure,
   describeLack,
   formatCount,
+  formatMs,
   formatPercent,
   type Judged,
   joinVerdicts,
@@ -105,6 +125,85 @@ function judgeSuccessRate({ threshold = DEFAULT_THRESHOLD }: SuccessRateCheck, c
   const proof = evidenceOfNoExcess(canaryCounts, stableCounts, threshold / 100);
   if (proof >= evidenceNeeded(settings.missRate)) return { verdict: 'pass', message: seen, figures };
   return { verdict: 'undecided', message: `too few calls to tell; ${seen}`, figures };
+}
+
+const SHARES: Readonly<Record<'p50' | 'p95' | 'p99', number>> = { p50: 0.5, p95: 0.95, p99: 0.99 };
+
+/** Interpolated counts are not whole numbers. */
+const HALF_A_CALL = 0.5;
+
+/**
+ * Judges a quantile as a share: a quantile above a limit means that more than the rest of the calls are slower than the
+ * limit. The limit is the factor times stable's quantile, fixed by the first measurement with enough calls.
+ *
+ * Fails only if the canary's share is proven to be above what the quantile allows and above stable's present share, so
+ * that a load that slows both is not the canary's fault. It must also be above without the measurement that was worst
+ * for the canary: calls are slow in bursts (garbage collection, a neighbour on the machine), and one burst says little
+ * about a version.
+ */
+function judgeDuration(
+  { quantile = DEFAULT_QUANTILE, factor = DEFAULT_FACTOR }: DurationCheck,
+  context: CheckContext,
+): Judged {
+  const canary = context.canary?.durations;
+  const stable = context.stable?.durations;
+  // A subset that was never called has no histogram yet.
+  const calls = describeLack(context.canary?.calls ?? 0, context.stable?.calls ?? 0, context.settings.minimumCalls);
+  if (context.canary !== undefined && context.stable !== undefined && calls !== undefined) {
+    return { verdict: 'undecided', message: calls };
+  }
+  if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of durations' };
+  const share = SHARES[quantile];
+  const ofCanary = quantileMs(canary, share);
+  const ofStable = quantileMs(stable, share);
+  const lack = describeLack(callsOf(canary), callsOf(stable), context.settings.minimumCalls);
+  if (lack !== undefined) return { verdict: 'undecided', message: lack };
+  const limit = context.slowCalls?.limitMs ?? Math.min(factor * ofStable, stable.boundsMs.at(-1) ?? 0);
+  const slowCanary = slowerThan(canary, limit);
+  const slowStable = slowerThan(stable, limit);
+  const slowCalls = addSlowCalls(context.slowCalls, limit, slowCanary, 1 - share);
+  const usual = minus(slowCalls.seen, slowCalls.worst);
+  const evidenceOf = (counts: Counts): number =>
+    Math.min(evidenceAbove(counts, 1 - share), evidenceOfExcess(counts, slowStable, 0));
+  const evidence = evidenceOf(usual);
+  const alarmAt = evidenceNeeded(context.falseAlarmRate);
+  const isOneBurst = evidence < alarmAt && evidenceOf(slowCanary) >= alarmAt;
+  const tooEarly = isOneBurst && usual.calls < context.settings.minimumCalls;
+  const which = usual.bad < HALF_A_CALL ? 'all' : `all but ${formatCount(usual.bad)}`;
+  const message =
+    `canary ${quantile} ${formatMs(ofCanary)}, stable ${formatMs(ofStable)}; ` +
+    `about ${formatCount(slowCanary.bad)} of ${formatCount(slowCanary.calls)} canary calls (${formatPercent(slowCanary.bad / slowCanary.calls)}) ` +
+    `took longer than ${formatMs(limit)}, allowed ${formatPercent(1 - share)}`;
+  return {
+    verdict: evidence >= alarmAt ? 'fail' : tooEarly ? 'undecided' : 'pass',
+    message: isOneBurst ? `${message}; ${which} of them in one measurement` : message,
+    figures: {
+      // A value beyond all buckets is infinite, which JSON does not have.
+      ...(Number.isFinite(ofCanary) ? { canary: ofCanary } : {}),
+      ...(Number.isFinite(ofStable) ? { stable: ofStable } : {}),
+      limit,
+      canaryCalls: slowCanary.calls,
+      stableCalls: slowStable.calls,
+      ...likelihoods(evidence, alarmAt),
+    },
+    slowCalls,
+  };
+}
+
+const NONE: Counts = { calls: 0, bad: 0 };
+
+/** Adds a measurement with `now` counted since the window began. `allowed` is the share of calls that may be slow. */
+function addSlowCalls(before: SlowCalls | undefined, limitMs: number, now: Counts, allowed: number): SlowCalls {
+  const added = minus(now, before?.seen ?? NONE);
+  const excess = ({ calls, bad }: Counts): number => bad - allowed * calls;
+  const worst = before !== undefined && excess(before.worst) >= excess(added) ? before.worst : added;
+  return { limitMs, seen: now, worst };
+}
+
+/** The difference, at least 0: counts may shrink when a client has ended. */
+function minus(all: Counts, some: Counts): Counts {
+  const calls = Math.max(0, all.calls - some.calls);
+  return { calls, bad: Math.min(calls, Math.max(0, all.bad - some.bad)) };
 }
 
 /**

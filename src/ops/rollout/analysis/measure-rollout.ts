@@ -3,7 +3,6 @@ import { ownValue } from '../../../policy/plain-data';
 import { type PrometheusServer, queryPrometheus } from '../../prometheus';
 import {
   CLIENTS,
-  type ControllerConfig,
   type PrometheusConfig,
   type ProviderConfig,
   providerNames,
@@ -11,7 +10,7 @@ import {
 } from '../config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../document';
 import { fillIn, measureSubsets } from './prometheus';
-import { type Environment, isSuccess, messageOf, postToWebhook, readToken, runCommand } from './requests';
+import { isSuccess, messageOf, postToWebhook, type Reach, readToken, runCommand } from './requests';
 import {
   type DurationHistogram,
   type FailedMeasurement,
@@ -26,10 +25,7 @@ import {
   type SubsetMetrics,
 } from './subset-metrics';
 
-export interface MetricsSources {
-  /** What the names in a document stand for. */
-  readonly config: ControllerConfig;
-  readonly env: Environment;
+export interface MetricsSources extends Reach {
   /** For built-in checks of a document without a provider: what the clients report. */
   readonly clients?: MeasureCalls;
 }

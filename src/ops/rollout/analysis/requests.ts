@@ -1,11 +1,18 @@
 import { type ExecFileException, execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { type JsonAnswer, type JsonRequest, requestJson } from '../../../base/http-json';
-import type { CommandConfig, RequestConfig, WebhookConfig } from '../config/controller-config';
+import type { CommandConfig, ControllerConfig, RequestConfig, WebhookConfig } from '../config/controller-config';
 import { MeasureError } from './subset-metrics';
 
 /** Where tokens that the configuration names by `tokenEnv` are looked up, at each request. */
 export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What a controller lets rollouts reach. */
+export interface Reach {
+  /** What the names in a document stand for. */
+  readonly config: ControllerConfig;
+  readonly env: Environment;
+}
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,4 +1,5 @@
 import { isRecord } from '../../../base/is-record';
+import type { Counts } from '../../../base/sequential-test';
 import { ownValue } from '../../../policy/plain-data';
 import { showValue } from '../../../policy/problems';
 import type { ValueCheck } from '../document';
@@ -51,6 +52,46 @@ export interface DurationHistogram {
   readonly boundsMs: readonly number[];
   /** Calls in each bucket, not cumulative: one more than bounds, the last for those beyond all. */
   readonly counts: readonly number[];
+}
+
+export function callsOf(histogram: DurationHistogram): number {
+  return histogram.counts.reduce((sum, count) => sum + count, 0);
+}
+
+/**
+ * The quantile (0..1) in milliseconds, interpolated inside its bucket as Prometheus does it. Infinite beyond all
+ * bounds, NaN without calls.
+ */
+export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: number): number {
+  const total = callsOf({ boundsMs, counts });
+  if (total === 0) return Number.NaN;
+  let before = 0;
+  for (const [index, count] of counts.entries()) {
+    const upper = boundsMs[index];
+    if (upper === undefined) break;
+    if (count > 0 && before + count >= quantile * total) {
+      const lower = boundsMs[index - 1] ?? 0;
+      return lower + ((upper - lower) * (quantile * total - before)) / count;
+    }
+    before += count;
+  }
+  return Number.POSITIVE_INFINITY;
+}
+
+/**
+ * The number of calls slower than `ms`. Calls of the bucket around `ms` are divided as {@link quantileMs} does it, so
+ * that the two agree. The result is not whole, which the test of shares allows: each call counts for 0 to 1.
+ */
+export function slowerThan(histogram: DurationHistogram, ms: number): Counts {
+  const { boundsMs, counts } = histogram;
+  let bad = 0;
+  for (const [index, count] of counts.entries()) {
+    const lower = boundsMs[index - 1] ?? 0;
+    const upper = boundsMs[index];
+    if (upper === undefined || lower >= ms) bad += count;
+    else if (upper > ms) bad += (count * (upper - ms)) / (upper - lower);
+  }
+  return { calls: callsOf(histogram), bad };
 }
 
 /** The values that the conditions of a `value` check may name, or why there are none. */

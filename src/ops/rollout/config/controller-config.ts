@@ -8,7 +8,7 @@ export interface ProviderConfig {
 }
 
 /** Exactly one. */
-export type HookConfig = Omit<ProviderConfig, 'prometheus'>;
+type HookConfig = Omit<ProviderConfig, 'prometheus'>;
 
 /** What goes along with each request to an address. */
 export interface RequestConfig {

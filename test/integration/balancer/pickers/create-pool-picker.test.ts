@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../src/base/random';
+import { AttemptLink } from '../../../../src/client/balancer/attempts/attempt-link';
 import type { Connection } from '../../../../src/client/balancer/endpoints/endpoint';
-import { createAttemptLink } from '../../../../src/client/balancer/endpoints/load';
 import {
   ALGORITHMS,
   connectionsOf,
@@ -26,7 +26,7 @@ describe.each(ALGORITHMS)('%s', (algorithm) => {
         const ready = connectionsOf(members.map(({ weight }) => weight));
         members.forEach(({ bad, busy }, index) => {
           const connection = ready[index] as Connection;
-          for (let call = 0; call < busy; call += 1) connection.endpoint.load.attemptStarted(createAttemptLink(), 0);
+          for (let call = 0; call < busy; call += 1) connection.endpoint.load.attemptStarted(new AttemptLink(), 0);
           if (bad) makeSuspect(connection);
         });
         const picker = pickerFor(algorithm, ready, random);

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { EventHeap } from '../../../../benchmarks/fleet/event-heap';
 import { seededRandom } from '../../../../src/base/random';
+import { AttemptLink } from '../../../../src/client/balancer/attempts/attempt-link';
 import { MethodTime } from '../../../../src/client/balancer/attempts/methods';
 import type { Connection } from '../../../../src/client/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink, type LoadOutcome } from '../../../../src/client/balancer/endpoints/load';
+import type { LoadOutcome } from '../../../../src/client/balancer/endpoints/load';
 import { printFact } from '../../../support/figure';
 import { ALGORITHMS, connectionsOf, firstTry, pickerFor } from '../../../unit/client/balancer/connections';
 
@@ -43,7 +44,7 @@ function shares({ algorithm, outcome, size, callsPerSecond, wellForMs = 0 }: Run
       }
     }
     const connection = picker.pick(firstTry(random)) as Connection;
-    const attempt = createAttemptLink(time);
+    const attempt = new AttemptLink(time);
     connection.endpoint.load.attemptStarted(attempt, nowMs);
     const fails = connection === ready[0] && nowMs >= wellForMs;
     const tookMs = fails ? FAILS_IN_MS : GOOD_MS * (0.7 + 0.6 * random());

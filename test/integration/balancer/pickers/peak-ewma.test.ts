@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../src/base/random';
+import { AttemptLink } from '../../../../src/client/balancer/attempts/attempt-link';
 import type { Connection } from '../../../../src/client/balancer/endpoints/endpoint';
-import { createAttemptLink } from '../../../../src/client/balancer/endpoints/load';
 import { slownessBeside } from '../../../../src/client/balancer/pickers/least-request';
 import { connectionsOf, countPicks, firstTry, pickerFor } from '../../../unit/client/balancer/connections';
 import { simulate, worstDeviation } from '../../../unit/client/balancer/pool-simulation';
@@ -69,7 +69,7 @@ describe('an endpoint that fails at once', () => {
     const random = seededRandom(5);
     const ready = connectionsOf([1, 1, 1, 1]);
     for (const { endpoint } of ready.slice(1)) {
-      const attempt = createAttemptLink();
+      const attempt = new AttemptLink();
       endpoint.load.attemptStarted(attempt, 0);
       endpoint.load.attemptEnded(attempt, 50, 'success');
     }
@@ -79,7 +79,7 @@ describe('an endpoint that fails at once', () => {
     for (let call = 0; call < 4000; call += 1) {
       const picked = picker.pick(firstTry(random)) as Connection;
       counts[ready.indexOf(picked)] = (counts[ready.indexOf(picked)] ?? 0) + 1;
-      const attempt = createAttemptLink();
+      const attempt = new AttemptLink();
       picked.endpoint.load.attemptStarted(attempt, 100 + call);
       picked.endpoint.load.attemptEnded(attempt, 101 + call, picked === failing ? 'failure' : 'neutral');
     }
@@ -92,7 +92,7 @@ describe('endpoints without samples', () => {
     const random = seededRandom(6);
     const ready = connectionsOf(Array.from({ length: 40 }, () => 1));
     for (const { endpoint } of ready.slice(0, 20)) {
-      const attempt = createAttemptLink();
+      const attempt = new AttemptLink();
       endpoint.load.attemptStarted(attempt, 0);
       endpoint.load.attemptEnded(attempt, 25, 'success');
     }
@@ -104,7 +104,7 @@ describe('endpoints without samples', () => {
   it('are no measure for others', () => {
     const [known, unknown] = connectionsOf([1, 1]).map(({ endpoint }) => endpoint.load);
     if (known === undefined || unknown === undefined) throw new Error('two connections were made');
-    const attempt = createAttemptLink();
+    const attempt = new AttemptLink();
     known.attemptStarted(attempt, 0);
     known.attemptEnded(attempt, 250, 'success');
     expect(slownessBeside(known, unknown)).toBe(1);
@@ -120,7 +120,7 @@ describe('an endpoint that nobody called for a while', () => {
       [idle, 0],
       [called, 60_000],
     ] as const) {
-      const attempt = createAttemptLink();
+      const attempt = new AttemptLink();
       load.attemptStarted(attempt, startMs);
       load.attemptEnded(attempt, startMs + 20, 'success');
     }

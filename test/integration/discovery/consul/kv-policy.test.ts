@@ -134,11 +134,11 @@ describe('policies in the KV store', () => {
     }
   });
 
-  it('come from the datacenter and the prefix that were named', async () => {
-    const reader = read('pay', { address: dc1.address, datacenter: 'dc2', prefix: '/team/gray/' });
+  it('come from the datacenter that was named', async () => {
+    const reader = read('pay-there', { address: dc1.address, datacenter: 'dc2' });
     await reader.until((one) => one.kind === 'absent');
-    await dc1.putKv('team/gray/pay', 'here');
-    await consul.dc('dc2').putKv('team/gray/pay', 'there');
+    await dc1.putKv('graylane/policies/pay-there', 'here');
+    await consul.dc('dc2').putKv('graylane/policies/pay-there', 'there');
     await reader.until(isText('there'));
     expect(reader.readings.some(isText('here'))).toBe(false);
     reader.close();

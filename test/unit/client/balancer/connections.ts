@@ -1,6 +1,7 @@
 import type { Random } from '../../../../src/base/random';
+import { AttemptLink } from '../../../../src/client/balancer/attempts/attempt-link';
 import type { Connection, Endpoint } from '../../../../src/client/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink, EndpointLoad } from '../../../../src/client/balancer/endpoints/load';
+import { EndpointLoad } from '../../../../src/client/balancer/endpoints/load';
 import { createPoolPicker } from '../../../../src/client/balancer/pickers/create-pool-picker';
 import type { PickContext, PoolPicker } from '../../../../src/client/balancer/pickers/pool-picker';
 import { FailureShares } from '../../../../src/client/breaker/outlier/failure-shares';
@@ -80,7 +81,7 @@ export function countOf(ready: readonly Connection[], picked: readonly (Connecti
 
 /** Leaves an attempt hanging on the endpoint until a sweep makes it suspect. */
 export function makeSuspect(connection: Connection): AttemptLink {
-  const hanging = createAttemptLink();
+  const hanging = new AttemptLink();
   const { load } = connection.endpoint;
   load.attemptStarted(hanging, 0);
   load.sweep(100);

@@ -2,8 +2,6 @@ import { systemClock } from '../../../../src/base/clock';
 import type { Random } from '../../../../src/base/random';
 import { ChannelConnection, type ConnectionOwner } from '../../../../src/client/balancer/endpoints/connection';
 import type { Endpoint } from '../../../../src/client/balancer/endpoints/endpoint';
-import { createServerNames } from '../../../../src/client/balancer/endpoints/server-name';
-import { createPoolPicker } from '../../../../src/client/balancer/pickers/create-pool-picker';
 import { Pool } from '../../../../src/client/balancer/tiers/pool';
 import { Spill } from '../../../../src/client/balancer/tiers/spill';
 import type { ZonePreference } from '../../../../src/client/balancer/zones/zone-preference';
@@ -47,11 +45,12 @@ export function noBreaker(): never {
 export function quietDeps(own: Pick<ConnectionOwner, 'helper' | 'clock' | 'random'>): ConnectionOwner {
   return {
     options: {},
-    names: createServerNames('payments', undefined, {}),
+    service: 'payments',
+    authorityMetaKey: undefined,
     onChange: () => {},
     onDrained: () => {},
     deadlineMs: 2_000,
-    connectionsPerEndpoint: () => 2,
+    connectionsPerEndpoint: 2,
     onAwaited: () => {},
     onFreed: () => {},
     onAnsweringAgain: () => {},
@@ -85,7 +84,7 @@ export function poolOf(
     spill: new Spill(),
     ...more,
   };
-  return new Pool(parts, { create: createPoolPicker, random }, nowMs);
+  return new Pool(parts, random, nowMs);
 }
 
 interface PoolSettings {

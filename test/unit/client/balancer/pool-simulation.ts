@@ -1,8 +1,8 @@
 import { EventHeap } from '../../../../benchmarks/fleet/event-heap';
 import type { Random } from '../../../../src/base/random';
+import { AttemptLink } from '../../../../src/client/balancer/attempts/attempt-link';
 import { MethodTime } from '../../../../src/client/balancer/attempts/methods';
 import type { Connection } from '../../../../src/client/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink } from '../../../../src/client/balancer/endpoints/load';
 import type { PoolPicker } from '../../../../src/client/balancer/pickers/pool-picker';
 import { firstTry } from './connections';
 
@@ -74,7 +74,7 @@ export function simulate(simulation: Simulation, limitsMs: readonly number[]): S
       const picked = picker.pick(context);
       const index = picked === undefined ? undefined : indexes.get(picked);
       if (picked === undefined || index === undefined) throw new Error('picked nobody, or somebody else');
-      const attempt = createAttemptLink(time);
+      const attempt = new AttemptLink(time);
       picked.endpoint.load.attemptStarted(attempt, nowMs);
       calls[index] = (calls[index] ?? 0) + 1;
       const tookMs = latencyMs(index, nowMs, picked.endpoint.load.inFlight);

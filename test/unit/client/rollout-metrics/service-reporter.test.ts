@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AnnouncedWindow } from '../../../../src/base/rollout-metrics';
 import { DURATION_BOUNDS_MS, type RolloutMetricsReport } from '../../../../src/base/rollout-metrics';
 import { WindowCounts } from '../../../../src/client/rollout-metrics/service-reporter';
-import { quantileMs } from '../../../../src/ops/rollout/analysis/duration-check';
+import { quantileMs } from '../../../../src/ops/rollout/analysis/subset-metrics';
 import { printFact } from '../../../support/figure';
 
 const WINDOW: AnnouncedWindow = { id: 'r1/1', canary: 'canary', stable: 'stable', everyMs: 5000 };

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
+import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { judgeLatencies, LatencyOutlier } from '../../../../../src/client/balancer/endpoints/latency-outlier';
-import { createAttemptLink, EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
+import { EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
 import { endpointAt } from '../connections';
 import { noBreaker, openPool } from '../open-pool';
 
@@ -107,7 +108,7 @@ describe('whoever answers far more slowly than its peers', () => {
     const load = new EndpointLoad();
     load.sweep(0);
     const ask = (startMs: number, tookMs: number): void => {
-      const attempt = createAttemptLink();
+      const attempt = new AttemptLink();
       load.sweep(startMs);
       load.attemptStarted(attempt, startMs);
       load.attemptResponded(attempt);

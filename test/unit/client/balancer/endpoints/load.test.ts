@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
-import { type AttemptLink, createAttemptLink, EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
+import { EndpointLoad } from '../../../../../src/client/balancer/endpoints/load';
 
 /** A load that answers in `latencyMs` and has just done so at `atMs`. */
 function answering(latencyMs: number, atMs: number): EndpointLoad {
@@ -11,7 +12,7 @@ function answering(latencyMs: number, atMs: number): EndpointLoad {
 }
 
 function complete(load: EndpointLoad, startMs: number, endMs: number): void {
-  const attempt = createAttemptLink();
+  const attempt = new AttemptLink();
   load.attemptStarted(attempt, startMs);
   sweepBetween(load, startMs, endMs);
   load.attemptResponded(attempt);
@@ -25,8 +26,8 @@ function sweepBetween(load: EndpointLoad, fromMs: number, toMs: number): void {
 describe('attempts in flight', () => {
   it('are counted once each, however often they end or answer', () => {
     const load = new EndpointLoad();
-    const first = createAttemptLink();
-    const second = createAttemptLink();
+    const first = new AttemptLink();
+    const second = new AttemptLink();
     load.attemptStarted(first, 0);
     load.attemptStarted(first, 1);
     load.attemptStarted(second, 1);
@@ -49,7 +50,7 @@ describe('attempts in flight', () => {
     fc.assert(
       fc.property(fc.array(event, { maxLength: 200 }), (events) => {
         const load = new EndpointLoad();
-        const attempts: AttemptLink[] = Array.from({ length: 8 }, () => createAttemptLink());
+        const attempts: AttemptLink[] = Array.from({ length: 8 }, () => new AttemptLink());
         const running = new Map<AttemptLink, number>();
         let receivedAt = -1;
         let step = 0;
@@ -59,7 +60,7 @@ describe('attempts in flight', () => {
         for (const { kind, attempt: index, waitMs } of events) {
           step += 1;
           nowMs += waitMs;
-          const attempt = attempts[index] ?? createAttemptLink();
+          const attempt = attempts[index] ?? new AttemptLink();
           if (kind === 'start') {
             if (!running.has(attempt)) {
               running.set(attempt, nowMs);
@@ -118,7 +119,7 @@ describe('Peak-EWMA', () => {
 
   it('learns nothing from a stream, neither from its first event nor from its end', () => {
     const load = new EndpointLoad();
-    const stream = createAttemptLink(new MethodTime(), 'stream');
+    const stream = new AttemptLink(new MethodTime(), 'stream');
     load.attemptStarted(stream, 0);
     sweepBetween(load, 0, 100_000);
     expect(load.isSuspect).toBe(false);
@@ -136,11 +137,11 @@ describe('Peak-EWMA', () => {
 
   it('is not lowered by failures, and raised by slow ones at most tenfold', () => {
     const load = answering(20, 1000);
-    const quick = createAttemptLink();
+    const quick = new AttemptLink();
     load.attemptStarted(quick, 1000);
     load.attemptEnded(quick, 1001, 'failure');
     expect(load.slowness).toBe(20);
-    const slow = createAttemptLink();
+    const slow = new AttemptLink();
     load.attemptStarted(slow, 1001);
     sweepBetween(load, 1001, 3001);
     load.attemptEnded(slow, 3001, 'failure');
@@ -150,7 +151,7 @@ describe('Peak-EWMA', () => {
   it('knows nothing after failures alone, so that a failing endpoint cannot look fast', () => {
     const load = new EndpointLoad();
     for (let nowMs = 0; nowMs < 1000; nowMs += 10) {
-      const attempt = createAttemptLink();
+      const attempt = new AttemptLink();
       load.attemptStarted(attempt, nowMs);
       load.attemptEnded(attempt, nowMs + 1, 'failure');
     }
@@ -159,7 +160,7 @@ describe('Peak-EWMA', () => {
 
   it('takes no sample from neutral outcomes', () => {
     const load = answering(20, 1000);
-    const cancelled = createAttemptLink();
+    const cancelled = new AttemptLink();
     load.attemptStarted(cancelled, 1000);
     load.attemptEnded(cancelled, 1200, 'neutral');
     expect(load.slowness).toBe(20);
@@ -169,8 +170,8 @@ describe('Peak-EWMA', () => {
 describe('a suspect', () => {
   it('is an endpoint whose oldest attempt is overdue, and is cleared by any response', () => {
     const load = answering(20, 1000);
-    const hanging = createAttemptLink();
-    const later = createAttemptLink();
+    const hanging = new AttemptLink();
+    const later = new AttemptLink();
     load.attemptStarted(hanging, 1000);
     load.attemptStarted(later, 1050);
     expect(load.sweep(1100)).toBe(false);
@@ -186,9 +187,9 @@ describe('a suspect', () => {
 
   it('is found behind a silent stream that is older than the last response', () => {
     const load = new EndpointLoad();
-    load.attemptStarted(createAttemptLink(), 0);
+    load.attemptStarted(new AttemptLink(), 0);
     complete(load, 10, 15);
-    load.attemptStarted(createAttemptLink(), 50);
+    load.attemptStarted(new AttemptLink(), 50);
     load.sweep(100);
     expect(load.isSuspect).toBe(false);
     load.sweep(200);
@@ -197,7 +198,7 @@ describe('a suspect', () => {
 
   it('recovers in the sweep after its overdue attempts have ended', () => {
     const load = new EndpointLoad();
-    const hanging = createAttemptLink();
+    const hanging = new AttemptLink();
     load.attemptStarted(hanging, 0);
     load.sweep(100);
     load.sweep(200);
@@ -212,8 +213,8 @@ describe('a suspect', () => {
 describe('a stalled event loop', () => {
   it('makes nobody suspect and leaves no samples', () => {
     const load = answering(20, 1000);
-    const first = createAttemptLink();
-    const second = createAttemptLink();
+    const first = new AttemptLink();
+    const second = new AttemptLink();
     load.attemptStarted(first, 1050);
     load.attemptStarted(second, 1050);
     load.sweep(6000);
@@ -227,7 +228,7 @@ describe('a stalled event loop', () => {
 
   it('is noticed too when the answers are read before the tick runs', () => {
     const load = answering(20, 1000);
-    const attempt = createAttemptLink();
+    const attempt = new AttemptLink();
     load.attemptStarted(attempt, 1050);
     load.attemptResponded(attempt);
     expect(load.slowness).toBe(20);

@@ -14,9 +14,9 @@ describe('the limit of a subset', () => {
     const places = [limit.take(), limit.take()];
     expect(limit.isFull(now)).toBe(true);
     for (const place of places) limit.started(place);
-    expect([limit.isFull(now), limit.inFlight]).toEqual([true, 2]);
+    expect([limit.isFull(now), limit.view().inFlight]).toEqual([true, 2]);
     limit.ended();
-    expect([limit.isFull(now), limit.inFlight]).toEqual([false, 1]);
+    expect([limit.isFull(now), limit.view().inFlight]).toEqual([false, 1]);
   });
 
   it('forgets picks that never start, within two spans of 200 ms in which it looks full, and no others', () => {
@@ -28,7 +28,7 @@ describe('the limit of a subset', () => {
     limit.started(late);
     expect(limit.isFull(() => 1_100)).toBe(true);
     expect(limit.isFull(() => 1_200)).toBe(false);
-    expect(limit.inFlight).toBe(2);
+    expect(limit.view().inFlight).toBe(2);
     limit.started(limit.take());
     expect(limit.isFull(() => 9_000)).toBe(true);
   });
@@ -39,11 +39,11 @@ describe('the limit of a subset', () => {
     expect([limit.waitsFor(a, 0, 2_000), limit.waitsFor(b, 500, 2_000), limit.waitsFor(c, 600, 2_000)]).toEqual([
       2_000, 2_000, 0,
     ]);
-    expect([limit.waitsFor(a, 1_500, 2_000), limit.pending]).toEqual([500, 2]);
+    expect([limit.waitsFor(a, 1_500, 2_000), limit.view().pending]).toEqual([500, 2]);
     expect(limit.waitsFor(c, 2_000, 2_000)).toBe(2_000);
     expect(limit.waitsFor(b, 2_500, 2_000)).toBe(0);
     limit.leave(c);
-    expect(limit.pending).toBe(0);
+    expect(limit.view().pending).toBe(0);
   });
 
   it('says that a place is free only while somebody waits for one', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
-import { createAttemptLink } from '../../../../../src/client/balancer/endpoints/load';
-import { createLeastRequestPicker } from '../../../../../src/client/balancer/pickers/least-request';
+import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
+import { LeastRequestPicker } from '../../../../../src/client/balancer/pickers/least-request';
 import { connectionsOf, countOf, countPicks, firstTry, pickerFor, picks } from '../connections';
 import { simulate, worstDeviation } from '../pool-simulation';
 
@@ -9,7 +9,7 @@ describe('least_request', () => {
   it('takes the less busy of two', () => {
     const random = seededRandom(1);
     const ready = connectionsOf([1, 1]);
-    ready[0]?.endpoint.load.attemptStarted(createAttemptLink(), 0);
+    ready[0]?.endpoint.load.attemptStarted(new AttemptLink(), 0);
     expect(countPicks(pickerFor('least_request', ready, random), ready, firstTry(random), 500)).toEqual([0, 500]);
   });
 
@@ -59,8 +59,8 @@ describe('least_request', () => {
     const idleShare = (choices: number): number => {
       const random = seededRandom(3);
       const ready = connectionsOf(weights);
-      for (const { endpoint } of ready.slice(1)) endpoint.load.attemptStarted(createAttemptLink(), 0);
-      const counts = countPicks(createLeastRequestPicker(ready, random, choices), ready, firstTry(random), 4_000);
+      for (const { endpoint } of ready.slice(1)) endpoint.load.attemptStarted(new AttemptLink(), 0);
+      const counts = countPicks(new LeastRequestPicker(ready, random, choices), ready, firstTry(random), 4_000);
       expect(counts.reduce((sum, count) => sum + count, 0)).toBe(4_000);
       return (counts[0] ?? 0) / 4_000;
     };

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { EventHeap } from '../../../../../benchmarks/fleet/event-heap';
 import { type Random, seededRandom } from '../../../../../src/base/random';
+import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import type { Connection } from '../../../../../src/client/balancer/endpoints/endpoint';
-import { type AttemptLink, createAttemptLink } from '../../../../../src/client/balancer/endpoints/load';
 import { connectionsOf, pickerFor } from '../connections';
 
 interface Method {
@@ -36,7 +36,7 @@ function simulate(methods: readonly Method[], size: number, seed: number): numbe
       const time = times[index] as MethodTime;
       const lasts = kind === 'stream' || time.isLong;
       const connection = picker.pick({ random, hash: -1, tried: undefined, lasts }) as Connection;
-      const attempt = createAttemptLink(time, kind ?? (lasts ? 'long' : 'call'));
+      const attempt = new AttemptLink(time, kind ?? (lasts ? 'long' : 'call'));
       connection.endpoint.load.attemptStarted(attempt, atMs);
       running.push(atMs + latencyMs(random), { connection, attempt, time });
       arrivals.push(atMs + (-Math.log(1 - random()) * 1_000) / callsPerSecond, index);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { seededRandom } from '../../../../../src/base/random';
+import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
-import { createAttemptLink } from '../../../../../src/client/balancer/endpoints/load';
 import { probeLimitMs } from '../../../../../src/client/balancer/probes/probe-limit';
 import type { CallState } from '../../../../../src/client/grpc/call-state';
 import { endpointAt } from '../connections';
@@ -15,7 +15,7 @@ function limit(ownMs: number, peersMs: number, call: Partial<CallState> = {}): n
   for (const [index, { load }] of endpoints.entries()) {
     const usualMs = index === 0 ? ownMs : peersMs;
     if (usualMs === 0) continue;
-    const answered = createAttemptLink(time);
+    const answered = new AttemptLink(time);
     load.attemptStarted(answered, 0);
     for (let nowMs = 100; nowMs < usualMs; nowMs += 100) load.sweep(nowMs);
     load.attemptEnded(answered, usualMs, 'success');

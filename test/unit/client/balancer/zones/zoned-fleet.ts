@@ -1,9 +1,9 @@
 import { EventHeap } from '../../../../../benchmarks/fleet/event-heap';
 import type { Instance } from '../../../../../src/base/instances';
 import { type Random, seededRandom } from '../../../../../src/base/random';
+import { AttemptLink } from '../../../../../src/client/balancer/attempts/attempt-link';
 import { MethodTime } from '../../../../../src/client/balancer/attempts/methods';
 import { ChannelConnection } from '../../../../../src/client/balancer/endpoints/connection';
-import { type AttemptLink, createAttemptLink } from '../../../../../src/client/balancer/endpoints/load';
 import type { Pool } from '../../../../../src/client/balancer/tiers/pool';
 import { ZonePreference } from '../../../../../src/client/balancer/zones/zone-preference';
 import {
@@ -170,7 +170,7 @@ export class ZonedFleet {
     const index = connections.indexOf(picked as ChannelConnection);
     const connection = connections[index];
     if (connection === undefined || this.#deaths.has(index)) throw new Error('picked nobody, or a dead one');
-    const attempt = createAttemptLink(this.#time);
+    const attempt = new AttemptLink(this.#time);
     connection.endpoint.load.attemptStarted(attempt, this.#nowMs);
     this.#running.push(this.#nowMs - Math.log(1 - this.#random()) * TOOK_MS, { connection, attempt });
     return index;

@@ -7,7 +7,8 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 describe('createInlinePolicySource', () => {
   it('tells the first reading asynchronously, then every change before set() returns', async () => {
     const first = { schema: 1 };
-    const source = createInlinePolicySource({ payments: first });
+    const source = createInlinePolicySource();
+    source.set('payments', first);
     const readings: PolicyReading[] = [];
     source.watch('payments', (reading) => readings.push(reading));
     expect(readings).toEqual([]);
@@ -34,7 +35,8 @@ describe('createInlinePolicySource', () => {
   });
 
   it('is silent once closed, even about what was under way', async () => {
-    const source = createInlinePolicySource({ payments: {} });
+    const source = createInlinePolicySource();
+    source.set('payments', {});
     let calls = 0;
     const watch = source.watch('payments', () => {
       calls += 1;

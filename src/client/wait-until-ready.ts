@@ -1,50 +1,14 @@
 import { GraylaneError } from '../base/errors';
-import { ofKey } from '../base/of-key';
 import { membershipOf } from '../policy/membership/membership';
 import { tierOrder } from '../policy/membership/tiers';
 import { type Channel, connectivity } from './grpc/grpc-js';
-import { formatTarget, type Target } from './grpc/target';
 import type { Service } from './state/service';
 
-/** The services of one Graylane client: one for each target, created when a target is first used. */
-export class Services {
-  readonly #create: (target: Target, key: string) => Service;
-  readonly #services = new Map<string, Service>();
-  readonly #warm = new Set<Service>();
-
-  constructor(create: (target: Target, key: string) => Service) {
-    this.#create = create;
-  }
-
-  /** Throws INVALID_TARGET for a target that this client cannot serve. */
-  of(target: Target): Service {
-    const key = formatTarget(target);
-    return ofKey(this.#services, key, () => this.#create(target, key));
-  }
-
-  all(): readonly Service[] {
-    return [...this.#services.values()];
-  }
-
-  /**
-   * Resolves when a service knows policy and instances, its default destination has a usable instance, and each of
-   * `channels` is connected; rejects with NOT_READY and what is missing after `timeoutMs`. The service stays watched
-   * until `close()`.
-   */
-  async ready(service: Service, channels: readonly Channel[], timeoutMs: number): Promise<void> {
-    if (!this.#warm.has(service)) {
-      this.#warm.add(service);
-      service.subscribe(() => {});
-    }
-    await waitUntilReady(service, channels, timeoutMs);
-  }
-
-  close(): void {
-    for (const service of this.#services.values()) service.close();
-  }
-}
-
-async function waitUntilReady(service: Service, channels: readonly Channel[], timeoutMs: number): Promise<void> {
+/**
+ * Resolves when a service knows policy and instances, its default destination has a usable instance, and each of
+ * `channels` is connected; rejects with NOT_READY and what is missing after `timeoutMs`.
+ */
+export async function waitUntilReady(service: Service, channels: readonly Channel[], timeoutMs: number): Promise<void> {
   for (const channel of channels) channel.getConnectivityState(true);
   await new Promise<void>((resolve, reject) => {
     const stopWaiting: (() => void)[] = [];

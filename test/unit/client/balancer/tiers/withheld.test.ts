@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Withheld } from '../../../../../src/client/balancer/zones/zone-preference';
+import { Withheld } from '../../../../../src/client/balancer/tiers/withheld';
 
 describe('capacity that is not counted on', () => {
   it('is all that is bad at once, and comes back after a second at a tenth of the zone a second', () => {

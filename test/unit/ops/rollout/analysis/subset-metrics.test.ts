@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { quantileMs, slowerThan } from '../../../../../src/ops/rollout/analysis/duration-check';
+import { quantileMs, slowerThan } from '../../../../../src/ops/rollout/analysis/subset-metrics';
 
 const histogram = { boundsMs: [10, 20, 50], counts: [80, 15, 4, 1] };
 
