@@ -1,19 +1,80 @@
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /**
- * Tests that hold a reaction time to a bar: they run last and alone, since the others would take their processor time. So does
- * one that takes the processor time of the others.
+ * Run last and alone: one holds processor time to a bar, and one takes the processor time of the others. What holds a time to a
+ * bar measures something beside it in the same seconds, and needs no quiet.
  */
-const timed = [
-  'test/integration/client/chain-reaction.test.ts',
-  'test/integration/discovery/consul/latency.test.ts',
-  'test/integration/cli/policy-reaction.test.ts',
-  'test/integration/cli/start-up.test.ts',
-  'test/field/outcomes/busy-loop.test.ts',
-];
+const timed = ['test/integration/cli/start-up.test.ts', 'test/field/outcomes/busy-loop.test.ts'];
 
 /** Tests that take minutes: `npm run test:long`. A slice of each runs with the others. */
 const long = ['test/**/*.long.test.ts'];
+
+/** What these run a slice of (test/support/slice.ts), `npm run test:long` runs whole. */
+const sliced = [
+  'test/faults/canary.test.ts',
+  'test/faults/endpoint-frozen.test.ts',
+  'test/faults/stall.test.ts',
+  'test/field/load/failing-fast.test.ts',
+  'test/field/load/quiet-streams.test.ts',
+  'test/field/load/suspects.test.ts',
+  'test/field/outcomes/busy-loop.test.ts',
+  'test/field/outcomes/no-answer.test.ts',
+  'test/field/outliers/outliers.test.ts',
+  'test/field/overload/layers.test.ts',
+  'test/field/policy-slips.test.ts',
+  'test/integration/balancer/outliers/outliers.test.ts',
+  'test/integration/balancer/probes/without-health-service.test.ts',
+  'test/integration/breaker/guard/simulation.test.ts',
+  'test/integration/breaker/reference.test.ts',
+  'test/integration/cli/policy-reaction.test.ts',
+  'test/integration/cli/policy-writers.test.ts',
+  'test/integration/client/caller-context.test.ts',
+  'test/integration/client/chain-reaction.test.ts',
+  'test/integration/client/chain.test.ts',
+  'test/integration/client/consul-load.test.ts',
+  'test/integration/client/explain-agrees.test.ts',
+  'test/integration/client/isolation.test.ts',
+  'test/integration/connections/empty-sessions.test.ts',
+  'test/integration/discovery/consul/latency.test.ts',
+  'test/integration/packaging/consumer.test.ts',
+  'test/integration/policy/chain/export.test.ts',
+  'test/integration/propagation/three-hops.test.ts',
+  'test/integration/rollout/simulation.test.ts',
+];
+
+/** The longest, which begin first, so that none of them is alone at the end: vitest takes a small file for a quick one. */
+const longest = [
+  'faults/endpoint-slow',
+  'integration/telemetry/incidents',
+  'integration/rollout/end-to-end',
+  'integration/cli/rollout-takeover',
+  'integration/cli/call.test',
+  'faults/registry-empty',
+  'field/never-worse/never-worse',
+  'faults/datacenter',
+  'field/load/suspects',
+  'field/at-most-once',
+  'integration/packaging/consumer',
+  'integration/connections/draining',
+  'integration/client/run-again',
+  'faults/endpoint-errors',
+  'soak/',
+  'field/overload/',
+  'integration/rollout/takeover',
+  'integration/client/connections',
+  'integration/client/reaction',
+  'field/quiet-calls',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean =>
+      longest.some((part) => moduleId.includes(`/test/${part}`));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
 
 export default defineConfig({
   test: {
@@ -21,11 +82,12 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Of conditions that tests wait for. A second, the default, is nothing on a machine that does other things.
     expect: { poll: { timeout: 10_000 } },
-    // Two cores: more workers only make the timing-sensitive suites fight each other.
-    maxWorkers: 2,
+    // Two cores, and tests that wait most of the time.
+    maxWorkers: 4,
     // Of tests of one file that say so: each has servers of its own in the same process.
     maxConcurrency: 3,
     passWithNoTests: false,
+    sequence: { sequencer: LongestFirst },
     globalSetup: 'test/support/script-bundles.ts',
     projects: [
       {
@@ -41,7 +103,10 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      { extends: true, test: { name: 'long', include: long, sequence: { groupOrder: 2 } } },
+      {
+        extends: true,
+        test: { name: 'long', include: [...long, ...sliced], env: { LONG: '1' }, sequence: { groupOrder: 2 } },
+      },
       { extends: true, test: { name: 'timed', include: timed, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },

@@ -95,7 +95,7 @@ it('down at the start with nothing remembered: calls end at their own deadline a
     details: expect.stringContaining('not known from Consul (dc1: ECONNREFUSED'),
   });
   expect(tookMs).toBeGreaterThan(750);
-  expect(tookMs).toBeLessThan(1_500);
+  expect(tookMs).toBeLessThan(3_000);
   printFact(
     'Consul down at the start, nothing remembered, deadline 800 ms',
     `${tookMs.toFixed(0)} ms: ${(error as Error & { details: string }).details}`,

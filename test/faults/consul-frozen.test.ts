@@ -4,6 +4,7 @@ import { startConsul } from '../support/consul/start';
 import { printFact } from '../support/figure';
 import { startServerProcess } from '../support/server-process';
 import { loadGraylane, register } from './fixtures/consul-load';
+import { slowestMs } from './fixtures/load';
 
 /** The shortest that can be asked for, so that the longest silence is 10 x 17/16 + 10 s. */
 const WAIT_MS = 10_000;
@@ -20,7 +21,7 @@ describe.concurrent('a Consul that is frozen', () => {
     try {
       dc1.freeze();
       const frozenAtMs = performance.now();
-      await expect.poll(() => running.datacenter()?.freshness, { timeout: BOUND_MS + 2_000 }).toBe('stale');
+      await expect.poll(() => running.datacenter()?.freshness, { timeout: BOUND_MS + 10_000 }).toBe('stale');
       const noticedMs = performance.now() - frozenAtMs;
       dc1.thaw();
       const thawedAtMs = performance.now();
@@ -31,7 +32,7 @@ describe.concurrent('a Consul that is frozen', () => {
         'agent frozen, wait 10 s',
         `${running.losses()}; noticed after ${(noticedMs / 1_000).toFixed(1)} s, fresh ${(freshMs / 1_000).toFixed(1)} s after it thawed`,
       );
-      expect(noticedMs).toBeLessThanOrEqual(BOUND_MS + 500);
+      expect(noticedMs).toBeLessThanOrEqual(BOUND_MS + 500 + slowestMs(running.load.calls));
       expect(running.load.lost).toEqual([]);
     } finally {
       await running.close();
@@ -62,7 +63,7 @@ describe.concurrent('a Consul that is frozen', () => {
       await expect.poll(() => running.datacenter(2)?.instances, { interval: 5 }).toBe(2);
       const heardMs = performance.now() - registeredAtMs;
       // The agent of dc1 may answer for a datacenter that it lost: either way it does not stay fresh.
-      await expect.poll(() => running.datacenter(1)?.freshness, { timeout: BOUND_MS + 2_000 }).toBe('stale');
+      await expect.poll(() => running.datacenter(1)?.freshness, { timeout: BOUND_MS + 10_000 }).toBe('stale');
       const noticedMs = performance.now() - frozenAtMs;
       expect(states()).toEqual([
         ['fresh', 1],
@@ -79,7 +80,7 @@ describe.concurrent('a Consul that is frozen', () => {
         `${running.losses()}; noticed after ${(noticedMs / 1_000).toFixed(1)} s, fresh ${(freshMs / 1_000).toFixed(1)} s after it thawed; ` +
           `a change in another heard of after ${heardMs.toFixed(0)} ms`,
       );
-      expect(noticedMs).toBeLessThanOrEqual(BOUND_MS + 500);
+      expect(noticedMs).toBeLessThanOrEqual(BOUND_MS + 500 + slowestMs(running.load.calls));
       expect(running.load.lost).toEqual([]);
     } finally {
       await running.close();

@@ -1,4 +1,4 @@
 import { testAtMostOnce } from './at-most-once';
 
 /** A slice of at-most-once.long.test.ts. */
-testAtMostOnce({ calls: 600, kills: 6, restarts: 4, permittedKills: 3, limitMs: 120_000 });
+testAtMostOnce({ calls: 400, kills: 4, restarts: 3, permittedKills: 3, limitMs: 120_000 });

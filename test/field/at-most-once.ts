@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { printFact } from '../support/figure';
+import { sliceOf } from '../support/slice';
 import { describeLost, endure, type Ordeal, type OrdealResult } from './killed-instances';
 import { type LedgerMethod, UNMARKED } from './ledger';
 
@@ -17,7 +18,7 @@ const NO_WORD = {};
 const RETRY: Ordeal['policy'] = { retry: { maxAttempts: MAX_ATTEMPTS } };
 const MARKED: readonly LedgerMethod[] = ['RecordAgain', 'Read'];
 /** Long enough for a kill to find several calls between their work and their answer. */
-const WORK_MS = 20;
+const WORK_MS = 60;
 
 interface Permission {
   readonly name: string;
@@ -104,7 +105,7 @@ export function testAtMostOnce({ calls, kills, restarts, permittedKills, limitMs
     limitMs,
   );
 
-  for (const { name, policy, permitted, others } of PERMISSIONS) {
+  for (const { name, policy, permitted, others } of sliceOf(PERMISSIONS, 2)) {
     it(
       `with ${name} no call is lost when servers are killed`,
       async () => {

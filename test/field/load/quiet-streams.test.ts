@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { pause } from '../../support/closers';
+import { sliceOf } from '../../support/slice';
 import { ALGORITHMS } from '../../unit/client/balancer/connections';
 import { fleets, STREAM_KINDS } from './fleet';
 
@@ -7,21 +8,23 @@ import { fleets, STREAM_KINDS } from './fleet';
 describe('quiet streams at all instances but one', () => {
   const open = fleets();
 
-  it.each(STREAM_KINDS.flatMap((kind) => [true, false].map((isBare) => [kind, isBare] as const)))(
-    'starve none of them: %s, bare target %s',
-    async (kind, isBare) => {
-      const fleet = await open({ behaviours: [{}, {}, {}, {}], isBare });
-      await fleet.load(300, 3);
-      for (const index of [0, 1, 2]) for (let stream = 0; stream < 3; stream += 1) fleet.open(kind, index);
-      await pause(500);
-      const counts = await fleet.load(1_500, 5);
-      const total = [...counts.values()].reduce((a, b) => a + b, 0);
-      for (const { name } of fleet.servers) expect((counts.get(name) ?? 0) / total).toBeGreaterThan(0.15);
-      expect(fleet.graylane.inspect().services[0]?.endpoints.some(({ isSuspect }) => isSuspect)).toBe(false);
-    },
-  );
+  it.each(
+    sliceOf(
+      STREAM_KINDS.flatMap((kind) => [true, false].map((isBare) => [kind, isBare] as const)),
+      3,
+    ),
+  )('starve none of them: %s, bare target %s', async (kind, isBare) => {
+    const fleet = await open({ behaviours: [{}, {}, {}, {}], isBare });
+    await fleet.load(300, 3);
+    for (const index of [0, 1, 2]) for (let stream = 0; stream < 3; stream += 1) fleet.open(kind, index);
+    await pause(500);
+    const counts = await fleet.load(1_500, 5);
+    const total = [...counts.values()].reduce((a, b) => a + b, 0);
+    for (const { name } of fleet.servers) expect((counts.get(name) ?? 0) / total).toBeGreaterThan(0.15);
+    expect(fleet.graylane.inspect().services[0]?.endpoints.some(({ isSuspect }) => isSuspect)).toBe(false);
+  });
 
-  it.each(ALGORITHMS)('starve none of them under %s', async (algorithm) => {
+  it.each(sliceOf(ALGORITHMS, 2))('starve none of them under %s', async (algorithm) => {
     const hashBy = algorithm === 'ring_hash' ? { hashBy: 'x-user' } : {};
     const fleet = await open({ behaviours: [{}, {}, {}], balancing: { algorithm, ...hashBy } });
     await fleet.load(200, 3);
@@ -62,7 +65,8 @@ describe('the first event of a stream', () => {
     const slowness = fleet.graylane.inspect().services[0]?.endpoints.map((each) => each.latencyMs) ?? [];
     expect(Math.max(...slowness)).toBeLessThan(1_000);
     const counts = await fleet.load(1_000, 5);
-    expect(counts.get('s0')).toBeGreaterThan(40);
+    // A third is its share. One that looked slow by seconds would get next to nothing.
+    expect(counts.get('s0')).toBeGreaterThan(0.12 * [...counts.values()].reduce((a, b) => a + b, 0));
   });
   const fleetOf = fleets();
 });

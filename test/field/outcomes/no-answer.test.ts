@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { sliceOf } from '../../support/slice';
 import { answer, type Script, status, worlds } from './world';
 
 const world = worlds();
@@ -42,7 +43,7 @@ describe.each([
   ['where nothing is tried again', {}],
   ['where responses are held', { retry: { maxAttempts: 2, retryableStatusCodes: ['UNAVAILABLE'] } }],
 ] as const)('%s', (_how, policy) => {
-  it.each(scripts)('%s is a failure of the endpoint', async (_what, script) => {
+  it.each(sliceOf(scripts, 6))('%s is a failure of the endpoint', async (_what, script) => {
     const { servers, call, opened, graylane } = await world({ policy });
     const [ill] = servers;
     if (ill === undefined) throw new Error('no server');
@@ -57,7 +58,12 @@ describe.each([
 });
 
 describe('one of three ends every upload', () => {
-  it.each(scripts.filter(([what]) => /OK|read|CANCELLED|RST 8/.test(what)))('%s', async (_what, script) => {
+  it.each(
+    sliceOf(
+      scripts.filter(([what]) => /OK|read|CANCELLED|RST 8/.test(what)),
+      2,
+    ),
+  )('%s', async (_what, script) => {
     const { servers, calls, opened } = await world();
     if (servers[0] !== undefined) servers[0].script = script;
     const endsAtMs = performance.now() + 20_000;

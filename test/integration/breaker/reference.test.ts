@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Permit } from '../../../src/client/breaker/probe-gate';
 import { isProbePermit, ProbeTrickle } from '../../../src/client/breaker/probe-gate';
+import { isLong } from '../../support/slice';
 import { LEASE_MS, plan, rig } from '../../unit/client/breaker/fixture';
 import { ReferenceBreaker, type Verdict } from './reference-breaker';
 
@@ -85,7 +86,7 @@ it('agrees with the reference under any sequence of attempts, endings, cancellat
       expect(breaker.state).toBe('closed');
       expect(clock.pending).toBe(0);
     }),
-    { numRuns: 1_000 },
+    { numRuns: isLong ? 1_000 : 300 },
   );
   // The sequences get about.
   expect(Math.min(reached.open, reached.halfOpen, reached.closedAgain)).toBeGreaterThan(200);
@@ -125,6 +126,6 @@ it('a trickle admits at most one probe a second, needs its successes, and is nev
       }
       expect(breaker.state).toBe('closed');
     }),
-    { numRuns: 500 },
+    { numRuns: isLong ? 500 : 200 },
   );
 });

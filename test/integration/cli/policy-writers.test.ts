@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { printFact } from '../../support/figure';
+import { isLong } from '../../support/slice';
 import { builtCommand, cleanEnv } from './built-command';
 import { commandWorld, policyOf } from './two-datacenters';
 import { startWriteSpy, type WriteSpy } from './write-spy';
@@ -11,8 +12,8 @@ interface Log {
   readonly problems: readonly { readonly problem: string }[];
 }
 
-const WRITERS = 12;
-const APPLIES = 30;
+const WRITERS = isLong ? 12 : 6;
+const APPLIES = isLong ? 30 : 16;
 const world = commandWorld();
 
 async function log(service: string): Promise<Log> {

@@ -158,7 +158,7 @@ describe('the last attempt of a call', () => {
 
 describe('timeoutMs of a policy', () => {
   const timed = async (graylane: Graylane, deadlineMs: number | undefined): Promise<number> => {
-    for (const server of servers) server.behave({ delayMs: 1_500 });
+    for (const server of servers) server.behave({ delayMs: 4_000 });
     const options = deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs };
     const { code, durationMs } = await report(graylane, {}, {}, options);
     expect(code).toBe(grpc.status.DEADLINE_EXCEEDED);
@@ -169,18 +169,18 @@ describe('timeoutMs of a policy', () => {
     const within = async (deadlineMs: number | undefined): Promise<void> => {
       const durationMs = await timed(open({ timeoutMs: 200 }), deadlineMs);
       expect(durationMs).toBeGreaterThan(150);
-      expect(durationMs).toBeLessThan(1_000);
+      expect(durationMs).toBeLessThan(3_000);
     };
     await within(10_000);
     await within(undefined);
   });
 
   it('never lengthens it', async () => {
-    expect(await timed(open({ timeoutMs: 5_000 }), 300)).toBeLessThan(1_000);
+    expect(await timed(open({ timeoutMs: 5_000 }), 300)).toBeLessThan(3_000);
   });
 
   it('holds for a call made before anything was known', async () => {
-    for (const server of servers) server.behave({ delayMs: 1_500 });
+    for (const server of servers) server.behave({ delayMs: 4_000 });
     const graylane = open({ timeoutMs: 200 });
     const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     const beganAtMs = performance.now();
@@ -188,7 +188,7 @@ describe('timeoutMs of a policy', () => {
       (failed: grpc.ServiceError) => failed,
     );
     expect(error).toMatchObject({ code: grpc.status.DEADLINE_EXCEEDED });
-    expect(performance.now() - beganAtMs).toBeLessThan(1_000);
+    expect(performance.now() - beganAtMs).toBeLessThan(3_000);
     await pause(0);
   });
 });

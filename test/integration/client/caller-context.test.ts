@@ -7,11 +7,13 @@ import { closeAfterEach } from '../../support/closers';
 import { startDoor } from '../../support/door';
 import { printFact } from '../../support/figure';
 import { charge, type PaymentsClient, paymentsClient } from '../../support/payments';
+import { isLong } from '../../support/slice';
 import { startTracing } from '../../support/tracing';
 import { type BeginOptions, type EventfulKind, grpcJsKinds, niceGrpcKinds } from './eventful-calls';
 import { startTaggingServer, type TaggingServer } from './tagging-server';
 
 const CALLERS = 6;
+const CHAINS = isLong ? 1_000 : 300;
 /** Of whoever opened the connection. */
 const OPENER = 'opener';
 
@@ -235,9 +237,9 @@ describe('the report of a call', () => {
   });
 });
 
-describe('calls made from the callbacks of 1,000 callers, with reconnects in between', () => {
+describe(`calls made from the callbacks of ${CHAINS} callers, with reconnects in between`, () => {
   it('carry the labels and the trace of the right caller', async () => {
-    const callers = 1_000;
+    const callers = CHAINS;
     const world = await open('clientOptions');
     const client = paymentsClient(world.graylane.target('payments'), world.graylane.clientOptions());
     const servers = [world.server];

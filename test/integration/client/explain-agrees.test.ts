@@ -6,10 +6,11 @@ import type { PolicyDocument } from '../../../src/index';
 import { createTestClient, fakeService, type TestClient } from '../../../src/testing';
 import { closeAfterEach } from '../../support/closers';
 import { printFact } from '../../support/figure';
+import { isLong } from '../../support/slice';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../../unit/policy/arbitrary-policy';
 
 const closing = closeAfterEach();
-const POLICIES = 200;
+const POLICIES = isLong ? 200 : 80;
 const CALLS_PER_POLICY = 50;
 
 const text = { serialize: (value: string) => Buffer.from(value), deserialize: (bytes: Buffer) => bytes.toString() };
@@ -33,7 +34,7 @@ function withoutTimeouts(policy: PolicyDocument): PolicyDocument {
   return { ...policy, routes: (policy.routes ?? []).map(({ timeoutMs: _, ...route }) => route) };
 }
 
-it('explain agrees with what 10,000 real calls did, for 200 random policies', async () => {
+it(`explain agrees with what ${POLICIES * CALLS_PER_POLICY} real calls did, for ${POLICIES} random policies`, async () => {
   const policies = fc.sample(soundPolicy, { numRuns: POLICIES, seed: 42 }).map(withoutTimeouts);
   const subsets = Object.keys(policies[0]?.subsets ?? {});
   const services = await Promise.all(

@@ -71,7 +71,7 @@ describe('force', () => {
     await charge(client);
     const beganAtMs = performance.now();
     const error = await failure(force);
-    expect(performance.now() - beganAtMs).toBeLessThan(500);
+    expect(performance.now() - beganAtMs).toBeLessThan(2_000);
     expect(error.code).toBe(grpc.status.UNAVAILABLE);
     expect(error.details).toMatch(says);
     expect(world.servers.reduce((sum, server) => sum + server.calls, 0)).toBe(1);

@@ -145,12 +145,12 @@ describe('closing a Graylane client', () => {
     const graylane = open({ closeTimeoutMs: 100 });
     const client = paymentsClient(graylane.target('payments'), graylane.clientOptions());
     await charge(client);
-    stable.behave({ delayMs: 1_500 });
+    stable.behave({ delayMs: 4_000 });
     const inFlight = charge(client).catch((error: grpc.ServiceError) => error);
     await expect.poll(() => stable.calls).toBe(2);
     const beganAtMs = performance.now();
     await graylane.close();
-    expect(performance.now() - beganAtMs).toBeLessThan(1_000);
+    expect(performance.now() - beganAtMs).toBeLessThan(3_000);
     await inFlight;
   });
 

@@ -83,7 +83,7 @@ describe('metadata from outside', () => {
     const began = performance.now();
     const long = await sent((metadata) => metadata.set('x-build', `${'a'.repeat(8_000)}b`));
     expect(long).toMatchObject({ version: 'stable' });
-    expect(performance.now() - began).toBeLessThan(1_000);
+    expect(performance.now() - began).toBeLessThan(3_000);
   });
 
   it('of whatever kind never throws on the call path, never matches by accident, and is never logged', async () => {

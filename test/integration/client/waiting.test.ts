@@ -167,7 +167,7 @@ describe('a strict route to a subset without instances', () => {
     await charge(client);
     const beganAtMs = performance.now();
     const error = await failed(charge(client, { 'x-gray': 'canary' }));
-    expect(performance.now() - beganAtMs).toBeLessThan(200);
+    expect(performance.now() - beganAtMs).toBeLessThan(2_000);
     expect(error.code).toBe(grpc.status.UNAVAILABLE);
     expect(error.details).toBe(
       'payments/canary: 2 registered in dc1, dc2, none in canary (tags: [canary]); fallback none',

@@ -63,7 +63,9 @@ describe('the rules of the page, in a Consul that denies by default', () => {
       await expect.poll(() => graylane.inspect().services[0]?.policy.document?.timeoutMs).toBe(800);
       await consul.putKv(KEY, JSON.stringify(document(900)));
       await expect.poll(() => graylane.inspect().services[0]?.policy.document?.timeoutMs).toBe(900);
-      expect(graylane.inspect().services[0]?.datacenters).toMatchObject([{ datacenter: 'dc1', freshness: 'fresh' }]);
+      await expect
+        .poll(() => graylane.inspect().services[0]?.datacenters)
+        .toMatchObject([{ datacenter: 'dc1', freshness: 'fresh' }]);
       expect(await isServed(graylane, 'orders')).toBe(title === 'reader of all');
     });
 

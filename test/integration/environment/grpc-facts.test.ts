@@ -177,15 +177,15 @@ describe('the config selector', () => {
     let timeout = { seconds: 0, nanos: 40_000_000 };
     const client = open({ invoke: () => plainConfig({ timeout }), pick: (_, subchannel) => completePick(subchannel) });
     await charge(client, {}, { deadline: Date.now() + 5_000 }).catch(() => {});
-    server.behave({ delayMs: 1_000 });
+    server.behave({ delayMs: 4_000 });
     const shortened = performance.now();
     expect((await failing(charge(client))).code).toBe(grpc.status.DEADLINE_EXCEEDED);
-    expect(performance.now() - shortened).toBeLessThan(900);
+    expect(performance.now() - shortened).toBeLessThan(3_000);
     timeout = { seconds: 30, nanos: 0 };
     const own = performance.now();
     const failure = await failing(charge(client, {}, { deadline: Date.now() + 40 }));
     expect(failure.code).toBe(grpc.status.DEADLINE_EXCEEDED);
-    expect(performance.now() - own).toBeLessThan(900);
+    expect(performance.now() - own).toBeLessThan(3_000);
   });
 
   it('may give a getter for retryableStatusCodes: it is read at each failure, and an empty answer ends the call', async () => {

@@ -3,9 +3,10 @@ import { seededRandom } from '../../../src/base/random';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
 import { validateRollout } from '../../../src/ops/rollout/validate';
 import { printFact } from '../../support/figure';
+import { isLong } from '../../support/slice';
 import { type SideBehaviour, type SimulatedEnd, simulateRollout } from './simulated-rollout';
 
-const ROLLOUTS = 200;
+const ROLLOUTS = isLong ? 200 : 100;
 const HEALTHY: SideBehaviour = { failing: 0.005, medianMs: 20 };
 
 const DOCUMENT = {

@@ -16,7 +16,7 @@ import { clientOf, rolloutWorld } from './rollout-world';
 
 const TTL_MS = 10_000;
 /** Consul ends sessions some milliseconds late, and two busy cores are not always there. */
-const SLACK_MS = 1000;
+const SLACK_MS = 3000;
 const TAKEOVERS = 24;
 const STEPS = [{ setWeight: 5 }, { pause: {} }];
 

@@ -7,7 +7,7 @@ import { printFact } from '../../support/figure';
 import { paymentsClient } from '../../support/payments';
 import { type InstanceEnd, type InstanceProcess, startInstance } from './instance-process';
 
-const INSTANCES = 6;
+const INSTANCES = 4;
 const CALLS_PER_SECOND = 300;
 /** By then a Graylane client has seen that an instance went: 0.1 s as a rule, more on a machine that is busy. */
 const SEEN_MS = 1_000;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { closeAfterAll } from '../../../support/closers';
+import { sliceOf } from '../../../support/slice';
 import { type Answer, WELL } from './raw-server';
 import { STREAMS, until, type World, worlds } from './world';
 
@@ -22,7 +23,7 @@ describe.concurrent('a server without a health service', () => {
     ['UNKNOWN as its status', { message: Buffer.from([8, 0]) }],
     ['what nobody can read', { message: Buffer.from([255, 255]) }],
   ];
-  it.each(answers)('that says %s is asked once a connection, and calls probe', async (_, health) => {
+  it.each(sliceOf(answers, 3))('that says %s is asked once a connection, and calls probe', async (_, health) => {
     const { ill, callUntil, turned, breaker } = await world({ health });
     ill.answer = { code: UNAVAILABLE };
     await callUntil(() => turned.filter(({ event }) => event === 'open').length === 3);
@@ -66,7 +67,7 @@ describe.concurrent('an answer is an answer', () => {
     return (ill.calls.length - before + well.calls.length - others) / made;
   }
 
-  it.each(codes)("of a half-open breaker's probe with code %i", async (code) => {
+  it.each(sliceOf(codes, 5))("of a half-open breaker's probe with code %i", async (code) => {
     const it = await world({ health: NONE, policy });
     const { ill, well, callUntil, turned } = it;
     ill.answer = { code: UNAVAILABLE };
@@ -78,7 +79,7 @@ describe.concurrent('an answer is an answer', () => {
     expect(await executionsPerCall(it)).toBe(code === ABORTED ? 2 : 1);
   });
 
-  it.each(codes)('of a call that verifies a doubtful endpoint with code %i', async (code) => {
+  it.each(sliceOf(codes, 5))('of a call that verifies a doubtful endpoint with code %i', async (code) => {
     const it = await world({ health: NONE, policy });
     const { ill, well, callUntil, breaker } = it;
     ill.answer = 'silence';

@@ -84,13 +84,13 @@ describe('when a datacenter fails', () => {
       const began = performance.now();
       const seen = record(bench.source, 'pay');
       await seen.until((state) => ids(state, 'dc1').length === 1);
-      expect(performance.now() - began).toBeLessThan(500);
+      expect(performance.now() - began).toBeLessThan(1_200);
       await seen.until((state) => {
         const freshness = state.datacenters[1]?.freshness;
         // As a rule "no answer within 1500 ms"; on a busy machine Consul itself may give up on it first.
         return freshness?.kind === 'pending' && freshness.reason !== undefined;
       });
-      expect(performance.now() - began).toBeLessThan(2500);
+      expect(performance.now() - began).toBeLessThan(5_000);
       dc3.thaw();
       await seen.until((state) => ids(state, 'dc3').length === 1, 15_000);
       expect(seen.dc('dc3').freshness).toEqual({ kind: 'fresh' });

@@ -16,6 +16,6 @@ it('workers of one host hold the connections of one, and lose nothing when the o
   // 9 questions, and room for reads that end at once; each worker for itself would hold 36.
   expect(figures.connections).toBeLessThanOrEqual(9 + 8);
   expect(figures.connectionsAfter).toBeLessThanOrEqual(9 + 8);
-  expect(figures.takenOverMs).toBeLessThanOrEqual(1_000);
-  expect(seen.p99).toBeLessThanOrEqual(1_000);
+  expect(figures.takenOverMs).toBeLessThanOrEqual(3_000);
+  expect(seen.p99).toBeLessThanOrEqual(3_000);
 });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { PolicyDocument } from '../../../../src/index';
-import { closeAfterEach } from '../../../support/closers';
+import { closeAfterAll } from '../../../support/closers';
 import { type ConsulCluster, startConsul } from '../../../support/consul/start';
 import { graySplit } from '../../../support/gray-policy';
 import { type Expected, judge } from './promtool-input';
@@ -11,7 +11,7 @@ import { startCollector } from './rollout-collector';
 import { openScene, type Scene } from './scene';
 
 const rules = join(__dirname, '..', '..', '..', '..', 'examples', 'telemetry', 'alerts.yml');
-const opened = closeAfterEach();
+const opened = closeAfterAll();
 let consul: ConsulCluster;
 
 beforeAll(async () => {
@@ -84,7 +84,7 @@ const INCIDENTS: readonly Incident[] = [
     policy: { ...README, routes: README.routes?.slice(0, 1) ?? [] },
     labels: testers,
     fault: ({ servers }) => servers.canary.behave(FAILING),
-    until: (scene) => failed(scene) > 10,
+    until: (scene) => failed(scene) > 5,
     expected: [['GraylaneRouteFailing', 'warning']],
   },
   {
@@ -92,7 +92,7 @@ const INCIDENTS: readonly Incident[] = [
     policy: README,
     labels: testers,
     fault: ({ servers }) => servers.canary.behave(FAILING),
-    until: (scene) => isOpen(scene, 'subset') && failed(scene) > 10,
+    until: (scene) => isOpen(scene, 'subset') && failed(scene) > 5,
     expected: [
       ['GraylaneRouteFailing', 'warning'],
       ['GraylaneFallbackServing', 'warning'],
@@ -102,7 +102,7 @@ const INCIDENTS: readonly Incident[] = [
     name: 'stable ill',
     policy: README,
     fault: (scene) => all(scene, STABLES).map((server) => server.behave({ code: grpc.status.INTERNAL })),
-    until: (scene) => failed(scene) > 100,
+    until: (scene) => failed(scene) > 50,
     expected: [PAGE],
   },
   {
@@ -137,7 +137,7 @@ const INCIDENTS: readonly Incident[] = [
     name: 'retry budget spent',
     policy: { ...STABLE, retryBudget: { percent: 2, minPerSecond: 0 } },
     fault: (scene) => all(scene, STABLES).map((server) => server.behave({ ...FAILING, every: 20 })),
-    until: (scene) => failed(scene) > 10,
+    until: (scene) => failed(scene) > 5,
     expected: [['GraylaneRetryBudgetSpent', 'warning']],
   },
   {
@@ -151,7 +151,7 @@ const INCIDENTS: readonly Incident[] = [
     name: 'all shed',
     policy: README,
     fault: (scene) => all(scene, [...STABLES, 'canary']).map((server) => server.behave(FAILING)),
-    until: (scene) => failed(scene) > 200,
+    until: (scene) => failed(scene) > 100,
     expected: [PAGE],
   },
   {
