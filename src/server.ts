@@ -1,11 +1,14 @@
 /**
  * `graylane/server`: what a server does with Consul. It registers its instance, keeps its check, and drains before it
- * stops, so that no client loses a call.
+ * stops, so that no client loses a call. While it is overloaded it refuses what matters least.
  */
 
 export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain';
 export { type DrainReport, drainServer } from './server/drain';
 export type { CheckKind, InstanceCheck, InstanceOptions } from './server/instance-options';
 export type { Registration, RegistrationState, StopReport } from './server/instance-registration';
+export type { Criticality } from './server/load-shedder';
+export type { ArrivingCall, LoadShedding, LoadSheddingOptions } from './server/load-shedding';
+export { loadShedding } from './server/load-shedding';
 export { registerInstance } from './server/register-instance';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';
