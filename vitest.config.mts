@@ -5,10 +5,8 @@ import { defineConfig } from 'vitest/config';
  * one that takes the processor time of the others.
  */
 const timed = [
-  'test/integration/client/reaction.test.ts',
   'test/integration/client/chain-reaction.test.ts',
   'test/integration/discovery/consul/latency.test.ts',
-  'test/faults/endpoint-slow.test.ts',
   'test/integration/cli/policy-reaction.test.ts',
   'test/integration/cli/start-up.test.ts',
   'test/field/outcomes/busy-loop.test.ts',
@@ -28,6 +26,7 @@ export default defineConfig({
     // Of tests of one file that say so: each has servers of its own in the same process.
     maxConcurrency: 3,
     passWithNoTests: false,
+    globalSetup: 'test/support/script-bundles.ts',
     projects: [
       {
         extends: true,

@@ -1,11 +1,10 @@
 import { type experimental, Metadata } from '@grpc/grpc-js';
 import { systemClock } from '../src/base/clock';
 import { systemRandom } from '../src/base/random';
+import { CallState } from '../src/client/grpc/call-state';
 import { compilePolicy } from '../src/policy/compile';
 import type { Plan } from '../src/policy/plan';
-import type { RoutingOutcome } from '../src/policy/routing/call';
 import { decide } from '../src/policy/routing/decide';
-import { createCallLabels } from '../src/policy/routing/labels';
 import { grpcPicker } from './grpc-pickers';
 import type { BenchmarkCase } from './harness';
 
@@ -62,13 +61,13 @@ function planOf(routes: number, first: object = { 'x-tier': 'tier-0' }): Plan {
 }
 
 function decisionRunner(plan: Plan, metadata: readonly Metadata[]): (count: number) => unknown {
+  // As in a call, which reads its labels itself and takes the outcome.
+  const call = new CallState(METHOD, undefined, undefined);
   return (count) => {
     let last: unknown;
     for (let index = 0; index < count; index += 1) {
-      // As in a call: labels and outcome are made for it, the decision is not.
-      const labels = createCallLabels(metadata[index % CALLERS] as Metadata, undefined, undefined);
-      const outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
-      last = decide(plan, { method: METHOD, labels, force: undefined, stickyKey: undefined }, outcome, ENVIRONMENT);
+      call.readLabelsFrom(metadata[index % CALLERS] as Metadata, undefined);
+      last = decide(plan, call, call, ENVIRONMENT);
     }
     return last;
   };

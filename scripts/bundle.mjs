@@ -3,7 +3,26 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { join, relative, sep } from 'node:path';
-import { rolldown } from 'rolldown';
+import { RolldownMagicString, rolldown } from 'rolldown';
+
+/**
+ * What most processes never need, or not at their start: each a chunk that is loaded when it is first used. The source
+ * imports these modules like any others; `loadLate` makes the difference. Nothing of them may run while an entry is
+ * loaded, and no call may pass through an import of them. Why: docs/decisions/0045-what-ships.md.
+ */
+const LATE = {
+  /** The breaker of a subset, and opossum with it: made when such a subset gets its first call. */
+  breaker: /^src\/client\/breaker\/circuit\.ts/,
+  /** What operators look at: inspection, explanation, metrics; and what a rollout counts. */
+  observation:
+    /^src\/client\/(admin\/|rollout-metrics\/|telemetry\/(instruments|meter-hub|observe|observe-service)\.ts)/,
+  /** What few policies hold: filters, CIDR, guards, config entries of Consul; and the words of a bad document. */
+  rules:
+    /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/cidr|synonyms))|node_modules\/ipaddr\.js\/)/,
+  /** What is not Consul's: instances and policies in code and files, what is kept in the state directory. */
+  local:
+    /^src\/(client\/(discovery\/(file|host\/|listed-services|state-store|static)|state\/(stored-state|policy-sources\/file))|consul\/host-place|policy\/parse-yaml)/,
+};
 
 /** `names`: the entries, `src/NAME.ts` each. */
 export async function bundle(root, names) {
@@ -26,6 +45,7 @@ export async function bundle(root, names) {
         buildEnd() {
           assignChunks(this, root, command, Object.keys(manifest.peerDependencies), chunks);
         },
+        renderChunk: loadLate,
       },
     ],
     onLog(level, log) {
@@ -62,9 +82,10 @@ export async function bundle(root, names) {
 }
 
 /**
- * One chunk for each room, so that an entry loads no more than it needs. Apart from the others are, of the client, the
- * parts that the command takes from it; of the command, what it starts with and the parts that need a peer (grpc-js,
- * OpenTelemetry). So `graylane --help` starts with a fifth of the code. Modules without a chunk stay with their entry.
+ * One chunk for each room, of what a service loads of it, so that an entry loads no more than it needs. Apart from the
+ * others are what is loaded late; what only simulation and tests use; of the client, the parts that the command takes
+ * from it; of the command, what it starts with and the parts that need a peer (grpc-js, OpenTelemetry). So
+ * `graylane --help` starts with a fifth of the code. Modules without a chunk stay with their entry.
  */
 function assignChunks(graph, root, command, peers, chunks) {
   const files = new Map();
@@ -84,6 +105,10 @@ function assignChunks(graph, root, command, peers, chunks) {
   };
   const isCommand = (id) => /^(src\/(cli|ops)|node_modules)\//.test(files.get(id) ?? '');
   const needsPeer = (id) => peers.some((peer) => loadedWith(id).has(peer));
+  const loadedByEntries = (...names) =>
+    new Set(names.flatMap((name) => [...loadedWith(join(root, 'src', `${name}.ts`))]));
+  const ofService = loadedByEntries('index', 'server');
+  const ofTrials = loadedByEntries('simulate', 'testing');
   const ofCommand = new Set(
     [...files.keys()].filter((id) => isCommand(id) && !needsPeer(id)).flatMap((id) => [...loadedWith(id)]),
   );
@@ -96,12 +121,14 @@ function assignChunks(graph, root, command, peers, chunks) {
     );
   };
   const chunkOf = (id, file) => {
-    if (file.startsWith('src/client/testing/')) return undefined;
+    const late = Object.keys(LATE).find((name) => LATE[name].test(file));
+    if (late !== undefined) return `late-${late}`;
+    if (/^src\/(client\/testing\/|\w+\.ts$)/.test(file)) return undefined;
     const room = roomOf(id, file);
-    if (room !== undefined && room !== 'client') return room;
-    if (room === 'client') return ofCommand.has(id) ? 'client-parts' : 'client';
-    if (file.startsWith('src/ops/simulation/')) return 'simulation';
-    if (!isCommand(id) || id === command) return undefined;
+    if (room === 'client' && ofService.has(id)) return ofCommand.has(id) ? 'client-parts' : 'client';
+    if (room !== undefined && ofService.has(id)) return room;
+    if (ofTrials.has(id)) return 'simulation';
+    if (room === undefined && (!isCommand(id) || id === command)) return undefined;
     if (loadedWith(command).has(id)) return 'command';
     return needsPeer(id) ? 'commands-live' : 'commands';
   };
@@ -109,6 +136,20 @@ function assignChunks(graph, root, command, peers, chunks) {
     const chunk = chunkOf(id, file);
     if (chunk !== undefined) chunks.set(id, chunk);
   }
+}
+
+/**
+ * Turns `const require_x = require("./late-x.js")` into a function that loads the chunk when it is first called, and
+ * calls it at each use.
+ */
+function loadLate(code) {
+  const names = [...code.matchAll(/^const (\w+) = require\("[./\w-]*\/late-\w+\.js"\);$/gm)].map(([, name]) => name);
+  if (names.length === 0) return null;
+  const text = new RolldownMagicString(code);
+  // The parentheses around the call are for `new (require_x()).Class()`.
+  text.replaceRegex(new RegExp(`\\b(${names.join('|')})\\.`, 'g'), '($1()).');
+  text.replaceRegex(new RegExp(`^const (${names.join('|')}) = (require\\(.+\\));$`, 'gm'), 'const $1 = () => $2;');
+  return { code: text.toString(), map: text.generateMap({ hires: true }).toString() };
 }
 
 /** The licences of the packages that the modules `ids` come from. */

@@ -28,12 +28,17 @@ const FORBIDDEN: ReadonlySet<string> = new Set(OF_THE_CONNECTION);
  * Taken out of whatever a call is about to send. What the transport sets in their place anyway (`te`, `content-type`)
  * may stay.
  */
-const UNSENDABLE: ReadonlySet<string> = new Set([...OF_THE_CONNECTION, 'content-length', 'expect', 'host']);
+export const UNSENDABLE_HEADERS: ReadonlySet<string> = new Set([
+  ...OF_THE_CONNECTION,
+  'content-length',
+  'expect',
+  'host',
+]);
 
 /**
  * Node's HTTP/2 throws where one of them has two values; gRPC knows no such rule. `authorization` is judged by grpc-js.
  */
-const SINGLE: ReadonlySet<string> = new Set([
+export const SINGLE_HEADERS: ReadonlySet<string> = new Set([
   'access-control-allow-credentials',
   'access-control-max-age',
   'access-control-request-method',
@@ -75,25 +80,4 @@ export function headerNameFault(name: string): string | undefined {
   if (FORBIDDEN.has(name)) return 'a header of a call; HTTP/2 forbids those of a connection';
   if (OF_THE_PROTOCOL.has(name)) return 'a header of your own; this one belongs to the transport';
   return undefined;
-}
-
-/** Set by a visit, which is one function so that none is made for each call. */
-let unsendable: string | undefined;
-
-/**
- * Takes out what cannot be sent, and of values that must be one all but the last. Returns the name of one such header;
- * undefined when there was none. A call that tried to send it would end the connection that it shares with others, at
- * each attempt anew.
- */
-export function dropUnsendable(headers: Map<string, unknown[]>): string | undefined {
-  unsendable = undefined;
-  headers.forEach(visit);
-  return unsendable;
-}
-
-function visit(values: unknown[], name: string, headers: Map<string, unknown[]>): void {
-  if (UNSENDABLE.has(name)) headers.delete(name);
-  else if (values.length > 1 && SINGLE.has(name)) values.splice(0, values.length - 1);
-  else return;
-  unsendable = name;
 }

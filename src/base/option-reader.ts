@@ -1,5 +1,6 @@
-import { GraylaneError } from './errors';
+import { GraylaneError, type GraylaneErrorCode } from './errors';
 import { isRecord } from './is-record';
+import { shorten } from './shorten';
 import { nearest } from './spelling';
 
 interface NumberRule {
@@ -36,7 +37,7 @@ export class OptionReader {
   }
 
   throwProblems(): void {
-    if (this.problems.length > 0) throw new GraylaneError('INVALID_OPTION', this.problems.join('\n'));
+    throwProblems(this.problems);
   }
 
   collect<T>(parse: () => T): T | undefined {
@@ -89,7 +90,7 @@ export class OptionReader {
   oneOf<T extends string>(key: string, values: readonly T[], fallback: T): T {
     const value = this.#given[key] ?? fallback;
     if (values.includes(value as T)) return value as T;
-    this.problem(key, String(value), values.join(', '));
+    this.problem(key, show(value), values.join(', '));
     return fallback;
   }
 
@@ -127,6 +128,17 @@ function show(value: unknown): string {
   return typeof value === 'number' ? String(value) : (JSON.stringify(value)?.slice(0, 80) ?? typeof value);
 }
 
+/** Of one object; of the rest, how many there are. */
+const MOST_TOLD = 50;
+
+/** Throws where there are problems, each on a line of its own. */
+export function throwProblems(problems: readonly string[], code: GraylaneErrorCode = 'INVALID_OPTION'): void {
+  if (problems.length === 0) return;
+  const more = problems.length - MOST_TOLD;
+  const told = more <= 0 ? problems : [...problems.slice(0, MOST_TOLD), `and ${more} more`];
+  throw new GraylaneError(code, told.join('\n'));
+}
+
 /**
  * What is wrong with the shape of an object of options: one problem for each unknown key, or one problem where the
  * value is no object at all. Each reads `consul.adress: unknown (expected: address, token; did you mean address?)`.
@@ -141,7 +153,7 @@ export function keyProblems(given: unknown, path: string, known: readonly string
     .map((key) => {
       const meant = nearest(key, known);
       const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
-      return `${path === '' ? '' : `${path}.`}${key}: unknown (expected: ${known.join(', ')}${hint})`;
+      return `${path === '' ? '' : `${path}.`}${shorten(key)}: unknown (expected: ${known.join(', ')}${hint})`;
     });
 }
 

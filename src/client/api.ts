@@ -71,7 +71,10 @@ export interface Graylane {
    * those that take `channel()`, such as nice-grpc's, do not. What is no such definition is passed over.
    */
   describeMethods(...definitions: readonly object[]): void;
-  /** grpc-js Metadata holding these labels. Throws INVALID_LABEL. */
+  /**
+   * grpc-js Metadata holding these labels: at most 64, each value of printable ASCII and at most 4,096 characters.
+   * Throws INVALID_LABEL.
+   */
   metadata(labels: Readonly<Record<string, string>>): Metadata;
   /** The same as a plain record, for clients with metadata of their own. Throws INVALID_LABEL. */
   labels(labels: Readonly<Record<string, string>>): Record<string, string>;

@@ -11,7 +11,6 @@ import { type ExplainRequest, type Explanation, explainCall } from './admin/expl
 import { inspectService } from './admin/inspect';
 import type { ClientInspection, Graylane, TargetOptions } from './api';
 import { createBalancerClass } from './balancer/balancer';
-import { createSources, type Sources } from './create-sources';
 import type { StaticInstance } from './discovery/static-instance';
 import { type CallScope, CallScopes } from './grpc/call-scope';
 import type { GraylaneChannel } from './grpc/channel';
@@ -42,11 +41,13 @@ import type { AcceptOptions, ServerInterceptorOptions } from './propagation/acce
 import type { HttpMiddleware } from './propagation/http-middleware';
 import { Propagation } from './propagation/propagation';
 import { RolloutMetrics } from './rollout-metrics/rollout-metrics';
-import { readService, Services } from './services';
+import { Services } from './services';
+import { Sources } from './sources';
 import { BreakerHub, type ClientBreakers } from './state/client-breakers';
 import { Service, type ServiceOptions } from './state/service';
 import { ClientTelemetry } from './telemetry/client-telemetry';
 import { type CallLogFields, currentLogFields } from './telemetry/log-fields';
+import { observeService } from './telemetry/observe-service';
 import { ServiceTelemetry } from './telemetry/service-telemetry';
 
 const TARGET_KEYS: readonly (keyof TargetOptions)[] = ['datacenters', 'tags', 'port', 'policy'];
@@ -105,7 +106,7 @@ class GraylaneClient implements Graylane {
     this.#propagation = new Propagation(this.#grpc, this.#scopes);
     this.#hooks = hooks;
     this.#logger = logger;
-    this.#sources = createSources(options, { ...this.#seams, logger });
+    this.#sources = new Sources(options, { ...this.#seams, logger });
     this.#rolloutMetrics = options.reportRolloutMetrics ? new RolloutMetrics({ ...this.#seams, logger }) : undefined;
     this.#handle = {
       name: this.name,
@@ -311,7 +312,10 @@ class GraylaneClient implements Graylane {
     const service: Service = new Service({
       target,
       ...this.#sources.of(target),
-      telemetry: new ServiceTelemetry(this.#telemetry, name, () => readService(service)),
+      telemetry: new ServiceTelemetry(this.#telemetry, name, {
+        retriesRefused: () => service.balancer.retryBudget.refused,
+        observe: (to) => observeService(service, to),
+      }),
       datacenters: datacenters === 'all' ? undefined : datacenters,
       staticLabels: options.labels,
       clock: seams.clock,

@@ -1,13 +1,10 @@
 import { GraylaneError } from '../base/errors';
-import type { DatacenterState, Instance } from '../base/instances';
+import { ofKey } from '../base/of-key';
 import { membershipOf } from '../policy/membership/membership';
-import { shortfallsOf } from '../policy/membership/shortfalls';
-import { decidingPlan } from '../policy/membership/snapshot';
 import { tierOrder } from '../policy/membership/tiers';
 import { type Channel, connectivity } from './grpc/grpc-js';
 import { formatTarget, type Target } from './grpc/target';
 import type { Service } from './state/service';
-import type { EndpointState, ServiceReading } from './telemetry/observe';
 
 /** The services of one Graylane client: one for each target, created when a target is first used. */
 export class Services {
@@ -22,11 +19,7 @@ export class Services {
   /** Throws INVALID_TARGET for a target that this client cannot serve. */
   of(target: Target): Service {
     const key = formatTarget(target);
-    const known = this.#services.get(key);
-    if (known !== undefined) return known;
-    const service = this.#create(target, key);
-    this.#services.set(key, service);
-    return service;
+    return ofKey(this.#services, key, () => this.#create(target, key));
   }
 
   all(): readonly Service[] {
@@ -49,99 +42,6 @@ export class Services {
   close(): void {
     for (const service of this.#services.values()) service.close();
   }
-}
-
-/**
- * What the gauges show of a service. Called at each collection: cheap beside `inspectService`, and without names of
- * endpoints.
- */
-export function readService(service: Service): ServiceReading {
-  const { policyState, clock } = service;
-  const { plan } = policyState;
-  return {
-    datacenters: readDatacenters(service),
-    endpoints: readEndpoints(service),
-    breakers: service.breakers.views(),
-    guards: service.guards.views().map(({ subset, isDryRun, heldForMs }) => ({
-      subset,
-      isShedding: !isDryRun && heldForMs !== undefined,
-    })),
-    policy: {
-      index: plan?.index,
-      rejectedIndex: service.rejectedIndex,
-      revision: plan?.revision,
-      staleForS: service.policyStaleForS,
-      shortfalls: countShortfalls(service),
-    },
-    retryBudget: service.budgetLeft,
-    override: overrideOf(plan, clock.wallNow()),
-  };
-}
-
-function countShortfalls({ snapshot, clock }: Service): number {
-  if (snapshot === undefined) return 0;
-  return shortfallsOf(decidingPlan(snapshot), snapshot.instances, clock.wallNow()).length;
-}
-
-function readDatacenters(service: Service): ServiceReading['datacenters'] {
-  const now = service.clock.now();
-  const states = [...(service.sourceState?.datacenters ?? []), ...readPeers(service)];
-  return states.map(({ datacenter, local, freshness }) => {
-    const sinceMs =
-      freshness.kind === 'fresh'
-        ? now
-        : freshness.kind === 'stale'
-          ? freshness.sinceMs
-          : (service.watchedSinceMs ?? now);
-    return { datacenter, local, freshness: freshness.kind, staleForS: Math.max(0, now - sinceMs) / 1000 };
-  });
-}
-
-/** The peers that a policy document leads to. */
-function readPeers({ snapshot }: Service): readonly DatacenterState[] {
-  return (snapshot?.plan.peers ?? []).flatMap(({ key, datacenter }) => {
-    const state = snapshot?.instances.lookups?.get(key);
-    return state === undefined ? [] : [{ ...state, datacenter }];
-  });
-}
-
-/** Every subset in every datacenter, also without instances there: an alert needs the zero. */
-function readEndpoints(service: Service): ServiceReading['endpoints'] {
-  const { snapshot } = service;
-  if (snapshot === undefined) return [];
-  const membership = membershipOf(snapshot.plan, snapshot.instances);
-  const { subset: fallthrough } = snapshot.plan.fallthrough.destination;
-  return [...snapshot.plan.subsets.keys()].flatMap((subset) =>
-    membership.datacenters.map((datacenter) => {
-      const states = { ready: 0, connecting: 0, idle: 0, failed: 0, ejected: 0, critical: 0 };
-      const group = membership.group(subset, datacenter);
-      const { usable = [], unusable = [], draining = [] } = group ?? {};
-      states.critical = unusable.length - draining.length;
-      for (const instance of [...usable, ...draining]) states[stateOf(service, instance)] += 1;
-      return { subset, datacenter, isDefault: subset === fallthrough, states };
-    }),
-  );
-}
-
-function stateOf(service: Service, instance: Instance): EndpointState {
-  const endpoint = service.endpoints.of(instance);
-  if (endpoint === undefined) return 'idle';
-  const { breaker } = endpoint;
-  if (breaker !== undefined && breaker.state !== 'closed') return 'ejected';
-  let state: EndpointState = 'idle';
-  for (const { stateName } of service.endpoints.connectionsTo(endpoint)) {
-    // Of several channels, the best that any of them has.
-    if (stateName === 'ready') return 'ready';
-    if (stateName === 'transient-failure') state = 'failed';
-    else if (stateName === 'connecting' && state === 'idle') state = 'connecting';
-  }
-  return state;
-}
-
-function overrideOf(plan: Service['policyState']['plan'], wallNowMs: number): ServiceReading['override'] {
-  const override = plan?.override;
-  if (override === undefined || wallNowMs >= override.untilMs) return undefined;
-  return { origin: override.origin, to: override.decision.destination.subset };
 }
 
 async function waitUntilReady(service: Service, channels: readonly Channel[], timeoutMs: number): Promise<void> {

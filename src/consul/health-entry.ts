@@ -5,6 +5,8 @@ import { bareAddress } from './address';
 /** The largest weight that Consul itself accepts. */
 const MAX_WEIGHT = 65_535;
 const MAX_ADDRESS_LENGTH = 255;
+/** Of the ID of an instance, and the name of its node: V8 hashes texts above 16,383 characters by their length alone. */
+const MAX_NAME_LENGTH = 1_024;
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -93,7 +95,7 @@ function nonEmpty(value: unknown): string | undefined {
 }
 
 function isName(value: unknown): value is string {
-  return typeof value === 'string' && value !== '' && !hasControl(value);
+  return typeof value === 'string' && value !== '' && value.length <= MAX_NAME_LENGTH && !hasControl(value);
 }
 
 function isAddress(value: unknown): value is string {

@@ -339,8 +339,6 @@ export interface SplitPlan {
   readonly isBucketed: boolean;
   /** Bucket 0..9999 of a sticky value. */
   bucketOf(value: string): number;
-  /** Entry index of a bucket, for random draws and for splits of up to three entries. */
-  entryOf(bucket: number): number;
   /** Entry index of a sticky value (buckets up to three entries, rendezvous hashing from four on). */
   entryOfValue(value: string): number;
 }
@@ -348,7 +346,9 @@ export interface SplitPlan {
 export interface SplitEntryPlan {
   readonly subset: string;
   readonly weight: number;
-  /** Buckets of 10,000. */
+  /** Buckets of 10,000, side by side. */
   readonly buckets: number;
+  /** The bucket after its last one. */
+  readonly end: number;
   readonly decision: Decision;
 }

@@ -1,6 +1,7 @@
 import { apportion } from '../base/apportion';
 import { BUCKETS, bucketOfHash, finalize, hash32, seedOf } from '../base/hash';
 import type { SplitEntryPlan, SplitPlan } from './plan';
+import { entryOfBucket } from './routing/decide';
 
 export interface SplitOptions {
   /** The route's name, or its `stickySalt`. */
@@ -19,35 +20,30 @@ const MAX_BUCKETED_ENTRIES = 3;
  * base. A fourth entry would have to shift another, hence rendezvous hashing for sticky values from there on, which
  * moves callers only to or from the entry whose weight changed.
  */
-export function compileSplit(entries: readonly Omit<SplitEntryPlan, 'buckets'>[], options: SplitOptions): SplitPlan {
+export function compileSplit(
+  entries: readonly Omit<SplitEntryPlan, 'buckets' | 'end'>[],
+  options: SplitOptions,
+): SplitPlan {
   const shares = apportion(
     entries.map((entry) => entry.weight),
     BUCKETS,
   );
-  const planned = entries.map((entry, index) => ({ ...entry, buckets: shares[index] ?? 0 }));
+  const planned = entries.map((entry, index) => ({ ...entry, buckets: shares[index] ?? 0, end: 0 }));
+  const base = planned.find((entry) => entry.subset === options.base) ?? planned[0];
+  const [low, high, ...more] = planned.filter((entry) => entry !== base);
+  let end = 0;
+  for (const entry of [low, ...more, base, high]) {
+    if (entry === undefined) continue;
+    end += entry.buckets;
+    entry.end = end;
+  }
   const seed = seedOf(options.salt, 'split');
   const bucketOf = (value: string): number => bucketOfHash(hash32(value, seed));
-  const entryOf = entryFinder(planned, options.base);
   const isBucketed = entries.length <= MAX_BUCKETED_ENTRIES;
-  const entryOfValue = isBucketed ? (value: string) => entryOf(bucketOf(value)) : rendezvous(planned, seed);
-  return { stickBy: options.stickBy, entries: planned, isBucketed, bucketOf, entryOf, entryOfValue };
-}
-
-function entryFinder(entries: readonly SplitEntryPlan[], base: string | undefined): (bucket: number) => number {
-  const named = entries.findIndex((entry) => entry.subset === base);
-  const baseIndex = named === -1 ? 0 : named;
-  const [low, high, ...more] = entries.map((_, index) => index).filter((index) => index !== baseIndex);
-  const order = [low, ...more, baseIndex, high].filter((index) => index !== undefined);
-  const ends: number[] = [];
-  let end = 0;
-  for (const index of order) {
-    end += entries[index]?.buckets ?? 0;
-    ends.push(end);
-  }
-  return (bucket) => {
-    for (let at = 0; at < ends.length; at += 1) if (bucket < (ends[at] ?? 0)) return order[at] ?? 0;
-    return baseIndex;
-  };
+  const entryOfValue = isBucketed
+    ? (value: string) => entryOfBucket(planned, bucketOf(value))
+    : rendezvous(planned, seed);
+  return { stickBy: options.stickBy, entries: planned, isBucketed, bucketOf, entryOfValue };
 }
 
 /**

@@ -66,8 +66,7 @@ export class AgentRegistry {
   }
 
   #put(path: string, body: string, id?: string): Promise<ConsulAnswer> {
-    const params = id === undefined ? {} : { params: { id } };
-    return this.#client.put({ path, body, ...params, timeLimitMs: TIME_LIMIT_MS });
+    return this.#client.put({ path, body, ...(id && { params: { id } }), timeLimitMs: TIME_LIMIT_MS });
   }
 }
 
@@ -83,7 +82,7 @@ function withWarning(reply: AgentReply, warning: string | undefined): AgentReply
   return reply.kind === 'done' && warning !== undefined ? { ...reply, warning } : reply;
 }
 
-/** https://developer.hashicorp.com/consul/api-docs/agent/service#register-service */
+/** As JSON, which leaves out what is undefined. https://developer.hashicorp.com/consul/api-docs/agent/service#register-service */
 function registrationOf(instance: ParsedInstance, knowsPorts: boolean): object {
   const { id, name, address, port, ports, tags, meta, weights, enableTagOverride } = instance;
   return {
@@ -94,8 +93,8 @@ function registrationOf(instance: ParsedInstance, knowsPorts: boolean): object {
     Meta: meta,
     Weights: { Passing: weights.passing, Warning: weights.warning },
     EnableTagOverride: enableTagOverride,
-    ...(address === undefined ? {} : { Address: address }),
-    ...checkOf(instance),
+    Address: address,
+    Check: checkOf(instance),
   };
 }
 
@@ -104,19 +103,17 @@ function portsOf(ports: Readonly<Record<string, number>>, port: number): readonl
   return Object.entries(ports).map(([Name, Port]) => ({ Name, Port, Default: Name === standard }));
 }
 
-function checkOf({ id, check, deregisterCriticalAfterMs }: ParsedInstance): object {
-  if (check.type === 'none') return {};
+function checkOf({ id, check, deregisterCriticalAfterMs: afterMs }: ParsedInstance): object | undefined {
+  if (check.type === 'none') return undefined;
   const common = {
     CheckID: `service:${id}`,
     Name: `graylane ${check.type}`,
     // A server that registers itself is up; without this it would be critical until the first check.
     Status: 'passing',
-    ...(deregisterCriticalAfterMs === undefined
-      ? {}
-      : { DeregisterCriticalServiceAfter: `${deregisterCriticalAfterMs}ms` }),
+    DeregisterCriticalServiceAfter: afterMs && `${afterMs}ms`,
   };
-  if (check.type === 'ttl') return { Check: { ...common, TTL: `${check.ttlMs}ms` } };
+  if (check.type === 'ttl') return { ...common, TTL: `${check.ttlMs}ms` };
   const { target, service, useTls, intervalMs, timeoutMs } = check;
   const GRPC = service === '' ? target : `${target}/${service}`;
-  return { Check: { ...common, GRPC, GRPCUseTLS: useTls, Interval: `${intervalMs}ms`, Timeout: `${timeoutMs}ms` } };
+  return { ...common, GRPC, GRPCUseTLS: useTls, Interval: `${intervalMs}ms`, Timeout: `${timeoutMs}ms` };
 }

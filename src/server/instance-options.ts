@@ -62,19 +62,15 @@ export interface InstanceOptions extends DrainOptions {
 }
 
 /** {@link InstanceOptions} with all defaults applied. */
-export interface ParsedInstance {
-  readonly name: string;
-  readonly id: string;
-  readonly port: number;
-  readonly ports: Readonly<Record<string, number>> | undefined;
+export interface ParsedInstance
+  extends Required<
+    Pick<InstanceOptions, 'name' | 'id' | 'port' | 'tags' | 'meta' | 'enableTagOverride' | 'verifyEveryMs'>
+  > {
+  readonly ports: InstanceOptions['ports'] | undefined;
   readonly address: string | undefined;
-  readonly tags: readonly string[];
-  readonly meta: Readonly<Record<string, string>>;
-  readonly weights: { readonly passing: number; readonly warning: number };
-  readonly check: ParsedCheck;
-  readonly enableTagOverride: boolean;
+  readonly weights: Required<NonNullable<InstanceOptions['weights']>>;
+  readonly check: Required<InstanceCheck>;
   readonly deregisterCriticalAfterMs: number | undefined;
-  readonly verifyEveryMs: number;
   /** Undefined: the default; false: other processes are not looked for. */
   readonly stateDirectory: string | false | undefined;
   readonly consul: ParsedConsulOptions;
@@ -135,12 +131,7 @@ export function parseInstanceOptions(
     tags: read.texts('tags'),
     meta: withStart(readMeta(read), startedAt),
     weights: readWeights(read),
-    check: readCheck(read, {
-      // Null is not "left out".
-      check: given.check === undefined ? defaultCheck(given) : given.check,
-      host: address,
-      port,
-    }),
+    check: readCheck(read, given, address, port),
     enableTagOverride: read.flag('enableTagOverride'),
     deregisterCriticalAfterMs:
       after === false
@@ -208,7 +199,7 @@ function withStart(meta: Readonly<Record<string, string>>, startedAt: Date): Rea
   return { ...meta, [STARTED_AT]: startedAt.toISOString() };
 }
 
-function readWeights(read: OptionReader): { readonly passing: number; readonly warning: number } {
+function readWeights(read: OptionReader): ParsedInstance['weights'] {
   const inner = read.inner('weights', ['passing', 'warning']);
   if (inner === undefined) return { passing: 1, warning: 1 };
   const passing = inner.number('passing', { low: 1, high: 65_535, isInteger: true }) ?? 1;
@@ -216,18 +207,12 @@ function readWeights(read: OptionReader): { readonly passing: number; readonly w
   return { passing, warning };
 }
 
-function defaultCheck({ health }: Partial<InstanceOptions>): CheckKind {
-  return health === undefined ? 'ttl' : 'grpc';
-}
-
-interface CheckContext {
-  readonly check: CheckKind | InstanceCheck;
-  readonly host: string | undefined;
-  readonly port: number;
-}
-
-function readCheck(read: OptionReader, context: CheckContext): ParsedCheck {
-  const { check: asked, host = '127.0.0.1', port } = context;
+function readCheck(
+  read: OptionReader,
+  { health, check: asked = health === undefined ? 'ttl' : 'grpc' }: Partial<InstanceOptions>,
+  host = '127.0.0.1',
+  port: number,
+): Required<InstanceCheck> {
   const options: Partial<InstanceCheck> | null = typeof asked === 'string' ? { type: asked } : asked;
   if (options === null || !CHECKS.some((known) => known === options.type)) {
     read.problem('check', String(typeof asked === 'string' ? asked : options?.type), CHECKS.join(', '));
@@ -283,19 +268,6 @@ export type InstanceCheck =
 
 /** How Consul learns that an instance is well. */
 export type CheckKind = InstanceCheck['type'];
-
-/** {@link InstanceCheck} with all defaults applied. */
-type ParsedCheck =
-  | { readonly type: 'none' }
-  | { readonly type: 'ttl'; readonly ttlMs: number }
-  | {
-      readonly type: 'grpc';
-      readonly service: string;
-      readonly target: string;
-      readonly useTls: boolean;
-      readonly intervalMs: number;
-      readonly timeoutMs: number;
-    };
 
 /** Where an instance says that it is reached, and which variable said so. */
 interface FoundAddress {

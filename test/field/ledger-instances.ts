@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { scriptArgs } from '../support/script';
 
 export interface LedgerSettings {
   /** Time from the count to the answer. */
@@ -60,7 +61,7 @@ interface Instance {
 }
 
 async function startInstance(counts: number, settings: LedgerSettings, port: number): Promise<Instance> {
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', FIXTURE], {
+  const child: ChildProcess = spawn(process.execPath, scriptArgs(FIXTURE), {
     env: {
       ...process.env,
       PORT: String(port),

@@ -1,6 +1,6 @@
 import * as grpc from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { noteUnsent } from '../../src/client/balancer/attempts/attempt-outcome';
+import { noteUnsent } from '../../src/client/balancer/attempts/attempt';
 import { type CallReport, createGraylane, type Graylane } from '../../src/index';
 import { compileChainMatch, compileHeaders } from '../../src/policy/chain/match';
 import { ChainReport } from '../../src/policy/chain/report';

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -7,6 +7,7 @@ import { runInNewContext } from 'node:vm';
 import { createGraylane } from '../../src/index';
 import { startLoad } from '../faults/fixtures/load';
 import { paymentsClient } from '../support/payments';
+import { scriptArgs } from '../support/script';
 
 /** How a client fares whose service changes all the time; see `churning-consul-fixture.ts` for what changes. */
 export interface ChurnOptions {
@@ -42,9 +43,9 @@ const collectGarbage = runInNewContext('gc') as () => void;
 
 export async function measureChurn(options: ChurnOptions): Promise<ChurnFigures> {
   const { count, share, steps, seconds, subsetSize, callsPerSecond } = options;
-  const child = fork(join(__dirname, 'churning-consul-fixture.ts'), {
+  const child = spawn(process.execPath, scriptArgs(join(__dirname, 'churning-consul-fixture.ts')), {
     env: { ...process.env, COUNT: String(count), SHARE: String(share), STEPS: String(steps) },
-    execArgv: ['--import', 'tsx'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
   try {
     const [{ address }] = (await once(child, 'message')) as [{ address: string }];

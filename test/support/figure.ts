@@ -6,10 +6,15 @@ export interface Figure {
   readonly most: number;
 }
 
-function figureOf(samples: readonly number[]): Figure {
+/** The sample that `part` of all are not above; 0.5: the median. */
+export function quantile(samples: readonly number[], part: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
-  const at = (share: number): number => sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
-  return { count: sorted.length, p50: at(0.5), p99: at(0.99), most: at(1) };
+  return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
+}
+
+function figureOf(samples: readonly number[]): Figure {
+  const at = (part: number): number => quantile(samples, part);
+  return { count: samples.length, p50: at(0.5), p99: at(0.99), most: at(1) };
 }
 
 /** One line that a reader of the test's output finds by `[figure]`. */

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { scriptArgs } from './script';
 
 /** What a script that ran in a Node process of its own left behind. */
 export interface Ended {
@@ -15,7 +16,7 @@ export async function runScript(
   nodeOptions: readonly string[] = [],
   limitMs = 30_000,
 ): Promise<Ended> {
-  const child = spawn(process.execPath, [...nodeOptions, '--import', 'tsx', file], {
+  const child = spawn(process.execPath, [...nodeOptions, ...scriptArgs(file)], {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

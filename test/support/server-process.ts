@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { freeze } from './freeze';
 import type { Behaviour } from './payments';
+import { scriptArgs } from './script';
 
 /** What goes over the wire between a test and the process that serves it. */
 export type ToServers =
@@ -48,7 +49,7 @@ const FIXTURE = join(__dirname, '..', 'faults', 'fixtures', 'payments-process.ts
 
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
   const { names, version = 'stable', port = 0, backlog = 0, health = false } = options;
-  const child = spawn(process.execPath, ['--import', 'tsx', FIXTURE], {
+  const child = spawn(process.execPath, scriptArgs(FIXTURE), {
     env: {
       ...process.env,
       NAMES: names.join(','),

@@ -106,7 +106,8 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
     tiers.flatMap(rowsOf),
   );
   for (const [at, { subset, datacenter, keeps }] of tiers.entries()) {
-    const isPassedOn = keeps > 0 && keeps < 1 && tiers.slice(at + 1).some(isServed);
+    const isPassedOn =
+      keeps > 0 && keeps < 1 && tiers.slice(at + 1).some((next) => next.kind === 'listed' && isServed(next));
     if (isPassedOn)
       io.line(`   ${subset} in ${datacenter} keeps ${Math.round(100 * keeps)} %, the next tier gets the rest`);
   }

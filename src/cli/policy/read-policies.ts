@@ -2,13 +2,13 @@ import { stringify } from 'yaml';
 import { defined } from '../../base/defined';
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
+import { sha256 } from '../../base/sha256';
 import { readTrustedKeys, type TrustedKeys } from '../../base/signing-keys';
 import {
   type HistoryEntry,
   type HistoryProblem,
   revisionOfText,
   type StoredPolicy,
-  sha256,
   verifyHistory,
 } from '../../ops/store/history';
 import { parseStored } from '../../ops/store/policy-text';

@@ -1,7 +1,6 @@
 import { defined } from '../../base/defined';
-import { measureRollout } from '../../ops/rollout/analysis/create-metrics-provider';
-import type { MetricsProvider } from '../../ops/rollout/analysis/metrics-provider';
-import { MeasureError } from '../../ops/rollout/analysis/requests';
+import { measureRollout } from '../../ops/rollout/analysis/measure-rollout';
+import { type MeasureCalls, MeasureError } from '../../ops/rollout/analysis/subset-metrics';
 import { isJudgedByClients, needsCallMetrics } from '../../ops/rollout/collector/announcer';
 import { type Collecting, startCollecting } from '../../ops/rollout/collector/collecting';
 import { type ControllerConfig, NO_CONFIG } from '../../ops/rollout/config/controller-config';
@@ -27,16 +26,14 @@ interface ContextSettings {
   /** Ends a measurement that is under way. */
   readonly signal?: AbortSignal;
   /** The collector of clients' reports. Undefined when this controller does not listen. */
-  readonly collecting?: Pick<Collecting, 'provider'> | undefined;
+  readonly collecting?: Pick<Collecting, 'measure'> | undefined;
 }
 
 /** Used for a rollout without a provider when clients cannot report here. */
-const NO_CLIENTS: MetricsProvider = {
-  measure: async () => {
-    throw new MeasureError(
-      'no figures: the rollout names no provider, and clients cannot report to this controller (expected: analysis.provider, or graylane rollout run --listen)',
-    );
-  },
+const NO_CLIENTS: MeasureCalls = async () => {
+  throw new MeasureError(
+    'no figures: the rollout names no provider, and clients cannot report to this controller (expected: analysis.provider, or graylane rollout run --listen)',
+  );
 };
 
 /** The context of a controller, with the capacity check of `policy apply`. */
@@ -61,8 +58,8 @@ export function createRolloutContext(
     measure: (progress, wanted) => {
       const request = signal === undefined ? wanted : { ...wanted, signal };
       const isOwn = isJudgedByClients(progress) && needsCallMetrics(progress);
-      const own = isOwn ? { fallback: collecting?.provider(progress) ?? NO_CLIENTS } : {};
-      return measureRollout(progress.document, request, { config, environment: env, ...own });
+      const clients: MeasureCalls = (asked) => collecting?.measure(progress, asked) ?? NO_CLIENTS(asked);
+      return measureRollout(progress.document, request, { config, env, ...(isOwn ? { clients } : {}) });
     },
     notify: (hooks, message) => notify(hooks, message, { config, env }),
   };

@@ -71,7 +71,7 @@ export interface ExplainedTier {
   readonly kind: TierKind;
   /**
    * Part of its calls that it keeps, in [0, 1], as a good part of it may be out of service; the rest goes to the next
-   * tier that can serve, if there is one.
+   * tier of `listed` instances that can serve, if there is one.
    */
   readonly keeps: number;
   /** Who is there now. */

@@ -240,7 +240,7 @@ export function inspectService(service: Service): ServiceInspection {
     breakers: service.breakers.views(),
     guards: service.guards.views(),
     limits: service.limits.views(),
-    retryBudget: service.budget,
+    retryBudget: { calls: service.balancer.retryBudget.calls, retries: service.balancer.retryBudget.retries },
     repeatedLabels: service.repeatedLabels,
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],
     shared: membership?.shared.map((instance) => instance.id) ?? [],

@@ -4,11 +4,11 @@ import { tellListenerFault } from '../../base/logger';
 import type { Random } from '../../base/random';
 import type { Snapshot } from '../../policy/membership/snapshot';
 import type { Decision } from '../../policy/plan';
-import type { Outcome } from '../breaker/outcome';
+import { isUnusableAnswer, type Outcome } from '../breaker/outcome';
 import { BreakerRegistry } from '../breaker/registry';
 import { RetryBudget, type RetryBudgetRules } from '../breaker/retry-budget';
 import { StallDetector } from '../breaker/stall';
-import type { AttemptView, CallState } from '../grpc/call-state';
+import type { AnswerJudge, AttemptView, CallState } from '../grpc/call-state';
 import type { Metadata, SubchannelCall, SubchannelCallListener } from '../grpc/grpc-js';
 import type { ServiceTelemetry } from '../telemetry/service-telemetry';
 import type { Endpoint } from './endpoints/endpoint';
@@ -94,7 +94,7 @@ export interface BalancerContextOptions {
  * budget. Made by the service, shared by its channels. It outlives the balancers, which grpc-js destroys when a channel
  * goes idle.
  */
-export class BalancerContext {
+export class BalancerContext implements AnswerJudge {
   readonly state: BalancedService;
   readonly service: string;
   readonly clock: Clock;
@@ -145,6 +145,18 @@ export class BalancerContext {
   /** Which part of the attempts at all other endpoints was turned away lately, in [0, 1]. */
   shedBeside({ load }: Endpoint): number {
     return shedBeside(load.share, this.endpoints.total);
+  }
+
+  /** A call ended badly after an attempt that was settled as a success: perhaps its answer cannot be used. */
+  endedAfterAnswer(call: CallState, details: string): void {
+    const { answeredAt: endpoint, answeredIn: pool } = call;
+    call.answerJudge = undefined;
+    if (endpoint === undefined || pool === undefined || !isUnusableAnswer(details)) return;
+    const nowMs = this.clock.now();
+    if (pool.breakerPlan.enabled) this.endpoints.failed(endpoint, pool.breakerPlan);
+    endpoint.shares.recordUnusable(nowMs);
+    endpoint.breaker?.recordUnusable(nowMs, 0, details);
+    pool.subsetBreaker?.recordUnusable(nowMs, 0, details);
   }
 
   /** Draws one hedge from the retry budget. */

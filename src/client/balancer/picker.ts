@@ -107,7 +107,7 @@ export class SnapshotPicker implements Picker {
     // A hedge that may not be sent waits for the attempt that is out; refused or dropped it would end the whole call.
     if (call.inFlight > 0 && !this.#context.mayHedge()) return this.#queue();
     this.#hasFallbackCaps = topology.hasFallbackCaps;
-    if (this.#hasFallbackCaps) countForCap(call, this.#context.breakers.fallbackCaps);
+    if (this.#hasFallbackCaps) countForCap(call, this.#context.breakers);
     const isNarrowed = decision.datacenters !== undefined || decision.force?.datacenter !== undefined;
     this.#tiers = isNarrowed
       ? topology.narrowedTiers(decision)
@@ -141,7 +141,7 @@ export class SnapshotPicker implements Picker {
     const first = isLast ? lastAttemptFrom(context, call, tiers) : 0;
     for (let tier = first; tier < tiers.length; tier += 1) {
       const pool = tiers[tier] as Pool;
-      if (this.#hasFallbackCaps && !mayUse(call, pool, context.breakers.fallbackCaps)) continue;
+      if (this.#hasFallbackCaps && !mayUse(call, pool, context.breakers)) continue;
       if (pool.limit?.isFull(this.#now) === true) continue;
       if (pool.subsetBreaker !== undefined && isShed(context, tiers, tier)) {
         call.rejectedAt ??= pool;

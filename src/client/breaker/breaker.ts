@@ -1,13 +1,12 @@
 import type { Clock } from '../../base/clock';
 import type { Random } from '../../base/random';
 import { Circuit } from './circuit';
-import { type CheckVerdict, HealthCheckState } from './health-check-state';
-import { type BreakerRules, causeToOpen, FailureStreak, TimeoutStreak } from './opening-rules';
+import { type BreakerRules, causeToOpen, FailureStreak } from './opening-rules';
 import type { Outcome } from './outcome';
 import type { OutlierTrial } from './outlier/trial';
 import { BYPASS, closedPermit, isProbePermit, type Permit, type ProbeGate, probePermit, ticketOf } from './probe-gate';
 import { ResetSchedule } from './reset-schedule';
-import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView, ForcedOpen } from './view';
+import type { BreakerEvent, BreakerLevel, BreakerState, BreakerView, CheckVerdict, ForcedOpen } from './view';
 
 export interface BreakerIdentity {
   readonly key: string;
@@ -29,6 +28,11 @@ export interface BreakerContext {
   onListenerError(error: unknown): void;
 }
 
+const LONG_AGO = Number.NEGATIVE_INFINITY;
+/** A verifying attempt that never ends keeps the next one waiting for so long, or for as long as its answer may take. */
+const LEASE_MS = 5_000;
+/** How long a passed check counts for a half-open endpoint that has had no call since. */
+const VOUCH_MS = 10_000;
 /** An offer that never becomes an attempt ends after this: above the 100 ms by which a picker's time may lag. */
 const OFFER_MS = 200;
 
@@ -41,21 +45,31 @@ export class Breaker {
   readonly key: string;
   readonly level: BreakerLevel;
   readonly circuit: Circuit;
-  /** Set while the endpoint is ejected as an outlier among its peers, until the breaker closes. Changed here only. */
+  /** Changed here only, like the two that follow. */
+  state: BreakerState = 'closed';
+  /** Set while the endpoint is ejected as an outlier among its peers, until the breaker closes. */
   trial: OutlierTrial | undefined;
-  /** When it last left `closed`; reopening does not move it. Undefined while closed. Changed here only. */
+  /** When it last left `closed`; reopening does not move it. Undefined while closed. */
   badSinceMs: number | undefined;
   readonly #context: BreakerContext;
   readonly #ownGate: ProbeGate;
+  /** That of the trial, while there is one. */
+  #gate: ProbeGate;
   #rules: BreakerRules;
-  #state: BreakerState = 'closed';
   /** Which closed period this is, or the next one will be. An outcome counts only in the period that it began in. */
   #period = 0;
-  #offeredUntilMs = Number.NEGATIVE_INFINITY;
+  #offeredUntilMs = LONG_AGO;
   #probeSuccesses = 0;
   readonly #failures = new FailureStreak();
-  readonly #timeouts = new TimeoutStreak();
-  readonly #check = new HealthCheckState();
+  /** Attempts in a row with nothing received. A health check that passes does not clear them: one method may hang. */
+  timeoutsInARow = 0;
+  /** An attempt verifies until then that the endpoint still does not answer. */
+  #verifyingUntilMs = LONG_AGO;
+  /** Ticket of the health check that runs; 0 without one. Tickets never repeat. */
+  #check = 0;
+  #checks = 0;
+  /** When the last check passed, if no attempt has said otherwise since. */
+  #passedAtMs = LONG_AGO;
   readonly #reset: ResetSchedule;
   #forced: ForcedOpen | undefined;
   #openedBecause: string | undefined;
@@ -67,58 +81,49 @@ export class Breaker {
     this.level = identity.level;
     this.#context = context;
     this.#ownGate = gate;
+    this.#gate = gate;
     this.#rules = rules;
-    const { clock, random } = context;
-    this.#reset = new ResetSchedule(clock, random, (openForMs) => this.circuit.probe(openForMs));
+    this.#reset = new ResetSchedule(context.clock, context.random, (openForMs) => this.circuit.probe(openForMs));
     const observer = {
       onOpen: (because = 'opened by hand') => this.#opened(because),
       onHalfOpen: () => this.#change('halfOpen', 'halfOpen'),
       onClose: () => this.#closed(),
-      onListenerError: (error: unknown) => context.onListenerError(error),
+      onListenerError: context.onListenerError,
     };
-    this.circuit = new Circuit(identity.name, identity.group, rules, observer, clock.now());
+    this.circuit = new Circuit(identity.name, identity.group, rules, observer, context.clock.now());
   }
 
-  get state(): BreakerState {
-    return this.#state;
-  }
-
-  /**
-   * Closed, and the last attempts ended with nothing received, but too few of them to open it, and no health check has
-   * passed since. A health check, or one attempt at a time, verifies the endpoint.
-   */
+  /** Silent, and no health check has passed since. A health check, or one attempt at a time, verifies the endpoint. */
   get isDoubtful(): boolean {
-    return this.#isSilent && !this.#check.hasPassed;
-  }
-
-  /** Attempts in a row with nothing received. A health check that passes does not clear them: one method may hang. */
-  get timeoutsInARow(): number {
-    return this.#timeouts.inARow;
+    return this.#isSilent && this.#passedAtMs === LONG_AGO;
   }
 
   /** Is a call due that probes, or verifies? Called in the pick, as `admits`. False while a health check runs. */
   isDue(nowMs: number): boolean {
-    if (this.#check.isRunning) return false;
-    if (!this.isDoubtful) return this.#state === 'halfOpen' && this.admits(nowMs);
-    return nowMs >= this.#offeredUntilMs && this.#timeouts.isDue(nowMs);
+    if (this.#check !== 0) return false;
+    if (!this.isDoubtful) return this.state === 'halfOpen' && this.admits(nowMs);
+    return nowMs >= this.#offeredUntilMs && nowMs >= this.#verifyingUntilMs;
   }
 
   /** Half-open, and its health check passed: any call with a single response may be the probe. */
   isVouched(nowMs: number): boolean {
-    return this.#state === 'halfOpen' && this.#check.isFresh(nowMs);
+    return this.state === 'halfOpen' && nowMs < this.#passedAtMs + VOUCH_MS;
   }
 
   /** Should a health check start now? Not while a call probes or verifies, nor after a check that passed. */
   needsCheck(nowMs: number): boolean {
-    if (this.#check.isRunning) return false;
-    if (this.isDoubtful) return this.#timeouts.isDue(nowMs);
-    if (this.#state !== 'halfOpen' || !this.circuit.enabled) return false;
-    return !this.#check.isFresh(nowMs) && this.#gate.admits(nowMs);
+    if (this.#check !== 0) return false;
+    if (this.isDoubtful) return nowMs >= this.#verifyingUntilMs;
+    if (this.state !== 'halfOpen' || !this.circuit.enabled) return false;
+    return !this.isVouched(nowMs) && this.#gate.admits(nowMs);
   }
 
   /** A health check starts. Returns its ticket, for `checked`. */
   beginCheck(): number {
-    return this.#check.begin();
+    this.#checks += 1;
+    this.#check = this.#checks;
+    this.#passedAtMs = LONG_AGO;
+    return this.#check;
   }
 
   /**
@@ -126,23 +131,25 @@ export class Breaker {
    * breaker, and is one more timeout of a doubtful endpoint. Without effect after a change of state.
    */
   checked(ticket: number, verdict: CheckVerdict, nowMs: number, reason: string): void {
-    if (!this.#check.end(ticket) || verdict === 'unknown') return;
-    const isHalfOpen = this.#state === 'halfOpen';
+    if (ticket !== this.#check) return;
+    this.#check = 0;
+    if (verdict === 'unknown') return;
+    const isHalfOpen = this.state === 'halfOpen';
     if (!isHalfOpen && !this.#isSilent) return;
     if (verdict === 'passed') {
-      this.#check.passed(nowMs);
+      this.#passedAtMs = nowMs;
       return;
     }
-    if (!isHalfOpen) this.#timeouts.inARow += 1;
-    if (isHalfOpen || this.#timeouts.inARow >= (this.#rules.silentFailures ?? 0)) this.#openAfter(reason, nowMs);
+    if (!isHalfOpen) this.timeoutsInARow += 1;
+    if (isHalfOpen || this.timeoutsInARow >= (this.#rules.silentFailures ?? 0)) this.#openAfter(reason, nowMs);
   }
 
   /** May an attempt go here? Called in the pick; allocates nothing. `nowMs` may lag by a tick. */
   admits(nowMs: number): boolean {
-    if (this.#state === 'closed') return true;
+    if (this.state === 'closed') return true;
     if (this.#forced !== undefined) return false;
     if (!this.circuit.enabled) return true;
-    return this.#state === 'halfOpen' && nowMs >= this.#offeredUntilMs && this.#gate.admits(nowMs);
+    return this.state === 'halfOpen' && nowMs >= this.#offeredUntilMs && this.#gate.admits(nowMs);
   }
 
   /**
@@ -150,7 +157,7 @@ export class Breaker {
    * or `OFFER_MS` have passed: else all picks of one turn were admitted before the first of their attempts starts.
    */
   offer(nowMs: number): void {
-    if (this.#state === 'halfOpen' || this.isDoubtful) this.#offeredUntilMs = nowMs + OFFER_MS;
+    if (this.state === 'halfOpen' || this.isDoubtful) this.#offeredUntilMs = nowMs + OFFER_MS;
   }
 
   /**
@@ -158,44 +165,41 @@ export class Breaker {
    * nothing. `patienceMs`: how long its answer may take, for which the next probe waits; 0 when that is not known.
    */
   begin(nowMs: number, mayProbe = true, patienceMs = 0): Permit {
-    if (this.#state === 'closed') return closedPermit(this.#period);
-    if (this.#state === 'open' || !mayProbe || !this.circuit.enabled) return BYPASS;
+    if (this.state === 'closed') return closedPermit(this.#period);
+    if (this.state === 'open' || !mayProbe || !this.circuit.enabled) return BYPASS;
     const ticket = this.#gate.begin(nowMs, patienceMs);
     if (ticket === 0) return BYPASS;
-    this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
-    this.#check.withdraw();
+    this.#offeredUntilMs = LONG_AGO;
+    this.#passedAtMs = LONG_AGO;
     return probePermit(ticket);
   }
 
   /** An attempt starts, before `begin`: true when it is the one that verifies a doubtful endpoint. */
   beginVerifying(nowMs: number, patienceMs = 0): boolean {
-    if (!this.isDoubtful || this.#check.isRunning || !this.#timeouts.isDue(nowMs)) return false;
-    this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
-    this.#timeouts.verifying(nowMs, patienceMs);
+    if (!this.isDoubtful || this.#check !== 0 || nowMs < this.#verifyingUntilMs) return false;
+    this.#offeredUntilMs = LONG_AGO;
+    this.#verifyingUntilMs = nowMs + Math.max(LEASE_MS, patienceMs);
     return true;
   }
 
   /** Something was received from the endpoint, which may be the first message of a stream that goes on. */
   answered(): void {
-    this.#timeouts.clear();
-    this.#check.withdraw();
+    this.timeoutsInARow = 0;
+    this.#verifyingUntilMs = LONG_AGO;
+    this.#passedAtMs = LONG_AGO;
   }
 
   /** A silent connection answers again, or a new one replaces it. A breaker that timeouts opened probes now. */
   connectionRestored(): void {
-    if (this.#timeouts.inARow === 0) return;
-    if (this.#state === 'closed') this.answered();
-    else if (this.#state === 'open') this.#reset.hasten();
-  }
-
-  isProbe(permit: Permit): boolean {
-    return isProbePermit(permit);
+    if (this.timeoutsInARow === 0) return;
+    if (this.state === 'closed') this.answered();
+    else if (this.state === 'open') this.#reset.hasten();
   }
 
   /** The attempt ended without a verdict. */
   release(permit: Permit): void {
     if (isProbePermit(permit)) this.#gate.release(ticketOf(permit));
-    else this.#timeouts.released();
+    else this.#verifyingUntilMs = LONG_AGO;
   }
 
   /**
@@ -206,12 +210,10 @@ export class Breaker {
     const outcome = ended === 'less' ? this.#less(permit) : ended;
     if (outcome === 'neutral' || !this.circuit.enabled) {
       this.release(permit);
-      return;
-    }
-    if (isProbePermit(permit)) {
-      if (this.#state === 'halfOpen' && this.#gate.settle(ticketOf(permit)))
+    } else if (isProbePermit(permit)) {
+      if (this.state === 'halfOpen' && this.#gate.settle(ticketOf(permit)))
         this.#probed(outcome, nowMs, latencyMs, reason);
-    } else if (this.#state === 'closed' && permit === closedPermit(this.#period)) {
+    } else if (this.state === 'closed' && permit === closedPermit(this.#period)) {
       this.#count(outcome, nowMs, latencyMs, reason);
     }
   }
@@ -219,13 +221,13 @@ export class Breaker {
   /** An endpoint that asks for fewer calls is alive, so its probe went well. Of a subset this says nothing. */
   #less(permit: Permit): Outcome {
     if (this.level === 'endpoint' && isProbePermit(permit)) return 'success';
-    if (this.level === 'endpoint' && this.#state === 'closed') this.answered();
+    if (this.level === 'endpoint' && this.state === 'closed') this.answered();
     return 'neutral';
   }
 
   /** The answer of a recorded success cannot be used: counts a failure in its place. While closed only. */
   recordUnusable(nowMs: number, latencyMs: number, reason: string): void {
-    if (this.#state !== 'closed' || !this.circuit.enabled) return;
+    if (this.state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('successes', nowMs);
     this.#failures.successTakenBack();
     this.#count('failure', nowMs, latencyMs, reason);
@@ -233,7 +235,7 @@ export class Breaker {
 
   /** A recorded failure was not the endpoint's: takes it out of the counts. A breaker that it opened stays open. */
   forgiveFailure(nowMs: number): void {
-    if (this.#state !== 'closed' || !this.circuit.enabled) return;
+    if (this.state !== 'closed' || !this.circuit.enabled) return;
     this.circuit.takeBack('failures', nowMs);
     this.#failures.failureTakenBack();
   }
@@ -248,6 +250,7 @@ export class Breaker {
    */
   eject(trial: OutlierTrial): void {
     this.trial = trial;
+    this.#gate = trial;
     this.open(trial.because);
   }
 
@@ -270,7 +273,7 @@ export class Breaker {
     if (rules === this.#rules) return;
     this.circuit.configure(rules, rules.enabled !== this.#rules.enabled, this.#context.clock.now());
     this.#rules = rules;
-    if (this.#state === 'open' && this.#forced === undefined) this.#reset.configure(rules);
+    if (this.state === 'open' && this.#forced === undefined) this.#reset.configure(rules);
   }
 
   /**
@@ -278,7 +281,7 @@ export class Breaker {
    * caller after the other were sent to a method that hangs, and the pauses between them did not grow.
    */
   giveUpLateProbe(nowMs: number): void {
-    if (this.#state === 'halfOpen' && this.#gate.isLate(nowMs)) this.#openAfter('the probe was not answered', nowMs);
+    if (this.state === 'halfOpen' && this.#gate.isLate(nowMs)) this.#openAfter('the probe was not answered', nowMs);
   }
 
   /** Drops what has left the window. False: the window is empty. Called from the registry's timer. */
@@ -296,15 +299,15 @@ export class Breaker {
     return {
       key: this.key,
       level: this.level,
-      state: this.#state,
+      state: this.state,
       isEnabled: this.circuit.enabled || this.#forced !== undefined,
       counts: this.circuit.tally(),
       consecutiveFailures: this.#failures.inARow,
-      silentFailures: this.#timeouts.inARow,
+      silentFailures: this.timeoutsInARow,
       isDoubtful: this.isDoubtful,
-      probesInMs: this.#state === 'open' && this.#forced === undefined ? this.#reset.dueInMs(nowMs) : undefined,
+      probesInMs: this.state === 'open' && this.#forced === undefined ? this.#reset.dueInMs(nowMs) : undefined,
       heldForMs: this.#forced?.dueInMs(nowMs),
-      openedBecause: this.#state === 'closed' ? undefined : this.#openedBecause,
+      openedBecause: this.state === 'closed' ? undefined : this.#openedBecause,
       lastFailure: last === undefined ? undefined : { reason: last.reason, agoMs: nowMs - last.atMs },
     };
   }
@@ -316,7 +319,7 @@ export class Breaker {
   }
 
   #count(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
-    this.#timeouts.released();
+    this.#verifyingUntilMs = LONG_AGO;
     if (!this.#isCounting) {
       this.#isCounting = true;
       this.#context.onFirstCount(this);
@@ -328,7 +331,7 @@ export class Breaker {
       return;
     }
     this.#fail(outcome, nowMs, latencyMs, reason);
-    const because = causeToOpen(this.#rules, this.#failures.inARow, this.#timeouts.inARow, this.circuit);
+    const because = causeToOpen(this.#rules, this.#failures.inARow, this.timeoutsInARow, this.circuit);
     if (because !== undefined) this.open(because);
   }
 
@@ -344,8 +347,8 @@ export class Breaker {
 
   #fail(outcome: Outcome, nowMs: number, latencyMs: number, reason: string): void {
     this.#failures.failed();
-    this.#timeouts.inARow = outcome === 'silent' ? this.#timeouts.inARow + 1 : 0;
-    this.#check.withdraw();
+    this.timeoutsInARow = outcome === 'silent' ? this.timeoutsInARow + 1 : 0;
+    this.#passedAtMs = LONG_AGO;
     this.#lastFailure = { reason, atMs: nowMs };
     this.circuit.countFailure(reason, latencyMs, nowMs);
   }
@@ -355,13 +358,9 @@ export class Breaker {
     this.open(reason);
   }
 
-  get #gate(): ProbeGate {
-    return this.trial ?? this.#ownGate;
-  }
-
   /** Closed, and the last attempts ended with nothing received, but too few of them to open it. */
   get #isSilent(): boolean {
-    if (this.#state !== 'closed' || this.#timeouts.inARow === 0) return false;
+    if (this.state !== 'closed' || this.timeoutsInARow === 0) return false;
     return (this.#rules.silentFailures ?? 0) > 0 && this.circuit.enabled;
   }
 
@@ -369,7 +368,7 @@ export class Breaker {
     const nowMs = this.#context.clock.now();
     this.badSinceMs ??= nowMs;
     this.#openedBecause = because;
-    const isAgain = this.#state === 'halfOpen' || this.trial?.isRelapse === true;
+    const isAgain = this.state === 'halfOpen' || this.trial?.isRelapse === true;
     if (this.#forced === undefined) this.#reset.opened(nowMs, isAgain, this.#rules);
     this.#change('open', 'open');
   }
@@ -377,22 +376,24 @@ export class Breaker {
   #closed(): void {
     this.#forced = undefined;
     this.trial = undefined;
+    this.#gate = this.#ownGate;
     this.#reset.cancel();
     this.#period += 1;
     this.#failures.clear();
-    this.#timeouts.clear();
+    this.timeoutsInARow = 0;
     this.badSinceMs = undefined;
     this.#openedBecause = undefined;
     this.#change('closed', 'close');
   }
 
   #change(state: BreakerState, event: BreakerEvent): void {
-    const from = this.#state;
-    this.#state = state;
+    const from = this.state;
+    this.state = state;
     this.#gate.reset();
-    this.#offeredUntilMs = Number.NEGATIVE_INFINITY;
-    this.#timeouts.released();
-    this.#check.reset();
+    this.#offeredUntilMs = LONG_AGO;
+    this.#verifyingUntilMs = LONG_AGO;
+    this.#check = 0;
+    this.#passedAtMs = LONG_AGO;
     this.#probeSuccesses = 0;
     this.#context.onChange(this, event, from);
   }

@@ -4,11 +4,6 @@ import type { Tally } from './circuit';
 /** So many open the breaker of a subset, whatever went well before; more if its volume threshold is higher. */
 const SUBSET_FAILURES_IN_A_ROW = 10;
 
-/**
- * A verifying attempt that never ends keeps the next one waiting for so long, or for as long as its answer may take.
- */
-const LEASE_MS = 5_000;
-
 /** The numbers of a breaker of either level. Those that only an endpoint has are off where they are missing. */
 export type BreakerRules = SubsetBreakerPlan & Partial<Pick<BreakerPlan, 'consecutiveFailures' | 'silentFailures'>>;
 
@@ -43,35 +38,6 @@ export class FailureStreak {
 
   clear(): void {
     this.inARow = 0;
-  }
-}
-
-/**
- * How many attempts in a row ended with nothing received, and whether an attempt verifies just now that this still
- * holds. Times are monotonic milliseconds.
- */
-export class TimeoutStreak {
-  inARow = 0;
-  #verifyingUntilMs = Number.NEGATIVE_INFINITY;
-
-  /** May another attempt verify it? */
-  isDue(nowMs: number): boolean {
-    return nowMs >= this.#verifyingUntilMs;
-  }
-
-  /** `patienceMs`: how long the answer may take. */
-  verifying(nowMs: number, patienceMs: number): void {
-    this.#verifyingUntilMs = nowMs + Math.max(LEASE_MS, patienceMs);
-  }
-
-  /** The verifying attempt has ended. */
-  released(): void {
-    this.#verifyingUntilMs = Number.NEGATIVE_INFINITY;
-  }
-
-  clear(): void {
-    this.inARow = 0;
-    this.released();
   }
 }
 

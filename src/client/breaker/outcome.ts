@@ -15,7 +15,7 @@ export type Outcome = 'success' | 'failure' | 'silent' | 'less' | 'neutral';
  */
 export type EndedBy = 'peer' | 'above' | 'us';
 
-/** How one attempt ended. Read once, kept nowhere: the caller may hand in the same object each time. */
+/** How one attempt ended. Read once, kept nowhere. */
 export interface AttemptFacts {
   /** gRPC status code as a number, and its details as grpc-js words them. */
   readonly code: number;
@@ -39,7 +39,7 @@ export interface AttemptFacts {
   /**
    * A message, or, where the call may have many, headers arrived. Headers alone are no answer to a call that has one.
    */
-  readonly received: boolean;
+  readonly responded: boolean;
   /** Milliseconds from the attempt's start to its end. */
   readonly elapsedMs: number;
   /**
@@ -64,10 +64,6 @@ export interface AttemptFacts {
    * endpoint.
    */
   readonly isConnectionReplaced: boolean;
-  /**
-   * For a hedge that lost: how long the winner took, in milliseconds. Undefined when unknown, and for everything else.
-   */
-  readonly winnerMs: number | undefined;
 }
 
 /** What of a BreakerPlan decides what counts. */
@@ -112,7 +108,7 @@ const TOO_LARGE = /message larger than max|size larger than|message exceeds maxi
 export function classifyAttempt(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (facts.isStalled || facts.isEndedForPings) return 'neutral';
   if (facts.isConnectionReplaced && facts.code !== OK) return 'neutral';
-  if (facts.isGivenUp) return isTooEarly(facts) ? 'neutral' : facts.received ? 'failure' : 'silent';
+  if (facts.isGivenUp) return isTooEarly(facts) ? 'neutral' : facts.responded ? 'failure' : 'silent';
   if (facts.endedBy === 'us') return 'neutral';
   if (facts.code === DEADLINE_EXCEEDED) return classifyDeadline(facts, rules);
   return facts.endedBy === 'above' ? classifyFromAbove(facts, rules) : classifyFromPeer(facts, rules);
@@ -132,16 +128,12 @@ function classifyFromAbove(facts: AttemptFacts, rules: OutcomeRules): Outcome {
 }
 
 /**
- * The caller, or a better hedge, lost interest. A losing hedge is slow when it had taken `slowCallMs` and was out
- * longer than the winner; below that limit it might have answered in the next millisecond. A caller who has waited much
- * longer than usual for a single response, and got nothing, ends the call as a deadline would.
+ * The caller, or a better hedge, lost interest. A hedge that lost might have answered in the next millisecond. A caller
+ * who has waited much longer than usual for a single response, and got nothing, ends the call as a deadline would.
  */
 function classifyCancelled(facts: AttemptFacts, rules: OutcomeRules): Outcome {
-  if (facts.details.startsWith(DISCARDED)) {
-    const isSlower = facts.winnerMs !== undefined && facts.elapsedMs > facts.winnerMs;
-    return isSlower && isSlow(facts, rules) ? 'failure' : 'neutral';
-  }
-  if (!facts.isSingleResponse || facts.received || facts.usualMs === 0) return 'neutral';
+  if (facts.details.startsWith(DISCARDED)) return 'neutral';
+  if (!facts.isSingleResponse || facts.responded || facts.usualMs === 0) return 'neutral';
   if (facts.isLoopBusy || !rules.failureStatusCodes.has('DEADLINE_EXCEEDED')) return 'neutral';
   return facts.elapsedMs > Math.max(MIN_CANCEL_MS, CANCEL_FACTOR * facts.usualMs) ? 'silent' : 'neutral';
 }
@@ -150,7 +142,7 @@ function classifyCancelled(facts: AttemptFacts, rules: OutcomeRules): Outcome {
 function classifyDeadline(facts: AttemptFacts, rules: OutcomeRules): Outcome {
   if (!rules.failureStatusCodes.has('DEADLINE_EXCEEDED')) return 'neutral';
   if (!facts.isSingleResponse || isTooEarly(facts)) return 'neutral';
-  return facts.received ? 'failure' : 'silent';
+  return facts.responded ? 'failure' : 'silent';
 }
 
 function isTooEarly({ elapsedMs, usualMs, isLoopBusy }: AttemptFacts): boolean {

@@ -3,17 +3,18 @@ import { Emitter, type Subscription } from '../../base/emitter';
 import type { Random } from '../../base/random';
 import type { BreakerPlan, SubsetPlan } from '../../policy/plan';
 import { Breaker, type BreakerContext } from './breaker';
-import { FallbackCaps } from './fallback-caps';
+import { FallbackCap } from './fallback-cap';
 import type { BreakerRules } from './opening-rules';
 import { ProbeTrickle, SingleProbe } from './probe-gate';
-import { SubsetBreakers } from './subset-breakers';
-import type { BreakerChange, BreakerLevel, BreakerView, ForcedOpen } from './view';
+import type { BreakerChange, BreakerEvent, BreakerLevel, BreakerState, BreakerView, ForcedOpen } from './view';
 
 /** How long a probe of an endpoint may keep the next one waiting. */
 const PROBE_LEASE_MS = 5_000;
 /** A half-open subset gets one call a second in each datacenter, and closes when so many went well. */
 const TRICKLE_MS = 1_000;
 const TRICKLE_SUCCESSES = 3;
+/** So many failures in one datacenter show that the subset itself is at fault, not the datacenter. */
+const FAILURES_ANYWHERE = 10;
 /** How often idle windows are rotated. Those in use rotate when they are used. */
 const ROTATE_MS = 1_000;
 
@@ -33,14 +34,28 @@ interface BreakerPlans {
   readonly subsets: ReadonlyMap<string, SubsetPlan>;
 }
 
-/** The breakers of one service in one client, shared by its channels. Synchronous; nothing here throws. */
+/** A subset with its breakers, one in each datacenter. */
+interface WatchedSubset {
+  plan: SubsetPlan;
+  readonly breakers: Map<string, Breaker>;
+  /** Until one of its breakers closes. A breaker that is made meanwhile begins open. */
+  isShedEverywhere: boolean;
+  /** Set by its guard, for every datacenter, also for breakers that are made later. */
+  forced: ForcedOpen | undefined;
+}
+
+/**
+ * The breakers of one service in one client, shared by its channels. Synchronous; nothing here throws.
+ *
+ * When a subset's breaker opens on many failures, or a second one opens, all breakers of the subset open; from then on
+ * each closes by its own probes. Only for a subset with a fallback: without one, its other datacenters are the failover.
+ */
 export class BreakerRegistry {
-  /** How many of a subset's calls its fallback may be given. */
-  readonly fallbackCaps: FallbackCaps = new FallbackCaps();
   readonly #options: BreakerRegistryOptions;
   readonly #context: BreakerContext;
   readonly #endpoints = new Map<string, Breaker>();
-  readonly #subsets: SubsetBreakers;
+  readonly #subsets = new Map<string, WatchedSubset>();
+  readonly #caps = new Map<string, FallbackCap>();
   readonly #changes: Emitter<BreakerChange>;
   /** Breakers with something in their window. */
   readonly #counting = new Set<Breaker>();
@@ -48,19 +63,22 @@ export class BreakerRegistry {
   #isClosed = false;
 
   constructor(options: BreakerRegistryOptions) {
+    const onListenerError = (error: unknown): void => options.onListenerError?.(error);
     this.#options = options;
-    this.#changes = new Emitter((error) => options.onListenerError?.(error));
+    this.#changes = new Emitter(onListenerError);
     this.#context = {
       clock: options.clock,
       random: options.random,
       onChange: (breaker, event, from) => {
         this.#changes.emit({ key: breaker.key, level: breaker.level, event, from, state: breaker.state });
-        if (breaker.level === 'subset') this.#subsets.changed(breaker, event, from);
+        if (breaker.level === 'subset') this.#subsetChanged(breaker, event, from);
       },
-      onFirstCount: (breaker) => this.#startCounting(breaker),
-      onListenerError: (error) => options.onListenerError?.(error),
+      onFirstCount: (breaker) => {
+        this.#counting.add(breaker);
+        this.#rotation ??= options.clock.setRepeating(ROTATE_MS, () => this.#rotate());
+      },
+      onListenerError,
     };
-    this.#subsets = new SubsetBreakers((key, plan) => this.#create('subset', key, plan.subsetBreaker));
   }
 
   /** Undefined until the endpoint's first failure: it admits everything, and its permits are `NO_PERMIT`. */
@@ -79,38 +97,74 @@ export class BreakerRegistry {
   }
 
   /** Made when first asked for; pools ask once and keep it. */
-  forSubset(subset: SubsetPlan, datacenter: string): Breaker {
-    return this.#subsets.of(subset, datacenter);
+  forSubset(plan: SubsetPlan, datacenter: string): Breaker {
+    let subset = this.#subsets.get(plan.name);
+    if (subset === undefined) {
+      subset = { plan, breakers: new Map(), isShedEverywhere: false, forced: undefined };
+      this.#subsets.set(plan.name, subset);
+    }
+    return subset.breakers.get(datacenter) ?? this.#addTo(subset, datacenter);
   }
 
   /** Calls of this subset go to its fallback. Ask this only for a subset that has one. */
-  isShed(subset: string, datacenter: string, nowMs: number): boolean {
-    return this.#subsets.isShed(subset, datacenter, nowMs);
+  isShed(name: string, datacenter: string, nowMs: number): boolean {
+    const subset = this.#subsets.get(name);
+    if (subset === undefined) return false;
+    const breaker = subset.breakers.get(datacenter);
+    if (breaker !== undefined) return !breaker.admits(nowMs);
+    // Makes a breaker now, so that the time until its first probe begins.
+    return (subset.isShedEverywhere || subset.forced !== undefined) && !this.#addTo(subset, datacenter).admits(nowMs);
   }
 
   /** One of its breakers is not closed, in any datacenter. Changes nothing. */
   isOpenAnywhere(subset: string): boolean {
-    return this.#subsets.isOpenAnywhere(subset);
+    return [...(this.#subsets.get(subset)?.breakers.values() ?? [])].some(({ state }) => state !== 'closed');
   }
 
-  /** Keeps a subset shed in every datacenter until `endForcedOpen`; without effect for one that was never asked for. */
-  forceOpen(subset: string, forced: ForcedOpen): void {
-    this.#subsets.forceOpen(subset, forced);
+  /** How many of a subset's calls its fallback may be given; undefined: all of them. */
+  fallbackCap(subset: string): FallbackCap | undefined {
+    return this.#caps.get(subset);
   }
 
-  /** Its breakers close, in every datacenter, with empty windows. */
-  endForcedOpen(subset: string): void {
-    this.#subsets.endForcedOpen(subset);
+  /**
+   * Keeps a subset shed in every datacenter until `endForcedOpen`, whatever its breakers have counted; without effect
+   * for one that was never asked for.
+   */
+  forceOpen(name: string, forced: ForcedOpen): void {
+    const subset = this.#subsets.get(name);
+    if (subset === undefined) return;
+    subset.forced = forced;
+    for (const breaker of subset.breakers.values()) breaker.forceOpen(forced);
   }
 
-  /** Breakers keep their state and their counts. Those of subsets that are gone are forgotten. */
-  configure(plans: BreakerPlans): void {
+  /** Its breakers close, in every datacenter, with empty windows, also those that had opened by themselves. */
+  endForcedOpen(name: string): void {
+    const subset = this.#subsets.get(name);
+    if (subset?.forced === undefined) return;
+    subset.forced = undefined;
+    for (const breaker of subset.breakers.values()) breaker.endForcedOpen();
+  }
+
+  /** Breakers keep their state and their counts, caps their allowance. Those of subsets that are gone are forgotten. */
+  configure({ endpoint, subsets }: BreakerPlans): void {
     for (const [key, breaker] of this.#endpoints) {
-      const plan = plans.endpoint(key);
+      const plan = endpoint(key);
       if (plan !== undefined) breaker.configure(plan);
     }
-    this.fallbackCaps.configure(plans.subsets);
-    for (const breaker of this.#subsets.configure(plans.subsets)) this.#dispose(breaker);
+    for (const [name, subset] of this.#subsets) {
+      const plan = subsets.get(name);
+      if (plan !== undefined) subset.plan = plan;
+      else this.#subsets.delete(name);
+      for (const breaker of subset.breakers.values()) {
+        if (plan === undefined) this.#dispose(breaker);
+        else breaker.configure(plan.subsetBreaker);
+      }
+    }
+    for (const name of this.#caps.keys()) if (!subsets.has(name)) this.#caps.delete(name);
+    for (const [name, { fallback, fallbackMaxPercentage: percentage }] of subsets) {
+      if (fallback === undefined || percentage >= 100) this.#caps.delete(name);
+      else if (this.#caps.get(name)?.percentage !== percentage) this.#caps.set(name, new FallbackCap(percentage));
+    }
   }
 
   /** Called synchronously at each change; must not change breakers. Returns the function that unsubscribes. */
@@ -120,7 +174,7 @@ export class BreakerRegistry {
 
   views(): readonly BreakerView[] {
     const nowMs = this.#options.clock.now();
-    return [...this.#subsets.all(), ...this.#endpoints.values()].map((breaker) => breaker.view(nowMs));
+    return [...this.#ofSubsets(), ...this.#endpoints.values()].map((breaker) => breaker.view(nowMs));
   }
 
   /**
@@ -128,7 +182,7 @@ export class BreakerRegistry {
    * hand.
    */
   opossum(key: string): unknown {
-    return this.#subsets.find(key)?.circuit;
+    return this.#ofSubsets().find((breaker) => breaker.key === key)?.circuit;
   }
 
   /** The endpoint has left for good. */
@@ -143,8 +197,12 @@ export class BreakerRegistry {
   close(): void {
     this.#isClosed = true;
     this.#changes.clear();
-    for (const breaker of [...this.#subsets.all(), ...this.#endpoints.values()]) this.#dispose(breaker);
+    for (const breaker of [...this.#ofSubsets(), ...this.#endpoints.values()]) this.#dispose(breaker);
     this.#stopRotation();
+  }
+
+  #ofSubsets(): Breaker[] {
+    return [...this.#subsets.values()].flatMap(({ breakers }) => [...breakers.values()]);
   }
 
   #create(level: BreakerLevel, key: string, rules: BreakerRules): Breaker {
@@ -158,14 +216,30 @@ export class BreakerRegistry {
     return breaker;
   }
 
+  #addTo(subset: WatchedSubset, datacenter: string): Breaker {
+    const breaker = this.#create('subset', `${subset.plan.name}@${datacenter}`, subset.plan.subsetBreaker);
+    subset.breakers.set(datacenter, breaker);
+    if (subset.forced !== undefined) breaker.forceOpen(subset.forced);
+    else if (subset.isShedEverywhere) breaker.open('the subset is shed in every datacenter');
+    return breaker;
+  }
+
+  #subsetChanged(breaker: Breaker, event: BreakerEvent, from: BreakerState): void {
+    const subset = [...this.#subsets.values()].find(({ breakers }) => [...breakers.values()].includes(breaker));
+    if (subset === undefined) return;
+    if (event === 'close') subset.isShedEverywhere = false;
+    if (event !== 'open' || from !== 'closed' || subset.isShedEverywhere || subset.forced !== undefined) return;
+    if (subset.plan.fallback === undefined) return;
+    const breakers = [...subset.breakers.values()];
+    const bad = breakers.filter((other) => other.state !== 'closed');
+    if (bad.length < 2 && breaker.circuit.tally().failures < FAILURES_ANYWHERE) return;
+    subset.isShedEverywhere = true;
+    for (const other of breakers) if (other.state === 'closed') other.open(`opened with ${breaker.key}`);
+  }
+
   #dispose(breaker: Breaker): void {
     this.#counting.delete(breaker);
     breaker.dispose();
-  }
-
-  #startCounting(breaker: Breaker): void {
-    this.#counting.add(breaker);
-    this.#rotation ??= this.#options.clock.setRepeating(ROTATE_MS, () => this.#rotate());
   }
 
   #rotate(): void {

@@ -19,6 +19,11 @@ export class StallDetector {
   readonly #setImmediate: (callback: () => void) => unknown;
   /** Infinity while the tick rests: nothing can be late then. */
   #tickedAtMs = Number.POSITIVE_INFINITY;
+  /**
+   * What ends after this is not believed: a tick is overdue, or the turn after a late one is not over. Read at each end
+   * of an attempt.
+   */
+  trustedUntilMs: number = Number.POSITIVE_INFINITY;
   #isRecovering = false;
   /** When the loop was last seen busy, and the most that a tick was late since it began to be. */
   #busyUntilMs = Number.NEGATIVE_INFINITY;
@@ -34,14 +39,14 @@ export class StallDetector {
 
   /** An attempt starts, so the tick runs from now on. Without effect while it runs already. */
   wake(nowMs: number): void {
-    if (this.#tickedAtMs === Number.POSITIVE_INFINITY) this.#tickedAtMs = nowMs;
+    if (this.#tickedAtMs === Number.POSITIVE_INFINITY) this.#ticked(nowMs);
   }
 
   /** Called from the shared 100 ms tick. A late one is distrusted until the sockets were read. */
   tick(nowMs: number): void {
     const lateMs = nowMs - this.#tickedAtMs - TICK_MS;
     if (lateMs > STALL_MS - TICK_MS) this.#recover();
-    this.#tickedAtMs = nowMs;
+    this.#ticked(nowMs);
     if (lateMs > LATE_MS) {
       this.#lateMs = this.#ticksOnTime >= CALM_TICKS ? lateMs : Math.max(lateMs, this.#lateMs);
       this.#ticksOnTime = 0;
@@ -52,12 +57,12 @@ export class StallDetector {
 
   /** The tick stopped, as nothing is in flight. */
   rest(): void {
-    this.#tickedAtMs = Number.POSITIVE_INFINITY;
+    this.#ticked(Number.POSITIVE_INFINITY);
   }
 
-  /** Asked when an attempt ends. True from the moment a tick is overdue to the end of the turn after it ran. */
+  /** True from the moment a tick is overdue to the end of the turn after it ran. */
   isStalled(nowMs: number): boolean {
-    return this.#isRecovering || nowMs - this.#tickedAtMs > STALL_MS;
+    return nowMs > this.trustedUntilMs;
   }
 
   /**
@@ -71,6 +76,11 @@ export class StallDetector {
     return nowMs - startedAtMs < LATE_FACTOR * lateMs;
   }
 
+  #ticked(atMs: number): void {
+    this.#tickedAtMs = atMs;
+    this.trustedUntilMs = this.#isRecovering ? Number.NEGATIVE_INFINITY : atMs + STALL_MS;
+  }
+
   /**
    * The first immediate runs after this turn's sockets were read, the second after those of the turn that follows, by
    * which time what they caused has ended too.
@@ -81,7 +91,9 @@ export class StallDetector {
     const stall = this.#stalls;
     this.#setImmediate(() => {
       this.#setImmediate(() => {
-        if (stall === this.#stalls) this.#isRecovering = false;
+        if (stall !== this.#stalls) return;
+        this.#isRecovering = false;
+        this.#ticked(this.#tickedAtMs);
       });
     });
   }

@@ -7,6 +7,9 @@ export type BreakerEvent = 'open' | 'halfOpen' | 'close';
 /** `endpoint`: one address. `subset`: one subset in one datacenter. */
 export type BreakerLevel = 'endpoint' | 'subset';
 
+/** How a health check of our own ended. `unknown`: it says nothing, as where the server has no health service. */
+export type CheckVerdict = 'passed' | 'failed' | 'unknown';
+
 /** The state of a breaker when it was asked for; plain data, never changed afterwards. */
 export interface BreakerView {
   /** `datacenter/host:port` of an endpoint, `subset@datacenter` of a subset. */

@@ -73,24 +73,6 @@ export function parseProtection(problems: string[], given: ProtectionOptions | f
   };
 }
 
-/**
- * Doubts an answer that suddenly lists far less than before: registries lose their state, agents come back without
- * their services, permissions are taken away, and in none of these cases did the instances stop.
- */
-interface LossGuard {
-  /**
-   * Judges a well-formed answer against what is in force. Both lists are ordered by key. `isPartial`: Consul has left
-   * out what the token may not see, so that whatever has vanished, be it one, may well be there.
-   */
-  judge(before: readonly Instance[], listed: readonly Instance[], nowMs: number, isPartial?: boolean): Judgement;
-  /** The reads that confirm each other must be in a row: something else came in between. */
-  interrupt(): void;
-  /** Those that vanished with many others and whose time is not over; the same array as long as nothing changed. */
-  absent(nowMs: number): readonly Instance[];
-  /** When the next of them is forgotten. */
-  readonly nextExpiryMs: number | undefined;
-}
-
 type Judgement =
   /** No instance is listed any more: what was known stays until further reads, `againInMs` apart, say the same. */
   | { readonly kind: 'pending'; readonly againInMs: number }
@@ -111,33 +93,89 @@ const NOBODY: readonly Instance[] = [];
 /** One that leaves alone leaves on purpose, however small the pool. */
 const LEAST_MASS_LOSS = 2;
 
-export function createLossGuard(protection: Protection): LossGuard {
-  const { confirmations, windowMs, massLossPercentage, absentGraceMs } = protection;
-  let doubt: { readonly sinceMs: number; reads: number } | undefined;
-  const absences = new Map<string, Absence>();
-  let absent = NOBODY;
+/**
+ * Doubts an answer that suddenly lists far less than before: registries lose their state, agents come back without
+ * their services, permissions are taken away, and in none of these cases did the instances stop.
+ */
+export class LossGuard {
+  readonly #protection: Protection;
+  readonly #absences = new Map<string, Absence>();
+  #doubt: { readonly sinceMs: number; reads: number } | undefined;
+  #absent = NOBODY;
 
-  const isDoubted = (nowMs: number): boolean => {
+  constructor(protection: Protection) {
+    this.#protection = protection;
+  }
+
+  /**
+   * Judges a well-formed answer against what is in force. Both lists are ordered by key. `isPartial`: Consul has left
+   * out what the token may not see, so that whatever has vanished, be it one, may well be there.
+   */
+  judge(before: readonly Instance[], listed: readonly Instance[], nowMs: number, isPartial = false): Judgement {
+    const { windowMs, confirmations } = this.#protection;
+    const isEmptied = listed.length === 0 && before.some(isUsable);
+    if (isEmptied && this.#isDoubted(nowMs)) {
+      return { kind: 'pending', againInMs: Math.max(1, windowMs / Math.max(1, confirmations - 1)) };
+    }
+    const isConfirmed = isEmptied && this.#doubt !== undefined;
+    this.#doubt = undefined;
+    if (isConfirmed) {
+      this.#dropAbsences(() => true);
+      return { kind: 'believed', massLoss: undefined, isConfirmed };
+    }
+    const massLoss = this.#noticeMassLoss(before, listed, nowMs, isPartial);
+    if (this.#absences.size > 0) {
+      const keys = new Set(listed.map((instance) => instance.key));
+      const addresses = new Set(listed.map(addressOf));
+      this.#dropAbsences(({ instance }) => keys.has(instance.key) || addresses.has(addressOf(instance)));
+    }
+    return { kind: 'believed', massLoss, isConfirmed };
+  }
+
+  /** The reads that confirm each other must be in a row: something else came in between. */
+  interrupt(): void {
+    this.#doubt = undefined;
+  }
+
+  /** Those that vanished with many others and whose time is not over; the same array as long as nothing changed. */
+  absent(nowMs: number): readonly Instance[] {
+    if (this.#absences.size > 0) this.#dropAbsences(({ untilMs }) => untilMs <= nowMs);
+    return this.#absent;
+  }
+
+  /** When the next of them is forgotten. */
+  get nextExpiryMs(): number | undefined {
+    const times = [...this.#absences.values()].map(({ untilMs }) => untilMs);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  #isDoubted(nowMs: number): boolean {
+    const { confirmations, windowMs } = this.#protection;
     if (confirmations <= 1) return false;
-    doubt ??= { sinceMs: nowMs, reads: 0 };
-    doubt.reads += 1;
-    return doubt.reads < confirmations || nowMs - doubt.sinceMs < windowMs;
-  };
+    this.#doubt ??= { sinceMs: nowMs, reads: 0 };
+    this.#doubt.reads += 1;
+    return this.#doubt.reads < confirmations || nowMs - this.#doubt.sinceMs < windowMs;
+  }
 
-  const dropAbsences = (isOver: (absence: Absence) => boolean): void => {
-    for (const [key, absence] of absences) if (isOver(absence)) absences.delete(key);
-    if (absences.size !== absent.length) absent = [...absences.values()].map(({ instance }) => instance);
-  };
+  #dropAbsences(isOver: (absence: Absence) => boolean): void {
+    for (const [key, absence] of this.#absences) if (isOver(absence)) this.#absences.delete(key);
+    if (this.#absences.size !== this.#absent.length) this.#listAbsent();
+  }
 
-  const noticeMassLoss = (
+  #listAbsent(): void {
+    this.#absent = [...this.#absences.values()].map(({ instance }) => instance);
+  }
+
+  #noticeMassLoss(
     before: readonly Instance[],
     listed: readonly Instance[],
     nowMs: number,
     isPartial: boolean,
-  ): number | undefined => {
+  ): number | undefined {
+    const { absentGraceMs, massLossPercentage } = this.#protection;
     if (absentGraceMs === 0 || (massLossPercentage >= 100 && !isPartial)) return undefined;
     const { gone, joined } = difference(before, listed);
-    const usable = before.reduce((count, instance) => count + (isUsable(instance) ? 1 : 0), 0);
+    const usable = before.filter(isUsable).length;
     const isMany = (count: number): boolean =>
       isPartial ? count > 0 : count >= LEAST_MASS_LOSS && (count - joined) * 100 > massLossPercentage * usable;
     if (!isMany(gone.length)) return undefined;
@@ -145,44 +183,10 @@ export function createLossGuard(protection: Protection): LossGuard {
     const addresses = new Set(listed.map(addressOf));
     const lost = gone.filter((instance) => !addresses.has(addressOf(instance)));
     if (!isMany(lost.length)) return undefined;
-    for (const instance of lost) absences.set(instance.key, { instance, untilMs: nowMs + absentGraceMs });
-    absent = [...absences.values()].map(({ instance }) => instance);
+    for (const instance of lost) this.#absences.set(instance.key, { instance, untilMs: nowMs + absentGraceMs });
+    this.#listAbsent();
     return lost.length;
-  };
-
-  return {
-    judge(before, listed, nowMs, isPartial = false) {
-      const isEmptied = listed.length === 0 && before.some(isUsable);
-      if (isEmptied && isDoubted(nowMs)) {
-        return { kind: 'pending', againInMs: Math.max(1, windowMs / Math.max(1, confirmations - 1)) };
-      }
-      const isConfirmed = isEmptied && doubt !== undefined;
-      doubt = undefined;
-      if (isConfirmed) {
-        dropAbsences(() => true);
-        return { kind: 'believed', massLoss: undefined, isConfirmed };
-      }
-      const massLoss = noticeMassLoss(before, listed, nowMs, isPartial);
-      if (absences.size > 0) {
-        const keys = new Set(listed.map((instance) => instance.key));
-        const addresses = new Set(listed.map(addressOf));
-        dropAbsences(({ instance }) => keys.has(instance.key) || addresses.has(addressOf(instance)));
-      }
-      return { kind: 'believed', massLoss, isConfirmed };
-    },
-    interrupt() {
-      if (doubt !== undefined) doubt = undefined;
-    },
-    absent(nowMs) {
-      if (absences.size > 0) dropAbsences(({ untilMs }) => untilMs <= nowMs);
-      return absent;
-    },
-    get nextExpiryMs() {
-      let next: number | undefined;
-      for (const { untilMs } of absences.values()) if (next === undefined || untilMs < next) next = untilMs;
-      return next;
-    },
-  };
+  }
 }
 
 /** Usable instances that are not listed any more, and how many usable ones are new. */

@@ -1,22 +1,8 @@
-import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Timer } from '../../base/clock';
 import type { Runtime } from '../../base/runtime';
-
-/**
- * Remembers on disk what was last known, so that a process can start while Consul is down. One file for each key,
- * written whole to another name and then renamed, mode 0600, with a checksum. Holds what Consul answered and no token.
- * Nothing here throws: a disk that cannot be used is told once, and the process goes on without it.
- */
-export interface StateStore {
-  /** Undefined when there is nothing, or nothing that can be trusted. */
-  load(key: string): Promise<StoredState | undefined>;
-  /** Written soon; of several in a short time only the last. */
-  save(key: string, value: object): void;
-  /** Resolves when everything that was saved is on disk, or cannot be written. */
-  flush(): Promise<void>;
-}
+import { sha256 } from '../../base/sha256';
 
 export interface StoredState {
   readonly value: unknown;
@@ -29,12 +15,13 @@ const FORMAT = 1;
 const PACE_MS = 2_000;
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Makes the directory when it first writes. */
-export function createStateStore(directory: string, deps: Pick<Runtime, 'clock' | 'logger'>): StateStore {
-  return new FileStore(directory, deps);
-}
-
-class FileStore implements StateStore {
+/**
+ * Remembers on disk what was last known, so that a process can start while Consul is down. One file for each key,
+ * written whole to another name and then renamed, mode 0600, with a checksum. Holds what Consul answered and no token.
+ * Nothing here throws: a disk that cannot be used is told once, and the process goes on without it.
+ * The directory is made when it is first written to.
+ */
+export class StateStore {
   readonly #directory: string;
   readonly #deps: Pick<Runtime, 'clock' | 'logger'>;
   readonly #waiting = new Map<string, { readonly value: object; readonly timer: Timer }>();
@@ -46,6 +33,7 @@ class FileStore implements StateStore {
     this.#deps = deps;
   }
 
+  /** Undefined when there is nothing, or nothing that can be trusted. */
   async load(key: string): Promise<StoredState | undefined> {
     let text: string;
     try {
@@ -58,12 +46,14 @@ class FileStore implements StateStore {
     return stored;
   }
 
+  /** Written soon; of several in a short time only the last. */
   save(key: string, value: object): void {
     const waiting = this.#waiting.get(key);
     const timer = waiting?.timer ?? this.#deps.clock.setTimer(PACE_MS, () => this.#write(key));
     this.#waiting.set(key, { value, timer });
   }
 
+  /** Resolves when everything that was saved is on disk, or cannot be written. */
   async flush(): Promise<void> {
     for (const key of [...this.#waiting.keys()]) this.#write(key);
     await this.#writing;
@@ -97,19 +87,19 @@ class FileStore implements StateStore {
   }
 
   #path(key: string): string {
-    return join(this.#directory, `${digest(key).slice(0, 32)}.json`);
+    return join(this.#directory, `${sha256(key).slice(0, 32)}.json`);
   }
 }
 
 function format(key: string, value: object, savedAtMs: number): string {
   const payload = JSON.stringify({ key, savedAtMs, value });
-  return JSON.stringify({ format: FORMAT, checksum: digest(payload), payload });
+  return JSON.stringify({ format: FORMAT, checksum: sha256(payload), payload });
 }
 
 function parse(text: string, key: string): StoredState | undefined {
   try {
     const outer = JSON.parse(text) as { format?: unknown; checksum?: unknown; payload?: unknown };
-    if (outer.format !== FORMAT || typeof outer.payload !== 'string' || digest(outer.payload) !== outer.checksum) {
+    if (outer.format !== FORMAT || typeof outer.payload !== 'string' || sha256(outer.payload) !== outer.checksum) {
       return undefined;
     }
     const inner = JSON.parse(outer.payload) as { key?: unknown; savedAtMs?: unknown; value?: unknown };
@@ -118,8 +108,4 @@ function parse(text: string, key: string): StoredState | undefined {
   } catch {
     return undefined;
   }
-}
-
-function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -2,6 +2,7 @@ import { GraylaneError } from '../../base/errors';
 import type { Instance } from '../../base/instances';
 import { isRecord } from '../../base/is-record';
 import { type Logger, silentLogger } from '../../base/logger';
+import { throwProblems } from '../../base/option-reader';
 import { isSameInstance } from '../../consul/health-answer';
 import { createListedServices, DEFAULT_DATACENTER } from './listed-services';
 import type { Source } from './source';
@@ -63,7 +64,7 @@ export function createServicesParser(
       problems.push(...parsed.problems);
       read.set(service, parsed.list);
     }
-    if (problems.length > 0) throw new GraylaneError('INVALID_INSTANCE', problems.join('\n'));
+    throwProblems(problems, 'INVALID_INSTANCE');
     for (const [service, list] of read) former.set(service, list);
     return new Map([...read].map(([service, { instances }]) => [service, instances]));
   };

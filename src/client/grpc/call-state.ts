@@ -4,7 +4,7 @@ import { STATUS_NAMES, statusNameOf } from '../../base/status-names';
 import { DEFAULT_RETRY } from '../../policy/defaults';
 import type { Decision, ForceSelector, HedgingPlan, RetryPlan } from '../../policy/plan';
 import type { CallKind, Labels, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
-import { retryOf } from '../../policy/routing/run-again';
+import { retryOf } from '../../policy/routing/decide';
 import type { MethodTime } from '../balancer/attempts/methods';
 import type { Endpoint } from '../balancer/endpoints/endpoint';
 import type { Pool } from '../balancer/tiers/pool';
@@ -24,8 +24,6 @@ const NO_CODES: string[] = [];
  * A call that was turned away is not tried again where other endpoints turn away more than this part of their attempts.
  */
 const MOST_SHED = 0.25;
-/** Of a call that is not decided yet. */
-const NO_LABELS: Labels = { get: () => undefined };
 /** Every code that a failed attempt can end with, except the caller's own cancel and deadline. */
 const ANY_FAILURE: string[] = STATUS_NAMES.filter((name) => name !== 'CANCELLED' && name !== 'DEADLINE_EXCEEDED');
 
@@ -92,7 +90,7 @@ export interface RetryRules {
  * Calls through Graylane's own channel are `GraylaneCall`s. A bare CallState stands for a call through grpc-js'
  * channel.
  */
-export class CallState extends AsyncResource implements RoutingInput, RoutingOutcome {
+export class CallState extends AsyncResource implements RoutingInput, RoutingOutcome, Labels {
   readonly method: string;
   /** What the caller's async context said when the call was made. grpc-js picks in other contexts. */
   readonly scope: AmbientScope | undefined;
@@ -105,8 +103,6 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   readonly stickyKey: string | undefined;
   /** Is told about each attempt; undefined where nothing observes the call. */
   observer: AttemptObserver | undefined;
-  /** Set by the decision. */
-  labels: Labels = NO_LABELS;
   /** Undefined while no snapshot is known; then taken at the first pick that has one. Never changes afterwards. */
   decision: Decision | undefined = undefined;
   sticky = false;
@@ -150,6 +146,10 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   rejectedAt: { readonly subset: string; readonly datacenter: string } | undefined = undefined;
   /** What the channel's own service config says of the method, for where the policy says nothing. */
   channelConfig: ChannelMethodConfig | undefined = undefined;
+  /** Where labels are read; undefined before the decision. */
+  #metadata: Pick<Metadata, 'get'> | undefined = undefined;
+  #staticLabels: Readonly<Record<string, string>> | undefined = undefined;
+  #onRepeated: ((key: string) => void) | undefined = undefined;
   #rules: RetryRules | undefined = undefined;
   /** Of `retry`, which is asked for many times; null: not looked up yet. */
   #retry: RetryPlan | undefined | null = null;
@@ -179,6 +179,41 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   route(rules: RetryRules, channelConfig: ChannelMethodConfig | undefined): void {
     this.#rules = rules;
     this.channelConfig = channelConfig;
+  }
+
+  /**
+   * Says where the labels of the call are: in its metadata, then among the static ones. Nothing is read before it is
+   * asked for, and each question reads anew. `onRepeated` is called with a key that the metadata holds twice.
+   */
+  readLabelsFrom(
+    metadata: Pick<Metadata, 'get'>,
+    staticLabels: Readonly<Record<string, string>> | undefined,
+    onRepeated?: (key: string) => void,
+  ): void {
+    this.#metadata = metadata;
+    this.#staticLabels = staticLabels;
+    this.#onRepeated = onRepeated;
+  }
+
+  /** The call looks its labels up itself, which saves an object. */
+  get labels(): Labels {
+    return this;
+  }
+
+  /** A label. One that the metadata holds twice counts as absent, since it is unclear which was meant. */
+  get(key: string): string | undefined {
+    const metadata = this.#metadata;
+    if (metadata === undefined || key.endsWith('-bin')) return undefined;
+    const values = metadata.get(key);
+    if (values.length > 1) {
+      this.#onRepeated?.(key);
+      return undefined;
+    }
+    const [value] = values;
+    if (value !== undefined) return typeof value === 'string' ? value : undefined;
+    const statics = this.#staticLabels;
+    // `constructor` and its kin are keys like any other.
+    return statics !== undefined && Object.hasOwn(statics, key) ? statics[key] : undefined;
   }
 
   /**

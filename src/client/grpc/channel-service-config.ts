@@ -1,6 +1,6 @@
-import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
 import type { Logger } from '../../base/logger';
+import { throwProblems } from '../../base/option-reader';
 import { statusCodeOf, statusNameOf } from '../../base/status-names';
 import type { StatusName } from '../../policy/document';
 import type { HedgingPlan, RetryPlan } from '../../policy/plan';
@@ -82,7 +82,7 @@ export function parseChannelServiceConfig(text: unknown): ChannelServiceConfig {
       ignored.push('retryThrottling is ignored: retries have a budget. Say it in the policy, as "retryBudget"');
     }
   }
-  if (reader.problems.length > 0) throw new GraylaneError('INVALID_OPTION', reader.problems.join('\n'));
+  throwProblems(reader.problems);
   return new ChannelServiceConfig(methods, ignored);
 }
 

@@ -1,6 +1,6 @@
 import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-reader';
+import { keyProblems, throwProblems } from '../../base/option-reader';
 import { labelKeyFault } from '../../policy/label-key';
 import type { GrpcModule } from './grpc-js';
 
@@ -31,7 +31,7 @@ export function checkOptions(options: unknown): void {
 /** Throws INVALID_OPTION for keys that nobody reads: plain JavaScript has no compiler that would say so. */
 export function checkKeys(given: unknown, path: string, known: readonly string[]): void {
   const problems = keyProblems(given, path, known);
-  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  throwProblems(problems);
 }
 
 /** Has what channel credentials of every version of grpc-js have, and call or server credentials have not. */
@@ -58,6 +58,8 @@ function describe(value: unknown): string {
 
 const VALUE = /^[ -~]*$/;
 const MAX_VALUE = 4096;
+/** As many as W3C Baggage allows entries. https://www.w3.org/TR/baggage/#limits */
+const MAX_LABELS = 64;
 
 /**
  * Lower-cases the keys of labels that a program hands in and refuses what cannot be sent as metadata. Values are data
@@ -65,7 +67,11 @@ const MAX_VALUE = 4096;
  */
 export function checkLabels(labels: Readonly<Record<string, string>>, path: string): Record<string, string> {
   const checked: Record<string, string> = {};
-  for (const [name, value] of Object.entries(labels)) {
+  const entries = Object.entries(labels);
+  if (entries.length > MAX_LABELS) {
+    throw new GraylaneError('INVALID_LABEL', `${path}: ${entries.length} labels (expected: at most ${MAX_LABELS})`);
+  }
+  for (const [name, value] of entries) {
     const key = name.toLowerCase();
     const fault = labelKeyFault(key);
     if (fault !== undefined) throw invalid(path, name, fault);

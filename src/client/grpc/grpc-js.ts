@@ -6,6 +6,7 @@
  */
 import type { ClientHttp2Session } from 'node:http2';
 import type * as grpc from '@grpc/grpc-js';
+import { SINGLE_HEADERS, UNSENDABLE_HEADERS } from '../../base/header-name';
 
 /** What `require('@grpc/grpc-js')` gives. */
 export type GrpcModule = typeof grpc;
@@ -114,12 +115,27 @@ export function subchannelOptions(options: ChannelOptions): ChannelOptions {
   return kept as ChannelOptions;
 }
 
+/** Set by a visit, which is one function so that none is made for each call. */
+let unsendable: string | undefined;
+
 /**
- * What a call's metadata holds, by lower-case key; to be changed in place. Undefined where grpc-js keeps it otherwise.
+ * Takes out of an attempt's metadata what cannot be sent, and of values that must be one all but the last: of caller,
+ * labels, config entries, credentials. Returns the name of one such header; undefined when there was none, or where
+ * grpc-js keeps headers otherwise. A call that tried to send it would end the connection that it shares with others, at
+ * each attempt anew.
  */
-export function headersIn(metadata: Metadata): Map<string, unknown[]> | undefined {
+export function dropUnsendable(metadata: Metadata): string | undefined {
   const { internalRepr } = metadata as unknown as { readonly internalRepr?: unknown };
-  return internalRepr instanceof Map ? internalRepr : undefined;
+  unsendable = undefined;
+  if (internalRepr instanceof Map) internalRepr.forEach(dropOne);
+  return unsendable;
+}
+
+function dropOne(values: unknown[], name: string, headers: Map<string, unknown[]>): void {
+  if (UNSENDABLE_HEADERS.has(name)) headers.delete(name);
+  else if (values.length > 1 && SINGLE_HEADERS.has(name)) values.splice(0, values.length - 1);
+  else return;
+  unsendable = name;
 }
 
 /** What the transport of a subchannel reads of a call's metadata, for a call of our own. */

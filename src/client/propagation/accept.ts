@@ -1,6 +1,5 @@
-import { GraylaneError } from '../../base/errors';
 import { isRecord } from '../../base/is-record';
-import { keyProblems } from '../../base/option-reader';
+import { keyProblems, throwProblems } from '../../base/option-reader';
 import { labelKeyFault } from '../../policy/label-key';
 
 /** Which labels a server takes from its callers. */
@@ -52,7 +51,7 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
 export function parseAcceptOptions(options: AcceptOptions, path: string): AcceptRules {
   const problems: string[] = [];
   const parsed = readAccept(readGiven(options, OPTIONS, path, problems), path, problems);
-  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  throwProblems(problems);
   return parsed;
 }
 
@@ -69,7 +68,7 @@ export function parseInterceptorOptions(
     const is = typeof margin === 'number' ? margin : typeof margin;
     problems.push(`${path}.deadlineMarginMs: ${is} (expected: milliseconds, 0 or more)`);
   }
-  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  throwProblems(problems);
   return { rules: parsed, deadlineMarginMs: Number(margin) };
 }
 

@@ -8,7 +8,7 @@ import { locateProblem } from '../../policy/policy-error';
 import type { Source, SourceWatch } from '../discovery/source';
 import type { StateStore } from '../discovery/state-store';
 import { formatTarget, type Target } from '../grpc/target';
-import { Backfill, fromStored, type LastKnownGood, toStored } from './last-known-good';
+import { Backfill, type LastKnownGood } from './last-known-good';
 import { areLookupsKnown, describeUnansweredLookups, LookupWatches, withPeers } from './lookup-watches';
 import type { PolicySource, PolicyWatch } from './policy-sources/source';
 import { nextPolicyState, type PolicyRules, type PolicyState, reportPolicyChange, UNREAD } from './policy-state';
@@ -19,6 +19,7 @@ import {
   sameInstances,
   withLastKnownGoodLookups,
 } from './readiness';
+import { fromStored, toStored } from './stored-state';
 
 export interface ServiceStateOptions {
   readonly target: Target;

@@ -7,7 +7,6 @@ import type { Snapshot } from '../../policy/membership/snapshot';
 import type { Decision, Plan } from '../../policy/plan';
 import type { RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { decide } from '../../policy/routing/decide';
-import { createCallLabels } from '../../policy/routing/labels';
 import { type BalancedService, BalancerContext, type InterceptAttempt } from '../balancer/context';
 import type { EndpointRegistry } from '../balancer/endpoints/endpoint-registry';
 import type { SubsetLimits } from '../balancer/limits/subset-limits';
@@ -199,17 +198,6 @@ export class Service implements BalancedService {
     this.balancer.close();
   }
 
-  get budget(): { readonly calls: number; readonly retries: number } {
-    const { calls, retries } = this.balancer.retryBudget;
-    return { calls, retries };
-  }
-
-  /** Share of the retry budget that is left now, and how often it was spent. */
-  get budgetLeft(): { readonly left: number; readonly refused: number } {
-    const { retryBudget } = this.balancer;
-    return { left: retryBudget.left(this.clock.now()), refused: retryBudget.refused };
-  }
-
   /** Observes the attempts of calls that came through no channel of the Graylane client. */
   get bareObserver(): AttemptObserver | undefined {
     return this.telemetry?.isMeasuring === true ? this.telemetry : undefined;
@@ -225,7 +213,7 @@ export class Service implements BalancedService {
 
   #decide(call: CallState, snapshot: Snapshot, metadata: Metadata): Decision {
     const { staticLabels } = this.#options;
-    call.labels = createCallLabels(metadata, undefined, staticLabels, this.#onRepeatedLabel);
+    call.readLabelsFrom(metadata, staticLabels, this.#onRepeatedLabel);
     const decision = decide(snapshot.observed ?? snapshot.plan, call, call, this);
     call.decision = snapshot.observed === undefined ? decision : this.#decidePlainly(snapshot, call);
     const onDecision = this.#options.decisions?.onDecision;

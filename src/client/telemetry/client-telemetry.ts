@@ -8,10 +8,8 @@ import {
   trace,
 } from '@opentelemetry/api';
 import { SDK_VERSION } from '../../base/sdk-version';
-import type { Counts } from './counts';
 import type { Instruments } from './instruments';
 import { type Collected, hubOf, type MeterHub } from './meter-hub';
-import type { ServiceReading } from './observe';
 
 /** What a client reports to OpenTelemetry. While no SDK is registered it reports nothing, at next to no cost. */
 export interface TelemetryOptions {
@@ -83,9 +81,9 @@ export class ClientTelemetry {
     return true;
   }
 
-  /** Collects the counts of a service from now on, and again after an SDK was registered. */
-  collect(service: string, counts: Counts, read: () => ServiceReading, flush: () => void): void {
-    const collected: Collected = { client: this.#client, service, counts, read, flush };
+  /** Collects a service from now on, and again after an SDK was registered. */
+  collect(service: Omit<Collected, 'client'>): void {
+    const collected: Collected = { ...service, client: this.#client };
     this.#services.push(collected);
     if (this.isMeasuring()) this.#hub?.add(collected);
   }

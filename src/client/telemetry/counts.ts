@@ -1,3 +1,4 @@
+import { ofKey } from '../../base/of-key';
 import type { BreakerLevel } from '../breaker/view';
 
 const CODES = 17;
@@ -42,6 +43,8 @@ export class Counts {
   readonly #rows: Row[] = [];
   policiesApplied = 0;
   policiesRejected = 0;
+  /** Retries and hedges not made because the budget was spent. */
+  retriesRefused = 0;
 
   get rows(): readonly Row[] {
     return this.#rows;
@@ -92,6 +95,7 @@ export class Counts {
     for (const [subset, count] of other.limits) this.refusedAtLimit(subset, count);
     this.policiesApplied += other.policiesApplied;
     this.policiesRejected += other.policiesRejected;
+    this.retriesRefused += other.retriesRefused;
   }
 
   #addOpenings(level: BreakerLevel, subset: string, datacenter: string, count: number): void {
@@ -117,14 +121,4 @@ export class Counts {
     this.#rows.push(row);
     return row;
   }
-}
-
-/** The value of a key, made when it is first asked for. */
-export function ofKey<K, V>(map: Map<K, V>, key: K, create: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = create();
-    map.set(key, value);
-  }
-  return value;
 }

@@ -1,5 +1,5 @@
 import type { Attributes } from '@opentelemetry/api';
-import { ofKey } from './counts';
+import { ofKey } from '../../base/of-key';
 import type { Instruments } from './instruments';
 
 /** Values kept before they go to the histogram, for each set of labels. */

@@ -1,9 +1,10 @@
 import type { BatchObservableResult, Meter } from '@opentelemetry/api';
+import { ofKey } from '../../base/of-key';
 import { SDK_VERSION } from '../../base/sdk-version';
-import { SERVICE } from './attributes';
-import { Counts, ofKey } from './counts';
+import { CLIENT, SERVICE } from './attributes';
+import { Counts } from './counts';
 import { createInstruments, type Instruments } from './instruments';
-import { GaugeBook, observeCounts, observeReading, type ServiceReading } from './observe';
+import { GaugeBook, type GaugeTarget, observeCounts } from './observe';
 
 /** One service of one client, as collection reads it. */
 export interface Collected {
@@ -12,7 +13,8 @@ export interface Collected {
   readonly counts: Counts;
   /** Hands batched values over to their instruments. */
   flush(): void;
-  read(): ServiceReading;
+  /** Writes the gauges, and gives the local datacenter, once it is known. */
+  observe(to: GaugeTarget): string | undefined;
 }
 
 const BUILD_INFO = { 'graylane.version': SDK_VERSION, 'process.runtime.version': process.version };
@@ -24,7 +26,6 @@ export class MeterHub {
   readonly #services = new Set<Collected>();
   /** Counters never go back: the counts of closed clients stay, by service. */
   readonly #closed = new Map<string, Counts>();
-  readonly #refused = new Map<string, number>();
   /** The local datacenter of each service, kept while the service is idle and has none. */
   readonly #local = new Map<string, string>();
 
@@ -45,57 +46,33 @@ export class MeterHub {
   remove(service: Collected): void {
     if (!this.#services.has(service)) return;
     service.flush();
-    const refused = service.read().retryBudget.refused;
     this.#services.delete(service);
     ofKey(this.#closed, service.service, () => new Counts()).take(service.counts);
-    this.#refused.set(service.service, (this.#refused.get(service.service) ?? 0) + refused);
   }
 
   #collect(result: BatchObservableResult): void {
     const book = this.#book;
+    const { counters, gauges } = this.instruments;
     book.begin(result);
-    const totals = new Map<string, Total>();
-    for (const [service, counts] of this.#closed) {
-      const total = totalOf(totals, service);
-      total.counts.take(counts);
-      total.refused += this.#refused.get(service) ?? 0;
-    }
+    const totals = new Map<string, Counts>();
+    const add = (service: string, counts: Counts): void => ofKey(totals, service, () => new Counts()).take(counts);
+    for (const [service, counts] of this.#closed) add(service, counts);
     for (const each of this.#services) {
       // Instruments of the other kind are collected after these.
       each.flush();
-      const total = totalOf(totals, each.service);
-      total.counts.take(each.counts);
-      const reading = each.read();
-      total.refused += reading.retryBudget.refused;
-      const local = reading.datacenters.find((datacenter) => datacenter.local);
-      if (local !== undefined) this.#local.set(each.service, local.datacenter);
-      observeReading(book, this.instruments.gauges, each, reading);
+      add(each.service, each.counts);
+      const base = { [CLIENT]: each.client, [SERVICE]: each.service };
+      const local = each.observe({ book, gauges, base });
+      if (local !== undefined) this.#local.set(each.service, local);
     }
-    for (const [service, { counts, refused }] of totals) {
-      observeCounts(result, this.instruments.counters, service, counts, this.#local.get(service));
-      result.observe(this.instruments.counters.retriesRefused, refused, { [SERVICE]: service });
-    }
-    book.observe(this.instruments.gauges.buildInfo, 1, BUILD_INFO);
+    for (const [service, counts] of totals) observeCounts(result, counters, service, counts, this.#local.get(service));
+    book.observe(gauges.buildInfo, 1, BUILD_INFO);
     book.end();
   }
-}
-
-interface Total {
-  readonly counts: Counts;
-  refused: number;
-}
-
-function totalOf(totals: Map<string, Total>, service: string): Total {
-  return ofKey(totals, service, () => ({ counts: new Counts(), refused: 0 }));
 }
 
 const hubs = new WeakMap<Meter, MeterHub>();
 
 export function hubOf(meter: Meter): MeterHub {
-  let hub = hubs.get(meter);
-  if (hub === undefined) {
-    hub = new MeterHub(meter);
-    hubs.set(meter, hub);
-  }
-  return hub;
+  return ofKey(hubs, meter, () => new MeterHub(meter));
 }

@@ -7,12 +7,18 @@ import { type AttemptView, CallTrace, decisionOf, type ServedBy } from './call-t
 import type { ClientTelemetry } from './client-telemetry';
 import { Counts } from './counts';
 import { type DurationKey, Durations } from './durations';
-import type { ServiceReading } from './observe';
+import type { Collected } from './meter-hub';
 
 /** Methods with a name of their own in metrics; the rest share one. A service has few, a proxy may see any number. */
 const MOST_METHODS = 200;
 const OTHER_METHOD = '_OTHER';
 const SAMPLE_EVERY = 256;
+
+/** What telemetry asks of a service that it cannot count itself. */
+export interface ObservedService {
+  retriesRefused(): number;
+  readonly observe: Collected['observe'];
+}
 
 /**
  * The telemetry of one service in one client. Attempts of calls that did not come through a channel of the client are
@@ -42,12 +48,16 @@ export class ServiceTelemetry {
     this.#client.instruments?.pickDuration.record(ms / 1000, { [names.SERVICE]: this.service }),
   );
 
-  /** `service` tells the services of a client apart. `read` is called at each collection. */
-  constructor(client: ClientTelemetry, service: string, read: () => ServiceReading) {
+  /** `name` tells the services of a client apart. `service` is asked at each collection. */
+  constructor(client: ClientTelemetry, name: string, service: ObservedService) {
     this.#client = client;
-    this.service = service;
-    this.address = service.split('?', 1)[0] ?? service;
-    client.collect(service, this.counts, read, () => this.durations.flush());
+    this.service = name;
+    this.address = name.split('?', 1)[0] ?? name;
+    const flush = (): void => {
+      this.durations.flush();
+      this.counts.retriesRefused = service.retriesRefused();
+    };
+    client.collect({ service: name, counts: this.counts, flush, observe: service.observe });
   }
 
   /** The caller's context, which must be read in the caller's turn; undefined when no spans are wanted. */

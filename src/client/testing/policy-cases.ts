@@ -1,6 +1,7 @@
 import { AssertionError } from 'node:assert';
 import { systemClock } from '../../base/clock';
 import { GraylaneError } from '../../base/errors';
+import { throwProblems } from '../../base/option-reader';
 import { seededRandom } from '../../base/random';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
@@ -43,7 +44,7 @@ export function policyCases(
 ): readonly PolicyTest[] {
   const plan = compilePolicy({ content: policy, format: 'object' }, { service: policy.service, origin: 'inline' });
   const problems = problemsOfCases(cases, [...plan.subsets.keys()]);
-  if (problems.length > 0) throw new GraylaneError('INVALID_OPTION', problems.join('\n'));
+  throwProblems(problems);
   const clock = at === undefined ? systemClock : { ...systemClock, wallNow: () => at.getTime() };
   return cases.map((one) => ({
     name: nameOfCase(one),

@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { type ChainReport, type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
 import type { LabelMatcherDocument, MatchDocument } from '../../policy/document';
 import { methodPattern } from '../../policy/method-pattern';
@@ -11,6 +12,8 @@ const PATHS = [
   ['PathPrefix', 'prefix'],
   ['PathRegex', 'regex'],
 ] as const;
+/** The first of them that a header condition has is the one that counts. */
+const HEADER_KINDS: readonly string[] = ['Exact', 'Regex', 'Prefix', 'Suffix', 'Contains'];
 
 /**
  * The match of a route as a document says it; undefined for one that every call meets. `false` when a document cannot
@@ -31,11 +34,7 @@ export function exportMatch(definition: Fields, path: string, report: ChainRepor
   }
   const [labels, more] = groups.map(labelsOf);
   if (methods === undefined && labels === undefined) return undefined;
-  return {
-    ...(methods === undefined ? {} : { methods }),
-    ...(labels === undefined ? {} : { labels }),
-    ...(more === undefined ? {} : { any: [{ labels: more }] }),
-  };
+  return defined({ methods, labels, any: more && [{ labels: more }] });
 }
 
 function exportPath(http: Fields, at: string, report: ChainReport): readonly string[] | undefined | false {
@@ -66,20 +65,12 @@ function headerMatcher(header: Fields): { readonly key: string; readonly matcher
   const key = (textOf(header['Name']) ?? '').toLowerCase();
   const isInverted = header['Invert'] === true;
   const folding = header['IgnoreCase'] === true ? { ignoreCase: true } : {};
-  const [exact, regex, prefix, suffix, contains] = ['Exact', 'Regex', 'Prefix', 'Suffix', 'Contains'].map((name) =>
-    textOf(header[name]),
-  );
-  let matcher: MatcherObject | undefined;
-  if (exact !== undefined) matcher = { exact, ...folding };
-  else if (regex !== undefined) matcher = { regex, ...folding };
-  else if (prefix !== undefined) matcher = { prefix, ...folding };
-  else if (suffix !== undefined) matcher = { suffix, ...folding };
-  else if (contains !== undefined) matcher = { contains, ...folding };
-  if (matcher === undefined) return { key, matcher: { present: !isInverted } };
+  const kind = HEADER_KINDS.find((name) => textOf(header[name]) !== undefined);
+  if (kind === undefined) return { key, matcher: { present: !isInverted } };
+  const matcher: MatcherObject = { [kind.toLowerCase()]: header[kind], ...folding };
   if (!isInverted) return { key, matcher };
   // Of a value that is too long for the engine nothing can be said, inverted or not.
-  if (regex !== undefined && exact === undefined) return { key, matcher: { regex: ANY_READABLE_VALUE, not: matcher } };
-  return { key, matcher: { present: true, not: matcher } };
+  return { key, matcher: { ...(kind === 'Regex' ? { regex: ANY_READABLE_VALUE } : { present: true }), not: matcher } };
 }
 
 /** Every header condition of a chain's router, for whoever makes calls up that meet them. */
@@ -97,13 +88,11 @@ export function headerMatchers(chain: object): readonly (readonly [key: string, 
 
 /** A label has one matcher in `labels` and one in the only group of `any`, and all of them must hold. */
 function place(key: string, matcher: MatcherObject, groups: readonly Map<string, MatcherObject>[]): boolean {
-  for (const group of groups) {
+  return groups.some((group) => {
     const merged = merge(group.get(key), matcher);
-    if (merged === undefined) continue;
-    group.set(key, merged);
-    return true;
-  }
-  return false;
+    if (merged !== undefined) group.set(key, merged);
+    return merged !== undefined;
+  });
 }
 
 function merge(known: MatcherObject | undefined, added: MatcherObject): MatcherObject | undefined {
@@ -120,13 +109,8 @@ function hasText({ present: _, not: __, ignoreCase: ___, ...conditions }: Matche
   return Object.keys(conditions).length > 0;
 }
 
-function labelsOf(
-  group: ReadonlyMap<string, MatcherObject>,
-): Readonly<Record<string, LabelMatcherDocument>> | undefined {
+function labelsOf(group: ReadonlyMap<string, MatcherObject>): MatchDocument['labels'] {
   if (group.size === 0) return undefined;
-  return Object.fromEntries([...group].map(([key, matcher]) => [key, simplest(matcher)]));
-}
-
-function simplest(matcher: MatcherObject): LabelMatcherDocument {
-  return matcher.exact !== undefined && Object.keys(matcher).length === 1 ? matcher.exact : matcher;
+  const isExact = (matcher: MatcherObject): boolean => matcher.exact !== undefined && Object.keys(matcher).length === 1;
+  return Object.fromEntries([...group].map(([key, each]) => [key, isExact(each) ? (each.exact ?? '') : each]));
 }

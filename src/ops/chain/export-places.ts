@@ -1,3 +1,4 @@
+import { defined } from '../../base/defined';
 import { peerOf } from '../../base/instances';
 import type { ChainGraph, ResolverNode } from '../../policy/chain/graph';
 import { matchesNothing } from '../../policy/chain/match';
@@ -31,23 +32,34 @@ export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, repor
   const places = usedPlaces(plan, graph, report);
   const datacenters = [local];
   const fallbacks = new Map<string, string>();
+  const chainOf = (first: string): readonly string[] => {
+    const chain: string[] = [];
+    for (let next: string | undefined = first; next !== undefined; next = fallbacks.get(next)) chain.push(next);
+    return chain;
+  };
   for (const { tiers } of places) {
     for (const { datacenter } of tiers) if (!datacenters.includes(datacenter)) datacenters.push(datacenter);
     const chain = [...new Set(tiers.map(({ subset }) => subset))];
     for (const [index, subset] of chain.entries()) {
       const next = chain[index + 1];
-      if (next !== undefined && !fallbacks.has(subset) && !leadsTo(next, subset, fallbacks))
-        fallbacks.set(subset, next);
+      if (next !== undefined && !fallbacks.has(subset) && !chainOf(next).includes(subset)) fallbacks.set(subset, next);
     }
   }
+  /** The failover order that a document gives a subset. */
+  const inDocument = ({ subset: first }: Destination, prefer: 'subset' | 'datacenter'): string => {
+    const chain = chainOf(first);
+    const tiers =
+      prefer === 'subset'
+        ? chain.flatMap((subset) => datacenters.map((datacenter) => ({ subset, datacenter })))
+        : datacenters.flatMap((datacenter) => chain.map((subset) => ({ subset, datacenter })));
+    return describeTiers(tiers);
+  };
   const differing = (prefer: 'subset' | 'datacenter'): readonly Place[] =>
-    places.filter(({ destination, tiers }) => {
-      return describeTiers(tiersOf(destination.subset, { fallbacks, datacenters, prefer })) !== describeTiers(tiers);
-    });
+    places.filter(({ destination, tiers }) => inDocument(destination, prefer) !== describeTiers(tiers));
   const prefer = differing('datacenter').length < differing('subset').length ? 'datacenter' : 'subset';
   for (const { resolver, destination, tiers } of differing(prefer)) {
-    const here = describeTiers(tiersOf(destination.subset, { fallbacks, datacenters, prefer }));
     const field = tiers[0]?.datacenter === local ? 'Failover' : 'Target';
+    const here = inDocument(destination, prefer);
     report.cannot(`${resolver.path}.${field}`, `${describeTiers(tiers)} in the chain, ${here} in the document`);
   }
   const used = new Set(places.flatMap(({ tiers }) => tiers.map(({ subset }) => subset)));
@@ -66,12 +78,8 @@ export function exportPlaces(plan: Plan, graph: ChainGraph, local: string, repor
   };
 
   function subsetOf(name: string): SubsetDocument {
-    const filter = plan.subsets.get(name)?.filter;
     const fallback = fallbacks.get(name);
-    return {
-      ...(filter === undefined ? {} : { filter }),
-      ...(fallback === undefined ? {} : { fallback: nameOf(fallback) }),
-    };
+    return defined({ filter: plan.subsets.get(name)?.filter, fallback: fallback && nameOf(fallback) });
   }
 }
 
@@ -123,27 +131,6 @@ function isOwn(plan: Plan, { subset, datacenter }: PlannedTier): boolean {
 function placeDocument(place: string): string | PeerDocument {
   const peer = peerOf(place);
   return peer === undefined ? place : { peer };
-}
-
-function leadsTo(from: string, to: string, fallbacks: ReadonlyMap<string, string>): boolean {
-  for (let next: string | undefined = from; next !== undefined; next = fallbacks.get(next))
-    if (next === to) return true;
-  return false;
-}
-
-interface Order {
-  readonly fallbacks: ReadonlyMap<string, string>;
-  readonly datacenters: readonly string[];
-  readonly prefer: 'subset' | 'datacenter';
-}
-
-/** The failover order that a document gives a subset. */
-function tiersOf(subset: string, { fallbacks, datacenters, prefer }: Order): readonly PlannedTier[] {
-  const chain: string[] = [];
-  for (let next: string | undefined = subset; next !== undefined; next = fallbacks.get(next)) chain.push(next);
-  if (prefer === 'subset')
-    return chain.flatMap((name) => datacenters.map((datacenter) => ({ subset: name, datacenter })));
-  return datacenters.flatMap((datacenter) => chain.map((name) => ({ subset: name, datacenter })));
 }
 
 function describeTiers(tiers: readonly PlannedTier[]): string {

@@ -82,14 +82,7 @@ function exportRoute(
   }
   const timeoutMs = timeoutOf(route, path, report);
   const retry = retryOf(route);
-  return [
-    {
-      name: route.name,
-      ...defined({ match }),
-      ...leg,
-      ...defined({ timeoutMs, retry }),
-    },
-  ];
+  return [{ name: route.name, ...defined({ match }), ...leg, ...defined({ timeoutMs, retry }) }];
 }
 
 function exportSplit(

@@ -52,21 +52,16 @@ function movedBySplit(
     return { ...named, moved: 1, needed: 0, reshuffled };
   }
   const relabelled = !isSingle && label !== split.stickBy;
-  let moved = 0;
-  for (let index = 0; index < SAMPLED_VALUES; index += 1) {
-    const from = split.entries[split.entryOfValue(caller(index))]?.subset;
-    // The value of another label is independent of the first.
-    const value = relabelled ? `other ${caller(index)}` : caller(index);
-    const to = isSingle ? next.entries[0]?.subset : next.entries[next.entryOfValue(value)]?.subset;
-    if (from !== to) moved += 1;
-  }
-  const needed = neededMoves(route, partner, before);
-  const share = moved / SAMPLED_VALUES;
+  const moved = shareOf((value) => {
+    const from = split.entries[split.entryOfValue(value)]?.subset;
+    const to = isSingle ? next.entries[0] : next.entries[next.entryOfValue(relabelled ? otherLabel(value) : value)];
+    return from !== to?.subset;
+  });
   // Rendezvous hashing looks at weights alone; several changed at once may move a few more than they differ by.
   const isRendezvous = !split.isBucketed && !next.isBucketed && !relabelled && seedProbe(route) === seedProbe(partner);
-  const isReshuffle = !isRendezvous && share > needed + TOLERANCE + sampleError(needed);
-  const reshuffled = isReshuffle ? reasonOf(route, partner, before, after, relabelled) : undefined;
-  return { ...named, moved: share, needed: Math.min(needed, share), reshuffled };
+  return judged(named, moved, neededMoves(route, partner, before), () =>
+    isRendezvous ? undefined : reasonOf(route, partner, before, after, relabelled),
+  );
 }
 
 function movedBySample(route: RoutePlan, partner: RoutePlan | undefined): MovedCallers | undefined {
@@ -74,30 +69,37 @@ function movedBySample(route: RoutePlan, partner: RoutePlan | undefined): MovedC
   const next = partner?.match?.sample;
   if (sample === undefined || next === undefined || partner === undefined) return undefined;
   const relabelled = sample.by !== next.by;
-  let moved = 0;
-  for (let index = 0; index < SAMPLED_VALUES; index += 1) {
-    const value = caller(index);
-    if (sample.admits(value) !== next.admits(relabelled ? `other ${value}` : value)) moved += 1;
-  }
-  const share = moved / SAMPLED_VALUES;
-  const needed = Math.abs(next.percent - sample.percent) / 100;
-  const isReshuffle = share > needed + TOLERANCE + sampleError(needed);
-  const reason = relabelled
-    ? `sample.by is ${next.by} instead of ${sample.by}`
-    : `its salt changed with the name ${route.name} to ${partner.name} or with stickySalt`;
-  return {
-    route: route.name,
-    newRoute: partner.name,
-    of: 'sample',
-    moved: share,
-    needed: Math.min(needed, share),
-    reshuffled: isReshuffle ? reason : undefined,
-  };
+  const moved = shareOf((value) => sample.admits(value) !== next.admits(relabelled ? otherLabel(value) : value));
+  const named = { route: route.name, newRoute: partner.name, of: 'sample' as const };
+  return judged(named, moved, Math.abs(next.percent - sample.percent) / 100, () =>
+    relabelled
+      ? `sample.by is ${next.by} instead of ${sample.by}`
+      : `its salt changed with the name ${route.name} to ${partner.name} or with stickySalt`,
+  );
 }
 
-/** Three standard deviations of a share found with the sampled values. */
-function sampleError(share: number): number {
-  return 3 * Math.sqrt((Math.min(share, 1) * (1 - Math.min(share, 1))) / SAMPLED_VALUES);
+function judged(
+  named: Pick<MovedCallers, 'route' | 'newRoute' | 'of'>,
+  moved: number,
+  needed: number,
+  reason: () => string | undefined,
+): MovedCallers {
+  const share = Math.min(needed, 1);
+  // Three standard deviations of a share found with the sampled values.
+  const isReshuffle = moved > needed + TOLERANCE + 3 * Math.sqrt((share * (1 - share)) / SAMPLED_VALUES);
+  return { ...named, moved, needed: Math.min(needed, moved), reshuffled: isReshuffle ? reason() : undefined };
+}
+
+/** The share of the sampled callers that move. */
+function shareOf(moves: (value: string) => boolean): number {
+  let moved = 0;
+  for (let index = 0; index < SAMPLED_VALUES; index += 1) if (moves(caller(index))) moved += 1;
+  return moved / SAMPLED_VALUES;
+}
+
+/** The value of another label of the same caller, which is independent of the first. */
+function otherLabel(value: string): string {
+  return `other ${value}`;
 }
 
 /** Every entry but the base moves its own difference, between it and the base (see `compileSplit()`). */
@@ -146,22 +148,16 @@ function caller(index: number): string {
 function pairRoutes(before: Plan, after: Plan): ReadonlyMap<RoutePlan, RoutePlan> {
   const pairs = new Map<RoutePlan, RoutePlan>();
   const free = new Set(after.routes);
-  const pair = (route: RoutePlan, found: RoutePlan | undefined): void => {
-    if (found === undefined) return;
-    pairs.set(route, found);
-    free.delete(found);
+  const pair = (isPartner: (route: RoutePlan, other: RoutePlan) => boolean): void => {
+    for (const route of before.routes) {
+      const found = pairs.has(route) ? undefined : [...free].find((other) => isPartner(route, other));
+      if (found === undefined) continue;
+      pairs.set(route, found);
+      free.delete(found);
+    }
   };
-  const open = (): readonly RoutePlan[] => before.routes.filter((route) => !pairs.has(route));
-  for (const route of open())
-    pair(
-      route,
-      [...free].find(({ name }) => name === route.name),
-    );
-  for (const route of open())
-    pair(
-      route,
-      [...free].find((other) => matchOf(after, other) === matchOf(before, route)),
-    );
+  pair((route, other) => other.name === route.name);
+  pair((route, other) => matchOf(after, other) === matchOf(before, route));
   return pairs;
 }
 

@@ -13,17 +13,17 @@ export function describeSelector(plan: Plan, subset: string, membership: Members
   const rule = plan.subsets.get(subset);
   if (rule === undefined) return `${subset}: no such subset`;
   const own = membership.groups.filter((group) => group.subset === subset);
-  const listed = own.reduce((sum, { usable, unusable }) => sum + usable.length + unusable.length, 0);
-  const usable = own.reduce((sum, group) => sum + group.usable.length, 0);
-  const all = listedInstances(membership);
-  if (listed > 0) {
-    if (usable > 0) return `${subset}: ${count(usable)}`;
-    const why = new Set(own.flatMap((group) => group.unusable.map((each) => membership.whyUnusable(subset, each))));
-    return `${subset}: none of its ${count(listed)} is usable (${[...why].join(', ')})`;
+  const usable = own.flatMap((group) => group.usable);
+  const unusable = own.flatMap((group) => group.unusable);
+  if (usable.length > 0) return `${subset}: ${count(usable.length)}`;
+  if (unusable.length > 0) {
+    const why = new Set(unusable.map((each) => membership.whyUnusable(subset, each)));
+    return `${subset}: none of its ${count(unusable.length)} is usable (${[...why].join(', ')})`;
   }
+  const { datacenters, listed } = membership;
+  const all = [...new Set(datacenters.flatMap((datacenter) => listed(datacenter)))];
   if (all.length === 0) return `${subset}: nothing is registered`;
-  const unmet = unmetCondition(rule, all);
-  return `${subset}: none of ${count(all.length)} ${unmet}`;
+  return `${subset}: none of ${count(all.length)} ${unmetCondition(rule, all)}`;
 }
 
 /** The first condition of the subset that no instance meets, or all of them when none meets all. */
@@ -54,11 +54,6 @@ function unmetCondition({ tags, meta, filter, port }: SubsetPlan, all: readonly 
     ...(port === undefined ? [] : [`a port named ${port}`]),
   ];
   return `has ${asked.join(' and ')} together`;
-}
-
-/** All that are listed where the plan looks. */
-function listedInstances({ datacenters, listed }: Membership): readonly Instance[] {
-  return [...new Set(datacenters.flatMap((datacenter) => listed(datacenter)))];
 }
 
 function tally(names: readonly string[]): ReadonlyMap<string, number> {

@@ -67,9 +67,8 @@ export function judgeEffect(question: EffectInput): Effect {
   const before = question.before ?? emptyPlan(after.service);
   const everywhere = sideBySide(before, after, view.instances, question.wallNowMs);
   const [home, ...others] = view.instances.datacenters;
-  const isAnybody =
-    view.instances.datacenters.some(({ instances }) => instances.length > 0) || after.lookups !== undefined;
-  if (!isAnybody) return ofUnregistered(question);
+  const isEmpty = view.instances.datacenters.every(({ instances }) => instances.length === 0);
+  if (isEmpty && after.lookups === undefined) return ofUnregistered(question);
   const lost = failingCalls(everywhere);
   const findings: EffectFinding[] = [...unknownDatacenters(before, after, view, question.wallNowMs), ...lost];
   if (home !== undefined && others.length > 0 && after.lookups === undefined) {
@@ -83,11 +82,7 @@ export function judgeEffect(question: EffectInput): Effect {
     findings.push(...more.map((each) => ({ ...each, text: where + each.text })));
   }
   const ofSubsets = subsetFindings(everywhere, view);
-  findings.push(
-    ...ofSubsets.filter(
-      ({ kind, path, isNew }) => kind !== 'empty' || !isToldOf(lost, path.slice('subsets.'.length), isNew),
-    ),
-  );
+  findings.push(...ofSubsets.filter(({ kind, subset, isNew }) => kind !== 'empty' || !isToldOf(lost, subset, isNew)));
   findings.push(...fewerInAll(everywhere));
   return { findings, isUnregistered: false, remarks: remarksOf(everywhere, view) };
 }
@@ -133,7 +128,8 @@ function failingCalls({ before, after }: SideBySide): readonly LostCalls[] {
     const why = `${selectors.join('; ')}${chain.length === 1 ? '; fallback none' : ''}`;
     const isNew = isServing && !wasLost(outcome, before);
     const known = causes.get(`${isNew} ${why}`);
-    const isOfAll = outcome.isOfAll && !isSplitWithAnybody(outcome, after);
+    const isOthersServed = after.outcomes.some(({ name, serving }) => name === outcome.name && serving.length > 0);
+    const isOfAll = outcome.isOfAll && !(outcome.share < 1 && isOthersServed);
     causes.set(`${isNew} ${why}`, {
       kind: 'calls',
       path: known?.path ?? outcome.path,
@@ -171,10 +167,6 @@ function wasLost(outcome: Outcome, before: Side): boolean {
   );
 }
 
-function isSplitWithAnybody({ name, share }: Outcome, side: Side): boolean {
-  return share < 1 && side.outcomes.some((other) => other.name === name && other.serving.length > 0);
-}
-
 /** Judges each subset that calls reach, also as a fallback. */
 function subsetFindings({ before, after }: SideBySide, view: RegistryView): readonly EffectFinding[] {
   const uses = new Map(after.uses);
@@ -189,13 +181,8 @@ function subsetFindings({ before, after }: SideBySide, view: RegistryView): read
     const refusal = filterRefusal(name, after);
     if (refusal !== undefined) {
       const text = `${name} (${use}) would be empty: Consul refuses its filter: ${refusal}`;
-      findings.push({
-        kind: 'filter',
-        subset: name,
-        path: `${path}.filter`,
-        text,
-        isNew: filterRefusal(name, before) === undefined,
-      });
+      const isNew = filterRefusal(name, before) === undefined;
+      findings.push({ kind: 'filter', subset: name, path: `${path}.filter`, text, isNew });
     } else if (now.usable === 0) {
       const text = `${describeSelector(after.plan, name, after.membership)} (${use})`;
       const wasEmpty = wasUsed && then.usable === 0 && !(then.listed > 0 && now.listed === 0);
@@ -226,11 +213,10 @@ interface Counts {
 
 function countsOf(subset: string, { membership }: Side): Counts {
   const groups = membership.groups.filter((group) => group.subset === subset);
-  const [home = ''] = membership.datacenters;
-  const here = groups.find(({ datacenter }) => datacenter === home)?.usable.length ?? 0;
-  const usable = groups.reduce((sum, group) => sum + group.usable.length, 0);
-  const listed = groups.reduce((sum, group) => sum + group.usable.length + group.unusable.length, 0);
-  return { usable, listed, home: here, where: home };
+  const [where = ''] = membership.datacenters;
+  const home = groups.find(({ datacenter }) => datacenter === where)?.usable.length ?? 0;
+  const usable = groups.flatMap((group) => group.usable).length;
+  return { usable, listed: usable + groups.flatMap((group) => group.unusable).length, home, where };
 }
 
 function filterRefusal(subset: string, { membership }: Side): string | undefined {
@@ -310,19 +296,14 @@ function unknownDatacenters(before: Plan, after: Plan, view: RegistryView, nowMs
 }
 
 function remarksOf({ after }: SideBySide, { instances, datacenters = [] }: RegistryView): readonly string[] {
-  const [home] = instances.datacenters;
+  const home = instances.datacenters[0]?.datacenter;
   const named = after.plan.override?.decision.datacenters ?? [];
-  const remarks: string[] = [];
-  for (const name of named) {
-    if (home === undefined || name === home.datacenter || !datacenters.includes(name)) continue;
-    remarks.push(
-      `clients that look in ${home.datacenter} alone, as they do by default, do not go by the override's ${name}`,
-    );
-  }
-  return remarks;
+  return named
+    .filter((name) => home !== undefined && name !== home && datacenters.includes(name))
+    .map((name) => `clients that look in ${home} alone, as they do by default, do not go by the override's ${name}`);
 }
 
 /** Empty subsets are reported with the calls that would fail. */
-function isToldOf(lost: readonly LostCalls[], subset: string, isNew?: boolean): boolean {
+function isToldOf(lost: readonly LostCalls[], subset: string | undefined, isNew?: boolean): boolean {
   return lost.some((one) => subset === one.subset && (isNew === undefined || one.isNew === isNew));
 }

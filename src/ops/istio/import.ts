@@ -1,5 +1,5 @@
 import { defined } from '../../base/defined';
-import { fieldsOf, listOf, textOf } from '../../policy/chain/report';
+import { listOf, textOf } from '../../policy/chain/report';
 import type {
   BalancingDocument,
   BreakerDocument,
@@ -77,14 +77,13 @@ class Rules {
   constructor(resources: readonly IstioResource[], { labelsAs }: ImportIstioOptions, report: IstioReport) {
     this.#report = report;
     for (const { path, spec } of resources.filter(({ kind }) => kind === 'DestinationRule')) {
-      report.others(`${path}.spec`, spec, RULE, { exportTo: 'not needed: a policy is read by name' });
+      report.read(spec, `${path}.spec`, RULE, { exportTo: 'not needed: a policy is read by name' });
       const traffic = importTraffic(spec['trafficPolicy'], `${path}.spec.trafficPolicy`, report);
       this.balancing ??= traffic.balancing;
       this.breaker ??= traffic.breaker;
       for (const [index, each] of listOf(spec['subsets']).entries()) {
-        const fields = fieldsOf(each);
         const at = `${path}.spec.subsets[${index}]`;
-        report.others(at, fields, SUBSET);
+        const fields = report.read(each, at, SUBSET);
         const name = textOf(fields['name']) ?? '';
         if (!SUBSET_NAME.test(name) || this.subsets.has(name)) {
           report.cannot(`${at}.name`, `${JSON.stringify(name.slice(0, 80))} (expected: a name of its own); left out`);
@@ -112,16 +111,11 @@ class Rules {
     }
     if (this.subsets.size === 0) return ALL_INSTANCES;
     // Created when the first route needs it: a subset without conditions has every instance.
-    const name = [...this.subsets].find(([, document]) => isEveryone(document))?.[0];
-    if (name !== undefined) return name;
-    const all = this.subsets.has('all') ? 'all-instances' : 'all';
-    this.subsets.set(all, {});
-    return all;
+    const known = [...this.subsets].find(([, { tags, meta, breaker }]) => (tags ?? meta ?? breaker) === undefined);
+    const name = known?.[0] ?? (this.subsets.has('all') ? 'all-instances' : 'all');
+    if (known === undefined) this.subsets.set(name, {});
+    return name;
   }
-}
-
-function isEveryone({ tags, meta, breaker }: SubsetDocument): boolean {
-  return tags === undefined && meta === undefined && breaker === undefined;
 }
 
 const ALGORITHMS: Readonly<Record<string, BalancingDocument['algorithm']>> = {
@@ -133,15 +127,14 @@ const ALGORITHMS: Readonly<Record<string, BalancingDocument['algorithm']>> = {
 /** Istio's own choice. */
 const UNSAID: readonly unknown[] = [undefined, 'UNSPECIFIED'];
 
-interface TrafficPolicy {
-  readonly balancing?: BalancingDocument;
-  readonly breaker?: BreakerDocument;
-}
-
 /** Imports a `trafficPolicy` of a DestinationRule, or of a subset, which can only have its own breaker. */
-function importTraffic(value: unknown, path: string, report: IstioReport, isSubset = false): TrafficPolicy {
-  const fields = fieldsOf(value);
-  report.others(path, fields, ['loadBalancer', 'outlierDetection'], {
+function importTraffic(
+  value: unknown,
+  path: string,
+  report: IstioReport,
+  isSubset = false,
+): Pick<PolicyDocument, 'balancing' | 'breaker'> {
+  const fields = report.read(value, path, ['loadBalancer', 'outlierDetection'], {
     connectionPool:
       'connections are not limited; of requests write limits: { maxInFlight, maxPending } on a subset, for each client rather than each proxy',
     tls: 'given to the channel by the application, as credentials',
@@ -158,8 +151,7 @@ function importTraffic(value: unknown, path: string, report: IstioReport, isSubs
 }
 
 function importBalancing(value: unknown, path: string, report: IstioReport): BalancingDocument | undefined {
-  const fields = fieldsOf(value);
-  report.others(path, fields, ['simple', 'consistentHash', 'warmupDurationSecs', 'warmup'], {
+  const fields = report.read(value, path, ['simple', 'consistentHash', 'warmupDurationSecs', 'warmup'], {
     localityLbSetting:
       'regions are no datacenters; write locality: { failover: [dc2], zones: prefer }, or leave it to the Graylane client',
   });
@@ -169,22 +161,17 @@ function importBalancing(value: unknown, path: string, report: IstioReport): Bal
     report.cannot(`${path}.simple`, `${JSON.stringify(simple)} is not offered here; balanced as by default`);
   }
   const hashBy = importHash(fields['consistentHash'], `${path}.consistentHash`, report);
-  const warmup = fieldsOf(fields['warmup']);
-  report.others(`${path}.warmup`, warmup, ['duration']);
+  const warmup = report.read(fields['warmup'], `${path}.warmup`, ['duration']);
   const slowStartMs =
     report.duration(fields['warmupDurationSecs'], `${path}.warmupDurationSecs`) ??
     report.duration(warmup['duration'], `${path}.warmup.duration`);
-  const balancing: BalancingDocument = {
-    ...defined({ algorithm }),
-    ...(hashBy === undefined ? {} : { algorithm: 'ring_hash', hashBy }),
-    ...defined({ slowStartMs }),
-  };
+  const wanted = hashBy === undefined ? algorithm : 'ring_hash';
+  const balancing: BalancingDocument = defined({ algorithm: wanted, hashBy, slowStartMs });
   return Object.keys(balancing).length === 0 ? undefined : balancing;
 }
 
 function importHash(value: unknown, path: string, report: IstioReport): string | undefined {
-  const fields = fieldsOf(value);
-  report.others(path, fields, ['httpHeaderName'], {
+  const fields = report.read(value, path, ['httpHeaderName'], {
     httpCookie: 'a gRPC call has no cookie; hash by a header',
     useSourceIp: 'all calls of a client come from one address; hash by a header',
     httpQueryParameterName: 'a gRPC call has no query parameters; hash by a header',
@@ -202,28 +189,23 @@ function importHash(value: unknown, path: string, report: IstioReport): string |
 const CONSECUTIVE: readonly string[] = ['consecutive5xxErrors', 'consecutiveGatewayErrors', 'consecutiveErrors'];
 
 function importOutlierDetection(value: unknown, path: string, report: IstioReport): BreakerDocument | undefined {
-  const fields = fieldsOf(value);
-  report.others(path, fields, [...CONSECUTIVE, 'interval', 'baseEjectionTime', 'maxEjectionPercent'], {
+  const fields = report.read(value, path, [...CONSECUTIVE, 'interval', 'baseEjectionTime', 'maxEjectionPercent'], {
     minHealthPercent: 'a breaker never holds out all; see maxEjectionPercentage and panic',
     splitExternalLocalOriginErrors: 'errors of the connection and of the server count alike',
     consecutiveLocalOriginFailures: 'errors of the connection and of the server count alike',
   });
   const counts = CONSECUTIVE.flatMap((name) => whole(fields[name], `${path}.${name}`, report));
   // The first one that triggers ejects; 0 is off.
-  const consecutiveFailures = Math.min(...counts.filter((count) => count > 0));
+  const fewest = Math.min(...counts.filter((count) => count > 0));
   const resetTimeoutMs = report.duration(fields['baseEjectionTime'], `${path}.baseEjectionTime`);
-  const rollingCountTimeoutMs = report.duration(fields['interval'], `${path}.interval`);
-  const [maxEjectionPercentage] = whole(fields['maxEjectionPercent'], `${path}.maxEjectionPercent`, report);
-  const breaker: BreakerDocument = {
-    ...(counts.length === 0
-      ? {}
-      : { consecutiveFailures: Number.isFinite(consecutiveFailures) ? consecutiveFailures : 0 }),
-    ...(rollingCountTimeoutMs === undefined
-      ? {}
-      : { rollingCountTimeoutMs: clamp(rollingCountTimeoutMs, 100, 3_600_000) }),
-    ...defined({ resetTimeoutMs }),
-    ...(maxEjectionPercentage === undefined ? {} : { maxEjectionPercentage: clamp(maxEjectionPercentage, 0, 100) }),
-  };
+  const intervalMs = report.duration(fields['interval'], `${path}.interval`);
+  const [ejected] = whole(fields['maxEjectionPercent'], `${path}.maxEjectionPercent`, report);
+  const breaker: BreakerDocument = defined({
+    consecutiveFailures: counts.length === 0 ? undefined : Number.isFinite(fewest) ? fewest : 0,
+    rollingCountTimeoutMs: intervalMs && Math.min(3_600_000, Math.max(100, intervalMs)),
+    resetTimeoutMs,
+    maxEjectionPercentage: ejected && Math.min(100, ejected),
+  });
   return entriesOf(breaker).length === 0 ? undefined : breaker;
 }
 
@@ -236,8 +218,4 @@ function whole(value: unknown, path: string, report: IstioReport): readonly numb
   if (typeof value === 'number' && Number.isInteger(value) && value >= 0) return [Math.min(value, MOST)];
   report.cannot(path, `${JSON.stringify(value)} (expected: a whole number >= 0)`);
   return [];
-}
-
-function clamp(value: number, least: number, most: number): number {
-  return Math.min(most, Math.max(least, value));
 }

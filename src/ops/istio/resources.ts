@@ -101,12 +101,14 @@ export class IstioReport {
     if (!this.#unmapped.has(path)) this.#unmapped.set(path, { path, message: `${path}: ${what}` });
   }
 
-  /** Every field that is there and not among `known`. */
-  others(path: string, fields: Fields, known: readonly string[], what: Readonly<Record<string, string>> = {}): void {
+  /** The fields of an object. Every one that is there and not among `known` is reported. */
+  read(value: unknown, path: string, known: readonly string[], what: Readonly<Record<string, string>> = {}): Fields {
+    const fields = fieldsOf(value);
     for (const name of Object.keys(fields)) {
       if (known.includes(name) || fields[name] === undefined || fields[name] === null) continue;
       this.cannot(`${path}.${name}`, Object.hasOwn(what, name) ? `${what[name]}` : 'not mapped');
     }
+    return fields;
   }
 
   /** Milliseconds above 0 of a duration such as `1.5s`. Undefined without one; an unreadable one is reported. */

@@ -47,8 +47,8 @@ export function importRoutes(
   nameOf: NameOfSubset,
   report: IstioReport,
 ): readonly RouteDocument[] {
-  const { spec, path } = resource;
-  report.others(`${path}.spec`, spec, SPEC, {
+  const { spec, path, namespace } = resource;
+  report.read(spec, `${path}.spec`, SPEC, {
     tcp: 'for TCP',
     tls: 'for TLS',
     exportTo: 'not needed: a policy is read by name',
@@ -59,10 +59,9 @@ export function importRoutes(
   }
   const names = new Set<string>();
   return listOf(spec['http']).flatMap((each, index): readonly RouteDocument[] => {
-    const fields = fieldsOf(each);
     const at = `${path}.spec.http[${index}]`;
-    report.others(at, fields, ROUTE, ROUTE_REASONS);
-    const where = importDestinations({ resource, service, fields, at }, nameOf, report);
+    const fields = report.read(each, at, ROUTE, ROUTE_REASONS);
+    const where = importDestinations(fields['route'], at, { namespace, service, nameOf, report });
     if (where === undefined) {
       report.cannot(
         at,
@@ -74,10 +73,7 @@ export function importRoutes(
     const retry = importRetries(fields['retries'], `${at}.retries`, report);
     const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
     const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
-    const rest = {
-      ...where,
-      ...defined({ timeoutMs, attemptTimeoutMs, retry }),
-    };
+    const rest = { ...where, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
     const name = textOf(fields['name'])?.slice(0, MOST_NAME_CHARACTERS) ?? `http[${index}]`;
     const entries = listOf(fields['match']);
     if (entries.length === 0) return [{ name: unique(name, names), ...rest }];
@@ -90,30 +86,29 @@ export function importRoutes(
   });
 }
 
-interface RouteSource {
-  readonly resource: IstioResource;
+interface RouteContext {
+  readonly namespace: string | undefined;
   readonly service: string;
-  readonly fields: Fields;
-  readonly at: string;
+  readonly nameOf: NameOfSubset;
+  readonly report: IstioReport;
 }
 
 function importDestinations(
-  { resource, service, fields, at }: RouteSource,
-  nameOf: NameOfSubset,
-  report: IstioReport,
+  route: unknown,
+  at: string,
+  { namespace, service, nameOf, report }: RouteContext,
 ): Pick<RouteDocument, 'to' | 'split'> | undefined {
-  const destinations = listOf(fields['route']).map(fieldsOf);
+  const destinations = listOf(route).map(fieldsOf);
   const weights = new Map<string, number>();
   for (const [index, each] of destinations.entries()) {
     const path = `${at}.route[${index}]`;
-    report.others(path, each, ['destination', 'weight'], { headers: 'metadata is not changed' });
-    const destination = fieldsOf(each['destination']);
-    report.others(`${path}.destination`, destination, ['host', 'subset', 'port'], {});
+    report.read(each, path, ['destination', 'weight'], { headers: 'metadata is not changed' });
+    const destination = report.read(each['destination'], `${path}.destination`, ['host', 'subset', 'port']);
     if (destination['port'] !== undefined) {
       report.cannot(`${path}.destination.port`, 'an instance is called at the port that it registered');
     }
     const host = textOf(destination['host']) ?? '';
-    if (serviceOfHost(host, resource.namespace) !== service) {
+    if (serviceOfHost(host, namespace) !== service) {
       report.cannot(
         `${path}.destination.host`,
         `${host}; a document leads to instances of its own service, and this is left out`,
@@ -136,8 +131,7 @@ function importDestinations(
 /** `attempts` are retries there and all tries here. */
 function importRetries(value: unknown, path: string, report: IstioReport): RetryDocument | 'off' | undefined {
   if (value === undefined || value === null) return undefined;
-  const fields = fieldsOf(value);
-  report.others(path, fields, ['attempts', 'retryOn', 'backoff', 'perTryTimeout'], {
+  const fields = report.read(value, path, ['attempts', 'retryOn', 'backoff', 'perTryTimeout'], {
     retryRemoteLocalities: 'retries go on to the next tier by themselves',
     retryIgnorePreviousHosts: 'a retry goes to an instance that was not tried, wherever there is one',
   });
@@ -200,7 +194,7 @@ const NO_SUCH_THING: Readonly<Record<string, string>> = {
  * the entry is left out and reported, because sending calls the wrong way would be worse.
  */
 function importMatch(fields: Fields, path: string, report: IstioReport): MatchDocument | undefined | false {
-  report.others(path, fields, KNOWN, NO_SUCH_THING);
+  report.read(fields, path, KNOWN, NO_SUCH_THING);
   let isWhole = Object.keys(fields).every((name) => KNOWN.includes(name) || fields[name] === null);
   const methods = importUri(fields, path, report);
   const method = fieldsOf(fields['method']);
@@ -223,8 +217,7 @@ function importMatch(fields: Fields, path: string, report: IstioReport): MatchDo
       const at = `${path}.${field}.${name}`;
       const matcher = importHeader(name, condition, at, report);
       const key = name.toLowerCase();
-      const merged =
-        matcher === undefined ? undefined : merge(labels.get(key), isWithout ? inverted(matcher) : matcher);
+      const merged = matcher && merge(labels.get(key), isWithout ? inverted(matcher) : matcher);
       if (matcher !== undefined && merged === undefined)
         report.cannot(at, 'two conditions on one header; this match is left out');
       if (merged === undefined) isWhole = false;
@@ -233,10 +226,7 @@ function importMatch(fields: Fields, path: string, report: IstioReport): MatchDo
   }
   if (!isWhole || methods === false) return false;
   if (methods === undefined && labels.size === 0) return undefined;
-  return {
-    ...defined({ methods }),
-    ...(labels.size === 0 ? {} : { labels: Object.fromEntries(labels) }),
-  };
+  return defined({ methods, labels: labels.size === 0 ? undefined : Object.fromEntries(labels) });
 }
 
 function importUri(fields: Fields, path: string, report: IstioReport): readonly string[] | undefined | false {

@@ -1,5 +1,5 @@
-import type { FailedMeasurement, Measurement } from './analysis/metrics-provider';
 import { resolveAnalysis, resolveBackground } from './analysis/settings';
+import type { FailedMeasurement, Measurement } from './analysis/subset-metrics';
 import type { PauseDocument, RolloutDocument } from './document';
 import { isWatching, openWindow, rollBack, takeMeasurement } from './measurement';
 import { addAction, addNotice, dueActions, type PauseReason, type RolloutProgress, without } from './progress';
@@ -134,12 +134,10 @@ function finish(progress: RolloutProgress): RolloutProgress {
   return addAction(progress, { kind: 'finish' });
 }
 
-/**
- * Why a person, or the controller on their behalf, may not do this now: `message` says what state the rollout is in.
+/*
+ * What a person, or the controller on their behalf, may do. Each returns undefined where the rollout is in a state that
+ * does not allow it.
  */
-export class RolloutStateError extends Error {
-  override readonly name: string = 'RolloutStateError';
-}
 
 /**
  * Stops the rollout: no step, no measurement, and the weight stays. Pending actions must wait for `resume`. Pausing
@@ -150,8 +148,8 @@ export function pauseRollout(
   why: Exclude<PauseReason, 'step'>,
   message: string,
   nowMs: number,
-): RolloutProgress {
-  refuseEnded(progress, 'pause');
+): RolloutProgress | undefined {
+  if (isOver(progress)) return undefined;
   const paused: RolloutProgress = {
     ...without(progress, 'window'),
     state: { kind: 'paused', why, message, sinceMs: nowMs },
@@ -163,9 +161,9 @@ export function pauseRollout(
  * Continues after a pause step, or repeats the step that was interrupted. A timed pause starts again, and an analysis
  * counts from zero, because nothing was measured meanwhile. Follow with `advance()`.
  */
-export function resumeRollout(progress: RolloutProgress): RolloutProgress {
+export function resumeRollout(progress: RolloutProgress): RolloutProgress | undefined {
   const { state } = progress;
-  if (state.kind !== 'paused' && state.kind !== 'inconclusive') throw wrongState(progress, 'resume', 'paused');
+  if (state.kind !== 'paused' && state.kind !== 'inconclusive') return undefined;
   const isStepDone = state.kind === 'paused' && state.why === 'step';
   return {
     ...without(progress, 'window', 'stepSinceMs'),
@@ -181,8 +179,8 @@ export function resumeRollout(progress: RolloutProgress): RolloutProgress {
 export function promoteRollout(
   progress: RolloutProgress,
   { full = false }: { readonly full?: boolean } = {},
-): RolloutProgress {
-  refuseEnded(progress, 'promote');
+): RolloutProgress | undefined {
+  if (isOver(progress)) return undefined;
   const { document, step, pending } = progress;
   // A step that is an action ends by its confirmation; only its successors can be left out.
   const isActing = pending.some(({ kind }) => kind === 'setWeight' || kind === 'setRoute');
@@ -195,17 +193,11 @@ export function promoteRollout(
   };
 }
 
-/** Rolls the canary back at a person's request. Throws for a rollout that has ended. */
-export function abortRollout(progress: RolloutProgress, message: string, nowMs: number): RolloutProgress {
-  refuseEnded(progress, 'abort');
-  return rollBack(progress, 'operator', message, nowMs);
+/** Rolls the canary back at a person's request. */
+export function abortRollout(progress: RolloutProgress, message: string, nowMs: number): RolloutProgress | undefined {
+  return isOver(progress) ? undefined : rollBack(progress, 'operator', message, nowMs);
 }
 
-function refuseEnded(progress: RolloutProgress, verb: string): void {
-  const { kind } = progress.state;
-  if (kind === 'aborted' || kind === 'completed') throw wrongState(progress, verb, 'running or paused');
-}
-
-function wrongState({ id, state }: RolloutProgress, verb: string, expected: string): RolloutStateError {
-  return new RolloutStateError(`${verb} ${id}: ${state.kind} (expected: ${expected})`);
+function isOver({ state }: RolloutProgress): boolean {
+  return state.kind === 'aborted' || state.kind === 'completed';
 }

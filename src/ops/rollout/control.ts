@@ -4,7 +4,7 @@ import { PolicyError } from '../../policy/policy-error';
 import type { StoredPolicy } from '../store/history';
 import type { PolicyStore } from '../store/policy-store';
 import { compileStored, contentDigest, documentText } from '../store/policy-text';
-import { abortRollout, pauseRollout, promoteRollout, RolloutStateError, resumeRollout, startRollout } from './advance';
+import { abortRollout, pauseRollout, promoteRollout, resumeRollout, startRollout } from './advance';
 import type { RolloutDocument } from './document';
 import { canaryWeight, describeInvalid, overrideInForce, policyStatusOf, testersOf, withWeight } from './policy-change';
 import type { RolloutProgress } from './progress';
@@ -17,9 +17,8 @@ import {
   nextRecord,
   type PastRollout,
   type RolloutRecord,
-  transitionsBetween,
 } from './record';
-import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
+import type { RolloutStore, StoredRollout } from './store';
 
 /** Commands for a rollout that has not ended. */
 export type RolloutCommand = 'pause' | 'resume' | 'promote' | 'promote-full' | 'abort';
@@ -54,7 +53,7 @@ export async function beginRollout(document: RolloutDocument, deps: ControlConte
   if (former !== undefined && !hasEnded(former.progress)) {
     const { id, state, step } = former.progress;
     const reason = `a rollout of ${service} is under way: ${id} of ${former.startedBy}, ${state.kind} at step ${step + 1}`;
-    return { kind: 'refused', reason, nextStep: `run graylane rollout status ${service}, or abort it` };
+    return refused(reason, `run graylane rollout status ${service}, or abort it`);
   }
   const policy = await deps.policies.read(service, undefined);
   const fit = checkPolicy(policy, document, deps.now());
@@ -62,7 +61,6 @@ export async function beginRollout(document: RolloutDocument, deps: ControlConte
   const nowMs = deps.now();
   const weight = canaryWeight(fit.document, document);
   const progress = startRollout({ id: newId(nowMs), document, weight }, nowMs);
-  const at = new Date(nowMs).toISOString();
   const blank: RolloutRecord = {
     format: 1,
     service,
@@ -75,20 +73,14 @@ export async function beginRollout(document: RolloutDocument, deps: ControlConte
     past: former === undefined ? [] : [...former.past, pastOf(former)].slice(-MAX_PAST),
   };
   const message = `${document.steps.length} steps, ${document.canary} against ${document.stable}`;
-  const record = nextRecord(blank, {}, [
-    { at, by: deps.by, event: 'started', step: 0, weight: progress.weight, message },
-  ]);
+  const started = { event: 'started', step: 0, weight, message };
+  const record = nextRecord(blank, {}, { by: deps.by, at: new Date(nowMs).toISOString() }, [started]);
   if (Buffer.byteLength(JSON.stringify({ ...record, past: [] })) > MAX_RECORD_BYTES / 2) {
     const reason = `the rollout: ${Buffer.byteLength(JSON.stringify(document))} bytes as JSON (expected: at most ${MAX_RECORD_BYTES / 2})`;
-    return { kind: 'refused', reason, nextStep: 'shorten it' };
+    return refused(reason, 'shorten it');
   }
-  const outcome = await deps.rollouts.write(stored, record, undefined);
-  if (outcome.kind === 'written') return { kind: 'done', record };
-  if (outcome.kind === 'lost') {
-    const reason = `somebody else has just started a rollout of ${service}, and nothing of yours was written`;
-    return { kind: 'refused', reason, nextStep: `run graylane rollout status ${service}` };
-  }
-  return notWritten(outcome);
+  const faster = `somebody else has just started a rollout of ${service}, and nothing of yours was written`;
+  return (await write(stored, record, deps)) ?? refused(faster, `run graylane rollout status ${service}`);
 }
 
 /** Carries out a person's command. A running controller reacts at once. Rejects with POLICY_UNAVAILABLE. */
@@ -103,7 +95,7 @@ export async function controlRollout(
     if (result !== undefined) return result;
     await sleep(Math.random() * 20 * (attempt + 1));
   }
-  return { kind: 'refused', reason: `lost the race ${ATTEMPTS} times`, nextStep: 'try again' };
+  return refused(`lost the race ${ATTEMPTS} times`, 'try again');
 }
 
 /** Undefined when another writer was faster. */
@@ -113,14 +105,11 @@ async function tryControl(
   deps: ControlContext,
 ): Promise<ControlResult | undefined> {
   const { record, service } = stored;
-  if (record === undefined) {
-    return { kind: 'refused', reason: `${service} has no rollout`, nextStep: `run graylane rollout start ${service}` };
-  }
+  if (record === undefined) return refused(`${service} has no rollout`, `run graylane rollout start ${service}`);
   const { progress } = record;
   const { kind } = progress.state;
   if (kind === 'completed' || kind === 'aborted') {
-    const nextStep = `run graylane rollout history ${service}`;
-    return { kind: 'refused', reason: `the rollout ${progress.id} of ${service} is ${kind}`, nextStep };
+    return refused(`the rollout ${progress.id} of ${service} is ${kind}`, `run graylane rollout history ${service}`);
   }
   let { policy } = record;
   if (command === 'resume' || command === 'promote' || command === 'promote-full') {
@@ -132,15 +121,13 @@ async function tryControl(
   }
   const next = applyCommand(progress, command, deps);
   if (next === undefined) {
-    const nextStep = `run graylane rollout status ${service}`;
-    return { kind: 'refused', reason: `the rollout of ${service} is ${kind}: nothing to ${command}`, nextStep };
+    const reason = `the rollout of ${service} is ${kind}: nothing to ${command}`;
+    return refused(reason, `run graylane rollout status ${service}`);
   }
   const actor = { by: deps.by, at: new Date(deps.now()).toISOString() };
-  const asked = { ...actor, event: command, step: progress.step, weight: progress.weight, message: 'asked for' };
-  const written = nextRecord(record, { progress: next, policy }, [asked, ...transitionsBetween(progress, next, actor)]);
-  const outcome = await deps.rollouts.write(stored, written, undefined);
-  if (outcome.kind === 'written') return { kind: 'done', record: written };
-  return outcome.kind === 'lost' ? undefined : notWritten(outcome);
+  const asked = { event: command, step: progress.step, weight: progress.weight, message: 'asked for' };
+  const written = nextRecord(record, { progress: next, policy }, actor, [asked]);
+  return write(stored, written, deps);
 }
 
 /** Undefined when the command is not possible in this state. */
@@ -149,28 +136,24 @@ function applyCommand(
   command: RolloutCommand,
   { by, now, reason }: ControlContext,
 ): RolloutProgress | undefined {
-  const next = (): RolloutProgress => {
-    switch (command) {
-      case 'pause':
-        return pauseRollout(progress, 'operator', `paused by ${by}`, now());
-      case 'resume':
-        return resumeRollout(progress);
-      case 'promote':
-      case 'promote-full':
-        return promoteRollout(progress, { full: command === 'promote-full' });
-      case 'abort':
-        return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now());
-    }
-  };
-  try {
-    return next();
-  } catch (error) {
-    if (error instanceof RolloutStateError) return undefined;
-    throw error;
+  switch (command) {
+    case 'pause':
+      return pauseRollout(progress, 'operator', `paused by ${by}`, now());
+    case 'resume':
+      return resumeRollout(progress);
+    case 'promote':
+    case 'promote-full':
+      return promoteRollout(progress, { full: command === 'promote-full' });
+    case 'abort':
+      return abortRollout(progress, `aborted by ${by}${reason === undefined ? '' : `: ${reason}`}`, now());
   }
 }
 
 type Refused = ControlResult & { readonly kind: 'refused' };
+
+function refused(reason: string, nextStep: string): Refused {
+  return { kind: 'refused', reason, nextStep };
+}
 
 /** The policy if the rollout can work with it, otherwise why not. */
 function checkPolicy(
@@ -180,7 +163,6 @@ function checkPolicy(
   isUnderWay = false,
 ): { readonly document: PolicyDocument } | Refused {
   const { service } = stored;
-  const refused = (reason: string, nextStep: string): Refused => ({ kind: 'refused', reason, nextStep });
   const policyStatus = policyStatusOf(stored, undefined, nowMs);
   if (policyStatus.kind === 'invalid') return refused(policyStatus.message, 'write one with graylane policy apply');
   const { document } = policyStatus;
@@ -208,8 +190,15 @@ function pastOf({ progress, startedBy, transitions }: RolloutRecord): PastRollou
   return { id, startedBy, startedAt: new Date(startedAtMs).toISOString(), endedAt, result: state.kind, message };
 }
 
-function notWritten({ reason }: Exclude<RecordOutcome, { readonly kind: 'written' | 'lost' }>): ControlResult {
-  return { kind: 'refused', reason, nextStep: 'check what the ACL token permits' };
+/** Undefined when another writer was faster. */
+async function write(
+  before: StoredRollout,
+  record: RolloutRecord,
+  { rollouts }: ControlContext,
+): Promise<ControlResult | undefined> {
+  const outcome = await rollouts.write(before, record, undefined);
+  if (outcome.kind === 'written') return { kind: 'done', record };
+  return outcome.kind === 'lost' ? undefined : refused(outcome.reason, 'check what the ACL token permits');
 }
 
 /** `20261121-070305-x7k2`: sorts by time, and two of the same second differ. */

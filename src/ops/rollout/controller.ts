@@ -1,4 +1,5 @@
 import { createInterruptibleSleep } from '../../base/sleep';
+import { messageOf } from './analysis/requests';
 import type { Lease } from './lease';
 import { type ReconcileResult, type RolloutContext, reconcile } from './reconcile';
 import { hasEnded, type RolloutRecord } from './record';
@@ -47,7 +48,7 @@ export async function runController(options: ControllerOptions): Promise<void> {
         if (!loops.has(service)) loops.set(service, runRollout(service, options, false));
       }
     } catch (error) {
-      failure = textOf(error);
+      failure = messageOf(error);
     }
     if (failure !== problem) watch.onProblem('*', failure);
     problem = failure;
@@ -84,7 +85,7 @@ export async function runRollout(
       try {
         result = await reconcile(service, session, deps);
       } catch (error) {
-        reporter.problem(textOf(error));
+        reporter.problem(messageOf(error));
         await pause.sleep(LOOK_MS);
         continue;
       }
@@ -99,7 +100,7 @@ export async function runRollout(
         changes.close();
         changes = undefined;
       }
-      await pause.sleep(delayAfter(result, { nowMs: deps.now(), lost, isListening: changes?.isListening === true }));
+      await pause.sleep(delayAfter(result, deps.now(), lost, changes?.isListening === true));
     }
     return undefined;
   } finally {
@@ -141,15 +142,8 @@ function createStatusReporter(service: string, watch: ControllerWatch): StatusRe
   };
 }
 
-interface LoopState {
-  /** Wall clock. */
-  readonly nowMs: number;
-  /** Writes in a row that did not hold. */
-  readonly lost: number;
-  readonly isListening: boolean;
-}
-
-function delayAfter(result: ReconcileResult, { nowMs, lost, isListening }: LoopState): number {
+/** `nowMs`: wall clock. `lost`: writes in a row that did not hold. */
+function delayAfter(result: ReconcileResult, nowMs: number, lost: number, isListening: boolean): number {
   switch (result.kind) {
     case 'acted':
       return 0;
@@ -165,8 +159,4 @@ function delayAfter(result: ReconcileResult, { nowMs, lost, isListening }: LoopS
     case 'none':
       return REST_MS;
   }
-}
-
-function textOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
-import { isRecord } from '../../base/is-record';
 import type { ConsulClient } from '../../consul/client';
+import { parseJsonRecord } from '../store/kv';
 
 /** What Consul allows for a session's TTL. It may keep a session for twice its TTL after the last renewal. */
 export const SESSION_TTL_SECONDS: { readonly min: number; readonly max: number; readonly default: number } = {
@@ -58,10 +58,10 @@ export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
     const wanted = { Name: name, TTL: `${ttlSeconds}s`, Behavior: 'release', LockDelay: '0s' };
     const body = JSON.stringify(wanted);
     const answer = await client.put({ path: '/session/create', body, timeLimitMs: timeLimitMs * 2 });
-    const made = answer.kind === 'answer' ? idOf(answer.body.toString('utf8')) : undefined;
-    session = made;
-    problem = made === undefined ? `no session: ${answer.kind === 'failure' ? answer.reason : 'no ID'}` : undefined;
-    return made !== undefined;
+    const id = answer.kind === 'answer' ? parseJsonRecord(answer.body.toString('utf8'))?.['ID'] : undefined;
+    session = typeof id === 'string' ? id : undefined;
+    problem = `no session: ${answer.kind === 'failure' ? answer.reason : 'no ID'}`;
+    return session !== undefined;
   };
   const renew = async (id: string): Promise<boolean> => {
     const answer = await client.put({ path: '/session/renew/{id}', params: { id }, body: '', timeLimitMs });
@@ -109,13 +109,4 @@ export function openLease({ client, name, ttlSeconds }: LeaseOptions): Lease {
       await client.put({ path: '/session/destroy/{id}', params: { id }, body: '', timeLimitMs: 2000 });
     },
   };
-}
-
-function idOf(text: string): string | undefined {
-  try {
-    const made: unknown = JSON.parse(text);
-    return isRecord(made) && typeof made['ID'] === 'string' ? made['ID'] : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
+import { defined } from '../../base/defined';
 import { judge } from './analysis/judge';
-import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
 import { type AnalysisSettings, falseAlarmPart, resolveAnalysis, resolveBackground } from './analysis/settings';
+import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
 import type { AnalysisResult, Verdict } from './analysis/verdict';
 import { type AnalysisWindow, addAction, addNotice, type RolloutProgress, without } from './progress';
 
@@ -85,12 +86,8 @@ export function takeMeasurement(
   if (result.verdict === 'fail') return rollBack(next, 'analysis', describe(result, 'fail'), nowMs, result);
   if (window.kind === 'background') return next;
   if (counted.errors > settings.consecutiveErrorLimit) {
-    return pauseInconclusive(
-      next,
-      `no figures ${counted.errors} times in a row: ${describe(result, 'error')}`,
-      result,
-      nowMs,
-    );
+    const message = `no figures ${counted.errors} times in a row: ${describe(result, 'error')}`;
+    return pauseInconclusive(next, message, result, nowMs);
   }
   if (counted.undecided > settings.inconclusiveLimit) {
     return pauseInconclusive(next, describe(result, 'undecided'), result, nowMs);
@@ -107,7 +104,7 @@ export function rollBack(
   nowMs: number,
   result?: AnalysisResult,
 ): RolloutProgress {
-  const withResult = result === undefined ? {} : { result };
+  const withResult = defined({ result });
   const aborted: RolloutProgress = {
     // Pending actions must not be done after the rollback.
     ...without(progress, 'window', 'waitingFor'),

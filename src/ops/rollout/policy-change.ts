@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import { sha256 } from '../../base/sha256';
 import type {
   MatchDocument,
   PolicyDocument,
@@ -9,7 +10,7 @@ import type {
 import { parseTimestamp } from '../../policy/override';
 import type { PolicyError } from '../../policy/policy-error';
 import { judgeDocument } from '../../policy/validate';
-import { type StoredPolicy, sha256 } from '../store/history';
+import type { StoredPolicy } from '../store/history';
 import { contentDigest, parseStored } from '../store/policy-text';
 import type { RolloutDocument } from './document';
 import type { RolloutAction } from './progress';
@@ -63,12 +64,7 @@ export function testersOf({ steps }: RolloutDocument): readonly string[] {
 }
 
 /** The subsets that a rollout moves calls between, and the route of these calls. */
-export interface MovedSplit {
-  readonly canary: string;
-  readonly stable: string;
-  /** Undefined: the last route that splits between both. */
-  readonly route?: string | undefined;
-}
+export type MovedSplit = Pick<RolloutDocument, 'canary' | 'stable' | 'route'>;
 
 /** Made when the policy has no route with a split between both: it matches every call that no other route does. */
 const OWN_ROUTE = 'rollout';
@@ -91,8 +87,8 @@ export function canaryWeight(document: PolicyDocument, of: MovedSplit): number {
  * split keeps its order, so sticky callers move by the difference and no other. Pure.
  */
 export function withWeight(document: PolicyDocument, of: MovedSplit, weight: number): Edited {
-  const problem = missingSubset(document, of);
-  if (problem !== undefined) return { refusal: problem };
+  const missing = [of.canary, of.stable].find((name) => subsetOf(document, name) === undefined);
+  if (missing !== undefined) return { refusal: `subsets.${missing}: missing (expected: a subset of the policy)` };
   const found = findRoute(document, of);
   if (found === undefined) {
     if (of.route !== undefined) return { refusal: `route ${of.route}: missing (expected: a route of the policy)` };
@@ -149,10 +145,7 @@ export function withCanaryAsStable(document: PolicyDocument, of: MovedSplit): Ed
   if ('refusal' in reset) return reset;
   const { tags: _tags, meta: _meta, filter: _filter, ...tuning } = subsetOf(document, of.stable) ?? {};
   const { tags, meta, filter } = subsetOf(document, of.canary) ?? {};
-  const stable: SubsetDocument = {
-    ...defined({ tags, meta, filter }),
-    ...tuning,
-  };
+  const stable: SubsetDocument = { ...defined({ tags, meta, filter }), ...tuning };
   return { document: { ...reset.document, subsets: { ...reset.document.subsets, [of.stable]: stable } } };
 }
 
@@ -165,13 +158,6 @@ function findRoute({ routes }: PolicyDocument, of: MovedSplit): RouteDocument | 
 
 function withRoute(document: PolicyDocument, route: RouteDocument): PolicyDocument {
   return { ...document, routes: document.routes?.map((each) => (each.name === route.name ? route : each)) ?? [route] };
-}
-
-function missingSubset(document: PolicyDocument, { canary, stable }: MovedSplit): string | undefined {
-  for (const name of [canary, stable]) {
-    if (subsetOf(document, name) === undefined) return `subsets.${name}: missing (expected: a subset of the policy)`;
-  }
-  return undefined;
 }
 
 function subsetOf({ subsets }: PolicyDocument, name: string): SubsetDocument | undefined {

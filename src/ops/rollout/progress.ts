@@ -1,5 +1,5 @@
 import { defined } from '../../base/defined';
-import type { SubsetMetrics } from './analysis/metrics-provider';
+import type { SubsetMetrics } from './analysis/subset-metrics';
 import type { AnalysisResult, SlowCalls } from './analysis/verdict';
 import type { RolloutDocument, SetRouteDocument } from './document';
 

@@ -1,11 +1,11 @@
-import type { PolicyDocument } from '../../policy/document';
+import { sha256 } from '../../base/sha256';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
-import { type StoredPolicy, sha256 } from '../store/history';
+import type { StoredPolicy } from '../store/history';
 import type { PolicyStore, WriteOutcome } from '../store/policy-store';
 import { compileStored, contentDigest, documentText } from '../store/policy-text';
 import { advance, confirmAction, nextWakeMs, pauseRollout, waitFor } from './advance';
-import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/metrics-provider';
+import type { FailedMeasurement, Measurement, MeasureRequest } from './analysis/subset-metrics';
 import { wantedMeasurement } from './measurement';
 import type { NotificationMessage } from './notify';
 import {
@@ -17,16 +17,15 @@ import {
   policyStatusOf,
   raisesWeight,
 } from './policy-change';
-import type { RolloutAction, RolloutProgress } from './progress';
+import { dueActions, type RolloutAction, type RolloutProgress } from './progress';
 import {
   type Actor,
+  type Happened,
   hasEnded,
   MAX_MESSAGE,
   nextRecord,
   type RolloutRecord,
-  type Transition,
   transitionOf,
-  transitionsBetween,
 } from './record';
 import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 
@@ -37,8 +36,14 @@ import type { RecordOutcome, RolloutStore, StoredRollout } from './store';
 export interface RolloutContext {
   readonly policies: PolicyStore;
   readonly rollouts: RolloutStore;
-  /** Creates the check whether the canary's healthy instances can carry the calls of a policy. May reject. */
-  capacity(stored: StoredPolicy, maxLoadFactor: number | undefined): CapacityCheck;
+  /**
+   * Creates the check whether the canary's healthy instances can carry the calls of a policy, as `policy apply` judges
+   * it. May reject.
+   */
+  capacity(
+    stored: StoredPolicy,
+    maxLoadFactor: number | undefined,
+  ): { judge(before: Plan | undefined, after: Plan): Promise<{ readonly overloads: readonly string[] }> };
   /** Measures what `wantedMeasurement()` asks for. A failure is part of the result. Never rejects. */
   measure(progress: RolloutProgress, wanted: MeasureRequest): Promise<Measurement | FailedMeasurement>;
   /** Runs the hooks of these names. Resolves to what failed, undefined when all succeeded. Never rejects. */
@@ -47,11 +52,6 @@ export interface RolloutContext {
   now(): number;
   /** Name of the controller, for the history: `user@host (pid 17)`. */
   readonly name: string;
-}
-
-/** As `policy apply` judges it. */
-interface CapacityCheck {
-  judge(before: Plan | undefined, after: Plan): Promise<{ readonly overloads: readonly string[] }>;
 }
 
 export type ReconcileResult =
@@ -103,15 +103,9 @@ export async function reconcile(
   };
   const interrupted = interruption(turn);
   if (interrupted !== undefined) return save(turn, interrupted);
-  const action = nextAction(record.progress);
+  const [action] = dueActions(record.progress);
   if (action === undefined) return record.progress.pending.length > 0 ? idle(record) : measure(turn);
   return action.kind === 'notify' ? sendNotice(turn, action) : applyAndSave(turn, action);
-}
-
-/** While the rollout is stopped only notices are sent. */
-function nextAction({ state, pending }: RolloutProgress): RolloutAction | undefined {
-  const isStopped = state.kind === 'paused' || state.kind === 'inconclusive';
-  return isStopped ? pending.find(({ kind }) => kind === 'notify') : pending[0];
 }
 
 interface Turn {
@@ -125,8 +119,7 @@ interface Turn {
 
 /** A foreign change of the policy pauses the rollout. */
 function interruption({ record: { progress }, policyStatus, deps }: Turn): RolloutProgress | undefined {
-  if (policyStatus.kind === 'own' || progress.state.kind === 'aborted' || progress.state.kind === 'completed')
-    return undefined;
+  if (policyStatus.kind === 'own') return undefined;
   const why = policyStatus.kind === 'invalid' ? 'invalid-policy' : 'manual-change';
   const { state } = progress;
   if (state.kind === 'paused' && (state.why === why || state.why === 'manual-change')) return undefined;
@@ -147,13 +140,16 @@ async function applyAndSave(turn: Turn, action: PolicyAction): Promise<Reconcile
   const { record, policy, policyStatus, deps } = turn;
   const { progress } = record;
   const { document: rollout } = progress;
-  const wait = (why: string): Promise<ReconcileResult> => saveWaiting(turn, why);
+  /** Records once why the action must wait. The action is tried again later. */
+  const wait = async (why: string): Promise<ReconcileResult> =>
+    progress.waitingFor === why ? idle(record) : save(turn, waitFor(progress, why));
   // Only a rollback continues after a foreign change: it takes the weight out of the changed policy.
   if (policyStatus.kind === 'invalid') return wait(policyStatus.message);
   const edited = applyAction(policyStatus.document, action, rollout);
   if ('refusal' in edited) return wait(edited.refusal);
   const confirmed = confirmAction(progress, action.number, deps.now());
-  if (isSame(edited.document, policyStatus.document)) return save(turn, confirmed, action);
+  if (JSON.stringify(edited.document) === JSON.stringify(policyStatus.document))
+    return save(turn, confirmed, [transitionOf(action, confirmed)]);
   const text = documentText(edited.document);
   const plan = compileStored(policy.service, text);
   if (plan instanceof PolicyError) return wait(describeInvalid(plan));
@@ -173,9 +169,8 @@ async function writePolicy(
 ): Promise<ReconcileResult> {
   const time = new Date(deps.now());
   const number = numberAfter(policy);
-  const next = nextRecord(record, { progress: confirmed, policy: { digest: contentDigest(text), number } }, [
-    ...transitionsFor(record.progress, confirmed, action, number, actorOf(deps)),
-  ]);
+  const change = { progress: confirmed, policy: { digest: contentDigest(text), number } };
+  const next = nextRecord(record, change, actorOf(deps), [transitionOf(action, confirmed, number)]);
   const outcome = await deps.policies.write({
     before: policy,
     text,
@@ -190,25 +185,16 @@ async function writePolicy(
 
 async function sendNotice(turn: Turn, action: RolloutAction & { readonly kind: 'notify' }): Promise<ReconcileResult> {
   const { record, deps } = turn;
-  const { progress } = record;
-  const { notify } = progress.document;
+  const { progress, service } = record;
+  const message: NotificationMessage = { ...action.notice, service, id: `${progress.id}/${action.number}` };
   let failure: string | undefined;
-  if (notify !== undefined) {
-    const { service } = record;
-    const message: NotificationMessage = { ...action.notice, service, id: `${progress.id}/${action.number}` };
-    for (let attempt = 1; attempt <= NOTICE_ATTEMPTS; attempt += 1) {
-      failure = await deps.notify(notify, message);
-      if (failure === undefined) break;
-    }
+  for (let attempt = 1; attempt <= NOTICE_ATTEMPTS; attempt += 1) {
+    failure = await deps.notify(progress.document.notify ?? [], message);
+    if (failure === undefined) break;
   }
   const confirmed = confirmAction(progress, action.number, deps.now());
-  return save(turn, confirmed, action, failure);
-}
-
-/** Records once why the action must wait. The action is tried again later. */
-async function saveWaiting(turn: Turn, why: string): Promise<ReconcileResult> {
-  const waiting = waitFor(turn.record.progress, why);
-  return turn.record.progress.waitingFor === why ? idle(turn.record) : save(turn, waiting);
+  const done = transitionOf(action, confirmed);
+  return save(turn, confirmed, [failure === undefined ? done : { ...done, message: `${done.message}: ${failure}` }]);
 }
 
 function idle(record: RolloutRecord): ReconcileResult {
@@ -219,27 +205,10 @@ function idle(record: RolloutRecord): ReconcileResult {
 async function save(
   { stored, record, session, deps }: Turn,
   progress: RolloutProgress,
-  action?: RolloutAction,
-  failure?: string,
+  done: readonly Happened[] = [],
 ): Promise<ReconcileResult> {
-  const transitions = transitionsFor(record.progress, progress, action, undefined, actorOf(deps));
-  const described =
-    failure === undefined
-      ? transitions
-      : transitions.map((each) => ({ ...each, message: `${each.message}: ${failure}` }));
-  const outcome = await deps.rollouts.write(stored, nextRecord(record, { progress }, described), session);
-  return resultOf(outcome, record);
-}
-
-function transitionsFor(
-  before: RolloutProgress,
-  after: RolloutProgress,
-  action: RolloutAction | undefined,
-  policy: number | undefined,
-  actor: Actor,
-): readonly Omit<Transition, 'number'>[] {
-  const done = action === undefined ? [] : [transitionOf(action, after, actor, policy)];
-  return [...done, ...transitionsBetween(before, after, actor)];
+  const next = nextRecord(record, { progress }, actorOf(deps), done);
+  return resultOf(await deps.rollouts.write(stored, next, session), record);
 }
 
 function resultOf(outcome: WriteOutcome | RecordOutcome, record: RolloutRecord): ReconcileResult {
@@ -264,8 +233,4 @@ function numberAfter({ policy, history }: StoredPolicy): number {
   const last = history.at(-1);
   const isKept = policy === undefined || last?.entry?.documentDigest === sha256(policy.text);
   return (last?.number ?? 0) + (isKept ? 1 : 2);
-}
-
-function isSame(a: PolicyDocument, b: PolicyDocument): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

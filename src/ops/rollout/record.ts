@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
+import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
+import { parseJsonRecord } from '../store/kv';
 import { describeAction, type WrittenPolicy } from './policy-change';
 import type { RolloutAction, RolloutProgress, RolloutState } from './progress';
 import { validateRollout } from './validate';
@@ -57,16 +59,23 @@ export const MAX_RECORD_BYTES: number = 64 * 1024;
 /** Characters of what is said in a transition and in the policy's history. */
 export const MAX_MESSAGE = 600;
 
-/** The next record to write, `change` made to it and `happened` added to its transitions. Pure but for the stamp. */
+/** A transition before it is recorded. */
+export type Happened = Omit<Transition, 'number' | 'at' | 'by'>;
+
+/**
+ * The next record to write, with `change` made to it. Its transitions get what was `done`, and what else happened
+ * between the two states of the rollout. Pure but for the stamp.
+ */
 export function nextRecord(
   record: RolloutRecord,
   change: Partial<Pick<RolloutRecord, 'progress' | 'policy'>>,
-  happened: readonly Omit<Transition, 'number'>[],
+  actor: Actor,
+  done: readonly Happened[] = [],
 ): RolloutRecord {
-  let number = record.transitions.at(-1)?.number ?? 0;
-  const added = happened.map((each): Transition => {
-    number += 1;
-    return { ...each, number, message: each.message.slice(0, MAX_MESSAGE) };
+  const first = (record.transitions.at(-1)?.number ?? 0) + 1;
+  const happened = [...done, ...transitionsBetween(record.progress, change.progress ?? record.progress)];
+  const added = happened.map((each, index): Transition => {
+    return { ...actor, ...each, number: first + index, message: each.message.slice(0, MAX_MESSAGE) };
   });
   const transitions = [...record.transitions, ...added].slice(-MAX_TRANSITIONS);
   return { ...record, ...change, number: record.number + 1, stamp: newStamp(), transitions };
@@ -97,13 +106,8 @@ export function encodeRecord(record: RolloutRecord): string {
  * text, so the document in it is validated like a new one, and unknown actions are refused.
  */
 export function decodeRecord(text: string, service: string): RolloutRecord | string {
-  let raw: unknown;
-  try {
-    raw = JSON.parse(text);
-  } catch {
-    return NO_RECORD;
-  }
-  if (!isRecord(raw) || raw['format'] !== 1 || raw['service'] !== service) return NO_RECORD;
+  const raw = parseJsonRecord(text);
+  if (raw?.['format'] !== 1 || raw['service'] !== service) return NO_RECORD;
   const { progress, policy, transitions, past } = raw;
   if (!Number.isSafeInteger(raw['number']) || !Array.isArray(transitions) || !Array.isArray(past)) return NO_RECORD;
   if (!isRecord(policy) || typeof policy['digest'] !== 'string' || !isRecord(progress)) return NO_RECORD;
@@ -132,16 +136,13 @@ export interface Actor {
   readonly at: string;
 }
 
-/** What happened between two states of a rollout, for its history. Pure. */
-export function transitionsBetween(
-  before: RolloutProgress,
-  after: RolloutProgress,
-  actor: Actor,
-): readonly Omit<Transition, 'number'>[] {
-  const at = { ...actor, step: after.step, weight: after.weight };
-  const happened: Omit<Transition, 'number'>[] = [];
+/** What happened between two states of a rollout. Pure. */
+function transitionsBetween(before: RolloutProgress, after: RolloutProgress): readonly Happened[] {
+  const at = { step: after.step, weight: after.weight };
+  const happened: Happened[] = [];
   if (before.state.kind !== after.state.kind || messageOf(before) !== messageOf(after)) {
-    happened.push({ ...at, event: eventOf(before, after), message: messageOf(after) });
+    const isResumed = after.state.kind === 'running' && before.state.kind !== 'running';
+    happened.push({ ...at, event: isResumed ? 'resumed' : after.state.kind, message: messageOf(after) });
   }
   if (before.waitingFor !== after.waitingFor && after.waitingFor !== undefined) {
     happened.push({ ...at, event: 'waiting', message: after.waitingFor });
@@ -155,20 +156,10 @@ export function transitionsBetween(
 }
 
 /** An action that was done. `policy`: the number of the history entry that it wrote, undefined when none was needed. */
-export function transitionOf(
-  action: RolloutAction,
-  after: RolloutProgress,
-  actor: Actor,
-  policy: number | undefined,
-): Omit<Transition, 'number'> {
+export function transitionOf(action: RolloutAction, after: RolloutProgress, policy?: number): Happened {
   const message = action.kind === 'notify' ? action.notice.event : describeAction(action, after.document);
   const step = 'step' in action ? action.step : after.step;
-  const base = { ...actor, event: action.kind, step, weight: after.weight, message };
-  return policy === undefined ? base : { ...base, policy };
-}
-
-function eventOf({ state: before }: RolloutProgress, { state }: RolloutProgress): string {
-  return state.kind === 'running' && before.kind !== 'running' ? 'resumed' : state.kind;
+  return { event: action.kind, step, weight: after.weight, message, ...defined({ policy }) };
 }
 
 /** What the state says of itself. */

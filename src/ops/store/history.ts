@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { defined } from '../../base/defined';
 import { isRecord } from '../../base/is-record';
+import { sha256 } from '../../base/sha256';
 import { parsePolicyText } from '../../policy/parse-text';
 import { canonicalJson } from '../../policy/plain-data';
 import { revisionOf } from '../../policy/revision';
@@ -95,26 +95,15 @@ export function revisionOfText(text: string): string | undefined {
   return isRecord(parsed.value) ? revisionOf(parsed.value) : undefined;
 }
 
-export function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
-}
-
 /** How much of a policy's history stays in Consul. */
-export interface RetentionRule {
+export const RETENTION: Readonly<Record<'maxEntries' | 'maxBytes' | 'minEntries' | 'maxRemovedAtOnce', number>> = {
   /** Entries, the newest among them. */
-  readonly maxEntries: number;
-  /** Bytes of the entries' values, together. */
-  readonly maxBytes: number;
-  /** Kept whatever their size, so that there is always something to roll back to. */
-  readonly minEntries: number;
-  /** Removed by one write at most: its transaction has 64 operations. */
-  readonly maxRemovedAtOnce: number;
-}
-
-export const RETENTION: RetentionRule = {
   maxEntries: 100,
+  /** Of the entries' values, together. */
   maxBytes: 1024 * 1024,
+  /** Kept whatever their size, so that there is always something to roll back to. */
   minEntries: 10,
+  /** Removed by one write at most: its transaction has 64 operations. */
   maxRemovedAtOnce: 40,
 };
 
@@ -122,11 +111,12 @@ export const RETENTION: RetentionRule = {
  * How many of the oldest entries have to go. `sizes` are the bytes of all entries, oldest first, the one about to be
  * written included.
  */
-export function countToRemove(sizes: readonly number[], rule: RetentionRule = RETENTION): number {
+export function countToRemove(sizes: readonly number[]): number {
+  const { maxEntries, maxBytes, minEntries, maxRemovedAtOnce } = RETENTION;
   let total = sizes.reduce((sum, size) => sum + size, 0);
   let removed = 0;
-  while (sizes.length - removed > rule.minEntries && removed < rule.maxRemovedAtOnce) {
-    if (sizes.length - removed <= rule.maxEntries && total <= rule.maxBytes) break;
+  while (sizes.length - removed > minEntries && removed < maxRemovedAtOnce) {
+    if (sizes.length - removed <= maxEntries && total <= maxBytes) break;
     total -= sizes[removed] ?? 0;
     removed += 1;
   }
@@ -146,32 +136,26 @@ export interface HistoryProblem {
  */
 export function verifyHistory(stored: StoredPolicy, expected?: string): readonly HistoryProblem[] {
   const { history, policy, service } = stored;
-  const problems: HistoryProblem[] = [];
-  history.forEach((current, position) => {
-    for (const problem of problemsOf(current, history[position - 1], service)) {
-      problems.push({ number: current.number, problem });
-    }
-  });
+  const ofEntries = history.flatMap((current, position) =>
+    problemsOf(current, history[position - 1], service).map((problem) => ({ number: current.number, problem })),
+  );
   const last = history.at(-1);
   const oldest = last?.entry?.oldest;
+  const found: string[] = [];
   if (oldest !== undefined && history[0] !== undefined && history[0].number > oldest) {
-    const missing = `entries ${oldest} to ${history[0].number - 1} are missing; the newest says that they are kept`;
-    problems.push({ number: undefined, problem: missing });
+    found.push(`entries ${oldest} to ${history[0].number - 1} are missing; the newest says that they are kept`);
   }
   if (policy !== undefined && last?.entry !== undefined && last.entry.documentDigest !== sha256(policy.text)) {
-    const problem = 'the policy in force is not the one of the newest entry: it was written past the history';
-    problems.push({ number: undefined, problem });
+    found.push('the policy in force is not the one of the newest entry: it was written past the history');
   }
-  if (policy !== undefined && last === undefined) {
-    problems.push({ number: undefined, problem: 'there is a policy and no history' });
-  }
+  if (policy !== undefined && last === undefined) found.push('there is a policy and no history');
   if (policy === undefined && last !== undefined) {
-    problems.push({ number: undefined, problem: 'there is a history and no policy: the key was deleted' });
+    found.push('there is a history and no policy: the key was deleted');
   }
   if (expected !== undefined && !history.some(({ entry }) => entry?.digest === expected)) {
-    problems.push({ number: undefined, problem: `no entry has the expected digest ${expected}` });
+    found.push(`no entry has the expected digest ${expected}`);
   }
-  return problems;
+  return [...ofEntries, ...found.map((problem) => ({ number: undefined, problem }))];
 }
 
 function problemsOf(current: StoredEntry, before: StoredEntry | undefined, service: string): readonly string[] {

@@ -1,4 +1,5 @@
 import { hostname, userInfo } from 'node:os';
+import { sha256 } from '../../base/sha256';
 import type { ConsulClient } from '../../consul/client';
 import {
   type ChangeKind,
@@ -7,11 +8,8 @@ import {
   decodeEntry,
   encodeEntry,
   type HistoryEntry,
-  RETENTION,
-  type RetentionRule,
   type StoredEntry,
   type StoredPolicy,
-  sha256,
 } from './history';
 import {
   assertReadable,
@@ -68,14 +66,13 @@ export interface PolicyStoreOptions {
   readonly signing?: Signing | undefined;
   /** Not closed by the store. */
   readonly client: ConsulClient;
-  readonly retention?: RetentionRule;
 }
 
 const POLICY_PREFIX = 'graylane/policies';
 const HISTORY_PREFIX = 'graylane/history';
 const NUMBER_DIGITS = 10;
 
-export function createPolicyStore({ client, signing, retention = RETENTION }: PolicyStoreOptions): PolicyStore {
+export function createPolicyStore({ client, signing }: PolicyStoreOptions): PolicyStore {
   const read = async (service: string, datacenter: string | undefined): Promise<StoredPolicy> => {
     const policyKey = `${POLICY_PREFIX}/${service}`;
     const historyKey = `${HISTORY_PREFIX}/${service}/`;
@@ -86,10 +83,11 @@ export function createPolicyStore({ client, signing, retention = RETENTION }: Po
     if (outcome.kind !== 'done') throw unavailable(policyKey, outcome.reason);
     const pair = outcome.pairs.find(({ key }) => key === policyKey);
     if (pair === undefined) await assertReadable(client, policyKey, datacenter);
+    const text = pair?.value.toString('utf8') ?? '';
     return {
       service,
       datacenter,
-      policy: pair === undefined ? undefined : policyOf(pair, signing),
+      policy: pair && { text, index: pair.modifyIndex, needsSigning: needsSigning(text, signing) },
       history: outcome.pairs.filter(({ key }) => key.startsWith(historyKey)).flatMap(storedEntry),
     };
   };
@@ -97,7 +95,7 @@ export function createPolicyStore({ client, signing, retention = RETENTION }: Po
   const write = async (change: PolicyChange): Promise<WriteOutcome> => {
     const signed = signText(change.text, change.before.policy?.text, signing, change.time);
     if ('refused' in signed) return { kind: 'refused', reason: signed.refused };
-    const { operations, entry, removed } = planWrite({ ...change, ...signed }, retention);
+    const { operations, entry, removed } = planWrite({ ...change, ...signed });
     const { service, datacenter } = change.before;
     const also = change.also ?? [];
     const outcome = await transact(client, datacenter, [...operations, ...also]);
@@ -112,8 +110,10 @@ export function createPolicyStore({ client, signing, retention = RETENTION }: Po
     // An answer that got lost: the entry says whether the write was not.
     if (now.history.some((stored) => stored.entry?.digest === entry.digest)) return { kind: 'written', entry, removed };
     if (outcome.kind === 'unknown') return { kind: 'refused', reason: outcome.reason };
-    if (also.length === 0 && isSameState(now, change.before))
-      return { kind: 'refused', reason: withoutRight(service, outcome.reason) };
+    if (also.length === 0 && isSameState(now, change.before)) {
+      const hint = `though nothing changed; the token may lack key:read on ${HISTORY_PREFIX}/${service}/`;
+      return { kind: 'refused', reason: `${outcome.reason}, ${hint}` };
+    }
     return { kind: 'lost', now };
   };
 
@@ -124,15 +124,11 @@ export function createPolicyStore({ client, signing, retention = RETENTION }: Po
   };
 }
 
-function policyOf({ value, modifyIndex: index }: KvPair, signing: Signing | undefined): StoredPolicy['policy'] {
-  const text = value.toString('utf8');
-  return { text, index, needsSigning: needsSigning(text, signing) };
-}
-
-function planWrite(
-  { before, text, kind, author, message, time }: PolicyChange,
-  retention: RetentionRule,
-): { readonly operations: readonly KvOperation[]; readonly entry: HistoryEntry; readonly removed: number } {
+function planWrite({ before, text, kind, author, message, time }: PolicyChange): {
+  readonly operations: readonly KvOperation[];
+  readonly entry: HistoryEntry;
+  readonly removed: number;
+} {
   const { service, policy, history } = before;
   const last = history.at(-1);
   const pending: HistoryEntry[] = [];
@@ -148,8 +144,9 @@ function planWrite(
     pending.push(add({ ...found, document: policy.text }, firstNumber));
   }
   const provisional = add({ kind, author, message, document: text }, firstNumber);
+  const sizeOf = (entry: HistoryEntry): number => Buffer.byteLength(encodeEntry(entry));
   const sizes = [...history.map(({ bytes }) => bytes), ...[...pending, provisional].map(sizeOf)];
-  const removed = Math.min(countToRemove(sizes, retention), history.length);
+  const removed = Math.min(countToRemove(sizes), history.length);
   const oldest = history[removed]?.number ?? pending[0]?.number ?? provisional.number;
   const entry = add({ kind, author, message, document: text }, oldest);
   const operations: KvOperation[] = [
@@ -161,10 +158,6 @@ function planWrite(
     ...history.slice(0, removed).map(({ key }): KvOperation => ({ verb: 'delete', key })),
   ];
   return { operations, entry, removed };
-}
-
-function sizeOf(entry: HistoryEntry): number {
-  return Buffer.byteLength(encodeEntry(entry));
 }
 
 /** Numbers are padded, so that Consul's order of keys is theirs. */
@@ -184,10 +177,6 @@ function isSameState(a: StoredPolicy, b: StoredPolicy): boolean {
   return same && a.history.at(-1)?.modifyIndex === b.history.at(-1)?.modifyIndex;
 }
 
-function withoutRight(service: string, reason: string): string {
-  return `${reason}, though nothing changed; the token may lack key:read on ${HISTORY_PREFIX}/${service}/`;
-}
-
 const TIME_LIMIT_MS = 5000;
 const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
 
@@ -198,8 +187,7 @@ const ANONYMOUS = '00000000-0000-0000-0000-000000000002';
 export async function findAuthor(client: ConsulClient): Promise<string> {
   if (client.options.token !== undefined) {
     const answer = await client.get({ path: '/acl/token/self', timeLimitMs: TIME_LIMIT_MS });
-    const accessor =
-      answer.kind === 'answer' ? parseJsonRecord(answer.body.toString('utf8'))?.['AccessorID'] : undefined;
+    const accessor = answer.kind === 'answer' && parseJsonRecord(answer.body.toString('utf8'))?.['AccessorID'];
     if (typeof accessor === 'string' && accessor !== '' && accessor !== ANONYMOUS) return accessor;
   }
   return `${userName()}@${hostname()}`;

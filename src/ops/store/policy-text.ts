@@ -1,4 +1,5 @@
 import { isRecord } from '../../base/is-record';
+import { sha256 } from '../../base/sha256';
 import { compilePolicy } from '../../policy/compile';
 import type { PolicyDocument } from '../../policy/document';
 import { parsePolicyText } from '../../policy/parse-text';
@@ -6,7 +7,6 @@ import { canonicalJson } from '../../policy/plain-data';
 import type { Plan } from '../../policy/plan';
 import { PolicyError } from '../../policy/policy-error';
 import { withoutSignature } from '../../policy/signature';
-import { sha256 } from './history';
 
 /** Larger documents are written without line breaks, to stay within what a policy may have. */
 const INDENTED_BYTES = 64 * 1024;

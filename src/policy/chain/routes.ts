@@ -114,7 +114,7 @@ function compileNext(next: ChainNode, passage: Passage, decisions: ChainDecision
   return compileSplit(entries, { salt: passage.route, stickBy: undefined, base: entries[0]?.subset });
 }
 
-type SplitEntry = Omit<SplitEntryPlan, 'buckets'>;
+type SplitEntry = Omit<SplitEntryPlan, 'buckets' | 'end'>;
 
 /** Splitters that lead to splitters are one: their weights multiply. */
 function compileSplits(

@@ -1,6 +1,16 @@
 import { BUCKETS, hash32 } from '../../base/hash';
+import { DEFAULT_RETRY } from '../defaults';
 import { findDestination } from '../destinations';
-import type { Decision, Destination, ForceSelector, HashPolicy, OverridePlan, Plan } from '../plan';
+import type {
+  Decision,
+  Destination,
+  ForceSelector,
+  HashPolicy,
+  OverridePlan,
+  Plan,
+  RetryPlan,
+  SplitEntryPlan,
+} from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } from './program';
 
@@ -136,15 +146,24 @@ function chooseEntry(
   let entry: number;
   if (sticky === undefined) {
     outcome.bucket = Math.floor(env.random() * BUCKETS);
-    entry = split.entryOf(outcome.bucket);
+    entry = entryOfBucket(entries, outcome.bucket);
   } else {
     outcome.sticky = true;
     if (split.isBucketed) {
       outcome.bucket = split.bucketOf(sticky);
-      entry = split.entryOf(outcome.bucket);
+      entry = entryOfBucket(entries, outcome.bucket);
     } else entry = split.entryOfValue(sticky);
   }
   return entries[entry]?.decision ?? plan.fallthrough;
+}
+
+/** Index of the entry that a bucket belongs to: one that is drawn, or that of a sticky value. */
+export function entryOfBucket(entries: readonly SplitEntryPlan[], bucket: number): number {
+  for (let index = 0; index < entries.length; index += 1) {
+    const { buckets, end } = entries[index] as SplitEntryPlan;
+    if (bucket < end && bucket >= end - buckets) return index;
+  }
+  return 0;
 }
 
 /** Each policy that yields something turns the hash so far and mixes its own in, as Envoy does. -1: none did. */
@@ -221,4 +240,34 @@ function applyForce(force: ForceSelector, routed: Decision, outcome: RoutingOutc
 
 function unknownDestination(subset: string): Destination {
   return { index: -1, subset, strict: true, chain: [subset] };
+}
+
+/**
+ * How a call may run again, by the word of its owner; undefined: at most once. `isIdempotent`: the method's definition
+ * says so, by its `idempotency_level`. `channel`: what the channel's own service config says; the policy's word goes
+ * before it. What no server can have seen is tried elsewhere in any case.
+ */
+export function retryOf(
+  decision: Decision,
+  method: string,
+  isIdempotent: boolean,
+  channel?: RetryPlan,
+): RetryPlan | undefined {
+  const { retry, hedging, plan } = decision;
+  if (hedging !== undefined) return undefined;
+  if (retry !== undefined) return retry === 'off' || retry.maxAttempts < 2 ? undefined : retry;
+  if (channel !== undefined) return channel;
+  return isIdempotent || plan.idempotent?.has(method) === true ? DEFAULT_RETRY : undefined;
+}
+
+/** The same in words: `at most once: ...` or `up to 3 attempts, again after UNAVAILABLE: ...`. */
+export function describeRetry(decision: Decision, method: string, isIdempotent: boolean): string {
+  const { retry, hedging } = decision;
+  if (hedging !== undefined) return `up to ${hedging.maxAttempts} attempts side by side: hedging in the policy`;
+  const plan = retryOf(decision, method, isIdempotent);
+  if (plan === undefined)
+    return `at most once: ${retry === undefined ? 'nothing says that it may run again' : 'retry off'}`;
+  const idempotent = isIdempotent ? "the method's idempotency_level" : 'idempotent in the policy';
+  const because = retry === undefined ? idempotent : 'retry in the policy';
+  return `up to ${plan.maxAttempts} attempts, again after ${plan.retryableStatusCodes.join(', ')}: ${because}`;
 }

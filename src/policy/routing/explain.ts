@@ -1,7 +1,6 @@
 import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
-import { decide } from './decide';
-import { describeRetry } from './run-again';
+import { decide, describeRetry } from './decide';
 
 /**
  * Why a call would go where it would go, as plain JSON. It shows label values: give it to the person who asked, not to

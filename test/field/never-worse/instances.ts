@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { scriptArgs } from '../../support/script';
 import type { Behaviour, Counts, FromInstances, Port, ToInstances } from './service';
 
 /** Instances in a process of their own, which can be frozen and killed as a whole. */
@@ -28,7 +29,7 @@ const FIXTURE = join(__dirname, 'fixtures', 'instances-process.ts');
 
 /** Resolves when the process is loaded and waits to be told where to listen. */
 export async function loadInstances(names: readonly string[]): Promise<InstancesProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', FIXTURE], {
+  const child = spawn(process.execPath, scriptArgs(FIXTURE), {
     env: { ...process.env, NAMES: names.join(',') },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

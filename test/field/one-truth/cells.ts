@@ -203,10 +203,11 @@ function servingOf({ tiers, refusal, routing }: Explanation, draw: number): read
   if (refusal !== undefined) return [];
   const { force } = routing.decision;
   const able = tiers
-    .map(({ number, subset, datacenter, keeps, endpoints }) => ({
+    .map(({ number, subset, datacenter, kind, keeps, endpoints }) => ({
       number,
       subset,
       datacenter,
+      kind,
       keeps,
       endpoints: endpoints.filter(({ heldOut }) => heldOut === undefined).map(({ endpoint }) => endpoint),
     }))
@@ -214,7 +215,9 @@ function servingOf({ tiers, refusal, routing }: Explanation, draw: number): read
   // Whoever is named may be in several subsets.
   if (tiers.length > 1 && tiers.every(({ number }) => number === 0)) return able;
   if (force?.instance !== undefined && force.strict !== false) return able;
-  const keeping = able.find(({ keeps }, at) => keeps >= 1 || draw < keeps || at === able.length - 1);
+  // A last resort gets no share of the others' calls.
+  const isLast = (at: number): boolean => able.slice(at + 1).every(({ kind }) => kind !== 'listed');
+  const keeping = able.find(({ keeps }, at) => keeps >= 1 || draw < keeps || isLast(at));
   return keeping === undefined ? [] : [keeping];
 }
 

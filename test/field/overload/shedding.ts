@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { spreadOfShares } from '../../support/chance';
 import { printFact } from '../../support/figure';
-import { type Behaviour, graylaneWork, load, plainWork, workServers } from './world';
+import { type Behaviour, graylaneWork, type Load, load, plainWork, workServers } from './world';
 
 /** Three servers that do 20 calls/s each, and turn away what is above. Few and long calls, so that a busy machine is no part of it. */
 const LIMITED: Behaviour = { takesMs: 500, isEven: true, limit: 10 };
@@ -11,6 +12,11 @@ export interface Burst {
   readonly percent: number;
   /** What Graylane's client may try again; the one beside it tries nothing again. */
   readonly retried: readonly string[];
+}
+
+/** Of one phase. */
+function of({ calls, lost }: Load, phase: number): { readonly made: number; readonly lost: number } {
+  return { made: calls[phase] ?? 0, lost: lost[phase] ?? 0 };
 }
 
 /** T3: a service that turns calls away as a whole is not made worse, and is as well as before once the load has fallen. */
@@ -38,7 +44,7 @@ export function shedding(bursts: readonly Burst[]): void {
         { perSecond, forMs: 4_000 },
       ];
       const [mine, beside] = await Promise.all([load(work, phases), load(plain, phases)]);
-      const lost = ({ calls, lost: failed }: typeof mine): number[] =>
+      const lost = ({ calls, lost: failed }: Load): number[] =>
         calls.map((count, phase) => (100 * (failed[phase] ?? 0)) / count);
       const [, during, after, settled] = lost(mine) as [number, number, number, number];
       const [, , afterBeside, settledBeside] = lost(beside) as [number, number, number, number];
@@ -54,10 +60,11 @@ export function shedding(bursts: readonly Burst[]): void {
         'closed',
         'closed',
       ]);
-      // What is turned away is chance where the load comes near the limit: a few calls in hundreds.
-      expect(after).toBeLessThanOrEqual(afterBeside + 4);
-      expect(settled).toBeLessThanOrEqual(settledBeside + 4);
-      expect(Math.max(...shares)).toBeLessThan(1.25 * Math.min(...shares));
+      // What is turned away is chance where the load comes near the limit. Without one of three servers, a quarter would be.
+      expect(after).toBeLessThanOrEqual(afterBeside + 4 + 100 * spreadOfShares(of(mine, 2), of(beside, 2)));
+      expect(settled).toBeLessThanOrEqual(settledBeside + 4 + 100 * spreadOfShares(of(mine, 3), of(beside, 3)));
+      // Who is turned away goes to another server, which is chance too. A server left out gets next to nothing.
+      expect(Math.max(...shares)).toBeLessThan(1.5 * Math.min(...shares));
     });
   });
 }

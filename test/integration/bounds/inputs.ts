@@ -1,5 +1,11 @@
 import { stringify } from 'yaml';
+import { GraylaneError } from '../../../src/base/errors';
 import { problemsOf } from '../../../src/client/discovery/static-instance';
+import { type CallScope, CallScopes } from '../../../src/client/grpc/call-scope';
+import { checkLabels } from '../../../src/client/grpc/check-arguments';
+import { parseAcceptOptions } from '../../../src/client/propagation/accept';
+import { keepBaggage } from '../../../src/client/propagation/baggage';
+import { IncomingLabels } from '../../../src/client/propagation/incoming-labels';
 import { parseKvAnswer } from '../../../src/client/state/policy-sources/consul';
 import { parseHealth } from '../../../src/consul/health-answer';
 import { readReport } from '../../../src/ops/rollout/collector/listener';
@@ -8,6 +14,7 @@ import { compileChain } from '../../../src/policy/chain/compile';
 import { parsePolicyText } from '../../../src/policy/parse-text';
 import { PolicyError } from '../../../src/policy/policy-error';
 import { judgeDocument } from '../../../src/policy/validate';
+import { parseInstanceOptions } from '../../../src/server/instance-options';
 
 /** One way in: what stands there as a rule, and what reads it. */
 export interface Input {
@@ -107,6 +114,31 @@ function readPolicy(text: string, format: 'json' | 'yaml'): unknown {
   return [parsed.problems, problems, warnings];
 }
 
+/** What is told of options that are refused as a whole. */
+function refusalOf(read: () => unknown): unknown {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof GraylaneError) return error.message;
+    throw error;
+  }
+}
+
+const scopes = new CallScopes(true);
+const rules = parseAcceptOptions({ accept: ['x-user', 'x-gray', 'x-lane'] }, 'accept');
+
+/** As a peer may send them, whatever they hold: each value once, or a list of values. */
+function sentValues(text: string): ReadonlyMap<string, readonly string[]> {
+  const sent = Object.entries(Object(JSON.parse(text)) as Record<string, unknown>);
+  return new Map(sent.map(([key, value]) => [key, Array.isArray(value) ? value.map(String) : [JSON.stringify(value)]]));
+}
+
+/** Entries as W3C Baggage joins them, nested ones as JSON. */
+function baggageOf(text: string): string {
+  const entries = Object.entries(Object(JSON.parse(text)) as Record<string, unknown>);
+  return entries.map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`).join(',');
+}
+
 export const INPUTS: Readonly<Record<string, Input>> = {
   'a policy': { sound: policy, read: (text) => readPolicy(text, 'json') },
   'a policy in YAML': {
@@ -152,6 +184,50 @@ export const INPUTS: Readonly<Record<string, Input>> = {
   "a client's report": {
     sound: { format: 1, client: 'c', window: 'w', number: 1, canary: { calls: 1 }, stable: {} },
     read: (text) => readReport(text),
+  },
+  'labels in code': {
+    sound: { 'x-user': 'u-1', 'x-gray': 'canary' },
+    read: (text) => refusalOf(() => checkLabels(Object(JSON.parse(text)), 'labels')),
+  },
+  'a scope': {
+    sound: { labels: { 'x-user': 'u-1' }, force: { subset: 'canary', instance: 'p1' }, stickyKey: 'u-1' },
+    read: (text) =>
+      refusalOf(() => {
+        const scope = Object(JSON.parse(text)) as CallScope;
+        return scopes.run({ ...scope, labels: checkLabels(Object(scope.labels), 'labels') }, () => '');
+      }),
+  },
+  'metadata of a caller': {
+    sound: { 'x-user': ['u-1'], 'x-gray': ['canary'], 'x-lane': 'a', baggage: ['x-user=u-1'] },
+    read(text) {
+      const sent = sentValues(text);
+      const incoming = new IncomingLabels();
+      const labels = incoming.read(rules, { values: (key) => sent.get(key) ?? [] }, true);
+      return [labels, incoming.refused];
+    },
+  },
+  'baggage of a caller': {
+    sound: { 'x-user': 'u-1', 'x-gray': 'canary', other: 'a;b=c' },
+    written: baggageOf,
+    read(header) {
+      const incoming = new IncomingLabels();
+      const labels = incoming.read(rules, { values: (key) => (key === 'baggage' ? [header] : []) }, true);
+      return [labels, incoming.refused, keepBaggage([header], rules.keys)];
+    },
+  },
+  'an instance to register': {
+    sound: {
+      name: 'payments',
+      port: 8080,
+      ports: { grpc: 8080, metrics: 9090 },
+      id: 'payments-1',
+      address: '10.0.0.1',
+      tags: ['canary'],
+      meta: { version: 'v2' },
+      weights: { passing: 2, warning: 1 },
+      check: { type: 'ttl', ttlMs: 15_000 },
+    },
+    read: (text) => refusalOf(() => parseInstanceOptions(JSON.parse(text), {}).id),
   },
   'static instances': {
     sound: [{ address: '10.0.0.1', port: 8080, tags: ['a'], meta: { v: '1' } }],

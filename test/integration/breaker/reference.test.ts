@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Permit } from '../../../src/client/breaker/probe-gate';
-import { ProbeTrickle } from '../../../src/client/breaker/probe-gate';
+import { isProbePermit, ProbeTrickle } from '../../../src/client/breaker/probe-gate';
 import { LEASE_MS, plan, rig } from '../../unit/client/breaker/fixture';
 import { ReferenceBreaker, type Verdict } from './reference-breaker';
 
@@ -48,8 +48,8 @@ it('agrees with the reference under any sequence of attempts, endings, cancellat
         const wasAdmitted = breaker.admits(now);
         const attempt = reference.begin(now);
         const permit = breaker.begin(now);
-        expect(breaker.isProbe(permit)).toBe(attempt.kind === 'probe');
-        if (breaker.isProbe(permit)) {
+        expect(isProbePermit(permit)).toBe(attempt.kind === 'probe');
+        if (isProbePermit(permit)) {
           expect(wasAdmitted).toBe(true);
           expect(probesAtOnce.filter((probe) => probe.leaseUntilMs > now)).toEqual([]);
           probesAtOnce.push({ permit, leaseUntilMs: now + LEASE_MS });
@@ -107,13 +107,13 @@ it('a trickle admits at most one probe a second, needs its successes, and is nev
         }
         const was = breaker.state;
         const permit = begin();
-        if (breaker.isProbe(permit)) {
+        if (isProbePermit(permit)) {
           expect(clock.now() - lastProbeMs).toBeGreaterThanOrEqual(1_000);
           lastProbeMs = clock.now();
         }
         if (isLost) continue;
         breaker.record(permit, given, clock.now());
-        if (was !== 'halfOpen' || !breaker.isProbe(permit)) continue;
+        if (was !== 'halfOpen' || !isProbePermit(permit)) continue;
         if (given === 'success') streak += 1;
         const expected = given === 'failure' || given === 'silent' ? 'open' : streak === 3 ? 'closed' : 'halfOpen';
         expect(breaker.state).toBe(expected);

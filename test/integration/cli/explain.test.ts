@@ -48,6 +48,22 @@ describe('graylane explain, offline', () => {
     expect(stderr).toContain('nobody could serve this call');
   });
 
+  it.each([
+    ['another datacenter serves', { datacenter: 'dc2' }, true],
+    ['the rest has weight 0', { weight: 0 }, false],
+    ['the rest is critical', { status: 'critical' }, false],
+  ])('says what a weakened tier passes on where %s', async (_, rest, isPassedOn) => {
+    const at = { address: '10.0.0.1', tags: ['stable'], datacenter: 'dc1' };
+    const weakened = [
+      { ...at, port: 1 },
+      { ...at, port: 2, status: 'critical' },
+      { ...at, port: 3, ...rest },
+    ];
+    const file = world.file('weakened.json', { payments: weakened });
+    const { stdout } = await offline('--method', CHARGE, '--label', 'x-user-id=u-1', '--instances', file);
+    expect(/stable in dc1 keeps 70 %, the next tier gets the rest/.test(stdout)).toBe(isPassedOn);
+  });
+
   it('asks no Consul, and is repeatable by --seed', async () => {
     const env = { CONSUL_HTTP_ADDR: 'http://127.0.0.1:1' };
     const ask = async (seed: string): Promise<unknown> => {

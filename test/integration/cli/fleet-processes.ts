@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import type { PolicyDocument } from '../../../src/index';
 import { freeze } from '../../support/freeze';
+import { scriptArgs } from '../../support/script';
 import { cleanEnv } from './built-command';
 
 export interface GraylaneSettings {
@@ -35,7 +36,7 @@ export interface GraylaneProcess {
 const FIXTURE = join(__dirname, 'fixtures', 'client-process.ts');
 
 export async function startGraylane(settings: GraylaneSettings): Promise<GraylaneProcess> {
-  const child = spawn(process.execPath, ['--import', 'tsx', FIXTURE], {
+  const child = spawn(process.execPath, scriptArgs(FIXTURE), {
     env: { ...cleanEnv(), CLIENT: JSON.stringify(settings) },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

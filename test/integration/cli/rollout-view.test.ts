@@ -86,8 +86,8 @@ describe('the record of a rollout', () => {
   it('stays within what Consul takes, however much happens, and numbers go on', () => {
     let current = record;
     for (let round = 0; round < 400; round += 1) {
-      const happened = { at: 't', event: 'paused', by: 'me', step: 0, weight: 5, message: 'x'.repeat(2000) };
-      current = nextRecord(current, {}, [happened]);
+      const happened = { event: 'paused', step: 0, weight: 5, message: 'x'.repeat(2000) };
+      current = nextRecord(current, {}, { at: 't', by: 'me' }, [happened]);
     }
     const text = encodeRecord(current);
     expect(Buffer.byteLength(text)).toBeLessThanOrEqual(MAX_RECORD_BYTES);

@@ -1,10 +1,11 @@
-import { type ChildProcess, fork } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createGraylane, type PolicyDocument, type StaticInstance } from '../../../src/index';
 import { closeAfterEach, pause } from '../../support/closers';
 import { printFact } from '../../support/figure';
 import { charge, paymentsClient } from '../../support/payments';
+import { scriptArgs } from '../../support/script';
 
 const ENDPOINTS = 1_000;
 /** grpc-js lets go of an unreferenced connection at its pool's next sweep, up to 10 s later. */
@@ -21,8 +22,8 @@ interface ManyServers {
 }
 
 async function startManyServers(count: number): Promise<ManyServers> {
-  const child: ChildProcess = fork(join(__dirname, 'fixtures', 'many-servers.ts'), {
-    execArgv: ['--import', 'tsx'],
+  const child: ChildProcess = spawn(process.execPath, scriptArgs(join(__dirname, 'fixtures', 'many-servers.ts')), {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, COUNT: String(count) },
   });
   closing(child, (one) => one.kill('SIGKILL'));

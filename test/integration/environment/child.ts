@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
+import { scriptArgs } from '../../support/script';
 
 const root = join(__dirname, '..', '..', '..');
 /** What would change how grpc-js, Consul's client or this library behave. */
@@ -18,7 +19,7 @@ export function runFixture(
   variables: Readonly<Record<string, string>> = {},
 ): Promise<ChildResult> {
   const inherited = Object.entries(process.env).filter(([name]) => !SENSITIVE.test(name));
-  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, fixture), ...args], {
+  const child = spawn(process.execPath, [...scriptArgs(join(__dirname, fixture)), ...args], {
     cwd: root,
     env: { ...Object.fromEntries(inherited), ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],

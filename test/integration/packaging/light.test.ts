@@ -11,15 +11,25 @@ const MEGABYTE = 1_000_000;
 /** What the command is built with: inside its bundle, not beside it. */
 const INSIDE = ['ajv', 'cli-table3', 'commander', 'diff', 'picocolors'];
 
-/** Prints the files of ours and the packages that are in memory after `modules` were required. */
-const LOADED = (modules: readonly string[]): string => `
+/** Prints the files of ours and the packages that are in memory after `modules` were required, and `use` was run. */
+const LOADED = (modules: readonly string[], use: string): string => `
   const before = new Set(Object.keys(require.cache));
-  for (const name of ${JSON.stringify(modules)}) require(name);
+  const [first] = ${JSON.stringify(modules)}.map((name) => require(name));
+  ${use}
   const files = Object.keys(require.cache).map((file) => file.replaceAll('\\\\', '/'));
   const ours = files.flatMap((file) => /\\/node_modules\\/graylane\\/dist\\/(.+)$/.exec(file)?.[1] ?? []);
   const packages = files.flatMap((file) => /.*\\/node_modules\\/((?:@[^/]+\\/)?[^/]+)\\//.exec(file)?.[1] ?? []);
   console.log(JSON.stringify({ ours: ours.sort(), packages: [...new Set(packages)].sort() }));
   process.exit(0);`;
+
+/** What a service does at its start, and what it may do later. */
+const START = `
+  const graylane = first.createGraylane({ consul: { address: 'http://127.0.0.1:1' } });
+  graylane.setPolicy('payments', {
+    schema: 1, service: 'payments', subsets: { stable: { tags: ['stable'] }, canary: { tags: ['canary'], fallback: 'stable' } },
+    default: 'stable', routes: [{ name: 'testers', match: { labels: { 'x-gray': 'canary' } }, to: 'canary' }],
+  });
+  graylane.channel('payments', require('@grpc/grpc-js').credentials.createInsecure());`;
 
 describe('a service that installs the package', () => {
   let project: string;
@@ -47,14 +57,27 @@ describe('a service that installs the package', () => {
     expect(after.packages.filter((name) => INSIDE.includes(name))).toEqual([]);
   });
 
-  const loadedBy = (...modules: readonly string[]): Loaded =>
-    JSON.parse(run(process.execPath, ['-e', LOADED(modules)], project)) as Loaded;
+  const loadedAfter = (use: string, ...modules: readonly string[]): Loaded =>
+    JSON.parse(run(process.execPath, ['-e', LOADED(modules, use)], project)) as Loaded;
+  const loadedBy = (...modules: readonly string[]): Loaded => loadedAfter('', ...modules);
 
   it('loads the client alone, without what it may never need', () => {
     const { ours, packages } = loadedBy('graylane');
     const chunks = ['base', 'client', 'client-parts', 'consul', 'policy', 'rolldown-runtime'];
     expect(ours.filter((file) => !chunks.includes(file.replace(/^chunks\/(.+)\.js$/, '$1')))).toEqual(['index.js']);
-    expect(packages.filter((name) => ['yaml', 're2js', 'consul', 'papi'].includes(name))).toEqual([]);
+    expect(packages.filter((name) => ['yaml', 're2js', 'consul', 'papi', 'opossum'].includes(name))).toEqual([]);
+  });
+
+  it('loads what few need when it is first used', () => {
+    const late = (use: string): readonly string[] =>
+      loadedAfter(START + use, 'graylane').ours.flatMap((file) => /^chunks\/late-(\w+)\.js$/.exec(file)?.[1] ?? []);
+    expect(late('')).toEqual([]);
+    expect(late('graylane.inspect();')).toEqual(['observation']);
+    expect(late('first.createGraylane({ instances: { orders: [] } });')).toEqual(['local']);
+    const inside = "{ 'x-ip': { cidr: '10.0.0.0/8' } }";
+    const route = `{ name: 'inside', match: { labels: ${inside} }, to: 'all' }`;
+    const policy = `{ schema: 1, service: 'orders', subsets: { all: { tags: [] } }, default: 'all', routes: [${route}] }`;
+    expect(late(`graylane.setPolicy('orders', ${policy});`)).toEqual(['rules']);
   });
 
   it('loads a server’s part without the client', () => {

@@ -18,7 +18,7 @@ async function announced(service: string) {
   const { progress } = await world.record(service);
   const request = { service, canary: 'canary', stable: 'stable', sinceMs: 0, nowMs: 0 };
   const sum = async () => {
-    const { canary, stable } = await collecting.provider(progress).measure(request);
+    const { canary, stable } = await collecting.measure(progress, request);
     // What ends while this process stands still says nothing, and is counted apart.
     return [canary, stable].reduce((all, each) => all + (each?.calls ?? 0) + (each?.neutral ?? 0), 0);
   };

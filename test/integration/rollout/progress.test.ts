@@ -8,12 +8,11 @@ import {
   nextWakeMs,
   pauseRollout,
   promoteRollout,
-  RolloutStateError,
   resumeRollout,
   startRollout,
   waitFor,
 } from '../../../src/ops/rollout/advance';
-import type { Measurement } from '../../../src/ops/rollout/analysis/metrics-provider';
+import type { Measurement } from '../../../src/ops/rollout/analysis/subset-metrics';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
 import { wantedMeasurement } from '../../../src/ops/rollout/measurement';
 import { dueActions, type RolloutAction, type RolloutProgress } from '../../../src/ops/rollout/progress';
@@ -46,6 +45,11 @@ function figures(failures: number): Measurement {
 
 function start(document: RolloutDocument = DOCUMENT): RolloutProgress {
   return startRollout({ id: 'r1', document, weight: 0 }, 0);
+}
+
+function allowed(progress: RolloutProgress | undefined): RolloutProgress {
+  if (progress === undefined) throw new Error('refused');
+  return progress;
 }
 
 interface Run {
@@ -154,10 +158,10 @@ describe('advance', () => {
 
   it('goes on after an inconclusive analysis: resumed measures afresh, promoted takes it as passed', () => {
     const { progress, nowMs } = run(start(), FEW);
-    const resumed = run(resumeRollout(progress), GOOD, nowMs);
+    const resumed = run(allowed(resumeRollout(progress)), GOOD, nowMs);
     expect(told(resumed.done)).toEqual(['setWeight 100', 'finish', 'notify completed']);
     expect(resumed.nowMs).toBe(nowMs + 2_000);
-    expect(run(promoteRollout(progress), FEW, nowMs).nowMs).toBe(nowMs);
+    expect(run(allowed(promoteRollout(progress)), FEW, nowMs).nowMs).toBe(nowMs);
   });
 
   it('pauses when there are no figures for too long, and forgives fewer errors', () => {
@@ -179,7 +183,7 @@ describe('advance', () => {
     const { progress, done } = run(start({ ...DOCUMENT, steps: [{ setWeight: 5 }, { pause: {} }] }), GOOD, 0, 5_000);
     expect(told(done)).toEqual(['setWeight 5', 'notify paused']);
     expect(progress.state).toMatchObject({ kind: 'paused', why: 'step' });
-    expect(told(run(resumeRollout(progress), GOOD, 6_000).done)).toEqual([
+    expect(told(run(allowed(resumeRollout(progress)), GOOD, 6_000).done)).toEqual([
       'setWeight 100',
       'finish',
       'notify completed',
@@ -205,28 +209,28 @@ describe('advance', () => {
 describe('people', () => {
   it('pause: nothing moves nor is measured until resume, then the step begins again', () => {
     const { progress } = run(start(), GOOD, 0, 30_000);
-    const paused = pauseRollout(progress, 'operator', 'by ann', 30_000);
+    const paused = allowed(pauseRollout(progress, 'operator', 'by ann', 30_000));
     expect(nextWakeMs(paused)).toBeUndefined();
     expect(advance(paused, BAD, 1e6)).toEqual(paused);
     expect(dueActions(paused)).toEqual([]);
-    const resumed = run(resumeRollout(paused), GOOD, 100_000);
+    const resumed = run(allowed(resumeRollout(paused)), GOOD, 100_000);
     expect(resumed.nowMs).toBe(100_000 + 60_000 + 2_000);
     expect(told(resumed.done)).toEqual(['setWeight 50', 'setWeight 100', 'finish', 'notify completed']);
   });
 
   it('are told of a pause that a foreign change caused, while actions wait for resume', () => {
     const acting = advance(start(), undefined, 0);
-    const progress = pauseRollout(acting, 'manual-change', 'weight 30 (expected: 5)', 1);
+    const progress = allowed(pauseRollout(acting, 'manual-change', 'weight 30 (expected: 5)', 1));
     const actions = dueActions(progress);
     expect(told(actions)).toEqual(['notify paused']);
     const notified = confirmAction(progress, actions[0]?.number ?? 0, 2);
     expect(nextWakeMs(notified)).toBeUndefined();
-    expect(told(dueActions(resumeRollout(notified)))).toEqual(['setRoute']);
+    expect(told(dueActions(allowed(resumeRollout(notified))))).toEqual(['setRoute']);
   });
 
   it('promote in full: the weight goes to 100 at once', () => {
     const { progress } = run(start(), GOOD, 0, 30_000);
-    const full = run(promoteRollout(progress, { full: true }), BAD, 30_000);
+    const full = run(allowed(promoteRollout(progress, { full: true })), BAD, 30_000);
     expect(told(full.done)).toEqual(['setWeight 100', 'finish', 'notify completed']);
     expect(full.nowMs).toBe(30_000);
   });
@@ -234,7 +238,7 @@ describe('people', () => {
   it('abort: the weight goes to 0, and what was to be done is not', () => {
     const acting = advance(run(start(), GOOD, 0, 30_000).progress, undefined, 60_000);
     expect(told(acting.pending)).toEqual(['setWeight 50']);
-    const aborted = run(abortRollout(acting, 'by ann', 60_001), GOOD, 60_001);
+    const aborted = run(allowed(abortRollout(acting, 'by ann', 60_001)), GOOD, 60_001);
     expect(told(aborted.done)).toEqual(['rollback', 'notify aborted']);
     expect(aborted.progress).toMatchObject({
       weight: 0,
@@ -245,14 +249,14 @@ describe('people', () => {
   it('are refused what the state does not allow', () => {
     const { progress } = run(start(), GOOD);
     for (const attempt of [
-      () => pauseRollout(progress, 'operator', '', 0),
-      () => resumeRollout(progress),
-      () => promoteRollout(progress),
-      () => abortRollout(progress, '', 0),
+      pauseRollout(progress, 'operator', '', 0),
+      resumeRollout(progress),
+      promoteRollout(progress),
+      abortRollout(progress, '', 0),
+      resumeRollout(start()),
     ]) {
-      expect(attempt).toThrow(RolloutStateError);
+      expect(attempt).toBeUndefined();
     }
-    expect(() => resumeRollout(start())).toThrow('resume r1: running (expected: paused)');
   });
 });
 

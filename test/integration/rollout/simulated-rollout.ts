@@ -1,10 +1,6 @@
 import type { Random } from '../../../src/base/random';
 import { advance, confirmAction, nextWakeMs, startRollout } from '../../../src/ops/rollout/advance';
-import type {
-  DurationHistogram,
-  Measurement,
-  MeasureRequest,
-} from '../../../src/ops/rollout/analysis/metrics-provider';
+import type { DurationHistogram, Measurement, MeasureRequest } from '../../../src/ops/rollout/analysis/subset-metrics';
 import type { RolloutDocument } from '../../../src/ops/rollout/document';
 import { wantedMeasurement } from '../../../src/ops/rollout/measurement';
 import { dueActions, type RolloutProgress } from '../../../src/ops/rollout/progress';

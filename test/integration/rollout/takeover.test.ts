@@ -10,6 +10,7 @@ import { openLease } from '../../../src/ops/rollout/lease';
 import { type RolloutWatch, watchRollout } from '../../../src/ops/rollout/store';
 import { pause } from '../../support/closers';
 import { printFigure } from '../../support/figure';
+import { scriptArgs } from '../../support/script';
 import { reply, startScriptedConsul } from '../../support/scripted-consul';
 import { clientOf, rolloutWorld } from './rollout-world';
 
@@ -67,7 +68,7 @@ describe.concurrent('a controller that stands by', { timeout: 60_000 }, () => {
     process.on('warning', onWarning);
     onTestFinished(() => void process.off('warning', onWarning));
     const leading = new Set<string>();
-    const leaders = spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'fixtures', 'leaders.ts')], {
+    const leaders = spawn(process.execPath, scriptArgs(join(__dirname, 'fixtures', 'leaders.ts')), {
       // Over the time between two renewals, so that the sessions are of every age when they are left alone.
       env: {
         ...process.env,

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { scriptArgs } from '../../support/script';
 
 export interface InstanceSettings {
   readonly name: string;
@@ -41,7 +42,7 @@ export async function startInstance(
   settings: Pick<InstanceSettings, 'name' | 'consul'> & Partial<InstanceSettings>,
 ): Promise<InstanceProcess> {
   const all: InstanceSettings = { port: 0, delayMs: 0, settleMs: 500, graceMs: 5_000, ...settings };
-  const child = spawn(process.execPath, ['--import', 'tsx', FIXTURE], {
+  const child = spawn(process.execPath, scriptArgs(FIXTURE), {
     env: { ...process.env, INSTANCE: JSON.stringify(all) },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

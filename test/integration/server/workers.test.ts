@@ -10,6 +10,7 @@ import { startLoad } from '../../faults/fixtures/load';
 import { closeAfterEach } from '../../support/closers';
 import { type ConsulCluster, type ConsulDatacenter, startConsul } from '../../support/consul/start';
 import { paymentsClient } from '../../support/payments';
+import { scriptArgs } from '../../support/script';
 
 const closing = closeAfterEach();
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
@@ -48,7 +49,7 @@ function isAlive(pid: number): boolean {
 
 it('workers that share a port are one instance, until the last of them leaves', async () => {
   const child: ChildProcess = closing(
-    spawn(process.execPath, ['--import', 'tsx', join(__dirname, 'fixtures', 'cluster-process.ts')], {
+    spawn(process.execPath, scriptArgs(join(__dirname, 'fixtures', 'cluster-process.ts')), {
       env: { ...process.env, CLUSTER: JSON.stringify({ consul: consul.address, stateDirectory, workers: 3 }) },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     }),

@@ -173,7 +173,7 @@ describe('a real Prometheus', () => {
 
 const rollout = { schema: 1, service: 'payments', canary: 'canary', stable: 'stable', steps: [{ pause: {} }] } as const;
 const reported = [{ service: 'payments', clients: 1, turnedAway: 0 }];
-const ended = new Map([['payments', { completed: 0, takenBack: 1, aborted: 0 }]]);
+const ended = new Map([['payments', { completed: 0, taken_back: 1, aborted: 0 }]]);
 const driven = new Map([['payments', startRollout({ id: 'r1', document: rollout, weight: 0 }, 0)]]);
 
 /** Only there once it has happened, which other tests see to. */

@@ -73,6 +73,13 @@ describe('a whole answer', () => {
     expect(parsed.rejected).toBe(1);
   });
 
+  it('takes no ID above 1,024 characters', () => {
+    const [longest, longer] = ['l'.repeat(1_024), 'l'.repeat(1_025)];
+    const parsed = healthy([good(longest, 1), good(longer, 2), good('c', 3)]);
+    expect(parsed.instances.map(({ id }) => id)).toEqual(['c', longest]);
+    expect(parsed.rejected).toBe(1);
+  });
+
   it('is refused when more than half is malformed; exactly half is not', () => {
     expect(healthy([good('a', 1), good('c', 0)]).rejected).toBe(1);
     expect(parse([good('c', 0), null, null])).toEqual({

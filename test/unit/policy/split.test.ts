@@ -4,6 +4,7 @@ import { apportion } from '../../../src/base/apportion';
 import { seededRandom } from '../../../src/base/random';
 import { compileSample } from '../../../src/policy/match';
 import type { Decision, SplitPlan } from '../../../src/policy/plan';
+import { entryOfBucket } from '../../../src/policy/routing/decide';
 import { compileSplit } from '../../../src/policy/split';
 
 const decision = {} as Decision;
@@ -57,7 +58,7 @@ describe('compileSplit', () => {
     const plan = split({ stable: 90, canary: 9.99, next: 0.01 });
     const counts = [0, 0, 0];
     for (let bucket = 0; bucket < 10_000; bucket += 1) {
-      const entry = plan.entryOf(bucket);
+      const entry = entryOfBucket(plan.entries, bucket);
       counts[entry] = (counts[entry] ?? 0) + 1;
     }
     expect(counts).toEqual([9_000, 999, 1]);
@@ -65,20 +66,15 @@ describe('compileSplit', () => {
 
   it('grows the next entry from the low end, the one after from the high end', () => {
     const plan = split({ canary: 10, stable: 70, next: 20 });
-    expect([0, 999, 1_000, 7_999, 8_000, 9_999].map((bucket) => plan.entries[plan.entryOf(bucket)]?.subset)).toEqual([
-      'canary',
-      'canary',
-      'stable',
-      'stable',
-      'next',
-      'next',
-    ]);
+    expect(
+      [0, 999, 1_000, 7_999, 8_000, 9_999].map((bucket) => plan.entries[entryOfBucket(plan.entries, bucket)]?.subset),
+    ).toEqual(['canary', 'canary', 'stable', 'stable', 'next', 'next']);
   });
 
   it('takes the first entry for the base when the default is not among them', () => {
     const plan = split({ canary: 90, next: 10 }, 'stable');
-    expect(plan.entries[plan.entryOf(0)]?.subset).toBe('next');
-    expect(plan.entries[plan.entryOf(9_999)]?.subset).toBe('canary');
+    expect(plan.entries[entryOfBucket(plan.entries, 0)]?.subset).toBe('next');
+    expect(plan.entries[entryOfBucket(plan.entries, 9_999)]?.subset).toBe('canary');
   });
 
   it('lets no user leave the canary as its weight grows', () => {
@@ -104,8 +100,8 @@ describe('compileSplit', () => {
         let moved = 0;
         let strays = 0;
         for (let bucket = 0; bucket < 10_000; bucket += 1) {
-          const from = old.entries[old.entryOf(bucket)]?.subset;
-          const to = young.entries[young.entryOf(bucket)]?.subset;
+          const from = old.entries[entryOfBucket(old.entries, bucket)]?.subset;
+          const to = young.entries[entryOfBucket(young.entries, bucket)]?.subset;
           if (from === to) continue;
           moved += 1;
           if (from !== 'stable' && from !== other) strays += 1;

@@ -1,7 +1,6 @@
 import type { Clock } from '../../../base/clock';
-import type { CheckVerdict } from '../../breaker/health-check-state';
 import type { StallDetector } from '../../breaker/stall';
-import type { BreakerChange } from '../../breaker/view';
+import type { BreakerChange, CheckVerdict } from '../../breaker/view';
 import { connectivity, type RealSubchannel, type SubchannelInterface } from '../../grpc/grpc-js';
 import type { Endpoint } from '../endpoints/endpoint';
 import { askHealth, type HealthAnswer } from './health-rpc';

@@ -1,5 +1,5 @@
 import type { Random } from '../../../base/random';
-import type { FallbackCaps } from '../../breaker/fallback-caps';
+import type { BreakerRegistry } from '../../breaker/registry';
 import type { CallState } from '../../grpc/call-state';
 import type { BalancerContext } from '../context';
 import type { ChannelConnection } from '../endpoints/connection';
@@ -136,17 +136,17 @@ export function anybodyReadyNow(tiers: readonly Pool[], isBehind: boolean): Last
 }
 
 /** Called in each pick of a service that has caps: a call counts once, however often its pick is repeated. */
-export function countForCap(call: CallState, caps: FallbackCaps): void {
+export function countForCap(call: CallState, breakers: BreakerRegistry): void {
   if (call.fallbackUse !== 'unasked') return;
   call.fallbackUse = 'counted';
-  if (call.decision !== undefined) caps.of(call.decision.destination.subset)?.called();
+  if (call.decision !== undefined) breakers.fallbackCap(call.decision.destination.subset)?.called();
 }
 
 /** May the call go to this pool? Always to its own subset; to another as far as the cap goes. */
-export function mayUse(call: CallState, pool: Pool, caps: FallbackCaps): boolean {
+export function mayUse(call: CallState, pool: Pool, breakers: BreakerRegistry): boolean {
   if (isOwn(call, pool)) return true;
   if (call.fallbackUse !== 'granted' && call.fallbackUse !== 'denied') {
-    const cap = caps.of(call.decision?.destination.subset ?? '');
+    const cap = breakers.fallbackCap(call.decision?.destination.subset ?? '');
     call.fallbackUse = cap === undefined || cap.take() ? 'granted' : 'denied';
   }
   return call.fallbackUse === 'granted';

@@ -1,33 +1,19 @@
 import type { Timer } from '../../../base/clock';
 import { Emitter, type Subscription } from '../../../base/emitter';
-import type { DuplicateInstance, Freshness, Instance } from '../../../base/instances';
+import type { DatacenterState, Freshness, Instance } from '../../../base/instances';
 import { nearest } from '../../../base/spelling';
 import { createAnswerReader } from '../../../consul/answer-reader';
 import { startBlockingQuery, type Verdict } from '../../../consul/blocking-query';
 import type { ParsedHealth } from '../../../consul/health-answer';
 import type { ConsulAnswer } from '../../../consul/request';
-import { createLossGuard, NO_PROTECTION } from '../protection';
+import { LossGuard, NO_PROTECTION } from '../protection';
 import { createCatalogCheck, createConnectCheck, isForbidden } from './absence-checks';
 import { answerRules, type ConsulDeps, type HealthTarget, placeOf } from './health-target';
 import { AnswerNotes, describeTrouble, FORBIDDEN, kindOf, NO_PATH, PEER_FORBIDDEN } from './trouble-log';
 
-/** What is known of one service in one datacenter. Immutable; a new object with each change. */
-export interface HealthView {
-  readonly known: boolean;
-  readonly instances: readonly Instance[];
-  readonly absent: readonly Instance[];
-  readonly isHeld: boolean;
-  readonly rejected: number;
-  readonly duplicates: number;
-  readonly doubles: readonly DuplicateInstance[];
-  /** Consul has left out what the token may not see. */
-  readonly isPartial: boolean;
-  readonly faults: readonly string[];
-  readonly connectOnly: boolean;
-  /** No instance is listed, and this name of another service is near. */
-  readonly similar?: string;
-  readonly freshness: Freshness;
-}
+/** What the query itself knows of a datacenter. Immutable; a new object with each change. */
+type Known = Omit<DatacenterState, 'datacenter' | 'local' | 'filters' | 'filterFailures'>;
+export type HealthView = Known & Required<Omit<Known, 'similar'>>;
 
 /** The one query loop of one service in one datacenter, shared by all watches of it. */
 export interface HealthQuery {
@@ -52,7 +38,7 @@ export function startHealthQuery(target: HealthTarget, deps: ConsulDeps): Health
   const fields = { service, datacenter: placeOf(target) };
   const protection = deps.protection.except.includes(service) ? NO_PROTECTION : deps.protection;
   const reader = createAnswerReader(answerRules(target));
-  const guard = createLossGuard(protection);
+  const guard = new LossGuard(protection);
   const notes = new AnswerNotes(logger, fields);
   const abort = new AbortController();
   let view: HealthView = {

@@ -1,20 +1,8 @@
 import type { Clock, Timer } from '../../../base/clock';
+import { ofKey } from '../../../base/of-key';
 import type { ConsulClient } from '../../../consul/client';
 import type { ConsulAnswer } from '../../../consul/request';
 import { type HostAnswer, type HostAsk, LOST, questionOf, toRequest } from './protocol';
-
-/**
- * Asks Consul once where several processes of a host ask the same. It holds no watch of its own: a request to Consul is
- * open for as long as a reader waits for it, and everything that a reader makes of an answer is its own affair.
- */
-export interface Coalescer {
-  /** Never rejects. Aborting ends the request to Consul when no other reader waits for it. */
-  get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer>;
-  /** Readers that wait. */
-  readonly waiting: number;
-  /** Every waiting reader gets LOST. Idempotent. */
-  close(): void;
-}
 
 interface Flight {
   readonly index: bigint | undefined;
@@ -42,11 +30,11 @@ const LATEST_LIMIT_BYTES = 32 * 1024 * 1024;
 const SWEEP_MS = 5_000;
 const CLOSED: ConsulAnswer = { kind: 'failure', status: undefined, reason: 'closed' };
 
-export function createCoalescer(client: Pick<ConsulClient, 'get'>, clock: Clock): Coalescer {
-  return new SingleFlights(client, clock);
-}
-
-class SingleFlights implements Coalescer {
+/**
+ * Asks Consul once where several processes of a host ask the same. It holds no watch of its own: a request to Consul is
+ * open for as long as a reader waits for it, and everything that a reader makes of an answer is its own affair.
+ */
+export class Coalescer {
   readonly #client: Pick<ConsulClient, 'get'>;
   readonly #clock: Clock;
   readonly #questions = new Map<string, Question>();
@@ -62,10 +50,12 @@ class SingleFlights implements Coalescer {
     this.#sweep = clock.setRepeating(SWEEP_MS, () => this.#forgetQuiet());
   }
 
+  /** Readers that wait. */
   get waiting(): number {
     return this.#waiting;
   }
 
+  /** Never rejects. Aborting ends the request to Consul when no other reader waits for it. */
   async get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer> {
     const wanted = parseIndex(ask.index);
     for (;;) {
@@ -87,6 +77,7 @@ class SingleFlights implements Coalescer {
     }
   }
 
+  /** Every waiting reader gets LOST. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -103,12 +94,8 @@ class SingleFlights implements Coalescer {
   }
 
   #question(key: string): Question {
-    let question = this.#questions.get(key);
-    if (question === undefined) {
-      question = { flights: new Map(), latest: undefined, quietSinceMs: this.#clock.now() };
-      this.#questions.set(key, question);
-    }
-    return question;
+    const empty = { flights: new Map(), latest: undefined, quietSinceMs: this.#clock.now() };
+    return ofKey(this.#questions, key, (): Question => empty);
   }
 
   /** The open request that answers this reader too, or a new one. */

@@ -13,17 +13,6 @@ import {
   WINDOW_BYTES,
 } from './protocol';
 
-/** A connection to the process that asks Consul for this one. */
-export interface Follower {
-  get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer>;
-  /** Questions that wait. */
-  readonly waiting: number;
-  /** The connection has ended: what was LOST may be asked of the next holder. */
-  readonly isGone: boolean;
-  /** Idempotent; what waits gets LOST. */
-  close(): void;
-}
-
 /**
  * A connection that is taken but not answered: the process behind it is stopped. One that is only busy is waited for.
  */
@@ -50,7 +39,7 @@ export function openFollower(path: string, clock: Clock, onLost: () => void): Pr
     session.once('remoteSettings', () => {
       late.cancel();
       isMade = true;
-      resolve(new SessionFollower(session, clock, onLost));
+      resolve(new Follower(session, clock, onLost));
     });
     session.once('close', () => {
       late.cancel();
@@ -59,7 +48,8 @@ export function openFollower(path: string, clock: Clock, onLost: () => void): Pr
   });
 }
 
-class SessionFollower implements Follower {
+/** A connection to the process that asks Consul for this one. */
+export class Follower {
   readonly #session: ClientHttp2Session;
   readonly #clock: Clock;
   readonly #pings: Timer;
@@ -80,10 +70,12 @@ class SessionFollower implements Follower {
     });
   }
 
+  /** Questions that wait. */
   get waiting(): number {
     return this.#waiting;
   }
 
+  /** The connection has ended: what was LOST may be asked of the next holder. */
   get isGone(): boolean {
     return this.#session.destroyed || this.#session.closed;
   }
@@ -116,6 +108,7 @@ class SessionFollower implements Follower {
     });
   }
 
+  /** Idempotent; what waits gets LOST. */
   close(): void {
     this.#isClosed = true;
     this.#pings.cancel();

@@ -1,26 +1,10 @@
 import type { Timer } from '../../../base/clock';
 import type { Runtime } from '../../../base/runtime';
 import type { ConsulClient } from '../../../consul/client';
-import { type Coalescer, createCoalescer } from './coalescer';
+import { Coalescer } from './coalescer';
 import { type Follower, openFollower } from './follower';
 import { type Holder, openHolder } from './holder';
 import { type HostAnswer, type HostAsk, LOST } from './protocol';
-
-/**
- * The processes of a host that would get the same answers from Consul, as one of them sees it. One asks for all: the
- * *holder*. Who that is decides the socket: whoever finds nobody behind it moves there.
- */
-export interface HostGroup {
-  /** Undefined: this process must ask for itself. Never rejects. */
-  get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer | undefined>;
-  readonly role: HostRole;
-  /** No reader waits, here or behind the socket. */
-  readonly isIdle: boolean;
-  /** Idempotent. Those that followed this process agree on another one. */
-  close(): void;
-}
-
-type HostRole = 'alone' | 'holder' | 'follower';
 
 type Role =
   | { readonly kind: 'holder'; readonly coalescer: Coalescer; readonly holder: Holder }
@@ -43,11 +27,11 @@ const SETTLE_LIMIT_MS = 3_000;
 const LOSSES_A_MINUTE = 10;
 const ALONE_MS = 60_000;
 
-export function createHostGroup(path: string, deps: GroupDeps): HostGroup {
-  return new SocketGroup(path, deps);
-}
-
-class SocketGroup implements HostGroup {
+/**
+ * The processes of a host that would get the same answers from Consul, as one of them sees it. One asks for all: the
+ * *holder*. Who that is decides the socket: whoever finds nobody behind it moves there.
+ */
+export class HostGroup {
   readonly #path: string;
   readonly #deps: GroupDeps;
   readonly #losses: number[] = [];
@@ -61,10 +45,7 @@ class SocketGroup implements HostGroup {
     this.#deps = deps;
   }
 
-  get role(): HostRole {
-    return this.#role?.kind ?? 'alone';
-  }
-
+  /** No reader waits, here or behind the socket. */
   get isIdle(): boolean {
     const role = this.#role;
     if (this.#settling !== undefined) return false;
@@ -72,6 +53,7 @@ class SocketGroup implements HostGroup {
     return role?.kind !== 'follower' || role.follower.waiting === 0;
   }
 
+  /** Undefined: this process must ask for itself. Never rejects. */
   async get(ask: HostAsk, signal: AbortSignal | undefined): Promise<HostAnswer | undefined> {
     while (!this.#isClosed && signal?.aborted !== true) {
       const role = this.#role ?? (await this.#settleSoon());
@@ -86,6 +68,7 @@ class SocketGroup implements HostGroup {
     return undefined;
   }
 
+  /** Idempotent. Those that followed this process agree on another one. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -135,7 +118,7 @@ class SocketGroup implements HostGroup {
     for (let round = 1; round <= ROUNDS && !this.#isClosed; round += 1) {
       const follower = await this.#follow();
       if (follower !== undefined) return follower;
-      const coalescer = createCoalescer(this.#deps.client, clock);
+      const coalescer = new Coalescer(this.#deps.client, clock);
       let successor: Role | undefined;
       const holder = await openHolder(
         this.#path,

@@ -6,7 +6,7 @@ import { findPlace, socketName } from '../../../consul/host-place';
 import type { ParsedConsulOptions } from '../../../consul/options';
 import type { AgentLoad, ConsulAnswer, ConsulRequest } from '../../../consul/request';
 import { createTokenSource } from '../../../consul/token';
-import { createHostGroup, type HostGroup } from './group';
+import { HostGroup } from './group';
 import { LOST, toAsk } from './protocol';
 
 export interface SharedClientDeps extends Runtime {
@@ -30,15 +30,7 @@ const GROUPS = 4;
  * addresses, token and trust: one of them asks, the others get its answers as Consul gave them. Writes are each
  * process' own, and so is everything as long as sharing does not work.
  */
-export function createSharedClient(
-  options: ParsedConsulOptions,
-  stateDirectory: string,
-  deps: SharedClientDeps,
-): ConsulClient {
-  return new SharedClient(options, stateDirectory, deps);
-}
-
-class SharedClient implements ConsulClient {
+export class SharedClient implements ConsulClient {
   readonly options: ParsedConsulOptions;
   readonly takesPauses = true;
   readonly #own: ConsulClient;
@@ -144,7 +136,7 @@ class SharedClient implements ConsulClient {
       token: token === '' ? undefined : { kind: 'function', get: () => token },
     };
     const client = createConsulClient(fixed, this.#deps);
-    const member = { client, group: createHostGroup(place.path, { ...this.#deps, client }) };
+    const member = { client, group: new HostGroup(place.path, { ...this.#deps, client }) };
     this.#open.add(member);
     return member;
   }

@@ -1,101 +1,52 @@
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import { type Clock, systemClock } from '../../../base/clock';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Clock } from '../../../base/clock';
 import { GraylaneError } from '../../../base/errors';
 import { followFiles } from '../../../base/file-watch';
 import { MAX_DOCUMENT_BYTES } from '../../../policy/limits';
 import type { PolicyReading } from '../../../policy/policy-reading';
 import type { PolicySource } from './source';
 
-/** One of `files` and `directory`, or both: `files` is asked first. */
-export interface FilePolicyOptions {
-  /** Path of each service's policy, `.json`, `.yaml` or `.yml`. */
-  readonly files?: Readonly<Record<string, string>>;
-  /** Holds `<service>.json`, `<service>.yaml` or `<service>.yml`, looked for in this order. */
-  readonly directory?: string;
-  /** How often files are looked at where the system's notifications fail. Milliseconds, > 0, default 2000. */
-  readonly pollIntervalMs?: number;
-  /** Quiet time before a change is read, so that a file is not read in the middle of being written. Default 50. */
-  readonly debounceMs?: number;
-  readonly clock?: Clock;
-}
+/** How often the file is looked at where the system's notifications fail; quiet time before a change is read. */
+const TIMING = { pollIntervalMs: 2_000, debounceMs: 50 };
 
 /**
- * Policies from files, watched: edits in place, atomic renames and swapped symbolic links (mounted config maps) are
- * seen at once where the system tells, else within the poll interval. A file that was named and is not there, a
- * directory that is not there, and a file that may not be read are errors; only a directory without a file for the
- * service says that there is no policy. Throws INVALID_OPTION without files and directory, or for another file name
- * extension.
+ * The policy of `service` in a file, watched: edits in place, atomic renames and swapped symbolic links (mounted config
+ * maps) are seen at once where the system tells, else within the poll interval. A file that is not there, or may not be
+ * read, is an error. Throws INVALID_OPTION for another file name extension than `.json`, `.yaml` and `.yml`.
  */
-export function createFilePolicySource(options: FilePolicyOptions): PolicySource {
-  const { files = {}, directory, clock = systemClock, pollIntervalMs = 2_000, debounceMs = 50 } = options;
-  if (directory === undefined && Object.keys(files).length === 0) {
-    throw new GraylaneError('INVALID_OPTION', 'files: missing (expected: files or directory)');
-  }
-  for (const [service, path] of Object.entries(files)) {
-    if (/\.(json|ya?ml)$/i.test(path)) continue;
+export function createFilePolicySource(
+  service: string,
+  path: string,
+  clock: Clock,
+  timing: typeof TIMING = TIMING,
+): PolicySource {
+  if (!/\.(json|ya?ml)$/i.test(path)) {
     throw new GraylaneError('INVALID_OPTION', `files.${service}: ${path} (expected: a .json, .yaml or .yml file)`);
   }
-
-  const candidatesOf = (service: string): readonly string[] => {
-    const path = Object.hasOwn(files, service) ? files[service] : undefined;
-    if (path !== undefined) return [path];
-    // A name that is a path would lead out of the directory.
-    if (directory === undefined || !/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(service)) return [];
-    return ['json', 'yaml', 'yml'].map((extension) => join(directory, `${service}.${extension}`));
-  };
-
   return {
     origin: 'file',
-    watch(service, listener) {
-      const candidates = candidatesOf(service);
-      return followFiles(candidates, {
+    watch: (_service, listener) =>
+      followFiles([path], {
         clock,
-        pollIntervalMs,
-        debounceMs,
-        read: () => readPolicyFile(candidates, Object.hasOwn(files, service)),
-        isSame,
+        ...timing,
+        read: () => readPolicyFile(path),
+        isSame: (last, next) => JSON.stringify(last) === JSON.stringify(next),
         isFailure: ({ kind }) => kind === 'error',
         onReading: listener,
-      });
-    },
+      }),
   };
 }
 
-function isSame(last: PolicyReading, next: PolicyReading): boolean {
-  if (last.kind !== next.kind) return false;
-  if (last.kind === 'error') return next.kind === 'error' && last.reason === next.reason;
-  if (last.kind === 'absent') return true;
-  return next.kind === 'present' && last.content === next.content && last.format === next.format;
-}
-
-/**
- * Reads the first of the files that exists. Never rejects: what went wrong is the reading. `isNamed`: the one candidate
- * was named for this service, so that its absence is a failure to read it; otherwise the service has no policy then.
- */
-export async function readPolicyFile(candidates: readonly string[], isNamed: boolean): Promise<PolicyReading> {
-  for (const path of candidates) {
-    try {
-      return await readOne(path);
-    } catch (error) {
-      if (isNamed || codeOf(error) !== 'ENOENT') return { kind: 'error', reason: `${path}: ${messageOf(error)}` };
-    }
-  }
-  const first = candidates[0];
-  return first === undefined ? { kind: 'absent' } : absence(dirname(first));
-}
-
-/** A directory that is missing (not mounted yet, say) tells nothing about the policy. */
-async function absence(directory: string): Promise<PolicyReading> {
+/** Never rejects: what went wrong is the reading. */
+export async function readPolicyFile(path: string): Promise<PolicyReading> {
   try {
-    await stat(directory);
-    return { kind: 'absent' };
+    return await read(path);
   } catch (error) {
-    return { kind: 'error', reason: `${directory}: ${messageOf(error)}` };
+    return { kind: 'error', reason: `${path}: ${messageOf(error)}` };
   }
 }
 
-async function readOne(path: string): Promise<PolicyReading> {
+async function read(path: string): Promise<PolicyReading> {
   const file = await open(path, 'r');
   try {
     const bytes = await readBounded(file);

@@ -22,6 +22,13 @@ const COMPARE: Readonly<Record<string, (left: number, right: number) => boolean>
   '!=': (left, right) => left !== right,
 };
 
+const CALCULATE: Readonly<Record<string, (left: number, right: number) => number>> = {
+  '+': (left, right) => left + right,
+  '-': (left, right) => left - right,
+  '*': (left, right) => left * right,
+  '/': (left, right) => left / right,
+};
+
 /** Why a condition cannot be read; `expected` is for a message. */
 export class ConditionError extends Error {
   override readonly name: string = 'ConditionError';
@@ -72,22 +79,16 @@ export function parseCondition(text: string): Condition {
     at += 1;
     return () => Number(token);
   };
-  const product = (): Sum => {
-    let left = atom();
-    for (let operator = take('*', '/'); operator !== undefined; operator = take('*', '/')) {
-      const [first, second] = [left, atom()];
-      left = operator === '*' ? (values) => first(values) * second(values) : (values) => first(values) / second(values);
+  /** Operands joined by these operators, from left to right. */
+  const joined = (operand: () => Sum, ...operators: readonly string[]): Sum => {
+    let left = operand();
+    for (let operator = take(...operators); operator !== undefined; operator = take(...operators)) {
+      const [first, second, calculate] = [left, operand(), CALCULATE[operator]];
+      left = (values) => calculate?.(first(values), second(values)) ?? Number.NaN;
     }
     return left;
   };
-  const sum = (): Sum => {
-    let left = product();
-    for (let operator = take('+', '-'); operator !== undefined; operator = take('+', '-')) {
-      const [first, second] = [left, product()];
-      left = operator === '+' ? (values) => first(values) + second(values) : (values) => first(values) - second(values);
-    }
-    return left;
-  };
+  const sum = (): Sum => joined(() => joined(atom, '*', '/'), '+', '-');
   const comparison = (): Test => {
     const comparators = Object.keys(COMPARE);
     const isBare = comparators.includes(tokens[at] ?? '');

@@ -1,7 +1,7 @@
 import { type Counts, evidenceAbove, evidenceNeeded, evidenceOfExcess } from '../../../base/sequential-test';
 import type { DurationCheck } from '../document';
-import type { DurationHistogram } from './metrics-provider';
 import { DEFAULT_FACTOR, DEFAULT_QUANTILE } from './settings';
+import type { DurationHistogram } from './subset-metrics';
 import {
   type CheckContext,
   describeLack,
@@ -9,6 +9,7 @@ import {
   formatMs,
   formatPercent,
   type Judged,
+  likelihoods,
   type SlowCalls,
 } from './verdict';
 
@@ -47,20 +48,21 @@ export function judgeDuration(
   const slowCanary = slowerThan(canary, limit);
   const slowStable = slowerThan(stable, limit);
   const slowCalls = addSlowCalls(context.slowCalls, limit, slowCanary, 1 - share);
-  const usual = withoutWorst(slowCalls);
+  const usual = minus(slowCalls.seen, slowCalls.worst);
   const evidenceOf = (counts: Counts): number =>
     Math.min(evidenceAbove(counts, 1 - share), evidenceOfExcess(counts, slowStable, 0));
   const evidence = evidenceOf(usual);
   const alarmAt = evidenceNeeded(context.falseAlarmRate);
   const isOneBurst = evidence < alarmAt && evidenceOf(slowCanary) >= alarmAt;
   const tooEarly = isOneBurst && usual.calls < context.settings.minimumCalls;
+  const which = usual.bad < HALF_A_CALL ? 'all' : `all but ${formatCount(usual.bad)}`;
   const message =
     `canary ${quantile} ${formatMs(ofCanary)}, stable ${formatMs(ofStable)}; ` +
     `about ${formatCount(slowCanary.bad)} of ${formatCount(slowCanary.calls)} canary calls (${formatPercent(slowCanary.bad / slowCanary.calls)}) ` +
     `took longer than ${formatMs(limit)}, allowed ${formatPercent(1 - share)}`;
   return {
     verdict: evidence >= alarmAt ? 'fail' : tooEarly ? 'undecided' : 'pass',
-    message: isOneBurst ? `${message}; ${describeBurst(usual)}` : message,
+    message: isOneBurst ? `${message}; ${which} of them in one measurement` : message,
     figures: {
       // A value beyond all buckets is infinite, which JSON does not have.
       ...(Number.isFinite(ofCanary) ? { canary: ofCanary } : {}),
@@ -68,15 +70,10 @@ export function judgeDuration(
       limit,
       canaryCalls: slowCanary.calls,
       stableCalls: slowStable.calls,
-      evidence: Math.exp(Math.min(evidence, 700)),
-      alarmAt: Math.exp(alarmAt),
+      ...likelihoods(evidence, alarmAt),
     },
     slowCalls,
   };
-}
-
-function describeBurst({ bad }: Counts): string {
-  return `${bad < HALF_A_CALL ? 'all' : `all but ${formatCount(bad)}`} of them in one measurement`;
 }
 
 export function callsOf(histogram: DurationHistogram): number {
@@ -88,7 +85,7 @@ export function callsOf(histogram: DurationHistogram): number {
  * bounds, NaN without calls.
  */
 export function quantileMs({ boundsMs, counts }: DurationHistogram, quantile: number): number {
-  const total = counts.reduce((sum, count) => sum + count, 0);
+  const total = callsOf({ boundsMs, counts });
   if (total === 0) return Number.NaN;
   let before = 0;
   for (const [index, count] of counts.entries()) {
@@ -127,10 +124,6 @@ function addSlowCalls(before: SlowCalls | undefined, limitMs: number, now: Count
   const excess = ({ calls, bad }: Counts): number => bad - allowed * calls;
   const worst = before !== undefined && excess(before.worst) >= excess(added) ? before.worst : added;
   return { limitMs, seen: now, worst };
-}
-
-function withoutWorst({ seen, worst }: SlowCalls): Counts {
-  return minus(seen, worst);
 }
 
 /** The difference, at least 0: counts may shrink when a client has ended. */

@@ -1,10 +1,10 @@
 import { evidenceNeeded, evidenceOfExcess, evidenceOfNoExcess } from '../../../base/sequential-test';
 import type { BreakerCheck, CheckDocument, SuccessRateCheck, ValueCheck } from '../document';
 import type { AnalysisWindow } from '../progress';
-import { type Condition, type ConditionValues, parseCondition } from './condition';
+import { type ConditionValues, parseCondition } from './condition';
 import { judgeDuration } from './duration-check';
-import type { FailedMeasurement, Measurement, SubsetMetrics } from './metrics-provider';
 import { type AnalysisSettings, chanceChecks, DEFAULT_THRESHOLD, nameOfCheck } from './settings';
+import type { FailedMeasurement, Measurement, SubsetMetrics } from './subset-metrics';
 import {
   type AnalysisResult,
   type CheckContext,
@@ -15,13 +15,12 @@ import {
   formatPercent,
   type Judged,
   joinVerdicts,
+  likelihoods,
   type SlowCalls,
 } from './verdict';
 
-export interface JudgedMeasurement {
+export interface JudgedMeasurement extends Pick<AnalysisWindow, 'failures' | 'slowCalls'> {
   readonly result: AnalysisResult;
-  readonly failures: Readonly<Record<string, number>>;
-  readonly slowCalls: Readonly<Record<string, SlowCalls>>;
 }
 
 /**
@@ -84,19 +83,17 @@ function judgeSuccessRate({ threshold = DEFAULT_THRESHOLD }: SuccessRateCheck, c
   const { canary, stable, settings } = context;
   if (canary === undefined || stable === undefined) return { verdict: 'error', message: 'no figures of calls' };
   const lack = describeLack(canary.calls, stable.calls, settings.minimumCalls);
-  const limit = stable.failures / Math.max(1, stable.calls) + threshold / 100;
-  const [canaryCounts, stableCounts] = [canary, stable].map(({ calls, failures }) => ({ calls, bad: failures }));
-  if (canaryCounts === undefined || stableCounts === undefined) throw new Error('two sides went in');
+  const canaryCounts = { calls: canary.calls, bad: canary.failures };
+  const stableCounts = { calls: stable.calls, bad: stable.failures };
   const evidence = evidenceOfExcess(canaryCounts, stableCounts, threshold / 100);
   const alarmAt = evidenceNeeded(context.falseAlarmRate);
   const figures = {
     canary: canary.failures / Math.max(1, canary.calls),
     stable: stable.failures / Math.max(1, stable.calls),
-    limit,
+    limit: stable.failures / Math.max(1, stable.calls) + threshold / 100,
     canaryCalls: canary.calls,
     stableCalls: stable.calls,
-    evidence: Math.exp(Math.min(evidence, 700)),
-    alarmAt: Math.exp(alarmAt),
+    ...likelihoods(evidence, alarmAt),
   };
   const seen =
     `canary failed ${formatCount(canary.failures)} of ${formatCount(canary.calls)} (${formatPercent(figures.canary)}), ` +
@@ -154,8 +151,7 @@ function judgeValue(check: ValueCheck, context: CheckContext): Judged {
 /** `none`: there is no such condition. Undefined: it needs a figure that is missing. */
 function evaluate(text: string | undefined, values: ConditionValues): boolean | 'none' | undefined {
   if (text === undefined) return 'none';
-  const condition: Condition = parseCondition(text);
-  return condition(values);
+  return parseCondition(text)(values);
 }
 
 function describe(values: ConditionValues): string {

@@ -1,7 +1,8 @@
 import { defined } from '../../../base/defined';
 import { DEFAULT_BREAKER } from '../../../policy/defaults';
 import { type PrometheusServer, queryPrometheus, type Sample } from '../../prometheus';
-import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } from './metrics-provider';
+import type { PrometheusConfig } from '../config/controller-config';
+import type { DurationHistogram, Measurement, MeasureRequest, SubsetMetrics } from './subset-metrics';
 
 /** The stable name of semantic conventions 1.45, then the one before, which clients of 0.1 report. */
 const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
@@ -9,43 +10,38 @@ const STATUS = ['rpc_status_code', 'rpc_response_status_code'] as const;
 /** Labels that Prometheus sums up, so that fewer series are fetched. A restart of a client resets all of its series. */
 const SUMMED = 'rpc_method, server_address, server_port, graylane_route, error_type';
 
-export interface MetricsRules {
-  /** Label matchers, of the controller's configuration. */
-  readonly labels: Readonly<Record<string, string>> | undefined;
-  /** Status names that are failures, of the rollout. Default: those of the breaker. */
-  readonly failureStatusCodes: readonly string[] | undefined;
-}
-
 /**
  * Measures built-in checks by the SDK's own metrics (docs/observability.md). Counts attempts, not calls, so that a
- * retry does not hide the canary's failure. Rejects with an `HttpError`.
+ * retry does not hide the canary's failure. `labels` narrow every query. `failureStatusCodes`: default those of the
+ * breaker. Rejects with an `HttpError`.
  */
 export async function measureSubsets(
   server: PrometheusServer,
-  rules: MetricsRules,
   request: MeasureRequest,
+  labels: PrometheusConfig['labels'],
+  failureStatusCodes: Iterable<string> = DEFAULT_BREAKER.failureStatusCodes,
 ): Promise<Measurement> {
   const { canary, stable, sinceMs, nowMs } = request;
   // A target with a query is a service of its own in the metrics.
   const named = `=~"${regexOf(request.service)}([?].*)?"`;
   const service = `graylane_service${named}`;
-  const narrowed = Object.entries(rules.labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
-  const subsets = `"${regexOf(canary)}|${regexOf(stable)}"`;
-  const attempts = `sum without (${SUMMED}, graylane_datacenter) ({__name__=~"graylane_attempts(_total)?",${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
+  const narrowed = Object.entries(labels ?? {}).map(([name, value]) => `,${name}="${textOf(value)}"`);
+  const subsets = `"${regexOf(canary)}|${regexOf(stable)}"${narrowed.join('')}`;
+  const attempts = `sum without (${SUMMED}, graylane_datacenter) ({__name__=~"graylane_attempts(_total)?",${service},graylane_subset=~${subsets}})`;
   // Some exporters write the unit into the name, some leave `_total` out.
-  const durations = `sum without (${SUMMED}, graylane_subset, ${STATUS.join(', ')}) ({__name__=~"rpc_client_call_duration(_seconds)?_bucket",server_address${named},graylane_served_by=~${subsets}${narrowed.join('')}})`;
-  const fallbacks = `sum without (graylane_served_by) ({__name__=~"graylane_fallbacks(_total)?",${service},graylane_subset=~${subsets}${narrowed.join('')}})`;
-  const breakers = `sum by (graylane_subset) (graylane_breaker_state{${service},graylane_level="subset",graylane_state=~"open|halfOpen",graylane_subset=~${subsets}${narrowed.join('')}})`;
+  const durations = `sum without (${SUMMED}, graylane_subset, ${STATUS.join(', ')}) ({__name__=~"rpc_client_call_duration(_seconds)?_bucket",server_address${named},graylane_served_by=~${subsets}})`;
+  const fallbacks = `sum without (graylane_served_by) ({__name__=~"graylane_fallbacks(_total)?",${service},graylane_subset=~${subsets}})`;
+  const breakers = `sum by (graylane_subset) (graylane_breaker_state{${service},graylane_level="subset",graylane_state=~"open|halfOpen",graylane_subset=~${subsets}})`;
   const [ended, took, shed, open] = await Promise.all([
     grown(server, attempts, sinceMs, nowMs),
     grown(server, durations, sinceMs, nowMs),
     grown(server, fallbacks, sinceMs, nowMs),
     queryPrometheus(server, breakers, nowMs),
   ]);
-  const failureCodes = new Set<string>(rules.failureStatusCodes ?? DEFAULT_BREAKER.failureStatusCodes);
+  const failureCodes = new Set(failureStatusCodes);
   const figuresOf = (subset: string): SubsetMetrics => {
     const own = ended.filter(({ labels }) => labels['graylane_subset'] === subset);
-    const failed = own.filter(({ labels }) => failureCodes.has(statusOf(labels)));
+    const failed = own.filter(({ labels }) => failureCodes.has(labels[STATUS[0]] ?? labels[STATUS[1]] ?? ''));
     const histogram = histogramOf(took.filter(({ labels }) => labels['graylane_served_by'] === subset));
     return {
       calls: sum(own),
@@ -58,10 +54,11 @@ export async function measureSubsets(
   return { canary: figuresOf(canary), stable: figuresOf(stable) };
 }
 
-function statusOf(labels: Readonly<Record<string, string>>): string {
-  return labels[STATUS[0]] ?? labels[STATUS[1]] ?? '';
-}
-
+/**
+ * How far each counter grew between two readings. Exact, unlike `increase()`, which extrapolates and never sees what a
+ * series had counted when it was first scraped: the first failures of a canary are such a series. A counter that was
+ * not there counts from 0; one that went back was restarted and counts from 0 too; one that is gone has nothing to say.
+ */
 async function grown(
   server: PrometheusServer,
   expression: string,
@@ -72,7 +69,11 @@ async function grown(
     queryPrometheus(server, expression, sinceMs),
     queryPrometheus(server, expression, nowMs),
   ]);
-  return growthOf(before, after);
+  const known = new Map(before.map(({ labels, value }) => [keyOf(labels), value]));
+  return after.map((sample) => {
+    const start = known.get(keyOf(sample.labels)) ?? 0;
+    return sample.value >= start ? { ...sample, value: sample.value - start } : sample;
+  });
 }
 
 function sum(samples: readonly Sample[]): number {
@@ -96,20 +97,6 @@ function histogramOf(samples: readonly Sample[]): DurationHistogram | undefined 
     return Math.round(own);
   });
   return { boundsMs: bounds.slice(0, -1), counts };
-}
-
-/**
- * How far each counter grew between two readings. Exact, unlike `increase()`, which extrapolates and never sees what a
- * series had counted when it was first scraped: the first failures of a canary are such a series. A counter that was
- * not there counts from 0; one that went back was restarted and counts from 0 too; one that is gone has nothing to say.
- */
-function growthOf(before: readonly Sample[], after: readonly Sample[]): readonly Sample[] {
-  const known = new Map(before.map(({ labels, value }) => [keyOf(labels), value]));
-  return after.map((sample) => {
-    const { value } = sample;
-    const start = known.get(keyOf(sample.labels)) ?? 0;
-    return { ...sample, value: value >= start ? value - start : value };
-  });
 }
 
 function keyOf(labels: Readonly<Record<string, string>>): string {

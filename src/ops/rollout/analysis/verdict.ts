@@ -1,6 +1,6 @@
 import type { Counts } from '../../../base/sequential-test';
-import type { Measurement, SubsetMetrics } from './metrics-provider';
 import type { AnalysisSettings } from './settings';
+import type { Measurement, SubsetMetrics } from './subset-metrics';
 
 /** The result of one measurement. `undecided`: too few calls, or too near the limit. `error`: no metrics. */
 export type Verdict = 'pass' | 'fail' | 'undecided' | 'error';
@@ -78,6 +78,11 @@ export interface Judged extends Omit<CheckResult, 'check'> {
   readonly slowCalls?: SlowCalls;
 }
 
+/** Evidence and its limit, which are logarithms, as figures. */
+export function likelihoods(evidence: number, alarmAt: number): Pick<CheckMetrics, 'evidence' | 'alarmAt'> {
+  return { evidence: Math.exp(Math.min(evidence, 700)), alarmAt: Math.exp(alarmAt) };
+}
+
 /** Counts a failed measurement in the window; it passes up to the limit. */
 export function countFailure(
   context: CheckContext,
@@ -92,11 +97,9 @@ export function countFailure(
 
 /** Which side has too few calls for any verdict; undefined: neither. */
 export function describeLack(canaryCalls: number, stableCalls: number, minimum: number): string | undefined {
-  if (canaryCalls < minimum)
-    return `too few calls: canary ${formatCount(canaryCalls)} of at least ${formatCount(minimum)}`;
-  if (stableCalls < minimum)
-    return `too few calls: stable ${formatCount(stableCalls)} of at least ${formatCount(minimum)}`;
-  return undefined;
+  const [side, calls] = canaryCalls < minimum ? ['canary', canaryCalls] : ['stable', stableCalls];
+  if (calls >= minimum) return undefined;
+  return `too few calls: ${side} ${formatCount(calls)} of at least ${formatCount(minimum)}`;
 }
 
 const COUNT: Intl.NumberFormat = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });

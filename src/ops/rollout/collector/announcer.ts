@@ -12,31 +12,21 @@ import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
 import type { Collector } from './collector';
 
-/**
- * Tells clients through Consul KV where to report and what to count: one write when the window changes, or the session
- * of this controller does. Written under the session's lock, so that clients see when the controller is gone.
- */
-export interface Announcer {
-  /**
-   * Publishes what clients have to count for this rollout, which this controller leads. Call it after each change of
-   * the progress. Resolves when the announcement is written, or when the write has failed: see `status()`.
-   */
-  announce(service: string, progress: RolloutProgress): Promise<void>;
-  /** Another controller leads the rollout, or none does. Writes nothing: the new leader writes. */
-  leave(service: string): void;
-  /** What this controller has announced for the service. */
-  status(service: string): AnnouncementStatus;
-  /** Resolves when nothing is being written any more. Clients see by the session that the controller has gone. */
-  close(): Promise<void>;
-}
-
+/** What this controller has announced for one service. */
 interface AnnouncementStatus {
   /** What Consul has. */
-  readonly window: AnnouncedWindow | undefined;
+  window: AnnouncedWindow | undefined;
   /** When it was written, monotonic milliseconds. */
-  readonly sinceMs: number;
+  sinceMs: number;
   /** Why the announcement is missing or old. */
-  readonly problem: string | undefined;
+  problem: string | undefined;
+}
+
+interface Announced extends AnnouncementStatus {
+  progress: RolloutProgress;
+  /** What Consul has from this controller, and by which session. */
+  written: { readonly text: string; readonly session: string } | undefined;
+  writing: Promise<void> | undefined;
 }
 
 export interface AnnouncerDeps {
@@ -50,87 +40,85 @@ export interface AnnouncerDeps {
   readonly wallNow: () => number;
 }
 
-interface Announced {
-  progress: RolloutProgress;
-  /** What Consul has from this controller. */
-  written:
-    | { readonly text: string; readonly session: string; readonly window: AnnouncedWindow | undefined }
-    | undefined;
-  sinceMs: number;
-  problem: string | undefined;
-  writing: Promise<void> | undefined;
-  isLeft: boolean;
-}
-
 /** Time between two checks whether to write again, and whether an initial delay is over. */
 const LOOK_MS = 500;
 
-export function createAnnouncer(deps: AnnouncerDeps): Announcer {
-  const { collector, url, lease, write, now, wallNow } = deps;
-  const services = new Map<string, Announced>();
+/**
+ * Tells clients through Consul KV where to report and what to count: one write when the window changes, or the session
+ * of this controller does. Written under the session's lock, so that clients see when the controller is gone.
+ */
+export class Announcer {
+  readonly #deps: AnnouncerDeps;
+  readonly #services = new Map<string, Announced>();
+  readonly #timer: NodeJS.Timeout;
 
-  const announceNow = async (service: string, announced: Announced): Promise<void> => {
+  constructor(deps: AnnouncerDeps) {
+    this.#deps = deps;
+    this.#timer = setInterval(() => {
+      for (const [service, announced] of this.#services) void this.#write(service, announced);
+    }, LOOK_MS).unref();
+  }
+
+  /**
+   * Publishes what clients have to count for this rollout, which this controller leads. Call it after each change of
+   * the progress. Resolves when the announcement is written, or when the write has failed: see `status()`.
+   */
+  async announce(service: string, progress: RolloutProgress): Promise<void> {
+    if (!isJudgedByClients(progress)) return;
+    const announced = this.#services.get(service) ?? {
+      ...{ progress, window: undefined, sinceMs: this.#deps.now(), problem: undefined },
+      ...{ written: undefined, writing: undefined },
+    };
+    announced.progress = progress;
+    this.#services.set(service, announced);
+    await this.#write(service, announced);
+  }
+
+  async #write(service: string, announced: Announced): Promise<void> {
+    const { collector, url, lease, write, now, wallNow } = this.#deps;
     const window = countedWindow(announced.progress, wallNow());
     // The collector must be open before the first client reports.
     collector.open(service, window);
     const { session } = lease;
-    if (session === undefined) announced.problem = 'no session';
-    if (session === undefined || announced.isLeft) return;
+    if (session === undefined) {
+      announced.problem = 'no session';
+      return;
+    }
     if (announced.writing !== undefined) return announced.writing;
     const text = encodeAnnouncement({ url, key: collector.keyOf(service), window });
-    if (announced.written?.text === text && announced.written.session === session) return;
+    const { written } = announced;
+    if (written?.text === text && written.session === session) return;
     const operation: KvOperation = { verb: 'lock', key: announcementKey(service), session, value: text };
     announced.writing = write([operation]).then(async (outcome) => {
       announced.writing = undefined;
       announced.problem = outcome.kind === 'done' ? undefined : outcome.reason;
       if (outcome.kind !== 'done') return;
-      if (announced.written?.window?.id !== window?.id || announced.written?.session !== session)
-        announced.sinceMs = now();
-      announced.written = { text, session, window };
+      if (announced.window?.id !== window?.id || written?.session !== session) announced.sinceMs = now();
+      announced.written = { text, session };
+      announced.window = window;
       // It may have changed meanwhile.
-      if (services.get(service) === announced) await announceNow(service, announced);
+      if (this.#services.get(service) === announced) await this.#write(service, announced);
     });
     return announced.writing;
-  };
-  const timer = setInterval(() => {
-    for (const [service, announced] of services) void announceNow(service, announced);
-  }, LOOK_MS);
-  timer.unref();
+  }
 
-  return {
-    async announce(service, progress) {
-      if (!isJudgedByClients(progress)) return;
-      const known = services.get(service);
-      const announced = known ?? {
-        ...{ progress, written: undefined, sinceMs: now(), problem: undefined },
-        ...{ writing: undefined, isLeft: false },
-      };
-      announced.progress = progress;
-      services.set(service, announced);
-      await announceNow(service, announced);
-    },
-    leave(service) {
-      const announced = services.get(service);
-      if (announced === undefined) return;
-      announced.isLeft = true;
-      services.delete(service);
-      collector.forget(service);
-    },
-    status(service) {
-      const announced = services.get(service);
-      if (announced === undefined)
-        return { window: undefined, sinceMs: now(), problem: 'this controller does not drive it' };
-      const { written, sinceMs, problem } = announced;
-      return { window: written?.window, sinceMs, problem };
-    },
-    async close() {
-      clearInterval(timer);
-      const all = [...services.values()];
-      for (const announced of all) announced.isLeft = true;
-      services.clear();
-      await Promise.all(all.map(({ writing }) => writing));
-    },
-  };
+  /** Another controller leads the rollout, or none does. Writes nothing: the new leader writes. */
+  leave(service: string): void {
+    if (this.#services.delete(service)) this.#deps.collector.forget(service);
+  }
+
+  status(service: string): Readonly<AnnouncementStatus> {
+    const problem = 'this controller does not drive it';
+    return this.#services.get(service) ?? { window: undefined, sinceMs: this.#deps.now(), problem };
+  }
+
+  /** Resolves when nothing is being written any more. Clients see by the session that the controller has gone. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    const all = [...this.#services.values()];
+    this.#services.clear();
+    await Promise.all(all.map(({ writing }) => writing));
+  }
 }
 
 /** Time between two reports, unless the analysis measures more often than twice that. */

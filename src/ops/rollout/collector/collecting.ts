@@ -1,15 +1,13 @@
-import { defined } from '../../../base/defined';
 import { sleep } from '../../../base/sleep';
 import type { ConsulClient } from '../../../consul/client';
 import { transact } from '../../store/kv';
-import type { Measurement, MeasureRequest, MetricsProvider } from '../analysis/metrics-provider';
-import { MeasureError } from '../analysis/requests';
+import { MeasureError, type Measurement, type MeasureRequest } from '../analysis/subset-metrics';
 import type { ControllerWatch } from '../controller';
 import type { RolloutProgress } from '../progress';
 import { hasEnded } from '../record';
-import { type Announcer, createAnnouncer, windowId } from './announcer';
-import { type Collector, type CollectorStatus, createCollector } from './collector';
-import { type RolloutListener, startListener } from './listener';
+import { Announcer, windowId } from './announcer';
+import { Collector, type CollectorStatus } from './collector';
+import { startListener } from './listener';
 
 /** The listening part of a controller: collects reports of clients, and serves metrics of its rollouts. */
 export interface Collecting {
@@ -17,8 +15,12 @@ export interface Collecting {
   readonly address: string;
   /** Wraps the callbacks of the controller, to learn which rollouts it leads. */
   watch(watch: ControllerWatch): ControllerWatch;
-  /** For the window that is open in `progress`. */
-  provider(progress: RolloutProgress): MetricsProvider;
+  /**
+   * Measures by the reports of clients for the window that is open in `progress`: each client counts from when it has
+   * read the announcement. After an announcement this waits until each client had time for one report. A controller
+   * that has just taken over then measures all clients, not only the first ones. Rejects with a {@link MeasureError}.
+   */
+  measure(progress: RolloutProgress, request: MeasureRequest): Promise<Measurement>;
   /** Idempotent, never rejects. */
   close(): Promise<void>;
 }
@@ -30,99 +32,66 @@ export interface CollectingOptions {
   readonly advertise?: string;
   readonly client: ConsulClient;
   readonly lease: { readonly session: string | undefined };
-  /** Clients that are counted in one window. Default 10,000. */
-  readonly maxClients?: number;
-}
-
-/** Rejects with the system's error when the address cannot be used. */
-export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
-  const { client, lease, maxClients } = options;
-  const now = (): number => performance.now();
-  const collector: Collector = createCollector({ now, ...defined({ maxClients }) });
-  const led = new Map<string, RolloutProgress>();
-  const ended = new Map<string, EndedRollouts>();
-  const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
-  const listener: RolloutListener = await startListener({ host: options.host, port: options.port, collector, metrics });
-  const { host, port } = listener;
-  const address = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const announcer = createAnnouncer({
-    collector,
-    url: options.advertise ?? address,
-    lease,
-    write: (operations) => transact(client, undefined, operations),
-    now,
-    wallNow: Date.now,
-  });
-  return {
-    address,
-    watch: (inner) => follow(inner, led, ended, announcer),
-    provider: (progress) => createClientsProvider({ collector, announcer, now }, progress),
-    async close() {
-      await announcer.close();
-      await listener.close();
-    },
-  };
-}
-
-function countEnding(ended: EndedRollouts | undefined, { state }: RolloutProgress): void {
-  if (ended === undefined) return;
-  if (state.kind === 'completed') ended.completed += 1;
-  else if (state.kind === 'aborted' && state.why === 'analysis') ended.takenBack += 1;
-  else if (state.kind === 'aborted') ended.aborted += 1;
-}
-
-/** Keeps `led` and the announcer up to date with the rollouts that this controller leads. */
-function follow(
-  inner: ControllerWatch,
-  led: Map<string, RolloutProgress>,
-  ended: Map<string, EndedRollouts>,
-  announcer: ReturnType<typeof createAnnouncer>,
-): ControllerWatch {
-  /** Of every service, led here or not, so that a controller that takes over knows the progress already. */
-  const known = new Map<string, RolloutProgress>();
-  const leading = new Set<string>();
-  const look = (service: string): void => {
-    const progress = known.get(service);
-    if (progress === undefined) return;
-    const isLed = leading.has(service);
-    if (isLed) void announcer.announce(service, progress);
-    else announcer.leave(service);
-    if (isLed && !ended.has(service)) ended.set(service, { completed: 0, takenBack: 0, aborted: 0 });
-    if (isLed && !hasEnded(progress)) led.set(service, progress);
-    else if (led.delete(service) && isLed) countEnding(ended.get(service), progress);
-  };
-  return {
-    onRecord(service, record) {
-      known.set(service, record.progress);
-      look(service);
-      inner.onRecord(service, record);
-    },
-    onRole(service, role, holder) {
-      if (role === 'leader') leading.add(service);
-      else leading.delete(service);
-      look(service);
-      inner.onRole(service, role, holder);
-    },
-    onProblem: (service, problem) => inner.onProblem(service, problem),
-  };
 }
 
 const NAME = 'clients';
 /** Time for clients to read an announcement and to send a report. */
 const SLACK_MS = 500;
 
-/**
- * Measures by the reports of clients for the window that is open in `progress`: each client counts from when it has
- * read the announcement. After an announcement the provider waits until each client had time for one report. A
- * controller that has just taken over then measures all clients, not only the first ones.
- */
-function createClientsProvider(
-  { collector, announcer, now }: { readonly collector: Collector; readonly announcer: Announcer; now(): number },
-  progress: RolloutProgress,
-): MetricsProvider {
-  const id = windowId(progress);
+/** Rejects with the system's error when the address cannot be used. */
+export async function startCollecting(options: CollectingOptions): Promise<Collecting> {
+  const { host, advertise, client, lease } = options;
+  const now = (): number => performance.now();
+  const collector = new Collector(now);
+  const led = new Map<string, RolloutProgress>();
+  const ended = new Map<string, EndedRollouts>();
+  const metrics = (): string => rolloutMetrics(led, collector.status(), ended);
+  const listener = await startListener({ host, port: options.port, collector, metrics });
+  const address = `http://${host.includes(':') ? `[${host}]` : host}:${listener.port}`;
+  const announcer = new Announcer({
+    collector,
+    url: advertise ?? address,
+    lease,
+    write: (operations) => transact(client, undefined, operations),
+    now,
+    wallNow: Date.now,
+  });
+  /** Of every service, led here or not, so that a controller that takes over knows the progress already. */
+  const known = new Map<string, RolloutProgress>();
+  const leading = new Set<string>();
+  /** Keeps the announcer, `led` and `ended` up to date. */
+  const look = (service: string): void => {
+    const progress = known.get(service);
+    if (progress === undefined) return;
+    if (!leading.has(service)) {
+      announcer.leave(service);
+      led.delete(service);
+      return;
+    }
+    void announcer.announce(service, progress);
+    const counts = ended.get(service) ?? { completed: 0, taken_back: 0, aborted: 0 };
+    ended.set(service, counts);
+    if (!hasEnded(progress)) led.set(service, progress);
+    else if (led.delete(service)) counts[endingOf(progress)] += 1;
+  };
   return {
-    async measure({ service, signal }: MeasureRequest): Promise<Measurement> {
+    address,
+    watch: (inner) => ({
+      onRecord(service, record) {
+        known.set(service, record.progress);
+        look(service);
+        inner.onRecord(service, record);
+      },
+      onRole(service, role, holder) {
+        if (role === 'leader') leading.add(service);
+        else leading.delete(service);
+        look(service);
+        inner.onRole(service, role, holder);
+      },
+      onProblem: (service, problem) => inner.onProblem(service, problem),
+    }),
+    async measure(progress, { service, signal }) {
+      const id = windowId(progress);
       // A controller that takes over measures before its role is reported.
       await announcer.announce(service, progress);
       const { window, sinceMs, problem } = announcer.status(service);
@@ -140,75 +109,23 @@ function createClientsProvider(
       const { canary, stable } = sum;
       return { canary, stable };
     },
+    async close() {
+      await announcer.close();
+      await listener.close();
+    },
   };
 }
 
-/** How often rollouts of a service ended in each way while this controller drove them. */
-export interface EndedRollouts {
-  /** The canary has all calls. */
-  completed: number;
-  /** The analysis found it worse: it was taken back. */
-  takenBack: number;
-  /** By a person. */
-  aborted: number;
-}
+/**
+ * How often rollouts of a service ended in each way while this controller drove them: the canary has all calls, the
+ * analysis found it worse, or a person ended it.
+ */
+export type EndedRollouts = Record<'completed' | 'taken_back' | 'aborted', number>;
 
-/** Of each rollout that this controller drives, in Prometheus' text format. */
-export function rolloutMetrics(
-  led: ReadonlyMap<string, RolloutProgress>,
-  collected: readonly CollectorStatus[],
-  ended: ReadonlyMap<string, EndedRollouts> = new Map(),
-): string {
-  const all = [...led].sort(([a], [b]) => (a < b ? -1 : 1));
-  const shown = collected.filter(({ service }) => led.has(service));
-  const series = (value: (progress: RolloutProgress) => number): readonly Series[] =>
-    all.map(([service, progress]) => [service, value(progress)]);
-  return [
-    ...gauge(
-      'graylane_rollout_paused',
-      'Whether the rollout waits for a person.',
-      series((each) => Number(waitsForPerson(each))),
-    ),
-    ...gauge(
-      'graylane_rollout_weight',
-      'Share of the canary in percent.',
-      series(({ weight }) => weight),
-    ),
-    ...gauge(
-      'graylane_rollout_step',
-      'Steps that are done.',
-      series(({ step }) => step),
-    ),
-    ...gauge(
-      'graylane_rollout_clients',
-      'Clients that have reported figures of the analysis that is open.',
-      shown.map(({ service, clients }) => [service, clients]),
-    ),
-    ...gauge(
-      'graylane_rollout_clients_turned_away',
-      'Reports of that analysis that there was no room for.',
-      shown.map(({ service, turnedAway }) => [service, turnedAway]),
-    ),
-    ...endings(ended),
-  ]
-    .map((line) => `${line}\n`)
-    .join('');
+function endingOf({ state }: RolloutProgress): keyof EndedRollouts {
+  if (state.kind === 'completed') return 'completed';
+  return state.kind === 'aborted' && state.why === 'analysis' ? 'taken_back' : 'aborted';
 }
-
-/** Zeros are written too: a series that appears later does not count as a rise. */
-function endings(ended: ReadonlyMap<string, EndedRollouts>): readonly string[] {
-  const name = 'graylane_rollout_ended_total';
-  const lines = [...ended]
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([service, { completed, takenBack, aborted }]) =>
-      Object.entries({ completed, taken_back: takenBack, aborted }).map(
-        ([how, count]) => `${name}{graylane_service="${escaped(service)}",graylane_state="${how}"} ${count}`,
-      ),
-    );
-  return [`# HELP ${name} Rollouts that ended, by how.`, `# TYPE ${name} counter`, ...lines];
-}
-
-type Series = readonly [service: string, value: number];
 
 /** A pause that ends by itself needs no person. */
 function waitsForPerson({ state }: RolloutProgress): boolean {
@@ -216,11 +133,56 @@ function waitsForPerson({ state }: RolloutProgress): boolean {
   return state.kind === 'paused' && (state.why !== 'step' || state.untilMs === undefined);
 }
 
-function gauge(name: string, help: string, series: readonly Series[]): readonly string[] {
-  const lines = series.map(([service, value]) => `${name}{graylane_service="${escaped(service)}"} ${value}`);
-  return [`# HELP ${name} ${help}`, `# TYPE ${name} gauge`, ...lines];
+type Gauges<T> = readonly (readonly [name: string, help: string, value: (of: T) => number])[];
+
+const OF_ROLLOUTS: Gauges<RolloutProgress> = [
+  ['paused', 'Whether the rollout waits for a person.', (progress) => Number(waitsForPerson(progress))],
+  ['weight', 'Share of the canary in percent.', ({ weight }) => weight],
+  ['step', 'Steps that are done.', ({ step }) => step],
+];
+const OF_REPORTS: Gauges<CollectorStatus> = [
+  ['clients', 'Clients that have reported figures of the analysis that is open.', ({ clients }) => clients],
+  ['clients_turned_away', 'Reports of that analysis that there was no room for.', ({ turnedAway }) => turnedAway],
+];
+
+/** Of each rollout that this controller drives, in Prometheus' text format. */
+export function rolloutMetrics(
+  led: ReadonlyMap<string, RolloutProgress>,
+  collected: readonly CollectorStatus[],
+  ended: ReadonlyMap<string, EndedRollouts>,
+): string {
+  const rollouts = [...led].sort(byService);
+  const reports = collected.filter(({ service }) => led.has(service)).map((each) => [each.service, each] as const);
+  // Zeros are written too: a series that appears later does not count as a rise.
+  const endings = [...ended]
+    .sort(byService)
+    .flatMap(([service, counts]) =>
+      Object.entries(counts).map(([how, count]): Series => [`${labelOf(service)},graylane_state="${how}"`, count]),
+    );
+  return [
+    ...OF_ROLLOUTS.map((gauge) => gaugeOf(gauge, rollouts)),
+    ...OF_REPORTS.map((gauge) => gaugeOf(gauge, reports)),
+    family('ended_total', 'counter', 'Rollouts that ended, by how.', endings),
+  ].join('');
 }
 
-function escaped(text: string): string {
-  return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
+function gaugeOf<T>([name, help, value]: Gauges<T>[number], of: readonly (readonly [string, T])[]): string {
+  const series = of.map(([service, each]): Series => [labelOf(service), value(each)]);
+  return family(name, 'gauge', help, series);
+}
+
+type Series = readonly [labels: string, value: number];
+
+function family(name: string, type: 'gauge' | 'counter', help: string, series: readonly Series[]): string {
+  const lines = series.map(([labels, value]) => `graylane_rollout_${name}{${labels}} ${value}\n`);
+  return `# HELP graylane_rollout_${name} ${help}\n# TYPE graylane_rollout_${name} ${type}\n${lines.join('')}`;
+}
+
+function labelOf(service: string): string {
+  const escaped = service.replace(/[\\"]/g, '\\$&').replaceAll('\n', '\\n');
+  return `graylane_service="${escaped}"`;
+}
+
+function byService([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1;
 }

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isRecord } from '../../../base/is-record';
 import {
   DURATION_BOUNDS_MS,
   MAX_REPORT_BYTES,
@@ -8,13 +7,12 @@ import {
   type RolloutMetricsReport,
 } from '../../../base/rollout-metrics';
 import { ownValue } from '../../../policy/plain-data';
-import { showValue } from '../../../policy/problems';
+import { MeasureError, readCalls, readCount, refuse } from '../analysis/subset-metrics';
 import type { Collector, TakenReport } from './collector';
 
 /** The controller's one port: takes reports, and shows Prometheus how the rollouts stand. */
 export interface RolloutListener {
-  /** `127.0.0.1:9464`, with the port that it got. */
-  readonly host: string;
+  /** The port that it got. */
   readonly port: number;
   /** Ends it and every connection. Idempotent. */
   close(): Promise<void>;
@@ -62,7 +60,7 @@ export async function startListener(options: ListenerOptions): Promise<RolloutLi
     });
   });
   const { port } = server.address() as AddressInfo;
-  return { host: options.host, port, close: () => end(server) };
+  return { port, close: () => end(server) };
 }
 
 function end(server: Server): Promise<void> {
@@ -98,11 +96,11 @@ async function answer(
   const { method = 'GET', url = '/' } = request;
   const path = url.split('?', 1)[0] ?? '/';
   if (path.startsWith(FIGURES)) {
-    if (method !== 'POST') return refuse(response, 405);
+    if (method !== 'POST') return turnAway(response, 405);
     return takeReport(request, response, path.slice(FIGURES.length), collector);
   }
-  if (path !== '/metrics' && path !== '/healthz') return refuse(response, 404);
-  if (method !== 'GET' && method !== 'HEAD') return refuse(response, 405);
+  if (path !== '/metrics' && path !== '/healthz') return turnAway(response, 404);
+  if (method !== 'GET' && method !== 'HEAD') return turnAway(response, 405);
   const text = path === '/healthz' ? 'ok\n' : metrics();
   response.setHeader('content-type', path === '/healthz' ? 'text/plain' : 'text/plain; version=0.0.4');
   response.end(method === 'HEAD' ? '' : text);
@@ -117,15 +115,15 @@ async function takeReport(
   const service = decode(encoded);
   // Checked before the body is read, so that strangers cost nothing.
   const isKey = collector.isKey(service, /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? '');
-  if (isKey === undefined) return refuse(response, 410);
-  if (!isKey) return refuse(response, 401);
-  if (Number(request.headers['content-length'] ?? 0) > MAX_REPORT_BYTES) return refuse(response, 413);
+  if (isKey === undefined) return turnAway(response, 410);
+  if (!isKey) return turnAway(response, 401);
+  if (Number(request.headers['content-length'] ?? 0) > MAX_REPORT_BYTES) return turnAway(response, 413);
   const body = await readBody(request);
-  if (body === undefined) return refuse(response, 413);
+  if (body === undefined) return turnAway(response, 413);
   const report = readReport(body);
-  if ('problem' in report) return refuse(response, 400, report.problem);
+  if ('problem' in report) return turnAway(response, 400, report.problem);
   const status = STATUS[collector.take(service, report)];
-  if (status !== 204) return refuse(response, status);
+  if (status !== 204) return turnAway(response, status);
   response.statusCode = status;
   response.end();
 }
@@ -152,7 +150,7 @@ function decode(text: string): string {
 }
 
 /** Refuses the request and closes the connection, so that an unread body is not waited for. */
-function refuse(response: ServerResponse, status: number, words = WORDS[status] ?? ''): void {
+function turnAway(response: ServerResponse, status: number, words = WORDS[status] ?? ''): void {
   response.statusCode = status;
   response.setHeader('content-type', 'application/json');
   if (status !== 409 && status !== 429) response.setHeader('connection', 'close');
@@ -168,64 +166,43 @@ export function readReport(text: string): RolloutMetricsReport | { readonly prob
   try {
     const raw: unknown = JSON.parse(text);
     const format = ownValue(raw, 'format');
-    if (format !== 1) reject('format', format, '1');
+    if (format !== 1) refuse('format', format, '1');
     return {
       format: 1,
       client: readName(raw, 'client', 64),
       window: readName(raw, 'window', 128),
-      number: readCount(raw, 'number', 'number'),
+      number: readCount(ownValue(raw, 'number'), 'number', MOST),
       canary: readCounts(raw, 'canary'),
       stable: readCounts(raw, 'stable'),
     };
   } catch (error) {
-    if (error instanceof Refusal) return { problem: error.message };
-    return { problem: 'body: not JSON (expected: a report)' };
+    return { problem: error instanceof MeasureError ? error.message : 'body: not JSON (expected: a report)' };
   }
 }
 
 function readCounts(report: unknown, name: 'canary' | 'stable'): ReportedCounts {
-  const raw = ownValue(report, name);
-  if (!isRecord(raw)) return reject(name, raw, 'an object with calls and failures');
-  const calls = readCount(raw, 'calls', `${name}.calls`);
-  const failures = readCount(raw, 'failures', `${name}.failures`);
-  if (failures > calls) reject(`${name}.failures`, failures, `at most ${name}.calls`);
-  const isShed = ownValue(raw, 'isShed');
-  if (typeof isShed !== 'boolean') return reject(`${name}.isShed`, isShed, 'true or false');
+  const { calls, failures, figures } = readCalls(report, name, MOST);
+  const { isShed, neutral, fallbacks, durations } = figures;
   return {
     calls,
     failures,
-    neutral: readCount(raw, 'neutral', `${name}.neutral`),
-    fallbacks: readCount(raw, 'fallbacks', `${name}.fallbacks`),
-    isShed,
-    durations: readDurations(ownValue(raw, 'durations'), `${name}.durations`, calls),
+    isShed: typeof isShed === 'boolean' ? isShed : refuse(`${name}.isShed`, isShed, 'true or false'),
+    neutral: readCount(neutral, `${name}.neutral`, MOST),
+    fallbacks: readCount(fallbacks, `${name}.fallbacks`, MOST),
+    durations: readDurations(durations, `${name}.durations`, calls),
   };
 }
 
 function readDurations(value: unknown, path: string, calls: number): readonly number[] {
-  if (!Array.isArray(value) || value.length !== BUCKETS) return reject(path, value, `a list of ${BUCKETS} counts`);
+  if (!Array.isArray(value) || value.length !== BUCKETS) return refuse(path, value, `a list of ${BUCKETS} counts`);
   let sum = 0;
-  for (const index of value.keys()) sum += readCount(value, index, `${path}[${index}]`);
-  if (sum !== calls) reject(path, `${sum} in all`, `${calls}, as many as calls`);
+  for (const [index, count] of value.entries()) sum += readCount(count, `${path}[${index}]`, MOST);
+  if (sum !== calls) refuse(path, `${sum} in all`, `${calls}, as many as calls`);
   return value;
-}
-
-function readCount(holder: unknown, key: string | number, path: string): number {
-  const value = ownValue(holder, String(key));
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MOST
-    ? value
-    : reject(path, value, 'a whole number >= 0');
 }
 
 function readName(holder: unknown, key: string, longest: number): string {
   const value = ownValue(holder, key);
-  if (typeof value !== 'string' || value === '' || value.length > longest) {
-    return reject(key, value, `1 to ${longest} characters`);
-  }
-  return value;
-}
-
-class Refusal extends Error {}
-
-function reject(path: string, value: unknown, expected: string): never {
-  throw new Refusal(`${path}: ${showValue(value)} (expected: ${expected})`);
+  const fits = typeof value === 'string' && value !== '' && value.length <= longest;
+  return fits ? value : refuse(key, value, `1 to ${longest} characters`);
 }

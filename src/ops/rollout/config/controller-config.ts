@@ -1,20 +1,5 @@
 import type { CheckDocument, RolloutDocument } from '../document';
 
-/**
- * The providers and hooks of a controller, as written by its operator in a file of the same machine, never in Consul.
- * Rollout documents only name them. Checked by `parseControllerConfig()`.
- */
-export interface ControllerConfigDocument {
-  /** Address of the JSON Schema, for editors. Not read. */
-  readonly $schema?: string;
-  /** Version of this format. Always 1. */
-  readonly schema: 1;
-  /** Where figures come from, by the name that rollouts give. `clients` is there without being named. */
-  readonly providers?: Readonly<Record<string, ProviderConfig>>;
-  /** Hooks for pauses, rollbacks and ends, by the name that rollouts use. */
-  readonly hooks?: Readonly<Record<string, HookConfig>>;
-}
-
 /** Exactly one. */
 export interface ProviderConfig {
   readonly prometheus?: PrometheusConfig;
@@ -23,10 +8,7 @@ export interface ProviderConfig {
 }
 
 /** Exactly one. */
-interface HookConfig {
-  readonly webhook?: WebhookConfig;
-  readonly command?: CommandConfig;
-}
+export type HookConfig = Omit<ProviderConfig, 'prometheus'>;
 
 /** What goes along with each request to an address. */
 export interface RequestConfig {
@@ -61,9 +43,14 @@ export interface CommandConfig {
   readonly timeoutMs?: number;
 }
 
-/** The providers and hooks of one controller. Maps, so that no name from Consul finds what is inherited. */
+/**
+ * The providers and hooks of one controller, as written by its operator in a file of the same machine, never in Consul.
+ * Rollout documents only name them. Maps, so that no name from Consul finds what is inherited.
+ */
 export interface ControllerConfig {
+  /** Where figures come from, by the name that rollouts give. `clients` is there without being named. */
   readonly providers: ReadonlyMap<string, ProviderConfig>;
+  /** For pauses, rollbacks and ends, by the name that rollouts use. */
   readonly hooks: ReadonlyMap<string, HookConfig>;
 }
 
@@ -100,25 +87,27 @@ export function queryFault({ prometheus }: ProviderConfig, query: string | undef
 export function checkNames(document: RolloutDocument, config: ControllerConfig): readonly string[] {
   const { analysis, steps, notify = [] } = document;
   const expected = `one of ${providerNames(config)}; the configuration of the controller has no other`;
-  const provider = analysis?.provider;
-  const isKnown = provider === undefined || provider === CLIENTS || config.providers.has(provider);
-  const of = (checks: readonly CheckDocument[] | undefined, path: string): readonly string[] =>
-    (checks ?? []).flatMap((check, at) => {
-      if (check.check !== 'value') return [];
-      const found = config.providers.get(check.provider);
-      const where = `${path}.checks[${at}]`;
-      if (found === undefined) return [`${where}.provider: ${check.provider} (expected: ${expected})`];
-      const fault = queryFault(found, check.query);
-      return fault === undefined ? [] : [`${where}.${fault}`];
-    });
-  return [
-    ...(isKnown ? [] : [`analysis.provider: ${provider} (expected: ${expected})`]),
-    ...of(analysis?.checks, 'analysis'),
-    ...steps.flatMap((step, at) => ('analysis' in step ? of(step.analysis.checks, `steps[${at}].analysis`) : [])),
-    ...notify.flatMap((name, at) =>
-      config.hooks.has(name)
-        ? []
-        : [`notify[${at}]: ${name} (expected: a hook of the controller; ${hookNames(config)})`],
-    ),
+  const checked: readonly (readonly [path: string, checks: readonly CheckDocument[] | undefined])[] = [
+    ['analysis', analysis?.checks],
+    ...steps.map((step, at) => [`steps[${at}].analysis`, 'analysis' in step ? step.analysis.checks : []] as const),
   ];
+  const found: string[] = [];
+  const provider = analysis?.provider ?? CLIENTS;
+  if (provider !== CLIENTS && !config.providers.has(provider)) {
+    found.push(`analysis.provider: ${provider} (expected: ${expected})`);
+  }
+  for (const [path, checks = []] of checked) {
+    for (const [at, check] of checks.entries()) {
+      if (check.check !== 'value') continue;
+      const known = config.providers.get(check.provider);
+      const fault =
+        known === undefined ? `provider: ${check.provider} (expected: ${expected})` : queryFault(known, check.query);
+      if (fault !== undefined) found.push(`${path}.checks[${at}].${fault}`);
+    }
+  }
+  for (const [at, name] of notify.entries()) {
+    if (config.hooks.has(name)) continue;
+    found.push(`notify[${at}]: ${name} (expected: a hook of the controller; ${hookNames(config)})`);
+  }
+  return found;
 }

@@ -8,7 +8,7 @@ import { closed, listOf, type Schema, shortName } from '../../../policy/schema-p
 import { copyDocument, isOfLaterFormat } from '../../../policy/validation/copy-document';
 import { createSynonyms } from '../../../policy/validation/unknown-key';
 import { createRolloutStructureCheck } from '../structure-check';
-import { CLIENTS, type ControllerConfig, type ControllerConfigDocument } from './controller-config';
+import { CLIENTS, type ControllerConfig } from './controller-config';
 
 const timeoutMs: Schema = { type: 'number', minimum: 1, maximum: 600_000, description: 'milliseconds' };
 const address: Schema = { type: 'string', minLength: 1, maxLength: 4_096 };
@@ -136,7 +136,7 @@ export function judgeControllerConfig(value: unknown, positions?: Positions): Ju
   }
   const { problems } = list;
   if (problems.length > 0 || document === undefined) return { problems, config: undefined };
-  const { providers = {}, hooks = {} } = deepFreeze(document as unknown as ControllerConfigDocument);
+  const { providers = {}, hooks = {} } = deepFreeze(document as { readonly [kind in 'providers' | 'hooks']?: object });
   return {
     problems,
     config: { providers: new Map(Object.entries(providers)), hooks: new Map(Object.entries(hooks)) },

@@ -6,6 +6,7 @@ import type { Pool } from '../../../../src/client/balancer/tiers/pool';
 import type { Breaker } from '../../../../src/client/breaker/breaker';
 import type { Outcome } from '../../../../src/client/breaker/outcome';
 import { peerOutcomeOf } from '../../../../src/client/breaker/outlier/failure-shares';
+import { isProbePermit } from '../../../../src/client/breaker/probe-gate';
 import { BreakerRegistry } from '../../../../src/client/breaker/registry';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import type { Algorithm } from '../../../../src/policy/document';
@@ -125,7 +126,7 @@ export class OutlierRig {
     const trial = endpoint.breaker?.trial;
     if (trial === undefined) {
       if (endpoint.shares.record(peerOutcome, time.shares, call.hash, nowMs)) time.shares.ended(peerOutcome);
-    } else if (endpoint.breaker?.isProbe(permit) === true) trial.ended(peerOutcome, time.shares);
+    } else if (isProbePermit(permit)) trial.ended(peerOutcome, time.shares);
     if (outcome === 'failure') this.#breakerOf(endpoint);
     endpoint.breaker?.record(permit, outcome, nowMs);
     this.#refresh();

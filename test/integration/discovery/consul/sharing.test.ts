@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RecordingProxy, startRecordingProxy } from '../../../support/consul/recording-proxy';
 import { type ConsulCluster, startConsul } from '../../../support/consul/start';
+import { scriptArgs } from '../../../support/script';
 import { type Bench, ids, openSource, record } from '../../../unit/client/discovery/consul/recorder';
 
 let consul: ConsulCluster;
@@ -96,13 +98,9 @@ describe('what watching costs', () => {
   });
 
   it('a process ends by itself once source and client are closed, with queries under way', async () => {
-    const child = spawn(
-      process.execPath,
-      ['--import', 'tsx', 'test/integration/discovery/consul/exit-fixture.ts', proxy.address],
-      {
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
+    const child = spawn(process.execPath, [...scriptArgs(join(__dirname, 'exit-fixture.ts')), proxy.address], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString();

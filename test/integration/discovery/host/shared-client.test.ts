@@ -10,16 +10,17 @@ import { expect, it } from 'vitest';
 import { systemClock } from '../../../../src/base/clock';
 import { silentLogger } from '../../../../src/base/logger';
 import { systemRandom } from '../../../../src/base/random';
-import { createCoalescer } from '../../../../src/client/discovery/host/coalescer';
+import { Coalescer } from '../../../../src/client/discovery/host/coalescer';
 import { openHolder } from '../../../../src/client/discovery/host/holder';
 import type { HostAsk } from '../../../../src/client/discovery/host/protocol';
-import { createSharedClient } from '../../../../src/client/discovery/host/shared-client';
+import { SharedClient } from '../../../../src/client/discovery/host/shared-client';
 import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import type { ConsulClient } from '../../../../src/consul/client';
 import { type ConsulOptions, parseConsulOptions } from '../../../../src/consul/options';
 import { createGraylane } from '../../../../src/index';
 import { closeAfterEach } from '../../../support/closers';
 import { startConsul } from '../../../support/consul/start';
+import { scriptArgs } from '../../../support/script';
 import { type ScriptedConsul, startScriptedConsul } from '../../../support/scripted-consul';
 
 const closing = closeAfterEach();
@@ -60,7 +61,7 @@ function open(stateDirectory: string, address: string, more: ConsulOptions = {},
   const lines: string[] = [];
   const say = (message: string, fields: object = {}): void => void lines.push(`${message} ${JSON.stringify(fields)}`);
   const deps = { clock: systemClock, random: systemRandom, logger: { ...silentLogger, info: say, warn: say }, version };
-  const client = createSharedClient(parseConsulOptions({ address, ...more }, {}), stateDirectory, deps);
+  const client = new SharedClient(parseConsulOptions({ address, ...more }, {}), stateDirectory, deps);
   closing(client, (opened) => opened.close());
   return Object.assign(client, { lines });
 }
@@ -259,7 +260,7 @@ it('a process that does not read its answer is let go', async () => {
   const path = join(folder, 'x.sock');
   const body = Buffer.alloc(8 * 1024 * 1024);
   const answer = { kind: 'answer', status: 200, index: 8n, filteredByAcl: false, dateMs: undefined, body } as const;
-  const coalescer = createCoalescer({ get: () => Promise.resolve(answer) }, clock);
+  const coalescer = new Coalescer({ get: () => Promise.resolve(answer) }, clock);
   const holder = await openHolder(path, () => Promise.resolve(false), { coalescer, clock, onReplaced: () => {} });
   closing(holder, (opened) => opened?.close());
   const session = closing(connect('http://x', { createConnection: () => dial(path) }), (opened) => opened.destroy());
@@ -305,8 +306,8 @@ it('what is no question gets no answer, and the next one does', async () => {
 it('a process that has closed its clients ends by itself, the one that was asked too', async () => {
   const consul = closing(await startConsul(), (opened) => opened.stop());
   await consul.dc('dc1').register({ name: 'pay', address: '127.0.0.1', port: 9 });
-  const script = 'test/integration/discovery/host/fixtures/ending-process.ts';
-  const child = spawn(process.execPath, ['--import', 'tsx', script, consul.dc('dc1').address, await directory()], {
+  const script = join(__dirname, 'fixtures', 'ending-process.ts');
+  const child = spawn(process.execPath, [...scriptArgs(script), consul.dc('dc1').address, await directory()], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 60_000,
   });

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { scriptArgs } from '../../../support/script';
 
 export interface WorkerSettings {
   readonly address: string;
@@ -55,7 +56,7 @@ const FIXTURE = join(__dirname, 'fixtures', 'worker-process.ts');
 
 export function startWorker(settings: WorkerSettings): Worker {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(CONSUL|GRAYLANE|XDG)_/.test(name)));
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', FIXTURE], {
+  const child: ChildProcess = spawn(process.execPath, scriptArgs(FIXTURE), {
     env: { ...env, WORKER: JSON.stringify(settings) },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });

@@ -5,11 +5,11 @@ import { PrometheusExporter } from '@opentelemetry/exporter-prometheus';
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { describe, expect, it, vi } from 'vitest';
 import { createGraylane } from '../../../../src/index';
-import { createMetricsProvider } from '../../../../src/ops/rollout/analysis/create-metrics-provider';
 import { callsOf, quantileMs } from '../../../../src/ops/rollout/analysis/duration-check';
 import { judge } from '../../../../src/ops/rollout/analysis/judge';
-import type { Measurement } from '../../../../src/ops/rollout/analysis/metrics-provider';
+import { measureRollout } from '../../../../src/ops/rollout/analysis/measure-rollout';
 import { resolveAnalysis } from '../../../../src/ops/rollout/analysis/settings';
+import type { Measurement } from '../../../../src/ops/rollout/analysis/subset-metrics';
 import { NO_CONFIG } from '../../../../src/ops/rollout/config/controller-config';
 import type { RolloutDocument, ValueCheck } from '../../../../src/ops/rollout/document';
 import type { PolicyDocument } from '../../../../src/policy/document';
@@ -98,9 +98,12 @@ async function start(more: Partial<PolicyDocument> = {}, spell: (series: string)
     ...NO_CONFIG,
     providers: new Map([['metrics', { prometheus: { address: `${prometheus.url}/` } }]]),
   };
-  const provider = createMetricsProvider(document, { config, environment: {} });
-  const measure = (sinceMs: number, checks: readonly ValueCheck[] = []): Promise<Measurement> =>
-    provider.measure({ service: 'payments', canary: 'canary', stable: 'stable', sinceMs, nowMs: Date.now(), checks });
+  const measure = async (sinceMs: number, checks: readonly ValueCheck[] = []): Promise<Measurement> => {
+    const request = { service: 'payments', canary: 'canary', stable: 'stable', sinceMs, nowMs: Date.now(), checks };
+    const measured = await measureRollout(document, request, { config, env: {} });
+    if ('error' in measured) throw new Error(measured.error);
+    return measured;
+  };
   return { stable, canary, client, document, measure, checks: [ratio, broken, many] };
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { announcementKey } from '../../../../src/base/rollout-metrics';
-import { type Announcer, countedWindow, createAnnouncer } from '../../../../src/ops/rollout/collector/announcer';
-import { createCollector } from '../../../../src/ops/rollout/collector/collector';
+import { Announcer, countedWindow } from '../../../../src/ops/rollout/collector/announcer';
+import { Collector } from '../../../../src/ops/rollout/collector/collector';
 import type { RolloutDocument } from '../../../../src/ops/rollout/document';
 import type { AnalysisWindow, RolloutProgress } from '../../../../src/ops/rollout/progress';
 import { type KvOperation, type TransactionOutcome, transact } from '../../../../src/ops/store/kv';
@@ -90,8 +90,8 @@ async function bench(service: string): Promise<Bench> {
   const writes: KvOperation[] = [];
   const lease = { session: (await world.session()).id as string | undefined };
   const made: Bench = {
-    announcer: createAnnouncer({
-      collector: createCollector({ now: () => 0 }),
+    announcer: new Announcer({
+      collector: new Collector(() => 0),
       url: 'http://127.0.0.1:9464',
       lease,
       write: async (operations) => {

@@ -3,7 +3,8 @@ import { onTestFinished } from 'vitest';
 import { systemClock } from '../../../../src/base/clock';
 import { systemRandom } from '../../../../src/base/random';
 import { type CallReport, createGraylane, type Graylane } from '../../../../src/index';
-import { measureRollout } from '../../../../src/ops/rollout/analysis/create-metrics-provider';
+import { measureRollout } from '../../../../src/ops/rollout/analysis/measure-rollout';
+import type { MeasureCalls } from '../../../../src/ops/rollout/analysis/subset-metrics';
 import { type Collecting, startCollecting } from '../../../../src/ops/rollout/collector/collecting';
 import { NO_CONFIG } from '../../../../src/ops/rollout/config/controller-config';
 import { type ControllerOptions, type ControllerWatch, runRollout } from '../../../../src/ops/rollout/controller';
@@ -57,11 +58,11 @@ export async function startController(world: RolloutWorld, service: string): Pro
   const deps = world.deps({
     name: collecting.address,
     measure: (progress, wanted) => {
-      const fallback = collecting.provider(progress);
+      const clients: MeasureCalls = (request) => collecting.measure(progress, request);
       return measureRollout(
         progress.document,
         { ...wanted, signal: end.signal },
-        { config: NO_CONFIG, environment: {}, fallback },
+        { config: NO_CONFIG, env: {}, clients },
       );
     },
   });

@@ -104,7 +104,7 @@ describe('what clients report', { timeout: 30_000 }, () => {
     const request = { service, canary: 'canary', stable: 'stable', sinceMs: 0, nowMs: 0 };
     /** What ends while this process stands still says nothing, and is counted apart. */
     const measured = async ({ collecting }: Controller, progress: RolloutProgress) => {
-      const { canary: ofCanary, stable: ofStable } = await collecting.provider(progress).measure(request);
+      const { canary: ofCanary, stable: ofStable } = await collecting.measure(progress, request);
       const { calls = 0, neutral = 0, failures = 0, openBreakers, fallbacks } = ofCanary ?? {};
       return {
         stable: (ofStable?.calls ?? 0) + (ofStable?.neutral ?? 0),

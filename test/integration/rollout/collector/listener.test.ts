@@ -9,7 +9,7 @@ import {
 } from '../../../../src/base/rollout-metrics';
 import { createReportSender } from '../../../../src/client/rollout-metrics/report-sender';
 import { WindowCounts } from '../../../../src/client/rollout-metrics/service-reporter';
-import { type Collector, createCollector } from '../../../../src/ops/rollout/collector/collector';
+import { Collector } from '../../../../src/ops/rollout/collector/collector';
 import { startListener } from '../../../../src/ops/rollout/collector/listener';
 import { closeAfterEach } from '../../../support/closers';
 import { printFact } from '../../../support/figure';
@@ -30,7 +30,7 @@ interface Bench {
 }
 
 async function bench({ maxClients = 10_000, clock = { nowMs: 0 } } = {}): Promise<Bench> {
-  const collector = createCollector({ maxClients, now: () => clock.nowMs });
+  const collector = new Collector(() => clock.nowMs, maxClients);
   collector.open('payments', WINDOW);
   const options = { host: '127.0.0.1', port: 0, collector, metrics: () => 'x 1\n' };
   const { port } = opened(await startListener(options), (listener) => listener.close());

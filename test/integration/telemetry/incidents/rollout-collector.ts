@@ -32,7 +32,10 @@ export async function startCollector(
     past: [],
   };
   const hear = (state: RolloutState): void =>
-    watch.onRecord(service, nextRecord(record, { progress: { ...running, state, pending: [] } }, []));
+    watch.onRecord(
+      service,
+      nextRecord(record, { progress: { ...running, state, pending: [] } }, { by: 'tester', at: '' }),
+    );
   watch.onRole(service, 'leader', 'here');
   hear({ kind: 'running' });
   return {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { OpossumBreaker } from '../../../../src/client/breaker/circuit';
-import { BYPASS, NO_PERMIT, ProbeTrickle } from '../../../../src/client/breaker/probe-gate';
+import { BYPASS, isProbePermit, NO_PERMIT, ProbeTrickle } from '../../../../src/client/breaker/probe-gate';
 import { halfOpened, LEASE_MS, opened, plan, type Rig, rig } from './fixture';
 
 const states = { closed: rig, open: opened, halfOpen: halfOpened } as const;
@@ -200,7 +200,7 @@ describe('the probe', () => {
     const { breaker, begin, failure, success } = halfOpened();
     const probe = begin();
     const others = [begin(), begin()];
-    expect(breaker.isProbe(probe)).toBe(true);
+    expect(isProbePermit(probe)).toBe(true);
     expect(others).toEqual([BYPASS, BYPASS]);
     for (const other of others) failure(other);
     expect(breaker.state).toBe('halfOpen');
@@ -220,7 +220,7 @@ describe('the probe', () => {
     expect(breaker.admits(clock.now())).toBe(true);
     breaker.offer(clock.now());
     const probe = begin();
-    expect(breaker.isProbe(probe)).toBe(true);
+    expect(isProbePermit(probe)).toBe(true);
     breaker.release(probe);
     expect(breaker.admits(clock.now())).toBe(true);
   });

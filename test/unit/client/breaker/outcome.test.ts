@@ -29,7 +29,7 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
     isAnswerUnusable: false,
     isForeign: false,
     isRequestOversized: false,
-    received: false,
+    responded: false,
     elapsedMs,
     latencyMs: elapsedMs,
     usualMs: 0,
@@ -38,7 +38,6 @@ function outcome(facts: Partial<AttemptFacts>, rules: Partial<OutcomeRules> = {}
     isGivenUp: false,
     isEndedForPings: false,
     isConnectionReplaced: false,
-    winnerMs: undefined,
   };
   return classifyAttempt(
     { ...whole, ...rest },
@@ -55,7 +54,7 @@ describe('an attempt that we gave up', () => {
   });
 
   it('failed where something had come', () => {
-    expect(outcome({ ...givenUp, received: true })).toBe('failure');
+    expect(outcome({ ...givenUp, responded: true })).toBe('failure');
   });
 
   it('says nothing when it was our own event loop that stalled', () => {
@@ -86,7 +85,7 @@ describe('what a status says of the endpoint', () => {
     ['DATA_LOSS', 15, 'failure'],
     ['UNAUTHENTICATED', 16, 'success'],
   ])('%s', (_name, code, expected) => {
-    expect(outcome({ code, received: true })).toBe(expected);
+    expect(outcome({ code, responded: true })).toBe(expected);
   });
 
   it('is what the policy says it is', () => {
@@ -142,7 +141,7 @@ describe('a cancelled attempt', () => {
   ])('is the business of its caller, within the usual time: %s', (details) => {
     const counted = { failureStatusCodes: new Set(['CANCELLED', 'DEADLINE_EXCEEDED'] as const) };
     expect(outcome({ ...cancelled, details, elapsedMs: 100 }, counted)).toBe('neutral');
-    expect(outcome({ ...cancelled, details, elapsedMs: 60_000, received: true }, counted)).toBe('neutral');
+    expect(outcome({ ...cancelled, details, elapsedMs: 60_000, responded: true }, counted)).toBe('neutral');
     expect(outcome({ ...cancelled, details, elapsedMs: 60_000, isSingleResponse: false }, counted)).toBe('neutral');
   });
 
@@ -164,18 +163,13 @@ describe('a cancelled attempt', () => {
     ['by RST_STREAM', 8, 'Call cancelled'],
   ])('is a failure where the peer cancelled it %s', (_how, rstCode, details) => {
     for (const isSingleResponse of [true, false])
-      for (const received of [true, false])
-        expect(outcome({ code: CANCELLED, details, rstCode, isSingleResponse, received })).toBe('failure');
+      for (const responded of [true, false])
+        expect(outcome({ code: CANCELLED, details, rstCode, isSingleResponse, responded })).toBe('failure');
   });
 
-  it('that lost to a hedge is slow only beyond the limit, and only when it was slower', () => {
-    const slow = { slowCallMs: 100 };
+  it('that lost to a hedge says nothing', () => {
     const lost = { code: CANCELLED, endedBy: 'above', details: LOST_HEDGE, elapsedMs: 150, usualMs: 1 } as const;
-    expect(outcome({ ...lost, winnerMs: 10 }, slow)).toBe('failure');
-    expect(outcome({ ...lost, winnerMs: 10 })).toBe('neutral');
-    expect(outcome({ ...lost, winnerMs: 200 }, slow)).toBe('neutral');
-    expect(outcome(lost, slow)).toBe('neutral');
-    expect(outcome({ ...lost, elapsedMs: 60, winnerMs: 10 }, slow)).toBe('neutral');
+    expect(outcome(lost, { slowCallMs: 100 })).toBe('neutral');
   });
 });
 
@@ -184,7 +178,7 @@ describe('a deadline', () => {
 
   it('with nothing received is silent, with something received a failure', () => {
     expect(outcome({ ...deadline, elapsedMs: 500 })).toBe('silent');
-    expect(outcome({ ...deadline, elapsedMs: 500, received: true })).toBe('failure');
+    expect(outcome({ ...deadline, elapsedMs: 500, responded: true })).toBe('failure');
   });
 
   it('that was too short to be met says nothing', () => {
@@ -199,9 +193,9 @@ describe('a deadline by kind of call and by who told it', () => {
   const late = { code: DEADLINE, elapsedMs: 500, usualMs: 10 };
   it.each([
     ['one response, nothing received', { isSingleResponse: true }, 'silent'],
-    ['one response, something received', { isSingleResponse: true, received: true }, 'failure'],
+    ['one response, something received', { isSingleResponse: true, responded: true }, 'failure'],
     ['a stream, nothing received', { isSingleResponse: false }, 'neutral'],
-    ['a stream, something received', { isSingleResponse: false, received: true }, 'neutral'],
+    ['a stream, something received', { isSingleResponse: false, responded: true }, 'neutral'],
   ] as const)('%s', (_what, facts, expected) => {
     for (const endedBy of ['above', 'peer'] as const) expect(outcome({ ...late, endedBy, ...facts })).toBe(expected);
   });
@@ -271,7 +265,7 @@ describe('a slow call', () => {
   });
 
   it('is not a stream that lives long but answered soon', () => {
-    expect(outcome({ elapsedMs: 3_600_000, latencyMs: 3, received: true }, { slowCallMs: 100 })).toBe('success');
+    expect(outcome({ elapsedMs: 3_600_000, latencyMs: 3, responded: true }, { slowCallMs: 100 })).toBe('success');
   });
 });
 

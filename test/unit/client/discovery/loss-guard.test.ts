@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../../../src/base/instances';
-import { createLossGuard, DEFAULT_PROTECTION, NO_PROTECTION } from '../../../../src/client/discovery/protection';
+import { DEFAULT_PROTECTION, LossGuard, NO_PROTECTION } from '../../../../src/client/discovery/protection';
 
 function instance(id: string, more: Partial<Instance> = {}): Instance {
   return {
@@ -22,12 +22,11 @@ function instance(id: string, more: Partial<Instance> = {}): Instance {
 
 const some = (...numbers: number[]): Instance[] => numbers.map((n) => instance(`i${n}`));
 const range = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, index) => from + index);
-const absentIds = (guard: ReturnType<typeof createLossGuard>, nowMs: number): string[] =>
-  guard.absent(nowMs).map(({ id }) => id);
+const absentIds = (guard: LossGuard, nowMs: number): string[] => guard.absent(nowMs).map(({ id }) => id);
 
 describe('an answer without anybody', () => {
   it('is believed at the third read, when 30 s have passed, and not before', () => {
-    const guard = createLossGuard(DEFAULT_PROTECTION);
+    const guard = new LossGuard(DEFAULT_PROTECTION);
     const before = some(1, 2);
     expect(guard.judge(before, [], 0)).toEqual({ kind: 'pending', againInMs: 15_000 });
     expect(guard.judge(before, [], 15_000).kind).toBe('pending');
@@ -37,14 +36,14 @@ describe('an answer without anybody', () => {
   });
 
   it('needs as many reads as were asked for, however long they take', () => {
-    const guard = createLossGuard(DEFAULT_PROTECTION);
+    const guard = new LossGuard(DEFAULT_PROTECTION);
     expect(guard.judge(some(1), [], 0).kind).toBe('pending');
     expect(guard.judge(some(1), [], 90_000).kind).toBe('pending');
     expect(guard.judge(some(1), [], 90_001).kind).toBe('believed');
   });
 
   it('is doubted afresh after a failure or an answer that lists somebody', () => {
-    const guard = createLossGuard(DEFAULT_PROTECTION);
+    const guard = new LossGuard(DEFAULT_PROTECTION);
     for (const interrupt of [() => guard.interrupt(), () => guard.judge(some(1), some(1), 20_000)]) {
       guard.judge(some(1), [], 0);
       guard.judge(some(1), [], 15_000);
@@ -56,9 +55,9 @@ describe('an answer without anybody', () => {
 
   it('is believed at once where nobody was usable, or protection is off', () => {
     const critical = [instance('i1', { status: 'critical', weight: 0 })];
-    expect(createLossGuard(DEFAULT_PROTECTION).judge(critical, [], 0).kind).toBe('believed');
-    expect(createLossGuard(DEFAULT_PROTECTION).judge([], [], 0).kind).toBe('believed');
-    const off = createLossGuard(NO_PROTECTION);
+    expect(new LossGuard(DEFAULT_PROTECTION).judge(critical, [], 0).kind).toBe('believed');
+    expect(new LossGuard(DEFAULT_PROTECTION).judge([], [], 0).kind).toBe('believed');
+    const off = new LossGuard(NO_PROTECTION);
     expect(off.judge(some(1, 2, 3), [], 0)).toEqual({ kind: 'believed', massLoss: undefined, isConfirmed: false });
     expect(off.absent(0)).toEqual([]);
   });
@@ -66,7 +65,7 @@ describe('an answer without anybody', () => {
 
 describe('many that vanish in one answer', () => {
   it('are kept for 60 s when they are more than 15 %', () => {
-    const guard = createLossGuard(DEFAULT_PROTECTION);
+    const guard = new LossGuard(DEFAULT_PROTECTION);
     const before = some(...range(10, 30));
     expect(guard.judge(before, before.slice(0, 17), 0)).toMatchObject({ kind: 'believed', massLoss: undefined });
     expect(guard.absent(0)).toEqual([]);
@@ -79,7 +78,7 @@ describe('many that vanish in one answer', () => {
   });
 
   it('one that leaves alone leaves at once, in the smallest pool, also one after another', () => {
-    const guard = createLossGuard(DEFAULT_PROTECTION);
+    const guard = new LossGuard(DEFAULT_PROTECTION);
     for (let left = 4; left > 1; left -= 1) {
       guard.judge(some(...range(0, left)), some(...range(0, left - 1)), 0);
       expect(guard.absent(0)).toEqual([]);
@@ -87,7 +86,7 @@ describe('many that vanish in one answer', () => {
   });
 
   it('do not count as far as others came, or as they are registered anew at their addresses', () => {
-    const guard = createLossGuard(DEFAULT_PROTECTION);
+    const guard = new LossGuard(DEFAULT_PROTECTION);
     guard.judge(some(1, 2, 3, 4), some(5, 6, 7, 8), 0);
     expect(guard.absent(0)).toEqual([]);
     const renamed = some(1, 2, 3, 4).map((each) => ({ ...each, key: `${each.key}-b`, status: 'warning' as const }));
@@ -96,7 +95,7 @@ describe('many that vanish in one answer', () => {
   });
 
   it('that turn critical, or come back, or were critical before, are not among them', () => {
-    const guard = createLossGuard(DEFAULT_PROTECTION);
+    const guard = new LossGuard(DEFAULT_PROTECTION);
     const critical = (n: number): Instance => instance(`i${n}`, { status: 'critical', weight: 0 });
     guard.judge([...some(1, 2, 3, 4), critical(5)], [...some(1)], 0);
     expect(absentIds(guard, 0)).toEqual(['i2', 'i3', 'i4']);
@@ -115,7 +114,7 @@ describe('many that vanish in one answer', () => {
     );
     fc.assert(
       fc.property(world, (answers) => {
-        const guard = createLossGuard(DEFAULT_PROTECTION);
+        const guard = new LossGuard(DEFAULT_PROTECTION);
         let inForce: Instance[] = [];
         for (const [at, answer] of answers.entries()) {
           const listed = answer

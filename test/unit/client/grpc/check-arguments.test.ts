@@ -32,6 +32,13 @@ describe('labels that a program hands in', () => {
     }
   });
 
+  it('are at most 64', () => {
+    const labels = (count: number): Record<string, string> =>
+      Object.fromEntries(Array.from({ length: count }, (_, n) => [`x-${n}`, 'v']));
+    expect(Object.keys(checkLabels(labels(64), 'labels'))).toHaveLength(64);
+    expect(() => checkLabels(labels(65), 'labels')).toThrow('labels: 65 labels (expected: at most 64)');
+  });
+
   it('take prototype names as ordinary text', () => {
     const labels = checkLabels(
       JSON.parse('{"__proto__": "a", "constructor": "b"}') as Record<string, string>,

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type Coalescer, createCoalescer } from '../../../../../src/client/discovery/host/coalescer';
+import { Coalescer } from '../../../../../src/client/discovery/host/coalescer';
 import { type HostAsk, LOST } from '../../../../../src/client/discovery/host/protocol';
 import { FakeClock } from '../../../../../src/client/testing/fake-clock';
 import type { ConsulAnswer, ConsulRequest } from '../../../../../src/consul/request';
@@ -52,7 +52,7 @@ function ask(index: number | undefined, more: Partial<HostAsk> & { service?: str
 
 const clock = new FakeClock();
 let agent = new Agent();
-let coalescer: Coalescer = createCoalescer(agent, clock);
+let coalescer: Coalescer = new Coalescer(agent, clock);
 const read = async (...given: Parameters<typeof ask>): Promise<string> =>
   textOf(await coalescer.get(ask(...given), undefined));
 const textOf = (answer: ConsulAnswer | typeof LOST): string =>
@@ -62,7 +62,7 @@ const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resol
 afterEach(() => {
   coalescer.close();
   agent = new Agent();
-  coalescer = createCoalescer(agent, clock);
+  coalescer = new Coalescer(agent, clock);
 });
 
 describe('several readers of one question', () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from '../../../../../src/ops/rollout/analysis/judge';
-import type { Measurement, SubsetMetrics } from '../../../../../src/ops/rollout/analysis/metrics-provider';
 import { type AnalysisSettings, resolveAnalysis } from '../../../../../src/ops/rollout/analysis/settings';
+import type { Measurement, SubsetMetrics } from '../../../../../src/ops/rollout/analysis/subset-metrics';
 import type { AnalysisResult } from '../../../../../src/ops/rollout/analysis/verdict';
 import type { CheckDocument } from '../../../../../src/ops/rollout/document';
 import { WINDOW } from './window';

@@ -4,11 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  createMetricsProvider,
-  type MetricsProviderDeps,
-} from '../../../../../src/ops/rollout/analysis/create-metrics-provider';
-import type { Measurement } from '../../../../../src/ops/rollout/analysis/metrics-provider';
+import { type MetricsSources, measureRollout } from '../../../../../src/ops/rollout/analysis/measure-rollout';
+import type { Measurement } from '../../../../../src/ops/rollout/analysis/subset-metrics';
 import { NO_CONFIG, type ProviderConfig } from '../../../../../src/ops/rollout/config/controller-config';
 import type { ValueCheck } from '../../../../../src/ops/rollout/document';
 import { closeAfterEach } from '../../../../support/closers';
@@ -33,9 +30,9 @@ async function serve(
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function measure(
+async function measure(
   provider: ProviderConfig | undefined,
-  deps: Omit<MetricsProviderDeps, 'config'> = { environment: {} },
+  sources: Omit<MetricsSources, 'config'> = { env: {} },
   checks: readonly ValueCheck[] = [],
   signal?: AbortSignal,
 ): Promise<Measurement> {
@@ -48,7 +45,7 @@ function measure(
   } as const;
   const config = provider === undefined ? NO_CONFIG : { ...NO_CONFIG, providers: new Map([['mine', provider]]) };
   const document = provider === undefined ? common : { ...common, analysis: { provider: 'mine' } };
-  return createMetricsProvider(document, { ...deps, config }).measure({
+  const request = {
     service: 'payments',
     canary: 'canary',
     stable: 'stable',
@@ -56,7 +53,10 @@ function measure(
     nowMs: 2_000,
     checks,
     ...(signal === undefined ? {} : { signal }),
-  });
+  };
+  const measured = await measureRollout(document, request, { ...sources, config });
+  if ('error' in measured) throw new Error(measured.error);
+  return measured;
 }
 
 describe('a webhook', () => {
@@ -66,8 +66,8 @@ describe('a webhook', () => {
       seen = { authorization: request.headers.authorization, method: request.method, body: JSON.parse(body) };
       response.end(JSON.stringify(FIGURES));
     });
-    const deps = { environment: { TOKEN: `${SECRET}\n` } };
-    expect(await measure({ webhook: { url: `${url}/figures`, tokenEnv: 'TOKEN' } }, deps)).toEqual(FIGURES);
+    const sources = { env: { TOKEN: `${SECRET}\n` } };
+    expect(await measure({ webhook: { url: `${url}/figures`, tokenEnv: 'TOKEN' } }, sources)).toEqual(FIGURES);
     expect(seen).toEqual({
       authorization: `Bearer ${SECRET}`,
       method: 'POST',
@@ -98,12 +98,12 @@ describe('a webhook', () => {
   });
 
   it('that fails, hangs, redirects or is not there is told by its name, without address or token', async () => {
-    const environment = { TOKEN: SECRET };
+    const env = { TOKEN: SECRET };
     const failing = await serve((_, response) => response.writeHead(503).end('{}'));
     const hanging = await serve(() => {});
     const moving = await serve((_, response) => response.writeHead(302, { location: failing }).end());
     const attempt = (url: string, timeoutMs = 10_000): Promise<string> =>
-      measure({ webhook: { url: `${url}/hook?key=${SECRET}`, tokenEnv: 'TOKEN', timeoutMs } }, { environment }).then(
+      measure({ webhook: { url: `${url}/hook?key=${SECRET}`, tokenEnv: 'TOKEN', timeoutMs } }, { env }).then(
         () => 'answered',
         (error: Error) => error.message,
       );
@@ -182,13 +182,12 @@ describe('value checks', () => {
 
   it("need no figures of calls, which without a provider are the SDK's own", async () => {
     expect(await measure(undefined)).toEqual({});
-    const fallback = { name: 'reports', measure: async () => FIGURES };
-    expect(await measure(undefined, { environment: {}, fallback })).toEqual(FIGURES);
+    expect(await measure(undefined, { env: {}, clients: async () => FIGURES })).toEqual(FIGURES);
   });
 });
 
 describe('what a document says', () => {
-  const environment = { CONSUL_HTTP_TOKEN: SECRET };
+  const env = { CONSUL_HTTP_TOKEN: SECRET };
 
   it('chooses among the providers of the configuration, and becomes nothing else', async () => {
     let requests = 0;
@@ -210,10 +209,9 @@ describe('what a document says', () => {
     for (const provider of forged) {
       const document = { schema: 1, service: 'x', canary: 'a', stable: 'b', steps: [], analysis: { provider } };
       const config = { ...NO_CONFIG, providers: new Map([['mine', { webhook: { url } }]]) };
-      const made = createMetricsProvider(document as never, { config, environment });
       const check = { check: 'value', name: 'v', provider, successCondition: '> 1' } as unknown as ValueCheck;
       const request = { service: 'x', canary: 'a', stable: 'b', sinceMs: 0, nowMs: 1, checks: [check] };
-      const outcome = await made.measure(request).then(({ values }) => JSON.stringify(values), String);
+      const outcome = JSON.stringify(await measureRollout(document as never, request, { config, env }));
       expect(outcome).toMatch(/not known to this controller \(expected: one of clients, mine\)/);
       expect(outcome).not.toContain(SECRET);
     }

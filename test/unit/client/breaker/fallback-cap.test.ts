@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { FallbackCap, FallbackCaps } from '../../../../src/client/breaker/fallback-caps';
+import { FallbackCap } from '../../../../src/client/breaker/fallback-cap';
+import { BreakerRegistry } from '../../../../src/client/breaker/registry';
+import { FakeClock } from '../../../../src/client/testing/fake-clock';
 import { compilePolicy } from '../../../../src/policy/compile';
 
 describe('a cap of 25 %', () => {
@@ -45,24 +47,32 @@ describe('the caps of a service', () => {
       { service: 'payments', origin: 'inline' },
     ).subsets;
 
+  function capsOf() {
+    const registry = new BreakerRegistry({ clock: new FakeClock(), random: () => 0 });
+    return {
+      configure: (percentage: number | undefined) =>
+        registry.configure({ endpoint: () => undefined, subsets: subsets(percentage) }),
+      cap: () => registry.fallbackCap('canary'),
+    };
+  }
+
   it('are none where the policy has none, or 100 %', () => {
-    const caps = new FallbackCaps();
-    caps.configure(subsets(undefined));
-    expect(caps.isEmpty).toBe(true);
-    caps.configure(subsets(100));
-    expect(caps.isEmpty).toBe(true);
+    const { configure, cap } = capsOf();
+    configure(undefined);
+    expect(cap()).toBeUndefined();
+    configure(100);
+    expect(cap()).toBeUndefined();
   });
 
   it('keep their allowance when a policy comes that does not change them, and go with it', () => {
-    const caps = new FallbackCaps();
-    caps.configure(subsets(25));
-    const cap = caps.of('canary');
-    while (cap?.take());
-    caps.configure(subsets(25));
-    expect(caps.of('canary')?.take()).toBe(false);
-    caps.configure(subsets(50));
-    expect(caps.of('canary')?.take()).toBe(true);
-    caps.configure(subsets(undefined));
-    expect(caps.isEmpty).toBe(true);
+    const { configure, cap } = capsOf();
+    configure(25);
+    while (cap()?.take());
+    configure(25);
+    expect(cap()?.take()).toBe(false);
+    configure(50);
+    expect(cap()?.take()).toBe(true);
+    configure(undefined);
+    expect(cap()).toBeUndefined();
   });
 });

@@ -1,14 +1,14 @@
+import { isRecord } from '../../../base/is-record';
+import { ownValue } from '../../../policy/plain-data';
+import { showValue } from '../../../policy/problems';
 import type { ValueCheck } from '../document';
 
 /**
- * The source of an analysis' metrics. The controller calls it when `wantedMeasurement()` says so, never twice at a
- * time. Rejects when there are no metrics (unreachable, refused, unreadable); the controller then gives `advance()` a
- * {@link FailedMeasurement}. It must end within its own timeout, and at once when `signal` aborts. Its errors hold no
- * secrets.
+ * Measures one window of an analysis. Never called twice at a time. Rejects when there are no metrics (unreachable,
+ * refused, unreadable). It must end within its own timeout, and at once when the request's `signal` aborts. Its errors
+ * hold no secrets.
  */
-export interface MetricsProvider {
-  measure(request: MeasureRequest): Promise<Measurement>;
-}
+export type MeasureCalls = (request: MeasureRequest) => Promise<Measurement>;
 
 export interface MeasureRequest {
   readonly service: string;
@@ -61,4 +61,34 @@ export type MeasuredValue =
 /** Why there is no measurement. */
 export interface FailedMeasurement {
   readonly error: string;
+}
+
+/** Why there are no metrics, without secrets. */
+export class MeasureError extends Error {
+  override readonly name: string = 'MeasureError';
+}
+
+/** Throws a {@link MeasureError} with the path of what does not fit. */
+export function refuse(path: string, value: unknown, expected: string): never {
+  throw new MeasureError(`${path}: ${showValue(value)} (expected: ${expected})`);
+}
+
+export function readCount(value: unknown, path: string, most: number = Number.MAX_SAFE_INTEGER): number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most
+    ? value
+    : refuse(path, value, 'a whole number >= 0');
+}
+
+/** The calls and failures of one subset, as a webhook, a program or a client sends them, beside its other figures. */
+export function readCalls(
+  holder: unknown,
+  name: 'canary' | 'stable',
+  most?: number,
+): { readonly calls: number; readonly failures: number; readonly figures: Readonly<Record<string, unknown>> } {
+  const figures = ownValue(holder, name);
+  if (!isRecord(figures)) return refuse(name, figures, 'an object with calls and failures');
+  const calls = readCount(ownValue(figures, 'calls'), `${name}.calls`, most);
+  const failures = readCount(ownValue(figures, 'failures'), `${name}.failures`, most);
+  if (failures > calls) refuse(`${name}.failures`, failures, `at most ${name}.calls`);
+  return { calls, failures, figures };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { compilePolicy } from '../../../../src/policy/compile';
 import type { PolicyDocument } from '../../../../src/policy/document';
-import { describeRetry, retryOf } from '../../../../src/policy/routing/run-again';
+import { describeRetry, retryOf } from '../../../../src/policy/routing/decide';
 
 const CHARGE = '/shop.v1.Payments/Charge';
 const UNSAID = 'at most once: nothing says that it may run again';

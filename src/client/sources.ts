@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { GraylaneError } from '../base/errors';
+import { ofKey } from '../base/of-key';
 import type { Runtime } from '../base/runtime';
 import { SDK_VERSION } from '../base/sdk-version';
 import { nearest } from '../base/spelling';
@@ -15,10 +16,10 @@ import { PolicyError } from '../policy/policy-error';
 import { signedAtMs } from '../policy/signature';
 import { createConsulSource } from './discovery/consul/source';
 import { createFileSource } from './discovery/file';
-import { createSharedClient } from './discovery/host/shared-client';
+import { SharedClient } from './discovery/host/shared-client';
 import { createResolvedSource } from './discovery/resolved-source';
 import type { Source } from './discovery/source';
-import { createStateStore, type StateStore } from './discovery/state-store';
+import { StateStore } from './discovery/state-store';
 import { createStaticSource, type StaticSource } from './discovery/static';
 import type { PolicyMode, Target } from './grpc/target';
 import type { FileReference, ParsedOptions } from './options';
@@ -48,13 +49,7 @@ type ServiceSources = Pick<ServiceOptions, 'source' | 'policies' | 'store' | 'em
  * Chooses and shares the sources of one Graylane client: which discovery and which policy source a target gets. Does no
  * I/O: nothing is opened before a source is watched. Throws PolicyError for a policy given in the options.
  */
-export function createSources(options: ParsedOptions, deps: SourceDeps): Sources {
-  return new Sources(options, deps);
-}
-
-export type { Sources };
-
-class Sources {
+export class Sources {
   readonly #inline: InlinePolicySource = createInlinePolicySource();
   readonly #options: ParsedOptions;
   readonly #deps: SourceDeps;
@@ -75,12 +70,11 @@ class Sources {
   constructor(options: ParsedOptions, deps: SourceDeps) {
     this.#options = options;
     this.#deps = deps;
-    this.#store = options.stateDirectory === undefined ? undefined : createStateStore(options.stateDirectory, deps);
+    this.#store = options.stateDirectory === undefined ? undefined : new StateStore(options.stateDirectory, deps);
     for (const [service, policy] of Object.entries(options.policies)) {
       if (!isFile(policy)) this.setPolicy(service, policy);
       else {
-        const file = createFilePolicySource({ files: { [service]: policy.file }, clock: deps.clock });
-        this.#policyFiles.set(service, file);
+        this.#policyFiles.set(service, createFilePolicySource(service, policy.file, deps.clock));
       }
     }
     if (options.instances !== undefined && !isFile(options.instances)) this.#static();
@@ -145,7 +139,7 @@ class Sources {
   }
 
   #instances({ scheme, authority }: Target): Source {
-    return getOrCreate(this.#sources, scheme === 'static' ? 'static' : `consul ${authority ?? ''}`, () =>
+    return ofKey(this.#sources, scheme === 'static' ? 'static' : `consul ${authority ?? ''}`, () =>
       createResolvedSource(scheme === 'static' ? this.#staticOrFile() : this.#consul(authority), this.#deps),
     );
   }
@@ -218,7 +212,7 @@ class Sources {
   /** The zone of this process: the target's Consul agent is asked where the options name none. */
   #zone({ scheme, authority }: Target): ClientZone {
     const ask = scheme === 'consul' ? () => askAgentZone(this.#client(authority)) : undefined;
-    return getOrCreate(
+    return ofKey(
       this.#zones,
       `${scheme} ${authority ?? ''}`,
       () => new ClientZone(this.#options.zone, ask, this.#deps.clock),
@@ -239,7 +233,7 @@ class Sources {
 
   #kv({ authority }: Target): PolicySource {
     const datacenter = this.#options.policyDatacenter;
-    return getOrCreate(this.#kvSources, authority ?? '', () =>
+    return ofKey(this.#kvSources, authority ?? '', () =>
       createKvPolicySource(
         { client: this.#client(authority), ...(datacenter === undefined ? {} : { datacenter }) },
         this.#deps,
@@ -251,7 +245,7 @@ class Sources {
     const { datacenters, policyDatacenter } = this.#options;
     const [local] = listed ?? (datacenters === 'all' ? [] : (datacenters ?? []));
     const datacenter = policyDatacenter ?? local;
-    return getOrCreate(this.#chainSources, JSON.stringify([authority, datacenter, local]), () =>
+    return ofKey(this.#chainSources, JSON.stringify([authority, datacenter, local]), () =>
       createChainPolicySource(
         {
           client: this.#client(authority),
@@ -271,12 +265,12 @@ class Sources {
   }
 
   #client(authority: string | undefined): ConsulClient {
-    return getOrCreate(this.#clients, authority ?? '', () => {
+    return ofKey(this.#clients, authority ?? '', () => {
       const asked = parseConsulOptions(this.#options.consul, this.#deps.env, authority);
       const { stateDirectory, shareWatches } = this.#options;
       return stateDirectory === undefined || !shareWatches
         ? createConsulClient(asked, this.#deps)
-        : createSharedClient(asked, stateDirectory, { ...this.#deps, version: SDK_VERSION });
+        : new SharedClient(asked, stateDirectory, { ...this.#deps, version: SDK_VERSION });
     });
   }
 
@@ -294,14 +288,6 @@ class Sources {
     }
     return this.#staticSource;
   }
-}
-
-function getOrCreate<K, V>(map: Map<K, V>, key: K, create: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const value = create();
-  map.set(key, value);
-  return value;
 }
 
 /** The address that this host's calls come from, as far as it can tell: the first that is not its own loopback. */

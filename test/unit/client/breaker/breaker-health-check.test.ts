@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { isProbePermit } from '../../../../src/client/breaker/probe-gate';
 import { halfOpened, LEASE_MS, opened, plan, type Rig, rig } from './fixture';
 
 /** The check that is due ends so. */
@@ -34,7 +35,7 @@ describe('a health check is due', () => {
     const third = doubtful();
     third.breaker.beginVerifying(third.clock.now());
     expect(third.breaker.needsCheck(third.clock.now())).toBe(false);
-    expect(breaker.isProbe(begin())).toBe(true);
+    expect(isProbePermit(begin())).toBe(true);
   });
 });
 
@@ -102,8 +103,8 @@ describe('a half-open breaker', () => {
 
   it('lets no probe begin for a call that makes none', () => {
     const { breaker, clock } = halfOpened();
-    expect(breaker.isProbe(breaker.begin(clock.now(), false))).toBe(false);
-    expect(breaker.isProbe(breaker.begin(clock.now(), true))).toBe(true);
+    expect(isProbePermit(breaker.begin(clock.now(), false))).toBe(false);
+    expect(isProbePermit(breaker.begin(clock.now(), true))).toBe(true);
   });
 
   it('does not hear of a check that began before it opened last', () => {

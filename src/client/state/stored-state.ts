@@ -1,0 +1,132 @@
+import type { DatacenterState, Instance } from '../../base/instances';
+import { isRecord } from '../../base/is-record';
+import { decidingPlan, type Snapshot } from '../../policy/membership/snapshot';
+import type { Plan } from '../../policy/plan';
+import type { StoredState } from '../discovery/state-store';
+import type { LastKnownGood } from './last-known-good';
+import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
+
+interface SavedDatacenter {
+  readonly datacenter: string;
+  readonly local: boolean;
+  readonly connectOnly: boolean;
+  readonly instances: readonly Instance[];
+  readonly filters: readonly (readonly [string, readonly string[]])[];
+}
+
+/** What goes to disk of a snapshot: what discovery and the policy source delivered, nothing else. */
+export function toStored(snapshot: Snapshot): object {
+  const { instances } = snapshot;
+  const plan = decidingPlan(snapshot);
+  const datacenters = instances.datacenters.filter((state) => state.known).map(savedState);
+  const lookups = [...(instances.lookups ?? [])].filter(([, state]) => state.known);
+  const document = plan.document ?? plan.chain;
+  return {
+    datacenters,
+    ...(lookups.length === 0 ? {} : { lookups: lookups.map(([key, state]) => [key, savedState(state)] as const) }),
+    policy: document === undefined ? null : { document, origin: plan.origin, index: plan.index },
+  };
+}
+
+function savedState(state: DatacenterState): SavedDatacenter {
+  return {
+    datacenter: state.datacenter,
+    local: state.local,
+    connectOnly: state.connectOnly,
+    instances: state.instances,
+    filters: [...state.filters].map(([expression, members]) => [expression, [...members]] as const),
+  };
+}
+
+/**
+ * Reads a stored state, checked as if it came from the network: a malformed instance is left out, a policy is validated
+ * anew. Undefined when nothing of it is usable. `ageMs`: how old it is; `nowMs`: monotonic.
+ */
+export function fromStored(
+  stored: StoredState,
+  rules: PolicyRules,
+  ageMs: number,
+  nowMs: number,
+): LastKnownGood | undefined {
+  const { value } = stored;
+  if (!isRecord(value) || !Array.isArray(value['datacenters'])) return undefined;
+  const read = (saved: unknown): DatacenterState[] => readState(saved, nowMs - Math.max(0, ageMs));
+  const datacenters = value['datacenters'].flatMap(read);
+  if (datacenters.length === 0) return undefined;
+  const lookups = new Map<string, DatacenterState>();
+  for (const entry of Array.isArray(value['lookups']) ? value['lookups'] : []) {
+    const [state] = Array.isArray(entry) ? read(entry[1]) : [];
+    if (state !== undefined && typeof entry[0] === 'string') lookups.set(entry[0], state);
+  }
+  return {
+    instances: { version: 0, datacenters, ...(lookups.size === 0 ? {} : { lookups }) },
+    policy: readPolicy(value['policy'], rules),
+  };
+}
+
+function readState(saved: unknown, sinceMs: number): DatacenterState[] {
+  if (!isRecord(saved) || typeof saved['datacenter'] !== 'string' || !Array.isArray(saved['instances'])) return [];
+  const instances = saved['instances'].filter(isInstance);
+  return [
+    {
+      datacenter: saved['datacenter'],
+      local: saved['local'] === true,
+      known: true,
+      instances,
+      rejected: saved['instances'].length - instances.length,
+      connectOnly: saved['connectOnly'] === true,
+      filters: readFilters(saved['filters']),
+      freshness: { kind: 'stale', sinceMs, reason: 'remembered from before the start' },
+    },
+  ];
+}
+
+function readPolicy(saved: unknown, rules: PolicyRules): PolicyState {
+  if (saved === null) return nextPolicyState(UNREAD, { kind: 'absent' }, rules);
+  if (!isRecord(saved) || !isRecord(saved['document'])) return UNREAD;
+  const { document: content, index, origin } = saved;
+  return nextPolicyState(
+    UNREAD,
+    {
+      kind: 'present',
+      content,
+      format: 'object',
+      ...(typeof index === 'string' ? { index } : {}),
+      ...(isOrigin(origin) ? { origin } : {}),
+    },
+    rules,
+  );
+}
+
+function readFilters(saved: unknown): ReadonlyMap<string, ReadonlySet<string>> {
+  const filters = new Map<string, ReadonlySet<string>>();
+  for (const entry of Array.isArray(saved) ? saved : []) {
+    if (!Array.isArray(entry) || typeof entry[0] !== 'string' || !Array.isArray(entry[1])) continue;
+    filters.set(entry[0], new Set(entry[1].filter((key): key is string => typeof key === 'string')));
+  }
+  return filters;
+}
+
+function isInstance(value: unknown): value is Instance {
+  if (!isRecord(value)) return false;
+  const { key, id, node, datacenter, zone, region, portName, ports, address, port, tags, meta, status, weight } = value;
+  const areNames = [key, id, node, datacenter, address].every((name) => typeof name === 'string' && name !== '');
+  const isPort = typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535;
+  const isStatus = status === 'passing' || status === 'warning' || status === 'critical';
+  const isWeight = typeof weight === 'number' && weight >= 0 && Number.isFinite(weight);
+  const areTags = Array.isArray(tags) && tags.every((tag) => typeof tag === 'string');
+  const isMeta = isRecord(meta) && Object.values(meta).every((one) => typeof one === 'string');
+  const areTexts = [zone, region, portName].every((text) => text === undefined || typeof text === 'string');
+  const arePorts = ports === undefined || (Array.isArray(ports) && ports.every(isNamedPort));
+  return areNames && isPort && arePorts && isStatus && isWeight && areTags && isMeta && areTexts;
+}
+
+function isNamedPort(value: unknown): boolean {
+  if (!isRecord(value) || typeof value['name'] !== 'string') return false;
+  const { port } = value;
+  return typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535;
+}
+
+function isOrigin(value: unknown): value is Plan['origin'] {
+  return value === 'inline' || value === 'file' || value === 'kv' || value === 'chain';
+}
