@@ -1,3 +1,5 @@
+import type * as Grpc from '@grpc/grpc-js';
+import type * as Telemetry from '@opentelemetry/api';
 import type ConsulClient from 'consul';
 import type * as Re2 from 're2js';
 import type * as Yaml from 'yaml';
@@ -18,6 +20,18 @@ export function loadYaml(): typeof Yaml {
 export function loadRe2(): typeof Re2 {
   // biome-ignore lint/style/noCommonJs: the reason stands above
   return require('re2js');
+}
+
+/** Load shedding; a server that only registers itself does without. */
+export function loadGrpc(): typeof Grpc {
+  // biome-ignore lint/style/noCommonJs: the reason stands above
+  return require('@grpc/grpc-js');
+}
+
+/** Figures of a server that sheds load. */
+export function loadTelemetry(): typeof Telemetry {
+  // biome-ignore lint/style/noCommonJs: the reason stands above
+  return require('@opentelemetry/api');
 }
 
 /** Requests to Consul; static instances and files do without. */

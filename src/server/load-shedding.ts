@@ -1,6 +1,7 @@
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
-import { Metadata, ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
-import { metrics } from '@opentelemetry/api';
+import type { Metadata, ServerInterceptor } from '@grpc/grpc-js';
+import type { Counter } from '@opentelemetry/api';
+import { loadGrpc, loadTelemetry } from '../base/lazy-modules';
 import { consoleLogger, type Logger, type PinoLogger, safeLogger, toLogger } from '../base/logger';
 import { OptionReader } from '../base/option-reader';
 import { systemRandom } from '../base/random';
@@ -84,40 +85,21 @@ class EventLoopShedding implements LoadShedding {
   readonly #logger: Logger;
   readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   readonly #timer: NodeJS.Timeout;
-  readonly #refused = metrics.getMeter('graylane').createCounter('graylane.server.refused', {
-    unit: '{call}',
-    description: 'Calls that load shedding refused, by criticality',
-  });
+  readonly #refused: Counter;
   #isClosed = false;
 
   constructor(options: LoadSheddingOptions) {
-    const { maxDelayMs, pushbackMs, label, exempt, criticalityOf } = parse(options);
-    this.#shedder = new LoadShedder(maxDelayMs, systemRandom);
+    const parsed = parse(options);
+    this.#shedder = new LoadShedder(parsed.maxDelayMs, systemRandom);
     this.#logger = safeLogger(toLogger(options.logger ?? consoleLogger));
+    this.#refused = loadTelemetry().metrics.getMeter('graylane').createCounter('graylane.server.refused', {
+      unit: '{call}',
+      description: 'Calls that load shedding refused, by criticality',
+    });
+    this.interceptor = interceptorOf(parsed, (level) => this.#admits(level));
     this.#delay.enable();
     this.#timer = setInterval(() => this.#endWindow(), WINDOW_MS);
     this.#timer.unref();
-
-    const levelOf = (call: ArrivingCall): number =>
-      criticalityOf === undefined ? levelNamed(call.metadata.get(label)[0]) : levelNamed(ask(criticalityOf, call));
-    const isExempt = (method: string): boolean =>
-      method.startsWith(HEALTH) ||
-      exempt.some((each) => (each.endsWith('/') ? method.startsWith(each) : method === each));
-    const refusal = new Metadata();
-    refusal.set('grpc-retry-pushback-ms', String(pushbackMs));
-    const details = `this server is overloaded: its event loop is more than ${maxDelayMs} ms late`;
-    this.interceptor = ({ path }, next) => {
-      if (isExempt(path)) return new ServerInterceptingCall(next);
-      return new ServerInterceptingCall(next, {
-        start: (proceed) =>
-          proceed({
-            onReceiveMetadata: (metadata, pass) => {
-              if (this.#admits(levelOf({ method: path, metadata }))) pass(metadata);
-              else next.sendStatus({ code: status.RESOURCE_EXHAUSTED, details, metadata: refusal.clone() });
-            },
-          }),
-      });
-    };
   }
 
   get isShedding(): boolean {
@@ -150,6 +132,32 @@ class EventLoopShedding implements LoadShedding {
     if (wasShedding) this.#logger.info('every call is let in again', fields);
     else this.#logger.warn('calls are refused: the event loop is late', fields);
   }
+}
+
+/** `admits`: asked once for each call that may be refused, by its place in `CRITICALITIES`. */
+function interceptorOf(rules: ParsedLoadShedding, admits: (level: number) => boolean): ServerInterceptor {
+  const { maxDelayMs, pushbackMs, label, exempt, criticalityOf } = rules;
+  const { Metadata, ServerInterceptingCall, status } = loadGrpc();
+  const refusal = new Metadata();
+  refusal.set('grpc-retry-pushback-ms', String(pushbackMs));
+  const details = `this server is overloaded: its event loop is more than ${maxDelayMs} ms late`;
+  const levelOf = (method: string, metadata: Metadata): number =>
+    levelNamed(criticalityOf === undefined ? metadata.get(label)[0] : ask(criticalityOf, { method, metadata }));
+  const isExempt = (method: string): boolean =>
+    method.startsWith(HEALTH) ||
+    exempt.some((each) => (each.endsWith('/') ? method.startsWith(each) : method === each));
+  return ({ path }, next) => {
+    if (isExempt(path)) return new ServerInterceptingCall(next);
+    return new ServerInterceptingCall(next, {
+      start: (proceed) =>
+        proceed({
+          onReceiveMetadata: (metadata, pass) => {
+            if (admits(levelOf(path, metadata))) pass(metadata);
+            else next.sendStatus({ code: status.RESOURCE_EXHAUSTED, details, metadata: refusal.clone() });
+          },
+        }),
+    });
+  };
 }
 
 function levelNamed(value: unknown): number {
