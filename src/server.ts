@@ -1,6 +1,6 @@
 /**
  * `graylane/server`: what a server does with Consul. It registers its instance, keeps its check, and drains before it
- * stops, so that no client loses a call.
+ * stops, so that no client loses a call. While it is overloaded it refuses what matters least.
  */
 
 export type { DrainableServer, DrainOptions, HealthReporter } from './server/drain';
@@ -12,4 +12,7 @@ export {
   registerInstance,
   type StopReport,
 } from './server/instance-registration';
+export type { Criticality } from './server/load-shedder';
+export type { ArrivingCall, LoadShedding, LoadSheddingOptions } from './server/load-shedding';
+export { loadShedding } from './server/load-shedding';
 export { type SignalOptions, stopOnSignals } from './server/stop-on-signals';
