@@ -1,12 +1,10 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 import type * as Grpc from '@grpc/grpc-js';
 import type { Metadata, ServerInterceptor } from '@grpc/grpc-js';
 import type * as Telemetry from '@opentelemetry/api';
 import type { Counter } from '@opentelemetry/api';
 import { consoleLogger, type Logger, type PinoLogger, safeLogger, toLogger } from '../base/logger';
 import { OptionReader } from '../base/option-reader';
-import { systemRandom } from '../base/random';
-import { CRITICALITIES, type Criticality, LoadShedder } from './load-shedder';
+import { CallQueue, CRITICALITIES, type Criticality, type WaitingCall } from './call-queue';
 
 /** A call as {@link LoadSheddingOptions.criticalityOf} sees it, before its handler. */
 export interface ArrivingCall {
@@ -18,11 +16,8 @@ export interface ArrivingCall {
 
 /** What `loadShedding()` takes. */
 export interface LoadSheddingOptions {
-  /**
-   * Calls are refused while the event loop is later than this for most of a quarter of a second: 10..10,000 ms.
-   * Default 100. A call then waits up to about twice as long before its handler begins.
-   */
-  readonly maxEventLoopDelayMs?: number;
+  /** A call that could not begin for longer than this is refused: 10..60,000 ms. Default 100. */
+  readonly maxWaitMs?: number;
   /** The key in the metadata that says how much a call matters, in lower case. Default `x-criticality`. */
   readonly label?: string;
   /**
@@ -49,89 +44,90 @@ export interface LoadShedding {
   /** For `new grpc.Server({ interceptors })`. Put it first: what it refuses costs the others nothing. */
   readonly interceptor: ServerInterceptor;
   /**
-   * Asks for work that comes by another way, such as an HTTP request: false, refuse it. It is counted as a call is.
+   * The same for work that comes by another way, such as an HTTP request: resolves to true when it is its turn, and to
+   * false when it is refused.
    */
-  admits(criticality?: Criticality): boolean;
-  /** Whether some calls are refused at present. */
+  admit(criticality?: Criticality): Promise<boolean>;
+  /** Whether a call was refused within the last second. */
   readonly isShedding: boolean;
-  /** Stops measuring; every call is let in from now on. Idempotent. */
-  close(): void;
 }
 
-const WINDOW_MS = 250;
-/** Of the probe of the event loop: what it measures includes this much. */
-const RESOLUTION_MS = 10;
 const HEALTH = '/grpc.health.v1.Health/';
 const DEFAULT_LEVEL = CRITICALITIES.indexOf('critical');
-const OPTIONS = ['maxEventLoopDelayMs', 'label', 'criticalityOf', 'exempt', 'pushbackMs', 'logger'];
+const OPTIONS = ['maxWaitMs', 'label', 'criticalityOf', 'exempt', 'pushbackMs', 'logger'];
+/** Without a refusal: then it is over. */
+const CALM_MS = 1_000;
 
 /**
- * Refuses calls with RESOURCE_EXHAUSTED while this process cannot keep up, the least important first, so that those
- * which are let in are answered in time. Clients that use Graylane send such a server fewer calls and open no breaker
- * (docs/balancing.md, "Less is not dead"). It measures the delay of the event loop: time that calls wait in the
- * process. It does not see a database that is slow.
+ * Has calls wait their turn while this process cannot keep up, the most important first, and refuses those that waited
+ * too long with RESOURCE_EXHAUSTED. So the others are answered in time. Clients that use Graylane send such a server
+ * fewer calls and open no breaker (docs/balancing.md, "Less is not dead"). It sees what keeps the event loop busy; it
+ * does not see a database that is slow.
  *
  * @throws GraylaneError `INVALID_OPTION`, with each problem on a line.
  * @example
- * const shedding = loadShedding({ maxEventLoopDelayMs: 100 });
+ * const shedding = loadShedding({ maxWaitMs: 100 });
  * const server = new grpc.Server({ interceptors: [shedding.interceptor] });
  */
 export function loadShedding(options: LoadSheddingOptions = {}): LoadShedding {
-  return new EventLoopShedding(options);
+  return new QueueShedding(options);
 }
 
-class EventLoopShedding implements LoadShedding {
+class QueueShedding implements LoadShedding {
   readonly interceptor: ServerInterceptor;
-  readonly #shedder: LoadShedder;
+  readonly #queue: CallQueue;
   readonly #logger: Logger;
-  readonly #delay: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  readonly #timer: NodeJS.Timeout;
   readonly #refused: Counter;
-  #isClosed = false;
+  #refusedAtMs = Number.NEGATIVE_INFINITY;
+  #end: NodeJS.Timeout | undefined;
 
   constructor(options: LoadSheddingOptions) {
     const parsed = parse(options);
-    this.#shedder = new LoadShedder(parsed.maxDelayMs, systemRandom);
+    this.#queue = new CallQueue(parsed.maxWaitMs);
     this.#logger = safeLogger(toLogger(options.logger ?? consoleLogger));
     this.#refused = loadTelemetry().metrics.getMeter('graylane').createCounter('graylane.server.refused', {
       unit: '{call}',
       description: 'Calls that load shedding refused, by criticality',
     });
-    this.interceptor = interceptorOf(parsed, (level) => this.#admits(level));
-    this.#delay.enable();
-    this.#timer = setInterval(() => this.#endWindow(), WINDOW_MS);
-    this.#timer.unref();
+    this.interceptor = interceptorOf(parsed, (level, call) => this.#enter(level, call));
   }
 
   get isShedding(): boolean {
-    return !this.#isClosed && this.#shedder.isShedding;
+    return performance.now() - this.#refusedAtMs < CALM_MS;
   }
 
-  admits(criticality: Criticality = 'critical'): boolean {
-    return this.#admits(levelNamed(criticality));
+  admit(criticality: Criticality = 'critical'): Promise<boolean> {
+    return new Promise((resolve) => {
+      const [pass, refuse] = [() => resolve(true), () => resolve(false)];
+      this.#enter(levelNamed(criticality), { pass, refuse, isCancelled: false });
+    });
   }
 
-  close(): void {
-    this.#isClosed = true;
-    clearInterval(this.#timer);
-    this.#delay.disable();
+  #enter(level: number, call: WaitingCall): void {
+    this.#queue.enter(level, {
+      pass: call.pass,
+      refuse: () => {
+        this.#noteRefusal(level);
+        call.refuse();
+      },
+      get isCancelled() {
+        return call.isCancelled;
+      },
+    });
   }
 
-  #admits(level: number): boolean {
-    if (this.#isClosed || this.#shedder.admits(level)) return true;
+  #noteRefusal(level: number): void {
     this.#refused.add(1, { 'graylane.criticality': CRITICALITIES[level] });
-    return false;
-  }
-
-  #endWindow(): void {
-    const wasShedding = this.#shedder.isShedding;
-    const delayMs = Math.max(0, this.#delay.percentile(50) / 1e6 - RESOLUTION_MS);
-    this.#delay.reset();
-    this.#shedder.endWindow(delayMs);
-    if (this.#shedder.isShedding === wasShedding) return;
-    const fields = { eventLoopDelayMs: Math.round(delayMs) };
-    if (wasShedding) this.#logger.info('every call is let in again', fields);
-    else this.#logger.warn('calls are refused: the event loop is late', fields);
+    this.#refusedAtMs = performance.now();
+    if (this.#end !== undefined) return;
+    this.#logger.warn('calls are refused: they cannot begin in time');
+    this.#end = setInterval(() => {
+      if (this.isShedding) return;
+      clearInterval(this.#end);
+      this.#end = undefined;
+      this.#logger.info('calls are no longer refused');
+    }, CALM_MS);
+    this.#end.unref();
   }
 }
 
@@ -147,26 +143,45 @@ function loadTelemetry(): typeof Telemetry {
   return require('@opentelemetry/api');
 }
 
-/** `admits`: asked once for each call that may be refused, by its place in `CRITICALITIES`. */
-function interceptorOf(rules: ParsedLoadShedding, admits: (level: number) => boolean): ServerInterceptor {
-  const { maxDelayMs, pushbackMs, label, exempt, criticalityOf } = rules;
+function interceptorOf(
+  rules: ParsedLoadShedding,
+  enter: (level: number, call: WaitingCall) => void,
+): ServerInterceptor {
+  const { maxWaitMs, pushbackMs, label, exempt, criticalityOf } = rules;
   const { Metadata, ServerInterceptingCall, status } = loadGrpc();
   const refusal = new Metadata();
   refusal.set('grpc-retry-pushback-ms', String(pushbackMs));
-  const details = `this server is overloaded: its event loop is more than ${maxDelayMs} ms late`;
+  const details = `this server is overloaded: the call could not begin for ${maxWaitMs} ms`;
   const levelOf = (method: string, metadata: Metadata): number =>
     levelNamed(criticalityOf === undefined ? metadata.get(label)[0] : ask(criticalityOf, { method, metadata }));
   const isExempt = (method: string): boolean =>
     method.startsWith(HEALTH) ||
     exempt.some((each) => (each.endsWith('/') ? method.startsWith(each) : method === each));
-  return ({ path }, next) => {
+  return ({ path, requestStream }, next) => {
     if (isExempt(path)) return new ServerInterceptingCall(next);
+    let level = DEFAULT_LEVEL;
+    let waiting: WaitingCall | undefined;
+    const wait = (pass: () => void): void => {
+      const refuse = (): void =>
+        next.sendStatus({ code: status.RESOURCE_EXHAUSTED, details, metadata: refusal.clone() });
+      waiting = { pass, refuse, isCancelled: false };
+      enter(level, waiting);
+    };
+    // A handler begins with the metadata where requests are streamed, else with the whole request.
     return new ServerInterceptingCall(next, {
       start: (proceed) =>
         proceed({
           onReceiveMetadata: (metadata, pass) => {
-            if (admits(levelOf(path, metadata))) pass(metadata);
-            else next.sendStatus({ code: status.RESOURCE_EXHAUSTED, details, metadata: refusal.clone() });
+            level = levelOf(path, metadata);
+            if (requestStream) wait(() => pass(metadata));
+            else pass(metadata);
+          },
+          onReceiveHalfClose: (pass) => {
+            if (requestStream) pass();
+            else wait(pass);
+          },
+          onCancel: () => {
+            if (waiting !== undefined) waiting.isCancelled = true;
           },
         }),
     });
@@ -188,7 +203,7 @@ function ask(criticalityOf: (call: ArrivingCall) => Criticality, call: ArrivingC
 }
 
 interface ParsedLoadShedding {
-  readonly maxDelayMs: number;
+  readonly maxWaitMs: number;
   readonly pushbackMs: number;
   readonly label: string;
   readonly exempt: readonly string[];
@@ -198,7 +213,7 @@ interface ParsedLoadShedding {
 function parse(options: LoadSheddingOptions): ParsedLoadShedding {
   const read = new OptionReader(options, '', OPTIONS);
   const { criticalityOf } = options;
-  const maxDelayMs = read.number('maxEventLoopDelayMs', { low: 10, high: 10_000, fallback: 100 });
+  const maxWaitMs = read.number('maxWaitMs', { low: 10, high: 60_000, fallback: 100 });
   const pushbackMs = read.number('pushbackMs', { low: 0, high: 60_000, isInteger: true, fallback: 1_000 });
   const expected = 'a key of metadata in lower case, such as x-criticality';
   const label =
@@ -213,5 +228,5 @@ function parse(options: LoadSheddingOptions): ParsedLoadShedding {
   }
   read.methods('logger', ['debug', 'info', 'warn', 'error']);
   read.throwProblems();
-  return { maxDelayMs, pushbackMs, label, exempt, criticalityOf };
+  return { maxWaitMs, pushbackMs, label, exempt, criticalityOf };
 }

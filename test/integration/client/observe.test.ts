@@ -96,6 +96,6 @@ describe('mode: observe', () => {
   });
 
   it('is one of two modes', () => {
-    expect(() => createGraylane({ mode: 'watch' as 'observe' })).toThrow('mode: watch (expected: route, observe)');
+    expect(() => createGraylane({ mode: 'watch' as 'observe' })).toThrow('mode: "watch" (expected: route, observe)');
   });
 });

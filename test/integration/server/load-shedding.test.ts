@@ -100,16 +100,18 @@ describe('a server that is asked for twice of what it can do', () => {
       figures.map((each) => `${(100 * each).toFixed(1)} %`).join(', '),
     );
     expect(answered(during, 'critical-plus')).toBeGreaterThan(0.9);
-    expect(answered(during)).toBeGreaterThan(answered(without) + 0.1);
+    // Half of what is asked for is what it can do.
+    expect(answered(during)).toBeGreaterThan(0.3);
+    expect(answered(without)).toBeLessThan(answered(during) / 2);
     const refused = during.flatMap(({ status }) => (status?.code === grpc.status.RESOURCE_EXHAUSTED ? [status] : []));
     expect(refused.length).toBeGreaterThan(during.length / 5);
-    expect(refused[0]?.details).toBe('this server is overloaded: its event loop is more than 100 ms late');
+    expect(refused[0]?.details).toBe('this server is overloaded: the call could not begin for 100 ms');
     expect(refused[0]?.metadata.get('grpc-retry-pushback-ms')).toEqual(['1000']);
     expect(checked).toBe('SERVING');
     expect(after.length + settled.length).toBeGreaterThan(0);
     expect(answered(settled)).toBe(1);
-    expect(shedding.said).toContain('calls are refused: the event loop is late');
-    expect(shedding.said).toContain('every call is let in again');
+    expect(shedding.said).toContain('calls are refused: they cannot begin in time');
+    expect(shedding.said).toContain('calls are no longer refused');
   });
 });
 
@@ -127,8 +129,8 @@ async function checkHealth(port: number): Promise<unknown> {
 
 describe('loadShedding()', () => {
   it.each<[string, unknown, string]>([
-    ['maxEventLoopDelayMs', 5, 'maxEventLoopDelayMs: 5 (expected: 10..10000)'],
-    ['maxEventLoopDelayMs', '100', 'maxEventLoopDelayMs: "100" (expected: 10..10000)'],
+    ['maxWaitMs', 5, 'maxWaitMs: 5 (expected: 10..60000)'],
+    ['maxWaitMs', '100', 'maxWaitMs: "100" (expected: 10..60000)'],
     ['pushbackMs', -1, 'pushbackMs: -1 (expected: 0..60000)'],
     [
       'label',
@@ -138,16 +140,8 @@ describe('loadShedding()', () => {
     ['label', 'level-bin', 'label: "level-bin" (expected: a key of metadata in lower case, such as x-criticality)'],
     ['exempt', ['Charge'], 'exempt: Charge (expected: /package.Service/Method, or a prefix that ends in /)'],
     ['criticalityOf', 'high', 'criticalityOf: string (expected: a function)'],
-    ['maxDelay', 5, 'maxDelay'],
+    ['maxWait', 5, 'maxWait'],
   ])('refuses %s: %j', (key, value, message) => {
     expect(() => loadShedding({ [key]: value } as LoadSheddingOptions)).toThrow(message);
-  });
-
-  it('lets everything in when it has been closed', () => {
-    const shedding = loadShedding();
-    shedding.close();
-    shedding.close();
-    expect(shedding.admits('sheddable')).toBe(true);
-    expect(shedding.isShedding).toBe(false);
   });
 });
