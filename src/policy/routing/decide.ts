@@ -47,6 +47,7 @@ export function decide(
   if (decision.hashPolicies !== undefined) {
     outcome.hash = hashByPolicies(decision.hashPolicies, program);
   }
+  program.end();
   return input.force === undefined ? decision : applyForce(input.force, decision, outcome);
 }
 

@@ -88,6 +88,11 @@ export class RoutingProgram {
     this.#labels = labels;
   }
 
+  /** After each decision: a plan outlives its calls, and their channels. */
+  end(): void {
+    this.#labels = undefined;
+  }
+
   /** The label in `slot`; undefined without one, and for slot -1. */
   read(slot: number): string | undefined {
     if (slot < 0) return undefined;
