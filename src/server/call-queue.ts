@@ -1,8 +1,10 @@
-/**
- * How much a call matters, most important first (the four of Google's SRE book, chapter "Handling Overload"). A call
- * that does not say is `critical`.
- */
+/** Most important first. */
 export const CRITICALITIES = ['critical-plus', 'critical', 'sheddable-plus', 'sheddable'] as const;
+
+/**
+ * How much a call matters, from `critical-plus` to `sheddable`: the four of Google's SRE book, chapter "Handling
+ * Overload". A call that does not say is `critical`.
+ */
 export type Criticality = (typeof CRITICALITIES)[number];
 
 /** A call in the queue. Exactly one of the two is called, or none after `isCancelled` became true. */
@@ -24,14 +26,17 @@ const SLICE_MS = 10;
  */
 export class CallQueue {
   readonly #maxWaitMs: number;
+  readonly #onRefusal: (level: number) => void;
   /** By criticality, oldest first. */
   readonly #waiting: readonly { readonly call: WaitingCall; readonly sinceMs: number }[][];
   #length = 0;
   /** When this slice of work began; undefined before the first call of a turn. */
   #sliceFromMs: number | undefined;
 
-  constructor(maxWaitMs: number) {
+  /** `onRefusal`: called before a call is refused, with its place in `CRITICALITIES`. */
+  constructor(maxWaitMs: number, onRefusal: (level: number) => void) {
     this.#maxWaitMs = maxWaitMs;
+    this.#onRefusal = onRefusal;
     this.#waiting = CRITICALITIES.map(() => []);
   }
 
@@ -53,19 +58,25 @@ export class CallQueue {
   readonly #nextSlice = (): void => {
     const begunMs = performance.now();
     this.#sliceFromMs = begunMs;
-    for (const calls of this.#waiting) {
-      while (calls[0] !== undefined && begunMs - calls[0].sinceMs > this.#maxWaitMs) this.#leave(calls, 'refuse');
+    for (const [level, calls] of this.#waiting.entries()) {
+      while (calls[0] !== undefined && begunMs - calls[0].sinceMs > this.#maxWaitMs) {
+        const call = this.#next(calls);
+        if (call === undefined) continue;
+        this.#onRefusal(level);
+        call.refuse();
+      }
     }
     for (const calls of this.#waiting) {
-      while (calls.length > 0 && performance.now() - begunMs < SLICE_MS) this.#leave(calls, 'pass');
+      while (calls.length > 0 && performance.now() - begunMs < SLICE_MS) this.#next(calls)?.pass();
     }
     if (this.#length > 0) setImmediate(this.#nextSlice);
     else this.#sliceFromMs = undefined;
   };
 
-  #leave(calls: { readonly call: WaitingCall }[], how: 'pass' | 'refuse'): void {
+  /** Undefined where it was cancelled meanwhile. */
+  #next(calls: { readonly call: WaitingCall }[]): WaitingCall | undefined {
     const call = calls.shift()?.call;
     this.#length -= 1;
-    if (call?.isCancelled === false) call[how]();
+    return call?.isCancelled === false ? call : undefined;
   }
 }

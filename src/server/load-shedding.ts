@@ -43,11 +43,6 @@ export interface LoadSheddingOptions {
 export interface LoadShedding {
   /** For `new grpc.Server({ interceptors })`. Put it first: what it refuses costs the others nothing. */
   readonly interceptor: ServerInterceptor;
-  /**
-   * The same for work that comes by another way, such as an HTTP request: resolves to true when it is its turn, and to
-   * false when it is refused.
-   */
-  admit(criticality?: Criticality): Promise<boolean>;
   /** Whether a call was refused within the last second. */
   readonly isShedding: boolean;
 }
@@ -75,7 +70,6 @@ export function loadShedding(options: LoadSheddingOptions = {}): LoadShedding {
 
 class QueueShedding implements LoadShedding {
   readonly interceptor: ServerInterceptor;
-  readonly #queue: CallQueue;
   readonly #logger: Logger;
   readonly #refused: Counter;
   #refusedAtMs = Number.NEGATIVE_INFINITY;
@@ -83,37 +77,16 @@ class QueueShedding implements LoadShedding {
 
   constructor(options: LoadSheddingOptions) {
     const parsed = parse(options);
-    this.#queue = new CallQueue(parsed.maxWaitMs);
     this.#logger = safeLogger(toLogger(options.logger ?? consoleLogger));
     this.#refused = loadTelemetry().metrics.getMeter('graylane').createCounter('graylane.server.refused', {
       unit: '{call}',
       description: 'Calls that load shedding refused, by criticality',
     });
-    this.interceptor = interceptorOf(parsed, (level, call) => this.#enter(level, call));
+    this.interceptor = interceptorOf(parsed, new CallQueue(parsed.maxWaitMs, (level) => this.#noteRefusal(level)));
   }
 
   get isShedding(): boolean {
     return performance.now() - this.#refusedAtMs < CALM_MS;
-  }
-
-  admit(criticality: Criticality = 'critical'): Promise<boolean> {
-    return new Promise((resolve) => {
-      const [pass, refuse] = [() => resolve(true), () => resolve(false)];
-      this.#enter(levelNamed(criticality), { pass, refuse, isCancelled: false });
-    });
-  }
-
-  #enter(level: number, call: WaitingCall): void {
-    this.#queue.enter(level, {
-      pass: call.pass,
-      refuse: () => {
-        this.#noteRefusal(level);
-        call.refuse();
-      },
-      get isCancelled() {
-        return call.isCancelled;
-      },
-    });
   }
 
   #noteRefusal(level: number): void {
@@ -143,10 +116,7 @@ function loadTelemetry(): typeof Telemetry {
   return require('@opentelemetry/api');
 }
 
-function interceptorOf(
-  rules: ParsedLoadShedding,
-  enter: (level: number, call: WaitingCall) => void,
-): ServerInterceptor {
+function interceptorOf(rules: ParsedLoadShedding, queue: CallQueue): ServerInterceptor {
   const { maxWaitMs, pushbackMs, label, exempt, criticalityOf } = rules;
   const { Metadata, ServerInterceptingCall, status } = loadGrpc();
   const refusal = new Metadata();
@@ -165,7 +135,7 @@ function interceptorOf(
       const refuse = (): void =>
         next.sendStatus({ code: status.RESOURCE_EXHAUSTED, details, metadata: refusal.clone() });
       waiting = { pass, refuse, isCancelled: false };
-      enter(level, waiting);
+      queue.enter(level, waiting);
     };
     // A handler begins with the metadata where requests are streamed, else with the whole request.
     return new ServerInterceptingCall(next, {

@@ -15,8 +15,8 @@ function world(maxWaitMs: number): {
   enter: (name: string, level: number, takesMs?: number) => WaitingCall;
   seen: string[];
 } {
-  const queue = new CallQueue(maxWaitMs);
   const seen: string[] = [];
+  const queue = new CallQueue(maxWaitMs, (level) => seen.push(`level ${level}`));
   const enter = (name: string, level: number, takesMs = 0): WaitingCall => {
     const call = {
       pass: () => {
@@ -79,8 +79,8 @@ describe('the queue of calls', () => {
     enter('old', 1);
     burn(40);
     enter('new', 1);
-    await until(seen, 3);
-    expect(seen).toEqual(['busy', 'old refused', 'new']);
+    await until(seen, 4);
+    expect(seen).toEqual(['busy', 'level 1', 'old refused', 'new']);
   });
 
   it('neither begins nor refuses a call that was cancelled while it waited', async () => {
