@@ -6,7 +6,8 @@ import { withBaggage } from '../propagation/baggage';
 import { type ContextRunner, type IncomingContexts, IncomingLabels } from '../propagation/incoming-labels';
 import type { ServedCall } from '../propagation/served-call';
 import { checkKeys } from './check-arguments';
-/** What `lane.with(scope, fn)` says of the calls made in `fn`. */
+
+/** What `graylane.with(scope, fn)` says of the calls made in `fn`. */
 export interface CallScope {
   /** Labels for these calls; those in a call's own metadata win. */
   readonly labels?: Readonly<Record<string, string>>;
@@ -31,7 +32,7 @@ export interface AmbientScope extends CallScope {
   readonly served?: ServedCall | undefined;
 }
 
-/** The scope of each lane is its own, so that two lanes never mix. */
+/** The scopes of one Graylane client: those of two clients never mix. */
 export class CallScopes implements IncomingContexts {
   readonly usesBaggage: boolean;
   readonly incoming: IncomingLabels = new IncomingLabels();
@@ -83,7 +84,7 @@ function refuse(key: string, value: unknown, expected: string): never {
   throw new GraylaneError('INVALID_OPTION', `with.${key}: ${String(value).slice(0, 80)} (expected: ${expected})`);
 }
 
-/** What became of one call, for `lane.with({ observe })`. Plain data. */
+/** What became of one call, for `graylane.with({ observe })`. Plain data. */
 export interface CallReport {
   /** Consul service name. */
   readonly service: string;

@@ -161,8 +161,8 @@ class ChannelGroups {
 }
 
 /**
- * Channel options that a lane sets unless the user does. Backoff is capped so that a cured endpoint is back in seconds
- * (grpc-js waits up to two minutes). grpc-js counts what is tried elsewhere because no server took it on as attempts,
+ * Channel options that a client sets unless the user does. Backoff is capped so that a cured endpoint is back in
+ * seconds (grpc-js waits up to two minutes). grpc-js counts what is tried elsewhere because no server took it on as attempts,
  * so its limit stands above the five that a policy may ask for. No keepalive: servers of grpc-go, grpc-java and C-core
  * end a connection that is pinged more often than every 5 minutes without sending anything, and each call on it
  * (https://github.com/grpc/proposal/blob/master/A8-client-side-keepalive.md).

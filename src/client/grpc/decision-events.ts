@@ -8,7 +8,8 @@ import { seededRandom } from '../../base/random';
 import type { DecidedBy, Decision, ForceSelector } from '../../policy/plan';
 import type { ClientMode } from '../state/policy-state';
 import type { CallState } from './call-state';
-/** What was decided of one call, for `lane.on('decision')`. Plain data. */
+
+/** What was decided of one call, for `graylane.on('decision')`. Plain data. */
 export interface DecisionEvent {
   /** Wall clock, epoch milliseconds. */
   readonly atMs: number;

@@ -66,7 +66,7 @@ const UNCOMPARED_PREFIX = 'grpc.internal.no_subchannel';
 /** The resolver attribute under which grpc-js looks for the config selector. It lacks the prefix above. */
 export const CONFIG_SELECTOR_KEY = 'grpc.internal.config_selector';
 
-export const CLIENT_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.lane`;
+export const CLIENT_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.client`;
 /** Channels with the same object under this option share their subchannels and one balancer. */
 export const GROUP_OPTION: string = `${UNCOMPARED_PREFIX}.graylane.group`;
 export const LINK_ATTRIBUTE: string = `${UNCOMPARED_PREFIX}.graylane.link`;

@@ -67,7 +67,7 @@ export interface Turnover {
 }
 
 /**
- * The endpoints of one service in one lane: identity and statistics, shared by all of its channels. Runs the one shared
+ * The endpoints of one service in one client: identity and statistics, shared by all of its channels. Runs the one shared
  * tick, only while attempts are out.
  */
 export class EndpointRegistry {

@@ -4,8 +4,8 @@ import type { FailureShares } from '../../breaker/outlier/failure-shares';
 import type { EndpointLoad } from './load';
 
 /**
- * An address that calls can go to, as one lane knows it: shared by all channels of the lane, so that its load and its
- * latency are those of the whole process. Kept as long as its identity (datacenter and address) is known; everything
+ * An address that calls can go to, as one client knows it: all channels of the client share it, so that its load and
+ * its latency are those of the whole process. Kept as long as its identity (datacenter and address) is known; everything
  * that changes about its instance is written into it.
  */
 export interface Endpoint {
