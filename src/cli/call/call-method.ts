@@ -64,7 +64,10 @@ async function callOnce(
   });
   for (const each of requests) call.write(each);
   call.end();
-  const ended = await new Promise<StatusObject>((resolve) => call.once('status', resolve));
+  const told = await new Promise<StatusObject>((resolve) => call.once('status', resolve));
+  const isUnanswered = told.code === status.OK && !method.definition.responseStream && answers.length === 0;
+  // As grpc-js tells callers of such a method.
+  const ended = isUnanswered ? { code: status.UNIMPLEMENTED, details: 'No message received' } : told;
   const name = status[ended.code] ?? String(ended.code);
   const attempts = (report?.attempts ?? []).map((attempt) => {
     return { ...attempt, version: versionOf(attempt.instance, attempt.datacenter) };

@@ -52,6 +52,30 @@ interface Called {
 }
 
 describe('graylane call', () => {
+  it('takes OK without a message for what grpc-js takes it for', async () => {
+    const bytes = (value: Buffer): Buffer => value;
+    const charge = {
+      path: `/${CHARGE}`,
+      requestStream: false,
+      responseStream: true,
+      requestSerialize: bytes,
+      requestDeserialize: bytes,
+      responseSerialize: bytes,
+      responseDeserialize: bytes,
+    };
+    const server = new grpc.Server();
+    server.addService({ charge }, { charge: (call: grpc.ServerWritableStream<Buffer, Buffer>) => call.end() });
+    const port = await new Promise<number>((resolve, reject) => {
+      const bound = (error: Error | null, at: number): void => (error === null ? resolve(at) : reject(error));
+      server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), bound);
+    });
+    await world.consul.dc('dc1').register({ name: 'silent', id: 'silent', address: '127.0.0.1', port });
+    const { code, stderr } = await world.run(['call', 'silent', CHARGE, '--proto', 'payments.proto', '-I', PROTO]);
+    server.forceShutdown();
+    expect(stderr).toMatch(/^UNIMPLEMENTED in [\d.]+ ms: No message received$/m);
+    expect(code).toBe(1);
+  });
+
   it('lists the methods that there are', async () => {
     const { code, stdout } = await world.run(['call', 'payments']);
     expect(code).toBe(0);
