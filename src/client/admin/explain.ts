@@ -163,7 +163,7 @@ function explainTiers(
       zones: zones.find((each) => each.subset === subset && each.datacenter === datacenter),
       keeps: isLast
         ? 1
-        : (spill?.share(service.clock.now()) ?? keptShare(taking, known, plan.locality.overprovisioning)),
+        : rounded(spill?.share(service.clock.now()) ?? keptShare(taking, known, plan.locality.overprovisioning)),
       endpoints: members,
     };
   };
@@ -182,6 +182,11 @@ function explainTiers(
   });
   const meant = everywhere.filter(({ endpoints }) => endpoints.length > 0);
   return meant.length > 0 || force.strict !== false ? meant : ordinary;
+}
+
+/** Without the last digits, in which equal shares differ by the way they were computed. */
+function rounded(share: number): number {
+  return Math.round(share * 1e9) / 1e9;
 }
 
 function heldOut(endpoint: EndpointInspection): string | undefined {
