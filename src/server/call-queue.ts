@@ -56,6 +56,16 @@ export class CallQueue {
   }
 
   readonly #nextSlice = (): void => {
+    try {
+      this.#workOff();
+    } finally {
+      if (this.#length > 0) setImmediate(this.#nextSlice);
+      else this.#sliceFromMs = undefined;
+    }
+  };
+
+  /** What a call throws ends its slice, and not the queue. */
+  #workOff(): void {
     const begunMs = performance.now();
     this.#sliceFromMs = begunMs;
     for (const [level, calls] of this.#waiting.entries()) {
@@ -69,9 +79,7 @@ export class CallQueue {
     for (const calls of this.#waiting) {
       while (calls.length > 0 && performance.now() - begunMs < SLICE_MS) this.#next(calls)?.pass();
     }
-    if (this.#length > 0) setImmediate(this.#nextSlice);
-    else this.#sliceFromMs = undefined;
-  };
+  }
 
   /** Undefined where it was cancelled meanwhile. */
   #next(calls: { readonly call: WaitingCall }[]): WaitingCall | undefined {

@@ -12,6 +12,7 @@ function burn(ms: number): void {
 
 /** Calls that take `takesMs` of the thread each, and what became of them, in order. */
 function world(maxWaitMs: number): {
+  queue: CallQueue;
   enter: (name: string, level: number, takesMs?: number) => WaitingCall;
   seen: string[];
 } {
@@ -29,7 +30,7 @@ function world(maxWaitMs: number): {
     queue.enter(level, call);
     return call;
   };
-  return { enter, seen };
+  return { queue, enter, seen };
 }
 
 async function until(seen: readonly string[], count: number): Promise<void> {
@@ -90,6 +91,25 @@ describe('the queue of calls', () => {
     enter('waits', 1);
     await until(seen, 2);
     expect(seen).toEqual(['busy', 'waits']);
+  });
+
+  it('goes on after a call that throws', async () => {
+    const listeners = process.listeners('uncaughtException');
+    const thrown: unknown[] = [];
+    process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => thrown.push(error));
+    try {
+      const { queue, enter, seen } = world(10_000);
+      enter('busy', 1, LONG_MS);
+      const refuse = (): void => {};
+      queue.enter(0, { pass: () => JSON.parse('{'), refuse, isCancelled: false });
+      enter('waits', 1);
+      await until(seen, 2);
+      expect(seen).toEqual(['busy', 'waits']);
+      expect(thrown).toEqual([expect.any(SyntaxError)]);
+    } finally {
+      process.removeAllListeners('uncaughtException');
+      for (const listener of listeners) process.on('uncaughtException', listener);
+    }
   });
 
   it('leaves the event loop its turns between slices', async () => {
