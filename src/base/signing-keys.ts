@@ -1,4 +1,5 @@
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { sha256 } from './sha256';
 
 /** Ed25519, as `openssl genpkey -algorithm ed25519` makes them. */
 const TYPE = 'ed25519';
@@ -45,10 +46,7 @@ export function readTrustedKeys(pems: readonly string[]): TrustedKeys | string {
 
 /** Names a public key: the first 16 hexadecimal digits of the SHA-256 of its DER form (SPKI). */
 function keyId(key: KeyObject): string {
-  return createHash('sha256')
-    .update(key.export({ type: 'spki', format: 'der' }))
-    .digest('hex')
-    .slice(0, 16);
+  return sha256(key.export({ type: 'spki', format: 'der' })).slice(0, 16);
 }
 
 /** Of the text nothing is shown: it may be a private key. */

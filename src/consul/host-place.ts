@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { lstat, mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { sha256 } from '../base/sha256';
 import type { ParsedConsulOptions } from './options';
 import type { TlsSource } from './tls';
 
@@ -58,7 +58,7 @@ export function socketName(options: ParsedConsulOptions, token: string, version:
     [tls.ca, tls.cert, tls.key].map(material),
     [tls.passphrase?.() ?? '', tls.servername ?? '', tls.rejectUnauthorized],
   ];
-  return createHash('sha256').update('graylane host\0').update(JSON.stringify(parts)).digest('hex').slice(0, 24);
+  return sha256(`graylane host\0${JSON.stringify(parts)}`).slice(0, 24);
 }
 
 function material(source: TlsSource | undefined): unknown {
