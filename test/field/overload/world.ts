@@ -1,17 +1,9 @@
 import * as grpc from '@grpc/grpc-js';
 import { createGraylane, type Graylane, type PolicyDocument } from '../../../src/index';
 import { closeAfterEach, pause } from '../../support/closers';
+import { rawMethod } from '../../support/raw-method';
 
-const id = (bytes: Buffer): Buffer => bytes;
-const METHOD = {
-  path: '/field.Work/Do',
-  requestStream: false,
-  responseStream: false,
-  requestSerialize: id,
-  requestDeserialize: id,
-  responseSerialize: id,
-  responseDeserialize: id,
-} as const;
+const METHOD = rawMethod('/field.Work/Do');
 const DEFINITION = { do: METHOD };
 const WorkClient = grpc.makeGenericClientConstructor(DEFINITION, 'field.Work');
 
@@ -163,8 +155,14 @@ export function workOf(client: grpc.Client): Work {
   return () =>
     new Promise((resolve) => {
       const options = { deadline: Date.now() + 30_000 };
-      client.makeUnaryRequest(METHOD.path, id, id, Buffer.alloc(0), new grpc.Metadata(), options, (error) =>
-        resolve(error?.code ?? 0),
+      client.makeUnaryRequest(
+        METHOD.path,
+        METHOD.requestSerialize,
+        METHOD.responseDeserialize,
+        Buffer.alloc(0),
+        new grpc.Metadata(),
+        options,
+        (error) => resolve(error?.code ?? 0),
       );
     });
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../../src/base/random';
 import { parseLabelMix } from '../../../src/cli/call/label-mix';
 import { type PaymentsServer, startPaymentsServer } from '../../support/payments';
+import { rawMethod } from '../../support/raw-method';
 import { type OddReflection, oddReflection } from './odd-reflection';
 import { startInTerminal } from './terminal-command';
 import { commandWorld, policyOf } from './two-datacenters';
@@ -53,16 +54,7 @@ interface Called {
 
 describe('graylane call', () => {
   it('takes OK without a message for what grpc-js takes it for', async () => {
-    const bytes = (value: Buffer): Buffer => value;
-    const charge = {
-      path: `/${CHARGE}`,
-      requestStream: false,
-      responseStream: true,
-      requestSerialize: bytes,
-      requestDeserialize: bytes,
-      responseSerialize: bytes,
-      responseDeserialize: bytes,
-    };
+    const charge = rawMethod(`/${CHARGE}`, true);
     const server = new grpc.Server();
     server.addService({ charge }, { charge: (call: grpc.ServerWritableStream<Buffer, Buffer>) => call.end() });
     const port = await new Promise<number>((resolve, reject) => {

@@ -1,14 +1,4 @@
-const id = (bytes: Buffer): Buffer => bytes;
+import { rawMethod } from '../../support/raw-method';
 
 /** One unary method. */
-export const BURN = {
-  burn: {
-    path: '/overload.Work/Burn',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: id,
-    requestDeserialize: id,
-    responseSerialize: id,
-    responseDeserialize: id,
-  },
-} as const;
+export const BURN = { burn: rawMethod('/overload.Work/Burn') };
