@@ -1,17 +1,19 @@
-import type {
-  Algorithm,
-  BreakerDocument,
-  GuardDocument,
-  HedgingDocument,
-  LimitsDocument,
-  PolicyDocument,
-  RetryBudgetDocument,
-  RetryDocument,
-  SignatureDocument,
-  StatusName,
-  SubsetBreakerDocument,
-} from './document';
+import type { PolicyDocument, RetryBudgetDocument, SignatureDocument } from './document';
+import type { MatchPlan } from './match-plan';
 import type { MethodSet } from './method-set';
+import type {
+  BalancingPlan,
+  BreakerPlan,
+  GuardPlan,
+  HedgingPlan,
+  LimitsPlan,
+  LocalityPlan,
+  RetryPlan,
+  SubsetBreakerPlan,
+} from './tuning-plan';
+
+export type * from './match-plan';
+export type * from './tuning-plan';
 
 /**
  * A policy compiled: immutable, shared by every call that was decided under it, replaced as a whole. Built by
@@ -196,52 +198,6 @@ export interface OverridePlan {
   readonly datacenterOnly: boolean;
 }
 
-/** How calls are tried again, with all defaults applied. */
-export type RetryPlan = Required<RetryDocument>;
-
-export type HedgingPlan = Required<HedgingDocument>;
-
-export interface BalancingPlan {
-  readonly algorithm: Algorithm;
-  readonly slowStartMs: number;
-  readonly hashBy: string | undefined;
-  /** How many endpoints `least_request` compares; undefined: two. */
-  readonly choiceCount?: number;
-  readonly subsetSize: number | undefined;
-  readonly drainMs: number | undefined;
-  readonly connectionsPerEndpoint: number;
-}
-
-export interface LocalityPlan {
-  /** Places as tiers name them, peers included. Undefined: the Graylane client's own order. */
-  readonly failover: readonly string[] | undefined;
-  readonly prefer: 'subset' | 'datacenter';
-  /**
-   * How many times its share the healthy part of a tier takes on before the rest goes to the next tier. Undefined: the
-   * library's own. Infinity: a tier passes nothing on while any instance in it is healthy.
-   */
-  readonly overprovisioning?: number;
-  /** `prefer`: calls stay in the client's zone of the local datacenter as far as its capacity carries them. */
-  readonly zones: 'prefer' | 'off';
-  /** How many clients each zone has; undefined: equally many in every zone that has instances. */
-  readonly zoneClients?: Readonly<Record<string, number>>;
-}
-
-export type BreakerPlan = Omit<Required<BreakerDocument>, 'slowCallMs' | 'failureStatusCodes'> & {
-  readonly slowCallMs: number | undefined;
-  readonly failureStatusCodes: ReadonlySet<StatusName>;
-};
-
-export type SubsetBreakerPlan = Required<SubsetBreakerDocument>;
-
-/** Of each client by itself. */
-export type LimitsPlan = Required<LimitsDocument>;
-
-export type GuardPlan = Omit<Required<GuardDocument>, 'maxLatencyFactor'> & {
-  /** Undefined: times are not compared. */
-  readonly maxLatencyFactor: number | undefined;
-};
-
 /** One thing wrong, or worth a warning, in a policy document. */
 export interface PolicyProblem {
   /** `routes[1].split[0].weight`; the empty string for the document as a whole. */
@@ -261,44 +217,6 @@ export interface RoutePlan {
   /** Undefined: every call. */
   readonly match: MatchPlan | undefined;
   readonly split: SplitPlan;
-}
-
-export interface MatchPlan {
-  readonly path?: PathCondition;
-  /** Undefined: every method, as far as `path` lets it. */
-  readonly methods: MethodSet | undefined;
-  /** ANDed. */
-  readonly labels: readonly LabelCondition[];
-  /** Empty: no `any`. Otherwise one group must hold whole. */
-  readonly any: readonly (readonly LabelCondition[])[];
-  readonly sample: SamplePlan | undefined;
-}
-
-/** A condition on the method's path that a name or a prefix does not express. */
-export interface PathCondition {
-  test(path: string): boolean;
-  /** For explain: `regex /shop\\..*`, `never (QueryParam)`. */
-  readonly describe: string;
-}
-
-export interface LabelCondition {
-  readonly key: string;
-  /**
-   * `undefined`: the call has no such label. Never throws. Linear in the value's length: values beyond 1,024 characters
-   * never reach the regular expression engine.
-   */
-  test(value: string | undefined): boolean;
-  /** For explain: `in [vip, staff]`. */
-  readonly describe: string;
-  /** Nothing but these values, as they are, can pass `test`: routes are found by them. Undefined: others can. */
-  readonly exact?: readonly string[];
-}
-
-export interface SamplePlan {
-  readonly by: string;
-  readonly percent: number;
-  /** True when the value falls into the sample. */
-  admits(value: string): boolean;
 }
 
 /** Always at least one entry; one entry means that no dice are thrown. */

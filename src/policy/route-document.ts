@@ -1,0 +1,104 @@
+import type { StatusName } from '../base/status-names';
+
+/** Calls that match, and where they go. */
+export interface RouteDocument<S extends string = string> {
+  /** Unique in the policy; also the salt of its split unless `stickySalt` is given. */
+  readonly name: string;
+  /** Default: matches every call. */
+  readonly match?: MatchDocument;
+  /** Exactly one of `to` and `split`. */
+  readonly to?: S;
+  /** Subsets by weight, at most 100. Exactly one of `to` and `split`. */
+  readonly split?: readonly SplitEntryDocument<S>[];
+  /** Label whose value decides the split, so that the same caller always goes the same way. */
+  readonly stickBy?: string;
+  /** Salt of the split in place of the route's name: a renamed route keeps its callers. Default: `name`. */
+  readonly stickySalt?: string;
+  /** True: no fallback subset for calls of this route. Default false. */
+  readonly strict?: boolean;
+  /** Shortens the caller's deadline, never lengthens it. Milliseconds, > 0. Default: that of the policy. */
+  readonly timeoutMs?: number;
+  /**
+   * How long one attempt may take before the next one begins; only of calls that may run again and have an attempt
+   * left. Milliseconds, > 0. `auto`: ten times what the method usually takes, at least 100 ms. Default: as long as the
+   * call.
+   */
+  readonly attemptTimeoutMs?: number | 'auto';
+  /** As the policy's `retry`, for calls of this route. Default: that of the policy. */
+  readonly retry?: RetryDocument | 'off';
+  /** Instead of `retry`: a second attempt while the first is still out. Only for calls that may be made twice. */
+  readonly hedging?: HedgingDocument;
+}
+
+/** One subset of a split. */
+export interface SplitEntryDocument<S extends string = string> {
+  /** The subset. */
+  readonly to: S;
+  /** Relative share of calls, finite, >= 0; not all of a split may be 0. */
+  readonly weight: number;
+}
+
+/** Everything inside is AND; lists are OR. */
+export interface MatchDocument {
+  /** `/package.Service/Method` exactly, or a prefix that ends in `/`. */
+  readonly methods?: readonly string[];
+  /** Conditions by label, all of which must hold. */
+  readonly labels?: Readonly<Record<string, LabelMatcherDocument>>;
+  /** Any of these label groups. */
+  readonly any?: readonly { readonly labels: Readonly<Record<string, LabelMatcherDocument>> }[];
+  /** A part of the callers. */
+  readonly sample?: SampleDocument;
+}
+
+/** A string means `exact`. In an object every key given must hold; `not` negates a whole matcher. */
+export type LabelMatcherDocument =
+  | string
+  | {
+      readonly exact?: string;
+      readonly prefix?: string;
+      readonly suffix?: string;
+      readonly contains?: string;
+      readonly in?: readonly string[];
+      readonly notIn?: readonly string[];
+      /** RE2 syntax, at most 256 characters, matches the whole value. */
+      readonly regex?: string;
+      /** Half-open: [from, to), on values that are whole decimal numbers. */
+      readonly range?: readonly [number, number];
+      /** IPv4 or IPv6 blocks; one or several. */
+      readonly cidr?: string | readonly string[];
+      readonly present?: boolean;
+      readonly not?: LabelMatcherDocument;
+      readonly ignoreCase?: boolean;
+    };
+
+/** A part of the callers: the same ones each time, and more of them when the percentage grows. */
+interface SampleDocument {
+  /** Label whose value names the caller. Calls without it do not match. */
+  readonly by: string;
+  /** 0..100, with fractions down to 0.01. */
+  readonly percent: number;
+}
+
+/** How calls that may run again are tried again: gRFC A6. */
+export interface RetryDocument {
+  /** Counts the first try. 2..5. */
+  readonly maxAttempts?: number;
+  /** gRPC status names. Default [UNAVAILABLE]. */
+  readonly retryableStatusCodes?: readonly StatusName[];
+  /** Pause before the first retry, give or take a fifth. Milliseconds, > 0. Default 20. */
+  readonly initialBackoffMs?: number;
+  /** The pause grows up to this. Milliseconds, > 0. Default 200. */
+  readonly maxBackoffMs?: number;
+  /** The pause grows by this factor with each retry. 1..100, default 2. */
+  readonly backoffMultiplier?: number;
+}
+
+/** gRFC A6: attempts side by side, of which the first good answer wins. They draw on the retry budget. */
+export interface HedgingDocument {
+  /** Counts the first try. 2..5, default 2. */
+  readonly maxAttempts?: number;
+  /** Time after which the next attempt is sent. Milliseconds, >= 0. */
+  readonly delayMs: number;
+  /** After these the next attempt is sent at once; any other failure ends the call. Default [UNAVAILABLE]. */
+  readonly nonFatalStatusCodes?: readonly StatusName[];
+}
