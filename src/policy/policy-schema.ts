@@ -52,6 +52,7 @@ const matcher: Schema = {
     notIn: listOf(text, { minItems: 1 }),
     regex: { type: 'string', maxLength: MAX_REGEX_CHARACTERS, description: 'RE2 syntax; matches the whole value' },
     range: listOf({ type: 'integer' }, { minItems: 2, maxItems: 2, description: 'half-open: [from, to)' }),
+    version: { ...nonEmptyText, maxLength: 256, description: 'a range of versions, such as >=16.2 <18' },
     cidr: { type: ['string', 'array'], items: text, minItems: 1 },
     present: { type: 'boolean' },
     not: ref('matcher'),

@@ -64,6 +64,11 @@ export type LabelMatcherDocument =
       readonly regex?: string;
       /** Half-open: [from, to), on values that are whole decimal numbers. */
       readonly range?: readonly [number, number];
+      /**
+       * A range of versions: `>=16.2 <18`, `^2.1`, `16.x || 17.x`. Of values with one to four numbers; missing numbers
+       * count as 0, a pre-release comes before its release.
+       */
+      readonly version?: string;
       /** IPv4 or IPv6 blocks; one or several. */
       readonly cidr?: string | readonly string[];
       readonly present?: boolean;

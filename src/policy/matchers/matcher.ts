@@ -1,6 +1,7 @@
 import type { LabelMatcherDocument } from '../document';
 import { cidrTest } from './cidr';
 import { regexTest } from './regex';
+import { versionTest } from './version';
 
 /** `undefined` stands for a label that the call does not have. */
 export type LabelTest = (value: string | undefined) => boolean;
@@ -30,7 +31,7 @@ export function compileMatcher(matcher: LabelMatcherDocument): LabelTest {
 }
 
 function conditionsOf(matcher: MatcherObject): readonly LabelTest[] {
-  const { ignoreCase = false, exact, prefix, suffix, contains, regex, range, cidr, present, not } = matcher;
+  const { ignoreCase = false, exact, prefix, suffix, contains, regex, range, version, cidr, present, not } = matcher;
   const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text);
   const tests: LabelTest[] = [];
   const add = (test: TextTest): void => {
@@ -58,6 +59,7 @@ function conditionsOf(matcher: MatcherObject): readonly LabelTest[] {
     const [from, to] = range;
     add((value) => WHOLE_NUMBER.test(value) && Number(value) >= from && Number(value) < to);
   }
+  if (version !== undefined) add(versionTest(version));
   if (cidr !== undefined) add(cidrTest(typeof cidr === 'string' ? [cidr] : cidr));
   if (not !== undefined) {
     const inner = compileMatcher(not);

@@ -3,6 +3,7 @@ import { labelKeyFault } from '../label-key';
 import { MAX_REGEX_CHARACTERS } from '../limits';
 import { isCidr } from '../matchers/cidr';
 import { regexFault } from '../matchers/regex';
+import { isVersionRange } from '../matchers/version';
 import { ownValue } from '../plain-data';
 import { type DocumentPath, note, type ProblemList } from '../problems';
 
@@ -48,7 +49,7 @@ function checkLabels(labels: unknown, path: DocumentPath, problems: ProblemList)
 }
 
 function checkMatcher(matcher: Readonly<Record<string, unknown>>, path: DocumentPath, problems: ProblemList): void {
-  const { regex, range, cidr, not } = matcher;
+  const { regex, range, version, cidr, not } = matcher;
   if (Object.keys(matcher).every((key) => key === 'ignoreCase')) {
     problems.report(path, matcher, 'a condition, such as exact, prefix, in or present');
   }
@@ -60,6 +61,9 @@ function checkMatcher(matcher: Readonly<Record<string, unknown>>, path: Document
   const [from, to, ...more] = listOf(range);
   if (typeof from === 'number' && typeof to === 'number' && more.length === 0 && !(from < to)) {
     problems.report([...path, 'range'], range, '[from, to) with from < to');
+  }
+  if (typeof version === 'string' && version !== '' && version.length <= 256 && !isVersionRange(version)) {
+    problems.report([...path, 'version'], version, 'a range such as >=16.2 <18, ^2.1 or 16.x; = for one version');
   }
   for (const [index, block] of (typeof cidr === 'string' ? [cidr] : listOf(cidr)).entries()) {
     if (typeof block !== 'string' || isCidr(block)) continue;

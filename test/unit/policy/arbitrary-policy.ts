@@ -29,6 +29,7 @@ const conditions = (inner: fc.Arbitrary<LabelMatcherDocument>): fc.Arbitrary<Lab
         notIn: fc.array(value, { minLength: 1, maxLength: 3 }),
         regex: fc.constantFrom('a.*', '.*c', 'ab', '[a-c]+', '\\d+', '(?:a|b)*'),
         range: fc.constantFrom<readonly [number, number]>([0, 6], [5, 11], [-3, 5]),
+        version: fc.constantFrom('>=5 <10', '~10.1', '<5 || 12.x'),
         cidr: fc.constantFrom<string | readonly string[]>('10.0.0.0/8', ['192.168.0.0/16', '10.1.2.3']),
         present: fc.boolean(),
         not: inner,

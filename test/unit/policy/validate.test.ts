@@ -237,6 +237,16 @@ describe('validatePolicy', () => {
       'routes[0].match.labels.x-a.range: 3 entries (expected: at most 2)',
     ],
     [
+      'a version in place of a range',
+      withMatcher({ version: '16.2' }),
+      'routes[0].match.labels.x-a.version: "16.2" (expected: a range such as >=16.2 <18, ^2.1 or 16.x; = for one version)',
+    ],
+    [
+      'a range of versions with a comma, within not',
+      withMatcher({ not: { version: '>=16,<18' } }),
+      'routes[0].match.labels.x-a.not.version: ">=16,<18" (expected: a range such as >=16.2 <18, ^2.1 or 16.x; = for one version)',
+    ],
+    [
       'a bad cidr',
       withMatcher({ cidr: '10.0.0.0/33' }),
       'routes[0].match.labels.x-a.cidr: "10.0.0.0/33" (expected: a block such as 10.0.0.0/8 or 2001:db8::/32)',

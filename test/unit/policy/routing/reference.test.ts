@@ -6,6 +6,13 @@ import { explainRouting } from '../../../../src/policy/routing/explain';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../arbitrary-policy';
 import { environmentOf, inputOf, newOutcome, planOf } from './fixture';
 
+/** Which of the values that calls have here are in each range of versions there is. */
+const VERSIONS: Readonly<Record<string, readonly string[]>> = {
+  '>=5 <10': ['5'],
+  '~10.1': [],
+  '<5 || 12.x': [],
+};
+
 type CallLabels = Readonly<Record<string, string>>;
 
 /** The rules of matching, written again from the document's description: slow, and obvious. */
@@ -29,6 +36,7 @@ function holds(matcher: LabelMatcherDocument, value: string | undefined): boolea
       const [from, to] = wanted as readonly [number, number];
       return /^\d+$/.test(value) && Number.parseInt(value, 10) >= from && Number.parseInt(value, 10) < to;
     }
+    if (name === 'version') return VERSIONS[String(wanted)]?.includes(value) === true;
     // Of the values that calls have here, only one is an address, and it is in both of the blocks that there are.
     return name === 'cidr' && value === '10.1.2.3';
   });
