@@ -159,8 +159,6 @@ export interface Decision {
 export interface HashPolicy {
   /** Label that is read; undefined: `constant` is hashed. */
   readonly key: string | undefined;
-  /** The part of the label's value that counts; undefined: nothing of it does. */
-  extract(value: string): string | undefined;
   readonly constant: string | undefined;
   /** Once a hash exists here, the ones below play no part. */
   readonly isTerminal: boolean;

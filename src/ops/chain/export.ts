@@ -157,7 +157,7 @@ function exportBalancing(
   const policies = distinct(decisions.map(({ hashPolicies }) => hashPolicies));
   const [policy] = policies[0] ?? [];
   const isOneHeader = policies.length === 1 && policies[0]?.length === 1 && policy?.key !== undefined;
-  if (isOneHeader && policy.key !== 'cookie') return { algorithm, hashBy: policy.key };
+  if (isOneHeader) return { algorithm, hashBy: policy.key };
   report.cannot(
     `${pathOf()}.HashPolicies`,
     'a document hashes by one header, the same everywhere; left at its default',
@@ -165,7 +165,7 @@ function exportBalancing(
   return undefined;
 }
 
-/** By what they say. Functions count for nothing: those that differ belong to cookies, which are refused anyway. */
+/** By what they say. */
 function distinct<T>(values: readonly T[]): readonly T[] {
   return [...new Map(values.map((value) => [JSON.stringify(value), value])).values()];
 }

@@ -1,5 +1,5 @@
 import { isRecord } from '../../base/is-record';
-import { labelKeyFault } from '../label-key';
+import { readLabelKeyFault } from '../label-key';
 import { MAX_REGEX_CHARACTERS } from '../limits';
 import { isCidr } from '../matchers/cidr';
 import { regexFault } from '../matchers/regex';
@@ -31,7 +31,7 @@ export function checkMatch(match: unknown, path: DocumentPath, problems: Problem
 /** For the places where a label is named by a value: `stickBy`, `sample.by`, `hashBy`. */
 export function checkLabelKey(key: unknown, path: DocumentPath, problems: ProblemList): void {
   if (typeof key !== 'string' || key === '') return;
-  const fault = labelKeyFault(key);
+  const fault = readLabelKeyFault(key);
   if (fault !== undefined) problems.report(path, key, fault);
 }
 
@@ -39,7 +39,7 @@ function checkLabels(labels: unknown, path: DocumentPath, problems: ProblemList)
   if (!isRecord(labels)) return;
   const seen = new Set<string>();
   for (const [key, matcher] of Object.entries(labels)) {
-    const fault = labelKeyFault(key);
+    const fault = readLabelKeyFault(key);
     if (fault !== undefined) problems.report([...path, key], note('this key'), fault);
     const lower = key.toLowerCase();
     if (seen.has(lower)) problems.report([...path, key], note('given twice'), 'each key once, whatever its case');

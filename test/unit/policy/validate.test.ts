@@ -199,7 +199,12 @@ describe('validatePolicy', () => {
     [
       'cookies as label',
       withRoute({ stickBy: 'cookie' }),
-      'routes[0].stickBy: "cookie" (expected: a key that holds no credentials)',
+      'routes[0].stickBy: "cookie" (expected: a key that holds no credentials; cookie:name is one cookie)',
+    ],
+    [
+      'a cookie without a name',
+      withRoute({ match: { labels: { 'cookie:': 'a' } } }),
+      'routes[0].match.labels["cookie:"]: this key (expected: cookie: and the name of a cookie)',
     ],
     [
       'an illegal label key',
