@@ -2,27 +2,28 @@
  * One cookie as a label: the label `cookie:group` of a call is the value of its cookie `group`. The header as a whole is
  * no label, since it holds credentials. https://www.rfc-editor.org/rfc/rfc6265#section-4.2
  */
-const PREFIX = 'cookie:';
+export const COOKIE_PREFIX = 'cookie:';
 /** A token of RFC 9110, at most 128 characters. */
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/;
 /** No browser sends as much; nothing beyond is read. */
 const MAX_HEADER_CHARACTERS = 16_384;
 
-/** The name in `cookie:name`; undefined for any other key. */
-export function cookieNameOf(key: string): string | undefined {
-  return key.startsWith(PREFIX) ? key.slice(PREFIX.length) : undefined;
+/** `cookie:` and a name, in lower case. */
+export function isCookieKey(key: string): boolean {
+  return key.startsWith(COOKIE_PREFIX);
 }
 
-export function isCookieName(name: string): boolean {
-  return NAME.test(name);
+/** What is wrong with such a key, as what was expected instead. */
+export function cookieKeyFault(key: string): string | undefined {
+  return NAME.test(key.slice(COOKIE_PREFIX.length)) ? undefined : 'cookie: and the name of a cookie';
 }
 
 /**
- * Each value that cookies of this name have in some `cookie` headers. Names are compared without case, as keys of labels
- * are.
+ * Each value that the cookie of such a key has in some `cookie` headers. Names are compared without case, as keys of
+ * labels are.
  */
-export function cookieValues(headers: readonly (string | Uint8Array)[], name: string): readonly string[] {
-  const wanted = name.toLowerCase();
+export function cookieValues(headers: readonly (string | Uint8Array)[], key: string): readonly string[] {
+  const wanted = key.slice(COOKIE_PREFIX.length);
   const values: string[] = [];
   for (const header of headers) {
     if (typeof header !== 'string' || header.length > MAX_HEADER_CHARACTERS) continue;

@@ -1,5 +1,5 @@
 import { headerNameFault } from '../base/header-name';
-import { cookieNameOf, isCookieName } from './cookie';
+import { cookieKeyFault, isCookieKey } from './cookie';
 
 /**
  * Why a program may not set a label with this key, as what was expected instead; undefined when it may. Keys are judged
@@ -16,8 +16,8 @@ export function labelKeyFault(key: string): string | undefined {
 
 /** The same for a label that is read: by a policy, by a server. `cookie:name` is the cookie of that name. */
 export function readLabelKeyFault(key: string): string | undefined {
-  const name = cookieNameOf(key.toLowerCase());
-  if (name !== undefined) return isCookieName(name) ? undefined : 'cookie: and the name of a cookie';
-  const fault = labelKeyFault(key);
-  return fault !== undefined && key.toLowerCase() === 'cookie' ? `${fault}; cookie:name is one cookie` : fault;
+  const lower = key.toLowerCase();
+  if (isCookieKey(lower)) return cookieKeyFault(lower);
+  const fault = labelKeyFault(lower);
+  return lower === 'cookie' ? `${fault}; cookie:name is one cookie` : fault;
 }

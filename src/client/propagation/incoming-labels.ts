@@ -1,4 +1,4 @@
-import { cookieNameOf, cookieValues } from '../../policy/cookie';
+import { COOKIE_PREFIX, cookieValues, isCookieKey } from '../../policy/cookie';
 import type { AcceptRules } from './accept';
 import { readBaggage } from './baggage';
 import type { ServedCall } from './served-call';
@@ -47,8 +47,8 @@ export class IncomingLabels {
     let characters = 0;
     const baggage = useBaggage ? readBaggage(sent.values('baggage'), rules.keys) : undefined;
     for (const key of rules.keys) {
-      const cookie = cookieNameOf(key);
-      const own = cookie === undefined ? sent.values(key) : cookieValues(sent.values('cookie'), cookie);
+      const isCookie = isCookieKey(key);
+      const own = isCookie ? cookieValues(sent.values('cookie'), key) : sent.values(key);
       const value = own.length > 0 ? single(own) : baggage?.get(key);
       if (value === undefined && own.length === 0) continue;
       if (typeof value !== 'string' || !isLabelValue(value)) {
@@ -61,7 +61,7 @@ export class IncomingLabels {
         return {};
       }
       // A cookie travels on as one, with the others that are accepted.
-      if (cookie !== undefined) labels['cookie'] = joined(labels['cookie'], `${cookie}=${value}`);
+      if (isCookie) labels['cookie'] = joined(labels['cookie'], `${key.slice(COOKIE_PREFIX.length)}=${value}`);
       else Object.defineProperty(labels, key, { value, enumerable: true, writable: true, configurable: true });
     }
     return labels;

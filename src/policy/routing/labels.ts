@@ -1,4 +1,4 @@
-import { cookieNameOf, cookieValues } from '../cookie';
+import { cookieValues, isCookieKey } from '../cookie';
 import type { Labels } from './call';
 
 /**
@@ -9,10 +9,9 @@ export function labelsOf(record: Readonly<Record<string, string>>): Labels {
   const values = new Map(Object.entries(record).map(([key, value]) => [key.toLowerCase(), value]));
   return {
     get(key) {
-      const name = cookieNameOf(key);
-      const header = name === undefined ? undefined : values.get('cookie');
-      if (name === undefined || header === undefined || values.has(key)) return values.get(key);
-      const found = cookieValues([header], name);
+      const header = isCookieKey(key) && !values.has(key) ? values.get('cookie') : undefined;
+      if (header === undefined) return values.get(key);
+      const found = cookieValues([header], key);
       return found.length === 1 ? found[0] : undefined;
     },
   };

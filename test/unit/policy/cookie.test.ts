@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cookieNameOf, cookieValues } from '../../../src/policy/cookie';
+import { cookieKeyFault, cookieValues, isCookieKey } from '../../../src/policy/cookie';
 
 describe('cookieValues', () => {
   it.each<[readonly (string | Buffer)[], readonly string[]]>([
@@ -19,17 +19,22 @@ describe('cookieValues', () => {
     [[`group=canary; x=${'x'.repeat(20_000)}`], []],
     [['group="'], ['"']],
   ])('%j: %j', (headers, values) => {
-    expect(cookieValues(headers, 'group')).toEqual(values);
+    expect(cookieValues(headers, 'cookie:group')).toEqual(values);
   });
 });
 
-describe('cookieNameOf', () => {
+describe('a key of a cookie', () => {
   it.each([
-    ['cookie:group', 'group'],
-    ['cookie:', ''],
-    ['cookie', undefined],
-    ['x-cookie:group', undefined],
-  ])('%s: %s', (key, name) => {
-    expect(cookieNameOf(key)).toBe(name);
+    ['cookie:group', true, true],
+    ['cookie:__Host-a.b', true, true],
+    ['cookie:', true, false],
+    ['cookie:a b', true, false],
+    ['cookie:a=b', true, false],
+    [`cookie:${'a'.repeat(129)}`, true, false],
+    ['cookie', false, false],
+    ['x-cookie:group', false, false],
+  ])('%s', (key, isOne, isSound) => {
+    expect(isCookieKey(key)).toBe(isOne);
+    if (isOne) expect(cookieKeyFault(key) === undefined).toBe(isSound);
   });
 });
