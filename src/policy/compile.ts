@@ -13,6 +13,7 @@ import { compileDestinations, findDestination, peerLookups } from './destination
 import type { PolicyDocument, RouteDocument } from './document';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
+import { namedLists } from './named-lists';
 import { compileOverride, type EnvironmentOverride } from './override';
 import { parsePolicyText } from './parse-text';
 import { deepFreeze } from './plain-data';
@@ -32,6 +33,7 @@ import { revisionOf } from './revision';
 import { type SignatureCheck, signatureFault } from './signature';
 import { compileSplit } from './split';
 import { validatePolicy } from './validate';
+import type { ValueLists } from './value-list';
 
 export interface CompileOptions {
   /** Consul service that the policy is for; the document must name the same. */
@@ -39,6 +41,8 @@ export interface CompileOptions {
   readonly origin: PolicyOrigin;
   /** From `GRAYLANE_OVERRIDE`: beats the document's override and never expires. */
   readonly override?: EnvironmentOverride;
+  /** Lists of values that matchers name. Default: none is known. */
+  readonly lists?: ValueLists;
   /** Refuses documents that are not signed. Default: signatures are not looked at. */
   readonly signed?: SignatureCheck;
 }
@@ -110,8 +114,14 @@ function buildPlan(
       decision: decisionTo(to, route),
     }));
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
-    return { name: route.name, index: position, match: route.match && compileMatch(route.match, salt), split };
+    return {
+      name: route.name,
+      index: position,
+      match: route.match && compileMatch(route.match, salt, options.lists),
+      split,
+    };
   });
+  const lists = namedLists(document);
   const balancing = document.balancing === undefined ? DEFAULT_BALANCING : resolveBalancing(document.balancing);
   const failover = document.locality?.failover;
   const peers = failover === undefined ? [] : peerLookups(service, failover);
@@ -134,6 +144,7 @@ function buildPlan(
     fallthrough,
     override,
     destinations,
+    ...(lists.length > 0 && { lists }),
     labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy),
     balancing,
     locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),

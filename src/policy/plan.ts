@@ -38,6 +38,8 @@ export interface Plan {
   readonly destinations: readonly Destination[];
   /** Label keys, lower-cased, that any route, split, sample or hash of this plan reads. */
   readonly labelKeys: readonly string[];
+  /** Lists of values that matchers name; undefined: none. What is in them is asked for at each test. */
+  readonly lists?: readonly string[];
   readonly balancing: BalancingPlan;
   readonly locality: LocalityPlan;
   readonly retryBudget: Required<RetryBudgetDocument>;

@@ -1,6 +1,7 @@
 import { STATUS_NAMES } from '../base/status-names';
-import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
+import { MAX_LISTS, MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
+import { LIST_NAME } from './value-list';
 
 const positive: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647 };
 const notNegative: Schema = { type: 'number', minimum: 0, maximum: 2_147_483_647 };
@@ -50,6 +51,15 @@ const matcher: Schema = {
     contains: text,
     in: listOf(text, { minItems: 1 }),
     notIn: listOf(text, { minItems: 1 }),
+    list: {
+      title: 'the name of a list, or several: letters, digits, _, . and -',
+      description: 'lists of values in Consul KV, at graylane/lists/NAME',
+      type: ['string', 'array'],
+      pattern: LIST_NAME.source,
+      items: { type: 'string', pattern: LIST_NAME.source, title: 'the name of a list: letters, digits, _, . and -' },
+      minItems: 1,
+      maxItems: MAX_LISTS,
+    },
     regex: { type: 'string', maxLength: MAX_REGEX_CHARACTERS, description: 'RE2 syntax; matches the whole value' },
     range: listOf({ type: 'integer' }, { minItems: 2, maxItems: 2, description: 'half-open: [from, to)' }),
     version: { ...nonEmptyText, maxLength: 256, description: 'a range of versions, such as >=16.2 <18' },

@@ -60,6 +60,8 @@ export type LabelMatcherDocument =
       readonly contains?: string;
       readonly in?: readonly string[];
       readonly notIn?: readonly string[];
+      /** Name of a list of values in Consul KV, at `graylane/lists/NAME`, or several; one of its values. */
+      readonly list?: string | readonly string[];
       /** RE2 syntax, at most 256 characters, matches the whole value. */
       readonly regex?: string;
       /** Half-open: [from, to), on values that are whole decimal numbers. */

@@ -1,5 +1,7 @@
 import { nearest } from '../../base/spelling';
 import type { RouteDocument } from '../document';
+import { MAX_LISTS } from '../limits';
+import { namedLists } from '../named-lists';
 import { note, type ProblemList } from '../problems';
 import type { Checked, CheckedPolicy } from './checked';
 import { checkLabelKey, checkMatch } from './matches';
@@ -8,6 +10,9 @@ type Routes = NonNullable<CheckedPolicy['routes']>;
 
 /** What a schema cannot say of the routes, each by itself and against the others. */
 export function checkRoutes({ routes = [] }: CheckedPolicy, problems: ProblemList): void {
+  const lists = namedLists({ routes });
+  if (lists.length > MAX_LISTS)
+    problems.report(['routes'], note(`${lists.length} lists`), `at most ${MAX_LISTS} lists`);
   const names = new Map<string, number>();
   for (const [index, route] of routes.entries()) {
     if (route === undefined) continue;

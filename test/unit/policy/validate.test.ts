@@ -252,6 +252,27 @@ describe('validatePolicy', () => {
       'routes[0].match.labels.x-a.not.version: ">=16,<18" (expected: a range such as >=16.2 <18, ^2.1 or 16.x; = for one version)',
     ],
     [
+      'a list whose name is a path',
+      withMatcher({ list: '../vip' }),
+      'routes[0].match.labels.x-a.list: "../vip" (expected: the name of a list, or several: letters, digits, _, . and -)',
+    ],
+    [
+      'a bad name among several lists, within not',
+      withMatcher({ not: { list: ['vip', ''] } }),
+      'routes[0].match.labels.x-a.not.list[1]: "" (expected: the name of a list: letters, digits, _, . and -)',
+    ],
+    [
+      'more lists than a policy may name',
+      {
+        routes: Array.from({ length: 21 }, (_, at) => ({
+          name: `r${at}`,
+          match: { labels: { a: { list: `l${at}` } } },
+          to: 'stable',
+        })),
+      },
+      'routes: 21 lists (expected: at most 20 lists)',
+    ],
+    [
       'a bad cidr',
       withMatcher({ cidr: '10.0.0.0/33' }),
       'routes[0].match.labels.x-a.cidr: "10.0.0.0/33" (expected: a block such as 10.0.0.0/8 or 2001:db8::/32)',

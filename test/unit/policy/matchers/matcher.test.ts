@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LabelMatcherDocument } from '../../../../src/policy/document';
 import { compileMatcher, describeMatcher } from '../../../../src/policy/matchers/matcher';
+import { ValueList } from '../../../../src/policy/value-list';
 
 const accepts = (matcher: LabelMatcherDocument, value: string | undefined): boolean => compileMatcher(matcher)(value);
 
@@ -71,10 +72,39 @@ describe('compileMatcher', () => {
   });
 });
 
+describe('a list of values', () => {
+  const lists = new Map([
+    ['vip', new ValueList(['u-1', 'U-2'])],
+    ['staff', new ValueList(['s-1'])],
+  ]);
+
+  it.each<[LabelMatcherDocument, readonly string[], readonly (string | undefined)[]]>([
+    [{ list: 'vip' }, ['u-1', 'U-2'], ['u-2', 's-1', '', undefined]],
+    [{ list: ['vip', 'staff'] }, ['u-1', 's-1'], ['u-3', undefined]],
+    [{ list: 'vip', ignoreCase: true }, ['U-1', 'u-2'], ['s-1', undefined]],
+    [{ not: { list: 'vip' } }, ['s-1', ''], ['u-1']],
+    [{ list: 'vip', prefix: 'u-' }, ['u-1'], ['U-2']],
+    [{ list: 'unknown' }, [], ['u-1', '', undefined]],
+  ])('%j', (matcher, matching, others) => {
+    const test = compileMatcher(matcher, lists);
+    for (const value of matching) expect([value, test(value)]).toEqual([value, true]);
+    for (const value of others) expect([value, test(value)]).toEqual([value, false]);
+  });
+
+  it('is looked at anew for each value', () => {
+    const changing = new Map([['vip', new ValueList(['u-1'])]]);
+    const test = compileMatcher({ list: 'vip' }, changing);
+    changing.set('vip', new ValueList(['u-2']));
+    expect([test('u-1'), test('u-2')]).toEqual([false, true]);
+  });
+});
+
 describe('describeMatcher', () => {
   it.each<[LabelMatcherDocument, string]>([
     ['canary', '= canary'],
     [{ in: ['vip', 'staff'] }, 'in [vip, staff]'],
+    [{ list: 'vip' }, 'list vip'],
+    [{ list: ['vip', 'staff'] }, 'list [vip, staff]'],
     [{ range: [1, 5] }, 'range [1, 5)'],
     [{ version: '>=16.2 <18' }, 'version >=16.2 <18'],
     [{ not: { prefix: 'test-' } }, 'not (prefix test-)'],
