@@ -7,15 +7,15 @@ import type { ValueLists } from './value-list';
 
 /** Undefined for a route that every call matches. */
 export function compileMatch(match: MatchDocument, salt: string, lists?: ValueLists): MatchPlan | undefined {
-  const { methods, labels = {}, any = [], sample } = match;
-  if (methods === undefined && Object.keys(labels).length === 0 && any.length === 0 && sample === undefined) {
-    return undefined;
-  }
+  const { methods, labels = {}, any = [], sample, from } = match;
+  const isAny = methods === undefined && Object.keys(labels).length === 0 && any.length === 0;
+  if (isAny && sample === undefined && from === undefined) return undefined;
   return {
     methods: methods && MethodSet.of(methods),
     labels: compileConditions(labels, lists),
     any: any.map((group) => compileConditions(group.labels, lists)),
     sample: sample && compileSample(sample.by.toLowerCase(), sample.percent, salt),
+    ...(from !== undefined && { from }),
   };
 }
 

@@ -55,8 +55,17 @@ export interface Plan {
   readonly chain?: object;
   /** Every lookup of the subsets, each once; undefined where all subsets are of the service itself. */
   readonly lookups?: readonly Lookup[];
-  /** Cluster peers that every subset has instances of too; undefined: none. Beside `lookups` there are none. */
+  /**
+   * Cluster peers and pinned datacenters that every own subset has instances of too; undefined: none. Beside `lookups`
+   * there are none.
+   */
   readonly peers?: readonly Lookup[];
+  /** What is looked up of other services, each lookup once; undefined: nothing. Beside `lookups` there is none. */
+  readonly elsewhere?: readonly Lookup[];
+  /** Other services whose policies this plan goes by; undefined: none. */
+  readonly services?: readonly string[];
+  /** The name that the Graylane client states of itself: what `match.from` is held against. Undefined: none. */
+  readonly caller?: string;
   /** Upper bound of how long a connection may take; undefined: the Graylane client's own. Milliseconds. */
   readonly connectTimeoutMs?: number;
   readonly warnings: readonly PolicyProblem[];
@@ -70,13 +79,21 @@ export const ALL_INSTANCES = '*';
 
 export interface SubsetPlan {
   readonly name: string;
+  /** Another service, whose instances and policy it is of; undefined: the plan's own. */
+  readonly service?: string;
+  /** Why that service has no such subset, in words: it is empty. Undefined: it has. */
+  readonly missing?: string;
   readonly tags: readonly string[];
+  /** None of them may be on an instance. */
+  readonly notTags?: readonly string[];
   readonly meta: Readonly<Record<string, string>>;
   /** A Consul expression; when set, membership also needs Consul's own answer to it. */
   readonly filter: string | undefined;
   /** The port that its instances are dialled at; undefined: as discovery gave them. */
   readonly port?: string;
   readonly fallback: string | undefined;
+  /** The one place where the fallback is looked for; undefined: wherever calls go. */
+  readonly fallbackPlace?: string;
   /** In (0, 100]. */
   readonly fallbackMaxPercentage: number;
   readonly breaker: BreakerPlan;
@@ -96,6 +113,8 @@ export interface SubsetPlan {
 export interface Lookup {
   readonly key: string;
   readonly service: string;
+  /** In every datacenter of the Graylane client instead; the other fields are empty. */
+  readonly isEverywhere?: true;
   /** As tiers, decisions and refusals name the place: a datacenter, or `peer name`. */
   readonly datacenter: string;
   /** Datacenter that is asked; undefined: the local one, whatever its name. */
@@ -114,7 +133,15 @@ export interface Destination {
   readonly chain: readonly string[];
   /** The failover order, where it does not follow from `chain` and the Graylane client's datacenters. */
   readonly tiers?: readonly PlannedTier[];
+  /**
+   * Of each subset of `chain` the places that its calls go to, in order, where they are not those of
+   * `locality.failover`. {@link LOCAL_PLACE} is the local datacenter.
+   */
+  readonly places?: readonly (readonly string[] | undefined)[];
 }
+
+/** Among the places of a destination: the local datacenter, whatever its name. */
+export const LOCAL_PLACE = '';
 
 /** One step of a failover order. */
 export interface PlannedTier {
@@ -233,6 +260,8 @@ export interface SplitPlan {
 
 export interface SplitEntryPlan {
   readonly subset: string;
+  /** Its name within the split: the subset, with the place that it is pinned to. */
+  readonly to: string;
   readonly weight: number;
   /** Buckets of 10,000, side by side. */
   readonly buckets: number;

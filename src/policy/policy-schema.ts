@@ -16,6 +16,32 @@ const datacenter: Schema = {
   pattern: '^[A-Za-z0-9_-]{1,128}$',
 };
 
+const peer: Schema = {
+  type: 'string',
+  title: 'the name of a cluster peer: letters, digits and -',
+  pattern: '^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$',
+};
+
+const serviceName: Schema = {
+  type: 'string',
+  title: 'a service name of letters, digits, -, _ and .',
+  pattern: '^[A-Za-z0-9](?:[A-Za-z0-9_-]|\\.(?!\\.)){0,254}$',
+};
+
+/** A text is a subset of the policy. */
+const destination: Schema = {
+  title: 'the name of a subset, or an object with service, subset, datacenter or peer',
+  type: ['string', 'object'],
+  minProperties: 1,
+  additionalProperties: false,
+  properties: {
+    service: { ...serviceName, description: 'another Consul service; its policy says what its subsets are' },
+    subset: { ...nonEmptyText, description: 'of this policy, or of that service; default: its default' },
+    datacenter: { ...datacenter, description: 'calls go there alone, and where the failover of the route leads' },
+    peer: { ...peer, description: 'a cluster peer in place of a datacenter' },
+  },
+};
+
 /** One step of a failover: a text is a datacenter. */
 const place: Schema = {
   title: 'the name of a datacenter, or { peer: NAME }',
@@ -23,13 +49,7 @@ const place: Schema = {
   pattern: '^[A-Za-z0-9_-]{1,128}$',
   additionalProperties: false,
   required: ['peer'],
-  properties: {
-    peer: {
-      type: 'string',
-      title: 'the name of a cluster peer: letters, digits and -',
-      pattern: '^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$',
-    },
-  },
+  properties: { peer },
 };
 
 const method: Schema = {
@@ -79,6 +99,7 @@ export const matchSchema: Schema = closed({
     { by: nonEmptyText, percent: { ...percentage(0), description: 'in steps of 0.01' } },
     { required: ['by', 'percent'] },
   ),
+  from: setOf(serviceName, { minItems: 1, description: 'names that callers state of themselves (serviceName)' }),
 });
 
 const attemptTimeout: Schema = {
@@ -143,6 +164,7 @@ const guard: Schema = closed({
 
 const subset: Schema = closed({
   tags: listOf(nonEmptyText, { description: 'an instance must have all of them' }),
+  notTags: listOf(nonEmptyText, { minItems: 1, description: 'an instance must have none of them' }),
   meta: { type: 'object', additionalProperties: text },
   filter: { ...nonEmptyText, description: 'a Consul filter expression' },
   port: {
@@ -150,7 +172,7 @@ const subset: Schema = closed({
     title: 'the name of a port: letters, digits, _, . and -',
     pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$',
   },
-  fallback: text,
+  fallback: ref('destination'),
   fallbackMaxPercentage: {
     ...percentage(1),
     description: 'share of the calls of this subset that the fallback may get',
@@ -171,11 +193,15 @@ const route: Schema = closed(
   {
     name: { type: 'string', minLength: 1, maxLength: 128 },
     match: ref('match'),
-    to: text,
-    split: listOf(closed({ to: text, weight: { type: 'number', minimum: 0 } }, { required: ['to', 'weight'] }), {
-      minItems: 1,
-      maxItems: MAX_SPLIT_ENTRIES,
-    }),
+    to: ref('destination'),
+    split: listOf(
+      closed({ to: ref('destination'), weight: { type: 'number', minimum: 0 } }, { required: ['to', 'weight'] }),
+      {
+        minItems: 1,
+        maxItems: MAX_SPLIT_ENTRIES,
+      },
+    ),
+    failover: listOf(ref('place'), { description: 'in place of locality.failover; none given twice' }),
     stickBy: nonEmptyText,
     stickySalt: nonEmptyText,
     strict: { type: 'boolean' },
@@ -243,7 +269,7 @@ export const policySchema: Schema = {
       breaker: ref('breaker'),
       subsetBreaker: ref('subsetBreaker'),
       override: closed(
-        { to: text, datacenter, until: nonEmptyText, by: text, reason: text },
+        { to: ref('destination'), datacenter, until: nonEmptyText, by: text, reason: text },
         { required: ['until'], anyOf: [{ required: ['to'] }, { required: ['datacenter'] }] },
       ),
       signature: closed(
@@ -259,6 +285,7 @@ export const policySchema: Schema = {
   ),
   definitions: {
     ...matchDefinitions,
+    destination,
     place,
     match: matchSchema,
     statusName,

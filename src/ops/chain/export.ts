@@ -8,9 +8,11 @@ import type {
   PolicyDocument,
   RetryDocument,
   RouteDocument,
+  RouteTargetDocument,
   SplitEntryDocument,
 } from '../../policy/document';
 import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
+import { plainName } from '../../policy/places/destination';
 import type { Decision, Plan, PolicyProblem, RoutePlan } from '../../policy/plan';
 import { exportMatch } from './export-match';
 import { decisionsOf, type ExportedPlaces, exportPlaces } from './export-places';
@@ -46,7 +48,7 @@ export function exportChain(content: unknown, { service }: { readonly service: s
   const routes = plan.routes.flatMap((route) => exportRoute(route, graph, places, report));
   const fallback = places.nameOf(plan.fallthrough);
   const last = routes.at(-1);
-  const base = last?.match === undefined ? (last?.to ?? last?.split?.[0]?.to ?? fallback) : fallback;
+  const base = last?.match === undefined ? (plainName(last?.to ?? last?.split?.[0]?.to) ?? fallback) : fallback;
   if (base === undefined) {
     return { document: undefined, unsaid: report.warnings, notes: [] };
   }
@@ -95,7 +97,7 @@ function exportSplit(
   places: ExportedPlaces,
   path: string,
   report: ChainReport,
-): Pick<RouteDocument, 'to' | 'split'> | undefined {
+): RouteTargetDocument | undefined {
   const buckets = new Map<string, number>();
   for (const entry of split.entries) {
     const name = places.nameOf(entry.decision);

@@ -8,6 +8,7 @@ import type {
   SubsetDocument,
 } from '../../policy/document';
 import { labelKeyFault } from '../../policy/label-key';
+import { plainName } from '../../policy/places/destination';
 import { ALL_INSTANCES, type PolicyProblem } from '../../policy/plan';
 import { entriesOf, hostsOf, IstioReport, type IstioResource } from './resources';
 import { importRoutes } from './routes';
@@ -41,7 +42,7 @@ export function importIstio(resources: readonly IstioResource[], options: Import
     .flatMap((resource) => importRoutes(resource, service, (subset, path) => rules.nameOf(subset, path), report));
   const { subsets, balancing, breaker } = rules;
   const last = routes.at(-1);
-  const base = last?.match === undefined ? (last?.to ?? last?.split?.[0]?.to) : undefined;
+  const base = last?.match === undefined ? plainName(last?.to ?? last?.split?.[0]?.to) : undefined;
   const [first] = subsets.keys();
   if (subsets.size > 0 && base === undefined) {
     report.cannot(

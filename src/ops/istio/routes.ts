@@ -5,6 +5,7 @@ import type {
   MatchDocument,
   RetryDocument,
   RouteDocument,
+  RouteTargetDocument,
   SplitEntryDocument,
   StatusName,
 } from '../../policy/document';
@@ -97,7 +98,7 @@ function importDestinations(
   route: unknown,
   at: string,
   { namespace, service, nameOf, report }: RouteContext,
-): Pick<RouteDocument, 'to' | 'split'> | undefined {
+): RouteTargetDocument | undefined {
   const destinations = listOf(route).map(fieldsOf);
   const weights = new Map<string, number>();
   for (const [index, each] of destinations.entries()) {
