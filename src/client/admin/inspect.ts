@@ -2,7 +2,6 @@ import type { DatacenterState, DuplicateInstance, Instance } from '../../base/in
 import { lookupsOf } from '../../policy/destinations';
 import type { PolicyDocument } from '../../policy/document';
 import { membershipOf } from '../../policy/membership/membership';
-import { shortfallsOf } from '../../policy/membership/shortfalls';
 import { decidingPlan } from '../../policy/membership/snapshot';
 import type { PolicyOrigin, PolicyProblem } from '../../policy/plan';
 import type { MethodTimeView } from '../balancer/attempts/methods';
@@ -208,11 +207,7 @@ export function inspectService(service: Service): ServiceInspection {
   const { snapshot, policyState } = service;
   const membership = snapshot === undefined ? undefined : membershipOf(decidingPlan(snapshot), snapshot.instances);
   const { plan } = policyState;
-  const deciding = snapshot === undefined ? undefined : decidingPlan(snapshot);
-  const shortfalls =
-    snapshot === undefined || deciding === undefined
-      ? []
-      : shortfallsOf(deciding, snapshot.instances, service.clock.wallNow());
+  const shortfalls = service.shortfalls();
   return {
     service: service.service,
     target: formatTarget(service.target),

@@ -1,7 +1,5 @@
 import type { Instance } from '../../base/instances';
 import { membershipOf } from '../../policy/membership/membership';
-import { shortfallsOf } from '../../policy/membership/shortfalls';
-import { decidingPlan } from '../../policy/membership/snapshot';
 import type { BreakerState } from '../breaker/view';
 import type { Service } from '../state/service';
 import * as names from './attributes';
@@ -116,7 +114,7 @@ function observeBreakers({ breakers }: Service, { book, gauges, base }: GaugeTar
 }
 
 function observePolicy(service: Service, { book, gauges, base }: GaugeTarget): void {
-  const { snapshot, clock, rejectedIndex, policyStaleForS } = service;
+  const { clock, rejectedIndex, policyStaleForS } = service;
   const { plan } = service.policyState;
   // Always both, 0 where there is none, so that an alert can compare them.
   book.observe(gauges.policyIndex, Number(plan?.index ?? 0), { ...base, [names.STATE]: 'applied' });
@@ -124,9 +122,7 @@ function observePolicy(service: Service, { book, gauges, base }: GaugeTarget): v
   const revision = Number.parseInt(plan?.revision ?? '', 16);
   if (!Number.isNaN(revision)) book.observe(gauges.policyRevision, revision, base);
   book.observe(gauges.policyStaleness, policyStaleForS, base);
-  const shortfalls =
-    snapshot === undefined ? [] : shortfallsOf(decidingPlan(snapshot), snapshot.instances, clock.wallNow());
-  book.observe(gauges.policyShortfalls, shortfalls.length, base);
+  book.observe(gauges.policyShortfalls, service.shortfalls().length, base);
   const isOverridden = plan?.override !== undefined && clock.wallNow() < plan.override.untilMs;
   book.observe(gauges.override, Number(isOverridden), base);
 }

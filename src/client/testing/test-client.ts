@@ -29,6 +29,8 @@ export interface TestClientOptions {
   readonly service?: string;
   /** First is local. Default: `local`, then those that instances name, by name. */
   readonly datacenters?: readonly string[];
+  /** Lists of values by name, for matchers that name them. Default: none. */
+  readonly lists?: Readonly<Record<string, readonly string[]>>;
   /** The name that the client states of itself, for `match.from`. Default: none. */
   readonly serviceName?: string;
   /** Labels of every call. */
@@ -116,7 +118,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
       instances: { ...Object.fromEntries(services.map((service) => [service, []])), ...instances },
       policies: Object.fromEntries(policies),
       ...defined({ datacenters: options.datacenters, mode: options.mode, labels: options.labels }),
-      ...defined({ serviceName: options.serviceName }),
+      ...defined({ serviceName: options.serviceName, lists: options.lists }),
       logger: silentLogger,
       closeTimeoutMs: 0,
     },
