@@ -11,6 +11,7 @@ import {
 } from './defaults';
 import { compileDestinations, findDestination, peerLookups } from './destinations';
 import type { PolicyDocument, RouteDocument } from './document';
+import { compileLanes } from './lanes/lane-plan';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
 import { compileOverride, type EnvironmentOverride } from './override';
@@ -112,6 +113,11 @@ function buildPlan(
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
     return { name: route.name, index: position, match: route.match && compileMatch(route.match, salt), split };
   });
+  const lanes = compileLanes(
+    document,
+    (subset = defaultSubset) => decisionTo(subset),
+    (subset) => subsets.get(subset)?.port,
+  );
   const balancing = document.balancing === undefined ? DEFAULT_BALANCING : resolveBalancing(document.balancing);
   const failover = document.locality?.failover;
   const peers = failover === undefined ? [] : peerLookups(service, failover);
@@ -134,7 +140,8 @@ function buildPlan(
     fallthrough,
     override,
     destinations,
-    labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy),
+    labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy, lanes),
+    ...(lanes !== undefined && { lanes }),
     balancing,
     locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
     ...(peers.length > 0 && { peers }),
@@ -164,6 +171,7 @@ function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPla
       meta,
       filter,
       ...(port !== undefined && { port }),
+      ...(subset.lanes === 'include' && { takesLanes: true }),
       fallback,
       fallbackMaxPercentage,
       breaker: resolveBreaker(document.breaker, subset.breaker),
@@ -176,8 +184,13 @@ function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPla
 }
 
 /** Every label that a call under these routes may be asked for. */
-export function labelKeysOf(routes: readonly RoutePlan[], fallthrough: Decision, hashBy?: string): readonly string[] {
-  const keys = new Set<string | undefined>();
+export function labelKeysOf(
+  routes: readonly RoutePlan[],
+  fallthrough: Decision,
+  hashBy?: string,
+  lanes?: Plan['lanes'],
+): readonly string[] {
+  const keys = new Set<string | undefined>(lanes?.dimensions.map(({ by }) => by));
   const addDecision = ({ hashPolicies }: Decision): void => {
     if (hashPolicies !== undefined) for (const { key } of hashPolicies) keys.add(key);
   };

@@ -1,10 +1,16 @@
 import type { FilterFailure, Instance } from '../../base/instances';
+import { isLaneSubset } from '../lanes/lane-plan';
+import type { LaneTable } from '../lanes/lane-table';
 import type { Plan, SubsetPlan } from '../plan';
+import { atPort, isAtPort } from './at-port';
+import { LaneFinder } from './lane-finder';
 import { type InstanceSet, instancesOf } from './snapshot';
 
-/** The instances of one subset in one datacenter. */
+/** The instances of one subset, or of one lane, in one datacenter. */
 interface Group {
   readonly subset: string;
+  /** Of a lane. */
+  readonly isLane: boolean;
   readonly datacenter: string;
   /** Those that are to take calls: not critical, weight above 0. */
   readonly usable: readonly Instance[];
@@ -22,6 +28,10 @@ export interface Membership {
   /** `undefined` when the subset has no instance there. */
   group(subset: string, datacenter: string): Group | undefined;
   readonly groups: readonly Group[];
+  /** The lanes that have instances; undefined for a plan without lanes. */
+  readonly lanes: LaneTable | undefined;
+  /** The plan's, or the one that stands for a lane. */
+  subset(name: string): SubsetPlan | undefined;
   /** Kept as the last resort of the subset there, see `DatacenterState.absent`. */
   absent(subset: string, datacenter: string): readonly Instance[];
   readonly isAnyAbsent: boolean;
@@ -78,36 +88,62 @@ function join(plan: Plan, instances: InstanceSet): Membership {
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
   const failures = new Map<string, FilterFailure>();
+  const datacenters = [...new Set(places.map((place) => place.datacenter))];
+  const laneFinder = plan.lanes === undefined ? undefined : new LaneFinder(plan, plan.lanes, datacenters);
+  const add = (subset: string, datacenter: string, member: Instance, why: string | undefined): void => {
+    const key = groupKey(subset, datacenter);
+    const isLane = laneFinder !== undefined && isLaneSubset(subset);
+    const group = groups.get(key) ?? { subset, isLane, datacenter, usable: [], unusable: [], draining: [] };
+    groups.set(key, group);
+    (why === undefined ? group.usable : group.unusable).push(member);
+    if (why === WEIGHT_0) group.draining.push(member);
+  };
   for (const { datacenter, instances: listed, absent = [], filters, filterFailures, rules: applied } of places) {
     for (const rule of applied) {
       const failure = rule.filter === undefined ? undefined : filterFailures?.get(rule.filter);
       if (failure !== undefined && rule.filter !== undefined && !filters.has(rule.filter)) {
         failures.set(groupKey(rule.name, datacenter), failure);
       }
-      const members = absent.flatMap((instance) => memberOf(rule, instance, filters) ?? []);
+      const members = absent.flatMap((instance) => {
+        if (!rule.takesLanes && laneFinder?.laneOf(instance) !== undefined) return [];
+        return memberOf(rule, instance, filters) ?? [];
+      });
       if (members.length > 0) absences.set(groupKey(rule.name, datacenter), members);
     }
     for (const instance of listed) {
       let memberships = 0;
+      const lane = laneFinder?.laneOf(instance);
+      const inLane = lane && atPort(instance, lane.port);
+      if (lane !== undefined && inLane !== undefined) {
+        laneFinder?.add(lane, datacenter);
+        add(lane.subset, datacenter, inLane, whyUnusable(instance));
+      }
       for (const rule of applied) {
+        if (lane !== undefined && !rule.takesLanes) continue;
         const member = memberOf(rule, instance, filters);
         if (member === undefined) continue;
         memberships += 1;
-        const key = groupKey(rule.name, datacenter);
-        const group = groups.get(key) ?? { subset: rule.name, datacenter, usable: [], unusable: [], draining: [] };
-        groups.set(key, group);
-        const why = whyUnusable(instance, rule);
-        (why === undefined ? group.usable : group.unusable).push(member);
-        if (why === WEIGHT_0) group.draining.push(member);
+        add(rule.name, datacenter, member, whyUnusable(instance, rule));
       }
-      if (memberships === 0) unassigned.push(instance);
-      else if (memberships > 1) shared.push(instance);
+      if (memberships > 1) shared.push(instance);
+      else if (memberships === 0 && inLane === undefined) unassigned.push(instance);
+    }
+    for (const instance of laneFinder === undefined ? [] : absent) {
+      const lane = laneFinder?.laneOf(instance);
+      const member = lane && atPort(instance, lane.port);
+      if (lane === undefined || member === undefined) continue;
+      laneFinder?.add(lane, datacenter);
+      const key = groupKey(lane.subset, datacenter);
+      absences.set(key, [...(absences.get(key) ?? []), member]);
     }
   }
+  const lanes = laneFinder?.table();
   unassigned.push(...passedOver(plan, instances));
   const isEmpty = places.every((place) => place.instances.length === 0);
   return {
-    datacenters: [...new Set(places.map((place) => place.datacenter))],
+    datacenters,
+    lanes,
+    subset: (name) => plan.subsets.get(name) ?? lanes?.ofSubset(name)?.subset,
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
     isAnyAbsent: absences.size > 0,
@@ -115,9 +151,13 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     absent: (subset, datacenter) => absences.get(groupKey(subset, datacenter)) ?? NO_INSTANCES,
     whyUnusable: (subset, instance) => {
       const rule = byName.get(subset);
-      return rule === undefined ? 'no such subset' : whyUnusable(instance, rule);
+      const isKnown = rule !== undefined || (lanes !== undefined && isLaneSubset(subset));
+      return isKnown ? whyUnusable(instance, rule) : 'no such subset';
     },
     wouldTake: (subset, instance) => {
+      const lane = laneFinder?.laneOf(instance);
+      if (lane?.subset === subset) return isAtPort(instance, lane.port);
+      if (lane !== undefined && unfiltered.get(subset)?.takesLanes !== true) return false;
       const rule = unfiltered.get(subset);
       // Of a lookup only the answer tells, and it is gone: better not to count one as lost that belonged elsewhere.
       if (rule === undefined || rule.lookups !== undefined) return false;
@@ -141,9 +181,11 @@ interface Rule {
   readonly port: string | undefined;
   readonly onlyPassing: boolean;
   readonly lookups: ReadonlySet<string> | undefined;
+  /** Also of instances that are in a lane. */
+  readonly takesLanes: boolean;
 }
 
-function ruleOf({ name, tags, meta, filter, port, onlyPassing, lookups }: SubsetPlan): Rule {
+function ruleOf({ name, tags, meta, filter, port, onlyPassing, lookups, takesLanes }: SubsetPlan): Rule {
   return {
     name,
     tags,
@@ -152,6 +194,7 @@ function ruleOf({ name, tags, meta, filter, port, onlyPassing, lookups }: Subset
     port,
     onlyPassing: onlyPassing === true,
     lookups: lookups === undefined ? undefined : new Set(lookups.map(({ key }) => key)),
+    takesLanes: takesLanes === true,
   };
 }
 
@@ -194,9 +237,10 @@ function passedOver({ lookups }: Plan, set: InstanceSet): readonly Instance[] {
 
 const WEIGHT_0 = 'weight 0: takes calls where no other instance can';
 
-function whyUnusable({ status, weight }: Instance, { onlyPassing }: Rule): string | undefined {
+/** `rule`: undefined for a lane. */
+function whyUnusable({ status, weight }: Instance, rule?: Rule): string | undefined {
   if (status === 'critical') return 'critical in Consul';
-  if (onlyPassing && status !== 'passing') return `${status} in Consul, and the subset is OnlyPassing`;
+  if (rule?.onlyPassing === true && status !== 'passing') return `${status} in Consul, and the subset is OnlyPassing`;
   return weight <= 0 ? WEIGHT_0 : undefined;
 }
 
@@ -228,30 +272,4 @@ export function dialledInstances(plan: Plan, set: InstanceSet): readonly Instanc
 
 function groupKey(subset: string, datacenter: string): string {
   return `${datacenter}\n${subset}`;
-}
-
-/** By instance, then by port: the same object for as long as the instance is the same. */
-const derived = new WeakMap<Instance, Map<string, Instance>>();
-const others = new WeakSet<Instance>();
-
-/**
- * The instance as it is dialled at its port of this name; undefined where it has none. `name` left out: as discovery
- * gave it. Another port is another endpoint, with connections, load and a breaker of its own.
- */
-export function atPort(instance: Instance, name: string | undefined): Instance | undefined {
-  if (name === undefined || instance.portName === name) return instance;
-  const known = derived.get(instance)?.get(name);
-  if (known !== undefined) return known;
-  const found = instance.ports?.find((port) => port.name === name);
-  if (found === undefined) return undefined;
-  const other = { ...instance, port: found.port, portName: name };
-  others.add(other);
-  const made = derived.get(instance) ?? new Map<string, Instance>();
-  derived.set(instance, made.set(name, other));
-  return other;
-}
-
-/** Whether an instance is dialled where a subset with this `port` dials it. */
-function isAtPort(instance: Instance, name: string | undefined): boolean {
-  return name === undefined ? !others.has(instance) : instance.portName === name;
 }

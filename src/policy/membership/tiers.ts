@@ -1,5 +1,7 @@
 import type { Instance } from '../../base/instances';
+import { isLaneSubset } from '../lanes/lane-plan';
 import type { Decision, Destination, ForceSelector, Plan, PlannedTier } from '../plan';
+import { datacenterOrder } from './datacenter-order';
 import type { Membership } from './membership';
 
 /** One step of the failover order. */
@@ -17,8 +19,8 @@ export interface UsedTier extends TierSpec {
 }
 
 /**
- * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
- * `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the client's order,
+ * The failover order of a destination: with `prefer: subset`, and of a lane, every datacenter of the subset before its
+ * fallback, with `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the client's order,
  * local first; the policy's `locality.failover`, where given, says which of the others take part and in what order. A
  * destination that names its tiers is taken at its word. `only`: these datacenters and no others, whatever
  * `locality.failover` says.
@@ -34,21 +36,12 @@ export function tierOrder(
   const order =
     only === undefined ? datacenterOrder(plan, datacenters) : datacenters.filter((name) => only.includes(name));
   const tiers: TierSpec[] = [];
-  if (plan.locality.prefer === 'datacenter') {
+  if (plan.locality.prefer === 'datacenter' && !isLaneSubset(destination.chain[0] ?? '')) {
     for (const datacenter of order) for (const subset of destination.chain) tiers.push({ subset, datacenter });
   } else {
     for (const subset of destination.chain) for (const datacenter of order) tiers.push({ subset, datacenter });
   }
   return tiers;
-}
-
-/** Datacenters of a plan's calls in the order they are tried, local first. */
-export function datacenterOrder(plan: Plan, datacenters: readonly string[]): readonly string[] {
-  const { failover } = plan.locality;
-  const local = datacenters[0];
-  if (failover === undefined || local === undefined) return datacenters;
-  const known = new Set(datacenters);
-  return [local, ...failover.filter((datacenter) => datacenter !== local && known.has(datacenter))];
 }
 
 /** Where a decision sends its calls, as far as the tiers of its destination follow from it. */

@@ -2,6 +2,7 @@ import { nearest } from '../../base/spelling';
 import { ALL_INSTANCES } from '../plan';
 import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
+import { dimensionsOf } from './lanes';
 
 /** A message names no more, and looks for slips of the pen among no more. */
 const NAMES_SHOWN = 20;
@@ -26,6 +27,7 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
     problems.report(['default'], MISSING, `${expected}: where calls go that no route matches`);
   }
   check(override?.to, 'override', 'to');
+  for (const { written, path } of dimensionsOf(document)) check(written.fallback, ...path, 'fallback');
   const settled = new Set<string>();
   for (const name of names) {
     check(subsets[name]?.fallback, 'subsets', name, 'fallback');
