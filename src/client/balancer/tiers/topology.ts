@@ -8,9 +8,9 @@ import {
   usedTiers,
   withLastResorts,
 } from '../../../policy/membership/tiers';
-import type { Decision, Destination, ForceSelector, Plan } from '../../../policy/plan';
+import type { Decision, Destination, Plan } from '../../../policy/plan';
 import type { ChannelConnection } from '../endpoints/connection';
-import { endpointKey } from '../endpoints/endpoint-registry';
+import { meantLanes } from './meant-lanes';
 import type { PooledConnection } from './order';
 import type { Pool } from './pool';
 
@@ -129,7 +129,8 @@ export class Topology {
   forced(decision: Decision): readonly PooledConnection[] {
     const { force = {} } = decision;
     const found = new Map<ChannelConnection, PooledConnection>();
-    this.#openLanesOf(force);
+    // Whom a force names may be in a lane that no call went to.
+    for (const lane of meantLanes(force, this.membership)) this.#makePools(withLastResorts([lane], this.membership));
     for (const pool of this.pools) {
       const { subset, datacenter } = pool;
       for (const connection of pool.members) {
@@ -139,19 +140,6 @@ export class Topology {
       }
     }
     return [...found.values()];
-  }
-
-  /** Whom a force names may be in a lane that no call went to. */
-  #openLanesOf(force: ForceSelector): void {
-    if (this.membership.lanes === undefined) return;
-    for (const { isLane, subset, datacenter, usable, draining } of this.membership.groups) {
-      if (!isLane) continue;
-      const isAnyMeant = [...usable, ...draining].some((instance) => {
-        const endpoint = endpointKey(instance).slice(instance.datacenter.length + 1);
-        return isMeant(force, { subset, datacenter, instance: instance.id, endpoint });
-      });
-      if (isAnyMeant) this.#makePools(withLastResorts([{ subset, datacenter }], this.membership));
-    }
   }
 }
 
