@@ -5,6 +5,7 @@ import { LANE_META, laneDimensions } from '../../policy/lanes/lane-plan';
 import { laneOf } from '../../policy/lanes/lane-values';
 import { instancesOf } from '../../policy/membership/snapshot';
 import { parseTimestamp } from '../../policy/override';
+import { ownValue } from '../../policy/plain-data';
 import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
 import { readInstancesNow } from '../consul/instances-now';
@@ -112,7 +113,7 @@ function withoutLane(
 ): string {
   return documentText(
     withDimensions(documentOf(stored), (each) => {
-      const end = isMeant(each, by) ? each.ends?.[name] : undefined;
+      const end = isMeant(each, by) ? (ownValue(each.ends, name) as string | undefined) : undefined;
       if (end === undefined) return each;
       if ((parseTimestamp(end) ?? 0) > nowMs) {
         return { ...each, ends: { ...each.ends, [name]: new Date(nowMs).toISOString() } };
