@@ -96,6 +96,6 @@ function weightOf(membership: Membership, subsets: readonly string[]): number {
 }
 
 function usable({ groups }: Membership, subsets: readonly string[]): ReadonlySet<{ readonly weight: number }> {
-  const wanted = groups.filter(({ subset }) => subsets.length === 0 || subsets.includes(subset));
+  const wanted = groups.filter(({ subset, isLane }) => (subsets.length === 0 ? !isLane : subsets.includes(subset)));
   return new Set(wanted.flatMap((group) => group.usable));
 }

@@ -4,6 +4,7 @@ import { seededRandom } from '../../base/random';
 import { describeSelector } from '../../ops/effect/describe-selector';
 import { judgeEffect } from '../../ops/effect/effect';
 import type { PolicyDocument } from '../../policy/document';
+import { assumedLanes } from '../../policy/lanes/assumed-lanes';
 import { membershipOf } from '../../policy/membership/membership';
 import { unassignedOf } from '../../policy/membership/shortfalls';
 import { parsePolicyText } from '../../policy/parse-text';
@@ -134,7 +135,8 @@ export async function testPolicyFile(
   const env = { clock: { ...systemClock, wallNow: () => wallNow }, random: seededRandom(1) };
   const results = cases.map((one) => {
     const { method = CASE_METHOD, labels = {}, stickyKey } = one;
-    const found = explainRouting(plan, { method, labels: labelsOf(labels), stickyKey, force: undefined }, env);
+    const own = { ...env, lanes: assumedLanes(plan, one.lanes) };
+    const found = explainRouting(plan, { method, labels: labelsOf(labels), stickyKey, force: undefined }, own);
     const { subset, route } = found.decision;
     return { name: nameOfCase(one), problem: judgeDecision(found, one), route, subset };
   });

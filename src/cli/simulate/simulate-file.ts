@@ -4,13 +4,16 @@ import { defined } from '../../base/defined';
 import { seededRandom } from '../../base/random';
 import { usualCallers } from '../../ops/simulation/simulate';
 import {
+  type LanesOf,
   type SimulatedRoute,
   type SimulatedShare,
   Simulation,
   type SimulationReport,
 } from '../../ops/simulation/simulation';
 import { createSyntheticCalls } from '../../ops/simulation/synthetic-calls';
-import type { Plan } from '../../policy/plan';
+import { assumedLanes } from '../../policy/lanes/assumed-lanes';
+import { membershipOf } from '../../policy/membership/membership';
+import type { Snapshot } from '../../policy/membership/snapshot';
 import type { RoutingInput } from '../../policy/routing/call';
 import { parseCallRecord } from '../../policy/routing/call-record';
 import { labelsOf } from '../../policy/routing/labels';
@@ -37,9 +40,12 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   if (from !== undefined && (flags.calls ?? flags.callers) !== undefined) {
     throw new CommandError(2, '--from: given with --calls or --callers (expected: one or the other)', 'leave one out');
   }
-  const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
+  const known = flags.policy === undefined ? undefined : await snapshotInConsul(file, flags, io);
+  const plan = known?.plan ?? (await loadPolicy(file, io)).plan;
+  const lanesOf: LanesOf = (each) =>
+    known === undefined ? assumedLanes(each) : membershipOf(each, known.instances).lanes;
   const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
-  const simulation = new Simulation(plan, other, seededRandom(seed));
+  const simulation = new Simulation(plan, other, seededRandom(seed), lanesOf);
   let skipped = 0;
   let unreached: readonly string[] = [];
   if (from !== undefined) {
@@ -48,7 +54,7 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
     const calls = flags.calls ?? USUAL_CALLS;
     const random = seededRandom(seed + 1);
     const plans = other === undefined ? [plan] : [plan, other];
-    const synthetic = createSyntheticCalls(plans, { random, callers: flags.callers ?? usualCallers(calls) });
+    const synthetic = createSyntheticCalls(plans, { random, callers: flags.callers ?? usualCallers(calls), lanesOf });
     unreached = [...new Set(synthetic.unreached.flat())];
     await feed(calls, () => simulation.add(synthetic.next()), io);
   }
@@ -63,13 +69,13 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   if (!io.asJson) await showSimulation(report, source, io);
 }
 
-/** The plan that a client of the service would decide by. */
-async function planInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Plan> {
+/** What a client of the service would decide by. */
+async function snapshotInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Snapshot> {
   const { watchService } = await import('../consul/watched-service.js');
   const watched = await watchService({ service, options: defined({ policy: flags.policy }) }, flags, io);
-  const { plan } = watched.snapshot;
+  const { snapshot } = watched;
   await watched.close();
-  return plan;
+  return snapshot;
 }
 
 /** Works in slices, so that the progress bar moves and interrupts are handled. */

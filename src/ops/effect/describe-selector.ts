@@ -1,6 +1,7 @@
 import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
-import { atPort, type Membership } from '../../policy/membership/membership';
+import { atPort } from '../../policy/membership/at-port';
+import type { Membership } from '../../policy/membership/membership';
 import type { Plan, SubsetPlan } from '../../policy/plan';
 
 const MOST_NAMES = 8;
@@ -23,7 +24,14 @@ export function describeSelector(plan: Plan, subset: string, membership: Members
   const { datacenters, listed } = membership;
   const all = [...new Set(datacenters.flatMap((datacenter) => listed(datacenter)))];
   if (all.length === 0) return `${subset}: nothing is registered`;
-  return `${subset}: none of ${count(all.length)} ${unmetCondition(rule, all)}`;
+  const inLanes = new Set(
+    membership.groups.flatMap(({ isLane, usable, unusable }) => (isLane ? [...usable, ...unusable] : [])),
+  );
+  const free = rule.takesLanes === true ? all : all.filter((instance) => !inLanes.has(instance));
+  if (free.length === all.length) return `${subset}: none of ${count(all.length)} ${unmetCondition(rule, all)}`;
+  const keys = plan.lanes?.dimensions.map(({ meta }) => meta).join(', ');
+  const rest = free.length === 0 ? '' : `; none of the other ${count(free.length)} ${unmetCondition(rule, free)}`;
+  return `${subset}: ${all.length - free.length} of ${count(all.length)} are in lanes (meta ${keys}), so in no subset${rest}`;
 }
 
 /** The first condition of the subset that no instance meets, or all of them when none meets all. */

@@ -1,5 +1,7 @@
 import { systemClock } from '../../base/clock';
 import type { Random } from '../../base/random';
+import { assumedLanes } from '../../policy/lanes/assumed-lanes';
+import type { LaneLookup } from '../../policy/lanes/lane-lookup';
 import type { DecidedBy, Decision, Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { decide } from '../../policy/routing/decide';
@@ -77,6 +79,9 @@ export interface SimulatedMove {
   readonly stickyCallers: number;
 }
 
+/** The lanes of a plan that have instances. */
+export type LanesOf = (plan: Plan) => LaneLookup | undefined;
+
 interface Move {
   readonly from: Decision;
   readonly to: Decision;
@@ -98,11 +103,14 @@ export class Simulation {
   #calls = 0;
   #moved = 0;
 
-  /** `random`: for calls without a sticky value. Both plans get the same random number for the same call. */
-  constructor(plan: Plan, against: Plan | undefined, random: Random) {
+  /**
+   * `random`: for calls without a sticky value. Both plans get the same random number for the same call. `lanesOf`: the
+   * lanes that have instances; default: those that the policy ends.
+   */
+  constructor(plan: Plan, against: Plan | undefined, random: Random, lanesOf: LanesOf = assumedLanes) {
     this.#service = plan.service;
-    this.#before = new Tally(plan);
-    this.#after = against && new Tally(against);
+    this.#before = new Tally(plan, lanesOf(plan));
+    this.#after = against && new Tally(against, lanesOf(against));
     const draw = (): number => {
       if (this.#draw < 0) this.#draw = random();
       return this.#draw;
@@ -161,14 +169,17 @@ class Tally {
   readonly #outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
   readonly #counts = new Map<Decision, number>();
   readonly #routes: ReadonlyMap<string, RoutePlan>;
+  readonly #lanes: LaneLookup | undefined;
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, lanes: LaneLookup | undefined) {
     this.#plan = plan;
+    this.#lanes = lanes;
     this.#routes = new Map(plan.routes.map((route) => [route.name, route]));
   }
 
   decide(call: RoutingInput, env: RoutingEnvironment): Decision {
-    const decision = decide(this.#plan, call, this.#outcome, env);
+    const own = this.#lanes === undefined ? env : { ...env, lanes: this.#lanes };
+    const decision = decide(this.#plan, call, this.#outcome, own);
     this.#counts.set(decision, (this.#counts.get(decision) ?? 0) + 1);
     return decision;
   }
