@@ -26,6 +26,7 @@ interface SimulateFlags extends ConsulFlags {
   readonly calls?: number;
   readonly callers?: number;
   readonly from?: string;
+  readonly caller?: string;
   readonly seed?: number;
 }
 
@@ -33,12 +34,16 @@ const USUAL_CALLS = 100_000;
 
 /** `simulate`. */
 export async function simulateFile(file: string, flags: SimulateFlags, io: CommandIo): Promise<void> {
-  const { from, seed = 1 } = flags;
+  const { from, caller, seed = 1 } = flags;
   if (from !== undefined && (flags.calls ?? flags.callers) !== undefined) {
     throw new CommandError(2, '--from: given with --calls or --callers (expected: one or the other)', 'leave one out');
   }
-  const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
-  const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
+  const plan =
+    flags.policy === undefined
+      ? (await loadPolicy(file, io, undefined, caller)).plan
+      : await planInConsul(file, flags, io);
+  const other =
+    flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service, caller)).plan;
   const simulation = new Simulation(plan, other, seededRandom(seed));
   let skipped = 0;
   let unreached: readonly string[] = [];
@@ -66,7 +71,11 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
 /** The plan that a client of the service would decide by. */
 async function planInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Plan> {
   const { watchService } = await import('../consul/watched-service.js');
-  const watched = await watchService({ service, options: defined({ policy: flags.policy }) }, flags, io);
+  const watched = await watchService(
+    { service, options: defined({ policy: flags.policy, serviceName: flags.caller }) },
+    flags,
+    io,
+  );
   const { plan } = watched.snapshot;
   await watched.close();
   return plan;

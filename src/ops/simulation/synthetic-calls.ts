@@ -2,6 +2,7 @@ import type { Random } from '../../base/random';
 import type { LabelMatcherDocument } from '../../policy/document';
 import type { Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
+import { isFromCaller } from '../../policy/routing/program';
 import { headerMatchers } from '../chain/export-match';
 
 export interface SyntheticCalls {
@@ -39,7 +40,8 @@ export function createSyntheticCalls(plans: readonly Plan[], { random, callers }
   const templates = plans.flatMap((plan, position) =>
     plan.routes.flatMap((route): Template[] => {
       if (route.match === undefined) return [];
-      const made = Array.from({ length: ATTEMPTS }, () => templateOf(route, pools, pick)).filter(
+      const attempts = isFromCaller(route, plan) ? ATTEMPTS : 0;
+      const made = Array.from({ length: attempts }, () => templateOf(route, pools, pick)).filter(
         (template) => template !== undefined,
       );
       if (made.length === 0) unreached[position]?.push(route.name);
