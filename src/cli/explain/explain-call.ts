@@ -17,6 +17,7 @@ interface ExplainFlags extends ConsulFlags {
   readonly method?: string;
   readonly label: Readonly<Record<string, string>>;
   readonly stickyKey?: string;
+  readonly caller?: string;
   readonly policy?: string;
   readonly instances?: string;
   readonly seed?: number;
@@ -55,7 +56,7 @@ async function optionsOf(service: string, flags: ExplainFlags, io: CommandIo): P
   const policy = file === undefined ? undefined : (await loadPolicy(file, io, service)).document;
   const instances = flags.instances === undefined ? undefined : await readInstancesFile(flags.instances);
   const policies = policy === undefined ? undefined : { [service]: policy };
-  return defined({ policy: source, policies, instances });
+  return defined({ policy: source, policies, instances, serviceName: flags.caller });
 }
 
 function isServed({ endpoints }: ExplainedTier): boolean {

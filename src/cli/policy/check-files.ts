@@ -21,6 +21,7 @@ import {
 } from '../../policy/routing/policy-case';
 import { CommandError } from '../command';
 import { type ConsulConnection, type ConsulFlags, withConsul } from '../consul/consul-connection';
+import { joinOtherPolicies } from '../consul/other-policies';
 import { readRegistryView } from '../consul/registry-view';
 import { inSlices, nameOf } from '../consul/store-session';
 import type { CommandIo } from '../io';
@@ -76,11 +77,12 @@ async function judgeFile(
   connection: ConsulConnection,
 ): Promise<Pick<PolicyFile, 'problems' | 'warnings'>> {
   const { service } = document;
-  const plan = planOf(document);
+  const written = planOf(document);
   const problems: PolicyProblem[] = [];
   const warnings: PolicyProblem[] = [];
   const { positions } = file;
   for (const datacenter of datacenters) {
+    const [plan = written] = await joinOtherPolicies(connection.client, [written], datacenter);
     const view = await readRegistryView(connection, { service, datacenter }, [plan]);
     const effect = judgeEffect({ before: plan, after: plan, view, wallNowMs: Date.now() });
     const { findings, remarks, isUnregistered } = effect;

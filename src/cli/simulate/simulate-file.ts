@@ -29,6 +29,7 @@ interface SimulateFlags extends ConsulFlags {
   readonly calls?: number;
   readonly callers?: number;
   readonly from?: string;
+  readonly caller?: string;
   readonly seed?: number;
 }
 
@@ -36,15 +37,16 @@ const USUAL_CALLS = 100_000;
 
 /** `simulate`. */
 export async function simulateFile(file: string, flags: SimulateFlags, io: CommandIo): Promise<void> {
-  const { from, seed = 1 } = flags;
+  const { from, caller, seed = 1 } = flags;
   if (from !== undefined && (flags.calls ?? flags.callers) !== undefined) {
     throw new CommandError(2, '--from: given with --calls or --callers (expected: one or the other)', 'leave one out');
   }
   const known = flags.policy === undefined ? undefined : await snapshotInConsul(file, flags, io);
-  const plan = known?.plan ?? (await loadPolicy(file, io)).plan;
+  const plan = known?.plan ?? (await loadPolicy(file, io, undefined, caller)).plan;
   const lanesOf: LanesOf = (each) =>
     known === undefined ? assumedLanes(each) : membershipOf(each, known.instances).lanes;
-  const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
+  const other =
+    flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service, caller)).plan;
   const simulation = new Simulation(plan, other, seededRandom(seed), lanesOf);
   let skipped = 0;
   let unreached: readonly string[] = [];
@@ -72,7 +74,8 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
 /** What a client of the service would decide by. */
 async function snapshotInConsul(service: string, flags: SimulateFlags, io: CommandIo): Promise<Snapshot> {
   const { watchService } = await import('../consul/watched-service.js');
-  const watched = await watchService({ service, options: defined({ policy: flags.policy }) }, flags, io);
+  const options = defined({ policy: flags.policy, serviceName: flags.caller });
+  const watched = await watchService({ service, options }, flags, io);
   const { snapshot } = watched;
   await watched.close();
   return snapshot;

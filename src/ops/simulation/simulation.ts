@@ -2,6 +2,7 @@ import { systemClock } from '../../base/clock';
 import type { Random } from '../../base/random';
 import { assumedLanes } from '../../policy/lanes/assumed-lanes';
 import type { LaneLookup } from '../../policy/lanes/lane-lookup';
+import { destinationName } from '../../policy/places/destination';
 import type { DecidedBy, Decision, Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingEnvironment, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
 import { decide } from '../../policy/routing/decide';
@@ -128,7 +129,7 @@ export class Simulation {
     if (caller !== undefined) this.#callers.add(caller);
     if (this.#after === undefined) return;
     const to = this.#after.decide(call, this.#env);
-    if (to.destination.subset === from.destination.subset) return;
+    if (destinationName(to.destination) === destinationName(from.destination)) return;
     this.#noteMove(from, to, caller ?? this.#after.callerOf(to, call), this.#after);
   }
 
@@ -141,7 +142,7 @@ export class Simulation {
     if (caller === undefined) return;
     move.callers.add(caller);
     this.#movedCallers.add(caller);
-    const { subset } = from.destination;
+    const subset = destinationName(from.destination);
     if (after.shareOf(to, subset) >= this.#before.shareOf(from, subset)) this.#lost.add(caller);
   }
 
@@ -194,8 +195,8 @@ class Tally {
   /** Share that `subset` has where the decision was taken, 0..100. */
   shareOf(decision: Decision, subset: string): number {
     const route = this.#routeOf(decision);
-    if (route === undefined) return decision.destination.subset === subset ? 100 : 0;
-    return (route.split.entries.find((entry) => entry.subset === subset)?.buckets ?? 0) / 100;
+    if (route === undefined) return destinationName(decision.destination) === subset ? 100 : 0;
+    return (route.split.entries.find((entry) => entry.to === subset)?.buckets ?? 0) / 100;
   }
 
   report(calls: number): {
@@ -206,16 +207,17 @@ class Tally {
     const bySubset = new Map([...this.#plan.subsets.keys()].map((subset) => [subset, 0]));
     const byRoute = new Map<string, { by: DecidedBy; calls: number; subsets: Map<string, number> }>();
     for (const { name, split } of this.#plan.routes) {
-      const subsets = new Map(split.entries.map((entry) => [entry.subset, 0]));
+      const subsets = new Map(split.entries.map((entry) => [entry.to, 0]));
       byRoute.set(`route ${name}`, { by: 'route', calls: 0, subsets });
     }
     for (const [{ by, route, destination }, count] of this.#counts) {
-      bySubset.set(destination.subset, (bySubset.get(destination.subset) ?? 0) + count);
+      const subset = destinationName(destination);
+      bySubset.set(subset, (bySubset.get(subset) ?? 0) + count);
       const key = `${by} ${route}`;
       const found = byRoute.get(key) ?? { by, calls: 0, subsets: new Map<string, number>() };
       byRoute.set(key, found);
       found.calls += count;
-      found.subsets.set(destination.subset, (found.subsets.get(destination.subset) ?? 0) + count);
+      found.subsets.set(subset, (found.subsets.get(subset) ?? 0) + count);
     }
     return {
       revision: this.#plan.revision,
@@ -229,7 +231,7 @@ class Tally {
           calls: own,
           percent: percent(own, calls),
           subsets: sharesOf(subsets, own).map((share) => {
-            const buckets = split?.find((entry) => entry.subset === share.subset)?.buckets;
+            const buckets = split?.find((entry) => entry.to === share.subset)?.buckets;
             return { ...share, weighed: buckets === undefined ? undefined : buckets / 100 };
           }),
         };
@@ -250,7 +252,9 @@ function sharesOf(counts: ReadonlyMap<string, number>, of: number): SimulatedSha
 function mergeMoves(moves: readonly Move[]): readonly SimulatedMove[] {
   const merged = new Map<string, Move>();
   for (const move of moves) {
-    const key = [move.from, move.to].map((end) => `${end.by}\n${end.route}\n${end.destination.subset}`).join('\n');
+    const key = [move.from, move.to]
+      .map((end) => `${end.by}\n${end.route}\n${destinationName(end.destination)}`)
+      .join('\n');
     const known = merged.get(key);
     if (known === undefined) merged.set(key, { ...move, callers: new Set(move.callers) });
     else {
@@ -261,8 +265,8 @@ function mergeMoves(moves: readonly Move[]): readonly SimulatedMove[] {
   return [...merged.values()]
     .sort((a, b) => b.calls - a.calls)
     .map(({ from, to, calls, callers }) => ({
-      from: { route: from.route, subset: from.destination.subset },
-      to: { route: to.route, subset: to.destination.subset },
+      from: { route: from.route, subset: destinationName(from.destination) },
+      to: { route: to.route, subset: destinationName(to.destination) },
       calls,
       stickyCallers: callers.size,
     }));

@@ -4,6 +4,7 @@ import { assumedLanes } from '../../policy/lanes/assumed-lanes';
 import type { LaneLookup } from '../../policy/lanes/lane-lookup';
 import type { Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
+import { isFromCaller } from '../../policy/routing/program';
 import { headerMatchers } from '../chain/export-match';
 import type { LanesOf } from './simulation';
 
@@ -46,7 +47,8 @@ export function createSyntheticCalls(plans: readonly Plan[], options: SyntheticO
   const templates = plans.flatMap((plan, position) =>
     plan.routes.flatMap((route): Template[] => {
       if (route.match === undefined) return [];
-      const made = Array.from({ length: ATTEMPTS }, () => templateOf(route, pools, pick)).filter(
+      const attempts = isFromCaller(route, plan) ? ATTEMPTS : 0;
+      const made = Array.from({ length: attempts }, () => templateOf(route, pools, pick)).filter(
         (template) => template !== undefined,
       );
       if (made.length === 0) unreached[position]?.push(route.name);

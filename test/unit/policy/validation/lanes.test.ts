@@ -23,7 +23,11 @@ describe('lanes', () => {
 
   it.each<[string, unknown, string]>([
     ['no label', {}, 'lanes.by: missing (expected: a text)'],
-    ['a label of credentials', { by: 'cookie' }, 'lanes.by: "cookie" (expected: a key that holds no credentials; cookie:name is one cookie)'],
+    [
+      'a label of credentials',
+      { by: 'cookie' },
+      'lanes.by: "cookie" (expected: a key that holds no credentials; cookie:name is one cookie)',
+    ],
     [
       'a key of meta that Consul does not take',
       { by: 'x-lane', meta: 'a.b' },
