@@ -11,6 +11,7 @@ import {
 } from './defaults';
 import { compileDestinations, findDestination, peerLookups } from './destinations';
 import type { PolicyDocument, RouteDocument } from './document';
+import { compileHeaderChanges } from './header-changes';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
 import { compileOverride, type EnvironmentOverride } from './override';
@@ -97,6 +98,7 @@ function buildPlan(
     timeoutMs: route?.timeoutMs ?? document.timeoutMs,
     attemptTimeoutMs: route?.attemptTimeoutMs ?? document.attemptTimeoutMs,
     retry: route?.retry === undefined ? retry : retryOf(route.retry),
+    ...headersOf(route),
     hedging: route?.hedging && { maxAttempts: 2, nonFatalStatusCodes: ['UNAVAILABLE'], ...route.hedging },
     datacenters: undefined,
     force: undefined,
@@ -148,6 +150,12 @@ function buildPlan(
   } satisfies Plan);
   for (const subset of subsets.values()) deepFreeze(subset);
   return deepFreeze(plan);
+}
+
+function headersOf(route: RouteDocument | undefined): Pick<Decision, 'requestHeaders' | 'responseHeaders'> {
+  const requestHeaders = compileHeaderChanges(route?.requestHeaders);
+  const responseHeaders = compileHeaderChanges(route?.responseHeaders);
+  return { ...(requestHeaders && { requestHeaders }), ...(responseHeaders && { responseHeaders }) };
 }
 
 function retryOf(written: PolicyDocument['retry']): Decision['retry'] {

@@ -20,6 +20,11 @@ export const MAX_SPLIT_ENTRIES: number = 100;
 /** Zones of one datacenter. */
 export const MAX_ZONES: number = 100;
 
+/** Keys under `set`, `add` and `remove` each. */
+export const MAX_HEADER_CHANGES: number = 20;
+
+export const MAX_HEADER_VALUE_CHARACTERS: number = 1_024;
+
 export const MAX_REGEX_CHARACTERS: number = 256;
 
 /** Instructions that one regular expression may compile to; a counted repetition multiplies them. */

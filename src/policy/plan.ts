@@ -153,6 +153,8 @@ export interface Decision {
   readonly hashPolicies?: readonly HashPolicy[];
   /** What is changed in the metadata of each attempt. */
   readonly requestHeaders?: readonly HeaderChanges[];
+  /** What is changed in the metadata that the caller receives. */
+  readonly responseHeaders?: readonly HeaderChanges[];
 }
 
 /** One source of the hash that places a call on the ring. Those that yield something are combined. */

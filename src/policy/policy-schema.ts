@@ -1,4 +1,5 @@
 import { STATUS_NAMES } from '../base/status-names';
+import { headerChanges } from './header-schema';
 import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
 
@@ -179,6 +180,8 @@ const route: Schema = closed(
       },
       { required: ['delayMs'] },
     ),
+    requestHeaders: { ...ref('headerChanges'), description: 'in the metadata that each attempt sends' },
+    responseHeaders: { ...ref('headerChanges'), description: 'in the metadata that the caller receives' },
   },
   { required: ['name'], oneOf: [{ required: ['to'] }, { required: ['split'] }] },
 );
@@ -257,6 +260,7 @@ export const policySchema: Schema = {
     breaker,
     subsetBreaker: closed(subsetBreakerKeys),
     guard,
+    headerChanges,
     subset,
     route,
   },

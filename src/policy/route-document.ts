@@ -1,4 +1,5 @@
 import type { StatusName } from '../base/status-names';
+import type { HeaderChangesDocument } from './header-document';
 
 /** Calls that match, and where they go. */
 export interface RouteDocument<S extends string = string> {
@@ -28,6 +29,10 @@ export interface RouteDocument<S extends string = string> {
   readonly retry?: RetryDocument | 'off';
   /** Instead of `retry`: a second attempt while the first is still out. Only for calls that may be made twice. */
   readonly hedging?: HedgingDocument;
+  /** What is changed in the metadata that each attempt sends. Routing goes by the metadata as the caller gave it. */
+  readonly requestHeaders?: HeaderChangesDocument;
+  /** What is changed in the metadata that the caller receives. */
+  readonly responseHeaders?: HeaderChangesDocument;
 }
 
 /** One subset of a split. */

@@ -9,6 +9,7 @@ import { type DocumentPath, note, type Positions, ProblemList } from './problems
 import { SYNONYMS } from './synonyms';
 import type { CheckedPolicy } from './validation/checked';
 import { copyDocument, isOfLaterFormat } from './validation/copy-document';
+import { checkHeaderChanges } from './validation/headers';
 import { warnOfUnreachable } from './validation/reachability';
 import { checkReferences } from './validation/references';
 import { checkRoutes, warnOfUnseenStickiness } from './validation/routes';
@@ -55,6 +56,7 @@ export function validatePolicy(value: unknown, options: ValidateOptions): Valida
     if (tombstone === true) checkTombstone(checked, problems);
     checkReferences(checked, problems);
     checkRoutes(checked, problems);
+    checkHeaderChanges(checked, problems);
     checkTuning(checked, problems);
     checkSubsets(checked, problems, warnings);
     warnOfUnreachable(checked, warnings);

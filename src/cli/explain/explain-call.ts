@@ -80,6 +80,12 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
   }
   if (decision.chain.length > 1) io.line(`   falls back to ${decision.chain.slice(1).join(', then ')}`);
   io.line(`   runs ${decision.runs}`);
+  for (const [of, changes] of [
+    ['request', decision.requestHeaders],
+    ['response', decision.responseHeaders],
+  ] as const) {
+    if (changes !== undefined) io.line(`   headers of the ${of}: ${changes.join(', ')}`);
+  }
   if (override !== undefined) {
     const until = override.until === undefined ? '' : ` until ${override.until}`;
     io.line(

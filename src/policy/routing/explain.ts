@@ -1,4 +1,5 @@
 import { defined } from '../../base/defined';
+import { describeHeaderChanges } from '../header-changes';
 import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { decide, describeRetry } from './decide';
@@ -52,6 +53,10 @@ interface ExplainedDecision {
   readonly retry?: RetryPlan | 'off';
   /** How often the call may run, and who says so. */
   readonly runs: string;
+  /** What is changed in the metadata of each attempt: `set x-lane: blue`, `remove x-debug`. */
+  readonly requestHeaders?: readonly string[];
+  /** What is changed in the metadata that the caller receives. */
+  readonly responseHeaders?: readonly string[];
   /** The only datacenters that it may go to; undefined: those of the client. */
   readonly datacenters?: readonly string[];
   /** What the call asked for beside the policy. */
@@ -127,6 +132,8 @@ export function explainRouting(
       route: decision.route,
       ...{ subset, strict, chain, tiers, timeoutMs, attemptTimeoutMs, retry },
       runs: describeRetry(decision, input.method, isIdempotent),
+      requestHeaders: describeHeaderChanges(decision.requestHeaders),
+      responseHeaders: describeHeaderChanges(decision.responseHeaders),
       ...{ datacenters, force },
     }),
     sticky: outcome.sticky,

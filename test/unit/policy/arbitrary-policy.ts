@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type {
   GuardDocument,
+  HeaderChangesDocument,
   LabelMatcherDocument,
   MatchDocument,
   PolicyDocument,
@@ -74,6 +75,15 @@ const weights = fc
   .filter((entries) => entries.some(([, weight]) => weight > 0))
   .map((entries) => entries.map(([to, weight]) => ({ to, weight })));
 
+const headerValues = fc.dictionary(fc.constantFrom('x-lane', 'X-Via', 'x-a'), value, { minKeys: 1, maxKeys: 3 });
+
+/** Each key once. */
+const headerChanges: fc.Arbitrary<HeaderChangesDocument> = fc.oneof(
+  headerValues.map((set) => ({ set })),
+  headerValues.map((add) => ({ add })),
+  fc.constant({ set: { 'x-lane': 'blue' }, add: { 'x-via': 'graylane' }, remove: ['X-Debug'] }),
+);
+
 const route: fc.Arbitrary<Omit<RouteDocument, 'name'>> = fc
   .tuple(
     fc.oneof(
@@ -87,6 +97,8 @@ const route: fc.Arbitrary<Omit<RouteDocument, 'name'>> = fc
         stickySalt: value.filter((salt) => salt !== ''),
         strict: fc.boolean(),
         timeoutMs: fc.integer({ min: 1, max: 9_999 }),
+        requestHeaders: headerChanges,
+        responseHeaders: headerChanges,
       },
       { requiredKeys: [] },
     ),
