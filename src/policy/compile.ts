@@ -10,7 +10,8 @@ import {
   resolveSubsetBreaker,
 } from './defaults';
 import { compileDestinations, findDestination, peerLookups } from './destinations';
-import type { PolicyDocument, RouteDocument } from './document';
+import type { BalancingDocument, PolicyDocument, RouteDocument } from './document';
+import { hashLabelsOf } from './hash-labels';
 import { compileHeaderChanges } from './header-changes';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
@@ -136,7 +137,7 @@ function buildPlan(
     fallthrough,
     override,
     destinations,
-    labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy),
+    labelKeys: labelKeysOf(routes, fallthrough, hashLabelsOf({ subsets, balancing })),
     balancing,
     locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
     ...(peers.length > 0 && { peers }),
@@ -178,13 +179,24 @@ function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPla
       subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),
       ...(limits !== undefined && { limits: { maxPending: 0, ...limits } }),
       ...(guard !== undefined && fallback !== undefined && { guard: resolveGuard(guard, fallback) }),
+      ...(subset.balancing && { balancing: resolveBalancing({ ...policyWide(document), ...subset.balancing }) }),
     });
   }
   return subsets;
 }
 
+/** Of the policy's balancing what holds for every subset. */
+function policyWide({ balancing }: PolicyDocument): BalancingDocument {
+  const { algorithm: _, hashBy: __, ...rest } = balancing ?? {};
+  return rest;
+}
+
 /** Every label that a call under these routes may be asked for. */
-export function labelKeysOf(routes: readonly RoutePlan[], fallthrough: Decision, hashBy?: string): readonly string[] {
+export function labelKeysOf(
+  routes: readonly RoutePlan[],
+  fallthrough: Decision,
+  alsoRead: Iterable<string> = [],
+): readonly string[] {
   const keys = new Set<string | undefined>();
   const addDecision = ({ hashPolicies }: Decision): void => {
     if (hashPolicies !== undefined) for (const { key } of hashPolicies) keys.add(key);
@@ -196,6 +208,7 @@ export function labelKeysOf(routes: readonly RoutePlan[], fallthrough: Decision,
     keys.add(match?.sample?.by).add(split.stickBy);
     for (const { decision } of split.entries) addDecision(decision);
   }
-  keys.add(hashBy).delete(undefined);
+  for (const key of alsoRead) keys.add(key);
+  keys.delete(undefined);
   return [...keys] as string[];
 }

@@ -1,7 +1,9 @@
+import type { Algorithm } from './algorithm';
 import type { RetryDocument, RouteDocument } from './route-document';
 import type { BreakerDocument, SubsetBreakerDocument, SubsetDocument } from './subset-document';
 
 export type { StatusName } from '../base/status-names';
+export type * from './algorithm';
 export type * from './header-document';
 export type * from './route-document';
 export type * from './subset-document';
@@ -81,9 +83,6 @@ export interface RetryBudgetDocument {
    */
   readonly minPerSecond?: number;
 }
-
-/** How an endpoint is picked from a pool. `peak_ewma` and `least_request` take the better of two drawn at random. */
-export type Algorithm = 'peak_ewma' | 'least_request' | 'round_robin' | 'random' | 'ring_hash';
 
 /** How calls are balanced over the endpoints of a pool. */
 export interface BalancingDocument {

@@ -131,6 +131,8 @@ const guard: Schema = closed({
   dryRun: { type: 'boolean' },
 });
 
+const algorithm: Schema = { enum: ['peak_ewma', 'least_request', 'round_robin', 'random', 'ring_hash'] };
+
 const subset: Schema = closed({
   tags: listOf(nonEmptyText, { description: 'an instance must have all of them' }),
   meta: { type: 'object', additionalProperties: text },
@@ -154,6 +156,10 @@ const subset: Schema = closed({
       maxPending: { ...count(0), description: 'calls of each client that wait while the subset is full; default 0' },
     },
     { required: ['maxInFlight'] },
+  ),
+  balancing: closed(
+    { algorithm, hashBy: nonEmptyText },
+    { required: ['algorithm'], description: 'in place of what balancing of the policy says of both' },
   ),
 });
 
@@ -213,7 +219,7 @@ export const policySchema: Schema = {
       attemptTimeoutMs: ref('attemptTimeout'),
       retryBudget: closed({ percent: percentage(0), minPerSecond: notNegative }),
       balancing: closed({
-        algorithm: { enum: ['peak_ewma', 'least_request', 'round_robin', 'random', 'ring_hash'] },
+        algorithm,
         slowStartMs: notNegative,
         hashBy: nonEmptyText,
         subsetSize: count(1),

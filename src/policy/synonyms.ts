@@ -138,6 +138,11 @@ export const SYNONYMS: Readonly<Record<string, string>> = {
   targetPort: 'here port: the name of one of several ports',
   failoverPriority: 'here locality.failover, in order',
 
+  slowStartMs: 'slowStartMs stands in balancing of the policy: an endpoint has one weight, whatever its subset',
+  subsetSize: 'subsetSize stands in balancing of the policy: it says which endpoints a client is connected to',
+  drainMs: 'drainMs stands in balancing of the policy: connections belong to endpoints, whatever their subset',
+  connectionsPerEndpoint: 'here in balancing of the policy: connections belong to endpoints, whatever their subset',
+
   // Breakers
   outlierDetection: 'here breaker',
   passiveHealthCheck: 'here breaker',

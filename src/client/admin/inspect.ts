@@ -18,6 +18,7 @@ import { formatTarget } from '../grpc/target';
 import type { ClientZoneView } from '../state/client-zone';
 import type { ClientMode } from '../state/policy-state';
 import type { Service } from '../state/service';
+import { balancingOf, type SubsetBalancingView } from './balancing-view';
 
 const MOST_METHODS = 50;
 
@@ -51,6 +52,8 @@ export interface ServiceInspection {
   readonly breakers: readonly BreakerView[];
   /** Those of the policy in force, by subset; none in observe mode, where no call goes by a subset. */
   readonly guards: readonly GuardView[];
+  /** How the endpoints of each subset of the policy in force share its calls. */
+  readonly balancing: readonly SubsetBalancingView[];
   /** How the subsets stand whose calls are limited; empty where the policy limits none. */
   readonly limits: readonly SubsetLimitView[];
   /** Calls and retries of the last ten seconds. */
@@ -239,6 +242,8 @@ export function inspectService(service: Service): ServiceInspection {
     methods: service.endpoints.methods.views(MOST_METHODS),
     breakers: service.breakers.views(),
     guards: service.guards.views(),
+    balancing:
+      snapshot === undefined ? [] : [...snapshot.plan.subsets.keys()].map((name) => balancingOf(snapshot.plan, name)),
     limits: service.limits.views(),
     retryBudget: { calls: service.balancer.retryBudget.calls, retries: service.balancer.retryBudget.retries },
     repeatedLabels: service.repeatedLabels,

@@ -108,6 +108,7 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   sticky = false;
   bucket = -1;
   hash = -1;
+  hashes: readonly number[] | undefined = undefined;
   /** How long its method usually takes. Looked up at the first pick. */
   time: MethodTime | undefined = undefined;
   /** Endpoints of attempts that started, oldest first, including those that no application can have seen. */

@@ -1,5 +1,6 @@
 import type { Random } from '../../base/random';
 import type { LabelMatcherDocument } from '../../policy/document';
+import { hashLabelsOf } from '../../policy/hash-labels';
 import type { Plan, RoutePlan } from '../../policy/plan';
 import type { RoutingInput } from '../../policy/routing/call';
 import { headerMatchers } from '../chain/export-match';
@@ -107,7 +108,7 @@ function methodsOf({ match }: RoutePlan): readonly string[] {
 
 function callerKeysOf(plan: Plan): readonly string[] {
   const keys = plan.routes.flatMap(({ match, split }) => [match?.sample?.by, split.stickBy]);
-  return [...keys, plan.balancing.hashBy].filter((key) => key !== undefined);
+  return [...keys, ...hashLabelsOf(plan)].filter((key) => key !== undefined);
 }
 
 function poolsOf(plans: readonly Plan[]): ReadonlyMap<string, readonly string[]> {

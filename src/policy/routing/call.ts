@@ -31,6 +31,11 @@ export interface RoutingOutcome {
   bucket: number;
   /** 32-bit hash of the `hashBy` label for ring_hash; -1 without one. */
   hash: number;
+  /**
+   * Of each subset in the decision's chain, where subsets hash by labels of their own; `hash` is the first. Undefined:
+   * `hash` holds for all.
+   */
+  hashes?: readonly number[] | undefined;
 }
 
 export interface RoutingEnvironment {

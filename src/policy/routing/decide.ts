@@ -33,8 +33,8 @@ export function decide(
   program.begin(input.labels);
   outcome.sticky = false;
   outcome.bucket = -1;
-  const hashed = program.read(program.hashSlot);
-  outcome.hash = hashed === undefined ? -1 : hash32(hashed, RING_SEED) >>> 0;
+  outcome.hashes = undefined;
+  outcome.hash = hashOf(program.hashSlot, program);
 
   const override = overrideInForce(plan, env, recorder);
   let decision: Decision;
@@ -47,8 +47,28 @@ export function decide(
   if (decision.hashPolicies !== undefined) {
     outcome.hash = hashByPolicies(decision.hashPolicies, program);
   }
+  if (input.force !== undefined) decision = applyForce(input.force, decision, outcome);
+  if (program.hashSlots !== undefined) hashForSubsets(program.hashSlots, decision, outcome, program);
   program.end();
-  return input.force === undefined ? decision : applyForce(input.force, decision, outcome);
+  return decision;
+}
+
+/** Where the label in `slot` places the call on a ring; -1 without it. */
+function hashOf(slot: number, program: RoutingProgram): number {
+  const value = program.read(slot);
+  return value === undefined ? -1 : hash32(value, RING_SEED) >>> 0;
+}
+
+/** Its subset and each that may stand in for it go by the label of their own. */
+function hashForSubsets(
+  slots: ReadonlyMap<string, number>,
+  { destination: { chain } }: Decision,
+  outcome: RoutingOutcome,
+  program: RoutingProgram,
+): void {
+  const hashes = chain.map((subset) => hashOf(slots.get(subset) ?? -1, program));
+  outcome.hash = hashes[0] ?? -1;
+  outcome.hashes = hashes;
 }
 
 function overrideInForce(

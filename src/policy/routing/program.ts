@@ -1,3 +1,4 @@
+import { hashLabelOf, hasOwnHashLabels } from '../hash-labels';
 import type { LabelCondition, Plan, RoutePlan } from '../plan';
 import type { Labels } from './call';
 
@@ -36,6 +37,8 @@ export function programOf(plan: Plan): RoutingProgram {
  */
 export class RoutingProgram {
   readonly hashSlot: number;
+  /** By subset the slot of its own hash label; undefined where all hash by the policy's. */
+  readonly hashSlots: ReadonlyMap<string, number> | undefined;
   readonly #keys: readonly string[];
   readonly #slots: ReadonlyMap<string, number>;
   readonly #steps: readonly RouteStep[];
@@ -53,6 +56,9 @@ export class RoutingProgram {
     const steps = (conditions: readonly LabelCondition[]): readonly ConditionStep[] =>
       conditions.map((condition) => ({ condition, slot: slotOf(condition.key) }));
     this.hashSlot = slotOf(plan.balancing.hashBy);
+    this.hashSlots = hasOwnHashLabels(plan)
+      ? new Map([...plan.subsets.keys()].map((subset) => [subset, slotOf(hashLabelOf(plan, subset))]))
+      : undefined;
     this.#steps = plan.routes.map((route) => ({
       route,
       labels: steps(route.match?.labels ?? []),

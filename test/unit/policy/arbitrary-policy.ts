@@ -6,6 +6,7 @@ import type {
   MatchDocument,
   PolicyDocument,
   RouteDocument,
+  SubsetBalancingDocument,
   SubsetDocument,
 } from '../../../src/policy/document';
 
@@ -125,6 +126,11 @@ function fallenBack(name: string, fallback: string, guarded: GuardDocument | und
   return { tags: [name], fallback, guard: guarded };
 }
 
+const balancing: fc.Arbitrary<SubsetBalancingDocument> = fc.oneof(
+  fc.record({ algorithm: fc.constantFrom('peak_ewma', 'least_request', 'round_robin', 'random') }),
+  fc.record({ algorithm: fc.constant('ring_hash' as const), hashBy: key }),
+);
+
 /** Policies that must be accepted. */
 export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
   .tuple(
@@ -133,15 +139,18 @@ export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
     // Each subset may only fall back to an earlier one, so that there are no cycles.
     fc.tuple(...SUBSETS.map((_, index) => fc.option(fc.nat(index), { nil: undefined }))),
     fc.option(guard, { nil: undefined }),
+    fc.array(balancing, { maxLength: SUBSETS.length }),
   )
-  .map(([fallthrough, routes, fallbacks, guarded]) => ({
+  .map(([fallthrough, routes, fallbacks, guarded, balanced]) => ({
     schema: 1,
     service: 'payments',
     subsets: Object.fromEntries(
       SUBSETS.map((name, index) => {
         const fallback = SUBSETS[fallbacks[index] ?? index];
         const isAlone = fallback === undefined || fallback === name;
-        return [name, isAlone ? { tags: [name] } : fallenBack(name, fallback, guarded)];
+        const subset = isAlone ? { tags: [name] } : fallenBack(name, fallback, guarded);
+        const own = balanced[index];
+        return [name, own === undefined ? subset : { ...subset, balancing: own }];
       }),
     ),
     default: fallthrough,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { hash32 } from '../../../../src/base/hash';
 import type { LabelMatcherDocument, MatchDocument, PolicyDocument } from '../../../../src/policy/document';
 import { decide } from '../../../../src/policy/routing/decide';
 import { explainRouting } from '../../../../src/policy/routing/explain';
@@ -73,6 +74,12 @@ function routeOf(
   );
 }
 
+/** By the label of the subset; these policies name none themselves. */
+function hashIn({ subsets = {} }: PolicyDocument, subset: string, labels: CallLabels): number {
+  const value = labels[subsets[subset]?.balancing?.hashBy ?? ''];
+  return value === undefined ? -1 : hash32(value, 0) >>> 0;
+}
+
 describe('decide', () => {
   it('agrees with a naive reading of the policy, and explain with decide', () => {
     fc.assert(
@@ -82,6 +89,9 @@ describe('decide', () => {
           const input = inputOf(stickyKey === undefined ? rest : { ...rest, stickyKey });
           const outcome = newOutcome();
           const decision = decide(plan, input, outcome, environmentOf(seed));
+          const { chain } = decision.destination;
+          const hashes = chain.map((subset) => hashIn(document, subset, rest.labels));
+          expect(outcome.hashes ?? chain.map(() => outcome.hash)).toEqual(hashes);
           const index = routeOf(document, plan, rest.method, rest.labels);
           const route = document.routes?.[index];
           const explained = explainRouting(plan, input, environmentOf(seed));
