@@ -11,6 +11,7 @@ import {
 } from './defaults';
 import { compileDestinations, findDestination, peerLookups } from './destinations';
 import type { BalancingDocument, PolicyDocument, RouteDocument } from './document';
+import { compileFaults, compileRouteFault } from './faults';
 import { hashLabelsOf } from './hash-labels';
 import { compileHeaderChanges } from './header-changes';
 import { compileMatch } from './match';
@@ -22,6 +23,8 @@ import {
   ALL_INSTANCES,
   type Decision,
   type Destination,
+  type FaultPlan,
+  type MatchPlan,
   type Plan,
   type PolicyOrigin,
   type PolicyProblem,
@@ -90,7 +93,7 @@ function buildPlan(
   const retry = retryOf(document.retry);
   // Decisions and plan refer to each other, so the plan's object comes first and is filled below.
   const plan = {} as Plan;
-  const decisionTo = (subset: string, route?: RouteDocument): Decision => ({
+  const decisionTo = (subset: string, route?: RouteDocument, fault?: FaultPlan): Decision => ({
     plan,
     by: route === undefined ? 'default' : 'route',
     route: route?.name ?? 'default',
@@ -100,6 +103,7 @@ function buildPlan(
     attemptTimeoutMs: route?.attemptTimeoutMs ?? document.attemptTimeoutMs,
     retry: route?.retry === undefined ? retry : retryOf(route.retry),
     ...headersOf(route),
+    ...(fault && { fault }),
     hedging: route?.hedging && { maxAttempts: 2, nonFatalStatusCodes: ['UNAVAILABLE'], ...route.hedging },
     datacenters: undefined,
     force: undefined,
@@ -107,15 +111,17 @@ function buildPlan(
   const fallthrough = decisionTo(defaultSubset);
   const routes = (document.routes ?? []).map((route, position): RoutePlan => {
     const salt = route.stickySalt ?? route.name;
+    const fault = compileRouteFault(route);
     const entries = (route.split ?? [{ to: route.to ?? defaultSubset, weight: 1 }]).map(({ to, weight }) => ({
       subset: to,
       weight,
-      decision: decisionTo(to, route),
+      decision: decisionTo(to, route, fault),
     }));
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
     return { name: route.name, index: position, match: route.match && compileMatch(route.match, salt), split };
   });
   const balancing = document.balancing === undefined ? DEFAULT_BALANCING : resolveBalancing(document.balancing);
+  const faults = compileFaults(document, routes);
   const failover = document.locality?.failover;
   const peers = failover === undefined ? [] : peerLookups(service, failover);
   const isOverridden = document.override !== undefined || options.override !== undefined;
@@ -137,7 +143,11 @@ function buildPlan(
     fallthrough,
     override,
     destinations,
-    labelKeys: labelKeysOf(routes, fallthrough, hashLabelsOf({ subsets, balancing })),
+    labelKeys: labelKeysOf(routes, fallthrough, [
+      ...hashLabelsOf({ subsets, balancing }),
+      ...(faults ?? []).flatMap(({ match }) => labelsRead(match)),
+    ]),
+    ...(faults && { faults }),
     balancing,
     locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
     ...(peers.length > 0 && { peers }),
@@ -191,6 +201,12 @@ function policyWide({ balancing }: PolicyDocument): BalancingDocument {
   return rest;
 }
 
+function labelsRead(match: MatchPlan | undefined): readonly string[] {
+  if (match === undefined) return [];
+  const keys = [match.labels, ...match.any].flatMap((group) => group.map(({ key }) => key));
+  return match.sample === undefined ? keys : [...keys, match.sample.by];
+}
+
 /** Every label that a call under these routes may be asked for. */
 export function labelKeysOf(
   routes: readonly RoutePlan[],
@@ -203,9 +219,8 @@ export function labelKeysOf(
   };
   addDecision(fallthrough);
   for (const { match, split } of routes) {
-    for (const group of match === undefined ? [] : [match.labels, ...match.any])
-      for (const { key } of group) keys.add(key);
-    keys.add(match?.sample?.by).add(split.stickBy);
+    for (const key of labelsRead(match)) keys.add(key);
+    keys.add(split.stickBy);
     for (const { decision } of split.entries) addDecision(decision);
   }
   for (const key of alsoRead) keys.add(key);

@@ -1,10 +1,13 @@
 import type { Algorithm } from './algorithm';
+import type { NamedFaultDocument } from './named-fault-document';
 import type { RetryDocument, RouteDocument } from './route-document';
 import type { BreakerDocument, SubsetBreakerDocument, SubsetDocument } from './subset-document';
 
 export type { StatusName } from '../base/status-names';
 export type * from './algorithm';
+export type * from './fault-document';
 export type * from './header-document';
+export type * from './named-fault-document';
 export type * from './route-document';
 export type * from './subset-document';
 
@@ -59,6 +62,8 @@ export interface PolicyDocument<S extends string = string> {
   readonly subsetBreaker?: SubsetBreakerDocument;
   /** The emergency switch. Default: none. */
   readonly override?: OverrideDocument<NoInfer<S>>;
+  /** Attempts that fail, or begin late, on purpose and for a while. `graylane drill` writes them. At most 20. */
+  readonly faults?: readonly NamedFaultDocument<NoInfer<S>>[];
   /** Made by `graylane policy apply --key`; not written by hand. Required by clients that have `policyKeys`. */
   readonly signature?: SignatureDocument;
 }

@@ -1,6 +1,7 @@
 import { STATUS_NAMES } from '../base/status-names';
+import { namedFault, routeFault } from './fault-schema';
 import { headerChanges } from './header-schema';
-import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
+import { MAX_FAULTS, MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
 
 const positive: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647 };
@@ -188,6 +189,7 @@ const route: Schema = closed(
     ),
     requestHeaders: { ...ref('headerChanges'), description: 'in the metadata that each attempt sends' },
     responseHeaders: { ...ref('headerChanges'), description: 'in the metadata that the caller receives' },
+    fault: ref('routeFault'),
   },
   { required: ['name'], oneOf: [{ required: ['to'] }, { required: ['split'] }] },
 );
@@ -244,6 +246,10 @@ export const policySchema: Schema = {
         { to: text, datacenter, until: nonEmptyText, by: text, reason: text },
         { required: ['until'], anyOf: [{ required: ['to'] }, { required: ['datacenter'] }] },
       ),
+      faults: listOf(ref('namedFault'), {
+        maxItems: MAX_FAULTS,
+        description: 'attempts that fail, or begin late, on purpose; written by graylane drill',
+      }),
       signature: closed(
         {
           key: { type: 'string', title: '16 hexadecimal digits', pattern: '^[0-9a-f]{16}$' },
@@ -267,6 +273,8 @@ export const policySchema: Schema = {
     subsetBreaker: closed(subsetBreakerKeys),
     guard,
     headerChanges,
+    routeFault,
+    namedFault,
     subset,
     route,
   },

@@ -1,4 +1,5 @@
 import type { StatusName } from '../base/status-names';
+import type { FaultDocument } from './fault-document';
 import type { HeaderChangesDocument } from './header-document';
 
 /** Calls that match, and where they go. */
@@ -33,6 +34,8 @@ export interface RouteDocument<S extends string = string> {
   readonly requestHeaders?: HeaderChangesDocument;
   /** What is changed in the metadata that the caller receives. */
   readonly responseHeaders?: HeaderChangesDocument;
+  /** Attempts of calls that this route decides fail, or begin late, on purpose and for a while. */
+  readonly fault?: FaultDocument;
 }
 
 /** One subset of a split. */

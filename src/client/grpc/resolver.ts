@@ -1,9 +1,11 @@
 import type { HedgingPlan } from '../../policy/plan';
 import type { BalancerContext, ChannelLink } from '../balancer/context';
 import type { Service } from '../state/service';
-import { CALL_STATE, CallState, type RetryRules, seconds } from './call-state';
+import { CALL_STATE, CallState, type RetryRules } from './call-state';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { type ClientHandle, soleClient } from './client-registry';
+import { seconds } from './duration-text';
+import { faultFilter } from './fault-filter';
 import {
   attachedToMetadata,
   type CallConfig,
@@ -151,8 +153,13 @@ const NO_NAMES: CallConfig['methodConfig']['name'] = [];
 function filtersOf(call: CallState, link: ChannelLink): FilterFactory[] {
   const { decision } = call;
   const isAnswerChanged = decision === undefined || decision.responseHeaders !== undefined;
-  if (link.isReady && !isAnswerChanged) return NO_FILTERS;
-  return [...(link.isReady ? [] : [reasonFilter(call, link)]), ...(isAnswerChanged ? [responseFilter(call)] : [])];
+  const isFaulted = decision === undefined || call.faulted !== undefined;
+  if (link.isReady && !isAnswerChanged && !isFaulted) return NO_FILTERS;
+  return [
+    ...(link.isReady ? [] : [reasonFilter(call, link)]),
+    ...(isAnswerChanged ? [responseFilter(call)] : []),
+    ...(isFaulted ? [faultFilter(call, link.context.faults)] : []),
+  ];
 }
 
 /**

@@ -1,5 +1,6 @@
 import { ofKey } from '../../base/of-key';
 import type { BreakerLevel } from '../breaker/view';
+import { FaultCounts } from './fault-counts';
 
 const CODES = 17;
 const MOST_TIERS = 10;
@@ -78,6 +79,9 @@ export class Counts {
     this.#refusedAtLimit.set(name, (this.#refusedAtLimit.get(name) ?? 0) + count);
   }
 
+  /** Attempts that faults of the policy hit, and what became of the calls that they concern. */
+  readonly faults: FaultCounts = new FaultCounts();
+
   /** Adds the counts of a client that is closed, or that is being collected. */
   take(other: Counts): void {
     for (const row of other.rows) {
@@ -89,6 +93,7 @@ export class Counts {
       this.#addOpenings(level, subset, datacenter, count);
     }
     for (const [subset, count] of other.limits) this.refusedAtLimit(subset, count);
+    this.faults.take(other.faults);
     this.policiesApplied += other.policiesApplied;
     this.policiesRejected += other.policiesRejected;
     this.retriesRefused += other.retriesRefused;

@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock';
 import type { Random } from '../../base/random';
-import type { ForceSelector, LabelCondition, OverridePlan, RoutePlan, SamplePlan } from '../plan';
+import type { FaultPlan, ForceSelector, LabelCondition, OverridePlan, RoutePlan, SamplePlan } from '../plan';
 
 /**
  * The labels of one call: the call's metadata, then ambient, then static; the nearest wins. A key that was sent twice
@@ -36,6 +36,8 @@ export interface RoutingOutcome {
    * `hash` holds for all.
    */
   hashes?: readonly number[] | undefined;
+  /** The faults in force that may hit the call's attempts; undefined: none. */
+  faults?: readonly FaultPlan[] | undefined;
 }
 
 export interface RoutingEnvironment {

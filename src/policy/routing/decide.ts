@@ -4,6 +4,7 @@ import { findDestination } from '../destinations';
 import type {
   Decision,
   Destination,
+  FaultPlan,
   ForceSelector,
   HashPolicy,
   OverridePlan,
@@ -12,7 +13,7 @@ import type {
   SplitEntryPlan,
 } from '../plan';
 import type { RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
-import { type ConditionStep, programOf, type RouteStep, type RoutingProgram } from './program';
+import { type ConditionStep, matchesMethod, programOf, type RouteStep, type RoutingProgram } from './program';
 
 /** Seed of the ring's hash. As fixed as the hash itself. */
 const RING_SEED = 0;
@@ -34,6 +35,7 @@ export function decide(
   outcome.sticky = false;
   outcome.bucket = -1;
   outcome.hashes = undefined;
+  outcome.faults = undefined;
   outcome.hash = hashOf(program.hashSlot, program);
 
   const override = overrideInForce(plan, env, recorder);
@@ -49,8 +51,30 @@ export function decide(
   }
   if (input.force !== undefined) decision = applyForce(input.force, decision, outcome);
   if (program.hashSlots !== undefined) hashForSubsets(program.hashSlots, decision, outcome, program);
+  // The emergency switch is no time for drills.
+  if (plan.faults !== undefined && override === undefined) {
+    outcome.faults = faultsFor(decision, input.method, program, env.clock.wallNow());
+  }
   program.end();
   return decision;
+}
+
+/** Those in force whose match holds, and the route's own. A call that none concerns has no list. */
+function faultsFor(
+  { fault: own }: Decision,
+  method: string,
+  program: RoutingProgram,
+  wallNowMs: number,
+): readonly FaultPlan[] | undefined {
+  let found: FaultPlan[] | undefined;
+  for (const { fault, step } of program.faults) {
+    if (wallNowMs >= fault.untilMs || !matchesMethod(step.route, method) || missOf(step, program) !== undefined)
+      continue;
+    found ??= [];
+    found.push(fault);
+  }
+  if (own === undefined || wallNowMs >= own.untilMs) return found;
+  return [...(found ?? []), own];
 }
 
 /** Where the label in `slot` places the call on a ring; -1 without it. */

@@ -1,6 +1,16 @@
 import { defined } from '../../base/defined';
+import { describeFault } from '../faults';
 import { describeHeaderChanges } from '../header-changes';
-import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
+import type {
+  DecidedBy,
+  FaultPlan,
+  ForceSelector,
+  OverridePlan,
+  Plan,
+  PlannedTier,
+  RetryPlan,
+  RoutePlan,
+} from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { decide, describeRetry } from './decide';
 
@@ -27,6 +37,8 @@ export interface RoutingExplanation {
   readonly labels: Readonly<Record<string, string | null>>;
   /** The emergency switch; undefined without one. */
   readonly override?: ExplainedOverride;
+  /** The faults that may hit its attempts, drawn for each; undefined without any. An override in force holds them off. */
+  readonly faults?: readonly ExplainedFault[];
   /** All routes of the policy, in order. */
   readonly routes: readonly ExplainedRoute[];
 }
@@ -71,6 +83,22 @@ interface ExplainedOverride {
   readonly origin: 'policy' | 'environment';
   /** RFC 3339; missing for one that does not end by itself. */
   readonly until?: string;
+  /** Who set it. */
+  readonly by?: string;
+  /** Why it was set. */
+  readonly reason?: string;
+}
+
+/** A fault of the policy that concerns the call. */
+interface ExplainedFault {
+  /** Its name; of a route's `route NAME`. */
+  readonly name: string;
+  /** `10 % of attempts at canary fail with UNAVAILABLE`. */
+  readonly effect: string;
+  /** Share of attempts, in (0, 100]. */
+  readonly percent: number;
+  /** RFC 3339. */
+  readonly until: string;
   /** Who set it. */
   readonly by?: string;
   /** Why it was set. */
@@ -141,6 +169,7 @@ export function explainRouting(
     ...(outcome.hash >= 0 && { hash: outcome.hash }),
     labels: Object.fromEntries(seenLabels),
     ...(override !== undefined && { override }),
+    ...(outcome.faults !== undefined && { faults: outcome.faults.map(explainFault) }),
     routes: explainRoutes(plan, isOverridden, seenRoutes, (key) => seenLabels.get(key) ?? undefined),
   };
 }
@@ -186,6 +215,11 @@ function explainOverride(override: OverridePlan, inForce: boolean): ExplainedOve
   const { origin, untilMs, by, reason } = override;
   const until = Number.isFinite(untilMs) ? new Date(untilMs).toISOString() : undefined;
   return defined({ inForce, origin, until, by, reason });
+}
+
+function explainFault(fault: FaultPlan): ExplainedFault {
+  const { name, percent, until, by, reason } = fault;
+  return defined({ name, effect: describeFault(fault), percent, until, by, reason });
 }
 
 function methodsOf({ match }: RoutePlan): readonly string[] {

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import type {
+  FaultDocument,
   GuardDocument,
   HeaderChangesDocument,
   LabelMatcherDocument,
   MatchDocument,
+  NamedFaultDocument,
   PolicyDocument,
   RouteDocument,
   SubsetBalancingDocument,
@@ -85,6 +87,23 @@ const headerChanges: fc.Arbitrary<HeaderChangesDocument> = fc.oneof(
   fc.constant({ set: { 'x-lane': 'blue' }, add: { 'x-via': 'graylane' }, remove: ['X-Debug'] }),
 );
 
+const fault = fc.oneof(
+  fc.record({ abort: fc.constantFrom('UNAVAILABLE', 'ABORTED'), percent: fc.constantFrom(0.01, 10, 100) }),
+  fc.record({ delayMs: fc.integer({ min: 1, max: 600_000 }), percent: fc.constantFrom(0.01, 10, 100) }),
+);
+/** After, and before, the time at which the tests decide. */
+const until = fc.constantFrom('2100-01-01T00:00:00Z', '2026-01-01T00:00:00Z');
+
+/** Of a route. */
+const routeFault: fc.Arbitrary<FaultDocument> = fc.tuple(fault, until).map(([what, end]) => ({ ...what, until: end }));
+
+/** Of the policy. */
+const namedFaults: fc.Arbitrary<readonly NamedFaultDocument[]> = fc
+  .array(fc.tuple(routeFault, fc.record({ match, in: fc.constantFrom(...SUBSETS) }, { requiredKeys: [] })), {
+    maxLength: 4,
+  })
+  .map((all) => all.map(([what, rest], index) => ({ name: `fault-${index}`, ...what, ...rest })));
+
 const route: fc.Arbitrary<Omit<RouteDocument, 'name'>> = fc
   .tuple(
     fc.oneof(
@@ -100,6 +119,7 @@ const route: fc.Arbitrary<Omit<RouteDocument, 'name'>> = fc
         timeoutMs: fc.integer({ min: 1, max: 9_999 }),
         requestHeaders: headerChanges,
         responseHeaders: headerChanges,
+        fault: routeFault,
       },
       { requiredKeys: [] },
     ),
@@ -140,8 +160,9 @@ export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
     fc.tuple(...SUBSETS.map((_, index) => fc.option(fc.nat(index), { nil: undefined }))),
     fc.option(guard, { nil: undefined }),
     fc.array(balancing, { maxLength: SUBSETS.length }),
+    namedFaults,
   )
-  .map(([fallthrough, routes, fallbacks, guarded, balanced]) => ({
+  .map(([fallthrough, routes, fallbacks, guarded, balanced, faults]) => ({
     schema: 1,
     service: 'payments',
     subsets: Object.fromEntries(
@@ -155,4 +176,5 @@ export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
     ),
     default: fallthrough,
     routes: routes.map((entry, index) => ({ ...entry, name: `route ${index}` })),
+    faults,
   }));

@@ -1,11 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { hash32 } from '../../../../src/base/hash';
-import type { LabelMatcherDocument, MatchDocument, PolicyDocument } from '../../../../src/policy/document';
+import type {
+  LabelMatcherDocument,
+  MatchDocument,
+  PolicyDocument,
+  RouteDocument,
+} from '../../../../src/policy/document';
 import { decide } from '../../../../src/policy/routing/decide';
 import { explainRouting } from '../../../../src/policy/routing/explain';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../arbitrary-policy';
-import { environmentOf, inputOf, newOutcome, planOf } from './fixture';
+import { environmentOf, inputOf, NOW_MS, newOutcome, planOf } from './fixture';
 
 type CallLabels = Readonly<Record<string, string>>;
 
@@ -80,6 +85,23 @@ function hashIn({ subsets = {} }: PolicyDocument, subset: string, labels: CallLa
   return value === undefined ? -1 : hash32(value, 0) >>> 0;
 }
 
+/** Names of the faults in force that concern the call, those of the policy first. */
+function faultsOn(
+  { faults = [] }: PolicyDocument,
+  plan: ReturnType<typeof planOf>,
+  route: RouteDocument | undefined,
+  method: string,
+  labels: CallLabels,
+): readonly string[] {
+  const isOn = ({ until }: { readonly until: string }): boolean => Date.parse(until) > NOW_MS;
+  const named = faults.filter(({ name, match = {}, ...fault }) => {
+    const sample = plan.faults?.find((each) => each.name === name)?.match?.sample;
+    return isOn(fault) && matches(match, method, labels, (_, value) => sample?.admits(value) === true);
+  });
+  const own = route?.fault !== undefined && isOn(route.fault) ? [`route ${route.name}`] : [];
+  return [...named.map(({ name }) => name), ...own];
+}
+
 describe('decide', () => {
   it('agrees with a naive reading of the policy, and explain with decide', () => {
     fc.assert(
@@ -94,6 +116,8 @@ describe('decide', () => {
           expect(outcome.hashes ?? chain.map(() => outcome.hash)).toEqual(hashes);
           const index = routeOf(document, plan, rest.method, rest.labels);
           const route = document.routes?.[index];
+          const concerned = faultsOn(document, plan, route, rest.method, rest.labels);
+          expect((outcome.faults ?? []).map(({ name }) => name)).toEqual(concerned);
           const explained = explainRouting(plan, input, environmentOf(seed));
           expect(explained.decision).toMatchObject({ route: decision.route, subset: decision.destination.subset });
           expect(explained.routes.findIndex((other) => other.result === 'matched')).toBe(index);
