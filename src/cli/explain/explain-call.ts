@@ -92,6 +92,11 @@ export async function showExplanation({ routing, tiers }: Explanation, io: Comma
       `   override ${override.inForce ? `in force${until}` : 'has ended'}: ${override.reason ?? 'no reason given'}`,
     );
   }
+  for (const { name, effect, until, reason } of routing.faults ?? []) {
+    io.line(
+      `   ${colors.yellow(`fault ${name}`)} until ${until}: ${effect}${reason === undefined ? '' : `; ${reason}`}`,
+    );
+  }
   const seen = Object.entries(routing.labels).map(([key, value]) => `${key}=${value ?? '(missing)'}`);
   if (seen.length > 0) io.line(`   labels looked at: ${seen.join(' ')}`);
   if (routes.length > 0) {

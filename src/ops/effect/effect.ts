@@ -3,6 +3,7 @@ import { emptyPlan } from '../../policy/compile';
 import type { InstanceSet } from '../../policy/membership/snapshot';
 import type { Plan } from '../../policy/plan';
 import { describeSelector } from './describe-selector';
+import { faultFindings, faultRemarks } from './faults';
 import { type Outcome, type Side, type SideBySide, sideBySide, type UseOf } from './outcomes';
 
 /** The instances and names that the registry lists now. */
@@ -20,9 +21,9 @@ export interface RegistryView {
 /**
  * `empty`: no usable instance. `fewer`: less than half of what serves now. `same`: the same instances as another
  * subset. `filter`: Consul cannot evaluate the filter. `calls`: calls that are answered now would fail. `datacenter`,
- * `service`: a name that nothing has.
+ * `service`: a name that nothing has. `fault`: a fault of the policy fails every call, with nothing that stops it.
  */
-type FindingKind = 'calls' | 'empty' | 'fewer' | 'same' | 'filter' | 'datacenter' | 'service';
+type FindingKind = 'calls' | 'empty' | 'fewer' | 'same' | 'filter' | 'datacenter' | 'service' | 'fault';
 
 /** One problem that a policy would cause for a service. */
 interface EffectFinding {
@@ -83,8 +84,9 @@ export function judgeEffect(question: EffectInput): Effect {
   }
   const ofSubsets = subsetFindings(everywhere, view);
   findings.push(...ofSubsets.filter(({ kind, subset, isNew }) => kind !== 'empty' || !isToldOf(lost, subset, isNew)));
-  findings.push(...fewerInAll(everywhere));
-  return { findings, isUnregistered: false, remarks: remarksOf(everywhere, view) };
+  findings.push(...fewerInAll(everywhere), ...faultFindings(before, after, question.wallNowMs));
+  const ofFaults = faultRemarks(before, after, question.wallNowMs, view.alsoUsed !== undefined);
+  return { findings, isUnregistered: false, remarks: [...remarksOf(everywhere, view), ...ofFaults] };
 }
 
 /**
