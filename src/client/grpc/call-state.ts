@@ -13,8 +13,8 @@ import type { Pool } from '../balancer/tiers/pool';
 import type { RetryBudget } from '../breaker/retry-budget';
 import type { AmbientScope } from './call-scope';
 import type { ChannelMethodConfig } from './channel-service-config';
-import { seconds } from './duration-text';
-import type { CallCredentials, Metadata } from './grpc-js';
+
+import { type CallCredentials, type Metadata, seconds } from './grpc-js';
 import type { MethodFacts } from './known-methods';
 
 /** Under this symbol a call's state travels in the options of its metadata. Nothing of it goes on the wire. */

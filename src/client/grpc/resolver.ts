@@ -4,7 +4,7 @@ import type { Service } from '../state/service';
 import { CALL_STATE, CallState, type RetryRules } from './call-state';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { type ClientHandle, soleClient } from './client-registry';
-import { seconds } from './duration-text';
+
 import { faultFilter } from './fault-filter';
 import {
   attachedToMetadata,
@@ -22,6 +22,7 @@ import {
   type ResolverConstructor,
   type ResolverListener,
   type StatusObject,
+  seconds,
   serviceConfig,
 } from './grpc-js';
 import { responseFilter } from './response-filter';

@@ -265,7 +265,7 @@ describe('the end of a fault', () => {
       .toBe('stopped');
     expect(performance.now() - begunAt).toBeLessThan(10_000);
     expect(fault()?.stoppedBecause).toMatch(
-      /^\d+ of 50 calls failed in 10 s \(\d+\.\d %; stopAbove.failedPercentage is 5\)$/,
+      /^\d+ of \d+ calls failed in 10 s \(\d+\.\d %; stopAbove.failedPercentage is 5\)$/,
     );
     const hits = fault()?.hitAttempts;
     // Also where the policy drops it and brings it back.
