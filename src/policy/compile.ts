@@ -13,6 +13,7 @@ import { compileDestinations, findDestination, peerLookups } from './destination
 import type { PolicyDocument, RouteDocument } from './document';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
+import { withMirror } from './mirror';
 import { compileOverride, type EnvironmentOverride } from './override';
 import { parsePolicyText } from './parse-text';
 import { deepFreeze } from './plain-data';
@@ -88,12 +89,14 @@ function buildPlan(
   const retry = retryOf(document.retry);
   // Decisions and plan refer to each other, so the plan's object comes first and is filled below.
   const plan = {} as Plan;
+  // Validation has seen to it that there is one.
+  const destinationTo = (to: string, strict: boolean): Destination =>
+    findDestination(destinations, to, strict) as Destination;
   const decisionTo = (subset: string, route?: RouteDocument): Decision => ({
     plan,
     by: route === undefined ? 'default' : 'route',
     route: route?.name ?? 'default',
-    // Validation has seen to it that there is one.
-    destination: findDestination(destinations, subset, route?.strict === true) as Destination,
+    destination: destinationTo(subset, route?.strict === true),
     timeoutMs: route?.timeoutMs ?? document.timeoutMs,
     attemptTimeoutMs: route?.attemptTimeoutMs ?? document.attemptTimeoutMs,
     retry: route?.retry === undefined ? retry : retryOf(route.retry),
@@ -104,10 +107,12 @@ function buildPlan(
   const fallthrough = decisionTo(defaultSubset);
   const routes = (document.routes ?? []).map((route, position): RoutePlan => {
     const salt = route.stickySalt ?? route.name;
+    const { mirror } = route;
+    const mirrorTo = mirror && destinationTo(mirror.to, true);
     const entries = (route.split ?? [{ to: route.to ?? defaultSubset, weight: 1 }]).map(({ to, weight }) => ({
       subset: to,
       weight,
-      decision: decisionTo(to, route),
+      decision: withMirror(decisionTo(to, route), mirror, mirrorTo, destinations),
     }));
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
     return { name: route.name, index: position, match: route.match && compileMatch(route.match, salt), split };

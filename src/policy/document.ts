@@ -2,6 +2,7 @@ import type { RetryDocument, RouteDocument } from './route-document';
 import type { BreakerDocument, SubsetBreakerDocument, SubsetDocument } from './subset-document';
 
 export type { StatusName } from '../base/status-names';
+export type * from './mirror-document';
 export type * from './route-document';
 export type * from './subset-document';
 

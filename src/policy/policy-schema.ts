@@ -1,5 +1,6 @@
 import { STATUS_NAMES } from '../base/status-names';
 import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
+import { mirrorSchema } from './mirror-schema';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
 
 const positive: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647 };
@@ -179,6 +180,7 @@ const route: Schema = closed(
       },
       { required: ['delayMs'] },
     ),
+    mirror: mirrorSchema(text),
   },
   { required: ['name'], oneOf: [{ required: ['to'] }, { required: ['split'] }] },
 );

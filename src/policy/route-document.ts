@@ -1,4 +1,5 @@
 import type { StatusName } from '../base/status-names';
+import type { MirrorDocument } from './mirror-document';
 
 /** Calls that match, and where they go. */
 export interface RouteDocument<S extends string = string> {
@@ -28,6 +29,8 @@ export interface RouteDocument<S extends string = string> {
   readonly retry?: RetryDocument | 'off';
   /** Instead of `retry`: a second attempt while the first is still out. Only for calls that may be made twice. */
   readonly hedging?: HedgingDocument;
+  /** Copies of its calls for another subset. Default: none. */
+  readonly mirror?: MirrorDocument<S>;
 }
 
 /** One subset of a split. */

@@ -1,7 +1,16 @@
 import { defined } from '../../base/defined';
 import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
-import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
+import type {
+  CallKind,
+  Labels,
+  RouteMiss,
+  RoutingEnvironment,
+  RoutingInput,
+  RoutingOutcome,
+  RoutingRecorder,
+} from './call';
 import { decide, describeRetry } from './decide';
+import { type ExplainedMirror, explainMirror } from './explain-mirror';
 
 /**
  * Why a call would go where it would go, as plain JSON. It shows label values: give it to the person who asked, not to
@@ -56,6 +65,8 @@ interface ExplainedDecision {
   readonly datacenters?: readonly string[];
   /** What the call asked for beside the policy. */
   readonly force?: ForceSelector;
+  /** Copies of the call; undefined: none are made. */
+  readonly mirror?: ExplainedMirror;
 }
 
 /** The emergency switch, in the policy or in the environment. */
@@ -86,13 +97,14 @@ interface ExplainedRoute {
 
 /**
  * Decides as a call would be decided, by the same code, and tells what was looked at on the way. `isIdempotent`: the
- * definition of the method says so.
+ * definition of the method says so. `kind`: of the method, where it is known.
  */
 export function explainRouting(
   plan: Plan,
   input: RoutingInput,
   env: RoutingEnvironment,
   isIdempotent: boolean = false,
+  kind?: CallKind,
 ): RoutingExplanation {
   const seenLabels = new Map<string, string | null>();
   const labels: Labels = {
@@ -127,7 +139,7 @@ export function explainRouting(
       route: decision.route,
       ...{ subset, strict, chain, tiers, timeoutMs, attemptTimeoutMs, retry },
       runs: describeRetry(decision, input.method, isIdempotent),
-      ...{ datacenters, force },
+      ...{ datacenters, force, mirror: explainMirror(decision, input.method, isIdempotent, kind) },
     }),
     sticky: outcome.sticky,
     ...(outcome.bucket >= 0 && { bucket: outcome.bucket }),

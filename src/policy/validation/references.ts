@@ -48,6 +48,7 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
   }
   for (const [index, route] of routes.entries()) {
     check(route?.to, 'routes', index, 'to');
+    check(route?.mirror?.to, 'routes', index, 'mirror', 'to');
     for (const [at, entry] of (route?.split ?? []).entries()) check(entry?.to, 'routes', index, 'split', at, 'to');
   }
 }

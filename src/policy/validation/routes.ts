@@ -3,6 +3,7 @@ import type { RouteDocument } from '../document';
 import { note, type ProblemList } from '../problems';
 import type { Checked, CheckedPolicy } from './checked';
 import { checkLabelKey, checkMatch } from './matches';
+import { checkMirror } from './mirrors';
 
 type Routes = NonNullable<CheckedPolicy['routes']>;
 
@@ -22,6 +23,7 @@ export function checkRoutes({ routes = [] }: CheckedPolicy, problems: ProblemLis
     if ('hedging' in route && 'retry' in route) {
       problems.report([...path, 'hedging'], note('beside retry'), 'one of hedging and retry');
     }
+    checkMirror(route, [...path, 'mirror'], problems);
     if (split.length === 0) continue;
     if (split.every((entry) => entry?.weight === 0)) {
       problems.report([...path, 'split'], note('all weights 0'), 'at least one weight > 0');

@@ -93,6 +93,12 @@ describe('decide', () => {
           }
           expect(decision).toMatchObject({ by: 'route', route: route.name, timeoutMs: route.timeoutMs });
           expect(decision.destination.strict).toBe(route.strict === true);
+          const { mirror } = route;
+          const copied = mirror?.to === decision.destination.subset ? undefined : mirror?.to;
+          expect(decision.mirror?.copy.destination).toEqual(
+            copied && expect.objectContaining({ subset: copied, strict: true, chain: [copied] }),
+          );
+          expect(explained.decision.mirror?.to).toBe(copied);
           const entries = route.split ?? [{ to: route.to ?? '', weight: 1 }];
           const chosen = entries.find((entry) => entry.to === decision.destination.subset);
           expect(chosen?.weight).toBeGreaterThan(0);
