@@ -14,6 +14,8 @@ import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/subset-guard';
 import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
+import { mirrorViews } from '../grpc/mirror/mirrors';
+import type { RouteMirrorView } from '../grpc/mirror/route-mirror';
 import { formatTarget } from '../grpc/target';
 import type { ClientZoneView } from '../state/client-zone';
 import type { ClientMode } from '../state/policy-state';
@@ -53,6 +55,8 @@ export interface ServiceInspection {
   readonly guards: readonly GuardView[];
   /** How the subsets stand whose calls are limited; empty where the policy limits none. */
   readonly limits: readonly SubsetLimitView[];
+  /** Copies of calls, by route; empty where none was made. */
+  readonly mirrors: readonly RouteMirrorView[];
   /** Calls and retries of the last ten seconds. */
   readonly retryBudget: { readonly calls: number; readonly retries: number };
   /** Labels that calls carried twice since the Graylane client was opened; each counted as absent. */
@@ -240,6 +244,7 @@ export function inspectService(service: Service): ServiceInspection {
     breakers: service.breakers.views(),
     guards: service.guards.views(),
     limits: service.limits.views(),
+    mirrors: mirrorViews(service),
     retryBudget: { calls: service.balancer.retryBudget.calls, retries: service.balancer.retryBudget.retries },
     repeatedLabels: service.repeatedLabels,
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],

@@ -326,7 +326,8 @@ export class SnapshotPicker implements Picker {
   }
 }
 
-function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
+/** Undefined: nobody in the pool can take it now. */
+export function choose(pool: Pool, pick: PickContext): ChannelConnection | undefined {
   const picked = pool.picker?.pick(pick);
   if (picked === undefined) return pick.tried === undefined ? undefined : pool.scan(pick);
   // What a pool picker returns is one of the connections that it was made of.

@@ -1,7 +1,8 @@
 import type { HedgingPlan } from '../../policy/plan';
 import type { BalancerContext, ChannelLink } from '../balancer/context';
 import type { Service } from '../state/service';
-import { CALL_STATE, CallState, type RetryRules, seconds } from './call-state';
+import { BareCall } from './bare-call';
+import { CALL_STATE, type CallState, type RetryRules, seconds } from './call-state';
 import { type ChannelServiceConfig, readChannelServiceConfig } from './channel-service-config';
 import { type ClientHandle, soleClient } from './client-registry';
 import {
@@ -10,6 +11,7 @@ import {
   type ChannelOptions,
   CLIENT_OPTION,
   CONFIG_SELECTOR_KEY,
+  COPIES_OPTION,
   type ConfigSelector,
   type Filter,
   type FilterFactory,
@@ -22,6 +24,7 @@ import {
   type StatusObject,
   serviceConfig,
 } from './grpc-js';
+import { CopySelector } from './mirror/copy-selector';
 import { targetFromUri } from './target';
 
 /** grpc-js' own default. */
@@ -50,8 +53,11 @@ export function createResolverClass(): ResolverConstructor {
       this.#service = client.service(targetFromUri(target));
       const config = readChannelServiceConfig(this.#service, options);
       this.#listener = listener;
-      this.#link = createLink(this.#service);
-      this.#selector = new StableSelector(this.#service, this.#link, retryRules(this.#link.context, options), config);
+      const isForCopies = options[COPIES_OPTION] !== undefined;
+      this.#link = createLink(this.#service, isForCopies);
+      this.#selector = isForCopies
+        ? new CopySelector()
+        : new StableSelector(this.#service, this.#link, retryRules(this.#link.context, options), config);
     }
 
     /**
@@ -84,8 +90,9 @@ export function createResolverClass(): ResolverConstructor {
   };
 }
 
-function createLink({ service, balancer }: Service): ChannelLink {
-  return { context: balancer, isReady: false, waitingReason: undefined, toJSON: () => `link to ${service}` };
+function createLink({ service, balancer }: Service, isForCopies: boolean): ChannelLink {
+  const toJSON = (): string => `link to ${service}`;
+  return { context: balancer, isForCopies, isReady: false, waitingReason: undefined, toJSON };
 }
 
 function retryRules(context: BalancerContext, options: ChannelOptions): RetryRules {
@@ -119,8 +126,7 @@ class StableSelector implements ConfigSelector {
     const config = this.#config?.methodConfigFor(method);
     if (config?.waitForReady !== undefined) applyWaitForReady(config.waitForReady, metadata);
     const call =
-      (attachedToMetadata(metadata, CALL_STATE) as CallState | undefined) ??
-      new CallState(method, undefined, undefined, this.#service.bareObserver);
+      (attachedToMetadata(metadata, CALL_STATE) as CallState | undefined) ?? new BareCall(method, this.#service);
     call.route(this.#retryRules, config);
     const { snapshot } = this.#service;
     if (snapshot !== undefined) {

@@ -1,7 +1,7 @@
 import type { GrpcModule, Metadata, ServerInterceptingCall, ServerInterceptor, ServerListener } from '../grpc/grpc-js';
 import { type AcceptRules, parseAcceptOptions, type ServerInterceptorOptions } from './accept';
 import { keepBaggage } from './baggage';
-import type { ContextRunner, IncomingContexts } from './incoming-labels';
+import { type ContextRunner, type IncomingContexts, MIRROR_KEY } from './incoming-labels';
 import { ServedCall } from './served-call';
 
 const OK = 0;
@@ -91,9 +91,10 @@ class IncomingCall {
     const rules = this.#rules;
     const contexts = this.#contexts;
     const labels = contexts.incoming.read(rules, { values: (key) => metadata.get(key) }, contexts.usesBaggage);
+    const isCopy = metadata.get(MIRROR_KEY).length > 0;
     strip(metadata, rules);
     if (contexts.usesBaggage) filterBaggage(metadata, rules);
-    this.#runInContext = contexts.prepare(labels, this.served);
+    this.#runInContext = contexts.prepare(labels, this.served, isCopy);
   }
 }
 

@@ -35,6 +35,13 @@ export const PREVIOUS_ATTEMPTS = 'graylane.previous_attempts';
 export const CLIENT = 'graylane.client';
 export const STATE = 'graylane.state';
 export const LEVEL = 'graylane.level';
+/** On the span of a copy. */
+export const MIRROR = 'graylane.mirror';
+/** Of copies: `mirror`, or `noise` for one to the call's own destination. */
+export const MIRROR_KIND = 'graylane.mirror.kind';
+export const MIRROR_REASON = 'graylane.mirror.reason';
+export const MIRROR_RESULT = 'graylane.mirror.result';
+export const MIRROR_FIELD = 'graylane.mirror.field';
 
 /** `OK`, `UNAVAILABLE`, ...; a number that is no gRPC code counts as UNKNOWN, so that labels stay bounded. */
 export function statusText(code: number): string {

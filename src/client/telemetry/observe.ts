@@ -58,6 +58,9 @@ export function observeCounts(
   for (const [subset, count] of counts.limits) {
     sums.add(counters.limitRefused, { [names.SERVICE]: service, [names.SUBSET]: subset }, count);
   }
+  for (const { counter, labels, count } of counts.mirrored.rows) {
+    sums.add(counters[counter], { [names.SERVICE]: service, ...labels }, count);
+  }
   sums.write();
   result.observe(counters.policyApplied, counts.policiesApplied, { [names.SERVICE]: service });
   result.observe(counters.policyRejected, counts.policiesRejected, { [names.SERVICE]: service });
