@@ -14,7 +14,6 @@ import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/subset-guard';
 import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
-import { mirrorViews } from '../grpc/mirror/mirrors';
 import type { RouteMirrorView } from '../grpc/mirror/route-mirror';
 import { formatTarget } from '../grpc/target';
 import type { ClientZoneView } from '../state/client-zone';
@@ -244,7 +243,7 @@ export function inspectService(service: Service): ServiceInspection {
     breakers: service.breakers.views(),
     guards: service.guards.views(),
     limits: service.limits.views(),
-    mirrors: mirrorViews(service),
+    mirrors: service.mirrors?.views() ?? [],
     retryBudget: { calls: service.balancer.retryBudget.calls, retries: service.balancer.retryBudget.retries },
     repeatedLabels: service.repeatedLabels,
     unassigned: membership?.unassigned.map((instance) => instance.id) ?? [],

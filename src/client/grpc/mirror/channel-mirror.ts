@@ -5,8 +5,8 @@ import type { Channel, Metadata } from '../grpc-js';
 import { CopyCall, type CopyOwner, type OriginalCall } from './copy-call';
 import { beginCopySpan, endCopySpan } from './copy-trace';
 import { MirroredCall } from './mirrored-call';
-import { mirrorsOf } from './mirrors';
-import type { MirroredService, RouteMirror } from './route-mirror';
+import { type MirroredService, mirrorsOf } from './mirrors';
+import type { RouteMirror } from './route-mirror';
 
 const PREVIOUS_ATTEMPTS_KEY = 'grpc-previous-rpc-attempts';
 const ALL = 10_000;

@@ -1,9 +1,14 @@
-import { ofKey } from '../../../base/of-key';
 import type { Decision } from '../../../policy/plan';
-import { type MirroredService, RouteMirror, type RouteMirrorView } from './route-mirror';
+import { type CountedMirror, RouteMirror, type RouteMirrorView } from './route-mirror';
 
 /** A plan has no more routes. Names of former plans go first. */
 const MOST_ROUTES = 1_000;
+
+/** A service of a Graylane client whose calls are copied. */
+export interface MirroredService extends CountedMirror {
+  /** Undefined until a call has a mirror. */
+  mirrors: Mirrors | undefined;
+}
 
 /** What is copied of the calls to one service of a Graylane client, on all its channels. Made by the first such call. */
 export class Mirrors {
@@ -45,13 +50,8 @@ export class Mirrors {
   }
 }
 
-const byService = new WeakMap<MirroredService, Mirrors>();
-
+/** Those of the service, made when they are first asked for. */
 export function mirrorsOf(service: MirroredService): Mirrors {
-  return ofKey(byService, service, () => new Mirrors(service));
-}
-
-/** For `inspect()`: empty where no call was mirrored. */
-export function mirrorViews(service: MirroredService): readonly RouteMirrorView[] {
-  return byService.get(service)?.views() ?? [];
+  service.mirrors ??= new Mirrors(service);
+  return service.mirrors;
 }

@@ -9,8 +9,8 @@ import { type CompareResult, Comparison, type FieldDifference } from './compare/
 import { type IgnoredFields, parseIgnored } from './compare/differing-fields';
 import type { CopyCall, DropReason } from './copy-call';
 
-/** A service of a Graylane client, as its mirrors need it. */
-export interface MirroredService {
+/** What a service has for those that count its copies. */
+export interface CountedMirror {
   readonly service: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -64,7 +64,7 @@ export class RouteMirror {
   readonly comparison: Comparison | undefined;
   readonly ignored: IgnoredFields;
   uncompared = 0;
-  readonly #service: MirroredService;
+  readonly #service: CountedMirror;
   #decision: Decision;
   #copies = 0;
   #failed = 0;
@@ -72,7 +72,7 @@ export class RouteMirror {
   readonly #dropped: Record<DropReason, number> = { busy: 0, size: 0, unfinished: 0, closed: 0 };
 
   /** `former`: the mirror that the route had before; one that means the same is gone on with. */
-  constructor(service: MirroredService, decision: Decision, former: RouteMirror | undefined) {
+  constructor(service: CountedMirror, decision: Decision, former: RouteMirror | undefined) {
     const plan = decision.mirror as MirrorPlan;
     this.#service = service;
     this.#decision = decision;

@@ -19,7 +19,11 @@ interface Run {
 }
 
 /** Answers of two alike servers, except that `planted` differs in a share of the mirror's answers. */
-function simulate(seed: number, planted: number, options: { readonly noise?: Noise; readonly mayRunAgain?: boolean } = {}): Run {
+function simulate(
+  seed: number,
+  planted: number,
+  options: { readonly noise?: Noise; readonly mayRunAgain?: boolean } = {},
+): Run {
   const { noise = NOISE, mayRunAgain = true } = options;
   const random = seededRandom(seed);
   const comparison = new Comparison();
@@ -39,7 +43,8 @@ function simulate(seed: number, planted: number, options: { readonly noise?: Noi
 
 const runs = (count: number, planted: number, noise?: Noise): readonly Run[] =>
   Array.from({ length: count }, (_, at) => simulate(1 + at, planted, noise === undefined ? {} : { noise }));
-const flaggedIn = (all: readonly Run[]): readonly string[] => all.flatMap(({ flagged }) => flagged.map(({ field }) => field));
+const flaggedIn = (all: readonly Run[]): readonly string[] =>
+  all.flatMap(({ flagged }) => flagged.map(({ field }) => field));
 
 describe('fields that differ by themselves', () => {
   it('are flagged in none of 100 healthy pairs, whatever their share', () => {
@@ -101,7 +106,10 @@ describe('what is counted', () => {
   it('is at most 100 fields, and one for all others', () => {
     const comparison = new Comparison();
     for (let at = 0; at < 300; at += 1) {
-      comparison.take({ method: METHOD, copy: new Set([`f${at}`]), again: undefined, isNoiseMeasured: false }, () => {});
+      comparison.take(
+        { method: METHOD, copy: new Set([`f${at}`]), again: undefined, isNoiseMeasured: false },
+        () => {},
+      );
     }
     const fields = comparison.fields();
     expect(fields).toHaveLength(101);
@@ -112,7 +120,10 @@ describe('what is counted', () => {
   it('tells methods apart', () => {
     const comparison = new Comparison();
     for (const method of ['/s.A/One', '/s.A/Two'])
-      comparison.take({ method, copy: new Set(['a']), again: undefined, isNoiseMeasured: method.endsWith('One') }, () => {});
+      comparison.take(
+        { method, copy: new Set(['a']), again: undefined, isNoiseMeasured: method.endsWith('One') },
+        () => {},
+      );
     expect(comparison.fields().map(({ method, isFlagged }) => [method, isFlagged])).toEqual([
       ['/s.A/Two', true],
       ['/s.A/One', false],

@@ -1,5 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { differingFields, type FieldNames, parseIgnored } from '../../../../../../src/client/grpc/mirror/compare/differing-fields';
+import {
+  differingFields,
+  type FieldNames,
+  parseIgnored,
+} from '../../../../../../src/client/grpc/mirror/compare/differing-fields';
 
 const KNOWN: FieldNames = { isMap: (field) => field === 'totals', areMapsKnown: true };
 const UNKNOWN: FieldNames = { isMap: () => false, areMapsKnown: false };
@@ -59,7 +63,8 @@ describe('differingFields', () => {
   it('has an end: fields, depth, length of a path', () => {
     const wide = (value: number) => Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`f${at}`, value]));
     expect(fieldsOf(wide(1), wide(2))).toHaveLength(100);
-    const deep = (depth: number, value: unknown): unknown => (depth === 0 ? value : { [`${'x'.repeat(60)}`]: deep(depth - 1, value) });
+    const deep = (depth: number, value: unknown): unknown =>
+      depth === 0 ? value : { [`${'x'.repeat(60)}`]: deep(depth - 1, value) };
     const [path = ''] = fieldsOf(deep(200, 1), deep(200, 2));
     expect(path.length).toBeLessThanOrEqual(256);
     const circular: Record<string, unknown> = {};
