@@ -15,6 +15,7 @@ import type { ZonePreferenceView } from '../balancer/zones/zone-preference';
 import type { GuardView } from '../breaker/guard/subset-guard';
 import type { OutlierView } from '../breaker/outlier/trial';
 import type { BreakerView } from '../breaker/view';
+import type { RouteMirrorView } from '../grpc/mirror/route-mirror';
 import { formatTarget } from '../grpc/target';
 import type { ClientZoneView } from '../state/client-zone';
 import type { ClientMode } from '../state/policy-state';
@@ -59,6 +60,8 @@ export interface ServiceInspection {
   readonly balancing: readonly SubsetBalancingView[];
   /** How the subsets stand whose calls are limited; empty where the policy limits none. */
   readonly limits: readonly SubsetLimitView[];
+  /** Copies of calls, by route; empty where none was made. */
+  readonly mirrors: readonly RouteMirrorView[];
   /** Calls and retries of the last ten seconds. */
   readonly retryBudget: { readonly calls: number; readonly retries: number };
   /** Labels that calls carried twice since the Graylane client was opened; each counted as absent. */
@@ -247,6 +250,7 @@ export function inspectService(service: Service): ServiceInspection {
     balancing:
       snapshot === undefined ? [] : [...snapshot.plan.subsets.keys()].map((name) => balancingOf(snapshot.plan, name)),
     limits: service.limits.views(),
+    mirrors: service.mirrors?.views() ?? [],
     retryBudget: { calls: service.balancer.retryBudget.calls, retries: service.balancer.retryBudget.retries },
     repeatedLabels: service.repeatedLabels,
     lanes: snapshot === undefined ? [] : inspectLanes(decidingPlan(snapshot), membership, service.clock.wallNow()),

@@ -22,9 +22,9 @@ const SPEC: readonly string[] = ['hosts', 'gateways', 'http'];
 const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries'];
 const ROUTE_REASONS: Readonly<Record<string, string>> = {
   fault: 'faults are injected in tests, by graylane.fail()',
-  mirror: 'calls are not mirrored',
-  mirrors: 'calls are not mirrored',
-  mirrorPercentage: 'calls are not mirrored',
+  mirror: 'mirrors are not imported: write mirror: { to, percent } on the route',
+  mirrors: 'mirrors are not imported: write mirror: { to, percent } on the route',
+  mirrorPercentage: 'mirrors are not imported: write mirror: { to, percent } on the route',
   rewrite: 'calls are not rewritten',
   redirect: 'calls are not redirected',
   directResponse: 'every call goes to an instance',
