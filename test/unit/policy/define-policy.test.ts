@@ -39,6 +39,9 @@ describe('definePolicy', () => {
     // @ts-expect-error canray is no subset
     definePolicy({ ...base, default: 'canray' });
     // @ts-expect-error canray is no subset
+    definePolicy({ ...base, lanes: { by: 'x-lane', fallback: 'canray' } });
+    definePolicy({ ...base, lanes: [{ by: 'x-lane', fallback: 'canary' }] });
+    // @ts-expect-error canray is no subset
     definePolicy({ schema: 1, service: 'payments', subsets: { stable: { fallback: 'canray' } } });
     // @ts-expect-error stabel is no subset
     definePolicy({ ...base, subsets: { ...subsets, canary: { fallback: 'stable', guard: { against: 'stabel' } } } });
