@@ -10,15 +10,19 @@ export type RouteDocument<S extends string = string> = RouteRulesDocument<S> & R
 /** Where the calls of a route go. */
 export type RouteTargetDocument<S extends string = string> = WholeRouteDocument<S> | SplitRouteDocument<S>;
 
+/** All calls go one way. */
 interface WholeRouteDocument<S extends string> {
   /** Where all calls go. */
   readonly to: DestinationDocument<S>;
+  /** Not beside `to`. */
   readonly split?: never;
 }
 
+/** Calls go several ways. */
 interface SplitRouteDocument<S extends string> {
   /** Destinations by weight, at most 100. */
   readonly split: readonly SplitEntryDocument<S>[];
+  /** Not beside `split`. */
   readonly to?: never;
 }
 
