@@ -53,6 +53,14 @@ describe('definePolicy', () => {
     definePolicy({ ...base, routes: [{ name: 'r', to: { subset: 'canray', datacenter: 'dc2' } }] });
     // @ts-expect-error canray is no subset
     definePolicy({ ...base, subsets: { ...subsets, canary: { fallback: { subset: 'canray' } } } });
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, faults: [{ name: 'f', in: 'canray', abort: 'ABORTED', percent: 1, until: '' }] });
+    // @ts-expect-error a fault without an end
+    definePolicy({ ...base, faults: [{ name: 'f', in: 'canary', abort: 'ABORTED', percent: 1 }] });
+    // @ts-expect-error no algorithm
+    definePolicy({ ...base, subsets: { ...subsets, canary: { balancing: { algorithm: 'maglev' } } } });
+    // @ts-expect-error canray is no subset
+    definePolicy({ ...base, routes: [{ name: 'r', to: 'stable', mirror: { to: 'canray' } }] });
     // @ts-expect-error an unknown key
     definePolicy({ ...base, retries: 3 });
     expect(definePolicy({ ...base, default: 'canary' }).default).toBe('canary');
