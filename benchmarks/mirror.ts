@@ -2,9 +2,9 @@
  * What a mirror at 100 % costs the caller: latency and processor time, beside the same client without a mirror. The
  * servers of the calls, that of the copies, and each client have a process of their own.
  *
- *     npm run bench -- mirror [--rounds 31] [--short] [--json]
+ *     npm run bench -- mirror [--rounds 61] [--paced] [--short] [--json]
  *
- * Callers pause between calls, as those of a service do: the copies' work then falls into the pauses. `busy` shows a
+ * `--paced`: without busy clients. Callers pause between calls, as those of a service do: the copies' work then falls into the pauses. `busy` shows a
  * client that has none, whose copies take their time from calls.
  */
 import { parseArgs } from 'node:util';
@@ -20,10 +20,10 @@ const WARM_UP_ROUNDS = 2;
 const WARM_UP_CALLS = 5_000;
 
 const SCENARIOS: Readonly<Record<string, Batch>> = {
-  '1 at a time, 5 ms apart': { kind: 'unary', calls: 200, concurrency: 1, pauseMs: 5 },
-  '8 at a time, 20 ms apart': { kind: 'unary', calls: 400, concurrency: 8, pauseMs: 20 },
-  'busy, 1 at a time': { kind: 'unary', calls: 500, concurrency: 1 },
-  'busy, 32 at a time': { kind: 'unary', calls: 2_000, concurrency: 32 },
+  '1 at a time, 5 ms apart': { kind: 'unary', calls: 50, concurrency: 1, pauseMs: 5 },
+  '8 at a time, 20 ms apart': { kind: 'unary', calls: 100, concurrency: 8, pauseMs: 20 },
+  'busy, 1 at a time': { kind: 'unary', calls: 200, concurrency: 1 },
+  'busy, 32 at a time': { kind: 'unary', calls: 1_000, concurrency: 32 },
 };
 
 interface Line {
@@ -37,9 +37,9 @@ interface Line {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { rounds: { type: 'string' }, short: { type: 'boolean' }, json: { type: 'boolean' } },
+    options: { rounds: { type: 'string' }, paced: { type: 'boolean' }, short: { type: 'boolean' }, json: { type: 'boolean' } },
   });
-  const rounds = Number(values.rounds ?? (values.short === true ? 7 : 31));
+  const rounds = Number(values.rounds ?? (values.short === true ? 15 : 61));
   const print = values.json === true ? (): void => {} : console.log;
   const servers: Peer[] = [];
   const addresses: string[] = [];
@@ -58,6 +58,7 @@ async function main(): Promise<void> {
   );
   const lines: Line[] = [];
   for (const [scenario, batch] of Object.entries(SCENARIOS)) {
+    if (values.paced === true && batch.pauseMs === undefined) continue;
     print(`\n${scenario}`);
     const costs = await interleaved(VARIANTS, { kept: rounds, warmUp: WARM_UP_ROUNDS }, async (variant) => {
       const peer = clients.get(variant) as Peer;

@@ -133,10 +133,13 @@ export class ChannelSet {
 
   close(): void {
     const reason = `graylane ${JSON.stringify(this.#deps.handle.name)} was closed: close()`;
-    for (const [inner, { outer }] of [...this.#open]) {
+    for (const [inner, { outer, copies }] of [...this.#open]) {
       const channel = outer.deref();
-      if (channel === undefined) inner.close();
-      else channel.closeBy(reason);
+      if (channel !== undefined) channel.closeBy(reason);
+      else {
+        copies?.close();
+        inner.close();
+      }
     }
     this.#open.clear();
   }

@@ -20,6 +20,7 @@ export interface CountedMirror {
 
 /** The copies of one route's calls, for `inspect()`. Counted since its mirror was last changed. */
 export interface RouteMirrorView {
+  /** Name of the route. */
   readonly route: string;
   /** Subset that gets the copies. */
   readonly to: string;
@@ -42,6 +43,7 @@ export interface RouteMirrorView {
 interface ComparisonView {
   /** Calls whose answer and whose copy's answer were compared: the sum of the next three. */
   readonly compared: number;
+  /** They did not differ. */
   readonly equal: number;
   /** They differed in fields that differ by themselves, or of which nothing is proven yet. */
   readonly unflagged: number;

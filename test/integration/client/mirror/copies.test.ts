@@ -56,7 +56,7 @@ describe.each(Object.keys(CALL_KINDS) as CallKind[])('of a call of the kind %s',
 
 it('is made of so many calls as the policy says', async () => {
   const { client, canary } = await mirrorWorld(opened, { percent: 25 });
-  await Promise.all(Array.from({ length: 400 }, () => charge(client)));
+  for (let made = 0; made < 400; made += 20) await Promise.all(Array.from({ length: 20 }, () => charge(client)));
   await pause(SOON_MS);
   expect(Math.abs(canary.calls - 100)).toBeLessThan(spreadOfCount(400, 100));
 });

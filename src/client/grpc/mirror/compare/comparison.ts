@@ -31,13 +31,15 @@ export type CompareResult = 'equal' | 'unflagged' | 'differing';
 
 /** How answers to one method differ in one field. */
 export interface FieldDifference {
+  /** `/package.Service/Method`. */
   readonly method: string;
   /** `total.amount`, `items.*.id`; `(status)`: the status code, `(message)`: a message that cannot be decoded. */
   readonly field: string;
   /** Compared calls in which the copy's answer had another value. */
   readonly differing: number;
-  /** Second copies at the call's own destination since the field was first seen to differ, and those that differed. */
+  /** Second copies, to the call's own destination, since the field was first seen to differ. */
   readonly noiseCompared: number;
+  /** Of `noiseCompared`: those that differed from the call's answer in it. */
   readonly noiseDiffering: number;
   /** It differs more often than two answers of the call's own destination do, or differs at all where no noise is measured. */
   readonly isFlagged: boolean;
