@@ -34,6 +34,7 @@ const sliced = [
   'test/integration/client/chain.test.ts',
   'test/integration/client/consul-load.test.ts',
   'test/integration/client/explain-agrees.test.ts',
+  'test/integration/client/faults.test.ts',
   'test/integration/client/isolation.test.ts',
   'test/integration/connections/empty-sessions.test.ts',
   'test/integration/discovery/consul/latency.test.ts',

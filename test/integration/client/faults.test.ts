@@ -111,7 +111,7 @@ describe('a fault of the policy', () => {
     expect(reports).toMatchObject([{ attempts: [{ fault: 'drill' }] }]);
   });
 
-  it('touches no call that does not match', async () => {
+  it('touches no call that does not match', { timeout: 900_000 }, async () => {
     const faults = [
       { ...DRILL, abort: 'UNAVAILABLE' },
       { ...DRILL, name: 'late', delayMs: 50 },
