@@ -135,7 +135,7 @@ export class PlannedDestinations {
 const DEFAULT: WrittenDestination = { service: undefined, subset: undefined, place: undefined };
 
 /** In which order places are tried; undefined: as `locality.failover` says. */
-export function placeOrder(
+function placeOrder(
   pin: string | undefined,
   next: readonly string[] | undefined,
 ): readonly string[] | undefined {
