@@ -5,7 +5,7 @@
 export type DestinationDocument<S extends string = string> = S | PlaceDestinationDocument<S>;
 
 /** A destination with at least one key. `datacenter` and `peer` exclude each other. */
-export type PlaceDestinationDocument<S extends string = string> =
+type PlaceDestinationDocument<S extends string = string> =
   | (OtherServiceDocument & (UnpinnedDocument | InDatacenterDocument | AtPeerDocument))
   | (OwnSubsetDocument<S> & (UnpinnedDocument | InDatacenterDocument | AtPeerDocument))
   | (DefaultSubsetDocument & (InDatacenterDocument | AtPeerDocument));

@@ -135,10 +135,7 @@ export class PlannedDestinations {
 const DEFAULT: WrittenDestination = { service: undefined, subset: undefined, place: undefined };
 
 /** In which order places are tried; undefined: as `locality.failover` says. */
-export function placeOrder(
-  pin: string | undefined,
-  next: readonly string[] | undefined,
-): readonly string[] | undefined {
+function placeOrder(pin: string | undefined, next: readonly string[] | undefined): readonly string[] | undefined {
   if (next === undefined) return pin === undefined ? undefined : [pin];
   return [pin ?? LOCAL_PLACE, ...next.filter((place) => place !== pin)];
 }
