@@ -9,6 +9,10 @@ const OUTPUT = option(
   '-o, --output <file>',
   'where to write it, as JSON if the name ends in .json; default: standard output',
 );
+const IMPORT_FILES = argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input');
+const STRICT = option('--strict', 'write nothing and end with 1 when anything is left out');
+const IMPORT_ENDS =
+  'Ends with 0 when everything is said, with 3 when something is left out, with 1 when nothing is left.';
 
 export const policy: CommandGroup = {
   name: 'policy',
@@ -247,41 +251,50 @@ export const policy: CommandGroup = {
       },
       args: [NAMED_SERVICE],
       options: consul(TO_ASK),
-      run: async () => (await import('./import-policy.js')).lintChain,
+      run: async () => (await import('./chain-policy.js')).lintChain,
     },
     {
       name: 'import-chain',
       summary: "write Consul's config entries of a service as a policy document",
       description:
-        "Reads a service's discovery chain and prints the policy document that decides alike. What a document cannot say is " +
-        'told on standard error by its path; then it ends with 1.',
+        "Reads a service's discovery chain and prints the policy document that decides alike, with the subsets of the " +
+        "service's resolver that no call goes to yet. What a document cannot say is told on standard error by its path. " +
+        IMPORT_ENDS,
       examples: {
         'graylane policy import-chain payments -o payments.yaml': 'to be reviewed, and applied',
         'graylane simulate payments --policy chain --against payments.yaml': 'whether anybody would move',
       },
       args: [NAMED_SERVICE],
-      options: [...consul(), OUTPUT],
-      run: async () => (await import('./import-policy.js')).importChain,
+      options: [...consul(), OUTPUT, STRICT],
+      run: async () => (await import('./chain-policy.js')).importChain,
     },
     {
       name: 'import-istio',
       summary: "write Istio's VirtualService and DestinationRule as a policy document",
       description:
-        'Reads the resources of one service from a YAML file with one or several documents, and prints the policy document ' +
-        'that comes closest. Every field that is not in it is told on standard error by its path; then it ends with 1.',
+        'Reads the resources of one service and prints the policy document that comes closest. Each field that is not in it ' +
+        'is told on standard error with file, line and path. ' +
+        IMPORT_ENDS,
       examples: {
         'graylane policy import-istio istio.yaml -o payments.yaml': 'to be reviewed, and applied',
-        'kubectl get vs,dr -n shop -o yaml | graylane policy import-istio - --service payments': 'from a cluster',
+        'graylane policy import-istio base/ overlays/prod/ --service payments': 'from several folders',
+        'kubectl get vs,dr -A -o yaml | graylane policy import-istio - --service payments.shop': 'from a cluster',
       },
-      args: [argument('<file>', 'YAML or JSON; - is standard input')],
+      args: [IMPORT_FILES],
       options: [
-        option('--service <name>', 'whose rules; default: the only service in the file'),
+        option(
+          '--service <name>',
+          'whose rules, with its namespace where several have the name; default: the only one',
+        ),
         option('--labels <form>', "what a subset's labels are in Consul: meta, or tags that are their values")
           .choices(['meta', 'tags'])
           .default('meta'),
+        option('--gateway <name>', "a gateway's rules, namespace/name or name; default: those between services (mesh)"),
+        option('--port <number>', 'the port of the service that calls go to, for matches by port', parseWhole),
         OUTPUT,
+        STRICT,
       ],
-      run: async () => (await import('./import-policy.js')).importIstioFile,
+      run: async () => (await import('./import-policy.js')).importIstioFiles,
     },
   ],
 };

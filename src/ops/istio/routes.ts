@@ -1,104 +1,90 @@
 import { defined } from '../../base/defined';
-import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report';
-import type {
-  LabelMatcherDocument,
-  MatchDocument,
-  RetryDocument,
-  RouteDocument,
-  SplitEntryDocument,
-  StatusName,
-} from '../../policy/document';
+import { fieldsOf, listOf, textOf } from '../../policy/chain/report';
+import type { RetryDocument, RouteDocument, SplitEntryDocument, StatusName } from '../../policy/document';
 import { statusesOfCondition, statusOfHttp } from '../../policy/envoy-retries';
-import { labelKeyFault } from '../../policy/label-key';
-import { regexFault } from '../../policy/matchers/regex';
-import { methodPattern } from '../../policy/method-pattern';
-import { entriesOf, type IstioReport, type IstioResource, serviceOfHost } from './resources';
+import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
+import type { PlaceReport } from '../imports/report';
+import type { Resource } from '../imports/resources';
+import type { RouteNames } from '../imports/sound';
+import { type HttpRule, httpRules } from './delegates';
+import { importMatch } from './match';
+import { type DestinationRules, tellNamespaces } from './rules';
+import type { IstioRules, IstioView } from './select';
 
-/** The subset that a destination without one leads to. */
-export type NameOfSubset = (subset: string | undefined, path: string) => string | undefined;
-
-const SPEC: readonly string[] = ['hosts', 'gateways', 'http'];
+const SPEC: readonly string[] = ['hosts', 'gateways', 'http', 'exportTo'];
 const ROUTE: readonly string[] = ['name', 'match', 'route', 'timeout', 'retries'];
 const ROUTE_REASONS: Readonly<Record<string, string>> = {
   fault: 'faults are injected in tests, by graylane.fail()',
   mirror: 'calls are not mirrored',
   mirrors: 'calls are not mirrored',
+  mirrorPercent: 'calls are not mirrored',
   mirrorPercentage: 'calls are not mirrored',
   rewrite: 'calls are not rewritten',
   redirect: 'calls are not redirected',
   directResponse: 'every call goes to an instance',
   headers: 'metadata is not changed',
   corsPolicy: 'for browsers',
-  delegate: 'merge what it delegates to into this file',
 };
 /** Where `attempts` stands alone. https://istio.io/latest/docs/concepts/traffic-management/#retries */
 const USUAL_CONDITIONS = 'connect-failure,refused-stream,unavailable,cancelled';
 const MOST_ATTEMPTS = 5;
-/** Leaves room for a number. */
-const MOST_NAME_CHARACTERS = 120;
 
-/**
- * The routes of a VirtualService, in order. What a document cannot express is reported, and a route without a
- * destination is left out.
- */
-export function importRoutes(
-  resource: IstioResource,
-  service: string,
-  nameOf: NameOfSubset,
-  report: IstioReport,
-): readonly RouteDocument[] {
-  const { spec, path, namespace } = resource;
-  report.read(spec, `${path}.spec`, SPEC, {
-    tcp: 'for TCP',
-    tls: 'for TLS',
-    exportTo: 'not needed: a policy is read by name',
-  });
-  const gateways = listOf(spec['gateways']);
-  if (gateways.some((name) => name !== 'mesh')) {
-    report.cannot(`${path}.spec.gateways`, 'calls that come in by a gateway do not pass here');
-  }
-  const names = new Set<string>();
-  return listOf(spec['http']).flatMap((each, index): readonly RouteDocument[] => {
-    const at = `${path}.spec.http[${index}]`;
-    const fields = report.read(each, at, ROUTE, ROUTE_REASONS);
-    const where = importDestinations(fields['route'], at, { namespace, service, nameOf, report });
-    if (where === undefined) {
-      report.cannot(
-        at,
-        'left out, as it leads to no instance of the service; its calls go on to the routes that follow',
-      );
-      return [];
-    }
-    const timeoutMs = report.duration(fields['timeout'], `${at}.timeout`);
-    const retry = importRetries(fields['retries'], `${at}.retries`, report);
-    const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
-    const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
-    const rest = { ...where, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
-    const name = textOf(fields['name'])?.slice(0, MOST_NAME_CHARACTERS) ?? `http[${index}]`;
-    const entries = listOf(fields['match']);
-    if (entries.length === 0) return [{ name: unique(name, names), ...rest }];
-    // Alternatives of one route are routes that follow one another.
-    return entries.flatMap((entry, position): readonly RouteDocument[] => {
-      const match = importMatch(fieldsOf(entry), `${at}.match[${position}]`, report);
-      if (match === false) return [];
-      return [{ name: unique(name, names), ...defined({ match }), ...rest }];
-    });
-  });
+export interface RouteContext {
+  readonly selected: IstioRules;
+  readonly rules: DestinationRules;
+  readonly view: IstioView;
+  readonly names: RouteNames;
 }
 
-interface RouteContext {
-  readonly namespace: string | undefined;
-  readonly service: string;
-  readonly nameOf: NameOfSubset;
-  readonly report: IstioReport;
+/** A route, and the path of the rule that it comes from. */
+export interface ImportedRoute {
+  readonly route: RouteDocument;
+  readonly from: string;
+}
+
+/**
+ * The routes of a VirtualService, in order. What a document cannot express is told, and a route without a destination
+ * is left out.
+ */
+export function importRoutes(resource: Resource, context: RouteContext): readonly ImportedRoute[] {
+  const { spec, path, report } = resource;
+  report.read(spec, `${path}.spec`, SPEC, { tcp: 'for TCP', tls: 'for TLS' });
+  tellNamespaces(spec['exportTo'], `${path}.spec.exportTo`, report);
+  return httpRules(resource, context.selected.delegates).flatMap((rule) => importRule(rule, context));
+}
+
+function importRule(rule: HttpRule, context: RouteContext): readonly ImportedRoute[] {
+  const { path: at, fields, report, namespace } = rule;
+  report.read(fields, at, ROUTE, ROUTE_REASONS);
+  const where = importDestinations(rule, context);
+  if (where === undefined) {
+    report.cannot(at, 'left out, as it leads to no instance of the service; its calls go on to the routes that follow');
+    return [];
+  }
+  const timeoutMs = report.duration(fields['timeout'], `${at}.timeout`);
+  const retry = importRetries(fields['retries'], `${at}.retries`, report);
+  const perTry = fieldsOf(fields['retries'])['perTryTimeout'];
+  const attemptTimeoutMs = report.duration(perTry, `${at}.retries.perTryTimeout`);
+  const rest = { ...where, ...defined({ timeoutMs, attemptTimeoutMs, retry }) };
+  const name = textOf(fields['name']) ?? at.slice(at.indexOf('.spec.') + '.spec.'.length);
+  const made = (match?: RouteDocument['match']): ImportedRoute => ({
+    route: { name: context.names.unique(name), ...defined({ match }), ...rest },
+    from: at,
+  });
+  const entries = listOf(fields['match']);
+  if (entries.length === 0) return [made()];
+  // Alternatives of one route are routes that follow one another.
+  return entries.flatMap((entry, position) => {
+    const match = importMatch(fieldsOf(entry), `${at}.match[${position}]`, namespace, context.view, report);
+    return match === false ? [] : [made(match)];
+  });
 }
 
 function importDestinations(
-  route: unknown,
-  at: string,
-  { namespace, service, nameOf, report }: RouteContext,
+  { path: at, fields, namespace, report }: HttpRule,
+  { selected, rules }: RouteContext,
 ): Pick<RouteDocument, 'to' | 'split'> | undefined {
-  const destinations = listOf(route).map(fieldsOf);
+  const destinations = listOf(fields['route']).map(fieldsOf);
   const weights = new Map<string, number>();
   for (const [index, each] of destinations.entries()) {
     const path = `${at}.route[${index}]`;
@@ -108,28 +94,36 @@ function importDestinations(
       report.cannot(`${path}.destination.port`, 'an instance is called at the port that it registered');
     }
     const host = textOf(destination['host']) ?? '';
-    if (serviceOfHost(host, namespace) !== service) {
-      report.cannot(
-        `${path}.destination.host`,
-        `${host}; a document leads to instances of its own service, and this is left out`,
-      );
+    if (!selected.isOwn(host, namespace)) {
+      const text = `${host}; a document leads to instances of its own service, and this is left out`;
+      report.cannot(`${path}.destination.host`, text);
       continue;
     }
-    const name = nameOf(textOf(destination['subset']), `${path}.destination.subset`);
+    const subset = textOf(destination['subset']);
     // One alone receives all calls, whatever its weight.
     const weight = destinations.length === 1 ? 100 : (each['weight'] ?? 0);
     if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {
-      report.cannot(`${path}.weight`, `${JSON.stringify(weight)} (expected: a number >= 0); left out`);
-    } else if (name !== undefined) weights.set(name, (weights.get(name) ?? 0) + weight);
+      report.cannot(
+        `${path}.weight`,
+        `${report.written(`${path}.weight`, weight)} (expected: a number >= 0); left out`,
+      );
+      continue;
+    }
+    const name = rules.nameOf(subset, `${path}.destination.subset`, report);
+    if (name !== undefined) weights.set(name, (weights.get(name) ?? 0) + weight);
   }
   const split = [...weights].map(([to, weight]): SplitEntryDocument => ({ to, weight }));
   if (!split.some(({ weight }) => weight > 0)) return undefined;
+  if (split.length > MAX_SPLIT_ENTRIES) {
+    report.cannot(`${at}.route`, `${split.length} subsets (expected: at most ${MAX_SPLIT_ENTRIES})`);
+    return undefined;
+  }
   const [only] = split;
   return split.length === 1 && only !== undefined ? { to: only.to } : { split };
 }
 
 /** `attempts` are retries there and all tries here. */
-function importRetries(value: unknown, path: string, report: IstioReport): RetryDocument | 'off' | undefined {
+function importRetries(value: unknown, path: string, report: PlaceReport): RetryDocument | 'off' | undefined {
   if (value === undefined || value === null) return undefined;
   const fields = report.read(value, path, ['attempts', 'retryOn', 'backoff', 'perTryTimeout'], {
     retryRemoteLocalities: 'retries go on to the next tier by themselves',
@@ -138,7 +132,8 @@ function importRetries(value: unknown, path: string, report: IstioReport): Retry
   const attempts = fields['attempts'];
   if (attempts === 0) return 'off';
   if (attempts !== undefined && !(typeof attempts === 'number' && attempts > 0 && Number.isInteger(attempts))) {
-    report.cannot(`${path}.attempts`, `${JSON.stringify(attempts)} (expected: a whole number); retried as by default`);
+    const shown = report.written(`${path}.attempts`, attempts);
+    report.cannot(`${path}.attempts`, `${shown} (expected: a whole number); retried as by default`);
     return undefined;
   }
   const wanted = 1 + Number(attempts ?? 2);
@@ -159,140 +154,4 @@ function importRetries(value: unknown, path: string, report: IstioReport): Retry
     retryableStatusCodes: [...codes],
     ...defined({ initialBackoffMs: backoff }),
   };
-}
-
-function unique(name: string, names: Set<string>): string {
-  let found = name;
-  for (let number = 2; names.has(found); number += 1) found = `${name} (${number})`;
-  names.add(found);
-  return found;
-}
-
-const KINDS = ['exact', 'prefix', 'regex'] as const;
-/** Fields that do not choose calls. */
-const NAMES: readonly string[] = ['name', 'statPrefix'];
-const KNOWN: readonly string[] = [
-  ...NAMES,
-  'uri',
-  'ignoreUriCase',
-  'headers',
-  'withoutHeaders',
-  'method',
-  'gateways',
-  'port',
-];
-const NO_SUCH_THING: Readonly<Record<string, string>> = {
-  queryParams: 'a gRPC call has no query parameters; this match is left out',
-  sourceLabels: 'give the callers a static label and match on it; this match is left out',
-  sourceNamespace: 'give the callers a static label and match on it; this match is left out',
-  authority: 'a Graylane client calls one service; this match is left out',
-  scheme: 'not seen by routing; this match is left out',
-};
-
-/**
- * Imports one entry of a route's `match`. Undefined matches every call. `false`: a condition cannot be expressed, so
- * the entry is left out and reported, because sending calls the wrong way would be worse.
- */
-function importMatch(fields: Fields, path: string, report: IstioReport): MatchDocument | undefined | false {
-  report.read(fields, path, KNOWN, NO_SUCH_THING);
-  let isWhole = Object.keys(fields).every((name) => KNOWN.includes(name) || fields[name] === null);
-  const methods = importUri(fields, path, report);
-  const method = fieldsOf(fields['method']);
-  if (fields['method'] !== undefined && !acceptsPost(method)) {
-    report.cannot(`${path}.method`, 'gRPC calls are all POST; this match is left out');
-    isWhole = false;
-  }
-  const gateways = listOf(fields['gateways']);
-  if (gateways.length > 0 && !gateways.includes('mesh')) {
-    report.cannot(`${path}.gateways`, 'for calls by a gateway; this match is left out');
-    isWhole = false;
-  }
-  if (fields['port'] !== undefined) report.cannot(`${path}.port`, 'instances have one port; not looked at');
-  const labels = new Map<string, LabelMatcherDocument>();
-  for (const [field, isWithout] of [
-    ['headers', false],
-    ['withoutHeaders', true],
-  ] as const) {
-    for (const [name, condition] of entriesOf(fields[field])) {
-      const at = `${path}.${field}.${name}`;
-      const matcher = importHeader(name, condition, at, report);
-      const key = name.toLowerCase();
-      const merged = matcher && merge(labels.get(key), isWithout ? inverted(matcher) : matcher);
-      if (matcher !== undefined && merged === undefined)
-        report.cannot(at, 'two conditions on one header; this match is left out');
-      if (merged === undefined) isWhole = false;
-      else labels.set(key, merged);
-    }
-  }
-  if (!isWhole || methods === false) return false;
-  if (methods === undefined && labels.size === 0) return undefined;
-  return defined({ methods, labels: labels.size === 0 ? undefined : Object.fromEntries(labels) });
-}
-
-function importUri(fields: Fields, path: string, report: IstioReport): readonly string[] | undefined | false {
-  if (fields['uri'] === undefined) return undefined;
-  const [kind, text] = conditionOf(fields['uri']);
-  const pattern =
-    kind === undefined ? ({ kind: 'unsayable', why: 'no exact, prefix or regex' } as const) : methodPattern(kind, text);
-  if (pattern.kind === 'any') return undefined;
-  if (fields['ignoreUriCase'] === true)
-    report.cannot(`${path}.ignoreUriCase`, 'methods are matched as they are written');
-  if (pattern.kind === 'methods') {
-    if (pattern.instead !== undefined) report.cannot(`${path}.uri.${kind}`, pattern.instead);
-    return pattern.methods;
-  }
-  const why = pattern.kind === 'never' ? 'no gRPC call has such a path' : pattern.why;
-  report.cannot(kind === undefined ? `${path}.uri` : `${path}.uri.${kind}`, `${why}; this match is left out`);
-  return false;
-}
-
-/** An empty condition matches every call that has the header. */
-function importHeader(
-  name: string,
-  condition: unknown,
-  at: string,
-  report: IstioReport,
-): LabelMatcherDocument | undefined {
-  const fault = labelKeyFault(name.toLowerCase());
-  if (fault !== undefined) {
-    report.cannot(at, `not routed by (expected: ${fault}); this match is left out`);
-    return undefined;
-  }
-  const [kind, text] = conditionOf(condition);
-  if (kind === undefined) {
-    if (Object.keys(fieldsOf(condition)).length === 0) return { present: true };
-    report.cannot(at, 'no exact, prefix or regex; this match is left out');
-    return undefined;
-  }
-  if (kind === 'exact') return text;
-  if (kind === 'prefix') return text === '' ? { present: true } : { prefix: text };
-  const regex = regexFault(text);
-  if (regex === undefined) return { regex: text };
-  report.cannot(`${at}.regex`, `cannot be evaluated (expected: ${regex}); this match is left out`);
-  return undefined;
-}
-
-/** The negated condition also matches a call without the header, as Istio's `withoutHeaders` does. */
-function inverted(matcher: LabelMatcherDocument): LabelMatcherDocument {
-  return typeof matcher === 'object' && matcher.present === true ? { present: false } : { not: matcher };
-}
-
-function merge(known: LabelMatcherDocument | undefined, added: LabelMatcherDocument): LabelMatcherDocument | undefined {
-  if (known === undefined) return added;
-  const [first, second] = [known, added].map((each) => (typeof each === 'string' ? { exact: each } : each));
-  const clash = Object.keys(second ?? {}).some((name) => Object.hasOwn(first ?? {}, name));
-  return clash ? undefined : { ...first, ...second };
-}
-
-function conditionOf(value: unknown): readonly [(typeof KINDS)[number], string] | readonly [undefined, string] {
-  const fields = fieldsOf(value);
-  const kind = KINDS.find((name) => typeof fields[name] === 'string');
-  return kind === undefined ? [undefined, ''] : [kind, String(fields[kind])];
-}
-
-function acceptsPost(method: Fields): boolean {
-  const exact = textOf(method['exact']);
-  const prefix = textOf(method['prefix']);
-  if (exact !== undefined) return exact === 'POST';
-  return prefix !== undefined ? 'POST'.startsWith(prefix) : textOf(method['regex']) === '.*';
 }
