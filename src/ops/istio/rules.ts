@@ -63,10 +63,9 @@ export class DestinationRules {
       return;
     }
     const { breaker } = importTraffic(fields['trafficPolicy'], `${at}.trafficPolicy`, report, true);
-    this.subsets.set(name, {
-      ...membersOf(fields['labels'], `${at}.labels`, report, labelsAs),
-      ...defined({ breaker }),
-    });
+    const members = membersOf(fields['labels'], `${at}.labels`, report, labelsAs);
+    if (members === undefined) report.cannot(at, 'left out, and with it the destinations that lead to it');
+    else this.subsets.set(name, { ...members, ...defined({ breaker }) });
   }
 
   /** The name of a destination's subset in the document. Undefined, and told, when no DestinationRule has it. */
@@ -89,22 +88,31 @@ export class DestinationRules {
   }
 }
 
-/** The labels of a subset as conditions on Consul's instances. */
-function membersOf(value: unknown, path: string, report: PlaceReport, labelsAs: LabelsAs): SubsetDocument {
-  const labels = entriesOf(value).flatMap(([key, given]): readonly (readonly [string, string])[] => {
-    if (typeof given === 'string') return [[key, given]];
+/** The labels of a subset as conditions on Consul's instances. Undefined, and told, where one cannot be said. */
+function membersOf(
+  value: unknown,
+  path: string,
+  report: PlaceReport,
+  labelsAs: LabelsAs,
+): SubsetDocument | undefined {
+  const labels: (readonly [string, string])[] = [];
+  for (const [key, given] of entriesOf(value)) {
     const at = `${path}.${key}`;
-    const written = report.written(at, given);
-    const isScalar = typeof given === 'number' || typeof given === 'boolean';
-    const what = isScalar ? `a text, "${written}" in quotes); taken for it` : 'a text); left out';
-    report.cannot(at, `${isScalar ? written : showValue(given)} (expected: ${what}`);
-    return isScalar ? [[key, written]] : [];
-  });
+    const written = typeof given === 'string' ? given : report.written(at, given);
+    if (typeof given === 'object') {
+      report.cannot(at, `${showValue(given)} (expected: a text)`);
+      return undefined;
+    }
+    if (typeof given !== 'string') report.cannot(at, `${written} (expected: a text, "${written}" in quotes); taken for it`);
+    if (written === '' && labelsAs === 'tags') {
+      report.cannot(at, 'an empty value is no tag');
+      return undefined;
+    }
+    labels.push([key, written]);
+  }
   if (labels.length === 0) return {};
   if (labelsAs === 'meta') return { meta: Object.fromEntries(labels) };
-  const tags = [...new Set(labels.map(([, each]) => each).filter((each) => each !== ''))];
-  if (labels.some(([, each]) => each === '')) report.cannot(path, 'an empty value is no tag; left out');
-  return { tags };
+  return { tags: [...new Set(labels.map(([, each]) => each))] };
 }
 
 /** What only some namespaces see: a policy is read by all of them. */

@@ -220,14 +220,17 @@ spec:
   host: payments
   subsets:
     - name: v1
-      labels: { version: 1.0, beta: yes, live: true, at: [] }
+      labels: { version: 1.0, beta: yes, live: true }
+    - name: v2
+      labels: { at: [] }
 `;
     const result = importTexts([text]);
     expect(result.document.subsets).toMatchObject({ v1: { meta: { version: '1.0', beta: 'yes', live: 'true' } } });
     expect(result.losses.map(({ message, line }) => [line, message])).toEqual([
       [8, 'DestinationRule/r.spec.subsets[0].labels.version: 1.0 (expected: a text, "1.0" in quotes); taken for it'],
       [8, 'DestinationRule/r.spec.subsets[0].labels.live: true (expected: a text, "true" in quotes); taken for it'],
-      [8, 'DestinationRule/r.spec.subsets[0].labels.at: [] (expected: a text); left out'],
+      [10, 'DestinationRule/r.spec.subsets[1].labels.at: [] (expected: a text)'],
+      [9, 'DestinationRule/r.spec.subsets[1]: left out, and with it the destinations that lead to it'],
     ]);
   });
 });
