@@ -1,18 +1,10 @@
 import { argument, type CommandGroup, option } from '../command';
 import { consul, parseWhole, SIGNING_KEY, TO_ASK, TO_WRITE_TO, TOKEN_FILE, WRITE, WRITE_ONE } from '../flags';
+import { importCommands } from './import-commands';
 
 const SERVICE = argument('<service>');
-const NAMED_SERVICE = argument('<service>', 'name in Consul');
 const FILES = argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input');
 const YAML = option('--yaml', 'print YAML instead of JSON');
-const OUTPUT = option(
-  '-o, --output <file>',
-  'where to write it, as JSON if the name ends in .json; default: standard output',
-);
-const IMPORT_FILES = argument('<file...>', 'YAML or JSON, or a folder of them; - is standard input');
-const STRICT = option('--strict', 'write nothing and end with 1 when anything is left out');
-const IMPORT_ENDS =
-  'Ends with 0 when everything is said, with 3 when something is left out, with 1 when nothing is left.';
 
 export const policy: CommandGroup = {
   name: 'policy',
@@ -239,62 +231,6 @@ export const policy: CommandGroup = {
       options: [option('--at <time>', 'time that an override is held against, RFC 3339; default: now')],
       run: async () => (await import('./check-files.js')).testPolicyFile,
     },
-    {
-      name: 'lint-chain',
-      summary: "tell which fields of Consul's config entries are not honoured",
-      description:
-        "Reads a service's discovery chain, which Consul compiles from its routers, splitters and resolvers, and tells every " +
-        'field that clients of this library refuse, leave out or serve otherwise, and why. Ends with 1 if there are any.',
-      examples: {
-        'graylane policy lint-chain payments': 'before targets get ?policy=chain',
-        'graylane policy lint-chain payments --dc all --json': 'in every datacenter, for a CI job',
-      },
-      args: [NAMED_SERVICE],
-      options: consul(TO_ASK),
-      run: async () => (await import('./chain-policy.js')).lintChain,
-    },
-    {
-      name: 'import-chain',
-      summary: "write Consul's config entries of a service as a policy document",
-      description:
-        "Reads a service's discovery chain and prints the policy document that decides alike, with the subsets of the " +
-        "service's resolver that no call goes to yet. What a document cannot say is told on standard error by its path. " +
-        IMPORT_ENDS,
-      examples: {
-        'graylane policy import-chain payments -o payments.yaml': 'to be reviewed, and applied',
-        'graylane simulate payments --policy chain --against payments.yaml': 'whether anybody would move',
-      },
-      args: [NAMED_SERVICE],
-      options: [...consul(), OUTPUT, STRICT],
-      run: async () => (await import('./chain-policy.js')).importChain,
-    },
-    {
-      name: 'import-istio',
-      summary: "write Istio's VirtualService and DestinationRule as a policy document",
-      description:
-        'Reads the resources of one service and prints the policy document that comes closest. Each field that is not in it ' +
-        'is told on standard error with file, line and path. ' +
-        IMPORT_ENDS,
-      examples: {
-        'graylane policy import-istio istio.yaml -o payments.yaml': 'to be reviewed, and applied',
-        'graylane policy import-istio base/ overlays/prod/ --service payments': 'from several folders',
-        'kubectl get vs,dr -A -o yaml | graylane policy import-istio - --service payments.shop': 'from a cluster',
-      },
-      args: [IMPORT_FILES],
-      options: [
-        option(
-          '--service <name>',
-          'whose rules, with its namespace where several have the name; default: the only one',
-        ),
-        option('--labels <form>', "what a subset's labels are in Consul: meta, or tags that are their values")
-          .choices(['meta', 'tags'])
-          .default('meta'),
-        option('--gateway <name>', "a gateway's rules, namespace/name or name; default: those between services (mesh)"),
-        option('--port <number>', 'the port of the service that calls go to, for matches by port', parseWhole),
-        OUTPUT,
-        STRICT,
-      ],
-      run: async () => (await import('./import-policy.js')).importIstioFiles,
-    },
+    ...importCommands,
   ],
 };

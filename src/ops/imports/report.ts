@@ -91,6 +91,11 @@ export class PlaceReport {
     this.#report.loss(this.#source, path, this.#within(path), what);
   }
 
+  /** The same into another report. */
+  tell(report: ImportReport, path: string, what: string): void {
+    report.loss(this.#source, path, this.#within(path), what);
+  }
+
   note(path: string, what: string): void {
     this.#report.note(`${path}: ${what}`);
   }
@@ -114,7 +119,8 @@ export class PlaceReport {
   duration(value: unknown, path: string): number | undefined {
     if (value === undefined || value === null) return undefined;
     const ms = typeof value === 'string' ? parseDuration(value) : undefined;
-    if (ms !== undefined && ms > LONGEST_MS) this.cannot(path, `${showValue(value)}; cut to ${LONGEST_MS} ms, the longest`);
+    if (ms !== undefined && ms > LONGEST_MS)
+      this.cannot(path, `${showValue(value)}; cut to ${LONGEST_MS} ms, the longest`);
     if (ms !== undefined && ms > 0) return Math.min(ms, LONGEST_MS);
     // The field's way to say that there is no limit.
     if (ms !== 0) this.cannot(path, `${showValue(value)} (expected: a duration such as 1.5s)`);

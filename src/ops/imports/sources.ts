@@ -180,7 +180,9 @@ function find(root: unknown, path: DocumentPath, resolved: (node: unknown) => un
   let offset = startOf(root);
   for (const part of path) {
     if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(part));
+      const wanted = plainKey(String(part));
+      const pairs = node.items.filter(({ key }) => isScalar(key) && plainKey(String(key.value)) === wanted);
+      const pair = pairs.find(({ key }) => isScalar(key) && String(key.value) === String(part)) ?? pairs[0];
       if (pair === undefined) return { node, offset, isWhole: false };
       offset = startOf(pair.key) ?? offset;
       node = resolved(pair.value);
@@ -190,6 +192,11 @@ function find(root: unknown, path: DocumentPath, resolved: (node: unknown) => un
     } else return { node, offset, isWhole: false };
   }
   return { node, offset, isWhole: true };
+}
+
+/** One spelling for `PathPrefix`, `pathPrefix` and `path_prefix`: paths may be told in another than the text's. */
+export function plainKey(key: string): string {
+  return key.replaceAll('_', '').toLowerCase();
 }
 
 function startOf(node: unknown): number | undefined {

@@ -89,12 +89,7 @@ export class DestinationRules {
 }
 
 /** The labels of a subset as conditions on Consul's instances. Undefined, and told, where one cannot be said. */
-function membersOf(
-  value: unknown,
-  path: string,
-  report: PlaceReport,
-  labelsAs: LabelsAs,
-): SubsetDocument | undefined {
+function membersOf(value: unknown, path: string, report: PlaceReport, labelsAs: LabelsAs): SubsetDocument | undefined {
   const labels: (readonly [string, string])[] = [];
   for (const [key, given] of entriesOf(value)) {
     const at = `${path}.${key}`;
@@ -103,7 +98,8 @@ function membersOf(
       report.cannot(at, `${showValue(given)} (expected: a text)`);
       return undefined;
     }
-    if (typeof given !== 'string') report.cannot(at, `${written} (expected: a text, "${written}" in quotes); taken for it`);
+    if (typeof given !== 'string')
+      report.cannot(at, `${written} (expected: a text, "${written}" in quotes); taken for it`);
     if (written === '' && labelsAs === 'tags') {
       report.cannot(at, 'an empty value is no tag');
       return undefined;

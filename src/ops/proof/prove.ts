@@ -62,9 +62,12 @@ const EXCUSES: Readonly<Record<ProofDifference['what'], RegExp>> = {
 export function prove({ source, plan, losses, rules, calls, seed }: ProofOptions): Proof {
   const made = createProxyCalls(source.hints, plan.service, seededRandom(seed));
   const reader = new PlanReader(plan, seededRandom(seed));
-  const told = (what: ProofDifference['what'], rule: string | undefined): boolean => {
+  const told = (rule: string | undefined, ...kinds: readonly ProofDifference['what'][]): boolean => {
     if (rule === undefined) return losses.some(({ path }) => path === 'default');
-    return losses.some(({ path }) => path.startsWith(rule) && EXCUSES[what].test(path.slice(rule.length)));
+    return losses.some(({ path }) => {
+      const within = path.startsWith(rule) ? path.slice(rule.length) : undefined;
+      return within !== undefined && kinds.some((what) => EXCUSES[what].test(within));
+    });
   };
   const kinds = new Map<string, ProofDifference>();
   const counts = { agreed: 0, told: 0, untold: 0 };
@@ -81,8 +84,10 @@ export function prove({ source, plan, losses, rules, calls, seed }: ProofOptions
     for (const { what, ...texts } of differing) {
       const rule = expected.rule;
       const from = rules.get(found.route);
-      // A call that the policy leaves to its default is excused by the rule that should have taken it.
-      const isTold = told(what, rule) || (from !== undefined && told(what, from)) || isOutside(losses, rule, from);
+      // A call that another rule takes has the timeout and the retries of that rule as well.
+      const about = rule === from ? [what] : ([what, 'where'] as const);
+      const isTold =
+        told(rule, ...about) || (from !== undefined && told(from, ...about)) || isOutside(losses, rule, from);
       isAllTold &&= isTold;
       const key = JSON.stringify([what, isTold, rule, found.route]);
       const known = kinds.get(key);
