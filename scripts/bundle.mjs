@@ -16,9 +16,9 @@ const LATE = {
   /** What operators look at: inspection, explanation, metrics; and what a rollout counts. */
   observation:
     /^src\/client\/(admin\/|rollout-metrics\/|telemetry\/(instruments|meter-hub|observe|observe-service)\.ts)/,
-  /** What few policies hold: filters, CIDR, guards, config entries of Consul; and the words of a bad document. */
+  /** What few policies hold: filters, CIDR, versions, guards, config entries of Consul; and the words of a bad document. */
   rules:
-    /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/cidr|synonyms))|node_modules\/(ipaddr\.js|@noble\/hashes)\/)/,
+    /^(src\/(client\/breaker\/guard\/(subset-guard|rolling-counts)|policy\/(chain\/|envoy-retries|filter\/|matchers\/(cidr|version)|synonyms))|node_modules\/(compare-versions|ipaddr\.js|@noble\/hashes)\/)/,
   /** What is not Consul's: instances and policies in code and files, what is kept in the state directory. */
   local:
     /^src\/(client\/(discovery\/(file|host\/|listed-services|state-store|static)|state\/(stored-state|policy-sources\/file))|consul\/host-place|policy\/parse-yaml)/,

@@ -14,7 +14,7 @@ import { type Protection, type ProtectionOptions, parseProtection } from './disc
 import type { StaticInstance } from './discovery/static-instance';
 import { checkLabels } from './grpc/check-arguments';
 import type { GrpcModule } from './grpc/grpc-js';
-import { POLICY_MODES, type PolicyMode } from './grpc/target';
+import { isServiceName, POLICY_MODES, type PolicyMode } from './grpc/target';
 import type { ClientMode } from './state/policy-state';
 import type { TelemetryOptions } from './telemetry/client-telemetry';
 
@@ -22,6 +22,12 @@ import type { TelemetryOptions } from './telemetry/client-telemetry';
 export interface GraylaneOptions {
   /** For messages and `inspect()`. Default `client-1`, `client-2`, ... */
   readonly name?: string;
+  /**
+   * The service that this process is, as callers of others: what `match.from` of their policies is held against. 1..255
+   * letters, digits, `-`, `_` and `.`. Default: `GRAYLANE_SERVICE`, else `OTEL_SERVICE_NAME`, else none, which matches
+   * no `from`.
+   */
+  readonly serviceName?: string;
   /** How to reach Consul. Defaults from `CONSUL_HTTP_ADDR`, `CONSUL_HTTP_TOKEN` and their kin. */
   readonly consul?: ConsulOptions;
   /** First is local. Default: only the agent's own. `all`: every datacenter that the agent knows. */
@@ -120,6 +126,7 @@ export interface Seams {
 export interface ParsedOptions extends Required<Pick<GraylaneOptions, Defaulted>>, AsGiven {
   /** Undefined: the agent is asked. */
   readonly zone: { readonly zone: string; readonly from: 'option' | 'environment' } | undefined;
+  readonly serviceName: string | undefined;
   readonly policyKeys: TrustedKeys | undefined;
   readonly protection: Protection;
   readonly telemetry: TelemetryOptions;
@@ -145,6 +152,7 @@ type AsGiven = {
 
 const KEYS: readonly (keyof GraylaneOptions)[] = [
   'name',
+  'serviceName',
   'consul',
   'datacenters',
   'zone',
@@ -191,6 +199,7 @@ export function parseOptions(
   const { problems } = read;
   const parsed = {
     name: options.name ?? `client-${clients + 1}`,
+    serviceName: serviceNameOf(problems, options.serviceName, env),
     consul: options.consul,
     datacenters,
     policy: read.oneOf('policy', POLICY_MODES, 'auto'),
@@ -218,6 +227,25 @@ export function parseOptions(
   read.throwProblems();
   clients += 1;
   return parsed;
+}
+
+/** OTEL_SERVICE_NAME is free text: only a name that a service can have is taken. */
+function serviceNameOf(
+  problems: string[],
+  option: unknown,
+  env: Readonly<Record<string, string | undefined>>,
+): string | undefined {
+  const variable = env['GRAYLANE_SERVICE'] === '' ? undefined : env['GRAYLANE_SERVICE'];
+  const stated = option ?? variable;
+  if (stated === undefined) {
+    const name = env['OTEL_SERVICE_NAME'] ?? '';
+    return isServiceName(name) ? name : undefined;
+  }
+  if (typeof stated === 'string' && isServiceName(stated)) return stated;
+  const where = option === undefined ? 'GRAYLANE_SERVICE' : 'serviceName';
+  const expected = 'a service name of 1..255 letters, digits, -, _ and .';
+  problems.push(`${where}: ${JSON.stringify(stated)?.slice(0, 80)} (expected: ${expected})`);
+  return undefined;
 }
 
 function policyKeys(read: OptionReader, given: unknown): TrustedKeys | undefined {

@@ -1,4 +1,5 @@
 import { networkInterfaces } from 'node:os';
+import { defined } from '../base/defined';
 import { GraylaneError } from '../base/errors';
 import { ofKey } from '../base/of-key';
 import type { Runtime } from '../base/runtime';
@@ -9,7 +10,7 @@ import { type ConsulClient, createConsulClient } from '../consul/client';
 import { parseConsulOptions } from '../consul/options';
 import type { AgentLoad } from '../consul/request';
 import { compileChain } from '../policy/chain/compile';
-import { compilePolicy, emptyPlan } from '../policy/compile';
+import { type CompileOptions, compilePolicy, emptyPlan, withOtherPolicies } from '../policy/compile';
 import type { PolicyDocument } from '../policy/document';
 import type { Plan, PolicyOrigin, PolicyProblem } from '../policy/plan';
 import { PolicyError } from '../policy/policy-error';
@@ -43,7 +44,10 @@ interface SourceDeps extends Runtime {
 }
 
 /** Where one service gets its instances, its policy and its zone from. */
-type ServiceSources = Pick<ServiceOptions, 'source' | 'policies' | 'store' | 'emptyGracePeriodMs' | 'rules' | 'zone'>;
+type ServiceSources = Pick<
+  ServiceOptions,
+  'source' | 'policies' | 'others' | 'store' | 'emptyGracePeriodMs' | 'rules' | 'zone'
+>;
 
 /**
  * Chooses and shares the sources of one Graylane client: which discovery and which policy source a target gets. Does no
@@ -94,6 +98,10 @@ export class Sources {
     return {
       source: this.#instances(target),
       policies: this.#policies(target),
+      others: {
+        of: (service) => ({ policies: this.#policies({ ...target, service }), rules: this.#rules(service, true) }),
+        join: (plan, policies) => withOtherPolicies(plan, policies, this.#facts(target.service)),
+      },
       // Only what comes from Consul need be kept on disk: the rest is there at the start.
       store: isConsul ? this.#store : undefined,
       emptyGracePeriodMs: isProtected ? windowMs : 0,
@@ -169,10 +177,16 @@ export class Sources {
     }
   }
 
-  #rules(service: string): PolicyRules {
-    const override = this.#options.overrides.get(service);
-    if (override === undefined) this.#warnOfMisspeltOverride(service);
-    const overridden = override === undefined ? {} : { override };
+  /** What a plan of the service is compiled with beside its document. */
+  #facts(service: string): Pick<CompileOptions, 'override' | 'caller'> {
+    return defined({ override: this.#options.overrides.get(service), caller: this.#options.serviceName });
+  }
+
+  /** `isOther`: another service's policy names it; its override is for its own calls. */
+  #rules(service: string, isOther = false): PolicyRules {
+    const { override, ...facts } = this.#facts(service);
+    if (override === undefined && !isOther) this.#warnOfMisspeltOverride(service);
+    const overridden = override === undefined || isOther ? facts : { ...facts, override };
     let withoutPolicy: Plan | undefined;
     return {
       compile: (reading) => {
@@ -183,8 +197,8 @@ export class Sources {
         if (origin === 'chain') {
           if (trusted !== undefined) throw new PolicyError(service, [UNSIGNED_CHAIN]);
           const { content, index } = reading;
-          const facts = { service, sourceAddress: sourceAddress(), ...(index === undefined ? {} : { index }) };
-          return compileChain(content, { ...facts, ...overridden });
+          const where = { service, sourceAddress: sourceAddress(), ...(index === undefined ? {} : { index }) };
+          return compileChain(content, { ...where, ...overridden });
         }
         if (trusted === undefined) return compilePolicy(reading, { service, origin, ...overridden });
         const plan = compilePolicy(reading, { service, origin, ...overridden, signed: trusted });

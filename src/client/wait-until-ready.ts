@@ -44,7 +44,7 @@ function missingFrom(service: Service, channels: readonly Channel[]): string | u
   const { plan } = snapshot;
   const membership = membershipOf(plan, snapshot.instances);
   const { destination } = plan.fallthrough;
-  const isServed = tierOrder(plan, destination, membership.datacenters).some(({ subset, datacenter }) => {
+  const isServed = tierOrder(plan, destination, membership).some(({ subset, datacenter }) => {
     const { usable = [], draining = [] } = membership.group(subset, datacenter) ?? {};
     return usable.length + draining.length > 0;
   });

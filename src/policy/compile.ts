@@ -9,17 +9,19 @@ import {
   resolveRetry,
   resolveSubsetBreaker,
 } from './defaults';
-import { compileDestinations, findDestination, peerLookups } from './destinations';
-import type { PolicyDocument, RouteDocument } from './document';
+import type { DestinationDocument, PolicyDocument, RouteDocument } from './document';
 import { compileMatch } from './match';
 import { MethodSet } from './method-set';
+import { namedLists } from './named-lists';
 import { compileOverride, type EnvironmentOverride } from './override';
 import { parsePolicyText } from './parse-text';
+import { nameAtPlace, readDestination, subsetName } from './places/destination';
+import type { OtherPolicies } from './places/other-services';
+import { PlannedDestinations } from './places/planned-destinations';
 import { deepFreeze } from './plain-data';
 import {
   ALL_INSTANCES,
   type Decision,
-  type Destination,
   type Plan,
   type PolicyOrigin,
   type PolicyProblem,
@@ -32,6 +34,7 @@ import { revisionOf } from './revision';
 import { type SignatureCheck, signatureFault } from './signature';
 import { compileSplit } from './split';
 import { validatePolicy } from './validate';
+import type { ValueLists } from './value-list';
 
 export interface CompileOptions {
   /** Consul service that the policy is for; the document must name the same. */
@@ -39,6 +42,12 @@ export interface CompileOptions {
   readonly origin: PolicyOrigin;
   /** From `GRAYLANE_OVERRIDE`: beats the document's override and never expires. */
   readonly override?: EnvironmentOverride;
+  /** Lists of values that matchers name. Default: none is known. */
+  readonly lists?: ValueLists;
+  /** Policies of the services that destinations name. Default: not known, so that their subsets have no instance. */
+  readonly policies?: OtherPolicies;
+  /** The name that the Graylane client states of itself. Default: none, so that no route with `match.from` matches. */
+  readonly caller?: string;
   /** Refuses documents that are not signed. Default: signatures are not looked at. */
   readonly signed?: SignatureCheck;
 }
@@ -71,8 +80,22 @@ export function compilePolicy(
 }
 
 /** The plan of a service without a policy: one subset that all instances are in, defaults throughout. */
-export function emptyPlan(service: string, options: { readonly override?: EnvironmentOverride } = {}): Plan {
+export function emptyPlan(service: string, options: Pick<CompileOptions, 'override' | 'caller'> = {}): Plan {
   return buildPlan({ schema: 1, service }, undefined, [], { ...options, service, origin: 'none' });
+}
+
+/**
+ * The plan with what is known of the policies of other services now; the same one where it names no other service.
+ * `options`: those that it was compiled with.
+ */
+export function withOtherPolicies(
+  plan: Plan,
+  policies: OtherPolicies,
+  options: Pick<CompileOptions, 'override' | 'caller'>,
+): Plan {
+  const { service, origin, document, index, warnings } = plan;
+  if (plan.services === undefined || document === undefined) return plan;
+  return buildPlan(document, index, warnings, { ...options, service, origin, policies });
 }
 
 function buildPlan(
@@ -81,19 +104,19 @@ function buildPlan(
   warnings: readonly PolicyProblem[],
   options: CompileOptions,
 ): Plan {
-  const { service, origin } = options;
+  const { service, origin, caller } = options;
   const subsets = compileSubsets(document);
-  const destinations = compileDestinations(subsets);
-  const defaultSubset = document.default ?? [...subsets.keys()][0] ?? ALL_INSTANCES;
+  const own = [...subsets.keys()];
+  const destinations = new PlannedDestinations(document, subsets, options.policies);
+  const defaultSubset = document.default ?? own[0] ?? ALL_INSTANCES;
   const retry = retryOf(document.retry);
   // Decisions and plan refer to each other, so the plan's object comes first and is filled below.
   const plan = {} as Plan;
-  const decisionTo = (subset: string, route?: RouteDocument): Decision => ({
+  const decisionTo = (to: DestinationDocument | undefined, route?: RouteDocument): Decision => ({
     plan,
     by: route === undefined ? 'default' : 'route',
     route: route?.name ?? 'default',
-    // Validation has seen to it that there is one.
-    destination: findDestination(destinations, subset, route?.strict === true) as Destination,
+    destination: destinations.to(to, route?.strict === true, route?.failover),
     timeoutMs: route?.timeoutMs ?? document.timeoutMs,
     attemptTimeoutMs: route?.attemptTimeoutMs ?? document.attemptTimeoutMs,
     retry: route?.retry === undefined ? retry : retryOf(route.retry),
@@ -101,29 +124,39 @@ function buildPlan(
     datacenters: undefined,
     force: undefined,
   });
-  const fallthrough = decisionTo(defaultSubset);
+  const fallthrough = decisionTo(undefined);
   const routes = (document.routes ?? []).map((route, position): RoutePlan => {
     const salt = route.stickySalt ?? route.name;
-    const entries = (route.split ?? [{ to: route.to ?? defaultSubset, weight: 1 }]).map(({ to, weight }) => ({
-      subset: to,
-      weight,
-      decision: decisionTo(to, route),
-    }));
+    const entries = (route.split ?? [{ to: route.to, weight: 1 }]).map(({ to, weight }) => {
+      const written = readDestination(to, service);
+      const subset = subsetName(written, document);
+      return { subset, to: nameAtPlace(subset, written.place), weight, decision: decisionTo(to, route) };
+    });
     const split = compileSplit(entries, { salt, stickBy: route.stickBy?.toLowerCase(), base: defaultSubset });
-    return { name: route.name, index: position, match: route.match && compileMatch(route.match, salt), split };
+    return {
+      name: route.name,
+      index: position,
+      match: route.match && compileMatch(route.match, salt, options.lists),
+      split,
+    };
   });
+  const lists = namedLists(document);
   const balancing = document.balancing === undefined ? DEFAULT_BALANCING : resolveBalancing(document.balancing);
-  const failover = document.locality?.failover;
-  const peers = failover === undefined ? [] : peerLookups(service, failover);
   const isOverridden = document.override !== undefined || options.override !== undefined;
   const { override, warnings: more } = isOverridden
     ? compileOverride(
         document.override,
         options.override,
-        (subset) => (subset === undefined || subsets.has(subset) ? decisionTo(subset ?? defaultSubset) : undefined),
-        [...subsets.keys()],
+        (to) => {
+          if (to === undefined) return fallthrough;
+          if (typeof to === 'string' && !subsets.has(to)) return undefined;
+          const { destination, place } = destinations.overriding(to);
+          return { ...fallthrough, destination, datacenters: place === undefined ? undefined : [place] };
+        },
+        own,
       )
     : { override: undefined, warnings: [] };
+  const told = new Set(warnings.map(({ message }) => message));
   Object.assign(plan, {
     service,
     origin,
@@ -133,18 +166,20 @@ function buildPlan(
     routes,
     fallthrough,
     override,
-    destinations,
+    destinations: destinations.all,
+    ...(lists.length > 0 && { lists }),
     labelKeys: labelKeysOf(routes, fallthrough, balancing.hashBy),
     balancing,
     locality: document.locality === undefined ? DEFAULT_LOCALITY : resolveLocality(document.locality),
-    ...(peers.length > 0 && { peers }),
+    ...destinations.lookups(),
+    ...(caller !== undefined && { caller }),
     retryBudget: { ...DEFAULT_RETRY_BUDGET, ...document.retryBudget },
     ...(document.idempotent !== undefined && { idempotent: MethodSet.of(document.idempotent) }),
     breaker: resolveBreaker(document.breaker),
     subsetBreaker: resolveSubsetBreaker(document.subsetBreaker),
     document: origin === 'none' ? undefined : document,
     ...(document.signature !== undefined && { signature: document.signature }),
-    warnings: [...warnings, ...more],
+    warnings: [...warnings, ...more.filter(({ message }) => !told.has(message))],
   } satisfies Plan);
   for (const subset of subsets.values()) deepFreeze(subset);
   return deepFreeze(plan);
@@ -154,17 +189,21 @@ function retryOf(written: PolicyDocument['retry']): Decision['retry'] {
   return typeof written === 'object' ? resolveRetry(written) : written;
 }
 
-function compileSubsets(document: PolicyDocument): ReadonlyMap<string, SubsetPlan> {
+function compileSubsets(document: PolicyDocument): Map<string, SubsetPlan> {
   const subsets = new Map<string, SubsetPlan>();
   for (const [name, subset] of Object.entries(document.subsets ?? { [ALL_INSTANCES]: {} })) {
-    const { tags = [], meta = {}, filter, port, fallback, fallbackMaxPercentage = 100, limits, guard } = subset;
+    const { tags = [], notTags, meta = {}, filter, port, fallbackMaxPercentage = 100, limits, guard } = subset;
+    const written = subset.fallback === undefined ? undefined : readDestination(subset.fallback, document.service);
+    const fallback = written && subsetName(written, document);
     subsets.set(name, {
       name,
       tags,
+      ...(notTags !== undefined && { notTags }),
       meta,
       filter,
       ...(port !== undefined && { port }),
       fallback,
+      ...(written?.place !== undefined && { fallbackPlace: written.place }),
       fallbackMaxPercentage,
       breaker: resolveBreaker(document.breaker, subset.breaker),
       subsetBreaker: resolveSubsetBreaker(document.subsetBreaker, subset.subsetBreaker),

@@ -10,11 +10,17 @@ export function compileDestinations(subsets: Plan['subsets']): readonly Destinat
   const destinations: Destination[] = [];
   for (const subset of subsets.keys()) {
     const chain: string[] = [];
-    for (let next: string | undefined = subset; next !== undefined; next = subsets.get(next)?.fallback)
+    const pins: (readonly string[] | undefined)[] = [];
+    let pin: string | undefined;
+    for (let next: string | undefined = subset; next !== undefined; next = subsets.get(next)?.fallback) {
       chain.push(next);
+      pins.push(pin === undefined ? undefined : [pin]);
+      pin = subsets.get(next)?.fallbackPlace;
+    }
     const index = destinations.length;
+    const isPinned = pins.some((places) => places !== undefined);
     destinations.push(
-      { index, subset, strict: false, chain },
+      { index, subset, strict: false, chain, ...(isPinned && { places: pins }) },
       { index: index + 1, subset, strict: true, chain: [subset] },
     );
   }
@@ -34,20 +40,8 @@ export function failoverPlaces(failover: LocalityDocument['failover']): readonly
   return failover?.map((place) => (typeof place === 'string' ? place : peerPlace(place.peer)));
 }
 
-/** What is looked up of a service for the peers of a failover order. */
-export function peerLookups(service: string, failover: NonNullable<LocalityDocument['failover']>): readonly Lookup[] {
-  const lookups: Lookup[] = [];
-  for (const place of failover) {
-    if (typeof place === 'string') continue;
-    const scope = { peer: place.peer };
-    const datacenter = peerPlace(place.peer);
-    const key = JSON.stringify([service, datacenter, scope]);
-    lookups.push({ key, service, datacenter, askedDatacenter: undefined, scope });
-  }
-  return lookups;
-}
-
 /** Everything that a plan looks up elsewhere than in the service's own datacenters. */
-export function lookupsOf({ lookups, peers }: Pick<Plan, 'lookups' | 'peers'>): readonly Lookup[] {
-  return lookups ?? peers ?? [];
+export function lookupsOf(plan: Pick<Plan, 'lookups' | 'peers' | 'elsewhere'>): readonly Lookup[] {
+  const { lookups, peers = [], elsewhere = [] } = plan;
+  return lookups ?? [...peers, ...elsewhere];
 }

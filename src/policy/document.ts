@@ -1,7 +1,9 @@
+import type { DestinationDocument, PeerDocument } from './destination-document';
 import type { RetryDocument, RouteDocument } from './route-document';
 import type { BreakerDocument, SubsetBreakerDocument, SubsetDocument } from './subset-document';
 
 export type { StatusName } from '../base/status-names';
+export type * from './destination-document';
 export type * from './route-document';
 export type * from './subset-document';
 
@@ -106,12 +108,6 @@ export interface BalancingDocument {
   readonly subsetSize?: number;
 }
 
-/** A cluster peer (Consul 1.13 and later) of the local datacenter, by the name that it has there. */
-export interface PeerDocument {
-  /** Its name. */
-  readonly peer: string;
-}
-
 /** Which datacenters and zones calls go to, and in which order. */
 export interface LocalityDocument {
   /**
@@ -136,8 +132,8 @@ export interface LocalityDocument {
 
 /** The emergency switch. Beats every route and ends by itself. Needs `to` or `datacenter`, or both. */
 export interface OverrideDocument<S extends string = string> {
-  /** The subset that all calls go to. */
-  readonly to?: S;
+  /** Where all calls go. A place where nobody is usable is passed over. */
+  readonly to?: DestinationDocument<S>;
   /** The datacenter that all calls go to. */
   readonly datacenter?: string;
   /** RFC 3339. */

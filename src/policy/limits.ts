@@ -20,6 +20,9 @@ export const MAX_SPLIT_ENTRIES: number = 100;
 /** Zones of one datacenter. */
 export const MAX_ZONES: number = 100;
 
+/** Lists of values that one policy may name. */
+export const MAX_LISTS: number = 20;
+
 export const MAX_REGEX_CHARACTERS: number = 256;
 
 /** Instructions that one regular expression may compile to; a counted repetition multiplies them. */

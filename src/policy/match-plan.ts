@@ -9,6 +9,8 @@ export interface MatchPlan {
   /** Empty: no `any`. Otherwise one group must hold whole. */
   readonly any: readonly (readonly LabelCondition[])[];
   readonly sample: SamplePlan | undefined;
+  /** Names of callers. Whether one is the plan's `caller` is the same for all its calls. Undefined: every caller. */
+  readonly from?: readonly string[];
 }
 
 /** A condition on the method's path that a name or a prefix does not express. */

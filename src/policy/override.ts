@@ -1,5 +1,5 @@
 import { nearest } from '../base/spelling';
-import type { OverrideDocument } from './document';
+import type { DestinationDocument, OverrideDocument } from './document';
 import type { Decision, OverridePlan, PolicyProblem } from './plan';
 import { ProblemList } from './problems';
 
@@ -17,7 +17,7 @@ export interface EnvironmentOverride {
 export function compileOverride(
   written: OverrideDocument | undefined,
   environment: EnvironmentOverride | undefined,
-  decisionTo: (subset: string | undefined) => Decision | undefined,
+  decisionTo: (to: DestinationDocument | undefined) => Decision | undefined,
   subsets: readonly string[],
 ): { readonly override: OverridePlan | undefined; readonly warnings: readonly PolicyProblem[] } {
   const isAsked = environment?.to !== undefined || environment?.datacenter !== undefined;
@@ -41,7 +41,7 @@ export function compileOverride(
 
 function plannedOverride(decision: Decision, written: Partial<OverrideDocument>): OverridePlan {
   const { to, datacenter, until = '', by, reason } = written;
-  const datacenters = datacenter === undefined ? undefined : [datacenter];
+  const datacenters = datacenter === undefined ? decision.datacenters : [datacenter];
   return {
     decision: { ...decision, by: 'override', route: 'override', datacenters },
     untilMs: parseTimestamp(until) ?? Number.NEGATIVE_INFINITY,

@@ -38,6 +38,8 @@ export interface Plan {
   readonly destinations: readonly Destination[];
   /** Label keys, lower-cased, that any route, split, sample or hash of this plan reads. */
   readonly labelKeys: readonly string[];
+  /** Lists of values that matchers name; undefined: none. What is in them is asked for at each test. */
+  readonly lists?: readonly string[];
   readonly balancing: BalancingPlan;
   readonly locality: LocalityPlan;
   readonly retryBudget: Required<RetryBudgetDocument>;
@@ -53,8 +55,17 @@ export interface Plan {
   readonly chain?: object;
   /** Every lookup of the subsets, each once; undefined where all subsets are of the service itself. */
   readonly lookups?: readonly Lookup[];
-  /** Cluster peers that every subset has instances of too; undefined: none. Beside `lookups` there are none. */
+  /**
+   * Cluster peers and pinned datacenters that every own subset has instances of too; undefined: none. Beside `lookups`
+   * there are none.
+   */
   readonly peers?: readonly Lookup[];
+  /** What is looked up of other services, each lookup once; undefined: nothing. Beside `lookups` there is none. */
+  readonly elsewhere?: readonly Lookup[];
+  /** Other services whose policies this plan goes by; undefined: none. */
+  readonly services?: readonly string[];
+  /** The name that the Graylane client states of itself: what `match.from` is held against. Undefined: none. */
+  readonly caller?: string;
   /** Upper bound of how long a connection may take; undefined: the Graylane client's own. Milliseconds. */
   readonly connectTimeoutMs?: number;
   readonly warnings: readonly PolicyProblem[];
@@ -68,13 +79,21 @@ export const ALL_INSTANCES = '*';
 
 export interface SubsetPlan {
   readonly name: string;
+  /** Another service, whose instances and policy it is of; undefined: the plan's own. */
+  readonly service?: string;
+  /** Why that service has no such subset, in words: it is empty. Undefined: it has. */
+  readonly missing?: string;
   readonly tags: readonly string[];
+  /** None of them may be on an instance. */
+  readonly notTags?: readonly string[];
   readonly meta: Readonly<Record<string, string>>;
   /** A Consul expression; when set, membership also needs Consul's own answer to it. */
   readonly filter: string | undefined;
   /** The port that its instances are dialled at; undefined: as discovery gave them. */
   readonly port?: string;
   readonly fallback: string | undefined;
+  /** The one place where the fallback is looked for; undefined: wherever calls go. */
+  readonly fallbackPlace?: string;
   /** In (0, 100]. */
   readonly fallbackMaxPercentage: number;
   readonly breaker: BreakerPlan;
@@ -94,6 +113,8 @@ export interface SubsetPlan {
 export interface Lookup {
   readonly key: string;
   readonly service: string;
+  /** In every datacenter of the Graylane client instead; the other fields are empty. */
+  readonly isEverywhere?: true;
   /** As tiers, decisions and refusals name the place: a datacenter, or `peer name`. */
   readonly datacenter: string;
   /** Datacenter that is asked; undefined: the local one, whatever its name. */
@@ -112,7 +133,15 @@ export interface Destination {
   readonly chain: readonly string[];
   /** The failover order, where it does not follow from `chain` and the Graylane client's datacenters. */
   readonly tiers?: readonly PlannedTier[];
+  /**
+   * Of each subset of `chain` the places that its calls go to, in order, where they are not those of
+   * `locality.failover`. {@link LOCAL_PLACE} is the local datacenter.
+   */
+  readonly places?: readonly (readonly string[] | undefined)[];
 }
+
+/** Among the places of a destination: the local datacenter, whatever its name. */
+export const LOCAL_PLACE = '';
 
 /** One step of a failover order. */
 export interface PlannedTier {
@@ -159,8 +188,6 @@ export interface Decision {
 export interface HashPolicy {
   /** Label that is read; undefined: `constant` is hashed. */
   readonly key: string | undefined;
-  /** The part of the label's value that counts; undefined: nothing of it does. */
-  extract(value: string): string | undefined;
   readonly constant: string | undefined;
   /** Once a hash exists here, the ones below play no part. */
   readonly isTerminal: boolean;
@@ -233,6 +260,8 @@ export interface SplitPlan {
 
 export interface SplitEntryPlan {
   readonly subset: string;
+  /** Its name within the split: the subset, with the place that it is pinned to. */
+  readonly to: string;
   readonly weight: number;
   /** Buckets of 10,000, side by side. */
   readonly buckets: number;

@@ -1,6 +1,7 @@
 import { STATUS_NAMES } from '../base/status-names';
-import { MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
+import { MAX_LISTS, MAX_REGEX_CHARACTERS, MAX_ROUTES, MAX_SPLIT_ENTRIES, MAX_ZONES } from './limits';
 import { closed, count, listOf, type Schema, setOf, shortName } from './schema-parts';
+import { LIST_NAME } from './value-list';
 
 const positive: Schema = { type: 'number', exclusiveMinimum: 0, maximum: 2_147_483_647 };
 const notNegative: Schema = { type: 'number', minimum: 0, maximum: 2_147_483_647 };
@@ -15,6 +16,32 @@ const datacenter: Schema = {
   pattern: '^[A-Za-z0-9_-]{1,128}$',
 };
 
+const peer: Schema = {
+  type: 'string',
+  title: 'the name of a cluster peer: letters, digits and -',
+  pattern: '^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$',
+};
+
+const serviceName: Schema = {
+  type: 'string',
+  title: 'a service name of letters, digits, -, _ and .',
+  pattern: '^[A-Za-z0-9](?:[A-Za-z0-9_-]|\\.(?!\\.)){0,254}$',
+};
+
+/** A text is a subset of the policy. */
+const destination: Schema = {
+  title: 'the name of a subset, or an object with service, subset, datacenter or peer',
+  type: ['string', 'object'],
+  minProperties: 1,
+  additionalProperties: false,
+  properties: {
+    service: { ...serviceName, description: 'another Consul service; its policy says what its subsets are' },
+    subset: { ...nonEmptyText, description: 'of this policy, or of that service; default: its default' },
+    datacenter: { ...datacenter, description: 'calls go there alone, and where the failover of the route leads' },
+    peer: { ...peer, description: 'a cluster peer in place of a datacenter' },
+  },
+};
+
 /** One step of a failover: a text is a datacenter. */
 const place: Schema = {
   title: 'the name of a datacenter, or { peer: NAME }',
@@ -22,13 +49,7 @@ const place: Schema = {
   pattern: '^[A-Za-z0-9_-]{1,128}$',
   additionalProperties: false,
   required: ['peer'],
-  properties: {
-    peer: {
-      type: 'string',
-      title: 'the name of a cluster peer: letters, digits and -',
-      pattern: '^[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?$',
-    },
-  },
+  properties: { peer },
 };
 
 const method: Schema = {
@@ -50,8 +71,18 @@ const matcher: Schema = {
     contains: text,
     in: listOf(text, { minItems: 1 }),
     notIn: listOf(text, { minItems: 1 }),
+    list: {
+      title: 'the name of a list, or several: letters, digits, _, . and -',
+      description: 'lists of values in Consul KV, at graylane/lists/NAME',
+      type: ['string', 'array'],
+      pattern: LIST_NAME.source,
+      items: { type: 'string', pattern: LIST_NAME.source, title: 'the name of a list: letters, digits, _, . and -' },
+      minItems: 1,
+      maxItems: MAX_LISTS,
+    },
     regex: { type: 'string', maxLength: MAX_REGEX_CHARACTERS, description: 'RE2 syntax; matches the whole value' },
     range: listOf({ type: 'integer' }, { minItems: 2, maxItems: 2, description: 'half-open: [from, to)' }),
+    version: { ...nonEmptyText, maxLength: 256, description: 'a range of versions, such as >=16.2 <18' },
     cidr: { type: ['string', 'array'], items: text, minItems: 1 },
     present: { type: 'boolean' },
     not: ref('matcher'),
@@ -68,6 +99,7 @@ export const matchSchema: Schema = closed({
     { by: nonEmptyText, percent: { ...percentage(0), description: 'in steps of 0.01' } },
     { required: ['by', 'percent'] },
   ),
+  from: setOf(serviceName, { minItems: 1, description: 'names that callers state of themselves (serviceName)' }),
 });
 
 const attemptTimeout: Schema = {
@@ -132,6 +164,7 @@ const guard: Schema = closed({
 
 const subset: Schema = closed({
   tags: listOf(nonEmptyText, { description: 'an instance must have all of them' }),
+  notTags: listOf(nonEmptyText, { minItems: 1, description: 'an instance must have none of them' }),
   meta: { type: 'object', additionalProperties: text },
   filter: { ...nonEmptyText, description: 'a Consul filter expression' },
   port: {
@@ -139,7 +172,7 @@ const subset: Schema = closed({
     title: 'the name of a port: letters, digits, _, . and -',
     pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$',
   },
-  fallback: text,
+  fallback: ref('destination'),
   fallbackMaxPercentage: {
     ...percentage(1),
     description: 'share of the calls of this subset that the fallback may get',
@@ -160,11 +193,15 @@ const route: Schema = closed(
   {
     name: { type: 'string', minLength: 1, maxLength: 128 },
     match: ref('match'),
-    to: text,
-    split: listOf(closed({ to: text, weight: { type: 'number', minimum: 0 } }, { required: ['to', 'weight'] }), {
-      minItems: 1,
-      maxItems: MAX_SPLIT_ENTRIES,
-    }),
+    to: ref('destination'),
+    split: listOf(
+      closed({ to: ref('destination'), weight: { type: 'number', minimum: 0 } }, { required: ['to', 'weight'] }),
+      {
+        minItems: 1,
+        maxItems: MAX_SPLIT_ENTRIES,
+      },
+    ),
+    failover: listOf(ref('place'), { description: 'in place of locality.failover; none given twice' }),
     stickBy: nonEmptyText,
     stickySalt: nonEmptyText,
     strict: { type: 'boolean' },
@@ -232,7 +269,7 @@ export const policySchema: Schema = {
       breaker: ref('breaker'),
       subsetBreaker: ref('subsetBreaker'),
       override: closed(
-        { to: text, datacenter, until: nonEmptyText, by: text, reason: text },
+        { to: ref('destination'), datacenter, until: nonEmptyText, by: text, reason: text },
         { required: ['until'], anyOf: [{ required: ['to'] }, { required: ['datacenter'] }] },
       ),
       signature: closed(
@@ -248,6 +285,7 @@ export const policySchema: Schema = {
   ),
   definitions: {
     ...matchDefinitions,
+    destination,
     place,
     match: matchSchema,
     statusName,

@@ -1,15 +1,32 @@
 import type { StatusName } from '../base/status-names';
+import type { DestinationDocument, PeerDocument } from './destination-document';
 
-/** Calls that match, and where they go. */
-export interface RouteDocument<S extends string = string> {
+/** Calls that match, and where they go: exactly one of `to` and `split`. */
+export type RouteDocument<S extends string = string> = RouteRulesDocument & RouteTargetDocument<S>;
+
+/** Where the calls of a route go. */
+export type RouteTargetDocument<S extends string = string> = WholeRouteDocument<S> | SplitRouteDocument<S>;
+
+interface WholeRouteDocument<S extends string> {
+  /** Where all calls go. */
+  readonly to: DestinationDocument<S>;
+  readonly split?: never;
+}
+
+interface SplitRouteDocument<S extends string> {
+  /** Destinations by weight, at most 100. */
+  readonly split: readonly SplitEntryDocument<S>[];
+  readonly to?: never;
+}
+
+/** What a route says beside its destinations. */
+interface RouteRulesDocument {
   /** Unique in the policy; also the salt of its split unless `stickySalt` is given. */
   readonly name: string;
   /** Default: matches every call. */
   readonly match?: MatchDocument;
-  /** Exactly one of `to` and `split`. */
-  readonly to?: S;
-  /** Subsets by weight, at most 100. Exactly one of `to` and `split`. */
-  readonly split?: readonly SplitEntryDocument<S>[];
+  /** As `locality.failover`, in its place for calls of this route. Default: that of the policy; of a pinned one, none. */
+  readonly failover?: readonly (string | PeerDocument)[];
   /** Label whose value decides the split, so that the same caller always goes the same way. */
   readonly stickBy?: string;
   /** Salt of the split in place of the route's name: a renamed route keeps its callers. Default: `name`. */
@@ -30,10 +47,10 @@ export interface RouteDocument<S extends string = string> {
   readonly hedging?: HedgingDocument;
 }
 
-/** One subset of a split. */
+/** One destination of a split. */
 export interface SplitEntryDocument<S extends string = string> {
-  /** The subset. */
-  readonly to: S;
+  /** Where its share goes. */
+  readonly to: DestinationDocument<S>;
   /** Relative share of calls, finite, >= 0; not all of a split may be 0. */
   readonly weight: number;
 }
@@ -48,6 +65,8 @@ export interface MatchDocument {
   readonly any?: readonly { readonly labels: Readonly<Record<string, LabelMatcherDocument>> }[];
   /** A part of the callers. */
   readonly sample?: SampleDocument;
+  /** Names of calling services, one of which the Graylane client states as its own (`serviceName`). */
+  readonly from?: readonly string[];
 }
 
 /** A string means `exact`. In an object every key given must hold; `not` negates a whole matcher. */
@@ -60,10 +79,17 @@ export type LabelMatcherDocument =
       readonly contains?: string;
       readonly in?: readonly string[];
       readonly notIn?: readonly string[];
+      /** Name of a list of values in Consul KV, at `graylane/lists/NAME`, or several; one of its values. */
+      readonly list?: string | readonly string[];
       /** RE2 syntax, at most 256 characters, matches the whole value. */
       readonly regex?: string;
       /** Half-open: [from, to), on values that are whole decimal numbers. */
       readonly range?: readonly [number, number];
+      /**
+       * A range of versions: `>=16.2 <18`, `^2.1`, `16.x || 17.x`. Of values with one to four numbers; missing numbers
+       * count as 0, a pre-release comes before its release.
+       */
+      readonly version?: string;
       /** IPv4 or IPv6 blocks; one or several. */
       readonly cidr?: string | readonly string[];
       readonly present?: boolean;

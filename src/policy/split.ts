@@ -36,7 +36,7 @@ export function compileSplit(
     BUCKETS,
   );
   const planned = entries.map((entry, index) => ({ ...entry, buckets: shares[index] ?? 0, end: 0 }));
-  const base = planned.find((entry) => entry.subset === options.base) ?? planned[0];
+  const base = planned.find((entry) => entry.to === options.base) ?? planned[0];
   const [low, high, ...more] = planned.filter((entry) => entry !== base);
   let end = 0;
   for (const entry of [low, ...more, base, high]) {
@@ -58,7 +58,7 @@ export function compileSplit(
  * the highest score wins, so that shares are as the weights and a changed weight changes only its own entry's score.
  */
 function rendezvous(entries: readonly SplitEntryPlan[], seed: number): (value: string) => number {
-  const seeds = entries.map((entry) => seedOf(entry.subset, 'entry'));
+  const seeds = entries.map((entry) => seedOf(entry.to, 'entry'));
   return (value) => {
     const hash = hash32(value, seed);
     let best = 0;

@@ -1,9 +1,12 @@
 import type { StatusName } from '../base/status-names';
+import type { DestinationDocument } from './destination-document';
 
 /** Which instances belong to a subset, and what applies to its calls. */
 export interface SubsetDocument<S extends string = string> {
   /** All of them must be on the instance. */
   readonly tags?: readonly string[];
+  /** None of them may be on the instance. */
+  readonly notTags?: readonly string[];
   /** Exact values, all of them. */
   readonly meta?: Readonly<Record<string, string>>;
   /** A Consul filter expression, evaluated by Consul in a query of its own. */
@@ -13,8 +16,8 @@ export interface SubsetDocument<S extends string = string> {
    * name does not belong. Default: the one of the target, else their default port.
    */
   readonly port?: string;
-  /** The subset that serves when this one cannot. Default: none (strict isolation). */
-  readonly fallback?: S;
+  /** Where calls go when this subset cannot serve them. Default: nowhere (strict isolation). */
+  readonly fallback?: DestinationDocument<S>;
   /**
    * At most this share of the subset's calls goes to its fallback, in percent; the others stay with the subset and fare
    * as its instances do. Default 100: all of them may.

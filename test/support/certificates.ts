@@ -12,7 +12,7 @@ export interface Authority {
 }
 
 export interface IssueOptions {
-  /** DNS names and IPv4 addresses. */
+  /** DNS names, IPv4 addresses, and URIs. */
   readonly names: readonly string[];
   /** From now; negative: expired that long ago. Default: one day. */
   readonly validForMs?: number;
@@ -40,9 +40,10 @@ export function createAuthority(name = 'test authority'): Authority {
     ca,
     issue({ names, validForMs = DAY_MS }) {
       const keys = newKeys();
-      const alternatives = names.map((each) =>
-        isIPv4(each) ? der(0x87, Buffer.from(each.split('.').map(Number))) : der(0x82, Buffer.from(each)),
-      );
+      const alternatives = names.map((each) => {
+        if (isIPv4(each)) return der(0x87, Buffer.from(each.split('.').map(Number)));
+        return der(each.includes('://') ? 0x86 : 0x82, Buffer.from(each));
+      });
       const cert = certificate({
         subject: names[0] ?? 'nobody',
         issuer: name,

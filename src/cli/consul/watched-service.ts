@@ -47,7 +47,7 @@ export async function watchService(request: WatchRequest, flags: ConsulFlags, io
       name: 'graylane command',
       ...options,
     },
-    { random: () => random() },
+    { random: () => random(), env: io.env },
     {
       onSnapshot: (next) => {
         snapshot = next;

@@ -90,7 +90,7 @@ async function editUntilValid(
 /** The editor's command line goes through a shell, as with git: it may have arguments. */
 async function openEditor(file: string, { env }: CommandIo): Promise<void> {
   const editor = [env['VISUAL'], env['EDITOR']].find((each) => each !== undefined && each !== '') ?? 'vi';
-  const child = spawn(`${editor} "${file}"`, { shell: true, stdio: 'inherit' });
+  const child = spawn(`${editor} "${file}"`, { shell: true, stdio: 'inherit', env });
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) {
     throw new CommandError(1, `${editor} ended with ${code ?? 'a signal'}; nothing was written`, 'check EDITOR');

@@ -103,4 +103,25 @@ export const importCommands: readonly CommandDefinition[] = [
     ],
     run: async () => (await import('./import-policy.js')).importIstioFiles,
   },
+  {
+    name: 'import-gateway',
+    summary: "write the Gateway API's HTTPRoute and GRPCRoute as a policy document",
+    description:
+      'Reads the routes of one Service (GAMMA), or of a Gateway, and prints the policy document that comes closest: a route ' +
+      'for each match, in the order of precedence. Each field that is not in it is told on standard error with file, ' +
+      'line and path. ' +
+      IMPORT_ENDS,
+    examples: {
+      'graylane policy import-gateway routes.yaml -o payments.yaml': 'routes of a Service',
+      'graylane policy import-gateway routes/ --gateway shop/public --service payments': 'those of a Gateway',
+    },
+    args: [IMPORT_FILES],
+    options: [
+      option('--service <name>', 'whose routes, with its namespace where several have the name; default: the only one'),
+      option('--gateway <name>', "a Gateway's routes, namespace/name or name; default: those of a Service"),
+      OUTPUT,
+      STRICT,
+    ],
+    run: async () => (await import('./import-policy.js')).importGatewayFiles,
+  },
 ];

@@ -1,3 +1,6 @@
+import { importGateway } from '../../ops/gateway/import';
+import { chooseParent } from '../../ops/gateway/parents';
+import { ROUTE_KINDS } from '../../ops/gateway/rules';
 import { ImportReport } from '../../ops/imports/report';
 import { type Resource, readResources } from '../../ops/imports/resources';
 import { readSources } from '../../ops/imports/sources';
@@ -27,6 +30,25 @@ export async function importIstioFiles(
   const { labels: labelsAs, gateway, port } = flags;
   const view = { ...(gateway === undefined ? {} : { gateways: [gateway] }), port };
   const { document, losses, notes } = importIstio(resources, { host: choice.host, labelsAs, ...view, report });
+  await presentImport({ service: document.service, document, unsaid: losses, notes }, flags, io);
+}
+
+interface ImportGatewayFlags extends OutputFlags {
+  readonly service?: string;
+  readonly gateway?: string;
+}
+
+/** `policy import-gateway`. */
+export async function importGatewayFiles(
+  files: readonly string[],
+  flags: ImportGatewayFlags,
+  io: CommandIo,
+): Promise<void> {
+  const report = new ImportReport();
+  const resources = await readKinds(files, ROUTE_KINDS, report, io);
+  const choice = chooseParent(resources, { service: flags.service, gateway: flags.gateway });
+  if ('fault' in choice) throw notChosen(choice.fault, files, report, io);
+  const { document, losses, notes } = importGateway(resources, { ...choice, report });
   await presentImport({ service: document.service, document, unsaid: losses, notes }, flags, io);
 }
 

@@ -1,6 +1,7 @@
 import { revisionOfText, type StoredPolicy } from '../../ops/store/history';
 import { documentText, parseStored } from '../../ops/store/policy-text';
-import type { PolicyDocument, SplitEntryDocument } from '../../policy/document';
+import type { DestinationDocument, PolicyDocument, SplitEntryDocument } from '../../policy/document';
+import { describeDestination, plainName } from '../../policy/places/destination';
 import { validatePolicy } from '../../policy/validate';
 import { CommandError } from '../command';
 import { nameOf } from '../consul/store-session';
@@ -50,7 +51,9 @@ function changedText({ policy, service, datacenter }: StoredPolicy, request: Wei
     throw new CommandError(1, message, `run graylane policy edit ${service}`);
   }
   const { subset, route: name } = request;
-  const known = Object.keys(document.subsets ?? {});
+  const named = (to: DestinationDocument): string => describeDestination(to, document);
+  const routed = (document.routes ?? []).flatMap(({ split = [] }) => split.map(({ to }) => named(to)));
+  const known = [...new Set([...Object.keys(document.subsets ?? {}), ...routed])];
   if (!known.includes(subset)) {
     const names = known.length === 0 ? 'the policy has no subsets' : known.join(', ');
     const message = `subset: ${subset} (expected: one of the policy's: ${names})`;
@@ -59,14 +62,14 @@ function changedText({ policy, service, datacenter }: StoredPolicy, request: Wei
   const at = routeAt(document, request);
   const routes = document.routes ?? [];
   const route = routes[at];
-  if (route?.split === undefined || !route.split.some(({ to }) => to === subset)) {
-    const splits = routes.filter(({ split }) => split?.some(({ to }) => to === subset) === true);
+  if (route?.split === undefined || !route.split.some(({ to }) => named(to) === subset)) {
+    const splits = routes.filter(({ split }) => split?.some(({ to }) => named(to) === subset) === true);
     const names = splits.map((each) => each.name).join(', ');
     const what = name === undefined ? 'no route that matches every call splits' : `route ${name} does not split`;
     const next = names === '' ? `run graylane policy edit ${service}` : `name one that does with --route: ${names}`;
     throw new CommandError(1, `${service}: ${what} to ${subset}`, next);
   }
-  const split = setShare(route.split, subset, request.percent, document.default);
+  const split = setShare(route.split, subset, request.percent, document.default, named);
   return documentText({ ...document, routes: routes.toSpliced(at, 1, { ...route, split }) });
 }
 
@@ -93,15 +96,16 @@ export function setShare(
   subset: string,
   percent: number,
   base: string | undefined,
+  nameOf: (to: DestinationDocument) => string | undefined = plainName,
 ): readonly SplitEntryDocument[] {
-  const others = split.filter(({ to }) => to !== subset);
+  const others = split.filter(({ to }) => nameOf(to) !== subset);
   const left = Math.round((100 - percent) * UNIT);
   const sum = others.reduce((total, { weight }) => total + weight, 0);
   const heir = others.find(({ to }) => to === base) ?? others[0];
-  const units = new Map<string, number>();
+  const units = new Map<SplitEntryDocument, number>();
   for (const other of others) {
     const share = sum > 0 ? other.weight / sum : Number(other === heir);
-    units.set(other.to, Math.round(share * left));
+    units.set(other, Math.round(share * left));
   }
   // What rounding has left over or lent goes to the largest, where it is felt least.
   const given = [...units.values()].reduce((total, unit) => total + unit, 0);
@@ -109,6 +113,6 @@ export function setShare(
   if (largest !== undefined) units.set(largest[0], largest[1] + left - given);
   return split.map((entry) => ({
     ...entry,
-    weight: entry.to === subset ? percent : (units.get(entry.to) ?? 0) / UNIT,
+    weight: nameOf(entry.to) === subset ? percent : (units.get(entry) ?? 0) / UNIT,
   }));
 }

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../../base/clock';
 import { STATUS_NAMES, statusNameOf } from '../../base/status-names';
+import { COOKIE_PREFIX, cookieValues } from '../../policy/cookie';
 import { DEFAULT_RETRY } from '../../policy/defaults';
 import type { Decision, ForceSelector, HedgingPlan, RetryPlan } from '../../policy/plan';
 import type { CallKind, Labels, RoutingInput, RoutingOutcome } from '../../policy/routing/call';
@@ -204,7 +205,8 @@ export class CallState extends AsyncResource implements RoutingInput, RoutingOut
   get(key: string): string | undefined {
     const metadata = this.#metadata;
     if (metadata === undefined || key.endsWith('-bin')) return undefined;
-    const values = metadata.get(key);
+    const isCookie = key.startsWith(COOKIE_PREFIX);
+    const values = isCookie ? cookieValues(metadata.get('cookie'), key) : metadata.get(key);
     if (values.length > 1) {
       this.#onRepeated?.(key);
       return undefined;

@@ -29,6 +29,11 @@ const HOST_PORT = /^(?<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(?<port>[0-9]{1,
 const PORT_NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 export const POLICY_MODES: readonly PolicyMode[] = ['auto', 'inline', 'kv', 'chain', 'none'];
 
+/** Whether a Consul service may be called so. */
+export function isServiceName(text: string): boolean {
+  return SERVICE.test(text);
+}
+
 /** Throws INVALID_TARGET for what is no text: of a program that is not checked for types. */
 export function checkTargetText(value: unknown): asserts value is string {
   if (typeof value === 'string') return;

@@ -1,12 +1,13 @@
 import { isRecord } from '../../base/is-record';
 import { OptionReader } from '../../base/option-reader';
-import { labelKeyFault } from '../../policy/label-key';
+import { readLabelKeyFault } from '../../policy/label-key';
+import { type CallerOptions, type CallerRules, readCallerOptions } from './caller-labels';
 
 /** Which labels a server takes from its callers. */
 export interface AcceptOptions {
   /**
    * Keys of the labels that callers may set, at most 32. Nothing else that they send becomes a label here or travels
-   * on; `[]` accepts none.
+   * on; `[]` accepts none. `cookie:name` is the cookie of that name.
    */
   readonly accept: readonly string[];
   /**
@@ -14,6 +15,8 @@ export interface AcceptOptions {
    * servers that pass those on as they are. Default: none.
    */
   readonly strip?: readonly string[];
+  /** Labels of who is calling, made by this server. Default: none. */
+  readonly caller?: CallerOptions;
 }
 
 /** {@link AcceptOptions}, and the deadline of the calls that are made for a served call. */
@@ -30,6 +33,7 @@ export interface AcceptRules {
   readonly keys: readonly string[];
   isStripped(key: string): boolean;
   readonly stripsNothing: boolean;
+  readonly caller: CallerRules | undefined;
   readonly deadlineMarginMs: number;
 }
 
@@ -47,8 +51,8 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
 
 /** What an interceptor and a middleware may be given. */
 const OPTIONS: Readonly<Record<'serverInterceptor' | 'httpMiddleware', readonly string[]>> = {
-  serverInterceptor: ['accept', 'strip', 'deadlineMarginMs'],
-  httpMiddleware: ['accept', 'strip'],
+  serverInterceptor: ['accept', 'strip', 'caller', 'deadlineMarginMs'],
+  httpMiddleware: ['accept', 'strip', 'caller'],
 };
 
 /** Throws INVALID_OPTION with every problem, as `serverInterceptor.accept[0]: ... (expected: ...)`. */
@@ -58,7 +62,7 @@ export function parseAcceptOptions(options: ServerInterceptorOptions, path: keyo
   const keys = strings(read.value('accept'), `${path}.accept`, problems);
   for (const [index, key] of keys.entries()) {
     const fault =
-      labelKeyFault(key) ?? (RESERVED_HEADERS.has(key) ? 'a key of your own; this one has a meaning' : undefined);
+      readLabelKeyFault(key) ?? (RESERVED_HEADERS.has(key) ? 'a key of your own; this one has a meaning' : undefined);
     if (fault !== undefined) read.problem(`accept[${index}]`, shown(key), fault);
   }
   if (keys.length > MOST_KEYS) read.problem('accept', `${keys.length} keys`, `at most ${MOST_KEYS}`);
@@ -74,6 +78,7 @@ export function parseAcceptOptions(options: ServerInterceptorOptions, path: keyo
     const is = typeof deadlineMarginMs === 'number' ? String(deadlineMarginMs) : typeof deadlineMarginMs;
     read.problem('deadlineMarginMs', is, 'milliseconds, 0 or more');
   }
+  const caller = readCallerOptions(read, keys);
   read.throwProblems();
   const prefixes = strip.filter((pattern) => pattern.endsWith('*')).map((pattern) => pattern.slice(0, -1));
   return {
@@ -81,6 +86,7 @@ export function parseAcceptOptions(options: ServerInterceptorOptions, path: keyo
     isStripped: (key) =>
       !keys.includes(key) && (strip.includes(key) || prefixes.some((prefix) => key.startsWith(prefix))),
     stripsNothing: strip.length === 0,
+    caller,
     deadlineMarginMs: deadlineMarginMs as number,
   };
 }

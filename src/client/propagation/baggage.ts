@@ -30,7 +30,9 @@ export function keepBaggage(headers: readonly (string | Buffer)[], keys: readonl
 export function withBaggage(labels: Readonly<Record<string, string>>, onTop: boolean): Context {
   const active = context.active();
   const held = (onTop ? propagation.getBaggage(active) : undefined)?.getAllEntries() ?? [];
-  const added = Object.entries(labels).map(([key, value]): [string, BaggageEntry] => [key, { value }]);
+  // Cookies are headers, and nothing of them becomes baggage.
+  const entries = Object.entries(labels).filter(([key]) => key !== 'cookie');
+  const added = entries.map(([key, value]): [string, BaggageEntry] => [key, { value }]);
   // All at once: `setEntry()` copies what is there.
   const baggage = propagation.createBaggage(Object.fromEntries([...held, ...added]));
   return propagation.setBaggage(active, baggage);

@@ -1,6 +1,8 @@
 import type { EventEmitter } from 'node:events';
+import type { TLSSocket } from 'node:tls';
 import { type AcceptOptions, type AcceptRules, parseAcceptOptions } from './accept';
 import { keepBaggage } from './baggage';
+import { addCallerLabels, type CallerFacts } from './caller-labels';
 import type { ContextRunner, IncomingContexts, SentValues } from './incoming-labels';
 
 /** The part of a request that is read: Node's own, Express', or Fastify's with the one of Node in `raw`. */
@@ -9,6 +11,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Names and values in turn, as they were sent; where present, repeated headers are noticed. */
   readonly rawHeaders?: readonly string[];
+  /** The connection, which `caller` asks for the address and the certificate of the caller. */
+  readonly socket?: object;
   /** The request of Node's own inside that of a framework, such as Fastify's. */
   readonly raw?: HttpRequest;
 }
@@ -22,6 +26,7 @@ export function createHttpMiddleware(contexts: IncomingContexts, options: Accept
   return (request, response, next) => {
     const raw = request.raw ?? request;
     const labels = contexts.incoming.read(rules, sentIn(raw), contexts.usesBaggage);
+    if (rules.caller !== undefined) addCallerLabels(labels, rules.caller, factsOf(raw));
     strip(raw, rules);
     if (contexts.usesBaggage) filterBaggage(raw, rules);
     const runner = contexts.prepare(labels, undefined);
@@ -36,6 +41,15 @@ export function createHttpMiddleware(contexts: IncomingContexts, options: Accept
 function nodesOwn(response: object): object {
   const raw = 'raw' in response ? response.raw : undefined;
   return typeof raw === 'object' && raw !== null ? raw : response;
+}
+
+function factsOf(request: HttpRequest): CallerFacts {
+  const socket: Partial<TLSSocket> = request.socket ?? {};
+  return {
+    address: socket.remoteAddress,
+    forwardedFor: sentIn(request).values('x-forwarded-for'),
+    certificate: () => (socket.authorized === true ? socket.getPeerCertificate?.() : undefined),
+  };
 }
 
 /** `rawHeaders` shows values that came twice; `headers` has them joined, or the first alone. */

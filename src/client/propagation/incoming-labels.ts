@@ -1,3 +1,4 @@
+import { COOKIE_PREFIX, cookieValues, isCookieKey } from '../../policy/cookie';
 import type { AcceptRules } from './accept';
 import { readBaggage } from './baggage';
 import type { ServedCall } from './served-call';
@@ -46,7 +47,8 @@ export class IncomingLabels {
     let characters = 0;
     const baggage = useBaggage ? readBaggage(sent.values('baggage'), rules.keys) : undefined;
     for (const key of rules.keys) {
-      const own = sent.values(key);
+      const isCookie = isCookieKey(key);
+      const own = isCookie ? cookieValues(sent.values('cookie'), key) : sent.values(key);
       const value = own.length > 0 ? single(own) : baggage?.get(key);
       if (value === undefined && own.length === 0) continue;
       if (typeof value !== 'string' || !isLabelValue(value)) {
@@ -58,7 +60,9 @@ export class IncomingLabels {
         for (const each of [...Object.keys(labels), key]) this.#refuse(each);
         return {};
       }
-      Object.defineProperty(labels, key, { value, enumerable: true, writable: true, configurable: true });
+      // A cookie travels on as one, with the others that are accepted.
+      if (isCookie) labels['cookie'] = joined(labels['cookie'], `${key.slice(COOKIE_PREFIX.length)}=${value}`);
+      else Object.defineProperty(labels, key, { value, enumerable: true, writable: true, configurable: true });
     }
     return labels;
   }
@@ -66,6 +70,10 @@ export class IncomingLabels {
   #refuse(key: string): void {
     this.#refused.set(key, (this.#refused.get(key) ?? 0) + 1);
   }
+}
+
+function joined(cookies: string | undefined, cookie: string): string {
+  return cookies === undefined ? cookie : `${cookies}; ${cookie}`;
 }
 
 function single(values: readonly (string | Buffer)[]): string | undefined {

@@ -1,6 +1,7 @@
 import type { GrpcModule, Metadata, ServerInterceptingCall, ServerInterceptor, ServerListener } from '../grpc/grpc-js';
 import { type AcceptRules, parseAcceptOptions, type ServerInterceptorOptions } from './accept';
 import { keepBaggage } from './baggage';
+import { addCallerLabels } from './caller-labels';
 import type { ContextRunner, IncomingContexts } from './incoming-labels';
 import { ServedCall } from './served-call';
 
@@ -28,7 +29,7 @@ export function createServerInterceptor(
       super(next);
       this.#next = next;
       const served = new ServedCall(method, next.getDeadline(), rules.deadlineMarginMs);
-      this.#incoming = new IncomingCall(rules, contexts, served);
+      this.#incoming = new IncomingCall(rules, contexts, served, next);
     }
 
     // grpc-js' listener builder gives `onCancel` no way to run in a context.
@@ -59,11 +60,13 @@ class IncomingCall {
   readonly served: ServedCall;
   readonly #rules: AcceptRules;
   readonly #contexts: IncomingContexts;
+  readonly #call: ServerInterceptingCall;
   #runInContext: ContextRunner | undefined;
 
-  constructor(rules: AcceptRules, contexts: IncomingContexts, served: ServedCall) {
+  constructor(rules: AcceptRules, contexts: IncomingContexts, served: ServedCall, call: ServerInterceptingCall) {
     this.#rules = rules;
     this.#contexts = contexts;
+    this.#call = call;
     this.served = served;
   }
 
@@ -91,6 +94,13 @@ class IncomingCall {
     const rules = this.#rules;
     const contexts = this.#contexts;
     const labels = contexts.incoming.read(rules, { values: (key) => metadata.get(key) }, contexts.usesBaggage);
+    if (rules.caller !== undefined) {
+      addCallerLabels(labels, rules.caller, {
+        address: this.#call.getConnectionInfo().remoteAddress,
+        forwardedFor: metadata.get('x-forwarded-for'),
+        certificate: () => this.#call.getAuthContext().sslPeerCertificate,
+      });
+    }
     strip(metadata, rules);
     if (contexts.usesBaggage) filterBaggage(metadata, rules);
     this.#runInContext = contexts.prepare(labels, this.served);

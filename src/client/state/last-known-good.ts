@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../base/clock';
 import type { DatacenterState, SourceState } from '../../base/instances';
 import type { Logger } from '../../base/logger';
 import type { InstanceSet } from '../../policy/membership/snapshot';
+import type { OtherStates } from './other-policies';
 import type { PolicyState } from './policy-state';
 import { hasFailed, staleness } from './readiness';
 
@@ -9,6 +10,8 @@ import { hasFailed, staleness } from './readiness';
 export interface LastKnownGood {
   readonly instances: InstanceSet;
   readonly policy: PolicyState;
+  /** Of the services that the policy names. */
+  readonly others?: OtherStates;
 }
 
 interface BackfillOptions {

@@ -1,4 +1,5 @@
 import type { DatacenterState, SourceState } from '../../base/instances';
+import { everywhereKey } from '../../policy/places/lookups';
 import type { Lookup, Plan, SubsetPlan } from '../../policy/plan';
 import type { Source, SourceWatch, WatchRequest } from '../discovery/source';
 import { hasFailed, isFilterSettled } from './readiness';
@@ -18,7 +19,7 @@ export class LookupWatches {
   readonly #own: WatchRequest;
   readonly #onChange: () => void;
   readonly #held = new Map<string, HeldLookup>();
-  readonly #states = new Map<string, DatacenterState>();
+  readonly #states = new Map<string, readonly DatacenterState[]>();
 
   constructor(source: Source, own: WatchRequest, onChange: () => void) {
     this.#source = source;
@@ -57,8 +58,11 @@ export class LookupWatches {
   states(plans: readonly Plan[], own: SourceState): ReadonlyMap<string, DatacenterState> {
     const states = new Map<string, DatacenterState>();
     for (const { lookup } of plans.flatMap(pairsOf)) {
-      const state = this.#covered(lookup, own) ?? this.#states.get(lookup.key);
-      if (state !== undefined) states.set(lookup.key, state);
+      const covered = this.#covered(lookup, own);
+      for (const state of covered === undefined ? (this.#states.get(lookup.key) ?? []) : [covered]) {
+        const { key, isEverywhere } = lookup;
+        states.set(isEverywhere === true ? everywhereKey(lookup, state.datacenter) : key, state);
+      }
     }
     return states;
   }
@@ -78,7 +82,7 @@ export class LookupWatches {
   }
 
   #follow(lookup: Lookup, filters: readonly string[]): void {
-    const { key, service, askedDatacenter, scope } = lookup;
+    const { key, service, askedDatacenter, scope, isEverywhere } = lookup;
     const known = this.#held.get(key);
     const { tags, port, datacenters } = this.#own;
     const request = {
@@ -91,9 +95,8 @@ export class LookupWatches {
     };
     const held = known ?? {
       watch: this.#source.watch(request, (state) => {
-        const [found] = state.datacenters;
-        if (found === undefined) return;
-        this.#states.set(key, found);
+        if (state.datacenters.length === 0) return;
+        this.#states.set(key, isEverywhere === true ? state.datacenters : state.datacenters.slice(0, 1));
         this.#onChange();
       }),
       filters: [],
@@ -106,7 +109,7 @@ export class LookupWatches {
 }
 
 function pairsOf(plan: Plan): readonly { readonly lookup: Lookup; readonly subset: SubsetPlan }[] {
-  if (plan.lookups === undefined && plan.peers === undefined) return [];
+  if (plan.lookups === undefined && plan.peers === undefined && plan.elsewhere === undefined) return [];
   return [...plan.subsets.values()].flatMap((subset) =>
     (subset.lookups ?? plan.peers ?? []).map((lookup) => ({ lookup, subset })),
   );

@@ -48,10 +48,22 @@ export function withLastKnownGoodLookups(
   const former = lastKnownGood.lookups;
   return new Map(
     [...states].map(([key, state]) => {
-      const known = state.known || !hasFailed(state) ? undefined : former.get(key);
+      const known = state.known || !hasFailed(state) ? undefined : formerOf(key, state, former);
       return [key, known === undefined ? state : { ...known, freshness: staleness(known, state.freshness) }];
     }),
   );
+}
+
+/** Until Consul has answered once, the agent's own datacenter may go by another name than it had. */
+function formerOf(
+  key: string,
+  state: DatacenterState,
+  former: ReadonlyMap<string, DatacenterState>,
+): DatacenterState | undefined {
+  const known = former.get(key);
+  if (known !== undefined || !state.local || !key.endsWith(state.datacenter)) return known;
+  const start = key.slice(0, key.length - state.datacenter.length);
+  return [...former].find(([other, each]) => each.local && other.startsWith(start))?.[1];
 }
 
 /** As old as what is served, for the reason that there is nothing newer. */

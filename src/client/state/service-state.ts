@@ -8,8 +8,10 @@ import { locateProblem } from '../../policy/policy-error';
 import type { Source, SourceWatch } from '../discovery/source';
 import type { StateStore } from '../discovery/state-store';
 import { formatTarget, type Target } from '../grpc/target';
+import { describeUnknownElsewhere, isElsewhereKnown } from './elsewhere';
 import { Backfill, type LastKnownGood } from './last-known-good';
 import { areLookupsKnown, describeUnansweredLookups, LookupWatches, withPeers } from './lookup-watches';
+import { OtherPolicyWatches, type OtherServices, type OtherStates } from './other-policies';
 import type { PolicySource, PolicyWatch } from './policy-sources/source';
 import { nextPolicyState, type PolicyRules, type PolicyState, reportPolicyChange, UNREAD } from './policy-state';
 import {
@@ -27,6 +29,8 @@ export interface ServiceStateOptions {
   /** Undefined: this service is used without a policy, as the target or the Graylane client says. */
   readonly policies: PolicySource | undefined;
   readonly rules: PolicyRules;
+  /** Undefined: plans lead to no other service. */
+  readonly others?: OtherServices;
   readonly datacenters: readonly string[] | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -58,6 +62,7 @@ export abstract class ServiceState {
   #sourceWatch: SourceWatch | undefined;
   #lookups: LookupWatches | undefined;
   #policyWatch: PolicyWatch | undefined;
+  #others: OtherPolicyWatches | undefined;
   #lastKnownGood: LastKnownGood | undefined;
   /** As discovery delivered it, without what was remembered. */
   #delivered: SourceState | undefined;
@@ -89,6 +94,11 @@ export abstract class ServiceState {
   /** Called with each reading of the policy, before what follows from it. */
   protected abstract policyRead(former: PolicyState): void;
 
+  /** What is known of the policies of other services that the plan names. */
+  get otherPolicies(): OtherStates {
+    return this.#others?.states ?? new Map();
+  }
+
   get isOpen(): boolean {
     return this.#sourceWatch !== undefined;
   }
@@ -105,6 +115,11 @@ export abstract class ServiceState {
       this.#rejoin();
     });
     this.#lookups = new LookupWatches(source, own, () => this.#join());
+    const { others } = this.#options;
+    if (others !== undefined) {
+      const known = this.#lastKnownGood?.others;
+      this.#others = new OtherPolicyWatches(others, this.logger, known, () => this.#join());
+    }
     this.#restore();
     if (policies === undefined) {
       this.policyState = { ...UNREAD, plan: rules.withoutPolicy };
@@ -130,8 +145,11 @@ export abstract class ServiceState {
     this.#sourceWatch = undefined;
     this.#policyWatch = undefined;
     if (this.snapshot !== undefined) {
-      this.#lastKnownGood = { instances: this.snapshot.instances, policy: this.policyState };
+      const others = this.otherPolicies;
+      this.#lastKnownGood = { instances: this.snapshot.instances, policy: this.policyState, others };
     }
+    this.#others?.close();
+    this.#others = undefined;
     this.#backfill.reset();
     this.watchedSinceMs = undefined;
     this.sourceState = undefined;
@@ -162,6 +180,7 @@ export abstract class ServiceState {
       if (problem === undefined) parts.push(`${service}: policy not known (${failure ?? 'no answer yet'})`);
       else parts.push(`${service}: no policy is in force (refused: ${locateProblem(rejected?.place, problem)})`);
     }
+    parts.push(...this.#pendingElsewhere());
     if (parts.length === 0) parts.push(`${this.service}: waiting for Consul to evaluate the policy's subset filters`);
     if (this.watchedSinceMs !== undefined) {
       parts.push(`waiting for ${((this.clock.now() - this.watchedSinceMs) / 1_000).toFixed(1)} s`);
@@ -169,10 +188,19 @@ export abstract class ServiceState {
     return parts.join('; ');
   }
 
+  #pendingElsewhere(): readonly string[] {
+    const { plan } = this.policyState;
+    const pending = this.#others?.pending() ?? [];
+    if (pending.length > 0 || plan === undefined || this.sourceState === undefined) return pending;
+    const joined = this.#others?.join(plan) ?? plan;
+    const states = this.#lookups?.states([joined], this.sourceState) ?? new Map();
+    return describeUnknownElsewhere(joined, states, this.snapshot === undefined);
+  }
+
   /** Brings back what an earlier process knew, for the case that Consul cannot be reached or has forgotten. */
   #restore(): void {
     const { clock } = this;
-    const { store, rules } = this.#options;
+    const { store, rules, others } = this.#options;
     this.#isRestored = store === undefined || this.#lastKnownGood !== undefined;
     if (store === undefined || this.#isRestored) return;
     const done = (): void => {
@@ -184,7 +212,7 @@ export abstract class ServiceState {
     store.load(this.#storeKey).then((stored) => {
       limit.cancel();
       if (stored !== undefined && this.#lastKnownGood === undefined && this.snapshot === undefined) {
-        this.#lastKnownGood = fromStored(stored, rules, clock.wallNow() - stored.savedAtMs, clock.now());
+        this.#lastKnownGood = fromStored(stored, rules, others, clock.wallNow() - stored.savedAtMs, clock.now());
       }
       if (this.#sourceWatch === undefined) return;
       const { plan, failure } = this.policyState;
@@ -192,6 +220,7 @@ export abstract class ServiceState {
         this.policyState = { ...this.#lastKnownGood.policy, failure };
       }
       this.policyState = this.#orLastKnownGood(this.policyState);
+      if (this.#lastKnownGood?.others !== undefined) this.#others?.restore(this.#lastKnownGood.others);
       done();
     });
   }
@@ -224,6 +253,8 @@ export abstract class ServiceState {
       ? areLookupsKnown(plan, lookups, this.snapshot === undefined)
       : isInstanceSetKnown(this.#reach(plan, state, lookups));
     if (!isKnown || !this.#areFiltersAnswered(plan, this.#reach(plan, state, lookups))) return;
+    const { isObserving } = this.#options.rules;
+    if (!isObserving && !isElsewhereKnown(plan, lookups, this.snapshot === undefined)) return;
     const instances = sameInstances(this.#instances, state, lookups) ? this.#instances : undefined;
     if (instances !== undefined && this.snapshot?.instances === instances && decidingPlan(this.snapshot) === plan) {
       if (this.snapshot.refusal === this.#refusal()) return;
@@ -237,13 +268,14 @@ export abstract class ServiceState {
     this.snapshot = {
       version: this.#versions,
       service: this.service,
-      plan: this.#options.rules.isObserving ? this.#options.rules.withoutPolicy : plan,
-      observed: this.#options.rules.isObserving ? plan : undefined,
+      plan: isObserving ? this.#options.rules.withoutPolicy : plan,
+      observed: isObserving ? plan : undefined,
       instances: this.#instances,
       refusal: this.#refusal(),
     };
     this.#reportShortfalls(plan);
-    if (this.#refusal() === undefined) this.#options.store?.save(this.#storeKey, toStored(this.snapshot));
+    if (this.#refusal() === undefined)
+      this.#options.store?.save(this.#storeKey, toStored(this.snapshot, this.otherPolicies));
     this.takeOver(this.snapshot);
   }
 
@@ -271,7 +303,9 @@ export abstract class ServiceState {
   #decidingPlan(): Plan | undefined {
     const { plan, failure, rejected } = this.policyState;
     const { isObserving, withoutPolicy } = this.#options.rules;
-    return plan ?? (isObserving && (failure ?? rejected) !== undefined ? withoutPolicy : undefined);
+    if (plan === undefined) return isObserving && (failure ?? rejected) !== undefined ? withoutPolicy : undefined;
+    // What is only watched decides without the policies of other services for a moment rather than hold calls up.
+    return this.#others === undefined ? plan : (this.#others.join(plan) ?? (isObserving ? plan : undefined));
   }
 
   /** A plan with subset filters comes into force when Consul has answered them; until then the former plan stays. */
@@ -311,6 +345,7 @@ export abstract class ServiceState {
 
 /** Of the subsets that are the service's own; the others are asked for where they are looked up. */
 function filtersOf(plan: Plan): readonly string[] {
-  if (plan.lookups !== undefined) return [];
-  return [...plan.subsets.values()].flatMap((subset) => (subset.filter === undefined ? [] : [subset.filter]));
+  return [...plan.subsets.values()].flatMap(({ filter, lookups }) =>
+    filter === undefined || lookups !== undefined ? [] : [filter],
+  );
 }

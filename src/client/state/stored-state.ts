@@ -5,6 +5,7 @@ import type { Plan } from '../../policy/plan';
 import type { StoredState } from '../discovery/state-store';
 import { isPort, isTexts } from '../discovery/static-instance';
 import type { LastKnownGood } from './last-known-good';
+import type { OtherServices, OtherStates } from './other-policies';
 import { nextPolicyState, type PolicyRules, type PolicyState, UNREAD } from './policy-state';
 
 interface SavedDatacenter {
@@ -16,17 +17,25 @@ interface SavedDatacenter {
 }
 
 /** What goes to disk of a snapshot: what discovery and the policy source delivered, nothing else. */
-export function toStored(snapshot: Snapshot): object {
+export function toStored(snapshot: Snapshot, others: OtherStates = new Map()): object {
   const { instances } = snapshot;
   const plan = decidingPlan(snapshot);
   const datacenters = instances.datacenters.filter((state) => state.known).map(savedState);
   const lookups = [...(instances.lookups ?? [])].filter(([, state]) => state.known);
-  const document = plan.document ?? plan.chain;
+  const known = [...others].flatMap(([service, { plan: other }]) =>
+    other === undefined ? [] : [[service, savedPolicy(other)]],
+  );
   return {
     datacenters,
     ...(lookups.length === 0 ? {} : { lookups: lookups.map(([key, state]) => [key, savedState(state)] as const) }),
-    policy: document === undefined ? null : { document, origin: plan.origin, index: plan.index },
+    policy: savedPolicy(plan),
+    ...(known.length === 0 ? {} : { others: known }),
   };
+}
+
+function savedPolicy({ document, chain, origin, index }: Plan): object | null {
+  const content = document ?? chain;
+  return content === undefined ? null : { document: content, origin, index };
 }
 
 function savedState(state: DatacenterState): SavedDatacenter {
@@ -46,6 +55,7 @@ function savedState(state: DatacenterState): SavedDatacenter {
 export function fromStored(
   stored: StoredState,
   rules: PolicyRules,
+  otherServices: OtherServices | undefined,
   ageMs: number,
   nowMs: number,
 ): LastKnownGood | undefined {
@@ -62,7 +72,17 @@ export function fromStored(
   return {
     instances: { version: 0, datacenters, ...(lookups.size === 0 ? {} : { lookups }) },
     policy: readPolicy(value['policy'], rules),
+    ...(otherServices !== undefined && { others: readOthers(value['others'], otherServices) }),
   };
+}
+
+function readOthers(saved: unknown, otherServices: OtherServices): OtherStates {
+  const others = new Map<string, PolicyState>();
+  for (const entry of Array.isArray(saved) ? saved : []) {
+    if (!Array.isArray(entry) || typeof entry[0] !== 'string') continue;
+    others.set(entry[0], readPolicy(entry[1], otherServices.of(entry[0]).rules));
+  }
+  return others;
 }
 
 function readState(saved: unknown, sinceMs: number): DatacenterState[] {

@@ -36,7 +36,8 @@ function observeDatacenters(service: Service, { book, gauges, base }: GaugeTarge
   // The peers that a policy document leads to.
   const peers = (snapshot?.plan.peers ?? []).flatMap(({ key, datacenter }) => {
     const state = snapshot?.instances.lookups?.get(key);
-    return state === undefined ? [] : [{ ...state, datacenter }];
+    const isOwn = sourceState?.datacenters.some((each) => each.datacenter === datacenter) === true;
+    return state === undefined || isOwn ? [] : [{ ...state, datacenter }];
   });
   const states = [...(sourceState?.datacenters ?? []), ...peers];
   for (const { datacenter, freshness } of states) {

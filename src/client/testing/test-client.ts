@@ -5,6 +5,7 @@ import { silentLogger } from '../../base/logger';
 import { seededRandom } from '../../base/random';
 import { STATUS_NAMES, statusCodeOf } from '../../base/status-names';
 import type { PolicyDocument, StatusName } from '../../policy/document';
+import { destinationsIn, readDestination, subsetName } from '../../policy/places/destination';
 import { ALL_INSTANCES, type DecidedBy, type Decision } from '../../policy/plan';
 import type { Graylane } from '../api';
 import type { StaticInstance } from '../discovery/static-instance';
@@ -28,6 +29,8 @@ export interface TestClientOptions {
   readonly service?: string;
   /** First is local. Default: `local`, then those that instances name, by name. */
   readonly datacenters?: readonly string[];
+  /** The name that the client states of itself, for `match.from`. Default: none. */
+  readonly serviceName?: string;
   /** Labels of every call. */
   readonly labels?: Readonly<Record<string, string>>;
   /** Seeds the random numbers. Default 1. */
@@ -113,6 +116,7 @@ export function createTestClient(options: TestClientOptions = {}): TestClient {
       instances: { ...Object.fromEntries(services.map((service) => [service, []])), ...instances },
       policies: Object.fromEntries(policies),
       ...defined({ datacenters: options.datacenters, mode: options.mode, labels: options.labels }),
+      ...defined({ serviceName: options.serviceName }),
       logger: silentLogger,
       closeTimeoutMs: 0,
     },
@@ -174,7 +178,7 @@ function ownerOf(
   if (asked.length === 0) {
     throw new GraylaneError('INVALID_OPTION', `service: ${service} (expected: ${services.join(', ')})`);
   }
-  const subsetsOf = (name: string): string[] => Object.keys(policies.get(name)?.subsets ?? { [ALL_INSTANCES]: {} });
+  const subsetsOf = (name: string): string[] => subsetsReached(name, policies.get(name));
   const owners = asked.filter((name) => subsetsOf(name).includes(subset));
   const [owner] = owners;
   if (owner === undefined) {
@@ -188,6 +192,13 @@ function ownerOf(
     );
   }
   return owner;
+}
+
+/** The subsets of the policy, and those of other services that it leads to, by the names that its plan has for them. */
+function subsetsReached(service: string, document: PolicyDocument | undefined): string[] {
+  if (document === undefined) return [ALL_INSTANCES];
+  const reached = destinationsIn(document).map(({ to }) => subsetName(readDestination(to, service), document));
+  return [...new Set([...Object.keys(document.subsets ?? { [ALL_INSTANCES]: {} }), ...reached])];
 }
 
 interface Fault {

@@ -8,9 +8,11 @@ import type {
   PolicyDocument,
   RetryDocument,
   RouteDocument,
+  RouteTargetDocument,
   SplitEntryDocument,
 } from '../../policy/document';
 import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
+import { plainName } from '../../policy/places/destination';
 import type { Decision, Plan, PolicyProblem, RoutePlan } from '../../policy/plan';
 import { exportMatch } from './export-match';
 import { decisionsOf, type ExportedPlaces, exportPlaces } from './export-places';
@@ -54,7 +56,7 @@ export function exportChain(content: unknown, { service, resolver }: ExportChain
   const routes = plan.routes.flatMap((route) => exportRoute(route, graph, places, report));
   const fallback = places.nameOf(plan.fallthrough);
   const last = routes.at(-1);
-  const base = last?.match === undefined ? (last?.to ?? last?.split?.[0]?.to ?? fallback) : fallback;
+  const base = last?.match === undefined ? (plainName(last?.to ?? last?.split?.[0]?.to) ?? fallback) : fallback;
   if (base === undefined) {
     return { document: undefined, unsaid: report.warnings, notes: [] };
   }
@@ -103,7 +105,7 @@ function exportSplit(
   places: ExportedPlaces,
   path: string,
   report: ChainReport,
-): Pick<RouteDocument, 'to' | 'split'> | undefined {
+): RouteTargetDocument | undefined {
   const buckets = new Map<string, number>();
   for (const entry of split.entries) {
     const name = places.nameOf(entry.decision);
@@ -165,7 +167,7 @@ function exportBalancing(
   const policies = distinct(decisions.map(({ hashPolicies }) => hashPolicies));
   const [policy] = policies[0] ?? [];
   const isOneHeader = policies.length === 1 && policies[0]?.length === 1 && policy?.key !== undefined;
-  if (isOneHeader && policy.key !== 'cookie') return { algorithm, hashBy: policy.key };
+  if (isOneHeader) return { algorithm, hashBy: policy.key };
   report.cannot(
     `${pathOf()}.HashPolicies`,
     'a document hashes by one header, the same everywhere; left at its default',
@@ -173,7 +175,7 @@ function exportBalancing(
   return undefined;
 }
 
-/** By what they say. Functions count for nothing: those that differ belong to cookies, which are refused anyway. */
+/** By what they say. */
 function distinct<T>(values: readonly T[]): readonly T[] {
   return [...new Map(values.map((value) => [JSON.stringify(value), value])).values()];
 }

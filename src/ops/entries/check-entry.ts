@@ -1,5 +1,7 @@
 import { parseDuration } from '../../policy/chain/graph';
 import { type Fields, fieldsOf, isSet, listOf, textOf } from '../../policy/chain/report';
+import { fieldFault } from '../../policy/filter/filter-fields';
+import { parseFilter } from '../../policy/filter/parse-filter';
 import { showValue } from '../../policy/problems';
 import type { ConfigEntry } from './read';
 
@@ -95,6 +97,7 @@ function checkSplits(fields: Fields, refuse: Refuse): void {
 
 function checkResolver(fields: Fields, refuse: Refuse): void {
   const subsets = fieldsOf(fields['Subsets']);
+  for (const [name, value] of Object.entries(subsets)) checkFilter(fieldsOf(value), `Subsets.${name}.Filter`, refuse);
   const usual = textOf(fields['DefaultSubset']);
   if (usual !== undefined && !Object.hasOwn(subsets, usual))
     refuse('DefaultSubset', showValue(usual), 'one of Subsets');
@@ -118,6 +121,17 @@ function checkResolver(fields: Fields, refuse: Refuse): void {
   }
   for (const name of ['ConnectTimeout', 'RequestTimeout']) checkDuration(fields, name, '', refuse);
   checkLoadBalancer(fieldsOf(fields['LoadBalancer']), refuse);
+}
+
+function checkFilter({ Filter: filter }: Fields, at: string, refuse: Refuse): void {
+  if (!isSet(filter)) return;
+  const parsed = typeof filter === 'string' ? parseFilter(filter) : undefined;
+  if (parsed === undefined) refuse(at, showValue(filter), 'a text');
+  else if ('at' in parsed) refuse(at, `${parsed.found} at character ${parsed.at}`, parsed.expected);
+  else {
+    const fault = parsed.matches.map(fieldFault).find((each) => each?.isCertain === true);
+    if (fault !== undefined) refuse(at, fault.found, fault.expected);
+  }
 }
 
 function checkLoadBalancer(balancer: Fields, refuse: Refuse): void {

@@ -1,10 +1,14 @@
 import type { PolicyDocument, RouteDocument } from '../../policy/document';
 import { MAX_ROUTES } from '../../policy/limits';
+import { plainName } from '../../policy/places/destination';
 import { validatePolicy } from '../../policy/validate';
 import type { ImportReport } from './report';
 
 /** Leaves room for a number. */
 const MOST_NAME_CHARACTERS = 120;
+
+/** A subset of every instance, where the default was taken out. */
+const REST = 'all-instances';
 
 /** Names of routes, each given once. */
 export class RouteNames {
@@ -49,10 +53,28 @@ export function soundDocument(document: PolicyDocument, report: ImportReport): P
     const [key] = /^\w+/.exec(problem.path) ?? [];
     if (index !== undefined) {
       sound = { ...sound, routes: (sound.routes ?? []).filter((_, at) => at !== Number(index)) };
+    } else if (key === 'subsets') {
+      const bad = Object.keys(sound.subsets ?? {}).find((name) => problem.path.includes(name));
+      const kept = Object.entries(sound.subsets ?? {}).filter(([name]) => bad !== undefined && name !== bad);
+      sound = { ...sound, subsets: Object.fromEntries(kept) };
+    } else if (key === 'default') {
+      sound = { ...sound, subsets: { ...sound.subsets, [REST]: {} }, default: REST };
     } else if (key !== undefined && key !== 'schema' && key !== 'service' && key in sound) {
       const { [key as keyof PolicyDocument]: _, ...rest } = sound;
       sound = rest as PolicyDocument;
     } else break;
   }
   return { schema: 1, service: document.service };
+}
+
+/** The own subset where most of a route's calls go; undefined where none go to one. */
+export function mainTarget({ to, split = [] }: RouteDocument): string | undefined {
+  const own = split.filter((entry) => typeof entry.to === 'string');
+  const most = Math.max(...own.map(({ weight }) => weight));
+  return plainName(to ?? own.find(({ weight }) => weight === most)?.to);
+}
+
+/** Whether the route only repeats the default. */
+export function isPlain({ name: _, to, ...rest }: RouteDocument): boolean {
+  return typeof to === 'string' && Object.keys(rest).length === 0;
 }

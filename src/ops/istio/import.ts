@@ -1,9 +1,9 @@
 import { defined } from '../../base/defined';
-import type { PolicyDocument, RouteDocument } from '../../policy/document';
+import type { PolicyDocument } from '../../policy/document';
 import { ALL_INSTANCES } from '../../policy/plan';
 import { type ImportLoss, ImportReport } from '../imports/report';
 import type { Resource } from '../imports/resources';
-import { RouteNames, reachableRoutes, soundDocument } from '../imports/sound';
+import { isPlain, mainTarget, RouteNames, reachableRoutes, soundDocument } from '../imports/sound';
 import type { Host } from './hosts';
 import { importRoutes } from './routes';
 import { DestinationRules, type LabelsAs } from './rules';
@@ -39,8 +39,9 @@ export function importIstio(resources: readonly Resource[], options: ImportIstio
     report,
   );
   const last = routes.at(-1);
-  const base = last !== undefined && last.match === undefined ? mainTarget(last) : undefined;
-  if (base === undefined && selected.services.length > 0) {
+  const isTotal = last !== undefined && last.match === undefined;
+  const base = isTotal ? mainTarget(last) : undefined;
+  if (!isTotal && selected.services.length > 0) {
     const text = 'every instance, for calls that no route matches; Istio answers them with 404';
     report.loss(undefined, 'default', [], text);
   }
@@ -63,15 +64,4 @@ export function importIstio(resources: readonly Resource[], options: ImportIstio
     notes: report.notes,
     rules: new Map(imported.map(({ route, from }) => [route.name, from])),
   };
-}
-
-/** Where most of its calls go. */
-function mainTarget({ to, split = [] }: RouteDocument): string | undefined {
-  const most = Math.max(...split.map(({ weight }) => weight));
-  return to ?? split.find(({ weight }) => weight === most)?.to;
-}
-
-/** Whether the route only repeats the default. */
-function isPlain({ name: _, to, ...rest }: RouteDocument): boolean {
-  return to !== undefined && Object.keys(rest).length === 0;
 }

@@ -1,11 +1,18 @@
 import { defined } from '../../base/defined';
 import { fieldsOf, listOf, textOf } from '../../policy/chain/report';
-import type { RetryDocument, RouteDocument, SplitEntryDocument, StatusName } from '../../policy/document';
+import type {
+  DestinationDocument,
+  RetryDocument,
+  RouteDocument,
+  RouteTargetDocument,
+  StatusName,
+} from '../../policy/document';
 import { statusesOfCondition, statusOfHttp } from '../../policy/envoy-retries';
-import { MAX_SPLIT_ENTRIES } from '../../policy/limits';
+import { showValue } from '../../policy/problems';
 import type { PlaceReport } from '../imports/report';
 import type { Resource } from '../imports/resources';
 import type { RouteNames } from '../imports/sound';
+import { TargetList, tellOther } from '../imports/targets';
 import { type HttpRule, httpRules } from './delegates';
 import { importMatch } from './match';
 import { type DestinationRules, tellNamespaces } from './rules';
@@ -80,26 +87,13 @@ function importRule(rule: HttpRule, context: RouteContext): readonly ImportedRou
   });
 }
 
-function importDestinations(
-  { path: at, fields, namespace, report }: HttpRule,
-  { selected, rules }: RouteContext,
-): Pick<RouteDocument, 'to' | 'split'> | undefined {
+function importDestinations(rule: HttpRule, context: RouteContext): RouteTargetDocument | undefined {
+  const { path: at, fields, report } = rule;
   const destinations = listOf(fields['route']).map(fieldsOf);
-  const weights = new Map<string, number>();
+  const targets = new TargetList();
   for (const [index, each] of destinations.entries()) {
     const path = `${at}.route[${index}]`;
     report.read(each, path, ['destination', 'weight'], { headers: 'metadata is not changed' });
-    const destination = report.read(each['destination'], `${path}.destination`, ['host', 'subset', 'port']);
-    if (destination['port'] !== undefined) {
-      report.cannot(`${path}.destination.port`, 'an instance is called at the port that it registered');
-    }
-    const host = textOf(destination['host']) ?? '';
-    if (!selected.isOwn(host, namespace)) {
-      const text = `${host}; a document leads to instances of its own service, and this is left out`;
-      report.cannot(`${path}.destination.host`, text);
-      continue;
-    }
-    const subset = textOf(destination['subset']);
     // One alone receives all calls, whatever its weight.
     const weight = destinations.length === 1 ? 100 : (each['weight'] ?? 0);
     if (typeof weight !== 'number' || !(weight >= 0) || !Number.isFinite(weight)) {
@@ -109,17 +103,35 @@ function importDestinations(
       );
       continue;
     }
-    const name = rules.nameOf(subset, `${path}.destination.subset`, report);
-    if (name !== undefined) weights.set(name, (weights.get(name) ?? 0) + weight);
+    const to = importDestination(each['destination'], `${path}.destination`, rule, context);
+    if (to !== undefined) targets.add(to, weight);
   }
-  const split = [...weights].map(([to, weight]): SplitEntryDocument => ({ to, weight }));
-  if (!split.some(({ weight }) => weight > 0)) return undefined;
-  if (split.length > MAX_SPLIT_ENTRIES) {
-    report.cannot(`${at}.route`, `${split.length} subsets (expected: at most ${MAX_SPLIT_ENTRIES})`);
+  return targets.document(`${at}.route`, report);
+}
+
+/** Undefined, and told, where a document cannot lead there. */
+function importDestination(
+  value: unknown,
+  path: string,
+  { namespace, report }: HttpRule,
+  { selected, rules }: RouteContext,
+): DestinationDocument | undefined {
+  const destination = report.read(value, path, ['host', 'subset', 'port']);
+  if (destination['port'] !== undefined) {
+    report.cannot(`${path}.port`, 'an instance is called at the port that it registered');
+  }
+  const text = textOf(destination['host']) ?? '';
+  const subset = textOf(destination['subset']);
+  if (selected.isOwn(text, namespace)) return rules.nameOf(subset, `${path}.subset`, report);
+  const host = selected.hostOf(text, namespace);
+  if (host === undefined || host.domain === undefined || host.name === selected.host.name) {
+    const why =
+      host?.name === selected.host.name ? 'in Consul it has the name of this service' : 'no service of Consul';
+    report.cannot(`${path}.host`, `${showValue(text)}: ${why}; left out`);
     return undefined;
   }
-  const [only] = split;
-  return split.length === 1 && only !== undefined ? { to: only.to } : { split };
+  tellOther(host.name, subset, path, report);
+  return { service: host.name, ...defined({ subset }) };
 }
 
 /** `attempts` are retries there and all tries here. */

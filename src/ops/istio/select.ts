@@ -59,6 +59,8 @@ function hostsOf(resource: Resource): readonly Host[] {
 
 /** What governs calls to a service: at most one VirtualService in a mesh, and the DestinationRules of its host. */
 export interface IstioRules {
+  /** Whose rules they are. */
+  readonly host: Host;
   readonly services: readonly Resource[];
   readonly destinationRules: readonly Resource[];
   /** VirtualServices without hosts, which others refer to. */
@@ -121,6 +123,7 @@ export function selectRules(
     report.note(`of other hosts, not imported: ${names.join(', ')}${others.length > MOST_LISTED ? ', ...' : ''}`);
   }
   return {
+    host,
     services,
     destinationRules: selectDestinationRules(rules, host, fitOf),
     delegates,

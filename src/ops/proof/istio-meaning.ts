@@ -3,7 +3,7 @@ import { type Fields, fieldsOf, listOf, textOf } from '../../policy/chain/report
 import { ImportReport } from '../imports/report';
 import { entriesOf, type Resource } from '../imports/resources';
 import { type HttpRule, httpRules } from '../istio/delegates';
-import { fullName, type Host } from '../istio/hosts';
+import type { Host } from '../istio/hosts';
 import { type IstioRules, type IstioView, namesGateway, selectRules } from '../istio/select';
 import {
   CallHints,
@@ -125,7 +125,10 @@ function placeOf(
   const text = textOf(destination['host']) ?? '';
   const subset = textOf(destination['subset']);
   const host = selected.hostOf(text, namespace);
-  if (!selected.isOwn(text, namespace)) return placeElsewhere(host === undefined ? text : fullName(host), subset);
+  if (!selected.isOwn(text, namespace)) {
+    const isNamed = host !== undefined && host.domain !== undefined && host.name !== selected.host.name;
+    return placeElsewhere(isNamed ? host.name : text, subset);
+  }
   if (subset === undefined) return EVERYWHERE;
   const hasLabels = subsets.get(subset);
   // A subset that no rule defines has no instance.

@@ -1,10 +1,7 @@
-import { systemClock } from '../../base/clock';
-import { type Random, seededRandom } from '../../base/random';
-import type { Decision, Plan, PolicyProblem } from '../../policy/plan';
-import type { RoutingEnvironment, RoutingOutcome } from '../../policy/routing/call';
-import { decide } from '../../policy/routing/decide';
-import { labelsOf } from '../../policy/routing/labels';
-import { createProxyCalls, EVERYWHERE, type ProxyCall, type RuleSource, type Verdict } from './rule-source';
+import { seededRandom } from '../../base/random';
+import type { Plan, PolicyProblem } from '../../policy/plan';
+import { createPlanReader, type PlanVerdict } from './plan-reader';
+import { createProxyCalls, type ProxyCall, type RuleSource, type Verdict } from './rule-source';
 
 export interface ProofOptions {
   readonly source: RuleSource;
@@ -61,7 +58,7 @@ const EXCUSES: Readonly<Record<ProofDifference['what'], RegExp>> = {
 /** Holds a policy against the rules that it was made from, on calls made up around their conditions. Pure. */
 export function prove({ source, plan, losses, rules, calls, seed }: ProofOptions): Proof {
   const made = createProxyCalls(source.hints, plan.service, seededRandom(seed));
-  const reader = new PlanReader(plan, seededRandom(seed));
+  const read = createPlanReader(plan);
   const told = (rule: string | undefined, ...kinds: readonly ProofDifference['what'][]): boolean => {
     if (rule === undefined) return losses.some(({ path }) => path === 'default');
     return losses.some(({ path }) => {
@@ -74,7 +71,7 @@ export function prove({ source, plan, losses, rules, calls, seed }: ProofOptions
   for (let count = 0; count < calls; count += 1) {
     const call = made.next();
     const expected = source.decide(call);
-    const found = reader.decide(call);
+    const found = read(call);
     const differing = compare(expected, found);
     if (differing.length === 0) {
       counts.agreed += 1;
@@ -87,7 +84,10 @@ export function prove({ source, plan, losses, rules, calls, seed }: ProofOptions
       // A call that another rule takes has the timeout and the retries of that rule as well.
       const about = rule === from ? [what] : ([what, 'where'] as const);
       const isTold =
-        told(rule, ...about) || (from !== undefined && told(from, ...about)) || isOutside(losses, rule, from);
+        told(rule, ...about) ||
+        (from !== undefined && told(from, ...about)) ||
+        isOutside(losses, rule, from) ||
+        concerns(losses, expected);
       isAllTold &&= isTold;
       const key = JSON.stringify([what, isTold, rule, found.route]);
       const known = kinds.get(key);
@@ -103,16 +103,20 @@ export function prove({ source, plan, losses, rules, calls, seed }: ProofOptions
   return { calls, ...counts, differences };
 }
 
+/** Losses of what the rule leads to. */
+function concerns(losses: readonly PolicyProblem[], { concerns: paths = [] }: Verdict): boolean {
+  return losses.some(({ path }) => paths.some((each) => path.startsWith(each)));
+}
+
 /** Losses of a whole resource, which concern each of its rules. */
 function isOutside(losses: readonly PolicyProblem[], ...rules: readonly (string | undefined)[]): boolean {
   return losses.some(({ path }) => path === 'routes' || rules.some((rule) => rule?.startsWith(`${path}.`)));
 }
 
-interface Found extends Omit<Verdict, 'rule'> {
-  readonly route: string;
-}
-
-function compare(expected: Verdict, found: Found): readonly Pick<ProofDifference, 'what' | 'expected' | 'found'>[] {
+function compare(
+  expected: Verdict,
+  found: PlanVerdict,
+): readonly Pick<ProofDifference, 'what' | 'expected' | 'found'>[] {
   const places = new Set([...expected.shares.keys(), ...found.shares.keys()]);
   const isElsewhere = [...places].some(
     (place) => Math.abs((expected.shares.get(place) ?? 0) - (found.shares.get(place) ?? 0)) > TOLERANCE,
@@ -135,47 +139,4 @@ function compare(expected: Verdict, found: Found): readonly Pick<ProofDifference
 function describeShares(shares: ReadonlyMap<string, number>): string {
   if (shares.size === 0) return 'no instance';
   return [...shares].map(([place, share]) => `${place} ${Number((share * 100).toFixed(2))} %`).join(', ');
-}
-
-/** What a plan makes of a call, in the words of the rules. */
-class PlanReader {
-  readonly #plan: Plan;
-  readonly #environment: RoutingEnvironment;
-  readonly #outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
-
-  constructor(plan: Plan, random: Random) {
-    this.#plan = plan;
-    this.#environment = { clock: systemClock, random };
-  }
-
-  decide({ method, headers }: ProxyCall): Found {
-    const input = { method, labels: labelsOf(headers), stickyKey: undefined, force: undefined };
-    const decision = decide(this.#plan, input, this.#outcome, this.#environment);
-    const { retry, timeoutMs, by, route } = decision;
-    return {
-      route: by === 'route' ? route : 'default',
-      shares: this.#sharesOf(decision),
-      timeoutMs,
-      attempts: retry === undefined ? undefined : retry === 'off' ? 1 : retry.maxAttempts,
-    };
-  }
-
-  #sharesOf(decision: Decision): ReadonlyMap<string, number> {
-    const route = decision.by === 'route' ? this.#plan.routes.find(({ name }) => name === decision.route) : undefined;
-    const entries = route?.split.entries ?? [{ decision, buckets: 10_000 }];
-    const shares = new Map<string, number>();
-    for (const { decision: each, buckets } of entries) {
-      const place = this.#placeOf(each);
-      if (buckets > 0) shares.set(place, (shares.get(place) ?? 0) + buckets / 10_000);
-    }
-    return shares;
-  }
-
-  #placeOf({ destination: { subset } }: Decision): string {
-    const found = this.#plan.subsets.get(subset);
-    if (found === undefined) return EVERYWHERE;
-    const { tags, meta, filter } = found;
-    const isAll = tags.length === 0 && Object.keys(meta).length === 0 && filter === undefined;
-    return isAll ? EVERYWHERE : subset;
-  }
 }

@@ -27,6 +27,8 @@ export interface Verdict {
   readonly timeoutMs: number | undefined;
   /** Tries in all; undefined: as by default. */
   readonly attempts: number | undefined;
+  /** Beginnings of further paths whose losses concern the call. Default: none. */
+  readonly concerns?: readonly string[];
 }
 
 /** Rules that can be evaluated. */

@@ -139,7 +139,7 @@ const ORDINARY_VALUE = 'ordinary';
  */
 function valuesAround(matcher: LabelMatcherDocument): readonly string[] {
   if (typeof matcher === 'string') return [matcher];
-  const { exact, prefix, suffix, contains, regex, range, cidr, not } = matcher;
+  const { exact, prefix, suffix, contains, regex, range, version, cidr, not } = matcher;
   const values: string[] = [...(matcher.in ?? []), ...(matcher.notIn ?? [])];
   if (exact !== undefined) values.push(exact);
   if (prefix !== undefined) values.push(prefix, `${prefix}x`);
@@ -149,9 +149,20 @@ function valuesAround(matcher: LabelMatcherDocument): readonly string[] {
   values.push(`${prefix ?? ''}${contains ?? ''}${suffix ?? ''}`);
   if (regex !== undefined) values.push(sampleOfRegex(regex));
   if (range !== undefined) values.push(String(Math.ceil(range[0])), String(Math.ceil(range[1]) - 1));
+  if (version !== undefined) values.push(...versionsAround(version));
   if (cidr !== undefined) for (const block of [cidr].flat()) values.push(block.split('/')[0] ?? block);
   if (not !== undefined) values.push(...valuesAround(not));
   return values;
+}
+
+/** Each version of a range, one above it and one below. */
+function versionsAround(range: string): readonly string[] {
+  const written = range.match(/\d[^\s|<>=~^]*/g) ?? [];
+  return written.flatMap((each) => {
+    const version = each.replace(/\.x$/i, '');
+    const [major = '0'] = version.split('.');
+    return [version, `${version.split('-')[0]}.1`, String(Number(major) + 1), String(Math.max(0, Number(major) - 1))];
+  });
 }
 
 /**

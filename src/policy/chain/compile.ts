@@ -66,7 +66,7 @@ export function compileChain(content: unknown, options: CompileChainOptions): Pl
   const { override, warnings } = compileOverride(
     undefined,
     options.override,
-    (subset) => (subset === undefined ? fallthrough : overridden(fallthrough, decisions, subset)),
+    (to) => (typeof to === 'string' ? overridden(fallthrough, decisions, to) : fallthrough),
     [],
   );
   const connectTimeoutMs = decisions.connectTimeoutMs();

@@ -1,6 +1,6 @@
 import { DEFAULT_BALANCING } from '../defaults';
 import type { Algorithm } from '../document';
-import { labelKeyFault } from '../label-key';
+import { labelKeyFault, readLabelKeyFault } from '../label-key';
 import type { BalancingPlan, HashPolicy } from '../plan';
 import { type ChainReport, type Fields, fieldsOf, isSet, listOf, textOf } from './report';
 
@@ -67,12 +67,12 @@ function compileHashPolicy(
   const field = fields['Field'];
   const name = textOf(fields['FieldValue']) ?? '';
   if (fields['SourceIP'] === true) {
-    return { key: undefined, extract: () => undefined, constant: sourceAddress, isTerminal };
+    return { key: undefined, constant: sourceAddress, isTerminal };
   }
   if (field === 'header') {
     const key = name.toLowerCase();
     const fault = labelKeyFault(key);
-    if (fault === undefined) return { key, extract: (text) => text, constant: undefined, isTerminal };
+    if (fault === undefined) return { key, constant: undefined, isTerminal };
     report.cannot(`${path}.FieldValue`, `${JSON.stringify(name.slice(0, 60))} yields no hash (expected: ${fault})`);
     return undefined;
   }
@@ -80,19 +80,12 @@ function compileHashPolicy(
     if (isSet(fields['CookieConfig'])) {
       report.cannot(`${path}.CookieConfig`, 'no cookie is made for a caller that has none; such calls go anywhere');
     }
-    return { key: 'cookie', extract: (text) => cookieOf(text, name), constant: undefined, isTerminal };
+    const key = `cookie:${name.toLowerCase()}`;
+    const fault = readLabelKeyFault(key);
+    if (fault === undefined) return { key, constant: undefined, isTerminal };
+    report.cannot(`${path}.FieldValue`, `${JSON.stringify(name.slice(0, 60))} yields no hash (expected: ${fault})`);
+    return undefined;
   }
   report.cannot(`${path}.Field`, `${JSON.stringify(field ?? '')} yields no hash: a gRPC call has none of it`);
-  return undefined;
-}
-
-/** https://www.rfc-editor.org/rfc/rfc6265#section-4.2 */
-function cookieOf(text: string, name: string): string | undefined {
-  for (const pair of text.split(';')) {
-    const at = pair.indexOf('=');
-    if (at < 0 || pair.slice(0, at).trim() !== name) continue;
-    const value = pair.slice(at + 1).trim();
-    return value.startsWith('"') && value.endsWith('"') && value.length > 1 ? value.slice(1, -1) : value;
-  }
   return undefined;
 }

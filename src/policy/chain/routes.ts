@@ -141,7 +141,8 @@ function compileSplits(
 
 function entryOf(resolver: ResolverNode, weight: number, passage: Passage, decisions: ChainDecisions): SplitEntry {
   const decision = decisions.decide(resolver, passage);
-  return { subset: decision.destination.subset, weight, decision };
+  const { subset } = decision.destination;
+  return { subset, to: subset, weight, decision };
 }
 
 function reportResponseHeaders(fields: Fields, path: string, report: ChainReport): void {

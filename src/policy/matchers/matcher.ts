@@ -1,6 +1,8 @@
 import type { LabelMatcherDocument } from '../document';
+import { NO_LISTS, type ValueLists } from '../value-list';
 import { cidrTest } from './cidr';
 import { regexTest } from './regex';
+import { versionTest } from './version';
 
 /** `undefined` stands for a label that the call does not have. */
 export type LabelTest = (value: string | undefined) => boolean;
@@ -15,11 +17,11 @@ const WHOLE_NUMBER = /^-?\d{1,15}$/;
 /**
  * Compiles a matcher that validation has passed. A label that is absent satisfies `present: false`, `notIn`, and `not`
  * of whatever it does not satisfy; nothing else. Every condition of an object must hold; `ignoreCase` concerns the
- * conditions beside it, not those inside `not`.
+ * conditions beside it, not those inside `not`. `lists` is asked at each test, so that a list that changes holds at once.
  */
-export function compileMatcher(matcher: LabelMatcherDocument): LabelTest {
+export function compileMatcher(matcher: LabelMatcherDocument, lists: ValueLists = NO_LISTS): LabelTest {
   if (typeof matcher === 'string') return (value) => value === matcher;
-  const tests = conditionsOf(matcher);
+  const tests = conditionsOf(matcher, lists);
   const [first, second] = tests;
   if (first === undefined) return () => true;
   if (second === undefined) return first;
@@ -29,8 +31,8 @@ export function compileMatcher(matcher: LabelMatcherDocument): LabelTest {
   };
 }
 
-function conditionsOf(matcher: MatcherObject): readonly LabelTest[] {
-  const { ignoreCase = false, exact, prefix, suffix, contains, regex, range, cidr, present, not } = matcher;
+function conditionsOf(matcher: MatcherObject, lists: ValueLists): readonly LabelTest[] {
+  const { ignoreCase = false, exact, prefix, suffix, contains, regex, range, version, cidr, present, not } = matcher;
   const fold = (text: string): string => (ignoreCase ? text.toLowerCase() : text);
   const tests: LabelTest[] = [];
   const add = (test: TextTest): void => {
@@ -54,13 +56,19 @@ function conditionsOf(matcher: MatcherObject): readonly LabelTest[] {
     const unwanted = new Set(matcher.notIn.map(fold));
     tests.push((value) => value === undefined || !unwanted.has(fold(value)));
   }
+  if (matcher.list !== undefined) {
+    const names = [matcher.list].flat();
+    const find = ignoreCase ? 'hasIgnoringCase' : 'has';
+    add((value) => names.some((name) => lists.get(name)?.[find](value) === true));
+  }
   if (range !== undefined) {
     const [from, to] = range;
     add((value) => WHOLE_NUMBER.test(value) && Number(value) >= from && Number(value) < to);
   }
+  if (version !== undefined) add(versionTest(version));
   if (cidr !== undefined) add(cidrTest(typeof cidr === 'string' ? [cidr] : cidr));
   if (not !== undefined) {
-    const inner = compileMatcher(not);
+    const inner = compileMatcher(not, lists);
     tests.push((value) => !inner(value));
   }
   // Last, being the dearest.

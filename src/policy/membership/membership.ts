@@ -1,4 +1,5 @@
 import type { FilterFailure, Instance } from '../../base/instances';
+import { foundBy } from '../places/lookups';
 import type { Plan, SubsetPlan } from '../plan';
 import { type InstanceSet, instancesOf } from './snapshot';
 
@@ -18,7 +19,10 @@ interface Group {
 
 /** A plan's subsets filled with the instances of an instance set. */
 export interface Membership {
+  /** All places, the client's local datacenter first. */
   readonly datacenters: readonly string[];
+  /** Those of them that calls go to which no destination and no failover sends elsewhere. */
+  readonly reach: readonly string[];
   /** `undefined` when the subset has no instance there. */
   group(subset: string, datacenter: string): Group | undefined;
   readonly groups: readonly Group[];
@@ -34,8 +38,8 @@ export interface Membership {
   filterFailure(subset: string, datacenter: string): FilterFailure | undefined;
   /** Where the service is there only behind Connect proxies, which nothing here speaks to. */
   readonly connectOnly: readonly string[];
-  /** All that are listed there, in whatever subset or none. */
-  listed(datacenter: string): readonly Instance[];
+  /** All that are listed there of the service of a subset, in whatever subset or none. Default: the plan's service. */
+  listed(datacenter: string, subset?: string): readonly Instance[];
   /** No instance is listed anywhere, and this name of another service is near. */
   readonly similar: string | undefined;
   /** No listed instance can be dialled, and this is why one of them cannot. */
@@ -49,6 +53,8 @@ export interface Membership {
 const NO_FILTERS: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 const NO_INSTANCES: readonly Instance[] = [];
 const cache = new WeakMap<InstanceSet, WeakMap<Plan, Membership>>();
+/** Of instances that a plan looked up elsewhere: the service that they are of. */
+const serviceOf = new WeakMap<Instance, string>();
 
 /**
  * Joins a plan with an instance set. Remembered for as long as both live, so that the channels of a client share one
@@ -78,7 +84,8 @@ function join(plan: Plan, instances: InstanceSet): Membership {
   const unassigned: Instance[] = [];
   const shared: Instance[] = [];
   const failures = new Map<string, FilterFailure>();
-  for (const { datacenter, instances: listed, absent = [], filters, filterFailures, rules: applied } of places) {
+  for (const place of places) {
+    const { datacenter, instances: listed, absent = [], filters, filterFailures, rules: applied, service } = place;
     for (const rule of applied) {
       const failure = rule.filter === undefined ? undefined : filterFailures?.get(rule.filter);
       if (failure !== undefined && rule.filter !== undefined && !filters.has(rule.filter)) {
@@ -92,6 +99,7 @@ function join(plan: Plan, instances: InstanceSet): Membership {
       for (const rule of applied) {
         const member = memberOf(rule, instance, filters);
         if (member === undefined) continue;
+        if (service !== undefined) serviceOf.set(member, service);
         memberships += 1;
         const key = groupKey(rule.name, datacenter);
         const group = groups.get(key) ?? { subset: rule.name, datacenter, usable: [], unusable: [], draining: [] };
@@ -100,14 +108,19 @@ function join(plan: Plan, instances: InstanceSet): Membership {
         (why === undefined ? group.usable : group.unusable).push(member);
         if (why === WEIGHT_0) group.draining.push(member);
       }
+      // Of another service that is for its own policy to say.
+      if (service !== undefined) continue;
       if (memberships === 0) unassigned.push(instance);
       else if (memberships > 1) shared.push(instance);
     }
   }
   unassigned.push(...passedOver(plan, instances));
-  const isEmpty = places.every((place) => place.instances.length === 0);
+  const own = places.filter(({ service }) => service === undefined);
+  const isEmpty = own.every((place) => place.instances.length === 0);
+  const reach = plan.lookups === undefined ? instances.datacenters : places;
   return {
     datacenters: [...new Set(places.map((place) => place.datacenter))],
+    reach: [...new Set(reach.map(({ datacenter }) => datacenter))],
     group: (subset, datacenter) => groups.get(groupKey(subset, datacenter)),
     groups: [...groups.values()],
     isAnyAbsent: absences.size > 0,
@@ -120,14 +133,20 @@ function join(plan: Plan, instances: InstanceSet): Membership {
     wouldTake: (subset, instance) => {
       const rule = unfiltered.get(subset);
       // Of a lookup only the answer tells, and it is gone: better not to count one as lost that belonged elsewhere.
-      if (rule === undefined || rule.lookups !== undefined) return false;
+      if (rule === undefined || (rule.lookups !== undefined && rule.service === undefined)) return false;
+      if ((serviceOf.get(instance) ?? plan.service) !== (rule.service ?? plan.service)) return false;
       return isAtPort(instance, rule.port) && memberOf(rule, instance, NO_FILTERS) !== undefined;
     },
-    listed: (datacenter) => places.flatMap((place) => (place.datacenter === datacenter ? place.instances : [])),
-    similar: isEmpty ? places.find((place) => place.similar !== undefined)?.similar : undefined,
-    fault: isEmpty ? places.find((place) => place.faults?.[0] !== undefined)?.faults?.[0] : undefined,
+    listed: (datacenter, subset) => {
+      const service = subset === undefined ? undefined : byName.get(subset)?.service;
+      return places.flatMap((each) =>
+        each.datacenter === datacenter && each.service === service ? each.instances : [],
+      );
+    },
+    similar: isEmpty ? own.find((place) => place.similar !== undefined)?.similar : undefined,
+    fault: isEmpty ? own.find((place) => place.faults?.[0] !== undefined)?.faults?.[0] : undefined,
     filterFailure: (subset, datacenter) => failures.get(groupKey(subset, datacenter)),
-    connectOnly: places.filter((place) => place.connectOnly).map((place) => place.datacenter),
+    connectOnly: own.filter((place) => place.connectOnly).map((place) => place.datacenter),
     unassigned,
     shared,
   };
@@ -141,12 +160,21 @@ interface Rule {
   readonly port: string | undefined;
   readonly onlyPassing: boolean;
   readonly lookups: ReadonlySet<string> | undefined;
+  /** Another service, whose instances it takes. */
+  readonly service: string | undefined;
+  readonly notTags: readonly string[];
+  /** That service has no such subset. */
+  readonly isMissing: boolean;
 }
 
-function ruleOf({ name, tags, meta, filter, port, onlyPassing, lookups }: SubsetPlan): Rule {
+function ruleOf(subset: SubsetPlan): Rule {
+  const { name, tags, notTags = [], meta, filter, port, onlyPassing, lookups, service, missing } = subset;
   return {
     name,
+    service,
+    isMissing: missing !== undefined,
     tags,
+    notTags,
     meta: Object.entries(meta),
     filter,
     port,
@@ -166,6 +194,8 @@ interface Place {
   readonly similar?: string;
   readonly faults?: readonly string[];
   readonly rules: readonly Rule[];
+  /** Another service, whose place it is; undefined: the plan's own, and all of a chain. */
+  readonly service?: string;
 }
 
 function placesOf(plan: Plan, rules: readonly Rule[], set: InstanceSet): readonly Place[] {
@@ -176,13 +206,28 @@ function placesOf(plan: Plan, rules: readonly Rule[], set: InstanceSet): readonl
       const isListed = own.some((each) => each.datacenter === datacenter);
       return state === undefined || isListed ? [] : [{ ...state, datacenter }];
     });
-    return [...own, ...peers].map((state) => ({ ...state, rules }));
+    const ownRules = plan.elsewhere === undefined ? rules : rules.filter(({ lookups }) => lookups === undefined);
+    return [...[...own, ...peers].map((state) => ({ ...state, rules: ownRules })), ...elsewhereOf(plan, rules, set)];
   }
   return plan.lookups.flatMap(({ key, datacenter }) => {
     const state = set.lookups?.get(key);
     if (state === undefined) return [];
     return [{ ...state, datacenter, rules: rules.filter((rule) => rule.lookups?.has(key)) }];
   });
+}
+
+/** The places of other services. One that two lookups cover counts once. */
+function elsewhereOf({ elsewhere = [] }: Plan, rules: readonly Rule[], set: InstanceSet): readonly Place[] {
+  const places = new Map<string, Place>();
+  for (const lookup of elsewhere) {
+    const { service } = lookup;
+    for (const state of foundBy(lookup, set.lookups)) {
+      const key = `${service}\n${state.datacenter}`;
+      if (places.has(key)) continue;
+      places.set(key, { ...state, service, rules: rules.filter((rule) => rule.service === service) });
+    }
+  }
+  return [...places.values()];
 }
 
 /** Of a service whose plan looks elsewhere: those that no lookup finds. */
@@ -206,6 +251,8 @@ function memberOf(
   instance: Instance,
   filters: ReadonlyMap<string, ReadonlySet<string>>,
 ): Instance | undefined {
+  if (rule.isMissing) return undefined;
+  for (const tag of rule.notTags) if (instance.tags.includes(tag)) return undefined;
   for (const tag of rule.tags) if (!instance.tags.includes(tag)) return undefined;
   for (const [key, value] of rule.meta) {
     if (!Object.hasOwn(instance.meta, key) || instance.meta[key] !== value) return undefined;

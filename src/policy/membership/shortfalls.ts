@@ -1,6 +1,7 @@
 import type { Instance } from '../../base/instances';
 import { nearest } from '../../base/spelling';
-import type { Plan, PolicyProblem } from '../plan';
+import { destinationsIn, readDestination, subsetName } from '../places/destination';
+import type { Plan, PolicyProblem, SubsetPlan } from '../plan';
 import { type Membership, membershipOf } from './membership';
 import { type InstanceSet, instancesOf } from './snapshot';
 import { isUsable, tierOrder } from './tiers';
@@ -16,6 +17,7 @@ export function shortfallsOf(plan: Plan, instances: InstanceSet, wallNowMs: numb
   return [
     ...unansweredFilters(plan, instances),
     ...missingPorts(plan, instances),
+    ...missingSubsets(plan),
     ...unusedOverride(plan, instances, wallNowMs),
     ...misspeltInstances(plan, instances),
   ];
@@ -29,9 +31,28 @@ function misspeltInstances(plan: Plan, instances: InstanceSet): readonly PolicyP
   return [{ path: 'subsets', message }];
 }
 
+/** Destinations whose service has no such subset. */
+function missingSubsets({ document, service, subsets }: Plan): readonly PolicyProblem[] {
+  const missing = [...subsets.values()].filter((subset) => subset.missing !== undefined);
+  if (document === undefined || missing.length === 0) return [];
+  const written = destinationsIn(document).map(({ path, to }) => ({
+    path,
+    name: subsetName(readDestination(to, service), document),
+  }));
+  return missing.map((subset) => {
+    const path = written.find(({ name }) => name === subset.name)?.path ?? subset.name;
+    return { path, message: `${path}: ${subset.missing}` };
+  });
+}
+
+/** Those of the policy itself: what another service has is for its own policy to say. */
+function ownSubsets(plan: Plan): readonly SubsetPlan[] {
+  return [...plan.subsets.values()].filter(({ service }) => service === undefined);
+}
+
 function missingPorts(plan: Plan, instances: InstanceSet): readonly PolicyProblem[] {
   const { groups } = membershipOf(plan, instances);
-  return [...plan.subsets.values()].flatMap(({ name, port }) => {
+  return ownSubsets(plan).flatMap(({ name, port }) => {
     if (port === undefined || groups.some(({ subset }) => subset === name)) return [];
     const named = instancesOf(instances).flatMap(({ ports = [] }) => ports.map((each) => each.name));
     const there = [...new Set(named)].sort().slice(0, MOST_PORTS);
@@ -61,7 +82,7 @@ function unusedOverride(plan: Plan, instances: InstanceSet, wallNowMs: number): 
   if (override === undefined || named === undefined || wallNowMs >= override.untilMs) return [];
   const membership = membershipOf(plan, instances);
   const { destination } = override.decision;
-  const order = tierOrder(plan, destination, membership.datacenters, named);
+  const order = tierOrder(plan, destination, membership, named);
   if (order.some((tier) => isUsable(membership, tier))) return [];
   const known = membership.datacenters.join(', ');
   const path = 'override.datacenter';
@@ -95,7 +116,8 @@ interface Slip {
 export function unassignedOf(plan: Plan, membership: Membership): Unassigned | undefined {
   const { unassigned, groups } = membership;
   if (unassigned.length === 0 || groups.length === 0) return undefined;
-  const assigned = [...new Set(groups.flatMap(({ usable, unusable }) => [...usable, ...unusable]))];
+  const own = groups.filter(({ subset }) => plan.subsets.get(subset)?.service === undefined);
+  const assigned = [...new Set(own.flatMap(({ usable, unusable }) => [...usable, ...unusable]))];
   const first = unassigned.slice(0, MOST_NAMED);
   const slip = first.map((instance) => slipOf(instance, plan, assigned)).find((each) => each !== undefined);
   const named = first.map(({ id, tags }) => `${id} (tags: ${tags.join(' ') || 'none'})`).join(', ');
@@ -109,7 +131,7 @@ export function unassignedOf(plan: Plan, membership: Membership): Unassigned | u
 
 /** What no other instance has either is a slip of the policy, not of this registration. */
 function slipOf({ tags, meta }: Instance, plan: Plan, others: readonly Instance[]): Slip | undefined {
-  const subsets = [...plan.subsets.values()];
+  const subsets = ownSubsets(plan);
   const wantedTags = subsets
     .flatMap((subset) => subset.tags)
     .filter((tag) => others.some((other) => other.tags.includes(tag)));

@@ -1,5 +1,5 @@
 import type { Instance } from '../../base/instances';
-import type { Decision, Destination, ForceSelector, Plan, PlannedTier } from '../plan';
+import { type Decision, type Destination, type ForceSelector, LOCAL_PLACE, type Plan, type PlannedTier } from '../plan';
 import type { Membership } from './membership';
 
 /** One step of the failover order. */
@@ -18,41 +18,67 @@ export interface UsedTier extends TierSpec {
 
 /**
  * The failover order of a destination: with `prefer: subset` every datacenter of the subset before its fallback, with
- * `prefer: datacenter` every subset of the chain before the next datacenter. `datacenters` is in the client's order,
- * local first; the policy's `locality.failover`, where given, says which of the others take part and in what order. A
- * destination that names its tiers is taken at its word. `only`: these datacenters and no others, whatever
- * `locality.failover` says.
+ * `prefer: datacenter` every subset of the chain before the next datacenter. Places are in the client's order, local
+ * first; the policy's `locality.failover`, where given, says which of the others take part and in what order, and the
+ * destination's own places go before it. A destination that names its tiers is taken at its word. `only`: these
+ * datacenters and no others, whatever `locality.failover` says.
  */
 export function tierOrder(
   plan: Plan,
-  destination: Pick<Destination, 'chain' | 'tiers'>,
-  datacenters: readonly string[],
+  destination: Route,
+  whereabouts: Whereabouts,
   only?: readonly string[],
 ): readonly TierSpec[] {
-  const { tiers: written } = destination;
+  const { tiers: written, chain, places } = destination;
   if (written !== undefined) return only === undefined ? written : written.filter((tier) => isIn(only, tier));
-  const order =
-    only === undefined ? datacenterOrder(plan, datacenters) : datacenters.filter((name) => only.includes(name));
+  const { datacenters } = whereabouts;
+  const common =
+    only === undefined ? datacenterOrder(plan, whereabouts) : datacenters.filter((name) => only.includes(name));
+  const orders =
+    only !== undefined || places === undefined
+      ? undefined
+      : chain.map((_, at) => placed(places[at], datacenters) ?? common);
   const tiers: TierSpec[] = [];
   if (plan.locality.prefer === 'datacenter') {
-    for (const datacenter of order) for (const subset of destination.chain) tiers.push({ subset, datacenter });
+    for (const datacenter of new Set(orders?.flat() ?? common)) {
+      for (const [at, subset] of chain.entries()) {
+        if (orders?.[at]?.includes(datacenter) !== false) tiers.push({ subset, datacenter });
+      }
+    }
   } else {
-    for (const subset of destination.chain) for (const datacenter of order) tiers.push({ subset, datacenter });
+    for (const [at, subset] of chain.entries()) {
+      for (const datacenter of orders?.[at] ?? common) tiers.push({ subset, datacenter });
+    }
   }
   return tiers;
 }
 
-/** Datacenters of a plan's calls in the order they are tried, local first. */
-export function datacenterOrder(plan: Plan, datacenters: readonly string[]): readonly string[] {
+type Route = Pick<Destination, 'chain' | 'tiers' | 'places'>;
+
+/** Where there are instances at all, and where calls go that nothing sends elsewhere; local first. */
+type Whereabouts = Pick<Membership, 'datacenters' | 'reach'>;
+
+/** Places of a destination by their names, of those after the first the ones that are known. */
+function placed(places: readonly string[] | undefined, datacenters: readonly string[]): readonly string[] | undefined {
+  const [local] = datacenters;
+  const names = places?.flatMap((place, at) => {
+    const name = place === LOCAL_PLACE ? local : place;
+    return name === undefined || (at > 0 && !datacenters.includes(name)) ? [] : [name];
+  });
+  return names && [...new Set(names)];
+}
+
+/** Places of a plan's calls in the order they are tried, local first. */
+export function datacenterOrder(plan: Plan, { datacenters, reach }: Whereabouts): readonly string[] {
   const { failover } = plan.locality;
   const local = datacenters[0];
-  if (failover === undefined || local === undefined) return datacenters;
+  if (failover === undefined || local === undefined) return reach;
   const known = new Set(datacenters);
   return [local, ...failover.filter((datacenter) => datacenter !== local && known.has(datacenter))];
 }
 
 /** Where a decision sends its calls, as far as the tiers of its destination follow from it. */
-export type TierChoice = Pick<Destination, 'chain' | 'tiers'> & Pick<Decision, 'datacenters' | 'force'>;
+export type TierChoice = Route & Pick<Decision, 'datacenters' | 'force'>;
 
 /**
  * The tiers that calls of a decision are tried on, in order. The balancer and every output take them from here. Tiers
@@ -94,12 +120,12 @@ function lastResorts(
 
 function listedTiers(plan: Plan, choice: TierChoice, membership: Membership): readonly TierSpec[] {
   const { datacenters, force } = choice;
-  const ordinary = tierOrder(plan, choice, membership.datacenters);
-  const named = datacenters === undefined ? ordinary : tierOrder(plan, choice, membership.datacenters, datacenters);
+  const ordinary = tierOrder(plan, choice, membership);
+  const named = datacenters === undefined ? ordinary : tierOrder(plan, choice, membership, datacenters);
   const allowed = isBinding(choice) || named.some((tier) => isUsable(membership, tier)) ? named : ordinary;
   const wanted = force?.datacenter;
   if (wanted === undefined) return allowed;
-  const first = tierOrder(plan, choice, membership.datacenters, [wanted]);
+  const first = tierOrder(plan, choice, membership, [wanted]);
   return [...first, ...allowed.filter(({ datacenter }) => datacenter !== wanted)];
 }
 

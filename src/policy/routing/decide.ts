@@ -154,8 +154,7 @@ function hashByPolicies(policies: readonly HashPolicy[], program: RoutingProgram
   for (let index = 0; index < policies.length; index += 1) {
     const policy = policies[index];
     if (policy === undefined) break;
-    const read = program.read(program.slotOf(policy.key));
-    const value = policy.key === undefined ? policy.constant : read === undefined ? undefined : policy.extract(read);
+    const value = policy.key === undefined ? policy.constant : program.read(program.slotOf(policy.key));
     if (value !== undefined) {
       const own = hash32(value, RING_SEED) >>> 0;
       hash = hash < 0 ? own : (((hash << 1) | (hash >>> 31)) ^ own) >>> 0;

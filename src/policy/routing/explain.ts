@@ -2,6 +2,7 @@ import { defined } from '../../base/defined';
 import type { DecidedBy, ForceSelector, OverridePlan, Plan, PlannedTier, RetryPlan, RoutePlan } from '../plan';
 import type { Labels, RouteMiss, RoutingEnvironment, RoutingInput, RoutingOutcome, RoutingRecorder } from './call';
 import { decide, describeRetry } from './decide';
+import { isFromCaller } from './program';
 
 /**
  * Why a call would go where it would go, as plain JSON. It shows label values: give it to the person who asked, not to
@@ -44,6 +45,8 @@ interface ExplainedDecision {
   readonly chain: readonly string[];
   /** The failover order, where the policy writes it out. */
   readonly tiers?: readonly PlannedTier[];
+  /** Of each subset of `chain` its places in order, where the route says them; empty text: the local datacenter. */
+  readonly places?: readonly (readonly string[] | undefined)[];
   /** Longest time for the call; the caller's own deadline may be shorter. */
   readonly timeoutMs?: number;
   /** Longest time for an attempt that may be followed by another. */
@@ -117,7 +120,7 @@ export function explainRouting(
   const outcome: RoutingOutcome = { sticky: false, bucket: -1, hash: -1 };
   const decision = decide(plan, { ...input, labels }, outcome, env, recorder);
   const { timeoutMs, attemptTimeoutMs, retry, datacenters, force } = decision;
-  const { subset, strict, chain, tiers } = decision.destination;
+  const { subset, strict, chain, tiers, places } = decision.destination;
   return {
     service: plan.service,
     revision: plan.revision,
@@ -125,7 +128,7 @@ export function explainRouting(
     decision: defined({
       by: decision.by,
       route: decision.route,
-      ...{ subset, strict, chain, tiers, timeoutMs, attemptTimeoutMs, retry },
+      ...{ subset, strict, chain, tiers, places, timeoutMs, attemptTimeoutMs, retry },
       runs: describeRetry(decision, input.method, isIdempotent),
       ...{ datacenters, force },
     }),
@@ -148,15 +151,21 @@ function explainRoutes(
   return plan.routes.map((route) => {
     const { name, index } = route;
     if (route === matched) {
-      const split = route.split.entries.map((entry) => ({ to: entry.subset, percent: entry.buckets / 100 }));
+      const split = route.split.entries.map((entry) => ({ to: entry.to, percent: entry.buckets / 100 }));
       return { name, result: 'matched', split };
     }
     const miss = seen.get(route);
     if (miss !== undefined) return { name, result: 'missed', reason: explainMiss(route, miss, labelValue) };
-    if (isOverridden || (matched !== undefined && index > matched.index)) return { name, result: 'skipped' };
+    const isSkipped = isOverridden || (matched !== undefined && index > matched.index);
+    if (!isSkipped && !isFromCaller(route, plan)) return { name, result: 'missed', reason: explainFrom(route, plan) };
+    if (isSkipped) return { name, result: 'skipped' };
     // The routes that a method does not lead to are not even looked at.
     return { name, result: 'missed', reason: `method (expected: ${methodsOf(route).join(', ')})` };
   });
+}
+
+function explainFrom({ match }: RoutePlan, { caller }: Plan): string {
+  return `from: ${caller ?? 'missing'} (expected: one of ${match?.from?.join(', ')})`;
 }
 
 function explainMiss(route: RoutePlan, miss: RouteMiss, labelValue: (key: string) => string | undefined): string {

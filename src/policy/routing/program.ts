@@ -53,13 +53,15 @@ export class RoutingProgram {
     const steps = (conditions: readonly LabelCondition[]): readonly ConditionStep[] =>
       conditions.map((condition) => ({ condition, slot: slotOf(condition.key) }));
     this.hashSlot = slotOf(plan.balancing.hashBy);
-    this.#steps = plan.routes.map((route) => ({
-      route,
-      labels: steps(route.match?.labels ?? []),
-      any: (route.match?.any ?? []).map(steps),
-      sampleSlot: slotOf(route.match?.sample?.by),
-      stickSlot: slotOf(route.split.stickBy),
-    }));
+    this.#steps = plan.routes
+      .filter((route) => isFromCaller(route, plan))
+      .map((route) => ({
+        route,
+        labels: steps(route.match?.labels ?? []),
+        any: (route.match?.any ?? []).map(steps),
+        sampleSlot: slotOf(route.match?.sample?.by),
+        stickSlot: slotOf(route.split.stickBy),
+      }));
     this.#values = plan.labelKeys.map(() => undefined);
     this.#stamps = plan.labelKeys.map(() => 0);
   }
@@ -102,6 +104,11 @@ export class RoutingProgram {
     this.#stamps[slot] = this.#generation;
     return value;
   }
+}
+
+/** Whether the client that the plan is for is one of those whose calls the route takes. */
+export function isFromCaller({ match }: RoutePlan, { caller }: Plan): boolean {
+  return match?.from === undefined || (caller !== undefined && match.from.includes(caller));
 }
 
 function matchesMethod({ match }: RoutePlan, method: string): boolean {

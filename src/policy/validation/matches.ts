@@ -1,8 +1,9 @@
 import { isRecord } from '../../base/is-record';
-import { labelKeyFault } from '../label-key';
+import { readLabelKeyFault } from '../label-key';
 import { MAX_REGEX_CHARACTERS } from '../limits';
 import { isCidr } from '../matchers/cidr';
 import { regexFault } from '../matchers/regex';
+import { isVersionRange } from '../matchers/version';
 import { ownValue } from '../plain-data';
 import { type DocumentPath, note, type ProblemList } from '../problems';
 
@@ -30,7 +31,7 @@ export function checkMatch(match: unknown, path: DocumentPath, problems: Problem
 /** For the places where a label is named by a value: `stickBy`, `sample.by`, `hashBy`. */
 export function checkLabelKey(key: unknown, path: DocumentPath, problems: ProblemList): void {
   if (typeof key !== 'string' || key === '') return;
-  const fault = labelKeyFault(key);
+  const fault = readLabelKeyFault(key);
   if (fault !== undefined) problems.report(path, key, fault);
 }
 
@@ -38,7 +39,7 @@ function checkLabels(labels: unknown, path: DocumentPath, problems: ProblemList)
   if (!isRecord(labels)) return;
   const seen = new Set<string>();
   for (const [key, matcher] of Object.entries(labels)) {
-    const fault = labelKeyFault(key);
+    const fault = readLabelKeyFault(key);
     if (fault !== undefined) problems.report([...path, key], note('this key'), fault);
     const lower = key.toLowerCase();
     if (seen.has(lower)) problems.report([...path, key], note('given twice'), 'each key once, whatever its case');
@@ -48,7 +49,7 @@ function checkLabels(labels: unknown, path: DocumentPath, problems: ProblemList)
 }
 
 function checkMatcher(matcher: Readonly<Record<string, unknown>>, path: DocumentPath, problems: ProblemList): void {
-  const { regex, range, cidr, not } = matcher;
+  const { regex, range, version, cidr, not } = matcher;
   if (Object.keys(matcher).every((key) => key === 'ignoreCase')) {
     problems.report(path, matcher, 'a condition, such as exact, prefix, in or present');
   }
@@ -60,6 +61,9 @@ function checkMatcher(matcher: Readonly<Record<string, unknown>>, path: Document
   const [from, to, ...more] = listOf(range);
   if (typeof from === 'number' && typeof to === 'number' && more.length === 0 && !(from < to)) {
     problems.report([...path, 'range'], range, '[from, to) with from < to');
+  }
+  if (typeof version === 'string' && version !== '' && version.length <= 256 && !isVersionRange(version)) {
+    problems.report([...path, 'version'], version, 'a range such as >=16.2 <18, ^2.1 or 16.x; = for one version');
   }
   for (const [index, block] of (typeof cidr === 'string' ? [cidr] : listOf(cidr)).entries()) {
     if (typeof block !== 'string' || isCidr(block)) continue;

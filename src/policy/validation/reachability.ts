@@ -85,11 +85,12 @@ function prefixesOf(method: string | undefined): readonly string[] {
 }
 
 function reachOf(route: NonNullable<CheckedPolicy['routes']>[number], index: number): Reach {
-  const { match: { methods = [], labels = {}, any, sample } = {}, name, stickySalt = name } = route ?? {};
+  const { match: { methods = [], labels = {}, any, sample, from } = {}, name, stickySalt = name } = route ?? {};
   const conditions = Object.entries(labels).map(([key, matcher]) => `${key.toLowerCase()} ${canonicalJson(matcher)}`);
   if (any !== undefined) conditions.push(`any ${canonicalJson(any)}`);
   // Samples of two routes differ by their salt, even when they read alike.
   if (sample !== undefined) conditions.push(`sample ${canonicalJson([sample, stickySalt])}`);
+  if (from !== undefined) conditions.push(`from ${canonicalJson([...from].sort())}`);
   return {
     index,
     name: String(name),

@@ -2,6 +2,7 @@ import { nearest } from '../../base/spelling';
 import { ALL_INSTANCES } from '../plan';
 import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
+import { checkDestination, fallbackOf, ownSubsetOf } from './destinations';
 
 /** A message names no more, and looks for slips of the pen among no more. */
 const NAMES_SHOWN = 20;
@@ -21,14 +22,20 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
     problems.report(path, name, meant === undefined ? expected : `${expected}; did you mean ${meant}?`);
   };
 
+  const checkTo = (to: Parameters<typeof ownSubsetOf>[0], ...path: DocumentPath): void => {
+    checkDestination(to, path, problems);
+    const own = ownSubsetOf(to, path, document);
+    check(own?.name, ...(own?.path ?? path));
+  };
+
   check(document.default, 'default');
   if (names.length > 1 && !('default' in document)) {
     problems.report(['default'], MISSING, `${expected}: where calls go that no route matches`);
   }
-  check(override?.to, 'override', 'to');
+  checkTo(override?.to, 'override', 'to');
   const settled = new Set<string>();
   for (const name of names) {
-    check(subsets[name]?.fallback, 'subsets', name, 'fallback');
+    checkTo(subsets[name]?.fallback, 'subsets', name, 'fallback');
     check(subsets[name]?.guard?.against, 'subsets', name, 'guard', 'against');
   }
   for (const name of names) {
@@ -37,7 +44,7 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
     let current: string | undefined = name;
     while (current !== undefined && Object.hasOwn(subsets, current) && !settled.has(current) && !trail.has(current)) {
       trail.add(current);
-      current = subsets[current]?.fallback;
+      current = fallbackOf(subsets[current]?.fallback, document);
     }
     if (current !== undefined && trail.has(current)) {
       const steps = [...trail];
@@ -47,7 +54,7 @@ export function checkReferences(document: CheckedPolicy, problems: ProblemList):
     for (const seen of trail) settled.add(seen);
   }
   for (const [index, route] of routes.entries()) {
-    check(route?.to, 'routes', index, 'to');
-    for (const [at, entry] of (route?.split ?? []).entries()) check(entry?.to, 'routes', index, 'split', at, 'to');
+    checkTo(route?.to, 'routes', index, 'to');
+    for (const [at, entry] of (route?.split ?? []).entries()) checkTo(entry?.to, 'routes', index, 'split', at, 'to');
   }
 }

@@ -1,17 +1,24 @@
 import { nearest } from '../../base/spelling';
 import type { RouteDocument } from '../document';
+import { MAX_LISTS } from '../limits';
+import { namedLists } from '../named-lists';
 import { note, type ProblemList } from '../problems';
 import type { Checked, CheckedPolicy } from './checked';
+import { checkFailover, meaningOf } from './destinations';
 import { checkLabelKey, checkMatch } from './matches';
 
 type Routes = NonNullable<CheckedPolicy['routes']>;
 
 /** What a schema cannot say of the routes, each by itself and against the others. */
-export function checkRoutes({ routes = [] }: CheckedPolicy, problems: ProblemList): void {
+export function checkRoutes(document: CheckedPolicy, problems: ProblemList): void {
+  const { routes = [] } = document;
+  const lists = namedLists({ routes });
+  if (lists.length > MAX_LISTS)
+    problems.report(['routes'], note(`${lists.length} lists`), `at most ${MAX_LISTS} lists`);
   const names = new Map<string, number>();
   for (const [index, route] of routes.entries()) {
     if (route === undefined) continue;
-    const { name, match, stickBy, split = [] } = route;
+    const { name, match, stickBy, failover, split = [] } = route;
     const path = ['routes', index];
     const first = name === undefined ? undefined : names.get(name);
     if (first !== undefined) {
@@ -19,6 +26,7 @@ export function checkRoutes({ routes = [] }: CheckedPolicy, problems: ProblemLis
     } else if (name !== undefined) names.set(name, index);
     if (match !== undefined) checkMatch(match, [...path, 'match'], problems);
     if (stickBy !== undefined) checkLabelKey(stickBy, [...path, 'stickBy'], problems);
+    if (failover !== undefined) checkFailover(failover, [...path, 'failover'], problems);
     if ('hedging' in route && 'retry' in route) {
       problems.report([...path, 'hedging'], note('beside retry'), 'one of hedging and retry');
     }
@@ -28,9 +36,10 @@ export function checkRoutes({ routes = [] }: CheckedPolicy, problems: ProblemLis
     }
     const seen = new Set<string>();
     for (const [at, { to } = {}] of split.entries()) {
-      if (to === undefined) continue;
-      if (seen.has(to)) problems.report([...path, 'split', at, 'to'], to, 'each subset once in a split');
-      seen.add(to);
+      const meaning = meaningOf(to, document);
+      if (meaning === undefined) continue;
+      if (seen.has(meaning)) problems.report([...path, 'split', at, 'to'], to, 'each subset once in a split');
+      seen.add(meaning);
     }
   }
 }

@@ -14,7 +14,7 @@ export function checkSubsets({ subsets = {} }: CheckedPolicy, problems: ProblemL
   const names = Object.keys(subsets);
   for (const name of names) {
     const subset = subsets[name] ?? {};
-    const { tags = [], meta = {}, filter, port, guard, fallbackMaxPercentage: most } = subset;
+    const { tags = [], notTags = [], meta = {}, filter, port, guard, fallbackMaxPercentage: most } = subset;
     const path = ['subsets', name];
     if (filter !== undefined && filter !== '') checkFilter(filter, [...path, 'filter'], problems, warnings);
     checkBreakers(subset, path, problems);
@@ -23,8 +23,9 @@ export function checkSubsets({ subsets = {} }: CheckedPolicy, problems: ProblemL
     }
     if (guard !== undefined) checkGuard(guard, name, subset, problems);
     // Beside other subsets, one that takes every instance is most likely a slip: it includes the canaries.
-    const isOpen = tags.length === 0 && Object.keys(meta).length === 0 && port === undefined && filter === undefined;
-    if (isOpen && names.length > 1) {
+    const isOpen = tags.length + notTags.length + Object.keys(meta).length === 0 && port === undefined;
+    checkTags(tags, notTags, path, problems, warnings);
+    if (isOpen && filter === undefined && names.length > 1) {
       warnings.report(path, note('every instance'), 'tags, meta or a filter that tell it apart');
     }
     for (const [key, value] of Object.entries(meta)) {
@@ -33,6 +34,26 @@ export function checkSubsets({ subsets = {} }: CheckedPolicy, problems: ProblemL
       const expected =
         'a key of letters, digits, "-" and "_": Consul takes no other, so no instance of it has this one';
       warnings.report([...path, 'meta', key], value, expected);
+    }
+  }
+}
+
+/** `!canary` is the name of a tag, too, but hardly ever meant as one. */
+function checkTags(
+  tags: readonly (string | undefined)[],
+  notTags: readonly (string | undefined)[],
+  path: readonly string[],
+  problems: ProblemList,
+  warnings: ProblemList,
+): void {
+  for (const [index, tag] of tags.entries()) {
+    if (tag?.startsWith('!') !== true) continue;
+    const meant = `a tag that instances have; notTags: [${tag.slice(1)}] asks that they do not have it`;
+    warnings.report([...path, 'tags', index], tag, meant);
+  }
+  for (const [index, tag] of notTags.entries()) {
+    if (tag !== undefined && tags.includes(tag)) {
+      problems.report([...path, 'notTags', index], tag, 'a tag that is not in tags: no instance can meet both');
     }
   }
 }

@@ -1,6 +1,7 @@
 import { parseTimestamp } from '../override';
 import { type DocumentPath, MISSING, note, type ProblemList } from '../problems';
 import type { CheckedPolicy } from './checked';
+import { checkFailover } from './destinations';
 import { checkLabelKey } from './matches';
 
 /** What a schema cannot say of retries, breakers, balancing, locality and the override. */
@@ -58,11 +59,7 @@ function checkBalancing(balancing: NonNullable<CheckedPolicy['balancing']>, prob
 
 function checkLocality(locality: NonNullable<CheckedPolicy['locality']>, problems: ProblemList): void {
   // A schema that says so compares every object with every other.
-  const failover = (locality.failover ?? []).filter((place) => place !== undefined);
-  const places = new Set(failover.map((place) => (typeof place === 'object' ? `peer ${place.peer}` : place)));
-  if (places.size < failover.length) {
-    problems.report(['locality', 'failover'], locality.failover, 'none given twice');
-  }
+  if (locality.failover !== undefined) checkFailover(locality.failover, ['locality', 'failover'], problems);
   const clients = locality.zoneClients;
   if (clients === undefined) return;
   const path = ['locality', 'zoneClients'];

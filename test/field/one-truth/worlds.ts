@@ -175,7 +175,7 @@ function documentOf(dice: Dice, service: string): PolicyDocument {
       prefer: dice.of(['subset', 'datacenter'] as const),
       ...(dice.chance(0.4) ? { failover: dice.some(['dc2', 'dc3', 'dc9']) } : {}),
     },
-  } as PolicyDocument;
+  } as unknown as PolicyDocument;
 }
 
 interface Target {

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { runInProcess } from './in-process-command';
 
 /** The command as it ships: what `npm run build` left in dist/. */
 export const builtCommand: string = join(__dirname, '..', '..', '..', 'dist', 'cli.js');
@@ -19,8 +20,18 @@ export interface CommandSettings {
   readonly limitMs?: number;
 }
 
-/** Runs `graylane` to its end, in a pipe, with no variables of the test's own Consul or colour. */
+/**
+ * Runs `graylane` to its end, in a pipe, with no variables of the test's own Consul or colour: in this process, or the
+ * built command in one of its own where standard input or a limit matters.
+ */
 export async function graylane(args: readonly string[], settings: CommandSettings = {}): Promise<CommandEnded> {
+  const { env, input, limitMs } = settings;
+  if (input !== undefined || limitMs !== undefined) return builtGraylane(args, settings);
+  return runInProcess(args, { columns: undefined, env: { ...cleanEnv(), ...env } });
+}
+
+/** The built command, in a process of its own. */
+export async function builtGraylane(args: readonly string[], settings: CommandSettings = {}): Promise<CommandEnded> {
   if (!existsSync(builtCommand)) throw new Error('dist/cli.js: missing (expected: npm run build before the tests)');
   const child = spawn(process.execPath, [builtCommand, ...args], {
     env: { ...cleanEnv(), ...settings.env },

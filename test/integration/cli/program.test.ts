@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SDK_VERSION } from '../../../src/base/sdk-version';
 import { createProcessIo } from '../../../src/cli/io';
 import { createProgram } from '../../../src/cli/program';
-import { builtCommand, cleanEnv, graylane, graylaneJson } from './built-command';
+import { builtCommand, builtGraylane, cleanEnv, graylane, graylaneJson } from './built-command';
 
 const SOUND = 'schema: 1\nservice: payments\n';
 
@@ -60,10 +60,10 @@ describe('graylane', () => {
   it('has no colour in a pipe, colour when forced, none under NO_COLOR', async () => {
     const path = file('sound.yaml', SOUND);
     const ansi = '\u001b[';
-    expect((await graylane(['policy', 'validate', path])).stdout).not.toContain(ansi);
-    const forced = await graylane(['policy', 'validate', path], { env: { FORCE_COLOR: '1' } });
+    expect((await builtGraylane(['policy', 'validate', path])).stdout).not.toContain(ansi);
+    const forced = await builtGraylane(['policy', 'validate', path], { env: { FORCE_COLOR: '1' } });
     expect(forced.stdout).toContain(ansi);
-    const both = await graylane(['policy', 'validate', path], { env: { FORCE_COLOR: '1', NO_COLOR: '1' } });
+    const both = await builtGraylane(['policy', 'validate', path], { env: { FORCE_COLOR: '1', NO_COLOR: '1' } });
     expect(both.stdout).not.toContain(ansi);
   });
 

@@ -11,7 +11,7 @@ import { printFact } from '../../support/figure';
 import { GRAY, graySplit } from '../../support/gray-policy';
 import { soundPolicy } from '../../unit/policy/arbitrary-policy';
 
-function gray(canary: number, more: Partial<RouteDocument> = {}): PolicyDocument {
+function gray(canary: number, more: Partial<Omit<RouteDocument, 'to' | 'split'>> = {}): PolicyDocument {
   return {
     ...GRAY,
     routes: [

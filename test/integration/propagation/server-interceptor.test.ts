@@ -217,7 +217,7 @@ describe('what cannot be believed', () => {
     [{ accept: [], strip: ['*'] }, 'serverInterceptor.strip[0]: "*" (expected: a key, or a prefix ending in *)'],
     [
       { accept: [], acept: [] },
-      'serverInterceptor.acept: unknown (expected: accept, strip, deadlineMarginMs; did you mean accept?)',
+      'serverInterceptor.acept: unknown (expected: accept, strip, caller, deadlineMarginMs; did you mean accept?)',
     ],
     [
       { accept: [], deadlineMarginMs: -1 },

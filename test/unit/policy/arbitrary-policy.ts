@@ -1,10 +1,12 @@
 import fc from 'fast-check';
 import type {
+  DestinationDocument,
   GuardDocument,
   LabelMatcherDocument,
   MatchDocument,
   PolicyDocument,
   RouteDocument,
+  RouteTargetDocument,
   SubsetDocument,
 } from '../../../src/policy/document';
 
@@ -29,6 +31,7 @@ const conditions = (inner: fc.Arbitrary<LabelMatcherDocument>): fc.Arbitrary<Lab
         notIn: fc.array(value, { minLength: 1, maxLength: 3 }),
         regex: fc.constantFrom('a.*', '.*c', 'ab', '[a-c]+', '\\d+', '(?:a|b)*'),
         range: fc.constantFrom<readonly [number, number]>([0, 6], [5, 11], [-3, 5]),
+        version: fc.constantFrom('>=5 <10', '~10.1', '<5 || 12.x'),
         cidr: fc.constantFrom<string | readonly string[]>('10.0.0.0/8', ['192.168.0.0/16', '10.1.2.3']),
         present: fc.boolean(),
         not: inner,
@@ -58,40 +61,60 @@ const match: fc.Arbitrary<MatchDocument> = fc.record(
     labels,
     any: fc.array(fc.record({ labels }), { minLength: 1, maxLength: 2 }),
     sample: fc.record({ by: key, percent: fc.constantFrom(0, 0.01, 33.33, 50, 100) }),
+    from: fc.subarray(['orders', 'checkout'], { minLength: 1 }),
   },
   { requiredKeys: [] },
 );
 
+/** Own subsets mostly, now and then by an object, in another place, or of another service. */
+const destination: fc.Arbitrary<DestinationDocument> = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...SUBSETS) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<DestinationDocument>(
+      { subset: 'stable', datacenter: 'dc2' },
+      { service: 'payments', subset: 'canary', peer: 'cloud' },
+      { datacenter: 'dc3' },
+      { service: 'payments-v2' },
+      { service: 'payments-v2', subset: 'canary' },
+      { service: 'payments-v2', subset: 'canary', datacenter: 'dc2' },
+    ),
+  },
+);
+
 const weights = fc
-  .uniqueArray(
-    fc.tuple(fc.constantFrom(...SUBSETS), fc.oneof(fc.nat(100), fc.double({ min: 0, max: 1e9, noNaN: true }))),
-    {
-      selector: ([to]) => to,
-      minLength: 1,
-      maxLength: 5,
-    },
-  )
+  .uniqueArray(fc.tuple(destination, fc.oneof(fc.nat(100), fc.double({ min: 0, max: 1e9, noNaN: true }))), {
+    selector: ([to]) => JSON.stringify(to),
+    minLength: 1,
+    maxLength: 5,
+  })
   .filter((entries) => entries.some(([, weight]) => weight > 0))
   .map((entries) => entries.map(([to, weight]) => ({ to, weight })));
 
-const route: fc.Arbitrary<Omit<RouteDocument, 'name'>> = fc
+const target: fc.Arbitrary<RouteTargetDocument> = fc.oneof(
+  destination.map((to) => ({ to })),
+  weights.map((split) => ({ split })),
+);
+
+const route = fc
   .tuple(
-    fc.oneof(
-      fc.record({ to: fc.constantFrom(...SUBSETS) }),
-      weights.map((split) => ({ split })),
-    ),
+    target,
     fc.record(
       {
         match,
         stickBy: key,
         stickySalt: value.filter((salt) => salt !== ''),
         strict: fc.boolean(),
+        failover: fc.constantFrom(['dc2'], [{ peer: 'cloud' }, 'dc3'], []),
         timeoutMs: fc.integer({ min: 1, max: 9_999 }),
       },
       { requiredKeys: [] },
     ),
   )
-  .map(([where, rest]) => ({ ...where, ...rest }));
+  .map(
+    ([where, rest]) =>
+      (name: string): RouteDocument => ({ name, ...where, ...rest }),
+  );
 
 const guard: fc.Arbitrary<GuardDocument> = fc.record(
   {
@@ -133,5 +156,5 @@ export const soundPolicy: fc.Arbitrary<PolicyDocument> = fc
       }),
     ),
     default: fallthrough,
-    routes: routes.map((entry, index) => ({ ...entry, name: `route ${index}` })),
+    routes: routes.map((routeNamed, index) => routeNamed(`route ${index}`)),
   }));

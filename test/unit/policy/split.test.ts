@@ -11,7 +11,7 @@ const decision = {} as Decision;
 const USERS = Array.from({ length: 10_000 }, (_, index) => `user-${index}`);
 
 function split(weights: Readonly<Record<string, number>>, base = 'stable', salt = 'everyone'): SplitPlan {
-  const entries = Object.entries(weights).map(([subset, weight]) => ({ subset, weight, decision }));
+  const entries = Object.entries(weights).map(([subset, weight]) => ({ subset, to: subset, weight, decision }));
   return compileSplit(entries, { salt, stickBy: 'x-user-id', base });
 }
 

@@ -199,7 +199,12 @@ describe('validatePolicy', () => {
     [
       'cookies as label',
       withRoute({ stickBy: 'cookie' }),
-      'routes[0].stickBy: "cookie" (expected: a key that holds no credentials)',
+      'routes[0].stickBy: "cookie" (expected: a key that holds no credentials; cookie:name is one cookie)',
+    ],
+    [
+      'a cookie without a name',
+      withRoute({ match: { labels: { 'cookie:': 'a' } } }),
+      'routes[0].match.labels["cookie:"]: this key (expected: cookie: and the name of a cookie)',
     ],
     [
       'an illegal label key',
@@ -235,6 +240,37 @@ describe('validatePolicy', () => {
       'a range of three',
       withMatcher({ range: [1, 2, 3] }),
       'routes[0].match.labels.x-a.range: 3 entries (expected: at most 2)',
+    ],
+    [
+      'a version in place of a range',
+      withMatcher({ version: '16.2' }),
+      'routes[0].match.labels.x-a.version: "16.2" (expected: a range such as >=16.2 <18, ^2.1 or 16.x; = for one version)',
+    ],
+    [
+      'a range of versions with a comma, within not',
+      withMatcher({ not: { version: '>=16,<18' } }),
+      'routes[0].match.labels.x-a.not.version: ">=16,<18" (expected: a range such as >=16.2 <18, ^2.1 or 16.x; = for one version)',
+    ],
+    [
+      'a list whose name is a path',
+      withMatcher({ list: '../vip' }),
+      'routes[0].match.labels.x-a.list: "../vip" (expected: the name of a list, or several: letters, digits, _, . and -)',
+    ],
+    [
+      'a bad name among several lists, within not',
+      withMatcher({ not: { list: ['vip', ''] } }),
+      'routes[0].match.labels.x-a.not.list[1]: "" (expected: the name of a list: letters, digits, _, . and -)',
+    ],
+    [
+      'more lists than a policy may name',
+      {
+        routes: Array.from({ length: 21 }, (_, at) => ({
+          name: `r${at}`,
+          match: { labels: { a: { list: `l${at}` } } },
+          to: 'stable',
+        })),
+      },
+      'routes: 21 lists (expected: at most 20 lists)',
     ],
     [
       'a bad cidr',

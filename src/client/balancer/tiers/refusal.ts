@@ -19,10 +19,11 @@ export function describeRefusal(
   isDenied = false,
 ): string {
   const used = usedTiers(decision.plan, { ...decision, ...decision.destination }, membership);
-  const datacenters = [...new Set(used.map(({ datacenter }) => datacenter))];
-  const { chain, subset: own } = decision.destination;
+  const { chain, subset: own, places } = decision.destination;
   const parts = (isDenied ? chain.slice(0, 1) : chain).map((subset, position) => {
-    const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
+    const ofSubset = places === undefined ? used : used.filter((tier) => tier.subset === subset);
+    const datacenters = [...new Set(ofSubset.map(({ datacenter }) => datacenter))];
+    const prefix = position === 0 ? nameInFull(service, subset, decision) : `fallback ${subset}`;
     return `${prefix}: ${describeSubset(subset, datacenters, decision, membership, tiers)}`;
   });
   const most = decision.plan.subsets.get(own)?.fallbackMaxPercentage ?? 100;
@@ -34,6 +35,11 @@ export function describeRefusal(
       : [`CONNECT_ONLY: only Connect proxies are registered in ${membership.connectOnly.join(', ')}`];
   const forced = decision.force === undefined ? [] : [`forced by the caller to ${describeForce(decision)}`];
   return [...forced, ...parts, ...suffix, ...connect].join('; ');
+}
+
+/** `payments/canary`; of another service its name tells the service. */
+function nameInFull(service: string, subset: string, { plan }: Decision): string {
+  return plan.subsets.get(subset)?.service === undefined ? `${service}/${subset}` : subset;
 }
 
 /**
@@ -135,7 +141,9 @@ function describe(
   where: string,
   membership: Membership,
 ): string {
-  const listed = datacenters.flatMap((datacenter) => membership.listed(datacenter));
+  if (subset?.missing !== undefined) return `0 instances in ${where}: ${plain(subset.missing)}`;
+  const listed = datacenters.flatMap((datacenter) => membership.listed(datacenter, subset?.name));
+  if (listed.length === 0 && subset?.service !== undefined) return `0 instances in ${where}`;
   if (listed.length === 0 || subset === undefined) {
     const { similar, fault } = membership;
     if (fault !== undefined) return `0 instances in ${where} that can be called (${plain(fault)})`;
@@ -146,10 +154,11 @@ function describe(
   return `${listed.length} registered in ${where}, none in ${subset.name} (${selectorOf(subset)})${hint}`;
 }
 
-function selectorOf({ tags, meta, filter, port }: SubsetPlan): string {
+function selectorOf({ tags, notTags = [], meta, filter, port }: SubsetPlan): string {
   const pairs = Object.entries(meta).map(([key, value]) => `${short(key)}: ${short(value)}`);
   return [
     ...(tags.length === 0 ? [] : [`tags: [${tags.slice(0, MOST).map(short).join(', ')}]`]),
+    ...(notTags.length === 0 ? [] : [`notTags: [${notTags.slice(0, MOST).map(short).join(', ')}]`]),
     ...(pairs.length === 0 ? [] : [`meta: { ${pairs.slice(0, MOST).join(', ')} }`]),
     ...(filter === undefined ? [] : [`filter: ${short(filter)}`]),
     ...(port === undefined ? [] : [`port: ${short(port)}`]),
@@ -185,9 +194,10 @@ function plain(text: string): string {
 }
 
 /** Says in one line why a call is refused: of each subset of its chain, who is full and who cannot serve. */
-export function describeFull(service: string, { destination: { chain } }: Decision, tiers: readonly Pool[]): string {
+export function describeFull(service: string, decision: Decision, tiers: readonly Pool[]): string {
+  const { chain } = decision.destination;
   const parts = chain.map((subset, position) => {
-    const prefix = position === 0 ? `${service}/${subset}` : `fallback ${subset}`;
+    const prefix = position === 0 ? nameInFull(service, subset, decision) : `fallback ${subset}`;
     const limit = tiers.find((pool) => pool.subset === subset && pool.limit?.isReached === true)?.limit;
     if (limit === undefined) return `${prefix}: cannot serve`;
     const { inFlight, maxInFlight, pending, maxPending } = limit.view();

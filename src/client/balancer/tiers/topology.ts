@@ -50,11 +50,11 @@ export class Topology {
       ({ fallback, fallbackMaxPercentage }) => fallback !== undefined && fallbackMaxPercentage < 100,
     );
     const { datacenters } = membership;
-    const orders = plan.destinations.map(({ chain, tiers }) =>
-      usedTiers(plan, { chain, ...(tiers && { tiers }), datacenters: undefined, force: undefined }, membership),
+    const orders = plan.destinations.map((destination) =>
+      usedTiers(plan, { ...destination, datacenters: undefined, force: undefined }, membership),
     );
     // Also those that `locality.failover` leaves out: an override or a force may name one.
-    const isLimited = datacenterOrder(plan, datacenters).length < datacenters.length;
+    const isLimited = datacenterOrder(plan, membership).length < datacenters.length;
     const others = isLimited ? plan.destinations.flatMap((one) => everywhere(plan, one, membership)) : [];
     for (const tier of [...orders.flat(), ...others]) {
       const key = tierKey(tier);
@@ -71,9 +71,7 @@ export class Topology {
     const { destination, datacenters, force } = decision;
     let narrowed = this.#narrowed.get(decision);
     if (narrowed === undefined) {
-      const { chain, tiers } = destination;
-      const choice = { chain, ...(tiers && { tiers }), datacenters, force };
-      narrowed = this.#tiersIn(usedTiers(this.plan, choice, this.membership));
+      narrowed = this.#tiersIn(usedTiers(this.plan, { ...destination, datacenters, force }, this.membership));
       this.#narrowed.set(decision, narrowed);
     }
     return narrowed;
@@ -109,8 +107,7 @@ export class Topology {
 
 /** The tiers of a destination in every datacenter, whatever `locality.failover` says. */
 function everywhere(plan: Plan, destination: Destination, membership: Membership): readonly UsedTier[] {
-  const { datacenters } = membership;
-  return withLastResorts(tierOrder(plan, destination, datacenters, datacenters), membership);
+  return withLastResorts(tierOrder(plan, destination, membership, membership.datacenters), membership);
 }
 
 function tierKey({ subset, datacenter, kind }: UsedTier): string {

@@ -24,7 +24,7 @@ const documentPlan = (document: PolicyDocument): Plan =>
 /** What a caller could notice of a decision, in the names that a document has for the chain's subsets. */
 function effectOf(decision: Decision): object {
   const { plan, destination, timeoutMs, retry } = decision;
-  const tiers = tierOrder(plan, destination, DATACENTERS);
+  const tiers = tierOrder(plan, destination, { datacenters: DATACENTERS, reach: DATACENTERS });
   const isRetried = retry !== undefined && retry !== 'off' && retry.retryableStatusCodes.length > 0;
   return {
     tiers: tiers.map(({ subset, datacenter }) => [plan.subsets.get(subset)?.filter ?? 'all', datacenter]),

@@ -165,6 +165,38 @@ describe('which rules hold', () => {
   });
 });
 
+describe('destinations of other hosts', () => {
+  const to = (...hosts: string[]): string => {
+    const route = hosts.map((host) => ({ destination: { host, subset: 'v1' }, weight: 50 }));
+    return yaml(inNamespace('shop', service('a', { http: [{ route }] })), inNamespace('shop', rule('r')));
+  };
+  it('are other services', () => {
+    const { document, losses, notes } = importTexts([to('payments', 'orders.bank.svc.cluster.local')]);
+    expect(losses).toEqual([]);
+    expect(document).toMatchObject({
+      default: 'v1',
+      routes: [
+        {
+          split: [
+            { to: 'v1', weight: 50 },
+            { to: { service: 'orders', subset: 'v1' }, weight: 50 },
+          ],
+        },
+      ],
+    });
+    expect(notes).toContainEqual(expect.stringMatching(/orders needs a policy with a subset v1; import that too/));
+  });
+
+  it.each(['api.example.com', 'payments.bank.svc.cluster.local', '', '*'])(
+    'are told where Consul has no such service: %s',
+    (host) => {
+      const result = importTexts([to('payments', host)]);
+      expect(at(result)).toEqual(['VirtualService/a.spec.http[0].route[1].destination.host']);
+      expect(result.document).toMatchObject({ default: 'v1' });
+    },
+  );
+});
+
 describe('a match by port', () => {
   const http = [
     { match: [{ port: 9000 }], route: [{ destination: { host: 'payments', subset: 'v2' } }] },

@@ -166,7 +166,7 @@ describe('what cannot be said', () => {
 
   it('leaves out routes that lead elsewhere or nowhere, and says so', () => {
     const text = rules(`
-    - route: [{ destination: { host: orders } }]
+    - route: [{ destination: { host: orders.example.com } }]
     - redirect: { uri: / }
     - route: [{ destination: { host: payments, subset: v9 } }]
     - mirror: { host: payments }

@@ -93,7 +93,10 @@ const RICH = [
       hosts: ['payments'],
       exportTo: ['.'],
       http: [
-        { match: [{ queryParams: { q: { exact: 'a' } } }, { scheme: { exact: 'https' }, headers: { z: {} } }], route: [own('v2')] },
+        {
+          match: [{ queryParams: { q: { exact: 'a' } } }, { scheme: { exact: 'https' }, headers: { z: {} } }],
+          route: [own('v2')],
+        },
         { match: [{ authority: { exact: 'pay' } }, { sourceLabels: { app: 'orders' } }], route: [own('v2')] },
         { match: [{ sourceNamespace: 'shop' }, { method: { exact: 'GET' } }], route: [own('v3')] },
         { match: [{ uri: { prefix: '/shop.v1.Pay' } }], route: [own('v2')], rewrite: { uri: '/x' } },

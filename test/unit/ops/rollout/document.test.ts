@@ -46,7 +46,7 @@ describe('a rollout document', () => {
     [
       ['steps', 0, 'setRoute', 'match'],
       {},
-      'steps[0].setRoute.match: empty (expected: at least one of methods, labels, any, sample)',
+      'steps[0].setRoute.match: empty (expected: at least one of methods, labels, any, sample, from)',
     ],
     [['steps', 0, 'setRoute', 'match'], undefined, 'steps[0].setRoute.match: missing (expected: an object)'],
     [

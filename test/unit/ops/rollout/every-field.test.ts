@@ -37,6 +37,8 @@ const BAD: Readonly<Record<string, readonly [value: unknown, expected: string]>>
   any: [[], 'at least 1 of them'],
   'any[]': [7, 'an object'],
   sample: [7, 'an object'],
+  from: [[], 'at least 1 of them'],
+  'from[]': ['a b', 'a service name of letters, digits, -, _ and .'],
   by: ['', TEXT],
   percent: [101, '<= 100'],
   maxLoadFactor: [0, '> 0'],

@@ -19,6 +19,7 @@ export const WHOLE: RolloutDocument = {
           labels: { 'x-gray': 'canary' },
           any: [{ labels: { 'x-region': 'eu' } }],
           sample: { by: 'x-user-id', percent: 10 },
+          from: ['checkout'],
         },
       },
     },

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { LabelMatcherDocument } from '../../../../src/policy/document';
 import { compileMatcher, describeMatcher } from '../../../../src/policy/matchers/matcher';
+import { ValueList } from '../../../../src/policy/value-list';
 
 const accepts = (matcher: LabelMatcherDocument, value: string | undefined): boolean => compileMatcher(matcher)(value);
 
@@ -20,6 +21,7 @@ describe('compileMatcher', () => {
     [{ notIn: ['a'], ignoreCase: true }, ['c'], ['A']],
     [{ range: [1200, 1300] }, ['1200', '1299', '01200'], ['1300', '1199', '1200.5', '1e3', ' 1200', '0x4b0', '']],
     [{ range: [-5, 0] }, ['-5', '-1'], ['0', '-6', '--5']],
+    [{ version: '>=16.2 <18' }, ['16.2', '17'], ['18', '16', '', 'x']],
     [{ cidr: '10.0.0.0/8' }, ['10.1.2.3', '::ffff:10.1.2.3'], ['11.0.0.1', '10.1.2', '10.1.2.3/8', 'x', '']],
     [{ cidr: ['2001:db8::/32', '192.0.2.7'] }, ['2001:db8::1', '192.0.2.7'], ['2001:db9::1', '192.0.2.8']],
     [{ cidr: 'fe80::/10' }, ['fe80::1%eth0', 'fe80::1'], ['%eth0', `fe80::1%${'x'.repeat(9_000)}`]],
@@ -43,6 +45,7 @@ describe('compileMatcher', () => {
     [{ in: [''] }, false],
     [{ regex: '.*' }, false],
     [{ range: [0, 1] }, false],
+    [{ version: '>=0' }, false],
     [{ cidr: '0.0.0.0/0' }, false],
     [{ present: true }, false],
     [{ present: false }, true],
@@ -69,11 +72,41 @@ describe('compileMatcher', () => {
   });
 });
 
+describe('a list of values', () => {
+  const lists = new Map([
+    ['vip', new ValueList(['u-1', 'U-2'])],
+    ['staff', new ValueList(['s-1'])],
+  ]);
+
+  it.each<[LabelMatcherDocument, readonly string[], readonly (string | undefined)[]]>([
+    [{ list: 'vip' }, ['u-1', 'U-2'], ['u-2', 's-1', '', undefined]],
+    [{ list: ['vip', 'staff'] }, ['u-1', 's-1'], ['u-3', undefined]],
+    [{ list: 'vip', ignoreCase: true }, ['U-1', 'u-2'], ['s-1', undefined]],
+    [{ not: { list: 'vip' } }, ['s-1', ''], ['u-1']],
+    [{ list: 'vip', prefix: 'u-' }, ['u-1'], ['U-2']],
+    [{ list: 'unknown' }, [], ['u-1', '', undefined]],
+  ])('%j', (matcher, matching, others) => {
+    const test = compileMatcher(matcher, lists);
+    for (const value of matching) expect([value, test(value)]).toEqual([value, true]);
+    for (const value of others) expect([value, test(value)]).toEqual([value, false]);
+  });
+
+  it('is looked at anew for each value', () => {
+    const changing = new Map([['vip', new ValueList(['u-1'])]]);
+    const test = compileMatcher({ list: 'vip' }, changing);
+    changing.set('vip', new ValueList(['u-2']));
+    expect([test('u-1'), test('u-2')]).toEqual([false, true]);
+  });
+});
+
 describe('describeMatcher', () => {
   it.each<[LabelMatcherDocument, string]>([
     ['canary', '= canary'],
     [{ in: ['vip', 'staff'] }, 'in [vip, staff]'],
+    [{ list: 'vip' }, 'list vip'],
+    [{ list: ['vip', 'staff'] }, 'list [vip, staff]'],
     [{ range: [1, 5] }, 'range [1, 5)'],
+    [{ version: '>=16.2 <18' }, 'version >=16.2 <18'],
     [{ not: { prefix: 'test-' } }, 'not (prefix test-)'],
     [{ present: false }, 'absent'],
     [{ prefix: 'a', suffix: 'b', ignoreCase: true }, 'prefix a and suffix b (ignoring case)'],

@@ -11,7 +11,7 @@ describe('the order of tiers', () => {
 
   it('with prefer: subset is every datacenter of the subset, then every one of its fallback', () => {
     const policy = planOf({ subsets, default: 'stable' });
-    expect(text(tierOrder(policy, { chain }, DATACENTERS))).toEqual([
+    expect(text(tierOrder(policy, { chain }, { datacenters: DATACENTERS, reach: DATACENTERS }))).toEqual([
       'canary dc1',
       'canary dc2',
       'canary dc3',
@@ -24,7 +24,7 @@ describe('the order of tiers', () => {
   it('with prefer: datacenter is every subset of a datacenter, then the next datacenter, in the order of failover', () => {
     const locality = { prefer: 'datacenter', failover: ['dc3', 'dc2', 'dc9'] } as const;
     const policy = planOf({ subsets, default: 'stable', locality });
-    expect(text(tierOrder(policy, { chain }, DATACENTERS))).toEqual([
+    expect(text(tierOrder(policy, { chain }, { datacenters: DATACENTERS, reach: DATACENTERS }))).toEqual([
       'canary dc1',
       'stable dc1',
       'canary dc3',
@@ -39,7 +39,7 @@ describe('the order of tiers', () => {
       fc.property(plan, fc.nat(), fc.subarray(DATACENTERS, { minLength: 1 }), (policy, pick, known) => {
         const destination = policy.destinations[pick % policy.destinations.length];
         if (destination === undefined) throw new Error('a plan without destinations');
-        const tiers = tierOrder(policy, destination, known);
+        const tiers = tierOrder(policy, destination, { datacenters: known, reach: known });
         const { failover, prefer } = policy.locality;
         const [local] = known;
         expect(tiers[0]).toEqual({ subset: destination.subset, datacenter: local });

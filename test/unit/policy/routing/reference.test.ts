@@ -1,10 +1,27 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { LabelMatcherDocument, MatchDocument, PolicyDocument } from '../../../../src/policy/document';
+import { compilePolicy } from '../../../../src/policy/compile';
+import type {
+  DestinationDocument,
+  LabelMatcherDocument,
+  MatchDocument,
+  PolicyDocument,
+  RouteDocument,
+} from '../../../../src/policy/document';
+import type { Destination, Plan } from '../../../../src/policy/plan';
 import { decide } from '../../../../src/policy/routing/decide';
 import { explainRouting } from '../../../../src/policy/routing/explain';
 import { KEYS, METHODS, soundPolicy, VALUES } from '../arbitrary-policy';
-import { environmentOf, inputOf, newOutcome, planOf } from './fixture';
+import { environmentOf, inputOf, newOutcome } from './fixture';
+
+const CALLER = 'orders';
+
+/** Which of the values that calls have here are in each range of versions there is. */
+const VERSIONS: Readonly<Record<string, readonly string[]>> = {
+  '>=5 <10': ['5'],
+  '~10.1': [],
+  '<5 || 12.x': [],
+};
 
 type CallLabels = Readonly<Record<string, string>>;
 
@@ -29,6 +46,7 @@ function holds(matcher: LabelMatcherDocument, value: string | undefined): boolea
       const [from, to] = wanted as readonly [number, number];
       return /^\d+$/.test(value) && Number.parseInt(value, 10) >= from && Number.parseInt(value, 10) < to;
     }
+    if (name === 'version') return VERSIONS[String(wanted)]?.includes(value) === true;
     // Of the values that calls have here, only one is an address, and it is in both of the blocks that there are.
     return name === 'cidr' && value === '10.1.2.3';
   });
@@ -46,6 +64,7 @@ function matches(
     return false;
   if (match.labels !== undefined && !all(match.labels)) return false;
   if (match.any?.some((group) => all(group.labels)) === false) return false;
+  if (match.from?.includes(CALLER) === false) return false;
   if (match.sample === undefined) return true;
   const value = labels[match.sample.by];
   return value !== undefined && sampled(match.sample.percent, value);
@@ -57,12 +76,23 @@ const call = fc.record({
   stickyKey: fc.option(fc.constantFrom('a', 'b'), { nil: undefined }),
 });
 
-function routeOf(
-  document: PolicyDocument,
-  plan: ReturnType<typeof planOf>,
-  method: string,
-  labels: CallLabels,
-): number {
+/** What an object says: which subset, of whom, and where calls go first. */
+function isDestination(
+  to: DestinationDocument,
+  { default: base }: PolicyDocument,
+  { failover }: RouteDocument,
+  { subset, places }: Destination,
+): boolean {
+  const first = places?.[0]?.[0];
+  const local = failover === undefined ? undefined : '';
+  if (typeof to === 'string') return to === subset && first === local;
+  const { service = 'payments', subset: named, datacenter, peer } = to;
+  const name = service === 'payments' ? (named ?? base) : [service, named].filter(Boolean).join('/');
+  const place = peer === undefined ? datacenter : `peer ${peer}`;
+  return name === subset && first === (place ?? local);
+}
+
+function routeOf(document: PolicyDocument, plan: Plan, method: string, labels: CallLabels): number {
   return (document.routes ?? []).findIndex((route, index) =>
     matches(route.match ?? {}, method, labels, (percent, value) => {
       // Shares are judged elsewhere; which values a sample takes only the sample knows.
@@ -77,7 +107,10 @@ describe('decide', () => {
   it('agrees with a naive reading of the policy, and explain with decide', () => {
     fc.assert(
       fc.property(soundPolicy, fc.array(call, { minLength: 5, maxLength: 20 }), fc.nat(), (document, calls, seed) => {
-        const plan = planOf(document);
+        const plan = compilePolicy(
+          { content: document, format: 'object' },
+          { service: 'payments', origin: 'inline', caller: CALLER },
+        );
         for (const { stickyKey, ...rest } of calls) {
           const input = inputOf(stickyKey === undefined ? rest : { ...rest, stickyKey });
           const outcome = newOutcome();
@@ -93,9 +126,9 @@ describe('decide', () => {
           }
           expect(decision).toMatchObject({ by: 'route', route: route.name, timeoutMs: route.timeoutMs });
           expect(decision.destination.strict).toBe(route.strict === true);
-          const entries = route.split ?? [{ to: route.to ?? '', weight: 1 }];
-          const chosen = entries.find((entry) => entry.to === decision.destination.subset);
-          expect(chosen?.weight).toBeGreaterThan(0);
+          const entries = route.split ?? [{ to: route.to, weight: 1 }];
+          const chosen = entries.filter(({ to }) => isDestination(to, document, route, decision.destination));
+          expect(Math.max(...chosen.map(({ weight }) => weight))).toBeGreaterThan(0);
           const sticky = route.stickBy === undefined ? undefined : (stickyKey ?? rest.labels[route.stickBy]);
           expect(outcome.sticky).toBe(sticky !== undefined && entries.length > 1);
           expect(outcome.bucket >= 0).toBe(entries.length > 1 && (sticky === undefined || entries.length <= 3));
