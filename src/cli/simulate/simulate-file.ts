@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { defined } from '../../base/defined';
 import { seededRandom } from '../../base/random';
+import type { SourceText } from '../../ops/imports/sources';
 import { usualCallers } from '../../ops/simulation/simulate';
 import {
   type SimulatedRoute,
@@ -18,7 +19,7 @@ import { CommandError } from '../command';
 import type { ConsulFlags } from '../consul/consul-connection';
 import type { PolicySourceName } from '../flags';
 import type { CommandIo } from '../io';
-import { loadPolicy } from '../policy-files';
+import { findFiles, loadPolicy, readText } from '../policy-files';
 
 interface SimulateFlags extends ConsulFlags {
   readonly policy?: PolicySourceName;
@@ -38,6 +39,12 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
     throw new CommandError(2, '--from: given with --calls or --callers (expected: one or the other)', 'leave one out');
   }
   const plan = flags.policy === undefined ? (await loadPolicy(file, io)).plan : await planInConsul(file, flags, io);
+  const foreign = flags.against === undefined ? undefined : await readForeign(flags.against);
+  if (foreign !== undefined) {
+    if (from !== undefined) throw new CommandError(2, '--from: with rules of another system (expected: --calls)');
+    const { proveAgainst } = await import('./prove-file.js');
+    return proveAgainst(plan, foreign, { calls: flags.calls ?? USUAL_CALLS, seed }, io);
+  }
   const other = flags.against === undefined ? undefined : (await loadPolicy(flags.against, io, plan.service)).plan;
   const simulation = new Simulation(plan, other, seededRandom(seed));
   let skipped = 0;
@@ -61,6 +68,16 @@ export async function simulateFile(file: string, flags: SimulateFlags, io: Comma
   const source = { from: from ?? 'synthetic', skipped, unreached };
   io.json({ ...report, source });
   if (!io.asJson) await showSimulation(report, source, io);
+}
+
+/** The texts of a file or a folder that holds rules of another system; undefined for a policy, and for stdin. */
+async function readForeign(path: string): Promise<readonly SourceText[] | undefined> {
+  if (path === '-') return undefined;
+  const texts: SourceText[] = [];
+  for (const file of await findFiles([path], /\.(?:ya?ml|json|hcl)$/i))
+    texts.push({ file, text: await readText(file) });
+  const { holdsForeignRules } = await import('../../ops/proof/foreign-rules.js');
+  return texts.some(({ text }) => holdsForeignRules(text)) ? texts : undefined;
 }
 
 /** The plan that a client of the service would decide by. */
